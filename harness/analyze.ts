@@ -1,0 +1,130 @@
+/** Journal in, analysis out: everything that a report says is computed here, and nothing is read or written. */
+import type { Analysis, CellAnalysis, JournalEntry, NoiseFloor, TrialError } from './model.js'
+import { analyzeCell } from './analyze/cells.js'
+import { claimsOf } from './analyze/claims.js'
+import { compareCells } from './analyze/comparisons.js'
+import type { Settings } from './stats/paired.js'
+import { driftWarnings, oddTrials } from './analyze/health.js'
+import { incrementsOf } from './analyze/increments.js'
+import { noiseFloors } from './analyze/noise.js'
+import { cellGroups, indexJournal, type Run } from './analyze/readings.js'
+import { proofsOf, summarizeTrial } from './analyze/trials.js'
+import { withInterval } from './analyze/words.js'
+import { check } from './check.js'
+
+/**
+ * Analyses a journal, whole or cut short. Seeded by the plan's config: the same entries give the same analysis.
+ *
+ * Throws when there is no run header. What has no valid trial has estimates with `n: 0` or none at all; one round has
+ * estimates whose method says that they have no interval. No number is NaN or infinite.
+ */
+export function analyze(entries: readonly JournalEntry[]): Analysis {
+  const run = indexJournal(entries)
+  const { header, plan, end } = run
+  const settings: Settings = { seed: plan.config.seed, rounds: plan.config.rounds }
+  const groups = cellGroups(run)
+  const cells = plan.cells.map((cell) => analyzeCell(run, cell, settings))
+  const noise = noiseFloors(run, groups, settings)
+  const comparisons = compareCells(run, groups, settings)
+  const odd = oddTrials(run)
+  const last = run.trials.at(-1)
+  const failures: Record<string, TrialError> = {}
+  for (const environment of run.environments) Object.assign(failures, environment.failures)
+  return {
+    schema: 1,
+    version: header.version,
+    runId: header.runId,
+    startedAt: header.startedAt,
+    endedAt: end?.at ?? endOf(last) ?? header.startedAt,
+    outcome: end?.outcome ?? 'unfinished',
+    command: header.command,
+    planHash: plan.hash,
+    config: plan.config,
+    host: header.host,
+    facts: uniqueFacts(run),
+    arms: plan.arms,
+    paths: plan.paths,
+    components: run.components,
+    cells,
+    comparisons,
+    noise,
+    increments: incrementsOf(run, groups, settings),
+    claims: claimsOf(run, groups, settings),
+    thresholds: check({ config: plan.config, cells, comparisons, arms: plan.arms }),
+    trials: run.trials.map((trial) => summarizeTrial(run, trial, odd.get(trial) ?? [])),
+    proofs: proofsOf(run),
+    failures,
+    rounds: {
+      planned: 1 + Math.max(-1, ...plan.order.map(({ round }) => round)),
+      done: roundsDone(run),
+    },
+    warnings: [
+      ...noise.flatMap(noiseWarning),
+      ...outcomeWarnings(run),
+      ...cells.flatMap(cellWarnings),
+      ...driftWarnings(run, groups),
+      ...run.notes.map(({ text }) => text),
+    ],
+  }
+}
+
+function endOf(trial: { startedAt: string; elapsedMs: number } | undefined): string | undefined {
+  return trial && new Date(Date.parse(trial.startedAt) + trial.elapsedMs).toISOString()
+}
+
+function uniqueFacts(run: Run): Analysis['facts'] {
+  const facts = run.environments.flatMap((environment) => environment.facts)
+  return facts.filter(
+    ({ name, value }, index) =>
+      facts.findIndex((other) => other.name === name && other.value === value) === index,
+  )
+}
+
+/** Rounds in which every planned trial was run, however it ended. */
+function roundsDone(run: Run): number {
+  const tried = new Set(
+    run.trials.filter(({ error }) => error?.kind !== 'interrupted').map(({ index }) => index),
+  )
+  const open = new Set(run.plan.order.filter(({ index }) => !tried.has(index)).map(({ round }) => round))
+  const planned = new Set(run.plan.order.map(({ round }) => round))
+  return [...planned].filter((round) => !open.has(round)).length
+}
+
+function noiseWarning(floor: NoiseFloor): string[] {
+  if (!floor.differs) return []
+  const { experiment, loadLabel, environment, latencyP50, latencyP99, cpu } = floor
+  const figures = [
+    `p50 by ${withInterval(latencyP50, 'ms')}`,
+    `p99 by ${withInterval(latencyP99, 'ms')}`,
+    ...(cpu ? [`CPU by ${withInterval(cpu, 'ms per 1 000 requests')}`] : []),
+  ]
+  return [
+    `A/A differs: two measurements of the same baseline disagree beyond chance (${experiment}, ${loadLabel}, ${environment}): ${figures.join(', ')}. Differences of this size between paths mean nothing in this run.`,
+  ]
+}
+
+function outcomeWarnings({ end, resumes, environments }: Run): string[] {
+  const warnings: string[] = []
+  if (!end) warnings.push('The run did not come to its end: this is what its journal holds.')
+  else if (end.outcome === 'interrupted')
+    warnings.push('The run was interrupted: this is what was measured before.')
+  else if (end.outcome === 'failed') warnings.push(`The run failed${end.message ? `: ${end.message}` : ''}.`)
+  else if (end.outcome === 'budget')
+    warnings.push('The time budget ended before every comparison was as precise as wanted.')
+  if (resumes.length > 0)
+    warnings.push(
+      `The run was resumed ${resumes.length === 1 ? 'once' : `${resumes.length} times`}: rounds before and after met the host in different states.`,
+    )
+  for (const { failures } of environments)
+    for (const [arm, { message }] of Object.entries(failures)) warnings.push(`${arm} is missing: ${message}`)
+  return [...new Set(warnings)]
+}
+
+function cellWarnings({ cell, trials }: CellAnalysis): string[] {
+  const bad = trials.invalid + trials.failed
+  const all = trials.ok + bad
+  if (all === 0) return []
+  if (trials.ok === 0)
+    return [`${cell} has no valid trial (${trials.invalid} invalid, ${trials.failed} failed).`]
+  return bad / all > 0.2 ? [`${cell}: ${bad} of ${all} trials were invalid or failed.`] : []
+}

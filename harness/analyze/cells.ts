@@ -1,0 +1,220 @@
+/** Estimates of each cell: percentiles, throughput, memory, and the whole bill of its CPU. */
+import type {
+  BillRow,
+  Cell,
+  CellAnalysis,
+  Component,
+  ComponentUsage,
+  CurvePoint,
+  Estimate,
+  Trial,
+} from '../model.js'
+import { studentQuantile } from '../stats/student.js'
+import { alignBuckets, mergeRows, percentileOf } from '../stats/histogram.js'
+import { randomStream } from '../stats/random.js'
+import { estimateOf, level } from './estimates.js'
+import type { Settings } from '../stats/paired.js'
+import {
+  billOf,
+  bucketsOf,
+  groupOf,
+  latencyMs,
+  metricOf,
+  mib,
+  per1000,
+  percentiles,
+  seriesOf,
+  type Run,
+} from './readings.js'
+
+export function analyzeCell(run: Run, cell: Cell, settings: Settings): CellAnalysis {
+  const trials = run.trials.filter((trial) => trial.cell === cell.id)
+  const valid = [...(run.valid.get(cell.id)?.values() ?? [])]
+  const count = (state: Trial['state']) => trials.filter((trial) => trial.state === state).length
+  const estimate = (
+    unit: Estimate['unit'],
+    value: (trial: Trial) => number | undefined,
+    positive = true,
+  ): Estimate =>
+    estimateOf([...seriesOf(run, cell.id, value).values()], settings, {
+      unit,
+      positive,
+      cells: [cell.id],
+    })
+  const maybe = (...args: Parameters<typeof estimate>) => {
+    const made = estimate(...args)
+    return made.n > 0 ? made : undefined
+  }
+  const latencies = (kind: 'response' | 'service') => {
+    const entries = percentiles.flatMap((percentile) => {
+      const made = maybe('ms', (trial) =>
+        reaches(trial, percentile) ? latencyMs(trial, kind, percentile) : undefined,
+      )
+      return made ? [[String(percentile), made] as const] : []
+    })
+    return entries.length > 0 ? { [kind]: Object.fromEntries(entries) } : {}
+  }
+  const cpu = maybe('ms', (trial) => metricOf(run, trial, 'cpu.per1000Requests', undefined))
+  const hopCpu = maybe('ms', (trial) => {
+    const bill = billOf(run, trial)
+    return bill && per1000(trial, bill.hopsNs)
+  })
+  const hopMemory = maybe('MiB', (trial) => {
+    const bill = billOf(run, trial)
+    return bill?.hopsRssBytes === undefined ? undefined : bill.hopsRssBytes / mib
+  })
+  const bill = billRows(run, cell, valid, estimate)
+  const host = maybe('ms', (trial) => {
+    const { hostBusyNs } = trial.usage ?? {}
+    return hostBusyNs === undefined ? undefined : per1000(trial, hostBusyNs)
+  })
+  const sent = trials.reduce((sum, { load }) => sum + (load?.sent ?? 0), 0)
+  const failed = trials.reduce((sum, { load }) => sum + (load ? load.sent - load.ok : 0), 0)
+  const curve = curveOf(valid, cell, settings)
+  return {
+    cell: cell.id,
+    experiment: cell.experiment,
+    arm: cell.arm,
+    load: cell.load,
+    loadLabel: cell.loadLabel,
+    trials: { ok: count('ok'), invalid: count('invalid'), failed: count('failed') },
+    ...latencies('response'),
+    ...latencies('service'),
+    ...(curve.length > 0 ? { curve } : {}),
+    throughput: estimate('req/s', (trial) => trial.load?.achievedRatePerSecond),
+    ...(cpu ? { cpu } : {}),
+    ...(hopCpu ? { hopCpu } : {}),
+    ...(hopMemory ? { hopMemory } : {}),
+    bill,
+    ...(host && host.value > 0 && bill.length > 0
+      ? { billGapShare: (bill.reduce((sum, row) => sum + row.cpu.value, 0) - host.value) / host.value }
+      : {}),
+    errorShare: sent > 0 ? failed / sent : 0,
+  }
+}
+
+/** At least one request of the trial lies beyond the percentile. */
+function reaches(trial: Trial, percentile: number): boolean {
+  return (trial.load?.sent ?? 0) * (1 - percentile / 100) > 0.999
+}
+
+type MakeEstimate = (
+  unit: Estimate['unit'],
+  value: (trial: Trial) => number | undefined,
+  positive?: boolean,
+) => Estimate
+
+/**
+ * One row for each component on the arm's path, in the order of its hops; then the generator, the harness, and what
+ * nobody accounts for. Every row is a robust estimate of its own, so that their sum need not be the host's total to
+ * the digit: `billGapShare` says by how much it is not.
+ */
+function billRows(run: Run, cell: Cell, valid: readonly Trial[], estimate: MakeEstimate): BillRow[] {
+  if (!valid.some(({ usage }) => usage)) return []
+  const arm = run.armOf.get(cell.arm)
+  const path = run.plan.paths.find(({ name }) => name === arm?.path)
+  const componentOf = new Map(run.components.map((component) => [component.name, component]))
+  const order = (component: Component | undefined) =>
+    path?.hops.findIndex(({ name }) => name === component?.hop) ?? -1
+  const rows = new Map<string, ComponentUsage>()
+  for (const { usage } of valid)
+    for (const row of usage?.components ?? [])
+      if (groupOf(componentOf.get(row.component), row.category, cell.arm) !== 'bystanders')
+        rows.set(row.component, row)
+  const own = [...rows.values()].sort(
+    (a, b) =>
+      categories.indexOf(a.category) - categories.indexOf(b.category) ||
+      order(componentOf.get(a.component)) - order(componentOf.get(b.component)),
+  )
+  const usageOf = (trial: Trial, name: string) =>
+    trial.usage?.components.find(({ component }) => component === name)
+  const componentRows = own.map((row): BillRow => {
+    const component = componentOf.get(row.component)
+    const hop = path?.hops.find(({ name }) => name === component?.hop)
+    const user = valid.reduce((sum, trial) => sum + (usageOf(trial, row.component)?.cpuUserNs ?? 0), 0)
+    const system = valid.reduce((sum, trial) => sum + (usageOf(trial, row.component)?.cpuSystemNs ?? 0), 0)
+    const memory = estimate('MiB', (trial) => {
+      const bytes = usageOf(trial, row.component)?.rssBytes
+      return bytes === undefined ? undefined : bytes / mib
+    })
+    return {
+      component: row.component,
+      category: row.category,
+      ...(hop ? { layer: hop.layer, hop: hop.name } : {}),
+      cpu: estimate('ms', (trial) => {
+        const usage = usageOf(trial, row.component)
+        return usage && per1000(trial, usage.cpuNs)
+      }),
+      ...(user + system > 0 ? { cpuUserShare: user / (user + system) } : {}),
+      ...(memory.n > 0 ? { memory } : {}),
+    }
+  })
+  const part = (
+    component: string,
+    category: BillRow['category'],
+    ns: 'orchestratorNs' | 'bystandersNs' | 'unaccountedNs',
+  ): BillRow => ({
+    component,
+    category,
+    cpu: estimate(
+      'ms',
+      (trial) => {
+        const bill = billOf(run, trial)
+        return bill && per1000(trial, bill[ns])
+      },
+      ns !== 'unaccountedNs',
+    ),
+  })
+  return [
+    ...componentRows,
+    part('meshbench', 'orchestrator', 'orchestratorNs'),
+    part('idle hops of other arms', 'orchestrator', 'bystandersNs'),
+    part('unaccounted', 'unaccounted', 'unaccountedNs'),
+  ]
+}
+
+const categories: readonly BillRow['category'][] = ['application', 'l4', 'l7', 'control-plane', 'generator']
+
+const curvePercentiles = [
+  1, 5, 10, 25, 50, 75, 90, 95, 97.5, 99, 99.5, 99.75, 99.9, 99.95, 99.99, 99.995, 99.999,
+]
+const curveResamples = 200
+/** Fewer requests than these beyond a percentile cannot tell where it lies. */
+const fewestBeyond = 5
+
+/**
+ * Percentile curve of all valid trials' requests, merged by adding counts. Its band comes from drawing whole trials
+ * again (a cluster bootstrap), since requests of one trial share that trial's luck.
+ */
+function curveOf(valid: readonly Trial[], cell: Cell, settings: Settings): CurvePoint[] {
+  const kind = valid.some((trial) => bucketsOf(trial, 'response')) ? 'response' : 'service'
+  const histograms = valid.flatMap((trial) => bucketsOf(trial, kind) ?? [])
+  const n = histograms.length
+  if (n === 0) return []
+  const table = alignBuckets(histograms)
+  const merged = mergeRows(table, new Array<number>(n).fill(1))
+  const points = curvePercentiles.filter((at) => merged.total * (1 - at / 100) >= fewestBeyond)
+  const values = points.map((at) => percentileOf(merged, at) / 1000)
+  if (n < 2) return points.map((percentile, index) => ({ percentile, ms: values[index] as number }))
+  const stream = randomStream(settings.seed, `${cell.id}|curve`)
+  const squares = new Float64Array(points.length)
+  const times = new Int32Array(n)
+  for (let resample = 0; resample < curveResamples; resample++) {
+    times.fill(0)
+    for (let draw = 0; draw < n; draw++) {
+      const index = stream.below(n)
+      times[index] = (times[index] as number) + 1
+    }
+    const mixture = mergeRows(table, times)
+    points.forEach((at, index) => {
+      const off = Math.log(percentileOf(mixture, at) / 1000 / (values[index] as number))
+      squares[index] = (squares[index] as number) + off * off
+    })
+  }
+  const t = studentQuantile(1 - (1 - level) / 2, n - 1)
+  return points.map((percentile, index) => {
+    const ms = values[index] as number
+    const spread = Math.min(27, t * Math.sqrt((squares[index] as number) / curveResamples))
+    return { percentile, ms, lowMs: ms * Math.exp(-spread), highMs: ms * Math.exp(spread) }
+  })
+}

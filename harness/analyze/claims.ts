@@ -1,0 +1,397 @@
+/** What a run says about the claims of docs: supported, refuted or inconclusive on this host, with the figures. */
+import type { ClaimAnalysis, ClaimId, Estimate } from '../model.js'
+import { holm } from '../stats/families.js'
+import { locate, type Settings } from '../stats/paired.js'
+import { alpha, comparePaired, estimateOf, type PairedResult } from './estimates.js'
+import { armOn, combinedValues } from './increments.js'
+import type { CellGroup, Run } from './readings.js'
+import { pValueOf } from '../stats/location.js'
+import { figure, moreRounds, withInterval } from './words.js'
+
+const texts: Readonly<Record<ClaimId, string>> = {
+  C1: 'Two L7 hops (sidecar to sidecar) cost more than L4-L7-L4 (tunnel, waypoint, tunnel), although the second has an extra hop.',
+  C2: 'Traffic that needs only L4 (mutual TLS, identity, connection metrics) should not pay for L7: L4-only is much cheaper than either.',
+  C3: 'L7 processing is the expensive part; moving bytes at L4 is cheap.',
+  C4: 'With sidecars, mesh memory and CPU grow linearly with application replicas; a sidecarless mesh grows with nodes, and its L7 part scales on its own.',
+  C5: 'A per-node, shared L7 proxy isolates tenants badly; sidecars and per-tenant waypoints isolate well.',
+  C6: 'A fault in a node-level component hurts every workload on the node; a fault in a sidecar hurts one pod.',
+  C7: 'Sidecars share the application’s lifecycle, which brings start-up races; node-level components avoid them.',
+  C8: 'An HBONE tunnel multiplexes: ten connections between the same pair of workloads need one mutual TLS connection, not ten.',
+  C9: 'Cilium’s mutual authentication shakes hands once, out of band, between agents; the first packet is dropped and the payload is then sent without TLS.',
+  C10: 'eBPF keeps L3 and L4 in the kernel and bypasses much of iptables; it cannot do L7, which goes to Envoy in user space.',
+  C11: 'A JVM-based per-node proxy has a high tail latency and is too large for a sidecar.',
+  C12: 'A sidecarless mesh needs far fewer resources overall.',
+}
+
+/** What would have to be measured, for claims that this run has no data on. */
+const needs: Readonly<Record<ClaimId, string>> = {
+  C1: 'measure l4-l7-l4 and l7-sidecar-to-sidecar on one mesh, with the latency experiment',
+  C2: 'measure l4-only, l4-l7-l4 and l7-sidecar-to-sidecar on one mesh, with the latency experiment',
+  C3: 'measure l4-only and either l7-per-node or l7-sidecar-to-sidecar on one mesh, with the latency experiment',
+  C4: 'measure memory and CPU at several numbers of application replicas',
+  C5: 'measure a victim’s p99 while a neighbour floods the same proxy',
+  C6: 'kill and restart one component under load, and count the workloads that it hits',
+  C7: 'measure the first requests of a starting workload, and of one whose proxy restarts',
+  C8: 'count handshakes per 1 000 connections, and time cold and pooled connections',
+  C9: 'run the cilium mesh on a cluster, with authentication on',
+  C10: 'run a mesh with an eBPF data plane on a cluster, and split CPU into kernel and user',
+  C11: 'measure a per-node proxy with injected garbage-collection pauses',
+  C12: 'run whole meshes with their control planes on a cluster, at idle and under load',
+}
+
+const claimIds = Object.keys(texts) as ClaimId[]
+
+/** A claim that this run has data on, before the correction for several claims. */
+interface Finding {
+  readonly id: ClaimId
+  /** p-values of the tests that decide it. */
+  readonly pValues: readonly number[]
+  conclude(adjusted: readonly number[]): Omit<ClaimAnalysis, 'id' | 'claim'>
+}
+
+export function claimsOf(run: Run, groups: readonly CellGroup[], settings: Settings): ClaimAnalysis[] {
+  const context = contextOf(run, groups)
+  const findings = context
+    ? [judgeC1, judgeC2, judgeC3].flatMap((judge) => judge(createMeter(run, context, settings)) ?? [])
+    : []
+  // One family: the tests that decide the claims of a run.
+  const adjusted = holm(findings.flatMap(({ pValues }) => pValues))
+  let next = 0
+  const concluded = new Map(
+    findings.map((finding) => {
+      const own = adjusted.slice(next, (next += finding.pValues.length))
+      return [finding.id, finding.conclude(own)]
+    }),
+  )
+  return claimIds.map((id) => ({
+    id,
+    claim: texts[id],
+    ...(concluded.get(id) ?? {
+      verdict: 'no data' as const,
+      sentence: 'This run has no data on it.',
+      figures: [],
+      next: needs[id],
+    }),
+  }))
+}
+
+interface ClaimContext {
+  readonly group: CellGroup
+  readonly mesh: string
+  readonly severalMeshes: boolean
+}
+
+/**
+ * Claims are answered for one mesh at one load: the mesh with the most of the paths that they need, then the load with
+ * the most rounds, then the highest rate.
+ */
+function contextOf(run: Run, groups: readonly CellGroup[]): ClaimContext | undefined {
+  const needed = ['l4-l7-l4', 'l7-sidecar-to-sidecar', 'l4-only', 'l7-per-node']
+  const candidates = groups
+    .filter(({ cells }) => cells[0]?.load.model === 'open')
+    .flatMap((group) => {
+      const meshes = [...new Set(group.cells.flatMap(({ arm }) => run.armOf.get(arm)?.mesh ?? []))]
+      return meshes.map((mesh) => {
+        const rounds = needed.map((path) => {
+          const cell = group.byArm.get(armOn(run, group, mesh, path) ?? '')
+          return (cell && run.valid.get(cell.id)?.size) ?? 0
+        })
+        return {
+          group,
+          mesh,
+          paths: rounds.filter((count) => count > 0).length,
+          rounds: Math.min(...rounds.filter((count) => count > 0)),
+          rate: group.cells[0]?.load.ratePerSecond ?? 0,
+        }
+      })
+    })
+    .filter(({ paths }) => paths > 0)
+    .sort((a, b) => b.paths - a.paths || b.rounds - a.rounds || b.rate - a.rate)
+  const [best] = candidates
+  return (
+    best && {
+      group: best.group,
+      mesh: best.mesh,
+      severalMeshes: new Set(candidates.map(({ mesh }) => mesh)).size > 1,
+    }
+  )
+}
+
+type Metric = 'latency.response' | 'cpu.per1000Requests'
+
+/** Measures weighted sums of paths, paired by round, at the load that claims are answered for. */
+interface Meter {
+  readonly context: ClaimContext
+  has(...paths: readonly string[]): boolean
+  /** Values by round, each row one weighted sum, over the rounds that all have. */
+  sums(metric: Metric, rows: readonly Readonly<Record<string, number>>[]): readonly (readonly number[])[]
+  estimate(metric: Metric, weights: Readonly<Record<string, number>>): Estimate
+  compare(metric: Metric, first: Weights, second: Weights): PairedResult
+  p(metric: Metric, weights: Weights): number
+}
+
+type Weights = Readonly<Record<string, number>>
+
+function createMeter(run: Run, context: ClaimContext, settings: Settings): Meter {
+  const { group, mesh } = context
+  const armOf = (path: string) => armOn(run, group, mesh, path) ?? ''
+  const values = (metric: Metric, weights: Weights, all: readonly string[]) =>
+    combinedValues(
+      run,
+      group,
+      metric,
+      all.map((path) => [armOf(path), weights[path] ?? 0]),
+    )
+  const cellsOf = (paths: readonly string[]) => paths.map((path) => group.byArm.get(armOf(path))?.id ?? '')
+  const sums: Meter['sums'] = (metric, rows) => {
+    const all = [...new Set(rows.flatMap((row) => Object.keys(row)))]
+    return rows.map((row) => values(metric, row, all))
+  }
+  return {
+    context,
+    has: (...paths) =>
+      paths.every((path) => (run.valid.get(group.byArm.get(armOf(path))?.id ?? '')?.size ?? 0) > 0),
+    sums,
+    estimate: (metric, weights) => {
+      const paths = Object.keys(weights)
+      return estimateOf(values(metric, weights, paths), settings, {
+        unit: 'ms',
+        cells: cellsOf(paths),
+      })
+    },
+    compare: (metric, first, second) => {
+      const [treated = [], reference = []] = sums(metric, [first, second])
+      const paths = [...new Set([...Object.keys(first), ...Object.keys(second)])]
+      return comparePaired(treated, reference, settings, {
+        unit: 'ms',
+        cells: cellsOf(paths),
+      })
+    },
+    p: (metric, weights) => {
+      const all = values(metric, weights, Object.keys(weights))
+      return all.length < 2 ? 1 : pValueOf(locate(all, settings))
+    },
+  }
+}
+
+const l4l7l4: Weights = { 'l4-l7-l4': 1 }
+const l7l7: Weights = { 'l7-sidecar-to-sidecar': 1 }
+const addedBy = (path: string): Weights => ({ [path]: 1, baseline: -1 })
+
+/** Where and at which load, for the start of a sentence. */
+function setting({ group, mesh, severalMeshes }: ClaimContext): string {
+  const load = group.cells[0]?.load
+  const rate = load?.ratePerSecond === undefined ? group.loadLabel : `${figure(load.ratePerSecond)} req/s`
+  return `${severalMeshes ? `On ${mesh}, at` : 'At'} ${rate}`
+}
+
+/** Which way a pair lies, by its adjusted p-value. */
+function direction(result: PairedResult, pValue: number): 'less' | 'more' | 'open' {
+  if (pValue > alpha || result.difference.n < 2) return 'open'
+  return result.difference.value < 0 ? 'less' : 'more'
+}
+
+/**
+ * C1, and its break-even.
+ *
+ * Let the added CPU be A for L4-L7-L4 and B for L7-L7, so that one L7 hop costs s = B / 2. Everything of L4-L7-L4 but
+ * its one L7 hop (two tunnels, a second HBONE leg) then costs E = A − s. Were the L7 hop's own work x instead of s, the
+ * two paths would cost E + x and 2x: L4-L7-L4 is the cheaper one where x > E. E is the break-even; at x = s this says
+ * A < B, as it must. ms per 1 000 requests are µs per request.
+ */
+function judgeC1(meter: Meter): Finding | undefined {
+  if (!meter.has('l4-l7-l4', 'l7-sidecar-to-sidecar')) return undefined
+  const cpu = meter.compare('cpu.per1000Requests', l4l7l4, l7l7)
+  const latency = meter.compare('latency.response', l4l7l4, l7l7)
+  if (latency.difference.n === 0) return undefined
+  const hasCpu = cpu.difference.n > 0
+  const hasBaseline = meter.has('baseline')
+  const breakEven = meter.estimate('cpu.per1000Requests', {
+    'l4-l7-l4': 1,
+    'l7-sidecar-to-sidecar': -0.5,
+    baseline: -0.5,
+  })
+  const hop = meter.estimate('cpu.per1000Requests', {
+    'l7-sidecar-to-sidecar': 0.5,
+    baseline: -0.5,
+  })
+  return {
+    id: 'C1',
+    pValues: hasCpu ? [cpu.pValue, latency.pValue] : [latency.pValue],
+    conclude(adjusted) {
+      const byLatency = direction(latency, adjusted.at(-1) ?? 1)
+      const byCpu = hasCpu ? direction(cpu, adjusted[0] ?? 1) : byLatency
+      const mixed = (byCpu === 'less' && byLatency === 'more') || (byCpu === 'more' && byLatency === 'less')
+      const verdict = mixed || byCpu === 'open' ? 'inconclusive' : byCpu === 'less' ? 'supported' : 'refuted'
+      const sentences = [
+        `${setting(meter.context)} ${hasCpu ? cpuWords(cpu, byCpu) : 'CPU was not measured'}`,
+        medianWords(latency, byLatency),
+        ...(hasCpu && hasBaseline && breakEven.n > 0
+          ? [
+              `L4-L7-L4 is the cheaper one where an L7 hop costs more than ${withInterval(breakEven, 'µs')} of CPU a request; here one costs ${withInterval(hop, 'µs')}`,
+            ]
+          : []),
+      ]
+      const half = (cpu.difference.high - cpu.difference.low) / 2
+      return {
+        verdict,
+        sentence: `${sentences.join('; ')}.`,
+        figures: [
+          ...(hasCpu
+            ? [
+                { label: 'CPU of L4-L7-L4 to that of L7-L7', estimate: cpu.ratio },
+                {
+                  label: 'CPU of L4-L7-L4 less that of L7-L7, ms per 1 000 requests',
+                  estimate: cpu.difference,
+                },
+              ]
+            : []),
+          { label: 'median response time of L4-L7-L4 less that of L7-L7', estimate: latency.difference },
+          ...(hasCpu && hasBaseline && breakEven.n > 0
+            ? [
+                { label: 'break-even: CPU per L7 hop and request', estimate: perRequest(breakEven) },
+                { label: 'CPU per L7 hop and request here', estimate: perRequest(hop) },
+              ]
+            : []),
+        ],
+        ...(verdict === 'inconclusive'
+          ? {
+              next: mixed
+                ? 'CPU and latency point in opposite ways: which one counts is yours to say'
+                : moreRounds(cpu.difference.n, half, Math.abs(cpu.difference.value) * 0.8),
+            }
+          : {}),
+      }
+    },
+  }
+}
+
+function cpuWords({ ratio, difference }: PairedResult, way: ReturnType<typeof direction>): string {
+  const figures = `ratio ${withInterval(ratio, '')}, difference ${withInterval(difference, 'ms per 1 000 requests')}`
+  return way === 'open'
+    ? `the CPU of L4-L7-L4 and that of L7-L7 cannot be told apart: ${figures}`
+    : `L4-L7-L4 used ${way} CPU than L7-L7: ${figures}`
+}
+
+function medianWords({ difference }: PairedResult, way: ReturnType<typeof direction>): string {
+  return way === 'open'
+    ? `their median response times cannot be told apart: difference ${withInterval(difference, 'ms')}`
+    : `its median response time was ${way === 'less' ? 'lower' : 'higher'} by ${withInterval(way === 'less' ? negated(difference) : difference, 'ms')}`
+}
+
+function negated(estimate: Estimate): Estimate {
+  return { ...estimate, value: -estimate.value, low: -estimate.high, high: -estimate.low }
+}
+
+/** “Much cheaper” is taken as: adds at most half. */
+const muchCheaper = 0.5
+
+function judgeC2(meter: Meter): Finding | undefined {
+  const others = (['l7-sidecar-to-sidecar', 'l4-l7-l4'] as const).filter((path) => meter.has(path))
+  if (!meter.has('l4-only', 'baseline') || others.length === 0) return undefined
+  const metric: Metric =
+    meter.estimate('cpu.per1000Requests', addedBy('l4-only')).n > 0
+      ? 'cpu.per1000Requests'
+      : 'latency.response'
+  const what = metric === 'latency.response' ? 'median latency' : 'CPU'
+  const labels = { 'l7-sidecar-to-sidecar': 'L7-L7', 'l4-l7-l4': 'L4-L7-L4' }
+  const parts = others.map((path) => ({
+    label: labels[path],
+    shares: meter.compare(metric, addedBy('l4-only'), addedBy(path)),
+    // Below zero where L4-only adds less than half of what the other adds.
+    excess: meter.compare(metric, addedBy('l4-only'), scaled(addedBy(path), muchCheaper)).difference,
+    p: meter.p(metric, { 'l4-only': 1, baseline: -1 + muchCheaper, [path]: -muchCheaper }),
+  }))
+  if (parts.some(({ excess }) => excess.n === 0)) return undefined
+  const latency = meter.estimate('latency.response', addedBy('l4-only'))
+  return {
+    id: 'C2',
+    pValues: parts.map(({ p }) => p),
+    conclude(adjusted) {
+      const below = parts.map(
+        ({ excess }, index) => (adjusted[index] ?? 1) <= alpha && excess.n > 1 && excess.value < 0,
+      )
+      const above = parts.map(
+        ({ excess }, index) => (adjusted[index] ?? 1) <= alpha && excess.n > 1 && excess.value > 0,
+      )
+      const verdict = below.every(Boolean) ? 'supported' : above.some(Boolean) ? 'refuted' : 'inconclusive'
+      const shares = parts.map(
+        ({ label, shares }) => `${withInterval(shares.ratio, 'times')} what ${label} added`,
+      )
+      return {
+        verdict,
+        sentence: `${setting(meter.context)} L4-only added ${shares.join(' and ')} in ${what}, and ${withInterval(latency, 'ms')} at the median; “much cheaper” is read as at most half.`,
+        figures: parts.map(({ label, shares }) => ({
+          label: `added ${what} of L4-only to that of ${label}`,
+          estimate: shares.ratio,
+        })),
+        ...(verdict === 'inconclusive' ? { next: nextOf(parts.map(({ excess }) => excess)) } : {}),
+      }
+    },
+  }
+}
+
+function judgeC3(meter: Meter): Finding | undefined {
+  const l7Path = (['l7-per-node', 'l7-sidecar-to-sidecar'] as const).find((path) => meter.has(path))
+  if (!meter.has('l4-only', 'baseline') || !l7Path) return undefined
+  const l4Hop = scaled(addedBy('l4-only'), 0.5)
+  const l7Hop = scaled(addedBy(l7Path), l7Path === 'l7-per-node' ? 1 : 0.5)
+  const test = (metric: Metric) => meter.compare(metric, l7Hop, l4Hop)
+  const cpu = test('cpu.per1000Requests')
+  const latency = test('latency.response')
+  const hasCpu = cpu.difference.n > 0
+  const decisive = hasCpu ? cpu : latency
+  if (decisive.difference.n === 0) return undefined
+  const metric: Metric = hasCpu ? 'cpu.per1000Requests' : 'latency.response'
+  const [unit, what] = hasCpu ? ['µs', 'of CPU a request'] : ['ms', 'at the median']
+  const perHop = {
+    l4: meter.estimate(metric, l4Hop),
+    l7: meter.estimate(metric, l7Hop),
+  }
+  const times = {
+    l4: meter.estimate('latency.response', l4Hop),
+    l7: meter.estimate('latency.response', l7Hop),
+  }
+  return {
+    id: 'C3',
+    pValues: [decisive.pValue],
+    conclude([pValue = 1]) {
+      const which = direction(decisive, pValue)
+      const verdict = which === 'open' ? 'inconclusive' : which === 'more' ? 'supported' : 'refuted'
+      const second = hasCpu
+        ? ` At the median an L7 hop took ${withInterval(times.l7, 'ms')}, an L4 hop ${withInterval(times.l4, 'ms')}.`
+        : ''
+      return {
+        verdict,
+        sentence: `${setting(meter.context)} an L7 hop cost ${withInterval(perHop.l7, unit)} ${what} and an L4 hop, HBONE included, ${withInterval(perHop.l4, unit)}: ${withInterval(decisive.ratio, 'times')} as much.${second}`,
+        figures: [
+          { label: `L7 hop, ${unit} ${what}`, estimate: perHop.l7 },
+          { label: `L4 hop, ${unit} ${what}`, estimate: perHop.l4 },
+          { label: 'L7 hop to L4 hop', estimate: decisive.ratio },
+        ],
+        ...(verdict === 'inconclusive' ? { next: nextOf([decisive.difference]) } : {}),
+      }
+    },
+  }
+}
+
+function scaled(weights: Weights, factor: number): Weights {
+  return Object.fromEntries(Object.entries(weights).map(([path, weight]) => [path, weight * factor]))
+}
+
+/** Rounds that would decide the least decided of several differences. */
+function nextOf(differences: readonly Estimate[]): string {
+  const worst = [...differences].sort((a, b) => ratioOf(b) - ratioOf(a))[0]
+  return worst
+    ? moreRounds(worst.n, (worst.high - worst.low) / 2, Math.abs(worst.value) * 0.8)
+    : 'more rounds'
+}
+
+function ratioOf({ value, low, high }: Estimate): number {
+  return (high - low) / Math.max(Math.abs(value), Number.MIN_VALUE)
+}
+
+/** ms per 1 000 requests are µs per request: the same figure under the unit that a reader expects. */
+function perRequest(estimate: Estimate): Estimate {
+  return { ...estimate, unit: 'us' }
+}

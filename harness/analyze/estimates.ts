@@ -1,0 +1,101 @@
+/** Turns values of rounds into estimates that say how they were made. */
+import type { Estimate } from '../model.js'
+import { boundsOf, resampleCount, type Location } from '../stats/location.js'
+import { locate, pair, type Settings } from '../stats/paired.js'
+
+export const level = 0.95
+export const alpha = 1 - level
+
+export interface EstimateOptions {
+  readonly unit: Estimate['unit']
+  readonly cells: readonly string[]
+  /** The quantity cannot be below zero, so its interval is cut there. */
+  readonly positive?: boolean
+}
+
+/**
+ * Estimate over rounds. What JSON can hold is all there is: no value gives 0 with `n: 0`; one round has no spread, and
+ * its bounds are ± `scale` (the size of what was measured; by default the value's own), which `method` says.
+ */
+export function toEstimate(
+  location: Location,
+  what: string,
+  options: EstimateOptions & { readonly scale?: number; readonly log?: boolean },
+): Estimate {
+  const { unit, cells, positive = false, log = false } = options
+  const { n } = location
+  const value = log && n > 0 ? Math.exp(location.value) : location.value
+  const base = { value, unit, level, n, cells }
+  if (n === 0) return { ...base, low: 0, high: 0, method: 'no valid trial' }
+  if (n === 1 || !Number.isFinite(location.se)) {
+    const spread = Math.abs(options.scale ?? value)
+    return {
+      ...base,
+      low: positive || log ? Math.max(0, value - spread) : value - spread,
+      high: value + spread,
+      method: `${n === 1 ? 'one round' : 'the reference is zero'}: the bounds are a convention (± the size of what was measured), not an interval`,
+    }
+  }
+  const bounds = boundsOf(location, level)
+  // A ratio's bounds from two rounds may lie beyond what a double holds.
+  const largest = 1e12
+  const low = log ? Math.exp(Math.max(-27, bounds.low)) : Math.max(-largest, bounds.low)
+  const high = log ? Math.min(largest, Math.exp(bounds.high)) : Math.min(largest, bounds.high)
+  return {
+    ...base,
+    low: positive ? Math.max(0, low) : low,
+    high,
+    method: `${what}, bootstrap standard error (${resampleCount(n)} resamples), Student’s t with ${location.df} degrees of freedom`,
+  }
+}
+
+/** Estimate of a quantity from its values in each round. */
+export function estimateOf(
+  values: readonly number[],
+  settings: Settings,
+  options: EstimateOptions,
+): Estimate {
+  return toEstimate(locate(values, settings), 'Hodges–Lehmann over rounds', options)
+}
+
+/** Two cells compared by round. */
+export interface PairedResult {
+  readonly difference: Estimate
+  readonly ratio: Estimate
+  /** Not adjusted for any family. */
+  readonly pValue: number
+  /** Smallest difference found with 80 % power when the test is at level `alpha`. */
+  readonly detectable: (alpha: number) => number
+}
+
+/** Paired difference and ratio of `treated` to `reference`, round by round; see harness/stats/paired.ts. */
+export function comparePaired(
+  treated: readonly number[],
+  reference: readonly number[],
+  settings: Settings,
+  options: EstimateOptions,
+): PairedResult {
+  const pairing = pair(treated, reference, settings)
+  const scale = Math.max(0, ...treated.map(Math.abs), ...reference.map(Math.abs))
+  const what = pairing.log
+    ? 'paired Hodges–Lehmann of log ratios'
+    : 'ratio of Hodges–Lehmann estimates, linearised'
+  return {
+    difference: toEstimate(pairing.difference, 'paired Hodges–Lehmann of differences', {
+      ...options,
+      positive: false,
+      scale,
+    }),
+    ratio: toEstimate(pairing.ratio, what, {
+      ...options,
+      unit: 'ratio',
+      positive: true,
+      log: pairing.log,
+    }),
+    pValue: pairing.pValue,
+    detectable: (at) => {
+      const size = pairing.detectable(at)
+      return Number.isFinite(size) ? size : scale
+    },
+  }
+}

@@ -1,0 +1,100 @@
+/** Whether the run itself was well: drift, slow starts, outliers. They are told, never dropped. */
+import type { Trial } from '../model.js'
+import { mannKendall, robustScores, theilSen } from '../stats/trend.js'
+import { alpha } from './estimates.js'
+import { latencyMs, metricOf, seriesOf, type CellGroup, type Run } from './readings.js'
+import { figure } from './words.js'
+
+/** Robust standard deviations beyond which a trial is called an outlier. */
+const outlierScore = 5
+/** Fewer rounds cannot tell drift from chance. */
+const fewestForDrift = 6
+const fewestForOutliers = 5
+
+/** trial → what is odd about it beside the others of its cell. */
+export function oddTrials(run: Run): ReadonlyMap<Trial, readonly string[]> {
+  const odd = new Map<Trial, string[]>()
+  for (const [, rounds] of run.valid) {
+    const trials = [...rounds.values()]
+    if (trials.length < fewestForOutliers) continue
+    for (const { name, value } of watched(run)) {
+      const values = trials.map(value)
+      if (values.some((one) => one === undefined)) continue
+      const scores = robustScores(values.map((one) => Math.log(Math.max(one ?? 0, 1e-9))))
+      trials.forEach((trial, index) => {
+        const score = scores[index] ?? 0
+        if (Math.abs(score) < outlierScore) return
+        const where = trial.round === 0 ? 'first trial of its cell, ' : ''
+        odd.set(trial, [
+          ...(odd.get(trial) ?? []),
+          `${where}outlier: ${name} lies ${figure(Math.abs(score))} robust standard deviations ${score > 0 ? 'above' : 'below'} its cell’s median; it is kept`,
+        ])
+      })
+    }
+  }
+  return odd
+}
+
+function watched(run: Run): readonly { name: string; value: (trial: Trial) => number | undefined }[] {
+  return [
+    { name: 'p50', value: (trial) => latencyMs(trial, 'response', 50) ?? latencyMs(trial, 'service', 50) },
+    { name: 'CPU', value: (trial) => metricOf(run, trial, 'cpu.per1000Requests', undefined) },
+  ]
+}
+
+/** Drift over the run and slow first rounds, as warnings. Arms are compared within a round, so it hits all alike. */
+export function driftWarnings(run: Run, groups: readonly CellGroup[]): string[] {
+  return groups.flatMap((group) =>
+    watched(run).flatMap(({ name, value }) => {
+      const byRound = relativeByRound(run, group, value)
+      const values = byRound.map(([, mean]) => mean)
+      if (values.length < fewestForDrift) return []
+      const warnings: string[] = []
+      const pValue = mannKendall(values)
+      if (pValue < alpha / 4) {
+        const share = theilSen(values) * (values.length - 1)
+        warnings.push(
+          `${name} drifted by ${figure(share * 100)} % over the run, over all arms (${group.experiment}, ${group.loadLabel}; Mann–Kendall p = ${figure(pValue)}): comparisons are made within rounds and hold, absolute figures are those of the whole run`,
+        )
+      }
+      const [first = 0, ...rest] = values
+      const score = robustScores([...rest, first]).at(-1) ?? 0
+      if (byRound[0]?.[0] === 0 && score > outlierScore)
+        warnings.push(
+          `the first round was slow: ${name} was ${figure((first / middle(rest) - 1) * 100)} % above the other rounds (${group.experiment}, ${group.loadLabel}); it is kept, and a longer warm-up would help`,
+        )
+      return warnings
+    }),
+  )
+}
+
+/** round → mean over cells of the value relative to the cell's own median. */
+function relativeByRound(
+  run: Run,
+  group: CellGroup,
+  value: (trial: Trial) => number | undefined,
+): readonly (readonly [number, number])[] {
+  const sums = new Map<number, { total: number; count: number }>()
+  for (const { id } of group.cells) {
+    const series = seriesOf(run, id, value)
+    const centre = middle([...series.values()])
+    if (!(centre > 0)) continue
+    for (const [round, one] of series) {
+      const sum = sums.get(round) ?? { total: 0, count: 0 }
+      sums.set(round, { total: sum.total + one / centre, count: sum.count + 1 })
+    }
+  }
+  return [...sums]
+    .sort(([a], [b]) => a - b)
+    .map(([round, { total, count }]) => [round, total / count] as const)
+}
+
+function middle(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  const half = sorted.length / 2
+  return sorted.length === 0
+    ? 0
+    : sorted.length % 2 === 1
+      ? (sorted[Math.floor(half)] as number)
+      : ((sorted[half - 1] as number) + (sorted[half] as number)) / 2
+}

@@ -1,0 +1,132 @@
+/** What each step from one path to the next adds, and whether the parts explain the whole. */
+import type { Estimate, Increment } from '../model.js'
+import type { Settings } from '../stats/paired.js'
+import { estimateOf } from './estimates.js'
+import { metricOf, pairedSeries, seriesOf, type CellGroup, type Run } from './readings.js'
+
+interface Step {
+  readonly title: string
+  readonly from: string
+  readonly to: string
+}
+
+const steps: readonly Step[] = [
+  { title: 'two tunnels (L4, HBONE between them)', from: 'baseline', to: 'l4-only' },
+  { title: 'the waypoint (L7) and a second HBONE leg', from: 'l4-only', to: 'l4-l7-l4' },
+  { title: 'one L7 hop, plain', from: 'baseline', to: 'l7-per-node' },
+  {
+    title: 'a second L7 hop, and mutual TLS between the two',
+    from: 'l7-per-node',
+    to: 'l7-sidecar-to-sidecar',
+  },
+]
+
+/** Residuals: a path's added cost less that of its parts, each measured on a path of its own. */
+const residuals: readonly { title: string; from: string; to: string; parts: readonly string[] }[] = [
+  {
+    title: 'Residual: what two tunnels and one L7 hop do not explain of L4-L7-L4',
+    from: 'l4-only',
+    to: 'l4-l7-l4',
+    parts: ['l4-only', 'l7-per-node'],
+  },
+  {
+    title: 'Residual: what two single L7 hops do not explain of L7-L7 (its mutual TLS)',
+    from: 'l7-per-node',
+    to: 'l7-sidecar-to-sidecar',
+    parts: ['l7-per-node', 'l7-per-node'],
+  },
+]
+
+/**
+ * Increments of every mesh, at every open-loop load, paired by round. A difference that adds nothing else than its
+ * name says has a residual about zero: hops then cost what they cost, wherever they stand.
+ */
+export function incrementsOf(run: Run, groups: readonly CellGroup[], settings: Settings): Increment[] {
+  const open = groups.filter(({ cells }) => cells[0]?.load.model === 'open')
+  return open.flatMap((group) => {
+    const meshes = new Set(group.cells.flatMap(({ arm }) => run.armOf.get(arm)?.mesh ?? []))
+    return [...meshes].flatMap((mesh) => {
+      const armOf = (path: string) => armOn(run, group, mesh, path)
+      const suffix = open.length > 1 ? `, ${group.loadLabel}` : ''
+      const build = (
+        title: string,
+        [from, to]: readonly [string, string],
+        terms: readonly (readonly [string, number])[],
+      ): Increment[] => {
+        const [fromArm, toArm] = [armOf(from), armOf(to)]
+        const arms = terms.map(([path]) => armOf(path))
+        if (fromArm === undefined || toArm === undefined || arms.some((arm) => arm === undefined)) return []
+        const sum = (metric: 'latency.response' | 'cpu.per1000Requests') =>
+          combine(
+            run,
+            group,
+            settings,
+            metric,
+            terms.map(([, weight], index) => [arms[index] ?? '', weight]),
+          )
+        const latencyP50 = sum('latency.response')
+        const cpu = sum('cpu.per1000Requests')
+        return latencyP50.n > 0 ? [{ title: `${title}${suffix}`, fromArm, toArm, latencyP50, cpu }] : []
+      }
+      return [
+        ...steps.flatMap(({ title, from, to }) =>
+          build(
+            title,
+            [from, to],
+            [
+              [to, 1],
+              [from, -1],
+            ],
+          ),
+        ),
+        ...residuals.flatMap(({ title, from, to, parts }) =>
+          build(
+            title,
+            [from, to],
+            [[to, 1], ['baseline', parts.length - 1], ...parts.map((part) => [part, -1] as const)],
+          ),
+        ),
+      ]
+    })
+  })
+}
+
+/** The arm of a mesh on a path; the baseline is that of the mesh's environment. */
+export function armOn(run: Run, group: CellGroup, mesh: string, path: string): string | undefined {
+  const arms = group.cells.flatMap(({ arm }) => run.armOf.get(arm) ?? [])
+  if (path === 'baseline') return arms.find(({ role }) => role === 'baseline')?.id
+  return arms.find(
+    (arm) => arm.mesh === mesh && arm.path === path && arm.variant === undefined && arm.role === 'subject',
+  )?.id
+}
+
+/** Weighted sum of arms' values in each round, in ms. */
+export function combinedValues(
+  run: Run,
+  group: CellGroup,
+  metric: 'latency.response' | 'cpu.per1000Requests',
+  terms: readonly (readonly [string, number])[],
+): readonly number[] {
+  const { rounds, values } = pairedSeries(
+    ...terms.map(([arm]) =>
+      seriesOf(run, group.byArm.get(arm)?.id ?? '', (trial) => metricOf(run, trial, metric, 50)),
+    ),
+  )
+  return rounds.map((_, round) =>
+    terms.reduce((sum, [, weight], index) => sum + weight * (values[index]?.[round] ?? 0), 0),
+  )
+}
+
+export function combine(
+  run: Run,
+  group: CellGroup,
+  settings: Settings,
+  metric: 'latency.response' | 'cpu.per1000Requests',
+  terms: readonly (readonly [string, number])[],
+): Estimate {
+  const cells = [...new Set(terms.map(([arm]) => group.byArm.get(arm)?.id ?? ''))]
+  return estimateOf(combinedValues(run, group, metric, terms), settings, {
+    unit: 'ms',
+    cells,
+  })
+}

@@ -1,0 +1,237 @@
+/** What each trial measured, as plain numbers by cell and round; histograms are decoded once. */
+import type { Arm, Cell, Component, JournalEntry, MetricId, Plan, RunHeader, Trial, Usage } from '../model.js'
+import { decodeHistogram, percentileOf, type Buckets } from '../stats/histogram.js'
+
+export const percentiles = [50, 90, 99, 99.9] as const
+
+type Entry<Type extends JournalEntry['type']> = Extract<JournalEntry, { type: Type }>
+
+/** A journal, indexed. */
+export interface Run {
+  readonly header: RunHeader
+  readonly plan: Plan
+  readonly trials: readonly Trial[]
+  readonly environments: readonly Entry<'environment'>[]
+  readonly notes: readonly Entry<'note'>[]
+  readonly resumes: readonly Entry<'resume'>[]
+  readonly end?: Entry<'end'>
+  readonly components: readonly Component[]
+  readonly armOf: ReadonlyMap<string, Arm>
+  readonly cellOf: ReadonlyMap<string, Cell>
+  /** cell → round → the trial that counts: the last one that was ok. */
+  readonly valid: ReadonlyMap<string, ReadonlyMap<number, Trial>>
+}
+
+/** Throws when the journal has no header: there is nothing to analyse then. */
+export function indexJournal(entries: readonly JournalEntry[]): Run {
+  const header = entries.find((entry) => entry.type === 'run')
+  if (!header) throw new Error('a journal starts with its run header; this one has none')
+  const trials = entries.filter((entry) => entry.type === 'trial')
+  const environments = entries.filter((entry) => entry.type === 'environment')
+  const end = entries.findLast((entry) => entry.type === 'end')
+  const valid = new Map<string, Map<number, Trial>>()
+  for (const trial of trials) {
+    if (trial.state !== 'ok' || !trial.load || trial.load.sent === 0) continue
+    const rounds = valid.get(trial.cell) ?? new Map<number, Trial>()
+    valid.set(trial.cell, rounds.set(trial.round, trial))
+  }
+  // A resumed run brings its environments up again: the last word on a component counts.
+  const components = new Map<string, Component>()
+  for (const environment of environments)
+    for (const component of environment.components) components.set(component.name, component)
+  return {
+    header,
+    plan: header.plan,
+    trials,
+    environments,
+    notes: entries.filter((entry) => entry.type === 'note'),
+    resumes: entries.filter((entry) => entry.type === 'resume'),
+    ...(end ? { end } : {}),
+    components: [...components.values()],
+    armOf: new Map(header.plan.arms.map((arm) => [arm.id, arm])),
+    cellOf: new Map(header.plan.cells.map((cell) => [cell.id, cell])),
+    valid,
+  }
+}
+
+const decoded = new WeakMap<object, Buckets>()
+
+/** Buckets of a trial's response or service time; undefined when it has none, or when the record is damaged. */
+export function bucketsOf(trial: Trial, kind: 'response' | 'service' | 'sendLag'): Buckets | undefined {
+  const histogram = trial.load?.[kind]
+  if (!histogram) return undefined
+  let buckets = decoded.get(histogram)
+  if (!buckets) {
+    buckets = decodeHistogram(histogram)
+    decoded.set(histogram, buckets)
+  }
+  return buckets.total > 0 ? buckets : undefined
+}
+
+/** Percentile in ms. */
+export function latencyMs(
+  trial: Trial,
+  kind: 'response' | 'service',
+  percentile: number,
+): number | undefined {
+  const buckets = bucketsOf(trial, kind)
+  return buckets && percentileOf(buckets, percentile) / 1000
+}
+
+/** ms of CPU per 1 000 requests, from ns in a window. */
+export function per1000(trial: Trial, cpuNs: number): number {
+  return cpuNs / 1e3 / Math.max(1, trial.load?.sent ?? 0)
+}
+
+export const mib = 2 ** 20
+
+/** The bill of one trial, in ns of CPU. */
+export interface TrialBill {
+  readonly generatorNs: number
+  readonly orchestratorNs: number
+  readonly applicationNs: number
+  readonly hopsNs: number
+  readonly controlPlaneNs: number
+  /** Components of other arms: idle, and there only because arms are measured side by side. */
+  readonly bystandersNs: number
+  /** Busy time of the host that none of these accounts for; may be below zero by the probes' resolution. */
+  readonly unaccountedNs: number
+  readonly hostBusyNs: number
+  readonly hopsRssBytes: number | undefined
+  readonly applicationRssBytes: number | undefined
+}
+
+export function billOf(run: Run, trial: Trial): TrialBill | undefined {
+  const { usage } = trial
+  const cell = run.cellOf.get(trial.cell)
+  if (!usage || !cell) return undefined
+  return billWindow(run.components, cell.arm, usage)
+}
+
+function billWindow(components: readonly Component[], arm: string, usage: Usage): TrialBill {
+  const componentOf = new Map(components.map((component) => [component.name, component]))
+  const ns = { generator: 0, application: 0, hops: 0, controlPlane: 0, bystanders: 0 }
+  const rss: { hops?: number; application?: number } = {}
+  for (const row of usage.components) {
+    const group = groupOf(componentOf.get(row.component), row.category, arm)
+    ns[group] += row.cpuNs
+    if ((group === 'hops' || group === 'application') && row.rssBytes !== undefined)
+      rss[group] = (rss[group] ?? 0) + row.rssBytes
+  }
+  const known = Object.values(ns).reduce((sum, value) => sum + value, usage.orchestratorNs)
+  return {
+    generatorNs: ns.generator,
+    orchestratorNs: usage.orchestratorNs,
+    applicationNs: ns.application,
+    hopsNs: ns.hops,
+    controlPlaneNs: ns.controlPlane,
+    bystandersNs: ns.bystanders,
+    unaccountedNs: usage.hostBusyNs - known,
+    hostBusyNs: usage.hostBusyNs,
+    hopsRssBytes: rss.hops,
+    applicationRssBytes: rss.application,
+  }
+}
+
+export type BillGroup = 'generator' | 'application' | 'hops' | 'controlPlane' | 'bystanders'
+
+/** Which part of an arm's bill a component belongs to. */
+export function groupOf(component: Component | undefined, category: string, arm: string): BillGroup {
+  if (category === 'generator') return 'generator'
+  if (component?.arm !== undefined && component.arm !== arm) return 'bystanders'
+  if (category === 'application') return 'application'
+  return category === 'control-plane' ? 'controlPlane' : 'hops'
+}
+
+/**
+ * A metric of one trial: ms, ms of CPU per 1 000 requests, requests a second, MiB or a share; undefined when the trial
+ * cannot tell. `*.added` are differences and have no value of one trial.
+ *
+ * CPU is what can be attributed: hops, application and control plane. What nobody accounts for is a row of its own in
+ * the bill, since on a shared host it is mostly other people's work.
+ */
+export function metricOf(
+  run: Run,
+  trial: Trial,
+  metric: MetricId,
+  percentile: number | undefined,
+): number | undefined {
+  switch (metric) {
+    case 'latency.response':
+      return latencyMs(trial, 'response', percentile ?? 50)
+    case 'latency.service':
+      return latencyMs(trial, 'service', percentile ?? 50)
+    case 'throughput':
+      return trial.load?.achievedRatePerSecond
+    case 'cpu.per1000Requests': {
+      const bill = billOf(run, trial)
+      return bill && per1000(trial, bill.hopsNs + bill.applicationNs + bill.controlPlaneNs)
+    }
+    case 'memory.rss': {
+      const bill = billOf(run, trial)
+      if (!bill || (bill.hopsRssBytes === undefined && bill.applicationRssBytes === undefined))
+        return undefined
+      return ((bill.hopsRssBytes ?? 0) + (bill.applicationRssBytes ?? 0)) / mib
+    }
+    case 'errors.share':
+      return trial.load && (trial.load.sent - trial.load.ok) / trial.load.sent
+    case 'latency.added':
+    case 'cpu.added':
+    case 'memory.added':
+      return undefined
+  }
+}
+
+/** round → value, of a cell's valid trials. */
+export function seriesOf(
+  run: Run,
+  cell: string,
+  value: (trial: Trial) => number | undefined,
+): ReadonlyMap<number, number> {
+  const series = new Map<number, number>()
+  const rounds = [...(run.valid.get(cell) ?? [])].sort(([a], [b]) => a - b)
+  for (const [round, trial] of rounds) {
+    const measured = value(trial)
+    if (measured !== undefined && Number.isFinite(measured)) series.set(round, measured)
+  }
+  return series
+}
+
+/** Values of several cells in the rounds that all of them have. */
+export function pairedSeries(...all: readonly ReadonlyMap<number, number>[]): {
+  readonly rounds: readonly number[]
+  readonly values: readonly (readonly number[])[]
+} {
+  const [first, ...others] = all
+  const rounds = [...(first?.keys() ?? [])].filter((round) => others.every((series) => series.has(round)))
+  return { rounds, values: all.map((series) => rounds.map((round) => series.get(round) as number)) }
+}
+
+/** Cells that are compared with each other: one experiment, one load, one environment. */
+export interface CellGroup {
+  readonly experiment: string
+  readonly loadLabel: string
+  readonly environment: string
+  readonly cells: readonly Cell[]
+  /** arm → cell. */
+  readonly byArm: ReadonlyMap<string, Cell>
+}
+
+export function cellGroups(run: Run): readonly CellGroup[] {
+  const groups = new Map<string, Cell[]>()
+  for (const cell of run.plan.cells) {
+    const environment = run.armOf.get(cell.arm)?.environment ?? ''
+    const key = JSON.stringify([cell.experiment, cell.loadLabel, environment])
+    groups.set(key, [...(groups.get(key) ?? []), cell])
+  }
+  return [...groups].map(([key, cells]) => {
+    const [experiment = '', loadLabel = '', environment = ''] = JSON.parse(key) as string[]
+    return {
+      experiment,
+      loadLabel,
+      environment,
+      cells,
+      byArm: new Map(cells.map((cell) => [cell.arm, cell])),
+    }
+  })
+}

@@ -1,0 +1,67 @@
+/** Trials without their histograms, for tables and strips; and what was proved about each arm's path. */
+import type { Analysis, ProofCheck, Trial, TrialSummary } from '../model.js'
+import { percentileOf } from '../stats/histogram.js'
+import { bucketsOf, latencyMs, metricOf, type Run } from './readings.js'
+
+export function summarizeTrial(run: Run, trial: Trial, oddities: readonly string[]): TrialSummary {
+  const cell = run.cellOf.get(trial.cell)
+  const { load, usage } = trial
+  const lag = bucketsOf(trial, 'sendLag')
+  const generator = usage?.components.find(({ category }) => category === 'generator')
+  const optional = {
+    p50Ms: latencyMs(trial, 'response', 50) ?? latencyMs(trial, 'service', 50),
+    p99Ms: latencyMs(trial, 'response', 99) ?? latencyMs(trial, 'service', 99),
+    achievedRatePerSecond: load?.achievedRatePerSecond,
+    cpuMsPer1000: load && load.sent > 0 ? metricOf(run, trial, 'cpu.per1000Requests', undefined) : undefined,
+    sendLagP99Us: lag && percentileOf(lag, 99),
+    generatorCpuShare:
+      usage && generator && usage.windowMs > 0 ? generator.cpuNs / (usage.windowMs * 1e6) : undefined,
+    sent: load?.sent,
+    unsent: load?.unsent,
+    errors: load && load.sent - load.ok,
+  }
+  return {
+    index: trial.index,
+    round: trial.round,
+    cell: trial.cell,
+    arm: cell?.arm ?? '',
+    experiment: cell?.experiment ?? '',
+    attempt: trial.attempt,
+    state: trial.state,
+    startedAt: trial.startedAt,
+    ...withoutUndefined(optional),
+    reasons: trial.reasons,
+    warnings: [...trial.warnings, ...oddities],
+    ...(trial.error ? { error: trial.error } : {}),
+    proofFailures: trial.proof.filter(({ ok }) => !ok),
+  }
+}
+
+type Defined<T> = { [Key in keyof T]?: Exclude<T[Key], undefined> }
+
+function withoutUndefined<T extends object>(values: T): Defined<T> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Defined<T>
+}
+
+/**
+ * arm → checks made once; then those made at each trial, by name: how many trials made it, and whether all passed. The
+ * first one that failed is shown, else the last.
+ */
+export function proofsOf(run: Run): Analysis['proofs'] {
+  const proofs: Record<string, (ProofCheck & { trials?: number })[]> = {}
+  for (const arm of run.plan.arms) {
+    const once = run.environments.findLast(({ proofs: made }) => made[arm.id])?.proofs[arm.id] ?? []
+    const repeated = new Map<string, ProofCheck & { trials: number }>()
+    for (const trial of run.trials) {
+      if (run.cellOf.get(trial.cell)?.arm !== arm.id) continue
+      for (const check of trial.proof) {
+        const before = repeated.get(check.name)
+        const shown = before && !before.ok ? before : check
+        repeated.set(check.name, { ...shown, trials: (before?.trials ?? 0) + 1 })
+      }
+    }
+    const all = [...once, ...repeated.values()]
+    if (all.length > 0) proofs[arm.id] = all
+  }
+  return proofs
+}

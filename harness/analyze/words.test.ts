@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest'
+import { figure, moreRounds, withInterval } from './words.js'
+
+describe('figure', () => {
+  it.each([
+    [0, '0'],
+    [0.31234, '0.312'],
+    [0.0012345, '0.00123'],
+    [41.25, '41.3'],
+    [1.5, '1.50'],
+    [123.4, '123'],
+    [1044, '1 040'],
+    [1_234_567, '1 230 000'],
+    [-0.5, '−0.500'],
+    [-1e-12, '0'],
+    [NaN, 'unknown'],
+  ])('writes %f as %s', (value, text) => expect(figure(value)).toBe(text))
+})
+
+describe('withInterval', () => {
+  it('gives a figure with its bounds', () => {
+    const estimate = {
+      value: 0.312,
+      low: 0.28,
+      high: 0.344,
+      unit: 'ms',
+      level: 0.95,
+      n: 10,
+      method: '',
+      cells: [],
+    } as const
+    expect(withInterval(estimate, 'ms')).toBe('0.312 ms (0.280 to 0.344)')
+  })
+})
+
+describe('moreRounds', () => {
+  it('counts by the square of the width', () => {
+    expect(moreRounds(10, 2, 1)).toBe('about 30 more rounds')
+    expect(moreRounds(10, 1.2, 1)).toBe('about 5 more rounds')
+    expect(moreRounds(1, 2, 1)).toBe('at least 8 rounds')
+    expect(moreRounds(10, 2, 0.01)).toContain('next to nothing')
+  })
+})

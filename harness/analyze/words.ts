@@ -1,0 +1,31 @@
+/** Figures as the report's sentences give them: three significant digits, with their interval. */
+import type { Estimate } from '../model.js'
+
+/** `0.312`, `41`, `1 040`: three significant digits, no exponent, a thin gap at thousands. */
+export function figure(value: number): string {
+  if (!Number.isFinite(value)) return 'unknown'
+  if (value === 0) return '0'
+  const size = Math.abs(value)
+  const digits = size >= 100 ? 0 : Math.min(6, 2 - Math.floor(Math.log10(size)))
+  const rounded = size >= 1000 ? Number(value.toPrecision(3)) : value
+  const text = rounded.toFixed(digits)
+  // A value that rounds to nothing has no sign.
+  return Number(text) === 0
+    ? '0'
+    : text.replace('-', '−').replace(/\B(?=(\d{3})+$)/g, digits === 0 ? ' ' : '')
+}
+
+/** `0.31 ms (0.28 to 0.34)`; a factor for a change of unit, for example ms per 1 000 requests to µs a request: 1. */
+export function withInterval({ value, low, high }: Estimate, unit: string): string {
+  return `${figure(value)}${unit === '' ? '' : ` ${unit}`} (${figure(low)} to ${figure(high)})`
+}
+
+/** `about 30 more rounds`: how many rounds would halve an interval of half-width `half` down to `wanted`. */
+export function moreRounds(n: number, half: number, wanted: number): string {
+  if (n < 2 || wanted <= 0 || !Number.isFinite(half)) return 'at least 8 rounds'
+  const total = Math.ceil(n * (half / wanted) ** 2)
+  const more = total - n
+  if (more <= 0) return 'a few more rounds'
+  if (more > 2000) return 'more rounds than are practical: the difference is next to nothing'
+  return `about ${more >= 20 ? Math.ceil(more / 10) * 10 : more} more rounds`
+}

@@ -1,0 +1,15 @@
+/** Ties the registries to what the plan asks of them. */
+import type { Catalogue } from './plan.js'
+import { platforms, type PlatformName } from '../infra/platforms/index.js'
+import { experiments, type ExperimentName } from '../scenarios/experiments/index.js'
+import type { Experiment } from '../scenarios/experiments/experiment.js'
+import { paths } from '../scenarios/paths/index.js'
+
+const experimentOf = (name: string) => experiments[name as ExperimentName] as Experiment
+
+export const catalogue: Catalogue = {
+  paths,
+  environmentsOf: (platform) => platforms[platform as PlatformName].environments,
+  loadsOf: (experiment, settings) => experimentOf(experiment).loads(settings),
+  roundsOf: (experiment, settings) => experimentOf(experiment).rounds?.(settings),
+}

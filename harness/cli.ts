@@ -1,0 +1,138 @@
+#!/usr/bin/env node
+/** The command line: verbs, flags, and what failures look like to a person. */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import type { CommonFlags } from './commands/common.js'
+import { CommandError, UserError, exitCodes, type ExitCode } from './errors.js'
+import { version } from './package-root.js'
+import { profileNames, profiles } from './profiles.js'
+
+const program = new Command('meshbench')
+  .description(
+    'Measures what each hop of a service mesh costs, and which architecture is cheaper for your traffic.',
+  )
+  .version(version)
+  .option('--verbose', 'show stack traces', false)
+  .showHelpAfterError('(--help tells what is allowed)')
+  .exitOverride()
+
+/** Flags that shape a plan: the same for run, plan and doctor. */
+function withPlanFlags(command: Command): Command {
+  const profileHelp = profileNames.map((name) => `${name}: ${profiles[name].summary}`).join('; ')
+  return command
+    .option('-c, --config <file>', 'config file', 'bench.config.ts')
+    .addOption(new Option('--profile <name>', profileHelp).choices(profileNames))
+    .option('--platform <name>', 'where to run (see `meshbench list`)')
+    .option('--mesh <name...>', 'only these meshes, with all paths that they can form')
+    .option('--arm <name...>', 'only these arms, as mesh/path, or a path or mesh of the config')
+    .option('--experiment <name...>', 'only these experiments')
+    .option('--rate <requests-per-second...>', 'rates of the latency experiment', collectRates)
+    .option('--rounds <n>', 'exactly this many rounds', parseCount)
+    .option('--seed <n>', 'seed of the order of trials', parseSeed)
+}
+
+withPlanFlags(program.command('run', { isDefault: true }))
+  .description('measure and write the report')
+  .option('--out <folder>', 'folder of this run (default: results/<time>-<platform>)')
+  .option('--resume <run>', 'go on with a run that was cut off')
+  .option('--json', 'print the analysis as JSON, and progress on standard error', false)
+  .action((flags: CommonFlags & { out?: string; resume?: string; json: boolean }) =>
+    act(async () => (await import('./commands/run.js')).runCommand(flags)),
+  )
+
+withPlanFlags(program.command('plan'))
+  .description('print what a run would do, and how long it would take')
+  .option('--json', 'print the plan as JSON', false)
+  .action((flags: CommonFlags & { json: boolean }) =>
+    act(async () => (await import('./commands/plan.js')).planCommand(flags)),
+  )
+
+program
+  .command('report')
+  .description('render a run again, from its journal alone')
+  .argument('<run>', 'folder of a run')
+  .option('--out <folder>', 'where to write (default: the folder of the run)')
+  .option('--json', 'print the analysis as JSON', false)
+  .action((run: string, flags: { out?: string; json: boolean }) =>
+    act(async () => (await import('./commands/report.js')).reportCommand(run, flags)),
+  )
+
+program
+  .command('list')
+  .description('list platforms, meshes, paths, experiments, engines and profiles')
+  .option('--json', 'as JSON', false)
+  .action((flags: { json: boolean }) =>
+    act(async () => (await import('./commands/list.js')).listCommand(flags)),
+  )
+
+withPlanFlags(program.command('doctor').alias('check'))
+  .description('check that this host can do what the config asks for; creates nothing')
+  .action((flags: CommonFlags) =>
+    act(async () => (await import('./commands/doctor.js')).doctorCommand(flags)),
+  )
+
+program
+  .command('clean')
+  .description('end and remove whatever runs that were killed left behind')
+  .argument('[run-id]', 'only this run')
+  .option('--dry-run', 'only list it', false)
+  .action((runId: string | undefined, flags: { dryRun: boolean }) =>
+    act(async () => (await import('./commands/clean.js')).cleanCommand(runId, flags)),
+  )
+
+program
+  .command('init')
+  .description('write a commented bench.config.ts')
+  .option('--force', 'overwrite the one that is there', false)
+  .action((flags: { force: boolean }) =>
+    act(async () => (await import('./commands/init.js')).initCommand(flags)),
+  )
+
+/** Runs a verb and sets the exit code. Verbs are loaded when called: most need neither charts nor Docker. */
+async function act(verb: () => Promise<ExitCode>): Promise<void> {
+  process.exitCode = await verb()
+}
+
+function parseCount(text: string): number {
+  if (!/^[1-9]\d{0,6}$/.test(text)) throw new InvalidArgumentError('a whole number from 1 is needed.')
+  return Number(text)
+}
+
+function parseSeed(text: string): number {
+  const seed = Number(text)
+  if (!/^\d+$/.test(text) || seed > 2 ** 32 - 1)
+    throw new InvalidArgumentError('a whole number from 0 to 4294967295 is needed.')
+  return seed
+}
+
+function collectRates(text: string, rates: readonly number[] = []): readonly number[] {
+  const rate = Number(text)
+  if (!Number.isFinite(rate) || rate <= 0)
+    throw new InvalidArgumentError('a number of requests per second above 0 is needed.')
+  return [...rates, rate]
+}
+
+function describe(error: unknown, verbose: boolean): ExitCode {
+  if (error instanceof CommanderError) {
+    // Commander has already written its message; help and version are no errors.
+    return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
+  }
+  const print = (text: string) => process.stderr.write(`${text}\n`)
+  if (error instanceof UserError) {
+    print(`meshbench: ${error.message}`)
+    if (error.hint !== undefined) print(`  → ${error.hint}`)
+  } else if (error instanceof CommandError) {
+    print(`meshbench: ${error.message}`)
+    print(error.tail.trimEnd().split('\n').slice(-12).join('\n'))
+  } else {
+    print(`meshbench: ${error instanceof Error ? error.message : String(error)}`)
+    if (!verbose) print('  → this looks like a bug in Meshbench; --verbose shows where')
+  }
+  if (verbose && error instanceof Error && error.stack) print(error.stack)
+  return error instanceof UserError ? error.exitCode : exitCodes.runFailed
+}
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  process.exitCode = describe(error, process.argv.includes('--verbose'))
+}

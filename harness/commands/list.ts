@@ -1,0 +1,40 @@
+/** `meshbench list`: the names that configs and flags may use. */
+import { exitCodes, type ExitCode } from '../errors.js'
+import { loaders } from '../load/index.js'
+import { profiles } from '../profiles.js'
+import { meshes } from '../../infra/meshes/index.js'
+import { platforms } from '../../infra/platforms/index.js'
+import { experiments } from '../../scenarios/experiments/index.js'
+import { paths } from '../../scenarios/paths/index.js'
+
+type Listing = Readonly<Record<string, readonly (readonly [name: string, summary: string])[]>>
+
+export async function listCommand(flags: { json: boolean }): Promise<ExitCode> {
+  const listing: Listing = {
+    platforms: Object.values(platforms).map(({ name, summary }) => [name, summary]),
+    meshes: Object.values(meshes).map(({ name, summary, paths: own }) => [
+      name,
+      `${summary}: ${own.join(', ')}`,
+    ]),
+    paths: Object.values(paths).map(({ name, summary }) => [name, summary]),
+    experiments: Object.values(experiments).map(({ name, question }) => [name, question]),
+    engines: Object.values(loaders).map(({ name, summary }) => [name, summary]),
+    profiles: Object.entries(profiles).map(([name, { summary }]) => [name, summary]),
+  }
+  process.stdout.write(flags.json ? `${JSON.stringify(toObjects(listing), null, 2)}\n` : describe(listing))
+  return exitCodes.ok
+}
+
+function toObjects(listing: Listing) {
+  return Object.fromEntries(
+    Object.entries(listing).map(([kind, rows]) => [kind, rows.map(([name, summary]) => ({ name, summary }))]),
+  )
+}
+
+function describe(listing: Listing): string {
+  const width = Math.max(...Object.values(listing).flatMap((rows) => rows.map(([name]) => name.length)))
+  const sections = Object.entries(listing).map(([kind, rows]) =>
+    [kind, ...rows.map(([name, summary]) => `  ${name.padEnd(width)}  ${summary}`)].join('\n'),
+  )
+  return `${sections.join('\n\n')}\n`
+}

@@ -1,0 +1,95 @@
+import { expect, test } from 'vitest'
+import { defineConfig, resolveConfig, type UserConfig } from './config.js'
+import { UserError } from './errors.js'
+
+const minimal: UserConfig = { arms: { reference: ['l4-only', 'l4-l7-l4'] } }
+
+function problemsOf(input: unknown, overrides = {}): string {
+  try {
+    resolveConfig(input, overrides)
+  } catch (error) {
+    expect(error).toBeInstanceOf(UserError)
+    return (error as UserError).message
+  }
+  throw new Error('the config was accepted')
+}
+
+test('a minimal config gets every default of the quick profile', () => {
+  const config = resolveConfig(minimal)
+  expect(config).toMatchObject({ seed: 1, platform: 'local', profile: 'quick', rounds: { min: 9, max: 9 } })
+  expect(config.experiments.latency).toMatchObject({
+    ratesPerSecond: [1000],
+    connections: 16,
+    payloadBytes: 1024,
+  })
+  expect(JSON.parse(JSON.stringify(config))).toEqual(config)
+})
+
+test('all problems are told at once, each with its path, the value and what is allowed', () => {
+  const message = problemsOf({
+    sed: 3,
+    platform: 'lokal',
+    arms: { reference: ['l4-onyl'] },
+    rounds: { min: -1 },
+    thresholds: [{ metric: 'latency.response', arm: 'reference/l4-only', max: 1 }],
+  })
+  expect(message).toContain('unknown key "sed"')
+  expect(message).toMatch(/platform: "lokal" is not allowed; allowed: .*local/)
+  expect(message).toContain('arms.reference[0]: "l4-onyl" is not allowed; allowed: baseline, l4-only')
+  expect(message).toContain('rounds.min: -1')
+  expect(message).toContain('thresholds[0].percentile: needed for latency')
+  expect(message).toContain('thresholds[0].absolute: absolute figures do not travel')
+})
+
+test('settings of an experiment are checked with their path', () => {
+  const message = problemsOf({
+    ...minimal,
+    experiments: { latency: { ratesPerSecond: [100, -5], conections: 3 } },
+  })
+  expect(message).toContain('experiments.latency.ratesPerSecond[1]: -5')
+  expect(message).toContain('experiments.latency: unknown key "conections"')
+})
+
+test('a profile named by flag overrides the timing of the config, one named in the config lies under it', () => {
+  const own = { ...minimal, rounds: { min: 4, max: 5 }, experiments: { latency: { durationMs: 9000 } } }
+  expect(resolveConfig(own)).toMatchObject({
+    rounds: { min: 4, max: 5 },
+    experiments: { latency: { durationMs: 9000 } },
+  })
+  const smoke = resolveConfig(own, { profile: 'smoke' })
+  expect(smoke).toMatchObject({ rounds: { min: 2, max: 2 }, experiments: { latency: { durationMs: 400 } } })
+})
+
+test('flags choose arms by full name, by path and by mesh', () => {
+  expect(resolveConfig(minimal, { arms: ['reference/l7-per-node'] }).arms).toEqual({
+    reference: ['l7-per-node'],
+  })
+  expect(resolveConfig(minimal, { arms: ['l4-only'] }).arms).toEqual({ reference: ['l4-only'] })
+  expect(resolveConfig(minimal, { meshes: ['reference'] }).arms).toEqual({
+    reference: ['l4-only', 'l4-l7-l4'],
+  })
+  expect(problemsOf(minimal, { arms: ['reference/l5'] })).toContain('--arm: "reference/l5" is not an arm')
+})
+
+test('flags change rounds, rates and seed', () => {
+  const config = resolveConfig(minimal, { rounds: 2, ratesPerSecond: [50, 60], seed: 9 })
+  expect(config).toMatchObject({ seed: 9, rounds: { min: 2, max: 2 } })
+  expect(config.experiments.latency).toMatchObject({ ratesPerSecond: [50, 60] })
+})
+
+test('a threshold on an arm that is not measured is a problem', () => {
+  const thresholds = [{ metric: 'errors.share', arm: 'reference/l7-per-node', max: 0 }]
+  expect(problemsOf({ ...minimal, thresholds })).toContain(
+    'thresholds[0].arm: "reference/l7-per-node" is not measured',
+  )
+})
+
+test('typos in names do not compile', () => {
+  // @ts-expect-error no such path
+  defineConfig({ arms: { reference: ['l4-onyl'] } })
+  // @ts-expect-error no such mesh
+  defineConfig({ arms: { refrence: ['l4-only'] } })
+  // @ts-expect-error no such setting
+  defineConfig({ arms: {}, experiments: { latency: { conections: 1 } } })
+  expect(defineConfig(minimal)).toBe(minimal)
+})

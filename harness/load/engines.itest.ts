@@ -1,0 +1,232 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { type EchoServer, type Rig, createRig } from '../truth/rig.js'
+import { findProgram } from '../exec.js'
+import { countAbove, maxUs, percentileUs } from './histogram.js'
+
+let rig: Rig
+const servers: EchoServer[] = []
+
+async function echo(...faults: Parameters<Rig['echo']>): Promise<EchoServer> {
+  const server = await rig.echo(...faults)
+  servers.push(server)
+  return server
+}
+
+beforeAll(async () => {
+  rig = await createRig()
+})
+afterEach(async () => {
+  await Promise.all(servers.splice(0).map((server) => server.kill()))
+})
+afterAll(() => rig.close())
+
+describe('open loop', () => {
+  for (const protocol of ['http1', 'h2', 'grpc', 'tcp'] as const) {
+    it(`counts the same requests and connections as the server over ${protocol}`, async () => {
+      const server = await echo()
+      const spec = { protocol, ratePerSecond: 500, warmupMs: 200, durationMs: 1000, connections: 4 }
+      const { result } = await rig.load('open-loop', spec, server)
+      expect(result.errors).toEqual({})
+      expect(result.sent + result.unsent).toBe(500)
+      expect(result.ok).toBe(result.sent)
+      expect(await server.requests()).toBe(result.warmupSent + result.sent)
+      expect(await server.connections()).toBe(4)
+      expect(result.connectionsOpened).toBe(4)
+      expect(result.bodyBytes).toBe(result.ok * 1024)
+      expect(result.response?.count).toBe(result.ok)
+      expect(result.service?.count).toBe(result.ok)
+      expect(result.sendLag?.count).toBe(result.sent)
+    })
+  }
+
+  it('splits the load over workers and merges what they saw', async () => {
+    const server = await echo()
+    const spec = {
+      ratePerSecond: 601,
+      arrival: 'poisson',
+      workers: 2,
+      connections: 5,
+      durationMs: 1000,
+    } as const
+    const { result } = await rig.load('open-loop', spec, server)
+    expect(result.sent + result.unsent).toBe(601)
+    expect(result.response?.count).toBe(result.ok)
+    expect(await server.requests()).toBe(result.warmupSent + result.sent)
+    expect(await server.connections()).toBe(5)
+  })
+
+  it('charges requests that were due while the server stood still', async () => {
+    const server = await echo({ freeze: { afterRequests: 700, durationMs: 200 } })
+    const spec = { ratePerSecond: 1000, warmupMs: 200, durationMs: 1000, connections: 4 }
+    const { result } = await rig.load('open-loop', spec, server)
+    const response = result.response
+    if (!response) throw new Error('no response times')
+    // 200 requests fall due in the freeze; 4 connections alone would have seen 4 of them.
+    expect(countAbove(response, 50_000)).toBeGreaterThan(140)
+    expect(maxUs(response)).toBeGreaterThan(195_000)
+    expect(result.sent + result.unsent).toBe(1000)
+  })
+
+  it('tells slow requests from the rest', async () => {
+    const server = await echo({ slow: { every: 50, delayMs: 60 } })
+    const { result } = await rig.load(
+      'open-loop',
+      { ratePerSecond: 500, warmupMs: 0, durationMs: 1000 },
+      server,
+    )
+    if (!result.service) throw new Error('no service times')
+    expect(countAbove(result.service, 59_000)).toBeGreaterThanOrEqual(10)
+    expect(percentileUs(result.service, 99)).toBeGreaterThan(59_000)
+  })
+
+  for (const protocol of ['http1', 'h2', 'tcp'] as const) {
+    it(`reports errors by kind when the server dies (${protocol})`, async () => {
+      const server = await echo({ delayMs: 20 })
+      const spec = {
+        protocol,
+        ratePerSecond: 200,
+        warmupMs: 0,
+        durationMs: 1500,
+        connections: 8,
+        timeoutMs: 500,
+      }
+      const { result } = await rig.load('open-loop', spec, server, {
+        onWindow: () => setTimeout(() => void server.kill(), 500),
+      })
+      expect(result.ok).toBeGreaterThan(20)
+      expect((result.errors.reset ?? 0) + (result.errors.connect ?? 0)).toBeGreaterThan(10)
+      expect(result.errors.connect).toBeGreaterThan(0)
+      expect(result.sent + result.unsent).toBe(300)
+    })
+  }
+
+  it('counts timeouts, and replies that are none', async () => {
+    const server = await echo({ slow: { every: 10, delayMs: 1000 } })
+    const spec = { ratePerSecond: 100, warmupMs: 0, durationMs: 1000, timeoutMs: 200 }
+    const { result } = await rig.load('open-loop', spec, server)
+    expect(result.errors.timeout).toBeGreaterThanOrEqual(9)
+    expect(result.connectionsOpened).toBeGreaterThan(16)
+    const tooLarge = await rig.load(
+      'open-loop',
+      { ...spec, payloadBytes: 1024 ** 4, durationMs: 300 },
+      server,
+      {
+        target: server.tcp,
+      },
+    )
+    // The raw TCP listener sends the request back, which is no reply.
+    expect(tooLarge.result.errors.other).toBeGreaterThan(0)
+    expect(tooLarge.result.ok).toBe(0)
+  })
+
+  it('says that it cannot connect', async () => {
+    const server = await echo()
+    await server.kill()
+    await expect(rig.load('open-loop', { ratePerSecond: 100 }, server)).rejects.toThrow(
+      /^connect: cannot connect to/,
+    )
+    await expect(rig.load('closed-loop', {}, server)).rejects.toThrow(/^connect: cannot connect to/)
+  })
+
+  it('refuses a spec that makes no sense, naming the field', async () => {
+    const server = await echo()
+    await expect(rig.load('open-loop', { ratePerSecond: -1 }, server)).rejects.toThrow(/spec\.ratePerSecond/)
+  })
+})
+
+describe('closed loop', () => {
+  it('counts the same requests and connections as the server', async () => {
+    const server = await echo()
+    const { result } = await rig.load(
+      'closed-loop',
+      { warmupMs: 200, durationMs: 700, connections: 4 },
+      server,
+    )
+    expect(result.ok).toBeGreaterThan(100)
+    expect(result.errors).toEqual({})
+    expect(await server.requests()).toBe(result.warmupSent + result.sent)
+    expect(await server.connections()).toBe(4)
+    expect(result.service?.count).toBe(result.ok)
+    expect(result.response).toBeUndefined()
+    expect(result.bodyBytes).toBe(result.ok * 1024)
+  })
+
+  it('reports errors by kind when the server dies', async () => {
+    const server = await echo({ delayMs: 20 })
+    const { result } = await rig.load(
+      'closed-loop',
+      { warmupMs: 0, durationMs: 1500, connections: 4 },
+      server,
+      {
+        onWindow: () => setTimeout(() => void server.kill(), 500),
+      },
+    )
+    expect(result.ok).toBeGreaterThan(20)
+    expect((result.errors.reset ?? 0) + (result.errors.connect ?? 0)).toBeGreaterThan(3)
+  })
+})
+
+describe('connect', () => {
+  for (const protocol of ['http1', 'tcp'] as const) {
+    it(`opens a connection for every request and times it apart (${protocol})`, async () => {
+      const server = await echo({ delayMs: 5 })
+      const spec = { protocol, ratePerSecond: 100, warmupMs: 200, durationMs: 1000, connections: 8 }
+      const { result } = await rig.load('connect', spec, server)
+      expect(result.ok).toBe(result.sent)
+      expect(result.sent + result.unsent).toBe(100)
+      expect(await server.requests()).toBe(result.warmupSent + result.sent)
+      expect(await server.connections()).toBe(result.warmupSent + result.sent)
+      expect(result.connectionsOpened).toBe(result.warmupSent + result.sent)
+      expect(result.connect?.count).toBe(result.sent)
+      if (!result.connect || !result.service) throw new Error('no times')
+      // The server's delay is in the whole but not in the time to connect.
+      expect(percentileUs(result.service, 50)).toBeGreaterThan(5000)
+      expect(percentileUs(result.connect, 50)).toBeLessThan(percentileUs(result.service, 50) - 4500)
+    })
+  }
+
+  it('reports what could not connect', async () => {
+    const server = await echo()
+    await server.kill()
+    const { result } = await rig.load('connect', { ratePerSecond: 100, warmupMs: 0, durationMs: 300 }, server)
+    expect(result.errors).toEqual({ connect: result.sent })
+    expect(result.sent).toBeGreaterThan(0)
+  })
+})
+
+describe('stream', () => {
+  for (const protocol of ['http1', 'h2'] as const) {
+    it(`moves whole transfers and counts their bytes (${protocol})`, async () => {
+      const server = await echo()
+      const payloadBytes = 4 * 1024 * 1024
+      const spec = { protocol, payloadBytes, connections: 2, warmupMs: 0, durationMs: 500, timeoutMs: 30_000 }
+      const { result } = await rig.load('stream', spec, server)
+      expect(result.ok).toBeGreaterThan(0)
+      expect(result.errors).toEqual({})
+      expect(result.bodyBytes).toBe(result.ok * payloadBytes)
+      expect(await server.requests()).toBe(result.sent)
+    })
+  }
+})
+
+describe('tools of others', () => {
+  for (const tool of ['wrk', 'hey', 'h2load', 'wrk2', 'fortio', 'oha'] as const) {
+    it(`reads what ${tool} measures`, async (test) => {
+      if ((await findProgram(tool)) === undefined) {
+        console.log(`skipped: ${tool} is not on the PATH`)
+        test.skip()
+      }
+      const server = await echo({ delayMs: 5 })
+      const spec = { ratePerSecond: 100, connections: 2, warmupMs: 0, durationMs: 1000 }
+      const { result } = await rig.load(tool, spec, server)
+      const latency = result.response ?? result.service
+      if (!latency) throw new Error('no times')
+      expect(percentileUs(latency, 50)).toBeGreaterThan(4900)
+      expect(percentileUs(latency, 50)).toBeLessThan(30_000)
+      expect(result.ok).toBeGreaterThan(20)
+      // Up to one request for each connection may be in flight when a tool ends.
+      expect((await server.requests()) - result.sent).toBeLessThanOrEqual(2)
+      expect(result.limits?.length).toBeGreaterThan(0)
+    })
+  }
+})

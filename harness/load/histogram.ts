@@ -1,0 +1,106 @@
+/** Reads, merges and writes the histograms of a journal; percentiles come from counts and are never averaged. */
+import {
+  type Histogram as Hdr,
+  build,
+  decodeFromCompressedBase64,
+  encodeIntoCompressedBase64,
+} from 'hdr-histogram-js'
+import type { Histogram } from '../model.js'
+
+/** One hour: latencies above it are recorded as it. */
+const highestUs = 3_600_000_000
+
+/** One step of a distribution: values that the histogram cannot tell apart (three significant digits). */
+export interface Bucket {
+  /** Highest value in µs that falls into this bucket. */
+  readonly us: number
+  readonly count: number
+}
+
+/** Members of the library's implementation that its public type leaves out. */
+interface HdrBuckets extends Hdr {
+  readonly countsArrayLength: number
+  getCountAtIndex(index: number): number
+  valueFromIndex(index: number): number
+  highestEquivalentValue(value: number): number
+}
+
+/** Histograms never change, so what was decoded stays decoded as long as the histogram lives. */
+const decoded = new WeakMap<Histogram, readonly Bucket[]>()
+
+/** The histogram's buckets that hold something, ascending. Throws when the data is not what its encoding says. */
+export function bucketsOf(histogram: Histogram): readonly Bucket[] {
+  const known = decoded.get(histogram)
+  if (known) return known
+  let hdr: HdrBuckets
+  try {
+    hdr = decodeFromCompressedBase64(histogram.data, 64) as HdrBuckets
+  } catch (error) {
+    throw new Error(`a histogram cannot be decoded: ${String(error)}`, { cause: error })
+  }
+  const buckets: Bucket[] = []
+  let total = 0
+  for (let index = 0; index < hdr.countsArrayLength; index++) {
+    const count = hdr.getCountAtIndex(index)
+    if (count === 0) continue
+    total += count
+    buckets.push({ us: hdr.highestEquivalentValue(hdr.valueFromIndex(index)), count })
+  }
+  if (total !== histogram.count) {
+    throw new Error(`a histogram holds ${total} values but says ${histogram.count}`)
+  }
+  decoded.set(histogram, buckets)
+  return buckets
+}
+
+/** Makes a histogram of µs from counts. Values are rounded to whole µs and kept to three significant digits. */
+export function histogramOf(buckets: Iterable<Bucket>): Histogram {
+  const hdr = build({
+    bitBucketSize: 64,
+    lowestDiscernibleValue: 1,
+    highestTrackableValue: highestUs,
+    numberOfSignificantValueDigits: 3,
+  })
+  for (const { us, count } of buckets) {
+    if (count > 0) hdr.recordValueWithCount(Math.min(highestUs, Math.max(0, Math.round(us))), count)
+  }
+  return {
+    unit: 'us',
+    encoding: 'hdr-v2-deflate-base64',
+    data: encodeIntoCompressedBase64(hdr),
+    count: hdr.totalCount,
+  }
+}
+
+/** Adds counts. An empty list gives an empty histogram. */
+export function mergeHistograms(histograms: readonly Histogram[]): Histogram {
+  const [first] = histograms
+  if (first && histograms.length === 1) return first
+  return histogramOf(histograms.flatMap(bucketsOf))
+}
+
+/**
+ * Smallest recorded value in µs that at least `percentile` per cent (0 < p ≤ 100) of the values do not exceed; 0 when
+ * the histogram is empty. Right to one part in a thousand.
+ */
+export function percentileUs(histogram: Histogram, percentile: number): number {
+  const buckets = bucketsOf(histogram)
+  // The product of 99.9 and 1000 is a hair above 99900 in binary: such hairs must not move a rank.
+  const rank = Math.max(1, Math.ceil((percentile / 100) * histogram.count - 1e-6))
+  let seen = 0
+  for (const { us, count } of buckets) {
+    seen += count
+    if (seen >= rank) return us
+  }
+  return buckets.at(-1)?.us ?? 0
+}
+
+/** Largest value in µs; 0 when empty. */
+export function maxUs(histogram: Histogram): number {
+  return bucketsOf(histogram).at(-1)?.us ?? 0
+}
+
+/** How many values lie above `us`, within the histogram's resolution. */
+export function countAbove(histogram: Histogram, us: number): number {
+  return bucketsOf(histogram).reduce((sum, bucket) => sum + (bucket.us > us ? bucket.count : 0), 0)
+}

@@ -1,0 +1,78 @@
+import { expect, test } from 'vitest'
+import { catalogue } from './catalogue.js'
+import { resolveConfig, type UserConfig } from './config.js'
+import { environmentRequests, makePlan } from './plan.js'
+
+const user: UserConfig = {
+  arms: { reference: ['baseline', 'l4-only', 'l7-sidecar-to-sidecar', 'l4-l7-l4', 'l7-per-node'] },
+  experiments: { latency: { ratesPerSecond: [500, 1000] }, capacity: { rounds: 2 } },
+  rounds: { min: 5, max: 5 },
+}
+const planOf = (overrides = {}, config = user) => makePlan(resolveConfig(config, overrides), catalogue)
+
+test('every run measures the baseline twice', () => {
+  const { arms } = planOf()
+  expect(arms.map(({ id }) => id)).toEqual([
+    'none/baseline',
+    'none/baseline-twin',
+    'reference/l4-only',
+    'reference/l7-sidecar-to-sidecar',
+    'reference/l4-l7-l4',
+    'reference/l7-per-node',
+  ])
+  expect(arms.map(({ role }) => role).slice(0, 3)).toEqual(['baseline', 'twin', 'subject'])
+})
+
+test('every round has every arm once under every load, in an order that changes', () => {
+  const { order, cells, arms } = planOf()
+  const cellOf = new Map(cells.map((cell) => [cell.id, cell]))
+  const orders = new Set<string>()
+  for (let round = 0; round < 5; round++) {
+    const group = order
+      .filter((trial) => trial.round === round)
+      .map((trial) => cellOf.get(trial.cell))
+      .filter((cell) => cell?.loadLabel.startsWith('500/s'))
+    expect(new Set(group.map((cell) => cell?.arm))).toEqual(new Set(arms.map(({ id }) => id)))
+    expect(group).toHaveLength(arms.length)
+    orders.add(group.map((cell) => cell?.arm).join())
+  }
+  expect(orders.size).toBeGreaterThan(1)
+  expect(order.map(({ index }) => index)).toEqual(order.map((_, index) => index))
+})
+
+test('an experiment may take part in fewer rounds', () => {
+  const { order } = planOf()
+  const capacityRounds = order.filter(({ cell }) => cell.startsWith('capacity|')).map(({ round }) => round)
+  expect(Math.max(...capacityRounds)).toBe(1)
+})
+
+test('one config gives one plan, another seed another order of the same trials', () => {
+  expect(planOf().hash).toBe(planOf().hash)
+  const other = planOf({ seed: 2 })
+  expect(other.hash).not.toBe(planOf().hash)
+  expect(other.order.map(({ cell }) => cell).sort()).toEqual(
+    planOf()
+      .order.map(({ cell }) => cell)
+      .sort(),
+  )
+  expect(other.order).not.toEqual(planOf().order)
+})
+
+test('where a plan is written does not change it', () => {
+  expect(planOf({ outDir: 'elsewhere' }).hash).toBe(planOf().hash)
+})
+
+test('on one machine all arms share an environment', () => {
+  const [request, ...others] = environmentRequests(planOf())
+  expect(others).toEqual([])
+  expect(request?.arms).toHaveLength(6)
+})
+
+test('where each mesh has its own cluster, each cluster has its own baseline and twin', () => {
+  const plan = makePlan(resolveConfig(user), { ...catalogue, environmentsOf: () => 'per-mesh' })
+  expect(plan.arms.map(({ id, baseline }) => [id, baseline]).slice(0, 3)).toEqual([
+    ['reference/baseline', 'reference/baseline'],
+    ['reference/baseline-twin', 'reference/baseline'],
+    ['reference/l4-only', 'reference/baseline'],
+  ])
+})

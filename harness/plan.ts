@@ -1,0 +1,167 @@
+/** Turns a config into the exact list of trials, before anything is created. Pure: one config, one plan. */
+import { createHash } from 'node:crypto'
+import type {
+  Arm,
+  Cell,
+  EnvironmentRequest,
+  LoadSpec,
+  Path,
+  Plan,
+  ResolvedConfig,
+  TrialSpec,
+} from './model.js'
+import { seededRandom, shuffle } from './random.js'
+
+/** What the registries know of the names in a config; handed in, so that a plan can be tested without them. */
+export interface Catalogue {
+  readonly paths: Readonly<Record<string, Path>>
+  readonly environmentsOf: (platform: string) => 'shared' | 'per-mesh'
+  readonly loadsOf: (experiment: string, settings: unknown) => readonly { label: string; load: LoadSpec }[]
+  /** Most rounds of an experiment; undefined: as many as the run has. */
+  readonly roundsOf: (experiment: string, settings: unknown) => number | undefined
+}
+
+/** Time that one trial takes beyond its warm-up and window: starting the generator, connecting, reading the edges. */
+const trialOverheadMs = 570
+/** Time to bring up one hop, and everything else before the first trial. */
+const hopStartMs = 110
+const fixedStartMs = 1_500
+
+export function makePlan(config: ResolvedConfig, catalogue: Catalogue): Plan {
+  const arms = listArms(config, catalogue)
+  const paths = [...new Set(arms.map(({ path }) => path))].map((name) => {
+    const path = catalogue.paths[name]
+    if (!path) throw new Error(`no path named ${name}`)
+    return path
+  })
+  const groups = listCells(config, arms, catalogue)
+  const cells = groups.flatMap((group) => group.cells)
+  const order = orderTrials(config, arms, groups)
+  const hash = createHash('sha256')
+    .update(JSON.stringify([{ ...config, outDir: '' }, arms, cells, order]))
+    .digest('hex')
+  return {
+    schema: 1,
+    hash,
+    config,
+    arms,
+    paths,
+    cells,
+    order,
+    estimateMs: estimate(cells, order, arms, paths),
+  }
+}
+
+/**
+ * Every environment gets its own baseline and the baseline's twin: on platforms where meshes share an environment
+ * these are `none/baseline`, elsewhere each mesh has its own.
+ */
+function listArms(config: ResolvedConfig, catalogue: Catalogue): Arm[] {
+  const shared = catalogue.environmentsOf(config.platform) === 'shared'
+  const meshNames = Object.keys(config.arms)
+  const groups = shared
+    ? [{ environment: config.platform, prefix: 'none', meshes: meshNames }]
+    : meshNames.map((mesh) => ({ environment: `${config.platform}/${mesh}`, prefix: mesh, meshes: [mesh] }))
+  return groups.flatMap(({ environment, prefix, meshes }) => {
+    const baseline = `${prefix}/baseline`
+    const common = { mesh: 'none', path: 'baseline', environment, baseline }
+    return [
+      { ...common, id: baseline, role: 'baseline' as const },
+      { ...common, id: `${baseline}-twin`, role: 'twin' as const },
+      ...meshes.flatMap((mesh) =>
+        (config.arms[mesh] ?? [])
+          .filter((path) => path !== 'baseline')
+          .map((path) => ({
+            id: `${mesh}/${path}`,
+            mesh,
+            path,
+            role: 'subject' as const,
+            environment,
+            baseline,
+          })),
+      ),
+    ]
+  })
+}
+
+/** Cells that are compared with each other: one experiment, one load, every arm. */
+interface CellGroup {
+  readonly experiment: string
+  readonly rounds: number
+  readonly cells: readonly Cell[]
+}
+
+function listCells(config: ResolvedConfig, arms: readonly Arm[], catalogue: Catalogue): CellGroup[] {
+  return Object.entries(config.experiments).flatMap(([experiment, settings]) => {
+    const rounds = Math.min(config.rounds.max, catalogue.roundsOf(experiment, settings) ?? Infinity)
+    return catalogue.loadsOf(experiment, settings).map(({ label, load }) => ({
+      experiment,
+      rounds,
+      cells: arms.map((arm) => ({
+        id: `${experiment}|${arm.id}|${label}`,
+        experiment,
+        arm: arm.id,
+        load,
+        loadLabel: label,
+      })),
+    }))
+  })
+}
+
+/**
+ * Environments one after another (on `local` there is one), rounds within, every arm once in each round in an order
+ * of its own, so that drift hits all arms alike.
+ */
+function orderTrials(
+  config: ResolvedConfig,
+  arms: readonly Arm[],
+  groups: readonly CellGroup[],
+): TrialSpec[] {
+  const random = seededRandom(config.seed)
+  const environments = [...new Set(arms.map(({ environment }) => environment))]
+  const environmentOf = new Map(arms.map((arm) => [arm.id, arm.environment]))
+  const rounds = Math.max(0, ...groups.map((group) => group.rounds))
+  const order: TrialSpec[] = []
+  for (const environment of shuffle(environments, random)) {
+    for (let round = 0; round < rounds; round++) {
+      for (const group of groups.filter((candidate) => round < candidate.rounds)) {
+        const cells = group.cells.filter((cell) => environmentOf.get(cell.arm) === environment)
+        for (const cell of shuffle(cells, random)) order.push({ index: order.length, round, cell: cell.id })
+      }
+    }
+  }
+  return order
+}
+
+function estimate(
+  cells: readonly Cell[],
+  order: readonly TrialSpec[],
+  arms: readonly Arm[],
+  paths: readonly Path[],
+): number {
+  const cellOf = new Map(cells.map((cell) => [cell.id, cell]))
+  const trials = order.reduce((sum, { cell }) => sum + trialMs(cellOf.get(cell)?.load), 0)
+  const hops = arms.reduce(
+    (sum, arm) => sum + (paths.find(({ name }) => name === arm.path)?.hops.length ?? 0),
+    0,
+  )
+  return fixedStartMs + hops * hopStartMs + trials
+}
+
+/** Expected time of one trial. */
+export function trialMs(load: LoadSpec | undefined): number {
+  return load ? load.warmupMs + load.durationMs + trialOverheadMs : 0
+}
+
+/** The environments of a plan, each with its arms, in the order in which the plan visits them. */
+export function environmentRequests(plan: Plan): readonly EnvironmentRequest[] {
+  const environmentOf = new Map(plan.arms.map((arm) => [arm.id, arm.environment]))
+  const armOf = new Map(plan.cells.map((cell) => [cell.id, cell.arm]))
+  const visited = new Set(plan.order.map(({ cell }) => environmentOf.get(armOf.get(cell) ?? '') ?? ''))
+  return [...visited].map((id) => ({
+    id,
+    config: plan.config,
+    arms: plan.arms.filter((arm) => arm.environment === id),
+    paths: plan.paths,
+  }))
+}

@@ -1,0 +1,146 @@
+import { expect, test } from 'vitest'
+import { catalogue } from './catalogue.js'
+import { resolveConfig } from './config.js'
+import { createDisplay } from './display.js'
+import type { JournalEntry, Plan, Trial } from './model.js'
+import { makePlan } from './plan.js'
+import { executePlan, type RunOptions } from './run.js'
+import { createFake, type FakeScript } from './testing/fake-platform.js'
+
+const plan = makePlan(
+  resolveConfig({
+    arms: { reference: ['l4-only', 'l7-sidecar-to-sidecar', 'l4-l7-l4'] },
+    experiments: { latency: {} },
+    rounds: { min: 4, max: 4 },
+  }),
+  catalogue,
+)
+
+async function runFake(script: FakeScript = {}, options: Partial<RunOptions> = {}) {
+  const fake = createFake(script)
+  const written: JournalEntry[] = []
+  const outcome = await executePlan({
+    plan,
+    runId: 'fake',
+    platform: fake.platform,
+    meshes: fake.meshes,
+    journal: { append: (entry) => void written.push(entry), close: () => {} },
+    entries: [],
+    display: createDisplay({ write: () => true }, { quiet: true }),
+    signal: new AbortController().signal,
+    precisionReached: () => false,
+    ...options,
+  })
+  const trials = written.filter((entry): entry is Trial => entry.type === 'trial')
+  return { outcome, written, trials, fake }
+}
+
+const armOf = (trial: Trial, from: Plan = plan) => from.cells.find(({ id }) => id === trial.cell)?.arm
+
+test('every planned trial is in the journal, in order, with its bill and its proof', async () => {
+  const { outcome, trials, written, fake } = await runFake()
+  expect(outcome).toMatchObject({ outcome: 'complete', cleanupProblems: [] })
+  expect(trials.map(({ index }) => index)).toEqual(plan.order.map(({ index }) => index))
+  expect(trials.every(({ state }) => state === 'ok')).toBe(true)
+  const l7 = trials.find((trial) => armOf(trial) === 'reference/l7-sidecar-to-sidecar')
+  expect(l7?.proof.filter(({ name }) => name.startsWith('requests at')).map(({ actual }) => actual)).toEqual([
+    '110',
+    '110',
+    '110',
+  ])
+  expect(l7?.usage?.components.find(({ component }) => component === 'echo')?.cpuNs).toBe(110 * 20_000)
+  expect(written.at(-1)).toMatchObject({ type: 'end', outcome: 'complete' })
+  expect(fake.undone).toEqual(['reference', 'none', 'local'])
+})
+
+test('a bypassed hop fails its trials with the evidence', async () => {
+  const { trials } = await runFake({ bypassed: (component) => component.name.endsWith('waypoint') })
+  const waypoint = trials.filter((trial) => armOf(trial) === 'reference/l4-l7-l4')
+  expect(waypoint.map(({ state }) => state)).toEqual(['failed', 'failed', 'failed', 'failed'])
+  expect(waypoint[0]?.error).toEqual({
+    kind: 'proof-failed',
+    message: 'requests at waypoint: expected 110, saw 0',
+  })
+  expect(trials.filter(({ state }) => state === 'ok')).toHaveLength(16)
+})
+
+test('traffic that leaks into another arm is seen', async () => {
+  const fakeTraffic: FakeScript = {}
+  const { trials } = await runFake(fakeTraffic)
+  expect(
+    trials.every(({ proof }) => proof.some(({ name, ok }) => name === 'hops off the path stand still' && ok)),
+  ).toBe(true)
+})
+
+test('a hop that dies fails its trial and those that follow; the others go on', async () => {
+  const victim = 'reference/l4-only/client-tunnel'
+  const { trials, outcome } = await runFake({
+    dies: (arm, trial) => (arm.id === 'reference/l4-only' && trial > 5 ? victim : undefined),
+  })
+  const failed = trials.filter(({ state }) => state === 'failed')
+  expect(new Set(failed.map((trial) => armOf(trial)))).toEqual(new Set(['reference/l4-only']))
+  expect(failed[0]?.error).toMatchObject({ kind: 'hop-died', message: `${victim} was ended by SIGKILL` })
+  expect(trials.filter(({ state }) => state === 'ok').length + failed.length).toBe(plan.order.length)
+  expect(outcome.outcome).toBe('complete')
+})
+
+test('when the server dies nothing is left to measure, and the run says so', async () => {
+  const { outcome, trials, written } = await runFake({
+    dies: (_arm, trial) => (trial === 3 ? 'echo' : undefined),
+  })
+  expect(outcome.outcome).toBe('failed')
+  expect(outcome.message).toContain('echo was ended by SIGKILL')
+  expect(trials).toHaveLength(4)
+  expect(written.at(-1)).toMatchObject({ type: 'end', outcome: 'failed' })
+})
+
+test('a generator that dies fails its trial, which is run once more', async () => {
+  const { trials } = await runFake({ generatorDies: (_arm, trial) => trial === 2 })
+  expect(trials).toHaveLength(plan.order.length + 1)
+  expect(trials[2]).toMatchObject({
+    state: 'failed',
+    attempt: 0,
+    error: { kind: 'generator-died', detail: 'last words' },
+  })
+  expect(trials[3]).toMatchObject({ state: 'ok', attempt: 1, index: trials[2]?.index })
+})
+
+test('a trial beyond its limits is invalid with the reason, and run once more', async () => {
+  const { trials } = await runFake({ load: (_arm, trial) => (trial === 1 ? { unsent: 7 } : {}) })
+  expect(trials[1]).toMatchObject({ state: 'invalid', reasons: ['7 requests were due but never sent'] })
+  expect(trials[2]).toMatchObject({ state: 'ok', attempt: 1 })
+})
+
+test('an arm that does not come up is left out with the reason; the others are measured', async () => {
+  const { trials, written } = await runFake({ failsToRaise: ({ id }) => id === 'reference/l4-only' })
+  const environment = written.find((entry) => entry.type === 'environment')
+  expect(environment?.failures).toEqual({
+    'reference/l4-only': { kind: 'not-ready', message: 'it would not start' },
+  })
+  expect(trials.filter(({ state }) => state === 'failed')).toHaveLength(4)
+})
+
+test('an interrupt keeps what was measured, and a resumed run completes it', async () => {
+  const controller = new AbortController()
+  const first = await runFake(
+    { onTrial: (_arm, trial) => void (trial === 6 && controller.abort(new Error('interrupted'))) },
+    { signal: controller.signal },
+  )
+  expect(first.outcome.outcome).toBe('interrupted')
+  expect(first.trials.at(-1)).toMatchObject({ state: 'failed', error: { kind: 'interrupted' } })
+  expect(first.fake.undone).toContain('local')
+
+  const second = await runFake({}, { entries: first.written })
+  const measured = [...first.trials, ...second.trials].filter(({ state }) => state === 'ok')
+  expect(measured.map(({ index }) => index).sort((a, b) => a - b)).toEqual(
+    plan.order.map(({ index }) => index),
+  )
+  expect(second.outcome.outcome).toBe('complete')
+})
+
+test('a run stops when it is as precise as wanted', async () => {
+  const adaptive = makePlan({ ...plan.config, rounds: { ...plan.config.rounds, min: 2, max: 4 } }, catalogue)
+  const { outcome, trials } = await runFake({}, { plan: adaptive, precisionReached: () => true })
+  expect(outcome.outcome).toBe('precise')
+  expect(Math.max(...trials.map(({ round }) => round))).toBe(1)
+})

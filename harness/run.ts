@@ -1,0 +1,315 @@
+/** Executes a plan: environments up, rounds of trials, one journal line each, everything down again. */
+import { createEnvironment, describeFailure } from './environment.js'
+import { UserError, exitCodes } from './errors.js'
+import { childScope, openScope, type OpenScope } from './scope.js'
+import { createStateDir } from './state.js'
+import { rm } from 'node:fs/promises'
+import type { Display } from './display.js'
+import type { JournalWriter } from './journal.js'
+import type {
+  Arm,
+  Cell,
+  Environment,
+  EnvironmentRequest,
+  JournalEntry,
+  Mesh,
+  Path,
+  Plan,
+  Platform,
+  Trial,
+  TrialSpec,
+  Unmet,
+} from './model.js'
+import { environmentRequests, trialMs } from './plan.js'
+import { runTrial } from './trial.js'
+
+/** Decides after a round whether more would tell more; see harness/analyze/precision.ts. */
+export type PrecisionReached = (entries: readonly JournalEntry[]) => boolean
+
+export interface RunOptions {
+  readonly plan: Plan
+  readonly runId: string
+  readonly platform: Platform
+  readonly meshes: Readonly<Record<string, Mesh>>
+  readonly journal: JournalWriter
+  /** Entries that the journal holds already: the header, and on resume everything measured before. */
+  readonly entries: readonly JournalEntry[]
+  readonly display: Display
+  readonly signal: AbortSignal
+  readonly precisionReached: PrecisionReached
+  /** Where evidence of failures is kept. */
+  readonly evidenceDir?: string
+}
+
+export interface RunOutcome {
+  readonly outcome: Extract<JournalEntry, { type: 'end' }>['outcome']
+  readonly message?: string
+  /** What could not be taken down. */
+  readonly cleanupProblems: readonly string[]
+}
+
+/** What a run of this plan lacks, told before anything is created. */
+export interface HostCheck {
+  /** Needs of the platform: without them nothing runs. */
+  readonly platform: readonly Unmet[]
+  /** Needs of meshes: without them only that mesh's arms are left out. Meshes that share a program lack the same. */
+  readonly meshes: readonly Unmet[]
+  /** True when an arm is left that is more than a baseline. */
+  readonly leavesArms: boolean
+}
+
+export async function checkHost(
+  plan: Plan,
+  platform: Platform,
+  meshes: Readonly<Record<string, Mesh>>,
+): Promise<HostCheck> {
+  const requests = environmentRequests(plan)
+  const ofPlatform = await Promise.all(requests.map((request) => platform.check(request)))
+  const ofMeshes: Unmet[] = []
+  let leavesArms = false
+  for (const request of requests) {
+    const subjects = request.arms.filter(({ role }) => role === 'subject')
+    for (const name of new Set(subjects.map(({ mesh }) => mesh))) {
+      const unmet = (await meshes[name]?.check(request)) ?? []
+      if (unmet.length === 0) leavesArms = true
+      ofMeshes.push(...unmet)
+    }
+  }
+  return { platform: distinct(ofPlatform.flat()), meshes: distinct(ofMeshes), leavesArms }
+}
+
+function distinct(unmet: readonly Unmet[]): readonly Unmet[] {
+  return [...new Map(unmet.map((one) => [JSON.stringify(one), one])).values()]
+}
+
+/**
+ * Runs what the plan has left to run. Rejects only for what is no result: a journal that cannot be written, or a bug.
+ */
+export async function executePlan(options: RunOptions): Promise<RunOutcome> {
+  const { runId, signal, display, journal } = options
+  const entries = [...options.entries]
+  const append = (entry: JournalEntry) => {
+    journal.append(entry)
+    entries.push(entry)
+  }
+  const stateDir = await createStateDir(runId)
+  const { evidenceDir } = options
+  const scope = openScope({ runId, stateDir, signal, ...(evidenceDir === undefined ? {} : { evidenceDir }) })
+  scope.defer('remove keys and configs', () => rm(stateDir, { recursive: true, force: true }))
+  let end: Omit<RunOutcome, 'cleanupProblems'>
+  try {
+    end = await measureEnvironments({ ...options, entries, append, scope })
+  } catch (error) {
+    await scope.close()
+    throw error
+  }
+  display.clear()
+  const cleanupProblems = await scope.close()
+  for (const problem of cleanupProblems)
+    append({ type: 'note', at: now(), text: `could not clean up: ${problem}` })
+  append({
+    type: 'end',
+    at: now(),
+    outcome: end.outcome,
+    ...(end.message === undefined ? {} : { message: end.message }),
+  })
+  return { ...end, cleanupProblems }
+}
+
+interface Session extends RunOptions {
+  readonly entries: JournalEntry[]
+  readonly append: (entry: JournalEntry) => void
+  readonly scope: OpenScope
+}
+
+async function measureEnvironments(session: Session): Promise<Omit<RunOutcome, 'cleanupProblems'>> {
+  const { plan, signal } = session
+  const state = { precise: false, budget: false }
+  const failures: string[] = []
+  for (const request of environmentRequests(plan)) {
+    const todo = trialsLeft(session, request)
+    if (todo.length === 0) continue
+    if (signal.aborted) break
+    const failure = await measureEnvironment(session, request, todo, state)
+    if (failure !== undefined) failures.push(failure)
+  }
+  if (signal.aborted) return { outcome: 'interrupted' }
+  if (failures.length > 0) return { outcome: 'failed', message: failures.join('\n') }
+  if (state.precise) return { outcome: 'precise' }
+  return { outcome: state.budget ? 'budget' : 'complete' }
+}
+
+/** Returns why the environment could not be measured to its end, if so. */
+async function measureEnvironment(
+  session: Session,
+  request: EnvironmentRequest,
+  todo: readonly TrialSpec[],
+  state: { precise: boolean; budget: boolean },
+): Promise<string | undefined> {
+  const { platform, meshes, display, append, signal } = session
+  const scope = childScope(session.scope, `take ${request.id} down`)
+  try {
+    const environment = await createEnvironment({ request, platform, meshes, scope, progress: display })
+    append({
+      type: 'environment',
+      environment: request.id,
+      at: now(),
+      facts: environment.facts,
+      components: environment.components,
+      proofs: environment.proofs,
+      failures: environment.failures,
+    })
+    display.clear()
+    for (const [arm, failure] of Object.entries(environment.failures)) {
+      display.line(`! ${arm} is left out: ${failure.message}`)
+    }
+    return await measureRounds(session, environment, request, todo, state)
+  } catch (error) {
+    if (signal.aborted) return undefined
+    if (error instanceof UserError && error.exitCode === exitCodes.runFailed) throw error
+    const failure = describeFailure('environment-failed', error)
+    append({
+      type: 'note',
+      at: now(),
+      text: `${request.id}: ${failure.message}\n${failure.detail ?? ''}`.trim(),
+    })
+    return `${request.id}: ${failure.message}`
+  } finally {
+    const problems = await scope.close()
+    for (const problem of problems)
+      append({ type: 'note', at: now(), text: `could not clean up: ${problem}` })
+  }
+}
+
+async function measureRounds(
+  session: Session,
+  environment: Environment,
+  request: EnvironmentRequest,
+  todo: readonly TrialSpec[],
+  state: { precise: boolean; budget: boolean },
+): Promise<string | undefined> {
+  const { plan, display, append, entries, signal } = session
+  const cells = new Map(plan.cells.map((cell) => [cell.id, cell]))
+  const clock = createClock(todo, cells)
+  const { min, budgetMinutes } = plan.config.rounds
+  let lastRound = todo[0]?.round ?? 0
+  const announced = new Set<string>()
+  for (const [position, spec] of todo.entries()) {
+    if (signal.aborted) return undefined
+    const cell = cells.get(spec.cell)
+    const arm = request.arms.find(({ id }) => id === cell?.arm)
+    const path = request.paths.find(({ name }) => name === arm?.path)
+    if (!cell || !arm || !path) throw new Error(`the plan names an unknown cell: ${spec.cell}`)
+    if (spec.round !== lastRound) {
+      lastRound = spec.round
+      if (spec.round >= min && session.precisionReached(entries)) {
+        state.precise = true
+        return undefined
+      }
+      if (spec.round >= min && clock.elapsedMs() > budgetMinutes * 60_000) {
+        state.budget = true
+        return undefined
+      }
+    }
+    const total = todo.length
+    const status = { done: position, total, round: spec.round + 1, rounds: roundsOf(plan), arm: arm.id }
+    display.status({ ...status, leftMs: clock.leftMs(position) })
+    const trials = await measureTrial(session, environment, { spec, cell, arm, path }, (progress) =>
+      display.status({ ...status, ...progress, leftMs: clock.leftMs(position) }),
+    )
+    for (const trial of trials) append(trial)
+    clock.done(cell)
+    for (const trial of trials.filter(
+      ({ state, error }) => state === 'failed' && error?.kind !== 'interrupted',
+    )) {
+      const again = trial === trials.at(-1) ? '' : ' (once more)'
+      display.clear()
+      const message = trial.error?.message ?? 'failed'
+      // A dead hop fails every trial that follows in the same words: once is enough.
+      if (announced.has(`${arm.id} ${message}`) || environment.failures[arm.id]) continue
+      announced.add(`${arm.id} ${message}`)
+      display.line(`! round ${spec.round + 1}, ${arm.id}: ${message}${again}`)
+    }
+    const last = trials.at(-1)
+    if (last?.state === 'failed' && last.error?.kind !== 'interrupted') {
+      if (request.arms.every(({ id }) => environment.health(id) !== undefined)) {
+        return `no arm of ${request.id} is left alive: ${last.error?.message ?? ''}`
+      }
+    }
+  }
+  return undefined
+}
+
+/** One trial, and once more when it was invalid or its generator died: both are kept. */
+async function measureTrial(
+  session: Session,
+  environment: Environment,
+  what: { spec: TrialSpec; cell: Cell; arm: Arm; path: Path },
+  onProgress: Parameters<typeof runTrial>[0]['onProgress'],
+): Promise<readonly Trial[]> {
+  const { config } = session.plan
+  const trials: Trial[] = []
+  for (const attempt of [0, 1]) {
+    const trial = await runTrial({
+      ...what,
+      environment,
+      attempt,
+      seed: config.seed + what.spec.round,
+      limits: config.validity,
+      maxStreamsPerConnection: maxStreams(config.meshSettings),
+      signal: session.signal,
+      onProgress,
+    })
+    trials.push(trial)
+    const again =
+      trial.state === 'invalid' || (trial.state === 'failed' && trial.error?.kind.startsWith('generator-'))
+    if (!again || session.signal.aborted) break
+  }
+  return trials
+}
+
+function maxStreams(settings: Readonly<Record<string, unknown>>): number {
+  const reference = settings.reference as
+    { tunnel?: { pool?: { maxStreamsPerConnection?: unknown } } } | undefined
+  const value = reference?.tunnel?.pool?.maxStreamsPerConnection
+  return typeof value === 'number' ? value : 100
+}
+
+/** Planned trials of an environment without those that the journal has; an interrupted one is run again. */
+function trialsLeft({ plan, entries }: Session, request: EnvironmentRequest): readonly TrialSpec[] {
+  const done = new Set(
+    entries
+      .filter((entry) => entry.type === 'trial')
+      .filter(({ error }) => error?.kind !== 'interrupted')
+      .map(({ index }) => index),
+  )
+  const cells = new Set(
+    plan.cells.filter(({ arm }) => request.arms.some(({ id }) => id === arm)).map(({ id }) => id),
+  )
+  return plan.order.filter(({ index, cell }) => cells.has(cell) && !done.has(index))
+}
+
+function roundsOf(plan: Plan): number {
+  return 1 + Math.max(0, ...plan.order.map(({ round }) => round))
+}
+
+/** Time left, from the plan's expectation and from how the trials so far compared with it. */
+function createClock(todo: readonly TrialSpec[], cells: ReadonlyMap<string, Cell>) {
+  const begin = performance.now()
+  const expected = todo.map(({ cell }) => trialMs(cells.get(cell)?.load))
+  const total = expected.reduce((sum, ms) => sum + ms, 0)
+  let expectedDone = 0
+  return {
+    elapsedMs: () => performance.now() - begin,
+    done: (cell: Cell) => void (expectedDone += trialMs(cell.load)),
+    leftMs(position: number) {
+      // The first trials say little of the pace.
+      const pace = position < 3 ? 1 : (performance.now() - begin) / Math.max(1, expectedDone)
+      return (total - expectedDone) * pace
+    },
+  }
+}
+
+function now(): string {
+  return new Date().toISOString()
+}

@@ -1,0 +1,111 @@
+/** A host whose truth is known: noise as hosts make it, to try the statistics on. */
+import type { RandomStream } from './random.js'
+
+/** How a host disturbs what is measured on it; all spreads are standard deviations of the logarithm. */
+export interface HostNoise {
+  readonly name: string
+  /** A trial's own spread at the median. */
+  readonly own: number
+  /** Share of the own spread's variance that is skewed to the right (squares of normals, skewness 2.8). */
+  readonly skewedShare: number
+  /** Chance of a burst of foreign work in a trial, and its largest size in own spreads. */
+  readonly burstChance: number
+  readonly burstSize: number
+  /** Spread of the slow swing that all trials share, and the trials that it takes to forget itself. */
+  readonly swing: number
+  readonly memoryTrials: number
+  /** Rise of everything from the first round to the last. */
+  readonly drift: number
+}
+
+export const hostNoises = {
+  quiet: {
+    name: 'quiet',
+    own: 0.02,
+    skewedShare: 0,
+    burstChance: 0,
+    burstSize: 0,
+    swing: 0,
+    memoryTrials: 1,
+    drift: 0,
+  },
+  skewed: {
+    name: 'skewed, bursts',
+    own: 0.03,
+    skewedShare: 0.5,
+    burstChance: 0.05,
+    burstSize: 6,
+    swing: 0,
+    memoryTrials: 1,
+    drift: 0,
+  },
+  restless: {
+    name: 'skewed, bursts, swinging, drifting',
+    own: 0.03,
+    skewedShare: 0.5,
+    burstChance: 0.05,
+    burstSize: 6,
+    swing: 0.03,
+    memoryTrials: 6,
+    drift: 0.1,
+  },
+} as const satisfies Record<string, HostNoise>
+
+/** A metric of the simulated trials: its true value for each arm, and how much noisier than a median it is. */
+export interface SimulatedMetric {
+  readonly name: string
+  /** True value of each arm, without noise. */
+  readonly truths: readonly number[]
+  readonly spread: number
+}
+
+export interface SimulatedHost {
+  /** Runs every arm once, in random order: metric → arm → value. */
+  round(progress: number): readonly (readonly number[])[]
+}
+
+/**
+ * Metrics of one trial share two thirds of its own noise, as percentiles of one window do. The swing is an
+ * Ornstein–Uhlenbeck process over trials: pairing within a round takes most of it away, not all.
+ */
+export function simulateHost(
+  noise: HostNoise,
+  metrics: readonly SimulatedMetric[],
+  stream: RandomStream,
+): SimulatedHost {
+  const arms = metrics[0]?.truths.length ?? 0
+  const kept = Math.exp(-1 / noise.memoryTrials)
+  let swing = stream.normal()
+  const own = () => {
+    const skewed = (stream.normal() ** 2 - 1) / Math.SQRT2
+    const body = Math.sqrt(1 - noise.skewedShare) * stream.normal() + Math.sqrt(noise.skewedShare) * skewed
+    const burst = stream.real() < noise.burstChance ? noise.burstSize * stream.real() : 0
+    return body + burst
+  }
+  return {
+    round(progress) {
+      const order = shuffled(arms, stream)
+      const values = metrics.map(() => new Array<number>(arms).fill(0))
+      for (const arm of order) {
+        swing = kept * swing + Math.sqrt(1 - kept * kept) * stream.normal()
+        const shared = noise.swing * swing + noise.drift * progress
+        const common = own()
+        metrics.forEach(({ truths, spread }, metric) => {
+          const trial = noise.own * spread * (Math.sqrt(2 / 3) * common + Math.sqrt(1 / 3) * own())
+          const row = values[metric] as number[]
+          row[arm] = (truths[arm] as number) * Math.exp(shared + trial)
+        })
+      }
+      return values
+    },
+  }
+}
+
+function shuffled(count: number, stream: RandomStream): number[] {
+  const order = Array.from({ length: count }, (_, index) => index)
+  for (let last = count - 1; last > 0; last--) {
+    const other = stream.below(last + 1)
+    ;[order[last], order[other]] = [order[other] as number, order[last] as number]
+  }
+  return order
+}

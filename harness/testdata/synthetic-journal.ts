@@ -1,0 +1,395 @@
+/** Journals whose truth is known: a seeded stand-in for a host, so that analysis and report can be tested against it. */
+import * as hdr from 'hdr-histogram-js'
+import { experiments } from '../../scenarios/experiments/index.js'
+import { paths } from '../../scenarios/paths/index.js'
+import type {
+  Arm,
+  Cell,
+  Component,
+  ComponentUsage,
+  Hop,
+  Histogram,
+  JournalEntry,
+  LoadResult,
+  Path,
+  Plan,
+  ResolvedConfig,
+  Threshold,
+  Trial,
+  TrialError,
+  Usage,
+} from '../model.js'
+import { makePlan } from '../plan.js'
+import { createNoise, type Noise, type NoiseOptions } from './synthetic-noise.js'
+
+/** What a path costs in truth, before noise. */
+export interface SyntheticCosts {
+  readonly baselineMs: number
+  readonly applicationCpuUs: number
+  readonly l4HopMs: number
+  readonly l4HopCpuUs: number
+  readonly l7HopMs: number
+  readonly l7HopCpuUs: number
+  readonly generatorCpuUs: number
+  readonly orchestratorCpuUs: number
+  /** Softirq and whatever else nobody accounts for, per leg. */
+  readonly unaccountedCpuUs: number
+}
+
+export interface SyntheticOptions {
+  readonly seed?: number
+  /** Default: 10. */
+  readonly rounds?: number
+  /** Rounds that were planned, when the run ended before. */
+  readonly plannedRounds?: number
+  /** Paths of the reference mesh. Default: all. */
+  readonly arms?: readonly string[]
+  /** Default: `['latency', 'capacity']`. */
+  readonly experiments?: readonly ('latency' | 'capacity')[]
+  readonly ratesPerSecond?: readonly number[]
+  readonly durationMs?: number
+  readonly costs?: Partial<SyntheticCosts>
+  /** arm → factors on its true latency and CPU, for example `{ 'reference/l4-l7-l4': { latency: 1.1 } }`. */
+  readonly effect?: Readonly<Record<string, { readonly latency?: number; readonly cpu?: number }>>
+  readonly noise?: NoiseOptions
+  /** Share of trials that are invalid (then run again), and that fail. Default: 0.03 and 0.01. */
+  readonly invalidShare?: number
+  readonly failedShare?: number
+  /** arm → reason why it never came up. */
+  readonly armFailures?: Readonly<Record<string, string>>
+  /** Cut the journal after so many trials, as when it is killed: no end entry then. */
+  readonly stopAfterTrials?: number
+  /** Leave the usage out, as on hosts that cannot tell. */
+  readonly withoutUsage?: boolean
+  readonly thresholds?: readonly Threshold[]
+  readonly outcome?: Extract<JournalEntry, { type: 'end' }>['outcome']
+  /** Changes to the config's rounds. */
+  readonly roundsConfig?: Partial<ResolvedConfig['rounds']>
+}
+
+const defaultCosts: SyntheticCosts = {
+  baselineMs: 0.16,
+  applicationCpuUs: 48,
+  l4HopMs: 0.07,
+  l4HopCpuUs: 42,
+  l7HopMs: 0.13,
+  l7HopCpuUs: 78,
+  generatorCpuUs: 95,
+  orchestratorCpuUs: 4,
+  unaccountedCpuUs: 9,
+}
+
+const startedAtMs = Date.UTC(2026, 10, 22, 10, 4, 31)
+const cpus = 2
+
+/** A whole journal: header, environment, trials and (unless it was cut) its end. One set of options, one journal. */
+export function syntheticJournal(options: SyntheticOptions = {}): JournalEntry[] {
+  const { seed = 1, rounds = 10 } = options
+  const plan = syntheticPlan(options)
+  const noise = createNoise(seed * 7919 + 17, options.noise)
+  const truth = { ...defaultCosts, ...options.costs }
+  const cells = new Map(plan.cells.map((cell) => [cell.id, cell]))
+  const components = componentsOf(plan)
+  const entries: JournalEntry[] = [
+    {
+      type: 'run',
+      schema: 1,
+      runId: '2026-11-22T10-04-31-test',
+      version: '0.1.0',
+      startedAt: new Date(startedAtMs).toISOString(),
+      command: ['meshbench', 'run'],
+      plan,
+      host: {
+        hostKey: 'a3f1c2d4',
+        cpuModel: 'Synthetic CPU @ 2.50GHz',
+        cpus,
+        memoryBytes: 8 * 2 ** 30,
+        kernel: '6.18.0',
+        os: 'Linux',
+        arch: 'x64',
+        cgroup: 'v2',
+        node: 'v20.20.2',
+        loadAverage1m: 0.4,
+        bundles: { proxy: '1'.repeat(64), tunnel: '2'.repeat(64), echo: '3'.repeat(64), loadgen: '4'.repeat(64) },
+      },
+    },
+    {
+      type: 'environment',
+      environment: 'local',
+      at: new Date(startedAtMs + 1500).toISOString(),
+      facts: [{ name: 'platform', value: 'synthetic: seeded noise, no host' }],
+      components,
+      proofs: Object.fromEntries(
+        plan.arms
+          .filter(({ path }) => path.startsWith('l4'))
+          .map(({ id }) => [
+            id,
+            [
+              {
+                name: 'plaintext refused at server-tunnel',
+                ok: true,
+                expected: 'no HTTP reply on the mutual TLS port',
+                actual: '7 bytes, not HTTP',
+              },
+            ],
+          ]),
+      ),
+      failures: Object.fromEntries(
+        Object.entries(options.armFailures ?? {}).map(([arm, message]): [string, TrialError] => [
+          arm,
+          { kind: 'not-ready', message },
+        ]),
+      ),
+    },
+  ]
+
+  let clockMs = startedAtMs + 2000
+  let trials = 0
+  const order = plan.order.filter(({ round }) => round < rounds)
+  let factors: readonly number[] = []
+  let key = ''
+  let position = 0
+  for (const spec of order) {
+    const cell = cells.get(spec.cell)
+    const arm = plan.arms.find(({ id }) => id === cell?.arm)
+    const path = plan.paths.find(({ name }) => name === arm?.path)
+    if (!cell || !arm || !path) throw new Error(`unknown cell ${spec.cell}`)
+    const roundKey = `${spec.round}|${cell.loadLabel}`
+    if (roundKey !== key) {
+      key = roundKey
+      position = 0
+      factors = noise.round(spec.round, rounds, plan.arms.length)
+    }
+    const factor = factors[position++] ?? 1
+    const failure = options.armFailures?.[arm.id]
+    for (const attempt of [0, 1]) {
+      const trial = syntheticTrial({ spec, cell, arm, path, factor, attempt, clockMs, noise, truth, options, components })
+      entries.push(failure === undefined ? trial : { ...bare(trial), state: 'failed', error: { kind: 'not-ready', message: failure } })
+      clockMs += trial.elapsedMs
+      if (++trials === options.stopAfterTrials) return entries
+      if (trial.state !== 'invalid' || failure !== undefined) break
+    }
+  }
+  entries.push({ type: 'end', at: new Date(clockMs).toISOString(), outcome: options.outcome ?? 'complete' })
+  return entries
+}
+
+/** The plan behind `syntheticJournal`. */
+export function syntheticPlan(options: SyntheticOptions = {}): Plan {
+  const { seed = 1, rounds = 10 } = options
+  const planned = options.plannedRounds ?? rounds
+  const names = options.experiments ?? ['latency', 'capacity']
+  const settings = {
+    latency: experiments.latency.settings.parse({
+      ratesPerSecond: options.ratesPerSecond ?? [1000],
+      durationMs: options.durationMs ?? 1500,
+    }),
+    capacity: experiments.capacity.settings.parse({ durationMs: 800 }),
+  }
+  const config: ResolvedConfig = {
+    seed,
+    profile: 'quick',
+    platform: 'local',
+    arms: { reference: options.arms ?? ['l4-only', 'l7-sidecar-to-sidecar', 'l4-l7-l4', 'l7-per-node'] },
+    experiments: Object.fromEntries(names.map((name) => [name, settings[name]])),
+    rounds: { min: planned, max: planned, untilEffect: 0.05, budgetMinutes: 3, ...options.roundsConfig },
+    thresholds: options.thresholds ?? [],
+    cost: { perVcpuHour: 0.04, perGibHour: 0.005, currency: 'USD' },
+    meshSettings: {},
+    platformSettings: {},
+    validity: {
+      minAchievedShare: 0.98,
+      maxSendLagP99Us: 2000,
+      maxGeneratorCpuShare: 0.9,
+      maxErrorShare: 0,
+      maxStealShare: 0.05,
+      maxForeignCpuShare: 0.2,
+    },
+    outDir: 'results',
+  }
+  return makePlan(config, {
+    paths,
+    environmentsOf: () => 'shared',
+    loadsOf: (name) =>
+      name === 'latency' ? experiments.latency.loads(settings.latency) : experiments.capacity.loads(settings.capacity),
+    roundsOf: (name) => (name === 'capacity' ? settings.capacity.rounds : undefined),
+  })
+}
+
+function componentsOf(plan: Plan): Component[] {
+  return [
+    { name: 'echo', category: 'application', node: 'server' },
+    ...plan.arms.flatMap((arm) =>
+      hopsOf(plan, arm).map(
+        (hop): Component => ({ name: `${arm.id}/${hop.name}`, arm: arm.id, hop: hop.name, category: hop.layer, node: hop.node }),
+      ),
+    ),
+  ]
+}
+
+function hopsOf(plan: Plan, arm: Arm): readonly Hop[] {
+  return plan.paths.find(({ name }) => name === arm.path)?.hops ?? []
+}
+
+interface TrialInput {
+  readonly spec: Plan['order'][number]
+  readonly cell: Cell
+  readonly arm: Arm
+  readonly path: Path
+  readonly factor: number
+  readonly attempt: number
+  readonly clockMs: number
+  readonly noise: Noise
+  readonly truth: SyntheticCosts
+  readonly options: SyntheticOptions
+  readonly components: readonly Component[]
+}
+
+function syntheticTrial(input: TrialInput): Trial {
+  const { spec, cell, attempt, clockMs, noise, options } = input
+  const { invalidShare = 0.03, failedShare = 0.01 } = options
+  const fate = noise.random()
+  const base: Trial = {
+    type: 'trial',
+    index: spec.index,
+    round: spec.round,
+    cell: cell.id,
+    attempt,
+    state: 'ok',
+    startedAt: new Date(clockMs).toISOString(),
+    elapsedMs: cell.load.warmupMs + cell.load.durationMs + 330,
+    proof: [],
+    reasons: [],
+    warnings: [],
+  }
+  if (fate < failedShare) {
+    const message = `${input.path.hops[0]?.name ?? 'echo'} ended by SIGKILL`
+    return { ...base, state: 'failed', error: { kind: 'hop-died', message, detail: 'killed' } }
+  }
+  const invalid = attempt === 0 && fate < failedShare + invalidShare
+  const load = syntheticLoad(input, invalid)
+  const proof = input.path.hops.map(({ name }) => {
+    const requests = String(load.sent + load.warmupSent)
+    return { name: `requests at ${name}`, ok: true, expected: requests, actual: requests }
+  })
+  return {
+    ...base,
+    state: invalid ? 'invalid' : 'ok',
+    load,
+    ...(options.withoutUsage ? {} : { usage: syntheticUsage(input, load) }),
+    proof,
+    reasons: invalid ? ['the generator lagged: p99 of sent − due was 5000 µs; at most 2000 µs'] : [],
+    warnings: noise.random() < 0.02 ? ['others used 6.0 % of the host'] : [],
+  }
+}
+
+function bare({ load: _load, usage: _usage, ...rest }: Trial): Trial {
+  return { ...rest, proof: [], reasons: [] }
+}
+
+/** What the arm costs in truth: response time in ms and CPU of the mesh and the application in µs a request. */
+export function trueCosts(arm: Arm, path: Path, options: SyntheticOptions = {}): { ms: number; cpuUs: number } {
+  const truth = { ...defaultCosts, ...options.costs }
+  const effect = options.effect?.[arm.id] ?? {}
+  const sum = (l4: number, l7: number) => path.hops.reduce((total, { layer }) => total + (layer === 'l4' ? l4 : l7), 0)
+  return {
+    ms: (truth.baselineMs + sum(truth.l4HopMs, truth.l7HopMs)) * (effect.latency ?? 1),
+    cpuUs:
+      (truth.applicationCpuUs + truth.unaccountedCpuUs * path.legs.length + sum(truth.l4HopCpuUs, truth.l7HopCpuUs)) *
+      (effect.cpu ?? 1),
+  }
+}
+
+function syntheticLoad({ cell, arm, path, factor, noise, options, truth }: TrialInput, lagging: boolean): LoadResult {
+  const { load } = cell
+  const costs = trueCosts(arm, path, options)
+  const medianMs = costs.ms * factor
+  const open = load.model === 'open'
+  // A closed loop on a full host is bounded by CPU: the rate is what the CPUs can pay.
+  const capacityPerSecond = (cpus * 1e6) / ((costs.cpuUs + truth.generatorCpuUs) * factor)
+  const rate = open ? (load.ratePerSecond ?? 0) : capacityPerSecond
+  const sent = Math.round((rate * load.durationMs) / 1000)
+  const response = hdr.build({ bitBucketSize: 32, numberOfSignificantValueDigits: 3 })
+  const service = hdr.build({ bitBucketSize: 32, numberOfSignificantValueDigits: 3 })
+  const sendLag = hdr.build({ bitBucketSize: 32, numberOfSignificantValueDigits: 3 })
+  const scale = open ? medianMs * 1000 : (load.connections / rate) * 1e6
+  for (let request = 0; request < sent; request++) {
+    const slow = noise.random() < 0.012 ? 2 + 8 * noise.random() : 1
+    const serviceUs = Math.max(1, Math.round(scale * Math.exp(0.18 * noise.normal()) * slow))
+    const lagUs = Math.max(1, Math.round(15 * Math.exp(0.7 * noise.normal()) + (lagging ? 4000 * noise.random() : 0)))
+    service.recordValue(serviceUs)
+    if (!open) continue
+    response.recordValue(serviceUs + lagUs)
+    sendLag.recordValue(lagUs)
+  }
+  return {
+    engine: load.engine,
+    sent,
+    ok: sent,
+    errors: {},
+    unsent: 0,
+    windowMs: load.durationMs,
+    achievedRatePerSecond: (sent / load.durationMs) * 1000,
+    connectionsOpened: load.connections,
+    warmupSent: Math.round((rate * load.warmupMs) / 1000),
+    bodyBytes: sent * load.payloadBytes,
+    ...(open ? { response: toHistogram(response), sendLag: toHistogram(sendLag) } : {}),
+    service: toHistogram(service),
+    generatorCpuUs: Math.round(sent * truth.generatorCpuUs * Math.exp(0.05 * noise.normal())),
+  }
+}
+
+function toHistogram(histogram: hdr.Histogram): Histogram {
+  return {
+    unit: 'us',
+    encoding: 'hdr-v2-deflate-base64',
+    data: hdr.encodeIntoCompressedBase64(histogram),
+    count: histogram.totalCount,
+  }
+}
+
+/** The bill of a window; what no component accounts for is the host's surplus. */
+function syntheticUsage({ cell, arm, path, factor, noise, truth, options, components }: TrialInput, load: LoadResult): Usage {
+  const share = options.effect?.[arm.id]?.cpu ?? 1
+  const perRequestNs = (us: number) => Math.round(us * 1000 * load.sent * factor * share * Math.exp(0.01 * noise.normal()))
+  const rows = components.map((component): ComponentUsage => {
+    const onPath = component.category === 'application' || component.arm === arm.id
+    const us =
+      component.category === 'application' ? truth.applicationCpuUs : component.category === 'l4' ? truth.l4HopCpuUs : truth.l7HopCpuUs
+    const cpuNs = onPath ? perRequestNs(us) : Math.round(2e5 * noise.random())
+    const rssBytes = Math.round((62 + (component.category === 'l7' ? 14 : 0) + noise.random()) * 2 ** 20)
+    return {
+      component: component.name,
+      category: component.category,
+      cpuNs,
+      cpuUserNs: Math.round(cpuNs * 0.72),
+      cpuSystemNs: Math.round(cpuNs * 0.28),
+      rssBytes,
+      pssBytes: Math.round(rssBytes * 0.6),
+      peakRssBytes: rssBytes + 2 ** 20,
+      voluntarySwitches: load.sent,
+      involuntarySwitches: Math.round(load.sent / 50),
+      throttledPeriods: 0,
+      source: 'schedstat',
+      resolutionNs: 1,
+    }
+  })
+  rows.push({
+    component: 'generator',
+    category: 'generator',
+    cpuNs: load.generatorCpuUs * 1000,
+    source: 'self-reported',
+    resolutionNs: 1000,
+  })
+  const orchestratorNs = Math.round(truth.orchestratorCpuUs * 1000 * load.sent)
+  const unaccountedNs = perRequestNs(truth.unaccountedCpuUs * path.legs.length)
+  return {
+    windowMs: cell.load.durationMs,
+    cpus,
+    hostBusyNs: rows.reduce((sum, { cpuNs }) => sum + cpuNs, orchestratorNs + unaccountedNs),
+    hostSoftirqNs: Math.round(unaccountedNs * 0.8),
+    hostStealNs: 0,
+    orchestratorNs,
+    components: rows,
+  }
+}

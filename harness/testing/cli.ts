@@ -1,0 +1,65 @@
+/** Drives the real command line as a user would, in a folder of its own. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { run, start, type RunResult } from '../exec.js'
+import { readJournal, type Journal } from '../journal.js'
+import type { Running } from '../model.js'
+import { packageRoot } from '../package-root.js'
+
+const tsx = join(packageRoot, 'node_modules/tsx/dist/cli.mjs')
+const cli = join(packageRoot, 'harness/cli.ts')
+
+/** Limits so wide that a busy machine does not make a trial invalid: these tests are about behaviour, not figures. */
+const anyMachine = {
+  minAchievedShare: 0.2,
+  maxSendLagP99Us: 5_000_000,
+  maxGeneratorCpuShare: 4,
+  maxErrorShare: 1,
+  maxStealShare: 1,
+  maxForeignCpuShare: 1,
+}
+
+export interface Workspace {
+  readonly folder: string
+  path(name: string): string
+  /** Writes bench.config.ts; the object is its default export. */
+  writeConfig(config: object): void
+  meshbench(...args: string[]): Promise<RunResult>
+  /** The same, with variables of the environment changed. */
+  meshbenchWith(env: Readonly<Record<string, string>>, ...args: string[]): Promise<RunResult>
+  startMeshbench(...args: string[]): Running
+  journal(name: string): Journal
+  remove(): void
+}
+
+/** A small run of two arms, to be changed by the test. */
+export const smallConfig = {
+  arms: { reference: ['l4-only', 'l7-sidecar-to-sidecar'] },
+  experiments: { latency: { ratesPerSecond: [200], connections: 4, warmupMs: 100, durationMs: 300 } },
+  rounds: { min: 2, max: 2 },
+  validity: anyMachine,
+}
+
+export function createWorkspace(): Workspace {
+  const folder = mkdtempSync(join(tmpdir(), 'meshbench-test-'))
+  const argv = (args: readonly string[]) => [process.execPath, tsx, cli, ...args]
+  const path = (name: string) => join(folder, name)
+  const meshbenchWith = (env: Readonly<Record<string, string>>, ...args: string[]) =>
+    run(['env', ...Object.entries(env).map(([name, value]) => `${name}=${value}`), ...argv(args)], {
+      cwd: folder,
+      allowFailure: true,
+      timeoutMs: 180_000,
+    })
+  return {
+    folder,
+    path,
+    writeConfig: (config) =>
+      writeFileSync(path('bench.config.ts'), `export default ${JSON.stringify(config, null, 2)}\n`),
+    meshbench: (...args) => meshbenchWith({}, ...args),
+    meshbenchWith,
+    startMeshbench: (...args) => start({ argv: argv(args) }, { cwd: folder }),
+    journal: (name) => readJournal(path(name)),
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  }
+}

@@ -1,0 +1,222 @@
+/** A platform without processes: whole runs in milliseconds, exact to the request, and failures on demand. */
+import { histogramOf } from '../load/histogram.js'
+import type {
+  Arm,
+  Command,
+  Component,
+  Host,
+  HopCounters,
+  LoadResult,
+  Mesh,
+  Path,
+  Platform,
+  Running,
+  TrialError,
+  UsageReading,
+} from '../model.js'
+
+/** What a test wants to go wrong, or to be seen. */
+export interface FakeScript {
+  /** Called at each trial; what it returns is laid over the generator's result. */
+  readonly load?: (arm: Arm, trial: number) => Partial<LoadResult>
+  /** End the generator before its result, with this code. */
+  readonly generatorDies?: (arm: Arm, trial: number) => boolean
+  /** Let this component die in this trial. */
+  readonly dies?: (arm: Arm, trial: number) => string | undefined
+  /** Requests that a hop's counter misses, as when traffic goes around it. */
+  readonly bypassed?: (component: Component, trial: number) => boolean
+  /** Called before each trial's window. */
+  readonly onTrial?: (arm: Arm, trial: number) => void
+  /** Make an arm fail to come up. */
+  readonly failsToRaise?: (arm: Arm) => boolean
+  readonly cpuNsPerRequest?: number
+}
+
+const requestsPerWindow = 100
+const warmupRequests = 10
+const connections = 16
+
+/** A fake platform, its meshes, and what was taken down. */
+export function createFake(script: FakeScript = {}) {
+  const undone: string[] = []
+  const counters = new Map<string, Record<string, number>>()
+  const cpu = new Map<string, number>()
+  const dead = new Map<string, TrialError>()
+  const hops = new Map<string, Component[]>()
+  let trials = 0
+  let hostNs = 0
+
+  const bump = (name: string, key: string, by: number) => {
+    const entry = counters.get(name) ?? {}
+    entry[key] = (entry[key] ?? 0) + by
+    counters.set(name, entry)
+  }
+  const echo: Component = { name: 'echo', category: 'application', node: 'server' }
+
+  function carry(arm: Arm, trial: number): void {
+    const sent = requestsPerWindow + warmupRequests
+    bump('echo', 'requests', sent)
+    for (const hop of hops.get(arm.id) ?? []) {
+      if (script.bypassed?.(hop, trial)) continue
+      if (hop.category === 'l7') bump(hop.name, 'requests', sent)
+      bump(hop.name, 'downstreamConnections', connections)
+      bump(hop.name, 'sentBytes', sent * 2048)
+    }
+    for (const { name } of [echo, ...(hops.get(arm.id) ?? [])]) {
+      cpu.set(name, (cpu.get(name) ?? 0) + sent * (script.cpuNsPerRequest ?? 20_000))
+    }
+  }
+
+  function exec(arm: Arm, _command: Command): Running {
+    const trial = trials++
+    script.onTrial?.(arm, trial)
+    let release = () => {}
+    let ended = { code: 0 as number | null, signal: null as string | null, tail: '' }
+    let settle: (end: typeof ended) => void = () => {}
+    const exited = new Promise<typeof ended>((resolve) => (settle = resolve))
+    const go = () => new Promise<void>((resolve) => (release = resolve))
+    async function* lines(): AsyncGenerator<string> {
+      yield JSON.stringify({ event: 'connected', connections })
+      const start = go()
+      yield JSON.stringify({ event: 'edge', edge: 'start' })
+      await start
+      const victim = script.dies?.(arm, trial)
+      if (victim !== undefined)
+        dead.set(victim, { kind: 'hop-died', message: `${victim} was ended by SIGKILL` })
+      if (victim !== undefined || script.generatorDies?.(arm, trial)) {
+        ended = { code: null, signal: 'SIGKILL', tail: 'last words' }
+        settle(ended)
+        return
+      }
+      carry(arm, trial)
+      hostNs += 1e9
+      yield JSON.stringify({
+        event: 'progress',
+        phase: 'window',
+        elapsedMs: 100,
+        sent: 100,
+        ok: 100,
+        p99Us: 500,
+      })
+      const end = go()
+      yield JSON.stringify({ event: 'edge', edge: 'end' })
+      await end
+      yield JSON.stringify({ event: 'result', result: { ...fakeResult(), ...script.load?.(arm, trial) } })
+      settle(ended)
+    }
+    return {
+      lines: lines(),
+      write: () => release(),
+      kill: () => {
+        release()
+        settle({ code: null, signal: 'SIGKILL', tail: '' })
+      },
+      exited,
+    }
+  }
+
+  const host: Host = {
+    facts: [{ name: 'platform', value: 'fake' }],
+    startApplication: async () => ({ component: echo, endpoints: { http: { host: 'h', port: 1 } } }),
+    deploy: () => Promise.reject(new Error('the fake deploys nothing')),
+    exec,
+    fetchAdmin: () => Promise.reject(new Error('the fake has no admin')),
+    exchange: async () => new Uint8Array(),
+    readUsage: async (components) =>
+      Object.fromEntries(
+        components.map(({ name }): [string, UsageReading] => [
+          name,
+          { cpuNs: cpu.get(name) ?? 0, rssBytes: 2 ** 26, source: 'fake', resolutionNs: 1 },
+        ]),
+      ),
+    readHost: async () => ({
+      userNs: hostNs / 10,
+      systemNs: hostNs / 100,
+      softirqNs: 0,
+      irqNs: 0,
+      idleNs: hostNs,
+      iowaitNs: 0,
+      stealNs: 0,
+      cpus: 2,
+      atNs: hostNs,
+      orchestratorCpuNs: 0,
+    }),
+    health: (component) => dead.get(component),
+  }
+
+  const platform: Platform = {
+    name: 'fake',
+    summary: 'no processes',
+    environments: 'shared',
+    check: async () => [],
+    async create(request, scope) {
+      scope.defer('take the platform down', () => void undone.push(request.id))
+      return host
+    },
+  }
+
+  const mesh = (name: string): Mesh => ({
+    name,
+    summary: name,
+    paths: [],
+    platforms: ['fake', 'local'],
+    check: async () => [],
+    install: async ({ scope }) => {
+      scope.defer(`remove ${name}`, () => void undone.push(name))
+      return { facts: [], components: [], raise: async (arm, path) => raise(arm, path) }
+    },
+  })
+
+  function raise(arm: Arm, path: Path) {
+    if (script.failsToRaise?.(arm)) throw new Error('it would not start')
+    const components = path.hops.map((hop): Component => ({
+      name: `${arm.id}/${hop.name}`,
+      arm: arm.id,
+      hop: hop.name,
+      category: hop.layer,
+      node: hop.node,
+    }))
+    hops.set(arm.id, components)
+    for (const { name } of [echo, ...components]) if (!counters.has(name)) counters.set(name, {})
+    return {
+      endpoint: { host: 'h', port: 1 },
+      application: echo,
+      components,
+      readCounters: async (name: string): Promise<HopCounters> => ({
+        requests: 0,
+        downstreamConnections: 0,
+        ...counters.get(name),
+      }),
+      prove: async () => [],
+    }
+  }
+
+  return {
+    platform,
+    meshes: { none: mesh('none'), reference: mesh('reference') },
+    undone,
+    get trials() {
+      return trials
+    },
+  }
+}
+
+function fakeResult(): LoadResult {
+  const latencies = Array.from({ length: requestsPerWindow }, (_, index) => 400 + index)
+  return {
+    engine: 'open-loop',
+    sent: requestsPerWindow,
+    ok: requestsPerWindow,
+    errors: {},
+    unsent: 0,
+    windowMs: 100,
+    achievedRatePerSecond: 1000,
+    connectionsOpened: connections,
+    warmupSent: warmupRequests,
+    bodyBytes: requestsPerWindow * 1024,
+    response: histogramOf(latencies.map((us) => ({ us, count: 1 }))),
+    service: histogramOf(latencies.map((us) => ({ us, count: 1 }))),
+    sendLag: histogramOf([{ us: 20, count: requestsPerWindow }]),
+    generatorCpuUs: 10_000,
+  }
+}

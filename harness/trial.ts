@@ -1,0 +1,201 @@
+/** Runs one trial: generator up, counters at the window's edges, proof of path, verdict on its validity. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { loaders, type Loader, type LoaderName } from './load/index.js'
+import type {
+  Arm,
+  Cell,
+  Edge,
+  Environment,
+  LoadResult,
+  Path,
+  Running,
+  Trial,
+  TrialError,
+  TrialSpec,
+  ValidityLimits,
+} from './model.js'
+import { judgeTrial } from './proof.js'
+import { billWindow, onePerProcess } from './usage.js'
+import { judgeValidity } from './validity.js'
+
+/** How a trial is going, for the progress display. */
+export interface TrialProgress {
+  readonly ratePerSecond: number
+  readonly p99Us?: number
+}
+
+export interface TrialOptions {
+  readonly environment: Environment
+  readonly spec: TrialSpec
+  readonly cell: Cell
+  readonly arm: Arm
+  readonly path: Path
+  readonly attempt: number
+  readonly seed: number
+  readonly limits: ValidityLimits
+  readonly maxStreamsPerConnection: number
+  readonly signal: AbortSignal
+  readonly onProgress: (progress: TrialProgress) => void
+}
+
+/** Time beyond warm-up and window after which a generator that does not end is given up. */
+const graceMs = 20_000
+/** How often the arm's processes are looked at while the generator runs. */
+const healthIntervalMs = 200
+
+/** Never rejects for what happens to the arm or the generator: that is a failed trial, with the reason. */
+export async function runTrial(options: TrialOptions): Promise<Trial> {
+  const startedAt = new Date()
+  const begin = performance.now()
+  const finish = (rest: Partial<Trial> & Pick<Trial, 'state'>): Trial => ({
+    type: 'trial',
+    index: options.spec.index,
+    round: options.spec.round,
+    cell: options.cell.id,
+    attempt: options.attempt,
+    startedAt: startedAt.toISOString(),
+    elapsedMs: Math.round(performance.now() - begin),
+    proof: [],
+    reasons: [],
+    warnings: [],
+    ...rest,
+  })
+  const { environment, arm, cell } = options
+  const dead = environment.health(arm.id)
+  if (dead) return finish({ state: 'failed', error: dead })
+
+  const before = await environment.read({ counters: true, usage: false })
+  const outcome = await driveLoad(options)
+  if ('error' in outcome) return finish({ state: 'failed', error: outcome.error })
+  const after = await environment.read({ counters: true, usage: false })
+
+  const { result, start, end } = outcome
+  const usage = billWindow(onePerProcess(environment.components, arm.id), start, end, result)
+  const proof = judgeTrial({
+    arm,
+    path: options.path,
+    load: cell.load,
+    traffic: { requests: result.warmupSent + result.sent, connections: result.connectionsOpened },
+    components: environment.components,
+    before: before.counters,
+    after: after.counters,
+    maxStreamsPerConnection: options.maxStreamsPerConnection,
+  })
+  const { reasons, warnings } = judgeValidity(cell.load, result, usage, options.limits)
+  const refused = proof.filter(({ ok }) => !ok)
+  const measured = { load: result, usage, proof, reasons, warnings }
+  if (refused.length > 0 && reasons.length === 0) {
+    const [first] = refused
+    const message = `${first?.name}: expected ${first?.expected}, saw ${first?.actual}`
+    return finish({ ...measured, state: 'failed', error: { kind: 'proof-failed', message } })
+  }
+  return finish({ ...measured, state: reasons.length > 0 ? 'invalid' : 'ok' })
+}
+
+type Outcome =
+  { readonly result: LoadResult; readonly start: Edge; readonly end: Edge } | { readonly error: TrialError }
+
+async function driveLoad(options: TrialOptions): Promise<Outcome> {
+  const { environment, arm, cell, seed, signal } = options
+  const loader: Loader = loaders[cell.load.engine as LoaderName]
+  const endpoint = environment.raised[arm.id]?.endpoint
+  if (!endpoint) return { error: { kind: 'not-ready', message: `${arm.id} has no endpoint` } }
+  const running = environment.exec(arm.id, loader.command(cell.load, endpoint, seed))
+
+  let stopped: TrialError | undefined
+  const stop = (error: TrialError) => {
+    stopped ??= error
+    running.kill('SIGKILL')
+  }
+  const watch = watchArm(options, running, stop)
+  const onAbort = () => stop({ kind: 'interrupted', message: 'interrupted' })
+  signal.addEventListener('abort', onAbort, { once: true })
+  if (signal.aborted) onAbort()
+  try {
+    return await followEvents(options, running, () => stopped)
+  } finally {
+    watch.abort()
+    signal.removeEventListener('abort', onAbort)
+    running.kill('SIGKILL')
+    await running.exited
+  }
+}
+
+/** Reads the generator's events to the end, taking the counters at the edges. */
+async function followEvents(
+  options: TrialOptions,
+  running: Running,
+  stopped: () => TrialError | undefined,
+): Promise<Outcome> {
+  const { environment, cell, onProgress } = options
+  const loader: Loader = loaders[cell.load.engine as LoaderName]
+  const edges: { start?: Edge; end?: Edge } = {}
+  let result: LoadResult | undefined
+  let failure: TrialError | undefined
+  try {
+    for await (const line of running.lines) {
+      const event = loader.parse(line)
+      switch (event.event) {
+        case 'edge':
+          edges[event.edge] = await environment.read({ counters: false, usage: true })
+          running.write('go\n')
+          break
+        case 'progress':
+          onProgress({
+            ratePerSecond: event.elapsedMs > 0 ? (event.sent / event.elapsedMs) * 1000 : 0,
+            ...(event.p99Us === undefined ? {} : { p99Us: event.p99Us }),
+          })
+          break
+        case 'result':
+          result = event.result
+          break
+        case 'error':
+          failure = { kind: event.kind, message: event.message }
+          break
+        default:
+          break
+      }
+    }
+  } catch (error) {
+    failure = { kind: 'generator-output', message: error instanceof Error ? error.message : String(error) }
+    running.kill('SIGKILL')
+  }
+  const end = await running.exited
+  const stop = stopped()
+  if (stop) return { error: stop }
+  // A hop that dies takes the generator's requests with it: the cause is worth more than the symptom.
+  const dead = environment.health(options.arm.id)
+  if (dead) return { error: dead }
+  if (failure) return { error: { ...failure, detail: end.tail } }
+  if (!result || !edges.start || !edges.end) {
+    const how = end.signal ? `was ended by ${end.signal}` : `exited with code ${end.code ?? 'unknown'}`
+    return {
+      error: { kind: 'generator-died', message: `the generator ${how} before its result`, detail: end.tail },
+    }
+  }
+  return { result, start: edges.start, end: edges.end }
+}
+
+/** Stops the generator when the arm dies under it, or when it takes far too long. */
+function watchArm(
+  options: TrialOptions,
+  running: Running,
+  stop: (error: TrialError) => void,
+): AbortController {
+  const { environment, arm, cell } = options
+  const { warmupMs, durationMs, timeoutMs } = cell.load
+  const limitMs = warmupMs + durationMs + timeoutMs + graceMs
+  const ended = new AbortController()
+  void running.exited.then(() => ended.abort())
+  void (async () => {
+    const deadline = performance.now() + limitMs
+    while (!ended.signal.aborted) {
+      const dead = environment.health(arm.id)
+      if (dead) return stop(dead)
+      if (performance.now() > deadline)
+        return stop({ kind: 'generator-stuck', message: `the generator did not end within ${limitMs} ms` })
+      await sleep(healthIntervalMs, undefined, { signal: ended.signal }).catch(() => undefined)
+    }
+  })()
+  return ended
+}

@@ -1,0 +1,81 @@
+/** One line of the table of known answers, and how it is judged and printed. */
+
+/** What was expected, what was measured, and how far they may lie apart. */
+export interface Answer {
+  readonly check: string
+  readonly what: string
+  readonly unit: string
+  readonly expected: number
+  readonly measured: number
+  /** Largest difference that passes; for `atMost` unused. */
+  readonly tolerance: number
+  /** `near`: within the tolerance; `atMost`: not above what is expected; `context`: printed, not judged. */
+  readonly rule: 'near' | 'atMost' | 'context'
+}
+
+/** Half the width of the band around a truth: a share of it, or an amount, whichever is larger. */
+export function tolerance(expected: number, share: number, least = 0): number {
+  return Math.max(Math.abs(expected) * share, least)
+}
+
+export function isRight(answer: Answer): boolean {
+  if (!Number.isFinite(answer.measured)) return false
+  if (answer.rule === 'context') return true
+  if (answer.rule === 'atMost') return answer.measured <= answer.expected
+  return Math.abs(answer.measured - answer.expected) <= answer.tolerance
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  const middle = sorted.length >> 1
+  if (sorted.length === 0) return Number.NaN
+  return sorted.length % 2 === 1
+    ? (sorted[middle] as number)
+    : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2
+}
+
+const columns = ['check', 'what', 'expected', 'measured', 'error', 'allowed', ''] as const
+
+/** The table as text, one answer a line. */
+export function renderAnswers(answers: readonly Answer[]): string {
+  const rows = [columns, ...answers.map(cellsOf)]
+  const widths = columns.map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)))
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) =>
+          column < 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
+        )
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
+}
+
+function cellsOf(answer: Answer): readonly string[] {
+  const { check, what, unit, expected, measured, rule } = answer
+  const error = measured - expected
+  const share = expected === 0 ? '' : ` (${signed((100 * error) / expected, 1)} %)`
+  return [
+    check,
+    what,
+    `${rule === 'atMost' ? '≤ ' : ''}${number(expected)} ${unit}`,
+    `${number(measured)} ${unit}`,
+    rule === 'atMost' ? '' : `${signed(error, digitsOf(error))}${share}`,
+    rule === 'near' ? `± ${number(answer.tolerance)}` : '',
+    rule === 'context' ? '·' : isRight(answer) ? 'right' : 'WRONG',
+  ]
+}
+
+function digitsOf(value: number): number {
+  const size = Math.abs(value)
+  return size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3
+}
+
+function number(value: number): string {
+  return Number.isInteger(value) ? String(value) : value.toFixed(digitsOf(value))
+}
+
+function signed(value: number, digits: number): string {
+  return `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(digits)}`
+}

@@ -1,0 +1,137 @@
+/** The generator keeps its schedule for little CPU, and reads injected truths better than the tools beside it. */
+import { messageOf } from '../errors.js'
+import { findProgram } from '../exec.js'
+import { percentileUs } from '../load/histogram.js'
+import type { LoaderName } from '../load/index.js'
+import type { Histogram } from '../model.js'
+import { type Answer, median } from './check.js'
+import { freezeAfterRequests, freezeMs, frozenPercentileMs } from './freeze.js'
+import type { Rig } from './rig.js'
+
+const ratePerSecond = 1000
+const others = ['wrk', 'wrk2', 'hey', 'h2load', 'fortio', 'oha'] as const
+
+export async function checkPacing(rig: Rig): Promise<Answer[]> {
+  const server = await rig.echo()
+  const slow = await rig.load('open-loop', { ratePerSecond, durationMs: 5000 }, server)
+  const fast = await rig.load(
+    'open-loop',
+    { ratePerSecond: 10_000, connections: 64, durationMs: 3000 },
+    server,
+  )
+  await server.kill()
+  const lag = (histogram: Histogram | undefined, percentile: number): number =>
+    histogram ? percentileUs(histogram, percentile) : Number.NaN
+  const atMost = (what: string, unit: string, expected: number, measured: number): Answer => ({
+    check: 'pacing',
+    what,
+    unit,
+    expected,
+    measured,
+    tolerance: 0,
+    rule: 'atMost',
+  })
+  const cores = ({ result }: typeof slow): number => result.generatorCpuUs / 1000 / result.windowMs
+  return [
+    atMost(`${ratePerSecond} req/s: send lag p50`, 'µs', 20, lag(slow.result.sendLag, 50)),
+    atMost('send lag p99', 'µs', 250, lag(slow.result.sendLag, 99)),
+    atMost('CPU of the generator', 'cores', 0.35, cores(slow)),
+    atMost('10000 req/s on one worker: unsent', 'requests', 0, fast.result.unsent),
+    { ...atMost('CPU of the generator', 'cores', 0, cores(fast)), rule: 'context' },
+  ]
+}
+
+/** Steps in which an engine tells times, in ms: it knows nothing better than that. One µs where it is not named. */
+const stepMs: Readonly<Partial<Record<LoaderName, number>>> = { hey: 0.1, fortio: 0.1 }
+
+/** What one engine reads of two injected truths. */
+interface Reading {
+  readonly engine: LoaderName
+  readonly riseMs: number
+  readonly p99Ms: number
+}
+
+const injectedDelayMs = 1
+const pairs = 3
+
+/** Every engine at hand reads the same two truths on the same servers; ours has to be the closest to both. */
+export async function checkOthers(rig: Rig): Promise<Answer[]> {
+  const engines: LoaderName[] = ['open-loop']
+  for (const name of others) if ((await findProgram(name)) !== undefined) engines.push(name)
+  if (engines.length === 1) return []
+  const readings: Reading[] = []
+  for (const engine of engines) {
+    try {
+      readings.push(await read(rig, engine))
+    } catch (error) {
+      // What fails in somebody else's tool is said and does not end the check of ours.
+      if (engine === 'open-loop') throw error
+      console.error(`${engine}: ${messageOf(error)}`)
+    }
+  }
+  const truthP99Ms = frozenPercentileMs(99, 5000)
+  return [
+    ...compare(
+      readings,
+      `${injectedDelayMs} ms at the server: rise of p50 as read by`,
+      injectedDelayMs,
+      ({ riseMs }) => riseMs,
+    ),
+    ...compare(readings, `${freezeMs} ms freeze: p99 as read by`, truthP99Ms, ({ p99Ms }) => p99Ms),
+  ]
+}
+
+async function read(rig: Rig, engine: LoaderName): Promise<Reading> {
+  const spec = { ratePerSecond, warmupMs: 0, durationMs: 2000 }
+  const percentileMs = async (server: Awaited<ReturnType<Rig['echo']>>, durationMs: number, p: number) => {
+    const { result } = await rig.load(engine, { ...spec, durationMs }, server)
+    const latency = result.response ?? result.service
+    return latency ? percentileUs(latency, p) / 1000 : Number.NaN
+  }
+  const plain = await rig.echo()
+  const late = await rig.echo({ delayMs: injectedDelayMs })
+  const rises: number[] = []
+  for (let pair = 0; pair < pairs; pair++) {
+    const before = await percentileMs(plain, spec.durationMs, 50)
+    rises.push((await percentileMs(late, spec.durationMs, 50)) - before)
+  }
+  await Promise.all([plain.kill(), late.kill()])
+  const freezing = await rig.echo({ freeze: { afterRequests: freezeAfterRequests, durationMs: freezeMs } })
+  const p99Ms = await percentileMs(freezing, 5000, 99)
+  await freezing.kill()
+  return { engine, riseMs: median(rises), p99Ms }
+}
+
+function compare(
+  readings: readonly Reading[],
+  what: string,
+  expected: number,
+  value: (reading: Reading) => number,
+): Answer[] {
+  // A coarse clock that happens to hit the truth still does not know it.
+  const step = (engine: LoaderName): number => stepMs[engine] ?? 0.001
+  const errors = readings.map((reading) =>
+    Math.max(Math.abs(value(reading) - expected), step(reading.engine)),
+  )
+  const [ours = Number.NaN, ...theirs] = errors
+  return [
+    ...readings.map((reading): Answer => ({
+      check: 'others',
+      what: `${what} ${reading.engine}${step(reading.engine) > 0.001 ? ` (steps of ${step(reading.engine)} ms)` : ''}`,
+      unit: 'ms',
+      expected,
+      measured: value(reading),
+      tolerance: 0,
+      rule: 'context',
+    })),
+    {
+      check: 'others',
+      what: 'error of open-loop, at most that of the best of the others (never less than its step)',
+      unit: 'ms',
+      expected: Math.min(...theirs),
+      measured: ours,
+      tolerance: 0,
+      rule: 'atMost',
+    },
+  ]
+}

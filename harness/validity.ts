@@ -1,0 +1,105 @@
+/** Decides whether a trial may be believed: limits beyond which it is invalid, and oddities worth a warning. Pure. */
+import { percentileUs } from './load/histogram.js'
+import type { LoadResult, LoadSpec, Usage, ValidityLimits } from './model.js'
+
+export interface Validity {
+  /** Why the trial is invalid; none means that it is valid. */
+  readonly reasons: readonly string[]
+  readonly warnings: readonly string[]
+}
+
+/** Delayed ACKs wait 40 ms (TCP_DELACK_MIN): a median beyond it, far above the usual, hints at Nagle's algorithm. */
+const delayedAckUs = 40_000
+
+export function judgeValidity(
+  spec: LoadSpec,
+  load: LoadResult,
+  usage: Usage | undefined,
+  limits: ValidityLimits,
+): Validity {
+  const reasons: string[] = []
+  const warnings: string[] = []
+  judgeLoad(spec, load, limits, reasons, warnings)
+  if (usage) judgeHost(spec, usage, limits, reasons, warnings)
+  return { reasons, warnings }
+}
+
+function judgeLoad(
+  spec: LoadSpec,
+  load: LoadResult,
+  limits: ValidityLimits,
+  reasons: string[],
+  warnings: string[],
+): void {
+  if (load.sent === 0) {
+    reasons.push('no request was sent')
+    return
+  }
+  const errors = load.sent - load.ok
+  if (errors / load.sent > limits.maxErrorShare) {
+    const kinds = Object.entries(load.errors).map(([kind, count]) => `${count} × ${kind}`)
+    reasons.push(`${errors} of ${load.sent} requests failed (${kinds.join(', ')})`)
+  }
+  if (spec.model === 'open' && spec.ratePerSecond !== undefined) {
+    const share = load.achievedRatePerSecond / spec.ratePerSecond
+    if (load.unsent > 0) reasons.push(`${load.unsent} requests were due but never sent`)
+    else if (share < limits.minAchievedShare)
+      reasons.push(
+        `achieved ${percent(share)} of the asked rate; at least ${percent(limits.minAchievedShare)} is needed`,
+      )
+  }
+  if (load.sendLag) {
+    const lag = percentileUs(load.sendLag, 99)
+    if (lag > limits.maxSendLagP99Us)
+      reasons.push(
+        `the generator lagged: p99 of sent − due was ${lag} µs; at most ${limits.maxSendLagP99Us} µs`,
+      )
+  }
+  const latency = load.response ?? load.service
+  if (latency) {
+    const [p50, p99] = [percentileUs(latency, 50), percentileUs(latency, 99)]
+    if (p99 > delayedAckUs * 0.98 && p99 < delayedAckUs * 1.15 && p50 < delayedAckUs / 4)
+      warnings.push(
+        'p99 lies at 40 ms: Nagle’s algorithm against delayed ACKs? Check TCP_NODELAY on every hop',
+      )
+  }
+}
+
+function judgeHost(
+  spec: LoadSpec,
+  usage: Usage,
+  limits: ValidityLimits,
+  reasons: string[],
+  warnings: string[],
+): void {
+  const windowNs = usage.windowMs * 1e6
+  if (windowNs <= 0) return
+  const hostNs = windowNs * usage.cpus
+  const generator = usage.components.find(({ category }) => category === 'generator')
+  const generatorShare = (generator?.cpuNs ?? 0) / windowNs / (spec.workers ?? 1)
+  // A closed loop is meant to run as fast as it can; an open loop that has no CPU left measures itself.
+  if (spec.model === 'open' && generatorShare > limits.maxGeneratorCpuShare)
+    reasons.push(
+      `the generator used ${percent(generatorShare)} of a core; at most ${percent(limits.maxGeneratorCpuShare)}`,
+    )
+  const steal = usage.hostStealNs / hostNs
+  if (steal > limits.maxStealShare)
+    reasons.push(
+      `the hypervisor stole ${percent(steal)} of the host; at most ${percent(limits.maxStealShare)}`,
+    )
+  const known = usage.components.reduce((sum, { cpuNs }) => sum + cpuNs, usage.orchestratorNs)
+  // Two clocks, one of them in ticks: a host that is full may seem to be fuller.
+  const foreign = Math.min(1, Math.max(0, usage.hostBusyNs - known) / hostNs)
+  if (foreign > limits.maxForeignCpuShare)
+    reasons.push(`others used ${percent(foreign)} of the host; at most ${percent(limits.maxForeignCpuShare)}`)
+  else if (foreign > limits.maxForeignCpuShare / 4)
+    warnings.push(`others used ${percent(foreign)} of the host`)
+  for (const { component, throttledPeriods = 0 } of usage.components) {
+    if (throttledPeriods > 0)
+      warnings.push(`${component} was throttled in ${throttledPeriods} periods: its limit was measured`)
+  }
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(1)} %`
+}

@@ -1,0 +1,135 @@
+/** Builds the container images of this repository's programs, once per content, with nothing but an engine's API. */
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type Docker from 'dockerode'
+import { UserError, messageOf } from '../../harness/errors.js'
+import { imageBundles, imageNames, type ImageBundles, type ImageName } from '../images/bundles.js'
+import { assembleBase } from './base.js'
+import { tarStream } from './tar.js'
+
+export interface BuiltImage {
+  /** `meshbench/<image>:<hash>`: the hash is over the bundle, the base and the Dockerfile. */
+  readonly reference: string
+  readonly bundleSha256: string
+  readonly built: boolean
+}
+
+export interface ContainerImages {
+  /** Reference of the base by digest, or of the one that was assembled. */
+  readonly base: string
+  readonly images: Readonly<Record<ImageName, BuiltImage>>
+}
+
+export interface BuildOptions {
+  /** Base image by digest; without it the base is assembled from the running node. */
+  readonly baseImage?: string
+  readonly version: string
+  readonly bundles?: ImageBundles
+}
+
+/** The program's path in its image. */
+export function programPath(image: ImageName): string {
+  return `/app/${image}.mjs`
+}
+
+/** Reference of an image with this content, without building it. */
+export function imageReference(
+  image: ImageName,
+  bundleSha256: string,
+  base: string,
+  dockerfile: string,
+): string {
+  const hash = createHash('sha256').update([bundleSha256, base, dockerfile].join('\0')).digest('hex')
+  return `meshbench/${image}:${hash.slice(0, 16)}`
+}
+
+/** Makes sure that the engine has all four images. Builds only those whose content it has not seen. */
+export async function buildImages(docker: Docker, options: BuildOptions): Promise<ContainerImages> {
+  const bundles = options.bundles ?? (await imageBundles())
+  const base = options.baseImage ?? (await importBase(docker))
+  if (options.baseImage !== undefined) await pullUnlessPresent(docker, options.baseImage)
+  const dockerfile = await readFile(join(fileURLToPath(new URL('.', import.meta.url)), 'Dockerfile'), 'utf8')
+  const images: Partial<Record<ImageName, BuiltImage>> = {}
+  for (const image of imageNames) {
+    const { path, sha256 } = bundles[image]
+    const reference = imageReference(image, sha256, base, dockerfile)
+    const built = !(await isPresent(docker, reference))
+    if (built) {
+      const context = tarStream([
+        { name: 'Dockerfile', mode: 0o644, content: dockerfile },
+        { name: `${image}.mjs`, mode: 0o644, content: await readFile(path) },
+      ])
+      await follow(
+        docker,
+        await docker.buildImage(context, {
+          t: reference,
+          buildargs: { BASE: base, IMAGE: image, BUNDLE_SHA256: sha256, VERSION: options.version },
+          rm: true,
+          forcerm: true,
+        }),
+        `build of ${reference}`,
+      )
+    }
+    images[image] = { reference, bundleSha256: sha256, built }
+  }
+  return { base, images: images as Record<ImageName, BuiltImage> }
+}
+
+async function importBase(docker: Docker): Promise<string> {
+  const base = await assembleBase()
+  const tag = base.sha256.slice(0, 16)
+  const reference = `meshbench/node-base:${tag}`
+  if (await isPresent(docker, reference)) return reference
+  const progress = await docker.importImage(base.archive(), {
+    repo: 'meshbench/node-base',
+    tag,
+    changes: base.changes,
+  })
+  await follow(docker, progress, `import of ${reference}`)
+  return reference
+}
+
+/** Whether the engine has an image. */
+export async function isPresent(docker: Docker, reference: string): Promise<boolean> {
+  return docker
+    .getImage(reference)
+    .inspect()
+    .then(
+      () => true,
+      (error: unknown) => {
+        if ((error as { statusCode?: number }).statusCode === 404) return false
+        throw error
+      },
+    )
+}
+
+async function pullUnlessPresent(docker: Docker, reference: string): Promise<void> {
+  if (await isPresent(docker, reference)) return
+  try {
+    await follow(docker, await docker.pull(reference), `pull of ${reference}`)
+  } catch (error) {
+    throw new UserError(`the base image ${reference} could not be pulled: ${messageOf(error)}`, {
+      hint: 'load it into the engine yourself, or leave platformSettings.docker.baseImage out to assemble one from node',
+      cause: error,
+    })
+  }
+}
+
+/** Waits for the end of a build, import or pull. The API answers 200 and puts errors into the stream. */
+async function follow(docker: Docker, stream: NodeJS.ReadableStream, title: string): Promise<void> {
+  const log: string[] = []
+  await new Promise<void>((resolve, reject) => {
+    docker.modem.followProgress(
+      stream,
+      (error: Error | null) => {
+        if (error) reject(new Error(`${title} failed: ${error.message}\n${log.slice(-20).join('')}`))
+        else resolve()
+      },
+      (event: { stream?: string; error?: string }) => {
+        if (event.stream !== undefined) log.push(event.stream)
+      },
+    )
+  })
+}

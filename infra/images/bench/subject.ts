@@ -1,0 +1,16 @@
+/** What the bench can measure: something that stands between wrk and nginx. */
+import type { ListenerAddress } from '../shared/image.js'
+import type { Workspace } from '../shared/testing.js'
+
+export interface Subject {
+  readonly name: string
+  start(workspace: Workspace, application: ListenerAddress): Promise<RunningSubject>
+}
+
+export interface RunningSubject {
+  /** Where wrk connects. */
+  readonly entry: ListenerAddress
+  /** The processes that are charged. CPU per request is given per hop: their mean. */
+  readonly hops: readonly { readonly name: string; readonly pid: number }[]
+  stop(): Promise<void>
+}

@@ -1,0 +1,64 @@
+/** The L7 rows: haproxy and our proxy, plain HTTP/1.1 on both sides. */
+import type { ListenerAddress } from '../shared/image.js'
+import { startImage } from '../shared/testing.js'
+import { freePort, startHaproxy } from './peers.js'
+import type { Subject } from './subject.js'
+
+const haproxyHttp: Subject = {
+  name: 'haproxy HTTP',
+  async start(workspace, application) {
+    const port = await freePort()
+    const proxy = await startHaproxy(
+      workspace,
+      'haproxy-http',
+      port,
+      `frontend in
+  mode http
+  bind 127.0.0.1:${port}
+  default_backend app
+backend app
+  mode http
+  http-reuse always
+  server app 127.0.0.1:${application.port}`,
+    )
+    return { entry: proxy.address, hops: [{ name: 'proxy', pid: proxy.pid }], stop: () => proxy.stop() }
+  },
+}
+
+const proxy = (name: string, filters: Record<string, unknown>): Subject => ({
+  name,
+  async start(workspace, application) {
+    const image = await startImage('proxy', workspace, {
+      admin: { host: '127.0.0.1', port: 0 },
+      listeners: [{ name: 'downstream', host: '127.0.0.1', port: 0, transport: 'plain' }],
+      clusters: [
+        {
+          name: 'server',
+          endpoints: [{ host: application.host, port: application.port }],
+          transport: 'plain',
+        },
+      ],
+      routes: [{ match: { prefix: '/' }, cluster: 'server' }],
+      filters,
+    })
+    return {
+      entry: image.listeners['downstream'] as ListenerAddress,
+      hops: [{ name: 'proxy', pid: image.pid }],
+      async stop() {
+        await image.stop('SIGKILL')
+      },
+    }
+  },
+})
+
+/** The first is the peer that the others are compared with. */
+export const l7Subjects: readonly Subject[] = [
+  haproxyHttp,
+  proxy('proxy HTTP', {}),
+  proxy('proxy with functions', {
+    requestMetrics: {},
+    trace: {},
+    timeouts: { requestMs: 15_000 },
+    headers: { request: { set: { 'x-bench': '1' } } },
+  }),
+]

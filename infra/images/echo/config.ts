@@ -1,0 +1,48 @@
+/** The config of the echo server, and the faults that can be injected to test a harness against known answers. */
+import { z } from 'zod'
+import { baseConfigShape, hostSchema, nameSchema, portSchema } from '../shared/config.js'
+
+const delayMsSchema = z.number().min(0).max(60_000)
+
+const listenerSchema = z.strictObject({
+  name: nameSchema,
+  host: hostSchema,
+  port: portSchema,
+  kind: z
+    .enum(['http', 'tcp'])
+    .describe(
+      'http: HTTP/1.1, HTTP/2 with prior knowledge, gRPC, and framed TCP echo, told apart by their first bytes; tcp: every byte is sent back',
+    ),
+})
+
+export const faultsSchema = z
+  .strictObject({
+    delayMs: delayMsSchema.default(0).describe('every reply waits this long; fractions count'),
+    burnUs: z.number().min(0).max(1_000_000).default(0).describe('CPU time burned by every request'),
+    slow: z
+      .strictObject({
+        every: z.int().min(1).describe('one request in this many'),
+        delayMs: delayMsSchema,
+      })
+      .optional()
+      .describe('a share of requests that waits longer'),
+    freeze: z
+      .strictObject({
+        afterRequests: z.int().min(0).describe('the request that comes after this many starts it'),
+        durationMs: z.int().min(0).max(60_000),
+      })
+      .optional()
+      .describe('the whole process stands still once, without using CPU'),
+  })
+  .prefault({})
+  .describe('Faults with known effects')
+
+export const echoSchema = z.strictObject({
+  ...baseConfigShape,
+  listeners: z.array(listenerSchema).min(1),
+  faults: faultsSchema,
+})
+
+export type EchoConfig = z.output<typeof echoSchema>
+export type ListenerConfig = z.output<typeof listenerSchema>
+export type FaultsConfig = z.output<typeof faultsSchema>

@@ -1,0 +1,88 @@
+/** What a reply has to suffer before it is sent: delays, burned CPU, freezes. Their sizes are known, so that a measurement can be checked. */
+import { PreciseTimer, nowUs } from '../shared/precise-timer.js'
+import type { FaultsConfig } from './config.js'
+import { DeadlineQueue } from './deadline-queue.js'
+
+export interface Faults {
+  /**
+   * Takes the toll of one request and calls `reply`: at once when no delay is due, else after it. `extraDelayUs` is
+   * what the request itself asked for.
+   */
+  apply(extraDelayUs: number, reply: () => void): void
+  reload(config: FaultsConfig): void
+  close(): void
+}
+
+export function createFaults(first: FaultsConfig): Faults {
+  let config = first
+  let requests = 0
+  let frozen = false
+  const pending = new DeadlineQueue<() => void>()
+  // The timer brings a thread along: only servers that delay pay for it.
+  let timer: PreciseTimer | undefined
+
+  const fire = (now: number): void => {
+    for (let reply = pending.takeDue(now); reply; reply = pending.takeDue(nowUs())) reply()
+    timer?.set(pending.earliest())
+  }
+
+  return {
+    apply(extraDelayUs, reply) {
+      const arrived = nowUs()
+      requests++
+      if (config.freeze && !frozen && requests > config.freeze.afterRequests) {
+        frozen = true
+        freeze(config.freeze.durationMs)
+      }
+      if (config.burnUs > 0) burn(config.burnUs)
+      let delayUs = extraDelayUs + config.delayMs * 1000
+      if (config.slow && requests % config.slow.every === 0) delayUs += config.slow.delayMs * 1000
+      if (delayUs <= 0) {
+        reply()
+        return
+      }
+      timer ??= new PreciseTimer(fire)
+      pending.add(arrived + delayUs, reply)
+      timer.set(pending.earliest())
+    },
+    reload(next) {
+      config = next
+      frozen = false
+    },
+    close() {
+      timer?.close()
+    },
+  }
+}
+
+const parked = new Int32Array(new SharedArrayBuffer(4))
+
+function freeze(durationMs: number): void {
+  Atomics.wait(parked, 0, 0, durationMs)
+}
+
+/**
+ * Burns CPU time and not wall time, so that a preempted burn is not cut short. Reading the clock is itself a part of
+ * what is burned: half of the first reading goes uncounted, and the loop ends half a reading late on average.
+ */
+function burn(us: number): void {
+  readingUs ??= measureReadingUs()
+  const target = cpuUs() + us - readingUs
+  while (cpuUs() < target);
+}
+
+let readingUs: number | undefined
+
+function cpuUs(): number {
+  const { user, system } = process.cpuUsage()
+  return user + system
+}
+
+function measureReadingUs(): number {
+  const readings = 20_000
+  // The first ones are slow: the compiler has not seen them yet.
+  for (let i = 0; i < readings; i++) cpuUs()
+  const start = cpuUs()
+  for (let i = 0; i < readings; i++) cpuUs()
+  return (cpuUs() - start) / readings
+}

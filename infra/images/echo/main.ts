@@ -1,0 +1,117 @@
+/** The echo server: the application behind every path, cheap enough that hops show, and faulty on request. */
+import { type Server, type Socket, createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { createHopMetrics } from '../shared/hop-metrics.js'
+import { type ImageContext, type ImageServer, type ListenerAddress, runImage } from '../shared/image.js'
+import type { Cell } from '../shared/metrics.js'
+import { type EchoConfig, type ListenerConfig, echoSchema } from './config.js'
+import { createFaults } from './faults.js'
+import { serveHttp1 } from './http1.js'
+import { type Http2Service, createHttp2Service } from './http2.js'
+import type { EchoConnection, EchoService } from './service.js'
+import { serveTcpEcho } from './tcp.js'
+
+await runImage({ name: 'echo', schema: echoSchema, start })
+
+async function start(config: EchoConfig, context: ImageContext): Promise<ImageServer<EchoConfig>> {
+  const metrics = createHopMetrics(context.registry)
+  const faults = createFaults(config.faults)
+  const classes = ['', '1xx', '2xx', '3xx', '4xx', '5xx'].map((name) =>
+    name === '' ? undefined : metrics.requests.labels(name),
+  )
+  let draining = false
+  const service: EchoService = {
+    faults,
+    countRequest: (status) => classes[Math.floor(status / 100)]?.add(),
+    receivedBytes: metrics.receivedBytes.labels('downstream'),
+    sentBytes: metrics.sentBytes.labels('downstream'),
+    isDraining: () => draining,
+  }
+  const http2 = createHttp2Service(service)
+  const connections = new Map<Socket, EchoConnection | undefined>()
+  let drained: (() => void) | undefined
+  const onConnection = (listener: ListenerConfig, count: Cell) => (socket: Socket) => {
+    count.add()
+    socket.setNoDelay(true)
+    connections.set(socket, undefined)
+    socket.on('error', () => {})
+    socket.on('close', () => {
+      connections.delete(socket)
+      if (connections.size === 0) drained?.()
+    })
+    if (listener.kind === 'tcp') connections.set(socket, serveTcpEcho(socket, Buffer.alloc(0), service))
+    else sniff(socket, (first) => connections.set(socket, serveSniffed(socket, first, service, http2)))
+  }
+
+  const servers: Server[] = []
+  const listeners: Record<string, ListenerAddress> = {}
+  for (const listener of config.listeners) {
+    const server = createServer(
+      { allowHalfOpen: true },
+      onConnection(listener, metrics.downstreamConnections.labels(listener.name)),
+    )
+    await listen(server, listener)
+    servers.push(server)
+    const { address, port } = server.address() as AddressInfo
+    listeners[listener.name] = { host: address, port }
+  }
+  return {
+    listeners,
+    async reload(next) {
+      faults.reload(next.faults)
+    },
+    async drain() {
+      draining = true
+      for (const server of servers) server.close()
+      for (const [socket, connection] of connections) {
+        if (connection) connection.drain()
+        else socket.destroy()
+      }
+      if (connections.size > 0) await new Promise<void>((resolve) => (drained = resolve))
+    },
+    close() {
+      faults.close()
+      for (const socket of connections.keys()) socket.destroy()
+    },
+  }
+}
+
+function listen(server: Server, { name, host, port }: ListenerConfig): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) => {
+      reject(new Error(`listener ${name}: ${error.message}`))
+    })
+    server.listen({ host, port, backlog: 4096 }, resolve)
+  })
+}
+
+/** Waits for as many bytes as tell the protocols apart. */
+function sniff(socket: Socket, decided: (first: Buffer) => void): void {
+  let first: Buffer = Buffer.alloc(0)
+  const onData = (chunk: Buffer): void => {
+    first = first.length === 0 ? chunk : Buffer.concat([first, chunk])
+    // POST, PUT and PATCH share their first letter with the preface of HTTP/2.
+    if (first[0] === 0x50 && first.length < 3) return
+    socket.removeListener('data', onData)
+    socket.removeListener('end', onEnd)
+    decided(first)
+  }
+  const onEnd = (): void => {
+    socket.end()
+  }
+  socket.on('data', onData)
+  socket.on('end', onEnd)
+}
+
+/** A framed TCP message starts with a length below 16 MiB and so with a zero byte, which no HTTP request does. */
+function serveSniffed(
+  socket: Socket,
+  first: Buffer,
+  service: EchoService,
+  http2: Http2Service,
+): EchoConnection {
+  if (first[0] === 0) return serveTcpEcho(socket, first, service)
+  // RFC 9113 §3.4: the preface looks like a request with the method PRI.
+  if (first.toString('latin1', 0, 3) === 'PRI') return http2.serve(socket, first)
+  return serveHttp1(socket, first, service)
+}

@@ -1,0 +1,213 @@
+/**
+ * The closed-loop engine: autocannon drives the connections, and its replies are recorded in µs into our histogram.
+ *
+ * autocannon's own latency figures stay unused: they are whole milliseconds. Its rate mode stays unused, too: it sends
+ * each second's share as one burst. Requests are held at a gate between the phases, so that nothing is in flight when
+ * counters are read; the gate takes hold of two methods that autocannon 9.0.0 does not document, hence the exact pin.
+ */
+import type { EventEmitter } from 'node:events'
+import autocannon from 'autocannon'
+import { nowUs } from '../shared/precise-timer.js'
+import { EngineError, type ErrorKind, type Harness, type Phase, type Result } from './events.js'
+import { type Spec, authorityOf } from './spec.js'
+import { Tally, encodeCounts, errorsOf, mergeCounts, percentileOf, record } from './tally.js'
+import { kindOfStatus } from './wire.js'
+
+/** What autocannon's client is inside. */
+interface Client extends EventEmitter {
+  conn: EventEmitter
+  _connect(): void
+  _doRequest(): void
+}
+
+const progressMs = 500
+const reconnectDelayMs = 100
+/** Longest run that a timer can hold; the engine stops long before. */
+const foreverSeconds = 1_000_000
+
+const limits = [
+  'closed loop: requests are never due, so there is no response time and no send lag',
+  'one thread, whatever the number of workers',
+]
+
+export async function runClosedLoop(spec: Spec, harness: Harness): Promise<void> {
+  const tally = new Tally()
+  const gate = createGate(spec, tally)
+  // autocannon prints nothing by itself and stops when this process ends.
+  autocannon(
+    {
+      url: `http://${spec.target.host}:${spec.target.port}`,
+      connections: spec.connections,
+      duration: foreverSeconds,
+      timeout: spec.timeoutMs / 1000,
+      requests: [
+        {
+          method: 'GET',
+          path: `/echo?size=${spec.payloadBytes}`,
+          headers: { host: authorityOf(spec.target), 'user-agent': 'meshbench', accept: '*/*' },
+          ...(spec.recording
+            ? { onResponse: (_status: number, body: string) => gate.sawBody(body.length) }
+            : {}),
+        },
+      ],
+      setupClient: (client) => gate.add(client as unknown as Client),
+    },
+    () => {},
+  )
+  await gate.connected
+  harness.emit({ event: 'connected', connections: spec.connections })
+
+  const runPhase = async (phase: Phase, durationMs: number): Promise<number> => {
+    tally.startPhase()
+    const startUs = nowUs()
+    const progress = setInterval(() => {
+      const p99Us = percentileOf(mergeCounts([tally], 'service'), 99)
+      harness.emit({
+        event: 'progress',
+        phase,
+        elapsedMs: Math.round((nowUs() - startUs) / 1000),
+        sent: tally.get('sent'),
+        ok: tally.get('ok'),
+        ...(p99Us === undefined ? {} : { p99Us }),
+      })
+    }, progressMs)
+    gate.open()
+    await new Promise((resolve) => setTimeout(resolve, durationMs))
+    await gate.close()
+    clearInterval(progress)
+    return startUs
+  }
+
+  if (spec.warmupMs > 0) await runPhase('warmup', spec.warmupMs)
+  const warmupSent = tally.get('sent')
+  await harness.edge('start')
+  const cpu = process.cpuUsage()
+  const startUs = await runPhase('window', spec.durationMs)
+  const { user, system } = process.cpuUsage(cpu)
+  await harness.edge('end')
+
+  const windowMs = (Math.max(startUs, tally.get('lastReplyUs')) - startUs) / 1000
+  const ok = tally.get('ok')
+  const result: Result = {
+    engine: 'closed-loop',
+    sent: tally.get('sent'),
+    ok,
+    errors: errorsOf([tally]),
+    unsent: 0,
+    windowMs,
+    achievedRatePerSecond: (ok / Math.max(windowMs, spec.durationMs)) * 1000,
+    connectionsOpened: tally.get('connectionsOpened'),
+    warmupSent,
+    bodyBytes: tally.get('bodyBytes'),
+    service: encodeCounts(mergeCounts([tally], 'service')),
+    generatorCpuUs: user + system,
+    limits: spec.recording
+      ? limits
+      : [...limits, 'recording is off: no times, and bodies are neither counted nor checked'],
+  }
+  harness.emit({ event: 'result', result })
+}
+
+/** Lets requests through while it is open, and counts what becomes of them. */
+function createGate(spec: Spec, tally: Tally) {
+  const parked = new Set<Client>()
+  const timeoutUs = spec.timeoutMs * 1000
+  let isOpen = false
+  let inFlight = 0
+  let bodyBytes = 0
+  let allConnected = false
+  let drained: (() => void) | undefined
+  let onConnected: () => void = () => {}
+  let onFailed: (error: Error) => void = () => {}
+  const connected = new Promise<void>((resolve, reject) => {
+    onConnected = resolve
+    onFailed = reject
+  })
+
+  const settle = (kind: ErrorKind | undefined): void => {
+    inFlight--
+    tally.set('lastReplyUs', nowUs())
+    tally.add(kind ?? 'ok')
+    if (!isOpen && inFlight === 0) drained?.()
+  }
+
+  const add = (client: Client): void => {
+    const connect = client._connect.bind(client)
+    const doRequest = client._doRequest.bind(client)
+    let sentUs: number | undefined
+    let wasOpen = false
+    let failed = false
+
+    client._doRequest = () => {
+      if (isOpen) doRequest()
+      else parked.add(client)
+    }
+    // autocannon calls it at the start and whenever a connection is lost, in whatever way.
+    client._connect = () => {
+      if (sentUs !== undefined) {
+        const kind = nowUs() - sentUs >= timeoutUs ? 'timeout' : wasOpen ? 'reset' : 'connect'
+        sentUs = undefined
+        settle(kind)
+      }
+      const pauseMs = failed && !wasOpen ? reconnectDelayMs : 0
+      wasOpen = false
+      failed = false
+      const again = (): void => {
+        connect()
+        client.conn.once('connect', () => {
+          wasOpen = true
+          tally.add('connectionsOpened')
+          if (allConnected || tally.get('connectionsOpened') < spec.connections) return
+          allConnected = true
+          onConnected()
+        })
+      }
+      if (pauseMs > 0) setTimeout(again, pauseMs)
+      else again()
+    }
+    client.on('connError', () => {
+      failed = true
+      if (!allConnected) {
+        const { host, port } = spec.target
+        onFailed(new EngineError('connect', `cannot connect to ${host}:${port}`))
+      }
+    })
+    client.on('request', () => {
+      inFlight++
+      tally.add('sent')
+      sentUs = nowUs()
+    })
+    client.on('response', (status: number, _bytes: number, durationMs: number) => {
+      if (sentUs === undefined) return
+      sentUs = undefined
+      const wrong = spec.recording && bodyBytes !== spec.payloadBytes
+      const kind = kindOfStatus(status) ?? (wrong ? 'mismatch' : undefined)
+      tally.add('bodyBytes', bodyBytes)
+      if (kind === undefined && spec.recording) record(tally.service, durationMs * 1000)
+      settle(kind)
+    })
+  }
+
+  return {
+    add,
+    connected,
+    /** Comes just before the `response` event of the same reply. */
+    sawBody(bytes: number): void {
+      bodyBytes = bytes
+    },
+    open(): void {
+      isOpen = true
+      const waiting = [...parked]
+      parked.clear()
+      for (const client of waiting) client._doRequest()
+    },
+    /** Resolves when nothing is in flight. */
+    close(): Promise<void> {
+      isOpen = false
+      return new Promise((resolve) => {
+        drained = resolve
+        if (inFlight === 0) resolve()
+      })
+    },
+  }
+}

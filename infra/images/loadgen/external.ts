@@ -1,0 +1,147 @@
+/** Runs a load tool of somebody else's between the same edges as our engines, so that its figures can stand beside ours. */
+import { spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { EngineError, type Harness, type Phase, type Result } from './events.js'
+import type { Spec } from './spec.js'
+import { bucketIndex, encodeCounts } from './tally.js'
+import { type ToolName, tools } from './tools/index.js'
+import type { Tool, ToolReport } from './tools/tool.js'
+
+const nsPerTick = 10_000_000
+const progressMs = 500
+/** Beyond its duration and one timeout a tool that has not ended is stuck. */
+const graceMs = 30_000
+
+export async function runTool(name: ToolName, spec: Spec, harness: Harness): Promise<void> {
+  const tool: Tool = tools[name]
+  const root = mkdtempSync(join(tmpdir(), 'meshbench-tool-'))
+  try {
+    await drive(name, tool, spec, harness, root)
+  } finally {
+    rmSync(root, { recursive: true, force: true })
+  }
+}
+
+async function drive(name: ToolName, tool: Tool, spec: Spec, harness: Harness, root: string): Promise<void> {
+  const runPhase = async (phase: Phase, durationMs: number): Promise<ToolReport & { elapsedMs: number }> => {
+    const start = performance.now()
+    const elapsedMs = (): number => Math.round(performance.now() - start)
+    // A tool tells nothing before it ends: progress is time alone.
+    const progress = setInterval(() => {
+      harness.emit({ event: 'progress', phase, elapsedMs: elapsedMs(), sent: 0, ok: 0 })
+    }, progressMs)
+    try {
+      const report = await runOnce(tool, spec, durationMs, join(root, phase))
+      return { ...report, elapsedMs: elapsedMs() }
+    } finally {
+      clearInterval(progress)
+    }
+  }
+
+  const warmup = spec.warmupMs > 0 ? await runPhase('warmup', spec.warmupMs) : undefined
+  harness.emit({ event: 'connected', connections: spec.connections })
+  await harness.edge('start')
+  const cpuStart = childCpuUs()
+  const report = await runPhase('window', spec.durationMs)
+  const cpuEnd = childCpuUs()
+  await harness.edge('end')
+
+  const counts = new Float64Array(22 * 1024)
+  for (const [us, count] of report.latency) {
+    const index = bucketIndex(us)
+    counts[index] = (counts[index] as number) + count
+  }
+  const sent = sentOf(report)
+  const windowMs = report.windowMs ?? report.elapsedMs
+  const latency = encodeCounts(counts)
+  const result: Result = {
+    engine: name,
+    sent,
+    ok: report.ok,
+    errors: report.errors,
+    unsent: 0,
+    windowMs,
+    achievedRatePerSecond: (report.ok / windowMs) * 1000,
+    connectionsOpened: connectionsOf(report, spec) + (warmup ? connectionsOf(warmup, spec) : 0),
+    warmupSent: warmup ? sentOf(warmup) : 0,
+    bodyBytes: report.bodyBytes ?? report.ok * spec.payloadBytes,
+    ...(tool.charges === 'due' ? { response: latency } : { service: latency }),
+    generatorCpuUs: cpuEnd - cpuStart,
+    limits: [
+      ...tool.limits,
+      `${tool.program}: its CPU is known in steps of 10 ms, and whole seconds are the finest duration`,
+    ],
+  }
+  harness.emit({ event: 'result', result })
+}
+
+function sentOf(report: ToolReport): number {
+  return Object.values(report.errors).reduce((sum, count) => sum + count, report.ok)
+}
+
+function connectionsOf(report: ToolReport, spec: Spec): number {
+  return report.connectionsOpened ?? spec.connections
+}
+
+function runOnce(tool: Tool, spec: Spec, durationMs: number, folder: string): Promise<ToolReport> {
+  const { host, port, authority } = spec.target
+  const run = {
+    spec,
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${port}/echo?size=${spec.payloadBytes}`,
+    authority,
+    seconds: durationMs / 1000,
+    folder,
+  }
+  mkdirSync(folder, { recursive: true })
+  for (const [name, text] of Object.entries(tool.files ?? {})) writeFileSync(join(folder, name), text)
+  return new Promise((resolve, reject) => {
+    const child = spawn(tool.program, tool.argv(run), { stdio: ['ignore', 'pipe', 'pipe'] })
+    let output = ''
+    let complaint = ''
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
+    child.stderr
+      .setEncoding('utf8')
+      .on('data', (text: string) => (complaint = (complaint + text).slice(-2000)))
+    const stuck = setTimeout(() => child.kill('SIGKILL'), durationMs + spec.timeoutMs + graceMs)
+    // It must not outlive the generator.
+    const end = (): void => {
+      child.kill('SIGKILL')
+    }
+    process.once('exit', end)
+    const settle = (): void => {
+      clearTimeout(stuck)
+      process.removeListener('exit', end)
+    }
+    child.once('error', (error) => {
+      settle()
+      reject(new EngineError('tool', `${tool.program} cannot be started: ${error.message}`))
+    })
+    child.once('close', (code, signal) => {
+      settle()
+      try {
+        if (code !== 0) throw new Error(`it ended with ${code ?? signal}`)
+        resolve(tool.parse(output, run, (name) => readFileSync(join(folder, name), 'utf8')))
+      } catch (error) {
+        reject(
+          new EngineError(
+            'tool',
+            `${tool.program}: ${(error as Error).message}: ${complaint || output.slice(-500)}`,
+          ),
+        )
+      }
+    })
+  })
+}
+
+/** CPU of children that have ended, in µs: cutime and cstime of proc(5), in ticks. 0 where there is no /proc. */
+function childCpuUs(): number {
+  try {
+    const stat = readFileSync('/proc/self/stat', 'utf8')
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return ((Number(fields[13]) + Number(fields[14])) * nsPerTick) / 1000
+  } catch {
+    return 0
+  }
+}

@@ -1,0 +1,141 @@
+/** The open-loop engine: senders in threads of their own keep the schedule; this thread talks, merges and counts. */
+import { Worker } from 'node:worker_threads'
+import { nowUs } from '../shared/precise-timer.js'
+import { EngineError, type Harness, type Phase, type Result } from './events.js'
+import { dueTimes, shareOf } from './schedule.js'
+import type { PhaseMessage, SenderData, SenderMessage } from './sender-worker.js'
+import type { Spec } from './spec.js'
+import { Tally, encodeCounts, errorsOf, mergeCounts, percentileOf, sumOf } from './tally.js'
+
+/** Time for the first due instant to reach all senders before it comes. */
+const leadInUs = 20_000
+const progressMs = 500
+
+interface SenderThread {
+  readonly worker: Worker
+  /** Resolves with the next message of this type. */
+  next(type: 'connected' | 'done'): Promise<void>
+}
+
+/** `open-loop` keeps its connections; `connect` opens one for every request and times that, too. */
+export async function runOpenLoop(
+  engine: 'open-loop' | 'connect',
+  spec: Spec,
+  harness: Harness,
+): Promise<void> {
+  const { ratePerSecond } = spec
+  if (ratePerSecond === undefined) throw new EngineError('spec', `${engine} needs ratePerSecond`)
+  const connectionPerRequest = engine === 'connect'
+  const workers = Math.min(spec.workers, spec.connections)
+  const tallies = Array.from({ length: workers }, () => new Tally())
+  const threads = tallies.map((tally, index) =>
+    startSender({
+      role: 'sender',
+      spec,
+      connections: Math.floor((spec.connections + index) / workers),
+      ratePerSecond: ratePerSecond / workers,
+      connectionPerRequest,
+      memory: tally.memory,
+    }),
+  )
+  await Promise.all(threads.map((thread) => thread.next('connected')))
+  harness.emit({ event: 'connected', connections: connectionPerRequest ? 0 : spec.connections })
+
+  const runPhase = async (
+    phase: Phase,
+    durationMs: number,
+    seed: number,
+  ): Promise<{ firstDueUs: number }> => {
+    const dues = dueTimes({ ratePerSecond, durationMs, arrival: spec.arrival, seed })
+    const startUs = nowUs() + leadInUs
+    const done = threads.map((thread, index) => {
+      const message: PhaseMessage = { phase, startUs, dues: shareOf(dues, index, workers), durationMs }
+      thread.worker.postMessage(message)
+      return thread.next('done')
+    })
+    const progress = setInterval(() => {
+      const p99Us = percentileOf(mergeCounts(tallies, 'response'), 99)
+      harness.emit({
+        event: 'progress',
+        phase,
+        elapsedMs: Math.max(0, Math.round((nowUs() - startUs) / 1000)),
+        sent: sumOf(tallies, 'sent'),
+        ok: sumOf(tallies, 'ok'),
+        ...(p99Us === undefined ? {} : { p99Us }),
+      })
+    }, progressMs)
+    try {
+      await Promise.all(done)
+    } finally {
+      clearInterval(progress)
+    }
+    return { firstDueUs: startUs + (dues[0] as number) }
+  }
+
+  if (spec.warmupMs > 0) await runPhase('warmup', spec.warmupMs, spec.seed ^ 0x5f3759df)
+  const warmupSent = spec.warmupMs > 0 ? sumOf(tallies, 'sent') : 0
+  await harness.edge('start')
+  const cpu = process.cpuUsage()
+  const { firstDueUs } = await runPhase('window', spec.durationMs, spec.seed)
+  const { user, system } = process.cpuUsage(cpu)
+  await harness.edge('end')
+
+  const lastReplyUs = Math.max(firstDueUs, ...tallies.map((tally) => tally.get('lastReplyUs')))
+  const windowMs = (lastReplyUs - firstDueUs) / 1000
+  const ok = sumOf(tallies, 'ok')
+  const result: Result = {
+    engine,
+    sent: sumOf(tallies, 'sent'),
+    ok,
+    errors: errorsOf(tallies),
+    unsent: sumOf(tallies, 'unsent'),
+    windowMs,
+    // The last due instant lies one interval before the end: the window is at least as long as was asked.
+    achievedRatePerSecond: (ok / Math.max(windowMs, spec.durationMs)) * 1000,
+    connectionsOpened: sumOf(tallies, 'connectionsOpened'),
+    warmupSent,
+    bodyBytes: sumOf(tallies, 'bodyBytes'),
+    response: encodeCounts(mergeCounts(tallies, 'response')),
+    service: encodeCounts(mergeCounts(tallies, 'service')),
+    sendLag: encodeCounts(mergeCounts(tallies, 'sendLag')),
+    generatorCpuUs: user + system,
+    ...(connectionPerRequest ? { connect: encodeCounts(mergeCounts(tallies, 'connect')) } : {}),
+  }
+  harness.emit({ event: 'result', result })
+}
+
+function startSender(data: SenderData): SenderThread {
+  // The same file: main.ts sees that it is a sender's thread.
+  const worker = new Worker(new URL(import.meta.url), { workerData: data })
+  const waiting = new Map<string, { resolve: () => void; reject: (error: Error) => void }>()
+  const seen = new Set<string>()
+  let failure: Error | undefined
+  const fail = (error: Error): void => {
+    failure ??= error
+    for (const { reject } of waiting.values()) reject(failure)
+    waiting.clear()
+  }
+  worker.on('message', (message: SenderMessage) => {
+    if (message.type === 'failed') {
+      fail(new EngineError('connect', message.message))
+      return
+    }
+    const waiter = waiting.get(message.type)
+    waiting.delete(message.type)
+    if (waiter) waiter.resolve()
+    else seen.add(message.type)
+  })
+  worker.on('error', (error) =>
+    fail(new EngineError('internal', `a sender crashed: ${error.stack ?? error.message}`)),
+  )
+  worker.on('exit', (code) => fail(new EngineError('internal', `a sender ended with code ${code}`)))
+  return {
+    worker,
+    next: (type) =>
+      new Promise((resolve, reject) => {
+        if (failure) reject(failure)
+        else if (seen.delete(type)) resolve()
+        else waiting.set(type, { resolve, reject })
+      }),
+  }
+}

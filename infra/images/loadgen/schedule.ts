@@ -1,0 +1,50 @@
+/** When requests are due. The schedule is absolute: nothing that happens while it runs can move it. */
+
+/** A 32-bit generator (mulberry32, Tommy Ettinger, public domain): the same seed gives the same arrivals. */
+export function seededRandom(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+export interface ScheduleOptions {
+  readonly ratePerSecond: number
+  readonly durationMs: number
+  readonly arrival: 'uniform' | 'poisson'
+  readonly seed: number
+}
+
+/**
+ * Due times in µs from the start, ascending, in shared memory.
+ *
+ * There are always `rate × duration` of them, rounded. Poisson arrivals are therefore a Poisson process given its
+ * count, which is uniform order statistics (Ross, Stochastic Processes, §2.3): gaps are exponential, and trials of
+ * different seeds still ask for the same number of requests.
+ */
+export function dueTimes({ ratePerSecond, durationMs, arrival, seed }: ScheduleOptions): Float64Array {
+  const count = Math.max(1, Math.round((ratePerSecond * durationMs) / 1000))
+  const dues = new Float64Array(new SharedArrayBuffer(count * Float64Array.BYTES_PER_ELEMENT))
+  if (arrival === 'uniform') {
+    for (let i = 0; i < count; i++) dues[i] = (i * 1e6) / ratePerSecond
+    return dues
+  }
+  const random = seededRandom(seed)
+  const gap = (): number => -Math.log(1 - random())
+  let sum = 0
+  for (let i = 0; i < count; i++) dues[i] = sum += gap()
+  const scale = (durationMs * 1000) / (sum + gap())
+  for (let i = 0; i < count; i++) dues[i] = (dues[i] as number) * scale
+  return dues
+}
+
+/** Every `step`th due time from `first`: the share of one of `step` senders. */
+export function shareOf(dues: Float64Array, first: number, step: number): Float64Array {
+  if (step === 1) return dues
+  const share = new Float64Array(Math.max(0, Math.ceil((dues.length - first) / step)))
+  for (let i = 0; i < share.length; i++) share[i] = dues[first + i * step] as number
+  return share
+}

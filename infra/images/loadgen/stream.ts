@@ -1,0 +1,167 @@
+/** The stream engine: every connection asks for one large reply after the other; what counts is bytes, not requests. */
+import { nowUs } from '../shared/precise-timer.js'
+import { EngineError, type ErrorKind, type Harness, type Phase, type Result } from './events.js'
+import type { Spec } from './spec.js'
+import { Tally, encodeCounts, errorsOf, mergeCounts, record } from './tally.js'
+import type { Wire } from './wire.js'
+import { wires } from './wires.js'
+
+const progressMs = 500
+const reconnectDelayMs = 100
+
+const limits = [
+  'closed loop: transfers are never due, so there is no response time and no send lag',
+  'one thread, whatever the number of workers',
+]
+
+interface Slot {
+  wire: Wire | undefined
+  state: 'connecting' | 'idle' | 'busy' | 'down'
+  sinceUs: number
+}
+
+export async function runStream(spec: Spec, harness: Harness): Promise<void> {
+  const tally = new Tally()
+  const transfers = await openTransfers(spec, tally)
+  harness.emit({ event: 'connected', connections: spec.connections })
+
+  const runPhase = async (phase: Phase, durationMs: number): Promise<number> => {
+    tally.startPhase()
+    const startUs = nowUs()
+    const progress = setInterval(() => {
+      const elapsedMs = Math.round((nowUs() - startUs) / 1000)
+      harness.emit({ event: 'progress', phase, elapsedMs, sent: tally.get('sent'), ok: tally.get('ok') })
+    }, progressMs)
+    await transfers.run(durationMs)
+    clearInterval(progress)
+    return startUs
+  }
+
+  if (spec.warmupMs > 0) await runPhase('warmup', spec.warmupMs)
+  const warmupSent = tally.get('sent')
+  await harness.edge('start')
+  const cpu = process.cpuUsage()
+  const startUs = await runPhase('window', spec.durationMs)
+  const { user, system } = process.cpuUsage(cpu)
+  await harness.edge('end')
+
+  const windowMs = (Math.max(startUs, tally.get('lastReplyUs')) - startUs) / 1000
+  const ok = tally.get('ok')
+  const result: Result = {
+    engine: 'stream',
+    sent: tally.get('sent'),
+    ok,
+    errors: errorsOf([tally]),
+    unsent: 0,
+    windowMs,
+    achievedRatePerSecond: (ok / Math.max(windowMs, spec.durationMs)) * 1000,
+    connectionsOpened: tally.get('connectionsOpened'),
+    warmupSent,
+    bodyBytes: tally.get('bodyBytes'),
+    service: encodeCounts(mergeCounts([tally], 'service')),
+    generatorCpuUs: user + system,
+    limits,
+  }
+  harness.emit({ event: 'result', result })
+}
+
+interface Transfers {
+  /** Starts transfers for so long; resolves when the last one has ended. */
+  run(durationMs: number): Promise<void>
+}
+
+/** Opens all connections. Rejects when one cannot be opened. */
+function openTransfers(spec: Spec, tally: Tally): Promise<Transfers> {
+  return new Promise((resolve, reject) => {
+    let isOpen = false
+    let inFlight = 0
+    let connectedOnce = 0
+    let drained: (() => void) | undefined
+
+    const send = (slot: Slot): void => {
+      if (!isOpen || slot.state !== 'idle') return
+      slot.state = 'busy'
+      slot.sinceUs = nowUs()
+      inFlight++
+      tally.add('sent')
+      slot.wire?.send()
+    }
+
+    const settle = (slot: Slot, kind: ErrorKind | undefined, bodyBytes: number): void => {
+      const now = nowUs()
+      inFlight--
+      tally.add(kind ?? 'ok')
+      tally.add('bodyBytes', bodyBytes)
+      tally.set('lastReplyUs', now)
+      if (kind === undefined) record(tally.service, now - slot.sinceUs)
+    }
+
+    const checkDrained = (): void => {
+      if (!isOpen && inFlight === 0) drained?.()
+    }
+
+    const open = (slot: Slot): void => {
+      slot.state = 'connecting'
+      slot.sinceUs = nowUs()
+      slot.wire = wires[spec.protocol](spec, {
+        onOpen() {
+          tally.add('connectionsOpened')
+          slot.state = 'idle'
+          if (connectedOnce < spec.connections && ++connectedOnce === spec.connections) resolve({ run })
+          send(slot)
+        },
+        onReply(kind, bodyBytes, reusable) {
+          settle(slot, kind, bodyBytes)
+          if (reusable) {
+            slot.state = 'idle'
+            send(slot)
+          } else open(slot)
+          checkDrained()
+        },
+        onClose: (kind) => lost(slot, kind),
+      })
+    }
+
+    const lost = (slot: Slot, kind: ErrorKind): void => {
+      const was = slot.state
+      slot.state = 'down'
+      if (was === 'busy') settle(slot, kind, 0)
+      if (connectedOnce < spec.connections) {
+        reject(new EngineError('connect', `cannot connect to ${spec.target.host}:${spec.target.port}`))
+      }
+      // A connection that cannot be opened is a failed transfer: nothing else would show it.
+      if (was === 'connecting' && isOpen) {
+        tally.add('sent')
+        tally.add('connect')
+      }
+      setTimeout(() => open(slot), was === 'connecting' ? reconnectDelayMs : 0)
+      checkDrained()
+    }
+
+    const slots: Slot[] = Array.from({ length: spec.connections }, () => ({
+      wire: undefined,
+      state: 'down',
+      sinceUs: 0,
+    }))
+    slots.forEach(open)
+    setInterval(
+      () => {
+        const limitUs = nowUs() - spec.timeoutMs * 1000
+        for (const slot of slots) {
+          if ((slot.state !== 'busy' && slot.state !== 'connecting') || slot.sinceUs > limitUs) continue
+          slot.wire?.destroy()
+          lost(slot, 'timeout')
+        }
+      },
+      Math.max(5, Math.min(100, spec.timeoutMs / 4)),
+    )
+
+    const run = async (durationMs: number): Promise<void> => {
+      isOpen = true
+      slots.forEach(send)
+      await new Promise((elapsed) => setTimeout(elapsed, durationMs))
+      isOpen = false
+      if (inFlight > 0) await new Promise<void>((done) => (drained = done))
+    }
+  })
+}

@@ -1,0 +1,48 @@
+/** h2load (nghttp2): its log file has one line for each reply, in µs. */
+import { type Tool, type ToolReport, addError, kindOfCode } from './tool.js'
+import type { ErrorKind } from '../events.js'
+
+const logFile = 'requests.log'
+
+/** Lines of start (µs since 1970), status, µs until the end of the reply; a status of -1 is a request that failed. */
+export function parseH2loadLog(log: string, output: string): ToolReport {
+  const errors: Partial<Record<ErrorKind, number>> = {}
+  const latency: [number, number][] = []
+  for (const line of log.split('\n')) {
+    const [, status, us] = line.split('\t')
+    if (us === undefined) continue
+    const kind = Number(status) < 0 ? 'reset' : kindOfCode(Number(status))
+    if (kind === undefined) latency.push([Number(us), 1])
+    else addError(errors, kind, 1)
+  }
+  const timeouts = /(\d+) timeout$/m.exec(output)?.[1]
+  addError(errors, 'timeout', Number(timeouts ?? 0))
+  const bodyBytes = /\((\d+)\) data$/m.exec(output)?.[1]
+  return {
+    ok: latency.length,
+    errors,
+    latency,
+    ...(bodyBytes === undefined ? {} : { bodyBytes: Number(bodyBytes) }),
+  }
+}
+
+export const h2load: Tool = {
+  program: 'h2load',
+  charges: 'sent',
+  limits: [
+    'h2load: no due time and no send lag; a rate is dealt to the connections, each with a timer of its own',
+    'h2load: requests in flight at the end are not counted, so the server sees some more',
+    'h2load: lengths of bodies are not checked',
+  ],
+  argv: ({ spec, url, authority, seconds, folder }) => [
+    ...['-D', String(Math.max(1, Math.round(seconds))), '-c', String(spec.connections), '-m', '1'],
+    ...['-t', String(Math.min(spec.workers, spec.connections)), '--log-file', `${folder}/${logFile}`],
+    ...(spec.protocol === 'http1' ? ['--h1'] : ['-p', 'h2c']),
+    ...(spec.ratePerSecond === undefined ? [] : ['--rps', String(spec.ratePerSecond / spec.connections)]),
+    ...(authority === undefined
+      ? []
+      : ['-H', `${spec.protocol === 'http1' ? 'host' : ':authority'}: ${authority}`]),
+    url,
+  ],
+  parse: (output, _run, files) => parseH2loadLog(files(logFile), output),
+}

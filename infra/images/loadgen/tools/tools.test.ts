@@ -1,0 +1,134 @@
+import { describe, expect, it } from 'vitest'
+import { parseFortio } from './fortio.js'
+import { parseH2loadLog } from './h2load.js'
+import { parseHeyCsv } from './hey.js'
+import { tools } from './index.js'
+import { parseOha } from './oha.js'
+import { parseWrkSummary } from './wrk.js'
+import { parseWrk2 } from './wrk2.js'
+
+const spec = {
+  protocol: 'http1',
+  arrival: 'uniform',
+  ratePerSecond: 1000,
+  connections: 16,
+  warmupMs: 0,
+  durationMs: 5000,
+  payloadBytes: 1024,
+  timeoutMs: 2000,
+  workers: 1,
+  seed: 1,
+  recording: true,
+  target: { host: '127.0.0.1', port: 8080, authority: 'server' },
+} as const
+const run = { spec, url: 'http://127.0.0.1:8080/echo', authority: 'server', seconds: 5, folder: '/tmp/x' }
+
+describe('tools', () => {
+  it('read wrk', () => {
+    const output = `Running 1s test\n{"requests":10,"durationUs":1104651,"connect":0,"read":1,"write":0,"status":2,"timeout":0,"buckets":[[23,5],[24,5]]}\n`
+    expect(parseWrkSummary(output)).toEqual({
+      ok: 8,
+      errors: { reset: 1, other: 2 },
+      latency: [
+        [23, 5],
+        [24, 5],
+      ],
+      windowMs: 1104.651,
+    })
+    expect(() => parseWrkSummary('unable to connect')).toThrow(/no summary/)
+  })
+
+  it('read wrk2', () => {
+    const output = [
+      '  Detailed Percentile spectrum:',
+      '       Value   Percentile   TotalCount 1/(1-Percentile)',
+      '',
+      '       0.265     0.000000            1         1.00',
+      '       0.911     0.500000         2500         2.00',
+      '       2.004     0.999000         4995      1000.00',
+      '       2.100     1.000000         5000          inf',
+      '#[Mean    =        0.95, StdDeviation   =        0.3]',
+      '  5000 requests in 5.00s, 5.45MB read',
+      '  Socket errors: connect 1, read 0, write 0, timeout 3',
+    ].join('\n')
+    const report = parseWrk2(output)
+    expect(report.ok).toBe(5000)
+    expect(report.errors).toEqual({ connect: 1, timeout: 3 })
+    expect([...report.latency].map(([us, count]) => [Math.round(us), count])).toEqual([
+      [265, 1],
+      [911, 2499],
+      [2004, 2495],
+      [2100, 5],
+    ])
+    expect(() => parseWrk2('5000 requests in 5.00s')).toThrow(/spectrum/)
+  })
+
+  it('read hey', () => {
+    const output = [
+      'response-time,DNS+dialup,DNS,Request-write,Response-delay,Response-read,status-code,offset',
+      '0.0072,0.0058,0.0000,0.0001,0.0010,0.0001,200,0.0546',
+      '0.0053,0.0000,0.0000,0.0000,0.0052,0.0001,503,0.0618',
+      '',
+    ].join('\n')
+    expect(parseHeyCsv(output)).toEqual({ ok: 1, errors: { '5xx': 1 }, latency: [[7200, 1]] })
+    expect(() => parseHeyCsv('a,b,c')).toThrow(/CSV/)
+  })
+
+  it('read h2load', () => {
+    const log = '1795416379537074\t200\t818\n1795416379537936\t404\t111\n1795416379537065\t-1\t1551\n'
+    const output =
+      'requests: 3 total, 3 started, 3 done, 1 succeeded, 2 failed, 1 errored, 2 timeout\ntraffic: 4.00MB (4194566) total, 3.59MB (3763200) data'
+    expect(parseH2loadLog(log, output)).toEqual({
+      ok: 1,
+      errors: { '4xx': 1, reset: 1, timeout: 2 },
+      latency: [[818, 1]],
+      bodyBytes: 3763200,
+    })
+  })
+
+  it('read fortio', () => {
+    const json = {
+      ActualDuration: 5001234567,
+      RetCodes: { 200: 4998, 503: 1, '-1': 1 },
+      SocketCount: 17,
+      DurationHistogram: { Count: 5000, Data: [{ Start: 0.0002, End: 0.0004, Percent: 100, Count: 5000 }] },
+    }
+    const report = parseFortio(JSON.stringify(json))
+    expect(report.ok).toBe(4998)
+    expect(report.errors).toEqual({ '5xx': 1, reset: 1 })
+    expect(report.connectionsOpened).toBe(17)
+    expect(report.windowMs).toBeCloseTo(5001.234567)
+    const [[us, count] = [0, 0]] = [...report.latency]
+    expect(us).toBeCloseTo(300)
+    expect(count).toBe(5000)
+    expect(() => parseFortio('{}')).toThrow(/DurationHistogram/)
+  })
+
+  it('read oha, and never make a step better than it was', () => {
+    const json = {
+      summary: { total: 5, slowest: 0.01, fastest: 0.0001, totalData: 1024 },
+      latencyPercentiles: { p10: 0.0001, p50: 0.0002, p99: 0.001, 'p99.9': null },
+      statusCodeDistribution: { 200: 1000, 500: 2 },
+      errorDistribution: { 'aborted due to deadline': 3, 'Connection refused (os error 111)': 4 },
+    }
+    const report = parseOha(JSON.stringify(json))
+    expect(report.ok).toBe(1000)
+    expect(report.errors).toEqual({ '5xx': 2, connect: 4 })
+    expect([...report.latency].map(([us, count]) => [Math.round(us), count])).toEqual([
+      [100, 100],
+      [200, 400],
+      [1000, 490],
+      [10_000, 10],
+    ])
+  })
+
+  it('name the authority, the connections and the duration on every command line, and say what they lack', () => {
+    for (const tool of Object.values(tools)) {
+      const argv = tool.argv(run)
+      expect(argv.some((argument) => argument.endsWith('server'))).toBe(true)
+      expect(argv).toContain('16')
+      expect(argv.some((argument) => /^5s?$/.test(argument))).toBe(true)
+      expect(tool.limits.length).toBeGreaterThan(0)
+    }
+  })
+})

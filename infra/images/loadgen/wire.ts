@@ -1,0 +1,29 @@
+/** What a protocol is to the sender: a connection that carries one request at a time. */
+import type { ErrorKind } from './events.js'
+import type { Spec } from './spec.js'
+
+export interface WireEvents {
+  onOpen(): void
+  /**
+   * The request is answered. `kind` is undefined when the reply is as it should be. A connection that cannot carry
+   * another request is already closed, and no further event comes.
+   */
+  onReply(kind: ErrorKind | undefined, bodyBytes: number, reusable: boolean): void
+  /** The connection is gone, before it was open (`connect`) or after; a request in flight has died with it. */
+  onClose(kind: ErrorKind): void
+}
+
+export interface Wire {
+  /** Sends one request; only when open and nothing is in flight. */
+  send(): void
+  /** Closes without a further event. */
+  destroy(): void
+}
+
+export type WireFactory = (spec: Spec, events: WireEvents) => Wire
+
+/** The kind of a reply's status; a status below 400 that is no success is nothing that an echo sends. */
+export function kindOfStatus(status: number): ErrorKind | undefined {
+  if (status >= 200 && status < 300) return undefined
+  return status >= 500 ? '5xx' : status >= 400 ? '4xx' : 'other'
+}

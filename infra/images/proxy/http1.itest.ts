@@ -1,0 +1,330 @@
+/** HTTP/1.1 through the proxy as clients and servers in the wild speak it: framing, pipelining, upgrade, failure, drain. */
+import { once } from 'node:events'
+import { type Socket, createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { Agent, request as undiciRequest } from 'undici'
+import { afterEach, describe, expect, it } from 'vitest'
+import {
+  type TestProxy,
+  type TestUpstream,
+  ask,
+  cluster,
+  sendRaw,
+  startTestProxy,
+  startUpstream,
+} from './testing.js'
+
+const open: { close(): void }[] = []
+afterEach(() => {
+  for (const one of open.splice(0)) one.close()
+})
+const upstream = async (...handler: Parameters<typeof startUpstream>): Promise<TestUpstream> => {
+  const started = await startUpstream(...handler)
+  open.push(started)
+  return started
+}
+const proxyTo = async (
+  server: { host: string; port: number },
+  config: Record<string, unknown> = {},
+): Promise<TestProxy> => {
+  const started = await startTestProxy({ clusters: [cluster('server', server)], ...config })
+  open.push(started)
+  return started
+}
+/** A server that does with a socket what it likes. */
+const rawServer = async (onSocket: (socket: Socket) => void): Promise<{ host: string; port: number }> => {
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    sockets.add(socket)
+    socket.on('error', () => {})
+    onSocket(socket)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  open.push({
+    close: () => {
+      server.close()
+      for (const socket of sockets) socket.destroy()
+    },
+  })
+  return { host: '127.0.0.1', port: (server.address() as AddressInfo).port }
+}
+const answering = (reply: string) => rawServer((socket) => socket.on('data', () => socket.write(reply)))
+
+describe('framing', () => {
+  it('carries bodies of every kind and size both ways', async () => {
+    const server = await upstream((request, response, body) => {
+      if (request.url === '/chunked') response.write(body.slice(0, 1))
+      else response.setHeader('content-length', body.length)
+      response.end(request.url === '/chunked' ? body.slice(1) : body)
+    })
+    const target = await proxyTo(server)
+    for (const size of [0, 1, 1023, 65_536, 1_000_000]) {
+      const body = 'x'.repeat(size)
+      for (const path of ['/length', '/chunked']) {
+        expect((await ask(target.address, { method: 'POST', path, body })).body.length).toBe(size)
+        const headers = { 'transfer-encoding': 'chunked' }
+        expect((await ask(target.address, { method: 'POST', path, body, headers })).body.length).toBe(size)
+      }
+    }
+    expect(target.metric('meshbench_requests_total', '2xx')).toBe(20)
+  })
+
+  it('answers pipelined requests in order, over one upstream connection', async () => {
+    const server = await upstream((request, response) => response.end(`<${request.url}>`))
+    const target = await proxyTo(server)
+    const all = ['/1', '/2', '/3', '/4'].map((path) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`).join('')
+    const got = await sendRaw(target.address, [all], { halfClose: true })
+    expect(got.match(/<[^>]*>/g)).toEqual(['</1>', '</2>', '</3>', '</4>'])
+    expect(target.metric('meshbench_upstream_connections_total')).toBe(1)
+  })
+
+  it('serves HEAD, 204, 304 and HTTP/1.0 clients', async () => {
+    const server = await upstream((request, response) => {
+      const status = Number(request.url?.slice(1)) || 200
+      response.statusCode = status
+      if (request.method === 'HEAD') response.setHeader('content-length', '7')
+      else if (status === 200) response.write('str')
+      response.end(status === 200 && request.method !== 'HEAD' ? 'eam' : undefined)
+    })
+    const target = await proxyTo(server)
+    expect(await ask(target.address, { method: 'HEAD' })).toMatchObject({
+      status: 200,
+      body: '',
+      headers: { 'content-length': '7' },
+    })
+    expect((await ask(target.address, { path: '/204' })).status).toBe(204)
+    expect((await ask(target.address, { path: '/304' })).status).toBe(304)
+    const old = await sendRaw(target.address, ['GET / HTTP/1.0\r\n\r\n'])
+    expect(old).toMatch(/^HTTP\/1\.1 200 OK\r\n/)
+    expect(old).not.toMatch(/transfer-encoding/i)
+    expect(old.endsWith('\r\n\r\nstream')).toBe(true)
+  })
+
+  it('keeps trailers and interim responses', async () => {
+    const server = await upstream((_request, response) => {
+      response.writeEarlyHints({ link: '</a.css>; rel=preload' })
+      response.writeHead(200, { trailer: 'x-sum' })
+      response.write('body')
+      response.addTrailers({ 'x-sum': '4' })
+      response.end()
+    })
+    const target = await proxyTo(server)
+    const got = await sendRaw(target.address, ['GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'])
+    expect(got).toMatch(/^HTTP\/1\.1 103 /)
+    expect(got).toMatch(/4\r\nbody\r\n0\r\nx-sum: 4\r\n\r\n$/)
+  })
+
+  it('passes 100-continue on', async () => {
+    const server = await upstream()
+    const target = await proxyTo(server)
+    const got = await sendRaw(target.address, [
+      'POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n',
+      'ok',
+    ])
+    expect(got).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 OK/)
+  })
+
+  it('ends with the connection what has no other end', async () => {
+    const server = await rawServer((socket) =>
+      socket.on('data', () => socket.end('HTTP/1.0 200 OK\r\n\r\nuntil the end')),
+    )
+    const target = await proxyTo(server)
+    expect(await ask(target.address)).toMatchObject({ status: 200, body: 'until the end' })
+  })
+
+  it('serves undici, with many requests at once', async () => {
+    const target = await proxyTo(await upstream())
+    const agent = new Agent({ connections: 4, pipelining: 4 })
+    const bodies = await Promise.all(
+      Array.from({ length: 100 }, async (_, i) => {
+        const { body } = await undiciRequest(`http://127.0.0.1:${target.address.port}/`, {
+          method: 'PUT',
+          body: `n${i}`,
+          dispatcher: agent,
+        })
+        return body.text()
+      }),
+    )
+    expect(bodies).toEqual(Array.from({ length: 100 }, (_, i) => `n${i}`))
+    await agent.close()
+    expect(target.metric('meshbench_requests_total')).toBe(100)
+  })
+})
+
+describe('back-pressure', () => {
+  it('does not read faster than the client does', async () => {
+    let written = 0
+    const server = await rawServer((socket) =>
+      socket.once('data', () => {
+        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 268435456\r\n\r\n')
+        const block = Buffer.alloc(65_536, 'x')
+        const more = (): void => {
+          while (written < 268_435_456) {
+            written += block.length
+            if (!socket.write(block)) return
+          }
+        }
+        socket.on('drain', more)
+        more()
+      }),
+    )
+    const target = await proxyTo(server)
+    const { connect } = await import('node:net')
+    const client = connect({ host: target.address.host, port: target.address.port })
+    client.pause()
+    client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+    await new Promise((resolve) => setTimeout(resolve, 400))
+    // Socket buffers of the kernel take some MiB; without back-pressure the proxy would take all.
+    expect(written).toBeLessThan(64 * 1024 * 1024)
+    let received = 0
+    client.on('data', (bytes: Buffer) => {
+      received += bytes.length
+      if (received > 40 * 1024 * 1024) client.destroy()
+    })
+    client.resume()
+    await once(client, 'close')
+    expect(received).toBeGreaterThan(40 * 1024 * 1024)
+  })
+})
+
+describe('a slow reader', () => {
+  it('does not leave its pause to the next user of the upstream connection', async () => {
+    const big = 'y'.repeat(8_000_000)
+    const server = await upstream((_request, response) => {
+      response.setHeader('content-length', big.length)
+      response.end(big)
+    })
+    const target = await proxyTo(server)
+    for (let i = 0; i < 4; i++) expect((await ask(target.address)).body.length).toBe(big.length)
+    expect(target.metric('meshbench_upstream_connections_total')).toBe(1)
+  })
+
+  it('of many answers is not sent more requests’ answers than fit', async () => {
+    let served = 0
+    const server = await upstream((_request, response) => {
+      served++
+      response.end('z'.repeat(1_000_000))
+    })
+    const target = await proxyTo(server)
+    const { connect } = await import('node:net')
+    const client = connect({ host: target.address.host, port: target.address.port })
+    client.pause()
+    client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(200))
+    await new Promise((resolve) => setTimeout(resolve, 600))
+    expect(served).toBeLessThan(30)
+    let received = 0
+    client.on('data', (bytes: Buffer) => (received += bytes.length))
+    client.resume()
+    await expect.poll(() => received, { timeout: 9000 }).toBeGreaterThan(30_000_000)
+    client.destroy()
+  })
+})
+
+describe('upgrade', () => {
+  it('carries a WebSocket and nothing else', async () => {
+    const server = await rawServer((socket) => {
+      socket.once('data', (head: Buffer) => {
+        expect(String(head)).toMatch(/connection: upgrade\r\nupgrade: websocket/)
+        socket.write(
+          'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX-Key: k\r\n\r\nhello',
+        )
+        socket.on('data', (bytes: Buffer) => socket.write(bytes))
+        socket.on('end', () => socket.end())
+      })
+    })
+    const target = await proxyTo(server)
+    const got = await sendRaw(
+      target.address,
+      [
+        'GET /chat HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\r\n',
+        'ping\x00\xff',
+      ],
+      { halfClose: true },
+    )
+    expect(got).toMatch(/^HTTP\/1\.1 101 Switching Protocols\r\n/)
+    expect(got.endsWith('\r\n\r\nhelloping\x00\xff')).toBe(true)
+    expect(target.metric('meshbench_requests_total', '1xx')).toBe(1)
+  })
+
+  it('refuses a switch that nobody asked for', async () => {
+    const server = await answering(
+      'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
+    )
+    expect((await ask((await proxyTo(server)).address)).status).toBe(502)
+  })
+})
+
+describe('failure', () => {
+  it('is told apart: nobody there, a bad answer, a cut answer', async () => {
+    const gone = await rawServer(() => {})
+    open.pop()?.close()
+    expect((await ask((await proxyTo(gone)).address)).status).toBe(503)
+    for (const reply of [
+      'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab',
+      'nonsense\r\n\r\n',
+      'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n',
+    ]) {
+      expect((await ask((await proxyTo(await answering(reply))).address)).status).toBe(502)
+    }
+    const cutting = await rawServer((socket) =>
+      socket.on('data', () => {
+        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf')
+        setTimeout(() => socket.destroy(), 20)
+      }),
+    )
+    await expect(ask((await proxyTo(cutting)).address)).rejects.toThrow()
+  })
+
+  it('of a kept connection is not the client’s problem', async () => {
+    const server = await rawServer((socket) => {
+      // Answers once, then closes as soon as the next request comes, as a server with an idle limit may.
+      let answered = false
+      socket.on('data', () => {
+        if (answered) socket.destroy()
+        else socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
+        answered = true
+      })
+    })
+    const target = await proxyTo(server)
+    for (let i = 0; i < 5; i++) expect((await ask(target.address)).body).toBe('ok')
+  })
+
+  it('does not let an answer that nobody asked for reach the next client', async () => {
+    const server = await rawServer((socket) =>
+      socket.on('data', () =>
+        socket.write(
+          'HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\naHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison',
+        ),
+      ),
+    )
+    const target = await proxyTo(server)
+    for (let i = 0; i < 3; i++) expect((await ask(target.address)).body).toBe('a')
+  })
+})
+
+describe('change', () => {
+  it('reloads and drains without losing a request', async () => {
+    const slow = await upstream((_request, response) => {
+      setTimeout(() => response.end('old'), 150)
+    })
+    const fresh = await upstream((_request, response) => response.end('new'))
+    const target = await proxyTo(slow)
+    const inFlight = ask(target.address)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    await target.reload({ clusters: [cluster('server', fresh)] })
+    expect((await ask(target.address)).body).toBe('new')
+    expect((await inFlight).body).toBe('old')
+    await expect(
+      target.reload({ trustDomain: 'else.local', clusters: [cluster('server', fresh)] }),
+    ).rejects.toThrow(/trustDomain/)
+    await target.reload({ clusters: [cluster('server', slow)] })
+    const last = ask(target.address)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    const drained = target.server.drain()
+    const answer = await last
+    expect(answer).toMatchObject({ body: 'old', headers: { connection: 'close' } })
+    await drained
+    await expect(ask(target.address)).rejects.toThrow()
+  })
+})

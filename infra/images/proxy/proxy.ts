@@ -1,0 +1,115 @@
+/** Puts the proxy together: listeners in front, the config in force behind them, reload and drain around both. */
+import { ConfigError } from '../shared/config.js'
+import { createHbonePool } from '../shared/hbone-client.js'
+import { createHopMetrics } from '../shared/hop-metrics.js'
+import { createIdentityStore } from '../shared/identities.js'
+import type { ImageContext, ImageServer, ListenerAddress } from '../shared/image.js'
+import type { ProxyConfig } from './config.js'
+import { type ProxyListener, openListener } from './listener.js'
+import { createRuntime } from './runtime.js'
+
+const tickMs = 250
+
+export async function startProxy(
+  config: ProxyConfig,
+  context: ImageContext,
+): Promise<ImageServer<ProxyConfig>> {
+  const metrics = createHopMetrics(context.registry)
+  const workloads = (from: ProxyConfig) => (from.identity === undefined ? [] : [from.identity])
+  const identities = createIdentityStore({
+    trustDomain: config.trustDomain,
+    workloads: workloads(config),
+    baseDir: context.configDir,
+  })
+  const usesHbone = config.clusters.some(({ transport }) => transport === 'hbone')
+  const poolOf = (from: ProxyConfig) =>
+    createHbonePool({
+      identities,
+      metrics,
+      trustDomain: from.trustDomain,
+      pool: from.pool,
+      limits: from.limits.hbone,
+    })
+  let hbonePool = usesHbone ? poolOf(config) : undefined
+  const clock = { nowMs: Math.floor(performance.now()) }
+  const clusterContext = (from: ProxyConfig) => ({
+    headLimits: from.limits,
+    clock,
+    receivedBytes: metrics.receivedBytes.labels('upstream'),
+    sentBytes: metrics.sentBytes.labels('upstream'),
+    idleMs: from.limits.upstreamIdleMs,
+  })
+  const runtimeOf = (from: ProxyConfig) =>
+    createRuntime(from, {
+      metrics,
+      clusterContext: clusterContext(from),
+      diallerContext: {
+        metrics,
+        identities,
+        source: from.identity?.spiffeId,
+        trustDomain: from.trustDomain,
+        hbonePool,
+        connectTimeoutMs: from.limits.connectTimeoutMs,
+      },
+      baseDir: context.configDir,
+      log: (event, fields) => {
+        context.log(event, fields)
+      },
+    })
+  let runtime = runtimeOf(config)
+  let draining = false
+  let current = config
+  const listenerContext = { metrics, identities, clock, runtime: () => runtime, isDraining: () => draining }
+  const listeners: ProxyListener[] = []
+  try {
+    for (const listener of config.listeners) {
+      listeners.push(await openListener(listener, config, listenerContext))
+    }
+  } catch (error) {
+    for (const listener of listeners) listener.close()
+    throw error
+  }
+  const ticker = setInterval(() => {
+    clock.nowMs = Math.floor(performance.now())
+    runtime.onTick(clock.nowMs)
+    for (const listener of listeners) listener.onTick(clock.nowMs)
+  }, tickMs)
+
+  return {
+    listeners: Object.fromEntries(
+      listeners.map(({ name, address }): [string, ListenerAddress] => [name, address]),
+    ),
+    async reload(next) {
+      const problem = whatCannotChange(current, next)
+      if (problem !== undefined) throw new ConfigError([problem])
+      const changed = identities.reload(workloads(next))
+      if (changed.length > 0) for (const listener of listeners) listener.renewCertificate()
+      hbonePool ??= next.clusters.some(({ transport }) => transport === 'hbone') ? poolOf(next) : undefined
+      const before = runtime
+      runtime = runtimeOf(next)
+      current = next
+      before.retire()
+    },
+    async drain() {
+      draining = true
+      await Promise.all(listeners.map((listener) => listener.drain()))
+      runtime.retire()
+    },
+    close() {
+      clearInterval(ticker)
+      for (const listener of listeners) listener.close()
+      hbonePool?.close()
+    },
+  }
+}
+
+/** Listeners and trust domain are fixed for the life of the process: changing them would drop connections. */
+function whatCannotChange(current: ProxyConfig, next: ProxyConfig): string | undefined {
+  if (current.trustDomain !== next.trustDomain) return 'config.trustDomain: cannot change while running'
+  if (JSON.stringify(current.listeners) !== JSON.stringify(next.listeners)) {
+    return 'config.listeners: cannot change while running'
+  }
+  if (current.identity?.spiffeId !== next.identity?.spiffeId)
+    return 'config.identity.spiffeId: cannot change while running'
+  return undefined
+}

@@ -1,0 +1,82 @@
+/** One config in force: its clusters, routes and filters. A reload makes a new one; exchanges keep the one they began with. */
+import type { HeadLimits } from '../shared/http1/head.js'
+import type { HopMetrics } from '../shared/hop-metrics.js'
+import { Cluster, type ClusterContext } from './cluster.js'
+import type { ProxyConfig, ProxyLimits } from './config.js'
+import { type DiallerContext, createDialler } from './dialler.js'
+import { type Chain, type FilterContext, createChain } from './filter.js'
+import { createFilters } from './filters/index.js'
+import { type Route, createRouter } from './router.js'
+
+export interface Runtime {
+  readonly config: ProxyConfig
+  readonly chain: Chain
+  readonly limits: ProxyLimits & HeadLimits
+  readonly route: Route
+  countRequest(status: number): void
+  /** A request that broke the protocol. */
+  countRefusal(status: number): void
+  log(event: string, fields?: Readonly<Record<string, unknown>>): void
+  onTick(nowMs: number): void
+  /** Another config took over. */
+  retire(): void
+}
+
+export function createRuntime(
+  config: ProxyConfig,
+  parts: {
+    readonly metrics: HopMetrics
+    readonly clusterContext: ClusterContext
+    readonly diallerContext: DiallerContext
+    readonly baseDir: string
+    log: FilterContext['log']
+  },
+): Runtime {
+  const { metrics, clusterContext, diallerContext, baseDir, log } = parts
+  const clusters = new Map(
+    config.clusters.map((cluster) => [
+      cluster.name,
+      new Cluster(
+        cluster,
+        cluster.endpoints.map((endpoint) => createDialler(cluster, endpoint, diallerContext)),
+        clusterContext,
+      ),
+    ]),
+  )
+  const filters = createFilters(config.filters, {
+    registry: metrics.registry,
+    metrics,
+    clusters,
+    identity: config.identity?.spiffeId,
+    baseDir,
+    log,
+  })
+  const chain = createChain(filters)
+  const classes = ['1xx', '2xx', '3xx', '4xx', '5xx'].map((name) => metrics.requests.labels(name))
+  const refusals = metrics.registry.counter(
+    'meshbench_refused_requests_total',
+    'Requests that broke the protocol or a limit and were not forwarded.',
+    ['code'],
+  )
+  return {
+    config,
+    chain,
+    limits: config.limits,
+    route: createRouter(config.routes, clusters),
+    countRequest(status) {
+      const cell = classes[Math.floor(status / 100) - 1]
+      if (cell !== undefined) cell.value++
+    },
+    countRefusal(status) {
+      refusals.labels(String(status)).add()
+    },
+    log,
+    onTick(nowMs) {
+      for (const cluster of clusters.values()) cluster.onTick(nowMs)
+    },
+    retire() {
+      chain.close()
+      for (const cluster of clusters.values()) cluster.retire()
+    },
+  }
+}

@@ -1,0 +1,613 @@
+/**
+ * HTTP/2 for HBONE: one TLS connection, CONNECT streams and nothing else.
+ *
+ * `node:http2` gives each stream a `stream.Duplex` and crosses into C++ for each frame. This engine frames in place,
+ * gathers everything that one turn of the event loop produces into one TLS write, and refuses what a tunnel never needs.
+ */
+import type { TLSSocket } from 'node:tls'
+import { FrameWriter } from './frame-writer.js'
+import {
+  ConnectionError,
+  FrameReader,
+  clientPreface,
+  defaultMaxFrame,
+  defaultWindow,
+  errorCode,
+  flag,
+  frameHeaderBytes,
+  frameType,
+  maxWindow,
+  setting,
+} from './h2-frames.js'
+import { encodeSettings, readSettings } from './h2-settings.js'
+import { type HeaderBlock, HeaderGatherer } from './header-gatherer.js'
+import { type HeaderField, HeaderLimitError, HpackError, encodeHeaders } from './hpack.js'
+import { PeerBudget } from './peer-budget.js'
+import { type StreamHost, HboneStream, StreamResetError } from './hbone-stream.js'
+import { readConnect, readStatus } from './hbone-headers.js'
+
+export interface ConnectionLimits {
+  /** Streams that the peer may have open (server). */
+  readonly streamsPerConnection: number
+  readonly headerBytes: number
+  readonly headerCount: number
+  readonly continuationFrames: number
+  readonly resetsPerSecond: number
+  readonly controlFramesPerSecond: number
+  readonly streamWindowBytes: number
+}
+
+export interface ConnectionEvents {
+  /** Server: a CONNECT request. Answer with `respond`. */
+  onConnect?(stream: HboneStream, authority: string, headers: Readonly<Record<string, string>>): void
+  /** The peer takes no more streams on this connection. */
+  onGoaway?(): void
+  /** A stream is over, so there is room for another. */
+  onStreamClose?(): void
+  /** The connection is gone. Comes once, after its streams failed. */
+  onClose?(error?: Error): void
+}
+
+/** Credited as bytes arrive, so that one slow stream cannot hold up the others; streams bound the memory. */
+const connectionWindow = 16 << 20
+/** Above this many bytes inside the TLS socket, streams are told to wait. */
+const socketHighWater = 262_144
+/** Answers to PING and SETTINGS that a peer who does not read may pile up. */
+const maxQueuedControl = 65_536
+/** DATA frames fill one TLS record (2^14 bytes) with their header. */
+const dataFrameBytes = 16_384 - frameHeaderBytes
+const rememberedResets = 1000
+const noBytes = Buffer.alloc(0)
+
+export class HboneConnection implements StreamHost {
+  readonly socket: TLSSocket
+  /** Set while the TLS socket holds more than it should. */
+  blocked = false
+  /** Streams that the peer lets us have open (client). */
+  peerMaxStreams = 100
+  readonly openedAt = Date.now()
+  /** Since when there has been no stream. */
+  idleSince = Date.now()
+
+  readonly #server: boolean
+  readonly #limits: ConnectionLimits
+  readonly #events: ConnectionEvents
+  readonly #reader: FrameReader
+  readonly #writer: FrameWriter
+  readonly #gatherer: HeaderGatherer
+  readonly #budget: PeerBudget
+  readonly #streams = new Map<number, HboneStream>()
+  readonly #waiting = new Set<HboneStream>()
+  /** Streams that we reset: what the peer sent meanwhile is ignored. */
+  readonly #reset = new Set<number>()
+  #prefaceLeft: Buffer | undefined
+  #settled = false
+  #sendWindow = defaultWindow
+  #uncredited = 0
+  #peerInitialWindow = defaultWindow
+  #peerMaxFrame = defaultMaxFrame
+  #lastPeerStream = 0
+  #nextStream = 1
+  #firstBlock = true
+  #goawaySent = false
+  /** Server: the final GOAWAY is out, so later streams are refused. */
+  #lastNamed = false
+  #goawayReceived = false
+  #drained: (() => void) | undefined
+  #closed = false
+  #queuedControl = 0
+
+  constructor(
+    socket: TLSSocket,
+    role: 'client' | 'server',
+    limits: ConnectionLimits,
+    events: ConnectionEvents,
+  ) {
+    this.socket = socket
+    this.#server = role === 'server'
+    this.#limits = limits
+    this.#events = events
+    this.#gatherer = new HeaderGatherer(limits)
+    this.#budget = new PeerBudget(limits)
+    this.#reader = new FrameReader({
+      onFrameHeader: (type, flags, streamId, length) => {
+        this.#onFrameHeader(type, flags, streamId, length)
+      },
+      onData: (streamId, piece, last, endStream, padding) => {
+        this.#onData(streamId, piece, last, endStream, padding)
+      },
+      onFrame: (type, flags, streamId, payload) => {
+        this.#onFrame(type, flags, streamId, payload)
+      },
+    })
+    this.#writer = new FrameWriter(socket, () => {
+      if (socket.writableLength > socketHighWater) this.blocked = true
+    })
+    if (this.#server) this.#prefaceLeft = clientPreface
+    else this.#writer.raw(clientPreface)
+    this.#sendSettings()
+    this.#sendWindowUpdate(0, connectionWindow - defaultWindow)
+    socket.on('data', (chunk: Buffer) => {
+      this.#onBytes(chunk)
+    })
+    socket.on('drain', () => {
+      this.#unblock()
+    })
+    socket.on('end', () => {
+      this.close(new StreamResetError('the peer closed the connection'))
+    })
+    socket.on('error', (error: Error) => {
+      this.close(error)
+    })
+    socket.on('close', () => {
+      this.close(new StreamResetError('the connection is gone'))
+    })
+  }
+
+  get streamCount(): number {
+    return this.#streams.size
+  }
+
+  /** False once either side said GOAWAY or the stream ids run out. */
+  get usable(): boolean {
+    return !this.#closed && !this.#goawaySent && !this.#goawayReceived && this.#nextStream < maxWindow - 2
+  }
+
+  /** Client: opens a stream. `onResponse` gets the status; a failure comes as the stream's `error` and `close`. */
+  request(fields: readonly HeaderField[], onResponse: (status: number) => void): HboneStream {
+    const stream = this.#createStream(this.#nextStream)
+    this.#nextStream += 2
+    stream.onResponse = onResponse
+    this.#sendHeaders(stream.id, fields, false)
+    return stream
+  }
+
+  /** Server: answers a CONNECT request; anything but 200 ends the stream. */
+  respond(stream: HboneStream, status: number): void {
+    if (stream.destroyed) return
+    const refused = status !== 200
+    this.#sendHeaders(stream.id, [[':status', String(status)]], refused)
+    if (!refused) return
+    stream.localEnded = true
+    // RFC 9113 §8.1: a server that needs nothing more of the request says so with NO_ERROR.
+    if (!stream.remoteEnded) this.sendReset(stream, errorCode.noError)
+    stream.remoteEnded = true
+    this.forget(stream)
+    stream.destroy()
+  }
+
+  /** Takes no more streams; calls back when the open ones are done, and closes then. */
+  drain(onDrained?: () => void): void {
+    this.#drained = onDrained
+    if (this.#closed) {
+      onDrained?.()
+      return
+    }
+    if (!this.#goawaySent) {
+      this.#goawaySent = true
+      // RFC 9113 §6.8: the first GOAWAY names the largest id, so that streams on their way are not lost.
+      this.#sendGoaway(this.#server ? maxWindow : 0, errorCode.noError)
+      if (this.#server) this.#writer.frame(frameType.ping, 0, 0, Buffer.from('draining'))
+    }
+    this.#closeWhenDrained()
+  }
+
+  /** True for a peer that keeps us waiting for its preface or the rest of a header block. */
+  isOverdue(now: number, timeoutMs: number): boolean {
+    if (!this.#settled) return now - this.openedAt > timeoutMs
+    const { since } = this.#gatherer
+    return since !== undefined && now - since > timeoutMs
+  }
+
+  /** Fails all streams and drops the connection. */
+  close(error?: Error): void {
+    if (this.#closed) return
+    this.#closed = true
+    const reason = error ?? new StreamResetError('the connection was closed')
+    for (const stream of [...this.#streams.values()]) stream.fail(reason)
+    this.#waiting.clear()
+    this.#writer.flush()
+    // What is queued still goes out with the close; a peer that does not read is cut after a second.
+    if (!this.socket.destroyed) {
+      this.socket.end()
+      setTimeout(() => this.socket.destroy(), 1000).unref()
+    }
+    this.#drained?.()
+    this.#events.onClose?.(error)
+  }
+
+  // ------------------------------------------------------------ StreamHost
+
+  sendData(stream: HboneStream, bytes: Uint8Array): number {
+    const allowed = Math.min(bytes.length, stream.sendWindow, this.#sendWindow)
+    let sent = 0
+    while (sent < allowed) {
+      const size = Math.min(allowed - sent, dataFrameBytes, this.#peerMaxFrame)
+      this.#writer.frame(frameType.data, 0, stream.id, bytes, sent, sent + size)
+      sent += size
+    }
+    stream.sendWindow -= sent
+    this.#sendWindow -= sent
+    return sent
+  }
+
+  sendEnd(stream: HboneStream): void {
+    this.#writer.frame(frameType.data, flag.endStream, stream.id, noBytes)
+  }
+
+  sendReset(stream: HboneStream, code: number): void {
+    if (this.#closed) return
+    this.#resetStream(stream.id, code)
+  }
+
+  wait(stream: HboneStream): void {
+    this.#waiting.add(stream)
+  }
+
+  credit(stream: HboneStream, bytes: number): void {
+    stream.uncredited += bytes
+    if (stream.remoteEnded || stream.uncredited < this.#limits.streamWindowBytes / 2) return
+    this.#sendWindowUpdate(stream.id, stream.uncredited)
+    stream.receiveWindow += stream.uncredited
+    stream.uncredited = 0
+  }
+
+  forget(stream: HboneStream): void {
+    this.#waiting.delete(stream)
+    if (!this.#streams.delete(stream.id) || this.#closed) return
+    if (this.#streams.size === 0) this.idleSince = Date.now()
+    this.#events.onStreamClose?.()
+    this.#closeWhenDrained()
+  }
+
+  // ------------------------------------------------------------ reading
+
+  #onBytes(chunk: Buffer): void {
+    if (this.#closed) return
+    try {
+      const rest = this.#prefaceLeft ? this.#readPreface(chunk) : chunk
+      if (rest.length > 0) this.#reader.read(rest)
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  #readPreface(chunk: Buffer): Buffer {
+    const left = this.#prefaceLeft as Buffer
+    const length = Math.min(left.length, chunk.length)
+    if (left.compare(chunk, 0, length, 0, length) !== 0)
+      throw new ConnectionError(errorCode.protocol, 'no HTTP/2 preface')
+    this.#prefaceLeft = length < left.length ? left.subarray(length) : undefined
+    return chunk.subarray(length)
+  }
+
+  #fail(error: unknown): void {
+    const code =
+      error instanceof ConnectionError
+        ? error.code
+        : error instanceof HpackError
+          ? errorCode.compression
+          : error instanceof HeaderLimitError
+            ? errorCode.enhanceYourCalm
+            : errorCode.internal
+    this.#goawaySent = true
+    this.#sendGoaway(this.#lastPeerStream, code)
+    this.close(error instanceof Error ? error : new Error(String(error)))
+  }
+
+  #onFrameHeader(type: number, flags: number, streamId: number, length: number): void {
+    if (length > defaultMaxFrame) throw new ConnectionError(errorCode.frameSize, `a frame of ${length} bytes`)
+    if (!this.#settled && (type !== frameType.settings || flags & flag.ack)) {
+      throw new ConnectionError(errorCode.protocol, 'the first frame is not SETTINGS')
+    }
+    const gathering = this.#gatherer.streamId
+    if (gathering !== undefined && (type !== frameType.continuation || streamId !== gathering)) {
+      throw new ConnectionError(errorCode.protocol, 'a header block was interrupted')
+    }
+    if (type !== frameType.data) return
+    if (streamId === 0) throw new ConnectionError(errorCode.protocol, 'DATA on stream 0')
+    if (length === 0 && !(flags & flag.endStream)) this.#budget.control()
+    const stream = this.#streams.get(streamId)
+    if (!stream) this.#checkNotIdle(streamId, 'DATA')
+    this.#uncredited += length
+    if (this.#uncredited >= connectionWindow / 2) {
+      this.#sendWindowUpdate(0, this.#uncredited)
+      this.#uncredited = 0
+    }
+    if (!stream) {
+      // RFC 9113 §5.1: after our RST_STREAM the peer may not know yet; otherwise the stream is closed.
+      if (!this.#reset.has(streamId)) this.#faultStream(streamId, errorCode.streamClosed)
+      return
+    }
+    if (stream.remoteEnded) this.#failStream(stream, errorCode.streamClosed, 'DATA after END_STREAM')
+    stream.receiveWindow -= length
+    if (stream.receiveWindow < 0) this.#failStream(stream, errorCode.flowControl, 'more DATA than its window')
+  }
+
+  #onData(streamId: number, piece: Buffer, last: boolean, endStream: boolean, padding: number): void {
+    const stream = this.#streams.get(streamId)
+    if (!stream || stream.remoteEnded) return
+    if (padding > 0) this.credit(stream, padding)
+    if (piece.length > 0) stream.receive(piece)
+    if (last && endStream) stream.receiveEnd()
+  }
+
+  #onFrame(type: number, flags: number, streamId: number, payload: Buffer): void {
+    switch (type) {
+      case frameType.headers:
+        this.#onHeaders(flags, streamId, payload)
+        break
+      case frameType.continuation:
+        this.#onHeaderBlock(this.#gatherer.continuation(flags, payload))
+        break
+      case frameType.rstStream:
+        this.#onReset(streamId, payload)
+        break
+      case frameType.settings:
+        this.#onSettings(flags, streamId, payload)
+        break
+      case frameType.ping:
+        this.#onPing(flags, streamId, payload)
+        break
+      case frameType.goaway:
+        this.#onGoaway(streamId, payload)
+        break
+      case frameType.windowUpdate:
+        this.#onWindowUpdate(streamId, payload)
+        break
+      case frameType.priority:
+        if (streamId === 0) throw new ConnectionError(errorCode.protocol, 'PRIORITY on stream 0')
+        if (payload.length !== 5) throw new ConnectionError(errorCode.frameSize, 'PRIORITY is not 5 bytes')
+        this.#budget.control()
+        break
+      case frameType.pushPromise:
+        throw new ConnectionError(errorCode.protocol, 'PUSH_PROMISE is disabled')
+      default:
+        // RFC 9113 §5.5: frames of unknown types are ignored.
+        this.#budget.control()
+    }
+  }
+
+  #onHeaders(flags: number, streamId: number, payload: Buffer): void {
+    if (streamId === 0) throw new ConnectionError(errorCode.protocol, 'HEADERS on stream 0')
+    if (this.#server && streamId % 2 === 0) throw new ConnectionError(errorCode.protocol, 'an even stream id')
+    this.#onHeaderBlock(this.#gatherer.headers(flags, streamId, payload))
+  }
+
+  #onHeaderBlock(block: HeaderBlock | undefined): void {
+    if (!block) return
+    const { streamId, endStream, fields } = block
+    const known = this.#streams.get(streamId)
+    if (known) {
+      if (known.onResponse) this.#onResponse(known, fields, endStream)
+      // RFC 9113 §8.5: a connected stream carries DATA only.
+      else this.#failStream(known, errorCode.protocol, 'HEADERS on a connected stream')
+      return
+    }
+    if (!this.#server || streamId <= this.#lastPeerStream) {
+      this.#checkNotIdle(streamId, 'HEADERS')
+      if (this.#reset.has(streamId)) return
+      throw new ConnectionError(errorCode.streamClosed, 'HEADERS on a closed stream')
+    }
+    this.#lastPeerStream = streamId
+    this.#onRequest(streamId, fields, endStream)
+  }
+
+  #onRequest(streamId: number, fields: readonly HeaderField[], endStream: boolean): void {
+    if (this.#lastNamed || this.#streams.size >= this.#limits.streamsPerConnection) {
+      this.#faultStream(streamId, errorCode.refusedStream)
+      return
+    }
+    const request = readConnect(fields)
+    if (!request) {
+      this.#faultStream(streamId, errorCode.protocol)
+      return
+    }
+    const stream = this.#createStream(streamId)
+    stream.remoteEnded = endStream
+    if (request.connect) this.#events.onConnect?.(stream, request.authority, request.headers)
+    else this.respond(stream, 405)
+  }
+
+  #onResponse(stream: HboneStream, fields: readonly HeaderField[], endStream: boolean): void {
+    const status = readStatus(fields)
+    if (status === undefined) {
+      this.#failStream(stream, errorCode.protocol, 'a malformed answer')
+      return
+    }
+    // Informational answers come before the answer.
+    if (status < 200) {
+      this.#budget.control()
+      return
+    }
+    const answer = stream.onResponse
+    stream.onResponse = undefined
+    answer?.(status)
+    if (endStream) stream.receiveEnd()
+  }
+
+  #onReset(streamId: number, payload: Buffer): void {
+    if (payload.length !== 4) throw new ConnectionError(errorCode.frameSize, 'RST_STREAM is not 4 bytes')
+    this.#checkNotIdle(streamId, 'RST_STREAM')
+    this.#budget.reset()
+    const code = payload.readUInt32BE(0)
+    this.#streams.get(streamId)?.fail(new StreamResetError(`the peer reset the stream (code ${code})`, code))
+  }
+
+  #onSettings(flags: number, streamId: number, payload: Buffer): void {
+    if (streamId !== 0) throw new ConnectionError(errorCode.protocol, 'SETTINGS on a stream')
+    this.#budget.control()
+    if (flags & flag.ack) {
+      if (payload.length > 0) throw new ConnectionError(errorCode.frameSize, 'SETTINGS ACK with content')
+      return
+    }
+    const settings = readSettings(payload, !this.#server)
+    this.#settled = true
+    for (const [id, value] of settings) this.#applySetting(id, value)
+    this.#control(frameType.settings, flag.ack, noBytes)
+    this.#pumpAll()
+  }
+
+  #applySetting(id: number, value: number): void {
+    if (id === setting.initialWindowSize) {
+      const change = value - this.#peerInitialWindow
+      this.#peerInitialWindow = value
+      for (const stream of this.#streams.values()) {
+        stream.sendWindow += change
+        if (stream.sendWindow > maxWindow)
+          throw new ConnectionError(errorCode.flowControl, 'a window above 2^31-1')
+        this.#waiting.add(stream)
+      }
+    } else if (id === setting.maxFrameSize) {
+      this.#peerMaxFrame = value
+    } else if (id === setting.maxConcurrentStreams) {
+      this.peerMaxStreams = value
+    }
+  }
+
+  #onPing(flags: number, streamId: number, payload: Buffer): void {
+    if (streamId !== 0) throw new ConnectionError(errorCode.protocol, 'PING on a stream')
+    if (payload.length !== 8) throw new ConnectionError(errorCode.frameSize, 'PING is not 8 bytes')
+    this.#budget.control()
+    if (!(flags & flag.ack)) this.#control(frameType.ping, flag.ack, payload)
+    // The answer to our PING: whatever the peer sent before it saw the first GOAWAY has arrived.
+    else if (this.#goawaySent && this.#server && !this.#lastNamed) {
+      this.#lastNamed = true
+      this.#sendGoaway(this.#lastPeerStream, errorCode.noError)
+    }
+  }
+
+  #onGoaway(streamId: number, payload: Buffer): void {
+    if (streamId !== 0) throw new ConnectionError(errorCode.protocol, 'GOAWAY on a stream')
+    if (payload.length < 8) throw new ConnectionError(errorCode.frameSize, 'GOAWAY is too short')
+    this.#budget.control()
+    const last = payload.readUInt32BE(0) & maxWindow
+    const code = payload.readUInt32BE(4)
+    this.#goawayReceived = true
+    this.#events.onGoaway?.()
+    if (this.#server) return
+    for (const stream of [...this.#streams.values()]) {
+      if (stream.id > last)
+        stream.fail(new StreamResetError(`GOAWAY (code ${code})`, errorCode.refusedStream))
+    }
+    this.#closeWhenDrained()
+  }
+
+  #onWindowUpdate(streamId: number, payload: Buffer): void {
+    if (payload.length !== 4) throw new ConnectionError(errorCode.frameSize, 'WINDOW_UPDATE is not 4 bytes')
+    const increment = payload.readUInt32BE(0) & maxWindow
+    if (streamId === 0) {
+      if (increment === 0) throw new ConnectionError(errorCode.protocol, 'a window update of 0')
+      this.#sendWindow += increment
+      if (this.#sendWindow > maxWindow)
+        throw new ConnectionError(errorCode.flowControl, 'a window above 2^31-1')
+      this.#pumpAll()
+      return
+    }
+    this.#checkNotIdle(streamId, 'WINDOW_UPDATE')
+    const stream = this.#streams.get(streamId)
+    if (!stream) return
+    stream.sendWindow += increment
+    if (increment === 0) this.#failStream(stream, errorCode.protocol, 'a window update of 0')
+    else if (stream.sendWindow > maxWindow)
+      this.#failStream(stream, errorCode.flowControl, 'a window above 2^31-1')
+    else if (this.#waiting.delete(stream)) stream.pump()
+  }
+
+  /** A frame on a stream that was never opened is a connection error (RFC 9113 §5.1). */
+  #checkNotIdle(streamId: number, what: string): void {
+    const peers = streamId % 2 === 1 ? this.#server : !this.#server
+    const opened = peers ? streamId <= this.#lastPeerStream : !this.#server && streamId < this.#nextStream
+    if (streamId === 0 || !opened) throw new ConnectionError(errorCode.protocol, `${what} on an idle stream`)
+  }
+
+  #failStream(stream: HboneStream, code: number, message: string): void {
+    this.#faultStream(stream.id, code)
+    stream.fail(new StreamResetError(message, code))
+  }
+
+  /** Resets a stream by the peer's fault. That too is counted: it costs us as much as a reset of the peer's own. */
+  #faultStream(streamId: number, code: number): void {
+    this.#budget.reset()
+    this.#resetStream(streamId, code)
+  }
+
+  #resetStream(streamId: number, code: number): void {
+    if (this.#reset.size >= rememberedResets) this.#reset.delete(this.#reset.values().next().value as number)
+    this.#reset.add(streamId)
+    const payload = Buffer.alloc(4)
+    payload.writeUInt32BE(code)
+    this.#writer.frame(frameType.rstStream, 0, streamId, payload)
+  }
+
+  #createStream(id: number): HboneStream {
+    const stream = new HboneStream(this, id, this.#peerInitialWindow, this.#limits.streamWindowBytes)
+    this.#streams.set(id, stream)
+    return stream
+  }
+
+  #closeWhenDrained(): void {
+    if ((this.#goawaySent || this.#goawayReceived) && this.#streams.size === 0) this.close()
+  }
+
+  #pumpAll(): void {
+    if (this.#waiting.size === 0) return
+    const waiting = [...this.#waiting]
+    this.#waiting.clear()
+    for (const stream of waiting) if (!stream.destroyed) stream.pump()
+  }
+
+  #unblock(): void {
+    this.#queuedControl = 0
+    if (!this.blocked) return
+    this.blocked = false
+    this.#pumpAll()
+  }
+
+  // ------------------------------------------------------------ writing
+
+  #sendSettings(): void {
+    const values: [number, number][] = [
+      [setting.initialWindowSize, this.#limits.streamWindowBytes],
+      [setting.maxHeaderListSize, this.#limits.headerBytes],
+    ]
+    if (this.#server) values.push([setting.maxConcurrentStreams, this.#limits.streamsPerConnection])
+    else values.push([setting.enablePush, 0])
+    this.#writer.frame(frameType.settings, 0, 0, encodeSettings(values))
+  }
+
+  #sendHeaders(streamId: number, fields: readonly HeaderField[], endStream: boolean): void {
+    const block = encodeHeaders(fields, this.#firstBlock)
+    this.#firstBlock = false
+    let from = 0
+    do {
+      const part = block.subarray(from, from + dataFrameBytes)
+      const end = from + part.length >= block.length ? flag.endHeaders : 0
+      const type = from === 0 ? frameType.headers : frameType.continuation
+      this.#writer.frame(type, end | (from === 0 && endStream ? flag.endStream : 0), streamId, part)
+      from += part.length
+    } while (from < block.length)
+  }
+
+  #sendGoaway(lastStream: number, code: number): void {
+    const payload = Buffer.alloc(8)
+    payload.writeUInt32BE(lastStream, 0)
+    payload.writeUInt32BE(code, 4)
+    this.#writer.frame(frameType.goaway, 0, 0, payload)
+  }
+
+  #sendWindowUpdate(streamId: number, increment: number): void {
+    const payload = Buffer.alloc(4)
+    payload.writeUInt32BE(increment)
+    this.#writer.frame(frameType.windowUpdate, 0, streamId, payload)
+  }
+
+  /** An answer that the peer can provoke: bounded, so that one who does not read cannot fill our memory. */
+  #control(type: number, flags: number, payload: Buffer): void {
+    this.#queuedControl += frameHeaderBytes + payload.length
+    if (this.blocked && this.#queuedControl > maxQueuedControl) {
+      throw new ConnectionError(errorCode.enhanceYourCalm, 'the peer does not read')
+    }
+    this.#writer.frame(type, flags, 0, payload)
+  }
+}

@@ -1,0 +1,29 @@
+/** The words of HBONE that client and server share: HTTP/2 CONNECT over mutual TLS 1.3, as ztunnel speaks it. */
+
+/** ALPN protocol of HBONE. */
+export const hboneAlpn = 'h2'
+
+/** Why a stream could not be had. `status` is what the peer answered, or what a caller should answer in its place. */
+export class HboneError extends Error {
+  /** 401 policy denial, 503 upstream or peer unreachable, or another status of the peer's. */
+  readonly status: number
+  readonly reason: string
+  constructor(status: number, reason: string, message: string) {
+    super(message)
+    this.name = 'HboneError'
+    this.status = status
+    this.reason = reason
+  }
+}
+
+/** Where a stream goes: what it asks for, which hop it asks, and whom that hop has to be. */
+export interface HboneDestination {
+  /** `:authority` of the CONNECT request, `host:port`. */
+  readonly authority: string
+  /** The peer hop's HBONE listener. */
+  readonly via: { readonly host: string; readonly port: number }
+  /** TLS server name, for a listener that serves several workloads. HBONE as ztunnel speaks it sends none. */
+  readonly serverName?: string | undefined
+  /** SPIFFE ids that the peer may have; empty: any of the trust domain. */
+  readonly expect: readonly string[]
+}

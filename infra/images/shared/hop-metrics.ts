@@ -1,0 +1,79 @@
+/** The metrics that every hop exposes, by the names of the images' contract, so that a harness can prove the path. */
+import type { Cell, Metric, Registry } from './metrics.js'
+
+export interface HopMetrics {
+  readonly registry: Registry
+  /** Labels: `code_class` (`2xx`). */
+  readonly requests: Metric<Cell>
+  /** Labels: `listener`. */
+  readonly downstreamConnections: Metric<Cell>
+  /** Labels: `destination`. */
+  readonly upstreamConnections: Metric<Cell>
+  /** Labels: `direction` (`inbound`, `outbound`). */
+  readonly hboneStreams: Metric<Cell>
+  /** Open TLS connections that carry HBONE. Labels: `side` (`server`, `client`). */
+  readonly hboneConnections: Metric<Cell>
+  /** Labels: `side` (`server`, `client`), `peer` (SPIFFE id). */
+  readonly tlsHandshakes: Metric<Cell>
+  /** Labels: `side`, `reason`. */
+  readonly tlsHandshakeFailures: Metric<Cell>
+  /** Labels: `side` (`downstream`, `upstream`). */
+  readonly receivedBytes: Metric<Cell>
+  readonly sentBytes: Metric<Cell>
+}
+
+export function createHopMetrics(registry: Registry): HopMetrics {
+  return {
+    registry,
+    requests: registry.counter('meshbench_requests_total', 'Requests answered.', ['code_class']),
+    downstreamConnections: registry.counter(
+      'meshbench_downstream_connections_total',
+      'Connections, or inside HBONE streams, accepted from clients.',
+      ['listener'],
+    ),
+    upstreamConnections: registry.counter(
+      'meshbench_upstream_connections_total',
+      'TCP connections opened towards upstreams.',
+      ['destination'],
+    ),
+    hboneStreams: registry.counter('meshbench_hbone_streams_total', 'CONNECT streams accepted or opened.', [
+      'direction',
+    ]),
+    hboneConnections: registry.gauge(
+      'meshbench_hbone_connections',
+      'Open TLS connections that carry HBONE.',
+      ['side'],
+    ),
+    tlsHandshakes: registry.counter('meshbench_tls_handshakes_total', 'Completed mutual TLS handshakes.', [
+      'side',
+      'peer',
+    ]),
+    tlsHandshakeFailures: registry.counter(
+      'meshbench_tls_handshake_failures_total',
+      'Refused TLS handshakes.',
+      ['side', 'reason'],
+    ),
+    receivedBytes: registry.counter('meshbench_received_bytes_total', 'Payload bytes received.', ['side']),
+    sentBytes: registry.counter('meshbench_sent_bytes_total', 'Payload bytes sent.', ['side']),
+  }
+}
+
+/** Adds the process metrics under the names that Prometheus client libraries use. */
+export function addProcessMetrics(registry: Registry): void {
+  const user = registry.counter('process_cpu_user_seconds_total', 'User CPU time spent.').labels()
+  const system = registry.counter('process_cpu_system_seconds_total', 'System CPU time spent.').labels()
+  const resident = registry.gauge('process_resident_memory_bytes', 'Resident memory.').labels()
+  const heap = registry.gauge('nodejs_heap_size_used_bytes', 'V8 heap in use.').labels()
+  const external = registry
+    .gauge('nodejs_external_memory_bytes', 'Memory of buffers outside the V8 heap.')
+    .labels()
+  registry.onCollect(() => {
+    const cpu = process.cpuUsage()
+    user.set(cpu.user / 1e6)
+    system.set(cpu.system / 1e6)
+    const memory = process.memoryUsage()
+    resident.set(memory.rss)
+    heap.set(memory.heapUsed)
+    external.set(memory.external)
+  })
+}

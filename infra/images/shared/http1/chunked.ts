@@ -1,0 +1,114 @@
+/** Chunked bodies, decoded strictly and at any split of the bytes (RFC 9112 §7.1), because a lax reader is how bodies get smuggled. */
+import { HeadError, type HeadLimits, parseTrailers } from './head.js'
+
+const carriageReturn = 13
+const lineFeed = 10
+const semicolon = 59
+
+/** Extensions mean nothing to a proxy; this many bytes of them in one chunk are borne (CVE-2023-39326). */
+const maxExtensionBytes = 256
+/** 2^52 bytes: sizes stay exact in a double. */
+const maxSizeDigits = 13
+
+type State = 'size' | 'extension' | 'size-lf' | 'data' | 'data-cr' | 'data-lf' | 'trailer'
+
+/** Decodes one body. Feed it until `done`. Throws `HeadError(400)`. */
+export class ChunkedDecoder {
+  done = false
+  /** Fields of the trailer section that may travel on, flat pairs; set when `done`. */
+  trailers: string[] | undefined
+  readonly #limits: HeadLimits
+  #state: State = 'size'
+  #left = 0
+  #digits = 0
+  #extension = 0
+  #trailer = ''
+
+  constructor(limits: HeadLimits) {
+    this.#limits = limits
+  }
+
+  /** Consumes from `start`, hands out content, and returns the index of the first byte after what it consumed. */
+  feed(buffer: Buffer, start: number, end: number, onData: (start: number, end: number) => void): number {
+    let at = start
+    while (at < end && !this.done) {
+      if (this.#state === 'data') {
+        const take = Math.min(this.#left, end - at)
+        onData(at, at + take)
+        at += take
+        this.#left -= take
+        if (this.#left === 0) this.#state = 'data-cr'
+      } else if (this.#state === 'trailer') {
+        at = this.#readTrailer(buffer, at, end)
+      } else {
+        this.#take(buffer[at] as number)
+        at++
+      }
+    }
+    return at
+  }
+
+  #take(c: number): void {
+    switch (this.#state) {
+      case 'size': {
+        const digit = hexDigit(c)
+        if (digit >= 0) {
+          if (++this.#digits > maxSizeDigits) throw new HeadError(400, 'a chunk size that is too large')
+          this.#left = this.#left * 16 + digit
+        } else if (this.#digits === 0) {
+          throw new HeadError(400, 'a malformed chunk size')
+        } else if (c === carriageReturn) {
+          this.#state = 'size-lf'
+        } else if (c === semicolon) {
+          this.#state = 'extension'
+        } else {
+          throw new HeadError(400, 'a malformed chunk size')
+        }
+        break
+      }
+      case 'extension':
+        if (c === carriageReturn) this.#state = 'size-lf'
+        else if ((c < 32 && c !== 9) || c === 127 || ++this.#extension > maxExtensionBytes) {
+          throw new HeadError(400, 'a malformed chunk extension')
+        }
+        break
+      case 'size-lf':
+        if (c !== lineFeed) throw new HeadError(400, 'a bare CR after a chunk size')
+        this.#state = this.#left === 0 ? 'trailer' : 'data'
+        this.#digits = 0
+        this.#extension = 0
+        break
+      case 'data-cr':
+        if (c !== carriageReturn) throw new HeadError(400, 'a chunk that is longer than its size')
+        this.#state = 'data-lf'
+        break
+      case 'data-lf':
+        if (c !== lineFeed) throw new HeadError(400, 'a bare CR after a chunk')
+        this.#state = 'size'
+        break
+      default:
+        throw new Error(`no byte is taken one by one in ${this.#state}`)
+    }
+  }
+
+  #readTrailer(buffer: Buffer, start: number, end: number): number {
+    const found = buffer.indexOf(lineFeed, start)
+    const stop = found < 0 || found >= end ? end : found + 1
+    this.#trailer += buffer.toString('latin1', start, stop)
+    const text = this.#trailer
+    if (text.length > this.#limits.headBytes) throw new HeadError(431, 'the trailer section is too long')
+    if (stop === end && (found < 0 || found >= end)) return stop
+    if (!text.endsWith('\r\n')) throw new HeadError(400, 'a bare LF in the trailer section')
+    if (text === '\r\n' || text.endsWith('\r\n\r\n')) {
+      this.trailers = text === '\r\n' ? [] : parseTrailers(text.slice(0, -2), this.#limits)
+      this.done = true
+    }
+    return stop
+  }
+}
+
+function hexDigit(c: number): number {
+  if (c >= 48 && c <= 57) return c - 48
+  const lower = c | 32
+  return lower >= 97 && lower <= 102 ? lower - 87 : -1
+}

@@ -1,0 +1,96 @@
+/** The way in: plain TCP connections, each carried over one HBONE stream with the identity of its workload. */
+import { isIPv6 } from 'node:net'
+import type { Socket } from 'node:net'
+import { splice } from '../shared/byte-stream.js'
+import type { HbonePool } from '../shared/hbone-client.js'
+import { HboneError } from '../shared/hbone.js'
+import type { HopMetrics } from '../shared/hop-metrics.js'
+import type { ImageContext } from '../shared/image.js'
+import { parseSpiffeId } from '../shared/spiffe.js'
+import type { CaptureConfig } from './config.js'
+import { type TcpListener, listenTcp } from './tcp.js'
+
+export interface CaptureListener extends TcpListener {
+  /** Where connections go from now on; those that stand stay where they are. */
+  update(config: CaptureConfig): void
+}
+
+export async function startCapture(
+  initial: CaptureConfig,
+  options: {
+    readonly pool: HbonePool
+    readonly metrics: HopMetrics
+    readonly maxConnections: number
+    readonly context: ImageContext
+  },
+): Promise<CaptureListener> {
+  const { pool, metrics } = options
+  let config = initial
+  let baggage = formatBaggage(config)
+  const accepted = metrics.downstreamConnections.labels(config.name)
+  const downReceived = metrics.receivedBytes.labels('downstream')
+  const downSent = metrics.sentBytes.labels('downstream')
+  const upReceived = metrics.receivedBytes.labels('upstream')
+  const upSent = metrics.sentBytes.labels('upstream')
+  const failures = metrics.registry.counter(
+    'meshbench_connect_failures_total',
+    'Connections that were accepted and could not be carried on.',
+    ['listener', 'reason'],
+  )
+  const toUpstream = (bytes: number): void => {
+    downReceived.add(bytes)
+    upSent.add(bytes)
+  }
+  const toDownstream = (bytes: number): void => {
+    upReceived.add(bytes)
+    downSent.add(bytes)
+  }
+
+  const carry = async (socket: Socket): Promise<void> => {
+    accepted.add()
+    // Before the stream stands nobody else listens; what went wrong shows when it is read.
+    socket.on('error', () => {})
+    try {
+      const stream = await pool.connect({
+        source: config.source,
+        destination: config.destination,
+        headers: { baggage, forwarded: formatForwarded(socket, config.destination.authority) },
+      })
+      splice(socket, stream, { aToB: toUpstream, bToA: toDownstream })
+      socket.resume()
+    } catch (error) {
+      const reason = error instanceof HboneError ? error.reason : 'error'
+      failures.labels(config.name, reason).add()
+      options.context.log('connect-failed', { listener: config.name, reason, problem: String(error) })
+      socket.resetAndDestroy()
+    }
+  }
+  const listener = await listenTcp({ ...config, maxConnections: options.maxConnections }, (socket) => {
+    void carry(socket)
+  })
+  return {
+    ...listener,
+    update(next) {
+      config = next
+      baggage = formatBaggage(next)
+    },
+  }
+}
+
+/** RFC 7239, in the form that ztunnel uses. */
+export function formatForwarded(
+  { remoteAddress = 'unknown', remotePort = 0 }: Partial<Socket>,
+  authority: string,
+): string {
+  const address = isIPv6(remoteAddress) ? `[${remoteAddress}]` : remoteAddress
+  return `for="${address}:${remotePort}";host="${authority}"`
+}
+
+function formatBaggage({ baggage, source }: CaptureConfig): string {
+  const { namespace, serviceAccount } = parseSpiffeId(source) ?? {}
+  const derived =
+    namespace && serviceAccount ? { 'k8s.namespace.name': namespace, 'service.name': serviceAccount } : {}
+  return Object.entries(baggage ?? derived)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(',')
+}

@@ -1,0 +1,115 @@
+/** What a tunnel's config file may say. The JSON Schema beside this file is generated from it. */
+import { z } from 'zod'
+import {
+  ConfigError,
+  addressSchema,
+  authoritySchema,
+  baseConfigShape,
+  hboneLimitsSchema,
+  hostSchema,
+  nameSchema,
+  poolSchema,
+  portSchema,
+  spiffeIdSchema,
+} from '../shared/config.js'
+import { parseCidr } from './cidr.js'
+
+const captureSchema = z
+  .strictObject({
+    kind: z.literal('capture'),
+    name: nameSchema,
+    host: hostSchema,
+    port: portSchema,
+    source: spiffeIdSchema.describe('workload whose identity the connections get'),
+    baggage: z
+      .record(z.string().regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/), z.string().regex(/^[!#-+\--:<-[\]-~]*$/))
+      .optional()
+      .describe('W3C baggage of the CONNECT request; absent: namespace and service account of the source'),
+    destination: z.strictObject({
+      authority: authoritySchema.describe(':authority of the CONNECT request'),
+      via: addressSchema.describe("the peer hop's HBONE listener"),
+      serverName: hostSchema
+        .optional()
+        .describe(
+          'TLS server name; absent, as with ztunnel: none is sent. Picks the workload of a shared listener',
+        ),
+      expect: z
+        .array(spiffeIdSchema)
+        .default([])
+        .describe('ids that the peer may have; empty: any of the trust domain'),
+    }),
+  })
+  .describe('Accepts plain TCP and carries it over HBONE')
+
+const cidrSchema = z.string().refine((block) => {
+  try {
+    return Boolean(parseCidr(block))
+  } catch {
+    return false
+  }
+}, 'an IP address or CIDR block')
+
+const ruleSchema = z
+  .strictObject({
+    action: z.enum(['allow', 'deny']).default('allow'),
+    principals: z.array(z.string().min(1)).optional().describe('SPIFFE ids; "*" at the end matches any rest'),
+    namespaces: z.array(z.string().min(1)).optional(),
+    addresses: z.array(cidrSchema).optional().describe("CIDR blocks of the peer hop's address"),
+    ports: z.array(z.int().min(1).max(65535)).optional().describe('ports of the :authority'),
+  })
+  .describe('Matches when every field that it has matches')
+
+const routeSchema = z.strictObject({
+  authority: authoritySchema,
+  workload: spiffeIdSchema.describe('workload that answers for this authority'),
+  to: addressSchema.describe('the upstream, plain TCP'),
+  allow: z
+    .array(ruleSchema)
+    .optional()
+    .describe(
+      'absent: everybody of the trust domain; else deny rules win, and one allow rule must match if there is any',
+    ),
+})
+
+const hboneSchema = z
+  .strictObject({
+    kind: z.literal('hbone'),
+    name: nameSchema,
+    host: hostSchema,
+    port: portSchema,
+    routes: z.array(routeSchema).min(1),
+  })
+  .describe('Terminates HBONE and connects to the upstream')
+
+export const tunnelSchema = z.strictObject({
+  ...baseConfigShape,
+  pool: poolSchema,
+  limits: hboneLimitsSchema,
+  listeners: z.array(z.discriminatedUnion('kind', [captureSchema, hboneSchema])).min(1),
+})
+
+export type TunnelConfig = z.output<typeof tunnelSchema>
+export type CaptureConfig = z.output<typeof captureSchema>
+export type HboneListenerConfig = z.output<typeof hboneSchema>
+export type RouteConfig = z.output<typeof routeSchema>
+export type RuleConfig = z.output<typeof ruleSchema>
+
+/** What the schema cannot say: references and uniqueness. Throws `ConfigError`. */
+export function verifyTunnel(config: TunnelConfig): void {
+  const problems: string[] = []
+  const known = new Set(config.workloads.map(({ spiffeId }) => spiffeId))
+  const names = new Set(['admin'])
+  for (const [i, listener] of config.listeners.entries()) {
+    const at = `config.listeners[${i}]`
+    if (names.has(listener.name)) problems.push(`${at}.name: ${listener.name} is taken`)
+    names.add(listener.name)
+    const used =
+      listener.kind === 'capture'
+        ? [{ field: 'source', id: listener.source }]
+        : listener.routes.map(({ workload }, j) => ({ field: `routes[${j}].workload`, id: workload }))
+    for (const { field, id } of used) {
+      if (!known.has(id)) problems.push(`${at}.${field}: ${id} is not one of config.workloads`)
+    }
+  }
+  if (problems.length > 0) throw new ConfigError(problems)
+}

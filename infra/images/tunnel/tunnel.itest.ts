@@ -1,0 +1,113 @@
+/** The tunnel as processes: bytes through two hops are exact, whatever ends first. */
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { type Socket, connect } from 'node:net'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createWorkspace, listenTcp } from '../shared/testing.js'
+import { type TunnelPair, startTunnelPair } from './pair.js'
+
+const workspace = createWorkspace()
+let pair: TunnelPair
+let upstream: Awaited<ReturnType<typeof listenTcp>>
+let onSocket: (socket: Socket) => void = () => {}
+
+beforeAll(async () => {
+  upstream = await listenTcp((socket) => {
+    onSocket(socket)
+  })
+  pair = await startTunnelPair(workspace, upstream)
+})
+
+afterAll(async () => {
+  await pair.stop()
+  upstream.close()
+  workspace.remove()
+})
+
+const dial = async (): Promise<Socket> => {
+  const socket = connect({ ...pair.entry, allowHalfOpen: true, noDelay: true })
+  await once(socket, 'connect')
+  return socket
+}
+
+describe('a pair of tunnels', () => {
+  it('carries bytes both ways and half-closes', async () => {
+    onSocket = (socket) => {
+      const hash = createHash('sha256')
+      socket.on('data', (chunk) => hash.update(chunk))
+      socket.on('end', () => socket.end(hash.digest('hex')))
+    }
+    const block = Buffer.alloc(65_536, 'meshbench')
+    const hash = createHash('sha256')
+    const socket = await dial()
+    for (let i = 0; i < 320; i += 1) {
+      hash.update(block)
+      if (!socket.write(block)) await once(socket, 'drain')
+    }
+    socket.end()
+    let reply = ''
+    for await (const chunk of socket.setEncoding('utf8')) reply += chunk as string
+    expect(reply).toBe(hash.digest('hex'))
+  })
+
+  it('carries 20 MiB from the upstream to a slow reader', async () => {
+    const block = Buffer.alloc(1 << 20, 'x')
+    onSocket = (socket) => {
+      socket.resume()
+      for (let i = 0; i < 20; i += 1) socket.write(block)
+      socket.end()
+    }
+    const socket = await dial()
+    let received = 0
+    for await (const chunk of socket) {
+      received += (chunk as Buffer).length
+      if (received % (1 << 20) < 65_536) await new Promise((resolve) => setTimeout(resolve, 1))
+    }
+    expect(received).toBe(20 << 20)
+    socket.end()
+  })
+
+  it('turns a reset by the upstream into a reset at the client', async () => {
+    onSocket = (socket) => {
+      socket.once('data', () => socket.resetAndDestroy())
+    }
+    const socket = await dial()
+    const failed = once(socket, 'error')
+    socket.write('x')
+    socket.resume()
+    expect((await failed)[0]).toMatchObject({ code: 'ECONNRESET' })
+  })
+
+  it('turns a reset by the client into a reset at the upstream', async () => {
+    const failed = new Promise<unknown>((resolve) => {
+      onSocket = (socket) => {
+        socket.on('error', resolve)
+        socket.on('end', () => {
+          resolve('ended')
+        })
+        socket.write('hello')
+        socket.resume()
+      }
+    })
+    const socket = await dial()
+    await once(socket, 'data')
+    socket.resetAndDestroy()
+    expect(await failed).toMatchObject({ code: 'ECONNRESET' })
+  })
+
+  it('shares one TLS connection between streams', async () => {
+    onSocket = (socket) => {
+      socket.pipe(socket)
+    }
+    const before = await pair.outbound.metric('meshbench_hbone_streams_total')
+    const sockets = await Promise.all(Array.from({ length: 50 }, dial))
+    for (const socket of sockets) {
+      socket.write('ping')
+      expect(String((await once(socket, 'data'))[0])).toBe('ping')
+      socket.destroy()
+    }
+    expect(await pair.outbound.metric('meshbench_hbone_streams_total')).toBe(before + 50)
+    expect(await pair.outbound.metric('meshbench_tls_handshakes_total', 'side="client"')).toBe(1)
+    expect(await pair.inbound.metric('meshbench_tls_handshakes_total', 'side="server"', 'sa/client')).toBe(1)
+  })
+})

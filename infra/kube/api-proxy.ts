@@ -1,0 +1,103 @@
+/**
+ * A way to the API server that costs no process for each request: `kubectl proxy` on a Unix socket that only its owner
+ * can open. It brings whatever credentials the kubeconfig asks for.
+ */
+import { Agent, get, type IncomingMessage } from 'node:http'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Running } from '../../harness/model.js'
+import type { Kubectl } from './kubectl.js'
+
+const timeoutMs = 10_000
+const startTimeoutMs = 15_000
+
+export class ApiProxy {
+  readonly #socketPath: string
+  readonly #running: Running
+  readonly #agent = new Agent({ keepAlive: true })
+
+  constructor(socketPath: string, running: Running) {
+    this.#socketPath = socketPath
+    this.#running = running
+  }
+
+  /** Body of a GET; rejects unless the status is 200. */
+  async get(path: string): Promise<string> {
+    const response = await this.#open(path, this.#agent)
+    const chunks: Buffer[] = []
+    for await (const chunk of response) chunks.push(chunk as Buffer)
+    const text = Buffer.concat(chunks).toString()
+    if (response.statusCode === 200) return text
+    throw new ApiError(path, response.statusCode ?? 0, text.slice(0, 500))
+  }
+
+  async json<T>(path: string): Promise<T> {
+    return JSON.parse(await this.get(path)) as T
+  }
+
+  /** Lines of a response that does not end by itself, such as a watch. `stop` ends it. */
+  async stream(path: string): Promise<{ lines: AsyncIterable<string>; stop: () => void }> {
+    const response = await this.#open(path, false, 0)
+    if (response.statusCode !== 200) {
+      response.destroy()
+      throw new ApiError(path, response.statusCode ?? 0, '')
+    }
+    return { lines: createInterface({ input: response }), stop: () => response.destroy() }
+  }
+
+  close(): void {
+    this.#agent.destroy()
+    this.#running.kill('SIGKILL')
+  }
+
+  #open(path: string, agent: Agent | false, limitMs = timeoutMs): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      const request = get({ socketPath: this.#socketPath, path, agent, timeout: limitMs }, resolve)
+      request.once('timeout', () => request.destroy(new Error(`GET ${path} took more than ${limitMs} ms`)))
+      request.once('error', reject)
+    })
+  }
+}
+
+/** The API server, or what lies behind its proxy, answered with another status than 200. */
+export class ApiError extends Error {
+  readonly status: number
+
+  constructor(path: string, status: number, body: string) {
+    super(`GET ${path} answered ${status} ${body}`.trim())
+    this.name = 'ApiError'
+    this.status = status
+  }
+}
+
+/** Rejects when it does not answer in time, with the end of its output. */
+export async function startApiProxy(kubectl: Kubectl, stateDir: string): Promise<ApiProxy> {
+  const socketPath = join(stateDir, `api-${process.pid}-${counter++}.sock`)
+  const running = kubectl.start(['proxy', `--unix-socket=${socketPath}`])
+  let ended = false
+  void running.exited.then(() => (ended = true))
+  void drain(running)
+  const proxy = new ApiProxy(socketPath, running)
+  const deadline = Date.now() + startTimeoutMs
+  for (;;) {
+    const problem = await proxy.get('/version').then(
+      () => undefined,
+      (error: unknown) => error as Error,
+    )
+    if (problem === undefined) return proxy
+    if (ended || Date.now() > deadline) {
+      proxy.close()
+      const { tail } = await running.exited
+      throw new Error(`the API server cannot be reached: ${problem.message} ${tail}`.trim())
+    }
+    await sleep(50)
+  }
+}
+
+let counter = 0
+
+/** An output that nobody reads would fill its pipe. */
+async function drain(running: Running): Promise<void> {
+  for await (const _ of running.lines);
+}

@@ -1,0 +1,69 @@
+/** Keeps what explains a failure before the cluster that it happened on goes away. */
+import { cp, mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { reasonOf, type Kubectl } from './kubectl.js'
+import { runLabel } from './names.js'
+
+const timeoutMs = 10_000
+/** For all of it: undoing has a minute for each step. */
+const totalMs = 35_000
+
+export interface DiagnosticsOptions {
+  readonly kubectl: Kubectl
+  readonly runId: string
+  /** Where everything is put. */
+  readonly folder: string
+  /** Where the manifests are that were applied. */
+  readonly manifestDir: string
+}
+
+/** Writes objects, events, the end of every log and what was applied. What cannot be read says why in its file. */
+export async function collectDiagnostics(options: DiagnosticsOptions): Promise<void> {
+  const { kubectl, runId, folder, manifestDir } = options
+  const deadline = Date.now() + totalMs
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await cp(manifestDir, join(folder, 'manifests'), { recursive: true })
+  const mine = `${runLabel}=${runId}`
+  const queries: Readonly<Record<string, readonly string[]>> = {
+    'nodes.txt': ['describe', 'nodes'],
+    'pods.txt': ['get', 'pods', '-A', '-o', 'wide'],
+    'events.txt': ['get', 'events', '-A', '--sort-by=.lastTimestamp'],
+    'objects.yaml': ['get', 'deployments,daemonsets,services,configmaps', '-A', '-l', mine, '-o', 'yaml'],
+    'described-pods.txt': ['describe', 'pods', '-A', '-l', mine],
+  }
+  const write = async (name: string, args: readonly string[]) => {
+    const text = await kubectl
+      .run(args, { timeoutMs })
+      .catch((error: unknown) => `not read: ${reasonOf(error)}\n`)
+    await writeFile(join(folder, name), text, { mode: 0o600 })
+  }
+  await inTurn(
+    Object.entries(queries).map(
+      ([name, args]) =>
+        () =>
+          write(name, args),
+    ),
+    deadline,
+  )
+  const path = 'jsonpath={range .items[*]}{.metadata.namespace}/{.metadata.name}{"\\n"}{end}'
+  const pods = await kubectl.run(['get', 'pods', '-A', '-l', mine, '-o', path], { timeoutMs }).catch(() => '')
+  await inTurn(
+    pods
+      .split('\n')
+      .filter(Boolean)
+      .map((pod) => async () => {
+        const [namespace = '', name = ''] = pod.split('/')
+        const args = ['logs', '-n', namespace, name, '--all-containers', '--tail=200', '--prefix']
+        await write(`${namespace}-${name}.log`, args)
+      }),
+    deadline,
+  )
+}
+
+/** One after another until the time is up: evidence must not keep what it is about from being removed. */
+async function inTurn(works: readonly (() => Promise<void>)[], deadline: number): Promise<void> {
+  for (const work of works) {
+    if (Date.now() > deadline) return
+    await work()
+  }
+}

@@ -1,0 +1,79 @@
+/** Reaches into pods from outside of the cluster: admin pages of components, and raw bytes to a port for proofs. */
+import type { Endpoint } from '../../harness/model.js'
+import { exchangeScript, fetchScript, parseExchange } from '../platforms/remote-scripts.js'
+import { ApiError, type ApiProxy } from './api-proxy.js'
+import type { Components } from './components.js'
+import type { Kubectl } from './kubectl.js'
+import { execArguments } from './pod-exec.js'
+import type { PodWatch } from './pods.js'
+
+const timeoutMs = 20_000
+
+export interface ReachOptions {
+  readonly kubectl: Kubectl
+  readonly proxy: ApiProxy
+  readonly pods: PodWatch
+  readonly components: Components
+  /** Creates a pod on the client's node that no mesh knows of; it has the label `app=prober`. */
+  readonly createProber: () => Promise<{ readonly namespace: string }>
+}
+
+/** Label and container of the pod that `exchange` sends from. */
+export const proberName = 'prober'
+
+export class Reach {
+  readonly #options: ReachOptions
+  readonly #adminPorts = new Map<string, number>()
+  readonly #refused = new Set<string>()
+  #prober: Promise<{ readonly namespace: string }> | undefined
+
+  constructor(options: ReachOptions) {
+    this.#options = options
+  }
+
+  setAdminPort(component: string, port: number | undefined): void {
+    if (port !== undefined) this.#adminPorts.set(component, port)
+  }
+
+  /** Body of a GET to a component's admin listener, through the API server or, where that is refused, from its pod. */
+  async fetchAdmin(component: string, path: string): Promise<string> {
+    const port = this.#adminPorts.get(component)
+    if (port === undefined) throw new Error(`${component} has no admin listener`)
+    const { components, proxy } = this.#options
+    const { namespace, podSelector, container = '' } = components.selectorOf(component)
+    const [pod] = components.podsOf(component)
+    if (!pod) throw new Error(`${component}: its pod is gone`)
+    if (!this.#refused.has(component)) {
+      try {
+        const target = `/api/v1/namespaces/${namespace}/pods/${pod.metadata.name}:${port}/proxy`
+        return await proxy.get(`${target}${path}`)
+      } catch (error) {
+        // A mesh that takes nothing but mutual TLS refuses the API server, too; from within the pod it is not asked.
+        if (!(error instanceof ApiError) || error.status < 500) throw error
+        this.#refused.add(component)
+      }
+    }
+    return this.#exec({ namespace, selector: podSelector, container }, fetchScript('127.0.0.1', port, path))
+  }
+
+  /** Sends bytes from the prober and returns what comes back. */
+  async exchange(endpoint: Endpoint, bytes: Uint8Array, waitMs: number): Promise<Uint8Array> {
+    const { namespace } = await (this.#prober ??= this.#options.createProber())
+    const argv = exchangeScript(endpoint.host, endpoint.port, bytes, waitMs)
+    const target = { namespace, selector: `app=${proberName}`, container: proberName }
+    return parseExchange(await this.#exec(target, argv))
+  }
+
+  async #exec(
+    target: { namespace: string; selector: string; container: string },
+    argv: readonly string[],
+  ): Promise<string> {
+    const { namespace, selector, container } = target
+    const [pod] = this.#options.pods
+      .find(namespace, selector)
+      .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
+    if (!pod) throw new Error(`no pod ${selector} in ${namespace}`)
+    const where = { namespace, pod: pod.metadata.name, container }
+    return this.#options.kubectl.run(execArguments(where, { argv }), { timeoutMs })
+  }
+}

@@ -1,0 +1,49 @@
+/**
+ * Cilium in its modes. "Cilium" alone says little: what is encrypted, who is authenticated and how many Envoys are on
+ * the way differ by mode. Encryption is a setting of the whole cluster, so each kind of it is a mesh of its own.
+ */
+import type { EnvironmentRequest, Mesh, Unmet } from '../../harness/model.js'
+import { checkTools } from './check.js'
+import { checkKernelVersion, checkWireguard, hostKernel, type KernelSource } from './cilium/kernel.js'
+import { installCilium } from './cilium/session.js'
+
+const platforms = ['kind', 'kubernetes']
+
+/** Needs of one mode. The kernel of a cluster that exists already is not this host's. */
+export async function checkCilium(
+  request: EnvironmentRequest,
+  wireguard: boolean,
+  kernel: KernelSource = hostKernel,
+): Promise<readonly Unmet[]> {
+  const tools = await checkTools(request)
+  if (request.config.platform !== 'kind') return tools
+  return [...tools, ...checkKernelVersion(kernel), ...(wireguard ? await checkWireguard(kernel) : [])]
+}
+
+export const cilium: Mesh = {
+  name: 'cilium',
+  summary:
+    'Cilium without encryption: eBPF at L4, with mutual authentication or a shared Envoy where asked for',
+  paths: ['l4-kernel', 'l4-kernel-mutual-auth', 'l7-per-node', 'l7-per-node-both'],
+  platforms,
+  check: (request) => checkCilium(request, false),
+  install: (context) => installCilium('none', context),
+}
+
+export const ciliumWireguard: Mesh = {
+  name: 'cilium-wireguard',
+  summary: 'Cilium with WireGuard between nodes',
+  paths: ['l4-kernel-wireguard'],
+  platforms,
+  check: (request) => checkCilium(request, true),
+  install: (context) => installCilium('wireguard', context),
+}
+
+export const ciliumZtunnel: Mesh = {
+  name: 'cilium-ztunnel',
+  summary: 'Cilium with a ztunnel of its own on each node (experimental in Cilium)',
+  paths: ['l4-ztunnel'],
+  platforms,
+  check: (request) => checkCilium(request, false),
+  install: (context) => installCilium('ztunnel', context),
+}

@@ -1,0 +1,168 @@
+/** Installs Cilium against transcripts: the commands of each mode, its charges, and what a person reads on failure. */
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test, vi } from 'vitest'
+import type { Mesh, MeshContext, ResolvedConfig } from '../../../harness/model.js'
+import { l4Kernel } from '../../../scenarios/paths/l4-kernel.js'
+import { l4Ztunnel } from '../../../scenarios/paths/l4-ztunnel.js'
+import { l7PerNodeBoth } from '../../../scenarios/paths/l7-per-node-both.js'
+import { l7PerNode } from '../../../scenarios/paths/l7-per-node.js'
+import { cilium, ciliumWireguard, ciliumZtunnel } from '../cilium.js'
+import { MeshInstallError } from '../install-errors.js'
+import {
+  readTestdata,
+  silentProgress,
+  testArm,
+  transcriptCluster,
+  transcriptHost,
+} from '../testdata/transcript-cluster.js'
+
+// The keys of Cilium's ztunnel are RSA and take seconds on a busy machine; here they are not the question.
+vi.mock(import('./ztunnel-secrets.js'), () => ({
+  ztunnelSecrets: async () => ({
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 'cilium-ztunnel-secrets', namespace: 'kube-system' },
+  }),
+}))
+
+const transcript = (name: string) => readTestdata(`transcripts/${name}.txt`)
+
+function install(mesh: Mesh, name: string, paths: readonly string[] = mesh.paths) {
+  const cluster = transcriptCluster(transcript(name))
+  const baseline = { ...testArm('none', 'baseline'), id: `${mesh.name}/baseline`, role: 'baseline' as const }
+  const arms = [baseline, ...paths.map((path) => testArm(mesh.name, path))]
+  const config = {
+    platform: 'kind',
+    meshSettings: { [mesh.name]: { cacheDir: '/nonexistent' } },
+  } as unknown as ResolvedConfig
+  const context: MeshContext = {
+    request: { id: `kind/${mesh.name}`, config, arms, paths: [] },
+    host: transcriptHost(cluster),
+    scope: { runId: 'r', signal: new AbortController().signal, defer: () => {}, stateDir: '/nonexistent' },
+    progress: silentProgress,
+  }
+  return { cluster, baseline, session: mesh.install(context) }
+}
+
+test.each<[string, Mesh, readonly string[]]>([
+  ['cilium', cilium, ['l4-kernel']],
+  ['cilium-mutual-auth', cilium, cilium.paths],
+  ['cilium-wireguard', ciliumWireguard, ciliumWireguard.paths],
+  ['cilium-ztunnel', ciliumZtunnel, ciliumZtunnel.paths],
+])('the commands of %s', async (name, mesh, paths) => {
+  const { cluster, session } = install(mesh, `${name}-install`, paths)
+  await session
+  expect(cluster.unused()).toEqual([])
+  const script = cluster.commands.map(({ command }) => `$ ${command}\n`).join('')
+  await expect(script).toMatchFileSnapshot(
+    fileURLToPath(new URL(`../testdata/golden/${name}-commands.txt`, import.meta.url)),
+  )
+})
+
+test('only WireGuard takes the baseline off the pod network, since there nothing on it is plain', async () => {
+  const wireguard = install(ciliumWireguard, 'cilium-wireguard-install')
+  const facts = (await wireguard.session).facts
+  expect(wireguard.cluster.shapes.get(wireguard.baseline.id)).toEqual({ hostNetwork: true })
+  expect(facts.find(({ name }) => name === 'cilium-wireguard baseline')?.value).toContain(
+    "nodes' own network",
+  )
+  const plain = install(cilium, 'cilium-install', ['l4-kernel'])
+  await plain.session
+  expect(plain.cluster.shapes.size).toBe(0)
+})
+
+describe('charges', () => {
+  test('agents, operator and SPIRE are control plane; every Envoy is charged once', async () => {
+    const { session, cluster } = install(cilium, 'cilium-mutual-auth-install')
+    const established = await session
+    const names = established.components.map(({ name, category }) => `${category} ${name}`)
+    expect(names.filter((name) => name.startsWith('control-plane'))).toHaveLength(4 + 3)
+    expect(names.filter((name) => name.startsWith('l7'))).toHaveLength(4)
+    expect(established.components.every(({ name }) => cluster.bound.has(name))).toBe(true)
+
+    cluster.goOn('$* kubectl apply --server-side -f -\n$* kubectl get service server *\n10.96.0.10\n')
+    const one = await established.raise(testArm('cilium', 'l7-per-node'), l7PerNode)
+    expect(one.components).toMatchObject([
+      { hop: 'node-proxy', node: 'server', process: 'cilium/envoy on meshbench-worker2' },
+    ])
+    const both = await established.raise(testArm('cilium', 'l7-per-node-both'), l7PerNodeBoth)
+    expect(both.components.map(({ process }) => process)).toEqual([
+      'cilium/envoy on meshbench-worker',
+      'cilium/envoy on meshbench-worker2',
+    ])
+    const processes = new Set(established.components.map(({ process }) => process))
+    for (const { process } of [...one.components, ...both.components]) expect(processes).toContain(process)
+    const kernel = await established.raise(testArm('cilium', 'l4-kernel'), l4Kernel)
+    expect(kernel.components).toEqual([])
+  })
+
+  test("a hop's counters come from the Envoy of its node", async () => {
+    const { session, cluster } = install(cilium, 'cilium-install', ['l7-per-node'])
+    const established = await session
+    cluster.goOn(
+      [
+        '$ kubectl apply --server-side -f -',
+        '$ kubectl get service server *\n10.96.0.10',
+        '$ kubectl get pods -n kube-system -l k8s-app=cilium-envoy -o json',
+        '{"items":[{"metadata":{"name":"cilium-envoy-a"},"spec":{"nodeName":"meshbench-worker"},"status":{}},{"metadata":{"name":"cilium-envoy-b"},"spec":{"nodeName":"meshbench-worker2"},"status":{}}]}',
+        '$ kubectl get --raw /api/v1/namespaces/kube-system/pods/cilium-envoy-b:9964/proxy/metrics',
+        readTestdata('metrics/cilium-envoy.prom'),
+      ].join('\n'),
+    )
+    const raised = await established.raise(testArm('cilium', 'l7-per-node'), l7PerNode)
+    expect(await raised.readCounters('cilium/l7-per-node/node-proxy')).toEqual({ requests: 5000 })
+    expect(await raised.readCounters(raised.application.name)).toMatchObject({ requests: 7 })
+  })
+
+  test("Cilium's ztunnel is read as a ztunnel, and enrolled by namespace", async () => {
+    const { session, cluster } = install(ciliumZtunnel, 'cilium-ztunnel-install')
+    const established = await session
+    const secret = cluster.commands[0]?.input ?? ''
+    expect(secret).toContain('cilium-ztunnel-secrets')
+    cluster.goOn(
+      [
+        '$ kubectl get service server *\n10.96.0.10',
+        '$ kubectl get pods -n kube-system -l app=ztunnel-cilium -o json',
+        '{"items":[{"metadata":{"name":"ztunnel-cilium-a"},"spec":{"nodeName":"meshbench-worker"},"status":{}}]}',
+        '$ kubectl get --raw /api/v1/namespaces/kube-system/pods/ztunnel-cilium-a:15020/proxy/stats/prometheus',
+        readTestdata('metrics/ztunnel-client.prom').replaceAll('mb-l4-only', 'mb-l4-ztunnel'),
+      ].join('\n'),
+    )
+    const arm = testArm('cilium-ztunnel', 'l4-ztunnel')
+    const raised = await established.raise(arm, l4Ztunnel)
+    expect(cluster.shapes.get(arm.id)?.namespace?.labels).toEqual({ 'io.cilium/mtls-enabled': 'true' })
+    expect(await raised.readCounters(`${arm.id}/client-tunnel`)).toMatchObject({ downstreamConnections: 16 })
+    expect(established.components.map(({ process }) => process)).toContain(
+      'cilium-ztunnel/ztunnel on meshbench-worker2',
+    )
+  })
+})
+
+describe('what a person reads when a step fails', () => {
+  test.each([
+    ['cilium-node-not-ready', /node meshbench-worker2 is not ready: .*cni plugin not initialized/, /CNI/],
+    [
+      'cilium-image',
+      /the image quay\.io\/cilium\/cilium:v1\.20\.2 cannot be pulled \(.*403 Forbidden\)/,
+      /pull/,
+    ],
+    ['cilium-spire', /SPIRE answers: command terminated with exit code 1/, /end of the output/],
+  ])('%s', async (name, message, hint) => {
+    const error = await install(cilium, `failures/${name}`).session.then(
+      () => undefined,
+      (reason: unknown) => reason,
+    )
+    expect(error).toBeInstanceOf(MeshInstallError)
+    expect((error as MeshInstallError).message).toMatch(message)
+    expect((error as MeshInstallError).hint).toMatch(hint)
+  })
+
+  test('policies before their CRDs', async () => {
+    const { session, cluster } = install(cilium, 'cilium-install', ['l4-kernel'])
+    const established = await session
+    cluster.goOn(transcript('failures/cilium-crd'))
+    await expect(established.raise(testArm('cilium', 'l4-kernel'), l4Kernel)).rejects.toThrow(
+      /does not know CiliumNetworkPolicy of cilium\.io\/v2/,
+    )
+  })
+})

@@ -1,0 +1,235 @@
+/** Proofs of a Cilium arm before it is measured: each must refuse the mode that is not what its name says. */
+import { beforeEach, describe, expect, test } from 'vitest'
+import type { HopCounters, ProofCheck } from '../../../harness/model.js'
+import type { ArmObjects } from '../cluster-access.js'
+import { readTestdata, transcriptCluster, transcriptHost } from '../testdata/transcript-cluster.js'
+import type { CiliumPath } from './manifests.js'
+import { proveCiliumArm } from './prove.js'
+import type { CiliumHop } from './session.js'
+
+const output = (name: string) => readTestdata(`cilium/${name}.json`)
+const objects: ArmObjects = {
+  namespace: 'bench',
+  service: { name: 'server', port: 8080 },
+  clientSelector: 'app=client',
+  serverSelector: 'app=server',
+}
+const endpoint = { host: '10.96.0.10', port: 8080, authority: 'server.bench.svc.cluster.local:8080' }
+
+const pod = (name: string, nodeName: string) => ({ metadata: { name }, spec: { nodeName }, status: {} })
+const list = (...items: object[]) => JSON.stringify({ items })
+
+function envoyHop(name: string, node: 'client' | 'server'): CiliumHop {
+  return {
+    kind: 'envoy',
+    node,
+    component: { name, hop: name, category: 'l7', node },
+    address: { namespace: 'kube-system', selector: 'k8s-app=cilium-envoy' },
+  }
+}
+
+/** A world in which everything is right for a path; each test breaks one thing. */
+interface World {
+  path: CiliumPath
+  clientNode: string
+  clientStatus: string
+  serverStatus: string
+  serverStatusAtFirst?: string
+  clientEndpoints: string
+  serverEndpoints: string
+  encryption: string
+  wireguardBytes: [number, number]
+  auth: string
+  answer: string
+  denied: string
+  plaintextReply: string
+  hops: CiliumHop[]
+  after: Record<string, HopCounters>
+}
+
+const kernelWorld = (path: CiliumPath = 'l4-kernel'): World => ({
+  path,
+  clientNode: 'meshbench-worker',
+  clientStatus: output('status-l4'),
+  serverStatus: output('status-l4'),
+  clientEndpoints: output('endpoints-client'),
+  serverEndpoints: output('endpoints-server'),
+  encryption: output('encrypt-disabled'),
+  wireguardBytes: [1000, 1480],
+  auth: output('auth-none'),
+  answer: 'status 200',
+  denied: 'status 403',
+  plaintextReply: '',
+  hops: [],
+  after: {},
+})
+
+const l7World = (): World => ({
+  ...kernelWorld('l7-per-node'),
+  serverStatus: output('status-l7'),
+  hops: [envoyHop('node-proxy', 'server')],
+  after: { 'node-proxy': { requests: 1 } },
+})
+
+const bothWorld = (): World => ({
+  ...l7World(),
+  path: 'l7-per-node-both',
+  clientStatus: output('status-l7-client'),
+  clientEndpoints: output('endpoints-client-egress'),
+  hops: [envoyHop('client-node-proxy', 'client'), envoyHop('server-node-proxy', 'server')],
+  after: { 'client-node-proxy': { requests: 1 }, 'server-node-proxy': { requests: 1 } },
+})
+
+async function prove(world: World): Promise<readonly ProofCheck[]> {
+  const agents = list(pod('cilium-a', 'meshbench-worker'), pod('cilium-b', 'meshbench-worker2'))
+  const inAgent = (agent: string, command: string) =>
+    `kubectl exec -n kube-system ${agent} -c cilium-agent -- cilium-dbg ${command} -o json`
+  const cluster = transcriptCluster(
+    [
+      `$* kubectl get pods -n bench -l app=client -o json\n${list(pod('pod-0', world.clientNode))}`,
+      `$* kubectl get pods -n bench -l app=server -o json\n${list(pod('pod-0', 'meshbench-worker2'))}`,
+      `$* kubectl get pods -n kube-system -l k8s-app=cilium -o json\n${agents}`,
+      `$* ${inAgent('cilium-a', 'status')}\n${world.clientStatus}`,
+      ...(world.serverStatusAtFirst === undefined
+        ? []
+        : [`$ ${inAgent('cilium-b', 'status')}\n${world.serverStatusAtFirst}`]),
+      `$* ${inAgent('cilium-b', 'status')}\n${world.serverStatus}`,
+      `$* ${inAgent('cilium-a', 'endpoint list')}\n${world.clientEndpoints}`,
+      `$* ${inAgent('cilium-b', 'endpoint list')}\n${world.serverEndpoints}`,
+      `$* ${inAgent('cilium-a', 'encrypt status')}\n${world.encryption}`,
+      `$* ${inAgent('cilium-b', 'encrypt status')}\n${world.encryption}`,
+      `$ ${inAgent('cilium-b', 'bpf auth list')}\n${world.auth}`,
+      `$ node meshbench-worker cat *\n${world.wireguardBytes[0]}`,
+      `$ node meshbench-worker cat *\n${world.wireguardBytes[1]}`,
+      `$* kubectl exec -n bench pod-0 -- node -e *denied-by-policy*\n${world.denied}`,
+      `$* kubectl exec -n bench pod-0 -- node -e *\n${world.answer}`,
+      '',
+    ].join('\n'),
+  )
+  const reads = new Map<string, number>()
+  return proveCiliumArm({
+    path: world.path,
+    cluster,
+    host: transcriptHost(cluster, world.plaintextReply),
+    objects,
+    endpoint,
+    hops: world.hops,
+    wait: async () => {},
+    readCounters: async (name) => {
+      reads.set(name, (reads.get(name) ?? 0) + 1)
+      return reads.get(name) === 1 ? {} : (world.after[name] ?? {})
+    },
+  })
+}
+
+const refused = async (world: World) => (await prove(world)).filter(({ ok }) => !ok)
+
+describe('what is right passes', () => {
+  test.each<[string, World]>([
+    ['L4 in the kernel', kernelWorld()],
+    ['WireGuard', { ...kernelWorld('l4-kernel-wireguard'), encryption: output('encrypt-wireguard') }],
+    ['mutual authentication', { ...kernelWorld('l4-kernel-mutual-auth'), auth: output('auth') }],
+    ['one Envoy', l7World()],
+    ['two Envoys', bothWorld()],
+  ])('%s', async (_, world) => {
+    expect(await refused(world)).toEqual([])
+    expect((await prove(world)).length).toBeGreaterThanOrEqual(8)
+  })
+})
+
+describe('L4 in the kernel refuses', () => {
+  let world: World
+  beforeEach(() => {
+    world = kernelWorld()
+  })
+  test('an Envoy on the way that should not be there', async () => {
+    world.serverStatus = output('status-l7')
+    expect(await refused(world)).toMatchObject([
+      { name: 'traffic into the server', expected: 'not redirected' },
+    ])
+  })
+  test('a policy that is not enforced', async () => {
+    world.serverEndpoints = output('endpoints-server-unenforced')
+    expect(await refused(world)).toMatchObject([{ name: "the server's policy is enforced", actual: 'none' }])
+  })
+  test('kube-proxy still in place', async () => {
+    world.clientStatus = output('status-kube-proxy')
+    expect(await refused(world)).toMatchObject([{ name: 'services are served in eBPF' }])
+  })
+  test('encryption that is on by accident', async () => {
+    world.encryption = output('encrypt-wireguard')
+    expect((await refused(world)).map(({ expected }) => expected)).toEqual(['Disabled', 'Disabled'])
+  })
+  test('a pod outside of the policy that is answered', async () => {
+    world.plaintextReply = 'HTTP/1.1 200 OK\r\n\r\n'
+    expect(await refused(world)).toHaveLength(1)
+  })
+  test('a client that gets no answer', async () => {
+    world.answer = 'failed UND_ERR_CONNECT_TIMEOUT'
+    expect(await refused(world)).toMatchObject([{ name: 'request through the mesh' }])
+  })
+  test('both ends on one node, where nothing crosses the network', async () => {
+    world.clientNode = 'meshbench-worker2'
+    expect((await refused(world)).map(({ name }) => name)).toContain('client is on its node')
+  })
+})
+
+describe('WireGuard refuses', () => {
+  const wireguard = { ...kernelWorld('l4-kernel-wireguard'), encryption: output('encrypt-wireguard') }
+  test('encryption that is off', async () => {
+    const checks = await refused({ ...wireguard, encryption: output('encrypt-disabled') })
+    expect(checks.map(({ actual }) => actual)).toEqual(['Disabled, 0 peers', 'Disabled, 0 peers'])
+  })
+  test('an interface without peers, which sends everything in plaintext', async () => {
+    const checks = await refused({ ...wireguard, encryption: output('encrypt-wireguard-lonely') })
+    expect(checks[0]).toMatchObject({ expected: 'Wireguard, 3 peers', actual: 'Wireguard, 0 peers' })
+  })
+  test('an interface that no byte goes through', async () => {
+    expect(await refused({ ...wireguard, wireguardBytes: [1000, 1000] })).toMatchObject([{ actual: '0' }])
+  })
+})
+
+describe('mutual authentication refuses', () => {
+  test.each([
+    ['auth-none', 'no entry among 0'],
+    ['auth-expired', 'SPIRE, until 2020-01-01T00:00:00.000Z'],
+    ['auth-other', 'another type, until 2099-01-01T00:00:00.000Z'],
+  ])('%s', async (auth, actual) => {
+    const world = { ...kernelWorld('l4-kernel-mutual-auth'), auth: output(auth) }
+    expect(await refused(world)).toMatchObject([{ name: 'client and server are authenticated', actual }])
+  })
+})
+
+describe('L7 per node refuses', () => {
+  test('a rule that redirects nothing', async () => {
+    expect(await refused({ ...l7World(), serverStatus: output('status-l4') })).toMatchObject([
+      { name: 'traffic into the server', actual: 'not redirected (Envoy external)' },
+    ])
+  })
+  test('an Envoy that counted nothing', async () => {
+    expect(await refused({ ...l7World(), after: {} })).toMatchObject([{ name: 'requests at node-proxy' }])
+  })
+  test('a denied path that gets through', async () => {
+    expect(await refused({ ...l7World(), denied: 'status 404' })).toMatchObject([{ actual: 'status 404' }])
+  })
+  test('an Envoy within the agent, whose cost could not be told apart', async () => {
+    const serverStatus = output('status-l7').replace('"external"', '"embedded"')
+    expect(await refused({ ...l7World(), serverStatus })).toMatchObject([
+      { actual: 'redirected (Envoy embedded)' },
+    ])
+  })
+  test("one Envoy where two are claimed: the client's side goes straight out", async () => {
+    const world = { ...bothWorld(), clientStatus: output('status-l4') }
+    expect(await refused(world)).toMatchObject([{ name: 'traffic out of the client' }])
+  })
+  test('two where one is claimed', async () => {
+    const world = { ...l7World(), clientStatus: output('status-l7-client') }
+    expect(await refused(world)).toMatchObject([
+      { name: 'traffic out of the client', expected: 'not redirected' },
+    ])
+  })
+})
+
+test('agents that need a moment to apply a policy get it', async () => {
+  expect(await refused({ ...l7World(), serverStatusAtFirst: output('status-l4') })).toEqual([])
+})

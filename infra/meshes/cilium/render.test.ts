@@ -1,0 +1,77 @@
+/** Golden files of what helm and the API server get in each mode. Regenerate with `vitest -u`, then review. */
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+import { cilium, ciliumWireguard, ciliumZtunnel } from '../cilium.js'
+import { hopLimits } from '../hop-limits.js'
+import { toYaml } from '../yaml.js'
+import { ciliumManifests, ciliumShape, type CiliumPath } from './manifests.js'
+import { ciliumValues, type CiliumOptions } from './values.js'
+import { ztunnelSecrets } from './ztunnel-secrets.js'
+
+const golden = (name: string) => fileURLToPath(new URL(`../testdata/golden/${name}.yaml`, import.meta.url))
+const plain: CiliumOptions = {
+  encryption: 'none',
+  mutualAuth: false,
+  hubble: true,
+  clusterName: 'meshbench',
+  apiServer: { host: 'meshbench-control-plane', port: 6443 },
+  controlPlaneNode: 'meshbench-control-plane',
+  imagesByTag: false,
+}
+const objects = {
+  namespace: 'bench',
+  service: { name: 'server', port: 8080 },
+  clientSelector: 'app=client',
+  serverSelector: 'app=server',
+}
+
+test.each<[string, Partial<CiliumOptions>]>([
+  ['plain', {}],
+  ['mutual-auth', { mutualAuth: true }],
+  ['wireguard', { encryption: 'wireguard' }],
+  ['ztunnel', { encryption: 'ztunnel' }],
+  ['offline-mirror', { imagesByTag: true, hubble: false, mirrors: { 'quay.io': 'mirror.example/quay' } }],
+])('Helm values: %s', async (name, options) => {
+  await expect(toYaml([ciliumValues({ ...plain, ...options })])).toMatchFileSnapshot(
+    golden(`cilium-values-${name}`),
+  )
+})
+
+const paths = [...cilium.paths, ...ciliumWireguard.paths, ...ciliumZtunnel.paths] as CiliumPath[]
+test.each(paths)('manifests and shape: %s', async (path) => {
+  const manifests = ciliumManifests(path, objects)
+  const text = `# shape of namespace, pods and service\n${toYaml([ciliumShape(path), ...manifests])}`
+  await expect(text).toMatchFileSnapshot(golden(`cilium-${path}`))
+})
+
+test('an HTTP rule stands only where a path parses HTTP', () => {
+  for (const path of paths) {
+    const text = toYaml(ciliumManifests(path, objects))
+    expect(text.includes('http:'), path).toBe(path.startsWith('l7-'))
+    expect(text.includes('mode: required'), path).toBe(path === 'l4-kernel-mutual-auth')
+  }
+})
+
+test('the shared Envoy gets the limits that every mesh gets', () => {
+  const { envoy, extraConfig } = ciliumValues(plain)
+  expect(envoy).toMatchObject({
+    extraArgs: [`--concurrency ${hopLimits.workers}`],
+    httpRetryCount: hopLimits.retries,
+    idleTimeoutDurationSeconds: hopLimits.upstreamIdleMs / 1000,
+    connectTimeoutSeconds: hopLimits.connectTimeoutMs / 1000,
+  })
+  expect(extraConfig['http-request-timeout']).toBe(String(hopLimits.requestTimeoutMs / 1000))
+})
+
+// RSA keys take seconds on a busy machine.
+test("the keys of Cilium's ztunnel are under the names that it looks for", { timeout: 60_000 }, async () => {
+  const data = (await ztunnelSecrets()).stringData as Record<string, string>
+  expect(Object.keys(data)).toEqual([
+    'bootstrap-private.key',
+    'bootstrap-root.crt',
+    'ca-private.key',
+    'ca-root.crt',
+  ])
+  expect(data['ca-private.key']).toMatch(/^-----BEGIN PRIVATE KEY-----/)
+  expect(data['ca-root.crt']).toMatch(/^-----BEGIN CERTIFICATE-----/)
+})

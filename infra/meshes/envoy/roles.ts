@@ -1,0 +1,316 @@
+/** Renders Envoy's bootstrap for each role of a hop: pure, so that golden files show what is measured. */
+import type { Endpoint } from '../../../harness/model.js'
+import type { HopLimits } from '../hop-limits.js'
+import {
+  bootstrap,
+  cluster,
+  downstreamTls,
+  httpManager,
+  listener,
+  seconds,
+  typed,
+  upstreamTls,
+  type Json,
+  type JsonObject,
+  type TlsFiles,
+} from './blocks.js'
+import { noFunctions, type EnvoyFunctions } from './functions.js'
+
+/** Names under which Envoy counts; envoy/counters.ts reads them. */
+export const names = {
+  /** The listener that takes traffic, and the TCP proxy behind it. */
+  downstream: 'downstream',
+  /** The HTTP manager that parses requests. */
+  l7: 'l7',
+  /** The HTTP manager that ends HBONE. */
+  hbone: 'hbone',
+  /** The next hop, over mutual TLS. */
+  next: 'next',
+  /** The application, or the service behind HBONE as the L7 router sees it. */
+  service: 'service',
+  waypointInner: 'waypoint_inner',
+  waypointOrigin: 'waypoint_origin',
+} as const
+
+/** Filter state under which the waypoint keeps the SPIFFE id of the HBONE client for the HTTP filters behind. */
+export const sourceState = 'meshbench.source'
+
+export interface EnvoyBase {
+  readonly id: string
+  readonly admin: Endpoint
+  readonly listen: Endpoint
+  readonly limits: HopLimits
+}
+
+interface WithUpstream {
+  readonly upstream: Endpoint
+}
+
+interface WithFunctions {
+  readonly functions?: EnvoyFunctions
+  /** Clusters beside the service, for functions that call or mirror to somebody else. */
+  readonly extraClusters?: Readonly<Record<string, Endpoint>>
+}
+
+/** Credentials towards the hop before, the hop after, or both. */
+interface DownstreamTls {
+  readonly downstreamTls: TlsFiles
+}
+interface UpstreamTls {
+  readonly upstreamTls: TlsFiles
+}
+interface WithAuthority {
+  /** `host:port` that CONNECT names. */
+  readonly authority: string
+}
+
+export type PerNode = EnvoyBase & WithUpstream & WithFunctions
+export type SidecarOutbound = EnvoyBase & WithUpstream & WithFunctions & UpstreamTls
+export type SidecarInbound = EnvoyBase & WithUpstream & WithFunctions & DownstreamTls
+export type TunnelOutbound = EnvoyBase & WithUpstream & WithAuthority & UpstreamTls
+export type TunnelInbound = EnvoyBase & WithUpstream & WithAuthority & DownstreamTls
+export type Waypoint = EnvoyBase & WithUpstream & WithAuthority & WithFunctions & DownstreamTls & UpstreamTls
+
+/** Plain HTTP in, plain HTTP out. */
+export function perNode(role: PerNode): JsonObject {
+  const { upstream, limits, functions = noFunctions } = role
+  const { thresholds } = functions
+  return l7Bootstrap(role, {
+    service: cluster({ name: names.service, limits, target: upstream, speaks: 'http', thresholds }),
+  })
+}
+
+/** Plain HTTP in, HTTP over mutual TLS out. */
+export function sidecarOutbound(role: SidecarOutbound): JsonObject {
+  const { upstream, limits, functions = noFunctions } = role
+  const { thresholds } = functions
+  return l7Bootstrap(role, {
+    service: cluster({
+      name: names.next,
+      limits,
+      target: upstream,
+      speaks: 'http',
+      thresholds,
+      transportSocket: upstreamTls(role.upstreamTls),
+    }),
+  })
+}
+
+/** HTTP over mutual TLS in, plain HTTP out. */
+export function sidecarInbound(role: SidecarInbound): JsonObject {
+  const { upstream, limits, functions = noFunctions } = role
+  const { thresholds } = functions
+  return l7Bootstrap(role, {
+    service: cluster({ name: names.service, limits, target: upstream, speaks: 'http', thresholds }),
+    transportSocket: downstreamTls(role.downstreamTls, ['h2', 'http/1.1']),
+  })
+}
+
+/** A TCP connection in, a CONNECT stream on a pooled HTTP/2 connection over mutual TLS out. */
+export function tunnelOutbound(role: TunnelOutbound): JsonObject {
+  const { id, admin, listen, limits, upstream } = role
+  return bootstrap({
+    id,
+    admin,
+    listeners: [
+      listener({
+        name: names.downstream,
+        address: listen,
+        filter: tunnelFilter(names.downstream, role.authority),
+      }),
+    ],
+    clusters: [hboneCluster(upstream, role.upstreamTls, limits)],
+  })
+}
+
+/** CONNECT streams in, a TCP connection for each out. */
+export function tunnelInbound(role: TunnelInbound): JsonObject {
+  const { id, admin, listen, limits, upstream, authority } = role
+  return bootstrap({
+    id,
+    admin,
+    listeners: [
+      listener({
+        name: names.downstream,
+        address: listen,
+        transportSocket: downstreamTls(role.downstreamTls, ['h2']),
+        filter: httpManager({
+          statPrefix: names.hbone,
+          limits,
+          connect: true,
+          filters: [],
+          virtualHost: connectHost(authority, names.service),
+        }),
+      }),
+    ],
+    clusters: [cluster({ name: names.service, limits, target: upstream, speaks: 'tcp' })],
+  })
+}
+
+/**
+ * Ends HBONE, parses the requests inside, and opens HBONE of its own towards the server. The two ends and the HTTP part
+ * are joined by internal listeners, as in Istio's waypoint
+ * (https://github.com/istio/istio/blob/master/pilot/pkg/networking/core/listener_waypoint.go).
+ */
+export function waypoint(role: Waypoint): JsonObject {
+  const { id, admin, listen, limits, upstream, authority, functions = noFunctions } = role
+  return bootstrap({
+    id,
+    admin,
+    listeners: [
+      listener({
+        name: names.downstream,
+        address: listen,
+        transportSocket: downstreamTls(role.downstreamTls, ['h2']),
+        filter: httpManager({
+          statPrefix: names.hbone,
+          limits,
+          connect: true,
+          filters: [keepSource],
+          virtualHost: connectHost(authority, names.waypointInner),
+        }),
+      }),
+      listener({ name: names.waypointInner, filter: l7Manager(names.service, limits, functions) }),
+      listener({
+        name: names.waypointOrigin,
+        filter: tunnelFilter(names.waypointOrigin, authority),
+      }),
+    ],
+    clusters: [
+      cluster({
+        name: names.waypointInner,
+        limits,
+        target: { internalListener: names.waypointInner },
+        speaks: 'tcp',
+      }),
+      cluster({
+        name: names.service,
+        limits,
+        target: { internalListener: names.waypointOrigin },
+        speaks: 'http',
+        thresholds: functions.thresholds,
+      }),
+      hboneCluster(upstream, role.upstreamTls, limits),
+      ...extra(role),
+    ],
+  })
+}
+
+// ---------------------------------------------------------------- parts of roles
+
+function l7Bootstrap(
+  { id, admin, listen, limits, functions = noFunctions, extraClusters = {} }: EnvoyBase & WithFunctions,
+  { service, transportSocket }: { service: JsonObject; transportSocket?: JsonObject },
+): JsonObject {
+  return bootstrap({
+    id,
+    admin,
+    listeners: [
+      listener({
+        name: names.downstream,
+        address: listen,
+        filter: l7Manager(service.name as string, limits, functions),
+        ...(transportSocket ? { transportSocket } : {}),
+      }),
+    ],
+    clusters: [service, ...extra({ limits, extraClusters })],
+  })
+}
+
+function extra({ limits, extraClusters = {} }: WithFunctions & { limits: HopLimits }): JsonObject[] {
+  return Object.entries(extraClusters).map(([name, target]) =>
+    cluster({ name: extraName(name), limits, target, speaks: 'http' }),
+  )
+}
+
+/** Envoy's name of a cluster of the config's, so that it cannot take one of ours. */
+export function extraName(name: string): string {
+  return `extra_${name}`
+}
+
+function l7Manager(target: string, limits: HopLimits, functions: EnvoyFunctions): JsonObject {
+  const { retries, requestTimeoutMs } = limits
+  return httpManager({
+    statPrefix: names.l7,
+    limits,
+    filters: functions.filters,
+    virtualHost: {
+      name: 'all',
+      domains: ['*'],
+      routes: [
+        {
+          match: { prefix: '/' },
+          route: {
+            cluster: target,
+            timeout: seconds(requestTimeoutMs),
+            ...(retries > 0
+              ? { retry_policy: { retry_on: 'connect-failure,reset', num_retries: retries } }
+              : {}),
+            ...functions.action,
+          },
+          ...functions.route,
+        },
+      ],
+    },
+  })
+}
+
+function connectHost(authority: string, target: string): JsonObject {
+  return {
+    name: 'hbone',
+    domains: [authority],
+    routes: [
+      {
+        match: { connect_matcher: {} },
+        route: {
+          cluster: target,
+          timeout: '0s',
+          upgrade_configs: [{ upgrade_type: 'CONNECT', connect_config: {} }],
+        },
+      },
+    ],
+  }
+}
+
+function tunnelFilter(statPrefix: string, authority: string): JsonObject {
+  return {
+    name: 'envoy.filters.network.tcp_proxy',
+    typed_config: typed('envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy', {
+      stat_prefix: statPrefix,
+      cluster: names.next,
+      tunneling_config: {
+        hostname: authority,
+        headers_to_add: [header('forwarded', 'for="%DOWNSTREAM_REMOTE_ADDRESS%"')],
+      },
+    }),
+  }
+}
+
+function header(key: string, value: string): Json {
+  return { header: { key, value }, append_action: 'OVERWRITE_IF_EXISTS_OR_ADD' }
+}
+
+function hboneCluster(target: Endpoint, tls: TlsFiles, limits: HopLimits): JsonObject {
+  return cluster({
+    name: names.next,
+    limits,
+    target,
+    speaks: 'tunnel',
+    transportSocket: upstreamTls(tls, ['h2']),
+  })
+}
+
+/** Hands the client's SPIFFE id through the internal connection, where no certificate is seen any more. */
+const keepSource: JsonObject = {
+  name: 'envoy.filters.http.set_filter_state',
+  typed_config: typed('envoy.extensions.filters.http.set_filter_state.v3.Config', {
+    on_request_headers: [
+      {
+        object_key: sourceState,
+        factory_key: 'envoy.string',
+        format_string: { text_format_source: { inline_string: '%DOWNSTREAM_PEER_URI_SAN%' } },
+        shared_with_upstream: 'ONCE',
+      },
+    ],
+  }),
+}

@@ -1,0 +1,208 @@
+/** Installs Istio against transcripts: the commands that would run, and what a person reads when one of them fails. */
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import type { Arm, MeshContext, Path, ResolvedConfig } from '../../../harness/model.js'
+import { UserError } from '../../../harness/errors.js'
+import { l4L7L4 } from '../../../scenarios/paths/l4-l7-l4.js'
+import { MeshInstallError } from '../install-errors.js'
+import { istioAmbient } from '../istio-ambient.js'
+import { istioSidecar } from '../istio-sidecar.js'
+import {
+  readTestdata,
+  silentProgress,
+  testArm,
+  transcriptCluster,
+  transcriptHost,
+  type TranscriptCluster,
+} from '../testdata/transcript-cluster.js'
+
+const transcript = (name: string) => readTestdata(`transcripts/${name}.txt`)
+const emptyCache = { cacheDir: '/nonexistent' }
+
+function contextOf(cluster: TranscriptCluster, arm: Arm, path: Path): MeshContext {
+  const config = { platform: 'kind', meshSettings: { [arm.mesh]: emptyCache } } as unknown as ResolvedConfig
+  return {
+    request: { id: arm.environment, config, arms: [arm], paths: [path] },
+    host: transcriptHost(cluster),
+    scope: { runId: 'r', signal: new AbortController().signal, defer: () => {}, stateDir: '/nonexistent' },
+    progress: silentProgress,
+  }
+}
+
+const ambientArm = testArm('istio-ambient', 'l4-l7-l4')
+const install = (name: string, mesh = istioAmbient) => {
+  const cluster = transcriptCluster(transcript(name))
+  const arm = testArm(mesh.name, ambientArm.path)
+  return { cluster, arm, session: mesh.install(contextOf(cluster, arm, l4L7L4)) }
+}
+
+describe.each([istioSidecar, istioAmbient])('$name', (mesh) => {
+  test('the commands of an installation, with what they are given', async () => {
+    const { cluster, session } = install(`${mesh.name}-install`, mesh)
+    const { components, facts } = await session
+    expect(cluster.unused()).toEqual([])
+    const script = cluster.commands.map(({ command }) => `$ ${command}\n`).join('')
+    await expect(script).toMatchFileSnapshot(
+      fileURLToPath(new URL(`../testdata/golden/${mesh.name}-commands.txt`, import.meta.url)),
+    )
+    const inputs = cluster.commands.filter(({ command }) => command.endsWith('--values -'))
+    expect(inputs.every(({ input }) => (input ?? '') !== '')).toBe(true)
+    expect(components.map(({ category }) => category)).toContain('control-plane')
+    expect(components.every(({ name }) => cluster.bound.has(name))).toBe(true)
+    expect(facts.map(({ name }) => name)).toContain(`sizing of ${mesh.name}: retries`)
+  })
+})
+
+test('charges of ambient: control plane apart, and every ztunnel of the cluster is charged to something', async () => {
+  const { cluster, session, arm } = install('istio-ambient-install')
+  const established = await session
+  expect(established.components.map(({ name, category }) => `${category} ${name}`)).toEqual([
+    'control-plane istio-ambient/istiod',
+    'control-plane istio-ambient/istio-cni',
+    'l4 istio-ambient/ztunnel on meshbench-control-plane',
+    'l4 istio-ambient/ztunnel on meshbench-worker3',
+  ])
+  cluster.goOn(
+    [
+      '$ kubectl apply --server-side -f -',
+      '$ kubectl wait --for=condition=Programmed *',
+      '$ kubectl get service server *\n10.96.0.10',
+      '',
+    ].join('\n'),
+  )
+  const raised = await established.raise(arm, l4L7L4)
+  expect(raised.endpoint).toEqual({
+    host: '10.96.0.10',
+    port: 8080,
+    authority: 'server.mb-l4-l7-l4.svc.cluster.local:8080',
+  })
+  expect(raised.components).toMatchObject([
+    { hop: 'client-tunnel', category: 'l4', process: 'istio-ambient/ztunnel on meshbench-worker' },
+    { hop: 'waypoint', category: 'l7' },
+    { hop: 'server-tunnel', category: 'l4', process: 'istio-ambient/ztunnel on meshbench-worker2' },
+  ])
+  const ztunnelNodes = [...cluster.bound.values()]
+    .filter(({ podSelector }) => podSelector === 'app=ztunnel')
+    .map(({ nodeName }) => nodeName)
+  expect(new Set(ztunnelNodes)).toEqual(new Set(Object.values(cluster.nodes)))
+  expect(cluster.shapes.get(arm.id)?.service?.labels).toEqual({ 'istio.io/use-waypoint': 'waypoint' })
+  expect(await raised.readCounters(raised.application.name)).toMatchObject({ requests: 7 })
+})
+
+describe('what a person reads when a step fails', () => {
+  test.each([
+    [
+      'helm-timeout-image',
+      /istio-sidecar: istiod 1\.31\.1: the image docker\.io\/istio\/pilot:1\.31\.1 cannot be pulled \(Back-off .*no such host\), so istio-system\/istiod-\S+ does not start/,
+      /meshbench pull/,
+    ],
+    [
+      'helm-timeout-memory',
+      /has no place to run: 0\/4 nodes are available: 4 Insufficient memory/,
+      /more memory/,
+    ],
+    ['helm-timeout-node', /node meshbench-worker2 is not ready: Kubelet stopped posting/, /describe node/],
+    [
+      'helm-timeout-crash',
+      /istiod-\S+ keeps ending: OOMKilled, exit code 137/,
+      /logs --previous -n istio-system istiod/,
+    ],
+    ['helm-timeout-silent', /not ready in time, and no pod or node says why/, /too slow or too busy/],
+    ['helm-timeout-unreachable', /does not answer when it is asked why/, /overloaded/],
+    ['helm-timeout-busy', /pilot:1\.31\.1 cannot be pulled \(Back-off pulling image/, /meshbench pull/],
+    [
+      'chart-unreachable',
+      /istio-base 1\.31\.1: the chart cannot be downloaded \(.*blob\.istio\.io/,
+      /mirror/,
+    ],
+    ['helm-locked', /helm holds a lock from an interrupted run/, /meshbench clean/],
+  ])('%s', async (name, message, hint) => {
+    const error = await failureOf(install(`failures/${name}`, istioSidecar).session)
+    expect(error.message).toMatch(message)
+    expect(error.hint).toMatch(hint)
+    expect(error.exitCode).toBe(4)
+  })
+
+  test.each([
+    ['crd-too-old', /Gateway API CRDs are 0\.8\.1, older than 1\.1\.0, which waypoints need/],
+    ['crd-too-new', /CRDs are 1\.7\.0, newer than the pinned 1\.6\.1, and they refuse to be downgraded/],
+    ['crd-guarded', /newer or experimental Gateway API CRDs, which guard themselves/],
+  ])('%s', async (name, message) => {
+    const error = await failureOf(install(`failures/${name}`).session)
+    expect(error.message).toMatch(message)
+    expect(error.hint).toMatch(/new cluster/)
+  })
+
+  test.each([
+    [
+      'webhook-down',
+      /the admission webhook validation\.istio\.io does not answer \(.*connection refused\)/,
+      /kubectl get pods/,
+    ],
+    [
+      'crd-missing',
+      /does not know Gateway of gateway\.networking\.k8s\.io\/v1: its CRDs are missing or too old/,
+      /CRDs/,
+    ],
+    [
+      'waypoint-not-programmed',
+      /the waypoint in mb-l4-l7-l4 is not programmed: Accepted is Pending \(Waiting for controller\)/,
+      /ambient profile/,
+    ],
+    [
+      'waypoint-image',
+      /the image docker\.io\/istio\/proxyv2:1\.31\.1-distroless cannot be pulled \(toomanyrequests/,
+      /mirror/,
+    ],
+  ])('%s, while an arm is raised', async (name, message, hint) => {
+    const { cluster, session, arm } = install('istio-ambient-install')
+    const established = await session
+    cluster.goOn(transcript(`failures/${name}`))
+    const error = await failureOf(established.raise(arm, l4L7L4))
+    expect(error.message).toMatch(message)
+    expect(error.hint).toMatch(hint)
+    expect(error).toBeInstanceOf(MeshInstallError)
+  })
+})
+
+test.each([
+  ['1.20.2', /Istio 1\.31\.1 needs Kubernetes 1\.32 or newer, and this cluster is 1\.20\.2/],
+  ['1.31.9', /needs Kubernetes 1\.32/],
+])(
+  'a cluster of Kubernetes %s is refused before anything is installed',
+  async (kubernetesVersion, message) => {
+    const cluster = transcriptCluster('', { kubernetesVersion })
+    const error = await failureOf(istioSidecar.install(contextOf(cluster, ambientArm, l4L7L4)))
+    expect(error.message).toMatch(message)
+    expect(cluster.commands).toEqual([])
+  },
+)
+
+test('a platform without a cluster is refused with what to choose instead', async () => {
+  const { cluster: _, ...host } = transcriptHost(transcriptCluster(''))
+  const context = { ...contextOf(transcriptCluster(''), ambientArm, l4L7L4), host }
+  await expect(istioAmbient.install(context)).rejects.toThrow('needs a Kubernetes cluster')
+})
+
+test('an interrupt between steps is an interrupt, not a failed installation', async () => {
+  const cluster = transcriptCluster(transcript('istio-sidecar-install'))
+  const controller = new AbortController()
+  const context = contextOf(cluster, testArm('istio-sidecar', 'x'), l4L7L4)
+  const scope = { ...context.scope, signal: controller.signal }
+  const progress = {
+    ...silentProgress,
+    step: async <T>(_title: string, run: () => Promise<T>) => run().finally(() => controller.abort()),
+  }
+  await expect(istioSidecar.install({ ...context, scope, progress })).rejects.toMatchObject({
+    name: 'AbortError',
+  })
+})
+
+async function failureOf(promise: Promise<unknown>): Promise<UserError> {
+  const error = await promise.then(
+    () => new Error('it did not fail'),
+    (reason: unknown) => reason,
+  )
+  if (error instanceof UserError) return error
+  throw error
+}

@@ -1,0 +1,200 @@
+/** What enrols an arm in Istio and what its namespace holds, as pure data, one function for each path. */
+import type { ArmObjects, ArmShape } from '../cluster-access.js'
+import { hopLimits } from '../hop-limits.js'
+import { proxySizing, requestTimeout } from '../sizing.js'
+import type { Manifest } from '../yaml.js'
+
+export const trustDomain = 'cluster.local'
+export const waypointName = 'waypoint'
+
+/** SPIFFE id of a service account, without the scheme, as policies name it. */
+export function principal(namespace: string, serviceAccount: string): string {
+  return `${trustDomain}/ns/${namespace}/sa/${serviceAccount}`
+}
+
+/** `l7` parses requests, `l4` carries bytes: Istio decides by the service port's protocol. */
+export type SidecarLayer = 'l4' | 'l7'
+
+/** Port of the sidecar's and ztunnel's Prometheus endpoint, which capture leaves alone. */
+export const metricsPort = 15020
+
+export function sidecarShape(layer: SidecarLayer): ArmShape {
+  const annotations = {
+    // Any one of these drops the defaults of all, so they come together.
+    'sidecar.istio.io/proxyCPU': proxySizing.cpuRequest,
+    'sidecar.istio.io/proxyCPULimit': proxySizing.cpuLimit,
+    'sidecar.istio.io/proxyMemory': proxySizing.memoryRequest,
+    'sidecar.istio.io/proxyMemoryLimit': proxySizing.memoryLimit,
+    'sidecar.istio.io/nativeSidecar': 'true',
+    'proxy.istio.io/config': JSON.stringify({ concurrency: hopLimits.workers }),
+  }
+  return {
+    namespace: { labels: { 'istio-injection': 'enabled' } },
+    clientPod: { annotations },
+    serverPod: { annotations },
+    service: { appProtocol: layer === 'l7' ? 'http' : 'tcp' },
+    expectContainers: ['istio-proxy'],
+  }
+}
+
+export function ambientShape(withWaypoint: boolean): ArmShape {
+  return {
+    namespace: { labels: { 'istio.io/dataplane-mode': 'ambient' } },
+    service: {
+      // The tunnel carries bytes whatever is in them; only a waypoint asks for the protocol.
+      appProtocol: 'http',
+      ...(withWaypoint ? { labels: { 'istio.io/use-waypoint': waypointName } } : {}),
+    },
+  }
+}
+
+export function sidecarManifests(layer: SidecarLayer, objects: ArmObjects): readonly Manifest[] {
+  const { namespace } = objects
+  return [
+    strictMutualTls(objects),
+    destinationRule(objects, { tls: { mode: 'ISTIO_MUTUAL' } }),
+    ...(layer === 'l7' ? [virtualService(objects)] : [promptTcpTelemetry(namespace)]),
+    serverPolicy(objects, 'client'),
+  ]
+}
+
+export function ambientManifests(withWaypoint: boolean, objects: ArmObjects): readonly Manifest[] {
+  return [
+    strictMutualTls(objects),
+    // Behind a waypoint the server's ztunnel sees the waypoint's identity, not the client's.
+    serverPolicy(objects, withWaypoint ? waypointName : 'client'),
+    ...(withWaypoint
+      ? [waypoint(objects), waypointPolicy(objects), destinationRule(objects), waypointRoute(objects)]
+      : []),
+  ]
+}
+
+/** No port is exempt: counters of the application are read from within its pod. */
+function strictMutualTls({ namespace }: ArmObjects): Manifest {
+  return {
+    apiVersion: 'security.istio.io/v1',
+    kind: 'PeerAuthentication',
+    metadata: { name: 'default', namespace },
+    spec: { mtls: { mode: 'STRICT' } },
+  }
+}
+
+/** Who may reach the server's pods, by mTLS identity: what the reference mesh's hops check, too. */
+function serverPolicy({ namespace }: ArmObjects, peer: string): Manifest {
+  return {
+    apiVersion: 'security.istio.io/v1',
+    kind: 'AuthorizationPolicy',
+    metadata: { name: 'server', namespace },
+    spec: {
+      selector: { matchLabels: { app: 'server' } },
+      action: 'ALLOW',
+      rules: [{ from: [{ source: { principals: [principal(namespace, peer)] } }] }],
+    },
+  }
+}
+
+/** Host name that the sidecar and the waypoint route by. */
+export function serviceHost({ namespace, service }: ArmObjects): string {
+  return `${service.name}.${namespace}.svc.cluster.local`
+}
+
+/** Pool limits of whatever Envoy speaks to the server: the client's sidecar, or the waypoint. */
+function destinationRule(objects: ArmObjects, tls: { tls?: object } = {}): Manifest {
+  return {
+    apiVersion: 'networking.istio.io/v1',
+    kind: 'DestinationRule',
+    metadata: { name: 'server', namespace: objects.namespace },
+    spec: {
+      host: serviceHost(objects),
+      trafficPolicy: {
+        ...tls,
+        connectionPool: {
+          tcp: {
+            maxConnections: hopLimits.upstreamConnections,
+            connectTimeout: `${hopLimits.connectTimeoutMs / 1000}s`,
+          },
+          http: {
+            http1MaxPendingRequests: hopLimits.pendingRequests,
+            http2MaxRequests: hopLimits.upstreamRequests,
+            idleTimeout: `${hopLimits.upstreamIdleMs / 1000}s`,
+            h2UpgradePolicy: 'DO_NOT_UPGRADE',
+          },
+        },
+      },
+    },
+  }
+}
+
+function virtualService(objects: ArmObjects): Manifest {
+  const host = serviceHost(objects)
+  return {
+    apiVersion: 'networking.istio.io/v1',
+    kind: 'VirtualService',
+    metadata: { name: 'server', namespace: objects.namespace },
+    spec: {
+      hosts: [host],
+      http: [
+        {
+          ...(requestTimeout === undefined ? {} : { timeout: requestTimeout }),
+          retries: { attempts: hopLimits.retries },
+          route: [{ destination: { host, port: { number: objects.service.port } } }],
+        },
+      ],
+    },
+  }
+}
+
+/**
+ * Envoy reports a TCP connection with its first periodic report, 5 s after it opened unless told otherwise; a short
+ * trial would end before its connections were counted.
+ */
+function promptTcpTelemetry(namespace: string): Manifest {
+  return {
+    apiVersion: 'telemetry.istio.io/v1',
+    kind: 'Telemetry',
+    metadata: { name: 'prompt-tcp', namespace },
+    spec: { metrics: [{ providers: [{ name: 'prometheus' }], reportingInterval: '1s' }] },
+  }
+}
+
+function waypoint({ namespace }: ArmObjects): Manifest {
+  return {
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'Gateway',
+    metadata: { name: waypointName, namespace, labels: { 'istio.io/waypoint-for': 'service' } },
+    spec: {
+      gatewayClassName: 'istio-waypoint',
+      listeners: [{ name: 'mesh', port: 15008, protocol: 'HBONE' }],
+    },
+  }
+}
+
+function waypointPolicy({ namespace, service }: ArmObjects): Manifest {
+  return {
+    apiVersion: 'security.istio.io/v1',
+    kind: 'AuthorizationPolicy',
+    metadata: { name: 'waypoint', namespace },
+    spec: {
+      targetRefs: [{ group: '', kind: 'Service', name: service.name }],
+      action: 'ALLOW',
+      rules: [{ from: [{ source: { principals: [principal(namespace, 'client')] } }] }],
+    },
+  }
+}
+
+function waypointRoute({ namespace, service }: ArmObjects): Manifest {
+  return {
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'HTTPRoute',
+    metadata: { name: 'server', namespace },
+    spec: {
+      parentRefs: [{ group: '', kind: 'Service', name: service.name, port: service.port }],
+      rules: [
+        {
+          backendRefs: [{ name: service.name, port: service.port }],
+          ...(requestTimeout === undefined ? {} : { timeouts: { request: requestTimeout } }),
+        },
+      ],
+    },
+  }
+}

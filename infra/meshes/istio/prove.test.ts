@@ -1,0 +1,199 @@
+/** Proofs of an Istio arm before it is measured: each must refuse the mesh that only looks like one. */
+import { beforeEach, describe, expect, test } from 'vitest'
+import type { HopCounters, ProofCheck } from '../../../harness/model.js'
+import { transcriptCluster, transcriptHost } from '../testdata/transcript-cluster.js'
+import type { ArmObjects } from '../cluster-access.js'
+import { proveIstioArm } from './prove.js'
+import type { BoundHop } from './session.js'
+import type { IstioMode } from './values.js'
+
+const objects: ArmObjects = {
+  namespace: 'bench',
+  service: { name: 'server', port: 8080 },
+  clientSelector: 'app=client',
+  serverSelector: 'app=server',
+}
+const endpoint = { host: '10.96.0.10', port: 8080, authority: 'server.bench.svc.cluster.local:8080' }
+const id = (account: string) => `spiffe://cluster.local/ns/bench/sa/${account}`
+
+function hop(kind: BoundHop['kind'], layer: 'l4' | 'l7'): BoundHop {
+  return {
+    kind,
+    layer,
+    component: { name: kind, hop: kind, category: layer, node: 'client' },
+    address: { namespace: 'bench', selector: 'x' },
+  }
+}
+
+interface Pod {
+  node: string
+  annotations?: Record<string, string>
+  init?: { name: string; ready: boolean; restartCount: number }[]
+  beside?: { name: string; ready: boolean; restartCount: number }[]
+}
+const pods = (...list: Pod[]) =>
+  JSON.stringify({
+    items: list.map(({ node, annotations = {}, init = [], beside = [] }, index) => ({
+      metadata: { name: `pod-${index}`, annotations },
+      spec: { nodeName: node },
+      status: {
+        initContainerStatuses: init,
+        containerStatuses: [{ name: 'app', ready: true, restartCount: 0 }, ...beside],
+      },
+    })),
+  })
+
+/** A world in which everything is right; each test breaks one thing. */
+interface World {
+  mode: IstioMode
+  client: Pod
+  server: Pod
+  waypointNode: string
+  strict: string
+  answer: string
+  plaintextReply: string
+  hops: BoundHop[]
+  after: Record<string, HopCounters>
+}
+
+const sidecar = [{ name: 'istio-proxy', ready: true, restartCount: 0 }]
+const captured = { 'ambient.istio.io/redirection': 'enabled' }
+const common = {
+  waypointNode: 'meshbench-worker3',
+  strict: 'STRICT',
+  answer: 'status 200',
+  plaintextReply: '',
+}
+
+const sidecarWorld = (): World => ({
+  ...common,
+  mode: 'sidecar',
+  client: { node: 'meshbench-worker', init: sidecar },
+  server: { node: 'meshbench-worker2', init: sidecar },
+  hops: [hop('sidecar-outbound', 'l7'), hop('sidecar-inbound', 'l7')],
+  after: {
+    'sidecar-outbound': { requests: 1 },
+    'sidecar-inbound': { requests: 1, peers: [id('client')] },
+  },
+})
+
+const waypointWorld = (): World => ({
+  ...common,
+  mode: 'ambient',
+  client: { node: 'meshbench-worker', annotations: captured },
+  server: { node: 'meshbench-worker2', annotations: captured },
+  hops: [hop('ztunnel-outbound', 'l4'), hop('waypoint', 'l7'), hop('ztunnel-inbound', 'l4')],
+  after: {
+    'ztunnel-outbound': { downstreamConnections: 1, peers: [id('waypoint')] },
+    waypoint: { requests: 1, peers: [id('client')] },
+    'ztunnel-inbound': { downstreamConnections: 1, peers: [id('waypoint')] },
+  },
+})
+
+async function prove(world: World): Promise<readonly ProofCheck[]> {
+  const cluster = transcriptCluster(
+    [
+      `$* kubectl get pods -n bench -l app=client -o json\n${pods(world.client)}`,
+      `$* kubectl get pods -n bench -l app=server -o json\n${pods(world.server)}`,
+      `$* kubectl get pods -n bench -l gateway.networking.k8s.io/gateway-name=waypoint -o json\n${pods({ node: world.waypointNode })}`,
+      `$ kubectl get peerauthentication default *\n${world.strict}`,
+      `$ kubectl exec -n bench pod-0 -- node -e *\n${world.answer}`,
+      '',
+    ].join('\n'),
+  )
+  const reads = new Map<string, number>()
+  return proveIstioArm({
+    mode: world.mode,
+    cluster,
+    host: transcriptHost(cluster, world.plaintextReply),
+    objects,
+    endpoint,
+    hops: world.hops,
+    readCounters: async (name) => {
+      reads.set(name, (reads.get(name) ?? 0) + 1)
+      return reads.get(name) === 1 ? {} : (world.after[name] ?? {})
+    },
+  })
+}
+
+const refused = async (world: World) => (await prove(world)).filter(({ ok }) => !ok)
+
+describe('what is right passes', () => {
+  test('sidecars', async () => {
+    expect(await refused(sidecarWorld())).toEqual([])
+    expect((await prove(sidecarWorld())).length).toBeGreaterThanOrEqual(9)
+  })
+  test('a sidecar that is a regular container, as on older Kubernetes', async () => {
+    const world = sidecarWorld()
+    world.server = { node: world.server.node, beside: sidecar }
+    expect(await refused(world)).toEqual([])
+  })
+  test('ambient with a waypoint', async () => {
+    expect(await refused(waypointWorld())).toEqual([])
+  })
+})
+
+describe('what is wrong is refused, by name', () => {
+  let world: World
+  beforeEach(() => {
+    world = waypointWorld()
+  })
+
+  test('a pod whose traffic is not captured', async () => {
+    world.client.annotations = {}
+    expect(await refused(world)).toMatchObject([{ name: 'pod-0 is captured by ztunnel', actual: 'no mark' }])
+  })
+  test('a waypoint that is bypassed, as when a pod address is called', async () => {
+    world.after.waypoint = { requests: 0, peers: [] }
+    expect((await refused(world)).map(({ name }) => name)).toEqual([
+      'requests at waypoint',
+      'peer identity at waypoint',
+    ])
+  })
+  test("a server side that sees the client's own identity: the waypoint was not on the way", async () => {
+    world.after['ztunnel-inbound'] = { downstreamConnections: 1, peers: [id('client')] }
+    expect(await refused(world)).toMatchObject([
+      { name: 'peer identity at ztunnel-inbound', expected: id('waypoint') },
+    ])
+  })
+  test('plaintext that is answered', async () => {
+    world.plaintextReply = 'HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nx'
+    expect(await refused(world)).toMatchObject([{ actual: 'HTTP/1.1 200 OK' }])
+  })
+  test('a refusal in HTTP is a refusal', async () => {
+    world.plaintextReply = 'HTTP/1.1 403 Forbidden\r\n\r\nRBAC: access denied'
+    expect(await refused(world)).toEqual([])
+  })
+  test('PERMISSIVE mutual TLS', async () => {
+    world.strict = 'PERMISSIVE'
+    expect(await refused(world)).toMatchObject([{ name: 'mutual TLS is required', actual: 'PERMISSIVE' }])
+  })
+  test('no policy at all', async () => {
+    world.strict = ''
+    expect(await refused(world)).toMatchObject([{ actual: 'not set' }])
+  })
+  test('client and server on one node, where a mesh may take shortcuts', async () => {
+    world.client.node = 'meshbench-worker2'
+    expect(await refused(world)).toMatchObject([
+      { name: 'client is on its node', actual: 'meshbench-worker2' },
+    ])
+  })
+  test('a waypoint on the wrong node', async () => {
+    world.waypointNode = 'meshbench-worker'
+    expect(await refused(world)).toMatchObject([{ name: 'waypoint is on its node' }])
+  })
+  test('a client that gets no answer', async () => {
+    world.answer = 'failed ECONNRESET'
+    expect(await refused(world)).toMatchObject([{ actual: 'failed ECONNRESET' }])
+  })
+  test('a pod into which no sidecar was injected', async () => {
+    const plain = sidecarWorld()
+    plain.server = { node: plain.server.node }
+    expect(await refused(plain)).toMatchObject([{ actual: 'none was injected' }])
+  })
+  test('a sidecar that is not ready', async () => {
+    const plain = sidecarWorld()
+    plain.client = { ...plain.client, init: [{ name: 'istio-proxy', ready: false, restartCount: 3 }] }
+    expect(await refused(plain)).toMatchObject([{ actual: 'native istio-proxy, not ready' }])
+  })
+})

@@ -1,0 +1,140 @@
+/** Checks of an Istio arm before it is measured: each one fails when the mesh is bypassed, plain or misplaced. */
+import type { Endpoint, HopCounters, Host, ProofCheck } from '../../../harness/model.js'
+import type { ArmObjects, ClusterAccess } from '../cluster-access.js'
+import {
+  findPods,
+  proveMoved,
+  provePlacement,
+  provePlaintextRefused,
+  proveReachable,
+  type PodView,
+} from '../queries.js'
+import { principal, waypointName } from './manifests.js'
+import type { BoundHop } from './session.js'
+import type { IstioMode } from './values.js'
+
+export interface IstioProofInput {
+  readonly mode: IstioMode
+  readonly cluster: ClusterAccess
+  readonly host: Host
+  readonly objects: ArmObjects
+  readonly endpoint: Endpoint & { readonly authority: string }
+  readonly hops: readonly BoundHop[]
+  readonly readCounters: (component: string) => Promise<HopCounters>
+}
+
+export async function proveIstioArm(input: IstioProofInput): Promise<readonly ProofCheck[]> {
+  const { mode, cluster, host, objects, endpoint, hops } = input
+  const { namespace, clientSelector, serverSelector } = objects
+  const pods = [
+    ...(await findPods(cluster, namespace, clientSelector)),
+    ...(await findPods(cluster, namespace, serverSelector)),
+  ]
+  const enrolled = pods.map(mode === 'sidecar' ? proveSidecar : proveCaptured)
+  const checks = [
+    ...(await provePlacement(cluster, objects)),
+    ...enrolled,
+    await proveStrict(cluster, namespace),
+    ...(await proveOneRequest(input)),
+    await provePlaintextRefused(host, endpoint),
+  ]
+  return hops.some(({ kind }) => kind === 'waypoint')
+    ? [...checks, await proveWaypointPlacement(cluster, namespace)]
+    : checks
+}
+
+/** The sidecar is there and ready, as a native one or as a container beside the application. */
+function proveSidecar(pod: PodView): ProofCheck {
+  const native = pod.initContainers.find(({ name }) => name === 'istio-proxy')
+  const found = native ?? pod.containers.find(({ name }) => name === 'istio-proxy')
+  const kind = native ? 'native' : 'regular'
+  return {
+    name: `sidecar in ${pod.name}`,
+    ok: found?.ready === true,
+    expected: 'istio-proxy, ready',
+    actual: found ? `${kind} istio-proxy, ${found.ready ? 'ready' : 'not ready'}` : 'none was injected',
+  }
+}
+
+/** istio-cni marks a pod once its traffic goes to the node's ztunnel. */
+function proveCaptured(pod: PodView): ProofCheck {
+  const actual = pod.annotations['ambient.istio.io/redirection'] ?? 'no mark'
+  return {
+    name: `${pod.name} is captured by ztunnel`,
+    ok: actual === 'enabled',
+    expected: 'ambient.istio.io/redirection: enabled',
+    actual,
+  }
+}
+
+async function proveStrict(cluster: ClusterAccess, namespace: string): Promise<ProofCheck> {
+  const mode = await cluster.kubectl([
+    'get',
+    'peerauthentication',
+    'default',
+    '-n',
+    namespace,
+    '-o',
+    'jsonpath={.spec.mtls.mode}',
+  ])
+  const actual = mode.trim() || 'not set'
+  return { name: 'mutual TLS is required', ok: actual === 'STRICT', expected: 'STRICT', actual }
+}
+
+/** One request, and every hop that counts by itself must have seen it, with the right peer. */
+async function proveOneRequest(input: IstioProofInput): Promise<ProofCheck[]> {
+  const { hops, readCounters, cluster, objects } = input
+  const readAll = async () =>
+    new Map(
+      await Promise.all(
+        hops.map(async ({ component }) => [component.name, await readCounters(component.name)] as const),
+      ),
+    )
+  const before = await readAll()
+  const reachable = await proveReachable(cluster, objects)
+  const after = await readAll()
+  const checks = [reachable]
+  for (const { component, kind, layer } of hops) {
+    const counter = layer === 'l7' ? 'requests' : 'downstreamConnections'
+    const [first, last] = [before.get(component.name), after.get(component.name)]
+    checks.push(proveMoved(`${counter} at ${component.hop}`, first?.[counter], last?.[counter]))
+    const expected = expectedPeer(kind, input)
+    if (expected === undefined) continue
+    const peers = last?.peers ?? []
+    checks.push({
+      name: `peer identity at ${component.hop}`,
+      ok: peers.length === 1 && peers[0] === expected,
+      expected,
+      actual: peers.join(', ') || 'none',
+    })
+  }
+  return checks
+}
+
+/** Whose certificate a hop must have seen: behind a waypoint, the waypoint's own. */
+function expectedPeer(kind: BoundHop['kind'], { objects, hops }: IstioProofInput): string | undefined {
+  const id = (account: string) => `spiffe://${principal(objects.namespace, account)}`
+  const behindWaypoint = hops.some((hop) => hop.kind === 'waypoint')
+  switch (kind) {
+    case 'sidecar-inbound':
+    case 'waypoint':
+      return id('client')
+    case 'ztunnel-inbound':
+      return id(behindWaypoint ? waypointName : 'client')
+    case 'ztunnel-outbound':
+      return id(behindWaypoint ? waypointName : 'server')
+    case 'sidecar-outbound':
+      return undefined
+  }
+}
+
+async function proveWaypointPlacement(cluster: ClusterAccess, namespace: string): Promise<ProofCheck> {
+  const pods = await findPods(cluster, namespace, `gateway.networking.k8s.io/gateway-name=${waypointName}`)
+  const nodes = [...new Set(pods.map(({ nodeName }) => nodeName))]
+  return {
+    name: 'waypoint is on its node',
+    ok: nodes.length === 1 && nodes[0] === cluster.nodes.waypoint,
+    expected: cluster.nodes.waypoint,
+    actual: nodes.join(', ') || 'no pod',
+  }
+}

@@ -1,0 +1,72 @@
+/** Golden files of everything that is given to helm and to the API server. Regenerate with `vitest -u`, then review. */
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import { parseAllDocuments } from 'yaml'
+import type { ArmObjects } from '../cluster-access.js'
+import { hopLimits } from '../hop-limits.js'
+import { toYaml } from '../yaml.js'
+import { ambientManifests, ambientShape, sidecarManifests, sidecarShape } from './manifests.js'
+import { istiodValues, istioReleases, type IstioMode } from './values.js'
+
+const golden = (name: string) => fileURLToPath(new URL(`../testdata/golden/${name}.yaml`, import.meta.url))
+const nodes = { waypoint: 'meshbench-worker3', 'control-plane': 'meshbench-control-plane' }
+const objects: ArmObjects = {
+  namespace: 'bench',
+  service: { name: 'server', port: 8080 },
+  clientSelector: 'app=client',
+  serverSelector: 'app=server',
+}
+
+describe.each(['sidecar', 'ambient'] as const)('Istio %s', (mode: IstioMode) => {
+  test('Helm values', async () => {
+    const releases = istioReleases({ mode, nodes })
+    const text = releases
+      .map(
+        ({ release, chart, values }) => `# ${release}: ${chart.name} ${chart.version}\n${toYaml([values])}`,
+      )
+      .join('---\n')
+    await expect(text).toMatchFileSnapshot(golden(`istio-${mode}-values`))
+  })
+
+  test.each([false, true])('manifests and shape (%s)', async (rich) => {
+    const layer = rich ? 'l7' : 'l4'
+    const [shape, manifests] =
+      mode === 'sidecar'
+        ? [sidecarShape(layer), sidecarManifests(layer, objects)]
+        : [ambientShape(rich), ambientManifests(rich, objects)]
+    const text = `# shape of namespace, pods and service\n${toYaml([shape])}---\n${toYaml(manifests)}`
+    await expect(text).toMatchFileSnapshot(golden(`istio-${mode}-${rich ? 'l7' : 'l4'}`))
+    expect(parseAllDocuments(text).every((document) => document.errors.length === 0)).toBe(true)
+  })
+})
+
+test('a sidecar cluster knows nothing of the ambient profile, which would teach its sidecars HBONE', () => {
+  const text = toYaml(istioReleases({ mode: 'sidecar', nodes }).map(({ values }) => values))
+  expect(text).not.toMatch(/ambient|waypoint|HBONE/i)
+})
+
+test('retries, workers and connect timeout are the ones that every mesh gets', () => {
+  expect(istiodValues({ mode: 'sidecar', nodes }).meshConfig).toEqual({
+    defaultHttpRetryPolicy: { attempts: hopLimits.retries },
+    connectTimeout: `${hopLimits.connectTimeoutMs / 1000}s`,
+    defaultConfig: { concurrency: hopLimits.workers },
+  })
+})
+
+test('nothing is exempt from mutual TLS', () => {
+  const text = toYaml([
+    ...sidecarManifests('l7', objects),
+    ...ambientManifests(true, objects),
+    sidecarShape('l7'),
+  ])
+  expect(text).not.toMatch(/PERMISSIVE|DISABLE|exclude\w*Ports/)
+  expect(text.match(/mode: STRICT/g)).toHaveLength(2)
+})
+
+test('behind a waypoint only the waypoint may reach the server, and only the client the waypoint', () => {
+  const policies = ambientManifests(true, objects).filter(({ kind }) => kind === 'AuthorizationPolicy')
+  expect(policies.map(({ metadata }) => metadata.name)).toEqual(['server', 'waypoint'])
+  expect(toYaml([policies[0] ?? {}])).toContain('cluster.local/ns/bench/sa/waypoint')
+  expect(toYaml([policies[0] ?? {}])).not.toContain('sa/client')
+  expect(toYaml([policies[1] ?? {}])).toContain('cluster.local/ns/bench/sa/client')
+})

@@ -1,0 +1,265 @@
+/** Brings Istio up on a cluster and raises its arms: installation, shapes, manifests, charges and proofs of one mode. */
+import type {
+  Arm,
+  Component,
+  Hop,
+  HopCounters,
+  Host,
+  MeshContext,
+  MeshSession,
+  Path,
+  ProofCheck,
+  RaisedArm,
+} from '../../../harness/model.js'
+import { defaultCacheDir, mirrored, type Mirrors } from '../../pull.js'
+import { gatewayApi, istio } from '../../versions.js'
+import { clusterOf, type ArmObjects, type ArmShape, type ClusterAccess } from '../cluster-access.js'
+import { explainFailure } from '../install-errors.js'
+import { readReferenceCounters } from '../reference/counters.js'
+import { fetchFromPod, serviceEndpoint, type PodAddress } from '../queries.js'
+import { sizingFacts } from '../sizing.js'
+import {
+  applyManifests,
+  assetsFrom,
+  helmStep,
+  kubernetesStep,
+  loadImagesStep,
+  runSteps,
+  waitStep,
+  type Step,
+} from '../steps.js'
+import type { Manifest } from '../yaml.js'
+import { readIstioCounters, type IstioHopKind } from './counters.js'
+import { checkGatewayApi, waitForWaypoint } from './gateway.js'
+import {
+  ambientManifests,
+  ambientShape,
+  metricsPort,
+  sidecarManifests,
+  sidecarShape,
+  waypointName,
+} from './manifests.js'
+import { proveIstioArm } from './prove.js'
+import { istioReleases, type IstioMode, type IstioOptions } from './values.js'
+
+export const istioNamespace = 'istio-system'
+
+/** Settings of an Istio mesh in the config's `meshSettings`. */
+export interface IstioSettings {
+  readonly mirrors?: Mirrors
+  readonly cacheDir?: string
+}
+
+export function istioSteps(options: IstioOptions): readonly Step[] {
+  const releases = istioReleases(options).map((release) =>
+    helmStep({ ...release, namespace: istioNamespace }),
+  )
+  const supported = kubernetesStep(`Istio ${istio.version}`, istio.minKubernetesMinor)
+  const gateway: Step = {
+    title: `Gateway API ${gatewayApi.version}`,
+    async run({ cluster, assets }) {
+      await checkGatewayApi(cluster)
+      await cluster.kubectl(['apply', '--server-side', '-f', await assets.manifest(gatewayApi)])
+    },
+  }
+  const ready = waitStep('istiod answers', ['rollout', 'status', 'deployment/istiod', '-n', istioNamespace])
+  return options.mode === 'ambient'
+    ? [supported, loadImagesStep, gateway, ...releases, ready]
+    : [supported, loadImagesStep, ...releases, ready]
+}
+
+export async function installIstio(mode: IstioMode, context: MeshContext): Promise<MeshSession> {
+  const { host, progress, request, scope } = context
+  const mesh = `istio-${mode}`
+  const cluster = clusterOf(host, mesh)
+  const settings = (request.config.meshSettings[mesh] ?? {}) as IstioSettings
+  const mirrors = settings.mirrors ?? {}
+  const options: IstioOptions = { mode, nodes: cluster.nodes, hub: mirrored(istio.hub, mirrors) }
+  const assets = assetsFrom(settings.cacheDir ?? defaultCacheDir(), mirrors)
+  await runSteps(istioSteps(options), { mesh, cluster, assets }, progress, scope.signal)
+  return {
+    facts: istioFacts(mode, cluster),
+    components: bindControlPlane(mode, cluster),
+    raise: (arm, path) => raiseIstioArm({ mode, arm, path, host, cluster }),
+  }
+}
+
+function istioFacts(mode: IstioMode, cluster: ClusterAccess) {
+  const mesh = `istio-${mode}`
+  return [
+    { name: `${mesh} version`, value: `${istio.version} on Kubernetes ${cluster.kubernetesVersion}` },
+    {
+      name: `${mesh} security`,
+      value: 'STRICT mutual TLS for each connection, both ends; the server admits only its peer on the path',
+    },
+    ...(mode === 'sidecar'
+      ? [{ name: `${mesh} sidecars`, value: 'native (init containers that stay), one Envoy beside each pod' }]
+      : []),
+    ...sizingFacts(mesh),
+  ]
+}
+
+/** What is charged to the control plane, and ztunnels of nodes that no path crosses. */
+function bindControlPlane(mode: IstioMode, cluster: ClusterAccess): readonly Component[] {
+  const mesh = `istio-${mode}`
+  const bind = (
+    component: Component,
+    podSelector: string,
+    container: string,
+    nodeName?: string,
+  ): Component => {
+    cluster.bind(component, {
+      namespace: istioNamespace,
+      podSelector,
+      container,
+      ...(nodeName === undefined ? {} : { nodeName }),
+    })
+    return component
+  }
+  const controlPlane = (name: string): Component => ({
+    name: `${mesh}/${name}`,
+    category: 'control-plane',
+    node: 'control-plane',
+  })
+  const istiod = bind(controlPlane('istiod'), 'app=istiod', 'discovery')
+  if (mode === 'sidecar') return [istiod]
+  const { client, server } = cluster.nodes
+  const offPath = [...new Set(Object.values(cluster.nodes))].filter(
+    (node) => node !== client && node !== server,
+  )
+  const idle = offPath.map((node) =>
+    bind(
+      { name: `${mesh}/ztunnel on ${node}`, category: 'l4', node: nodeRole(cluster, node) },
+      'app=ztunnel',
+      'istio-proxy',
+      node,
+    ),
+  )
+  return [istiod, bind(controlPlane('istio-cni'), 'k8s-app=istio-cni-node', 'install-cni'), ...idle]
+}
+
+function nodeRole(cluster: ClusterAccess, node: string): Component['node'] {
+  return cluster.nodes['control-plane'] === node ? 'control-plane' : 'waypoint'
+}
+
+interface RaiseOptions {
+  readonly mode: IstioMode
+  readonly arm: Arm
+  readonly path: Path
+  readonly host: Host
+  readonly cluster: ClusterAccess
+}
+
+/** What a path is made of in Istio. */
+function planArm(
+  mode: IstioMode,
+  path: Path,
+  objects: ArmObjects,
+): { shape: ArmShape; manifests: readonly Manifest[] } {
+  if (mode === 'sidecar') {
+    const layer = path.hops.some((hop) => hop.layer === 'l7') ? 'l7' : 'l4'
+    return { shape: sidecarShape(layer), manifests: sidecarManifests(layer, objects) }
+  }
+  const withWaypoint = path.hops.some(({ role }) => role === 'waypoint')
+  return { shape: ambientShape(withWaypoint), manifests: ambientManifests(withWaypoint, objects) }
+}
+
+async function raiseIstioArm({ mode, arm, path, host, cluster }: RaiseOptions): Promise<RaisedArm> {
+  const objects = cluster.objectsOf(arm)
+  const { shape, manifests } = planArm(mode, path, objects)
+  cluster.shapeArm(arm, shape)
+  const { application, endpoint } = await bringUp()
+  const hops = path.hops.map((hop) => bindHop(mode, arm, hop, objects, cluster))
+  const hopOf = new Map(hops.map((bound) => [bound.component.name, bound]))
+
+  const readCounters = async (component: string): Promise<HopCounters> => {
+    const bound = hopOf.get(component)
+    if (!bound) return readApplicationCounters(host, component)
+    const text = await fetchFromPod(cluster, {
+      ...bound.address,
+      port: metricsPort,
+      path: '/stats/prometheus',
+    })
+    return readIstioCounters(text, { kind: bound.kind, layer: bound.layer, namespace: objects.namespace })
+  }
+  return {
+    endpoint,
+    application,
+    components: hops.map(({ component }) => component),
+    readCounters,
+    prove: (): Promise<readonly ProofCheck[]> =>
+      proveIstioArm({ mode, cluster, host, objects, endpoint, hops, readCounters }),
+  }
+
+  /** Namespace and policies first: pods that start before them would be plain, or deny everyone. */
+  async function bringUp() {
+    try {
+      await cluster.ensureNamespace(arm)
+      await applyManifests(cluster, manifests)
+      const { component } = await host.startApplication(arm, path)
+      await cluster.ensureClient(arm)
+      if (manifests.some(({ kind }) => kind === 'Gateway')) await waitForWaypoint(cluster, objects.namespace)
+      return { application: component, endpoint: await serviceEndpoint(cluster, objects) }
+    } catch (error) {
+      throw await explainFailure({ step: arm.id, mesh: arm.mesh, cluster, error })
+    }
+  }
+}
+
+/** The application is this repository's own, whatever carries its traffic. */
+async function readApplicationCounters(host: Host, component: string): Promise<HopCounters> {
+  return readReferenceCounters(await host.fetchAdmin(component, '/metrics'))
+}
+
+/** A hop of an arm: what is charged for it, and where its counters are. */
+export interface BoundHop {
+  readonly component: Component
+  readonly kind: IstioHopKind
+  readonly layer: 'l4' | 'l7'
+  readonly address: PodAddress
+}
+
+const kinds: Readonly<Partial<Record<Hop['role'], IstioHopKind>>> = {
+  'sidecar-outbound': 'sidecar-outbound',
+  'sidecar-inbound': 'sidecar-inbound',
+  waypoint: 'waypoint',
+  'tunnel-outbound': 'ztunnel-outbound',
+  'tunnel-inbound': 'ztunnel-inbound',
+}
+
+function bindHop(mode: IstioMode, arm: Arm, hop: Hop, objects: ArmObjects, cluster: ClusterAccess): BoundHop {
+  const kind = kinds[hop.role]
+  if (!kind) throw new Error(`Istio has no hop of the role ${hop.role}`)
+  const address = addressOf(kind, hop, objects, cluster)
+  const component: Component = {
+    name: `${arm.id}/${hop.name}`,
+    arm: arm.id,
+    hop: hop.name,
+    category: hop.layer,
+    node: hop.node,
+    // One ztunnel carries all arms of its node.
+    ...(kind.startsWith('ztunnel') ? { process: `istio-${mode}/ztunnel on ${cluster.nodes[hop.node]}` } : {}),
+  }
+  cluster.bind(component, {
+    namespace: address.namespace,
+    podSelector: address.selector,
+    container: 'istio-proxy',
+    ...(address.nodeName === undefined ? {} : { nodeName: address.nodeName }),
+  })
+  return { component, kind, layer: hop.layer, address }
+}
+
+function addressOf(kind: IstioHopKind, hop: Hop, objects: ArmObjects, cluster: ClusterAccess): PodAddress {
+  const { namespace, clientSelector, serverSelector } = objects
+  switch (kind) {
+    case 'sidecar-outbound':
+      return { namespace, selector: clientSelector }
+    case 'sidecar-inbound':
+      return { namespace, selector: serverSelector }
+    case 'waypoint':
+      return { namespace, selector: `gateway.networking.k8s.io/gateway-name=${waypointName}` }
+    case 'ztunnel-outbound':
+    case 'ztunnel-inbound':
+      return { namespace: istioNamespace, selector: 'app=ztunnel', nodeName: cluster.nodes[hop.node] }
+  }
+}

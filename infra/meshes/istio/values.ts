@@ -1,0 +1,94 @@
+/** Helm values of Istio's charts, as pure data: both modes get the same limits, and nothing that the charts default. */
+import type { ChartPin } from '../../versions.js'
+import { istio } from '../../versions.js'
+import { hopLimits } from '../hop-limits.js'
+import { controlPlaneRequests, proxySizing, resourcesOf } from '../sizing.js'
+
+export type IstioMode = 'sidecar' | 'ambient'
+
+export interface IstioOptions {
+  readonly mode: IstioMode
+  /** Kubernetes node names. */
+  readonly nodes: { readonly waypoint: string; readonly 'control-plane': string }
+  /** `docker.io/istio`, or its mirror. */
+  readonly hub?: string
+}
+
+/** Tolerates what keeps other workloads off the benchmark's nodes. */
+const anyNode = [{ operator: 'Exists' }]
+const on = (node: string) => ({ 'kubernetes.io/hostname': node })
+
+const image = (hub: string) => ({ hub, tag: istio.version, imagePullPolicy: 'IfNotPresent' })
+
+/** The `ambient` profile also teaches sidecars HBONE, so it must not be on a sidecar cluster. */
+const profileOf = (mode: IstioMode) => (mode === 'ambient' ? { profile: 'ambient' } : {})
+
+export function istiodValues({ mode, nodes, hub = istio.hub }: IstioOptions) {
+  return {
+    ...profileOf(mode),
+    global: {
+      ...image(hub),
+      proxy: { resources: resourcesOf(proxySizing) },
+      ...(mode === 'ambient'
+        ? {
+            waypoint: {
+              resources: resourcesOf(proxySizing),
+              nodeSelector: on(nodes.waypoint),
+              tolerations: anyNode,
+            },
+          }
+        : {}),
+    },
+    autoscaleEnabled: false,
+    resources: { requests: controlPlaneRequests },
+    nodeSelector: on(nodes['control-plane']),
+    tolerations: anyNode,
+    meshConfig: {
+      // One retry more or less decides an error rate, and Istio's default is 2.
+      defaultHttpRetryPolicy: { attempts: hopLimits.retries },
+      connectTimeout: `${hopLimits.connectTimeoutMs / 1000}s`,
+      defaultConfig: { concurrency: hopLimits.workers },
+    },
+  }
+}
+
+export function cniValues({ mode, hub = istio.hub }: IstioOptions) {
+  return { ...profileOf(mode), global: image(hub) }
+}
+
+export function ztunnelValues({ hub = istio.hub }: IstioOptions) {
+  const { hub: from, tag, imagePullPolicy } = image(hub)
+  return {
+    hub: from,
+    tag,
+    variant: 'distroless',
+    imagePullPolicy,
+    // Default: a quarter of the node's cores, at least two.
+    env: { ZTUNNEL_WORKER_THREADS: String(hopLimits.workers) },
+    resources: resourcesOf(proxySizing),
+    // Its access log writes a line for each connection; Envoy's is off by default, and this makes them alike.
+    logLevel: 'warn',
+  }
+}
+
+export interface IstioRelease {
+  readonly release: string
+  readonly chart: ChartPin
+  readonly values: object
+}
+
+/** Charts in the order of installation. */
+export function istioReleases(options: IstioOptions): readonly IstioRelease[] {
+  const { base, istiod, cni, ztunnel } = istio.charts
+  const control = [
+    { release: 'istio-base', chart: base, values: {} },
+    { release: 'istiod', chart: istiod, values: istiodValues(options) },
+  ]
+  return options.mode === 'sidecar'
+    ? control
+    : [
+        ...control,
+        { release: 'istio-cni', chart: cni, values: cniValues(options) },
+        { release: 'ztunnel', chart: ztunnel, values: ztunnelValues(options) },
+      ]
+}

@@ -1,0 +1,168 @@
+/** Questions that every mesh asks of its cluster: where pods are, what they count, whether a request gets through. */
+import type { ArmObjects, ClusterAccess } from './cluster-access.js'
+import type { Endpoint, Host, NodeRole, ProofCheck } from '../../harness/model.js'
+
+interface ContainerStatus {
+  readonly name: string
+  readonly ready: boolean
+  readonly restartCount: number
+}
+
+export interface PodView {
+  readonly name: string
+  readonly nodeName: string
+  readonly annotations: Readonly<Record<string, string>>
+  readonly containers: readonly ContainerStatus[]
+  /** Native sidecars are among them: init containers that stay. */
+  readonly initContainers: readonly ContainerStatus[]
+}
+
+interface PodList {
+  readonly items: readonly {
+    readonly metadata: {
+      readonly name: string
+      readonly annotations?: Readonly<Record<string, string>>
+      readonly deletionTimestamp?: string
+    }
+    readonly spec: { readonly nodeName?: string }
+    readonly status: {
+      readonly containerStatuses?: readonly ContainerStatus[]
+      readonly initContainerStatuses?: readonly ContainerStatus[]
+    }
+  }[]
+}
+
+/** Pods that are not on their way out. `nodeName` keeps those of one node. */
+export async function findPods(
+  cluster: ClusterAccess,
+  namespace: string,
+  selector: string,
+  nodeName?: string,
+): Promise<readonly PodView[]> {
+  const text = await cluster.kubectl(['get', 'pods', '-n', namespace, '-l', selector, '-o', 'json'])
+  return (JSON.parse(text) as PodList).items
+    .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
+    .map(({ metadata, spec, status }) => ({
+      name: metadata.name,
+      nodeName: spec.nodeName ?? '',
+      annotations: metadata.annotations ?? {},
+      containers: status.containerStatuses ?? [],
+      initContainers: status.initContainerStatuses ?? [],
+    }))
+    .filter((pod) => nodeName === undefined || pod.nodeName === nodeName)
+}
+
+export interface PodAddress {
+  readonly namespace: string
+  readonly selector: string
+  readonly nodeName?: string
+}
+
+/** The one pod that an address names; throws when there is none or more than one. */
+export async function onePod(cluster: ClusterAccess, address: PodAddress): Promise<PodView> {
+  const pods = await findPods(cluster, address.namespace, address.selector, address.nodeName)
+  const [pod] = pods
+  if (!pod || pods.length > 1) {
+    const where = address.nodeName === undefined ? '' : ` on ${address.nodeName}`
+    throw new Error(`${pods.length} pods ${address.selector} in ${address.namespace}${where}, not one`)
+  }
+  return pod
+}
+
+/** GETs a path of a pod's port through the API server, whatever network the pod is on. */
+export async function fetchFromPod(
+  cluster: ClusterAccess,
+  address: PodAddress & { readonly port: number; readonly path: string },
+): Promise<string> {
+  const { name } = await onePod(cluster, address)
+  const { namespace, port, path } = address
+  return cluster.kubectl([
+    'get',
+    '--raw',
+    `/api/v1/namespaces/${namespace}/pods/${name}:${port}/proxy${path}`,
+  ])
+}
+
+/** The service's own address: a mesh that routes by service must be given the service, never a pod. */
+export async function serviceEndpoint(
+  cluster: ClusterAccess,
+  { namespace, service }: ArmObjects,
+): Promise<Endpoint & { readonly authority: string }> {
+  const ip = await cluster.kubectl([
+    'get',
+    'service',
+    service.name,
+    '-n',
+    namespace,
+    '-o',
+    'jsonpath={.spec.clusterIP}',
+  ])
+  return {
+    host: ip.trim(),
+    port: service.port,
+    authority: `${service.name}.${namespace}.svc.cluster.local:${service.port}`,
+  }
+}
+
+/** Status of one GET that the arm's own client sends to its service, or why there was none. */
+export async function requestAsClient(
+  cluster: ClusterAccess,
+  objects: ArmObjects,
+  path: string,
+): Promise<{ readonly status?: number; readonly text: string }> {
+  const { namespace, service, clientSelector } = objects
+  const { name } = await onePod(cluster, { namespace, selector: clientSelector })
+  const url = `http://${service.name}.${namespace}.svc.cluster.local:${service.port}${path}`
+  // The images have node and no shell.
+  const script = `fetch(${JSON.stringify(url)},{signal:AbortSignal.timeout(5000)}).then(r=>console.log('status',r.status),e=>console.log('failed',e.cause?.code??e.message))`
+  const text = (await cluster.kubectl(['exec', '-n', namespace, name, '--', 'node', '-e', script])).trim()
+  const status = /^status (\d{3})$/m.exec(text)?.[1]
+  return { ...(status === undefined ? {} : { status: Number(status) }), text }
+}
+
+/** The client reaches its server with 200: nothing later means anything if it does not. */
+export async function proveReachable(cluster: ClusterAccess, objects: ArmObjects): Promise<ProofCheck> {
+  const { status, text } = await requestAsClient(cluster, objects, '/echo?size=1')
+  return { name: 'request through the mesh', ok: status === 200, expected: 'status 200', actual: text }
+}
+
+/** Client and server are on the nodes that they are meant to be on. */
+export async function provePlacement(
+  cluster: ClusterAccess,
+  objects: ArmObjects,
+): Promise<readonly ProofCheck[]> {
+  const { namespace, clientSelector, serverSelector } = objects
+  const check = async (role: NodeRole, selector: string): Promise<ProofCheck> => {
+    const pods = await findPods(cluster, namespace, selector)
+    const nodes = [...new Set(pods.map(({ nodeName }) => nodeName))]
+    return {
+      name: `${role} is on its node`,
+      ok: nodes.length === 1 && nodes[0] === cluster.nodes[role],
+      expected: cluster.nodes[role],
+      actual: nodes.join(', ') || 'no pod',
+    }
+  }
+  return Promise.all([check('client', clientSelector), check('server', serverSelector)])
+}
+
+/** A plaintext request from outside the mesh must get no HTTP answer but a refusal. */
+export async function provePlaintextRefused(
+  host: Host,
+  endpoint: Endpoint & { readonly authority: string },
+): Promise<ProofCheck> {
+  const request = `GET /echo?size=1 HTTP/1.1\r\nhost: ${endpoint.authority}\r\nconnection: close\r\n\r\n`
+  const reply = Buffer.from(await host.exchange(endpoint, Buffer.from(request), 3_000)).toString('latin1')
+  const ok = !/^HTTP\/1\.[01] [23]\d\d/.test(reply)
+  return {
+    name: 'plaintext from outside the mesh is refused',
+    ok,
+    expected: 'no reply, or a refusal',
+    actual: reply === '' ? 'no reply' : (reply.split('\r\n')[0] ?? ''),
+  }
+}
+
+/** A counter rose by at least what one request must leave behind. */
+export function proveMoved(name: string, before: number | undefined, after: number | undefined): ProofCheck {
+  const moved = (after ?? 0) - (before ?? 0)
+  return { name, ok: moved >= 1, expected: 'at least 1 more, with mutual TLS', actual: `${moved} more` }
+}

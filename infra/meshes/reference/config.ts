@@ -1,0 +1,100 @@
+/** Renders the configs of the reference mesh's hops: pure, so that they can be read in a test. */
+import type { Endpoint, Hop, Identity, LegTransport, Placement } from '../../../harness/model.js'
+import { serviceAuthority, trustDomain } from './names.js'
+
+/** All that decides a hop's config. */
+export interface HopPlacement {
+  readonly hop: Hop
+  readonly identity: Identity
+  readonly placement: Placement
+  readonly upstream: Endpoint
+  readonly downstreamLeg: LegTransport
+  readonly upstreamLeg: LegTransport
+  /** SPIFFE id of the hop before, absent when the client comes straight here. */
+  readonly downstreamId?: string
+  /** SPIFFE id of the hop after, absent when the application is next. */
+  readonly upstreamId?: string
+  readonly settings: ReferenceSettings
+}
+
+/** What `meshSettings.reference` may hold; merged into each hop's config. */
+export interface ReferenceSettings {
+  readonly tunnel?: { readonly pool?: Record<string, unknown> }
+  readonly proxy?: { readonly filters?: Record<string, unknown>; readonly workers?: number }
+}
+
+export function tunnelConfig(options: HopPlacement): unknown {
+  const { hop, identity, placement, upstream, downstreamId, upstreamId, settings } = options
+  const listen = { name: 'downstream', host: placement.bindHost, port: placement.ports.downstream }
+  return {
+    admin: { host: placement.bindHost, port: placement.ports.admin },
+    trustDomain,
+    drainMs: 1_000,
+    workloads: [{ spiffeId: identity.spiffeId, ...credentialFiles(placement) }],
+    pool: { maxStreamsPerConnection: 100, ...settings.tunnel?.pool },
+    listeners: [
+      hop.role === 'tunnel-outbound'
+        ? {
+            ...listen,
+            kind: 'capture',
+            source: identity.spiffeId,
+            destination: {
+              authority: serviceAuthority,
+              via: upstream,
+              expect: upstreamId ? [upstreamId] : [],
+            },
+          }
+        : {
+            ...listen,
+            kind: 'hbone',
+            routes: [
+              {
+                authority: serviceAuthority,
+                workload: identity.spiffeId,
+                to: upstream,
+                allow: downstreamId ? [{ principals: [downstreamId] }] : [],
+              },
+            ],
+          },
+    ],
+  }
+}
+
+export function proxyConfig(options: HopPlacement): unknown {
+  const { identity, placement, upstream, downstreamLeg, upstreamLeg, downstreamId, upstreamId, settings } =
+    options
+  const encrypted = downstreamLeg !== 'plain' || upstreamLeg !== 'plain'
+  return {
+    admin: { host: placement.bindHost, port: placement.ports.admin },
+    trustDomain,
+    drainMs: 1_000,
+    ...(settings.proxy?.workers === undefined ? {} : { workers: settings.proxy.workers }),
+    ...(encrypted ? { identity: { spiffeId: identity.spiffeId, ...credentialFiles(placement) } } : {}),
+    listeners: [
+      {
+        name: 'downstream',
+        host: placement.bindHost,
+        port: placement.ports.downstream,
+        transport: downstreamLeg,
+        ...(downstreamId ? { expect: [downstreamId] } : {}),
+        ...(downstreamLeg === 'hbone' ? { authorities: [serviceAuthority] } : {}),
+      },
+    ],
+    clusters: [
+      {
+        name: 'server',
+        endpoints: [upstream],
+        transport: upstreamLeg,
+        protocol: 'http1',
+        ...(upstreamId ? { expect: [upstreamId] } : {}),
+        ...(upstreamLeg === 'hbone' ? { authority: serviceAuthority } : {}),
+      },
+    ],
+    routes: [{ match: { prefix: '/' }, cluster: 'server' }],
+    filters: settings.proxy?.filters ?? {},
+  }
+}
+
+function credentialFiles({ file }: Placement) {
+  return { certFile: file('cert.pem'), keyFile: file('key.pem'), caFile: file('ca.pem') }
+}

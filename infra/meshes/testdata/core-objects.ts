@@ -1,0 +1,55 @@
+/** Core objects as a cluster gets them for every shape that a mesh asks for, in the namespace `default`. */
+import { namespaceManifest, serviceManifest, workloadManifest } from '../../kube/manifests.js'
+import type { ArmShape } from '../cluster-access.js'
+import { ciliumShape } from '../cilium/manifests.js'
+import { ambientShape, sidecarShape } from '../istio/manifests.js'
+
+const runId = 'dry-run'
+
+export const shapes: Readonly<Record<string, ArmShape>> = {
+  'istio-sidecar-l7': sidecarShape('l7'),
+  'istio-sidecar-l4': sidecarShape('l4'),
+  'istio-ambient-l4': ambientShape(false),
+  'istio-ambient-l7': ambientShape(true),
+  'cilium-kernel': ciliumShape('l4-kernel'),
+  'cilium-ztunnel': ciliumShape('l4-ztunnel'),
+}
+
+export function coreObjects(name: string, shape: ArmShape): readonly object[] {
+  const namespace = 'default'
+  const { appProtocol } = shape.service ?? {}
+  return [
+    namespaceManifest(`mb-dry-${name}`, runId, shape.namespace),
+    serviceManifest({
+      name: `mb-dry-${name}`,
+      namespace,
+      runId,
+      selector: { app: 'server' },
+      ports: [{ name: 'http', port: 8080, targetPort: 8080, ...(appProtocol ? { appProtocol } : {}) }],
+      ...(shape.service ? { marks: shape.service } : {}),
+    }),
+    workloadManifest({
+      kind: 'Deployment',
+      name: `mb-dry-${name}`,
+      namespace,
+      runId,
+      component: 'server',
+      node: 'server',
+      labels: { app: 'server' },
+      serviceAccount: 'default',
+      imagePullPolicy: 'Never',
+      containers: [
+        {
+          name: 'echo',
+          image: 'meshbench/echo:dry-run',
+          command: ['node'],
+          ports: { http: 8080 },
+          limits: { cpus: 1, memoryMib: 128 },
+          mounts: {},
+        },
+      ],
+      volumes: [],
+      ...(shape.serverPod ? { marks: shape.serverPod } : {}),
+    }),
+  ]
+}

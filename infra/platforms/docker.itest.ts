@@ -1,0 +1,105 @@
+/** The docker platform against a real engine: five paths, chaos, and that nothing stays behind. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { paths } from '../../scenarios/paths/index.js'
+import { cleanDocker } from './docker/clean.js'
+import { findEngine, isMissing } from './docker/engine.js'
+import { runFilter } from './docker/labels.js'
+import { docker } from './docker.js'
+import { bringUp, requestFor, type BroughtUp } from './testing.js'
+
+const engine = await findEngine()
+const unmet = await docker.check(requestFor(docker, { paths: Object.values(paths) }))
+const reason = unmet.map(({ need, found }) => `${need}: ${found}`).join('; ')
+if (reason !== '') console.log(`skipped: ${reason}`)
+
+describe.skipIf(reason !== '' || isMissing(engine))('docker', () => {
+  if (isMissing(engine)) return
+  const client = engine.docker
+  let up: BroughtUp
+
+  const leftovers = async (runId: string) => {
+    const filters = runFilter(runId)
+    const containers = await client.listContainers({ all: true, filters })
+    const networks = await client.listNetworks({ filters })
+    return [...containers.map(({ Id }) => Id), ...networks.map(({ Name }) => Name)]
+  }
+
+  beforeAll(async () => {
+    up = await bringUp(docker, { paths: Object.values(paths) })
+  }, 180_000)
+  afterAll(async () => {
+    expect(await up.close()).toEqual([])
+    expect(await leftovers(up.runId)).toEqual([])
+  }, 60_000)
+
+  it('brings every arm up, and its mutual TLS ports refuse plaintext', () => {
+    expect(up.environment.failures).toEqual({})
+    const checks = Object.values(up.environment.proofs).flat()
+    expect(checks.length).toBeGreaterThan(0)
+    expect(checks.filter(({ ok }) => !ok)).toEqual([])
+  })
+
+  it.each([
+    'none/baseline',
+    ...Object.keys(paths)
+      .filter((name) => name !== 'baseline')
+      .map((name) => `reference/${name}`),
+  ])(
+    '%s carries every request over its hops, and each is billed from its cgroup',
+    async (arm) => {
+      const { result, edges, proof } = await up.trial(arm)
+      expect(result.ok).toBe(result.sent)
+      expect(proof.filter(({ ok }) => !ok)).toEqual([])
+      const [start, end] = edges
+      const own = up.environment.components.filter(
+        (component) => component.arm === arm || component.name === 'echo',
+      )
+      for (const { name } of own) {
+        const [from, to] = [start?.usage[name], end?.usage[name]]
+        expect(to?.source, name).toMatch(/^cgroup-v[12]$/)
+        expect((to?.cpuNs ?? 0) - (from?.cpuNs ?? 0), name).toBeGreaterThan(0)
+        expect(to?.rssBytes, name).toBeGreaterThan(1 << 20)
+      }
+    },
+    60_000,
+  )
+
+  it('confines its containers', async () => {
+    const [{ Id: id } = { Id: '' }] = await client.listContainers({ filters: runFilter(up.runId) })
+    const { HostConfig: host, Config: config, Mounts: mounts } = await client.getContainer(id).inspect()
+    expect(host).toMatchObject({ ReadonlyRootfs: true, CapDrop: ['ALL'], Privileged: false })
+    expect(config.User).toBe('65532:65532')
+    expect(mounts.filter(({ Type: type }) => type === 'bind')).toEqual([])
+  })
+
+  it('says that the generator was killed', async () => {
+    const running = up.startLoad('none/baseline', { durationMs: 20_000 })
+    for await (const line of running.lines) if (line.includes('connected')) break
+    running.kill('SIGKILL')
+    const { code, signal } = await running.exited
+    expect({ code, signal }).toEqual({ code: 137, signal: 'SIGKILL' })
+  }, 30_000)
+
+  it('says that a hop died, and whose, with the end of its output', async () => {
+    const arm = 'reference/l7-per-node'
+    expect(up.environment.health(arm)).toBeUndefined()
+    const label = `meshbench.component=${arm}/node-proxy`
+    const [hop] = await client.listContainers({ filters: { label: [label, ...runFilter(up.runId).label] } })
+    await client.getContainer(hop?.Id ?? '').kill()
+    await expect.poll(() => up.environment.health(arm)?.kind).toBe('hop-died')
+    expect(up.environment.health(arm)?.message).toContain('node-proxy exited with code 137')
+    expect(up.environment.health(arm)?.detail).toContain('ready')
+    expect(up.environment.health('reference/l4-only')).toBeUndefined()
+  }, 30_000)
+
+  it('finds what a killed run left, by its label alone', async () => {
+    const left = await bringUp(docker, { paths: [paths.baseline] })
+    left.abandon()
+    expect(await leftovers(left.runId)).toHaveLength(4)
+    const cleaned = await cleanDocker(left.runId)
+    expect(cleaned).toMatchObject({ containers: 1, networks: 3, runIds: [left.runId], problems: [] })
+    expect(await leftovers(left.runId)).toEqual([])
+    // The other run is not touched.
+    expect((await leftovers(up.runId)).length).toBeGreaterThan(4)
+  }, 90_000)
+})

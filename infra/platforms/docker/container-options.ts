@@ -1,0 +1,52 @@
+/** Renders what the engine is asked for, purely, so that limits and confinement can be read in a test. */
+import type { ContainerCreateOptions } from 'dockerode'
+import type { Limits } from './settings.js'
+
+/** Where a container's files lie: a volume, since the root is read-only and nothing of the host is mounted. */
+export const configFolder = '/etc/meshbench'
+
+export interface ContainerSpec {
+  readonly name: string
+  readonly image: string
+  readonly argv: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+  readonly labels: Readonly<Record<string, string>>
+  /** A network by name, or `container:<id>` to share another's. */
+  readonly networkMode: string
+  readonly limits: Limits
+  readonly cpuset?: string
+  /** Standard input stays open. */
+  readonly interactive?: boolean
+}
+
+/** Not root, no capabilities, nothing writable but `/tmp` in memory: what a hop needs and no more. */
+export function containerOptions(spec: ContainerSpec): ContainerCreateOptions {
+  const { limits } = spec
+  return {
+    name: spec.name,
+    Image: spec.image,
+    Cmd: [...spec.argv],
+    Entrypoint: [],
+    User: '65532:65532',
+    Env: Object.entries(spec.env ?? {}).map(([name, value]) => `${name}=${value}`),
+    Labels: { ...spec.labels },
+    Volumes: { [configFolder]: {} },
+    ...(spec.interactive
+      ? { OpenStdin: true, StdinOnce: true, AttachStdin: true, AttachStdout: true, AttachStderr: true }
+      : {}),
+    HostConfig: {
+      NetworkMode: spec.networkMode,
+      NanoCpus: Math.round(limits.cpus * 1e9),
+      Memory: limits.memoryMib * 2 ** 20,
+      // No swap: a hop that outgrows its limit shall die and not slow down.
+      MemorySwap: limits.memoryMib * 2 ** 20,
+      ...(spec.cpuset === undefined ? {} : { CpusetCpus: spec.cpuset }),
+      PidsLimit: 256,
+      ReadonlyRootfs: true,
+      Tmpfs: { '/tmp': 'rw,noexec,nosuid,nodev,size=64m,mode=1777' },
+      CapDrop: ['ALL'],
+      SecurityOpt: ['no-new-privileges'],
+      RestartPolicy: { Name: 'no' },
+    },
+  }
+}

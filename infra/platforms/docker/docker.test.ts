@@ -1,0 +1,135 @@
+import { describe, expect, it } from 'vitest'
+import { paths } from '../../../scenarios/paths/index.js'
+import { containerOptions } from './container-options.js'
+import { engineAddresses } from './engine.js'
+import { clampLimits } from './host.js'
+import { objectName } from './labels.js'
+import { dockerSettings } from './settings.js'
+import { attachmentOf } from './topology.js'
+import { parseStats } from './usage.js'
+
+const request = (docker: unknown) => ({ config: { platformSettings: { docker } } }) as never
+
+describe('containerOptions', () => {
+  it('confines a hop: no root, no capabilities, read-only, no swap', () => {
+    const options = containerOptions({
+      name: 'meshbench-r-waypoint',
+      image: 'meshbench/proxy:1',
+      argv: ['node', '/app/proxy.mjs'],
+      labels: { 'meshbench.run': 'r' },
+      networkMode: 'meshbench-r-waypoint',
+      limits: { cpus: 1.5, memoryMib: 256 },
+      cpuset: '0-1',
+    })
+    expect(options).toMatchInlineSnapshot(`
+      {
+        "Cmd": [
+          "node",
+          "/app/proxy.mjs",
+        ],
+        "Entrypoint": [],
+        "Env": [],
+        "HostConfig": {
+          "CapDrop": [
+            "ALL",
+          ],
+          "CpusetCpus": "0-1",
+          "Memory": 268435456,
+          "MemorySwap": 268435456,
+          "NanoCpus": 1500000000,
+          "NetworkMode": "meshbench-r-waypoint",
+          "PidsLimit": 256,
+          "ReadonlyRootfs": true,
+          "RestartPolicy": {
+            "Name": "no",
+          },
+          "SecurityOpt": [
+            "no-new-privileges",
+          ],
+          "Tmpfs": {
+            "/tmp": "rw,noexec,nosuid,nodev,size=64m,mode=1777",
+          },
+        },
+        "Image": "meshbench/proxy:1",
+        "Labels": {
+          "meshbench.run": "r",
+        },
+        "User": "65532:65532",
+        "Volumes": {
+          "/etc/meshbench": {},
+        },
+        "name": "meshbench-r-waypoint",
+      }
+    `)
+  })
+})
+
+describe('attachmentOf', () => {
+  it('puts each hop on its node and on the next one’s network, and no further', () => {
+    const path = paths['l4-l7-l4']
+    const attachments = [-1, 0, 1, 2, 3].map((index) => attachmentOf(path, index))
+    expect(attachments).toEqual([
+      { home: 'client', others: [] },
+      { home: 'client', others: ['waypoint'] },
+      { home: 'waypoint', others: ['server'] },
+      { home: 'server', others: [] },
+      { home: 'server', others: [] },
+    ])
+  })
+
+  it('lets the client of the baseline reach the server itself', () => {
+    expect(attachmentOf(paths.baseline, -1)).toEqual({ home: 'client', others: ['server'] })
+  })
+})
+
+describe('engineAddresses', () => {
+  it('asks nobody but the engine that was named', () => {
+    expect(engineAddresses({ DOCKER_HOST: 'tcp://build:2376' }, 0, '/root')).toEqual(['tcp://build:2376'])
+  })
+
+  it('looks for Docker before Podman, rootless ones in the runtime folder', () => {
+    const addresses = engineAddresses({ XDG_RUNTIME_DIR: '/run/user/7' }, 7, '/home/a')
+    expect(addresses[0]).toBe('unix:///var/run/docker.sock')
+    expect(addresses).toContain('unix:///run/user/7/podman/podman.sock')
+    expect(addresses.at(-1)).toBe('unix:///run/podman/podman.sock')
+  })
+})
+
+describe('parseStats', () => {
+  const cpu = { cpu_usage: { total_usage: 5, usage_in_usermode: 3, usage_in_kernelmode: 2 } }
+
+  it('takes inactive pages off on both cgroup versions', () => {
+    const v1 = parseStats({
+      cpu_stats: { ...cpu, throttling_data: { throttled_periods: 1, throttled_time: 9 } },
+      memory_stats: { usage: 100, max_usage: 200, stats: { total_inactive_file: 30, inactive_file: 1 } },
+    })
+    expect(v1).toMatchObject({ cpuNs: 5, rssBytes: 70, peakRssBytes: 200, throttledNs: 9 })
+    const v2 = parseStats({ cpu_stats: cpu, memory_stats: { usage: 100, stats: { inactive_file: 40 } } })
+    expect(v2.rssBytes).toBe(60)
+    expect(v2.peakRssBytes).toBeUndefined()
+  })
+
+  it('does not go below zero when the figures were taken at different instants', () => {
+    const stats = { cpu_stats: cpu, memory_stats: { usage: 100, stats: { inactive_file: 140 } } }
+    expect(parseStats(stats).rssBytes).toBe(100)
+  })
+})
+
+describe('settings', () => {
+  it('has Istio’s default limits, and none above what the engine has', () => {
+    const { hop } = dockerSettings(request(undefined))
+    expect(hop).toEqual({ cpus: 2, memoryMib: 1024 })
+    expect(clampLimits(hop, 1)).toEqual({ cpus: 1, memoryMib: 1024 })
+  })
+
+  it('names a wrong field', () => {
+    expect(() => dockerSettings(request({ baseImage: 'node:20' }))).toThrow(/baseImage[\s\S]*|digest/)
+    expect(() => dockerSettings(request({ cpu: 1 }))).toThrow(/cpu/)
+  })
+})
+
+it('objectName gives names that engines accept', () => {
+  expect(objectName('2026-01-01t00', 'reference/l4-only@v 2/hop')).toBe(
+    'meshbench-2026-01-01t00-reference-l4-only-v-2-hop',
+  )
+})

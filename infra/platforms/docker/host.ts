@@ -1,0 +1,227 @@
+/** Runs an environment's components as containers: a network for each node, a container for each component. */
+import type Docker from 'dockerode'
+import type {
+  Arm,
+  Component,
+  Deployed,
+  Endpoint,
+  EnvironmentRequest,
+  Fact,
+  Host,
+  NodeRole,
+  Path,
+  Scope,
+  UsageReading,
+  Workload,
+} from '../../../harness/model.js'
+import { readHost } from '../../../harness/probes/host.js'
+import { programPath, type ContainerImages } from '../../container-images/build.js'
+import { echoWorkload } from '../echo-workload.js'
+import { exchangeBytes, fetchText } from '../local/loopback.js'
+import { exchangeScript, fetchScript, parseExchange } from '../remote-scripts.js'
+import { configFolder, type ContainerSpec } from './container-options.js'
+import { startContainer, type StartedContainer } from './container.js'
+import { runInContainer } from './generator.js'
+import { execInContainer } from './exec.js'
+import { componentLabel, nodeLabel, objectName, runLabel } from './labels.js'
+import { cpusetOf, type DockerSettings, type Limits } from './settings.js'
+import { attachmentOf, isSidecar } from './topology.js'
+import { readContainer } from './usage.js'
+
+export interface DockerHostOptions {
+  readonly docker: Docker
+  readonly request: EnvironmentRequest
+  readonly scope: Scope
+  readonly images: ContainerImages
+  readonly settings: DockerSettings
+  /** Network name by node. */
+  readonly networks: Readonly<Record<NodeRole, string>>
+  readonly facts: readonly Fact[]
+  /** How admin pages and ports are reached: at the container's address, or from within the container. */
+  readonly reach: 'address' | 'exec'
+}
+
+/** A component, with the container whose network it lives in: its own, or its application's. */
+interface Place {
+  readonly deployed: Deployed
+  readonly started: StartedContainer
+  readonly owner: StartedContainer
+  /** Address of `owner` as seen from this machine. */
+  readonly address: string
+}
+
+/** First port that is given out. Each listener of an environment gets its own, so that sidecars can share a network. */
+const firstPort = 20_000
+
+export function createDockerHost(options: DockerHostOptions): Host {
+  const { docker, request, scope, images, settings, networks } = options
+  const places = new Map<string, Place>()
+  const pathOf = new Map<string, Path>()
+  for (const arm of request.arms) {
+    const path = request.paths.find(({ name }) => name === arm.path)
+    if (path) pathOf.set(arm.id, path)
+  }
+  let nextPort = firstPort
+  let generators = 0
+  let application: Promise<Place> | undefined
+
+  scope.defer('stop watching containers', () => places.forEach(({ started }) => started.expectEnd()))
+
+  async function place(
+    workload: Workload,
+    where: { index: number; path: Path; owner?: Place },
+  ): Promise<Place> {
+    const { component, program, listeners } = workload
+    if (program.kind !== 'image') {
+      throw new Error(`${component.name}: the docker platform runs this repository's images only`)
+    }
+    const { home, others } = attachmentOf(where.path, where.index)
+    const ports = Object.fromEntries(listeners.map((name) => [name, nextPort++]))
+    const config = workload.config({ bindHost: '0.0.0.0', ports, file: (name) => `${configFolder}/${name}` })
+    const started = await startContainer({
+      docker,
+      spec: specOf({
+        component,
+        name: objectName(scope.runId, component.name),
+        image: images.images[program.image].reference,
+        argv: ['node', programPath(program.image), '--config', `${configFolder}/config.json`],
+        networkMode: where.owner ? `container:${where.owner.started.id}` : networks[home],
+        limits: component.category === 'application' ? settings.application : settings.hop,
+      }),
+      networks: where.owner ? [] : others.map((node) => networks[node]),
+      files: { ...workload.files, 'config.json': JSON.stringify(config, null, 2) },
+      readyPattern: /"event":\s*"ready"/,
+    })
+    const owner = where.owner?.owner ?? started
+    const address = owner.addresses[networks[home]]
+    if (!address) throw new Error(`${component.name} has no address on ${networks[home]}`)
+    const endpoints = Object.fromEntries(
+      Object.entries(ports).map(([name, port]) => [name, { host: address, port }]),
+    )
+    const placed: Place = { deployed: { component, endpoints }, started, owner, address }
+    places.set(component.name, placed)
+    return placed
+  }
+
+  function specOf(spec: Omit<ContainerSpec, 'labels'> & { component: Component }): ContainerSpec {
+    const { component, ...rest } = spec
+    const node = component.node === 'control-plane' ? 'server' : component.node
+    const cpuset = cpusetOf(settings, node)
+    return {
+      ...rest,
+      ...(cpuset === undefined ? {} : { cpuset }),
+      labels: { [runLabel]: scope.runId, [componentLabel]: component.name, [nodeLabel]: node },
+    }
+  }
+
+  async function startApplication(_arm: Arm, path: Path): Promise<Deployed> {
+    // One server for all arms, so that it is the same for all of them; inbound sidecars join its network.
+    application ??= place(echoWorkload, { index: path.hops.length, path })
+    const { deployed } = await application
+    return isSidecar(path.hops.at(-1), 'inbound') ? overLoopback(deployed) : deployed
+  }
+
+  async function deploy(workload: Workload): Promise<Deployed> {
+    const { arm, hop: hopName, name } = workload.component
+    const path = pathOf.get(arm ?? '')
+    const index = path?.hops.findIndex((hop) => hop.name === hopName) ?? -1
+    const hop = path?.hops[index]
+    if (!path || !hop) throw new Error(`${name} is not a hop of a planned arm`)
+    const owner = isSidecar(hop, 'inbound') ? await application : undefined
+    const { deployed } = await place(workload, { index, path, ...(owner ? { owner } : {}) })
+    return isSidecar(hop, 'outbound') ? overLoopback(deployed) : deployed
+  }
+
+  /** The generator shares the network of the client's sidecar, or is on the client's network by itself. */
+  const exec: Host['exec'] = (arm, command) => {
+    const path = pathOf.get(arm.id)
+    if (!path) throw new Error(`${arm.id} is not a planned arm`)
+    const [first] = path.hops
+    const sidecar = isSidecar(first, 'outbound') ? places.get(`${arm.id}/${first?.name ?? ''}`) : undefined
+    const { home, others } = attachmentOf(path, -1)
+    const [program = '', ...args] = command.argv
+    return runInContainer({
+      docker,
+      spec: specOf({
+        component: { name: 'generator', category: 'generator', node: 'client' },
+        name: objectName(scope.runId, 'generator', String(generators++)),
+        image: images.images.loadgen.reference,
+        argv: program === 'loadgen' ? ['node', programPath('loadgen'), ...args] : command.argv,
+        ...(command.env ? { env: command.env } : {}),
+        networkMode: sidecar ? `container:${sidecar.started.id}` : networks[home],
+        limits: settings.generator,
+      }),
+      networks: sidecar ? [] : others.map((node) => networks[node]),
+      ...(command.input === undefined ? {} : { input: command.input }),
+      signal: scope.signal,
+    })
+  }
+
+  function find(component: string): Place {
+    const found = places.get(component)
+    if (!found) throw new Error(`no component named ${component} is running`)
+    return found
+  }
+
+  /** The component behind an endpoint: ports are unique, addresses are not when networks are shared. */
+  function behind({ host, port }: Endpoint): Place {
+    const found = [...places.values()].find(({ deployed }) =>
+      Object.values(deployed.endpoints).some((endpoint) => endpoint.port === port),
+    )
+    if (!found) throw new Error(`nothing listens at ${host}:${port}`)
+    return found
+  }
+
+  return {
+    facts: options.facts,
+    startApplication,
+    deploy,
+    exec,
+
+    async fetchAdmin(component, path) {
+      const { deployed, started } = find(component)
+      const admin = deployed.endpoints.admin
+      if (!admin) throw new Error(`${component} has no admin listener`)
+      if (options.reach === 'address') return fetchText(admin, path)
+      return execInContainer(docker, started.id, fetchScript('127.0.0.1', admin.port, path))
+    },
+
+    async exchange(endpoint, bytes, timeoutMs) {
+      const { address, started } = behind(endpoint)
+      if (options.reach === 'address') return exchangeBytes({ ...endpoint, host: address }, bytes, timeoutMs)
+      const argv = exchangeScript(address, endpoint.port, bytes, timeoutMs)
+      return parseExchange(await execInContainer(docker, started.id, argv))
+    },
+
+    async readUsage(components) {
+      const readings = await Promise.all(
+        components.map(async ({ name }): Promise<[string, UsageReading] | undefined> => {
+          const found = places.get(name)
+          if (!found || found.started.failure) return undefined
+          return readContainer(found.started.container, found.started.cgroup).then(
+            (reading) => [name, reading],
+            () => undefined, // It died in between; `health` says so.
+          )
+        }),
+      )
+      return Object.fromEntries(readings.filter((entry) => entry !== undefined))
+    },
+
+    readHost,
+    health: (component) => places.get(component)?.started.failure,
+  }
+}
+
+/** As those see it that share its network. */
+function overLoopback(deployed: Deployed): Deployed {
+  const endpoints = Object.entries(deployed.endpoints).map(([name, { port }]) => [
+    name,
+    { host: '127.0.0.1', port },
+  ])
+  return { ...deployed, endpoints: Object.fromEntries(endpoints) as Deployed['endpoints'] }
+}
+
+/** Limits that the engine can grant: it refuses more CPUs than it has. */
+export function clampLimits(limits: Limits, cpus: number): Limits {
+  return { ...limits, cpus: Math.min(limits.cpus, cpus) }
+}

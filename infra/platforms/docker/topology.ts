@@ -1,0 +1,29 @@
+/**
+ * Decides which networks a container is on: its node's, and that of the node it sends to. Nothing else is reachable
+ * from it, so a path cannot be cut short by mistake.
+ */
+import type { Hop, NodeRole, Path } from '../../../harness/model.js'
+
+export interface Attachment {
+  /** Network that others reach it on. */
+  readonly home: NodeRole
+  /** Networks that it only sends on. */
+  readonly others: readonly NodeRole[]
+}
+
+/** Hop `index` of a path; -1 is the client and `hops.length` the server. */
+export function attachmentOf(path: Path, index: number): Attachment {
+  const home = nodeAt(path, index)
+  const next = index < path.hops.length ? nodeAt(path, index + 1) : home
+  return { home, others: next === home ? [] : [next] }
+}
+
+export function nodeAt(path: Path, index: number): NodeRole {
+  if (index < 0) return 'client'
+  return path.hops[index]?.node ?? 'server'
+}
+
+/** A sidecar lives in its application's network: they talk over loopback, as in a pod. */
+export function isSidecar(hop: Hop | undefined, side: 'outbound' | 'inbound'): boolean {
+  return hop?.role === `sidecar-${side}`
+}

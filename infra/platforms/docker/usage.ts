@@ -1,0 +1,76 @@
+/** Reads what a container has used: from its cgroup when that is on this machine, else from the engine. */
+import { readFile } from 'node:fs/promises'
+import type Docker from 'dockerode'
+import type { UsageReading } from '../../../harness/model.js'
+import { cgroupFiles, parseCgroup, parseProcCgroup, type CgroupPaths } from '../cgroup.js'
+
+/** Finds a container's cgroup through its first process; undefined when the engine runs on another machine. */
+export async function findCgroup(containerId: string, pid: number): Promise<CgroupPaths | undefined> {
+  const text = await readFile(`/proc/${pid}/cgroup`, 'utf8').catch(() => '')
+  // Without the id it is some other process that has this pid here.
+  if (!text.includes(containerId)) return undefined
+  return parseProcCgroup(text)
+}
+
+/** Rejects when the container has ended. */
+export async function readContainer(
+  container: Docker.Container,
+  cgroup: CgroupPaths | undefined,
+): Promise<UsageReading> {
+  const reading = cgroup ? await readCgroup(cgroup) : parseStats(await readStats(container))
+  if (!reading) throw new Error(`no CPU time is known of container ${container.id.slice(0, 12)}`)
+  return reading
+}
+
+async function readCgroup(paths: CgroupPaths): Promise<UsageReading | undefined> {
+  const entries = await Promise.all(
+    Object.entries(cgroupFiles(paths)).map(
+      async ([key, path]) => [key, await readFile(path, 'utf8').catch(() => undefined)] as const,
+    ),
+  )
+  return parseCgroup(paths.version, Object.fromEntries(entries))
+}
+
+/** The part of the engine's answer that is used. Keys differ between cgroup versions. */
+export interface EngineStats {
+  readonly cpu_stats: {
+    readonly cpu_usage: {
+      readonly total_usage: number
+      readonly usage_in_usermode?: number
+      readonly usage_in_kernelmode?: number
+    }
+    readonly throttling_data?: { readonly throttled_periods?: number; readonly throttled_time?: number }
+  }
+  readonly memory_stats: {
+    readonly usage?: number
+    readonly max_usage?: number
+    readonly stats?: Readonly<Record<string, number>>
+  }
+}
+
+/** `one-shot` skips the second sample, which would take the engine a second (Docker Engine API, ContainerStats). */
+async function readStats(container: Docker.Container): Promise<EngineStats> {
+  const options = { stream: false, 'one-shot': true } as const
+  return await container.stats(options)
+}
+
+/** The working set is computed as the `docker stats` command does it (docker/cli, stats_helpers.go). */
+export function parseStats(stats: EngineStats): UsageReading {
+  const { cpu_usage: cpu, throttling_data: throttling } = stats.cpu_stats
+  const { usage, max_usage: peak, stats: memory } = stats.memory_stats
+  const inactive = memory?.total_inactive_file ?? memory?.inactive_file ?? 0
+  return {
+    cpuNs: cpu.total_usage,
+    ...(cpu.usage_in_usermode === undefined ? {} : { cpuUserNs: cpu.usage_in_usermode }),
+    ...(cpu.usage_in_kernelmode === undefined ? {} : { cpuSystemNs: cpu.usage_in_kernelmode }),
+    ...(throttling?.throttled_periods === undefined
+      ? {}
+      : { throttledPeriods: throttling.throttled_periods }),
+    ...(throttling?.throttled_time === undefined ? {} : { throttledNs: throttling.throttled_time }),
+    ...(usage === undefined ? {} : { rssBytes: inactive < usage ? usage - inactive : usage }),
+    ...(peak === undefined ? {} : { peakRssBytes: peak }),
+    source: 'engine-stats',
+    // The engine reads the same cgroup when asked, in microseconds on version 2.
+    resolutionNs: 1000,
+  }
+}

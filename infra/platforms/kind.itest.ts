@@ -1,0 +1,188 @@
+/** The kind platform on a real cluster: paths, placement, usage, chaos, and that nothing stays behind. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { run } from '../../harness/exec.js'
+import { paths } from '../../scenarios/paths/index.js'
+import { findEngine, isMissing } from './docker/engine.js'
+import { clusterName, findClusters } from './kind/clean.js'
+import { kind } from './kind.js'
+import { bringUp, requestFor, type BroughtUp } from './testing.js'
+
+/** A sidecar's, a DaemonSet's and a Deployment's way of being placed. */
+const measured = [paths.baseline, paths['l7-sidecar-to-sidecar'], paths['l4-l7-l4']]
+
+/** The node image to use, since the pinned one may not be here: this suite pulls nothing. */
+async function findNodeImage(): Promise<string | undefined> {
+  const engine = await findEngine()
+  if (isMissing(engine)) return undefined
+  const images = await engine.docker.listImages({ filters: { reference: ['kindest/node'] } })
+  return process.env.MESHBENCH_NODE_IMAGE ?? images.flatMap(({ RepoTags: tags }) => tags ?? []).at(0)
+}
+
+const nodeImage = await findNodeImage()
+const platformSettings = { kind: nodeImage === undefined ? {} : { nodeImage } }
+const unmet = await kind.check(requestFor(kind, { paths: measured, platformSettings }))
+const reason =
+  nodeImage === undefined
+    ? 'no kindest/node image in the engine (or no engine); set MESHBENCH_NODE_IMAGE, or pull one'
+    : unmet.map(({ need, found }) => `${need}: ${found}`).join('; ')
+if (reason !== '') console.log(`skipped: ${reason}`)
+
+describe.skipIf(reason !== '')('kind', () => {
+  let up: BroughtUp
+  let cluster: string
+  const kubectl = async (...args: string[]) => {
+    const kubeconfig = `${up.stateDir}/${cluster}.kubeconfig`
+    return (await run(['kubectl', '--kubeconfig', kubeconfig, ...args], { timeoutMs: 60_000 })).stdout
+  }
+  const waypoint = 'mb-reference-l4-l7-l4'
+
+  beforeAll(async () => {
+    up = await bringUp(kind, { paths: measured, platformSettings })
+    cluster = clusterName(up.runId, up.environment.id)
+  }, 900_000)
+  afterAll(async () => {
+    expect(await up.close()).toEqual([])
+    expect((await findClusters(up.runId))?.names).toEqual([])
+  }, 180_000)
+
+  it('brings every arm up, and its mutual TLS ports refuse plaintext', () => {
+    expect(up.environment.failures).toEqual({})
+    expect(
+      Object.values(up.environment.proofs)
+        .flat()
+        .filter(({ ok }) => !ok),
+    ).toEqual([])
+  })
+
+  it('puts clients, servers and waypoints on their nodes', async () => {
+    const rows = (
+      await kubectl(
+        'get',
+        'pods',
+        '-A',
+        '-o',
+        'jsonpath={range .items[*]}{.metadata.namespace} {.metadata.labels.meshbench\\.component} {.spec.nodeName}{"\\n"}{end}',
+      )
+    )
+      .split('\n')
+      .filter((row) => row.startsWith('mb-'))
+    const nodeOf = (namespace: string, component: string) =>
+      rows.find((row) => row.startsWith(`${namespace} ${component} `))?.split(' ')[2]
+    expect(nodeOf('mb-none-baseline', 'client')).toBe(`${cluster}-worker`)
+    expect(nodeOf('mb-none-baseline', 'server')).toBe(`${cluster}-worker2`)
+    expect(nodeOf(waypoint, 'client-tunnel')).toBe(`${cluster}-worker`)
+    expect(nodeOf(waypoint, 'waypoint')).toBe(`${cluster}-worker3`)
+    expect(nodeOf(waypoint, 'server-tunnel')).toBe(`${cluster}-worker2`)
+  })
+
+  it('puts sidecars into the pods of their applications', async () => {
+    const names = (pod: string) =>
+      kubectl(
+        'get',
+        'pods',
+        '-n',
+        'mb-reference-l7-sidecar-to-sidecar',
+        '-l',
+        `app=${pod}`,
+        '-o',
+        'jsonpath={.items[*].spec.containers[*].name}',
+      )
+    expect(await names('server')).toBe('echo server-sidecar')
+    expect(await names('client')).toBe('client client-sidecar')
+  })
+
+  it.each(['none/baseline', 'reference/l7-sidecar-to-sidecar', 'reference/l4-l7-l4'])(
+    '%s carries every request over its hops, and each is billed from its cgroup',
+    async (arm) => {
+      const { result, edges, proof } = await up.trial(arm)
+      expect(result.ok).toBe(result.sent)
+      expect(proof.filter(({ ok }) => !ok)).toEqual([])
+      const [start, end] = edges
+      const own = up.environment.components.filter((component) => component.arm === arm)
+      expect(own.length).toBeGreaterThan(0)
+      for (const { name } of own) {
+        const [from, to] = [start?.usage[name], end?.usage[name]]
+        expect(to?.source, name).toMatch(/^cgroup-v[12]$/)
+        expect((to?.cpuNs ?? 0) - (from?.cpuNs ?? 0), name).toBeGreaterThan(0)
+        expect(to?.rssBytes, name).toBeGreaterThan(1 << 20)
+      }
+    },
+    120_000,
+  )
+
+  it('says that a waypoint was killed in mid-trial, and goes on when it is back', async () => {
+    const arm = 'reference/l4-l7-l4'
+    const running = up.startLoad(arm, { durationMs: 60_000 })
+    const drained = (async () => {
+      for await (const line of running.lines) if (line.includes('"edge"')) running.write('go\n')
+    })()
+    await expect.poll(() => up.environment.health(arm)).toBeUndefined()
+    await kubectl(
+      'delete',
+      'pod',
+      '-n',
+      waypoint,
+      '-l',
+      'meshbench.component=waypoint',
+      '--grace-period=0',
+      '--force',
+      '--wait=false',
+    )
+    await expect.poll(() => up.environment.health(arm)?.kind, { timeout: 20_000 }).toBe('hop-died')
+    running.kill('SIGKILL')
+    await Promise.all([running.exited, drained])
+    await kubectl('rollout', 'status', '-n', waypoint, 'deployment/waypoint', '--timeout=90s')
+    const { result, proof } = await up.trial(arm)
+    expect(result.ok).toBe(result.sent)
+    expect(proof.filter(({ ok, name }) => !ok && name.startsWith('requests at'))).toEqual([])
+  }, 240_000)
+
+  it('says that the generator’s pod was killed, and finds its successor', async () => {
+    const arm = 'none/baseline'
+    const running = up.startLoad(arm, { durationMs: 60_000 })
+    for await (const line of running.lines) if (line.includes('connected')) break
+    await kubectl(
+      'delete',
+      'pod',
+      '-n',
+      'mb-none-baseline',
+      '-l',
+      'app=client',
+      '--grace-period=0',
+      '--force',
+      '--wait=false',
+    )
+    const { code } = await running.exited
+    expect(code).not.toBe(0)
+    const { result } = await up.trial(arm)
+    expect(result.ok).toBe(result.sent)
+  }, 240_000)
+
+  it('leaves nothing running in the pod when a trial is cut off', async () => {
+    const running = up.startLoad('none/baseline', { durationMs: 60_000 })
+    for await (const line of running.lines) if (line.includes('connected')) break
+    running.kill('SIGKILL')
+    await running.exited
+    const count = () =>
+      kubectl(
+        'exec',
+        '-n',
+        'mb-none-baseline',
+        'deployment/client',
+        '--',
+        'node',
+        '-p',
+        "require('fs').readdirSync('/proc').filter((n) => /^\\d+$/.test(n)).length",
+      )
+    // The idle process, and the one that counts.
+    await expect.poll(async () => Number(await count()), { timeout: 20_000, interval: 500 }).toBe(2)
+  }, 120_000)
+
+  it('says that a node died', async () => {
+    await run(['docker', 'kill', `${cluster}-worker3`])
+    await expect
+      .poll(() => up.environment.health('reference/l4-l7-l4')?.kind, { timeout: 20_000 })
+      .toBe('node-died')
+    expect(up.environment.health('none/baseline')).toBeUndefined()
+  }, 60_000)
+})

@@ -1,0 +1,285 @@
+/**
+ * A Kubernetes cluster of its own for each mesh, in containers of one engine: client, server and waypoint each have a
+ * worker, all of which share this machine's kernel and CPUs.
+ */
+import { join } from 'node:path'
+import { UserError, exitCodes } from '../../harness/errors.js'
+import { findProgram } from '../../harness/exec.js'
+import type {
+  EnvironmentRequest,
+  Fact,
+  Host,
+  Platform,
+  Progress,
+  Scope,
+  Unmet,
+  UsageReading,
+} from '../../harness/model.js'
+import { version } from '../../harness/package-root.js'
+import { readHost } from '../../harness/probes/host.js'
+import { buildImages, type ContainerImages } from '../container-images/build.js'
+import { startApiProxy, type ApiProxy } from '../kube/api-proxy.js'
+import type { ContainerRef, UsageSource } from '../kube/components.js'
+import { createKubeHost } from '../kube/host.js'
+import { Kubectl, reasonOf } from '../kube/kubectl.js'
+import { findCommand, parseFound, parseRead, readCommand } from '../kube/node-cgroups.js'
+import { PodWatch } from '../kube/pods.js'
+import { plainCluster, type ClusterNeeds } from '../meshes/cluster-access.js'
+import { nodeImageFor, pinnedReference } from '../versions.js'
+import type { CgroupPaths } from './cgroup.js'
+import { findEngine, isMissing, type Engine } from './docker/engine.js'
+import { execInContainer } from './docker/exec.js'
+import { clampLimits } from './docker/host.js'
+import { clusterName } from './kind/clean.js'
+import { nodeNames, renderClusterConfig } from './kind/cluster-config.js'
+import { createCluster, loadArchive, loadImages, watchNodes } from './kind/cluster.js'
+import { checkHostFacts, readHostFacts } from './kind/preflight.js'
+import { kindSettings, type KindSettings } from './kind/settings.js'
+import { checkTools, requireTools, type ToolName } from './kind/tools.js'
+
+export const kind: Platform = {
+  name: 'kind',
+  summary: 'a Kubernetes cluster in containers, one for each mesh; needs Docker, kind and kubectl',
+  environments: 'per-mesh',
+  check: checkKind,
+  create,
+}
+
+/** Meshes that are installed with helm charts need it; this repository's own do not. */
+function toolsFor(request: EnvironmentRequest): readonly ToolName[] {
+  const ownMeshes = ['none', 'reference']
+  const charts = request.arms.some(({ mesh }) => !ownMeshes.includes(mesh))
+  return charts ? ['kind', 'kubectl', 'helm'] : ['kind', 'kubectl']
+}
+
+/** Cilium is the CNI and replaces kube-proxy; everything else runs on kind's own. */
+export function clusterNeeds(request: EnvironmentRequest): ClusterNeeds {
+  const isCilium = request.arms.some(({ mesh }) => mesh.startsWith('cilium'))
+  return isCilium ? { defaultCni: false, kubeProxy: false } : plainCluster
+}
+
+async function checkKind(request: EnvironmentRequest): Promise<readonly Unmet[]> {
+  const settings = kindSettings(request)
+  const [engine, dockerCli, tools, facts] = await Promise.all([
+    findEngine(),
+    findProgram('docker'),
+    checkTools({ names: toolsFor(request) }),
+    readHostFacts(),
+  ])
+  const unmet: Unmet[] = []
+  if (isMissing(engine)) {
+    unmet.push({
+      need: 'a Docker engine that can run privileged containers',
+      found: engine.tried.map(({ address, problem }) => `${address}: ${problem}`).join('; '),
+      remedy: 'start Docker, or name the engine in DOCKER_HOST; --platform local needs none',
+    })
+  }
+  if (dockerCli === undefined) {
+    unmet.push({
+      need: 'the docker command, which kind runs',
+      found: 'not on the PATH',
+      remedy: 'install the Docker CLI (the package docker-ce-cli or docker.io)',
+    })
+  }
+  unmet.push(...tools)
+  if (process.platform === 'linux' && settings.baseImage === undefined && !(await findProgram('ldd'))) {
+    unmet.push({
+      need: 'ldd, to assemble a base image from the running node',
+      found: 'not on the PATH',
+      remedy: 'install it, or name a base image by digest in platformSettings.kind.baseImage',
+    })
+  }
+  const hops = request.arms.reduce(
+    (sum, arm) => sum + 2 + (request.paths.find(({ name }) => name === arm.path)?.hops.length ?? 0),
+    0,
+  )
+  unmet.push(...checkHostFacts(facts, { nodes: 1 + settings.workers, pods: hops }))
+  return unmet
+}
+
+async function create(request: EnvironmentRequest, scope: Scope, progress: Progress): Promise<Host> {
+  const settings = kindSettings(request)
+  const engine = await findEngine()
+  const dockerCli = await findProgram('docker')
+  if (isMissing(engine) || dockerCli === undefined) {
+    throw new UserError('no Docker engine answers, or the docker command is missing', {
+      hint: 'meshbench doctor --platform kind says what is missing',
+      exitCode: exitCodes.hostLacks,
+    })
+  }
+  const tools = await requireTools({ names: toolsFor(request) })
+  const { kind: kindPath = 'kind', kubectl: kubectlPath = 'kubectl', helm } = tools
+  const name = clusterName(scope.runId, request.id)
+  const nodes = nodeNames(name, settings.workers)
+  const cgroup = engine.cgroupVersion === '1' ? 'v1' : 'v2'
+  const nodeImage = settings.nodeImage ?? pinnedReference(nodeImageFor(cgroup))
+  const needs = clusterNeeds(request)
+
+  const images = await progress.step('container images', () =>
+    buildImages(engine.docker, {
+      version,
+      ...(settings.baseImage === undefined ? {} : { baseImage: settings.baseImage }),
+    }),
+  )
+  const kubeconfig = await progress.step(`cluster of ${1 + settings.workers} nodes`, () =>
+    createCluster({
+      kind: kindPath,
+      name,
+      config: renderClusterConfig({ name, nodeImage, workers: settings.workers, cgroup, needs }),
+      timeoutMs: settings.createTimeoutSeconds * 1000,
+      waitForNodes: needs.defaultCni,
+      scope,
+    }),
+  )
+  await progress.step('images in the cluster', () =>
+    loadImages({
+      kind: kindPath,
+      docker: dockerCli,
+      name,
+      references: Object.values(images.images).map(({ reference }) => reference),
+      nodes: [nodes.client, nodes.server, nodes.waypoint],
+      scope,
+    }),
+  )
+  const kubectl = new Kubectl({
+    path: kubectlPath,
+    ...(helm === undefined ? {} : { helmPath: helm }),
+    kubeconfig,
+    runId: scope.runId,
+    signal: scope.signal,
+  })
+  if (needs.defaultCni) await progress.step('nodes ready', () => awaitNodes(kubectl))
+  await placeUnpinned(kubectl)
+  const proxy = await startApiProxy(kubectl, scope.stateDir)
+  scope.defer('close the way to the API server', () => proxy.close())
+  const pods = new PodWatch(proxy)
+  scope.defer('stop watching pods', () => pods.close())
+  const kubernetesVersion = await readKubernetesVersion(proxy)
+  const nodeExec = async (node: string, argv: readonly string[]) => execInContainer(engine.docker, node, argv)
+
+  return createKubeHost({
+    kubectl,
+    proxy,
+    pods,
+    request,
+    scope,
+    images: referencesOf(images),
+    imagePullPolicy: 'Never',
+    limits: {
+      hop: clampLimits(settings.hop, engine.cpus),
+      application: clampLimits(settings.application, engine.cpus),
+      generator: clampLimits(settings.generator, engine.cpus),
+    },
+    nodes,
+    nodeSelectors: Object.fromEntries(
+      (['client', 'server', 'waypoint'] as const).map((role) => [
+        role,
+        { 'kubernetes.io/hostname': nodes[role] },
+      ]),
+    ),
+    usage: usageFromNodes(nodeExec),
+    nodeFailure: watchNodes(engine.docker, Object.values(nodes), scope),
+    nodeExec: (node, argv) => nodeExec(node, argv),
+    readHost,
+    clusterName: name,
+    kubernetesVersion,
+    apiServer: { host: nodes['control-plane'], port: 6443 },
+    namespacePrefix: 'mb',
+    deleteNamespaces: false,
+    diagnosticsDir: join(scope.evidenceDir ?? join(scope.stateDir, 'diagnostics'), name),
+    loadArchive: (archive) =>
+      loadArchive({ kind: kindPath, name, archive, nodes: Object.values(nodes), scope }),
+    facts: factsOf({ engine, settings, images, kubernetesVersion, nodeImage }),
+  })
+}
+
+/** `kind create cluster --wait` waits for the control plane alone, and gives up with a warning and exit code 0. */
+async function awaitNodes(kubectl: Kubectl): Promise<void> {
+  const wait = ['wait', 'node', '--all', '--for=condition=Ready']
+  try {
+    await kubectl.run([...wait, '--timeout=180s'], { timeoutMs: 200_000 })
+  } catch (error) {
+    throw new UserError(`not every node of the cluster became ready: ${reasonOf(error)}`, {
+      hint: 'meshbench doctor --platform kind checks memory and inotify limits, the usual causes',
+      exitCode: exitCodes.runFailed,
+      cause: error,
+    })
+  }
+}
+
+/** From a node: an API server that was built from source may call itself 0.0.0. */
+export async function readKubernetesVersion(proxy: ApiProxy): Promise<string> {
+  const { items } = await proxy.json<{ items: { status: { nodeInfo: { kubeletVersion: string } } }[] }>(
+    '/api/v1/nodes?limit=1',
+  )
+  return (items[0]?.status.nodeInfo.kubeletVersion ?? 'unknown').replace(/^v/, '')
+}
+
+/** What is pinned nowhere (DNS, a mesh's control plane) goes to the control plane: the workers are for what is measured. */
+async function placeUnpinned(kubectl: Kubectl): Promise<void> {
+  for (const key of ['node-role.kubernetes.io/control-plane', 'node-role.kubernetes.io/master']) {
+    // The key depends on the version; one of the two is not there.
+    await kubectl.run(['taint', 'nodes', '--all', `${key}-`]).catch(() => {})
+  }
+}
+
+function referencesOf({ images }: ContainerImages) {
+  return {
+    echo: images.echo.reference,
+    tunnel: images.tunnel.reference,
+    proxy: images.proxy.reference,
+    loadgen: images.loadgen.reference,
+  }
+}
+
+/** One command on each node reads all of its containers; where their cgroups are is looked up once. */
+export function usageFromNodes(
+  nodeExec: (node: string, argv: readonly string[]) => Promise<string>,
+): UsageSource {
+  const known = new Map<string, CgroupPaths>()
+  return async (containers: readonly ContainerRef[]) => {
+    const byNode = new Map<string, string[]>()
+    for (const { nodeName, id } of containers) byNode.set(nodeName, [...(byNode.get(nodeName) ?? []), id])
+    const readings = new Map<string, UsageReading>()
+    await Promise.all(
+      [...byNode].map(async ([node, ids]) => {
+        try {
+          const unknown = ids.filter((id) => !known.has(id))
+          if (unknown.length > 0) {
+            const found = parseFound(await nodeExec(node, findCommand(unknown)), unknown)
+            for (const [id, paths] of found) known.set(id, paths)
+          }
+          const cgroups = new Map(ids.flatMap((id) => (known.has(id) ? [[id, known.get(id)!] as const] : [])))
+          if (cgroups.size === 0) return
+          const text = await nodeExec(node, readCommand([...cgroups.values()]))
+          for (const [id, reading] of parseRead(text, cgroups)) readings.set(id, reading)
+        } catch {
+          // The node is gone; `health` says so, and its components have no reading.
+        }
+      }),
+    )
+    return readings
+  }
+}
+
+function factsOf(parts: {
+  engine: Engine
+  settings: KindSettings
+  images: ContainerImages
+  kubernetesVersion: string
+  nodeImage: string
+}): readonly Fact[] {
+  const { engine, settings, images, kubernetesVersion, nodeImage } = parts
+  const { hop, workers } = settings
+  return [
+    {
+      name: 'platform',
+      value: `kind: Kubernetes ${kubernetesVersion}, a control plane and ${workers} workers on one machine`,
+    },
+    { name: 'node image', value: nodeImage },
+    { name: 'engine', value: `${engine.product} ${engine.version}, cgroup v${engine.cgroupVersion}` },
+    { name: 'base image', value: images.base },
+    { name: 'limits of each hop', value: `${Math.min(hop.cpus, engine.cpus)} CPUs, ${hop.memoryMib} MiB` },
+    { name: 'memory figures', value: 'working set of the cgroup: usage less inactive file pages' },
+  ]
+}

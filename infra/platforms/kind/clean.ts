@@ -1,0 +1,80 @@
+/** Removes clusters that runs left behind. A cluster's name is its label: it starts with the run that made it. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { messageOf } from '../../../harness/errors.js'
+import { run } from '../../../harness/exec.js'
+import { dnsLabel } from '../../kube/names.js'
+import { requireTools } from './tools.js'
+
+const prefix = 'mb'
+/** Between run id and mesh; run ids hold no two hyphens in a row. */
+const separator = '--'
+
+/** `mb-<run id>--<mesh>`: short, since node names are made of it and have at most 63 characters. */
+export function clusterName(runId: string, environment: string): string {
+  const mesh = environment.split('/').at(-1) ?? environment
+  return `${dnsLabel(prefix, runId)}${separator}${dnsLabel(mesh)}`
+}
+
+/** The run that a cluster belongs to, or undefined when it is none of ours. */
+export function runOfCluster(name: string): string | undefined {
+  return new RegExp(`^${prefix}-(.+)${separator}[a-z0-9-]+$`).exec(name)?.[1]
+}
+
+const deleteAttempts = 3
+
+export interface CleanedClusters {
+  readonly clusters: readonly string[]
+  readonly runIds: readonly string[]
+  readonly problems: readonly string[]
+}
+
+/** Deletes one run's clusters, or those of all runs. Does nothing where there is no kind. */
+export async function cleanKind(runId?: string): Promise<CleanedClusters> {
+  const found = await findClusters(runId)
+  if (!found) return { clusters: [], runIds: [], problems: [] }
+  const { kind, names } = found
+  const problems: string[] = []
+  const clusters: string[] = []
+  for (const name of names) {
+    try {
+      await deleteCluster(kind, name)
+      clusters.push(name)
+    } catch (error) {
+      problems.push(`delete cluster ${name}: ${messageOf(error)}`)
+    }
+  }
+  const runIds = [...new Set(names.map((name) => runOfCluster(name) ?? ''))].filter(Boolean)
+  return { clusters, runIds, problems }
+}
+
+/** Tries again: a busy engine may fail to end a node in time ("did not receive an exit event") and end it a moment later. */
+export async function deleteCluster(kind: string, name: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await run([kind, 'delete', 'cluster', '--name', name], { timeoutMs: 120_000 })
+      return
+    } catch (error) {
+      if (attempt === deleteAttempts) throw error
+      await sleep(attempt * 2_000)
+    }
+  }
+}
+
+/** Names of the clusters of one run, or of all runs. */
+export async function findClusters(
+  runId?: string,
+): Promise<{ readonly kind: string; readonly names: readonly string[] } | undefined> {
+  const kind = await requireTools({ names: ['kind'] }).then(
+    (tools) => tools.kind,
+    () => undefined,
+  )
+  if (kind === undefined) return undefined
+  // Without an engine there are no clusters, and kind says so with an error.
+  const { stdout, code } = await run([kind, 'get', 'clusters'], { allowFailure: true })
+  if (code !== 0) return undefined
+  const names = stdout.split('\n').filter((name) => {
+    const owner = runOfCluster(name.trim())
+    return owner !== undefined && (runId === undefined || owner === dnsLabel(runId))
+  })
+  return { kind, names }
+}

@@ -1,0 +1,72 @@
+/**
+ * Renders the config of a cluster, purely.
+ *
+ * Format: kind.x-k8s.io/v1alpha4 (kind, pkg/apis/config/v1alpha4/types.go). It has no field for taints, so they are
+ * kubeadm patches. Patches carry no `apiVersion`: one that differs from what kind generates is skipped in silence.
+ */
+import { stringify } from 'yaml'
+import type { NodeRole } from '../../../harness/model.js'
+import type { ClusterNeeds } from '../../meshes/cluster-access.js'
+import { roleLabel } from '../../kube/names.js'
+
+export interface ClusterConfigOptions {
+  readonly name: string
+  readonly nodeImage: string
+  readonly workers: number
+  readonly cgroup: 'v1' | 'v2'
+  readonly needs: ClusterNeeds
+}
+
+/** Which roles each worker plays; with three, one each. */
+export function rolesOf(workers: number): readonly (readonly NodeRole[])[] {
+  if (workers >= 3) return [['client'], ['server'], ['waypoint']]
+  if (workers === 2) return [['client'], ['server', 'waypoint']]
+  return [['client', 'server', 'waypoint']]
+}
+
+/** Kubernetes node name of each role, as kind names its nodes: `<cluster>-worker`, `-worker2`, … */
+export function nodeNames(
+  name: string,
+  workers: number,
+): Readonly<Record<NodeRole | 'control-plane', string>> {
+  const names: Record<string, string> = { 'control-plane': `${name}-control-plane` }
+  rolesOf(workers).forEach((roles, index) => {
+    for (const role of roles) names[role] = `${name}-worker${index === 0 ? '' : index + 1}`
+  })
+  return names as Record<NodeRole | 'control-plane', string>
+}
+
+export function renderClusterConfig(options: ClusterConfigOptions): string {
+  const { name, nodeImage, workers, cgroup, needs } = options
+  const networking = {
+    ...(needs.defaultCni ? {} : { disableDefaultCNI: true }),
+    ...(needs.kubeProxy ? {} : { kubeProxyMode: 'none' }),
+  }
+  const worker = (roles: readonly NodeRole[]) => ({
+    role: 'worker',
+    image: nodeImage,
+    // A label holds one value: a node of several roles is named after its first and found by name.
+    labels: { [roleLabel]: roles[0] },
+    ...(roles.length > 1
+      ? {}
+      : {
+          kubeadmConfigPatches: [
+            stringify({
+              kind: 'JoinConfiguration',
+              nodeRegistration: { taints: [{ key: roleLabel, value: roles[0], effect: 'NoSchedule' }] },
+            }),
+          ],
+        }),
+  })
+  return stringify({
+    kind: 'Cluster',
+    apiVersion: 'kind.x-k8s.io/v1alpha4',
+    name,
+    ...(Object.keys(networking).length > 0 ? { networking } : {}),
+    nodes: [{ role: 'control-plane', image: nodeImage }, ...rolesOf(workers).map(worker)],
+    // From Kubernetes 1.35 on the kubelet refuses cgroup v1 unless it is told otherwise; older ones ignore the field.
+    ...(cgroup === 'v1'
+      ? { kubeadmConfigPatches: [stringify({ kind: 'KubeletConfiguration', failCgroupV1: false })] }
+      : {}),
+  })
+}

@@ -1,0 +1,115 @@
+/** Creates a cluster, loads this repository's images into it, and watches its nodes. */
+import { chmod, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type Docker from 'dockerode'
+import { CommandError, UserError, exitCodes, messageOf } from '../../../harness/errors.js'
+import { run } from '../../../harness/exec.js'
+import type { Scope, TrialError } from '../../../harness/model.js'
+import { deleteCluster } from './clean.js'
+
+const loadTimeoutMs = 300_000
+
+export interface CreateClusterOptions {
+  readonly kind: string
+  readonly name: string
+  readonly config: string
+  readonly timeoutMs: number
+  /** Nodes do not become ready before the mesh has brought its CNI: do not wait for them. */
+  readonly waitForNodes: boolean
+  readonly scope: Scope
+}
+
+/** Path of the cluster's kubeconfig, which only its owner can read. Throws `UserError` with what kind said. */
+export async function createCluster(options: CreateClusterOptions): Promise<string> {
+  const { kind, name, config, scope, timeoutMs } = options
+  const kubeconfig = join(scope.stateDir, `${name}.kubeconfig`)
+  const configPath = join(scope.stateDir, `${name}.yaml`)
+  await writeFile(configPath, config)
+  // Before it is created: what is left of a failed attempt must go, too.
+  scope.defer(`delete cluster ${name}`, () => deleteCluster(kind, name))
+  const argv = [kind, 'create', 'cluster', '--name', name, '--config', configPath, '--kubeconfig', kubeconfig]
+  const wait = ['--wait', options.waitForNodes ? `${Math.round(timeoutMs / 1000)}s` : '0s']
+  try {
+    await run([...argv, ...wait], { runId: scope.runId, signal: scope.signal, timeoutMs })
+  } catch (error) {
+    scope.signal.throwIfAborted()
+    throw new UserError(`kind could not create the cluster ${name}: ${explain(error)}`, {
+      hint: 'the end of its output says why; `meshbench doctor --platform kind` checks what can be checked ahead',
+      exitCode: exitCodes.runFailed,
+      cause: error,
+    })
+  }
+  await chmod(kubeconfig, 0o600)
+  return kubeconfig
+}
+
+function explain(error: unknown): string {
+  if (!(error instanceof CommandError)) return messageOf(error)
+  const said = error.tail.split('\n').filter((line) => /error|fail|cannot|not found/i.test(line))
+  return said.slice(0, 3).join(' ') || error.tail.slice(-400)
+}
+
+export interface LoadImagesOptions {
+  readonly kind: string
+  readonly docker: string
+  readonly name: string
+  readonly references: readonly string[]
+  readonly nodes: readonly string[]
+  readonly scope: Scope
+}
+
+/**
+ * Loads images as one archive: `kind load docker-image` fails where the engine keeps its images in containerd
+ * (https://github.com/kubernetes-sigs/kind/issues/3795).
+ */
+export async function loadImages(options: LoadImagesOptions): Promise<void> {
+  const { kind, docker, name, references, nodes, scope } = options
+  const archive = join(scope.stateDir, 'images.tar')
+  const limits = { runId: scope.runId, signal: scope.signal, timeoutMs: loadTimeoutMs }
+  try {
+    await run([docker, 'save', '--output', archive, ...references], limits)
+    await loadArchive({ kind, name, archive, nodes, scope })
+  } finally {
+    await rm(archive, { force: true })
+  }
+}
+
+/** Loads an image archive, as `docker save` writes it, into nodes. */
+export async function loadArchive(
+  options: Pick<LoadImagesOptions, 'kind' | 'name' | 'nodes' | 'scope'> & { readonly archive: string },
+): Promise<void> {
+  const { kind, name, archive, nodes, scope } = options
+  const where = ['--name', name, '--nodes', [...new Set(nodes)].join(',')]
+  await run([kind, 'load', 'image-archive', archive, ...where], {
+    runId: scope.runId,
+    signal: scope.signal,
+    timeoutMs: loadTimeoutMs,
+  })
+}
+
+/** Tells when a node's container ends: Kubernetes itself takes 40 s to notice. */
+export function watchNodes(
+  docker: Docker,
+  nodes: readonly string[],
+  scope: Scope,
+): (node: string) => TrialError | undefined {
+  const failures = new Map<string, TrialError>()
+  let closing = false
+  scope.defer('stop watching nodes', () => void (closing = true))
+  for (const node of new Set(nodes)) {
+    void docker
+      .getContainer(node)
+      .wait()
+      .then(
+        ({ StatusCode: code }: { StatusCode: number }) => {
+          if (!closing)
+            failures.set(node, { kind: 'node-died', message: `the node ${node} ended with code ${code}` })
+        },
+        (error: unknown) => {
+          if (!closing)
+            failures.set(node, { kind: 'node-died', message: `the node ${node}: ${messageOf(error)}` })
+        },
+      )
+  }
+  return (node) => failures.get(node)
+}

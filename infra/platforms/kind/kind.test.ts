@@ -1,0 +1,111 @@
+import { describe, expect, it } from 'vitest'
+import { clusterName, runOfCluster } from './clean.js'
+import { nodeNames, renderClusterConfig, rolesOf } from './cluster-config.js'
+import { checkHostFacts } from './preflight.js'
+import { checkTools, hostPlatform } from './tools.js'
+import { clusterNeeds } from '../kind.js'
+
+const runId = '2026-11-22t10-04-31-1a2b3c'
+
+describe('cluster config', () => {
+  const plain = { defaultCni: true, kubeProxy: true }
+  const nodeImage = 'kindest/node:v1.34.11@sha256:44e2'
+
+  it('of a host with cgroup v1 is as reviewed', async () => {
+    const text = renderClusterConfig({
+      name: 'mb-run--reference',
+      nodeImage,
+      workers: 3,
+      cgroup: 'v1',
+      needs: plain,
+    })
+    await expect(text).toMatchFileSnapshot('testdata/cluster-v1.yaml')
+  })
+
+  it('of Cilium on cgroup v2 is as reviewed', async () => {
+    const needs = { defaultCni: false, kubeProxy: false }
+    const text = renderClusterConfig({ name: 'mb-run--cilium', nodeImage, workers: 3, cgroup: 'v2', needs })
+    await expect(text).toMatchFileSnapshot('testdata/cluster-cilium-v2.yaml')
+  })
+
+  it('names nodes as kind does, and shares them when there are few', () => {
+    expect(nodeNames('c', 3)).toEqual({
+      'control-plane': 'c-control-plane',
+      client: 'c-worker',
+      server: 'c-worker2',
+      waypoint: 'c-worker3',
+    })
+    expect(nodeNames('c', 2)).toMatchObject({
+      client: 'c-worker',
+      server: 'c-worker2',
+      waypoint: 'c-worker2',
+    })
+    expect(rolesOf(1).flat()).toEqual(['client', 'server', 'waypoint'])
+  })
+
+  it('takes CNI and kube-proxy away for Cilium alone', () => {
+    const of = (mesh: string) => clusterNeeds({ arms: [{ mesh: 'none' }, { mesh }] } as never)
+    expect(of('cilium')).toEqual({ defaultCni: false, kubeProxy: false })
+    expect(of('istio-ambient')).toEqual(plain)
+  })
+})
+
+describe('cluster names', () => {
+  it('tell the run, and leave room for kind’s suffixes in 63 characters', () => {
+    const name = clusterName(runId, 'kind/istio-ambient')
+    expect(name).toBe(`mb-${runId}--istio-ambient`)
+    expect(runOfCluster(name)).toBe(runId)
+    expect(`${name}-control-plane`.length).toBeLessThanOrEqual(63)
+  })
+
+  it('of others are left alone', () => {
+    for (const name of ['kind', 'mb', 'mb-mine', 'bench-x--y']) expect(runOfCluster(name)).toBeUndefined()
+  })
+})
+
+describe('preflight', () => {
+  const good = { inotify: { max_user_watches: 524_288, max_user_instances: 512 }, availableMib: 16_000 }
+
+  it('passes a host that is set up', () => {
+    expect(checkHostFacts(good, { nodes: 4, pods: 20 })).toEqual([])
+  })
+
+  it('names every limit at once, with the command that lifts it', () => {
+    const unmet = checkHostFacts(
+      { inotify: { max_user_watches: 8192, max_user_instances: 128 }, availableMib: 1000 },
+      { nodes: 4, pods: 20 },
+    )
+    expect(unmet.map(({ remedy }) => remedy)).toEqual([
+      'sudo sysctl -w fs.inotify.max_user_watches=524288',
+      'sudo sysctl -w fs.inotify.max_user_instances=512',
+      expect.stringContaining('free memory'),
+    ])
+  })
+
+  it('asks nothing of settings that the host does not have', () => {
+    expect(checkHostFacts({ ...good, inotify: {} }, { nodes: 4, pods: 20 })).toEqual([])
+  })
+})
+
+describe('tools', () => {
+  const bare = { cacheDir: '/nonexistent', find: async () => undefined }
+
+  it('are missing with a remedy each, on a host without network', async () => {
+    const unmet = await checkTools({
+      ...bare,
+      names: ['kind', 'kubectl', 'helm'],
+      isReachable: async () => false,
+    })
+    expect(unmet.map(({ need }) => need.split(' ')[0])).toEqual(['kind', 'kubectl', 'helm'])
+    for (const { remedy } of unmet) expect(remedy).toMatch(/install/)
+  })
+
+  it('are not missed when they can be downloaded', async () => {
+    expect(await checkTools({ ...bare, names: ['kind'], isReachable: async () => true })).toEqual([])
+  })
+
+  it('are named after the host', () => {
+    expect(hostPlatform('linux', 'x64')).toBe('linux/amd64')
+    expect(hostPlatform('win32', 'x64')).toBeUndefined()
+  })
+})

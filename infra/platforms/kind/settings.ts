@@ -1,0 +1,33 @@
+/** Settings of the kind platform: the size of the cluster and what each container may use. */
+import { z } from 'zod'
+import { UserError } from '../../../harness/errors.js'
+import type { EnvironmentRequest } from '../../../harness/model.js'
+
+const limits = z.strictObject({ cpus: z.number().positive(), memoryMib: z.number().int().min(64) })
+
+const schema = z.strictObject({
+  /** Image of the nodes; without it the newest that the pinned kind was released with and the host's cgroups allow. */
+  nodeImage: z.string().min(1).optional(),
+  /** Base image by digest of this repository's images; without it one is assembled from the running node. */
+  baseImage: z
+    .string()
+    .regex(/@sha256:[0-9a-f]{64}$/, 'must end in a digest, such as @sha256:…')
+    .optional(),
+  /** Nodes that clients, servers and waypoints are pinned to; with 1 or 2 some of them share a node. */
+  workers: z.number().int().min(1).max(3).default(3),
+  hop: limits.default({ cpus: 2, memoryMib: 1024 }),
+  application: limits.default({ cpus: 2, memoryMib: 1024 }),
+  generator: limits.default({ cpus: 2, memoryMib: 1024 }),
+  /** How long `kind create cluster` may take. */
+  createTimeoutSeconds: z.number().int().min(30).default(300),
+})
+
+export type KindSettings = z.infer<typeof schema>
+
+/** Throws a `UserError` that names every wrong field. */
+export function kindSettings(request: EnvironmentRequest): KindSettings {
+  const all = request.config.platformSettings
+  const result = schema.safeParse(all.kind ?? {})
+  if (result.success) return result.data
+  throw new UserError(`platformSettings.kind is wrong: ${z.prettifyError(result.error)}`)
+}

@@ -1,0 +1,111 @@
+/** Finds the programs that the kind platform runs: on the PATH, in the cache, or where they can be downloaded from. */
+import { chmod, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { UserError, exitCodes } from '../../../harness/errors.js'
+import { findProgram } from '../../../harness/exec.js'
+import type { Unmet } from '../../../harness/model.js'
+import { defaultCacheDir, listPulls, pullAhead, type PullItem } from '../../pull.js'
+import type { HostPlatform, ToolPin } from '../../versions.js'
+
+export type ToolName = ToolPin['name']
+
+/** Absolute paths of the programs that were asked for. */
+export type Tools = Readonly<Record<ToolName, string | undefined>>
+
+export interface ToolOptions {
+  readonly names: readonly ToolName[]
+  readonly cacheDir?: string
+  readonly env?: Readonly<Record<string, string | undefined>>
+  /** Replaced in tests. */
+  readonly find?: (name: string) => Promise<string | undefined>
+  readonly isReachable?: (url: string) => Promise<boolean>
+}
+
+/** What downloads are named after; undefined where nothing is published for. */
+export function hostPlatform(
+  platform: string = process.platform,
+  arch: string = process.arch,
+): HostPlatform | undefined {
+  const name = `${platform}/${{ x64: 'amd64', arm64: 'arm64' }[arch] ?? arch}`
+  return (['linux/amd64', 'linux/arm64', 'darwin/arm64'] as const).find((known) => known === name)
+}
+
+/** Missing tools that cannot be downloaded from here either, each with what to do. Downloads nothing. */
+export async function checkTools(options: ToolOptions): Promise<readonly Unmet[]> {
+  const isReachable = options.isReachable ?? reachable
+  const unmet = await Promise.all(
+    options.names.map(async (name): Promise<readonly Unmet[]> => {
+      if (await locate(name, options)) return []
+      const item = downloadOf(name)
+      if (item && (await isReachable(item.source))) return []
+      return [
+        {
+          need: item ? `${name} ${item.version}` : name,
+          found: item
+            ? `not on the PATH, not in ${options.cacheDir ?? defaultCacheDir()}, and ${item.source} cannot be reached`
+            : `not on the PATH, and nothing is pinned for ${process.platform}/${process.arch}`,
+          remedy: item
+            ? `install ${name}, or run \`meshbench pull --platform kind\` on a host with a network and copy its cache here`
+            : `install ${name} and put it on the PATH`,
+        },
+      ]
+    }),
+  )
+  return unmet.flat()
+}
+
+/** Finds every tool, downloading at its pinned version and digest what is missing. Throws `UserError`. */
+export async function requireTools(options: ToolOptions): Promise<Tools> {
+  const tools: Partial<Record<ToolName, string>> = {}
+  for (const name of options.names) {
+    const path = (await locate(name, options)) ?? (await fetchTool(name, options))
+    tools[name] = path
+  }
+  return { kind: tools.kind, kubectl: tools.kubectl, helm: tools.helm }
+}
+
+async function locate(name: ToolName, options: ToolOptions): Promise<string | undefined> {
+  const onPath = await (options.find ?? findProgram)(name)
+  if (onPath !== undefined) return onPath
+  const item = downloadOf(name)
+  if (!item) return undefined
+  const cached = join(options.cacheDir ?? defaultCacheDir(options.env), item.cachePath)
+  const isThere = await stat(cached).then(
+    ({ size }) => size > 0,
+    () => false,
+  )
+  // Verified again and made executable: the cache may have been copied here.
+  return isThere ? fetchTool(name, options) : undefined
+}
+
+async function fetchTool(name: ToolName, options: ToolOptions): Promise<string> {
+  const item = downloadOf(name)
+  const platform = hostPlatform()
+  if (!item || !platform || name === 'helm') {
+    throw new UserError(`${name} was not found`, {
+      hint: `install ${name} and put it on the PATH`,
+      exitCode: exitCodes.hostLacks,
+    })
+  }
+  const cacheDir = options.cacheDir ?? defaultCacheDir(options.env)
+  const [pulled] = await pullAhead([item], { cacheDir, hostPlatform: platform })
+  if (!pulled) throw new Error(`${name} was not pulled`)
+  await chmod(pulled.file, 0o755)
+  return pulled.file
+}
+
+/** The pinned download; helm comes as an archive, which is left to `meshbench pull` and to packages. */
+function downloadOf(name: ToolName): PullItem | undefined {
+  const platform = hostPlatform()
+  if (!platform || name === 'helm') return undefined
+  return listPulls({ platform: 'kind', meshes: [], hostPlatform: platform, cgroup: 'v2' }).find(
+    (item) => item.kind === 'tool' && item.name === name,
+  )
+}
+
+async function reachable(url: string): Promise<boolean> {
+  return fetch(url, { method: 'HEAD', signal: AbortSignal.timeout(5_000) }).then(
+    (response) => response.ok,
+    () => false,
+  )
+}

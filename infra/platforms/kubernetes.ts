@@ -1,0 +1,185 @@
+/**
+ * An existing cluster: how one outgrows a single machine. Creates namespaces of its own and nothing else, and reads
+ * usage without access to the nodes.
+ */
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { UserError, exitCodes } from '../../harness/errors.js'
+import type {
+  EnvironmentRequest,
+  Fact,
+  Host,
+  NodeRole,
+  Platform,
+  Progress,
+  Scope,
+  Unmet,
+} from '../../harness/model.js'
+import { readHost } from '../../harness/probes/host.js'
+import { startApiProxy, type ApiProxy } from '../kube/api-proxy.js'
+import { noNodeExec } from '../kube/host-options.js'
+import { createKubeHost } from '../kube/host.js'
+import { Kubectl, reasonOf } from '../kube/kubectl.js'
+import { usageFromKubelets } from '../kube/kubelet-usage.js'
+import { PodWatch } from '../kube/pods.js'
+import { checkTools, requireTools } from './kind/tools.js'
+import { readKubernetesVersion } from './kind.js'
+import { assignNodes, selectorsOf, type NodeInfo } from './kubernetes/nodes.js'
+import { kubernetesSettings, looksLikeProduction, type KubernetesSettings } from './kubernetes/settings.js'
+
+const kubeconfigPath = () => process.env.KUBECONFIG ?? join(homedir(), '.kube', 'config')
+const ownMeshes = ['none', 'reference']
+
+export const kubernetes: Platform = {
+  name: 'kubernetes',
+  summary: 'a Kubernetes cluster that you have; needs kubectl, a context and images that its nodes can pull',
+  environments: 'per-mesh',
+  check: checkKubernetes,
+  create,
+}
+
+async function checkKubernetes(request: EnvironmentRequest): Promise<readonly Unmet[]> {
+  const settings = kubernetesSettings(request)
+  const unmet: Unmet[] = [...(await checkTools({ names: ['kubectl'] })), ...checkScope(request, settings)]
+  if (!settings.images) {
+    unmet.push({
+      need: 'images that the nodes of the cluster can pull',
+      found: 'no platformSettings.kubernetes.images',
+      remedy:
+        'build them with infra/container-images/Dockerfile, push them, and name echo, tunnel, proxy and loadgen by digest',
+    })
+  }
+  if (unmet.some(({ need }) => need.startsWith('kubectl'))) return unmet
+  const kubectl = await kubectlFor(settings, { runId: 'check', signal: new AbortController().signal })
+  const context = await contextOf(kubectl, settings).catch((error: unknown) => error as Error)
+  if (context instanceof Error) {
+    return [
+      ...unmet,
+      {
+        need: 'a context of kubectl',
+        found: reasonOf(context),
+        remedy:
+          'set one with `kubectl config use-context`, or name it in platformSettings.kubernetes.context',
+      },
+    ]
+  }
+  if (settings.context === undefined && looksLikeProduction(context)) {
+    unmet.push({
+      need: 'a context that is meant for load',
+      found: `the current context is ${context}, which looks like production`,
+      remedy: `name it in platformSettings.kubernetes.context if you mean it`,
+    })
+    return unmet
+  }
+  try {
+    assignNodes(await readNodes(kubectl), settings.nodeSelectors)
+  } catch (error) {
+    unmet.push({
+      need: `nodes of the cluster ${context}`,
+      found: reasonOf(error),
+      remedy: 'see that the cluster can be reached, or set platformSettings.kubernetes.nodeSelectors',
+    })
+  }
+  return unmet
+}
+
+/** Meshes that install custom resources and webhooks change the cluster for everybody on it. */
+function checkScope(request: EnvironmentRequest, settings: KubernetesSettings): readonly Unmet[] {
+  const wide = [...new Set(request.arms.map(({ mesh }) => mesh))].filter((mesh) => !ownMeshes.includes(mesh))
+  if (wide.length === 0 || settings.allowClusterScope) return []
+  return [
+    {
+      need: `permission to change the whole cluster, which installing ${wide.join(', ')} does`,
+      found: 'no --allow-cluster-scope',
+      remedy: 'give --allow-cluster-scope if the cluster is yours to change, or use --platform kind',
+    },
+  ]
+}
+
+async function create(request: EnvironmentRequest, scope: Scope, progress: Progress): Promise<Host> {
+  const settings = kubernetesSettings(request)
+  const [first] = await checkKubernetes(request)
+  if (first || !settings.images) {
+    throw new UserError(`${first?.need ?? 'images'}: ${first?.found ?? 'none'}`, {
+      hint: first?.remedy ?? 'meshbench doctor --platform kubernetes',
+      exitCode: exitCodes.hostLacks,
+    })
+  }
+  const kubectl = await kubectlFor(settings, scope)
+  const context = await contextOf(kubectl, settings)
+  const found = await progress.step(`nodes of ${context}`, () => readNodes(kubectl))
+  const nodes = assignNodes(found, settings.nodeSelectors)
+  const proxy: ApiProxy = await startApiProxy(kubectl, scope.stateDir)
+  scope.defer('close the way to the API server', () => proxy.close())
+  const pods = new PodWatch(proxy)
+  scope.defer('stop watching pods', () => pods.close())
+  const kubernetesVersion = await readKubernetesVersion(proxy)
+  return createKubeHost({
+    kubectl,
+    proxy,
+    pods,
+    request,
+    scope,
+    images: settings.images,
+    imagePullPolicy: 'IfNotPresent',
+    limits: { hop: settings.hop, application: settings.application, generator: settings.generator },
+    nodes,
+    nodeSelectors: selectorsOf(nodes),
+    usage: usageFromKubelets(proxy),
+    nodeFailure: () => undefined,
+    nodeExec: noNodeExec,
+    readHost,
+    clusterName: context,
+    kubernetesVersion,
+    apiServer: { host: 'kubernetes.default.svc', port: 443 },
+    namespacePrefix: `mb-${scope.runId}`,
+    deleteNamespaces: true,
+    diagnosticsDir: join(scope.evidenceDir ?? join(scope.stateDir, 'diagnostics'), 'kubernetes'),
+    facts: factsOf(context, kubernetesVersion, nodes),
+  })
+}
+
+function factsOf(
+  context: string,
+  kubernetesVersion: string,
+  nodes: Readonly<Record<NodeRole | 'control-plane', string>>,
+): readonly Fact[] {
+  const roles = ['client', 'server', 'waypoint'] as const
+  const names = roles.map((role) => `${role} on ${nodes[role]}`)
+  return [
+    { name: 'platform', value: `kubernetes: context ${context}, Kubernetes ${kubernetesVersion}` },
+    { name: 'placement', value: names.join(', ') },
+    {
+      name: 'usage',
+      value:
+        "from the kubelets' /metrics/resource, whose samples are up to 15 s old: use windows of a minute and more",
+    },
+    {
+      name: 'host total',
+      value: 'of the machine that runs Meshbench, which is none of the nodes: it cannot be reconciled',
+    },
+  ]
+}
+
+async function kubectlFor(
+  settings: KubernetesSettings,
+  scope: Pick<Scope, 'runId' | 'signal'>,
+): Promise<Kubectl> {
+  const tools = await requireTools({ names: ['kubectl'] })
+  return new Kubectl({
+    path: tools.kubectl ?? 'kubectl',
+    kubeconfig: kubeconfigPath(),
+    ...(settings.context === undefined ? {} : { context: settings.context }),
+    runId: scope.runId,
+    signal: scope.signal,
+  })
+}
+
+async function contextOf(kubectl: Kubectl, settings: KubernetesSettings): Promise<string> {
+  return settings.context ?? (await kubectl.run(['config', 'current-context'])).trim()
+}
+
+async function readNodes(kubectl: Kubectl): Promise<readonly NodeInfo[]> {
+  const { items } = await kubectl.json<{ items: NodeInfo[] }>(['get', 'nodes'], { timeoutMs: 20_000 })
+  return items
+}

@@ -1,0 +1,59 @@
+/** Chooses the nodes of an existing cluster that client, server and waypoint are pinned to. */
+import type { NodeRole } from '../../../harness/model.js'
+
+/** The part of a node that is used (Kubernetes API, core/v1 Node). */
+export interface NodeInfo {
+  readonly metadata: { readonly name: string; readonly labels?: Readonly<Record<string, string>> }
+  readonly spec: {
+    readonly unschedulable?: boolean
+    readonly taints?: readonly { readonly effect: string }[]
+  }
+  readonly status: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] }
+}
+
+const roles = ['client', 'server', 'waypoint'] as const
+const hostnameLabel = 'kubernetes.io/hostname'
+
+/**
+ * A node for each role: the first that fits its selector, else the next ready one by name. With fewer than three nodes
+ * the last ones are shared. Throws when a role has none.
+ */
+export function assignNodes(
+  nodes: readonly NodeInfo[],
+  selectors: Readonly<Partial<Record<NodeRole, Readonly<Record<string, string>> | undefined>>>,
+): Readonly<Record<NodeRole | 'control-plane', string>> {
+  const usable = nodes.filter(isUsable).sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
+  if (usable.length === 0) throw new Error('no node is ready and takes pods without a toleration')
+  const assigned: Partial<Record<NodeRole, string>> = {}
+  for (const role of roles) {
+    const selector = selectors[role]
+    if (!selector) continue
+    const node = usable.find(({ metadata }) =>
+      Object.entries(selector).every(([key, value]) => metadata.labels?.[key] === value),
+    )
+    if (!node) throw new Error(`no ready node for the ${role}: ${JSON.stringify(selector)}`)
+    assigned[role] = node.metadata.name
+  }
+  for (const role of roles) {
+    if (assigned[role] !== undefined) continue
+    const taken = Object.values(assigned)
+    const free = usable.find(({ metadata }) => !taken.includes(metadata.name)) ?? usable.at(-1)
+    assigned[role] = free?.metadata.name ?? ''
+  }
+  return { ...(assigned as Record<NodeRole, string>), 'control-plane': '' }
+}
+
+export function selectorsOf(
+  nodes: Readonly<Record<NodeRole, string>>,
+): Readonly<Record<NodeRole, Readonly<Record<string, string>>>> {
+  const of = (role: NodeRole) => ({ [hostnameLabel]: nodes[role] })
+  return { client: of('client'), server: of('server'), waypoint: of('waypoint') }
+}
+
+function isUsable({ spec, status }: NodeInfo): boolean {
+  const ready = (status.conditions ?? []).some(
+    (condition) => condition.type === 'Ready' && condition.status === 'True',
+  )
+  const repels = (spec.taints ?? []).some(({ effect }) => effect !== 'PreferNoSchedule')
+  return ready && !repels && spec.unschedulable !== true
+}

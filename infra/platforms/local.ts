@@ -1,0 +1,130 @@
+/**
+ * The default platform: every component is a plain process on this machine's loopback. Needs nothing but Node.
+ *
+ * Nodes are names only here, so the network costs nothing and what is left is the cost of the hops themselves.
+ */
+import { totalmem } from 'node:os'
+import { imageBundles } from '../images/bundles.js'
+import type {
+  Component,
+  EnvironmentRequest,
+  Host,
+  Platform,
+  Progress,
+  Scope,
+  UsageReading,
+} from '../../harness/model.js'
+import { start } from '../../harness/exec.js'
+import { readHost } from '../../harness/probes/host.js'
+import { readProcess } from '../../harness/probes/process.js'
+import { exchangeBytes, fetchText } from './local/loopback.js'
+import { startProcess, type LocalProcess } from './local/process.js'
+
+const bindHost = '127.0.0.1'
+const mibPerComponent = 90
+
+export const local: Platform = {
+  name: 'local',
+  summary: 'plain processes on loopback; needs nothing but Node',
+  environments: 'shared',
+
+  async check(request) {
+    const hops = request.arms.reduce(
+      (sum, arm) => sum + (request.paths.find((path) => path.name === arm.path)?.hops.length ?? 0),
+      0,
+    )
+    const neededMib = (hops + 2) * mibPerComponent
+    const foundMib = Math.round(totalmem() / 2 ** 20)
+    if (foundMib >= neededMib) return []
+    return [
+      {
+        need: `about ${neededMib} MiB of memory for ${hops} hops, a server and a generator`,
+        found: `${foundMib} MiB`,
+        remedy: 'measure fewer arms at a time (--arm)',
+      },
+    ]
+  },
+
+  create: createLocalHost,
+}
+
+async function createLocalHost(request: EnvironmentRequest, scope: Scope, progress: Progress): Promise<Host> {
+  const bundles = await progress.step('bundles', () => imageBundles())
+  const processes = new Map<string, LocalProcess>()
+  let application: Promise<LocalProcess> | undefined
+
+  const host: Host = {
+    facts: [
+      { name: 'platform', value: 'local: processes on loopback, one kernel, no network between nodes' },
+      { name: 'node binary of the hops', value: process.version },
+    ],
+
+    async startApplication() {
+      application ??= startProcess({ workload: echoWorkload, bundles, scope, bindHost })
+      const started = await application
+      processes.set(started.component.name, started)
+      return started
+    },
+
+    async deploy(workload) {
+      const started = await startProcess({ workload, bundles, scope, bindHost })
+      processes.set(workload.component.name, started)
+      return started
+    },
+
+    exec(_arm, command) {
+      const [program = '', ...args] = command.argv
+      const argv = program === 'loadgen' ? [process.execPath, bundles.loadgen.path, ...args] : command.argv
+      return start({ ...command, argv }, { runId: scope.runId, cwd: scope.stateDir, signal: scope.signal })
+    },
+
+    fetchAdmin: (component, path) => {
+      const admin = find(component).endpoints.admin
+      if (!admin) throw new Error(`${component} has no admin listener`)
+      return fetchText(admin, path)
+    },
+
+    exchange: exchangeBytes,
+
+    async readUsage(components) {
+      const readings = await Promise.all(
+        components.map(async ({ name }): Promise<[string, UsageReading] | undefined> => {
+          const running = processes.get(name)
+          if (!running || running.failure) return undefined
+          return readProcess(running.pid).then(
+            (reading) => [name, reading],
+            () => undefined, // It died in between; `health` says so.
+          )
+        }),
+      )
+      return Object.fromEntries(readings.filter((entry) => entry !== undefined))
+    },
+
+    readHost,
+    health: (component) => processes.get(component)?.failure,
+  }
+
+  function find(component: string): LocalProcess {
+    const running = processes.get(component)
+    if (!running) throw new Error(`no component named ${component} is running`)
+    return running
+  }
+  return host
+}
+
+const echo: Component = { name: 'echo', category: 'application', node: 'server' }
+
+/** The application: one server for all arms, so that it is the same for all of them. */
+const echoWorkload = {
+  component: echo,
+  program: { kind: 'image', image: 'echo' },
+  listeners: ['http', 'tcp', 'admin'],
+  files: {},
+  config: ({ bindHost: host, ports }) => ({
+    admin: { host, port: ports.admin },
+    listeners: [
+      { name: 'http', kind: 'http', host, port: ports.http },
+      { name: 'tcp', kind: 'tcp', host, port: ports.tcp },
+    ],
+  }),
+} satisfies Parameters<Host['deploy']>[0]

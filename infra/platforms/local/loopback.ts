@@ -1,0 +1,52 @@
+/** Talks to components that listen on this machine: admin pages, and raw bytes for proofs. */
+import { get } from 'node:http'
+import { connect } from 'node:net'
+import type { Endpoint } from '../../../harness/model.js'
+
+const timeoutMs = 5_000
+const maxBytes = 8 * 2 ** 20
+
+/** Body of a GET; rejects unless the status is 200. */
+export async function fetchText(endpoint: Endpoint, path: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const request = get({ ...endpoint, path, timeout: timeoutMs, agent: false }, (response) => {
+      const chunks: Buffer[] = []
+      let bytes = 0
+      response.on('data', (chunk: Buffer) => {
+        bytes += chunk.length
+        if (bytes > maxBytes) request.destroy(new Error(`${path} answered more than ${maxBytes} bytes`))
+        else chunks.push(chunk)
+      })
+      response.once('error', reject)
+      response.once('end', () => {
+        if (response.statusCode === 200) resolve(Buffer.concat(chunks).toString())
+        else
+          reject(
+            new Error(`GET ${path} on port ${endpoint.port} answered ${response.statusCode ?? 'nothing'}`),
+          )
+      })
+    })
+    request.once('timeout', () => request.destroy(new Error(`GET ${path} took more than ${timeoutMs} ms`)))
+    request.once('error', reject)
+  })
+}
+
+/** Sends bytes and collects what comes back until the peer closes, resets, or the time is up. Never rejects. */
+export async function exchangeBytes(
+  endpoint: Endpoint,
+  bytes: Uint8Array,
+  waitMs: number,
+): Promise<Uint8Array> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = []
+    const socket = connect(endpoint.port, endpoint.host)
+    const timer = setTimeout(() => socket.destroy(), waitMs)
+    socket.on('data', (chunk) => chunks.push(chunk))
+    socket.on('error', () => {})
+    socket.once('close', () => {
+      clearTimeout(timer)
+      resolve(Buffer.concat(chunks))
+    })
+    socket.write(bytes)
+  })
+}

@@ -1,0 +1,191 @@
+/** Runs one workload as a process: writes its files, waits until it is ready, notices when it dies. */
+import { mkdir, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Deployed, Endpoint, Running, Scope, TrialError, Workload } from '../../../harness/model.js'
+import { start } from '../../../harness/exec.js'
+import type { ImageBundles } from '../../images/bundles.js'
+import { fetchText } from './loopback.js'
+
+const readyTimeoutMs = 15_000
+/** The images drain for as long as their config says; after this they are killed. */
+const stopTimeoutMs = 3_000
+
+/** A workload that runs as a process. `failure` is set once it has died. */
+export interface LocalProcess extends Deployed {
+  readonly pid: number
+  readonly failure: TrialError | undefined
+}
+
+export interface StartProcessOptions {
+  readonly workload: Workload
+  readonly bundles: ImageBundles
+  readonly scope: Scope
+  readonly bindHost: string
+}
+
+/** Thrown when a workload did not come up; `detail` is the end of its output. */
+export class NotReadyError extends Error {
+  readonly detail: string
+
+  constructor(message: string, detail: string) {
+    super(message)
+    this.name = 'NotReadyError'
+    this.detail = detail
+  }
+}
+
+export async function startProcess(options: StartProcessOptions): Promise<LocalProcess> {
+  const { workload, bundles, scope, bindHost } = options
+  const { component, program, listeners, files } = workload
+  const folder = join(scope.stateDir, component.name.replace(/[^A-Za-z0-9.-]+/g, '_'))
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await Promise.all(
+    Object.entries(files).map(([name, contents]) => writeFile(join(folder, name), contents, { mode: 0o600 })),
+  )
+  // Our own images choose ports and announce them; other programs have to be told, so free ones are found first.
+  const ports =
+    program.kind === 'image'
+      ? Object.fromEntries(listeners.map((name) => [name, 0]))
+      : await findFreePorts(listeners, bindHost)
+  const config = workload.config({ bindHost, ports, file: (name) => join(folder, name) })
+  const configPath = join(folder, 'config.json')
+  await writeFile(configPath, typeof config === 'string' ? config : JSON.stringify(config, null, 2), {
+    mode: 0o600,
+  })
+
+  const argv =
+    program.kind === 'image'
+      ? [process.execPath, bundles[program.image].path, '--config', configPath]
+      : program.argv.map((word) => word.replaceAll('{config}', configPath).replaceAll('{folder}', folder))
+  const running = start({ argv }, { runId: scope.runId, cwd: folder })
+
+  let failure: TrialError | undefined
+  let stopping = false
+  void running.exited.then(({ code, signal, tail }) => {
+    if (stopping) return
+    const how = signal ? `was ended by ${signal}` : `exited with code ${code ?? 'unknown'}`
+    failure = { kind: 'hop-died', message: `${component.name} ${how}`, detail: tail }
+  })
+  scope.defer(`stop ${component.name}`, async () => {
+    stopping = true
+    await stop(running)
+  })
+
+  const endpoints =
+    program.kind === 'image'
+      ? await awaitReadyLine(running, component.name)
+      : await awaitReadyPath(running, component.name, bindHost, ports, program.readyPath)
+  return {
+    component,
+    endpoints,
+    pid: running.pid ?? 0,
+    get failure() {
+      return failure
+    },
+  }
+}
+
+async function stop(running: Running): Promise<void> {
+  running.kill('SIGTERM')
+  const ended = await Promise.race([
+    running.exited.then(() => true),
+    sleep(stopTimeoutMs, false, { ref: false }),
+  ])
+  if (ended) return
+  running.kill('SIGKILL')
+  await running.exited
+}
+
+/** Our images write `{"event":"ready","listeners":{…}}` when every listener accepts. */
+async function awaitReadyLine(running: Running, name: string): Promise<Record<string, Endpoint>> {
+  const ready = new Promise<Record<string, Endpoint> | undefined>((resolve) => {
+    // Reads to the end: an output that nobody reads would fill its pipe and block the program.
+    void (async () => {
+      for await (const line of running.lines) {
+        const found = parseReadyLine(line)
+        if (found) resolve(found)
+      }
+      resolve(undefined)
+    })()
+  })
+  const listeners = await orNotReady(ready, running, name)
+  if (listeners) return listeners
+  const end = await running.exited
+  throw new NotReadyError(`${name} ended before it was ready (exit code ${end.code ?? end.signal})`, end.tail)
+}
+
+function parseReadyLine(line: string): Record<string, Endpoint> | undefined {
+  try {
+    const event = JSON.parse(line) as { event?: unknown; listeners?: Record<string, Endpoint> }
+    return event.event === 'ready' ? event.listeners : undefined
+  } catch {
+    return undefined // A log line.
+  }
+}
+
+async function awaitReadyPath(
+  running: Running,
+  name: string,
+  host: string,
+  ports: Readonly<Record<string, number>>,
+  path: string,
+): Promise<Record<string, Endpoint>> {
+  const endpoints = Object.fromEntries(
+    Object.entries(ports).map(([listener, port]) => [listener, { host, port }]),
+  )
+  const admin = endpoints.admin
+  if (!admin) throw new Error(`${name} needs a listener named admin to tell when it is ready`)
+  let ended = false
+  void running.exited.then(() => (ended = true))
+  const ready = (async () => {
+    while (!ended) {
+      const ok = await fetchText(admin, path).then(
+        () => true,
+        () => false,
+      )
+      if (ok) return endpoints
+      await sleep(20)
+    }
+    return undefined
+  })()
+  const found = await orNotReady(ready, running, name)
+  if (found) return found
+  const end = await running.exited
+  throw new NotReadyError(`${name} ended before it was ready (exit code ${end.code ?? end.signal})`, end.tail)
+}
+
+async function orNotReady<T>(ready: Promise<T>, running: Running, name: string): Promise<T> {
+  const late = Symbol('late')
+  const timeout = new AbortController()
+  const first = await Promise.race([
+    ready,
+    sleep(readyTimeoutMs, late, { signal: timeout.signal }).catch(() => late),
+  ])
+  timeout.abort()
+  if (first !== late) return first as T
+  running.kill('SIGKILL')
+  const { tail } = await running.exited
+  throw new NotReadyError(`${name} was not ready after ${readyTimeoutMs / 1000} s`, tail)
+}
+
+/** Asks the kernel for unused ports, all held until the last is known so that no two are the same. */
+async function findFreePorts(names: readonly string[], host: string): Promise<Record<string, number>> {
+  const servers = await Promise.all(
+    names.map(
+      (name) =>
+        new Promise<{ name: string; port: number; close: () => Promise<void> }>((resolve, reject) => {
+          const server = createServer()
+          server.once('error', reject)
+          server.listen(0, host, () => {
+            const address = server.address()
+            const port = typeof address === 'object' && address ? address.port : 0
+            resolve({ name, port, close: () => new Promise((closed) => server.close(() => closed())) })
+          })
+        }),
+    ),
+  )
+  await Promise.all(servers.map((server) => server.close()))
+  return Object.fromEntries(servers.map(({ name, port }) => [name, port]))
+}

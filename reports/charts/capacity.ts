@@ -1,0 +1,106 @@
+/** Answers "how much does it carry?": throughput of every arm when the load is limited by replies alone. */
+import type { TopLevelSpec } from 'vega-lite'
+import type { Estimate } from '../../harness/model.js'
+import { changeText, fixed, sentence } from '../format.js'
+import { describe } from '../svg.js'
+import { figureWidth, ink, type Size } from '../theme.js'
+import type { ArmView } from '../view.js'
+import type { Chart, ChartBuilder } from './chart.js'
+
+interface Bar {
+  readonly arm: ArmView
+  readonly throughput: Estimate
+  readonly ratio: Estimate | undefined
+}
+
+export const capacity: ChartBuilder = (view, book): Chart | undefined => {
+  const load = view.loads.find((one) => one.load.model === 'closed')
+  if (load === undefined) return undefined
+  const bars = view.arms
+    .filter((arm) => arm.arm.role !== 'twin')
+    .flatMap((arm): Bar[] => {
+      const throughput = view.cell(arm.id, load)?.throughput
+      if (throughput === undefined || throughput.n === 0) return []
+      return [{ arm, throughput, ratio: view.compare(arm.id, ['throughput'], { load })?.ratio }]
+    })
+  if (bars.length === 0) return undefined
+  const base = bars.find(({ arm }) => arm.arm.role === 'baseline')
+  const least = [...bars].sort((a, b) => a.throughput.value - b.throughput.value)[0]
+  return {
+    title:
+      least?.ratio === undefined || base === undefined
+        ? 'Throughput when connections are always busy'
+        : `${least.arm.label} carries ${changeText(least.ratio).replace(/\).*$/, ')')} than a direct connection`,
+    caption: `Closed loop: ${load.load.connections} connections send again as soon as they are answered; 95 % intervals over n = ${bars[0]?.throughput.n ?? 0} rounds. At saturation the arms share the host's CPUs with the generator, so this compares whole systems, not hops.`,
+    alternative: bars.map(({ arm, throughput }) => `${arm.label}: ${sentence(throughput)}`).join('; '),
+    table: {
+      columns: ['arm', 'throughput, requests/s', 'against the baseline'],
+      rows: bars.map(({ arm, throughput, ratio }) => [
+        arm.label,
+        { html: book.print(throughput, { metric: 'throughput', kind: 'value' }) },
+        { html: book.print(ratio, { metric: 'throughput', kind: 'ratio' }, 'change') },
+      ]),
+    },
+    spec: (size) => build(bars, size),
+  }
+}
+
+function build(bars: readonly Bar[], size: Size): TopLevelSpec {
+  const labels = bars.map(({ arm }) => arm.label)
+  const labelWidth = Math.min(
+    size === 'wide' ? 230 : 130,
+    14 + 7.4 * Math.max(...labels.map((label) => label.length)),
+  )
+  const width = figureWidth[size] - labelWidth - 24
+  const highest = Math.max(...bars.map(({ throughput }) => throughput.high))
+  const values = bars.map(({ arm, throughput }) => ({
+    arm: arm.label,
+    value: throughput.value,
+    low: throughput.low,
+    high: throughput.high,
+    colour: arm.colour,
+    text: fixed(throughput.value, 0),
+    tip: describe(arm.key, `${arm.label}: ${sentence(throughput)}`),
+  }))
+  const y = {
+    field: 'arm',
+    type: 'nominal',
+    sort: labels,
+    axis: { title: null, grid: false, labelColor: ink },
+  }
+  const x = {
+    field: 'value',
+    type: 'quantitative',
+    scale: { domain: [0, (highest * width) / Math.max(60, width - 64)], nice: false },
+    axis: {
+      title: 'requests per second',
+      titleAnchor: 'start',
+      tickCount: size === 'wide' ? 8 : 4,
+      format: '~r',
+    },
+  }
+  return {
+    width,
+    height: { step: labels.length > 12 ? 22 : 32 },
+    data: { values },
+    layer: [
+      {
+        mark: { type: 'bar', opacity: 0.8, height: { band: 0.6 } },
+        encoding: {
+          x,
+          y,
+          fill: { field: 'colour', type: 'nominal', scale: null },
+          description: { field: 'tip' },
+        },
+      },
+      {
+        mark: { type: 'rule', strokeWidth: 2, stroke: ink, strokeCap: 'round' },
+        encoding: { x: { ...x, field: 'low' }, x2: { field: 'high' }, y, description: { field: 'tip' } },
+      },
+      {
+        mark: { type: 'text', align: 'left', dx: 7, fontSize: 12, fontWeight: 600, fill: ink },
+        encoding: { x: { ...x, field: 'high' }, y, text: { field: 'text' }, description: { field: 'tip' } },
+      },
+    ],
+  } as unknown as TopLevelSpec
+}

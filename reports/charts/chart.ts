@@ -1,0 +1,28 @@
+/** What a chart is: a finding, the picture, and everything needed to read it without the picture. */
+import type { TopLevelSpec } from 'vega-lite'
+import type { FigureBook } from '../figures.js'
+import type { Size } from '../theme.js'
+import type { View } from '../view.js'
+
+/** A cell of a chart's table: text to be escaped, or HTML made by the figure book. */
+export type TableCell = string | { readonly html: string }
+
+export interface Table {
+  readonly columns: readonly string[]
+  readonly rows: readonly (readonly TableCell[])[]
+}
+
+export interface Chart {
+  /** States the finding. */
+  readonly title: string
+  /** How it was measured, and n. */
+  readonly caption: string
+  /** What a reader who cannot see the picture needs to know. */
+  readonly alternative: string
+  readonly table: Table
+  /** The Vega-Lite spec, laid out for a place to read it. */
+  spec(size: Size): TopLevelSpec
+}
+
+/** Builds a chart, or nothing when the analysis has no data for it. */
+export type ChartBuilder = (view: View, book: FigureBook) => Chart | undefined

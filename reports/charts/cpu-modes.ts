@@ -1,0 +1,85 @@
+/** Splits the same bill by where the CPU was: user space, kernel on behalf of a component, and nobody's. */
+import { fixed, number, paceText, thousand } from '../format.js'
+import { hatch } from '../theme.js'
+import type { ArmView } from '../view.js'
+import type { Chart, ChartBuilder } from './chart.js'
+import { chargeable } from './cpu-bill.js'
+import { stackedBars } from './stacked-bars.js'
+
+interface Modes {
+  readonly arm: ArmView
+  readonly user: number
+  readonly system: number
+  readonly unsplit: number
+  readonly unaccounted: number
+}
+
+export const cpuModes: ChartBuilder = (view): Chart | undefined => {
+  const { lead } = view
+  const modes = view.arms.flatMap((arm): Modes[] => {
+    const cell = view.cell(arm.id)
+    if (cell === undefined || cell.bill.length === 0) return []
+    const sum = { user: 0, system: 0, unsplit: 0, unaccounted: 0 }
+    for (const row of chargeable(cell)) {
+      if (row.category === 'unaccounted') sum.unaccounted += row.cpu.value
+      else if (row.cpuUserShare === undefined) sum.unsplit += row.cpu.value
+      else {
+        sum.user += row.cpu.value * row.cpuUserShare
+        sum.system += row.cpu.value * (1 - row.cpuUserShare)
+      }
+    }
+    return [{ arm, ...sum }]
+  })
+  if (lead === undefined || !modes.some(({ user }) => user > 0)) return undefined
+  const total = (one: Modes) => one.user + one.system + one.unsplit + one.unaccounted
+  const kernel = modes
+    .filter(({ arm }) => arm.arm.role === 'subject')
+    .map((one) => ({ one, share: (one.system + one.unaccounted) / total(one) }))
+    .sort((a, b) => b.share - a.share)[0]
+  const parts = [
+    { name: 'user', fill: (arm: ArmView) => arm.colour, opacity: 0.85, value: (one: Modes) => one.user },
+    { name: 'system', fill: (arm: ArmView) => arm.colour, opacity: 0.42, value: (one: Modes) => one.system },
+    { name: 'not split', fill: () => 'var(--app)', opacity: 1, value: (one: Modes) => one.unsplit },
+    { name: 'unaccounted', fill: () => hatch, opacity: 1, value: (one: Modes) => one.unaccounted },
+  ]
+  return {
+    title:
+      kernel === undefined
+        ? `User and system time per ${thousand} requests`
+        : `The kernel and what nobody accounts for are up to ${fixed(kernel.share * 100, 0)} % of the bill (${kernel.one.arm.label})`,
+    caption: `CPU ms per ${thousand} requests at ${paceText(lead.load)}: strong is user space, light is system time charged to a component, hatched is unaccounted (interrupts, kernel workers, other processes).`,
+    alternative: modes
+      .map(
+        (one) =>
+          `${one.arm.label}: ${number(one.user)} ms user, ${number(one.system)} ms system, ${number(one.unaccounted)} ms unaccounted`,
+      )
+      .join('; '),
+    table: {
+      columns: ['arm', 'user, ms', 'system, ms', 'not split, ms', 'unaccounted, ms'],
+      rows: modes.map((one) => [
+        one.arm.label,
+        ...[one.user, one.system, one.unsplit, one.unaccounted].map(number),
+      ]),
+    },
+    spec: (size) =>
+      stackedBars(
+        {
+          arms: modes.map(({ arm }) => arm),
+          segments: modes.flatMap((one) =>
+            parts.map((part) => ({
+              arm: one.arm,
+              name: part.name,
+              value: part.value(one),
+              fill: part.fill(one.arm),
+              opacity: part.opacity,
+              tip: `${one.arm.label}, ${part.name}: ${number(part.value(one))} ms per ${thousand} requests`,
+              labelled: part.name !== 'unaccounted',
+            })),
+          ),
+          totals: [],
+          axisTitle: `CPU, ms per ${thousand} requests`,
+        },
+        size,
+      ),
+  }
+}

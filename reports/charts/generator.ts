@@ -1,0 +1,141 @@
+/** Shows that the load generator was not the bottleneck: how late it sent and how busy it was, trial by trial. */
+import type { TopLevelSpec } from 'vega-lite'
+import type { TrialSummary } from '../../harness/model.js'
+import { fixed, given, number, plural } from '../format.js'
+import { describe } from '../svg.js'
+import { figureWidth, warn, type Size } from '../theme.js'
+import type { View } from '../view.js'
+import type { Chart, ChartBuilder } from './chart.js'
+
+interface Measure {
+  readonly title: string
+  readonly axis: string
+  readonly limit: number
+  read(trial: TrialSummary): number | undefined
+}
+
+/** More dots than this add weight, not insight; the highest of each span of trials is kept. */
+const mostDots = 150
+
+export const generator: ChartBuilder = (view): Chart | undefined => {
+  const { validity } = view.analysis.config
+  const measures: Measure[] = [
+    {
+      title: 'send lag',
+      axis: 'p99, ms',
+      limit: validity.maxSendLagP99Us / 1000,
+      read: (trial) => (trial.sendLagP99Us === undefined ? undefined : trial.sendLagP99Us / 1000),
+    },
+    {
+      title: 'CPU of the generator',
+      axis: '% of a core',
+      limit: validity.maxGeneratorCpuShare * 100,
+      read: (trial) => (trial.generatorCpuShare === undefined ? undefined : trial.generatorCpuShare * 100),
+    },
+  ]
+  const present = measures.filter((measure) =>
+    view.analysis.trials.some((trial) => measure.read(trial) !== undefined),
+  )
+  if (present.length === 0) return undefined
+  const worst = (measure: Measure) =>
+    view.analysis.trials
+      .filter((trial) => trial.state === 'ok')
+      .reduce((most, trial) => Math.max(most, measure.read(trial) ?? 0), 0)
+  const nearest = Math.max(...present.map((measure) => worst(measure) / measure.limit))
+  return {
+    title:
+      nearest > 1
+        ? 'The generator went beyond its limits in valid trials'
+        : `The generator stayed within ${fixed(Math.max(1, nearest * 100), 0)} % of its limits in every valid trial`,
+    caption:
+      `Lag is how late requests were sent after they were due; limits are ${present.map((one) => `${given(one.limit)} ${one.axis.includes('ms') ? 'ms' : '%'} for ${one.title}`).join(' and ')}, ` +
+      `beyond which a trial is invalid (crosses). ${plural(view.analysis.trials.length, 'trial')}.` +
+      (view.analysis.trials.length > mostDots ? ' Of each span of trials the highest is drawn.' : ''),
+    alternative: present
+      .map(
+        (one) =>
+          `${one.title}: at most ${number(worst(one))} of ${given(one.limit)}, ${one.axis}, in valid trials`,
+      )
+      .join('; '),
+    table: {
+      columns: ['measure', 'unit', 'highest in valid trials', 'limit'],
+      rows: present.map((one) => [one.title, one.axis, number(worst(one)), given(one.limit)]),
+    },
+    spec: (size) => build(present, size, view),
+  }
+}
+
+function build(measures: readonly Measure[], size: Size, view: View): TopLevelSpec {
+  const columns = size === 'wide' ? measures.length : 1
+  const width = figureWidth[size] / columns - 56
+  return {
+    data: { values: [] },
+    concat: measures.map((measure) => panel(measure, width, view)),
+    columns,
+    spacing: 32,
+  } as unknown as TopLevelSpec
+}
+
+function panel(measure: Measure, width: number, view: View) {
+  const start = Date.parse(view.analysis.startedAt)
+  const dots = view.analysis.trials.flatMap((trial) => {
+    const value = measure.read(trial)
+    const minutes = (Date.parse(trial.startedAt) - start) / 60_000
+    return value === undefined || !Number.isFinite(minutes) ? [] : [{ trial, value, minutes }]
+  })
+  const span = Math.ceil(dots.length / mostDots)
+  const kept = dots.filter((dot, index) => {
+    const from = index - (index % span)
+    const highest = dots
+      .slice(from, from + span)
+      .reduce((most, other) => (other.value > most.value ? other : most), dot)
+    return highest === dot || dot.trial.state !== 'ok'
+  })
+  const highest = kept.reduce((most, dot) => Math.max(most, dot.value), 0)
+  const top = highest * 1.15 || 1
+  const values = kept.map(({ trial, value, minutes }) => ({
+    minutes: Math.round(minutes * 1000) / 1000,
+    value,
+    colour: trial.state === 'ok' ? view.arm(trial.arm).colour : warn,
+    shape: trial.state === 'ok' ? 'circle' : 'cross',
+    tip: describe(view.arm(trial.arm).key, ''),
+  }))
+  const y = {
+    field: 'value',
+    type: 'quantitative',
+    scale: { domain: [0, top], nice: false },
+    axis: { title: measure.axis, tickCount: 4 },
+  }
+  return {
+    title: { text: measure.title, offset: 22 },
+    width,
+    height: 130,
+    layer: [
+      {
+        data: { values },
+        mark: { type: 'point', filled: true, size: values.length > 300 ? 10 : 20, opacity: 0.75 },
+        encoding: {
+          x: {
+            field: 'minutes',
+            type: 'quantitative',
+            scale: { nice: false, padding: 6 },
+            axis: { title: 'minutes since the start', titleAnchor: 'end', tickCount: 5, grid: false },
+          },
+          y,
+          fill: { field: 'colour', type: 'nominal', scale: null },
+          shape: { field: 'shape', type: 'nominal', scale: null },
+          description: { field: 'tip' },
+        },
+      },
+      ...(measure.limit > top
+        ? []
+        : [
+            {
+              data: { values: [{ limit: measure.limit }] },
+              mark: { type: 'rule', stroke: warn, strokeDash: [5, 4] },
+              encoding: { y: { ...y, field: 'limit' } },
+            },
+          ]),
+    ],
+  }
+}

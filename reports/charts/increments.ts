@@ -1,0 +1,161 @@
+/** Answers "where on the path?": what each step between two paths adds, in time and in CPU, from zero. */
+import type { TopLevelSpec } from 'vega-lite'
+import type { Estimate, Increment } from '../../harness/model.js'
+import { estimateText, sentence, thousand } from '../format.js'
+import { describe } from '../svg.js'
+import { figureWidth, hatch, ink, muted, type Size } from '../theme.js'
+import type { View } from '../view.js'
+import type { Chart, ChartBuilder } from './chart.js'
+import { domainWithZero } from './layout.js'
+
+export const increments: ChartBuilder = (view, book): Chart | undefined => {
+  const all = view.increments
+  if (all.length === 0) return undefined
+  const dearest = all.filter((one) => !isResidual(one)).sort((a, b) => b.cpu.value - a.cpu.value)[0]
+  return {
+    title:
+      dearest === undefined
+        ? 'What each step adds'
+        : `The dearest step: ${dearest.title} (${estimateText(dearest.cpu, { sign: true }).value} ms of CPU per ${thousand} requests)`,
+    caption: `Paired differences between two arms that differ by that step, with 95 % intervals, n = ${all[0]?.latencyP50.n ?? 0} rounds. Time is the median response time.`,
+    alternative: all
+      .map((one) => `${one.title}: ${sentence(one.latencyP50)}, ${sentence(one.cpu)} CPU`)
+      .join('; '),
+    table: {
+      columns: ['step', 'from', 'to', 'added at p50, ms', `added CPU, ms per ${thousand} requests`],
+      rows: all.map((one) => [
+        one.title,
+        view.arm(one.fromArm).label,
+        view.arm(one.toArm).label,
+        {
+          html: book.print(
+            one.latencyP50,
+            { metric: 'increment.latency', percentile: 50, kind: 'difference' },
+            'cell',
+            true,
+          ),
+        },
+        { html: book.print(one.cpu, { metric: 'increment.cpu', kind: 'difference' }, 'cell', true) },
+      ]),
+    },
+    spec: (size) => build(all, size, view),
+  }
+}
+
+/** Whether an increment is what the steps leave over, by the analysis' own naming. */
+export function isResidual(one: Increment): boolean {
+  return /^residual\b/i.test(one.title)
+}
+
+function build(all: readonly Increment[], size: Size, view: View): TopLevelSpec {
+  const columns = size === 'wide' ? 2 : 1
+  const width = (figureWidth[size] - 30 * columns) / columns
+  const names = all.map((one) => twoLines(nameOf(one, all, view), Math.floor(width / 6.6)))
+  const rowHeight = 58
+  const panel = (title: string, pick: (one: Increment) => Estimate, axis: string, withLabels: boolean) => {
+    const values = all.map((one, row) => {
+      const estimate = pick(one)
+      const arm = view.arm(one.toArm)
+      return {
+        row,
+        // Two marks of one line each: how a block of lines is placed differs between renderers.
+        upper: names[row]?.length === 2 ? names[row][0] : '',
+        lower: names[row]?.at(-1) ?? '',
+        from: row - 0.16,
+        to: row + 0.16,
+        zero: 0,
+        value: estimate.value,
+        low: estimate.low,
+        high: estimate.high,
+        colour: isResidual(one) ? hatch : arm.colour,
+        text: estimateText(estimate, { sign: true }).value,
+        tip: describe(arm.key, `${one.title}: ${sentence(estimate, { sign: true })}`),
+      }
+    })
+    const domain = domainWithZero(
+      values.flatMap(({ low, high }) => [low, high]),
+      56 / Math.max(80, width - 56),
+    )
+    const y = {
+      field: 'row',
+      type: 'quantitative',
+      scale: { domain: [all.length - 0.35, -0.65], nice: false },
+      axis: null,
+    }
+    const x = {
+      field: 'value',
+      type: 'quantitative',
+      scale: { domain, nice: false },
+      axis: { title: axis, titleAnchor: 'start', tickCount: 5, format: '.4~r' },
+    }
+    return {
+      title: { text: title },
+      width,
+      height: rowHeight * all.length,
+      data: { values },
+      layer: [
+        {
+          mark: { type: 'rule', strokeWidth: 14, opacity: 0.78 },
+          encoding: {
+            x: { ...x, field: 'zero' },
+            x2: { field: 'value' },
+            y,
+            stroke: { field: 'colour', type: 'nominal', scale: null },
+            description: { field: 'tip' },
+          },
+        },
+        {
+          mark: { type: 'rule', strokeWidth: 2, stroke: ink, strokeCap: 'round' },
+          encoding: { x: { ...x, field: 'low' }, x2: { field: 'high' }, y, description: { field: 'tip' } },
+        },
+        {
+          mark: { type: 'text', align: 'left', dx: 7, fontSize: 12, fontWeight: 600, fill: ink },
+          encoding: { x: { ...x, field: 'high' }, y, text: { field: 'text' } },
+        },
+        ...(withLabels
+          ? (['upper', 'lower'] as const).map((field) => ({
+              mark: {
+                type: 'text',
+                align: 'left',
+                baseline: 'bottom',
+                dy: field === 'upper' ? -25 : -11,
+                fontSize: 12,
+                fill: muted,
+              },
+              encoding: { x: { value: 2 }, y, text: { field } },
+            }))
+          : []),
+        {
+          mark: { type: 'rule', stroke: muted },
+          encoding: { x: { ...x, field: 'zero' }, y: { ...y, field: 'from' }, y2: { field: 'to' } },
+        },
+      ],
+    }
+  }
+  return {
+    data: { values: [] },
+    concat: [
+      panel('time at the median', (one) => one.latencyP50, 'ms added', true),
+      panel('CPU', (one) => one.cpu, `ms per ${thousand} requests`, columns === 1),
+    ],
+    columns,
+    spacing: 24,
+  } as unknown as TopLevelSpec
+}
+
+/** Breaks a title once, near its middle, when it is longer than a line. */
+function twoLines(title: string, most: number): string[] {
+  if (title.length <= most) return [title]
+  const at = title.lastIndexOf(' ', most)
+  return at < 1 ? [title.slice(0, most)] : [title.slice(0, at), shorten(title.slice(at + 1), most)]
+}
+
+function shorten(text: string, most: number): string {
+  return text.length <= most ? text : `${text.slice(0, most - 1)}…`
+}
+
+/** The step's title, with the mesh when several meshes have the same step. */
+function nameOf(one: Increment, all: readonly Increment[], view: View): string {
+  if (all.filter((other) => other.title === one.title).length === 1) return one.title
+  return `${view.arm(one.toArm).arm.mesh}: ${one.title}`
+}

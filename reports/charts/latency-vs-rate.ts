@@ -1,0 +1,173 @@
+/** Answers "when does it break?": p99 of every arm against the rate that was asked for. */
+import type { TopLevelSpec } from 'vega-lite'
+import type { Estimate } from '../../harness/model.js'
+import { fixed, number, sentence } from '../format.js'
+import { describe } from '../svg.js'
+import { figureWidth, ink, warn, type Size } from '../theme.js'
+import type { ArmView, LoadView } from '../view.js'
+import type { Chart, ChartBuilder } from './chart.js'
+import { logDomain, spreadLabels } from './layout.js'
+
+interface Point {
+  readonly arm: ArmView
+  readonly load: LoadView
+  readonly rate: number
+  readonly p99: Estimate
+}
+
+export const latencyVsRate: ChartBuilder = (view, book): Chart | undefined => {
+  const loads = view.loads.filter(
+    (load) =>
+      load.experiment === view.lead?.experiment &&
+      load.load.model === 'open' &&
+      load.load.ratePerSecond !== undefined,
+  )
+  const comparable = loads.filter(
+    ({ load }) =>
+      load.connections === view.lead?.load.connections &&
+      load.payloadBytes === view.lead.load.payloadBytes &&
+      load.protocol === view.lead.load.protocol,
+  )
+  if (comparable.length < 2) return undefined
+  const arms = view.arms.filter((arm) => arm.arm.role !== 'twin')
+  const points = comparable.flatMap((load) =>
+    arms.flatMap((arm): Point[] => {
+      const p99 = view.cell(arm.id, load)?.response?.['99']
+      return p99 === undefined ? [] : [{ arm, load, rate: load.load.ratePerSecond ?? 0, p99 }]
+    }),
+  )
+  if (points.length === 0) return undefined
+  const slo = sloOf(view.analysis.config.experiments.capacity)
+  const [first, last] = [comparable[0], comparable.at(-1)]
+  const growth = view.subjects
+    .flatMap((arm) => {
+      const low = points.find((point) => point.arm === arm && point.load === first)
+      const high = points.find((point) => point.arm === arm && point.load === last)
+      return low === undefined || high === undefined ? [] : [{ arm, ratio: high.p99.value / low.p99.value }]
+    })
+    .sort((a, b) => b.ratio - a.ratio)[0]
+  const span = `${fixed(first?.load.ratePerSecond ?? 0, 0)} to ${fixed(last?.load.ratePerSecond ?? 0, 0)} requests/s`
+  return {
+    title:
+      growth === undefined
+        ? 'p99 against rate'
+        : `From ${span}, p99 of ${growth.arm.label} changes most: ${number(growth.ratio)} times`,
+    caption: `p99 of response time per rate with 95 % intervals over rounds, n = ${points[0]?.p99.n ?? 0}. Only rates that were measured are joined; nothing is extrapolated.`,
+    alternative: points
+      .map(({ arm, rate, p99 }) => `${arm.label} at ${fixed(rate, 0)}/s: ${sentence(p99)}`)
+      .join('; '),
+    table: {
+      columns: ['arm', ...comparable.map((load) => `p99 at ${fixed(load.load.ratePerSecond ?? 0, 0)}/s, ms`)],
+      rows: arms.map((arm) => [
+        arm.label,
+        ...comparable.map((load) => ({
+          html: book.print(view.cell(arm.id, load)?.response?.['99'], {
+            metric: 'latency.response',
+            percentile: 99,
+            kind: 'value',
+          }),
+        })),
+      ]),
+    },
+    spec: (size) => build(points, size, slo),
+  }
+}
+
+function build(points: readonly Point[], size: Size, slo: number | undefined): TopLevelSpec {
+  const height = size === 'wide' ? 300 : 280
+  const labelRoom = Math.min(
+    size === 'wide' ? 210 : 120,
+    14 + 7.6 * Math.max(...points.map(({ arm }) => arm.label.length)),
+  )
+  const all = points.flatMap(({ p99 }) => [p99.low, p99.high])
+  const log = Math.max(...all) / Math.max(Math.min(...all), 1e-6) > 12
+  const domain: [number, number] = log ? logDomain(all) : [0, Math.max(...all) * 1.08]
+  const values = points.map(({ arm, rate, p99 }) => ({
+    arm: arm.key,
+    rate,
+    ms: p99.value,
+    low: p99.low,
+    high: p99.high,
+    colour: arm.colour,
+    shape: arm.shape,
+    tip: describe(arm.key, `${arm.label} at ${fixed(rate, 0)}/s: p99 ${sentence(p99)}`),
+    name: describe(arm.key, arm.label),
+  }))
+  const fastest = Math.max(...values.map((value) => value.rate))
+  const ends = values.filter((value) => value.rate === fastest)
+  const places = spreadLabels(
+    ends.map(({ ms }) => ms),
+    domain,
+    height,
+    15,
+    log,
+  )
+  const rates = [...new Set(values.map((value) => value.rate))]
+  const x = {
+    field: 'rate',
+    type: 'quantitative',
+    scale: { domain: [Math.min(...rates) * 0.96, fastest], nice: false },
+    axis: { title: 'requests per second', titleAnchor: 'end', values: rates, format: ',d', labelFlush: true },
+  }
+  const y = {
+    field: 'ms',
+    type: 'quantitative',
+    scale: log ? { type: 'log', domain, nice: false } : { domain, nice: false },
+    axis: { title: log ? 'p99, ms (logarithmic)' : 'p99, ms', tickCount: 6, format: '.4~r' },
+  }
+  const stroke = { field: 'colour', type: 'nominal', scale: null }
+  const tip = { field: 'tip' }
+  return {
+    width: figureWidth[size] - 46 - labelRoom,
+    height,
+    data: { values },
+    layer: [
+      ...(slo === undefined || slo > domain[1]
+        ? []
+        : [
+            {
+              data: { values: [{ slo }] },
+              mark: { type: 'rule', stroke: warn, strokeDash: [5, 4] },
+              encoding: { y: { ...y, field: 'slo' } },
+            },
+          ]),
+      {
+        mark: { type: 'line', strokeWidth: 2.25 },
+        encoding: { x, y, detail: { field: 'arm', type: 'nominal' }, stroke, description: { field: 'name' } },
+      },
+      {
+        mark: { type: 'rule', strokeWidth: 2, opacity: 0.7 },
+        encoding: { x, y: { ...y, field: 'low' }, y2: { field: 'high' }, stroke, description: tip },
+      },
+      {
+        mark: { type: 'point', filled: true, size: 70, opacity: 1, stroke: 'var(--paper)', strokeWidth: 1.5 },
+        encoding: {
+          x,
+          y,
+          fill: stroke,
+          shape: { field: 'shape', type: 'nominal', scale: null },
+          description: tip,
+        },
+      },
+      {
+        data: {
+          values: ends.map((end, index) => ({
+            ...end,
+            ms: places[index] ?? end.ms,
+            label: points.find((point) => point.arm.key === end.arm)?.arm.label ?? '',
+          })),
+        },
+        mark: { type: 'text', align: 'left', dx: 9, fontSize: 12, fill: ink, limit: labelRoom - 9 },
+        encoding: { x, y, text: { field: 'label' }, description: { field: 'name' } },
+      },
+    ],
+  } as unknown as TopLevelSpec
+}
+
+/** The capacity experiment's limit on p99, when the config has one. */
+function sloOf(capacity: unknown): number | undefined {
+  if (typeof capacity !== 'object' || capacity === null || !('slo' in capacity)) return undefined
+  const { slo } = capacity
+  if (typeof slo !== 'object' || slo === null || !('latencyMs' in slo)) return undefined
+  return typeof slo.latencyMs === 'number' ? slo.latencyMs : undefined
+}

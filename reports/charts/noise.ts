@@ -1,0 +1,131 @@
+/** Shows how far two measurements of the same thing lie apart: the A/A difference of every load, as a share. */
+import type { TopLevelSpec } from 'vega-lite'
+import type { Estimate } from '../../harness/model.js'
+import { fixed, sentence } from '../format.js'
+import { describe } from '../svg.js'
+import { figureWidth, ink, muted, type Size } from '../theme.js'
+import type { View } from '../view.js'
+import type { Chart, ChartBuilder } from './chart.js'
+
+interface Dot {
+  readonly load: string
+  readonly measure: string
+  readonly estimate: Estimate
+  /** Baseline's own figure, to express the difference as a share. */
+  readonly base: number
+}
+
+export const noise: ChartBuilder = (view, book): Chart | undefined => {
+  const dots = view.analysis.noise.flatMap((one): Dot[] => {
+    const load = view.loads.find(
+      (other) => other.loadLabel === one.loadLabel && other.experiment === one.experiment,
+    )
+    const baseline = view.arms.find(
+      (arm) => arm.arm.role === 'baseline' && arm.arm.environment === one.environment,
+    )
+    const cell = baseline === undefined ? undefined : view.cell(baseline.id, load)
+    const name = loadName(one.loadLabel, view)
+    const latency = cell?.response ?? cell?.service
+    return [
+      { measure: 'p50', estimate: one.latencyP50, base: latency?.['50']?.value },
+      { measure: 'p99', estimate: one.latencyP99, base: latency?.['99']?.value },
+      { measure: 'CPU', estimate: one.cpu, base: cell?.cpu?.value },
+    ].flatMap(({ measure, estimate, base }) =>
+      estimate === undefined || base === undefined || !(base > 0)
+        ? []
+        : [{ load: name, measure, estimate, base }],
+    )
+  })
+  if (dots.length === 0) return undefined
+  const differing = view.analysis.noise.filter((one) => one.differs).length
+  const widest = Math.max(
+    ...dots.map(({ estimate, base }) => Math.max(Math.abs(estimate.low), Math.abs(estimate.high)) / base),
+  )
+  return {
+    title:
+      differing === 0
+        ? 'The baseline measured twice does not differ from itself'
+        : 'The baseline differs from itself: this run is less certain than its intervals say',
+    caption: `Difference between the baseline and its twin, as a share of the baseline, with 95 % intervals, n = ${dots[0]?.estimate.n ?? 0} rounds. The widest interval reaches ${fixed(widest * 100, widest < 0.1 ? 1 : 0)} %: effects smaller than that are noise here.`,
+    alternative: dots
+      .map((dot) => `${dot.load} ${dot.measure}: ${sentence(dot.estimate, { sign: true })}`)
+      .join('; '),
+    table: {
+      columns: ['load', 'measure', 'difference', 'unit'],
+      rows: dots.map((dot) => [
+        dot.load,
+        dot.measure,
+        {
+          html: book.print(
+            dot.estimate,
+            { metric: `noise.${dot.measure}`, kind: 'difference' },
+            'cell',
+            true,
+          ),
+        },
+        dot.estimate.unit,
+      ]),
+    },
+    spec: (size) => build(dots, size),
+  }
+}
+
+/** `at 1 000/s` where the rate tells loads apart, else the whole label. */
+function loadName(label: string, view: View): string {
+  const load = view.loads.find((one) => one.loadLabel === label)?.load
+  const rates = view.loads.map((one) => one.load.ratePerSecond)
+  if (load?.ratePerSecond === undefined || new Set(rates).size < rates.length) return label
+  return `at ${fixed(load.ratePerSecond, 0)}/s`
+}
+
+function build(dots: readonly Dot[], size: Size): TopLevelSpec {
+  const values = dots.map((dot) => ({
+    row: `${dot.measure} ${dot.load}`,
+    value: (dot.estimate.value / dot.base) * 100,
+    low: (dot.estimate.low / dot.base) * 100,
+    high: (dot.estimate.high / dot.base) * 100,
+    tip: describe('', `${dot.measure}: ${sentence(dot.estimate, { sign: true })}`),
+  }))
+  const labelWidth = Math.min(
+    size === 'wide' ? 260 : 150,
+    14 + 7.4 * Math.max(...values.map(({ row }) => row.length)),
+  )
+  const reach = Math.max(...values.flatMap(({ low, high }) => [Math.abs(low), Math.abs(high)])) * 1.1
+  const y = {
+    field: 'row',
+    type: 'nominal',
+    sort: values.map(({ row }) => row),
+    axis: { title: null, grid: false, labelColor: ink, labelLimit: labelWidth },
+  }
+  const x = {
+    field: 'value',
+    type: 'quantitative',
+    scale: { domain: [-reach, reach], nice: false },
+    axis: {
+      title: 'difference of the twin, % of the baseline',
+      titleAnchor: 'start',
+      tickCount: 6,
+      format: '.4~r',
+    },
+  }
+  return {
+    width: figureWidth[size] - labelWidth - 20,
+    height: { step: values.length > 8 ? 18 : 24 },
+    data: { values },
+    layer: [
+      {
+        data: { values: [{ zero: 0 }] },
+        mark: { type: 'rule', stroke: muted },
+        encoding: { x: { ...x, field: 'zero' } },
+      },
+      {
+        mark: { type: 'rule', strokeWidth: 2.5, strokeCap: 'round', stroke: muted },
+        encoding: { x: { ...x, field: 'low' }, x2: { field: 'high' }, y, description: { field: 'tip' } },
+      },
+      {
+        mark: { type: 'point', filled: true, size: 70, opacity: 1, fill: ink },
+        encoding: { x, y, description: { field: 'tip' } },
+      },
+    ],
+  } as unknown as TopLevelSpec
+}

@@ -1,0 +1,197 @@
+/** Answers "how does the tail look?": latency against percentile, with the percentile axis stretched by nines. */
+import type { TopLevelSpec } from 'vega-lite'
+import { number, paceText } from '../format.js'
+import { describe } from '../svg.js'
+import { figureWidth, ink, type Size } from '../theme.js'
+import type { ArmView } from '../view.js'
+import type { CurvePoint } from '../../harness/model.js'
+import type { Chart, ChartBuilder } from './chart.js'
+import { logDomain, spreadLabels } from './layout.js'
+
+interface Line {
+  readonly arm: ArmView
+  readonly points: readonly CurvePoint[]
+}
+
+/** Beyond this ratio of slowest to fastest a linear axis would flatten everything but the tail. */
+const logBeyond = 12
+/** More bands than this cannot be told apart. */
+const mostBands = 10
+const tableAt = [50, 90, 99, 99.9, 99.99]
+
+export const percentileCurve: ChartBuilder = (view): Chart | undefined => {
+  const { lead } = view
+  const lines = view.arms.flatMap((arm): Line[] => {
+    const points = view
+      .cell(arm.id)
+      ?.curve?.filter((point) => point.percentile >= 1 && point.percentile < 100)
+    return points === undefined || points.length < 2 ? [] : [{ arm, points }]
+  })
+  if (lead === undefined || lines.length === 0) return undefined
+  const at = (line: Line, percentile: number) => nearest(line.points, percentile)?.ms
+  const spread = lines.map((line) => ({ line, ratio: (at(line, 99) ?? 1) / (at(line, 50) ?? 1) }))
+  const [widest] = [...spread].sort((a, b) => b.ratio - a.ratio)
+  const trials = view.cell(lines[0]?.arm.id ?? '')?.trials.ok ?? 0
+  return {
+    title:
+      widest === undefined
+        ? 'Latency by percentile'
+        : `The tail is longest on ${widest.line.arm.label}: p99 is ${number(widest.ratio)} times its median`,
+    caption:
+      `Response time from the moment a request was due, all valid trials of an arm merged (n = ${trials} trials for ` +
+      `${lines[0]?.arm.label ?? ''}) at ${paceText(lead.load)}. The horizontal axis is logarithmic in 1 − p; bands are 95 % intervals.`,
+    alternative: lines
+      .map(
+        (line) =>
+          `${line.arm.label}: ${number(at(line, 50) ?? Number.NaN)} ms at p50, ${number(at(line, 99) ?? Number.NaN)} ms at p99`,
+      )
+      .join('; '),
+    table: {
+      columns: ['arm', ...tableAt.map((percentile) => `p${percentile}, ms`)],
+      rows: lines.map((line) => [
+        line.arm.label,
+        ...tableAt.map((percentile) => {
+          const ms = at(line, percentile)
+          return ms === undefined ? '–' : number(ms)
+        }),
+      ]),
+    },
+    spec: (size) => build(lines, size),
+  }
+}
+
+function build(lines: readonly Line[], size: Size): TopLevelSpec {
+  const height = size === 'wide' ? 380 : 320
+  const labelRoom = Math.min(
+    size === 'wide' ? 210 : 120,
+    14 + 7.6 * Math.max(...lines.map(({ arm }) => arm.label.length)),
+  )
+  const all = lines.flatMap(({ points }) =>
+    points.flatMap((point) => [point.ms, point.lowMs ?? point.ms, point.highMs ?? point.ms]),
+  )
+  const log = Math.max(...all) / Math.max(Math.min(...all), 1e-6) > logBeyond
+  const domain: [number, number] = log ? logDomain(all) : [0, Math.max(...all) * 1.05]
+  const values = lines.flatMap(({ arm, points }) =>
+    points.map((point) => ({
+      arm: arm.key,
+      nines: nines(point.percentile),
+      ms: point.ms,
+      low: point.lowMs ?? point.ms,
+      high: point.highMs ?? point.ms,
+      colour: arm.colour,
+      name: describe(arm.key, arm.label),
+    })),
+  )
+  const ends = lines.map(({ arm, points }) => ({
+    arm,
+    point: points[points.length - 1] ?? { percentile: 50, ms: 0 },
+  }))
+  const places = spreadLabels(
+    ends.map(({ point }) => point.ms),
+    domain,
+    height,
+    15,
+    log,
+  )
+  const far = Math.max(...values.map((value) => value.nines))
+  const marks = lines.flatMap(({ arm, points }) =>
+    tableAt.flatMap((percentile) => {
+      const point = nearest(points, percentile)
+      if (point === undefined) return []
+      const tip = describe(arm.key, `${arm.label}: ${number(point.ms)} ms at p${percentile}`)
+      return [
+        { arm: arm.key, nines: nines(percentile), ms: point.ms, colour: arm.colour, shape: arm.shape, tip },
+      ]
+    }),
+  )
+  const x = {
+    field: 'nines',
+    type: 'quantitative',
+    scale: { domain: [0, far], nice: false },
+    axis: {
+      title: 'percentile',
+      titleAnchor: 'end',
+      values: [Math.log10(2), 1, 2, 3, 4, 5].filter((value) => value <= far + 1e-9),
+      labelExpr:
+        "datum.value < 0.5 ? '50' : datum.value < 1.5 ? '90' : datum.value < 2.5 ? '99' : datum.value < 3.5 ? '99.9' : datum.value < 4.5 ? '99.99' : '99.999'",
+    },
+  }
+  const y = {
+    field: 'ms',
+    type: 'quantitative',
+    scale: log ? { type: 'log', domain, nice: false } : { domain, nice: false },
+    axis: {
+      title: log ? 'response time, ms (logarithmic)' : 'response time, ms',
+      tickCount: 6,
+      format: '.4~r',
+    },
+  }
+  const detail = { field: 'arm', type: 'nominal' }
+  const band = {
+    mark: { type: 'area', interpolate: 'monotone', opacity: 0.16, clip: true },
+    encoding: {
+      x,
+      y: { ...y, field: 'low' },
+      y2: { field: 'high' },
+      detail,
+      fill: { field: 'colour', type: 'nominal', scale: null },
+      description: { field: 'name' },
+    },
+  }
+  return {
+    width: figureWidth[size] - 46 - labelRoom,
+    height,
+    data: { values },
+    layer: [
+      // The bands of many arms would only darken one another.
+      ...(lines.length > mostBands ? [] : [band]),
+      {
+        mark: { type: 'line', interpolate: 'monotone', strokeWidth: 2.25, strokeJoin: 'round', clip: true },
+        encoding: {
+          x,
+          y,
+          detail,
+          stroke: { field: 'colour', type: 'nominal', scale: null },
+          description: { field: 'name' },
+        },
+      },
+      {
+        data: { values: marks },
+        mark: { type: 'point', filled: true, size: 34, opacity: 1 },
+        encoding: {
+          x,
+          y,
+          fill: { field: 'colour', type: 'nominal', scale: null },
+          shape: { field: 'shape', type: 'nominal', scale: null },
+          description: { field: 'tip' },
+        },
+      },
+      {
+        data: {
+          values: ends.map(({ arm }, index) => ({
+            nines: far,
+            ms: places[index] ?? 0,
+            label: arm.label,
+            tip: describe(arm.key, ''),
+          })),
+        },
+        mark: { type: 'text', align: 'left', dx: 8, fontSize: 12, fill: ink, limit: labelRoom - 8 },
+        encoding: { x, y, text: { field: 'label' }, description: { field: 'tip' } },
+      },
+    ],
+  } as unknown as TopLevelSpec
+}
+
+function nines(percentile: number): number {
+  return -Math.log10(1 - percentile / 100)
+}
+
+/** The curve's point at a percentile, if it reaches that far. */
+function nearest(points: readonly CurvePoint[], percentile: number): CurvePoint | undefined {
+  const target = nines(percentile)
+  const last = points.at(-1)
+  if (last === undefined || nines(last.percentile) < target - 0.05) return undefined
+  return [...points].sort(
+    (a, b) => Math.abs(nines(a.percentile) - target) - Math.abs(nines(b.percentile) - target),
+  )[0]
+}

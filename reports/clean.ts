@@ -1,0 +1,64 @@
+/** Makes text from the journal harmless to look at: names, errors and log excerpts are untrusted. */
+import { createHash } from 'node:crypto'
+
+/** Longest line shown whole; longer ones keep their head and a fingerprint, so that two stay two. */
+const longestLine = 600
+/** Longest excerpt (anything with line breaks). */
+const longestExcerpt = 4000
+
+/**
+ * Characters that would be invisible or would reorder the text around them: C0 and C1 controls but tab and line feed,
+ * zero-width and bidirectional controls, line and paragraph separators, noncharacters and lone surrogates.
+ */
+const unseen =
+  // eslint-disable-next-line no-control-regex
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g
+
+/** Shows what cannot be seen (`⟨U+202E⟩`) and shortens what is too long. Equal input gives equal output. */
+export function cleanText(text: string): string {
+  const limit = text.includes('\n') ? longestExcerpt : longestLine
+  const visible = text
+    .slice(0, limit)
+    .replace(
+      unseen,
+      (character) => `⟨U+${character.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}⟩`,
+    )
+  if (text.length <= limit) return visible
+  const mark = createHash('sha256').update(text).digest('hex').slice(0, 8)
+  return `${visible}… [${text.length} characters, ${mark}]`
+}
+
+/** `cleanText` on every string of a JSON-like value, keys included, so that lookups by name still meet. */
+export function cleanDeep<T>(value: T): T {
+  const seen = new Map<string, string>()
+  const text = (raw: string): string => {
+    let result = seen.get(raw)
+    if (result === undefined) {
+      result = cleanText(raw)
+      seen.set(raw, result)
+    }
+    return result
+  }
+  const walk = (one: unknown): unknown => {
+    if (typeof one === 'string') return text(one)
+    if (Array.isArray(one)) return one.map(walk)
+    if (one !== null && typeof one === 'object') {
+      return Object.fromEntries(Object.entries(one).map(([key, inner]) => [text(key), walk(inner)]))
+    }
+    return one
+  }
+  return walk(value) as T
+}
+
+/** Escapes text for HTML element content and quoted attributes. */
+export function escapeHtml(text: string): string {
+  return text.replace(/[&<>"'`]/g, (character) => `&#${character.charCodeAt(0)};`)
+}
+
+/** JSON that may stand inside a script element: no `<`, and nothing that cannot be seen (line
+ * separators, which old parsers trip over, are among that). */
+export function embedJson(value: unknown): string {
+  return JSON.stringify(value)
+    .replace(/</g, '\\u003c')
+    .replace(unseen, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}

@@ -1,0 +1,145 @@
+/** Sets two runs side by side: what differs in config, versions and host, and what became of the numbers. */
+import type { Analysis, Comparison, Estimate } from '../harness/model.js'
+import type { TableCell } from './charts/chart.js'
+import { cleanDeep } from './clean.js'
+import { createFigureBook, type FigureBook } from './figures.js'
+import { dateTime, number } from './format.js'
+import { renderPage, tableView, type ReportAssets } from './page.js'
+import { pathColours } from './view.js'
+
+export interface RunDifference {
+  readonly what: string
+  readonly a: string
+  readonly b: string
+}
+
+export interface PairedFigure {
+  readonly comparison: Comparison
+  readonly a: Estimate
+  readonly b: Estimate
+  /** The intervals of the two do not touch: they differ by more than chance explains. Rounds of two runs are not paired. */
+  readonly apart: boolean
+}
+
+export interface RunComparison {
+  /** Why these two must not be compared; empty when they may. */
+  readonly objections: readonly string[]
+  readonly differences: readonly RunDifference[]
+  readonly figures: readonly PairedFigure[]
+  /** Arms that only one of them has. */
+  readonly onlyA: readonly string[]
+  readonly onlyB: readonly string[]
+}
+
+/** Compares two analyses. Objections are reported, not thrown: the caller decides whether it was told to go on. */
+export function compareRuns(a: Analysis, b: Analysis): RunComparison {
+  const objections: string[] = []
+  if (a.host.hostKey !== b.host.hostKey)
+    objections.push('They ran on different hosts: absolute figures are not comparable.')
+  if (a.planHash !== b.planHash)
+    objections.push('They followed different plans: arms, loads or rounds differ.')
+  const ids = (analysis: Analysis) => new Set(analysis.arms.map((arm) => arm.id))
+  const [inA, inB] = [ids(a), ids(b)]
+  const later = new Map(b.comparisons.map((one) => [one.id, one]))
+  return {
+    objections,
+    differences: differencesOf(a, b),
+    figures: a.comparisons.flatMap((comparison): PairedFigure[] => {
+      const other = later.get(comparison.id)
+      if (other === undefined) return []
+      const [first, second] = [comparison.ratio, other.ratio]
+      return [{ comparison, a: first, b: second, apart: first.high < second.low || second.high < first.low }]
+    }),
+    onlyA: [...inA].filter((id) => !inB.has(id)),
+    onlyB: [...inB].filter((id) => !inA.has(id)),
+  }
+}
+
+function differencesOf(a: Analysis, b: Analysis): RunDifference[] {
+  const facts = (analysis: Analysis): Record<string, string> => ({
+    ...flatten('config', analysis.config),
+    ...flatten('host', analysis.host),
+    ...Object.fromEntries(analysis.facts.map((fact) => [`fact.${fact.name}`, fact.value])),
+    version: analysis.version,
+    plan: analysis.planHash,
+    outcome: analysis.outcome,
+    rounds: `${analysis.rounds.done} of ${analysis.rounds.planned}`,
+  })
+  const [one, two] = [facts(a), facts(b)]
+  return [...new Set([...Object.keys(one), ...Object.keys(two)])]
+    .filter((key) => one[key] !== two[key] && key !== 'host.loadAverage1m' && key !== 'config.outDir')
+    .map((what) => ({ what, a: one[what] ?? '–', b: two[what] ?? '–' }))
+}
+
+/** `{ a: { b: 1 } }` as `{ 'prefix.a.b': '1' }`. */
+function flatten(prefix: string, value: unknown): Record<string, string> {
+  if (value === null || typeof value !== 'object') return { [prefix]: String(value) }
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, inner]) => Object.entries(flatten(`${prefix}.${key}`, inner))),
+  )
+}
+
+/** The comparison as a page. `told` is true when the user asked for it in spite of objections, which the page then says. */
+export function renderComparison(a: Analysis, b: Analysis, assets: ReportAssets, told: boolean): string {
+  const [first, second] = [cleanDeep(a), cleanDeep(b)]
+  const result = compareRuns(first, second)
+  const book = createFigureBook()
+  const apart = result.figures.filter((one) => one.apart)
+  const colours = pathColours(first.paths)
+  return renderPage(
+    'compare',
+    {
+      title: `${first.runId} and ${second.runId}`,
+      style: `:root{${colours.light}}`,
+      body: {
+        headline:
+          apart.length === 0
+            ? 'The two runs agree within their intervals'
+            : `${apart.length} of ${result.figures.length} ratios differ between the two runs`,
+        runs: [first, second].map(
+          (run) => `${run.runId}, ${dateTime(run.startedAt)}, version ${run.version}, ${run.host.cpuModel}`,
+        ),
+        objections: told
+          ? result.objections.map((text) => `Compared because it was asked for. ${text}`)
+          : result.objections,
+        differences: tableView({
+          columns: ['what', first.runId, second.runId],
+          rows: result.differences.map(({ what, a: x, b: y }) => [what, x, y]),
+        }),
+        differenceCount: result.differences.length,
+        figures: tableView({
+          columns: [
+            'arm',
+            'against',
+            'metric',
+            'load',
+            `ratio in ${first.runId}`,
+            `ratio in ${second.runId}`,
+            'change',
+            'intervals',
+          ],
+          rows: result.figures.map((one) => figureRow(one, book)),
+        }),
+        onlyA: result.onlyA.join(', '),
+        onlyB: result.onlyB.join(', '),
+      },
+      embedded: { 'figure-legend': book.legend() },
+    },
+    assets,
+  )
+}
+
+function figureRow({ comparison, a, b, apart }: PairedFigure, book: FigureBook): TableCell[] {
+  const { metric, percentile, arm, versus, loadLabel } = comparison
+  const name = { metric, percentile, kind: 'ratio' } as const
+  return [
+    arm,
+    versus,
+    percentile === undefined ? metric : `${metric} p${percentile}`,
+    loadLabel,
+    { html: book.print(a, name) },
+    { html: book.print(b, name) },
+    `${number((b.value / a.value - 1) * 100)} %`,
+    apart ? 'apart' : 'touch',
+  ]
+}

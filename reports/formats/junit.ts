@@ -1,0 +1,78 @@
+/**
+ * JUnit XML, so that CI systems list thresholds and claims like tests. A threshold that failed is a failure; one that
+ * could not be decided is skipped. A claim never fails a build: supported and refuted are both answers.
+ */
+import type { Analysis, ClaimAnalysis, ThresholdVerdict } from '../../harness/model.js'
+import { cleanDeep } from '../clean.js'
+import { sentence } from '../format.js'
+import { escapeXml } from './xml.js'
+
+export function renderJunit(analysis: Analysis): string {
+  const { thresholds, claims, runId, startedAt, endedAt } = cleanDeep(analysis)
+  const seconds = Math.max(0, (Date.parse(endedAt) - Date.parse(startedAt)) / 1000 || 0)
+  const suites = [suite('thresholds', thresholds.map(thresholdCase)), suite('claims', claims.map(claimCase))]
+  const count = (kind: Outcome) => suites.reduce((sum, one) => sum + one.counts[kind], 0)
+  const total = thresholds.length + claims.length
+  return [
+    '<?xml version="1.0" encoding="UTF-8"?>',
+    `<testsuites name="${escapeXml(`meshbench ${runId}`)}" tests="${total}" failures="${count('failure')}" skipped="${count('skipped')}" errors="0" time="${seconds.toFixed(3)}">`,
+    ...suites.map(({ xml }) => xml),
+    '</testsuites>',
+    '',
+  ].join('\n')
+}
+
+type Outcome = 'passed' | 'failure' | 'skipped'
+
+interface Case {
+  readonly name: string
+  readonly outcome: Outcome
+  readonly message: string
+  readonly detail: string
+}
+
+function thresholdCase(verdict: ThresholdVerdict): Case {
+  const { threshold, state, expected, actual } = verdict
+  const percentile = threshold.percentile === undefined ? '' : ` p${threshold.percentile}`
+  const relative = threshold.relativeTo === undefined ? '' : ` relative to ${threshold.relativeTo}`
+  const found = actual === undefined ? 'nothing' : sentence(actual)
+  return {
+    name: `${threshold.metric}${percentile} of ${threshold.arm}${relative}: ${expected}`,
+    outcome: state === 'pass' ? 'passed' : state === 'fail' ? 'failure' : 'skipped',
+    message: `${state}: expected ${expected}, found ${found}`,
+    detail: verdict.sentence,
+  }
+}
+
+function claimCase(claim: ClaimAnalysis): Case {
+  const decided = claim.verdict === 'supported' || claim.verdict === 'refuted'
+  return {
+    name: `${claim.id} ${claim.claim}`,
+    outcome: decided ? 'passed' : 'skipped',
+    message: claim.verdict,
+    detail: `${claim.verdict}: ${claim.sentence}`,
+  }
+}
+
+function suite(
+  name: string,
+  cases: readonly Case[],
+): { readonly xml: string; readonly counts: Record<Outcome, number> } {
+  const counts = { passed: 0, failure: 0, skipped: 0 }
+  for (const { outcome } of cases) counts[outcome]++
+  const lines = cases.map(({ name: title, outcome, message, detail }) => {
+    const mark =
+      outcome === 'passed'
+        ? ''
+        : outcome === 'failure'
+          ? `<failure message="${escapeXml(message)}">${escapeXml(detail)}</failure>`
+          : `<skipped message="${escapeXml(message)}"/>`
+    return `    <testcase classname="meshbench.${name}" name="${escapeXml(title)}">${mark}<system-out>${escapeXml(detail)}</system-out></testcase>`
+  })
+  const xml = [
+    `  <testsuite name="${name}" tests="${cases.length}" failures="${counts.failure}" skipped="${counts.skipped}" errors="0">`,
+    ...lines,
+    '  </testsuite>',
+  ].join('\n')
+  return { xml, counts }
+}

@@ -1,0 +1,110 @@
+/** A summary for places that show Markdown: a pull request, a CI job's summary. */
+import type { Analysis, Comparison, Estimate } from '../../harness/model.js'
+import { cleanDeep } from '../clean.js'
+import { dateTime, estimateText, fixed, loadText, plural, sentence } from '../format.js'
+import { cpuMetrics, createView, latencyMetrics, type ArmView, type View } from '../view.js'
+
+/** Renders GitHub-flavoured Markdown; journal text is escaped so that it can form no link, image or HTML. */
+export function renderMarkdown(analysis: Analysis): string {
+  const view = createView(cleanDeep(analysis))
+  const clean = view.analysis
+  const lines: string[] = [
+    `## Meshbench ${escapeMarkdown(clean.version)}: ${escapeMarkdown(clean.config.platform)}`,
+    '',
+  ]
+  if (!['complete', 'precise', 'budget'].includes(clean.outcome)) {
+    lines.push(
+      `**Partial run** (${clean.outcome}): ${clean.rounds.done} of ${clean.rounds.planned} rounds.`,
+      '',
+    )
+  }
+  if (clean.noise.some((one) => one.differs)) {
+    lines.push('**The baseline differs from its twin:** this run is less certain than its intervals say.', '')
+  }
+  lines.push(...thresholdLines(clean), ...summary(view), ...claimLines(clean), ...validity(clean))
+  lines.push(
+    `Run ${escapeMarkdown(clean.runId)}, ${dateTime(clean.startedAt)}, ${escapeMarkdown(clean.host.cpuModel)}, ` +
+      `${plural(clean.host.cpus, 'CPU')}, kernel ${escapeMarkdown(clean.host.kernel)}. Absolute figures belong to this host.`,
+  )
+  return `${lines.join('\n')}\n`
+}
+
+function thresholdLines(analysis: Analysis): string[] {
+  if (analysis.thresholds.length === 0) return []
+  return [
+    '| threshold | expected | found | verdict |',
+    '| --- | --- | --- | --- |',
+    ...analysis.thresholds.map((one) => {
+      const actual = one.actual === undefined ? '–' : sentence(one.actual)
+      return row([escapeMarkdown(one.sentence), escapeMarkdown(one.expected), actual, `**${one.state}**`])
+    }),
+    '',
+  ]
+}
+
+function summary(view: View): string[] {
+  if (view.lead === undefined) return ['No trial was measured.', '']
+  return [
+    `At ${loadText(view.lead.load)}, ${plural(view.analysis.rounds.done, 'round')}; differences to the baseline with 95 % intervals:`,
+    '',
+    '| arm | added p50, ms | added p99, ms | added CPU, ms per 1 000 requests | memory of the hops, MiB |',
+    '| --- | --- | --- | --- | --- |',
+    ...view.arms.filter((arm) => arm.arm.role !== 'baseline').map((arm) => armRow(arm, view)),
+    '',
+  ]
+}
+
+function armRow(arm: ArmView, view: View): string {
+  const difference = (found: Comparison | undefined) =>
+    found === undefined ? '–' : figure(found.difference, true)
+  const memory = view.cell(arm.id)?.hopMemory
+  return row([
+    escapeMarkdown(arm.label),
+    difference(view.compare(arm.id, latencyMetrics, { percentile: 50 })),
+    difference(view.compare(arm.id, latencyMetrics, { percentile: 99 })),
+    difference(view.compare(arm.id, cpuMetrics)),
+    memory === undefined ? '–' : figure(memory, false),
+  ])
+}
+
+function figure(estimate: Estimate, sign: boolean): string {
+  const text = estimateText(estimate, { sign })
+  return `${text.value} (${text.low} to ${text.high})`
+}
+
+function claimLines(analysis: Analysis): string[] {
+  const known = analysis.claims.filter((claim) => claim.verdict !== 'no data')
+  if (known.length === 0) return []
+  return [
+    ...known.map((claim) => {
+      const next = claim.verdict === 'inconclusive' && claim.next !== undefined ? ` ${claim.next}` : ''
+      return `- **${claim.id} ${claim.verdict}:** ${escapeMarkdown(claim.sentence + next)}`
+    }),
+    '',
+  ]
+}
+
+function validity(analysis: Analysis): string[] {
+  const bad = analysis.trials.filter((trial) => trial.state !== 'ok').length
+  const failures = Object.entries(analysis.failures)
+  return [
+    `${fixed(analysis.trials.length - bad, 0)} of ${plural(analysis.trials.length, 'trial')} valid.`,
+    ...failures.map(
+      ([arm, error]) => `- ${escapeMarkdown(arm)} was not measured: ${escapeMarkdown(error.message)}`,
+    ),
+    '',
+  ]
+}
+
+function row(cells: readonly string[]): string {
+  return `| ${cells.join(' | ')} |`
+}
+
+/** Backslash-escapes everything that Markdown could read, and keeps text on one line. */
+export function escapeMarkdown(text: string): string {
+  return text
+    .replace(/&/g, '&amp;')
+    .replace(/</g, '&lt;')
+    .replace(/[\\`*_[\]()#|!~>@]/g, (character) => `\\${character}`)
+    .replace(/\s*\n\s*/g, ' ')
+}

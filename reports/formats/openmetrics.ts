@@ -1,0 +1,97 @@
+/** OpenMetrics text, so that results can be pushed to a Prometheus-compatible store and watched over months. */
+import type { Analysis, Estimate } from '../../harness/model.js'
+import { cleanDeep } from '../clean.js'
+
+interface Family {
+  readonly name: string
+  readonly unit: string
+  readonly help: string
+  readonly samples: string[]
+}
+
+type Labels = Readonly<Record<string, string | number | undefined>>
+
+/** Every estimate becomes three samples: `bound="value"`, `"low"` and `"high"`. Units are base units. */
+export function renderOpenMetrics(analysis: Analysis): string {
+  const clean = cleanDeep(analysis)
+  const families = new Map<string, Family>()
+  const family = (name: string, unit: string, help: string): Family => {
+    const found = families.get(name) ?? { name, unit, help, samples: [] }
+    families.set(name, found)
+    return found
+  }
+  const add = (to: Family, labels: Labels, estimate: Estimate | undefined, factor: number) => {
+    if (estimate === undefined) return
+    for (const bound of ['value', 'low', 'high'] as const) {
+      const figure = estimate[bound] * factor
+      if (Number.isFinite(figure)) to.samples.push(`${to.name}${labelText({ ...labels, bound })} ${figure}`)
+    }
+  }
+  const latency = family('meshbench_response_seconds', 'seconds', 'Response time from due, by percentile.')
+  const cpu = family(
+    'meshbench_cpu_seconds_per_request',
+    '',
+    'CPU seconds per request without the generator.',
+  )
+  const memory = family('meshbench_hop_memory_bytes', 'bytes', 'Resident memory of the hops.')
+  const throughput = family('meshbench_throughput_requests_per_second', '', 'Requests answered per second.')
+  const trials = family('meshbench_trials', '', 'Trials by state.')
+  for (const cell of clean.cells) {
+    const labels = {
+      run: clean.runId,
+      host: clean.host.hostKey,
+      experiment: cell.experiment,
+      arm: cell.arm,
+      load: cell.loadLabel,
+    }
+    for (const [percentile, estimate] of Object.entries(cell.response ?? {}))
+      add(latency, { ...labels, percentile }, estimate, 1e-3)
+    // CPU ms per 1 000 requests are CPU µs per request.
+    add(cpu, labels, cell.cpu, 1e-6)
+    add(memory, labels, cell.hopMemory, 1024 * 1024)
+    add(throughput, labels, cell.throughput, 1)
+    for (const state of ['ok', 'invalid', 'failed'] as const) {
+      trials.samples.push(`${trials.name}${labelText({ ...labels, state })} ${cell.trials[state]}`)
+    }
+  }
+  const ratios = family('meshbench_comparison_ratio', '', 'Ratio of an arm to another, paired within rounds.')
+  for (const one of clean.comparisons) {
+    const { experiment, arm, versus, metric, percentile, verdict } = one
+    add(
+      ratios,
+      { run: clean.runId, experiment, load: one.loadLabel, arm, versus, metric, percentile, verdict },
+      one.ratio,
+      1,
+    )
+  }
+  const passed = family(
+    'meshbench_threshold_passed',
+    '',
+    '1 when a threshold holds, 0 when it does not or is undecided.',
+  )
+  for (const { threshold, state } of clean.thresholds) {
+    const { metric, percentile, arm, relativeTo } = threshold
+    const labels = { run: clean.runId, metric, percentile, arm, relative_to: relativeTo, state }
+    passed.samples.push(`${passed.name}${labelText(labels)} ${state === 'pass' ? 1 : 0}`)
+  }
+  const text = [...families.values()]
+    .filter(({ samples }) => samples.length > 0)
+    .flatMap(({ name, unit, help, samples }) => [
+      `# TYPE ${name} gauge`,
+      ...(unit === '' ? [] : [`# UNIT ${name} ${unit}`]),
+      `# HELP ${name} ${help}`,
+      ...samples,
+    ])
+  return [...text, '# EOF', ''].join('\n')
+}
+
+function labelText(labels: Labels): string {
+  const parts = Object.entries(labels).flatMap(([name, value]) =>
+    value === undefined
+      ? []
+      : [
+          `${name}="${String(value).replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')}"`,
+        ],
+  )
+  return parts.length === 0 ? '' : `{${parts.join(',')}}`
+}

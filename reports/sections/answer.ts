@@ -1,0 +1,330 @@
+/** The first screen: what was found, in sentences with intervals, and whether it can be believed. */
+import type { Comparison, Estimate, ThresholdVerdict, Verdict } from '../../harness/model.js'
+import { escapeHtml } from '../clean.js'
+import type { FigureBook } from '../figures.js'
+import { dateTime, fixed, loadText, thin, number, plural, thousand } from '../format.js'
+import { cpuMetrics, excludesZero, latencyMetrics, type Added, type ArmView, type View } from '../view.js'
+
+export interface Chip {
+  /** `better`, `worse`, `inconclusive`, `supported`, … : style and glyph follow it, the text says it. */
+  readonly kind: string
+  readonly text: string
+}
+
+export interface Answer {
+  readonly headline: string
+  /** The same with labels that do not break. */
+  readonly headlineHtml: string
+  /** Host, date and load, since absolute figures do not travel. */
+  readonly dateline: string
+  readonly banners: readonly string[]
+  readonly questions: readonly { readonly question: string; readonly html: string; readonly chip?: Chip }[]
+  readonly trust: readonly { readonly ok: boolean; readonly name: string; readonly html: string }[]
+  readonly rows: readonly AnswerRow[]
+  readonly tableCaption: string
+  readonly columns: readonly string[]
+  readonly thresholds: readonly {
+    readonly chip: Chip
+    readonly sentence: string
+    readonly expected: string
+    readonly actual: string
+  }[]
+}
+
+interface AnswerRow {
+  readonly key: string
+  readonly label: string
+  readonly colour: string
+  readonly twin: boolean
+  readonly cells: readonly string[]
+}
+
+const partial: Partial<Record<string, string>> = {
+  interrupted: 'This run was interrupted: the figures rest on the rounds that were finished.',
+  failed: 'This run failed before its end: the figures rest on what was measured until then.',
+  unfinished:
+    'This run has no end in its journal: it was cut off, and the figures rest on what was written until then.',
+}
+
+/** Most arms that one sentence can name and still be read. */
+const mostNamed = 6
+
+export function buildAnswer(view: View, book: FigureBook): Answer {
+  const { analysis, lead } = view
+  return {
+    headline: headline(view, (arm) => arm.label),
+    headlineHtml: headline(view, (arm) => `<span class="nb">${escapeHtml(arm.label)}</span>`),
+    dateline: [
+      lead === undefined ? 'no load was measured' : `At ${loadText(lead.load)}`,
+      `${plural(analysis.rounds.done, 'round')}`,
+      `${analysis.host.cpuModel}, ${plural(analysis.host.cpus, 'CPU')}`,
+      dateTime(analysis.startedAt),
+    ].join(' · '),
+    banners: banners(view),
+    questions: questions(view, book),
+    trust: trust(view, book),
+    rows: [...view.subjects, ...view.arms.filter((arm) => arm.arm.role === 'twin')].map((arm) =>
+      row(arm, view, book),
+    ),
+    tableCaption: 'Differences to the baseline, with 95 % intervals',
+    columns: [
+      'added p50, ms',
+      'added p99, ms',
+      `added CPU, ms per ${thousand} requests`,
+      'memory of the hops, MiB',
+    ],
+    thresholds: analysis.thresholds.map((verdict) => ({
+      chip: { kind: verdict.state, text: verdict.state },
+      sentence: verdict.sentence,
+      expected: verdict.expected,
+      actual: book.print(
+        verdict.actual,
+        { metric: verdict.threshold.metric, kind: thresholdKind(verdict) },
+        'sentence',
+      ),
+    })),
+  }
+}
+
+function thresholdKind(verdict: ThresholdVerdict): 'ratio' | 'value' {
+  return verdict.threshold.relativeTo === undefined ? 'value' : 'ratio'
+}
+
+function headline(view: View, name: (arm: ArmView) => string): string {
+  const measured = view.subjects.flatMap((arm) => {
+    const found = view.compare(arm.id, latencyMetrics, { percentile: 50 })
+    return found === undefined ? [] : [{ arm, difference: found.difference }]
+  })
+  const sorted = measured.sort((a, b) => a.difference.value - b.difference.value)
+  const [least, most] = [sorted[0], sorted.at(-1)]
+  if (least === undefined || most === undefined) return 'This run has no comparison to report'
+  const price = (estimate: Estimate) =>
+    excludesZero(estimate) ? `${number(estimate.value)}${thin}ms` : 'no measurable time'
+  if (least === most) return `${name(most.arm)} adds ${price(most.difference)} to a median request`
+  return `A median request pays ${price(least.difference)} for ${name(least.arm)}, ${price(most.difference)} for ${name(most.arm)}`
+}
+
+function banners(view: View): string[] {
+  const { analysis } = view
+  const list: string[] = []
+  const cut = partial[analysis.outcome]
+  if (cut !== undefined) {
+    list.push(
+      `Partial run. ${cut} ${analysis.rounds.done} of ${analysis.rounds.planned} rounds are complete.`,
+    )
+  }
+  if (analysis.noise.some((one) => one.differs)) {
+    list.push(
+      'The baseline measured twice differs from itself: something but the paths influenced this run, and its intervals are too narrow.',
+    )
+  }
+  for (const [arm, error] of Object.entries(analysis.failures)) {
+    list.push(`${view.arm(arm).label} was not measured: ${error.message}`)
+  }
+  return list
+}
+
+function questions(view: View, book: FigureBook): Answer['questions'] {
+  const list: { question: string; html: string; chip?: Chip }[] = []
+  const time = named(
+    view,
+    book,
+    (arm) => view.compare(arm.id, latencyMetrics, { percentile: 50 }),
+    'sentence',
+  )
+  if (time !== '')
+    list.push({ question: 'What does each path add to a request?', html: `At the median, ${time}.` })
+  const cpu = named(view, book, (arm) => view.compare(arm.id, cpuMetrics), 'sentence')
+  if (cpu !== '') {
+    list.push({
+      question: 'What does it cost in CPU?',
+      html: `Per ${thousand} requests, on top of a direct call, ${cpu}.`,
+    })
+  }
+  list.push(...headToHead(view, book))
+  for (const claim of view.analysis.claims.filter(({ id }) => ['C2', 'C3'].includes(id))) {
+    if (claim.verdict === 'no data') continue
+    list.push({
+      question: claim.claim,
+      html:
+        escapeHtml(claim.sentence) +
+        (claim.verdict === 'inconclusive'
+          ? escapeHtml(claim.next === undefined ? '' : ` What would decide it: ${claim.next}.`)
+          : ''),
+      chip: { kind: claim.verdict, text: claim.verdict },
+    })
+  }
+  return list
+}
+
+function named(
+  view: View,
+  book: FigureBook,
+  pick: (arm: ArmView) => Comparison | undefined,
+  style: 'sentence',
+): string {
+  const found = view.subjects
+    .flatMap((arm) => {
+      const comparison = pick(arm)
+      return comparison === undefined ? [] : [{ arm, comparison }]
+    })
+    .sort((a, b) => a.comparison.difference.value - b.comparison.difference.value)
+  const shown = found.length <= mostNamed ? found : [...found.slice(0, 2), ...found.slice(-2)]
+  const parts = shown.map(({ arm, comparison }, index) => {
+    const { metric, percentile, difference } = comparison
+    const figure = book.print(difference, { metric, percentile, kind: 'difference' }, style)
+    return `${armHtml(arm)} ${index === 0 ? 'added ' : ''}${figure}`
+  })
+  const text =
+    parts.length < 2 ? parts.join('') : `${parts.slice(0, -1).join(', ')} and ${parts.at(-1) ?? ''}`
+  return found.length > shown.length ? `${text} (the two least and the two most of ${found.length})` : text
+}
+
+/** L4-L7-L4 against L7-L7 of each mesh: the choice that a platform team has to make. */
+function headToHead(view: View, book: FigureBook): Answer['questions'] {
+  return view.subjects
+    .filter((arm) => arm.arm.path === 'l4-l7-l4')
+    .flatMap((arm): Answer['questions'][number][] => {
+      const rival = view.subjects.find(
+        (other) =>
+          other.arm.path === 'l7-sidecar-to-sidecar' &&
+          other.arm.mesh === arm.arm.mesh &&
+          other.arm.variant === arm.arm.variant,
+      )
+      if (rival === undefined) return []
+      const cpu = view.compare(arm.id, ['cpu.per1000Requests', 'cpu.added'], { versus: rival.id })
+      const time = view.compare(arm.id, ['latency.response', 'latency.service', 'latency.added'], {
+        versus: rival.id,
+        percentile: 50,
+      })
+      const parts = [
+        ...(cpu === undefined
+          ? []
+          : [
+              `used ${book.print(cpu.ratio, { metric: cpu.metric, kind: 'ratio' }, 'change').replace(/(more|less)/, '$1 CPU')}`,
+            ]),
+        ...(time === undefined
+          ? []
+          : [
+              `was ${book.print(time.difference, { metric: time.metric, percentile: 50, kind: 'difference' }, 'slower')} at the median`,
+            ]),
+      ]
+      if (parts.length === 0) return []
+      const verdict = (cpu ?? time)?.verdict ?? 'inconclusive'
+      const claim = view.analysis.claims.find(({ id }) => id === 'C1')
+      const next =
+        verdict === 'inconclusive' && claim?.next !== undefined
+          ? ` What would decide it: ${escapeHtml(claim.next)}.`
+          : ''
+      return [
+        {
+          question: `With L7 in the path, is ${arm.label} cheaper than ${rival.label}?`,
+          html: `${armHtml(arm)} ${parts.join(' and ')}, against ${armHtml(rival)}.${next}`,
+          chip: { kind: verdict, text: verdictText(verdict) },
+        },
+      ]
+    })
+}
+
+function verdictText(verdict: Verdict): string {
+  return verdict === 'better' ? 'cheaper' : verdict === 'worse' ? 'dearer' : 'inconclusive'
+}
+
+function trust(view: View, book: FigureBook): Answer['trust'] {
+  const { analysis } = view
+  const list: { ok: boolean; name: string; html: string }[] = []
+  const noise = view.noise()
+  list.push(
+    noise === undefined
+      ? { ok: false, name: 'A/A', html: 'The baseline was not measured twice: the noise floor is unknown.' }
+      : {
+          ok: !noise.differs,
+          name: 'A/A',
+          html: `Two measurements of the baseline differ by ${book.print(noise.latencyP50, { metric: 'noise.p50', kind: 'difference' }, 'sentence', true)} at the median: ${noise.differs ? 'a difference where there is none' : 'no difference'}.`,
+        },
+  )
+  const count = (state: string) => analysis.trials.filter((trial) => trial.state === state).length
+  const [invalid, failed] = [count('invalid'), count('failed')]
+  list.push({
+    ok: invalid + failed === 0,
+    name: 'Trials',
+    html: `${plural(count('ok'), 'valid trial')}, ${fixed(invalid, 0)} invalid, ${fixed(failed, 0)} failed${invalid + failed > 0 ? ' (<a href="#not-valid">listed with reasons</a>)' : ''}.`,
+  })
+  list.push(generator(view))
+  const checks = Object.values(analysis.proofs).flat()
+  const broken = checks.filter((check) => !check.ok).length
+  list.push({
+    ok: broken === 0 && checks.length > 0,
+    name: 'Proof of path',
+    html:
+      checks.length === 0
+        ? 'No check of the path was recorded.'
+        : `${plural(checks.length - broken, 'check')} of the path hold, ${fixed(broken, 0)} do not.`,
+  })
+  return list
+}
+
+function generator(view: View): Answer['trust'][number] {
+  const { validity } = view.analysis.config
+  const valid = view.analysis.trials.filter((trial) => trial.state === 'ok')
+  const lags = valid.flatMap((trial) => (trial.sendLagP99Us === undefined ? [] : [trial.sendLagP99Us]))
+  const shares = valid.flatMap((trial) =>
+    trial.generatorCpuShare === undefined ? [] : [trial.generatorCpuShare],
+  )
+  if (lags.length === 0 && shares.length === 0)
+    return { ok: false, name: 'Generator', html: 'The generator reported neither lag nor CPU.' }
+  const [lag, share] = [maximum(lags), maximum(shares)]
+  return {
+    ok: lag <= validity.maxSendLagP99Us && share <= validity.maxGeneratorCpuShare,
+    name: 'Generator',
+    html:
+      [
+        ...(lags.length > 0
+          ? [
+              `Sends at most ${number(lag / 1000)} ms late (p99; limit ${number(validity.maxSendLagP99Us / 1000)} ms)`,
+            ]
+          : []),
+        ...(shares.length > 0
+          ? [
+              `uses at most ${fixed(share * 100, 0)} % of a core (limit ${fixed(validity.maxGeneratorCpuShare * 100, 0)} %)`,
+            ]
+          : []),
+      ].join(' and ') + '.',
+  }
+}
+
+/** `Math.max` over long lists without spreading them onto the stack. */
+function maximum(values: readonly number[]): number {
+  return values.reduce((most, value) => Math.max(most, value), 0)
+}
+
+function row(arm: ArmView, view: View, book: FigureBook): AnswerRow {
+  const time = (percentile: number) => view.added(arm.id, 'latency', { percentile })
+  const cell = view.cell(arm.id)
+  const print = (found: Added | undefined) =>
+    found === undefined
+      ? book.print(undefined, { metric: 'none', kind: 'value' })
+      : book.print(
+          found.estimate,
+          { metric: found.metric, percentile: found.percentile, kind: 'difference' },
+          'cell',
+          true,
+        )
+  return {
+    key: arm.key,
+    label: arm.label,
+    colour: arm.colour,
+    twin: arm.arm.role === 'twin',
+    cells: [
+      print(time(50)),
+      print(time(99)),
+      print(view.added(arm.id, 'cpu')),
+      book.print(cell?.hopMemory, { metric: 'memory.rss', kind: 'value' }),
+    ],
+  }
+}
+
+/** An arm's name with its colour, for highlighting. */
+export function armHtml(arm: ArmView): string {
+  return `<span class="arm" data-arm="${arm.key}" style="--c:${arm.colour}">${escapeHtml(arm.label)}</span>`
+}

@@ -1,0 +1,258 @@
+/* Makes the page better, not possible: hover, highlighting, theme, copy and download. No request, no library. */
+/* global document, window, URL, Blob, navigator, location, localStorage */
+;(function () {
+  'use strict'
+  const root = document.documentElement
+  root.classList.add('js')
+  const all = (selector, from) => Array.from((from || document).querySelectorAll(selector))
+  const json = (id) => {
+    const element = document.getElementById(id)
+    return element ? JSON.parse(element.textContent) : undefined
+  }
+  const element = (name, text, properties) =>
+    Object.assign(document.createElement(name), { textContent: text }, properties)
+
+  // ------------------------------------------------------------ theme
+  const remember = (theme) => {
+    try {
+      if (theme) localStorage.setItem('meshbench-theme', theme)
+      return localStorage.getItem('meshbench-theme')
+    } catch {
+      return undefined // Pages opened from a file may have no storage.
+    }
+  }
+  const dark = () =>
+    root.dataset.theme
+      ? root.dataset.theme === 'dark'
+      : window.matchMedia('(prefers-color-scheme: dark)').matches
+  const saved = remember()
+  if (saved === 'dark' || saved === 'light') root.dataset.theme = saved
+  const tools = document.getElementById('tools')
+  if (tools) {
+    const toggle = element('button', '', { type: 'button' })
+    const label = () => (toggle.textContent = dark() ? 'Light' : 'Dark')
+    toggle.addEventListener('click', () => {
+      root.dataset.theme = dark() ? 'light' : 'dark'
+      remember(root.dataset.theme)
+      label()
+    })
+    label()
+    tools.append(toggle)
+  }
+
+  // ------------------------------------------------------------ tips
+  const tip = element('div', '', { id: 'tip', hidden: true })
+  tip.setAttribute('role', 'tooltip')
+  document.body.append(tip)
+  // Native titles are for readers without script; both at once would cover one another.
+  for (const title of all('svg title')) {
+    title.parentNode.dataset.tip = title.textContent
+    title.remove()
+  }
+  const legend = json('figure-legend') || { methods: [], cells: [], names: [] }
+  const explain = (figure) => {
+    const d = figure.dataset
+    const cells = d.cells ? d.cells.split(' ').map((index) => legend.cells[Number(index)]) : []
+    return [
+      legend.names[Number(d.name)],
+      `${figure.value}, ${d.low} to ${d.high} ${d.unit} at ${Number(d.level || 0.95) * 100} %`,
+      `n = ${d.n} rounds, ${legend.methods[Number(d.method)]}`,
+      `from ${cells.join('\n   and ')}`,
+    ].join('\n')
+  }
+  let pinned = false
+  const show = (text, x, y) => {
+    tip.textContent = text
+    tip.hidden = false
+    const box = tip.getBoundingClientRect()
+    tip.style.left = `${Math.max(8, Math.min(x + 12, window.innerWidth - box.width - 8))}px`
+    tip.style.top = `${y + 18 + box.height > window.innerHeight ? Math.max(8, y - box.height - 12) : y + 18}px`
+  }
+  const hide = () => {
+    tip.hidden = true
+    pinned = false
+  }
+  const textFor = (target) => {
+    const figure = target.closest('.fig')
+    if (figure) return explain(figure)
+    const mark = target.closest('[data-tip]')
+    return mark ? mark.dataset.tip : undefined
+  }
+  document.addEventListener('pointermove', (event) => {
+    if (pinned || !(event.target instanceof window.Element)) return
+    const text = textFor(event.target)
+    if (text) show(text, event.clientX, event.clientY)
+    else tip.hidden = true
+  })
+  document.addEventListener('focusin', (event) => {
+    const figure = event.target.closest('.fig')
+    if (!figure) return
+    const box = figure.getBoundingClientRect()
+    show(explain(figure), box.left, box.bottom - 12)
+  })
+  document.addEventListener('focusout', hide)
+  document.addEventListener('keydown', (event) => {
+    if (event.key === 'Escape') {
+      hide()
+      highlight(undefined)
+    }
+  })
+  // Figures in prose and in the first table can be reached by keyboard; the rest by arrow keys from there.
+  const figures = all('.fig')
+  for (const figure of figures) figure.tabIndex = figure.closest('.qa, .summary, .trust') ? 0 : -1
+  document.addEventListener('keydown', (event) => {
+    const at = figures.indexOf(document.activeElement)
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key]
+    if (at < 0 || step === undefined) return
+    const next = figures[at + step]
+    if (next) {
+      next.focus()
+      event.preventDefault()
+    }
+  })
+
+  // ------------------------------------------------------------ highlighting an arm everywhere
+  let chosen
+  const marked = all('svg [data-arm], .summary tr[data-arm], .path[data-arm]').filter((one) =>
+    /^a\d+$/.test(one.dataset.arm),
+  )
+  function highlight(arm) {
+    chosen = arm === chosen ? undefined : arm
+    for (const one of marked)
+      one.classList.toggle('dimmed', chosen !== undefined && one.dataset.arm !== chosen)
+    for (const button of all('#arm-picker button'))
+      button.setAttribute('aria-pressed', String(button.value === chosen))
+  }
+  document.addEventListener('click', (event) => {
+    if (!(event.target instanceof window.Element)) return
+    const figure = event.target.closest('.fig')
+    if (figure) {
+      show(explain(figure), event.clientX, event.clientY)
+      pinned = true
+      return
+    }
+    hide()
+    const mark = event.target.closest('.arm[data-arm], svg [data-arm]')
+    if (mark && /^a\d+$/.test(mark.dataset.arm)) highlight(mark.dataset.arm)
+    else if (chosen && !event.target.closest('a, button, summary, table, input, select')) highlight(undefined)
+  })
+  const picker = document.getElementById('arm-picker')
+  const names = new Map(all('.path .arm').map((one) => [one.dataset.arm, one]))
+  if (picker && names.size > 1) {
+    picker.append(element('p', 'Highlight'))
+    for (const [key, source] of names) {
+      const button = element('button', '', { type: 'button', value: key })
+      button.setAttribute('aria-pressed', 'false')
+      const label = element('span', source.textContent, { className: 'arm' })
+      label.style.setProperty('--c', source.style.getPropertyValue('--c'))
+      button.append(label)
+      button.addEventListener('click', () => highlight(key))
+      picker.append(button)
+    }
+  }
+
+  // ------------------------------------------------------------ contents follow the reader
+  const links = new Map(all('.toc a').map((link) => [link.hash.slice(1), link]))
+  if (window.IntersectionObserver && links.size > 0) {
+    const observer = new window.IntersectionObserver(
+      (entries) => {
+        for (const entry of entries) {
+          if (!entry.isIntersecting) continue
+          for (const [id, link] of links) link.classList.toggle('here', id === entry.target.id)
+        }
+      },
+      { rootMargin: '-10% 0px -80% 0px' },
+    )
+    for (const section of all('main > section')) observer.observe(section)
+  }
+
+  // ------------------------------------------------------------ copy and download
+  const command = document.getElementById('command')
+  if (command && navigator.clipboard) {
+    const button = element('button', 'Copy', { type: 'button' })
+    button.addEventListener('click', () => {
+      navigator.clipboard.writeText(command.textContent.trim()).then(
+        () => (button.textContent = 'Copied'),
+        () => (button.textContent = 'Copying is not allowed here'),
+      )
+    })
+    command.after(button)
+  }
+  const unpack = ({ analysis, trials, strings }) => {
+    const estimates = (value) => {
+      if (Array.isArray(value)) return value.map(estimates)
+      if (value === null || typeof value !== 'object') return value
+      if (Array.isArray(value['^'])) {
+        const [percentile, ms, lowMs, highMs] = value['^']
+        return lowMs === undefined ? { percentile, ms } : { percentile, ms, lowMs, highMs }
+      }
+      if (Array.isArray(value['~'])) {
+        const [figure, low, high, n, level, unit, method, cells] = value['~']
+        const names = cells.map((index) => strings[index])
+        return {
+          value: figure,
+          unit: strings[unit],
+          low,
+          high,
+          level,
+          n,
+          method: strings[method],
+          cells: names,
+        }
+      }
+      return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, estimates(inner)]))
+    }
+    const whole = { ...analysis }
+    for (const part of ['cells', 'comparisons', 'noise', 'increments', 'claims', 'thresholds'])
+      whole[part] = estimates(whole[part])
+    const kept = new Set(['cell', 'arm', 'experiment'])
+    const rows = trials.rows.map((row) => {
+      const trial = {}
+      trials.fields.forEach((field, index) => {
+        const value = row[index]
+        if (value !== null) trial[field] = kept.has(field) ? strings[value] : value
+      })
+      return trial
+    })
+    return { ...whole, trials: rows }
+  }
+  const csv = (trials) => {
+    const fields = [...new Set(trials.flatMap(Object.keys))]
+    // A leading =, +, - or @ would be run as a formula by spreadsheets.
+    const cell = (value) => {
+      if (value === undefined) return ''
+      if (typeof value === 'number') return String(value)
+      const text = typeof value === 'string' ? value : JSON.stringify(value)
+      return `"${(/^[=+\-@\t\r]/.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`
+    }
+    return [
+      fields.join(','),
+      ...trials.map((trial) => fields.map((field) => cell(trial[field])).join(',')),
+    ].join('\r\n')
+  }
+  const downloads = document.getElementById('downloads')
+  const packed = json('analysis-data')
+  if (downloads && packed) {
+    const offer = (label, name, type, make) => {
+      const button = element('button', label, { type: 'button' })
+      button.addEventListener('click', () => {
+        const url = URL.createObjectURL(new Blob([make()], { type }))
+        const link = element('a', '', { href: url, download: name })
+        link.click()
+        URL.revokeObjectURL(url)
+      })
+      downloads.append(button, ' ')
+    }
+    offer('Download analysis.json', 'analysis.json', 'application/json', () =>
+      JSON.stringify(unpack(packed), null, 2),
+    )
+    offer('Download trials.csv', 'trials.csv', 'text/csv', () => csv(unpack(packed).trials))
+  }
+
+  // A link into a closed part opens it; printing opens everything.
+  const open = (target) => {
+    for (let one = target; one; one = one.parentElement) if (one.tagName === 'DETAILS') one.open = true
+  }
+  if (location.hash) open(document.getElementById(decodeURIComponent(location.hash.slice(1))))
+  window.addEventListener('beforeprint', () => all('details').forEach((one) => (one.open = true)))
+})()

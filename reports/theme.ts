@@ -1,0 +1,67 @@
+/** One look for every chart: colours are CSS custom properties, so that one SVG serves light and dark. */
+import type { Config } from 'vega-lite'
+
+/** Roles of colour in a figure; their values are in templates/report.css. */
+export const ink = 'var(--ink)'
+export const muted = 'var(--muted)'
+export const hairline = 'var(--hairline)'
+export const paper = 'var(--paper)'
+export const noiseBand = 'var(--noise)'
+export const warn = 'var(--warn)'
+/** A pattern defined once on the page: what no component accounts for. */
+export const hatch = 'url(#hatch)'
+
+export const fontFamily = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif'
+
+/** Where a chart is going to be read: a column of a wide screen, or a phone. */
+export type Size = 'wide' | 'narrow'
+
+/** Width of the whole figure in px. */
+export const figureWidth: Record<Size, number> = { wide: 860, narrow: 350 }
+
+export const chartConfig: Config = {
+  background: 'transparent',
+  font: fontFamily,
+  padding: 4,
+  view: { stroke: null },
+  axis: {
+    domain: false,
+    ticks: false,
+    grid: true,
+    gridColor: hairline,
+    labelColor: muted,
+    labelFontSize: 12,
+    labelPadding: 6,
+    titleColor: muted,
+    titleFontSize: 12,
+    titleFontWeight: 'normal',
+    titlePadding: 8,
+    labelLimit: 0,
+  },
+  axisY: {
+    titleAngle: 0,
+    titleAlign: 'left',
+    titleAnchor: 'end',
+    titleY: -12,
+    titleX: 0,
+    titleBaseline: 'bottom',
+  },
+  header: { labelColor: ink, labelFontSize: 13, labelFontWeight: 600, title: null, labelPadding: 8 },
+  title: { color: ink, fontSize: 13, fontWeight: 600, anchor: 'start', offset: 8 },
+  text: { color: ink, fontSize: 12 },
+  rule: { color: muted },
+  legend: {
+    labelColor: muted,
+    titleColor: muted,
+    labelFontSize: 12,
+    titleFontSize: 12,
+    symbolType: 'square',
+  },
+}
+
+const hex = /^#[0-9a-f]{6}$/i
+
+/** A colour from the journal, or grey: anything but `#rrggbb` could smuggle CSS. */
+export function safeColour(colour: string | undefined, fallback = '#767676'): string {
+  return colour !== undefined && hex.test(colour) ? colour : fallback
+}

@@ -1,0 +1,13 @@
+/** Registry of experiments: a new experiment is one file and one line here. */
+import { capacity } from './capacity.js'
+import type { Experiment } from './experiment.js'
+import { latency } from './latency.js'
+
+export const experiments = {
+  latency,
+  capacity,
+  // Each experiment has settings of its own type; whoever calls one parses them with its own schema first.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+} satisfies Record<string, Experiment<any>>
+
+export type ExperimentName = keyof typeof experiments
