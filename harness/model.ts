@@ -228,7 +228,18 @@ export interface Workload {
   /** One of this repository's images by name, or a program of the platform's own. */
   readonly program:
     | { readonly kind: 'image'; readonly image: 'proxy' | 'tunnel' | 'echo' | 'loadgen' }
-    | { readonly kind: 'binary'; readonly argv: readonly string[]; readonly readyPath: string }
+    | {
+        readonly kind: 'binary'
+        /** What it is called: in containers it runs from an image by this name, see `programImages` of the platforms. */
+        readonly name: string
+        /**
+         * `argv[0]` is its file on this machine, or its name where an image holds it; `{config}` stands for the path
+         * of its config, `{folder}` for a folder that it may write to.
+         */
+        readonly argv: readonly string[]
+        /** Page of its admin listener that answers 200 when it is ready. */
+        readonly readyPath: string
+      }
   /**
    * The config file's contents, given what the platform decided: where files are put and which port each listener
    * gets (0: the program chooses one and announces it on its ready line).

@@ -4,7 +4,6 @@
  * Every run has a folder of its own in the system's temporary folder, with the owner's process named in it; every
  * process that a run starts carries the run id in its environment. That is all the state there is.
  */
-import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
@@ -72,20 +71,36 @@ export async function liveRuns(): Promise<ReadonlySet<string>> {
   return alive
 }
 
-/** Ends a leftover's processes and removes its folder. */
+/** Ends a leftover's processes, sees them gone, and removes its folder. Throws when some cannot be ended. */
 export async function removeLeftover(leftover: Leftover): Promise<void> {
-  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
-    const alive = leftover.pids.filter((pid) => existsSync(`/proc/${pid}`))
+  let alive = await stillRunning(leftover.pids)
+  for (const [signal, waitMs] of [
+    ['SIGTERM', 1_000],
+    ['SIGKILL', 10_000],
+  ] as const) {
     for (const pid of alive) {
       try {
         process.kill(pid, signal)
       } catch {
-        // It ended by itself in the meantime.
+        // It ended by itself in the meantime, or is not ours to end, which is told below.
       }
     }
-    if (alive.length > 0 && signal === 'SIGTERM') await sleep(500)
+    const deadline = Date.now() + waitMs
+    while (alive.length > 0 && Date.now() < deadline) {
+      await sleep(25)
+      alive = await stillRunning(alive)
+    }
   }
+  if (alive.length > 0) throw new Error(`processes ${alive.join(', ')} of run ${leftover.runId} do not end`)
   if (leftover.stateDir !== undefined) await rm(leftover.stateDir, { recursive: true, force: true })
+}
+
+/** A process that has ended but was not reaped by its parent has no environment left. */
+async function stillRunning(pids: readonly number[]): Promise<readonly number[]> {
+  const environments = await Promise.all(
+    pids.map((pid) => readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '')),
+  )
+  return pids.filter((_, index) => environments[index] !== '')
 }
 
 async function readOwner(folder: string): Promise<Owner | undefined> {

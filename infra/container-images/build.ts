@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import type Docker from 'dockerode'
 import { UserError, messageOf } from '../../harness/errors.js'
 import { imageBundles, imageNames, type ImageBundles, type ImageName } from '../images/bundles.js'
-import { assembleBase } from './base.js'
+import { assembleBase, assembleProgram, type AssembledImage } from './base.js'
 import { tarStream } from './tar.js'
 
 export interface BuiltImage {
@@ -49,7 +49,11 @@ export function imageReference(
 export async function buildImages(docker: Docker, options: BuildOptions): Promise<ContainerImages> {
   const bundles = options.bundles ?? (await imageBundles())
   const base = options.baseImage ?? (await importBase(docker))
-  if (options.baseImage !== undefined) await pullUnlessPresent(docker, options.baseImage)
+  if (options.baseImage !== undefined) {
+    const hint =
+      'load it into the engine yourself, or leave platformSettings.docker.baseImage out to assemble one from node'
+    await pullUnlessPresent(docker, options.baseImage, hint)
+  }
   const dockerfile = await readFile(join(fileURLToPath(new URL('.', import.meta.url)), 'Dockerfile'), 'utf8')
   const images: Partial<Record<ImageName, BuiltImage>> = {}
   for (const image of imageNames) {
@@ -77,15 +81,43 @@ export async function buildImages(docker: Docker, options: BuildOptions): Promis
   return { base, images: images as Record<ImageName, BuiltImage> }
 }
 
-async function importBase(docker: Docker): Promise<string> {
-  const base = await assembleBase()
-  const tag = base.sha256.slice(0, 16)
-  const reference = `meshbench/node-base:${tag}`
+/**
+ * Reference of an image that holds a program: the one that the platform's settings name, pulled unless it is there, or
+ * one that is assembled from the program's file on this machine.
+ */
+export async function provideProgramImage(
+  docker: Docker,
+  program: { readonly name: string; readonly argv: readonly string[] },
+  configuredImages: Readonly<Record<string, string>>,
+): Promise<string> {
+  const { name, argv } = program
+  const configured = configuredImages[name]
+  const hint = `name an image of ${name} by digest in the platform's settings: programImages.${name}`
+  if (configured === undefined) {
+    return importImage(
+      docker,
+      `meshbench/${name}-program`,
+      await assembleProgram({ name, file: argv[0] ?? name, hint }),
+    )
+  }
+  await pullUnlessPresent(
+    docker,
+    configured,
+    `load it into the engine yourself, or leave programImages.${name} out`,
+  )
+  return configured
+}
+
+const importBase = async (docker: Docker) => importImage(docker, 'meshbench/node-base', await assembleBase())
+
+async function importImage(docker: Docker, repository: string, image: AssembledImage): Promise<string> {
+  const tag = image.sha256.slice(0, 16)
+  const reference = `${repository}:${tag}`
   if (await isPresent(docker, reference)) return reference
-  const progress = await docker.importImage(base.archive(), {
-    repo: 'meshbench/node-base',
+  const progress = await docker.importImage(image.archive(), {
+    repo: repository,
     tag,
-    changes: base.changes,
+    changes: image.changes,
   })
   await follow(docker, progress, `import of ${reference}`)
   return reference
@@ -105,13 +137,13 @@ export async function isPresent(docker: Docker, reference: string): Promise<bool
     )
 }
 
-async function pullUnlessPresent(docker: Docker, reference: string): Promise<void> {
+async function pullUnlessPresent(docker: Docker, reference: string, hint: string): Promise<void> {
   if (await isPresent(docker, reference)) return
   try {
     await follow(docker, await docker.pull(reference), `pull of ${reference}`)
   } catch (error) {
-    throw new UserError(`the base image ${reference} could not be pulled: ${messageOf(error)}`, {
-      hint: 'load it into the engine yourself, or leave platformSettings.docker.baseImage out to assemble one from node',
+    throw new UserError(`the image ${reference} could not be pulled: ${messageOf(error)}`, {
+      hint,
       cause: error,
     })
   }

@@ -1,6 +1,14 @@
 /** What a platform tells the host of a cluster: how it was made, and what is possible on it. */
 import { UserError } from '../../harness/errors.js'
-import type { Endpoint, EnvironmentRequest, Fact, HostReading, NodeRole, Scope } from '../../harness/model.js'
+import type {
+  Endpoint,
+  EnvironmentRequest,
+  Fact,
+  HostReading,
+  NodeRole,
+  Scope,
+  Workload,
+} from '../../harness/model.js'
 import type { ImageName } from '../images/bundles.js'
 import type { ClusterAccess } from '../meshes/cluster-access.js'
 import type { ApiProxy } from './api-proxy.js'
@@ -16,6 +24,8 @@ export interface KubeHostOptions {
   readonly request: EnvironmentRequest
   readonly scope: Scope
   readonly images: Readonly<Record<ImageName, string>>
+  /** Reference of an image that holds a program of others, on the nodes. */
+  readonly programImage: (program: Extract<Workload['program'], { kind: 'binary' }>) => Promise<string>
   readonly imagePullPolicy: WorkloadTemplate['imagePullPolicy']
   readonly limits: Readonly<Record<'hop' | 'application' | 'generator', ContainerLimits>>
   readonly nodes: Readonly<Record<NodeRole | 'control-plane', string>>

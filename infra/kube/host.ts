@@ -110,7 +110,7 @@ export async function createKubeHost(options: KubeHostOptions): Promise<ClusterH
       name: 'echo',
       namespace: state.namespace,
       runId,
-      images,
+      image: images.echo,
       limits: limits.application,
       firstPort: state.shape?.hostNetwork ? state.hostPort : applicationPort,
     })
@@ -214,7 +214,7 @@ export async function createKubeHost(options: KubeHostOptions): Promise<ClusterH
   // ---------------------------------------------------------------- hops
 
   async function deploy(hopWorkload: Workload): Promise<Deployed> {
-    const { component } = hopWorkload
+    const { component, program } = hopWorkload
     const arm = request.arms.find(({ id }) => id === component.arm)
     const path = arm && pathOf(arm)
     const hop = path?.hops.find(({ name }) => name === component.hop)
@@ -227,7 +227,7 @@ export async function createKubeHost(options: KubeHostOptions): Promise<ClusterH
       name,
       namespace: state.namespace,
       runId,
-      images,
+      image: program.kind === 'image' ? images[program.image] : await options.programImage(program),
       limits: limits.hop,
       firstPort: hopPort,
     })

@@ -10,20 +10,21 @@ import {
 } from './manifests.js'
 import { renderWorkload } from './templates.js'
 
-const images = {
-  echo: 'meshbench/echo:1',
-  tunnel: 'meshbench/tunnel:1',
-  proxy: 'meshbench/proxy:1',
-  loadgen: 'meshbench/loadgen:1',
-}
 const limits = { cpus: 2, memoryMib: 1024 }
 
 /** A sidecar with credentials beside the application: the richest pod that is made. */
 function serverPod(): { objects: readonly unknown[]; workload: WorkloadTemplate } {
-  const shared = { namespace: 'mb-arm', runId: 'run-1', images, limits }
-  const echo = renderWorkload({ ...shared, workload: echoWorkload, name: 'echo', firstPort: 8080 })
+  const shared = { namespace: 'mb-arm', runId: 'run-1', limits }
+  const echo = renderWorkload({
+    ...shared,
+    image: 'meshbench/echo:1',
+    workload: echoWorkload,
+    name: 'echo',
+    firstPort: 8080,
+  })
   const sidecar = renderWorkload({
     ...shared,
+    image: 'meshbench/proxy:1',
     name: 'server-sidecar',
     firstPort: 15_001,
     workload: {

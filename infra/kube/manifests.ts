@@ -15,8 +15,8 @@ export interface ContainerTemplate {
   readonly image: string
   readonly command: readonly string[]
   readonly ports: Readonly<Record<string, number>>
-  /** Port that answers `/healthz/ready`; without it the container counts as ready when it runs. */
-  readonly readyPort?: number
+  /** Where it answers 200 when it is ready; without it the container counts as ready when it runs. */
+  readonly ready?: { readonly port: number; readonly path: string }
   readonly limits: ContainerLimits
   /** Volumes by name, and where they are mounted. */
   readonly mounts: Readonly<Record<string, string>>
@@ -170,7 +170,7 @@ function podSpec(workload: WorkloadTemplate): Manifest {
 }
 
 function containerSpec(container: ContainerTemplate, imagePullPolicy: string): Manifest {
-  const { name, image, command, ports, readyPort, limits, mounts } = container
+  const { name, image, command, ports, ready, limits, mounts } = container
   return {
     name,
     image,
@@ -188,15 +188,9 @@ function containerSpec(container: ContainerTemplate, imagePullPolicy: string): M
       capabilities: { drop: ['ALL'] },
     },
     // Probed until it has started and never again: probes during a trial would be on the bill.
-    ...(readyPort === undefined
+    ...(ready === undefined
       ? {}
-      : {
-          startupProbe: {
-            httpGet: { path: '/healthz/ready', port: readyPort },
-            periodSeconds: 1,
-            failureThreshold: 60,
-          },
-        }),
+      : { startupProbe: { httpGet: ready, periodSeconds: 1, failureThreshold: 60 } }),
     volumeMounts: [
       { name: 'tmp', mountPath: '/tmp' },
       ...Object.entries(mounts).map(([volume, mountPath]) => ({ name: volume, mountPath, readOnly: true })),

@@ -1,6 +1,6 @@
 /** Turns workloads into the containers, ConfigMaps and Secrets that carry them, purely. */
 import type { Workload } from '../../harness/model.js'
-import { programPath } from '../container-images/build.js'
+import { configText, containerCommand } from '../container-images/command.js'
 import type { ImageName } from '../images/bundles.js'
 import { idleScript } from '../platforms/remote-scripts.js'
 import {
@@ -22,7 +22,8 @@ export interface RenderOptions {
   readonly name: string
   readonly namespace: string
   readonly runId: string
-  readonly images: Readonly<Record<ImageName, string>>
+  /** Reference of the image that holds its program. */
+  readonly image: string
   readonly limits: ContainerLimits
   /** First of its listeners' ports. */
   readonly firstPort: number
@@ -37,11 +38,8 @@ export interface RenderedWorkload {
 
 /** A workload as a container: its config in a ConfigMap, its credentials in a Secret. */
 export function renderWorkload(options: RenderOptions): RenderedWorkload {
-  const { workload, name, namespace, runId, images, limits, firstPort } = options
-  const { component, program, listeners, files } = workload
-  if (program.kind !== 'image') {
-    throw new Error(`${component.name}: clusters run this repository's images only`)
-  }
+  const { workload, name, namespace, runId, image, limits, firstPort } = options
+  const { program, listeners, files } = workload
   const ports = Object.fromEntries(listeners.map((listener, index) => [listener, firstPort + index]))
   const config = workload.config({
     bindHost: '0.0.0.0',
@@ -56,12 +54,12 @@ export function renderWorkload(options: RenderOptions): RenderedWorkload {
     ports,
     container: {
       name,
-      image: images[program.image],
-      command: ['node', programPath(program.image), '--config', `${configFolder}/${name}/config.json`],
+      image,
+      command: containerCommand(program, `${configFolder}/${name}/config.json`),
       ports: Object.fromEntries(
         Object.entries(ports).map(([listener, port]) => [portName(name, listener), port]),
       ),
-      ...(admin === undefined ? {} : { readyPort: admin }),
+      ...(admin === undefined ? {} : { ready: { path: readyPathOf(program), port: admin } }),
       limits,
       mounts: {
         [configName]: `${configFolder}/${name}`,
@@ -73,10 +71,14 @@ export function renderWorkload(options: RenderOptions): RenderedWorkload {
       ...(hasFiles ? ([{ name: filesName, kind: 'secret', source: filesName }] as const) : []),
     ],
     objects: [
-      configMapManifest(configName, namespace, runId, { 'config.json': JSON.stringify(config, null, 2) }),
+      configMapManifest(configName, namespace, runId, { 'config.json': configText(config) }),
       ...(hasFiles ? [secretManifest(filesName, namespace, runId, files)] : []),
     ],
   }
+}
+
+function readyPathOf(program: Workload['program']): string {
+  return program.kind === 'image' ? '/healthz/ready' : program.readyPath
 }
 
 /** The container in which load generators are run: it waits, since a pod is made once and each trial runs a command. */

@@ -1,5 +1,5 @@
 /** haproxy as L7 hop: the lean proxy that many already run, under the same conditions as the others. */
-import { binaryFact, checkBinary, requireBinary, type BinaryNeed } from '../binaries.js'
+import type { BinaryNeed } from '../binaries.js'
 import type { HopCounters, Placement } from '../../harness/model.js'
 import { hopLimits as limits, sizingFact } from './hop-limits.js'
 import {
@@ -23,9 +23,8 @@ const need: BinaryNeed = {
 
 export const haproxyHop: HopProgram = {
   name: 'haproxy',
-  check: () => checkBinary(need),
-  facts: async () => [
-    binaryFact(await requireBinary(need)),
+  need,
+  facts: () => [
     sizingFact('haproxy', limits),
     {
       name: 'haproxy identities',
@@ -33,14 +32,18 @@ export const haproxyHop: HopProgram = {
         'it cannot match URI SANs: the server by a DNS SAN of its SVID, the client by the SAN inside its certificate',
     },
   ],
-  async workload(spec) {
-    const { path } = await requireBinary(need)
+  workload(spec, program) {
     const { identity } = spec
     const files = credentialFiles(spec)
     return {
       component: hopComponent(spec),
       // -db: in the foreground, one process.
-      program: { kind: 'binary', argv: [path, '-db', '-f', '{config}'], readyPath: '/ready' },
+      program: {
+        kind: 'binary',
+        name: need.name,
+        argv: [program, '-db', '-f', '{config}'],
+        readyPath: '/ready',
+      },
       listeners: ['downstream', 'admin'],
       files:
         'ca.pem' in files ? { ...files, 'identity.pem': `${identity.certPem}\n${identity.keyPem}\n` } : {},

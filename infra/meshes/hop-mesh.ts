@@ -20,6 +20,7 @@ import type {
   Unmet,
   Workload,
 } from '../../harness/model.js'
+import { findProgramSource, checkProgram, type BinaryNeed } from '../binaries.js'
 import { createAuthority, spiffeId } from '../identity.js'
 import { proveEncryptedLegs, type Impostors } from './hop-proofs.js'
 import { readReferenceCounters } from './reference/counters.js'
@@ -54,10 +55,11 @@ export interface HopSettings {
 /** A vendor's hop. */
 export interface HopProgram {
   readonly name: string
-  check(): Promise<readonly Unmet[]>
-  facts(settings: HopSettings): Promise<readonly Fact[]>
-  /** Its listeners are `downstream` and `admin`. */
-  workload(spec: HopSpec): Promise<Workload>
+  /** The program that must be found; this repository's own need none. */
+  readonly need?: BinaryNeed
+  facts(settings: HopSettings): readonly Fact[]
+  /** Its listeners are `downstream` and `admin`. `program` is `argv[0]` of the program that `need` asks for. */
+  workload(spec: HopSpec, program: string): Workload
   /** Reads the hop's counters; `fetchAdmin` GETs a path of its admin listener. */
   readCounters(fetchAdmin: (path: string) => Promise<string>, spec: HopSpec): Promise<HopCounters>
 }
@@ -76,22 +78,28 @@ export interface HopMeshOptions {
 export function createHopMesh(options: HopMeshOptions): Mesh {
   const { name, summary, paths, platforms } = options
   const programs = [...new Set([options.l4, options.l7])].filter((program) => program !== undefined)
+  const needs = programs.flatMap(({ need }) => (need ? [need] : []))
   return {
     name,
     summary,
     paths,
     platforms,
-    async check() {
-      return (await Promise.all(programs.map((program) => program.check()))).flat()
+    async check({ config }) {
+      return (await Promise.all(needs.map((need) => checkProgram(need, config)))).flat()
     },
     async install({ host, progress, request }: MeshContext): Promise<MeshSession> {
       const credentials = await progress.step(`${name}: identities`, issueCredentials)
       const settings = (request.config.meshSettings[name] ?? {}) as HopSettings
-      const facts = await Promise.all(programs.map((program) => program.facts(settings)))
+      const sources = await Promise.all(needs.map((need) => findProgramSource(need, request.config)))
+      const paths = new Map(sources.map(({ name: program, argv0 }) => [program, argv0]))
       return {
-        facts: [...facts.flat(), ...(options.notes ?? [])],
+        facts: [
+          ...sources.map(({ fact }) => fact),
+          ...programs.flatMap((program) => program.facts(settings)),
+          ...(options.notes ?? []),
+        ],
         components: [],
-        raise: (arm, path) => raiseArm({ arm, path, host, credentials, settings, options }),
+        raise: (arm, path) => raiseArm({ arm, path, host, credentials, settings, options, paths }),
       }
     },
   }
@@ -149,6 +157,8 @@ interface RaiseOptions {
   readonly credentials: Credentials
   readonly settings: HopSettings
   readonly options: HopMeshOptions
+  /** `argv[0]` by program name. */
+  readonly paths: ReadonlyMap<string, string>
 }
 
 /** Starts the hops from the server's end to the client's, since each needs to know where the next one listens. */
@@ -159,6 +169,7 @@ async function raiseArm({
   credentials,
   settings,
   options,
+  paths,
 }: RaiseOptions): Promise<RaisedArm> {
   const identityOf = (hop: Hop): Identity => {
     const identity = credentials.byAccount.get(serviceAccountOf[hop.role])
@@ -188,7 +199,8 @@ async function raiseArm({
       authority: serviceAuthority,
       settings,
     }
-    const deployed = await host.deploy(await programOf(hop).workload(spec))
+    const program = programOf(hop)
+    const deployed = await host.deploy(program.workload(spec, paths.get(program.need?.name ?? '') ?? ''))
     raised.unshift({ spec, deployed })
     next = endpointOf(deployed, 'downstream')
   }

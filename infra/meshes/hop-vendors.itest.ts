@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Identity } from '../../harness/model.js'
 import { paths } from '../../scenarios/paths/index.js'
+import { locateBinary } from '../binaries.js'
 import { createAuthority, spiffeId } from '../identity.js'
 import { getMany } from './envoy/testing.js'
 import { haproxy, haproxyHop } from './haproxy.js'
@@ -16,7 +17,10 @@ for (const { mesh, program, refusal } of [
   { mesh: haproxy, program: haproxyHop, refusal: 503 },
   { mesh: nginx, program: nginxHop, refusal: 502 },
 ]) {
-  const [unmet] = await program.check()
+  const { need } = program
+  if (!need) throw new Error(`${program.name} is nobody's program`)
+  const found = await locateBinary(need)
+  const unmet = typeof found === 'string' ? undefined : found
   if (unmet) console.warn(`skipped: ${unmet.need}: ${unmet.found}; ${unmet.remedy}`)
 
   describe.skipIf(unmet)(mesh.name, () => {
@@ -72,7 +76,8 @@ for (const { mesh, program, refusal } of [
         const [template] = hopSpecs(`refusal-${port}`, paths['l7-sidecar-to-sidecar'])
         if (!template) throw new Error('no hop')
         const upstream = { host: '127.0.0.1', port }
-        const workload = await program.workload({ ...template, identity: client, after: server, upstream })
+        const spec = { ...template, identity: client, after: server, upstream }
+        const workload = program.workload(spec, String(found))
         const { downstream } = (await test.host.deploy(workload)).endpoints
         if (!downstream) throw new Error('no endpoint')
         const [answer] = await getMany(downstream, 1)

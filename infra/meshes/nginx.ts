@@ -1,6 +1,6 @@
 /** nginx as L7 hop: the proxy that more sites run than any other, under the same conditions as the others. */
 import { X509Certificate } from 'node:crypto'
-import { binaryFact, checkBinary, requireBinary, type BinaryNeed } from '../binaries.js'
+import type { BinaryNeed } from '../binaries.js'
 import type { HopCounters, Placement } from '../../harness/model.js'
 import { hopLimits as limits, sizingFact } from './hop-limits.js'
 import {
@@ -26,9 +26,8 @@ const looks = new WeakMap<HopSpec, number>()
 
 export const nginxHop: HopProgram = {
   name: 'nginx',
-  check: () => checkBinary(need),
-  facts: async () => [
-    binaryFact(await requireBinary(need)),
+  need,
+  facts: () => [
     sizingFact('nginx', limits),
     {
       name: 'nginx identities',
@@ -42,13 +41,13 @@ export const nginxHop: HopProgram = {
     },
     { name: 'nginx protocols', value: 'HTTP/1.1 on plain listeners: nginx before 1.25 has no h2c beside it' },
   ],
-  async workload(spec) {
-    const { path } = await requireBinary(need)
+  workload(spec, program) {
     return {
       component: hopComponent(spec),
       program: {
         kind: 'binary',
-        argv: [path, '-p', '{folder}', '-e', 'stderr', '-c', '{config}'],
+        name: need.name,
+        argv: [program, '-p', '{folder}', '-e', 'stderr', '-c', '{config}'],
         readyPath: '/status',
       },
       listeners: ['downstream', 'admin'],

@@ -7,9 +7,8 @@ import { readReferenceCounters } from './reference/counters.js'
 function ownHop(image: 'tunnel' | 'proxy', render: typeof tunnelConfig): HopProgram {
   return {
     name: image,
-    check: async () => [],
-    facts: async () => [sizingFact(`meshbench ${image}`, hopLimits, true)],
-    async workload(spec: HopSpec) {
+    facts: () => [sizingFact(`meshbench ${image}`, hopLimits, true)],
+    workload(spec: HopSpec) {
       const { before, after, settings, ...rest } = spec
       return {
         component: hopComponent(spec),

@@ -98,7 +98,7 @@ export async function openTestHost(images: readonly ImageName[], meshSettings = 
     },
   } as unknown as Host
   const context = {
-    request: { config: { meshSettings } },
+    request: { config: { meshSettings, platform: 'local', platformSettings: {} } },
     host,
     scope,
     progress: { step: <T>(_title: string, run: () => Promise<T>) => run(), note: () => {} },

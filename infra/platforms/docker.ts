@@ -15,7 +15,7 @@ import type {
 } from '../../harness/model.js'
 import { UserError, exitCodes } from '../../harness/errors.js'
 import { version } from '../../harness/package-root.js'
-import { buildImages, type ContainerImages } from '../container-images/build.js'
+import { buildImages, provideProgramImage, type ContainerImages } from '../container-images/build.js'
 import { removeRun } from './docker/clean.js'
 import { findEngine, isMissing, type Engine } from './docker/engine.js'
 import { nodeLabel, objectName, runLabel } from './docker/labels.js'
@@ -112,6 +112,7 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
     request,
     scope,
     images,
+    programImage: (program) => provideProgramImage(engine.docker, program, settings.programImages),
     settings,
     networks,
     facts: factsOf(engine, images, settings),

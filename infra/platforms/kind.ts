@@ -17,7 +17,7 @@ import type {
 } from '../../harness/model.js'
 import { version } from '../../harness/package-root.js'
 import { readHost } from '../../harness/probes/host.js'
-import { buildImages, type ContainerImages } from '../container-images/build.js'
+import { buildImages, provideProgramImage, type ContainerImages } from '../container-images/build.js'
 import { startApiProxy, type ApiProxy } from '../kube/api-proxy.js'
 import type { ContainerRef, UsageSource } from '../kube/components.js'
 import { createKubeHost } from '../kube/host.js'
@@ -157,6 +157,20 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
   const kubernetesVersion = await readKubernetesVersion(proxy)
   const nodeExec = async (node: string, argv: readonly string[]) => execInContainer(engine.docker, node, argv)
 
+  const loaded: Record<string, Promise<string>> = {}
+  const loadProgram = async (program: { readonly name: string; readonly argv: readonly string[] }) => {
+    const reference = await provideProgramImage(engine.docker, program, settings.programImages)
+    await loadImages({
+      kind: kindPath,
+      docker: dockerCli,
+      name,
+      references: [reference],
+      nodes: [nodes.client, nodes.server, nodes.waypoint],
+      scope,
+    })
+    return reference
+  }
+
   return createKubeHost({
     kubectl,
     proxy,
@@ -164,6 +178,10 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
     request,
     scope,
     images: referencesOf(images),
+    programImage: async (program) => {
+      loaded[program.name] ??= loadProgram(program)
+      return loaded[program.name] ?? ''
+    },
     imagePullPolicy: 'Never',
     limits: {
       hop: clampLimits(settings.hop, engine.cpus),

@@ -121,6 +121,13 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
     request,
     scope,
     images: settings.images,
+    programImage: async ({ name }) => {
+      const reference = settings.programImages[name as keyof typeof settings.programImages]
+      if (reference !== undefined) return reference
+      throw new UserError(`no image of ${name} that the cluster can pull is named`, {
+        hint: `set platformSettings.kubernetes.programImages.${name} to a reference by digest`,
+      })
+    },
     imagePullPolicy: 'IfNotPresent',
     limits: { hop: settings.hop, application: settings.application, generator: settings.generator },
     nodes,

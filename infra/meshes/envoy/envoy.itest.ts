@@ -165,7 +165,7 @@ describe.skipIf(missing)('Envoy', () => {
         after: server,
         upstream: { host: '127.0.0.1', port },
       }
-      const sidecar = await test.host.deploy(await envoyHop.workload(spec))
+      const sidecar = await test.host.deploy(envoyHop.workload(spec, binary))
       const [answer] = await getMany(endpoint(sidecar.endpoints.downstream), 1)
       impostor.close()
       return answer?.status
@@ -217,9 +217,9 @@ function oneSided(name: string, envoyRole: Hop['role']): Mesh {
   const programOf = (spec: HopSpec) => (spec.hop.role === envoyRole ? envoyHop : ownTunnel)
   const mixed: HopProgram = {
     name,
-    check: () => envoyHop.check(),
+    need: envoyNeed,
     facts: (settings) => envoyHop.facts(settings),
-    workload: (spec) => programOf(spec).workload(spec),
+    workload: (spec, program) => programOf(spec).workload(spec, program),
     readCounters: (fetchAdmin, spec) => programOf(spec).readCounters(fetchAdmin, spec),
   }
   return createHopMesh({ name, summary: '', paths: ['l4-only'], platforms: ['local'], l4: mixed })

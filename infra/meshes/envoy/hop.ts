@@ -1,5 +1,5 @@
 /** Envoy as a hop: whichever role the path asks for, as a process with a bootstrap of its own. */
-import { binaryFact, checkBinary, requireBinary, type BinaryNeed } from '../../binaries.js'
+import type { BinaryNeed } from '../../binaries.js'
 import type { Placement } from '../../../harness/model.js'
 import { hopLimits, sizingFact } from '../hop-limits.js'
 import { credentialFiles, hopComponent, type HopProgram, type HopSpec } from '../hop-mesh.js'
@@ -19,13 +19,12 @@ export const envoyNeed: BinaryNeed = {
 
 export const envoyHop: HopProgram = {
   name: 'envoy',
-  check: () => checkBinary(envoyNeed),
+  need: envoyNeed,
 
-  async facts(settings) {
+  facts(settings) {
     const configs = settings.proxy?.filters ?? {}
     const functions = Object.keys(configs)
     return [
-      binaryFact(await requireBinary(envoyNeed)),
       sizingFact('envoy', hopLimits, true),
       {
         name: 'envoy filters',
@@ -40,14 +39,14 @@ export const envoyHop: HopProgram = {
     ]
   },
 
-  async workload(spec) {
-    const { path } = await requireBinary(envoyNeed)
+  workload(spec, program) {
     return {
       component: hopComponent(spec),
       program: {
         kind: 'binary',
+        name: envoyNeed.name,
         argv: [
-          path,
+          program,
           '--config-path',
           '{config}',
           '--concurrency',

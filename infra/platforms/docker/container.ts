@@ -9,7 +9,7 @@ import { configFolder, containerOptions, type ContainerSpec } from './container-
 import { findCgroup } from './usage.js'
 import type { CgroupPaths } from '../cgroup.js'
 
-const readyTimeoutMs = 30_000
+export const readyTimeoutMs = 30_000
 const tailLines = 60
 /** The user that containers run as. */
 const uid = 65532
@@ -21,8 +21,8 @@ export interface StartOptions {
   readonly networks: readonly string[]
   /** File name → contents; put into `configFolder`, readable by the program's user alone. */
   readonly files: Readonly<Record<string, string>>
-  /** What its output holds when it is ready. */
-  readonly readyPattern: RegExp
+  /** What its output holds when it is ready; without it the caller finds out. */
+  readonly readyPattern?: RegExp
 }
 
 /** A container that is up. `failure` is set once it has died. */
@@ -42,7 +42,9 @@ export async function startContainer(options: StartOptions): Promise<StartedCont
   const { docker, spec } = options
   const tail: string[] = []
   const configured = new ConfinedContainer(options)
-    .withWaitStrategy(Wait.forLogMessage(options.readyPattern))
+    .withWaitStrategy(
+      options.readyPattern ? Wait.forLogMessage(options.readyPattern) : Wait.forListeningPorts(),
+    )
     .withStartupTimeout(readyTimeoutMs)
     .withLogConsumer((stream) => {
       stream.on('data', (chunk: Buffer | string) => {

@@ -1,5 +1,7 @@
 /** Runs an environment's components as containers: a network for each node, a container for each component. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type Docker from 'dockerode'
+import { UserError, messageOf } from '../../../harness/errors.js'
 import type {
   Arm,
   Component,
@@ -16,11 +18,13 @@ import type {
 } from '../../../harness/model.js'
 import { readHost } from '../../../harness/probes/host.js'
 import { programPath, type ContainerImages } from '../../container-images/build.js'
+import { configText, containerCommand } from '../../container-images/command.js'
 import { echoWorkload } from '../echo-workload.js'
 import { exchangeBytes, fetchText } from '../local/loopback.js'
+import { NotReadyError } from '../local/process.js'
 import { exchangeScript, fetchScript, parseExchange } from '../remote-scripts.js'
 import { configFolder, type ContainerSpec } from './container-options.js'
-import { startContainer, type StartedContainer } from './container.js'
+import { readyTimeoutMs, startContainer, type StartedContainer } from './container.js'
 import { runInContainer } from './generator.js'
 import { execInContainer } from './exec.js'
 import { componentLabel, nodeLabel, objectName, runLabel } from './labels.js'
@@ -33,6 +37,8 @@ export interface DockerHostOptions {
   readonly request: EnvironmentRequest
   readonly scope: Scope
   readonly images: ContainerImages
+  /** Reference of an image that holds a program of others. */
+  readonly programImage: (program: BinaryProgram) => Promise<string>
   readonly settings: DockerSettings
   /** Network name by node. */
   readonly networks: Readonly<Record<NodeRole, string>>
@@ -40,6 +46,8 @@ export interface DockerHostOptions {
   /** How admin pages and ports are reached: at the container's address, or from within the container. */
   readonly reach: 'address' | 'exec'
 }
+
+type BinaryProgram = Extract<Workload['program'], { kind: 'binary' }>
 
 /** A component, with the container whose network it lives in: its own, or its application's. */
 interface Place {
@@ -72,8 +80,10 @@ export function createDockerHost(options: DockerHostOptions): Host {
     where: { index: number; path: Path; owner?: Place },
   ): Promise<Place> {
     const { component, program, listeners } = workload
-    if (program.kind !== 'image') {
-      throw new Error(`${component.name}: the docker platform runs this repository's images only`)
+    if (program.kind === 'binary' && options.reach === 'exec') {
+      throw new UserError(`${component.name}: its container holds nothing that could reach its admin page`, {
+        hint: 'use a Docker engine on this Linux machine, whose containers can be reached by address',
+      })
     }
     const { home, others } = attachmentOf(where.path, where.index)
     const ports = Object.fromEntries(listeners.map((name) => [name, nextPort++]))
@@ -83,14 +93,17 @@ export function createDockerHost(options: DockerHostOptions): Host {
       spec: specOf({
         component,
         name: objectName(scope.runId, component.name),
-        image: images.images[program.image].reference,
-        argv: ['node', programPath(program.image), '--config', `${configFolder}/config.json`],
+        image:
+          program.kind === 'image'
+            ? images.images[program.image].reference
+            : await options.programImage(program),
+        argv: containerCommand(program, `${configFolder}/config.json`),
         networkMode: where.owner ? `container:${where.owner.started.id}` : networks[home],
         limits: component.category === 'application' ? settings.application : settings.hop,
       }),
       networks: where.owner ? [] : others.map((node) => networks[node]),
-      files: { ...workload.files, 'config.json': JSON.stringify(config, null, 2) },
-      readyPattern: /"event":\s*"ready"/,
+      files: { ...workload.files, 'config.json': configText(config) },
+      ...(program.kind === 'image' ? { readyPattern: /"event":\s*"ready"/ } : {}),
     })
     const owner = where.owner?.owner ?? started
     const address = owner.addresses[networks[home]]
@@ -98,6 +111,8 @@ export function createDockerHost(options: DockerHostOptions): Host {
     const endpoints = Object.fromEntries(
       Object.entries(ports).map(([name, port]) => [name, { host: address, port }]),
     )
+    if (program.kind === 'binary')
+      await awaitPage(endpoints.admin, program.readyPath, started, component.name)
     const placed: Place = { deployed: { component, endpoints }, started, owner, address }
     places.set(component.name, placed)
     return placed
@@ -209,6 +224,32 @@ export function createDockerHost(options: DockerHostOptions): Host {
 
     readHost,
     health: (component) => places.get(component)?.started.failure,
+  }
+}
+
+/** Waits until a page answers 200. Throws `NotReadyError` when the container dies or the time is up. */
+async function awaitPage(
+  admin: Endpoint | undefined,
+  path: string,
+  started: StartedContainer,
+  name: string,
+): Promise<void> {
+  if (!admin) throw new Error(`${name} has no admin listener`)
+  const deadline = Date.now() + readyTimeoutMs
+  for (;;) {
+    const answered = await fetchText(admin, path).then(
+      () => undefined,
+      (error: unknown) => messageOf(error),
+    )
+    if (answered === undefined) return
+    const { failure } = started
+    if (failure || Date.now() > deadline) {
+      throw new NotReadyError(
+        `${name} did not become ready: ${failure?.message ?? answered}`,
+        failure?.detail ?? '',
+      )
+    }
+    await sleep(100)
   }
 }
 

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { UserError } from '../../../harness/errors.js'
 import type { EnvironmentRequest, NodeRole } from '../../../harness/model.js'
+import { imageByDigest, programImages } from '../image-settings.js'
 
 const limits = z.strictObject({
   /** Cores; clamped to what the engine has. */
@@ -11,13 +12,8 @@ const limits = z.strictObject({
 
 const schema = z.strictObject({
   /** Base image by digest; without it one is assembled from the running node, and nothing is pulled. */
-  baseImage: z
-    .string()
-    .regex(
-      /@sha256:[0-9a-f]{64}$/,
-      'must end in a digest, such as @sha256:…, so that it names one image for good',
-    )
-    .optional(),
+  baseImage: imageByDigest.optional(),
+  programImages,
   /** Equal for every hop of every mesh. 2 cores and 1 GiB are Istio's defaults for sidecars and waypoints. */
   hop: limits.default({ cpus: 2, memoryMib: 1024 }),
   application: limits.default({ cpus: 2, memoryMib: 1024 }),

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { UserError } from '../../../harness/errors.js'
 import type { EnvironmentRequest } from '../../../harness/model.js'
+import { imageByDigest, programImages } from '../image-settings.js'
 
 const limits = z.strictObject({ cpus: z.number().positive(), memoryMib: z.number().int().min(64) })
 
@@ -9,10 +10,8 @@ const schema = z.strictObject({
   /** Image of the nodes; without it the newest that the pinned kind was released with and the host's cgroups allow. */
   nodeImage: z.string().min(1).optional(),
   /** Base image by digest of this repository's images; without it one is assembled from the running node. */
-  baseImage: z
-    .string()
-    .regex(/@sha256:[0-9a-f]{64}$/, 'must end in a digest, such as @sha256:…')
-    .optional(),
+  baseImage: imageByDigest.optional(),
+  programImages,
   /** Nodes that clients, servers and waypoints are pinned to; with 1 or 2 some of them share a node. */
   workers: z.number().int().min(1).max(3).default(3),
   hop: limits.default({ cpus: 2, memoryMib: 1024 }),

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { UserError } from '../../../harness/errors.js'
 import type { EnvironmentRequest } from '../../../harness/model.js'
+import { programImages } from '../image-settings.js'
 
 const limits = z.strictObject({ cpus: z.number().positive(), memoryMib: z.number().int().min(64) })
 const selector = z.record(z.string(), z.string())
@@ -13,6 +14,7 @@ const schema = z.strictObject({
   images: z
     .strictObject({ echo: z.string(), tunnel: z.string(), proxy: z.string(), loadgen: z.string() })
     .optional(),
+  programImages,
   /** Labels of the node that plays each role; without them the first ready nodes by name. */
   nodeSelectors: z
     .strictObject({ client: selector, server: selector, waypoint: selector })

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Deployed, Endpoint, Running, Scope, TrialError, Workload } from '../../../harness/model.js'
 import { start } from '../../../harness/exec.js'
+import { configText } from '../../container-images/command.js'
 import type { ImageBundles } from '../../images/bundles.js'
 import { fetchText } from './loopback.js'
 
@@ -51,9 +52,7 @@ export async function startProcess(options: StartProcessOptions): Promise<LocalP
       : await findFreePorts(listeners, bindHost)
   const config = workload.config({ bindHost, ports, file: (name) => join(folder, name) })
   const configPath = join(folder, 'config.json')
-  await writeFile(configPath, typeof config === 'string' ? config : JSON.stringify(config, null, 2), {
-    mode: 0o600,
-  })
+  await writeFile(configPath, configText(config), { mode: 0o600 })
 
   const argv =
     program.kind === 'image'
