@@ -2,6 +2,7 @@
 /** The command line: verbs, flags, and what failures look like to a person. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import type { CommonFlags } from './commands/common.js'
+import type { ReportFlags } from './commands/report.js'
 import { CommandError, UserError, exitCodes, type ExitCode } from './errors.js'
 import { version } from './package-root.js'
 import { profileNames, profiles } from './profiles.js'
@@ -51,8 +52,11 @@ program
   .description('render a run again, from its journal alone')
   .argument('<run>', 'folder of a run')
   .option('--out <folder>', 'where to write (default: the folder of the run)')
+  .option('--format <names>', 'formats, comma-separated or repeated (default: html,json)', collectNames)
+  .option('--chart <names>', 'charts for --format chart-svg or chart-png', collectNames)
+  .option('--theme <name>', 'of charts: light or dark (default: light)')
   .option('--json', 'print the analysis as JSON', false)
-  .action((run: string, flags: { out?: string; json: boolean }) =>
+  .action((run: string, flags: ReportFlags) =>
     act(async () => (await import('./commands/report.js')).reportCommand(run, flags)),
   )
 
@@ -102,6 +106,11 @@ function parseSeed(text: string): number {
   if (!/^\d+$/.test(text) || seed > 2 ** 32 - 1)
     throw new InvalidArgumentError('a whole number from 0 to 4294967295 is needed.')
   return seed
+}
+
+/** `a,b` and repeated flags alike, so that a flag never swallows the argument after it. */
+function collectNames(text: string, names: readonly string[] = []): readonly string[] {
+  return [...names, ...text.split(',').filter((name) => name !== '')]
 }
 
 function collectRates(text: string, rates: readonly number[] = []): readonly number[] {

@@ -9,6 +9,8 @@ export interface ReportAssets {
   readonly templates: Readonly<Record<string, string>>
   readonly style: string
   readonly script: string
+  /** Paths of the font files (regular and semibold) that pictures without a browser are drawn with. */
+  readonly fontFiles: readonly string[]
 }
 
 export interface PageData {

@@ -5,6 +5,8 @@ import { profiles } from '../profiles.js'
 import { meshes } from '../../infra/meshes/index.js'
 import { platforms } from '../../infra/platforms/index.js'
 import { experiments } from '../../scenarios/experiments/index.js'
+import { charts } from '../../reports/charts/index.js'
+import { chartFormats, formats } from '../../reports/formats/index.js'
 import { paths } from '../../scenarios/paths/index.js'
 
 type Listing = Readonly<Record<string, readonly (readonly [name: string, summary: string])[]>>
@@ -19,6 +21,8 @@ export async function listCommand(flags: { json: boolean }): Promise<ExitCode> {
     paths: Object.values(paths).map(({ name, summary }) => [name, summary]),
     experiments: Object.values(experiments).map(({ name, question }) => [name, question]),
     engines: Object.values(loaders).map(({ name, summary }) => [name, summary]),
+    formats: Object.entries({ ...formats, ...chartFormats }).map(([name, { summary }]) => [name, summary]),
+    charts: Object.keys(charts).map((name) => [name, '']),
     profiles: Object.entries(profiles).map(([name, { summary }]) => [name, summary]),
   }
   process.stdout.write(flags.json ? `${JSON.stringify(toObjects(listing), null, 2)}\n` : describe(listing))
@@ -34,7 +38,7 @@ function toObjects(listing: Listing) {
 function describe(listing: Listing): string {
   const width = Math.max(...Object.values(listing).flatMap((rows) => rows.map(([name]) => name.length)))
   const sections = Object.entries(listing).map(([kind, rows]) =>
-    [kind, ...rows.map(([name, summary]) => `  ${name.padEnd(width)}  ${summary}`)].join('\n'),
+    [kind, ...rows.map(([name, summary]) => `  ${name.padEnd(width)}  ${summary}`.trimEnd())].join('\n'),
   )
   return `${sections.join('\n\n')}\n`
 }

@@ -1,20 +1,31 @@
 /** `meshbench report`: renders a run again, from its journal and nothing else. */
-import { mkdir } from 'node:fs/promises'
 import { analyze } from '../analyze.js'
+import { tellCi } from '../ci.js'
 import { exitCodes, type ExitCode } from '../errors.js'
 import { readJournal } from '../journal.js'
-import { writeOutputs } from '../outputs.js'
+import { outputRequest, writeOutputs } from '../outputs.js'
+import { thresholdAnnotations } from '../../reports/annotations.js'
+import { renderMarkdown } from '../../reports/formats/markdown.js'
 
-export async function reportCommand(run: string, flags: { out?: string; json: boolean }): Promise<ExitCode> {
+export interface ReportFlags {
+  readonly out?: string
+  readonly format?: readonly string[]
+  readonly chart?: readonly string[]
+  readonly theme?: string
+  readonly json: boolean
+}
+
+export async function reportCommand(run: string, flags: ReportFlags): Promise<ExitCode> {
+  const request = outputRequest(flags)
   const journal = readJournal(run)
   const analysis = analyze(journal.entries)
   if (flags.json) {
     process.stdout.write(`${JSON.stringify(analysis)}\n`)
     return exitCodes.ok
   }
-  const folder = flags.out ?? journal.folder
-  await mkdir(folder, { recursive: true })
-  const { report } = await writeOutputs(analysis, folder)
-  process.stdout.write(`report: ${report}\n`)
+  const print = (line: string) => process.stdout.write(`${line}\n`)
+  for (const path of await writeOutputs(analysis, flags.out ?? journal.folder, request))
+    print(`wrote ${path}`)
+  await tellCi({ summary: renderMarkdown(analysis), annotations: thresholdAnnotations(analysis) }, print)
   return exitCodes.ok
 }

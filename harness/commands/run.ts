@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
 import { analyze } from '../analyze.js'
+import { tellCi } from '../ci.js'
 import { createDisplay, formatDuration, type Display } from '../display.js'
 import { UserError, exitCodes, messageOf, type ExitCode } from '../errors.js'
 import { openJournal, readJournal } from '../journal.js'
@@ -15,6 +16,8 @@ import { precisionReached } from '../analyze/precision.js'
 import { describeUnmet } from './doctor.js'
 import { meshRegistry, planFromFlags, platformOf, type CommonFlags } from './common.js'
 import { imageBundles } from '../../infra/images/bundles.js'
+import { thresholdAnnotations } from '../../reports/annotations.js'
+import { renderMarkdown } from '../../reports/formats/markdown.js'
 import { renderTerminal } from '../../reports/terminal.js'
 
 export interface RunFlags extends CommonFlags {
@@ -89,12 +92,15 @@ export async function runCommand(flags: RunFlags): Promise<ExitCode> {
 /** Analyses what the journal holds, writes the outputs and tells the person where they are. */
 async function conclude(folder: string, flags: RunFlags, display: Display): Promise<Analysis> {
   const analysis = analyze(readJournal(folder).entries)
-  const { report } = await writeOutputs(analysis, folder)
+  const [report = folder] = await writeOutputs(analysis, folder)
   if (flags.json) process.stdout.write(`${JSON.stringify(analysis)}\n`)
   else {
     const { columns = 100, isTTY } = process.stdout
     display.line(`\n${renderTerminal(analysis, { columns, colour: isTTY && !process.env.NO_COLOR })}\n`)
   }
+  await tellCi({ summary: renderMarkdown(analysis), annotations: thresholdAnnotations(analysis) }, (line) =>
+    display.line(line),
+  )
   display.line(`report: ${show(report)}`)
   if (analysis.outcome === 'interrupted') display.line(`go on: meshbench run --resume ${show(folder)}`)
   return analysis

@@ -5,6 +5,8 @@ import { renderTerminal } from '../terminal.js'
 import { readAssets } from '../testdata/assets.js'
 import { hostileAnalysis } from '../testdata/hostile.js'
 import { sampleAnalysis } from '../testdata/sample-analysis.js'
+import { thresholdAnnotations } from '../annotations.js'
+import { renderChartPng } from './chart-png.js'
 import { renderChartSvg } from './chart-svg.js'
 import { formats } from './index.js'
 
@@ -49,13 +51,48 @@ describe('formats', () => {
   })
   it('markdown escapes what could become a link, an image or HTML', () => {
     expect(formats.markdown.render(sample)).toContain('| L4-L7-L4 |')
+    expect(formats.markdown.render(sample)).toMatch(/\| A\/A twin \| [+−\d]/)
     expect(formats.markdown.render(hostile)).not.toMatch(/[^\\]<(script|img|svg)/)
   })
   it('a chart stands alone in both themes', async () => {
     const light = await renderChartSvg(sample, 'cpu-bill', 'light', readAssets())
     const dark = await renderChartSvg(sample, 'cpu-bill', 'dark', readAssets())
-    expect(light).toContain('--paper: #ffffff')
-    expect(dark).toContain('--paper: #131518')
+    expect(light).toContain('fill="#ffffff"')
+    expect(dark).toContain('fill="#131518"')
+    for (const svg of [light, dark]) {
+      expect(svg).not.toContain('var(')
+      expect(svg).toContain('>waypoint-proxy</text>')
+    }
+    // Every path keeps its colour.
+    for (const { colour } of sample.paths.slice(1)) expect(light).toContain(colour.light)
+  })
+  it('a chart becomes a PNG whose text shows, the same on every machine', async () => {
+    const assets = readAssets()
+    const draw = (fontFiles: readonly string[]) =>
+      renderChartPng(sample, 'cpu-bill', 'light', { ...assets, fontFiles })
+    const png = Buffer.from((await draw(assets.fontFiles))!)
+    expect(png.subarray(1, 4).toString()).toBe('PNG')
+    expect(png.readUInt32BE(16)).toBeGreaterThan(1600)
+    const without = Buffer.from((await draw([]))!)
+    // The same picture without letters packs much better.
+    expect(png.length).toBeGreaterThan(1.5 * without.length)
+  })
+})
+
+describe('annotations', () => {
+  it('are one line each, whatever the journal says', () => {
+    const [threshold] = sample.thresholds
+    const lines = thresholdAnnotations({
+      thresholds: [
+        { ...threshold!, state: 'pass' },
+        { ...threshold!, state: 'fail', sentence: 'a\n::set-output name=x::100%' },
+        { ...threshold!, state: 'no data' },
+      ],
+    })
+    expect(lines).toHaveLength(2)
+    expect(lines[0]).toMatch(/^::error title=Meshbench%3A threshold failed::a.*100%25$/)
+    expect(lines[1]).toMatch(/^::notice title=/)
+    expect(lines.join('')).not.toContain('\n')
   })
 })
 

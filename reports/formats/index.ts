@@ -1,19 +1,26 @@
-/** The registry of text formats that one analysis can be written in: a new format is one file and one line here. */
+/** The registries of formats: a new format is one file and one line here. */
 import type { Analysis } from '../../harness/model.js'
+import type { ChartName } from '../charts/index.js'
+import type { ReportAssets } from '../page.js'
+import { renderHtml } from '../render.js'
+import { renderChartPng } from './chart-png.js'
+import { renderChartSvg, type ChartAssets, type Theme } from './chart-svg.js'
 import { renderCsv } from './csv.js'
 import { renderJson } from './json.js'
 import { renderJunit } from './junit.js'
 import { renderMarkdown } from './markdown.js'
 import { renderOpenMetrics } from './openmetrics.js'
 
+/** A whole analysis as one file. */
 export interface Format {
   /** File that `meshbench report --format` writes into the run's folder. */
   readonly file: string
   readonly summary: string
-  readonly render: (analysis: Analysis) => string
+  readonly render: (analysis: Analysis, assets: ReportAssets) => string | Promise<string>
 }
 
 export const formats = {
+  html: { file: 'report.html', summary: 'the page that people open', render: renderHtml },
   json: { file: 'analysis.json', summary: 'everything, for programs', render: renderJson },
   markdown: {
     file: 'summary.md',
@@ -26,3 +33,23 @@ export const formats = {
 } satisfies Record<string, Format>
 
 export type FormatName = keyof typeof formats
+
+/** One chart of an analysis as one file, named `<chart>.<extension>`. */
+export interface ChartFormat {
+  readonly extension: string
+  readonly summary: string
+  /** Nothing when the analysis has no data for the chart. */
+  readonly render: (
+    analysis: Analysis,
+    chart: ChartName,
+    theme: Theme,
+    assets: ChartAssets,
+  ) => Promise<string | Uint8Array | undefined>
+}
+
+export const chartFormats = {
+  'chart-svg': { extension: 'svg', summary: 'one chart, named by --chart, as SVG', render: renderChartSvg },
+  'chart-png': { extension: 'png', summary: 'one chart, named by --chart, as PNG', render: renderChartPng },
+} satisfies Record<string, ChartFormat>
+
+export type ChartFormatName = keyof typeof chartFormats

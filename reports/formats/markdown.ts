@@ -1,8 +1,8 @@
 /** A summary for places that show Markdown: a pull request, a CI job's summary. */
-import type { Analysis, Comparison, Estimate } from '../../harness/model.js'
+import type { Analysis, Estimate } from '../../harness/model.js'
 import { cleanDeep } from '../clean.js'
 import { dateTime, estimateText, fixed, loadText, plural, sentence } from '../format.js'
-import { cpuMetrics, createView, latencyMetrics, type ArmView, type View } from '../view.js'
+import { createView, type Added, type ArmView, type View } from '../view.js'
 
 /** Renders GitHub-flavoured Markdown; journal text is escaped so that it can form no link, image or HTML. */
 export function renderMarkdown(analysis: Analysis): string {
@@ -36,7 +36,8 @@ function thresholdLines(analysis: Analysis): string[] {
     '| --- | --- | --- | --- |',
     ...analysis.thresholds.map((one) => {
       const actual = one.actual === undefined ? '–' : sentence(one.actual)
-      return row([escapeMarkdown(one.sentence), escapeMarkdown(one.expected), actual, `**${one.state}**`])
+      const what = one.sentence.split(' is ')[0] ?? one.sentence
+      return row([escapeMarkdown(what), escapeMarkdown(one.expected), actual, `**${one.state}**`])
     }),
     '',
   ]
@@ -55,14 +56,13 @@ function summary(view: View): string[] {
 }
 
 function armRow(arm: ArmView, view: View): string {
-  const difference = (found: Comparison | undefined) =>
-    found === undefined ? '–' : figure(found.difference, true)
+  const difference = (found: Added | undefined) => (found === undefined ? '–' : figure(found.estimate, true))
   const memory = view.cell(arm.id)?.hopMemory
   return row([
     escapeMarkdown(arm.label),
-    difference(view.compare(arm.id, latencyMetrics, { percentile: 50 })),
-    difference(view.compare(arm.id, latencyMetrics, { percentile: 99 })),
-    difference(view.compare(arm.id, cpuMetrics)),
+    difference(view.added(arm.id, 'latency', { percentile: 50 })),
+    difference(view.added(arm.id, 'latency', { percentile: 99 })),
+    difference(view.added(arm.id, 'cpu')),
     memory === undefined ? '–' : figure(memory, false),
   ])
 }

@@ -1,6 +1,7 @@
 /** Reads the report's templates for tests, as the command line does for users. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { findFonts } from '../../harness/fonts.js'
 import type { ReportAssets } from '../page.js'
 
 export function readAssets(): ReportAssets {
@@ -11,5 +12,6 @@ export function readAssets(): ReportAssets {
     templates: Object.fromEntries(names.map((name) => [name.slice(0, -'.hbs'.length), read(name)])),
     style: read('report.css'),
     script: read('report.js'),
+    fontFiles: findFonts(),
   }
 }
