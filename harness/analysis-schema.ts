@@ -12,7 +12,7 @@ const object = <T extends z.ZodRawShape>(shape: T) => z.strictObject(shape).read
 
 const layer = z.enum(['l4', 'l7'])
 const node = z.enum(['client', 'server', 'waypoint'])
-const billCategory = z.enum(['generator', 'application', 'l4', 'l7', 'control-plane'])
+const billCategory = z.enum(['generator', 'application', 'l4', 'l7', 'control-plane', 'platform'])
 const metric = z.enum([
   'latency.response',
   'latency.service',

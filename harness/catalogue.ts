@@ -10,6 +10,7 @@ const experimentOf = (name: string) => experiments[name as ExperimentName] as Ex
 export const catalogue: Catalogue = {
   paths,
   environmentsOf: (platform) => platforms[platform as PlatformName].environments,
+  timesOf: (platform) => platforms[platform as PlatformName].times,
   loadsOf: (experiment, settings) => experimentOf(experiment).loads(settings),
   roundsOf: (experiment, settings) => experimentOf(experiment).rounds?.(settings),
 }

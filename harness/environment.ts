@@ -2,6 +2,7 @@
 import { CommandError, messageOf } from './errors.js'
 import type {
   Arm,
+  BillCategory,
   Component,
   Edge,
   Environment,
@@ -146,10 +147,14 @@ function compose(parts: {
     ...applications.values(),
     ...Object.values(raised).flatMap((handle) => handle.components),
     ...[...sessions.values()].flatMap((session) => session.components),
+    ...(host.components ?? []),
   ]
+  const withoutCounters: readonly BillCategory[] = ['control-plane', 'platform']
 
   async function readCounters(): Promise<Record<string, HopCounters>> {
-    const names = components.filter(({ category }) => category !== 'control-plane').map(({ name }) => name)
+    const names = components
+      .filter(({ category }) => !withoutCounters.includes(category))
+      .map(({ name }) => name)
     const readings = await Promise.all(
       names.map(async (name): Promise<[string, HopCounters] | undefined> => {
         const reader = counterReaders.get(name)

@@ -15,7 +15,7 @@ const histogram = z.looseObject({
 const error = z.looseObject({ kind: name, message: z.string(), detail: z.string().optional() })
 const check = z.looseObject({ name, ok: z.boolean(), expected: z.string(), actual: z.string() })
 const fact = z.looseObject({ name, value: z.string() })
-const category = z.enum(['generator', 'application', 'l4', 'l7', 'control-plane'])
+const category = z.enum(['generator', 'application', 'l4', 'l7', 'control-plane', 'platform'])
 
 const load = z.looseObject({
   engine: name,

@@ -16,7 +16,14 @@ export type Protocol = 'http1' | 'h2' | 'grpc' | 'tcp'
 export type NodeRole = 'client' | 'server' | 'waypoint'
 
 /** Who pays: the row of the bill to which a component's CPU and memory are charged. */
-export type BillCategory = 'generator' | 'application' | 'l4' | 'l7' | 'control-plane'
+export type BillCategory =
+  | 'generator'
+  | 'application'
+  | 'l4'
+  | 'l7'
+  | 'control-plane'
+  /** What runs the components and is there without any mesh, such as a cluster's kubelets and API server. */
+  | 'platform'
 
 // ---------------------------------------------------------------- paths
 
@@ -376,13 +383,28 @@ export interface Platform {
   /** `shared`: all meshes live in one environment and are compared directly; `per-mesh`: one environment each. */
   readonly environments: 'shared' | 'per-mesh'
   /** All unmet needs at once; creates nothing. */
+  /** For the estimate of a plan: measured on two cores that do nothing else. */
+  readonly times: PlatformTimes
   check(request: EnvironmentRequest): Promise<readonly Unmet[]>
   create(request: EnvironmentRequest, scope: Scope, progress: Progress): Promise<Host>
+}
+
+/** What a platform takes beyond warm-ups and windows. */
+export interface PlatformTimes {
+  /** Bringing one environment up and taking it down, without its arms. */
+  readonly environmentMs: number
+  /** Bringing up one arm without its hops. */
+  readonly armMs: number
+  readonly hopMs: number
+  /** Starting the generator, connecting, reading the edges: once for each trial. */
+  readonly trialMs: number
 }
 
 /** A platform that is up, before any mesh. Everything it creates is undone through the scope it was created with. */
 export interface Host {
   readonly facts: readonly Fact[]
+  /** What the platform itself runs beside the components, where its usage can be read; category `platform`. */
+  readonly components?: readonly Component[]
   /** Starts (or returns) the application server of an arm, as its last hop reaches it. */
   startApplication(arm: Arm, path: Path): Promise<Deployed>
   /** Starts a workload and waits until it is ready; throws with the end of its output when it is not. */

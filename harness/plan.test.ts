@@ -76,3 +76,15 @@ test('where each mesh has its own cluster, each cluster has its own baseline and
     ['reference/l4-only', 'reference/baseline'],
   ])
 })
+
+test('the estimate counts what the platform takes, for each environment, arm, hop and trial', () => {
+  const none = { environmentMs: 0, armMs: 0, hopMs: 0, trialMs: 0 }
+  const estimateWith = (times: Partial<typeof none>) =>
+    makePlan(resolveConfig(user), { ...catalogue, timesOf: () => ({ ...none, ...times }) }).estimateMs
+  const load = estimateWith({})
+  const { arms, order } = planOf()
+  expect(estimateWith({ environmentMs: 7 }) - load).toBe(7)
+  expect(estimateWith({ armMs: 7 }) - load).toBe(7 * arms.length)
+  expect(estimateWith({ trialMs: 7 }) - load).toBe(7 * order.length)
+  expect(estimateWith({ hopMs: 7 })).toBeGreaterThan(load)
+})

@@ -7,6 +7,7 @@ import type {
   LoadSpec,
   Path,
   Plan,
+  PlatformTimes,
   ResolvedConfig,
   TrialSpec,
 } from './model.js'
@@ -16,16 +17,11 @@ import { seededRandom, shuffle } from './random.js'
 export interface Catalogue {
   readonly paths: Readonly<Record<string, Path>>
   readonly environmentsOf: (platform: string) => 'shared' | 'per-mesh'
+  readonly timesOf: (platform: string) => PlatformTimes
   readonly loadsOf: (experiment: string, settings: unknown) => readonly { label: string; load: LoadSpec }[]
   /** Most rounds of an experiment; undefined: as many as the run has. */
   readonly roundsOf: (experiment: string, settings: unknown) => number | undefined
 }
-
-/** Time that one trial takes beyond its warm-up and window: starting the generator, connecting, reading the edges. */
-const trialOverheadMs = 570
-/** Time to bring up one hop, and everything else before the first trial. */
-const hopStartMs = 110
-const fixedStartMs = 1_500
 
 export function makePlan(config: ResolvedConfig, catalogue: Catalogue): Plan {
   const arms = listArms(config, catalogue)
@@ -48,7 +44,7 @@ export function makePlan(config: ResolvedConfig, catalogue: Catalogue): Plan {
     paths,
     cells,
     order,
-    estimateMs: estimate(cells, order, arms, paths),
+    estimateMs: estimate(cells, order, arms, paths, catalogue.timesOf(config.platform)),
   }
 }
 
@@ -138,19 +134,21 @@ function estimate(
   order: readonly TrialSpec[],
   arms: readonly Arm[],
   paths: readonly Path[],
+  times: PlatformTimes,
 ): number {
   const cellOf = new Map(cells.map((cell) => [cell.id, cell]))
-  const trials = order.reduce((sum, { cell }) => sum + trialMs(cellOf.get(cell)?.load), 0)
+  const trials = order.reduce((sum, { cell }) => sum + trialMs(cellOf.get(cell)?.load, times), 0)
   const hops = arms.reduce(
     (sum, arm) => sum + (paths.find(({ name }) => name === arm.path)?.hops.length ?? 0),
     0,
   )
-  return fixedStartMs + hops * hopStartMs + trials
+  const environments = new Set(arms.map(({ environment }) => environment)).size
+  return environments * times.environmentMs + arms.length * times.armMs + hops * times.hopMs + trials
 }
 
 /** Expected time of one trial. */
-export function trialMs(load: LoadSpec | undefined): number {
-  return load ? load.warmupMs + load.durationMs + trialOverheadMs : 0
+export function trialMs(load: LoadSpec | undefined, times: PlatformTimes): number {
+  return load ? load.warmupMs + load.durationMs + times.trialMs : 0
 }
 
 /** The environments of a plan, each with its arms, in the order in which the plan visits them. */

@@ -16,6 +16,7 @@ import type {
   Path,
   Plan,
   Platform,
+  PlatformTimes,
   Trial,
   TrialSpec,
   Unmet,
@@ -190,7 +191,7 @@ async function measureRounds(
 ): Promise<string | undefined> {
   const { plan, display, append, entries, signal } = session
   const cells = new Map(plan.cells.map((cell) => [cell.id, cell]))
-  const clock = createClock(todo, cells)
+  const clock = createClock(todo, cells, session.platform.times)
   const { min, budgetMinutes } = plan.config.rounds
   let lastRound = todo[0]?.round ?? 0
   const announced = new Set<string>()
@@ -294,14 +295,14 @@ function roundsOf(plan: Plan): number {
 }
 
 /** Time left, from the plan's expectation and from how the trials so far compared with it. */
-function createClock(todo: readonly TrialSpec[], cells: ReadonlyMap<string, Cell>) {
+function createClock(todo: readonly TrialSpec[], cells: ReadonlyMap<string, Cell>, times: PlatformTimes) {
   const begin = performance.now()
-  const expected = todo.map(({ cell }) => trialMs(cells.get(cell)?.load))
+  const expected = todo.map(({ cell }) => trialMs(cells.get(cell)?.load, times))
   const total = expected.reduce((sum, ms) => sum + ms, 0)
   let expectedDone = 0
   return {
     elapsedMs: () => performance.now() - begin,
-    done: (cell: Cell) => void (expectedDone += trialMs(cell.load)),
+    done: (cell: Cell) => void (expectedDone += trialMs(cell.load, times)),
     leftMs(position: number) {
       // The first trials say little of the pace.
       const pace = position < 3 ? 1 : (performance.now() - begin) / Math.max(1, expectedDone)

@@ -173,7 +173,14 @@ function billRows(run: Run, cell: Cell, valid: readonly Trial[], estimate: MakeE
   ]
 }
 
-const categories: readonly BillRow['category'][] = ['application', 'l4', 'l7', 'control-plane', 'generator']
+const categories: readonly BillRow['category'][] = [
+  'application',
+  'l4',
+  'l7',
+  'control-plane',
+  'generator',
+  'platform',
+]
 
 const curvePercentiles = [
   1, 5, 10, 25, 50, 75, 90, 95, 97.5, 99, 99.5, 99.75, 99.9, 99.95, 99.99, 99.995, 99.999,

@@ -92,6 +92,8 @@ export interface TrialBill {
   readonly applicationNs: number
   readonly hopsNs: number
   readonly controlPlaneNs: number
+  /** What runs the components: no arm's cost, since it is there without any mesh. */
+  readonly platformNs: number
   /** Components of other arms: idle, and there only because arms are measured side by side. */
   readonly bystandersNs: number
   /** Busy time of the host that none of these accounts for; may be below zero by the probes' resolution. */
@@ -110,7 +112,7 @@ export function billOf(run: Run, trial: Trial): TrialBill | undefined {
 
 function billWindow(components: readonly Component[], arm: string, usage: Usage): TrialBill {
   const componentOf = new Map(components.map((component) => [component.name, component]))
-  const ns = { generator: 0, application: 0, hops: 0, controlPlane: 0, bystanders: 0 }
+  const ns = { generator: 0, application: 0, hops: 0, controlPlane: 0, platform: 0, bystanders: 0 }
   const rss: { hops?: number; application?: number } = {}
   for (const row of usage.components) {
     const group = groupOf(componentOf.get(row.component), row.category, arm)
@@ -125,6 +127,7 @@ function billWindow(components: readonly Component[], arm: string, usage: Usage)
     applicationNs: ns.application,
     hopsNs: ns.hops,
     controlPlaneNs: ns.controlPlane,
+    platformNs: ns.platform,
     bystandersNs: ns.bystanders,
     unaccountedNs: usage.hostBusyNs - known,
     hostBusyNs: usage.hostBusyNs,
@@ -133,13 +136,13 @@ function billWindow(components: readonly Component[], arm: string, usage: Usage)
   }
 }
 
-export type BillGroup = 'generator' | 'application' | 'hops' | 'controlPlane' | 'bystanders'
+export type BillGroup = 'generator' | 'application' | 'hops' | 'controlPlane' | 'platform' | 'bystanders'
 
 /** Which part of an arm's bill a component belongs to. */
 export function groupOf(component: Component | undefined, category: string, arm: string): BillGroup {
   if (category === 'generator') return 'generator'
   if (component?.arm !== undefined && component.arm !== arm) return 'bystanders'
-  if (category === 'application') return 'application'
+  if (category === 'application' || category === 'platform') return category
   return category === 'control-plane' ? 'controlPlane' : 'hops'
 }
 

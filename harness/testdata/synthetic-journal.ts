@@ -210,6 +210,7 @@ export function syntheticPlan(options: SyntheticOptions = {}): Plan {
   return makePlan(config, {
     paths,
     environmentsOf: () => 'shared',
+    timesOf: () => ({ environmentMs: 1500, armMs: 0, hopMs: 110, trialMs: 570 }),
     loadsOf: (name) =>
       name === 'latency' ? experiments.latency.loads(settings.latency) : experiments.capacity.loads(settings.capacity),
     roundsOf: (name) => (name === 'capacity' ? settings.capacity.rounds : undefined),

@@ -148,6 +148,7 @@ export function createFake(script: FakeScript = {}) {
     name: 'fake',
     summary: 'no processes',
     environments: 'shared',
+    times: { environmentMs: 1500, armMs: 0, hopMs: 110, trialMs: 570 },
     check: async () => [],
     async create(request, scope) {
       scope.defer('take the platform down', () => void undone.push(request.id))

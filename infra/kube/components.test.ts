@@ -90,6 +90,20 @@ describe('Components', () => {
     expect((await components.readUsage([waypoint]))[waypoint.name]?.cpuNs).toBe(9)
   })
 
+  it('bills a node for what no other component on it is billed for', async () => {
+    const node: Component = { name: 'kubernetes/waypoint node', category: 'platform', node: 'waypoint' }
+    components.bindNode(node, 'worker')
+    components.leaveOut({ namespace: 'bench', podSelector: 'app=wp', container: 'injected' })
+    pods.push(pod('wp-2', { proxy: 'c' }, { node: 'worker2' }))
+    readings.set('worker', { cpuNs: 100, rssBytes: 1000, source: 'cgroup-v2', resolutionNs: 1000 })
+    const usage = await components.readUsage([waypoint, node])
+    expect(usage[node.name]).toMatchObject({ cpuNs: 100 - 5 - 7, rssBytes: 800 })
+    // The other node's container is neither on this node nor taken from it.
+    expect(usage[waypoint.name]?.cpuNs).toBe(5 + 9)
+    readings.delete(idOf('b'))
+    expect(await components.readUsage([node])).toEqual({})
+  })
+
   it('is well until its pod is gone or not ready', () => {
     expect(components.health(waypoint.name)).toBeUndefined()
     pods = [pod('wp-1', { proxy: 'a' }, { ready: false })]

@@ -1,7 +1,7 @@
 /** Finds the containers behind each component, and tells from them what it has used and whether it is well. */
 import type { Component, NodeRole, TrialError, UsageReading } from '../../harness/model.js'
 import type { ContainerSelector } from '../meshes/cluster-access.js'
-import { addReadings } from '../platforms/cgroup.js'
+import { addReadings, subtractReadings } from '../platforms/cgroup.js'
 import { containerId, containersOf, describePod, isReady, type Pod, type PodWatch } from './pods.js'
 
 /** A container whose usage is wanted. */
@@ -13,8 +13,14 @@ export interface ContainerRef {
   readonly container: string
 }
 
-/** Reads what containers have used; those that cannot be read are left out. Keyed by container id. */
-export type UsageSource = (containers: readonly ContainerRef[]) => Promise<ReadonlyMap<string, UsageReading>>
+/**
+ * Reads what containers have used, and whole nodes, where it can; what cannot be read is left out. Keyed by container
+ * id and by node name.
+ */
+export type UsageSource = (
+  containers: readonly ContainerRef[],
+  nodes: readonly string[],
+) => Promise<ReadonlyMap<string, UsageReading>>
 
 export interface ComponentsOptions {
   readonly pods: PodWatch
@@ -26,6 +32,9 @@ export interface ComponentsOptions {
 export class Components {
   readonly #options: ComponentsOptions
   readonly #selectors = new Map<string, ContainerSelector>()
+  /** Components that are a node, less the containers on it that are billed to others. */
+  readonly #nodes = new Map<string, string>()
+  readonly #billedElsewhere: ContainerSelector[] = []
   /** Containers of each component when the running trial began: a replaced one cannot continue it. */
   readonly #expected = new Map<string, string>()
 
@@ -37,6 +46,16 @@ export class Components {
     this.#selectors.set(component.name, selector)
   }
 
+  /** A component that is everything on a node but the containers of other components. */
+  bindNode(component: Component, nodeName: string): void {
+    this.#nodes.set(component.name, nodeName)
+  }
+
+  /** Containers that bill themselves, as load generators do: they are not part of their node's own usage. */
+  leaveOut(selector: ContainerSelector): void {
+    this.#billedElsewhere.push(selector)
+  }
+
   selectorOf(component: string): ContainerSelector {
     const selector = this.#selectors.get(component)
     if (!selector) throw new Error(`no component named ${component} is running`)
@@ -45,7 +64,10 @@ export class Components {
 
   /** Pods that are not on their way out. */
   podsOf(component: string): readonly Pod[] {
-    const { namespace, podSelector, nodeName } = this.selectorOf(component)
+    return this.#podsMatching(this.selectorOf(component))
+  }
+
+  #podsMatching({ namespace, podSelector, nodeName }: ContainerSelector): readonly Pod[] {
     return this.#options.pods
       .find(namespace, podSelector)
       .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
@@ -82,7 +104,16 @@ export class Components {
         .filter(({ name }) => this.#selectors.has(name))
         .map(({ name }) => [name, this.#containersOf(name)] as const),
     )
-    const readings = await this.#options.usage([...refs.values()].flat())
+    const nodes = components.flatMap(({ name }) => {
+      const nodeName = this.#nodes.get(name)
+      return nodeName === undefined ? [] : [[name, nodeName] as const]
+    })
+    const others = nodes.length === 0 ? [] : this.#billedElsewhere.flatMap((one) => this.#matching(one))
+    const all = distinct([...[...refs.values()].flat(), ...others])
+    const readings = await this.#options.usage(
+      all,
+      nodes.map(([, nodeName]) => nodeName),
+    )
     const result: Record<string, UsageReading> = {}
     for (const [name, containers] of refs) {
       const found = containers.map(({ id }) => readings.get(id))
@@ -91,12 +122,26 @@ export class Components {
       const sum = addReadings(found.filter((reading) => reading !== undefined))
       if (sum) result[name] = sum
     }
+    for (const [name, nodeName] of nodes) {
+      const whole = readings.get(nodeName)
+      const parts = all.filter((ref) => ref.nodeName === nodeName).map(({ id }) => readings.get(id))
+      if (!whole || parts.some((part) => part === undefined)) continue
+      result[name] = subtractReadings(
+        whole,
+        parts.filter((part) => part !== undefined),
+      )
+    }
     return result
   }
 
   #containersOf(component: string): readonly ContainerRef[] {
-    const { namespace, container } = this.selectorOf(component)
-    return this.podsOf(component).flatMap((pod) =>
+    return this.#matching(this.selectorOf(component))
+  }
+
+  /** Containers of pods that are not on their way out. */
+  #matching(selector: ContainerSelector): readonly ContainerRef[] {
+    const { namespace, container } = selector
+    return this.#podsMatching(selector).flatMap((pod) =>
       containersOf(pod)
         .filter(({ name }) => container === undefined || name === container)
         .flatMap((status) => {
@@ -114,6 +159,10 @@ export class Components {
       .sort()
       .join(',')
   }
+}
+
+function distinct(refs: readonly ContainerRef[]): readonly ContainerRef[] {
+  return [...new Map(refs.map((ref) => [ref.id, ref])).values()]
 }
 
 /** Whether pods are where they must be: a client and a server on one node measure another network. */

@@ -39,6 +39,8 @@ export async function createKubeHost(options: KubeHostOptions): Promise<ClusterH
   const arms = new Arms(options.namespacePrefix)
   const components = new Components(options)
   const reach = new Reach({ kubectl, proxy, pods, components, createProber })
+  const clusterComponents = options.billsNodes ? nodeComponents(nodes) : []
+  for (const { component, nodeName } of clusterComponents) components.bindNode(component, nodeName)
   let trouble = false
   const manifestDir = join(scope.stateDir, `manifests-${dnsLabel(options.clusterName)}`)
   const rollout = new Rollout({
@@ -184,7 +186,9 @@ export async function createKubeHost(options: KubeHostOptions): Promise<ClusterH
 
   async function createClient(state: ArmState, sidecar?: RenderedWorkload): Promise<void> {
     await ensureNamespace(state)
-    const containers: ContainerTemplate[] = [clientContainer(images, limits.generator)]
+    const client = clientContainer(images, limits.generator)
+    components.leaveOut({ namespace: state.namespace, podSelector: 'app=client', container: client.name })
+    const containers: ContainerTemplate[] = [client]
     if (sidecar) containers.push(sidecar.container)
     await rollout.apply(`client of ${state.arm.id}`, [
       ...(sidecar?.objects ?? []),
@@ -344,6 +348,7 @@ export async function createKubeHost(options: KubeHostOptions): Promise<ClusterH
   return {
     cluster,
     facts: options.facts,
+    components: clusterComponents.map(({ component }) => component),
     startApplication,
     deploy,
     fetchAdmin: (component, path) => reach.fetchAdmin(component, path),
@@ -371,6 +376,21 @@ export async function createKubeHost(options: KubeHostOptions): Promise<ClusterH
       return failure
     },
   }
+}
+
+/** Kubernetes itself, by node: kubelet, container runtime, and on the control plane the API server and its store. */
+function nodeComponents(nodes: KubeHostOptions['nodes']): { component: Component; nodeName: string }[] {
+  const byNode = new Map<string, Component['node'][]>()
+  for (const [role, nodeName] of Object.entries(nodes) as [Component['node'], string][])
+    byNode.set(nodeName, [...(byNode.get(nodeName) ?? []), role])
+  return [...byNode].map(([nodeName, [role = 'control-plane', ...others]]) => ({
+    nodeName,
+    component: {
+      name: `kubernetes/${[role, ...others].join('+')} node`,
+      category: 'platform',
+      node: role,
+    },
+  }))
 }
 
 function onLoopback(ports: Readonly<Record<string, number>>): Record<string, Endpoint> {

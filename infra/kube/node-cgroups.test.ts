@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { findCommand, parseFound, parseRead, readCommand } from './node-cgroups.js'
+import { findCommand, parseFound, parseRead, readCommand, usageFromNodes } from './node-cgroups.js'
 
 const [a, b] = ['a'.repeat(64), 'b'.repeat(64)]
 
@@ -28,6 +28,16 @@ describe('cgroups on a node', () => {
         ],
       ]),
     )
+  })
+
+  it.each([
+    ['/sys/fs/cgroup/cpuacct/cpuacct.usage:77', 1, 77],
+    ['/sys/fs/cgroup/cpu.stat:usage_usec 88', 2, 88_000],
+  ])('reads a whole node at the root of its cgroups: %s', async (line, version, cpuNs) => {
+    const usage = usageFromNodes(async (_, argv) => (argv.includes('-print') ? '' : `${line}\n`))
+    const readings = await usage([], ['worker'])
+    expect(readings.get('worker')).toMatchObject({ cpuNs, source: `cgroup-v${version}` })
+    expect((await usage([], [])).size).toBe(0)
   })
 
   it('passes ids and paths as arguments, never as part of the script', () => {

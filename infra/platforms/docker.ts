@@ -28,6 +28,7 @@ export const docker: Platform = {
   name: 'docker',
   summary: 'containers on one engine, a network for each node; needs Docker or Podman',
   environments: 'shared',
+  times: { environmentMs: 6_000, armMs: 300, hopMs: 600, trialMs: 800 },
   check: checkDocker,
   create,
 }

@@ -5,28 +5,17 @@
 import { join } from 'node:path'
 import { UserError, exitCodes } from '../../harness/errors.js'
 import { findProgram } from '../../harness/exec.js'
-import type {
-  EnvironmentRequest,
-  Fact,
-  Host,
-  Platform,
-  Progress,
-  Scope,
-  Unmet,
-  UsageReading,
-} from '../../harness/model.js'
+import type { EnvironmentRequest, Fact, Host, Platform, Progress, Scope, Unmet } from '../../harness/model.js'
 import { version } from '../../harness/package-root.js'
 import { readHost } from '../../harness/probes/host.js'
 import { buildImages, provideProgramImage, type ContainerImages } from '../container-images/build.js'
 import { startApiProxy, type ApiProxy } from '../kube/api-proxy.js'
-import type { ContainerRef, UsageSource } from '../kube/components.js'
 import { createKubeHost } from '../kube/host.js'
 import { Kubectl, reasonOf } from '../kube/kubectl.js'
-import { findCommand, parseFound, parseRead, readCommand } from '../kube/node-cgroups.js'
+import { usageFromNodes } from '../kube/node-cgroups.js'
 import { PodWatch } from '../kube/pods.js'
 import { plainCluster, type ClusterNeeds } from '../meshes/cluster-access.js'
 import { nodeImageFor, pinnedReference } from '../versions.js'
-import type { CgroupPaths } from './cgroup.js'
 import { findEngine, isMissing, type Engine } from './docker/engine.js'
 import { execInContainer } from './docker/exec.js'
 import { clampLimits } from './docker/host.js'
@@ -41,6 +30,7 @@ export const kind: Platform = {
   name: 'kind',
   summary: 'a Kubernetes cluster in containers, one for each mesh; needs Docker, kind and kubectl',
   environments: 'per-mesh',
+  times: { environmentMs: 90_000, armMs: 3_000, hopMs: 2_000, trialMs: 1_000 },
   check: checkKind,
   create,
 }
@@ -196,6 +186,7 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
       ]),
     ),
     usage: usageFromNodes(nodeExec),
+    billsNodes: true,
     nodeFailure: watchNodes(engine.docker, Object.values(nodes), scope),
     nodeExec: (node, argv) => nodeExec(node, argv),
     readHost,
@@ -247,36 +238,6 @@ function referencesOf({ images }: ContainerImages) {
     tunnel: images.tunnel.reference,
     proxy: images.proxy.reference,
     loadgen: images.loadgen.reference,
-  }
-}
-
-/** One command on each node reads all of its containers; where their cgroups are is looked up once. */
-export function usageFromNodes(
-  nodeExec: (node: string, argv: readonly string[]) => Promise<string>,
-): UsageSource {
-  const known = new Map<string, CgroupPaths>()
-  return async (containers: readonly ContainerRef[]) => {
-    const byNode = new Map<string, string[]>()
-    for (const { nodeName, id } of containers) byNode.set(nodeName, [...(byNode.get(nodeName) ?? []), id])
-    const readings = new Map<string, UsageReading>()
-    await Promise.all(
-      [...byNode].map(async ([node, ids]) => {
-        try {
-          const unknown = ids.filter((id) => !known.has(id))
-          if (unknown.length > 0) {
-            const found = parseFound(await nodeExec(node, findCommand(unknown)), unknown)
-            for (const [id, paths] of found) known.set(id, paths)
-          }
-          const cgroups = new Map(ids.flatMap((id) => (known.has(id) ? [[id, known.get(id)!] as const] : [])))
-          if (cgroups.size === 0) return
-          const text = await nodeExec(node, readCommand([...cgroups.values()]))
-          for (const [id, reading] of parseRead(text, cgroups)) readings.set(id, reading)
-        } catch {
-          // The node is gone; `health` says so, and its components have no reading.
-        }
-      }),
-    )
-    return readings
   }
 }
 
