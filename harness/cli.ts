@@ -2,6 +2,7 @@
 /** The command line: verbs, flags, and what failures look like to a person. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import type { CommonFlags } from './commands/common.js'
+import type { CompareFlags } from './commands/compare.js'
 import type { ReportFlags } from './commands/report.js'
 import { CommandError, UserError, exitCodes, type ExitCode } from './errors.js'
 import { version } from './package-root.js'
@@ -58,6 +59,25 @@ program
   .option('--json', 'print the analysis as JSON', false)
   .action((run: string, flags: ReportFlags) =>
     act(async () => (await import('./commands/report.js')).reportCommand(run, flags)),
+  )
+
+program
+  .command('compare')
+  .description('set two runs side by side; refuses those of another host or plan')
+  .argument('<run-a>', 'folder of the earlier run')
+  .argument('<run-b>', 'folder of the later run')
+  .option('--out <file>', 'page to write (default: compare-<run a>.html in the folder of run b)')
+  .option('--force', 'compare in spite of another host or plan; the page says so', false)
+  .action((a: string, b: string, flags: CompareFlags) =>
+    act(async () => (await import('./commands/compare.js')).compareCommand(a, b, flags)),
+  )
+
+program
+  .command('index')
+  .description('write the front page of a folder of runs, with trends')
+  .argument('<folder>', 'folder that holds folders of runs')
+  .action((folder: string) =>
+    act(async () => (await import('./commands/index-runs.js')).indexCommand(folder)),
   )
 
 program

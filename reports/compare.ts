@@ -3,7 +3,8 @@ import type { Analysis, Comparison, Estimate } from '../harness/model.js'
 import type { TableCell } from './charts/chart.js'
 import { cleanDeep } from './clean.js'
 import { createFigureBook, type FigureBook } from './figures.js'
-import { dateTime, number } from './format.js'
+import { alignColumns, plain } from './columns.js'
+import { dateTime, sentence, signed } from './format.js'
 import { renderPage, tableView, type ReportAssets } from './page.js'
 import { pathColours } from './view.js'
 
@@ -35,9 +36,13 @@ export interface RunComparison {
 export function compareRuns(a: Analysis, b: Analysis): RunComparison {
   const objections: string[] = []
   if (a.host.hostKey !== b.host.hostKey)
-    objections.push('They ran on different hosts: absolute figures are not comparable.')
+    objections.push(
+      `They ran on different hosts (${hostText(a)}; ${hostText(b)}): absolute figures are not comparable, and ratios hardly.`,
+    )
   if (a.planHash !== b.planHash)
-    objections.push('They followed different plans: arms, loads or rounds differ.')
+    objections.push(
+      `They followed different plans (${a.planHash.slice(0, 12)}; ${b.planHash.slice(0, 12)}): ${changedConfig(a, b)}.`,
+    )
   const ids = (analysis: Analysis) => new Set(analysis.arms.map((arm) => arm.id))
   const [inA, inB] = [ids(a), ids(b)]
   const later = new Map(b.comparisons.map((one) => [one.id, one]))
@@ -53,6 +58,20 @@ export function compareRuns(a: Analysis, b: Analysis): RunComparison {
     onlyA: [...inA].filter((id) => !inB.has(id)),
     onlyB: [...inB].filter((id) => !inA.has(id)),
   }
+}
+
+function hostText({ host }: Analysis): string {
+  return `${host.cpuModel}, ${host.cpus} CPUs, key ${host.hostKey.slice(0, 12)}`
+}
+
+function changedConfig(a: Analysis, b: Analysis): string {
+  const changed = differencesOf(a, b)
+    .map(({ what }) => what)
+    .filter((what) => what.startsWith('config.'))
+  const few = changed.slice(0, 4).join(', ') + (changed.length > 4 ? ` and ${changed.length - 4} more` : '')
+  return changed.length === 0
+    ? 'arms or the order of trials differ'
+    : `${few} ${changed.length === 1 ? 'differs' : 'differ'}`
 }
 
 function differencesOf(a: Analysis, b: Analysis): RunDifference[] {
@@ -79,12 +98,64 @@ function flatten(prefix: string, value: unknown): Record<string, string> {
   )
 }
 
+/** The ratios of both runs as lines for a terminal, those that moved apart marked. */
+export function comparisonLines(a: Analysis, b: Analysis): string[] {
+  const { figures, differences } = compareRuns(cleanDeep(a), cleanDeep(b))
+  const text = (estimate: Estimate) => plain(sentence(estimate))
+  const rows = figures.map(({ comparison, a: first, b: second, apart }) => [
+    comparison.arm,
+    comparison.versus,
+    metricText(comparison),
+    comparison.loadLabel,
+    text(first),
+    text(second),
+    plain(changeOf(first, second)),
+    apart ? 'apart' : '',
+  ])
+  const header = [
+    'arm',
+    'against',
+    'metric',
+    'load',
+    `ratio in ${a.runId}`,
+    `ratio in ${b.runId}`,
+    'change',
+    '',
+  ]
+  return [
+    ...alignColumns([header, ...rows], [0, 1, 2, 3, 7]),
+    '',
+    headlineOf(figures),
+    ...differences
+      .filter(({ what }) => !what.startsWith('host.loadAverage'))
+      .map(({ what, a: first, b: second }) => `differs: ${what}: ${first} → ${second}`),
+  ]
+}
+
+function headlineOf(figures: readonly PairedFigure[]): string {
+  const apart = figures.filter((one) => one.apart).length
+  return apart === 0
+    ? 'The two runs agree within their intervals'
+    : `${apart} of ${figures.length} ratios differ between the two runs`
+}
+
+function metricText({ metric, percentile }: Comparison): string {
+  return percentile === undefined ? metric : `${metric} p${percentile}`
+}
+
+/** How far the second ratio lies from the first. */
+function changeOf(a: Estimate, b: Estimate): string {
+  if (!(a.value > 0)) return '–'
+  const percent = (b.value / a.value - 1) * 100
+  return `${signed(percent, Math.abs(percent) < 10 ? 1 : 0)} %`
+}
+
 /** The comparison as a page. `told` is true when the user asked for it in spite of objections, which the page then says. */
 export function renderComparison(a: Analysis, b: Analysis, assets: ReportAssets, told: boolean): string {
   const [first, second] = [cleanDeep(a), cleanDeep(b)]
   const result = compareRuns(first, second)
   const book = createFigureBook()
-  const apart = result.figures.filter((one) => one.apart)
+  const ratioColumns = [`ratio in ${first.runId}`, `ratio in ${second.runId}`]
   const colours = pathColours(first.paths)
   return renderPage(
     'compare',
@@ -92,10 +163,7 @@ export function renderComparison(a: Analysis, b: Analysis, assets: ReportAssets,
       title: `${first.runId} and ${second.runId}`,
       style: `:root{${colours.light}}`,
       body: {
-        headline:
-          apart.length === 0
-            ? 'The two runs agree within their intervals'
-            : `${apart.length} of ${result.figures.length} ratios differ between the two runs`,
+        headline: headlineOf(result.figures),
         runs: [first, second].map(
           (run) => `${run.runId}, ${dateTime(run.startedAt)}, version ${run.version}, ${run.host.cpuModel}`,
         ),
@@ -107,19 +175,14 @@ export function renderComparison(a: Analysis, b: Analysis, assets: ReportAssets,
           rows: result.differences.map(({ what, a: x, b: y }) => [what, x, y]),
         }),
         differenceCount: result.differences.length,
-        figures: tableView({
-          columns: [
-            'arm',
-            'against',
-            'metric',
-            'load',
-            `ratio in ${first.runId}`,
-            `ratio in ${second.runId}`,
-            'change',
-            'intervals',
-          ],
-          rows: result.figures.map((one) => figureRow(one, book)),
-        }),
+        loads: loadsOf(result.figures).map(({ text, figures }, index) => ({
+          text,
+          open: index === 0 || figures.some((one) => one.apart),
+          table: tableView({
+            columns: ['arm', 'against', 'metric', ...ratioColumns, 'change', 'intervals'],
+            rows: figures.map((one) => figureRow(one, book)),
+          }),
+        })),
         onlyA: result.onlyA.join(', '),
         onlyB: result.onlyB.join(', '),
       },
@@ -129,17 +192,31 @@ export function renderComparison(a: Analysis, b: Analysis, assets: ReportAssets,
   )
 }
 
+/** Figures of one load together, in the order of the first run; those that moved apart come first. */
+function loadsOf(
+  figures: readonly PairedFigure[],
+): readonly { readonly text: string; readonly figures: readonly PairedFigure[] }[] {
+  const loads = new Map<string, PairedFigure[]>()
+  for (const one of figures) {
+    const text = `${one.comparison.experiment}, ${one.comparison.loadLabel}`
+    loads.set(text, [...(loads.get(text) ?? []), one])
+  }
+  return [...loads].map(([text, all]) => ({
+    text: `${text}: ${all.filter((one) => one.apart).length} of ${all.length} ratios differ`,
+    figures: [...all].sort((one, other) => Number(other.apart) - Number(one.apart)),
+  }))
+}
+
 function figureRow({ comparison, a, b, apart }: PairedFigure, book: FigureBook): TableCell[] {
-  const { metric, percentile, arm, versus, loadLabel } = comparison
+  const { metric, percentile, arm, versus } = comparison
   const name = { metric, percentile, kind: 'ratio' } as const
   return [
     arm,
     versus,
-    percentile === undefined ? metric : `${metric} p${percentile}`,
-    loadLabel,
+    metricText(comparison),
     { html: book.print(a, name) },
     { html: book.print(b, name) },
-    `${number((b.value / a.value - 1) * 100)} %`,
+    changeOf(a, b),
     apart ? 'apart' : 'touch',
   ]
 }

@@ -1,13 +1,14 @@
 /** The front page of a folder of runs: the newest first, and how the main figures moved from run to run. */
-import type { Analysis } from '../harness/model.js'
+import type { Analysis, MetricId, Path } from '../harness/model.js'
 import type { TableCell } from './charts/chart.js'
 import { cleanDeep, cleanText } from './clean.js'
-import { createFigureBook } from './figures.js'
+import { spreadLabels } from './charts/layout.js'
+import { createFigureBook, type FigureBook } from './figures.js'
 import { dateTime, number } from './format.js'
 import { renderPage, tableView, type ReportAssets } from './page.js'
 import { renderSvg } from './svg.js'
-import { figureWidth } from './theme.js'
-import { createView, pathColours } from './view.js'
+import { figureWidth, type Size } from './theme.js'
+import { cpuMetrics, createView, latencyMetrics, pathColours, type View } from './view.js'
 import type { TopLevelSpec } from 'vega-lite'
 
 /** A run and where its report lies, relative to the index; only plain relative links are made. */
@@ -16,6 +17,10 @@ export interface IndexedRun {
   readonly href: string
 }
 
+/** Height of a trend's plot in px. */
+const trendHeight = 260
+
+/** Renders the index. Pure: the same runs and assets give the same bytes. */
 export async function renderIndex(runs: readonly IndexedRun[], assets: ReportAssets): Promise<string> {
   const newest = [...runs]
     .map(({ analysis, href }) => ({ view: createView(cleanDeep(analysis)), href: safeHref(href) }))
@@ -38,8 +43,10 @@ export async function renderIndex(runs: readonly IndexedRun[], assets: ReportAss
       { html: book.print(c1?.figures[0]?.estimate, { metric: 'claim.C1', kind: 'ratio' }) },
     ]
   })
-  const trend = await drawTrend(newest.map(({ view }) => view).reverse())
-  const colours = pathColours(newest[0]?.view.analysis.paths ?? [])
+  const oldestFirst = newest.map(({ view }) => view).reverse()
+  const paths = mergePaths(oldestFirst)
+  const shown = await Promise.all(trends.map((trend) => drawTrend(trend, oldestFirst, paths, book)))
+  const colours = pathColours(paths)
   return renderPage(
     'index',
     {
@@ -48,7 +55,7 @@ export async function renderIndex(runs: readonly IndexedRun[], assets: ReportAss
       body: {
         count: newest.length,
         severalHosts: hosts.size > 1,
-        trend,
+        trends: shown.filter((trend) => trend !== undefined),
         runs: tableView({
           columns: [
             'run',
@@ -70,27 +77,88 @@ export async function renderIndex(runs: readonly IndexedRun[], assets: ReportAss
   )
 }
 
-/** Ratios to the baseline travel between runs better than times do; runs are evenly spaced, in order. */
-async function drawTrend(views: readonly ReturnType<typeof createView>[]): Promise<string> {
+interface Trend {
+  readonly name: string
+  readonly title: string
+  readonly axis: string
+  readonly metrics: readonly MetricId[]
+  readonly percentile?: number
+}
+
+/** Ratios to the baseline travel between runs better than absolute figures do. */
+const trends: readonly Trend[] = [
+  {
+    name: 'cpu',
+    title: 'CPU of every arm against the baseline, run by run',
+    axis: 'CPU, ratio to the baseline',
+    metrics: cpuMetrics,
+  },
+  {
+    name: 'p50',
+    title: 'Median response time of every arm against the baseline, run by run',
+    axis: 'p50, ratio to the baseline',
+    metrics: latencyMetrics,
+    percentile: 50,
+  },
+]
+
+/** Every path that any run measured, the newest run's word on its colour last. */
+function mergePaths(views: readonly View[]): readonly Path[] {
+  return [
+    ...new Map(views.flatMap(({ analysis }) => analysis.paths.map((path) => [path.name, path]))).values(),
+  ]
+}
+
+interface DrawnTrend {
+  readonly title: string
+  readonly wide: string
+  readonly narrow: string
+  readonly alternative: string
+  readonly table: object
+}
+
+/** Runs are evenly spaced, in order. Nothing with fewer than two runs. */
+async function drawTrend(
+  trend: Trend,
+  views: readonly View[],
+  paths: readonly Path[],
+  book: FigureBook,
+): Promise<DrawnTrend | undefined> {
+  const { percentile } = trend
+  const ratioOf = (view: View, arm: string) =>
+    view.compare(arm, trend.metrics, percentile === undefined ? {} : { percentile })?.ratio
   const values = views.flatMap((view, run) =>
     view.subjects.flatMap((arm) => {
-      const ratio = view.compare(arm.id, ['cpu.per1000Requests', 'cpu.added'])?.ratio
+      const ratio = ratioOf(view, arm.id)
       return ratio === undefined
         ? []
         : [
             {
               run: run + 1,
+              id: arm.id,
               arm: arm.label,
-              colour: arm.colour,
+              colour: `var(--path-${paths.findIndex(({ name }) => name === arm.path.name)})`,
               value: ratio.value,
               low: ratio.low,
               high: ratio.high,
-              text: number(ratio.value),
             },
           ]
     }),
   )
-  if (views.length < 2 || values.length === 0) return ''
+  if (views.length < 2 || values.length === 0) return undefined
+  const ids = [...new Set(values.map(({ id }) => id))]
+  const labelOf = (id: string) => values.findLast((value) => value.id === id)?.arm ?? id
+  const last = values.filter(({ run }) => run === views.length)
+  const labelRoom = 14 + 7.6 * Math.max(...values.map(({ arm }) => arm.length))
+  const bounds = values.flatMap(({ low, high }) => [low, high])
+  const domain: [number, number] = [Math.min(1, ...bounds), Math.max(...bounds)]
+  const places = spreadLabels(
+    last.map(({ value }) => value),
+    domain,
+    trendHeight,
+    15,
+    false,
+  )
   const x = {
     field: 'run',
     type: 'ordinal',
@@ -99,31 +167,45 @@ async function drawTrend(views: readonly ReturnType<typeof createView>[]): Promi
   const y = {
     field: 'value',
     type: 'quantitative',
-    scale: { zero: false },
-    axis: { title: 'CPU, ratio to the baseline', tickCount: 5 },
+    scale: { domain, nice: false },
+    axis: { title: trend.axis, tickCount: 5 },
   }
   const stroke = { field: 'colour', type: 'nominal', scale: null }
-  const detail = { field: 'arm', type: 'nominal' }
-  const last = values.filter(({ run }) => run === views.length)
-  const spec = {
-    width: figureWidth.wide - 180,
-    height: 260,
-    data: { values },
-    layer: [
-      { mark: { type: 'line', strokeWidth: 2 }, encoding: { x, y, stroke, detail } },
-      {
-        mark: { type: 'rule', strokeWidth: 2 },
-        encoding: { x, y: { ...y, field: 'low' }, y2: { field: 'high' }, stroke, detail },
-      },
-      { mark: { type: 'point', filled: true, size: 60, opacity: 1 }, encoding: { x, y, fill: stroke } },
-      {
-        data: { values: last },
-        mark: { type: 'text', align: 'left', dx: 10, fontSize: 12, fill: 'var(--ink)' },
-        encoding: { x, y, text: { field: 'arm' } },
-      },
-    ],
-  } as unknown as TopLevelSpec
-  return renderSvg(spec, 'trend')
+  const detail = { field: 'id', type: 'nominal' }
+  const spec = (size: Size) =>
+    ({
+      width: figureWidth[size] - labelRoom - 40,
+      height: trendHeight,
+      data: { values },
+      layer: [
+        { mark: { type: 'line', strokeWidth: 2 }, encoding: { x, y, stroke, detail } },
+        {
+          mark: { type: 'rule', strokeWidth: 2 },
+          encoding: { x, y: { ...y, field: 'low' }, y2: { field: 'high' }, stroke, detail },
+        },
+        { mark: { type: 'point', filled: true, size: 60, opacity: 1 }, encoding: { x, y, fill: stroke } },
+        {
+          data: { values: last.map((end, index) => ({ ...end, value: places[index] ?? end.value })) },
+          mark: { type: 'text', align: 'left', dx: 10, fontSize: 12, fill: 'var(--ink)' },
+          encoding: { x, y, text: { field: 'arm' } },
+        },
+      ],
+    }) as unknown as TopLevelSpec
+  return {
+    title: trend.title,
+    wide: await renderSvg(spec('wide'), `trend-${trend.name}-w`),
+    narrow: await renderSvg(spec('narrow'), `trend-${trend.name}-n`),
+    alternative: last.map(({ arm, value }) => `${arm}: ${number(value)} in the newest run`).join('; '),
+    table: tableView({
+      columns: ['arm', ...views.map(({ analysis }) => analysis.runId)],
+      rows: ids.map((id) => [
+        labelOf(id),
+        ...views.map((view) => ({
+          html: book.print(ratioOf(view, id), { metric: trend.metrics[1] ?? '', kind: 'ratio', percentile }),
+        })),
+      ]),
+    }),
+  }
 }
 
 /** Anything but a plain relative path becomes a link to nowhere. */

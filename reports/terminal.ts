@@ -1,6 +1,7 @@
 /** The summary that a run prints when it ends: one line per arm, the noise floor, the claims, on one screen. */
 import type { Analysis, ClaimAnalysis, Estimate } from '../harness/model.js'
 import { cleanDeep } from './clean.js'
+import { plain } from './columns.js'
 import { loadText, plural, plusMinus, signed, decimalsFor } from './format.js'
 import { cpuMetrics, createView, latencyMetrics, type ArmView, type View } from './view.js'
 
@@ -132,11 +133,6 @@ function claimLines(
     '   ',
   )
   return [first.replace(claim.verdict, paint(claim.verdict, 'bold')), ...rest]
-}
-
-/** Terminals show the narrow no-break space badly; a plain one does. */
-function plain(text: string): string {
-  return text.replace(/[\u202f\u00a0]/g, ' ')
 }
 
 /** Breaks a line at spaces; later lines are indented. */

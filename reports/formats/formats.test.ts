@@ -145,7 +145,10 @@ describe('two runs', () => {
       ],
       readAssets(),
     )
-    expect(html.indexOf(sample.runId)).toBeLessThan(html.indexOf('>older<'))
+    const list = html.slice(html.indexOf('All runs'))
+    expect(list.indexOf(sample.runId)).toBeLessThan(list.indexOf('>older<'))
+    // The trend's table reads from left to right.
+    expect(html.indexOf('>older</th>')).toBeLessThan(html.indexOf(`>${sample.runId}</th>`))
     expect(html).toContain('href="older/report.html"')
     expect(html).not.toContain('javascript:alert')
   })
