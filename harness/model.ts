@@ -413,8 +413,11 @@ export interface Host {
   exec(arm: Arm, command: Command): Running
   /** GETs a path of a component's admin listener, from wherever it can be reached. */
   fetchAdmin(component: string, path: string): Promise<string>
-  /** Sends bytes to an endpoint and returns what comes back until it closes or `timeoutMs` passes. */
-  exchange(endpoint: Endpoint, bytes: Uint8Array, timeoutMs: number): Promise<Uint8Array>
+  /**
+   * Opens a TCP connection to an endpoint from wherever it can be reached, for proofs: a duplex stream that the caller
+   * destroys. One that cannot be opened fails, or ends without a byte.
+   */
+  connect(endpoint: Endpoint): NodeJS.ReadWriteStream
   readUsage(components: readonly Component[]): Promise<Readonly<Record<string, UsageReading>>>
   readHost(): Promise<HostReading>
   /** Why a component cannot go on; undefined when it is well. */

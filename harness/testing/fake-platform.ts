@@ -1,4 +1,5 @@
 /** A platform without processes: whole runs in milliseconds, exact to the request, and failures on demand. */
+import { Duplex } from 'node:stream'
 import { histogramOf } from '../load/histogram.js'
 import type {
   Arm,
@@ -121,7 +122,7 @@ export function createFake(script: FakeScript = {}) {
     deploy: () => Promise.reject(new Error('the fake deploys nothing')),
     exec,
     fetchAdmin: () => Promise.reject(new Error('the fake has no admin')),
-    exchange: async () => new Uint8Array(),
+    connect: () => Duplex.from([]),
     readUsage: async (components) =>
       Object.fromEntries(
         components.map(({ name }): [string, UsageReading] => [

@@ -366,7 +366,7 @@ export async function createKubeHost(options: KubeHostOptions): Promise<ClusterH
       return runInPod(kubectl, resolve, { ...command, argv })
     },
 
-    exchange: (endpoint, bytes, timeoutMs) => reach.exchange(endpoint, bytes, timeoutMs),
+    connect: (endpoint) => reach.connect(endpoint),
     readUsage: (measured) => components.readUsage(measured),
     readHost: options.readHost,
 

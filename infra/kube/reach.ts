@@ -1,6 +1,8 @@
 /** Reaches into pods from outside of the cluster: admin pages of components, and raw bytes to a port for proofs. */
+import type { Duplex } from 'node:stream'
 import type { Endpoint } from '../../harness/model.js'
-import { exchangeScript, fetchScript, parseExchange } from '../platforms/remote-scripts.js'
+import { relayed } from '../platforms/relay.js'
+import { fetchScript, relayScript } from '../platforms/remote-scripts.js'
 import { ApiError, type ApiProxy } from './api-proxy.js'
 import type { Components } from './components.js'
 import type { Kubectl } from './kubectl.js'
@@ -18,8 +20,14 @@ export interface ReachOptions {
   readonly createProber: () => Promise<{ readonly namespace: string }>
 }
 
-/** Label and container of the pod that `exchange` sends from. */
+/** Label and container of the pod that `connect` connects from. */
 export const proberName = 'prober'
+
+interface ExecTarget {
+  readonly namespace: string
+  readonly selector: string
+  readonly container: string
+}
 
 export class Reach {
   readonly #options: ReachOptions
@@ -56,24 +64,26 @@ export class Reach {
     return this.#exec({ namespace, selector: podSelector, container }, fetchScript('127.0.0.1', port, path))
   }
 
-  /** Sends bytes from the prober and returns what comes back. */
-  async exchange(endpoint: Endpoint, bytes: Uint8Array, waitMs: number): Promise<Uint8Array> {
-    const { namespace } = await (this.#prober ??= this.#options.createProber())
-    const argv = exchangeScript(endpoint.host, endpoint.port, bytes, waitMs)
-    const target = { namespace, selector: `app=${proberName}`, container: proberName }
-    return parseExchange(await this.#exec(target, argv))
+  /** A TCP connection from the prober. */
+  connect(endpoint: Endpoint): Duplex {
+    const start = async () => {
+      const { namespace } = await (this.#prober ??= this.#options.createProber())
+      const target = { namespace, selector: `app=${proberName}`, container: proberName }
+      return this.#options.kubectl.start(this.#execArguments(target, relayScript(endpoint)))
+    }
+    return relayed(start())
   }
 
-  async #exec(
-    target: { namespace: string; selector: string; container: string },
-    argv: readonly string[],
-  ): Promise<string> {
+  async #exec(target: ExecTarget, argv: readonly string[]): Promise<string> {
+    return this.#options.kubectl.run(this.#execArguments(target, argv), { timeoutMs })
+  }
+
+  #execArguments(target: ExecTarget, argv: readonly string[]): readonly string[] {
     const { namespace, selector, container } = target
     const [pod] = this.#options.pods
       .find(namespace, selector)
       .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
     if (!pod) throw new Error(`no pod ${selector} in ${namespace}`)
-    const where = { namespace, pod: pod.metadata.name, container }
-    return this.#options.kubectl.run(execArguments(where, { argv }), { timeoutMs })
+    return execArguments({ namespace, pod: pod.metadata.name, container }, { argv })
   }
 }

@@ -87,7 +87,7 @@ export interface ClusterAccess {
 }
 
 /**
- * A host that is a cluster. Its `exchange` sends from a pod outside of every mesh on the client's node: traffic of a
+ * A host that is a cluster. Its `connect` connects from a pod outside of every mesh on the client's node: traffic of a
  * node's own processes to pods of the same node is exempt from capture by ambient meshes and would prove nothing.
  */
 export interface ClusterHost extends Host {

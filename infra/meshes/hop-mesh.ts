@@ -17,12 +17,11 @@ import type {
   MeshSession,
   Path,
   RaisedArm,
-  Unmet,
   Workload,
 } from '../../harness/model.js'
 import { findProgramSource, checkProgram, type BinaryNeed } from '../binaries.js'
-import { createAuthority, spiffeId } from '../identity.js'
 import { proveEncryptedLegs, type Impostors } from './hop-proofs.js'
+import type { ReferenceSettings } from './reference/config.js'
 import { readReferenceCounters } from './reference/counters.js'
 import { namespace, serviceAuthority, trustDomain } from './reference/names.js'
 
@@ -45,9 +44,8 @@ export interface HopSpec {
   readonly settings: HopSettings
 }
 
-export interface HopSettings {
-  /** Functions of L7 hops, as the reference mesh's settings and its proxy's config name them. */
-  readonly proxy?: { readonly filters?: Readonly<Record<string, unknown>> }
+/** Functions of L7 hops are named as this repository's proxy names them, for every vendor. */
+export interface HopSettings extends ReferenceSettings {
   /** Servers that functions may call or mirror to, by name; `server` is the service itself. */
   readonly clusters?: Readonly<Record<string, Endpoint>>
 }
@@ -129,6 +127,8 @@ interface Credentials {
 }
 
 async function issueCredentials(): Promise<Credentials> {
+  // The certificate library is slow to load, and most verbs make no certificate.
+  const { createAuthority, spiffeId } = await import('../identity.js')
   const [authority, foreign] = await Promise.all([
     createAuthority({ trustDomain }),
     createAuthority({ trustDomain }),

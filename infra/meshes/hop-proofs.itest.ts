@@ -1,14 +1,13 @@
 import { createServer as createHttpServer } from 'node:http'
 import { createSecureServer } from 'node:http2'
-import type { AddressInfo, Server } from 'node:net'
+import { connect, type AddressInfo, type Server } from 'node:net'
 import { createServer as createTlsServer } from 'node:https'
 import type { TlsOptions } from 'node:tls'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
-import type { Host, Identity, Path } from '../../harness/model.js'
+import type { Endpoint, Host, Identity, Path } from '../../harness/model.js'
 import { l4Only } from '../../scenarios/paths/l4-only.js'
 import { l7SidecarToSidecar } from '../../scenarios/paths/l7-sidecar-to-sidecar.js'
 import { createAuthority, spiffeId } from '../identity.js'
-import { exchangeBytes } from '../platforms/local/loopback.js'
 import { proveEncryptedLegs, type Impostors } from './hop-proofs.js'
 import { hopSpecs } from './testing.js'
 
@@ -45,7 +44,7 @@ async function failing(listening: Server, path: Path): Promise<string[]> {
       endpoints: { downstream: { host: '127.0.0.1', port } },
     } as const,
   }
-  const host = { exchange: exchangeBytes } as unknown as Host
+  const host = { connect: ({ host: address, port }: Endpoint) => connect(port, address) } as unknown as Host
   const checks = await proveEncryptedLegs([hop], host, impostors)
   expect(checks).toHaveLength(5)
   return checks.filter(({ ok }) => !ok).map(({ name }) => name.replace(/spiffe:\S+\//, ''))

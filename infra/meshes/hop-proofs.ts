@@ -3,8 +3,10 @@
  * certificate. The right identity is tried as well, since a port that answers nobody refuses everything.
  */
 import { connect as connectHttp2 } from 'node:http2'
+import type { Duplex } from 'node:stream'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
-import type { Deployed, Endpoint, Host, Identity, ProofCheck } from '../../harness/model.js'
+import type { Deployed, Host, Identity, ProofCheck } from '../../harness/model.js'
+import { exchange } from './exchange.js'
 import type { HopSpec } from './hop-mesh.js'
 
 /** Credentials that nobody may be let in with. */
@@ -30,9 +32,14 @@ export async function proveEncryptedLegs(
       if (downstreamLeg === 'plain' || !before || !endpoint) return []
       const hbone = downstreamLeg === 'hbone'
       const attempt = (credentials: Identity | undefined) =>
-        probeTls(endpoint, { credentials, caPem: before.caPem, hbone, authority: spec.authority })
+        probeTls(host.connect(endpoint) as Duplex, {
+          credentials,
+          caPem: before.caPem,
+          hbone,
+          authority: spec.authority,
+        })
       const [plain, right, none, intruder, foreign] = await Promise.all([
-        host.exchange(endpoint, plaintextRequest(spec.authority), probeTimeoutMs),
+        exchange(host, endpoint, plaintextRequest(spec.authority), probeTimeoutMs),
         attempt(before),
         attempt(undefined),
         attempt(impostors.intruder),
@@ -69,13 +76,13 @@ export interface ProbeOptions {
 }
 
 /**
- * Opens a TLS connection, sends a request and tells whether it was served. With TLS 1.3 a client's handshake is complete
+ * Opens TLS on a connection, sends a request and tells whether it was served. With TLS 1.3 a client's handshake is complete
  * before the server has judged its certificate, so a handshake proves nothing.
  */
-export async function probeTls(endpoint: Endpoint, options: ProbeOptions): Promise<ProbeResult> {
+export async function probeTls(connection: Duplex, options: ProbeOptions): Promise<ProbeResult> {
   const { credentials, caPem, hbone, authority } = options
   const socket = connectTls({
-    ...endpoint,
+    socket: connection,
     ca: caPem,
     ...(credentials ? { cert: credentials.certPem, key: credentials.keyPem } : {}),
     minVersion: 'TLSv1.3',
@@ -89,6 +96,7 @@ export async function probeTls(endpoint: Endpoint, options: ProbeOptions): Promi
   } finally {
     clearTimeout(timer)
     socket.destroy()
+    connection.destroy()
   }
 }
 

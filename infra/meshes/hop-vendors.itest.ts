@@ -21,6 +21,7 @@ for (const { mesh, program, refusal } of [
   if (!need) throw new Error(`${program.name} is nobody's program`)
   const found = await locateBinary(need)
   const unmet = typeof found === 'string' ? undefined : found
+  const binary = typeof found === 'string' ? found : ''
   if (unmet) console.warn(`skipped: ${unmet.need}: ${unmet.found}; ${unmet.remedy}`)
 
   describe.skipIf(unmet)(mesh.name, () => {
@@ -77,7 +78,7 @@ for (const { mesh, program, refusal } of [
         if (!template) throw new Error('no hop')
         const upstream = { host: '127.0.0.1', port }
         const spec = { ...template, identity: client, after: server, upstream }
-        const workload = program.workload(spec, String(found))
+        const workload = program.workload(spec, binary)
         const { downstream } = (await test.host.deploy(workload)).endpoints
         if (!downstream) throw new Error('no endpoint')
         const [answer] = await getMany(downstream, 1)

@@ -9,7 +9,7 @@ function ownHop(image: 'tunnel' | 'proxy', render: typeof tunnelConfig): HopProg
     name: image,
     facts: () => [sizingFact(`meshbench ${image}`, hopLimits, true)],
     workload(spec: HopSpec) {
-      const { before, after, settings, ...rest } = spec
+      const { before, after, ...rest } = spec
       return {
         component: hopComponent(spec),
         program: { kind: 'image', image },
@@ -21,7 +21,6 @@ function ownHop(image: 'tunnel' | 'proxy', render: typeof tunnelConfig): HopProg
             placement,
             ...(before ? { downstreamId: before.spiffeId } : {}),
             ...(after ? { upstreamId: after.spiffeId } : {}),
-            settings: { proxy: { filters: settings.proxy?.filters ?? {} } },
           }),
       }
     },

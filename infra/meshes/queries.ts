@@ -1,4 +1,5 @@
 /** Questions that every mesh asks of its cluster: where pods are, what they count, whether a request gets through. */
+import { exchange } from './exchange.js'
 import type { ArmObjects, ClusterAccess } from './cluster-access.js'
 import type { Endpoint, Host, NodeRole, ProofCheck } from '../../harness/model.js'
 
@@ -151,7 +152,7 @@ export async function provePlaintextRefused(
   endpoint: Endpoint & { readonly authority: string },
 ): Promise<ProofCheck> {
   const request = `GET /echo?size=1 HTTP/1.1\r\nhost: ${endpoint.authority}\r\nconnection: close\r\n\r\n`
-  const reply = Buffer.from(await host.exchange(endpoint, Buffer.from(request), 3_000)).toString('latin1')
+  const reply = (await exchange(host, endpoint, Buffer.from(request), 3_000)).toString('latin1')
   const ok = !/^HTTP\/1\.[01] [23]\d\d/.test(reply)
   return {
     name: 'plaintext from outside the mesh is refused',

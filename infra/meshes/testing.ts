@@ -1,12 +1,22 @@
 /** What the tests of hop programs share: hop specs made of paths, and a bare host of processes. */
 import { mkdtemp, rm } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Arm, Deployed, Host, Identity, MeshContext, Path, Placement } from '../../harness/model.js'
+import type {
+  Arm,
+  Deployed,
+  Endpoint,
+  Host,
+  Identity,
+  MeshContext,
+  Path,
+  Placement,
+} from '../../harness/model.js'
 import { openScope, type OpenScope } from '../../harness/scope.js'
 import { imageBundle, type ImageBundles, type ImageName } from '../images/bundles.js'
 import { echoWorkload } from '../platforms/echo-workload.js'
-import { exchangeBytes, fetchText } from '../platforms/local/loopback.js'
+import { fetchText } from '../platforms/local/loopback.js'
 import { startProcess } from '../platforms/local/process.js'
 import { dnsNameOf, type HopSettings, type HopSpec } from './hop-mesh.js'
 import { namespace, serviceAuthority, trustDomain } from './reference/names.js'
@@ -90,7 +100,7 @@ export async function openTestHost(images: readonly ImageName[], meshSettings = 
     facts: [],
     startApplication: () => (application ??= deploy(echoWorkload)),
     deploy,
-    exchange: exchangeBytes,
+    connect: ({ host: address, port }: Endpoint) => connect(port, address),
     fetchAdmin: (component: string, path: string) => {
       const admin = running.get(component)?.endpoints.admin
       if (!admin) throw new Error(`no component named ${component}`)

@@ -3,10 +3,10 @@
  *
  * Nodes are names only here, so the network costs nothing and what is left is the cost of the hops themselves.
  */
+import { connect } from 'node:net'
 import { totalmem } from 'node:os'
 import { imageBundles } from '../images/bundles.js'
 import type {
-  Component,
   EnvironmentRequest,
   Host,
   Platform,
@@ -17,7 +17,8 @@ import type {
 import { start } from '../../harness/exec.js'
 import { readHost } from '../../harness/probes/host.js'
 import { readProcess } from '../../harness/probes/process.js'
-import { exchangeBytes, fetchText } from './local/loopback.js'
+import { echoWorkload } from './echo-workload.js'
+import { fetchText } from './local/loopback.js'
 import { startProcess, type LocalProcess } from './local/process.js'
 
 const bindHost = '127.0.0.1'
@@ -85,7 +86,7 @@ async function createLocalHost(request: EnvironmentRequest, scope: Scope, progre
       return fetchText(admin, path)
     },
 
-    exchange: exchangeBytes,
+    connect: ({ host: address, port }) => connect(port, address),
 
     async readUsage(components) {
       const readings = await Promise.all(
@@ -112,20 +113,3 @@ async function createLocalHost(request: EnvironmentRequest, scope: Scope, progre
   }
   return host
 }
-
-const echo: Component = { name: 'echo', category: 'application', node: 'server' }
-
-/** The application: one server for all arms, so that it is the same for all of them. */
-const echoWorkload = {
-  component: echo,
-  program: { kind: 'image', image: 'echo' },
-  listeners: ['http', 'tcp', 'admin'],
-  files: {},
-  config: ({ bindHost: host, ports }) => ({
-    admin: { host, port: ports.admin },
-    listeners: [
-      { name: 'http', kind: 'http', host, port: ports.http },
-      { name: 'tcp', kind: 'tcp', host, port: ports.tcp },
-    ],
-  }),
-} satisfies Parameters<Host['deploy']>[0]

@@ -3,6 +3,7 @@
  *
  * Arguments are passed as JSON in `argv`, never pasted into the program.
  */
+import type { Endpoint } from '../../harness/model.js'
 
 /** `argv` that prints the body of a GET, or fails unless the status is 200. */
 export function fetchScript(host: string, port: number, path: string): readonly string[] {
@@ -15,30 +16,21 @@ export function fetchScript(host: string, port: number, path: string): readonly 
   )
 }
 
-/** `argv` that sends bytes and prints, in base64, what comes back until the peer closes or the time is up. */
-export function exchangeScript(
-  host: string,
-  port: number,
-  bytes: Uint8Array,
-  timeoutMs: number,
-): readonly string[] {
+/** `argv` that carries a TCP connection over its standard streams, in lines of base64; see `relayed`. */
+export function relayScript({ host, port }: Endpoint): readonly string[] {
   return script(
-    `const [host, port, bytes, timeoutMs] = JSON.parse(process.argv[1])
+    `const [host, port] = JSON.parse(process.argv[1])
     const { connect } = await import('node:net')
-    const chunks = []
+    const { createInterface } = await import('node:readline')
     const socket = connect(port, host)
-    setTimeout(() => socket.destroy(), timeoutMs).unref()
-    socket.on('data', (chunk) => chunks.push(chunk))
+    socket.on('data', (chunk) => process.stdout.write(chunk.toString('base64') + '\\n'))
     socket.on('error', () => {})
-    socket.on('close', () => process.stdout.write(Buffer.concat(chunks).toString('base64')))
-    socket.write(Buffer.from(bytes, 'base64'))`,
-    [host, port, Buffer.from(bytes).toString('base64'), timeoutMs],
+    socket.on('close', () => process.exit(0))
+    const lines = createInterface({ input: process.stdin })
+    lines.on('line', (line) => socket.write(Buffer.from(line, 'base64')))
+    lines.on('close', () => socket.destroy())`,
+    [host, port],
   )
-}
-
-/** Bytes that `exchangeScript` printed. */
-export function parseExchange(stdout: string): Uint8Array {
-  return Buffer.from(stdout.trim(), 'base64')
 }
 
 /** `argv` that does nothing until it is told to end: it keeps a place where other commands can be run. */

@@ -17,7 +17,7 @@ export interface HopPlacement {
   readonly settings: ReferenceSettings
 }
 
-/** What `meshSettings.reference` may hold; merged into each hop's config. */
+/** What `meshSettings` may hold of this repository's own hops; merged into each hop's config. */
 export interface ReferenceSettings {
   readonly tunnel?: { readonly pool?: Record<string, unknown> }
   readonly proxy?: { readonly filters?: Record<string, unknown>; readonly workers?: number }

@@ -7,6 +7,7 @@
  *     ! 1                                exit code, when it is not 0
  *     output …
  */
+import { Duplex } from 'node:stream'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { CommandError } from '../../../harness/errors.js'
@@ -117,7 +118,7 @@ export function transcriptHost(cluster: ClusterAccess, reply = ''): ClusterHost 
     deploy: unused,
     exec: unused,
     fetchAdmin: async () => 'meshbench_requests_total{code_class="2xx"} 7\n',
-    exchange: async () => Buffer.from(reply),
+    connect: () => answering(reply),
     readUsage: async () => ({}),
     readHost: unused,
     health: () => undefined,
@@ -128,4 +129,15 @@ export const silentProgress: Progress = { step: (_title, run) => run(), note: ()
 
 export function testArm(mesh: string, path: string): Arm {
   return { id: `${mesh}/${path}`, mesh, path, role: 'subject', environment: `kind/${mesh}`, baseline: `${mesh}/baseline` }
+}
+
+/** A connection whose far end takes everything, answers once and closes. */
+function answering(reply: string): Duplex {
+  return new Duplex({
+    read() {
+      this.push(Buffer.from(reply))
+      this.push(null)
+    },
+    write: (_chunk, _encoding, done) => done(),
+  })
 }

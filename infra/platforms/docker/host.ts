@@ -1,4 +1,5 @@
 /** Runs an environment's components as containers: a network for each node, a container for each component. */
+import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type Docker from 'dockerode'
 import { UserError, messageOf } from '../../../harness/errors.js'
@@ -20,9 +21,10 @@ import { readHost } from '../../../harness/probes/host.js'
 import { programPath, type ContainerImages } from '../../container-images/build.js'
 import { configText, containerCommand } from '../../container-images/command.js'
 import { echoWorkload } from '../echo-workload.js'
-import { exchangeBytes, fetchText } from '../local/loopback.js'
+import { fetchText } from '../local/loopback.js'
 import { NotReadyError } from '../local/process.js'
-import { exchangeScript, fetchScript, parseExchange } from '../remote-scripts.js'
+import { relayed } from '../relay.js'
+import { fetchScript, relayScript } from '../remote-scripts.js'
 import { configFolder, type ContainerSpec } from './container-options.js'
 import { readyTimeoutMs, startContainer, type StartedContainer } from './container.js'
 import { runInContainer } from './generator.js'
@@ -71,6 +73,7 @@ export function createDockerHost(options: DockerHostOptions): Host {
   }
   let nextPort = firstPort
   let generators = 0
+  let relays = 0
   let application: Promise<Place> | undefined
 
   scope.defer('stop watching containers', () => places.forEach(({ started }) => started.expectEnd()))
@@ -201,11 +204,23 @@ export function createDockerHost(options: DockerHostOptions): Host {
       return execInContainer(docker, started.id, fetchScript('127.0.0.1', admin.port, path))
     },
 
-    async exchange(endpoint, bytes, timeoutMs) {
-      const { address, started } = behind(endpoint)
-      if (options.reach === 'address') return exchangeBytes({ ...endpoint, host: address }, bytes, timeoutMs)
-      const argv = exchangeScript(address, endpoint.port, bytes, timeoutMs)
-      return parseExchange(await execInContainer(docker, started.id, argv))
+    connect({ host, port }) {
+      const { address, started } = behind({ host, port })
+      if (options.reach === 'address') return connect(port, address)
+      const relay = runInContainer({
+        docker,
+        spec: specOf({
+          component: { name: 'relay', category: 'generator', node: 'client' },
+          name: objectName(scope.runId, 'relay', String(relays++)),
+          image: images.images.loadgen.reference,
+          argv: relayScript({ host: '127.0.0.1', port }),
+          networkMode: `container:${started.id}`,
+          limits: settings.generator,
+        }),
+        networks: [],
+        signal: scope.signal,
+      })
+      return relayed(Promise.resolve(relay))
     },
 
     async readUsage(components) {

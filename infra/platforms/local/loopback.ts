@@ -1,6 +1,5 @@
-/** Talks to components that listen on this machine: admin pages, and raw bytes for proofs. */
+/** Reads admin pages of components that listen on this machine. */
 import { get } from 'node:http'
-import { connect } from 'node:net'
 import type { Endpoint } from '../../../harness/model.js'
 
 const timeoutMs = 5_000
@@ -28,25 +27,5 @@ export async function fetchText(endpoint: Endpoint, path: string): Promise<strin
     })
     request.once('timeout', () => request.destroy(new Error(`GET ${path} took more than ${timeoutMs} ms`)))
     request.once('error', reject)
-  })
-}
-
-/** Sends bytes and collects what comes back until the peer closes, resets, or the time is up. Never rejects. */
-export async function exchangeBytes(
-  endpoint: Endpoint,
-  bytes: Uint8Array,
-  waitMs: number,
-): Promise<Uint8Array> {
-  return new Promise((resolve) => {
-    const chunks: Buffer[] = []
-    const socket = connect(endpoint.port, endpoint.host)
-    const timer = setTimeout(() => socket.destroy(), waitMs)
-    socket.on('data', (chunk) => chunks.push(chunk))
-    socket.on('error', () => {})
-    socket.once('close', () => {
-      clearTimeout(timer)
-      resolve(Buffer.concat(chunks))
-    })
-    socket.write(bytes)
   })
 }
