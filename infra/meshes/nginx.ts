@@ -73,7 +73,7 @@ export function renderNginx(spec: HopSpec, { bindHost, ports, file }: Placement)
 # One process, so that its CPU is its own; the master has nothing to do here.
 master_process off;
 worker_processes ${limits.workers};
-pid ${file('nginx.pid')};
+pid nginx.pid;
 error_log stderr warn;
 
 events {
@@ -82,11 +82,11 @@ events {
 
 http {
   access_log off;
-  client_body_temp_path ${file('body')};
-  proxy_temp_path ${file('proxy')};
-  fastcgi_temp_path ${file('fastcgi')};
-  uwsgi_temp_path ${file('uwsgi')};
-  scgi_temp_path ${file('scgi')};
+  client_body_temp_path body;
+  proxy_temp_path proxy;
+  fastcgi_temp_path fastcgi;
+  uwsgi_temp_path uwsgi;
+  scgi_temp_path scgi;
   tcp_nodelay on;
   server_tokens off;
   large_client_header_buffers 4 ${limits.headerBytes / 1024}k;
@@ -185,6 +185,6 @@ export const nginx = createHopMesh({
   name: 'nginx',
   summary: 'nginx as sidecar and per-node proxy',
   paths: ['l7-per-node', 'l7-sidecar-to-sidecar'],
-  platforms: ['local'],
+  platforms: ['local', 'docker', 'kind', 'kubernetes'],
   l7: nginxHop,
 })
