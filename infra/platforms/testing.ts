@@ -42,6 +42,8 @@ export interface Trial {
 
 export interface BringUpOptions {
   readonly paths: readonly Path[]
+  /** Default: `reference`. */
+  readonly mesh?: string
   readonly platformSettings?: Readonly<Record<string, unknown>>
 }
 
@@ -58,7 +60,7 @@ const load: LoadSpec = {
   timeoutMs: 10_000,
 }
 
-/** A baseline and the reference mesh on the given paths. */
+/** A baseline and a mesh on the given paths. */
 export async function bringUp(platform: Platform, options: BringUpOptions): Promise<BroughtUp> {
   const request = requestFor(platform, options)
   const controller = new AbortController()
@@ -122,23 +124,28 @@ export async function bringUp(platform: Platform, options: BringUpOptions): Prom
 
 export function requestFor(platform: Platform, options: BringUpOptions): EnvironmentRequest {
   const environment = platform.name
+  const { mesh = 'reference' } = options
   const baseline = 'none/baseline'
   const arms: Arm[] = [
     { id: baseline, mesh: 'none', path: 'baseline', role: 'baseline', environment, baseline },
     ...options.paths
       .filter(({ name }) => name !== 'baseline')
       .map(({ name }): Arm => ({
-        id: `reference/${name}`,
-        mesh: 'reference',
+        id: `${mesh}/${name}`,
+        mesh,
         path: name,
         role: 'subject',
         environment,
         baseline,
       })),
   ]
-  const config = { meshSettings: {}, platformSettings: options.platformSettings ?? {} }
+  const config = {
+    platform: platform.name,
+    meshSettings: {},
+    platformSettings: options.platformSettings ?? {},
+  }
   return {
-    id: `${platform.name}/reference`,
+    id: `${platform.name}/${mesh}`,
     arms,
     paths: options.paths,
     config,
