@@ -29,6 +29,9 @@ function withPlanFlags(command: Command): Command {
     .option('--experiment <name...>', 'only these experiments')
     .option('--rate <requests-per-second...>', 'rates of the latency experiment', collectRates)
     .option('--rounds <n>', 'exactly this many rounds', parseCount)
+    .option('--keep', 'leave the clusters standing after the run (kind)')
+    .option('--reuse', 'use a cluster that was kept, when one fits (kind)')
+    .option('--allow-cluster-scope', 'let a mesh change the whole cluster (kubernetes)')
     .option('--seed <n>', 'seed of the order of trials', parseSeed)
 }
 
@@ -92,6 +95,13 @@ withPlanFlags(program.command('doctor').alias('check'))
   .description('check that this host can do what the config asks for; creates nothing')
   .action((flags: CommonFlags) =>
     act(async () => (await import('./commands/doctor.js')).doctorCommand(flags)),
+  )
+
+withPlanFlags(program.command('pull'))
+  .description('download what a run needs ahead, for hosts without a network')
+  .option('--list', 'only list it', false)
+  .action((flags: CommonFlags & { list: boolean }) =>
+    act(async () => (await import('./commands/pull.js')).pullCommand(flags)),
   )
 
 program

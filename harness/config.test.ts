@@ -93,3 +93,12 @@ test('typos in names do not compile', () => {
   defineConfig({ arms: {}, experiments: { latency: { conections: 1 } } })
   expect(defineConfig(minimal)).toBe(minimal)
 })
+
+test('a flag of one platform is laid over its settings, and refused on another', () => {
+  const input = { ...minimal, platformSettings: { kind: { workers: 2 } } }
+  const config = resolveConfig(input, { platform: 'kind', platformFlags: { keep: true } })
+  expect(config.platformSettings).toEqual({ kind: { workers: 2, keep: true } })
+  expect(problemsOf(minimal, { platform: 'docker', platformFlags: { reuse: true } })).toContain(
+    '--reuse: nothing on platform docker; it is for --platform kind',
+  )
+})

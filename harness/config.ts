@@ -62,7 +62,17 @@ export interface ConfigOverrides {
   readonly meshes?: readonly string[]
   readonly experiments?: readonly string[]
   readonly outDir?: string
+  /** Laid over the settings of the chosen platform. */
+  readonly platformFlags?: Readonly<Partial<Record<PlatformFlag, boolean>>>
 }
+
+/** Settings of one platform that have a flag of their own, with the platform that knows them. */
+const platformFlags = {
+  keep: { flag: '--keep', platform: 'kind' },
+  reuse: { flag: '--reuse', platform: 'kind' },
+  allowClusterScope: { flag: '--allow-cluster-scope', platform: 'kubernetes' },
+} as const satisfies Record<string, { flag: string; platform: PlatformName }>
+export type PlatformFlag = keyof typeof platformFlags
 
 const metricIds = [
   'latency.response',
@@ -185,7 +195,7 @@ export function resolveConfig(
     cost: config.cost,
     validity: config.validity,
     meshSettings: config.meshSettings,
-    platformSettings: config.platformSettings,
+    platformSettings: layPlatformFlags(config.platformSettings, platform, overrides, problems),
     outDir: overrides.outDir ?? config.outDir,
   }
   const rounds = overrides.rounds
@@ -198,6 +208,24 @@ export function resolveConfig(
   if (overrides.arms === undefined && overrides.meshes === undefined) checkThresholdArms(final, problems)
   if (problems.length > 0) throw configError(source, problems)
   return final
+}
+
+/** A flag of another platform would be without effect, which nobody who gives it means. */
+function layPlatformFlags(
+  settings: Readonly<Record<string, Readonly<Record<string, unknown>> | undefined>>,
+  platform: PlatformName,
+  overrides: ConfigOverrides,
+  problems: string[],
+): Readonly<Record<string, unknown>> {
+  const given = Object.entries(overrides.platformFlags ?? {}) as [PlatformFlag, boolean][]
+  for (const [name] of given) {
+    const known = platformFlags[name]
+    if (known.platform !== platform)
+      problems.push(`${known.flag}: nothing on platform ${platform}; it is for --platform ${known.platform}`)
+  }
+  return given.length === 0
+    ? settings
+    : { ...settings, [platform]: { ...settings[platform], ...Object.fromEntries(given) } }
 }
 
 function resolveExperiments(

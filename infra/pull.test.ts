@@ -34,6 +34,22 @@ describe('listPulls', () => {
     expect(items.some(({ name }) => name === 'gateway-api')).toBe(true)
   })
 
+  test('images that the config names are listed, instead of the pinned one of the nodes where that is meant', () => {
+    const digest = `sha256:${'a'.repeat(64)}`
+    const items = listPulls({
+      ...ambient,
+      meshes: ['reference'],
+      nodeImage: 'kindest/node:v9',
+      configuredImages: [`registry.example:5000/base:1@${digest}`],
+    })
+    expect(
+      items.filter(({ kind }) => kind === 'image').map(({ source, digest: pin }) => [source, pin]),
+    ).toEqual([
+      ['kindest/node:v9', unknownDigest],
+      [`registry.example:5000/base:1@${digest}`, digest],
+    ])
+  })
+
   test('a platform that brings its own cluster needs no tools and no node image', () => {
     const items = listPulls({ ...ambient, platform: 'kubernetes', meshes: ['cilium'] })
     expect(items.map(({ kind }) => kind)).not.toContain('tool')

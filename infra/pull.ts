@@ -22,6 +22,7 @@ import {
   type HostPlatform,
   type ImagePin,
   type ManifestPin,
+  type ToolPin,
 } from './versions.js'
 
 /** Registry or URL prefix → what to fetch from instead, for example `docker.io` → `mirror.example/dockerhub`. */
@@ -34,6 +35,10 @@ export interface PullRequest {
   readonly hostPlatform: HostPlatform
   readonly cgroup: 'v1' | 'v2'
   readonly mirrors?: Mirrors
+  /** What the config names instead of the pinned image of the nodes. */
+  readonly nodeImage?: string
+  /** Images that the config names for what the platform runs. */
+  readonly configuredImages?: readonly string[]
 }
 
 export interface PullItem {
@@ -54,29 +59,24 @@ export interface PullItem {
 
 /** Everything that a run with this platform and these meshes downloads, each once, in the order of need. */
 export function listPulls(request: PullRequest): readonly PullItem[] {
-  const { platform, meshes, hostPlatform, cgroup, mirrors = {} } = request
+  const { platform, meshes, hostPlatform, cgroup, mirrors = {}, configuredImages = [] } = request
   const items: PullItem[] = []
   if (platform === 'kind') {
     for (const tool of Object.values(tools)) {
       // Meshes of this repository need no charts.
-      if (tool.name === 'helm' && !meshes.some((mesh) => chartsOf(mesh).length > 0)) continue
-      items.push({
-        kind: 'tool',
-        name: tool.name,
-        version: tool.version,
-        source: mirroredUrl(tool.url(hostPlatform), mirrors),
-        digest: tool.sha256[hostPlatform] ?? unknownDigest,
-        neededBy: 'kind',
-        cachePath: join('tools', `${tool.name}-${tool.version}-${hostPlatform.replace('/', '-')}`),
-      })
+      if (tool.name === 'helm' && !meshes.some(needsCharts)) continue
+      const item = toolItem(tool, hostPlatform)
+      items.push({ ...item, source: mirroredUrl(item.source, mirrors) })
     }
-    items.push(imageItem(nodeImageFor(cgroup), 'kind', mirrors))
+    const nodeImage = request.nodeImage === undefined ? nodeImageFor(cgroup) : asPin(request.nodeImage)
+    items.push(imageItem(nodeImage, 'kind', mirrors))
   }
   for (const mesh of meshes) {
     items.push(...manifestsOf(mesh).map((manifest) => manifestItem(manifest, mesh, mirrors)))
     items.push(...chartsOf(mesh).map((chart) => chartItem(chart, mesh, mirrors)))
     items.push(...imagesOf(mesh).map((image) => imageItem(image, mesh, mirrors)))
   }
+  items.push(...configuredImages.map((image) => imageItem(asPin(image), 'the config', mirrors)))
   const seen = new Map<string, PullItem>()
   for (const item of items) {
     const first = seen.get(item.cachePath)
@@ -118,6 +118,17 @@ export function defaultCacheDir(env: NodeJS.ProcessEnv = process.env): string {
   return env.MESHBENCH_CACHE ?? join(env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'meshbench')
 }
 
+/** Whether helm installs a mesh, cluster-wide resources included. */
+export function needsCharts(mesh: string): boolean {
+  return chartsOf(mesh).length > 0
+}
+
+/** `reference@digest`, or a reference alone. */
+function asPin(image: string): ImagePin {
+  const [reference = image, digest = unknownDigest] = image.split('@')
+  return { reference, digest }
+}
+
 const isCilium = (mesh: string) => mesh === 'cilium' || mesh.startsWith('cilium-')
 
 function chartsOf(mesh: string): readonly ChartPin[] {
@@ -143,8 +154,21 @@ function manifestsOf(mesh: string): readonly ManifestPin[] {
   return mesh === 'istio-ambient' ? [gatewayApi] : []
 }
 
+/** A program as its publisher gives it; `helm` comes in an archive. */
+export function toolItem(tool: ToolPin, hostPlatform: HostPlatform): PullItem {
+  return {
+    kind: 'tool',
+    name: tool.name,
+    version: tool.version,
+    source: tool.url(hostPlatform),
+    digest: tool.sha256[hostPlatform] ?? unknownDigest,
+    neededBy: 'kind',
+    cachePath: join('tools', `${tool.name}-${tool.version}-${hostPlatform.replace('/', '-')}`),
+  }
+}
+
 function imageItem(image: ImagePin, neededBy: string, mirrors: Mirrors): PullItem {
-  const [name = '', version = ''] = image.reference.split(/:(?=[^:/]*$)/)
+  const [name = '', version = 'latest'] = image.reference.split(/:(?=[^:/]*$)/)
   return {
     kind: 'image',
     name,

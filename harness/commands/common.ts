@@ -20,6 +20,9 @@ export interface CommonFlags {
   readonly rate?: readonly number[]
   readonly rounds?: number
   readonly seed?: number
+  readonly keep?: boolean
+  readonly reuse?: boolean
+  readonly allowClusterScope?: boolean
 }
 
 /** Imports a config file, TypeScript or JavaScript. Throws `UserError` when there is none or it does not load. */
@@ -56,7 +59,13 @@ function defaultExport(module: unknown): unknown {
 
 export async function planFromFlags(flags: CommonFlags): Promise<Plan> {
   const input = await loadConfigFile(flags.config)
+  const platformFlags = {
+    ...pick('keep', flags.keep),
+    ...pick('reuse', flags.reuse),
+    ...pick('allowClusterScope', flags.allowClusterScope),
+  }
   const overrides: ConfigOverrides = {
+    platformFlags,
     ...pick('profile', flags.profile),
     ...pick('platform', flags.platform),
     ...pick('meshes', flags.mesh),

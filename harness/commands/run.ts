@@ -185,7 +185,11 @@ async function prepareResume(flags: RunFlags, run: string): Promise<Prepared> {
 /** The flags that shape a plan, those that were given. */
 function planFlagsOf(flags: CommonFlags): Partial<CommonFlags> {
   const { profile, platform, mesh, arm, experiment, rate, rounds, seed } = flags
-  const given = Object.entries({ profile, platform, mesh, arm, experiment, rate, rounds, seed })
+  const { keep, reuse, allowClusterScope } = flags
+  const given = Object.entries({
+    ...{ profile, platform, mesh, arm, experiment, rate, rounds, seed },
+    ...{ keep, reuse, allowClusterScope },
+  })
   return Object.fromEntries(given.filter(([, value]) => value !== undefined))
 }
 

@@ -15,13 +15,15 @@ import { Kubectl, reasonOf } from '../kube/kubectl.js'
 import { usageFromNodes } from '../kube/node-cgroups.js'
 import { PodWatch } from '../kube/pods.js'
 import { plainCluster, type ClusterNeeds } from '../meshes/cluster-access.js'
-import { nodeImageFor, pinnedReference } from '../versions.js'
+import { needsCharts } from '../pull.js'
 import { findEngine, isMissing, type Engine } from './docker/engine.js'
 import { execInContainer } from './docker/exec.js'
 import { clampLimits } from './docker/host.js'
 import { clusterName } from './kind/clean.js'
 import { nodeNames, renderClusterConfig } from './kind/cluster-config.js'
 import { createCluster, loadArchive, loadImages, watchNodes } from './kind/cluster.js'
+import { emptyCluster, findKept, missingImages } from './kind/kept.js'
+import { checkNodeImage, provideNodeImage, type NodeImageWish } from './kind/node-image.js'
 import { checkHostFacts, readHostFacts } from './kind/preflight.js'
 import { kindSettings, type KindSettings } from './kind/settings.js'
 import { checkTools, requireTools, type ToolName } from './kind/tools.js'
@@ -35,11 +37,11 @@ export const kind: Platform = {
   create,
 }
 
-/** Meshes that are installed with helm charts need it; this repository's own do not. */
+/** Helm is for meshes that are installed with charts. */
 function toolsFor(request: EnvironmentRequest): readonly ToolName[] {
-  const ownMeshes = ['none', 'reference']
-  const charts = request.arms.some(({ mesh }) => !ownMeshes.includes(mesh))
-  return charts ? ['kind', 'kubectl', 'helm'] : ['kind', 'kubectl']
+  return request.arms.some(({ mesh }) => needsCharts(mesh))
+    ? ['kind', 'kubectl', 'helm']
+    : ['kind', 'kubectl']
 }
 
 /** Cilium is the CNI and replaces kube-proxy; everything else runs on kind's own. */
@@ -48,12 +50,20 @@ export function clusterNeeds(request: EnvironmentRequest): ClusterNeeds {
   return isCilium ? { defaultCni: false, kubeProxy: false } : plainCluster
 }
 
+function wishOf({ nodeImage, mirrors }: KindSettings, cgroup: 'v1' | 'v2'): NodeImageWish {
+  return { cgroup, mirrors, ...(nodeImage === undefined ? {} : { nodeImage }) }
+}
+
+function cgroupOf({ cgroupVersion }: Engine): 'v1' | 'v2' {
+  return cgroupVersion === '1' ? 'v1' : 'v2'
+}
+
 async function checkKind(request: EnvironmentRequest): Promise<readonly Unmet[]> {
   const settings = kindSettings(request)
   const [engine, dockerCli, tools, facts] = await Promise.all([
     findEngine(),
     findProgram('docker'),
-    checkTools({ names: toolsFor(request) }),
+    checkTools({ names: toolsFor(request), mirrors: settings.mirrors }),
     readHostFacts(),
   ])
   const unmet: Unmet[] = []
@@ -72,6 +82,10 @@ async function checkKind(request: EnvironmentRequest): Promise<readonly Unmet[]>
     })
   }
   unmet.push(...tools)
+  const cgroup = isMissing(engine) ? facts.cgroup : cgroupOf(engine)
+  unmet.push(
+    ...(await checkNodeImage(wishOf(settings, cgroup), isMissing(engine) ? undefined : engine.docker)),
+  )
   if (process.platform === 'linux' && settings.baseImage === undefined && !(await findProgram('ldd'))) {
     unmet.push({
       need: 'ldd, to assemble a base image from the running node',
@@ -97,13 +111,16 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
       exitCode: exitCodes.hostLacks,
     })
   }
-  const tools = await requireTools({ names: toolsFor(request) })
+  const { mirrors } = settings
+  const tools = await requireTools({ names: toolsFor(request), mirrors })
   const { kind: kindPath = 'kind', kubectl: kubectlPath = 'kubectl', helm } = tools
-  const name = clusterName(scope.runId, request.id)
-  const nodes = nodeNames(name, settings.workers)
-  const cgroup = engine.cgroupVersion === '1' ? 'v1' : 'v2'
-  const nodeImage = settings.nodeImage ?? pinnedReference(nodeImageFor(cgroup))
+  const cgroup = cgroupOf(engine)
+  const nodeImage = await progress.step('image of the nodes', () =>
+    provideNodeImage(wishOf(settings, cgroup), { docker: engine.docker, dockerCli, scope }),
+  )
   const needs = clusterNeeds(request)
+  const { workers } = settings
+  const nodeExec = async (node: string, argv: readonly string[]) => execInContainer(engine.docker, node, argv)
 
   const images = await progress.step('container images', () =>
     buildImages(engine.docker, {
@@ -111,26 +128,34 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
       ...(settings.baseImage === undefined ? {} : { baseImage: settings.baseImage }),
     }),
   )
-  const kubeconfig = await progress.step(`cluster of ${1 + settings.workers} nodes`, () =>
-    createCluster({
-      kind: kindPath,
-      name,
-      config: renderClusterConfig({ name, nodeImage, workers: settings.workers, cgroup, needs }),
-      timeoutMs: settings.createTimeoutSeconds * 1000,
-      waitForNodes: needs.defaultCni,
-      scope,
-    }),
-  )
-  await progress.step('images in the cluster', () =>
-    loadImages({
-      kind: kindPath,
-      docker: dockerCli,
-      name,
-      references: Object.values(images.images).map(({ reference }) => reference),
-      nodes: [nodes.client, nodes.server, nodes.waypoint],
-      scope,
-    }),
-  )
+  const kept = settings.reuse
+    ? await findKept({
+        docker: engine.docker,
+        kind: kindPath,
+        environment: request.id,
+        nodeImage,
+        workers,
+        scope,
+      })
+    : undefined
+  if (settings.reuse) progress.note(kept ? `the cluster ${kept.name} is used again` : 'no kept cluster fits')
+  const name = kept?.name ?? clusterName(scope.runId, request.id)
+  const nodes = nodeNames(name, workers)
+  const kubeconfig =
+    kept?.kubeconfig ??
+    (await progress.step(`cluster of ${1 + workers} nodes`, () =>
+      createCluster({
+        kind: kindPath,
+        name,
+        config: renderClusterConfig({ name, nodeImage, workers, cgroup, needs }),
+        timeoutMs: settings.createTimeoutSeconds * 1000,
+        waitForNodes: needs.defaultCni,
+        keep: settings.keep,
+        scope,
+      }),
+    ))
+  if (settings.keep && !kept)
+    progress.note(`the cluster ${name} stays: --reuse finds it, \`meshbench clean\` removes it`)
   const kubectl = new Kubectl({
     path: kubectlPath,
     ...(helm === undefined ? {} : { helmPath: helm }),
@@ -138,6 +163,23 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
     runId: scope.runId,
     signal: scope.signal,
   })
+  if (kept) await progress.step('an empty cluster', () => emptyCluster(kubectl))
+  const load = async (references: readonly string[]) => {
+    const workerNodes = [...new Set([nodes.client, nodes.server, nodes.waypoint])]
+    const missing = kept ? await missingImages(nodeExec, workerNodes, references) : references
+    if (missing.length === 0) return
+    await loadImages({
+      kind: kindPath,
+      docker: dockerCli,
+      name,
+      references: missing,
+      nodes: workerNodes,
+      scope,
+    })
+  }
+  await progress.step('images in the cluster', () =>
+    load(Object.values(images.images).map(({ reference }) => reference)),
+  )
   if (needs.defaultCni) await progress.step('nodes ready', () => awaitNodes(kubectl))
   await placeUnpinned(kubectl)
   const proxy = await startApiProxy(kubectl, scope.stateDir)
@@ -145,19 +187,11 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
   const pods = new PodWatch(proxy)
   scope.defer('stop watching pods', () => pods.close())
   const kubernetesVersion = await readKubernetesVersion(proxy)
-  const nodeExec = async (node: string, argv: readonly string[]) => execInContainer(engine.docker, node, argv)
 
   const loaded: Record<string, Promise<string>> = {}
   const loadProgram = async (program: { readonly name: string; readonly argv: readonly string[] }) => {
     const reference = await provideProgramImage(engine.docker, program, settings.programImages)
-    await loadImages({
-      kind: kindPath,
-      docker: dockerCli,
-      name,
-      references: [reference],
-      nodes: [nodes.client, nodes.server, nodes.waypoint],
-      scope,
-    })
+    await load([reference])
     return reference
   }
 
@@ -194,7 +228,8 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
     kubernetesVersion,
     apiServer: { host: nodes['control-plane'], port: 6443 },
     namespacePrefix: 'mb',
-    deleteNamespaces: false,
+    // A cluster that goes takes them with it.
+    deleteNamespaces: settings.keep || kept !== undefined,
     diagnosticsDir: join(scope.evidenceDir ?? join(scope.stateDir, 'diagnostics'), name),
     loadArchive: (archive) =>
       loadArchive({ kind: kindPath, name, archive, nodes: Object.values(nodes), scope }),

@@ -22,13 +22,13 @@ import { createKubeHost } from '../kube/host.js'
 import { Kubectl, reasonOf } from '../kube/kubectl.js'
 import { usageFromKubelets } from '../kube/kubelet-usage.js'
 import { PodWatch } from '../kube/pods.js'
+import { needsCharts } from '../pull.js'
 import { checkTools, requireTools } from './kind/tools.js'
 import { readKubernetesVersion } from './kind.js'
 import { assignNodes, selectorsOf, type NodeInfo } from './kubernetes/nodes.js'
 import { kubernetesSettings, looksLikeProduction, type KubernetesSettings } from './kubernetes/settings.js'
 
 const kubeconfigPath = () => process.env.KUBECONFIG ?? join(homedir(), '.kube', 'config')
-const ownMeshes = ['none', 'reference']
 
 export const kubernetes: Platform = {
   name: 'kubernetes',
@@ -86,7 +86,7 @@ async function checkKubernetes(request: EnvironmentRequest): Promise<readonly Un
 
 /** Meshes that install custom resources and webhooks change the cluster for everybody on it. */
 function checkScope(request: EnvironmentRequest, settings: KubernetesSettings): readonly Unmet[] {
-  const wide = [...new Set(request.arms.map(({ mesh }) => mesh))].filter((mesh) => !ownMeshes.includes(mesh))
+  const wide = [...new Set(request.arms.map(({ mesh }) => mesh))].filter(needsCharts)
   if (wide.length === 0 || settings.allowClusterScope) return []
   return [
     {

@@ -16,6 +16,8 @@ export interface CreateClusterOptions {
   readonly timeoutMs: number
   /** Nodes do not become ready before the mesh has brought its CNI: do not wait for them. */
   readonly waitForNodes: boolean
+  /** Leave it standing when the scope is closed. */
+  readonly keep: boolean
   readonly scope: Scope
 }
 
@@ -26,7 +28,10 @@ export async function createCluster(options: CreateClusterOptions): Promise<stri
   const configPath = join(scope.stateDir, `${name}.yaml`)
   await writeFile(configPath, config)
   // Before it is created: what is left of a failed attempt must go, too.
-  scope.defer(`delete cluster ${name}`, () => deleteCluster(kind, name))
+  let isCreated = false
+  scope.defer(`delete cluster ${name}`, async () => {
+    if (!(isCreated && options.keep)) await deleteCluster(kind, name)
+  })
   const argv = [kind, 'create', 'cluster', '--name', name, '--config', configPath, '--kubeconfig', kubeconfig]
   const wait = ['--wait', options.waitForNodes ? `${Math.round(timeoutMs / 1000)}s` : '0s']
   try {
@@ -40,6 +45,7 @@ export async function createCluster(options: CreateClusterOptions): Promise<stri
     })
   }
   await chmod(kubeconfig, 0o600)
+  isCreated = true
   return kubeconfig
 }
 

@@ -1,9 +1,16 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { clusterName, runOfCluster } from './clean.js'
 import { nodeNames, renderClusterConfig, rolesOf } from './cluster-config.js'
+import { missingImages } from './kept.js'
+import { checkNodeImage } from './node-image.js'
 import { checkHostFacts } from './preflight.js'
-import { checkTools, hostPlatform } from './tools.js'
+import { checkTools, hostPlatform, unpacked } from './tools.js'
 import { clusterNeeds } from '../kind.js'
+import { run } from '../../../harness/exec.js'
+import { nodeImageFor, pinnedReference } from '../../versions.js'
 
 const runId = '2026-11-22t10-04-31-1a2b3c'
 
@@ -87,6 +94,49 @@ describe('preflight', () => {
   })
 })
 
+describe('the image of the nodes', () => {
+  const wish = { cgroup: 'v1', mirrors: {} } as const
+  const engineWith = (known: readonly string[]) =>
+    ({
+      getImage: (name: string) => ({
+        inspect: async () => (known.includes(name) ? {} : Promise.reject(new Error('no such image'))),
+      }),
+    }) as never
+
+  it('is missed, with where it was looked for, when its registry cannot be reached', async () => {
+    const asked: string[] = []
+    const isReachable = async (url: string) => asked.push(url) === 0
+    const [unmet] = await checkNodeImage(
+      { ...wish, nodeImage: 'kindest/node:x' },
+      engineWith([]),
+      isReachable,
+    )
+    expect(unmet?.need).toContain('kindest/node:x')
+    expect(unmet?.remedy).toContain('platformSettings.kind.nodeImage')
+    const mirrors = { 'docker.io': 'mirror.example:5000/hub' }
+    await checkNodeImage({ ...wish, mirrors }, undefined, isReachable)
+    expect(asked).toEqual(['https://registry-1.docker.io/v2/', 'https://mirror.example:5000/v2/'])
+  })
+
+  it('is not missed when the engine has it, by digest or by its tag alone', async () => {
+    const pinned = nodeImageFor('v1')
+    for (const name of [pinnedReference(pinned), pinned.reference])
+      expect(await checkNodeImage(wish, engineWith([name]), async () => false)).toEqual([])
+  })
+})
+
+describe('a kept cluster', () => {
+  it('is given only the images that a node of it lacks', async () => {
+    const lists: Record<string, string> = {
+      a: 'docker.io/meshbench/echo:1\ndocker.io/meshbench/proxy:2\nsha256:77\n',
+      b: 'docker.io/meshbench/echo:1\n',
+    }
+    const references = ['meshbench/echo:1', 'meshbench/proxy:2']
+    const missing = await missingImages(async (node) => lists[node] ?? '', ['a', 'b'], references)
+    expect(missing).toEqual(['meshbench/proxy:2'])
+  })
+})
+
 describe('tools', () => {
   const bare = { cacheDir: '/nonexistent', find: async () => undefined }
 
@@ -102,6 +152,20 @@ describe('tools', () => {
 
   it('are not missed when they can be downloaded', async () => {
     expect(await checkTools({ ...bare, names: ['kind'], isReachable: async () => true })).toEqual([])
+  })
+
+  it('come out of their archive, where they are published in one', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'meshbench-tools-'))
+    try {
+      await mkdir(join(folder, 'linux-amd64'))
+      await writeFile(join(folder, 'linux-amd64/helm'), '#!/bin/sh\n')
+      await run(['tar', '-czf', join(folder, 'helm.tgz'), '-C', folder, 'linux-amd64/helm'])
+      const program = await unpacked(join(folder, 'helm.tgz'), 'linux-amd64/helm')
+      expect(await readFile(program, 'utf8')).toBe('#!/bin/sh\n')
+      expect(await unpacked('/x/kind', undefined)).toBe('/x/kind')
+    } finally {
+      await rm(folder, { recursive: true })
+    }
   })
 
   it('are named after the host', () => {

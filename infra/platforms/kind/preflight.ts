@@ -1,5 +1,6 @@
 /** Checks what a kind cluster needs of its host before anything is created; kind itself finds out only when it fails. */
 import { readFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
 import { freemem } from 'node:os'
 import type { Unmet } from '../../../harness/model.js'
 
@@ -14,6 +15,8 @@ export interface HostFacts {
   /** Value of each `fs.inotify` setting; absent where it cannot be read (not Linux): then kind's own VM has its own. */
   readonly inotify: Readonly<Partial<Record<keyof typeof inotifyMinimum, number>>>
   readonly availableMib: number
+  /** What the host's kernel runs; version 1 is still a controller of its own there. */
+  readonly cgroup: 'v1' | 'v2'
 }
 
 export async function readHostFacts(): Promise<HostFacts> {
@@ -26,11 +29,21 @@ export async function readHostFacts(): Promise<HostFacts> {
   const availableKib = /^MemAvailable:\s+(\d+)/m.exec(memory)?.[1]
   return {
     inotify,
+    cgroup: hostCgroup(),
     availableMib: availableKib === undefined ? freemem() / 2 ** 20 : Number(availableKib) / 1024,
   }
 }
 
-export function checkHostFacts(facts: HostFacts, size: { nodes: number; pods: number }): readonly Unmet[] {
+/** Of this host; the file is there where the unified hierarchy is all there is. */
+export function hostCgroup(): 'v1' | 'v2' {
+  const isOld = process.platform === 'linux' && !existsSync('/sys/fs/cgroup/cgroup.controllers')
+  return isOld ? 'v1' : 'v2'
+}
+
+export function checkHostFacts(
+  facts: Omit<HostFacts, 'cgroup'>,
+  size: { nodes: number; pods: number },
+): readonly Unmet[] {
   const unmet: Unmet[] = []
   for (const [name, minimum] of Object.entries(inotifyMinimum)) {
     const found = facts.inotify[name as keyof typeof inotifyMinimum]

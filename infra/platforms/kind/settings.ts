@@ -12,11 +12,17 @@ const schema = z.strictObject({
   /** Base image by digest of this repository's images; without it one is assembled from the running node. */
   baseImage: imageByDigest.optional(),
   programImages,
+  /** Registry or URL prefix → what to fetch from instead, for tools and for the image of the nodes. */
+  mirrors: z.record(z.string(), z.string().min(1)).default({}),
   /** Nodes that clients, servers and waypoints are pinned to; with 1 or 2 some of them share a node. */
   workers: z.number().int().min(1).max(3).default(3),
   hop: limits.default({ cpus: 2, memoryMib: 1024 }),
   application: limits.default({ cpus: 2, memoryMib: 1024 }),
   generator: limits.default({ cpus: 2, memoryMib: 1024 }),
+  /** Leave the cluster standing after the run, for `reuse`; `meshbench clean` removes it. */
+  keep: z.boolean().default(false),
+  /** Use a cluster that was kept, when there is one like what is wanted; it stays. */
+  reuse: z.boolean().default(false),
   /** How long `kind create cluster` may take. */
   createTimeoutSeconds: z.number().int().min(30).default(300),
 })

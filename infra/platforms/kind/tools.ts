@@ -1,11 +1,11 @@
 /** Finds the programs that the kind platform runs: on the PATH, in the cache, or where they can be downloaded from. */
-import { chmod, stat } from 'node:fs/promises'
+import { chmod, mkdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UserError, exitCodes } from '../../../harness/errors.js'
-import { findProgram } from '../../../harness/exec.js'
+import { findProgram, run } from '../../../harness/exec.js'
 import type { Unmet } from '../../../harness/model.js'
-import { defaultCacheDir, listPulls, pullAhead, type PullItem } from '../../pull.js'
-import type { HostPlatform, ToolPin } from '../../versions.js'
+import { defaultCacheDir, mirroredUrl, toolItem, pullAhead, type Mirrors, type PullItem } from '../../pull.js'
+import { tools as pinned, type HostPlatform, type ToolPin } from '../../versions.js'
 
 export type ToolName = ToolPin['name']
 
@@ -16,6 +16,7 @@ export interface ToolOptions {
   readonly names: readonly ToolName[]
   readonly cacheDir?: string
   readonly env?: Readonly<Record<string, string | undefined>>
+  readonly mirrors?: Mirrors
   /** Replaced in tests. */
   readonly find?: (name: string) => Promise<string | undefined>
   readonly isReachable?: (url: string) => Promise<boolean>
@@ -36,7 +37,7 @@ export async function checkTools(options: ToolOptions): Promise<readonly Unmet[]
   const unmet = await Promise.all(
     options.names.map(async (name): Promise<readonly Unmet[]> => {
       if (await locate(name, options)) return []
-      const item = downloadOf(name)
+      const item = downloadOf(name, options.mirrors)
       if (item && (await isReachable(item.source))) return []
       return [
         {
@@ -67,7 +68,7 @@ export async function requireTools(options: ToolOptions): Promise<Tools> {
 async function locate(name: ToolName, options: ToolOptions): Promise<string | undefined> {
   const onPath = await (options.find ?? findProgram)(name)
   if (onPath !== undefined) return onPath
-  const item = downloadOf(name)
+  const item = downloadOf(name, options.mirrors)
   if (!item) return undefined
   const cached = join(options.cacheDir ?? defaultCacheDir(options.env), item.cachePath)
   const isThere = await stat(cached).then(
@@ -79,9 +80,9 @@ async function locate(name: ToolName, options: ToolOptions): Promise<string | un
 }
 
 async function fetchTool(name: ToolName, options: ToolOptions): Promise<string> {
-  const item = downloadOf(name)
+  const item = downloadOf(name, options.mirrors)
   const platform = hostPlatform()
-  if (!item || !platform || name === 'helm') {
+  if (!item || !platform) {
     throw new UserError(`${name} was not found`, {
       hint: `install ${name} and put it on the PATH`,
       exitCode: exitCodes.hostLacks,
@@ -90,22 +91,31 @@ async function fetchTool(name: ToolName, options: ToolOptions): Promise<string> 
   const cacheDir = options.cacheDir ?? defaultCacheDir(options.env)
   const [pulled] = await pullAhead([item], { cacheDir, hostPlatform: platform })
   if (!pulled) throw new Error(`${name} was not pulled`)
-  await chmod(pulled.file, 0o755)
-  return pulled.file
+  const program = await unpacked(pulled.file, pinned[name].archiveMember?.(platform))
+  await chmod(program, 0o755)
+  return program
 }
 
-/** The pinned download; helm comes as an archive, which is left to `meshbench pull` and to packages. */
-function downloadOf(name: ToolName): PullItem | undefined {
+/** The program itself: some come in an archive, whose digest has been checked by now. */
+export async function unpacked(file: string, member: string | undefined): Promise<string> {
+  if (member === undefined) return file
+  const folder = `${file}.unpacked`
+  await mkdir(folder, { recursive: true })
+  await run(['tar', '-xzf', file, '-C', folder, member], { timeoutMs: 60_000 })
+  return join(folder, member)
+}
+
+function downloadOf(name: ToolName, mirrors: Mirrors = {}): PullItem | undefined {
   const platform = hostPlatform()
-  if (!platform || name === 'helm') return undefined
-  return listPulls({ platform: 'kind', meshes: [], hostPlatform: platform, cgroup: 'v2' }).find(
-    (item) => item.kind === 'tool' && item.name === name,
-  )
+  if (!platform || pinned[name].sha256[platform] === undefined) return undefined
+  const item = toolItem(pinned[name], platform)
+  return { ...item, source: mirroredUrl(item.source, mirrors) }
 }
 
-async function reachable(url: string): Promise<boolean> {
+/** Whether something answers there; a registry that wants a login first does. */
+export async function reachable(url: string): Promise<boolean> {
   return fetch(url, { method: 'HEAD', signal: AbortSignal.timeout(5_000) }).then(
-    (response) => response.ok,
+    ({ ok, status }) => ok || status === 401,
     () => false,
   )
 }

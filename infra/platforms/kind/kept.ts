@@ -1,0 +1,72 @@
+/** Finds a cluster that an earlier run left standing with `--keep`, so that `--reuse` saves the minute of making one. */
+import { writeFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type Docker from 'dockerode'
+import { run } from '../../../harness/exec.js'
+import type { Scope } from '../../../harness/model.js'
+import { createStateDir, liveRuns } from '../../../harness/state.js'
+import type { Kubectl } from '../../kube/kubectl.js'
+import { runLabel } from '../../kube/names.js'
+import { findClusters, runOfCluster, clusterName } from './clean.js'
+
+export interface WantedCluster {
+  readonly docker: Docker
+  readonly kind: string
+  /** Environment id, whose mesh the cluster must have been made for. */
+  readonly environment: string
+  readonly nodeImage: string
+  readonly workers: number
+  readonly scope: Scope
+}
+
+/** A cluster that was found, with the path of its kubeconfig. */
+export interface KeptCluster {
+  readonly name: string
+  readonly kubeconfig: string
+}
+
+const clusterLabel = 'io.x-k8s.kind.cluster'
+
+/**
+ * The first cluster that was made for the same mesh, with as many nodes of the same image, all of them up, and that no
+ * living run uses; undefined when there is none. It is marked as in use until the scope is closed, so that
+ * `meshbench clean` leaves it alone.
+ */
+export async function findKept(wanted: WantedCluster): Promise<KeptCluster | undefined> {
+  const { docker, kind, environment, nodeImage, workers, scope } = wanted
+  const alive = await liveRuns()
+  for (const name of (await findClusters())?.names ?? []) {
+    const owner = runOfCluster(name)
+    if (owner === undefined || alive.has(owner) || name !== clusterName(owner, environment)) continue
+    const nodes = await docker.listContainers({ filters: { label: [`${clusterLabel}=${name}`] } })
+    if (nodes.length !== 1 + workers || nodes.some(({ Image: image }) => image !== nodeImage)) continue
+    const lease = await createStateDir(owner)
+    scope.defer(`give the cluster ${name} back`, () => rm(lease, { recursive: true, force: true }))
+    const kubeconfig = join(scope.stateDir, `${name}.kubeconfig`)
+    const { stdout } = await run([kind, 'get', 'kubeconfig', '--name', name], { runId: scope.runId })
+    await writeFile(kubeconfig, stdout, { mode: 0o600 })
+    return { name, kubeconfig }
+  }
+  return undefined
+}
+
+/** Removes what a killed run left in a kept cluster; the runs that use it take their own namespaces away. */
+export async function emptyCluster(kubectl: Kubectl): Promise<void> {
+  const wait = ['--wait=true', '--timeout=120s']
+  await kubectl.run(['delete', 'namespace', '--selector', runLabel, ...wait], { timeoutMs: 150_000 })
+}
+
+/** References that some node does not have yet. */
+export async function missingImages(
+  nodeExec: (node: string, argv: readonly string[]) => Promise<string>,
+  nodes: readonly string[],
+  references: readonly string[],
+): Promise<readonly string[]> {
+  const lists = await Promise.all(
+    nodes.map((node) => nodeExec(node, ['ctr', '--namespace', 'k8s.io', 'images', 'list', '--quiet'])),
+  )
+  // containerd names images in full: docker.io/library/…, or docker.io/… for a name with a slash.
+  const has = (list: string, reference: string) =>
+    list.split('\n').some((name) => name === reference || name.endsWith(`/${reference}`))
+  return references.filter((reference) => !lists.every((list) => has(list, reference)))
+}

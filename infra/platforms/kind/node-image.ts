@@ -1,0 +1,95 @@
+/** Where the image of the nodes comes from: the engine, an archive that was pulled ahead, or its registry. */
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type Docker from 'dockerode'
+import { run } from '../../../harness/exec.js'
+import type { Scope, Unmet } from '../../../harness/model.js'
+import { defaultCacheDir, listPulls, type Mirrors, type PullItem } from '../../pull.js'
+import { reachable } from './tools.js'
+
+export interface NodeImageWish {
+  readonly cgroup: 'v1' | 'v2'
+  /** What the config names instead of the pinned one. */
+  readonly nodeImage?: string
+  readonly mirrors: Mirrors
+}
+
+const loadTimeoutMs = 10 * 60_000
+
+/** The reference to create nodes from. Loads an archive that was pulled ahead when the engine has no such image. */
+export async function provideNodeImage(
+  wish: NodeImageWish,
+  engine: { readonly docker: Docker; readonly dockerCli: string; readonly scope: Scope },
+): Promise<string> {
+  const item = itemOf(wish)
+  const there = await inEngine(engine.docker, item)
+  if (there !== undefined) return there
+  const archive = await archiveOf(item)
+  if (archive === undefined) return item.source
+  await run([engine.dockerCli, 'load', '--input', archive], {
+    runId: engine.scope.runId,
+    signal: engine.scope.signal,
+    timeoutMs: loadTimeoutMs,
+  })
+  return item.tag ?? item.source
+}
+
+/** What is missing when the image is neither here nor to be had; `docker` is absent where no engine answers. */
+export async function checkNodeImage(
+  wish: NodeImageWish,
+  docker: Docker | undefined,
+  isReachable: (url: string) => Promise<boolean> = reachable,
+): Promise<readonly Unmet[]> {
+  const item = itemOf(wish)
+  if (docker && (await inEngine(docker, item)) !== undefined) return []
+  if ((await archiveOf(item)) !== undefined) return []
+  const registry = registryOf(item.source)
+  if (await isReachable(`https://${registry}/v2/`)) return []
+  return [
+    {
+      need: `the image of the nodes, ${item.source}`,
+      found: `not in the engine, not in ${defaultCacheDir()}, and ${registry} cannot be reached`,
+      remedy:
+        'name one that the engine has in platformSettings.kind.nodeImage, or run `meshbench pull --platform kind` on a host with a network and copy its cache here',
+    },
+  ]
+}
+
+function itemOf({ cgroup, nodeImage, mirrors }: NodeImageWish): PullItem {
+  // Images of nodes are published for several architectures under one reference: the host's does not matter here.
+  const request = { platform: 'kind', meshes: [], hostPlatform: 'linux/amd64', cgroup, mirrors } as const
+  const items = listPulls({ ...request, ...(nodeImage === undefined ? {} : { nodeImage }) })
+  const item = items.find(({ kind }) => kind === 'image')
+  if (!item) throw new Error('no image of nodes is listed')
+  return item
+}
+
+/** The name under which the engine knows the image: with the digest, when it was pulled, or by its tag alone. */
+async function inEngine(docker: Docker, item: PullItem): Promise<string | undefined> {
+  for (const reference of [item.source, item.tag ?? item.source]) {
+    const found = await docker
+      .getImage(reference)
+      .inspect()
+      .then(
+        () => true,
+        () => false,
+      )
+    if (found) return reference
+  }
+  return undefined
+}
+
+async function archiveOf(item: PullItem): Promise<string | undefined> {
+  const file = join(defaultCacheDir(), item.cachePath)
+  return stat(file).then(
+    ({ size }) => (size > 0 ? file : undefined),
+    () => undefined,
+  )
+}
+
+/** A reference whose first part is no host name is of Docker Hub. */
+function registryOf(reference: string): string {
+  const [first = ''] = reference.split('/')
+  const isHost = reference.includes('/') && /[.:]|^localhost$/.test(first)
+  return isHost && first !== 'docker.io' ? first : 'registry-1.docker.io'
+}
