@@ -35,7 +35,7 @@ function badNumbers(value: unknown, path = ''): string[] {
   return Object.entries(value).flatMap(([key, one]) => badNumbers(one, `${path}.${key}`))
 }
 
-const whole = analyze(journal({ experiments: ['latency', 'capacity'] }))
+const whole = analyze(journal({ experiments: ['latency', 'saturation'] }))
 
 describe('analyze', () => {
   it('finds what each path truly costs', () => {
@@ -94,7 +94,7 @@ describe('analyze', () => {
       new Set(whole.comparisons.filter((one) => one.experiment === experiment).map(({ metric }) => metric))
     expect(metrics('latency').has('latency.response')).toBe(true)
     expect(metrics('latency').has('throughput')).toBe(false)
-    expect(metrics('capacity').has('throughput')).toBe(true)
+    expect(metrics('saturation').has('throughput')).toBe(true)
     const slower = whole.comparisons.find(({ metric, arm }) => metric === 'throughput' && arm === l4l7l4)
     expect(slower).toMatchObject({ versus: 'none/baseline', verdict: 'worse' })
     expect(slower?.ratio.value).toBeLessThan(0.7)
@@ -339,3 +339,48 @@ function nothingSent(trial: Extract<JournalEntry, { type: 'trial' }>): JournalEn
   const { response: _response, service: _service, ...load } = trial.load
   return { ...trial, load: { ...load, sent: 0, ok: 0, achievedRatePerSecond: 0 } }
 }
+
+describe('a search for the knee', () => {
+  const entries = journal({ experiments: ['capacity'], rounds: 12 })
+  const analysis = analyze(entries)
+  const cellOf = (arm: string) => {
+    const cell = analysis.cells.find((one) => one.arm === arm)
+    if (!cell?.knee) throw new Error(`no knee of ${arm}`)
+    return { ...cell, knee: cell.knee }
+  }
+
+  it('brackets the rate that the synthetic CPUs can pay, for every arm', () => {
+    for (const arm of analysis.arms) {
+      const path = analysis.paths.find(({ name }) => name === arm.path)
+      if (!path) throw new Error('incomplete')
+      const { throughput, knee } = cellOf(arm.id)
+      // Two CPUs, the path's cost and the generator's 95 µs a request; 10 ms of queue are borne.
+      const truth = 2e6 / (trueCosts(arm, path).cpuUs + 95)
+      expect(throughput.value / truth).toBeGreaterThan(0.85)
+      expect(throughput.value / truth).toBeLessThan(1.2)
+      expect(throughput.low).toBeLessThanOrEqual(throughput.value)
+      expect(throughput.high).toBeGreaterThanOrEqual(throughput.value)
+      expect(knee.trials.some(({ passed }) => passed)).toBe(true)
+      expect(knee.trials.some(({ passed }) => !passed)).toBe(true)
+      expect(['precise', 'probes']).toContain(knee.end)
+    }
+    expect(badNumbers(analysis)).toEqual([])
+  })
+
+  it('compares knees, and makes no figure of trials at different rates', () => {
+    const slower = find(analysis, 'throughput', l7l7, 'none/baseline')
+    expect(slower.verdict).toBe('worse')
+    expect(slower.ratio.value).toBeLessThan(0.7)
+    expect(analysis.comparisons.map(({ metric }) => metric)).not.toContain('latency.response')
+    expect(analysis.noise).toEqual([])
+    expect(cellOf(l7l7)).not.toHaveProperty('response')
+    expect(cellOf(l7l7).errorShare).toBe(0)
+  })
+
+  it('counts rounds as done when the searches are over, and says when they are not', () => {
+    expect(analysis.rounds.done).toBe(analysis.rounds.planned)
+    const cut = analyze(entries.slice(0, 20))
+    expect(cut.cells.map(({ knee }) => knee?.end)).toContain('unfinished')
+    expect(cut.warnings.join('\n')).toContain('the search did not come to its end')
+  })
+})

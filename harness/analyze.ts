@@ -5,6 +5,7 @@ import { claimsOf } from './analyze/claims.js'
 import { compareCells } from './analyze/comparisons.js'
 import type { Settings } from './stats/paired.js'
 import { driftWarnings, oddTrials } from './analyze/health.js'
+import { kneeWarnings, searchGoesOn } from './analyze/knees.js'
 import { incrementsOf } from './analyze/increments.js'
 import { noiseFloors } from './analyze/noise.js'
 import { cellGroups, indexJournal, type Run } from './analyze/readings.js'
@@ -22,10 +23,12 @@ export function analyze(entries: readonly JournalEntry[]): Analysis {
   const run = indexJournal(entries)
   const { header, plan, end } = run
   const settings: Settings = { seed: plan.config.seed, rounds: plan.config.rounds }
-  const groups = cellGroups(run)
+  const all = cellGroups(run)
+  // Trials of a search had different rates: only their outcomes are comparable.
+  const groups = all.filter(({ cells: [first] }) => !first?.search)
   const cells = plan.cells.map((cell) => analyzeCell(run, cell, settings))
   const noise = noiseFloors(run, groups, settings)
-  const comparisons = compareCells(run, groups, settings)
+  const comparisons = compareCells(run, all, settings)
   const odd = oddTrials(run)
   const last = run.trials.at(-1)
   const failures: Record<string, TrialError> = {}
@@ -62,6 +65,7 @@ export function analyze(entries: readonly JournalEntry[]): Analysis {
       ...noise.flatMap(noiseWarning),
       ...outcomeWarnings(run),
       ...cells.flatMap(cellWarnings),
+      ...cells.flatMap((cell) => kneeWarnings(run, cell)),
       ...driftWarnings(run, groups),
       ...run.notes.map(({ text }) => text),
     ],
@@ -85,7 +89,15 @@ function roundsDone(run: Run): number {
   const tried = new Set(
     run.trials.filter(({ error }) => error?.kind !== 'interrupted').map(({ index }) => index),
   )
-  const open = new Set(run.plan.order.filter(({ index }) => !tried.has(index)).map(({ round }) => round))
+  // A search that found what it looked for leaves the rest of its trials out.
+  const found = new Set(
+    run.plan.cells.filter((cell) => cell.search && !searchGoesOn(run, cell)).map(({ id }) => id),
+  )
+  const open = new Set(
+    run.plan.order
+      .filter(({ index, cell }) => !tried.has(index) && !found.has(cell))
+      .map(({ round }) => round),
+  )
   const planned = new Set(run.plan.order.map(({ round }) => round))
   return [...planned].filter((round) => !open.has(round)).length
 }

@@ -53,6 +53,7 @@ const trial = z.looseObject({
   round: z.int().min(0),
   cell: name,
   attempt: z.int().min(0),
+  ratePerSecond: count.optional(),
   state: z.enum(['ok', 'invalid', 'failed']),
   startedAt: z.iso.datetime(),
   elapsedMs: count,

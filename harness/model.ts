@@ -94,6 +94,21 @@ export interface LoadSpec {
   readonly workers?: number
 }
 
+/** How the largest rate at which an arm still keeps its promise is searched: its trials' rates are decided as it goes. */
+export interface KneeSearch {
+  /** A trial passes when this percentile of its response times is at most `latencyMs` and no request failed or was left. */
+  readonly percentile: number
+  readonly latencyMs: number
+  /** First rate to try. */
+  readonly startPerSecond: number
+  readonly minPerSecond: number
+  readonly maxPerSecond: number
+  /** The search ends when the interval is within ± this share of the knee. */
+  readonly precision: number
+  /** Most trials of one arm. */
+  readonly maxProbes: number
+}
+
 /** One arm under one load: the unit that gets estimates. */
 export interface Cell {
   /** `experiment|arm|load label`, unique in the plan. */
@@ -103,6 +118,8 @@ export interface Cell {
   readonly load: LoadSpec
   /** Label of the load without the arm, shared by all cells that are compared, for example `1000/s c16 1024B http1`. */
   readonly loadLabel: string
+  /** Absent: every trial has the load as it is. Else `load` has no rate, and each trial has one of its own. */
+  readonly search?: KneeSearch
 }
 
 /** One planned trial. */
@@ -579,6 +596,8 @@ export interface Trial {
   readonly cell: string
   /** 0 for the first attempt; an invalid trial is run once more. */
   readonly attempt: number
+  /** Rate that a search asked this trial for; other trials have that of their cell's load. */
+  readonly ratePerSecond?: number
   readonly state: 'ok' | 'invalid' | 'failed'
   readonly startedAt: string
   readonly elapsedMs: number
@@ -715,6 +734,30 @@ export interface BillRow {
   readonly memory?: Estimate
 }
 
+/** One trial of a search. */
+export interface KneeTrial {
+  readonly round: number
+  readonly ratePerSecond: number
+  readonly passed: boolean
+  /** Response time at the search's percentile; absent when nothing was answered. */
+  readonly latencyMs?: number
+  readonly unsent: number
+  readonly errors: number
+}
+
+/** How the search for a cell's knee went; the knee itself is the cell's `throughput`. */
+export interface KneeAnalysis {
+  readonly search: KneeSearch
+  readonly trials: readonly KneeTrial[]
+  /**
+   * `precise`: as wanted; `probes`: the trials ran out before; `above` and `below`: the knee lies beyond the rates that
+   * were allowed; `unfinished`: the run ended before the search.
+   */
+  readonly end: 'precise' | 'probes' | 'above' | 'below' | 'unfinished'
+  /** The generator was out of CPU where trials failed: the arm may carry more. */
+  readonly generatorLimited: boolean
+}
+
 /** Estimates of one cell. */
 export interface CellAnalysis {
   readonly cell: string
@@ -728,8 +771,15 @@ export interface CellAnalysis {
   readonly service?: Readonly<Record<string, Estimate>>
   /** Percentile curve of all valid trials' merged histograms. */
   readonly curve?: readonly CurvePoint[]
+  /** Answered requests a second; where the knee was searched, the largest rate that kept the promise. */
   readonly throughput: Estimate
-  /** CPU ms per 1 000 requests of everything but the generator and the orchestrator. */
+  /** Present where the knee was searched. Figures at one rate are absent then: the trials had different ones. */
+  readonly knee?: KneeAnalysis
+  /**
+   * Attributed CPU, in ms per 1 000 requests: what the counters of the hops, the application and the control plane
+   * show. Generator and orchestrator are left out, and so is what no component accounts for (softirq, kernel workers,
+   * other people's work): that is the bill's row `unaccounted`.
+   */
   readonly cpu?: Estimate
   /** The same of the hops alone. */
   readonly hopCpu?: Estimate
@@ -793,6 +843,8 @@ export interface TrialSummary {
   readonly attempt: number
   readonly state: Trial['state']
   readonly startedAt: string
+  /** Of a search's trial: the rate it was asked for. */
+  readonly ratePerSecond?: number
   readonly p50Ms?: number
   readonly p99Ms?: number
   readonly achievedRatePerSecond?: number

@@ -5,7 +5,7 @@ import { environmentRequests, makePlan } from './plan.js'
 
 const user: UserConfig = {
   arms: { reference: ['baseline', 'l4-only', 'l7-sidecar-to-sidecar', 'l4-l7-l4', 'l7-per-node'] },
-  experiments: { latency: { ratesPerSecond: [500, 1000] }, capacity: { rounds: 2 } },
+  experiments: { latency: { ratesPerSecond: [500, 1000] }, saturation: { rounds: 2 } },
   rounds: { min: 5, max: 5 },
 }
 const planOf = (overrides = {}, config = user) => makePlan(resolveConfig(config, overrides), catalogue)
@@ -42,8 +42,10 @@ test('every round has every arm once under every load, in an order that changes'
 
 test('an experiment may take part in fewer rounds', () => {
   const { order } = planOf()
-  const capacityRounds = order.filter(({ cell }) => cell.startsWith('capacity|')).map(({ round }) => round)
-  expect(Math.max(...capacityRounds)).toBe(1)
+  const saturationRounds = order
+    .filter(({ cell }) => cell.startsWith('saturation|'))
+    .map(({ round }) => round)
+  expect(Math.max(...saturationRounds)).toBe(1)
 })
 
 test('one config gives one plan, another seed another order of the same trials', () => {

@@ -4,6 +4,7 @@ import type {
   Arm,
   Cell,
   EnvironmentRequest,
+  KneeSearch,
   LoadSpec,
   Path,
   Plan,
@@ -18,8 +19,11 @@ export interface Catalogue {
   readonly paths: Readonly<Record<string, Path>>
   readonly environmentsOf: (platform: string) => 'shared' | 'per-mesh'
   readonly timesOf: (platform: string) => PlatformTimes
-  readonly loadsOf: (experiment: string, settings: unknown) => readonly { label: string; load: LoadSpec }[]
-  /** Most rounds of an experiment; undefined: as many as the run has. */
+  readonly loadsOf: (
+    experiment: string,
+    settings: unknown,
+  ) => readonly { label: string; load: LoadSpec; search?: KneeSearch }[]
+  /** Most rounds of an experiment; undefined: as many as the run has. A search has one for each of its trials. */
   readonly roundsOf: (experiment: string, settings: unknown) => number | undefined
 }
 
@@ -90,15 +94,17 @@ interface CellGroup {
 function listCells(config: ResolvedConfig, arms: readonly Arm[], catalogue: Catalogue): CellGroup[] {
   return Object.entries(config.experiments).flatMap(([experiment, settings]) => {
     const rounds = Math.min(config.rounds.max, catalogue.roundsOf(experiment, settings) ?? Infinity)
-    return catalogue.loadsOf(experiment, settings).map(({ label, load }) => ({
+    return catalogue.loadsOf(experiment, settings).map(({ label, load, search }) => ({
       experiment,
-      rounds,
+      // What a search needs does not depend on how precisely something else is wanted.
+      rounds: search?.maxProbes ?? rounds,
       cells: arms.map((arm) => ({
         id: `${experiment}|${arm.id}|${label}`,
         experiment,
         arm: arm.id,
         load,
         loadLabel: label,
+        ...(search ? { search } : {}),
       })),
     }))
   })

@@ -23,6 +23,7 @@ import type {
 } from './model.js'
 import { environmentRequests, trialMs } from './plan.js'
 import { runTrial } from './trial.js'
+import { nextRate } from './analyze/knees.js'
 
 /** Decides after a round whether more would tell more; see harness/analyze/precision.ts. */
 export type PrecisionReached = (entries: readonly JournalEntry[]) => boolean
@@ -212,10 +213,15 @@ async function measureRounds(
         return undefined
       }
     }
+    const planned = planTrial(cell, entries)
+    if (!planned) {
+      clock.skip(cell)
+      continue
+    }
     const total = todo.length
     const status = { done: position, total, round: spec.round + 1, rounds: roundsOf(plan), arm: arm.id }
     display.status({ ...status, leftMs: clock.leftMs(position) })
-    const trials = await measureTrial(session, environment, { spec, cell, arm, path }, (progress) =>
+    const trials = await measureTrial(session, environment, { spec, cell: planned, arm, path }, (progress) =>
       display.status({ ...status, ...progress, leftMs: clock.leftMs(position) }),
     )
     for (const trial of trials) append(trial)
@@ -239,6 +245,14 @@ async function measureRounds(
     }
   }
   return undefined
+}
+
+/** The cell with the rate that its search asks for next; undefined when the search is over. */
+function planTrial(cell: Cell, entries: readonly JournalEntry[]): Cell | undefined {
+  if (!cell.search) return cell
+  const trials = entries.filter((entry) => entry.type === 'trial').filter((trial) => trial.cell === cell.id)
+  const ratePerSecond = nextRate(cell, trials)
+  return ratePerSecond === undefined ? undefined : { ...cell, load: { ...cell.load, ratePerSecond } }
 }
 
 /** One trial, and once more when it was invalid or its generator died: both are kept. */
@@ -287,7 +301,11 @@ function trialsLeft({ plan, entries }: Session, request: EnvironmentRequest): re
   const cells = new Set(
     plan.cells.filter(({ arm }) => request.arms.some(({ id }) => id === arm)).map(({ id }) => id),
   )
-  return plan.order.filter(({ index, cell }) => cells.has(cell) && !done.has(index))
+  // A search that is over leaves the rest of its trials out: there may be nothing left to bring an environment up for.
+  const found = new Set(
+    plan.cells.filter((cell) => cells.has(cell.id) && !planTrial(cell, entries)).map(({ id }) => id),
+  )
+  return plan.order.filter(({ index, cell }) => cells.has(cell) && !done.has(index) && !found.has(cell))
 }
 
 function roundsOf(plan: Plan): number {
@@ -298,11 +316,12 @@ function roundsOf(plan: Plan): number {
 function createClock(todo: readonly TrialSpec[], cells: ReadonlyMap<string, Cell>, times: PlatformTimes) {
   const begin = performance.now()
   const expected = todo.map(({ cell }) => trialMs(cells.get(cell)?.load, times))
-  const total = expected.reduce((sum, ms) => sum + ms, 0)
+  let total = expected.reduce((sum, ms) => sum + ms, 0)
   let expectedDone = 0
   return {
     elapsedMs: () => performance.now() - begin,
     done: (cell: Cell) => void (expectedDone += trialMs(cell.load, times)),
+    skip: (cell: Cell) => void (total -= trialMs(cell.load, times)),
     leftMs(position: number) {
       // The first trials say little of the pace.
       const pace = position < 3 ? 1 : (performance.now() - begin) / Math.max(1, expectedDone)

@@ -16,7 +16,7 @@ import type {
 } from './model.js'
 import { judgeTrial } from './proof.js'
 import { billWindow, onePerProcess } from './usage.js'
-import { judgeValidity } from './validity.js'
+import { judgeProbe, judgeValidity } from './validity.js'
 
 /** How a trial is going, for the progress display. */
 export interface TrialProgress {
@@ -53,6 +53,9 @@ export async function runTrial(options: TrialOptions): Promise<Trial> {
     round: options.spec.round,
     cell: options.cell.id,
     attempt: options.attempt,
+    ...(options.cell.search && options.cell.load.ratePerSecond !== undefined
+      ? { ratePerSecond: options.cell.load.ratePerSecond }
+      : {}),
     startedAt: startedAt.toISOString(),
     elapsedMs: Math.round(performance.now() - begin),
     proof: [],
@@ -81,8 +84,12 @@ export async function runTrial(options: TrialOptions): Promise<Trial> {
     after: after.counters,
     maxStreamsPerConnection: options.maxStreamsPerConnection,
   })
-  const { reasons, warnings } = judgeValidity(cell.load, result, usage, options.limits)
-  const refused = proof.filter(({ ok }) => !ok)
+  const { reasons, warnings } = cell.search
+    ? judgeProbe(result, usage, options.limits)
+    : judgeValidity(cell.load, result, usage, options.limits)
+  // A request that failed may have got as far as any hop: counters then prove nothing about the path.
+  const countable = !cell.search || result.sent === result.ok
+  const refused = countable ? proof.filter(({ ok }) => !ok) : []
   const measured = { load: result, usage, proof, reasons, warnings }
   if (refused.length > 0 && reasons.length === 0) {
     const [first] = refused

@@ -24,6 +24,18 @@ export function judgeValidity(
   return { reasons, warnings }
 }
 
+/**
+ * The same for a trial of a search, which asks for more than the arm can do: errors, what is left unsent and a
+ * generator without CPU are its findings. What others do on the host still makes it invalid.
+ */
+export function judgeProbe(load: LoadResult, usage: Usage | undefined, limits: ValidityLimits): Validity {
+  const reasons: string[] = []
+  const warnings: string[] = []
+  if (load.sent === 0) reasons.push('no request was sent')
+  if (usage) judgeOthers(usage, limits, reasons, warnings)
+  return { reasons, warnings }
+}
+
 function judgeLoad(
   spec: LoadSpec,
   load: LoadResult,
@@ -74,7 +86,6 @@ function judgeHost(
 ): void {
   const windowNs = usage.windowMs * 1e6
   if (windowNs <= 0) return
-  const hostNs = windowNs * usage.cpus
   const generator = usage.components.find(({ category }) => category === 'generator')
   const generatorShare = (generator?.cpuNs ?? 0) / windowNs / (spec.workers ?? 1)
   // A closed loop is meant to run as fast as it can; an open loop that has no CPU left measures itself.
@@ -82,6 +93,12 @@ function judgeHost(
     reasons.push(
       `the generator used ${percent(generatorShare)} of a core; at most ${percent(limits.maxGeneratorCpuShare)}`,
     )
+  judgeOthers(usage, limits, reasons, warnings)
+}
+
+function judgeOthers(usage: Usage, limits: ValidityLimits, reasons: string[], warnings: string[]): void {
+  const hostNs = usage.windowMs * 1e6 * usage.cpus
+  if (hostNs <= 0) return
   const steal = usage.hostStealNs / hostNs
   if (steal > limits.maxStealShare)
     reasons.push(

@@ -154,7 +154,9 @@ export function loadText(load: LoadSpec): string {
   const pace =
     load.model === 'open' && load.ratePerSecond !== undefined
       ? `${fixed(load.ratePerSecond, 0)} requests/s`
-      : 'closed loop'
+      : load.model === 'open'
+        ? 'open loop, rate searched'
+        : 'closed loop'
   return `${pace}, ${load.connections} connections, ${bytes(load.payloadBytes)} replies, ${protocolText[load.protocol]}`
 }
 
@@ -162,7 +164,9 @@ export function loadText(load: LoadSpec): string {
 export function paceText(load: LoadSpec): string {
   return load.model === 'open' && load.ratePerSecond !== undefined
     ? `${fixed(load.ratePerSecond, 0)} requests per second`
-    : `as fast as ${load.connections} connections allow`
+    : load.model === 'open'
+      ? 'the largest rate that keeps the promise'
+      : `as fast as ${load.connections} connections allow`
 }
 
 /** `1 trial`, `2 trials`. */

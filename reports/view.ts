@@ -232,7 +232,7 @@ function chooseLead(loads: readonly LoadView[], analysis: Analysis): LoadView | 
         cell.loadLabel === load.loadLabel && cell.experiment === load.experiment && cell.trials.ok > 0,
     ).length
   const rank = (load: LoadView) =>
-    (load.experiment === 'latency' ? 2 : 0) + (load.load.model === 'open' ? 1 : 0)
+    (load.experiment === 'latency' ? 2 : 0) + (load.load.ratePerSecond === undefined ? 0 : 1)
   return [...loads].sort(
     (a, b) =>
       rank(b) - rank(a) ||

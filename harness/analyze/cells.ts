@@ -13,6 +13,7 @@ import { studentQuantile } from '../stats/student.js'
 import { alignBuckets, mergeRows, percentileOf } from '../stats/histogram.js'
 import { randomStream } from '../stats/random.js'
 import { estimateOf, level } from './estimates.js'
+import { analyzeKnee } from './knees.js'
 import type { Settings } from '../stats/paired.js'
 import {
   billOf,
@@ -31,6 +32,21 @@ export function analyzeCell(run: Run, cell: Cell, settings: Settings): CellAnaly
   const trials = run.trials.filter((trial) => trial.cell === cell.id)
   const valid = [...(run.valid.get(cell.id)?.values() ?? [])]
   const count = (state: Trial['state']) => trials.filter((trial) => trial.state === state).length
+  const sent = trials.reduce((sum, { load }) => sum + (load?.sent ?? 0), 0)
+  const failed = trials.reduce((sum, { load }) => sum + (load ? load.sent - load.ok : 0), 0)
+  const base = {
+    cell: cell.id,
+    experiment: cell.experiment,
+    arm: cell.arm,
+    load: cell.load,
+    loadLabel: cell.loadLabel,
+    trials: { ok: count('ok'), invalid: count('invalid'), failed: count('failed') },
+    errorShare: sent > 0 ? failed / sent : 0,
+  }
+  if (cell.search) {
+    // A search asks for more than the arm can do: requests that failed there are its findings, not faults.
+    return { ...base, errorShare: 0, ...analyzeKnee(run, cell, cell.search), bill: [] }
+  }
   const estimate = (
     unit: Estimate['unit'],
     value: (trial: Trial) => number | undefined,
@@ -68,16 +84,9 @@ export function analyzeCell(run: Run, cell: Cell, settings: Settings): CellAnaly
     const { hostBusyNs } = trial.usage ?? {}
     return hostBusyNs === undefined ? undefined : per1000(trial, hostBusyNs)
   })
-  const sent = trials.reduce((sum, { load }) => sum + (load?.sent ?? 0), 0)
-  const failed = trials.reduce((sum, { load }) => sum + (load ? load.sent - load.ok : 0), 0)
   const curve = curveOf(valid, cell, settings)
   return {
-    cell: cell.id,
-    experiment: cell.experiment,
-    arm: cell.arm,
-    load: cell.load,
-    loadLabel: cell.loadLabel,
-    trials: { ok: count('ok'), invalid: count('invalid'), failed: count('failed') },
+    ...base,
     ...latencies('response'),
     ...latencies('service'),
     ...(curve.length > 0 ? { curve } : {}),
@@ -89,7 +98,6 @@ export function analyzeCell(run: Run, cell: Cell, settings: Settings): CellAnaly
     ...(host && host.value > 0 && bill.length > 0
       ? { billGapShare: (bill.reduce((sum, row) => sum + row.cpu.value, 0) - host.value) / host.value }
       : {}),
-    errorShare: sent > 0 ? failed / sent : 0,
   }
 }
 

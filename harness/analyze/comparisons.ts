@@ -3,6 +3,7 @@ import type { Arm, Comparison, MetricId, Threshold, Verdict } from '../model.js'
 import { holm } from '../stats/families.js'
 import type { Settings } from '../stats/paired.js'
 import { alpha, comparePaired, type EstimateOptions, type PairedResult } from './estimates.js'
+import { compareSearches } from './knees.js'
 import { metricOf, pairedSeries, percentiles, seriesOf, type CellGroup, type Run } from './readings.js'
 
 /** Paths that claims compare within a mesh: first against second. */
@@ -106,6 +107,7 @@ interface MetricChoice {
 
 /** What a load can tell, and what thresholds ask beyond it. */
 function metricsOf(run: Run, group: CellGroup, arm: string, versus: string): readonly MetricChoice[] {
+  if (group.cells[0]?.search) return [{ metric: 'throughput' }]
   const open = group.cells[0]?.load.model === 'open'
   const usual: MetricChoice[] = [
     ...(open ? percentiles.map((percentile) => ({ metric: 'latency.response' as const, percentile })) : []),
@@ -153,6 +155,11 @@ export function measure(
 ): readonly MeasuredComparison[] {
   return specs.flatMap((spec): MeasuredComparison[] => {
     const { group, metric, percentile, arm, versus } = spec
+    const [first, second] = [arm, versus].map((id) => group.byArm.get(id))
+    if (first?.search && second) {
+      const compared = compareSearches(run, first, second)
+      return compared ? [{ spec, ...compared }] : []
+    }
     const baseline = run.armOf.get(arm)?.baseline ?? ''
     const added = metric in addedOf
     const raw = added ? addedOf[metric as keyof typeof addedOf] : metric

@@ -14,7 +14,8 @@ const fewestForOutliers = 5
 /** trial → what is odd about it beside the others of its cell. */
 export function oddTrials(run: Run): ReadonlyMap<Trial, readonly string[]> {
   const odd = new Map<Trial, string[]>()
-  for (const [, rounds] of run.valid) {
+  for (const [cell, rounds] of run.valid) {
+    if (run.cellOf.get(cell)?.search) continue
     const trials = [...rounds.values()]
     if (trials.length < fewestForOutliers) continue
     for (const { name, value } of watched(run)) {

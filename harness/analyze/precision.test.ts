@@ -45,8 +45,8 @@ describe('precisionReached', () => {
   })
 
   it('is not held up by an experiment whose rounds are all done', () => {
-    // Capacity has three rounds only, far too few for its ratios.
-    const entries = whole(journal({ experiments: ['latency', 'capacity'] }))
+    // Saturation has three rounds only, far too few for its ratios.
+    const entries = whole(journal({ experiments: ['latency', 'saturation'] }))
     expect(precisionReached(entries, config(loose))).toBe(true)
   })
 })

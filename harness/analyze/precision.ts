@@ -2,6 +2,7 @@
 import type { Comparison, JournalEntry, ResolvedConfig } from '../model.js'
 import { isLook } from '../stats/sequential.js'
 import { compareCells } from './comparisons.js'
+import { searchGoesOn } from './knees.js'
 import { cellGroups, indexJournal, type CellGroup, type Run } from './readings.js'
 
 /**
@@ -20,8 +21,16 @@ export function precisionReached(
   const run = indexJournal(entries)
   const environment = run.armOf.get(run.cellOf.get(last.cell)?.arm ?? '')?.environment
   const open = cellGroups(run).filter(
-    (group) => group.environment === environment && plannedRounds(run, group) > last.round + 1,
+    (group) =>
+      group.environment === environment &&
+      !group.cells[0]?.search &&
+      plannedRounds(run, group) > last.round + 1,
   )
+  // A search has an end of its own: a run that stops before it would tell half of a knee.
+  const searched = run.plan.cells.filter(
+    (cell) => cell.search && run.armOf.get(cell.arm)?.environment === environment,
+  )
+  if (searched.some((cell) => searchGoesOn(run, cell))) return false
   const settings = { seed: config.seed, rounds: config.rounds }
   const judged = compareCells(run, open, settings).filter(isJudged)
   return (

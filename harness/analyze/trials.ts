@@ -9,6 +9,7 @@ export function summarizeTrial(run: Run, trial: Trial, oddities: readonly string
   const lag = bucketsOf(trial, 'sendLag')
   const generator = usage?.components.find(({ category }) => category === 'generator')
   const optional = {
+    ratePerSecond: trial.ratePerSecond,
     p50Ms: latencyMs(trial, 'response', 50) ?? latencyMs(trial, 'service', 50),
     p99Ms: latencyMs(trial, 'response', 99) ?? latencyMs(trial, 'service', 99),
     achievedRatePerSecond: load?.achievedRatePerSecond,

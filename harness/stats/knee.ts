@@ -85,6 +85,16 @@ export function nextKneeStep(probes: readonly KneeProbe[], settings: KneeSetting
   return { next: quantileOf(posterior, quantiles[probes.length % quantiles.length] ?? 0.5) }
 }
 
+/** Quantiles of the posterior over the knee after at least one probe, at ascending probabilities. */
+export function kneeQuantiles(
+  probes: readonly KneeProbe[],
+  settings: KneeSettings,
+  probabilities: readonly number[],
+): readonly number[] {
+  const posterior = kneePosterior(probes, settings)
+  return probabilities.map((probability) => quantileOf(posterior, probability))
+}
+
 function clamp(rate: number, { minPerSecond, maxPerSecond }: KneeSettings): number {
   return Math.min(maxPerSecond, Math.max(minPerSecond, rate))
 }

@@ -19,6 +19,7 @@ import type {
   TrialError,
   Usage,
 } from '../model.js'
+import { nextRate } from '../analyze/knees.js'
 import { makePlan } from '../plan.js'
 import { createNoise, type Noise, type NoiseOptions } from './synthetic-noise.js'
 
@@ -44,8 +45,8 @@ export interface SyntheticOptions {
   readonly plannedRounds?: number
   /** Paths of the reference mesh. Default: all. */
   readonly arms?: readonly string[]
-  /** Default: `['latency', 'capacity']`. */
-  readonly experiments?: readonly ('latency' | 'capacity')[]
+  /** Default: `['latency', 'saturation']`. */
+  readonly experiments?: readonly ('latency' | 'saturation' | 'capacity')[]
   readonly ratesPerSecond?: readonly number[]
   readonly durationMs?: number
   readonly costs?: Partial<SyntheticCosts>
@@ -150,7 +151,8 @@ export function syntheticJournal(options: SyntheticOptions = {}): JournalEntry[]
   let key = ''
   let position = 0
   for (const spec of order) {
-    const cell = cells.get(spec.cell)
+    const cell = rated(cells.get(spec.cell), entries)
+    if (cell === 'found') continue
     const arm = plan.arms.find(({ id }) => id === cell?.arm)
     const path = plan.paths.find(({ name }) => name === arm?.path)
     if (!cell || !arm || !path) throw new Error(`unknown cell ${spec.cell}`)
@@ -174,17 +176,26 @@ export function syntheticJournal(options: SyntheticOptions = {}): JournalEntry[]
   return entries
 }
 
+/** The cell with the rate that its search asks for; `found` when the search is over. */
+function rated(cell: Cell | undefined, entries: readonly JournalEntry[]): Cell | 'found' | undefined {
+  if (!cell?.search) return cell
+  const trials = entries.filter((entry) => entry.type === 'trial').filter((trial) => trial.cell === cell.id)
+  const ratePerSecond = nextRate(cell, trials)
+  return ratePerSecond === undefined ? 'found' : { ...cell, load: { ...cell.load, ratePerSecond } }
+}
+
 /** The plan behind `syntheticJournal`. */
 export function syntheticPlan(options: SyntheticOptions = {}): Plan {
   const { seed = 1, rounds = 10 } = options
   const planned = options.plannedRounds ?? rounds
-  const names = options.experiments ?? ['latency', 'capacity']
+  const names = options.experiments ?? ['latency', 'saturation']
   const settings = {
     latency: experiments.latency.settings.parse({
       ratesPerSecond: options.ratesPerSecond ?? [1000],
       durationMs: options.durationMs ?? 1500,
     }),
-    capacity: experiments.capacity.settings.parse({ durationMs: 800 }),
+    saturation: experiments.saturation.settings.parse({ durationMs: 800 }),
+    capacity: experiments.capacity.settings.parse({ durationMs: 300, maxProbes: 12 }),
   }
   const config: ResolvedConfig = {
     seed,
@@ -212,8 +223,12 @@ export function syntheticPlan(options: SyntheticOptions = {}): Plan {
     environmentsOf: () => 'shared',
     timesOf: () => ({ environmentMs: 1500, armMs: 0, hopMs: 110, trialMs: 570 }),
     loadsOf: (name) =>
-      name === 'latency' ? experiments.latency.loads(settings.latency) : experiments.capacity.loads(settings.capacity),
-    roundsOf: (name) => (name === 'capacity' ? settings.capacity.rounds : undefined),
+      name === 'latency'
+        ? experiments.latency.loads(settings.latency)
+        : name === 'capacity'
+          ? experiments.capacity.loads(settings.capacity)
+          : experiments.saturation.loads(settings.saturation),
+    roundsOf: (name) => (name === 'saturation' ? settings.saturation.rounds : undefined),
   })
 }
 
@@ -256,6 +271,7 @@ function syntheticTrial(input: TrialInput): Trial {
     round: spec.round,
     cell: cell.id,
     attempt,
+    ...(cell.search ? { ratePerSecond: cell.load.ratePerSecond ?? 0 } : {}),
     state: 'ok',
     startedAt: new Date(clockMs).toISOString(),
     elapsedMs: cell.load.warmupMs + cell.load.durationMs + 330,
@@ -309,6 +325,8 @@ function syntheticLoad({ cell, arm, path, factor, noise, options, truth }: Trial
   // A closed loop on a full host is bounded by CPU: the rate is what the CPUs can pay.
   const capacityPerSecond = (cpus * 1e6) / ((costs.cpuUs + truth.generatorCpuUs) * factor)
   const rate = open ? (load.ratePerSecond ?? 0) : capacityPerSecond
+  // Beyond what the CPUs can pay a queue grows for as long as the window lasts.
+  const queueUs = open ? Math.max(0, rate / capacityPerSecond - 1) * load.durationMs * 1000 : 0
   const sent = Math.round((rate * load.durationMs) / 1000)
   const response = hdr.build({ bitBucketSize: 32, numberOfSignificantValueDigits: 3 })
   const service = hdr.build({ bitBucketSize: 32, numberOfSignificantValueDigits: 3 })
@@ -317,11 +335,11 @@ function syntheticLoad({ cell, arm, path, factor, noise, options, truth }: Trial
   for (let request = 0; request < sent; request++) {
     const slow = noise.random() < 0.012 ? 2 + 8 * noise.random() : 1
     const serviceUs = Math.max(1, Math.round(scale * Math.exp(0.18 * noise.normal()) * slow))
-    const lagUs = Math.max(1, Math.round(15 * Math.exp(0.7 * noise.normal()) + (lagging ? 4000 * noise.random() : 0)))
+    const lagUs = (queueUs * request) / Math.max(1, sent) + Math.max(1, Math.round(15 * Math.exp(0.7 * noise.normal()) + (lagging ? 4000 * noise.random() : 0)))
     service.recordValue(serviceUs)
     if (!open) continue
-    response.recordValue(serviceUs + lagUs)
-    sendLag.recordValue(lagUs)
+    response.recordValue(Math.round(serviceUs + lagUs))
+    sendLag.recordValue(Math.round(lagUs))
   }
   return {
     engine: load.engine,

@@ -8,6 +8,7 @@ import type {
   Host,
   HopCounters,
   LoadResult,
+  LoadSpec,
   Mesh,
   Path,
   Platform,
@@ -18,8 +19,8 @@ import type {
 
 /** What a test wants to go wrong, or to be seen. */
 export interface FakeScript {
-  /** Called at each trial; what it returns is laid over the generator's result. */
-  readonly load?: (arm: Arm, trial: number) => Partial<LoadResult>
+  /** Called at each trial with the load that was asked for; what it returns is laid over the generator's result. */
+  readonly load?: (arm: Arm, trial: number, spec: LoadSpec) => Partial<LoadResult>
   /** End the generator before its result, with this code. */
   readonly generatorDies?: (arm: Arm, trial: number) => boolean
   /** Let this component die in this trial. */
@@ -68,7 +69,7 @@ export function createFake(script: FakeScript = {}) {
     }
   }
 
-  function exec(arm: Arm, _command: Command): Running {
+  function exec(arm: Arm, command: Command): Running {
     const trial = trials++
     script.onTrial?.(arm, trial)
     let release = () => {}
@@ -102,7 +103,10 @@ export function createFake(script: FakeScript = {}) {
       const end = go()
       yield JSON.stringify({ event: 'edge', edge: 'end' })
       await end
-      yield JSON.stringify({ event: 'result', result: { ...fakeResult(), ...script.load?.(arm, trial) } })
+      yield JSON.stringify({
+        event: 'result',
+        result: { ...fakeResult(), ...script.load?.(arm, trial, specOf(command)) },
+      })
       settle(ended)
     }
     return {
@@ -201,6 +205,10 @@ export function createFake(script: FakeScript = {}) {
       return trials
     },
   }
+}
+
+function specOf({ argv }: Command): LoadSpec {
+  return JSON.parse(argv[argv.indexOf('--spec') + 1] ?? '{}') as LoadSpec
 }
 
 function fakeResult(): LoadResult {

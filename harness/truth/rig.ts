@@ -26,6 +26,8 @@ export interface EchoServer {
   requests(): Promise<number>
   /** Connections that it has accepted on all listeners. */
   connections(): Promise<number>
+  /** CPU time in µs that its injected burns have used, by its own clock. */
+  burnedUs(): Promise<number>
   /** CPU time in µs that it has used. */
   cpuUs(): Promise<number>
   kill(): Promise<void>
@@ -103,6 +105,7 @@ export async function createRig(): Promise<Rig> {
         pid,
         requests: () => counter('meshbench_requests_total'),
         connections: () => counter('meshbench_downstream_connections_total'),
+        burnedUs: async () => (await counter('meshbench_burn_seconds_total')) * 1e6,
         cpuUs: async () => (await readProcess(pid)).cpuNs / 1000,
         async kill() {
           child.kill('SIGKILL')

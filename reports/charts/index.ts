@@ -7,10 +7,12 @@ import { cpuModes } from './cpu-modes.js'
 import { ecdf } from './ecdf.js'
 import { generator } from './generator.js'
 import { increments } from './increments.js'
+import { knee } from './knee.js'
 import { latencyVsRate } from './latency-vs-rate.js'
 import { memory } from './memory.js'
 import { noise } from './noise.js'
 import { percentileCurve } from './percentile-curve.js'
+import { sweepConnections, sweepPayload, sweepRate } from './sweep.js'
 import { tradeoff } from './tradeoff.js'
 import { trialStrip } from './trial-strip.js'
 
@@ -21,6 +23,10 @@ export const charts = {
   'percentile-curve': percentileCurve,
   ecdf,
   'latency-vs-rate': latencyVsRate,
+  knee,
+  'sweep-rate': sweepRate,
+  'sweep-connections': sweepConnections,
+  'sweep-payload': sweepPayload,
   capacity,
   'trial-strip': trialStrip,
   'cpu-bill': cpuBill,

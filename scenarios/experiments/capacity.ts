@@ -1,32 +1,63 @@
-/** How many requests does each path carry when every connection sends as fast as it is answered? */
+/** How many requests a second does each path carry before it breaks its promise? Searched with an open loop. */
 import { z } from 'zod'
-import { loadLabel, type Experiment } from './experiment.js'
+import type { Experiment } from './experiment.js'
 
 const count = z.int().positive()
+const rate = z.number().positive().max(1_000_000)
 
-const settings = z.strictObject({
-  connections: count.max(10_000).default(16),
-  payloadBytes: z
-    .int()
-    .min(0)
-    .max(64 * 2 ** 20)
-    .default(1024),
-  warmupMs: z.int().min(0).max(600_000).default(300),
-  durationMs: z.int().min(100).max(3_600_000).default(1000),
-  timeoutMs: count.max(600_000).default(5000),
-  /** Saturation is coarse: a few rounds tell it. */
-  rounds: count.max(1000).default(3),
-})
+const settings = z
+  .strictObject({
+    /** The promise: this percentile of response times stays at or under so many ms. */
+    slo: z
+      .strictObject({
+        percentile: z.union([z.literal(50), z.literal(90), z.literal(99), z.literal(99.9)]).default(99),
+        latencyMs: z.number().positive().max(60_000).default(10),
+      })
+      .prefault({}),
+    startPerSecond: rate.default(2000),
+    minPerSecond: rate.default(50),
+    maxPerSecond: rate.default(100_000),
+    /** The search ends when the knee is known to ± this share. */
+    precision: z.number().min(0.005).max(1).default(0.05),
+    /** Trials of one arm, at most. */
+    maxProbes: count.max(200).default(8),
+    connections: count.max(10_000).default(16),
+    payloadBytes: z
+      .int()
+      .min(0)
+      .max(64 * 2 ** 20)
+      .default(1024),
+    protocol: z.enum(['http1', 'h2', 'grpc', 'tcp']).default('http1'),
+    arrival: z.enum(['uniform', 'poisson']).default('uniform'),
+    warmupMs: z.int().min(0).max(600_000).default(200),
+    durationMs: z.int().min(100).max(3_600_000).default(800),
+    timeoutMs: count.max(600_000).default(5000),
+    workers: count.max(64).default(1),
+  })
+  .refine(({ minPerSecond, startPerSecond }) => minPerSecond <= startPerSecond, {
+    path: ['startPerSecond'],
+    message: 'it must be at least minPerSecond',
+  })
+  .refine(({ startPerSecond, maxPerSecond }) => startPerSecond <= maxPerSecond, {
+    path: ['startPerSecond'],
+    message: 'it must be at most maxPerSecond',
+  })
+  .refine(({ minPerSecond, maxPerSecond }) => minPerSecond < maxPerSecond, {
+    path: ['maxPerSecond'],
+    message: 'it must be above minPerSecond',
+  })
 export type CapacitySettings = z.infer<typeof settings>
 
 export const capacity = {
   name: 'capacity',
-  question: 'How many requests a second does each path carry at most?',
+  question: 'How many requests a second does each path carry before its response time breaks the promise?',
   settings,
-  loads: ({ rounds: _rounds, ...rest }) => {
-    const load = { engine: 'closed-loop', model: 'closed' as const, protocol: 'http1' as const, ...rest }
-    return [{ label: loadLabel(load), load }]
-  },
-  rounds: ({ rounds }) => rounds,
-  metrics: ['throughput', 'cpu.per1000Requests'],
+  loads: ({ slo, startPerSecond, minPerSecond, maxPerSecond, precision, maxProbes, ...rest }) => [
+    {
+      label: `p${slo.percentile} ≤ ${slo.latencyMs} ms c${rest.connections} ${rest.payloadBytes}B ${rest.protocol}`,
+      load: { engine: 'open-loop', model: 'open' as const, ...rest },
+      search: { ...slo, startPerSecond, minPerSecond, maxPerSecond, precision, maxProbes },
+    },
+  ],
+  metrics: ['throughput'],
 } satisfies Experiment<CapacitySettings>

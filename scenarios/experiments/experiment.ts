@@ -1,11 +1,13 @@
 /** What an experiment is: a question, the loads that answer it, and the figures it is judged by. */
 import type { z } from 'zod'
-import type { LoadSpec, MetricId } from '../../harness/model.js'
+import type { KneeSearch, LoadSpec, MetricId } from '../../harness/model.js'
 
 /** A load, and the label under which arms are compared. */
 export interface LabelledLoad {
   readonly label: string
   readonly load: LoadSpec
+  /** Search the knee: the load has no rate then, and each trial gets one of its own. */
+  readonly search?: KneeSearch
 }
 
 /** `Settings` is what the experiment takes in the config, after defaults. */

@@ -2,10 +2,14 @@
 import { capacity } from './capacity.js'
 import type { Experiment } from './experiment.js'
 import { latency } from './latency.js'
+import { saturation } from './saturation.js'
+import { sweep } from './sweep.js'
 
 export const experiments = {
   latency,
   capacity,
+  sweep,
+  saturation,
   // Each experiment has settings of its own type; whoever calls one parses them with its own schema first.
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
 } satisfies Record<string, Experiment<any>>

@@ -1,4 +1,5 @@
 /** What a reply has to suffer before it is sent: delays, burned CPU, freezes. Their sizes are known, so that a measurement can be checked. */
+import type { Cell } from '../shared/metrics.js'
 import { PreciseTimer, nowUs } from '../shared/precise-timer.js'
 import type { FaultsConfig } from './config.js'
 import { DeadlineQueue } from './deadline-queue.js'
@@ -13,7 +14,8 @@ export interface Faults {
   close(): void
 }
 
-export function createFaults(first: FaultsConfig): Faults {
+/** `burnedSeconds` counts the CPU time that was burned, so that what was injected is known and not only what was asked for. */
+export function createFaults(first: FaultsConfig, burnedSeconds: Cell): Faults {
   let config = first
   let requests = 0
   let frozen = false
@@ -34,7 +36,7 @@ export function createFaults(first: FaultsConfig): Faults {
         frozen = true
         freeze(config.freeze.durationMs)
       }
-      if (config.burnUs > 0) burn(config.burnUs)
+      if (config.burnUs > 0) burnedSeconds.add(burn(config.burnUs) / 1e6)
       let delayUs = extraDelayUs + config.delayMs * 1000
       if (config.slow && requests % config.slow.every === 0) delayUs += config.slow.delayMs * 1000
       if (delayUs <= 0) {
@@ -63,12 +65,16 @@ function freeze(durationMs: number): void {
 
 /**
  * Burns CPU time and not wall time, so that a preempted burn is not cut short. Reading the clock is itself a part of
- * what is burned: half of the first reading goes uncounted, and the loop ends half a reading late on average.
+ * what is burned: half of the first reading goes uncounted, and the loop ends half a reading late on average. Returns
+ * what was burned, in µs.
  */
-function burn(us: number): void {
+function burn(us: number): number {
   readingUs ??= measureReadingUs()
-  const target = cpuUs() + us - readingUs
-  while (cpuUs() < target);
+  const start = cpuUs() - readingUs / 2
+  const target = start + us - readingUs / 2
+  let now = cpuUs()
+  while (now < target) now = cpuUs()
+  return now + readingUs / 2 - start
 }
 
 let readingUs: number | undefined

@@ -15,7 +15,10 @@ await runImage({ name: 'echo', schema: echoSchema, start })
 
 async function start(config: EchoConfig, context: ImageContext): Promise<ImageServer<EchoConfig>> {
   const metrics = createHopMetrics(context.registry)
-  const faults = createFaults(config.faults)
+  const faults = createFaults(
+    config.faults,
+    context.registry.counter('meshbench_burn_seconds_total', 'CPU time burned on purpose.').labels(),
+  )
   const classes = ['', '1xx', '2xx', '3xx', '4xx', '5xx'].map((name) =>
     name === '' ? undefined : metrics.requests.labels(name),
   )

@@ -1,0 +1,57 @@
+/** Compares two knees that were searched apart: how many times more does one path carry than another? */
+import { probit } from 'simple-statistics'
+import { kneeQuantiles, type KneeProbe, type KneeSettings } from './knee.js'
+import { power } from './paired.js'
+
+export interface Range {
+  readonly value: number
+  readonly low: number
+  readonly high: number
+}
+
+export interface KneeComparison {
+  readonly difference: Range
+  readonly ratio: Range
+  /** Two-sided posterior probability that the knees lie the other way round; not adjusted for any family. */
+  readonly pValue: number
+  /** Smallest true difference that a test at level `alpha` finds with 80 % power. */
+  readonly detectable: (alpha: number) => number
+}
+
+export const kneeComparisonMethod = 'posteriors of both searches, median and 95 % credible interval'
+
+const level = 0.95
+/** Equally likely values that stand for each posterior: all pairs of them stand for the difference and the ratio. */
+const points = 199
+const probabilities = Array.from({ length: points }, (_, index) => (index + 0.5) / points)
+
+/** Both need at least one probe. The searches are taken as independent, which is wider than pairing would be. */
+export function compareKnees(
+  treated: readonly KneeProbe[],
+  reference: readonly KneeProbe[],
+  settings: KneeSettings,
+): KneeComparison {
+  const above = kneeQuantiles(treated, settings, probabilities)
+  const below = kneeQuantiles(reference, settings, probabilities)
+  const ratios = Float64Array.from(above.flatMap((a) => below.map((b) => a / b))).sort()
+  const differences = Float64Array.from(above.flatMap((a) => below.map((b) => a - b))).sort()
+  const less = ratios.filter((ratio) => ratio < 1).length
+  const equal = ratios.filter((ratio) => ratio === 1).length
+  const share = (less + equal / 2) / ratios.length
+  const logs = Float64Array.from(ratios, Math.log)
+  const mean = logs.reduce((sum, log) => sum + log, 0) / logs.length
+  const spread = Math.sqrt(logs.reduce((sum, log) => sum + (log - mean) ** 2, 0) / logs.length)
+  const middle = below[(points - 1) / 2] as number
+  return {
+    difference: rangeOf(differences),
+    ratio: rangeOf(ratios),
+    // Finitely many pairs cannot tell a chance below one of them.
+    pValue: Math.max(1 / ratios.length, Math.min(1, 2 * Math.min(share, 1 - share))),
+    detectable: (alpha) => middle * Math.expm1((probit(1 - alpha / 2) + probit(power)) * spread),
+  }
+}
+
+function rangeOf(sorted: Float64Array): Range {
+  const at = (probability: number) => sorted[Math.round(probability * (sorted.length - 1))] as number
+  return { value: at(0.5), low: at((1 - level) / 2), high: at((1 + level) / 2) }
+}

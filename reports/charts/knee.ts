@@ -1,0 +1,146 @@
+/** Answers "how much does it carry before it breaks its promise?": every arm's knee, and the trials that found it. */
+import type { TopLevelSpec } from 'vega-lite'
+import type { Estimate, KneeAnalysis } from '../../harness/model.js'
+import { changeText, fixed, given, number, plural, sentence } from '../format.js'
+import { describe } from '../svg.js'
+import { figureWidth, ink, muted, type Size } from '../theme.js'
+import type { ArmView } from '../view.js'
+import type { Chart, ChartBuilder } from './chart.js'
+import { logDomain } from './layout.js'
+
+interface Row {
+  readonly arm: ArmView
+  readonly knee: KneeAnalysis
+  readonly rate: Estimate
+  readonly ratio: Estimate | undefined
+}
+
+export const knee: ChartBuilder = (view, book): Chart | undefined => {
+  const load = view.loads.find((one) => view.arms.some((arm) => view.cell(arm.id, one)?.knee))
+  if (load === undefined) return undefined
+  const rows = view.arms.flatMap((arm): Row[] => {
+    const cell = view.cell(arm.id, load)
+    if (!cell?.knee || cell.throughput.n === 0) return []
+    const ratio = view.compare(arm.id, ['throughput'], { load })?.ratio
+    return [{ arm, knee: cell.knee, rate: cell.throughput, ratio }]
+  })
+  const [first] = rows
+  if (!first) return undefined
+  const { percentile, latencyMs } = first.knee.search
+  const least = rows
+    .filter(({ arm }) => arm.arm.role === 'subject')
+    .sort((a, b) => a.rate.value - b.rate.value)[0]
+  const trials = rows.reduce((sum, row) => sum + row.knee.trials.length, 0)
+  const limited = rows.filter((row) => row.knee.generatorLimited).map(({ arm }) => arm.label)
+  return {
+    title:
+      least?.ratio === undefined
+        ? `Largest rate with p${percentile} at or under ${given(latencyMs)} ms`
+        : `${least.arm.label} keeps p${percentile} under ${given(latencyMs)} ms at ${changeText(least.ratio)} requests than a direct connection`,
+    caption:
+      `Searched with an open loop: a trial passes when p${percentile} of response time is at most ${given(latencyMs)} ms and every request was sent and answered. ` +
+      `Filled: passed; hollow: failed (${plural(trials, 'trial')}). The line is the 95 % interval of the largest rate that passes. Generator, server and hops share the host's CPUs, so this compares whole systems, not hops.` +
+      (limited.length > 0 ? ` The generator was the limit of ${limited.join(', ')}.` : ''),
+    alternative: rows.map(({ arm, rate }) => `${arm.label}: ${sentence(rate)}`).join('; '),
+    table: {
+      columns: ['arm', 'largest rate, requests/s', 'against the baseline', 'trials', 'how the search ended'],
+      rows: rows.map(({ arm, rate, ratio, knee: { trials: own, end } }) => [
+        arm.label,
+        { html: book.print(rate, { metric: 'throughput', kind: 'value' }) },
+        { html: book.print(ratio, { metric: 'throughput', kind: 'ratio' }, 'change') },
+        String(own.length),
+        ends[end],
+      ]),
+    },
+    spec: (size) => build(rows, size),
+  }
+}
+
+const ends: Readonly<Record<KneeAnalysis['end'], string>> = {
+  precise: 'as precise as wanted',
+  probes: 'the trials ran out',
+  above: 'at or above the highest rate allowed',
+  below: 'below the lowest rate allowed',
+  unfinished: 'the run ended first',
+}
+
+function build(rows: readonly Row[], size: Size): TopLevelSpec {
+  const labels = rows.map(({ arm }) => arm.label)
+  const labelWidth = Math.min(
+    size === 'wide' ? 230 : 130,
+    14 + 7.4 * Math.max(...labels.map((label) => label.length)),
+  )
+  const tried = rows.flatMap(({ knee: { trials } }) => trials.map(({ ratePerSecond }) => ratePerSecond))
+  const domain = logDomain([...tried, ...rows.flatMap(({ rate }) => [rate.low, rate.high])])
+  const values = rows.map(({ arm, rate }) => ({
+    arm: arm.label,
+    value: rate.value,
+    low: Math.max(rate.low, domain[0]),
+    high: rate.high,
+    colour: arm.colour,
+    text: fixed(rate.value, 0),
+    tip: describe(arm.key, `${arm.label}: ${sentence(rate)}`),
+  }))
+  const dots = rows.flatMap(({ arm, knee: { trials } }) =>
+    trials.map((trial) => ({
+      arm: arm.label,
+      rate: trial.ratePerSecond,
+      fill: trial.passed ? arm.colour : 'var(--paper)',
+      colour: arm.colour,
+      tip: describe(
+        arm.key,
+        `${arm.label} at ${fixed(trial.ratePerSecond, 0)}/s: ${trial.passed ? 'passed' : 'failed'}` +
+          (trial.latencyMs === undefined ? '' : `, ${number(trial.latencyMs)} ms`) +
+          (trial.unsent > 0 ? `, ${fixed(trial.unsent, 0)} unsent` : ''),
+      ),
+    })),
+  )
+  const y = {
+    field: 'arm',
+    type: 'nominal',
+    sort: labels,
+    axis: { title: null, grid: false, labelColor: ink, labelLimit: labelWidth - 8 },
+  }
+  const x = {
+    type: 'quantitative',
+    scale: { type: 'log', domain, nice: false },
+    axis: {
+      title: 'requests per second (logarithmic)',
+      titleAnchor: 'start',
+      tickCount: size === 'wide' ? 8 : 4,
+      format: '~s',
+    },
+  }
+  const colour = { field: 'colour', type: 'nominal', scale: null }
+  const tip = { field: 'tip' }
+  return {
+    width: figureWidth[size] - labelWidth - 24,
+    height: { step: labels.length > 12 ? 26 : 44 },
+    data: { values },
+    layer: [
+      {
+        data: { values: dots },
+        mark: { type: 'point', filled: true, size: 42, opacity: 0.9, strokeWidth: 1.5, yOffset: 6 },
+        encoding: {
+          x: { ...x, field: 'rate' },
+          y,
+          fill: { field: 'fill', type: 'nominal', scale: null },
+          stroke: colour,
+          description: tip,
+        },
+      },
+      {
+        mark: { type: 'rule', strokeWidth: 2, stroke: muted, strokeCap: 'round', yOffset: -8 },
+        encoding: { x: { ...x, field: 'low' }, x2: { field: 'high' }, y, description: tip },
+      },
+      {
+        mark: { type: 'tick', thickness: 4, height: 14, yOffset: -8 },
+        encoding: { x: { ...x, field: 'value' }, y, fill: colour, stroke: colour, description: tip },
+      },
+      {
+        mark: { type: 'text', align: 'center', dy: -19, fontSize: 12, fontWeight: 600, fill: ink },
+        encoding: { x: { ...x, field: 'value' }, y, text: { field: 'text' }, description: tip },
+      },
+    ],
+  } as unknown as TopLevelSpec
+}

@@ -1,0 +1,190 @@
+/** Answers "how does it change with …?": median response time and CPU of every arm along one axis of the sweep. */
+import type { TopLevelSpec } from 'vega-lite'
+import type { Estimate, LoadSpec } from '../../harness/model.js'
+import { bytes, fixed, number, sentence, thousand } from '../format.js'
+import { describe } from '../svg.js'
+import { figureWidth, type Size } from '../theme.js'
+import type { ArmView, LoadView } from '../view.js'
+import type { Chart, ChartBuilder } from './chart.js'
+import { logDomain } from './layout.js'
+
+type Axis = 'ratePerSecond' | 'connections' | 'payloadBytes'
+
+const axes: Readonly<Record<Axis, { readonly title: string; readonly text: (value: number) => string }>> = {
+  ratePerSecond: { title: 'requests per second', text: (value) => fixed(value, 0) },
+  connections: { title: 'connections', text: (value) => fixed(value, 0) },
+  payloadBytes: { title: 'bytes of a reply', text: bytes },
+}
+
+interface Point {
+  readonly arm: ArmView
+  readonly at: number
+  readonly p50: Estimate
+  readonly p99: Estimate | undefined
+  readonly cpu: Estimate | undefined
+}
+
+export const sweepRate = sweepAlong('ratePerSecond')
+export const sweepConnections = sweepAlong('connections')
+export const sweepPayload = sweepAlong('payloadBytes')
+
+function sweepAlong(axis: Axis): ChartBuilder {
+  return (view, book): Chart | undefined => {
+    const loads = curveOf(
+      view.loads.filter(({ experiment }) => experiment === 'sweep'),
+      axis,
+    )
+    const arms = view.arms.filter(({ arm }) => arm.role !== 'twin')
+    const points = arms.flatMap((arm) =>
+      loads.flatMap((load): Point[] => {
+        const cell = view.cell(arm.id, load)
+        const p50 = cell?.response?.['50']
+        return p50 === undefined
+          ? []
+          : [{ arm, at: load.load[axis] ?? 0, p50, p99: cell?.response?.['99'], cpu: cell?.cpu }]
+      }),
+    )
+    const measured = [...new Set(points.map(({ at }) => at))].sort((a, b) => a - b)
+    if (measured.length < 2) return undefined
+    const { title, text } = axes[axis]
+    const [low, high] = [measured[0] as number, measured.at(-1) as number]
+    const growth = arms
+      .flatMap((arm) => {
+        const [from, to] = [low, high].map((at) => points.find((one) => one.arm === arm && one.at === at))
+        return from && to ? [{ arm, ratio: to.p50.value / from.p50.value }] : []
+      })
+      .sort((a, b) => b.ratio - a.ratio)[0]
+    const cells = (point: Point | undefined) => [
+      { html: book.print(point?.p50, { metric: 'latency.response', percentile: 50, kind: 'value' }) },
+      { html: book.print(point?.p99, { metric: 'latency.response', percentile: 99, kind: 'value' }) },
+      { html: book.print(point?.cpu, { metric: 'cpu.per1000Requests', kind: 'value' }) },
+    ]
+    return {
+      title: growth
+        ? `From ${text(low)} to ${text(high)} ${title}, the median of ${growth.arm.label} changes most: ${number(growth.ratio)} times`
+        : `Response time and CPU against ${title}`,
+      caption: `Median response time and CPU per ${thousand} requests with 95 % intervals over rounds, n = ${points[0]?.p50.n ?? 0}; ${restOf(loads[0]?.load, axis)}. Only what was measured is joined.`,
+      alternative: points
+        .map(({ arm, at, p50 }) => `${arm.label} at ${text(at)}: ${sentence(p50)}`)
+        .join('; '),
+      table: {
+        columns: ['arm', title, 'p50, ms', 'p99, ms', `CPU, ms per ${thousand} requests`],
+        rows: points.map((point) => [point.arm.label, text(point.at), ...cells(point)]),
+      },
+      spec: (size) => build(points, measured.map(text), axis, size),
+    }
+  }
+}
+
+/** The loads that differ in nothing but the axis: the largest such family. */
+function curveOf(loads: readonly LoadView[], axis: Axis): readonly LoadView[] {
+  const families = new Map<string, LoadView[]>()
+  for (const load of loads) {
+    const key = JSON.stringify({ ...load.load, [axis]: 0 })
+    families.set(key, [...(families.get(key) ?? []), load])
+  }
+  return [...families.values()].reduce<LoadView[]>(
+    (largest, family) => (family.length > largest.length ? family : largest),
+    [],
+  )
+}
+
+function restOf(load: LoadSpec | undefined, axis: Axis): string {
+  if (!load) return ''
+  return (['ratePerSecond', 'connections', 'payloadBytes'] as const)
+    .filter((other) => other !== axis)
+    .map((other) =>
+      other === 'payloadBytes'
+        ? `replies of ${bytes(load.payloadBytes)}`
+        : `${fixed(load[other] ?? 0, 0)} ${axes[other].title}`,
+    )
+    .join(', ')
+}
+
+function build(
+  points: readonly Point[],
+  categories: readonly string[],
+  axis: Axis,
+  size: Size,
+): TopLevelSpec {
+  const panels = [
+    { title: 'p50, ms', of: (point: Point) => point.p50 },
+    { title: `CPU, ms per ${thousand} requests`, of: (point: Point) => point.cpu },
+  ].filter(({ of }) => points.some((point) => of(point) !== undefined))
+  return {
+    vconcat: panels.map((panel, index) =>
+      panelOf(points, categories, axis, size, panel, index === panels.length - 1),
+    ),
+    spacing: 18,
+    config: { concat: { spacing: 18 } },
+  } as unknown as TopLevelSpec
+}
+
+function panelOf(
+  points: readonly Point[],
+  categories: readonly string[],
+  axis: Axis,
+  size: Size,
+  panel: { readonly title: string; readonly of: (point: Point) => Estimate | undefined },
+  last: boolean,
+): object {
+  const { text, title } = axes[axis]
+  const values = points.flatMap((point) => {
+    const estimate = panel.of(point)
+    if (estimate === undefined) return []
+    const { arm } = point
+    return [
+      {
+        arm: arm.key,
+        at: text(point.at),
+        value: estimate.value,
+        low: Math.max(estimate.low, estimate.value / 100),
+        high: estimate.high,
+        colour: arm.colour,
+        shape: arm.shape,
+        tip: describe(arm.key, `${arm.label} at ${text(point.at)}: ${sentence(estimate)}`),
+        name: describe(arm.key, arm.label),
+      },
+    ]
+  })
+  const domain = logDomain(values.flatMap(({ low, high }) => [low, high]))
+  const x = {
+    field: 'at',
+    type: 'ordinal',
+    sort: categories,
+    axis: { title: last ? title : null, titleAnchor: 'end', labels: last, labelAngle: 0, grid: false },
+  }
+  const y = {
+    field: 'value',
+    type: 'quantitative',
+    scale: { type: 'log', domain, nice: false },
+    axis: { title: panel.title, tickCount: 5, format: '.3~r' },
+  }
+  const stroke = { field: 'colour', type: 'nominal', scale: null }
+  const tip = { field: 'tip' }
+  return {
+    width: figureWidth[size] - 70,
+    height: size === 'wide' ? 190 : 170,
+    data: { values },
+    layer: [
+      {
+        mark: { type: 'line', strokeWidth: 2.25 },
+        encoding: { x, y, detail: { field: 'arm', type: 'nominal' }, stroke, description: { field: 'name' } },
+      },
+      {
+        mark: { type: 'rule', strokeWidth: 2, opacity: 0.7 },
+        encoding: { x, y: { ...y, field: 'low' }, y2: { field: 'high' }, stroke, description: tip },
+      },
+      {
+        mark: { type: 'point', filled: true, size: 60, opacity: 1, stroke: 'var(--paper)', strokeWidth: 1.5 },
+        encoding: {
+          x,
+          y,
+          fill: stroke,
+          shape: { field: 'shape', type: 'nominal', scale: null },
+          description: tip,
+        },
+      },
+    ],
+  }
+}
