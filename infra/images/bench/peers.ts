@@ -63,27 +63,43 @@ async function accepts(port: number): Promise<void> {
   throw new Error(`nothing listens on port ${port}`)
 }
 
-/** nginx with one worker: 1 KiB at `/`, a sparse file of `largeBytes` zeros at `/large`. */
-export async function startApplication(workspace: Workspace, largeBytes: number): Promise<Peer> {
-  const port = await freePort()
-  truncateSync(workspace.write('large', ''), largeBytes)
+/** nginx with one worker and the given contents of its `http` block. */
+export async function startNginx(
+  workspace: Workspace,
+  name: string,
+  port: number,
+  contents: string,
+): Promise<Peer> {
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+    .map((kind) => `${kind}_temp_path ${workspace.dir};`)
+    .join(' ')
   const config = workspace.write(
-    'nginx.conf',
-    `daemon off; master_process off; worker_processes 1; pid ${join(workspace.dir, 'nginx.pid')}; error_log /dev/null;
+    `${name}.conf`,
+    `daemon off; master_process off; worker_processes 1; pid ${join(workspace.dir, `${name}.pid`)}; error_log /dev/null;
 events { worker_connections 4096; }
 http {
-  access_log off; keepalive_requests 1000000000; keepalive_timeout 600s; sendfile on; tcp_nodelay on;
-  client_body_temp_path ${workspace.dir}; proxy_temp_path ${workspace.dir}; fastcgi_temp_path ${workspace.dir};
-  uwsgi_temp_path ${workspace.dir}; scgi_temp_path ${workspace.dir};
-  server {
-    listen 127.0.0.1:${port};
-    location = / { default_type text/plain; return 200 "${'x'.repeat(1024)}"; }
-    location = /large { root ${workspace.dir}; }
-  }
+  access_log off; keepalive_requests 1000000000; keepalive_timeout 600s; sendfile on; tcp_nodelay on; ${temporary}
+  ${contents}
 }
 `,
   )
   return start('nginx', ['-p', workspace.dir, '-e', '/dev/null', '-c', config], port)
+}
+
+/** The application: nginx with 1 KiB at `/` and `/echo`, and a sparse file of `largeBytes` zeros at `/large`. */
+export async function startApplication(workspace: Workspace, largeBytes: number): Promise<Peer> {
+  const port = await freePort()
+  truncateSync(workspace.write('large', ''), largeBytes)
+  return startNginx(
+    workspace,
+    'application',
+    port,
+    `server {
+    listen 127.0.0.1:${port};
+    location / { default_type text/plain; return 200 "${'x'.repeat(1024)}"; }
+    location = /large { root ${workspace.dir}; }
+  }`,
+  )
 }
 
 /** haproxy with one thread and the given sections. */

@@ -4,7 +4,12 @@ import type { Workspace } from '../shared/testing.js'
 
 export interface Subject {
   readonly name: string
-  start(workspace: Workspace, application: ListenerAddress): Promise<RunningSubject>
+  /** `nodeArguments` go to the processes that are Node's, for profiles; others take no notice. */
+  start(
+    workspace: Workspace,
+    application: ListenerAddress,
+    nodeArguments?: readonly string[],
+  ): Promise<RunningSubject>
 }
 
 export interface RunningSubject {
@@ -12,5 +17,6 @@ export interface RunningSubject {
   readonly entry: ListenerAddress
   /** The processes that are charged. CPU per request is given per hop: their mean. */
   readonly hops: readonly { readonly name: string; readonly pid: number }[]
-  stop(): Promise<void>
+  /** By default at once; SIGTERM lets a profile be written. */
+  stop(signal?: NodeJS.Signals): Promise<void>
 }

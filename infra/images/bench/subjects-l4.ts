@@ -59,15 +59,15 @@ backend peer
 
 const tunnel = (name: string, pool: Record<string, unknown>): Subject => ({
   name,
-  async start(workspace, application) {
-    const pair = await startTunnelPair(workspace, application, { pool })
+  async start(workspace, application, nodeArguments = []) {
+    const pair = await startTunnelPair(workspace, application, { pool, nodeArguments })
     return {
       entry: pair.entry,
       hops: [
         { name: 'outbound', pid: pair.outbound.pid },
         { name: 'inbound', pid: pair.inbound.pid },
       ],
-      stop: () => pair.stop(),
+      stop: (signal) => pair.stop(signal),
     }
   },
 })

@@ -1,7 +1,7 @@
 /** The L7 rows: haproxy and our proxy, plain HTTP/1.1 on both sides. */
 import type { ListenerAddress } from '../shared/image.js'
 import { startImage } from '../shared/testing.js'
-import { freePort, startHaproxy } from './peers.js'
+import { freePort, startHaproxy, startNginx } from './peers.js'
 import type { Subject } from './subject.js'
 
 const haproxyHttp: Subject = {
@@ -25,10 +25,28 @@ backend app
   },
 }
 
+const nginxHttp: Subject = {
+  name: 'nginx HTTP',
+  async start(workspace, application) {
+    const port = await freePort()
+    const proxy = await startNginx(
+      workspace,
+      'nginx-http',
+      port,
+      `upstream app { server 127.0.0.1:${application.port}; keepalive 1100; keepalive_requests 1000000000; }
+  server {
+    listen 127.0.0.1:${port};
+    location / { proxy_pass http://app; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_max_temp_file_size 0; }
+  }`,
+    )
+    return { entry: proxy.address, hops: [{ name: 'proxy', pid: proxy.pid }], stop: () => proxy.stop() }
+  },
+}
+
 const proxy = (name: string, filters: Record<string, unknown>): Subject => ({
   name,
-  async start(workspace, application) {
-    const image = await startImage('proxy', workspace, {
+  async start(workspace, application, nodeArguments = []) {
+    const config = {
       admin: { host: '127.0.0.1', port: 0 },
       listeners: [{ name: 'downstream', host: '127.0.0.1', port: 0, transport: 'plain' }],
       clusters: [
@@ -40,12 +58,13 @@ const proxy = (name: string, filters: Record<string, unknown>): Subject => ({
       ],
       routes: [{ match: { prefix: '/' }, cluster: 'server' }],
       filters,
-    })
+    }
+    const image = await startImage('proxy', workspace, config, { nodeArguments })
     return {
       entry: image.listeners['downstream'] as ListenerAddress,
       hops: [{ name: 'proxy', pid: image.pid }],
-      async stop() {
-        await image.stop('SIGKILL')
+      async stop(signal: NodeJS.Signals = 'SIGKILL') {
+        await image.stop(signal)
       },
     }
   },
@@ -61,4 +80,5 @@ export const l7Subjects: readonly Subject[] = [
     timeouts: { requestMs: 15_000 },
     headers: { request: { set: { 'x-bench': '1' } } },
   }),
+  nginxHttp,
 ]

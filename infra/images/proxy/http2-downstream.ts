@@ -23,7 +23,7 @@ export function serveHttp2(
   const { limits } = context.runtime()
   const duplex = toDuplex(stream)
   stream.pause()
-  duplex.unshift(first)
+  duplex.unshift(Buffer.from(first))
   const session: ServerHttp2Session = performServerHandshake(duplex, {
     maxHeaderListPairs: limits.headerCount + 8,
     maxSessionInvalidFrames: 50,

@@ -1,6 +1,7 @@
 /** Accepts connections, plain, mutual TLS or HBONE, tells HTTP/2 from HTTP/1.1 and keeps track of what is open. */
 import { type AddressInfo, type Server, type Socket, createServer } from 'node:net'
 import { type TLSSocket, createServer as createTlsServer } from 'node:tls'
+import { type Reads, acceptWithReads } from '../shared/accept-with-reads.js'
 import type { ByteStream } from '../shared/byte-stream.js'
 import { createHboneServer } from '../shared/hbone-server.js'
 import type { HopMetrics } from '../shared/hop-metrics.js'
@@ -12,7 +13,7 @@ import type { Clock, DownstreamConnection, DownstreamContext } from './downstrea
 import { Http1Downstream } from './http1-downstream.js'
 import { serveHttp2 } from './http2-downstream.js'
 import type { Runtime } from './runtime.js'
-import type { Lease } from './wire.js'
+import { type Lease, sharedReads } from './wire.js'
 
 export interface ListenerContext {
   readonly metrics: HopMetrics
@@ -31,6 +32,9 @@ export interface ProxyListener {
   drain(): Promise<void>
   close(): void
 }
+
+/** Bytes that a client's socket takes before the upstream is told to wait. */
+const writeBytes = 64 * 1024
 
 interface Accepted {
   readonly stream: ByteStream
@@ -144,10 +148,13 @@ async function openFront(
   const { metrics, identities } = context
   let server: Server
   let renewCertificate = (): void => {}
+  // 'shared' holds for fresh memory too, should Node make the sockets itself.
+  const accept = (socket: Socket): void => {
+    serve(socket, socket.remoteAddress ?? '', undefined, 'shared')
+    socket.resume()
+  }
   if (listener.transport === 'plain') {
-    server = createServer({ allowHalfOpen: true, noDelay: true, highWaterMark: 64 * 1024 }, (socket) => {
-      serve(socket, socket.remoteAddress ?? '', undefined, 'owned')
-    })
+    server = createServer({ allowHalfOpen: true, noDelay: true, highWaterMark: writeBytes }, accept)
   } else {
     const spiffeId = config.identity?.spiffeId as string
     const tlsServer = createTlsServer(
@@ -193,6 +200,14 @@ async function openFront(
     })
     server.listen({ host: listener.host, port: listener.port, backlog: 4096 }, resolve)
   })
+  if (listener.transport === 'plain') {
+    const reads = (socket: () => Socket): Reads =>
+      sharedReads((buffer, length) => {
+        socket().emit('data', buffer.subarray(0, length))
+      })
+    // The connections that there may be are counted over all listeners, by `serve`.
+    acceptWithReads(server, { hasRoom: () => true, reads, highWaterMark: writeBytes }, accept)
+  }
   const { address, port } = server.address() as AddressInfo
   return {
     address: { host: address, port },

@@ -1,6 +1,7 @@
 /** Writing to TCP, TLS and HBONE streams with as few copies as each allows, and reading into memory that is used again. */
 import { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
+import type { Reads } from '../shared/accept-with-reads.js'
 import type { ByteStream } from '../shared/byte-stream.js'
 
 /**
@@ -15,14 +16,11 @@ const readBufferBytes = 64 * 1024
 let readBuffer = Buffer.allocUnsafeSlow(readBufferBytes)
 
 /**
- * Options for `connect`: reads go to one buffer that all sockets of the process share. A read and the handling of what
+ * Reads go to one buffer that all sockets of the process share. A read and the handling of what
  * it brought are one synchronous step, so nobody else reads meanwhile; a write that the kernel did not take at once
  * keeps the buffer, and the next read gets a new one. It saves an allocation of 64 KiB a read, and the stream machinery.
  */
-export function sharedReads(onBytes: (buffer: Buffer, length: number) => void): {
-  buffer: () => Buffer
-  callback: (length: number, buffer: Uint8Array) => boolean
-} {
+export function sharedReads(onBytes: (buffer: Buffer, length: number) => void): Reads {
   return {
     buffer: () => readBuffer,
     callback: (length, buffer) => {

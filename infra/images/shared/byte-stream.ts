@@ -53,10 +53,27 @@ export function reset(stream: ByteStream): void {
   else stream.destroy()
 }
 
+/**
+ * A large transfer comes out of TLS as one piece per record. From this size on the pieces of one turn of the event loop
+ * are gathered into one system call, which is where most of the cost of a large transfer lies.
+ */
+const bulkBytes = 8192
+
 function join(from: ByteStream, to: ByteStream, count: ByteCounter | undefined, closed: () => void): void {
   let ended = false
+  const socket = to instanceof Socket ? to : undefined
+  let isGathering = false
+  const flush = (): void => {
+    isGathering = false
+    socket?.uncork()
+  }
   from.on('data', (chunk) => {
     count?.(chunk.length)
+    if (socket !== undefined && !isGathering && chunk.length >= bulkBytes) {
+      isGathering = true
+      socket.cork()
+      setImmediate(flush)
+    }
     if (!to.write(chunk)) from.pause()
   })
   to.on('drain', () => {

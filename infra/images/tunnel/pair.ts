@@ -1,21 +1,57 @@
 /** Two tunnels in a row as tests and benches want them: client → outbound → HBONE → inbound → upstream. */
 import {
   type RunningImage,
+  type WorkloadFiles,
   type Workspace,
   createTestAuthority,
-  spiffe,
   startImage,
   trustDomain,
   writeWorkload,
 } from '../shared/testing.js'
 import type { ListenerAddress } from '../shared/image.js'
 
+/** What both ends call the server. */
+export const pairAuthority = 'server.bench:8080'
+
 export interface TunnelPair {
   readonly outbound: RunningImage
   readonly inbound: RunningImage
   readonly entry: ListenerAddress
-  stop(): Promise<void>
+  stop(signal?: NodeJS.Signals): Promise<void>
 }
+
+/** Config of a tunnel whose listener `outbound` carries TCP to `via`, where it wants to meet `expect`. */
+export const outboundConfig = (client: WorkloadFiles, via: ListenerAddress, expect: string) => ({
+  admin: { host: '127.0.0.1', port: 0 },
+  trustDomain,
+  workloads: [client],
+  listeners: [
+    {
+      kind: 'capture',
+      name: 'outbound',
+      host: '127.0.0.1',
+      port: 0,
+      source: client.spiffeId,
+      destination: { authority: pairAuthority, via, expect: [expect] },
+    },
+  ],
+})
+
+/** Config of a tunnel whose listener `inbound` ends HBONE and connects to `upstream`. */
+export const inboundConfig = (server: WorkloadFiles, { host, port }: ListenerAddress) => ({
+  admin: { host: '127.0.0.1', port: 0 },
+  trustDomain,
+  workloads: [server],
+  listeners: [
+    {
+      kind: 'hbone',
+      name: 'inbound',
+      host: '127.0.0.1',
+      port: 0,
+      routes: [{ authority: pairAuthority, workload: server.spiffeId, to: { host, port } }],
+    },
+  ],
+})
 
 /** Starts both tunnels. `upstream` is where the inbound one connects to. */
 export async function startTunnelPair(
@@ -30,64 +66,19 @@ export async function startTunnelPair(
   const authority = await createTestAuthority()
   const client = await writeWorkload(workspace, authority, 'client')
   const server = await writeWorkload(workspace, authority, 'server')
-  const shared = {
-    admin: { host: '127.0.0.1', port: 0 },
-    trustDomain,
-    pool: options.pool ?? {},
-    limits: options.limits ?? {},
-  }
-  const processOptions = options.nodeArguments ? { nodeArguments: options.nodeArguments } : {}
-  const inbound = await startImage(
-    'tunnel',
-    workspace,
-    {
-      ...shared,
-      workloads: [server],
-      listeners: [
-        {
-          kind: 'hbone',
-          name: 'inbound',
-          host: '127.0.0.1',
-          port: 0,
-          routes: [
-            {
-              authority: 'server.bench:8080',
-              workload: spiffe('server'),
-              to: { host: upstream.host, port: upstream.port },
-            },
-          ],
-        },
-      ],
-    },
-    processOptions,
-  )
+  const { pool = {}, limits = {}, nodeArguments = [] } = options
+  const start = (config: Record<string, unknown>): Promise<RunningImage> =>
+    startImage('tunnel', workspace, { ...config, pool, limits }, { nodeArguments })
+  const inbound = await start(inboundConfig(server, upstream))
   const via = inbound.listeners['inbound'] as ListenerAddress
-  const outbound = await startImage(
-    'tunnel',
-    workspace,
-    {
-      ...shared,
-      workloads: [client],
-      listeners: [
-        {
-          kind: 'capture',
-          name: 'outbound',
-          host: '127.0.0.1',
-          port: 0,
-          source: spiffe('client'),
-          destination: { authority: 'server.bench:8080', via, expect: [spiffe('server')] },
-        },
-      ],
-    },
-    processOptions,
-  )
+  const outbound = await start(outboundConfig(client, via, server.spiffeId))
   return {
     outbound,
     inbound,
     entry: outbound.listeners['outbound'] as ListenerAddress,
-    async stop() {
-      await outbound.stop('SIGKILL')
-      await inbound.stop('SIGKILL')
+    async stop(signal = 'SIGKILL') {
+      await outbound.stop(signal)
+      await inbound.stop(signal)
     },
   }
 }

@@ -4,7 +4,8 @@
  * By default every read allocates 64 KiB and passes through a stream's queue. A tunnel copies what it reads into a frame
  * before the read returns, so one buffer serves all sockets (Node's documented `onread`).
  */
-import { type AddressInfo, type Server, Socket, connect, createServer } from 'node:net'
+import { type AddressInfo, type Socket, connect, createServer } from 'node:net'
+import { type Reads, acceptWithReads } from '../shared/accept-with-reads.js'
 import type { ListenerAddress } from '../shared/image.js'
 
 export interface TcpListener {
@@ -18,11 +19,14 @@ export interface TcpListener {
 /** Four DATA frames, each of which fills one TLS record with its header: 4 × (2^14 − 9). */
 const readBuffer = Buffer.allocUnsafeSlow(4 * (16_384 - 9))
 
+/**
+ * Bytes that a socket takes before the stream behind it is told to wait. Node's own 16 KiB are one TLS record, so that
+ * each record of a large transfer would stop and start its stream.
+ */
+const highWaterMark = 131_072
+
 /** `onread` of a socket that emits `data` as usual, but with memory that is valid only during the event. */
-function sharedRead(socket: () => Socket): {
-  buffer: Buffer
-  callback: (bytes: number, buffer: Uint8Array) => boolean
-} {
+function sharedRead(socket: () => Socket): Reads {
   return {
     buffer: readBuffer,
     callback(bytes) {
@@ -36,18 +40,15 @@ function sharedRead(socket: () => Socket): {
 
 /** Connects with half-close. The chunks of `data` must be used or copied at once. */
 export function connectTcp(to: ListenerAddress): Socket {
-  const socket: Socket = connect({
+  const settings = {
     ...to,
     allowHalfOpen: true,
     noDelay: true,
+    writableHighWaterMark: highWaterMark,
     onread: sharedRead(() => socket),
-  })
+  }
+  const socket: Socket = connect(settings)
   return socket
-}
-
-/** What Node's server keeps to itself: the handle that hands out accepted connections. */
-interface ServerInternals {
-  readonly _handle?: { onconnection?: (error: number, client?: { close(): void }) => void }
 }
 
 /**
@@ -77,7 +78,8 @@ export async function listenTcp(
       resolve()
     })
   })
-  acceptWithSharedRead(server, () => sockets.size < options.maxConnections, accept)
+  const hasRoom = (): boolean => sockets.size < options.maxConnections
+  acceptWithReads(server, { hasRoom, reads: sharedRead, highWaterMark }, accept)
   const bound = server.address() as AddressInfo
   return {
     address: { host: bound.address, port: bound.port },
@@ -92,32 +94,5 @@ export async function listenTcp(
       server.close()
       for (const socket of sockets) socket.resetAndDestroy()
     },
-  }
-}
-
-/** `net.Server` has no `onread` option, so the sockets are made here. Without the internals its own sockets do. */
-function acceptWithSharedRead(
-  server: Server,
-  hasRoom: () => boolean,
-  accept: (socket: Socket) => void,
-): void {
-  const handle = (server as unknown as ServerInternals)._handle
-  if (typeof handle?.onconnection !== 'function') return
-  handle.onconnection = (error, client) => {
-    if (error !== 0 || !client) return
-    if (!hasRoom()) {
-      client.close()
-      return
-    }
-    const settings = {
-      handle: client,
-      allowHalfOpen: true,
-      pauseOnCreate: true,
-      onread: sharedRead(() => socket),
-    }
-    const socket: Socket = new Socket(settings)
-    socket.pause()
-    socket.setNoDelay(true)
-    accept(socket)
   }
 }

@@ -1,0 +1,105 @@
+/** The paths that endurance runs go: tunnels alone, or with the proxy as a waypoint between them. */
+import type { ListenerAddress } from '../shared/image.js'
+import {
+  type RunningImage,
+  type Workspace,
+  createTestAuthority,
+  startImage,
+  trustDomain,
+  writeWorkload,
+} from '../shared/testing.js'
+import { inboundConfig, outboundConfig, pairAuthority } from '../tunnel/pair.js'
+
+export const chainPaths = ['l4', 'l4-l7-l4'] as const
+export type ChainPath = (typeof chainPaths)[number]
+
+export interface Chain {
+  /** From the client's end to the server's. */
+  readonly hops: readonly { readonly name: string; readonly image: RunningImage }[]
+  readonly entry: ListenerAddress
+  /** New certificates for every workload, on disk: the hops have to see it themselves. */
+  rotate(): Promise<void>
+  /** Another config for every hop, on disk. */
+  reload(): void
+  stop(): Promise<void>
+}
+
+export async function startChain(
+  workspace: Workspace,
+  upstream: ListenerAddress,
+  path: ChainPath,
+): Promise<Chain> {
+  const authority = await createTestAuthority()
+  const names = path === 'l4' ? ['client', 'server'] : ['client', 'waypoint', 'server']
+  const write = (name: string) => writeWorkload(workspace, authority, name)
+  const workloads = Object.fromEntries(
+    await Promise.all(names.map(async (name) => [name, await write(name)] as const)),
+  )
+  const files = (name: string) => workloads[name] as Awaited<ReturnType<typeof write>>
+  const hops: { readonly name: string; readonly image: RunningImage }[] = []
+  const configs = new Map<string, Record<string, unknown>>()
+  const start = async (
+    image: 'tunnel' | 'proxy',
+    name: string,
+    listener: string,
+    config: Record<string, unknown>,
+  ): Promise<ListenerAddress> => {
+    const configName = `${name}.json`
+    configs.set(configName, config)
+    const started = await startImage(image, workspace, config, { configName })
+    hops.unshift({ name, image: started })
+    return started.listeners[listener] as ListenerAddress
+  }
+  let via = await start('tunnel', 'server', 'inbound', inboundConfig(files('server'), upstream))
+  if (path === 'l4-l7-l4') {
+    via = await start('proxy', 'waypoint', 'downstream', {
+      admin: { host: '127.0.0.1', port: 0 },
+      trustDomain,
+      identity: files('waypoint'),
+      listeners: [
+        {
+          name: 'downstream',
+          host: '127.0.0.1',
+          port: 0,
+          transport: 'hbone',
+          expect: [files('client').spiffeId],
+          authorities: [pairAuthority],
+        },
+      ],
+      clusters: [
+        {
+          name: 'server',
+          endpoints: [{ host: via.host, port: via.port }],
+          transport: 'hbone',
+          expect: [files('server').spiffeId],
+          authority: pairAuthority,
+        },
+      ],
+      routes: [{ match: { prefix: '/' }, cluster: 'server' }],
+    })
+  }
+  const next = path === 'l4' ? 'server' : 'waypoint'
+  const entry = await start(
+    'tunnel',
+    'client',
+    'outbound',
+    outboundConfig(files('client'), via, files(next).spiffeId),
+  )
+  let reloads = 0
+  return {
+    hops,
+    entry,
+    async rotate() {
+      for (const name of names) await write(name)
+    },
+    reload() {
+      reloads += 1
+      for (const [name, config] of configs) {
+        workspace.write(name, JSON.stringify({ ...config, drainMs: 10_000 + reloads }))
+      }
+    },
+    async stop() {
+      for (const { image } of hops) await image.stop('SIGKILL')
+    },
+  }
+}

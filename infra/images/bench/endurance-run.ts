@@ -1,0 +1,173 @@
+/** An endurance run: traffic through a chain, certificates and config changed on the way, and the books afterwards. */
+import type { Workspace } from '../shared/testing.js'
+import { type Chain, type ChainPath, startChain } from './chain.js'
+import { type Totals, runConnection, startEchoServer } from './endurance-load.js'
+import { memoryBytes } from './measure.js'
+
+export interface EnduranceOptions {
+  readonly path: ChainPath
+  readonly requests: number
+  readonly connections: number
+  /** Connections at the same time. */
+  readonly concurrency: number
+  /** Called now and then. */
+  readonly onProgress?: (totals: Readonly<Totals>) => void
+}
+
+/** One sum that two sides counted: it has to be the same. */
+export interface Account {
+  readonly what: string
+  readonly expected: number
+  readonly counted: number
+}
+
+export interface HopMemory {
+  readonly name: string
+  readonly firstBytes: number
+  readonly lastBytes: number
+  /** Least-squares slope of resident memory over the second half, bytes per 1 000 requests. */
+  readonly slopeBytes: number
+}
+
+export interface EnduranceReport {
+  readonly totals: Totals
+  readonly accounts: readonly Account[]
+  readonly memory: readonly HopMemory[]
+  readonly seconds: number
+}
+
+const samples = 80
+/** Shares of the connections after which certificates, or configs, are replaced. */
+const rotations = [0.25, 0.75]
+const reloads = [0.5]
+
+/** Runs and closes everything it started. Requests that fail are in `totals.errors`; it rejects only when it cannot go on. */
+export async function runEndurance(
+  workspace: Workspace,
+  options: EnduranceOptions,
+): Promise<EnduranceReport> {
+  const upstream = await startEchoServer()
+  try {
+    const chain = await startChain(workspace, upstream, options.path)
+    try {
+      return await drive(chain, upstream.bytes, options)
+    } finally {
+      await chain.stop()
+    }
+  } finally {
+    upstream.close()
+  }
+}
+
+async function drive(
+  chain: Chain,
+  upstream: { readonly received: number; readonly sent: number },
+  { requests, connections, concurrency, onProgress }: EnduranceOptions,
+): Promise<EnduranceReport> {
+  const perConnection = Math.max(1, Math.round(requests / connections))
+  const totals: Totals = {
+    connections: 0,
+    requests: 0,
+    resets: 0,
+    sentBytes: 0,
+    receivedBytes: 0,
+    errors: [],
+  }
+  const points: { readonly requests: number; readonly rss: readonly number[] }[] = []
+  const at = (shares: readonly number[], count: number): boolean =>
+    shares.some((share) => count === Math.round(share * connections))
+  let next = 0
+  const lane = async (): Promise<void> => {
+    while (next < connections) {
+      const index = next
+      next += 1
+      if (at(rotations, index)) await chain.rotate()
+      if (at(reloads, index)) chain.reload()
+      if (index % Math.ceil(connections / samples) === 0) {
+        points.push({
+          requests: totals.requests,
+          rss: chain.hops.map(({ image }) => memoryBytes(image.pid).rss),
+        })
+        onProgress?.(totals)
+      }
+      try {
+        await runConnection(chain.entry, index, perConnection, totals)
+      } catch (error) {
+        totals.errors.push((error as Error).message)
+      }
+    }
+  }
+  const started = Date.now()
+  await Promise.all(Array.from({ length: Math.min(concurrency, connections) }, lane))
+  const seconds = (Date.now() - started) / 1000
+  return {
+    totals,
+    seconds,
+    accounts: await balance(chain, totals, upstream, perConnection * connections, connections),
+    memory: chain.hops.map(({ name }, hop) => ({
+      name,
+      firstBytes: points[0]?.rss[hop] ?? 0,
+      lastBytes: points.at(-1)?.rss[hop] ?? 0,
+      slopeBytes: slope(points.map((point) => [point.requests / 1000, point.rss[hop] as number])),
+    })),
+  }
+}
+
+/** What went in at one end of each leg against what came out at the other, in both directions. */
+async function balance(
+  { hops }: Chain,
+  totals: Totals,
+  upstream: { readonly received: number; readonly sent: number },
+  requests: number,
+  connections: number,
+): Promise<Account[]> {
+  const sums = await Promise.all(
+    hops.map(async ({ name, image }) => ({
+      name,
+      toServerIn: await image.metric('meshbench_received_bytes_total', 'downstream'),
+      toServerOut: await image.metric('meshbench_sent_bytes_total', 'upstream'),
+      toClientIn: await image.metric('meshbench_received_bytes_total', 'upstream'),
+      toClientOut: await image.metric('meshbench_sent_bytes_total', 'downstream'),
+      reloads: await image.metric('meshbench_config_reloads_total', 'ok'),
+      refusedReloads: await image.metric('meshbench_config_reloads_total', 'refused'),
+      requests: await image.metric('meshbench_requests_total', '2xx'),
+    })),
+  )
+  const accounts: Account[] = [
+    { what: 'requests answered', expected: requests, counted: totals.requests },
+    { what: 'connections', expected: connections, counted: totals.connections },
+  ]
+  let before = { name: 'us', out: totals.sentBytes, back: totals.receivedBytes }
+  for (const hop of sums) {
+    accounts.push(
+      { what: `bytes ${before.name} → ${hop.name}`, expected: before.out, counted: hop.toServerIn },
+      { what: `bytes ${hop.name} → ${before.name}`, expected: hop.toClientOut, counted: before.back },
+      { what: `${hop.name}: reloads refused`, expected: 0, counted: hop.refusedReloads },
+    )
+    if (hop.name === 'waypoint') {
+      accounts.push({ what: 'waypoint: requests', expected: requests, counted: hop.requests })
+    } else {
+      accounts.push(
+        { what: `${hop.name}: bytes to the server`, expected: hop.toServerIn, counted: hop.toServerOut },
+        { what: `${hop.name}: bytes to the client`, expected: hop.toClientIn, counted: hop.toClientOut },
+      )
+    }
+    // Two rotations and a reload; the watcher may take changes that come together as one.
+    accounts.push({ what: `${hop.name}: reloaded`, expected: 1, counted: Math.min(1, hop.reloads) })
+    before = { name: hop.name, out: hop.toServerOut, back: hop.toClientIn }
+  }
+  accounts.push(
+    { what: `bytes ${before.name} → upstream`, expected: before.out, counted: upstream.received },
+    { what: `bytes upstream → ${before.name}`, expected: upstream.sent, counted: before.back },
+  )
+  return accounts
+}
+
+/** The first half fills caches, pools and the heap; the second has to be flat. */
+function slope(points: readonly (readonly [number, number])[]): number {
+  const half = points.slice(points.length >>> 1)
+  const mean = (of: 0 | 1): number => half.reduce((sum, point) => sum + point[of], 0) / half.length
+  const [meanX, meanY] = [mean(0), mean(1)]
+  const covariance = half.reduce((sum, [x, y]) => sum + (x - meanX) * (y - meanY), 0)
+  return covariance / half.reduce((sum, [x]) => sum + (x - meanX) ** 2, 0)
+}

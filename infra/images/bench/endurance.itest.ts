@@ -1,0 +1,22 @@
+/** A small endurance run: long enough for rotations and a reload under load, too short to judge memory. */
+import { afterAll, expect, it } from 'vitest'
+import { createWorkspace } from '../shared/testing.js'
+import { runEndurance } from './endurance-run.js'
+
+const workspace = createWorkspace()
+afterAll(() => {
+  workspace.remove()
+})
+
+it('loses no request and no byte while certificates are rotated and configs reloaded', async () => {
+  const { totals, accounts } = await runEndurance(workspace, {
+    path: 'l4-l7-l4',
+    requests: 20_000,
+    connections: 500,
+    concurrency: 16,
+  })
+  expect(totals.errors).toEqual([])
+  expect(totals).toMatchObject({ requests: 20_000, connections: 500, resets: 10 })
+  expect(accounts.filter(({ expected, counted }) => expected !== counted)).toEqual([])
+  expect(accounts.length).toBeGreaterThan(15)
+})
