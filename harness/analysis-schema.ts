@@ -49,6 +49,18 @@ const threshold = object({
   absolute: z.boolean().exactOptional(),
 })
 
+const variant = object({
+  name: text,
+  source: text,
+  settings: record(z.unknown()),
+  builds: record(z.union([object({ sha256: text }), object({ reference: text })])),
+})
+
+const gatePolicy = object({
+  checks: list(object({ metric, percentile: number.exactOptional(), practical: number })),
+  inconclusive: z.enum(['pass', 'fail']),
+})
+
 const config = object({
   seed: count,
   profile: text,
@@ -57,6 +69,8 @@ const config = object({
   experiments: record(z.unknown()),
   rounds: object({ min: count, max: count, untilEffect: number, budgetMinutes: number }),
   thresholds: list(threshold),
+  variants: list(variant).exactOptional(),
+  gate: gatePolicy.exactOptional(),
   cost: object({ perVcpuHour: number, perGibHour: number, currency: text }),
   meshSettings: record(z.unknown()),
   platformSettings: record(z.unknown()),
@@ -113,6 +127,7 @@ const arm = object({
   mesh: text,
   path: text,
   variant: text.exactOptional(),
+  control: text.exactOptional(),
   role: z.enum(['baseline', 'twin', 'subject']),
   environment: text,
   baseline: text,

@@ -3,6 +3,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import type { CommonFlags } from './commands/common.js'
 import type { CompareFlags } from './commands/compare.js'
+import type { GateFlags } from './commands/gate.js'
 import type { ReportFlags } from './commands/report.js'
 import { CommandError, UserError, exitCodes, type ExitCode } from './errors.js'
 import { version } from './package-root.js'
@@ -33,6 +34,11 @@ function withPlanFlags(command: Command): Command {
     .option('--reuse', 'use a cluster that was kept, when one fits (kind)')
     .option('--allow-cluster-scope', 'let a mesh change the whole cluster (kubernetes)')
     .option('--seed <n>', 'seed of the order of trials', parseSeed)
+    .option(
+      '--variant <name=what>',
+      'measure every arm with this build or setting, too (repeatable; the first of several is what the others are judged against)',
+      collectTexts,
+    )
 }
 
 withPlanFlags(program.command('run', { isDefault: true }))
@@ -73,6 +79,21 @@ program
   .option('--force', 'compare in spite of another host or plan; the page says so', false)
   .action((a: string, b: string, flags: CompareFlags) =>
     act(async () => (await import('./commands/compare.js')).compareCommand(a, b, flags)),
+  )
+
+program
+  .command('gate')
+  .description('decide by a run with variants or thresholds: exit code 1 when something got worse or failed')
+  .argument('<run>', 'folder of a run')
+  .addOption(
+    new Option('--inconclusive <policy>', 'what undecided checks do (default: as the config says)').choices([
+      'pass',
+      'fail',
+    ]),
+  )
+  .option('--practical <share>', 'smallest relative change that matters, for all checks', parseShare)
+  .action((run: string, flags: GateFlags) =>
+    act(async () => (await import('./commands/gate.js')).gateCommand(run, flags)),
   )
 
 program
@@ -136,6 +157,16 @@ function parseSeed(text: string): number {
   if (!/^\d+$/.test(text) || seed > 2 ** 32 - 1)
     throw new InvalidArgumentError('a whole number from 0 to 4294967295 is needed.')
   return seed
+}
+
+function parseShare(text: string): number {
+  const share = Number(text)
+  if (!(share > 0 && share <= 1)) throw new InvalidArgumentError('a share above 0, at most 1, is needed.')
+  return share
+}
+
+function collectTexts(text: string, texts: readonly string[] = []): readonly string[] {
+  return [...texts, text]
 }
 
 /** `a,b` and repeated flags alike, so that a flag never swallows the argument after it. */

@@ -1,7 +1,8 @@
 /** What a person may ask for: types for `bench.config.ts`, and a check that tells all problems at once. */
 import { z } from 'zod'
 import { UserError } from './errors.js'
-import type { MetricId, ResolvedConfig, Threshold } from './model.js'
+import { defaultGate } from './gate.js'
+import type { GatePolicy, MetricId, OwnProgram, ResolvedConfig, Threshold, Variant } from './model.js'
 import { profileNames, profiles, type ProfileName } from './profiles.js'
 import { meshes, type MeshName } from '../infra/meshes/index.js'
 import { platforms, type PlatformName } from '../infra/platforms/index.js'
@@ -28,6 +29,8 @@ export interface UserConfig {
   readonly rounds?: Partial<ResolvedConfig['rounds']>
   /** Conditions that decide the exit code. */
   readonly thresholds?: readonly ThresholdConfig[]
+  /** How `meshbench gate` judges variants. Default: CPU by 5 %, p50, memory and throughput by 10 %; inconclusive passes. */
+  readonly gate?: Partial<GatePolicy>
   /** Prices for the cost line. Default: 0.04 USD per vCPU-hour, 0.005 USD per GiB-hour. */
   readonly cost?: Partial<ResolvedConfig['cost']>
   /** A mesh's own settings, for example `{ reference: { tunnel: { pool: { maxStreamsPerConnection: 10 } } } }`. */
@@ -39,9 +42,12 @@ export interface UserConfig {
   readonly outDir?: string
 }
 
+/** An arm as it is configured, or as one of the run's variants has it. */
+type MeasuredArm = ArmName | `${ArmName}@${string}`
+
 export interface ThresholdConfig extends Omit<Threshold, 'arm' | 'relativeTo' | 'experiment'> {
-  readonly arm: ArmName
-  readonly relativeTo?: ArmName | 'none/baseline'
+  readonly arm: MeasuredArm
+  readonly relativeTo?: MeasuredArm | 'none/baseline'
   readonly experiment?: ExperimentName
 }
 
@@ -64,6 +70,7 @@ export interface ConfigOverrides {
   readonly outDir?: string
   /** Laid over the settings of the chosen platform. */
   readonly platformFlags?: Readonly<Partial<Record<PlatformFlag, boolean>>>
+  readonly variants?: readonly Variant[]
 }
 
 /** Settings of one platform that have a flag of their own, with the platform that knows them. */
@@ -117,6 +124,29 @@ const thresholdSchema = z
       )
   })
 
+const gateSchema = z.strictObject({
+  checks: z
+    .array(
+      z
+        .strictObject({
+          metric: z.enum(metricIds),
+          percentile: z.union([z.literal(50), z.literal(90), z.literal(99), z.literal(99.9)]).exactOptional(),
+          practical: positive.max(1),
+        })
+        .superRefine(({ metric, percentile }, context) => {
+          if (metric.startsWith('latency.') !== (percentile !== undefined))
+            context.addIssue({
+              code: 'custom',
+              path: ['percentile'],
+              message: 'belongs to latency, and latency needs it: 50, 90, 99 or 99.9',
+            })
+        }),
+    )
+    .min(1)
+    .optional(),
+  inconclusive: z.enum(['pass', 'fail']).optional(),
+})
+
 const configSchema = z.strictObject({
   seed: z
     .int()
@@ -140,6 +170,7 @@ const configSchema = z.strictObject({
     .partial()
     .default({}),
   thresholds: z.array(thresholdSchema).default([]),
+  gate: gateSchema.prefault({}),
   cost: z
     .strictObject({
       perVcpuHour: z.number().min(0).default(0.04),
@@ -191,7 +222,9 @@ export function resolveConfig(
     experiments: resolveExperiments(config.experiments, profileName, chosenByFlag, overrides, problems),
     // A profile named on the command line is meant; one in the config only gives defaults for the rest of it.
     rounds: chosenByFlag ? profile.rounds : { ...profile.rounds, ...withoutUndefined(config.rounds) },
-    thresholds: config.thresholds as readonly Threshold[],
+    thresholds: thresholdsOf(config.thresholds as readonly Threshold[], overrides.variants ?? []),
+    gate: { ...defaultGate, ...withoutUndefined(config.gate) },
+    ...(overrides.variants === undefined ? {} : { variants: overrides.variants }),
     cost: config.cost,
     validity: config.validity,
     meshSettings: config.meshSettings,
@@ -205,6 +238,7 @@ export function resolveConfig(
       : { ...resolved, rounds: { ...resolved.rounds, min: rounds, max: rounds } }
   checkRounds(final, problems)
   checkPlacement(final, problems)
+  checkVariants(final, problems)
   if (overrides.arms === undefined && overrides.meshes === undefined) checkThresholdArms(final, problems)
   if (problems.length > 0) throw configError(source, problems)
   return final
@@ -333,12 +367,57 @@ function checkPlacement({ arms, platform }: ResolvedConfig, problems: string[]):
   if (total === 0 && problems.length === 0) problems.push('arms: none is left to measure; name at least one')
 }
 
-function checkThresholdArms({ arms, thresholds }: ResolvedConfig, problems: string[]): void {
+/** Where several variants take the place of an arm, a threshold on the arm speaks of each but the first, their control. */
+function thresholdsOf(thresholds: readonly Threshold[], variants: readonly Variant[]): readonly Threshold[] {
+  if (variants.length < 2) return thresholds
+  return thresholds.flatMap((threshold) => {
+    const { arm, relativeTo } = threshold
+    if (arm.includes('@')) return [threshold]
+    return variants.slice(1).map(({ name }) => ({
+      ...threshold,
+      arm: `${arm}@${name}`,
+      ...(relativeTo === undefined || relativeTo.includes('@') || relativeTo.endsWith('/baseline')
+        ? {}
+        : { relativeTo: `${relativeTo}@${name}` }),
+    }))
+  })
+}
+
+/** What varies must be able to: on this platform, and in every mesh of the run. */
+function checkVariants({ arms, platform, variants = [] }: ResolvedConfig, problems: string[]): void {
+  const registry: Readonly<Record<string, { readonly varies?: readonly OwnProgram[] }>> = meshes
+  const { builds: given } = platforms[platform as PlatformName]
+  for (const { name, settings, builds } of variants) {
+    const programs = Object.keys(builds) as OwnProgram[]
+    const field = `--variant ${name}`
+    for (const build of Object.values(builds))
+      if ('reference' in build !== (given === 'image'))
+        problems.push(
+          given === 'image'
+            ? `${field}: on ${platform} a program is varied by the reference of its image: ${name}=image:proxy=<reference>`
+            : `${field}: ${platform} runs no container images; allowed: ${name}=git:<ref>, ${name}=bundles:<folder>`,
+        )
+    for (const mesh of Object.keys(arms)) {
+      const varies = registry[mesh]?.varies
+      if (varies === undefined && programs.length + Object.keys(settings).length > 0)
+        problems.push(
+          `${field}: ${mesh} is the same for all of its arms, so it cannot be varied; leave it out`,
+        )
+      else if (programs.length > 0 && !programs.some((program) => varies?.includes(program)))
+        problems.push(`${field}: ${mesh} runs no ${programs.join(' or ')} of this repository; leave it out`)
+    }
+  }
+}
+
+function checkThresholdArms({ arms, thresholds, variants = [] }: ResolvedConfig, problems: string[]): void {
   const known = [
     'none/baseline',
     ...Object.entries(arms).flatMap(([mesh, list]) => [
       `${mesh}/baseline`,
-      ...list.map((path) => `${mesh}/${path}`),
+      ...list.flatMap((path) => [
+        ...(variants.length < 2 ? [`${mesh}/${path}`] : []),
+        ...variants.map(({ name }) => `${mesh}/${path}@${name}`),
+      ]),
     ]),
   ]
   for (const [index, threshold] of thresholds.entries()) {

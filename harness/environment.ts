@@ -1,4 +1,5 @@
 /** Brings a platform up, its meshes on it, and their arms: one environment that trials can run against. */
+import { describeVariant } from './variants.js'
 import { CommandError, messageOf } from './errors.js'
 import type {
   Arm,
@@ -169,7 +170,14 @@ function compose(parts: {
   }
 
   const health = (component: string) => host.health(component)
-  const facts = distinct([...host.facts, ...[...sessions.values()].flatMap((session) => session.facts)])
+  const facts = distinct([
+    ...(request.config.variants ?? []).map((variant) => ({
+      name: `variant ${variant.name}`,
+      value: describeVariant(variant),
+    })),
+    ...host.facts,
+    ...[...sessions.values()].flatMap((session) => session.facts),
+  ])
   return {
     id: request.id,
     facts,

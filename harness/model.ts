@@ -65,6 +65,8 @@ export interface Arm {
   readonly mesh: string
   readonly path: string
   readonly variant?: string
+  /** Arm id of the same path that a variant is judged against; absent for what is not judged. */
+  readonly control?: string
   /** `twin` is the baseline measured a second time under another name: its difference is the noise floor. */
   readonly role: 'baseline' | 'twin' | 'subject'
   /** Environment that this arm runs in; arms are compared only within one environment. */
@@ -161,6 +163,10 @@ export interface ResolvedConfig {
     readonly budgetMinutes: number
   }
   readonly thresholds: readonly Threshold[]
+  /** Builds and settings that are measured side by side; see harness/variants.ts. */
+  readonly variants?: readonly Variant[]
+  /** How variants are judged; absent in journals from before there were any. */
+  readonly gate?: GatePolicy
   readonly cost: { readonly perVcpuHour: number; readonly perGibHour: number; readonly currency: string }
   /** A mesh's own settings, by mesh name, for example the tunnel's pool size. */
   readonly meshSettings: Readonly<Record<string, unknown>>
@@ -168,6 +174,37 @@ export interface ResolvedConfig {
   readonly platformSettings: Readonly<Record<string, unknown>>
   readonly validity: ValidityLimits
   readonly outDir: string
+}
+
+/** Programs of this repository that hops run. */
+export type OwnProgram = 'proxy' | 'tunnel'
+
+/** Another build of a program: a bundle by the hash of its content, or a container image that holds it. */
+export type ProgramBuild = { readonly sha256: string } | { readonly reference: string }
+
+/** A build or a setting under test. Every arm is measured with each variant, interleaved in the same rounds. */
+export interface Variant {
+  readonly name: string
+  /** Where it came from, in words for the report. */
+  readonly source: string
+  /** Laid over the settings of the arm's mesh, key by key. */
+  readonly settings: Readonly<Record<string, unknown>>
+  readonly builds: Readonly<Partial<Record<OwnProgram, ProgramBuild>>>
+}
+
+/** One metric that a variant is judged by. */
+export interface GateCheck {
+  readonly metric: MetricId
+  readonly percentile?: number
+  /** Smallest relative change that matters, for example 0.05. */
+  readonly practical: number
+}
+
+/** How `meshbench gate` judges variants. */
+export interface GatePolicy {
+  readonly checks: readonly GateCheck[]
+  /** What an undecided check does to the exit code. */
+  readonly inconclusive: 'pass' | 'fail'
 }
 
 /** Limits beyond which a trial is `invalid`. */
@@ -251,7 +288,12 @@ export interface Workload {
   readonly component: Component
   /** One of this repository's images by name, or a program of the platform's own. */
   readonly program:
-    | { readonly kind: 'image'; readonly image: 'proxy' | 'tunnel' | 'echo' | 'loadgen' }
+    | {
+        readonly kind: 'image'
+        readonly image: OwnProgram | 'echo' | 'loadgen'
+        /** Another build than this checkout's own. */
+        readonly build?: ProgramBuild
+      }
     | {
         readonly kind: 'binary'
         /** What it is called: in containers it runs from an image by this name, see `programImages` of the platforms. */
@@ -399,6 +441,8 @@ export interface Platform {
   readonly summary: string
   /** `shared`: all meshes live in one environment and are compared directly; `per-mesh`: one environment each. */
   readonly environments: 'shared' | 'per-mesh'
+  /** How another build of this repository's programs is given here: as a bundle, or as a container image. */
+  readonly builds: 'bundle' | 'image'
   /** All unmet needs at once; creates nothing. */
   /** For the estimate of a plan: measured on two cores that do nothing else. */
   readonly times: PlatformTimes
@@ -449,6 +493,11 @@ export interface Mesh {
   readonly paths: readonly string[]
   /** Platforms that it can live on. */
   readonly platforms: readonly string[]
+  /**
+   * Programs of this repository among its hops, which a variant may build otherwise. Absent where settings hold for
+   * the whole mesh, so that one arm cannot have others than the next.
+   */
+  readonly varies?: readonly OwnProgram[]
   /** Unmet needs of this mesh's own (a binary, a kernel feature). */
   check(request: EnvironmentRequest): Promise<readonly Unmet[]>
   install(context: MeshContext): Promise<MeshSession>

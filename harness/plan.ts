@@ -71,17 +71,33 @@ function listArms(config: ResolvedConfig, catalogue: Catalogue): Arm[] {
       ...meshes.flatMap((mesh) =>
         (config.arms[mesh] ?? [])
           .filter((path) => path !== 'baseline')
-          .map((path) => ({
-            id: `${mesh}/${path}`,
-            mesh,
-            path,
-            role: 'subject' as const,
-            environment,
-            baseline,
-          })),
+          .flatMap((path) =>
+            variantsOf(config, `${mesh}/${path}`).map((variant) => ({
+              ...variant,
+              mesh,
+              path,
+              role: 'subject' as const,
+              environment,
+              baseline,
+            })),
+          ),
       ),
     ]
   })
+}
+
+/**
+ * An arm as its variants have it. The first of several variants is what the others are judged against; a single one is
+ * judged against the arm as it is configured.
+ */
+function variantsOf(
+  { variants = [] }: ResolvedConfig,
+  id: string,
+): Pick<Arm, 'id' | 'variant' | 'control'>[] {
+  if (variants.length === 0) return [{ id }]
+  const named = variants.map(({ name }) => ({ id: `${id}@${name}`, variant: name }))
+  const [control = { id }, ...judged] = variants.length === 1 ? [{ id }, ...named] : named
+  return [control, ...judged.map((arm) => ({ ...arm, control: control.id }))]
 }
 
 /** Cells that are compared with each other: one experiment, one load, every arm. */

@@ -24,6 +24,7 @@ import type {
 import { environmentRequests, trialMs } from './plan.js'
 import { runTrial } from './trial.js'
 import { nextRate } from './analyze/knees.js'
+import { settingsOf } from './variants.js'
 
 /** Decides after a round whether more would tell more; see harness/analyze/precision.ts. */
 export type PrecisionReached = (entries: readonly JournalEntry[]) => boolean
@@ -271,7 +272,7 @@ async function measureTrial(
       attempt,
       seed: config.seed + what.spec.round,
       limits: config.validity,
-      maxStreamsPerConnection: maxStreams(config.meshSettings),
+      maxStreamsPerConnection: maxStreams(settingsOf(config, what.arm)),
       signal: session.signal,
       onProgress,
     })
@@ -284,9 +285,8 @@ async function measureTrial(
 }
 
 function maxStreams(settings: Readonly<Record<string, unknown>>): number {
-  const reference = settings.reference as
-    { tunnel?: { pool?: { maxStreamsPerConnection?: unknown } } } | undefined
-  const value = reference?.tunnel?.pool?.maxStreamsPerConnection
+  const tunnel = settings.tunnel as { pool?: { maxStreamsPerConnection?: unknown } } | undefined
+  const value = tunnel?.pool?.maxStreamsPerConnection
   return typeof value === 'number' ? value : 100
 }
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { run, runIdVariable } from './exec.js'
 import type { JournalEntry, Running, Trial } from './model.js'
+import { packageRoot } from './package-root.js'
 import { createWorkspace, smallConfig, type Workspace } from './testing/cli.js'
 
 let workspace: Workspace
@@ -99,6 +100,45 @@ test('a run measures every arm, proves every path, writes its outputs and leaves
   expect(readFileSync(workspace.path('again/report.html'), 'utf8')).toBe(
     readFileSync(workspace.path('out/report.html'), 'utf8'),
   )
+})
+
+test('variants are measured side by side: a build of a ref, a setting, and the gate that judges them', async () => {
+  workspace.writeConfig({ ...smallConfig, arms: { reference: ['l7-per-node'] } })
+  const variants = ['--variant', 'old=git:HEAD', '--variant', 'burn=set:proxy.filters.burn.cpuUs=3000']
+  const { code, stderr } = await workspace.meshbench('run', '--out', 'out', ...variants)
+  expect([code, stderr]).toEqual([0, ''])
+  const { entries, header } = workspace.journal('out')
+  const subjects = header.plan.arms.filter(({ role }) => role === 'subject').map(({ id }) => id)
+  expect(subjects).toEqual(['reference/l7-per-node@old', 'reference/l7-per-node@burn'])
+  const [old] = header.plan.config.variants ?? []
+  expect(old?.builds.proxy).toEqual({ sha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string })
+  const environment = entries.find((entry) => entry.type === 'environment')
+  expect(environment?.facts.map(({ name }) => name)).toEqual(
+    expect.arrayContaining(['variant old', 'variant burn']),
+  )
+  expect(trialsOf(entries).map(({ state }) => state)).toEqual(header.plan.order.map(() => 'ok'))
+  // Only the variant's own proxy burns the 3 ms of CPU per request.
+  const cpuMsPerRequest = (variant: string) =>
+    trialsOf(entries)
+      .filter(({ cell }) => cell.includes(`@${variant}|`))
+      .map(({ load, usage }) => {
+        const proxy = usage?.components.find(({ component }) => component.includes(`@${variant}/`))
+        return (proxy?.cpuNs ?? 0) / 1e6 / (load?.sent ?? 1)
+      })
+  expect(Math.min(...cpuMsPerRequest('burn'))).toBeGreaterThan(2.5)
+  expect(Math.max(...cpuMsPerRequest('old'))).toBeLessThan(2.5)
+  const judged = await workspace.meshbench('gate', 'out', '--inconclusive', 'fail')
+  expect(judged.code).toBe(1)
+  expect(judged.stdout).toMatch(/ cpu\.per1000Requests of reference\/l7-per-node@burn against .*@old /)
+  const { stdout: worktrees } = await run(['git', '-C', packageRoot, 'worktree', 'list'])
+  expect(worktrees).not.toContain('meshbench-worktree-')
+})
+
+test('a gate has something to judge, or says what is missing', async () => {
+  workspace.writeConfig({ ...smallConfig, arms: { reference: ['l7-per-node'] }, rounds: { min: 1, max: 1 } })
+  expect((await workspace.meshbench('run', '--out', 'out')).code).toBe(0)
+  const nothing = await workspace.meshbench('gate', 'out')
+  expect([nothing.code, nothing.stderr]).toEqual([2, expect.stringContaining('nothing to judge')])
 })
 
 describe('kill -9 in mid-trial', () => {

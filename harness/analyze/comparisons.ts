@@ -64,7 +64,7 @@ function pairsOf(
           other.path === arm.path &&
           other.id !== arm.id &&
           (other.mesh === arm.mesh
-            ? arm.variant !== undefined && other.variant === undefined
+            ? arm.control === other.id
             : other.variant === arm.variant && subjects.indexOf(other) < subjects.indexOf(arm)),
       ),
     ].map((other) => ({ arm: arm.id, versus: other.id, kind: 'paths' as const })),

@@ -23,6 +23,7 @@ export interface CommonFlags {
   readonly keep?: boolean
   readonly reuse?: boolean
   readonly allowClusterScope?: boolean
+  readonly variant?: readonly string[]
 }
 
 /** Imports a config file, TypeScript or JavaScript. Throws `UserError` when there is none or it does not load. */
@@ -64,6 +65,10 @@ export async function planFromFlags(flags: CommonFlags): Promise<Plan> {
     ...pick('reuse', flags.reuse),
     ...pick('allowClusterScope', flags.allowClusterScope),
   }
+  const variants =
+    flags.variant === undefined
+      ? undefined
+      : await (await import('../variant-sources.js')).resolveVariants(flags.variant)
   const overrides: ConfigOverrides = {
     platformFlags,
     ...pick('profile', flags.profile),
@@ -74,6 +79,7 @@ export async function planFromFlags(flags: CommonFlags): Promise<Plan> {
     ...pick('ratesPerSecond', flags.rate),
     ...pick('rounds', flags.rounds),
     ...pick('seed', flags.seed),
+    ...pick('variants', variants),
   }
   return makePlan(resolveConfig(input, overrides, flags.config), catalogue)
 }

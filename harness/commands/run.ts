@@ -185,10 +185,10 @@ async function prepareResume(flags: RunFlags, run: string): Promise<Prepared> {
 /** The flags that shape a plan, those that were given. */
 function planFlagsOf(flags: CommonFlags): Partial<CommonFlags> {
   const { profile, platform, mesh, arm, experiment, rate, rounds, seed } = flags
-  const { keep, reuse, allowClusterScope } = flags
+  const { keep, reuse, allowClusterScope, variant } = flags
   const given = Object.entries({
     ...{ profile, platform, mesh, arm, experiment, rate, rounds, seed },
-    ...{ keep, reuse, allowClusterScope },
+    ...{ keep, reuse, allowClusterScope, variant },
   })
   return Object.fromEntries(given.filter(([, value]) => value !== undefined))
 }

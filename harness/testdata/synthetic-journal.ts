@@ -17,6 +17,7 @@ import type {
   Threshold,
   Trial,
   TrialError,
+  Variant,
   Usage,
 } from '../model.js'
 import { nextRate } from '../analyze/knees.js'
@@ -63,6 +64,7 @@ export interface SyntheticOptions {
   /** Leave the usage out, as on hosts that cannot tell. */
   readonly withoutUsage?: boolean
   readonly thresholds?: readonly Threshold[]
+  readonly variants?: readonly Variant[]
   readonly outcome?: Extract<JournalEntry, { type: 'end' }>['outcome']
   /** Changes to the config's rounds. */
   readonly roundsConfig?: Partial<ResolvedConfig['rounds']>
@@ -205,6 +207,7 @@ export function syntheticPlan(options: SyntheticOptions = {}): Plan {
     experiments: Object.fromEntries(names.map((name) => [name, settings[name]])),
     rounds: { min: planned, max: planned, untilEffect: 0.05, budgetMinutes: 3, ...options.roundsConfig },
     thresholds: options.thresholds ?? [],
+    ...(options.variants === undefined ? {} : { variants: options.variants }),
     cost: { perVcpuHour: 0.04, perGibHour: 0.005, currency: 'USD' },
     meshSettings: {},
     platformSettings: {},

@@ -153,6 +153,7 @@ export function createFake(script: FakeScript = {}) {
     name: 'fake',
     summary: 'no processes',
     environments: 'shared',
+    builds: 'bundle',
     times: { environmentMs: 1500, armMs: 0, hopMs: 110, trialMs: 570 },
     check: async () => [],
     async create(request, scope) {

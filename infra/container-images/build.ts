@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type Docker from 'dockerode'
 import { UserError, messageOf } from '../../harness/errors.js'
+import type { Workload } from '../../harness/model.js'
 import { imageBundles, imageNames, type ImageBundles, type ImageName } from '../images/bundles.js'
 import { assembleBase, assembleProgram, type AssembledImage } from './base.js'
 import { tarStream } from './tar.js'
@@ -79,6 +80,22 @@ export async function buildImages(docker: Docker, options: BuildOptions): Promis
     images[image] = { reference, bundleSha256: sha256, built }
   }
   return { base, images: images as Record<ImageName, BuiltImage> }
+}
+
+/** Reference of one of this repository's programs: the image built here, or the one that a variant names, pulled unless it is there. */
+export async function provideOwnImage(
+  docker: Docker,
+  { image, build }: Extract<Workload['program'], { kind: 'image' }>,
+  { images }: ContainerImages,
+): Promise<string> {
+  if (build === undefined) return images[image].reference
+  if (!('reference' in build)) throw new Error(`a bundle of ${image} cannot run in a container here`)
+  await pullUnlessPresent(
+    docker,
+    build.reference,
+    'load it into the engine yourself, or name another image in --variant',
+  )
+  return build.reference
 }
 
 /**

@@ -45,17 +45,22 @@ export async function bundleSource(entry: string): Promise<string> {
     logLevel: 'silent',
     // Paths of the machine that built it must not change the bundle's hash.
     absWorkingDir: dirname(entry),
+    // Nor where its packages really lie, when a worktree borrows them.
+    preserveSymlinks: true,
   })
   const [file] = result.outputFiles
   if (!file) throw new Error(`esbuild made no output for ${entry}`)
   return file.text
 }
 
+/** Where bundles are kept by their content. */
+export const bundleStore = join(here, '../../build/images')
+
 /**
  * The bundles of all images, built into `outDir` when the sources are at hand. The file name carries the hash, so that
  * a run that is going on keeps its programs when another run builds newer ones.
  */
-export async function imageBundles(outDir = join(here, '../../build/images')): Promise<ImageBundles> {
+export async function imageBundles(outDir = bundleStore): Promise<ImageBundles> {
   const bundles = await Promise.all(imageNames.map((image) => imageBundle(image, here, outDir)))
   return Object.fromEntries(bundles.map((bundle) => [bundle.image, bundle])) as Record<ImageName, ImageBundle>
 }
@@ -68,9 +73,22 @@ export async function imageBundle(image: ImageName, root: string, outDir: string
     const text = await readFile(ready, 'utf8')
     return { image, path: ready, sha256: sha256(text) }
   }
-  const text = await bundleSource(entry)
+  return storeBundle(image, await bundleSource(entry), outDir)
+}
+
+/** Path of a bundle in the store, whether it is there or not. */
+export function storedPath(image: ImageName, hash: string, outDir = bundleStore): string {
+  return join(outDir, `${image}-${hash.slice(0, 12)}.mjs`)
+}
+
+/** Keeps a bundle under the hash of its content. */
+export async function storeBundle(
+  image: ImageName,
+  text: string,
+  outDir = bundleStore,
+): Promise<ImageBundle> {
   const hash = sha256(text)
-  const path = join(outDir, `${image}-${hash.slice(0, 12)}.mjs`)
+  const path = storedPath(image, hash, outDir)
   if (!existsSync(path)) {
     await mkdir(outDir, { recursive: true })
     // Another process may be building the same: an atomic rename leaves a whole file either way.

@@ -231,7 +231,7 @@ export async function createKubeHost(options: KubeHostOptions): Promise<ClusterH
       name,
       namespace: state.namespace,
       runId,
-      image: program.kind === 'image' ? images[program.image] : await options.programImage(program),
+      image: program.kind === 'image' ? ownImage(program, images) : await options.programImage(program),
       limits: limits.hop,
       firstPort: hopPort,
     })
@@ -395,4 +395,14 @@ function nodeComponents(nodes: KubeHostOptions['nodes']): { component: Component
 
 function onLoopback(ports: Readonly<Record<string, number>>): Record<string, Endpoint> {
   return Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, { host: '127.0.0.1', port }]))
+}
+
+/** The image built here, or the one that a variant names. */
+function ownImage(
+  { image, build }: Extract<Workload['program'], { kind: 'image' }>,
+  images: KubeHostOptions['images'],
+): string {
+  if (build === undefined) return images[image]
+  if (!('reference' in build)) throw new Error(`a bundle of ${image} cannot run in a container here`)
+  return build.reference
 }

@@ -15,11 +15,14 @@ import type {
   Mesh,
   MeshContext,
   MeshSession,
+  OwnProgram,
   Path,
+  ProgramBuild,
   RaisedArm,
   Workload,
 } from '../../harness/model.js'
 import { findProgramSource, checkProgram, type BinaryNeed } from '../binaries.js'
+import { settingsOf, variantBuilds } from '../../harness/variants.js'
 import { proveEncryptedLegs, type Impostors } from './hop-proofs.js'
 import type { ReferenceSettings } from './reference/config.js'
 import { readReferenceCounters } from './reference/counters.js'
@@ -42,6 +45,8 @@ export interface HopSpec {
   readonly authority: string
   /** What the config's `meshSettings` hold for this mesh. */
   readonly settings: HopSettings
+  /** Programs of this repository that the arm's variant builds otherwise. */
+  readonly builds: Builds
 }
 
 /** Functions of L7 hops are named as this repository's proxy names them, for every vendor. */
@@ -50,9 +55,13 @@ export interface HopSettings extends ReferenceSettings {
   readonly clusters?: Readonly<Record<string, Endpoint>>
 }
 
+type Builds = Readonly<Partial<Record<OwnProgram, ProgramBuild>>>
+
 /** A vendor's hop. */
 export interface HopProgram {
   readonly name: string
+  /** Set when it is a program of this repository. */
+  readonly own?: OwnProgram
   /** The program that must be found; this repository's own need none. */
   readonly need?: BinaryNeed
   facts(settings: HopSettings): readonly Fact[]
@@ -82,6 +91,7 @@ export function createHopMesh(options: HopMeshOptions): Mesh {
     summary,
     paths,
     platforms,
+    varies: programs.flatMap(({ own }) => (own ? [own] : [])),
     async check({ config }) {
       return (await Promise.all(needs.map((need) => checkProgram(need, config)))).flat()
     },
@@ -97,7 +107,12 @@ export function createHopMesh(options: HopMeshOptions): Mesh {
           ...(options.notes ?? []),
         ],
         components: [],
-        raise: (arm, path) => raiseArm({ arm, path, host, credentials, settings, options, paths }),
+        raise: (arm, path) =>
+          raiseArm({
+            ...{ arm, path, host, credentials, options, paths },
+            settings: settingsOf(request.config, arm),
+            builds: variantBuilds(request.config, arm),
+          }),
       }
     },
   }
@@ -156,6 +171,7 @@ interface RaiseOptions {
   readonly host: Host
   readonly credentials: Credentials
   readonly settings: HopSettings
+  readonly builds: Builds
   readonly options: HopMeshOptions
   /** `argv[0]` by program name. */
   readonly paths: ReadonlyMap<string, string>
@@ -168,6 +184,7 @@ async function raiseArm({
   host,
   credentials,
   settings,
+  builds,
   options,
   paths,
 }: RaiseOptions): Promise<RaisedArm> {
@@ -198,6 +215,7 @@ async function raiseArm({
       ...(after ? { after: identityOf(after) } : {}),
       authority: serviceAuthority,
       settings,
+      builds,
     }
     const program = programOf(hop)
     const deployed = await host.deploy(program.workload(spec, paths.get(program.need?.name ?? '') ?? ''))

@@ -7,12 +7,14 @@ import { readReferenceCounters } from './reference/counters.js'
 function ownHop(image: 'tunnel' | 'proxy', render: typeof tunnelConfig): HopProgram {
   return {
     name: image,
+    own: image,
     facts: () => [sizingFact(`meshbench ${image}`, hopLimits, true)],
     workload(spec: HopSpec) {
-      const { before, after, ...rest } = spec
+      const { before, after, builds, ...rest } = spec
+      const build = builds[image]
       return {
         component: hopComponent(spec),
-        program: { kind: 'image', image },
+        program: { kind: 'image', image, ...(build ? { build } : {}) },
         listeners: ['downstream', 'admin'],
         files: credentialFiles(spec),
         config: (placement) =>

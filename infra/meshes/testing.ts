@@ -54,6 +54,7 @@ export function hopSpecs(mesh: string, path: Path, settings: HopSettings = {}): 
     ...(index > 0 ? { before: identity(index - 1) } : {}),
     ...(index < path.hops.length - 1 ? { after: identity(index + 1) } : {}),
     authority: serviceAuthority,
+    builds: {},
     settings,
   }))
 }

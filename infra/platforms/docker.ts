@@ -15,7 +15,12 @@ import type {
 } from '../../harness/model.js'
 import { UserError, exitCodes } from '../../harness/errors.js'
 import { version } from '../../harness/package-root.js'
-import { buildImages, provideProgramImage, type ContainerImages } from '../container-images/build.js'
+import {
+  buildImages,
+  provideOwnImage,
+  provideProgramImage,
+  type ContainerImages,
+} from '../container-images/build.js'
 import { removeRun } from './docker/clean.js'
 import { findEngine, isMissing, type Engine } from './docker/engine.js'
 import { nodeLabel, objectName, runLabel } from './docker/labels.js'
@@ -28,6 +33,7 @@ export const docker: Platform = {
   name: 'docker',
   summary: 'containers on one engine, a network for each node; needs Docker or Podman',
   environments: 'shared',
+  builds: 'image',
   times: { environmentMs: 6_000, armMs: 300, hopMs: 600, trialMs: 800 },
   check: checkDocker,
   create,
@@ -113,6 +119,7 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
     request,
     scope,
     images,
+    ownImage: (program) => provideOwnImage(engine.docker, program, images),
     programImage: (program) => provideProgramImage(engine.docker, program, settings.programImages),
     settings,
     networks,

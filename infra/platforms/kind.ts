@@ -5,10 +5,25 @@
 import { join } from 'node:path'
 import { UserError, exitCodes } from '../../harness/errors.js'
 import { findProgram } from '../../harness/exec.js'
-import type { EnvironmentRequest, Fact, Host, Platform, Progress, Scope, Unmet } from '../../harness/model.js'
+import type {
+  EnvironmentRequest,
+  Fact,
+  Host,
+  OwnProgram,
+  Platform,
+  ProgramBuild,
+  Progress,
+  Scope,
+  Unmet,
+} from '../../harness/model.js'
 import { version } from '../../harness/package-root.js'
 import { readHost } from '../../harness/probes/host.js'
-import { buildImages, provideProgramImage, type ContainerImages } from '../container-images/build.js'
+import {
+  buildImages,
+  provideOwnImage,
+  provideProgramImage,
+  type ContainerImages,
+} from '../container-images/build.js'
 import { startApiProxy, type ApiProxy } from '../kube/api-proxy.js'
 import { createKubeHost } from '../kube/host.js'
 import { Kubectl, reasonOf } from '../kube/kubectl.js'
@@ -32,6 +47,7 @@ export const kind: Platform = {
   name: 'kind',
   summary: 'a Kubernetes cluster in containers, one for each mesh; needs Docker, kind and kubectl',
   environments: 'per-mesh',
+  builds: 'image',
   times: { environmentMs: 90_000, armMs: 3_000, hopMs: 2_000, trialMs: 1_000 },
   check: checkKind,
   create,
@@ -128,6 +144,13 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
       ...(settings.baseImage === undefined ? {} : { baseImage: settings.baseImage }),
     }),
   )
+  const ofVariants = await Promise.all(
+    (request.config.variants ?? []).flatMap(({ builds }) =>
+      (Object.entries(builds) as [OwnProgram, ProgramBuild][]).map(([image, build]) =>
+        provideOwnImage(engine.docker, { kind: 'image', image, build }, images),
+      ),
+    ),
+  )
   const kept = settings.reuse
     ? await findKept({
         docker: engine.docker,
@@ -178,7 +201,7 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
     })
   }
   await progress.step('images in the cluster', () =>
-    load(Object.values(images.images).map(({ reference }) => reference)),
+    load([...Object.values(images.images).map(({ reference }) => reference), ...ofVariants]),
   )
   if (needs.defaultCni) await progress.step('nodes ready', () => awaitNodes(kubectl))
   await placeUnpinned(kubectl)

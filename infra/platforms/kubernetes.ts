@@ -34,6 +34,7 @@ export const kubernetes: Platform = {
   name: 'kubernetes',
   summary: 'a Kubernetes cluster that you have; needs kubectl, a context and images that its nodes can pull',
   environments: 'per-mesh',
+  builds: 'image',
   times: { environmentMs: 10_000, armMs: 3_000, hopMs: 2_000, trialMs: 1_000 },
   check: checkKubernetes,
   create,

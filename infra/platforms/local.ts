@@ -28,6 +28,7 @@ export const local: Platform = {
   name: 'local',
   summary: 'plain processes on loopback; needs nothing but Node',
   environments: 'shared',
+  builds: 'bundle',
   times: { environmentMs: 1_500, armMs: 0, hopMs: 110, trialMs: 570 },
 
   async check(request) {

@@ -39,6 +39,8 @@ export interface DockerHostOptions {
   readonly request: EnvironmentRequest
   readonly scope: Scope
   readonly images: ContainerImages
+  /** Reference of the image of one of this repository's programs, in the build that is asked for. */
+  readonly ownImage: (program: OwnImage) => Promise<string>
   /** Reference of an image that holds a program of others. */
   readonly programImage: (program: BinaryProgram) => Promise<string>
   readonly settings: DockerSettings
@@ -49,6 +51,7 @@ export interface DockerHostOptions {
   readonly reach: 'address' | 'exec'
 }
 
+type OwnImage = Extract<Workload['program'], { kind: 'image' }>
 type BinaryProgram = Extract<Workload['program'], { kind: 'binary' }>
 
 /** A component, with the container whose network it lives in: its own, or its application's. */
@@ -97,9 +100,7 @@ export function createDockerHost(options: DockerHostOptions): Host {
         component,
         name: objectName(scope.runId, component.name),
         image:
-          program.kind === 'image'
-            ? images.images[program.image].reference
-            : await options.programImage(program),
+          program.kind === 'image' ? await options.ownImage(program) : await options.programImage(program),
         argv: containerCommand(program, `${configFolder}/config.json`),
         networkMode: where.owner ? `container:${where.owner.started.id}` : networks[home],
         limits: component.category === 'application' ? settings.application : settings.hop,

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Deployed, Endpoint, Running, Scope, TrialError, Workload } from '../../../harness/model.js'
 import { start } from '../../../harness/exec.js'
 import { configText } from '../../container-images/command.js'
-import type { ImageBundles } from '../../images/bundles.js'
+import { storedPath, type ImageBundles } from '../../images/bundles.js'
 import { fetchText } from './loopback.js'
 
 const readyTimeoutMs = 15_000
@@ -56,7 +56,7 @@ export async function startProcess(options: StartProcessOptions): Promise<LocalP
 
   const argv =
     program.kind === 'image'
-      ? [process.execPath, bundles[program.image].path, '--config', configPath]
+      ? [process.execPath, bundlePath(program, bundles), '--config', configPath]
       : program.argv.map((word) => word.replaceAll('{config}', configPath).replaceAll('{folder}', folder))
   const running = start({ argv }, { runId: scope.runId, cwd: folder })
 
@@ -167,6 +167,16 @@ async function orNotReady<T>(ready: Promise<T>, running: Running, name: string):
   running.kill('SIGKILL')
   const { tail } = await running.exited
   throw new NotReadyError(`${name} was not ready after ${readyTimeoutMs / 1000} s`, tail)
+}
+
+/** The program's own bundle, or the one that a variant put into the store. */
+function bundlePath(
+  { image, build }: Extract<Workload['program'], { kind: 'image' }>,
+  bundles: ImageBundles,
+): string {
+  if (build === undefined) return bundles[image].path
+  if ('sha256' in build) return storedPath(image, build.sha256)
+  throw new Error(`${build.reference} is a container image: it cannot run as a process`)
 }
 
 /** Asks the kernel for unused ports, all held until the last is known so that no two are the same. */

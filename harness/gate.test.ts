@@ -1,0 +1,76 @@
+import { describe, expect, it } from 'vitest'
+import { analyze } from './analyze.js'
+import { defaultGate, gate } from './gate.js'
+import type { GatePolicy } from './model.js'
+import { syntheticJournal, type SyntheticOptions } from './testdata/synthetic-journal.js'
+import { gateAnnotations, gateLines, gateMarkdown } from '../reports/gate-lines.js'
+
+const arm = 'reference/l7-per-node'
+const variants = ['old', 'new'].map((name) => ({ name, source: 'as configured', settings: {}, builds: {} }))
+const cpuOnly: GatePolicy = {
+  checks: [{ metric: 'cpu.per1000Requests', practical: 0.05 }],
+  inconclusive: 'fail',
+}
+
+const analysisOf = (options: SyntheticOptions) =>
+  analyze(
+    syntheticJournal({
+      rounds: 12,
+      arms: ['l7-per-node'],
+      experiments: ['latency'],
+      durationMs: 300,
+      variants,
+      ...options,
+    }),
+  )
+const states = (options: SyntheticOptions, policy = cpuOnly) =>
+  gate(analysisOf(options), policy).variants.map(({ check, state }) => [check.metric, state])
+
+describe('a gate', () => {
+  it('judges every variant but the first, which is the control', () => {
+    const { variants: verdicts, outcome } = gate(analysisOf({}), cpuOnly)
+    expect(verdicts.map((one) => [one.arm, one.control])).toEqual([[`${arm}@new`, `${arm}@old`]])
+    expect(outcome).toBe('pass')
+  })
+
+  it('tells worse, better and the same, by the interval and what matters', () => {
+    expect(states({ effect: { [`${arm}@new`]: { cpu: 1.2 } } })).toEqual([['cpu.per1000Requests', 'worse']])
+    expect(states({ effect: { [`${arm}@new`]: { cpu: 0.8 } } })).toEqual([['cpu.per1000Requests', 'better']])
+    expect(states({})).toEqual([['cpu.per1000Requests', 'same']])
+    // The same change is no reason to fail where only larger ones matter.
+    const lax = { ...cpuOnly, checks: [{ metric: 'cpu.per1000Requests' as const, practical: 0.5 }] }
+    expect(states({ effect: { [`${arm}@new`]: { cpu: 1.2 } } }, lax)).toEqual([
+      ['cpu.per1000Requests', 'same'],
+    ])
+  })
+
+  it('is inconclusive after one round, and when nothing of a variant was measured', () => {
+    expect(states({ rounds: 1, plannedRounds: 1 })).toEqual([['cpu.per1000Requests', 'inconclusive']])
+    const cut = analysisOf({ stopAfterTrials: 0 + 1 })
+    expect(gate(cut, cpuOnly).outcome).toBe('inconclusive')
+  })
+
+  it('does not let a variant pass that did not come up', () => {
+    const result = gate(analysisOf({ armFailures: { [`${arm}@new`]: 'the config was refused' } }), cpuOnly)
+    expect(result.outcome).toBe('fail')
+    expect(gateLines(result).join('\n')).toMatch(/fail .*@new did not come up .*the config was refused/)
+  })
+
+  it('asks nothing that no load of the run can tell', () => {
+    const metrics = gate(analysisOf({}), defaultGate).variants.map(({ check }) => check.metric)
+    expect(metrics).toEqual(['cpu.per1000Requests', 'latency.response', 'memory.rss'])
+  })
+
+  it('takes thresholds in, and says what failed and by how much', () => {
+    const thresholds = [
+      { metric: 'cpu.per1000Requests' as const, arm: `${arm}@new`, relativeTo: `${arm}@old`, max: 0.5 },
+    ]
+    const result = gate(analysisOf({ thresholds }), cpuOnly)
+    expect(result.outcome).toBe('fail')
+    expect(gateLines(result)[1]).toMatch(/^fail .*at most 0.500 +\d+ %$/)
+    expect(gateMarkdown(result)).toMatch(/^## Meshbench gate: failed: 1 of 2 checks/)
+    expect(gateAnnotations(result)).toEqual([
+      expect.stringMatching(/^::error title=Meshbench%3A threshold failed::/),
+    ])
+  })
+})
