@@ -1,4 +1,5 @@
 /** `meshbench run`: from config to report, or from where an earlier run was cut off. */
+import { setMaxListeners } from 'node:events'
 import { existsSync, readdirSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
@@ -217,6 +218,8 @@ const sameInterruptMs = 1_000
 /** The first interrupt takes the run down in order; a later one ends the process at once. */
 function catchInterrupts(display: Display): { signal: AbortSignal; stop: () => void } {
   const controller = new AbortController()
+  // Every subprocess of a run listens to it.
+  setMaxListeners(0, controller.signal)
   let firstAt = 0
   const onSignal = () => {
     if (controller.signal.aborted) {

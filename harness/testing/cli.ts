@@ -41,7 +41,8 @@ export const smallConfig = {
   validity: anyMachine,
 }
 
-export function createWorkspace(): Workspace {
+/** `timeoutMs` is how long one command may take. */
+export function createWorkspace({ timeoutMs = 180_000 } = {}): Workspace {
   const folder = mkdtempSync(join(tmpdir(), 'meshbench-test-'))
   const argv = (args: readonly string[]) => [process.execPath, tsx, cli, ...args]
   const path = (name: string) => join(folder, name)
@@ -49,7 +50,7 @@ export function createWorkspace(): Workspace {
     run(['env', ...Object.entries(env).map(([name, value]) => `${name}=${value}`), ...argv(args)], {
       cwd: folder,
       allowFailure: true,
-      timeoutMs: 180_000,
+      timeoutMs,
     })
   return {
     folder,

@@ -1,9 +1,16 @@
-/** The kind platform on a real cluster: paths, placement, usage, chaos, and that nothing stays behind. */
+/**
+ * The kind platform on a real cluster: a whole run through the command line, then, on the cluster that it keeps, paths,
+ * placement, usage and chaos; and that nothing stays behind.
+ */
+import { existsSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { run } from '../../harness/exec.js'
+import type { Trial } from '../../harness/model.js'
+import { createWorkspace, smallConfig } from '../../harness/testing/cli.js'
+import { meshes } from '../meshes/index.js'
 import { paths } from '../../scenarios/paths/index.js'
 import { findEngine, isMissing } from './docker/engine.js'
-import { clusterName, findClusters } from './kind/clean.js'
+import { cleanKind, findClusters } from './kind/clean.js'
 import { kind } from './kind.js'
 import { bringUp, requestFor, type BroughtUp } from './testing.js'
 
@@ -19,7 +26,9 @@ async function findNodeImage(): Promise<string | undefined> {
 }
 
 const nodeImage = await findNodeImage()
-const platformSettings = { kind: nodeImage === undefined ? {} : { nodeImage } }
+const platformSettings: { kind: Record<string, unknown> } = {
+  kind: nodeImage === undefined ? {} : { nodeImage },
+}
 const unmet = await kind.check(requestFor(kind, { paths: measured, platformSettings }))
 const reason =
   nodeImage === undefined
@@ -36,14 +45,56 @@ describe.skipIf(reason !== '')('kind', () => {
   }
   const waypoint = 'mb-reference-l4-l7-l4'
 
+  const workspace = createWorkspace({ timeoutMs: 600_000 })
+  const arms = Object.keys(paths).filter((name) => meshes.reference.paths.includes(name))
+  let keptBy = ''
+
   beforeAll(async () => {
-    up = await bringUp(kind, { paths: measured, platformSettings })
-    cluster = clusterName(up.runId, up.environment.id)
+    workspace.writeConfig({ ...smallConfig, arms: { reference: arms }, platformSettings })
+    const ended = await workspace.meshbench('run', '--platform', 'kind', '--keep', '--out', 'run')
+    keptBy = workspace.journal('run').header.runId
+    expect(ended.code, `${ended.stdout}\n${ended.stderr}`).toBe(0)
+    cluster = (await findClusters(keptBy))?.names[0] ?? ''
+    up = await bringUp(kind, {
+      paths: measured,
+      platformSettings: { kind: { ...platformSettings.kind, reuse: true } },
+    })
   }, 900_000)
   afterAll(async () => {
+    workspace.remove()
     expect(await up.close()).toEqual([])
-    expect((await findClusters(up.runId))?.names).toEqual([])
+    expect((await cleanKind(keptBy)).clusters).toEqual([cluster])
+    expect((await findClusters())?.names.filter((name) => name.includes(keptBy))).toEqual([])
   }, 180_000)
+
+  it('measures all paths through the command line, with proofs, a bill for each container, and a report', () => {
+    const { entries } = workspace.journal('run')
+    expect(entries.at(-1)).toMatchObject({ type: 'end', outcome: 'complete' })
+    expect(entries.find((entry) => entry.type === 'environment')).toMatchObject({ failures: {} })
+    const trials = entries.filter((entry): entry is Trial => entry.type === 'trial')
+    const measuredArms = new Set(
+      trials.filter(({ state }) => state === 'ok').map(({ cell }) => cell.split('|')[1]),
+    )
+    expect([...measuredArms].sort()).toEqual(
+      ['baseline', 'baseline-twin', ...arms].map((name) => `reference/${name}`).sort(),
+    )
+    for (const { proof, usage } of trials.filter(({ state }) => state === 'ok')) {
+      expect(proof.filter(({ ok }) => !ok)).toEqual([])
+      const rows = usage?.components ?? []
+      expect(rows.filter(({ category }) => category === 'platform')).toHaveLength(4)
+      const sources = new Set(
+        rows.filter(({ category }) => category !== 'generator').map(({ source }) => source),
+      )
+      expect([...sources].join()).toMatch(/^cgroup-v[12]$/)
+    }
+    expect(existsSync(workspace.path('run/report.html'))).toBe(true)
+  })
+
+  it('left the cluster of that run as it was found: another run uses it, and its namespaces are gone', async () => {
+    const { facts } = up.environment
+    expect(facts.find(({ name }) => name === 'cluster')?.value).toContain(keptBy)
+    expect(await kubectl('get', 'namespaces', '-l', `meshbench.run=${keptBy}`, '-o', 'name')).toBe('')
+  })
 
   it('brings every arm up, and its mutual TLS ports refuse plaintext', () => {
     expect(up.environment.failures).toEqual({})

@@ -256,7 +256,7 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
     diagnosticsDir: join(scope.evidenceDir ?? join(scope.stateDir, 'diagnostics'), name),
     loadArchive: (archive) =>
       loadArchive({ kind: kindPath, name, archive, nodes: Object.values(nodes), scope }),
-    facts: factsOf({ engine, settings, images, kubernetesVersion, nodeImage }),
+    facts: factsOf({ engine, settings, images, kubernetesVersion, nodeImage, cluster: name }),
   })
 }
 
@@ -305,6 +305,7 @@ function factsOf(parts: {
   images: ContainerImages
   kubernetesVersion: string
   nodeImage: string
+  cluster: string
 }): readonly Fact[] {
   const { engine, settings, images, kubernetesVersion, nodeImage } = parts
   const { hop, workers } = settings
@@ -313,6 +314,7 @@ function factsOf(parts: {
       name: 'platform',
       value: `kind: Kubernetes ${kubernetesVersion}, a control plane and ${workers} workers on one machine`,
     },
+    { name: 'cluster', value: parts.cluster },
     { name: 'node image', value: nodeImage },
     { name: 'engine', value: `${engine.product} ${engine.version}, cgroup v${engine.cgroupVersion}` },
     { name: 'base image', value: images.base },

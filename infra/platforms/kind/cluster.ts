@@ -100,19 +100,20 @@ export function watchNodes(
   scope: Scope,
 ): (node: string) => TrialError | undefined {
   const failures = new Map<string, TrialError>()
-  let closing = false
-  scope.defer('stop watching nodes', () => void (closing = true))
+  // A kept cluster's nodes outlive the run: the requests that wait for their end must not keep the process alive.
+  const watching = new AbortController()
+  scope.defer('stop watching nodes', () => watching.abort())
   for (const node of new Set(nodes)) {
     void docker
       .getContainer(node)
-      .wait()
+      .wait({ abortSignal: watching.signal })
       .then(
         ({ StatusCode: code }: { StatusCode: number }) => {
-          if (!closing)
+          if (!watching.signal.aborted)
             failures.set(node, { kind: 'node-died', message: `the node ${node} ended with code ${code}` })
         },
         (error: unknown) => {
-          if (!closing)
+          if (!watching.signal.aborted)
             failures.set(node, { kind: 'node-died', message: `the node ${node}: ${messageOf(error)}` })
         },
       )
