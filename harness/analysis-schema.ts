@@ -111,6 +111,7 @@ const path = object({
         'sidecar-outbound',
         'sidecar-inbound',
         'waypoint',
+        'ingress',
         'per-node',
         'tunnel-outbound',
         'tunnel-inbound',

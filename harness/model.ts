@@ -32,7 +32,14 @@ export interface Hop {
   /** Unique within the path, for example `client-tunnel`. */
   readonly name: string
   readonly role:
-    'sidecar-outbound' | 'sidecar-inbound' | 'waypoint' | 'per-node' | 'tunnel-outbound' | 'tunnel-inbound'
+    | 'sidecar-outbound'
+    | 'sidecar-inbound'
+    | 'waypoint'
+    | 'per-node'
+    | 'tunnel-outbound'
+    | 'tunnel-inbound'
+    /** Where requests from outside enter the mesh. */
+    | 'ingress'
   readonly layer: Layer
   readonly node: NodeRole
 }

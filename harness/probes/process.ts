@@ -58,9 +58,13 @@ export function parseStatTicks(stat: string): { user: number; system: number } {
   return { user: Number(fields[11] ?? 0), system: Number(fields[12] ?? 0) }
 }
 
-/** Start time in ticks since boot (field 22): with the pid it names a process for good. */
+/**
+ * Start time in ticks since boot (field 22): with the pid it names a process for good. 0 for one that has ended and that
+ * its parent has not asked for.
+ */
 export function parseStartTicks(stat: string): number {
-  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? 0)
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return fields[0] === 'Z' ? 0 : Number(fields[19] ?? 0)
 }
 
 function numberField(text: string, name: string): number | undefined {

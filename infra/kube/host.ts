@@ -253,7 +253,7 @@ export async function createKubeHost(options: KubeHostOptions): Promise<ClusterH
       app === 'server' && application
         ? serverPod(state, [application, rendered])
         : workload(state, {
-            kind: hop.role === 'waypoint' ? 'Deployment' : 'DaemonSet',
+            kind: hop.role === 'waypoint' || hop.role === 'ingress' ? 'Deployment' : 'DaemonSet',
             name,
             node: hop.node,
             serviceAccount: 'hop',

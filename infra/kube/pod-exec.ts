@@ -30,13 +30,21 @@ export function runInPod(kubectl: Kubectl, resolve: () => Promise<PodTarget>, co
   let running: Running | undefined
   let target: PodTarget | undefined
   let wanted: 'SIGTERM' | 'SIGKILL' | undefined
+  let ended = false
+  /** Ends everything in the pod, so that nothing new may be run there before it is through. */
+  let killing: Promise<void> = Promise.resolve()
 
   const kill = (signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM') => {
+    if (ended) return
     wanted = signal
     if (!running || !target) return
     // The pod holds nothing but its idle process and what was run in it. It may be gone already.
     const end = kubectl.run(execArguments(target, { argv: killAllScript(signal) }), { timeoutMs: 10_000 })
-    void end.catch(() => {}).then(() => running?.kill('SIGKILL'))
+    killing = end.then(
+      () => {},
+      () => {},
+    )
+    void killing.then(() => running?.kill('SIGKILL'))
   }
 
   async function work(): ReturnType<() => Running['exited']> {
@@ -47,6 +55,8 @@ export function runInPod(kubectl: Kubectl, resolve: () => Promise<PodTarget>, co
     for (const text of pending) running.write(text)
     for await (const line of running.lines) output.write(`${line}\n`)
     const end = await running.exited
+    ended = true
+    await killing
     return wanted ? { ...end, signal: end.signal ?? wanted } : end
   }
   const exited = work()

@@ -125,6 +125,7 @@ const serviceAccountOf: Readonly<Record<Hop['role'], string>> = {
   'tunnel-outbound': 'client',
   'sidecar-outbound': 'client',
   waypoint: 'waypoint',
+  ingress: 'gateway',
   'per-node': 'node-proxy',
   'tunnel-inbound': 'server',
   'sidecar-inbound': 'server',

@@ -8,7 +8,7 @@ import { ownProxy, ownTunnel } from './own-hops.js'
 export const reference = createHopMesh({
   name: 'reference',
   summary: "this repository's own L7 proxy and L4 tunnel",
-  paths: ['l4-only', 'l7-sidecar-to-sidecar', 'l4-l7-l4', 'l7-per-node'],
+  paths: ['l4-only', 'l7-sidecar-to-sidecar', 'l4-l7-l4', 'l7-per-node', 'ingress'],
   platforms: ['local', 'netns', 'docker', 'kind', 'kubernetes'],
   l4: ownTunnel,
   l7: ownProxy,

@@ -63,6 +63,7 @@ const roleAccounts = {
   'tunnel-outbound': 'client',
   'sidecar-outbound': 'client',
   waypoint: 'waypoint',
+  ingress: 'gateway',
   'per-node': 'node-proxy',
   'tunnel-inbound': 'server',
   'sidecar-inbound': 'server',

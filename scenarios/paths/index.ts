@@ -1,6 +1,7 @@
 /** Registry of paths: a new path is one file and one line here. */
 import type { Path } from '../../harness/model.js'
 import { baseline } from './baseline.js'
+import { ingress } from './ingress.js'
 import { l4KernelMutualAuth } from './l4-kernel-mutual-auth.js'
 import { l4KernelWireguard } from './l4-kernel-wireguard.js'
 import { l4Kernel } from './l4-kernel.js'
@@ -19,6 +20,7 @@ export const paths = {
   'l4-l7-l4': l4L7L4,
   'l7-per-node': l7PerNode,
   'l7-per-node-both': l7PerNodeBoth,
+  ingress,
   'l4-sidecar-to-sidecar': l4SidecarToSidecar,
   'l4-kernel': l4Kernel,
   'l4-kernel-wireguard': l4KernelWireguard,

@@ -108,6 +108,8 @@ export function renderHop(spec: HopSpec, placement: Placement): JsonObject {
       return roles.tunnelOutbound({ ...base, authority, upstreamTls: tls(after) })
     case 'tunnel-inbound':
       return roles.tunnelInbound({ ...base, authority, downstreamTls: tls(before) })
+    case 'ingress':
+      throw new Error('this mesh has no config for a gateway')
     case 'waypoint':
       return roles.waypoint({ ...l7(), authority, downstreamTls: tls(before), upstreamTls: tls(after) })
   }
