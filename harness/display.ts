@@ -63,9 +63,10 @@ function terminalDisplay(output: Output): Display {
     clear,
     async step(title, run) {
       show([...steps, `… ${title}`].join('   '))
+      const begin = performance.now()
       try {
         const value = await run()
-        steps.push(`✓ ${title}`)
+        steps.push(doneText(title, performance.now() - begin))
         show(steps.join('   '))
         return value
       } catch (error) {
@@ -92,9 +93,10 @@ function plainDisplay(output: Output): Display {
     note: line,
     clear: () => {},
     async step(title, run) {
+      const begin = performance.now()
       try {
         const value = await run()
-        line(`✓ ${title}`)
+        line(doneText(title, performance.now() - begin))
         return value
       } catch (error) {
         line(`✗ ${title}: ${messageOf(error)}`)
@@ -110,6 +112,11 @@ function plainDisplay(output: Output): Display {
       )
     },
   }
+}
+
+/** With the time it took, when somebody may have wondered. */
+function doneText(title: string, tookMs: number): string {
+  return tookMs < 5_000 ? `✓ ${title}` : `✓ ${title} (${formatDuration(tookMs)})`
 }
 
 function describeStatus(status: RoundStatus): string {

@@ -13,7 +13,7 @@ import { defaultCacheDir } from '../pull.js'
 import { istio } from '../versions.js'
 import { ztunnelSecrets } from './cilium/ztunnel-secrets.js'
 import { istioReleases } from './istio/values.js'
-import { coreObjects, shapes } from './testdata/core-objects.js'
+import { coreObjects, serverDryRun, shapes } from './testdata/core-objects.js'
 import { toYaml } from './yaml.js'
 
 const goldenDir = fileURLToPath(new URL('testdata/golden/', import.meta.url))
@@ -31,14 +31,8 @@ function testUnless(reason: string | undefined, title: string, body: () => Promi
 
 const noCluster = await skipReason('kubectl', 'MESHBENCH_TEST_KUBECONFIG')
 describe('the API server accepts core objects (dry run)', () => {
-  const dryRun = async (documents: readonly object[]) => {
-    const kubeconfig = process.env.MESHBENCH_TEST_KUBECONFIG ?? ''
-    const { stdout } = await run(
-      ['kubectl', '--kubeconfig', kubeconfig, 'apply', '--dry-run=server', '-f', '-'],
-      { input: toYaml(documents) },
-    )
-    return stdout
-  }
+  const dryRun = (documents: readonly object[]) =>
+    serverDryRun(process.env.MESHBENCH_TEST_KUBECONFIG ?? '', documents)
   for (const [name, shape] of Object.entries(shapes)) {
     testUnless(noCluster, name, async () => {
       const said = await dryRun(coreObjects(name, shape))

@@ -34,7 +34,7 @@ export const docker: Platform = {
   summary: 'containers on one engine, a network for each node; needs Docker or Podman',
   environments: 'shared',
   builds: 'image',
-  times: { environmentMs: 6_000, armMs: 300, hopMs: 600, trialMs: 800 },
+  times: { environmentMs: 6_000, armMs: 300, hopMs: 600, trialMs: 790 },
   check: checkDocker,
   create,
 }

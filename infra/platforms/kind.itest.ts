@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { run } from '../../harness/exec.js'
 import type { Trial } from '../../harness/model.js'
 import { createWorkspace, smallConfig } from '../../harness/testing/cli.js'
+import { coreObjects, serverDryRun, shapes } from '../meshes/testdata/core-objects.js'
 import { meshes } from '../meshes/index.js'
 import { paths } from '../../scenarios/paths/index.js'
 import { findEngine, isMissing } from './docker/engine.js'
@@ -160,6 +161,48 @@ describe.skipIf(reason !== '')('kind', () => {
     },
     120_000,
   )
+
+  it.each(Object.entries(shapes))(
+    'accepts the core objects of a mesh’s arm: %s (dry run)',
+    async (name, shape) => {
+      const said = await serverDryRun(`${up.stateDir}/${cluster}.kubeconfig`, coreObjects(name, shape))
+      expect(said.match(/\(server dry run\)/g)).toHaveLength(3)
+    },
+  )
+
+  it('is an existing cluster to the kubernetes platform, which leaves nothing of its own there', async () => {
+    const list = await kubectl('get', 'pods', '-A', '-o', 'jsonpath={.items[*].spec.containers[*].image}')
+    const imageOf = (program: string) =>
+      list.split(' ').find((reference) => reference.includes(`meshbench/${program}:`)) ?? `no ${program}`
+    const images = Object.fromEntries(
+      (['echo', 'tunnel', 'proxy', 'loadgen'] as const).map((program) => [program, imageOf(program)]),
+    )
+    const namespaces = () => kubectl('get', 'namespaces', '-o', 'name')
+    const before = await namespaces()
+    workspace.writeConfig({
+      ...smallConfig,
+      arms: { reference: ['l4-only'] },
+      platformSettings: {
+        kubernetes: {
+          images,
+          nodeSelectors: {
+            client: { 'meshbench.role': 'client' },
+            server: { 'meshbench.role': 'server' },
+            waypoint: { 'meshbench.role': 'waypoint' },
+          },
+        },
+      },
+    })
+    const env = { KUBECONFIG: `${up.stateDir}/${cluster}.kubeconfig` }
+    const ended = await workspace.meshbenchWith(env, 'run', '--platform', 'kubernetes', '--out', 'existing')
+    expect(ended.code, `${ended.stdout}\n${ended.stderr}`).toBe(0)
+    const { entries } = workspace.journal('existing')
+    expect(entries.at(-1)).toMatchObject({ type: 'end', outcome: 'complete' })
+    const trials = entries.filter((entry): entry is Trial => entry.type === 'trial')
+    expect(trials.flatMap(({ proof }) => proof).filter(({ ok }) => !ok)).toEqual([])
+    // Namespaces go in the cluster's own time.
+    await expect.poll(namespaces, { timeout: 120_000, interval: 2_000 }).toBe(before)
+  }, 420_000)
 
   it('says that a waypoint was killed in mid-trial, and goes on when it is back', async () => {
     const arm = 'reference/l4-l7-l4'

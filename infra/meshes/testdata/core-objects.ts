@@ -1,4 +1,6 @@
 /** Core objects as a cluster gets them for every shape that a mesh asks for, in the namespace `default`. */
+import { run } from '../../../harness/exec.js'
+import { toYaml } from '../yaml.js'
 import { namespaceManifest, serviceManifest, workloadManifest } from '../../kube/manifests.js'
 import type { ArmShape } from '../cluster-access.js'
 import { ciliumShape } from '../cilium/manifests.js'
@@ -52,4 +54,13 @@ export function coreObjects(name: string, shape: ArmShape): readonly object[] {
       ...(shape.serverPod ? { marks: shape.serverPod } : {}),
     }),
   ]
+}
+
+/** What kubectl says of objects that it only shows to the API server. Throws `CommandError` when one is refused. */
+export async function serverDryRun(kubeconfig: string, documents: readonly object[]): Promise<string> {
+  const { stdout } = await run(
+    ['kubectl', '--kubeconfig', kubeconfig, 'apply', '--dry-run=server', '-f', '-'],
+    { input: toYaml(documents), timeoutMs: 60_000 },
+  )
+  return stdout
 }

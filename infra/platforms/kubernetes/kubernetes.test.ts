@@ -7,7 +7,7 @@ const node = (
   parts: { ready?: boolean; taint?: string; labels?: Record<string, string> } = {},
 ): NodeInfo => ({
   metadata: { name, labels: parts.labels ?? {} },
-  spec: parts.taint === undefined ? {} : { taints: [{ effect: parts.taint }] },
+  spec: parts.taint === undefined ? {} : { taints: [{ key: 'dedicated', effect: parts.taint }] },
   status: { conditions: [{ type: 'Ready', status: parts.ready === false ? 'False' : 'True' }] },
 })
 
@@ -30,6 +30,16 @@ describe('assignNodes', () => {
       waypoint: 'c',
     })
     expect(() => assignNodes(nodes, { client: { pool: 'gpu' } })).toThrow(/client/)
+  })
+
+  it('respects nodes that are kept for a role by the taint of that role', () => {
+    const kept = (name: string, value: string): NodeInfo => ({
+      ...node(name),
+      spec: { taints: [{ key: 'meshbench.role', value, effect: 'NoSchedule' }] },
+    })
+    const nodes = [kept('a', 'waypoint'), kept('b', 'server'), kept('c', 'client')]
+    expect(assignNodes(nodes, {})).toMatchObject({ client: 'c', server: 'b', waypoint: 'a' })
+    expect(() => assignNodes([kept('a', 'waypoint')], {})).toThrow(/client/)
   })
 
   it('refuses a cluster without a usable node', () => {

@@ -1,12 +1,13 @@
 /** Chooses the nodes of an existing cluster that client, server and waypoint are pinned to. */
 import type { NodeRole } from '../../../harness/model.js'
+import { roleLabel } from '../../kube/names.js'
 
 /** The part of a node that is used (Kubernetes API, core/v1 Node). */
 export interface NodeInfo {
   readonly metadata: { readonly name: string; readonly labels?: Readonly<Record<string, string>> }
   readonly spec: {
     readonly unschedulable?: boolean
-    readonly taints?: readonly { readonly effect: string }[]
+    readonly taints?: readonly { readonly key: string; readonly value?: string; readonly effect: string }[]
   }
   readonly status: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] }
 }
@@ -28,8 +29,10 @@ export function assignNodes(
   for (const role of roles) {
     const selector = selectors[role]
     if (!selector) continue
-    const node = usable.find(({ metadata }) =>
-      Object.entries(selector).every(([key, value]) => metadata.labels?.[key] === value),
+    const node = usable.find(
+      (one) =>
+        admits(one, role) &&
+        Object.entries(selector).every(([key, value]) => one.metadata.labels?.[key] === value),
     )
     if (!node) throw new Error(`no ready node for the ${role}: ${JSON.stringify(selector)}`)
     assigned[role] = node.metadata.name
@@ -37,8 +40,10 @@ export function assignNodes(
   for (const role of roles) {
     if (assigned[role] !== undefined) continue
     const taken = Object.values(assigned)
-    const free = usable.find(({ metadata }) => !taken.includes(metadata.name)) ?? usable.at(-1)
-    assigned[role] = free?.metadata.name ?? ''
+    const admitting = usable.filter((one) => admits(one, role))
+    const free = admitting.find(({ metadata }) => !taken.includes(metadata.name)) ?? admitting.at(-1)
+    if (!free) throw new Error(`no ready node takes pods of the ${role}`)
+    assigned[role] = free.metadata.name
   }
   return { ...(assigned as Record<NodeRole, string>), 'control-plane': '' }
 }
@@ -54,6 +59,13 @@ function isUsable({ spec, status }: NodeInfo): boolean {
   const ready = (status.conditions ?? []).some(
     (condition) => condition.type === 'Ready' && condition.status === 'True',
   )
-  const repels = (spec.taints ?? []).some(({ effect }) => effect !== 'PreferNoSchedule')
+  const repels = (spec.taints ?? []).some(
+    ({ key, effect }) => key !== roleLabel && effect !== 'PreferNoSchedule',
+  )
   return ready && !repels && spec.unschedulable !== true
+}
+
+/** Nodes may be kept for one role by the taint that our pods of that role tolerate. */
+function admits({ spec }: NodeInfo, role: NodeRole): boolean {
+  return (spec.taints ?? []).every(({ key, value }) => key !== roleLabel || value === role)
 }
