@@ -1,14 +1,22 @@
 /** The docker platform against a real engine: five paths, chaos, and that nothing stays behind. */
+import { existsSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { paths } from '../../scenarios/paths/index.js'
+import type { Trial } from '../../harness/model.js'
+import { createWorkspace, smallConfig } from '../../harness/testing/cli.js'
+import { paths, type PathName } from '../../scenarios/paths/index.js'
+import { meshes } from '../meshes/index.js'
 import { cleanDocker } from './docker/clean.js'
 import { findEngine, isMissing } from './docker/engine.js'
 import { runFilter } from './docker/labels.js'
 import { docker } from './docker.js'
 import { bringUp, requestFor, type BroughtUp } from './testing.js'
 
+/** What the reference mesh can form, and the baseline. */
+const names = ['baseline', ...meshes.reference.paths] as PathName[]
+const measured = names.map((name) => paths[name])
+
 const engine = await findEngine()
-const unmet = await docker.check(requestFor(docker, { paths: Object.values(paths) }))
+const unmet = await docker.check(requestFor(docker, { paths: measured }))
 const reason = unmet.map(({ need, found }) => `${need}: ${found}`).join('; ')
 if (reason !== '') console.log(`skipped: ${reason}`)
 
@@ -25,7 +33,7 @@ describe.skipIf(reason !== '' || isMissing(engine))('docker', () => {
   }
 
   beforeAll(async () => {
-    up = await bringUp(docker, { paths: Object.values(paths) })
+    up = await bringUp(docker, { paths: measured })
   }, 180_000)
   afterAll(async () => {
     expect(await up.close()).toEqual([])
@@ -39,12 +47,7 @@ describe.skipIf(reason !== '' || isMissing(engine))('docker', () => {
     expect(checks.filter(({ ok }) => !ok)).toEqual([])
   })
 
-  it.each([
-    'none/baseline',
-    ...Object.keys(paths)
-      .filter((name) => name !== 'baseline')
-      .map((name) => `reference/${name}`),
-  ])(
+  it.each(['none/baseline', ...meshes.reference.paths.map((name) => `reference/${name}`)])(
     '%s carries every request over its hops, and each is billed from its cgroup',
     async (arm) => {
       const { result, edges, proof } = await up.trial(arm)
@@ -63,6 +66,24 @@ describe.skipIf(reason !== '' || isMissing(engine))('docker', () => {
     },
     60_000,
   )
+
+  it('measures a whole run through the command line, and leaves nothing', async () => {
+    const workspace = createWorkspace()
+    try {
+      workspace.writeConfig({ ...smallConfig, arms: { reference: ['l4-l7-l4', 'ingress'] } })
+      const ended = await workspace.meshbench('run', '--platform', 'docker', '--out', 'run')
+      expect(ended.code, `${ended.stdout}\n${ended.stderr}`).toBe(0)
+      const { entries, header } = workspace.journal('run')
+      expect(entries.at(-1)).toMatchObject({ type: 'end', outcome: 'complete' })
+      const trials = entries.filter((entry): entry is Trial => entry.type === 'trial')
+      expect(trials.flatMap(({ proof }) => proof).filter(({ ok }) => !ok)).toEqual([])
+      expect(new Set(trials.filter(({ state }) => state === 'ok').map(({ cell }) => cell)).size).toBe(4)
+      expect(existsSync(workspace.path('run/report.html'))).toBe(true)
+      expect(await leftovers(header.runId)).toEqual([])
+    } finally {
+      workspace.remove()
+    }
+  }, 180_000)
 
   it('confines its containers', async () => {
     const [{ Id: id } = { Id: '' }] = await client.listContainers({ filters: runFilter(up.runId) })
