@@ -28,6 +28,8 @@ export async function startChain(
   workspace: Workspace,
   upstream: ListenerAddress,
   path: ChainPath,
+  /** What the waypoint speaks to the server. */
+  { protocol = 'http1' }: { readonly protocol?: 'http1' | 'h2' } = {},
 ): Promise<Chain> {
   const authority = await createTestAuthority()
   const names = path === 'l4' ? ['client', 'server'] : ['client', 'waypoint', 'server']
@@ -71,6 +73,7 @@ export async function startChain(
           name: 'server',
           endpoints: [{ host: via.host, port: via.port }],
           transport: 'hbone',
+          protocol,
           expect: [files('server').spiffeId],
           authority: pairAuthority,
         },

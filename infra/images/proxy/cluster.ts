@@ -1,10 +1,11 @@
 /** Upstreams: a cluster's endpoints, how one is picked, and the connections that are kept to each. */
 import type { ByteStream } from '../shared/byte-stream.js'
-import type { HeadLimits } from '../shared/http1/head.js'
+import type { HeadLimits } from '../shared/http1/http1-head.js'
 import type { Cell } from '../shared/metrics.js'
 import type { ClusterConfig } from './config.js'
 import type { Clock } from './downstream-context.js'
-import type { Exchange, UpstreamOwner, UpstreamSide } from './exchange.js'
+import type { Exchange } from './exchange.js'
+import type { UpstreamOwner, UpstreamSide } from './sides.js'
 import { createHttp2Pool, type Http2Pool } from './http2-upstream.js'
 import { Http1Upstream } from './http1-upstream.js'
 

@@ -175,15 +175,12 @@ function tlsDialler(cluster: ClusterConfig, { host, port }: Address, context: Di
 
 function hboneDialler(cluster: ClusterConfig, via: Address, context: DiallerContext): Dialler {
   const pool = context.hbonePool as HbonePool
-  const opened = context.metrics.upstreamConnections.labels(cluster.name)
-  const dial = async (): Promise<ByteStream> => {
-    const stream = await pool.connect({
+  // The pool counts the connections that it opens; a stream is none.
+  const dial = async (): Promise<ByteStream> =>
+    pool.connect({
       source: context.source as string,
       destination: { authority: cluster.authority as string, via, expect: cluster.expect },
     })
-    opened.add()
-    return stream
-  }
   return {
     dialHttp1(connection: Http1Upstream, connected, failed) {
       dial().then((stream) => {

@@ -1,87 +1,11 @@
 /** One request and its answer on the way through the proxy: filters, attempts at upstreams, back-pressure, failure. */
-import type { SpiffeId } from '../shared/spiffe.js'
 import type { Cluster, Endpoint } from './cluster.js'
 import type { AttemptOutcome, FailureKind, Reply } from './filter.js'
 import { Fields, type RequestHead, ResponseHead } from './message.js'
+import { HeldBody } from './held-body.js'
 import type { Runtime } from './runtime.js'
+import type { DownstreamSide, UpstreamOwner, UpstreamSide } from './sides.js'
 import type { Lease } from './wire.js'
-
-/** The client's side of an exchange. */
-export interface DownstreamSide {
-  readonly listener: string
-  readonly peer: SpiffeId | undefined
-  /** IP address of the client, or of the hop before. */
-  readonly address: string
-  /** Sends a 1xx response. */
-  inform(head: ResponseHead): void
-  /**
-   * Sends the head and the first part of the body, `buffer[bodyStart, bodyEnd)`. When `headStart` is not negative, the
-   * head as it came lies before it. Returns false when the client is slow: `Exchange.onDownstreamDrain` follows.
-   */
-  respond(
-    head: ResponseHead,
-    buffer: Buffer,
-    headStart: number,
-    bodyStart: number,
-    bodyEnd: number,
-    lease: Lease,
-    ended: boolean,
-  ): boolean
-  body(bytes: Buffer, lease: Lease): boolean
-  finish(trailers: Fields | undefined): void
-  /** The response cannot be completed: the client must not take it for whole. */
-  cut(): void
-  /** The exchange is over; the next request may start. */
-  release(): void
-  pauseRequest(): void
-  resumeRequest(): void
-  /** From now on bytes pass both ways as they are. */
-  becomeTunnel(): void
-  cork(): void
-  uncork(): void
-}
-
-/** Whoever sends a request to an upstream: an exchange, or a request of the proxy's own. */
-export interface UpstreamOwner {
-  readonly isOver: boolean
-  /** A connection that was waited for is there: `send` the request. */
-  onUpstream(upstream: UpstreamSide): void
-  onUpstreamDrain(): void
-  onInform(head: ResponseHead): void
-  /** The upstream switches protocols: from here on bytes pass both ways. */
-  onSwitch(head: ResponseHead): void
-  /** The response's head and the first part of its body. See `DownstreamSide.respond` for the offsets. */
-  onResponse(
-    head: ResponseHead,
-    buffer: Buffer,
-    headStart: number,
-    bodyStart: number,
-    bodyEnd: number,
-    lease: Lease,
-    ended: boolean,
-  ): void
-  onResponseBody(bytes: Buffer, lease: Lease): void
-  onResponseEnd(trailers: Fields | undefined): void
-  /** There will be no whole response. */
-  onFailure(kind: FailureKind): void
-  /** Several short writes follow. */
-  cork(): void
-  uncork(): void
-}
-
-/** The upstream's side of an exchange. */
-export interface UpstreamSide {
-  /** Sends the head and the first part of the body. False: `Exchange.onUpstreamDrain` follows. */
-  send(head: RequestHead, body: Buffer | undefined, lease: Lease, ended: boolean): boolean
-  body(bytes: Buffer, lease: Lease): boolean
-  finish(trailers: Fields | undefined): void
-  /** Nothing more is wanted of this attempt. */
-  cut(): void
-  pause(): void
-  resume(): void
-  /** True when the connection had served another request before: it may have been closed meanwhile. */
-  readonly isReused: boolean
-}
 
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
 const maxStaleAttempts = 3
@@ -114,8 +38,7 @@ export class Exchange implements UpstreamOwner {
   #sent = false
   #attemptOpen = false
   #staleAttempts = 0
-  #held: Buffer[] | undefined
-  #heldBytes = 0
+  #held: HeldBody | undefined
   /** The body is kept for another try, as long as it is small enough. */
   #keepBody: boolean
   #bodyLost = false
@@ -156,7 +79,7 @@ export class Exchange implements UpstreamOwner {
     }
     const goOn = isReady
       ? (this.#upstream as UpstreamSide).body(bytes, lease)
-      : this.#heldBytes < this.runtime.limits.bufferBytes
+      : (this.#held?.length ?? 0) < this.runtime.limits.bufferBytes
     if (!goOn) this.#requestPaused = true
     return goOn
   }
@@ -325,7 +248,7 @@ export class Exchange implements UpstreamOwner {
   /** The whole request body when it is at hand, else undefined. */
   get wholeBody(): Buffer | undefined {
     if (!this.requestEnded || this.#bodyLost) return undefined
-    return this.#held === undefined ? nothing : Buffer.concat(this.#held)
+    return this.#held?.bytes ?? nothing
   }
 
   get #canReplay(): boolean {
@@ -392,38 +315,32 @@ export class Exchange implements UpstreamOwner {
   #send(buffer: Buffer, from: number, to: number, lease: Lease): void {
     const upstream = this.#upstream as UpstreamSide
     this.#sent = true
+    const { trailers } = this
+    const ended = this.requestEnded && trailers === undefined
     const held = this.#held
     let goOn: boolean
-    if (held === undefined || held.length === 0) {
+    if (held === undefined) {
       this.requestBytes += to - from
-      goOn = upstream.send(
-        this.request,
-        to > from ? buffer.subarray(from, to) : undefined,
-        lease,
-        this.requestEnded,
-      )
+      goOn = upstream.send(this.request, to > from ? buffer.subarray(from, to) : undefined, lease, ended)
     } else {
-      const body = held.length === 1 ? (held[0] as Buffer) : Buffer.concat(held)
+      const body = held.bytes
       if (this.#keepBody) this.#forgetLargeBody()
       else this.#held = undefined
-      goOn = upstream.send(this.request, body, 'owned', this.requestEnded)
+      goOn = upstream.send(this.request, body, 'owned', ended)
     }
-    if (this.requestEnded && this.trailers !== undefined && this.request.contentLength < 0) {
-      // `send` has ended the body already; trailers of a body that was whole before the upstream was there are dropped.
-      this.trailers = undefined
-    }
+    // The body was whole, with trailers, before the upstream was there.
+    if (trailers !== undefined) upstream.finish(trailers)
     if (goOn) this.onUpstreamDrain()
     else this.#requestPaused = true
   }
 
   #hold(bytes: Buffer): void {
     this.requestBytes += bytes.length
-    this.#heldBytes += bytes.length
-    ;(this.#held ??= []).push(Buffer.from(bytes))
+    ;(this.#held ??= new HeldBody()).add(bytes)
   }
 
   #forgetLargeBody(): void {
-    if (this.#heldBytes <= this.runtime.limits.bufferBytes) return
+    if ((this.#held?.length ?? 0) <= this.runtime.limits.bufferBytes) return
     this.#keepBody = false
     this.#bodyLost = true
     this.#held = undefined

@@ -1,10 +1,13 @@
 /** The HTTP/1.1 server side of one connection: reads requests strictly, one at a time, and writes their responses. */
 import type { ByteStream } from '../shared/byte-stream.js'
 import { ChunkedDecoder } from '../shared/http1/chunked.js'
-import { HeadError, endOfHead, parseRequestHead } from '../shared/http1/head.js'
+import { endOfHead, parseRequestHead } from '../shared/http1/head.js'
+import { HeadError } from '../shared/http1/http1-head.js'
 import type { SpiffeId } from '../shared/spiffe.js'
 import type { DownstreamContext } from './downstream-context.js'
-import { type DownstreamSide, Exchange } from './exchange.js'
+import { Exchange } from './exchange.js'
+import type { DownstreamSide } from './sides.js'
+import { Http1ResponseWriter } from './http1-response-writer.js'
 import { Fields, RequestHead, ResponseHead } from './message.js'
 import { type Lease, Wire } from './wire.js'
 
@@ -30,11 +33,8 @@ export class Http1Downstream implements DownstreamSide {
   #body: BodyState = 'none'
   #bodyLeft = 0
   #decoder: ChunkedDecoder | undefined
-  /** Of the request in progress: it decides how the response is framed. */
-  #isHead = false
-  #minor = 1
+  readonly #writer: Http1ResponseWriter
   #clientCloses = false
-  #chunkedOut = false
   #consuming = false
   #paused = false
   /** The next request waits until the answers before it have left. */
@@ -49,6 +49,7 @@ export class Http1Downstream implements DownstreamSide {
   constructor(stream: ByteStream, context: DownstreamContext, lease: Lease) {
     this.#stream = stream
     this.#wire = new Wire(stream)
+    this.#writer = new Http1ResponseWriter(this.#wire, context.sentBytes)
     this.#context = context
     this.#lease = lease
     this.listener = context.listener
@@ -108,7 +109,7 @@ export class Http1Downstream implements DownstreamSide {
   }
 
   inform(head: ResponseHead): void {
-    if (this.#minor === 1) this.#putText(head.toHttp1(''))
+    this.#writer.inform(head)
   }
 
   respond(
@@ -120,60 +121,15 @@ export class Http1Downstream implements DownstreamSide {
     lease: Lease,
     ended: boolean,
   ): boolean {
-    const { status } = head
-    if (status === 101) {
-      return this.#putText(
-        head.toHttp1(`connection: upgrade\r\nupgrade: ${this.#exchange?.request.upgrade ?? ''}\r\n`),
-      )
-    }
-    const isBodyless = this.#isHead || status === 204 || status === 304
-    const close = this.#clientCloses || this.#body !== 'none' || this.#context.isDraining()
-    if (close) this.#closing = true
-    const { source } = head
-    if (
-      headStart >= 0 &&
-      source !== undefined &&
-      head.isUntouched &&
-      !close &&
-      (isBodyless || source.contentLength >= 0)
-    ) {
-      if (source.cuts === undefined) return this.#put(buffer.subarray(headStart, bodyEnd), lease)
-      return this.#putBoth(source.forwardable(), buffer, bodyStart, bodyEnd)
-    }
-    let own = ''
-    if (!isBodyless && head.contentLength < 0) {
-      if (this.#minor === 1) {
-        this.#chunkedOut = true
-        own = 'transfer-encoding: chunked\r\n'
-      } else {
-        this.#closing = true
-      }
-    } else if (
-      !isBodyless &&
-      head.contentLength === 0 &&
-      (source === undefined || source.contentLength < 0)
-    ) {
-      own = 'content-length: 0\r\n'
-    }
-    if (this.#closing) own += 'connection: close\r\n'
-    const text = head.toHttp1(own)
-    // An answer to HEAD has no body, whoever made it.
-    const to = isBodyless ? bodyStart : bodyEnd
-    if (!this.#chunkedOut) return this.#putBoth(text, buffer, bodyStart, to)
-    const first = to > bodyStart ? chunkOf(buffer.subarray(bodyStart, to)) : undefined
-    if (first === undefined) {
-      const ok = this.#putText(ended ? `${text}0\r\n\r\n` : text)
-      if (ended) this.#chunkedOut = false
-      return ok
-    }
-    const ok = this.#putBoth(text, first, 0, first.length)
-    if (ended) this.finish(undefined)
+    if (head.status === 101) return this.#writer.switchProtocol(head, this.#exchange?.request.upgrade ?? '')
+    const close = this.#closing || this.#clientCloses || this.#body !== 'none' || this.#context.isDraining()
+    const ok = this.#writer.respond(head, buffer, headStart, bodyStart, bodyEnd, lease, ended, close)
+    if (close || this.#writer.mustClose) this.#closing = true
     return ok
   }
 
   body(bytes: Buffer, lease: Lease): boolean {
-    if (this.#isHead) return true
-    return this.#chunkedOut ? this.#put(chunkOf(bytes), 'owned') : this.#put(bytes, lease)
+    return this.#writer.body(bytes, lease)
   }
 
   finish(trailers: Fields | undefined): void {
@@ -182,12 +138,7 @@ export class Http1Downstream implements DownstreamSide {
       this.#closeAtMs = this.#context.clock.nowMs + lingerMs
       return
     }
-    if (!this.#chunkedOut) return
-    this.#chunkedOut = false
-    let text = '0\r\n'
-    const list = trailers?.list ?? []
-    for (let i = 0; i < list.length; i += 2) text += `${list[i]}: ${list[i + 1]}\r\n`
-    this.#putText(text + '\r\n')
+    this.#writer.finish(trailers)
   }
 
   cut(): void {
@@ -303,10 +254,8 @@ export class Http1Downstream implements DownstreamSide {
   #begin(bytes: Buffer, start: number, end: number, lease: Lease): number {
     const runtime = this.#context.runtime()
     const head = parseRequestHead(bytes.toString('latin1', start, end), runtime.limits)
-    this.#isHead = head.method === 'HEAD'
-    this.#minor = head.minor
+    this.#writer.begin(head.method === 'HEAD', head.minor)
     this.#clientCloses = head.close || (head.minor === 0 && !head.keepAlive)
-    this.#chunkedOut = false
     if (head.method === 'CONNECT') throw new HeadError(405, 'CONNECT is served over HBONE only')
     const length = head.chunked ? -1 : Math.max(head.contentLength, 0)
     const request = new RequestHead(
@@ -401,8 +350,8 @@ export class Http1Downstream implements DownstreamSide {
     runtime.countRefusal(error.status)
     const body = `${error.message}\n`
     const head = new ResponseHead(error.status, body.length, undefined)
-    this.#putText(
-      head.toHttp1('content-type: text/plain\r\nconnection: close\r\n') + (this.#isHead ? '' : body),
+    this.#writer.text(
+      head.toHttp1('content-type: text/plain\r\nconnection: close\r\n') + (this.#writer.isHead ? '' : body),
     )
     this.#linger()
   }
@@ -435,32 +384,6 @@ export class Http1Downstream implements DownstreamSide {
     this.#stream.end()
     this.#closeAtMs = this.#context.clock.nowMs + lingerMs
   }
-
-  #put(bytes: Buffer, lease: Lease): boolean {
-    this.#context.sentBytes.value += bytes.length
-    return this.#wire.put(bytes, lease)
-  }
-
-  #putText(text: string): boolean {
-    this.#context.sentBytes.value += text.length
-    return this.#wire.putText(text)
-  }
-
-  #putBoth(text: string, buffer: Buffer, from: number, to: number): boolean {
-    if (to <= from) return this.#putText(text)
-    this.#context.sentBytes.value += text.length + to - from
-    return this.#wire.putBoth(text, buffer.subarray(from, to))
-  }
-}
-
-function chunkOf(bytes: Buffer): Buffer {
-  const size = `${bytes.length.toString(16)}\r\n`
-  const chunk = Buffer.allocUnsafe(size.length + bytes.length + 2)
-  chunk.write(size, 0, 'latin1')
-  chunk.set(bytes, size.length)
-  chunk[chunk.length - 2] = 13
-  chunk[chunk.length - 1] = 10
-  return chunk
 }
 
 function fieldsOf(list: string[] | undefined): Fields | undefined {

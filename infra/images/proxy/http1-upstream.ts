@@ -1,15 +1,10 @@
 /** The HTTP/1.1 client side of one connection: one request at a time, then back to its endpoint's pool. */
 import type { ByteStream } from '../shared/byte-stream.js'
 import { ChunkedDecoder } from '../shared/http1/chunked.js'
-import {
-  HeadError,
-  type HeadLimits,
-  type Http1Head,
-  endOfHead,
-  parseResponseHead,
-} from '../shared/http1/head.js'
+import { endOfHead, parseResponseHead } from '../shared/http1/head.js'
+import { HeadError, type HeadLimits, type Http1Head } from '../shared/http1/http1-head.js'
 import type { Cell } from '../shared/metrics.js'
-import type { UpstreamOwner, UpstreamSide } from './exchange.js'
+import type { UpstreamOwner, UpstreamSide } from './sides.js'
 import { Fields, type RequestHead, ResponseHead } from './message.js'
 import { type Lease, Wire } from './wire.js'
 

@@ -115,6 +115,25 @@ describe('framing', () => {
     expect(got).toMatch(/4\r\nbody\r\n0\r\nx-sum: 4\r\n\r\n$/)
   })
 
+  it('keeps trailers of a request that was whole before its upstream was there, and of its second try', async () => {
+    const trailers: unknown[] = []
+    let refusals = 1
+    const server = await upstream((request, response) => {
+      trailers.push(request.trailers)
+      response.statusCode = refusals-- > 0 ? 503 : 200
+      response.end()
+    })
+    const target = await proxyTo(server, {
+      filters: { fault: { delay: { ms: 30 } }, retry: { retries: 2, on: ['5xx'], methods: ['POST'] } },
+    })
+    const got = await sendRaw(target.address, [
+      'POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nx-sum: 3\r\n\r\n',
+    ])
+    expect(got).toMatch(/^HTTP\/1\.1 200 /)
+    expect(trailers).toEqual([{ 'x-sum': '3' }, { 'x-sum': '3' }])
+    expect(server.seen.map(({ body }) => body)).toEqual(['abc', 'abc'])
+  })
+
   it('passes 100-continue on', async () => {
     const server = await upstream()
     const target = await proxyTo(server)

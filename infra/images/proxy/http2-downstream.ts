@@ -7,9 +7,11 @@ import {
   performServerHandshake,
 } from 'node:http2'
 import { type ByteStream, toDuplex } from '../shared/byte-stream.js'
+import { PeerBudget } from '../shared/peer-budget.js'
 import type { SpiffeId } from '../shared/spiffe.js'
 import type { DownstreamConnection, DownstreamContext } from './downstream-context.js'
-import { type DownstreamSide, Exchange } from './exchange.js'
+import { Exchange } from './exchange.js'
+import type { DownstreamSide } from './sides.js'
 import { fieldsFromHttp2, fieldsToHttp2 } from './http2-headers.js'
 import { type Fields, RequestHead, type ResponseHead } from './message.js'
 import type { Lease } from './wire.js'
@@ -30,9 +32,6 @@ export function serveHttp2(
     maxSessionMemory: 32,
     maxOutstandingPings: 10,
     maxOutstandingSettings: 10,
-    // Rapid reset (CVE-2023-44487): nghttp2 closes the connection when streams are reset faster than this.
-    streamResetBurst: limits.resetsPerSecond,
-    streamResetRate: limits.resetsPerSecond,
     settings: {
       maxConcurrentStreams: limits.streamsPerConnection,
       maxHeaderListSize: limits.headBytes,
@@ -40,6 +39,20 @@ export function serveHttp2(
       enablePush: false,
     },
   } as Parameters<typeof performServerHandshake>[1])
+  tellWhy(session)
+  const budget = new PeerBudget({
+    resetsPerSecond: limits.resetsPerSecond,
+    // nghttp2 bounds those itself.
+    controlFramesPerSecond: Infinity,
+  })
+  /** Rapid reset (CVE-2023-44487): a stream that is opened and reset costs its client nothing, and us a request. */
+  const countReset = (): void => {
+    try {
+      budget.reset()
+    } catch (error) {
+      session.destroy(error as Error, constants.NGHTTP2_ENHANCE_YOUR_CALM)
+    }
+  }
   let streams = 0
   let isClosing = false
   let lastActiveMs = context.clock.nowMs
@@ -54,13 +67,20 @@ export function serveHttp2(
     stream.destroy()
   })
   session.on('stream', (http2: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number) => {
-    streams++
     lastActiveMs = context.clock.nowMs
+    const downstream = new Http2Downstream(http2, context)
+    if (http2.closed) {
+      // Reset before we were told that it was opened.
+      countReset()
+      return
+    }
+    streams++
     http2.on('close', () => {
       streams--
       lastActiveMs = context.clock.nowMs
+      if (http2.aborted && !downstream.isCut) countReset()
     })
-    new Http2Downstream(http2, context).start(headers, (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0)
+    downstream.start(headers, (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0)
     if (context.isDraining()) closeGently()
   })
   return {
@@ -71,10 +91,30 @@ export function serveHttp2(
   }
 }
 
+/** nghttp2's library errors (nghttp2.h, `nghttp2_error`) that stand for a code of RFC 9113 §7. */
+const codeOfError: Readonly<Record<number, number>> = {
+  [-505]: constants.NGHTTP2_PROTOCOL_ERROR,
+  [-510]: constants.NGHTTP2_STREAM_CLOSED,
+  [-522]: constants.NGHTTP2_FRAME_SIZE_ERROR,
+  [-523]: constants.NGHTTP2_COMPRESSION_ERROR,
+  [-524]: constants.NGHTTP2_FLOW_CONTROL_ERROR,
+}
+
+/** Node ends a session whose peer broke the protocol with INTERNAL_ERROR; the peer should learn that the fault is its own. */
+function tellWhy(session: ServerHttp2Session): void {
+  const destroy = session.destroy.bind(session)
+  session.destroy = (error, code) => {
+    const { errno } = (error ?? {}) as NodeJS.ErrnoException
+    destroy(error, code ?? (errno === undefined ? undefined : codeOfError[errno]))
+  }
+}
+
 class Http2Downstream implements DownstreamSide {
   readonly listener: string
   readonly peer: SpiffeId | undefined
   readonly address: string
+  /** The proxy itself broke the stream off. */
+  isCut = false
   readonly #stream: ServerHttp2Stream
   readonly #context: DownstreamContext
   #exchange: Exchange | undefined
@@ -206,6 +246,7 @@ class Http2Downstream implements DownstreamSide {
   }
 
   cut(): void {
+    this.isCut = true
     if (!this.#stream.closed) this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR)
   }
 

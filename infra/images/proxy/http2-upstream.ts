@@ -8,7 +8,7 @@ import {
 } from 'node:http2'
 import { toDuplex } from '../shared/byte-stream.js'
 import type { ClusterContext, Dialler } from './cluster.js'
-import type { UpstreamOwner, UpstreamSide } from './exchange.js'
+import type { UpstreamOwner, UpstreamSide } from './sides.js'
 import { fieldsToHttp2, fieldsFromHttp2 } from './http2-headers.js'
 import { type Fields, type RequestHead, ResponseHead } from './message.js'
 import type { Lease } from './wire.js'

@@ -12,7 +12,7 @@ import {
 import type { AddressInfo } from 'node:net'
 import * as grpc from '@grpc/grpc-js'
 import { afterEach, describe, expect, it } from 'vitest'
-import { type TestProxy, cluster, startTestProxy, startUpstream } from './testing.js'
+import { type TestProxy, cluster, sendRaw, startTestProxy, startUpstream } from './testing.js'
 
 const open: { close(): void }[] = []
 afterEach(() => {
@@ -141,6 +141,21 @@ describe('HTTP/2', () => {
     await new Promise((resolve) => setTimeout(resolve, 50))
     expect((await ask(client, {})).headers[':status']).toBe(200)
     expect(upstream.sessions.size).toBe(2)
+  })
+
+  it('brings trailers of a request to an HTTP/2 upstream that had to be dialled first', async () => {
+    const trailers: unknown[] = []
+    const upstream = await http2Upstream((serve) => {
+      serve.on('trailers', (got: IncomingHttpHeaders) => trailers.push({ ...got }))
+      serve.respond({ ':status': 200 })
+      serve.pipe(serve)
+    })
+    const target = await proxy({ clusters: [h2(upstream)] })
+    const got = await sendRaw(target.address, [
+      'POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nx-sum: 3\r\n\r\n',
+    ])
+    expect(got).toMatch(/abc/)
+    expect(trailers).toEqual([expect.objectContaining({ 'x-sum': '3' })])
   })
 
   it('lets an HTTP/1.1 client reach an HTTP/2 upstream', async () => {

@@ -1,5 +1,5 @@
 /** Requests and responses as filters see them, whatever the protocol; an HTTP/1.1 head that nobody touched stays text. */
-import type { Http1Head } from '../shared/http1/head.js'
+import type { Http1Head } from '../shared/http1/http1-head.js'
 
 /** Header fields as flat pairs of lower-case name and value. */
 export class Fields {

@@ -233,6 +233,10 @@ describe('a waypoint between two tunnels', () => {
     expect(await waypoint.metric('meshbench_downstream_connections_total')).toBe(31)
     expect(await waypoint.metric('meshbench_tls_handshakes_total', 'server', spiffe('client'))).toBe(1)
     expect(await waypoint.metric('meshbench_tls_handshakes_total', 'client', spiffe('server'))).toBe(1)
+    // TCP connections, and not the streams in them.
+    expect(await waypoint.metric('meshbench_upstream_connections_total')).toBe(1)
+    expect(await client.metric('meshbench_upstream_connections_total')).toBe(1)
+    expect(await serverTunnel.metric('meshbench_upstream_connections_total')).toBeGreaterThan(0)
     for (const bad of [
       await clientTunnel(files.stranger, authorityName),
       await clientTunnel(files.client, 'else:1'),

@@ -1,5 +1,5 @@
 /** One config in force: its clusters, routes and filters. A reload makes a new one; exchanges keep the one they began with. */
-import type { HeadLimits } from '../shared/http1/head.js'
+import type { HeadLimits } from '../shared/http1/http1-head.js'
 import type { HopMetrics } from '../shared/hop-metrics.js'
 import { Cluster, type ClusterContext } from './cluster.js'
 import type { ProxyConfig, ProxyLimits } from './config.js'

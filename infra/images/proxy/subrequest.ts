@@ -1,6 +1,6 @@
 /** Requests of the proxy's own: health checks, mirrors, questions to an authorizer. */
 import type { Cluster, Endpoint } from './cluster.js'
-import type { UpstreamOwner, UpstreamSide } from './exchange.js'
+import type { UpstreamOwner, UpstreamSide } from './sides.js'
 import type { FailureKind } from './filter.js'
 import { type Fields, RequestHead, type ResponseHead } from './message.js'
 import type { Lease } from './wire.js'

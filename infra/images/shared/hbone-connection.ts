@@ -5,7 +5,6 @@
  * gathers everything that one turn of the event loop produces into one TLS write, and refuses what a tunnel never needs.
  */
 import type { TLSSocket } from 'node:tls'
-import { FrameWriter } from './frame-writer.js'
 import {
   ConnectionError,
   FrameReader,
@@ -14,14 +13,16 @@ import {
   defaultWindow,
   errorCode,
   flag,
-  frameHeaderBytes,
   frameType,
   maxWindow,
   setting,
 } from './h2-frames.js'
-import { encodeSettings, readSettings } from './h2-settings.js'
+import { checkFrame } from './h2-rules.js'
+import { FrameSender } from './h2-sender.js'
+import { readSettings } from './h2-settings.js'
+import { StreamTable } from './h2-streams.js'
 import { type HeaderBlock, HeaderGatherer } from './header-gatherer.js'
-import { type HeaderField, HeaderLimitError, HpackError, encodeHeaders } from './hpack.js'
+import { type HeaderField, HeaderLimitError, HpackError } from './hpack.js'
 import { PeerBudget } from './peer-budget.js'
 import { type StreamHost, HboneStream, StreamResetError } from './hbone-stream.js'
 import { readConnect, readStatus } from './hbone-headers.js'
@@ -50,19 +51,8 @@ export interface ConnectionEvents {
 
 /** Credited as bytes arrive, so that one slow stream cannot hold up the others; streams bound the memory. */
 const connectionWindow = 16 << 20
-/** Above this many bytes inside the TLS socket, streams are told to wait. */
-const socketHighWater = 262_144
-/** Answers to PING and SETTINGS that a peer who does not read may pile up. */
-const maxQueuedControl = 65_536
-/** DATA frames fill one TLS record (2^14 bytes) with their header. */
-const dataFrameBytes = 16_384 - frameHeaderBytes
-const rememberedResets = 1000
-const noBytes = Buffer.alloc(0)
-
 export class HboneConnection implements StreamHost {
   readonly socket: TLSSocket
-  /** Set while the TLS socket holds more than it should. */
-  blocked = false
   /** Streams that the peer lets us have open (client). */
   peerMaxStreams = 100
   readonly openedAt = Date.now()
@@ -73,29 +63,21 @@ export class HboneConnection implements StreamHost {
   readonly #limits: ConnectionLimits
   readonly #events: ConnectionEvents
   readonly #reader: FrameReader
-  readonly #writer: FrameWriter
+  readonly #sender: FrameSender
   readonly #gatherer: HeaderGatherer
   readonly #budget: PeerBudget
-  readonly #streams = new Map<number, HboneStream>()
-  readonly #waiting = new Set<HboneStream>()
-  /** Streams that we reset: what the peer sent meanwhile is ignored. */
-  readonly #reset = new Set<number>()
+  readonly #streams: StreamTable
   #prefaceLeft: Buffer | undefined
   #settled = false
   #sendWindow = defaultWindow
   #uncredited = 0
   #peerInitialWindow = defaultWindow
-  #peerMaxFrame = defaultMaxFrame
-  #lastPeerStream = 0
-  #nextStream = 1
-  #firstBlock = true
   #goawaySent = false
   /** Server: the final GOAWAY is out, so later streams are refused. */
   #lastNamed = false
   #goawayReceived = false
   #drained: (() => void) | undefined
   #closed = false
-  #queuedControl = 0
 
   constructor(
     socket: TLSSocket,
@@ -120,18 +102,21 @@ export class HboneConnection implements StreamHost {
         this.#onFrame(type, flags, streamId, payload)
       },
     })
-    this.#writer = new FrameWriter(socket, () => {
-      if (socket.writableLength > socketHighWater) this.blocked = true
-    })
+    this.#streams = new StreamTable(this.#server)
+    this.#sender = new FrameSender(socket)
     if (this.#server) this.#prefaceLeft = clientPreface
-    else this.#writer.raw(clientPreface)
-    this.#sendSettings()
-    this.#sendWindowUpdate(0, connectionWindow - defaultWindow)
+    else this.#sender.raw(clientPreface)
+    this.#sender.settings([
+      [setting.initialWindowSize, limits.streamWindowBytes],
+      [setting.maxHeaderListSize, limits.headerBytes],
+      this.#server ? [setting.maxConcurrentStreams, limits.streamsPerConnection] : [setting.enablePush, 0],
+    ])
+    this.#sender.windowUpdate(0, connectionWindow - defaultWindow)
     socket.on('data', (chunk: Buffer) => {
       this.#onBytes(chunk)
     })
     socket.on('drain', () => {
-      this.#unblock()
+      if (this.#sender.drained()) this.#streams.pumpAll()
     })
     socket.on('end', () => {
       this.close(new StreamResetError('the peer closed the connection'))
@@ -150,15 +135,14 @@ export class HboneConnection implements StreamHost {
 
   /** False once either side said GOAWAY or the stream ids run out. */
   get usable(): boolean {
-    return !this.#closed && !this.#goawaySent && !this.#goawayReceived && this.#nextStream < maxWindow - 2
+    return !this.#closed && !this.#goawaySent && !this.#goawayReceived && this.#streams.hasIds
   }
 
   /** Client: opens a stream. `onResponse` gets the status; a failure comes as the stream's `error` and `close`. */
   request(fields: readonly HeaderField[], onResponse: (status: number) => void): HboneStream {
-    const stream = this.#createStream(this.#nextStream)
-    this.#nextStream += 2
+    const stream = this.#createStream(this.#streams.takeId())
     stream.onResponse = onResponse
-    this.#sendHeaders(stream.id, fields, false)
+    this.#sender.headers(stream.id, fields, false)
     return stream
   }
 
@@ -166,7 +150,7 @@ export class HboneConnection implements StreamHost {
   respond(stream: HboneStream, status: number): void {
     if (stream.destroyed) return
     const refused = status !== 200
-    this.#sendHeaders(stream.id, [[':status', String(status)]], refused)
+    this.#sender.headers(stream.id, [[':status', String(status)]], refused)
     if (!refused) return
     stream.localEnded = true
     // RFC 9113 §8.1: a server that needs nothing more of the request says so with NO_ERROR.
@@ -186,8 +170,8 @@ export class HboneConnection implements StreamHost {
     if (!this.#goawaySent) {
       this.#goawaySent = true
       // RFC 9113 §6.8: the first GOAWAY names the largest id, so that streams on their way are not lost.
-      this.#sendGoaway(this.#server ? maxWindow : 0, errorCode.noError)
-      if (this.#server) this.#writer.frame(frameType.ping, 0, 0, Buffer.from('draining'))
+      this.#sender.goaway(this.#server ? maxWindow : 0, errorCode.noError)
+      if (this.#server) this.#sender.ping(Buffer.from('draining'))
     }
     this.#closeWhenDrained()
   }
@@ -204,9 +188,9 @@ export class HboneConnection implements StreamHost {
     if (this.#closed) return
     this.#closed = true
     const reason = error ?? new StreamResetError('the connection was closed')
-    for (const stream of [...this.#streams.values()]) stream.fail(reason)
-    this.#waiting.clear()
-    this.#writer.flush()
+    for (const stream of this.#streams.all()) stream.fail(reason)
+    this.#streams.stopWaiting()
+    this.#sender.flush()
     // What is queued still goes out with the close; a peer that does not read is cut after a second.
     if (!this.socket.destroyed) {
       this.socket.end()
@@ -218,21 +202,20 @@ export class HboneConnection implements StreamHost {
 
   // ------------------------------------------------------------ StreamHost
 
+  get blocked(): boolean {
+    return this.#sender.blocked
+  }
+
   sendData(stream: HboneStream, bytes: Uint8Array): number {
-    const allowed = Math.min(bytes.length, stream.sendWindow, this.#sendWindow)
-    let sent = 0
-    while (sent < allowed) {
-      const size = Math.min(allowed - sent, dataFrameBytes, this.#peerMaxFrame)
-      this.#writer.frame(frameType.data, 0, stream.id, bytes, sent, sent + size)
-      sent += size
-    }
-    stream.sendWindow -= sent
-    this.#sendWindow -= sent
-    return sent
+    const allowed = Math.max(0, Math.min(bytes.length, stream.sendWindow, this.#sendWindow))
+    this.#sender.data(stream.id, bytes, allowed)
+    stream.sendWindow -= allowed
+    this.#sendWindow -= allowed
+    return allowed
   }
 
   sendEnd(stream: HboneStream): void {
-    this.#writer.frame(frameType.data, flag.endStream, stream.id, noBytes)
+    this.#sender.endStream(stream.id)
   }
 
   sendReset(stream: HboneStream, code: number): void {
@@ -241,20 +224,19 @@ export class HboneConnection implements StreamHost {
   }
 
   wait(stream: HboneStream): void {
-    this.#waiting.add(stream)
+    this.#streams.wait(stream)
   }
 
   credit(stream: HboneStream, bytes: number): void {
     stream.uncredited += bytes
     if (stream.remoteEnded || stream.uncredited < this.#limits.streamWindowBytes / 2) return
-    this.#sendWindowUpdate(stream.id, stream.uncredited)
+    this.#sender.windowUpdate(stream.id, stream.uncredited)
     stream.receiveWindow += stream.uncredited
     stream.uncredited = 0
   }
 
   forget(stream: HboneStream): void {
-    this.#waiting.delete(stream)
-    if (!this.#streams.delete(stream.id) || this.#closed) return
+    if (!this.#streams.delete(stream) || this.#closed) return
     if (this.#streams.size === 0) this.idleSince = Date.now()
     this.#events.onStreamClose?.()
     this.#closeWhenDrained()
@@ -291,7 +273,7 @@ export class HboneConnection implements StreamHost {
             ? errorCode.enhanceYourCalm
             : errorCode.internal
     this.#goawaySent = true
-    this.#sendGoaway(this.#lastPeerStream, code)
+    this.#sender.goaway(this.#streams.lastPeer, code)
     this.close(error instanceof Error ? error : new Error(String(error)))
   }
 
@@ -304,19 +286,19 @@ export class HboneConnection implements StreamHost {
     if (gathering !== undefined && (type !== frameType.continuation || streamId !== gathering)) {
       throw new ConnectionError(errorCode.protocol, 'a header block was interrupted')
     }
+    checkFrame(type, flags, streamId, length)
     if (type !== frameType.data) return
-    if (streamId === 0) throw new ConnectionError(errorCode.protocol, 'DATA on stream 0')
     if (length === 0 && !(flags & flag.endStream)) this.#budget.control()
     const stream = this.#streams.get(streamId)
-    if (!stream) this.#checkNotIdle(streamId, 'DATA')
+    if (!stream) this.#streams.checkNotIdle(streamId, 'DATA')
     this.#uncredited += length
     if (this.#uncredited >= connectionWindow / 2) {
-      this.#sendWindowUpdate(0, this.#uncredited)
+      this.#sender.windowUpdate(0, this.#uncredited)
       this.#uncredited = 0
     }
     if (!stream) {
       // RFC 9113 §5.1: after our RST_STREAM the peer may not know yet; otherwise the stream is closed.
-      if (!this.#reset.has(streamId)) this.#faultStream(streamId, errorCode.streamClosed)
+      if (!this.#streams.wasReset(streamId)) this.#faultStream(streamId, errorCode.streamClosed)
       return
     }
     if (stream.remoteEnded) this.#failStream(stream, errorCode.streamClosed, 'DATA after END_STREAM')
@@ -344,32 +326,24 @@ export class HboneConnection implements StreamHost {
         this.#onReset(streamId, payload)
         break
       case frameType.settings:
-        this.#onSettings(flags, streamId, payload)
+        this.#onSettings(flags, payload)
         break
       case frameType.ping:
-        this.#onPing(flags, streamId, payload)
+        this.#onPing(flags, payload)
         break
       case frameType.goaway:
-        this.#onGoaway(streamId, payload)
+        this.#onGoaway(payload)
         break
       case frameType.windowUpdate:
         this.#onWindowUpdate(streamId, payload)
         break
-      case frameType.priority:
-        if (streamId === 0) throw new ConnectionError(errorCode.protocol, 'PRIORITY on stream 0')
-        if (payload.length !== 5) throw new ConnectionError(errorCode.frameSize, 'PRIORITY is not 5 bytes')
-        this.#budget.control()
-        break
-      case frameType.pushPromise:
-        throw new ConnectionError(errorCode.protocol, 'PUSH_PROMISE is disabled')
       default:
-        // RFC 9113 §5.5: frames of unknown types are ignored.
+        // PRIORITY, and frames of unknown types.
         this.#budget.control()
     }
   }
 
   #onHeaders(flags: number, streamId: number, payload: Buffer): void {
-    if (streamId === 0) throw new ConnectionError(errorCode.protocol, 'HEADERS on stream 0')
     if (this.#server && streamId % 2 === 0) throw new ConnectionError(errorCode.protocol, 'an even stream id')
     this.#onHeaderBlock(this.#gatherer.headers(flags, streamId, payload))
   }
@@ -384,12 +358,12 @@ export class HboneConnection implements StreamHost {
       else this.#failStream(known, errorCode.protocol, 'HEADERS on a connected stream')
       return
     }
-    if (!this.#server || streamId <= this.#lastPeerStream) {
-      this.#checkNotIdle(streamId, 'HEADERS')
-      if (this.#reset.has(streamId)) return
+    if (!this.#server || streamId <= this.#streams.lastPeer) {
+      this.#streams.checkNotIdle(streamId, 'HEADERS')
+      if (this.#streams.wasReset(streamId)) return
       throw new ConnectionError(errorCode.streamClosed, 'HEADERS on a closed stream')
     }
-    this.#lastPeerStream = streamId
+    this.#streams.lastPeer = streamId
     this.#onRequest(streamId, fields, endStream)
   }
 
@@ -427,66 +401,51 @@ export class HboneConnection implements StreamHost {
   }
 
   #onReset(streamId: number, payload: Buffer): void {
-    if (payload.length !== 4) throw new ConnectionError(errorCode.frameSize, 'RST_STREAM is not 4 bytes')
-    this.#checkNotIdle(streamId, 'RST_STREAM')
+    this.#streams.checkNotIdle(streamId, 'RST_STREAM')
     this.#budget.reset()
     const code = payload.readUInt32BE(0)
     this.#streams.get(streamId)?.fail(new StreamResetError(`the peer reset the stream (code ${code})`, code))
   }
 
-  #onSettings(flags: number, streamId: number, payload: Buffer): void {
-    if (streamId !== 0) throw new ConnectionError(errorCode.protocol, 'SETTINGS on a stream')
+  #onSettings(flags: number, payload: Buffer): void {
     this.#budget.control()
-    if (flags & flag.ack) {
-      if (payload.length > 0) throw new ConnectionError(errorCode.frameSize, 'SETTINGS ACK with content')
-      return
-    }
+    if (flags & flag.ack) return
     const settings = readSettings(payload, !this.#server)
     this.#settled = true
     for (const [id, value] of settings) this.#applySetting(id, value)
-    this.#control(frameType.settings, flag.ack, noBytes)
-    this.#pumpAll()
+    this.#sender.settingsAck()
+    this.#streams.pumpAll()
   }
 
   #applySetting(id: number, value: number): void {
     if (id === setting.initialWindowSize) {
-      const change = value - this.#peerInitialWindow
+      this.#streams.moveWindows(value - this.#peerInitialWindow)
       this.#peerInitialWindow = value
-      for (const stream of this.#streams.values()) {
-        stream.sendWindow += change
-        if (stream.sendWindow > maxWindow)
-          throw new ConnectionError(errorCode.flowControl, 'a window above 2^31-1')
-        this.#waiting.add(stream)
-      }
     } else if (id === setting.maxFrameSize) {
-      this.#peerMaxFrame = value
+      this.#sender.maxFrame = value
     } else if (id === setting.maxConcurrentStreams) {
       this.peerMaxStreams = value
     }
   }
 
-  #onPing(flags: number, streamId: number, payload: Buffer): void {
-    if (streamId !== 0) throw new ConnectionError(errorCode.protocol, 'PING on a stream')
-    if (payload.length !== 8) throw new ConnectionError(errorCode.frameSize, 'PING is not 8 bytes')
+  #onPing(flags: number, payload: Buffer): void {
     this.#budget.control()
-    if (!(flags & flag.ack)) this.#control(frameType.ping, flag.ack, payload)
+    if (!(flags & flag.ack)) this.#sender.pingAck(payload)
     // The answer to our PING: whatever the peer sent before it saw the first GOAWAY has arrived.
     else if (this.#goawaySent && this.#server && !this.#lastNamed) {
       this.#lastNamed = true
-      this.#sendGoaway(this.#lastPeerStream, errorCode.noError)
+      this.#sender.goaway(this.#streams.lastPeer, errorCode.noError)
     }
   }
 
-  #onGoaway(streamId: number, payload: Buffer): void {
-    if (streamId !== 0) throw new ConnectionError(errorCode.protocol, 'GOAWAY on a stream')
-    if (payload.length < 8) throw new ConnectionError(errorCode.frameSize, 'GOAWAY is too short')
+  #onGoaway(payload: Buffer): void {
     this.#budget.control()
     const last = payload.readUInt32BE(0) & maxWindow
     const code = payload.readUInt32BE(4)
     this.#goawayReceived = true
     this.#events.onGoaway?.()
     if (this.#server) return
-    for (const stream of [...this.#streams.values()]) {
+    for (const stream of this.#streams.all()) {
       if (stream.id > last)
         stream.fail(new StreamResetError(`GOAWAY (code ${code})`, errorCode.refusedStream))
     }
@@ -494,31 +453,23 @@ export class HboneConnection implements StreamHost {
   }
 
   #onWindowUpdate(streamId: number, payload: Buffer): void {
-    if (payload.length !== 4) throw new ConnectionError(errorCode.frameSize, 'WINDOW_UPDATE is not 4 bytes')
     const increment = payload.readUInt32BE(0) & maxWindow
     if (streamId === 0) {
       if (increment === 0) throw new ConnectionError(errorCode.protocol, 'a window update of 0')
       this.#sendWindow += increment
       if (this.#sendWindow > maxWindow)
         throw new ConnectionError(errorCode.flowControl, 'a window above 2^31-1')
-      this.#pumpAll()
+      this.#streams.pumpAll()
       return
     }
-    this.#checkNotIdle(streamId, 'WINDOW_UPDATE')
+    this.#streams.checkNotIdle(streamId, 'WINDOW_UPDATE')
     const stream = this.#streams.get(streamId)
     if (!stream) return
     stream.sendWindow += increment
     if (increment === 0) this.#failStream(stream, errorCode.protocol, 'a window update of 0')
     else if (stream.sendWindow > maxWindow)
       this.#failStream(stream, errorCode.flowControl, 'a window above 2^31-1')
-    else if (this.#waiting.delete(stream)) stream.pump()
-  }
-
-  /** A frame on a stream that was never opened is a connection error (RFC 9113 §5.1). */
-  #checkNotIdle(streamId: number, what: string): void {
-    const peers = streamId % 2 === 1 ? this.#server : !this.#server
-    const opened = peers ? streamId <= this.#lastPeerStream : !this.#server && streamId < this.#nextStream
-    if (streamId === 0 || !opened) throw new ConnectionError(errorCode.protocol, `${what} on an idle stream`)
+    else this.#streams.pump(stream)
   }
 
   #failStream(stream: HboneStream, code: number, message: string): void {
@@ -533,81 +484,17 @@ export class HboneConnection implements StreamHost {
   }
 
   #resetStream(streamId: number, code: number): void {
-    if (this.#reset.size >= rememberedResets) this.#reset.delete(this.#reset.values().next().value as number)
-    this.#reset.add(streamId)
-    const payload = Buffer.alloc(4)
-    payload.writeUInt32BE(code)
-    this.#writer.frame(frameType.rstStream, 0, streamId, payload)
+    this.#streams.rememberReset(streamId)
+    this.#sender.reset(streamId, code)
   }
 
   #createStream(id: number): HboneStream {
     const stream = new HboneStream(this, id, this.#peerInitialWindow, this.#limits.streamWindowBytes)
-    this.#streams.set(id, stream)
+    this.#streams.add(stream)
     return stream
   }
 
   #closeWhenDrained(): void {
     if ((this.#goawaySent || this.#goawayReceived) && this.#streams.size === 0) this.close()
-  }
-
-  #pumpAll(): void {
-    if (this.#waiting.size === 0) return
-    const waiting = [...this.#waiting]
-    this.#waiting.clear()
-    for (const stream of waiting) if (!stream.destroyed) stream.pump()
-  }
-
-  #unblock(): void {
-    this.#queuedControl = 0
-    if (!this.blocked) return
-    this.blocked = false
-    this.#pumpAll()
-  }
-
-  // ------------------------------------------------------------ writing
-
-  #sendSettings(): void {
-    const values: [number, number][] = [
-      [setting.initialWindowSize, this.#limits.streamWindowBytes],
-      [setting.maxHeaderListSize, this.#limits.headerBytes],
-    ]
-    if (this.#server) values.push([setting.maxConcurrentStreams, this.#limits.streamsPerConnection])
-    else values.push([setting.enablePush, 0])
-    this.#writer.frame(frameType.settings, 0, 0, encodeSettings(values))
-  }
-
-  #sendHeaders(streamId: number, fields: readonly HeaderField[], endStream: boolean): void {
-    const block = encodeHeaders(fields, this.#firstBlock)
-    this.#firstBlock = false
-    let from = 0
-    do {
-      const part = block.subarray(from, from + dataFrameBytes)
-      const end = from + part.length >= block.length ? flag.endHeaders : 0
-      const type = from === 0 ? frameType.headers : frameType.continuation
-      this.#writer.frame(type, end | (from === 0 && endStream ? flag.endStream : 0), streamId, part)
-      from += part.length
-    } while (from < block.length)
-  }
-
-  #sendGoaway(lastStream: number, code: number): void {
-    const payload = Buffer.alloc(8)
-    payload.writeUInt32BE(lastStream, 0)
-    payload.writeUInt32BE(code, 4)
-    this.#writer.frame(frameType.goaway, 0, 0, payload)
-  }
-
-  #sendWindowUpdate(streamId: number, increment: number): void {
-    const payload = Buffer.alloc(4)
-    payload.writeUInt32BE(increment)
-    this.#writer.frame(frameType.windowUpdate, 0, streamId, payload)
-  }
-
-  /** An answer that the peer can provoke: bounded, so that one who does not read cannot fill our memory. */
-  #control(type: number, flags: number, payload: Buffer): void {
-    this.#queuedControl += frameHeaderBytes + payload.length
-    if (this.blocked && this.#queuedControl > maxQueuedControl) {
-      throw new ConnectionError(errorCode.enhanceYourCalm, 'the peer does not read')
-    }
-    this.#writer.frame(type, flags, 0, payload)
   }
 }

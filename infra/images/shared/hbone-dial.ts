@@ -44,6 +44,9 @@ export async function dialHbone(options: {
     })
     socket.setNoDelay(true)
     socket.on('error', onError)
+    socket.once('connect', () => {
+      metrics.upstreamConnections.labels(`${via.host}:${via.port}`).add()
+    })
     socket.on('secureConnect', () => {
       clearTimeout(timer)
       const check = checkPeer(socket, trustDomain, expect)

@@ -9,10 +9,10 @@ import {
   createHboneFixture,
   destination,
   echo,
-  frame,
   readAll,
 } from './hbone-testkit.js'
 import { HpackDecoder, encodeHeaders } from './hpack.js'
+import { frame } from './raw-http2.js'
 import { spiffe } from './testing.js'
 
 let fixture: HboneFixture

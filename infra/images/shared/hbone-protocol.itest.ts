@@ -5,15 +5,14 @@ import { errorCode, flag, frameType } from './h2-frames.js'
 import type { HboneStreamRequest } from './hbone-server.js'
 import {
   type HboneFixture,
-  type RawClient,
   type StartedServer,
   authorityName,
   connectRaw,
   createHboneFixture,
   echo,
-  frame,
 } from './hbone-testkit.js'
 import { type HeaderField, encodeHeaders } from './hpack.js'
+import { type RawClient, frame, settingEntry, u32 } from './raw-http2.js'
 
 let fixture: HboneFixture
 let started: StartedServer
@@ -45,18 +44,6 @@ const {
 const connectBlock = (...extra: HeaderField[]): Buffer =>
   encodeHeaders([[':method', 'CONNECT'], [':authority', authorityName], ...extra], false)
 const open = (id = 1, flags = 0): Buffer => frame(headers, flag.endHeaders | flags, id, connectBlock())
-const u32 = (...values: number[]): Buffer => {
-  const bytes = Buffer.alloc(values.length * 4)
-  values.forEach((value, i) => bytes.writeUInt32BE(value >>> 0, i * 4))
-  return bytes
-}
-const setting = (id: number, value: number): Buffer => {
-  const bytes = Buffer.alloc(6)
-  bytes.writeUInt16BE(id, 0)
-  bytes.writeUInt32BE(value, 2)
-  return bytes
-}
-
 async function connect(preface = true): Promise<RawClient> {
   onStream = (request) => {
     const stream = request.accept()
@@ -147,21 +134,25 @@ const connectionErrors: [title: string, code: number, frames: () => Buffer[]][] 
   ['SETTINGS on a stream', errorCode.protocol, () => [frame(settings, 0, 1)]],
   ['SETTINGS of an odd size', errorCode.frameSize, () => [frame(settings, 0, 0, Buffer.alloc(3))]],
   ['SETTINGS ACK with content', errorCode.frameSize, () => [frame(settings, flag.ack, 0, Buffer.alloc(6))]],
-  ['ENABLE_PUSH of 2', errorCode.protocol, () => [frame(settings, 0, 0, setting(2, 2))]],
+  ['ENABLE_PUSH of 2', errorCode.protocol, () => [frame(settings, 0, 0, settingEntry(2, 2))]],
   [
     'INITIAL_WINDOW_SIZE above 2^31-1',
     errorCode.flowControl,
-    () => [frame(settings, 0, 0, setting(4, 0x8000_0000))],
+    () => [frame(settings, 0, 0, settingEntry(4, 0x8000_0000))],
   ],
-  ['MAX_FRAME_SIZE below 2^14', errorCode.protocol, () => [frame(settings, 0, 0, setting(5, 16_383))]],
-  ['MAX_FRAME_SIZE above 2^24-1', errorCode.protocol, () => [frame(settings, 0, 0, setting(5, 16_777_216))]],
+  ['MAX_FRAME_SIZE below 2^14', errorCode.protocol, () => [frame(settings, 0, 0, settingEntry(5, 16_383))]],
+  [
+    'MAX_FRAME_SIZE above 2^24-1',
+    errorCode.protocol,
+    () => [frame(settings, 0, 0, settingEntry(5, 16_777_216))],
+  ],
   [
     'INITIAL_WINDOW_SIZE that overflows a stream',
     errorCode.flowControl,
     () => [
       open(),
       frame(windowUpdate, 0, 1, u32(0x7fff_0000)),
-      frame(settings, 0, 0, setting(4, 0x7fff_ffff)),
+      frame(settings, 0, 0, settingEntry(4, 0x7fff_ffff)),
     ],
   ],
   ['PUSH_PROMISE', errorCode.protocol, () => [open(), frame(pushPromise, flag.endHeaders, 1, u32(2))]],
@@ -443,7 +434,7 @@ describe('what is legal', () => {
       frame(ping, 0, 0, '12345678'),
       frame(0xbe, 0xff, 0, 'unknown'),
       frame(priority, 0, 3, Buffer.alloc(5)),
-      frame(settings, 0, 0, Buffer.concat([setting(1, 0), setting(0xf0, 7)])),
+      frame(settings, 0, 0, Buffer.concat([settingEntry(1, 0), settingEntry(0xf0, 7)])),
       frame(
         headers,
         flag.priority | flag.padded,
@@ -471,12 +462,16 @@ describe('what is legal', () => {
 
   it('keeps to the peer window, and sends the rest when it opens', async () => {
     const client = await connect()
-    client.send(frame(settings, 0, 0, setting(4, 5)), open(), frame(data, flag.endStream, 1, 'hello world'))
+    client.send(
+      frame(settings, 0, 0, settingEntry(4, 5)),
+      open(),
+      frame(data, flag.endStream, 1, 'hello world'),
+    )
     const first = await client.next(({ type }) => type === data)
     expect(String(first.payload)).toBe('hello')
     await new Promise((resolve) => setTimeout(resolve, 50))
     expect(client.frames.filter(({ type }) => type === data).length).toBe(1)
-    client.send(frame(settings, 0, 0, setting(4, 8)))
+    client.send(frame(settings, 0, 0, settingEntry(4, 8)))
     client.send(frame(windowUpdate, 0, 1, u32(100)))
     await client.next(({ type, flags }) => type === data && flags === flag.endStream)
     expect(

@@ -2,16 +2,16 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type TLSSocket, connect } from 'node:tls'
+import { connect } from 'node:tls'
 import type { ByteStream } from './byte-stream.js'
 import { type HboneLimits, hboneLimitsSchema, poolSchema } from './config.js'
-import { FrameReader, clientPreface, flag, frameType } from './h2-frames.js'
 import { type HbonePool, createHbonePool } from './hbone-client.js'
 import { type HboneServer, type HboneStreamRequest, createHboneServer } from './hbone-server.js'
 import { createHopMetrics } from './hop-metrics.js'
 import { type IdentityStore, createIdentityStore, tlsSettings } from './identities.js'
 import type { ListenerAddress } from './image.js'
 import { type Registry, createRegistry } from './metrics.js'
+import { type RawClient, speakFrames } from './raw-http2.js'
 import {
   type WorkloadFiles,
   type Workspace,
@@ -160,32 +160,6 @@ export function metricOf(registry: Registry, name: string, ...labels: string[]):
     .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0)
 }
 
-export interface RawFrame {
-  readonly type: number
-  readonly flags: number
-  readonly streamId: number
-  readonly payload: Buffer
-}
-
-/** A client that speaks frames by hand, right or wrong. */
-export interface RawClient {
-  readonly socket: TLSSocket
-  readonly frames: RawFrame[]
-  /** Resolves with the first frame, past or to come, that fits; rejects when the connection closes without one. */
-  next(matches: (frame: RawFrame) => boolean): Promise<RawFrame>
-  send(...frames: Buffer[]): void
-}
-
-export function frame(type: number, flags: number, streamId: number, payload: Buffer | string = ''): Buffer {
-  const body = Buffer.from(payload)
-  const header = Buffer.alloc(9)
-  header.writeUIntBE(body.length, 0, 3)
-  header[3] = type
-  header[4] = flags
-  header.writeUInt32BE(streamId, 5)
-  return Buffer.concat([header, body])
-}
-
 /** Connects with the fixture's client certificate. `preface` off: send your own first bytes. */
 export async function connectRaw(
   fixture: HboneFixture,
@@ -200,49 +174,5 @@ export async function connectRaw(
     checkServerIdentity: () => undefined,
   })
   await once(socket, 'secureConnect')
-  const frames: RawFrame[] = []
-  let check = (): void => {}
-  let closed = false
-  const data: Buffer[] = []
-  const reader = new FrameReader({
-    onFrameHeader() {},
-    onData(streamId, piece, last, endStream) {
-      data.push(Buffer.from(piece))
-      if (!last) return
-      const payload = Buffer.concat(data.splice(0))
-      frames.push({ type: frameType.data, flags: endStream ? flag.endStream : 0, streamId, payload })
-      check()
-    },
-    onFrame(type, flags, streamId, payload) {
-      frames.push({ type, flags, streamId, payload: Buffer.from(payload) })
-      check()
-    },
-  })
-  socket.on('data', (chunk: Buffer) => {
-    reader.read(chunk)
-  })
-  socket.on('error', () => {})
-  socket.on('close', () => {
-    closed = true
-    check()
-  })
-  if (preface) socket.write(Buffer.concat([clientPreface, frame(frameType.settings, 0, 0)]))
-  return {
-    socket,
-    frames,
-    send(...parts) {
-      socket.write(Buffer.concat(parts))
-    },
-    async next(matches) {
-      return new Promise((resolve, reject) => {
-        check = () => {
-          const found = frames.find(matches)
-          if (found) resolve(found)
-          else if (closed)
-            reject(new Error(`closed without it; got ${frames.map(({ type }) => type).join()}`))
-        }
-        check()
-      })
-    },
-  }
+  return speakFrames(socket, preface)
 }

@@ -1,5 +1,6 @@
 /** Chunked bodies, decoded strictly and at any split of the bytes (RFC 9112 §7.1), because a lax reader is how bodies get smuggled. */
-import { HeadError, type HeadLimits, parseTrailers } from './head.js'
+import { parseTrailers } from './head.js'
+import { HeadError, type HeadLimits } from './http1-head.js'
 
 const carriageReturn = 13
 const lineFeed = 10

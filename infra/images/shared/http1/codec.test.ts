@@ -2,14 +2,8 @@
 import { describe, expect, it } from 'vitest'
 import { ChunkedDecoder } from './chunked.js'
 import { type CorpusCase, corpus } from './corpus.js'
-import {
-  HeadError,
-  type HeadLimits,
-  type Http1Head,
-  endOfHead,
-  parseRequestHead,
-  parseResponseHead,
-} from './head.js'
+import { endOfHead, parseRequestHead, parseResponseHead } from './head.js'
+import { HeadError, type HeadLimits, type Http1Head } from './http1-head.js'
 
 const limits: HeadLimits = { headBytes: 16_384, headerCount: 50, targetBytes: 8192 }
 
