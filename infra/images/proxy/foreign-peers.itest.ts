@@ -2,7 +2,7 @@
 import { execFile, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { connect, createServer } from 'node:http2'
+import { type IncomingHttpHeaders, connect, createServer } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -152,9 +152,11 @@ describe('HTTP/2 inside HBONE, through tunnel, waypoint and tunnel', () => {
     }
   })
 
-  it('to a node:http2 upstream, with bodies both ways', async () => {
-    const server = createServer((_request, response) => {
-      _request.pipe(response)
+  it('to a node:http2 upstream, with trailers and bodies both ways', async () => {
+    const server = createServer((request, response) => {
+      response.statusCode = 201
+      response.addTrailers({ 'x-sum': 'yes' })
+      request.pipe(response)
     })
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
@@ -165,9 +167,15 @@ describe('HTTP/2 inside HBONE, through tunnel, waypoint and tunnel', () => {
       const stream = client.request({ ':method': 'POST', ':path': '/' })
       stream.end(big)
       let text = ''
+      let trailers: IncomingHttpHeaders = {}
+      let status: number | undefined
+      stream.on('trailers', (got: IncomingHttpHeaders) => (trailers = got))
+      stream.on('response', (got: IncomingHttpHeaders & { ':status'?: number }) => (status = got[':status']))
       stream.setEncoding('latin1').on('data', (part: string) => (text += part))
       await once(stream, 'close')
       expect(text).toBe(big)
+      expect(status).toBe(201)
+      expect(trailers['x-sum']).toBe('yes')
     } finally {
       client.destroy()
       await chain.stop()

@@ -194,14 +194,15 @@ class Http2Upstream implements UpstreamSide {
       'response',
       (response: IncomingHttpHeaders & { ':status'?: number | undefined }, flags: number) => {
         this.#onResponse(response, (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0)
+        // Not before: over a stream of JavaScript's, such as HBONE's, node hands out the body ahead of this event.
+        stream.on('data', (bytes: Buffer) => {
+          this.#context.receivedBytes.value += bytes.length
+          if (!this.#isOver) this.#owner.onResponseBody(bytes, 'owned')
+        })
       },
     )
     stream.on('trailers', (trailers: IncomingHttpHeaders) => {
       this.#trailers = fieldsFromHttp2(trailers)
-    })
-    stream.on('data', (bytes: Buffer) => {
-      this.#context.receivedBytes.value += bytes.length
-      if (!this.#isOver) this.#owner.onResponseBody(bytes, 'owned')
     })
     stream.on('end', () => {
       if (this.#isOver || this.#status === 0) return
