@@ -129,7 +129,8 @@ async function prepareRun(flags: RunFlags): Promise<Prepared> {
   return { plan, folder, header: await makeHeader(plan, runId, started, planFlagsOf(flags)), entries: [] }
 }
 
-async function makeHeader(
+/** First line of a journal. */
+export async function makeHeader(
   plan: Plan,
   runId: string,
   started: Date,

@@ -2,6 +2,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { imageBundle } from '../../infra/images/bundles.js'
 import { parsePrometheus, sumSamples } from '../../infra/prometheus.js'
@@ -30,6 +31,8 @@ export interface EchoServer {
   burnedUs(): Promise<number>
   /** CPU time in µs that it has used. */
   cpuUs(): Promise<number>
+  /** Replaces the faults of the running server; resolves when they hold. */
+  inject(faults: EchoFaults): Promise<void>
   kill(): Promise<void>
 }
 
@@ -89,7 +92,12 @@ export async function createRig(): Promise<Rig> {
         { name: 'http', kind: 'http', host, port: 0 },
         { name: 'tcp', kind: 'tcp', host, port: 0 },
       ]
-      await writeFile(config, JSON.stringify({ admin: { host, port: 0 }, listeners, faults, drainMs: 500 }))
+      const write = (wanted: EchoFaults) =>
+        writeFile(
+          config,
+          JSON.stringify({ admin: { host, port: 0 }, listeners, faults: wanted, drainMs: 500 }),
+        )
+      await write(faults)
       const child = run([echoBundle.path, '--config', config])
       const ready = await firstLine(child)
       const { http, tcp, admin } = (JSON.parse(ready) as { listeners: Record<string, Endpoint> }).listeners
@@ -107,6 +115,14 @@ export async function createRig(): Promise<Rig> {
         connections: () => counter('meshbench_downstream_connections_total'),
         burnedUs: async () => (await counter('meshbench_burn_seconds_total')) * 1e6,
         cpuUs: async () => (await readProcess(pid)).cpuNs / 1000,
+        async inject(wanted) {
+          const before = await counter('meshbench_config_reloads_total')
+          await write(wanted)
+          process.kill(pid, 'SIGHUP')
+          // The signal and the watched file may both make it reload: the later one comes after 200 ms.
+          await sleep(300)
+          while ((await counter('meshbench_config_reloads_total')) === before) await sleep(20)
+        },
         async kill() {
           child.kill('SIGKILL')
           await child.exited

@@ -71,7 +71,8 @@ function freeze(durationMs: number): void {
 function burn(us: number): number {
   readingUs ??= measureReadingUs()
   const start = cpuUs() - readingUs / 2
-  const target = start + us - readingUs / 2
+  // The clock counts whole µs, so that the end is seen half of one late.
+  const target = start + us - readingUs / 2 - 0.5
   let now = cpuUs()
   while (now < target) now = cpuUs()
   return now + readingUs / 2 - start
