@@ -1,6 +1,7 @@
 /** What runs left on engines, for `meshbench clean`: found by label or name alone, so that it works after `kill -9`. */
 import { findRunsOnEngine, removeRun } from './docker/clean.js'
 import { findEngine, isMissing } from './docker/engine.js'
+import { findGroups } from './local/groups.js'
 import { cleanKind, findClusters, runOfCluster } from './kind/clean.js'
 
 /** Something of one run that can be removed. */
@@ -14,9 +15,12 @@ export interface PlatformLeftover {
 
 /** Leftovers of one run or of all; the caller knows which runs are still alive. Nothing where there is no engine. */
 export async function findPlatformLeftovers(runId?: string): Promise<readonly PlatformLeftover[]> {
+  const leftovers: PlatformLeftover[] = (await findGroups(runId)).map((group) => ({
+    ...group,
+    title: 'the control groups',
+  }))
   const engine = await findEngine()
-  if (isMissing(engine)) return []
-  const leftovers: PlatformLeftover[] = []
+  if (isMissing(engine)) return leftovers
   for (const found of await findRunsOnEngine(engine.docker, runId)) {
     leftovers.push({
       runId: found.runId,

@@ -13,12 +13,15 @@ import type {
   Progress,
   Scope,
   UsageReading,
+  Workload,
 } from '../../harness/model.js'
 import { start } from '../../harness/exec.js'
 import { readHost } from '../../harness/probes/host.js'
 import { readProcess } from '../../harness/probes/process.js'
 import { echoWorkload } from './echo-workload.js'
 import { fetchText } from './local/loopback.js'
+import { createGroups } from './local/groups.js'
+import { localSettings, pinOf, pinned, unmetPins } from './local/settings.js'
 import { startProcess, type LocalProcess } from './local/process.js'
 
 const bindHost = '127.0.0.1'
@@ -38,8 +41,10 @@ export const local: Platform = {
     )
     const neededMib = (hops + 2) * mibPerComponent
     const foundMib = Math.round(totalmem() / 2 ** 20)
-    if (foundMib >= neededMib) return []
+    const unmet = await unmetPins(localSettings(request))
+    if (foundMib >= neededMib) return unmet
     return [
+      ...unmet,
       {
         need: `about ${neededMib} MiB of memory for ${hops} hops, a server and a generator`,
         found: `${foundMib} MiB`,
@@ -53,24 +58,47 @@ export const local: Platform = {
 
 async function createLocalHost(request: EnvironmentRequest, scope: Scope, progress: Progress): Promise<Host> {
   const bundles = await progress.step('bundles', () => imageBundles())
+  const settings = localSettings(request)
+  const groups = await createGroups(scope)
   const processes = new Map<string, LocalProcess>()
   let application: Promise<LocalProcess> | undefined
+
+  async function launch(workload: Workload): Promise<LocalProcess> {
+    const started = await startProcess({
+      workload,
+      bundles,
+      scope,
+      bindHost,
+      wrap: (argv) => pinned(argv, pinOf(workload.component), settings),
+    })
+    await groups?.place(workload.component.name, started.pid)
+    return started
+  }
 
   const host: Host = {
     facts: [
       { name: 'platform', value: 'local: processes on loopback, one kernel, no network between nodes' },
       { name: 'node binary of the hops', value: process.version },
+      {
+        name: 'CPU of components',
+        value: groups
+          ? `a cgroup (version ${groups.version}) each, in steps of ${groups.version === 1 ? '1 ns' : '1 µs'}; user and system apart by sampling`
+          : 'the scheduler’s count of each living thread (schedstat), in ns, or ticks of 10 ms where it keeps none',
+      },
+      ...Object.entries(settings.pin).flatMap(([part, cores]) =>
+        cores === undefined ? [] : [{ name: `cores of the ${part}`, value: cores }],
+      ),
     ],
 
     async startApplication() {
-      application ??= startProcess({ workload: echoWorkload, bundles, scope, bindHost })
+      application ??= launch(echoWorkload)
       const started = await application
       processes.set(started.component.name, started)
       return started
     },
 
     async deploy(workload) {
-      const started = await startProcess({ workload, bundles, scope, bindHost })
+      const started = await launch(workload)
       processes.set(workload.component.name, started)
       return started
     },
@@ -78,7 +106,10 @@ async function createLocalHost(request: EnvironmentRequest, scope: Scope, progre
     exec(_arm, command) {
       const [program = '', ...args] = command.argv
       const argv = program === 'loadgen' ? [process.execPath, bundles.loadgen.path, ...args] : command.argv
-      return start({ ...command, argv }, { runId: scope.runId, cwd: scope.stateDir, signal: scope.signal })
+      return start(
+        { ...command, argv: pinned(argv, 'generator', settings) },
+        { runId: scope.runId, cwd: scope.stateDir, signal: scope.signal },
+      )
     },
 
     fetchAdmin: (component, path) => {
@@ -94,8 +125,9 @@ async function createLocalHost(request: EnvironmentRequest, scope: Scope, progre
         components.map(async ({ name }): Promise<[string, UsageReading] | undefined> => {
           const running = processes.get(name)
           if (!running || running.failure) return undefined
-          return readProcess(running.pid).then(
-            (reading) => [name, reading],
+          return Promise.all([readProcess(running.pid), groups?.read(name)]).then(
+            // Memory and context switches are the process's; a cgroup's CPU is the better count where there is one.
+            ([reading, cpu]) => [name, { ...reading, ...cpu }],
             () => undefined, // It died in between; `health` says so.
           )
         }),

@@ -24,6 +24,8 @@ export interface StartProcessOptions {
   readonly bundles: ImageBundles
   readonly scope: Scope
   readonly bindHost: string
+  /** Turns the command into the one that is started, for example on cores of its own. */
+  readonly wrap?: (argv: readonly string[]) => readonly string[]
 }
 
 /** Thrown when a workload did not come up; `detail` is the end of its output. */
@@ -58,7 +60,7 @@ export async function startProcess(options: StartProcessOptions): Promise<LocalP
     program.kind === 'image'
       ? [process.execPath, bundlePath(program, bundles), '--config', configPath]
       : program.argv.map((word) => word.replaceAll('{config}', configPath).replaceAll('{folder}', folder))
-  const running = start({ argv }, { runId: scope.runId, cwd: folder })
+  const running = start({ argv: options.wrap?.(argv) ?? argv }, { runId: scope.runId, cwd: folder })
 
   let failure: TrialError | undefined
   let stopping = false

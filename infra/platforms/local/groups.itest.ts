@@ -1,0 +1,63 @@
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { start } from '../../../harness/exec.js'
+import { readProcess } from '../../../harness/probes/process.js'
+import { openScope } from '../../../harness/scope.js'
+import { createGroups, findGroups } from './groups.js'
+
+/** Starts a child that burns CPU and ends, then stays without doing anything. */
+const parent = `
+const { execFileSync } = require('node:child_process')
+process.stdin.once('data', () => {
+  execFileSync(process.execPath, ['-e', 'const end = Date.now() + 400; while (Date.now() < end);'])
+  console.log('done')
+  setInterval(() => {}, 1000)
+})
+console.log('ready')
+`
+
+test('a group counts the CPU of what a component has started, and is gone with the run', async (context) => {
+  const stateDir = await mkdtemp(join(tmpdir(), 'meshbench-groups-'))
+  const scope = openScope({
+    runId: `groups-test-${process.pid}`,
+    stateDir,
+    signal: new AbortController().signal,
+  })
+  try {
+    const groups = await createGroups(scope)
+    if (!groups) {
+      console.log('skipped: this host does not let us make control groups')
+      context.skip()
+      return
+    }
+    const running = start({ argv: [process.execPath, '-e', parent] })
+    scope.defer('stop it', async () => {
+      running.kill('SIGKILL')
+      await running.exited
+    })
+    const lines = running.lines[Symbol.asyncIterator]()
+    expect((await lines.next()).value).toBe('ready')
+    const pid = running.pid ?? 0
+    expect(await groups.place('some/component', pid)).toBe(true)
+    expect(await groups.place('some/other', 2 ** 22 + 1)).toBe(false)
+    const [before, ownBefore] = [await groups.read('some/component'), await readProcess(pid)]
+    running.write('go\n')
+    expect((await lines.next()).value).toBe('done')
+    const [after, ownAfter] = [await groups.read('some/component'), await readProcess(pid)]
+    const rise = (after?.cpuNs ?? 0) - (before?.cpuNs ?? 0)
+    // The child's own CPU is in the group, and not in the counters of the process that is left.
+    expect(rise).toBeGreaterThan(100e6)
+    expect(ownAfter.cpuNs - ownBefore.cpuNs).toBeLessThan(rise / 2)
+    expect(after?.source).toMatch(/^cgroup-v[12]$/)
+    expect(await groups.read('nobody')).toBeUndefined()
+    expect((await findGroups(scope.runId)).length).toBe(1)
+  } finally {
+    expect(await scope.close()).toEqual([])
+    await rm(stateDir, { recursive: true, force: true })
+  }
+  expect(await findGroups(scope.runId)).toEqual([])
+  expect(existsSync(stateDir)).toBe(false)
+})

@@ -1,0 +1,113 @@
+/**
+ * A control group for each component, where this host lets us make one: it counts the CPU of threads and children that
+ * have ended, too, which a sum over the living threads of one process misses.
+ *
+ * They are made below the group that Meshbench itself is in, so that what an administrator allows is what is used: root
+ * on version 1, a delegated subtree on version 2 (cgroups(7)).
+ */
+import { mkdir, readFile, readdir, rmdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { messageOf } from '../../../harness/errors.js'
+import type { Scope, UsageReading } from '../../../harness/model.js'
+import { cgroupFiles, parseCgroup, parseProcCgroup, unifiedCgroup, type CgroupPaths } from '../cgroup.js'
+
+const prefix = 'meshbench-'
+
+export interface ComponentGroups {
+  readonly version: 1 | 2
+  /** Moves a started process, and with it whatever it starts. False when the kernel refused. */
+  place(component: string, pid: number): Promise<boolean>
+  /** CPU that the component has used since it was placed; undefined when it was not. */
+  read(component: string): Promise<UsageReading | undefined>
+}
+
+/** The folder that groups are made in: this process's own, in the hierarchy that counts CPU. */
+async function findBase(): Promise<{ version: 1 | 2; folder: string } | undefined> {
+  const text = await readFile('/proc/self/cgroup', 'utf8').catch(() => '')
+  const own = parseProcCgroup(text)
+  return own && { version: own.version, folder: own.cpuacct }
+}
+
+/** Undefined where groups cannot be made. They are removed with the scope, after what runs in them has ended. */
+export async function createGroups(scope: Scope): Promise<ComponentGroups | undefined> {
+  const base = await findBase()
+  if (!base) return undefined
+  const root = join(base.folder, `${prefix}${scope.runId}`)
+  try {
+    await mkdir(root)
+  } catch {
+    return undefined
+  }
+  scope.defer('remove control groups', () => removeGroups(root))
+  const placed = new Map<string, CgroupPaths>()
+  const folderOf = (component: string) => join(root, component.replace(/[^A-Za-z0-9.-]+/g, '_'))
+  return {
+    version: base.version,
+    async place(component, pid) {
+      const folder = folderOf(component)
+      try {
+        await mkdir(folder, { recursive: true })
+        await writeFile(join(folder, 'cgroup.procs'), String(pid))
+      } catch {
+        return false
+      }
+      placed.set(
+        component,
+        base.version === 2
+          ? unifiedCgroup(folder)
+          : { version: 1, cpu: folder, cpuacct: folder, memory: folder },
+      )
+      return true
+    },
+    async read(component) {
+      const paths = placed.get(component)
+      if (!paths) return undefined
+      // Memory is not counted here: it would charge pages that were touched before the process was placed to others.
+      const { memory: _1, memoryStat: _2, memoryPeak: _3, ...files } = cgroupFiles(paths)
+      const texts = await Promise.all(
+        Object.entries(files).map(
+          async ([key, path]) => [key, await readFile(path, 'utf8').catch(() => undefined)] as const,
+        ),
+      )
+      return parseCgroup(paths.version, Object.fromEntries(texts))
+    },
+  }
+}
+
+/** A process that has just ended may hold its group for a moment longer. */
+const removeAttempts = 20
+
+async function removeGroups(root: string): Promise<void> {
+  const children = await readdir(root, { withFileTypes: true })
+  const folders = children.filter((entry) => entry.isDirectory()).map(({ name }) => join(root, name))
+  for (const folder of [...folders, root]) await removeGroup(folder)
+}
+
+async function removeGroup(folder: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await rmdir(folder)
+      return
+    } catch (error) {
+      if (attempt === removeAttempts) throw new Error(`${folder}: ${messageOf(error)}`)
+      await sleep(50)
+    }
+  }
+}
+
+/** Groups that killed runs have left. */
+export async function findGroups(
+  runId?: string,
+): Promise<readonly { readonly runId: string; remove(): Promise<void> }[]> {
+  const base = await findBase()
+  if (!base) return []
+  const names = await readdir(base.folder).catch(() => [])
+  return names
+    .filter((name) => name.startsWith(prefix))
+    .map((name) => ({
+      runId: name.slice(prefix.length),
+      remove: () => removeGroups(join(base.folder, name)),
+    }))
+    .filter((group) => runId === undefined || group.runId === runId)
+}
