@@ -151,6 +151,11 @@ const billRow = object({
   cpu: estimate,
   cpuUserShare: share.exactOptional(),
   memory: estimate.exactOptional(),
+  memoryPss: estimate.exactOptional(),
+  memoryPeak: estimate.exactOptional(),
+  contextSwitches: estimate.exactOptional(),
+  source: text.exactOptional(),
+  resolutionNs: number.exactOptional(),
 })
 
 const cell = object({
@@ -194,6 +199,7 @@ const cell = object({
   hopMemory: estimate.exactOptional(),
   bill: list(billRow),
   billGapShare: number.exactOptional(),
+  unaccountedShare: number.exactOptional(),
   errorShare: share,
 })
 

@@ -147,6 +147,17 @@ describe('the bill', () => {
       'unaccounted',
     ])
     expect(Math.abs(cell?.billGapShare ?? 1)).toBeLessThan(0.03)
+    // 9 µs a leg are unaccounted, beside what hops, application, generator and orchestrator use.
+    expect(cell?.unaccountedShare).toBeGreaterThan(0.05)
+    expect(
+      whole.warnings.filter((warning) => warning.startsWith('The bill does not reconcile')),
+    ).toHaveLength(1)
+    const hop = cell?.bill.find(({ component }) => component.endsWith('waypoint'))
+    expect(hop).toMatchObject({ source: 'schedstat', resolutionNs: 1 })
+    // One voluntary switch a request, and one in fifty that is not.
+    expect(hop?.contextSwitches?.value).toBeCloseTo(1020, -1)
+    expect(hop?.memoryPss?.value).toBeLessThan(hop?.memory?.value ?? 0)
+    expect(hop?.memoryPeak?.value).toBeGreaterThan(hop?.memory?.value ?? Infinity)
   })
 
   it('finds what nobody accounts for', () => {

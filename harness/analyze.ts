@@ -66,6 +66,7 @@ export function analyze(entries: readonly JournalEntry[]): Analysis {
       ...outcomeWarnings(run),
       ...cells.flatMap(cellWarnings),
       ...cells.flatMap((cell) => kneeWarnings(run, cell)),
+      ...billWarnings(cells),
       ...driftWarnings(run, groups),
       ...run.notes.map(({ text }) => text),
     ],
@@ -139,4 +140,20 @@ function cellWarnings({ cell, trials }: CellAnalysis): string[] {
   if (trials.ok === 0)
     return [`${cell} has no valid trial (${trials.invalid} invalid, ${trials.failed} failed).`]
   return bad / all > 0.2 ? [`${cell}: ${bad} of ${all} trials were invalid or failed.`] : []
+}
+
+/** A bill whose parts miss more of the host than this is said not to reconcile. */
+const mostUnaccounted = 0.03
+
+/** One warning for all cells: what is unaccounted comes from the host, and is much the same under each of them. */
+function billWarnings(cells: readonly CellAnalysis[]): string[] {
+  const off = cells
+    .filter(({ unaccountedShare = 0 }) => Math.abs(unaccountedShare) > mostUnaccounted)
+    .sort((a, b) => Math.abs(b.unaccountedShare ?? 0) - Math.abs(a.unaccountedShare ?? 0))
+  const [worst] = off
+  if (!worst) return []
+  const share = ((worst.unaccountedShare ?? 0) * 100).toFixed(1)
+  return [
+    `The bill does not reconcile within ${mostUnaccounted * 100} % in ${off.length} of ${cells.length} cells: the host used more or less than all components together, by ${share} % at worst (${worst.cell}). That is work of the kernel or of others; it is a row of its own in the bill.`,
+  ]
 }

@@ -27,6 +27,7 @@ const load = z.looseObject({
   achievedRatePerSecond: count,
   connectionsOpened: count,
   warmupSent: count,
+  uncounted: count.optional(),
   bodyBytes: count,
   generatorCpuUs: count,
   response: histogram.optional(),

@@ -583,6 +583,8 @@ export interface LoadResult {
   readonly connectionsOpened: number
   /** Requests sent before the window, so that hop counters can be reconciled to the request. */
   readonly warmupSent: number
+  /** Most requests that may have reached the server beyond those that are counted; absent: none. */
+  readonly uncounted?: number
   /** Bytes of reply bodies received in the window. */
   readonly bodyBytes: number
   /** Response time, from due; absent for engines that know no due time. */
@@ -787,7 +789,15 @@ export interface BillRow {
   readonly hop?: string
   readonly cpu: Estimate
   readonly cpuUserShare?: number
+  /** Resident memory; its proportional part (shared pages divided by those who share them); the most there ever was. */
   readonly memory?: Estimate
+  readonly memoryPss?: Estimate
+  readonly memoryPeak?: Estimate
+  /** Context switches per 1 000 requests, voluntary and not. */
+  readonly contextSwitches?: Estimate
+  /** Where the CPU was read, for example `cgroup-v1`, `schedstat`, `ticks`; and the finest step of that. */
+  readonly source?: string
+  readonly resolutionNs?: number
 }
 
 /** One trial of a search. */
@@ -844,6 +854,8 @@ export interface CellAnalysis {
   readonly bill: readonly BillRow[]
   /** Components + unaccounted − host total, as a share of the host total. */
   readonly billGapShare?: number
+  /** Part of the host total that no component, generator and orchestrator included, accounts for. */
+  readonly unaccountedShare?: number
   readonly errorShare: number
 }
 

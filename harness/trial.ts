@@ -78,7 +78,11 @@ export async function runTrial(options: TrialOptions): Promise<Trial> {
     arm,
     path: options.path,
     load: cell.load,
-    traffic: { requests: result.warmupSent + result.sent, connections: result.connectionsOpened },
+    traffic: {
+      requests: result.warmupSent + result.sent,
+      uncounted: result.uncounted ?? 0,
+      connections: result.connectionsOpened,
+    },
     components: environment.components,
     before: before.counters,
     after: after.counters,

@@ -7,6 +7,7 @@ import { packAnalysis } from './embed.js'
 import { createFigureBook, type FigureBook } from './figures.js'
 import { dateTime } from './format.js'
 import { renderPage, tableView, type ReportAssets } from './page.js'
+import { billTable } from './sections/bill.js'
 import { buildAnswer } from './sections/answer.js'
 import {
   buildClaims,
@@ -31,6 +32,7 @@ export async function renderHtml(analysis: Analysis, assets: ReportAssets): Prom
   const figures = await drawCharts(view, book)
   const other = otherLoads(view, book)
   const cost = costTable(view, book)
+  const bill = billTable(view, book)
   const claims = buildClaims(view, book)
   const evidence = buildEvidence(view)
   const body = {
@@ -44,6 +46,7 @@ export async function renderHtml(analysis: Analysis, assets: ReportAssets): Prom
     figures,
     otherLoads: other.map(({ text, table }) => ({ text, table: tableView(table) })),
     cost: cost === undefined ? undefined : { intro: cost.intro, table: tableView(cost.table) },
+    bill: bill === undefined ? undefined : { note: bill.note, table: tableView(bill.table) },
     published,
     claims: {
       decided: claims.filter((claim) => claim.chip.text !== 'no data'),

@@ -14,6 +14,7 @@ import { alignBuckets, mergeRows, percentileOf } from '../stats/histogram.js'
 import { randomStream } from '../stats/random.js'
 import { estimateOf, level } from './estimates.js'
 import { analyzeKnee } from './knees.js'
+import { withoutUndefined } from './trials.js'
 import type { Settings } from '../stats/paired.js'
 import {
   billOf,
@@ -96,7 +97,11 @@ export function analyzeCell(run: Run, cell: Cell, settings: Settings): CellAnaly
     ...(hopMemory ? { hopMemory } : {}),
     bill,
     ...(host && host.value > 0 && bill.length > 0
-      ? { billGapShare: (bill.reduce((sum, row) => sum + row.cpu.value, 0) - host.value) / host.value }
+      ? {
+          billGapShare: (bill.reduce((sum, row) => sum + row.cpu.value, 0) - host.value) / host.value,
+          unaccountedShare:
+            (bill.find(({ category }) => category === 'unaccounted')?.cpu.value ?? 0) / host.value,
+        }
       : {}),
   }
 }
@@ -141,9 +146,27 @@ function billRows(run: Run, cell: Cell, valid: readonly Trial[], estimate: MakeE
     const hop = path?.hops.find(({ name }) => name === component?.hop)
     const user = valid.reduce((sum, trial) => sum + (usageOf(trial, row.component)?.cpuUserNs ?? 0), 0)
     const system = valid.reduce((sum, trial) => sum + (usageOf(trial, row.component)?.cpuSystemNs ?? 0), 0)
-    const memory = estimate('MiB', (trial) => {
-      const bytes = usageOf(trial, row.component)?.rssBytes
-      return bytes === undefined ? undefined : bytes / mib
+    const of = (
+      unit: Estimate['unit'],
+      value: (usage: ComponentUsage, trial: Trial) => number | undefined,
+    ): Estimate | undefined => {
+      const made = estimate(unit, (trial) => {
+        const usage = usageOf(trial, row.component)
+        return usage && value(usage, trial)
+      })
+      return made.n > 0 ? made : undefined
+    }
+    const memoryOf = (key: 'rssBytes' | 'pssBytes' | 'peakRssBytes') =>
+      of('MiB', ({ [key]: bytes }) => (bytes === undefined ? undefined : bytes / mib))
+    const rest = withoutUndefined({
+      memory: memoryOf('rssBytes'),
+      memoryPss: memoryOf('pssBytes'),
+      memoryPeak: memoryOf('peakRssBytes'),
+      contextSwitches: of('count', ({ voluntarySwitches, involuntarySwitches }, { load }) =>
+        voluntarySwitches === undefined
+          ? undefined
+          : ((voluntarySwitches + (involuntarySwitches ?? 0)) * 1000) / Math.max(1, load?.sent ?? 0),
+      ),
     })
     return {
       component: row.component,
@@ -154,7 +177,9 @@ function billRows(run: Run, cell: Cell, valid: readonly Trial[], estimate: MakeE
         return usage && per1000(trial, usage.cpuNs)
       }),
       ...(user + system > 0 ? { cpuUserShare: user / (user + system) } : {}),
-      ...(memory.n > 0 ? { memory } : {}),
+      ...rest,
+      source: row.source,
+      resolutionNs: row.resolutionNs,
     }
   })
   const part = (

@@ -40,7 +40,8 @@ export function summarizeTrial(run: Run, trial: Trial, oddities: readonly string
 
 type Defined<T> = { [Key in keyof T]?: Exclude<T[Key], undefined> }
 
-function withoutUndefined<T extends object>(values: T): Defined<T> {
+/** An object without the keys that have no value. */
+export function withoutUndefined<T extends object>(values: T): Defined<T> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Defined<T>
 }
 

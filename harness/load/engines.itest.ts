@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type EchoServer, type Rig, createRig } from '../truth/rig.js'
 import { findProgram } from '../exec.js'
+import { loaders } from './index.js'
 import { countAbove, maxUs, percentileUs } from './histogram.js'
 
 let rig: Rig
@@ -210,9 +211,9 @@ describe('stream', () => {
 })
 
 describe('tools of others', () => {
-  for (const tool of ['wrk', 'hey', 'h2load', 'wrk2', 'fortio', 'oha'] as const) {
+  for (const tool of ['wrk', 'hey', 'h2load', 'wrk2', 'fortio', 'oha', 'nighthawk'] as const) {
     it(`reads what ${tool} measures`, async (test) => {
-      if ((await findProgram(tool)) === undefined) {
+      if ((await findProgram(loaders[tool].needs ?? tool)) === undefined) {
         console.log(`skipped: ${tool} is not on the PATH`)
         test.skip()
       }
@@ -224,8 +225,10 @@ describe('tools of others', () => {
       expect(percentileUs(latency, 50)).toBeGreaterThan(4900)
       expect(percentileUs(latency, 50)).toBeLessThan(30_000)
       expect(result.ok).toBeGreaterThan(0)
-      // Up to one request for each connection may be in flight when a tool ends.
-      expect((await server.requests()) - result.sent).toBeLessThanOrEqual(2)
+      // Up to one request for each connection may be in flight when a tool ends; those that wait for them count all.
+      const beyond = (await server.requests()) - result.sent
+      expect(beyond).toBeGreaterThanOrEqual(0)
+      expect(beyond).toBeLessThanOrEqual(result.uncounted ?? 0)
       expect(result.limits?.length).toBeGreaterThan(0)
     })
   }

@@ -79,6 +79,7 @@ function findResultProblem(result: Record<string, unknown>): string | undefined 
   if (typeof result.engine !== 'string') return 'result.engine is missing'
   const lacking = lacksCount(result, resultCounts)
   if (lacking !== undefined) return `result: ${lacking}`
+  if (result.uncounted !== undefined && !isAmount(result.uncounted)) return 'result.uncounted is not a number'
   if (!isRecord(result.errors)) return 'result.errors is missing'
   let errors = 0
   for (const [kind, count] of Object.entries(result.errors)) {

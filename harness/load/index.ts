@@ -5,6 +5,7 @@ import { fortio } from './fortio.js'
 import { h2load } from './h2load.js'
 import { hey } from './hey.js'
 import type { Loader } from './loader.js'
+import { nighthawk } from './nighthawk.js'
 import { oha } from './oha.js'
 import { openLoop } from './open-loop.js'
 import { stream } from './stream.js'
@@ -25,6 +26,7 @@ export const loaders = {
   h2load,
   fortio,
   oha,
+  nighthawk,
 } satisfies Record<string, Loader>
 
 export type LoaderName = keyof typeof loaders

@@ -1,5 +1,5 @@
 /** CPU time of the whole host from `/proc/stat`: what no component accounts for shows only here. */
-import { readFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import type { HostReading } from '../model.js'
 
@@ -7,7 +7,8 @@ const nsPerTick = 10_000_000
 
 /** Reads the host, and this process, whose CPU time is on the host's bill, too. */
 export async function readHost(): Promise<HostReading> {
-  const text = await readFile('/proc/stat', 'utf8')
+  // At once, so that the counters and the instant beside them belong together.
+  const text = readFileSync('/proc/stat', 'utf8')
   const own = process.cpuUsage()
   return {
     ...parseHostStat(text),

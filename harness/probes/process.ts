@@ -14,7 +14,7 @@ const nsPerTick = 10_000_000
 /** Reads a live process; rejects with ENOENT when it has ended. */
 export async function readProcess(pid: number): Promise<UsageReading> {
   const [cpuNs, stat, status, rollup] = await Promise.all([
-    readSchedstat(pid),
+    readThreads(pid),
     readFile(`/proc/${pid}/stat`, 'utf8'),
     readFile(`/proc/${pid}/status`, 'utf8'),
     // Readable by the owner alone; another user's process has no PSS for us.
@@ -38,8 +38,8 @@ export async function readProcess(pid: number): Promise<UsageReading> {
   }
 }
 
-/** Sum over threads, or undefined where the kernel keeps no schedstat. */
-async function readSchedstat(pid: number): Promise<number | undefined> {
+/** CPU of a process in ns, summed over its living threads; undefined where the kernel keeps no schedstat. */
+export async function readThreads(pid: number): Promise<number | undefined> {
   const threads = await readdir(`/proc/${pid}/task`)
   const times = await Promise.all(
     threads.map(async (thread) => {

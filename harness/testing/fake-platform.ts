@@ -139,7 +139,7 @@ export function createFake(script: FakeScript = {}) {
       systemNs: hostNs / 100,
       softirqNs: 0,
       irqNs: 0,
-      idleNs: hostNs,
+      idleNs: hostNs * 1.9,
       iowaitNs: 0,
       stealNs: 0,
       cpus: 2,

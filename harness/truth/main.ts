@@ -8,6 +8,8 @@ import { cpus, loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { exitCodes, messageOf } from '../errors.js'
 import { readHost } from '../probes/host.js'
+import { busyNs } from '../usage.js'
+import { checkBill } from './bill.js'
 import { checkBurn } from './burn.js'
 import { type Answer, isRight, renderAnswers } from './check.js'
 import { checkCounts } from './counts.js'
@@ -23,6 +25,7 @@ const checks = {
   delay: checkDelay,
   freeze: checkFreeze,
   cpu: checkBurn,
+  bill: checkBill,
   slow: checkSlow,
   others: checkOthers,
 } satisfies Record<string, (rig: Rig) => Promise<Answer[]>>
@@ -83,7 +86,5 @@ async function foreignCores(): Promise<number> {
   const before = await readHost()
   await new Promise((resolve) => setTimeout(resolve, 500))
   const after = await readHost()
-  const busyNs = (reading: typeof before): number =>
-    reading.userNs + reading.systemNs + reading.softirqNs + reading.irqNs + reading.stealNs
-  return (busyNs(after) - busyNs(before)) / (after.atNs - before.atNs)
+  return busyNs(before, after) / (after.atNs - before.atNs)
 }

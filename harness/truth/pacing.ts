@@ -1,17 +1,18 @@
 /** The generator keeps its schedule for little CPU, and reads injected truths better than the tools beside it. */
 import { messageOf } from '../errors.js'
-import { findProgram } from '../exec.js'
+import { findProgram, run } from '../exec.js'
 import { percentileUs } from '../load/histogram.js'
-import type { LoaderName } from '../load/index.js'
+import { loaders, type LoaderName } from '../load/index.js'
 import type { Histogram } from '../model.js'
 import { type Answer, median } from './check.js'
 import { freezeAfterRequests, freezeMs, frozenPercentileMs } from './freeze.js'
 import type { Rig } from './rig.js'
 
 const ratePerSecond = 1000
-const others = ['wrk', 'wrk2', 'hey', 'h2load', 'fortio', 'oha'] as const
+const others = ['wrk', 'wrk2', 'hey', 'h2load', 'fortio', 'oha', 'nighthawk'] as const
 
 export async function checkPacing(rig: Rig): Promise<Answer[]> {
+  const floor = await timerFloor()
   const server = await rig.echo()
   const slow = await rig.load('open-loop', { ratePerSecond, durationMs: 5000 }, server)
   const fast = await rig.load(
@@ -33,6 +34,10 @@ export async function checkPacing(rig: Rig): Promise<Answer[]> {
   })
   const cores = ({ result }: typeof slow): number => result.generatorCpuUs / 1000 / result.windowMs
   return [
+    {
+      ...atMost('floor: how late the kernel wakes a thread that sleeps 1 ms, p99', 'µs', 0, floor),
+      rule: 'context',
+    },
     atMost(`${ratePerSecond} req/s: send lag p50`, 'µs', 20, lag(slow.result.sendLag, 50)),
     atMost('send lag p99', 'µs', 250, lag(slow.result.sendLag, 99)),
     atMost('CPU of the generator', 'cores', 0.35, cores(slow)),
@@ -40,6 +45,26 @@ export async function checkPacing(rig: Rig): Promise<Answer[]> {
     { ...atMost('CPU of the generator', 'cores', 0, cores(fast)), rule: 'context' },
   ]
 }
+
+const sleeps = 2000
+
+/** 99th percentile of how late a thread is woken, in µs: no generator can know its lag better than this. */
+async function timerFloor(): Promise<number> {
+  const { stdout } = await run([process.execPath, '-e', sleeper])
+  return Number(stdout)
+}
+
+const sleeper = `
+const word = new Int32Array(new SharedArrayBuffer(4))
+const late = []
+for (let i = 0; i < ${sleeps}; i++) {
+  const before = performance.now()
+  Atomics.wait(word, 0, 0, 1)
+  late.push((performance.now() - before - 1) * 1000)
+}
+late.sort((a, b) => a - b)
+console.log(late[Math.ceil(0.99 * late.length) - 1])
+`
 
 /** Steps in which an engine tells times, in ms: it knows nothing better than that. One µs where it is not named. */
 const stepMs: Readonly<Partial<Record<LoaderName, number>>> = { hey: 0.1, fortio: 0.1 }
@@ -57,7 +82,8 @@ const pairs = 3
 /** Every engine at hand reads the same two truths on the same servers; ours has to be the closest to both. */
 export async function checkOthers(rig: Rig): Promise<Answer[]> {
   const engines: LoaderName[] = ['open-loop']
-  for (const name of others) if ((await findProgram(name)) !== undefined) engines.push(name)
+  for (const name of others)
+    if ((await findProgram(loaders[name].needs ?? name)) !== undefined) engines.push(name)
   if (engines.length === 1) return []
   const readings: Reading[] = []
   for (const engine of engines) {

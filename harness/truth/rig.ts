@@ -55,6 +55,8 @@ export type RigLoad = Partial<LoadSpec> & Readonly<Record<string, unknown>>
 export interface LoadOptions {
   readonly seed?: number
   readonly target?: LoadTarget
+  /** Called at both edges of the window, with nothing in flight; the generator waits for it. */
+  onEdge?(edge: 'start' | 'end'): Promise<void>
   /** Called when the window starts. */
   onWindow?(): void
 }
@@ -145,6 +147,7 @@ export async function createRig(): Promise<Rig> {
         if (event.event === 'edge') {
           if (event.edge === 'start') cpuAtStart = await readCpu()
           else cpuAtEnd = await readCpu()
+          await options.onEdge?.(event.edge)
           child.write('go\n')
           if (event.edge === 'start') options.onWindow?.()
         } else if (event.event === 'result') result = event.result

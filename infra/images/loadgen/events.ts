@@ -24,6 +24,7 @@ export interface Result {
   readonly achievedRatePerSecond: number
   readonly connectionsOpened: number
   readonly warmupSent: number
+  readonly uncounted?: number
   readonly bodyBytes: number
   readonly response?: EncodedHistogram
   readonly service?: EncodedHistogram

@@ -38,6 +38,7 @@ export function parseFortio(text: string): ToolReport {
 export const fortio: Tool = {
   program: 'fortio',
   charges: 'sent',
+  losesInFlight: false,
   limits: [
     'fortio: latency is charged from when a request was sent; there is no due time and no send lag',
     'fortio: its histogram has steps of 100 µs and more; the middle of a step stands for it',

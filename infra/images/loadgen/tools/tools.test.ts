@@ -3,6 +3,7 @@ import { parseFortio } from './fortio.js'
 import { parseH2loadLog } from './h2load.js'
 import { parseHeyCsv } from './hey.js'
 import { tools } from './index.js'
+import { parseNighthawk } from './nighthawk.js'
 import { parseOha } from './oha.js'
 import { parseWrkSummary } from './wrk.js'
 import { parseWrk2 } from './wrk2.js'
@@ -120,6 +121,66 @@ describe('tools', () => {
       [1000, 490],
       [10_000, 10],
     ])
+  })
+
+  it('read nighthawk, and take all of its workers together', () => {
+    // As version 0.5 writes it: options left out, one worker's own result first.
+    const latency = (counts: readonly (readonly [string, string, number])[]) => ({
+      count: counts.at(-1)?.[0] ?? '0',
+      id: 'benchmark_http_client.latency_2xx',
+      percentiles: counts.map(([count, duration, percentile]) => ({ percentile, count, duration })),
+      mean: '0.000254s',
+      pstdev: '0.000080s',
+      min: '0.000101s',
+      max: '0.002004s',
+    })
+    const json = {
+      options: { requests_per_second: 500, connections: 8, duration: '5s', concurrency: '2' },
+      results: [
+        {
+          name: 'worker_0',
+          statistics: [latency([['2500', '0.000240s', 1]])],
+          counters: [{ name: 'benchmark.http_2xx', value: '2500' }],
+          execution_duration: '4.999s',
+        },
+        {
+          name: 'global',
+          statistics: [
+            { count: '12', id: 'sequencer.blocking', percentiles: [], mean: '0s', pstdev: '0s' },
+            latency([
+              ['1', '0.000101s', 0],
+              ['2500', '0.000250111s', 0.5],
+              ['4990', '0.002004s', 1],
+            ]),
+          ],
+          counters: [
+            { name: 'benchmark.http_2xx', value: '4990' },
+            { name: 'benchmark.http_5xx', value: '7' },
+            { name: 'benchmark.stream_resets', value: '2' },
+            { name: 'benchmark.pool_connection_failure', value: '1' },
+            { name: 'upstream_cx_total', value: '16' },
+            { name: 'upstream_rq_total', value: '4999' },
+          ],
+          execution_duration: '5.000021s',
+        },
+      ],
+      timestamp: '2026-02-13T23:31:31.567Z',
+    }
+    const report = parseNighthawk(
+      `[12:00:00.000] [info] Starting 2 threads\n${JSON.stringify(json, null, 1)}\n`,
+    )
+    expect(report).toMatchObject({
+      ok: 4990,
+      errors: { '5xx': 7, reset: 2, connect: 1 },
+      connectionsOpened: 16,
+    })
+    expect(report.windowMs).toBeCloseTo(5000.021)
+    expect([...report.latency].map(([us, count]) => [Math.round(us), count])).toEqual([
+      [101, 1],
+      [250, 2499],
+      [2004, 2490],
+    ])
+    expect(() => parseNighthawk('{"results":[]}')).toThrow(/global/)
   })
 
   it('name the authority, the connections and the duration on every command line, and say what they lack', () => {

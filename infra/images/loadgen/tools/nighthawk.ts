@@ -1,0 +1,92 @@
+/** nighthawk: Envoy's own load generator, read through its JSON. */
+import { type Tool, type ToolReport, addError } from './tool.js'
+import type { ErrorKind } from '../events.js'
+
+/**
+ * api/client/output.proto of envoyproxy/nighthawk as proto3 JSON writes it: 64-bit counts are text, and durations are
+ * seconds with an `s`.
+ */
+interface NighthawkJson {
+  readonly results?: readonly {
+    readonly name?: string
+    readonly statistics?: readonly {
+      readonly id?: string
+      readonly count?: string
+      readonly percentiles?: readonly { readonly count?: string; readonly duration?: string }[]
+    }[]
+    readonly counters?: readonly { readonly name?: string; readonly value?: string }[]
+    readonly execution_duration?: string
+  }[]
+}
+
+export function parseNighthawk(output: string): ToolReport {
+  const json = JSON.parse(output.slice(output.indexOf('{'))) as NighthawkJson
+  // Its workers one by one, and all of them together.
+  const all = json.results?.find(({ name }) => name === 'global')
+  if (!all) throw new Error('nighthawk wrote no global result')
+  const counters = new Map((all.counters ?? []).map(({ name = '', value }) => [name, Number(value ?? 0)]))
+  const counter = (name: string) => counters.get(name) ?? 0
+  const errors: Partial<Record<ErrorKind, number>> = {}
+  addError(errors, '4xx', counter('benchmark.http_4xx'))
+  addError(errors, '5xx', counter('benchmark.http_5xx'))
+  addError(
+    errors,
+    'other',
+    counter('benchmark.http_1xx') + counter('benchmark.http_3xx') + counter('benchmark.http_xxx'),
+  )
+  addError(errors, 'reset', counter('benchmark.stream_resets'))
+  addError(errors, 'connect', counter('benchmark.pool_connection_failure'))
+  const opened = counters.get('upstream_cx_total')
+  return {
+    ok: counter('benchmark.http_2xx'),
+    errors,
+    latency: bucketsOf(
+      all.statistics?.find(({ id }) => id === 'benchmark_http_client.latency_2xx')?.percentiles ?? [],
+    ),
+    ...(opened === undefined ? {} : { connectionsOpened: opened }),
+    ...(all.execution_duration === undefined ? {} : { windowMs: secondsOf(all.execution_duration) * 1000 }),
+  }
+}
+
+/** Steps of a percentile spectrum: each has how many requests took at most as long. */
+function bucketsOf(
+  percentiles: readonly { readonly count?: string; readonly duration?: string }[],
+): [number, number][] {
+  let before = 0
+  return percentiles.flatMap(({ count = '0', duration = '0s' }): [number, number][] => {
+    const step = Number(count) - before
+    before = Math.max(before, Number(count))
+    return step > 0 ? [[secondsOf(duration) * 1e6, step]] : []
+  })
+}
+
+function secondsOf(duration: string): number {
+  const match = /^(\d+(?:\.\d+)?)s$/.exec(duration)
+  if (!match) throw new Error(`nighthawk wrote a duration that is none: ${duration}`)
+  return Number(match[1])
+}
+
+export const nighthawk: Tool = {
+  program: 'nighthawk_client',
+  charges: 'sent',
+  losesInFlight: true,
+  limits: [
+    'nighthawk: latency is charged from when a request was sent; what waited for a connection shows in its blocking time, which is not read',
+    'nighthawk: latencies are known at the steps of its percentile spectrum, and of successful requests alone',
+    'nighthawk: requests in flight at the end are not counted, and lengths of bodies are not checked',
+  ],
+  argv: ({ spec, url, authority, seconds }) => [
+    ...['--output-format', 'json', '--concurrency', String(spec.workers)],
+    // Of each of its workers.
+    ...['--connections', String(Math.max(1, Math.floor(spec.connections / spec.workers)))],
+    ...['--duration', String(Math.max(1, Math.round(seconds)))],
+    ...['--timeout', String(Math.max(1, Math.round(spec.timeoutMs / 1000)))],
+    ...['--rps', String(Math.max(1, Math.round((spec.ratePerSecond ?? 1_000_000) / spec.workers)))],
+    ...(spec.protocol === 'h2' ? ['--protocol', 'http2'] : []),
+    ...(authority === undefined ? [] : ['--request-header', `Host: ${authority}`]),
+    // It would end at the first error; errors are for the harness to judge.
+    '--no-default-failure-predicates',
+    url,
+  ],
+  parse: (output) => parseNighthawk(output),
+}
