@@ -5,7 +5,9 @@ import { createDisplay } from './display.js'
 import type { JournalEntry, Plan, Trial } from './model.js'
 import { makePlan } from './plan.js'
 import { executePlan, type RunOptions } from './run.js'
+import { precisionReached } from './analyze/precision.js'
 import { histogramOf, percentileUs } from './load/histogram.js'
+import { seededRandom } from './random.js'
 import { createFake, type FakeScript } from './testing/fake-platform.js'
 
 const plan = makePlan(
@@ -202,4 +204,46 @@ test('a path that answers with errors fails its trials of a search, and is still
   )
   expect(trials.every(({ state }) => state === 'ok')).toBe(true)
   expect(Math.min(...trials.map(({ ratePerSecond = 0 }) => ratePerSecond))).toBe(1000)
+})
+
+const untilPrecise = makePlan(
+  resolveConfig({
+    arms: { reference: ['l4-only'] },
+    experiments: { latency: {} },
+    rounds: { min: 8, max: 20, untilEffect: 0.05 },
+  }),
+  catalogue,
+)
+/** Latencies that spread by this share about their truth. */
+function spreading(share: number): FakeScript {
+  const random = seededRandom(7)
+  return {
+    load: ({ path }) => {
+      const us = Math.round((path === 'l4-only' ? 800 : 500) * (1 + share * (2 * random() - 1)))
+      return { response: histogramOf([{ us, count: 100 }]) }
+    },
+  }
+}
+const judged = {
+  plan: untilPrecise,
+  precisionReached: (entries: readonly JournalEntry[]) => precisionReached(entries, untilPrecise.config),
+}
+
+test('rounds end at the first look at which every comparison is as precise as wanted', async () => {
+  const { outcome, trials } = await runFake(spreading(0.02), judged)
+  expect(outcome.outcome).toBe('precise')
+  expect(Math.max(...trials.map(({ round }) => round)) + 1).toBe(8)
+})
+
+test('rounds go on when the comparisons stay imprecise, to the last that was planned', async () => {
+  const { outcome, trials } = await runFake(spreading(0.6), judged)
+  expect(outcome.outcome).toBe('complete')
+  expect(trials.length).toBe(untilPrecise.order.length)
+})
+
+test('the full profile goes on until it is precise, within a budget', () => {
+  const { rounds } = resolveConfig({ arms: { reference: ['l4-only'] } }, { profile: 'full' })
+  expect(rounds.max).toBeGreaterThan(rounds.min)
+  expect(rounds.untilEffect).toBeLessThanOrEqual(0.02)
+  expect(rounds.budgetMinutes).toBeGreaterThan(0)
 })
