@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { catalogue } from './catalogue.js'
 import { resolveConfig } from './config.js'
 import { createDisplay } from './display.js'
-import type { JournalEntry, Plan, Trial } from './model.js'
+import type { JournalEntry, Plan, RunHeader, Trial } from './model.js'
 import { makePlan } from './plan.js'
 import { executePlan, type RunOptions } from './run.js'
 import { precisionReached } from './analyze/precision.js'
@@ -224,8 +224,19 @@ function spreading(share: number): FakeScript {
     },
   }
 }
+const header = {
+  type: 'run',
+  schema: 1,
+  runId: 'fake',
+  version: '0',
+  startedAt: new Date(0).toISOString(),
+  command: [],
+  plan: untilPrecise,
+  host: {},
+} as unknown as RunHeader
 const judged = {
   plan: untilPrecise,
+  entries: [header],
   precisionReached: (entries: readonly JournalEntry[]) => precisionReached(entries, untilPrecise.config),
 }
 

@@ -14,7 +14,7 @@ const others = ['wrk', 'wrk2', 'hey', 'h2load', 'fortio', 'oha', 'nighthawk'] as
 export async function checkPacing(rig: Rig): Promise<Answer[]> {
   const floor = await timerFloor()
   const server = await rig.echo()
-  const slow = await rig.load('open-loop', { ratePerSecond, durationMs: 5000 }, server)
+  const slow = await rig.load('open-loop', { ratePerSecond, warmupMs: 3000, durationMs: 5000 }, server)
   const fast = await rig.load(
     'open-loop',
     { ratePerSecond: 10_000, connections: 64, durationMs: 3000 },

@@ -1,4 +1,6 @@
 /** The load generator: `loadgen <engine> --spec '<json>'` drives one load and reports it as JSON lines. */
+import { readdirSync } from 'node:fs'
+import { constants, setPriority } from 'node:os'
 import { parseArgs } from 'node:util'
 import { isMainThread, workerData } from 'node:worker_threads'
 import { ConfigError, parseConfig } from '../shared/config.js'
@@ -29,8 +31,22 @@ const engines: Readonly<Record<string, Engine>> = {
 if (isMainThread) await main()
 else if ((workerData as { role?: string } | null)?.role === 'sender') runSenderWorker()
 
+/**
+ * Puts the threads that compile and collect garbage behind everything else. They are as many as there are cores and work
+ * for milliseconds at a time; a sender that wakes meanwhile would wait for its turn, and its lag would be read as latency.
+ */
+function yieldToSenders(): void {
+  try {
+    for (const thread of readdirSync('/proc/self/task'))
+      if (Number(thread) !== process.pid) setPriority(Number(thread), constants.priority.PRIORITY_LOW)
+  } catch {
+    // Not on Linux: nothing is known of single threads.
+  }
+}
+
 async function main(): Promise<void> {
   const { engine, spec } = readArguments()
+  yieldToSenders()
   const harness = createHarness()
   try {
     await engine(spec, harness)
