@@ -90,7 +90,7 @@ async function removeGroup(folder: string): Promise<void> {
       await rmdir(folder)
       return
     } catch (error) {
-      if (attempt === removeAttempts) throw new Error(`${folder}: ${messageOf(error)}`)
+      if (attempt === removeAttempts) throw new Error(`${folder}: ${messageOf(error)}`, { cause: error })
       await sleep(50)
     }
   }
