@@ -1,8 +1,9 @@
 /** Packs an analysis for the page: estimates and trials as rows, since as objects they would be most of the file. */
+import { gzipSync } from 'node:zlib'
 import type { Analysis, CurvePoint, Estimate, TrialSummary } from '../harness/model.js'
 
 /**
- * What the page carries, figures to ten significant digits (analysis.json, written beside it, has them all);
+ * What the page carries, figures to ten significant digits, those of single trials to six (analysis.json, written beside it, has them all);
  * page script turns it back into the analysis for download.
  */
 export interface PackedAnalysis {
@@ -37,7 +38,7 @@ export function packAnalysis(analysis: Analysis): PackedAnalysis {
       return {
         '^': [value.percentile, value.ms, value.lowMs, value.highMs]
           .filter((one) => one !== undefined)
-          .map(digits),
+          .map((one) => digits(one)),
       }
     if (isEstimate(value)) {
       const { value: figure, low, high, n, level, unit, method, cells } = value
@@ -65,11 +66,16 @@ export function packAnalysis(analysis: Analysis): PackedAnalysis {
       return internedFields.has(field) && typeof value === 'string'
         ? intern(value)
         : typeof value === 'number'
-          ? digits(value)
+          ? digits(value, trialDigits)
           : (value ?? null)
     }),
   )
   return { analysis: { ...rest, ...packed }, trials: { fields, rows }, strings: [...positions.keys()] }
+}
+
+/** The packed analysis as the page carries it: gzip in base64, a third of its size; page script inflates it for a download. */
+export function compressAnalysis(analysis: Analysis): string {
+  return gzipSync(JSON.stringify(packAnalysis(analysis)), { level: 9 }).toString('base64')
 }
 
 /** The inverse of `packAnalysis`; page script does the same. */
@@ -114,8 +120,11 @@ export function unpackAnalysis({ analysis, trials, strings }: PackedAnalysis): A
   return { ...whole, ...parts, trials: unpackedTrials } as unknown as Analysis
 }
 
-function digits(value: number): number {
-  return Number.isInteger(value) ? value : Number(value.toPrecision(10))
+/** A trial's histogram keeps three digits; those of its sums beyond six are noise. */
+const trialDigits = 6
+
+function digits(value: number, count = 10): number {
+  return Number.isInteger(value) ? value : Number(value.toPrecision(count))
 }
 
 function isCurvePoint(value: object): value is CurvePoint {

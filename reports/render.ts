@@ -3,7 +3,7 @@ import type { Analysis } from '../harness/model.js'
 import type { Chart } from './charts/chart.js'
 import { charts, type ChartName } from './charts/index.js'
 import { cleanDeep } from './clean.js'
-import { packAnalysis } from './embed.js'
+import { compressAnalysis } from './embed.js'
 import { createFigureBook, type FigureBook } from './figures.js'
 import { dateTime } from './format.js'
 import { renderPage, tableView, type ReportAssets } from './page.js'
@@ -78,7 +78,7 @@ export async function renderHtml(analysis: Analysis, assets: ReportAssets): Prom
       title: body.answer.headline,
       style,
       body,
-      embedded: { 'analysis-data': packAnalysis(analysis), 'figure-legend': book.legend() },
+      embedded: { 'analysis-data': compressAnalysis(analysis), 'figure-legend': book.legend() },
     },
     assets,
   )

@@ -1,19 +1,39 @@
-/** Shows that rendering grows no faster than the trials: prints CPU time, memory and size at 1×, 4× and 16×. */
+/**
+ * Shows that rendering grows no faster than the trials: CPU time, memory and size at 1×, 4× and 16× of what
+ * `npm run bench:report -- <rounds>` names, each in a process of its own so that none pays for another's memory.
+ */
+import { fileURLToPath } from 'node:url'
+import { run } from '../../harness/exec.js'
 import { renderHtml } from '../render.js'
 import { readAssets } from '../testdata/assets.js'
 import { sampleAnalysis } from '../testdata/sample-analysis.js'
 
-const rounds = Number(process.argv[2] ?? 50)
-const assets = readAssets()
-await renderHtml(sampleAnalysis({ rounds: 2, rates: [1000] }), assets) // Compiles templates and warms the engine.
-for (const factor of [1, 4, 16]) {
-  const analysis = sampleAnalysis({ rounds: rounds * factor, rates: [1000] })
-  const before = process.cpuUsage()
-  const html = await renderHtml(analysis, assets)
+const [rounds = '200', measured] = process.argv.slice(2)
+if (measured === undefined) {
+  for (const factor of [1, 4, 16]) {
+    const argv = [
+      process.execPath,
+      ...process.execArgv,
+      fileURLToPath(import.meta.url),
+      rounds,
+      String(factor),
+    ]
+    process.stdout.write((await run(argv, { timeoutMs: 600_000 })).stdout)
+  }
+} else {
+  const analysis = sampleAnalysis({ rounds: Number(rounds) * Number(measured), rates: [1000] })
+  const [before, started] = [process.cpuUsage(), performance.now()]
+  const html = await renderHtml(analysis, readAssets())
   const { user, system } = process.cpuUsage(before)
-  const cpuMs = Math.round((user + system) / 1000)
-  const rssMib = Math.round(process.memoryUsage().rss / 2 ** 20)
+  const seconds = (ms: number) => (ms / 1000).toFixed(2)
   console.log(
-    `${factor}×  ${analysis.trials.length} trials  CPU ${cpuMs} ms  RSS ${rssMib} MiB  page ${Math.round(html.length / 1000)} kB`,
+    [
+      `${measured}×`,
+      `${analysis.trials.length} trials`,
+      `${seconds(performance.now() - started)} s`,
+      `CPU ${seconds((user + system) / 1000)} s`,
+      `peak memory ${Math.round(process.resourceUsage().maxRSS / 1024)} MiB`,
+      `page ${Math.round(html.length / 1000)} kB`,
+    ].join('  '),
   )
 }

@@ -15,6 +15,13 @@ interface Point {
   readonly p99: Estimate
 }
 
+/** The largest rate at which an arm kept the promise on its p99. */
+interface Knee {
+  readonly arm: ArmView
+  readonly rate: Estimate
+  readonly latencyMs: number
+}
+
 export const latencyVsRate: ChartBuilder = (view, book): Chart | undefined => {
   const loads = view.loads.filter(
     (load) =>
@@ -38,6 +45,12 @@ export const latencyVsRate: ChartBuilder = (view, book): Chart | undefined => {
   )
   if (points.length === 0) return undefined
   const slo = sloOf(view.analysis.config.experiments.capacity)
+  const knees = arms.flatMap((arm): Knee[] => {
+    const cell = view.loads
+      .map((load) => view.cell(arm.id, load))
+      .find((one) => one?.knee?.search.percentile === 99 && one.throughput.n > 0)
+    return cell?.knee ? [{ arm, rate: cell.throughput, latencyMs: cell.knee.search.latencyMs }] : []
+  })
   const [first, last] = [comparable[0], comparable.at(-1)]
   const growth = view.subjects
     .flatMap((arm) => {
@@ -45,19 +58,24 @@ export const latencyVsRate: ChartBuilder = (view, book): Chart | undefined => {
       const high = points.find((point) => point.arm === arm && point.load === last)
       return low === undefined || high === undefined ? [] : [{ arm, ratio: high.p99.value / low.p99.value }]
     })
-    .sort((a, b) => b.ratio - a.ratio)[0]
+    .sort((a, b) => Math.abs(Math.log(b.ratio)) - Math.abs(Math.log(a.ratio)))[0]
   const span = `${fixed(first?.load.ratePerSecond ?? 0, 0)} to ${fixed(last?.load.ratePerSecond ?? 0, 0)} requests/s`
   return {
     title:
       growth === undefined
         ? 'p99 against rate'
         : `From ${span}, p99 of ${growth.arm.label} changes most: ${number(growth.ratio)} times`,
-    caption: `p99 of response time per rate with 95 % intervals over rounds, n = ${points[0]?.p99.n ?? 0}. Only rates that were measured are joined; nothing is extrapolated.`,
-    alternative: points
-      .map(({ arm, rate, p99 }) => `${arm.label} at ${fixed(rate, 0)}/s: ${sentence(p99)}`)
-      .join('; '),
+    caption: `p99 of response time per rate with 95 % intervals over rounds, n = ${points[0]?.p99.n ?? 0}. Only rates that were measured are joined; nothing is extrapolated.${knees.length === 0 ? '' : ' Triangles mark the knee of each arm, searched apart, with its interval: the largest rate that kept the promise (dashed).'}`,
+    alternative: [
+      ...points.map(({ arm, rate, p99 }) => `${arm.label} at ${fixed(rate, 0)}/s: ${sentence(p99)}`),
+      ...knees.map(({ arm, rate }) => `knee of ${arm.label}: ${sentence(rate)}`),
+    ].join('; '),
     table: {
-      columns: ['arm', ...comparable.map((load) => `p99 at ${fixed(load.load.ratePerSecond ?? 0, 0)}/s, ms`)],
+      columns: [
+        'arm',
+        ...comparable.map((load) => `p99 at ${fixed(load.load.ratePerSecond ?? 0, 0)}/s, ms`),
+        ...(knees.length === 0 ? [] : ['knee, requests/s']),
+      ],
       rows: arms.map((arm) => [
         arm.label,
         ...comparable.map((load) => ({
@@ -67,19 +85,37 @@ export const latencyVsRate: ChartBuilder = (view, book): Chart | undefined => {
             kind: 'value',
           }),
         })),
+        ...(knees.length === 0
+          ? []
+          : [
+              {
+                html: book.print(knees.find((knee) => knee.arm === arm)?.rate, {
+                  metric: 'throughput',
+                  kind: 'value',
+                }),
+              },
+            ]),
       ]),
     },
-    spec: (size) => build(points, size, slo),
+    spec: (size) => build(points, knees, size, slo),
   }
 }
 
-function build(points: readonly Point[], size: Size, slo: number | undefined): TopLevelSpec {
+function build(
+  points: readonly Point[],
+  knees: readonly Knee[],
+  size: Size,
+  slo: number | undefined,
+): TopLevelSpec {
   const height = size === 'wide' ? 300 : 280
   const labelRoom = Math.min(
     size === 'wide' ? 210 : 120,
     14 + 7.6 * Math.max(...points.map(({ arm }) => arm.label.length)),
   )
-  const all = points.flatMap(({ p99 }) => [p99.low, p99.high])
+  const all = [
+    ...points.flatMap(({ p99 }) => [p99.low, p99.high]),
+    ...knees.map(({ latencyMs }) => latencyMs),
+  ]
   const log = Math.max(...all) / Math.max(Math.min(...all), 1e-6) > 12
   const domain: [number, number] = log ? logDomain(all) : [0, Math.max(...all) * 1.08]
   const values = points.map(({ arm, rate, p99 }) => ({
@@ -103,11 +139,31 @@ function build(points: readonly Point[], size: Size, slo: number | undefined): T
     log,
   )
   const rates = [...new Set(values.map((value) => value.rate))]
+  const marks = knees.map(({ arm, rate, latencyMs }) => ({
+    rate: rate.value,
+    lowRate: rate.low,
+    highRate: rate.high,
+    ms: latencyMs,
+    colour: arm.colour,
+    tip: describe(arm.key, `knee of ${arm.label}: ${sentence(rate)}`),
+  }))
+  const widest = Math.max(fastest, ...marks.map(({ highRate }) => highRate * 1.03))
+  const ticks = marks.length === 0 ? { values: rates } : { tickCount: size === 'wide' ? 8 : 4 }
   const x = {
     field: 'rate',
     type: 'quantitative',
-    scale: { domain: [Math.min(...rates) * 0.96, fastest], nice: false },
-    axis: { title: 'requests per second', titleAnchor: 'end', values: rates, format: ',d', labelFlush: true },
+    scale: {
+      domain: [Math.min(...rates, ...marks.map(({ lowRate }) => lowRate)) * 0.96, widest],
+      nice: false,
+    },
+    axis: {
+      title: 'requests per second',
+      titleAnchor: 'end',
+      ...ticks,
+      format: ',d',
+      labelExpr: `replace(datum.label, ',', '\u202f')`,
+      labelFlush: true,
+    },
   }
   const y = {
     field: 'ms',
@@ -148,6 +204,22 @@ function build(points: readonly Point[], size: Size, slo: number | undefined): T
           shape: { field: 'shape', type: 'nominal', scale: null },
           description: tip,
         },
+      },
+      {
+        data: { values: marks },
+        mark: { type: 'rule', strokeWidth: 2 },
+        encoding: {
+          x: { ...x, field: 'lowRate' },
+          x2: { field: 'highRate' },
+          y,
+          stroke,
+          description: tip,
+        },
+      },
+      {
+        data: { values: marks },
+        mark: { type: 'point', shape: 'triangle-down', filled: true, size: 110, opacity: 1 },
+        encoding: { x, y, fill: stroke, description: tip },
       },
       {
         data: {

@@ -20,7 +20,7 @@ export interface Evidence {
 }
 
 /** More rows than this would make the page heavy; the embedded data has all of them. */
-const mostRows = 1500
+const mostRows = 1000
 
 export function buildEvidence(view: View): Evidence {
   const { analysis } = view

@@ -232,21 +232,26 @@
   }
   const downloads = document.getElementById('downloads')
   const packed = json('analysis-data')
-  if (downloads && packed) {
+  const inflate = async () => {
+    const bytes = Uint8Array.from(atob(packed), (character) => character.charCodeAt(0))
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'))
+    return unpack(await new Response(stream).json())
+  }
+  if (downloads && packed && 'DecompressionStream' in window) {
     const offer = (label, name, type, make) => {
       const button = element('button', label, { type: 'button' })
-      button.addEventListener('click', () => {
-        const url = URL.createObjectURL(new Blob([make()], { type }))
+      button.addEventListener('click', async () => {
+        const url = URL.createObjectURL(new Blob([make(await inflate())], { type }))
         const link = element('a', '', { href: url, download: name })
         link.click()
         URL.revokeObjectURL(url)
       })
       downloads.append(button, ' ')
     }
-    offer('Download analysis.json', 'analysis.json', 'application/json', () =>
-      JSON.stringify(unpack(packed), null, 2),
+    offer('Download analysis.json', 'analysis.json', 'application/json', (whole) =>
+      JSON.stringify(whole, null, 2),
     )
-    offer('Download trials.csv', 'trials.csv', 'text/csv', () => csv(unpack(packed).trials))
+    offer('Download trials.csv', 'trials.csv', 'text/csv', ({ trials }) => csv(trials))
   }
 
   // A link into a closed part opens it; printing opens everything.
