@@ -10,6 +10,8 @@ import type { Manifest } from './manifests.js'
 import { containersOf, describePod, isReady, type Pod, type PodWatch } from './pods.js'
 
 const readyTimeoutMs = 120_000
+const nudgeMs = 2_500
+const lookLabel = 'meshbench.look'
 /** Container states that do not pass by waiting. */
 const hopeless = new Set([
   'ErrImageNeverPull',
@@ -64,6 +66,7 @@ export class Rollout {
       const names = containersOf(pod).map(({ name }) => name)
       return isReady(pod) && expectContainers.every((name) => names.includes(name))
     }
+    const nudging = this.#nudge(namespace, find)
     try {
       await pods.waitFor(title, () => find().length === 1 && find().every(complete), {
         timeoutMs: readyTimeoutMs,
@@ -85,7 +88,28 @@ export class Rollout {
         error instanceof Error ? error.message : String(error),
         await this.#logs(namespace, selector),
       )
+    } finally {
+      clearInterval(nudging)
     }
+  }
+
+  /**
+   * Old kubelets (seen with 1.20) look at a pod again only a minute after its startup probe has succeeded; a changed
+   * annotation makes them look at once.
+   */
+  #nudge(namespace: string, find: () => readonly Pod[]): NodeJS.Timeout {
+    let busy = false
+    return setInterval(() => {
+      const waiting = find().filter((pod) => !isReady(pod) && isRunning(pod))
+      if (busy || waiting.length === 0) return
+      busy = true
+      const names = waiting.map(({ metadata }) => metadata.name)
+      const mark = `${lookLabel}=${Date.now()}`
+      void this.#options.kubectl
+        .run(['annotate', '--overwrite', 'pods', '-n', namespace, ...names, mark], { timeoutMs: 10_000 })
+        .catch(() => {}) // It only saves time.
+        .finally(() => (busy = false))
+    }, nudgeMs)
   }
 
   async #logs(namespace: string, selector: string): Promise<string> {
@@ -95,6 +119,11 @@ export class Rollout {
       })
       .catch((error: unknown) => `no logs: ${reasonOf(error)}`)
   }
+}
+
+function isRunning(pod: Pod): boolean {
+  const containers = containersOf(pod)
+  return containers.length > 0 && containers.every(({ state }) => state?.running !== undefined)
 }
 
 function hopelessReason(pod: Pod): string | undefined {
