@@ -50,8 +50,6 @@ export interface WorkloadTemplate {
 }
 
 /** The unprivileged user of the images. */
-/** Hops are up after a second, on busy machines after two. */
-const startupDelaySeconds = 3
 const userId = 65532
 
 export function namespaceManifest(name: string, runId: string, marks: ObjectMarks = {}): Manifest {
@@ -192,15 +190,7 @@ function containerSpec(container: ContainerTemplate, imagePullPolicy: string): M
     // Probed until it has started and never again: probes during a trial would be on the bill.
     ...(ready === undefined
       ? {}
-      : {
-          startupProbe: {
-            httpGet: ready,
-            // Older kubelets (seen with 1.20) look again only a minute later at a pod whose first probe came too early.
-            initialDelaySeconds: startupDelaySeconds,
-            periodSeconds: 1,
-            failureThreshold: 60,
-          },
-        }),
+      : { startupProbe: { httpGet: ready, periodSeconds: 1, failureThreshold: 60 } }),
     volumeMounts: [
       { name: 'tmp', mountPath: '/tmp' },
       ...Object.entries(mounts).map(([volume, mountPath]) => ({ name: volume, mountPath, readOnly: true })),
