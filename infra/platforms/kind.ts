@@ -48,7 +48,7 @@ export const kind: Platform = {
   summary: 'a Kubernetes cluster in containers, one for each mesh; needs Docker, kind and kubectl',
   environments: 'per-mesh',
   builds: 'image',
-  times: { environmentMs: 70_000, armMs: 10_000, hopMs: 7_000, trialMs: 770 },
+  times: { environmentMs: 65_000, armMs: 5_000, hopMs: 4_000, trialMs: 770 },
   check: checkKind,
   create,
 }

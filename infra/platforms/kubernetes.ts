@@ -35,7 +35,7 @@ export const kubernetes: Platform = {
   summary: 'a Kubernetes cluster that you have; needs kubectl, a context and images that its nodes can pull',
   environments: 'per-mesh',
   builds: 'image',
-  times: { environmentMs: 10_000, armMs: 10_000, hopMs: 7_000, trialMs: 770 },
+  times: { environmentMs: 10_000, armMs: 5_000, hopMs: 4_000, trialMs: 770 },
   check: checkKubernetes,
   create,
 }
