@@ -1,5 +1,5 @@
 /* Makes the page better, not possible: hover, highlighting, theme, copy and download. No request, no library. */
-/* global document, window, URL, Blob, navigator, location, localStorage */
+/* global document, window, URL, Blob, DecompressionStream, Response, atob, navigator, location, localStorage */
 ;(function () {
   'use strict'
   const root = document.documentElement
