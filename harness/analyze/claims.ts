@@ -343,7 +343,9 @@ function judgeC3(meter: Meter): Finding | undefined {
   const decisive = hasCpu ? cpu : latency
   if (decisive.difference.n === 0) return undefined
   const metric: Metric = hasCpu ? 'cpu.per1000Requests' : 'latency.response'
-  const [unit, what] = hasCpu ? ['µs', 'of CPU a request'] : ['ms', 'at the median']
+  const [unit, what, figure] = hasCpu
+    ? ['µs', 'of CPU a request', 'CPU per request']
+    : ['ms', 'at the median', 'median response time']
   const perHop = {
     l4: meter.estimate(metric, l4Hop),
     l7: meter.estimate(metric, l7Hop),
@@ -365,8 +367,8 @@ function judgeC3(meter: Meter): Finding | undefined {
         verdict,
         sentence: `${setting(meter.context)} an L7 hop cost ${withInterval(perHop.l7, unit)} ${what} and an L4 hop, HBONE included, ${withInterval(perHop.l4, unit)}: ${withInterval(decisive.ratio, 'times')} as much.${second}`,
         figures: [
-          { label: `L7 hop, ${unit} ${what}`, estimate: perHop.l7 },
-          { label: `L4 hop, ${unit} ${what}`, estimate: perHop.l4 },
+          { label: `${figure} of an L7 hop`, estimate: hasCpu ? perRequest(perHop.l7) : perHop.l7 },
+          { label: `${figure} of an L4 hop`, estimate: hasCpu ? perRequest(perHop.l4) : perHop.l4 },
           { label: 'L7 hop to L4 hop', estimate: decisive.ratio },
         ],
         ...(verdict === 'inconclusive' ? { next: nextOf([decisive.difference]) } : {}),
