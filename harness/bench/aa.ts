@@ -3,7 +3,7 @@
  * with the rounds and windows of a profile, many times over, and counts. Run it on a host that is otherwise idle; a
  * comparison of the quick profile takes about 40 s.
  *
- *     tsx harness/bench/aa.ts [--comparisons 40] [--profile quick] [--out results/aa]
+ *     npm run bench:aa -- [--comparisons 40] [--profile quick] [--out results/aa]
  *
  * Ctrl-C keeps what was measured, and the same command goes on from there. Exits 1 when more than 5 % differ.
  */

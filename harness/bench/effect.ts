@@ -2,7 +2,7 @@
  * Is a small effect of known size found on the real host? Two meshes are the same proxy, but one burns a share more CPU
  * for each request; a run of the profile compares them. Run it on a host that is otherwise idle.
  *
- *     tsx harness/bench/effect.ts [--share 0.05] [--profile full] [--minutes 60] [--out results/effect]
+ *     npm run bench:effect -- [--share 0.05] [--profile full] [--minutes 60] [--out results/effect]
  *
  * `--share 0` is the A/A of two proxies. Ctrl-C keeps what was measured, and the same command goes on from there. Exits
  * 1 when the effect is not found, or one is where there is none.

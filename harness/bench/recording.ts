@@ -2,7 +2,7 @@
  * Shows what recording costs the closed-loop engine: its throughput with our histograms and checks against itself
  * without them, alternated on one server, with other tools beside it. Run it with `npm run bench:recording`.
  *
- *     tsx harness/bench/recording.ts [--rounds 5] [--seconds 2] [--json]
+ *     npm run bench:recording -- [--rounds 5] [--seconds 2] [--json]
  */
 import { parseArgs } from 'node:util'
 import { exitCodes, messageOf } from '../errors.js'

@@ -1,6 +1,6 @@
 /**
  * Shows by simulation that the statistics keep their promises: intervals cover, A/A is quiet, printed effects are
- * found. `tsx harness/stats/coverage.ts [runs per row, default 10000] [design] [host]` prints a table and exits 1 when
+ * found. `npm run bench:coverage -- [runs per row, default 10000] [design] [host]` prints a table and exits 1 when
  * one is broken; with a design or a host, by its name in the code, only those rows; with `found` as the design, only
  * whether the full profile finds what ten rounds call detectable. harness/stats/README.md holds a table.
  */

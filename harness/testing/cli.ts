@@ -2,12 +2,17 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { run, start, type RunResult } from '../exec.js'
 import { readJournal, type Journal } from '../journal.js'
 import type { Running } from '../model.js'
 import { packageRoot } from '../package-root.js'
 
-const tsx = join(packageRoot, 'node_modules/tsx/dist/cli.mjs')
+/**
+ * As the package's scripts do it. tsx's own command would stand between: it kills a program that does not tell it of a
+ * signal within 30 ms, which a busy one cannot, and what it had created would be left running.
+ */
+const tsx = pathToFileURL(join(packageRoot, 'node_modules/tsx/dist/loader.mjs')).href
 const cli = join(packageRoot, 'harness/cli.ts')
 
 /** Limits so wide that a busy machine does not make a trial invalid: these tests are about behaviour, not figures. */
@@ -44,7 +49,7 @@ export const smallConfig = {
 /** `timeoutMs` is how long one command may take. */
 export function createWorkspace({ timeoutMs = 180_000 } = {}): Workspace {
   const folder = mkdtempSync(join(tmpdir(), 'meshbench-test-'))
-  const argv = (args: readonly string[]) => [process.execPath, tsx, cli, ...args]
+  const argv = (args: readonly string[]) => [process.execPath, '--import', tsx, cli, ...args]
   const path = (name: string) => join(folder, name)
   const meshbenchWith = (env: Readonly<Record<string, string>>, ...args: string[]) =>
     run(['env', ...Object.entries(env).map(([name, value]) => `${name}=${value}`), ...argv(args)], {

@@ -2,7 +2,7 @@
  * Known answers: injects faults of known size into the real server, measures them with the real generator, and prints
  * expected, measured and error. Run it with `npm run bench:truth` on a host that is otherwise idle.
  *
- *     tsx harness/truth/main.ts [--only delay,freeze] [--json]
+ *     npm run bench:truth -- [--only delay,freeze] [--json]
  */
 import { cpus, loadavg } from 'node:os'
 import { parseArgs } from 'node:util'

@@ -4,7 +4,7 @@
  * Subjects take turns within each round, in an order that is turned around from round to round, so that drift hits all
  * of them. CPU is the scheduler's count of each process; figures are compared only as ratios within a round.
  *
- *     tsx infra/images/bench/dataplane.ts [--rounds 8] [--seconds 2] [--connections 16] [--only l4] [--quick]
+ *     npm run bench:dataplane -- [--rounds 8] [--seconds 2] [--connections 16] [--only l4] [--quick]
  *
  * Then the same subjects at a rate that leaves them idle most of the time (`--rate 1000`, over `--rate-connections 64`):
  * there each request costs a wake-up, and what is batched under saturation is paid one by one.

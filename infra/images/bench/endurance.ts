@@ -3,7 +3,7 @@
  * every byte is accounted for on every leg, certificates are rotated and configs reloaded on the way. Prints the slope
  * of each process's memory; exits 1 on an error, a lost byte, or memory that grows.
  *
- *     tsx infra/images/bench/endurance.ts [--path l4-l7-l4] [--requests 2000000] [--connections 50000] [--concurrency 16]
+ *     npm run bench:endurance -- [--path l4-l7-l4] [--requests 2000000] [--connections 50000] [--concurrency 16]
  */
 import { parseArgs } from 'node:util'
 import { createWorkspace } from '../shared/testing.js'

@@ -1,7 +1,7 @@
 /**
  * `npm run bench:profile`: where the CPU time of our hops goes, by V8's sampling profiler under the bench's own load.
  *
- *     tsx infra/images/bench/profile.ts [--subject 'proxy HTTP'] [--load requests|bulk] [--seconds 5] [--top 25]
+ *     npm run bench:profile -- [--subject 'proxy HTTP'] [--load requests|bulk] [--seconds 5] [--top 25]
  *
  * The programs are bundled without renaming, so the names are those of the source. `(program)` is native code outside
  * JavaScript, system calls included; `(garbage collector)` and `(idle)` are what they say.

@@ -2,7 +2,7 @@
  * Sends many requests and many bytes through the mixed arms and accounts for every one of them: what the client wrote,
  * what each hop says it carried, and what the application saw have to be the same figures.
  *
- *     ENVOY_BIN=… npx tsx infra/meshes/envoy/soak.ts [--mesh tunnel+envoy] [--requests 1000000] [--gib 10] [--minutes 20]
+ *     ENVOY_BIN=… node --import tsx infra/meshes/envoy/soak.ts [--mesh tunnel+envoy] [--requests 1000000] [--gib 10] [--minutes 20]
  *
  * Ends with 1 when anything is unaccounted for. With `--minutes` it stops early and accounts for what was sent by then.
  */
