@@ -24,6 +24,26 @@ describe('estimateLocation', () => {
     }
   })
 
+  it.each([7, 40, 75])(
+    'has the spread of the medians of resamples, by their definition (%i values, ties)',
+    (n) => {
+      // Of three seeds the same draws as estimateLocation makes, each sample written out.
+      const source = stream()
+      const values = Array.from({ length: n }, () => Math.round(4 * source.normal()) / 2)
+      const sorted = [...values].sort((a, b) => a - b)
+      for (const seed of [1, 2, 3]) {
+        const draws = randomStream(seed, `${n} rounds`)
+        const medians = Array.from({ length: 30 }, () =>
+          medianOfMeans(Array.from({ length: n }, () => sorted[draws.below(n)] as number)),
+        )
+        const mean = medians.reduce((sum, one) => sum + one, 0) / medians.length
+        const variance = medians.reduce((sum, one) => sum + (one - mean) ** 2, 0) / (medians.length - 1)
+        const { se } = estimateLocation(values, { seed, resamples: medians.length })
+        expect(se).toBeCloseTo(Math.sqrt(variance) * (n / (n - 1)) ** 0.25, 10)
+      }
+    },
+  )
+
   it('does not depend on the order of the values', () => {
     const values = [3, 1, 4, 1, 5, 9, 2, 6]
     expect(estimateLocation(values, options)).toEqual(estimateLocation([...values].reverse(), options))

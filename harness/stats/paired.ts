@@ -26,6 +26,18 @@ export interface Pairing {
   readonly detectable: (alpha: number) => number
 }
 
+/** Where the log ratios of two series of positive values lie. */
+export function locateLogRatios(
+  treated: readonly number[],
+  reference: readonly number[],
+  settings: Settings,
+): Location {
+  return locate(
+    treated.map((value, index) => Math.log(value / (reference[index] as number))),
+    settings,
+  )
+}
+
 /**
  * Where all values are positive the ratio, and with it the verdict, is judged by the log ratios: noise multiplies (a
  * slow round slows both), so these are closer to symmetric than differences. Otherwise (an added cost that noise
@@ -35,10 +47,7 @@ export function pair(treated: readonly number[], reference: readonly number[], s
   const differences = treated.map((value, index) => value - (reference[index] as number))
   const difference = locate(differences, settings)
   if ([...treated, ...reference].every((value) => value > 0)) {
-    const ratio = locate(
-      treated.map((value, index) => Math.log(value / (reference[index] as number))),
-      settings,
-    )
+    const ratio = locateLogRatios(treated, reference, settings)
     const level = hodgesLehmann(reference)
     return {
       difference,
