@@ -54,6 +54,8 @@ const variant = object({
   source: text,
   settings: record(z.unknown()),
   builds: record(z.union([object({ sha256: text }), object({ reference: text })])),
+  function: text.exactOptional(),
+  requestHeaders: record(text).exactOptional(),
 })
 
 const gatePolicy = object({
@@ -97,6 +99,7 @@ const load = object({
   payloadBytes: number,
   timeoutMs: number,
   workers: count.exactOptional(),
+  headers: record(text).exactOptional(),
 }).meta({ id: 'LoadSpec' })
 
 const path = object({

@@ -39,6 +39,10 @@ function withPlanFlags(command: Command): Command {
       'measure every arm with this build or setting, too (repeatable; the first of several is what the others are judged against)',
       collectTexts,
     )
+    .option(
+      '--function <name...>',
+      'measure every arm with this function of its L7 hops, too; `all` is each of them by itself',
+    )
 }
 
 withPlanFlags(program.command('run', { isDefault: true }))

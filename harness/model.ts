@@ -101,6 +101,8 @@ export interface LoadSpec {
   readonly timeoutMs: number
   /** Processes or threads that share the load; their histograms are merged. */
   readonly workers?: number
+  /** Fields of every request beyond the usual ones: lower-case name → value. */
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 /** How the largest rate at which an arm still keeps its promise is searched: its trials' rates are decided as it goes. */
@@ -197,6 +199,10 @@ export interface Variant {
   /** Laid over the settings of the arm's mesh, key by key. */
   readonly settings: Readonly<Record<string, unknown>>
   readonly builds: Readonly<Partial<Record<OwnProgram, ProgramBuild>>>
+  /** The one function of an L7 hop that it turns on, by its name in scenarios/functions.ts. */
+  readonly function?: string
+  /** What requests must carry for it; the requests of every arm of the run do. */
+  readonly requestHeaders?: Readonly<Record<string, string>>
 }
 
 /** One metric that a variant is judged by. */

@@ -108,6 +108,12 @@ interface CellGroup {
 }
 
 function listCells(config: ResolvedConfig, arms: readonly Arm[], catalogue: Catalogue): CellGroup[] {
+  // What one variant's requests need, all carry: arms differ by what is on their path and by nothing else.
+  const headers = Object.assign(
+    {},
+    ...(config.variants ?? []).map(({ requestHeaders = {} }) => requestHeaders),
+  ) as Record<string, string>
+  const more = Object.keys(headers).length === 0 ? {} : { headers }
   return Object.entries(config.experiments).flatMap(([experiment, settings]) => {
     const rounds = Math.min(config.rounds.max, catalogue.roundsOf(experiment, settings) ?? Infinity)
     return catalogue.loadsOf(experiment, settings).map(({ label, load, search }) => ({
@@ -118,7 +124,7 @@ function listCells(config: ResolvedConfig, arms: readonly Arm[], catalogue: Cata
         id: `${experiment}|${arm.id}|${label}`,
         experiment,
         arm: arm.id,
-        load,
+        load: { ...load, ...more },
         loadLabel: label,
         ...(search ? { search } : {}),
       })),

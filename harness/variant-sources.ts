@@ -8,10 +8,12 @@ import { run } from './exec.js'
 import type { OwnProgram, ProgramBuild, Variant } from './model.js'
 import { packageRoot } from './package-root.js'
 import { ownPrograms } from './variants.js'
+import { functionNames, functions, type MeshFunction } from '../scenarios/functions.js'
 import { bundleStore, imageBundle, storeBundle } from '../infra/images/bundles.js'
 
 const forms = [
   'name=unchanged',
+  'name=function:<function of an L7 hop, see `meshbench list`>',
   'name=set:proxy.filters.burn.cpuUs=50 (several, separated by commas)',
   'name=git:<ref>',
   'name=bundles:<folder with proxy.mjs or tunnel.mjs>',
@@ -21,7 +23,7 @@ const forms = [
 /** Settings that a hop reads, as `meshSettings` names them; a key beyond these would change nothing. */
 const settingPaths = [/^proxy\.filters\.\w+/, /^proxy\.workers$/, /^tunnel\.pool\.\w+$/]
 
-type Fetched = Pick<Variant, 'source' | 'settings' | 'builds'>
+type Fetched = Omit<Variant, 'name'>
 
 /**
  * Turns flags into variants, in order. Builds what has to be built; a worktree is removed again before this returns.
@@ -46,6 +48,8 @@ async function fetchVariant(flag: string, text: string): Promise<Fetched> {
   switch (kind) {
     case 'unchanged':
       return { source: 'as configured', settings: {}, builds: {} }
+    case 'function':
+      return functionVariant(flag, rest)
     case 'set':
       return { source: rest, settings: parseSettings(flag, rest), builds: {} }
     case 'git':
@@ -57,6 +61,27 @@ async function fetchVariant(flag: string, text: string): Promise<Fetched> {
     default:
       throw malformed(flag, 'it does not say what to vary')
   }
+}
+
+function functionVariant(flag: string, text: string): Fetched {
+  const name = functionNames.find((known) => known === text)
+  if (name === undefined)
+    throw malformed(flag, `no function named ${JSON.stringify(text)}; there are ${functionNames.join(', ')}`)
+  const { title, settings, requestHeaders }: MeshFunction = functions[name]
+  return {
+    source: title,
+    settings: { proxy: { filters: { [name]: settings } } },
+    builds: {},
+    function: name,
+    ...(requestHeaders === undefined ? {} : { requestHeaders }),
+  }
+}
+
+/** `--function a b` as variants of these names; `all` is every function. */
+export function functionFlags(names: readonly string[]): readonly string[] {
+  return names.flatMap((name) =>
+    name === 'all' ? functionNames.map((each) => `${each}=function:${each}`) : [`${name}=function:${name}`],
+  )
 }
 
 function malformed(flag: string, problem: string): UserError {

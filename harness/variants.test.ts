@@ -7,8 +7,11 @@ import { resolveConfig, type ConfigOverrides } from './config.js'
 import { UserError } from './errors.js'
 import type { Variant } from './model.js'
 import { makePlan } from './plan.js'
-import { resolveVariants } from './variant-sources.js'
+import { functionFlags, resolveVariants } from './variant-sources.js'
 import { settingsOf, variantBuilds } from './variants.js'
+import { filtersSchema } from '../infra/images/proxy/filters/index.js'
+import { envoyFunctionNames, envoyFunctions } from '../infra/meshes/envoy/functions.js'
+import { functionNames, functions } from '../scenarios/functions.js'
 
 const input = {
   arms: { reference: ['l7-per-node'] },
@@ -40,6 +43,25 @@ describe('--variant', () => {
       tunnel: { pool: { maxStreamsPerConnection: 10 } },
     })
   })
+
+  it('turns a function on, by itself', async () => {
+    const [variant] = await resolveVariants(['slow=function:jwt'])
+    expect(variant).toMatchObject({ name: 'slow', function: 'jwt', builds: {} })
+    expect(Object.keys((variant?.settings.proxy as { filters: object }).filters)).toEqual(['jwt'])
+    await expect(resolveVariants(['a=function:juggle'])).rejects.toThrow(/"juggle"; there are .*jwt/)
+    expect(functionFlags(['retry', 'jwt'])).toEqual(['retry=function:retry', 'jwt=function:jwt'])
+    expect(functionFlags(['all'])).toHaveLength(functionNames.length)
+  })
+
+  it.each(functionNames)(
+    '%s is as the proxy wants it, and Envoy renders it or has no such function',
+    (name) => {
+      const { settings } = functions[name]
+      expect(filtersSchema.safeParse({ [name]: settings }).error).toBeUndefined()
+      if (envoyFunctionNames.some((known) => known === name)) envoyFunctions({ [name]: settings })
+      else expect(() => envoyFunctions({ [name]: settings })).toThrow('not on Envoy')
+    },
+  )
 
   it('keeps bundles of a folder by their content', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'meshbench-bundles-'))
@@ -103,6 +125,14 @@ describe('variants', () => {
     expect(settingsOf(config, { mesh: 'reference' })).toEqual(input.meshSettings.reference)
     expect(variantBuilds(config, arm)).toEqual({ proxy: { sha256 } })
     expect(variantBuilds(config, {})).toEqual({})
+  })
+
+  it('have every arm send what one of them needs, the baseline too', () => {
+    const jwt = { ...unchanged('jwt'), requestHeaders: { authorization: 'Bearer x' } }
+    const { cells } = makePlan(configOf({ variants: [unchanged('plain'), jwt] }), catalogue)
+    expect(new Set(cells.map(({ load }) => load.headers?.authorization))).toEqual(new Set(['Bearer x']))
+    const without = makePlan(configOf({ variants: [unchanged('plain')] }), catalogue)
+    expect(without.cells.some(({ load }) => 'headers' in load)).toBe(false)
   })
 
   it('are refused where the platform or the mesh cannot vary', () => {

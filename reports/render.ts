@@ -13,6 +13,7 @@ import {
   buildClaims,
   buildPaths,
   costTable,
+  functionCostTable,
   functionTable,
   leadText,
   otherLoads,
@@ -33,6 +34,7 @@ export async function renderHtml(analysis: Analysis, assets: ReportAssets): Prom
   const other = otherLoads(view, book)
   const cost = costTable(view, book)
   const bill = billTable(view, book)
+  const functionCosts = functionCostTable(view, book)
   const claims = buildClaims(view, book)
   const evidence = buildEvidence(view)
   const body = {
@@ -53,6 +55,7 @@ export async function renderHtml(analysis: Analysis, assets: ReportAssets): Prom
       open: claims.filter((claim) => claim.chip.text === 'no data'),
     },
     functions: tableView(functionTable(view, book)),
+    functionCosts: functionCosts === undefined ? undefined : tableView(functionCosts),
     systems: tableView(systemTable(view, book)),
     evidence: {
       ...evidence,

@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { catalogue } from '../catalogue.js'
 import { resolveConfig, type ConfigOverrides } from '../config.js'
 import { UserError, messageOf } from '../errors.js'
-import type { Mesh, Plan, Platform } from '../model.js'
+import type { Mesh, Plan, Platform, Variant } from '../model.js'
 import { makePlan } from '../plan.js'
 import { meshes } from '../../infra/meshes/index.js'
 import { platforms, type PlatformName } from '../../infra/platforms/index.js'
@@ -24,6 +24,7 @@ export interface CommonFlags {
   readonly reuse?: boolean
   readonly allowClusterScope?: boolean
   readonly variant?: readonly string[]
+  readonly function?: readonly string[]
 }
 
 /** Imports a config file, TypeScript or JavaScript. Throws `UserError` when there is none or it does not load. */
@@ -65,10 +66,7 @@ export async function planFromFlags(flags: CommonFlags): Promise<Plan> {
     ...pick('reuse', flags.reuse),
     ...pick('allowClusterScope', flags.allowClusterScope),
   }
-  const variants =
-    flags.variant === undefined
-      ? undefined
-      : await (await import('../variant-sources.js')).resolveVariants(flags.variant)
+  const variants = await variantsFromFlags(flags)
   const overrides: ConfigOverrides = {
     platformFlags,
     ...pick('profile', flags.profile),
@@ -82,6 +80,15 @@ export async function planFromFlags(flags: CommonFlags): Promise<Plan> {
     ...pick('variants', variants),
   }
   return makePlan(resolveConfig(input, overrides, flags.config), catalogue)
+}
+
+async function variantsFromFlags(flags: CommonFlags): Promise<readonly Variant[] | undefined> {
+  if (flags.variant === undefined && flags.function === undefined) return undefined
+  const { functionFlags, resolveVariants } = await import('../variant-sources.js')
+  // With one variant the arm as configured is what it is judged against; functions of a list need that arm, too.
+  const asked = functionFlags(flags.function ?? [])
+  const control = asked.length > 1 && flags.variant === undefined ? ['plain=unchanged'] : []
+  return resolveVariants([...control, ...(flags.variant ?? []), ...asked])
 }
 
 export function platformOf(plan: Plan): Platform {

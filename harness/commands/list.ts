@@ -7,6 +7,7 @@ import { platforms } from '../../infra/platforms/index.js'
 import { experiments } from '../../scenarios/experiments/index.js'
 import { charts } from '../../reports/charts/index.js'
 import { chartFormats, formats } from '../../reports/formats/index.js'
+import { functions } from '../../scenarios/functions.js'
 import { paths } from '../../scenarios/paths/index.js'
 
 type Listing = Readonly<Record<string, readonly (readonly [name: string, summary: string])[]>>
@@ -20,6 +21,7 @@ export async function listCommand(flags: { json: boolean }): Promise<ExitCode> {
     ]),
     paths: Object.values(paths).map(({ name, summary }) => [name, summary]),
     experiments: Object.values(experiments).map(({ name, question }) => [name, question]),
+    functions: Object.entries(functions).map(([name, { title }]) => [name, title]),
     engines: Object.values(loaders).map(({ name, summary }) => [name, summary]),
     formats: Object.entries({ ...formats, ...chartFormats }).map(([name, { summary }]) => [name, summary]),
     charts: Object.keys(charts).map((name) => [name, '']),

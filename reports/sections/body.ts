@@ -286,6 +286,47 @@ export function functionTable(view: View, book: FigureBook): Table {
   }
 }
 
+/** What each function costs by itself: the difference between an arm with it and the same arm without; undefined when none was measured. */
+export function functionCostTable(view: View, book: FigureBook): Table | undefined {
+  const measured = view.subjects.flatMap((arm) => {
+    const variant = view.analysis.config.variants?.find(({ name }) => name === arm.arm.variant)
+    const { control } = arm.arm
+    return variant?.function === undefined || control === undefined ? [] : [{ arm, control, variant }]
+  })
+  const rows = measured.flatMap(({ arm, control, variant }): TableCell[][] => {
+    const cpu = view.compare(arm.id, cpuMetrics, { versus: control })
+    const time = view.compare(arm.id, latencyMetrics, { versus: control, percentile: 50 })
+    if (cpu === undefined && time === undefined) return []
+    return [
+      [
+        variant.source,
+        { html: armHtml(view.arm(control)) },
+        {
+          html: book.print(
+            cpu?.difference,
+            { metric: cpu?.metric ?? 'cpu', kind: 'difference' },
+            'cell',
+            true,
+          ),
+        },
+        {
+          html: book.print(
+            time?.difference,
+            { metric: time?.metric ?? 'latency', percentile: 50, kind: 'difference' },
+            'cell',
+            true,
+          ),
+        },
+      ],
+    ]
+  })
+  if (rows.length === 0) return undefined
+  return {
+    columns: ['function', 'on top of', `added CPU, ms per ${thousand} requests`, 'added p50, ms'],
+    rows,
+  }
+}
+
 export function systemTable(view: View, book: FigureBook): Table {
   return {
     columns: ['system', ...viewColumns, 'measured here'],

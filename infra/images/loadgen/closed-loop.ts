@@ -44,7 +44,12 @@ export async function runClosedLoop(spec: Spec, harness: Harness): Promise<void>
         {
           method: 'GET',
           path: `/echo?size=${spec.payloadBytes}`,
-          headers: { host: authorityOf(spec.target), 'user-agent': 'meshbench', accept: '*/*' },
+          headers: {
+            host: authorityOf(spec.target),
+            'user-agent': 'meshbench',
+            accept: '*/*',
+            ...spec.headers,
+          },
           ...(spec.recording
             ? { onResponse: (_status: number, body: string) => gate.sawBody(body.length) }
             : {}),

@@ -10,8 +10,14 @@ const empty = Buffer.alloc(0)
 const readBuffer = Buffer.allocUnsafeSlow(256 * 1024)
 
 export const http1Wire: WireFactory = (spec, events): Wire => {
+  const fields = Object.entries({
+    host: authorityOf(spec.target),
+    'user-agent': 'meshbench',
+    accept: '*/*',
+    ...spec.headers,
+  })
   const request = Buffer.from(
-    `GET /echo?size=${spec.payloadBytes} HTTP/1.1\r\nhost: ${authorityOf(spec.target)}\r\nuser-agent: meshbench\r\naccept: */*\r\n\r\n`,
+    `GET /echo?size=${spec.payloadBytes} HTTP/1.1\r\n${fields.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`,
     'latin1',
   )
   let open = false

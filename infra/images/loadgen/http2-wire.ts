@@ -60,7 +60,12 @@ export const grpcWire: WireFactory = (spec, events) =>
   })
 
 function createWire(spec: Spec, events: WireEvents, dialect: Dialect): Wire {
-  const headers = { ...dialect.headers, ':authority': authorityOf(spec.target), ':scheme': 'http' }
+  const headers = {
+    ...dialect.headers,
+    ...spec.headers,
+    ':authority': authorityOf(spec.target),
+    ':scheme': 'http',
+  }
   const expectedBytes = spec.payloadBytes + dialect.overheadBytes
   let open = false
   let closed = false

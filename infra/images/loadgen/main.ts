@@ -21,11 +21,18 @@ const engines: Readonly<Record<string, Engine>> = {
   ...Object.fromEntries(
     (Object.keys(tools) as ToolName[]).map((name): [string, Engine] => [
       name,
-      (spec, harness) => runTool(name, spec, harness),
+      (spec, harness) => runTool(name, withoutHeaders(name, spec), harness),
     ]),
   ),
   // Loaded only when it is run: it brings a library along.
   'closed-loop': async (spec, harness) => (await import('./closed-loop.js')).runClosedLoop(spec, harness),
+}
+
+/** A tool that is not told of them would be answered otherwise than this project's own engines. */
+function withoutHeaders(tool: ToolName, spec: Spec): Spec {
+  const names = Object.keys(spec.headers)
+  if (names.length > 0) throw new EngineError('tool', `${tool} is given no headers: ${names.join(', ')}`)
+  return spec
 }
 
 if (isMainThread) await main()

@@ -20,6 +20,10 @@ export const specSchema = z
       .max(1024 ** 4),
     timeoutMs: positive.max(600_000),
     workers: z.int().min(1).max(64).default(1),
+    headers: z
+      .record(z.string().regex(/^[!#$%&'*+.^_`|~0-9a-z-]+$/), z.string().regex(/^[\t\x20-\x7e]*$/))
+      .default({})
+      .describe('fields of every request beyond the usual ones; raw TCP has none'),
     seed: z.int().default(1),
     recording: z
       .boolean()

@@ -16,6 +16,7 @@ const spec = {
   warmupMs: 0,
   durationMs: 5000,
   payloadBytes: 1024,
+  headers: {},
   timeoutMs: 2000,
   workers: 1,
   seed: 1,
