@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { histogramOf } from './load/histogram.js'
 import { resolveConfig } from './config.js'
 import type { LoadResult, LoadSpec, Usage } from './model.js'
-import { judgeValidity } from './validity.js'
+import { judgeProbe, judgeValidity } from './validity.js'
 
 const { validity: limits } = resolveConfig({ arms: { reference: ['l4-only'] } })
 const spec: LoadSpec = {
@@ -101,6 +101,42 @@ test('a tail at 40 ms and a throttled hop are warned of', () => {
   expect(judgeValidity(spec, load, throttled, limits).warnings).toContainEqual(
     expect.stringContaining('hop was throttled in 3 periods'),
   )
+})
+
+test('a timer that is late as a rule is warned of, one that is late at times is not', () => {
+  const warningsOf = (sendLag: LoadResult['sendLag']) =>
+    judgeValidity(spec, { ...load, ...(sendLag ? { sendLag } : {}) }, usage, limits).warnings
+  expect(warningsOf(at(800))).toEqual([
+    expect.stringMatching(/^timer floor: half of the requests were sent (79|80)\d µs/),
+  ])
+  const hiccups = histogramOf([
+    { us: 15, count: 900 },
+    { us: 3000, count: 100 },
+  ])
+  expect(warningsOf(hiccups)).toEqual([])
+})
+
+test('a median at 40 ms is a slow server, not a delayed ACK', () => {
+  expect(judgeValidity(spec, { ...load, response: at(40_300) }, usage, limits).warnings).toEqual([])
+})
+
+test('others on the host are warned of before they make a trial invalid', () => {
+  const share = limits.maxForeignCpuShare / 2
+  const { reasons, warnings } = judgeValidity(
+    spec,
+    load,
+    { ...usage, hostBusyNs: 0.1e9 + share * 2e9 },
+    limits,
+  )
+  expect(reasons).toEqual([])
+  expect(warnings).toEqual([expect.stringMatching(/^others used 25\.0 % of the host/)])
+})
+
+test('a search asks for too much: only what others do makes its trial invalid', () => {
+  const beyond = { ...load, ok: 900, errors: { timeout: 100 }, unsent: 50, sendLag: at(90_000) }
+  expect(judgeProbe(beyond, usage, limits).reasons).toEqual([])
+  expect(judgeProbe({ ...load, sent: 0, ok: 0 }, usage, limits).reasons).toEqual(['no request was sent'])
+  expect(judgeProbe(load, { ...usage, hostStealNs: 1.2e9 }, limits).reasons).toHaveLength(1)
 })
 
 test('a closed loop may use all of its core', () => {

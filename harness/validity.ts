@@ -11,6 +11,12 @@ export interface Validity {
 /** Delayed ACKs wait 40 ms (TCP_DELACK_MIN): a median beyond it, far above the usual, hints at Nagle's algorithm. */
 const delayedAckUs = 40_000
 
+/**
+ * Half of an idle generator's requests are sent within 20 µs of when they are due. A median beyond this is no hiccup but
+ * the step of its timer, and is in every response time.
+ */
+const timerFloorUs = 100
+
 export function judgeValidity(
   spec: LoadSpec,
   load: LoadResult,
@@ -65,6 +71,13 @@ function judgeLoad(
     if (lag > limits.maxSendLagP99Us)
       reasons.push(
         `the generator lagged: p99 of sent − due was ${lag} µs; at most ${limits.maxSendLagP99Us} µs`,
+      )
+  }
+  if (load.sendLag && spec.model === 'open') {
+    const floor = percentileUs(load.sendLag, 50)
+    if (floor > timerFloorUs)
+      warnings.push(
+        `timer floor: half of the requests were sent ${floor} µs or more after they were due, and their response times hold that`,
       )
   }
   const latency = load.response ?? load.service
