@@ -64,7 +64,7 @@ function plainDialler(cluster: ClusterConfig, { host, port }: Address, context: 
     },
     dial: async () =>
       new Promise((resolve, reject) => {
-        const socket = connectPlain({ host, port, noDelay: true, allowHalfOpen: true })
+        const socket = connectPlain({ host, port, noDelay: true })
         limitConnect(socket, context.connectTimeoutMs)
         socket.once('error', reject)
         socket.once('connect', () => {

@@ -12,7 +12,7 @@ import type { SpiffeId } from '../shared/spiffe.js'
 import type { DownstreamConnection, DownstreamContext } from './downstream-context.js'
 import { Exchange } from './exchange.js'
 import type { DownstreamSide } from './sides.js'
-import { fieldsFromHttp2, fieldsToHttp2 } from './http2-headers.js'
+import { fieldsFromHttp2, fieldsToHttp2, trailersFromHttp2 } from './http2-headers.js'
 import { type Fields, RequestHead, type ResponseHead } from './message.js'
 import type { Lease } from './wire.js'
 
@@ -63,6 +63,10 @@ export function serveHttp2(
     session.close()
   }
   session.on('error', () => {})
+  // HTTP/2 knows no half-close: a client that ends its side has gone.
+  duplex.once('end', () => {
+    duplex.destroy()
+  })
   session.on('close', () => {
     stream.destroy()
   })
@@ -186,7 +190,7 @@ class Http2Downstream implements DownstreamSide {
     }, runtime.limits.bodyIdleMs)
     this.#bodyTimer.unref()
     stream.on('trailers', (trailers: IncomingHttpHeaders) => {
-      this.#trailers = fieldsFromHttp2(trailers)
+      this.#trailers = trailersFromHttp2(trailers)
     })
     stream.on('data', (bytes: Buffer) => {
       isQuiet = false
@@ -218,8 +222,9 @@ class Http2Downstream implements DownstreamSide {
     if (stream.destroyed || stream.headersSent) return true
     const headers = fieldsToHttp2(head.fields, { ':status': head.status })
     const isBodyless = this.#isHead || head.status === 204 || head.status === 304
-    const stated =
-      head.source !== undefined && head.source.contentLength >= 0
+    const stated = head.isLengthless
+      ? undefined
+      : head.source !== undefined && head.source.contentLength >= 0
         ? String(head.source.contentLength)
         : head.statedLength
     if (stated !== undefined) headers['content-length'] = stated
@@ -294,7 +299,7 @@ function checkRequest(headers: IncomingHttpHeaders, targetBytes: number): number
   for (const name in headers) {
     const value = headers[name]
     // eslint-disable-next-line no-control-regex -- what must never reach an HTTP/1.1 upstream
-    if (typeof value === 'string' && /[\x00-\x08\x0a-\x1f\x7f]/.test(value)) return 400
+    if (/[\x00-\x08\x0a-\x1f\x7f]/.test(String(value))) return 400
     if (name.charCodeAt(0) !== 58 && !/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(name)) return 400
   }
   return undefined

@@ -1,5 +1,6 @@
 /** Header fields between HTTP/2 and the proxy's own form; fields of an HTTP/1.1 connection must not appear (RFC 9113 §8.2.2). */
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2'
+import { forbiddenTrailers } from '../shared/http1/head.js'
 import { Fields } from './message.js'
 
 /** What belongs to one connection, or is kept beside the fields. */
@@ -27,8 +28,17 @@ export function fieldsFromHttp2(headers: IncomingHttpHeaders): Fields {
   return new Fields(list)
 }
 
-/** Adds the fields to `headers` and returns it. */
-export function fieldsToHttp2(fields: Fields, headers: OutgoingHttpHeaders): OutgoingHttpHeaders {
+/** The same for a trailer section, without what may stand only in a head. */
+export function trailersFromHttp2(headers: IncomingHttpHeaders): Fields {
+  const fields = fieldsFromHttp2(headers)
+  for (const name in headers) if (forbiddenTrailers.has(name)) fields.remove(name)
+  return fields
+}
+
+/** The fields beside `pseudo`. */
+export function fieldsToHttp2(fields: Fields, pseudo: OutgoingHttpHeaders): OutgoingHttpHeaders {
+  // No prototype: a peer may well send a field named `constructor` or `__proto__`.
+  const headers = Object.assign(Object.create(null) as OutgoingHttpHeaders, pseudo)
   const { list } = fields
   for (let i = 0; i < list.length; i += 2) {
     const name = list[i] as string

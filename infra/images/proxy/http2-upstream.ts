@@ -9,7 +9,7 @@ import {
 import { toDuplex } from '../shared/byte-stream.js'
 import type { ClusterContext, Dialler } from './cluster.js'
 import type { UpstreamOwner, UpstreamSide } from './sides.js'
-import { fieldsToHttp2, fieldsFromHttp2 } from './http2-headers.js'
+import { fieldsFromHttp2, fieldsToHttp2, trailersFromHttp2 } from './http2-headers.js'
 import { type Fields, type RequestHead, ResponseHead } from './message.js'
 import type { Lease } from './wire.js'
 
@@ -28,6 +28,8 @@ interface Session {
   readonly http2: ClientHttp2Session
   streams: number
   isRetired: boolean
+  /** It has carried a stream before. */
+  isUsed: boolean
   idleSinceMs: number
 }
 
@@ -60,12 +62,23 @@ export function createHttp2Pool(dialler: Dialler, context: ClusterContext): Http
     dialler.dial().then(
       (stream) => {
         dialling--
+        const duplex = toDuplex(stream)
+        // HTTP/2 knows no half-close: without this, what waits on a connection that its server ended waits for ever.
+        duplex.once('end', () => {
+          duplex.destroy()
+        })
         const http2 = connect('http://upstream', {
-          createConnection: () => toDuplex(stream),
+          createConnection: () => duplex,
           settings: { enablePush: false, initialWindowSize: 1 << 20 },
         })
         http2.setMaxListeners(0)
-        const session: Session = { http2, streams: 0, isRetired: false, idleSinceMs: context.clock.nowMs }
+        const session: Session = {
+          http2,
+          streams: 0,
+          isRetired: false,
+          isUsed: false,
+          idleSinceMs: context.clock.nowMs,
+        }
         sessions.add(session)
         http2.on('error', () => {})
         http2.on('goaway', () => {
@@ -90,7 +103,9 @@ export function createHttp2Pool(dialler: Dialler, context: ClusterContext): Http
 
   const take = (session: Session, owner: UpstreamOwner): UpstreamSide => {
     session.streams++
-    return new Http2Upstream(session.http2, owner, context, () => {
+    const isReused = session.isUsed
+    session.isUsed = true
+    return new Http2Upstream(session.http2, owner, context, isReused, () => {
       session.streams--
       session.idleSinceMs = context.clock.nowMs
       closeWhenIdle(session)
@@ -134,7 +149,8 @@ export function createHttp2Pool(dialler: Dialler, context: ClusterContext): Http
 }
 
 class Http2Upstream implements UpstreamSide {
-  readonly isReused = false
+  /** The session may have been going away when this stream was opened, or the peer says that it never began with it. */
+  isReused: boolean
   readonly #session: ClientHttp2Session
   readonly #owner: UpstreamOwner
   readonly #context: ClusterContext
@@ -151,8 +167,10 @@ class Http2Upstream implements UpstreamSide {
     session: ClientHttp2Session,
     owner: UpstreamOwner,
     context: ClusterContext,
+    isReused: boolean,
     released: () => void,
   ) {
+    this.isReused = isReused
     this.#session = session
     this.#owner = owner
     this.#context = context
@@ -178,12 +196,16 @@ class Http2Upstream implements UpstreamSide {
       })
     } catch {
       // The session went away between the choice and now.
+      this.isReused = true
       process.nextTick(() => {
+        if (this.#isOver) return
+        this.#released()
         this.#fail('reset')
       })
       return true
     }
     this.#stream = stream
+    const isWhole = watchEnd(stream)
     stream.on('headers', (inform: IncomingHttpHeaders & { ':status'?: number | undefined }) => {
       if (!this.#isOver)
         this.#owner.onInform(
@@ -202,10 +224,10 @@ class Http2Upstream implements UpstreamSide {
       },
     )
     stream.on('trailers', (trailers: IncomingHttpHeaders) => {
-      this.#trailers = fieldsFromHttp2(trailers)
+      this.#trailers = trailersFromHttp2(trailers)
     })
     stream.on('end', () => {
-      if (this.#isOver || this.#status === 0) return
+      if (this.#isOver || this.#status === 0 || !isWhole()) return
       this.#ended = true
       this.#isOver = true
       this.#owner.onResponseEnd(this.#trailers)
@@ -219,6 +241,8 @@ class Http2Upstream implements UpstreamSide {
     stream.on('error', () => {})
     stream.on('close', () => {
       this.#released()
+      // RFC 9113 §8.7: the peer has done nothing with a stream that it refused.
+      if (stream.rstCode === constants.NGHTTP2_REFUSED_STREAM) this.isReused = true
       this.#fail('reset')
     })
     if (body === undefined) return true
@@ -256,6 +280,11 @@ class Http2Upstream implements UpstreamSide {
   #onResponse(headers: IncomingHttpHeaders & { ':status'?: number | undefined }, isWhole: boolean): void {
     if (this.#isOver) return
     const status = headers[':status'] ?? 0
+    if (status < 200 || status > 599) {
+      this.#stream?.close(constants.NGHTTP2_PROTOCOL_ERROR)
+      this.#fail('protocol')
+      return
+    }
     this.#status = status
     const length = headers['content-length']
     const isBodyless = isWhole || this.#isHead || status === 204 || status === 304
@@ -271,11 +300,25 @@ class Http2Upstream implements UpstreamSide {
     this.#owner.onResponse(head, nothing, -1, 0, 0, 'owned', isWhole)
   }
 
-  #fail(kind: 'reset'): void {
+  #fail(kind: 'reset' | 'protocol'): void {
     if (this.#isOver || this.#ended) return
     this.#isOver = true
     this.#owner.onFailure(kind)
   }
+}
+
+/**
+ * Tells whether the peer ended the stream. node:http2 emits `end` for a stream that was reset as well, with nothing that
+ * sets the two apart, and a cut answer must not pass for a whole one; but at the peer's end the stream is not closed yet.
+ */
+function watchEnd(stream: ClientHttp2Stream): () => boolean {
+  let isWhole = false
+  const push = stream.push.bind(stream)
+  stream.push = (chunk: unknown, encoding?: BufferEncoding) => {
+    if (chunk === null && !stream.closed) isWhole = true
+    return push(chunk, encoding)
+  }
+  return () => isWhole
 }
 
 const nothing = Buffer.alloc(0)

@@ -188,6 +188,11 @@ export class ResponseHead {
     return (this.#fields ??= new Fields(this.source?.fields() ?? []))
   }
 
+  /** RFC 9110 §8.6 and RFC 9112 §6.1: a head that must not speak of a body, as a lax client would then wait for one. */
+  get isLengthless(): boolean {
+    return this.status < 200 || this.status === 204
+  }
+
   /** True when the head may go to an HTTP/1.1 client as it came, but for the fields of the upstream connection. */
   get isUntouched(): boolean {
     const { source } = this
@@ -196,7 +201,8 @@ export class ResponseHead {
       this.#fields?.modified !== true &&
       source.minor === 1 &&
       source.nominated === undefined &&
-      !source.irregular
+      !source.irregular &&
+      !(this.isLengthless && (source.contentLength >= 0 || source.chunked))
     )
   }
 
@@ -207,6 +213,7 @@ export class ResponseHead {
     const { list } = this.fields
     for (let i = 0; i < list.length; i += 2) text += `${list[i]}: ${list[i + 1]}\r\n`
     // The answer to HEAD, and a 304, may state the length that a body would have.
+    if (this.isLengthless) return text + ownLines + '\r\n'
     if (source !== undefined && source.contentLength >= 0)
       text += `content-length: ${source.contentLength}\r\n`
     else if (this.statedLength !== undefined) text += `content-length: ${this.statedLength}\r\n`

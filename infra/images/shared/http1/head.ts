@@ -92,7 +92,9 @@ export function parseResponseHead(raw: string, limits: HeadLimits): Http1Head {
     !isDigit(raw.charCodeAt(9)) ||
     !isDigit(raw.charCodeAt(10)) ||
     !isDigit(raw.charCodeAt(11)) ||
+    // RFC 9110 §15: beyond 599 there is no status, and node:http2 throws when it is to send one.
     status < 100 ||
+    status > 599 ||
     (after !== space && after !== carriageReturn)
   ) {
     throw new HeadError(502, 'a malformed status line')
@@ -132,7 +134,8 @@ export function parseTrailers(raw: string, limits: HeadLimits): string[] {
   return kept
 }
 
-const forbiddenTrailers = new Set(
+/** RFC 9110 §6.5.1. */
+export const forbiddenTrailers: ReadonlySet<string> = new Set(
   'host authorization cookie set-cookie content-encoding content-type content-range trailer age cache-control expires date location vary x-forwarded-client-cert x-forwarded-for forwarded via'.split(
     ' ',
   ),
