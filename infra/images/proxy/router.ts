@@ -55,9 +55,10 @@ function compileMatch(match: ProxyRouteConfig['match']): Match | undefined {
   }
   if (methods !== undefined) tests.push((request) => methods.includes(request.method))
   for (const { name, value } of headers ?? []) {
+    const wanted = name === 'host' ? value?.toLowerCase() : value
     tests.push((request) => {
-      const actual = name === 'host' ? request.authority : request.fields.join(name)
-      return value === undefined ? actual !== undefined : actual === value
+      const actual = name === 'host' ? request.authority.toLowerCase() : request.fields.join(name)
+      return wanted === undefined ? actual !== undefined : actual === wanted
     })
   }
   if (tests.length === 0) return undefined

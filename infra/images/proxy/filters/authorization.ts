@@ -70,9 +70,18 @@ function compile(rule: Rule): Test {
     })
   }
   for (const { name, values } of headers ?? []) {
+    if (name === 'host') {
+      const matches = matcher(values.map((value) => value.toLowerCase()))
+      tests.push(({ request }) => {
+        // As routing reads it: in any case, and the port is not part of the name. Else a deny rule is easily evaded.
+        const host = request.authority.toLowerCase()
+        return matches(host) || matches(host.replace(/:\d+$/, ''))
+      })
+      continue
+    }
     const matches = matcher(values)
     tests.push(({ request }) => {
-      const value = name === 'host' ? request.authority : request.fields.join(name)
+      const value = request.fields.join(name)
       return value !== undefined && matches(value)
     })
   }

@@ -117,6 +117,18 @@ describe('authorization', () => {
     expect(target.metric('meshbench_authorization_total', 'denied')).toBe(8)
   })
 
+  it('knows a host in every spelling that routing knows', async () => {
+    const server = await upstream()
+    const target = await proxy(server, {
+      authorization: { rules: [{ action: 'deny', headers: [{ name: 'host', values: ['Admin.bench'] }] }] },
+    })
+    for (const host of ['admin.bench', 'ADMIN.bench', 'admin.bench:80', 'admin.BENCH:8080']) {
+      expect([host, (await ask(target.address, { headers: { host } })).status]).toEqual([host, 403])
+    }
+    expect((await ask(target.address, { headers: { host: 'other.bench' } })).status).toBe(200)
+    expect(target.metric('meshbench_authorization_total', 'denied')).toBe(4)
+  })
+
   it('reads paths as servers do', () => {
     expect(normalisePath('/a/../../b')).toBe('/b')
     expect(normalisePath('/a/b/..')).toBe('/a/')
