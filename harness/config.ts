@@ -166,6 +166,7 @@ const configSchema = z.strictObject({
       max: count.max(10_000),
       untilEffect: positive.max(1),
       budgetMinutes: positive,
+      blocks: count.max(100),
     })
     .partial()
     .default({}),
@@ -343,6 +344,10 @@ function checkRounds({ rounds }: ResolvedConfig, problems: string[]): void {
   if (rounds.max < rounds.min)
     problems.push(
       `rounds.max: ${rounds.max} is less than rounds.min, ${rounds.min}; allowed: at least rounds.min`,
+    )
+  if ((rounds.blocks ?? 1) > rounds.max)
+    problems.push(
+      `rounds.blocks: ${rounds.blocks} is more than rounds.max, ${rounds.max}; a block is a round at least`,
     )
 }
 

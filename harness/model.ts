@@ -170,6 +170,8 @@ export interface ResolvedConfig {
     /** Stop early when every paired ratio is known to ± this share, for example 0.05. */
     readonly untilEffect: number
     readonly budgetMinutes: number
+    /** How often environments that cannot stand side by side (clusters) take turns; absent: each is measured at one go. */
+    readonly blocks?: number
   }
   readonly thresholds: readonly Threshold[]
   /** Builds and settings that are measured side by side; see harness/variants.ts. */
@@ -576,6 +578,8 @@ export type ErrorKind = 'connect' | 'timeout' | 'reset' | '4xx' | '5xx' | 'misma
 /** What a load engine reports of one measured window. */
 export interface LoadResult {
   readonly engine: string
+  /** Generators that shared the load; absent: one. */
+  readonly generators?: number
   /** Requests sent in the window; `sent = ok + sum(errors)`. */
   readonly sent: number
   readonly ok: number

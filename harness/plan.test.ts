@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { catalogue } from './catalogue.js'
 import { resolveConfig, type UserConfig } from './config.js'
-import { environmentRequests, makePlan } from './plan.js'
+import { environmentRequests, makePlan, visitsOf } from './plan.js'
 
 const user: UserConfig = {
   arms: { reference: ['baseline', 'l4-only', 'l7-sidecar-to-sidecar', 'l4-l7-l4', 'l7-per-node'] },
@@ -89,4 +89,35 @@ test('the estimate counts what the platform takes, for each environment, arm, ho
   expect(estimateWith({ armMs: 7 }) - load).toBe(7 * arms.length)
   expect(estimateWith({ trialMs: 7 }) - load).toBe(7 * order.length)
   expect(estimateWith({ hopMs: 7 })).toBeGreaterThan(load)
+})
+
+test('with blocks, clusters take turns in seeded order, and every trial is there once', () => {
+  const config = {
+    ...user,
+    arms: { reference: ['l4-only'], haproxy: ['l7-per-node'], nginx: ['l7-per-node'] },
+  }
+  const planWith = (blocks?: number) =>
+    makePlan(
+      resolveConfig({
+        ...config,
+        rounds: { min: 7, max: 7, ...(blocks === undefined ? {} : { blocks }) },
+      } as UserConfig),
+      { ...catalogue, environmentsOf: () => 'per-mesh', timesOf: () => times },
+    )
+  const times = { environmentMs: 1e9, armMs: 0, hopMs: 0, trialMs: 0 }
+  const [plain, blocked] = [planWith(), planWith(3)]
+  const ids = visitsOf(blocked).map(({ request }) => request.id)
+  expect(visitsOf(plain)).toHaveLength(3)
+  // Two turns may meet at a block's edge: then the cluster simply stays up.
+  expect(ids.length).toBeGreaterThanOrEqual(7)
+  expect(new Set(ids).size).toBe(3)
+  const cellsOf = ({ order }: typeof plain) => order.map(({ cell, round }) => `${round} ${cell}`).sort()
+  expect(cellsOf(blocked)).toEqual(cellsOf(plain))
+  expect(blocked.order.map(({ index }) => index)).toEqual(blocked.order.map((_, index) => index))
+  // Rounds stay whole: what is compared within a round is measured in one stay.
+  const stays = visitsOf(blocked).flatMap(({ request, trials }) =>
+    [...new Set(trials.map(({ round }) => round))].map((round) => `${request.id} ${round}`),
+  )
+  expect(new Set(stays).size).toBe(stays.length)
+  expect(Math.floor(blocked.estimateMs / 1e9)).toBe(ids.length)
 })

@@ -134,7 +134,8 @@ function listCells(config: ResolvedConfig, arms: readonly Arm[], catalogue: Cata
 
 /**
  * Environments one after another (on `local` there is one), rounds within, every arm once in each round in an order
- * of its own, so that drift hits all arms alike.
+ * of its own, so that drift hits all arms alike. With blocks, environments take turns, each time in another order, so
+ * that what drifts between clusters hits all of them, too.
  */
 function orderTrials(
   config: ResolvedConfig,
@@ -145,12 +146,16 @@ function orderTrials(
   const environments = [...new Set(arms.map(({ environment }) => environment))]
   const environmentOf = new Map(arms.map((arm) => [arm.id, arm.environment]))
   const rounds = Math.max(0, ...groups.map((group) => group.rounds))
+  const blocks = environments.length > 1 ? Math.min(config.rounds.blocks ?? 1, Math.max(1, rounds)) : 1
   const order: TrialSpec[] = []
-  for (const environment of shuffle(environments, random)) {
-    for (let round = 0; round < rounds; round++) {
-      for (const group of groups.filter((candidate) => round < candidate.rounds)) {
-        const cells = group.cells.filter((cell) => environmentOf.get(cell.arm) === environment)
-        for (const cell of shuffle(cells, random)) order.push({ index: order.length, round, cell: cell.id })
+  for (let block = 0; block < blocks; block++) {
+    const [first, end] = [block, block + 1].map((edge) => Math.round((edge * rounds) / blocks))
+    for (const environment of shuffle(environments, random)) {
+      for (let round = first ?? 0; round < (end ?? rounds); round++) {
+        for (const group of groups.filter((candidate) => round < candidate.rounds)) {
+          const cells = group.cells.filter((cell) => environmentOf.get(cell.arm) === environment)
+          for (const cell of shuffle(cells, random)) order.push({ index: order.length, round, cell: cell.id })
+        }
       }
     }
   }
@@ -166,12 +171,16 @@ function estimate(
 ): number {
   const cellOf = new Map(cells.map((cell) => [cell.id, cell]))
   const trials = order.reduce((sum, { cell }) => sum + trialMs(cellOf.get(cell)?.load, times), 0)
-  const hops = arms.reduce(
-    (sum, arm) => sum + (paths.find(({ name }) => name === arm.path)?.hops.length ?? 0),
-    0,
-  )
-  const environments = new Set(arms.map(({ environment }) => environment)).size
-  return environments * times.environmentMs + arms.length * times.armMs + hops * times.hopMs + trials
+  const armOf = new Map(arms.map((arm) => [arm.id, arm]))
+  const environments = order.map(({ cell }) => armOf.get(cellOf.get(cell)?.arm ?? '')?.environment)
+  // An environment comes up once for each of its blocks, with all its arms.
+  const visits = environments.filter((environment, index) => environment !== environments[index - 1])
+  const raising = visits.reduce((sum, environment) => {
+    const own = arms.filter((arm) => arm.environment === environment)
+    const hops = own.flatMap((arm) => paths.find(({ name }) => name === arm.path)?.hops ?? [])
+    return sum + times.environmentMs + own.length * times.armMs + hops.length * times.hopMs
+  }, 0)
+  return raising + trials
 }
 
 /** Expected time of one trial. */
@@ -179,7 +188,28 @@ export function trialMs(load: LoadSpec | undefined, times: PlatformTimes): numbe
   return load ? load.warmupMs + load.durationMs + times.trialMs : 0
 }
 
-/** The environments of a plan, each with its arms, in the order in which the plan visits them. */
+/** One stay in an environment: its trials from when it comes up to when it goes down. */
+export interface Visit {
+  readonly request: EnvironmentRequest
+  readonly trials: readonly TrialSpec[]
+}
+
+/** The stays of a plan in their order: one for each environment, or with blocks one for each of its turns. */
+export function visitsOf(plan: Plan): readonly Visit[] {
+  const requests = new Map(environmentRequests(plan).map((request) => [request.id, request]))
+  const environmentOf = new Map(plan.arms.map((arm) => [arm.id, arm.environment]))
+  const armOf = new Map(plan.cells.map((cell) => [cell.id, cell.arm]))
+  const visits: { request: EnvironmentRequest; trials: TrialSpec[] }[] = []
+  for (const trial of plan.order) {
+    const request = requests.get(environmentOf.get(armOf.get(trial.cell) ?? '') ?? '')
+    if (!request) throw new Error(`the plan names an unknown cell: ${trial.cell}`)
+    if (visits.at(-1)?.request !== request) visits.push({ request, trials: [] })
+    visits.at(-1)?.trials.push(trial)
+  }
+  return visits
+}
+
+/** The environments of a plan, each with its arms, in the order in which the plan visits them first. */
 export function environmentRequests(plan: Plan): readonly EnvironmentRequest[] {
   const environmentOf = new Map(plan.arms.map((arm) => [arm.id, arm.environment]))
   const armOf = new Map(plan.cells.map((cell) => [cell.id, cell.arm]))

@@ -258,3 +258,26 @@ test('the full profile goes on until it is precise, within a budget', () => {
   expect(rounds.untilEffect).toBeLessThanOrEqual(0.02)
   expect(rounds.budgetMinutes).toBeGreaterThan(0)
 })
+
+test('with blocks, environments come up again for each turn, and what is done is not measured again', async () => {
+  const blocked = makePlan(
+    resolveConfig({
+      arms: { reference: ['l4-only'], haproxy: ['l7-per-node'] },
+      experiments: { latency: {} },
+      rounds: { min: 4, max: 4, blocks: 2 },
+      seed: 3,
+    }),
+    { ...catalogue, environmentsOf: () => 'per-mesh' },
+  )
+  const { outcome, written, trials } = await runFake({}, { plan: blocked })
+  expect(outcome.outcome).toBe('complete')
+  expect(trials.map(({ index }) => index)).toEqual(blocked.order.map(({ index }) => index))
+  const visited = written.flatMap((entry) => (entry.type === 'environment' ? [entry.environment] : []))
+  expect(visited.length).toBeGreaterThan(2)
+  const half = written.slice(
+    0,
+    written.findLastIndex((entry) => entry.type === 'environment'),
+  )
+  const resumed = await runFake({}, { plan: blocked, entries: half })
+  expect(resumed.written.filter(({ type }) => type === 'environment')).toHaveLength(1)
+})

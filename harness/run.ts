@@ -21,7 +21,7 @@ import type {
   TrialSpec,
   Unmet,
 } from './model.js'
-import { environmentRequests, trialMs } from './plan.js'
+import { environmentRequests, trialMs, visitsOf, type Visit } from './plan.js'
 import { runTrial } from './trial.js'
 import { nextRate } from './analyze/knees.js'
 import { settingsOf } from './variants.js'
@@ -127,14 +127,18 @@ interface Session extends RunOptions {
 
 async function measureEnvironments(session: Session): Promise<Omit<RunOutcome, 'cleanupProblems'>> {
   const { plan, signal } = session
-  const state = { precise: false, budget: false }
+  const state: Progressed = { precise: false, budget: false, ended: new Set(), elapsedMs: new Map() }
   const failures: string[] = []
-  for (const request of environmentRequests(plan)) {
-    const todo = trialsLeft(session, request)
+  for (const visit of visitsOf(plan)) {
+    const { request } = visit
+    if (state.ended.has(request.id)) continue
+    const todo = trialsLeft(session, visit)
     if (todo.length === 0) continue
     if (signal.aborted) break
     const failure = await measureEnvironment(session, request, todo, state)
-    if (failure !== undefined) failures.push(failure)
+    if (failure === undefined) continue
+    failures.push(failure)
+    state.ended.add(request.id)
   }
   if (signal.aborted) return { outcome: 'interrupted' }
   if (failures.length > 0) return { outcome: 'failed', message: failures.join('\n') }
@@ -142,12 +146,24 @@ async function measureEnvironments(session: Session): Promise<Omit<RunOutcome, '
   return { outcome: state.budget ? 'budget' : 'complete' }
 }
 
+/** How far a run has come, over all stays in its environments. */
+interface Progressed {
+  /** Some environment was left because more rounds would tell no more. */
+  precise: boolean
+  /** Some environment was left because its time was over. */
+  budget: boolean
+  /** Environments that are not visited again. */
+  readonly ended: Set<string>
+  /** Time spent measuring in each. */
+  readonly elapsedMs: Map<string, number>
+}
+
 /** Returns why the environment could not be measured to its end, if so. */
 async function measureEnvironment(
   session: Session,
   request: EnvironmentRequest,
   todo: readonly TrialSpec[],
-  state: { precise: boolean; budget: boolean },
+  state: Progressed,
 ): Promise<string | undefined> {
   const { platform, meshes, display, append, signal } = session
   const scope = childScope(session.scope, `take ${request.id} down`)
@@ -189,12 +205,13 @@ async function measureRounds(
   environment: Environment,
   request: EnvironmentRequest,
   todo: readonly TrialSpec[],
-  state: { precise: boolean; budget: boolean },
+  state: Progressed,
 ): Promise<string | undefined> {
   const { plan, display, append, entries, signal } = session
   const cells = new Map(plan.cells.map((cell) => [cell.id, cell]))
   const clock = createClock(todo, cells, session.platform.times)
   const { min, budgetMinutes } = plan.config.rounds
+  const spentBefore = state.elapsedMs.get(request.id) ?? 0
   let lastRound = todo[0]?.round ?? 0
   const announced = new Set<string>()
   for (const [position, spec] of todo.entries()) {
@@ -207,10 +224,12 @@ async function measureRounds(
       lastRound = spec.round
       if (spec.round >= min && session.precisionReached(entries)) {
         state.precise = true
+        state.ended.add(request.id)
         return undefined
       }
-      if (spec.round >= min && clock.elapsedMs() > budgetMinutes * 60_000) {
+      if (spec.round >= min && spentBefore + clock.elapsedMs() > budgetMinutes * 60_000) {
         state.budget = true
+        state.ended.add(request.id)
         return undefined
       }
     }
@@ -227,6 +246,7 @@ async function measureRounds(
     )
     for (const trial of trials) append(trial)
     clock.done(cell)
+    state.elapsedMs.set(request.id, spentBefore + clock.elapsedMs())
     for (const trial of trials.filter(
       ({ state, error }) => state === 'failed' && error?.kind !== 'interrupted',
     )) {
@@ -290,22 +310,17 @@ function maxStreams(settings: Readonly<Record<string, unknown>>): number {
   return typeof value === 'number' ? value : 100
 }
 
-/** Planned trials of an environment without those that the journal has; an interrupted one is run again. */
-function trialsLeft({ plan, entries }: Session, request: EnvironmentRequest): readonly TrialSpec[] {
+/** Planned trials of a stay without those that the journal has; an interrupted one is run again. */
+function trialsLeft({ plan, entries }: Session, { trials }: Visit): readonly TrialSpec[] {
   const done = new Set(
     entries
       .filter((entry) => entry.type === 'trial')
       .filter(({ error }) => error?.kind !== 'interrupted')
       .map(({ index }) => index),
   )
-  const cells = new Set(
-    plan.cells.filter(({ arm }) => request.arms.some(({ id }) => id === arm)).map(({ id }) => id),
-  )
   // A search that is over leaves the rest of its trials out: there may be nothing left to bring an environment up for.
-  const found = new Set(
-    plan.cells.filter((cell) => cells.has(cell.id) && !planTrial(cell, entries)).map(({ id }) => id),
-  )
-  return plan.order.filter(({ index, cell }) => cells.has(cell) && !done.has(index) && !found.has(cell))
+  const found = new Set(plan.cells.filter((cell) => !planTrial(cell, entries)).map(({ id }) => id))
+  return trials.filter(({ index, cell }) => !done.has(index) && !found.has(cell))
 }
 
 function roundsOf(plan: Plan): number {

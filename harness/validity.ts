@@ -26,7 +26,7 @@ export function judgeValidity(
   const reasons: string[] = []
   const warnings: string[] = []
   judgeLoad(spec, load, limits, reasons, warnings)
-  if (usage) judgeHost(spec, usage, limits, reasons, warnings)
+  if (usage) judgeHost(spec, load.generators ?? 1, usage, limits, reasons, warnings)
   return { reasons, warnings }
 }
 
@@ -92,6 +92,7 @@ function judgeLoad(
 
 function judgeHost(
   spec: LoadSpec,
+  generators: number,
   usage: Usage,
   limits: ValidityLimits,
   reasons: string[],
@@ -100,7 +101,7 @@ function judgeHost(
   const windowNs = usage.windowMs * 1e6
   if (windowNs <= 0) return
   const generator = usage.components.find(({ category }) => category === 'generator')
-  const generatorShare = (generator?.cpuNs ?? 0) / windowNs / (spec.workers ?? 1)
+  const generatorShare = (generator?.cpuNs ?? 0) / windowNs / ((spec.workers ?? 1) * generators)
   // A closed loop is meant to run as fast as it can; an open loop that has no CPU left measures itself.
   if (spec.model === 'open' && generatorShare > limits.maxGeneratorCpuShare)
     reasons.push(

@@ -43,6 +43,7 @@ export default defineConfig({
 
   // Between min and max rounds: until every ratio is known to ± untilEffect, or the budget ends.
   // rounds: { min: 10, max: 40, untilEffect: 0.05, budgetMinutes: 5 },
+  // On kind, blocks: 3 lets the meshes' clusters take turns.
 
   // Conditions that decide the exit code. Ratios travel between hosts, absolute figures do not.
   thresholds: [

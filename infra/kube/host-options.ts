@@ -28,6 +28,8 @@ export interface KubeHostOptions {
   readonly programImage: (program: Extract<Workload['program'], { kind: 'binary' }>) => Promise<string>
   readonly imagePullPolicy: WorkloadTemplate['imagePullPolicy']
   readonly limits: Readonly<Record<'hop' | 'application' | 'generator', ContainerLimits>>
+  /** Load generators that share each trial's load, a pod each. */
+  readonly generatorPods: number
   readonly nodes: Readonly<Record<NodeRole | 'control-plane', string>>
   /** Selector of each node where nodes are not labelled by us. */
   readonly nodeSelectors?: Readonly<Partial<Record<NodeRole, Readonly<Record<string, string>>>>>

@@ -7,7 +7,7 @@
  * is only promised, at the loopback address where its sidecar will find it. The client's pod likewise.
  */
 import { join } from 'node:path'
-import type { Arm, Component, Deployed, Endpoint, Path, Workload } from '../../harness/model.js'
+import type { Arm, Command, Component, Deployed, Endpoint, Path, Workload } from '../../harness/model.js'
 import type { ArmShape, ClusterAccess, ClusterHost } from '../meshes/cluster-access.js'
 import { echoWorkload } from '../platforms/echo-workload.js'
 import { idleScript } from '../platforms/remote-scripts.js'
@@ -23,7 +23,8 @@ import {
   type WorkloadTemplate,
 } from './manifests.js'
 import { componentLabel, dnsLabel } from './names.js'
-import { runInPod } from './pod-exec.js'
+import { runTogether, splitLoad } from './generators.js'
+import { execArguments, runInPod } from './pod-exec.js'
 import type { KubeHostOptions } from './host-options.js'
 import { Reach, proberName } from './reach.js'
 import { Rollout } from './rollout.js'
@@ -32,6 +33,9 @@ import { clientContainer, renderWorkload, type RenderedWorkload } from './templa
 const applicationPort = servicePort
 /** As the sidecars' of Istio, which never share a pod with ours. */
 const hopPort = 15_001
+/** Name and container of a pod that is in the mesh, and nobody's peer. */
+const strangerName = 'stranger'
+const strangerTimeoutMs = 30_000
 
 export async function createKubeHost(options: KubeHostOptions): Promise<ClusterHost> {
   const { kubectl, proxy, pods, request, scope, images, limits, nodes } = options
@@ -198,6 +202,7 @@ export async function createKubeHost(options: KubeHostOptions): Promise<ClusterH
           name: 'client',
           node: 'client',
           labels: { app: 'client' },
+          replicas: options.generatorPods,
           serviceAccount: 'client',
           containers,
           volumes: sidecar?.volumes ?? [],
@@ -205,15 +210,15 @@ export async function createKubeHost(options: KubeHostOptions): Promise<ClusterH
         }),
       ),
     ])
-    await clientReady(state)
+    await clientsReady(state)
   }
 
-  const clientReady = (state: ArmState) =>
-    rollout.ready(`client of ${state.arm.id}`, {
-      ...serverWhere(state),
-      selector: 'app=client',
-      role: 'client',
-    })
+  const clientsReady = (state: ArmState) =>
+    rollout.readyAll(
+      `client of ${state.arm.id}`,
+      { ...serverWhere(state), selector: 'app=client', role: 'client' },
+      options.generatorPods,
+    )
 
   // ---------------------------------------------------------------- hops
 
@@ -321,6 +326,41 @@ export async function createKubeHost(options: KubeHostOptions): Promise<ClusterH
     return { namespace }
   }
 
+  async function runAsStranger(arm: Arm, argv: readonly string[]): Promise<string> {
+    const state = arms.of(arm)
+    const { namespace } = state
+    const title = `stranger of ${arm.id}`
+    const container = { ...clientContainer(images, limits.generator), name: strangerName }
+    const parts = { kind: 'Deployment', name: strangerName, node: 'client' } as const
+    try {
+      await rollout.apply(title, [
+        workloadManifest(
+          workload(state, {
+            ...parts,
+            labels: { app: strangerName },
+            serviceAccount: 'hop',
+            containers: [container],
+            volumes: [],
+            ...podShape(state, 'clientPod'),
+          }),
+        ),
+      ])
+      const pod = await rollout.ready(title, {
+        ...serverWhere(state),
+        selector: `app=${strangerName}`,
+        role: 'client',
+      })
+      const target = { namespace, pod: pod.metadata.name, container: strangerName }
+      return await kubectl.run(execArguments(target, { argv }), { timeoutMs: strangerTimeoutMs })
+    } finally {
+      // Before anything is measured: nobody would be billed for it.
+      const gone = ['--ignore-not-found', '--cascade=foreground', '--wait=true', '--timeout=60s']
+      await kubectl.run(['delete', 'deployment', strangerName, '-n', namespace, ...gone], {
+        timeoutMs: 75_000,
+      })
+    }
+  }
+
   const cluster: ClusterAccess = {
     clusterName: options.clusterName,
     kubernetesVersion: options.kubernetesVersion,
@@ -338,6 +378,7 @@ export async function createKubeHost(options: KubeHostOptions): Promise<ClusterH
     objectsOf: (arm) => arms.objectsOf(arm),
     ensureNamespace: (arm) => ensureNamespace(arms.of(arm)),
     ensureClient: (arm) => ensureClient(arms.of(arm)),
+    runAsStranger,
     bind: (component, containers) => {
       components.bind(component, containers)
       // Rejects only when the API server is gone, which everything else will tell.
@@ -356,14 +397,20 @@ export async function createKubeHost(options: KubeHostOptions): Promise<ClusterH
     exec(arm, command) {
       const state = arms.of(arm)
       const [program = '', ...args] = command.argv
-      const argv = program === 'loadgen' ? ['node', '/app/loadgen.mjs', ...args] : command.argv
+      const isLoad = program === 'loadgen'
+      const argv = isLoad ? ['node', '/app/loadgen.mjs', ...args] : command.argv
       components.beginTrial()
-      const resolve = async () => {
-        // A client whose pod was replaced since the last trial is waited for.
-        const pod = await clientReady(state)
-        return { namespace: state.namespace, pod: pod.metadata.name, container: 'client' }
+      // A client whose pod was replaced since the last trial is waited for.
+      const ready = clientsReady(state)
+      const inPod = (part: Command, index: number) => {
+        const resolve = async () => {
+          const pod = (await ready)[index]
+          if (!pod) throw new Error(`${arm.id} has no client number ${index + 1}`)
+          return { namespace: state.namespace, pod: pod.metadata.name, container: 'client' }
+        }
+        return runInPod(kubectl, resolve, part)
       }
-      return runInPod(kubectl, resolve, { ...command, argv })
+      return runTogether(command, isLoad ? splitLoad(argv, options.generatorPods) : [argv], inPod)
     },
 
     connect: (endpoint) => reach.connect(endpoint),

@@ -41,6 +41,8 @@ export interface WorkloadTemplate {
   readonly marks?: ObjectMarks
   readonly serviceAccount: string
   readonly hostNetwork?: boolean
+  /** Pods of a Deployment; default 1. */
+  readonly replicas?: number
   readonly containers: readonly ContainerTemplate[]
   readonly volumes: readonly VolumeTemplate[]
   /** Selector of the node; default: the label of its role. */
@@ -130,7 +132,7 @@ export function workloadManifest(workload: WorkloadTemplate): Manifest {
     kind,
     metadata: { name, namespace, labels: { [runLabel]: runId } },
     spec: {
-      ...(kind === 'Deployment' ? { replicas: 1, strategy: { type: 'Recreate' } } : {}),
+      ...(kind === 'Deployment' ? { replicas: workload.replicas ?? 1, strategy: { type: 'Recreate' } } : {}),
       selector: { matchLabels: selector },
       template: {
         metadata: marksOf({ [runLabel]: runId, ...selector, ...workload.labels }, workload.marks),

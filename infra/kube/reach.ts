@@ -7,7 +7,7 @@ import { ApiError, type ApiProxy } from './api-proxy.js'
 import type { Components } from './components.js'
 import type { Kubectl } from './kubectl.js'
 import { execArguments } from './pod-exec.js'
-import type { PodWatch } from './pods.js'
+import type { Pod, PodWatch } from './pods.js'
 
 const timeoutMs = 20_000
 
@@ -43,14 +43,22 @@ export class Reach {
     if (port !== undefined) this.#adminPorts.set(component, port)
   }
 
-  /** Body of a GET to a component's admin listener, through the API server or, where that is refused, from its pod. */
+  /**
+   * Body of a GET to a component's admin listener, through the API server or, where that is refused, from its pod. Of a
+   * component with several pods, the pages of all one after another: counters are sums over a page's series.
+   */
   async fetchAdmin(component: string, path: string): Promise<string> {
+    const pods = this.#options.components.podsOf(component)
+    if (pods.length === 0) throw new Error(`${component}: its pod is gone`)
+    const pages = await Promise.all(pods.map((pod) => this.#fetchFrom(component, pod, path)))
+    return pages.length === 1 ? (pages[0] ?? '') : pages.map((page) => `${page.trimEnd()}\n`).join('')
+  }
+
+  async #fetchFrom(component: string, pod: Pod, path: string): Promise<string> {
     const port = this.#adminPorts.get(component)
     if (port === undefined) throw new Error(`${component} has no admin listener`)
     const { components, proxy } = this.#options
-    const { namespace, podSelector, container = '' } = components.selectorOf(component)
-    const [pod] = components.podsOf(component)
-    if (!pod) throw new Error(`${component}: its pod is gone`)
+    const { namespace, container = '' } = components.selectorOf(component)
     if (!this.#refused.has(component)) {
       try {
         const target = `/api/v1/namespaces/${namespace}/pods/${pod.metadata.name}:${port}/proxy`
@@ -61,7 +69,9 @@ export class Reach {
         this.#refused.add(component)
       }
     }
-    return this.#exec({ namespace, selector: podSelector, container }, fetchScript('127.0.0.1', port, path))
+    const where = { namespace, pod: pod.metadata.name, container }
+    const script = fetchScript('127.0.0.1', port, path)
+    return this.#options.kubectl.run(execArguments(where, { argv: script }), { timeoutMs })
   }
 
   /** A TCP connection from the prober. */
@@ -72,10 +82,6 @@ export class Reach {
       return this.#options.kubectl.start(this.#execArguments(target, relayScript(endpoint)))
     }
     return relayed(start())
-  }
-
-  async #exec(target: ExecTarget, argv: readonly string[]): Promise<string> {
-    return this.#options.kubectl.run(this.#execArguments(target, argv), { timeoutMs })
   }
 
   #execArguments(target: ExecTarget, argv: readonly string[]): readonly string[] {

@@ -33,6 +33,14 @@ export interface RolloutOptions {
   readonly onTrouble: () => void
 }
 
+/** Pods that are waited for, and the node that they must be on. */
+interface Wanted {
+  readonly namespace: string
+  readonly selector: string
+  readonly role: NodeRole
+  readonly expectContainers?: readonly string[]
+}
+
 export class Rollout {
   readonly #options: RolloutOptions
   #counter = 0
@@ -54,10 +62,14 @@ export class Rollout {
   }
 
   /** Waits until the only pod of a selector is ready on its node; throws `NotReadyError` with logs. */
-  async ready(
-    title: string,
-    where: { namespace: string; selector: string; role: NodeRole; expectContainers?: readonly string[] },
-  ): Promise<Pod> {
+  async ready(title: string, where: Wanted): Promise<Pod> {
+    const [pod] = await this.readyAll(title, where, 1)
+    if (!pod) throw new Error(`${title}: its pod is gone`)
+    return pod
+  }
+
+  /** The same for a selector of `count` pods; they come in the order of their names. */
+  async readyAll(title: string, where: Wanted, count: number): Promise<readonly Pod[]> {
     const { pods, nodes, signal } = this.#options
     const { namespace, selector, role, expectContainers = [] } = where
     const find = () =>
@@ -68,7 +80,7 @@ export class Rollout {
     }
     const nudging = this.#nudge(namespace, find)
     try {
-      await pods.waitFor(title, () => find().length === 1 && find().every(complete), {
+      await pods.waitFor(title, () => find().length === count && find().every(complete), {
         timeoutMs: readyTimeoutMs,
         signal,
         explain: () => find().map(describePod).join('; ') || 'no pod was created',
@@ -77,10 +89,10 @@ export class Rollout {
             .map(hopelessReason)
             .find((reason) => reason !== undefined),
       })
-      const [pod] = find()
-      const wrong = misplaced(find(), role, nodes)
-      if (!pod || wrong !== undefined) throw new Error(`${title}: ${wrong ?? 'its pod is gone'}`)
-      return pod
+      const found = find()
+      const wrong = misplaced(found, role, nodes)
+      if (wrong !== undefined) throw new Error(`${title}: ${wrong}`)
+      return [...found].sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
     } catch (error) {
       signal.throwIfAborted()
       this.#options.onTrouble()

@@ -80,6 +80,11 @@ export interface ClusterAccess {
   ensureNamespace(arm: Arm): Promise<void>
   /** Starts the arm's client pod, when it is not there yet, and waits until it is ready. */
   ensureClient(arm: Arm): Promise<void>
+  /**
+   * Standard output of a command in a pod of the arm's namespace that is in the mesh as the client is, on the client's
+   * node, but under another service account. The pod is gone again when this settles.
+   */
+  runAsStranger(arm: Arm, argv: readonly string[]): Promise<string>
   /** Loads an image archive into the nodes, where that is how images get there. */
   loadArchive?(path: string): Promise<void>
   /** Tells which containers a component is, so that `Host.readUsage` and `Host.health` can find it. */

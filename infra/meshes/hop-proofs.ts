@@ -17,8 +17,10 @@ export interface Impostors {
   foreign(spiffeId: string): Promise<Identity>
 }
 
-/** Refusals and answers come at once; a busy host may take its time over them. */
+/** Refusals come at once; a busy host may take its time over them. */
 const probeTimeoutMs = 5_000
+/** The first probe of a run may have to wait for the place that it is sent from: on a cluster, a pod. */
+const answerTimeoutMs = 60_000
 
 export async function proveEncryptedLegs(
   hops: readonly { readonly spec: HopSpec; readonly deployed: Deployed }[],
@@ -31,16 +33,18 @@ export async function proveEncryptedLegs(
       const { before, hop, downstreamLeg } = spec
       if (downstreamLeg === 'plain' || !before || !endpoint) return []
       const hbone = downstreamLeg === 'hbone'
-      const attempt = (credentials: Identity | undefined) =>
+      const attempt = (credentials: Identity | undefined, timeoutMs = probeTimeoutMs) =>
         probeTls(host.connect(endpoint) as Duplex, {
           credentials,
           caPem: before.caPem,
           hbone,
           authority: spec.authority,
+          timeoutMs,
         })
-      const [plain, right, none, intruder, foreign] = await Promise.all([
+      // First what must be answered: silence is a refusal only on a way that is known to carry.
+      const right = await attempt(before, answerTimeoutMs)
+      const [plain, none, intruder, foreign] = await Promise.all([
         exchange(host, endpoint, plaintextRequest(spec.authority), probeTimeoutMs),
-        attempt(before),
         attempt(undefined),
         attempt(impostors.intruder),
         attempt(await impostors.foreign(before.spiffeId)),
@@ -73,6 +77,8 @@ export interface ProbeOptions {
   /** Speak HTTP/2, as HBONE does, instead of HTTP/1.1. */
   readonly hbone: boolean
   readonly authority: string
+  /** Silence for this long is no answer. */
+  readonly timeoutMs?: number
 }
 
 /**
@@ -80,7 +86,7 @@ export interface ProbeOptions {
  * before the server has judged its certificate, so a handshake proves nothing.
  */
 export async function probeTls(connection: Duplex, options: ProbeOptions): Promise<ProbeResult> {
-  const { credentials, caPem, hbone, authority } = options
+  const { credentials, caPem, hbone, authority, timeoutMs = probeTimeoutMs } = options
   const socket = connectTls({
     socket: connection,
     ca: caPem,
@@ -90,7 +96,7 @@ export async function probeTls(connection: Duplex, options: ProbeOptions): Promi
     // The server's name is a SPIFFE id, which Node does not look at; this probe asks for the server's judgement alone.
     checkServerIdentity: () => undefined,
   })
-  const timer = setTimeout(() => socket.destroy(new Error('no answer')), probeTimeoutMs)
+  const timer = setTimeout(() => socket.destroy(new Error('no answer')), timeoutMs)
   try {
     return await (hbone ? probeHbone(socket, authority) : probeHttp(socket, authority))
   } finally {

@@ -70,18 +70,23 @@ export async function onePod(cluster: ClusterAccess, address: PodAddress): Promi
   return pod
 }
 
-/** GETs a path of a pod's port through the API server, whatever network the pod is on. */
-export async function fetchFromPod(
+/**
+ * GETs a path of a pod's port through the API server, whatever network the pod is on. Of several pods, as generators'
+ * sidecars are, the pages of all: counters are sums over a page's series. Throws when there is none.
+ */
+export async function fetchFromPods(
   cluster: ClusterAccess,
   address: PodAddress & { readonly port: number; readonly path: string },
 ): Promise<string> {
-  const { name } = await onePod(cluster, address)
-  const { namespace, port, path } = address
-  return cluster.kubectl([
-    'get',
-    '--raw',
-    `/api/v1/namespaces/${namespace}/pods/${name}:${port}/proxy${path}`,
-  ])
+  const { namespace, selector, nodeName, port, path } = address
+  const pods = await findPods(cluster, namespace, selector, nodeName)
+  if (pods.length === 0) throw new Error(`no pod ${selector} in ${namespace}`)
+  const pages = await Promise.all(
+    pods.map(({ name }) =>
+      cluster.kubectl(['get', '--raw', `/api/v1/namespaces/${namespace}/pods/${name}:${port}/proxy${path}`]),
+    ),
+  )
+  return pages.join('\n')
 }
 
 /** The service's own address: a mesh that routes by service must be given the service, never a pod. */
@@ -111,14 +116,43 @@ export async function requestAsClient(
   objects: ArmObjects,
   path: string,
 ): Promise<{ readonly status?: number; readonly text: string }> {
-  const { namespace, service, clientSelector } = objects
-  const { name } = await onePod(cluster, { namespace, selector: clientSelector })
+  const { namespace, clientSelector } = objects
+  // Of several generators any one will do.
+  const [client] = await findPods(cluster, namespace, clientSelector)
+  if (!client) throw new Error(`no pod ${clientSelector} in ${namespace}`)
+  const argv = requestCommand(objects, path)
+  return readAnswer(await cluster.kubectl(['exec', '-n', namespace, client.name, '--', ...argv]))
+}
+
+/** A command that GETs a path of an arm's service and says what came of it. The images have node and no shell. */
+function requestCommand({ namespace, service }: ArmObjects, path: string): readonly string[] {
   const url = `http://${service.name}.${namespace}.svc.cluster.local:${service.port}${path}`
-  // The images have node and no shell.
   const script = `fetch(${JSON.stringify(url)},{signal:AbortSignal.timeout(5000)}).then(r=>console.log('status',r.status),e=>console.log('failed',e.cause?.code??e.message))`
-  const text = (await cluster.kubectl(['exec', '-n', namespace, name, '--', 'node', '-e', script])).trim()
+  return ['node', '-e', script]
+}
+
+function readAnswer(output: string): { readonly status?: number; readonly text: string } {
+  const text = output.trim()
   const status = /^status (\d{3})$/m.exec(text)?.[1]
   return { ...(status === undefined ? {} : { status: Number(status) }), text }
+}
+
+/**
+ * Another identity of the same mesh must get no answer but a refusal. Means something only where the client itself is
+ * answered; a name that is not found or a pod that does not run refuses nothing.
+ */
+export async function proveStrangerRefused(
+  runAsStranger: (argv: readonly string[]) => Promise<string>,
+  objects: ArmObjects,
+): Promise<ProofCheck> {
+  const { status, text } = readAnswer(await runAsStranger(requestCommand(objects, '/echo?size=1')))
+  const cutOff = /^failed (?!ENOTFOUND|EAI_AGAIN)/m.test(text)
+  return {
+    name: 'another identity inside the mesh is refused',
+    ok: status === 403 || (status === undefined && cutOff),
+    expected: 'status 403, or a connection that is cut off',
+    actual: text === '' ? 'nothing was said' : text,
+  }
 }
 
 /** The client reaches its server with 200: nothing later means anything if it does not. */

@@ -5,7 +5,6 @@ import type { Trial } from '../../harness/model.js'
 import { createWorkspace, smallConfig } from '../../harness/testing/cli.js'
 import { paths, type PathName } from '../../scenarios/paths/index.js'
 import { meshes } from '../meshes/index.js'
-import { cleanDocker } from './docker/clean.js'
 import { findEngine, isMissing } from './docker/engine.js'
 import { runFilter } from './docker/labels.js'
 import { docker } from './docker.js'
@@ -113,14 +112,37 @@ describe.skipIf(reason !== '' || isMissing(engine))('docker', () => {
     expect(up.environment.health('reference/l4-only')).toBeUndefined()
   }, 30_000)
 
-  it('finds what a killed run left, by its label alone', async () => {
-    const left = await bringUp(docker, { paths: [paths.baseline] })
-    left.abandon()
-    expect(await leftovers(left.runId)).toHaveLength(4)
-    const cleaned = await cleanDocker(left.runId)
-    expect(cleaned).toMatchObject({ containers: 1, networks: 3, runIds: [left.runId], problems: [] })
-    expect(await leftovers(left.runId)).toEqual([])
-    // The other run is not touched.
-    expect((await leftovers(up.runId)).length).toBeGreaterThan(4)
-  }, 90_000)
+  it('after kill -9, clean finds what is left by its label alone, and resume completes the run', async () => {
+    const workspace = createWorkspace()
+    try {
+      workspace.writeConfig({ ...smallConfig, arms: { reference: ['l4-only'] } })
+      const running = workspace.startMeshbench('run', '--platform', 'docker', '--out', 'run')
+      const drained = (async () => {
+        for await (const _ of running.lines);
+      })()
+      const trials = () =>
+        existsSync(workspace.path('run/journal.jsonl'))
+          ? workspace.journal('run').entries.filter((entry): entry is Trial => entry.type === 'trial')
+          : []
+      await expect.poll(() => trials().length, { timeout: 60_000, interval: 50 }).toBeGreaterThan(0)
+      running.kill('SIGKILL')
+      await Promise.all([running.exited, drained])
+      const { runId, plan } = workspace.journal('run').header
+      expect((await leftovers(runId)).length).toBeGreaterThan(4)
+      const cleaned = await workspace.meshbench('clean', runId)
+      expect([cleaned.code, cleaned.stdout]).toEqual([0, expect.stringContaining(`of run ${runId}`)])
+      expect(await leftovers(runId)).toEqual([])
+      // The other run is not touched.
+      expect((await leftovers(up.runId)).length).toBeGreaterThan(4)
+
+      const resumed = await workspace.meshbench('run', '--resume', 'run')
+      expect(resumed.code, `${resumed.stdout}\n${resumed.stderr}`).toBe(0)
+      const measured = new Set(trials().map(({ index }) => index))
+      expect(measured).toEqual(new Set(plan.order.map(({ index }) => index)))
+      expect(workspace.journal('run').entries.at(-1)).toMatchObject({ type: 'end', outcome: 'complete' })
+      expect(await leftovers(runId)).toEqual([])
+    } finally {
+      workspace.remove()
+    }
+  }, 180_000)
 })

@@ -8,6 +8,7 @@ import { run } from '../../harness/exec.js'
 import type { Trial } from '../../harness/model.js'
 import { createWorkspace, smallConfig } from '../../harness/testing/cli.js'
 import { coreObjects, serverDryRun, shapes } from '../meshes/testdata/core-objects.js'
+import { ztunnelSecrets } from '../meshes/cilium/ztunnel-secrets.js'
 import { meshes } from '../meshes/index.js'
 import { paths } from '../../scenarios/paths/index.js'
 import { findEngine, isMissing } from './docker/engine.js'
@@ -42,7 +43,7 @@ describe.skipIf(reason !== '')('kind', () => {
   let cluster: string
   const kubectl = async (...args: string[]) => {
     const kubeconfig = `${up.stateDir}/${cluster}.kubeconfig`
-    return (await run(['kubectl', '--kubeconfig', kubeconfig, ...args], { timeoutMs: 60_000 })).stdout
+    return (await run(['kubectl', '--kubeconfig', kubeconfig, ...args], { timeoutMs: 120_000 })).stdout
   }
   const waypoint = 'mb-reference-l4-l7-l4'
 
@@ -170,7 +171,20 @@ describe.skipIf(reason !== '')('kind', () => {
     },
   )
 
-  it('is an existing cluster to the kubernetes platform, which leaves nothing of its own there', async () => {
+  it('refuses an object that is wrong, so that its acceptance of the others means something', async () => {
+    const kubeconfig = `${up.stateDir}/${cluster}.kubeconfig`
+    expect(await serverDryRun(kubeconfig, [await ztunnelSecrets()])).toContain('created (server dry run)')
+    const wrong = {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'No Such Name', namespace: 'default' },
+    }
+    await expect(serverDryRun(kubeconfig, [wrong])).rejects.toMatchObject({
+      tail: expect.stringContaining('is invalid') as unknown,
+    })
+  })
+
+  it('is an existing cluster to the kubernetes platform: several generators, and nothing of it stays', async () => {
     const list = await kubectl('get', 'pods', '-A', '-o', 'jsonpath={.items[*].spec.containers[*].image}')
     const imageOf = (program: string) =>
       list.split(' ').find((reference) => reference.includes(`meshbench/${program}:`)) ?? `no ${program}`
@@ -181,10 +195,11 @@ describe.skipIf(reason !== '')('kind', () => {
     const before = await namespaces()
     workspace.writeConfig({
       ...smallConfig,
-      arms: { reference: ['l4-only'] },
+      arms: { reference: ['l7-sidecar-to-sidecar'] },
       platformSettings: {
         kubernetes: {
           images,
+          generatorPods: 2,
           nodeSelectors: {
             client: { 'meshbench.role': 'client' },
             server: { 'meshbench.role': 'server' },
@@ -200,6 +215,9 @@ describe.skipIf(reason !== '')('kind', () => {
     expect(entries.at(-1)).toMatchObject({ type: 'end', outcome: 'complete' })
     const trials = entries.filter((entry): entry is Trial => entry.type === 'trial')
     expect(trials.flatMap(({ proof }) => proof).filter(({ ok }) => !ok)).toEqual([])
+    // Two pods, each with a sidecar of its own, gave one result; the proofs have counted both sidecars.
+    expect(new Set(trials.map(({ load }) => load?.generators))).toEqual(new Set([2]))
+    expect(trials.every(({ load }) => load?.response?.count === load?.ok)).toBe(true)
     // Namespaces go in the cluster's own time.
     await expect.poll(namespaces, { timeout: 120_000, interval: 2_000 }).toBe(before)
   }, 420_000)

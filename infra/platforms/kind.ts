@@ -34,6 +34,7 @@ import { needsCharts } from '../pull.js'
 import { findEngine, isMissing, type Engine } from './docker/engine.js'
 import { execInContainer } from './docker/exec.js'
 import { clampLimits } from './docker/host.js'
+import { checkGeneratorPods, generatorFacts } from './generator-pods.js'
 import { clusterName } from './kind/clean.js'
 import { nodeNames, renderClusterConfig } from './kind/cluster-config.js'
 import { createCluster, loadArchive, loadImages, watchNodes } from './kind/cluster.js'
@@ -97,7 +98,7 @@ async function checkKind(request: EnvironmentRequest): Promise<readonly Unmet[]>
       remedy: 'install the Docker CLI (the package docker-ce-cli or docker.io)',
     })
   }
-  unmet.push(...tools)
+  unmet.push(...tools, ...checkGeneratorPods(request, settings.generatorPods))
   const cgroup = isMissing(engine) ? facts.cgroup : cgroupOf(engine)
   unmet.push(
     ...(await checkNodeImage(wishOf(settings, cgroup), isMissing(engine) ? undefined : engine.docker)),
@@ -151,16 +152,19 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
       ),
     ),
   )
-  const kept = settings.reuse
-    ? await findKept({
-        docker: engine.docker,
-        kind: kindPath,
-        environment: request.id,
-        nodeImage,
-        workers,
-        scope,
-      })
-    : undefined
+  // With blocks, a run that keeps its clusters finds them again itself.
+  const kept =
+    settings.reuse || settings.keep
+      ? await findKept({
+          docker: engine.docker,
+          kind: kindPath,
+          environment: request.id,
+          nodeImage,
+          workers,
+          ownOnly: !settings.reuse,
+          scope,
+        })
+      : undefined
   if (settings.reuse) progress.note(kept ? `the cluster ${kept.name} is used again` : 'no kept cluster fits')
   const name = kept?.name ?? clusterName(scope.runId, request.id)
   const nodes = nodeNames(name, workers)
@@ -235,6 +239,7 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
       application: clampLimits(settings.application, engine.cpus),
       generator: clampLimits(settings.generator, engine.cpus),
     },
+    generatorPods: settings.generatorPods,
     nodes,
     nodeSelectors: Object.fromEntries(
       (['client', 'server', 'waypoint'] as const).map((role) => [
@@ -319,6 +324,7 @@ function factsOf(parts: {
     { name: 'engine', value: `${engine.product} ${engine.version}, cgroup v${engine.cgroupVersion}` },
     { name: 'base image', value: images.base },
     { name: 'limits of each hop', value: `${Math.min(hop.cpus, engine.cpus)} CPUs, ${hop.memoryMib} MiB` },
+    ...generatorFacts(settings.generatorPods),
     { name: 'memory figures', value: 'working set of the cgroup: usage less inactive file pages' },
   ]
 }

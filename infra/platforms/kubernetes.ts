@@ -23,6 +23,7 @@ import { Kubectl, reasonOf } from '../kube/kubectl.js'
 import { usageFromKubelets } from '../kube/kubelet-usage.js'
 import { PodWatch } from '../kube/pods.js'
 import { needsCharts } from '../pull.js'
+import { checkGeneratorPods, generatorFacts } from './generator-pods.js'
 import { checkTools, requireTools } from './kind/tools.js'
 import { readKubernetesVersion } from './kind.js'
 import { assignNodes, selectorsOf, type NodeInfo } from './kubernetes/nodes.js'
@@ -42,7 +43,11 @@ export const kubernetes: Platform = {
 
 async function checkKubernetes(request: EnvironmentRequest): Promise<readonly Unmet[]> {
   const settings = kubernetesSettings(request)
-  const unmet: Unmet[] = [...(await checkTools({ names: ['kubectl'] })), ...checkScope(request, settings)]
+  const unmet: Unmet[] = [
+    ...(await checkTools({ names: ['kubectl'] })),
+    ...checkScope(request, settings),
+    ...checkGeneratorPods(request, settings.generatorPods),
+  ]
   if (!settings.images) {
     unmet.push({
       need: 'images that the nodes of the cluster can pull',
@@ -132,6 +137,7 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
     },
     imagePullPolicy: 'IfNotPresent',
     limits: { hop: settings.hop, application: settings.application, generator: settings.generator },
+    generatorPods: settings.generatorPods,
     nodes,
     nodeSelectors: selectorsOf(nodes),
     usage: usageFromKubelets(proxy),
@@ -144,7 +150,7 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
     namespacePrefix: `mb-${scope.runId}`,
     deleteNamespaces: true,
     diagnosticsDir: join(scope.evidenceDir ?? join(scope.stateDir, 'diagnostics'), 'kubernetes'),
-    facts: factsOf(context, kubernetesVersion, nodes),
+    facts: [...factsOf(context, kubernetesVersion, nodes), ...generatorFacts(settings.generatorPods)],
   })
 }
 

@@ -30,8 +30,6 @@ export interface BroughtUp {
   trial(arm: string): Promise<Trial>
   /** Returns what could not be undone. */
   close(): Promise<readonly string[]>
-  /** As `kill -9` would: nothing is undone. */
-  abandon(): void
 }
 
 export interface Trial {
@@ -119,7 +117,7 @@ export async function bringUp(platform: Platform, options: BringUpOptions): Prom
     })
     return { result, edges, proof }
   }
-  return { runId, environment, request, stateDir, startLoad, trial, close, abandon: () => {} }
+  return { runId, environment, request, stateDir, startLoad, trial, close }
 }
 
 export function requestFor(platform: Platform, options: BringUpOptions): EnvironmentRequest {

@@ -17,7 +17,7 @@ import { clusterOf, type ClusterAccess } from '../cluster-access.js'
 import { hopLimits } from '../hop-limits.js'
 import { explainFailure } from '../install-errors.js'
 import { readIstioCounters } from '../istio/counters.js'
-import { fetchFromPod, serviceEndpoint, type PodAddress } from '../queries.js'
+import { fetchFromPods, serviceEndpoint, type PodAddress } from '../queries.js'
 import { readReferenceCounters } from '../reference/counters.js'
 import { sizingFacts } from '../sizing.js'
 import {
@@ -226,10 +226,10 @@ async function raiseCiliumArm({ encryption, arm, path, host, cluster }: RaiseOpt
     const { address, kind } = bound
     if (kind === 'envoy') {
       return readCiliumEnvoyCounters(
-        await fetchFromPod(cluster, { ...address, port: envoyMetricsPort, path: '/metrics' }),
+        await fetchFromPods(cluster, { ...address, port: envoyMetricsPort, path: '/metrics' }),
       )
     }
-    const text = await fetchFromPod(cluster, {
+    const text = await fetchFromPods(cluster, {
       ...address,
       port: ztunnelMetricsPort,
       path: '/stats/prometheus',

@@ -52,6 +52,7 @@ interface World {
   strict: string
   answer: string
   plaintextReply: string
+  stranger: string
   hops: BoundHop[]
   after: Record<string, HopCounters>
 }
@@ -63,6 +64,7 @@ const common = {
   strict: 'STRICT',
   answer: 'status 200',
   plaintextReply: '',
+  stranger: 'status 403',
 }
 
 const sidecarWorld = (): World => ({
@@ -109,6 +111,7 @@ async function prove(world: World): Promise<readonly ProofCheck[]> {
     objects,
     endpoint,
     hops: world.hops,
+    runAsStranger: async () => `${world.stranger}\n`,
     readCounters: async (name) => {
       reads.set(name, (reads.get(name) ?? 0) + 1)
       return reads.get(name) === 1 ? {} : (world.after[name] ?? {})
@@ -164,6 +167,20 @@ describe('what is wrong is refused, by name', () => {
     world.plaintextReply = 'HTTP/1.1 403 Forbidden\r\n\r\nRBAC: access denied'
     expect(await refused(world)).toEqual([])
   })
+  test.each(['status 200', 'status 503', 'failed ENOTFOUND', ''])(
+    'another identity of the mesh that is answered, or that did not get as far: "%s"',
+    async (stranger) => {
+      world.stranger = stranger
+      expect(await refused(world)).toMatchObject([{ name: 'another identity inside the mesh is refused' }])
+    },
+  )
+  test.each(['status 403', 'failed ECONNRESET', 'failed UND_ERR_SOCKET'])(
+    'another identity that is refused in HTTP or cut off is refused: %s',
+    async (stranger) => {
+      world.stranger = stranger
+      expect(await refused(world)).toEqual([])
+    },
+  )
   test('PERMISSIVE mutual TLS', async () => {
     world.strict = 'PERMISSIVE'
     expect(await refused(world)).toMatchObject([{ name: 'mutual TLS is required', actual: 'PERMISSIVE' }])

@@ -7,6 +7,7 @@ import {
   provePlacement,
   provePlaintextRefused,
   proveReachable,
+  proveStrangerRefused,
   type PodView,
 } from '../queries.js'
 import { principal, waypointName } from './manifests.js'
@@ -21,6 +22,8 @@ export interface IstioProofInput {
   readonly endpoint: Endpoint & { readonly authority: string }
   readonly hops: readonly BoundHop[]
   readonly readCounters: (component: string) => Promise<HopCounters>
+  /** Runs a command in the mesh under an identity that is nobody's peer. */
+  readonly runAsStranger: (argv: readonly string[]) => Promise<string>
 }
 
 export async function proveIstioArm(input: IstioProofInput): Promise<readonly ProofCheck[]> {
@@ -37,6 +40,8 @@ export async function proveIstioArm(input: IstioProofInput): Promise<readonly Pr
     await proveStrict(cluster, namespace),
     ...(await proveOneRequest(input)),
     await provePlaintextRefused(host, endpoint),
+    // Last: hops remember peers, and this one is none of the path's.
+    await proveStrangerRefused(input.runAsStranger, objects),
   ]
   return hops.some(({ kind }) => kind === 'waypoint')
     ? [...checks, await proveWaypointPlacement(cluster, namespace)]

@@ -16,7 +16,7 @@ import { gatewayApi, istio } from '../../versions.js'
 import { clusterOf, type ArmObjects, type ArmShape, type ClusterAccess } from '../cluster-access.js'
 import { explainFailure } from '../install-errors.js'
 import { readReferenceCounters } from '../reference/counters.js'
-import { fetchFromPod, serviceEndpoint, type PodAddress } from '../queries.js'
+import { fetchFromPods, serviceEndpoint, type PodAddress } from '../queries.js'
 import { sizingFacts } from '../sizing.js'
 import {
   applyManifests,
@@ -175,7 +175,7 @@ async function raiseIstioArm({ mode, arm, path, host, cluster }: RaiseOptions): 
   const readCounters = async (component: string): Promise<HopCounters> => {
     const bound = hopOf.get(component)
     if (!bound) return readApplicationCounters(host, component)
-    const text = await fetchFromPod(cluster, {
+    const text = await fetchFromPods(cluster, {
       ...bound.address,
       port: metricsPort,
       path: '/stats/prometheus',
@@ -188,7 +188,10 @@ async function raiseIstioArm({ mode, arm, path, host, cluster }: RaiseOptions): 
     components: hops.map(({ component }) => component),
     readCounters,
     prove: (): Promise<readonly ProofCheck[]> =>
-      proveIstioArm({ mode, cluster, host, objects, endpoint, hops, readCounters }),
+      proveIstioArm({
+        ...{ mode, cluster, host, objects, endpoint, hops, readCounters },
+        runAsStranger: (argv) => cluster.runAsStranger(arm, argv),
+      }),
   }
 
   /** Namespace and policies first: pods that start before them would be plain, or deny everyone. */

@@ -91,6 +91,7 @@ export function transcriptCluster(transcript: string, overrides: Partial<Cluster
     }),
     ensureNamespace: async () => {},
     ensureClient: async () => {},
+    runAsStranger: async () => 'status 403',
     bind: (component: Component, containers) => void bound.set(component.name, containers),
     ...overrides,
     commands,

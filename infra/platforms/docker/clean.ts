@@ -1,7 +1,6 @@
 /** Removes what runs left behind, found by label alone, so that it works after `kill -9`. */
 import type Docker from 'dockerode'
 import { messageOf } from '../../../harness/errors.js'
-import { findEngine, isMissing } from './engine.js'
 import { runFilter, runLabel } from './labels.js'
 
 export interface Cleaned {
@@ -13,13 +12,6 @@ export interface Cleaned {
 }
 
 const stopSeconds = 2
-
-/** Removes one run's containers and networks, or those of all runs. Does nothing where there is no engine. */
-export async function cleanDocker(runId?: string): Promise<Cleaned> {
-  const engine = await findEngine()
-  if (isMissing(engine)) return { containers: 0, networks: 0, runIds: [], problems: [] }
-  return removeRun(engine.docker, runId)
-}
 
 /** Runs that have something on the engine, and how much. */
 export async function findRunsOnEngine(

@@ -16,6 +16,8 @@ export interface WantedCluster {
   readonly environment: string
   readonly nodeImage: string
   readonly workers: number
+  /** Only the cluster that this very run left in an earlier block. */
+  readonly ownOnly: boolean
   readonly scope: Scope
 }
 
@@ -33,15 +35,23 @@ const clusterLabel = 'io.x-k8s.kind.cluster'
  * `meshbench clean` leaves it alone.
  */
 export async function findKept(wanted: WantedCluster): Promise<KeptCluster | undefined> {
-  const { docker, kind, environment, nodeImage, workers, scope } = wanted
+  const { docker, kind, environment, nodeImage, workers, ownOnly, scope } = wanted
   const alive = await liveRuns()
   for (const name of (await findClusters())?.names ?? []) {
     const owner = runOfCluster(name)
-    if (owner === undefined || alive.has(owner) || name !== clusterName(owner, environment)) continue
+    const isOwn = owner === scope.runId
+    if (
+      owner === undefined ||
+      (!isOwn && (ownOnly || alive.has(owner))) ||
+      name !== clusterName(owner, environment)
+    )
+      continue
     const nodes = await docker.listContainers({ filters: { label: [`${clusterLabel}=${name}`] } })
     if (nodes.length !== 1 + workers || nodes.some(({ Image: image }) => image !== nodeImage)) continue
-    const lease = await createStateDir(owner)
-    scope.defer(`give the cluster ${name} back`, () => rm(lease, { recursive: true, force: true }))
+    if (!isOwn) {
+      const lease = await createStateDir(owner)
+      scope.defer(`give the cluster ${name} back`, () => rm(lease, { recursive: true, force: true }))
+    }
     const kubeconfig = join(scope.stateDir, `${name}.kubeconfig`)
     const { stdout } = await run([kind, 'get', 'kubeconfig', '--name', name], { runId: scope.runId })
     await writeFile(kubeconfig, stdout, { mode: 0o600 })

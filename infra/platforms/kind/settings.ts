@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { UserError } from '../../../harness/errors.js'
 import type { EnvironmentRequest } from '../../../harness/model.js'
+import { generatorPods } from '../generator-pods.js'
 import { imageByDigest, programImages } from '../image-settings.js'
 
 const limits = z.strictObject({ cpus: z.number().positive(), memoryMib: z.number().int().min(64) })
@@ -19,6 +20,7 @@ const schema = z.strictObject({
   hop: limits.default({ cpus: 2, memoryMib: 1024 }),
   application: limits.default({ cpus: 2, memoryMib: 1024 }),
   generator: limits.default({ cpus: 2, memoryMib: 1024 }),
+  generatorPods,
   /** Leave the cluster standing after the run, for `reuse`; `meshbench clean` removes it. */
   keep: z.boolean().default(false),
   /** Use a cluster that was kept, when there is one like what is wanted; it stays. */

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { UserError } from '../../../harness/errors.js'
 import type { EnvironmentRequest } from '../../../harness/model.js'
+import { generatorPods } from '../generator-pods.js'
 import { programImages } from '../image-settings.js'
 
 const limits = z.strictObject({ cpus: z.number().positive(), memoryMib: z.number().int().min(64) })
@@ -25,6 +26,7 @@ const schema = z.strictObject({
   hop: limits.default({ cpus: 2, memoryMib: 1024 }),
   application: limits.default({ cpus: 2, memoryMib: 1024 }),
   generator: limits.default({ cpus: 2, memoryMib: 1024 }),
+  generatorPods,
 })
 
 export type KubernetesSettings = z.infer<typeof schema>
