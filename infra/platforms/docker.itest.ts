@@ -67,7 +67,7 @@ describe.skipIf(reason !== '' || isMissing(engine))('docker', () => {
   )
 
   it('measures a whole run through the command line, and leaves nothing', async () => {
-    const workspace = createWorkspace()
+    const workspace = createWorkspace({ timeoutMs: 300_000 })
     try {
       workspace.writeConfig({ ...smallConfig, arms: { reference: ['l4-l7-l4', 'ingress'] } })
       const ended = await workspace.meshbench('run', '--platform', 'docker', '--out', 'run')
@@ -82,7 +82,7 @@ describe.skipIf(reason !== '' || isMissing(engine))('docker', () => {
     } finally {
       workspace.remove()
     }
-  }, 180_000)
+  }, 360_000)
 
   it('confines its containers', async () => {
     const [{ Id: id } = { Id: '' }] = await client.listContainers({ filters: runFilter(up.runId) })
@@ -114,9 +114,9 @@ describe.skipIf(reason !== '' || isMissing(engine))('docker', () => {
 
   it('after kill -9, clean finds what is left by its label alone, and resume completes the run', async () => {
     const workspace = createWorkspace()
+    workspace.writeConfig({ ...smallConfig, arms: { reference: ['l4-only'] } })
+    const running = workspace.startMeshbench('run', '--platform', 'docker', '--out', 'run')
     try {
-      workspace.writeConfig({ ...smallConfig, arms: { reference: ['l4-only'] } })
-      const running = workspace.startMeshbench('run', '--platform', 'docker', '--out', 'run')
       const drained = (async () => {
         for await (const _ of running.lines);
       })()
@@ -124,7 +124,7 @@ describe.skipIf(reason !== '' || isMissing(engine))('docker', () => {
         existsSync(workspace.path('run/journal.jsonl'))
           ? workspace.journal('run').entries.filter((entry): entry is Trial => entry.type === 'trial')
           : []
-      await expect.poll(() => trials().length, { timeout: 60_000, interval: 50 }).toBeGreaterThan(0)
+      await expect.poll(() => trials().length, { timeout: 180_000, interval: 50 }).toBeGreaterThan(0)
       running.kill('SIGKILL')
       await Promise.all([running.exited, drained])
       const { runId, plan } = workspace.journal('run').header
@@ -142,7 +142,10 @@ describe.skipIf(reason !== '' || isMissing(engine))('docker', () => {
       expect(workspace.journal('run').entries.at(-1)).toMatchObject({ type: 'end', outcome: 'complete' })
       expect(await leftovers(runId)).toEqual([])
     } finally {
+      // A SIGTERM lets it clean up, where the test did not get as far as killing it.
+      running.kill()
+      await running.exited
       workspace.remove()
     }
-  }, 180_000)
+  }, 420_000)
 })
