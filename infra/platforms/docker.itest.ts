@@ -117,8 +117,9 @@ describe.skipIf(reason !== '' || isMissing(engine))('docker', () => {
     workspace.writeConfig({ ...smallConfig, arms: { reference: ['l4-only'] } })
     const running = workspace.startMeshbench('run', '--platform', 'docker', '--out', 'run')
     try {
+      const said: string[] = []
       const drained = (async () => {
-        for await (const _ of running.lines);
+        for await (const line of running.lines) said.push(line)
       })()
       const trials = () =>
         existsSync(workspace.path('run/journal.jsonl'))
