@@ -101,7 +101,7 @@ test('with blocks, clusters take turns in seeded order, and every trial is there
       resolveConfig({
         ...config,
         rounds: { min: 7, max: 7, ...(blocks === undefined ? {} : { blocks }) },
-      } as UserConfig),
+      }),
       { ...catalogue, environmentsOf: () => 'per-mesh', timesOf: () => times },
     )
   const times = { environmentMs: 1e9, armMs: 0, hopMs: 0, trialMs: 0 }
