@@ -71,6 +71,11 @@ function drawAcross({ path, colour, figures, alternative }: Diagram): string {
     const to = left(group.to) + boxWidth + 12
     parts.push(frame(from, 8, to - from, 118), text(from + 8, 22, nodeTitle[group.node], 'dg-node', 'start'))
   }
+  for (const pod of podsOf(boxes)) {
+    const from = left(pod.from) - 6
+    const to = left(pod.to) + boxWidth + 6
+    parts.push(podFrame(from, 34, to - from, 84), text(from + 6, 112, 'pod', 'dg-node', 'start'))
+  }
   boxes.slice(1).forEach((_, index) => {
     const leg = path.legs[index] ?? 'plain'
     const from = left(index) + boxWidth
@@ -102,6 +107,12 @@ function drawDown({ path, colour, figures, alternative }: Diagram): string {
     const top = centre(group.from) - 44
     parts.push(frame(8, top, width - 16, centre(group.to) + 34 - top))
     parts.push(text(width - 16, top + 15, nodeTitle[group.node], 'dg-node', 'end'))
+  }
+  for (const pod of podsOf(boxes)) {
+    const top = centre(pod.from) - 30
+    parts.push(podFrame(x - 8, top, boxWidth + 16, centre(pod.to) + 30 - top))
+    const application = pod.from === 0 ? pod.from : pod.to
+    parts.push(text(x + boxWidth + 14, centre(application) + 4, 'pod', 'dg-node', 'start'))
   }
   boxes.slice(1).forEach((_, index) => {
     const [above, below] = [heightOf(boxes[index]) / 2, heightOf(boxes[index + 1]) / 2]
@@ -147,6 +158,16 @@ function groupByNode(boxes: readonly Box[]): { node: NodeRole; from: number; to:
     else groups.push({ node: box.node, from: index, to: index })
   })
   return groups
+}
+
+/** The applications' pods: a sidecar is in the pod of its application, every other hop in one of its own, which is not drawn. */
+function podsOf(boxes: readonly Box[]): { from: number; to: number }[] {
+  const last = boxes.length - 1
+  const shares = (index: number, role: Hop['role']) => boxes[index]?.hop?.role === role
+  return [
+    { from: 0, to: shares(1, 'sidecar-outbound') ? 1 : 0 },
+    { from: shares(last - 1, 'sidecar-inbound') ? last - 1 : last, to: last },
+  ]
 }
 
 function heightOf(box: Box | undefined): number {
@@ -203,6 +224,10 @@ function lock(x: number, y: number): string {
 
 function frame(x: number, y: number, width: number, height: number): string {
   return `<rect x="${x}" y="${y}" width="${width}" height="${height}" rx="8" class="dg-frame"/>`
+}
+
+function podFrame(x: number, y: number, width: number, height: number): string {
+  return `<rect x="${x}" y="${y}" width="${width}" height="${height}" rx="6" class="dg-pod"/>`
 }
 
 function text(

@@ -122,8 +122,10 @@ export function bytes(value: number): string {
   return `${Number.isInteger(scaled) ? fixed(scaled, 0) : number(scaled)}${thin}${units[unit] ?? 'B'}`
 }
 
-/** `2 min 40 s`, `18 s`, `3 h 05 min`. */
+/** `250 ms`, `1.3 s`, `18 s`, `2 min 40 s`, `3 h 05 min`. */
 export function duration(ms: number): string {
+  if (ms > 0 && ms < 1000) return `${Math.round(ms)}${thin}ms`
+  if (ms > 0 && ms < 10_000) return `${given(ms / 1000)}${thin}s`
   const seconds = Math.max(0, Math.round(ms / 1000))
   if (seconds < 60) return `${seconds}${thin}s`
   if (seconds < 3600) return `${Math.floor(seconds / 60)}${thin}min ${pad(seconds % 60)}${thin}s`

@@ -10,6 +10,7 @@ import type {
   MetricId,
   NoiseFloor,
   Path,
+  TrialSummary,
 } from '../harness/model.js'
 import { loadText } from './format.js'
 import { safeColour } from './theme.js'
@@ -63,6 +64,8 @@ export interface View {
     options?: Omit<CompareOptions, 'versus'>,
   ): Added | undefined
   noise(load?: LoadView): NoiseFloor | undefined
+  /** Whether a trial belongs to a search for the largest rate, which overloads on purpose. */
+  searched(trial: TrialSummary): boolean
   /** Increments under the leading load, named without it. */
   readonly increments: readonly Increment[]
 }
@@ -125,6 +128,7 @@ export function createView(analysis: Analysis): View {
     }
     return undefined
   }
+  const searches = new Set(analysis.cells.filter((cell) => cell.knee).map(({ cell }) => cell))
   const noise: View['noise'] = (load = lead) =>
     analysis.noise.find((one) => one.loadLabel === load?.loadLabel && one.experiment === load.experiment)
   return {
@@ -148,6 +152,7 @@ export function createView(analysis: Analysis): View {
       return found && { metric: found.metric, percentile: found.percentile, estimate: found.difference }
     },
     noise,
+    searched: (trial) => searches.has(trial.cell),
     increments: incrementsAt(lead, analysis),
   }
 }

@@ -1,6 +1,6 @@
 /** Answers "what does it cost?": the whole CPU bill of an arm per 1 000 requests, by who spent it. */
 import type { BillRow, CellAnalysis, Estimate } from '../../harness/model.js'
-import { decimalsFor, fixed, number, paceText, sentence, thousand } from '../format.js'
+import { decimalsFor, estimateText, fixed, number, paceText, sentence, thousand } from '../format.js'
 import { hatch } from '../theme.js'
 import type { ArmView } from '../view.js'
 import type { Chart, ChartBuilder, TableCell } from './chart.js'
@@ -69,6 +69,7 @@ export const cpuBill: ChartBuilder = (view, book): Chart | undefined => {
     .sort((a, b) => b.cpu.value - a.cpu.value)
   const base = cells.find(({ arm }) => arm.arm.role === 'baseline')
   const most = subjects[0]
+  const ratio = most && view.compare(most.arm.id, ['cpu.per1000Requests'])?.ratio
   const gap = Math.max(...cells.map(({ cell }) => Math.abs(cell.billGapShare ?? 0)))
   return {
     title:
@@ -76,7 +77,7 @@ export const cpuBill: ChartBuilder = (view, book): Chart | undefined => {
         ? `CPU per ${thousand} requests`
         : base === undefined
           ? `${most.arm.label} has the largest bill: ${number(most.cpu.value)} ms of CPU per ${thousand} requests`
-          : `${most.arm.label} uses ${number(most.cpu.value / base.cpu.value)} times the CPU of a direct request`,
+          : `${most.arm.label} uses ${ratio === undefined ? number(most.cpu.value / base.cpu.value) : estimateText(ratio).value} times the CPU of a direct request${ratio === undefined ? '' : ` (${estimateText(ratio).low} to ${estimateText(ratio).high})`}`,
     caption:
       `CPU ms per ${thousand} requests at ${paceText(lead.load)}, n = ${cells[0]?.cpu.n ?? 0} rounds: grey is the application, light ` +
       `an L4 hop, strong an L7 hop, hatched what the host spent and no component accounts for. Printed: the components' sum with its 95 % interval, plus what is unaccounted. ` +

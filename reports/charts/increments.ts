@@ -1,7 +1,7 @@
 /** Answers "where on the path?": what each step between two paths adds, in time and in CPU, from zero. */
 import type { TopLevelSpec } from 'vega-lite'
 import type { Estimate, Increment } from '../../harness/model.js'
-import { estimateText, sentence, thousand } from '../format.js'
+import { estimateText, sentence, thin, thousand } from '../format.js'
 import { describe } from '../svg.js'
 import { figureWidth, hatch, ink, muted, type Size } from '../theme.js'
 import type { View } from '../view.js'
@@ -16,7 +16,7 @@ export const increments: ChartBuilder = (view, book): Chart | undefined => {
     title:
       dearest === undefined
         ? 'What each step adds'
-        : `The dearest step: ${dearest.title} (${estimateText(dearest.cpu, { sign: true }).value} ms of CPU per ${thousand} requests)`,
+        : `${estimateText(dearest.cpu, { sign: true }).value}${thin}ms of CPU per ${thousand} requests: the dearest step is ${dearest.title}`,
     caption: `Paired differences between two arms that differ by that step, with 95 % intervals, n = ${all[0]?.latencyP50.n ?? 0} rounds. Time is the median response time.`,
     alternative: all
       .map((one) => `${one.title}: ${sentence(one.latencyP50)}, ${sentence(one.cpu)} CPU`)

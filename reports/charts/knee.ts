@@ -36,7 +36,7 @@ export const knee: ChartBuilder = (view, book): Chart | undefined => {
     title:
       least?.ratio === undefined
         ? `Largest rate with p${percentile} at or under ${given(latencyMs)} ms`
-        : `${least.arm.label} keeps p${percentile} under ${given(latencyMs)} ms at ${changeText(least.ratio)} requests than a direct connection`,
+        : `${least.arm.label} keeps p${percentile} under ${given(latencyMs)} ms at ${changeText(least.ratio).replace(/\bless\b/, 'fewer')} requests than a direct connection`,
     caption:
       `Searched with an open loop: a trial passes when p${percentile} of response time is at most ${given(latencyMs)} ms and every request was sent and answered. ` +
       `Filled: passed; hollow: failed (${plural(trials, 'trial')}). The line is the 95 % interval of the largest rate that passes. Generator, server and hops share the host's CPUs, so this compares whole systems, not hops.` +

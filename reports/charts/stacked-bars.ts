@@ -35,6 +35,8 @@ export function stackedBars(bars: Bars, size: Size): TopLevelSpec {
   const room = 76
   const width = figureWidth[size] - labelWidth - 24
   const step = labels.length > 12 ? 24 : 38
+  // Whiskers run below the names inside the bars: across them they would read as struck out.
+  const [nameShift, whiskerShift] = step > 30 ? [-3, 8] : [-2, 5]
   const ends = new Map<ArmView, number>()
   const values = bars.segments.flatMap((segment) => {
     const from = ends.get(segment.arm) ?? 0
@@ -86,7 +88,7 @@ export function stackedBars(bars: Bars, size: Size): TopLevelSpec {
       },
       {
         transform: [{ filter: "datum.label !== ''" }],
-        mark: { type: 'text', fontSize: 11, fill: ink },
+        mark: { type: 'text', fontSize: 11, fill: ink, dy: nameShift },
         encoding: { x: { ...x, field: 'middle' }, y, text: { field: 'label' } },
       },
       {
@@ -102,7 +104,7 @@ export function stackedBars(bars: Bars, size: Size): TopLevelSpec {
         },
         layer: [
           {
-            mark: { type: 'rule', strokeWidth: 2, stroke: ink, strokeCap: 'round' },
+            mark: { type: 'rule', strokeWidth: 2, stroke: ink, strokeCap: 'round', yOffset: whiskerShift },
             encoding: { x: { ...x, field: 'low' }, x2: { field: 'high' }, y, description: { field: 'tip' } },
           },
           {

@@ -35,9 +35,12 @@ function thresholdCase(verdict: ThresholdVerdict): Case {
   const { threshold, state, expected, actual } = verdict
   const percentile = threshold.percentile === undefined ? '' : ` p${threshold.percentile}`
   const relative = threshold.relativeTo === undefined ? '' : ` relative to ${threshold.relativeTo}`
+  // One threshold may be judged at several loads; CI systems tell cases apart by name alone.
+  const at = actual?.cells[0]?.split('|') ?? []
+  const load = at.length === 3 ? ` (${at[0] ?? ''}, ${at[2] ?? ''})` : ''
   const found = actual === undefined ? 'nothing' : sentence(actual)
   return {
-    name: `${threshold.metric}${percentile} of ${threshold.arm}${relative}: ${expected}`,
+    name: `${threshold.metric}${percentile} of ${threshold.arm}${relative}${load}: ${expected}`,
     outcome: state === 'pass' ? 'passed' : state === 'fail' ? 'failure' : 'skipped',
     message: `${state}: expected ${expected}, found ${found}`,
     detail: verdict.sentence,

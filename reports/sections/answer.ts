@@ -1,8 +1,8 @@
 /** The first screen: what was found, in sentences with intervals, and whether it can be believed. */
-import type { Comparison, Estimate, ThresholdVerdict, Verdict } from '../../harness/model.js'
+import type { Comparison, Estimate, Threshold, ThresholdVerdict, Verdict } from '../../harness/model.js'
 import { escapeHtml } from '../clean.js'
 import type { FigureBook } from '../figures.js'
-import { dateTime, fixed, loadText, thin, number, plural, thousand } from '../format.js'
+import { dateTime, estimateText, fixed, given, loadText, thin, number, plural, thousand } from '../format.js'
 import { cpuMetrics, excludesZero, latencyMetrics, type Added, type ArmView, type View } from '../view.js'
 
 export interface Chip {
@@ -19,16 +19,24 @@ export interface Answer {
   readonly dateline: string
   readonly banners: readonly string[]
   readonly questions: readonly { readonly question: string; readonly html: string; readonly chip?: Chip }[]
-  readonly trust: readonly { readonly ok: boolean; readonly name: string; readonly html: string }[]
+  readonly trust: readonly Trust[]
   readonly rows: readonly AnswerRow[]
   readonly tableCaption: string
   readonly columns: readonly string[]
   readonly thresholds: readonly {
     readonly chip: Chip
-    readonly sentence: string
+    readonly subject: string
     readonly expected: string
     readonly actual: string
   }[]
+}
+
+interface Trust {
+  readonly ok: boolean
+  /** A few words, for the line under the headline. */
+  readonly brief: string
+  readonly name: string
+  readonly html: string
 }
 
 interface AnswerRow {
@@ -75,7 +83,7 @@ export function buildAnswer(view: View, book: FigureBook): Answer {
     ],
     thresholds: analysis.thresholds.map((verdict) => ({
       chip: { kind: verdict.state, text: verdict.state },
-      sentence: verdict.sentence,
+      subject: thresholdSubject(verdict, view),
       expected: verdict.expected,
       actual: book.print(
         verdict.actual,
@@ -90,6 +98,32 @@ function thresholdKind(verdict: ThresholdVerdict): 'ratio' | 'value' {
   return verdict.threshold.relativeTo === undefined ? 'value' : 'ratio'
 }
 
+/** `CPU per 1 000 requests of L4–L7–L4, as a ratio to L7–L7, at 1 000 requests/s, …`. */
+function thresholdSubject({ threshold, actual }: ThresholdVerdict, view: View): string {
+  const { metric, percentile, arm, relativeTo } = threshold
+  const cell = view.analysis.cells.find((one) => one.cell === actual?.cells[0])
+  const load = view.loads.find(
+    (one) => one.experiment === cell?.experiment && one.loadLabel === cell.loadLabel,
+  )
+  return [
+    `${metricWords[metric]}${percentile === undefined ? '' : ` at p${percentile}`} of ${view.arm(arm).label}`,
+    ...(relativeTo === undefined ? [] : [`as a ratio to ${view.arm(relativeTo).label}`]),
+    ...(load === undefined ? [] : [`${load.experiment}: ${load.text}`]),
+  ].join(', ')
+}
+
+const metricWords: Readonly<Record<Threshold['metric'], string>> = {
+  'latency.response': 'Response time',
+  'latency.service': 'Service time',
+  'latency.added': 'Added response time',
+  throughput: 'Throughput',
+  'cpu.per1000Requests': `CPU per ${thousand} requests`,
+  'cpu.added': `Added CPU per ${thousand} requests`,
+  'memory.rss': 'Memory of the hops',
+  'memory.added': 'Added memory',
+  'errors.share': 'Share of errors',
+}
+
 function headline(view: View, name: (arm: ArmView) => string): string {
   const measured = view.subjects.flatMap((arm) => {
     const found = view.compare(arm.id, latencyMetrics, { percentile: 50 })
@@ -99,7 +133,7 @@ function headline(view: View, name: (arm: ArmView) => string): string {
   const [least, most] = [sorted[0], sorted.at(-1)]
   if (least === undefined || most === undefined) return 'This run has no comparison to report'
   const price = (estimate: Estimate) =>
-    excludesZero(estimate) ? `${number(estimate.value)}${thin}ms` : 'no measurable time'
+    excludesZero(estimate) ? `${estimateText(estimate).value}${thin}ms` : 'no measurable time'
   if (least === most) return `${name(most.arm)} adds ${price(most.difference)} to a median request`
   return `A median request pays ${price(least.difference)} for ${name(least.arm)}, ${price(most.difference)} for ${name(most.arm)}`
 }
@@ -232,21 +266,36 @@ function verdictText(verdict: Verdict): string {
 
 function trust(view: View, book: FigureBook): Answer['trust'] {
   const { analysis } = view
-  const list: { ok: boolean; name: string; html: string }[] = []
+  const list: Trust[] = []
   const noise = view.noise()
+  const knees = analysis.noise.length > 0 ? kneesApart(view) : ''
   list.push(
     noise === undefined
-      ? { ok: false, name: 'A/A', html: 'The baseline was not measured twice: the noise floor is unknown.' }
-      : {
-          ok: !noise.differs,
+      ? {
+          ok: false,
+          brief: 'no A/A',
           name: 'A/A',
-          html: `Two measurements of the baseline differ by ${book.print(noise.latencyP50, { metric: 'noise.p50', kind: 'difference' }, 'sentence', true)} at the median: ${noise.differs ? 'a difference where there is none' : 'no difference'}.`,
+          html: 'The baseline was not measured twice: the noise floor is unknown.',
+        }
+      : {
+          ok: !analysis.noise.some((one) => one.differs) && knees === '',
+          brief: analysis.noise.some((one) => one.differs)
+            ? 'A/A differs'
+            : knees === ''
+              ? 'A/A: no difference'
+              : 'A/A differs in capacity',
+          name: 'A/A',
+          html: `Two measurements of the baseline differ by ${book.print(noise.latencyP50, { metric: 'noise.p50', kind: 'difference' }, 'sentence', true)} at the median: ${noise.differs ? 'a difference where there is none' : 'no difference'}.${knees}`,
         },
   )
   const count = (state: string) => analysis.trials.filter((trial) => trial.state === state).length
   const [invalid, failed] = [count('invalid'), count('failed')]
   list.push({
     ok: invalid + failed === 0,
+    brief:
+      invalid + failed === 0
+        ? `all ${plural(count('ok'), 'trial')} valid`
+        : `${fixed(invalid + failed, 0)} of ${plural(analysis.trials.length, 'trial')} not valid`,
     name: 'Trials',
     html: `${plural(count('ok'), 'valid trial')}, ${fixed(invalid, 0)} invalid, ${fixed(failed, 0)} failed${invalid + failed > 0 ? ' (<a href="#not-valid">listed with reasons</a>)' : ''}.`,
   })
@@ -255,6 +304,7 @@ function trust(view: View, book: FigureBook): Answer['trust'] {
   const broken = checks.filter((check) => !check.ok).length
   list.push({
     ok: broken === 0 && checks.length > 0,
+    brief: broken === 0 && checks.length > 0 ? 'path proved' : 'path not proved',
     name: 'Proof of path',
     html:
       checks.length === 0
@@ -264,29 +314,51 @@ function trust(view: View, book: FigureBook): Answer['trust'] {
   return list
 }
 
-function generator(view: View): Answer['trust'][number] {
+/** What the capacity search says of the noise: the baseline and its twin may carry different rates. */
+function kneesApart(view: View): string {
+  const load = view.loads.find((one) => view.arms.some((arm) => view.cell(arm.id, one)?.knee))
+  const found = (role: string) => {
+    const arm = view.arms.find((one) => one.arm.role === role)
+    return arm === undefined ? undefined : view.cell(arm.id, load)
+  }
+  const [own, twin] = [found('baseline'), found('twin')]
+  if (own?.knee === undefined || twin?.knee === undefined) return ''
+  const [a, b] = [own.throughput, twin.throughput]
+  if (a.n === 0 || b.n === 0 || (a.low <= b.high && b.low <= a.high)) return ''
+  return ` Their largest rates lie apart (${fixed(a.value, 0)} and ${fixed(b.value, 0)} requests/s): do not compare capacities by this run.`
+}
+
+function generator(view: View): Trust {
   const { validity } = view.analysis.config
-  const valid = view.analysis.trials.filter((trial) => trial.state === 'ok')
+  // A search for the largest rate overloads on purpose; whether the generator was its limit is told with the knees.
+  const valid = view.analysis.trials.filter((trial) => trial.state === 'ok' && !view.searched(trial))
   const lags = valid.flatMap((trial) => (trial.sendLagP99Us === undefined ? [] : [trial.sendLagP99Us]))
   const shares = valid.flatMap((trial) =>
     trial.generatorCpuShare === undefined ? [] : [trial.generatorCpuShare],
   )
   if (lags.length === 0 && shares.length === 0)
-    return { ok: false, name: 'Generator', html: 'The generator reported neither lag nor CPU.' }
+    return {
+      ok: false,
+      brief: 'generator unknown',
+      name: 'Generator',
+      html: 'The generator reported neither lag nor CPU.',
+    }
   const [lag, share] = [maximum(lags), maximum(shares)]
+  const ok = lag <= validity.maxSendLagP99Us && share <= validity.maxGeneratorCpuShare
   return {
-    ok: lag <= validity.maxSendLagP99Us && share <= validity.maxGeneratorCpuShare,
+    ok,
+    brief: ok ? 'generator had headroom' : 'generator beyond its limits',
     name: 'Generator',
     html:
       [
         ...(lags.length > 0
           ? [
-              `Sends at most ${number(lag / 1000)} ms late (p99; limit ${number(validity.maxSendLagP99Us / 1000)} ms)`,
+              `In valid trials it sends at most ${number(lag / 1000)}${thin}ms late (p99; limit ${given(validity.maxSendLagP99Us / 1000)}${thin}ms)`,
             ]
           : []),
         ...(shares.length > 0
           ? [
-              `uses at most ${fixed(share * 100, 0)} % of a core (limit ${fixed(validity.maxGeneratorCpuShare * 100, 0)} %)`,
+              `uses at most ${fixed(share * 100, 0)}${thin}% of a core (limit ${fixed(validity.maxGeneratorCpuShare * 100, 0)}${thin}%)`,
             ]
           : []),
       ].join(' and ') + '.',

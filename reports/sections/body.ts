@@ -1,5 +1,5 @@
 /** The middle of the page: paths drawn, other loads, cost, and the talk's tables, as data for the templates. */
-import type { ClaimId, Estimate, Increment } from '../../harness/model.js'
+import type { ClaimId, Estimate, Hop, Increment } from '../../harness/model.js'
 import { escapeHtml } from '../clean.js'
 import type { Table, TableCell } from '../charts/chart.js'
 import { isResidual } from '../charts/increments.js'
@@ -48,7 +48,7 @@ export function buildPaths(view: View, book: FigureBook): PathFigure[] {
 
 /**
  * What every hop added: its CPU from its own counters, its time from the increment that brought it onto the path.
- * Hops that came in one step share that step's time.
+ * Hops that came in one step share that step's time, which is printed once, at the first: figures along a path can be added.
  */
 function hopFigures(arm: ArmView, view: View): Record<string, HopFigures> {
   const bill = view.cell(arm.id)?.bill ?? []
@@ -63,7 +63,7 @@ function hopFigures(arm: ArmView, view: View): Record<string, HopFigures> {
     })
     const { value } = estimateText(step.latencyP50, { sign: true })
     for (const hop of brought)
-      times.set(hop.name, `${value}${thin}ms${brought.length > 1 ? ` (${brought.length} hops)` : ''}`)
+      times.set(hop.name, hop === brought[0] ? `${value}${thin}ms${together(brought)}` : 'with the first')
   }
   return Object.fromEntries(
     arm.path.hops.map((hop): [string, HopFigures] => {
@@ -80,6 +80,13 @@ function hopFigures(arm: ArmView, view: View): Record<string, HopFigures> {
       ]
     }),
   )
+}
+
+function together(brought: readonly Hop[]): string {
+  const [first, second] = brought
+  if (second === undefined) return ''
+  const layer = brought.every((hop) => hop.layer === first?.layer) ? second.layer.toUpperCase() : 'hops'
+  return brought.length === 2 ? `, both ${layer}` : `, all ${brought.length} ${layer}`
 }
 
 /** The increments that lead from the baseline to an arm, in order; empty when they do not reach it. */
@@ -124,7 +131,7 @@ function totals(arm: ArmView, view: View, book: FigureBook): string {
   }
   if (residual !== undefined) {
     sentences.push(
-      `What the steps do not explain: ${book.print(residual.latencyP50, { metric: 'increment.latency', percentile: 50, kind: 'difference' }, 'sentence', true)}` +
+      `${escapeHtml(residual.title.replace(/^residual:\s*w/i, 'W'))}: ${book.print(residual.latencyP50, { metric: 'increment.latency', percentile: 50, kind: 'difference' }, 'sentence', true)}` +
         ` and ${book.print(residual.cpu, { metric: 'increment.cpu', kind: 'difference' }, 'sentence', true)} of CPU.`,
     )
   }

@@ -14,6 +14,8 @@ export interface Evidence {
   readonly sizing: Table
   readonly method: readonly string[]
   readonly command: string
+  readonly planHash: string
+  readonly version: string
   readonly trials: Table
   readonly trialsNote: string
   readonly config: string
@@ -32,7 +34,9 @@ export function buildEvidence(view: View): Evidence {
     environment: environmentTable(analysis),
     sizing: sizingTable(view),
     method: method(view),
-    command: analysis.command.map(shellQuote).join(' '),
+    command: commandLine(analysis),
+    planHash: analysis.planHash.slice(0, 12),
+    version: analysis.version,
     trials: trialTable(view, trials),
     trialsNote:
       trials.length < analysis.trials.length
@@ -179,6 +183,13 @@ function trialTable(view: View, trials: Analysis['trials']): Table {
 /** Which methods stand behind the page's figures, for readers without script. */
 export function methodTable(legend: FigureLegend): Table {
   return { columns: ['method of estimation'], rows: legend.methods.map((one) => [one]) }
+}
+
+/** What a shell takes, from the root of the repository. The journal keeps what followed the program's name. */
+function commandLine({ command, config }: Analysis): string {
+  // Said even when it was the default: a default may change.
+  const seed = command.includes('--seed') ? [] : ['--seed', String(config.seed)]
+  return ['npm', 'run', 'meshbench', '--', ...command, ...seed].map(shellQuote).join(' ')
 }
 
 /** Quotes an argument for a POSIX shell when it needs it. */
