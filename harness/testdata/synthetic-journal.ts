@@ -100,7 +100,7 @@ export function syntheticJournal(options: SyntheticOptions = {}): JournalEntry[]
       runId: '2026-11-22T10-04-31-test',
       version: '0.1.0',
       startedAt: new Date(startedAtMs).toISOString(),
-      command: ['meshbench', 'run'],
+      command: ['run'],
       plan,
       host: {
         hostKey: 'a3f1c2d4',

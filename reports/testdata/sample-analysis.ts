@@ -186,7 +186,7 @@ export function sampleAnalysis(options: SampleOptions = {}): Analysis {
   const proof = (name: string, n: string) => ({ name, ok: true, expected: n, actual: n, trials: rounds })
   return {
     schema: 1, version: '0.1.0', runId: '2026-11-22T10-04-31-l4l7', startedAt: '2026-11-22T10:04:31.000Z', endedAt: '2026-11-22T10:07:11.000Z', outcome,
-    command: ['meshbench', 'run', '--seed', '1', '--profile', 'quick'], planHash: '3f1c'.repeat(16),
+    command: ['run', '--seed', '1', '--profile', 'quick'], planHash: '3f1c'.repeat(16),
     config: {
       seed: 1, profile: 'quick', platform: 'local', arms: Object.fromEntries(meshes.map((mesh) => [mesh, samplePaths.slice(1).map((path) => path.name)])),
       experiments: { latency: { ratesPerSecond: rates, connections: 16, payloadBytes: 1024 } },
