@@ -179,8 +179,10 @@ async function openFront(
         serve(socket, socket.remoteAddress ?? '', check.peer, 'owned')
       },
     )
-    tlsServer.on('tlsClientError', (error: NodeJS.ErrnoException) => {
+    tlsServer.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
       metrics.tlsHandshakeFailures.labels('server', error.code ?? 'error').add()
+      // Node leaves a connection whose handshake timed out open.
+      socket.destroy()
     })
     renewCertificate = () => {
       tlsServer.setSecureContext({ ...identities.get(spiffeId).pem, ...tlsSettings })
@@ -192,6 +194,11 @@ async function openFront(
     server.on('connection', (socket: Socket) => {
       handshaking.add(socket)
       socket.on('close', () => handshaking.delete(socket))
+    })
+    // `serve` counts what has shaken hands; without this, who never does so costs a descriptor and nobody's budget.
+    server.maxConnections = config.limits.connections
+    server.on('drop', () => {
+      metrics.tlsHandshakeFailures.labels('server', 'too-many-connections').add()
     })
   }
   await new Promise<void>((resolve, reject) => {

@@ -177,6 +177,27 @@ describe('two sidecars', () => {
   })
 })
 
+describe('an mTLS listener', () => {
+  it('closes handshakes that do not go on, and bounds those that are under way', async () => {
+    const target = await start('proxy', {
+      ...proxyConfig(files.server, { transport: 'mtls' }, upstream, { transport: 'plain' }),
+      limits: { connections: 3, hbone: { handshakeTimeoutMs: 300 } },
+    })
+    let closed = 0
+    const sockets = Array.from({ length: 5 }, () => {
+      const socket = connectTcp(entry(target))
+      socket.on('error', () => {})
+      socket.on('close', () => closed++)
+      return socket
+    })
+    // Two are one too many each, and go before anything times out.
+    await expect.poll(() => target.metric('meshbench_tls_handshake_failures_total', 'too-many')).toBe(2)
+    await expect.poll(() => closed, { timeout: 5000 }).toBe(5)
+    expect(await target.metric('meshbench_tls_handshake_failures_total', 'TIMEOUT')).toBe(3)
+    for (const socket of sockets) socket.destroy()
+  })
+})
+
 describe('a waypoint between two tunnels', () => {
   it('keeps the identity of the client and shows its own', async () => {
     const serverTunnel = await start('tunnel', {

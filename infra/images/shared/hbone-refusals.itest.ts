@@ -142,6 +142,32 @@ describe('our server refuses a transport', () => {
       metricOf(slow.registry, 'meshbench_tls_handshake_failures_total', 'ERR_TLS_HANDSHAKE_TIMEOUT'),
     ).toBe(1)
   })
+  it('a session that is resumed after its certificate expired', async () => {
+    const { workspace, authority } = fixture
+    const notAfter = new Date(Math.ceil((Date.now() + 2000) / 1000) * 1000)
+    const short = await writeWorkload(workspace, authority, 'client', { file: 'short', notAfter })
+    const options = {
+      ...started.address,
+      ...fixture.pem(short),
+      checkServerIdentity: () => undefined,
+      ALPNProtocols: ['h2'],
+    }
+    const first = connectTls(options)
+    first.on('error', () => {})
+    first.resume()
+    const [session] = (await once(first, 'session')) as [Buffer]
+    const standing = connectTls({ ...options, session })
+    await once(standing, 'secureConnect')
+    expect(standing.isSessionReused()).toBe(true)
+    for (const socket of [first, standing]) socket.destroy()
+    await new Promise((resolve) => setTimeout(resolve, notAfter.getTime() + 1100 - Date.now()))
+    const handshakes = metricOf(started.registry, 'meshbench_tls_handshakes_total')
+    expect((await tryConnect({ ...fixture.pem(short), session })).length).toBe(0)
+    expect(
+      metricOf(started.registry, 'meshbench_tls_handshake_failures_total', 'reason="expired"'),
+    ).toBeGreaterThan(0)
+    expect(metricOf(started.registry, 'meshbench_tls_handshakes_total')).toBe(handshakes)
+  })
   it('and accepts the right certificate', async () => {
     const { pool } = fixture.createPool()
     const stream = await pool.connect({ source: spiffe('client'), destination: destination(started.address) })

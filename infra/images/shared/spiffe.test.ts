@@ -46,8 +46,13 @@ describe('uriNames', () => {
 })
 
 describe('checkCertificate', () => {
-  const certificate = (subjectaltname?: string): PeerCertificate =>
-    ({ subjectaltname, raw: Buffer.of(1) }) as never
+  const certificate = (subjectaltname?: string, more = {}): PeerCertificate =>
+    ({
+      subjectaltname,
+      raw: Buffer.of(1),
+      valid_to: new Date(Date.now() + 60_000).toUTCString(),
+      ...more,
+    }) as never
   const id = 'spiffe://bench.local/ns/a/sa/b'
   it('accepts an id of the trust domain, and only an expected one', () => {
     expect(checkCertificate(certificate(`URI:${id}`), 'bench.local')).toMatchObject({ peer: { id } })
@@ -58,6 +63,9 @@ describe('checkCertificate', () => {
   })
   it.each([
     ['no-certificate', {} as PeerCertificate],
+    ['not-a-leaf', certificate(`URI:${id}`, { ca: true })],
+    ['expired', certificate(`URI:${id}`, { valid_to: new Date(Date.now() - 1000).toUTCString() })],
+    ['expired', certificate(`URI:${id}`, { valid_to: 'no date' })],
     ['no-spiffe-id', certificate()],
     ['no-spiffe-id', certificate('DNS:bench.local')],
     ['no-spiffe-id', certificate(`URI:${id}, URI:${id}`)],

@@ -41,7 +41,8 @@ export function uriNames(subjectAltName: string): string[] {
   return names
 }
 
-export type Refusal = 'no-certificate' | 'no-spiffe-id' | 'wrong-trust-domain' | 'unexpected-identity'
+export type Refusal =
+  'no-certificate' | 'not-a-leaf' | 'expired' | 'no-spiffe-id' | 'wrong-trust-domain' | 'unexpected-identity'
 
 export type PeerCheck = { readonly peer: SpiffeId } | { readonly refusal: Refusal; readonly detail: string }
 
@@ -56,6 +57,14 @@ export function checkCertificate(
 ): PeerCheck {
   if (!certificate || Object.keys(certificate).length === 0) {
     return { refusal: 'no-certificate', detail: 'the peer showed no certificate' }
+  }
+  // X509-SVID §5.2: only a leaf identifies a workload.
+  if (certificate.ca === true) {
+    return { refusal: 'not-a-leaf', detail: 'the peer showed the certificate of an authority' }
+  }
+  // TLS verifies a chain when it is shown; a session that is resumed shows none, and may outlive its certificate.
+  if (!(Date.parse(certificate.valid_to) > Date.now())) {
+    return { refusal: 'expired', detail: `the certificate was valid until ${certificate.valid_to}` }
   }
   const uris = uriNames(certificate.subjectaltname ?? '')
   const peer = uris.length === 1 ? parseSpiffeId(uris[0] as string) : undefined
