@@ -205,6 +205,23 @@ function describe(error: unknown, verbose: boolean): ExitCode {
   return error instanceof UserError ? error.exitCode : exitCodes.runFailed
 }
 
+/**
+ * A reader that has gone (`meshbench list | head`, a terminal that was closed) ends no verb: what a run measures lies in
+ * its folder. An output that cannot be kept, as on a full disk, is a failure.
+ */
+function watchOutput(): void {
+  process.stderr.on('error', () => {})
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE' || error.code === 'EIO') return
+    const problem = new UserError(`cannot write the output: ${error.message}`, {
+      exitCode: exitCodes.runFailed,
+    })
+    const exitCode = describe(problem, false)
+    process.once('exit', () => (process.exitCode = exitCode))
+  })
+}
+
+watchOutput()
 try {
   await program.parseAsync()
 } catch (error) {

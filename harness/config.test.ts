@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { defineConfig, resolveConfig, type UserConfig } from './config.js'
+import { defineConfig, type UserConfig } from './config.js'
+import { resolveConfig } from './resolve-config.js'
 import { UserError } from './errors.js'
 
 const minimal: UserConfig = { arms: { reference: ['l4-only', 'l4-l7-l4'] } }

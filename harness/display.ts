@@ -31,7 +31,9 @@ const renewEveryMs = 120
 
 export function createDisplay(output: Output, options: { readonly quiet?: boolean } = {}): Display {
   if (options.quiet) return quietDisplay()
-  return output.isTTY ? terminalDisplay(output) : plainDisplay(output)
+  // A dumb terminal takes no line back.
+  const renews = output.isTTY && process.env.TERM !== 'dumb'
+  return renews ? terminalDisplay(output) : plainDisplay(output)
 }
 
 function quietDisplay(): Display {

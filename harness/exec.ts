@@ -11,6 +11,20 @@ export const runIdVariable = 'MESHBENCH_RUN_ID'
 
 const tailBytes = 8 * 1024
 
+/**
+ * Children that have not ended. They have sessions of their own, so that nothing else would end them when this process
+ * ends without taking them down: on a second Ctrl-C, and on a bug.
+ */
+const alive = new Set<ChildProcess>()
+process.on('exit', () => {
+  for (const child of alive) endGroup(child, 'SIGKILL')
+})
+
+function keepTrack(child: ChildProcess): void {
+  alive.add(child)
+  for (const event of ['error', 'close'] as const) child.once(event, () => alive.delete(child))
+}
+
 export interface StartOptions {
   readonly runId?: string
   readonly cwd?: string
@@ -35,6 +49,7 @@ export function start(command: Command, options: StartOptions = {}): Running {
       ...(options.runId === undefined ? {} : { [runIdVariable]: options.runId }),
     },
   })
+  keepTrack(child)
   const tail = new Tail()
   child.stderr.on('data', (chunk: Buffer) => tail.add(chunk))
   child.stdout.on('data', (chunk: Buffer) => tail.add(chunk))
@@ -89,6 +104,7 @@ export async function run(
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, ...(options.runId === undefined ? {} : { [runIdVariable]: options.runId }) },
     })
+    keepTrack(child)
     const stdout: Buffer[] = []
     const stderr: Buffer[] = []
     let note = ''

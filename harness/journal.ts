@@ -20,8 +20,7 @@ export interface JournalWriter {
 /** Opens a run's journal for appending; half a line at its end, left by a crash, is cut off. */
 export function openJournal(folder: string): JournalWriter {
   const path = join(folder, journalName)
-  const descriptor = openSync(path, 'a+')
-  truncateTornLine(path, descriptor)
+  const descriptor = openForAppending(path)
   return {
     append(entry) {
       const bytes = Buffer.from(`${JSON.stringify(entry)}\n`)
@@ -37,6 +36,19 @@ export function openJournal(folder: string): JournalWriter {
       }
     },
     close: () => closeSync(descriptor),
+  }
+}
+
+function openForAppending(path: string): number {
+  try {
+    const descriptor = openSync(path, 'a+')
+    truncateTornLine(path, descriptor)
+    return descriptor
+  } catch (error) {
+    throw new UserError(`cannot write the journal ${path}: ${messageOf(error)}`, {
+      hint: 'choose another folder with --out',
+      cause: error,
+    })
   }
 }
 

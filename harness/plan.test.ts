@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { catalogue } from './catalogue.js'
-import { resolveConfig, type UserConfig } from './config.js'
+import type { UserConfig } from './config.js'
+import { resolveConfig } from './resolve-config.js'
 import { environmentRequests, makePlan, visitsOf } from './plan.js'
 
 const user: UserConfig = {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { catalogue } from './catalogue.js'
-import { resolveConfig } from './config.js'
+import { resolveConfig } from './resolve-config.js'
 import { createDisplay } from './display.js'
 import type { JournalEntry, Plan, RunHeader, Trial } from './model.js'
 import { makePlan } from './plan.js'

@@ -236,6 +236,56 @@ test('an interrupt takes everything down, keeps what was measured, and writes a 
   expect(stateDirsOf(runId)).toEqual([])
 })
 
+test.each([
+  ['a closed terminal', ['SIGHUP']],
+  ['SIGTERM', ['SIGTERM']],
+] as const)('%s takes everything down, too', async (_name, signals) => {
+  workspace.writeConfig(smallConfig)
+  const running = workspace.startMeshbench('run', '--rounds', '50', '--out', 'out')
+  void drain(running)
+  await awaitEntry('out', (entry) => entry.type === 'environment')
+  const runId = runIdOf('out')
+  for (const signal of signals) process.kill(running.pid ?? 0, signal)
+  expect((await running.exited).code).toBe(130)
+  expect(workspace.journal('out').entries.at(-1)).toMatchObject({ type: 'end', outcome: 'interrupted' })
+  expect([processesOf(runId), stateDirsOf(runId)]).toEqual([[], []])
+})
+
+test('a run ends at once on a second Ctrl-C, refuses to be resumed before, and leaves neither process nor key', async () => {
+  workspace.writeConfig(smallConfig)
+  const running = workspace.startMeshbench('run', '--rounds', '50', '--out', 'out')
+  void drain(running)
+  await awaitEntry('out', (entry) => entry.type === 'environment')
+  const runId = runIdOf('out')
+  const refused = await workspace.meshbench('run', '--resume', 'out')
+  expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('still being measured')])
+  // A server that is stopped does not end when asked to, so that taking down lasts.
+  for (const { pid, command } of processesOf(runId))
+    if (command.includes('echo-')) process.kill(pid, 'SIGSTOP')
+  process.kill(running.pid ?? 0, 'SIGINT')
+  await new Promise((resolve) => setTimeout(resolve, 1_500))
+  process.kill(running.pid ?? 0, 'SIGINT')
+  expect((await running.exited).code).toBe(130)
+  for (let tries = 0; tries < 40 && processesOf(runId).length > 0; tries++)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  expect([processesOf(runId), stateDirsOf(runId)]).toEqual([[], []])
+  expect(workspace.journal('out').entries.at(-1)?.type).not.toBe('end')
+})
+
+test('a reader that goes away neither ends a run nor shows as a bug', async () => {
+  workspace.writeConfig({ ...smallConfig, rounds: { min: 1, max: 1 } })
+  const { code, stdout, stderr } = await workspace.shell(
+    '"$@" run --out out | head -1; exit ${PIPESTATUS[0]}',
+  )
+  expect([code, stdout.split('\n').length, stderr]).toEqual([0, 2, ''])
+  expect(existsSync(workspace.path('out/report.html'))).toBe(true)
+  const full = await workspace.shell('"$@" list > /dev/full')
+  expect([full.code, full.stderr]).toEqual([
+    4,
+    expect.stringMatching(/^meshbench: cannot write the output: .*\n$/),
+  ])
+})
+
 describe('bad input is answered on one screen, with the right exit code and no stack trace', () => {
   const expectRefusal = async (args: string[], exitCode: number, ...parts: string[]) => {
     const { code, stderr } = await workspace.meshbench(...args)

@@ -4,6 +4,7 @@
  * Every run has a folder of its own in the system's temporary folder, with the owner's process named in it; every
  * process that a run starts carries the run id in its environment. That is all the state there is.
  */
+import { rmSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
@@ -13,6 +14,12 @@ import { parseStartTicks } from './probes/process.js'
 
 const prefix = 'meshbench-'
 const ownerName = 'owner.json'
+
+/** Private keys must not outlive this process when it ends without taking its run down. */
+const ownFolders = new Set<string>()
+process.on('exit', () => {
+  for (const folder of ownFolders) rmSync(folder, { recursive: true, force: true })
+})
 
 interface Owner {
   readonly runId: string
@@ -25,6 +32,7 @@ interface Owner {
 export async function createStateDir(runId: string): Promise<string> {
   await mkdir(tmpdir(), { recursive: true })
   const folder = await mkdtemp(join(tmpdir(), `${prefix}${runId}-`))
+  ownFolders.add(folder)
   const owner: Owner = { runId, pid: process.pid, startTicks: await startTicks(process.pid) }
   await writeFile(join(folder, ownerName), JSON.stringify(owner), { mode: 0o600 })
   return folder

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { histogramOf } from './load/histogram.js'
-import { resolveConfig } from './config.js'
+import { resolveConfig } from './resolve-config.js'
 import type { LoadResult, LoadSpec, Usage } from './model.js'
 import { judgeProbe, judgeValidity } from './validity.js'
 

@@ -1,15 +1,21 @@
 /** Draws a Vega-Lite spec as one small SVG string: no browser, no canvas, no request. */
-import * as vega from 'vega'
-import { compile, type TopLevelSpec } from 'vega-lite'
+import type { TopLevelSpec } from 'vega-lite'
 import { chartConfig } from './theme.js'
 
 /**
  * Vega guesses text widths at 0.8 em a character when it has no canvas, which leaves wide empty margins and, were a
  * canvas package present, would make the output depend on the machine. System fonts are nearer to this.
  */
-const { textMetrics } = vega as unknown as { readonly textMetrics: { width: TextWidth } }
+const textWidth: TextWidth = (item, text = '') => 0.58 * text.length * (item.fontSize ?? 11)
 type TextWidth = (item: { readonly fontSize?: number }, text?: string) => number
-textMetrics.width = (item, text = '') => 0.58 * text.length * (item.fontSize ?? 11)
+
+/** Loads the chart libraries, which most commands do without and which are a large part of a start. */
+async function loadVega() {
+  const [vega, { compile }] = await Promise.all([import('vega'), import('vega-lite')])
+  const { textMetrics } = vega as unknown as { readonly textMetrics: { width: TextWidth } }
+  textMetrics.width = textWidth
+  return { vega, compile }
+}
 
 /** Separates what a mark says from the arm it belongs to, inside a mark's `description`. */
 export const armMark = '\u0001'
@@ -24,6 +30,7 @@ export function describe(arm: string, tip: string): string {
  * style sheets say is dropped, which makes the file about half the size. `id` makes references unique on a page.
  */
 export async function renderSvg(spec: TopLevelSpec, id: string): Promise<string> {
+  const { vega, compile } = await loadVega()
   const compiled = compile(spec, { config: chartConfig }).spec
   const view = new vega.View(vega.parse(compiled), { renderer: 'none', logLevel: vega.Error })
   try {

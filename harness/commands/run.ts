@@ -15,6 +15,7 @@ import { fingerprint } from '../probes/fingerprint.js'
 import { checkHost, executePlan } from '../run.js'
 import { precisionReached } from '../analyze/precision.js'
 import { describeUnmet } from './doctor.js'
+import { liveRuns } from '../state.js'
 import { meshRegistry, planFromFlags, platformOf, type CommonFlags } from './common.js'
 import { imageBundles } from '../../infra/images/bundles.js'
 import { thresholdAnnotations } from '../../reports/annotations.js'
@@ -154,6 +155,11 @@ export async function makeHeader(
 /** The plan of the journal is what goes on; flags that would change it are refused. */
 async function prepareResume(flags: RunFlags, run: string): Promise<Prepared> {
   const { folder, header, entries } = readJournal(run)
+  if ((await liveRuns()).has(header.runId)) {
+    throw new UserError(`${show(folder)} is still being measured`, {
+      hint: 'wait for its end, or interrupt it first',
+    })
+  }
   if (flags.out !== undefined)
     throw new UserError('--resume writes to the folder of the run: leave --out away')
   const recorded = header.flags as Partial<CommonFlags> | undefined
@@ -216,6 +222,9 @@ function describeStart(plan: Plan): string {
 /** Ctrl-C under `npm run` arrives twice, from the terminal and from npm: that is one wish, not two. */
 const sameInterruptMs = 1_000
 
+/** Ctrl-C, an orderly end asked for by another program, and a terminal that was closed. */
+const interruptSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
 /** The first interrupt takes the run down in order; a later one ends the process at once. */
 function catchInterrupts(display: Display): { signal: AbortSignal; stop: () => void } {
   const controller = new AbortController()
@@ -224,7 +233,10 @@ function catchInterrupts(display: Display): { signal: AbortSignal; stop: () => v
   let firstAt = 0
   const onSignal = () => {
     if (controller.signal.aborted) {
-      if (performance.now() - firstAt > sameInterruptMs) process.exit(exitCodes.interrupted)
+      if (performance.now() - firstAt > sameInterruptMs) {
+        display.line(`ended at once; \`meshbench clean\` finds containers and clusters that are left`)
+        process.exit(exitCodes.interrupted)
+      }
       return
     }
     firstAt = performance.now()
@@ -232,13 +244,11 @@ function catchInterrupts(display: Display): { signal: AbortSignal; stop: () => v
     display.line('interrupted: taking everything down; what was measured is kept (again to end at once)')
     controller.abort(new Error('interrupted'))
   }
-  process.on('SIGINT', onSignal)
-  process.on('SIGTERM', onSignal)
+  for (const name of interruptSignals) process.on(name, onSignal)
   return {
     signal: controller.signal,
     stop: () => {
-      process.off('SIGINT', onSignal)
-      process.off('SIGTERM', onSignal)
+      for (const name of interruptSignals) process.off(name, onSignal)
     },
   }
 }

@@ -34,6 +34,8 @@ export interface Workspace {
   /** The same, with variables of the environment changed. */
   meshbenchWith(env: Readonly<Record<string, string>>, ...args: string[]): Promise<RunResult>
   startMeshbench(...args: string[]): Running
+  /** Runs a script of bash whose `"$@"` is the command line of Meshbench. */
+  shell(script: string): Promise<RunResult>
   journal(name: string): Journal
   remove(): void
 }
@@ -64,6 +66,8 @@ export function createWorkspace({ timeoutMs = 180_000 } = {}): Workspace {
       writeFileSync(path('bench.config.ts'), `export default ${JSON.stringify(config, null, 2)}\n`),
     meshbench: (...args) => meshbenchWith({}, ...args),
     meshbenchWith,
+    shell: (script) =>
+      run(['bash', '-c', script, 'bash', ...argv([])], { cwd: folder, allowFailure: true, timeoutMs }),
     startMeshbench: (...args) => start({ argv: argv(args) }, { cwd: folder }),
     journal: (name) => readJournal(path(name)),
     remove: () => rmSync(folder, { recursive: true, force: true }),

@@ -24,7 +24,7 @@ import {
 import { removeRun } from './docker/clean.js'
 import { findEngine, isMissing, type Engine } from './docker/engine.js'
 import { nodeLabel, objectName, runLabel } from './docker/labels.js'
-import { dockerSettings, type DockerSettings } from './docker/settings.js'
+import { clampLimits, dockerSettings, type DockerSettings } from './docker/settings.js'
 
 const nodes = ['client', 'server', 'waypoint'] as const satisfies readonly NodeRole[]
 const mibPerContainer = 90
@@ -94,7 +94,7 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
       exitCode: exitCodes.hostLacks,
     })
   }
-  const { clampLimits, createDockerHost } = await import('./docker/host.js')
+  const { createDockerHost } = await import('./docker/host.js')
   const configured = dockerSettings(request)
   const settings: DockerSettings = {
     ...configured,

@@ -34,7 +34,6 @@ import { readCiliumEnvoyCounters } from './counters.js'
 import { ciliumManifests, ciliumShape, type CiliumPath } from './manifests.js'
 import { proveCiliumArm } from './prove.js'
 import { ciliumValues, envoyMetricsPort, type CiliumEncryption, type CiliumOptions } from './values.js'
-import { ztunnelSecrets } from './ztunnel-secrets.js'
 
 export const ciliumNamespace = 'kube-system'
 const spireNamespace = 'cilium-spire'
@@ -51,7 +50,11 @@ export interface CiliumSettings {
 export function ciliumSteps(options: CiliumOptions): readonly Step[] {
   const secrets: Step = {
     title: "keys of Cilium's ztunnel",
-    run: async ({ cluster }) => applyManifests(cluster, [await ztunnelSecrets()]),
+    // Loaded when needed: it brings a certificate library that every start of the command line would pay for.
+    run: async ({ cluster }) => {
+      const { ztunnelSecrets } = await import('./ztunnel-secrets.js')
+      await applyManifests(cluster, [await ztunnelSecrets()])
+    },
   }
   const rollout = (what: string, namespace: string) =>
     waitStep(`${what} is ready`, ['rollout', 'status', what, '-n', namespace])

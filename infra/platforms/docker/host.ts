@@ -30,7 +30,7 @@ import { readyTimeoutMs, startContainer, type StartedContainer } from './contain
 import { runInContainer } from './generator.js'
 import { execInContainer } from './exec.js'
 import { componentLabel, nodeLabel, objectName, runLabel } from './labels.js'
-import { cpusetOf, type DockerSettings, type Limits } from './settings.js'
+import { cpusetOf, type DockerSettings } from './settings.js'
 import { attachmentOf, isSidecar } from './topology.js'
 import { readContainer } from './usage.js'
 
@@ -276,9 +276,4 @@ function overLoopback(deployed: Deployed): Deployed {
     { host: '127.0.0.1', port },
   ])
   return { ...deployed, endpoints: Object.fromEntries(endpoints) as Deployed['endpoints'] }
-}
-
-/** Limits that the engine can grant: it refuses more CPUs than it has. */
-export function clampLimits(limits: Limits, cpus: number): Limits {
-  return { ...limits, cpus: Math.min(limits.cpus, cpus) }
 }

@@ -38,3 +38,8 @@ export function dockerSettings(request: EnvironmentRequest): DockerSettings {
 export function cpusetOf(settings: DockerSettings, node: NodeRole): string | undefined {
   return settings.cpusets[node]
 }
+
+/** Limits that the engine can grant: it refuses more CPUs than it has. */
+export function clampLimits(limits: Limits, cpus: number): Limits {
+  return { ...limits, cpus: Math.min(limits.cpus, cpus) }
+}
