@@ -216,6 +216,23 @@ describe('kill -9 in mid-trial', () => {
   })
 })
 
+test('a run that was killed is resumed at once: what it left is removed first', async () => {
+  workspace.writeConfig({ ...smallConfig, rounds: { min: 3, max: 3 } })
+  const running = workspace.startMeshbench('run', '--out', 'out')
+  void drain(running)
+  await awaitEntry('out', (entry) => entry.type === 'trial')
+  const runId = runIdOf('out')
+  running.kill('SIGKILL')
+  await running.exited
+  const left = processesOf(runId)
+  expect(left.length).toBeGreaterThan(3)
+  const resumed = await workspace.meshbench('run', '--resume', 'out')
+  expect([resumed.code, resumed.stdout]).toEqual([0, expect.stringContaining(`of run ${runId}`)])
+  expect(workspace.journal('out').entries.at(-1)).toMatchObject({ type: 'end', outcome: 'complete' })
+  expect(processesOf(runId)).toEqual([])
+  expect(stateDirsOf(runId)).toEqual([])
+})
+
 test('an interrupt takes everything down, keeps what was measured, and writes a partial report', async () => {
   workspace.writeConfig(smallConfig)
   const running = workspace.startMeshbench('run', '--rounds', '50', '--out', 'out')

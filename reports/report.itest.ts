@@ -1,5 +1,5 @@
 /** Opens the report in a real browser: nothing may go wrong, out, or over the edge, in either theme, at any width. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,18 +7,13 @@ import { pathToFileURL } from 'node:url'
 import { chromium, type Browser, type Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { analyze } from '../harness/analyze.js'
+import { findChromium } from '../harness/testing/chromium.js'
 import { syntheticJournal } from '../harness/testdata/synthetic-journal.js'
 import { renderHtml } from './render.js'
 import { readAssets } from './testdata/assets.js'
 import { hostileAnalysis } from './testdata/hostile.js'
 
-const candidates = [
-  process.env.CHROMIUM,
-  '/usr/bin/chromium',
-  '/usr/bin/chromium-browser',
-  '/usr/bin/google-chrome',
-]
-const executable = candidates.find((path) => path !== undefined && path !== '' && existsSync(path))
+const executable = findChromium()
 if (executable === undefined) console.log('skipped: no Chromium found; set CHROMIUM to the path of one')
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')

@@ -40,36 +40,84 @@ function hodgesLehmann(values: readonly number[]): number {
   return means.length % 2 === 1 ? means[Math.floor(half)]! : (means[half - 1]! + means[half]!) / 2
 }
 
+type Reading = (trial: Trial) => number
+
+const ok = (trial: Trial) => trial.load?.ok ?? Number.NaN
+
+/** ms of CPU per 1 000 requests of the components that a predicate picks. */
+const cpuOf =
+  (picks: (component: string, category: string, trial: Trial) => boolean): Reading =>
+  (trial) =>
+    (trial.usage?.components ?? [])
+      .filter(({ component, category }) => picks(component, category, trial))
+      .reduce((sum, { cpuNs }) => sum + cpuNs / 1e6, 0) /
+    (ok(trial) / 1000)
+
+/** Figures are printed with so many digits. */
+const printed = 1e-7
+
+/** How each kind of figure is read off a trial, and how exactly it can be: a share of what is read. */
+const kinds: readonly {
+  readonly name: RegExp
+  readonly tolerance: number
+  readonly reading: (match: RegExpExecArray) => Reading
+}[] = [
+  {
+    name: /^latency\.response p([\d.]+) (?:difference|value)$/,
+    // The histograms keep three significant digits, and the analysis may place a percentile within a bucket.
+    tolerance: 0.002,
+    reading: (match) => (trial) =>
+      decodeFromCompressedBase64(trial.load?.response?.data ?? '').getValueAtPercentile(Number(match[1])) /
+      1000,
+  },
+  {
+    name: /^cpu\.per1000Requests (?:difference|value)$/,
+    tolerance: printed,
+    // The arm's own hops, and the application that it shares.
+    reading: () =>
+      cpuOf((component, category, { cell }) => {
+        const arm = cell.split('|')[1] ?? ''
+        return category === 'application' || component.startsWith(`${arm}/`)
+      }),
+  },
+  {
+    name: /^cpu\.per1000Requests value of (.+\/.+|echo)$/,
+    tolerance: printed,
+    reading: (match) => cpuOf((component) => component === match[1]),
+  },
+  {
+    name: /^memory\.rss value of (.+)$/,
+    tolerance: printed,
+    reading: (match) => (trial) =>
+      (trial.usage?.components.find(({ component }) => component === match[1])?.rssBytes ?? Number.NaN) /
+      2 ** 20,
+  },
+]
+
 describe('figures on the page', () => {
-  it('can be recomputed from the journal: ten drawn at random', async () => {
+  it('can be recomputed from the journal: ten of each kind, drawn at random', async () => {
     void hdr // The package must be loaded whole for decoding.
     const journal = syntheticJournal({ rounds: 9, experiments: ['latency'] })
     const html = await renderHtml(analyze(journal), readAssets())
     const trials = journal.filter((entry): entry is Trial => entry.type === 'trial' && entry.state === 'ok')
-    const byRound = (cell: string, percentile: number) =>
-      new Map(
-        trials
-          .filter((trial) => trial.cell === cell)
-          .map((trial) => [
-            trial.round,
-            decodeFromCompressedBase64(trial.load?.response?.data ?? '').getValueAtPercentile(percentile) /
-              1000,
-          ]),
-      )
-    const candidates = figuresOf(html).filter(({ name }) =>
-      /^latency\.response p[\d.]+ (difference)$/.test(name),
-    )
-    expect(candidates.length).toBeGreaterThan(10)
+    const byRound = (cell: string, reading: Reading) =>
+      new Map(trials.filter((trial) => trial.cell === cell).map((trial) => [trial.round, reading(trial)]))
+    const figures = figuresOf(html)
     const random = mulberry32(7)
-    for (let count = 0; count < 10; count++) {
-      const figure = candidates[Math.floor(random() * candidates.length)]!
-      const percentile = Number(/p([\d.]+)/.exec(figure.name)?.[1])
-      const [first, second] = figure.cells.map((cell) => byRound(cell, percentile))
-      const rounds = [...first!.keys()].filter((round) => second!.has(round))
-      expect(figure.n).toBe(rounds.length)
-      const expected = hodgesLehmann(rounds.map((round) => first!.get(round)! - second!.get(round)!))
-      // The histograms keep three significant digits, and the analysis may place a percentile within a bucket.
-      expect(Math.abs(figure.value - expected)).toBeLessThan(0.004 * Math.max(...first!.values()))
+    for (const { name, tolerance, reading } of kinds) {
+      const left = figures.filter((figure) => name.test(figure.name))
+      expect([String(name), left.length >= 10]).toEqual([String(name), true])
+      for (let count = 0; count < 10; count++) {
+        const [figure] = left.splice(Math.floor(random() * left.length), 1)
+        const read = reading(name.exec(figure!.name)!)
+        const [first, second] = figure!.cells.map((cell) => byRound(cell, read))
+        const rounds = [...first!.keys()].filter((round) => second?.has(round) ?? true)
+        expect(figure!.n).toBe(rounds.length)
+        const expected = hodgesLehmann(rounds.map((round) => first!.get(round)! - (second?.get(round) ?? 0)))
+        const error = Math.abs(figure!.value - expected)
+        const allowed = tolerance * Math.max(...first!.values())
+        expect([figure!.name, error <= allowed ? 'equal' : error]).toEqual([figure!.name, 'equal'])
+      }
     }
   }, 60_000)
 })

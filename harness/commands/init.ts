@@ -36,7 +36,7 @@ export default defineConfig({
 
   experiments: {
     // What does each path add? Choose rates below the knee of every path.
-    latency: { ratesPerSecond: [500, 1000], connections: 16, payloadBytes: 1024 },
+    latency: { ratesPerSecond: [1000], connections: 16, payloadBytes: 1024 },
     // How much does each path carry?
     capacity: { connections: 16 },
   },

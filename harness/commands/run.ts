@@ -14,6 +14,7 @@ import { version } from '../package-root.js'
 import { fingerprint } from '../probes/fingerprint.js'
 import { checkHost, executePlan } from '../run.js'
 import { precisionReached } from '../analyze/precision.js'
+import { removeLeftovers } from './clean.js'
 import { describeUnmet } from './doctor.js'
 import { liveRuns } from '../state.js'
 import { meshRegistry, planFromFlags, platformOf, type CommonFlags } from './common.js'
@@ -32,6 +33,9 @@ export async function runCommand(flags: RunFlags): Promise<ExitCode> {
   const display = createDisplay(flags.json ? process.stderr : process.stdout)
   const prepared =
     flags.resume === undefined ? await prepareRun(flags) : await prepareResume(flags, flags.resume)
+  // What a killed run left would be measured along.
+  if (flags.resume !== undefined)
+    await removeLeftovers(prepared.header.runId, { tell: (line) => display.line(line) })
   const { plan, folder, header } = prepared
   const platform = platformOf(plan)
   const lacking = await checkHost(plan, platform, meshRegistry)

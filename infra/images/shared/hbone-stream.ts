@@ -30,6 +30,9 @@ export class StreamResetError extends Error {
   }
 }
 
+/** Pieces that must wait share blocks of this size: a peer's one-byte frames would otherwise cost a buffer each. */
+const inboxBlockBytes = 16 * 1024
+
 export class HboneStream extends EventEmitter implements ByteStream {
   readonly id: number
   /** Bytes that the peer lets us send. */
@@ -50,6 +53,8 @@ export class HboneStream extends EventEmitter implements ByteStream {
   #held = false
   #endDelivered = false
   #inbox: Buffer[] = []
+  /** The block that the inbox's last piece lies in, and how much of it is used; undefined when that piece is its own. */
+  #inboxBlock: { readonly bytes: Buffer; used: number } | undefined
   #outbox: Buffer[] = []
   #endQueued = false
   #needDrain = false
@@ -133,7 +138,27 @@ export class HboneStream extends EventEmitter implements ByteStream {
   /** Takes content from the connection. */
   receive(piece: Buffer): void {
     if (this.#flowing && this.#inbox.length === 0) this.#deliver(piece)
-    else if (!this.destroyed) this.#inbox.push(Buffer.from(piece))
+    else if (!this.destroyed) this.#keep(piece)
+  }
+
+  /** Copies a piece into the inbox. */
+  #keep(piece: Buffer): void {
+    const last = this.#inbox.length - 1
+    let block = last < 0 ? undefined : this.#inboxBlock
+    if (block && piece.length <= block.bytes.length - block.used) {
+      piece.copy(block.bytes, block.used)
+      block.used += piece.length
+      this.#inbox[last] = block.bytes.subarray(0, block.used)
+      return
+    }
+    block = undefined
+    if (piece.length > inboxBlockBytes / 2) this.#inbox.push(Buffer.from(piece))
+    else {
+      const bytes = Buffer.allocUnsafeSlow(inboxBlockBytes)
+      block = { bytes, used: piece.copy(bytes) }
+      this.#inbox.push(bytes.subarray(0, block.used))
+    }
+    this.#inboxBlock = block
   }
 
   /** Takes END_STREAM from the connection. */
