@@ -52,6 +52,11 @@ describe('numbers', () => {
 })
 
 describe('estimates', () => {
+  it('whose interval holds zero never look as if it ended there', () => {
+    expect(sentence(estimate(0.2, -0.0429, 0.442), { sign: true })).toMatch(
+      /^\+0\.20.*\(−0\.04 to \+0\.44\)$/,
+    )
+  })
   it('share decimals between value and bounds', () => {
     expect(sentence(estimate(0.31, 0.28, 0.34))).toBe('0.31\u202fms (0.28 to 0.34)')
     expect(estimateText(estimate(0.1234, 0.1, 0.2, 'share'))).toEqual({

@@ -75,7 +75,10 @@ export function estimateText(estimate: Estimate, options: { readonly sign?: bool
   const [value, low, high] = [estimate.value * scale, estimate.low * scale, estimate.high * scale]
   const halfWidth = Math.max(high - value, value - low)
   const widest = Math.max(Math.abs(value), Number.isFinite(halfWidth) ? halfWidth : 0)
-  const decimals = decimalsFor(widest, halfWidth)
+  let decimals = decimalsFor(widest, halfWidth)
+  // An interval that holds zero must not look as if it ended there.
+  const vanishes = (one: number) => one !== 0 && Number(one.toFixed(decimals)) === 0
+  for (let more = 0; more < 2 && low < 0 && high > 0 && (vanishes(low) || vanishes(high)); more++) decimals++
   const show = (one: number) => (options.sign === true ? signed(one, decimals) : fixed(one, decimals))
   return { value: show(value), low: show(low), high: show(high), unit: unitText[estimate.unit] }
 }

@@ -30,7 +30,7 @@ async function main([run, folder = 'reports/screenshots']: readonly string[]): P
   const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] })
   try {
     for (const colorScheme of ['light', 'dark'] as const) {
-      const page = await browser.newPage({ viewport: size, colorScheme })
+      const page = await browser.newPage({ viewport: size, colorScheme, reducedMotion: 'reduce' })
       const url = pathToFileURL(join(resolve(run), 'report.html')).href
       await page.goto(url)
       await page.screenshot({ path: join(folder, `answer-${colorScheme}.png`) })

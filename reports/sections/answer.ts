@@ -60,8 +60,8 @@ const mostNamed = 6
 export function buildAnswer(view: View, book: FigureBook): Answer {
   const { analysis, lead } = view
   return {
-    headline: headline(view, (arm) => arm.label),
-    headlineHtml: headline(view, (arm) => `<span class="nb">${escapeHtml(arm.label)}</span>`),
+    headline: headline(view, (arm, after) => arm.label + after),
+    headlineHtml: headline(view, (arm, after) => `<span class="nb">${escapeHtml(arm.label + after)}</span>`),
     dateline: [
       lead === undefined ? 'no load was measured' : `At ${loadText(lead.load)}`,
       `${plural(analysis.rounds.done, 'round')}`,
@@ -124,7 +124,8 @@ const metricWords: Readonly<Record<Threshold['metric'], string>> = {
   'errors.share': 'Share of errors',
 }
 
-function headline(view: View, name: (arm: ArmView) => string): string {
+/** `name` writes an arm's label and the mark after it, which must not go to the next line alone. */
+function headline(view: View, name: (arm: ArmView, after: string) => string): string {
   const measured = view.subjects.flatMap((arm) => {
     const found = view.compare(arm.id, latencyMetrics, { percentile: 50 })
     return found === undefined ? [] : [{ arm, difference: found.difference }]
@@ -134,8 +135,8 @@ function headline(view: View, name: (arm: ArmView) => string): string {
   if (least === undefined || most === undefined) return 'This run has no comparison to report'
   const price = (estimate: Estimate) =>
     excludesZero(estimate) ? `${estimateText(estimate).value}${thin}ms` : 'no measurable time'
-  if (least === most) return `${name(most.arm)} adds ${price(most.difference)} to a median request`
-  return `A median request pays ${price(least.difference)} for ${name(least.arm)}, ${price(most.difference)} for ${name(most.arm)}`
+  if (least === most) return `${name(most.arm, '')} adds ${price(most.difference)} to a median request`
+  return `A median request pays ${price(least.difference)} for ${name(least.arm, ',')} ${price(most.difference)} for ${name(most.arm, '')}`
 }
 
 function banners(view: View): string[] {
@@ -240,7 +241,7 @@ function headToHead(view: View, book: FigureBook): Answer['questions'] {
         ...(time === undefined
           ? []
           : [
-              `was ${book.print(time.difference, { metric: time.metric, percentile: 50, kind: 'difference' }, 'slower')} at the median`,
+              `${excludesZero(time.difference) ? 'was' : 'differed by'} ${book.print(time.difference, { metric: time.metric, percentile: 50, kind: 'difference' }, 'slower')} at the median`,
             ]),
       ]
       if (parts.length === 0) return []
