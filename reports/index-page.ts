@@ -4,7 +4,7 @@ import type { TableCell } from './charts/chart.js'
 import { cleanDeep, cleanText } from './clean.js'
 import { spreadLabels } from './charts/layout.js'
 import { createFigureBook, type FigureBook } from './figures.js'
-import { dateTime, number } from './format.js'
+import { dateTime, number, plural } from './format.js'
 import { renderPage, tableView, type ReportAssets } from './page.js'
 import { renderSvg } from './svg.js'
 import { figureWidth, type Size } from './theme.js'
@@ -53,7 +53,7 @@ export async function renderIndex(runs: readonly IndexedRun[], assets: ReportAss
       title: 'Runs',
       style: `:root{${colours.light}}@media (prefers-color-scheme:dark){:root:not([data-theme=light]){${colours.dark}}}:root[data-theme=dark]{${colours.dark}}`,
       body: {
-        count: newest.length,
+        count: plural(newest.length, 'run'),
         severalHosts: hosts.size > 1,
         trends: shown.filter((trend) => trend !== undefined),
         runs: tableView({

@@ -1,3 +1,4 @@
+/** Figures on the page against the journal, by code that shares nothing with the analysis. Rendering is too slow for a unit test. */
 import { build as hdr, decodeFromCompressedBase64 } from 'hdr-histogram-js'
 import { describe, expect, it } from 'vitest'
 import { analyze } from '../harness/analyze.js'
