@@ -200,7 +200,7 @@ async function hopFiles(image: 'proxy' | 'tunnel'): Promise<readonly TarEntry[]>
     const config = {
       admin,
       listeners: [{ ...listener, transport: 'plain' }],
-      clusters: [{ name: 'server', endpoints: [{ host: '127.0.0.1', port: 8080 }] }],
+      clusters: [{ name: 'server', transport: 'plain', endpoints: [{ host: '127.0.0.1', port: 8080 }] }],
       routes: [{ match: { prefix: '/' }, cluster: 'server' }],
     }
     return [file('config.json', JSON.stringify(config))]
