@@ -118,6 +118,16 @@ export function defaultCacheDir(env: NodeJS.ProcessEnv = process.env): string {
   return env.MESHBENCH_CACHE ?? join(env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'meshbench')
 }
 
+/** The command that fetches everything for these meshes on kind; without their names it would leave out what they need. */
+export function pullCommandFor(meshes: readonly string[]): string {
+  return ['meshbench pull --platform kind', ...meshes.map((mesh) => `--mesh ${mesh}`)].join(' ')
+}
+
+/** What to do on a host without a network. */
+export function pullAheadRemedy(command: string): string {
+  return `run \`${command}\` on a host with a network and copy its cache here`
+}
+
 /** Whether helm installs a mesh, cluster-wide resources included. */
 export function needsCharts(mesh: string): boolean {
   return chartsOf(mesh).length > 0

@@ -192,21 +192,22 @@ export const cilium = {
       digest: 'sha256:af7382699576b9e65e9184efa52eeca0b58aea70ad6e511bf260c91d9f740463',
     },
     // Only of the experimental mode with a ztunnel of Cilium's own.
-    ztunnel: { reference: 'quay.io/cilium/ztunnel:v1.0.0', digest: unknownDigest },
-    // The versions that the chart brings with mutual authentication: newer ones fail on the permissions of the
-    // agent's socket. https://github.com/cilium/cilium/issues/40533
+    ztunnel: {
+      reference: 'quay.io/cilium/ztunnel:v1.0.0',
+      digest: 'sha256:884de5adde400e39f58e36c7a729f7690466ca4a8eb4c2a8daa9c1c025115b24',
+    },
+    // With mutual authentication: the versions that this chart brings.
     spireServer: {
-      reference: 'ghcr.io/spiffe/spire-server:1.9.6',
-      digest: 'sha256:59a0b92b39773515e25e68a46c40d3b931b9c1860bc445a79ceb45a805cab8b4',
+      reference: 'ghcr.io/spiffe/spire-server:1.15.3',
+      digest: 'sha256:4082f30d3e0ddc4000a171392c4ea174345ee44d161ee917c70b97b2ecfba141',
     },
     spireAgent: {
-      reference: 'ghcr.io/spiffe/spire-agent:1.9.6',
-      digest: 'sha256:5106ac601272a88684db14daf7f54b9a45f31f77bb16a906bd5e87756ee7b97c',
+      reference: 'ghcr.io/spiffe/spire-agent:1.15.3',
+      digest: 'sha256:41b0dcd8b258a69db9e2768292a060766fb76fd866e4bc925849981ea1b825ff',
     },
-    // SPIRE's init containers, as a chart of the 1.19 and 1.20 line names it.
     spireInit: {
-      reference: 'docker.io/library/busybox:1.37.0',
-      digest: 'sha256:b3255e7dfbcd10cb367af0d409747d511aeb66dfac98cf30e97e87e4207dd76f',
+      reference: 'docker.io/library/busybox:1.38.0',
+      digest: 'sha256:dc2d74b28e4cf8984fa52af1f39bc7c3d9c73760b41a74d629f5d11b1ab28616',
     },
   },
 } as const satisfies {

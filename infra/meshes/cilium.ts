@@ -3,7 +3,7 @@
  * the way differ by mode. Encryption is a setting of the whole cluster, so each kind of it is a mesh of its own.
  */
 import type { EnvironmentRequest, Mesh, Unmet } from '../../harness/model.js'
-import { checkTools } from './check.js'
+import { checkDownloads, checkTools } from './check.js'
 import { checkKernelVersion, checkWireguard, hostKernel, type KernelSource } from './cilium/kernel.js'
 import { installCilium } from './cilium/session.js'
 
@@ -26,7 +26,10 @@ export const cilium: Mesh = {
     'Cilium without encryption: eBPF at L4, with mutual authentication or a shared Envoy where asked for',
   paths: ['l4-kernel', 'l4-kernel-mutual-auth', 'l7-per-node', 'l7-per-node-both'],
   platforms,
-  check: (request) => checkCilium(request, false),
+  check: async (request) => [
+    ...(await checkCilium(request, false)),
+    ...(await checkDownloads(request, 'cilium')),
+  ],
   install: (context) => installCilium('none', context),
 }
 
@@ -35,7 +38,10 @@ export const ciliumWireguard: Mesh = {
   summary: 'Cilium with WireGuard between nodes',
   paths: ['l4-kernel-wireguard'],
   platforms,
-  check: (request) => checkCilium(request, true),
+  check: async (request) => [
+    ...(await checkCilium(request, true)),
+    ...(await checkDownloads(request, 'cilium-wireguard')),
+  ],
   install: (context) => installCilium('wireguard', context),
 }
 
@@ -44,6 +50,9 @@ export const ciliumZtunnel: Mesh = {
   summary: 'Cilium with a ztunnel of its own on each node (experimental in Cilium)',
   paths: ['l4-ztunnel'],
   platforms,
-  check: (request) => checkCilium(request, false),
+  check: async (request) => [
+    ...(await checkCilium(request, false)),
+    ...(await checkDownloads(request, 'cilium-ztunnel')),
+  ],
   install: (context) => installCilium('ztunnel', context),
 }

@@ -30,7 +30,7 @@ import { Kubectl, reasonOf } from '../kube/kubectl.js'
 import { usageFromNodes } from '../kube/node-cgroups.js'
 import { PodWatch } from '../kube/pods.js'
 import { plainCluster, type ClusterNeeds } from '../meshes/cluster-access.js'
-import { needsCharts } from '../pull.js'
+import { needsCharts, pullCommandFor } from '../pull.js'
 import { findEngine, isMissing, type Engine } from './docker/engine.js'
 import { execInContainer } from './docker/exec.js'
 import { clampLimits } from './docker/settings.js'
@@ -61,6 +61,10 @@ function toolsFor(request: EnvironmentRequest): readonly ToolName[] {
     : ['kind', 'kubectl']
 }
 
+function subjectMeshes(request: EnvironmentRequest): readonly string[] {
+  return [...new Set(request.arms.filter(({ role }) => role === 'subject').map(({ mesh }) => mesh))]
+}
+
 /** Cilium is the CNI and replaces kube-proxy; everything else runs on kind's own. */
 export function clusterNeeds(request: EnvironmentRequest): ClusterNeeds {
   const isCilium = request.arms.some(({ mesh }) => mesh.startsWith('cilium'))
@@ -77,10 +81,11 @@ function cgroupOf({ cgroupVersion }: Engine): 'v1' | 'v2' {
 
 async function checkKind(request: EnvironmentRequest): Promise<readonly Unmet[]> {
   const settings = kindSettings(request)
+  const pullCommand = pullCommandFor(subjectMeshes(request).filter(needsCharts))
   const [engine, dockerCli, tools, facts] = await Promise.all([
     findEngine(),
     findProgram('docker'),
-    checkTools({ names: toolsFor(request), mirrors: settings.mirrors }),
+    checkTools({ names: toolsFor(request), mirrors: settings.mirrors, pullCommand }),
     readHostFacts(),
   ])
   const unmet: Unmet[] = []
@@ -101,7 +106,10 @@ async function checkKind(request: EnvironmentRequest): Promise<readonly Unmet[]>
   unmet.push(...tools, ...checkGeneratorPods(request, settings.generatorPods))
   const cgroup = isMissing(engine) ? facts.cgroup : cgroupOf(engine)
   unmet.push(
-    ...(await checkNodeImage(wishOf(settings, cgroup), isMissing(engine) ? undefined : engine.docker)),
+    ...(await checkNodeImage(
+      { ...wishOf(settings, cgroup), pullCommand },
+      isMissing(engine) ? undefined : engine.docker,
+    )),
   )
   if (process.platform === 'linux' && settings.baseImage === undefined && !(await findProgram('ldd'))) {
     unmet.push({

@@ -8,7 +8,7 @@ import type { HopCounters } from '../../../harness/model.js'
 import { parsePrometheus, selectSamples, sumSamples, type LabelMatch, type Sample } from '../../prometheus.js'
 
 export type IstioHopKind =
-  'sidecar-outbound' | 'sidecar-inbound' | 'waypoint' | 'ztunnel-outbound' | 'ztunnel-inbound'
+  'sidecar-outbound' | 'sidecar-inbound' | 'waypoint' | 'gateway' | 'ztunnel-outbound' | 'ztunnel-inbound'
 
 const mutualTls: LabelMatch = { connection_security_policy: 'mutual_tls' }
 
@@ -18,6 +18,7 @@ const mutualTls: LabelMatch = { connection_security_policy: 'mutual_tls' }
  */
 function labelsOf(kind: IstioHopKind, namespace: string): LabelMatch {
   switch (kind) {
+    case 'gateway':
     case 'sidecar-outbound':
       return {
         reporter: 'source',
@@ -39,6 +40,8 @@ function labelsOf(kind: IstioHopKind, namespace: string): LabelMatch {
 const peerLabel: Readonly<Record<IstioHopKind, string | undefined>> = {
   'sidecar-outbound': undefined,
   'sidecar-inbound': 'source_principal',
+  // Its clients have no identity.
+  gateway: undefined,
   waypoint: 'source_principal',
   'ztunnel-outbound': 'destination_principal',
   'ztunnel-inbound': 'source_principal',

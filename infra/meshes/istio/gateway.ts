@@ -1,9 +1,8 @@
-/** The Gateway API's part of ambient: CRDs that are new enough, and a waypoint that istiod has really programmed. */
+/** The Gateway API's part of ambient: CRDs that are new enough, and gateways that istiod has really programmed. */
 import { CommandError } from '../../../harness/errors.js'
 import { gatewayApi, minGatewayApiVersion } from '../../versions.js'
 import type { ClusterAccess } from '../cluster-access.js'
 import { MeshInstallError } from '../install-errors.js'
-import { waypointName } from './manifests.js'
 
 const gatewayCrd = 'gateways.gateway.networking.k8s.io'
 
@@ -68,33 +67,42 @@ interface GatewayStatus {
   }
 }
 
-const waypointTimeoutMs = 2 * 60_000
+const gatewayTimeoutMs = 2 * 60_000
 
-/** Waits until the waypoint's Gateway is programmed; the error says which condition holds it up. */
-export async function waitForWaypoint(cluster: ClusterAccess, namespace: string): Promise<void> {
+/** A Gateway of an arm, waypoints included. */
+export interface GatewayNames {
+  readonly namespace: string
+  readonly name: string
+  /** Its GatewayClass. */
+  readonly className: string
+}
+
+/** Waits until a Gateway is programmed; the error says which condition holds it up. */
+export async function waitForGateway(cluster: ClusterAccess, names: GatewayNames): Promise<void> {
+  const { namespace, name, className } = names
   try {
     await cluster.kubectl(
       [
         'wait',
         '--for=condition=Programmed',
-        `gateway/${waypointName}`,
+        `gateway/${name}`,
         '-n',
         namespace,
-        `--timeout=${waypointTimeoutMs / 1000}s`,
+        `--timeout=${gatewayTimeoutMs / 1000}s`,
       ],
-      { timeoutMs: waypointTimeoutMs + 15_000 },
+      { timeoutMs: gatewayTimeoutMs + 15_000 },
     )
   } catch (error) {
-    const conditions = await conditionsOf(cluster, namespace)
+    const conditions = await conditionsOf(cluster, names)
     const bad = conditions.filter(({ status }) => status !== 'True')
     // A pod that cannot start is the commoner reason, and is explained from the pods.
     if (bad.length === 0 || bad.some(({ reason }) => reason === 'AddressNotAssigned')) throw error
     throw new MeshInstallError(
-      `istio-ambient: the waypoint in ${namespace} is not programmed: ${bad
+      `istio-ambient: the ${name} in ${namespace} is not programmed: ${bad
         .map(({ type, reason, message }) => `${type} is ${reason}${message ? ` (${message})` : ''}`)
         .join('; ')}`,
       {
-        hint: 'Is istiod running with the ambient profile, and does the GatewayClass istio-waypoint exist?',
+        hint: `Is istiod running with the ambient profile, and does the GatewayClass ${className} exist?`,
         detail: JSON.stringify(conditions),
         cause: error,
       },
@@ -102,9 +110,9 @@ export async function waitForWaypoint(cluster: ClusterAccess, namespace: string)
   }
 }
 
-async function conditionsOf(cluster: ClusterAccess, namespace: string) {
+async function conditionsOf(cluster: ClusterAccess, { namespace, name }: GatewayNames) {
   try {
-    const text = await cluster.kubectl(['get', 'gateway', waypointName, '-n', namespace, '-o', 'json'])
+    const text = await cluster.kubectl(['get', 'gateway', name, '-n', namespace, '-o', 'json'])
     return (JSON.parse(text) as GatewayStatus).status?.conditions ?? []
   } catch {
     return []

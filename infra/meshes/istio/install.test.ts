@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import type { Arm, MeshContext, Path, ResolvedConfig } from '../../../harness/model.js'
 import { UserError } from '../../../harness/errors.js'
+import { ingress } from '../../../scenarios/paths/ingress.js'
 import { l4L7L4 } from '../../../scenarios/paths/l4-l7-l4.js'
 import { MeshInstallError } from '../install-errors.js'
 import { istioAmbient } from '../istio-ambient.js'
@@ -87,6 +88,34 @@ test('charges of ambient: control plane apart, and every ztunnel of the cluster 
   expect(new Set(ztunnelNodes)).toEqual(new Set(Object.values(cluster.nodes)))
   expect(cluster.shapes.get(arm.id)?.service?.labels).toEqual({ 'istio.io/use-waypoint': 'waypoint' })
   expect(await raised.readCounters(raised.application.name)).toMatchObject({ requests: 7 })
+})
+
+test('the way in from outside starts at the gateway’s service and is charged to gateway and ztunnel', async () => {
+  const { cluster, session } = install('istio-ambient-install')
+  const established = await session
+  cluster.goOn(
+    [
+      '$ kubectl apply --server-side -f -',
+      '$ kubectl wait --for=condition=Programmed gateway/gateway *',
+      '$ kubectl get service server *\n10.96.0.10',
+      '$ kubectl get service gateway-istio *\n10.96.0.20',
+      '',
+    ].join('\n'),
+  )
+  const arm = testArm('istio-ambient', 'ingress')
+  const raised = await established.raise(arm, ingress)
+  expect(cluster.unused()).toEqual([])
+  expect(raised.endpoint).toMatchObject({ host: '10.96.0.20', port: 8080 })
+  expect(raised.components).toMatchObject([
+    { hop: 'gateway', category: 'l7', node: 'waypoint' },
+    { hop: 'server-tunnel', category: 'l4', process: 'istio-ambient/ztunnel on meshbench-worker2' },
+  ])
+  expect(cluster.bound.get('istio-ambient/ingress/gateway')).toEqual({
+    namespace: 'mb-ingress',
+    podSelector: 'gateway.networking.k8s.io/gateway-name=gateway',
+    container: 'istio-proxy',
+  })
+  expect(cluster.shapes.get(arm.id)?.clientPod?.labels).toEqual({ 'istio.io/dataplane-mode': 'none' })
 })
 
 describe('what a person reads when a step fails', () => {

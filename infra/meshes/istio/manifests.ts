@@ -6,6 +6,11 @@ import type { Manifest } from '../yaml.js'
 
 export const trustDomain = 'cluster.local'
 export const waypointName = 'waypoint'
+export const gatewayName = 'gateway'
+/** Istio names what it makes of a Gateway, its service account too, after the Gateway and its class. */
+export const gatewayAccount = `${gatewayName}-istio`
+/** Where clients from outside enter: the Service that Istio makes of the Gateway. */
+export const gatewayService = { name: gatewayAccount, port: 8080 } as const
 
 /** SPIFFE id of a service account, without the scheme, as policies name it. */
 export function principal(namespace: string, serviceAccount: string): string {
@@ -48,6 +53,11 @@ export function ambientShape(withWaypoint: boolean): ArmShape {
   }
 }
 
+/** The client is outside of the mesh, beside it in the same namespace. */
+export function ingressShape(): ArmShape {
+  return { ...ambientShape(false), clientPod: { labels: { 'istio.io/dataplane-mode': 'none' } } }
+}
+
 export function sidecarManifests(layer: SidecarLayer, objects: ArmObjects): readonly Manifest[] {
   const { namespace } = objects
   return [
@@ -66,6 +76,18 @@ export function ambientManifests(withWaypoint: boolean, objects: ArmObjects): re
     ...(withWaypoint
       ? [waypoint(objects), waypointPolicy(objects), destinationRule(objects), waypointRoute(objects)]
       : []),
+  ]
+}
+
+/** The way in from outside: a gateway of the Gateway API, and HBONE from it to the server's ztunnel. */
+export function ingressManifests(objects: ArmObjects, gatewayNode: string): readonly Manifest[] {
+  return [
+    strictMutualTls(objects),
+    serverPolicy(objects, gatewayAccount),
+    gatewayPlacement(objects, gatewayNode),
+    gateway(objects),
+    destinationRule(objects),
+    route(objects, { group: 'gateway.networking.k8s.io', kind: 'Gateway', name: gatewayName }),
   ]
 }
 
@@ -182,13 +204,57 @@ function waypointPolicy({ namespace, service }: ArmObjects): Manifest {
   }
 }
 
-function waypointRoute({ namespace, service }: ArmObjects): Manifest {
+function waypointRoute(objects: ArmObjects): Manifest {
+  const { name, port } = objects.service
+  return route(objects, { group: '', kind: 'Service', name, port })
+}
+
+/** What Istio lays over the Deployment that it makes of the Gateway; limits are those of every proxy. */
+function gatewayPlacement({ namespace }: ArmObjects, node: string): Manifest {
+  const pod = {
+    nodeSelector: { 'kubernetes.io/hostname': node },
+    tolerations: [{ operator: 'Exists' }],
+  }
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: gatewayName, namespace },
+    data: { deployment: JSON.stringify({ spec: { template: { spec: pod } } }) },
+  }
+}
+
+function gateway({ namespace }: ArmObjects): Manifest {
+  return {
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'Gateway',
+    metadata: {
+      name: gatewayName,
+      namespace,
+      // A load balancer's address would never come on a cluster that has none, and the Gateway would wait for it.
+      annotations: { 'networking.istio.io/service-type': 'ClusterIP' },
+    },
+    spec: {
+      gatewayClassName: 'istio',
+      infrastructure: { parametersRef: { group: '', kind: 'ConfigMap', name: gatewayName } },
+      listeners: [
+        {
+          name: 'http',
+          port: gatewayService.port,
+          protocol: 'HTTP',
+          allowedRoutes: { namespaces: { from: 'Same' } },
+        },
+      ],
+    },
+  }
+}
+
+function route({ namespace, service }: ArmObjects, parent: object): Manifest {
   return {
     apiVersion: 'gateway.networking.k8s.io/v1',
     kind: 'HTTPRoute',
     metadata: { name: 'server', namespace },
     spec: {
-      parentRefs: [{ group: '', kind: 'Service', name: service.name, port: service.port }],
+      parentRefs: [parent],
       rules: [
         {
           backendRefs: [{ name: service.name, port: service.port }],

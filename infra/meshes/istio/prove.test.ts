@@ -92,12 +92,23 @@ const waypointWorld = (): World => ({
   },
 })
 
+const ingressWorld = (): World => ({
+  ...waypointWorld(),
+  client: { node: 'meshbench-worker' },
+  hops: [hop('gateway', 'l7'), hop('ztunnel-inbound', 'l4')],
+  after: {
+    gateway: { requests: 1 },
+    'ztunnel-inbound': { downstreamConnections: 1, peers: [id('gateway-istio')] },
+  },
+})
+
 async function prove(world: World): Promise<readonly ProofCheck[]> {
   const cluster = transcriptCluster(
     [
       `$* kubectl get pods -n bench -l app=client -o json\n${pods(world.client)}`,
       `$* kubectl get pods -n bench -l app=server -o json\n${pods(world.server)}`,
       `$* kubectl get pods -n bench -l gateway.networking.k8s.io/gateway-name=waypoint -o json\n${pods({ node: world.waypointNode })}`,
+      `$* kubectl get pods -n bench -l gateway.networking.k8s.io/gateway-name=gateway -o json\n${pods({ node: world.waypointNode })}`,
       `$ kubectl get peerauthentication default *\n${world.strict}`,
       `$ kubectl exec -n bench pod-0 -- node -e *\n${world.answer}`,
       '',
@@ -212,5 +223,38 @@ describe('what is wrong is refused, by name', () => {
     const plain = sidecarWorld()
     plain.client = { ...plain.client, init: [{ name: 'istio-proxy', ready: false, restartCount: 3 }] }
     expect(await refused(plain)).toMatchObject([{ actual: 'native istio-proxy, not ready' }])
+  })
+})
+
+describe('the way in from outside', () => {
+  const refusedBy = async (world: World) => (await prove(world)).filter(({ ok }) => !ok)
+  test('passes when the gateway carries the request and the server sees its identity', async () => {
+    expect(await refusedBy(ingressWorld())).toEqual([])
+  })
+  test('refuses a client that is a part of the mesh', async () => {
+    const world = ingressWorld()
+    world.client.annotations = captured
+    expect(await refusedBy(world)).toMatchObject([
+      { name: 'pod-0 is outside of the mesh', actual: 'enabled' },
+    ])
+  })
+  test('refuses a gateway that saw nothing, or is on the wrong node', async () => {
+    const world = ingressWorld()
+    world.after.gateway = { requests: 0 }
+    world.waypointNode = 'meshbench-worker'
+    expect((await refusedBy(world)).map(({ name }) => name)).toEqual([
+      'requests at gateway',
+      'gateway is on its node',
+    ])
+  })
+  test('refuses a server that is reached under another identity than the gateway’s', async () => {
+    const world = ingressWorld()
+    world.after['ztunnel-inbound'] = { downstreamConnections: 1, peers: [id('client')] }
+    expect(await refusedBy(world)).toMatchObject([{ expected: id('gateway-istio'), actual: id('client') }])
+  })
+  test('refuses a server that answers plaintext', async () => {
+    const world = ingressWorld()
+    world.plaintextReply = 'HTTP/1.1 200 OK\r\n\r\n'
+    expect(await refusedBy(world)).toMatchObject([{ name: 'plaintext from outside the mesh is refused' }])
   })
 })

@@ -10,7 +10,7 @@ import {
   proveStrangerRefused,
   type PodView,
 } from '../queries.js'
-import { principal, waypointName } from './manifests.js'
+import { gatewayAccount, gatewayName, gatewayService, principal, waypointName } from './manifests.js'
 import type { BoundHop } from './session.js'
 import type { IstioMode } from './values.js'
 
@@ -19,6 +19,7 @@ export interface IstioProofInput {
   readonly cluster: ClusterAccess
   readonly host: Host
   readonly objects: ArmObjects
+  /** The server's own, which nothing but the mesh may reach. */
   readonly endpoint: Endpoint & { readonly authority: string }
   readonly hops: readonly BoundHop[]
   readonly readCounters: (component: string) => Promise<HopCounters>
@@ -29,11 +30,11 @@ export interface IstioProofInput {
 export async function proveIstioArm(input: IstioProofInput): Promise<readonly ProofCheck[]> {
   const { mode, cluster, host, objects, endpoint, hops } = input
   const { namespace, clientSelector, serverSelector } = objects
-  const pods = [
-    ...(await findPods(cluster, namespace, clientSelector)),
-    ...(await findPods(cluster, namespace, serverSelector)),
-  ]
-  const enrolled = pods.map(mode === 'sidecar' ? proveSidecar : proveCaptured)
+  const isIngress = hops.some(({ kind }) => kind === 'gateway')
+  const clients = await findPods(cluster, namespace, clientSelector)
+  const servers = await findPods(cluster, namespace, serverSelector)
+  const prove = mode === 'sidecar' ? proveSidecar : proveCaptured
+  const enrolled = [...clients.map(isIngress ? proveOutside : prove), ...servers.map(prove)]
   const checks = [
     ...(await provePlacement(cluster, objects)),
     ...enrolled,
@@ -43,8 +44,9 @@ export async function proveIstioArm(input: IstioProofInput): Promise<readonly Pr
     // Last: hops remember peers, and this one is none of the path's.
     await proveStrangerRefused(input.runAsStranger, objects),
   ]
-  return hops.some(({ kind }) => kind === 'waypoint')
-    ? [...checks, await proveWaypointPlacement(cluster, namespace)]
+  const gateway = isIngress ? gatewayName : waypointName
+  return hops.some(({ kind }) => kind === 'waypoint' || kind === 'gateway')
+    ? [...checks, await proveGatewayPlacement(cluster, namespace, gateway)]
     : checks
 }
 
@@ -68,6 +70,17 @@ function proveCaptured(pod: PodView): ProofCheck {
     name: `${pod.name} is captured by ztunnel`,
     ok: actual === 'enabled',
     expected: 'ambient.istio.io/redirection: enabled',
+    actual,
+  }
+}
+
+/** A client that were captured would enter as a part of the mesh, not from outside. */
+function proveOutside(pod: PodView): ProofCheck {
+  const actual = pod.annotations['ambient.istio.io/redirection'] ?? 'no mark'
+  return {
+    name: `${pod.name} is outside of the mesh`,
+    ok: actual !== 'enabled',
+    expected: 'not captured by ztunnel',
     actual,
   }
 }
@@ -96,7 +109,9 @@ async function proveOneRequest(input: IstioProofInput): Promise<ProofCheck[]> {
       ),
     )
   const before = await readAll()
-  const reachable = await proveReachable(cluster, objects)
+  const isIngress = hops.some(({ kind }) => kind === 'gateway')
+  const entry = isIngress ? { ...objects, service: gatewayService } : objects
+  const reachable = await proveReachable(cluster, entry)
   const after = await readAll()
   const checks = [reachable]
   for (const { component, kind, layer } of hops) {
@@ -120,24 +135,30 @@ async function proveOneRequest(input: IstioProofInput): Promise<ProofCheck[]> {
 function expectedPeer(kind: BoundHop['kind'], { objects, hops }: IstioProofInput): string | undefined {
   const id = (account: string) => `spiffe://${principal(objects.namespace, account)}`
   const behindWaypoint = hops.some((hop) => hop.kind === 'waypoint')
+  const behindGateway = hops.some((hop) => hop.kind === 'gateway')
   switch (kind) {
     case 'sidecar-inbound':
     case 'waypoint':
       return id('client')
     case 'ztunnel-inbound':
-      return id(behindWaypoint ? waypointName : 'client')
+      return id(behindWaypoint ? waypointName : behindGateway ? gatewayAccount : 'client')
     case 'ztunnel-outbound':
       return id(behindWaypoint ? waypointName : 'server')
+    case 'gateway':
     case 'sidecar-outbound':
       return undefined
   }
 }
 
-async function proveWaypointPlacement(cluster: ClusterAccess, namespace: string): Promise<ProofCheck> {
-  const pods = await findPods(cluster, namespace, `gateway.networking.k8s.io/gateway-name=${waypointName}`)
+async function proveGatewayPlacement(
+  cluster: ClusterAccess,
+  namespace: string,
+  name: string,
+): Promise<ProofCheck> {
+  const pods = await findPods(cluster, namespace, `gateway.networking.k8s.io/gateway-name=${name}`)
   const nodes = [...new Set(pods.map(({ nodeName }) => nodeName))]
   return {
-    name: 'waypoint is on its node',
+    name: `${name} is on its node`,
     ok: nodes.length === 1 && nodes[0] === cluster.nodes.waypoint,
     expected: cluster.nodes.waypoint,
     actual: nodes.join(', ') || 'no pod',

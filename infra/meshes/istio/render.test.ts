@@ -5,7 +5,14 @@ import { parseAllDocuments } from 'yaml'
 import type { ArmObjects } from '../cluster-access.js'
 import { hopLimits } from '../hop-limits.js'
 import { toYaml } from '../yaml.js'
-import { ambientManifests, ambientShape, sidecarManifests, sidecarShape } from './manifests.js'
+import {
+  ambientManifests,
+  ambientShape,
+  ingressManifests,
+  ingressShape,
+  sidecarManifests,
+  sidecarShape,
+} from './manifests.js'
 import { istiodValues, istioReleases, type IstioMode } from './values.js'
 
 const golden = (name: string) => fileURLToPath(new URL(`../testdata/golden/${name}.yaml`, import.meta.url))
@@ -38,6 +45,16 @@ describe.each(['sidecar', 'ambient'] as const)('Istio %s', (mode: IstioMode) => 
     await expect(text).toMatchFileSnapshot(golden(`istio-${mode}-${rich ? 'l7' : 'l4'}`))
     expect(parseAllDocuments(text).every((document) => document.errors.length === 0)).toBe(true)
   })
+})
+
+test('manifests and shape of the way in from outside', async () => {
+  const manifests = ingressManifests(objects, nodes.waypoint)
+  const text = `# shape of namespace, pods and service\n${toYaml([ingressShape()])}---\n${toYaml(manifests)}`
+  await expect(text).toMatchFileSnapshot(golden('istio-ambient-ingress'))
+  // Whoever is let in comes with the gateway's identity, and with no other.
+  const policies = manifests.filter(({ kind }) => kind === 'AuthorizationPolicy')
+  expect(toYaml(policies)).toContain('cluster.local/ns/bench/sa/gateway-istio')
+  expect(toYaml(policies)).not.toMatch(/sa\/client/)
 })
 
 test('a sidecar cluster knows nothing of the ambient profile, which would teach its sidecars HBONE', () => {

@@ -30,10 +30,14 @@ import {
 } from '../steps.js'
 import type { Manifest } from '../yaml.js'
 import { readIstioCounters, type IstioHopKind } from './counters.js'
-import { checkGatewayApi, waitForWaypoint } from './gateway.js'
+import { checkGatewayApi, waitForGateway } from './gateway.js'
 import {
   ambientManifests,
   ambientShape,
+  gatewayName,
+  gatewayService,
+  ingressManifests,
+  ingressShape,
   metricsPort,
   sidecarManifests,
   sidecarShape,
@@ -155,10 +159,14 @@ function planArm(
   mode: IstioMode,
   path: Path,
   objects: ArmObjects,
+  waypointNode: string,
 ): { shape: ArmShape; manifests: readonly Manifest[] } {
   if (mode === 'sidecar') {
     const layer = path.hops.some((hop) => hop.layer === 'l7') ? 'l7' : 'l4'
     return { shape: sidecarShape(layer), manifests: sidecarManifests(layer, objects) }
+  }
+  if (path.hops.some(({ role }) => role === 'ingress')) {
+    return { shape: ingressShape(), manifests: ingressManifests(objects, waypointNode) }
   }
   const withWaypoint = path.hops.some(({ role }) => role === 'waypoint')
   return { shape: ambientShape(withWaypoint), manifests: ambientManifests(withWaypoint, objects) }
@@ -166,9 +174,9 @@ function planArm(
 
 async function raiseIstioArm({ mode, arm, path, host, cluster }: RaiseOptions): Promise<RaisedArm> {
   const objects = cluster.objectsOf(arm)
-  const { shape, manifests } = planArm(mode, path, objects)
+  const { shape, manifests } = planArm(mode, path, objects, cluster.nodes.waypoint)
   cluster.shapeArm(arm, shape)
-  const { application, endpoint } = await bringUp()
+  const { application, endpoint, serverEndpoint } = await bringUp()
   const hops = path.hops.map((hop) => bindHop(mode, arm, hop, objects, cluster))
   const hopOf = new Map(hops.map((bound) => [bound.component.name, bound]))
 
@@ -189,7 +197,7 @@ async function raiseIstioArm({ mode, arm, path, host, cluster }: RaiseOptions): 
     readCounters,
     prove: (): Promise<readonly ProofCheck[]> =>
       proveIstioArm({
-        ...{ mode, cluster, host, objects, endpoint, hops, readCounters },
+        ...{ mode, cluster, host, objects, endpoint: serverEndpoint, hops, readCounters },
         runAsStranger: (argv) => cluster.runAsStranger(arm, argv),
       }),
   }
@@ -201,8 +209,17 @@ async function raiseIstioArm({ mode, arm, path, host, cluster }: RaiseOptions): 
       await applyManifests(cluster, manifests)
       const { component } = await host.startApplication(arm, path)
       await cluster.ensureClient(arm)
-      if (manifests.some(({ kind }) => kind === 'Gateway')) await waitForWaypoint(cluster, objects.namespace)
-      return { application: component, endpoint: await serviceEndpoint(cluster, objects) }
+      for (const { kind, metadata, spec } of manifests) {
+        if (kind !== 'Gateway') continue
+        const { gatewayClassName: className } = spec as { gatewayClassName: string }
+        await waitForGateway(cluster, { namespace: objects.namespace, name: metadata.name, className })
+      }
+      const serverEndpoint = await serviceEndpoint(cluster, objects)
+      const isIngress = path.hops.some(({ role }) => role === 'ingress')
+      const endpoint = isIngress
+        ? await serviceEndpoint(cluster, { ...objects, service: gatewayService })
+        : serverEndpoint
+      return { application: component, endpoint, serverEndpoint }
     } catch (error) {
       throw await explainFailure({ step: arm.id, mesh: arm.mesh, cluster, error })
     }
@@ -226,6 +243,7 @@ const kinds: Readonly<Partial<Record<Hop['role'], IstioHopKind>>> = {
   'sidecar-outbound': 'sidecar-outbound',
   'sidecar-inbound': 'sidecar-inbound',
   waypoint: 'waypoint',
+  ingress: 'gateway',
   'tunnel-outbound': 'ztunnel-outbound',
   'tunnel-inbound': 'ztunnel-inbound',
 }
@@ -261,6 +279,8 @@ function addressOf(kind: IstioHopKind, hop: Hop, objects: ArmObjects, cluster: C
       return { namespace, selector: serverSelector }
     case 'waypoint':
       return { namespace, selector: `gateway.networking.k8s.io/gateway-name=${waypointName}` }
+    case 'gateway':
+      return { namespace, selector: `gateway.networking.k8s.io/gateway-name=${gatewayName}` }
     case 'ztunnel-outbound':
     case 'ztunnel-inbound':
       return { namespace: istioNamespace, selector: 'app=ztunnel', nodeName: cluster.nodes[hop.node] }

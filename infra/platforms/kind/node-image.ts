@@ -4,14 +4,23 @@ import { join } from 'node:path'
 import type Docker from 'dockerode'
 import { run } from '../../../harness/exec.js'
 import type { Scope, Unmet } from '../../../harness/model.js'
-import { defaultCacheDir, listPulls, type Mirrors, type PullItem } from '../../pull.js'
-import { reachable } from './tools.js'
+import {
+  defaultCacheDir,
+  listPulls,
+  pullAheadRemedy,
+  pullCommandFor,
+  type Mirrors,
+  type PullItem,
+} from '../../pull.js'
+import { reachable, registryOf } from '../../reachable.js'
 
 export interface NodeImageWish {
   readonly cgroup: 'v1' | 'v2'
   /** What the config names instead of the pinned one. */
   readonly nodeImage?: string
   readonly mirrors: Mirrors
+  /** The command that fetches it ahead, with everything else that the run needs. */
+  readonly pullCommand?: string
 }
 
 const loadTimeoutMs = 10 * 60_000
@@ -49,8 +58,7 @@ export async function checkNodeImage(
     {
       need: `the image of the nodes, ${item.source}`,
       found: `not in the engine, not in ${defaultCacheDir()}, and ${registry} cannot be reached`,
-      remedy:
-        'name one that the engine has in platformSettings.kind.nodeImage, or run `meshbench pull --platform kind` on a host with a network and copy its cache here',
+      remedy: `name one that the engine has in platformSettings.kind.nodeImage, or ${pullAheadRemedy(wish.pullCommand ?? pullCommandFor([]))}`,
     },
   ]
 }
@@ -85,11 +93,4 @@ async function archiveOf(item: PullItem): Promise<string | undefined> {
     ({ size }) => (size > 0 ? file : undefined),
     () => undefined,
   )
-}
-
-/** A reference whose first part is no host name is of Docker Hub. */
-function registryOf(reference: string): string {
-  const [first = ''] = reference.split('/')
-  const isHost = reference.includes('/') && /[.:]|^localhost$/.test(first)
-  return isHost && first !== 'docker.io' ? first : 'registry-1.docker.io'
 }

@@ -4,7 +4,17 @@ import { join } from 'node:path'
 import { UserError, exitCodes } from '../../../harness/errors.js'
 import { findProgram, run } from '../../../harness/exec.js'
 import type { Unmet } from '../../../harness/model.js'
-import { defaultCacheDir, mirroredUrl, toolItem, pullAhead, type Mirrors, type PullItem } from '../../pull.js'
+import {
+  defaultCacheDir,
+  mirroredUrl,
+  pullAhead,
+  pullAheadRemedy,
+  pullCommandFor,
+  toolItem,
+  type Mirrors,
+  type PullItem,
+} from '../../pull.js'
+import { reachable } from '../../reachable.js'
 import { tools as pinned, type HostPlatform, type ToolPin } from '../../versions.js'
 
 export type ToolName = ToolPin['name']
@@ -17,6 +27,8 @@ export interface ToolOptions {
   readonly cacheDir?: string
   readonly env?: Readonly<Record<string, string | undefined>>
   readonly mirrors?: Mirrors
+  /** The command that fetches them ahead, with everything else that the run needs. */
+  readonly pullCommand?: string
   /** Replaced in tests. */
   readonly find?: (name: string) => Promise<string | undefined>
   readonly isReachable?: (url: string) => Promise<boolean>
@@ -33,7 +45,7 @@ export function hostPlatform(
 
 /** Missing tools that cannot be downloaded from here either, each with what to do. Downloads nothing. */
 export async function checkTools(options: ToolOptions): Promise<readonly Unmet[]> {
-  const isReachable = options.isReachable ?? reachable
+  const { isReachable = reachable, pullCommand = pullCommandFor([]) } = options
   const unmet = await Promise.all(
     options.names.map(async (name): Promise<readonly Unmet[]> => {
       if (await locate(name, options)) return []
@@ -46,7 +58,7 @@ export async function checkTools(options: ToolOptions): Promise<readonly Unmet[]
             ? `not on the PATH, not in ${options.cacheDir ?? defaultCacheDir()}, and ${item.source} cannot be reached`
             : `not on the PATH, and nothing is pinned for ${process.platform}/${process.arch}`,
           remedy: item
-            ? `install ${name}, or run \`meshbench pull --platform kind\` on a host with a network and copy its cache here`
+            ? `install ${name}, or ${pullAheadRemedy(pullCommand)}`
             : `install ${name} and put it on the PATH`,
         },
       ]
@@ -110,12 +122,4 @@ function downloadOf(name: ToolName, mirrors: Mirrors = {}): PullItem | undefined
   if (!platform || pinned[name].sha256[platform] === undefined) return undefined
   const item = toolItem(pinned[name], platform)
   return { ...item, source: mirroredUrl(item.source, mirrors) }
-}
-
-/** Whether something answers there; a registry that wants a login first does. */
-export async function reachable(url: string): Promise<boolean> {
-  return fetch(url, { method: 'HEAD', signal: AbortSignal.timeout(5_000) }).then(
-    ({ ok, status }) => ok || status === 401,
-    () => false,
-  )
 }

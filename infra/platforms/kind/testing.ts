@@ -1,0 +1,32 @@
+/** What tests on real clusters of kind share: an image of the nodes that is here already, or why they are skipped. */
+import type { Path } from '../../../harness/model.js'
+import { findEngine, isMissing } from '../docker/engine.js'
+import { kind } from '../kind.js'
+import { requestFor } from '../testing.js'
+
+export interface KindForTests {
+  readonly platformSettings: { readonly kind: Readonly<Record<string, unknown>> }
+  /** Why nothing can run here; empty where it can. */
+  readonly reason: string
+}
+
+export async function kindForTests(paths: readonly Path[]): Promise<KindForTests> {
+  const nodeImage = await findNodeImage()
+  if (nodeImage === undefined) {
+    return {
+      platformSettings: { kind: {} },
+      reason: 'no kindest/node image in the engine (or no engine); set MESHBENCH_NODE_IMAGE, or pull one',
+    }
+  }
+  const platformSettings = { kind: { nodeImage } }
+  const unmet = await kind.check(requestFor(kind, { paths, platformSettings }))
+  return { platformSettings, reason: unmet.map(({ need, found }) => `${need}: ${found}`).join('; ') }
+}
+
+/** The node image to use, since the pinned one may not be here: tests pull nothing. */
+async function findNodeImage(): Promise<string | undefined> {
+  const engine = await findEngine()
+  if (isMissing(engine)) return undefined
+  const images = await engine.docker.listImages({ filters: { reference: ['kindest/node'] } })
+  return process.env.MESHBENCH_NODE_IMAGE ?? images.flatMap(({ RepoTags: tags }) => tags ?? []).at(0)
+}
