@@ -476,6 +476,16 @@ export interface PlatformTimes {
   readonly trialMs: number
 }
 
+/**
+ * A duplex stream of bytes: `Duplex` of Node's streams. The model names no type of Node, so that a config type-checks
+ * in projects that have none of them.
+ */
+export interface ByteStream {
+  readonly readable: boolean
+  readonly writable: boolean
+  destroy(error?: Error): unknown
+}
+
 /** A platform that is up, before any mesh. Everything it creates is undone through the scope it was created with. */
 export interface Host {
   readonly facts: readonly Fact[]
@@ -493,7 +503,7 @@ export interface Host {
    * Opens a TCP connection to an endpoint from wherever it can be reached, for proofs: a duplex stream that the caller
    * destroys. One that cannot be opened fails, or ends without a byte.
    */
-  connect(endpoint: Endpoint): NodeJS.ReadWriteStream
+  connect(endpoint: Endpoint): ByteStream
   readUsage(components: readonly Component[]): Promise<Readonly<Record<string, UsageReading>>>
   readHost(): Promise<HostReading>
   /** Why a component cannot go on; undefined when it is well. */
