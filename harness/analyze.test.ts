@@ -35,6 +35,7 @@ function badNumbers(value: unknown, path = ''): string[] {
   return Object.entries(value).flatMap(([key, one]) => badNumbers(one, `${path}.${key}`))
 }
 
+const plain = journal()
 const whole = analyze(journal({ experiments: ['latency', 'saturation'] }))
 
 describe('analyze', () => {
@@ -54,8 +55,7 @@ describe('analyze', () => {
   })
 
   it('gives the same for the same journal, as JSON or as objects', () => {
-    const entries = journal()
-    expect(analyze(JSON.parse(JSON.stringify(entries)) as JournalEntry[])).toEqual(analyze(entries))
+    expect(analyze(JSON.parse(JSON.stringify(plain)) as JournalEntry[])).toEqual(analyze(plain))
   })
 
   it('says for each estimate how many rounds it rests on and how it was made', () => {
@@ -264,7 +264,12 @@ describe('claims', () => {
 })
 
 describe('a journal that is not whole', () => {
-  const complete = journal({ thresholds: [{ metric: 'latency.added', percentile: 99, arm: l4l7l4, max: 5 }] })
+  const thresholds = [{ metric: 'latency.added', percentile: 99, arm: l4l7l4, max: 5 }] as const
+  const complete = plain.map((entry) =>
+    entry.type === 'run'
+      ? { ...entry, plan: { ...entry.plan, config: { ...entry.plan.config, thresholds } } }
+      : entry,
+  )
   const trialsEnd = (count: number) => {
     const at = complete.findIndex((entry) => entry.type === 'trial')
     return complete.slice(0, at + count)
@@ -313,7 +318,7 @@ describe('a journal that is not whole', () => {
 
 describe('oddities', () => {
   it('flags an outlier and keeps it', () => {
-    const entries = journal().map((entry) =>
+    const entries = plain.map((entry) =>
       entry.type === 'trial' && entry.round === 4 && entry.cell.includes('l4-only') && entry.usage
         ? {
             ...entry,

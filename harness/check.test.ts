@@ -8,8 +8,15 @@ const arm = 'reference/l4-l7-l4'
 const relativeTo = 'reference/l7-sidecar-to-sidecar'
 const options = { experiments: ['latency'], durationMs: 400, invalidShare: 0, failedShare: 0 } as const
 
+const measured = syntheticJournal(options)
+
 function states(...thresholds: Threshold[]): string[] {
-  return analyze(syntheticJournal({ ...options, thresholds })).thresholds.map(({ state }) => state)
+  const entries = measured.map((entry) =>
+    entry.type === 'run'
+      ? { ...entry, plan: { ...entry.plan, config: { ...entry.plan.config, thresholds } } }
+      : entry,
+  )
+  return analyze(entries).thresholds.map(({ state }) => state)
 }
 
 describe('check', () => {

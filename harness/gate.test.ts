@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { analyze } from './analyze.js'
 import { defaultGate, gate } from './gate.js'
-import type { GatePolicy } from './model.js'
+import type { Analysis, GatePolicy } from './model.js'
 import { syntheticJournal, type SyntheticOptions } from './testdata/synthetic-journal.js'
 import { gateAnnotations, gateLines, gateMarkdown } from '../reports/gate-lines.js'
 
@@ -12,17 +12,18 @@ const cpuOnly: GatePolicy = {
   inconclusive: 'fail',
 }
 
-const analysisOf = (options: SyntheticOptions) =>
-  analyze(
-    syntheticJournal({
-      rounds: 12,
-      arms: ['l7-per-node'],
-      experiments: ['latency'],
-      durationMs: 300,
-      variants,
-      ...options,
-    }),
-  )
+const analyses = new Map<string, Analysis>()
+
+/** The analysis of a journal with these options, made once. */
+function analysisOf(options: SyntheticOptions): Analysis {
+  const key = JSON.stringify(options)
+  const known = analyses.get(key)
+  if (known) return known
+  const small = { arms: ['l7-per-node'], experiments: ['latency'], durationMs: 300 } as const
+  const analysis = analyze(syntheticJournal({ rounds: 12, ...small, variants, ...options }))
+  analyses.set(key, analysis)
+  return analysis
+}
 const states = (options: SyntheticOptions, policy = cpuOnly) =>
   gate(analysisOf(options), policy).variants.map(({ check, state }) => [check.metric, state])
 
@@ -46,7 +47,7 @@ describe('a gate', () => {
 
   it('is inconclusive after one round, and when nothing of a variant was measured', () => {
     expect(states({ rounds: 1, plannedRounds: 1 })).toEqual([['cpu.per1000Requests', 'inconclusive']])
-    const cut = analysisOf({ stopAfterTrials: 0 + 1 })
+    const cut = analysisOf({ stopAfterTrials: 1 })
     expect(gate(cut, cpuOnly).outcome).toBe('inconclusive')
   })
 

@@ -21,7 +21,7 @@ function tagsOf(html: string): { readonly names: Set<string>; readonly attribute
 describe('the page', () => {
   let honest: string
   beforeAll(async () => {
-    honest = await renderHtml(sampleAnalysis({ rounds: 3 }), assets)
+    honest = await renderHtml(sampleAnalysis({ rounds: 3, rates: [1000] }), assets)
   }, 60_000)
 
   it('answers first, and asks for nothing from anywhere', () => {
@@ -36,7 +36,7 @@ describe('the page', () => {
 
   it('says at the top that a run is partial, and which arm failed', async () => {
     const analysis = {
-      ...sampleAnalysis({ rounds: 3, outcome: 'interrupted' }),
+      ...sampleAnalysis({ rounds: 3, rates: [1000], outcome: 'interrupted' }),
       failures: { 'reference/l4-only': { kind: 'not-ready', message: 'the port was taken' } },
     }
     const html = await renderHtml(analysis, assets)
