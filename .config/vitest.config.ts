@@ -25,8 +25,11 @@ export default defineConfig({
           exclude: ignored,
           testTimeout: 120_000,
           hookTimeout: 120_000,
+          globalSetup: ['harness/testing/compile-cli.ts'],
           // Integration tests start processes that measure one another: one file at a time.
           fileParallelism: false,
+          // Tests of one file that are marked as concurrent wait for windows to pass, most of the time.
+          maxConcurrency: 3,
         },
       },
     ],

@@ -13,7 +13,15 @@ import { packageRoot } from '../package-root.js'
  * signal within 30 ms, which a busy one cannot, and what it had created would be left running.
  */
 const tsx = pathToFileURL(join(packageRoot, 'node_modules/tsx/dist/loader.mjs')).href
-const cli = join(packageRoot, 'harness/cli.ts')
+const fromSource = [process.execPath, '--import', tsx, join(packageRoot, 'harness/cli.ts')]
+
+/** Where `compile-cli.ts` put the compiled command line. Without it, as in benches, it runs from source. */
+export const compiledCliVariable = 'MESHBENCH_COMPILED_CLI'
+
+function commandLine(): readonly string[] {
+  const compiled = process.env[compiledCliVariable]
+  return compiled === undefined ? fromSource : [process.execPath, compiled]
+}
 
 /** Limits so wide that a busy machine does not make a trial invalid: these tests are about behaviour, not figures. */
 const anyMachine = {
@@ -48,10 +56,10 @@ export const smallConfig = {
   validity: anyMachine,
 }
 
-/** `timeoutMs` is how long one command may take. */
-export function createWorkspace({ timeoutMs = 180_000 } = {}): Workspace {
+/** `timeoutMs` is how long one command may take; `source` runs the sources themselves, as the package's scripts do. */
+export function createWorkspace({ timeoutMs = 180_000, source = false } = {}): Workspace {
   const folder = mkdtempSync(join(tmpdir(), 'meshbench-test-'))
-  const argv = (args: readonly string[]) => [process.execPath, '--import', tsx, cli, ...args]
+  const argv = (args: readonly string[]) => [...(source ? fromSource : commandLine()), ...args]
   const path = (name: string) => join(folder, name)
   const meshbenchWith = (env: Readonly<Record<string, string>>, ...args: string[]) =>
     run(['env', ...Object.entries(env).map(([name, value]) => `${name}=${value}`), ...argv(args)], {
