@@ -106,6 +106,9 @@ const limitsSchema = z
       .describe('of a request body that is kept: while an upstream is awaited, for a retry or for a mirror'),
     headTimeoutMs: durationMsSchema.default(10_000).describe('for a whole request head'),
     bodyIdleMs: durationMsSchema.default(30_000).describe('between two parts of a request body'),
+    sendIdleMs: durationMsSchema
+      .default(300_000)
+      .describe('a client that takes nothing of its answer for this long is cut off'),
     idleMs: durationMsSchema.default(3_600_000).describe('between two requests of a connection'),
     upstreamIdleMs: durationMsSchema
       .default(600_000)

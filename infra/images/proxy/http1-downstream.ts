@@ -9,6 +9,7 @@ import { Exchange } from './exchange.js'
 import type { DownstreamSide } from './sides.js'
 import { Http1ResponseWriter } from './http1-response-writer.js'
 import { Fields, RequestHead, ResponseHead } from './message.js'
+import { StallWatch } from './stall.js'
 import { type Lease, Wire } from './wire.js'
 
 /** Pipelined bytes beyond this wait in the kernel. */
@@ -45,6 +46,7 @@ export class Http1Downstream implements DownstreamSide {
   #lastReadMs: number
   #headSinceMs = 0
   #closeAtMs = Infinity
+  readonly #stallWatch = new StallWatch()
 
   constructor(stream: ByteStream, context: DownstreamContext, lease: Lease) {
     this.#stream = stream
@@ -87,8 +89,12 @@ export class Http1Downstream implements DownstreamSide {
   /** Called a few times a second: closes what is too slow. */
   onTick(nowMs: number): void {
     const { limits } = this.#context.runtime()
-    if (nowMs >= this.#closeAtMs) {
+    const { backlog } = this.#wire
+    if (this.#stallWatch.isStalled(nowMs, backlog, backlog === 0 ? 0 : this.#wire.taken, limits.sendIdleMs)) {
       this.#stream.destroy()
+    } else if (nowMs >= this.#closeAtMs) {
+      // What a slow client has not had yet is still part of its answer.
+      if (backlog === 0) this.#stream.destroy()
     } else if (this.#closing) {
       return
     } else if (this.#exchange === undefined) {

@@ -1,6 +1,6 @@
 /** HTTP/1.1 through the proxy as clients and servers in the wild speak it: framing, pipelining, upgrade, failure, drain. */
 import { once } from 'node:events'
-import { type Socket, createServer } from 'node:net'
+import { type Socket, connect, createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { Agent, request as undiciRequest } from 'undici'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -319,6 +319,49 @@ describe('failure', () => {
     )
     const target = await proxyTo(server)
     for (let i = 0; i < 3; i++) expect((await ask(target.address)).body).toBe('a')
+  })
+})
+
+describe('a client that reads slowly', () => {
+  const size = 16 * 1024 * 1024
+  /** Asks for a large answer on a connection of its own and reads nothing yet. */
+  const askWithoutReading = async (fields: string, sendIdleMs: number) => {
+    const server = await upstream((_request, response) => response.end(Buffer.alloc(size)))
+    const { address } = await proxyTo(server, { limits: { sendIdleMs } })
+    const client = connect(address.port, address.host)
+    open.push({ close: () => client.destroy() })
+    client.on('error', () => {})
+    client.pause()
+    client.write(`GET / HTTP/1.1\r\nHost: a\r\n${fields}\r\n`)
+    return { client, server }
+  }
+
+  it('is cut off when it takes nothing at all', async () => {
+    const { client, server } = await askWithoutReading('', 300)
+    const connections = () =>
+      new Promise<number>((resolve) => server.server.getConnections((_error, count) => resolve(count)))
+    await expect.poll(() => server.seen.length).toBe(1)
+    // The upstream's answer is of no use to anybody any more, so its connection goes, too.
+    await expect.poll(connections, { timeout: 10_000 }).toBe(0)
+    let got = 0
+    client.on('data', (bytes: Buffer) => (got += bytes.length)).resume()
+    await once(client, 'close')
+    expect(got).toBeLessThan(size)
+  })
+
+  it('gets the whole of an answer that ends its connection', async () => {
+    const { client } = await askWithoutReading('Connection: close\r\n', 60_000)
+    // Longer than a connection lingers whose answer has left.
+    await new Promise((resolve) => setTimeout(resolve, 2000))
+    let got = 0
+    client.on('data', (bytes: Buffer) => {
+      got += bytes.length
+      client.pause()
+      setTimeout(() => client.resume(), 2)
+    })
+    client.resume()
+    await once(client, 'end')
+    expect(got).toBeGreaterThan(size)
   })
 })
 

@@ -14,6 +14,7 @@ import { Exchange } from './exchange.js'
 import type { DownstreamSide } from './sides.js'
 import { fieldsFromHttp2, fieldsToHttp2, trailersFromHttp2 } from './http2-headers.js'
 import { type Fields, RequestHead, type ResponseHead } from './message.js'
+import { StallWatch } from './stall.js'
 import type { Lease } from './wire.js'
 
 /** Serves a connection whose client began with the preface of HTTP/2; `first` is what was read already. */
@@ -53,7 +54,7 @@ export function serveHttp2(
       session.destroy(error as Error, constants.NGHTTP2_ENHANCE_YOUR_CALM)
     }
   }
-  let streams = 0
+  const streams = new Set<Http2Downstream>()
   let isClosing = false
   let lastActiveMs = context.clock.nowMs
   const closeGently = (): void => {
@@ -78,9 +79,9 @@ export function serveHttp2(
       countReset()
       return
     }
-    streams++
+    streams.add(downstream)
     http2.on('close', () => {
-      streams--
+      streams.delete(downstream)
       lastActiveMs = context.clock.nowMs
       if (http2.aborted && !downstream.isCut) countReset()
     })
@@ -89,7 +90,9 @@ export function serveHttp2(
   })
   return {
     onTick(nowMs) {
-      if (streams === 0 && nowMs - lastActiveMs > context.runtime().limits.idleMs) closeGently()
+      const { idleMs, sendIdleMs } = context.runtime().limits
+      if (streams.size === 0 && nowMs - lastActiveMs > idleMs) closeGently()
+      for (const downstream of streams) downstream.cutWhenStalled(nowMs, sendIdleMs)
     },
     drain: closeGently,
   }
@@ -126,6 +129,8 @@ class Http2Downstream implements DownstreamSide {
   #trailers: Fields | undefined
   #sentTrailers: Fields | undefined
   #bodyTimer: NodeJS.Timeout | undefined
+  #sentBytes = 0
+  readonly #stallWatch = new StallWatch()
 
   constructor(stream: ServerHttp2Stream, context: DownstreamContext) {
     this.#stream = stream
@@ -242,6 +247,7 @@ class Http2Downstream implements DownstreamSide {
     const stream = this.#stream
     if (stream.destroyed || stream.writableEnded || this.#isHead) return true
     this.#context.sentBytes.value += bytes.length
+    this.#sentBytes += bytes.length
     return stream.write(lease === 'owned' ? bytes : Buffer.from(bytes))
   }
 
@@ -253,6 +259,12 @@ class Http2Downstream implements DownstreamSide {
   cut(): void {
     this.isCut = true
     if (!this.#stream.closed) this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+  }
+
+  /** A client that opens no window for its answer. */
+  cutWhenStalled(nowMs: number, limitMs: number): void {
+    const backlog = this.#stream.writableLength
+    if (this.#stallWatch.isStalled(nowMs, backlog, this.#sentBytes - backlog, limitMs)) this.cut()
   }
 
   release(): void {

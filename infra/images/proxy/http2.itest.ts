@@ -220,6 +220,24 @@ describe('HTTP/2', () => {
   })
 })
 
+describe('a client that opens no window', () => {
+  it('loses the stream whose answer it does not take, and only that', async () => {
+    const server = await startUpstream((request, response) => {
+      response.end(request.url === '/large' ? Buffer.alloc(8 * 1024 * 1024) : 'small')
+    })
+    open.push(server)
+    const target = await proxy({ clusters: [cluster('server', server)], limits: { sendIdleMs: 300 } })
+    const client = session(target)
+    const stalled = client.request({ ':path': '/large' })
+    const broken = new Promise((resolve) => stalled.once('error', resolve))
+    stalled.pause()
+    await once(stalled, 'response')
+    await broken
+    expect(stalled.rstCode).toBe(constants.NGHTTP2_INTERNAL_ERROR)
+    expect((await ask(client, { ':path': '/small' })).body).toBe('small')
+  })
+})
+
 describe('gRPC', () => {
   const identity = {
     requestSerialize: (value: Buffer) => value,

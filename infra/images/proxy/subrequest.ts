@@ -10,18 +10,27 @@ export interface SubrequestAnswer {
   readonly fields: Fields
 }
 
-/** Sends a request and resolves when its response is whole; the body is read and dropped. Rejects with the kind of failure. */
+/**
+ * Sends a request and resolves when its response is whole; the body is read and dropped. A cluster's healthy endpoints take
+ * turns. Rejects with the kind of failure.
+ */
 export async function subrequest(
   target: Cluster | Endpoint,
   request: RequestHead,
   options: { readonly body?: Buffer; readonly timeoutMs: number },
 ): Promise<SubrequestAnswer> {
-  const endpoint = 'endpoints' in target ? target.roundRobin(target.endpoints) : target
+  const endpoint = 'endpoints' in target ? healthyEndpoint(target) : target
+  if (endpoint === undefined) throw new Error('no-healthy-upstream')
   return new Promise((resolve, reject) => {
     new Subrequest(endpoint, request, options.body, options.timeoutMs, resolve, (kind) => {
       reject(new Error(kind))
     }).start()
   })
+}
+
+function healthyEndpoint(cluster: Cluster): Endpoint | undefined {
+  const healthy = cluster.endpoints.filter(({ isHealthy }) => isHealthy)
+  return healthy.length === 0 ? undefined : cluster.roundRobin(healthy)
 }
 
 /** A request head of the proxy's own. `fields` are flat pairs of lower-case name and value. */

@@ -87,4 +87,9 @@ export class Wire {
   get backlog(): number {
     return this.#socket?.writableLength ?? 0
   }
+
+  /** Bytes that have left this process. For now and then: the socket adds up whatever waits. */
+  get taken(): number {
+    return this.#socket === undefined ? 0 : this.#socket.bytesWritten - this.#socket.writableLength
+  }
 }

@@ -299,6 +299,26 @@ describe('circuit breaking', () => {
 })
 
 describe('mirroring', () => {
+  it('sends copies to healthy endpoints alone', async () => {
+    const server = await upstream()
+    const good = await upstream()
+    const bad = await upstream((request, response) => {
+      response.statusCode = request.url === '/healthz' ? 503 : 200
+      response.end()
+    })
+    const target = await proxy({
+      clusters: [cluster('server', server), cluster('mirror', good, bad)],
+      filters: {
+        mirror: { cluster: 'mirror' },
+        health: { intervalMs: 20, timeoutMs: 500, unhealthyAfter: 1, clusters: ['mirror'] },
+      },
+    })
+    await expect.poll(() => target.metric('meshbench_endpoint_healthy', String(bad.port))).toBe(0)
+    for (let i = 0; i < 6; i++) await ask(target.address)
+    await expect.poll(() => target.metric('meshbench_mirrored_total', 'answered')).toBe(6)
+    expect(bad.seen.filter(({ url }) => url !== '/healthz')).toEqual([])
+  })
+
   it('copies an exact share with bodies, and no answer of the mirror is seen', async () => {
     const server = await upstream()
     const copyTo = await upstream((_request, response) => {
