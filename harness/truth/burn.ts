@@ -1,8 +1,6 @@
 /** A server that burns c µs of CPU for each request: the CPU that is charged to it rises by c. */
-import { availableParallelism } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { start } from '../exec.js'
-import type { Running } from '../model.js'
+import { withAwakeCores } from './awake.js'
 import { type Answer, median, tolerance } from './check.js'
 import type { EchoServer, Rig } from './rig.js'
 
@@ -19,29 +17,7 @@ const ratePerSecond = 1000
  * next to each other are compared, and which of the two comes first alternates.
  */
 export async function checkBurn(rig: Rig): Promise<Answer[]> {
-  const awake = keepAwake()
-  const end = (): void => {
-    for (const spinner of awake) spinner.kill('SIGKILL')
-  }
-  // An interrupt leaves by process.exit: spinners must not outlive it.
-  process.once('exit', end)
-  try {
-    return await measureBurns(rig)
-  } finally {
-    end()
-    process.removeListener('exit', end)
-    await Promise.all(awake.map(({ exited }) => exited))
-  }
-}
-
-/**
- * A spinner of the lowest priority on each core. On a virtual machine a core that sleeps is dear to wake, and whoever
- * wakes it pays: between 10 and 50 µs a request that come and go with what else happens, beside which 50 µs cannot be
- * read to 5 %.
- */
-function keepAwake(): readonly Running[] {
-  const spin = "require('node:os').setPriority(19); for (;;);"
-  return Array.from({ length: availableParallelism() }, () => start({ argv: [process.execPath, '-e', spin] }))
+  return withAwakeCores(() => measureBurns(rig))
 }
 
 async function measureBurns(rig: Rig): Promise<Answer[]> {

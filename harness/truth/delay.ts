@@ -1,5 +1,6 @@
 /** A server that answers later by d: the median rises by d. */
 import { percentileUs } from '../load/histogram.js'
+import { withAwakeCores } from './awake.js'
 import { type Answer, median, tolerance } from './check.js'
 import type { Rig } from './rig.js'
 
@@ -8,6 +9,10 @@ const rounds = 5
 const spec = { ratePerSecond: 500, warmupMs: 300, durationMs: 1200 }
 
 export async function checkDelay(rig: Rig): Promise<Answer[]> {
+  return withAwakeCores(() => measureDelays(rig))
+}
+
+async function measureDelays(rig: Rig): Promise<Answer[]> {
   const plain = await rig.echo()
   const answers: Answer[] = []
   for (const delayMs of delaysMs) {

@@ -12,16 +12,29 @@ const warmupMs = 300
 const lateMs = freezeMs / 2
 export const freezeAfterRequests = 2500
 
+/** Far beyond what one connection after another can be served at. */
+const overload = { ratePerSecond: 60_000, warmupMs: 500, durationMs: 1000 }
+
 /**
  * The response time, in ms, that `percentile` of all requests do not exceed: the request that starts the freeze waits for
- * all of it, and each that is due one interval later waits one interval less.
+ * all of it, and each that is due one interval later waits one interval less, but for the time in which those before it
+ * leave, `drainPerSecond` at a time.
  */
-export function frozenPercentileMs(percentile: number, requests: number): number {
+export function frozenPercentileMs(percentile: number, requests: number, drainPerSecond = Infinity): number {
   const slower = requests - Math.ceil((percentile / 100) * requests - 1e-6)
-  return freezeMs - (slower * 1000) / ratePerSecond
+  return freezeMs - slower * (1000 / ratePerSecond - 1000 / drainPerSecond)
+}
+
+/** How many requests wait for longer than `lateMs`. */
+function frozenLate(drainPerSecond: number): number {
+  return (freezeMs - lateMs) / (1000 / ratePerSecond - 1000 / drainPerSecond)
 }
 
 export async function checkFreeze(rig: Rig): Promise<Answer[]> {
+  const plain = await rig.echo()
+  const { result: full } = await rig.load('open-loop', overload, plain)
+  await plain.kill()
+  const drainPerSecond = full.achievedRatePerSecond
   const runs: LoadRun[] = []
   for (let repeat = 0; repeat < repeats; repeat++) {
     const server = await rig.echo({ freeze: { afterRequests: freezeAfterRequests, durationMs: freezeMs } })
@@ -41,11 +54,15 @@ export async function checkFreeze(rig: Rig): Promise<Answer[]> {
     rule: 'near',
   })
   return [
+    {
+      ...answer('most that this rig can serve: the backlog leaves at this rate', 'req/s', 0, drainPerSecond),
+      rule: 'context',
+    },
     ...[99, 99.9].map((percentile) =>
       answer(
         `${freezeMs} ms at ${ratePerSecond} req/s: p${percentile}, median of ${repeats}`,
         'ms',
-        frozenPercentileMs(percentile, requests),
+        frozenPercentileMs(percentile, requests, drainPerSecond),
         measure((histogram) => percentileUs(histogram, percentile) / 1000),
       ),
     ),
@@ -58,7 +75,7 @@ export async function checkFreeze(rig: Rig): Promise<Answer[]> {
     answer(
       `requests that took more than ${lateMs} ms`,
       'requests',
-      ((freezeMs - lateMs) * ratePerSecond) / 1000,
+      frozenLate(drainPerSecond),
       measure((histogram) => countAbove(histogram, lateMs * 1000)),
     ),
   ]
