@@ -23,11 +23,15 @@ const metric = z.enum([
   'memory.rss',
   'memory.added',
   'errors.share',
+  'connect.time',
+  'connect.firstByte',
+  'stream.throughput',
+  'cpu.perGib',
 ])
 
 const estimate = object({
   value: number,
-  unit: z.enum(['ms', 'us', 'ratio', 'req/s', 'MiB', 'share', 'vCPU', 'currency', 'count']),
+  unit: z.enum(['ms', 'us', 'ratio', 'req/s', 'MiB', 'share', 'vCPU', 'currency', 'count', 'Gb/s', 's']),
   low: number.describe('lower bound at `level`'),
   high: number.describe('upper bound at `level`'),
   level: number,
@@ -69,6 +73,7 @@ const config = object({
   platform: text,
   arms: record(list(text)),
   experiments: record(z.unknown()),
+  engines: record(text).exactOptional(),
   rounds: object({ min: count, max: count, untilEffect: number, budgetMinutes: number }),
   thresholds: list(threshold),
   variants: list(variant).exactOptional(),
@@ -157,6 +162,9 @@ const billRow = object({
   memoryPss: estimate.exactOptional(),
   memoryPeak: estimate.exactOptional(),
   contextSwitches: estimate.exactOptional(),
+  readSyscalls: estimate.exactOptional().describe('calls of the read(2) family per 1 000 requests'),
+  writeSyscalls: estimate.exactOptional().describe('calls of the write(2) family per 1 000 requests'),
+  cpuPerGib: estimate.exactOptional(),
   source: text.exactOptional(),
   resolutionNs: number.exactOptional(),
 })
@@ -200,10 +208,17 @@ const cell = object({
   cpu: estimate.exactOptional(),
   hopCpu: estimate.exactOptional(),
   hopMemory: estimate.exactOptional(),
+  connect: object({
+    time: record(estimate),
+    firstByte: record(estimate),
+    handshakesPerConnection: estimate.exactOptional(),
+  }).exactOptional(),
+  stream: object({ throughput: estimate, cpuPerGib: estimate.exactOptional() }).exactOptional(),
   bill: list(billRow),
   billGapShare: number.exactOptional(),
   unaccountedShare: number.exactOptional(),
   errorShare: share,
+  engineLimits: list(text).exactOptional(),
 })
 
 const comparison = object({
@@ -238,6 +253,12 @@ const trial = object({
   p99Ms: number.exactOptional(),
   achievedRatePerSecond: number.exactOptional(),
   cpuMsPer1000: number.exactOptional(),
+  connectP50Ms: number.exactOptional(),
+  connectP99Ms: number.exactOptional(),
+  firstByteP50Ms: number.exactOptional(),
+  firstByteP99Ms: number.exactOptional(),
+  gigabitsPerSecond: number.exactOptional(),
+  cpuSecondsPerGib: number.exactOptional(),
   sendLagP99Us: number.exactOptional(),
   generatorCpuShare: number.exactOptional(),
   sent: count.exactOptional(),

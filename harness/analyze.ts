@@ -1,5 +1,5 @@
 /** Journal in, analysis out: everything that a report says is computed here, and nothing is read or written. */
-import type { Analysis, CellAnalysis, JournalEntry, NoiseFloor, TrialError } from './model.js'
+import type { Analysis, CellAnalysis, JournalEntry, NoiseFloor, ResolvedConfig, TrialError } from './model.js'
 import { analyzeCell } from './analyze/cells.js'
 import { claimsOf } from './analyze/claims.js'
 import { compareCells } from './analyze/comparisons.js'
@@ -64,6 +64,7 @@ export function analyze(entries: readonly JournalEntry[]): Analysis {
     warnings: [
       ...noise.flatMap(noiseWarning),
       ...outcomeWarnings(run),
+      ...engineWarnings(plan.config, cells),
       ...cells.flatMap(cellWarnings),
       ...cells.flatMap((cell) => kneeWarnings(run, cell)),
       ...billWarnings(cells),
@@ -131,6 +132,15 @@ function outcomeWarnings({ end, resumes, environments }: Run): string[] {
   for (const { failures } of environments)
     for (const [arm, { message }] of Object.entries(failures)) warnings.push(`${arm} is missing: ${message}`)
   return [...new Set(warnings)]
+}
+
+/** An engine of the user's choice is named with all that it cannot give, so that nothing is taken for what it is not. */
+function engineWarnings({ engines = {} }: ResolvedConfig, cells: readonly CellAnalysis[]): string[] {
+  return Object.entries(engines).map(([experiment, engine]) => {
+    const driven = cells.filter((cell) => cell.experiment === experiment)
+    const limits = [...new Set(driven.flatMap(({ engineLimits = [] }) => engineLimits))]
+    return `${experiment} was driven by ${engine}, as was asked${limits.length === 0 ? '' : `. What it cannot give: ${limits.join('; ')}`}.`
+  })
 }
 
 function cellWarnings({ cell, trials }: CellAnalysis): string[] {

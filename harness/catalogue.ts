@@ -1,4 +1,5 @@
 /** Ties the registries to what the plan asks of them. */
+import { driveWith } from './load/choice.js'
 import type { Catalogue } from './plan.js'
 import { platforms, type PlatformName } from '../infra/platforms/index.js'
 import { experiments, type ExperimentName } from '../scenarios/experiments/index.js'
@@ -12,5 +13,6 @@ export const catalogue: Catalogue = {
   environmentsOf: (platform) => platforms[platform as PlatformName].environments,
   timesOf: (platform) => platforms[platform as PlatformName].times,
   loadsOf: (experiment, settings) => experimentOf(experiment).loads(settings),
+  driveWith,
   roundsOf: (experiment, settings) => experimentOf(experiment).rounds?.(settings),
 }

@@ -51,6 +51,11 @@ const addedOf: Partial<Record<MetricId, MetricId>> = {
   'memory.added': 'memory.rss',
 }
 
+/** Metrics of times: a figure of them is that of a percentile. */
+export function takesPercentile(metric: string): boolean {
+  return metric.startsWith('latency.') || metric.startsWith('connect.')
+}
+
 function find(
   comparisons: readonly Comparison[],
   { arm, experiment, loadLabel }: CellAnalysis,
@@ -65,7 +70,7 @@ function find(
       one.experiment === experiment &&
       one.loadLabel === loadLabel &&
       one.metric === metric &&
-      (!metric.startsWith('latency') || one.percentile === percentile),
+      (!takesPercentile(metric) || one.percentile === percentile),
   )
 }
 
@@ -81,6 +86,14 @@ function absolute(cell: CellAnalysis, metric: MetricId, percentile = 50): Estima
       return cell.cpu
     case 'memory.rss':
       return cell.hopMemory
+    case 'connect.time':
+      return cell.connect?.time[String(percentile)]
+    case 'connect.firstByte':
+      return cell.connect?.firstByte[String(percentile)]
+    case 'stream.throughput':
+      return cell.stream?.throughput
+    case 'cpu.perGib':
+      return cell.stream?.cpuPerGib
     default:
       return undefined
   }

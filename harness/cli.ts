@@ -28,6 +28,7 @@ function withPlanFlags(command: Command): Command {
     .option('--mesh <name...>', 'only these meshes, with all paths that they can form')
     .option('--arm <name...>', 'only these arms, as mesh/path, or a path or mesh of the config')
     .option('--experiment <name...>', 'only these experiments')
+    .option('--engine <name>', 'drive the experiments with this load engine (see `meshbench list`)')
     .option('--rate <requests-per-second...>', 'rates of the latency experiment', collectRates)
     .option('--rounds <n>', 'exactly this many rounds', parseCount)
     .option('--keep', 'leave the clusters standing after the run (kind)')

@@ -1,5 +1,6 @@
 /** What `bench.config.ts` imports: its types, and nothing that would be loaded for them. */
 import type { z } from 'zod'
+import type { LoaderName } from './load/index.js'
 import type { GatePolicy, ResolvedConfig, Threshold } from './model.js'
 import type { ProfileName } from './profiles.js'
 import type { MeshName } from '../infra/meshes/index.js'
@@ -24,6 +25,8 @@ export interface UserConfig {
   readonly experiments?: {
     readonly [Name in ExperimentName]?: z.input<(typeof experiments)[Name]['settings']>
   }
+  /** Another load engine than an experiment’s own, for example `{ saturation: 'wrk' }`; see `meshbench list`. */
+  readonly engines?: { readonly [Name in ExperimentName]?: LoaderName }
   readonly rounds?: Partial<ResolvedConfig['rounds']>
   /** Conditions that decide the exit code. */
   readonly thresholds?: readonly ThresholdConfig[]

@@ -1,4 +1,5 @@
 /** Says of every variant whether it is better or worse than its control, the same as far as it matters, or undecided. Pure. */
+import { higherIsBetter } from './analyze/comparisons.js'
 import { figure, withInterval } from './analyze/words.js'
 import type { Analysis, Comparison, Estimate, GateCheck, GatePolicy, ThresholdVerdict } from './model.js'
 
@@ -107,12 +108,12 @@ function judge({ arm, versus, experiment, loadLabel, ratio }: Comparison, check:
   }
 }
 
-/** Lower is better but for throughput. One round decides nothing. */
+/** One round decides nothing. */
 function stateOf({ low, high, n }: Estimate, { metric, practical }: GateCheck): GateState {
   if (n < 2) return 'inconclusive'
-  const higherIsBetter = metric === 'throughput'
-  if (low > 1 + practical) return higherIsBetter ? 'better' : 'worse'
-  if (high < 1 - practical) return higherIsBetter ? 'worse' : 'better'
+  const more = higherIsBetter(metric)
+  if (low > 1 + practical) return more ? 'better' : 'worse'
+  if (high < 1 - practical) return more ? 'worse' : 'better'
   return low >= 1 - practical && high <= 1 + practical ? 'same' : 'inconclusive'
 }
 

@@ -34,6 +34,7 @@ const load = z.looseObject({
   service: histogram.optional(),
   sendLag: histogram.optional(),
   connect: histogram.optional(),
+  firstByte: histogram.optional(),
 })
 
 const usage = z.looseObject({
@@ -60,6 +61,7 @@ const trial = z.looseObject({
   elapsedMs: count,
   load: load.optional(),
   usage: usage.optional(),
+  tlsHandshakes: count.optional(),
   proof: z.array(check),
   reasons: z.array(z.string()),
   warnings: z.array(z.string()),

@@ -164,6 +164,8 @@ export interface ResolvedConfig {
   readonly arms: Readonly<Record<string, readonly string[]>>
   /** experiment name → its settings after defaults. */
   readonly experiments: Readonly<Record<string, unknown>>
+  /** experiment name → load engine that drives it, for those that are not driven by their own. */
+  readonly engines?: Readonly<Record<string, string>>
   readonly rounds: {
     readonly min: number
     readonly max: number
@@ -392,6 +394,9 @@ export interface UsageReading {
   readonly involuntarySwitches?: number
   readonly throttledPeriods?: number
   readonly throttledNs?: number
+  /** Calls of the read(2) and write(2) families: `syscr` and `syscw` of proc_pid_io(5). Not recv, send or epoll. */
+  readonly readSyscalls?: number
+  readonly writeSyscalls?: number
   /** Name of the probe, for example `cgroup-v2`, `schedstat`, `ticks`. */
   readonly source: string
   readonly resolutionNs: number
@@ -617,6 +622,10 @@ export interface LoadResult {
   readonly generatorCpuUs: number
   /** Time to connect, for engines that open connections in the window. */
   readonly connect?: Histogram
+  /** From when a connection was begun to the first byte of the reply on it, for the same engines. */
+  readonly firstByte?: Histogram
+  /** Figures that this engine does not know: `unsent` is then 0 for want of anything better, the others are absent. */
+  readonly unknown?: readonly ('response' | 'service' | 'sendLag' | 'unsent')[]
   /** What this engine cannot give, in words for the report. */
   readonly limits?: readonly string[]
 }
@@ -634,6 +643,8 @@ export interface ComponentUsage {
   readonly voluntarySwitches?: number
   readonly involuntarySwitches?: number
   readonly throttledPeriods?: number
+  readonly readSyscalls?: number
+  readonly writeSyscalls?: number
   readonly source: string
   readonly resolutionNs: number
 }
@@ -681,6 +692,8 @@ export interface Trial {
   readonly elapsedMs: number
   readonly load?: LoadResult
   readonly usage?: Usage
+  /** Mutual TLS handshakes that the arm’s hops began in warm-up and window; absent where no hop tells. */
+  readonly tlsHandshakes?: number
   readonly proof: readonly ProofCheck[]
   /** Why the trial is invalid. */
   readonly reasons: readonly string[]
@@ -755,11 +768,16 @@ export type MetricId =
   | 'memory.rss'
   | 'memory.added'
   | 'errors.share'
+  | 'connect.time'
+  | 'connect.firstByte'
+  | 'stream.throughput'
+  | 'cpu.perGib'
 
 /** A figure with its uncertainty. `low` and `high` bound it at `level`. */
 export interface Estimate {
   readonly value: number
-  readonly unit: 'ms' | 'us' | 'ratio' | 'req/s' | 'MiB' | 'share' | 'vCPU' | 'currency' | 'count'
+  readonly unit:
+    'ms' | 'us' | 'ratio' | 'req/s' | 'MiB' | 'share' | 'vCPU' | 'currency' | 'count' | 'Gb/s' | 's'
   readonly low: number
   readonly high: number
   /** For example 0.95. */
@@ -815,6 +833,11 @@ export interface BillRow {
   readonly memoryPeak?: Estimate
   /** Context switches per 1 000 requests, voluntary and not. */
   readonly contextSwitches?: Estimate
+  /** Calls of the read(2) and write(2) families per 1 000 requests; not recv, send or epoll. */
+  readonly readSyscalls?: Estimate
+  readonly writeSyscalls?: Estimate
+  /** Of long transfers: CPU seconds per GiB of payload. */
+  readonly cpuPerGib?: Estimate
   /** Where the CPU was read, for example `cgroup-v1`, `schedstat`, `ticks`; and the finest step of that. */
   readonly source?: string
   readonly resolutionNs?: number
@@ -844,6 +867,24 @@ export interface KneeAnalysis {
   readonly generatorLimited: boolean
 }
 
+/** What a new connection costs. Both times start when the connection was begun. */
+export interface ConnectAnalysis {
+  /** percentile as text → ms until the connection stood: on a mesh, with the first hop. */
+  readonly time: Readonly<Record<string, Estimate>>
+  /** percentile as text → ms until the first byte of the reply: what opening costs along the whole path. */
+  readonly firstByte: Readonly<Record<string, Estimate>>
+  /** 0: the hops pool what they encrypt, or encrypt nothing; 1: each connection of the client cost a handshake on one leg. */
+  readonly handshakesPerConnection?: Estimate
+}
+
+/** What moving bytes costs. */
+export interface StreamAnalysis {
+  /** Gb/s (10⁹ bits) of payload. */
+  readonly throughput: Estimate
+  /** Attributed CPU, as in `CellAnalysis.cpu`, in seconds per GiB (2³⁰ bytes) of payload. */
+  readonly cpuPerGib?: Estimate
+}
+
 /** Estimates of one cell. */
 export interface CellAnalysis {
   readonly cell: string
@@ -871,12 +912,18 @@ export interface CellAnalysis {
   readonly hopCpu?: Estimate
   /** Resident memory of the hops, MiB. */
   readonly hopMemory?: Estimate
+  /** Of an experiment that opens a connection for every request. */
+  readonly connect?: ConnectAnalysis
+  /** Of an experiment with long transfers. */
+  readonly stream?: StreamAnalysis
   readonly bill: readonly BillRow[]
   /** Components + unaccounted − host total, as a share of the host total. */
   readonly billGapShare?: number
   /** Part of the host total that no component, generator and orchestrator included, accounts for. */
   readonly unaccountedShare?: number
   readonly errorShare: number
+  /** What the engine that drove it cannot give, in words. */
+  readonly engineLimits?: readonly string[]
 }
 
 /** What one layer of hops adds, from the increments between paths. */
@@ -937,6 +984,12 @@ export interface TrialSummary {
   readonly p99Ms?: number
   readonly achievedRatePerSecond?: number
   readonly cpuMsPer1000?: number
+  readonly connectP50Ms?: number
+  readonly connectP99Ms?: number
+  readonly firstByteP50Ms?: number
+  readonly firstByteP99Ms?: number
+  readonly gigabitsPerSecond?: number
+  readonly cpuSecondsPerGib?: number
   readonly sendLagP99Us?: number
   readonly generatorCpuShare?: number
   readonly sent?: number

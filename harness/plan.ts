@@ -23,6 +23,8 @@ export interface Catalogue {
     experiment: string,
     settings: unknown,
   ) => readonly { label: string; load: LoadSpec; search?: KneeSearch }[]
+  /** The load as another engine than its own drives it; absent: nothing but the engine changes. */
+  readonly driveWith?: (load: LoadSpec, engine: string) => LoadSpec
   /** Most rounds of an experiment; undefined: as many as the run has. A search has one for each of its trials. */
   readonly roundsOf: (experiment: string, settings: unknown) => number | undefined
 }
@@ -116,7 +118,14 @@ function listCells(config: ResolvedConfig, arms: readonly Arm[], catalogue: Cata
   const more = Object.keys(headers).length === 0 ? {} : { headers }
   return Object.entries(config.experiments).flatMap(([experiment, settings]) => {
     const rounds = Math.min(config.rounds.max, catalogue.roundsOf(experiment, settings) ?? Infinity)
-    return catalogue.loadsOf(experiment, settings).map(({ label, load, search }) => ({
+    const engine = config.engines?.[experiment]
+    const loads = catalogue.loadsOf(experiment, settings).map(({ label, load, search }) => ({
+      // Figures of two engines are not the same thing: the label keeps them apart.
+      label: engine === undefined ? label : `${label} by ${engine}`,
+      load: engine === undefined ? load : (catalogue.driveWith?.(load, engine) ?? { ...load, engine }),
+      search,
+    }))
+    return loads.map(({ label, load, search }) => ({
       experiment,
       // What a search needs does not depend on how precisely something else is wanted.
       rounds: search?.maxProbes ?? rounds,

@@ -1,5 +1,8 @@
 /** Checks what `bench.config.ts` holds and lays profile and flags over it; tells all problems at once. */
 import { z } from 'zod'
+import { takesPercentile } from './check.js'
+import type { LoaderName } from './load/index.js'
+import { engineNames, whyNot } from './load/choice.js'
 import { UserError } from './errors.js'
 import { defaultGate } from './gate.js'
 import type { MetricId, OwnProgram, ResolvedConfig, Threshold, Variant } from './model.js'
@@ -7,6 +10,7 @@ import { profileNames, profiles, type ProfileName } from './profiles.js'
 import { meshes } from '../infra/meshes/index.js'
 import { platforms, type PlatformName } from '../infra/platforms/index.js'
 import { experiments } from '../scenarios/experiments/index.js'
+import type { Experiment } from '../scenarios/experiments/experiment.js'
 import { paths } from '../scenarios/paths/index.js'
 
 /** What flags of the command line change. */
@@ -20,6 +24,8 @@ export interface ConfigOverrides {
   readonly arms?: readonly string[]
   readonly meshes?: readonly string[]
   readonly experiments?: readonly string[]
+  /** Load engine of every experiment of the run. */
+  readonly engine?: string
   readonly outDir?: string
   /** Laid over the settings of the chosen platform. */
   readonly platformFlags?: Readonly<Partial<Record<PlatformFlag, boolean>>>
@@ -44,6 +50,10 @@ const metricIds = [
   'memory.rss',
   'memory.added',
   'errors.share',
+  'connect.time',
+  'connect.firstByte',
+  'stream.throughput',
+  'cpu.perGib',
 ] as const satisfies readonly MetricId[]
 
 const names = <Name extends string>(registry: Readonly<Record<Name, unknown>>) =>
@@ -67,8 +77,8 @@ const thresholdSchema = z
     const problem = (path: string, message: string) =>
       context.addIssue({ code: 'custom', path: [path], message })
     if (threshold.max === undefined && threshold.min === undefined) problem('max', 'give max, min or both')
-    if (threshold.metric.startsWith('latency.') && threshold.percentile === undefined)
-      problem('percentile', 'needed for latency: 50, 90, 99 or 99.9')
+    if (takesPercentile(threshold.metric) && threshold.percentile === undefined)
+      problem('percentile', 'needed for latency and connections: 50, 90, 99 or 99.9')
     const travels = threshold.relativeTo !== undefined || threshold.metric === 'errors.share'
     if (!travels && threshold.absolute !== true && !threshold.metric.endsWith('.added'))
       problem(
@@ -87,11 +97,11 @@ const gateSchema = z.strictObject({
           practical: positive.max(1),
         })
         .superRefine(({ metric, percentile }, context) => {
-          if (metric.startsWith('latency.') !== (percentile !== undefined))
+          if (takesPercentile(metric) !== (percentile !== undefined))
             context.addIssue({
               code: 'custom',
               path: ['percentile'],
-              message: 'belongs to latency, and latency needs it: 50, 90, 99 or 99.9',
+              message: 'belongs to times, and latency needs it, as connect.* does: 50, 90, 99 or 99.9',
             })
         }),
     )
@@ -113,6 +123,7 @@ const configSchema = z.strictObject({
     latency: {},
     capacity: {},
   }),
+  engines: z.partialRecord(z.enum(names(experiments)), z.enum(engineNames)).default({}),
   rounds: z
     .strictObject({
       min: count.max(10_000),
@@ -168,12 +179,21 @@ export function resolveConfig(
   const profile = profiles[profileName]
   const chosenByFlag = overrides.profile !== undefined
   const arms = selectArms(config.arms, overrides, problems)
+  const ownExperiments = resolveExperiments(
+    config.experiments,
+    profileName,
+    chosenByFlag,
+    overrides,
+    problems,
+  )
+  const engines = resolveEngines(ownExperiments, config.engines, overrides, problems)
   const resolved: ResolvedConfig = {
     seed: overrides.seed ?? config.seed,
     profile: profileName,
     platform,
     arms,
-    experiments: resolveExperiments(config.experiments, profileName, chosenByFlag, overrides, problems),
+    experiments: ownExperiments,
+    ...(Object.keys(engines).length === 0 ? {} : { engines }),
     // A profile named on the command line is meant; one in the config only gives defaults for the rest of it.
     rounds: chosenByFlag ? profile.rounds : { ...profile.rounds, ...withoutUndefined(config.rounds) },
     thresholds: thresholdsOf(config.thresholds as readonly Threshold[], overrides.variants ?? []),
@@ -244,6 +264,33 @@ function resolveExperiments(
   if (Object.keys(resolved).length === 0 && problems.length === 0)
     problems.push('experiments: none is left to run')
   return resolved
+}
+
+/** Engines that differ from the experiments' own. One that cannot drive an experiment is a problem, never left out silently. */
+function resolveEngines(
+  resolved: Readonly<Record<string, unknown>>,
+  configured: Readonly<Partial<Record<string, LoaderName>>>,
+  { engine: flag, variants = [] }: ConfigOverrides,
+  problems: string[],
+): Record<string, string> {
+  const chosen = flag === undefined ? undefined : oneOf(flag, engineNames, '--engine', problems)
+  const headers = variants.some(({ requestHeaders = {} }) => Object.keys(requestHeaders).length > 0)
+  const engines: Record<string, string> = {}
+  for (const [name, settings] of Object.entries(resolved)) {
+    const engine = chosen ?? configured[name]
+    if (engine === undefined) continue
+    const experiment = experiments[name as keyof typeof experiments] as Experiment
+    const all = experiment.loads(settings)
+    const reason = all
+      .map(({ load, search }) => whyNot(engine, load, { searched: search !== undefined, headers }))
+      .find((one) => one !== undefined)
+    if (reason !== undefined)
+      problems.push(
+        `${flag === undefined ? `engines.${name}` : '--engine'}: ${quote(engine)} cannot drive ${name}: ${reason}; --experiment chooses experiments`,
+      )
+    else if (all.some(({ load }) => load.engine !== engine)) engines[name] = engine
+  }
+  return engines
 }
 
 /** Arms of the config that the flags leave: each `--arm` is `mesh/path`, a path of any mesh, or a mesh. */

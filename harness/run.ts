@@ -5,6 +5,7 @@ import { childScope, openScope, type OpenScope } from './scope.js'
 import { createStateDir } from './state.js'
 import { rm } from 'node:fs/promises'
 import type { Display } from './display.js'
+import { missingPrograms } from './load/choice.js'
 import type { JournalWriter } from './journal.js'
 import type {
   Arm,
@@ -78,7 +79,8 @@ export async function checkHost(
       ofMeshes.push(...unmet)
     }
   }
-  return { platform: distinct(ofPlatform.flat()), meshes: distinct(ofMeshes), leavesArms }
+  const programs = await missingPrograms(plan)
+  return { platform: distinct([...ofPlatform.flat(), ...programs]), meshes: distinct(ofMeshes), leavesArms }
 }
 
 function distinct(unmet: readonly Unmet[]): readonly Unmet[] {

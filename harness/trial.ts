@@ -4,6 +4,7 @@ import { loaders, type Loader, type LoaderName } from './load/index.js'
 import type {
   Arm,
   Cell,
+  Component,
   Edge,
   Environment,
   LoadResult,
@@ -94,13 +95,37 @@ export async function runTrial(options: TrialOptions): Promise<Trial> {
   // A request that failed may have got as far as any hop: counters then prove nothing about the path.
   const countable = !cell.search || result.sent === result.ok
   const refused = countable ? proof.filter(({ ok }) => !ok) : []
-  const measured = { load: result, usage, proof, reasons, warnings }
+  const tlsHandshakes = handshakesOf(arm, environment.components, before.counters, after.counters)
+  const measured = {
+    load: result,
+    usage,
+    ...(tlsHandshakes === undefined ? {} : { tlsHandshakes }),
+    proof,
+    reasons,
+    warnings,
+  }
   if (refused.length > 0 && reasons.length === 0) {
     const [first] = refused
     const message = `${first?.name}: expected ${first?.expected}, saw ${first?.actual}`
     return finish({ ...measured, state: 'failed', error: { kind: 'proof-failed', message } })
   }
   return finish({ ...measured, state: reasons.length > 0 ? 'invalid' : 'ok' })
+}
+
+/** Handshakes that the arm's hops began between two readings: with the client's connections they tell whether hops pool. */
+function handshakesOf(
+  arm: Arm,
+  components: readonly Component[],
+  before: Edge['counters'],
+  after: Edge['counters'],
+): number | undefined {
+  const moved = components
+    .filter((component) => component.arm === arm.id && component.hop !== undefined)
+    .flatMap(({ name }) => {
+      const last = after[name]?.tlsHandshakesClient
+      return last === undefined ? [] : [last - (before[name]?.tlsHandshakesClient ?? 0)]
+    })
+  return moved.length === 0 ? undefined : moved.reduce((sum, count) => sum + Math.max(0, count), 0)
 }
 
 type Outcome =

@@ -28,7 +28,15 @@ test('components, orchestrator and what is left are the host', () => {
   const echo: Component = { name: 'echo', category: 'application', node: 'server' }
   const edge = (cpuNs: number, reading: HostReading): Edge => ({
     host: reading,
-    usage: { echo: { cpuNs, source: 'cgroup-v1', resolutionNs: 1, voluntarySwitches: cpuNs / 1e6 } },
+    usage: {
+      echo: {
+        cpuNs,
+        source: 'cgroup-v1',
+        resolutionNs: 1,
+        voluntarySwitches: cpuNs / 1e6,
+        readSyscalls: cpuNs / 1e5,
+      },
+    },
     counters: {},
   })
   const load = { generatorCpuUs: 200_000 } as LoadResult
@@ -36,7 +44,12 @@ test('components, orchestrator and what is left are the host', () => {
   const usage = billWindow([echo], edge(1e9, host()), edge(1.15e9, end), load)
   expect(usage.hostBusyNs).toBeCloseTo(0.4e9)
   const [server, generator] = usage.components
-  expect(server).toMatchObject({ cpuNs: 0.15e9, voluntarySwitches: 150, source: 'cgroup-v1' })
+  expect(server).toMatchObject({
+    cpuNs: 0.15e9,
+    voluntarySwitches: 150,
+    readSyscalls: 1500,
+    source: 'cgroup-v1',
+  })
   expect(generator).toMatchObject({ component: 'generator', cpuNs: 0.2e9, source: 'self-reported' })
   expect(usage.orchestratorNs).toBe(0.02e9)
   // A component that was not read at both ends is nobody's: it shows as unaccounted.

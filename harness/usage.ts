@@ -54,6 +54,8 @@ function componentUsage(component: Component, before: UsageReading, after: Usage
   const voluntary = since('voluntarySwitches')
   const involuntary = since('involuntarySwitches')
   const throttled = since('throttledPeriods')
+  const reads = since('readSyscalls')
+  const writes = since('writeSyscalls')
   return {
     component: component.name,
     category: component.category,
@@ -66,6 +68,8 @@ function componentUsage(component: Component, before: UsageReading, after: Usage
     ...(voluntary === undefined ? {} : { voluntarySwitches: voluntary }),
     ...(involuntary === undefined ? {} : { involuntarySwitches: involuntary }),
     ...(throttled === undefined ? {} : { throttledPeriods: throttled }),
+    ...(reads === undefined ? {} : { readSyscalls: reads }),
+    ...(writes === undefined ? {} : { writeSyscalls: writes }),
     source: after.source,
     resolutionNs: after.resolutionNs,
   }

@@ -17,6 +17,8 @@ const unitText: Record<Estimate['unit'], string> = {
   vCPU: 'vCPU',
   currency: '',
   count: '',
+  'Gb/s': 'Gb/s',
+  s: 's',
 }
 
 /** The unit as printed; `currency` and `count` have none of their own. */
@@ -156,6 +158,8 @@ const protocolText: Record<Protocol, string> = { http1: 'HTTP/1.1', h2: 'HTTP/2'
 
 /** `1 000 requests/s, 16 connections, 1 KiB replies, HTTP/1.1`. */
 export function loadText(load: LoadSpec): string {
+  if (load.engine === 'connect')
+    return `${fixed(load.ratePerSecond ?? 0, 0)} new connections/s, at most ${load.connections} at once, ${bytes(load.payloadBytes)} replies, ${protocolText[load.protocol]}`
   const pace =
     load.model === 'open' && load.ratePerSecond !== undefined
       ? `${fixed(load.ratePerSecond, 0)} requests/s`

@@ -1,4 +1,5 @@
 /** What a gate found, for a terminal, a job summary and annotations. Pure. */
+import { higherIsBetter } from '../harness/analyze/comparisons.js'
 import { metricText, type GateResult, type GateVerdict } from '../harness/gate.js'
 import { annotation, thresholdAnnotations } from './annotations.js'
 import { cleanDeep } from './clean.js'
@@ -32,7 +33,7 @@ function rowsOf(result: GateResult): Row[] {
 
 function variantRow({ state, arm, control, check, experiment, loadLabel, ratio }: GateVerdict): Row {
   const { practical, metric } = check
-  const worst = metric === 'throughput' ? { min: 1 - practical } : { max: 1 + practical }
+  const worst = higherIsBetter(metric) ? { min: 1 - practical } : { max: 1 + practical }
   return [
     state,
     `${metricText(check)} of ${arm} against ${control}`,

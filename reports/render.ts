@@ -21,6 +21,7 @@ import {
 } from './sections/body.js'
 import { buildEvidence, methodTable } from './sections/evidence.js'
 import { published } from './sections/talk.js'
+import { connectTables, streamTables, type TransportTables } from './sections/transport.js'
 import { renderSvg } from './svg.js'
 import { createView, pathColours, type View } from './view.js'
 
@@ -34,6 +35,8 @@ export async function renderHtml(analysis: Analysis, assets: ReportAssets): Prom
   const other = otherLoads(view, book)
   const cost = costTable(view, book)
   const bill = billTable(view, book)
+  const connections = connectTables(view, book)
+  const transfers = streamTables(view, book)
   const functionCosts = functionCostTable(view, book)
   const claims = buildClaims(view, book)
   const evidence = buildEvidence(view)
@@ -48,7 +51,9 @@ export async function renderHtml(analysis: Analysis, assets: ReportAssets): Prom
     figures,
     otherLoads: other.map(({ text, table }) => ({ text, table: tableView(table) })),
     cost: cost === undefined ? undefined : { intro: cost.intro, table: tableView(cost.table) },
-    bill: bill === undefined ? undefined : { note: bill.note, table: tableView(bill.table) },
+    bill: bill === undefined ? undefined : { ...bill, table: tableView(bill.table) },
+    connections: connections.map(transportView),
+    transfers: transfers.map(transportView),
     published,
     claims: {
       decided: claims.filter((claim) => claim.chip.text !== 'no data'),
@@ -85,6 +90,10 @@ export async function renderHtml(analysis: Analysis, assets: ReportAssets): Prom
     },
     assets,
   )
+}
+
+function transportView({ text, tables }: TransportTables) {
+  return { text, tables: tables.map(({ label, table }) => ({ label, table: tableView(table) })) }
 }
 
 interface DrawnChart {

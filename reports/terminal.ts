@@ -1,8 +1,9 @@
 /** The summary that a run prints when it ends: one line per arm, the noise floor, the claims, on one screen. */
 import type { Analysis, ClaimAnalysis, Estimate } from '../harness/model.js'
 import { cleanDeep } from './clean.js'
-import { plain } from './columns.js'
+import { alignColumns, plain } from './columns.js'
 import { loadText, plural, plusMinus, signed, decimalsFor } from './format.js'
+import { transportRows } from './transport-lines.js'
 import { cpuMetrics, createView, latencyMetrics, type ArmView, type View } from './view.js'
 
 export interface TerminalOptions {
@@ -28,6 +29,7 @@ export function renderTerminal(analysis: Analysis, options: TerminalOptions): st
     )
   }
   lines.push(...table(view, options.columns, paint))
+  lines.push(...transportLines(view, options.columns, paint))
   lines.push(...trustLines(view, paint))
   const claims = view.analysis.claims.filter((claim) => claim.verdict !== 'no data')
   if (claims.length > 0)
@@ -71,13 +73,32 @@ function table(
   ]
 }
 
+/** New connections and long transfers; columns that do not fit are left out, from the right. */
+function transportLines(
+  view: View,
+  columns: number,
+  paint: (text: string, colour: keyof typeof colours) => string,
+): string[] {
+  const print = (estimate: Estimate | undefined, sign = false) =>
+    estimate === undefined ? '–' : sign ? signedInterval(estimate) : plain(plusMinus(estimate))
+  return transportRows(view, print).flatMap(({ title, columns: names, rows }) => {
+    const all = [['', ...names.slice(1).map(plain)], ...rows]
+    let [header = '', ...body] = alignColumns(all)
+    for (let shown = names.length - 1; shown > 1 && header.length > columns; shown--)
+      [header = '', ...body] = alignColumns(all.map((row) => row.slice(0, shown)))
+    return ['', ...wrap(plain(title), columns, ''), paint(header, 'dim'), ...body]
+  })
+}
+
+function signedInterval({ value, low, high }: Estimate): string {
+  const half = Math.max(high - value, value - low)
+  const decimals = decimalsFor(Math.max(Math.abs(value), half), half)
+  return plain(`${signed(value, decimals)} ±${half.toFixed(decimals)}`)
+}
+
 function cells(arm: ArmView, view: View): string[] {
-  const print = (difference: Estimate | undefined) => {
-    if (difference === undefined) return '–'
-    const half = Math.max(difference.high - difference.value, difference.value - difference.low)
-    const decimals = decimalsFor(Math.max(Math.abs(difference.value), half), half)
-    return plain(`${signed(difference.value, decimals)} ±${half.toFixed(decimals)}`)
-  }
+  const print = (difference: Estimate | undefined) =>
+    difference === undefined ? '–' : signedInterval(difference)
   const memory = view.cell(arm.id)?.hopMemory
   // The twin is no arm to choose: what it differs by is the noise floor.
   const floor =

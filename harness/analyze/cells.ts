@@ -13,18 +13,22 @@ import { studentQuantile } from '../stats/student.js'
 import { alignBuckets, mergeRows, percentileOf } from '../stats/histogram.js'
 import { randomStream } from '../stats/random.js'
 import { estimateOf, level } from './estimates.js'
+import type { ConnectAnalysis, StreamAnalysis } from '../model.js'
 import { analyzeKnee } from './knees.js'
 import { withoutUndefined } from './trials.js'
 import type { Settings } from '../stats/paired.js'
 import {
   billOf,
+  connectPercentiles,
   bucketsOf,
   groupOf,
+  handshakesPerConnection,
   latencyMs,
   metricOf,
   mib,
   per1000,
   percentiles,
+  perGib,
   seriesOf,
   type Run,
 } from './readings.js'
@@ -43,6 +47,7 @@ export function analyzeCell(run: Run, cell: Cell, settings: Settings): CellAnaly
     loadLabel: cell.loadLabel,
     trials: { ok: count('ok'), invalid: count('invalid'), failed: count('failed') },
     errorShare: sent > 0 ? failed / sent : 0,
+    ...engineLimits(trials),
   }
   if (cell.search) {
     // A search asks for more than the arm can do: requests that failed there are its findings, not faults.
@@ -92,6 +97,8 @@ export function analyzeCell(run: Run, cell: Cell, settings: Settings): CellAnaly
     ...latencies('service'),
     ...(curve.length > 0 ? { curve } : {}),
     throughput: estimate('req/s', (trial) => trial.load?.achievedRatePerSecond),
+    ...connectOf(run, cell, maybe),
+    ...streamOf(run, cell, maybe),
     ...(cpu ? { cpu } : {}),
     ...(hopCpu ? { hopCpu } : {}),
     ...(hopMemory ? { hopMemory } : {}),
@@ -104,6 +111,41 @@ export function analyzeCell(run: Run, cell: Cell, settings: Settings): CellAnaly
         }
       : {}),
   }
+}
+
+/** As the trials themselves say it: a journal may be older than what is known of its engines now. */
+function engineLimits(trials: readonly Trial[]): Pick<CellAnalysis, 'engineLimits'> {
+  const limits = [...new Set(trials.flatMap(({ load }) => load?.limits ?? []))]
+  return limits.length === 0 ? {} : { engineLimits: limits }
+}
+
+type MaybeEstimate = (
+  unit: Estimate['unit'],
+  value: (trial: Trial) => number | undefined,
+) => Estimate | undefined
+
+function connectOf(run: Run, cell: Cell, maybe: MaybeEstimate): { readonly connect?: ConnectAnalysis } {
+  if (cell.load.engine !== 'connect') return {}
+  const times = (metric: 'connect.time' | 'connect.firstByte') =>
+    Object.fromEntries(
+      connectPercentiles.flatMap((percentile) => {
+        const made = maybe('ms', (trial) =>
+          reaches(trial, percentile) ? metricOf(run, trial, metric, percentile) : undefined,
+        )
+        return made ? [[String(percentile), made] as const] : []
+      }),
+    )
+  const [time, firstByte] = [times('connect.time'), times('connect.firstByte')]
+  if (Object.keys(time).length === 0) return {}
+  const handshakes = maybe('count', handshakesPerConnection)
+  return { connect: { time, firstByte, ...(handshakes ? { handshakesPerConnection: handshakes } : {}) } }
+}
+
+function streamOf(run: Run, cell: Cell, maybe: MaybeEstimate): { readonly stream?: StreamAnalysis } {
+  if (cell.load.engine !== 'stream') return {}
+  const throughput = maybe('Gb/s', (trial) => metricOf(run, trial, 'stream.throughput', undefined))
+  const cpuPerGib = maybe('s', (trial) => metricOf(run, trial, 'cpu.perGib', undefined))
+  return throughput ? { stream: { throughput, ...(cpuPerGib ? { cpuPerGib } : {}) } } : {}
 }
 
 /** At least one request of the trial lies beyond the percentile. */
@@ -156,6 +198,10 @@ function billRows(run: Run, cell: Cell, valid: readonly Trial[], estimate: MakeE
       })
       return made.n > 0 ? made : undefined
     }
+    const per1000Of = (key: 'readSyscalls' | 'writeSyscalls') =>
+      of('count', ({ [key]: calls }, { load }) =>
+        calls === undefined ? undefined : (calls * 1000) / Math.max(1, load?.sent ?? 0),
+      )
     const memoryOf = (key: 'rssBytes' | 'pssBytes' | 'peakRssBytes') =>
       of('MiB', ({ [key]: bytes }) => (bytes === undefined ? undefined : bytes / mib))
     const rest = withoutUndefined({
@@ -167,6 +213,11 @@ function billRows(run: Run, cell: Cell, valid: readonly Trial[], estimate: MakeE
           ? undefined
           : ((voluntarySwitches + (involuntarySwitches ?? 0)) * 1000) / Math.max(1, load?.sent ?? 0),
       ),
+      readSyscalls: per1000Of('readSyscalls'),
+      writeSyscalls: per1000Of('writeSyscalls'),
+      ...(cell.load.engine === 'stream'
+        ? { cpuPerGib: of('s', ({ cpuNs }, trial) => perGib(trial, cpuNs)) }
+        : {}),
     })
     return {
       component: row.component,

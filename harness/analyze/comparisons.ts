@@ -1,10 +1,18 @@
 /** Compares cells by round: every arm with its baseline, and the paths that the claims set against each other. */
-import type { Arm, Comparison, MetricId, Threshold, Verdict } from '../model.js'
+import type { Arm, Comparison, MetricId, Threshold, Trial, Verdict } from '../model.js'
 import { holm } from '../stats/families.js'
 import type { Settings } from '../stats/paired.js'
 import { alpha, comparePaired, type EstimateOptions, type PairedResult } from './estimates.js'
 import { compareSearches } from './knees.js'
-import { metricOf, pairedSeries, percentiles, seriesOf, type CellGroup, type Run } from './readings.js'
+import {
+  connectPercentiles,
+  metricOf,
+  pairedSeries,
+  percentiles,
+  seriesOf,
+  type CellGroup,
+  type Run,
+} from './readings.js'
 
 /** Paths that claims compare within a mesh: first against second. */
 const comparedPaths: readonly (readonly [string, string])[] = [
@@ -109,12 +117,27 @@ interface MetricChoice {
 function metricsOf(run: Run, group: CellGroup, arm: string, versus: string): readonly MetricChoice[] {
   if (group.cells[0]?.search) return [{ metric: 'throughput' }]
   const open = group.cells[0]?.load.model === 'open'
-  const usual: MetricChoice[] = [
-    ...(open ? percentiles.map((percentile) => ({ metric: 'latency.response' as const, percentile })) : []),
-    { metric: 'cpu.per1000Requests' },
-    { metric: 'memory.rss' },
-    ...(open ? [] : [{ metric: 'throughput' as const }]),
-  ]
+  const engine = group.cells[0]?.load.engine
+  const at = (metric: MetricId, list: readonly number[]) =>
+    list.map((percentile): MetricChoice => ({ metric, percentile }))
+  // An engine that knows no due time has service times alone: they are compared as what they are.
+  const cell = group.byArm.get(arm)
+  const trials = [...((cell && run.valid.get(cell.id)) ?? new Map<number, Trial>()).values()]
+  const time = trials.some(({ load }) => load?.unknown?.includes('response'))
+    ? 'latency.service'
+    : 'latency.response'
+  const usual: MetricChoice[] =
+    engine === 'stream'
+      ? [{ metric: 'stream.throughput' }, { metric: 'cpu.perGib' }, { metric: 'memory.rss' }]
+      : [
+          ...(engine === 'connect'
+            ? [...at('connect.time', connectPercentiles), ...at('connect.firstByte', connectPercentiles)]
+            : []),
+          ...(open ? at(time, percentiles) : []),
+          { metric: 'cpu.per1000Requests' },
+          { metric: 'memory.rss' },
+          ...(open ? [] : [{ metric: 'throughput' as const }]),
+        ]
   const baseline = run.armOf.get(arm)?.baseline
   const asked = run.plan.config.thresholds
     .filter(
@@ -141,7 +164,9 @@ const addedOf = {
   'memory.added': 'memory.rss',
 } as const satisfies Partial<Record<MetricId, MetricId>>
 
-export function unitOf(metric: MetricId): 'ms' | 'req/s' | 'MiB' | 'share' {
+export function unitOf(metric: MetricId): 'ms' | 'req/s' | 'MiB' | 'share' | 'Gb/s' | 's' {
+  if (metric === 'stream.throughput') return 'Gb/s'
+  if (metric === 'cpu.perGib') return 's'
   if (metric === 'throughput') return 'req/s'
   if (metric === 'errors.share') return 'share'
   return metric.startsWith('memory') ? 'MiB' : 'ms'
@@ -225,7 +250,12 @@ export function adjust(measured: readonly MeasuredComparison[]): Comparison[] {
   })
 }
 
+/** Of every other metric, less is better. */
+export function higherIsBetter(metric: MetricId): boolean {
+  return metric === 'throughput' || metric === 'stream.throughput'
+}
+
 export function verdictOf(metric: MetricId, difference: number, pValue: number): Verdict {
   if (pValue > alpha || difference === 0) return 'inconclusive'
-  return (metric === 'throughput') === difference > 0 ? 'better' : 'worse'
+  return higherIsBetter(metric) === difference > 0 ? 'better' : 'worse'
 }

@@ -2,7 +2,7 @@
 import type { Estimate, Increment } from '../model.js'
 import type { Settings } from '../stats/paired.js'
 import { estimateOf } from './estimates.js'
-import { metricOf, pairedSeries, seriesOf, type CellGroup, type Run } from './readings.js'
+import { isSpecial, metricOf, pairedSeries, seriesOf, type CellGroup, type Run } from './readings.js'
 
 interface Step {
   readonly title: string
@@ -42,7 +42,7 @@ const residuals: readonly { title: string; from: string; to: string; parts: read
  * name says has a residual about zero: hops then cost what they cost, wherever they stand.
  */
 export function incrementsOf(run: Run, groups: readonly CellGroup[], settings: Settings): Increment[] {
-  const open = groups.filter(({ cells }) => cells[0]?.load.model === 'open')
+  const open = groups.filter((group) => group.cells[0]?.load.model === 'open' && !isSpecial(group))
   return open.flatMap((group) => {
     const meshes = new Set(group.cells.flatMap(({ arm }) => run.armOf.get(arm)?.mesh ?? []))
     return [...meshes].flatMap((mesh) => {

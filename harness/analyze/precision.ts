@@ -49,7 +49,8 @@ function plannedRounds(run: Run, group: CellGroup): number {
 
 function isJudged({ metric, percentile }: Comparison): boolean {
   if (metric === 'latency.response') return percentile === 50 || percentile === 99
-  return metric === 'cpu.per1000Requests' || metric === 'throughput'
+  if (metric === 'connect.time' || metric === 'connect.firstByte') return percentile === 50
+  return ['cpu.per1000Requests', 'throughput', 'stream.throughput', 'cpu.perGib'].includes(metric)
 }
 
 /** Half the interval as a share of the ratio itself. One round has no interval. */

@@ -1,8 +1,11 @@
 /** What each trial measured, as plain numbers by cell and round; histograms are decoded once. */
 import type { Arm, Cell, Component, JournalEntry, MetricId, Plan, RunHeader, Trial, Usage } from '../model.js'
+import { cpuSecondsPerGib, gigabitsPerSecond } from '../load/stream.js'
 import { decodeHistogram, percentileOf, type Buckets } from '../stats/histogram.js'
 
 export const percentiles = [50, 90, 99, 99.9] as const
+/** Connections are opened at a low rate: a trial has too few for more. */
+export const connectPercentiles = [50, 99] as const
 
 type Entry<Type extends JournalEntry['type']> = Extract<JournalEntry, { type: Type }>
 
@@ -54,10 +57,13 @@ export function indexJournal(entries: readonly JournalEntry[]): Run {
   }
 }
 
+/** Histograms of a trial that tell how long something took. */
+export type Timing = 'response' | 'service' | 'connect' | 'firstByte'
+
 const decoded = new WeakMap<object, Buckets>()
 
 /** Buckets of a trial's response or service time; undefined when it has none, or when the record is damaged. */
-export function bucketsOf(trial: Trial, kind: 'response' | 'service' | 'sendLag'): Buckets | undefined {
+export function bucketsOf(trial: Trial, kind: Timing | 'sendLag'): Buckets | undefined {
   const histogram = trial.load?.[kind]
   if (!histogram) return undefined
   let buckets = decoded.get(histogram)
@@ -69,11 +75,7 @@ export function bucketsOf(trial: Trial, kind: 'response' | 'service' | 'sendLag'
 }
 
 /** Percentile in ms. */
-export function latencyMs(
-  trial: Trial,
-  kind: 'response' | 'service',
-  percentile: number,
-): number | undefined {
+export function latencyMs(trial: Trial, kind: Timing, percentile: number): number | undefined {
   const buckets = bucketsOf(trial, kind)
   return buckets && percentileOf(buckets, percentile) / 1000
 }
@@ -81,6 +83,24 @@ export function latencyMs(
 /** ms of CPU per 1 000 requests, from ns in a window. */
 export function per1000(trial: Trial, cpuNs: number): number {
   return cpuNs / 1e3 / Math.max(1, trial.load?.sent ?? 0)
+}
+
+/** Seconds of CPU per GiB of payload, from ns in a window; undefined when nothing was moved. */
+export function perGib(trial: Trial, cpuNs: number): number | undefined {
+  return trial.load && cpuSecondsPerGib(cpuNs, trial.load.bodyBytes)
+}
+
+/** Mutual TLS handshakes of the arm's hops for each connection of the client; undefined where no hop tells. */
+export function handshakesPerConnection({ tlsHandshakes, load }: Trial): number | undefined {
+  return tlsHandshakes === undefined || !load || load.connectionsOpened === 0
+    ? undefined
+    : tlsHandshakes / load.connectionsOpened
+}
+
+/** Of each request a connection of its own is opened, or bytes are what counts, so that usual latency does not apply. */
+export function isSpecial(group: { readonly cells: readonly Cell[] }): boolean {
+  const engine = group.cells[0]?.load.engine
+  return engine === 'connect' || engine === 'stream'
 }
 
 export const mib = 2 ** 20
@@ -147,7 +167,7 @@ export function groupOf(component: Component | undefined, category: string, arm:
 }
 
 /**
- * A metric of one trial: ms, ms of CPU per 1 000 requests, requests a second, MiB or a share; undefined when the trial
+ * A metric of one trial: ms, ms of CPU per 1 000 requests, requests a second, MiB, Gb/s, seconds per GiB or a share; undefined when the trial
  * cannot tell. `*.added` are differences and have no value of one trial.
  *
  * CPU is what can be attributed: hops, application and control plane. What nobody accounts for is a row of its own in
@@ -178,6 +198,16 @@ export function metricOf(
     }
     case 'errors.share':
       return trial.load && (trial.load.sent - trial.load.ok) / trial.load.sent
+    case 'connect.time':
+      return latencyMs(trial, 'connect', percentile ?? 50)
+    case 'connect.firstByte':
+      return latencyMs(trial, 'firstByte', percentile ?? 50)
+    case 'stream.throughput':
+      return trial.load && gigabitsPerSecond(trial.load.bodyBytes, trial.load.windowMs)
+    case 'cpu.perGib': {
+      const bill = billOf(run, trial)
+      return bill && perGib(trial, bill.hopsNs + bill.applicationNs + bill.controlPlaneNs)
+    }
     case 'latency.added':
     case 'cpu.added':
     case 'memory.added':

@@ -14,11 +14,21 @@ export function summarizeTrial(run: Run, trial: Trial, oddities: readonly string
     p99Ms: latencyMs(trial, 'response', 99) ?? latencyMs(trial, 'service', 99),
     achievedRatePerSecond: load?.achievedRatePerSecond,
     cpuMsPer1000: load && load.sent > 0 ? metricOf(run, trial, 'cpu.per1000Requests', undefined) : undefined,
+    connectP50Ms: latencyMs(trial, 'connect', 50),
+    connectP99Ms: latencyMs(trial, 'connect', 99),
+    firstByteP50Ms: latencyMs(trial, 'firstByte', 50),
+    firstByteP99Ms: latencyMs(trial, 'firstByte', 99),
+    ...(cell?.load.engine === 'stream' && load && load.sent > 0
+      ? {
+          gigabitsPerSecond: metricOf(run, trial, 'stream.throughput', undefined),
+          cpuSecondsPerGib: metricOf(run, trial, 'cpu.perGib', undefined),
+        }
+      : {}),
     sendLagP99Us: lag && percentileOf(lag, 99),
     generatorCpuShare:
       usage && generator && usage.windowMs > 0 ? generator.cpuNs / (usage.windowMs * 1e6) : undefined,
     sent: load?.sent,
-    unsent: load?.unsent,
+    unsent: load?.unknown?.includes('unsent') ? undefined : load?.unsent,
     errors: load && load.sent - load.ok,
   }
   return {

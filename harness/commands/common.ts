@@ -17,6 +17,7 @@ export interface CommonFlags {
   readonly mesh?: readonly string[]
   readonly arm?: readonly string[]
   readonly experiment?: readonly string[]
+  readonly engine?: string
   readonly rate?: readonly number[]
   readonly rounds?: number
   readonly seed?: number
@@ -74,6 +75,7 @@ export async function planFromFlags(flags: CommonFlags): Promise<Plan> {
     ...pick('meshes', flags.mesh),
     ...pick('arms', flags.arm),
     ...pick('experiments', flags.experiment),
+    ...pick('engine', flags.engine),
     ...pick('ratesPerSecond', flags.rate),
     ...pick('rounds', flags.rounds),
     ...pick('seed', flags.seed),

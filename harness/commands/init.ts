@@ -39,6 +39,9 @@ export default defineConfig({
     latency: { ratesPerSecond: [1000], connections: 16, payloadBytes: 1024 },
     // How much does each path carry?
     capacity: { connections: 16 },
+    // What does a new connection cost, and a GiB of a long transfer?
+    // connect: { ratePerSecond: 200 },
+    // stream: { connections: 4 },
   },
 
   // Between min and max rounds: until every ratio is known to ± untilEffect, or the budget ends.

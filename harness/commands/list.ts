@@ -1,6 +1,6 @@
 /** `meshbench list`: the names that configs and flags may use. */
 import { exitCodes, type ExitCode } from '../errors.js'
-import { loaders } from '../load/index.js'
+import { loaders, type Loader } from '../load/index.js'
 import { profiles } from '../profiles.js'
 import { meshes } from '../../infra/meshes/index.js'
 import { platforms } from '../../infra/platforms/index.js'
@@ -22,13 +22,18 @@ export async function listCommand(flags: { json: boolean }): Promise<ExitCode> {
     paths: Object.values(paths).map(({ name, summary }) => [name, summary]),
     experiments: Object.values(experiments).map(({ name, question }) => [name, question]),
     functions: Object.entries(functions).map(([name, { title }]) => [name, title]),
-    engines: Object.values(loaders).map(({ name, summary }) => [name, summary]),
+    engines: Object.values(loaders).map((loader: Loader) => [loader.name, engineText(loader)]),
     formats: Object.entries({ ...formats, ...chartFormats }).map(([name, { summary }]) => [name, summary]),
     charts: Object.keys(charts).map((name) => [name, '']),
     profiles: Object.entries(profiles).map(([name, { summary }]) => [name, summary]),
   }
   process.stdout.write(flags.json ? `${JSON.stringify(toObjects(listing), null, 2)}\n` : describe(listing))
   return exitCodes.ok
+}
+
+function engineText({ summary, models, protocols, lacks = [] }: Loader): string {
+  const cannot = lacks.length === 0 ? '' : `; does not know: ${lacks.join(', ')}`
+  return `${summary} (${models.join(' or ')} loop; ${protocols.join(', ')}${cannot})`
 }
 
 function toObjects(listing: Listing) {

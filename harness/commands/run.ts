@@ -196,10 +196,10 @@ async function prepareResume(flags: RunFlags, run: string): Promise<Prepared> {
 
 /** The flags that shape a plan, those that were given. */
 function planFlagsOf(flags: CommonFlags): Partial<CommonFlags> {
-  const { profile, platform, mesh, arm, experiment, rate, rounds, seed } = flags
+  const { profile, platform, mesh, arm, experiment, engine, rate, rounds, seed } = flags
   const { keep, reuse, allowClusterScope, variant, function: functions } = flags
   const given = Object.entries({
-    ...{ profile, platform, mesh, arm, experiment, rate, rounds, seed },
+    ...{ profile, platform, mesh, arm, experiment, engine, rate, rounds, seed },
     ...{ keep, reuse, allowClusterScope, variant, function: functions },
   })
   return Object.fromEntries(given.filter(([, value]) => value !== undefined))

@@ -7,6 +7,7 @@ export const closedLoop: Loader = {
   summary: 'autocannon without a rate: each connection sends when its last reply is in; service time in µs',
   models: ['closed'],
   protocols: ['http1'],
+  lacks: ['response', 'sendLag'],
   command: (spec, target, seed) => loadgenCommand('closed-loop', spec, target, seed),
   parse: parseEvent,
 }

@@ -179,10 +179,14 @@ describe('connect', () => {
       expect(await server.connections()).toBe(result.warmupSent + result.sent)
       expect(result.connectionsOpened).toBe(result.warmupSent + result.sent)
       expect(result.connect?.count).toBe(result.sent)
-      if (!result.connect || !result.service) throw new Error('no times')
+      expect(result.firstByte?.count).toBe(result.ok)
+      if (!result.connect || !result.service || !result.firstByte) throw new Error('no times')
       // The server's delay is in the whole but not in the time to connect.
       expect(percentileUs(result.service, 50)).toBeGreaterThan(5000)
       expect(percentileUs(result.connect, 50)).toBeLessThan(percentileUs(result.service, 50) - 4500)
+      // The first byte waits for the server, and the whole reply for its first byte.
+      expect(percentileUs(result.firstByte, 50)).toBeGreaterThan(5000)
+      expect(percentileUs(result.firstByte, 50)).toBeLessThanOrEqual(percentileUs(result.service, 50))
     })
   }
 

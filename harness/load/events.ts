@@ -90,7 +90,7 @@ function findResultProblem(result: Record<string, unknown>): string | undefined 
   if (result.sent !== (result.ok as number) + errors) {
     return `result: sent ${String(result.sent)} is not ok ${String(result.ok)} + errors ${errors}`
   }
-  for (const name of ['response', 'service', 'sendLag', 'connect']) {
+  for (const name of ['response', 'service', 'sendLag', 'connect', 'firstByte']) {
     const histogram = result[name]
     if (histogram === undefined) continue
     if (

@@ -7,6 +7,7 @@ export const fortio: Loader = {
   summary: 'fortio from the PATH, rate per connection; histogram in steps of 100 µs',
   models: ['open', 'closed'],
   protocols: ['http1', 'h2'],
+  lacks: ['response', 'sendLag', 'unsent'],
   needs: 'fortio',
   command: (spec, target, seed) => loadgenCommand('fortio', spec, target, seed),
   parse: parseEvent,

@@ -7,6 +7,7 @@ export const h2load: Loader = {
   summary: 'h2load from the PATH, closed loop or a rate per connection; every time in µs',
   models: ['closed', 'open'],
   protocols: ['http1', 'h2'],
+  lacks: ['response', 'sendLag', 'unsent'],
   needs: 'h2load',
   command: (spec, target, seed) => loadgenCommand('h2load', spec, target, seed),
   parse: parseEvent,

@@ -7,6 +7,7 @@ export const hey: Loader = {
   summary: 'hey from the PATH, closed loop or a rate per connection; times in steps of 100 µs',
   models: ['closed', 'open'],
   protocols: ['http1'],
+  lacks: ['response', 'sendLag', 'unsent'],
   needs: 'hey',
   command: (spec, target, seed) => loadgenCommand('hey', spec, target, seed),
   parse: parseEvent,

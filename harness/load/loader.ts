@@ -1,5 +1,5 @@
 /** What a load engine is to the harness: a command to run where the client lives, and a parser of what it writes. */
-import type { Command, LoadSpec, Protocol } from '../model.js'
+import type { Command, LoadResult, LoadSpec, Protocol } from '../model.js'
 import type { LoadEvent } from './events.js'
 
 /** Where requests go, and the authority that they name when it is not `host:port`. */
@@ -9,6 +9,9 @@ export interface LoadTarget {
   readonly authority?: string
 }
 
+/** What an engine may not know. The words of the report; see `LoadResult.unknown`. */
+export type EngineLack = NonNullable<LoadResult['unknown']>[number]
+
 /** One file each in this folder. */
 export interface Loader {
   readonly name: string
@@ -16,6 +19,8 @@ export interface Loader {
   readonly summary: string
   readonly models: readonly LoadSpec['model'][]
   readonly protocols: readonly Protocol[]
+  /** What it cannot tell; absent for engines that tell all there is. */
+  readonly lacks?: readonly EngineLack[]
   /** Program that has to be on the PATH where the client lives; absent for the bundled generator. */
   readonly needs?: string
   /** `argv[0]` is `loadgen`, which the platform maps to node and the bundle. */

@@ -7,6 +7,7 @@ export const nighthawk: Loader = {
   summary: 'nighthawk_client from the PATH, a rate with back-pressure; its percentile spectrum',
   models: ['closed', 'open'],
   protocols: ['http1', 'h2'],
+  lacks: ['response', 'sendLag', 'unsent'],
   needs: 'nighthawk_client',
   command: (spec, target, seed) => loadgenCommand('nighthawk', spec, target, seed),
   parse: parseEvent,

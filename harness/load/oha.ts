@@ -7,6 +7,7 @@ export const oha: Loader = {
   summary: 'oha from the PATH, rate with latency correction, or closed loop; percentiles only',
   models: ['open', 'closed'],
   protocols: ['http1', 'h2'],
+  lacks: ['service', 'sendLag', 'unsent'],
   needs: 'oha',
   command: (spec, target, seed) => loadgenCommand('oha', spec, target, seed),
   parse: parseEvent,

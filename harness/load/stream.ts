@@ -7,6 +7,7 @@ export const stream: Loader = {
   summary: 'closed loop of large replies: bytes received in the window, for Gb/s and CPU per GiB',
   models: ['closed'],
   protocols: ['http1', 'h2', 'grpc', 'tcp'],
+  lacks: ['response', 'sendLag'],
   command: (spec, target, seed) => loadgenCommand('stream', spec, target, seed),
   parse: parseEvent,
 }

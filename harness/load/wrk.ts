@@ -7,6 +7,7 @@ export const wrk: Loader = {
   summary: 'wrk from the PATH, closed loop; its own histogram, without due times',
   models: ['closed'],
   protocols: ['http1'],
+  lacks: ['response', 'sendLag', 'unsent'],
   needs: 'wrk',
   command: (spec, target, seed) => loadgenCommand('wrk', spec, target, seed),
   parse: parseEvent,

@@ -7,6 +7,7 @@ export const wrk2: Loader = {
   summary: 'wrk2 from the PATH, constant rate, charged from due; 1 ms coarse',
   models: ['open'],
   protocols: ['http1'],
+  lacks: ['service', 'sendLag', 'unsent'],
   needs: 'wrk2',
   command: (spec, target, seed) => loadgenCommand('wrk2', spec, target, seed),
   parse: parseEvent,

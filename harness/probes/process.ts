@@ -13,12 +13,14 @@ const nsPerTick = 10_000_000
 
 /** Reads a live process; rejects with ENOENT when it has ended. */
 export async function readProcess(pid: number): Promise<UsageReading> {
-  const [cpuNs, stat, status, rollup] = await Promise.all([
+  const [cpuNs, stat, status, rollup, io] = await Promise.all([
     readThreads(pid),
     readFile(`/proc/${pid}/stat`, 'utf8'),
     readFile(`/proc/${pid}/status`, 'utf8'),
     // Readable by the owner alone; another user's process has no PSS for us.
     readFile(`/proc/${pid}/smaps_rollup`, 'utf8').catch(() => ''),
+    // The owner’s alone, too, and absent from kernels without CONFIG_TASK_IO_ACCOUNTING.
+    readFile(`/proc/${pid}/io`, 'utf8').catch(() => ''),
   ])
   const ticks = parseStatTicks(stat)
   const tickTotal = ticks.user + ticks.system
@@ -33,6 +35,8 @@ export async function readProcess(pid: number): Promise<UsageReading> {
     ...optional('pssBytes', kibField(rollup, 'Pss')),
     ...optional('voluntarySwitches', numberField(status, 'voluntary_ctxt_switches')),
     ...optional('involuntarySwitches', numberField(status, 'nonvoluntary_ctxt_switches')),
+    ...optional('readSyscalls', numberField(io, 'syscr')),
+    ...optional('writeSyscalls', numberField(io, 'syscw')),
     source: cpuNs === undefined ? 'ticks' : 'schedstat',
     resolutionNs: cpuNs === undefined ? nsPerTick : 1,
   }

@@ -47,7 +47,7 @@ export interface SyntheticOptions {
   /** Paths of the reference mesh. Default: all. */
   readonly arms?: readonly string[]
   /** Default: `['latency', 'saturation']`. */
-  readonly experiments?: readonly ('latency' | 'saturation' | 'capacity')[]
+  readonly experiments?: readonly ('latency' | 'saturation' | 'capacity' | 'connect' | 'stream')[]
   readonly ratesPerSecond?: readonly number[]
   readonly durationMs?: number
   readonly costs?: Partial<SyntheticCosts>
@@ -198,6 +198,8 @@ export function syntheticPlan(options: SyntheticOptions = {}): Plan {
     }),
     saturation: experiments.saturation.settings.parse({ durationMs: 800 }),
     capacity: experiments.capacity.settings.parse({ durationMs: 300, maxProbes: 12 }),
+    connect: experiments.connect.settings.parse({ rounds: planned }),
+    stream: experiments.stream.settings.parse({ rounds: planned }),
   }
   const config: ResolvedConfig = {
     seed,
@@ -226,11 +228,13 @@ export function syntheticPlan(options: SyntheticOptions = {}): Plan {
     environmentsOf: () => 'shared',
     timesOf: () => ({ environmentMs: 1500, armMs: 0, hopMs: 110, trialMs: 570 }),
     loadsOf: (name) =>
-      name === 'latency'
-        ? experiments.latency.loads(settings.latency)
-        : name === 'capacity'
-          ? experiments.capacity.loads(settings.capacity)
-          : experiments.saturation.loads(settings.saturation),
+      ({
+        latency: () => experiments.latency.loads(settings.latency),
+        capacity: () => experiments.capacity.loads(settings.capacity),
+        saturation: () => experiments.saturation.loads(settings.saturation),
+        connect: () => experiments.connect.loads(settings.connect),
+        stream: () => experiments.stream.loads(settings.stream),
+      })[name as keyof typeof settings](),
     roundsOf: (name) => (name === 'saturation' ? settings.saturation.rounds : undefined),
   })
 }
@@ -297,6 +301,7 @@ function syntheticTrial(input: TrialInput): Trial {
     state: invalid ? 'invalid' : 'ok',
     load,
     ...(options.withoutUsage ? {} : { usage: syntheticUsage(input, load) }),
+    ...(input.path.legs.includes('hbone') ? { tlsHandshakes: 1 } : {}),
     proof,
     reasons: invalid ? ['the generator lagged: p99 of sent − due was 5000 µs; at most 2000 µs'] : [],
     warnings: noise.random() < 0.02 ? ['others used 6.0 % of the host'] : [],
@@ -327,19 +332,27 @@ function syntheticLoad({ cell, arm, path, factor, noise, options, truth }: Trial
   const open = load.model === 'open'
   // A closed loop on a full host is bounded by CPU: the rate is what the CPUs can pay.
   const capacityPerSecond = (cpus * 1e6) / ((costs.cpuUs + truth.generatorCpuUs) * factor)
-  const rate = open ? (load.ratePerSecond ?? 0) : capacityPerSecond
+  // A transfer of 16 MiB takes far longer than a small request.
+  const rate = open ? (load.ratePerSecond ?? 0) : load.engine === 'stream' ? capacityPerSecond / 250 : capacityPerSecond
   // Beyond what the CPUs can pay a queue grows for as long as the window lasts.
   const queueUs = open ? Math.max(0, rate / capacityPerSecond - 1) * load.durationMs * 1000 : 0
   const sent = Math.round((rate * load.durationMs) / 1000)
   const response = hdr.build({ bitBucketSize: 32, numberOfSignificantValueDigits: 3 })
   const service = hdr.build({ bitBucketSize: 32, numberOfSignificantValueDigits: 3 })
   const sendLag = hdr.build({ bitBucketSize: 32, numberOfSignificantValueDigits: 3 })
+  const opens = load.engine === 'connect'
+  const connect = hdr.build({ bitBucketSize: 32, numberOfSignificantValueDigits: 3 })
+  const firstByte = hdr.build({ bitBucketSize: 32, numberOfSignificantValueDigits: 3 })
   const scale = open ? medianMs * 1000 : (load.connections / rate) * 1e6
   for (let request = 0; request < sent; request++) {
     const slow = noise.random() < 0.012 ? 2 + 8 * noise.random() : 1
     const serviceUs = Math.max(1, Math.round(scale * Math.exp(0.18 * noise.normal()) * slow))
     const lagUs = (queueUs * request) / Math.max(1, sent) + Math.max(1, Math.round(15 * Math.exp(0.7 * noise.normal()) + (lagging ? 4000 * noise.random() : 0)))
     service.recordValue(serviceUs)
+    if (opens) {
+      connect.recordValue(Math.max(1, Math.round(serviceUs / 4)))
+      firstByte.recordValue(Math.max(1, serviceUs - 5))
+    }
     if (!open) continue
     response.recordValue(Math.round(serviceUs + lagUs))
     sendLag.recordValue(Math.round(lagUs))
@@ -352,11 +365,12 @@ function syntheticLoad({ cell, arm, path, factor, noise, options, truth }: Trial
     unsent: 0,
     windowMs: load.durationMs,
     achievedRatePerSecond: (sent / load.durationMs) * 1000,
-    connectionsOpened: load.connections,
+    connectionsOpened: opens ? sent + Math.round((rate * load.warmupMs) / 1000) : load.connections,
     warmupSent: Math.round((rate * load.warmupMs) / 1000),
     bodyBytes: sent * load.payloadBytes,
     ...(open ? { response: toHistogram(response), sendLag: toHistogram(sendLag) } : {}),
     service: toHistogram(service),
+    ...(opens ? { connect: toHistogram(connect), firstByte: toHistogram(firstByte) } : {}),
     generatorCpuUs: Math.round(sent * truth.generatorCpuUs * Math.exp(0.05 * noise.normal())),
   }
 }
@@ -392,6 +406,8 @@ function syntheticUsage({ cell, arm, path, factor, noise, truth, options, compon
       voluntarySwitches: load.sent,
       involuntarySwitches: Math.round(load.sent / 50),
       throttledPeriods: 0,
+      readSyscalls: 2 * load.sent,
+      writeSyscalls: load.sent,
       source: 'schedstat',
       resolutionNs: 1,
     }

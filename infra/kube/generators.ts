@@ -160,7 +160,7 @@ export function mergeResults(results: readonly LoadResult[]): LoadResult {
   const uncounted = total((result) => result.uncounted ?? 0)
   const limits = [...new Set(results.flatMap((result) => result.limits ?? []))]
   const merged = Object.fromEntries(
-    (['response', 'service', 'sendLag', 'connect'] as const).flatMap((name) => {
+    (['response', 'service', 'sendLag', 'connect', 'firstByte'] as const).flatMap((name) => {
       const found = results.map((result) => result[name]).filter((one) => one !== undefined)
       // A distribution that lacks a generator's part would be another distribution.
       return found.length === results.length ? [[name, mergeHistograms(found)] as const] : []

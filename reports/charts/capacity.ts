@@ -14,7 +14,7 @@ interface Bar {
 }
 
 export const capacity: ChartBuilder = (view, book): Chart | undefined => {
-  const load = view.loads.find((one) => one.load.model === 'closed')
+  const load = view.loads.find(({ load: { model, engine } }) => model === 'closed' && engine !== 'stream')
   if (load === undefined) return undefined
   const bars = view.arms
     .filter((arm) => arm.arm.role !== 'twin')

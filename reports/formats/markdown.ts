@@ -2,6 +2,7 @@
 import type { Analysis, Estimate } from '../../harness/model.js'
 import { cleanDeep } from '../clean.js'
 import { dateTime, estimateText, fixed, loadText, plural, sentence } from '../format.js'
+import { transportRows } from '../transport-lines.js'
 import { createView, type Added, type ArmView, type View } from '../view.js'
 
 /** Renders GitHub-flavoured Markdown; journal text is escaped so that it can form no link, image or HTML. */
@@ -21,7 +22,13 @@ export function renderMarkdown(analysis: Analysis): string {
   if (clean.noise.some((one) => one.differs)) {
     lines.push('**The baseline differs from its twin:** this run is less certain than its intervals say.', '')
   }
-  lines.push(...thresholdLines(clean), ...summary(view), ...claimLines(clean), ...validity(clean))
+  lines.push(
+    ...thresholdLines(clean),
+    ...summary(view),
+    ...transport(view),
+    ...claimLines(clean),
+    ...validity(clean),
+  )
   lines.push(
     `Run ${escapeMarkdown(clean.runId)}, ${dateTime(clean.startedAt)}, ${escapeMarkdown(clean.host.cpuModel)}, ` +
       `${plural(clean.host.cpus, 'CPU')}, kernel ${escapeMarkdown(clean.host.kernel)}. Absolute figures belong to this host.`,
@@ -53,6 +60,19 @@ function summary(view: View): string[] {
     ...view.arms.filter((arm) => arm.arm.role !== 'baseline').map((arm) => armRow(arm, view)),
     '',
   ]
+}
+
+function transport(view: View): string[] {
+  const print = (estimate: Estimate | undefined, sign = false) =>
+    estimate === undefined ? '–' : figure(estimate, sign)
+  return transportRows(view, print).flatMap(({ title, columns, rows }) => [
+    `${escapeMarkdown(title)}; 95 % intervals:`,
+    '',
+    row(columns),
+    row(columns.map(() => '---')),
+    ...rows.map(([arm = '', ...figures]) => row([escapeMarkdown(arm), ...figures])),
+    '',
+  ])
 }
 
 function armRow(arm: ArmView, view: View): string {

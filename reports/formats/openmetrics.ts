@@ -35,6 +35,18 @@ export function renderOpenMetrics(analysis: Analysis): string {
   )
   const memory = family('meshbench_hop_memory_bytes', 'bytes', 'Resident memory of the hops.')
   const throughput = family('meshbench_throughput_requests_per_second', '', 'Requests answered per second.')
+  const connect = family(
+    'meshbench_connect_seconds',
+    'seconds',
+    'Time until a new connection stood, by percentile.',
+  )
+  const firstByte = family(
+    'meshbench_first_byte_seconds',
+    'seconds',
+    'Time from when a new connection was begun to the first byte of its reply, by percentile.',
+  )
+  const bits = family('meshbench_stream_bits_per_second', '', 'Payload of long transfers.')
+  const perByte = family('meshbench_stream_cpu_seconds_per_byte', '', 'CPU seconds per byte of payload.')
   const trials = family('meshbench_trials', '', 'Trials by state.')
   for (const cell of clean.cells) {
     const labels = {
@@ -49,6 +61,12 @@ export function renderOpenMetrics(analysis: Analysis): string {
     // CPU ms per 1 000 requests are CPU µs per request.
     add(cpu, labels, cell.cpu, 1e-6)
     add(memory, labels, cell.hopMemory, 1024 * 1024)
+    for (const [percentile, estimate] of Object.entries(cell.connect?.time ?? {}))
+      add(connect, { ...labels, percentile }, estimate, 1e-3)
+    for (const [percentile, estimate] of Object.entries(cell.connect?.firstByte ?? {}))
+      add(firstByte, { ...labels, percentile }, estimate, 1e-3)
+    add(bits, labels, cell.stream?.throughput, 1e9)
+    add(perByte, labels, cell.stream?.cpuPerGib, 1 / 1024 ** 3)
     add(throughput, labels, cell.throughput, 1)
     for (const state of ['ok', 'invalid', 'failed'] as const) {
       trials.samples.push(`${trials.name}${labelText({ ...labels, state })} ${cell.trials[state]}`)

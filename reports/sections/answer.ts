@@ -122,6 +122,10 @@ const metricWords: Readonly<Record<Threshold['metric'], string>> = {
   'memory.rss': 'Memory of the hops',
   'memory.added': 'Added memory',
   'errors.share': 'Share of errors',
+  'connect.time': 'Time to connect',
+  'connect.firstByte': 'Time to the first byte on a new connection',
+  'stream.throughput': 'Throughput of long transfers',
+  'cpu.perGib': 'CPU per GiB of long transfers',
 }
 
 /** `name` writes an arm's label and the mark after it, which must not go to the next line alone. */

@@ -9,7 +9,7 @@ import type { View } from '../view.js'
 export function billTable(
   view: View,
   book: FigureBook,
-): { readonly note: string; readonly table: Table } | undefined {
+): { readonly note: string; readonly callsNote: string; readonly table: Table } | undefined {
   const arms = view.arms.flatMap((arm) => {
     const cell = view.cell(arm.id)
     return cell && cell.bill.length > 0 ? [{ arm, cell }] : []
@@ -25,6 +25,8 @@ export function billTable(
       print(row, row.cpu, 'cpu.per1000Requests'),
       row.cpuUserShare === undefined ? '–' : `${fixed(row.cpuUserShare * 100, 0)} %`,
       print(row, row.contextSwitches, 'contextSwitches.per1000Requests'),
+      print(row, row.readSyscalls, 'readSyscalls.per1000Requests'),
+      print(row, row.writeSyscalls, 'writeSyscalls.per1000Requests'),
       print(row, row.memory, 'memory.rss'),
       print(row, row.memoryPss, 'memory.pss'),
       print(row, row.memoryPeak, 'memory.peak'),
@@ -38,7 +40,11 @@ export function billTable(
     cell.billGapShare === undefined ? [] : [Math.abs(cell.billGapShare)],
   )
   const percent = (share: number) => `${fixed(share * 100, 1)} %`
+  const calls = arms.some(({ cell }) => cell.bill.some(({ readSyscalls }) => readSyscalls !== undefined))
   return {
+    callsNote: calls
+      ? 'Read and write calls are the system calls of the families of read(2) and write(2), as proc_pid_io(5) counts them; recv, send and epoll are not among them.'
+      : '',
     note:
       shares.length === 0
         ? ''
@@ -50,6 +56,8 @@ export function billTable(
         `CPU, ms per ${thousand} requests`,
         'user',
         `context switches per ${thousand} requests`,
+        `read calls per ${thousand} requests`,
+        `write calls per ${thousand} requests`,
         'RSS, MiB',
         'PSS, MiB',
         'peak RSS, MiB',

@@ -114,7 +114,16 @@ function sizingTable(view: View): Table {
       (one) => one.loadLabel === cell.loadLabel && one.experiment === cell.experiment,
     ).length
   return {
-    columns: ['experiment', 'load', 'engine', 'warm-up', 'window', 'arms', 'trials per arm'],
+    columns: [
+      'experiment',
+      'load',
+      'engine',
+      'warm-up',
+      'window',
+      'arms',
+      'trials per arm',
+      'what the engine cannot give',
+    ],
     rows: cells.map(({ load, cell }) => [
       load.experiment,
       loadText(load.load),
@@ -123,6 +132,7 @@ function sizingTable(view: View): Table {
       duration(load.load.durationMs),
       fixed(arms(cell), 0),
       fixed(cell.trials.ok + cell.trials.invalid + cell.trials.failed, 0),
+      cell.engineLimits?.join('; ') ?? '–',
     ]),
   }
 }

@@ -1,8 +1,10 @@
 /** Registry of experiments: a new experiment is one file and one line here. */
 import { capacity } from './capacity.js'
+import { connect } from './connect.js'
 import type { Experiment } from './experiment.js'
 import { latency } from './latency.js'
 import { saturation } from './saturation.js'
+import { stream } from './stream.js'
 import { sweep } from './sweep.js'
 
 export const experiments = {
@@ -10,6 +12,8 @@ export const experiments = {
   capacity,
   sweep,
   saturation,
+  connect,
+  stream,
   // Each experiment has settings of its own type; whoever calls one parses them with its own schema first.
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
 } satisfies Record<string, Experiment<any>>

@@ -31,6 +31,8 @@ export interface Result {
   readonly sendLag?: EncodedHistogram
   readonly generatorCpuUs: number
   readonly connect?: EncodedHistogram
+  readonly firstByte?: EncodedHistogram
+  readonly unknown?: readonly ('response' | 'service' | 'sendLag' | 'unsent')[]
   readonly limits?: readonly string[]
 }
 

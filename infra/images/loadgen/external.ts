@@ -69,6 +69,7 @@ async function drive(name: ToolName, tool: Tool, spec: Spec, harness: Harness, r
     ...(tool.losesInFlight ? { uncounted: spec.connections * (warmup ? 2 : 1) } : {}),
     bodyBytes: report.bodyBytes ?? report.ok * spec.payloadBytes,
     ...(tool.charges === 'due' ? { response: latency } : { service: latency }),
+    unknown: [tool.charges === 'due' ? 'service' : 'response', 'sendLag', 'unsent'],
     generatorCpuUs: cpuEnd - cpuStart,
     limits: [
       ...tool.limits,

@@ -22,6 +22,7 @@ export const http1Wire: WireFactory = (spec, events): Wire => {
   )
   let open = false
   let inFlight = false
+  let awaitsFirstByte = false
   let closed = false
   /** Start of a head that has not come whole. */
   let partial: Buffer = empty
@@ -51,6 +52,10 @@ export const http1Wire: WireFactory = (spec, events): Wire => {
 
   const onBytes = (buffer: Buffer, length: number): void => {
     if (closed) return
+    if (awaitsFirstByte) {
+      awaitsFirstByte = false
+      events.onFirstByte?.()
+    }
     try {
       if (partial.length === 0) parse(buffer, length)
       else {
@@ -130,6 +135,7 @@ export const http1Wire: WireFactory = (spec, events): Wire => {
   return {
     send() {
       inFlight = true
+      awaitsFirstByte = true
       socket.write(request)
     },
     destroy() {

@@ -100,6 +100,7 @@ function createWire(spec: Spec, events: WireEvents, dialect: Dialect): Wire {
     let trailers: IncomingHttpHeaders = {}
     let bytes = 0
     stream.on('response', (replyHeaders: IncomingHttpHeaders) => {
+      events.onFirstByte?.()
       reply = replyHeaders
       status = Number(replyHeaders[':status'])
     })

@@ -99,7 +99,12 @@ export async function runOpenLoop(
     service: encodeCounts(mergeCounts(tallies, 'service')),
     sendLag: encodeCounts(mergeCounts(tallies, 'sendLag')),
     generatorCpuUs: user + system,
-    ...(connectionPerRequest ? { connect: encodeCounts(mergeCounts(tallies, 'connect')) } : {}),
+    ...(connectionPerRequest
+      ? {
+          connect: encodeCounts(mergeCounts(tallies, 'connect')),
+          firstByte: encodeCounts(mergeCounts(tallies, 'firstByte')),
+        }
+      : {}),
   }
   harness.emit({ event: 'result', result })
 }

@@ -133,14 +133,19 @@ export function createSender(options: SenderOptions): Sender {
       idle.put(index)
       dispatch()
     }
+    let firstByteUs = 0
     return {
       onOpen() {
         tally.add('connectionsOpened')
         record(tally.connect, nowUs() - slot.sentUs)
         slot.wire?.send()
       },
+      onFirstByte() {
+        firstByteUs = nowUs()
+      },
       onReply(kind, bodyBytes) {
         slot.wire?.destroy()
+        if (kind === undefined) record(tally.firstByte, firstByteUs - slot.sentUs)
         finishRequest(slot, kind, bodyBytes)
         free()
       },

@@ -26,7 +26,7 @@ export function bucketHighestUs(index: number): number {
   return (index - shift * 1024 + 1) * 2 ** shift - 1
 }
 
-export const histogramNames = ['response', 'service', 'sendLag', 'connect'] as const
+export const histogramNames = ['response', 'service', 'sendLag', 'connect', 'firstByte'] as const
 export type HistogramName = (typeof histogramNames)[number]
 
 const counterNames = [
@@ -51,6 +51,7 @@ export class Tally {
   readonly service: Uint32Array
   readonly sendLag: Uint32Array
   readonly connect: Uint32Array
+  readonly firstByte: Uint32Array
 
   constructor(memory = new SharedArrayBuffer(counterBytes + histogramNames.length * histogramBytes)) {
     this.memory = memory
@@ -61,6 +62,7 @@ export class Tally {
     this.service = histogram(1)
     this.sendLag = histogram(2)
     this.connect = histogram(3)
+    this.firstByte = histogram(4)
   }
 
   get(name: CounterName): number {

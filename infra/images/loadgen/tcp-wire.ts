@@ -33,6 +33,7 @@ export const tcpWire: WireFactory = (spec, events): Wire => {
       fail('other')
       return
     }
+    if (received === 0) events.onFirstByte?.()
     received += length
     if (received < frame.length) return
     received = 0

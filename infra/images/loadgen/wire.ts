@@ -4,6 +4,8 @@ import type { Spec } from './spec.js'
 
 export interface WireEvents {
   onOpen(): void
+  /** The first byte of a reply is here. */
+  onFirstByte?(): void
   /**
    * The request is answered. `kind` is undefined when the reply is as it should be. A connection that cannot carry
    * another request is already closed, and no further event comes.

@@ -62,5 +62,6 @@ export const wrk: Tool = {
     ...(authority === undefined ? [] : ['-H', `Host: ${authority}`]),
     ...['-s', `${folder}/summary.lua`, url],
   ],
-  parse: (output) => parseWrkSummary(output),
+  // Before it starts it opens a connection of its own, to see whether somebody listens.
+  parse: (output, { spec }) => ({ ...parseWrkSummary(output), connectionsOpened: spec.connections + 1 }),
 }

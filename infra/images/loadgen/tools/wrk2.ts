@@ -54,5 +54,6 @@ export const wrk2: Tool = {
     ...(authority === undefined ? [] : ['-H', `Host: ${authority}`]),
     url,
   ],
-  parse: (output) => parseWrk2(output),
+  // As wrk: one connection more, to see whether somebody listens.
+  parse: (output, { spec }) => ({ ...parseWrk2(output), connectionsOpened: spec.connections + 1 }),
 }

@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest'
+import { catalogue } from '../catalogue.js'
+import { makePlan } from '../plan.js'
+import { resolveConfig } from '../resolve-config.js'
+import { driveWith, missingPrograms } from './choice.js'
+
+const config = { arms: { reference: ['l4-only'] }, experiments: { latency: {}, saturation: {} } }
+const planOf = (input: object, overrides = {}) => makePlan(resolveConfig(input, overrides), catalogue)
+
+describe('an engine of the user’s choice', () => {
+  it('drives what it can, under a label of its own, for whole seconds', () => {
+    const plan = planOf({ ...config, engines: { saturation: 'wrk', latency: 'fortio' } })
+    const loadOf = (experiment: string) => plan.cells.find((cell) => cell.experiment === experiment)
+    expect(loadOf('saturation')).toMatchObject({
+      loadLabel: 'max c16 1024B http1 by wrk',
+      load: { engine: 'wrk', warmupMs: 1000, durationMs: 1000 },
+    })
+    expect(loadOf('latency')).toMatchObject({ load: { engine: 'fortio', ratePerSecond: 1000 } })
+    expect(plan.config.engines).toEqual({ saturation: 'wrk', latency: 'fortio' })
+  })
+
+  it('changes nothing where it is the experiment’s own', () => {
+    const experiments = { saturation: {} }
+    const own = planOf({ ...config, experiments })
+    expect(planOf({ ...config, experiments }, { engine: 'closed-loop' }).hash).toBe(own.hash)
+    expect(driveWith(own.cells[0]!.load, 'closed-loop')).toBe(own.cells[0]!.load)
+  })
+
+  it.each([
+    ['wrk', 'latency', {}, /"wrk" cannot drive latency: it is a load of an open loop; engines that can: open-loop, /],
+    ['hey', 'capacity', {}, /"hey" cannot drive capacity: its search needs to know/],
+    ['hey', 'latency', { protocol: 'grpc' }, /hey does not speak grpc; engines that can: open-loop/],
+    ['hey', 'latency', { arrival: 'poisson' }, /hey knows no Poisson arrivals/],
+    ['open-loop', 'connect', {}, /"open-loop" cannot drive connect: what it measures is what engine connect does/],
+    ['curl', 'latency', {}, /--engine: "curl" is unknown; allowed: open-loop, /],
+  ])('%s for %s %o is a problem that says why', (engine, experiment, settings, problem) => {
+    expect(() => planOf({ ...config, experiments: { [experiment]: settings } }, { engine })).toThrow(problem)
+  })
+
+  it('needs its program, where the client lives', async () => {
+    const plan = planOf({ ...config, experiments: { saturation: {} } }, { engine: 'wrk' })
+    expect(await missingPrograms(plan, () => Promise.resolve('/usr/bin/wrk'))).toEqual([])
+    const [unmet] = await missingPrograms(plan, () => Promise.resolve(undefined))
+    expect(unmet).toMatchObject({ need: 'wrk, which engine wrk runs', found: 'no such program on the PATH' })
+    const docker = { ...plan, config: { ...plan.config, platform: 'docker' } }
+    const [there] = await missingPrograms(docker, () => Promise.resolve('/usr/bin/wrk'))
+    expect(there?.remedy).toContain('--platform local')
+    expect(await missingPrograms(planOf(config), () => Promise.resolve(undefined))).toEqual([])
+  })
+})

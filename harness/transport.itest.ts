@@ -1,0 +1,121 @@
+/** New connections, long transfers and engines of others through the real command line, on real processes. */
+import { readFileSync } from 'node:fs'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { findProgram } from './exec.js'
+import type { Analysis, JournalEntry, Trial } from './model.js'
+import { createWorkspace, smallConfig, type Workspace } from './testing/cli.js'
+
+let workspace: Workspace
+beforeEach(() => {
+  workspace = createWorkspace()
+})
+afterEach(() => workspace.remove())
+
+const trialsOf = (entries: readonly JournalEntry[], experiment: string) =>
+  entries.filter(
+    (entry): entry is Trial => entry.type === 'trial' && entry.cell.startsWith(`${experiment}|`),
+  )
+const checkOf = (trial: Trial, name: RegExp) => trial.proof.find((check) => name.test(check.name))
+const analysisOf = (name: string) =>
+  JSON.parse(readFileSync(workspace.path(`${name}/analysis.json`), 'utf8')) as Analysis
+
+test('new connections and long transfers: counts equal the server’s, bytes are whole, the report shows both', async () => {
+  const timing = { warmupMs: 100, durationMs: 400, rounds: 1 }
+  const payloadBytes = 1024 * 1024
+  workspace.writeConfig({
+    ...smallConfig,
+    arms: { reference: ['l4-only', 'l4-l7-l4'] },
+    experiments: {
+      connect: { ...timing, ratePerSecond: 100 },
+      stream: { ...timing, connections: 2, payloadBytes },
+    },
+  })
+  const { code, stdout, stderr } = await workspace.meshbench('run', '--out', 'out')
+  expect([code, stderr]).toEqual([0, ''])
+  expect(stdout).toMatch(/connect: 100 new connections\/s/)
+  expect(stdout).toMatch(/stream: closed loop, 2 connections, 1 MiB replies/)
+  const { entries } = workspace.journal('out')
+  for (const experiment of ['connect', 'stream']) {
+    const trials = trialsOf(entries, experiment)
+    expect(trials.map(({ state, error }) => [state, error?.message])).toEqual(
+      [1, 2, 3, 4].map(() => ['ok', undefined]),
+    )
+    for (const { cell, load, proof } of trials) {
+      const requests = String((load?.sent ?? 0) + (load?.warmupSent ?? 0))
+      const counted = proof.filter(({ name }) => name.startsWith('requests at'))
+      expect(counted.length).toBeGreaterThan(0)
+      expect([cell, ...counted.map(({ actual }) => actual)]).toEqual([cell, ...counted.map(() => requests)])
+      expect(load?.ok).toBe(load?.sent)
+      expect(load?.bodyBytes).toBe((load?.ok ?? 0) * (experiment === 'stream' ? payloadBytes : 1024))
+    }
+  }
+  for (const trial of trialsOf(entries, 'connect')) {
+    const { load, tlsHandshakes, cell } = trial
+    expect(load?.connectionsOpened).toBe((load?.sent ?? 0) + (load?.warmupSent ?? 0))
+    expect([load?.connect?.count, load?.firstByte?.count]).toEqual([load?.sent, load?.ok])
+    if (!cell.includes('reference/')) continue
+    // Every connection reaches the first tunnel; the tunnels pool, so that few of them cost a handshake.
+    expect(checkOf(trial, /^connections at client-tunnel$/)?.actual).toBe(String(load?.connectionsOpened))
+    expect(tlsHandshakes).toBeLessThan((load?.connectionsOpened ?? 0) / 4)
+  }
+  const { cells } = analysisOf('out')
+  const arms = ['none/baseline', 'none/baseline-twin', 'reference/l4-only', 'reference/l4-l7-l4']
+  expect(cells.filter(({ connect }) => connect).map(({ arm }) => arm)).toEqual(arms)
+  expect(cells.filter(({ stream }) => stream).map(({ arm }) => arm)).toEqual(arms)
+  const html = readFileSync(workspace.path('out/report.html'), 'utf8')
+  expect(html).toContain('<h3 id="connections">New connections</h3>')
+  expect(html).toContain('<h3 id="transfers">Long transfers</h3>')
+})
+
+test('a tunnel that pools nothing shakes hands for every connection', async () => {
+  workspace.writeConfig({
+    ...smallConfig,
+    arms: { reference: ['l4-only'] },
+    experiments: { connect: { ratePerSecond: 50, warmupMs: 100, durationMs: 300 } },
+    rounds: { min: 1, max: 1 },
+  })
+  const variant = ['--variant', 'cold=set:tunnel.pool.multiplex=false']
+  const { code, stderr } = await workspace.meshbench('run', '--out', 'out', ...variant)
+  expect([code, stderr]).toEqual([0, ''])
+  const trials = trialsOf(workspace.journal('out').entries, 'connect')
+  const share = (arm: string) => {
+    const trial = trials.find(({ cell }) => cell.includes(`|${arm}|`))
+    return (trial?.tlsHandshakes ?? Number.NaN) / (trial?.load?.connectionsOpened ?? 1)
+  }
+  expect(share('reference/l4-only@cold')).toBe(1)
+  expect(share('reference/l4-only')).toBeLessThan(0.5)
+})
+
+test.each(['wrk', 'hey', 'h2load'])('%s drives an experiment, and what it cannot give is said', async (engine) => {
+  if ((await findProgram(engine)) === undefined) {
+    console.log(`skipped: ${engine} is not on the PATH`)
+    return
+  }
+  workspace.writeConfig({
+    ...smallConfig,
+    arms: { reference: ['l4-only'] },
+    experiments: { saturation: { connections: 4, warmupMs: 100, durationMs: 300, rounds: 1 } },
+  })
+  const { code, stderr } = await workspace.meshbench('run', '--out', 'out', '--engine', engine)
+  expect([code, stderr]).toEqual([0, ''])
+  const trials = trialsOf(workspace.journal('out').entries, 'saturation')
+  expect(trials.map(({ state, error }) => [state, error?.message])).toEqual(
+    [1, 2, 3].map(() => ['ok', undefined]),
+  )
+  for (const { load } of trials) {
+    expect(load?.engine).toBe(engine)
+    expect(load?.response).toBeUndefined()
+  }
+  const analysis = analysisOf('out')
+  expect(analysis.warnings.join('\n')).toContain(`saturation was driven by ${engine}, as was asked. What it cannot give: `)
+  expect(analysis.trials.every(({ unsent }) => unsent === undefined)).toBe(true)
+  expect(analysis.cells[0]?.loadLabel.endsWith(` by ${engine}`)).toBe(true)
+})
+
+test('an engine whose program is missing is told before anything is started', async () => {
+  workspace.writeConfig({ ...smallConfig, engines: { latency: 'wrk2' } })
+  if ((await findProgram('wrk2')) !== undefined) return
+  const { code, stderr } = await workspace.meshbench('run', '--out', 'out')
+  expect(code).toBe(3)
+  expect(stderr).toMatch(/wrk2, which engine wrk2 runs[\s\S]*no such program on the PATH[\s\S]*install wrk2/)
+})
