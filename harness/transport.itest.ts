@@ -50,7 +50,11 @@ test('new connections and long transfers: counts equal the server’s, bytes are
     }
   }
   for (const trial of trialsOf(entries, 'connect')) {
-    const { load, tlsHandshakes, cell } = trial
+    const { load, tlsHandshakes, cell, usage } = trial
+    // Every request is read, and every reply written, by calls of their own.
+    const echo = usage?.components.find(({ category }) => category === 'application')
+    expect(echo?.readSyscalls).toBeGreaterThanOrEqual(load?.sent ?? Infinity)
+    expect(echo?.writeSyscalls).toBeGreaterThanOrEqual(load?.sent ?? Infinity)
     expect(load?.connectionsOpened).toBe((load?.sent ?? 0) + (load?.warmupSent ?? 0))
     expect([load?.connect?.count, load?.firstByte?.count]).toEqual([load?.sent, load?.ok])
     if (!cell.includes('reference/')) continue
