@@ -12,9 +12,7 @@ beforeEach(() => {
 afterEach(() => workspace.remove())
 
 const trialsOf = (entries: readonly JournalEntry[], experiment: string) =>
-  entries.filter(
-    (entry): entry is Trial => entry.type === 'trial' && entry.cell.startsWith(`${experiment}|`),
-  )
+  entries.filter((entry): entry is Trial => entry.type === 'trial' && entry.cell.startsWith(`${experiment}|`))
 const checkOf = (trial: Trial, name: RegExp) => trial.proof.find((check) => name.test(check.name))
 const analysisOf = (name: string) =>
   JSON.parse(readFileSync(workspace.path(`${name}/analysis.json`), 'utf8')) as Analysis
@@ -90,31 +88,36 @@ test('a tunnel that pools nothing shakes hands for every connection', async () =
   expect(share('reference/l4-only')).toBeLessThan(0.5)
 })
 
-test.each(['wrk', 'hey', 'h2load'])('%s drives an experiment, and what it cannot give is said', async (engine) => {
-  if ((await findProgram(engine)) === undefined) {
-    console.log(`skipped: ${engine} is not on the PATH`)
-    return
-  }
-  workspace.writeConfig({
-    ...smallConfig,
-    arms: { reference: ['l4-only'] },
-    experiments: { saturation: { connections: 4, warmupMs: 100, durationMs: 300, rounds: 1 } },
-  })
-  const { code, stderr } = await workspace.meshbench('run', '--out', 'out', '--engine', engine)
-  expect([code, stderr]).toEqual([0, ''])
-  const trials = trialsOf(workspace.journal('out').entries, 'saturation')
-  expect(trials.map(({ state, error }) => [state, error?.message])).toEqual(
-    [1, 2, 3].map(() => ['ok', undefined]),
-  )
-  for (const { load } of trials) {
-    expect(load?.engine).toBe(engine)
-    expect(load?.response).toBeUndefined()
-  }
-  const analysis = analysisOf('out')
-  expect(analysis.warnings.join('\n')).toContain(`saturation was driven by ${engine}, as was asked. What it cannot give: `)
-  expect(analysis.trials.every(({ unsent }) => unsent === undefined)).toBe(true)
-  expect(analysis.cells[0]?.loadLabel.endsWith(` by ${engine}`)).toBe(true)
-})
+test.each(['wrk', 'hey', 'h2load'])(
+  '%s drives an experiment, and what it cannot give is said',
+  async (engine) => {
+    if ((await findProgram(engine)) === undefined) {
+      console.log(`skipped: ${engine} is not on the PATH`)
+      return
+    }
+    workspace.writeConfig({
+      ...smallConfig,
+      arms: { reference: ['l4-only'] },
+      experiments: { saturation: { connections: 4, warmupMs: 100, durationMs: 300, rounds: 1 } },
+    })
+    const { code, stderr } = await workspace.meshbench('run', '--out', 'out', '--engine', engine)
+    expect([code, stderr]).toEqual([0, ''])
+    const trials = trialsOf(workspace.journal('out').entries, 'saturation')
+    expect(trials.map(({ state, error }) => [state, error?.message])).toEqual(
+      [1, 2, 3].map(() => ['ok', undefined]),
+    )
+    for (const { load } of trials) {
+      expect(load?.engine).toBe(engine)
+      expect(load?.response).toBeUndefined()
+    }
+    const analysis = analysisOf('out')
+    expect(analysis.warnings.join('\n')).toContain(
+      `saturation was driven by ${engine}, as was asked. What it cannot give: `,
+    )
+    expect(analysis.trials.every(({ unsent }) => unsent === undefined)).toBe(true)
+    expect(analysis.cells[0]?.loadLabel.endsWith(` by ${engine}`)).toBe(true)
+  },
+)
 
 test('an engine whose program is missing is told before anything is started', async () => {
   workspace.writeConfig({ ...smallConfig, engines: { latency: 'wrk2' } })

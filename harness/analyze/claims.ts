@@ -109,7 +109,9 @@ function judgeC8(run: Run, groups: readonly CellGroup[], settings: Settings): Fi
         verdict,
         sentence: `On ${first.cell.arm} each connection that the client opened (${first.cell.loadLabel}) cost the tunnels ${withInterval(estimate, '')} mutual TLS handshakes; one for ten or fewer is what is claimed.`,
         figures: [{ label: 'mutual TLS handshakes per connection', estimate }],
-        ...(verdict === 'inconclusive' ? { next: moreRounds(estimate.n, estimate.high - estimate.low, mostHandshakes) } : {}),
+        ...(verdict === 'inconclusive'
+          ? { next: moreRounds(estimate.n, estimate.high - estimate.low, mostHandshakes) }
+          : {}),
       }),
     },
   ]

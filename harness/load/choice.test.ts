@@ -27,11 +27,21 @@ describe('an engine of the user’s choice', () => {
   })
 
   it.each([
-    ['wrk', 'latency', {}, /"wrk" cannot drive latency: it is a load of an open loop; engines that can: open-loop, /],
+    [
+      'wrk',
+      'latency',
+      {},
+      /"wrk" cannot drive latency: it is a load of an open loop; engines that can: open-loop, /,
+    ],
     ['hey', 'capacity', {}, /"hey" cannot drive capacity: its search needs to know/],
     ['hey', 'latency', { protocol: 'grpc' }, /hey does not speak grpc; engines that can: open-loop/],
     ['hey', 'latency', { arrival: 'poisson' }, /hey knows no Poisson arrivals/],
-    ['open-loop', 'connect', {}, /"open-loop" cannot drive connect: what it measures is what engine connect does/],
+    [
+      'open-loop',
+      'connect',
+      {},
+      /"open-loop" cannot drive connect: what it measures is what engine connect does/,
+    ],
     ['curl', 'latency', {}, /--engine: "curl" is unknown; allowed: open-loop, /],
   ])('%s for %s %o is a problem that says why', (engine, experiment, settings, problem) => {
     expect(() => planOf({ ...config, experiments: { [experiment]: settings } }, { engine })).toThrow(problem)
