@@ -212,6 +212,7 @@ const cell = object({
     time: record(estimate),
     firstByte: record(estimate),
     handshakesPerConnection: estimate.exactOptional(),
+    resumptionsPerConnection: estimate.exactOptional(),
   }).exactOptional(),
   stream: object({ throughput: estimate, cpuPerGib: estimate.exactOptional() }).exactOptional(),
   bill: list(billRow),

@@ -62,6 +62,7 @@ const trial = z.looseObject({
   load: load.optional(),
   usage: usage.optional(),
   tlsHandshakes: count.optional(),
+  tlsResumptions: count.optional(),
   proof: z.array(check),
   reasons: z.array(z.string()),
   warnings: z.array(z.string()),

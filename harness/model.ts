@@ -431,6 +431,8 @@ export type HopCounter =
   | 'hboneStreams'
   | 'tlsHandshakesServer'
   | 'tlsHandshakesClient'
+  /** Of the handshakes that were made, those that resumed a session. */
+  | 'tlsResumptionsClient'
   | 'receivedBytes'
   | 'sentBytes'
 
@@ -694,6 +696,8 @@ export interface Trial {
   readonly usage?: Usage
   /** Mutual TLS handshakes that the arm’s hops began in warm-up and window; absent where no hop tells. */
   readonly tlsHandshakes?: number
+  /** Those of them that resumed a session. */
+  readonly tlsResumptions?: number
   readonly proof: readonly ProofCheck[]
   /** Why the trial is invalid. */
   readonly reasons: readonly string[]
@@ -875,6 +879,8 @@ export interface ConnectAnalysis {
   readonly firstByte: Readonly<Record<string, Estimate>>
   /** 0: the hops pool what they encrypt, or encrypt nothing; 1: each connection of the client cost a handshake on one leg. */
   readonly handshakesPerConnection?: Estimate
+  /** The share of these that resumed an earlier session instead of proving identities anew. */
+  readonly resumptionsPerConnection?: Estimate
 }
 
 /** What moving bytes costs. */

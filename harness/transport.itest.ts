@@ -69,23 +69,29 @@ test('new connections and long transfers: counts equal the server’s, bytes are
   expect(html).toContain('<h3 id="transfers">Long transfers</h3>')
 })
 
-test('a tunnel that pools nothing shakes hands for every connection', async () => {
+test('a tunnel that pools nothing shakes hands for every connection, and resumes sessions when it may', async () => {
   workspace.writeConfig({
     ...smallConfig,
     arms: { reference: ['l4-only'] },
     experiments: { connect: { ratePerSecond: 50, warmupMs: 100, durationMs: 300 } },
     rounds: { min: 1, max: 1 },
   })
-  const variant = ['--variant', 'cold=set:tunnel.pool.multiplex=false']
-  const { code, stderr } = await workspace.meshbench('run', '--out', 'out', ...variant)
+  const cold = 'set:tunnel.pool.multiplex=false'
+  const changes = ['pooled=unchanged', `cold=${cold}`, `resumed=${cold},tunnel.pool.resume=true`]
+  const variants = changes.flatMap((change) => ['--variant', change])
+  const { code, stderr } = await workspace.meshbench('run', '--out', 'out', ...variants)
   expect([code, stderr]).toEqual([0, ''])
   const trials = trialsOf(workspace.journal('out').entries, 'connect')
-  const share = (arm: string) => {
+  const share = (arm: string, counter: 'tlsHandshakes' | 'tlsResumptions' = 'tlsHandshakes') => {
     const trial = trials.find(({ cell }) => cell.includes(`|${arm}|`))
-    return (trial?.tlsHandshakes ?? Number.NaN) / (trial?.load?.connectionsOpened ?? 1)
+    return (trial?.[counter] ?? Number.NaN) / (trial?.load?.connectionsOpened ?? 1)
   }
   expect(share('reference/l4-only@cold')).toBe(1)
-  expect(share('reference/l4-only')).toBeLessThan(0.5)
+  expect(share('reference/l4-only@cold', 'tlsResumptions')).toBe(0)
+  expect(share('reference/l4-only@resumed')).toBe(1)
+  // The first connections have no session to resume.
+  expect(share('reference/l4-only@resumed', 'tlsResumptions')).toBeGreaterThan(0.5)
+  expect(share('reference/l4-only@pooled')).toBeLessThan(0.5)
 })
 
 test.each(['wrk', 'hey', 'h2load'])(
@@ -124,5 +130,7 @@ test('an engine whose program is missing is told before anything is started', as
   if ((await findProgram('wrk2')) !== undefined) return
   const { code, stderr } = await workspace.meshbench('run', '--out', 'out')
   expect(code).toBe(3)
-  expect(stderr).toMatch(/wrk2, which engine wrk2 runs[\s\S]*no such program on the PATH[\s\S]*install wrk2/)
+  expect(stderr).toMatch(
+    /wrk2, which the engine of this name runs[\s\S]*no such program on the PATH[\s\S]*install wrk2/,
+  )
 })

@@ -7,6 +7,7 @@ import type {
   Component,
   Edge,
   Environment,
+  HopCounter,
   LoadResult,
   Path,
   Running,
@@ -95,11 +96,15 @@ export async function runTrial(options: TrialOptions): Promise<Trial> {
   // A request that failed may have got as far as any hop: counters then prove nothing about the path.
   const countable = !cell.search || result.sent === result.ok
   const refused = countable ? proof.filter(({ ok }) => !ok) : []
-  const tlsHandshakes = handshakesOf(arm, environment.components, before.counters, after.counters)
+  const moved = (counter: HopCounter) =>
+    movedOf(counter, arm, environment.components, before.counters, after.counters)
+  const tlsHandshakes = moved('tlsHandshakesClient')
+  const tlsResumptions = moved('tlsResumptionsClient')
   const measured = {
     load: result,
     usage,
     ...(tlsHandshakes === undefined ? {} : { tlsHandshakes }),
+    ...(tlsResumptions === undefined ? {} : { tlsResumptions }),
     proof,
     reasons,
     warnings,
@@ -112,8 +117,9 @@ export async function runTrial(options: TrialOptions): Promise<Trial> {
   return finish({ ...measured, state: reasons.length > 0 ? 'invalid' : 'ok' })
 }
 
-/** Handshakes that the arm's hops began between two readings: with the client's connections they tell whether hops pool. */
-function handshakesOf(
+/** By how much a counter of the arm's hops moved between two readings, summed; undefined where no hop has it. */
+function movedOf(
+  counter: HopCounter,
   arm: Arm,
   components: readonly Component[],
   before: Edge['counters'],
@@ -122,8 +128,8 @@ function handshakesOf(
   const moved = components
     .filter((component) => component.arm === arm.id && component.hop !== undefined)
     .flatMap(({ name }) => {
-      const last = after[name]?.tlsHandshakesClient
-      return last === undefined ? [] : [last - (before[name]?.tlsHandshakesClient ?? 0)]
+      const last = after[name]?.[counter]
+      return last === undefined ? [] : [last - (before[name]?.[counter] ?? 0)]
     })
   return moved.length === 0 ? undefined : moved.reduce((sum, count) => sum + Math.max(0, count), 0)
 }

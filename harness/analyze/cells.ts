@@ -23,6 +23,7 @@ import {
   bucketsOf,
   groupOf,
   handshakesPerConnection,
+  resumptionsPerConnection,
   latencyMs,
   metricOf,
   mib,
@@ -138,7 +139,15 @@ function connectOf(run: Run, cell: Cell, maybe: MaybeEstimate): { readonly conne
   const [time, firstByte] = [times('connect.time'), times('connect.firstByte')]
   if (Object.keys(time).length === 0) return {}
   const handshakes = maybe('count', handshakesPerConnection)
-  return { connect: { time, firstByte, ...(handshakes ? { handshakesPerConnection: handshakes } : {}) } }
+  const resumptions = maybe('count', resumptionsPerConnection)
+  return {
+    connect: {
+      time,
+      firstByte,
+      ...(handshakes ? { handshakesPerConnection: handshakes } : {}),
+      ...(resumptions ? { resumptionsPerConnection: resumptions } : {}),
+    },
+  }
 }
 
 function streamOf(run: Run, cell: Cell, maybe: MaybeEstimate): { readonly stream?: StreamAnalysis } {

@@ -97,6 +97,13 @@ export function handshakesPerConnection({ tlsHandshakes, load }: Trial): number 
     : tlsHandshakes / load.connectionsOpened
 }
 
+/** Those of them that resumed a session; undefined where no hop tells. */
+export function resumptionsPerConnection({ tlsResumptions, load }: Trial): number | undefined {
+  return tlsResumptions === undefined || !load || load.connectionsOpened === 0
+    ? undefined
+    : tlsResumptions / load.connectionsOpened
+}
+
 /** Of each request a connection of its own is opened, or bytes are what counts, so that usual latency does not apply. */
 export function isSpecial(group: { readonly cells: readonly Cell[] }): boolean {
   const engine = group.cells[0]?.load.engine

@@ -51,10 +51,17 @@ describe('an engine of the user’s choice', () => {
     const plan = planOf({ ...config, experiments: { saturation: {} } }, { engine: 'wrk' })
     expect(await missingPrograms(plan, () => Promise.resolve('/usr/bin/wrk'))).toEqual([])
     const [unmet] = await missingPrograms(plan, () => Promise.resolve(undefined))
-    expect(unmet).toMatchObject({ need: 'wrk, which engine wrk runs', found: 'no such program on the PATH' })
-    const docker = { ...plan, config: { ...plan.config, platform: 'docker' } }
-    const [there] = await missingPrograms(docker, () => Promise.resolve('/usr/bin/wrk'))
-    expect(there?.remedy).toContain('--platform local')
+    expect(unmet).toMatchObject({
+      need: 'wrk, which the engine of this name runs',
+      found: 'no such program on the PATH',
+    })
+    const onDocker = (settings: object) => ({
+      ...plan,
+      config: { ...plan.config, platform: 'docker', platformSettings: { docker: settings } },
+    })
+    const nothing = () => Promise.resolve(undefined)
+    expect(await missingPrograms(onDocker({}), nothing)).toHaveLength(1)
+    expect(await missingPrograms(onDocker({ generatorImage: 'own@sha256:…' }), nothing)).toEqual([])
     expect(await missingPrograms(planOf(config), () => Promise.resolve(undefined))).toEqual([])
   })
 })

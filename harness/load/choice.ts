@@ -43,35 +43,38 @@ function able({ model, protocol }: LoadSpec): string {
   return `engines that can: ${names.join(', ')}`
 }
 
-/** Programs that the plan's engines need and that are not there, looked for before anything is started. */
+/** Programs of others that engines run, each once. */
+export function toolsOf(engines: readonly string[]): readonly string[] {
+  return [...new Set(engines.flatMap((engine) => loaders[engine as LoaderName].needs ?? []))].sort()
+}
+
+/**
+ * Programs that the plan's engines need and that are not there, looked for before anything is started. On platforms of
+ * containers they are taken from this machine, too, unless the config names an image of the generator that holds them.
+ */
 export async function missingPrograms(
   plan: Plan,
   find: (name: string) => Promise<string | undefined> = findProgram,
 ): Promise<readonly Unmet[]> {
-  const engines = [...new Set(plan.cells.map(({ load }) => load.engine))]
+  const { platform, platformSettings } = plan.config
+  if (hasOwnGenerator(platformSettings[platform])) return []
   const unmet = await Promise.all(
-    engines.map(async (engine): Promise<Unmet[]> => {
-      const { needs }: Loader = loaders[engine as LoaderName]
-      if (needs === undefined) return []
-      const need = `${needs}, which engine ${engine} runs`
-      const { platform } = plan.config
-      if (platform !== 'local')
-        return [
-          {
-            need,
-            found: `on ${platform} the client lives in a container image of this project, which holds no ${needs}`,
-            remedy: 'measure on --platform local, or leave the engine to the experiment',
-          },
-        ]
-      if ((await find(needs)) !== undefined) return []
+    toolsOf(plan.cells.map(({ load }) => load.engine)).map(async (program): Promise<Unmet[]> => {
+      if ((await find(program)) !== undefined) return []
       return [
         {
-          need,
+          need: `${program}, which the engine of this name runs`,
           found: 'no such program on the PATH',
-          remedy: `install ${needs} and put it on the PATH, or choose another engine (\`meshbench list\`)`,
+          remedy: `install ${program} and put it on the PATH, or choose another engine (\`meshbench list\`)`,
         },
       ]
     }),
   )
   return unmet.flat()
+}
+
+/** An image that the user names, for the generator alone or, as on a cluster that exists, for every program. */
+function hasOwnGenerator(settings: unknown): boolean {
+  const { generatorImage, images } = (settings ?? {}) as { generatorImage?: unknown; images?: unknown }
+  return generatorImage !== undefined || images !== undefined
 }

@@ -6,15 +6,19 @@ import { loaders, type LoaderName } from '../load/index.js'
 import type { Histogram } from '../model.js'
 import { type Answer, median } from './check.js'
 import { freezeAfterRequests, freezeMs, frozenPercentileMs } from './freeze.js'
-import type { Rig } from './rig.js'
+import type { LoadRun, Rig } from './rig.js'
 
 const ratePerSecond = 1000
+/** The host's own hiccups come and go: one load in which they came says nothing of the generator. */
+const repeats = 3
 const others = ['wrk', 'wrk2', 'hey', 'h2load', 'fortio', 'oha', 'nighthawk'] as const
 
 export async function checkPacing(rig: Rig): Promise<Answer[]> {
   const floor = await timerFloor()
   const server = await rig.echo()
-  const slow = await rig.load('open-loop', { ratePerSecond, warmupMs: 3000, durationMs: 5000 }, server)
+  const slow: LoadRun[] = []
+  for (let repeat = 0; repeat < repeats; repeat++)
+    slow.push(await rig.load('open-loop', { ratePerSecond, warmupMs: 2000, durationMs: 4000 }, server))
   const fast = await rig.load(
     'open-loop',
     { ratePerSecond: 10_000, connections: 64, durationMs: 3000 },
@@ -32,15 +36,17 @@ export async function checkPacing(rig: Rig): Promise<Answer[]> {
     tolerance: 0,
     rule: 'atMost',
   })
-  const cores = ({ result }: typeof slow): number => result.generatorCpuUs / 1000 / result.windowMs
+  const cores = ({ result }: LoadRun): number => result.generatorCpuUs / 1000 / result.windowMs
+  const slowLag = (percentile: number): number =>
+    median(slow.map(({ result }) => lag(result.sendLag, percentile)))
   return [
     {
       ...atMost('floor: how late the kernel wakes a thread that sleeps 1 ms, p99', 'µs', 0, floor),
       rule: 'context',
     },
-    atMost(`${ratePerSecond} req/s: send lag p50`, 'µs', 20, lag(slow.result.sendLag, 50)),
-    atMost('send lag p99', 'µs', 250, lag(slow.result.sendLag, 99)),
-    atMost('CPU of the generator', 'cores', 0.35, cores(slow)),
+    atMost(`${ratePerSecond} req/s: send lag p50, median of ${repeats}`, 'µs', 20, slowLag(50)),
+    atMost(`send lag p99, median of ${repeats}`, 'µs', 250, slowLag(99)),
+    atMost(`CPU of the generator, median of ${repeats}`, 'cores', 0.35, median(slow.map(cores))),
     atMost('10000 req/s on one worker: unsent', 'requests', 0, fast.result.unsent),
     { ...atMost('CPU of the generator', 'cores', 0, cores(fast)), rule: 'context' },
   ]

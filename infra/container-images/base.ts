@@ -38,33 +38,59 @@ export interface ProgramFile {
   readonly hint: string
 }
 
-/** Reads a program and its libraries. Throws a `UserError` where it is not a dynamic Linux binary. */
-export async function assembleProgram({ name, file, hint }: ProgramFile): Promise<AssembledImage> {
+/** Reads a program and its libraries. Throws a `UserError` where it is no Linux binary. */
+export async function assembleProgram(program: ProgramFile): Promise<AssembledImage> {
+  const files = await programFiles(program)
+  return {
+    sha256: hashOf(files),
+    changes: ['ENV PATH=/usr/local/bin', 'WORKDIR /app', `ENTRYPOINT ["${program.name}"]`],
+    archive: () => tarStream(baseEntries(files)),
+  }
+}
+
+/** SHA-256 in hex over the names and contents of files. */
+export function hashOf(files: ReadonlyMap<string, Uint8Array>): string {
+  const hash = createHash('sha256')
+  for (const [path, content] of files) hash.update(`${path}\0${content.length}\0`).update(content)
+  return hash.digest('hex')
+}
+
+/** A program and what it loads: path in the image → content. One that is linked statically comes alone. */
+export async function programFiles({ name, file, hint }: ProgramFile): Promise<ReadonlyMap<string, Buffer>> {
   if (process.platform !== 'linux') {
     throw new UserError(`an image of ${name} cannot be assembled on ${process.platform}`, { hint })
   }
   const program = await realpath(file)
-  const { stdout } = await run(['ldd', program]).catch((error: unknown) => {
-    throw new UserError(`the libraries of ${program} cannot be told: ${messageOf(error)}`, {
-      hint,
-      cause: error,
-    })
-  })
-  const libraries = parseLdd(stdout)
-  const optional = resolverLibraries.map((library) => `${folderOf(libraries, 'libc.so.6')}/${library}`)
+  const libraries = await librariesOf(program, hint)
+  const optional =
+    libraries.length === 0
+      ? []
+      : resolverLibraries.map((library) => `${folderOf(libraries, 'libc.so.6')}/${library}`)
   const files = new Map<string, Buffer>([[`/usr/local/bin/${name}`, await readFile(program)]])
   for (const path of libraries) files.set(path, await readFile(path))
   for (const path of optional) {
     const content = await readFile(path).catch(() => undefined)
     if (content) files.set(path, content)
   }
-  const hash = createHash('sha256')
-  for (const [path, content] of files) hash.update(`${path}\0${content.length}\0`).update(content)
-  return {
-    sha256: hash.digest('hex'),
-    changes: ['ENV PATH=/usr/local/bin', 'WORKDIR /app', `ENTRYPOINT ["${name}"]`],
-    archive: () => tarStream(baseEntries(files)),
+  return files
+}
+
+async function librariesOf(program: string, hint: string): Promise<readonly string[]> {
+  try {
+    return parseLdd((await run(['ldd', program])).stdout)
+  } catch (error) {
+    const said = `${messageOf(error)} ${(error as { tail?: string }).tail ?? ''}`
+    // So ldd speaks, and fails, where there is nothing to load.
+    if (/not a dynamic executable/.test(said) && (await isElf(program))) return []
+    throw new UserError(`the libraries of ${program} cannot be told: ${messageOf(error)}`, {
+      hint,
+      cause: error,
+    })
   }
+}
+
+async function isElf(path: string): Promise<boolean> {
+  return (await readFile(path)).subarray(0, 4).equals(Buffer.from('\x7fELF', 'latin1'))
 }
 
 /** Absolute paths of the shared objects that `ldd` names, the loader included. */

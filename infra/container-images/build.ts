@@ -5,9 +5,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type Docker from 'dockerode'
 import { UserError, messageOf } from '../../harness/errors.js'
+import { findProgram } from '../../harness/exec.js'
 import type { Workload } from '../../harness/model.js'
 import { imageBundles, imageNames, type ImageBundles, type ImageName } from '../images/bundles.js'
-import { assembleBase, assembleProgram, type AssembledImage } from './base.js'
+import { assembleBase, assembleProgram, hashOf, programFiles, type AssembledImage } from './base.js'
 import { tarStream } from './tar.js'
 
 export interface BuiltImage {
@@ -28,6 +29,10 @@ export interface BuildOptions {
   readonly baseImage?: string
   readonly version: string
   readonly bundles?: ImageBundles
+  /** Load tools of others that the generator runs: from this machine's PATH into its image. */
+  readonly tools?: readonly string[]
+  /** Image of the generator by digest, which holds `programPath('loadgen')`, node, and the tools that it is to run. */
+  readonly generatorImage?: string
 }
 
 /** The program's path in its image. */
@@ -79,7 +84,49 @@ export async function buildImages(docker: Docker, options: BuildOptions): Promis
     }
     images[image] = { reference, bundleSha256: sha256, built }
   }
-  return { base, images: images as Record<ImageName, BuiltImage> }
+  const built = images as Record<ImageName, BuiltImage>
+  return { base, images: { ...built, loadgen: await provideGenerator(docker, built.loadgen, options) } }
+}
+
+/** The generator's image: its own, the one that is named, or its own with the tools that it has to run. */
+async function provideGenerator(
+  docker: Docker,
+  own: BuiltImage,
+  { generatorImage, tools = [], baseImage }: BuildOptions,
+): Promise<BuiltImage> {
+  if (generatorImage !== undefined) {
+    const hint = 'load it into the engine yourself, or leave generatorImage out'
+    await pullUnlessPresent(docker, generatorImage, hint)
+    return { ...own, reference: generatorImage, built: false }
+  }
+  if (tools.length === 0) return own
+  const hint = "name an image that holds it in the platform's settings: generatorImage"
+  const files = new Map<string, Buffer>()
+  for (const name of tools) {
+    const file = await findProgram(name)
+    if (file === undefined) throw new UserError(`${name} is not on the PATH`, { hint })
+    for (const [path, content] of await programFiles({ name, file, hint })) files.set(path, content)
+  }
+  // Libraries of this machine would replace those of a base that is not of this machine.
+  if (baseImage !== undefined && files.size > tools.length)
+    throw new UserError(
+      `${tools.join(', ')} loads libraries of this machine, which ${baseImage} is not made of`,
+      {
+        hint,
+      },
+    )
+  const reference = `${own.reference.replace('/loadgen:', '/loadgen-tools:')}-${hashOf(files).slice(0, 8)}`
+  if (await isPresent(docker, reference)) return { ...own, reference, built: false }
+  const context = tarStream([
+    { name: 'Dockerfile', mode: 0o644, content: `FROM ${own.reference}\nCOPY tools/ /\n` },
+    ...[...files].map(([path, content]) => ({ name: `tools${path}`, mode: 0o755, content })),
+  ])
+  await follow(
+    docker,
+    await docker.buildImage(context, { t: reference, rm: true, forcerm: true }),
+    `build of ${reference}`,
+  )
+  return { ...own, reference, built: true }
 }
 
 /** Reference of one of this repository's programs: the image built here, or the one that a variant names, pulled unless it is there. */

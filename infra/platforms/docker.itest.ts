@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { findProgram } from '../../harness/exec.js'
 import type { Trial } from '../../harness/model.js'
 import { createWorkspace, smallConfig } from '../../harness/testing/cli.js'
 import { paths, type PathName } from '../../scenarios/paths/index.js'
@@ -23,6 +24,8 @@ const measured = names.map((name) => paths[name])
 
 const engine = await findEngine()
 const unmet = await docker.check(requestFor(docker, { paths: measured }))
+const hasWrk = (await findProgram('wrk')) !== undefined
+if (!hasWrk) console.log('skipped: a load tool in a container: wrk is not on the PATH')
 const reason = unmet.map(({ need, found }) => `${need}: ${found}`).join('; ')
 if (reason !== '') console.log(`skipped: ${reason}`)
 
@@ -76,14 +79,25 @@ describe.skipIf(reason !== '' || isMissing(engine))('docker', () => {
   it('measures a whole run through the command line, and leaves nothing', async () => {
     const workspace = createWorkspace({ timeoutMs: 300_000 })
     try {
-      workspace.writeConfig({ ...smallConfig, arms: { reference: ['l4-l7-l4', 'ingress'] } })
+      const saturation = { connections: 4, warmupMs: 0, durationMs: 300, rounds: 1 }
+      workspace.writeConfig({
+        ...smallConfig,
+        arms: { reference: ['l4-l7-l4', 'ingress'] },
+        // A tool of this machine, in the generator's container.
+        ...(hasWrk
+          ? { experiments: { ...smallConfig.experiments, saturation }, engines: { saturation: 'wrk' } }
+          : {}),
+      })
       const ended = await workspace.meshbench('run', '--platform', 'docker', '--out', 'run')
       expect(ended.code, `${ended.stdout}\n${ended.stderr}`).toBe(0)
       const { entries, header } = workspace.journal('run')
       expect(entries.at(-1)).toMatchObject({ type: 'end', outcome: 'complete' })
       const trials = entries.filter((entry): entry is Trial => entry.type === 'trial')
       expect(trials.flatMap(({ proof }) => proof).filter(({ ok }) => !ok)).toEqual([])
-      expect(new Set(trials.filter(({ state }) => state === 'ok').map(({ cell }) => cell)).size).toBe(4)
+      const measured = new Set(trials.filter(({ state }) => state === 'ok').map(({ cell }) => cell))
+      expect(measured.size).toBe(hasWrk ? 8 : 4)
+      const engines = new Set(trials.map(({ load }) => load?.engine))
+      expect(engines).toEqual(new Set(['open-loop', ...(hasWrk ? ['wrk'] : [])]))
       expect(existsSync(workspace.path('run/report.html'))).toBe(true)
       expect(await leftovers(header.runId)).toEqual([])
     } finally {

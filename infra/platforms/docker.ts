@@ -24,6 +24,7 @@ import {
 import { removeRun } from './docker/clean.js'
 import { findEngine, isMissing, type Engine } from './docker/engine.js'
 import { nodeLabel, objectName, runLabel } from './docker/labels.js'
+import { generatorNeeds } from './image-settings.js'
 import { clampLimits, dockerSettings, type DockerSettings } from './docker/settings.js'
 
 const nodes = ['client', 'server', 'waypoint'] as const satisfies readonly NodeRole[]
@@ -106,6 +107,7 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
     buildImages(engine.docker, {
       version,
       ...(settings.baseImage === undefined ? {} : { baseImage: settings.baseImage }),
+      ...generatorNeeds(request, settings),
     }),
   )
   // Before anything that carries the label exists.

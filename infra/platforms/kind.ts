@@ -35,6 +35,7 @@ import { findEngine, isMissing, type Engine } from './docker/engine.js'
 import { execInContainer } from './docker/exec.js'
 import { clampLimits } from './docker/settings.js'
 import { checkGeneratorPods, generatorFacts } from './generator-pods.js'
+import { generatorNeeds } from './image-settings.js'
 import { clusterName } from './kind/clean.js'
 import { nodeNames, renderClusterConfig } from './kind/cluster-config.js'
 import { createCluster, loadArchive, loadImages, watchNodes } from './kind/cluster.js'
@@ -151,6 +152,7 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
     buildImages(engine.docker, {
       version,
       ...(settings.baseImage === undefined ? {} : { baseImage: settings.baseImage }),
+      ...generatorNeeds(request, settings),
     }),
   )
   const ofVariants = await Promise.all(

@@ -11,13 +11,15 @@ export interface TransportTables {
   readonly tables: readonly { readonly label: string; readonly table: Table }[]
 }
 
-/** One for each load under which every request opened a connection. */
+/** Two for each load under which every request opened a connection: how long it takes, and what it costs. */
 export function connectTables(view: View, book: FigureBook): TransportTables[] {
   const print = printer(book)
   return loadsOf(view, 'connect').map((load) => {
-    const rows = view.arms.flatMap((arm): TableCell[][] => {
+    const arms = view.arms.flatMap((arm) => {
       const { connect, cpu } = view.cell(arm.id, load) ?? {}
-      if (connect === undefined) return []
+      return connect === undefined ? [] : [{ arm, connect, cpu }]
+    })
+    const times = arms.map(({ arm, connect }): TableCell[] => {
       const time = (metric: 'connect.time' | 'connect.firstByte', percentile: '50' | '99') =>
         print(connect[metric === 'connect.time' ? 'time' : 'firstByte'][percentile], {
           metric,
@@ -31,28 +33,27 @@ export function connectTables(view: View, book: FigureBook): TransportTables[] {
           true,
         )
       return [
-        [
-          { html: armHtml(arm) },
-          time('connect.time', '50'),
-          time('connect.time', '99'),
-          time('connect.firstByte', '50'),
-          time('connect.firstByte', '99'),
-          added(50),
-          added(99),
-          print(cpu, { metric: 'cpu.per1000Requests', kind: 'value' }),
-          print(
-            view.compare(arm.id, cpuMetrics, { load })?.difference,
-            { metric: 'cpu.per1000Requests', kind: 'difference' },
-            true,
-          ),
-          print(connect.handshakesPerConnection, {
-            metric: 'connect.handshakesPerConnection',
-            kind: 'value',
-          }),
-        ],
+        { html: armHtml(arm) },
+        time('connect.time', '50'),
+        time('connect.time', '99'),
+        time('connect.firstByte', '50'),
+        time('connect.firstByte', '99'),
+        added(50),
+        added(99),
       ]
     })
-    const columns = [
+    const costs = arms.map(({ arm, connect, cpu }): TableCell[] => [
+      { html: armHtml(arm) },
+      print(cpu, { metric: 'cpu.per1000Requests', kind: 'value' }),
+      print(
+        view.compare(arm.id, cpuMetrics, { load })?.difference,
+        { metric: 'cpu.per1000Requests', kind: 'difference' },
+        true,
+      ),
+      print(connect.handshakesPerConnection, { metric: 'connect.handshakesPerConnection', kind: 'value' }),
+      print(connect.resumptionsPerConnection, { metric: 'connect.resumptionsPerConnection', kind: 'value' }),
+    ])
+    const timeColumns = [
       'arm',
       'time to connect p50, ms',
       'time to connect p99, ms',
@@ -60,11 +61,21 @@ export function connectTables(view: View, book: FigureBook): TransportTables[] {
       'first byte p99, ms',
       'added first byte p50, ms',
       'added first byte p99, ms',
+    ]
+    const costColumns = [
+      'arm',
       `CPU, ms per ${thousand} connections`,
       `added CPU, ms per ${thousand} connections`,
       'mutual TLS handshakes per connection',
+      'of these, resumed sessions',
     ]
-    return { text: load.text, tables: [{ label: 'New connections', table: { columns, rows } }] }
+    return {
+      text: load.text,
+      tables: [
+        { label: 'New connections: times', table: { columns: timeColumns, rows: times } },
+        { label: 'New connections: cost', table: { columns: costColumns, rows: costs } },
+      ],
+    }
   })
 }
 

@@ -32,7 +32,7 @@ export const faultsSchema = z
         durationMs: z.int().min(0).max(60_000),
       })
       .optional()
-      .describe('the whole process stands still once, without using CPU'),
+      .describe('the whole process stands still once, busy, as in a collection that stops the world'),
   })
   .prefault({})
   .describe('Faults with known effects')

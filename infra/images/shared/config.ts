@@ -46,6 +46,12 @@ export const poolSchema = z
   .strictObject({
     maxStreamsPerConnection: z.int().min(1).max(100_000).default(100),
     multiplex: z.boolean().default(true).describe('false: one TLS connection per TCP connection'),
+    resume: z
+      .boolean()
+      .default(false)
+      .describe(
+        'a new TLS connection resumes the session of an earlier one to the same peer (RFC 8446 §2.2)',
+      ),
     idleMs: durationMsSchema.default(300_000).describe('an unused connection is closed after this'),
     connectTimeoutMs: durationMsSchema.default(10_000).describe('TCP and TLS handshake together'),
   })

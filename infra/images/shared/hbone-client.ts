@@ -4,12 +4,12 @@ import type { HboneLimits, PoolConfig } from './config.js'
 import { errorCode } from './h2-frames.js'
 import { type HboneDestination, HboneError } from './hbone.js'
 import { HboneConnection } from './hbone-connection.js'
-import { dialHbone } from './hbone-dial.js'
+import { dialHbone, type TlsSession, type TlsSessions } from './hbone-dial.js'
 import type { HboneStream } from './hbone-stream.js'
 import { StreamResetError } from './hbone-stream.js'
 import type { HopMetrics } from './hop-metrics.js'
 import type { HeaderField } from './hpack.js'
-import type { IdentityStore } from './identities.js'
+import type { Identity, IdentityStore } from './identities.js'
 
 export interface HboneRequest {
   /** SPIFFE id of the workload on whose behalf the stream is opened. */
@@ -56,6 +56,8 @@ export function createHbonePool(options: {
   /** All that are not closed, retired ones too. */
   const alive = new Set<Pooled>()
   const dialling = new Map<string, Promise<Pooled>>()
+  /** The latest TLS session by key, and by the certificate that it was made with: another one needs a full handshake. */
+  const sessions = new Map<string, TlsSession>()
   const streams = metrics.hboneStreams.labels('outbound')
   const gauge = metrics.hboneConnections.labels('client')
 
@@ -67,7 +69,21 @@ export function createHbonePool(options: {
     pooled.connection.drain()
   }
 
+  const sessionsOf = (key: string, { fingerprint }: Identity): TlsSessions => {
+    const name = `${fingerprint} ${key}`
+    return {
+      get latest() {
+        return sessions.get(name)
+      },
+      keep(session) {
+        if (session) sessions.set(name, session)
+        else sessions.delete(name)
+      },
+    }
+  }
+
   identities.onChange((changed) => {
+    sessions.clear()
     for (const pooled of alive) if (changed.includes(pooled.source)) retire(pooled)
   })
 
@@ -79,6 +95,7 @@ export function createHbonePool(options: {
       trustDomain,
       timeoutMs: pool.connectTimeoutMs,
       metrics,
+      ...(pool.resume ? { sessions: sessionsOf(key, identity) } : {}),
     })
     const connection = new HboneConnection(socket, 'client', limits, {
       onGoaway: () => {
@@ -180,6 +197,7 @@ export function createHbonePool(options: {
     },
     configure(next) {
       pool = next
+      if (!pool.resume) sessions.clear()
     },
     retire() {
       for (const pooled of alive) retire(pooled)

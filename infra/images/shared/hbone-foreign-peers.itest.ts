@@ -11,6 +11,7 @@ import {
   createSecureServer,
 } from 'node:http2'
 import type { AddressInfo } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { HboneError } from './hbone.js'
 import type { HboneStreamRequest } from './hbone-server.js'
@@ -24,7 +25,7 @@ import {
   metricOf,
   readAll,
 } from './hbone-testkit.js'
-import { spiffe } from './testing.js'
+import { spiffe, writeWorkload } from './testing.js'
 
 let fixture: HboneFixture
 beforeAll(async () => {
@@ -112,6 +113,24 @@ describe('our server with a node:http2 client', () => {
     expect(headers[':status']).toBe(401)
     expect(peer).toBe(spiffe('client'))
     stream.close()
+  })
+
+  it('knows the caller of a resumed session, too', async () => {
+    const callers: string[] = []
+    const own = await fixture.startServer((request) => {
+      callers.push(request.peer.id)
+      echo(request.accept())
+    })
+    const { pool } = fixture.createPool({ pool: { multiplex: false, resume: true } })
+    for (let i = 0; i < 3; i += 1) {
+      const stream = await pool.connect({ source: spiffe('client'), destination: destination(own.address) })
+      const all = readAll(stream)
+      stream.write(Buffer.from('ping'))
+      stream.end()
+      expect(String(await all)).toBe('ping')
+    }
+    expect(callers).toEqual([spiffe('client'), spiffe('client'), spiffe('client')])
+    expect(metricOf(own.registry, 'meshbench_tls_resumptions_total')).toBe(2)
   })
 
   it('answers 405 to anything but CONNECT', async () => {
@@ -248,6 +267,31 @@ describe('our pool with a node:http2 server', () => {
       }),
     )
     expect(pool.connections).toBe(0)
+  })
+
+  it('resumes the last session when told to, and shakes hands in full after a rotation', async () => {
+    const identities = fixture.identities([fixture.client])
+    const { pool, registry } = fixture.createPool({ pool: { multiplex: false, resume: true }, identities })
+    const via = await listen()
+    const reused: boolean[] = []
+    server.on('secureConnection', (socket: TLSSocket) => reused.push(socket.isSessionReused()))
+    const once = async () => {
+      const stream = await pool.connect({ source: spiffe('client'), destination: destination(via) })
+      const all = readAll(stream)
+      stream.end()
+      await all
+    }
+    await once()
+    await once()
+    await once()
+    expect(reused).toEqual([false, true, true])
+    await writeWorkload(fixture.workspace, fixture.authority, 'client')
+    identities.reload([fixture.client])
+    await once()
+    await once()
+    expect(reused).toEqual([false, true, true, false, true])
+    expect(metricOf(registry, 'meshbench_tls_handshakes_total')).toBe(5)
+    expect(metricOf(registry, 'meshbench_tls_resumptions_total')).toBe(3)
   })
 
   it('reports a peer that cannot be reached as 503', async () => {

@@ -115,6 +115,7 @@ export function createHboneServer(options: HboneServerOptions): HboneServer {
 
   function serve(socket: TLSSocket, peer: SpiffeId): void {
     metrics.tlsHandshakes.labels('server', peer.id).add()
+    if (socket.isSessionReused()) metrics.tlsResumptions.labels('server').add()
     const peerAddress = socket.remoteAddress ?? ''
     const connection = new HboneConnection(socket, 'server', limits, {
       onConnect(stream, authority, headers) {

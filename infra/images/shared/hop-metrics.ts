@@ -15,6 +15,8 @@ export interface HopMetrics {
   readonly hboneConnections: Metric<Cell>
   /** Labels: `side` (`server`, `client`), `peer` (SPIFFE id). */
   readonly tlsHandshakes: Metric<Cell>
+  /** Handshakes that resumed a session. Labels: `side`. */
+  readonly tlsResumptions: Metric<Cell>
   /** Labels: `side`, `reason`. */
   readonly tlsHandshakeFailures: Metric<Cell>
   /** Labels: `side` (`downstream`, `upstream`). */
@@ -48,6 +50,11 @@ export function createHopMetrics(registry: Registry): HopMetrics {
       'side',
       'peer',
     ]),
+    tlsResumptions: registry.counter(
+      'meshbench_tls_resumptions_total',
+      'Completed mutual TLS handshakes that resumed a session.',
+      ['side'],
+    ),
     tlsHandshakeFailures: registry.counter(
       'meshbench_tls_handshake_failures_total',
       'Refused TLS handshakes.',

@@ -13,6 +13,7 @@ export function readReferenceCounters(text: string): HopCounters {
     hboneStreams: sumSamples(samples, 'meshbench_hbone_streams_total'),
     tlsHandshakesServer: sumSamples(samples, 'meshbench_tls_handshakes_total', { side: 'server' }),
     tlsHandshakesClient: sumSamples(samples, 'meshbench_tls_handshakes_total', { side: 'client' }),
+    tlsResumptionsClient: sumSamples(samples, 'meshbench_tls_resumptions_total', { side: 'client' }),
     receivedBytes: sumSamples(samples, 'meshbench_received_bytes_total', { side: 'downstream' }),
     sentBytes: sumSamples(samples, 'meshbench_sent_bytes_total', { side: 'downstream' }),
     ...(peers.length === 0 ? {} : { peers: [...new Set(peers)].sort() }),

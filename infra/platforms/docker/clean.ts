@@ -1,4 +1,5 @@
 /** Removes what runs left behind, found by label alone, so that it works after `kill -9`. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type Docker from 'dockerode'
 import { messageOf } from '../../../harness/errors.js'
 import { runFilter, runLabel } from './labels.js'
@@ -12,6 +13,7 @@ export interface Cleaned {
 }
 
 const stopSeconds = 2
+const removalTimeoutMs = 20_000
 
 /** Runs that have something on the engine, and how much. */
 export async function findRunsOnEngine(
@@ -36,43 +38,78 @@ export async function findRunsOnEngine(
     }))
 }
 
+/**
+ * Removes what carries the label, and resolves when the engine lists nothing of it any more: a removal that another process
+ * began is waited for, since a network can go only when the last container has left it.
+ */
 export async function removeRun(docker: Docker, runId?: string): Promise<Cleaned> {
   const problems: string[] = []
-  const attempt = async (title: string, remove: () => Promise<unknown>): Promise<boolean> => {
-    try {
-      await remove()
-      return true
-    } catch (error) {
-      // Gone already, or another process is removing it: that is what was wanted.
-      const status = (error as { statusCode?: number }).statusCode
-      if (status === 404 || status === 409) return true
-      problems.push(`${title}: ${messageOf(error)}`)
-      return false
+  const attempt = async (
+    title: string,
+    remove: () => Promise<unknown>,
+    inspect: () => Promise<unknown>,
+  ): Promise<boolean> => {
+    const deadline = Date.now() + removalTimeoutMs
+    for (;;) {
+      try {
+        await remove()
+      } catch (error) {
+        const { statusCode: status } = error as { statusCode?: number }
+        if (status === 404) return true
+        // 409: another removal is under way; 403: the network still has containers, which are being removed.
+        if ((status !== 409 && status !== 403) || Date.now() > deadline) {
+          problems.push(`${title}: ${messageOf(error)}`)
+          return false
+        }
+      }
+      // The engine may answer before it is done.
+      if (await isGone(inspect)) return true
+      if (Date.now() > deadline) {
+        problems.push(`${title}: the engine still lists it after ${removalTimeoutMs / 1000} s`)
+        return false
+      }
+      await sleep(200)
     }
   }
   const filters = runFilter(runId)
   const containers = await docker.listContainers({ all: true, filters })
   const removed = await Promise.all(
-    containers.map(({ Id: id, Names: [name = id] }) =>
-      attempt(`remove container ${name}`, async () => {
-        const container = docker.getContainer(id)
+    containers.map(({ Id: id, Names: [name = id] }) => {
+      const container = docker.getContainer(id)
+      const remove = async () => {
         // 304: it has ended already.
         await container.stop({ t: stopSeconds }).catch(() => {})
         await container.remove({ v: true, force: true })
-      }),
-    ),
+      }
+      return attempt(`remove container ${name}`, remove, () => container.inspect())
+    }),
   )
   // Networks can go only when nothing is on them.
   const networks = await docker.listNetworks({ filters })
-  const removedNetworks: boolean[] = []
-  for (const { Id: id, Name: name } of networks) {
-    removedNetworks.push(await attempt(`remove network ${name}`, () => docker.getNetwork(id).remove()))
-  }
+  const removedNetworks = await Promise.all(
+    networks.map(({ Id: id, Name: name }) => {
+      const network = docker.getNetwork(id)
+      return attempt(
+        `remove network ${name}`,
+        () => network.remove(),
+        () => network.inspect(),
+      )
+    }),
+  )
   const labels = [...containers, ...networks].map(({ Labels }) => Labels?.[runLabel] ?? '')
   return {
     containers: removed.filter(Boolean).length,
     networks: removedNetworks.filter(Boolean).length,
     runIds: [...new Set(labels)].filter(Boolean).sort(),
     problems,
+  }
+}
+
+async function isGone(inspect: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await inspect()
+    return false
+  } catch (error) {
+    return (error as { statusCode?: number }).statusCode === 404
   }
 }

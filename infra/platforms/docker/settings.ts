@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { UserError } from '../../../harness/errors.js'
 import type { EnvironmentRequest, NodeRole } from '../../../harness/model.js'
-import { imageByDigest, programImages } from '../image-settings.js'
+import { generatorImage, imageByDigest, programImages } from '../image-settings.js'
 
 const limits = z.strictObject({
   /** Cores; clamped to what the engine has. */
@@ -14,6 +14,7 @@ const schema = z.strictObject({
   /** Base image by digest; without it one is assembled from the running node, and nothing is pulled. */
   baseImage: imageByDigest.optional(),
   programImages,
+  generatorImage,
   /** Equal for every hop of every mesh. 2 cores and 1 GiB are Istio's defaults for sidecars and waypoints. */
   hop: limits.default({ cpus: 2, memoryMib: 1024 }),
   application: limits.default({ cpus: 2, memoryMib: 1024 }),

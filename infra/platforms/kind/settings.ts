@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { UserError } from '../../../harness/errors.js'
 import type { EnvironmentRequest } from '../../../harness/model.js'
 import { generatorPods } from '../generator-pods.js'
-import { imageByDigest, programImages } from '../image-settings.js'
+import { generatorImage, imageByDigest, programImages } from '../image-settings.js'
 
 const limits = z.strictObject({ cpus: z.number().positive(), memoryMib: z.number().int().min(64) })
 
@@ -13,6 +13,7 @@ const schema = z.strictObject({
   /** Base image by digest of this repository's images; without it one is assembled from the running node. */
   baseImage: imageByDigest.optional(),
   programImages,
+  generatorImage,
   /** Registry or URL prefix → what to fetch from instead, for tools and for the image of the nodes. */
   mirrors: z.record(z.string(), z.string().min(1)).default({}),
   /** Nodes that clients, servers and waypoints are pinned to; with 1 or 2 some of them share a node. */

@@ -1,0 +1,46 @@
+import type Docker from 'dockerode'
+import { expect, it } from 'vitest'
+import { removeRun } from './clean.js'
+import { runLabel } from './labels.js'
+
+const refusal = (statusCode: number) => Object.assign(new Error(`status ${statusCode}`), { statusCode })
+
+/** An engine that holds one container on one network, and lets go of either only after some refusals. */
+function busyEngine(refusals: { readonly container: number[]; readonly network: number[] }) {
+  const there = { container: true, network: true }
+  const left = { container: [...refusals.container], network: [...refusals.network] }
+  const object = (kind: 'container' | 'network') => ({
+    stop: async () => {},
+    remove: async () => {
+      const status = left[kind].shift()
+      if (status !== undefined) throw refusal(status)
+      there[kind] = false
+    },
+    inspect: async () => {
+      if (!there[kind]) throw refusal(404)
+    },
+  })
+  const Labels = { [runLabel]: 'r' }
+  const docker = {
+    listContainers: async () => [{ Id: 'c', Names: ['/c'], Labels }],
+    listNetworks: async () => [{ Id: 'n', Name: 'n', Labels }],
+    getContainer: () => object('container'),
+    getNetwork: () => object('network'),
+  } as unknown as Docker
+  return { docker, there }
+}
+
+it('waits for removals that others began, and for networks until the last container has left', async () => {
+  const { docker, there } = busyEngine({ container: [409], network: [403, 409] })
+  expect(await removeRun(docker, 'r')).toEqual({ containers: 1, networks: 1, runIds: ['r'], problems: [] })
+  expect(there).toEqual({ container: false, network: false })
+})
+
+it('tells what the engine refuses for another reason', async () => {
+  const { docker } = busyEngine({ container: [], network: [500] })
+  expect(await removeRun(docker, 'r')).toMatchObject({
+    containers: 1,
+    networks: 0,
+    problems: ['remove network n: status 500'],
+  })
+})
