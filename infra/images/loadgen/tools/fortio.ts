@@ -38,9 +38,10 @@ export function parseFortio(text: string): ToolReport {
 export const fortio: Tool = {
   program: 'fortio',
   charges: 'sent',
-  losesInFlight: false,
+  leavesUncounted: true,
   limits: [
     'fortio: latency is charged from when a request was sent; there is no due time and no send lag',
+    'fortio: one request on each connection, sent ahead of the rest, is not counted',
     'fortio: its histogram has steps of 100 µs and more; the middle of a step stands for it',
     'fortio: latencies of failed requests are among the rest',
   ],

@@ -29,7 +29,7 @@ export function parseH2loadLog(log: string, output: string): ToolReport {
 export const h2load: Tool = {
   program: 'h2load',
   charges: 'sent',
-  losesInFlight: true,
+  leavesUncounted: true,
   limits: [
     'h2load: no due time and no send lag; a rate is dealt to the connections, each with a timer of its own',
     'h2load: requests in flight at the end are not counted, so the server sees some more',

@@ -23,7 +23,7 @@ export function parseHeyCsv(output: string): ToolReport {
 export const hey: Tool = {
   program: 'hey',
   charges: 'sent',
-  losesInFlight: true,
+  leavesUncounted: true,
   limits: [
     'hey: times in steps of 100 µs, and at most one million of them',
     'hey: its rate is a pause after each reply of each connection; there is no due time and no send lag',

@@ -68,7 +68,7 @@ function spread(
 export const oha: Tool = {
   program: 'oha',
   charges: 'due',
-  losesInFlight: true,
+  leavesUncounted: true,
   limits: [
     'oha: only its nine percentiles and the slowest are known; values between take the next higher one',
     'oha: no send lag, and lengths of bodies are not checked',

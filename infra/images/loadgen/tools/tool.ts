@@ -27,8 +27,8 @@ export interface Tool {
   readonly program: string
   /** Where its latency starts: when a request was due, or when it was sent. */
   readonly charges: 'due' | 'sent'
-  /** Up to one request for each connection reaches the server without being counted: those in flight at the end. */
-  readonly losesInFlight: boolean
+  /** Up to one request for each connection reaches the server without being counted: in flight at the end, or sent ahead of the rest. */
+  readonly leavesUncounted: boolean
   /** What it cannot give, in words for the report. */
   readonly limits: readonly string[]
   /** Files that it needs in the folder, by name. */

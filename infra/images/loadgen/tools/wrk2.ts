@@ -41,7 +41,7 @@ export function parseWrk2(output: string): ToolReport {
 export const wrk2: Tool = {
   program: 'wrk2',
   charges: 'due',
-  losesInFlight: true,
+  leavesUncounted: true,
   limits: [
     'wrk2: its timer is 1 ms coarse, so latencies below a few ms are mostly its own lag',
     'wrk2: no send lag, no service time; what was due and not sent is not told',
