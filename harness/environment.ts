@@ -204,6 +204,7 @@ function compose(parts: {
       const needed = handle ? [...handle.components, handle.application] : []
       return failures[arm] ?? needed.map(({ name }) => health(name)).find((failure) => failure !== undefined)
     },
+    deathNoticedMs: host.deathNoticedMs ?? 2_000,
   }
 }
 

@@ -515,6 +515,8 @@ export interface Host {
   readHost(): Promise<HostReading>
   /** Why a component cannot go on; undefined when it is well. */
   health(component: string): TrialError | undefined
+  /** How long `health` may take to tell of a death, on a busy machine; absent: two seconds. */
+  readonly deathNoticedMs?: number
 }
 
 /** What carries the traffic. One file each in infra/meshes. */
@@ -577,7 +579,9 @@ export interface Environment {
   exec(arm: string, command: Command): Running
   /** Reads usage and the host, and, when asked, every hop's and the application's counters. */
   read(options: { readonly counters: boolean; readonly usage: boolean }): Promise<Edge>
+  /** Why an arm cannot go on. A death may be told of only `deathNoticedMs` after it happened. */
   health(arm: string): TrialError | undefined
+  readonly deathNoticedMs: number
 }
 
 // ---------------------------------------------------------------- journal

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { catalogue } from './catalogue.js'
 import { resolveConfig } from './resolve-config.js'
 import { createDisplay } from './display.js'
-import type { JournalEntry, Plan, RunHeader, Trial } from './model.js'
+import type { Arm, JournalEntry, Plan, RunHeader, Trial } from './model.js'
 import { makePlan } from './plan.js'
 import { executePlan, type RunOptions } from './run.js'
 import { precisionReached } from './analyze/precision.js'
@@ -86,6 +86,24 @@ test('a hop that dies fails its trial and those that follow; the others go on', 
   expect(trials.filter(({ state }) => state === 'ok').length + failed.length).toBe(plan.order.length)
   expect(outcome.outcome).toBe('complete')
 })
+
+test.each(['dies', 'diesLate'] as const)(
+  'a hop whose death is noticed after what follows from it is still the reason (%s)',
+  async (dies) => {
+    const victim = 'reference/l4-l7-l4/waypoint'
+    const { trials } = await runFake({
+      [dies]: (arm: Arm, trial: number) =>
+        arm.id === 'reference/l4-l7-l4' && trial > 5 ? victim : undefined,
+      looksBeforeNotice: 6,
+    })
+    const failed = trials.filter(({ state }) => state === 'failed')
+    expect(failed.length).toBeGreaterThan(1)
+    expect(new Set(failed.map(({ error }) => error?.message))).toEqual(
+      new Set([`${victim} was ended by SIGKILL`]),
+    )
+    expect(new Set(failed.map((trial) => armOf(trial)))).toEqual(new Set(['reference/l4-l7-l4']))
+  },
+)
 
 test('when the server dies nothing is left to measure, and the run says so', async () => {
   const { outcome, trials, written } = await runFake({

@@ -1,5 +1,6 @@
 /** Runs one trial: generator up, counters at the window's edges, proof of path, verdict on its validity. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { awaitDeath, causeOf } from './attribution.js'
 import { loaders, type Loader, type LoaderName } from './load/index.js'
 import type {
   Arm,
@@ -66,12 +67,15 @@ export async function runTrial(options: TrialOptions): Promise<Trial> {
     ...rest,
   })
   const { environment, arm, cell } = options
-  const dead = environment.health(arm.id)
+  const look = () => environment.health(arm.id)
+  const patience = { withinMs: environment.deathNoticedMs, signal: options.signal }
+  const dead = look()
   if (dead) return finish({ state: 'failed', error: dead })
 
   const before = await environment.read({ counters: true, usage: false })
   const outcome = await driveLoad(options)
-  if ('error' in outcome) return finish({ state: 'failed', error: outcome.error })
+  if ('error' in outcome)
+    return finish({ state: 'failed', error: await causeOf(outcome.error, look, patience) })
   const after = await environment.read({ counters: true, usage: false })
 
   const { result, start, end } = outcome
@@ -96,6 +100,11 @@ export async function runTrial(options: TrialOptions): Promise<Trial> {
   // A request that failed may have got as far as any hop: counters then prove nothing about the path.
   const countable = !cell.search || result.sent === result.ok
   const refused = countable ? proof.filter(({ ok }) => !ok) : []
+  // A hop that dies late in its trial shows first by what cannot be counted.
+  if (refused.length > 0 || Object.keys(before.counters).some((name) => !(name in after.counters))) {
+    const death = await awaitDeath(look, patience)
+    if (death) return finish({ state: 'failed', error: death })
+  }
   const moved = (counter: HopCounter) =>
     movedOf(counter, arm, environment.components, before.counters, after.counters)
   const tlsHandshakes = moved('tlsHandshakesClient')
@@ -205,7 +214,7 @@ async function followEvents(
   const end = await running.exited
   const stop = stopped()
   if (stop) return { error: stop }
-  // A hop that dies takes the generator's requests with it: the cause is worth more than the symptom.
+  // A hop that dies takes the generator's requests with it, whatever was made of the rest.
   const dead = environment.health(options.arm.id)
   if (dead) return { error: dead }
   if (failure) return { error: { ...failure, detail: end.tail } }

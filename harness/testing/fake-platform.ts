@@ -25,6 +25,10 @@ export interface FakeScript {
   readonly generatorDies?: (arm: Arm, trial: number) => boolean
   /** Let this component die in this trial. */
   readonly dies?: (arm: Arm, trial: number) => string | undefined
+  /** Let this component die at the end of this trial: its counters cannot be read any more. */
+  readonly diesLate?: (arm: Arm, trial: number) => string | undefined
+  /** How often health is asked for before it tells of a death. Default: 0. */
+  readonly looksBeforeNotice?: number
   /** Requests that a hop's counter misses, as when traffic goes around it. */
   readonly bypassed?: (component: Component, trial: number) => boolean
   /** Called before each trial's window. */
@@ -43,7 +47,7 @@ export function createFake(script: FakeScript = {}) {
   const undone: string[] = []
   const counters = new Map<string, Record<string, number>>()
   const cpu = new Map<string, number>()
-  const dead = new Map<string, TrialError>()
+  const dead = new Map<string, { readonly error: TrialError; looks: number }>()
   const hops = new Map<string, Component[]>()
   let trials = 0
   let hostNs = 0
@@ -53,6 +57,11 @@ export function createFake(script: FakeScript = {}) {
     entry[key] = (entry[key] ?? 0) + by
     counters.set(name, entry)
   }
+  const die = (victim: string) =>
+    dead.set(victim, {
+      error: { kind: 'hop-died', message: `${victim} was ended by SIGKILL` },
+      looks: script.looksBeforeNotice ?? 0,
+    })
   const echo: Component = { name: 'echo', category: 'application', node: 'server' }
 
   function carry(arm: Arm, trial: number): void {
@@ -83,8 +92,7 @@ export function createFake(script: FakeScript = {}) {
       yield JSON.stringify({ event: 'edge', edge: 'start' })
       await start
       const victim = script.dies?.(arm, trial)
-      if (victim !== undefined)
-        dead.set(victim, { kind: 'hop-died', message: `${victim} was ended by SIGKILL` })
+      if (victim !== undefined) die(victim)
       if (victim !== undefined || script.generatorDies?.(arm, trial)) {
         ended = { code: null, signal: 'SIGKILL', tail: 'last words' }
         settle(ended)
@@ -107,6 +115,8 @@ export function createFake(script: FakeScript = {}) {
         event: 'result',
         result: { ...fakeResult(), ...script.load?.(arm, trial, specOf(command)) },
       })
+      const late = script.diesLate?.(arm, trial)
+      if (late !== undefined) die(late)
       settle(ended)
     }
     return {
@@ -146,7 +156,11 @@ export function createFake(script: FakeScript = {}) {
       atNs: hostNs,
       orchestratorCpuNs: 0,
     }),
-    health: (component) => dead.get(component),
+    health(component) {
+      const death = dead.get(component)
+      return death && --death.looks < 0 ? death.error : undefined
+    },
+    deathNoticedMs: script.looksBeforeNotice === undefined ? 0 : 60_000,
   }
 
   const platform: Platform = {
@@ -189,11 +203,10 @@ export function createFake(script: FakeScript = {}) {
       endpoint: { host: 'h', port: 1 },
       application: echo,
       components,
-      readCounters: async (name: string): Promise<HopCounters> => ({
-        requests: 0,
-        downstreamConnections: 0,
-        ...counters.get(name),
-      }),
+      async readCounters(name: string): Promise<HopCounters> {
+        if (dead.has(name)) throw new Error('ECONNREFUSED')
+        return { requests: 0, downstreamConnections: 0, ...counters.get(name) }
+      },
       prove: async () => [],
     }
   }

@@ -422,6 +422,8 @@ export async function createKubeHost(options: KubeHostOptions): Promise<ClusterH
       if (failure) trouble = true
       return failure
     },
+    // The kubelet looks at its containers once a second, and the API server hears of it later.
+    deathNoticedMs: 5_000,
   }
 }
 
