@@ -1,9 +1,7 @@
 /** How many requests a second does each path carry before it breaks its promise? Searched with an open loop. */
 import { z } from 'zod'
 import type { Experiment } from './experiment.js'
-
-const count = z.int().positive()
-const rate = z.number().positive().max(1_000_000)
+import { count, openLoopSettings, rate } from './load-settings.js'
 
 const settings = z
   .strictObject({
@@ -21,18 +19,7 @@ const settings = z
     precision: z.number().min(0.005).max(1).default(0.05),
     /** Trials of one arm, at most. */
     maxProbes: count.max(200).default(8),
-    connections: count.max(10_000).default(16),
-    payloadBytes: z
-      .int()
-      .min(0)
-      .max(64 * 2 ** 20)
-      .default(1024),
-    protocol: z.enum(['http1', 'h2', 'grpc', 'tcp']).default('http1'),
-    arrival: z.enum(['uniform', 'poisson']).default('uniform'),
-    warmupMs: z.int().min(0).max(600_000).default(200),
-    durationMs: z.int().min(100).max(3_600_000).default(800),
-    timeoutMs: count.max(600_000).default(5000),
-    workers: count.max(64).default(1),
+    ...openLoopSettings({ warmupMs: 200, durationMs: 800 }),
   })
   .refine(({ minPerSecond, startPerSecond }) => minPerSecond <= startPerSecond, {
     path: ['startPerSecond'],

@@ -4,26 +4,14 @@
  */
 import { z } from 'zod'
 import { loadLabel, type Experiment } from './experiment.js'
-
-const count = z.int().positive()
+import { openLoopSettings, rounds } from './load-settings.js'
 
 const settings = z.strictObject({
   /** New connections a second. Every one takes a local port for a minute after it was closed (TIME_WAIT). */
   ratePerSecond: z.number().positive().max(10_000).default(200),
-  /** At most so many at once. */
-  connections: count.max(10_000).default(16),
-  payloadBytes: z
-    .int()
-    .min(0)
-    .max(64 * 2 ** 20)
-    .default(1024),
-  protocol: z.enum(['http1', 'h2', 'grpc', 'tcp']).default('http1'),
-  arrival: z.enum(['uniform', 'poisson']).default('uniform'),
-  warmupMs: z.int().min(0).max(600_000).default(300),
-  durationMs: z.int().min(100).max(3_600_000).default(1000),
-  timeoutMs: count.max(600_000).default(5000),
-  workers: count.max(64).default(1),
-  rounds: count.max(1000).default(6),
+  /** Its connections are how many there are at once, at most. */
+  ...openLoopSettings({ warmupMs: 300, durationMs: 1000 }),
+  rounds: rounds.default(6),
 })
 export type ConnectSettings = z.infer<typeof settings>
 
@@ -36,6 +24,6 @@ export const connect = {
     const load = { engine: 'connect', model: 'open' as const, ...rest }
     return [{ label: `new connections ${loadLabel(load)}`, load }]
   },
-  rounds: ({ rounds }) => rounds,
+  rounds: (own) => own.rounds,
   metrics: ['connect.time', 'connect.firstByte', 'cpu.per1000Requests'],
 } satisfies Experiment<ConnectSettings>

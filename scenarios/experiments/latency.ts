@@ -1,24 +1,11 @@
 /** What does each path add to the response time, at rates below every arm's knee? */
 import { z } from 'zod'
 import { loadLabel, type Experiment } from './experiment.js'
-
-const positive = z.number().positive()
-const count = z.int().positive()
+import { openLoopSettings, rate } from './load-settings.js'
 
 const settings = z.strictObject({
-  ratesPerSecond: z.array(positive.max(1_000_000)).min(1).default([1000]),
-  connections: count.max(10_000).default(16),
-  payloadBytes: z
-    .int()
-    .min(0)
-    .max(64 * 2 ** 20)
-    .default(1024),
-  protocol: z.enum(['http1', 'h2', 'grpc', 'tcp']).default('http1'),
-  arrival: z.enum(['uniform', 'poisson']).default('uniform'),
-  warmupMs: z.int().min(0).max(600_000).default(400),
-  durationMs: z.int().min(100).max(3_600_000).default(1500),
-  timeoutMs: count.max(600_000).default(5000),
-  workers: count.max(64).default(1),
+  ratesPerSecond: z.array(rate).min(1).default([1000]),
+  ...openLoopSettings({ warmupMs: 400, durationMs: 1500 }),
 })
 export type LatencySettings = z.infer<typeof settings>
 

@@ -1,21 +1,14 @@
 /** How many requests does each path carry when every connection sends again as soon as it is answered? */
 import { z } from 'zod'
 import { loadLabel, type Experiment } from './experiment.js'
-
-const count = z.int().positive()
+import { connections, payloadBytes, rounds, windowSettings } from './load-settings.js'
 
 const settings = z.strictObject({
-  connections: count.max(10_000).default(16),
-  payloadBytes: z
-    .int()
-    .min(0)
-    .max(64 * 2 ** 20)
-    .default(1024),
-  warmupMs: z.int().min(0).max(600_000).default(300),
-  durationMs: z.int().min(100).max(3_600_000).default(1000),
-  timeoutMs: count.max(600_000).default(5000),
+  connections: connections.default(16),
+  payloadBytes: payloadBytes.default(1024),
+  ...windowSettings({ warmupMs: 300, durationMs: 1000 }),
   /** Saturation is coarse: a few rounds tell it. */
-  rounds: count.max(1000).default(3),
+  rounds: rounds.default(3),
 })
 export type SaturationSettings = z.infer<typeof settings>
 
@@ -27,6 +20,6 @@ export const saturation = {
     const load = { engine: 'closed-loop', model: 'closed' as const, protocol: 'http1' as const, ...rest }
     return [{ label: loadLabel(load), load }]
   },
-  rounds: ({ rounds }) => rounds,
+  rounds: (own) => own.rounds,
   metrics: ['throughput', 'cpu.per1000Requests'],
 } satisfies Experiment<SaturationSettings>

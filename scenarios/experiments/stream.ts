@@ -1,23 +1,16 @@
 /** How fast does each path move bytes, and what does a GiB cost in CPU? Long transfers, one after the other on each connection. */
 import { z } from 'zod'
 import { loadLabel, type Experiment } from './experiment.js'
-
-const count = z.int().positive()
+import { connections, count, protocol, rounds, windowSettings } from './load-settings.js'
 
 const settings = z
   .strictObject({
-    connections: count.max(10_000).default(4),
+    connections: connections.default(4),
     /** Bytes of one transfer. */
-    payloadBytes: z
-      .int()
-      .positive()
-      .max(2 ** 40)
-      .default(16 * 2 ** 20),
-    protocol: z.enum(['http1', 'h2', 'grpc', 'tcp']).default('http1'),
-    warmupMs: z.int().min(0).max(600_000).default(300),
-    durationMs: z.int().min(100).max(3_600_000).default(1000),
-    timeoutMs: count.max(600_000).default(30_000),
-    rounds: count.max(1000).default(4),
+    payloadBytes: count.max(2 ** 40).default(16 * 2 ** 20),
+    protocol: protocol.default('http1'),
+    ...windowSettings({ warmupMs: 300, durationMs: 1000, timeoutMs: 30_000 }),
+    rounds: rounds.default(4),
   })
   .refine(({ protocol, payloadBytes }) => protocol !== 'tcp' || payloadBytes < 2 ** 24, {
     path: ['payloadBytes'],
@@ -34,6 +27,6 @@ export const stream = {
     const load = { engine: 'stream', model: 'closed' as const, ...rest }
     return [{ label: `transfers ${loadLabel(load)}`, load }]
   },
-  rounds: ({ rounds }) => rounds,
+  rounds: (own) => own.rounds,
   metrics: ['stream.throughput', 'cpu.perGib'],
 } satisfies Experiment<StreamSettings>

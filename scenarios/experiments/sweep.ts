@@ -2,43 +2,26 @@
 import { z } from 'zod'
 import type { LoadSpec } from '../../harness/model.js'
 import { loadLabel, type Experiment } from './experiment.js'
+import { connections, openLoopSettings, payloadBytes, rate, rounds } from './load-settings.js'
 
-const count = z.int().positive()
-const rate = z.number().positive().max(1_000_000)
 const kib = 1024
 
 const settings = z.strictObject({
-  /** What the other curves stand on. */
+  /** What the other curves stand on, with the connections and the payload below. */
   ratePerSecond: rate.default(500),
-  connections: count.max(10_000).default(16),
-  payloadBytes: z
-    .int()
-    .min(0)
-    .max(64 * kib ** 2)
-    .default(kib),
   /** The curves. An empty list leaves one out. */
   rates: z.array(rate).max(20).default([250, 500, 1000, 2000]),
   /** 128: past the 100 streams of one tunnel's connection. */
-  connectionCounts: z.array(count.max(10_000)).max(20).default([1, 10, 64, 128]),
+  connectionCounts: z.array(connections).max(20).default([1, 10, 64, 128]),
   payloads: z
-    .array(
-      z
-        .int()
-        .min(0)
-        .max(64 * kib ** 2),
-    )
+    .array(payloadBytes)
     .max(20)
     .default([0, kib, 64 * kib, kib ** 2]),
   /** Rate of the curve over payloads: a thousand replies of 1 MiB a second are more than a loopback carries. */
   payloadRatePerSecond: rate.default(100),
-  protocol: z.enum(['http1', 'h2', 'grpc', 'tcp']).default('http1'),
-  arrival: z.enum(['uniform', 'poisson']).default('uniform'),
-  warmupMs: z.int().min(0).max(600_000).default(300),
-  durationMs: z.int().min(100).max(3_600_000).default(1000),
-  timeoutMs: count.max(600_000).default(5000),
-  workers: count.max(64).default(1),
+  ...openLoopSettings({ warmupMs: 300, durationMs: 1000 }),
   /** Curves need many loads: a few rounds of each. */
-  rounds: count.max(1000).default(4),
+  rounds: rounds.default(4),
 })
 export type SweepSettings = z.infer<typeof settings>
 
@@ -59,6 +42,6 @@ export const sweep = {
       load,
     }))
   },
-  rounds: ({ rounds }) => rounds,
+  rounds: (own) => own.rounds,
   metrics: ['latency.response', 'cpu.per1000Requests'],
 } satisfies Experiment<SweepSettings>
