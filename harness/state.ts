@@ -4,6 +4,7 @@
  * Every run has a folder of its own in the system's temporary folder, with the owner's process named in it; every
  * process that a run starts carries the run id in its environment. That is all the state there is.
  */
+import { randomBytes } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -26,6 +27,12 @@ interface Owner {
   readonly pid: number
   /** Start of the process in ticks since boot: a pid alone may have been given to another. */
   readonly startTicks: number
+}
+
+/** Ids sort by time; two runs that start within one second, even of one plan, are told apart. */
+export function newRunId(started: Date): string {
+  const time = started.toISOString().slice(0, 19).replace(/[:.]/g, '-').toLowerCase()
+  return `${time}-${randomBytes(3).toString('hex')}`
 }
 
 /** Creates the folder, readable by its owner alone: private keys lie in it. */

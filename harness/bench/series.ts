@@ -10,6 +10,7 @@ import { UserError, exitCodes } from '../errors.js'
 import { journalName, openJournal, readJournal } from '../journal.js'
 import type { Analysis, JournalEntry, Mesh, Plan, Platform } from '../model.js'
 import { checkHost, executePlan } from '../run.js'
+import { newRunId } from '../state.js'
 
 export interface SeriesRun {
   readonly plan: Plan
@@ -37,8 +38,7 @@ export async function runOnce({ plan, folder, platform, meshes, signal }: Series
     const started = new Date()
     const entries: JournalEntry[] = [...(before?.entries ?? [])]
     if (!before) {
-      const runId = `${started.toISOString().slice(0, 19).replace(/[:.]/g, '-')}-${plan.hash.slice(0, 6)}`
-      entries.push(await makeHeader(plan, runId.toLowerCase(), started, {}))
+      entries.push(await makeHeader(plan, newRunId(started), started, {}))
     } else entries.push({ type: 'resume', at: started.toISOString(), command: process.argv.slice(2) })
     journal.append(entries.at(-1) as JournalEntry)
     const { outcome, message } = await executePlan({
