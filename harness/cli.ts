@@ -5,6 +5,7 @@ import type { CommonFlags } from './commands/common.js'
 import type { CompareFlags } from './commands/compare.js'
 import type { GateFlags } from './commands/gate.js'
 import type { ReportFlags } from './commands/report.js'
+import type { RunFlags } from './commands/run.js'
 import { CommandError, UserError, exitCodes, type ExitCode } from './errors.js'
 import { version } from './package-root.js'
 import { profileNames, profiles } from './profiles.js'
@@ -46,14 +47,20 @@ function withPlanFlags(command: Command): Command {
     )
 }
 
-withPlanFlags(program.command('run', { isDefault: true }))
+/** What is written of a run: the same for run and report. */
+function withOutputFlags(command: Command): Command {
+  return command
+    .option('--format <names>', 'formats, comma-separated or repeated (default: html,json)', collectNames)
+    .option('--chart <names>', 'charts for --format chart-svg or chart-png', collectNames)
+    .option('--theme <name>', 'of charts: light or dark (default: light)')
+}
+
+withOutputFlags(withPlanFlags(program.command('run', { isDefault: true })))
   .description('measure and write the report')
   .option('--out <folder>', 'folder of this run (default: results/<time>-<platform>)')
   .option('--resume <run>', 'go on with a run that was cut off')
   .option('--json', 'print the analysis as JSON, and progress on standard error', false)
-  .action((flags: CommonFlags & { out?: string; resume?: string; json: boolean }) =>
-    act(async () => (await import('./commands/run.js')).runCommand(flags)),
-  )
+  .action((flags: RunFlags) => act(async () => (await import('./commands/run.js')).runCommand(flags)))
 
 withPlanFlags(program.command('plan'))
   .description('print what a run would do, and how long it would take')
@@ -62,14 +69,10 @@ withPlanFlags(program.command('plan'))
     act(async () => (await import('./commands/plan.js')).planCommand(flags)),
   )
 
-program
-  .command('report')
+withOutputFlags(program.command('report'))
   .description('render a run again, from its journal alone')
   .argument('<run>', 'folder of a run')
   .option('--out <folder>', 'where to write (default: the folder of the run)')
-  .option('--format <names>', 'formats, comma-separated or repeated (default: html,json)', collectNames)
-  .option('--chart <names>', 'charts for --format chart-svg or chart-png', collectNames)
-  .option('--theme <name>', 'of charts: light or dark (default: light)')
   .option('--json', 'print the analysis as JSON', false)
   .action((run: string, flags: ReportFlags) =>
     act(async () => (await import('./commands/report.js')).reportCommand(run, flags)),

@@ -33,12 +33,15 @@ export const usualOutputs: OutputRequest = {
   theme: 'light',
 }
 
-/** What `--format`, `--chart` and `--theme` ask for. Throws a `UserError` that names what is allowed. */
-export function outputRequest(flags: {
+/** Flags that choose what is written. */
+export interface OutputFlags {
   readonly format?: readonly string[]
   readonly chart?: readonly string[]
   readonly theme?: string
-}): OutputRequest {
+}
+
+/** What `--format`, `--chart` and `--theme` ask for. Throws a `UserError` that names what is allowed. */
+export function outputRequest(flags: OutputFlags): OutputRequest {
   const all = [...keysOf(formats), ...keysOf(chartFormats)]
   const wanted = [...new Set(flags.format ?? [])].map((name) => oneOf('--format', name, all))
   const request: OutputRequest = {

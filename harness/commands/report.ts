@@ -3,15 +3,12 @@ import { analyze } from '../analyze.js'
 import { tellCi } from '../ci.js'
 import { exitCodes, type ExitCode } from '../errors.js'
 import { readJournal } from '../journal.js'
-import { outputRequest, writeOutputs } from '../outputs.js'
+import { outputRequest, writeOutputs, type OutputFlags } from '../outputs.js'
 import { thresholdAnnotations } from '../../reports/annotations.js'
 import { renderMarkdown } from '../../reports/formats/markdown.js'
 
-export interface ReportFlags {
+export interface ReportFlags extends OutputFlags {
   readonly out?: string
-  readonly format?: readonly string[]
-  readonly chart?: readonly string[]
-  readonly theme?: string
   readonly json: boolean
 }
 

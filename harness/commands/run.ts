@@ -9,27 +9,28 @@ import { createDisplay, formatDuration, type Display } from '../display.js'
 import { UserError, exitCodes, messageOf, type ExitCode } from '../errors.js'
 import { openJournal, readJournal } from '../journal.js'
 import type { Analysis, JournalEntry, Plan, RunHeader } from '../model.js'
-import { writeOutputs } from '../outputs.js'
+import { outputRequest, writeOutputs, type OutputFlags, type OutputRequest } from '../outputs.js'
 import { version } from '../package-root.js'
 import { fingerprint } from '../probes/fingerprint.js'
 import { checkHost, executePlan } from '../run.js'
 import { precisionReached } from '../analyze/precision.js'
 import { removeLeftovers } from './clean.js'
 import { describeUnmet } from './doctor.js'
-import { liveRuns } from '../state.js'
+import { liveRuns, newRunId } from '../state.js'
 import { meshRegistry, planFromFlags, platformOf, type CommonFlags } from './common.js'
 import { imageBundles } from '../../infra/images/bundles.js'
 import { thresholdAnnotations } from '../../reports/annotations.js'
 import { renderMarkdown } from '../../reports/formats/markdown.js'
 import { renderTerminal } from '../../reports/terminal.js'
 
-export interface RunFlags extends CommonFlags {
+export interface RunFlags extends CommonFlags, OutputFlags {
   readonly out?: string
   readonly resume?: string
   readonly json: boolean
 }
 
 export async function runCommand(flags: RunFlags): Promise<ExitCode> {
+  const outputs = outputRequest(flags)
   const display = createDisplay(flags.json ? process.stderr : process.stdout)
   const prepared =
     flags.resume === undefined ? await prepareRun(flags) : await prepareResume(flags, flags.resume)
@@ -73,7 +74,7 @@ export async function runCommand(flags: RunFlags): Promise<ExitCode> {
       precisionReached: (soFar) => precisionReached(soFar, plan.config),
     })
     for (const problem of outcome.cleanupProblems) display.line(`! could not clean up: ${problem}`)
-    const analysis = await conclude(folder, flags, display)
+    const analysis = await conclude(folder, outputs, flags, display)
     if (outcome.outcome === 'interrupted') return exitCodes.interrupted
     if (outcome.outcome === 'failed') {
       throw new UserError(outcome.message ?? 'the run failed', {
@@ -96,9 +97,14 @@ export async function runCommand(flags: RunFlags): Promise<ExitCode> {
 }
 
 /** Analyses what the journal holds, writes the outputs and tells the person where they are. */
-async function conclude(folder: string, flags: RunFlags, display: Display): Promise<Analysis> {
+async function conclude(
+  folder: string,
+  outputs: OutputRequest,
+  flags: RunFlags,
+  display: Display,
+): Promise<Analysis> {
   const analysis = analyze(readJournal(folder).entries)
-  const [report = folder] = await writeOutputs(analysis, folder)
+  const [report = folder] = await writeOutputs(analysis, folder, outputs)
   if (flags.json) process.stdout.write(`${JSON.stringify(analysis)}\n`)
   else {
     const { columns = 100, isTTY } = process.stdout
@@ -123,8 +129,7 @@ interface Prepared {
 async function prepareRun(flags: RunFlags): Promise<Prepared> {
   const plan = await planFromFlags(flags)
   const started = new Date()
-  const runId =
-    `${started.toISOString().slice(0, 19).replace(/[:.]/g, '-')}-${plan.hash.slice(0, 6)}`.toLowerCase()
+  const runId = newRunId(started)
   const folder = resolve(flags.out ?? join(plan.config.outDir, `${runId}-${plan.config.platform}`))
   if (existsSync(folder) && readdirSync(folder).length > 0) {
     throw new UserError(`${show(folder)} is not empty`, {
