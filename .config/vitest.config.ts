@@ -1,7 +1,19 @@
-/** Two suites: `unit` runs anywhere in seconds; `integration` starts real processes and skips with a printed reason. */
+/**
+ * Three suites. `unit` runs anywhere in seconds. The others use the real thing and skip with a printed reason: `parallel` what
+ * is the same on a busy machine, two files at a time; `integration` what shares an engine or a host's settings, one by one.
+ */
 import { defineConfig } from 'vitest/config'
 
 const ignored = ['**/node_modules/**', '**/dist/**', '**/build/**', '**/results/**']
+const integration = ['infra/platforms/**/*.itest.ts', 'infra/meshes/envoy/docker.itest.ts']
+
+const real = {
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
+  globalSetup: ['harness/testing/compile-cli.ts'],
+  // Tests of one file that are marked as concurrent wait for windows to pass, most of the time.
+  maxConcurrency: 3,
+}
 
 export default defineConfig({
   test: {
@@ -16,20 +28,27 @@ export default defineConfig({
           pool: 'threads',
           isolate: false,
           maxWorkers: 2,
+          sequence: { groupOrder: 1 },
         },
       },
       {
         test: {
-          name: 'integration',
+          ...real,
+          name: 'parallel',
           include: ['**/*.itest.ts'],
+          exclude: [...ignored, ...integration],
+          maxWorkers: 2,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        test: {
+          ...real,
+          name: 'integration',
+          include: integration,
           exclude: ignored,
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
-          globalSetup: ['harness/testing/compile-cli.ts'],
-          // Integration tests start processes that measure one another: one file at a time.
           fileParallelism: false,
-          // Tests of one file that are marked as concurrent wait for windows to pass, most of the time.
-          maxConcurrency: 3,
+          sequence: { groupOrder: 3 },
         },
       },
     ],

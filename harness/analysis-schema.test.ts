@@ -5,7 +5,13 @@ import { analyze } from './analyze.js'
 import { syntheticJournal } from './testdata/synthetic-journal.js'
 
 const thresholds = [{ metric: 'errors.share', arm: 'reference/l4-only', max: 0 }] as const
-const journal = syntheticJournal({ durationMs: 300, invalidShare: 0.1, failedShare: 0.1, thresholds })
+const journal = syntheticJournal({
+  rounds: 5,
+  durationMs: 300,
+  invalidShare: 0.1,
+  failedShare: 0.1,
+  thresholds,
+})
 
 describe('analysis.json', () => {
   it.each([

@@ -4,8 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { tellCi } from './ci.js'
 import { UserError } from './errors.js'
-import { outputRequest, usualOutputs, writeOutputs } from './outputs.js'
-import { sampleAnalysis } from '../reports/testdata/sample-analysis.js'
+import { outputRequest, usualOutputs } from './outputs.js'
 
 let folder: string
 beforeEach(() => {
@@ -48,21 +47,6 @@ describe('what to write', () => {
     expect(refusal(() => outputRequest({ theme: 'sepia' }))).toMatch(
       /"sepia" is unknown → allowed: light, dark/,
     )
-  })
-
-  it('is written beside each other, in a folder that is made', async () => {
-    const request = outputRequest({
-      format: ['markdown', 'junit', 'chart-svg'],
-      chart: ['cpu-bill', 'memory'],
-    })
-    const out = join(folder, 'new')
-    const analysis = sampleAnalysis({ rounds: 3, rates: [1000] })
-    expect(await writeOutputs(analysis, out, request)).toEqual(
-      ['summary.md', 'junit.xml', 'cpu-bill.svg', 'memory.svg'].map((name) => join(out, name)),
-    )
-    expect(readFileSync(join(out, 'cpu-bill.svg'), 'utf8')).toMatch(/^<svg /)
-    const empty = { ...analysis, cells: [], comparisons: [], increments: [] }
-    await expect(writeOutputs(empty, out, request)).rejects.toThrow('no data for the chart cpu-bill')
   })
 })
 

@@ -20,9 +20,9 @@ function installedNames(): string[] {
 }
 
 describe('the package', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'meshbench-package-'))
-  const consumer = join(folder, 'consumer')
-  const installed = join(consumer, 'node_modules/meshbench')
+  let folder: string
+  let consumer: string
+  let installed: string
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
   const meshbench = (...args: string[]) =>
@@ -33,6 +33,9 @@ describe('the package', () => {
     })
 
   beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'meshbench-package-'))
+    consumer = join(folder, 'consumer')
+    installed = join(consumer, 'node_modules/meshbench')
     await run(['npm', 'run', 'build'], { cwd: packageRoot, timeoutMs: 300_000 })
     await run(['npm', 'pack', '--pack-destination', folder], { cwd: packageRoot })
     // What `npm install` does, without a registry: unpack it, and put what it depends on, and nothing else, beside it.

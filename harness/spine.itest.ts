@@ -1,23 +1,13 @@
 /** Whole runs through the real command line, with real processes: what a user sees, and what is left behind. */
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { afterAll, beforeAll, describe, expect, test as base } from 'vitest'
+import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { run, runIdVariable, type RunResult } from './exec.js'
 import type { JournalEntry, RunHeader, Running, Trial } from './model.js'
 import { packageRoot } from './package-root.js'
-import { createWorkspace, smallConfig, type Workspace } from './testing/cli.js'
+import { createWorkspace, noPage, smallConfig, type Workspace } from './testing/cli.js'
+import { test } from './testing/workspace-test.js'
 import type { ImageName } from '../infra/images/bundles.js'
-
-/** Each test has a folder of its own, so that several can run side by side. */
-const test = base.extend<{ workspace: Workspace }>({
-  // Vitest reads from the pattern which fixtures this one needs.
-  // eslint-disable-next-line no-empty-pattern
-  workspace: async ({}, use) => {
-    const workspace = createWorkspace()
-    await use(workspace)
-    workspace.remove()
-  },
-})
 
 const trialsOf = (entries: readonly JournalEntry[]) =>
   entries.filter((entry): entry is Trial => entry.type === 'trial')
@@ -83,7 +73,7 @@ async function startedRun(workspace: Workspace, found: JournalEntry['type'], ...
 
 /** The id of a run that was killed after its first trial, and has left its processes behind. */
 async function killedRun(workspace: Workspace): Promise<string> {
-  const { running, runId } = await startedRun(workspace, 'trial')
+  const { running, runId } = await startedRun(workspace, 'trial', ...noPage)
   running.kill('SIGKILL')
   await running.exited
   expect(processesOf(runId).length).toBeGreaterThan(3)
@@ -173,7 +163,7 @@ test('variants are measured side by side: a build of a ref, a setting, and the g
 }) => {
   workspace.writeConfig({ ...smallConfig, arms: { reference: ['l7-per-node'] } })
   const variants = ['--variant', 'old=git:HEAD', '--variant', 'burn=set:proxy.filters.burn.cpuUs=3000']
-  const { code, stderr } = await workspace.meshbench('run', '--out', 'out', ...variants)
+  const { code, stderr } = await workspace.meshbench('run', '--out', 'out', ...noPage, ...variants)
   expect([code, stderr]).toEqual([0, ''])
   const { entries, header } = workspace.journal('out')
   const subjects = header.plan.arms.filter(({ role }) => role === 'subject').map(({ id }) => id)
@@ -202,11 +192,11 @@ test('variants are measured side by side: a build of a ref, a setting, and the g
   expect(worktrees).not.toContain('meshbench-worktree-')
 })
 
-// One at a time: another run beside it decides what a dying trial is seen to fail by first.
-describe('kill -9 in mid-trial', () => {
+describe.concurrent('kill -9 in mid-trial', () => {
+  // Long enough to be struck in the middle.
   const long = {
     ...smallConfig,
-    experiments: { latency: { ratesPerSecond: [200], connections: 4, warmupMs: 100, durationMs: 1500 } },
+    experiments: { latency: { ratesPerSecond: [200], connections: 4, warmupMs: 100, durationMs: 1000 } },
   }
 
   test.for([
@@ -219,11 +209,14 @@ describe('kill -9 in mid-trial', () => {
     async ([_name, image, kind, arm], { workspace }) => {
       workspace.writeConfig(long)
       const { running, output, runId } = await startedRun(workspace, 'environment')
-      // The generator of a trial in progress has to be there, whoever is killed.
+      const { order } = workspace.journal('out').header.plan
+      // A trial that goes through the victim has to be in progress, with its generator there, whoever is killed.
       let victim: { pid: number } | undefined
-      for (let tries = 0; tries < 400 && !victim; tries++) {
+      for (let tries = 0; tries < 1_000 && !victim; tries++) {
+        const done = trialsOf(workspace.journal('out').entries).at(-1)?.index ?? -1
+        const through = order[done + 1]?.cell.split('|')[1] ?? ''
         const alive = processesOf(runId)
-        if (alive.some(({ command }) => runs(command, 'loadgen')))
+        if ((arm ?? through) === through && alive.some(({ command }) => runs(command, 'loadgen')))
           victim = alive.find(({ command }) => runs(command, image))
         await new Promise((resolve) => setTimeout(resolve, 25))
       }
@@ -248,7 +241,7 @@ describe('kill -9 in mid-trial', () => {
   )
 
   test('of meshbench itself: clean ends what is left, resume completes the run', async ({ workspace }) => {
-    workspace.writeConfig(long)
+    workspace.writeConfig(smallConfig)
     const runId = await killedRun(workspace)
     const dry = await workspace.meshbench('clean', runId, '--dry-run')
     expect(dry.stdout).toContain(`of run ${runId}`)
@@ -257,7 +250,7 @@ describe('kill -9 in mid-trial', () => {
     expect([cleaned.code, cleaned.stdout]).toEqual([0, expect.stringContaining(`of run ${runId}`)])
     expectNothingLeft(runId)
 
-    const resumed = await workspace.meshbench('run', '--resume', 'out')
+    const resumed = await workspace.meshbench('run', '--resume', 'out', ...noPage)
     expect([resumed.code, resumed.stderr]).toEqual([0, ''])
     const { entries, header } = workspace.journal('out')
     const measured = trialsOf(entries).map(({ index }) => index)
@@ -271,7 +264,7 @@ test.concurrent(
   async ({ workspace }) => {
     workspace.writeConfig(smallConfig)
     const runId = await killedRun(workspace)
-    const resumed = await workspace.meshbench('run', '--resume', 'out')
+    const resumed = await workspace.meshbench('run', '--resume', 'out', ...noPage)
     expect([resumed.code, resumed.stdout]).toEqual([0, expect.stringContaining(`of run ${runId}`)])
     expect(workspace.journal('out').entries.at(-1)).toMatchObject({ type: 'end', outcome: 'complete' })
     expectNothingLeft(runId)
@@ -302,7 +295,7 @@ test.concurrent.for([
   ['SIGTERM', 'SIGTERM'],
 ] as const)('%s takes everything down, too', async ([, signal], { workspace }) => {
   workspace.writeConfig(smallConfig)
-  const { running, runId } = await startedRun(workspace, 'environment', '--rounds', '50')
+  const { running, runId } = await startedRun(workspace, 'environment', '--rounds', '50', ...noPage)
   process.kill(running.pid ?? 0, signal)
   expect((await running.exited).code).toBe(130)
   expect(workspace.journal('out').entries.at(-1)).toMatchObject({ type: 'end', outcome: 'interrupted' })
@@ -313,7 +306,7 @@ test.concurrent(
   'a run ends at once on a second Ctrl-C, refuses to be resumed before, and leaves neither process nor key',
   async ({ workspace }) => {
     workspace.writeConfig(smallConfig)
-    const { running, runId } = await startedRun(workspace, 'environment', '--rounds', '50')
+    const { running, runId } = await startedRun(workspace, 'environment', '--rounds', '50', ...noPage)
     const refused = await workspace.meshbench('run', '--resume', 'out')
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('still being measured')])
     // A server that is stopped does not end when asked to, so that taking down lasts.
@@ -403,7 +396,15 @@ describe.concurrent(
       expect([nothingLeft.code, nothingLeft.stderr]).toEqual([3, expect.stringContaining('/nowhere/envoy')])
 
       workspace.writeConfig({ ...smallConfig, arms: { envoy: ['l4-only'], reference: ['l4-only'] } })
-      const { code, stdout } = await workspace.meshbenchWith(env, 'run', '--out', 'out', '--rounds', '1')
+      const { code, stdout } = await workspace.meshbenchWith(
+        env,
+        'run',
+        '--out',
+        'out',
+        '--rounds',
+        '1',
+        ...noPage,
+      )
       expect([code, stdout]).toEqual([0, expect.stringContaining('envoy/l4-only is left out')])
       expect(stdout).toContain('/nowhere/envoy')
     })

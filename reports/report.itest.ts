@@ -34,10 +34,12 @@ interface Opened {
 
 describe.skipIf(executable === undefined)('the report in Chromium', () => {
   let browser: Browser
-  const folder = mkdtempSync(join(tmpdir(), 'meshbench-report-'))
-  const files = { honest: join(folder, 'report.html'), hostile: join(folder, 'hostile.html') }
+  let folder: string
+  let files: Readonly<Record<'honest' | 'hostile', string>>
 
   beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'meshbench-report-'))
+    files = { honest: join(folder, 'report.html'), hostile: join(folder, 'hostile.html') }
     const assets = readAssets()
     const analysis = analyze(syntheticJournal({ rounds: 6, ratesPerSecond: [500, 1000] }))
     writeFileSync(files.honest, await renderHtml(analysis, assets))

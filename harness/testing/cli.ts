@@ -33,8 +33,8 @@ const anyMachine = {
   maxForeignCpuShare: 1,
 }
 
+/** A folder that is there from its first use on, so that one which only skipped tests would have used leaves nothing. */
 export interface Workspace {
-  readonly folder: string
   path(name: string): string
   /** Writes bench.config.ts; the object is its default export. */
   writeConfig(config: object): void
@@ -56,28 +56,33 @@ export const smallConfig = {
   validity: anyMachine,
 }
 
+/** Flags of runs whose page nobody looks at: drawing it takes longer than their windows. */
+export const noPage = ['--format', 'json']
+
 /** `timeoutMs` is how long one command may take; `source` runs the sources themselves, as the package's scripts do. */
 export function createWorkspace({ timeoutMs = 180_000, source = false } = {}): Workspace {
-  const folder = mkdtempSync(join(tmpdir(), 'meshbench-test-'))
+  let made: string | undefined
+  const folder = () => (made ??= mkdtempSync(join(tmpdir(), 'meshbench-test-')))
   const argv = (args: readonly string[]) => [...(source ? fromSource : commandLine()), ...args]
-  const path = (name: string) => join(folder, name)
+  const path = (name: string) => join(folder(), name)
   const meshbenchWith = (env: Readonly<Record<string, string>>, ...args: string[]) =>
     run(['env', ...Object.entries(env).map(([name, value]) => `${name}=${value}`), ...argv(args)], {
-      cwd: folder,
+      cwd: folder(),
       allowFailure: true,
       timeoutMs,
     })
   return {
-    folder,
     path,
     writeConfig: (config) =>
       writeFileSync(path('bench.config.ts'), `export default ${JSON.stringify(config, null, 2)}\n`),
     meshbench: (...args) => meshbenchWith({}, ...args),
     meshbenchWith,
     shell: (script) =>
-      run(['bash', '-c', script, 'bash', ...argv([])], { cwd: folder, allowFailure: true, timeoutMs }),
-    startMeshbench: (...args) => start({ argv: argv(args) }, { cwd: folder }),
+      run(['bash', '-c', script, 'bash', ...argv([])], { cwd: folder(), allowFailure: true, timeoutMs }),
+    startMeshbench: (...args) => start({ argv: argv(args) }, { cwd: folder() }),
     journal: (name) => readJournal(path(name)),
-    remove: () => rmSync(folder, { recursive: true, force: true }),
+    remove() {
+      if (made !== undefined) rmSync(made, { recursive: true, force: true })
+    },
   }
 }

@@ -1,14 +1,19 @@
 import { describe, expect, it } from 'vitest'
 import { X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { l7PerNode } from '../../scenarios/paths/l7-per-node.js'
 import { l7SidecarToSidecar } from '../../scenarios/paths/l7-sidecar-to-sidecar.js'
-import { createAuthority, spiffeId } from '../identity.js'
 import { nginxCounters, renderNginx } from './nginx.js'
 import { hopSpecs, testPlacement } from './testing.js'
 
-const client = await (
-  await createAuthority({ trustDomain: 'cluster.local' })
-).issue(spiffeId('cluster.local', 'bench', 'client'))
+/** What is pinned is the certificate; its key and its authority play no part. */
+const certPem = readFileSync(new URL('testdata/nginx/client.crt', import.meta.url), 'utf8')
+const client = {
+  spiffeId: 'spiffe://cluster.local/ns/bench/sa/client',
+  certPem,
+  keyPem: '',
+  caPem: certPem,
+}
 const fingerprint = new X509Certificate(client.certPem).fingerprint.replaceAll(':', '').toLowerCase()
 const specs = [...hopSpecs('nginx', l7PerNode), ...hopSpecs('nginx', l7SidecarToSidecar)].map((spec) =>
   spec.before ? { ...spec, before: client } : spec,

@@ -22,16 +22,20 @@ export interface Workspace {
 }
 
 export function createWorkspace(): Workspace {
-  const dir = mkdtempSync(join(tmpdir(), 'meshbench-'))
+  let made: string | undefined
+  // Made by its first use, so that one which only skipped tests would have used leaves nothing.
+  const dir = () => (made ??= mkdtempSync(join(tmpdir(), 'meshbench-')))
   return {
-    dir,
+    get dir() {
+      return dir()
+    },
     write(name, content) {
-      const path = join(dir, name)
+      const path = join(dir(), name)
       writeFileSync(path, content)
       return path
     },
     remove() {
-      rmSync(dir, { recursive: true, force: true })
+      if (made !== undefined) rmSync(made, { recursive: true, force: true })
     },
   }
 }

@@ -6,7 +6,6 @@ import { hopLimits } from '../hop-limits.js'
 import { toYaml } from '../yaml.js'
 import { ciliumManifests, ciliumShape, type CiliumPath } from './manifests.js'
 import { ciliumValues, type CiliumOptions } from './values.js'
-import { ztunnelSecrets } from './ztunnel-secrets.js'
 
 const golden = (name: string) => fileURLToPath(new URL(`../testdata/golden/${name}.yaml`, import.meta.url))
 const plain: CiliumOptions = {
@@ -61,17 +60,4 @@ test('the shared Envoy gets the limits that every mesh gets', () => {
     connectTimeoutSeconds: hopLimits.connectTimeoutMs / 1000,
   })
   expect(extraConfig['http-request-timeout']).toBe(String(hopLimits.requestTimeoutMs / 1000))
-})
-
-// RSA keys take seconds on a busy machine.
-test("the keys of Cilium's ztunnel are under the names that it looks for", { timeout: 60_000 }, async () => {
-  const data = (await ztunnelSecrets()).stringData as Record<string, string>
-  expect(Object.keys(data)).toEqual([
-    'bootstrap-private.key',
-    'bootstrap-root.crt',
-    'ca-private.key',
-    'ca-root.crt',
-  ])
-  expect(data['ca-private.key']).toMatch(/^-----BEGIN PRIVATE KEY-----/)
-  expect(data['ca-root.crt']).toMatch(/^-----BEGIN CERTIFICATE-----/)
 })

@@ -1,3 +1,4 @@
+/** The page as text: what stands first, what is said of partial and empty runs, and that a hostile journal stays inert. */
 import { beforeAll, describe, expect, it } from 'vitest'
 import { renderHtml } from './render.js'
 import { readAssets } from './testdata/assets.js'
@@ -22,7 +23,7 @@ describe('the page', () => {
   let honest: string
   beforeAll(async () => {
     honest = await renderHtml(sampleAnalysis({ rounds: 3, rates: [1000] }), assets)
-  }, 60_000)
+  })
 
   it('answers first, and asks for nothing from anywhere', () => {
     const html = honest
@@ -32,7 +33,7 @@ describe('the page', () => {
     expect(html).not.toMatch(/@import|<link|<img|<iframe|<object/)
     for (const section of ['answer', 'paths', 'latency', 'resources', 'claims', 'evidence'])
       expect(html).toContain(`<section id="${section}"`)
-  }, 60_000)
+  })
 
   it('says at the top that a run is partial, and which arm failed', async () => {
     const analysis = {
@@ -43,7 +44,7 @@ describe('the page', () => {
     const first = html.slice(html.indexOf('<h1'), html.indexOf('class="answers"'))
     expect(first).toContain('Partial run.')
     expect(first).toContain('the port was taken')
-  }, 60_000)
+  })
 
   it('renders a run without a single valid trial', async () => {
     const empty = {
@@ -60,7 +61,7 @@ describe('the page', () => {
     const html = await renderHtml(empty, assets)
     expect(html).toContain('This run has no comparison to report')
     expect(html).not.toContain('NaN')
-  }, 60_000)
+  })
 
   it('is inert when every string of the journal is hostile', async () => {
     const hostile = await renderHtml(hostileAnalysis(), assets)
@@ -74,5 +75,5 @@ describe('the page', () => {
     // eslint-disable-next-line no-control-regex
     expect(hostile).not.toMatch(/[\u0000\u0007\u001b\u2028\u2029\u202a-\u202e\u2066-\u2069\u200b]/)
     expect(attacks.length).toBeGreaterThan(10)
-  }, 60_000)
+  })
 })

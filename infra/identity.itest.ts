@@ -1,3 +1,4 @@
+/** Certificates of a fresh authority, read back by another implementation than the one that made them. */
 import { X509Certificate } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { createAuthority, spiffeId } from './identity.js'
