@@ -34,6 +34,15 @@ describe('listPulls', () => {
     expect(items.some(({ name }) => name === 'gateway-api')).toBe(true)
   })
 
+  test.each([
+    ['istio-sidecar', true],
+    ['cilium-gateway', true],
+    ['cilium', false],
+  ])('%s: the Gateway API is pulled where a path may come through a gateway', (mesh, needed) => {
+    const items = listPulls({ ...ambient, meshes: [mesh] })
+    expect(items.some(({ name }) => name === 'gateway-api')).toBe(needed)
+  })
+
   test('images that the config names are listed, instead of the pinned one of the nodes where that is meant', () => {
     const digest = `sha256:${'a'.repeat(64)}`
     const items = listPulls({

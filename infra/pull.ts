@@ -161,7 +161,7 @@ function imagesOf(mesh: string): readonly ImagePin[] {
 }
 
 function manifestsOf(mesh: string): readonly ManifestPin[] {
-  return mesh === 'istio-ambient' ? [gatewayApi] : []
+  return ['istio-ambient', 'istio-sidecar', 'cilium-gateway'].includes(mesh) ? [gatewayApi] : []
 }
 
 /** A program as its publisher gives it; `helm` comes in an archive. */

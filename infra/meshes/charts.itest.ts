@@ -284,12 +284,14 @@ describe.skipIf(noCilium !== undefined)('Cilium’s chart', () => {
     cilium: { encryption: 'none', mutualAuth: true },
     'cilium-wireguard': { encryption: 'wireguard', mutualAuth: false },
     'cilium-ztunnel': { encryption: 'ztunnel', mutualAuth: false },
+    'cilium-gateway': { encryption: 'none', mutualAuth: false, gateways: true },
   } as const satisfies Record<string, Partial<CiliumOptions>>
   const releaseOf = (mesh: keyof typeof modes): Release => ({
     release: 'cilium',
     chart: ciliumChart?.cilium ?? '',
     namespace: 'kube-system',
     values: ciliumValues({
+      gateways: false,
       ...modes[mesh],
       hubble: true,
       clusterName: 'meshbench',
@@ -339,6 +341,18 @@ describe.skipIf(noCilium !== undefined)('Cilium’s chart', () => {
     expect(server.object).toMatchObject({ kind: 'StatefulSet', metadata: { name: 'spire-server' } })
     server.container('spire-server')
     expect(workload(objects, 'app=spire-agent', 'cilium-spire').object?.kind).toBe('DaemonSet')
+  })
+
+  test('cilium-gateway: gateways are on, and their class is left to us; nowhere else are they on', async () => {
+    const config = async (mesh: keyof typeof modes) =>
+      (await render(mesh)).find(({ metadata }) => metadata.name === 'cilium-config')?.data
+    expect(await config('cilium-gateway')).toMatchObject({
+      'enable-gateway-api': 'true',
+      // What makes it a mesh, and a cluster, of its own.
+      'bpf-lb-sock-hostns-only': 'true',
+    })
+    expect(await config('cilium')).not.toHaveProperty('bpf-lb-sock-hostns-only')
+    expect((await render('cilium-gateway')).map(({ kind }) => kind)).not.toContain('GatewayClass')
   })
 
   test('cilium-ztunnel: one worker thread, and the keys that are made beforehand', async () => {

@@ -13,6 +13,7 @@ import {
 } from '../pull.js'
 import { reachable, registryOf } from '../reachable.js'
 import { tools } from '../versions.js'
+import { hasGateway } from './gateway-api.js'
 
 /** helm is on the PATH, or the platform fetches it: on kind the platform's own check covers all tools. */
 export async function checkTools(request: EnvironmentRequest): Promise<readonly Unmet[]> {
@@ -47,7 +48,11 @@ export async function checkDownloads(
     cgroup: 'v2',
     mirrors,
   })
-  const wanted = items.filter(({ kind }) => kind !== 'image' || platform === 'kind')
+  // Sidecars alone need no Gateway API.
+  const gateways = mesh !== 'istio-sidecar' || request.paths.some(hasGateway)
+  const wanted = items.filter(
+    ({ kind }) => (kind !== 'image' || platform === 'kind') && (kind !== 'manifest' || gateways),
+  )
   const places = new Map<string, PullItem[]>()
   for (const item of wanted) {
     if (await isThere(join(cacheDir, item.cachePath))) continue

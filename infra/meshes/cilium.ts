@@ -45,6 +45,18 @@ export const ciliumWireguard: Mesh = {
   install: (context) => installCilium('wireguard', context),
 }
 
+export const ciliumGateway: Mesh = {
+  name: 'cilium-gateway',
+  summary: "Cilium with its Gateway API: requests from outside enter a node's shared Envoy",
+  paths: ['ingress-alone'],
+  platforms,
+  check: async (request) => [
+    ...(await checkCilium(request, false)),
+    ...(await checkDownloads(request, 'cilium-gateway')),
+  ],
+  install: (context) => installCilium('gateway', context),
+}
+
 export const ciliumZtunnel: Mesh = {
   name: 'cilium-ztunnel',
   summary: 'Cilium with a ztunnel of its own on each node (experimental in Cilium)',

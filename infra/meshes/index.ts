@@ -1,6 +1,6 @@
 /** Registry of meshes: a new mesh is one file and one line here. */
 import type { Mesh } from '../../harness/model.js'
-import { cilium, ciliumWireguard, ciliumZtunnel } from './cilium.js'
+import { cilium, ciliumGateway, ciliumWireguard, ciliumZtunnel } from './cilium.js'
 import { envoyProxy } from './envoy-proxy.js'
 import { envoy } from './envoy.js'
 import { haproxy } from './haproxy.js'
@@ -24,6 +24,7 @@ export const meshes = {
   cilium,
   'cilium-wireguard': ciliumWireguard,
   'cilium-ztunnel': ciliumZtunnel,
+  'cilium-gateway': ciliumGateway,
 } satisfies Record<string, Mesh>
 
 export type MeshName = keyof typeof meshes

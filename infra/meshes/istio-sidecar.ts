@@ -6,7 +6,7 @@ import { installIstio } from './istio/session.js'
 export const istioSidecar: Mesh = {
   name: 'istio-sidecar',
   summary: 'Istio with Envoy sidecars, STRICT mutual TLS',
-  paths: ['l7-sidecar-to-sidecar', 'l4-sidecar-to-sidecar'],
+  paths: ['l7-sidecar-to-sidecar', 'l4-sidecar-to-sidecar', 'ingress-to-sidecar'],
   platforms: ['kind', 'kubernetes'],
   check: async (request) => [
     ...(await checkTools(request)),

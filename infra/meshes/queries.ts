@@ -89,11 +89,15 @@ export async function fetchFromPods(
   return pages.join('\n')
 }
 
+/** Where an arm's requests go, and what they call it. */
+export type ServiceEndpoint = Endpoint & { readonly authority: string }
+
+const serviceAuthority = ({ namespace, service }: ArmObjects) =>
+  `${service.name}.${namespace}.svc.cluster.local:${service.port}`
+
 /** The service's own address: a mesh that routes by service must be given the service, never a pod. */
-export async function serviceEndpoint(
-  cluster: ClusterAccess,
-  { namespace, service }: ArmObjects,
-): Promise<Endpoint & { readonly authority: string }> {
+export async function serviceEndpoint(cluster: ClusterAccess, objects: ArmObjects): Promise<ServiceEndpoint> {
+  const { namespace, service } = objects
   const ip = await cluster.kubectl([
     'get',
     'service',
@@ -103,30 +107,27 @@ export async function serviceEndpoint(
     '-o',
     'jsonpath={.spec.clusterIP}',
   ])
-  return {
-    host: ip.trim(),
-    port: service.port,
-    authority: `${service.name}.${namespace}.svc.cluster.local:${service.port}`,
-  }
+  return { host: ip.trim(), port: service.port, authority: serviceAuthority(objects) }
 }
 
-/** Status of one GET that the arm's own client sends to its service, or why there was none. */
+/** Status of one GET that the arm's own client sends to its service, or to another authority, or why there was none. */
 export async function requestAsClient(
   cluster: ClusterAccess,
   objects: ArmObjects,
   path: string,
+  authority = serviceAuthority(objects),
 ): Promise<{ readonly status?: number; readonly text: string }> {
   const { namespace, clientSelector } = objects
   // Of several generators any one will do.
   const [client] = await findPods(cluster, namespace, clientSelector)
   if (!client) throw new Error(`no pod ${clientSelector} in ${namespace}`)
-  const argv = requestCommand(objects, path)
+  const argv = requestCommand(authority, path)
   return readAnswer(await cluster.kubectl(['exec', '-n', namespace, client.name, '--', ...argv]))
 }
 
-/** A command that GETs a path of an arm's service and says what came of it. The images have node and no shell. */
-function requestCommand({ namespace, service }: ArmObjects, path: string): readonly string[] {
-  const url = `http://${service.name}.${namespace}.svc.cluster.local:${service.port}${path}`
+/** A command that GETs a path and says what came of it. The images have node and no shell. */
+function requestCommand(authority: string, path: string): readonly string[] {
+  const url = `http://${authority}${path}`
   const script = `fetch(${JSON.stringify(url)},{signal:AbortSignal.timeout(5000)}).then(r=>console.log('status',r.status),e=>console.log('failed',e.cause?.code??e.message))`
   return ['node', '-e', script]
 }
@@ -137,6 +138,11 @@ function readAnswer(output: string): { readonly status?: number; readonly text: 
   return { ...(status === undefined ? {} : { status: Number(status) }), text }
 }
 
+/** Whether a request ended without an answer after its server's name was found. */
+export function isCutOff(text: string): boolean {
+  return /^failed (?!ENOTFOUND|EAI_AGAIN)/m.test(text)
+}
+
 /**
  * Another identity of the same mesh must get no answer but a refusal. Means something only where the client itself is
  * answered; a name that is not found or a pod that does not run refuses nothing.
@@ -145,19 +151,24 @@ export async function proveStrangerRefused(
   runAsStranger: (argv: readonly string[]) => Promise<string>,
   objects: ArmObjects,
 ): Promise<ProofCheck> {
-  const { status, text } = readAnswer(await runAsStranger(requestCommand(objects, '/echo?size=1')))
-  const cutOff = /^failed (?!ENOTFOUND|EAI_AGAIN)/m.test(text)
+  const { status, text } = readAnswer(
+    await runAsStranger(requestCommand(serviceAuthority(objects), '/echo?size=1')),
+  )
   return {
     name: 'another identity inside the mesh is refused',
-    ok: status === 403 || (status === undefined && cutOff),
+    ok: status === 403 || (status === undefined && isCutOff(text)),
     expected: 'status 403, or a connection that is cut off',
     actual: text === '' ? 'nothing was said' : text,
   }
 }
 
 /** The client reaches its server with 200: nothing later means anything if it does not. */
-export async function proveReachable(cluster: ClusterAccess, objects: ArmObjects): Promise<ProofCheck> {
-  const { status, text } = await requestAsClient(cluster, objects, '/echo?size=1')
+export async function proveReachable(
+  cluster: ClusterAccess,
+  objects: ArmObjects,
+  authority?: string,
+): Promise<ProofCheck> {
+  const { status, text } = await requestAsClient(cluster, objects, '/echo?size=1', authority)
   return { name: 'request through the mesh', ok: status === 200, expected: 'status 200', actual: text }
 }
 

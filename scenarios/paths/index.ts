@@ -1,6 +1,8 @@
 /** Registry of paths: a new path is one file and one line here. */
 import type { Path } from '../../harness/model.js'
 import { baseline } from './baseline.js'
+import { ingressAlone } from './ingress-alone.js'
+import { ingressToSidecar } from './ingress-to-sidecar.js'
 import { ingress } from './ingress.js'
 import { l4KernelMutualAuth } from './l4-kernel-mutual-auth.js'
 import { l4KernelWireguard } from './l4-kernel-wireguard.js'
@@ -21,6 +23,8 @@ export const paths = {
   'l7-per-node': l7PerNode,
   'l7-per-node-both': l7PerNodeBoth,
   ingress,
+  'ingress-to-sidecar': ingressToSidecar,
+  'ingress-alone': ingressAlone,
   'l4-sidecar-to-sidecar': l4SidecarToSidecar,
   'l4-kernel': l4Kernel,
   'l4-kernel-wireguard': l4KernelWireguard,

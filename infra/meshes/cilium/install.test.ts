@@ -2,11 +2,12 @@
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test, vi } from 'vitest'
 import type { Mesh, MeshContext, ResolvedConfig } from '../../../harness/model.js'
+import { ingressAlone } from '../../../scenarios/paths/ingress-alone.js'
 import { l4Kernel } from '../../../scenarios/paths/l4-kernel.js'
 import { l4Ztunnel } from '../../../scenarios/paths/l4-ztunnel.js'
 import { l7PerNodeBoth } from '../../../scenarios/paths/l7-per-node-both.js'
 import { l7PerNode } from '../../../scenarios/paths/l7-per-node.js'
-import { cilium, ciliumWireguard, ciliumZtunnel } from '../cilium.js'
+import { cilium, ciliumGateway, ciliumWireguard, ciliumZtunnel } from '../cilium.js'
 import { MeshInstallError } from '../install-errors.js'
 import {
   readTestdata,
@@ -49,6 +50,7 @@ test.each<[string, Mesh, readonly string[]]>([
   ['cilium-mutual-auth', cilium, cilium.paths],
   ['cilium-wireguard', ciliumWireguard, ciliumWireguard.paths],
   ['cilium-ztunnel', ciliumZtunnel, ciliumZtunnel.paths],
+  ['cilium-gateway', ciliumGateway, ciliumGateway.paths],
 ])('the commands of %s', async (name, mesh, paths) => {
   const { cluster, session } = install(mesh, `${name}-install`, paths)
   await session
@@ -135,6 +137,82 @@ describe('charges', () => {
     expect(established.components.map(({ process }) => process)).toContain(
       'cilium-ztunnel/ztunnel on meshbench-worker2',
     )
+  })
+})
+
+describe('a gateway', () => {
+  const arm = testArm('cilium-gateway', 'ingress-alone')
+  const goOn = (...more: string[]) =>
+    [
+      '$ kubectl apply --server-side -f -',
+      '$ kubectl wait --for=condition=Programmed gateway/gateway -n mb-ingress-alone *',
+      '$ kubectl get service server *\n10.96.0.10',
+      ...more,
+      '',
+    ].join('\n')
+
+  test('is the Envoy of the waypoint’s node, called by that node’s address', async () => {
+    const { session, cluster } = install(ciliumGateway, 'cilium-gateway-install')
+    const established = await session
+    const [classes] = cluster.commands.flatMap(({ input }) =>
+      input?.includes('GatewayClass') ? [input] : [],
+    )
+    expect(classes).toMatch(/type: NodePort[\s\S]*name: cilium\n[\s\S]*name: meshbench-gateways/)
+    cluster.goOn(
+      goOn(
+        '$ kubectl get node meshbench-worker3 *\n172.18.0.5',
+        '$ kubectl get service cilium-gateway-gateway -n mb-ingress-alone *\n31234',
+        '$ kubectl get pods -n kube-system -l k8s-app=cilium-envoy -o json',
+        '{"items":[{"metadata":{"name":"cilium-envoy-c"},"spec":{"nodeName":"meshbench-worker3"},"status":{}}]}',
+        '$ kubectl get --raw /api/v1/namespaces/kube-system/pods/cilium-envoy-c:9964/proxy/metrics',
+        readTestdata('metrics/cilium-envoy.prom'),
+      ),
+    )
+    const raised = await established.raise(arm, ingressAlone)
+    expect(raised.endpoint).toEqual({ host: '172.18.0.5', port: 31234, authority: '172.18.0.5:31234' })
+    expect(raised.components).toMatchObject([
+      {
+        hop: 'gateway',
+        category: 'l7',
+        node: 'waypoint',
+        process: 'cilium-gateway/envoy on meshbench-worker3',
+      },
+    ])
+    expect(established.components.map(({ process }) => process)).toContain(raised.components[0]?.process)
+    // What policies of other arms sent through the same Envoy is not the gateway's.
+    expect(await raised.readCounters(`${arm.id}/gateway`)).toEqual({ requests: 700 })
+  })
+
+  test('without an address is an error that says what is missing', async () => {
+    const { session, cluster } = install(ciliumGateway, 'cilium-gateway-install')
+    const established = await session
+    cluster.goOn(
+      goOn(
+        '$ kubectl get node meshbench-worker3 *\n172.18.0.5',
+        '$ kubectl get service cilium-gateway-gateway *\n',
+      ),
+    )
+    await expect(established.raise(arm, ingressAlone)).rejects.toThrow(
+      'the gateway of mb-ingress-alone has no address: node 172.18.0.5, port none',
+    )
+  })
+
+  test('that is not programmed says which condition holds it up', async () => {
+    const { session, cluster } = install(ciliumGateway, 'cilium-gateway-install')
+    const established = await session
+    cluster.goOn(transcript('failures/cilium-gateway-not-programmed'))
+    await expect(established.raise(arm, ingressAlone)).rejects.toThrow(
+      /the gateway in mb-ingress-alone is not programmed: Programmed is AddressNotAssigned \(Gateway waiting/,
+    )
+  })
+
+  test('whose class nobody accepts ends the installation', async () => {
+    const { session } = install(ciliumGateway, 'failures/cilium-gateway-class')
+    await expect(session).rejects.toMatchObject({
+      message:
+        'cilium-gateway: the GatewayClass cilium is not accepted: Accepted is Pending (Waiting for controller)',
+      hint: expect.stringContaining('gatewayAPI.enabled') as unknown,
+    })
   })
 })
 

@@ -1,5 +1,6 @@
 /** What each of Cilium's paths puts into an arm's namespace, as pure data. */
 import type { ArmObjects, ArmShape } from '../cluster-access.js'
+import { gatewayApiGroup, httpListener, httpRoute } from '../gateway-api.js'
 import type { Manifest } from '../yaml.js'
 
 /** Cilium's paths, by name. */
@@ -10,6 +11,7 @@ export type CiliumPath =
   | 'l7-per-node'
   | 'l7-per-node-both'
   | 'l4-ztunnel'
+  | 'ingress-alone'
 
 /** The shared Envoy answers 403 for this path wherever the L7 rules below hold. */
 export const deniedPath = '/denied-by-policy'
@@ -34,6 +36,51 @@ export function ciliumManifests(path: CiliumPath, objects: ArmObjects): readonly
     case 'l4-ztunnel':
       // Its packets are addressed to port 15008 before any policy sees them, so an L4 policy would deny them all.
       return []
+    case 'ingress-alone':
+      return [
+        serverPolicy(objects, { from: { fromEntities: ['ingress'] } }),
+        gateway(objects),
+        httpRoute(objects, { group: gatewayApiGroup, kind: 'Gateway', name: gatewayName }),
+      ]
+  }
+}
+
+const gatewayName = 'gateway'
+/** The Service that Cilium makes of the Gateway; its node port leads to the Envoy of the node that is called. */
+export const gatewayService = `cilium-gateway-${gatewayName}`
+export const gatewayClassName = 'cilium'
+const classConfig = { name: 'meshbench-gateways', namespace: 'kube-system' } as const
+
+/**
+ * Gateways on the nodes' own addresses: the address of a load balancer would never come on a cluster that has none,
+ * and a node's address says whose Envoy the requests enter.
+ */
+export function gatewayClassManifests(): readonly Manifest[] {
+  return [
+    {
+      apiVersion: 'cilium.io/v2alpha1',
+      kind: 'CiliumGatewayClassConfig',
+      metadata: classConfig,
+      spec: { service: { type: 'NodePort' } },
+    },
+    {
+      apiVersion: `${gatewayApiGroup}/v1`,
+      kind: 'GatewayClass',
+      metadata: { name: gatewayClassName },
+      spec: {
+        controllerName: 'io.cilium/gateway-controller',
+        parametersRef: { group: 'cilium.io', kind: 'CiliumGatewayClassConfig', ...classConfig },
+      },
+    },
+  ]
+}
+
+function gateway({ namespace }: ArmObjects): Manifest {
+  return {
+    apiVersion: `${gatewayApiGroup}/v1`,
+    kind: 'Gateway',
+    metadata: { name: gatewayName, namespace },
+    spec: { gatewayClassName, listeners: [httpListener(8080)] },
   }
 }
 
@@ -50,15 +97,18 @@ const policy = (name: string, namespace: string, spec: object): Manifest => ({
 interface ServerRules {
   readonly http?: boolean
   readonly mutualAuth?: boolean
+  /** Who may come, when it is not the client: what Cilium calls `ingress` is whatever its gateways let in. */
+  readonly from?: { readonly fromEntities: readonly string[] }
 }
 
 /** Only the client may reach the server; kubelets and the API server may, too, for probes and counters. */
-function serverPolicy({ namespace, service }: ArmObjects, { http, mutualAuth }: ServerRules): Manifest {
+function serverPolicy({ namespace, service }: ArmObjects, rules: ServerRules): Manifest {
+  const { http, mutualAuth, from = { fromEndpoints: [{ matchLabels: { app: 'client' } }] } } = rules
   return policy('server', namespace, {
     endpointSelector: { matchLabels: { app: 'server' } },
     ingress: [
       {
-        fromEndpoints: [{ matchLabels: { app: 'client' } }],
+        ...from,
         ...(mutualAuth ? { authentication: { mode: 'required' } } : {}),
         toPorts: [
           { ports: [{ port: String(service.port), protocol: 'TCP' }], ...(http ? { rules: httpRules } : {}) },

@@ -14,12 +14,13 @@ const objects: ArmObjects = {
   clientSelector: 'app=client',
   serverSelector: 'app=server',
 }
-const endpoint = { host: '10.96.0.10', port: 8080, authority: 'server.bench.svc.cluster.local:8080' }
+const serverEndpoint = { host: '10.96.0.10', port: 8080, authority: 'server.bench.svc.cluster.local:8080' }
+const gatewayEndpoint = { host: '172.18.0.5', port: 31234, authority: '172.18.0.5:31234' }
 
 const pod = (name: string, nodeName: string) => ({ metadata: { name }, spec: { nodeName }, status: {} })
 const list = (...items: object[]) => JSON.stringify({ items })
 
-function envoyHop(name: string, node: 'client' | 'server'): CiliumHop {
+function envoyHop(name: string, node: CiliumHop['node']): CiliumHop {
   return {
     kind: 'envoy',
     node,
@@ -41,6 +42,9 @@ interface World {
   wireguardBytes: [number, number]
   auth: string
   answer: string
+  /** What the client hears from the server when it goes past the gateway. */
+  past: string
+  waypointStatus: string
   denied: string
   plaintextReply: string
   hops: CiliumHop[]
@@ -58,6 +62,8 @@ const kernelWorld = (path: CiliumPath = 'l4-kernel'): World => ({
   wireguardBytes: [1000, 1480],
   auth: output('auth-none'),
   answer: 'status 200',
+  past: 'failed The operation was aborted due to timeout',
+  waypointStatus: output('status-l4'),
   denied: 'status 403',
   plaintextReply: '',
   hops: [],
@@ -80,8 +86,19 @@ const bothWorld = (): World => ({
   after: { 'client-node-proxy': { requests: 1 }, 'server-node-proxy': { requests: 1 } },
 })
 
+const gatewayWorld = (): World => ({
+  ...kernelWorld('ingress-alone'),
+  hops: [{ ...envoyHop('gateway', 'waypoint'), kind: 'gateway' }],
+  after: { gateway: { requests: 1 } },
+})
+
 async function prove(world: World): Promise<readonly ProofCheck[]> {
-  const agents = list(pod('cilium-a', 'meshbench-worker'), pod('cilium-b', 'meshbench-worker2'))
+  const agents = list(
+    pod('cilium-a', 'meshbench-worker'),
+    pod('cilium-b', 'meshbench-worker2'),
+    pod('cilium-c', 'meshbench-worker3'),
+  )
+  const isGateway = world.path === 'ingress-alone'
   const inAgent = (agent: string, command: string) =>
     `kubectl exec -n kube-system ${agent} -c cilium-agent -- cilium-dbg ${command} -o json`
   const cluster = transcriptCluster(
@@ -94,6 +111,7 @@ async function prove(world: World): Promise<readonly ProofCheck[]> {
         ? []
         : [`$ ${inAgent('cilium-b', 'status')}\n${world.serverStatusAtFirst}`]),
       `$* ${inAgent('cilium-b', 'status')}\n${world.serverStatus}`,
+      `$* ${inAgent('cilium-c', 'status')}\n${world.waypointStatus}`,
       `$* ${inAgent('cilium-a', 'endpoint list')}\n${world.clientEndpoints}`,
       `$* ${inAgent('cilium-b', 'endpoint list')}\n${world.serverEndpoints}`,
       `$* ${inAgent('cilium-a', 'encrypt status')}\n${world.encryption}`,
@@ -102,6 +120,7 @@ async function prove(world: World): Promise<readonly ProofCheck[]> {
       `$ node meshbench-worker cat *\n${world.wireguardBytes[0]}`,
       `$ node meshbench-worker cat *\n${world.wireguardBytes[1]}`,
       `$* kubectl exec -n bench pod-0 -- node -e *denied-by-policy*\n${world.denied}`,
+      ...(isGateway ? [`$* kubectl exec -n bench pod-0 -- node -e *server.bench.svc*\n${world.past}`] : []),
       `$* kubectl exec -n bench pod-0 -- node -e *\n${world.answer}`,
       '',
     ].join('\n'),
@@ -112,7 +131,8 @@ async function prove(world: World): Promise<readonly ProofCheck[]> {
     cluster,
     host: transcriptHost(cluster, world.plaintextReply),
     objects,
-    endpoint,
+    endpoint: isGateway ? gatewayEndpoint : serverEndpoint,
+    serverEndpoint,
     hops: world.hops,
     wait: async () => {},
     readCounters: async (name) => {
@@ -131,6 +151,7 @@ describe('what is right passes', () => {
     ['mutual authentication', { ...kernelWorld('l4-kernel-mutual-auth'), auth: output('auth') }],
     ['one Envoy', l7World()],
     ['two Envoys', bothWorld()],
+    ['a gateway', gatewayWorld()],
   ])('%s', async (_, world) => {
     expect(await refused(world)).toEqual([])
     expect((await prove(world)).length).toBeGreaterThanOrEqual(8)
@@ -232,4 +253,38 @@ describe('L7 per node refuses', () => {
 
 test('agents that need a moment to apply a policy get it', async () => {
   expect(await refused({ ...l7World(), serverStatusAtFirst: output('status-l4') })).toEqual([])
+})
+
+describe('the way in through a gateway refuses', () => {
+  let world: World
+  beforeEach(() => {
+    world = gatewayWorld()
+  })
+  test('a gateway that is bypassed, or another node’s: its Envoy counted nothing', async () => {
+    world.after = {}
+    expect(await refused(world)).toMatchObject([{ name: 'requests at gateway', actual: '0 more' }])
+  })
+  test.each(['status 200', 'status 403', 'failed ENOTFOUND', ''])(
+    'a server that its client can reach past the gateway, or that was never asked: "%s"',
+    async (past) => {
+      world.past = past
+      expect(await refused(world)).toMatchObject([{ name: 'the client past the gateway is refused' }])
+    },
+  )
+  test('an Envoy within the agent, whose cost could not be told apart', async () => {
+    world.waypointStatus = output('status-l4').replace('"external"', '"embedded"')
+    expect(await refused(world)).toMatchObject([{ name: "the gateway's Envoy", actual: 'embedded' }])
+  })
+  test('a second Envoy before the server', async () => {
+    world.serverStatus = output('status-l7')
+    expect(await refused(world)).toMatchObject([{ name: 'traffic into the server' }])
+  })
+  test('a policy that is not enforced, and a gateway that gives no answer', async () => {
+    world.serverEndpoints = output('endpoints-server-unenforced')
+    world.answer = 'status 503'
+    expect((await refused(world)).map(({ name }) => name)).toEqual([
+      "the server's policy is enforced",
+      'request through the mesh',
+    ])
+  })
 })

@@ -3,15 +3,17 @@
  * of the agents on both nodes, and its effect is looked at: what is denied, what is encrypted, what went through Envoy.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Endpoint, HopCounters, Host, NodeRole, ProofCheck } from '../../../harness/model.js'
+import type { HopCounters, Host, NodeRole, ProofCheck } from '../../../harness/model.js'
 import type { ArmObjects, ClusterAccess } from '../cluster-access.js'
 import {
+  isCutOff,
   onePod,
   proveMoved,
   provePlacement,
   provePlaintextRefused,
   proveReachable,
   requestAsClient,
+  type ServiceEndpoint,
 } from '../queries.js'
 import { deniedPath, type CiliumPath } from './manifests.js'
 import type { CiliumHop } from './session.js'
@@ -34,7 +36,10 @@ export interface CiliumProofInput {
   readonly cluster: ClusterAccess
   readonly host: Host
   readonly objects: ArmObjects
-  readonly endpoint: Endpoint & { readonly authority: string }
+  /** Where requests go. */
+  readonly endpoint: ServiceEndpoint
+  /** The server's own, which is another one only behind a gateway. */
+  readonly serverEndpoint: ServiceEndpoint
   readonly hops: readonly CiliumHop[]
   readonly readCounters: (component: string) => Promise<HopCounters>
   /** Replaced in tests. */
@@ -50,7 +55,7 @@ interface Ends {
 }
 
 export async function proveCiliumArm(input: CiliumProofInput): Promise<readonly ProofCheck[]> {
-  const { path, cluster, host, objects, endpoint } = input
+  const { path, cluster, host, objects, serverEndpoint } = input
   const ends = await settledEnds(input)
   return [
     ...(await provePlacement(cluster, objects)),
@@ -60,8 +65,9 @@ export async function proveCiliumArm(input: CiliumProofInput): Promise<readonly 
     ...(await proveTraffic(input)),
     ...(await proveEncryption(input)),
     ...(path === 'l4-kernel-mutual-auth' ? [await proveHandshake(input, ends)] : []),
+    ...(path === 'ingress-alone' ? await proveOnlyGateway(input) : []),
     // Whether Cilium's ztunnel refuses pods that are not enrolled is not documented; its counters tell mTLS apart.
-    ...(path === 'l4-ztunnel' ? [] : [await provePlaintextRefused(host, endpoint)]),
+    ...(path === 'l4-ztunnel' ? [] : [await provePlaintextRefused(host, serverEndpoint)]),
   ]
 }
 
@@ -159,13 +165,13 @@ function proveRedirects(path: CiliumPath, { client, server, clientAgent, serverA
 
 /** One request gets through and moves what it should; one that the L7 rules deny gets Envoy's 403. */
 async function proveTraffic(input: CiliumProofInput): Promise<ProofCheck[]> {
-  const { cluster, objects, hops, readCounters } = input
+  const { cluster, endpoint, objects, hops, readCounters } = input
   const readAll = () => Promise.all(hops.map(({ component }) => readCounters(component.name)))
   const before = await readAll()
-  const reachable = await proveReachable(cluster, objects)
+  const reachable = await proveReachable(cluster, objects, endpoint.authority)
   const after = await readAll()
   const moved = hops.map(({ component, kind }, index) => {
-    const counter = kind === 'envoy' ? 'requests' : 'downstreamConnections'
+    const counter = kind === 'envoy' || kind === 'gateway' ? 'requests' : 'downstreamConnections'
     return proveMoved(`${counter} at ${component.hop}`, before[index]?.[counter], after[index]?.[counter])
   })
   if (!hops.some(({ kind }) => kind === 'envoy')) return [reachable, ...moved]
@@ -174,6 +180,29 @@ async function proveTraffic(input: CiliumProofInput): Promise<ProofCheck[]> {
     reachable,
     ...moved,
     { name: 'a path that the L7 rule denies', ok: status === 403, expected: 'status 403', actual: text },
+  ]
+}
+
+/**
+ * The gateway is the DaemonSet's Envoy, whose cost can be told, and there is no way past it: the server lets nothing
+ * else in, not even its own client.
+ */
+async function proveOnlyGateway({ cluster, objects }: CiliumProofInput): Promise<ProofCheck[]> {
+  const { envoyMode } = parseAgentStatus(await askAgent(cluster, 'waypoint', ['status', '-o', 'json']))
+  const past = await requestAsClient(cluster, objects, '/echo?size=1')
+  return [
+    {
+      name: "the gateway's Envoy",
+      ok: envoyMode === 'external',
+      expected: 'the Envoy DaemonSet',
+      actual: envoyMode,
+    },
+    {
+      name: 'the client past the gateway is refused',
+      ok: past.status === undefined && isCutOff(past.text),
+      expected: 'a connection that is cut off',
+      actual: past.text === '' ? 'nothing was said' : past.text,
+    },
   ]
 }
 

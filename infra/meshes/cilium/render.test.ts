@@ -1,10 +1,10 @@
 /** Golden files of what helm and the API server get in each mode. Regenerate with `vitest -u`, then review. */
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import { cilium, ciliumWireguard, ciliumZtunnel } from '../cilium.js'
+import { cilium, ciliumGateway, ciliumWireguard, ciliumZtunnel } from '../cilium.js'
 import { hopLimits } from '../hop-limits.js'
 import { toYaml } from '../yaml.js'
-import { ciliumManifests, ciliumShape, type CiliumPath } from './manifests.js'
+import { ciliumManifests, ciliumShape, gatewayClassManifests, type CiliumPath } from './manifests.js'
 import { ciliumValues, type CiliumOptions } from './values.js'
 
 const golden = (name: string) => fileURLToPath(new URL(`../testdata/golden/${name}.yaml`, import.meta.url))
@@ -12,6 +12,7 @@ const plain: CiliumOptions = {
   encryption: 'none',
   mutualAuth: false,
   hubble: true,
+  gateways: false,
   clusterName: 'meshbench',
   apiServer: { host: 'meshbench-control-plane', port: 6443 },
   controlPlaneNode: 'meshbench-control-plane',
@@ -29,6 +30,7 @@ test.each<[string, Partial<CiliumOptions>]>([
   ['mutual-auth', { mutualAuth: true }],
   ['wireguard', { encryption: 'wireguard' }],
   ['ztunnel', { encryption: 'ztunnel' }],
+  ['gateway', { gateways: true }],
   ['offline-mirror', { imagesByTag: true, hubble: false, mirrors: { 'quay.io': 'mirror.example/quay' } }],
 ])('Helm values: %s', async (name, options) => {
   await expect(toYaml([ciliumValues({ ...plain, ...options })])).toMatchFileSnapshot(
@@ -36,16 +38,31 @@ test.each<[string, Partial<CiliumOptions>]>([
   )
 })
 
-const paths = [...cilium.paths, ...ciliumWireguard.paths, ...ciliumZtunnel.paths] as CiliumPath[]
+const paths = [
+  ...cilium.paths,
+  ...ciliumWireguard.paths,
+  ...ciliumZtunnel.paths,
+  ...ciliumGateway.paths,
+] as CiliumPath[]
 test.each(paths)('manifests and shape: %s', async (path) => {
   const manifests = ciliumManifests(path, objects)
   const text = `# shape of namespace, pods and service\n${toYaml([ciliumShape(path), ...manifests])}`
   await expect(text).toMatchFileSnapshot(golden(`cilium-${path}`))
 })
 
+test('the class of gateways', async () => {
+  await expect(toYaml(gatewayClassManifests())).toMatchFileSnapshot(golden('cilium-gateway-class'))
+})
+
+test('behind a gateway the server admits what gateways let in, and not its client', () => {
+  const [policy] = ciliumManifests('ingress-alone', objects)
+  expect(toYaml([policy ?? {}])).toContain('- ingress')
+  expect(toYaml([policy ?? {}])).not.toContain('client')
+})
+
 test('an HTTP rule stands only where a path parses HTTP', () => {
   for (const path of paths) {
-    const text = toYaml(ciliumManifests(path, objects))
+    const text = toYaml(ciliumManifests(path, objects).filter(({ kind }) => kind === 'CiliumNetworkPolicy'))
     expect(text.includes('http:'), path).toBe(path.startsWith('l7-'))
     expect(text.includes('mode: required'), path).toBe(path === 'l4-kernel-mutual-auth')
   }

@@ -15,9 +15,10 @@ import { defaultCacheDir, type Mirrors } from '../../pull.js'
 import { cilium } from '../../versions.js'
 import { clusterOf, type ClusterAccess } from '../cluster-access.js'
 import { hopLimits } from '../hop-limits.js'
+import { gatewayApiStep, waitForGateway, waitForGatewayClass } from '../gateway-api.js'
 import { explainFailure } from '../install-errors.js'
 import { readIstioCounters } from '../istio/counters.js'
-import { fetchFromPods, serviceEndpoint, type PodAddress } from '../queries.js'
+import { fetchFromPods, serviceEndpoint, type PodAddress, type ServiceEndpoint } from '../queries.js'
 import { readReferenceCounters } from '../reference/counters.js'
 import { sizingFacts } from '../sizing.js'
 import {
@@ -31,13 +32,23 @@ import {
   type Step,
 } from '../steps.js'
 import { readCiliumEnvoyCounters } from './counters.js'
-import { ciliumManifests, ciliumShape, type CiliumPath } from './manifests.js'
+import {
+  ciliumManifests,
+  ciliumShape,
+  gatewayClassManifests,
+  gatewayClassName,
+  gatewayService,
+  type CiliumPath,
+} from './manifests.js'
 import { proveCiliumArm } from './prove.js'
 import { ciliumValues, envoyMetricsPort, type CiliumEncryption, type CiliumOptions } from './values.js'
 
 export const ciliumNamespace = 'kube-system'
 const spireNamespace = 'cilium-spire'
 const ztunnelMetricsPort = 15020
+
+/** Modes that decide the whole cluster; each is a mesh of its own. */
+export type CiliumMode = CiliumEncryption | 'gateway'
 
 /** Settings of a Cilium mesh in the config's `meshSettings`. */
 export interface CiliumSettings {
@@ -62,6 +73,8 @@ export function ciliumSteps(options: CiliumOptions): readonly Step[] {
     kubernetesStep(`Cilium ${cilium.version}`, cilium.minKubernetesMinor),
     loadImagesStep,
     ...(options.encryption === 'ztunnel' ? [secrets] : []),
+    // Before Cilium: its operator looks for them when it starts, and without them makes no gateways.
+    ...(options.gateways ? [gatewayApiStep] : []),
     helmStep({
       release: 'cilium',
       chart: cilium.charts.cilium,
@@ -78,7 +91,19 @@ export function ciliumSteps(options: CiliumOptions): readonly Step[] {
           spireHealthStep,
         ]
       : []),
+    ...(options.gateways ? [gatewayClassStep] : []),
   ]
+}
+
+const gatewayController = "Cilium's operator with gatewayAPI.enabled"
+
+/** An operator that found no CRDs when it started accepts no class, and says so only in its log. */
+const gatewayClassStep: Step = {
+  title: 'the class of gateways is accepted',
+  async run({ cluster, mesh }) {
+    await applyManifests(cluster, gatewayClassManifests())
+    await waitForGatewayClass(cluster, { mesh, name: gatewayClassName, controller: gatewayController })
+  },
 }
 
 /** A SPIRE server that is ready and does not answer is a known state of it, and drops every handshake. */
@@ -90,18 +115,16 @@ const spireHealthStep: Step = {
   },
 }
 
-export async function installCilium(
-  encryption: CiliumEncryption,
-  context: MeshContext,
-): Promise<MeshSession> {
+export async function installCilium(mode: CiliumMode, context: MeshContext): Promise<MeshSession> {
   const { host, progress, request, scope } = context
-  const mesh = meshName(encryption)
+  const mesh = meshName(mode)
   const cluster = clusterOf(host, mesh)
   const settings = (request.config.meshSettings[mesh] ?? {}) as CiliumSettings
   const mirrors = settings.mirrors ?? {}
   const assets = assetsFrom(settings.cacheDir ?? defaultCacheDir(), mirrors)
   const options: CiliumOptions = {
-    encryption,
+    encryption: mode === 'gateway' ? 'none' : mode,
+    gateways: mode === 'gateway',
     mutualAuth: request.arms.some(({ path }) => path === 'l4-kernel-mutual-auth'),
     hubble: settings.hubble ?? true,
     clusterName: cluster.clusterName,
@@ -111,16 +134,16 @@ export async function installCilium(
     mirrors,
   }
   await runSteps(ciliumSteps(options), { mesh, cluster, assets }, progress, scope.signal)
-  if (encryption === 'wireguard') exemptBaseline(request.arms, cluster)
+  if (mode === 'wireguard') exemptBaseline(request.arms, cluster)
   return {
-    facts: ciliumFacts(mesh, options, cluster),
+    facts: ciliumFacts(mode, options, cluster),
     components: bindShared(mesh, options, cluster),
-    raise: (arm, path) => raiseCiliumArm({ encryption, arm, path, host, cluster }),
+    raise: (arm, path) => raiseCiliumArm({ mode, arm, path, host, cluster }),
   }
 }
 
-export function meshName(encryption: CiliumEncryption): string {
-  return encryption === 'none' ? 'cilium' : `cilium-${encryption}`
+export function meshName(mode: CiliumMode): string {
+  return mode === 'none' ? 'cilium' : `cilium-${mode}`
 }
 
 /** With WireGuard on, every pod's traffic between nodes is encrypted, the baseline's too: only nodes' own is not. */
@@ -128,27 +151,35 @@ function exemptBaseline(arms: readonly Arm[], cluster: ClusterAccess): void {
   for (const arm of arms) if (arm.role !== 'subject') cluster.shapeArm(arm, { hostNetwork: true })
 }
 
-const security: Readonly<Record<CiliumEncryption, string>> = {
+const security: Readonly<Record<CiliumMode, string>> = {
   none: 'identity-based policy; nothing is encrypted, and mutual authentication shakes hands beside the payload, once for a pair of identities',
   wireguard:
     'identity-based policy; WireGuard encrypts between nodes, not within one, and authenticates nodes, not workloads',
   ztunnel: "mutual TLS for each connection by Cilium's own ztunnel; experimental in Cilium",
+  gateway:
+    'identity-based policy; the server admits what gateways let in and nothing else; nothing is encrypted',
 }
 
-const baselines: Readonly<Record<CiliumEncryption, string>> = {
+const baselines: Readonly<Record<CiliumMode, string>> = {
   none: "pods on Cilium's eBPF network without a policy: it already carries what kindnet and kube-proxy carry elsewhere",
   wireguard:
     "the nodes' own network, since every pod's traffic is encrypted here; so what is added includes the pod network",
   ztunnel: "pods on Cilium's eBPF network in a namespace that is not enrolled",
+  gateway:
+    "pods on Cilium's eBPF network without a policy; with the Gateway API on, their services are resolved for each packet and not in the socket",
 }
 
-function ciliumFacts(mesh: string, options: CiliumOptions, cluster: ClusterAccess): readonly Fact[] {
-  const { encryption, hubble, mutualAuth } = options
+function ciliumFacts(mode: CiliumMode, options: CiliumOptions, cluster: ClusterAccess): readonly Fact[] {
+  const { hubble, mutualAuth } = options
+  const mesh = meshName(mode)
   return [
     { name: `${mesh} version`, value: `${cilium.version} on Kubernetes ${cluster.kubernetesVersion}` },
-    { name: `${mesh} security`, value: security[encryption] },
-    { name: `${mesh} baseline`, value: baselines[encryption] },
-    { name: `${mesh} Envoy`, value: 'one per node, shared by all its pods; at L7 that of the server node' },
+    { name: `${mesh} security`, value: security[mode] },
+    { name: `${mesh} baseline`, value: baselines[mode] },
+    {
+      name: `${mesh} Envoy`,
+      value: `one per node, shared by all its pods; at L7 that of the ${mode === 'gateway' ? 'waypoint' : 'server'} node`,
+    },
     { name: `${mesh} Hubble`, value: hubble ? 'on, as by default' : 'off' },
     ...(mutualAuth
       ? [{ name: `${mesh} mutual authentication`, value: 'deprecated since Cilium 1.20, to be removed' }]
@@ -209,28 +240,27 @@ function roleOf(cluster: ClusterAccess, nodeName: string): Component['node'] {
 }
 
 interface RaiseOptions {
-  readonly encryption: CiliumEncryption
+  readonly mode: CiliumMode
   readonly arm: Arm
   readonly path: Path
   readonly host: Host
   readonly cluster: ClusterAccess
 }
 
-async function raiseCiliumArm({ encryption, arm, path, host, cluster }: RaiseOptions): Promise<RaisedArm> {
+async function raiseCiliumArm({ mode, arm, path, host, cluster }: RaiseOptions): Promise<RaisedArm> {
   const name = path.name as CiliumPath
   const objects = cluster.objectsOf(arm)
   cluster.shapeArm(arm, ciliumShape(name))
-  const { application, endpoint } = await bringUp()
-  const hops = path.hops.map((hop) => bindHop(meshName(encryption), arm, hop, cluster))
+  const { application, endpoint, serverEndpoint } = await bringUp()
+  const hops = path.hops.map((hop) => bindHop(meshName(mode), arm, hop, cluster))
 
   const readCounters = async (component: string): Promise<HopCounters> => {
     const bound = hops.find((each) => each.component.name === component)
     if (!bound) return readReferenceCounters(await host.fetchAdmin(component, '/metrics'))
     const { address, kind } = bound
-    if (kind === 'envoy') {
-      return readCiliumEnvoyCounters(
-        await fetchFromPods(cluster, { ...address, port: envoyMetricsPort, path: '/metrics' }),
-      )
+    if (kind === 'envoy' || kind === 'gateway') {
+      const text = await fetchFromPods(cluster, { ...address, port: envoyMetricsPort, path: '/metrics' })
+      return readCiliumEnvoyCounters(text, kind === 'gateway' ? 'gateway' : 'policy')
     }
     const text = await fetchFromPods(cluster, {
       ...address,
@@ -244,27 +274,57 @@ async function raiseCiliumArm({ encryption, arm, path, host, cluster }: RaiseOpt
     application,
     components: hops.map(({ component }) => component),
     readCounters,
-    prove: () => proveCiliumArm({ path: name, cluster, host, objects, endpoint, hops, readCounters }),
+    prove: () =>
+      proveCiliumArm({
+        ...{ path: name, cluster, host, objects, endpoint, serverEndpoint, hops, readCounters },
+      }),
   }
 
   /** Policies first: the client's first packet must already meet them. */
   async function bringUp() {
     try {
       await cluster.ensureNamespace(arm)
-      await applyManifests(cluster, ciliumManifests(name, objects))
+      const manifests = ciliumManifests(name, objects)
+      await applyManifests(cluster, manifests)
       const { component } = await host.startApplication(arm, path)
       await cluster.ensureClient(arm)
-      return { application: component, endpoint: await serviceEndpoint(cluster, objects) }
+      const { namespace } = objects
+      const gateway = manifests.find(({ kind }) => kind === 'Gateway')
+      if (gateway) {
+        const wait = { mesh: arm.mesh, namespace, gateway, controller: gatewayController, ownPods: false }
+        await waitForGateway(cluster, wait)
+      }
+      const serverEndpoint = await serviceEndpoint(cluster, objects)
+      const endpoint = gateway ? await gatewayEndpoint(cluster, namespace) : serverEndpoint
+      return { application: component, endpoint, serverEndpoint }
     } catch (error) {
       throw await explainFailure({ step: arm.id, mesh: arm.mesh, cluster, error })
     }
   }
 }
 
+/** The node port of the gateway's Service, at the node whose Envoy shall be the gateway. */
+async function gatewayEndpoint(cluster: ClusterAccess, namespace: string): Promise<ServiceEndpoint> {
+  const read = async (what: readonly string[], jsonpath: string) =>
+    (await cluster.kubectl(['get', ...what, '-o', `jsonpath=${jsonpath}`])).trim()
+  const host = await read(
+    ['node', cluster.nodes.waypoint],
+    '{.status.addresses[?(@.type=="InternalIP")].address}',
+  )
+  const port = await read(['service', gatewayService, '-n', namespace], '{.spec.ports[0].nodePort}')
+  const [address = ''] = host.split(' ')
+  if (address === '' || !(Number(port) > 0)) {
+    throw new Error(
+      `the gateway of ${namespace} has no address: node ${host || 'unknown'}, port ${port || 'none'}`,
+    )
+  }
+  return { host: address, port: Number(port), authority: `${address}:${port}` }
+}
+
 /** A hop in user space. What the kernel does is no hop: it is in the host's total. */
 export interface CiliumHop {
   readonly component: Component
-  readonly kind: 'envoy' | 'ztunnel-outbound' | 'ztunnel-inbound'
+  readonly kind: 'envoy' | 'gateway' | 'ztunnel-outbound' | 'ztunnel-inbound'
   readonly node: Hop['node']
   readonly address: PodAddress
 }
@@ -274,9 +334,10 @@ function bindHop(mesh: string, arm: Arm, hop: Hop, cluster: ClusterAccess): Cili
   // With one Envoy it is the server's: an ingress rule is enforced where the server is.
   const node = kind === 'envoy' && arm.path === 'l7-per-node' ? 'server' : hop.node
   const nodeName = cluster.nodes[node]
+  const isEnvoy = kind === 'envoy' || kind === 'gateway'
   const address: PodAddress = {
     namespace: ciliumNamespace,
-    selector: kind === 'envoy' ? 'k8s-app=cilium-envoy' : 'app=ztunnel-cilium',
+    selector: isEnvoy ? 'k8s-app=cilium-envoy' : 'app=ztunnel-cilium',
     nodeName,
   }
   const component: Component = {
@@ -285,7 +346,7 @@ function bindHop(mesh: string, arm: Arm, hop: Hop, cluster: ClusterAccess): Cili
     hop: hop.name,
     category: hop.layer,
     node,
-    process: kind === 'envoy' ? envoyProcess(mesh, nodeName) : ztunnelProcess(mesh, nodeName),
+    process: isEnvoy ? envoyProcess(mesh, nodeName) : ztunnelProcess(mesh, nodeName),
   }
   cluster.bind(component, { namespace: ciliumNamespace, podSelector: address.selector, nodeName })
   return { component, kind, node, address }
@@ -293,6 +354,7 @@ function bindHop(mesh: string, arm: Arm, hop: Hop, cluster: ClusterAccess): Cili
 
 function kindOf({ role }: Hop): CiliumHop['kind'] {
   if (role === 'per-node') return 'envoy'
+  if (role === 'ingress') return 'gateway'
   if (role === 'tunnel-outbound') return 'ztunnel-outbound'
   if (role === 'tunnel-inbound') return 'ztunnel-inbound'
   throw new Error(`Cilium has no hop of the role ${role}`)

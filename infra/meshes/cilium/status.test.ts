@@ -77,10 +77,12 @@ describe('endpoints', () => {
 
 describe('shared Envoy', () => {
   test("counts what policies sent through it, not its own metrics' and health requests", () => {
-    expect(readCiliumEnvoyCounters(readTestdata('metrics/cilium-envoy.prom'))).toEqual({ requests: 5000 })
+    const page = readTestdata('metrics/cilium-envoy.prom')
+    expect(readCiliumEnvoyCounters(page, 'policy')).toEqual({ requests: 5000 })
+    expect(readCiliumEnvoyCounters(page, 'gateway')).toEqual({ requests: 700 })
   })
   test('without a redirect it counts nothing, however often it was scraped', () => {
-    expect(readCiliumEnvoyCounters(readTestdata('metrics/cilium-envoy-bypassed.prom'))).toEqual({
+    expect(readCiliumEnvoyCounters(readTestdata('metrics/cilium-envoy-bypassed.prom'), 'policy')).toEqual({
       requests: 0,
     })
   })

@@ -13,6 +13,11 @@ export interface CiliumOptions {
   readonly mutualAuth: boolean
   /** Flow visibility: on, as Cilium's own default is. */
   readonly hubble: boolean
+  /**
+   * Gateways of the Gateway API. The chart then takes pods' connections from the socket's load balancer to one for each
+   * packet, on every path: so this, too, has a cluster of its own.
+   */
+  readonly gateways: boolean
   readonly clusterName: string
   readonly apiServer: Endpoint
   readonly controlPlaneNode: string
@@ -68,7 +73,8 @@ export function ciliumValues(options: CiliumOptions) {
     prometheus: { enabled: true },
     operator: { replicas: 1, image: image('quay.io/cilium/operator'), ...onControlPlane },
     hubble: { enabled: hubble, relay: { enabled: false }, ui: { enabled: false } },
-    gatewayAPI: { enabled: false },
+    // The class comes with parameters of its own, so that it is not the chart's.
+    gatewayAPI: options.gateways ? { enabled: true, gatewayClass: { create: false } } : { enabled: false },
   }
 }
 

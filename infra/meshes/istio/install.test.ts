@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import type { Arm, MeshContext, Path, ResolvedConfig } from '../../../harness/model.js'
 import { UserError } from '../../../harness/errors.js'
+import { ingressToSidecar } from '../../../scenarios/paths/ingress-to-sidecar.js'
 import { ingress } from '../../../scenarios/paths/ingress.js'
 import { l4L7L4 } from '../../../scenarios/paths/l4-l7-l4.js'
 import { MeshInstallError } from '../install-errors.js'
@@ -118,6 +119,79 @@ test('the way in from outside starts at the gateway’s service and is charged t
   expect(cluster.shapes.get(arm.id)?.clientPod?.labels).toEqual({ 'istio.io/dataplane-mode': 'none' })
 })
 
+describe('a gateway before sidecars', () => {
+  const arm = testArm('istio-sidecar', 'ingress-to-sidecar')
+  const installWithGateway = () => {
+    const cluster = transcriptCluster(transcript('istio-sidecar-gateway-install'))
+    return { cluster, session: istioSidecar.install(contextOf(cluster, arm, ingressToSidecar)) }
+  }
+
+  test('the Gateway API comes before istiod, and only for such a path', async () => {
+    const { cluster, session } = installWithGateway()
+    await session
+    expect(cluster.unused()).toEqual([])
+    const commands = cluster.commands.map(({ command }) => command)
+    expect(commands[1]).toMatch(/apply --server-side -f .*standard-install\.yaml$/)
+    expect(commands.findIndex((command) => command.includes('istiod'))).toBeGreaterThan(1)
+    const without = install('istio-sidecar-install', istioSidecar)
+    await without.session
+    expect(without.cluster.commands.some(({ command }) => command.includes('gateway'))).toBe(false)
+  })
+
+  test('it starts at the gateway’s service and is charged to gateway and sidecar', async () => {
+    const { cluster, session } = installWithGateway()
+    const established = await session
+    cluster.goOn(
+      [
+        '$ kubectl apply --server-side -f -',
+        '$ kubectl wait --for=condition=Programmed gateway/gateway *',
+        '$ kubectl get service server *\n10.96.0.10',
+        '$ kubectl get service gateway-istio *\n10.96.0.20',
+        '',
+      ].join('\n'),
+    )
+    const raised = await established.raise(arm, ingressToSidecar)
+    expect(cluster.unused()).toEqual([])
+    expect(raised.endpoint).toEqual({
+      host: '10.96.0.20',
+      port: 8080,
+      authority: 'gateway-istio.mb-ingress-to-sidecar.svc.cluster.local:8080',
+    })
+    expect(raised.components).toMatchObject([
+      { hop: 'gateway', category: 'l7', node: 'waypoint' },
+      { hop: 'server-sidecar', category: 'l7', node: 'server' },
+    ])
+    // Neither shares its process with anything.
+    expect(raised.components.map(({ process }) => process)).toEqual([undefined, undefined])
+    expect(cluster.bound.get(`${arm.id}/server-sidecar`)).toEqual({
+      namespace: 'mb-ingress-to-sidecar',
+      podSelector: 'app=server',
+      container: 'istio-proxy',
+    })
+    expect(cluster.shapes.get(arm.id)?.clientPod).toBeUndefined()
+  })
+
+  test.each([
+    [
+      'istio-gateway-not-programmed',
+      /istio-sidecar: the gateway in mb-ingress-to-sidecar is not programmed: Accepted is Pending \(Waiting for controller\)/,
+      /Does istiod run, and does the GatewayClass istio exist/,
+    ],
+    [
+      'istio-gateway-image',
+      /the image docker\.io\/istio\/proxyv2:1\.31\.1 cannot be pulled \(Back-off/,
+      /meshbench pull/,
+    ],
+  ])('%s', async (name, message, hint) => {
+    const { cluster, session } = installWithGateway()
+    const established = await session
+    cluster.goOn(transcript(`failures/${name}`))
+    const error = await failureOf(established.raise(arm, ingressToSidecar))
+    expect(error.message).toMatch(message)
+    expect(error.hint).toMatch(hint)
+  })
+})
+
 describe('what a person reads when a step fails', () => {
   test.each([
     [
@@ -153,7 +227,7 @@ describe('what a person reads when a step fails', () => {
   })
 
   test.each([
-    ['crd-too-old', /Gateway API CRDs are 0\.8\.1, older than 1\.1\.0, which waypoints need/],
+    ['crd-too-old', /Gateway API CRDs are 0\.8\.1, older than 1\.1\.0, which gateways need/],
     ['crd-too-new', /CRDs are 1\.7\.0, newer than the pinned 1\.6\.1, and they refuse to be downgraded/],
     ['crd-guarded', /newer or experimental Gateway API CRDs, which guard themselves/],
   ])('%s', async (name, message) => {

@@ -1,8 +1,10 @@
 /** What enrols an arm in Istio and what its namespace holds, as pure data, one function for each path. */
 import type { ArmObjects, ArmShape } from '../cluster-access.js'
+import { gatewayApiGroup, httpListener, httpRoute } from '../gateway-api.js'
 import { hopLimits } from '../hop-limits.js'
 import { proxySizing, requestTimeout } from '../sizing.js'
 import type { Manifest } from '../yaml.js'
+import type { IstioMode } from './values.js'
 
 export const trustDomain = 'cluster.local'
 export const waypointName = 'waypoint'
@@ -23,20 +25,21 @@ export type SidecarLayer = 'l4' | 'l7'
 /** Port of the sidecar's and ztunnel's Prometheus endpoint, which capture leaves alone. */
 export const metricsPort = 15020
 
+const sidecarAnnotations = {
+  // Any one of these drops the defaults of all, so they come together.
+  'sidecar.istio.io/proxyCPU': proxySizing.cpuRequest,
+  'sidecar.istio.io/proxyCPULimit': proxySizing.cpuLimit,
+  'sidecar.istio.io/proxyMemory': proxySizing.memoryRequest,
+  'sidecar.istio.io/proxyMemoryLimit': proxySizing.memoryLimit,
+  'sidecar.istio.io/nativeSidecar': 'true',
+  'proxy.istio.io/config': JSON.stringify({ concurrency: hopLimits.workers }),
+}
+
 export function sidecarShape(layer: SidecarLayer): ArmShape {
-  const annotations = {
-    // Any one of these drops the defaults of all, so they come together.
-    'sidecar.istio.io/proxyCPU': proxySizing.cpuRequest,
-    'sidecar.istio.io/proxyCPULimit': proxySizing.cpuLimit,
-    'sidecar.istio.io/proxyMemory': proxySizing.memoryRequest,
-    'sidecar.istio.io/proxyMemoryLimit': proxySizing.memoryLimit,
-    'sidecar.istio.io/nativeSidecar': 'true',
-    'proxy.istio.io/config': JSON.stringify({ concurrency: hopLimits.workers }),
-  }
   return {
     namespace: { labels: { 'istio-injection': 'enabled' } },
-    clientPod: { annotations },
-    serverPod: { annotations },
+    clientPod: { annotations: sidecarAnnotations },
+    serverPod: { annotations: sidecarAnnotations },
     service: { appProtocol: layer === 'l7' ? 'http' : 'tcp' },
     expectContainers: ['istio-proxy'],
   }
@@ -54,8 +57,16 @@ export function ambientShape(withWaypoint: boolean): ArmShape {
 }
 
 /** The client is outside of the mesh, beside it in the same namespace. */
-export function ingressShape(): ArmShape {
+export function ambientIngressShape(): ArmShape {
   return { ...ambientShape(false), clientPod: { labels: { 'istio.io/dataplane-mode': 'none' } } }
+}
+
+/** Only the server asks for a sidecar: a namespace that injects would ask for the client, too. */
+export function sidecarIngressShape(): ArmShape {
+  return {
+    serverPod: { annotations: sidecarAnnotations, labels: { 'sidecar.istio.io/inject': 'true' } },
+    service: { appProtocol: 'http' },
+  }
 }
 
 export function sidecarManifests(layer: SidecarLayer, objects: ArmObjects): readonly Manifest[] {
@@ -79,15 +90,22 @@ export function ambientManifests(withWaypoint: boolean, objects: ArmObjects): re
   ]
 }
 
-/** The way in from outside: a gateway of the Gateway API, and HBONE from it to the server's ztunnel. */
-export function ingressManifests(objects: ArmObjects, gatewayNode: string): readonly Manifest[] {
+/**
+ * The way in from outside: a gateway of the Gateway API, and from it HBONE to the server's ztunnel, or mutual TLS to its
+ * sidecar.
+ */
+export function ingressManifests(
+  mode: IstioMode,
+  objects: ArmObjects,
+  gatewayNode: string,
+): readonly Manifest[] {
   return [
     strictMutualTls(objects),
     serverPolicy(objects, gatewayAccount),
     gatewayPlacement(objects, gatewayNode),
     gateway(objects),
-    destinationRule(objects),
-    route(objects, { group: 'gateway.networking.k8s.io', kind: 'Gateway', name: gatewayName }),
+    destinationRule(objects, mode === 'sidecar' ? { tls: { mode: 'ISTIO_MUTUAL' } } : {}),
+    httpRoute(objects, { group: gatewayApiGroup, kind: 'Gateway', name: gatewayName }),
   ]
 }
 
@@ -120,7 +138,7 @@ export function serviceHost({ namespace, service }: ArmObjects): string {
   return `${service.name}.${namespace}.svc.cluster.local`
 }
 
-/** Pool limits of whatever Envoy speaks to the server: the client's sidecar, or the waypoint. */
+/** Pool limits of whatever Envoy speaks to the server: the client's sidecar, the waypoint, or the gateway. */
 function destinationRule(objects: ArmObjects, tls: { tls?: object } = {}): Manifest {
   return {
     apiVersion: 'networking.istio.io/v1',
@@ -181,7 +199,7 @@ function promptTcpTelemetry(namespace: string): Manifest {
 
 function waypoint({ namespace }: ArmObjects): Manifest {
   return {
-    apiVersion: 'gateway.networking.k8s.io/v1',
+    apiVersion: `${gatewayApiGroup}/v1`,
     kind: 'Gateway',
     metadata: { name: waypointName, namespace, labels: { 'istio.io/waypoint-for': 'service' } },
     spec: {
@@ -206,7 +224,7 @@ function waypointPolicy({ namespace, service }: ArmObjects): Manifest {
 
 function waypointRoute(objects: ArmObjects): Manifest {
   const { name, port } = objects.service
-  return route(objects, { group: '', kind: 'Service', name, port })
+  return httpRoute(objects, { group: '', kind: 'Service', name, port })
 }
 
 /** What Istio lays over the Deployment that it makes of the Gateway; limits are those of every proxy. */
@@ -225,7 +243,7 @@ function gatewayPlacement({ namespace }: ArmObjects, node: string): Manifest {
 
 function gateway({ namespace }: ArmObjects): Manifest {
   return {
-    apiVersion: 'gateway.networking.k8s.io/v1',
+    apiVersion: `${gatewayApiGroup}/v1`,
     kind: 'Gateway',
     metadata: {
       name: gatewayName,
@@ -236,31 +254,7 @@ function gateway({ namespace }: ArmObjects): Manifest {
     spec: {
       gatewayClassName: 'istio',
       infrastructure: { parametersRef: { group: '', kind: 'ConfigMap', name: gatewayName } },
-      listeners: [
-        {
-          name: 'http',
-          port: gatewayService.port,
-          protocol: 'HTTP',
-          allowedRoutes: { namespaces: { from: 'Same' } },
-        },
-      ],
-    },
-  }
-}
-
-function route({ namespace, service }: ArmObjects, parent: object): Manifest {
-  return {
-    apiVersion: 'gateway.networking.k8s.io/v1',
-    kind: 'HTTPRoute',
-    metadata: { name: 'server', namespace },
-    spec: {
-      parentRefs: [parent],
-      rules: [
-        {
-          backendRefs: [{ name: service.name, port: service.port }],
-          ...(requestTimeout === undefined ? {} : { timeouts: { request: requestTimeout } }),
-        },
-      ],
+      listeners: [httpListener(gatewayService.port)],
     },
   }
 }

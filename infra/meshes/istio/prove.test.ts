@@ -102,6 +102,16 @@ const ingressWorld = (): World => ({
   },
 })
 
+const sidecarIngressWorld = (): World => ({
+  ...sidecarWorld(),
+  client: { node: 'meshbench-worker' },
+  hops: [hop('gateway', 'l7'), hop('sidecar-inbound', 'l7')],
+  after: {
+    gateway: { requests: 1 },
+    'sidecar-inbound': { requests: 1, peers: [id('gateway-istio')] },
+  },
+})
+
 async function prove(world: World): Promise<readonly ProofCheck[]> {
   const cluster = transcriptCluster(
     [
@@ -235,7 +245,7 @@ describe('the way in from outside', () => {
     const world = ingressWorld()
     world.client.annotations = captured
     expect(await refusedBy(world)).toMatchObject([
-      { name: 'pod-0 is outside of the mesh', actual: 'enabled' },
+      { name: 'pod-0 is outside of the mesh', actual: 'captured by ztunnel' },
     ])
   })
   test('refuses a gateway that saw nothing, or is on the wrong node', async () => {
@@ -256,5 +266,46 @@ describe('the way in from outside', () => {
     const world = ingressWorld()
     world.plaintextReply = 'HTTP/1.1 200 OK\r\n\r\n'
     expect(await refusedBy(world)).toMatchObject([{ name: 'plaintext from outside the mesh is refused' }])
+  })
+})
+
+describe('the way in from outside to a sidecar', () => {
+  let world: World
+  beforeEach(() => {
+    world = sidecarIngressWorld()
+  })
+  test('passes when the gateway carries the request and the sidecar sees its identity', async () => {
+    expect(await refused(world)).toEqual([])
+  })
+  test('refuses a client that has a sidecar of its own', async () => {
+    world.client.init = sidecar
+    expect(await refused(world)).toMatchObject([
+      { name: 'pod-0 is outside of the mesh', actual: 'has a sidecar' },
+    ])
+  })
+  test('refuses a server without a sidecar, which the gateway would reach in plaintext', async () => {
+    world.server.init = []
+    world.after['sidecar-inbound'] = { requests: 0, peers: [] }
+    expect((await refused(world)).map(({ name }) => name)).toEqual([
+      'sidecar in pod-0',
+      'requests at sidecar-inbound',
+      'peer identity at sidecar-inbound',
+    ])
+  })
+  test('refuses a gateway that is bypassed: it counted nothing, or the sidecar saw somebody else', async () => {
+    world.after.gateway = { requests: 0 }
+    world.after['sidecar-inbound'] = { requests: 1, peers: [id('client')] }
+    expect((await refused(world)).map(({ name }) => name)).toEqual([
+      'requests at gateway',
+      'peer identity at sidecar-inbound',
+    ])
+  })
+  test('refuses a gateway on the wrong node, and a server that answers past it', async () => {
+    world.waypointNode = 'meshbench-worker2'
+    world.stranger = 'status 200'
+    expect((await refused(world)).map(({ name }) => name)).toEqual([
+      'another identity inside the mesh is refused',
+      'gateway is on its node',
+    ])
   })
 })

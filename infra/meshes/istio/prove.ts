@@ -74,14 +74,15 @@ function proveCaptured(pod: PodView): ProofCheck {
   }
 }
 
-/** A client that were captured would enter as a part of the mesh, not from outside. */
+/** A client that were captured, or had a sidecar, would enter as a part of the mesh, not from outside. */
 function proveOutside(pod: PodView): ProofCheck {
-  const actual = pod.annotations['ambient.istio.io/redirection'] ?? 'no mark'
+  const captured = pod.annotations['ambient.istio.io/redirection'] === 'enabled'
+  const sidecar = [...pod.initContainers, ...pod.containers].some(({ name }) => name === 'istio-proxy')
   return {
     name: `${pod.name} is outside of the mesh`,
-    ok: actual !== 'enabled',
-    expected: 'not captured by ztunnel',
-    actual,
+    ok: !captured && !sidecar,
+    expected: 'no sidecar, not captured by ztunnel',
+    actual: captured ? 'captured by ztunnel' : sidecar ? 'has a sidecar' : 'outside',
   }
 }
 
@@ -138,6 +139,7 @@ function expectedPeer(kind: BoundHop['kind'], { objects, hops }: IstioProofInput
   const behindGateway = hops.some((hop) => hop.kind === 'gateway')
   switch (kind) {
     case 'sidecar-inbound':
+      return id(behindGateway ? gatewayAccount : 'client')
     case 'waypoint':
       return id('client')
     case 'ztunnel-inbound':

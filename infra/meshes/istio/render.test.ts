@@ -6,10 +6,11 @@ import type { ArmObjects } from '../cluster-access.js'
 import { hopLimits } from '../hop-limits.js'
 import { toYaml } from '../yaml.js'
 import {
+  ambientIngressShape,
   ambientManifests,
   ambientShape,
   ingressManifests,
-  ingressShape,
+  sidecarIngressShape,
   sidecarManifests,
   sidecarShape,
 } from './manifests.js'
@@ -47,14 +48,25 @@ describe.each(['sidecar', 'ambient'] as const)('Istio %s', (mode: IstioMode) => 
   })
 })
 
-test('manifests and shape of the way in from outside', async () => {
-  const manifests = ingressManifests(objects, nodes.waypoint)
-  const text = `# shape of namespace, pods and service\n${toYaml([ingressShape()])}---\n${toYaml(manifests)}`
-  await expect(text).toMatchFileSnapshot(golden('istio-ambient-ingress'))
+test.each([
+  ['sidecar', sidecarIngressShape()],
+  ['ambient', ambientIngressShape()],
+] as const)('manifests and shape of the way in from outside: %s', async (mode, shape) => {
+  const manifests = ingressManifests(mode, objects, nodes.waypoint)
+  const text = `# shape of namespace, pods and service\n${toYaml([shape])}---\n${toYaml(manifests)}`
+  await expect(text).toMatchFileSnapshot(golden(`istio-${mode}-ingress`))
+  expect(parseAllDocuments(text).every((document) => document.errors.length === 0)).toBe(true)
   // Whoever is let in comes with the gateway's identity, and with no other.
   const policies = manifests.filter(({ kind }) => kind === 'AuthorizationPolicy')
   expect(toYaml(policies)).toContain('cluster.local/ns/bench/sa/gateway-istio')
   expect(toYaml(policies)).not.toMatch(/sa\/client/)
+})
+
+test('nothing but the server asks for a sidecar where the client is outside', () => {
+  const { namespace, clientPod, serverPod } = sidecarIngressShape()
+  expect(namespace).toBeUndefined()
+  expect(clientPod).toBeUndefined()
+  expect(serverPod?.labels).toEqual({ 'sidecar.istio.io/inject': 'true' })
 })
 
 test('a sidecar cluster knows nothing of the ambient profile, which would teach its sidecars HBONE', () => {

@@ -12,8 +12,9 @@ import type {
   RaisedArm,
 } from '../../../harness/model.js'
 import { defaultCacheDir, mirrored, type Mirrors } from '../../pull.js'
-import { gatewayApi, istio } from '../../versions.js'
+import { istio } from '../../versions.js'
 import { clusterOf, type ArmObjects, type ArmShape, type ClusterAccess } from '../cluster-access.js'
+import { gatewayApiStep, hasGateway, waitForGateway } from '../gateway-api.js'
 import { explainFailure } from '../install-errors.js'
 import { readReferenceCounters } from '../reference/counters.js'
 import { fetchFromPods, serviceEndpoint, type PodAddress } from '../queries.js'
@@ -30,15 +31,15 @@ import {
 } from '../steps.js'
 import type { Manifest } from '../yaml.js'
 import { readIstioCounters, type IstioHopKind } from './counters.js'
-import { checkGatewayApi, waitForGateway } from './gateway.js'
 import {
+  ambientIngressShape,
   ambientManifests,
   ambientShape,
   gatewayName,
   gatewayService,
   ingressManifests,
-  ingressShape,
   metricsPort,
+  sidecarIngressShape,
   sidecarManifests,
   sidecarShape,
   waypointName,
@@ -59,17 +60,10 @@ export function istioSteps(options: IstioOptions): readonly Step[] {
     helmStep({ ...release, namespace: istioNamespace }),
   )
   const supported = kubernetesStep(`Istio ${istio.version}`, istio.minKubernetesMinor)
-  const gateway: Step = {
-    title: `Gateway API ${gatewayApi.version}`,
-    async run({ cluster, assets }) {
-      await checkGatewayApi(cluster)
-      await cluster.kubectl(['apply', '--server-side', '-f', await assets.manifest(gatewayApi)])
-    },
-  }
   const ready = waitStep('istiod answers', ['rollout', 'status', 'deployment/istiod', '-n', istioNamespace])
-  return options.mode === 'ambient'
-    ? [supported, loadImagesStep, gateway, ...releases, ready]
-    : [supported, loadImagesStep, ...releases, ready]
+  // Sidecars alone need none of it.
+  const gateways = options.mode === 'ambient' || options.gateways ? [gatewayApiStep] : []
+  return [supported, loadImagesStep, ...gateways, ...releases, ready]
 }
 
 export async function installIstio(mode: IstioMode, context: MeshContext): Promise<MeshSession> {
@@ -78,7 +72,12 @@ export async function installIstio(mode: IstioMode, context: MeshContext): Promi
   const cluster = clusterOf(host, mesh)
   const settings = (request.config.meshSettings[mesh] ?? {}) as IstioSettings
   const mirrors = settings.mirrors ?? {}
-  const options: IstioOptions = { mode, nodes: cluster.nodes, hub: mirrored(istio.hub, mirrors) }
+  const options: IstioOptions = {
+    mode,
+    nodes: cluster.nodes,
+    hub: mirrored(istio.hub, mirrors),
+    gateways: request.paths.some(hasGateway),
+  }
   const assets = assetsFrom(settings.cacheDir ?? defaultCacheDir(), mirrors)
   await runSteps(istioSteps(options), { mesh, cluster, assets }, progress, scope.signal)
   return {
@@ -161,12 +160,13 @@ function planArm(
   objects: ArmObjects,
   waypointNode: string,
 ): { shape: ArmShape; manifests: readonly Manifest[] } {
+  if (hasGateway(path)) {
+    const shape = mode === 'sidecar' ? sidecarIngressShape() : ambientIngressShape()
+    return { shape, manifests: ingressManifests(mode, objects, waypointNode) }
+  }
   if (mode === 'sidecar') {
     const layer = path.hops.some((hop) => hop.layer === 'l7') ? 'l7' : 'l4'
     return { shape: sidecarShape(layer), manifests: sidecarManifests(layer, objects) }
-  }
-  if (path.hops.some(({ role }) => role === 'ingress')) {
-    return { shape: ingressShape(), manifests: ingressManifests(objects, waypointNode) }
   }
   const withWaypoint = path.hops.some(({ role }) => role === 'waypoint')
   return { shape: ambientShape(withWaypoint), manifests: ambientManifests(withWaypoint, objects) }
@@ -209,14 +209,13 @@ async function raiseIstioArm({ mode, arm, path, host, cluster }: RaiseOptions): 
       await applyManifests(cluster, manifests)
       const { component } = await host.startApplication(arm, path)
       await cluster.ensureClient(arm)
-      for (const { kind, metadata, spec } of manifests) {
-        if (kind !== 'Gateway') continue
-        const { gatewayClassName: className } = spec as { gatewayClassName: string }
-        await waitForGateway(cluster, { namespace: objects.namespace, name: metadata.name, className })
+      const controller = mode === 'ambient' ? 'istiod with the ambient profile' : 'istiod'
+      for (const gateway of manifests.filter(({ kind }) => kind === 'Gateway')) {
+        const { namespace } = objects
+        await waitForGateway(cluster, { mesh: arm.mesh, namespace, gateway, controller, ownPods: true })
       }
       const serverEndpoint = await serviceEndpoint(cluster, objects)
-      const isIngress = path.hops.some(({ role }) => role === 'ingress')
-      const endpoint = isIngress
+      const endpoint = hasGateway(path)
         ? await serviceEndpoint(cluster, { ...objects, service: gatewayService })
         : serverEndpoint
       return { application: component, endpoint, serverEndpoint }

@@ -12,6 +12,8 @@ export interface IstioOptions {
   readonly nodes: { readonly waypoint: string; readonly 'control-plane': string }
   /** `docker.io/istio`, or its mirror. */
   readonly hub?: string
+  /** Whether a path comes in through a gateway, which needs the Gateway API's CRDs. */
+  readonly gateways?: boolean
 }
 
 /** Tolerates what keeps other workloads off the benchmark's nodes. */

@@ -4,13 +4,14 @@ import { toYaml } from '../yaml.js'
 import { namespaceManifest, serviceManifest, workloadManifest } from '../../kube/manifests.js'
 import type { ArmShape } from '../cluster-access.js'
 import { ciliumShape } from '../cilium/manifests.js'
-import { ambientShape, sidecarShape } from '../istio/manifests.js'
+import { ambientShape, sidecarIngressShape, sidecarShape } from '../istio/manifests.js'
 
 const runId = 'dry-run'
 
 export const shapes: Readonly<Record<string, ArmShape>> = {
   'istio-sidecar-l7': sidecarShape('l7'),
   'istio-sidecar-l4': sidecarShape('l4'),
+  'istio-sidecar-ingress': sidecarIngressShape(),
   'istio-ambient-l4': ambientShape(false),
   'istio-ambient-l7': ambientShape(true),
   'cilium-kernel': ciliumShape('l4-kernel'),
