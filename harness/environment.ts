@@ -39,20 +39,10 @@ export async function createEnvironment(options: CreateEnvironmentOptions): Prom
   const host = await platform.create(request, scope, progress)
   const sessions = await installMeshes({ request, host, meshes, scope, progress, failures })
 
-  const raised: Record<string, RaisedArm> = {}
   const proofs: Record<string, readonly ProofCheck[]> = {}
-  await progress.step(`${request.arms.length} arms ready`, async () => {
-    for (const arm of request.arms) {
-      const session = sessions.get(arm.mesh)
-      if (failures[arm.id] || !session) continue
-      scope.signal.throwIfAborted()
-      try {
-        raised[arm.id] = await raise(request, session, arm)
-      } catch (error) {
-        failures[arm.id] = describeFailure('not-ready', error)
-      }
-    }
-  })
+  const raised = await progress.step(`${request.arms.length} arms ready`, () =>
+    raiseArms({ request, sessions, failures, scope, atOnce: platform.armsAtOnce ?? 1 }),
+  )
   await progress.step('proof of path', async () => {
     for (const [arm, handle] of Object.entries(raised)) {
       const checks = await proveArm(handle)
@@ -69,6 +59,40 @@ export async function createEnvironment(options: CreateEnvironmentOptions): Prom
     }
   })
   return compose({ request, host, sessions, raised, failures, proofs })
+}
+
+/** Brings up arms whose mesh is there, some at a time; the result is in the order of the plan, whoever came up first. */
+async function raiseArms(options: {
+  request: EnvironmentRequest
+  sessions: ReadonlyMap<string, MeshSession>
+  failures: Record<string, TrialError>
+  scope: Scope
+  atOnce: number
+}): Promise<Record<string, RaisedArm>> {
+  const { request, sessions, failures, scope, atOnce } = options
+  const raised = new Map<string, RaisedArm>()
+  const waiting = request.arms.filter(({ id, mesh }) => !failures[id] && sessions.has(mesh))
+  const raiseNext = async (): Promise<void> => {
+    for (let arm = waiting.shift(); arm; arm = waiting.shift()) {
+      scope.signal.throwIfAborted()
+      const session = sessions.get(arm.mesh)
+      if (!session) continue
+      try {
+        raised.set(arm.id, await raise(request, session, arm))
+      } catch (error) {
+        failures[arm.id] = describeFailure('not-ready', error)
+      }
+    }
+  }
+  // All are waited for, so that nothing still comes up while the scope is being closed.
+  const lanes = await Promise.allSettled(Array.from({ length: atOnce }, raiseNext))
+  for (const lane of lanes) if (lane.status === 'rejected') throw lane.reason
+  return Object.fromEntries(
+    request.arms.flatMap(({ id }) => {
+      const handle = raised.get(id)
+      return handle ? [[id, handle] as const] : []
+    }),
+  )
 }
 
 /** A proof that cannot be made is a proof that failed, of this arm alone. */

@@ -465,9 +465,11 @@ export interface Platform {
   readonly environments: 'shared' | 'per-mesh'
   /** How another build of this repository's programs is given here: as a bundle, or as a container image. */
   readonly builds: 'bundle' | 'image'
-  /** All unmet needs at once; creates nothing. */
   /** For the estimate of a plan: measured on two cores that do nothing else. */
   readonly times: PlatformTimes
+  /** Arms that are brought up at a time, where that is mostly waiting; default 1. */
+  readonly armsAtOnce?: number
+  /** All unmet needs at once; creates nothing. */
   check(request: EnvironmentRequest): Promise<readonly Unmet[]>
   create(request: EnvironmentRequest, scope: Scope, progress: Progress): Promise<Host>
 }

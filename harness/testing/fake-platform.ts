@@ -35,6 +35,8 @@ export interface FakeScript {
   readonly onTrial?: (arm: Arm, trial: number) => void
   /** Make an arm fail to come up. */
   readonly failsToRaise?: (arm: Arm) => boolean
+  /** What bringing an arm up waits for. */
+  readonly whileRaising?: (arm: Arm) => Promise<void>
   readonly cpuNsPerRequest?: number
 }
 
@@ -184,11 +186,12 @@ export function createFake(script: FakeScript = {}) {
     check: async () => [],
     install: async ({ scope }) => {
       scope.defer(`remove ${name}`, () => void undone.push(name))
-      return { facts: [], components: [], raise: async (arm, path) => raise(arm, path) }
+      return { facts: [], components: [], raise }
     },
   })
 
-  function raise(arm: Arm, path: Path) {
+  async function raise(arm: Arm, path: Path) {
+    await script.whileRaising?.(arm)
     if (script.failsToRaise?.(arm)) throw new Error('it would not start')
     const components = path.hops.map((hop): Component => ({
       name: `${arm.id}/${hop.name}`,

@@ -2,7 +2,7 @@
  * A way to the API server that costs no process for each request: `kubectl proxy` on a Unix socket that only its owner
  * can open. It brings whatever credentials the kubeconfig asks for.
  */
-import { Agent, get, type IncomingMessage } from 'node:http'
+import { Agent, request as sendRequest, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -24,11 +24,25 @@ export class ApiProxy {
 
   /** Body of a GET; rejects unless the status is 200. */
   async get(path: string): Promise<string> {
-    const response = await this.#open(path, this.#agent)
+    return this.#textOf(path, await this.#open('GET', path, this.#agent))
+  }
+
+  /** Merges a change into an object; rejects unless the status is 200. */
+  async patch(path: string, change: object): Promise<void> {
+    const body = JSON.stringify(change)
+    await this.#textOf(path, await this.#open('PATCH', path, this.#agent, timeoutMs, body))
+  }
+
+  /** Deletes an object or a collection; rejects unless the status is 200 (done) or 202 (begun). */
+  async delete(path: string): Promise<void> {
+    await this.#textOf(path, await this.#open('DELETE', path, this.#agent))
+  }
+
+  async #textOf(path: string, response: IncomingMessage): Promise<string> {
     const chunks: Buffer[] = []
     for await (const chunk of response) chunks.push(chunk as Buffer)
     const text = Buffer.concat(chunks).toString()
-    if (response.statusCode === 200) return text
+    if (response.statusCode === 200 || response.statusCode === 202) return text
     throw new ApiError(path, response.statusCode ?? 0, text.slice(0, 500))
   }
 
@@ -38,7 +52,7 @@ export class ApiProxy {
 
   /** Lines of a response that does not end by itself, such as a watch. `stop` ends it. */
   async stream(path: string): Promise<{ lines: AsyncIterable<string>; stop: () => void }> {
-    const response = await this.#open(path, false, 0)
+    const response = await this.#open('GET', path, false, 0)
     if (response.statusCode !== 200) {
       response.destroy()
       throw new ApiError(path, response.statusCode ?? 0, '')
@@ -51,11 +65,24 @@ export class ApiProxy {
     this.#running.kill('SIGKILL')
   }
 
-  #open(path: string, agent: Agent | false, limitMs = timeoutMs): Promise<IncomingMessage> {
+  #open(
+    method: 'GET' | 'PATCH' | 'DELETE',
+    path: string,
+    agent: Agent | false,
+    limitMs = timeoutMs,
+    body?: string,
+  ): Promise<IncomingMessage> {
+    const headers = body === undefined ? {} : { 'content-type': 'application/merge-patch+json' }
     return new Promise((resolve, reject) => {
-      const request = get({ socketPath: this.#socketPath, path, agent, timeout: limitMs }, resolve)
-      request.once('timeout', () => request.destroy(new Error(`GET ${path} took more than ${limitMs} ms`)))
+      const request = sendRequest(
+        { socketPath: this.#socketPath, method, path, agent, timeout: limitMs, headers },
+        resolve,
+      )
+      request.once('timeout', () =>
+        request.destroy(new Error(`${method} ${path} took more than ${limitMs} ms`)),
+      )
       request.once('error', reject)
+      request.end(body)
     })
   }
 }
@@ -65,7 +92,7 @@ export class ApiError extends Error {
   readonly status: number
 
   constructor(path: string, status: number, body: string) {
-    super(`GET ${path} answered ${status} ${body}`.trim())
+    super(`${path} answered ${status} ${body}`.trim())
     this.name = 'ApiError'
     this.status = status
   }

@@ -11,6 +11,7 @@ import type { Arm, Command, Component, Deployed, Endpoint, Path, Workload } from
 import type { ArmShape, ClusterAccess, ClusterHost } from '../meshes/cluster-access.js'
 import { echoWorkload } from '../platforms/echo-workload.js'
 import { idleScript } from '../platforms/remote-scripts.js'
+import { ApiError } from './api-proxy.js'
 import { Arms, podShape, servicePort, waitsForSidecar, type ArmState } from './arms.js'
 import { Components } from './components.js'
 import { collectDiagnostics } from './diagnostics.js'
@@ -49,12 +50,18 @@ export async function createKubeHost(options: KubeHostOptions): Promise<ClusterH
   const manifestDir = join(scope.stateDir, `manifests-${dnsLabel(options.clusterName)}`)
   const rollout = new Rollout({
     kubectl,
+    proxy,
     pods,
     nodes,
     manifestDir,
     signal: scope.signal,
     onTrouble: () => (trouble = true),
   })
+  const namespaces: string[] = []
+  if (options.deleteNamespaces) {
+    scope.defer('delete namespaces', () => deleteNamespaces(proxy, namespaces))
+  }
+  // Deferred after what deletes namespaces, so that it looks at them before.
   scope.defer('keep diagnostics', async () => {
     if (trouble) await collectDiagnostics({ kubectl, runId, folder: options.diagnosticsDir, manifestDir })
   })
@@ -65,11 +72,8 @@ export async function createKubeHost(options: KubeHostOptions): Promise<ClusterH
   }
 
   async function createNamespace(namespace: string, shape: ArmShape | undefined): Promise<void> {
-    if (options.deleteNamespaces) {
-      scope.defer(`delete namespace ${namespace}`, async () => {
-        await kubectl.run(['delete', 'namespace', namespace, '--ignore-not-found', '--wait=false'])
-      })
-    }
+    // Before it is created: what a failed attempt leaves must go, too.
+    namespaces.push(namespace)
     await rollout.apply(`namespace ${namespace}`, [
       namespaceManifest(namespace, runId, shape?.namespace),
       ...['client', 'server', 'hop'].map((name) => serviceAccountManifest(name, namespace, runId)),
@@ -100,6 +104,8 @@ export async function createKubeHost(options: KubeHostOptions): Promise<ClusterH
 
   async function startApplication(arm: Arm, path: Path): Promise<Deployed> {
     const state = arms.of(arm)
+    // Its proofs will be asked for as soon as the arms are up.
+    if (path.legs.some((leg) => leg !== 'plain')) reach.prepare()
     const component: Component = { ...echoWorkload.component, name: `${arm.id}/echo`, arm: arm.id }
     state.application ??= createApplication(state, path, component)
     return { component, ...(await state.application) }
@@ -424,6 +430,24 @@ export async function createKubeHost(options: KubeHostOptions): Promise<ClusterH
     },
     // The kubelet looks at its containers once a second, and the API server hears of it later.
     deathNoticedMs: 5_000,
+  }
+}
+
+/**
+ * Deletes namespaces without waiting for their end. Their pods go at once, since they hold nothing that a graceful end
+ * would save: a kubelet may take a minute over one, and the next run on the cluster would wait for it.
+ */
+async function deleteNamespaces(proxy: KubeHostOptions['proxy'], names: readonly string[]): Promise<void> {
+  const results = await Promise.allSettled(
+    names.map(async (name) => {
+      const path = `/api/v1/namespaces/${name}`
+      await proxy.delete(path)
+      // Who may delete a namespace need not be allowed this; then they take their time.
+      await proxy.delete(`${path}/pods?gracePeriodSeconds=0`).catch(() => {})
+    }),
+  )
+  for (const { reason } of results.filter((result) => result.status === 'rejected')) {
+    if (!(reason instanceof ApiError && reason.status === 404)) throw reason
   }
 }
 

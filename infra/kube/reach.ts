@@ -74,10 +74,19 @@ export class Reach {
     return this.#options.kubectl.run(execArguments(where, { argv: script }), { timeoutMs })
   }
 
+  /** Creates the prober ahead, without waiting for it; what goes wrong is told to who needs it. */
+  prepare(): void {
+    this.#proberReady().catch(() => {})
+  }
+
+  #proberReady(): Promise<{ readonly namespace: string }> {
+    return (this.#prober ??= this.#options.createProber())
+  }
+
   /** A TCP connection from the prober. */
   connect(endpoint: Endpoint): Duplex {
     const start = async () => {
-      const { namespace } = await (this.#prober ??= this.#options.createProber())
+      const { namespace } = await this.#proberReady()
       const target = { namespace, selector: `app=${proberName}`, container: proberName }
       return this.#options.kubectl.start(this.#execArguments(target, relayScript(endpoint)))
     }

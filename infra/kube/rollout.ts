@@ -4,13 +4,14 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { NodeRole } from '../../harness/model.js'
 import { NotReadyError } from '../platforms/local/process.js'
+import type { ApiProxy } from './api-proxy.js'
 import { misplaced } from './components.js'
 import { renderList, reasonOf, type Kubectl } from './kubectl.js'
 import type { Manifest } from './manifests.js'
 import { containersOf, describePod, isReady, type Pod, type PodWatch } from './pods.js'
 
 const readyTimeoutMs = 120_000
-const nudgeMs = 2_500
+const nudgeMs = 1_000
 const lookLabel = 'meshbench.look'
 /** Container states that do not pass by waiting. */
 const hopeless = new Set([
@@ -24,6 +25,7 @@ const hopeless = new Set([
 
 export interface RolloutOptions {
   readonly kubectl: Kubectl
+  readonly proxy: Pick<ApiProxy, 'patch'>
   readonly pods: PodWatch
   readonly nodes: Readonly<Record<NodeRole, string>>
   /** Where rendered manifests are kept. */
@@ -115,12 +117,12 @@ export class Rollout {
       const waiting = find().filter((pod) => !isReady(pod) && isRunning(pod))
       if (busy || waiting.length === 0) return
       busy = true
-      const names = waiting.map(({ metadata }) => metadata.name)
-      const mark = `${lookLabel}=${Date.now()}`
-      void this.#options.kubectl
-        .run(['annotate', '--overwrite', 'pods', '-n', namespace, ...names, mark], { timeoutMs: 10_000 })
-        .catch(() => {}) // It only saves time.
-        .finally(() => (busy = false))
+      const change = { metadata: { annotations: { [lookLabel]: String(Date.now()) } } }
+      const nudged = waiting.map(({ metadata: { name } }) =>
+        this.#options.proxy.patch(`/api/v1/namespaces/${namespace}/pods/${name}`, change),
+      )
+      // It only saves time.
+      void Promise.allSettled(nudged).finally(() => (busy = false))
     }, nudgeMs)
   }
 

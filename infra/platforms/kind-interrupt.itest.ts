@@ -1,6 +1,6 @@
 /**
- * Whole runs on kind that take too long for every test run: one whose Meshbench is killed, cleaned up after and resumed,
- * and one in which two meshes' clusters take turns.
+ * Whole runs on kind that take too long for every test run: one on all paths whose Meshbench is killed, cleaned up after
+ * and resumed, and one in which two meshes' clusters take turns.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -11,6 +11,7 @@ import { createWorkspace, smallConfig, type Workspace } from '../../harness/test
 import { paths } from '../../scenarios/paths/index.js'
 import { checkBinary } from '../binaries.js'
 import { haproxyHop } from '../meshes/haproxy.js'
+import { meshes } from '../meshes/index.js'
 import { cleanKind, findClusters } from './kind/clean.js'
 import { kindForTests } from './kind/testing.js'
 
@@ -21,9 +22,7 @@ const reason =
     : 'MESHBENCH_TEST_EXTENDED is not 1 (about ten minutes)'
 if (reason !== '') console.log(`skipped: ${reason}`)
 
-const lacksHaproxy = (
-  await Promise.all([haproxyHop.need ?? []].flat().map((need) => checkBinary(need)))
-).flat()
+const lacksHaproxy = haproxyHop.need ? await checkBinary(haproxyHop.need) : []
 for (const { found, remedy } of lacksHaproxy)
   console.log(`skipped: the run of two clusters: haproxy is ${found} (${remedy})`)
 
@@ -49,7 +48,8 @@ describe.skipIf(reason !== '')('kind, whole runs', () => {
 
   it('after kill -9, clean removes the cluster, and resume measures what is missing', async () => {
     workspace = createWorkspace({ timeoutMs: 600_000 })
-    workspace.writeConfig({ ...smallConfig, arms: { reference: ['l4-only'] }, platformSettings })
+    const all = Object.keys(paths).filter((name) => meshes.reference.paths.includes(name))
+    workspace.writeConfig({ ...smallConfig, arms: { reference: all }, platformSettings })
     running = workspace.startMeshbench('run', '--platform', 'kind', '--out', 'run')
     const { lines, exited } = running
     const drained = (async () => {
@@ -75,9 +75,9 @@ describe.skipIf(reason !== '')('kind, whole runs', () => {
       [...new Set(of.map(({ cell, round }) => `${cell} in round ${round}`))].sort()
     expect(cellsAndRounds(trials())).toEqual(cellsAndRounds(plan.order))
     // What the killed run had measured stands first, and was not measured again.
-    const all = trials().map(({ index }) => index)
-    expect(all.slice(0, done.length)).toEqual(done)
-    expect(all.slice(done.length).filter((index) => done.includes(index))).toEqual([])
+    const indices = trials().map(({ index }) => index)
+    expect(indices.slice(0, done.length)).toEqual(done)
+    expect(indices.slice(done.length).filter((index) => done.includes(index))).toEqual([])
     expect(workspace.journal('run').entries.at(-1)).toMatchObject({ type: 'end', outcome: 'complete' })
     expect((await findClusters(runId))?.names).toEqual([])
   }, 900_000)

@@ -38,7 +38,7 @@ import { checkGeneratorPods, generatorFacts } from './generator-pods.js'
 import { generatorNeeds } from './image-settings.js'
 import { clusterName } from './kind/clean.js'
 import { nodeNames, renderClusterConfig } from './kind/cluster-config.js'
-import { createCluster, loadArchive, loadImages, watchNodes } from './kind/cluster.js'
+import { createCluster, loadArchive, loadImages, saveImages, watchNodes } from './kind/cluster.js'
 import { emptyCluster, findKept, missingImages } from './kind/kept.js'
 import { checkNodeImage, provideNodeImage, type NodeImageWish } from './kind/node-image.js'
 import { checkHostFacts, readHostFacts } from './kind/preflight.js'
@@ -51,6 +51,7 @@ export const kind: Platform = {
   environments: 'per-mesh',
   builds: 'image',
   times: { environmentMs: 65_000, armMs: 5_000, hopMs: 4_000, trialMs: 770 },
+  armsAtOnce: 4,
   check: checkKind,
   create,
 }
@@ -178,6 +179,10 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
   if (settings.reuse) progress.note(kept ? `the cluster ${kept.name} is used again` : 'no kept cluster fits')
   const name = kept?.name ?? clusterName(scope.runId, request.id)
   const nodes = nodeNames(name, workers)
+  const ownImages = [...Object.values(images.images).map(({ reference }) => reference), ...ofVariants]
+  // A cluster that comes up waits most of the time.
+  const archive = kept ? undefined : saveImages({ docker: dockerCli, references: ownImages, scope })
+  scope.defer('finish the archive of images', async () => void (await archive?.catch(() => {})))
   const kubeconfig =
     kept?.kubeconfig ??
     (await progress.step(`cluster of ${1 + workers} nodes`, () =>
@@ -186,7 +191,6 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
         name,
         config: renderClusterConfig({ name, nodeImage, workers, cgroup, needs }),
         timeoutMs: settings.createTimeoutSeconds * 1000,
-        waitForNodes: needs.defaultCni,
         keep: settings.keep,
         scope,
       }),
@@ -201,7 +205,7 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
     signal: scope.signal,
   })
   if (kept) await progress.step('an empty cluster', () => emptyCluster(kubectl))
-  const load = async (references: readonly string[]) => {
+  const load = async (references: readonly string[], written?: Promise<string>) => {
     const workerNodes = [...new Set([nodes.client, nodes.server, nodes.waypoint])]
     const missing = kept ? await missingImages(nodeExec, workerNodes, references) : references
     if (missing.length === 0) return
@@ -212,11 +216,10 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
       references: missing,
       nodes: workerNodes,
       scope,
+      ...(written ? { archive: written } : {}),
     })
   }
-  await progress.step('images in the cluster', () =>
-    load([...Object.values(images.images).map(({ reference }) => reference), ...ofVariants]),
-  )
+  await progress.step('images in the cluster', () => load(ownImages, archive))
   if (needs.defaultCni) await progress.step('nodes ready', () => awaitNodes(kubectl))
   await placeUnpinned(kubectl)
   const proxy = await startApiProxy(kubectl, scope.stateDir)
@@ -275,7 +278,7 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
   })
 }
 
-/** `kind create cluster --wait` waits for the control plane alone, and gives up with a warning and exit code 0. */
+/** Not by `kind create cluster --wait`: that waits for the control plane alone, and gives up with exit code 0. */
 async function awaitNodes(kubectl: Kubectl): Promise<void> {
   const wait = ['wait', 'node', '--all', '--for=condition=Ready']
   try {
@@ -299,10 +302,9 @@ export async function readKubernetesVersion(proxy: ApiProxy): Promise<string> {
 
 /** What is pinned nowhere (DNS, a mesh's control plane) goes to the control plane: the workers are for what is measured. */
 async function placeUnpinned(kubectl: Kubectl): Promise<void> {
-  for (const key of ['node-role.kubernetes.io/control-plane', 'node-role.kubernetes.io/master']) {
-    // The key depends on the version; one of the two is not there.
-    await kubectl.run(['taint', 'nodes', '--all', `${key}-`]).catch(() => {})
-  }
+  const keys = ['node-role.kubernetes.io/control-plane', 'node-role.kubernetes.io/master']
+  // The key depends on the version; one of the two is not there.
+  await Promise.all(keys.map((key) => kubectl.run(['taint', 'nodes', '--all', `${key}-`]).catch(() => {})))
 }
 
 function referencesOf({ images }: ContainerImages) {

@@ -37,6 +37,7 @@ export const kubernetes: Platform = {
   environments: 'per-mesh',
   builds: 'image',
   times: { environmentMs: 10_000, armMs: 5_000, hopMs: 4_000, trialMs: 770 },
+  armsAtOnce: 4,
   check: checkKubernetes,
   create,
 }

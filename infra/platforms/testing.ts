@@ -43,6 +43,8 @@ export interface BringUpOptions {
   /** Default: `reference`. */
   readonly mesh?: string
   readonly platformSettings?: Readonly<Record<string, unknown>>
+  /** Told of each step that begins. */
+  readonly onStep?: (title: string) => void
 }
 
 const load: LoadSpec = {
@@ -65,7 +67,11 @@ export async function bringUp(platform: Platform, options: BringUpOptions): Prom
   const runId = `itest-${Date.now().toString(36)}`
   const stateDir = await mkdtemp(join(tmpdir(), `meshbench-${runId}-`))
   const scope = openScope({ runId, stateDir, signal: controller.signal })
-  const progress = { step: async <T>(_: string, run: () => Promise<T>) => run(), note: () => {} }
+  const step = async <T>(title: string, run: () => Promise<T>) => {
+    options.onStep?.(title)
+    return run()
+  }
+  const progress = { step, note: () => {} }
   const close = async () => {
     const problems = await scope.close()
     await rm(stateDir, { recursive: true, force: true })

@@ -14,8 +14,6 @@ export interface CreateClusterOptions {
   readonly name: string
   readonly config: string
   readonly timeoutMs: number
-  /** Nodes do not become ready before the mesh has brought its CNI: do not wait for them. */
-  readonly waitForNodes: boolean
   /** Leave it standing when the scope is closed. */
   readonly keep: boolean
   readonly scope: Scope
@@ -33,9 +31,9 @@ export async function createCluster(options: CreateClusterOptions): Promise<stri
     if (!(isCreated && options.keep)) await deleteCluster(kind, name)
   })
   const argv = [kind, 'create', 'cluster', '--name', name, '--config', configPath, '--kubeconfig', kubeconfig]
-  const wait = ['--wait', options.waitForNodes ? `${Math.round(timeoutMs / 1000)}s` : '0s']
   try {
-    await run([...argv, ...wait], { runId: scope.runId, signal: scope.signal, timeoutMs })
+    // It waits for nothing: images are loaded meanwhile, and where a mesh brings the CNI no node is ready before.
+    await run([...argv, '--wait', '0s'], { runId: scope.runId, signal: scope.signal, timeoutMs })
   } catch (error) {
     scope.signal.throwIfAborted()
     throw new UserError(`kind could not create the cluster ${name}: ${explain(error)}`, {
@@ -62,6 +60,8 @@ export interface LoadImagesOptions {
   readonly references: readonly string[]
   readonly nodes: readonly string[]
   readonly scope: Scope
+  /** An archive of them that is being written already. */
+  readonly archive?: Promise<string>
 }
 
 /**
@@ -69,15 +69,30 @@ export interface LoadImagesOptions {
  * (https://github.com/kubernetes-sigs/kind/issues/3795).
  */
 export async function loadImages(options: LoadImagesOptions): Promise<void> {
-  const { kind, docker, name, references, nodes, scope } = options
-  const archive = join(scope.stateDir, 'images.tar')
-  const limits = { runId: scope.runId, signal: scope.signal, timeoutMs: loadTimeoutMs }
+  const { kind, name, nodes, scope } = options
+  const archive = await (options.archive ?? saveImages(options))
   try {
-    await run([docker, 'save', '--output', archive, ...references], limits)
     await loadArchive({ kind, name, archive, nodes, scope })
   } finally {
     await rm(archive, { force: true })
   }
+}
+
+let archives = 0
+
+/** Path of an archive of images, below the scope's folder. */
+export async function saveImages(
+  options: Pick<LoadImagesOptions, 'docker' | 'references' | 'scope'>,
+): Promise<string> {
+  const { docker, references, scope } = options
+  // Arms that come up together may load images of their own.
+  const archive = join(scope.stateDir, `images-${archives++}.tar`)
+  await run([docker, 'save', '--output', archive, ...references], {
+    runId: scope.runId,
+    signal: scope.signal,
+    timeoutMs: loadTimeoutMs,
+  })
+  return archive
 }
 
 /** Loads an image archive, as `docker save` writes it, into nodes. */

@@ -60,10 +60,16 @@ export async function findKept(wanted: WantedCluster): Promise<KeptCluster | und
   return undefined
 }
 
-/** Removes what a killed run left in a kept cluster; the runs that use it take their own namespaces away. */
+/**
+ * Removes what earlier runs left in a kept cluster, or are still leaving. Pods go at once, as in what a run deletes itself
+ * (infra/kube/host.ts).
+ */
 export async function emptyCluster(kubectl: Kubectl): Promise<void> {
-  const wait = ['--wait=true', '--timeout=120s']
-  await kubectl.run(['delete', 'namespace', '--selector', runLabel, ...wait], { timeoutMs: 150_000 })
+  const remove = (kind: string, ...more: string[]) =>
+    kubectl.run(['delete', kind, '--selector', runLabel, ...more], { timeoutMs: 150_000 })
+  await remove('namespaces', '--wait=false')
+  await remove('pods', '--all-namespaces', '--grace-period=0', '--force', '--wait=false')
+  await remove('namespaces', '--wait=true', '--timeout=120s')
 }
 
 /** References that some node does not have yet. */
