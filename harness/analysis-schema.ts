@@ -1,5 +1,6 @@
 /** The shape of analysis.json, published as JSON Schema, so that other tools may read it without this code. */
 import { z } from 'zod'
+import { metricIds } from './metric-ids.js'
 import type { Analysis } from './model.js'
 
 const text = z.string()
@@ -13,21 +14,7 @@ const object = <T extends z.ZodRawShape>(shape: T) => z.strictObject(shape).read
 const layer = z.enum(['l4', 'l7'])
 const node = z.enum(['client', 'server', 'waypoint'])
 const billCategory = z.enum(['generator', 'application', 'l4', 'l7', 'control-plane', 'platform'])
-const metric = z.enum([
-  'latency.response',
-  'latency.service',
-  'latency.added',
-  'throughput',
-  'cpu.per1000Requests',
-  'cpu.added',
-  'memory.rss',
-  'memory.added',
-  'errors.share',
-  'connect.time',
-  'connect.firstByte',
-  'stream.throughput',
-  'cpu.perGib',
-])
+const metric = z.enum(metricIds)
 
 const estimate = object({
   value: number,

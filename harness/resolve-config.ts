@@ -5,7 +5,8 @@ import type { LoaderName } from './load/index.js'
 import { engineNames, whyNot } from './load/choice.js'
 import { UserError } from './errors.js'
 import { defaultGate } from './gate.js'
-import type { MetricId, OwnProgram, ResolvedConfig, Threshold, Variant } from './model.js'
+import { metricIds } from './metric-ids.js'
+import type { OwnProgram, ResolvedConfig, Threshold, Variant } from './model.js'
 import { profileNames, profiles, type ProfileName } from './profiles.js'
 import { meshes } from '../infra/meshes/index.js'
 import { platforms, type PlatformName } from '../infra/platforms/index.js'
@@ -39,22 +40,6 @@ const platformFlags = {
   allowClusterScope: { flag: '--allow-cluster-scope', platform: 'kubernetes' },
 } as const satisfies Record<string, { flag: string; platform: PlatformName }>
 export type PlatformFlag = keyof typeof platformFlags
-
-const metricIds = [
-  'latency.response',
-  'latency.service',
-  'latency.added',
-  'throughput',
-  'cpu.per1000Requests',
-  'cpu.added',
-  'memory.rss',
-  'memory.added',
-  'errors.share',
-  'connect.time',
-  'connect.firstByte',
-  'stream.throughput',
-  'cpu.perGib',
-] as const satisfies readonly MetricId[]
 
 const names = <Name extends string>(registry: Readonly<Record<Name, unknown>>) =>
   Object.keys(registry) as Name[]

@@ -8,9 +8,10 @@
 import type { EventEmitter } from 'node:events'
 import autocannon from 'autocannon'
 import { nowUs } from '../shared/precise-timer.js'
-import { EngineError, type ErrorKind, type Harness, type Phase, type Result } from './events.js'
+import { runClosedPhases } from './closed-phases.js'
+import { EngineError, type ErrorKind, type Harness } from './events.js'
 import { type Spec, authorityOf } from './spec.js'
-import { Tally, encodeCounts, errorsOf, mergeCounts, percentileOf, record } from './tally.js'
+import { Tally, record } from './tally.js'
 import { kindOfStatus } from './wire.js'
 
 /** What autocannon's client is inside. */
@@ -20,7 +21,6 @@ interface Client extends EventEmitter {
   _doRequest(): void
 }
 
-const progressMs = 500
 const reconnectDelayMs = 100
 /** Longest run that a timer can hold; the engine stops long before. */
 const foreverSeconds = 1_000_000
@@ -60,57 +60,20 @@ export async function runClosedLoop(spec: Spec, harness: Harness): Promise<void>
     () => {},
   )
   await gate.connected
-  harness.emit({ event: 'connected', connections: spec.connections })
-
-  const runPhase = async (phase: Phase, durationMs: number): Promise<number> => {
-    tally.startPhase()
-    const startUs = nowUs()
-    const progress = setInterval(() => {
-      const p99Us = percentileOf(mergeCounts([tally], 'service'), 99)
-      harness.emit({
-        event: 'progress',
-        phase,
-        elapsedMs: Math.round((nowUs() - startUs) / 1000),
-        sent: tally.get('sent'),
-        ok: tally.get('ok'),
-        ...(p99Us === undefined ? {} : { p99Us }),
-      })
-    }, progressMs)
-    gate.open()
-    await new Promise((resolve) => setTimeout(resolve, durationMs))
-    await gate.close()
-    clearInterval(progress)
-    return startUs
-  }
-
-  if (spec.warmupMs > 0) await runPhase('warmup', spec.warmupMs)
-  const warmupSent = tally.get('sent')
-  await harness.edge('start')
-  const cpu = process.cpuUsage()
-  const startUs = await runPhase('window', spec.durationMs)
-  const { user, system } = process.cpuUsage(cpu)
-  await harness.edge('end')
-
-  const windowMs = (Math.max(startUs, tally.get('lastReplyUs')) - startUs) / 1000
-  const ok = tally.get('ok')
-  const result: Result = {
+  await runClosedPhases({
     engine: 'closed-loop',
-    sent: tally.get('sent'),
-    ok,
-    errors: errorsOf([tally]),
-    unsent: 0,
-    windowMs,
-    achievedRatePerSecond: (ok / Math.max(windowMs, spec.durationMs)) * 1000,
-    connectionsOpened: tally.get('connectionsOpened'),
-    warmupSent,
-    bodyBytes: tally.get('bodyBytes'),
-    service: encodeCounts(mergeCounts([tally], 'service')),
-    generatorCpuUs: user + system,
+    spec,
+    harness,
+    tally,
     limits: spec.recording
       ? limits
       : [...limits, 'recording is off: no times, and bodies are neither counted nor checked'],
-  }
-  harness.emit({ event: 'result', result })
+    async run(durationMs) {
+      gate.open()
+      await new Promise((resolve) => setTimeout(resolve, durationMs))
+      await gate.close()
+    },
+  })
 }
 
 /** Lets requests through while it is open, and counts what becomes of them. */

@@ -1,12 +1,12 @@
 /** The stream engine: every connection asks for one large reply after the other; what counts is bytes, not requests. */
 import { nowUs } from '../shared/precise-timer.js'
-import { EngineError, type ErrorKind, type Harness, type Phase, type Result } from './events.js'
+import { runClosedPhases } from './closed-phases.js'
+import { EngineError, type ErrorKind, type Harness } from './events.js'
 import type { Spec } from './spec.js'
-import { Tally, encodeCounts, errorsOf, mergeCounts, record } from './tally.js'
+import { Tally, record } from './tally.js'
 import type { Wire } from './wire.js'
 import { wires } from './wires.js'
 
-const progressMs = 500
 const reconnectDelayMs = 100
 
 const limits = [
@@ -23,46 +23,8 @@ interface Slot {
 export async function runStream(spec: Spec, harness: Harness): Promise<void> {
   const tally = new Tally()
   const transfers = await openTransfers(spec, tally)
-  harness.emit({ event: 'connected', connections: spec.connections })
-
-  const runPhase = async (phase: Phase, durationMs: number): Promise<number> => {
-    tally.startPhase()
-    const startUs = nowUs()
-    const progress = setInterval(() => {
-      const elapsedMs = Math.round((nowUs() - startUs) / 1000)
-      harness.emit({ event: 'progress', phase, elapsedMs, sent: tally.get('sent'), ok: tally.get('ok') })
-    }, progressMs)
-    await transfers.run(durationMs)
-    clearInterval(progress)
-    return startUs
-  }
-
-  if (spec.warmupMs > 0) await runPhase('warmup', spec.warmupMs)
-  const warmupSent = tally.get('sent')
-  await harness.edge('start')
-  const cpu = process.cpuUsage()
-  const startUs = await runPhase('window', spec.durationMs)
-  const { user, system } = process.cpuUsage(cpu)
-  await harness.edge('end')
-
-  const windowMs = (Math.max(startUs, tally.get('lastReplyUs')) - startUs) / 1000
-  const ok = tally.get('ok')
-  const result: Result = {
-    engine: 'stream',
-    sent: tally.get('sent'),
-    ok,
-    errors: errorsOf([tally]),
-    unsent: 0,
-    windowMs,
-    achievedRatePerSecond: (ok / Math.max(windowMs, spec.durationMs)) * 1000,
-    connectionsOpened: tally.get('connectionsOpened'),
-    warmupSent,
-    bodyBytes: tally.get('bodyBytes'),
-    service: encodeCounts(mergeCounts([tally], 'service')),
-    generatorCpuUs: user + system,
-    limits,
-  }
-  harness.emit({ event: 'result', result })
+  const run = (durationMs: number): Promise<void> => transfers.run(durationMs)
+  await runClosedPhases({ engine: 'stream', spec, harness, tally, limits, run })
 }
 
 interface Transfers {

@@ -1,0 +1,70 @@
+/** Warm-up, window and result of an engine that sends as soon as it may: what its engines have in common. */
+import { nowUs } from '../shared/precise-timer.js'
+import type { Harness, Phase, Result } from './events.js'
+import type { Spec } from './spec.js'
+import { type Tally, encodeCounts, errorsOf, mergeCounts, percentileOf } from './tally.js'
+
+const progressMs = 500
+
+export interface ClosedLoad {
+  readonly engine: 'closed-loop' | 'stream'
+  readonly spec: Spec
+  readonly harness: Harness
+  /** What the load counts into. */
+  readonly tally: Tally
+  /** What the engine cannot give, in words for the report. */
+  readonly limits: readonly string[]
+  /** Sends for so long; resolves when nothing is in flight any more. */
+  run(durationMs: number): Promise<void>
+}
+
+/** Runs both phases between the harness's edges and emits the result. All connections are open. */
+export async function runClosedPhases(load: ClosedLoad): Promise<void> {
+  const { engine, spec, harness, tally, limits } = load
+  harness.emit({ event: 'connected', connections: spec.connections })
+  const runPhase = async (phase: Phase, durationMs: number): Promise<number> => {
+    tally.startPhase()
+    const startUs = nowUs()
+    const progress = setInterval(() => {
+      const p99Us = percentileOf(mergeCounts([tally], 'service'), 99)
+      harness.emit({
+        event: 'progress',
+        phase,
+        elapsedMs: Math.round((nowUs() - startUs) / 1000),
+        sent: tally.get('sent'),
+        ok: tally.get('ok'),
+        ...(p99Us === undefined ? {} : { p99Us }),
+      })
+    }, progressMs)
+    await load.run(durationMs)
+    clearInterval(progress)
+    return startUs
+  }
+
+  if (spec.warmupMs > 0) await runPhase('warmup', spec.warmupMs)
+  const warmupSent = tally.get('sent')
+  await harness.edge('start')
+  const cpu = process.cpuUsage()
+  const startUs = await runPhase('window', spec.durationMs)
+  const { user, system } = process.cpuUsage(cpu)
+  await harness.edge('end')
+
+  const windowMs = (Math.max(startUs, tally.get('lastReplyUs')) - startUs) / 1000
+  const ok = tally.get('ok')
+  const result: Result = {
+    engine,
+    sent: tally.get('sent'),
+    ok,
+    errors: errorsOf([tally]),
+    unsent: 0,
+    windowMs,
+    achievedRatePerSecond: (ok / Math.max(windowMs, spec.durationMs)) * 1000,
+    connectionsOpened: tally.get('connectionsOpened'),
+    warmupSent,
+    bodyBytes: tally.get('bodyBytes'),
+    service: encodeCounts(mergeCounts([tally], 'service')),
+    generatorCpuUs: user + system,
+    limits,
+  }
+  harness.emit({ event: 'result', result })
+}
