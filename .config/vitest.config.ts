@@ -1,11 +1,15 @@
 /**
  * Three suites. `unit` runs anywhere in seconds. The others use the real thing and skip with a printed reason: `parallel` what
- * is the same on a busy machine, two files at a time; `integration` what shares an engine or a host's settings, one by one.
+ * is the same on a busy machine, two files at a time; `integration` what reads figures or shares an engine, one by one.
  */
 import { defineConfig } from 'vitest/config'
 
 const ignored = ['**/node_modules/**', '**/dist/**', '**/build/**', '**/results/**']
-const integration = ['infra/platforms/**/*.itest.ts', 'infra/meshes/envoy/docker.itest.ts']
+const integration = [
+  'harness/variants.itest.ts',
+  'infra/platforms/**/*.itest.ts',
+  'infra/meshes/envoy/docker.itest.ts',
+]
 
 const real = {
   testTimeout: 120_000,

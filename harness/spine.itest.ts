@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os'
 import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { run, runIdVariable, type RunResult } from './exec.js'
 import type { JournalEntry, RunHeader, Running, Trial } from './model.js'
-import { packageRoot } from './package-root.js'
 import { createWorkspace, noPage, smallConfig, type Workspace } from './testing/cli.js'
 import { test } from './testing/workspace-test.js'
 import type { ImageName } from '../infra/images/bundles.js'
@@ -156,40 +155,6 @@ describe('a run', () => {
     workspace.writeConfig({ ...config, seed: 5 })
     await expectRefusal(workspace, ['run', '--resume', 'out'], 2, 'the plan differs')
   })
-})
-
-test('variants are measured side by side: a build of a ref, a setting, and the gate that judges them', async ({
-  workspace,
-}) => {
-  workspace.writeConfig({ ...smallConfig, arms: { reference: ['l7-per-node'] } })
-  const variants = ['--variant', 'old=git:HEAD', '--variant', 'burn=set:proxy.filters.burn.cpuUs=3000']
-  const { code, stderr } = await workspace.meshbench('run', '--out', 'out', ...noPage, ...variants)
-  expect([code, stderr]).toEqual([0, ''])
-  const { entries, header } = workspace.journal('out')
-  const subjects = header.plan.arms.filter(({ role }) => role === 'subject').map(({ id }) => id)
-  expect(subjects).toEqual(['reference/l7-per-node@old', 'reference/l7-per-node@burn'])
-  const [old] = header.plan.config.variants ?? []
-  expect(old?.builds.proxy).toEqual({ sha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string })
-  const environment = entries.find((entry) => entry.type === 'environment')
-  expect(environment?.facts.map(({ name }) => name)).toEqual(
-    expect.arrayContaining(['variant old', 'variant burn']),
-  )
-  expect(trialsOf(entries).map(({ state }) => state)).toEqual(header.plan.order.map(() => 'ok'))
-  // Only the variant's own proxy burns the 3 ms of CPU per request.
-  const cpuMsPerRequest = (variant: string) =>
-    trialsOf(entries)
-      .filter(({ cell }) => cell.includes(`@${variant}|`))
-      .map(({ load, usage }) => {
-        const proxy = usage?.components.find(({ component }) => component.includes(`@${variant}/`))
-        return (proxy?.cpuNs ?? 0) / 1e6 / (load?.sent ?? 1)
-      })
-  expect(Math.min(...cpuMsPerRequest('burn'))).toBeGreaterThan(2.5)
-  expect(Math.max(...cpuMsPerRequest('old'))).toBeLessThan(2.5)
-  const judged = await workspace.meshbench('gate', 'out', '--inconclusive', 'fail')
-  expect(judged.code).toBe(1)
-  expect(judged.stdout).toMatch(/ cpu\.per1000Requests of reference\/l7-per-node@burn against .*@old /)
-  const { stdout: worktrees } = await run(['git', '-C', packageRoot, 'worktree', 'list'])
-  expect(worktrees).not.toContain('meshbench-worktree-')
 })
 
 describe.concurrent('kill -9 in mid-trial', () => {

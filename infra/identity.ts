@@ -10,6 +10,8 @@ import * as x509 from '@peculiar/x509'
 import { webcrypto } from 'node:crypto'
 import type { Identity } from '../harness/model.js'
 
+export { spiffeId } from './spiffe-id.js'
+
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
 // The library's types name the browser's Crypto, which Node's webcrypto implements.
 x509.cryptoProvider.set(webcrypto as never)
@@ -26,11 +28,6 @@ export interface Authority {
   readonly caPem: string
   /** Issues a leaf; valid for a day from five minutes ago unless told otherwise. */
   issue(spiffeId: string, options?: IssueOptions): Promise<Identity>
-}
-
-/** `spiffe://<trust-domain>/ns/<namespace>/sa/<service account>`. */
-export function spiffeId(trustDomain: string, namespace: string, serviceAccount: string): string {
-  return `spiffe://${trustDomain}/ns/${namespace}/sa/${serviceAccount}`
 }
 
 /** Creates a certificate authority that lives in memory alone. */

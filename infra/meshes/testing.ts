@@ -20,7 +20,7 @@ import { fetchText } from '../platforms/local/loopback.js'
 import { startProcess } from '../platforms/local/process.js'
 import { dnsNameOf, type HopSettings, type HopSpec } from './hop-mesh.js'
 import { namespace, serviceAuthority, trustDomain } from './reference/names.js'
-import { spiffeId } from '../identity.js'
+import { spiffeId } from '../spiffe-id.js'
 
 /** An identity without keys, for configs that only name files. */
 export function namedIdentity(account: string): Identity {
