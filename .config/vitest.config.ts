@@ -6,6 +6,7 @@ import { defineConfig } from 'vitest/config'
 
 const ignored = ['**/node_modules/**', '**/dist/**', '**/build/**', '**/results/**']
 const integration = [
+  'harness/package.itest.ts',
   'harness/variants.itest.ts',
   'infra/platforms/**/*.itest.ts',
   'infra/meshes/envoy/docker.itest.ts',
