@@ -19,7 +19,7 @@ const { platformSettings, reason: lacking } = await kindForTests([paths['l7-side
 const reason =
   process.env.MESHBENCH_TEST_EXTENDED === '1'
     ? lacking
-    : 'MESHBENCH_TEST_EXTENDED is not 1 (about ten minutes)'
+    : 'MESHBENCH_TEST_EXTENDED is not 1 (many minutes)'
 if (reason !== '') console.log(`skipped: ${reason}`)
 
 const lacksHaproxy = haproxyHop.need ? await checkBinary(haproxyHop.need) : []
