@@ -17,9 +17,7 @@ import { kindForTests } from './kind/testing.js'
 
 const { platformSettings, reason: lacking } = await kindForTests([paths['l7-sidecar-to-sidecar']])
 const reason =
-  process.env.MESHBENCH_TEST_EXTENDED === '1'
-    ? lacking
-    : 'MESHBENCH_TEST_EXTENDED is not 1 (many minutes)'
+  process.env.MESHBENCH_TEST_EXTENDED === '1' ? lacking : 'MESHBENCH_TEST_EXTENDED is not 1 (many minutes)'
 if (reason !== '') console.log(`skipped: ${reason}`)
 
 const lacksHaproxy = haproxyHop.need ? await checkBinary(haproxyHop.need) : []
