@@ -14,6 +14,7 @@ export interface Cleaned {
 
 const stopSeconds = 2
 const removalTimeoutMs = 20_000
+const pollMs = 50
 
 /** Runs that have something on the engine, and how much. */
 export async function findRunsOnEngine(
@@ -68,7 +69,7 @@ export async function removeRun(docker: Docker, runId?: string): Promise<Cleaned
         problems.push(`${title}: the engine still lists it after ${removalTimeoutMs / 1000} s`)
         return false
       }
-      await sleep(200)
+      await sleep(pollMs)
     }
   }
   const filters = runFilter(runId)
