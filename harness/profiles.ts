@@ -21,8 +21,8 @@ export const profiles = {
     summary: 'at most 3 min on two cores: a first answer',
     rounds: { min: 9, max: 9, untilEffect: 0.05, budgetMinutes: 3 },
     experiments: {
-      latency: { warmupMs: 200, durationMs: 1000 },
-      capacity: { warmupMs: 100, durationMs: 450, maxProbes: 7 },
+      latency: { warmupMs: 150, durationMs: 1000 },
+      capacity: { warmupMs: 100, durationMs: 400, maxProbes: 6 },
       saturation: { warmupMs: 200, durationMs: 800, rounds: 3 },
       sweep: { warmupMs: 200, durationMs: 700, rounds: 3 },
       connect: { warmupMs: 200, durationMs: 1000, rounds: 6 },

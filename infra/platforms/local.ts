@@ -32,7 +32,7 @@ export const local: Platform = {
   summary: 'plain processes on loopback; needs nothing but Node',
   environments: 'shared',
   builds: 'bundle',
-  times: { environmentMs: 1_500, armMs: 0, hopMs: 110, trialMs: 650 },
+  times: { environmentMs: 1_500, armMs: 0, hopMs: 110, trialMs: 750 },
 
   async check(request) {
     const hops = request.arms.reduce(
