@@ -100,6 +100,7 @@ const kinds: readonly {
   {
     name: /^connect\.time p([\d.]+) value$/,
     tolerance: bucketed,
+    least: 5,
     reading: (match) => percentileMs('connect', match[1]),
   },
   {

@@ -35,7 +35,6 @@ export function connectTables(view: View, book: FigureBook): TransportTables[] {
       return [
         { html: armHtml(arm) },
         time('connect.time', '50'),
-        time('connect.time', '99'),
         time('connect.firstByte', '50'),
         time('connect.firstByte', '99'),
         added(50),
@@ -56,7 +55,6 @@ export function connectTables(view: View, book: FigureBook): TransportTables[] {
     const timeColumns = [
       'arm',
       'time to connect p50, ms',
-      'time to connect p99, ms',
       'first byte p50, ms',
       'first byte p99, ms',
       'added first byte p50, ms',
