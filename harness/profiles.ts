@@ -21,7 +21,7 @@ export const profiles = {
     summary: 'at most 3 min on two cores: a first answer',
     rounds: { min: 9, max: 9, untilEffect: 0.05, budgetMinutes: 3 },
     experiments: {
-      latency: { warmupMs: 150, durationMs: 1000 },
+      latency: { warmupMs: 200, durationMs: 1000 },
       capacity: { warmupMs: 100, durationMs: 400, maxProbes: 6 },
       saturation: { warmupMs: 200, durationMs: 800, rounds: 3 },
       sweep: { warmupMs: 200, durationMs: 700, rounds: 3 },

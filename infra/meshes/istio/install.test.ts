@@ -55,6 +55,15 @@ describe.each([istioSidecar, istioAmbient])('$name', (mesh) => {
   })
 })
 
+/** What is said while a gateway of the Gateway API comes up in front of the server. */
+const gatewayComesUp = [
+  '$ kubectl apply --server-side -f -',
+  '$ kubectl wait --for=condition=Programmed gateway/gateway *',
+  '$ kubectl get service server *\n10.96.0.10',
+  '$ kubectl get service gateway-istio *\n10.96.0.20',
+  '',
+].join('\n')
+
 test('charges of ambient: control plane apart, and every ztunnel of the cluster is charged to something', async () => {
   const { cluster, session, arm } = install('istio-ambient-install')
   const established = await session
@@ -94,15 +103,7 @@ test('charges of ambient: control plane apart, and every ztunnel of the cluster 
 test('the way in from outside starts at the gateway’s service and is charged to gateway and ztunnel', async () => {
   const { cluster, session } = install('istio-ambient-install')
   const established = await session
-  cluster.goOn(
-    [
-      '$ kubectl apply --server-side -f -',
-      '$ kubectl wait --for=condition=Programmed gateway/gateway *',
-      '$ kubectl get service server *\n10.96.0.10',
-      '$ kubectl get service gateway-istio *\n10.96.0.20',
-      '',
-    ].join('\n'),
-  )
+  cluster.goOn(gatewayComesUp)
   const arm = testArm('istio-ambient', 'ingress')
   const raised = await established.raise(arm, ingress)
   expect(cluster.unused()).toEqual([])
@@ -141,15 +142,7 @@ describe('a gateway before sidecars', () => {
   test('it starts at the gateway’s service and is charged to gateway and sidecar', async () => {
     const { cluster, session } = installWithGateway()
     const established = await session
-    cluster.goOn(
-      [
-        '$ kubectl apply --server-side -f -',
-        '$ kubectl wait --for=condition=Programmed gateway/gateway *',
-        '$ kubectl get service server *\n10.96.0.10',
-        '$ kubectl get service gateway-istio *\n10.96.0.20',
-        '',
-      ].join('\n'),
-    )
+    cluster.goOn(gatewayComesUp)
     const raised = await established.raise(arm, ingressToSidecar)
     expect(cluster.unused()).toEqual([])
     expect(raised.endpoint).toEqual({
