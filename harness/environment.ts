@@ -223,6 +223,7 @@ function compose(parts: {
       ])
       return { host: hostReading, usage: usageReadings, counters: hopCounters }
     },
+    beginTrial: () => host.beginTrial?.(),
     health(arm) {
       const handle = raised[arm]
       const needed = handle ? [...handle.components, handle.application] : []

@@ -515,6 +515,11 @@ export interface Host {
   connect(endpoint: Endpoint): ByteStream
   readUsage(components: readonly Component[]): Promise<Readonly<Record<string, UsageReading>>>
   readHost(): Promise<HostReading>
+  /**
+   * A trial begins: what was replaced before is none of its concern, what is replaced from now on has failed it. Absent
+   * where nothing is ever replaced.
+   */
+  beginTrial?(): void
   /** Why a component cannot go on; undefined when it is well. */
   health(component: string): TrialError | undefined
   /** How long `health` may take to tell of a death, on a busy machine; absent: two seconds. */
@@ -581,6 +586,8 @@ export interface Environment {
   exec(arm: string, command: Command): Running
   /** Reads usage and the host, and, when asked, every hop's and the application's counters. */
   read(options: { readonly counters: boolean; readonly usage: boolean }): Promise<Edge>
+  /** Comes before everything else of a trial; see `Host.beginTrial`. */
+  beginTrial(): void
   /** Why an arm cannot go on. A death may be told of only `deathNoticedMs` after it happened. */
   health(arm: string): TrialError | undefined
   readonly deathNoticedMs: number

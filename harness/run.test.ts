@@ -87,6 +87,20 @@ test('a hop that dies fails its trial and those that follow; the others go on', 
   expect(outcome.outcome).toBe('complete')
 })
 
+test('a hop that was replaced fails the trial that it died in, and no other', async () => {
+  let deaths = 0
+  const { trials } = await runFake({
+    comesBack: true,
+    dies: (arm) =>
+      arm.id === 'reference/l4-only' && deaths++ === 0 ? 'reference/l4-only/client-tunnel' : undefined,
+  })
+  const failed = trials.filter(({ state }) => state === 'failed')
+  expect(failed.map((trial) => [armOf(trial), trial.error?.kind])).toEqual([
+    ['reference/l4-only', 'hop-died'],
+  ])
+  expect(trials).toHaveLength(plan.order.length)
+})
+
 test.each(['dies', 'diesLate'] as const)(
   'a hop whose death is noticed after what follows from it is still the reason (%s)',
   async (dies) => {

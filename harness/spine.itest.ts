@@ -2,30 +2,15 @@
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { afterAll, beforeAll, describe, expect } from 'vitest'
-import { run, runIdVariable, type RunResult } from './exec.js'
+import { run, type RunResult } from './exec.js'
 import type { JournalEntry, RunHeader, Running, Trial } from './model.js'
 import { createWorkspace, noPage, smallConfig, type Workspace } from './testing/cli.js'
+import { processesOf } from './testing/processes.js'
 import { test } from './testing/workspace-test.js'
 import type { ImageName } from '../infra/images/bundles.js'
 
 const trialsOf = (entries: readonly JournalEntry[]) =>
   entries.filter((entry): entry is Trial => entry.type === 'trial')
-
-/** Processes that carry the run id in their environment. */
-function processesOf(runId: string): { pid: number; command: string }[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((pid) => {
-      try {
-        if (!readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`${runIdVariable}=${runId}`)) return []
-        return [
-          { pid: Number(pid), command: readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ') },
-        ]
-      } catch {
-        return []
-      }
-    })
-}
 
 /** Whether a command line runs one of the bundled programs: from the store the name carries a hash, when compiled not. */
 const runs = (command: string, image: ImageName) => new RegExp(`/${image}(-\\w+)?\\.mjs `).test(command)

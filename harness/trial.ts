@@ -68,6 +68,7 @@ export async function runTrial(options: TrialOptions): Promise<Trial> {
   })
   const { environment, arm, cell } = options
   const look = () => environment.health(arm.id)
+  environment.beginTrial()
   const patience = { withinMs: environment.deathNoticedMs, signal: options.signal }
   const dead = look()
   if (dead) return finish({ state: 'failed', error: dead })

@@ -1,4 +1,4 @@
-/** What a run says about the claims of docs: supported, refuted or inconclusive on this host, with the figures. */
+/** What a run says about the claims of the talk behind this project: supported, refuted or inconclusive on this host, with the figures. */
 import type { ClaimAnalysis, ClaimId, Estimate } from '../model.js'
 import { holm } from '../stats/families.js'
 import { locate, type Settings } from '../stats/paired.js'

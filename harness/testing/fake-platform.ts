@@ -27,6 +27,8 @@ export interface FakeScript {
   readonly dies?: (arm: Arm, trial: number) => string | undefined
   /** Let this component die at the end of this trial: its counters cannot be read any more. */
   readonly diesLate?: (arm: Arm, trial: number) => string | undefined
+  /** What died is replaced by the time that the next trial begins, as a pod is. Default: it stays dead. */
+  readonly comesBack?: boolean
   /** How often health is asked for before it tells of a death. Default: 0. */
   readonly looksBeforeNotice?: number
   /** Requests that a hop's counter misses, as when traffic goes around it. */
@@ -158,6 +160,9 @@ export function createFake(script: FakeScript = {}) {
       atNs: hostNs,
       orchestratorCpuNs: 0,
     }),
+    beginTrial() {
+      if (script.comesBack) dead.clear()
+    },
     health(component) {
       const death = dead.get(component)
       return death && --death.looks < 0 ? death.error : undefined

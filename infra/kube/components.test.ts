@@ -118,6 +118,8 @@ describe('Components', () => {
     expect(components.health(waypoint.name)?.message).toContain('replaced during the trial')
     components.beginTrial()
     expect(components.health(waypoint.name)).toBeUndefined()
+    pods = [pod('wp-3', { proxy: 'd' }, { ready: false })]
+    expect(components.health(waypoint.name)?.message).toMatch(/wp-3.* in the place of what went away/)
   })
 
   it('blames the node when that is what died', () => {

@@ -89,13 +89,16 @@ export class Components {
       if (failure) return failure
     }
     if (pods.length === 0) return { kind: 'hop-died', message: `${component}: its pod is gone` }
-    const unready = pods.find((pod) => !isReady(pod))
-    if (unready) return { kind: 'hop-died', message: `${component}: ${describePod(unready)}` }
     const expected = this.#expected.get(component)
-    if (expected !== undefined && expected !== this.#identity(component)) {
-      return { kind: 'hop-died', message: `${component}: its container was replaced during the trial` }
+    const isReplaced = expected !== undefined && expected !== this.#identity(component)
+    const unready = pods.find((pod) => !isReady(pod))
+    if (unready) {
+      const place = isReplaced ? ', in the place of what went away during the trial' : ''
+      return { kind: 'hop-died', message: `${component}: ${describePod(unready)}${place}` }
     }
-    return undefined
+    return isReplaced
+      ? { kind: 'hop-died', message: `${component}: its container was replaced during the trial` }
+      : undefined
   }
 
   async readUsage(components: readonly Component[]): Promise<Readonly<Record<string, UsageReading>>> {

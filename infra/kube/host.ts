@@ -405,7 +405,6 @@ export async function createKubeHost(options: KubeHostOptions): Promise<ClusterH
       const [program = '', ...args] = command.argv
       const isLoad = program === 'loadgen'
       const argv = isLoad ? ['node', '/app/loadgen.mjs', ...args] : command.argv
-      components.beginTrial()
       // A client whose pod was replaced since the last trial is waited for.
       const ready = clientsReady(state)
       const inPod = (part: Command, index: number) => {
@@ -423,6 +422,7 @@ export async function createKubeHost(options: KubeHostOptions): Promise<ClusterH
     readUsage: (measured) => components.readUsage(measured),
     readHost: options.readHost,
 
+    beginTrial: () => components.beginTrial(),
     health(component) {
       const failure = components.health(component)
       if (failure) trouble = true

@@ -1,13 +1,15 @@
 /**
  * Whole runs on kind that take too long for every test run: one on all paths whose Meshbench is killed, cleaned up after
- * and resumed, and one in which two meshes' clusters take turns.
+ * and resumed, one in whose trials pods and a node are killed, and one in which two meshes' clusters take turns.
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
 import { analyze } from '../../harness/analyze.js'
 import { run } from '../../harness/exec.js'
 import type { Running, Trial } from '../../harness/model.js'
 import { createWorkspace, smallConfig, type Workspace } from '../../harness/testing/cli.js'
+import { processesOf } from '../../harness/testing/processes.js'
 import { paths } from '../../scenarios/paths/index.js'
 import { checkBinary } from '../binaries.js'
 import { haproxyHop } from '../meshes/haproxy.js'
@@ -31,6 +33,7 @@ describe.skipIf(reason !== '')('kind, whole runs', () => {
   const hasJournal = () => existsSync(workspace.path('run/journal.jsonl'))
   const trials = () =>
     hasJournal() ? workspace.journal('run').entries.filter((e): e is Trial => e.type === 'trial') : []
+  const armOf = (trial: Trial | undefined) => trial?.cell.split('|')[1]
   const nodesOf = async (cluster: string) => {
     const filter = `label=io.x-k8s.kind.cluster=${cluster}`
     return (await run(['docker', 'ps', '--all', '--quiet', '--filter', filter])).stdout.trim()
@@ -79,6 +82,113 @@ describe.skipIf(reason !== '')('kind, whole runs', () => {
     expect(workspace.journal('run').entries.at(-1)).toMatchObject({ type: 'end', outcome: 'complete' })
     expect((await findClusters(runId))?.names).toEqual([])
   }, 900_000)
+
+  it('pods and a node that die in mid-trial fail that trial with the reason, and nothing that does not need them', async () => {
+    workspace = createWorkspace({ timeoutMs: 600_000 })
+    const durationMs = 4_000
+    workspace.writeConfig({
+      ...smallConfig,
+      arms: { reference: ['l4-l7-l4'] },
+      experiments: { latency: { ratesPerSecond: [100], connections: 4, warmupMs: 100, durationMs } },
+      rounds: { min: 12, max: 12 },
+      platformSettings,
+    })
+    const waypoint = { arm: 'reference/l4-l7-l4', namespace: 'mb-reference-l4-l7-l4' }
+    const baseline = { arm: 'reference/baseline', namespace: 'mb-reference-baseline' }
+    const killed = workspace.startMeshbench('run', '--platform', 'kind', '--out', 'run')
+    running = killed
+    const output: string[] = []
+    const drained = (async () => {
+      for await (const line of killed.lines) output.push(line)
+    })()
+
+    /** Waits for the middle of a trial's window. Returns how many trials the journal held then. */
+    async function midTrialOf({ arm, namespace }: typeof waypoint): Promise<number> {
+      const loads = ({ command }: { command: string }) =>
+        command.includes(` -n ${namespace} `) && command.includes('loadgen')
+      for (const end = Date.now() + 400_000; Date.now() < end; await sleep(50)) {
+        if (!hasJournal() || !processesOf(runIdOf()).some(loads)) continue
+        const done = trials().length
+        await sleep(durationMs / 2)
+        if (trials().length === done) return done
+      }
+      throw new Error(`no trial of ${arm} was seen:\n${output.join('\n')}`)
+    }
+    /** What became of the trial that was to be the next one in the journal. */
+    async function outcomeAt(position: number) {
+      await expect.poll(() => trials().length, { timeout: 60_000, interval: 50 }).toBeGreaterThan(position)
+      const trial = trials()[position]
+      return {
+        arm: armOf(trial),
+        state: trial?.state,
+        kind: trial?.error?.kind,
+        message: trial?.error?.message,
+      }
+    }
+    const kubeconfig = () => workspace.path('kubeconfig')
+    const kubectl = (...args: string[]) => run(['kubectl', '--kubeconfig', kubeconfig(), ...args])
+    const killPod = ({ namespace }: typeof waypoint, selector: string) => {
+      const now = ['--grace-period=0', '--force', '--wait=false']
+      return kubectl('delete', 'pod', '-n', namespace, '-l', selector, ...now)
+    }
+
+    const first = await midTrialOf(waypoint)
+    const found = await findClusters(runIdOf())
+    const cluster = found?.names[0] ?? 'no cluster'
+    const argv = [found?.kind ?? 'kind', 'export', 'kubeconfig', '--name', cluster]
+    await run([...argv, '--kubeconfig', kubeconfig()])
+    await killPod(waypoint, 'meshbench.component=waypoint')
+    expect(await outcomeAt(first)).toMatchObject({ arm: waypoint.arm, state: 'failed', kind: 'hop-died' })
+
+    const second = await midTrialOf(baseline)
+    await killPod(baseline, 'app=client')
+    expect(await outcomeAt(second)).toMatchObject({
+      arm: baseline.arm,
+      state: 'failed',
+      kind: 'generator-died',
+    })
+    // Once more, in the pod that took the killed one's place.
+    expect(await outcomeAt(second + 1)).toMatchObject({ arm: baseline.arm, state: 'ok' })
+    expect(trials()[second + 1]).toMatchObject({ index: trials()[second]?.index, attempt: 1 })
+
+    const isBack = async () => {
+      // Old kubelets would look at a new pod a minute later.
+      const { namespace } = waypoint
+      await kubectl('annotate', 'pods', '--all', '-n', namespace, '--overwrite', `look=${Date.now()}`)
+      return trials().findIndex(
+        (trial, at) => at > first && armOf(trial) === waypoint.arm && trial.state === 'ok',
+      )
+    }
+    await expect.poll(isBack, { timeout: 120_000, interval: 1_000 }).toBeGreaterThan(0)
+    const back = await isBack()
+
+    const third = await midTrialOf(waypoint)
+    await run(['docker', 'kill', `${cluster}-worker3`])
+    expect(await outcomeAt(third)).toEqual({
+      arm: waypoint.arm,
+      state: 'failed',
+      kind: 'node-died',
+      message: `the node ${cluster}-worker3 ended with code 137`,
+    })
+
+    expect([(await killed.exited).code, output.join('\n')]).toEqual([0, expect.stringContaining('worker3')])
+    await drained
+    const { header, entries } = workspace.journal('run')
+    expect(entries.at(-1)).toMatchObject({ type: 'end', outcome: 'complete' })
+    // Every planned trial has its line. Those of the waypoint failed while it was away, and no others.
+    const all = trials()
+    expect([...new Set(all.map(({ index }) => index))]).toEqual(header.plan.order.map(({ index }) => index))
+    const unlucky = all.flatMap((trial, at) => (trial.state === 'ok' ? [] : [{ at, arm: armOf(trial) }]))
+    const away = unlucky.filter(({ at }) => at !== second)
+    expect(new Set(away.map(({ arm }) => arm))).toEqual(new Set([waypoint.arm]))
+    expect(away.filter(({ at }) => at > back && at < third)).toEqual([])
+    const page = readFileSync(workspace.path('run/report.html'), 'utf8')
+    for (const kind of ['waypoint', 'generator exited', `${cluster}-worker3 ended`])
+      expect(page).toContain(kind)
+    expect(readdirSync(workspace.path('run/diagnostics'))).toContain(cluster)
+    expect((await findClusters(header.runId))?.names).toEqual([])
+    expect(await nodesOf(cluster)).toBe('')
+  }, 1_200_000)
 
   it.skipIf(lacksHaproxy.length > 0)(
     'two meshes, each on a cluster that takes turns, are compared by what each adds to its own baseline',

@@ -88,11 +88,13 @@ export async function bringUp(platform: Platform, options: BringUpOptions): Prom
   const startLoad = (arm: string, changes: Partial<LoadSpec> = {}) => {
     const target = environment.raised[arm]?.endpoint
     if (!target) throw new Error(`${arm} did not come up: ${environment.failures[arm]?.message ?? 'unknown'}`)
+    environment.beginTrial()
     const spec = { ...load, ...changes, target, seed: 1 }
     return environment.exec(arm, { argv: ['loadgen', 'open-loop', '--spec', JSON.stringify(spec)] })
   }
 
   async function trial(armId: string): Promise<Trial> {
+    environment.beginTrial()
     const before = await environment.read({ counters: true, usage: false })
     const running = startLoad(armId)
     const edges: Edge[] = []

@@ -98,7 +98,7 @@ function thresholdKind(verdict: ThresholdVerdict): 'ratio' | 'value' {
   return verdict.threshold.relativeTo === undefined ? 'value' : 'ratio'
 }
 
-/** `CPU per 1 000 requests of L4–L7–L4, as a ratio to L7–L7, at 1 000 requests/s, …`. */
+/** `CPU per 1 000 requests of L4-L7-L4, as a ratio to L7-L7, at 1 000 requests/s, …`. */
 function thresholdSubject({ threshold, actual }: ThresholdVerdict, view: View): string {
   const { metric, percentile, arm, relativeTo } = threshold
   const cell = view.analysis.cells.find((one) => one.cell === actual?.cells[0])

@@ -1,5 +1,5 @@
 /** The middle of the page: paths drawn, other loads, cost, and the talk's tables, as data for the templates. */
-import type { ClaimId, Estimate, Hop, Increment } from '../../harness/model.js'
+import type { Estimate, Hop, Increment } from '../../harness/model.js'
 import { escapeHtml } from '../clean.js'
 import type { Table, TableCell } from '../charts/chart.js'
 import { isResidual } from '../charts/increments.js'
@@ -8,7 +8,7 @@ import type { FigureBook } from '../figures.js'
 import { estimateText, fixed, given, number, paceText, thousand, thin } from '../format.js'
 import { cpuMetrics, latencyMetrics, percentiles, type ArmView, type View } from '../view.js'
 import { armHtml, type Chip } from './answer.js'
-import { claimTexts, functionRows, systemRows, viewColumns } from './talk.js'
+import { functionRows, systemRows, viewColumns } from './talk.js'
 
 export interface PathFigure {
   readonly key: string
@@ -237,27 +237,23 @@ export interface ClaimRow {
   readonly next: string
 }
 
+/** Every claim, those without data included: `analyze` says what they would need. */
 export function buildClaims(view: View, book: FigureBook): ClaimRow[] {
-  const byId = new Map(view.analysis.claims.map((claim) => [claim.id, claim]))
-  return (Object.keys(claimTexts) as ClaimId[]).map((id) => {
-    const claim = byId.get(id)
-    const verdict = claim?.verdict ?? 'no data'
-    return {
-      id,
-      claim: claim?.claim ?? claimTexts[id],
-      chip: { kind: verdict.replace(' ', '-'), text: verdict },
-      sentence: claim?.sentence ?? 'This run holds no data on it.',
-      figures: (claim?.figures ?? []).map(({ label, estimate }) => ({
-        label,
-        html: book.print(
-          estimate,
-          { metric: `claim.${id}`, kind: estimate.unit === 'ratio' ? 'ratio' : 'difference' },
-          'sentence',
-        ),
-      })),
-      next: claim?.next ?? '',
-    }
-  })
+  return view.analysis.claims.map(({ id, claim, verdict, sentence, figures, next = '' }) => ({
+    id,
+    claim,
+    chip: { kind: verdict.replace(' ', '-'), text: verdict },
+    sentence,
+    figures: figures.map(({ label, estimate }) => ({
+      label,
+      html: book.print(
+        estimate,
+        { metric: `claim.${id}`, kind: estimate.unit === 'ratio' ? 'ratio' : 'difference' },
+        'sentence',
+      ),
+    })),
+    next,
+  }))
 }
 
 /** The measured price of one hop of a layer: mean over the hops of that layer on the leading load. */

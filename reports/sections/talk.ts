@@ -1,21 +1,4 @@
-/** The tables of the talk that this project tests: claims, functions by layer, five views. Text is fixed, figures are not. */
-import type { ClaimId } from '../../harness/model.js'
-
-/** Every claim, so that those without data are shown as such. */
-export const claimTexts: Readonly<Record<ClaimId, string>> = {
-  C1: 'Two L7 hops (sidecar to sidecar) cost more than L4-L7-L4, although the second has an extra hop.',
-  C2: 'Traffic that needs only L4 should not pay for L7: L4-only is much cheaper than either.',
-  C3: 'L7 processing is the expensive part; moving bytes at L4 is cheap.',
-  C4: 'With sidecars, memory and CPU of the mesh grow with application replicas; without them, with nodes.',
-  C5: 'A shared L7 proxy per node isolates tenants badly; sidecars and per-tenant waypoints isolate well.',
-  C6: 'A fault in a node-level component hurts every workload on the node; a fault in a sidecar hurts one pod.',
-  C7: "Sidecars share the application's lifecycle, which brings start-up races; node-level components avoid them.",
-  C8: 'An HBONE tunnel multiplexes: ten connections between one pair of workloads need one mTLS connection.',
-  C9: "Cilium's mutual authentication shakes hands once and out of band; the payload is then sent without TLS.",
-  C10: 'eBPF keeps L3 and L4 in the kernel; it cannot do L7, which goes to a proxy in user space.',
-  C11: 'A JVM-based proxy per node has a high tail latency and is too large for a sidecar.',
-  C12: 'A sidecarless mesh needs far fewer resources overall.',
-}
+/** The tables of the talk that this project tests: functions by layer, five views. Text is fixed, figures are not. */
 
 /** What a mesh does, where, and at which layer; `cost` says which measured figure prices it. */
 export const functionRows: readonly {

@@ -3,7 +3,7 @@ import type { Path } from '../../harness/model.js'
 
 export const l4L7L4: Path = {
   name: 'l4-l7-l4',
-  label: 'L4–L7–L4',
+  label: 'L4-L7-L4',
   summary: 'client → tunnel ⇒ waypoint ⇒ tunnel → server, two HBONE legs',
   colour: { light: '#00795a', dark: '#1fbf92' },
   hops: [

@@ -3,7 +3,7 @@ import type { Path } from '../../harness/model.js'
 
 export const l4SidecarToSidecar: Path = {
   name: 'l4-sidecar-to-sidecar',
-  label: 'L4–L4 sidecars',
+  label: 'L4-L4 sidecars',
   summary: 'client → sidecar ⇒ sidecar → server, as TCP proxies, mutual TLS between them',
   colour: { light: '#3b4ba3', dark: '#9aa6ee' },
   hops: [

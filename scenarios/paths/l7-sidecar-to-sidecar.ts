@@ -3,7 +3,7 @@ import type { Path } from '../../harness/model.js'
 
 export const l7SidecarToSidecar: Path = {
   name: 'l7-sidecar-to-sidecar',
-  label: 'L7–L7',
+  label: 'L7-L7',
   summary: 'client → sidecar ⇒ sidecar → server, mutual TLS between the sidecars',
   colour: { light: '#c44e00', dark: '#ef7f3a' },
   hops: [
