@@ -1,6 +1,6 @@
 /**
  * Three suites. `unit` runs anywhere in seconds. The others use the real thing and skip with a printed reason: `parallel` what
- * is the same on a busy machine, two files at a time; `integration` what reads figures or shares an engine, one by one.
+ * is the same on a busy machine, two files at a time; `integration` what reads figures or fills the machine, one by one.
  */
 import { defineConfig } from 'vitest/config'
 
@@ -8,7 +8,7 @@ const ignored = ['**/node_modules/**', '**/dist/**', '**/build/**', '**/results/
 const integration = [
   'harness/package.itest.ts',
   'harness/variants.itest.ts',
-  'infra/platforms/**/*.itest.ts',
+  'infra/platforms/kind*.itest.ts',
   'infra/meshes/envoy/docker.itest.ts',
 ]
 
