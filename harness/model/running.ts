@@ -1,0 +1,358 @@
+/** What a run talks to: platforms, meshes, workloads, and what is read of them. */
+import type { BillCategory, NodeRole, Path } from './paths.js'
+import type { Arm, OwnProgram, ProgramBuild, ResolvedConfig } from './plan.js'
+
+/** A command to run somewhere. `argv[0]` is looked up by the target. */
+export interface Command {
+  readonly argv: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+  /** Text for standard input at the start; the stream stays open for `Running.write`. */
+  readonly input?: string
+}
+
+/** A started command. */
+export interface Running {
+  readonly pid?: number
+  /** Lines of standard output, as they come. */
+  readonly lines: AsyncIterable<string>
+  write(text: string): void
+  kill(signal?: 'SIGTERM' | 'SIGKILL'): void
+  /** Settles when the command has ended; never rejects. `tail` is the end of standard error and output. */
+  readonly exited: Promise<{
+    readonly code: number | null
+    readonly signal: string | null
+    readonly tail: string
+  }>
+}
+
+export interface Endpoint {
+  readonly host: string
+  readonly port: number
+}
+
+/** Something that is charged for resources. */
+export interface Component {
+  /** Unique in its environment, for example `reference/l4-l7-l4/waypoint`, or `echo`. */
+  readonly name: string
+  /** Arm that it serves alone; without it the component is shared by all arms. */
+  readonly arm?: string
+  /** Hop of the arm's path; without it the component is a client, a server or a control plane. */
+  readonly hop?: string
+  readonly category: BillCategory
+  readonly node: NodeRole | 'control-plane'
+  /**
+   * Components with the same process are one program that several arms use under names of their own, as a node's
+   * ztunnel: its usage counts once, and its traffic is not that of a bystander.
+   */
+  readonly process?: string
+}
+
+/** What a program that a mesh needs looks like, whatever the platform runs it as. */
+export interface Workload {
+  readonly component: Component
+  /** One of this repository's images by name, or a program of the platform's own. */
+  readonly program:
+    | {
+        readonly kind: 'image'
+        readonly image: OwnProgram | 'echo' | 'loadgen'
+        /** Another build than this checkout's own. */
+        readonly build?: ProgramBuild
+      }
+    | {
+        readonly kind: 'binary'
+        /** What it is called: in containers it runs from an image by this name, see `programImages` of the platforms. */
+        readonly name: string
+        /**
+         * `argv[0]` is its file on this machine, or its name where an image holds it; `{config}` stands for the path
+         * of its config, `{folder}` for a folder that it may write to.
+         */
+        readonly argv: readonly string[]
+        /** Page of its admin listener that answers 200 when it is ready. */
+        readonly readyPath: string
+      }
+  /**
+   * The config file's contents, given what the platform decided: where files are put and which port each listener
+   * gets (0: the program chooses one and announces it on its ready line).
+   */
+  readonly config: (placement: Placement) => unknown
+  /** Names of listeners, `admin` included. */
+  readonly listeners: readonly string[]
+  /** Files beside the config: name → contents. Those with keys in them are written for the owner's eyes only. */
+  readonly files: Readonly<Record<string, string>>
+}
+
+export interface Placement {
+  /** Address to bind. */
+  readonly bindHost: string
+  readonly ports: Readonly<Record<string, number>>
+  /** Path of a file named in `files`, where the program will find it. */
+  readonly file: (name: string) => string
+}
+
+/** A workload that is up and ready. */
+export interface Deployed {
+  readonly component: Component
+  /** Where other components reach each listener. */
+  readonly endpoints: Readonly<Record<string, Endpoint>>
+}
+
+/** A SPIFFE identity with its credentials, PEM encoded. */
+export interface Identity {
+  readonly spiffeId: string
+  readonly certPem: string
+  readonly keyPem: string
+  readonly caPem: string
+}
+
+/** Registers what must be undone; see harness/scope.ts. */
+export interface Scope {
+  readonly runId: string
+  /** Aborted on interrupt. */
+  readonly signal: AbortSignal
+  defer(title: string, undo: () => Promise<void> | void): void
+  /** Where the run keeps what it may need again or must clean up later. */
+  readonly stateDir: string
+  /** Folder for evidence of failures that outlives the run, beside its journal; made when there is some. */
+  readonly evidenceDir?: string
+}
+
+/** A need that the host does not meet, with its remedy. */
+export interface Unmet {
+  readonly need: string
+  readonly found: string
+  readonly remedy: string
+}
+
+/** A thing worth writing into the report about where this ran. */
+export interface Fact {
+  readonly name: string
+  readonly value: string
+}
+
+/** Cumulative counters of one component at one instant. Absent means that this source cannot tell. */
+export interface UsageReading {
+  readonly cpuNs: number
+  readonly cpuUserNs?: number
+  readonly cpuSystemNs?: number
+  readonly rssBytes?: number
+  readonly pssBytes?: number
+  readonly peakRssBytes?: number
+  readonly voluntarySwitches?: number
+  readonly involuntarySwitches?: number
+  readonly throttledPeriods?: number
+  readonly throttledNs?: number
+  /** Calls of the read(2) and write(2) families: `syscr` and `syscw` of proc_pid_io(5). Not recv, send or epoll. */
+  readonly readSyscalls?: number
+  readonly writeSyscalls?: number
+  /** Name of the probe, for example `cgroup-v2`, `schedstat`, `ticks`. */
+  readonly source: string
+  readonly resolutionNs: number
+}
+
+/** Cumulative counters of the host at one instant, summed over its CPUs. */
+export interface HostReading {
+  readonly userNs: number
+  readonly systemNs: number
+  readonly softirqNs: number
+  readonly irqNs: number
+  readonly idleNs: number
+  readonly iowaitNs: number
+  readonly stealNs: number
+  readonly cpus: number
+  /** Monotonic instant of the reading. */
+  readonly atNs: number
+  /** CPU of this process: the orchestrator is on the host, too, and must be accounted for. */
+  readonly orchestratorCpuNs?: number
+}
+
+/** Counters that a hop exposes about the traffic it carried; keys are those of `HopCounter`. */
+export type HopCounters = Readonly<Partial<Record<HopCounter, number>>> & {
+  /** SPIFFE ids of peers seen on mutual TLS, when the hop tells. */
+  readonly peers?: readonly string[]
+}
+
+export type HopCounter =
+  | 'requests'
+  | 'downstreamConnections'
+  | 'upstreamConnections'
+  | 'hboneStreams'
+  | 'tlsHandshakesServer'
+  | 'tlsHandshakesClient'
+  /** Of the handshakes that were made, those that resumed a session. */
+  | 'tlsResumptionsClient'
+  | 'receivedBytes'
+  | 'sentBytes'
+
+/** Everything read at one edge of a window. */
+export interface Edge {
+  readonly host: HostReading
+  readonly usage: Readonly<Record<string, UsageReading>>
+  readonly counters: Readonly<Record<string, HopCounters>>
+}
+
+/** Shows visible steps to the person who waits. */
+export interface Progress {
+  step<T>(title: string, run: () => Promise<T>): Promise<T>
+  note(text: string): void
+}
+
+/** One checked statement about the path that traffic took. */
+export interface ProofCheck {
+  /** For example `requests at waypoint`. */
+  readonly name: string
+  readonly ok: boolean
+  readonly expected: string
+  readonly actual: string
+}
+
+export interface TrialError {
+  /** For example `hop-died`, `generator-died`, `not-ready`, `proof-failed`, `interrupted`. */
+  readonly kind: string
+  readonly message: string
+  /** The end of the output, or other evidence. */
+  readonly detail?: string
+}
+
+export interface EnvironmentRequest {
+  /** Environment id of the plan, for example `local`, or `kind/istio-ambient`. */
+  readonly id: string
+  readonly config: ResolvedConfig
+  readonly arms: readonly Arm[]
+  readonly paths: readonly Path[]
+}
+
+/** Where things run. One file each in infra/platforms. */
+export interface Platform {
+  readonly name: string
+  readonly summary: string
+  /** `shared`: all meshes live in one environment and are compared directly; `per-mesh`: one environment each. */
+  readonly environments: 'shared' | 'per-mesh'
+  /** How another build of this repository's programs is given here: as a bundle, or as a container image. */
+  readonly builds: 'bundle' | 'image'
+  /** For the estimate of a plan: measured on two cores that do nothing else. */
+  readonly times: PlatformTimes
+  /** Arms that are brought up at a time, where that is mostly waiting; default 1. */
+  readonly armsAtOnce?: number
+  /** All unmet needs at once; creates nothing. */
+  check(request: EnvironmentRequest): Promise<readonly Unmet[]>
+  create(request: EnvironmentRequest, scope: Scope, progress: Progress): Promise<Host>
+}
+
+/** What a platform takes beyond warm-ups and windows. */
+export interface PlatformTimes {
+  /** Bringing one environment up and taking it down, without its arms. */
+  readonly environmentMs: number
+  /** Bringing up one arm without its hops. */
+  readonly armMs: number
+  readonly hopMs: number
+  /** Starting the generator, connecting, reading the edges: once for each trial. */
+  readonly trialMs: number
+}
+
+/**
+ * A duplex stream of bytes: `Duplex` of Node's streams. The model names no type of Node, so that a config type-checks
+ * in projects that have none of them.
+ */
+export interface ByteStream {
+  readonly readable: boolean
+  readonly writable: boolean
+  destroy(error?: Error): unknown
+}
+
+/** A platform that is up, before any mesh. Everything it creates is undone through the scope it was created with. */
+export interface Host {
+  readonly facts: readonly Fact[]
+  /** What the platform itself runs beside the components, where its usage can be read; category `platform`. */
+  readonly components?: readonly Component[]
+  /** Starts (or returns) the application server of an arm, as its last hop reaches it. */
+  startApplication(arm: Arm, path: Path): Promise<Deployed>
+  /** Starts a workload and waits until it is ready; throws with the end of its output when it is not. */
+  deploy(workload: Workload): Promise<Deployed>
+  /** Runs a command where this arm's client lives. For the bundled generator, `argv` starts with `loadgen`. */
+  exec(arm: Arm, command: Command): Running
+  /** GETs a path of a component's admin listener, from wherever it can be reached. */
+  fetchAdmin(component: string, path: string): Promise<string>
+  /**
+   * Opens a TCP connection to an endpoint from wherever it can be reached, for proofs: a duplex stream that the caller
+   * destroys. One that cannot be opened fails, or ends without a byte.
+   */
+  connect(endpoint: Endpoint): ByteStream
+  readUsage(components: readonly Component[]): Promise<Readonly<Record<string, UsageReading>>>
+  readHost(): Promise<HostReading>
+  /**
+   * A trial begins: what was replaced before is none of its concern, what is replaced from now on has failed it. Absent
+   * where nothing is ever replaced.
+   */
+  beginTrial?(): void
+  /** Why a component cannot go on; undefined when it is well. */
+  health(component: string): TrialError | undefined
+  /** How long `health` may take to tell of a death, on a busy machine; absent: two seconds. */
+  readonly deathNoticedMs?: number
+}
+
+/** What carries the traffic. One file each in infra/meshes. */
+export interface Mesh {
+  readonly name: string
+  readonly summary: string
+  /** Paths that this mesh can form. */
+  readonly paths: readonly string[]
+  /** Platforms that it can live on. */
+  readonly platforms: readonly string[]
+  /**
+   * Programs of this repository among its hops, which a variant may build otherwise. Absent where settings hold for
+   * the whole mesh, so that one arm cannot have others than the next.
+   */
+  readonly varies?: readonly OwnProgram[]
+  /** Unmet needs of this mesh's own (a binary, a kernel feature). */
+  check(request: EnvironmentRequest): Promise<readonly Unmet[]>
+  install(context: MeshContext): Promise<MeshSession>
+}
+
+export interface MeshContext {
+  readonly request: EnvironmentRequest
+  readonly host: Host
+  readonly scope: Scope
+  readonly progress: Progress
+}
+
+/** A mesh that is installed and can raise arms. */
+export interface MeshSession {
+  readonly facts: readonly Fact[]
+  /** Control-plane components. */
+  readonly components: readonly Component[]
+  raise(arm: Arm, path: Path): Promise<RaisedArm>
+}
+
+/** An arm whose hops are up. */
+export interface RaisedArm {
+  /** Where the client sends its requests, and the authority it names. */
+  readonly endpoint: Endpoint & { readonly authority?: string }
+  /** The server that answers, as `Host.startApplication` named it; arms may share one. */
+  readonly application: Component
+  /** The hops. */
+  readonly components: readonly Component[]
+  /** Cumulative counters of one of `components` or of `application`, normalised from whatever the mesh exposes. */
+  readCounters(component: string): Promise<HopCounters>
+  /** Checks done once: plaintext refused at mTLS ports, wrong identity refused, placement. */
+  prove(): Promise<readonly ProofCheck[]>
+}
+
+/** A platform with meshes brought up on it: what trials run against. Composed in harness/environment.ts. */
+export interface Environment {
+  readonly id: string
+  readonly facts: readonly Fact[]
+  readonly components: readonly Component[]
+  /** Arms that came up; `failures` names the others. */
+  readonly raised: Readonly<Record<string, RaisedArm>>
+  readonly failures: Readonly<Record<string, TrialError>>
+  readonly proofs: Readonly<Record<string, readonly ProofCheck[]>>
+  /** Runs a load engine's command where the arm's client lives. */
+  exec(arm: string, command: Command): Running
+  /** Reads usage and the host, and, when asked, every hop's and the application's counters. */
+  read(options: { readonly counters: boolean; readonly usage: boolean }): Promise<Edge>
+  /** Comes before everything else of a trial; see `Host.beginTrial`. */
+  beginTrial(): void
+  /** Why an arm cannot go on. A death may be told of only `deathNoticedMs` after it happened. */
+  health(arm: string): TrialError | undefined
+  readonly deathNoticedMs: number
+}
