@@ -11,6 +11,7 @@ import { noiseFloors } from './analyze/noise.js'
 import { cellGroups, indexJournal, type Run } from './analyze/readings.js'
 import { proofsOf, summarizeTrial } from './analyze/trials.js'
 import { withInterval } from './analyze/words.js'
+import { settledTrials } from './attempts.js'
 import { check } from './check.js'
 
 /**
@@ -88,9 +89,7 @@ function uniqueFacts(run: Run): Analysis['facts'] {
 
 /** Rounds in which every planned trial was run, however it ended. */
 function roundsDone(run: Run): number {
-  const tried = new Set(
-    run.trials.filter(({ error }) => error?.kind !== 'interrupted').map(({ index }) => index),
-  )
+  const tried = settledTrials(run.trials)
   // A search that found what it looked for leaves the rest of its trials out.
   const found = new Set(
     run.plan.cells.filter((cell) => cell.search && !searchGoesOn(run, cell)).map(({ id }) => id),

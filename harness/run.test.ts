@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { analyze } from './analyze.js'
 import { catalogue } from './catalogue.js'
 import { resolveConfig } from './resolve-config.js'
 import { createDisplay } from './display.js'
@@ -172,6 +173,34 @@ test('an interrupt keeps what was measured, and a resumed run completes it', asy
   )
   expect(second.outcome.outcome).toBe('complete')
 })
+
+test.each([
+  ['in its second attempt', ['invalid', 'interrupted']],
+  ['between its attempts', ['invalid']],
+])(
+  'a trial that was invalid and then interrupted, %s, is measured by a resumed run',
+  async (_when, states) => {
+    const controller = new AbortController()
+    const { written } = await runFake(
+      {
+        load: (_arm, trial) => (trial === 5 ? { unsent: 7 } : {}),
+        onTrial: (_arm, trial) => void (trial === 6 && controller.abort(new Error('interrupted'))),
+      },
+      { signal: controller.signal },
+    )
+    const trials = written.filter((entry) => entry.type === 'trial')
+    expect(trials.slice(5).map(({ index, error, state }) => [index, error?.kind ?? state])).toEqual([
+      [5, 'invalid'],
+      [5, 'interrupted'],
+    ])
+    const begun: JournalEntry[] = [{ ...header, plan }, ...trials.slice(0, 5 + states.length)]
+    expect(analyze(begun).rounds.done).toBe(1)
+
+    const second = await runFake({}, { entries: begun })
+    expect(second.trials[0]).toMatchObject({ index: 5, attempt: 1, state: 'ok' })
+    expect(second.trials.map(({ index }) => index)).toEqual(plan.order.slice(5).map(({ index }) => index))
+  },
+)
 
 test('a run stops when it is as precise as wanted', async () => {
   const adaptive = makePlan({ ...plan.config, rounds: { ...plan.config.rounds, min: 2, max: 4 } }, catalogue)

@@ -1,4 +1,5 @@
 /** Executes a plan: environments up, rounds of trials, one journal line each, everything down again. */
+import { isInterrupted, isRepeated, nextAttempt, settledTrials } from './attempts.js'
 import { createEnvironment, describeFailure } from './environment.js'
 import { UserError, exitCodes } from './errors.js'
 import { childScope, openScope, type OpenScope } from './scope.js'
@@ -249,9 +250,7 @@ async function measureRounds(
     for (const trial of trials) append(trial)
     clock.done(cell)
     state.elapsedMs.set(request.id, spentBefore + clock.elapsedMs())
-    for (const trial of trials.filter(
-      ({ state, error }) => state === 'failed' && error?.kind !== 'interrupted',
-    )) {
+    for (const trial of trials.filter((one) => one.state === 'failed' && !isInterrupted(one))) {
       const again = trial === trials.at(-1) ? '' : ' (once more)'
       display.clear()
       const message = trial.error?.message ?? 'failed'
@@ -261,7 +260,7 @@ async function measureRounds(
       display.line(`! round ${spec.round + 1}, ${arm.id}: ${message}${again}`)
     }
     const last = trials.at(-1)
-    if (last?.state === 'failed' && last.error?.kind !== 'interrupted') {
+    if (last?.state === 'failed' && !isInterrupted(last)) {
       if (request.arms.every(({ id }) => environment.health(id) !== undefined)) {
         return `no arm of ${request.id} is left alive: ${last.error?.message ?? ''}`
       }
@@ -273,7 +272,7 @@ async function measureRounds(
 /** The cell with the rate that its search asks for next; undefined when the search is over. */
 function planTrial(cell: Cell, entries: readonly JournalEntry[]): Cell | undefined {
   if (!cell.search) return cell
-  const trials = entries.filter((entry) => entry.type === 'trial').filter((trial) => trial.cell === cell.id)
+  const trials = trialsOf(entries).filter((trial) => trial.cell === cell.id)
   const ratePerSecond = nextRate(cell, trials)
   return ratePerSecond === undefined ? undefined : { ...cell, load: { ...cell.load, ratePerSecond } }
 }
@@ -287,7 +286,8 @@ async function measureTrial(
 ): Promise<readonly Trial[]> {
   const { config } = session.plan
   const trials: Trial[] = []
-  for (const attempt of [0, 1]) {
+  let again = true
+  for (let attempt = nextAttempt(what.spec.index, trialsOf(session.entries)); again; attempt++) {
     const trial = await runTrial({
       ...what,
       environment,
@@ -299,30 +299,30 @@ async function measureTrial(
       onProgress,
     })
     trials.push(trial)
-    const again =
-      trial.state === 'invalid' || (trial.state === 'failed' && trial.error?.kind.startsWith('generator-'))
-    if (!again || session.signal.aborted) break
+    again = isRepeated(trial) && !session.signal.aborted
   }
   return trials
 }
 
+/** A tunnel that does not multiplex opens a connection for each of the client's. */
 function maxStreams(settings: Readonly<Record<string, unknown>>): number {
-  const tunnel = settings.tunnel as { pool?: { maxStreamsPerConnection?: unknown } } | undefined
-  const value = tunnel?.pool?.maxStreamsPerConnection
+  const tunnel = settings.tunnel as
+    { pool?: { maxStreamsPerConnection?: unknown; multiplex?: unknown } } | undefined
+  const { maxStreamsPerConnection: value, multiplex } = tunnel?.pool ?? {}
+  if (multiplex === false) return 1
   return typeof value === 'number' ? value : 100
 }
 
-/** Planned trials of a stay without those that the journal has; an interrupted one is run again. */
+/** Planned trials of a stay without those that the journal has to their last attempt. */
 function trialsLeft({ plan, entries }: Session, { trials }: Visit): readonly TrialSpec[] {
-  const done = new Set(
-    entries
-      .filter((entry) => entry.type === 'trial')
-      .filter(({ error }) => error?.kind !== 'interrupted')
-      .map(({ index }) => index),
-  )
+  const done = settledTrials(trialsOf(entries))
   // A search that is over leaves the rest of its trials out: there may be nothing left to bring an environment up for.
   const found = new Set(plan.cells.filter((cell) => !planTrial(cell, entries)).map(({ id }) => id))
   return trials.filter(({ index, cell }) => !done.has(index) && !found.has(cell))
+}
+
+function trialsOf(entries: readonly JournalEntry[]): readonly Trial[] {
+  return entries.filter((entry) => entry.type === 'trial')
 }
 
 function roundsOf(plan: Plan): number {

@@ -82,6 +82,9 @@ test.concurrent(
     const { code, stderr } = await workspace.meshbench('run', '--out', 'out', ...noPage, ...variants)
     expect([code, stderr]).toEqual([0, ''])
     const trials = trialsOf(workspace.journal('out').entries, 'connect')
+    expect(trials.map(({ cell, state, error }) => [cell, state, error?.message])).toEqual(
+      trials.map(({ cell }) => [cell, 'ok', undefined]),
+    )
     const share = (arm: string, counter: 'tlsHandshakes' | 'tlsResumptions' = 'tlsHandshakes') => {
       const trial = trials.find(({ cell }) => cell.includes(`|${arm}|`))
       return (trial?.[counter] ?? Number.NaN) / (trial?.load?.connectionsOpened ?? 1)
