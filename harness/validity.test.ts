@@ -79,6 +79,16 @@ test.each<[string, Partial<LoadResult>, Partial<Usage>, RegExp]>([
   expect(reasons[0]).toMatch(reason)
 })
 
+test('a window too short for its rate holds fewer requests than were asked for, and all of them are enough', () => {
+  const short = { ...spec, ratePerSecond: 3, durationMs: 400 }
+  const reasonsOf = (change: Partial<LoadResult>) =>
+    judgeValidity(short, { ...load, sent: 1, ok: 1, achievedRatePerSecond: 2.5, ...change }, usage, limits)
+      .reasons
+  expect(reasonsOf({})).toEqual([])
+  // An engine that does not count what it left unsent may have left some.
+  expect(reasonsOf({ unknown: ['unsent'] })).toEqual([expect.stringMatching(/achieved 83\.3 %/)])
+})
+
 test('a tail at 40 ms and a throttled hop are warned of', () => {
   const response = histogramOf([
     { us: 300, count: 900 },

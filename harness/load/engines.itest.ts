@@ -68,6 +68,16 @@ describe('open loop', () => {
     expect(result.sent + result.unsent).toBe(1000)
   })
 
+  it('does not take the latency of the path for missing rate', async () => {
+    const server = await echo({ delayMs: 400 })
+    const spec = { ratePerSecond: 100, warmupMs: 0, durationMs: 400, connections: 64 }
+    const { result } = await rig.load('open-loop', spec, server)
+    expect([result.ok, result.unsent]).toEqual([40, 0])
+    expect(result.windowMs).toBeGreaterThan(780)
+    // Counted to the last reply it would be half of what was asked, at most.
+    expect(result.achievedRatePerSecond).toBeGreaterThan(60)
+  })
+
   it('tells slow requests from the rest', async () => {
     const server = await echo({ slow: { every: 50, delayMs: 60 } })
     const { result } = await rig.load(

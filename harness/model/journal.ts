@@ -26,6 +26,11 @@ export interface LoadResult {
   readonly unsent: number
   /** Length of the window as it was, from the first due instant to the last reply. */
   readonly windowMs: number
+  /**
+   * Requests answered `ok`, for each second of the time that sending them took: an open loop's counts from the first due
+   * instant to the last sent request, a closed loop's to the last reply, both for as long as was asked at least. Engines
+   * of others have their own clock.
+   */
   readonly achievedRatePerSecond: number
   /** Connections opened from the start of warm-up to the end of the window. */
   readonly connectionsOpened: number

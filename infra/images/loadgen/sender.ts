@@ -96,6 +96,7 @@ export function createSender(options: SenderOptions): Sender {
     tally.add('sent')
     const sentUs = nowUs()
     slot.sentUs = sentUs
+    tally.set('lastSentUs', sentUs)
     if (options.connectionPerRequest) slot.wire = options.wire(spec, oneRequest(index, slot))
     else slot.wire?.send()
     record(tally.sendLag, sentUs - dueUs)

@@ -36,6 +36,7 @@ const counterNames = [
   'unsent',
   'bodyBytes',
   'connectionsOpened',
+  'lastSentUs',
   'lastReplyUs',
 ] as const
 type CounterName = (typeof counterNames)[number]
