@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { analyze } from './analyze.js'
 import type { Analysis, Comparison, JournalEntry, MetricId } from './model.js'
+import { oneSidedSearch } from './testdata/one-sided-search.js'
 import { syntheticJournal, trueCosts, type SyntheticOptions } from './testdata/synthetic-journal.js'
 
 /** Small and clean, so that a test takes milliseconds: 400 requests a trial, no bad trials. */
@@ -391,6 +392,37 @@ describe('a search for the knee', () => {
     expect(analysis.noise).toEqual([])
     expect(cellOf(l7l7)).not.toHaveProperty('response')
     expect(cellOf(l7l7).errorShare).toBe(0)
+  })
+
+  it('compares no knee that lies beyond the rates that were tried, and lets no threshold pass on the unknown side', () => {
+    const limits = [{ max: 1e6 }, { min: 1e6 }, { max: 10 }, { min: 10 }]
+    const judged = (beyond: 'above' | 'below') => {
+      const thresholds = limits.map((limit) => ({ metric: 'throughput', arm: l7l7, ...limit }) as const)
+      const entries = journal({ experiments: ['capacity'], rounds: 6, thresholds })
+      return analyze(oneSidedSearch(entries, l7l7, beyond))
+    }
+    const [below, above] = [judged('below'), judged('above')]
+    for (const [one, beyond] of [
+      [below, 'below'],
+      [above, 'above'],
+    ] as const) {
+      const cell = one.cells.find(({ arm }) => arm === l7l7)
+      expect(cell?.throughput).toMatchObject({ beyond, value: beyond === 'below' ? 62.5 : 64_000 })
+      expect(one.comparisons.filter(({ arm, versus }) => arm === l7l7 || versus === l7l7)).toEqual([])
+    }
+    expect(below.thresholds.map(({ state }) => state)).toEqual([
+      'pass',
+      'fail',
+      'inconclusive',
+      'inconclusive',
+    ])
+    expect(above.thresholds.map(({ state }) => state)).toEqual([
+      'inconclusive',
+      'inconclusive',
+      'fail',
+      'pass',
+    ])
+    expect(above.thresholds[0]?.sentence).toContain('is ≥ 64 000 req/s; expected at most 1 000 000 req/s')
   })
 
   it('counts rounds as done when the searches are over, and says when they are not', () => {

@@ -8,7 +8,7 @@ import type {
   Threshold,
   ThresholdVerdict,
 } from './model.js'
-import { figure, withInterval } from './analyze/words.js'
+import { figure, upperBound, withInterval } from './analyze/words.js'
 
 /** What a check needs of an analysis. */
 export type Checked = Pick<Analysis, 'config' | 'cells' | 'comparisons' | 'arms'>
@@ -120,10 +120,9 @@ function judge(threshold: Threshold, actual: Estimate, cell: CellAnalysis): Thre
   const { max, min } = threshold
   const expected = expectation(threshold, actual.unit)
   const decided = actual.n > 1 || actual.method === 'counted'
-  const above = (limit: number) =>
-    actual.low > limit ? 'fail' : actual.high <= limit ? 'pass' : 'inconclusive'
-  const below = (limit: number) =>
-    actual.high < limit ? 'fail' : actual.low >= limit ? 'pass' : 'inconclusive'
+  const high = upperBound(actual)
+  const above = (limit: number) => (actual.low > limit ? 'fail' : high <= limit ? 'pass' : 'inconclusive')
+  const below = (limit: number) => (high < limit ? 'fail' : actual.low >= limit ? 'pass' : 'inconclusive')
   const states = [...(max === undefined ? [] : [above(max)]), ...(min === undefined ? [] : [below(min)])]
   const state = !decided
     ? 'inconclusive'
@@ -132,9 +131,8 @@ function judge(threshold: Threshold, actual: Estimate, cell: CellAnalysis): Thre
       : states.includes('inconclusive')
         ? 'inconclusive'
         : 'pass'
-  const words = { pass: 'pass', fail: 'fail', inconclusive: 'inconclusive, the interval lies on both sides' }[
-    state
-  ]
+  const why = actual.beyond ? 'what lies beyond was not tried' : 'the interval lies on both sides'
+  const words = { pass: 'pass', fail: 'fail', inconclusive: `inconclusive, ${why}` }[state]
   const measured =
     actual.method === 'counted' ? figure(actual.value) : withInterval(actual, unitWord(actual.unit))
   return {

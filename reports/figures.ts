@@ -1,4 +1,5 @@
 /** Prints estimates so that each can be traced: every figure carries its method, n and the journal cells behind it. */
+import { beyondMark } from '../harness/analyze/words.js'
 import type { Estimate } from '../harness/model.js'
 import { escapeHtml } from './clean.js'
 import { changeText, estimateText, thin } from './format.js'
@@ -45,8 +46,9 @@ export function createFigureBook(): FigureBook {
       if (estimate === undefined) return '<span class="none">–</span>'
       const attributes = [
         `value="${digits(estimate.value)}"`,
-        `data-low="${digits(estimate.low)}"`,
-        `data-high="${digits(estimate.high)}"`,
+        ...(estimate.beyond
+          ? [`data-beyond="${escapeHtml(beyondMark[estimate.beyond])}"`]
+          : [`data-low="${digits(estimate.low)}"`, `data-high="${digits(estimate.high)}"`]),
         `data-n="${estimate.n}"`,
         ...(estimate.level === 0.95 ? [] : [`data-level="${estimate.level}"`]),
         `data-unit="${escapeHtml(estimate.unit)}"`,
@@ -76,8 +78,10 @@ function body(estimate: Estimate, style: FigureStyle, sign: boolean): string {
   if (style === 'change') return lighten(changeText(estimate))
   const text = estimateText(estimate, { sign })
   const unit = text.unit === '' ? '' : `${thin}${text.unit}`
+  const value = escapeHtml(text.value)
+  if (estimate.beyond) return style === 'sentence' ? value + unit : value
   const interval = `<span class="iv">(${text.low} to ${text.high})</span>`
-  return style === 'sentence' ? `${text.value}${unit} ${interval}` : `${text.value} ${interval}`
+  return style === 'sentence' ? `${value}${unit} ${interval}` : `${value} ${interval}`
 }
 
 /** Nine significant digits: more than a figure can mean, fewer than a double prints. */

@@ -1,4 +1,5 @@
 /** Turns figures into text the same way everywhere: three significant digits, never finer than the interval allows. */
+import { beyondMark } from '../harness/analyze/words.js'
 import type { Estimate, LoadSpec, Protocol } from '../harness/model.js'
 
 /** Narrow no-break space, between thousands and before units in HTML. */
@@ -71,30 +72,32 @@ export interface EstimateText {
   readonly unit: string
 }
 
-/** Formats an estimate; all three numbers share their decimals. */
+/** Formats an estimate; all three numbers share their decimals. Where one side alone is known, the value says so: `≥ 5 000`. */
 export function estimateText(estimate: Estimate, options: { readonly sign?: boolean } = {}): EstimateText {
   const scale = estimate.unit === 'share' ? 100 : 1
   const [value, low, high] = [estimate.value * scale, estimate.low * scale, estimate.high * scale]
-  const halfWidth = Math.max(high - value, value - low)
+  const halfWidth = estimate.beyond ? 0 : Math.max(high - value, value - low)
   const widest = Math.max(Math.abs(value), Number.isFinite(halfWidth) ? halfWidth : 0)
   let decimals = decimalsFor(widest, halfWidth)
   // An interval that holds zero must not look as if it ended there.
   const vanishes = (one: number) => one !== 0 && Number(one.toFixed(decimals)) === 0
   for (let more = 0; more < 2 && low < 0 && high > 0 && (vanishes(low) || vanishes(high)); more++) decimals++
   const show = (one: number) => (options.sign === true ? signed(one, decimals) : fixed(one, decimals))
-  return { value: show(value), low: show(low), high: show(high), unit: unitText[estimate.unit] }
+  const mark = estimate.beyond ? beyondMark[estimate.beyond] + thin : ''
+  return { value: mark + show(value), low: show(low), high: show(high), unit: unitText[estimate.unit] }
 }
 
 /** `0.31 ms (0.28 to 0.34)`. */
 export function sentence(estimate: Estimate, options: { readonly sign?: boolean } = {}): string {
   const text = estimateText(estimate, options)
   const unit = text.unit === '' ? '' : `${thin}${text.unit}`
-  return `${text.value}${unit} (${text.low} to ${text.high})`
+  return estimate.beyond ? text.value + unit : `${text.value}${unit} (${text.low} to ${text.high})`
 }
 
 /** `0.31 ±0.03`, for narrow tables; the wider half of the interval. */
 export function plusMinus(estimate: Estimate): string {
   const text = estimateText(estimate)
+  if (estimate.beyond) return text.value
   const scale = estimate.unit === 'share' ? 100 : 1
   const half = Math.max(estimate.high - estimate.value, estimate.value - estimate.low) * scale
   const widest = Math.max(Math.abs(estimate.value * scale), half)

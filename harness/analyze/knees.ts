@@ -83,10 +83,11 @@ export function analyzeKnee(
       throughput: { ...base, value: 0, low: 0, high: 0, method: 'no valid trial' },
       knee: { ...knee, end: goesOn ? 'unfinished' : 'probes' },
     }
-  const { ratePerSecond: value, low, high, method } = estimate
+  const { ratePerSecond: value, low, high, method, end } = estimate
+  const beyond = end === 'above' || end === 'below' ? { beyond: end } : {}
   return {
-    throughput: { ...base, value, low, high, method },
-    knee: { ...knee, end: goesOn ? 'unfinished' : estimate.end },
+    throughput: { ...base, value, low, high, method, ...beyond },
+    knee: { ...knee, end: goesOn ? 'unfinished' : end },
   }
 }
 
@@ -102,7 +103,7 @@ function isGeneratorLimited(run: Run, cell: Cell, search: KneeSearch, trials: re
   return failed.length > 0 && starved.length > failed.length / 2
 }
 
-/** Two searched cells compared; undefined when one has no trial. */
+/** Two searched cells compared; undefined when one of the knees lies beyond the rates that were tried. */
 export function compareSearches(
   run: Run,
   treated: Cell,
@@ -111,7 +112,7 @@ export function compareSearches(
   const { search } = treated
   if (!search) return undefined
   const [first, second] = [treated, reference].map((cell) => kneeTrials(search, trialsOf(run, cell)))
-  if (!first?.length || !second?.length) return undefined
+  if (!first || !second || !isBracketed(first) || !isBracketed(second)) return undefined
   const n = Math.min(first.length, second.length)
   const { difference, ratio, pValue, detectable } = compareKnees(first, second, search)
   const estimate = (range: typeof ratio, unit: Estimate['unit']): Estimate => ({
@@ -131,6 +132,10 @@ export function compareSearches(
     },
     n,
   }
+}
+
+function isBracketed(trials: readonly KneeTrial[]): boolean {
+  return trials.some(({ passed }) => passed) && trials.some(({ passed }) => !passed)
 }
 
 /** What a reader of a knee has to know. */

@@ -15,9 +15,18 @@ export function figure(value: number): string {
     : text.replace('-', '−').replace(/\B(?=(\d{3})+$)/g, digits === 0 ? ' ' : '')
 }
 
-/** `0.31 ms (0.28 to 0.34)`; a factor for a change of unit, for example ms per 1 000 requests to µs a request: 1. */
-export function withInterval({ value, low, high }: Estimate, unit: string): string {
-  return `${figure(value)}${unit === '' ? '' : ` ${unit}`} (${figure(low)} to ${figure(high)})`
+/** What stands before a figure of which one side is known. */
+export const beyondMark = { above: '≥', below: '<' } as const
+
+/** `0.31 ms (0.28 to 0.34)`; `≥ 5 000 req/s` where only that side is known. */
+export function withInterval({ value, low, high, beyond }: Estimate, unit: string): string {
+  const text = `${figure(value)}${unit === '' ? '' : ` ${unit}`}`
+  return beyond ? `${beyondMark[beyond]} ${text}` : `${text} (${figure(low)} to ${figure(high)})`
+}
+
+/** The upper bound as far as it is known. */
+export function upperBound({ high, beyond }: Estimate): number {
+  return beyond === 'above' ? Infinity : high
 }
 
 /** `about 30 more rounds`: how many rounds would halve an interval of half-width `half` down to `wanted`. */

@@ -11,6 +11,11 @@ export interface Estimate {
     'ms' | 'us' | 'ratio' | 'req/s' | 'MiB' | 'share' | 'vCPU' | 'currency' | 'count' | 'Gb/s' | 's'
   readonly low: number
   readonly high: number
+  /**
+   * Present where only one side is known: the truth lies at or above `value`, or below it, and the bound on that side
+   * means nothing.
+   */
+  readonly beyond?: 'above' | 'below'
   /** For example 0.95. */
   readonly level: number
   /** Rounds that the figure rests on. */
@@ -91,7 +96,7 @@ export interface KneeAnalysis {
   readonly trials: readonly KneeTrial[]
   /**
    * `precise`: as wanted; `probes`: the trials ran out before; `above` and `below`: the knee lies beyond the rates that
-   * were allowed; `unfinished`: the run ended before the search.
+   * were tried; `unfinished`: the run ended before the search.
    */
   readonly end: 'precise' | 'probes' | 'above' | 'below' | 'unfinished'
   /** The generator was out of CPU where trials failed: the arm may carry more. */

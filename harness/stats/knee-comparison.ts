@@ -25,7 +25,7 @@ const level = 0.95
 const points = 199
 const probabilities = Array.from({ length: points }, (_, index) => (index + 0.5) / points)
 
-/** Both need at least one probe. The searches are taken as independent, which is wider than pairing would be. */
+/** Both need a probe that passed and one that failed. The searches are taken as independent, which is wider than pairing would be. */
 export function compareKnees(
   treated: readonly KneeProbe[],
   reference: readonly KneeProbe[],

@@ -72,6 +72,16 @@ describe('nextKneeStep', () => {
     expect(search(1, 0, stream).estimate).toMatchObject({ end: 'below', low: 0, high: 100 })
   })
 
+  it('gives no figure when the probes run out and all of them passed, or failed', () => {
+    const run = (passed: boolean, ...rates: number[]) =>
+      nextKneeStep(
+        rates.map((ratePerSecond) => ({ ratePerSecond, passed })),
+        { ...settings, maxProbes: rates.length },
+      ).estimate
+    expect(run(false, 2000, 1000, 500)).toMatchObject({ end: 'below', ratePerSecond: 500, low: 0, high: 500 })
+    expect(run(true, 1000, 2000, 4000)).toMatchObject({ end: 'above', ratePerSecond: 4000, low: 4000 })
+  })
+
   it('ends when the probes run out, with what it knows', () => {
     const probes = Array.from({ length: 40 }, (_, index) => ({
       ratePerSecond: 5000,

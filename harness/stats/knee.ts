@@ -22,7 +22,7 @@ export interface KneeEstimate {
   readonly high: number
   readonly level: number
   readonly probes: number
-  /** `precise`: as wanted; `probes`: they ran out; `above` and `below`: the knee lies outside the rates allowed. */
+  /** `precise`: as wanted; `probes`: they ran out; `above` and `below`: the knee lies outside the rates tried. */
   readonly end: 'precise' | 'probes' | 'above' | 'below'
   readonly method: string
 }
@@ -62,13 +62,21 @@ export function nextKneeStep(probes: readonly KneeProbe[], settings: KneeSetting
   if (passes.length === 0 && ends(minPerSecond, failures))
     return { estimate: atLimit(minPerSecond, 'below', probes.length) }
   const bracketed = passes.length > 0 && failures.length > 0
-  if (!bracketed && probes.length < maxProbes)
-    return { next: clamp(last.ratePerSecond * (last.passed ? 2 : 0.5), settings) }
+  if (!bracketed) {
+    if (probes.length < maxProbes)
+      return { next: clamp(last.ratePerSecond * (last.passed ? 2 : 0.5), settings) }
+    // The posterior would end where the rates allowed do: a figure that nobody measured.
+    return {
+      estimate: last.passed
+        ? atLimit(Math.max(...passes), 'above', probes.length)
+        : atLimit(Math.min(...failures), 'below', probes.length),
+    }
+  }
   const posterior = kneePosterior(probes, settings)
   const [low, middle, high] = [(1 - level) / 2, 0.5, (1 + level) / 2].map((at) =>
     quantileOf(posterior, at),
   ) as [number, number, number]
-  const precise = bracketed && (high - low) / 2 <= precision * middle
+  const precise = (high - low) / 2 <= precision * middle
   if (precise || probes.length >= maxProbes) {
     return {
       estimate: {
@@ -108,7 +116,7 @@ function atLimit(rate: number, end: 'above' | 'below', probes: number): KneeEsti
     level,
     probes,
     end,
-    method: `the knee lies ${end === 'above' ? 'at or above the highest' : 'below the lowest'} rate allowed`,
+    method: `the knee lies ${end === 'above' ? 'at or above the highest' : 'below the lowest'} rate tried`,
   }
 }
 

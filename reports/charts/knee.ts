@@ -1,7 +1,8 @@
 /** Answers "how much does it carry before it breaks its promise?": every arm's knee, and the trials that found it. */
 import type { TopLevelSpec } from 'vega-lite'
+import { upperBound } from '../../harness/analyze/words.js'
 import type { Estimate, KneeAnalysis } from '../../harness/model.js'
-import { changeText, fixed, given, number, plural, sentence } from '../format.js'
+import { changeText, estimateText, fixed, given, number, plural, sentence } from '../format.js'
 import { describe } from '../svg.js'
 import { figureWidth, ink, muted, type Size } from '../theme.js'
 import type { ArmView } from '../view.js'
@@ -27,19 +28,23 @@ export const knee: ChartBuilder = (view, book): Chart | undefined => {
   const [first] = rows
   if (!first) return undefined
   const { percentile, latencyMs } = first.knee.search
-  const least = rows
-    .filter(({ arm }) => arm.arm.role === 'subject')
+  const subjects = rows.filter(({ arm }) => arm.arm.role === 'subject')
+  const never = subjects.filter(({ rate }) => rate.beyond === 'below')
+  const least = subjects
+    .filter(({ ratio }) => ratio !== undefined)
     .sort((a, b) => a.rate.value - b.rate.value)[0]
   const trials = rows.reduce((sum, row) => sum + row.knee.trials.length, 0)
   const limited = rows.filter((row) => row.knee.generatorLimited).map(({ arm }) => arm.label)
   return {
     title:
-      least?.ratio === undefined
-        ? `Largest rate with p${percentile} at or under ${given(latencyMs)} ms`
-        : `${least.arm.label} keeps p${percentile} under ${given(latencyMs)} ms at ${changeText(least.ratio).replace(/\bless\b/, 'fewer')} requests than a direct connection`,
+      never.length > 0
+        ? `${never.map(({ arm }) => arm.label).join(', ')} kept p${percentile} under ${given(latencyMs)} ms at no rate that was tried`
+        : least?.ratio === undefined
+          ? `Largest rate with p${percentile} at or under ${given(latencyMs)} ms`
+          : `${least.arm.label} keeps p${percentile} under ${given(latencyMs)} ms at ${changeText(least.ratio).replace(/\bless\b/, 'fewer')} requests than a direct connection`,
     caption:
       `Searched with an open loop: a trial passes when p${percentile} of response time is at most ${given(latencyMs)} ms and every request was sent and answered. ` +
-      `Filled: passed; hollow: failed (${plural(trials, 'trial')}). The line is the 95 % interval of the largest rate that passes. Generator, server and hops share the host's CPUs, so this compares whole systems, not hops.` +
+      `Filled: passed; hollow: failed (${plural(trials, 'trial')}). The line is the 95 % interval of the largest rate that passes${rows.some(({ rate }) => rate.beyond) ? ', or leads to where nothing was tried' : ''}. Generator, server and hops share the host's CPUs, so this compares whole systems, not hops.` +
       (limited.length > 0 ? ` The generator was the limit of ${limited.join(', ')}.` : ''),
     alternative: rows.map(({ arm, rate }) => `${arm.label}: ${sentence(rate)}`).join('; '),
     table: {
@@ -59,8 +64,8 @@ export const knee: ChartBuilder = (view, book): Chart | undefined => {
 const ends: Readonly<Record<KneeAnalysis['end'], string>> = {
   precise: 'as precise as wanted',
   probes: 'the trials ran out',
-  above: 'at or above the highest rate allowed',
-  below: 'below the lowest rate allowed',
+  above: 'at or above the highest rate tried',
+  below: 'below the lowest rate tried',
   unfinished: 'the run ended first',
 }
 
@@ -71,14 +76,17 @@ function build(rows: readonly Row[], size: Size): TopLevelSpec {
     14 + 7.4 * Math.max(...labels.map((label) => label.length)),
   )
   const tried = rows.flatMap(({ knee: { trials } }) => trials.map(({ ratePerSecond }) => ratePerSecond))
-  const domain = logDomain([...tried, ...rows.flatMap(({ rate }) => [rate.low, rate.high])])
+  const domain = logDomain([
+    ...tried,
+    ...rows.flatMap(({ rate }) => (rate.beyond ? [] : [rate.low, rate.high])),
+  ])
   const values = rows.map(({ arm, rate }) => ({
     arm: arm.label,
     value: rate.value,
     low: Math.max(rate.low, domain[0]),
-    high: rate.high,
+    high: Math.min(upperBound(rate), domain[1]),
     colour: arm.colour,
-    text: fixed(rate.value, 0),
+    text: rate.beyond ? estimateText(rate).value : fixed(rate.value, 0),
     tip: describe(arm.key, `${arm.label}: ${sentence(rate)}`),
   }))
   const dots = rows.flatMap(({ arm, knee: { trials } }) =>

@@ -97,7 +97,14 @@ export const latencyVsRate: ChartBuilder = (view, book): Chart | undefined => {
             ]),
       ]),
     },
-    spec: (size) => build(points, knees, size, slo),
+    // A mark where nothing was found would look like a knee.
+    spec: (size) =>
+      build(
+        points,
+        knees.filter(({ rate }) => rate.beyond === undefined),
+        size,
+        slo,
+      ),
   }
 }
 

@@ -11,7 +11,7 @@ interface Family {
 
 type Labels = Readonly<Record<string, string | number | undefined>>
 
-/** Every estimate becomes three samples: `bound="value"`, `"low"` and `"high"`. Units are base units. */
+/** Every estimate becomes three samples: `bound="value"`, `"low"` and `"high"` (one, where one side alone is known). Units are base units. */
 export function renderOpenMetrics(analysis: Analysis): string {
   const clean = cleanDeep(analysis)
   const families = new Map<string, Family>()
@@ -21,8 +21,8 @@ export function renderOpenMetrics(analysis: Analysis): string {
     return found
   }
   const add = (to: Family, labels: Labels, estimate: Estimate | undefined, factor: number) => {
-    if (estimate === undefined) return
-    for (const bound of ['value', 'low', 'high'] as const) {
+    if (estimate === undefined || estimate.n === 0) return
+    for (const bound of boundsOf(estimate)) {
       const figure = estimate[bound] * factor
       if (Number.isFinite(figure)) to.samples.push(`${to.name}${labelText({ ...labels, bound })} ${figure}`)
     }
@@ -101,6 +101,11 @@ export function renderOpenMetrics(analysis: Analysis): string {
       ...samples,
     ])
   return [...text, '# EOF', ''].join('\n')
+}
+
+/** Where one side alone is known, the other two would be made up. */
+function boundsOf({ beyond }: Estimate): readonly ('value' | 'low' | 'high')[] {
+  return beyond === undefined ? ['value', 'low', 'high'] : [beyond === 'above' ? 'low' : 'high']
 }
 
 function labelText(labels: Labels): string {

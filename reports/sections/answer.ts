@@ -1,4 +1,5 @@
 /** The first screen: what was found, in sentences with intervals, and whether it can be believed. */
+import { upperBound } from '../../harness/analyze/words.js'
 import type { Comparison, Estimate, Threshold, ThresholdVerdict, Verdict } from '../../harness/model.js'
 import { escapeHtml } from '../clean.js'
 import type { FigureBook } from '../figures.js'
@@ -329,8 +330,8 @@ function kneesApart(view: View): string {
   const [own, twin] = [found('baseline'), found('twin')]
   if (own?.knee === undefined || twin?.knee === undefined) return ''
   const [a, b] = [own.throughput, twin.throughput]
-  if (a.n === 0 || b.n === 0 || (a.low <= b.high && b.low <= a.high)) return ''
-  return ` Their largest rates lie apart (${fixed(a.value, 0)} and ${fixed(b.value, 0)} requests/s): do not compare capacities by this run.`
+  if (a.n === 0 || b.n === 0 || (a.low <= upperBound(b) && b.low <= upperBound(a))) return ''
+  return ` Their largest rates lie apart (${estimateText(a).value} and ${estimateText(b).value} requests/s): do not compare capacities by this run.`
 }
 
 function generator(view: View): Trust {

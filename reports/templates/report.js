@@ -55,7 +55,9 @@
     const cells = d.cells ? d.cells.split(' ').map((index) => legend.cells[Number(index)]) : []
     return [
       legend.names[Number(d.name)],
-      `${figure.value}, ${d.low} to ${d.high} ${d.unit} at ${Number(d.level || 0.95) * 100} %`,
+      d.beyond
+        ? `${d.beyond} ${figure.value} ${d.unit}`
+        : `${figure.value}, ${d.low} to ${d.high} ${d.unit} at ${Number(d.level || 0.95) * 100} %`,
       `n = ${d.n} rounds, ${legend.methods[Number(d.method)]}`,
       `from ${cells.join('\n   and ')}`,
     ].join('\n')
