@@ -21,6 +21,10 @@ const estimate = object({
   unit: z.enum(['ms', 'us', 'ratio', 'req/s', 'MiB', 'share', 'vCPU', 'currency', 'count', 'Gb/s', 's']),
   low: number.describe('lower bound at `level`'),
   high: number.describe('upper bound at `level`'),
+  beyond: z
+    .enum(['above', 'below'])
+    .exactOptional()
+    .describe('only one side is known: the truth lies at or above `value`, or below it'),
   level: number,
   n: count.describe(
     'rounds that the figure rests on; 0: there was no valid trial; 1: the bounds are a convention',

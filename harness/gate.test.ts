@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { analyze } from './analyze.js'
 import { defaultGate, gate } from './gate.js'
-import type { Analysis, GatePolicy } from './model.js'
+import type { Analysis, GatePolicy, Trial } from './model.js'
+import { oneSidedSearch } from './testdata/one-sided-search.js'
 import { syntheticJournal, type SyntheticOptions } from './testdata/synthetic-journal.js'
 import { gateAnnotations, gateLines, gateMarkdown } from '../reports/gate-lines.js'
 
@@ -55,6 +56,60 @@ describe('a gate', () => {
     const result = gate(analysisOf({ armFailures: { [`${arm}@new`]: 'the config was refused' } }), cpuOnly)
     expect(result.outcome).toBe('fail')
     expect(gateLines(result).join('\n')).toMatch(/fail .*@new did not come up .*the config was refused/)
+  })
+
+  it('does not let a variant pass that came up and then died or answered errors in every trial', () => {
+    const options = {
+      rounds: 3,
+      arms: ['l7-per-node'],
+      experiments: ['latency'],
+      durationMs: 300,
+      variants,
+    } as const
+    const died = { kind: 'hop-died', message: 'proxy exited with code 139' }
+    const spoiled = (change: (trial: Trial) => Trial) =>
+      gate(
+        analyze(
+          syntheticJournal(options).map((entry) =>
+            entry.type === 'trial' && entry.cell.includes('@new') ? change(entry) : entry,
+          ),
+        ),
+        { ...cpuOnly, inconclusive: 'pass' },
+      )
+    const dead = spoiled((trial) => ({ ...trial, state: 'failed', reasons: [], error: died }))
+    expect(dead.outcome).toBe('fail')
+    expect(gateLines(dead)[1]).toMatch(/^fail .*@new has no valid trial \(latency, .*exited with code 139/)
+    expect(gateAnnotations(dead)[0]).toMatch(/^::error title=.*@new has no valid trial/)
+    const refused = spoiled((trial) => ({
+      ...trial,
+      state: 'invalid',
+      reasons: ['300 of 300 requests failed'],
+    }))
+    expect(refused.outcome).toBe('fail')
+    expect(gateMarkdown(refused)).toContain('300 of 300 requests failed')
+  })
+
+  it('judges knees by what is known of them when one lies beyond the rates that were tried', () => {
+    const policy: GatePolicy = { checks: [{ metric: 'throughput', practical: 0.1 }], inconclusive: 'pass' }
+    const entries = syntheticJournal({
+      rounds: 10,
+      arms: ['l7-per-node'],
+      experiments: ['capacity'],
+      invalidShare: 0,
+      failedShare: 0,
+      variants,
+    })
+    const judged = (beyond: 'above' | 'below', ...arms: string[]) =>
+      gate(analyze(arms.reduce((all, one) => oneSidedSearch(all, one, beyond), entries)), policy).variants
+    expect(judged('below', `${arm}@new`)).toMatchObject([
+      { state: 'worse', sentence: expect.stringContaining('is < 3.91 req/s') as string },
+    ])
+    expect(judged('above', `${arm}@new`)).toMatchObject([{ state: 'better' }])
+    // Of two that lie beyond, nothing is known; nor is the check left out.
+    expect(judged('above', `${arm}@new`, `${arm}@old`)).toMatchObject([{ state: 'inconclusive' }])
+    expect(judged('below', 'none/baseline', `${arm}@new`, `${arm}@old`)).toMatchObject([
+      { state: 'inconclusive' },
+    ])
   })
 
   it('asks nothing that no load of the run can tell', () => {

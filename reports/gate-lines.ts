@@ -17,7 +17,7 @@ const severity = ['fail', 'worse', 'no data', 'inconclusive', 'pass', 'same', 'b
 function rowsOf(result: GateResult): Row[] {
   const { variants, thresholds, failures } = cleanDeep(result)
   const rows: Row[] = [
-    ...failures.map(({ arm, message }) => ['fail', `${arm} did not come up`, '', message, '', '']),
+    ...failures.map(({ arm, what, message }) => ['fail', `${arm} ${what}`, '', message, '', '']),
     ...variants.map(variantRow),
     ...thresholds.map(({ state, sentence: text, expected, actual, threshold }) => [
       state,
@@ -73,8 +73,8 @@ export function gateMarkdown(result: GateResult): string {
 /** One annotation for whatever fails the gate or leaves it open. */
 export function gateAnnotations(result: GateResult): string[] {
   return [
-    ...result.failures.map(({ arm, message }) =>
-      annotation('error', `Meshbench: ${arm} did not come up`, message),
+    ...result.failures.map(({ arm, what, message }) =>
+      annotation('error', `Meshbench: ${arm} ${what}`, message),
     ),
     ...result.variants.flatMap(({ state, sentence: text }) =>
       state === 'worse'
