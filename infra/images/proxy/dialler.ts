@@ -9,7 +9,7 @@ import { checkPeer } from '../shared/spiffe.js'
 import type { Dialler } from './cluster.js'
 import type { ClusterConfig } from './config.js'
 import type { Http1Upstream } from './http1-upstream.js'
-import { sharedReads } from './wire.js'
+import { type ReusedReads, reuseReads } from './wire.js'
 
 export interface DiallerContext {
   readonly metrics: HopMetrics
@@ -46,14 +46,11 @@ function plainDialler(cluster: ClusterConfig, { host, port }: Address, context: 
   const opened = context.metrics.upstreamConnections.labels(cluster.name)
   return {
     dialHttp1(connection, connected) {
-      const socket = connectPlain({
-        host,
-        port,
-        noDelay: true,
-        onread: sharedReads((buffer, length) => {
-          connection.onBytes(buffer, length, 'shared')
-        }),
+      const reads = reuseReads((buffer, length) => {
+        connection.onBytes(buffer, length, 'reused')
       })
+      const socket = connectPlain({ host, port, noDelay: true, onread: reads })
+      socket.once('close', reads.release)
       limitConnect(socket, context.connectTimeoutMs)
       socket.once('connect', () => {
         opened.add()
@@ -102,7 +99,7 @@ function tlsDialler(cluster: ClusterConfig, { host, port }: Address, context: Di
   const opened = metrics.upstreamConnections.labels(cluster.name)
   const alpn = cluster.protocol === 'h2' ? 'h2' : 'http/1.1'
   const connect = (
-    onread: ReturnType<typeof sharedReads> | undefined,
+    reads: ReusedReads | undefined,
     done: (socket: TLSSocket) => void,
     failed: (error: Error) => void,
   ): TLSSocket => {
@@ -116,9 +113,10 @@ function tlsDialler(cluster: ClusterConfig, { host, port }: Address, context: Di
       rejectUnauthorized: true,
       // Names are SPIFFE ids and are checked below.
       checkServerIdentity: () => undefined,
-      ...(onread === undefined ? {} : { onread }),
+      ...(reads === undefined ? {} : { onread: reads }),
     }
     const socket = connectTls(options)
+    if (reads !== undefined) socket.once('close', reads.release)
     socket.setNoDelay(true)
     limitConnect(socket, connectTimeoutMs)
     let isDone = false
@@ -155,8 +153,8 @@ function tlsDialler(cluster: ClusterConfig, { host, port }: Address, context: Di
   return {
     dialHttp1(connection, connected, failed) {
       connect(
-        sharedReads((buffer, length) => {
-          connection.onBytes(buffer, length, 'shared')
+        reuseReads((buffer, length) => {
+          connection.onBytes(buffer, length, 'reused')
         }),
         (socket) => {
           connection.attach(socket)

@@ -207,6 +207,96 @@ describe('back-pressure', () => {
   })
 })
 
+describe('many slow transfers at once', () => {
+  const size = 16 * 1024 * 1024
+  const pattern = Buffer.from(Array.from({ length: 251 * 1024 }, (_, i) => i % 251))
+  /** Compares every byte with the pattern that begins at `seed`; what comes before the first empty line is a head. */
+  const checkBytes = (seed: number) => {
+    let head = ''
+    let at = 0
+    const state = { whole: false, wrong: false }
+    return {
+      state,
+      feed: (chunk: Buffer): void => {
+        let bytes = chunk
+        if (!head.endsWith('\r\n\r\n')) {
+          const text = chunk.toString('latin1')
+          const end = text.indexOf('\r\n\r\n') + 4
+          head += text.slice(0, end)
+          bytes = chunk.subarray(end)
+        }
+        for (let from = 0; from < bytes.length;) {
+          const start = (seed + at) % 251
+          const part = bytes.subarray(from, from + pattern.length - start)
+          if (!part.equals(pattern.subarray(start, start + part.length))) state.wrong = true
+          from += part.length
+          at += part.length
+        }
+        state.whole = at === size
+      },
+    }
+  }
+  const patternFrom = (seed: number): Buffer => {
+    const body = Buffer.allocUnsafe(size)
+    for (let at = 0; at < size;) at += pattern.copy(body, at, (seed + at) % 251)
+    return body
+  }
+  const seeds = [1, 37, 73, 109, 145, 181]
+
+  it('bring every client its own bytes', async () => {
+    const server = await rawServer((socket) =>
+      socket.once('data', (request: Buffer) => {
+        const seed = Number(/^GET \/(\d+) /.exec(request.toString('latin1'))?.[1])
+        socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n\r\n`)
+        socket.write(patternFrom(seed))
+      }),
+    )
+    const { address } = await proxyTo(server)
+    const states = await Promise.all(
+      seeds.map(async (seed, i) => {
+        const client = connect(address.port, address.host)
+        open.push({ close: () => client.destroy() })
+        const { state, feed } = checkBytes(seed)
+        client.write(`GET /${seed} HTTP/1.1\r\nHost: a\r\n\r\n`)
+        client.pause()
+        setTimeout(() => client.resume(), 200 + 100 * (i % 3))
+        client.on('data', feed)
+        await expect.poll(() => state.whole, { timeout: 20_000 }).toBe(true)
+        return state
+      }),
+    )
+    expect(states.map(({ wrong }) => wrong)).toEqual(seeds.map(() => false))
+  })
+
+  it('bring an upstream that reads slowly, and is not connected yet, the bytes of each client', async () => {
+    const server = await rawServer((socket) => {
+      let check: ReturnType<typeof checkBytes> | undefined
+      socket.pause()
+      setTimeout(() => socket.resume(), 300)
+      socket.on('data', (chunk: Buffer) => {
+        check ??= checkBytes(Number(/^PUT \/(\d+) /.exec(chunk.toString('latin1'))?.[1]))
+        check.feed(chunk)
+        const { whole, wrong } = check.state
+        if (whole) socket.end(`HTTP/1.1 ${wrong ? 500 : 204} Done\r\nConnection: close\r\n\r\n`)
+      })
+    })
+    const { address } = await proxyTo(server)
+    const answers = await Promise.all(
+      seeds.map((seed) =>
+        sendRaw(
+          address,
+          [
+            `PUT /${seed} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: ${size}\r\n\r\n`,
+            patternFrom(seed),
+          ],
+          { timeoutMs: 20_000 },
+        ),
+      ),
+    )
+    expect(answers.map((answer) => answer.slice(0, 12))).toEqual(seeds.map(() => 'HTTP/1.1 204'))
+  })
+})
+
 describe('a slow reader', () => {
   it('does not leave its pause to the next user of the upstream connection', async () => {
     const big = 'y'.repeat(8_000_000)

@@ -13,7 +13,7 @@ import type { Clock, DownstreamConnection, DownstreamContext } from './downstrea
 import { Http1Downstream } from './http1-downstream.js'
 import { serveHttp2 } from './http2-downstream.js'
 import type { Runtime } from './runtime.js'
-import { type Lease, sharedReads } from './wire.js'
+import { type Lease, reuseReads } from './wire.js'
 
 export interface ListenerContext {
   readonly metrics: HopMetrics
@@ -148,9 +148,9 @@ async function openFront(
   const { metrics, identities } = context
   let server: Server
   let renewCertificate = (): void => {}
-  // 'shared' holds for fresh memory too, should Node make the sockets itself.
+  // 'reused' holds for fresh memory too, should Node make the sockets itself.
   const accept = (socket: Socket): void => {
-    serve(socket, socket.remoteAddress ?? '', undefined, 'shared')
+    serve(socket, socket.remoteAddress ?? '', undefined, 'reused')
     socket.resume()
   }
   if (listener.transport === 'plain') {
@@ -209,7 +209,7 @@ async function openFront(
   })
   if (listener.transport === 'plain') {
     const reads = (socket: () => Socket): Reads =>
-      sharedReads((buffer, length) => {
+      reuseReads((buffer, length) => {
         socket().emit('data', buffer.subarray(0, length))
       })
     // The connections that there may be are counted over all listeners, by `serve`.

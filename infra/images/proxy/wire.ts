@@ -7,25 +7,45 @@ import type { ByteStream } from '../shared/byte-stream.js'
 /**
  * Who owns the memory of bytes that were read:
  * - `owned`: fresh memory, which may be kept;
- * - `shared`: the read buffer of this process, overwritten by the next read unless it is kept;
+ * - `reused`: the memory that its socket reads into, overwritten by that socket's next read unless a write keeps it;
  * - `borrowed`: memory of somebody else, valid until the callback returns.
  */
-export type Lease = 'owned' | 'shared' | 'borrowed'
+export type Lease = 'owned' | 'reused' | 'borrowed'
 
-const readBufferBytes = 64 * 1024
-let readBuffer = Buffer.allocUnsafeSlow(readBufferBytes)
+const readBytes = 64 * 1024
+/** Memory of closed sockets, 8 MiB at most: fresh memory for each connection is what makes the garbage collector run. */
+const maxSpare = 128
+const spare: Buffer[] = []
+/** A write has kept bytes of the read that is being handled. */
+let isKept = false
+
+/** Reads whose memory is used again. */
+export interface ReusedReads extends Reads {
+  /** Call it when the socket is closed. */
+  readonly release: () => void
+}
 
 /**
- * Reads go to one buffer that all sockets of the process share. A read and the handling of what
- * it brought are one synchronous step, so nobody else reads meanwhile; a write that the kernel did not take at once
- * keeps the buffer, and the next read gets a new one. It saves an allocation of 64 KiB a read, and the stream machinery.
+ * Reads of one socket that all go to the same memory, which saves an allocation of 64 KiB a read, and the stream
+ * machinery. A write that the kernel did not take at once keeps that memory, and the next read gets other. It has to be
+ * the socket's own: a socket asks for memory after its own reads only, so what several shared could be kept by a write
+ * for one and overwritten by a read of another. Pages that were never read into cost nothing.
  */
-export function sharedReads(onBytes: (buffer: Buffer, length: number) => void): Reads {
+export function reuseReads(onBytes: (buffer: Buffer, length: number) => void): ReusedReads {
+  let memory = spare.pop() ?? Buffer.allocUnsafeSlow(readBytes)
   return {
-    buffer: () => readBuffer,
-    callback: (length, buffer) => {
-      onBytes(buffer as Buffer, length)
+    buffer: () => memory,
+    callback: (length) => {
+      // TLS may hand out bytes of one socket while those of another are handled.
+      const before = isKept
+      isKept = false
+      onBytes(memory, length)
+      if (isKept) memory = Buffer.allocUnsafeSlow(readBytes)
+      isKept = before
       return true
+    },
+    release: () => {
+      if (spare.length < maxSpare) spare.push(memory)
     },
   }
 }
@@ -48,9 +68,9 @@ export class Wire {
     // An HBONE stream copies what it is given.
     if (socket === undefined) return this.stream.write(bytes)
     if (lease === 'owned') return socket.write(bytes)
-    if (lease === 'shared' && this.#plain) {
+    if (lease === 'reused' && this.#plain) {
       const ok = socket.write(bytes)
-      if (socket.writableLength > 0) readBuffer = Buffer.allocUnsafeSlow(readBufferBytes)
+      if (socket.writableLength > 0) isKept = true
       return ok
     }
     return socket.write(Buffer.from(bytes))

@@ -5,6 +5,8 @@ import { type Server, Socket } from 'node:net'
 export interface Reads {
   readonly buffer: Buffer | (() => Buffer)
   readonly callback: (bytes: number, buffer: Uint8Array) => boolean
+  /** Called when the socket is closed, so that its memory may be used again. */
+  readonly release?: () => void
 }
 
 /** What Node's server keeps to itself: the handle that hands out accepted connections. */
@@ -34,16 +36,18 @@ export function acceptWithReads(
       client.close()
       return
     }
+    const reads = options.reads(() => socket)
     const settings = {
       handle: client,
       allowHalfOpen: true,
       pauseOnCreate: true,
       writableHighWaterMark: options.highWaterMark,
-      onread: options.reads(() => socket),
+      onread: reads,
     }
     const socket: Socket = new Socket(settings)
     socket.pause()
     socket.setNoDelay(true)
+    if (reads.release) socket.once('close', reads.release)
     accept(socket)
   }
 }
