@@ -24,6 +24,26 @@ test('every run measures the baseline twice', () => {
   expect(arms.map(({ role }) => role).slice(0, 3)).toEqual(['baseline', 'twin', 'subject'])
 })
 
+test('what is named twice is measured once', () => {
+  const twice: UserConfig = {
+    ...user,
+    arms: { reference: ['l4-only', 'l4-only'] },
+    experiments: { latency: { ratesPerSecond: [500, 1000, 500] } },
+  }
+  const once: UserConfig = { ...twice, arms: { reference: ['l4-only'] } }
+  const cellsOf = (config: UserConfig, overrides = {}) => planOf(overrides, config).cells.map(({ id }) => id)
+  expect(cellsOf(twice)).toEqual(cellsOf(once))
+  expect(new Set(cellsOf(twice)).size).toBe(2 * 3)
+  expect(cellsOf(once, { ratesPerSecond: [500, 500] })).toHaveLength(3)
+})
+
+test('a plan that would measure a cell twice is refused', () => {
+  const load = catalogue.loadsOf('latency', resolveConfig(user).experiments.latency)
+  expect(() => makePlan(resolveConfig(user), { ...catalogue, loadsOf: () => [...load, ...load] })).toThrow(
+    'the plan would measure latency|none/baseline|500/s',
+  )
+})
+
 test('every round has every arm once under every load, in an order that changes', () => {
   const { order, cells, arms } = planOf()
   const cellOf = new Map(cells.map((cell) => [cell.id, cell]))

@@ -1,5 +1,6 @@
 /** Turns a config into the exact list of trials, before anything is created. Pure: one config, one plan. */
 import { createHash } from 'node:crypto'
+import { UserError } from './errors.js'
 import type {
   Arm,
   Cell,
@@ -38,6 +39,10 @@ export function makePlan(config: ResolvedConfig, catalogue: Catalogue): Plan {
   })
   const groups = listCells(config, arms, catalogue)
   const cells = groups.flatMap((group) => group.cells)
+  const ids = cells.map(({ id }) => id)
+  const repeated = ids.find((id, index) => ids.indexOf(id) !== index)
+  // Half of its trials would take the place of the other half.
+  if (repeated !== undefined) throw new UserError(`the plan would measure ${repeated} twice`)
   const order = orderTrials(config, arms, groups)
   const hash = createHash('sha256')
     .update(JSON.stringify([{ ...config, outDir: '' }, arms, cells, order]))

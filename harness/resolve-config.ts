@@ -297,7 +297,8 @@ function selectArms(
   const base = wantedMeshes === undefined ? configured : selected
   if (wanted === undefined) {
     if (wantedMeshes !== undefined) return selected
-    return Object.fromEntries(Object.entries(configured).map(([mesh, list]) => [mesh, [...(list ?? [])]]))
+    for (const [mesh, list] of Object.entries(configured)) for (const path of list ?? []) add(mesh, path)
+    return selected
   }
   const chosen: Record<string, string[]> = {}
   for (const name of wanted) {

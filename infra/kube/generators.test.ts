@@ -77,6 +77,16 @@ describe('mergeResults', () => {
     const merged = mergeResults([result({ sendLag: histogramOf([{ us: 1, count: 1 }]) }), result({})])
     expect(merged.sendLag).toBeUndefined()
   })
+
+  it('what one generator does not know, nobody knows of all of them', () => {
+    const merged = mergeResults([
+      result({ unknown: ['response', 'unsent'] }),
+      result({ unknown: ['unsent'] }),
+      result({}),
+    ])
+    expect(merged.unknown).toEqual(['response', 'unsent'])
+    expect(mergeResults([result({}), result({})]).unknown).toBeUndefined()
+  })
 })
 
 /** A generator that says what the test tells it to. */

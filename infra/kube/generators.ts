@@ -159,6 +159,8 @@ export function mergeResults(results: readonly LoadResult[]): LoadResult {
   }
   const uncounted = total((result) => result.uncounted ?? 0)
   const limits = [...new Set(results.flatMap((result) => result.limits ?? []))]
+  // What one of them does not know, nobody knows of all.
+  const unknown = [...new Set(results.flatMap((result) => result.unknown ?? []))]
   const merged = Object.fromEntries(
     (['response', 'service', 'sendLag', 'connect', 'firstByte'] as const).flatMap((name) => {
       const found = results.map((result) => result[name]).filter((one) => one !== undefined)
@@ -181,6 +183,7 @@ export function mergeResults(results: readonly LoadResult[]): LoadResult {
     bodyBytes: total(({ bodyBytes }) => bodyBytes),
     generatorCpuUs: total(({ generatorCpuUs }) => generatorCpuUs),
     ...merged,
+    ...(unknown.length > 0 ? { unknown } : {}),
     ...(limits.length > 0 ? { limits } : {}),
   }
 }

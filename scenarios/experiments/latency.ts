@@ -14,7 +14,7 @@ export const latency = {
   question: 'What does each path add to the response time, and what does it cost in CPU and memory?',
   settings,
   loads: ({ ratesPerSecond, ...rest }) =>
-    ratesPerSecond.map((ratePerSecond) => {
+    [...new Set(ratesPerSecond)].map((ratePerSecond) => {
       const load = { engine: 'open-loop', model: 'open' as const, ratePerSecond, ...rest }
       return { label: loadLabel(load), load }
     }),
