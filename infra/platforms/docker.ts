@@ -110,6 +110,7 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
       ...generatorNeeds(request, settings),
     }),
   )
+  scope.signal.throwIfAborted()
   // Before anything that carries the label exists.
   scope.defer('remove containers and networks', async () => {
     const { problems } = await removeRun(engine.docker, scope.runId)

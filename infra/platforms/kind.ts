@@ -156,6 +156,7 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
       ...generatorNeeds(request, settings),
     }),
   )
+  scope.signal.throwIfAborted()
   const ofVariants = await Promise.all(
     (request.config.variants ?? []).flatMap(({ builds }) =>
       (Object.entries(builds) as [OwnProgram, ProgramBuild][]).map(([image, build]) =>
@@ -182,7 +183,12 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
   const ownImages = [...Object.values(images.images).map(({ reference }) => reference), ...ofVariants]
   // A cluster that comes up waits most of the time.
   const archive = kept ? undefined : saveImages({ docker: dockerCli, references: ownImages, scope })
-  scope.defer('finish the archive of images', async () => void (await archive?.catch(() => {})))
+  // From the start: one that fails while the cluster comes up is told of when it is needed.
+  const finished = archive?.then(
+    () => {},
+    () => {},
+  )
+  scope.defer('finish the archive of images', () => finished)
   const kubeconfig =
     kept?.kubeconfig ??
     (await progress.step(`cluster of ${1 + workers} nodes`, () =>

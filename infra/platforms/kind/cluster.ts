@@ -1,4 +1,9 @@
-/** Creates a cluster, loads this repository's images into it, and watches its nodes. */
+/**
+ * Creates a cluster, loads this repository's images into it, and watches its nodes.
+ *
+ * A command ends when its run is interrupted while it runs, and starts when that was before: what takes down needs
+ * commands, too. What takes long therefore looks at the signal first.
+ */
 import { chmod, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type Docker from 'dockerode'
@@ -22,6 +27,7 @@ export interface CreateClusterOptions {
 /** Path of the cluster's kubeconfig, which only its owner can read. Throws `UserError` with what kind said. */
 export async function createCluster(options: CreateClusterOptions): Promise<string> {
   const { kind, name, config, scope, timeoutMs } = options
+  scope.signal.throwIfAborted()
   const kubeconfig = join(scope.stateDir, `${name}.kubeconfig`)
   const configPath = join(scope.stateDir, `${name}.yaml`)
   await writeFile(configPath, config)
@@ -85,6 +91,7 @@ export async function saveImages(
   options: Pick<LoadImagesOptions, 'docker' | 'references' | 'scope'>,
 ): Promise<string> {
   const { docker, references, scope } = options
+  scope.signal.throwIfAborted()
   // Arms that come up together may load images of their own.
   const archive = join(scope.stateDir, `images-${archives++}.tar`)
   await run([docker, 'save', '--output', archive, ...references], {
@@ -100,6 +107,7 @@ export async function loadArchive(
   options: Pick<LoadImagesOptions, 'kind' | 'name' | 'nodes' | 'scope'> & { readonly archive: string },
 ): Promise<void> {
   const { kind, name, archive, nodes, scope } = options
+  scope.signal.throwIfAborted()
   const where = ['--name', name, '--nodes', [...new Set(nodes)].join(',')]
   await run([kind, 'load', 'image-archive', archive, ...where], {
     runId: scope.runId,

@@ -1,8 +1,9 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { clusterName, runOfCluster } from './clean.js'
+import { createCluster, loadArchive, saveImages } from './cluster.js'
 import { nodeNames, renderClusterConfig, rolesOf } from './cluster-config.js'
 import { missingImages } from './kept.js'
 import { checkNodeImage } from './node-image.js'
@@ -10,6 +11,7 @@ import { checkHostFacts } from './preflight.js'
 import { checkTools, hostPlatform, unpacked } from './tools.js'
 import { clusterNeeds } from '../kind.js'
 import { run } from '../../../harness/exec.js'
+import { openScope } from '../../../harness/scope.js'
 import { nodeImageFor, pinnedReference } from '../../versions.js'
 
 const runId = '2026-11-22t10-04-31-1a2b3c'
@@ -54,6 +56,27 @@ describe('cluster config', () => {
     const of = (mesh: string) => clusterNeeds({ arms: [{ mesh: 'none' }, { mesh }] } as never)
     expect(of('cilium')).toEqual({ defaultCni: false, kubeProxy: false })
     expect(of('istio-ambient')).toEqual(plain)
+  })
+})
+
+describe('a run that is interrupted between two commands', () => {
+  it('starts none of those that take minutes', async () => {
+    const stateDir = await mkdtemp(join(tmpdir(), 'meshbench-test-'))
+    const scope = openScope({ runId, stateDir, signal: AbortSignal.abort(new Error('interrupted')) })
+    // It would succeed at once.
+    const [kind, docker] = ['true', 'true']
+    const common = { name: 'c', timeoutMs: 1_000, scope }
+    try {
+      const all = [
+        () => createCluster({ ...common, kind, config: '', keep: false }),
+        () => saveImages({ docker, references: [], scope }),
+        () => loadArchive({ kind, name: 'c', archive: 'a', nodes: [], scope }),
+      ]
+      for (const one of all) await expect(one()).rejects.toThrow('interrupted')
+      expect(await readdir(stateDir)).toEqual([])
+    } finally {
+      await rm(stateDir, { recursive: true })
+    }
   })
 })
 

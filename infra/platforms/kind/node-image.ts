@@ -35,6 +35,7 @@ export async function provideNodeImage(
   if (there !== undefined) return there
   const archive = await archiveOf(item)
   if (archive === undefined) return item.source
+  engine.scope.signal.throwIfAborted()
   await run([engine.dockerCli, 'load', '--input', archive], {
     runId: engine.scope.runId,
     signal: engine.scope.signal,
