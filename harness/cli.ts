@@ -22,29 +22,32 @@ const program = new Command('meshbench')
 /** Flags that shape a plan: the same for run, plan and doctor. */
 function withPlanFlags(command: Command): Command {
   const profileHelp = profileNames.map((name) => `${name}: ${profiles[name].summary}`).join('; ')
-  return command
-    .option('-c, --config <file>', 'config file', 'bench.config.ts')
-    .addOption(new Option('--profile <name>', profileHelp).choices(profileNames))
-    .option('--platform <name>', 'where to run (see `meshbench list`)')
-    .option('--mesh <name...>', 'only these meshes, with all paths that they can form')
-    .option('--arm <name...>', 'only these arms, as mesh/path, or a path or mesh of the config')
-    .option('--experiment <name...>', 'only these experiments')
-    .option('--engine <name>', 'drive the experiments with this load engine (see `meshbench list`)')
-    .option('--rate <requests-per-second...>', 'rates of the latency experiment', collectRates)
-    .option('--rounds <n>', 'exactly this many rounds', parseCount)
-    .option('--keep', 'leave the clusters standing after the run (kind)')
-    .option('--reuse', 'use a cluster that was kept, when one fits (kind)')
-    .option('--allow-cluster-scope', 'let a mesh change the whole cluster (kubernetes)')
-    .option('--seed <n>', 'seed of the order of trials', parseSeed)
-    .option(
-      '--variant <name=what>',
-      'measure every arm with this build or setting, too (repeatable; the first of several is what the others are judged against)',
-      collectTexts,
-    )
-    .option(
-      '--function <name...>',
-      'measure every arm with this function of its L7 hops, too; `all` is each of them by itself',
-    )
+  return (
+    command
+      // No default of its own: a resumed run has the config that it was started with unless one is named.
+      .option('-c, --config <file>', 'config file (default: bench.config.ts)')
+      .addOption(new Option('--profile <name>', profileHelp).choices(profileNames))
+      .option('--platform <name>', 'where to run (see `meshbench list`)')
+      .option('--mesh <name...>', 'only these meshes, with all paths that they can form')
+      .option('--arm <name...>', 'only these arms, as mesh/path, or a path or mesh of the config')
+      .option('--experiment <name...>', 'only these experiments')
+      .option('--engine <name>', 'drive the experiments with this load engine (see `meshbench list`)')
+      .option('--rate <requests-per-second...>', 'rates of the latency experiment', collectRates)
+      .option('--rounds <n>', 'exactly this many rounds', parseCount)
+      .option('--keep', 'leave the clusters standing after the run (kind)')
+      .option('--reuse', 'use a cluster that was kept, when one fits (kind)')
+      .option('--allow-cluster-scope', 'let a mesh change the whole cluster (kubernetes)')
+      .option('--seed <n>', 'seed of the order of trials', parseSeed)
+      .option(
+        '--variant <name=what>',
+        'measure every arm with this build or setting, too (repeatable; the first of several is what the others are judged against)',
+        collectTexts,
+      )
+      .option(
+        '--function <name...>',
+        'measure every arm with this function of its L7 hops, too; `all` is each of them by itself',
+      )
+  )
 }
 
 /** What is written of a run: the same for run and report. */

@@ -1,5 +1,5 @@
 /** Whole runs through the real command line, with real processes: what a user sees, and what is left behind. */
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { run, type RunResult } from './exec.js'
@@ -56,8 +56,8 @@ async function startedRun(workspace: Workspace, found: JournalEntry['type'], ...
 }
 
 /** The id of a run that was killed after its first trial, and has left its processes behind. */
-async function killedRun(workspace: Workspace): Promise<string> {
-  const { running, runId } = await startedRun(workspace, 'trial', ...noPage)
+async function killedRun(workspace: Workspace, ...args: string[]): Promise<string> {
+  const { running, runId } = await startedRun(workspace, 'trial', ...noPage, ...args)
   running.kill('SIGKILL')
   await running.exited
   expect(processesOf(runId).length).toBeGreaterThan(3)
@@ -210,10 +210,13 @@ describe.concurrent('kill -9 in mid-trial', () => {
 })
 
 test.concurrent(
-  'a run that was killed is resumed at once: what it left is removed first',
+  'a run that was killed is resumed at once, with its own config: what it left is removed first',
   async ({ workspace }) => {
     workspace.writeConfig(smallConfig)
-    const runId = await killedRun(workspace)
+    renameSync(workspace.path('bench.config.ts'), workspace.path('ci.config.ts'))
+    workspace.writeConfig({ ...smallConfig, seed: 5 })
+    const runId = await killedRun(workspace, '--config', './ci.config.ts')
+    expect(workspace.journal('out').header.flags).toEqual({ config: 'ci.config.ts' })
     const resumed = await workspace.meshbench('run', '--resume', 'out', ...noPage)
     expect([resumed.code, resumed.stdout]).toEqual([0, expect.stringContaining(`of run ${runId}`)])
     expect(workspace.journal('out').entries.at(-1)).toMatchObject({ type: 'end', outcome: 'complete' })

@@ -11,7 +11,8 @@ import { meshes } from '../../infra/meshes/index.js'
 import { platforms, type PlatformName } from '../../infra/platforms/index.js'
 
 export interface CommonFlags {
-  readonly config: string
+  /** Absent: `bench.config.ts`. */
+  readonly config?: string
   readonly profile?: string
   readonly platform?: string
   readonly mesh?: readonly string[]
@@ -61,7 +62,8 @@ function defaultExport(module: unknown): unknown {
 }
 
 export async function planFromFlags(flags: CommonFlags): Promise<Plan> {
-  const input = await loadConfigFile(flags.config)
+  const { config: file = 'bench.config.ts' } = flags
+  const input = await loadConfigFile(file)
   const platformFlags = {
     ...pick('keep', flags.keep),
     ...pick('reuse', flags.reuse),
@@ -81,7 +83,7 @@ export async function planFromFlags(flags: CommonFlags): Promise<Plan> {
     ...pick('seed', flags.seed),
     ...pick('variants', variants),
   }
-  return makePlan(resolveConfig(input, overrides, flags.config), catalogue)
+  return makePlan(resolveConfig(input, overrides, file), catalogue)
 }
 
 async function variantsFromFlags(flags: CommonFlags): Promise<readonly Variant[] | undefined> {

@@ -199,11 +199,12 @@ async function prepareResume(flags: RunFlags, run: string): Promise<Prepared> {
   return { plan: header.plan, folder, header, entries }
 }
 
-/** The flags that shape a plan, those that were given. */
+/** The flags that shape a plan, those that were given; the config as seen from the working directory. */
 function planFlagsOf(flags: CommonFlags): Partial<CommonFlags> {
-  const { profile, platform, mesh, arm, experiment, engine, rate, rounds, seed } = flags
+  const { config, profile, platform, mesh, arm, experiment, engine, rate, rounds, seed } = flags
   const { keep, reuse, allowClusterScope, variant, function: functions } = flags
   const given = Object.entries({
+    config: config === undefined ? undefined : relative(process.cwd(), resolve(config)),
     ...{ profile, platform, mesh, arm, experiment, engine, rate, rounds, seed },
     ...{ keep, reuse, allowClusterScope, variant, function: functions },
   })
