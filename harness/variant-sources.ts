@@ -1,12 +1,13 @@
 /** Reads `--variant name=…` and fetches what it names: settings, a folder of bundles, a git ref to build, a container image. */
 import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, readFile, rm, symlink } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { CommandError, UserError, messageOf } from './errors.js'
 import { run } from './exec.js'
+import { exitOnInterrupt } from './interrupts.js'
 import type { OwnProgram, ProgramBuild, Variant } from './model.js'
 import { packageRoot } from './package-root.js'
+import { createStateDir, newRunId } from './state.js'
 import { ownPrograms } from './variants.js'
 import { functionNames, functions, type MeshFunction } from '../scenarios/functions.js'
 import { bundleStore, imageBundle, storeBundle } from '../infra/images/bundles.js'
@@ -26,7 +27,7 @@ const settingPaths = [/^proxy\.filters\.\w+/, /^proxy\.workers$/, /^tunnel\.pool
 type Fetched = Omit<Variant, 'name'>
 
 /**
- * Turns flags into variants, in order. Builds what has to be built; a worktree is removed again before this returns.
+ * Turns flags into variants, in order. Builds what has to be built; sources that it needs are removed again before this returns.
  *
  * Throws a `UserError` that names the flag and what is allowed.
  */
@@ -144,7 +145,10 @@ async function readBundles(flag: string, folder: string): Promise<Fetched> {
   return { source: `bundles of ${folder}`, settings: {}, builds }
 }
 
-/** Builds proxy and tunnel of a ref in a worktree of its own, with the packages that are installed here. */
+/**
+ * Builds proxy and tunnel of a ref from a copy of its files, with the packages that are installed here. No worktree: git
+ * would remember one of a process that was killed.
+ */
 async function buildRef(flag: string, ref: string): Promise<Fetched> {
   const git = async (...args: string[]) => (await run(['git', '-C', packageRoot, ...args])).stdout.trim()
   if (ref === '' || ref.startsWith('-')) throw malformed(flag, 'a git ref is needed')
@@ -152,14 +156,18 @@ async function buildRef(flag: string, ref: string): Promise<Fetched> {
     const why = error instanceof CommandError ? error.tail.trim() : messageOf(error)
     throw malformed(flag, `${ref} is no commit here: ${why}`)
   })
-  const folder = await mkdtemp(join(tmpdir(), 'meshbench-worktree-'))
-  const worktree = join(folder, 'tree')
+  const letInterrupt = exitOnInterrupt()
+  // Like a run's, so that `meshbench clean` finds it.
+  const folder = await createStateDir(newRunId(new Date()))
+  const [archive, tree] = [join(folder, 'tree.tar'), join(folder, 'tree')]
   try {
-    await git('worktree', 'add', '--detach', worktree, commit)
-    await symlink(join(packageRoot, 'node_modules'), join(worktree, 'node_modules'))
+    await git('archive', '--format=tar', `--output=${archive}`, commit)
+    await mkdir(tree)
+    await run(['tar', '-xf', archive, '-C', tree])
+    await symlink(join(packageRoot, 'node_modules'), join(tree, 'node_modules'))
     const builds: Partial<Record<OwnProgram, ProgramBuild>> = {}
     for (const program of ownPrograms) {
-      const { sha256 } = await imageBundle(program, join(worktree, 'infra/images'), bundleStore)
+      const { sha256 } = await imageBundle(program, join(tree, 'infra/images'), bundleStore)
       builds[program] = { sha256 }
     }
     return { source: `git ${ref} (${commit.slice(0, 12)})`, settings: {}, builds }
@@ -169,8 +177,7 @@ async function buildRef(flag: string, ref: string): Promise<Fetched> {
       cause: error,
     })
   } finally {
-    await git('worktree', 'remove', '--force', worktree).catch(() => undefined)
     await rm(folder, { recursive: true, force: true })
-    await git('worktree', 'prune').catch(() => undefined)
+    letInterrupt()
   }
 }

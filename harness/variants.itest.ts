@@ -1,4 +1,7 @@
 /** Builds and settings side by side on real processes. CPU times are read here, so that nothing else may be measured beside. */
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect } from 'vitest'
 import { run } from './exec.js'
 import type { Trial } from './model.js'
@@ -37,6 +40,33 @@ test('variants are measured side by side: a build of a ref, a setting, and the g
   const judged = await workspace.meshbench('gate', 'out', '--inconclusive', 'fail')
   expect(judged.code).toBe(1)
   expect(judged.stdout).toMatch(/ cpu\.per1000Requests of reference\/l7-per-node@burn against .*@old /)
-  const { stdout: worktrees } = await run(['git', '-C', packageRoot, 'worktree', 'list'])
-  expect(worktrees).not.toContain('meshbench-worktree-')
 })
+
+test('an interrupt while a ref is built leaves nothing of it, neither here nor in the repository', async ({
+  workspace,
+}) => {
+  workspace.writeConfig(smallConfig)
+  const worktrees = () => run(['git', '-C', packageRoot, 'worktree', 'list']).then(({ stdout }) => stdout)
+  const before = await worktrees()
+  const running = workspace.startMeshbench('plan', '--variant', 'old=git:HEAD')
+  const folders = () =>
+    readdirSync(tmpdir()).filter((name) => {
+      const owner = join(tmpdir(), name, 'owner.json')
+      return name.startsWith('meshbench-') && existsSync(owner) && pidOf(owner) === running.pid
+    })
+  await expect.poll(folders, { timeout: 60_000, interval: 5 }).toHaveLength(1)
+  const [folder = 'none'] = folders()
+  process.kill(running.pid ?? 0, 'SIGINT')
+  expect((await running.exited).code).toBe(130)
+  expect(existsSync(join(tmpdir(), folder))).toBe(false)
+  expect(await worktrees()).toBe(before)
+})
+
+/** Of the process that a folder belongs to; undefined while that is being written. */
+function pidOf(owner: string): unknown {
+  try {
+    return (JSON.parse(readFileSync(owner, 'utf8')) as { pid?: unknown }).pid
+  } catch {
+    return undefined
+  }
+}

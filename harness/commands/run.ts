@@ -7,6 +7,7 @@ import { analyze } from '../analyze.js'
 import { tellCi } from '../ci.js'
 import { createDisplay, formatDuration, type Display } from '../display.js'
 import { UserError, exitCodes, messageOf, type ExitCode } from '../errors.js'
+import { interruptSignals } from '../interrupts.js'
 import { openJournal, readJournal } from '../journal.js'
 import type { Analysis, JournalEntry, Plan, RunHeader } from '../model.js'
 import { outputRequest, writeOutputs, type OutputFlags, type OutputRequest } from '../outputs.js'
@@ -231,9 +232,6 @@ function describeStart(plan: Plan): string {
 
 /** Ctrl-C under `npm run` arrives twice, from the terminal and from npm: that is one wish, not two. */
 const sameInterruptMs = 1_000
-
-/** Ctrl-C, an orderly end asked for by another program, and a terminal that was closed. */
-const interruptSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /** The first interrupt takes the run down in order; a later one ends the process at once. */
 function catchInterrupts(display: Display): { signal: AbortSignal; stop: () => void } {

@@ -45,7 +45,7 @@ export async function bundleSource(entry: string): Promise<string> {
     logLevel: 'silent',
     // Paths of the machine that built it must not change the bundle's hash.
     absWorkingDir: dirname(entry),
-    // Nor where its packages really lie, when a worktree borrows them.
+    // Nor where its packages really lie, when a copy of the sources borrows them.
     preserveSymlinks: true,
   })
   const [file] = result.outputFiles

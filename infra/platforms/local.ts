@@ -107,7 +107,12 @@ async function createLocalHost(request: EnvironmentRequest, scope: Scope, progre
       const [program = '', ...args] = command.argv
       const argv = program === 'loadgen' ? [process.execPath, bundles.loadgen.path, ...args] : command.argv
       return start(
-        { ...command, argv: pinned(argv, 'generator', settings) },
+        {
+          ...command,
+          argv: pinned(argv, 'generator', settings),
+          // It is killed when the run stops: what it keeps for itself goes with the run's folder.
+          env: { ...command.env, TMPDIR: scope.stateDir },
+        },
         { runId: scope.runId, cwd: scope.stateDir, signal: scope.signal },
       )
     },
