@@ -7,6 +7,8 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { findProgram, run } from '../../harness/exec.js'
+import { newRunId } from '../../harness/state.js'
+import { clusterName } from '../platforms/kind/clean.js'
 import { defaultCacheDir, listPulls } from '../pull.js'
 import { cilium, istio, type ChartPin } from '../versions.js'
 import { ciliumValues, envoyMetricsPort, type CiliumOptions } from './cilium/values.js'
@@ -286,6 +288,8 @@ describe.skipIf(noCilium !== undefined)('Cilium’s chart', () => {
     'cilium-ztunnel': { encryption: 'ztunnel', mutualAuth: false },
     'cilium-gateway': { encryption: 'none', mutualAuth: false, gateways: true },
   } as const satisfies Record<string, Partial<CiliumOptions>>
+  // As long as kind's names of runs really are: charts have limits.
+  const controlPlane = `${clusterName(newRunId(new Date()), 'kind/cilium')}-control-plane`
   const releaseOf = (mesh: keyof typeof modes): Release => ({
     release: 'cilium',
     chart: ciliumChart?.cilium ?? '',
@@ -294,9 +298,8 @@ describe.skipIf(noCilium !== undefined)('Cilium’s chart', () => {
       gateways: false,
       ...modes[mesh],
       hubble: true,
-      clusterName: 'meshbench',
-      apiServer: { host: 'meshbench-control-plane', port: 6443 },
-      controlPlaneNode: 'meshbench-control-plane',
+      apiServer: { host: controlPlane, port: 6443 },
+      controlPlaneNode: controlPlane,
       imagesByTag: true,
     }),
   })

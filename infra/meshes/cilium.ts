@@ -2,22 +2,20 @@
  * Cilium in its modes. "Cilium" alone says little: what is encrypted, who is authenticated and how many Envoys are on
  * the way differ by mode. Encryption is a setting of the whole cluster, so each kind of it is a mesh of its own.
  */
-import type { EnvironmentRequest, Mesh, Unmet } from '../../harness/model.js'
-import { checkDownloads, checkTools } from './check.js'
+import type { Mesh, Unmet } from '../../harness/model.js'
+import { checkDownloads } from './check.js'
 import { checkKernelVersion, checkWireguard, hostKernel, type KernelSource } from './cilium/kernel.js'
 import { installCilium } from './cilium/session.js'
 
-const platforms = ['kind', 'kubernetes']
+/** Not `kubernetes`: a CNI cannot be swapped under the pods of a cluster that exists. */
+const platforms = ['kind']
 
-/** Needs of one mode. The kernel of a cluster that exists already is not this host's. */
+/** Needs of one mode. */
 export async function checkCilium(
-  request: EnvironmentRequest,
   wireguard: boolean,
   kernel: KernelSource = hostKernel,
 ): Promise<readonly Unmet[]> {
-  const tools = await checkTools(request)
-  if (request.config.platform !== 'kind') return tools
-  return [...tools, ...checkKernelVersion(kernel), ...(wireguard ? await checkWireguard(kernel) : [])]
+  return [...checkKernelVersion(kernel), ...(wireguard ? await checkWireguard(kernel) : [])]
 }
 
 export const cilium: Mesh = {
@@ -26,10 +24,7 @@ export const cilium: Mesh = {
     'Cilium without encryption: eBPF at L4, with mutual authentication or a shared Envoy where asked for',
   paths: ['l4-kernel', 'l4-kernel-mutual-auth', 'l7-per-node', 'l7-per-node-both'],
   platforms,
-  check: async (request) => [
-    ...(await checkCilium(request, false)),
-    ...(await checkDownloads(request, 'cilium')),
-  ],
+  check: async (request) => [...(await checkCilium(false)), ...(await checkDownloads(request, 'cilium'))],
   install: (context) => installCilium('none', context),
 }
 
@@ -39,7 +34,7 @@ export const ciliumWireguard: Mesh = {
   paths: ['l4-kernel-wireguard'],
   platforms,
   check: async (request) => [
-    ...(await checkCilium(request, true)),
+    ...(await checkCilium(true)),
     ...(await checkDownloads(request, 'cilium-wireguard')),
   ],
   install: (context) => installCilium('wireguard', context),
@@ -51,7 +46,7 @@ export const ciliumGateway: Mesh = {
   paths: ['ingress-alone'],
   platforms,
   check: async (request) => [
-    ...(await checkCilium(request, false)),
+    ...(await checkCilium(false)),
     ...(await checkDownloads(request, 'cilium-gateway')),
   ],
   install: (context) => installCilium('gateway', context),
@@ -63,7 +58,7 @@ export const ciliumZtunnel: Mesh = {
   paths: ['l4-ztunnel'],
   platforms,
   check: async (request) => [
-    ...(await checkCilium(request, false)),
+    ...(await checkCilium(false)),
     ...(await checkDownloads(request, 'cilium-ztunnel')),
   ],
   install: (context) => installCilium('ztunnel', context),

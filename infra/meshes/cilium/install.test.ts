@@ -1,6 +1,7 @@
 /** Installs Cilium against transcripts: the commands of each mode, its charges, and what a person reads on failure. */
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test, vi } from 'vitest'
+import { parse } from 'yaml'
 import type { Mesh, MeshContext, ResolvedConfig } from '../../../harness/model.js'
 import { ingressAlone } from '../../../scenarios/paths/ingress-alone.js'
 import { l4Kernel } from '../../../scenarios/paths/l4-kernel.js'
@@ -59,6 +60,25 @@ test.each<[string, Mesh, readonly string[]]>([
   await expect(script).toMatchFileSnapshot(
     fileURLToPath(new URL(`../testdata/golden/${name}-commands.txt`, import.meta.url)),
   )
+})
+
+test("the chart takes the cluster's name, however long the name of kind's cluster is", async () => {
+  const { cluster, session } = install(cilium, 'cilium-install', ['l4-kernel'])
+  await session
+  const { cluster: named } = parse(
+    cluster.commands.find(({ command }) => command.startsWith('helm'))?.input ?? '',
+  ) as {
+    cluster: { name: string }
+  }
+  // templates/validate.yaml of the chart.
+  expect(cluster.clusterName.length).toBeGreaterThan(32)
+  expect(named.name.length).toBeLessThanOrEqual(32)
+  expect(named.name).toMatch(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/)
+})
+
+test('no cluster that exists already is offered: a CNI cannot be swapped under its pods', () => {
+  for (const { platforms } of [cilium, ciliumGateway, ciliumWireguard, ciliumZtunnel])
+    expect(platforms).toEqual(['kind'])
 })
 
 test('only WireGuard takes the baseline off the pod network, since there nothing on it is plain', async () => {

@@ -1,6 +1,5 @@
 import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
-import type { EnvironmentRequest } from '../../../harness/model.js'
 import { checkCilium } from '../cilium.js'
 import { checkKernelVersion, checkWireguard, type KernelSource } from './kernel.js'
 
@@ -116,8 +115,7 @@ test.each([
 })
 
 test('a mode is refused before anything is created, and only the mode that needs it', async () => {
-  const request = { config: { platform: 'kind' } } as EnvironmentRequest
   const source = kernel({ '/proc/config.gz': config('# CONFIG_WIREGUARD is not set') }, unsupported)
-  expect(await checkCilium(request, true, source)).toHaveLength(1)
-  expect(await checkCilium(request, false, source)).toEqual([])
+  expect(await checkCilium(true, source)).toHaveLength(1)
+  expect(await checkCilium(false, source)).toEqual([])
 })

@@ -13,7 +13,6 @@ const plain: CiliumOptions = {
   mutualAuth: false,
   hubble: true,
   gateways: false,
-  clusterName: 'meshbench',
   apiServer: { host: 'meshbench-control-plane', port: 6443 },
   controlPlaneNode: 'meshbench-control-plane',
   imagesByTag: false,

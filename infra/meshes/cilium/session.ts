@@ -127,7 +127,6 @@ export async function installCilium(mode: CiliumMode, context: MeshContext): Pro
     gateways: mode === 'gateway',
     mutualAuth: request.arms.some(({ path }) => path === 'l4-kernel-mutual-auth'),
     hubble: settings.hubble ?? true,
-    clusterName: cluster.clusterName,
     apiServer: cluster.apiServer,
     controlPlaneNode: cluster.nodes['control-plane'],
     imagesByTag: (await assets.archives(mesh)).length > 0,

@@ -18,7 +18,6 @@ export interface CiliumOptions {
    * packet, on every path: so this, too, has a cluster of its own.
    */
   readonly gateways: boolean
-  readonly clusterName: string
   readonly apiServer: Endpoint
   readonly controlPlaneNode: string
   /** Archives are loaded by tag, and containerd cannot find a digest that it did not pull. */
@@ -26,13 +25,19 @@ export interface CiliumOptions {
   readonly mirrors?: Mirrors
 }
 
+/**
+ * What tells clusters of a Cilium cluster mesh apart; here there is only one. Not the cluster's own name: the chart takes no
+ * more than 32 characters, and no others than lower-case letters, digits and hyphens.
+ */
+const ciliumClusterName = 'meshbench'
+
 /** Port of the shared Envoy's Prometheus endpoint on every node. */
 export const envoyMetricsPort = 9964
 
 const anyNode = [{ operator: 'Exists' }]
 
 export function ciliumValues(options: CiliumOptions) {
-  const { apiServer, clusterName, controlPlaneNode, hubble, mirrors = {} } = options
+  const { apiServer, controlPlaneNode, hubble, mirrors = {} } = options
   const image = (repository: string) => ({
     ...(mirrored(repository, mirrors) === repository ? {} : { repository: mirrored(repository, mirrors) }),
     pullPolicy: 'IfNotPresent',
@@ -43,7 +48,7 @@ export function ciliumValues(options: CiliumOptions) {
     tolerations: anyNode,
   }
   return {
-    cluster: { name: clusterName },
+    cluster: { name: ciliumClusterName },
     image: image('quay.io/cilium/cilium'),
     ipam: { mode: 'kubernetes' },
     kubeProxyReplacement: true,

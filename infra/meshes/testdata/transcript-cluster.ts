@@ -70,7 +70,8 @@ export function transcriptCluster(transcript: string, overrides: Partial<Cluster
   }
   const namespaceOf = (arm: Arm) => `mb-${arm.path}`
   return {
-    clusterName: 'meshbench',
+    // As long as kind's really are.
+    clusterName: 'mb-2026-11-25t18-05-52-ab12cd--cilium',
     kubernetesVersion: '1.36.4',
     nodes: {
       'control-plane': 'meshbench-control-plane',
