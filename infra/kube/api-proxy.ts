@@ -6,7 +6,7 @@ import { Agent, request as sendRequest, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Running } from '../../harness/model.js'
+import type { Running, Scope } from '../../harness/model.js'
 import type { Kubectl } from './kubectl.js'
 
 const timeoutMs = 10_000
@@ -98,14 +98,21 @@ export class ApiError extends Error {
   }
 }
 
-/** Rejects when it does not answer in time, with the end of its output. */
-export async function startApiProxy(kubectl: Kubectl, stateDir: string): Promise<ApiProxy> {
-  const socketPath = join(stateDir, `api-${process.pid}-${counter++}.sock`)
-  const running = kubectl.start(['proxy', `--unix-socket=${socketPath}`])
+/**
+ * Closed with the scope, and not before: what an interrupted run takes down goes through it, too. Rejects when it does not
+ * answer in time, with the end of its output.
+ */
+export async function startApiProxy(
+  kubectl: Pick<Kubectl, 'start'>,
+  scope: Pick<Scope, 'stateDir' | 'signal' | 'defer'>,
+): Promise<ApiProxy> {
+  const socketPath = join(scope.stateDir, `api-${process.pid}-${counter++}.sock`)
+  const running = kubectl.start(['proxy', `--unix-socket=${socketPath}`], {}, { pastAbort: true })
   let ended = false
   void running.exited.then(() => (ended = true))
   void drain(running)
   const proxy = new ApiProxy(socketPath, running)
+  scope.defer('close the way to the API server', () => proxy.close())
   const deadline = Date.now() + startTimeoutMs
   for (;;) {
     const problem = await proxy.get('/version').then(
@@ -113,6 +120,7 @@ export async function startApiProxy(kubectl: Kubectl, stateDir: string): Promise
       (error: unknown) => error as Error,
     )
     if (problem === undefined) return proxy
+    scope.signal.throwIfAborted()
     if (ended || Date.now() > deadline) {
       proxy.close()
       const { tail } = await running.exited

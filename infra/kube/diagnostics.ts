@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { reasonOf, type Kubectl } from './kubectl.js'
 import { runLabel } from './names.js'
 
-const timeoutMs = 10_000
+/** An interrupted run's diagnostics are wanted, too. */
+const access = { timeoutMs: 10_000, pastAbort: true }
 /** For all of it: undoing has a minute for each step. */
 const totalMs = 35_000
 
@@ -32,9 +33,7 @@ export async function collectDiagnostics(options: DiagnosticsOptions): Promise<v
     'described-pods.txt': ['describe', 'pods', '-A', '-l', mine],
   }
   const write = async (name: string, args: readonly string[]) => {
-    const text = await kubectl
-      .run(args, { timeoutMs })
-      .catch((error: unknown) => `not read: ${reasonOf(error)}\n`)
+    const text = await kubectl.run(args, access).catch((error: unknown) => `not read: ${reasonOf(error)}\n`)
     await writeFile(join(folder, name), text, { mode: 0o600 })
   }
   await inTurn(
@@ -46,7 +45,7 @@ export async function collectDiagnostics(options: DiagnosticsOptions): Promise<v
     deadline,
   )
   const path = 'jsonpath={range .items[*]}{.metadata.namespace}/{.metadata.name}{"\\n"}{end}'
-  const pods = await kubectl.run(['get', 'pods', '-A', '-l', mine, '-o', path], { timeoutMs }).catch(() => '')
+  const pods = await kubectl.run(['get', 'pods', '-A', '-l', mine, '-o', path], access).catch(() => '')
   await inTurn(
     pods
       .split('\n')

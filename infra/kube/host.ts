@@ -23,7 +23,7 @@ import {
   type ContainerTemplate,
   type WorkloadTemplate,
 } from './manifests.js'
-import { componentLabel, dnsLabel } from './names.js'
+import { componentLabel, dnsLabel, machineName } from './names.js'
 import { runTogether, splitLoad } from './generators.js'
 import { execArguments, runInPod } from './pod-exec.js'
 import type { KubeHostOptions } from './host-options.js'
@@ -75,7 +75,7 @@ export async function createKubeHost(options: KubeHostOptions): Promise<ClusterH
     // Before it is created: what a failed attempt leaves must go, too.
     namespaces.push(namespace)
     await rollout.apply(`namespace ${namespace}`, [
-      namespaceManifest(namespace, runId, shape?.namespace),
+      namespaceManifest(namespace, { runId, machine: machineName() }, shape?.namespace),
       ...['client', 'server', 'hop'].map((name) => serviceAccountManifest(name, namespace, runId)),
     ])
     await pods.watch(namespace)

@@ -1,7 +1,7 @@
 /** Runs kubectl and helm against one cluster, and explains what they say when they fail. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CommandError, UserError } from '../../harness/errors.js'
-import { run, start } from '../../harness/exec.js'
+import { run, start, type StartOptions } from '../../harness/exec.js'
 import type { Command, Running } from '../../harness/model.js'
 import type { AccessOptions } from '../meshes/cluster-access.js'
 import type { Manifest } from './manifests.js'
@@ -12,7 +12,8 @@ const retryMs = 2_000
 export interface KubectlOptions {
   readonly path: string
   readonly helmPath?: string
-  readonly kubeconfig: string
+  /** Absent: whatever kubectl and helm find themselves, several files of `KUBECONFIG` included. */
+  readonly kubeconfig?: string
   readonly context?: string
   readonly runId: string
   readonly signal: AbortSignal
@@ -42,9 +43,13 @@ export class Kubectl {
   }
 
   /** Starts `kubectl <args>` and leaves it running. */
-  start(args: readonly string[], command: Omit<Command, 'argv'> = {}): Running {
+  start(
+    args: readonly string[],
+    command: Omit<Command, 'argv'> = {},
+    { pastAbort }: Pick<AccessOptions, 'pastAbort'> = {},
+  ): Running {
     const argv = [this.#options.path, ...this.#flags('context'), ...args]
-    return start({ ...command, argv }, { runId: this.#options.runId, signal: this.#options.signal })
+    return start({ ...command, argv }, this.#bounds(pastAbort))
   }
 
   /** Parsed output of `kubectl <args> -o json`. */
@@ -72,14 +77,20 @@ export class Kubectl {
 
   #flags(contextFlag: string): string[] {
     const { kubeconfig, context } = this.#options
-    return ['--kubeconfig', kubeconfig, ...(context === undefined ? [] : [`--${contextFlag}`, context])]
+    return [
+      ...(kubeconfig === undefined ? [] : ['--kubeconfig', kubeconfig]),
+      ...(context === undefined ? [] : [`--${contextFlag}`, context]),
+    ]
   }
 
-  async #run(argv: readonly string[], { input, timeoutMs }: AccessOptions): Promise<string> {
+  #bounds(pastAbort = false): StartOptions {
     const { runId, signal } = this.#options
+    return { runId, ...(pastAbort ? {} : { signal }) }
+  }
+
+  async #run(argv: readonly string[], { input, timeoutMs, pastAbort }: AccessOptions): Promise<string> {
     const { stdout } = await run(argv, {
-      runId,
-      signal,
+      ...this.#bounds(pastAbort),
       ...(input === undefined ? {} : { input }),
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
     })

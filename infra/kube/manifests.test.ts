@@ -58,7 +58,11 @@ describe('manifests', () => {
   it('are as reviewed', async () => {
     const { objects, workload } = serverPod()
     const all = [
-      namespaceManifest('mb-arm', 'run-1', { labels: { 'istio-injection': 'enabled' } }),
+      namespaceManifest(
+        'mb-arm',
+        { runId: 'run-1', machine: 'host-1' },
+        { labels: { 'istio-injection': 'enabled' } },
+      ),
       serviceAccountManifest('server', 'mb-arm', 'run-1'),
       ...objects,
       workloadManifest(workload),

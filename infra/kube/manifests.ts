@@ -1,7 +1,7 @@
 /** Renders what a run puts on a cluster, purely, so that every object can be read in a test before it is applied. */
 import type { ObjectMarks } from '../meshes/cluster-access.js'
 import type { NodeRole } from '../../harness/model.js'
-import { componentLabel, roleLabel, runLabel } from './names.js'
+import { componentLabel, machineLabel, roleLabel, runLabel } from './names.js'
 
 export type Manifest = Readonly<Record<string, unknown>>
 
@@ -54,11 +54,15 @@ export interface WorkloadTemplate {
 /** The unprivileged user of the images. */
 const userId = 65532
 
-export function namespaceManifest(name: string, runId: string, marks: ObjectMarks = {}): Manifest {
+export function namespaceManifest(
+  name: string,
+  { runId, machine }: { readonly runId: string; readonly machine: string },
+  marks: ObjectMarks = {},
+): Manifest {
   return {
     apiVersion: 'v1',
     kind: 'Namespace',
-    metadata: { name, ...marksOf({ [runLabel]: runId }, marks) },
+    metadata: { name, ...marksOf({ [runLabel]: runId, [machineLabel]: machine }, marks) },
   }
 }
 

@@ -1,7 +1,10 @@
 /** Names and labels of what a run creates on a cluster. */
 import { createHash } from 'node:crypto'
+import { hostname } from 'node:os'
 
 export const runLabel = 'meshbench.run'
+/** On namespaces: the machine whose Meshbench made them. Other machines cannot tell whether its run is still alive. */
+export const machineLabel = 'meshbench.machine'
 export const componentLabel = 'meshbench.component'
 /** On nodes: which part they play; also the key of their taint. */
 export const roleLabel = 'meshbench.role'
@@ -24,3 +27,6 @@ export function dnsLabel(...parts: readonly string[]): string {
 export function labelValue(text: string): string {
   return /^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/.test(text) ? text : dnsLabel(text)
 }
+
+/** This machine, as the value of `machineLabel`. */
+export const machineName = (): string => labelValue(hostname())

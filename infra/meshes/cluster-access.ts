@@ -10,6 +10,8 @@ export interface AccessOptions {
   readonly input?: string
   /** The command is ended after this. Default: one minute. */
   readonly timeoutMs?: number
+  /** Go on when the run is interrupted: for what undoes something. */
+  readonly pastAbort?: boolean
 }
 
 /** Labels and annotations that enrol an object in a mesh. */

@@ -2,7 +2,6 @@
  * An existing cluster: how one outgrows a single machine. Creates namespaces of its own and nothing else, and reads
  * usage without access to the nodes.
  */
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { UserError, exitCodes } from '../../harness/errors.js'
 import type {
@@ -16,7 +15,7 @@ import type {
   Unmet,
 } from '../../harness/model.js'
 import { readHost } from '../../harness/probes/host.js'
-import { startApiProxy, type ApiProxy } from '../kube/api-proxy.js'
+import { startApiProxy } from '../kube/api-proxy.js'
 import { noNodeExec } from '../kube/host-options.js'
 import { createKubeHost } from '../kube/host.js'
 import { Kubectl, reasonOf } from '../kube/kubectl.js'
@@ -28,8 +27,6 @@ import { checkTools, requireTools } from './kind/tools.js'
 import { readKubernetesVersion } from './kind.js'
 import { assignNodes, selectorsOf, type NodeInfo } from './kubernetes/nodes.js'
 import { kubernetesSettings, looksLikeProduction, type KubernetesSettings } from './kubernetes/settings.js'
-
-const kubeconfigPath = () => process.env.KUBECONFIG ?? join(homedir(), '.kube', 'config')
 
 export const kubernetes: Platform = {
   name: 'kubernetes',
@@ -117,8 +114,7 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
   const context = await contextOf(kubectl, settings)
   const found = await progress.step(`nodes of ${context}`, () => readNodes(kubectl))
   const nodes = assignNodes(found, settings.nodeSelectors)
-  const proxy: ApiProxy = await startApiProxy(kubectl, scope.stateDir)
-  scope.defer('close the way to the API server', () => proxy.close())
+  const proxy = await startApiProxy(kubectl, scope)
   const pods = new PodWatch(proxy)
   scope.defer('stop watching pods', () => pods.close())
   const kubernetesVersion = await readKubernetesVersion(proxy)
@@ -184,7 +180,6 @@ async function kubectlFor(
   const tools = await requireTools({ names: ['kubectl'] })
   return new Kubectl({
     path: tools.kubectl ?? 'kubectl',
-    kubeconfig: kubeconfigPath(),
     ...(settings.context === undefined ? {} : { context: settings.context }),
     runId: scope.runId,
     signal: scope.signal,

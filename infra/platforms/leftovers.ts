@@ -1,8 +1,9 @@
-/** What runs left on engines, for `meshbench clean`: found by label or name alone, so that it works after `kill -9`. */
+/** What runs left on engines and clusters, for `meshbench clean`: found by label or name alone, so that it works after `kill -9`. */
 import { findRunsOnEngine, removeRun } from './docker/clean.js'
 import { findEngine, isMissing } from './docker/engine.js'
 import { findGroups } from './local/groups.js'
 import { cleanKind, findClusters, runOfCluster } from './kind/clean.js'
+import { findNamespaces } from './kubernetes/clean.js'
 
 /** Something of one run that can be removed. */
 export interface PlatformLeftover {
@@ -19,6 +20,8 @@ export async function findPlatformLeftovers(runId?: string): Promise<readonly Pl
     ...group,
     title: 'the control groups',
   }))
+  for (const { runId: owner, context, names, remove } of await findNamespaces(runId))
+    leftovers.push({ runId: owner, title: `${names.length} namespaces of the context ${context}`, remove })
   const engine = await findEngine()
   if (isMissing(engine)) return leftovers
   for (const found of await findRunsOnEngine(engine.docker, runId)) {

@@ -22,7 +22,7 @@ export function coreObjects(name: string, shape: ArmShape): readonly object[] {
   const namespace = 'default'
   const { appProtocol } = shape.service ?? {}
   return [
-    namespaceManifest(`mb-dry-${name}`, runId, shape.namespace),
+    namespaceManifest(`mb-dry-${name}`, { runId, machine: 'dry' }, shape.namespace),
     serviceManifest({
       name: `mb-dry-${name}`,
       namespace,

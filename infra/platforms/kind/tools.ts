@@ -48,7 +48,7 @@ export async function checkTools(options: ToolOptions): Promise<readonly Unmet[]
   const { isReachable = reachable, pullCommand = pullCommandFor([]) } = options
   const unmet = await Promise.all(
     options.names.map(async (name): Promise<readonly Unmet[]> => {
-      if (await locate(name, options)) return []
+      if (await findTool(name, options)) return []
       const item = downloadOf(name, options.mirrors)
       if (item && (await isReachable(item.source))) return []
       return [
@@ -71,13 +71,14 @@ export async function checkTools(options: ToolOptions): Promise<readonly Unmet[]
 export async function requireTools(options: ToolOptions): Promise<Tools> {
   const tools: Partial<Record<ToolName, string>> = {}
   for (const name of options.names) {
-    const path = (await locate(name, options)) ?? (await fetchTool(name, options))
+    const path = (await findTool(name, options)) ?? (await fetchTool(name, options))
     tools[name] = path
   }
   return { kind: tools.kind, kubectl: tools.kubectl, helm: tools.helm }
 }
 
-async function locate(name: ToolName, options: ToolOptions): Promise<string | undefined> {
+/** Path of a program on the PATH or in the cache; nothing is downloaded. */
+export async function findTool(name: ToolName, options: Omit<ToolOptions, 'names'> = {}): Promise<string | undefined> {
   const onPath = await (options.find ?? findProgram)(name)
   if (onPath !== undefined) return onPath
   const item = downloadOf(name, options.mirrors)
@@ -91,7 +92,7 @@ async function locate(name: ToolName, options: ToolOptions): Promise<string | un
   return isThere ? fetchTool(name, options) : undefined
 }
 
-async function fetchTool(name: ToolName, options: ToolOptions): Promise<string> {
+async function fetchTool(name: ToolName, options: Omit<ToolOptions, 'names'>): Promise<string> {
   const item = downloadOf(name, options.mirrors)
   const platform = hostPlatform()
   if (!item || !platform) {
