@@ -104,8 +104,8 @@ export async function createKubeHost(options: KubeHostOptions): Promise<ClusterH
 
   async function startApplication(arm: Arm, path: Path): Promise<Deployed> {
     const state = arms.of(arm)
-    // Its proofs will be asked for as soon as the arms are up.
-    if (path.legs.some((leg) => leg !== 'plain')) reach.prepare()
+    // Its proofs will be asked for as soon as the arms are up. A mesh that shapes it refuses strangers whatever its legs.
+    if (state.shape || path.legs.some((leg) => leg !== 'plain')) reach.prepare()
     const component: Component = { ...echoWorkload.component, name: `${arm.id}/echo`, arm: arm.id }
     state.application ??= createApplication(state, path, component)
     return { component, ...(await state.application) }

@@ -5,13 +5,15 @@
 import { existsSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { run } from '../../harness/exec.js'
-import type { Trial } from '../../harness/model.js'
+import type { Host, Platform, Trial } from '../../harness/model.js'
 import { createWorkspace, smallConfig } from '../../harness/testing/cli.js'
+import type { ClusterAccess } from '../meshes/cluster-access.js'
+import { provePlaintextRefused } from '../meshes/queries.js'
 import { coreObjects, serverDryRun, shapes } from '../meshes/testdata/core-objects.js'
 import { ztunnelSecrets } from '../meshes/cilium/ztunnel-secrets.js'
 import { paths } from '../../scenarios/paths/index.js'
 import { cleanKind, findClusters } from './kind/clean.js'
-import { kindForTests } from './kind/testing.js'
+import { asExisting, kindForTests } from './kind/testing.js'
 import { kind } from './kind.js'
 import { bringUp, type BroughtUp } from './testing.js'
 
@@ -23,6 +25,7 @@ if (reason !== '') console.log(`skipped: ${reason}`)
 
 describe.skipIf(reason !== '')('kind', () => {
   let up: BroughtUp
+  let host: Host
   let cluster: string
   const kubeconfig = () => workspace.path('kubeconfig')
   const kubectl = async (...args: string[]) => {
@@ -41,20 +44,10 @@ describe.skipIf(reason !== '')('kind', () => {
 
   /** A run of the kubernetes platform on this cluster, with several generators and in namespaces of its own. */
   async function runOnExisting() {
-    const argv = ['ctr', '--namespace', 'k8s.io', 'images', 'list', '--quiet']
-    const { stdout: list } = await run(['docker', 'exec', `${cluster}-worker`, ...argv])
-    const imageOf = (program: string) =>
-      list.split('\n').find((reference) => reference.includes(`meshbench/${program}:`)) ?? `no ${program}`
-    const images = Object.fromEntries(
-      (['echo', 'tunnel', 'proxy', 'loadgen'] as const).map((program) => [program, imageOf(program)]),
-    )
-    const nodeSelectors = Object.fromEntries(
-      (['client', 'server', 'waypoint'] as const).map((role) => [role, { 'meshbench.role': role }]),
-    )
     workspace.writeConfig({
       ...small,
       arms: { reference: ['l7-sidecar-to-sidecar'] },
-      platformSettings: { kubernetes: { images, generatorPods: 2, nodeSelectors } },
+      platformSettings: { kubernetes: { ...(await asExisting(cluster)), generatorPods: 2 } },
     })
     const env = { KUBECONFIG: kubeconfig() }
     return workspace.meshbenchWith(env, 'run', '--platform', 'kubernetes', '--out', 'existing')
@@ -70,7 +63,11 @@ describe.skipIf(reason !== '')('kind', () => {
     const argv = [found?.kind ?? 'kind', 'export', 'kubeconfig', '--name', cluster]
     await run([...argv, '--kubeconfig', kubeconfig()])
     namespacesBefore = await namespaces('!meshbench.run')
-    up = await bringUp(kind, {
+    const platform: Platform = {
+      ...kind,
+      create: async (...request) => (host = await kind.create(...request)),
+    }
+    up = await bringUp(platform, {
       paths: measured,
       platformSettings: { kind: { ...platformSettings.kind, reuse: true } },
       onStep(title) {
@@ -123,6 +120,26 @@ describe.skipIf(reason !== '')('kind', () => {
         .flat()
         .filter(({ ok }) => !ok),
     ).toEqual([])
+  })
+
+  it('lets the pod outside of every mesh reach what must answer it: what it is refused elsewhere means something', async () => {
+    const ip = await kubectl('get', 'service', 'kubernetes', '-o', 'jsonpath={.spec.clusterIP}')
+    const cluster = { kubectl: async () => ip } as unknown as ClusterAccess
+    const endpointOf = async (arm: string) => ({
+      host: await kubectl('get', 'service', 'server', '-n', `mb-${arm}`, '-o', 'jsonpath={.spec.clusterIP}'),
+      port: 8080,
+      authority: 'server',
+    })
+    const open = await provePlaintextRefused(cluster, host, await endpointOf('none-baseline'))
+    expect(open).toMatchObject({ ok: false, actual: 'HTTP/1.1 200 OK' })
+    const none = { ...(await endpointOf('none-baseline')), port: 9 }
+    expect(await provePlaintextRefused(cluster, host, none)).toMatchObject({ ok: true, actual: 'no reply' })
+    expect(
+      await provePlaintextRefused({ kubectl: async () => '127.0.0.1' } as never, host, none),
+    ).toMatchObject({
+      ok: false,
+      actual: expect.stringContaining('not tried') as unknown,
+    })
   })
 
   it('puts clients, servers and waypoints on their nodes', async () => {

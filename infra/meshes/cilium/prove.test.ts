@@ -47,6 +47,8 @@ interface World {
   waypointStatus: string
   denied: string
   plaintextReply: string
+  /** Whether nothing that is asked from outside of the mesh gets anywhere. */
+  isOutsideCutOff?: boolean
   hops: CiliumHop[]
   after: Record<string, HopCounters>
 }
@@ -103,6 +105,7 @@ async function prove(world: World): Promise<readonly ProofCheck[]> {
     `kubectl exec -n kube-system ${agent} -c cilium-agent -- cilium-dbg ${command} -o json`
   const cluster = transcriptCluster(
     [
+      '$ kubectl get service kubernetes -n default *\n10.96.0.1',
       `$* kubectl get pods -n bench -l app=client -o json\n${list(pod('pod-0', world.clientNode))}`,
       `$* kubectl get pods -n bench -l app=server -o json\n${list(pod('pod-0', 'meshbench-worker2'))}`,
       `$* kubectl get pods -n kube-system -l k8s-app=cilium -o json\n${agents}`,
@@ -129,7 +132,7 @@ async function prove(world: World): Promise<readonly ProofCheck[]> {
   return proveCiliumArm({
     path: world.path,
     cluster,
-    host: transcriptHost(cluster, world.plaintextReply),
+    host: transcriptHost(cluster, world.plaintextReply, world),
     objects,
     endpoint: isGateway ? gatewayEndpoint : serverEndpoint,
     serverEndpoint,
@@ -184,6 +187,15 @@ describe('L4 in the kernel refuses', () => {
   test('a pod outside of the policy that is answered', async () => {
     world.plaintextReply = 'HTTP/1.1 200 OK\r\n\r\n'
     expect(await refused(world)).toHaveLength(1)
+  })
+  test('silence, where from outside of the mesh nothing is answered at all', async () => {
+    world.isOutsideCutOff = true
+    expect(await refused(world)).toMatchObject([
+      {
+        name: 'plaintext from outside the mesh is refused',
+        actual: expect.stringContaining('not tried') as unknown,
+      },
+    ])
   })
   test('a client that gets no answer', async () => {
     world.answer = 'failed UND_ERR_CONNECT_TIMEOUT'

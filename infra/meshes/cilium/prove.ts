@@ -67,7 +67,7 @@ export async function proveCiliumArm(input: CiliumProofInput): Promise<readonly 
     ...(path === 'l4-kernel-mutual-auth' ? [await proveHandshake(input, ends)] : []),
     ...(path === 'ingress-alone' ? await proveOnlyGateway(input) : []),
     // Whether Cilium's ztunnel refuses pods that are not enrolled is not documented; its counters tell mTLS apart.
-    ...(path === 'l4-ztunnel' ? [] : [await provePlaintextRefused(host, serverEndpoint)]),
+    ...(path === 'l4-ztunnel' ? [] : [await provePlaintextRefused(cluster, host, serverEndpoint)]),
   ]
 }
 

@@ -52,6 +52,8 @@ interface World {
   strict: string
   answer: string
   plaintextReply: string
+  /** Whether nothing that is asked from outside of the mesh gets anywhere. */
+  isOutsideCutOff?: boolean
   stranger: string
   hops: BoundHop[]
   after: Record<string, HopCounters>
@@ -115,6 +117,7 @@ const sidecarIngressWorld = (): World => ({
 async function prove(world: World): Promise<readonly ProofCheck[]> {
   const cluster = transcriptCluster(
     [
+      '$ kubectl get service kubernetes -n default *\n10.96.0.1',
       `$* kubectl get pods -n bench -l app=client -o json\n${pods(world.client)}`,
       `$* kubectl get pods -n bench -l app=server -o json\n${pods(world.server)}`,
       `$* kubectl get pods -n bench -l gateway.networking.k8s.io/gateway-name=waypoint -o json\n${pods({ node: world.waypointNode })}`,
@@ -128,7 +131,7 @@ async function prove(world: World): Promise<readonly ProofCheck[]> {
   return proveIstioArm({
     mode: world.mode,
     cluster,
-    host: transcriptHost(cluster, world.plaintextReply),
+    host: transcriptHost(cluster, world.plaintextReply, world),
     objects,
     endpoint,
     hops: world.hops,
@@ -183,6 +186,15 @@ describe('what is wrong is refused, by name', () => {
   test('plaintext that is answered', async () => {
     world.plaintextReply = 'HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nx'
     expect(await refused(world)).toMatchObject([{ actual: 'HTTP/1.1 200 OK' }])
+  })
+  test('silence, where from outside of the mesh nothing is answered at all', async () => {
+    world.isOutsideCutOff = true
+    expect(await refused(world)).toMatchObject([
+      {
+        name: 'plaintext from outside the mesh is refused',
+        actual: expect.stringContaining('not tried') as unknown,
+      },
+    ])
   })
   test('a refusal in HTTP is a refusal', async () => {
     world.plaintextReply = 'HTTP/1.1 403 Forbidden\r\n\r\nRBAC: access denied'

@@ -40,7 +40,7 @@ export async function proveIstioArm(input: IstioProofInput): Promise<readonly Pr
     ...enrolled,
     await proveStrict(cluster, namespace),
     ...(await proveOneRequest(input)),
-    await provePlaintextRefused(host, endpoint),
+    await provePlaintextRefused(cluster, host, endpoint),
     // Last: hops remember peers, and this one is none of the path's.
     await proveStrangerRefused(input.runAsStranger, objects),
   ]

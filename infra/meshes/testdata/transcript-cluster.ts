@@ -105,8 +105,18 @@ export function transcriptCluster(transcript: string, overrides: Partial<Cluster
   }
 }
 
-/** A host over that cluster. `reply` is what an exchange from outside of the mesh gets back. */
-export function transcriptHost(cluster: ClusterAccess, reply = ''): ClusterHost {
+/** What the API server says to plaintext. */
+const apiServerReply = 'HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n'
+
+/**
+ * A host over that cluster. `reply` is what an exchange from outside of the mesh gets back; the API server's own is another,
+ * unless nothing gets out of there.
+ */
+export function transcriptHost(
+  cluster: ClusterAccess,
+  reply = '',
+  { isOutsideCutOff = false } = {},
+): ClusterHost {
   const unused = () => {
     throw new Error('not part of this test')
   }
@@ -120,7 +130,7 @@ export function transcriptHost(cluster: ClusterAccess, reply = ''): ClusterHost 
     deploy: unused,
     exec: unused,
     fetchAdmin: async () => 'meshbench_requests_total{code_class="2xx"} 7\n',
-    connect: () => answering(reply),
+    connect: ({ port }) => answering(port === 443 && !isOutsideCutOff ? apiServerReply : reply),
     readUsage: async () => ({}),
     readHost: unused,
     health: () => undefined,

@@ -1,4 +1,5 @@
 /** What tests on real clusters of kind share: an image of the nodes that is here already, or why they are skipped. */
+import { run } from '../../../harness/exec.js'
 import type { Path } from '../../../harness/model.js'
 import { findEngine, isMissing } from '../docker/engine.js'
 import { kind } from '../kind.js'
@@ -29,4 +30,20 @@ async function findNodeImage(): Promise<string | undefined> {
   if (isMissing(engine)) return undefined
   const images = await engine.docker.listImages({ filters: { reference: ['kindest/node'] } })
   return process.env.MESHBENCH_NODE_IMAGE ?? images.flatMap(({ RepoTags: tags }) => tags ?? []).at(0)
+}
+
+/** Settings of the kubernetes platform for a cluster of kind: images that its nodes have, and its nodes by their roles. */
+export async function asExisting(cluster: string): Promise<{ images: object; nodeSelectors: object }> {
+  const argv = ['ctr', '--namespace', 'k8s.io', 'images', 'list', '--quiet']
+  const { stdout: list } = await run(['docker', 'exec', `${cluster}-worker`, ...argv])
+  const imageOf = (program: string) =>
+    list.split('\n').find((reference) => reference.includes(`meshbench/${program}:`)) ?? `no ${program}`
+  return {
+    images: Object.fromEntries(
+      ['echo', 'tunnel', 'proxy', 'loadgen'].map((program) => [program, imageOf(program)]),
+    ),
+    nodeSelectors: Object.fromEntries(
+      ['client', 'server', 'waypoint'].map((role) => [role, { 'meshbench.role': role }]),
+    ),
+  }
 }
