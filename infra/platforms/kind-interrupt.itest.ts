@@ -1,21 +1,23 @@
 /**
  * Whole runs on kind that take too long for every test run: one on all paths whose Meshbench is killed, cleaned up after
- * and resumed, one in whose trials pods and a node are killed, and one in which two meshes' clusters take turns.
+ * and resumed, one in whose trials pods and a node are killed, one in which two meshes' clusters take turns, and two on a
+ * cluster that was there before, which are interrupted and killed.
  */
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { analyze } from '../../harness/analyze.js'
+import { exitCodes } from '../../harness/errors.js'
 import { run } from '../../harness/exec.js'
 import type { Running, Trial } from '../../harness/model.js'
-import { createWorkspace, smallConfig, type Workspace } from '../../harness/testing/cli.js'
+import { createWorkspace, noPage, smallConfig, type Workspace } from '../../harness/testing/cli.js'
 import { processesOf } from '../../harness/testing/processes.js'
 import { paths } from '../../scenarios/paths/index.js'
 import { checkBinary } from '../binaries.js'
 import { haproxyHop } from '../meshes/haproxy.js'
 import { meshes } from '../meshes/index.js'
 import { cleanKind, findClusters } from './kind/clean.js'
-import { kindForTests } from './kind/testing.js'
+import { asExisting, kindForTests } from './kind/testing.js'
 
 const { platformSettings, reason: lacking } = await kindForTests([paths['l7-sidecar-to-sidecar']])
 const reason =
@@ -45,6 +47,7 @@ describe.skipIf(reason !== '')('kind, whole runs', () => {
     await running?.exited
     if (hasJournal()) await cleanKind(runIdOf())
     workspace.remove()
+    vi.unstubAllEnvs()
   }, 240_000)
 
   it('after kill -9, clean removes the cluster, and resume measures what is missing', async () => {
@@ -189,6 +192,56 @@ describe.skipIf(reason !== '')('kind, whole runs', () => {
     expect((await findClusters(header.runId))?.names).toEqual([])
     expect(await nodesOf(cluster)).toBe('')
   }, 1_200_000)
+
+  it('on an existing cluster, Ctrl-C takes the namespaces down, and clean those of a run after kill -9', async () => {
+    workspace = createWorkspace({ timeoutMs: 600_000 })
+    const arms = { reference: ['l4-only'] }
+    workspace.writeConfig({ ...smallConfig, arms, rounds: { min: 1, max: 1 }, platformSettings })
+    const made = await workspace.meshbench('run', '--platform', 'kind', '--keep', '--out', 'run', ...noPage)
+    expect(made.code, `${made.stdout}\n${made.stderr}`).toBe(0)
+    const found = await findClusters(runIdOf())
+    const cluster = found?.names[0] ?? 'no cluster'
+    const kubeconfig = workspace.path('kubeconfig')
+    await run([found?.kind ?? 'kind', 'export', 'kubeconfig', '--name', cluster, '--kubeconfig', kubeconfig])
+    // A file that is not there is no reason not to read the others.
+    vi.stubEnv('KUBECONFIG', `${kubeconfig}:${workspace.path('none')}`)
+    const namespacesOf = async (id: string) => {
+      const argv = ['kubectl', 'get', 'namespaces', '-l', `meshbench.run=${id}`, '-o', 'name']
+      return (await run(argv)).stdout.trim()
+    }
+    workspace.writeConfig({
+      ...smallConfig,
+      arms,
+      experiments: { latency: { ratesPerSecond: [50], connections: 2, warmupMs: 100, durationMs: 60_000 } },
+      platformSettings: { kubernetes: await asExisting(cluster) },
+    })
+    /** Starts a run and ends it in the middle of a trial. */
+    async function endInMidTrial(out: string, signal: NodeJS.Signals): Promise<string> {
+      running = workspace.startMeshbench('run', '--platform', 'kubernetes', '--out', out)
+      const { lines, exited, pid = 0 } = running
+      const drained = (async () => {
+        for await (const line of lines) void line
+      })()
+      const id = () =>
+        existsSync(workspace.path(`${out}/journal.jsonl`)) ? workspace.journal(out).header.runId : 'none yet'
+      const hasLoad = () => processesOf(id()).some(({ command }) => command.includes('loadgen'))
+      await expect.poll(hasLoad, { timeout: 180_000, interval: 100 }).toBe(true)
+      expect(await namespacesOf(id())).toContain('namespace/mb-')
+      process.kill(pid, signal)
+      await Promise.all([exited, drained])
+      return id()
+    }
+
+    const interrupted = await endInMidTrial('interrupted', 'SIGINT')
+    expect((await running?.exited)?.code).toBe(exitCodes.interrupted)
+    await expect.poll(() => namespacesOf(interrupted), { timeout: 60_000, interval: 500 }).toBe('')
+
+    const killed = await endInMidTrial('killed', 'SIGKILL')
+    expect(await namespacesOf(killed)).toContain('namespace/mb-')
+    const cleaned = await workspace.meshbench('clean', killed)
+    expect([cleaned.code, cleaned.stdout]).toEqual([0, expect.stringContaining('namespaces of the context')])
+    expect(await namespacesOf(killed)).toBe('')
+  }, 900_000)
 
   it.skipIf(lacksHaproxy.length > 0)(
     'two meshes, each on a cluster that takes turns, are compared by what each adds to its own baseline',
