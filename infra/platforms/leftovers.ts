@@ -20,8 +20,8 @@ export async function findPlatformLeftovers(runId?: string): Promise<readonly Pl
     ...group,
     title: 'the control groups',
   }))
-  for (const { runId: owner, context, names, remove } of await findNamespaces(runId))
-    leftovers.push({ runId: owner, title: `${names.length} namespaces of the context ${context}`, remove })
+  for (const found of await findNamespaces(runId))
+    leftovers.push({ ...found, title: `${found.names.length} namespaces of the context ${found.context}` })
   const engine = await findEngine()
   if (isMissing(engine)) return leftovers
   for (const found of await findRunsOnEngine(engine.docker, runId)) {

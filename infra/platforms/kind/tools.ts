@@ -78,7 +78,10 @@ export async function requireTools(options: ToolOptions): Promise<Tools> {
 }
 
 /** Path of a program on the PATH or in the cache; nothing is downloaded. */
-export async function findTool(name: ToolName, options: Omit<ToolOptions, 'names'> = {}): Promise<string | undefined> {
+export async function findTool(
+  name: ToolName,
+  options: Omit<ToolOptions, 'names'> = {},
+): Promise<string | undefined> {
   const onPath = await (options.find ?? findProgram)(name)
   if (onPath !== undefined) return onPath
   const item = downloadOf(name, options.mirrors)
