@@ -103,16 +103,25 @@ function judgeHost(
   reasons: string[],
   warnings: string[],
 ): void {
-  const windowNs = usage.windowMs * 1e6
-  if (windowNs <= 0) return
-  const generator = usage.components.find(({ category }) => category === 'generator')
-  const generatorShare = (generator?.cpuNs ?? 0) / windowNs / ((spec.workers ?? 1) * generators)
+  if (usage.windowMs <= 0) return
+  const generatorShare = generatorCpuShare(spec, generators, usage) ?? 0
   // A closed loop is meant to run as fast as it can; an open loop that has no CPU left measures itself.
   if (spec.model === 'open' && generatorShare > limits.maxGeneratorCpuShare)
     reasons.push(
       `the generator used ${percent(generatorShare)} of a core; at most ${percent(limits.maxGeneratorCpuShare)}`,
     )
   judgeOthers(usage, limits, reasons, warnings)
+}
+
+/** CPU of the generator as a share of what it may use: a core for each worker of each generator. */
+export function generatorCpuShare(
+  spec: Pick<LoadSpec, 'workers'>,
+  generators: number,
+  { windowMs, components }: Usage,
+): number | undefined {
+  const generator = components.find(({ category }) => category === 'generator')
+  if (!generator || windowMs <= 0) return undefined
+  return generator.cpuNs / (windowMs * 1e6) / ((spec.workers ?? 1) * generators)
 }
 
 function judgeOthers(usage: Usage, limits: ValidityLimits, reasons: string[], warnings: string[]): void {

@@ -64,8 +64,8 @@ export interface View {
     options?: Omit<CompareOptions, 'versus'>,
   ): Added | undefined
   noise(load?: LoadView): NoiseFloor | undefined
-  /** Whether a trial belongs to a search for the largest rate, which overloads on purpose. */
-  searched(trial: TrialSummary): boolean
+  /** Whether a trial had a rate to keep. A closed loop and a search for the largest rate use all that they can, on purpose. */
+  paced(trial: TrialSummary): boolean
   /** Increments under the leading load, named without it. */
   readonly increments: readonly Increment[]
 }
@@ -128,7 +128,9 @@ export function createView(analysis: Analysis): View {
     }
     return undefined
   }
-  const searches = new Set(analysis.cells.filter((cell) => cell.knee).map(({ cell }) => cell))
+  const unpaced = new Set(
+    analysis.cells.filter(({ knee, load }) => knee || load.model === 'closed').map(({ cell }) => cell),
+  )
   const noise: View['noise'] = (load = lead) =>
     analysis.noise.find((one) => one.loadLabel === load?.loadLabel && one.experiment === load.experiment)
   return {
@@ -152,7 +154,7 @@ export function createView(analysis: Analysis): View {
       return found && { metric: found.metric, percentile: found.percentile, estimate: found.difference }
     },
     noise,
-    searched: (trial) => searches.has(trial.cell),
+    paced: (trial) => !unpaced.has(trial.cell),
     increments: incrementsAt(lead, analysis),
   }
 }

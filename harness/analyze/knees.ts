@@ -91,13 +91,14 @@ export function analyzeKnee(
   }
 }
 
-/** In most of the trials that failed, the generator had used up what one core of it may. */
+/** In most of the trials that failed, the generator had used up what it may. */
 function isGeneratorLimited(run: Run, cell: Cell, search: KneeSearch, trials: readonly Trial[]): boolean {
   const failed = kneeTrials(search, trials).filter(({ passed }) => !passed)
   const rounds = new Set(failed.map(({ round }) => round))
   const starved = trials.filter(({ round, load }) => {
     if (!rounds.has(round) || !load || load.windowMs <= 0) return false
-    const share = load.generatorCpuUs / 1000 / load.windowMs / (cell.load.workers ?? 1)
+    const cores = (cell.load.workers ?? 1) * (load.generators ?? 1)
+    const share = load.generatorCpuUs / 1000 / load.windowMs / cores
     return share > run.plan.config.validity.maxGeneratorCpuShare
   })
   return failed.length > 0 && starved.length > failed.length / 2

@@ -1,13 +1,13 @@
 /** Trials without their histograms, for tables and strips; and what was proved about each arm's path. */
 import type { Analysis, ProofCheck, Trial, TrialSummary } from '../model.js'
 import { percentileOf } from '../stats/histogram.js'
+import { generatorCpuShare } from '../validity.js'
 import { bucketsOf, latencyMs, metricOf, type Run } from './readings.js'
 
 export function summarizeTrial(run: Run, trial: Trial, oddities: readonly string[]): TrialSummary {
   const cell = run.cellOf.get(trial.cell)
   const { load, usage } = trial
   const lag = bucketsOf(trial, 'sendLag')
-  const generator = usage?.components.find(({ category }) => category === 'generator')
   const optional = {
     ratePerSecond: trial.ratePerSecond,
     p50Ms: latencyMs(trial, 'response', 50) ?? latencyMs(trial, 'service', 50),
@@ -25,8 +25,7 @@ export function summarizeTrial(run: Run, trial: Trial, oddities: readonly string
         }
       : {}),
     sendLagP99Us: lag && percentileOf(lag, 99),
-    generatorCpuShare:
-      usage && generator && usage.windowMs > 0 ? generator.cpuNs / (usage.windowMs * 1e6) : undefined,
+    generatorCpuShare: usage && generatorCpuShare(cell?.load ?? {}, load?.generators ?? 1, usage),
     sent: load?.sent,
     unsent: load?.unknown?.includes('unsent') ? undefined : load?.unsent,
     errors: load && load.sent - load.ok,

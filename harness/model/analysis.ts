@@ -229,6 +229,7 @@ export interface TrialSummary {
   readonly gigabitsPerSecond?: number
   readonly cpuSecondsPerGib?: number
   readonly sendLagP99Us?: number
+  /** CPU of the generator as a share of what it may use: a core for each worker of each generator. */
   readonly generatorCpuShare?: number
   readonly sent?: number
   readonly unsent?: number

@@ -28,13 +28,12 @@ export const generator: ChartBuilder = (view): Chart | undefined => {
     },
     {
       title: 'CPU of the generator',
-      axis: '% of a core',
+      axis: '% of a core per worker',
       limit: validity.maxGeneratorCpuShare * 100,
       read: (trial) => (trial.generatorCpuShare === undefined ? undefined : trial.generatorCpuShare * 100),
     },
   ]
-  // A search for the largest rate overloads on purpose: there, lag is the finding.
-  const trials = view.analysis.trials.filter((trial) => !view.searched(trial))
+  const trials = view.analysis.trials.filter(view.paced)
   const present = measures.filter((measure) => trials.some((trial) => measure.read(trial) !== undefined))
   if (present.length === 0) return undefined
   const worst = (measure: Measure) =>
@@ -51,7 +50,7 @@ export const generator: ChartBuilder = (view): Chart | undefined => {
       `Lag is how late requests were sent after they were due; limits are ${present.map((one) => `${given(one.limit)}${thin}${one.axis.includes('ms') ? 'ms' : '%'} for ${one.title}`).join(' and ')}, ` +
       `beyond which a trial is invalid (crosses). ${plural(trials.length, 'trial')}.` +
       (trials.length < view.analysis.trials.length
-        ? ' Trials that search for the largest rate, and overload on purpose, are left out.'
+        ? ' Trials without a rate to keep, which use all that they can, are left out.'
         : '') +
       (trials.length > mostDots ? ' Of each span of trials the highest is drawn.' : ''),
     alternative: present

@@ -29,16 +29,22 @@ export const percentileCurve: ChartBuilder = (view): Chart | undefined => {
   })
   if (lead === undefined || lines.length === 0) return undefined
   const at = (line: Line, percentile: number) => nearest(line.points, percentile)?.ms
-  const spread = lines.map((line) => ({ line, ratio: (at(line, 99) ?? 1) / (at(line, 50) ?? 1) }))
+  const spread = lines.flatMap((line) => {
+    const [median, tail] = [at(line, 50), at(line, 99)]
+    return median === undefined || tail === undefined || median <= 0 ? [] : [{ line, ratio: tail / median }]
+  })
   const [widest] = [...spread].sort((a, b) => b.ratio - a.ratio)
-  const trials = view.cell(lines[0]?.arm.id ?? '')?.trials.ok ?? 0
+  const cell = view.cell(lines[0]?.arm.id ?? '')
+  const trials = cell?.trials.ok ?? 0
+  // A closed loop, and some engines, know no due time.
+  const fromDue = cell?.response !== undefined
   return {
     title:
       widest === undefined
         ? 'Latency by percentile'
         : `The tail is longest on ${widest.line.arm.label}: p99 is ${number(widest.ratio)} times its median`,
     caption:
-      `Response time from the moment a request was due, all valid trials of an arm merged (n = ${trials} trials for ` +
+      `${fromDue ? 'Response time from the moment a request was due' : 'Service time from the moment a request was sent'}, all valid trials of an arm merged (n = ${trials} trials for ` +
       `${lines[0]?.arm.label ?? ''}) at ${paceText(lead.load)}. The horizontal axis is logarithmic in 1 − p; bands are 95 % intervals.`,
     alternative: lines
       .map(
@@ -56,11 +62,11 @@ export const percentileCurve: ChartBuilder = (view): Chart | undefined => {
         }),
       ]),
     },
-    spec: (size) => build(lines, size),
+    spec: (size) => build(lines, size, fromDue ? 'response time' : 'service time'),
   }
 }
 
-function build(lines: readonly Line[], size: Size): TopLevelSpec {
+function build(lines: readonly Line[], size: Size, time: string): TopLevelSpec {
   const height = size === 'wide' ? 380 : 320
   const labelRoom = Math.min(
     size === 'wide' ? 210 : 120,
@@ -121,7 +127,7 @@ function build(lines: readonly Line[], size: Size): TopLevelSpec {
     type: 'quantitative',
     scale: log ? { type: 'log', domain, nice: false } : { domain, nice: false },
     axis: {
-      title: log ? 'response time, ms (logarithmic)' : 'response time, ms',
+      title: log ? `${time}, ms (logarithmic)` : `${time}, ms`,
       tickCount: 6,
       format: '.4~r',
     },

@@ -336,8 +336,15 @@ function kneesApart(view: View): string {
 
 function generator(view: View): Trust {
   const { validity } = view.analysis.config
-  // A search for the largest rate overloads on purpose; whether the generator was its limit is told with the knees.
-  const valid = view.analysis.trials.filter((trial) => trial.state === 'ok' && !view.searched(trial))
+  // Whether the generator was the limit of a search is told with the knees.
+  const valid = view.analysis.trials.filter((trial) => trial.state === 'ok' && view.paced(trial))
+  if (valid.length === 0 && view.analysis.trials.some((trial) => trial.state === 'ok'))
+    return {
+      ok: true,
+      brief: 'no rate to keep',
+      name: 'Generator',
+      html: 'No load had a rate to keep: a closed loop and a search for the largest rate use all that they can.',
+    }
   const lags = valid.flatMap((trial) => (trial.sendLagP99Us === undefined ? [] : [trial.sendLagP99Us]))
   const shares = valid.flatMap((trial) =>
     trial.generatorCpuShare === undefined ? [] : [trial.generatorCpuShare],
@@ -364,7 +371,7 @@ function generator(view: View): Trust {
           : []),
         ...(shares.length > 0
           ? [
-              `uses at most ${fixed(share * 100, 0)}${thin}% of a core (limit ${fixed(validity.maxGeneratorCpuShare * 100, 0)}${thin}%)`,
+              `uses at most ${fixed(share * 100, 0)}${thin}% of a core per worker (limit ${fixed(validity.maxGeneratorCpuShare * 100, 0)}${thin}%)`,
             ]
           : []),
       ].join(' and ') + '.',
