@@ -30,7 +30,6 @@ export async function renderIndex(runs: readonly IndexedRun[], assets: ReportAss
   const rows = newest.map(({ view, href }): TableCell[] => {
     const { analysis } = view
     const c1 = analysis.claims.find(({ id }) => id === 'C1')
-    const failed = analysis.thresholds.filter(({ state }) => state === 'fail').length
     return [
       { html: `<a href="${href}">${escape(analysis.runId)}</a>` },
       dateTime(analysis.startedAt),
@@ -39,7 +38,7 @@ export async function renderIndex(runs: readonly IndexedRun[], assets: ReportAss
       analysis.host.cpuModel,
       analysis.outcome,
       `${analysis.trials.filter(({ state }) => state === 'ok').length} of ${analysis.trials.length}`,
-      analysis.thresholds.length === 0 ? '–' : failed === 0 ? 'pass' : `${failed} failed`,
+      thresholdsText(analysis.thresholds),
       { html: book.print(c1?.figures[0]?.estimate, { metric: 'claim.C1', kind: 'ratio' }) },
     ]
   })
@@ -206,6 +205,15 @@ async function drawTrend(
       ]),
     }),
   }
+}
+
+/** `pass` only when all of them do, else how many do not, worst first. */
+function thresholdsText(thresholds: Analysis['thresholds']): string {
+  const count = (wanted: string) => thresholds.filter(({ state }) => state === wanted).length
+  const parts = (['fail', 'inconclusive', 'no data'] as const).flatMap((state) =>
+    count(state) === 0 ? [] : [`${count(state)} ${state === 'fail' ? 'failed' : state}`],
+  )
+  return thresholds.length === 0 ? '–' : parts.length === 0 ? 'pass' : parts.join(', ')
 }
 
 /** Anything but a plain relative path becomes a link to nowhere. */
