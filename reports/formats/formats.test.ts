@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { analyze } from '../../harness/analyze.js'
+import { syntheticJournal } from '../../harness/testdata/synthetic-journal.js'
 import { compareRuns, renderComparison } from '../compare.js'
 import { renderTerminal } from '../terminal.js'
 import { readAssets } from '../testdata/assets.js'
@@ -45,6 +47,36 @@ describe('formats', () => {
     expect(text).toContain(`percentile="50",bound="value"} ${median * 1e-3}`)
     for (const line of formats.openmetrics.render(hostile).trimEnd().split('\n'))
       expect(line).toMatch(/^(# |meshbench_)/)
+  })
+  it('openmetrics has no label set twice, and no sample of what has no valid trial', () => {
+    const at = { metric: 'cpu.per1000Requests', arm: 'reference/l4-only' } as const
+    const thresholds = [
+      { ...at, max: 2 },
+      { ...at, max: 2 },
+      { ...at, max: 3 },
+      { ...at, min: 1 },
+    ]
+    const analysis = analyze(
+      syntheticJournal({
+        rounds: 2,
+        durationMs: 200,
+        experiments: ['latency'],
+        arms: ['l4-only', 'l7-per-node'],
+        ratesPerSecond: [500, 1000],
+        thresholds,
+        armFailures: { 'reference/l7-per-node': 'port taken' },
+      }),
+    )
+    const lines = formats.openmetrics
+      .render(analysis)
+      .split('\n')
+      .filter((line) => !line.startsWith('#'))
+    const series = lines.map((line) => line.replace(/ [^ ]+$/, ''))
+    expect(series.filter((one, index) => series.indexOf(one) !== index)).toEqual([])
+    expect(series.filter((one) => one.startsWith('meshbench_threshold_passed'))).toHaveLength(6)
+    expect(
+      series.filter((one) => one.includes('l7-per-node') && !one.startsWith('meshbench_trials')),
+    ).toEqual([])
   })
   it('markdown escapes what could become a link, an image or HTML', () => {
     expect(formats.markdown.render(sample)).toContain('| L4-L7-L4 |')

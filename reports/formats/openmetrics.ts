@@ -87,10 +87,24 @@ export function renderOpenMetrics(analysis: Analysis): string {
     '',
     '1 when a threshold holds, 0 when it does not or is undecided.',
   )
-  for (const { threshold, state } of clean.thresholds) {
-    const { metric, percentile, arm, relativeTo } = threshold
-    const labels = { run: clean.runId, metric, percentile, arm, relative_to: relativeTo, state }
-    passed.samples.push(`${passed.name}${labelText(labels)} ${state === 'pass' ? 1 : 0}`)
+  for (const { threshold, state, actual } of clean.thresholds) {
+    const { metric, percentile, arm, relativeTo, min, max } = threshold
+    const cell = clean.cells.find((one) => one.cell === actual?.cells[0])
+    const where = { experiment: cell?.experiment ?? threshold.experiment, load: cell?.loadLabel }
+    const labels = {
+      run: clean.runId,
+      ...where,
+      metric,
+      percentile,
+      arm,
+      relative_to: relativeTo,
+      min,
+      max,
+      state,
+    }
+    const sample = `${passed.name}${labelText(labels)} ${state === 'pass' ? 1 : 0}`
+    // The same threshold twice is one series: no label set may come again.
+    if (!passed.samples.includes(sample)) passed.samples.push(sample)
   }
   const text = [...families.values()]
     .filter(({ samples }) => samples.length > 0)
