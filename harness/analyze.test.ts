@@ -307,9 +307,25 @@ describe('a journal that is not whole', () => {
   it('names an arm that never came up', () => {
     const analysis = analyze(journal({ armFailures: { [l7l7]: 'port taken' } }))
     expect(analysis.failures[l7l7]).toMatchObject({ message: 'port taken' })
-    expect(analysis.warnings).toContain(`${l7l7} is missing: port taken`)
+    expect(analysis.warnings).toContain(`${l7l7} did not come up: port taken`)
     expect(analysis.comparisons.some(({ arm }) => arm === l7l7)).toBe(false)
     expect(analysis.claims[0]?.verdict).toBe('no data')
+  })
+
+  it('does not name an arm that came up when the run was resumed', () => {
+    const entries = journal({ rounds: 2 })
+    const at = entries.findIndex(({ type }) => type === 'environment')
+    const up = entries[at]
+    if (up?.type !== 'environment') throw new Error('no environment')
+    const down = { ...up, failures: { [l7l7]: { kind: 'not-ready', message: 'port taken' } } }
+    const before = entries.slice(0, at)
+    const resume = { type: 'resume', at: up.at, command: ['run'] } as const
+    const resumed = analyze([...before, down, resume, ...entries.slice(at)])
+    expect(resumed.failures).toEqual({})
+    expect(resumed.warnings.join()).not.toContain('port taken')
+    // An environment that came up later says nothing of those before it.
+    const other = { ...up, environment: 'kind/cilium' }
+    expect(Object.keys(analyze([...before, down, other, ...entries.slice(at + 1)]).failures)).toEqual([l7l7])
   })
 
   it('needs a header', () => {

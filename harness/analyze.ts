@@ -32,8 +32,7 @@ export function analyze(entries: readonly JournalEntry[]): Analysis {
   const comparisons = compareCells(run, all, settings)
   const odd = oddTrials(run)
   const last = run.trials.at(-1)
-  const failures: Record<string, TrialError> = {}
-  for (const environment of run.environments) Object.assign(failures, environment.failures)
+  const failures = failuresOf(run)
   return {
     schema: 1,
     version: header.version,
@@ -64,7 +63,7 @@ export function analyze(entries: readonly JournalEntry[]): Analysis {
     },
     warnings: [
       ...noise.flatMap(noiseWarning),
-      ...outcomeWarnings(run),
+      ...outcomeWarnings(run, failures),
       ...engineWarnings(plan.config, cells),
       ...cells.flatMap(cellWarnings),
       ...cells.flatMap((cell) => kneeWarnings(run, cell)),
@@ -77,6 +76,12 @@ export function analyze(entries: readonly JournalEntry[]): Analysis {
 
 function endOf(trial: { startedAt: string; elapsedMs: number } | undefined): string | undefined {
   return trial && new Date(Date.parse(trial.startedAt) + trial.elapsedMs).toISOString()
+}
+
+/** Arms that did not come up the last time that their environment did: a resumed run tries them again. */
+function failuresOf(run: Run): Readonly<Record<string, TrialError>> {
+  const last = new Map(run.environments.map(({ environment, failures }) => [environment, failures]))
+  return Object.fromEntries([...last.values()].flatMap((failures) => Object.entries(failures)))
 }
 
 function uniqueFacts(run: Run): Analysis['facts'] {
@@ -116,7 +121,7 @@ function noiseWarning(floor: NoiseFloor): string[] {
   ]
 }
 
-function outcomeWarnings({ end, resumes, environments }: Run): string[] {
+function outcomeWarnings({ end, resumes }: Run, failures: Analysis['failures']): string[] {
   const warnings: string[] = []
   if (!end) warnings.push('The run did not come to its end: this is what its journal holds.')
   else if (end.outcome === 'interrupted')
@@ -128,9 +133,9 @@ function outcomeWarnings({ end, resumes, environments }: Run): string[] {
     warnings.push(
       `The run was resumed ${resumes.length === 1 ? 'once' : `${resumes.length} times`}: rounds before and after met the host in different states.`,
     )
-  for (const { failures } of environments)
-    for (const [arm, { message }] of Object.entries(failures)) warnings.push(`${arm} is missing: ${message}`)
-  return [...new Set(warnings)]
+  for (const [arm, { message }] of Object.entries(failures))
+    warnings.push(`${arm} did not come up: ${message}`)
+  return warnings
 }
 
 /** An engine of the user's choice is named with all that it cannot give, so that nothing is taken for what it is not. */

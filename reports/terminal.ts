@@ -137,7 +137,7 @@ function trustLines(view: View, paint: (text: string, colour: keyof typeof colou
     )
   }
   for (const [arm, error] of Object.entries(view.analysis.failures)) {
-    lines.push(paint(`${view.arm(arm).label} was not measured: ${error.message}`, 'red'))
+    lines.push(paint(`${view.arm(arm).label} did not come up: ${error.message}`, 'red'))
   }
   return lines.map(plain)
 }

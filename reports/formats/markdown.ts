@@ -110,7 +110,7 @@ function validity(analysis: Analysis): string[] {
   return [
     `${fixed(analysis.trials.length - bad, 0)} of ${plural(analysis.trials.length, 'trial')} valid.`,
     ...failures.map(
-      ([arm, error]) => `- ${escapeMarkdown(arm)} was not measured: ${escapeMarkdown(error.message)}`,
+      ([arm, error]) => `- ${escapeMarkdown(arm)} did not come up: ${escapeMarkdown(error.message)}`,
     ),
     '',
   ]

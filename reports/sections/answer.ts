@@ -159,7 +159,7 @@ function banners(view: View): string[] {
     )
   }
   for (const [arm, error] of Object.entries(analysis.failures)) {
-    list.push(`${view.arm(arm).label} was not measured: ${error.message}`)
+    list.push(`${view.arm(arm).label} did not come up: ${error.message}`)
   }
   return list
 }
