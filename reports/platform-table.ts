@@ -1,5 +1,5 @@
 /** Answers "does the platform change the answer?": one table of what each path adds, for runs on several platforms. Pure. */
-import type { Analysis, Estimate } from '../harness/model.js'
+import type { Analysis, Arm, Estimate } from '../harness/model.js'
 import { fixed, plusMinus } from './format.js'
 
 /** Why runs cannot stand in one table: they must have measured the same programs on one host, under one load. */
@@ -20,73 +20,103 @@ export function tableObjections(runs: readonly Analysis[]): readonly string[] {
 }
 
 /**
- * Markdown: a row for each path, first the baseline in absolute figures, then what each path adds, in the order of the
- * first run's added CPU; a column pair for each platform. Intervals are of 95 %.
+ * Markdown: first the baseline in absolute figures, then what each arm adds, in the order of the first run's added CPU; a
+ * column pair for each platform. Where a run has an environment for each mesh, so has each mesh its baseline and its
+ * noise floor. Intervals are of 95 %.
  */
 export function platformTable(runs: readonly Analysis[]): string {
   const [first] = runs
   const [load] = sharedLoads(runs)
   if (!first || load === undefined) return ''
   const columns = runs.map((run) => columnOf(run, load))
-  const paths = first.arms.filter(({ role }) => role === 'subject').map(({ path }) => path)
-  const byCost = (column: Column) =>
-    [...paths].sort((a, b) => (column.cpu.get(a)?.value ?? 0) - (column.cpu.get(b)?.value ?? 0))
-  const order = columns[0] ? byCost(columns[0]) : []
-  const row = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
-  const pair = (p50: Estimate | undefined, cpu: Estimate | undefined) => [text(p50), text(cpu)]
-  const names = columns.map(({ platform }) => platform)
-  const lines = [
-    row(['at ' + load, ...names.flatMap((name) => [`${name}: p50, ms`, `${name}: CPU, ms / 1 000`])]),
-    row(['---', ...columns.flatMap(() => ['---', '---'])]),
-    row(['`baseline`, absolute', ...columns.flatMap(({ p50, cpu }) => pair(p50.get(''), cpu.get('')))]),
-    ...order.map((path) =>
-      row([`\`${path}\` adds`, ...columns.flatMap(({ p50, cpu }) => pair(p50.get(path), cpu.get(path)))]),
-    ),
-    row(['A/A difference', ...columns.flatMap(({ p50, cpu }) => pair(p50.get('twin'), cpu.get('twin')))]),
-  ]
+  const subjects = first.arms.filter(({ role }) => role === 'subject')
+  const labelOf = labels(subjects)
+  const apart = runs.some(({ arms }) => arms.filter(({ role }) => role === 'baseline').length > 1)
+  const meshes = [...new Set(subjects.map(({ mesh }) => mesh))].slice(0, apart ? Infinity : 1)
+  const of = (mesh: string) => (apart ? ` of \`${mesh}\`` : '')
   const [base, ...others] = columns
-  const overheads = others.map(
-    (column) =>
-      `- ${column.platform} itself, against ${base?.platform}: ${difference(column.p50.get(''), base?.p50.get(''))} ms at the median of the baseline, ${difference(column.cpu.get(''), base?.cpu.get(''))} ms of CPU per 1 000 requests in the application${platformText(column)}.`,
+  const order = base ? byCost(base, subjects) : []
+  const row = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
+  const figures = (name: string, pick: (column: Column) => Figures | undefined) =>
+    row([name, ...columns.map(pick).flatMap((found) => [text(found?.p50), text(found?.cpu)])])
+  const lines = [
+    row([
+      'at ' + load,
+      ...columns.flatMap(({ platform: name }) => [`${name}: p50, ms`, `${name}: CPU, ms / 1 000`]),
+    ]),
+    row(['---', ...columns.flatMap(() => ['---', '---'])]),
+    ...meshes.map((mesh) =>
+      figures(`\`baseline\`${of(mesh)}, absolute`, ({ baselines }) => baselines.get(mesh)),
+    ),
+    ...order.map((arm) => figures(`\`${labelOf(arm)}\` adds`, ({ added }) => added.get(arm.id))),
+    ...meshes.map((mesh) => figures(`A/A difference${of(mesh)}`, ({ floors }) => floors.get(mesh))),
+  ]
+  const overheads = others.flatMap((column) =>
+    meshes.map((mesh) => {
+      const [own, other] = [column, base].map((one) => one?.baselines.get(mesh))
+      return `- ${column.platform} itself, against ${base?.platform}: ${difference(own?.p50, other?.p50)} ms at the median of the baseline${of(mesh)}, ${difference(own?.cpu, other?.cpu)} ms of CPU per 1 000 requests in the application${platformText(own?.platformCpu ?? 0)}.`
+    }),
   )
-  const orders = columns.map(
-    (column) => `- ${column.platform}, cheapest first: ${byCost(column).join(', ')}.`,
-  )
+  const orders = columns.map((column) => {
+    const measured = byCost(column, subjects).filter(({ id }) => column.added.get(id)?.cpu)
+    return `- ${column.platform}, cheapest first: ${measured.map(labelOf).join(', ')}.`
+  })
   return [...lines, '', ...overheads, ...orders, ''].join('\n')
+}
+
+/** The path alone, where it tells arms apart. */
+function labels(arms: readonly Arm[]): (arm: Arm) => string {
+  const paths = new Set(arms.map(({ path }) => path))
+  return paths.size === arms.length ? ({ path }) => path : ({ id }) => id
+}
+
+/** What was not measured comes last. */
+function byCost({ added }: Column, arms: readonly Arm[]): Arm[] {
+  const cost = ({ id }: Arm) => added.get(id)?.cpu?.value ?? Infinity
+  return [...arms].sort((a, b) => (cost(a) < cost(b) ? -1 : cost(a) > cost(b) ? 1 : 0))
+}
+
+interface Figures {
+  readonly p50: Estimate | undefined
+  readonly cpu: Estimate | undefined
 }
 
 interface Column {
   readonly platform: string
-  /** Path → what it adds; `` is the baseline itself, `twin` the A/A difference. */
-  readonly p50: ReadonlyMap<string, Estimate>
-  readonly cpu: ReadonlyMap<string, Estimate>
-  /** Of the baseline's trials, ms per 1 000 requests. */
-  readonly platformCpu: number
+  /** Arm → what it adds. */
+  readonly added: ReadonlyMap<string, Figures>
+  /** Mesh → its baseline, and what the platform takes meanwhile, in ms of CPU per 1 000 requests. */
+  readonly baselines: ReadonlyMap<string, Figures & { readonly platformCpu: number }>
+  /** Mesh → the A/A difference in its environment. */
+  readonly floors: ReadonlyMap<string, Figures>
 }
 
 function columnOf(run: Analysis, load: string): Column {
-  const p50 = new Map<string, Estimate>()
-  const cpu = new Map<string, Estimate>()
-  for (const arm of run.arms.filter(({ role }) => role === 'subject')) {
-    for (const { difference: added, metric, percentile, ...which } of run.comparisons) {
-      if (which.arm !== arm.id || which.versus !== arm.baseline || which.loadLabel !== load) continue
-      if (metric === 'latency.response' && percentile === 50) p50.set(arm.path, added)
-      if (metric === 'cpu.per1000Requests') cpu.set(arm.path, added)
-    }
-  }
-  const floor = run.noise.find(({ loadLabel }) => loadLabel === load)
-  if (floor) p50.set('twin', floor.latencyP50)
-  if (floor?.cpu) cpu.set('twin', floor.cpu)
-  const baseline = run.arms.find(({ role }) => role === 'baseline')
-  const cell = run.cells.find(({ arm, loadLabel }) => arm === baseline?.id && loadLabel === load)
-  if (cell?.response?.['50']) p50.set('', cell.response['50'])
-  if (cell?.cpu) cpu.set('', cell.cpu)
-  const platformRows = (cell?.bill ?? []).filter(({ category }) => category === 'platform')
+  const isHere = (one: { readonly experiment: string; readonly loadLabel: string }) =>
+    one.experiment === 'latency' && one.loadLabel === load
+  const subjects = run.arms.filter(({ role }) => role === 'subject')
+  const comparisons = run.comparisons.filter(isHere)
+  const added = subjects.map(({ id, baseline }) => {
+    const own = comparisons.filter(({ arm, versus }) => arm === id && versus === baseline)
+    const median = own.find(({ metric, percentile }) => metric === 'latency.response' && percentile === 50)
+    const cpu = own.find(({ metric }) => metric === 'cpu.per1000Requests')
+    return [id, { p50: median?.difference, cpu: cpu?.difference }] as const
+  })
+  const baselines = subjects.map(({ mesh, baseline }) => {
+    const cell = run.cells.find((one) => one.arm === baseline && isHere(one))
+    const platformRows = (cell?.bill ?? []).filter(({ category }) => category === 'platform')
+    const platformCpu = platformRows.reduce((sum, { cpu }) => sum + cpu.value, 0)
+    return [mesh, { p50: cell?.response?.['50'], cpu: cell?.cpu, platformCpu }] as const
+  })
+  const floors = subjects.map(({ mesh, environment }) => {
+    const floor = run.noise.find((one) => one.environment === environment && isHere(one))
+    return [mesh, { p50: floor?.latencyP50, cpu: floor?.cpu }] as const
+  })
   return {
     platform: run.config.platform,
-    p50,
-    cpu,
-    platformCpu: platformRows.reduce((sum, row) => sum + row.cpu.value, 0),
+    added: new Map(added),
+    baselines: new Map(baselines),
+    floors: new Map(floors),
   }
 }
 
@@ -103,7 +133,7 @@ function text(estimate: Estimate | undefined): string {
   return estimate === undefined ? '–' : plusMinus(estimate)
 }
 
-function platformText({ platformCpu }: Column): string {
+function platformText(platformCpu: number): string {
   return platformCpu === 0 ? '' : `, and ${fixed(platformCpu, 0)} ms in what runs the components`
 }
 
