@@ -63,11 +63,7 @@ function table(
       .map((cell, index) => (index === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[index] ?? 0)))
       .join('  ')
   return [
-    ...wrap(
-      `at ${plain(loadText(view.lead.load))}, ${plain(plural(view.analysis.rounds.done, 'round'))}`,
-      columns,
-      '',
-    ),
+    ...wrap(`at ${plain(loadText(view.lead.load))}, ${plain(plural(view.rounds, 'round'))}`, columns, ''),
     paint(line(header), 'dim'),
     ...rows.map((row) => (row[0] === 'A/A difference' ? paint(line(row), 'dim') : line(row))),
   ]

@@ -53,6 +53,8 @@ export interface View {
   readonly loads: readonly LoadView[]
   /** The load that the answer speaks of. */
   readonly lead: LoadView | undefined
+  /** Rounds that the answer rests on: those done under the leading load, which may be fewer than a search had. */
+  readonly rounds: number
   arm(id: string): ArmView
   cell(arm: string, load?: LoadView): CellAnalysis | undefined
   /** The comparison of an arm with its baseline, or with `versus`. */
@@ -63,7 +65,10 @@ export interface View {
     what: 'latency' | 'cpu' | 'memory',
     options?: Omit<CompareOptions, 'versus'>,
   ): Added | undefined
-  noise(load?: LoadView): NoiseFloor | undefined
+  /** The A/A difference in an environment. */
+  noise(environment: string, load?: LoadView): NoiseFloor | undefined
+  /** Environments in which arms were measured, in order; each has a baseline and a noise floor of its own. */
+  readonly environments: readonly string[]
   /** Whether a trial had a rate to keep. A closed loop and a search for the largest rate use all that they can, on purpose. */
   paced(trial: TrialSummary): boolean
   /** Increments under the leading load, named without it. */
@@ -91,6 +96,7 @@ export const memoryMetrics: readonly MetricId[] = ['memory.added', 'memory.rss']
 export function createView(analysis: Analysis): View {
   const paths = new Map(analysis.paths.map((path) => [path.name, path]))
   const meshes = [...new Set(analysis.arms.map((arm) => arm.mesh).filter((mesh) => mesh !== 'none'))]
+  const environments = [...new Set(analysis.arms.map(({ environment }) => environment))]
   const labels = new Set<string>()
   const arms = analysis.arms.map((arm, index): ArmView => {
     const path = paths.get(arm.path) ?? unknownPath(arm.path)
@@ -98,7 +104,7 @@ export function createView(analysis: Analysis): View {
       id: arm.id,
       arm,
       key: `a${index}`,
-      label: uniqueLabel(armLabel(arm, path, meshes.length > 1), labels),
+      label: uniqueLabel(armLabel(arm, path, meshes.length > 1, environments.length > 1), labels),
       path,
       colour: `var(--path-${[...paths.keys()].indexOf(arm.path)}, #767676)`,
       shape:
@@ -131,21 +137,28 @@ export function createView(analysis: Analysis): View {
   const unpaced = new Set(
     analysis.cells.filter(({ knee, load }) => knee || load.model === 'closed').map(({ cell }) => cell),
   )
-  const noise: View['noise'] = (load = lead) =>
-    analysis.noise.find((one) => one.loadLabel === load?.loadLabel && one.experiment === load.experiment)
+  const noise: View['noise'] = (environment, load = lead) =>
+    analysis.noise.find(
+      (one) =>
+        one.environment === environment &&
+        one.loadLabel === load?.loadLabel &&
+        one.experiment === load.experiment,
+    )
   return {
     analysis,
     arms,
     subjects: arms.filter((arm) => arm.arm.role === 'subject'),
     loads,
     lead,
+    rounds: roundsOf(lead, analysis),
     arm: (id) => byId.get(id) ?? strangerArm(id),
     cell: (arm, load = lead) =>
       load === undefined ? undefined : cells.get(key(load.experiment, load.loadLabel, arm)),
     compare,
     added(arm, what, options = {}) {
-      if (byId.get(arm)?.arm.role === 'twin') {
-        const estimate = noiseOf(noise(options.load ?? lead), what, options.percentile)
+      const twin = byId.get(arm)?.arm
+      if (twin?.role === 'twin') {
+        const estimate = noiseOf(noise(twin.environment, options.load ?? lead), what, options.percentile)
         if (estimate !== undefined)
           return { metric: `noise.${what}`, percentile: options.percentile, estimate }
       }
@@ -154,9 +167,22 @@ export function createView(analysis: Analysis): View {
       return found && { metric: found.metric, percentile: found.percentile, estimate: found.difference }
     },
     noise,
+    environments,
     paced: (trial) => !unpaced.has(trial.cell),
     increments: incrementsAt(lead, analysis),
   }
+}
+
+/** Rounds in which every arm had its trial under a load, however it ended. Arms of a search need different numbers. */
+function roundsOf(load: LoadView | undefined, { cells, trials, rounds }: Analysis): number {
+  const here = cells.filter(
+    ({ experiment, loadLabel }) => experiment === load?.experiment && loadLabel === load.loadLabel,
+  )
+  if (here.length === 0 || here.some(({ knee }) => knee)) return rounds.done
+  const done = new Map(here.map(({ cell }) => [cell, new Set<number>()]))
+  for (const { cell, round, error } of trials) if (error?.kind !== 'interrupted') done.get(cell)?.add(round)
+  const [first, ...others] = [...done.values()]
+  return [...(first ?? [])].filter((round) => others.every((one) => one.has(round))).length
 }
 
 function incrementsAt(lead: LoadView | undefined, analysis: Analysis): readonly Increment[] {
@@ -193,8 +219,12 @@ export function excludesZero(estimate: Estimate): boolean {
   return estimate.low > 0 || estimate.high < 0
 }
 
-function armLabel(arm: Arm, path: Path, withMesh: boolean): string {
-  if (arm.role === 'twin') return 'A/A twin'
+function armLabel(arm: Arm, path: Path, withMesh: boolean, withEnvironment: boolean): string {
+  if (arm.role !== 'subject') {
+    // Of an environment for each mesh, the mesh is the name: `kind/cilium`.
+    const where = withEnvironment ? `${arm.environment.split('/').at(-1) ?? ''} ` : ''
+    return where + (arm.role === 'twin' ? 'A/A twin' : path.label)
+  }
   const base = withMesh && arm.mesh !== 'none' ? `${arm.mesh} ${path.label}` : path.label
   return arm.variant === undefined ? base : `${base} @${arm.variant}`
 }

@@ -37,7 +37,7 @@ export const addedLatency: ChartBuilder = (view, book): Chart | undefined => {
     title: title(view),
     caption:
       `Difference to the baseline, paired within rounds, at ${paceText(lead.load)}. Dots are estimates, lines 95 % intervals` +
-      ` over n = ${points[0]?.estimate.n ?? 0} rounds; the shaded band is the noise floor (the interval of the A/A difference).`,
+      ` over n = ${points[0]?.estimate.n ?? 0} rounds; the shaded band is the noise floor (the interval of the A/A difference${view.environments.length > 1 ? `, the widest of ${view.environments.length} environments` : ''}).`,
     alternative: points
       .filter((point) => point.percentile === '50')
       .map((point) => `${point.arm.label}: ${sentence(point.estimate, { sign: true })} at the median`)
@@ -96,9 +96,11 @@ function panel(
       `${arm.label}, p${percentile}: ${sentence(estimate, { sign: true })}, n = ${estimate.n}`,
     ),
   }))
-  const twin = here.find((point) => point.arm.arm.role === 'twin')?.estimate
-  const floor = noiseFloor(percentile, view) ?? twin
-  const reach = floor === undefined ? undefined : Math.max(Math.abs(floor.low), Math.abs(floor.high))
+  const floors = here.filter((point) => point.arm.arm.role === 'twin').map(({ estimate }) => estimate)
+  const reach =
+    floors.length === 0
+      ? undefined
+      : Math.max(...floors.flatMap(({ low, high }) => [Math.abs(low), Math.abs(high)]))
   const domain = domainWithZero(
     [...values.flatMap((value) => [value.low, value.high]), reach ?? 0, -(reach ?? 0) / 4],
     48 / Math.max(60, width - 48),
@@ -166,12 +168,6 @@ function panel(
     ],
     view: { stroke: null, fill: 'transparent' },
   }
-}
-
-function noiseFloor(percentile: string, view: View) {
-  const noise = view.noise()
-  if (percentile === '50') return noise?.latencyP50
-  return percentile === '99' ? noise?.latencyP99 : undefined
 }
 
 function title(view: View): string {

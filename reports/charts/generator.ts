@@ -33,7 +33,7 @@ export const generator: ChartBuilder = (view): Chart | undefined => {
       read: (trial) => (trial.generatorCpuShare === undefined ? undefined : trial.generatorCpuShare * 100),
     },
   ]
-  const trials = view.analysis.trials.filter(view.paced)
+  const trials = view.analysis.trials.filter((trial) => view.paced(trial))
   const present = measures.filter((measure) => trials.some((trial) => measure.read(trial) !== undefined))
   if (present.length === 0) return undefined
   const worst = (measure: Measure) =>

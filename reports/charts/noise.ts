@@ -4,7 +4,7 @@ import type { Estimate } from '../../harness/model.js'
 import { fixed, sentence } from '../format.js'
 import { describe } from '../svg.js'
 import { figureWidth, ink, muted, type Size } from '../theme.js'
-import type { View } from '../view.js'
+import type { LoadView, View } from '../view.js'
 import type { Chart, ChartBuilder } from './chart.js'
 
 interface Dot {
@@ -24,7 +24,10 @@ export const noise: ChartBuilder = (view, book): Chart | undefined => {
       (arm) => arm.arm.role === 'baseline' && arm.arm.environment === one.environment,
     )
     const cell = baseline === undefined ? undefined : view.cell(baseline.id, load)
-    const name = loadName(one.loadLabel, view)
+    const name = [
+      load === undefined ? one.loadLabel : loadName(load, view),
+      ...(view.environments.length > 1 ? [one.environment] : []),
+    ].join(', ')
     const latency = cell?.response ?? cell?.service
     return [
       { measure: 'p50', estimate: one.latencyP50, base: latency?.['50']?.value },
@@ -70,12 +73,14 @@ export const noise: ChartBuilder = (view, book): Chart | undefined => {
   }
 }
 
-/** `at 1 000/s` where the rate tells loads apart, else the whole label. */
-function loadName(label: string, view: View): string {
-  const load = view.loads.find((one) => one.loadLabel === label)?.load
-  const rates = view.loads.map((one) => one.load.ratePerSecond)
-  if (load?.ratePerSecond === undefined || new Set(rates).size < rates.length) return label
-  return `at ${fixed(load.ratePerSecond, 0)}/s`
+/** `at 1 000/s` where the rate tells loads apart, else the label, with its experiment where others have the same. */
+function loadName({ load, loadLabel, experiment }: LoadView, { loads }: View): string {
+  const rates = loads.map((one) => one.load.ratePerSecond)
+  if (load.ratePerSecond !== undefined && new Set(rates).size === rates.length)
+    return `at ${fixed(load.ratePerSecond, 0)}/s`
+  return loads.filter((one) => one.loadLabel === loadLabel).length > 1
+    ? `${experiment}, ${loadLabel}`
+    : loadLabel
 }
 
 function build(dots: readonly Dot[], size: Size): TopLevelSpec {

@@ -53,7 +53,7 @@ function thresholdLines(analysis: Analysis): string[] {
 function summary(view: View): string[] {
   if (view.lead === undefined) return ['No trial was measured.', '']
   return [
-    `At ${loadText(view.lead.load)}, ${plural(view.analysis.rounds.done, 'round')}; differences to the baseline with 95 % intervals:`,
+    `At ${loadText(view.lead.load)}, ${plural(view.rounds, 'round')}; differences to the baseline with 95 % intervals:`,
     '',
     '| arm | added p50, ms | added p99, ms | added CPU, ms per 1 000 requests | memory of the hops, MiB |',
     '| --- | --- | --- | --- | --- |',

@@ -1,6 +1,13 @@
 /** The first screen: what was found, in sentences with intervals, and whether it can be believed. */
 import { upperBound } from '../../harness/analyze/words.js'
-import type { Comparison, Estimate, Threshold, ThresholdVerdict, Verdict } from '../../harness/model.js'
+import type {
+  Comparison,
+  Estimate,
+  NoiseFloor,
+  Threshold,
+  ThresholdVerdict,
+  Verdict,
+} from '../../harness/model.js'
 import { escapeHtml } from '../clean.js'
 import type { FigureBook } from '../figures.js'
 import { dateTime, estimateText, fixed, given, loadText, thin, number, plural, thousand } from '../format.js'
@@ -65,7 +72,7 @@ export function buildAnswer(view: View, book: FigureBook): Answer {
     headlineHtml: headline(view, (arm, after) => `<span class="nb">${escapeHtml(arm.label + after)}</span>`),
     dateline: [
       lead === undefined ? 'no load was measured' : `At ${loadText(lead.load)}`,
-      `${plural(analysis.rounds.done, 'round')}`,
+      plural(view.rounds, 'round'),
       `${analysis.host.cpuModel}, ${plural(analysis.host.cpus, 'CPU')}`,
       dateTime(analysis.startedAt),
     ].join(' · '),
@@ -137,11 +144,27 @@ function headline(view: View, name: (arm: ArmView, after: string) => string): st
   })
   const sorted = measured.sort((a, b) => a.difference.value - b.difference.value)
   const [least, most] = [sorted[0], sorted.at(-1)]
-  if (least === undefined || most === undefined) return 'This run has no comparison to report'
+  if (least === undefined || most === undefined) return throughputHeadline(view, name)
   const price = (estimate: Estimate) =>
     excludesZero(estimate) ? `${estimateText(estimate).value}${thin}ms` : 'no measurable time'
   if (least === most) return `${name(most.arm, '')} adds ${price(most.difference)} to a median request`
   return `A median request pays ${price(least.difference)} for ${name(least.arm, ',')} ${price(most.difference)} for ${name(most.arm, '')}`
+}
+
+/** Of loads that have no rate to keep, and so no latency to compare: what they carry. */
+function throughputHeadline(view: View, name: (arm: ArmView, after: string) => string): string {
+  const sorted = view.subjects
+    .flatMap((arm) => {
+      const found = view.compare(arm.id, ['throughput', 'stream.throughput'])
+      return found === undefined ? [] : [{ arm, ratio: found.ratio }]
+    })
+    .sort((a, b) => a.ratio.value - b.ratio.value)
+  const [least, most] = [sorted[0], sorted.at(-1)]
+  if (least === undefined || most === undefined) return 'This run has no comparison to report'
+  const text = ({ ratio }: typeof least) =>
+    ratio.low <= 1 && ratio.high >= 1 ? 'no measurable difference' : `${estimateText(ratio).value} times`
+  const parts = [least, ...(least === most ? [] : [most])].map((one) => `${name(one.arm, ':')} ${text(one)}`)
+  return `Throughput against a direct connection. ${parts.join('; ')}`
 }
 
 function banners(view: View): string[] {
@@ -157,6 +180,12 @@ function banners(view: View): string[] {
     list.push(
       'The baseline measured twice differs from itself: something but the paths influenced this run, and its intervals are too narrow.',
     )
+  }
+  for (const { arm, knee, throughput } of analysis.cells) {
+    if (knee && throughput.beyond === 'below')
+      list.push(
+        `${view.arm(arm).label} kept its p${knee.search.percentile} under ${given(knee.search.latencyMs)} ms at no rate that was tried, down to ${number(throughput.value)} requests/s.`,
+      )
   }
   for (const [arm, error] of Object.entries(analysis.failures)) {
     list.push(`${view.arm(arm).label} did not come up: ${error.message}`)
@@ -273,27 +302,7 @@ function verdictText(verdict: Verdict): string {
 function trust(view: View, book: FigureBook): Answer['trust'] {
   const { analysis } = view
   const list: Trust[] = []
-  const noise = view.noise()
-  const knees = analysis.noise.length > 0 ? kneesApart(view) : ''
-  list.push(
-    noise === undefined
-      ? {
-          ok: false,
-          brief: 'no A/A',
-          name: 'A/A',
-          html: 'The baseline was not measured twice: the noise floor is unknown.',
-        }
-      : {
-          ok: !analysis.noise.some((one) => one.differs) && knees === '',
-          brief: analysis.noise.some((one) => one.differs)
-            ? 'A/A differs'
-            : knees === ''
-              ? 'A/A: no difference'
-              : 'A/A differs in capacity',
-          name: 'A/A',
-          html: `Two measurements of the baseline differ by ${book.print(noise.latencyP50, { metric: 'noise.p50', kind: 'difference' }, 'sentence', true)} at the median: ${noise.differs ? 'a difference where there is none' : 'no difference'}.${knees}`,
-        },
-  )
+  list.push(sameTwice(view, book))
   const count = (state: string) => analysis.trials.filter((trial) => trial.state === state).length
   const [invalid, failed] = [count('invalid'), count('failed')]
   list.push({
@@ -320,18 +329,98 @@ function trust(view: View, book: FigureBook): Answer['trust'] {
   return list
 }
 
-/** What the capacity search says of the noise: the baseline and its twin may carry different rates. */
-function kneesApart(view: View): string {
-  const load = view.loads.find((one) => view.arms.some((arm) => view.cell(arm.id, one)?.knee))
-  const found = (role: string) => {
-    const arm = view.arms.find((one) => one.arm.role === role)
-    return arm === undefined ? undefined : view.cell(arm.id, load)
+/** The A/A comparison: what was measured twice under two names, and whether it differs from itself. */
+function sameTwice(view: View, book: FigureBook): Trust {
+  const { noise } = view.analysis
+  const differing = noise.filter(({ differs }) => differs)
+  const knees = kneesOfTwins(view)
+  const apart = knees.filter((one) => one.apart)
+  if (noise.length === 0 && knees.length === 0) {
+    const twins = new Set(view.arms.filter(({ arm }) => arm.role === 'twin').map(({ id }) => id))
+    const twice = view.analysis.trials.some(({ arm, state }) => state === 'ok' && twins.has(arm))
+    const html = twice
+      ? 'What was measured of the baseline and its twin does not tell how far they lie apart: the noise floor is unknown.'
+      : 'The baseline was not measured twice: the noise floor is unknown.'
+    return { ok: false, brief: 'no A/A', name: 'A/A', html }
   }
-  const [own, twin] = [found('baseline'), found('twin')]
-  if (own?.knee === undefined || twin?.knee === undefined) return ''
-  const [a, b] = [own.throughput, twin.throughput]
-  if (a.n === 0 || b.n === 0 || (a.low <= upperBound(b) && b.low <= upperBound(a))) return ''
-  return ` Their largest rates lie apart (${estimateText(a).value} and ${estimateText(b).value} requests/s): do not compare capacities by this run.`
+  const leading = noise.filter(
+    ({ experiment, loadLabel }) => experiment === view.lead?.experiment && loadLabel === view.lead.loadLabel,
+  )
+  const quiet = leading.length > 0 ? leading : noise
+  const floors =
+    differing.length > 0
+      ? `${differing.map((floor) => floorHtml(floor, disagreeing(floor), view, book)).join('; ')}: a difference where there is none.`
+      : `${quiet.map((floor) => floorHtml(floor, ['p50'], view, book)).join('; ')}: no difference.`
+  const shown = apart.length > 0 ? apart : noise.length === 0 ? knees : []
+  return {
+    ok: differing.length + apart.length === 0,
+    brief:
+      differing.length > 0
+        ? 'A/A differs'
+        : apart.length > 0
+          ? 'A/A differs in capacity'
+          : 'A/A: no difference',
+    name: 'A/A',
+    html: [
+      ...(noise.length === 0 ? [] : [`Two measurements of the baseline differ by ${floors}`]),
+      ...shown.map(
+        ({ own, twin }) =>
+          `Two searches for the baseline’s largest rate found ${book.print(own, { metric: 'throughput', kind: 'value' }, 'sentence')} and ${book.print(twin, { metric: 'throughput', kind: 'value' }, 'sentence')}: ${apart.length > 0 ? 'do not compare capacities by this run' : 'no difference'}.`,
+      ),
+    ].join(' '),
+  }
+}
+
+type FloorFigure = 'p50' | 'p99' | 'CPU'
+
+/** Figures whose own interval excludes zero; the verdict is over all of them. */
+function disagreeing(floor: NoiseFloor): readonly FloorFigure[] {
+  const all = (['p50', 'p99', 'CPU'] as const).filter((name) => estimateOf(floor, name) !== undefined)
+  const apart = all.filter((name) => {
+    const estimate = estimateOf(floor, name)
+    return estimate !== undefined && excludesZero(estimate)
+  })
+  return apart.length > 0 ? apart : all
+}
+
+function estimateOf({ latencyP50, latencyP99, cpu }: NoiseFloor, name: FloorFigure): Estimate | undefined {
+  return { p50: latencyP50, p99: latencyP99, CPU: cpu }[name]
+}
+
+const floorWords: Readonly<Record<FloorFigure, string>> = {
+  p50: 'at the median',
+  p99: 'at p99',
+  CPU: `of CPU per ${thousand} requests`,
+}
+
+/** `+0.05 ms (0.01 to 0.09) at p99 (sweep, 500/s)`: where it was is said when it is not what the answer speaks of. */
+function floorHtml(floor: NoiseFloor, names: readonly FloorFigure[], view: View, book: FigureBook): string {
+  const isLead = floor.experiment === view.lead?.experiment && floor.loadLabel === view.lead.loadLabel
+  const where = [
+    ...(isLead ? [] : [floor.experiment, floor.loadLabel]),
+    ...(view.environments.length > 1 ? [floor.environment] : []),
+  ]
+  const figures = names.map(
+    (name) =>
+      `${book.print(estimateOf(floor, name), { metric: `noise.${name}`, kind: 'difference' }, 'sentence', true)} ${floorWords[name]}`,
+  )
+  return figures.join(', ') + (where.length === 0 ? '' : ` (${escapeHtml(where.join(', '))})`)
+}
+
+/** Knees of each baseline and its twin; none where what is known of them does not tell whether they lie apart. */
+function kneesOfTwins(
+  view: View,
+): { readonly own: Estimate; readonly twin: Estimate; readonly apart: boolean }[] {
+  return view.loads.flatMap((load) =>
+    view.arms.flatMap(({ id, arm }) => {
+      const [twin, own] = [view.cell(id, load), view.cell(arm.baseline, load)]
+      if (arm.role !== 'twin' || !twin?.knee || !own?.knee) return []
+      const [a, b] = [own.throughput, twin.throughput]
+      const apart = a.low > upperBound(b) || b.low > upperBound(a)
+      if (a.n === 0 || b.n === 0 || (!apart && (a.beyond || b.beyond))) return []
+      return [{ own: a, twin: b, apart }]
+    }),
+  )
 }
 
 function generator(view: View): Trust {
