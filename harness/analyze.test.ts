@@ -447,4 +447,21 @@ describe('a search for the knee', () => {
     expect(cut.cells.map(({ knee }) => knee?.end)).toContain('unfinished')
     expect(cut.warnings.join('\n')).toContain('the search did not come to its end')
   })
+
+  it('is not over when the last of its trials was interrupted', () => {
+    const begun = entries.slice(0, 20)
+    const last = begun.findLast((entry) => entry.type === 'trial')
+    const ending = (state: 'ok' | 'failed') =>
+      begun.map((entry): JournalEntry => {
+        if (entry.type === 'run') {
+          const order = entry.plan.order.filter(({ index }) => index <= (last?.index ?? 0))
+          return { ...entry, plan: { ...entry.plan, order } }
+        }
+        if (entry !== last || state === 'ok') return entry
+        return { ...last, state, error: { kind: 'interrupted', message: 'interrupted' } }
+      })
+    const endOf = (state: 'ok' | 'failed') =>
+      analyze(ending(state)).cells.find(({ cell }) => cell === last?.cell)?.knee?.end
+    expect([endOf('ok'), endOf('failed')]).toEqual(['probes', 'unfinished'])
+  })
 })

@@ -2,6 +2,7 @@
 import type { Cell, CellAnalysis, Estimate, KneeAnalysis, KneeSearch, KneeTrial, Trial } from '../model.js'
 import { compareKnees, kneeComparisonMethod } from '../stats/knee-comparison.js'
 import { nextKneeStep } from '../stats/knee.js'
+import { settledTrials } from '../attempts.js'
 import { level, type PairedResult } from './estimates.js'
 import { latencyMs, type Run } from './readings.js'
 
@@ -54,9 +55,9 @@ function trialsOf(run: Run, cell: Cell): readonly Trial[] {
 
 /** True when a trial of this search is still to come. */
 export function searchGoesOn(run: Run, cell: Cell): boolean {
-  const rounds = new Set(run.trials.filter((trial) => trial.cell === cell.id).map(({ round }) => round))
+  const settled = settledTrials(run.trials)
   return (
-    run.plan.order.some((spec) => spec.cell === cell.id && !rounds.has(spec.round)) &&
+    run.plan.order.some(({ index, cell: id }) => id === cell.id && !settled.has(index)) &&
     nextRate(cell, trialsOf(run, cell)) !== undefined
   )
 }
