@@ -16,6 +16,8 @@ export interface DownstreamContext {
   readonly address: string
   /** Value of x-forwarded-client-cert for this connection's requests. */
   readonly clientCert: string | undefined
+  /** What the client says under that name is forwarded. */
+  readonly keepsClientCert: boolean
   readonly receivedBytes: Cell
   readonly sentBytes: Cell
   readonly clock: Clock

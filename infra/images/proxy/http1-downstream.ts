@@ -42,6 +42,8 @@ export class Http1Downstream implements DownstreamSide {
   #isBacklogged = false
   /** No further request is read. */
   #closing = false
+  /** It closes as soon as nothing is in flight. */
+  #isDraining = false
   #clientEnded = false
   #lastReadMs: number
   #headSinceMs = 0
@@ -95,7 +97,7 @@ export class Http1Downstream implements DownstreamSide {
     } else if (nowMs >= this.#closeAtMs) {
       // What a slow client has not had yet is still part of its answer.
       if (backlog === 0) this.#stream.destroy()
-    } else if (this.#closing) {
+    } else if (this.#closing || this.#isBacklogged) {
       return
     } else if (this.#exchange === undefined) {
       if (this.#pending === undefined) {
@@ -111,6 +113,7 @@ export class Http1Downstream implements DownstreamSide {
 
   /** No further request after the one in progress. */
   drain(): void {
+    this.#isDraining = true
     if (this.#exchange === undefined && this.#pending === undefined) this.#end()
   }
 
@@ -155,7 +158,7 @@ export class Http1Downstream implements DownstreamSide {
   release(): void {
     this.#exchange = undefined
     if (this.#body === 'tunnel') return
-    if (this.#closing || (this.#clientEnded && this.#pending === undefined)) {
+    if (this.#closing || ((this.#clientEnded || this.#isDraining) && this.#pending === undefined)) {
       this.#end()
       return
     }
@@ -275,6 +278,7 @@ export class Http1Downstream implements DownstreamSide {
       head,
     )
     request.clientCert = this.#context.clientCert
+    request.keepsClientCert = this.#context.keepsClientCert
     if (
       head.connectionUpgrade &&
       head.upgrade === 'websocket' &&

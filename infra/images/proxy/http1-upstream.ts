@@ -48,6 +48,11 @@ export class Http1Upstream implements UpstreamSide {
 
   /** Gives the connection its stream. Bytes come through `onBytes`. */
   attach(stream: ByteStream): void {
+    if (this.#mode === 'over') {
+      // Given up while it was dialled: nobody else knows of the stream.
+      stream.destroy()
+      return
+    }
     this.#stream = stream
     this.#wire = new Wire(stream)
     stream.on('drain', () => {

@@ -1,5 +1,6 @@
 /** HTTP/1.1 through the proxy as clients and servers in the wild speak it: framing, pipelining, upgrade, failure, drain. */
 import { once } from 'node:events'
+import { connect as connectHttp2 } from 'node:http2'
 import { type Socket, connect, createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { Agent, request as undiciRequest } from 'undici'
@@ -328,6 +329,22 @@ describe('a slow reader', () => {
     await expect.poll(() => received, { timeout: 9000 }).toBeGreaterThan(30_000_000)
     client.destroy()
   })
+
+  it('of many answers is not blamed for the request that waits meanwhile', async () => {
+    const server = await upstream((_request, response) => response.end('z'.repeat(60_000)))
+    const target = await proxyTo(server, { limits: { headTimeoutMs: 300 } })
+    const client = connect(target.address.port, target.address.host)
+    open.push({ close: () => client.destroy() })
+    client.pause()
+    client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(300))
+    await new Promise((resolve) => setTimeout(resolve, 1500))
+    let heads = 0
+    client.on('data', (bytes: Buffer) => (heads += bytes.toString('latin1').split('200 OK').length - 1))
+    client.resume()
+    await expect.poll(() => target.metric('meshbench_requests_total'), { timeout: 9000 }).toBe(300)
+    await expect.poll(() => heads).toBeGreaterThan(290)
+    expect(target.metric('meshbench_requests_total', '2xx')).toBe(300)
+  })
 })
 
 describe('upgrade', () => {
@@ -478,5 +495,66 @@ describe('change', () => {
     expect(answer).toMatchObject({ body: 'old', headers: { connection: 'close' } })
     await drained
     await expect(ask(target.address)).rejects.toThrow()
+  })
+
+  it('drains a kept connection whose answer had begun', async () => {
+    let finish = (): void => {}
+    const server = await rawServer((socket) =>
+      socket.on('data', () => {
+        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab')
+        finish = () => socket.write('cd')
+      }),
+    )
+    const target = await proxyTo(server)
+    const client = connect(target.address.port, target.address.host)
+    open.push({ close: () => client.destroy() })
+    let got = ''
+    client.on('data', (bytes: Buffer) => (got += bytes.toString('latin1')))
+    client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+    await expect.poll(() => got).toMatch(/ab$/)
+    const drained = target.server.drain()
+    finish()
+    await drained
+    expect(got).toMatch(/\r\n\r\nabcd$/)
+  })
+})
+
+describe('x-forwarded-client-cert', () => {
+  it('of a client is kept when that is a trusted hop, and only then', async () => {
+    const server = await upstream()
+    const claim = { 'x-forwarded-client-cert': 'URI=spiffe://bench.local/ns/a/sa/b' }
+    for (const [clientCert, seen] of [
+      ['keep', claim['x-forwarded-client-cert']],
+      ['drop', undefined],
+      ['set', undefined],
+    ] as const) {
+      // Once as the head came, once written anew.
+      for (const filters of [{}, { headers: { request: { set: { 'x-else': '1' } } } }]) {
+        const target = await proxyTo(server, {
+          listeners: [{ name: 'downstream', host: '127.0.0.1', port: 0, transport: 'plain', clientCert }],
+          filters,
+        })
+        await ask(target.address, { headers: claim })
+        expect(server.seen.at(-1)?.headers['x-forwarded-client-cert']).toBe(seen)
+        const session = connectHttp2(`http://127.0.0.1:${target.address.port}`)
+        open.push({ close: () => session.destroy() })
+        await once(session.request({ ':path': '/', ...claim }).resume(), 'end')
+        expect(server.seen.at(-1)?.headers['x-forwarded-client-cert']).toBe(seen)
+      }
+    }
+    expect(server.seen.length).toBe(12)
+  })
+})
+
+describe('a client that goes without a word', () => {
+  it('is let go at once, also in the middle of the preface of HTTP/2', async () => {
+    const { address } = await proxyTo(await upstream())
+    for (const said of ['', 'PRI * HT']) {
+      const client = connect({ port: address.port, host: address.host, allowHalfOpen: true })
+      open.push({ close: () => client.destroy() })
+      client.resume()
+      client.end(said)
+      await once(client, 'end')
+    }
   })
 })

@@ -164,7 +164,7 @@ class Http2Downstream implements DownstreamSide {
       undefined,
       fieldsFromHttp2(headers),
     )
-    request.fields.remove('x-forwarded-client-cert')
+    if (!this.#context.keepsClientCert) request.fields.remove('x-forwarded-client-cert')
     request.clientCert = this.#context.clientCert
     request.acceptsTrailers = headers.te === 'trailers'
     this.#isHead = request.method === 'HEAD'

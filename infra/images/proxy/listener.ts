@@ -65,6 +65,10 @@ export async function openListener(
     const entry: Accepted = { stream, connection: undefined, sinceMs: clock.nowMs }
     open.add(entry)
     stream.on('error', () => {})
+    stream.on('end', () => {
+      // A client that goes before its protocol is known; later the connection hears of it.
+      if (entry.connection === undefined) stream.end()
+    })
     stream.on('close', () => {
       open.delete(entry)
       if (open.size === 0) drained?.()
@@ -78,6 +82,7 @@ export async function openListener(
         listener.clientCert === 'set' && peer !== undefined
           ? `By=${config.identity?.spiffeId ?? ''};URI=${peer.id}`
           : undefined,
+      keepsClientCert: listener.clientCert === 'keep',
       receivedBytes,
       sentBytes,
       clock,

@@ -17,11 +17,17 @@ export class Fields {
     return undefined
   }
 
-  /** All values, joined as RFC 9110 §5.3 allows. */
-  join(name: string): string | undefined {
+  /** The value of each line. */
+  all(name: string): string[] {
     const { list } = this
     const values: string[] = []
     for (let i = 0; i < list.length; i += 2) if (list[i] === name) values.push(list[i + 1] as string)
+    return values
+  }
+
+  /** All values, joined as RFC 9110 §5.3 allows. */
+  join(name: string): string | undefined {
+    const values = this.all(name)
     return values.length === 0 ? undefined : values.join(', ')
   }
 
@@ -60,6 +66,8 @@ export class RequestHead {
   readonly source: Http1Head | undefined
   /** Value for x-forwarded-client-cert, which always replaces what a client says of itself. */
   clientCert: string | undefined
+  /** The client is a trusted hop: what it says under that name stays. */
+  keepsClientCert = false
   /** The protocol that the client asks to switch to (only `websocket` is carried). */
   upgrade = ''
   /** The client said `te: trailers`, which gRPC servers ask for. */
@@ -105,13 +113,13 @@ export class RequestHead {
     this.#moved = true
   }
 
-  /** Without framing, connection fields, Host and any client certificate that the client claims. */
+  /** Without framing, connection fields, Host and any client certificate that a client claims who is not trusted. */
   get fields(): Fields {
     if (this.#fields === undefined) {
       const list = this.source?.fields() ?? []
       const fields = new Fields(list)
       fields.remove('host')
-      fields.remove('x-forwarded-client-cert')
+      if (!this.keepsClientCert) fields.remove('x-forwarded-client-cert')
       fields.modified = false
       this.#fields = fields
     }
@@ -127,7 +135,7 @@ export class RequestHead {
       this.#fields?.modified !== true &&
       source.minor === 1 &&
       !source.absoluteForm &&
-      !source.clientCert &&
+      (!source.clientCert || this.keepsClientCert) &&
       !source.irregular &&
       source.nominated === undefined
     ) {

@@ -105,11 +105,11 @@ export class Wire {
 
   /** Bytes that wait in this process. */
   get backlog(): number {
-    return this.#socket?.writableLength ?? 0
+    return this.stream.writableLength
   }
 
-  /** Bytes that have left this process. For now and then: the socket adds up whatever waits. */
+  /** Bytes that have left this process. For now and then: a socket adds up whatever waits. */
   get taken(): number {
-    return this.#socket === undefined ? 0 : this.#socket.bytesWritten - this.#socket.writableLength
+    return this.stream.bytesWritten - this.stream.writableLength
   }
 }

@@ -16,6 +16,10 @@ export interface ByteStream {
   pause(): unknown
   resume(): unknown
   readonly destroyed: boolean
+  /** Bytes that were written and wait in this process. */
+  readonly writableLength: number
+  /** Bytes that were written, those that wait among them. */
+  readonly bytesWritten: number
   on(event: 'data', listener: (chunk: Buffer) => void): unknown
   on(event: 'end' | 'drain' | 'close', listener: () => void): unknown
   on(event: 'error', listener: (error: Error) => void): unknown

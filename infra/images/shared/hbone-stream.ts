@@ -42,6 +42,9 @@ export class HboneStream extends EventEmitter implements ByteStream {
   /** Delivered but not yet granted again. */
   uncredited = 0
   destroyed = false
+  /** Bytes that wait for window or socket. */
+  writableLength = 0
+  bytesWritten = 0
   /** END_STREAM was sent, or was received. */
   localEnded = false
   remoteEnded = false
@@ -91,12 +94,16 @@ export class HboneStream extends EventEmitter implements ByteStream {
   write(bytes: Uint8Array): boolean {
     if (this.destroyed || this.#endQueued) return false
     const host = this.#host
+    this.bytesWritten += bytes.length
     let sent = 0
     if (this.#outbox.length === 0 && !host.blocked) {
       sent = host.sendData(this, bytes)
       if (sent === bytes.length && !host.blocked) return true
     }
-    if (sent < bytes.length) this.#outbox.push(Buffer.from(bytes.subarray(sent)))
+    if (sent < bytes.length) {
+      this.#outbox.push(Buffer.from(bytes.subarray(sent)))
+      this.writableLength += bytes.length - sent
+    }
     this.#needDrain = true
     host.wait(this)
     return false
@@ -173,6 +180,7 @@ export class HboneStream extends EventEmitter implements ByteStream {
     while (this.#outbox.length > 0 && !this.#host.blocked) {
       const bytes = this.#outbox[0] as Buffer
       const sent = this.#host.sendData(this, bytes)
+      this.writableLength -= sent
       if (sent < bytes.length) {
         this.#outbox[0] = bytes.subarray(sent)
         break
@@ -229,6 +237,7 @@ export class HboneStream extends EventEmitter implements ByteStream {
     this.destroyed = true
     this.#inbox = []
     this.#outbox = []
+    this.writableLength = 0
   }
 
   #announceClose(error?: Error): void {
