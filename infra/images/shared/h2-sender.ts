@@ -14,10 +14,12 @@ import { type HeaderField, encodeHeaders } from './hpack.js'
 
 /** Above this many bytes inside the TLS socket, streams are told to wait. */
 const socketHighWater = 262_144
-/** Answers to PING and SETTINGS that a peer who does not read may pile up. */
+/** Answers to PING, SETTINGS and refused CONNECTs that a peer who does not read may pile up. */
 const maxQueuedControl = 65_536
 /** DATA frames fill one TLS record (2^14 bytes) with their header. */
 const dataFrameBytes = 16_384 - frameHeaderBytes
+/** HEADERS with a status, and the RST_STREAM that may follow. */
+const refusalBytes = frameHeaderBytes + 5 + frameHeaderBytes + 4
 const noBytes = Buffer.alloc(0)
 
 export class FrameSender {
@@ -104,19 +106,27 @@ export class FrameSender {
   }
 
   settingsAck(): void {
-    this.#answer(frameType.settings, noBytes)
+    this.#countAnswer(frameHeaderBytes)
+    this.#writer.frame(frameType.settings, flag.ack, 0, noBytes)
   }
 
   pingAck(payload: Uint8Array): void {
-    this.#answer(frameType.ping, payload)
+    this.#countAnswer(frameHeaderBytes + payload.length)
+    this.#writer.frame(frameType.ping, flag.ack, 0, payload)
+  }
+
+  /** The answer to a CONNECT that is not served: it ends its stream. */
+  refusal(streamId: number, status: number): void {
+    this.#countAnswer(refusalBytes)
+    this.headers(streamId, [[':status', String(status)]], true)
   }
 
   /** What the peer can provoke is bounded, so that one who does not read cannot fill our memory. Throws `ConnectionError`. */
-  #answer(type: number, payload: Uint8Array): void {
-    this.#queuedControl += frameHeaderBytes + payload.length
-    if (this.blocked && this.#queuedControl > maxQueuedControl) {
+  #countAnswer(bytes: number): void {
+    if (!this.blocked) return
+    this.#queuedControl += bytes
+    if (this.#queuedControl > maxQueuedControl) {
       throw new ConnectionError(errorCode.enhanceYourCalm, 'the peer does not read')
     }
-    this.#writer.frame(type, flag.ack, 0, payload)
   }
 }

@@ -149,9 +149,17 @@ export class HboneConnection implements StreamHost {
   /** Server: answers a CONNECT request; anything but 200 ends the stream. */
   respond(stream: HboneStream, status: number): void {
     if (stream.destroyed) return
-    const refused = status !== 200
-    this.#sender.headers(stream.id, [[':status', String(status)]], refused)
-    if (!refused) return
+    if (status === 200) {
+      this.#sender.headers(stream.id, [[':status', '200']], false)
+      return
+    }
+    try {
+      this.#sender.refusal(stream.id, status)
+    } catch (error) {
+      // Not only frames of the peer bring us here: an upstream that cannot be reached does, too.
+      this.#fail(error)
+      return
+    }
     stream.localEnded = true
     // RFC 9113 §8.1: a server that needs nothing more of the request says so with NO_ERROR.
     if (!stream.remoteEnded) this.sendReset(stream, errorCode.noError)
@@ -349,7 +357,8 @@ export class HboneConnection implements StreamHost {
   }
 
   #onHeaderBlock(block: HeaderBlock | undefined): void {
-    if (!block) return
+    // What is left of a read after the connection was given up opens no stream.
+    if (!block || this.#closed) return
     const { streamId, endStream, fields } = block
     const known = this.#streams.get(streamId)
     if (known) {

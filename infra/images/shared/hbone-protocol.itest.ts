@@ -426,6 +426,45 @@ describe('a stream error', () => {
   })
 })
 
+describe('a peer that reads nothing', () => {
+  it('cannot pile up refusals', async () => {
+    const own = await fixture.startServer((request) => {
+      request.refuse(401)
+    })
+    for (const block of [
+      connectBlock(),
+      encodeHeaders(
+        [
+          [':method', 'GET'],
+          [':scheme', 'https'],
+          [':path', '/'],
+        ],
+        false,
+      ),
+    ]) {
+      const client = await connectRaw(fixture, own.address)
+      await client.next(({ type }) => type === settings)
+      client.socket.pause()
+      let id = 1
+      let sent = 0
+      const flood = (): void => {
+        while (!client.socket.destroyed && sent < 120_000_000) {
+          const part = Buffer.concat(
+            Array.from({ length: 2000 }, (_, i) => frame(headers, flag.endHeaders, id + 2 * i, block)),
+          )
+          id += 4000
+          sent += part.length
+          if (!client.socket.write(part)) return
+        }
+      }
+      client.socket.on('drain', flood)
+      flood()
+      await expect.poll(() => own.server.connections, { timeout: 20_000, interval: 100 }).toBe(0)
+      client.socket.destroy()
+    }
+  }, 60_000)
+})
+
 describe('what is legal', () => {
   it('is answered: PING, SETTINGS, padding, priority, unknown frames, a header block in parts, one byte at a time', async () => {
     const client = await connect()
@@ -520,6 +559,26 @@ describe('what is legal', () => {
     const echoed = await client.next(({ type, streamId }) => type === data && streamId === 3)
     expect(String(echoed.payload)).toBe('next')
     expect(client.frames.some(({ type }) => type === goaway)).toBe(false)
+    client.socket.destroy()
+  })
+
+  it('tells of a peer that goes before its answer, and of none that was accepted', async () => {
+    const gone: string[] = []
+    const client = await connect()
+    onStream = (request) => {
+      const isServed = Object.hasOwn(request.headers, 'x-served')
+      request.onGone(() => {
+        gone.push(isServed ? 'accepted' : 'waiting')
+      })
+      if (isServed) echo(request.accept())
+    }
+    client.send(
+      frame(headers, flag.endHeaders, 1, connectBlock(['x-served', '1'])),
+      frame(data, flag.endStream, 1, 'whole'),
+    )
+    await client.next(({ type, flags }) => type === data && flags === flag.endStream)
+    client.send(open(3), frame(rstStream, 0, 3, u32(8)))
+    await expect.poll(() => gone).toEqual(['waiting'])
     client.socket.destroy()
   })
 

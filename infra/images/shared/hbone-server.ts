@@ -194,20 +194,26 @@ function createRequest(
   stream: HboneStream,
   head: Pick<HboneStreamRequest, 'authority' | 'peer' | 'peerAddress' | 'headers'>,
 ): HboneStreamRequest {
+  let isAnswered = false
   return {
     ...head,
     get gone() {
       return stream.destroyed
     },
     accept() {
+      isAnswered = true
       connection.respond(stream, 200)
       return stream
     },
     refuse(status) {
+      isAnswered = true
       connection.respond(stream, status)
     },
     onGone(listener) {
-      stream.on('close', listener)
+      stream.on('close', () => {
+        // What was accepted belongs to whoever took it: its other side may still have bytes to send.
+        if (!isAnswered) listener()
+      })
     },
   }
 }
