@@ -14,7 +14,8 @@ const ruleSchema = z
     paths: patternsSchema.optional().describe('without the query'),
     headers: z
       .array(z.strictObject({ name: z.string().min(1).toLowerCase(), values: patternsSchema }))
-      .optional(),
+      .optional()
+      .describe('a header with several values matches a deny rule by any of them, an allow rule by all'),
     claims: z
       .array(z.strictObject({ name: z.string().min(1), values: patternsSchema }))
       .optional()
@@ -79,11 +80,7 @@ function compile(rule: Rule): Test {
       })
       continue
     }
-    const matches = matcher(values)
-    tests.push(({ request }) => {
-      const value = request.fields.join(name)
-      return value !== undefined && matches(value)
-    })
+    tests.push(headerTest(name, values, rule.action))
   }
   for (const { name, values } of claims ?? []) {
     const matches = matcher(values)
@@ -96,6 +93,27 @@ function compile(rule: Rule): Test {
     })
   }
   return (exchange) => tests.every((test) => test(exchange))
+}
+
+/**
+ * A repeated header and a list in one line mean the same (RFC 9110 §5.3), and a server may go by any of the values. So
+ * one value is enough for a deny rule, and an allow rule has to match them all. The text as a whole counts as well, for
+ * values that have a comma themselves; but "*" of an allow rule covers a comma only behind a pattern that has one.
+ */
+function headerTest(name: string, patterns: readonly string[], action: Rule['action']): Test {
+  const matches = matcher(patterns)
+  const isDeny = action === 'deny'
+  const matchesWhole = isDeny
+    ? matches
+    : matcher(patterns.filter((pattern) => !pattern.endsWith('*') || pattern.includes(',')))
+  return ({ request }) => {
+    const whole = request.fields.join(name)
+    if (whole === undefined) return false
+    if (!whole.includes(',')) return matches(whole)
+    if (matchesWhole(whole)) return true
+    const values = whole.split(',').map((value) => value.trim())
+    return isDeny ? values.some(matches) || request.fields.all(name).some(matches) : values.every(matches)
+  }
 }
 
 function matcher(patterns: readonly string[]): (value: string) => boolean {

@@ -129,6 +129,49 @@ describe('authorization', () => {
     expect(target.metric('meshbench_authorization_total', 'denied')).toBe(4)
   })
 
+  it('is not misled by a header that is repeated, in lines of its own or in one', async () => {
+    const server = await upstream()
+    const rules = (action: string, ...values: string[]) => ({
+      authorization: { rules: [{ action, headers: [{ name: 'x-role', values }] }] },
+    })
+    const denies = await proxy(server, rules('deny', 'admin', 'sys*', 'a, b'))
+    const allows = await proxy(server, rules('allow', 'user', 'dev*', 'a, b', 'c, *'))
+    const statuses = async (target: TestProxy, ...roles: (string | string[])[]) =>
+      Promise.all(
+        roles.map(async (role) => (await ask(target.address, { headers: { 'x-role': role } })).status),
+      )
+    expect(
+      await statuses(
+        denies,
+        'admin',
+        ['admin', 'admin'],
+        ['user', 'admin'],
+        'user, admin',
+        'admin,user',
+        ['user', 'x,system'],
+        'a, b',
+        ['a, b', 'user'],
+      ),
+    ).toEqual(Array(8).fill(403))
+    expect(await statuses(denies, 'user', ['user', 'guest'], 'a', 'administrator, x')).toEqual(
+      Array(4).fill(200),
+    )
+    expect(
+      await statuses(
+        allows,
+        ['user', 'admin'],
+        ['dev1', 'admin'],
+        'dev1, admin',
+        'dev1,',
+        ['admin', 'user'],
+        ['a, b', 'admin'],
+      ),
+    ).toEqual(Array(6).fill(403))
+    expect(
+      await statuses(allows, 'user', ['user', 'dev2'], 'dev1,user', ['user', 'user'], 'a, b', 'c, whatever'),
+    ).toEqual(Array(6).fill(200))
+  })
+
   it('reads paths as servers do', () => {
     expect(normalisePath('/a/../../b')).toBe('/b')
     expect(normalisePath('/a/b/..')).toBe('/a/')
