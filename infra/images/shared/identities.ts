@@ -1,5 +1,5 @@
 /** The workloads' certificates: loaded together, checked before use, replaced as a whole when they are rotated. */
-import { X509Certificate, createPrivateKey } from 'node:crypto'
+import { X509Certificate, createHash, createPrivateKey } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { type SecureContext, createSecureContext } from 'node:tls'
@@ -12,7 +12,7 @@ export interface Identity {
   readonly secureContext: SecureContext
   /** The same as PEM, for servers that build a context of their own. */
   readonly pem: { readonly cert: Buffer; readonly key: Buffer; readonly ca: Buffer }
-  /** Changes when the certificate does: connections made with an older one are retired. */
+  /** Changes when the certificate, its chain or the authorities do: connections made with an older one are retired. */
   readonly fingerprint: string
   readonly notAfter: Date
 }
@@ -106,12 +106,15 @@ function loadIdentity(workload: WorkloadConfig, trustDomain: string, baseDir: st
   const cert = read(workload.certFile)
   const key = read(workload.keyFile)
   const ca = read(workload.caFile)
-  let leaf: X509Certificate
-  try {
-    leaf = new X509Certificate(cert)
-  } catch (error) {
-    throw new Error(`${workload.certFile} is not a PEM certificate`, { cause: error })
+  const parse = (file: string, pem: Buffer): X509Certificate => {
+    try {
+      return new X509Certificate(pem)
+    } catch (error) {
+      throw new Error(`${file} is not a PEM certificate`, { cause: error })
+    }
   }
+  const leaf = parse(workload.certFile, cert)
+  parse(workload.caFile, ca)
   const uris = uriNames(leaf.subjectAltName ?? '')
   if (uris.length !== 1 || uris[0] !== workload.spiffeId) {
     throw new Error(
@@ -129,7 +132,12 @@ function loadIdentity(workload: WorkloadConfig, trustDomain: string, baseDir: st
     spiffeId: workload.spiffeId,
     secureContext: createSecureContext({ cert, key, ca, ...tlsSettings }),
     pem: { cert, key, ca },
-    fingerprint: `${leaf.fingerprint256} ${new X509Certificate(ca).fingerprint256}`,
+    fingerprint: `${sha256(cert)} ${sha256(ca)}`,
     notAfter,
   }
+}
+
+/** Of a whole file: only its first certificate would leave out intermediates and all but one authority. */
+function sha256(pem: Buffer): string {
+  return createHash('sha256').update(pem).digest('hex')
 }
