@@ -36,6 +36,8 @@ interface Pooled {
   readonly source: string
   readonly fingerprint: string
   readonly connection: HboneConnection
+  /** Streams that are about to be opened: who waited for the same dial comes back in the same turn. */
+  reserved: number
   idleTimer: NodeJS.Timeout | undefined
 }
 
@@ -117,6 +119,7 @@ export function createHbonePool(options: {
       source,
       fingerprint: identity.fingerprint,
       connection,
+      reserved: 0,
       idleTimer: undefined,
     }
     alive.add(pooled)
@@ -139,22 +142,25 @@ export function createHbonePool(options: {
 
   const findRoom = (key: string): Pooled | undefined => {
     for (const pooled of open.get(key) ?? []) {
-      const { connection } = pooled
+      const { connection, reserved } = pooled
       const room = Math.min(pool.maxStreamsPerConnection, connection.peerMaxStreams)
-      if (connection.usable && connection.streamCount < room) return pooled
+      if (connection.usable && connection.streamCount + reserved < room) return pooled
     }
     return undefined
   }
 
-  /** Streams that arrive together share one handshake and not more than fit on a connection. */
+  /**
+   * Streams that arrive together share one handshake and not more than fit on a connection. Reserves room for one, which
+   * the caller gives back when it opens it.
+   */
   async function acquire(request: HboneRequest): Promise<{ pooled: Pooled; fresh: boolean }> {
     const { source, destination } = request
     const key = `${source} ${destination.via.host}:${destination.via.port} ${destination.serverName ?? ''} ${destination.expect.join()}`
-    if (!pool.multiplex) return { pooled: await dial(key, request), fresh: true }
+    if (!pool.multiplex) return reserve(await dial(key, request), true)
     let fresh = false
     for (;;) {
       const pooled = findRoom(key)
-      if (pooled) return { pooled, fresh }
+      if (pooled) return reserve(pooled, fresh)
       let pending = dialling.get(key)
       if (!pending) {
         pending = dial(key, request).finally(() => dialling.delete(key))
@@ -163,6 +169,11 @@ export function createHbonePool(options: {
       await pending
       fresh = true
     }
+  }
+
+  const reserve = (pooled: Pooled, fresh: boolean): { pooled: Pooled; fresh: boolean } => {
+    pooled.reserved += 1
+    return { pooled, fresh }
   }
 
   return {
@@ -176,6 +187,7 @@ export function createHbonePool(options: {
       for (let attempt = 0; ; attempt += 1) {
         const { pooled } = await acquire(request)
         clearTimeout(pooled.idleTimer)
+        pooled.reserved -= 1
         try {
           const stream = await openStream(pooled.connection, fields, pool.connectTimeoutMs)
           streams.add()

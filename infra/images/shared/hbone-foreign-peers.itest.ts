@@ -218,6 +218,18 @@ describe('our pool with a node:http2 server', () => {
     for (const stream of streams) stream.destroy()
   })
 
+  it('puts not more streams on a connection than it may, however many wait for the first', async () => {
+    const { pool } = fixture.createPool({ pool: { maxStreamsPerConnection: 3 } })
+    const via = await listen()
+    const streams = await Promise.all(
+      Array.from({ length: 7 }, () =>
+        pool.connect({ source: spiffe('client'), destination: destination(via) }),
+      ),
+    )
+    expect(peers).toBe(3)
+    for (const stream of streams) stream.destroy()
+  })
+
   it('dials again after GOAWAY, and lets the established stream live on', async () => {
     const { pool } = fixture.createPool()
     const via = await listen()
