@@ -41,6 +41,7 @@ export interface KubeHostOptions {
   readonly loadArchive?: (path: string) => Promise<void>
   readonly readHost: () => Promise<HostReading>
   readonly clusterName: string
+  readonly isOwnCluster: boolean
   readonly kubernetesVersion: string
   readonly apiServer: Endpoint
   readonly namespacePrefix: string

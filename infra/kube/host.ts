@@ -369,6 +369,7 @@ export async function createKubeHost(options: KubeHostOptions): Promise<ClusterH
 
   const cluster: ClusterAccess = {
     clusterName: options.clusterName,
+    isOwn: options.isOwnCluster,
     kubernetesVersion: options.kubernetesVersion,
     nodes,
     apiServer: options.apiServer,

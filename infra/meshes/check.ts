@@ -1,7 +1,6 @@
 /** Needs that all meshes from Helm charts share. */
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { findProgram } from '../../harness/exec.js'
 import type { EnvironmentRequest, Unmet } from '../../harness/model.js'
 import {
   defaultCacheDir,
@@ -12,21 +11,7 @@ import {
   type PullItem,
 } from '../pull.js'
 import { reachable, registryOf } from '../reachable.js'
-import { tools } from '../versions.js'
 import { hasGateway } from './gateway-api.js'
-
-/** helm is on the PATH, or the platform fetches it: on kind the platform's own check covers all tools. */
-export async function checkTools(request: EnvironmentRequest): Promise<readonly Unmet[]> {
-  if (request.config.platform === 'kind') return []
-  if ((await findProgram('helm')) !== undefined) return []
-  return [
-    {
-      need: 'helm',
-      found: 'none on the PATH',
-      remedy: `install helm ${tools.helm.version} (https://helm.sh/docs/intro/install/), or run meshbench pull`,
-    },
-  ]
-}
 
 /**
  * What the mesh is installed from and is neither in the cache nor to be had: one line for each place it comes from. The

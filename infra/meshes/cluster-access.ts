@@ -62,6 +62,8 @@ export interface ContainerSelector {
 /** A cluster that is up. Every command fails with `CommandError`, whose tail is the end of its output. */
 export interface ClusterAccess {
   readonly clusterName: string
+  /** False where it was there before the run: what is on it is somebody's, and what is installed on it must go again. */
+  readonly isOwn: boolean
   /** For example `1.34.11`. */
   readonly kubernetesVersion: string
   /** Kubernetes node names by role. */

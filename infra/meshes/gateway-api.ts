@@ -5,7 +5,7 @@ import { gatewayApi, minGatewayApiVersion } from '../versions.js'
 import type { ArmObjects, ClusterAccess } from './cluster-access.js'
 import { MeshInstallError } from './install-errors.js'
 import { requestTimeout } from './sizing.js'
-import type { Step } from './steps.js'
+import { undoing, type Step } from './steps.js'
 import type { Manifest } from './yaml.js'
 
 export const gatewayApiGroup = 'gateway.networking.k8s.io'
@@ -15,24 +15,32 @@ export function hasGateway({ hops }: Pick<Path, 'hops'>): boolean {
   return hops.some(({ role }) => role === 'ingress')
 }
 
-/** Lays the pinned CRDs over whatever of them is there; before the mesh, whose controllers look for them once. */
+/**
+ * Lays the pinned CRDs over whatever of them is there; before the mesh, whose controllers look for them once. Those of a
+ * cluster that is somebody's stay as they are, if they are new enough.
+ */
 export const gatewayApiStep: Step = {
   title: `Gateway API ${gatewayApi.version}`,
-  async run({ mesh, cluster, assets }) {
-    await checkGatewayApi(cluster, mesh)
-    await cluster.kubectl(['apply', '--server-side', '-f', await assets.manifest(gatewayApi)])
+  async run({ mesh, cluster, assets, undo }) {
+    const installed = await checkGatewayApi(cluster, mesh)
+    if (installed !== undefined && !cluster.isOwn) return
+    const file = await assets.manifest(gatewayApi)
+    undo('remove the Gateway API', () =>
+      cluster.kubectl(['delete', '-f', file, '--ignore-not-found', '--timeout=50s'], undoing),
+    )
+    await cluster.kubectl(['apply', '--server-side', '-f', file])
   },
 }
 
 const gatewayCrd = 'gateways.gateway.networking.k8s.io'
 
 /**
- * Refuses a cluster whose CRDs are too old for a gateway, or newer than the pinned ones, which their own admission
- * policy would not let go back. A cluster without any is fine: they are installed next.
+ * Version of the CRDs, if any are there. Refuses a cluster whose CRDs are too old for a gateway, or, where ours are laid over
+ * them, newer than the pinned ones, which their own admission policy would not let go back.
  */
-async function checkGatewayApi(cluster: ClusterAccess, mesh: string): Promise<void> {
+async function checkGatewayApi(cluster: ClusterAccess, mesh: string): Promise<string | undefined> {
   const version = await installedVersion(cluster)
-  if (version === undefined) return
+  if (version === undefined) return undefined
   const refuse = (problem: string, hint: string) =>
     new MeshInstallError(`${mesh}: the cluster's Gateway API CRDs are ${version}, ${problem}`, {
       hint,
@@ -45,12 +53,13 @@ async function checkGatewayApi(cluster: ClusterAccess, mesh: string): Promise<vo
       'Start from a new cluster, or upgrade the CRDs if whatever else uses them allows.',
     )
   }
-  if (compareVersions(version, gatewayApi.version) > 0) {
+  if (cluster.isOwn && compareVersions(version, gatewayApi.version) > 0) {
     throw refuse(
       `newer than the pinned ${gatewayApi.version}, and they refuse to be downgraded`,
       'Start from a new cluster.',
     )
   }
+  return version
 }
 
 /** From the annotation that every release carries; undefined when the CRD is not there. */

@@ -1,6 +1,6 @@
 /** Istio without sidecars: a ztunnel on each node carries bytes over HBONE, a waypoint parses requests where asked to. */
 import type { Mesh } from '../../harness/model.js'
-import { checkDownloads, checkTools } from './check.js'
+import { checkDownloads } from './check.js'
 import { installIstio } from './istio/session.js'
 
 export const istioAmbient: Mesh = {
@@ -8,9 +8,6 @@ export const istioAmbient: Mesh = {
   summary: 'Istio with ztunnel on each node, and a waypoint where L7 is wanted',
   paths: ['l4-only', 'l4-l7-l4', 'ingress'],
   platforms: ['kind', 'kubernetes'],
-  check: async (request) => [
-    ...(await checkTools(request)),
-    ...(await checkDownloads(request, 'istio-ambient')),
-  ],
+  check: (request) => checkDownloads(request, 'istio-ambient'),
   install: (context) => installIstio('ambient', context),
 }

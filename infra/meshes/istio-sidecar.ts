@@ -1,6 +1,6 @@
 /** Istio with a sidecar beside each pod: two Envoys on the way, as HTTP proxies or, for TCP ports, as byte carriers. */
 import type { Mesh } from '../../harness/model.js'
-import { checkDownloads, checkTools } from './check.js'
+import { checkDownloads } from './check.js'
 import { installIstio } from './istio/session.js'
 
 export const istioSidecar: Mesh = {
@@ -8,9 +8,6 @@ export const istioSidecar: Mesh = {
   summary: 'Istio with Envoy sidecars, STRICT mutual TLS',
   paths: ['l7-sidecar-to-sidecar', 'l4-sidecar-to-sidecar', 'ingress-to-sidecar'],
   platforms: ['kind', 'kubernetes'],
-  check: async (request) => [
-    ...(await checkTools(request)),
-    ...(await checkDownloads(request, 'istio-sidecar')),
-  ],
+  check: (request) => checkDownloads(request, 'istio-sidecar'),
   install: (context) => installIstio('sidecar', context),
 }

@@ -1,7 +1,7 @@
 /** The visible steps of an installation: each is one command, one wait or one check, and fails with what to do. */
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Progress } from '../../harness/model.js'
+import type { Progress, Scope } from '../../harness/model.js'
 import { listPulls, mirroredUrl, type Mirrors } from '../pull.js'
 import type { ChartPin, ManifestPin } from '../versions.js'
 import type { ClusterAccess } from './cluster-access.js'
@@ -55,7 +55,12 @@ export interface InstallContext {
   readonly mesh: string
   readonly cluster: ClusterAccess
   readonly assets: Assets
+  /** Says how to take back what is about to be done, last first. A cluster of the run's own takes everything with it. */
+  readonly undo: (title: string, work: () => Promise<unknown>) => void
 }
+
+/** For the commands that take something back: the run may have been interrupted. */
+export const undoing = { pastAbort: true, timeoutMs: 55_000 }
 
 export interface Step {
   readonly title: string
@@ -65,15 +70,19 @@ export interface Step {
 /** Runs steps one after another. The first that fails ends it, as an error that names the step and what to do. */
 export async function runSteps(
   steps: readonly Step[],
-  context: InstallContext,
+  context: Omit<InstallContext, 'undo'>,
   progress: Progress,
-  signal: AbortSignal,
+  scope: Pick<Scope, 'defer' | 'signal'>,
 ): Promise<void> {
+  const { signal } = scope
+  const undo: InstallContext['undo'] = (title, work) => {
+    if (!context.cluster.isOwn) scope.defer(title, async () => void (await work()))
+  }
   for (const step of steps) {
     signal.throwIfAborted()
     await progress.step(step.title, async () => {
       try {
-        await step.run(context)
+        await step.run({ ...context, undo })
       } catch (error) {
         signal.throwIfAborted()
         throw await explainFailure({ step: step.title, mesh: context.mesh, cluster: context.cluster, error })
@@ -98,7 +107,11 @@ export interface HelmRelease {
 export function helmStep({ release, chart, namespace, values, wait = true }: HelmRelease): Step {
   return {
     title: `${release} ${chart.version}`,
-    async run({ cluster, assets }) {
+    async run({ cluster, assets, undo }) {
+      // Before it is installed: what a failed attempt leaves must go, too.
+      undo(`uninstall ${release}`, () =>
+        cluster.helm(['uninstall', release, '--namespace', namespace, '--ignore-not-found'], undoing),
+      )
       const args = [
         'upgrade',
         '--install',

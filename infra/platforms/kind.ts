@@ -43,7 +43,7 @@ import { emptyCluster, findKept, missingImages } from './kind/kept.js'
 import { checkNodeImage, provideNodeImage, type NodeImageWish } from './kind/node-image.js'
 import { checkHostFacts, readHostFacts } from './kind/preflight.js'
 import { kindSettings, type KindSettings } from './kind/settings.js'
-import { checkTools, requireTools, type ToolName } from './kind/tools.js'
+import { checkTools, clusterTools, requireTools } from './kind/tools.js'
 
 export const kind: Platform = {
   name: 'kind',
@@ -54,13 +54,6 @@ export const kind: Platform = {
   armsAtOnce: 4,
   check: checkKind,
   create,
-}
-
-/** Helm is for meshes that are installed with charts. */
-function toolsFor(request: EnvironmentRequest): readonly ToolName[] {
-  return request.arms.some(({ mesh }) => needsCharts(mesh))
-    ? ['kind', 'kubectl', 'helm']
-    : ['kind', 'kubectl']
 }
 
 function subjectMeshes(request: EnvironmentRequest): readonly string[] {
@@ -87,7 +80,7 @@ async function checkKind(request: EnvironmentRequest): Promise<readonly Unmet[]>
   const [engine, dockerCli, tools, facts] = await Promise.all([
     findEngine(),
     findProgram('docker'),
-    checkTools({ names: toolsFor(request), mirrors: settings.mirrors, pullCommand }),
+    checkTools({ names: ['kind', ...clusterTools(request)], mirrors: settings.mirrors, pullCommand }),
     readHostFacts(),
   ])
   const unmet: Unmet[] = []
@@ -139,7 +132,7 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
     })
   }
   const { mirrors } = settings
-  const tools = await requireTools({ names: toolsFor(request), mirrors })
+  const tools = await requireTools({ names: ['kind', ...clusterTools(request)], mirrors })
   const { kind: kindPath = 'kind', kubectl: kubectlPath = 'kubectl', helm } = tools
   const cgroup = cgroupOf(engine)
   const nodeImage = await progress.step('image of the nodes', () =>
@@ -271,6 +264,7 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
     nodeExec: (node, argv) => nodeExec(node, argv),
     readHost,
     clusterName: name,
+    isOwnCluster: true,
     kubernetesVersion,
     apiServer: { host: nodes['control-plane'], port: 6443 },
     namespacePrefix: 'mb',

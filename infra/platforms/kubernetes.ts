@@ -23,7 +23,7 @@ import { usageFromKubelets } from '../kube/kubelet-usage.js'
 import { PodWatch } from '../kube/pods.js'
 import { needsCharts } from '../pull.js'
 import { checkGeneratorPods, generatorFacts } from './generator-pods.js'
-import { checkTools, requireTools } from './kind/tools.js'
+import { checkTools, clusterTools, requireTools, type ToolName } from './kind/tools.js'
 import { readKubernetesVersion } from './kind.js'
 import { assignNodes, selectorsOf, type NodeInfo } from './kubernetes/nodes.js'
 import { kubernetesSettings, looksLikeProduction, type KubernetesSettings } from './kubernetes/settings.js'
@@ -42,7 +42,7 @@ export const kubernetes: Platform = {
 async function checkKubernetes(request: EnvironmentRequest): Promise<readonly Unmet[]> {
   const settings = kubernetesSettings(request)
   const unmet: Unmet[] = [
-    ...(await checkTools({ names: ['kubectl'] })),
+    ...(await checkTools({ names: clusterTools(request) })),
     ...checkScope(request, settings),
     ...checkGeneratorPods(request, settings.generatorPods),
   ]
@@ -55,7 +55,10 @@ async function checkKubernetes(request: EnvironmentRequest): Promise<readonly Un
     })
   }
   if (unmet.some(({ need }) => need.startsWith('kubectl'))) return unmet
-  const kubectl = await kubectlFor(settings, { runId: 'check', signal: new AbortController().signal })
+  const kubectl = await kubectlFor(['kubectl'], settings, {
+    runId: 'check',
+    signal: new AbortController().signal,
+  })
   const context = await contextOf(kubectl, settings).catch((error: unknown) => error as Error)
   if (context instanceof Error) {
     return [
@@ -110,7 +113,7 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
       exitCode: exitCodes.hostLacks,
     })
   }
-  const kubectl = await kubectlFor(settings, scope)
+  const kubectl = await kubectlFor(clusterTools(request), settings, scope)
   const context = await contextOf(kubectl, settings)
   const found = await progress.step(`nodes of ${context}`, () => readNodes(kubectl))
   const nodes = assignNodes(found, settings.nodeSelectors)
@@ -142,6 +145,7 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
     nodeExec: noNodeExec,
     readHost,
     clusterName: context,
+    isOwnCluster: false,
     kubernetesVersion,
     apiServer: { host: 'kubernetes.default.svc', port: 443 },
     namespacePrefix: `mb-${scope.runId}`,
@@ -174,12 +178,14 @@ function factsOf(
 }
 
 async function kubectlFor(
+  names: readonly ToolName[],
   settings: KubernetesSettings,
   scope: Pick<Scope, 'runId' | 'signal'>,
 ): Promise<Kubectl> {
-  const tools = await requireTools({ names: ['kubectl'] })
+  const tools = await requireTools({ names })
   return new Kubectl({
     path: tools.kubectl ?? 'kubectl',
+    ...(tools.helm === undefined ? {} : { helmPath: tools.helm }),
     ...(settings.context === undefined ? {} : { context: settings.context }),
     runId: scope.runId,
     signal: scope.signal,

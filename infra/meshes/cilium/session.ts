@@ -132,7 +132,7 @@ export async function installCilium(mode: CiliumMode, context: MeshContext): Pro
     imagesByTag: (await assets.archives(mesh)).length > 0,
     mirrors,
   }
-  await runSteps(ciliumSteps(options), { mesh, cluster, assets }, progress, scope.signal)
+  await runSteps(ciliumSteps(options), { mesh, cluster, assets }, progress, scope)
   if (mode === 'wireguard') exemptBaseline(request.arms, cluster)
   return {
     facts: ciliumFacts(mode, options, cluster),

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import type { Arm, MeshContext, Path, ResolvedConfig } from '../../../harness/model.js'
 import { UserError } from '../../../harness/errors.js'
+import { openScope } from '../../../harness/scope.js'
 import { ingressToSidecar } from '../../../scenarios/paths/ingress-to-sidecar.js'
 import { ingress } from '../../../scenarios/paths/ingress.js'
 import { l4L7L4 } from '../../../scenarios/paths/l4-l7-l4.js'
@@ -273,6 +274,68 @@ test.each([
     expect(cluster.commands).toEqual([])
   },
 )
+
+describe('on a cluster that is somebody’s', () => {
+  const asked = '$ kubectl get namespaces,customresourcedefinitions,* -o name'
+  const others = 'namespace/default\ncustomresourcedefinition.apiextensions.k8s.io/cronjobs.example.com'
+  const ours =
+    'namespace/istio-system\ncustomresourcedefinition.apiextensions.k8s.io/gateways.networking.istio.io'
+  const undone = ['$* helm uninstall *', '$* kubectl delete *', `${asked}\n${others}\n${ours}`, ''].join('\n')
+  /** Installs, or fails to, and takes down again. */
+  async function installAndUndo(mesh: typeof istioAmbient, text: string) {
+    const cluster = transcriptCluster(text, { isOwn: false })
+    const scope = openScope({ runId: 'r', stateDir: '/nonexistent', signal: new AbortController().signal })
+    const context = { ...contextOf(cluster, testArm(mesh.name, ambientArm.path), l4L7L4), scope }
+    const error = await mesh.install(context).then(
+      () => undefined,
+      (reason: unknown) => reason as UserError,
+    )
+    const installed = cluster.commands.length
+    cluster.goOn(undone)
+    expect(await scope.close()).toEqual([])
+    const commands = cluster.commands.map(({ command }) => command)
+    return { error, before: commands.slice(0, installed), after: commands.slice(installed) }
+  }
+
+  test('everything that was installed is taken away again, last first, and nothing else', async () => {
+    const { error, after } = await installAndUndo(
+      istioAmbient,
+      `${asked}\n${others}\n${transcript('istio-ambient-install')}`,
+    )
+    expect(error).toBeUndefined()
+    await expect(after.map((command) => `$ ${command}\n`).join('')).toMatchFileSnapshot(
+      fileURLToPath(new URL('../testdata/golden/istio-ambient-undo-commands.txt', import.meta.url)),
+    )
+  })
+
+  test('a Gateway API that is there stays as it is', async () => {
+    const crd = JSON.stringify({
+      metadata: { annotations: { 'gateway.networking.k8s.io/bundle-version': 'v1.9.0' } },
+    })
+    const text = transcript('istio-ambient-install').replace(
+      /(gateways.gateway.networking.k8s.io -o json\n)! 1\n.*/,
+      `$1${crd}`,
+    )
+    const { error, before, after } = await installAndUndo(istioAmbient, `${asked}\n${others}\n${text}`)
+    expect(error).toBeUndefined()
+    expect([...before, ...after].filter((command) => command.includes('standard-install'))).toEqual([])
+  })
+
+  test('what a failed installation left goes, too', async () => {
+    const text = transcript('failures/helm-timeout-silent')
+    const { error, after } = await installAndUndo(istioSidecar, `${asked}\n${others}\n${text}`)
+    expect(error).toBeInstanceOf(MeshInstallError)
+    expect(after).toContain('helm uninstall istio-base --namespace istio-system --ignore-not-found')
+  })
+
+  test('an Istio that is there is refused, and left alone', async () => {
+    const { error, before, after } = await installAndUndo(istioSidecar, `${asked}\n${others}\n${ours}`)
+    expect(error?.message).toMatch(/there is an Istio on the cluster already.*namespace\/istio-system/)
+    expect(error?.hint).toMatch(/--platform kind/)
+    expect(before).toHaveLength(1)
+    expect(after).toEqual([])
+  })
+})
 
 test('a platform without a cluster is refused with what to choose instead', async () => {
   const { cluster: _, ...host } = transcriptHost(transcriptCluster(''))

@@ -13,9 +13,15 @@ import type {
 } from '../../../harness/model.js'
 import { defaultCacheDir, mirrored, type Mirrors } from '../../pull.js'
 import { istio } from '../../versions.js'
-import { clusterOf, type ArmObjects, type ArmShape, type ClusterAccess } from '../cluster-access.js'
+import {
+  clusterOf,
+  type AccessOptions,
+  type ArmObjects,
+  type ArmShape,
+  type ClusterAccess,
+} from '../cluster-access.js'
 import { gatewayApiStep, hasGateway, waitForGateway } from '../gateway-api.js'
-import { explainFailure } from '../install-errors.js'
+import { explainFailure, MeshInstallError } from '../install-errors.js'
 import { readReferenceCounters } from '../reference/counters.js'
 import { fetchFromPods, serviceEndpoint, type PodAddress } from '../queries.js'
 import { sizingFacts } from '../sizing.js'
@@ -26,6 +32,7 @@ import {
   kubernetesStep,
   loadImagesStep,
   runSteps,
+  undoing,
   waitStep,
   type Step,
 } from '../steps.js'
@@ -55,7 +62,7 @@ export interface IstioSettings {
   readonly cacheDir?: string
 }
 
-export function istioSteps(options: IstioOptions): readonly Step[] {
+export function istioSteps(options: IstioOptions, { isOwn }: Pick<ClusterAccess, 'isOwn'>): readonly Step[] {
   const releases = istioReleases(options).map((release) =>
     helmStep({ ...release, namespace: istioNamespace }),
   )
@@ -63,7 +70,53 @@ export function istioSteps(options: IstioOptions): readonly Step[] {
   const ready = waitStep('istiod answers', ['rollout', 'status', 'deployment/istiod', '-n', istioNamespace])
   // Sidecars alone need none of it.
   const gateways = options.mode === 'ambient' || options.gateways ? [gatewayApiStep] : []
-  return [supported, loadImagesStep, ...gateways, ...releases, ready]
+  return [supported, ...(isOwn ? [] : [noIstioYet]), loadImagesStep, ...gateways, ...releases, ready]
+}
+
+/**
+ * On a cluster that is somebody's: charts would take over the releases of an Istio that runs there, and taking ours away would
+ * take theirs. What is not there now is ours at the end.
+ */
+const noIstioYet: Step = {
+  title: 'no Istio of others',
+  async run({ mesh, cluster, undo }) {
+    const found = await piecesOfIstio(cluster)
+    if (found.length > 0) {
+      throw new MeshInstallError(
+        `${mesh}: there is an Istio on the cluster already, or what is left of one: ${found.slice(0, 3).join(', ')}`,
+        {
+          hint: `Use --platform kind; or, if nobody needs it, \`helm uninstall\` its releases in ${istioNamespace} and delete the rest.`,
+          detail: found.join('\n'),
+          cause: undefined,
+        },
+      )
+    }
+    undo('remove what helm leaves of Istio', () => removePieces(cluster))
+  },
+}
+
+/** Names of cluster-wide objects that every Istio has, with their kinds. */
+async function piecesOfIstio(cluster: ClusterAccess, access: AccessOptions = {}): Promise<readonly string[]> {
+  const kinds =
+    'namespaces,customresourcedefinitions,mutatingwebhookconfigurations,validatingwebhookconfigurations'
+  const names = (await cluster.kubectl(['get', kinds, '-o', 'name'], access)).split('\n')
+  return names.filter((name) =>
+    /^namespace\/istio-system$|\.istio\.io$|webhookconfiguration.*\/istio/.test(name),
+  )
+}
+
+/** Charts keep their CRDs and namespace; istiod itself makes classes of gateways, and a ConfigMap in every namespace. */
+async function removePieces(cluster: ClusterAccess): Promise<void> {
+  const rootCertificates = ['--all-namespaces', '--field-selector', 'metadata.name=istio-ca-root-cert']
+  await cluster.kubectl(['delete', 'configmaps', ...rootCertificates, '--wait=false'], undoing)
+  const classes = ['istio', 'istio-remote', 'istio-waypoint']
+  // Where the Gateway API is not there, or no longer, they are not either.
+  await cluster
+    .kubectl(['delete', 'gatewayclasses', ...classes, '--ignore-not-found'], undoing)
+    .catch(() => {})
+  const pieces = await piecesOfIstio(cluster, undoing)
+  if (pieces.length > 0)
+    await cluster.kubectl(['delete', ...pieces, '--ignore-not-found', '--timeout=50s'], undoing)
 }
 
 export async function installIstio(mode: IstioMode, context: MeshContext): Promise<MeshSession> {
@@ -79,7 +132,7 @@ export async function installIstio(mode: IstioMode, context: MeshContext): Promi
     gateways: request.paths.some(hasGateway),
   }
   const assets = assetsFrom(settings.cacheDir ?? defaultCacheDir(), mirrors)
-  await runSteps(istioSteps(options), { mesh, cluster, assets }, progress, scope.signal)
+  await runSteps(istioSteps(options, cluster), { mesh, cluster, assets }, progress, scope)
   return {
     facts: istioFacts(mode, cluster),
     components: bindControlPlane(mode, cluster),

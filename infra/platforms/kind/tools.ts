@@ -3,10 +3,11 @@ import { chmod, mkdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UserError, exitCodes } from '../../../harness/errors.js'
 import { findProgram, run } from '../../../harness/exec.js'
-import type { Unmet } from '../../../harness/model.js'
+import type { EnvironmentRequest, Unmet } from '../../../harness/model.js'
 import {
   defaultCacheDir,
   mirroredUrl,
+  needsCharts,
   pullAhead,
   pullAheadRemedy,
   pullCommandFor,
@@ -18,6 +19,11 @@ import { reachable } from '../../reachable.js'
 import { tools as pinned, type HostPlatform, type ToolPin } from '../../versions.js'
 
 export type ToolName = ToolPin['name']
+
+/** What a cluster is driven with; helm is for meshes that are installed with charts. */
+export function clusterTools({ arms }: Pick<EnvironmentRequest, 'arms'>): readonly ToolName[] {
+  return arms.some(({ mesh }) => needsCharts(mesh)) ? ['kubectl', 'helm'] : ['kubectl']
+}
 
 /** Absolute paths of the programs that were asked for. */
 export type Tools = Readonly<Record<ToolName, string | undefined>>

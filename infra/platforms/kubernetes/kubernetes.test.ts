@@ -1,4 +1,11 @@
-import { describe, expect, it } from 'vitest'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { EnvironmentRequest } from '../../../harness/model.js'
+import { fakeProgram } from '../../kube/testing.js'
+import { clusterTools } from '../kind/tools.js'
+import { kubernetes } from '../kubernetes.js'
 import { assignNodes, type NodeInfo } from './nodes.js'
 import { kubernetesSettings, looksLikeProduction } from './settings.js'
 
@@ -20,6 +27,17 @@ describe('assignNodes', () => {
   it('passes over nodes that are not ready or repel pods', () => {
     const nodes = [node('a', { ready: false }), node('b', { taint: 'NoSchedule' }), node('c'), node('d')]
     expect(assignNodes(nodes, {})).toMatchObject({ client: 'c', server: 'd', waypoint: 'd' })
+  })
+
+  it('leaves control planes to a node without a role, or to the waypoint’s', () => {
+    const controlPlane = (...names: string[]) =>
+      assignNodes(
+        names.map((name) => node(name)),
+        {},
+      )['control-plane']
+    expect(controlPlane('a', 'b', 'c', 'd')).toBe('d')
+    expect(controlPlane('a', 'b', 'c')).toBe('c')
+    expect(controlPlane('a')).toBe('a')
   })
 
   it('takes the nodes that were asked for first', () => {
@@ -63,4 +81,39 @@ describe('contexts', () => {
 it('settings name a wrong field', () => {
   const request = { config: { platformSettings: { kubernetes: { contxt: 'x' } } } } as never
   expect(() => kubernetesSettings(request)).toThrow(/contxt/)
+})
+
+describe('kubectl', () => {
+  let folder: string
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'meshbench-kubernetes-'))
+    vi.stubEnv('PATH', folder)
+  })
+  afterEach(async () => {
+    vi.unstubAllEnvs()
+    await rm(folder, { recursive: true })
+  })
+
+  it('reads KUBECONFIG itself, which may name several files', async () => {
+    vi.stubEnv('KUBECONFIG', '/a:/b')
+    const nodes = JSON.stringify({ items: [node('a')] })
+    const log = join(folder, 'log')
+    const answer = `case "$*" in *current-context*) echo lab ;; *) echo '${nodes}' ;; esac`
+    await fakeProgram(folder, 'kubectl', `echo "$KUBECONFIG $*" >> ${log}\n${answer}`)
+    const images = { echo: 'a', tunnel: 'b', proxy: 'c', loadgen: 'd' }
+    const config = { platformSettings: { kubernetes: { images } } }
+    expect(await kubernetes.check({ arms: [], paths: [], config } as unknown as EnvironmentRequest)).toEqual(
+      [],
+    )
+    expect((await readFile(log, 'utf8')).split('\n').filter(Boolean)).toEqual([
+      '/a:/b config current-context',
+      '/a:/b get nodes -o json',
+    ])
+  })
+
+  it('comes with helm for meshes that are installed with charts, and for no others', () => {
+    const toolsOf = (mesh: string) => clusterTools({ arms: [{ mesh }] } as unknown as EnvironmentRequest)
+    expect(toolsOf('istio-ambient')).toEqual(['kubectl', 'helm'])
+    expect(toolsOf('reference')).toEqual(['kubectl'])
+  })
 })

@@ -17,7 +17,8 @@ const hostnameLabel = 'kubernetes.io/hostname'
 
 /**
  * A node for each role: the first that fits its selector, else the next ready one by name. With fewer than three nodes
- * the last ones are shared. Throws when a role has none.
+ * the last ones are shared. What controls a mesh goes to a node that plays no role, or else to the waypoint's. Throws when a
+ * role has none.
  */
 export function assignNodes(
   nodes: readonly NodeInfo[],
@@ -45,7 +46,10 @@ export function assignNodes(
     if (!free) throw new Error(`no ready node takes pods of the ${role}`)
     assigned[role] = free.metadata.name
   }
-  return { ...(assigned as Record<NodeRole, string>), 'control-plane': '' }
+  const named = assigned as Record<NodeRole, string>
+  const taken = Object.values(named)
+  const free = usable.find(({ metadata, spec }) => !taken.includes(metadata.name) && !spec.taints?.length)
+  return { ...named, 'control-plane': free?.metadata.name ?? named.waypoint }
 }
 
 export function selectorsOf(
