@@ -186,6 +186,8 @@ describe('pullAhead', () => {
       'docker save',
     ])
     expect(commands[0]).toContain('linux/arm64')
+    // Of the one platform whose contents were pulled.
+    expect(commands[2]?.join(' ')).toMatch(/^docker save --platform linux\/arm64 --output /)
     expect(commands[0]?.at(-1)).toMatch(/^mirror\.example\/kindest\/node:v1\.36\.4@sha256:/)
     expect(await readFile(join(cacheDir, image.cachePath), 'utf8')).toBe('archive')
   })
@@ -196,7 +198,9 @@ describe('pullAhead', () => {
     await pullAhead([chart], {
       cacheDir,
       hostPlatform,
+      helm: '/cache/helm',
       run: async (argv) => {
+        expect(argv[0]).toBe('/cache/helm')
         const folder = argv[argv.indexOf('--destination') + 1] ?? ''
         const { mkdir } = await import('node:fs/promises')
         await mkdir(folder, { recursive: true })

@@ -10,6 +10,7 @@ import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { UserError } from '../harness/errors.js'
 import { run as runCommand, type RunOptions, type RunResult } from '../harness/exec.js'
+import { saveArchive } from './save-images.js'
 import {
   cilium,
   gatewayApi,
@@ -164,6 +165,23 @@ function manifestsOf(mesh: string): readonly ManifestPin[] {
   return ['istio-ambient', 'istio-sidecar', 'cilium-gateway'].includes(mesh) ? [gatewayApi] : []
 }
 
+/** The archive of an image that was pulled ahead, and the tag that it is known by when it has been loaded. */
+export async function imageArchive(
+  image: string,
+  cacheDir = defaultCacheDir(),
+): Promise<{ readonly file: string; readonly tag: string } | undefined> {
+  const { reference } = asPin(image)
+  const file = join(cacheDir, imageItem({ reference, digest: unknownDigest }, '', {}).cachePath)
+  return (await isFilled(file)) ? { file, tag: reference } : undefined
+}
+
+async function isFilled(file: string): Promise<boolean> {
+  return stat(file).then(
+    ({ size }) => size > 0,
+    () => false,
+  )
+}
+
 /** A program as its publisher gives it; `helm` comes in an archive. */
 export function toolItem(tool: ToolPin, hostPlatform: HostPlatform): PullItem {
   return {
@@ -220,6 +238,8 @@ export interface PullOptions {
   readonly hostPlatform: HostPlatform
   /** `docker` or `podman`. */
   readonly engine?: string
+  /** Path of helm, which fetches charts. */
+  readonly helm?: string
   /** Replaced in tests. */
   readonly run?: (argv: readonly string[], options?: RunOptions) => Promise<RunResult>
   readonly fetch?: (url: string) => Promise<Response>
@@ -252,11 +272,7 @@ export async function pullAhead(
 }
 
 async function isCached(item: PullItem, file: string): Promise<boolean> {
-  const there = await stat(file).then(
-    (found) => found.size > 0,
-    () => false,
-  )
-  if (!there) return false
+  if (!(await isFilled(file))) return false
   // An image's digest is over its manifest, not over the archive, so an archive is taken as it was saved.
   if (item.kind === 'image' || item.digest === unknownDigest) return true
   return (await sha256Of(file)) === item.digest
@@ -295,18 +311,18 @@ async function pullImage(item: PullItem, file: string, options: PullOptions): Pr
   // Pulling by digest is what verifies the image; the tag is only the name that clusters look for.
   await run([engine, 'pull', '--quiet', '--platform', platform, item.source], { timeoutMs: pullTimeoutMs })
   if (item.source !== tag) await run([engine, 'tag', item.source, tag])
-  await run([engine, 'save', '--output', file, tag], { timeoutMs: pullTimeoutMs })
+  await saveArchive({ engine, file, references: [tag], platform }, (argv) =>
+    run(argv, { timeoutMs: pullTimeoutMs }),
+  )
 }
 
 async function pullChart(item: PullItem, file: string, options: PullOptions): Promise<void> {
-  const { run = runCommand } = options
+  const { run = runCommand, helm = 'helm' } = options
   const folder = `${file}.d`
   const version = ['--version', item.version, '--destination', folder]
   try {
-    if (item.source.startsWith('oci://'))
-      await run(['helm', 'pull', `${item.source}/${item.name}`, ...version])
-    else
-      await run(['helm', 'pull', item.name, '--repo', item.source, ...version], { timeoutMs: pullTimeoutMs })
+    if (item.source.startsWith('oci://')) await run([helm, 'pull', `${item.source}/${item.name}`, ...version])
+    else await run([helm, 'pull', item.name, '--repo', item.source, ...version], { timeoutMs: pullTimeoutMs })
     await rename(join(folder, `${item.name}-${item.version}.tgz`), file)
   } finally {
     await rm(folder, { recursive: true, force: true })

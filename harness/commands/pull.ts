@@ -4,7 +4,7 @@ import { findProgram } from '../exec.js'
 import type { ResolvedConfig } from '../model.js'
 import { defaultCacheDir, listPulls, pullAhead, renderPulls, type Mirrors } from '../../infra/pull.js'
 import { hostCgroup } from '../../infra/platforms/kind/preflight.js'
-import { hostPlatform } from '../../infra/platforms/kind/tools.js'
+import { hostPlatform, requireTools } from '../../infra/platforms/kind/tools.js'
 import { planFromFlags, type CommonFlags } from './common.js'
 
 export async function pullCommand(flags: CommonFlags & { list: boolean }): Promise<ExitCode> {
@@ -34,10 +34,16 @@ export async function pullCommand(flags: CommonFlags & { list: boolean }): Promi
     })
   }
   const cacheDir = defaultCacheDir()
+  const { mirrors } = configuredIn(config)
+  // On the PATH, or among the very items that are pulled.
+  const { helm } = items.some(({ kind }) => kind === 'chart')
+    ? await requireTools({ names: ['helm'], cacheDir, mirrors })
+    : {}
   await pullAhead(items, {
     cacheDir,
     hostPlatform: host,
     ...(engine === undefined ? {} : { engine }),
+    ...(helm === undefined ? {} : { helm }),
     note: (text) => process.stdout.write(`${text}\n`),
   })
   process.stdout.write(
@@ -52,15 +58,18 @@ function configuredIn(config: ResolvedConfig) {
     mirrors?: Mirrors
     nodeImage?: string
     baseImage?: string
+    generatorImage?: string
     programImages?: Readonly<Record<string, string>>
   }
   const meshes = Object.keys(config.arms).map(
     (mesh) => (config.meshSettings[mesh] as { mirrors?: Mirrors } | undefined)?.mirrors ?? {},
   )
-  const { nodeImage, baseImage, programImages = {} } = platform
+  const { nodeImage, baseImage, generatorImage, programImages = {} } = platform
   return {
     mirrors: Object.assign({}, platform.mirrors, ...meshes) as Mirrors,
-    configuredImages: [...(baseImage === undefined ? [] : [baseImage]), ...Object.values(programImages)],
+    configuredImages: [baseImage, generatorImage, ...Object.values(programImages)].filter(
+      (image) => image !== undefined,
+    ),
     ...(nodeImage === undefined ? {} : { nodeImage }),
   }
 }

@@ -7,6 +7,7 @@ import type Docker from 'dockerode'
 import { UserError, messageOf } from '../../harness/errors.js'
 import { findProgram } from '../../harness/exec.js'
 import type { Workload } from '../../harness/model.js'
+import { imageArchive } from '../pull.js'
 import { imageBundles, imageNames, type ImageBundles, type ImageName } from '../images/bundles.js'
 import { assembleBase, assembleProgram, hashOf, programFiles, type AssembledImage } from './base.js'
 import { tarStream } from './tar.js'
@@ -55,10 +56,11 @@ export function imageReference(
 export async function buildImages(docker: Docker, options: BuildOptions): Promise<ContainerImages> {
   const bundles = options.bundles ?? (await imageBundles())
   const base = options.baseImage ?? (await importBase(docker))
+  let from = base
   if (options.baseImage !== undefined) {
     const hint =
       'load it into the engine yourself, or leave platformSettings.docker.baseImage out to assemble one from node'
-    await pullUnlessPresent(docker, options.baseImage, hint)
+    from = await provideImage(docker, options.baseImage, hint)
   }
   const dockerfile = await readFile(join(fileURLToPath(new URL('.', import.meta.url)), 'Dockerfile'), 'utf8')
   const images: Partial<Record<ImageName, BuiltImage>> = {}
@@ -75,7 +77,7 @@ export async function buildImages(docker: Docker, options: BuildOptions): Promis
         docker,
         await docker.buildImage(context, {
           t: reference,
-          buildargs: { BASE: base, IMAGE: image, BUNDLE_SHA256: sha256, VERSION: options.version },
+          buildargs: { BASE: from, IMAGE: image, BUNDLE_SHA256: sha256, VERSION: options.version },
           rm: true,
           forcerm: true,
         }),
@@ -96,8 +98,7 @@ async function provideGenerator(
 ): Promise<BuiltImage> {
   if (generatorImage !== undefined) {
     const hint = 'load it into the engine yourself, or leave generatorImage out'
-    await pullUnlessPresent(docker, generatorImage, hint)
-    return { ...own, reference: generatorImage, built: false }
+    return { ...own, reference: await provideImage(docker, generatorImage, hint), built: false }
   }
   if (tools.length === 0) return own
   const hint = "name an image that holds it in the platform's settings: generatorImage"
@@ -137,12 +138,11 @@ export async function provideOwnImage(
 ): Promise<string> {
   if (build === undefined) return images[image].reference
   if (!('reference' in build)) throw new Error(`a bundle of ${image} cannot run in a container here`)
-  await pullUnlessPresent(
+  return provideImage(
     docker,
     build.reference,
     'load it into the engine yourself, or name another image in --variant',
   )
-  return build.reference
 }
 
 /**
@@ -164,12 +164,11 @@ export async function provideProgramImage(
       await assembleProgram({ name, file: argv[0] ?? name, hint }),
     )
   }
-  await pullUnlessPresent(
+  return provideImage(
     docker,
     configured,
     `load it into the engine yourself, or leave programImages.${name} out`,
   )
-  return configured
 }
 
 const importBase = async (docker: Docker) => importImage(docker, 'meshbench/node-base', await assembleBase())
@@ -201,16 +200,41 @@ export async function isPresent(docker: Docker, reference: string): Promise<bool
     )
 }
 
-async function pullUnlessPresent(docker: Docker, reference: string, hint: string): Promise<void> {
-  if (await isPresent(docker, reference)) return
+/**
+ * The name by which the engine knows an image: its own, when it is there or could be pulled, or its tag alone, when it was
+ * loaded from an archive that was pulled ahead; digests are not in archives.
+ */
+export async function provideImage(
+  docker: Docker,
+  reference: string,
+  hint: string,
+  cacheDir?: string,
+): Promise<string> {
+  if (await isPresent(docker, reference)) return reference
+  const archive = await imageArchive(reference, cacheDir)
+  if (archive) {
+    await follow(docker, await docker.loadImage(archive.file), `load of ${archive.file}`)
+    return archive.tag
+  }
   try {
     await follow(docker, await docker.pull(reference), `pull of ${reference}`)
+    return reference
   } catch (error) {
     throw new UserError(`the image ${reference} could not be pulled: ${messageOf(error)}`, {
       hint,
       cause: error,
     })
   }
+}
+
+/** The same image under a tag: archives hold no digests, so that nodes would not find it by one (https://github.com/kubernetes-sigs/kind/issues/2394). */
+export async function taggedReference(docker: Docker, reference: string): Promise<string> {
+  const [name = '', digest] = reference.split('@sha256:')
+  if (digest === undefined) return reference
+  const program = name.split('/').at(-1)?.split(':')[0] ?? 'image'
+  const [repo, tag] = [`meshbench/${program}-pulled`, digest.slice(-16)]
+  await docker.getImage(reference).tag({ repo, tag })
+  return `${repo}:${tag}`
 }
 
 /** Waits for the end of a build, import or pull. The API answers 200 and puts errors into the stream. */

@@ -24,6 +24,8 @@ export interface KubeHostOptions {
   readonly request: EnvironmentRequest
   readonly scope: Scope
   readonly images: Readonly<Record<ImageName, string>>
+  /** Names on the nodes of images that variants name otherwise. */
+  readonly loadedAs?: ReadonlyMap<string, string>
   /** Reference of an image that holds a program of others, on the nodes. */
   readonly programImage: (program: Extract<Workload['program'], { kind: 'binary' }>) => Promise<string>
   readonly imagePullPolicy: WorkloadTemplate['imagePullPolicy']

@@ -242,7 +242,7 @@ export async function createKubeHost(options: KubeHostOptions): Promise<ClusterH
       name,
       namespace: state.namespace,
       runId,
-      image: program.kind === 'image' ? ownImage(program, images) : await options.programImage(program),
+      image: program.kind === 'image' ? ownImage(program, options) : await options.programImage(program),
       limits: limits.hop,
       firstPort: hopPort,
     })
@@ -474,9 +474,9 @@ function onLoopback(ports: Readonly<Record<string, number>>): Record<string, End
 /** The image built here, or the one that a variant names. */
 function ownImage(
   { image, build }: Extract<Workload['program'], { kind: 'image' }>,
-  images: KubeHostOptions['images'],
+  { images, loadedAs }: Pick<KubeHostOptions, 'images' | 'loadedAs'>,
 ): string {
   if (build === undefined) return images[image]
   if (!('reference' in build)) throw new Error(`a bundle of ${image} cannot run in a container here`)
-  return build.reference
+  return loadedAs?.get(build.reference) ?? build.reference
 }

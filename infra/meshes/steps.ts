@@ -14,7 +14,7 @@ export interface Assets {
   chart(chart: ChartPin): Promise<readonly string[]>
   /** Path or URL that kubectl applies. */
   manifest(manifest: ManifestPin): Promise<string>
-  /** Archives that were pulled ahead for a mesh. */
+  /** Archives of all of a mesh's images; none where one is missing, since they are named otherwise than a mirror's. */
   archives(mesh: string): Promise<readonly string[]>
 }
 
@@ -39,7 +39,7 @@ export function assetsFrom(cacheDir: string, mirrors: Mirrors = {}): Assets {
       const images = listed(mesh).filter(({ kind }) => kind === 'image')
       const files = images.map(({ cachePath }) => join(cacheDir, cachePath))
       const there = await Promise.all(files.map(exists))
-      return files.filter((_, index) => there[index])
+      return there.every(Boolean) ? files : []
     },
   }
 }
@@ -167,6 +167,15 @@ export function kubernetesStep(product: string, minMinor: number): Step {
       )
     },
   }
+}
+
+/** Whether a mesh's images will have been loaded: by their original names, whatever mirror they came from. */
+export async function isLoaded({
+  mesh,
+  cluster,
+  assets,
+}: Pick<InstallContext, 'mesh' | 'cluster' | 'assets'>): Promise<boolean> {
+  return cluster.loadArchive !== undefined && (await assets.archives(mesh)).length > 0
 }
 
 /** Loads image archives that were pulled ahead; images without one are pulled by the nodes. */

@@ -22,6 +22,7 @@ import {
   buildImages,
   provideOwnImage,
   provideProgramImage,
+  taggedReference,
   type ContainerImages,
 } from '../container-images/build.js'
 import { startApiProxy, type ApiProxy } from '../kube/api-proxy.js'
@@ -150,11 +151,17 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
     }),
   )
   scope.signal.throwIfAborted()
-  const ofVariants = await Promise.all(
+  const loadgen = await taggedReference(engine.docker, images.images.loadgen.reference)
+  const references = { ...referencesOf(images), loadgen }
+  /** What images of variants are called on the nodes. */
+  const loadedAs = new Map<string, string>()
+  await Promise.all(
     (request.config.variants ?? []).flatMap(({ builds }) =>
-      (Object.entries(builds) as [OwnProgram, ProgramBuild][]).map(([image, build]) =>
-        provideOwnImage(engine.docker, { kind: 'image', image, build }, images),
-      ),
+      (Object.entries(builds) as [OwnProgram, ProgramBuild][]).map(async ([image, build]) => {
+        const reference = await provideOwnImage(engine.docker, { kind: 'image', image, build }, images)
+        const name = 'reference' in build ? build.reference : reference
+        loadedAs.set(name, await taggedReference(engine.docker, reference))
+      }),
     ),
   )
   // With blocks, a run that keeps its clusters finds them again itself.
@@ -173,7 +180,7 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
   if (settings.reuse) progress.note(kept ? `the cluster ${kept.name} is used again` : 'no kept cluster fits')
   const name = kept?.name ?? clusterName(scope.runId, request.id)
   const nodes = nodeNames(name, workers)
-  const ownImages = [...Object.values(images.images).map(({ reference }) => reference), ...ofVariants]
+  const ownImages = [...Object.values(references), ...loadedAs.values()]
   // A cluster that comes up waits most of the time.
   const archive = kept ? undefined : saveImages({ docker: dockerCli, references: ownImages, scope })
   // From the start: one that fails while the cluster comes up is told of when it is needed.
@@ -228,7 +235,11 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
 
   const loaded: Record<string, Promise<string>> = {}
   const loadProgram = async (program: { readonly name: string; readonly argv: readonly string[] }) => {
-    const reference = await provideProgramImage(engine.docker, program, settings.programImages)
+    const { programImages } = settings
+    const reference = await taggedReference(
+      engine.docker,
+      await provideProgramImage(engine.docker, program, programImages),
+    )
     await load([reference])
     return reference
   }
@@ -239,7 +250,8 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
     pods,
     request,
     scope,
-    images: referencesOf(images),
+    images: references,
+    loadedAs,
     programImage: async (program) => {
       loaded[program.name] ??= loadProgram(program)
       return loaded[program.name] ?? ''

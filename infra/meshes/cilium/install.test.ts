@@ -1,4 +1,6 @@
 /** Installs Cilium against transcripts: the commands of each mode, its charges, and what a person reads on failure. */
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test, vi } from 'vitest'
 import { parse } from 'yaml'
@@ -9,8 +11,10 @@ import { l4Ztunnel } from '../../../scenarios/paths/l4-ztunnel.js'
 import { l7PerNodeBoth } from '../../../scenarios/paths/l7-per-node-both.js'
 import { l7PerNode } from '../../../scenarios/paths/l7-per-node.js'
 import { cilium, ciliumGateway, ciliumWireguard, ciliumZtunnel } from '../cilium.js'
+import type { ClusterAccess } from '../cluster-access.js'
 import { MeshInstallError } from '../install-errors.js'
 import {
+  fullCache,
   readTestdata,
   silentProgress,
   testArm,
@@ -29,13 +33,21 @@ vi.mock(import('./ztunnel-secrets.js'), () => ({
 
 const transcript = (name: string) => readTestdata(`transcripts/${name}.txt`)
 
-function install(mesh: Mesh, name: string, paths: readonly string[] = mesh.paths) {
-  const cluster = transcriptCluster(transcript(name))
+function install(
+  mesh: Mesh,
+  name: string,
+  paths: readonly string[] = mesh.paths,
+  {
+    settings = { cacheDir: '/nonexistent' },
+    access = {},
+  }: { settings?: object; access?: Partial<ClusterAccess> } = {},
+) {
+  const cluster = transcriptCluster(transcript(name), access)
   const baseline = { ...testArm('none', 'baseline'), id: `${mesh.name}/baseline`, role: 'baseline' as const }
   const arms = [baseline, ...paths.map((path) => testArm(mesh.name, path))]
   const config = {
     platform: 'kind',
-    meshSettings: { [mesh.name]: { cacheDir: '/nonexistent' } },
+    meshSettings: { [mesh.name]: settings },
   } as unknown as ResolvedConfig
   const context: MeshContext = {
     request: { id: `kind/${mesh.name}`, config, arms, paths: [] },
@@ -91,6 +103,29 @@ test('only WireGuard takes the baseline off the pod network, since there nothing
   const plain = install(cilium, 'cilium-install', ['l4-kernel'])
   await plain.session
   expect(plain.cluster.shapes.size).toBe(0)
+})
+
+test('images that were loaded keep their names, whatever mirror they came from; without one of them, none is loaded', async () => {
+  const cacheDir = await fullCache('cilium')
+  const settings = { cacheDir, mirrors: { 'quay.io': 'mirror.example/quay' } }
+  const agentImage = async () => {
+    const access = { loadArchive: async () => {} }
+    const { cluster, session } = install(cilium, 'cilium-install', ['l4-kernel'], { settings, access })
+    await session
+    const helm = cluster.commands.find(({ command }) => command.startsWith('helm'))
+    return (parse(helm?.input ?? '') as { image: object }).image
+  }
+  try {
+    expect(await agentImage()).toEqual({ pullPolicy: 'IfNotPresent', useDigest: false })
+    const [first = ''] = await readdir(join(cacheDir, 'images'))
+    await rm(join(cacheDir, 'images', first))
+    expect(await agentImage()).toEqual({
+      pullPolicy: 'IfNotPresent',
+      repository: 'mirror.example/quay/cilium/cilium',
+    })
+  } finally {
+    await rm(cacheDir, { recursive: true })
+  }
 })
 
 describe('charges', () => {

@@ -30,7 +30,8 @@ test.each<[string, Partial<CiliumOptions>]>([
   ['wireguard', { encryption: 'wireguard' }],
   ['ztunnel', { encryption: 'ztunnel' }],
   ['gateway', { gateways: true }],
-  ['offline-mirror', { imagesByTag: true, hubble: false, mirrors: { 'quay.io': 'mirror.example/quay' } }],
+  ['offline', { imagesByTag: true, hubble: false }],
+  ['mirror', { mirrors: { 'quay.io': 'mirror.example/quay' } }],
 ])('Helm values: %s', async (name, options) => {
   await expect(toYaml([ciliumValues({ ...plain, ...options })])).toMatchFileSnapshot(
     golden(`cilium-values-${name}`),

@@ -25,6 +25,7 @@ import {
   applyManifests,
   assetsFrom,
   helmStep,
+  isLoaded,
   kubernetesStep,
   loadImagesStep,
   runSteps,
@@ -122,6 +123,8 @@ export async function installCilium(mode: CiliumMode, context: MeshContext): Pro
   const settings = (request.config.meshSettings[mesh] ?? {}) as CiliumSettings
   const mirrors = settings.mirrors ?? {}
   const assets = assetsFrom(settings.cacheDir ?? defaultCacheDir(), mirrors)
+  // Archives hold original names, whatever mirror they came from.
+  const imagesByTag = await isLoaded({ mesh, cluster, assets })
   const options: CiliumOptions = {
     encryption: mode === 'gateway' ? 'none' : mode,
     gateways: mode === 'gateway',
@@ -129,8 +132,8 @@ export async function installCilium(mode: CiliumMode, context: MeshContext): Pro
     hubble: settings.hubble ?? true,
     apiServer: cluster.apiServer,
     controlPlaneNode: cluster.nodes['control-plane'],
-    imagesByTag: (await assets.archives(mesh)).length > 0,
-    mirrors,
+    imagesByTag,
+    ...(imagesByTag ? {} : { mirrors }),
   }
   await runSteps(ciliumSteps(options), { mesh, cluster, assets }, progress, scope)
   if (mode === 'wireguard') exemptBaseline(request.arms, cluster)

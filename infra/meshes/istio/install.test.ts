@@ -1,16 +1,20 @@
 /** Installs Istio against transcripts: the commands that would run, and what a person reads when one of them fails. */
+import { rm } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
 import type { Arm, MeshContext, Path, ResolvedConfig } from '../../../harness/model.js'
 import { UserError } from '../../../harness/errors.js'
 import { openScope } from '../../../harness/scope.js'
 import { ingressToSidecar } from '../../../scenarios/paths/ingress-to-sidecar.js'
 import { ingress } from '../../../scenarios/paths/ingress.js'
 import { l4L7L4 } from '../../../scenarios/paths/l4-l7-l4.js'
+import type { ClusterAccess } from '../cluster-access.js'
 import { MeshInstallError } from '../install-errors.js'
 import { istioAmbient } from '../istio-ambient.js'
 import { istioSidecar } from '../istio-sidecar.js'
 import {
+  fullCache,
   readTestdata,
   silentProgress,
   testArm,
@@ -54,6 +58,25 @@ describe.each([istioSidecar, istioAmbient])('$name', (mesh) => {
     expect(components.every(({ name }) => cluster.bound.has(name))).toBe(true)
     expect(facts.map(({ name }) => name)).toContain(`sizing of ${mesh.name}: retries`)
   })
+})
+
+test('images that were loaded keep their names, whatever mirror they came from', async () => {
+  const cacheDir = await fullCache('istio-sidecar')
+  const mirrors = { 'docker.io': 'mirror.example/hub' }
+  const hubWith = async (access: Partial<ClusterAccess>) => {
+    const cluster = transcriptCluster(transcript('istio-sidecar-install'), access)
+    const context = contextOf(cluster, testArm('istio-sidecar', 'x'), l4L7L4)
+    const config = { ...context.request.config, meshSettings: { 'istio-sidecar': { cacheDir, mirrors } } }
+    await istioSidecar.install({ ...context, request: { ...context.request, config } })
+    const istiod = cluster.commands.find(({ command }) => command.includes('--install istiod'))
+    return (parse(istiod?.input ?? '') as { global: { hub: string } }).global.hub
+  }
+  try {
+    expect(await hubWith({ loadArchive: async () => {} })).toBe('docker.io/istio')
+    expect(await hubWith({})).toBe('mirror.example/hub/istio')
+  } finally {
+    await rm(cacheDir, { recursive: true })
+  }
 })
 
 /** What is said while a gateway of the Gateway API comes up in front of the server. */

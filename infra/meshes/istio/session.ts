@@ -29,6 +29,7 @@ import {
   applyManifests,
   assetsFrom,
   helmStep,
+  isLoaded,
   kubernetesStep,
   loadImagesStep,
   runSteps,
@@ -125,13 +126,13 @@ export async function installIstio(mode: IstioMode, context: MeshContext): Promi
   const cluster = clusterOf(host, mesh)
   const settings = (request.config.meshSettings[mesh] ?? {}) as IstioSettings
   const mirrors = settings.mirrors ?? {}
+  const assets = assetsFrom(settings.cacheDir ?? defaultCacheDir(), mirrors)
   const options: IstioOptions = {
     mode,
     nodes: cluster.nodes,
-    hub: mirrored(istio.hub, mirrors),
+    hub: (await isLoaded({ mesh, cluster, assets })) ? istio.hub : mirrored(istio.hub, mirrors),
     gateways: request.paths.some(hasGateway),
   }
-  const assets = assetsFrom(settings.cacheDir ?? defaultCacheDir(), mirrors)
   await runSteps(istioSteps(options, cluster), { mesh, cluster, assets }, progress, scope)
   return {
     facts: istioFacts(mode, cluster),

@@ -7,10 +7,14 @@
  *     ! 1                                exit code, when it is not 0
  *     output …
  */
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Duplex } from 'node:stream'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { CommandError } from '../../../harness/errors.js'
+import { listPulls } from '../../pull.js'
 import type { Arm, Component, Deployed, Host, Progress } from '../../../harness/model.js'
 import type { ArmShape, ClusterAccess, ClusterHost, ContainerSelector } from '../cluster-access.js'
 
@@ -136,6 +140,16 @@ export function transcriptHost(
     readHost: unused,
     health: () => undefined,
   } satisfies Host & { cluster: ClusterAccess }
+}
+
+/** Archives of all of a mesh's images, as `meshbench pull` leaves them. */
+export async function fullCache(mesh: string): Promise<string> {
+  const cacheDir = await mkdtemp(join(tmpdir(), 'meshbench-cache-'))
+  await mkdir(join(cacheDir, 'images'))
+  const items = listPulls({ platform: 'kubernetes', meshes: [mesh], hostPlatform: 'linux/amd64', cgroup: 'v2' })
+  for (const { kind, cachePath } of items)
+    if (kind === 'image') await writeFile(join(cacheDir, cachePath), 'archive')
+  return cacheDir
 }
 
 export const silentProgress: Progress = { step: (_title, run) => run(), note: () => {} }

@@ -10,6 +10,7 @@ import type Docker from 'dockerode'
 import { CommandError, UserError, exitCodes, messageOf } from '../../../harness/errors.js'
 import { run } from '../../../harness/exec.js'
 import type { Scope, TrialError } from '../../../harness/model.js'
+import { containerPlatform, saveArchive } from '../../save-images.js'
 import { deleteCluster } from './clean.js'
 
 const loadTimeoutMs = 300_000
@@ -94,11 +95,9 @@ export async function saveImages(
   scope.signal.throwIfAborted()
   // Arms that come up together may load images of their own.
   const archive = join(scope.stateDir, `images-${archives++}.tar`)
-  await run([docker, 'save', '--output', archive, ...references], {
-    runId: scope.runId,
-    signal: scope.signal,
-    timeoutMs: loadTimeoutMs,
-  })
+  await saveArchive({ engine: docker, file: archive, references, platform: containerPlatform }, (argv) =>
+    run(argv, { runId: scope.runId, signal: scope.signal, timeoutMs: loadTimeoutMs }),
+  )
   return archive
 }
 
