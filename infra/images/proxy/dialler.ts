@@ -9,7 +9,7 @@ import { checkPeer } from '../shared/spiffe.js'
 import type { Dialler } from './cluster.js'
 import type { ClusterConfig } from './config.js'
 import type { Http1Upstream } from './http1-upstream.js'
-import { type ReusedReads, reuseReads } from './wire.js'
+import { type ReusedReads, plainReads, tlsReads } from './wire.js'
 
 export interface DiallerContext {
   readonly metrics: HopMetrics
@@ -46,8 +46,8 @@ function plainDialler(cluster: ClusterConfig, { host, port }: Address, context: 
   const opened = context.metrics.upstreamConnections.labels(cluster.name)
   return {
     dialHttp1(connection, connected) {
-      const reads = reuseReads((buffer, length) => {
-        connection.onBytes(buffer, length, 'reused')
+      const reads = plainReads((buffer, length, lease) => {
+        connection.onBytes(buffer, length, lease)
       })
       const socket = connectPlain({ host, port, noDelay: true, onread: reads })
       socket.once('close', reads.release)
@@ -153,8 +153,8 @@ function tlsDialler(cluster: ClusterConfig, { host, port }: Address, context: Di
   return {
     dialHttp1(connection, connected, failed) {
       connect(
-        reuseReads((buffer, length) => {
-          connection.onBytes(buffer, length, 'reused')
+        tlsReads((buffer, length, lease) => {
+          connection.onBytes(buffer, length, lease)
         }),
         (socket) => {
           connection.attach(socket)

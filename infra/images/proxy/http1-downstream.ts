@@ -10,7 +10,7 @@ import type { DownstreamSide } from './sides.js'
 import { Http1ResponseWriter } from './http1-response-writer.js'
 import { Fields, RequestHead, ResponseHead } from './message.js'
 import { StallWatch } from './stall.js'
-import { type Lease, Wire } from './wire.js'
+import { type Lease, type Leasing, Wire } from './wire.js'
 
 /** Pipelined bytes beyond this wait in the kernel. */
 const maxPendingBytes = 64 * 1024
@@ -28,7 +28,7 @@ export class Http1Downstream implements DownstreamSide {
   readonly #context: DownstreamContext
   readonly #stream: ByteStream
   readonly #wire: Wire
-  readonly #lease: Lease
+  readonly #reads: Leasing
   #pending: Buffer | undefined
   #exchange: Exchange | undefined
   #body: BodyState = 'none'
@@ -50,12 +50,12 @@ export class Http1Downstream implements DownstreamSide {
   #closeAtMs = Infinity
   readonly #stallWatch = new StallWatch()
 
-  constructor(stream: ByteStream, context: DownstreamContext, lease: Lease) {
+  constructor(stream: ByteStream, context: DownstreamContext, reads: Leasing) {
     this.#stream = stream
     this.#wire = new Wire(stream)
     this.#writer = new Http1ResponseWriter(this.#wire, context.sentBytes)
     this.#context = context
-    this.#lease = lease
+    this.#reads = reads
     this.listener = context.listener
     this.peer = context.peer
     this.address = context.address
@@ -80,7 +80,7 @@ export class Http1Downstream implements DownstreamSide {
     this.#context.receivedBytes.value += bytes.length
     this.#lastReadMs = this.#context.clock.nowMs
     if (this.#pending === undefined) {
-      this.#consume(bytes, this.#lease)
+      this.#consume(bytes, this.#reads.lease)
       return
     }
     const all = Buffer.concat([this.#pending, bytes])

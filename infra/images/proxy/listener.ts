@@ -1,7 +1,7 @@
 /** Accepts connections, plain, mutual TLS or HBONE, tells HTTP/2 from HTTP/1.1 and keeps track of what is open. */
 import { type AddressInfo, type Server, type Socket, createServer } from 'node:net'
 import { type TLSSocket, createServer as createTlsServer } from 'node:tls'
-import { type Reads, acceptWithReads } from '../shared/accept-with-reads.js'
+import { acceptWithReads } from '../shared/accept-with-reads.js'
 import type { ByteStream } from '../shared/byte-stream.js'
 import { createHboneServer } from '../shared/hbone-server.js'
 import type { HopMetrics } from '../shared/hop-metrics.js'
@@ -13,7 +13,7 @@ import type { Clock, DownstreamConnection, DownstreamContext } from './downstrea
 import { Http1Downstream } from './http1-downstream.js'
 import { serveHttp2 } from './http2-downstream.js'
 import type { Runtime } from './runtime.js'
-import { type Lease, reuseReads } from './wire.js'
+import { type Leasing, type ReusedReads, plainReads } from './wire.js'
 
 export interface ListenerContext {
   readonly metrics: HopMetrics
@@ -55,7 +55,7 @@ export async function openListener(
   const receivedBytes = metrics.receivedBytes.labels('downstream')
   const sentBytes = metrics.sentBytes.labels('downstream')
 
-  const serve = (stream: ByteStream, address: string, peer: SpiffeId | undefined, lease: Lease): void => {
+  const serve = (stream: ByteStream, address: string, peer: SpiffeId | undefined, reads: Leasing): void => {
     const limits = context.runtime().limits
     if (open.size >= limits.connections) {
       stream.destroy()
@@ -94,7 +94,7 @@ export async function openListener(
         entry.connection = serveHttp2(stream, first, downstream)
         return undefined
       }
-      const connection = new Http1Downstream(stream, downstream, lease)
+      const connection = new Http1Downstream(stream, downstream, reads)
       entry.connection = connection
       return connection
     })
@@ -141,7 +141,12 @@ interface Front {
   close(): void
 }
 
-type Serve = (stream: ByteStream, address: string, peer: SpiffeId | undefined, lease: Lease) => void
+type Serve = (stream: ByteStream, address: string, peer: SpiffeId | undefined, reads: Leasing) => void
+
+/** Streams whose every read is in fresh memory. */
+const fresh: Leasing = { lease: 'owned' }
+/** Streams whose bytes are somebody else's. */
+const foreign: Leasing = { lease: 'borrowed' }
 
 async function openFront(
   listener: ProxyListenerConfig,
@@ -153,13 +158,15 @@ async function openFront(
   const { metrics, identities } = context
   let server: Server
   let renewCertificate = (): void => {}
-  // 'reused' holds for fresh memory too, should Node make the sockets itself.
-  const accept = (socket: Socket): void => {
-    serve(socket, socket.remoteAddress ?? '', undefined, 'reused')
+  // Should Node make the sockets itself, their memory is fresh.
+  const accept = (socket: Socket, reads: Leasing = fresh): void => {
+    serve(socket, socket.remoteAddress ?? '', undefined, reads)
     socket.resume()
   }
   if (listener.transport === 'plain') {
-    server = createServer({ allowHalfOpen: true, noDelay: true, highWaterMark: writeBytes }, accept)
+    server = createServer({ allowHalfOpen: true, noDelay: true, highWaterMark: writeBytes }, (socket) => {
+      accept(socket)
+    })
   } else {
     const spiffeId = config.identity?.spiffeId as string
     const tlsServer = createTlsServer(
@@ -181,7 +188,7 @@ async function openFront(
           return
         }
         metrics.tlsHandshakes.labels('server', check.peer.id).add()
-        serve(socket, socket.remoteAddress ?? '', check.peer, 'owned')
+        serve(socket, socket.remoteAddress ?? '', check.peer, fresh)
       },
     )
     tlsServer.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
@@ -213,8 +220,8 @@ async function openFront(
     server.listen({ host: listener.host, port: listener.port, backlog: 4096 }, resolve)
   })
   if (listener.transport === 'plain') {
-    const reads = (socket: () => Socket): Reads =>
-      reuseReads((buffer, length) => {
+    const reads = (socket: () => Socket): ReusedReads =>
+      plainReads((buffer, length) => {
         socket().emit('data', buffer.subarray(0, length))
       })
     // The connections that there may be are counted over all listeners, by `serve`.
@@ -260,7 +267,7 @@ async function openHboneFront(
         request.refuse(status)
         return
       }
-      serve(request.accept(), request.peerAddress, request.peer, 'borrowed')
+      serve(request.accept(), request.peerAddress, request.peer, foreign)
     },
   })
   const address = await server.listen({ host: listener.host, port: listener.port })

@@ -13,40 +13,81 @@ import type { ByteStream } from '../shared/byte-stream.js'
 export type Lease = 'owned' | 'reused' | 'borrowed'
 
 const readBytes = 64 * 1024
+/** What all plain sockets read into at first. It stays in the CPU's cache, which 64 KiB for each socket do not. */
+const common = Buffer.allocUnsafeSlow(readBytes)
+/** A read of this size is of a long transfer, in which a copy of every write would cost more than memory of its own. */
+const longReadBytes = 16 * 1024
 /** Memory of closed sockets, 8 MiB at most: fresh memory for each connection is what makes the garbage collector run. */
 const maxSpare = 128
 const spare: Buffer[] = []
 /** A write has kept bytes of the read that is being handled. */
 let isKept = false
 
+/** Who owns the memory of the bytes that are being handled. */
+export interface Leasing {
+  readonly lease: Lease
+}
+
 /** Reads whose memory is used again. */
-export interface ReusedReads extends Reads {
+export interface ReusedReads extends Reads, Leasing {
   /** Call it when the socket is closed. */
   readonly release: () => void
 }
 
+/** What is done with the bytes of a read. */
+type OnBytes = (buffer: Buffer, length: number, lease: Lease) => void
+
 /**
- * Reads of one socket that all go to the same memory, which saves an allocation of 64 KiB a read, and the stream
- * machinery. A write that the kernel did not take at once keeps that memory, and the next read gets other. It has to be
- * the socket's own: a socket asks for memory after its own reads only, so what several shared could be kept by a write
- * for one and overwritten by a read of another. Pages that were never read into cost nothing.
+ * Reads of a plain socket, without an allocation of 64 KiB a read and without the stream machinery. A read and its
+ * handling are one step, so that all sockets share `common`, and what is written of it is copied. The first long read
+ * gives a socket memory of its own.
  */
-export function reuseReads(onBytes: (buffer: Buffer, length: number) => void): ReusedReads {
-  let memory = spare.pop() ?? Buffer.allocUnsafeSlow(readBytes)
-  return {
-    buffer: () => memory,
-    callback: (length) => {
-      // TLS may hand out bytes of one socket while those of another are handled.
-      const before = isKept
-      isKept = false
-      onBytes(memory, length)
-      if (isKept) memory = Buffer.allocUnsafeSlow(readBytes)
-      isKept = before
+export function plainReads(onBytes: OnBytes): ReusedReads {
+  return new Reading(onBytes, undefined)
+}
+
+/** Reads of a TLS socket: it may hand out bytes while those of another are handled, so that it never reads into `common`. */
+export function tlsReads(onBytes: OnBytes): ReusedReads {
+  return new Reading(onBytes, takeMemory())
+}
+
+const takeMemory = (): Buffer => spare.pop() ?? Buffer.allocUnsafeSlow(readBytes)
+
+class Reading implements ReusedReads {
+  readonly #onBytes: OnBytes
+  /**
+   * Of this socket alone: a write that the kernel did not take at once keeps it, and the next read gets other. Shared
+   * memory could be kept by a write for one socket and overwritten by a read of another, since a socket asks for memory
+   * after its own reads only. Pages that were never read into cost nothing.
+   */
+  #own: Buffer | undefined
+  lease: Lease = 'borrowed'
+
+  constructor(onBytes: OnBytes, own: Buffer | undefined) {
+    this.#onBytes = onBytes
+    this.#own = own
+  }
+
+  readonly buffer = (): Buffer => this.#own ?? common
+
+  readonly callback = (length: number): boolean => {
+    const own = this.#own
+    if (own === undefined) {
+      this.#onBytes(common, length, 'borrowed')
+      if (length >= longReadBytes) this.#own = takeMemory()
       return true
-    },
-    release: () => {
-      if (spare.length < maxSpare) spare.push(memory)
-    },
+    }
+    this.lease = 'reused'
+    const before = isKept
+    isKept = false
+    this.#onBytes(own, length, 'reused')
+    if (isKept) this.#own = Buffer.allocUnsafeSlow(readBytes)
+    isKept = before
+    return true
+  }
+
+  readonly release = (): void => {
+    if (this.#own !== undefined && spare.length < maxSpare) spare.push(this.#own)
   }
 }
 

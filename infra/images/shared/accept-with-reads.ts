@@ -18,15 +18,15 @@ interface ServerInternals {
  * Sockets come paused, with half-close and without Nagle. Call it when the server listens. `reads` gets a function, as
  * the socket is made with what it returns. Without Node's internals the server goes on to make its own sockets.
  */
-export function acceptWithReads(
+export function acceptWithReads<R extends Reads>(
   server: Server,
   options: {
     readonly hasRoom: () => boolean
-    readonly reads: (socket: () => Socket) => Reads
+    readonly reads: (socket: () => Socket) => R
     /** Bytes that a socket takes before `write` says to wait. */
     readonly highWaterMark: number
   },
-  accept: (socket: Socket) => void,
+  accept: (socket: Socket, reads: R) => void,
 ): void {
   const handle = (server as unknown as ServerInternals)._handle
   if (typeof handle?.onconnection !== 'function') return
@@ -48,6 +48,6 @@ export function acceptWithReads(
     socket.pause()
     socket.setNoDelay(true)
     if (reads.release) socket.once('close', reads.release)
-    accept(socket)
+    accept(socket, reads)
   }
 }
