@@ -1,11 +1,13 @@
 /** A server that burns c µs of CPU for each request: the CPU that is charged to it rises by c. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { withAwakeCores } from './awake.js'
-import { type Answer, median, tolerance } from './check.js'
+import { type Answer, isKnown, median, tolerance } from './check.js'
 import type { EchoServer, Rig } from './rig.js'
 
 const burnsUs = [50, 200]
 const pairs = 12
+/** Loads of that many pairs, as long as the median is not known to half of what it may be off. */
+const mostLoads = 4
 const sliceMs = 600
 /** Requests until the compiler has done with the server: before, each costs up to twice as much. */
 const warmUp = { ratePerSecond: 3000, warmupMs: 0, durationMs: 6000 }
@@ -26,28 +28,15 @@ async function measureBurns(rig: Rig): Promise<Answer[]> {
   for (const burnUs of burnsUs) {
     await server.inject({ burnUs: 20 })
     await rig.load('open-loop', warmUp, server)
-    const perSliceMs = sliceMs + 700
-    const load = rig.load(
-      'open-loop',
-      { ratePerSecond, warmupMs: 0, durationMs: 2 * pairs * perSliceMs },
-      server,
-    )
-    // Only what the slices say is judged; a load that fails makes them worthless.
-    let failed = false
-    void load.catch(() => (failed = true))
     const rises: number[] = []
     const burned: number[] = []
-    for (let pair = 0; pair < pairs && !failed; pair++) {
-      const slices: [plain: Slice, burning: Slice] = [nothing, nothing]
-      for (const burning of pair % 2 === 0 ? [0, 1] : [1, 0]) {
-        await server.inject({ burnUs: burning * burnUs })
-        slices[burning as 0 | 1] = await readSlice(server)
+    const allowed = tolerance(burnUs, 0.05)
+    for (let loads = 0; loads < mostLoads && (loads === 0 || !isKnown(rises, allowed / 2)); loads++) {
+      for (const pair of await measurePairs(rig, server, burnUs)) {
+        rises.push(pair.burning.cpuUs - pair.plain.cpuUs)
+        burned.push(pair.burning.burnedUs)
       }
-      const [plain, burning] = slices
-      rises.push(burning.cpuUs - plain.cpuUs)
-      burned.push(burning.burnedUs)
     }
-    await load
     answers.push(
       {
         check: 'CPU',
@@ -60,17 +49,42 @@ async function measureBurns(rig: Rig): Promise<Answer[]> {
       },
       {
         check: 'CPU',
-        what: `rise of the CPU that is charged to it, median of ${pairs} pairs`,
+        what: `rise of the CPU that is charged to it, median of ${rises.length} pairs`,
         unit: 'µs',
         expected: burnUs,
         measured: median(rises),
-        tolerance: tolerance(burnUs, 0.05),
+        tolerance: allowed,
         rule: 'near',
       },
     )
   }
   await server.kill()
   return answers
+}
+
+/** One load, in which slices with and without the burn follow each other. */
+async function measurePairs(
+  rig: Rig,
+  server: EchoServer,
+  burnUs: number,
+): Promise<readonly { plain: Slice; burning: Slice }[]> {
+  const perSliceMs = sliceMs + 700
+  const spec = { ratePerSecond, warmupMs: 0, durationMs: 2 * pairs * perSliceMs }
+  const load = rig.load('open-loop', spec, server)
+  // Only what the slices say is judged; a load that fails makes them worthless.
+  let failed = false
+  void load.catch(() => (failed = true))
+  const measured: { plain: Slice; burning: Slice }[] = []
+  for (let pair = 0; pair < pairs && !failed; pair++) {
+    const slices: [plain: Slice, burning: Slice] = [nothing, nothing]
+    for (const burning of pair % 2 === 0 ? [0, 1] : [1, 0]) {
+      await server.inject({ burnUs: burning * burnUs })
+      slices[burning as 0 | 1] = await readSlice(server)
+    }
+    measured.push({ plain: slices[0], burning: slices[1] })
+  }
+  await load
+  return measured
 }
 
 /** Of one request. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Answer, isRight, median, renderAnswers, tolerance } from './check.js'
+import { type Answer, isKnown, isRight, median, renderAnswers, tolerance } from './check.js'
 
 const near: Answer = {
   check: 'delay',
@@ -41,5 +41,16 @@ describe('answers', () => {
     expect(median([3, 1, 2])).toBe(2)
     expect(median([4, 1, 2, 3])).toBe(2.5)
     expect(median([])).toBeNaN()
+  })
+})
+
+describe('a median', () => {
+  it('is known when its values scatter little or are many, whatever they are near to', () => {
+    const values = (count: number, spread: number) =>
+      Array.from({ length: count }, (_, index) => 50 + spread * ((index % 5) - 2))
+    expect(isKnown(values(10, 1), 1.25)).toBe(true)
+    expect(isKnown(values(10, 10), 1.25)).toBe(false)
+    expect(isKnown(values(1000, 10), 1.25)).toBe(true)
+    expect(isKnown([], 1.25)).toBe(false)
   })
 })

@@ -34,6 +34,16 @@ export function median(values: readonly number[]): number {
     : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2
 }
 
+/**
+ * Whether a median is known well enough to be judged: half of its 95 % interval, from the median absolute deviation of
+ * values that scatter about normally, is at most `within`. It asks for the scatter alone and not for what is expected.
+ */
+export function isKnown(values: readonly number[], within: number): boolean {
+  const middle = median(values)
+  const deviation = 1.4826 * median(values.map((value) => Math.abs(value - middle)))
+  return (1.96 * 1.2533 * deviation) / Math.sqrt(values.length) <= within
+}
+
 const columns = ['check', 'what', 'expected', 'measured', 'error', 'allowed', ''] as const
 
 /** The table as text, one answer a line. */

@@ -37,7 +37,8 @@ function frozenLate(drainPerSecond: number): number {
   return (freezeMs - lateMs) / (1000 / ratePerSecond - 1000 / drainPerSecond)
 }
 
-export async function checkFreeze(rig: Rig): Promise<Answer[]> {
+/** How fast a backlog as a freeze leaves it is worked off, in requests per second. */
+export async function measureDrain(rig: Rig): Promise<number> {
   const plain = await rig.echo()
   const drains: number[] = []
   for (let repeat = 0; repeat < backlogs; repeat++) {
@@ -45,7 +46,11 @@ export async function checkFreeze(rig: Rig): Promise<Answer[]> {
     drains.push((result.ok / result.windowMs) * 1000)
   }
   await plain.kill()
-  const drainPerSecond = median(drains)
+  return median(drains)
+}
+
+export async function checkFreeze(rig: Rig): Promise<Answer[]> {
+  const drainPerSecond = await measureDrain(rig)
   const runs: LoadRun[] = []
   for (let repeat = 0; repeat < repeats; repeat++) {
     const server = await rig.echo({ freeze: { afterRequests: freezeAfterRequests, durationMs: freezeMs } })

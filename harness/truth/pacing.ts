@@ -5,7 +5,7 @@ import { percentileUs } from '../load/histogram.js'
 import { loaders, type LoaderName } from '../load/index.js'
 import type { Histogram } from '../model.js'
 import { type Answer, median } from './check.js'
-import { freezeAfterRequests, freezeMs, frozenPercentileMs } from './freeze.js'
+import { freezeAfterRequests, freezeMs, frozenPercentileMs, measureDrain } from './freeze.js'
 import type { LoadRun, Rig } from './rig.js'
 
 const ratePerSecond = 1000
@@ -133,7 +133,7 @@ export async function checkOthers(rig: Rig): Promise<Answer[]> {
       console.error(`${engine}: ${messageOf(error)}`)
     }
   }
-  const truthP99Ms = frozenPercentileMs(99, 5000)
+  const truthP99Ms = frozenPercentileMs(99, 5000, await measureDrain(rig))
   return [
     ...compare(
       readings,
