@@ -1,7 +1,7 @@
 /** What a run writes down, one line for each thing that happened. */
 import type { BillCategory } from './paths.js'
 import type { Plan } from './plan.js'
-import type { Component, Fact, ProofCheck, TrialError } from './running.js'
+import type { Component, Fact, ProofCheck, TrialError, UsageReading } from './running.js'
 
 /** HDR histogram of microseconds, three significant digits, whole. */
 export interface Histogram {
@@ -58,23 +58,10 @@ export interface LoadResult {
   readonly limits?: readonly string[]
 }
 
-/** CPU and memory of one component over one window. */
-export interface ComponentUsage {
+/** What one component used over one window. */
+export interface ComponentUsage extends Omit<UsageReading, 'throttledNs'> {
   readonly component: string
   readonly category: BillCategory
-  readonly cpuNs: number
-  readonly cpuUserNs?: number
-  readonly cpuSystemNs?: number
-  readonly rssBytes?: number
-  readonly pssBytes?: number
-  readonly peakRssBytes?: number
-  readonly voluntarySwitches?: number
-  readonly involuntarySwitches?: number
-  readonly throttledPeriods?: number
-  readonly readSyscalls?: number
-  readonly writeSyscalls?: number
-  readonly source: string
-  readonly resolutionNs: number
 }
 
 /** The bill of one window. `host` is not the sum of `components`: the difference is what nobody accounts for. */

@@ -129,7 +129,7 @@ export interface Fact {
   readonly value: string
 }
 
-/** Cumulative counters of one component at one instant. Absent means that this source cannot tell. */
+/** Cumulative counters of one component at one instant; of a window, what they rose by. Absent means that this source cannot tell. */
 export interface UsageReading {
   readonly cpuNs: number
   readonly cpuUserNs?: number
