@@ -17,7 +17,7 @@ const zones = [
   {
     target: './infra/images',
     from: './harness',
-    message: 'The images are products of their own: they share code only through infra/images/shared.',
+    message: 'The images are products of their own: they share code only through infra/images/kit.',
   },
   { target: './infra/images', from: './infra', except: ['./images'], message: 'The images stand alone.' },
   { target: './infra', from: './reports', message: 'infra and reports never import each other.' },
@@ -39,10 +39,8 @@ const zones = [
 /** Modules that turn data into data: reading files or starting processes belongs elsewhere. */
 const pureFiles = [
   'harness/stats/**/*.ts',
-  'harness/plan.ts',
-  'harness/analyze.ts',
+  'harness/plan/**/*.ts',
   'harness/analyze/**/*.ts',
-  'harness/check.ts',
   'reports/**/*.ts',
   'scenarios/**/*.ts',
 ]
@@ -112,14 +110,14 @@ export default defineConfig(
   },
   {
     files: ['harness/**/*.ts', 'infra/**/*.ts'],
-    ignores: ['harness/exec.ts', 'infra/images/**', '**/*.test.ts', '**/*.itest.ts'],
+    ignores: ['harness/process/exec.ts', 'infra/images/**', '**/*.test.ts', '**/*.itest.ts'],
     rules: {
       'no-restricted-imports': [
         'error',
         {
           paths: ['child_process', 'node:child_process'].map((name) => ({
             name,
-            message: 'Subprocesses start only in harness/exec.ts.',
+            message: 'Subprocesses start only in harness/process/exec.ts.',
           })),
         },
       ],

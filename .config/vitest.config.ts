@@ -6,9 +6,9 @@ import { defineConfig } from 'vitest/config'
 
 const ignored = ['**/node_modules/**', '**/dist/**', '**/build/**', '**/results/**']
 const integration = [
-  'harness/package.itest.ts',
-  'harness/variants.itest.ts',
-  'infra/platforms/kind*.itest.ts',
+  'harness/cli/package.itest.ts',
+  'harness/config/variants.itest.ts',
+  'infra/platforms/kind/*.itest.ts',
   'infra/meshes/envoy/docker.itest.ts',
 ]
 

@@ -1,14 +1,14 @@
 #!/usr/bin/env node
 /** The command line: verbs, flags, and what failures look like to a person. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import type { CommonFlags } from './commands/common.js'
-import type { CompareFlags } from './commands/compare.js'
-import type { GateFlags } from './commands/gate.js'
-import type { ReportFlags } from './commands/report.js'
-import type { RunFlags } from './commands/run.js'
-import { CommandError, UserError, exitCodes, type ExitCode } from './errors.js'
-import { version } from './package-root.js'
-import { profileNames, profiles } from './profiles.js'
+import type { CommonFlags } from './cli/commands/common.js'
+import type { CompareFlags } from './cli/commands/compare.js'
+import type { GateFlags } from './cli/commands/gate.js'
+import type { ReportFlags } from './cli/commands/report.js'
+import type { RunFlags } from './cli/commands/run.js'
+import { CommandError, UserError, exitCodes, type ExitCode } from './model/errors.js'
+import { version } from './cli/package-root.js'
+import { profileNames, profiles } from './config/profiles.js'
 
 const program = new Command('meshbench')
   .description(
@@ -63,13 +63,13 @@ withOutputFlags(withPlanFlags(program.command('run', { isDefault: true })))
   .option('--out <folder>', 'folder of this run (default: results/<time>-<platform>)')
   .option('--resume <run>', 'go on with a run that was cut off')
   .option('--json', 'print the analysis as JSON, and progress on standard error', false)
-  .action((flags: RunFlags) => act(async () => (await import('./commands/run.js')).runCommand(flags)))
+  .action((flags: RunFlags) => act(async () => (await import('./cli/commands/run.js')).runCommand(flags)))
 
 withPlanFlags(program.command('plan'))
   .description('print what a run would do, and how long it would take')
   .option('--json', 'print the plan as JSON', false)
   .action((flags: CommonFlags & { json: boolean }) =>
-    act(async () => (await import('./commands/plan.js')).planCommand(flags)),
+    act(async () => (await import('./cli/commands/plan.js')).planCommand(flags)),
   )
 
 withOutputFlags(program.command('report'))
@@ -78,7 +78,7 @@ withOutputFlags(program.command('report'))
   .option('--out <folder>', 'where to write (default: the folder of the run)')
   .option('--json', 'print the analysis as JSON', false)
   .action((run: string, flags: ReportFlags) =>
-    act(async () => (await import('./commands/report.js')).reportCommand(run, flags)),
+    act(async () => (await import('./cli/commands/report.js')).reportCommand(run, flags)),
   )
 
 program
@@ -89,7 +89,7 @@ program
   .option('--out <file>', 'page to write (default: compare-<run a>.html in the folder of run b)')
   .option('--force', 'compare in spite of another host or plan; the page says so', false)
   .action((a: string, b: string, flags: CompareFlags) =>
-    act(async () => (await import('./commands/compare.js')).compareCommand(a, b, flags)),
+    act(async () => (await import('./cli/commands/compare.js')).compareCommand(a, b, flags)),
   )
 
 program
@@ -104,7 +104,7 @@ program
   )
   .option('--practical <share>', 'smallest relative change that matters, for all checks', parseShare)
   .action((run: string, flags: GateFlags) =>
-    act(async () => (await import('./commands/gate.js')).gateCommand(run, flags)),
+    act(async () => (await import('./cli/commands/gate.js')).gateCommand(run, flags)),
   )
 
 program
@@ -112,7 +112,7 @@ program
   .description('write the front page of a folder of runs, with trends')
   .argument('<folder>', 'folder that holds folders of runs')
   .action((folder: string) =>
-    act(async () => (await import('./commands/index-runs.js')).indexCommand(folder)),
+    act(async () => (await import('./cli/commands/index-runs.js')).indexCommand(folder)),
   )
 
 program
@@ -120,20 +120,20 @@ program
   .description('list platforms, meshes, paths, experiments, engines and profiles')
   .option('--json', 'as JSON', false)
   .action((flags: { json: boolean }) =>
-    act(async () => (await import('./commands/list.js')).listCommand(flags)),
+    act(async () => (await import('./cli/commands/list.js')).listCommand(flags)),
   )
 
 withPlanFlags(program.command('doctor').alias('check'))
   .description('check that this host can do what the config asks for; creates nothing')
   .action((flags: CommonFlags) =>
-    act(async () => (await import('./commands/doctor.js')).doctorCommand(flags)),
+    act(async () => (await import('./cli/commands/doctor.js')).doctorCommand(flags)),
   )
 
 withPlanFlags(program.command('pull'))
   .description('download what a run needs ahead, for hosts without a network')
   .option('--list', 'only list it', false)
   .action((flags: CommonFlags & { list: boolean }) =>
-    act(async () => (await import('./commands/pull.js')).pullCommand(flags)),
+    act(async () => (await import('./cli/commands/pull.js')).pullCommand(flags)),
   )
 
 program
@@ -142,7 +142,7 @@ program
   .argument('[run-id]', 'only this run')
   .option('--dry-run', 'only list it', false)
   .action((runId: string | undefined, flags: { dryRun: boolean }) =>
-    act(async () => (await import('./commands/clean.js')).cleanCommand(runId, flags)),
+    act(async () => (await import('./cli/commands/clean.js')).cleanCommand(runId, flags)),
   )
 
 program
@@ -150,7 +150,7 @@ program
   .description('write a commented bench.config.ts')
   .option('--force', 'overwrite the one that is there', false)
   .action((flags: { force: boolean }) =>
-    act(async () => (await import('./commands/init.js')).initCommand(flags)),
+    act(async () => (await import('./cli/commands/init.js')).initCommand(flags)),
   )
 
 /** Runs a verb and sets the exit code. Verbs are loaded when called: most need neither charts nor Docker. */

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { defineConfig, type UserConfig } from './config.js'
-import { resolveConfig } from './resolve-config.js'
-import { UserError } from './errors.js'
+import { resolveConfig } from './config/resolve-config.js'
+import { UserError } from './model/errors.js'
 
 const minimal: UserConfig = { arms: { reference: ['l4-only', 'l4-l7-l4'] } }
 

@@ -2,7 +2,7 @@
 import type { z } from 'zod'
 import type { LoaderName } from './load/index.js'
 import type { GatePolicy, ResolvedConfig, Threshold } from './model.js'
-import type { ProfileName } from './profiles.js'
+import type { ProfileName } from './config/profiles.js'
 import type { MeshName } from '../infra/meshes/index.js'
 import type { PlatformName } from '../infra/platforms/index.js'
 import type { experiments, ExperimentName } from '../scenarios/experiments/index.js'

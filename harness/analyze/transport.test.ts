@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest'
-import { analyze } from '../analyze.js'
-import { analysisSchema } from '../analysis-schema.js'
+import { analyze } from './analyze.js'
+import { analysisSchema } from './analysis-schema.js'
 import type { JournalEntry, Trial } from '../model.js'
 import { syntheticJournal } from '../testdata/synthetic-journal.js'
 import { renderCsv } from '../../reports/formats/csv.js'
 import { renderMarkdown } from '../../reports/formats/markdown.js'
 import { renderOpenMetrics } from '../../reports/formats/openmetrics.js'
-import { renderTerminal } from '../../reports/terminal.js'
+import { renderTerminal } from '../../reports/formats/terminal.js'
 
 const entries = syntheticJournal({
   rounds: 6,

@@ -1,7 +1,7 @@
 /** Trials without their histograms, for tables and strips; and what was proved about each arm's path. */
 import type { Analysis, ProofCheck, Trial, TrialSummary } from '../model.js'
 import { percentileOf } from '../stats/histogram.js'
-import { generatorCpuShare } from '../validity.js'
+import { generatorCpuShare } from '../run/validity.js'
 import { bucketsOf, latencyMs, metricOf, type Run } from './readings.js'
 
 export function summarizeTrial(run: Run, trial: Trial, oddities: readonly string[]): TrialSummary {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { catalogue } from '../catalogue.js'
-import { makePlan } from '../plan.js'
-import { resolveConfig } from '../resolve-config.js'
+import { catalogue } from '../cli/catalogue.js'
+import { makePlan } from '../plan/plan.js'
+import { resolveConfig } from '../config/resolve-config.js'
 import { driveWith, missingPrograms } from './choice.js'
 
 const config = { arms: { reference: ['l4-only'] }, experiments: { latency: {}, saturation: {} } }

@@ -1,5 +1,5 @@
 /** Driving an experiment with another engine than its own: what is possible, and what has to change in the load for it. */
-import { findProgram } from '../exec.js'
+import { findProgram } from '../process/exec.js'
 import type { LoadSpec, Plan, Unmet } from '../model.js'
 import { loaders, type Loader, type LoaderName } from './index.js'
 

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { type EchoServer, type Rig, createRig } from '../truth/rig.js'
-import { findProgram } from '../exec.js'
+import { type EchoServer, type Rig, createRig } from '../lab/truth/rig.js'
+import { findProgram } from '../process/exec.js'
 import { loaders } from './index.js'
 import { countAbove, maxUs, percentileUs } from './histogram.js'
 

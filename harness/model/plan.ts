@@ -114,7 +114,7 @@ export interface ResolvedConfig {
     readonly blocks?: number
   }
   readonly thresholds: readonly Threshold[]
-  /** Builds and settings that are measured side by side; see harness/variants.ts. */
+  /** Builds and settings that are measured side by side; see harness/config/variants.ts. */
   readonly variants?: readonly Variant[]
   /** How variants are judged; absent in journals from before there were any. */
   readonly gate?: GatePolicy

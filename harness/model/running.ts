@@ -104,7 +104,7 @@ export interface Identity {
   readonly caPem: string
 }
 
-/** Registers what must be undone; see harness/scope.ts. */
+/** Registers what must be undone; see harness/process/scope.ts. */
 export interface Scope {
   readonly runId: string
   /** Aborted on interrupt. */
@@ -337,7 +337,7 @@ export interface RaisedArm {
   prove(): Promise<readonly ProofCheck[]>
 }
 
-/** A platform with meshes brought up on it: what trials run against. Composed in harness/environment.ts. */
+/** A platform with meshes brought up on it: what trials run against. Composed in harness/run/environment.ts. */
 export interface Environment {
   readonly id: string
   readonly facts: readonly Fact[]

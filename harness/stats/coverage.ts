@@ -1,6 +1,6 @@
 /**
  * Shows by simulation that the statistics keep their promises: intervals cover, A/A is quiet, printed effects are
- * found. `npm run bench:coverage` (harness/bench/coverage.ts) prints the tables; harness/stats/README.md holds them.
+ * found. `npm run bench:coverage` (harness/lab/bench/coverage.ts) prints the tables; harness/stats/README.md holds them.
  */
 import { holm } from './families.js'
 import { halfWidth, pValueOf, type Location } from './location.js'
@@ -32,7 +32,7 @@ export interface Design {
 
 /**
  * Names seed the streams of what is simulated. `quick` and `full` are what the profiles of those names do, to which
- * harness/profiles.test.ts holds them; `some` is what the full profile does at least.
+ * harness/config/profiles.test.ts holds them; `some` is what the full profile does at least.
  */
 export const designs = {
   quick: { name: 'quick: 9 rounds', rounds: { min: 9, max: 9 }, untilEffect: 0 },

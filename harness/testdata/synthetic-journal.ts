@@ -21,7 +21,7 @@ import type {
   Usage,
 } from '../model.js'
 import { nextRate } from '../analyze/knees.js'
-import { makePlan } from '../plan.js'
+import { makePlan } from '../plan/plan.js'
 import { createNoise, type Noise, type NoiseOptions } from './synthetic-noise.js'
 
 /** What a path costs in truth, before noise. */

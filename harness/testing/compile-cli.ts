@@ -5,8 +5,8 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { build } from 'esbuild'
-import { addProducts } from '../package-files.js'
-import { packageRoot } from '../package-root.js'
+import { addProducts } from '../cli/package-files.js'
+import { packageRoot } from '../cli/package-root.js'
 import { compiledCliVariable } from './cli.js'
 
 export async function setup(): Promise<(() => void) | undefined> {

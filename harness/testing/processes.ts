@@ -1,6 +1,6 @@
 /** What a run has running on this machine, as its processes' environment tells. */
 import { readFileSync, readdirSync } from 'node:fs'
-import { runIdVariable } from '../exec.js'
+import { runIdVariable } from '../process/exec.js'
 
 /** Processes that carry the run id in their environment. */
 export function processesOf(runId: string): { pid: number; command: string }[] {

@@ -21,7 +21,8 @@ export interface ImageBundle {
 
 export type ImageBundles = Readonly<Record<ImageName, ImageBundle>>
 
-const here = dirname(fileURLToPath(import.meta.url))
+/** Sources of the images, or their ready bundles in the published package. */
+const imagesRoot = fileURLToPath(new URL('.', import.meta.url))
 
 /** CommonJS dependencies call `require`, which an ES module has to make for them. */
 const banner = `import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);`
@@ -54,14 +55,14 @@ export async function bundleSource(entry: string): Promise<string> {
 }
 
 /** Where bundles are kept by their content. */
-export const bundleStore = join(here, '../../build/images')
+export const bundleStore = fileURLToPath(new URL('../../build/images', import.meta.url))
 
 /**
  * The bundles of all images, built into `outDir` when the sources are at hand. The file name carries the hash, so that
  * a run that is going on keeps its programs when another run builds newer ones.
  */
 export async function imageBundles(outDir = bundleStore): Promise<ImageBundles> {
-  const bundles = await Promise.all(imageNames.map((image) => imageBundle(image, here, outDir)))
+  const bundles = await Promise.all(imageNames.map((image) => imageBundle(image, imagesRoot, outDir)))
   return Object.fromEntries(bundles.map((bundle) => [bundle.image, bundle])) as Record<ImageName, ImageBundle>
 }
 

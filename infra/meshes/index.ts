@@ -1,15 +1,15 @@
 /** Registry of meshes: a new mesh is one file and one line here. */
 import type { Mesh } from '../../harness/model.js'
-import { cilium, ciliumGateway, ciliumWireguard, ciliumZtunnel } from './cilium.js'
-import { envoyProxy } from './envoy-proxy.js'
-import { envoy } from './envoy.js'
-import { haproxy } from './haproxy.js'
-import { istioAmbient } from './istio-ambient.js'
-import { istioSidecar } from './istio-sidecar.js'
-import { nginx } from './nginx.js'
-import { none } from './none.js'
-import { reference } from './reference.js'
-import { tunnelEnvoy } from './tunnel-envoy.js'
+import { cilium, ciliumGateway, ciliumWireguard, ciliumZtunnel } from './cilium/cilium.js'
+import { envoyProxy } from './envoy/envoy-proxy.js'
+import { envoy } from './envoy/envoy.js'
+import { haproxy } from './haproxy/haproxy.js'
+import { istioAmbient } from './istio/istio-ambient.js'
+import { istioSidecar } from './istio/istio-sidecar.js'
+import { nginx } from './nginx/nginx.js'
+import { none } from './reference/none.js'
+import { reference } from './reference/reference.js'
+import { tunnelEnvoy } from './envoy/tunnel-envoy.js'
 
 export const meshes = {
   none,

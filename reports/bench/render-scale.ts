@@ -3,8 +3,8 @@
  * `npm run bench:report -- <rounds>` names, each in a process of its own so that none pays for another's memory.
  */
 import { fileURLToPath } from 'node:url'
-import { run } from '../../harness/exec.js'
-import { renderHtml } from '../render.js'
+import { run } from '../../harness/process/exec.js'
+import { renderHtml } from '../page/render.js'
 import { readAssets } from '../testdata/assets.js'
 import { sampleAnalysis } from '../testdata/sample-analysis.js'
 

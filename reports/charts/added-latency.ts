@@ -1,9 +1,9 @@
 /** Answers "what does each path add?": a dot with its interval per arm and percentile, zero and the noise floor behind. */
 import type { TopLevelSpec } from 'vega-lite'
-import { estimateText, fixed, paceText, sentence } from '../format.js'
-import { describe } from '../svg.js'
-import { figureWidth, ink, muted, noiseBand, type Size } from '../theme.js'
-import { excludesZero, latencyMetrics, percentiles, type View } from '../view.js'
+import { estimateText, fixed, paceText, sentence } from '../formats/format.js'
+import { describe } from '../page/svg.js'
+import { figureWidth, ink, muted, noiseBand, type Size } from '../page/theme.js'
+import { excludesZero, latencyMetrics, percentiles, type View } from '../page/view.js'
 import type { Chart, ChartBuilder, TableCell } from './chart.js'
 import { domainWithZero } from './layout.js'
 

@@ -1,10 +1,10 @@
 /** Answers "how much does it carry?": throughput of every arm when the load is limited by replies alone. */
 import type { TopLevelSpec } from 'vega-lite'
 import type { Estimate } from '../../harness/model.js'
-import { changeText, fixed, sentence } from '../format.js'
-import { describe } from '../svg.js'
-import { figureWidth, ink, type Size } from '../theme.js'
-import type { ArmView } from '../view.js'
+import { changeText, fixed, sentence } from '../formats/format.js'
+import { describe } from '../page/svg.js'
+import { figureWidth, ink, type Size } from '../page/theme.js'
+import type { ArmView } from '../page/view.js'
 import type { Chart, ChartBuilder } from './chart.js'
 
 interface Bar {

@@ -1,8 +1,8 @@
 /** What a chart is: a finding, the picture, and everything needed to read it without the picture. */
 import type { TopLevelSpec } from 'vega-lite'
-import type { FigureBook } from '../figures.js'
-import type { Size } from '../theme.js'
-import type { View } from '../view.js'
+import type { FigureBook } from '../page/figures.js'
+import type { Size } from '../page/theme.js'
+import type { View } from '../page/view.js'
 
 /** A cell of a chart's table: text to be escaped, or HTML made by the figure book. */
 export type TableCell = string | { readonly html: string }

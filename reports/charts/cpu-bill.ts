@@ -1,8 +1,8 @@
 /** Answers "what does it cost?": the whole CPU bill of an arm per 1 000 requests, by who spent it. */
 import type { BillRow, CellAnalysis, Estimate } from '../../harness/model.js'
-import { decimalsFor, estimateText, fixed, number, paceText, sentence, thousand } from '../format.js'
-import { hatch } from '../theme.js'
-import type { ArmView } from '../view.js'
+import { decimalsFor, estimateText, fixed, number, paceText, sentence, thousand } from '../formats/format.js'
+import { hatch } from '../page/theme.js'
+import type { ArmView } from '../page/view.js'
 import type { Chart, ChartBuilder, TableCell } from './chart.js'
 import { stackedBars, type Segment } from './stacked-bars.js'
 

@@ -1,9 +1,9 @@
 /** Shows the bulk of the distribution, which the percentile plot compresses: which share of requests is done by when. */
 import type { TopLevelSpec } from 'vega-lite'
-import { number, paceText } from '../format.js'
-import { describe } from '../svg.js'
-import { figureWidth, ink, type Size } from '../theme.js'
-import type { ArmView, View } from '../view.js'
+import { number, paceText } from '../formats/format.js'
+import { describe } from '../page/svg.js'
+import { figureWidth, ink, type Size } from '../page/theme.js'
+import type { ArmView, View } from '../page/view.js'
 import type { Chart, ChartBuilder } from './chart.js'
 import { logDomain, spreadLabels } from './layout.js'
 

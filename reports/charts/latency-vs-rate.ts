@@ -1,10 +1,10 @@
 /** Answers "when does it break?": p99 of every arm against the rate that was asked for. */
 import type { TopLevelSpec } from 'vega-lite'
 import type { Estimate } from '../../harness/model.js'
-import { fixed, number, sentence } from '../format.js'
-import { describe } from '../svg.js'
-import { figureWidth, ink, warn, type Size } from '../theme.js'
-import type { ArmView, LoadView } from '../view.js'
+import { fixed, number, sentence } from '../formats/format.js'
+import { describe } from '../page/svg.js'
+import { figureWidth, ink, warn, type Size } from '../page/theme.js'
+import type { ArmView, LoadView } from '../page/view.js'
 import type { Chart, ChartBuilder } from './chart.js'
 import { logDomain, spreadLabels } from './layout.js'
 

@@ -1,5 +1,5 @@
 /** Answers "how much memory?": resident memory of every hop of an arm, under load. */
-import { number, paceText, sentence } from '../format.js'
+import { number, paceText, sentence } from '../formats/format.js'
 import type { Chart, ChartBuilder, TableCell } from './chart.js'
 import { chargeable, rowFill, rowName } from './cpu-bill.js'
 import { stackedBars, type Segment } from './stacked-bars.js'

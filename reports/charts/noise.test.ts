@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { createFigureBook } from '../figures.js'
+import { createFigureBook } from '../page/figures.js'
 import { renderMarkdown } from '../formats/markdown.js'
-import { buildAnswer } from '../sections/answer.js'
+import { buildAnswer } from '../page/sections/answer.js'
 import { twoEnvironments } from '../testdata/two-environments.js'
-import { createView } from '../view.js'
+import { createView } from '../page/view.js'
 import { addedLatency } from './added-latency.js'
 import { noise } from './noise.js'
 

@@ -1,10 +1,10 @@
 /** Shows how far two measurements of the same thing lie apart: the A/A difference of every load, as a share. */
 import type { TopLevelSpec } from 'vega-lite'
 import type { Estimate } from '../../harness/model.js'
-import { fixed, sentence } from '../format.js'
-import { describe } from '../svg.js'
-import { figureWidth, ink, muted, type Size } from '../theme.js'
-import type { LoadView, View } from '../view.js'
+import { fixed, sentence } from '../formats/format.js'
+import { describe } from '../page/svg.js'
+import { figureWidth, ink, muted, type Size } from '../page/theme.js'
+import type { LoadView, View } from '../page/view.js'
 import type { Chart, ChartBuilder } from './chart.js'
 
 interface Dot {

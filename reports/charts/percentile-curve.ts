@@ -1,9 +1,9 @@
 /** Answers "how does the tail look?": latency against percentile, with the percentile axis stretched by nines. */
 import type { TopLevelSpec } from 'vega-lite'
-import { number, paceText } from '../format.js'
-import { describe } from '../svg.js'
-import { figureWidth, ink, type Size } from '../theme.js'
-import type { ArmView } from '../view.js'
+import { number, paceText } from '../formats/format.js'
+import { describe } from '../page/svg.js'
+import { figureWidth, ink, type Size } from '../page/theme.js'
+import type { ArmView } from '../page/view.js'
 import type { CurvePoint } from '../../harness/model.js'
 import type { Chart, ChartBuilder } from './chart.js'
 import { logDomain, spreadLabels } from './layout.js'

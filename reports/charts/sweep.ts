@@ -1,10 +1,10 @@
 /** Answers "how does it change with …?": median response time and CPU of every arm along one axis of the sweep. */
 import type { TopLevelSpec } from 'vega-lite'
 import type { Estimate, LoadSpec } from '../../harness/model.js'
-import { bytes, fixed, number, sentence, thousand } from '../format.js'
-import { describe } from '../svg.js'
-import { figureWidth, type Size } from '../theme.js'
-import type { ArmView, LoadView } from '../view.js'
+import { bytes, fixed, number, sentence, thousand } from '../formats/format.js'
+import { describe } from '../page/svg.js'
+import { figureWidth, type Size } from '../page/theme.js'
+import type { ArmView, LoadView } from '../page/view.js'
 import type { Chart, ChartBuilder } from './chart.js'
 import { logDomain } from './layout.js'
 

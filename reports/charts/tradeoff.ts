@@ -1,10 +1,10 @@
 /** The whole comparison in one picture: what a path adds to latency against the CPU that it adds. */
 import type { TopLevelSpec } from 'vega-lite'
 import type { Estimate } from '../../harness/model.js'
-import { paceText, sentence, thousand } from '../format.js'
-import { describe } from '../svg.js'
-import { figureWidth, ink, muted, type Size } from '../theme.js'
-import { cpuMetrics, latencyMetrics, type ArmView } from '../view.js'
+import { paceText, sentence, thousand } from '../formats/format.js'
+import { describe } from '../page/svg.js'
+import { figureWidth, ink, muted, type Size } from '../page/theme.js'
+import { cpuMetrics, latencyMetrics, type ArmView } from '../page/view.js'
 import type { Chart, ChartBuilder } from './chart.js'
 import { domainWithZero, placeLabels } from './layout.js'
 

@@ -1,17 +1,17 @@
 /** One chart as a file of its own, in either theme, for slides and documents: with its finding above and its method below. */
 import type { Analysis } from '../../harness/model.js'
 import { charts, type ChartName } from '../charts/index.js'
-import { cleanDeep, escapeHtml } from '../clean.js'
-import { createFigureBook } from '../figures.js'
-import type { ReportAssets } from '../page.js'
-import { renderSvg } from '../svg.js'
-import { fontFamily } from '../theme.js'
-import { createView, pathColours } from '../view.js'
+import { cleanDeep, escapeHtml } from '../page/clean.js'
+import { createFigureBook } from '../page/figures.js'
+import type { ReportAssets } from '../page/page.js'
+import { renderSvg } from '../page/svg.js'
+import { fontFamily } from '../page/theme.js'
+import { createView, pathColours } from '../page/view.js'
 
 export const themes = ['light', 'dark'] as const
 export type Theme = (typeof themes)[number]
 
-/** What drawing a chart needs from reports/templates and the fonts beside it. */
+/** What drawing a chart needs from reports/page/templates and the fonts beside it. */
 export type ChartAssets = Pick<ReportAssets, 'style' | 'fontFiles'>
 
 /** An SVG that stands alone, or nothing when the analysis has no data for that chart. */

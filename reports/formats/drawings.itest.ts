@@ -1,6 +1,6 @@
 /** What is drawn by itself: charts in files of their own, and the trends on the front page of several runs. */
 import { describe, expect, it } from 'vitest'
-import { renderIndex } from '../index-page.js'
+import { renderIndex } from '../index/index-page.js'
 import { readAssets } from '../testdata/assets.js'
 import { sampleAnalysis } from '../testdata/sample-analysis.js'
 import { renderChartPng } from './chart-png.js'

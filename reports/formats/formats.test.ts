@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { analyze } from '../../harness/analyze.js'
+import { analyze } from '../../harness/analyze/analyze.js'
 import { syntheticJournal } from '../../harness/testdata/synthetic-journal.js'
-import { compareRuns, renderComparison } from '../compare.js'
-import { renderTerminal } from '../terminal.js'
+import { compareRuns, renderComparison } from '../compare/compare.js'
+import { renderTerminal } from './terminal.js'
 import { readAssets } from '../testdata/assets.js'
 import { hostileAnalysis } from '../testdata/hostile.js'
 import { sampleAnalysis } from '../testdata/sample-analysis.js'
-import { thresholdAnnotations } from '../annotations.js'
+import { thresholdAnnotations } from './annotations.js'
 import { formats } from './index.js'
 
 const sample = sampleAnalysis({ rounds: 4, rates: [1000] })

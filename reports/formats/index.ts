@@ -1,8 +1,8 @@
 /** The registries of formats: a new format is one file and one line here. */
 import type { Analysis } from '../../harness/model.js'
 import type { ChartName } from '../charts/index.js'
-import type { ReportAssets } from '../page.js'
-import { renderHtml } from '../render.js'
+import type { ReportAssets } from '../page/page.js'
+import { renderHtml } from '../page/render.js'
 import { renderChartPng } from './chart-png.js'
 import { renderChartSvg, type ChartAssets, type Theme } from './chart-svg.js'
 import { renderCsv } from './csv.js'

@@ -3,8 +3,8 @@
  * could not be decided is skipped. A claim never fails a build: supported and refuted are both answers.
  */
 import type { Analysis, ClaimAnalysis, ThresholdVerdict } from '../../harness/model.js'
-import { cleanDeep } from '../clean.js'
-import { sentence } from '../format.js'
+import { cleanDeep } from '../page/clean.js'
+import { sentence } from './format.js'
 import { escapeXml } from './xml.js'
 
 export function renderJunit(analysis: Analysis): string {

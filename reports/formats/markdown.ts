@@ -1,9 +1,9 @@
 /** A summary for places that show Markdown: a pull request, a CI job's summary. */
 import type { Analysis, Estimate } from '../../harness/model.js'
-import { cleanDeep } from '../clean.js'
-import { dateTime, estimateText, fixed, loadText, plural, sentence } from '../format.js'
-import { transportRows } from '../transport-lines.js'
-import { createView, type Added, type ArmView, type View } from '../view.js'
+import { cleanDeep } from '../page/clean.js'
+import { dateTime, estimateText, fixed, loadText, plural, sentence } from './format.js'
+import { transportRows } from '../page/transport-lines.js'
+import { createView, type Added, type ArmView, type View } from '../page/view.js'
 
 /** Renders GitHub-flavoured Markdown; journal text is escaped so that it can form no link, image or HTML. */
 export function renderMarkdown(analysis: Analysis): string {

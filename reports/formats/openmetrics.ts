@@ -1,6 +1,6 @@
 /** OpenMetrics text, so that results can be pushed to a Prometheus-compatible store and watched over months. */
 import type { Analysis, Estimate } from '../../harness/model.js'
-import { cleanDeep } from '../clean.js'
+import { cleanDeep } from '../page/clean.js'
 
 interface Family {
   readonly name: string

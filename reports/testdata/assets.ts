@@ -1,11 +1,11 @@
 /** Reads the report's templates for tests, as the command line does for users. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { findFonts } from '../../harness/fonts.js'
-import type { ReportAssets } from '../page.js'
+import { findFonts } from '../../harness/cli/fonts.js'
+import type { ReportAssets } from '../page/page.js'
 
 export function readAssets(): ReportAssets {
-  const folder = fileURLToPath(new URL('../templates/', import.meta.url))
+  const folder = fileURLToPath(new URL('../page/templates/', import.meta.url))
   const read = (name: string) => readFileSync(folder + name, 'utf8')
   const names = readdirSync(folder).filter((name) => name.endsWith('.hbs'))
   return {

@@ -1,5 +1,5 @@
 /** The paths that endurance runs go: tunnels alone, or with the proxy as a waypoint between them. */
-import type { ListenerAddress } from '../shared/image.js'
+import type { ListenerAddress } from '../kit/process/image.js'
 import {
   type RunningImage,
   type Workspace,
@@ -7,7 +7,7 @@ import {
   startImage,
   trustDomain,
   writeWorkload,
-} from '../shared/testing.js'
+} from '../kit/testing.js'
 import { inboundConfig, outboundConfig, pairAuthority } from '../tunnel/pair.js'
 
 export const chainPaths = ['l4', 'l4-l7-l4'] as const

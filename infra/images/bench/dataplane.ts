@@ -12,7 +12,7 @@
 import { once } from 'node:events'
 import { type Socket, connect } from 'node:net'
 import { parseArgs } from 'node:util'
-import { createWorkspace, type Workspace } from '../shared/testing.js'
+import { createWorkspace, type Workspace } from '../kit/testing.js'
 import { type Interval, bootstrapMedian, median, pairedRatio } from './intervals.js'
 import { type LoadOutcome, cpuNs, download, drive, driveAtRate, memoryBytes } from './measure.js'
 import { type Peer, startApplication } from './peers.js'

@@ -1,6 +1,6 @@
 /** A small endurance run: long enough for rotations and a reload under load, too short to judge memory. */
 import { afterAll, expect, it } from 'vitest'
-import { createWorkspace } from '../shared/testing.js'
+import { createWorkspace } from '../kit/testing.js'
 import { runEndurance } from './endurance-run.js'
 
 const workspace = createWorkspace()

@@ -6,7 +6,7 @@
  *     npm run bench:endurance -- [--path l4-l7-l4] [--requests 2000000] [--connections 50000] [--concurrency 16]
  */
 import { parseArgs } from 'node:util'
-import { createWorkspace } from '../shared/testing.js'
+import { createWorkspace } from '../kit/testing.js'
 import { type ChainPath, chainPaths } from './chain.js'
 import { runEndurance } from './endurance-run.js'
 

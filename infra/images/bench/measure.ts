@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { imageBundle } from '../bundles.js'
-import type { ListenerAddress } from '../shared/image.js'
+import type { ListenerAddress } from '../kit/process/image.js'
 
 const run = promisify(execFile)
 

@@ -9,7 +9,7 @@
 import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { createWorkspace } from '../shared/testing.js'
+import { createWorkspace } from '../kit/testing.js'
 import { cpuNs, download, drive } from './measure.js'
 import { startApplication } from './peers.js'
 import { l4Subjects } from './subjects-l4.js'

@@ -1,6 +1,6 @@
 /** What the bench can measure: something that stands between wrk and nginx. */
-import type { ListenerAddress } from '../shared/image.js'
-import type { Workspace } from '../shared/testing.js'
+import type { ListenerAddress } from '../kit/process/image.js'
+import type { Workspace } from '../kit/testing.js'
 
 export interface Subject {
   readonly name: string

@@ -1,6 +1,6 @@
 /** The L4 rows: haproxy's TCP over mutual TLS, and our tunnels. */
-import type { ListenerAddress } from '../shared/image.js'
-import { type Workspace, createTestAuthority } from '../shared/testing.js'
+import type { ListenerAddress } from '../kit/process/image.js'
+import { type Workspace, createTestAuthority } from '../kit/testing.js'
 import { startTunnelPair } from '../tunnel/pair.js'
 import { freePort, startHaproxy } from './peers.js'
 import type { Subject } from './subject.js'

@@ -1,6 +1,6 @@
 /** The L7 rows: haproxy and our proxy, plain HTTP/1.1 on both sides. */
-import type { ListenerAddress } from '../shared/image.js'
-import { startImage } from '../shared/testing.js'
+import type { ListenerAddress } from '../kit/process/image.js'
+import { startImage } from '../kit/testing.js'
 import { freePort, startHaproxy, startNginx } from './peers.js'
 import type { Subject } from './subject.js'
 

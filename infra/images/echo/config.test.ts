@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseConfig, toJsonSchema } from '../shared/config.js'
+import { parseConfig, toJsonSchema } from '../kit/process/config.js'
 import { echoSchema } from './config.js'
 
 const listener = { name: 'http', kind: 'http', host: '127.0.0.1', port: 0 }

@@ -1,6 +1,6 @@
 /** The config of the echo server, and the faults that can be injected to test a harness against known answers. */
 import { z } from 'zod'
-import { baseConfigShape, hostSchema, nameSchema, portSchema } from '../shared/config.js'
+import { baseConfigShape, hostSchema, nameSchema, portSchema } from '../kit/process/config.js'
 
 const delayMsSchema = z.number().min(0).max(60_000)
 

@@ -1,6 +1,6 @@
 /** What a reply has to suffer before it is sent: delays, burned CPU, freezes. Their sizes are known, so that a measurement can be checked. */
-import type { Cell } from '../shared/metrics.js'
-import { PreciseTimer, nowUs } from '../shared/precise-timer.js'
+import type { Cell } from '../kit/process/metrics.js'
+import { PreciseTimer, nowUs } from '../kit/process/precise-timer.js'
 import type { FaultsConfig } from './config.js'
 import { DeadlineQueue } from './deadline-queue.js'
 

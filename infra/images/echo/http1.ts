@@ -1,6 +1,6 @@
 /** HTTP/1.1 on a bare socket: `node:http` costs twice as much per request, and the application must not be the bulk of what is measured. */
 import type { Socket } from 'node:net'
-import { BodyReader, Http1Error, type MessageHead, endOfHead, parseHead } from '../shared/http1-message.js'
+import { BodyReader, Http1Error, type MessageHead, endOfHead, parseHead } from '../kit/http1/http1-message.js'
 import { type EchoRequest, EchoRequestError, parseTarget } from './request.js'
 import { type EchoConnection, type EchoService, maxEchoedBytes, pattern, writePattern } from './service.js'
 

@@ -7,7 +7,7 @@ import {
   createServer,
 } from 'node:http2'
 import type { Socket } from 'node:net'
-import { decodeEchoRequest, echoReplyHead, grpcPath } from '../shared/grpc-echo.js'
+import { decodeEchoRequest, echoReplyHead, grpcPath } from '../kit/grpc/grpc-echo.js'
 import { EchoRequestError, parseTarget } from './request.js'
 import { type EchoConnection, type EchoService, maxEchoedBytes, pattern, writePattern } from './service.js'
 

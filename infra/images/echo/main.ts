@@ -1,9 +1,9 @@
 /** The echo server: the application behind every path, cheap enough that hops show, and faulty on request. */
 import { type Server, type Socket, createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
-import { createHopMetrics } from '../shared/hop-metrics.js'
-import { type ImageContext, type ImageServer, type ListenerAddress, runImage } from '../shared/image.js'
-import type { Cell } from '../shared/metrics.js'
+import { createHopMetrics } from '../kit/process/hop-metrics.js'
+import { type ImageContext, type ImageServer, type ListenerAddress, runImage } from '../kit/process/image.js'
+import type { Cell } from '../kit/process/metrics.js'
 import { type EchoConfig, type ListenerConfig, echoSchema } from './config.js'
 import { createFaults } from './faults.js'
 import { serveHttp1 } from './http1.js'

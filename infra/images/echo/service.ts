@@ -1,5 +1,5 @@
 /** What every protocol of the echo server shares: counters, faults, the bytes of replies. */
-import type { Cell } from '../shared/metrics.js'
+import type { Cell } from '../kit/process/metrics.js'
 import type { Faults } from './faults.js'
 
 export interface EchoService {

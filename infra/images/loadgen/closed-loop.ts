@@ -7,7 +7,7 @@
  */
 import type { EventEmitter } from 'node:events'
 import autocannon from 'autocannon'
-import { nowUs } from '../shared/precise-timer.js'
+import { nowUs } from '../kit/process/precise-timer.js'
 import { runClosedPhases } from './closed-phases.js'
 import { EngineError, type ErrorKind, type Harness } from './events.js'
 import { type Spec, authorityOf } from './spec.js'

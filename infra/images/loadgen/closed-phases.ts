@@ -1,5 +1,5 @@
 /** Warm-up, window and result of an engine that sends as soon as it may: what its engines have in common. */
-import { nowUs } from '../shared/precise-timer.js'
+import { nowUs } from '../kit/process/precise-timer.js'
 import type { Harness, Phase, Result } from './events.js'
 import type { Spec } from './spec.js'
 import { type Tally, encodeCounts, errorsOf, mergeCounts, percentileOf } from './tally.js'

@@ -1,6 +1,6 @@
 /** HTTP/1.1 on a bare socket with a strict parser: `node:http` costs twice the CPU and hides when bytes were sent. */
 import { connect } from 'node:net'
-import { BodyReader, endOfHead, parseHead } from '../shared/http1-message.js'
+import { BodyReader, endOfHead, parseHead } from '../kit/http1/http1-message.js'
 import { authorityOf } from './spec.js'
 import { type Wire, type WireFactory, kindOfStatus } from './wire.js'
 

@@ -7,7 +7,7 @@ import {
   connect as connectHttp2,
 } from 'node:http2'
 import { connect } from 'node:net'
-import { echoReplyHead, encodeEchoRequest, grpcPath } from '../shared/grpc-echo.js'
+import { echoReplyHead, encodeEchoRequest, grpcPath } from '../kit/grpc/grpc-echo.js'
 import type { ErrorKind } from './events.js'
 import { type Spec, authorityOf } from './spec.js'
 import { type Wire, type WireEvents, type WireFactory, kindOfStatus } from './wire.js'

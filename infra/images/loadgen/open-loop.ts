@@ -1,6 +1,6 @@
 /** The open-loop engine: senders in threads of their own keep the schedule; this thread talks, merges and counts. */
 import { Worker } from 'node:worker_threads'
-import { nowUs } from '../shared/precise-timer.js'
+import { nowUs } from '../kit/process/precise-timer.js'
 import { EngineError, type Harness, type Phase, type Result } from './events.js'
 import { dueTimes, shareOf } from './schedule.js'
 import type { PhaseMessage, SenderData, SenderMessage } from './sender-worker.js'

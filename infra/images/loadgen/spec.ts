@@ -1,6 +1,6 @@
 /** What the harness asks of the generator: one load, one target, one seed; checked before anything is sent. */
 import { z } from 'zod'
-import { hostSchema, portSchema } from '../shared/config.js'
+import { hostSchema, portSchema } from '../kit/process/config.js'
 
 const positive = z.number().positive()
 

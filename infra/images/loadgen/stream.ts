@@ -1,5 +1,5 @@
 /** The stream engine: every connection asks for one large reply after the other; what counts is bytes, not requests. */
-import { nowUs } from '../shared/precise-timer.js'
+import { nowUs } from '../kit/process/precise-timer.js'
 import { runClosedPhases } from './closed-phases.js'
 import { EngineError, type ErrorKind, type Harness } from './events.js'
 import type { Spec } from './spec.js'

@@ -13,7 +13,7 @@ import {
   portSchema,
   spiffeIdSchema,
   workloadSchema,
-} from '../shared/config.js'
+} from '../kit/process/config.js'
 import { filtersSchema } from './filters/index.js'
 
 const transportSchema = z.enum(['plain', 'mtls', 'hbone'])

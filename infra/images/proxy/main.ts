@@ -1,5 +1,5 @@
 /** The L7 hop: a sidecar, a waypoint, a per-node proxy or an ingress, by its config. */
-import { runImage } from '../shared/image.js'
+import { runImage } from '../kit/process/image.js'
 import { proxySchema, verifyProxy } from './config.js'
 import { startProxy } from './proxy.js'
 

@@ -1,11 +1,11 @@
 /** Puts the proxy together: listeners in front, the config in force behind them, reload and drain around both. */
-import { ConfigError } from '../shared/config.js'
-import { createHbonePool } from '../shared/hbone-client.js'
-import { createHopMetrics } from '../shared/hop-metrics.js'
-import { createIdentityStore } from '../shared/identities.js'
-import type { ImageContext, ImageServer, ListenerAddress } from '../shared/image.js'
+import { ConfigError } from '../kit/process/config.js'
+import { createHbonePool } from '../kit/hbone/client.js'
+import { createHopMetrics } from '../kit/process/hop-metrics.js'
+import { createIdentityStore } from '../kit/tls/identities.js'
+import type { ImageContext, ImageServer, ListenerAddress } from '../kit/process/image.js'
 import type { ProxyConfig } from './config.js'
-import { type ProxyListener, openListener } from './listener.js'
+import { type ProxyListener, openListener } from './downstream/listener.js'
 import { createRuntime } from './runtime.js'
 
 const tickMs = 250

@@ -1,12 +1,12 @@
 /** One config in force: its clusters, routes and filters. A reload makes a new one; exchanges keep the one they began with. */
-import type { HeadLimits } from '../shared/http1/http1-head.js'
-import type { HopMetrics } from '../shared/hop-metrics.js'
-import { Cluster, type ClusterContext } from './cluster.js'
+import type { HeadLimits } from '../kit/http1/http1-head.js'
+import type { HopMetrics } from '../kit/process/hop-metrics.js'
+import { Cluster, type ClusterContext } from './upstream/cluster.js'
 import type { ProxyConfig, ProxyLimits } from './config.js'
-import { type DiallerContext, createDialler } from './dialler.js'
-import { type Chain, type FilterContext, createChain } from './filter.js'
+import { type DiallerContext, createDialler } from './upstream/dialler.js'
+import { type Chain, type FilterContext, createChain } from './exchange/filter.js'
 import { createFilters } from './filters/index.js'
-import { type Route, createRouter } from './router.js'
+import { type Route, createRouter } from './exchange/router.js'
 
 export interface Runtime {
   readonly config: ProxyConfig

@@ -1,12 +1,12 @@
 /** The way in: plain TCP connections, each carried over one HBONE stream with the identity of its workload. */
 import { isIPv6 } from 'node:net'
 import type { Socket } from 'node:net'
-import { splice } from '../shared/byte-stream.js'
-import type { HbonePool } from '../shared/hbone-client.js'
-import { HboneError } from '../shared/hbone.js'
-import type { HopMetrics } from '../shared/hop-metrics.js'
-import type { ImageContext } from '../shared/image.js'
-import { parseSpiffeId } from '../shared/spiffe.js'
+import { splice } from '../kit/net/byte-stream.js'
+import type { HbonePool } from '../kit/hbone/client.js'
+import { HboneError } from '../kit/hbone/hbone.js'
+import type { HopMetrics } from '../kit/process/hop-metrics.js'
+import type { ImageContext } from '../kit/process/image.js'
+import { parseSpiffeId } from '../kit/tls/spiffe.js'
 import type { CaptureConfig } from './config.js'
 import { type TcpListener, listenTcp } from './tcp.js'
 

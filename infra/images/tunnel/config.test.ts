@@ -1,7 +1,7 @@
 /** The config's schema file is the validation's own, and the README's example is a valid config. */
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { ConfigError, parseConfig, toJsonSchema } from '../shared/config.js'
+import { ConfigError, parseConfig, toJsonSchema } from '../kit/process/config.js'
 import { type TunnelConfig, tunnelSchema, verifyTunnel } from './config.js'
 
 const example = (): unknown => {

@@ -11,7 +11,7 @@ import {
   poolSchema,
   portSchema,
   spiffeIdSchema,
-} from '../shared/config.js'
+} from '../kit/process/config.js'
 import { parseCidr } from './cidr.js'
 
 const captureSchema = z

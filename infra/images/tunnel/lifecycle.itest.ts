@@ -16,8 +16,8 @@ import {
   startImage,
   trustDomain,
   writeWorkload,
-} from '../shared/testing.js'
-import type { ListenerAddress } from '../shared/image.js'
+} from '../kit/testing.js'
+import type { ListenerAddress } from '../kit/process/image.js'
 
 const workspace = createWorkspace()
 const admin = { host: '127.0.0.1', port: 0 }

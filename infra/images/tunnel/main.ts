@@ -1,5 +1,5 @@
 /** The L4 hop: carries TCP over HBONE and back, as a ztunnel does. */
-import { runImage } from '../shared/image.js'
+import { runImage } from '../kit/process/image.js'
 import { tunnelSchema, verifyTunnel } from './config.js'
 import { startTunnel } from './tunnel.js'
 

@@ -7,8 +7,8 @@ import {
   startImage,
   trustDomain,
   writeWorkload,
-} from '../shared/testing.js'
-import type { ListenerAddress } from '../shared/image.js'
+} from '../kit/testing.js'
+import type { ListenerAddress } from '../kit/process/image.js'
 
 /** What both ends call the server. */
 export const pairAuthority = 'server.bench:8080'

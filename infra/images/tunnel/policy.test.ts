@@ -1,6 +1,6 @@
 /** Who may reach an authority: the rules' precedence and each of their fields. */
 import { describe, expect, it } from 'vitest'
-import { parseSpiffeId } from '../shared/spiffe.js'
+import { parseSpiffeId } from '../kit/tls/spiffe.js'
 import type { RuleConfig } from './config.js'
 import { parseCidr } from './cidr.js'
 import { type PolicyInput, permits } from './policy.js'

@@ -1,7 +1,7 @@
 /** L4 authorization: who may reach an authority, by principal, namespace, address and port. */
 import { BlockList, isIP } from 'node:net'
 import { parseCidr } from './cidr.js'
-import type { SpiffeId } from '../shared/spiffe.js'
+import type { SpiffeId } from '../kit/tls/spiffe.js'
 import type { RuleConfig } from './config.js'
 
 export interface PolicyInput {

@@ -5,8 +5,8 @@
  * before the read returns, so one buffer serves all sockets (Node's documented `onread`).
  */
 import { type AddressInfo, type Socket, connect, createServer } from 'node:net'
-import { type Reads, acceptWithReads } from '../shared/accept-with-reads.js'
-import type { ListenerAddress } from '../shared/image.js'
+import { type Reads, acceptWithReads } from '../kit/net/accept-with-reads.js'
+import type { ListenerAddress } from '../kit/process/image.js'
 
 export interface TcpListener {
   readonly address: ListenerAddress

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { type Socket, connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createWorkspace, listenTcp } from '../shared/testing.js'
+import { createWorkspace, listenTcp } from '../kit/testing.js'
 import { type TunnelPair, startTunnelPair } from './pair.js'
 
 const workspace = createWorkspace()

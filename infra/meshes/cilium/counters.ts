@@ -1,6 +1,6 @@
 /** Reads what Cilium's shared Envoy counted of the traffic that policies sent through it. */
 import type { HopCounters } from '../../../harness/model.js'
-import { parsePrometheus, sumSamples } from '../../prometheus.js'
+import { parsePrometheus, sumSamples } from '../../../harness/process/prometheus.js'
 
 /** Listeners that policies make, and those that Gateways make for plain HTTP. */
 const prefixes = { policy: 'proxy', gateway: 'listener-insecure' } as const

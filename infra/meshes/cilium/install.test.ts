@@ -10,9 +10,9 @@ import { l4Kernel } from '../../../scenarios/paths/l4-kernel.js'
 import { l4Ztunnel } from '../../../scenarios/paths/l4-ztunnel.js'
 import { l7PerNodeBoth } from '../../../scenarios/paths/l7-per-node-both.js'
 import { l7PerNode } from '../../../scenarios/paths/l7-per-node.js'
-import { cilium, ciliumGateway, ciliumWireguard, ciliumZtunnel } from '../cilium.js'
-import type { ClusterAccess } from '../cluster-access.js'
-import { MeshInstallError } from '../install-errors.js'
+import { cilium, ciliumGateway, ciliumWireguard, ciliumZtunnel } from './cilium.js'
+import type { ClusterAccess } from '../clusters/cluster-access.js'
+import { MeshInstallError } from '../clusters/install-errors.js'
 import {
   fullCache,
   readTestdata,

@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
-import { checkCilium } from '../cilium.js'
+import { checkCilium } from './cilium.js'
 import { checkKernelVersion, checkWireguard, type KernelSource } from './kernel.js'
 
 const config = (line: string) => gzipSync(`CONFIG_NET=y\n${line}\nCONFIG_VXLAN=y\n`)

@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { release } from 'node:os'
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
-import { run } from '../../../harness/exec.js'
+import { run } from '../../../harness/process/exec.js'
 import type { Unmet } from '../../../harness/model.js'
 
 /** What the probe reads; replaced in tests. */

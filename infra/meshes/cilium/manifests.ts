@@ -1,7 +1,7 @@
 /** What each of Cilium's paths puts into an arm's namespace, as pure data. */
-import type { ArmObjects, ArmShape } from '../cluster-access.js'
-import { gatewayApiGroup, httpListener, httpRoute } from '../gateway-api.js'
-import type { Manifest } from '../yaml.js'
+import type { ArmObjects, ArmShape } from '../clusters/cluster-access.js'
+import { gatewayApiGroup, httpListener, httpRoute } from '../clusters/gateway-api.js'
+import type { Manifest } from '../hops/yaml.js'
 
 /** Cilium's paths, by name. */
 export type CiliumPath =

@@ -1,7 +1,7 @@
 /** Proofs of a Cilium arm before it is measured: each must refuse the mode that is not what its name says. */
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { HopCounters, ProofCheck } from '../../../harness/model.js'
-import type { ArmObjects } from '../cluster-access.js'
+import type { ArmObjects } from '../clusters/cluster-access.js'
 import { readTestdata, transcriptCluster, transcriptHost } from '../testdata/transcript-cluster.js'
 import type { CiliumPath } from './manifests.js'
 import { proveCiliumArm } from './prove.js'

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { HopCounters, Host, NodeRole, ProofCheck } from '../../../harness/model.js'
-import type { ArmObjects, ClusterAccess } from '../cluster-access.js'
+import type { ArmObjects, ClusterAccess } from '../clusters/cluster-access.js'
 import {
   isCutOff,
   onePod,
@@ -14,7 +14,7 @@ import {
   proveReachable,
   requestAsClient,
   type ServiceEndpoint,
-} from '../queries.js'
+} from '../hops/queries.js'
 import { deniedPath, type CiliumPath } from './manifests.js'
 import type { CiliumHop } from './session.js'
 import {

@@ -1,9 +1,9 @@
 /** Golden files of what helm and the API server get in each mode. Regenerate with `vitest -u`, then review. */
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import { cilium, ciliumGateway, ciliumWireguard, ciliumZtunnel } from '../cilium.js'
-import { hopLimits } from '../hop-limits.js'
-import { toYaml } from '../yaml.js'
+import { cilium, ciliumGateway, ciliumWireguard, ciliumZtunnel } from './cilium.js'
+import { hopLimits } from '../hops/hop-limits.js'
+import { toYaml } from '../hops/yaml.js'
 import { ciliumManifests, ciliumShape, gatewayClassManifests, type CiliumPath } from './manifests.js'
 import { ciliumValues, type CiliumOptions } from './values.js'
 

@@ -11,16 +11,16 @@ import type {
   Path,
   RaisedArm,
 } from '../../../harness/model.js'
-import { defaultCacheDir, type Mirrors } from '../../pull.js'
-import { cilium } from '../../versions.js'
-import { clusterOf, type ClusterAccess } from '../cluster-access.js'
-import { hopLimits } from '../hop-limits.js'
-import { gatewayApiStep, waitForGateway, waitForGatewayClass } from '../gateway-api.js'
-import { explainFailure } from '../install-errors.js'
+import { defaultCacheDir, type Mirrors } from '../../supply/pull.js'
+import { cilium } from '../../supply/versions.js'
+import { clusterOf, type ClusterAccess } from '../clusters/cluster-access.js'
+import { hopLimits } from '../hops/hop-limits.js'
+import { gatewayApiStep, waitForGateway, waitForGatewayClass } from '../clusters/gateway-api.js'
+import { explainFailure } from '../clusters/install-errors.js'
 import { readIstioCounters } from '../istio/counters.js'
-import { fetchFromPods, serviceEndpoint, type PodAddress, type ServiceEndpoint } from '../queries.js'
+import { fetchFromPods, serviceEndpoint, type PodAddress, type ServiceEndpoint } from '../hops/queries.js'
 import { readReferenceCounters } from '../reference/counters.js'
-import { sizingFacts } from '../sizing.js'
+import { sizingFacts } from '../hops/sizing.js'
 import {
   applyManifests,
   assetsFrom,
@@ -31,7 +31,7 @@ import {
   runSteps,
   waitStep,
   type Step,
-} from '../steps.js'
+} from '../hops/steps.js'
 import { readCiliumEnvoyCounters } from './counters.js'
 import {
   ciliumManifests,

@@ -1,8 +1,8 @@
 /** Helm values of Cilium's chart for each mode, as pure data. Keys: the chart's README at 1.19-dev and 1.20's notes. */
 import type { Endpoint } from '../../../harness/model.js'
-import { mirrored, type Mirrors } from '../../pull.js'
-import { hopLimits } from '../hop-limits.js'
-import { proxySizing, resourcesOf } from '../sizing.js'
+import { mirrored, type Mirrors } from '../../supply/pull.js'
+import { hopLimits } from '../hops/hop-limits.js'
+import { proxySizing, resourcesOf } from '../hops/sizing.js'
 
 /** What encrypts traffic between nodes: a setting of the whole cluster, so each has a cluster of its own. */
 export type CiliumEncryption = 'none' | 'wireguard' | 'ztunnel'

@@ -6,7 +6,7 @@
 import 'reflect-metadata'
 import * as x509 from '@peculiar/x509'
 import { webcrypto } from 'node:crypto'
-import type { Manifest } from '../yaml.js'
+import type { Manifest } from '../hops/yaml.js'
 
 const algorithm = {
   name: 'RSASSA-PKCS1-v1_5',

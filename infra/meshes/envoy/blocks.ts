@@ -5,7 +5,7 @@
  */
 import { isIP } from 'node:net'
 import type { Endpoint } from '../../../harness/model.js'
-import type { HopLimits } from '../hop-limits.js'
+import type { HopLimits } from '../hops/hop-limits.js'
 
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json }
 export type JsonObject = { readonly [key: string]: Json }

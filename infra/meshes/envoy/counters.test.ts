@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { l4L7L4 } from '../../../scenarios/paths/l4-l7-l4.js'
 import { l7PerNode } from '../../../scenarios/paths/l7-per-node.js'
 import type { Path } from '../../../harness/model.js'
-import { hopSpecs } from '../testing.js'
+import { hopSpecs } from '../hops/testing.js'
 import { envoyCounters, parseStats, statsPath } from './counters.js'
 
 function spec(path: Path, index: number) {

@@ -1,6 +1,6 @@
 /** Reads what an Envoy hop carried from its admin statistics, so that its path is proved as any other's. */
 import type { HopCounters } from '../../../harness/model.js'
-import type { HopSpec } from '../hop-mesh.js'
+import type { HopSpec } from '../hops/hop-mesh.js'
 import { names } from './roles.js'
 
 /** Only what is read below: Envoy has some thousand statistics, and writing them all costs CPU that would be billed. */

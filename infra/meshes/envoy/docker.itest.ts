@@ -1,9 +1,9 @@
 /** Envoy in containers: an image is assembled from the binary of this machine, and every path is carried and proved. */
 import { describe, expect, it } from 'vitest'
 import { paths } from '../../../scenarios/paths/index.js'
-import { locateBinary } from '../../binaries.js'
-import { docker } from '../../platforms/docker.js'
-import { bringUp, requestFor } from '../../platforms/testing.js'
+import { locateBinary } from '../../supply/binaries.js'
+import { docker } from '../../platforms/docker/docker.js'
+import { bringUp, requestFor } from '../../platforms/kit/testing.js'
 import { envoyNeed } from './hop.js'
 
 const carried = [paths['l4-l7-l4'], paths['l7-sidecar-to-sidecar']]

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { l4L7L4 } from '../../../scenarios/paths/l4-l7-l4.js'
 import { l7PerNode } from '../../../scenarios/paths/l7-per-node.js'
-import { hopSpecs, testPlacement } from '../testing.js'
+import { hopSpecs, testPlacement } from '../hops/testing.js'
 import { envoyFunctionNames, envoyFunctions, functionDifferences } from './functions.js'
 import { renderHop } from './hop.js'
 

@@ -1,8 +1,8 @@
 /** Envoy as a hop: whichever role the path asks for, as a process with a bootstrap of its own. */
-import type { BinaryNeed } from '../../binaries.js'
+import type { BinaryNeed } from '../../supply/binaries.js'
 import type { Placement } from '../../../harness/model.js'
-import { hopLimits, sizingFact } from '../hop-limits.js'
-import { credentialFiles, hopComponent, type HopProgram, type HopSpec } from '../hop-mesh.js'
+import { hopLimits, sizingFact } from '../hops/hop-limits.js'
+import { credentialFiles, hopComponent, type HopProgram, type HopSpec } from '../hops/hop-mesh.js'
 import type { JsonObject, TlsFiles } from './blocks.js'
 import { envoyCounters, statsPath } from './counters.js'
 import { envoyFunctions, functionDifferences, type FunctionContext } from './functions.js'

@@ -4,7 +4,7 @@ import { l4L7L4 } from '../../../scenarios/paths/l4-l7-l4.js'
 import { l4Only } from '../../../scenarios/paths/l4-only.js'
 import { l7PerNode } from '../../../scenarios/paths/l7-per-node.js'
 import { l7SidecarToSidecar } from '../../../scenarios/paths/l7-sidecar-to-sidecar.js'
-import { hopSpecs, testPlacement } from '../testing.js'
+import { hopSpecs, testPlacement } from '../hops/testing.js'
 import { renderHop } from './hop.js'
 
 const paths: readonly Path[] = [l4Only, l7SidecarToSidecar, l4L7L4, l7PerNode]
@@ -15,7 +15,7 @@ describe('bootstrap', () => {
     for (const [index, spec] of hopSpecs('envoy', path).entries()) {
       it(`of ${path.name}/${spec.hop.name} is as reviewed`, async () => {
         const text = JSON.stringify(renderHop(spec, testPlacement(index)), null, 2) + '\n'
-        await expect(text).toMatchFileSnapshot(`../testdata/envoy/${path.name}.${spec.hop.name}.json`)
+        await expect(text).toMatchFileSnapshot(`testdata/${path.name}.${spec.hop.name}.json`)
       })
     }
   }

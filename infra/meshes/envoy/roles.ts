@@ -1,6 +1,6 @@
 /** Renders Envoy's bootstrap for each role of a hop: pure, so that golden files show what is measured. */
 import type { Endpoint } from '../../../harness/model.js'
-import type { HopLimits } from '../hop-limits.js'
+import type { HopLimits } from '../hops/hop-limits.js'
 import {
   bootstrap,
   cluster,

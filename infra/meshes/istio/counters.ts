@@ -5,7 +5,13 @@
  * Labels: https://istio.io/latest/docs/reference/config/metrics/ and ztunnel's ARCHITECTURE.md.
  */
 import type { HopCounters } from '../../../harness/model.js'
-import { parsePrometheus, selectSamples, sumSamples, type LabelMatch, type Sample } from '../../prometheus.js'
+import {
+  parsePrometheus,
+  selectSamples,
+  sumSamples,
+  type LabelMatch,
+  type Sample,
+} from '../../../harness/process/prometheus.js'
 
 export type IstioHopKind =
   'sidecar-outbound' | 'sidecar-inbound' | 'waypoint' | 'gateway' | 'ztunnel-outbound' | 'ztunnel-inbound'

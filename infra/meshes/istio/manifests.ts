@@ -1,9 +1,9 @@
 /** What enrols an arm in Istio and what its namespace holds, as pure data, one function for each path. */
-import type { ArmObjects, ArmShape } from '../cluster-access.js'
-import { gatewayApiGroup, httpListener, httpRoute } from '../gateway-api.js'
-import { hopLimits } from '../hop-limits.js'
-import { proxySizing, requestTimeout } from '../sizing.js'
-import type { Manifest } from '../yaml.js'
+import type { ArmObjects, ArmShape } from '../clusters/cluster-access.js'
+import { gatewayApiGroup, httpListener, httpRoute } from '../clusters/gateway-api.js'
+import { hopLimits } from '../hops/hop-limits.js'
+import { proxySizing, requestTimeout } from '../hops/sizing.js'
+import type { Manifest } from '../hops/yaml.js'
 import type { IstioMode } from './values.js'
 
 export const trustDomain = 'cluster.local'

@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { HopCounters, ProofCheck } from '../../../harness/model.js'
 import { transcriptCluster, transcriptHost } from '../testdata/transcript-cluster.js'
-import type { ArmObjects } from '../cluster-access.js'
+import type { ArmObjects } from '../clusters/cluster-access.js'
 import { proveIstioArm } from './prove.js'
 import type { BoundHop } from './session.js'
 import type { IstioMode } from './values.js'

@@ -1,6 +1,6 @@
 /** Checks of an Istio arm before it is measured: each one fails when the mesh is bypassed, plain or misplaced. */
 import type { Endpoint, HopCounters, Host, ProofCheck } from '../../../harness/model.js'
-import type { ArmObjects, ClusterAccess } from '../cluster-access.js'
+import type { ArmObjects, ClusterAccess } from '../clusters/cluster-access.js'
 import {
   findPods,
   proveMoved,
@@ -9,7 +9,7 @@ import {
   proveReachable,
   proveStrangerRefused,
   type PodView,
-} from '../queries.js'
+} from '../hops/queries.js'
 import { gatewayAccount, gatewayName, gatewayService, principal, waypointName } from './manifests.js'
 import type { BoundHop } from './session.js'
 import type { IstioMode } from './values.js'

@@ -2,9 +2,9 @@
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
-import type { ArmObjects } from '../cluster-access.js'
-import { hopLimits } from '../hop-limits.js'
-import { toYaml } from '../yaml.js'
+import type { ArmObjects } from '../clusters/cluster-access.js'
+import { hopLimits } from '../hops/hop-limits.js'
+import { toYaml } from '../hops/yaml.js'
 import {
   ambientIngressShape,
   ambientManifests,

@@ -11,20 +11,20 @@ import type {
   ProofCheck,
   RaisedArm,
 } from '../../../harness/model.js'
-import { defaultCacheDir, mirrored, type Mirrors } from '../../pull.js'
-import { istio } from '../../versions.js'
+import { defaultCacheDir, mirrored, type Mirrors } from '../../supply/pull.js'
+import { istio } from '../../supply/versions.js'
 import {
   clusterOf,
   type AccessOptions,
   type ArmObjects,
   type ArmShape,
   type ClusterAccess,
-} from '../cluster-access.js'
-import { gatewayApiStep, hasGateway, waitForGateway } from '../gateway-api.js'
-import { explainFailure, MeshInstallError } from '../install-errors.js'
+} from '../clusters/cluster-access.js'
+import { gatewayApiStep, hasGateway, waitForGateway } from '../clusters/gateway-api.js'
+import { explainFailure, MeshInstallError } from '../clusters/install-errors.js'
 import { readReferenceCounters } from '../reference/counters.js'
-import { fetchFromPods, serviceEndpoint, type PodAddress } from '../queries.js'
-import { sizingFacts } from '../sizing.js'
+import { fetchFromPods, serviceEndpoint, type PodAddress } from '../hops/queries.js'
+import { sizingFacts } from '../hops/sizing.js'
 import {
   applyManifests,
   assetsFrom,
@@ -36,8 +36,8 @@ import {
   undoing,
   waitStep,
   type Step,
-} from '../steps.js'
-import type { Manifest } from '../yaml.js'
+} from '../hops/steps.js'
+import type { Manifest } from '../hops/yaml.js'
 import { readIstioCounters, type IstioHopKind } from './counters.js'
 import {
   ambientIngressShape,

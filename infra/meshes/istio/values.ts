@@ -1,8 +1,8 @@
 /** Helm values of Istio's charts, as pure data: both modes get the same limits, and nothing that the charts default. */
-import type { ChartPin } from '../../versions.js'
-import { istio } from '../../versions.js'
-import { hopLimits } from '../hop-limits.js'
-import { controlPlaneRequests, proxySizing, resourcesOf } from '../sizing.js'
+import type { ChartPin } from '../../supply/versions.js'
+import { istio } from '../../supply/versions.js'
+import { hopLimits } from '../hops/hop-limits.js'
+import { controlPlaneRequests, proxySizing, resourcesOf } from '../hops/sizing.js'
 
 export type IstioMode = 'sidecar' | 'ambient'
 

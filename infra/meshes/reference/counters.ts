@@ -1,6 +1,6 @@
 /** Reads the counters that this repository's own hops expose, as infra/images/README.md names them. */
 import type { HopCounters } from '../../../harness/model.js'
-import { parsePrometheus, sumSamples } from '../../prometheus.js'
+import { parsePrometheus, sumSamples } from '../../../harness/process/prometheus.js'
 
 export function readReferenceCounters(text: string): HopCounters {
   const samples = parsePrometheus(text)

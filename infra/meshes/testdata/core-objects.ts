@@ -1,8 +1,8 @@
 /** Core objects as a cluster gets them for every shape that a mesh asks for, in the namespace `default`. */
-import { run } from '../../../harness/exec.js'
-import { toYaml } from '../yaml.js'
-import { namespaceManifest, serviceManifest, workloadManifest } from '../../kube/manifests.js'
-import type { ArmShape } from '../cluster-access.js'
+import { run } from '../../../harness/process/exec.js'
+import { toYaml } from '../hops/yaml.js'
+import { namespaceManifest, serviceManifest, workloadManifest } from '../../platforms/cluster/manifests.js'
+import type { ArmShape } from '../clusters/cluster-access.js'
 import { ciliumShape } from '../cilium/manifests.js'
 import { ambientShape, sidecarIngressShape, sidecarShape } from '../istio/manifests.js'
 

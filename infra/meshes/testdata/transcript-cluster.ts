@@ -13,10 +13,10 @@ import { join } from 'node:path'
 import { Duplex } from 'node:stream'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { CommandError } from '../../../harness/errors.js'
-import { listPulls } from '../../pull.js'
+import { CommandError } from '../../../harness/model/errors.js'
+import { listPulls } from '../../supply/pull.js'
 import type { Arm, Component, Deployed, Host, Progress } from '../../../harness/model.js'
-import type { ArmShape, ClusterAccess, ClusterHost, ContainerSelector } from '../cluster-access.js'
+import type { ArmShape, ClusterAccess, ClusterHost, ContainerSelector } from '../clusters/cluster-access.js'
 
 interface Entry {
   readonly pattern: RegExp

@@ -1,7 +1,7 @@
 /** Removes what runs left behind, found by label alone, so that it works after `kill -9`. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type Docker from 'dockerode'
-import { messageOf } from '../../../harness/errors.js'
+import { messageOf } from '../../../harness/model/errors.js'
 import { runFilter, runLabel } from './labels.js'
 
 export interface Cleaned {

@@ -1,13 +1,13 @@
 /** Starts one workload as a container, waits until it is ready, and notices when it dies. */
 import type Docker from 'dockerode'
 import { GenericContainer, Wait } from 'testcontainers'
-import { messageOf } from '../../../harness/errors.js'
+import { messageOf } from '../../../harness/model/errors.js'
 import type { TrialError } from '../../../harness/model.js'
 import { NotReadyError } from '../local/process.js'
-import { tarStream, type TarEntry } from '../../container-images/tar.js'
+import { tarStream, type TarEntry } from '../../supply/container-images/tar.js'
 import { configFolder, containerOptions, type ContainerSpec } from './container-options.js'
 import { findCgroup } from './usage.js'
-import type { CgroupPaths } from '../cgroup.js'
+import type { CgroupPaths } from '../kit/cgroup.js'
 
 export const readyTimeoutMs = 30_000
 const tailLines = 60

@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type Docker from 'dockerode'
-import { messageOf } from '../../../harness/errors.js'
+import { messageOf } from '../../../harness/model/errors.js'
 
 export interface Engine {
   readonly docker: Docker

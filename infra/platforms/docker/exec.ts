@@ -1,7 +1,7 @@
 /** Runs a short command in a container that is up and returns its standard output. */
 import { PassThrough } from 'node:stream'
 import type Docker from 'dockerode'
-import { CommandError } from '../../../harness/errors.js'
+import { CommandError } from '../../../harness/model/errors.js'
 
 /** Throws `CommandError` with the end of standard error when it fails. */
 export async function execInContainer(

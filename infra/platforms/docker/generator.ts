@@ -2,7 +2,7 @@
 import { PassThrough, type Duplex } from 'node:stream'
 import { createInterface } from 'node:readline'
 import type Docker from 'dockerode'
-import { messageOf } from '../../../harness/errors.js'
+import { messageOf } from '../../../harness/model/errors.js'
 import type { Running } from '../../../harness/model.js'
 import { containerOptions, type ContainerSpec } from './container-options.js'
 

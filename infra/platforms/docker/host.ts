@@ -2,7 +2,7 @@
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type Docker from 'dockerode'
-import { UserError, messageOf } from '../../../harness/errors.js'
+import { UserError, messageOf } from '../../../harness/model/errors.js'
 import type {
   Arm,
   Component,
@@ -17,14 +17,14 @@ import type {
   UsageReading,
   Workload,
 } from '../../../harness/model.js'
-import { readHost } from '../../../harness/probes/host.js'
-import { programPath, type ContainerImages } from '../../container-images/build.js'
-import { configText, containerCommand } from '../../container-images/command.js'
-import { echoWorkload } from '../echo-workload.js'
+import { readHost } from '../../../harness/process/probes/host.js'
+import { programPath, type ContainerImages } from '../../supply/container-images/build.js'
+import { configText, containerCommand } from '../../supply/container-images/command.js'
+import { echoWorkload } from '../kit/echo-workload.js'
 import { fetchText } from '../local/loopback.js'
 import { NotReadyError } from '../local/process.js'
-import { relayed } from '../relay.js'
-import { fetchScript, relayScript } from '../remote-scripts.js'
+import { relayed } from '../kit/relay.js'
+import { fetchScript, relayScript } from '../kit/remote-scripts.js'
 import { configFolder, type ContainerSpec } from './container-options.js'
 import { readyTimeoutMs, startContainer, type StartedContainer } from './container.js'
 import { runInContainer } from './generator.js'

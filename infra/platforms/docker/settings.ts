@@ -1,8 +1,8 @@
 /** Settings of the docker platform: what each container may use, and which image they are based on. */
 import { z } from 'zod'
-import { UserError } from '../../../harness/errors.js'
+import { UserError } from '../../../harness/model/errors.js'
 import type { EnvironmentRequest, NodeRole } from '../../../harness/model.js'
-import { generatorImage, imageByDigest, programImages } from '../image-settings.js'
+import { generatorImage, imageByDigest, programImages } from '../kit/image-settings.js'
 
 const limits = z.strictObject({
   /** Cores; clamped to what the engine has. */

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import type Docker from 'dockerode'
 import type { UsageReading } from '../../../harness/model.js'
-import { cgroupFiles, parseCgroup, parseProcCgroup, type CgroupPaths } from '../cgroup.js'
+import { cgroupFiles, parseCgroup, parseProcCgroup, type CgroupPaths } from '../kit/cgroup.js'
 
 /** Finds a container's cgroup through its first process; undefined when the engine runs on another machine. */
 export async function findCgroup(containerId: string, pid: number): Promise<CgroupPaths | undefined> {

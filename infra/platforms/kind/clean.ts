@@ -1,8 +1,8 @@
 /** Removes clusters that runs left behind. A cluster's name is its label: it starts with the run that made it. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { messageOf } from '../../../harness/errors.js'
-import { run } from '../../../harness/exec.js'
-import { dnsLabel } from '../../kube/names.js'
+import { messageOf } from '../../../harness/model/errors.js'
+import { run } from '../../../harness/process/exec.js'
+import { dnsLabel } from '../cluster/names.js'
 import { requireTools } from './tools.js'
 
 const prefix = 'mb'

@@ -6,8 +6,8 @@
  */
 import { stringify } from 'yaml'
 import type { NodeRole } from '../../../harness/model.js'
-import type { ClusterNeeds } from '../../meshes/cluster-access.js'
-import { roleLabel } from '../../kube/names.js'
+import type { ClusterNeeds } from '../../meshes/clusters/cluster-access.js'
+import { roleLabel } from '../cluster/names.js'
 
 export interface ClusterConfigOptions {
   readonly name: string

@@ -7,10 +7,10 @@
 import { chmod, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type Docker from 'dockerode'
-import { CommandError, UserError, exitCodes, messageOf } from '../../../harness/errors.js'
-import { run } from '../../../harness/exec.js'
+import { CommandError, UserError, exitCodes, messageOf } from '../../../harness/model/errors.js'
+import { run } from '../../../harness/process/exec.js'
 import type { Scope, TrialError } from '../../../harness/model.js'
-import { containerPlatform, saveArchive } from '../../save-images.js'
+import { containerPlatform, saveArchive } from '../../supply/save-images.js'
 import { deleteCluster } from './clean.js'
 
 const loadTimeoutMs = 300_000

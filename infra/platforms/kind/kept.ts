@@ -2,11 +2,11 @@
 import { writeFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type Docker from 'dockerode'
-import { run } from '../../../harness/exec.js'
+import { run } from '../../../harness/process/exec.js'
 import type { Scope } from '../../../harness/model.js'
-import { createStateDir, liveRuns } from '../../../harness/state.js'
-import type { Kubectl } from '../../kube/kubectl.js'
-import { runLabel } from '../../kube/names.js'
+import { createStateDir, liveRuns } from '../../../harness/cli/state.js'
+import type { Kubectl } from '../cluster/kubectl.js'
+import { runLabel } from '../cluster/names.js'
 import { findClusters, runOfCluster, clusterName } from './clean.js'
 
 export interface WantedCluster {
@@ -62,7 +62,7 @@ export async function findKept(wanted: WantedCluster): Promise<KeptCluster | und
 
 /**
  * Removes what earlier runs left in a kept cluster, or are still leaving. Pods go at once, as in what a run deletes itself
- * (infra/kube/host.ts).
+ * (infra/platforms/cluster/host.ts).
  */
 export async function emptyCluster(kubectl: Kubectl): Promise<void> {
   const remove = (kind: string, ...more: string[]) =>

@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type Docker from 'dockerode'
-import { run } from '../../../harness/exec.js'
+import { run } from '../../../harness/process/exec.js'
 import type { Scope, Unmet } from '../../../harness/model.js'
 import {
   defaultCacheDir,
@@ -11,8 +11,8 @@ import {
   pullCommandFor,
   type Mirrors,
   type PullItem,
-} from '../../pull.js'
-import { reachable, registryOf } from '../../reachable.js'
+} from '../../supply/pull.js'
+import { reachable, registryOf } from '../../../harness/process/reachable.js'
 
 export interface NodeImageWish {
   readonly cgroup: 'v1' | 'v2'

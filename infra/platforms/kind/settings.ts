@@ -1,9 +1,9 @@
 /** Settings of the kind platform: the size of the cluster and what each container may use. */
 import { z } from 'zod'
-import { UserError } from '../../../harness/errors.js'
+import { UserError } from '../../../harness/model/errors.js'
 import type { EnvironmentRequest } from '../../../harness/model.js'
-import { generatorPods } from '../generator-pods.js'
-import { generatorImage, imageByDigest, programImages } from '../image-settings.js'
+import { generatorPods } from '../kit/generator-pods.js'
+import { generatorImage, imageByDigest, programImages } from '../kit/image-settings.js'
 
 const limits = z.strictObject({ cpus: z.number().positive(), memoryMib: z.number().int().min(64) })
 

@@ -1,9 +1,9 @@
 /** What tests on real clusters of kind share: an image of the nodes that is here already, or why they are skipped. */
-import { run } from '../../../harness/exec.js'
+import { run } from '../../../harness/process/exec.js'
 import type { Path } from '../../../harness/model.js'
 import { findEngine, isMissing } from '../docker/engine.js'
-import { kind } from '../kind.js'
-import { requestFor } from '../testing.js'
+import { kind } from './kind.js'
+import { requestFor } from '../kit/testing.js'
 
 export interface KindForTests {
   readonly platformSettings: { readonly kind: Readonly<Record<string, unknown>> }

@@ -1,8 +1,8 @@
 /** Finds the programs that the kind platform runs: on the PATH, in the cache, or where they can be downloaded from. */
 import { chmod, mkdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { UserError, exitCodes } from '../../../harness/errors.js'
-import { findProgram, run } from '../../../harness/exec.js'
+import { UserError, exitCodes } from '../../../harness/model/errors.js'
+import { findProgram, run } from '../../../harness/process/exec.js'
 import type { EnvironmentRequest, Unmet } from '../../../harness/model.js'
 import {
   defaultCacheDir,
@@ -14,9 +14,9 @@ import {
   toolItem,
   type Mirrors,
   type PullItem,
-} from '../../pull.js'
-import { reachable } from '../../reachable.js'
-import { tools as pinned, type HostPlatform, type ToolPin } from '../../versions.js'
+} from '../../supply/pull.js'
+import { reachable } from '../../../harness/process/reachable.js'
+import { tools as pinned, type HostPlatform, type ToolPin } from '../../supply/versions.js'
 
 export type ToolName = ToolPin['name']
 

@@ -1,6 +1,6 @@
 /** Finds what killed runs left on the cluster of kubectl's current context: namespaces with the label of a run, and no others. */
-import { Kubectl } from '../../kube/kubectl.js'
-import { labelValue, machineLabel, machineName, runLabel } from '../../kube/names.js'
+import { Kubectl } from '../cluster/kubectl.js'
+import { labelValue, machineLabel, machineName, runLabel } from '../cluster/names.js'
 import { findTool } from '../kind/tools.js'
 
 /** A cluster that cannot be reached holds nobody up. */
@@ -56,7 +56,7 @@ export async function findNamespaces(runId?: string): Promise<readonly LeftNames
   }))
 }
 
-/** Their pods go at once, as in what a run deletes itself (infra/kube/host.ts). */
+/** Their pods go at once, as in what a run deletes itself (infra/platforms/cluster/host.ts). */
 async function removeNamespaces(kubectl: Kubectl, names: readonly string[]): Promise<void> {
   const remove = (wait: string) =>
     kubectl.run(['delete', 'namespaces', ...names, '--ignore-not-found', wait, '--timeout=120s'], {

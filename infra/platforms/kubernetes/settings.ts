@@ -1,9 +1,9 @@
 /** Settings of the kubernetes platform, and what keeps load away from clusters that people depend on. */
 import { z } from 'zod'
-import { UserError } from '../../../harness/errors.js'
+import { UserError } from '../../../harness/model/errors.js'
 import type { EnvironmentRequest } from '../../../harness/model.js'
-import { generatorPods } from '../generator-pods.js'
-import { programImages } from '../image-settings.js'
+import { generatorPods } from '../kit/generator-pods.js'
+import { programImages } from '../kit/image-settings.js'
 
 const limits = z.strictObject({ cpus: z.number().positive(), memoryMib: z.number().int().min(64) })
 const selector = z.record(z.string(), z.string())

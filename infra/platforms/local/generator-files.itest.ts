@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import type { Arm } from '../../../harness/model.js'
-import { resolveConfig } from '../../../harness/resolve-config.js'
-import { openScope } from '../../../harness/scope.js'
-import { local } from '../local.js'
+import { resolveConfig } from '../../../harness/config/resolve-config.js'
+import { openScope } from '../../../harness/process/scope.js'
+import { local } from './local.js'
 
 it('what a generator that is killed keeps in the temporary folder goes with its run', async () => {
   const stateDir = await mkdtemp(join(tmpdir(), 'meshbench-test-'))

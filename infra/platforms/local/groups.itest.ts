@@ -3,9 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { start } from '../../../harness/exec.js'
-import { readProcess } from '../../../harness/probes/process.js'
-import { openScope } from '../../../harness/scope.js'
+import { start } from '../../../harness/process/exec.js'
+import { readProcess } from '../../../harness/process/probes/process.js'
+import { openScope } from '../../../harness/process/scope.js'
 import { createGroups, findGroups } from './groups.js'
 
 /** Starts a child that burns CPU and ends, then stays without doing anything. */

@@ -8,9 +8,9 @@
 import { mkdir, readFile, readdir, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { messageOf } from '../../../harness/errors.js'
+import { messageOf } from '../../../harness/model/errors.js'
 import type { Scope, UsageReading } from '../../../harness/model.js'
-import { cgroupFiles, parseCgroup, parseProcCgroup, unifiedCgroup, type CgroupPaths } from '../cgroup.js'
+import { cgroupFiles, parseCgroup, parseProcCgroup, unifiedCgroup, type CgroupPaths } from '../kit/cgroup.js'
 
 const prefix = 'meshbench-'
 

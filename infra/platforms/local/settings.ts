@@ -1,8 +1,8 @@
 /** Settings of the local platform: on which cores generator, server and hops run. */
 import { availableParallelism } from 'node:os'
 import { z } from 'zod'
-import { UserError } from '../../../harness/errors.js'
-import { findProgram } from '../../../harness/exec.js'
+import { UserError } from '../../../harness/model/errors.js'
+import { findProgram } from '../../../harness/process/exec.js'
 import type { Component, EnvironmentRequest, Unmet } from '../../../harness/model.js'
 
 /** As `taskset -c` takes them: `0`, `0,2`, `1-3`. */

@@ -1,0 +1,82 @@
+import { describe, expect, it } from 'vitest'
+import { analyze } from './analyze.js'
+import { check } from './check.js'
+import type { Threshold } from '../model.js'
+import { syntheticJournal } from '../testdata/synthetic-journal.js'
+
+const arm = 'reference/l4-l7-l4'
+const relativeTo = 'reference/l7-sidecar-to-sidecar'
+const options = { experiments: ['latency'], durationMs: 400, invalidShare: 0, failedShare: 0 } as const
+
+const ratios: readonly Threshold[] = [
+  { metric: 'cpu.per1000Requests', arm, relativeTo, max: 1.5 },
+  { metric: 'cpu.added', arm, relativeTo, max: 1.5 },
+  { metric: 'latency.added', percentile: 99, arm, relativeTo: 'reference/l4-only', max: 100 },
+  { metric: 'latency.response', percentile: 50, arm, max: 0.2, absolute: true },
+  { metric: 'latency.service', percentile: 50, arm, relativeTo, max: 2 },
+  { metric: 'memory.rss', arm, max: 1000, absolute: true },
+  { metric: 'memory.added', arm, max: 100 },
+  { metric: 'throughput', arm, min: 990, absolute: true },
+  { metric: 'errors.share', arm, max: 0 },
+]
+// An analysis makes the comparisons that its thresholds ask for; what they are limited to is judged later.
+const measured = analyze(syntheticJournal({ ...options, thresholds: ratios }))
+
+const verdicts = (...thresholds: Threshold[]) =>
+  check({ ...measured, config: { ...measured.config, thresholds } })
+const states = (...thresholds: Threshold[]) => verdicts(...thresholds).map(({ state }) => state)
+
+describe('check', () => {
+  it('passes what lies below its limit with its whole interval, fails what lies above, and leaves the rest open', () => {
+    // L4-L7-L4 adds some 0.28 ms at the median.
+    expect(
+      states(
+        { metric: 'latency.added', percentile: 50, arm, max: 0.5 },
+        { metric: 'latency.added', percentile: 50, arm, max: 0.1 },
+        { metric: 'cpu.per1000Requests', arm, relativeTo, max: 1.02 },
+        { metric: 'latency.added', percentile: 50, arm, min: 0.1 },
+        { metric: 'latency.added', percentile: 50, arm, min: 0.5 },
+      ),
+    ).toEqual(['pass', 'fail', 'inconclusive', 'pass', 'fail'])
+  })
+
+  it('judges ratios of costs, of added costs, and absolute figures', () => {
+    const expected = ['pass', 'pass', 'pass', 'fail', 'pass', 'pass', 'fail', 'pass', 'pass']
+    expect(measured.thresholds.map(({ state }) => state)).toEqual(expected)
+    expect(states(...ratios)).toEqual(expected)
+  })
+
+  it('says what it expected, what it saw, and where', () => {
+    const [verdict] = verdicts({ metric: 'latency.added', percentile: 50, arm, max: 0.1 })
+    expect(verdict?.expected).toBe('at most 0.100 ms')
+    expect(verdict?.sentence).toMatch(
+      /^latency\.added p50 of reference\/l4-l7-l4 \(latency, 1000\/s c16 1024B http1\) is 0\.\d+ ms \(0\.\d+ to 0\.\d+\); expected at most 0\.100 ms: fail\.$/,
+    )
+    expect(verdict?.actual?.n).toBe(10)
+  })
+
+  it('has no data on an arm that was not measured', () => {
+    expect(states({ metric: 'latency.added', percentile: 50, arm: 'reference/none', max: 1 })).toEqual([
+      'no data',
+    ])
+  })
+
+  it('decides nothing by one round', () => {
+    const thresholds: Threshold[] = [{ metric: 'latency.added', percentile: 50, arm, max: 0.001 }]
+    expect(
+      check(analyze(syntheticJournal({ ...options, rounds: 1, thresholds }))).map(({ state }) => state),
+    ).toEqual(['inconclusive'])
+  })
+
+  it('counts errors', () => {
+    const entries = syntheticJournal({
+      ...options,
+      thresholds: [{ metric: 'errors.share', arm, max: 0 }],
+    }).map((entry) =>
+      entry.type === 'trial' && entry.load && entry.round === 2
+        ? { ...entry, load: { ...entry.load, ok: entry.load.sent - 1, errors: { timeout: 1 } } }
+        : entry,
+    )
+    expect(analyze(entries).thresholds[0]?.state).toBe('fail')
+  })
+})

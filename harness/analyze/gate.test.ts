@@ -1,0 +1,132 @@
+import { describe, expect, it } from 'vitest'
+import { analyze } from './analyze.js'
+import { defaultGate, gate } from './gate.js'
+import type { Analysis, GatePolicy, Trial } from '../model.js'
+import { oneSidedSearch } from '../testdata/one-sided-search.js'
+import { syntheticJournal, type SyntheticOptions } from '../testdata/synthetic-journal.js'
+import { gateAnnotations, gateLines, gateMarkdown } from '../../reports/compare/gate-lines.js'
+
+const arm = 'reference/l7-per-node'
+const variants = ['old', 'new'].map((name) => ({ name, source: 'as configured', settings: {}, builds: {} }))
+const cpuOnly: GatePolicy = {
+  checks: [{ metric: 'cpu.per1000Requests', practical: 0.05 }],
+  inconclusive: 'fail',
+}
+
+const analyses = new Map<string, Analysis>()
+
+/** The analysis of a journal with these options, made once. */
+function analysisOf(options: SyntheticOptions): Analysis {
+  const key = JSON.stringify(options)
+  const known = analyses.get(key)
+  if (known) return known
+  const small = { arms: ['l7-per-node'], experiments: ['latency'], durationMs: 300 } as const
+  const analysis = analyze(syntheticJournal({ rounds: 12, ...small, variants, ...options }))
+  analyses.set(key, analysis)
+  return analysis
+}
+const states = (options: SyntheticOptions, policy = cpuOnly) =>
+  gate(analysisOf(options), policy).variants.map(({ check, state }) => [check.metric, state])
+
+describe('a gate', () => {
+  it('judges every variant but the first, which is the control', () => {
+    const { variants: verdicts, outcome } = gate(analysisOf({}), cpuOnly)
+    expect(verdicts.map((one) => [one.arm, one.control])).toEqual([[`${arm}@new`, `${arm}@old`]])
+    expect(outcome).toBe('pass')
+  })
+
+  it('tells worse, better and the same, by the interval and what matters', () => {
+    expect(states({ effect: { [`${arm}@new`]: { cpu: 1.2 } } })).toEqual([['cpu.per1000Requests', 'worse']])
+    expect(states({ effect: { [`${arm}@new`]: { cpu: 0.8 } } })).toEqual([['cpu.per1000Requests', 'better']])
+    expect(states({})).toEqual([['cpu.per1000Requests', 'same']])
+    // The same change is no reason to fail where only larger ones matter.
+    const lax = { ...cpuOnly, checks: [{ metric: 'cpu.per1000Requests' as const, practical: 0.5 }] }
+    expect(states({ effect: { [`${arm}@new`]: { cpu: 1.2 } } }, lax)).toEqual([
+      ['cpu.per1000Requests', 'same'],
+    ])
+  })
+
+  it('is inconclusive after one round, and when nothing of a variant was measured', () => {
+    expect(states({ rounds: 1, plannedRounds: 1 })).toEqual([['cpu.per1000Requests', 'inconclusive']])
+    const cut = analysisOf({ stopAfterTrials: 1 })
+    expect(gate(cut, cpuOnly).outcome).toBe('inconclusive')
+  })
+
+  it('does not let a variant pass that did not come up', () => {
+    const result = gate(analysisOf({ armFailures: { [`${arm}@new`]: 'the config was refused' } }), cpuOnly)
+    expect(result.outcome).toBe('fail')
+    expect(gateLines(result).join('\n')).toMatch(/fail .*@new did not come up .*the config was refused/)
+  })
+
+  it('does not let a variant pass that came up and then died or answered errors in every trial', () => {
+    const options = {
+      rounds: 3,
+      arms: ['l7-per-node'],
+      experiments: ['latency'],
+      durationMs: 300,
+      variants,
+    } as const
+    const died = { kind: 'hop-died', message: 'proxy exited with code 139' }
+    const spoiled = (change: (trial: Trial) => Trial) =>
+      gate(
+        analyze(
+          syntheticJournal(options).map((entry) =>
+            entry.type === 'trial' && entry.cell.includes('@new') ? change(entry) : entry,
+          ),
+        ),
+        { ...cpuOnly, inconclusive: 'pass' },
+      )
+    const dead = spoiled((trial) => ({ ...trial, state: 'failed', reasons: [], error: died }))
+    expect(dead.outcome).toBe('fail')
+    expect(gateLines(dead)[1]).toMatch(/^fail .*@new has no valid trial \(latency, .*exited with code 139/)
+    expect(gateAnnotations(dead)[0]).toMatch(/^::error title=.*@new has no valid trial/)
+    const refused = spoiled((trial) => ({
+      ...trial,
+      state: 'invalid',
+      reasons: ['300 of 300 requests failed'],
+    }))
+    expect(refused.outcome).toBe('fail')
+    expect(gateMarkdown(refused)).toContain('300 of 300 requests failed')
+  })
+
+  it('judges knees by what is known of them when one lies beyond the rates that were tried', () => {
+    const policy: GatePolicy = { checks: [{ metric: 'throughput', practical: 0.1 }], inconclusive: 'pass' }
+    const entries = syntheticJournal({
+      rounds: 10,
+      arms: ['l7-per-node'],
+      experiments: ['capacity'],
+      invalidShare: 0,
+      failedShare: 0,
+      variants,
+    })
+    const judged = (beyond: 'above' | 'below', ...arms: string[]) =>
+      gate(analyze(arms.reduce((all, one) => oneSidedSearch(all, one, beyond), entries)), policy).variants
+    expect(judged('below', `${arm}@new`)).toMatchObject([
+      { state: 'worse', sentence: expect.stringContaining('is < 3.91 req/s') as string },
+    ])
+    expect(judged('above', `${arm}@new`)).toMatchObject([{ state: 'better' }])
+    // Of two that lie beyond, nothing is known; nor is the check left out.
+    expect(judged('above', `${arm}@new`, `${arm}@old`)).toMatchObject([{ state: 'inconclusive' }])
+    expect(judged('below', 'none/baseline', `${arm}@new`, `${arm}@old`)).toMatchObject([
+      { state: 'inconclusive' },
+    ])
+  })
+
+  it('asks nothing that no load of the run can tell', () => {
+    const metrics = gate(analysisOf({}), defaultGate).variants.map(({ check }) => check.metric)
+    expect(metrics).toEqual(['cpu.per1000Requests', 'latency.response', 'memory.rss'])
+  })
+
+  it('takes thresholds in, and says what failed and by how much', () => {
+    const thresholds = [
+      { metric: 'cpu.per1000Requests' as const, arm: `${arm}@new`, relativeTo: `${arm}@old`, max: 0.5 },
+    ]
+    const result = gate(analysisOf({ thresholds }), cpuOnly)
+    expect(result.outcome).toBe('fail')
+    expect(gateLines(result)[1]).toMatch(/^fail .*at most 0.500 +\d+ %$/)
+    expect(gateMarkdown(result)).toMatch(/^## Meshbench gate: failed: 1 of 2 checks/)
+    expect(gateAnnotations(result)).toEqual([
+      expect.stringMatching(/^::error title=Meshbench%3A threshold failed::/),
+    ])
+  })
+})

@@ -1,0 +1,178 @@
+/** Says of every variant whether it is better or worse than its control, the same as far as it matters, or undecided. Pure. */
+import { higherIsBetter } from './comparisons.js'
+import { figure, upperBound, withInterval } from './words.js'
+import type { Analysis, Comparison, Estimate, GateCheck, GatePolicy, ThresholdVerdict } from '../model.js'
+
+/** Used where a config says nothing else. Tails are noisy: a percentile beyond the median has to be asked for. */
+export const defaultGate: GatePolicy = {
+  checks: [
+    { metric: 'cpu.per1000Requests', practical: 0.05 },
+    { metric: 'latency.response', percentile: 50, practical: 0.1 },
+    { metric: 'memory.rss', practical: 0.1 },
+    { metric: 'throughput', practical: 0.1 },
+  ],
+  inconclusive: 'pass',
+}
+
+/** `same`: the interval lies within the practical threshold on both sides, which two equal builds reach with enough rounds. */
+export type GateState = 'better' | 'worse' | 'same' | 'inconclusive'
+
+export interface GateVerdict {
+  readonly arm: string
+  readonly control: string
+  readonly check: GateCheck
+  readonly experiment: string
+  readonly loadLabel: string
+  /** Variant to control, paired by round; absent when nothing was measured. */
+  readonly ratio?: Estimate
+  readonly state: GateState
+  readonly sentence: string
+}
+
+export interface GateFailure {
+  readonly arm: string
+  /** `did not come up`, or `has no valid trial …`. */
+  readonly what: string
+  readonly message: string
+}
+
+export interface GateResult {
+  readonly policy: GatePolicy
+  readonly variants: readonly GateVerdict[]
+  readonly thresholds: readonly ThresholdVerdict[]
+  /** Variants and their controls of which nothing can be judged, which no gate may let pass. */
+  readonly failures: readonly GateFailure[]
+  readonly outcome: 'pass' | 'fail' | 'inconclusive'
+}
+
+/** What a gate needs of an analysis. */
+export type Gated = Pick<
+  Analysis,
+  'config' | 'arms' | 'cells' | 'comparisons' | 'thresholds' | 'failures' | 'trials'
+>
+
+/**
+ * Judges variants by the interval of their ratio to the control and the practical threshold, and takes the thresholds
+ * of the config as they were judged. `policy` replaces the config's.
+ */
+export function gate(analysis: Gated, policy: GatePolicy = analysis.config.gate ?? defaultGate): GateResult {
+  const judged = analysis.arms.filter(({ control }) => control !== undefined)
+  const variants = judged.flatMap(({ id, control = '' }) =>
+    policy.checks.flatMap((check) => judgeCheck(analysis, id, control, check)),
+  )
+  const gatedArms = new Set(judged.flatMap(({ id, control = '' }) => [id, control]))
+  const failures = [
+    ...Object.entries(analysis.failures)
+      .filter(([arm]) => gatedArms.has(arm))
+      .map(([arm, { message }]) => ({ arm, what: 'did not come up', message })),
+    ...judged.flatMap(({ id, control = '' }) =>
+      analysis.failures[id] ? [] : withoutValidTrial(analysis, id, control),
+    ),
+  ]
+  const { thresholds } = analysis
+  const failed =
+    failures.length > 0 ||
+    variants.some(({ state }) => state === 'worse') ||
+    thresholds.some(({ state }) => state === 'fail')
+  const open =
+    // Variants of which nothing was compared have not passed.
+    (judged.length > 0 && variants.length === 0) ||
+    variants.some(({ state }) => state === 'inconclusive') ||
+    thresholds.some(({ state }) => state === 'inconclusive' || state === 'no data')
+  return { policy, variants, thresholds, failures, outcome: failed ? 'fail' : open ? 'inconclusive' : 'pass' }
+}
+
+/** Loads that the control stood and the variant never did: it died, or answered with errors, in every trial. */
+function withoutValidTrial(analysis: Gated, arm: string, control: string): GateFailure[] {
+  return analysis.cells.flatMap(({ cell, experiment, loadLabel, trials, ...own }): GateFailure[] => {
+    const other = analysis.cells.find(
+      (one) => one.arm === control && one.experiment === experiment && one.loadLabel === loadLabel,
+    )
+    const bad = trials.invalid + trials.failed
+    if (own.arm !== arm || trials.ok > 0 || bad === 0 || !other || other.trials.ok === 0) return []
+    const last = analysis.trials.findLast((trial) => trial.cell === cell)
+    const why = last?.error?.message ?? last?.reasons.join('; ') ?? ''
+    const what = `has no valid trial (${experiment}, ${loadLabel})`
+    return [{ arm, what, message: `${why} (the last of ${bad} trials)` }]
+  })
+}
+
+/** One verdict for each load that has this metric; one that is undecided when none has. */
+function judgeCheck(analysis: Gated, arm: string, control: string, check: GateCheck): GateVerdict[] {
+  const found = analysis.comparisons.filter(
+    (one) =>
+      one.arm === arm &&
+      one.versus === control &&
+      one.metric === check.metric &&
+      one.percentile === check.percentile,
+  )
+  // A metric that no experiment of this run can tell is not asked for: an open loop has no throughput to compare.
+  const told =
+    analysis.comparisons.some(
+      ({ metric, percentile }) => metric === check.metric && percentile === check.percentile,
+    ) ||
+    (check.metric === 'throughput' && analysis.cells.some((cell) => cell.arm === arm && cell.knee))
+  const searched = check.metric === 'throughput' ? judgeKnees(analysis, arm, control, check) : []
+  if (found.length + searched.length > 0)
+    return [...found.map((comparison) => judge(comparison, check)), ...searched]
+  if (!told && analysis.comparisons.length > 0) return []
+  const sentence = `${metricText(check)} of ${arm} was not measured against ${control}: inconclusive.`
+  return [{ arm, control, check, experiment: '', loadLabel: '', state: 'inconclusive', sentence }]
+}
+
+/** Knees of which one lies beyond the rates that were tried have no ratio; what is known of both may still decide. */
+function judgeKnees(analysis: Gated, arm: string, control: string, check: GateCheck): GateVerdict[] {
+  return analysis.cells.flatMap((cell): GateVerdict[] => {
+    const { experiment, loadLabel, throughput: own } = cell
+    const other = analysis.cells.find(
+      (one) => one.arm === control && one.experiment === experiment && one.loadLabel === loadLabel,
+    )?.throughput
+    if (cell.arm !== arm || !cell.knee || !other || own.n === 0 || other.n === 0) return []
+    if (!own.beyond && !other.beyond) return []
+    const bounds = { low: own.low / upperBound(other), high: upperBound(own) / other.low }
+    const state = stateOf({ ...bounds, n: Math.min(own.n, other.n) }, check)
+    const sentence = `${metricText(check)} of ${arm} (${experiment}, ${loadLabel}) is ${withInterval(own, own.unit)}, that of ${control} is ${withInterval(other, other.unit)}: ${wordsOf(state, check)}.`
+    return [{ arm, control, check, experiment, loadLabel, state, sentence }]
+  })
+}
+
+function wordsOf(state: GateState, { practical }: GateCheck): string {
+  const percent = figure(practical * 100)
+  return {
+    worse: `worse by more than ${percent} %`,
+    better: `better by more than ${percent} %`,
+    same: `no change of ${percent} % or more`,
+    inconclusive: `inconclusive, the interval does not tell a change of ${percent} %`,
+  }[state]
+}
+
+function judge({ arm, versus, experiment, loadLabel, ratio }: Comparison, check: GateCheck): GateVerdict {
+  const state = stateOf(ratio, check)
+  const measured = ratio.n < 2 ? `${figure(ratio.value)} from one round` : withInterval(ratio, '')
+  return {
+    arm,
+    control: versus,
+    check,
+    experiment,
+    loadLabel,
+    ratio,
+    state,
+    sentence: `${metricText(check)} of ${arm} (${experiment}, ${loadLabel}) is ${measured} times that of ${versus}: ${wordsOf(state, check)}.`,
+  }
+}
+
+/** One round decides nothing. */
+function stateOf(
+  { low, high, n }: Pick<Estimate, 'low' | 'high' | 'n'>,
+  { metric, practical }: GateCheck,
+): GateState {
+  if (n < 2) return 'inconclusive'
+  const more = higherIsBetter(metric)
+  if (low > 1 + practical) return more ? 'better' : 'worse'
+  if (high < 1 - practical) return more ? 'worse' : 'better'
+  return low >= 1 - practical && high <= 1 + practical ? 'same' : 'inconclusive'
+}
+
+export function metricText({ metric, percentile }: Pick<GateCheck, 'metric' | 'percentile'>): string {
+  return percentile === undefined ? metric : `${metric} p${percentile}`
+}

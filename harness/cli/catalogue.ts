@@ -1,0 +1,18 @@
+/** Ties the registries to what the plan asks of them. */
+import { driveWith } from '../load/choice.js'
+import type { Catalogue } from '../plan/plan.js'
+import { platforms, type PlatformName } from '../../infra/platforms/index.js'
+import { experiments, type ExperimentName } from '../../scenarios/experiments/index.js'
+import type { Experiment } from '../../scenarios/experiments/experiment.js'
+import { paths } from '../../scenarios/paths/index.js'
+
+const experimentOf = (name: string) => experiments[name as ExperimentName] as Experiment
+
+export const catalogue: Catalogue = {
+  paths,
+  environmentsOf: (platform) => platforms[platform as PlatformName].environments,
+  timesOf: (platform) => platforms[platform as PlatformName].times,
+  loadsOf: (experiment, settings) => experimentOf(experiment).loads(settings),
+  driveWith,
+  roundsOf: (experiment, settings) => experimentOf(experiment).rounds?.(settings),
+}

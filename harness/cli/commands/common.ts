@@ -1,0 +1,106 @@
+/** What several verbs do alike: read the config, lay the flags over it, make the plan. */
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { catalogue } from '../catalogue.js'
+import { resolveConfig, type ConfigOverrides } from '../../config/resolve-config.js'
+import { UserError, messageOf } from '../../model/errors.js'
+import type { Mesh, Plan, Platform, Variant } from '../../model.js'
+import { makePlan } from '../../plan/plan.js'
+import { meshes } from '../../../infra/meshes/index.js'
+import { platforms, type PlatformName } from '../../../infra/platforms/index.js'
+
+export interface CommonFlags {
+  /** Absent: `bench.config.ts`. */
+  readonly config?: string
+  readonly profile?: string
+  readonly platform?: string
+  readonly mesh?: readonly string[]
+  readonly arm?: readonly string[]
+  readonly experiment?: readonly string[]
+  readonly engine?: string
+  readonly rate?: readonly number[]
+  readonly rounds?: number
+  readonly seed?: number
+  readonly keep?: boolean
+  readonly reuse?: boolean
+  readonly allowClusterScope?: boolean
+  readonly variant?: readonly string[]
+  readonly function?: readonly string[]
+}
+
+/** Imports a config file, TypeScript or JavaScript. Throws `UserError` when there is none or it does not load. */
+export async function loadConfigFile(file: string): Promise<unknown> {
+  const path = resolve(file)
+  if (!existsSync(path)) {
+    throw new UserError(`no config at ${file}`, {
+      hint: '`meshbench init` writes one; --config names another',
+    })
+  }
+  try {
+    const { tsImport } = await import('tsx/esm/api')
+    const loaded: unknown = await tsImport(pathToFileURL(path).href, import.meta.url)
+    const config = defaultExport(loaded)
+    if (config === undefined) {
+      throw new UserError(`${file} has no default export`, {
+        hint: 'write `export default defineConfig({ … })`',
+      })
+    }
+    return config
+  } catch (error) {
+    if (error instanceof UserError) throw error
+    throw new UserError(`${file} does not load: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+/** Outside an ES module package the file is compiled to CommonJS, whose exports come as the default once more. */
+function defaultExport(module: unknown): unknown {
+  const outer = (module as { default?: unknown } | null)?.default
+  const isCommonJs =
+    typeof outer === 'object' && outer !== null && '__esModule' in outer && 'default' in outer
+  return isCommonJs ? outer.default : outer
+}
+
+export async function planFromFlags(flags: CommonFlags): Promise<Plan> {
+  const { config: file = 'bench.config.ts' } = flags
+  const input = await loadConfigFile(file)
+  const platformFlags = {
+    ...pick('keep', flags.keep),
+    ...pick('reuse', flags.reuse),
+    ...pick('allowClusterScope', flags.allowClusterScope),
+  }
+  const variants = await variantsFromFlags(flags)
+  const overrides: ConfigOverrides = {
+    platformFlags,
+    ...pick('profile', flags.profile),
+    ...pick('platform', flags.platform),
+    ...pick('meshes', flags.mesh),
+    ...pick('arms', flags.arm),
+    ...pick('experiments', flags.experiment),
+    ...pick('engine', flags.engine),
+    ...pick('ratesPerSecond', flags.rate),
+    ...pick('rounds', flags.rounds),
+    ...pick('seed', flags.seed),
+    ...pick('variants', variants),
+  }
+  return makePlan(resolveConfig(input, overrides, file), catalogue)
+}
+
+async function variantsFromFlags(flags: CommonFlags): Promise<readonly Variant[] | undefined> {
+  if (flags.variant === undefined && flags.function === undefined) return undefined
+  const { functionFlags, resolveVariants } = await import('../../config/variant-sources.js')
+  // With one variant the arm as configured is what it is judged against; functions of a list need that arm, too.
+  const asked = functionFlags(flags.function ?? [])
+  const control = asked.length > 1 && flags.variant === undefined ? ['plain=unchanged'] : []
+  return resolveVariants([...control, ...(flags.variant ?? []), ...asked])
+}
+
+export function platformOf(plan: Plan): Platform {
+  return platforms[plan.config.platform as PlatformName]
+}
+
+export const meshRegistry: Readonly<Record<string, Mesh>> = meshes
+
+function pick<Key extends string, Value>(key: Key, value: Value | undefined): { [K in Key]?: Value } {
+  return value === undefined ? {} : ({ [key]: value } as { [K in Key]?: Value })
+}

@@ -1,0 +1,32 @@
+/** `meshbench compare`: two runs side by side, from their journals alone. */
+import { basename, dirname, join, resolve } from 'node:path'
+import { analyze } from '../../analyze/analyze.js'
+import { UserError, exitCodes, type ExitCode } from '../../model/errors.js'
+import { readJournal } from '../../run/journal.js'
+import { loadReportAssets, writeFiles } from '../outputs.js'
+import { comparisonLines, compareRuns, renderComparison } from '../../../reports/compare/compare.js'
+
+export interface CompareFlags {
+  readonly out?: string
+  readonly force: boolean
+}
+
+export async function compareCommand(a: string, b: string, flags: CompareFlags): Promise<ExitCode> {
+  const [first, second] = [readJournal(a), readJournal(b)]
+  const [one, two] = [analyze(first.entries), analyze(second.entries)]
+  const { objections } = compareRuns(one, two)
+  if (objections.length > 0 && !flags.force) {
+    throw new UserError(
+      [`${a} and ${b} must not be compared:`, ...objections.map((text) => `  - ${text}`)].join('\n'),
+      { hint: '--force compares them all the same, and the page then says that it was told to' },
+    )
+  }
+  const file = resolve(flags.out ?? join(second.folder, `compare-${one.runId}.html`))
+  const html = renderComparison(one, two, await loadReportAssets(), objections.length > 0)
+  const [path = file] = await writeFiles(dirname(file), [{ name: basename(file), contents: html }])
+  const print = (line: string) => process.stdout.write(`${line}\n`)
+  for (const objection of objections) print(`! ${objection}`)
+  for (const line of comparisonLines(one, two)) print(line)
+  print(`\nwrote ${path}`)
+  return exitCodes.ok
+}

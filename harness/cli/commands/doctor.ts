@@ -1,0 +1,29 @@
+/** `meshbench doctor`: everything that this host lacks for what the config asks, at once, each with its remedy. */
+import { exitCodes, type ExitCode } from '../../model/errors.js'
+import type { Unmet } from '../../model.js'
+import { checkHost } from '../../run/run.js'
+import { meshRegistry, planFromFlags, platformOf, type CommonFlags } from './common.js'
+
+export async function doctorCommand(flags: CommonFlags): Promise<ExitCode> {
+  const plan = await planFromFlags(flags)
+  const platform = platformOf(plan)
+  const found = await checkHost(plan, platform, meshRegistry)
+  const unmet = [...found.platform, ...found.meshes]
+  if (unmet.length > 0) {
+    process.stdout.write(`${describeUnmet(unmet)}\n`)
+    return exitCodes.hostLacks
+  }
+  process.stdout.write(`✓ this host has what ${platform.name} needs for ${plan.arms.length} arms\n`)
+  return exitCodes.ok
+}
+
+export function describeUnmet(unmet: readonly Unmet[]): string {
+  const lines = unmet.flatMap(({ need, found, remedy }) => [
+    `  ✗ ${need}`,
+    `      found: ${found}`,
+    `      → ${remedy}`,
+  ])
+  return [`this host lacks ${unmet.length === 1 ? 'something' : `${unmet.length} things`}:`, ...lines].join(
+    '\n',
+  )
+}

@@ -1,0 +1,39 @@
+/** `meshbench plan`: what a run would do, and how long it would take. */
+import { formatDuration } from '../display.js'
+import { exitCodes, type ExitCode } from '../../model/errors.js'
+import { planFromFlags, type CommonFlags } from './common.js'
+
+export async function planCommand(flags: CommonFlags & { json: boolean }): Promise<ExitCode> {
+  const plan = await planFromFlags(flags)
+  if (flags.json) {
+    process.stdout.write(`${JSON.stringify(plan, null, 2)}\n`)
+    return exitCodes.ok
+  }
+  const { config, arms, paths, cells, order, estimateMs } = plan
+  const lines = [
+    `platform ${config.platform} · profile ${config.profile} · seed ${config.seed} · plan ${plan.hash.slice(0, 12)}`,
+    '',
+    'arms',
+    ...arms.map((arm) => {
+      const path = paths.find(({ name }) => name === arm.path)
+      const note =
+        arm.role === 'twin'
+          ? 'the baseline again: their difference is the noise floor'
+          : (path?.summary ?? '')
+      return `  ${arm.id.padEnd(34)} ${note}`
+    }),
+    '',
+    'loads, each on every arm',
+    ...[...new Set(cells.map((cell) => `${cell.experiment.padEnd(10)} ${cell.loadLabel}`))].map((text) => {
+      const cell = cells.find((one) => `${one.experiment.padEnd(10)} ${one.loadLabel}` === text)
+      const rounds =
+        1 + Math.max(-1, ...order.filter((trial) => trial.cell === cell?.id).map(({ round }) => round))
+      const { warmupMs = 0, durationMs = 0 } = cell?.load ?? {}
+      return `  ${text}   ${rounds} rounds of ${warmupMs} + ${durationMs} ms`
+    }),
+    '',
+    `${order.length} trials, ${config.rounds.min < config.rounds.max ? 'at most' : 'about'} ${formatDuration(estimateMs)}`,
+  ]
+  process.stdout.write(`${lines.join('\n')}\n`)
+  return exitCodes.ok
+}

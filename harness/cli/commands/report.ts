@@ -1,0 +1,28 @@
+/** `meshbench report`: renders a run again, from its journal and nothing else. */
+import { analyze } from '../../analyze/analyze.js'
+import { tellCi } from '../ci.js'
+import { exitCodes, type ExitCode } from '../../model/errors.js'
+import { readJournal } from '../../run/journal.js'
+import { outputRequest, writeOutputs, type OutputFlags } from '../outputs.js'
+import { thresholdAnnotations } from '../../../reports/formats/annotations.js'
+import { renderMarkdown } from '../../../reports/formats/markdown.js'
+
+export interface ReportFlags extends OutputFlags {
+  readonly out?: string
+  readonly json: boolean
+}
+
+export async function reportCommand(run: string, flags: ReportFlags): Promise<ExitCode> {
+  const request = outputRequest(flags)
+  const journal = readJournal(run)
+  const analysis = analyze(journal.entries)
+  if (flags.json) {
+    process.stdout.write(`${JSON.stringify(analysis)}\n`)
+    return exitCodes.ok
+  }
+  const print = (line: string) => process.stdout.write(`${line}\n`)
+  for (const path of await writeOutputs(analysis, flags.out ?? journal.folder, request))
+    print(`wrote ${path}`)
+  await tellCi({ summary: renderMarkdown(analysis), annotations: thresholdAnnotations(analysis) }, print)
+  return exitCodes.ok
+}

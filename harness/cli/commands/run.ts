@@ -1,0 +1,267 @@
+/** `meshbench run`: from config to report, or from where an earlier run was cut off. */
+import { setMaxListeners } from 'node:events'
+import { existsSync, readdirSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { join, relative, resolve } from 'node:path'
+import { analyze } from '../../analyze/analyze.js'
+import { tellCi } from '../ci.js'
+import { createDisplay, formatDuration, type Display } from '../display.js'
+import { UserError, exitCodes, messageOf, type ExitCode } from '../../model/errors.js'
+import { interruptSignals } from '../interrupts.js'
+import { openJournal, readJournal } from '../../run/journal.js'
+import type { Analysis, JournalEntry, Plan, RunHeader } from '../../model.js'
+import { outputRequest, writeOutputs, type OutputFlags, type OutputRequest } from '../outputs.js'
+import { version } from '../package-root.js'
+import { fingerprint } from '../../process/probes/fingerprint.js'
+import { checkHost, executePlan } from '../../run/run.js'
+import { precisionReached } from '../../analyze/precision.js'
+import { removeLeftovers } from './clean.js'
+import { describeUnmet } from './doctor.js'
+import { liveRuns, newRunId } from '../state.js'
+import { meshRegistry, planFromFlags, platformOf, type CommonFlags } from './common.js'
+import { imageBundles } from '../../../infra/images/bundles.js'
+import { thresholdAnnotations } from '../../../reports/formats/annotations.js'
+import { renderMarkdown } from '../../../reports/formats/markdown.js'
+import { renderTerminal } from '../../../reports/formats/terminal.js'
+
+export interface RunFlags extends CommonFlags, OutputFlags {
+  readonly out?: string
+  readonly resume?: string
+  readonly json: boolean
+}
+
+export async function runCommand(flags: RunFlags): Promise<ExitCode> {
+  const outputs = outputRequest(flags)
+  const display = createDisplay(flags.json ? process.stderr : process.stdout)
+  const prepared =
+    flags.resume === undefined ? await prepareRun(flags) : await prepareResume(flags, flags.resume)
+  // What a killed run left would be measured along.
+  if (flags.resume !== undefined)
+    await removeLeftovers(prepared.header.runId, { tell: (line) => display.line(line) })
+  const { plan, folder, header } = prepared
+  const platform = platformOf(plan)
+  const lacking = await checkHost(plan, platform, meshRegistry)
+  const unmet = lacking.leavesArms ? lacking.platform : [...lacking.platform, ...lacking.meshes]
+  if (unmet.length > 0) throw new UserError(describeUnmet(unmet), { exitCode: exitCodes.hostLacks })
+
+  await mkdir(folder, { recursive: true }).catch((error: unknown) => {
+    throw new UserError(`cannot create ${folder}: ${messageOf(error)}`, {
+      hint: 'choose another folder with --out',
+    })
+  })
+  const journal = openJournal(folder)
+  const entries: JournalEntry[] = [...prepared.entries]
+  const record = (entry: JournalEntry) => {
+    journal.append(entry)
+    entries.push(entry)
+  }
+  const command = process.argv.slice(2)
+  if (prepared.entries.length === 0) record(header)
+  else record({ type: 'resume', at: new Date().toISOString(), command })
+
+  display.line(describeStart(plan))
+  const interrupt = catchInterrupts(display)
+  try {
+    const outcome = await executePlan({
+      plan,
+      runId: header.runId,
+      evidenceDir: join(folder, 'diagnostics'),
+      platform,
+      meshes: meshRegistry,
+      journal,
+      entries,
+      display,
+      signal: interrupt.signal,
+      precisionReached: (soFar) => precisionReached(soFar, plan.config),
+    })
+    for (const problem of outcome.cleanupProblems) display.line(`! could not clean up: ${problem}`)
+    const analysis = await conclude(folder, outputs, flags, display)
+    if (outcome.outcome === 'interrupted') return exitCodes.interrupted
+    if (outcome.outcome === 'failed') {
+      throw new UserError(outcome.message ?? 'the run failed', {
+        hint: `what was measured is in ${show(folder)}; go on with --resume ${show(folder)}`,
+        exitCode: exitCodes.runFailed,
+      })
+    }
+    if (!analysis.trials.some(({ state }) => state === 'ok')) {
+      throw new UserError('no trial could be believed: see the reasons in the report', {
+        exitCode: exitCodes.runFailed,
+      })
+    }
+    return analysis.thresholds.some(({ state }) => state === 'fail')
+      ? exitCodes.thresholdFailed
+      : exitCodes.ok
+  } finally {
+    interrupt.stop()
+    journal.close()
+  }
+}
+
+/** Analyses what the journal holds, writes the outputs and tells the person where they are. */
+async function conclude(
+  folder: string,
+  outputs: OutputRequest,
+  flags: RunFlags,
+  display: Display,
+): Promise<Analysis> {
+  const analysis = analyze(readJournal(folder).entries)
+  const [report = folder] = await writeOutputs(analysis, folder, outputs)
+  if (flags.json) process.stdout.write(`${JSON.stringify(analysis)}\n`)
+  else {
+    const { columns = 100, isTTY } = process.stdout
+    display.line(`\n${renderTerminal(analysis, { columns, colour: isTTY && !process.env.NO_COLOR })}\n`)
+  }
+  await tellCi({ summary: renderMarkdown(analysis), annotations: thresholdAnnotations(analysis) }, (line) =>
+    display.line(line),
+  )
+  display.line(`report: ${show(report)}`)
+  if (analysis.outcome === 'interrupted') display.line(`go on: meshbench run --resume ${show(folder)}`)
+  return analysis
+}
+
+interface Prepared {
+  readonly plan: Plan
+  readonly folder: string
+  readonly header: RunHeader
+  /** What the journal holds already. */
+  readonly entries: readonly JournalEntry[]
+}
+
+async function prepareRun(flags: RunFlags): Promise<Prepared> {
+  const plan = await planFromFlags(flags)
+  const started = new Date()
+  const runId = newRunId(started)
+  const folder = resolve(flags.out ?? join(plan.config.outDir, `${runId}-${plan.config.platform}`))
+  if (existsSync(folder) && readdirSync(folder).length > 0) {
+    throw new UserError(`${show(folder)} is not empty`, {
+      hint: `choose another folder with --out, or go on with what it holds: --resume ${show(folder)}`,
+    })
+  }
+  return { plan, folder, header: await makeHeader(plan, runId, started, planFlagsOf(flags)), entries: [] }
+}
+
+/** First line of a journal. */
+export async function makeHeader(
+  plan: Plan,
+  runId: string,
+  started: Date,
+  flags: Partial<CommonFlags>,
+): Promise<RunHeader> {
+  const bundles = await imageBundles()
+  const hashes = Object.fromEntries(Object.entries(bundles).map(([name, { sha256 }]) => [name, sha256]))
+  return {
+    type: 'run',
+    schema: 1,
+    runId,
+    version,
+    startedAt: started.toISOString(),
+    command: process.argv.slice(2),
+    flags: { ...flags },
+    plan,
+    host: fingerprint(hashes),
+  }
+}
+
+/** The plan of the journal is what goes on; flags that would change it are refused. */
+async function prepareResume(flags: RunFlags, run: string): Promise<Prepared> {
+  const { folder, header, entries } = readJournal(run)
+  if ((await liveRuns()).has(header.runId)) {
+    throw new UserError(`${show(folder)} is still being measured`, {
+      hint: 'wait for its end, or interrupt it first',
+    })
+  }
+  if (flags.out !== undefined)
+    throw new UserError('--resume writes to the folder of the run: leave --out away')
+  const recorded = header.flags as Partial<CommonFlags> | undefined
+  const wanted = await planFromFlags({ ...flags, ...recorded, ...planFlagsOf(flags) })
+  if (wanted.hash !== header.plan.hash) {
+    throw new UserError(
+      `the plan differs from that of ${show(folder)} (${wanted.hash.slice(0, 12)}, not ${header.plan.hash.slice(0, 12)})`,
+      {
+        hint: 'config, flags or version have changed since: put them back, or start a new run',
+      },
+    )
+  }
+  const current = await makeHeader(header.plan, header.runId, new Date(), {})
+  const changedImages = Object.keys(current.host.bundles).filter(
+    (image) => current.host.bundles[image] !== header.host.bundles[image],
+  )
+  if (changedImages.length > 0) {
+    throw new UserError(
+      `the images have changed since ${show(folder)} was started: ${changedImages.join(', ')}`,
+      {
+        hint: 'a run measures one build; start a new run',
+      },
+    )
+  }
+  if (current.host.hostKey !== header.host.hostKey) {
+    throw new UserError(`${show(folder)} was measured on another host`, { hint: 'start a new run here' })
+  }
+  return { plan: header.plan, folder, header, entries }
+}
+
+/** The flags that shape a plan, those that were given; the config as seen from the working directory. */
+function planFlagsOf(flags: CommonFlags): Partial<CommonFlags> {
+  const { config, profile, platform, mesh, arm, experiment, engine, rate, rounds, seed } = flags
+  const { keep, reuse, allowClusterScope, variant, function: functions } = flags
+  const given = Object.entries({
+    config: config === undefined ? undefined : relative(process.cwd(), resolve(config)),
+    ...{ profile, platform, mesh, arm, experiment, engine, rate, rounds, seed },
+    ...{ keep, reuse, allowClusterScope, variant, function: functions },
+  })
+  return Object.fromEntries(given.filter(([, value]) => value !== undefined))
+}
+
+/** `meshbench 0.1.0 · local · reference · seed 1 · 6 arms × 10 rounds · about 2 min 40 s` */
+function describeStart(plan: Plan): string {
+  const { config, arms, order, estimateMs } = plan
+  const rounds = 1 + Math.max(0, ...order.map(({ round }) => round))
+  const adaptive = config.rounds.min < config.rounds.max
+  const budgetMs = Math.min(estimateMs, config.rounds.budgetMinutes * 60_000)
+  const time = adaptive ? `at most ${formatDuration(budgetMs)}` : `about ${formatDuration(estimateMs)}`
+  return [
+    `meshbench ${version}`,
+    config.platform,
+    Object.keys(config.arms).join(' + '),
+    config.profile,
+    `seed ${config.seed}`,
+    `${arms.length} arms × ${adaptive ? `${config.rounds.min} to ` : ''}${rounds} rounds`,
+    time,
+  ].join(' · ')
+}
+
+/** Ctrl-C under `npm run` arrives twice, from the terminal and from npm: that is one wish, not two. */
+const sameInterruptMs = 1_000
+
+/** The first interrupt takes the run down in order; a later one ends the process at once. */
+function catchInterrupts(display: Display): { signal: AbortSignal; stop: () => void } {
+  const controller = new AbortController()
+  // Every subprocess of a run listens to it.
+  setMaxListeners(0, controller.signal)
+  let firstAt = 0
+  const onSignal = () => {
+    if (controller.signal.aborted) {
+      if (performance.now() - firstAt > sameInterruptMs) {
+        display.line(`ended at once; \`meshbench clean\` finds containers and clusters that are left`)
+        process.exit(exitCodes.interrupted)
+      }
+      return
+    }
+    firstAt = performance.now()
+    display.clear()
+    display.line('interrupted: taking everything down; what was measured is kept (again to end at once)')
+    controller.abort(new Error('interrupted'))
+  }
+  for (const name of interruptSignals) process.on(name, onSignal)
+  return {
+    signal: controller.signal,
+    stop: () => {
+      for (const name of interruptSignals) process.off(name, onSignal)
+    },
+  }
+}
+
+function show(path: string): string {
+  const short = relative(process.cwd(), path)
+  return short === '' || short.startsWith('..') ? path : short
+}

@@ -1,0 +1,113 @@
+/** The verbs that need no run: what they write, print and refuse, through the real command line. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { syntheticJournal, type SyntheticOptions } from '../../testdata/synthetic-journal.js'
+import { createWorkspace, type Workspace } from '../../testing/cli.js'
+import type { JournalEntry, RunHeader } from '../../model.js'
+
+let workspace: Workspace
+
+function writeRun(
+  name: string,
+  options: SyntheticOptions,
+  change: (header: RunHeader) => RunHeader = (one) => one,
+) {
+  const entries = syntheticJournal({ rounds: 4, experiments: ['latency'], ...options })
+  const lines = entries.map((entry): JournalEntry =>
+    entry.type === 'run' ? change({ ...entry, runId: name }) : entry,
+  )
+  mkdirSync(workspace.path(`runs/${name}`), { recursive: true })
+  writeFileSync(
+    workspace.path(`runs/${name}/journal.jsonl`),
+    lines.map((entry) => `${JSON.stringify(entry)}\n`).join(''),
+  )
+}
+
+beforeAll(() => {
+  workspace = createWorkspace()
+  const [arm, relativeTo] = ['reference/l4-l7-l4', 'reference/l7-sidecar-to-sidecar']
+  writeRun('one', { thresholds: [{ metric: 'cpu.per1000Requests', arm, relativeTo, max: 0.5 }] })
+  writeRun('same', { thresholds: [{ metric: 'cpu.per1000Requests', arm, relativeTo, max: 0.5 }] })
+  writeRun('other', { seed: 2 }, (header) => ({ ...header, host: { ...header.host, hostKey: 'another' } }))
+})
+afterAll(() => workspace.remove())
+
+const read = (name: string) => readFileSync(workspace.path(name), 'utf8')
+
+describe('report', () => {
+  it('writes the formats asked for, and tells GitHub Actions', async () => {
+    const { code, stdout } = await workspace.meshbenchWith(
+      { GITHUB_ACTIONS: 'true', GITHUB_STEP_SUMMARY: workspace.path('summary') },
+      ...[
+        'report',
+        'runs/one',
+        '--out',
+        'out',
+        '--format',
+        'csv,junit',
+        '--format',
+        'chart-png',
+        '--chart',
+        'ecdf',
+      ],
+    )
+    expect(code).toBe(0)
+    expect(stdout).toContain('wrote out/trials.csv\nwrote out/junit.xml\nwrote out/ecdf.png\n')
+    expect(stdout).toMatch(/::error title=Meshbench%3A threshold failed::cpu.per1000Requests of reference/)
+    expect(read('summary')).toMatch(/^## Meshbench/)
+    expect(read('out/junit.xml')).toContain('failures="1"')
+  })
+
+  it('names what is allowed when a format is unknown', async () => {
+    const { code, stderr } = await workspace.meshbench('report', 'runs/one', '--format', 'pdf')
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/"pdf" is unknown\n {2}→ allowed: html, /)])
+  })
+})
+
+describe('compare', () => {
+  it('sets two runs of one plan side by side', async () => {
+    const { code, stdout } = await workspace.meshbench(
+      'compare',
+      'runs/one',
+      'runs/same',
+      '--out',
+      'compare.html',
+    )
+    expect([code, stdout]).toEqual([0, expect.stringContaining('agree within their intervals')])
+    expect(read('compare.html')).not.toContain('Compared because it was asked for.')
+  })
+
+  it('refuses another host and plan, each named, until it is told to', async () => {
+    const refused = await workspace.meshbench('compare', 'runs/one', 'runs/other')
+    expect(refused.code).toBe(2)
+    expect(refused.stderr).toMatch(/different hosts .*\n.*different plans .*config\.seed/)
+    const told = await workspace.meshbench('compare', 'runs/one', 'runs/other', '--force')
+    expect(told.code).toBe(0)
+    const page = read('runs/other/compare-one.html')
+    expect(page.match(/Compared because it was asked for\./g)).toHaveLength(2)
+  })
+})
+
+describe('index', () => {
+  it('lists every run that can be read, with trends, and renders the reports that it links to', async () => {
+    mkdirSync(workspace.path('runs/broken'))
+    writeFileSync(workspace.path('runs/broken/journal.jsonl'), '{"type":"nonsense"}\n')
+    const { code, stdout } = await workspace.meshbench('index', 'runs')
+    expect([code, stdout]).toEqual([
+      0,
+      expect.stringMatching(/! broken is left out: .*line 1[\s\S]*index\.html: 3 runs/),
+    ])
+    const page = read('runs/index.html')
+    for (const name of ['one', 'same', 'other']) {
+      expect(page).toContain(`href="${name}/report.html"`)
+      expect(read(`runs/${name}/report.html`)).toMatch(/^<!doctype html>/i)
+    }
+    expect(page.match(/<figure>/g)).toHaveLength(2)
+    expect(page).toContain('These runs come from more than one host')
+  })
+
+  it('says what to name when there is no run', async () => {
+    const { code, stderr } = await workspace.meshbench('index', 'runs/one')
+    expect([code, stderr]).toEqual([2, expect.stringContaining('no run can be read in runs/one')])
+  })
+})

@@ -1,0 +1,141 @@
+/** Shows a person how a run is going: a line that renews itself on a terminal, plain lines elsewhere. */
+import { messageOf } from '../model/errors.js'
+import type { Progress } from '../model.js'
+
+/** What is shown while rounds go on. */
+export interface RoundStatus {
+  readonly done: number
+  readonly total: number
+  readonly round: number
+  readonly rounds: number
+  readonly arm: string
+  readonly ratePerSecond?: number
+  readonly p99Us?: number
+  readonly leftMs: number
+}
+
+export interface Display extends Progress {
+  line(text: string): void
+  status(status: RoundStatus): void
+  /** Takes the status line away, so that what follows stands alone. */
+  clear(): void
+}
+
+export interface Output {
+  write(text: string): unknown
+  readonly isTTY?: boolean
+  readonly columns?: number
+}
+
+const renewEveryMs = 120
+
+export function createDisplay(output: Output, options: { readonly quiet?: boolean } = {}): Display {
+  if (options.quiet) return quietDisplay()
+  // A dumb terminal takes no line back.
+  const renews = output.isTTY && process.env.TERM !== 'dumb'
+  return renews ? terminalDisplay(output) : plainDisplay(output)
+}
+
+function quietDisplay(): Display {
+  return { step: (_title, run) => run(), note: () => {}, line: () => {}, status: () => {}, clear: () => {} }
+}
+
+function terminalDisplay(output: Output): Display {
+  let shown = ''
+  let renewedAt = 0
+  const steps: string[] = []
+  const show = (text: string) => {
+    // One character less than the width: a full line would wrap and could not be taken back. Some terminals say 0.
+    const width = output.columns === undefined || output.columns < 20 ? 80 : output.columns
+    shown = text.slice(0, width - 1)
+    output.write(`\r\u001b[2K${shown}`)
+  }
+  const clear = () => {
+    if (shown !== '') output.write('\r\u001b[2K')
+    shown = ''
+    if (steps.length > 0) output.write(`${steps.splice(0).join('   ')}\n`)
+  }
+  const line = (text: string) => {
+    clear()
+    output.write(`${text}\n`)
+  }
+  return {
+    line,
+    note: line,
+    clear,
+    async step(title, run) {
+      show([...steps, `… ${title}`].join('   '))
+      const begin = performance.now()
+      try {
+        const value = await run()
+        steps.push(doneText(title, performance.now() - begin))
+        show(steps.join('   '))
+        return value
+      } catch (error) {
+        line(`✗ ${title}: ${messageOf(error)}`)
+        throw error
+      }
+    },
+    status(status) {
+      if (steps.length > 0) clear()
+      const now = performance.now()
+      if (now - renewedAt < renewEveryMs) return
+      renewedAt = now
+      show(describeStatus(status))
+    },
+  }
+}
+
+/** For logs: a line per step, and one per round. */
+function plainDisplay(output: Output): Display {
+  let lastRound = ''
+  const line = (text: string) => void output.write(`${text}\n`)
+  return {
+    line,
+    note: line,
+    clear: () => {},
+    async step(title, run) {
+      const begin = performance.now()
+      try {
+        const value = await run()
+        line(doneText(title, performance.now() - begin))
+        return value
+      } catch (error) {
+        line(`✗ ${title}: ${messageOf(error)}`)
+        throw error
+      }
+    },
+    status(status) {
+      const round = `${status.round}/${status.rounds}`
+      if (round === lastRound) return
+      lastRound = round
+      line(
+        `round ${round}, trial ${status.done + 1} of ${status.total}, ${formatDuration(status.leftMs)} left`,
+      )
+    },
+  }
+}
+
+/** With the time it took, when somebody may have wondered. */
+function doneText(title: string, tookMs: number): string {
+  return tookMs < 5_000 ? `✓ ${title}` : `✓ ${title} (${formatDuration(tookMs)})`
+}
+
+function describeStatus(status: RoundStatus): string {
+  const width = 20
+  const share = status.total === 0 ? 0 : status.done / status.total
+  const filled = Math.round(share * width)
+  const bar = `${'█'.repeat(filled)}${'─'.repeat(width - filled)}`
+  const rate = status.ratePerSecond === undefined ? '' : `  ${Math.round(status.ratePerSecond)} req/s`
+  const p99 = status.p99Us === undefined ? '' : `  p99 ${(status.p99Us / 1000).toFixed(2)} ms`
+  return `round ${status.round}/${status.rounds} ${bar}  ${status.arm}${rate}${p99}  ${formatDuration(status.leftMs)} left`
+}
+
+/** `45 s`, `1 min 05 s`, `2 h 10 min`. */
+export function formatDuration(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000))
+  if (seconds < 60) return `${seconds} s`
+  const minutes = Math.floor(seconds / 60)
+  if (minutes < 60) return `${minutes} min ${String(seconds % 60).padStart(2, '0')} s`
+  return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, '0')} min`
+}

@@ -1,0 +1,74 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { tellCi } from './ci.js'
+import { UserError } from '../model/errors.js'
+import { outputRequest, usualOutputs } from './outputs.js'
+
+let folder: string
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'meshbench-outputs-'))
+})
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+function refusal(ask: () => unknown): string {
+  try {
+    ask()
+  } catch (error) {
+    if (error instanceof UserError) return `${error.message} → ${error.hint ?? ''}`
+    throw error
+  }
+  return 'accepted'
+}
+
+describe('what to write', () => {
+  it('is the page and the analysis unless something is asked for', () => {
+    expect(outputRequest({})).toEqual(usualOutputs)
+    expect(outputRequest({ format: ['csv', 'chart-png', 'csv'], chart: ['ecdf'], theme: 'dark' })).toEqual({
+      formats: ['csv'],
+      chartFormats: ['chart-png'],
+      charts: ['ecdf'],
+      theme: 'dark',
+    })
+  })
+
+  it('is refused with what is allowed', () => {
+    expect(refusal(() => outputRequest({ format: ['pdf'] }))).toMatch(
+      /--format: "pdf" is unknown → allowed: html, json, .*chart-png/,
+    )
+    expect(refusal(() => outputRequest({ format: ['chart-svg'] }))).toMatch(
+      /--format chart-svg needs --chart <name> → allowed: .*cpu-bill/,
+    )
+    expect(refusal(() => outputRequest({ chart: ['cpu-bill'] }))).toMatch(/needs a format of charts/)
+    expect(refusal(() => outputRequest({ format: ['chart-svg'], chart: ['pie'] }))).toMatch(
+      /--chart: "pie" is unknown → allowed: /,
+    )
+    expect(refusal(() => outputRequest({ theme: 'sepia' }))).toMatch(
+      /"sepia" is unknown → allowed: light, dark/,
+    )
+  })
+})
+
+describe('a CI service', () => {
+  const message = { summary: '## found', annotations: ['::error::worse'] }
+
+  it('gets its summary appended and its annotations printed, where it asks for them', async () => {
+    const file = join(folder, 'summary')
+    const printed: string[] = []
+    const print = (line: string) => printed.push(line)
+    await tellCi(message, print, {})
+    expect(printed).toEqual([])
+    const environment = { GITHUB_ACTIONS: 'true', GITHUB_STEP_SUMMARY: file }
+    await tellCi(message, print, environment)
+    await tellCi(message, print, { ...environment, GITHUB_ACTIONS: 'false' })
+    expect(printed).toEqual(['::error::worse'])
+    expect(readFileSync(file, 'utf8')).toBe('## found\n## found\n')
+  })
+
+  it('does not lose a result to a summary that cannot be written', async () => {
+    const printed: string[] = []
+    await tellCi(message, (line) => printed.push(line), { GITHUB_STEP_SUMMARY: join(folder, 'none/summary') })
+    expect(printed.join()).toMatch(/could not write the job summary/)
+  })
+})

@@ -1,0 +1,26 @@
+/** What compiled Meshbench needs beside its JavaScript: image bundles, the schema of the analysis, a Dockerfile. */
+import { cp, mkdir, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { bundleSource, imageNames } from '../../infra/images/bundles.js'
+import { packageRoot } from './package-root.js'
+
+/** Files that are read where they lie; the container images are built where Meshbench runs. */
+const asTheyAre = ['reports/analysis.schema.json', 'infra/supply/container-images/Dockerfile']
+
+/** Adds them to a folder that holds the compiled sources. */
+export async function addProducts(folder: string): Promise<void> {
+  const images = join(folder, 'infra/images')
+  await mkdir(images, { recursive: true })
+  await Promise.all(
+    imageNames.map(async (image) =>
+      writeFile(
+        join(images, `${image}.mjs`),
+        await bundleSource(join(packageRoot, 'infra/images', image, 'main.ts')),
+      ),
+    ),
+  )
+  for (const file of asTheyAre) {
+    await mkdir(dirname(join(folder, file)), { recursive: true })
+    await cp(join(packageRoot, file), join(folder, file))
+  }
+}

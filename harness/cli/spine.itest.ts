@@ -1,0 +1,393 @@
+/** Whole runs through the real command line, with real processes: what a user sees, and what is left behind. */
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { afterAll, beforeAll, describe, expect } from 'vitest'
+import { run, type RunResult } from '../process/exec.js'
+import type { JournalEntry, RunHeader, Running, Trial } from '../model.js'
+import { createWorkspace, noPage, smallConfig, type Workspace } from '../testing/cli.js'
+import { processesOf } from '../testing/processes.js'
+import { test } from '../testing/workspace-test.js'
+import type { ImageName } from '../../infra/images/bundles.js'
+
+const trialsOf = (entries: readonly JournalEntry[]) =>
+  entries.filter((entry): entry is Trial => entry.type === 'trial')
+
+/** Whether a command line runs one of the bundled programs: from the store the name carries a hash, when compiled not. */
+const runs = (command: string, image: ImageName) => new RegExp(`/${image}(-\\w+)?\\.mjs `).test(command)
+
+const stateDirsOf = (runId: string) =>
+  readdirSync(tmpdir()).filter((name) => name.startsWith(`meshbench-${runId}-`))
+
+/** Waits until the journal holds an entry that `found` accepts. */
+async function awaitEntry(
+  workspace: Workspace,
+  name: string,
+  found: (entry: JournalEntry) => boolean,
+): Promise<void> {
+  for (let waited = 0; waited < 60_000; waited += 50) {
+    if (existsSync(workspace.path(`${name}/journal.jsonl`))) {
+      try {
+        if (workspace.journal(name).entries.some(found)) return
+      } catch {
+        // The header is still being written.
+      }
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  throw new Error('the journal never got there')
+}
+
+function runIdOf(workspace: Workspace, name: string): string {
+  return workspace.journal(name).header.runId
+}
+
+async function drain(running: Running): Promise<string[]> {
+  const lines: string[] = []
+  for await (const line of running.lines) lines.push(line)
+  return lines
+}
+
+/** A run that has come as far as `found`: its process, its id, and what it prints by its end. */
+async function startedRun(workspace: Workspace, found: JournalEntry['type'], ...args: string[]) {
+  const running = workspace.startMeshbench('run', '--out', 'out', ...args)
+  const output = drain(running)
+  await awaitEntry(workspace, 'out', (entry) => entry.type === found)
+  return { running, output, runId: runIdOf(workspace, 'out') }
+}
+
+/** The id of a run that was killed after its first trial, and has left its processes behind. */
+async function killedRun(workspace: Workspace, ...args: string[]): Promise<string> {
+  const { running, runId } = await startedRun(workspace, 'trial', ...noPage, ...args)
+  running.kill('SIGKILL')
+  await running.exited
+  expect(processesOf(runId).length).toBeGreaterThan(3)
+  return runId
+}
+
+function expectNothingLeft(runId: string): void {
+  expect([processesOf(runId), stateDirsOf(runId)]).toEqual([[], []])
+}
+
+/** What a refusal looks like: one screen, the right exit code, no stack trace. */
+async function expectRefusal(workspace: Workspace, args: string[], exitCode: number, ...parts: string[]) {
+  const { code, stderr } = await workspace.meshbench(...args)
+  for (const part of parts) expect(stderr).toContain(part)
+  expect(code).toBe(exitCode)
+  expect(stderr.trimEnd().split('\n').length).toBeLessThan(25)
+  expect(stderr).not.toMatch(/^\s+at /m)
+}
+
+describe('a run', () => {
+  // From source, as `npm run bench` does it; its checks and refusals read what it left.
+  const workspace = createWorkspace({ source: true })
+  let ended: RunResult
+  let entries: readonly JournalEntry[]
+  let header: RunHeader
+  const config = {
+    ...smallConfig,
+    arms: { reference: ['l4-only', 'l7-sidecar-to-sidecar', 'l4-l7-l4', 'l7-per-node'] },
+  }
+  beforeAll(async () => {
+    workspace.writeConfig(config)
+    ended = await workspace.meshbench('run', '--out', 'out')
+    ;({ entries, header } = workspace.journal('out'))
+  })
+  afterAll(() => workspace.remove())
+
+  test('measures every arm, proves every path, writes its outputs and leaves nothing behind', () => {
+    expect(ended.stderr).toBe('')
+    expect(ended.code).toBe(0)
+    expect(ended.stdout).toContain('report: out/report.html')
+    const trials = trialsOf(entries)
+    expect(trials.map(({ state, error, reasons }) => [state, error?.message, ...reasons])).toEqual(
+      trials.map(() => ['ok', undefined]),
+    )
+    expect(trials).toHaveLength(header.plan.order.length)
+    for (const trial of trials) {
+      // Counters of every L7 hop and of the server equal what was sent, to the request.
+      const requests = String((trial.load?.sent ?? 0) + (trial.load?.warmupSent ?? 0))
+      for (const check of trial.proof.filter(({ name }) => name.startsWith('requests at'))) {
+        expect([trial.cell, check.name, check.actual]).toEqual([trial.cell, check.name, requests])
+      }
+    }
+    const environment = entries.find((entry) => entry.type === 'environment')
+    expect(environment?.proofs['reference/l4-l7-l4']).toEqual(
+      expect.arrayContaining([expect.objectContaining({ name: 'plaintext refused at waypoint', ok: true })]),
+    )
+    expect(readFileSync(workspace.path('out/report.html'), 'utf8')).toMatch(/^<!doctype html>/i)
+    expect(JSON.parse(readFileSync(workspace.path('out/analysis.json'), 'utf8'))).toMatchObject({
+      schema: 1,
+      outcome: 'complete',
+    })
+    expectNothingLeft(header.runId)
+  })
+
+  test('can be rendered again from its journal and nothing else', async () => {
+    const again = await workspace.meshbench('report', 'out', '--out', 'again')
+    expect(again.code).toBe(0)
+    expect(readFileSync(workspace.path('again/report.html'), 'utf8')).toBe(
+      readFileSync(workspace.path('out/report.html'), 'utf8'),
+    )
+  })
+
+  test('has nothing that a gate could judge, which says what is missing', async () => {
+    const nothing = await workspace.meshbench('gate', 'out')
+    expect([nothing.code, nothing.stderr]).toEqual([2, expect.stringContaining('nothing to judge')])
+  })
+
+  test('cannot be resumed with another plan', async () => {
+    await expectRefusal(workspace, ['run', '--resume', 'out', '--rounds', '3'], 2, 'the plan differs')
+    workspace.writeConfig({ ...config, seed: 5 })
+    await expectRefusal(workspace, ['run', '--resume', 'out'], 2, 'the plan differs')
+  })
+})
+
+describe.concurrent('kill -9 in mid-trial', () => {
+  // Long enough to be struck in the middle.
+  const long = {
+    ...smallConfig,
+    experiments: { latency: { ratesPerSecond: [200], connections: 4, warmupMs: 100, durationMs: 1000 } },
+  }
+
+  test.for([
+    ['a tunnel', 'tunnel', 'hop-died', 'reference/l4-only'],
+    ['a proxy', 'proxy', 'hop-died', 'reference/l7-sidecar-to-sidecar'],
+    ['the generator', 'loadgen', 'generator-died', undefined],
+    ['the server', 'echo', 'hop-died', undefined],
+  ] as const)(
+    'of %s: the trial is failed with the reason, the journal parses, nothing is left',
+    async ([_name, image, kind, arm], { workspace }) => {
+      workspace.writeConfig(long)
+      const { running, output, runId } = await startedRun(workspace, 'environment')
+      const { order } = workspace.journal('out').header.plan
+      // A trial that goes through the victim has to be in progress, with its generator there, whoever is killed.
+      let victim: { pid: number } | undefined
+      for (let tries = 0; tries < 1_000 && !victim; tries++) {
+        const done = trialsOf(workspace.journal('out').entries).at(-1)?.index ?? -1
+        const through = order[done + 1]?.cell.split('|')[1] ?? ''
+        const alive = processesOf(runId)
+        if ((arm ?? through) === through && alive.some(({ command }) => runs(command, 'loadgen')))
+          victim = alive.find(({ command }) => runs(command, image))
+        await new Promise((resolve) => setTimeout(resolve, 25))
+      }
+      expect(victim).toBeDefined()
+      process.kill(victim?.pid ?? 0, 'SIGKILL')
+      const { code } = await running.exited
+      const lines = await output
+      const { entries } = workspace.journal('out')
+      const failed = trialsOf(entries).filter(({ state }) => state === 'failed')
+      expect(failed[0]?.error?.kind).toBe(kind)
+      expect(failed[0]?.error?.message).toContain('SIGKILL')
+      if (arm) expect(new Set(failed.map(({ cell }) => cell.split('|')[1]))).toEqual(new Set([arm]))
+      if (image === 'echo') {
+        expect(code).toBe(4)
+        expect(entries.at(-1)).toMatchObject({ type: 'end', outcome: 'failed' })
+      } else {
+        expect([code, lines.join('\n')]).toEqual([0, expect.stringContaining('SIGKILL')])
+        expect(entries.at(-1)).toMatchObject({ type: 'end', outcome: 'complete' })
+      }
+      expectNothingLeft(runId)
+    },
+  )
+
+  test('of meshbench itself: clean ends what is left, resume completes the run', async ({ workspace }) => {
+    workspace.writeConfig(smallConfig)
+    const runId = await killedRun(workspace)
+    const dry = await workspace.meshbench('clean', runId, '--dry-run')
+    expect(dry.stdout).toContain(`of run ${runId}`)
+    expect(processesOf(runId).length).toBeGreaterThan(3)
+    const cleaned = await workspace.meshbench('clean', runId)
+    expect([cleaned.code, cleaned.stdout]).toEqual([0, expect.stringContaining(`of run ${runId}`)])
+    expectNothingLeft(runId)
+
+    const resumed = await workspace.meshbench('run', '--resume', 'out', ...noPage)
+    expect([resumed.code, resumed.stderr]).toEqual([0, ''])
+    const { entries, header } = workspace.journal('out')
+    const measured = trialsOf(entries).map(({ index }) => index)
+    expect(measured.sort((a, b) => a - b)).toEqual(header.plan.order.map(({ index }) => index))
+    expect(entries.at(-1)).toMatchObject({ type: 'end', outcome: 'complete' })
+  })
+})
+
+test.concurrent(
+  'a run that was killed is resumed at once, with its own config: what it left is removed first',
+  async ({ workspace }) => {
+    workspace.writeConfig(smallConfig)
+    renameSync(workspace.path('bench.config.ts'), workspace.path('ci.config.ts'))
+    workspace.writeConfig({ ...smallConfig, seed: 5 })
+    const runId = await killedRun(workspace, '--config', './ci.config.ts')
+    expect(workspace.journal('out').header.flags).toEqual({ config: 'ci.config.ts' })
+    const resumed = await workspace.meshbench('run', '--resume', 'out', ...noPage)
+    expect([resumed.code, resumed.stdout]).toEqual([0, expect.stringContaining(`of run ${runId}`)])
+    expect(workspace.journal('out').entries.at(-1)).toMatchObject({ type: 'end', outcome: 'complete' })
+    expectNothingLeft(runId)
+  },
+)
+
+test.concurrent(
+  'an interrupt takes everything down, keeps what was measured, and writes a partial report',
+  async ({ workspace }) => {
+    workspace.writeConfig(smallConfig)
+    const { running, runId } = await startedRun(workspace, 'trial', '--rounds', '50')
+    // As `npm run` does it: the terminal and npm both send one.
+    process.kill(running.pid ?? 0, 'SIGINT')
+    process.kill(running.pid ?? 0, 'SIGINT')
+    const { code } = await running.exited
+    expect(code).toBe(130)
+    expect(workspace.journal('out').entries.at(-1)).toMatchObject({ type: 'end', outcome: 'interrupted' })
+    expect(JSON.parse(readFileSync(workspace.path('out/analysis.json'), 'utf8'))).toMatchObject({
+      outcome: 'interrupted',
+    })
+    expect(readFileSync(workspace.path('out/report.html'), 'utf8')).toContain('artial')
+    expectNothingLeft(runId)
+  },
+)
+
+test.concurrent.for([
+  ['a closed terminal', 'SIGHUP'],
+  ['SIGTERM', 'SIGTERM'],
+] as const)('%s takes everything down, too', async ([, signal], { workspace }) => {
+  workspace.writeConfig(smallConfig)
+  const { running, runId } = await startedRun(workspace, 'environment', '--rounds', '50', ...noPage)
+  process.kill(running.pid ?? 0, signal)
+  expect((await running.exited).code).toBe(130)
+  expect(workspace.journal('out').entries.at(-1)).toMatchObject({ type: 'end', outcome: 'interrupted' })
+  expectNothingLeft(runId)
+})
+
+test.concurrent(
+  'a run ends at once on a second Ctrl-C, refuses to be resumed before, and leaves neither process nor key',
+  async ({ workspace }) => {
+    workspace.writeConfig(smallConfig)
+    const { running, runId } = await startedRun(workspace, 'environment', '--rounds', '50', ...noPage)
+    const refused = await workspace.meshbench('run', '--resume', 'out')
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('still being measured')])
+    // A server that is stopped does not end when asked to, so that taking down lasts.
+    for (const { pid, command } of processesOf(runId)) if (runs(command, 'echo')) process.kill(pid, 'SIGSTOP')
+    process.kill(running.pid ?? 0, 'SIGINT')
+    await new Promise((resolve) => setTimeout(resolve, 1_500))
+    process.kill(running.pid ?? 0, 'SIGINT')
+    expect((await running.exited).code).toBe(130)
+    for (let tries = 0; tries < 40 && processesOf(runId).length > 0; tries++)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    expectNothingLeft(runId)
+    expect(workspace.journal('out').entries.at(-1)?.type).not.toBe('end')
+  },
+)
+
+test.concurrent('a reader that goes away neither ends a run nor shows as a bug', async ({ workspace }) => {
+  workspace.writeConfig({ ...smallConfig, rounds: { min: 1, max: 1 } })
+  const { code, stdout, stderr } = await workspace.shell(
+    '"$@" run --out out | head -1; exit ${PIPESTATUS[0]}',
+  )
+  expect([code, stdout.split('\n').length, stderr]).toEqual([0, 2, ''])
+  expect(existsSync(workspace.path('out/report.html'))).toBe(true)
+  const full = await workspace.shell('"$@" list > /dev/full')
+  expect([full.code, full.stderr]).toEqual([
+    4,
+    expect.stringMatching(/^meshbench: cannot write the output: .*\n$/),
+  ])
+})
+
+describe.concurrent(
+  'bad input is answered on one screen, with the right exit code and no stack trace',
+  () => {
+    test('no config', ({ workspace }) =>
+      expectRefusal(workspace, ['run'], 2, 'no config at bench.config.ts', 'meshbench init'))
+
+    test('a config with many problems', async ({ workspace }) => {
+      workspace.writeConfig({
+        sed: 1,
+        arms: { refrence: ['l4-only'], reference: ['l4'] },
+        experiments: { latency: { ratesPerSecond: [-1] } },
+      })
+      await expectRefusal(workspace, ['run'], 2, '"sed"', 'refrence', '"l4" is not allowed')
+    })
+
+    test('a config that does not load', async ({ workspace }) => {
+      writeFileSync(workspace.path('bench.config.ts'), 'export default {')
+      await expectRefusal(workspace, ['run'], 2, 'bench.config.ts does not load')
+    })
+
+    test('flags that make no sense', async ({ workspace }) => {
+      workspace.writeConfig(smallConfig)
+      const refusals = [
+        ['--rate', '-5', "'-5' is invalid"],
+        ['--rounds', '0', 'a whole number from 1 is needed'],
+        ['--profile', 'huge', 'Allowed choices are smoke, quick, full'],
+        ['--arm', 'l9', '"l9" is not an arm'],
+      ] as const
+      await Promise.all([
+        ...refusals.map(([flag, value, part]) => expectRefusal(workspace, ['run', flag, value], 2, part)),
+        expectRefusal(workspace, ['run', '--colour'], 2, "unknown option '--colour'"),
+      ])
+    })
+
+    test('an occupied output folder', async ({ workspace }) => {
+      workspace.writeConfig(smallConfig)
+      mkdirSync(workspace.path('out'))
+      writeFileSync(workspace.path('out/precious'), 'data')
+      await expectRefusal(workspace, ['run', '--out', 'out'], 2, 'out is not empty', '--resume')
+      expect(readdirSync(workspace.path('out'))).toEqual(['precious'])
+    })
+
+    test('a journal that is missing, half-written or another thing', async ({ workspace }) => {
+      await expectRefusal(workspace, ['report', 'nowhere'], 2, 'no journal at')
+      mkdirSync(workspace.path('out'))
+      writeFileSync(workspace.path('out/journal.jsonl'), '{"type":"run","sch')
+      await expectRefusal(workspace, ['report', 'out'], 2, 'has no header')
+      writeFileSync(workspace.path('out/journal.jsonl'), 'hello\n')
+      await expectRefusal(workspace, ['report', 'out'], 2, 'line 1 is not JSON')
+    })
+
+    test('a missing binary', async ({ workspace }) => {
+      workspace.writeConfig({ ...smallConfig, arms: { envoy: ['l4-only'] } })
+      const env = { ENVOY_BIN: '/nowhere/envoy' }
+      const doctor = await workspace.meshbenchWith(env, 'doctor')
+      expect([doctor.code, doctor.stdout]).toEqual([3, expect.stringContaining('/nowhere/envoy')])
+      const nothingLeft = await workspace.meshbenchWith(env, 'run', '--out', 'none')
+      expect([nothingLeft.code, nothingLeft.stderr]).toEqual([3, expect.stringContaining('/nowhere/envoy')])
+
+      workspace.writeConfig({ ...smallConfig, arms: { envoy: ['l4-only'], reference: ['l4-only'] } })
+      const { code, stdout } = await workspace.meshbenchWith(
+        env,
+        'run',
+        '--out',
+        'out',
+        '--rounds',
+        '1',
+        ...noPage,
+      )
+      expect([code, stdout]).toEqual([0, expect.stringContaining('envoy/l4-only is left out')])
+      expect(stdout).toContain('/nowhere/envoy')
+    })
+
+    test('a disk that is full', async ({ workspace, skip }) => {
+      workspace.writeConfig(smallConfig)
+      mkdirSync(workspace.path('small'))
+      const mounted = await run(
+        ['mount', '-t', 'tmpfs', '-o', 'size=24k', 'tmpfs', workspace.path('small')],
+        {
+          allowFailure: true,
+        },
+      ).catch(() => undefined)
+      if (mounted?.code !== 0) {
+        console.log('skipped: no small file system can be mounted here')
+        return skip()
+      }
+      try {
+        await expectRefusal(
+          workspace,
+          ['run', '--out', 'small/out', '--rounds', '20'],
+          4,
+          'cannot write the journal',
+          'free some space',
+        )
+        expect(workspace.journal('small/out').header.type).toBe('run')
+        expect(processesOf(runIdOf(workspace, 'small/out'))).toEqual([])
+      } finally {
+        await run(['umount', workspace.path('small')])
+      }
+    })
+  },
+)

@@ -1,0 +1,49 @@
+/** How long a run may take, from a glance in CI to as long as precision needs. A profile is a set of defaults. */
+import type { ResolvedConfig } from '../model.js'
+
+export interface Profile {
+  readonly summary: string
+  readonly rounds: ResolvedConfig['rounds']
+  /** Timing of each experiment, laid under what the config says. */
+  readonly experiments: Readonly<Record<string, Readonly<Record<string, unknown>>>>
+  /** Experiments that this profile leaves out, for lack of time. */
+  readonly without: readonly string[]
+}
+
+export const profiles = {
+  smoke: {
+    summary: 'at most 30 s: shows that everything works, not what it costs',
+    rounds: { min: 2, max: 2, untilEffect: 0.05, budgetMinutes: 0.5 },
+    experiments: { latency: { warmupMs: 150, durationMs: 400 } },
+    without: ['capacity', 'saturation', 'sweep', 'connect', 'stream'],
+  },
+  quick: {
+    summary: 'at most 3 min on two cores: a first answer',
+    rounds: { min: 9, max: 9, untilEffect: 0.05, budgetMinutes: 3 },
+    experiments: {
+      latency: { warmupMs: 200, durationMs: 1000 },
+      capacity: { warmupMs: 100, durationMs: 400, maxProbes: 6 },
+      saturation: { warmupMs: 200, durationMs: 800, rounds: 3 },
+      sweep: { warmupMs: 200, durationMs: 700, rounds: 3 },
+      connect: { warmupMs: 200, durationMs: 1000, rounds: 6 },
+      stream: { warmupMs: 200, durationMs: 800, rounds: 4 },
+    },
+    without: [],
+  },
+  full: {
+    summary: 'until every comparison is as precise as wanted, or the time budget ends',
+    rounds: { min: 20, max: 200, untilEffect: 0.02, budgetMinutes: 60 },
+    experiments: {
+      latency: { warmupMs: 1000, durationMs: 5000 },
+      capacity: { warmupMs: 1000, durationMs: 3000, maxProbes: 24, precision: 0.03 },
+      saturation: { warmupMs: 1000, durationMs: 3000, rounds: 10 },
+      sweep: { warmupMs: 1000, durationMs: 3000, rounds: 10 },
+      connect: { warmupMs: 1000, durationMs: 5000, rounds: 20 },
+      stream: { warmupMs: 1000, durationMs: 3000, rounds: 12 },
+    },
+    without: [],
+  },
+} satisfies Record<string, Profile>
+
+export type ProfileName = keyof typeof profiles
+export const profileNames = Object.keys(profiles) as ProfileName[]

@@ -1,0 +1,482 @@
+/** Checks what `bench.config.ts` holds and lays profile and flags over it; tells all problems at once. */
+import { z } from 'zod'
+import { takesPercentile } from '../analyze/check.js'
+import type { LoaderName } from '../load/index.js'
+import { engineNames, whyNot } from '../load/choice.js'
+import { UserError } from '../model/errors.js'
+import { defaultGate } from '../analyze/gate.js'
+import { metricIds } from '../analyze/metric-ids.js'
+import type { OwnProgram, ResolvedConfig, Threshold, Variant } from '../model.js'
+import { profileNames, profiles, type ProfileName } from './profiles.js'
+import { meshes } from '../../infra/meshes/index.js'
+import { platforms, type PlatformName } from '../../infra/platforms/index.js'
+import { experiments } from '../../scenarios/experiments/index.js'
+import type { Experiment } from '../../scenarios/experiments/experiment.js'
+import { paths } from '../../scenarios/paths/index.js'
+
+/** What flags of the command line change. */
+export interface ConfigOverrides {
+  readonly profile?: string
+  readonly platform?: string
+  readonly seed?: number
+  readonly rounds?: number
+  readonly ratesPerSecond?: readonly number[]
+  /** Only these arms, as `mesh/path` or a bare path or mesh name. */
+  readonly arms?: readonly string[]
+  readonly meshes?: readonly string[]
+  readonly experiments?: readonly string[]
+  /** Load engine of every experiment of the run. */
+  readonly engine?: string
+  readonly outDir?: string
+  /** Laid over the settings of the chosen platform. */
+  readonly platformFlags?: Readonly<Partial<Record<PlatformFlag, boolean>>>
+  readonly variants?: readonly Variant[]
+}
+
+/** Settings of one platform that have a flag of their own, with the platform that knows them. */
+const platformFlags = {
+  keep: { flag: '--keep', platform: 'kind' },
+  reuse: { flag: '--reuse', platform: 'kind' },
+  allowClusterScope: { flag: '--allow-cluster-scope', platform: 'kubernetes' },
+} as const satisfies Record<string, { flag: string; platform: PlatformName }>
+export type PlatformFlag = keyof typeof platformFlags
+
+const names = <Name extends string>(registry: Readonly<Record<Name, unknown>>) =>
+  Object.keys(registry) as Name[]
+const share = z.number().min(0).max(1)
+const positive = z.number().positive()
+const count = z.int().positive()
+
+const thresholdSchema = z
+  .strictObject({
+    metric: z.enum(metricIds),
+    percentile: z.union([z.literal(50), z.literal(90), z.literal(99), z.literal(99.9)]).optional(),
+    arm: z.string(),
+    relativeTo: z.string().optional(),
+    experiment: z.enum(names(experiments)).optional(),
+    max: z.number().optional(),
+    min: z.number().optional(),
+    absolute: z.boolean().optional(),
+  })
+  .superRefine((threshold, context) => {
+    const problem = (path: string, message: string) =>
+      context.addIssue({ code: 'custom', path: [path], message })
+    if (threshold.max === undefined && threshold.min === undefined) problem('max', 'give max, min or both')
+    if (takesPercentile(threshold.metric) && threshold.percentile === undefined)
+      problem('percentile', 'needed for latency and connections: 50, 90, 99 or 99.9')
+    const travels = threshold.relativeTo !== undefined || threshold.metric === 'errors.share'
+    if (!travels && threshold.absolute !== true && !threshold.metric.endsWith('.added'))
+      problem(
+        'absolute',
+        'absolute figures do not travel between hosts: use relativeTo, or set absolute: true if you mean it',
+      )
+  })
+
+const gateSchema = z.strictObject({
+  checks: z
+    .array(
+      z
+        .strictObject({
+          metric: z.enum(metricIds),
+          percentile: z.union([z.literal(50), z.literal(90), z.literal(99), z.literal(99.9)]).exactOptional(),
+          practical: positive.max(1),
+        })
+        .superRefine(({ metric, percentile }, context) => {
+          if (takesPercentile(metric) !== (percentile !== undefined))
+            context.addIssue({
+              code: 'custom',
+              path: ['percentile'],
+              message: 'belongs to times, and latency needs it, as connect.* does: 50, 90, 99 or 99.9',
+            })
+        }),
+    )
+    .min(1)
+    .optional(),
+  inconclusive: z.enum(['pass', 'fail']).optional(),
+})
+
+const configSchema = z.strictObject({
+  seed: z
+    .int()
+    .min(0)
+    .max(2 ** 32 - 1)
+    .default(1),
+  profile: z.enum(profileNames).default('quick'),
+  platform: z.enum(names(platforms)).default('local'),
+  arms: z.partialRecord(z.enum(names(meshes)), z.array(z.enum(names(paths))).min(1)),
+  experiments: z.partialRecord(z.enum(names(experiments)), z.record(z.string(), z.unknown())).default({
+    latency: {},
+    capacity: {},
+  }),
+  engines: z.partialRecord(z.enum(names(experiments)), z.enum(engineNames)).default({}),
+  rounds: z
+    .strictObject({
+      min: count.max(10_000),
+      max: count.max(10_000),
+      untilEffect: positive.max(1),
+      budgetMinutes: positive,
+      blocks: count.max(100),
+    })
+    .partial()
+    .default({}),
+  thresholds: z.array(thresholdSchema).default([]),
+  gate: gateSchema.prefault({}),
+  cost: z
+    .strictObject({
+      perVcpuHour: z.number().min(0).default(0.04),
+      perGibHour: z.number().min(0).default(0.005),
+      currency: z.string().min(1).max(8).default('USD'),
+    })
+    .prefault({}),
+  meshSettings: z.partialRecord(z.enum(names(meshes)), z.record(z.string(), z.unknown())).default({}),
+  platformSettings: z.partialRecord(z.enum(names(platforms)), z.record(z.string(), z.unknown())).default({}),
+  validity: z
+    .strictObject({
+      minAchievedShare: share.default(0.98),
+      maxSendLagP99Us: positive.default(5_000),
+      maxGeneratorCpuShare: positive.max(64).default(0.9),
+      maxErrorShare: share.default(0),
+      maxStealShare: share.default(0.2),
+      maxForeignCpuShare: share.default(0.5),
+    })
+    .prefault({}),
+  outDir: z.string().min(1).default('results'),
+})
+
+/**
+ * Checks a config, lays the profile under it and the flags over it.
+ *
+ * Throws one `UserError` that lists every problem with its path, the value and what is allowed.
+ */
+export function resolveConfig(
+  input: unknown,
+  overrides: ConfigOverrides = {},
+  source = 'bench.config.ts',
+): ResolvedConfig {
+  const checked = configSchema.safeParse(input, { reportInput: true })
+  const problems = checked.success ? [] : checked.error.issues.map((issue) => describeIssue(issue))
+  if (!checked.success) throw configError(source, problems)
+  const config = checked.data
+
+  const profileName = oneOf(overrides.profile ?? config.profile, profileNames, '--profile', problems)
+  const platform = oneOf(overrides.platform ?? config.platform, names(platforms), '--platform', problems)
+  if (!profileName || !platform) throw configError('the command line', problems)
+  const profile = profiles[profileName]
+  const chosenByFlag = overrides.profile !== undefined
+  const arms = selectArms(config.arms, overrides, problems)
+  const ownExperiments = resolveExperiments(
+    config.experiments,
+    profileName,
+    chosenByFlag,
+    overrides,
+    problems,
+  )
+  const engines = resolveEngines(ownExperiments, config.engines, overrides, problems)
+  const resolved: ResolvedConfig = {
+    seed: overrides.seed ?? config.seed,
+    profile: profileName,
+    platform,
+    arms,
+    experiments: ownExperiments,
+    ...(Object.keys(engines).length === 0 ? {} : { engines }),
+    // A profile named on the command line is meant; one in the config only gives defaults for the rest of it.
+    rounds: chosenByFlag ? profile.rounds : { ...profile.rounds, ...withoutUndefined(config.rounds) },
+    thresholds: thresholdsOf(config.thresholds as readonly Threshold[], overrides.variants ?? []),
+    gate: { ...defaultGate, ...withoutUndefined(config.gate) },
+    ...(overrides.variants === undefined ? {} : { variants: overrides.variants }),
+    cost: config.cost,
+    validity: config.validity,
+    meshSettings: config.meshSettings,
+    platformSettings: layPlatformFlags(config.platformSettings, platform, overrides, problems),
+    outDir: overrides.outDir ?? config.outDir,
+  }
+  const rounds = overrides.rounds
+  const final =
+    rounds === undefined
+      ? resolved
+      : { ...resolved, rounds: { ...resolved.rounds, min: rounds, max: rounds } }
+  checkRounds(final, problems)
+  checkPlacement(final, problems)
+  checkVariants(final, problems)
+  if (overrides.arms === undefined && overrides.meshes === undefined) checkThresholdArms(final, problems)
+  if (problems.length > 0) throw configError(source, problems)
+  return final
+}
+
+/** A flag of another platform would be without effect, which nobody who gives it means. */
+function layPlatformFlags(
+  settings: Readonly<Record<string, Readonly<Record<string, unknown>> | undefined>>,
+  platform: PlatformName,
+  overrides: ConfigOverrides,
+  problems: string[],
+): Readonly<Record<string, unknown>> {
+  const given = Object.entries(overrides.platformFlags ?? {}) as [PlatformFlag, boolean][]
+  for (const [name] of given) {
+    const known = platformFlags[name]
+    if (known.platform !== platform)
+      problems.push(`${known.flag}: nothing on platform ${platform}; it is for --platform ${known.platform}`)
+  }
+  return given.length === 0
+    ? settings
+    : { ...settings, [platform]: { ...settings[platform], ...Object.fromEntries(given) } }
+}
+
+function resolveExperiments(
+  wanted: Readonly<Record<string, Readonly<Record<string, unknown>> | undefined>>,
+  profileName: ProfileName,
+  chosenByFlag: boolean,
+  overrides: ConfigOverrides,
+  problems: string[],
+): Record<string, unknown> {
+  const profile = profiles[profileName]
+  const timing: Readonly<Record<string, Readonly<Record<string, unknown>> | undefined>> = profile.experiments
+  const left: readonly string[] = profile.without
+  const resolved: Record<string, unknown> = {}
+  const names_ = overrides.experiments ?? Object.keys(wanted).filter((name) => !left.includes(name))
+  for (const name of names_) {
+    const known = oneOf(name, names(experiments), '--experiment', problems)
+    if (!known) continue
+    const own = wanted[known] ?? {}
+    const rates =
+      known === 'latency' && overrides.ratesPerSecond ? { ratesPerSecond: overrides.ratesPerSecond } : {}
+    const settings = chosenByFlag
+      ? { ...own, ...timing[known], ...rates }
+      : { ...timing[known], ...own, ...rates }
+    const parsed = experiments[known].settings.safeParse(settings, { reportInput: true })
+    if (parsed.success) resolved[known] = parsed.data
+    else problems.push(...parsed.error.issues.map((issue) => describeIssue(issue, ['experiments', known])))
+  }
+  if (Object.keys(resolved).length === 0 && problems.length === 0)
+    problems.push('experiments: none is left to run')
+  return resolved
+}
+
+/** Engines that differ from the experiments' own. One that cannot drive an experiment is a problem, never left out silently. */
+function resolveEngines(
+  resolved: Readonly<Record<string, unknown>>,
+  configured: Readonly<Partial<Record<string, LoaderName>>>,
+  { engine: flag, variants = [] }: ConfigOverrides,
+  problems: string[],
+): Record<string, string> {
+  const chosen = flag === undefined ? undefined : oneOf(flag, engineNames, '--engine', problems)
+  const headers = variants.some(({ requestHeaders = {} }) => Object.keys(requestHeaders).length > 0)
+  const engines: Record<string, string> = {}
+  for (const [name, settings] of Object.entries(resolved)) {
+    const engine = chosen ?? configured[name]
+    if (engine === undefined) continue
+    const experiment = experiments[name as keyof typeof experiments] as Experiment
+    const all = experiment.loads(settings)
+    const reason = all
+      .map(({ load, search }) => whyNot(engine, load, { searched: search !== undefined, headers }))
+      .find((one) => one !== undefined)
+    if (reason !== undefined)
+      problems.push(
+        `${flag === undefined ? `engines.${name}` : '--engine'}: ${quote(engine)} cannot drive ${name}: ${reason}; --experiment chooses experiments`,
+      )
+    else if (all.some(({ load }) => load.engine !== engine)) engines[name] = engine
+  }
+  return engines
+}
+
+/** Arms of the config that the flags leave: each `--arm` is `mesh/path`, a path of any mesh, or a mesh. */
+function selectArms(
+  configured: Readonly<Partial<Record<string, readonly string[]>>>,
+  { arms: wanted, meshes: wantedMeshes }: ConfigOverrides,
+  problems: string[],
+): Record<string, readonly string[]> {
+  const selected: Record<string, string[]> = {}
+  const add = (mesh: string, path: string) => {
+    const list = (selected[mesh] ??= [])
+    if (!list.includes(path)) list.push(path)
+  }
+  const registry: Readonly<Record<string, { readonly paths: readonly string[] }>> = meshes
+  for (const mesh of wantedMeshes ?? []) {
+    const known = oneOf(mesh, names(meshes), '--mesh', problems)
+    if (known) for (const path of configured[known] ?? meshes[known].paths) add(known, path)
+  }
+  const base = wantedMeshes === undefined ? configured : selected
+  if (wanted === undefined) {
+    if (wantedMeshes !== undefined) return selected
+    for (const [mesh, list] of Object.entries(configured)) for (const path of list ?? []) add(mesh, path)
+    return selected
+  }
+  const chosen: Record<string, string[]> = {}
+  for (const name of wanted) {
+    const [mesh = '', path = ''] = name.split('/')
+    const matches = name.includes('/')
+      ? registry[mesh]?.paths.includes(path)
+        ? [[mesh, path] as const]
+        : []
+      : Object.entries(base).flatMap(([owner, list]) =>
+          (list ?? [])
+            .filter((other) => owner === name || other === name)
+            .map((other) => [owner, other] as const),
+        )
+    if (matches.length === 0) {
+      const allowed = Object.entries(registry).flatMap(([owner, { paths: all }]) =>
+        all.map((one) => `${owner}/${one}`),
+      )
+      problems.push(`--arm: ${quote(name)} is not an arm; allowed: ${allowed.join(', ')}`)
+    }
+    for (const [owner, one] of matches) {
+      const list = (chosen[owner] ??= [])
+      if (!list.includes(one)) list.push(one)
+    }
+  }
+  return chosen
+}
+
+function checkRounds({ rounds }: ResolvedConfig, problems: string[]): void {
+  if (rounds.max < rounds.min)
+    problems.push(
+      `rounds.max: ${rounds.max} is less than rounds.min, ${rounds.min}; allowed: at least rounds.min`,
+    )
+  if ((rounds.blocks ?? 1) > rounds.max)
+    problems.push(
+      `rounds.blocks: ${rounds.blocks} is more than rounds.max, ${rounds.max}; a block is a round at least`,
+    )
+}
+
+/** Meshes can form only their own paths, and live only on some platforms. */
+function checkPlacement({ arms, platform }: ResolvedConfig, problems: string[]): void {
+  const registry: Readonly<
+    Record<string, { readonly paths: readonly string[]; readonly platforms: readonly string[] }>
+  > = meshes
+  for (const [name, list] of Object.entries(arms)) {
+    const mesh = registry[name]
+    if (!mesh) continue
+    for (const path of list.filter((one) => one !== 'baseline' && !mesh.paths.includes(one)))
+      problems.push(
+        `arms.${name}: ${quote(path)} is not a path of this mesh; allowed: ${mesh.paths.join(', ')}`,
+      )
+    if (!mesh.platforms.includes(platform))
+      problems.push(
+        `arms.${name}: this mesh does not run on ${quote(platform)}; allowed: ${mesh.platforms.join(', ')}`,
+      )
+  }
+  const total = Object.values(arms).reduce((sum, list) => sum + list.length, 0)
+  if (total === 0 && problems.length === 0) problems.push('arms: none is left to measure; name at least one')
+}
+
+/** Where several variants take the place of an arm, a threshold on the arm speaks of each but the first, their control. */
+function thresholdsOf(thresholds: readonly Threshold[], variants: readonly Variant[]): readonly Threshold[] {
+  if (variants.length < 2) return thresholds
+  return thresholds.flatMap((threshold) => {
+    const { arm, relativeTo } = threshold
+    if (arm.includes('@')) return [threshold]
+    return variants.slice(1).map(({ name }) => ({
+      ...threshold,
+      arm: `${arm}@${name}`,
+      ...(relativeTo === undefined || relativeTo.includes('@') || relativeTo.endsWith('/baseline')
+        ? {}
+        : { relativeTo: `${relativeTo}@${name}` }),
+    }))
+  })
+}
+
+/** What varies must be able to: on this platform, and in every mesh of the run. */
+function checkVariants({ arms, platform, variants = [] }: ResolvedConfig, problems: string[]): void {
+  const registry: Readonly<Record<string, { readonly varies?: readonly OwnProgram[] }>> = meshes
+  const { builds: given } = platforms[platform as PlatformName]
+  for (const { name, settings, builds } of variants) {
+    const programs = Object.keys(builds) as OwnProgram[]
+    const field = `--variant ${name}`
+    for (const build of Object.values(builds))
+      if ('reference' in build !== (given === 'image'))
+        problems.push(
+          given === 'image'
+            ? `${field}: on ${platform} a program is varied by the reference of its image: ${name}=image:proxy=<reference>`
+            : `${field}: ${platform} runs no container images; allowed: ${name}=git:<ref>, ${name}=bundles:<folder>`,
+        )
+    for (const mesh of Object.keys(arms)) {
+      const varies = registry[mesh]?.varies
+      if (varies === undefined && programs.length + Object.keys(settings).length > 0)
+        problems.push(
+          `${field}: ${mesh} is the same for all of its arms, so it cannot be varied; leave it out`,
+        )
+      else if (programs.length > 0 && !programs.some((program) => varies?.includes(program)))
+        problems.push(`${field}: ${mesh} runs no ${programs.join(' or ')} of this repository; leave it out`)
+    }
+  }
+}
+
+function checkThresholdArms({ arms, thresholds, variants = [] }: ResolvedConfig, problems: string[]): void {
+  const known = [
+    'none/baseline',
+    ...Object.entries(arms).flatMap(([mesh, list]) => [
+      `${mesh}/baseline`,
+      ...list.flatMap((path) => [
+        ...(variants.length < 2 ? [`${mesh}/${path}`] : []),
+        ...variants.map(({ name }) => `${mesh}/${path}@${name}`),
+      ]),
+    ]),
+  ]
+  for (const [index, threshold] of thresholds.entries()) {
+    for (const field of ['arm', 'relativeTo'] as const) {
+      const name = threshold[field]
+      if (name !== undefined && !known.includes(name))
+        problems.push(
+          `thresholds[${index}].${field}: ${quote(name)} is not measured; allowed: ${known.join(', ')}`,
+        )
+    }
+  }
+}
+
+function oneOf<Name extends string>(
+  value: string,
+  allowed: readonly Name[],
+  field: string,
+  problems: string[],
+): Name | undefined {
+  const found = allowed.find((name) => name === value)
+  if (!found) problems.push(`${field}: ${quote(value)} is unknown; allowed: ${allowed.join(', ')}`)
+  return found
+}
+
+/** One line: where, what was there, what is allowed. */
+function describeIssue(issue: z.core.$ZodIssue, prefix: readonly PropertyKey[] = []): string {
+  const path = [...prefix, ...issue.path].reduce<string>(
+    (text, key) => (typeof key === 'number' ? `${text}[${key}]` : `${text}${text ? '.' : ''}${String(key)}`),
+    '',
+  )
+  const where = path || 'the config'
+  switch (issue.code) {
+    case 'unrecognized_keys':
+      return `${where}: unknown ${issue.keys.length > 1 ? 'keys' : 'key'} ${issue.keys.map(quote).join(', ')}`
+    case 'invalid_value':
+      return `${where}: ${show(issue.input)} is not allowed; allowed: ${issue.values.map(String).join(', ')}`
+    case 'invalid_key': {
+      const allowed = issue.issues.flatMap((inner) =>
+        inner.code === 'invalid_value' ? inner.values.map(String) : [],
+      )
+      return `${where}: unknown name${allowed.length > 0 ? `; allowed: ${allowed.join(', ')}` : ''}`
+    }
+    case 'custom':
+      return `${where}: ${issue.message}`
+    default:
+      return `${where}: ${show(issue.input)}: ${issue.message}`
+  }
+}
+
+function configError(source: string, problems: readonly string[]): UserError {
+  const title = `${source} has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:`
+  return new UserError([title, ...problems.map((problem) => `  - ${problem}`)].join('\n'), {
+    hint: 'run `meshbench list` for the names, `meshbench init` for a commented example',
+  })
+}
+
+function quote(value: string): string {
+  return JSON.stringify(value)
+}
+
+function show(value: unknown): string {
+  if (value === undefined) return 'nothing'
+  const text = typeof value === 'function' ? 'a function' : JSON.stringify(value)
+  return text.length > 80 ? `${text.slice(0, 77)}…` : text
+}
+
+function withoutUndefined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>
+  }
+}

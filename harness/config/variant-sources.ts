@@ -1,0 +1,183 @@
+/** Reads `--variant name=…` and fetches what it names: settings, a folder of bundles, a git ref to build, a container image. */
+import { existsSync } from 'node:fs'
+import { mkdir, readFile, rm, symlink } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { CommandError, UserError, messageOf } from '../model/errors.js'
+import { run } from '../process/exec.js'
+import { exitOnInterrupt } from '../cli/interrupts.js'
+import type { OwnProgram, ProgramBuild, Variant } from '../model.js'
+import { packageRoot } from '../cli/package-root.js'
+import { createStateDir, newRunId } from '../cli/state.js'
+import { ownPrograms } from './variants.js'
+import { functionNames, functions, type MeshFunction } from '../../scenarios/functions.js'
+import { bundleStore, imageBundle, storeBundle } from '../../infra/images/bundles.js'
+
+const forms = [
+  'name=unchanged',
+  'name=function:<function of an L7 hop, see `meshbench list`>',
+  'name=set:proxy.filters.burn.cpuUs=50 (several, separated by commas)',
+  'name=git:<ref>',
+  'name=bundles:<folder with proxy.mjs or tunnel.mjs>',
+  'name=image:proxy=<reference>',
+]
+
+/** Settings that a hop reads, as `meshSettings` names them; a key beyond these would change nothing. */
+const settingPaths = [/^proxy\.filters\.\w+/, /^proxy\.workers$/, /^tunnel\.pool\.\w+$/]
+
+type Fetched = Omit<Variant, 'name'>
+
+/**
+ * Turns flags into variants, in order. Builds what has to be built; sources that it needs are removed again before this returns.
+ *
+ * Throws a `UserError` that names the flag and what is allowed.
+ */
+export async function resolveVariants(flags: readonly string[]): Promise<readonly Variant[]> {
+  const variants: Variant[] = []
+  for (const flag of flags) {
+    const at = flag.indexOf('=')
+    const [name, text] = [flag.slice(0, Math.max(0, at)), flag.slice(at + 1)]
+    if (!/^[A-Za-z0-9][\w.-]{0,31}$/.test(name))
+      throw malformed(flag, 'the name is not of letters, digits, dots and dashes')
+    if (variants.some((other) => other.name === name)) throw malformed(flag, `${name} is there twice`)
+    variants.push({ name, ...(await fetchVariant(flag, text)) })
+  }
+  return variants
+}
+
+async function fetchVariant(flag: string, text: string): Promise<Fetched> {
+  const [, kind = '', rest = ''] = /^(\w+)(?::(.*))?$/s.exec(text) ?? []
+  switch (kind) {
+    case 'unchanged':
+      return { source: 'as configured', settings: {}, builds: {} }
+    case 'function':
+      return functionVariant(flag, rest)
+    case 'set':
+      return { source: rest, settings: parseSettings(flag, rest), builds: {} }
+    case 'git':
+      return buildRef(flag, rest)
+    case 'bundles':
+      return readBundles(flag, rest)
+    case 'image':
+      return { source: 'container image', settings: {}, builds: parseImages(flag, rest) }
+    default:
+      throw malformed(flag, 'it does not say what to vary')
+  }
+}
+
+function functionVariant(flag: string, text: string): Fetched {
+  const name = functionNames.find((known) => known === text)
+  if (name === undefined)
+    throw malformed(flag, `no function named ${JSON.stringify(text)}; there are ${functionNames.join(', ')}`)
+  const { title, settings, requestHeaders }: MeshFunction = functions[name]
+  return {
+    source: title,
+    settings: { proxy: { filters: { [name]: settings } } },
+    builds: {},
+    function: name,
+    ...(requestHeaders === undefined ? {} : { requestHeaders }),
+  }
+}
+
+/** `--function a b` as variants of these names; `all` is every function. */
+export function functionFlags(names: readonly string[]): readonly string[] {
+  return names.flatMap((name) =>
+    name === 'all' ? functionNames.map((each) => `${each}=function:${each}`) : [`${name}=function:${name}`],
+  )
+}
+
+function malformed(flag: string, problem: string): UserError {
+  return new UserError(`--variant ${JSON.stringify(flag)}: ${problem}`, {
+    hint: `allowed: ${forms.join(' · ')}`,
+  })
+}
+
+/** `a.b=1,c.d=x` as nested settings; values are JSON where they parse as such, text otherwise. */
+function parseSettings(flag: string, text: string): Record<string, unknown> {
+  const settings: Record<string, unknown> = {}
+  for (const pair of text.split(',')) {
+    const [, path = '', value = ''] = /^([\w.]+)=(.+)$/s.exec(pair) ?? []
+    if (path === '') throw malformed(flag, `${JSON.stringify(pair)} is not key=value`)
+    if (!settingPaths.some((known) => known.test(path))) {
+      throw malformed(
+        flag,
+        `${path} is no setting of a hop: proxy.filters.<filter>…, proxy.workers, tunnel.pool.<key>`,
+      )
+    }
+    const keys = path.split('.')
+    const last = keys.pop() ?? ''
+    let place = settings
+    for (const key of keys) place = (place[key] ??= {}) as Record<string, unknown>
+    place[last] = parseValue(value)
+  }
+  return settings
+}
+
+function parseValue(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}
+
+function parseImages(flag: string, text: string): Partial<Record<OwnProgram, ProgramBuild>> {
+  const builds: Partial<Record<OwnProgram, ProgramBuild>> = {}
+  for (const pair of text.split(',')) {
+    const [, program = '', reference = ''] = /^(\w+)=(\S+)$/.exec(pair) ?? []
+    const known = ownPrograms.find((own) => own === program)
+    if (known === undefined)
+      throw malformed(flag, `${JSON.stringify(pair)} is not proxy=<reference> or tunnel=<reference>`)
+    builds[known] = { reference }
+  }
+  return builds
+}
+
+async function readBundles(flag: string, folder: string): Promise<Fetched> {
+  const builds: Partial<Record<OwnProgram, ProgramBuild>> = {}
+  for (const program of ownPrograms) {
+    const file = join(resolve(folder), `${program}.mjs`)
+    if (!existsSync(file)) continue
+    const { sha256 } = await storeBundle(program, await readFile(file, 'utf8'))
+    builds[program] = { sha256 }
+  }
+  if (Object.keys(builds).length === 0)
+    throw malformed(flag, `neither proxy.mjs nor tunnel.mjs is in ${folder}`)
+  return { source: `bundles of ${folder}`, settings: {}, builds }
+}
+
+/**
+ * Builds proxy and tunnel of a ref from a copy of its files, with the packages that are installed here. No worktree: git
+ * would remember one of a process that was killed.
+ */
+async function buildRef(flag: string, ref: string): Promise<Fetched> {
+  const git = async (...args: string[]) => (await run(['git', '-C', packageRoot, ...args])).stdout.trim()
+  if (ref === '' || ref.startsWith('-')) throw malformed(flag, 'a git ref is needed')
+  const commit = await git('rev-parse', '--verify', `${ref}^{commit}`).catch((error: unknown) => {
+    const why = error instanceof CommandError ? error.tail.trim() : messageOf(error)
+    throw malformed(flag, `${ref} is no commit here: ${why}`)
+  })
+  const letInterrupt = exitOnInterrupt()
+  // Like a run's, so that `meshbench clean` finds it.
+  const folder = await createStateDir(newRunId(new Date()))
+  const [archive, tree] = [join(folder, 'tree.tar'), join(folder, 'tree')]
+  try {
+    await git('archive', '--format=tar', `--output=${archive}`, commit)
+    await mkdir(tree)
+    await run(['tar', '-xf', archive, '-C', tree])
+    await symlink(join(packageRoot, 'node_modules'), join(tree, 'node_modules'))
+    const builds: Partial<Record<OwnProgram, ProgramBuild>> = {}
+    for (const program of ownPrograms) {
+      const { sha256 } = await imageBundle(program, join(tree, 'infra/images'), bundleStore)
+      builds[program] = { sha256 }
+    }
+    return { source: `git ${ref} (${commit.slice(0, 12)})`, settings: {}, builds }
+  } catch (error) {
+    throw new UserError(`--variant ${JSON.stringify(flag)}: ${ref} does not build: ${messageOf(error)}`, {
+      hint: 'it is built with the packages installed here; build it elsewhere and give its bundles: name=bundles:<folder>',
+      cause: error,
+    })
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+    letInterrupt()
+  }
+}

@@ -1,0 +1,183 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { catalogue } from '../cli/catalogue.js'
+import { resolveConfig, type ConfigOverrides } from './resolve-config.js'
+import { UserError } from '../model/errors.js'
+import type { Variant } from '../model.js'
+import { makePlan } from '../plan/plan.js'
+import { functionFlags, resolveVariants } from './variant-sources.js'
+import { settingsOf, variantBuilds } from './variants.js'
+import { filtersSchema } from '../../infra/images/proxy/filters/index.js'
+import { envoyFunctionNames, envoyFunctions } from '../../infra/meshes/envoy/functions.js'
+import { functionNames, functions } from '../../scenarios/functions.js'
+
+const input = {
+  arms: { reference: ['l7-per-node'] },
+  experiments: { latency: {} },
+  meshSettings: { reference: { proxy: { filters: { burn: { cpuUs: 5 }, health: {} } } } },
+}
+const configOf = (overrides: ConfigOverrides, more: object = {}) =>
+  resolveConfig({ ...input, ...more }, overrides)
+const unchanged = (name: string): Variant => ({ name, source: 'as configured', settings: {}, builds: {} })
+const sha256 = 'a'.repeat(64)
+
+async function refusal(flag: string): Promise<string> {
+  return resolveVariants([flag]).then(
+    () => 'accepted',
+    (error: unknown) => {
+      if (error instanceof UserError) return error.message
+      throw error
+    },
+  )
+}
+
+describe('--variant', () => {
+  it('reads settings, with values as JSON has them', async () => {
+    const [variant] = await resolveVariants([
+      'b=set:proxy.filters.burn.cpuUs=50,tunnel.pool.maxStreamsPerConnection=10',
+    ])
+    expect(variant?.settings).toEqual({
+      proxy: { filters: { burn: { cpuUs: 50 } } },
+      tunnel: { pool: { maxStreamsPerConnection: 10 } },
+    })
+  })
+
+  it('turns a function on, by itself', async () => {
+    const [variant] = await resolveVariants(['slow=function:jwt'])
+    expect(variant).toMatchObject({ name: 'slow', function: 'jwt', builds: {} })
+    expect(Object.keys((variant?.settings.proxy as { filters: object }).filters)).toEqual(['jwt'])
+    await expect(resolveVariants(['a=function:juggle'])).rejects.toThrow(/"juggle"; there are .*jwt/)
+    expect(functionFlags(['retry', 'jwt'])).toEqual(['retry=function:retry', 'jwt=function:jwt'])
+    expect(functionFlags(['all'])).toHaveLength(functionNames.length)
+  })
+
+  it.each(functionNames)(
+    '%s is as the proxy wants it, and Envoy renders it or has no such function',
+    (name) => {
+      const { settings } = functions[name]
+      expect(filtersSchema.safeParse({ [name]: settings }).error).toBeUndefined()
+      if (envoyFunctionNames.some((known) => known === name)) envoyFunctions({ [name]: settings })
+      else expect(() => envoyFunctions({ [name]: settings })).toThrow('not on Envoy')
+    },
+  )
+
+  it('keeps bundles of a folder by their content', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'meshbench-bundles-'))
+    try {
+      writeFileSync(join(folder, 'proxy.mjs'), '// a proxy')
+      const [variant] = await resolveVariants([`b=bundles:${folder}`])
+      expect(variant?.builds).toEqual({
+        proxy: { sha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string },
+      })
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+
+  it.each([
+    ['burn', /the name is not/],
+    ['a=fast', /does not say what to vary/],
+    ['a=set:proxy.filter.burn=1', /proxy\.filter\.burn is no setting of a hop/],
+    ['a=set:burn', /"burn" is not key=value/],
+    ['a=image:envoy=x', /"envoy=x" is not proxy=<reference>/],
+    ['a=bundles:/nowhere', /neither proxy\.mjs nor tunnel\.mjs is in \/nowhere/],
+    ['a=git:--upload-pack', /a git ref is needed/],
+  ])('refuses %s', async (flag, message) => {
+    expect(await refusal(flag)).toMatch(message)
+  })
+  it('refuses a name that is there twice', async () => {
+    await expect(resolveVariants(['a=unchanged', 'a=unchanged'])).rejects.toThrow('a is there twice')
+  })
+})
+
+describe('variants', () => {
+  it('make arms of their own in every round: one beside the arm as configured, several instead of it', () => {
+    const arms = (variants: readonly Variant[]) =>
+      makePlan(configOf({ variants }), catalogue)
+        .arms.filter(({ role }) => role === 'subject')
+        .map(({ id, control }) => [id, control])
+    const id = 'reference/l7-per-node'
+    expect(arms([unchanged('new')])).toEqual([
+      [id, undefined],
+      [`${id}@new`, id],
+    ])
+    expect(arms([unchanged('old'), unchanged('new'), unchanged('newer')])).toEqual([
+      [`${id}@old`, undefined],
+      [`${id}@new`, `${id}@old`],
+      [`${id}@newer`, `${id}@old`],
+    ])
+    const plan = makePlan(configOf({ variants: [unchanged('old'), unchanged('new')], rounds: 3 }), catalogue)
+    const rounds = plan.order.filter(({ cell }) => cell.includes('@new')).map(({ round }) => round)
+    expect(new Set(rounds)).toEqual(new Set([0, 1, 2]))
+  })
+
+  it('lay settings over those of the mesh, key by key, and replace programs', () => {
+    const variant: Variant = {
+      ...unchanged('b'),
+      settings: { proxy: { filters: { burn: { cpuUs: 50 } } } },
+      builds: { proxy: { sha256 } },
+    }
+    const config = configOf({ variants: [variant] })
+    const arm = { mesh: 'reference', variant: 'b' }
+    expect(settingsOf(config, arm)).toEqual({ proxy: { filters: { burn: { cpuUs: 50 }, health: {} } } })
+    expect(settingsOf(config, { mesh: 'reference' })).toEqual(input.meshSettings.reference)
+    expect(variantBuilds(config, arm)).toEqual({ proxy: { sha256 } })
+    expect(variantBuilds(config, {})).toEqual({})
+  })
+
+  it('have every arm send what one of them needs, the baseline too', () => {
+    const jwt = { ...unchanged('jwt'), requestHeaders: { authorization: 'Bearer x' } }
+    const { cells } = makePlan(configOf({ variants: [unchanged('plain'), jwt] }), catalogue)
+    expect(new Set(cells.map(({ load }) => load.headers?.authorization))).toEqual(new Set(['Bearer x']))
+    const without = makePlan(configOf({ variants: [unchanged('plain')] }), catalogue)
+    expect(without.cells.some(({ load }) => 'headers' in load)).toBe(false)
+  })
+
+  it('are refused where the platform or the mesh cannot vary', () => {
+    const image: Variant = { ...unchanged('i'), builds: { proxy: { reference: 'proxy:1' } } }
+    const bundle: Variant = { ...unchanged('b'), builds: { proxy: { sha256 } } }
+    expect(() => configOf({ variants: [image] })).toThrow('local runs no container images')
+    expect(() => configOf({ variants: [bundle], platform: 'docker' })).toThrow(
+      'by the reference of its image',
+    )
+    expect(() => configOf({ variants: [bundle] }, { arms: { haproxy: ['l7-per-node'] } })).toThrow(
+      'haproxy runs no proxy of this repository',
+    )
+    const istio = { arms: { 'istio-sidecar': ['l7-sidecar-to-sidecar'] }, meshSettings: {}, platform: 'kind' }
+    const burn: Variant = { ...unchanged('s'), settings: { proxy: { workers: 2 } } }
+    expect(() => configOf({ variants: [burn] }, istio)).toThrow(
+      'istio-sidecar is the same for all of its arms',
+    )
+  })
+
+  it('take over the thresholds of the arm whose place they take', () => {
+    const thresholds = [{ metric: 'errors.share', arm: 'reference/l7-per-node', max: 0 }]
+    const arms = (variants: readonly Variant[]) =>
+      configOf({ variants }, { thresholds }).thresholds.map(({ arm }) => arm)
+    expect(arms([unchanged('new')])).toEqual(['reference/l7-per-node'])
+    expect(arms([unchanged('old'), unchanged('new')])).toEqual(['reference/l7-per-node@new'])
+    const named = [{ ...thresholds[0], arm: 'reference/l7-per-node@nwe' }]
+    expect(() => configOf({ variants: [unchanged('new')] }, { thresholds: named })).toThrow(
+      /thresholds\[0\]\.arm: "reference\/l7-per-node@nwe" is not measured/,
+    )
+  })
+})
+
+describe('the policy of a gate', () => {
+  it('is checked before anything runs', () => {
+    expect(configOf({}).gate?.inconclusive).toBe('pass')
+    expect(configOf({}, { gate: { inconclusive: 'fail' } }).gate).toMatchObject({ inconclusive: 'fail' })
+    for (const [gate, message] of [
+      [{ inconclusive: 'maybe' }, /gate\.inconclusive: "maybe" is not allowed; allowed: pass, fail/],
+      [{ checks: [{ metric: 'cpu.per1000Requests', practical: 0 }] }, /gate\.checks\[0\]\.practical: 0/],
+      [
+        { checks: [{ metric: 'latency.response', practical: 0.1 }] },
+        /gate\.checks\[0\]\.percentile: .*latency needs it/,
+      ],
+      [{ checks: [] }, /gate\.checks/],
+    ] as const)
+      expect(() => configOf({}, { gate })).toThrow(message)
+  })
+})

@@ -1,0 +1,45 @@
+/** What a variant changes: its settings are laid over those of the mesh, its builds replace programs. Pure. */
+import type { Arm, OwnProgram, ResolvedConfig, Variant } from '../model.js'
+
+type Settings = Readonly<Record<string, unknown>>
+
+export const ownPrograms = ['proxy', 'tunnel'] as const satisfies readonly OwnProgram[]
+
+/** The settings of an arm's mesh as its variant has them. */
+export function settingsOf(
+  config: ResolvedConfig,
+  { mesh, variant }: Pick<Arm, 'mesh' | 'variant'>,
+): Settings {
+  const own = (config.meshSettings[mesh] ?? {}) as Settings
+  return overlay(own, variantOf(config, variant)?.settings ?? {})
+}
+
+/** The programs that an arm's variant builds otherwise. */
+export function variantBuilds(config: ResolvedConfig, { variant }: Pick<Arm, 'variant'>): Variant['builds'] {
+  return variantOf(config, variant)?.builds ?? {}
+}
+
+/** One line for the report. */
+export function describeVariant({ source, builds }: Variant): string {
+  const parts = Object.entries(builds).map(([program, build]) =>
+    'sha256' in build ? `${program} sha256 ${build.sha256}` : `${program} ${build.reference}`,
+  )
+  return [source, ...parts].join(', ')
+}
+
+function variantOf(config: ResolvedConfig, name: string | undefined): Variant | undefined {
+  return config.variants?.find((variant) => variant.name === name)
+}
+
+function overlay(under: Settings, over: Settings): Settings {
+  const merged: Record<string, unknown> = { ...under }
+  for (const [key, value] of Object.entries(over)) {
+    const below = merged[key]
+    merged[key] = isRecord(below) && isRecord(value) ? overlay(below, value) : value
+  }
+  return merged
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,106 @@
+/**
+ * Shows that the gate decides what it should, with real runs: a variant that burns 10 % more CPU per request is worse,
+ * an equal one is not different, and a run that is too short is inconclusive. Exits with 1 when one of these fails.
+ */
+import { analyze } from '../../analyze/analyze.js'
+import { gate, type GateState } from '../../analyze/gate.js'
+import { createWorkspace, type Workspace } from '../../testing/cli.js'
+
+const arm = 'reference/l7-per-node'
+const checks = [{ metric: 'cpu.per1000Requests', practical: 0.05 }] as const
+const rounds = Number(process.argv[2] ?? 16)
+
+const config = {
+  arms: { reference: ['l7-per-node'] },
+  experiments: { latency: { ratesPerSecond: [500], connections: 8, warmupMs: 200, durationMs: 1000 } },
+  gate: { checks, inconclusive: 'fail' },
+}
+
+interface Case {
+  readonly title: string
+  readonly expected: string
+  readonly found: string
+  readonly ok: boolean
+}
+
+async function measure(
+  workspace: Workspace,
+  out: string,
+  count: number,
+  variants: readonly string[],
+): Promise<void> {
+  const flags = variants.flatMap((variant) => ['--variant', variant])
+  const { code, stderr } = await workspace.meshbench('run', '--rounds', String(count), '--out', out, ...flags)
+  if (code !== 0) throw new Error(`the run ended with ${code}:\n${stderr}`)
+}
+
+/** The verdict on a variant's CPU, with its interval in words. */
+function verdictOn(
+  workspace: Workspace,
+  run: string,
+  variant: string,
+): { state: GateState; sentence: string } {
+  const result = gate(analyze(workspace.journal(run).entries))
+  const found = result.variants.find((one) => one.arm === `${arm}@${variant}`)
+  if (!found) throw new Error(`nothing is said of ${variant}`)
+  return found
+}
+
+async function exitCodeOf(
+  workspace: Workspace,
+  run: string,
+  policy: 'pass' | 'fail',
+): Promise<number | null> {
+  return (await workspace.meshbench('gate', run, '--inconclusive', policy)).code
+}
+
+async function demonstrate(workspace: Workspace): Promise<readonly Case[]> {
+  workspace.writeConfig(config)
+  await measure(workspace, 'short', 2, ['old=unchanged', 'same=unchanged'])
+  const short = verdictOn(workspace, 'short', 'same')
+  const exits = [await exitCodeOf(workspace, 'short', 'pass'), await exitCodeOf(workspace, 'short', 'fail')]
+
+  const cell = analyze(workspace.journal('short').entries).cells.find((one) => one.arm === `${arm}@old`)
+  // ms per 1 000 requests are µs a request.
+  const cpuUs = Math.round((cell?.cpu?.value ?? 0) * 0.1 * 10) / 10
+  console.log(
+    `a request costs about ${(cpuUs * 10).toFixed(0)} µs of CPU here: the variant burns ${cpuUs} µs more`,
+  )
+  await measure(workspace, 'long', rounds, [
+    'old=unchanged',
+    'same=unchanged',
+    `burn=set:proxy.filters.burn.cpuUs=${cpuUs}`,
+  ])
+  const [same, burn] = [verdictOn(workspace, 'long', 'same'), verdictOn(workspace, 'long', 'burn')]
+  const exit = await exitCodeOf(workspace, 'long', 'pass')
+  return [
+    {
+      title: 'two rounds',
+      expected: 'inconclusive; exits 0 where the policy lets it pass, 1 where not',
+      found: `${short.sentence} Exits ${exits.join(' and ')}.`,
+      ok: short.state === 'inconclusive' && exits.join() === '0,1',
+    },
+    {
+      title: 'equal variants',
+      expected: 'not different',
+      found: same.sentence,
+      ok: same.state === 'same' || same.state === 'inconclusive',
+    },
+    {
+      title: '10 % more CPU',
+      expected: 'worse; exits 1',
+      found: `${burn.sentence} Exits ${exit ?? 'by a signal'}.`,
+      ok: burn.state === 'worse' && exit === 1,
+    },
+  ]
+}
+
+const workspace = createWorkspace()
+try {
+  const cases = await demonstrate(workspace)
+  for (const { title, expected, found, ok } of cases)
+    console.log(`${ok ? '✓' : '✗'} ${title}\n    expected: ${expected}\n    found:    ${found}`)
+  process.exitCode = cases.every(({ ok }) => ok) ? 0 : 1
+} finally {
+  workspace.remove()
+}

@@ -1,0 +1,76 @@
+/** Runs plans one after another into folders of their own, each as `meshbench run` would, and goes on where it was cut. */
+import { existsSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { analyze } from '../../analyze/analyze.js'
+import { precisionReached } from '../../analyze/precision.js'
+import { makeHeader } from '../../cli/commands/run.js'
+import { createDisplay } from '../../cli/display.js'
+import { UserError, exitCodes } from '../../model/errors.js'
+import { journalName, openJournal, readJournal } from '../../run/journal.js'
+import type { Analysis, JournalEntry, Mesh, Plan, Platform } from '../../model.js'
+import { checkHost, executePlan } from '../../run/run.js'
+import { newRunId } from '../../cli/state.js'
+
+export interface SeriesRun {
+  readonly plan: Plan
+  readonly folder: string
+  readonly platform: Platform
+  readonly meshes: Readonly<Record<string, Mesh>>
+  readonly signal: AbortSignal
+}
+
+/**
+ * The analysis of one run, measured now or before. Throws `UserError` when the host lacks something, when the folder
+ * holds another plan, and when the run was interrupted or failed: what it measured is kept, and the next call goes on.
+ */
+export async function runOnce({ plan, folder, platform, meshes, signal }: SeriesRun): Promise<Analysis> {
+  const before = existsSync(join(folder, journalName)) ? readJournal(folder) : undefined
+  if (before && before.header.plan.hash !== plan.hash)
+    throw new UserError(`${folder} holds another plan`, { hint: 'choose another folder with --out' })
+  if (before && isWhole(before.entries)) return analyze(before.entries)
+  const { platform: unmet } = await checkHost(plan, platform, meshes)
+  if (unmet.length > 0)
+    throw new UserError(`${unmet[0]?.need}: found ${unmet[0]?.found}`, { exitCode: exitCodes.hostLacks })
+  await mkdir(folder, { recursive: true })
+  const journal = openJournal(folder)
+  try {
+    const started = new Date()
+    const entries: JournalEntry[] = [...(before?.entries ?? [])]
+    if (!before) {
+      entries.push(await makeHeader(plan, newRunId(started), started, {}))
+    } else entries.push({ type: 'resume', at: started.toISOString(), command: process.argv.slice(2) })
+    journal.append(entries.at(-1) as JournalEntry)
+    const { outcome, message } = await executePlan({
+      plan,
+      runId: (entries[0] as { runId: string }).runId,
+      platform,
+      meshes,
+      journal,
+      entries,
+      display: createDisplay({ write: () => true }, { quiet: true }),
+      signal,
+      precisionReached: (soFar) => precisionReached(soFar, plan.config),
+    })
+    if (outcome === 'interrupted')
+      throw new UserError('interrupted; the same command goes on', { exitCode: exitCodes.interrupted })
+    if (outcome === 'failed')
+      throw new UserError(message ?? 'the run failed', { exitCode: exitCodes.runFailed })
+  } finally {
+    journal.close()
+  }
+  return analyze(readJournal(folder).entries)
+}
+
+function isWhole(entries: readonly JournalEntry[]): boolean {
+  const end = entries.findLast((entry) => entry.type === 'end')
+  return end !== undefined && end.outcome !== 'interrupted' && end.outcome !== 'failed'
+}
+
+/** Aborted by Ctrl-C, so that everything is taken down in order. */
+export function interruptSignal(): AbortSignal {
+  const controller = new AbortController()
+  for (const name of ['SIGINT', 'SIGTERM'] as const)
+    process.once(name, () => controller.abort(new Error('interrupted')))
+  return controller.signal
+}

@@ -1,0 +1,153 @@
+/** The bill reconciles: what every thread of the host counts for itself is what the host was not idle for. */
+import { existsSync, readFileSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import type { HostReading } from '../../model.js'
+import { readHost } from '../../process/probes/host.js'
+import { readThreads } from '../../process/probes/process.js'
+import { busyNs } from '../../run/usage.js'
+import { type Answer, median, tolerance } from './check.js'
+import type { EchoServer, Rig, RigLoad } from './rig.js'
+
+/**
+ * Two loads. One far beyond what can be served: both CPUs work nearly all the time, and what the host was not idle for is
+ * what its threads used. One at a rate, where CPUs fall asleep and wake thousands of times a second: on the way out of idle
+ * (the timer that is set anew, interrupts that find nobody to charge) time passes that no thread counts. It is printed.
+ */
+const loads = [
+  {
+    label: 'saturated',
+    spec: { ratePerSecond: 60_000, warmupMs: 1000, durationMs: 4000 },
+    reconciles: true,
+  },
+  {
+    label: 'at 4000 req/s',
+    spec: { ratePerSecond: 4000, warmupMs: 1000, durationMs: 6000 },
+    reconciles: false,
+  },
+] as const
+const repeats = 3
+
+interface Reading {
+  readonly host: HostReading
+  /** Sum over all threads of the host. */
+  readonly threadsNs: number
+  /** The kernel's own sum over all tasks, dead ones too; undefined where it keeps none. */
+  readonly tasksNs: number | undefined
+}
+
+interface Run {
+  readonly host: number
+  readonly threads: number
+  readonly tasks: number | undefined
+  readonly known: number
+}
+
+export async function checkBill(rig: Rig): Promise<Answer[]> {
+  const answers: Answer[] = []
+  for (const { label, spec, reconciles } of loads) {
+    const server = await rig.echo()
+    const runs: Run[] = []
+    for (let repeat = 0; repeat < repeats; repeat++) runs.push(await measure(rig, server, spec))
+    await server.kill()
+    answers.push(...judge(label, reconciles, runs))
+  }
+  return answers
+}
+
+async function measure(rig: Rig, server: EchoServer, spec: RigLoad): Promise<Run> {
+  const edges: Reading[] = []
+  const { result, serverCpuUs } = await rig.load('open-loop', spec, server, {
+    async onEdge(edge) {
+      edges.push(await readAll(edge))
+    },
+  })
+  const [start, end] = edges
+  if (!start || !end) throw new Error('the generator announced no edges')
+  const cores = (ns: number) => ns / (end.host.atNs - start.host.atNs)
+  const own = (end.host.orchestratorCpuNs ?? 0) - (start.host.orchestratorCpuNs ?? 0)
+  return {
+    host: cores(busyNs(start.host, end.host)),
+    threads: cores(end.threadsNs - start.threadsNs),
+    tasks:
+      start.tasksNs === undefined || end.tasksNs === undefined
+        ? undefined
+        : cores(end.tasksNs - start.tasksNs),
+    known: cores((serverCpuUs + result.generatorCpuUs) * 1000 + own),
+  }
+}
+
+function judge(label: string, reconciles: boolean, runs: readonly Run[]): Answer[] {
+  const middle = (read: (run: Run) => number) => median(runs.map(read))
+  const host = middle((run) => run.host)
+  const base = { check: 'bill', unit: 'cores', tolerance: 0, rule: 'context' } as const
+  const against = (what: string, expected: number, measured: number, judged: boolean): Answer => ({
+    ...base,
+    what: `${label}: ${what}`,
+    expected,
+    measured,
+    ...(judged ? { tolerance: tolerance(expected, 0.03), rule: 'near' } : {}),
+  })
+  const tasks = runs.flatMap((run) => run.tasks ?? [])
+  return [
+    against(
+      `CPU of the host, by the sum of all its threads, median of ${repeats}`,
+      host,
+      middle((run) => run.threads),
+      reconciles,
+    ),
+    // Two of the kernel's counters that know nothing of idle: these agree at any load.
+    ...(tasks.length === runs.length
+      ? [
+          against(
+            'CPU of all tasks, by the sum of all threads',
+            median(tasks),
+            middle((run) => run.threads),
+            true,
+          ),
+        ]
+      : []),
+    against(
+      'of the host: server, generator and this process',
+      host,
+      middle((run) => run.known),
+      false,
+    ),
+    {
+      ...base,
+      what: `${label}: unaccounted: the host less these`,
+      unit: '% of the host',
+      expected: 0,
+      measured: middle((run) => (100 * (run.host - run.known)) / run.host),
+    },
+  ]
+}
+
+/** Looking at all threads takes a while: it is done outside the window, and this process counts itself. */
+async function readAll(edge: 'start' | 'end'): Promise<Reading> {
+  if (edge === 'end') {
+    const [host, tasksNs] = [await readHost(), readTasks()]
+    return { host, tasksNs, threadsNs: (await readOthers()) + (host.orchestratorCpuNs ?? 0) }
+  }
+  const others = await readOthers()
+  const [host, tasksNs] = [await readHost(), readTasks()]
+  return { host, tasksNs, threadsNs: others + (host.orchestratorCpuNs ?? 0) }
+}
+
+/**
+ * The root of cgroup v1's cpuacct counts the run time of every task in ns (Documentation/admin-guide/cgroup-v1/cpuacct.rst).
+ * The root of cgroup v2 tells only what ticks have sampled.
+ */
+function readTasks(): number | undefined {
+  for (const folder of ['cpuacct', 'cpu,cpuacct']) {
+    const file = `/sys/fs/cgroup/${folder}/cpuacct.usage`
+    if (existsSync(file)) return Number(readFileSync(file, 'utf8'))
+  }
+  return undefined
+}
+
+async function readOthers(): Promise<number> {
+  const names = await readdir('/proc')
+  const pids = names.filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid).map(Number)
+  const threads = await Promise.all(pids.map((pid) => readThreads(pid).catch(() => undefined)))
+  return threads.reduce<number>((sum, ns) => sum + (ns ?? 0), 0)
+}

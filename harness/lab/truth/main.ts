@@ -1,0 +1,90 @@
+/**
+ * Known answers: injects faults of known size into the real server, measures them with the real generator, and prints
+ * expected, measured and error. Run it with `npm run bench:truth` on a host that is otherwise idle.
+ *
+ *     npm run bench:truth -- [--only delay,freeze] [--json]
+ */
+import { cpus, loadavg } from 'node:os'
+import { parseArgs } from 'node:util'
+import { exitCodes, messageOf } from '../../model/errors.js'
+import { readHost } from '../../process/probes/host.js'
+import { busyNs } from '../../run/usage.js'
+import { checkBill } from './bill.js'
+import { checkBurn } from './burn.js'
+import { type Answer, isRight, renderAnswers } from './check.js'
+import { checkCounts } from './counts.js'
+import { checkDelay } from './delay.js'
+import { checkFreeze } from './freeze.js'
+import { checkOthers, checkPacing } from './pacing.js'
+import { type Rig, createRig } from './rig.js'
+import { checkSlow } from './slow.js'
+
+const checks = {
+  counts: checkCounts,
+  pacing: checkPacing,
+  delay: checkDelay,
+  freeze: checkFreeze,
+  cpu: checkBurn,
+  bill: checkBill,
+  slow: checkSlow,
+  others: checkOthers,
+} satisfies Record<string, (rig: Rig) => Promise<Answer[]>>
+type CheckName = keyof typeof checks
+
+process.exitCode = await main()
+
+async function main(): Promise<number> {
+  const names = Object.keys(checks) as CheckName[]
+  let wanted: CheckName[]
+  let json: boolean
+  try {
+    const { values } = parseArgs({
+      options: { only: { type: 'string' }, json: { type: 'boolean', default: false } },
+    })
+    json = values.json
+    wanted = (values.only?.split(',') ?? names) as CheckName[]
+    const unknown = wanted.filter((name) => !names.includes(name))
+    if (unknown.length > 0) throw new Error(`--only ${unknown.join(',')}: the checks are ${names.join(', ')}`)
+  } catch (error) {
+    console.error(messageOf(error))
+    return exitCodes.usage
+  }
+  const foreign = await foreignCores()
+  const note = `host: ${cpus().length} CPUs, load average ${(loadavg()[0] ?? 0).toFixed(2)}, ${foreign.toFixed(2)} cores busy before the start`
+  if (!json) console.log(note)
+  const rig = await createRig()
+  const interrupt = (): void => {
+    void rig.close().then(() => process.exit(exitCodes.interrupted))
+  }
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt)
+  const answers: Answer[] = []
+  try {
+    for (const name of wanted) {
+      if (!json) process.stderr.write(`${name} …\n`)
+      answers.push(...(await checks[name](rig)))
+    }
+  } catch (error) {
+    console.error(messageOf(error))
+    return exitCodes.runFailed
+  } finally {
+    await rig.close()
+  }
+  if (json) console.log(JSON.stringify({ note, answers }, null, 2))
+  else console.log(`\n${renderAnswers(answers)}`)
+  const wrong = answers.filter((answer) => !isRight(answer)).length
+  if (!json) console.log(wrong === 0 ? '\nall right' : `\n${wrong} wrong`)
+  if (!json && wrong > 0 && foreign > 0.1) {
+    console.log(
+      'The host was not idle: what others use shows in latencies and send lag. Try again when it is.',
+    )
+  }
+  return wrong === 0 ? exitCodes.ok : exitCodes.thresholdFailed
+}
+
+/** CPUs that were busy over half a second in which we did nothing. */
+async function foreignCores(): Promise<number> {
+  const before = await readHost()
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  const after = await readHost()
+  return busyNs(before, after) / (after.atNs - before.atNs)
+}

@@ -1,0 +1,175 @@
+/** The real echo server and the real generator as processes, for checks whose answers are known beforehand. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { imageBundle } from '../../../infra/images/bundles.js'
+import { parsePrometheus, sumSamples } from '../../process/prometheus.js'
+import { start } from '../../process/exec.js'
+import { type LoadTarget, type LoaderName, loaders } from '../../load/index.js'
+import type { Endpoint, LoadResult, LoadSpec, Running } from '../../model.js'
+import { readProcess } from '../../process/probes/process.js'
+
+/** As infra/images/echo/config.ts describes them. */
+export interface EchoFaults {
+  readonly delayMs?: number
+  readonly burnUs?: number
+  readonly slow?: { readonly every: number; readonly delayMs: number }
+  readonly freeze?: { readonly afterRequests: number; readonly durationMs: number }
+}
+
+export interface EchoServer {
+  readonly http: Endpoint
+  readonly tcp: Endpoint
+  readonly pid: number
+  /** Requests that the server has answered. */
+  requests(): Promise<number>
+  /** Connections that it has accepted on all listeners. */
+  connections(): Promise<number>
+  /** CPU time in µs that its injected burns have used, by its own clock. */
+  burnedUs(): Promise<number>
+  /** CPU time in µs that it has used. */
+  cpuUs(): Promise<number>
+  /** Replaces the faults of the running server; resolves when they hold. */
+  inject(faults: EchoFaults): Promise<void>
+  kill(): Promise<void>
+}
+
+/** What one load gave, with the server's counters at the edges of the window. */
+export interface LoadRun {
+  readonly result: LoadResult
+  /** Server CPU in µs between the edges; undefined when the load did not get that far. */
+  readonly serverCpuUs: number
+}
+
+export interface Rig {
+  echo(faults?: EchoFaults): Promise<EchoServer>
+  /** Drives a load. Rejects with the generator's own error, or when it dies. */
+  load(engine: LoaderName, spec: RigLoad, server: EchoServer, options?: LoadOptions): Promise<LoadRun>
+  close(): Promise<void>
+}
+
+export type RigLoad = Partial<LoadSpec> & Readonly<Record<string, unknown>>
+
+export interface LoadOptions {
+  readonly seed?: number
+  readonly target?: LoadTarget
+  /** Called at both edges of the window, with nothing in flight; the generator waits for it. */
+  onEdge?(edge: 'start' | 'end'): Promise<void>
+  /** Called when the window starts. */
+  onWindow?(): void
+}
+
+const defaults = {
+  protocol: 'http1',
+  connections: 16,
+  warmupMs: 500,
+  durationMs: 2000,
+  payloadBytes: 1024,
+  timeoutMs: 5000,
+} as const
+
+export async function createRig(): Promise<Rig> {
+  const images = fileURLToPath(new URL('../../../infra/images', import.meta.url))
+  const folder = await mkdtemp(join(tmpdir(), 'meshbench-truth-'))
+  const [echoBundle, loadgenBundle] = await Promise.all(
+    (['echo', 'loadgen'] as const).map((image) => imageBundle(image, images, folder)),
+  )
+  if (!echoBundle || !loadgenBundle) throw new Error('the images were not built')
+  const running = new Set<Running>()
+  const run = (argv: readonly string[]): Running => {
+    const child = start({ argv: [process.execPath, ...argv] })
+    running.add(child)
+    void child.exited.then(() => running.delete(child))
+    return child
+  }
+  let servers = 0
+
+  return {
+    async echo(faults = {}) {
+      const host = '127.0.0.1'
+      const config = join(folder, `echo-${servers++}.json`)
+      const listeners = [
+        { name: 'http', kind: 'http', host, port: 0 },
+        { name: 'tcp', kind: 'tcp', host, port: 0 },
+      ]
+      const write = (wanted: EchoFaults) =>
+        writeFile(
+          config,
+          JSON.stringify({ admin: { host, port: 0 }, listeners, faults: wanted, drainMs: 500 }),
+        )
+      await write(faults)
+      const child = run([echoBundle.path, '--config', config])
+      const ready = await firstLine(child)
+      const { http, tcp, admin } = (JSON.parse(ready) as { listeners: Record<string, Endpoint> }).listeners
+      if (!http || !tcp || !admin || child.pid === undefined) throw new Error(`not ready: ${ready}`)
+      const { pid } = child
+      const counter = async (name: string): Promise<number> => {
+        const reply = await fetch(`http://${admin.host}:${admin.port}/metrics`)
+        return sumSamples(parsePrometheus(await reply.text()), name)
+      }
+      return {
+        http,
+        tcp,
+        pid,
+        requests: () => counter('meshbench_requests_total'),
+        connections: () => counter('meshbench_downstream_connections_total'),
+        burnedUs: async () => (await counter('meshbench_burn_seconds_total')) * 1e6,
+        cpuUs: async () => (await readProcess(pid)).cpuNs / 1000,
+        async inject(wanted) {
+          const before = await counter('meshbench_config_reloads_total')
+          await write(wanted)
+          process.kill(pid, 'SIGHUP')
+          // The signal and the watched file may both make it reload: the later one comes after 200 ms.
+          await sleep(300)
+          while ((await counter('meshbench_config_reloads_total')) === before) await sleep(20)
+        },
+        async kill() {
+          child.kill('SIGKILL')
+          await child.exited
+        },
+      }
+    },
+
+    async load(engine, spec, server, options = {}) {
+      const loader = loaders[engine]
+      const full = { ...defaults, engine, model: loader.models[0] ?? 'open', ...spec }
+      const { argv } = loader.command(full, options.target ?? server.http, options.seed ?? 1)
+      const child = argv[0] === 'loadgen' ? run([loadgenBundle.path, ...argv.slice(1)]) : start({ argv })
+      let cpuAtStart = 0
+      let cpuAtEnd = 0
+      let result: LoadResult | undefined
+      let failure: string | undefined
+      const readCpu = (): Promise<number> => server.cpuUs().catch(() => 0)
+      for await (const line of child.lines) {
+        const event = loader.parse(line)
+        if (event.event === 'edge') {
+          if (event.edge === 'start') cpuAtStart = await readCpu()
+          else cpuAtEnd = await readCpu()
+          await options.onEdge?.(event.edge)
+          child.write('go\n')
+          if (event.edge === 'start') options.onWindow?.()
+        } else if (event.event === 'result') result = event.result
+        else if (event.event === 'error') failure = `${event.kind}: ${event.message}`
+      }
+      const end = await child.exited
+      if (failure !== undefined) throw new Error(failure)
+      if (!result) throw new Error(`the generator ended with ${end.code ?? end.signal}: ${end.tail}`)
+      return { result, serverCpuUs: cpuAtEnd - cpuAtStart }
+    },
+
+    async close() {
+      for (const child of running) child.kill('SIGKILL')
+      await Promise.all([...running].map((child) => child.exited))
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+async function firstLine(child: Running): Promise<string> {
+  const next = await child.lines[Symbol.asyncIterator]().next()
+  if (next.done !== true) return next.value
+  const end = await child.exited
+  throw new Error(`it ended with ${end.code ?? end.signal}: ${end.tail}`)
+}

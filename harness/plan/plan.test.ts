@@ -1,0 +1,144 @@
+import { expect, test } from 'vitest'
+import { catalogue } from '../cli/catalogue.js'
+import type { UserConfig } from '../config.js'
+import { resolveConfig } from '../config/resolve-config.js'
+import { environmentRequests, makePlan, visitsOf } from './plan.js'
+
+const user: UserConfig = {
+  arms: { reference: ['baseline', 'l4-only', 'l7-sidecar-to-sidecar', 'l4-l7-l4', 'l7-per-node'] },
+  experiments: { latency: { ratesPerSecond: [500, 1000] }, saturation: { rounds: 2 } },
+  rounds: { min: 5, max: 5 },
+}
+const planOf = (overrides = {}, config = user) => makePlan(resolveConfig(config, overrides), catalogue)
+
+test('every run measures the baseline twice', () => {
+  const { arms } = planOf()
+  expect(arms.map(({ id }) => id)).toEqual([
+    'none/baseline',
+    'none/baseline-twin',
+    'reference/l4-only',
+    'reference/l7-sidecar-to-sidecar',
+    'reference/l4-l7-l4',
+    'reference/l7-per-node',
+  ])
+  expect(arms.map(({ role }) => role).slice(0, 3)).toEqual(['baseline', 'twin', 'subject'])
+})
+
+test('what is named twice is measured once', () => {
+  const twice: UserConfig = {
+    ...user,
+    arms: { reference: ['l4-only', 'l4-only'] },
+    experiments: { latency: { ratesPerSecond: [500, 1000, 500] } },
+  }
+  const once: UserConfig = { ...twice, arms: { reference: ['l4-only'] } }
+  const cellsOf = (config: UserConfig, overrides = {}) => planOf(overrides, config).cells.map(({ id }) => id)
+  expect(cellsOf(twice)).toEqual(cellsOf(once))
+  expect(new Set(cellsOf(twice)).size).toBe(2 * 3)
+  expect(cellsOf(once, { ratesPerSecond: [500, 500] })).toHaveLength(3)
+})
+
+test('a plan that would measure a cell twice is refused', () => {
+  const load = catalogue.loadsOf('latency', resolveConfig(user).experiments.latency)
+  expect(() => makePlan(resolveConfig(user), { ...catalogue, loadsOf: () => [...load, ...load] })).toThrow(
+    'the plan would measure latency|none/baseline|500/s',
+  )
+})
+
+test('every round has every arm once under every load, in an order that changes', () => {
+  const { order, cells, arms } = planOf()
+  const cellOf = new Map(cells.map((cell) => [cell.id, cell]))
+  const orders = new Set<string>()
+  for (let round = 0; round < 5; round++) {
+    const group = order
+      .filter((trial) => trial.round === round)
+      .map((trial) => cellOf.get(trial.cell))
+      .filter((cell) => cell?.loadLabel.startsWith('500/s'))
+    expect(new Set(group.map((cell) => cell?.arm))).toEqual(new Set(arms.map(({ id }) => id)))
+    expect(group).toHaveLength(arms.length)
+    orders.add(group.map((cell) => cell?.arm).join())
+  }
+  expect(orders.size).toBeGreaterThan(1)
+  expect(order.map(({ index }) => index)).toEqual(order.map((_, index) => index))
+})
+
+test('an experiment may take part in fewer rounds', () => {
+  const { order } = planOf()
+  const saturationRounds = order
+    .filter(({ cell }) => cell.startsWith('saturation|'))
+    .map(({ round }) => round)
+  expect(Math.max(...saturationRounds)).toBe(1)
+})
+
+test('one config gives one plan, another seed another order of the same trials', () => {
+  expect(planOf().hash).toBe(planOf().hash)
+  const other = planOf({ seed: 2 })
+  expect(other.hash).not.toBe(planOf().hash)
+  expect(other.order.map(({ cell }) => cell).sort()).toEqual(
+    planOf()
+      .order.map(({ cell }) => cell)
+      .sort(),
+  )
+  expect(other.order).not.toEqual(planOf().order)
+})
+
+test('where a plan is written does not change it', () => {
+  expect(planOf({ outDir: 'elsewhere' }).hash).toBe(planOf().hash)
+})
+
+test('on one machine all arms share an environment', () => {
+  const [request, ...others] = environmentRequests(planOf())
+  expect(others).toEqual([])
+  expect(request?.arms).toHaveLength(6)
+})
+
+test('where each mesh has its own cluster, each cluster has its own baseline and twin', () => {
+  const plan = makePlan(resolveConfig(user), { ...catalogue, environmentsOf: () => 'per-mesh' })
+  expect(plan.arms.map(({ id, baseline }) => [id, baseline]).slice(0, 3)).toEqual([
+    ['reference/baseline', 'reference/baseline'],
+    ['reference/baseline-twin', 'reference/baseline'],
+    ['reference/l4-only', 'reference/baseline'],
+  ])
+})
+
+test('the estimate counts what the platform takes, for each environment, arm, hop and trial', () => {
+  const none = { environmentMs: 0, armMs: 0, hopMs: 0, trialMs: 0 }
+  const estimateWith = (times: Partial<typeof none>) =>
+    makePlan(resolveConfig(user), { ...catalogue, timesOf: () => ({ ...none, ...times }) }).estimateMs
+  const load = estimateWith({})
+  const { arms, order } = planOf()
+  expect(estimateWith({ environmentMs: 7 }) - load).toBe(7)
+  expect(estimateWith({ armMs: 7 }) - load).toBe(7 * arms.length)
+  expect(estimateWith({ trialMs: 7 }) - load).toBe(7 * order.length)
+  expect(estimateWith({ hopMs: 7 })).toBeGreaterThan(load)
+})
+
+test('with blocks, clusters take turns in seeded order, and every trial is there once', () => {
+  const config = {
+    ...user,
+    arms: { reference: ['l4-only'], haproxy: ['l7-per-node'], nginx: ['l7-per-node'] },
+  }
+  const planWith = (blocks?: number) =>
+    makePlan(
+      resolveConfig({
+        ...config,
+        rounds: { min: 7, max: 7, ...(blocks === undefined ? {} : { blocks }) },
+      }),
+      { ...catalogue, environmentsOf: () => 'per-mesh', timesOf: () => times },
+    )
+  const times = { environmentMs: 1e9, armMs: 0, hopMs: 0, trialMs: 0 }
+  const [plain, blocked] = [planWith(), planWith(3)]
+  const ids = visitsOf(blocked).map(({ request }) => request.id)
+  expect(visitsOf(plain)).toHaveLength(3)
+  // Two turns may meet at a block's edge: then the cluster simply stays up.
+  expect(ids.length).toBeGreaterThanOrEqual(7)
+  expect(new Set(ids).size).toBe(3)
+  const cellsOf = ({ order }: typeof plain) => order.map(({ cell, round }) => `${round} ${cell}`).sort()
+  expect(cellsOf(blocked)).toEqual(cellsOf(plain))
+  expect(blocked.order.map(({ index }) => index)).toEqual(blocked.order.map((_, index) => index))
+  // Rounds stay whole: what is compared within a round is measured in one stay.
+  const stays = visitsOf(blocked).flatMap(({ request, trials }) =>
+    [...new Set(trials.map(({ round }) => round))].map((round) => `${request.id} ${round}`),
+  )
+  expect(new Set(stays).size).toBe(stays.length)
+  expect(Math.floor(blocked.estimateMs / 1e9)).toBe(ids.length)
+})

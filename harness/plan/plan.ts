@@ -1,0 +1,237 @@
+/** Turns a config into the exact list of trials, before anything is created. Pure: one config, one plan. */
+import { createHash } from 'node:crypto'
+import { UserError } from '../model/errors.js'
+import type {
+  Arm,
+  Cell,
+  EnvironmentRequest,
+  KneeSearch,
+  LoadSpec,
+  Path,
+  Plan,
+  PlatformTimes,
+  ResolvedConfig,
+  TrialSpec,
+} from '../model.js'
+import { seededRandom, shuffle } from './random.js'
+
+/** What the registries know of the names in a config; handed in, so that a plan can be tested without them. */
+export interface Catalogue {
+  readonly paths: Readonly<Record<string, Path>>
+  readonly environmentsOf: (platform: string) => 'shared' | 'per-mesh'
+  readonly timesOf: (platform: string) => PlatformTimes
+  readonly loadsOf: (
+    experiment: string,
+    settings: unknown,
+  ) => readonly { label: string; load: LoadSpec; search?: KneeSearch }[]
+  /** The load as another engine than its own drives it; absent: nothing but the engine changes. */
+  readonly driveWith?: (load: LoadSpec, engine: string) => LoadSpec
+  /** Most rounds of an experiment; undefined: as many as the run has. A search has one for each of its trials. */
+  readonly roundsOf: (experiment: string, settings: unknown) => number | undefined
+}
+
+export function makePlan(config: ResolvedConfig, catalogue: Catalogue): Plan {
+  const arms = listArms(config, catalogue)
+  const paths = [...new Set(arms.map(({ path }) => path))].map((name) => {
+    const path = catalogue.paths[name]
+    if (!path) throw new Error(`no path named ${name}`)
+    return path
+  })
+  const groups = listCells(config, arms, catalogue)
+  const cells = groups.flatMap((group) => group.cells)
+  const ids = cells.map(({ id }) => id)
+  const repeated = ids.find((id, index) => ids.indexOf(id) !== index)
+  // Half of its trials would take the place of the other half.
+  if (repeated !== undefined) throw new UserError(`the plan would measure ${repeated} twice`)
+  const order = orderTrials(config, arms, groups)
+  const hash = createHash('sha256')
+    .update(JSON.stringify([{ ...config, outDir: '' }, arms, cells, order]))
+    .digest('hex')
+  return {
+    schema: 1,
+    hash,
+    config,
+    arms,
+    paths,
+    cells,
+    order,
+    estimateMs: estimate(cells, order, arms, paths, catalogue.timesOf(config.platform)),
+  }
+}
+
+/**
+ * Every environment gets its own baseline and the baseline's twin: on platforms where meshes share an environment
+ * these are `none/baseline`, elsewhere each mesh has its own.
+ */
+function listArms(config: ResolvedConfig, catalogue: Catalogue): Arm[] {
+  const shared = catalogue.environmentsOf(config.platform) === 'shared'
+  const meshNames = Object.keys(config.arms)
+  const groups = shared
+    ? [{ environment: config.platform, prefix: 'none', meshes: meshNames }]
+    : meshNames.map((mesh) => ({ environment: `${config.platform}/${mesh}`, prefix: mesh, meshes: [mesh] }))
+  return groups.flatMap(({ environment, prefix, meshes }) => {
+    const baseline = `${prefix}/baseline`
+    const common = { mesh: 'none', path: 'baseline', environment, baseline }
+    return [
+      { ...common, id: baseline, role: 'baseline' as const },
+      { ...common, id: `${baseline}-twin`, role: 'twin' as const },
+      ...meshes.flatMap((mesh) =>
+        (config.arms[mesh] ?? [])
+          .filter((path) => path !== 'baseline')
+          .flatMap((path) =>
+            variantsOf(config, `${mesh}/${path}`).map((variant) => ({
+              ...variant,
+              mesh,
+              path,
+              role: 'subject' as const,
+              environment,
+              baseline,
+            })),
+          ),
+      ),
+    ]
+  })
+}
+
+/**
+ * An arm as its variants have it. The first of several variants is what the others are judged against; a single one is
+ * judged against the arm as it is configured.
+ */
+function variantsOf(
+  { variants = [] }: ResolvedConfig,
+  id: string,
+): Pick<Arm, 'id' | 'variant' | 'control'>[] {
+  if (variants.length === 0) return [{ id }]
+  const named = variants.map(({ name }) => ({ id: `${id}@${name}`, variant: name }))
+  const [control = { id }, ...judged] = variants.length === 1 ? [{ id }, ...named] : named
+  return [control, ...judged.map((arm) => ({ ...arm, control: control.id }))]
+}
+
+/** Cells that are compared with each other: one experiment, one load, every arm. */
+interface CellGroup {
+  readonly experiment: string
+  readonly rounds: number
+  readonly cells: readonly Cell[]
+}
+
+function listCells(config: ResolvedConfig, arms: readonly Arm[], catalogue: Catalogue): CellGroup[] {
+  // What one variant's requests need, all carry: arms differ by what is on their path and by nothing else.
+  const headers = Object.assign(
+    {},
+    ...(config.variants ?? []).map(({ requestHeaders = {} }) => requestHeaders),
+  ) as Record<string, string>
+  const more = Object.keys(headers).length === 0 ? {} : { headers }
+  return Object.entries(config.experiments).flatMap(([experiment, settings]) => {
+    const rounds = Math.min(config.rounds.max, catalogue.roundsOf(experiment, settings) ?? Infinity)
+    const engine = config.engines?.[experiment]
+    const loads = catalogue.loadsOf(experiment, settings).map(({ label, load, search }) => ({
+      // Figures of two engines are not the same thing: the label keeps them apart.
+      label: engine === undefined ? label : `${label} by ${engine}`,
+      load: engine === undefined ? load : (catalogue.driveWith?.(load, engine) ?? { ...load, engine }),
+      search,
+    }))
+    return loads.map(({ label, load, search }) => ({
+      experiment,
+      // What a search needs does not depend on how precisely something else is wanted.
+      rounds: search?.maxProbes ?? rounds,
+      cells: arms.map((arm) => ({
+        id: `${experiment}|${arm.id}|${label}`,
+        experiment,
+        arm: arm.id,
+        load: { ...load, ...more },
+        loadLabel: label,
+        ...(search ? { search } : {}),
+      })),
+    }))
+  })
+}
+
+/**
+ * Environments one after another (on `local` there is one), rounds within, every arm once in each round in an order
+ * of its own, so that drift hits all arms alike. With blocks, environments take turns, each time in another order, so
+ * that what drifts between clusters hits all of them, too.
+ */
+function orderTrials(
+  config: ResolvedConfig,
+  arms: readonly Arm[],
+  groups: readonly CellGroup[],
+): TrialSpec[] {
+  const random = seededRandom(config.seed)
+  const environments = [...new Set(arms.map(({ environment }) => environment))]
+  const environmentOf = new Map(arms.map((arm) => [arm.id, arm.environment]))
+  const rounds = Math.max(0, ...groups.map((group) => group.rounds))
+  const blocks = environments.length > 1 ? Math.min(config.rounds.blocks ?? 1, Math.max(1, rounds)) : 1
+  const order: TrialSpec[] = []
+  for (let block = 0; block < blocks; block++) {
+    const [first, end] = [block, block + 1].map((edge) => Math.round((edge * rounds) / blocks))
+    for (const environment of shuffle(environments, random)) {
+      for (let round = first ?? 0; round < (end ?? rounds); round++) {
+        for (const group of groups.filter((candidate) => round < candidate.rounds)) {
+          const cells = group.cells.filter((cell) => environmentOf.get(cell.arm) === environment)
+          for (const cell of shuffle(cells, random)) order.push({ index: order.length, round, cell: cell.id })
+        }
+      }
+    }
+  }
+  return order
+}
+
+function estimate(
+  cells: readonly Cell[],
+  order: readonly TrialSpec[],
+  arms: readonly Arm[],
+  paths: readonly Path[],
+  times: PlatformTimes,
+): number {
+  const cellOf = new Map(cells.map((cell) => [cell.id, cell]))
+  const trials = order.reduce((sum, { cell }) => sum + trialMs(cellOf.get(cell)?.load, times), 0)
+  const armOf = new Map(arms.map((arm) => [arm.id, arm]))
+  const environments = order.map(({ cell }) => armOf.get(cellOf.get(cell)?.arm ?? '')?.environment)
+  // An environment comes up once for each of its blocks, with all its arms.
+  const visits = environments.filter((environment, index) => environment !== environments[index - 1])
+  const raising = visits.reduce((sum, environment) => {
+    const own = arms.filter((arm) => arm.environment === environment)
+    const hops = own.flatMap((arm) => paths.find(({ name }) => name === arm.path)?.hops ?? [])
+    return sum + times.environmentMs + own.length * times.armMs + hops.length * times.hopMs
+  }, 0)
+  return raising + trials
+}
+
+/** Expected time of one trial. */
+export function trialMs(load: LoadSpec | undefined, times: PlatformTimes): number {
+  return load ? load.warmupMs + load.durationMs + times.trialMs : 0
+}
+
+/** One stay in an environment: its trials from when it comes up to when it goes down. */
+export interface Visit {
+  readonly request: EnvironmentRequest
+  readonly trials: readonly TrialSpec[]
+}
+
+/** The stays of a plan in their order: one for each environment, or with blocks one for each of its turns. */
+export function visitsOf(plan: Plan): readonly Visit[] {
+  const requests = new Map(environmentRequests(plan).map((request) => [request.id, request]))
+  const environmentOf = new Map(plan.arms.map((arm) => [arm.id, arm.environment]))
+  const armOf = new Map(plan.cells.map((cell) => [cell.id, cell.arm]))
+  const visits: { request: EnvironmentRequest; trials: TrialSpec[] }[] = []
+  for (const trial of plan.order) {
+    const request = requests.get(environmentOf.get(armOf.get(trial.cell) ?? '') ?? '')
+    if (!request) throw new Error(`the plan names an unknown cell: ${trial.cell}`)
+    if (visits.at(-1)?.request !== request) visits.push({ request, trials: [] })
+    visits.at(-1)?.trials.push(trial)
+  }
+  return visits
+}
+
+/** The environments of a plan, each with its arms, in the order in which the plan visits them first. */
+export function environmentRequests(plan: Plan): readonly EnvironmentRequest[] {
+  const environmentOf = new Map(plan.arms.map((arm) => [arm.id, arm.environment]))
+  const armOf = new Map(plan.cells.map((cell) => [cell.id, cell.arm]))
+  const visited = new Set(plan.order.map(({ cell }) => environmentOf.get(armOf.get(cell) ?? '') ?? ''))
+  return [...visited].map((id) => ({
+    id,
+    config: plan.config,
+    arms: plan.arms.filter((arm) => arm.environment === id),
+    paths: plan.paths,
+  }))
+}

@@ -1,0 +1,77 @@
+import { readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { CommandError } from '../model/errors.js'
+import { findProgram, run, runIdVariable, start } from './exec.js'
+
+const node = process.execPath
+
+/** A process that has ended may stay a zombie until somebody reaps it. */
+function isRunning(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3) !== 'Z'
+  } catch {
+    return false
+  }
+}
+
+test('a command is run to its end and its output returned', async () => {
+  const result = await run([node, '-e', 'process.stdin.pipe(process.stdout); console.error("side")'], {
+    input: 'hello',
+  })
+  expect(result).toEqual({ code: 0, stdout: 'hello', stderr: 'side\n' })
+})
+
+test('a command that fails tells its exit code and the end of its output', async () => {
+  const failing = run([node, '-e', 'console.error("the reason"); process.exit(3)'])
+  await expect(failing).rejects.toThrow(CommandError)
+  await expect(failing).rejects.toMatchObject({ code: 3, tail: 'the reason\n' })
+})
+
+test('a program that is not there is an error, not a crash', async () => {
+  await expect(run(['/nowhere/program'])).rejects.toMatchObject({ code: 127 })
+  await expect(start({ argv: ['/nowhere/program'] }).exited).resolves.toMatchObject({ code: 127 })
+})
+
+test('a command that takes too long is ended', async () => {
+  await expect(run([node, '-e', 'setInterval(() => {}, 1000)'], { timeoutMs: 200 })).rejects.toThrow(
+    'no end after 200 ms',
+  )
+})
+
+test('a started command streams lines, reads input, and carries its run id', async () => {
+  const running = start(
+    {
+      argv: [
+        node,
+        '-e',
+        `console.log(process.env.${runIdVariable}); process.stdin.once('data', (d) => { console.log('got ' + d); process.exit(0) })`,
+      ],
+    },
+    { runId: 'run-1' },
+  )
+  const lines: string[] = []
+  for await (const line of running.lines) {
+    lines.push(line)
+    if (line === 'run-1') running.write('go')
+  }
+  expect(lines).toEqual(['run-1', 'got go'])
+  await expect(running.exited).resolves.toMatchObject({ code: 0 })
+})
+
+test('killing a command ends what it started, too', async () => {
+  const child = `require('node:child_process').spawn(process.execPath, ['-e', 'console.log(process.pid); setInterval(() => {}, 1000)'], { stdio: 'inherit' }); setInterval(() => {}, 1000)`
+  const running = start({ argv: [node, '-e', child] })
+  let grandchild = 0
+  for await (const line of running.lines) {
+    grandchild = Number(line)
+    running.kill('SIGKILL')
+  }
+  await running.exited
+  expect(isRunning(grandchild)).toBe(false)
+})
+
+test('programs are found on the PATH', async () => {
+  await expect(findProgram('node')).resolves.toMatch(/node$/)
+  await expect(findProgram('no-such-program-anywhere')).resolves.toBeUndefined()
+})

@@ -1,0 +1,187 @@
+/** The only file that starts subprocesses, so that each is labelled with its run, bounded in output, and ended. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { access, constants } from 'node:fs/promises'
+import { delimiter, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { CommandError } from '../model/errors.js'
+import type { Command, Running } from '../model.js'
+
+/** Label of every process that a run starts: `meshbench clean` finds what is left by it. */
+export const runIdVariable = 'MESHBENCH_RUN_ID'
+
+const tailBytes = 8 * 1024
+
+/**
+ * Children that have not ended. They have sessions of their own, so that nothing else would end them when this process
+ * ends without taking them down: on a second Ctrl-C, and on a bug.
+ */
+const alive = new Set<ChildProcess>()
+process.on('exit', () => {
+  for (const child of alive) endGroup(child, 'SIGKILL')
+})
+
+function keepTrack(child: ChildProcess): void {
+  alive.add(child)
+  for (const event of ['error', 'close'] as const) child.once(event, () => alive.delete(child))
+}
+
+export interface StartOptions {
+  readonly runId?: string
+  readonly cwd?: string
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Starts a command and leaves it running.
+ *
+ * It gets a session of its own, so that Ctrl-C in the terminal reaches Meshbench alone, which then takes things down
+ * in order. A command that cannot be started shows as `exited` with code 127.
+ */
+export function start(command: Command, options: StartOptions = {}): Running {
+  const [program = '', ...args] = command.argv
+  const child = spawn(program, args, {
+    cwd: options.cwd,
+    detached: true,
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: {
+      ...process.env,
+      ...command.env,
+      ...(options.runId === undefined ? {} : { [runIdVariable]: options.runId }),
+    },
+  })
+  keepTrack(child)
+  const tail = new Tail()
+  child.stderr.on('data', (chunk: Buffer) => tail.add(chunk))
+  child.stdout.on('data', (chunk: Buffer) => tail.add(chunk))
+  // A program that ends early closes its input; the exit code tells that, an EPIPE would only hide it.
+  child.stdin.on('error', () => {})
+  if (command.input !== undefined) child.stdin.write(command.input)
+
+  const abort = () => endGroup(child, 'SIGKILL')
+  options.signal?.addEventListener('abort', abort, { once: true })
+  const exited = new Promise<Awaited<Running['exited']>>((resolve) => {
+    child.once('error', (error) => resolve({ code: 127, signal: null, tail: error.message }))
+    child.once('close', (code, signal) => resolve({ code, signal, tail: tail.text() }))
+  }).finally(() => options.signal?.removeEventListener('abort', abort))
+
+  return {
+    ...(child.pid === undefined ? {} : { pid: child.pid }),
+    lines: createInterface({ input: child.stdout, crlfDelay: Infinity }),
+    write: (text) => child.stdin.write(text),
+    kill: (signal = 'SIGTERM') => endGroup(child, signal),
+    exited,
+  }
+}
+
+export interface RunOptions extends StartOptions {
+  /** The command is killed after this. Default: one minute. */
+  readonly timeoutMs?: number
+  /** Return the result whatever the exit code. */
+  readonly allowFailure?: boolean
+}
+
+export interface RunResult {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/**
+ * Runs a command to its end and returns its output whole.
+ *
+ * Throws `CommandError`, with the end of its standard error, when it fails or takes longer than `timeoutMs`.
+ */
+export async function run(
+  argv: readonly string[],
+  options: RunOptions & { input?: string | Uint8Array } = {},
+): Promise<RunResult> {
+  const [program = '', ...args] = argv
+  const { timeoutMs = 60_000 } = options
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, {
+      cwd: options.cwd,
+      detached: true,
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: { ...process.env, ...(options.runId === undefined ? {} : { [runIdVariable]: options.runId }) },
+    })
+    keepTrack(child)
+    const stdout: Buffer[] = []
+    const stderr: Buffer[] = []
+    let note = ''
+    const end = (why: string) => {
+      note = why
+      endGroup(child, 'SIGKILL')
+    }
+    const timer = setTimeout(() => end(`no end after ${timeoutMs} ms`), timeoutMs)
+    const abort = () => end('interrupted')
+    options.signal?.addEventListener('abort', abort, { once: true })
+    const settle = () => {
+      clearTimeout(timer)
+      options.signal?.removeEventListener('abort', abort)
+    }
+    child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk))
+    child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk))
+    child.stdin.on('error', () => {})
+    child.stdin.end(options.input)
+    child.once('error', (error) => {
+      settle()
+      reject(new CommandError(argv, { code: 127, signal: null, tail: error.message }, error.message))
+    })
+    child.once('close', (code, signal) => {
+      settle()
+      const result = {
+        code,
+        stdout: Buffer.concat(stdout).toString(),
+        stderr: Buffer.concat(stderr).toString(),
+      }
+      if (code === 0 || (options.allowFailure && note === '')) return resolve(result)
+      const tail = (result.stderr || result.stdout).slice(-tailBytes)
+      reject(new CommandError(argv, { code, signal, tail }, note))
+    })
+  })
+}
+
+/** Absolute path of a program on the PATH, or undefined. */
+export async function findProgram(name: string): Promise<string | undefined> {
+  if (name.includes('/')) return (await isExecutable(name)) ? name : undefined
+  for (const folder of (process.env.PATH ?? '').split(delimiter).filter(Boolean)) {
+    const path = join(folder, name)
+    if (await isExecutable(path)) return path
+  }
+  return undefined
+}
+
+async function isExecutable(path: string): Promise<boolean> {
+  return access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  )
+}
+
+/** Ends a child and whatever it started. */
+function endGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
+  try {
+    process.kill(-child.pid, signal)
+  } catch {
+    child.kill(signal)
+  }
+}
+
+/** Keeps the last bytes of a stream. */
+class Tail {
+  #chunks: Buffer[] = []
+  #bytes = 0
+
+  add(chunk: Buffer): void {
+    this.#chunks.push(chunk)
+    this.#bytes += chunk.length
+    while (this.#chunks.length > 1 && this.#bytes - (this.#chunks[0]?.length ?? 0) >= tailBytes) {
+      this.#bytes -= this.#chunks.shift()?.length ?? 0
+    }
+  }
+
+  text(): string {
+    return Buffer.concat(this.#chunks).subarray(-tailBytes).toString()
+  }
+}

@@ -1,0 +1,46 @@
+/** Says where a run was measured, since absolute figures do not travel. */
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import { arch, cpus, loadavg, release, totalmem, type } from 'node:os'
+import type { Fingerprint } from '../../model.js'
+
+export function fingerprint(bundles: Readonly<Record<string, string>>): Fingerprint {
+  const processors = cpus()
+  const cpuModel = processors[0]?.model.trim() ?? 'unknown'
+  const memoryBytes = totalmem()
+  const kernel = `${type()} ${release()}`
+  const hostKey = createHash('sha256')
+    .update(JSON.stringify([cpuModel, processors.length, memoryBytes, kernel, arch()]))
+    .digest('hex')
+    .slice(0, 16)
+  return {
+    hostKey,
+    cpuModel,
+    cpus: processors.length,
+    memoryBytes,
+    kernel,
+    os: distribution(),
+    arch: arch(),
+    cgroup: cgroupVersion(),
+    node: process.version,
+    loadAverage1m: loadavg()[0] ?? 0,
+    bundles,
+  }
+}
+
+/** PRETTY_NAME of os-release(5). */
+function distribution(): string {
+  try {
+    const match = /^PRETTY_NAME="?([^"\n]*)"?$/m.exec(readFileSync('/etc/os-release', 'utf8'))
+    return match?.[1] ?? type()
+  } catch {
+    return type()
+  }
+}
+
+/** `v2`, `v1`, `v1 (hybrid)` or `none`: a cgroup2 mount has cgroup.controllers at its root (cgroups(7)). */
+function cgroupVersion(): string {
+  if (existsSync('/sys/fs/cgroup/cgroup.controllers')) return 'v2'
+  if (existsSync('/sys/fs/cgroup/unified/cgroup.controllers')) return 'v1 (hybrid)'
+  return existsSync('/sys/fs/cgroup/cpuacct') || existsSync('/sys/fs/cgroup/cpu,cpuacct') ? 'v1' : 'none'
+}

@@ -1,0 +1,37 @@
+/** CPU time of the whole host from `/proc/stat`: what no component accounts for shows only here. */
+import { readFileSync } from 'node:fs'
+import { cpus } from 'node:os'
+import type { HostReading } from '../../model.js'
+
+const nsPerTick = 10_000_000
+
+/** Reads the host, and this process, whose CPU time is on the host's bill, too. */
+export async function readHost(): Promise<HostReading> {
+  // At once, so that the counters and the instant beside them belong together.
+  const text = readFileSync('/proc/stat', 'utf8')
+  const own = process.cpuUsage()
+  return {
+    ...parseHostStat(text),
+    cpus: cpus().length,
+    atNs: Number(process.hrtime.bigint()),
+    orchestratorCpuNs: (own.user + own.system) * 1000,
+  }
+}
+
+/** First line of `/proc/stat`: user nice system idle iowait irq softirq steal … in ticks (proc(5)). */
+export function parseHostStat(text: string): Omit<HostReading, 'cpus' | 'atNs' | 'orchestratorCpuNs'> {
+  const line = text.slice(0, text.indexOf('\n'))
+  const [user = 0, nice = 0, system = 0, idle = 0, iowait = 0, irq = 0, softirq = 0, steal = 0] = line
+    .split(/\s+/)
+    .slice(1)
+    .map((ticks) => Number(ticks) * nsPerTick)
+  return {
+    userNs: user + nice,
+    systemNs: system,
+    idleNs: idle,
+    iowaitNs: iowait,
+    irqNs: irq,
+    softirqNs: softirq,
+    stealNs: steal,
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * CPU and memory of a plain process, from procfs.
+ *
+ * CPU time is the sum of `/proc/PID/task/*\/schedstat` (nanoseconds on CPU per thread; Documentation/scheduler/
+ * sched-stats.rst), whose resolution is far finer than the 10 ms ticks of `/proc/PID/stat`. The split into user and
+ * system is known only in ticks (proc(5)); it is scaled to the finer total.
+ */
+import { readFile, readdir } from 'node:fs/promises'
+import type { UsageReading } from '../../model.js'
+
+/** Nanoseconds in one clock tick: USER_HZ is 100 on every Linux architecture that Node runs on (proc(5), times(2)). */
+const nsPerTick = 10_000_000
+
+/** Reads a live process; rejects with ENOENT when it has ended. */
+export async function readProcess(pid: number): Promise<UsageReading> {
+  const [cpuNs, stat, status, rollup, io] = await Promise.all([
+    readThreads(pid),
+    readFile(`/proc/${pid}/stat`, 'utf8'),
+    readFile(`/proc/${pid}/status`, 'utf8'),
+    // Readable by the owner alone; another user's process has no PSS for us.
+    readFile(`/proc/${pid}/smaps_rollup`, 'utf8').catch(() => ''),
+    // The owner’s alone, too, and absent from kernels without CONFIG_TASK_IO_ACCOUNTING.
+    readFile(`/proc/${pid}/io`, 'utf8').catch(() => ''),
+  ])
+  const ticks = parseStatTicks(stat)
+  const tickTotal = ticks.user + ticks.system
+  const total = cpuNs ?? tickTotal * nsPerTick
+  const userShare = tickTotal === 0 ? 0 : ticks.user / tickTotal
+  return {
+    cpuNs: total,
+    cpuUserNs: total * userShare,
+    cpuSystemNs: total * (1 - userShare),
+    ...optional('rssBytes', kibField(status, 'VmRSS')),
+    ...optional('peakRssBytes', kibField(status, 'VmHWM')),
+    ...optional('pssBytes', kibField(rollup, 'Pss')),
+    ...optional('voluntarySwitches', numberField(status, 'voluntary_ctxt_switches')),
+    ...optional('involuntarySwitches', numberField(status, 'nonvoluntary_ctxt_switches')),
+    ...optional('readSyscalls', numberField(io, 'syscr')),
+    ...optional('writeSyscalls', numberField(io, 'syscw')),
+    source: cpuNs === undefined ? 'ticks' : 'schedstat',
+    resolutionNs: cpuNs === undefined ? nsPerTick : 1,
+  }
+}
+
+/** CPU of a process in ns, summed over its living threads; undefined where the kernel keeps no schedstat. */
+export async function readThreads(pid: number): Promise<number | undefined> {
+  const threads = await readdir(`/proc/${pid}/task`)
+  const times = await Promise.all(
+    threads.map(async (thread) => {
+      // A thread may end between the listing and the reading.
+      const text = await readFile(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').catch(() => '')
+      return Number(text.split(' ')[0] ?? '')
+    }),
+  )
+  const total = times.reduce((sum, time) => sum + (Number.isFinite(time) ? time : 0), 0)
+  return total > 0 ? total : undefined
+}
+
+/** utime and stime: fields 14 and 15, counted after the command's name, which may hold spaces and parentheses. */
+export function parseStatTicks(stat: string): { user: number; system: number } {
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return { user: Number(fields[11] ?? 0), system: Number(fields[12] ?? 0) }
+}
+
+/**
+ * Start time in ticks since boot (field 22): with the pid it names a process for good. 0 for one that has ended and that
+ * its parent has not asked for.
+ */
+export function parseStartTicks(stat: string): number {
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return fields[0] === 'Z' ? 0 : Number(fields[19] ?? 0)
+}
+
+function numberField(text: string, name: string): number | undefined {
+  const match = new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)
+  return match?.[1] === undefined ? undefined : Number(match[1])
+}
+
+function kibField(text: string, name: string): number | undefined {
+  const kib = numberField(text, name)
+  return kib === undefined ? undefined : kib * 1024
+}
+
+function optional<K extends string>(key: K, value: number | undefined): { [P in K]?: number } {
+  return value === undefined ? {} : ({ [key]: value } as { [P in K]?: number })
+}

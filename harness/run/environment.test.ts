@@ -1,0 +1,73 @@
+/** Bringing arms up: beside each other where a platform allows it, and always to the same environment. */
+import { setImmediate } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { catalogue } from '../cli/catalogue.js'
+import { createEnvironment } from './environment.js'
+import type { Progress } from '../model.js'
+import { makePlan } from '../plan/plan.js'
+import { resolveConfig } from '../config/resolve-config.js'
+import { openScope } from '../process/scope.js'
+import { createFake, type FakeScript } from '../testing/fake-platform.js'
+
+const plan = makePlan(
+  resolveConfig({ arms: { reference: ['l4-only', 'l7-sidecar-to-sidecar', 'l4-l7-l4', 'l7-per-node'] } }),
+  catalogue,
+)
+const progress: Progress = { step: (_title, run) => run(), note: () => {} }
+
+function createFrom(script: FakeScript, armsAtOnce?: number, signal = new AbortController().signal) {
+  const { platform, meshes } = createFake(script)
+  return createEnvironment({
+    request: { id: 'local', config: plan.config, arms: plan.arms, paths: plan.paths },
+    platform: { ...platform, ...(armsAtOnce === undefined ? {} : { armsAtOnce }) },
+    meshes,
+    scope: openScope({ runId: 'r', stateDir: '/nonexistent', signal }),
+    progress,
+  })
+}
+
+/** Counts arms that are on their way up; the first takes longest. */
+function watched() {
+  let now = 0
+  const seen = { most: 0 }
+  const whileRaising = async ({ id }: { id: string }) => {
+    seen.most = Math.max(seen.most, ++now)
+    for (let turn = 0; turn < (id === plan.arms[0]?.id ? 20 : 2); turn++) await setImmediate()
+    now--
+  }
+  return { seen, whileRaising }
+}
+
+test.each([
+  [undefined, 1],
+  [3, 3],
+])('with armsAtOnce %s, %d arms come up at a time', async (armsAtOnce, most) => {
+  const { seen, whileRaising } = watched()
+  const environment = await createFrom({ whileRaising }, armsAtOnce)
+  expect(seen.most).toBe(most)
+  // The plan's order, whoever came up first.
+  expect(Object.keys(environment.raised)).toEqual(plan.arms.map(({ id }) => id))
+  const hops = environment.components.flatMap(({ arm }) => arm ?? [])
+  expect([...new Set(hops)]).toEqual(plan.arms.filter(({ role }) => role === 'subject').map(({ id }) => id))
+})
+
+test('an arm that does not come up leaves the others alone', async () => {
+  const { whileRaising } = watched()
+  const failsToRaise = ({ id }: { id: string }) => id === 'reference/l4-only'
+  const environment = await createFrom({ whileRaising, failsToRaise }, 3)
+  expect(Object.keys(environment.failures)).toEqual(['reference/l4-only'])
+  expect(Object.keys(environment.raised)).toHaveLength(plan.arms.length - 1)
+})
+
+test('an interrupt ends the bringing up once nothing is on its way any more', async () => {
+  const controller = new AbortController()
+  const onTheWay = new Set<string>()
+  const whileRaising = async ({ id }: { id: string }) => {
+    onTheWay.add(id)
+    if (onTheWay.size === 2) controller.abort(new Error('interrupted'))
+    for (let turn = 0; turn < 5; turn++) await setImmediate()
+    onTheWay.delete(id)
+  }
+  await expect(createFrom({ whileRaising }, 2, controller.signal)).rejects.toThrow('interrupted')
+  expect([...onTheWay]).toEqual([])
+})

@@ -1,0 +1,249 @@
+/** Brings a platform up, its meshes on it, and their arms: one environment that trials can run against. */
+import { describeVariant } from '../config/variants.js'
+import { CommandError, messageOf } from '../model/errors.js'
+import type {
+  Arm,
+  BillCategory,
+  Component,
+  Edge,
+  Environment,
+  EnvironmentRequest,
+  Fact,
+  HopCounters,
+  Host,
+  Mesh,
+  MeshSession,
+  Platform,
+  Progress,
+  ProofCheck,
+  RaisedArm,
+  Scope,
+  TrialError,
+} from '../model.js'
+
+export interface CreateEnvironmentOptions {
+  readonly request: EnvironmentRequest
+  readonly platform: Platform
+  readonly meshes: Readonly<Record<string, Mesh>>
+  readonly scope: Scope
+  readonly progress: Progress
+}
+
+/**
+ * Rejects when the platform does not come up, or every arm failed. An arm that fails alone is in `failures`, with the
+ * end of the output of what failed; the others go on.
+ */
+export async function createEnvironment(options: CreateEnvironmentOptions): Promise<Environment> {
+  const { request, platform, meshes, scope, progress } = options
+  const failures = await checkMeshes(request, meshes)
+  const host = await platform.create(request, scope, progress)
+  const sessions = await installMeshes({ request, host, meshes, scope, progress, failures })
+
+  const proofs: Record<string, readonly ProofCheck[]> = {}
+  const raised = await progress.step(`${request.arms.length} arms ready`, () =>
+    raiseArms({ request, sessions, failures, scope, atOnce: platform.armsAtOnce ?? 1 }),
+  )
+  await progress.step('proof of path', async () => {
+    for (const [arm, handle] of Object.entries(raised)) {
+      const checks = await proveArm(handle)
+      proofs[arm] = checks
+      const refused = checks.filter(({ ok }) => !ok)
+      if (refused.length > 0) {
+        failures[arm] = {
+          kind: 'proof-failed',
+          message: refused
+            .map(({ name, expected, actual }) => `${name}: expected ${expected}, saw ${actual}`)
+            .join('; '),
+        }
+      }
+    }
+  })
+  return compose({ request, host, sessions, raised, failures, proofs })
+}
+
+/** Brings up arms whose mesh is there, some at a time; the result is in the order of the plan, whoever came up first. */
+async function raiseArms(options: {
+  request: EnvironmentRequest
+  sessions: ReadonlyMap<string, MeshSession>
+  failures: Record<string, TrialError>
+  scope: Scope
+  atOnce: number
+}): Promise<Record<string, RaisedArm>> {
+  const { request, sessions, failures, scope, atOnce } = options
+  const raised = new Map<string, RaisedArm>()
+  const waiting = request.arms.filter(({ id, mesh }) => !failures[id] && sessions.has(mesh))
+  const raiseNext = async (): Promise<void> => {
+    for (let arm = waiting.shift(); arm; arm = waiting.shift()) {
+      scope.signal.throwIfAborted()
+      const session = sessions.get(arm.mesh)
+      if (!session) continue
+      try {
+        raised.set(arm.id, await raise(request, session, arm))
+      } catch (error) {
+        failures[arm.id] = describeFailure('not-ready', error)
+      }
+    }
+  }
+  // All are waited for, so that nothing still comes up while the scope is being closed.
+  const lanes = await Promise.allSettled(Array.from({ length: atOnce }, raiseNext))
+  for (const lane of lanes) if (lane.status === 'rejected') throw lane.reason
+  return Object.fromEntries(
+    request.arms.flatMap(({ id }) => {
+      const handle = raised.get(id)
+      return handle ? [[id, handle] as const] : []
+    }),
+  )
+}
+
+/** A proof that cannot be made is a proof that failed, of this arm alone. */
+async function proveArm(handle: RaisedArm): Promise<readonly ProofCheck[]> {
+  return handle
+    .prove()
+    .catch((error: unknown): readonly ProofCheck[] => [
+      { name: 'proof of path', ok: false, expected: 'can be made', actual: messageOf(error) },
+    ])
+}
+
+async function raise(request: EnvironmentRequest, session: MeshSession, arm: Arm): Promise<RaisedArm> {
+  const path = request.paths.find(({ name }) => name === arm.path)
+  if (!path) throw new Error(`no path named ${arm.path}`)
+  return session.raise(arm, path)
+}
+
+/** What a mesh lacks is known before anything is created: its arms are left out, with the remedy. */
+async function checkMeshes(
+  request: EnvironmentRequest,
+  meshes: Readonly<Record<string, Mesh>>,
+): Promise<Record<string, TrialError>> {
+  const failures: Record<string, TrialError> = {}
+  for (const name of new Set(request.arms.map(({ mesh }) => mesh))) {
+    const [first] = (await meshes[name]?.check(request)) ?? []
+    if (!first) continue
+    const message = `${first.need}: found ${first.found}; ${first.remedy}`
+    for (const arm of request.arms.filter(({ mesh }) => mesh === name))
+      failures[arm.id] = { kind: 'mesh-unavailable', message }
+  }
+  return failures
+}
+
+async function installMeshes(options: {
+  request: EnvironmentRequest
+  host: Host
+  meshes: Readonly<Record<string, Mesh>>
+  scope: Scope
+  progress: Progress
+  failures: Record<string, TrialError>
+}): Promise<Map<string, MeshSession>> {
+  const { request, host, meshes, scope, progress, failures } = options
+  const sessions = new Map<string, MeshSession>()
+  const usable = request.arms.filter(({ id }) => !failures[id])
+  for (const name of new Set(usable.map(({ mesh }) => mesh))) {
+    try {
+      const mesh = meshes[name]
+      if (!mesh) throw new Error(`no mesh named ${name}`)
+      sessions.set(name, await mesh.install({ request, host, scope, progress }))
+    } catch (error) {
+      scope.signal.throwIfAborted()
+      for (const arm of request.arms.filter(({ mesh }) => mesh === name)) {
+        failures[arm.id] = describeFailure('mesh-unavailable', error)
+      }
+    }
+  }
+  return sessions
+}
+
+function compose(parts: {
+  request: EnvironmentRequest
+  host: Host
+  sessions: ReadonlyMap<string, MeshSession>
+  raised: Readonly<Record<string, RaisedArm>>
+  failures: Readonly<Record<string, TrialError>>
+  proofs: Readonly<Record<string, readonly ProofCheck[]>>
+}): Environment {
+  const { request, host, sessions, raised, failures, proofs } = parts
+  const armOf = new Map(request.arms.map((arm) => [arm.id, arm]))
+  const counterReaders = new Map<string, RaisedArm>()
+  const applications = new Map<string, Component>()
+  for (const handle of Object.values(raised)) {
+    applications.set(handle.application.name, handle.application)
+    for (const { name } of [handle.application, ...handle.components]) counterReaders.set(name, handle)
+  }
+  const components: Component[] = [
+    ...applications.values(),
+    ...Object.values(raised).flatMap((handle) => handle.components),
+    ...[...sessions.values()].flatMap((session) => session.components),
+    ...(host.components ?? []),
+  ]
+  const withoutCounters: readonly BillCategory[] = ['control-plane', 'platform']
+
+  async function readCounters(): Promise<Record<string, HopCounters>> {
+    const names = components
+      .filter(({ category }) => !withoutCounters.includes(category))
+      .map(({ name }) => name)
+    const readings = await Promise.all(
+      names.map(async (name): Promise<[string, HopCounters] | undefined> => {
+        const reader = counterReaders.get(name)
+        if (!reader || health(name)) return undefined
+        return reader.readCounters(name).then(
+          (counters) => [name, counters],
+          () => undefined, // A hop that cannot be read fails its proof, with that said.
+        )
+      }),
+    )
+    return Object.fromEntries(readings.filter((entry) => entry !== undefined))
+  }
+
+  const health = (component: string) => host.health(component)
+  const facts = distinct([
+    ...(request.config.variants ?? []).map((variant) => ({
+      name: `variant ${variant.name}`,
+      value: describeVariant(variant),
+    })),
+    ...host.facts,
+    ...[...sessions.values()].flatMap((session) => session.facts),
+  ])
+  return {
+    id: request.id,
+    facts,
+    components,
+    raised,
+    failures,
+    proofs,
+    exec(arm, command) {
+      const found = armOf.get(arm)
+      if (!found) throw new Error(`no arm named ${arm}`)
+      return host.exec(found, command)
+    },
+    async read({ counters, usage }): Promise<Edge> {
+      // Scraping a hop costs it CPU, so that is kept out of the window: callers read counters outside of it.
+      const hopCounters = counters ? await readCounters() : {}
+      const [hostReading, usageReadings] = await Promise.all([
+        host.readHost(),
+        usage ? host.readUsage(components) : Promise.resolve({}),
+      ])
+      return { host: hostReading, usage: usageReadings, counters: hopCounters }
+    },
+    beginTrial: () => host.beginTrial?.(),
+    health(arm) {
+      const handle = raised[arm]
+      const needed = handle ? [...handle.components, handle.application] : []
+      return failures[arm] ?? needed.map(({ name }) => health(name)).find((failure) => failure !== undefined)
+    },
+    deathNoticedMs: host.deathNoticedMs ?? 2_000,
+  }
+}
+
+/** Meshes that share a program tell the same of it. */
+function distinct(facts: readonly Fact[]): Fact[] {
+  return [...new Map(facts.map((fact) => [`${fact.name}\n${fact.value}`, fact])).values()]
+}
+
+/** What a person needs to see of whatever was thrown: the message, and the end of the output when there is one. */
+export function describeFailure(kind: string, error: unknown): TrialError {
+  const detail = error instanceof CommandError ? error.tail : (error as { detail?: unknown } | null)?.detail
+  return {
+    kind,
+    message: messageOf(error),
+    ...(typeof detail === 'string' && detail !== '' ? { detail } : {}),
+  }
+}

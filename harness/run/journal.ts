@@ -1,0 +1,160 @@
+/**
+ * The record of a run: JSON lines, appended and synced one by one, never rewritten. Everything after it is a pure
+ * function of it.
+ */
+import { closeSync, existsSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { UserError, messageOf } from '../model/errors.js'
+import { entrySchemas, findEntryProblem } from './journal-schema.js'
+import type { JournalEntry, RunHeader } from '../model.js'
+
+export const journalSchema = 1
+export const journalName = 'journal.jsonl'
+
+export interface JournalWriter {
+  /** Appends one entry and waits until the disk has it. Throws `UserError` when the disk refuses. */
+  append(entry: JournalEntry): void
+  close(): void
+}
+
+/** Opens a run's journal for appending; half a line at its end, left by a crash, is cut off. */
+export function openJournal(folder: string): JournalWriter {
+  const path = join(folder, journalName)
+  const descriptor = openForAppending(path)
+  return {
+    append(entry) {
+      const bytes = Buffer.from(`${JSON.stringify(entry)}\n`)
+      try {
+        for (let written = 0; written < bytes.length;) written += writeSync(descriptor, bytes, written)
+        fsyncSync(descriptor)
+      } catch (error) {
+        throw new UserError(`cannot write the journal ${path}: ${messageOf(error)}`, {
+          hint: 'free some space or choose another folder with --out; what was written before is intact, and --resume goes on from it',
+          exitCode: 4,
+          cause: error,
+        })
+      }
+    },
+    close: () => closeSync(descriptor),
+  }
+}
+
+function openForAppending(path: string): number {
+  try {
+    const descriptor = openSync(path, 'a+')
+    truncateTornLine(path, descriptor)
+    return descriptor
+  } catch (error) {
+    throw new UserError(`cannot write the journal ${path}: ${messageOf(error)}`, {
+      hint: 'choose another folder with --out',
+      cause: error,
+    })
+  }
+}
+
+function truncateTornLine(path: string, descriptor: number): void {
+  const bytes = readFileSync(path)
+  if (bytes.length === 0 || bytes.at(-1) === 0x0a) return
+  ftruncateSync(descriptor, bytes.lastIndexOf(0x0a) + 1)
+}
+
+/** A journal that was read: its header and all entries, header first. */
+export interface Journal {
+  readonly folder: string
+  readonly header: RunHeader
+  readonly entries: readonly JournalEntry[]
+  /** True when the last line was cut short, as by a crash or a full disk. */
+  readonly torn: boolean
+}
+
+/**
+ * Reads a run's journal. `path` is the run's folder or the journal itself.
+ *
+ * A torn last line is left out. Throws `UserError`, with the number of the line, when there is no journal, when it is
+ * of another schema, or when a line within is not an entry.
+ */
+export function readJournal(path: string): Journal {
+  const file = path.endsWith('.jsonl') ? path : join(path, journalName)
+  if (!existsSync(file)) {
+    throw new UserError(`no journal at ${file}`, {
+      hint: 'name the folder of a run, for example results/<run>',
+    })
+  }
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new UserError(`cannot read ${file}: ${messageOf(error)}`, { cause: error })
+  }
+  const torn = text !== '' && !text.endsWith('\n')
+  const lines = text.split('\n')
+  // After the last newline there is nothing, or half a line.
+  lines.pop()
+  checkSchema(lines[0], file)
+  const entries = lines.map((line, index) => parseEntry(line, file, index + 1))
+  const [header] = entries
+  if (header?.type !== 'run') {
+    throw new UserError(`${file} has no header: its first line should be the run's`, {
+      hint: torn
+        ? 'the run was cut off before it began; start it again'
+        : 'is this the journal of a Meshbench run?',
+    })
+  }
+  checkTrialsAreOfPlan(header, entries, file)
+  return { folder: join(file, '..'), header, entries, torn }
+}
+
+/** Says so when the journal is of another version, before its lines are judged by the shapes of this one. */
+function checkSchema(firstLine: string | undefined, file: string): void {
+  let header: { schema?: unknown; version?: unknown } | null
+  try {
+    header = JSON.parse(firstLine ?? 'null') as typeof header
+  } catch {
+    return // Told with its line number when the lines are parsed.
+  }
+  const schema = header?.schema
+  if (typeof schema !== 'number' || schema === journalSchema) return
+  const version = typeof header?.version === 'string' ? `: ${header.version.slice(0, 40)}` : ''
+  throw new UserError(`${file} has schema ${schema}; this version reads schema ${journalSchema}`, {
+    hint: `use the version that wrote it${version}`,
+  })
+}
+
+function checkTrialsAreOfPlan(header: RunHeader, entries: readonly JournalEntry[], file: string): void {
+  const cells = new Set(header.plan.cells.map(({ id }) => id))
+  for (const [index, entry] of entries.entries()) {
+    if (entry.type === 'trial' && !cells.has(entry.cell)) {
+      throw new UserError(
+        `${file} line ${index + 1}: cell: ${JSON.stringify(entry.cell)} is not in the run's plan`,
+        {
+          hint: 'the line belongs to another journal',
+        },
+      )
+    }
+  }
+}
+
+function parseEntry(line: string, file: string, number: number): JournalEntry {
+  let value: unknown
+  try {
+    value = JSON.parse(line)
+  } catch (error) {
+    throw new UserError(`${file} line ${number} is not JSON: ${messageOf(error)}`, {
+      hint: 'a journal is only ever appended to; restore the line or cut the file before it',
+    })
+  }
+  const type = (value as { type?: unknown } | null)?.type
+  if (typeof type !== 'string' || !Object.hasOwn(entrySchemas, type)) {
+    const shown = JSON.stringify(type) as string | undefined
+    throw new UserError(`${file} line ${number} is of unknown type ${shown?.slice(0, 60) ?? 'undefined'}`, {
+      hint: `known are ${Object.keys(entrySchemas).join(', ')}`,
+    })
+  }
+  const problem = findEntryProblem(type as keyof typeof entrySchemas, value)
+  if (problem !== undefined) {
+    throw new UserError(`${file} line ${number} (${type}) is malformed: ${problem}`, {
+      hint: 'restore the line, or cut the file before it',
+    })
+  }
+  return value as JournalEntry
+}

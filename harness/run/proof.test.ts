@@ -1,0 +1,157 @@
+import { expect, test } from 'vitest'
+import type { Arm, Component, HopCounters, LoadSpec } from '../model.js'
+import { judgeTrial, type ProofInput } from './proof.js'
+import { paths } from '../../scenarios/paths/index.js'
+
+const path = paths['l4-l7-l4']
+const arm: Arm = {
+  id: 'reference/l4-l7-l4',
+  mesh: 'reference',
+  path: path.name,
+  role: 'subject',
+  environment: 'local',
+  baseline: 'none/baseline',
+}
+const load: LoadSpec = {
+  engine: 'open-loop',
+  model: 'open',
+  protocol: 'http1',
+  ratePerSecond: 1000,
+  connections: 16,
+  warmupMs: 100,
+  durationMs: 1000,
+  payloadBytes: 1024,
+  timeoutMs: 1000,
+}
+const hopOf = (name: string, owner = arm.id, category: Component['category'] = 'l4'): Component => ({
+  name: `${owner}/${name}`,
+  arm: owner,
+  hop: name,
+  category,
+  node: 'client',
+})
+const components: Component[] = [
+  { name: 'echo', category: 'application', node: 'server' },
+  hopOf('client-tunnel'),
+  hopOf('waypoint', arm.id, 'l7'),
+  hopOf('server-tunnel'),
+  hopOf('node-proxy', 'reference/l7-per-node', 'l7'),
+]
+const zero: HopCounters = {
+  requests: 0,
+  downstreamConnections: 0,
+  receivedBytes: 0,
+  sentBytes: 0,
+  tlsHandshakesClient: 0,
+  tlsHandshakesServer: 0,
+}
+const peers = ['spiffe://cluster.local/ns/bench/sa/client']
+const carried = (counters: Partial<HopCounters> = {}): HopCounters => ({
+  ...zero,
+  downstreamConnections: 16,
+  receivedBytes: 100_000,
+  sentBytes: 2_000_000,
+  tlsHandshakesClient: 1,
+  tlsHandshakesServer: 1,
+  peers,
+  ...counters,
+})
+const before = Object.fromEntries(components.map(({ name }) => [name, zero]))
+const after: Record<string, HopCounters> = {
+  echo: { ...zero, requests: 1100 },
+  [`${arm.id}/client-tunnel`]: carried(),
+  [`${arm.id}/waypoint`]: carried({ requests: 1100 }),
+  [`${arm.id}/server-tunnel`]: carried(),
+  'reference/l7-per-node/node-proxy': zero,
+}
+const input: ProofInput = {
+  arm,
+  path,
+  load,
+  traffic: { requests: 1100, connections: 16 },
+  components,
+  before,
+  after,
+  maxStreamsPerConnection: 100,
+}
+const failing = (changes: Partial<ProofInput>) =>
+  judgeTrial({ ...input, ...changes })
+    .filter(({ ok }) => !ok)
+    .map(({ name, expected, actual }) => `${name}: ${expected}, not ${actual}`)
+
+test('traffic that took its path passes every check', () => {
+  expect(failing({})).toEqual([])
+  expect(judgeTrial(input).map(({ name }) => name)).toEqual(
+    expect.arrayContaining([
+      'requests at waypoint',
+      'requests at echo',
+      'mTLS handshakes accepted by server-tunnel',
+    ]),
+  )
+})
+
+test.each<[string, Record<string, HopCounters>, string]>([
+  [
+    'one request went around the waypoint',
+    { [`${arm.id}/waypoint`]: carried({ requests: 1099 }) },
+    'requests at waypoint: 1100, not 1099',
+  ],
+  [
+    'the server saw a request more',
+    { echo: { ...zero, requests: 1101 } },
+    'requests at echo: 1100, not 1101',
+  ],
+  [
+    'a tunnel was bypassed',
+    { [`${arm.id}/client-tunnel`]: { ...zero, peers } },
+    'connections at client-tunnel: 16, not 0',
+  ],
+  [
+    'nobody shook hands',
+    { [`${arm.id}/server-tunnel`]: carried({ tlsHandshakesServer: 0 }) },
+    'mTLS handshakes accepted by server-tunnel: 1, not 0',
+  ],
+  [
+    'each connection shook hands',
+    { [`${arm.id}/server-tunnel`]: carried({ tlsHandshakesServer: 16 }) },
+    'mTLS handshakes accepted by server-tunnel: 1, not 16',
+  ],
+  [
+    'a peer had no identity',
+    { [`${arm.id}/waypoint`]: carried({ requests: 1100, peers: ['anonymous'] }) },
+    'peer identity at waypoint: a SPIFFE id, not anonymous',
+  ],
+  [
+    'another arm carried traffic',
+    { 'reference/l7-per-node/node-proxy': carried({ requests: 5 }) },
+    'hops off the path stand still: no traffic elsewhere, not traffic at reference/l7-per-node/node-proxy',
+  ],
+])('%s: refused', (_name, changed, problem) => {
+  expect(failing({ after: { ...after, ...changed } })).toContain(problem)
+})
+
+test('a hop whose counters cannot be read fails its proof', () => {
+  const { [`${arm.id}/waypoint`]: _gone, ...rest } = after
+  expect(failing({ after: rest })).toContain('counters of waypoint: readable, not not read')
+})
+
+test('with a warm pool no new handshake is needed', () => {
+  const warm = Object.fromEntries(
+    Object.entries(before).map(([name, counters]) => [
+      name,
+      { ...counters, tlsHandshakesClient: 1, tlsHandshakesServer: 1 },
+    ]),
+  )
+  expect(failing({ before: warm })).toEqual([])
+})
+
+test('an engine that cannot count what is in flight at its end may have sent as much more, and no more', () => {
+  const seen = (requests: number) => ({
+    traffic: { requests: 1084, uncounted: 16, connections: 16 },
+    after: { ...after, echo: { ...zero, requests } },
+  })
+  expect(failing(seen(1100))).toEqual([])
+  expect(failing(seen(1084))).toEqual([])
+  expect(failing(seen(1101))).toEqual(['requests at echo: 1084 to 1100, not 1101'])
+  expect(failing(seen(1083))).toEqual(['requests at echo: 1084 to 1100, not 1083'])
+})

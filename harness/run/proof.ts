@@ -1,0 +1,196 @@
+/**
+ * Decides whether traffic took the path that an arm claims. A label proves nothing: a bypassed mesh measures as cheap.
+ *
+ * Judges counters read before the generator started and after the window ended, both with nothing in flight.
+ */
+import type { Arm, Component, HopCounter, HopCounters, LoadSpec, Path, ProofCheck } from '../model.js'
+
+/** What one trial sent, from before its warm-up to the end of its window. */
+export interface TrialTraffic {
+  /** Requests sent in warm-up and window. */
+  readonly requests: number
+  /** Most requests beyond these that the engine may have sent without counting them. */
+  readonly uncounted?: number
+  readonly connections: number
+}
+
+export interface ProofInput {
+  readonly arm: Arm
+  readonly path: Path
+  readonly load: LoadSpec
+  readonly traffic: TrialTraffic
+  /** All components of the environment. */
+  readonly components: readonly Component[]
+  readonly before: Readonly<Record<string, HopCounters>>
+  readonly after: Readonly<Record<string, HopCounters>>
+  /** Streams that one HBONE connection carries; what C8 is about. */
+  readonly maxStreamsPerConnection: number
+}
+
+/** Statements about one trial, each with what was expected and what was seen. */
+export function judgeTrial(input: ProofInput): readonly ProofCheck[] {
+  const { arm, path, components } = input
+  const checks: ProofCheck[] = []
+  for (const [index, hop] of path.hops.entries()) {
+    const component = components.find((other) => other.arm === arm.id && other.hop === hop.name)
+    if (!component) continue
+    const moved = delta(input, component.name)
+    if (!moved) {
+      checks.push({ name: `counters of ${hop.name}`, ok: false, expected: 'readable', actual: 'not read' })
+      continue
+    }
+    checks.push(...judgeHop(input, index, moved))
+    const downstreamEncrypted = isEncrypted(path, index)
+    const upstreamEncrypted = isEncrypted(path, index + 1)
+    if (downstreamEncrypted)
+      checks.push(...judgeHandshakes(input, hop.name, 'tlsHandshakesServer', index, moved))
+    if (upstreamEncrypted)
+      checks.push(...judgeHandshakes(input, hop.name, 'tlsHandshakesClient', index + 1, moved))
+    const peers = input.after[component.name]?.peers
+    if ((downstreamEncrypted || upstreamEncrypted) && peers) {
+      checks.push({
+        name: `peer identity at ${hop.name}`,
+        ok: peers.length > 0 && peers.every((peer) => peer.startsWith('spiffe://')),
+        expected: 'a SPIFFE id',
+        actual: peers.join(', ') || 'none',
+      })
+    }
+  }
+  checks.push(...judgeApplication(input))
+  checks.push(...judgeBystanders(input))
+  return checks
+}
+
+/** The application answered what was sent; only requests say so, since raw TCP has none. */
+function judgeApplication(input: ProofInput): ProofCheck[] {
+  if (input.load.protocol === 'tcp') return []
+  return input.components
+    .filter(({ category, arm }) => category === 'application' && (arm === undefined || arm === input.arm.id))
+    .flatMap(({ name }) => {
+      const moved = delta(input, name)
+      return moved?.requests === undefined
+        ? []
+        : [countOf(`requests at ${name}`, input.traffic, moved.requests)]
+    })
+}
+
+function judgeHop(input: ProofInput, index: number, moved: Moved): ProofCheck[] {
+  const { traffic, load, path } = input
+  const { name: hop = '', layer } = path.hops[index] ?? {}
+  const checks: ProofCheck[] = []
+  if (layer === 'l7' && load.protocol !== 'tcp' && moved.requests !== undefined) {
+    checks.push(countOf(`requests at ${hop}`, traffic, moved.requests))
+  }
+  if (layer === 'l4' && moved.downstreamConnections !== undefined) {
+    checks.push(
+      atLeastAndMost(`connections at ${hop}`, {
+        ...connectionRange(input, index),
+        value: moved.downstreamConnections,
+      }),
+    )
+  }
+  const bytes = (moved.receivedBytes ?? 0) + (moved.sentBytes ?? 0)
+  if (moved.receivedBytes !== undefined || moved.sentBytes !== undefined) {
+    // Every request and its reply pass the hop: their bodies are the least it can have carried.
+    const least = traffic.requests * load.payloadBytes
+    checks.push({
+      name: `bytes through ${hop}`,
+      ok: bytes > 0 && bytes >= least,
+      expected: `at least ${least}`,
+      actual: String(bytes),
+    })
+  }
+  return checks
+}
+
+/**
+ * Connections that reach an L4 hop: with nothing but L4 before it, one for each of the client's; behind an L7 hop,
+ * what that pools, which may be kept from an earlier trial and is no more than the client has.
+ */
+function connectionRange(input: ProofInput, index: number): { min: number; max: number } {
+  const { connections } = input.traffic
+  const behindL7 = input.path.hops.slice(0, index).some(({ layer }) => layer === 'l7')
+  return { min: behindL7 ? 0 : connections, max: connections }
+}
+
+/**
+ * Handshakes on an encrypted leg. HBONE carries up to `maxStreamsPerConnection` connections over one TLS connection
+ * and keeps it between trials; a sidecar's mutual TLS pool needs at most one for each of the client's connections.
+ */
+function judgeHandshakes(
+  input: ProofInput,
+  hop: string,
+  counter: 'tlsHandshakesServer' | 'tlsHandshakesClient',
+  leg: number,
+  moved: Moved,
+): ProofCheck[] {
+  const value = moved[counter]
+  if (value === undefined) return []
+  const { connections } = input.traffic
+  const hbone = input.path.legs[leg] === 'hbone'
+  const most = hbone ? Math.ceil(connections / input.maxStreamsPerConnection) : connections
+  const component = input.components.find((other) => other.arm === input.arm.id && other.hop === hop)
+  const before = component ? (input.before[component.name]?.[counter] ?? 0) : 0
+  // Nothing was pooled before the first trial, so it must have shaken hands.
+  const least = before === 0 && connections > 0 ? 1 : 0
+  const side = counter === 'tlsHandshakesServer' ? 'accepted by' : 'made by'
+  return [atLeastAndMost(`mTLS handshakes ${side} ${hop}`, { min: least, max: most, value })]
+}
+
+/** Hops of other arms must not have moved. */
+function judgeBystanders(input: ProofInput): ProofCheck[] {
+  const ownProcesses = new Set(
+    input.components.filter(({ arm }) => arm === input.arm.id).map(({ process }) => process),
+  )
+  const moved = input.components
+    .filter((component) => component.hop !== undefined && component.arm !== input.arm.id)
+    .filter(({ process }) => process === undefined || !ownProcesses.has(process))
+    .filter(({ name }) => {
+      const change = delta(input, name)
+      return (change?.requests ?? 0) > 0 || (change?.downstreamConnections ?? 0) > 0
+    })
+    .map(({ name }) => name)
+  return [
+    {
+      name: 'hops off the path stand still',
+      ok: moved.length === 0,
+      expected: 'no traffic elsewhere',
+      actual: moved.length === 0 ? 'none' : `traffic at ${moved.join(', ')}`,
+    },
+  ]
+}
+
+type Moved = Partial<Record<HopCounter, number>>
+
+/** What a component's counters rose by; undefined when it was not read at both ends. */
+function delta(input: ProofInput, component: string): Moved | undefined {
+  const before = input.before[component]
+  const after = input.after[component]
+  if (!before || !after) return undefined
+  const moved: Moved = {}
+  for (const [key, value] of Object.entries(after)) {
+    if (typeof value === 'number') moved[key as HopCounter] = value - (before[key as HopCounter] ?? 0)
+  }
+  return moved
+}
+
+function isEncrypted(path: Path, leg: number): boolean {
+  return path.legs[leg] === 'mtls' || path.legs[leg] === 'hbone'
+}
+
+/** To the request, but for what an engine cannot count. */
+function countOf(name: string, { requests, uncounted = 0 }: TrialTraffic, value: number): ProofCheck {
+  return atLeastAndMost(name, { min: requests, max: requests + uncounted, value })
+}
+
+function atLeastAndMost(
+  name: string,
+  { min, max, value }: { min: number; max: number; value: number },
+): ProofCheck {
+  return {
+    name,
+    ok: value >= min && value <= max,
+    expected: min === max ? String(min) : `${min} to ${max}`,
+    actual: String(value),
+  }
+}

@@ -1,0 +1,150 @@
+/** Decides whether a trial may be believed: limits beyond which it is invalid, and oddities worth a warning. Pure. */
+import { percentileUs } from '../load/histogram.js'
+import type { LoadResult, LoadSpec, Usage, ValidityLimits } from '../model.js'
+
+export interface Validity {
+  /** Why the trial is invalid; none means that it is valid. */
+  readonly reasons: readonly string[]
+  readonly warnings: readonly string[]
+}
+
+/** Delayed ACKs wait 40 ms (TCP_DELACK_MIN): a median beyond it, far above the usual, hints at Nagle's algorithm. */
+const delayedAckUs = 40_000
+
+/**
+ * Half of an idle generator's requests are sent within 20 µs of when they are due. A median beyond this is no hiccup but
+ * the step of its timer, and is in every response time.
+ */
+const timerFloorUs = 100
+
+export function judgeValidity(
+  spec: LoadSpec,
+  load: LoadResult,
+  usage: Usage | undefined,
+  limits: ValidityLimits,
+): Validity {
+  const reasons: string[] = []
+  const warnings: string[] = []
+  judgeLoad(spec, load, limits, reasons, warnings)
+  if (usage) judgeHost(spec, load.generators ?? 1, usage, limits, reasons, warnings)
+  return { reasons, warnings }
+}
+
+/**
+ * The same for a trial of a search, which asks for more than the arm can do: errors, what is left unsent and a
+ * generator without CPU are its findings. What others do on the host still makes it invalid.
+ */
+export function judgeProbe(load: LoadResult, usage: Usage | undefined, limits: ValidityLimits): Validity {
+  const reasons: string[] = []
+  const warnings: string[] = []
+  if (load.sent === 0) reasons.push('no request was sent')
+  if (usage) judgeOthers(usage, limits, reasons, warnings)
+  return { reasons, warnings }
+}
+
+function judgeLoad(
+  spec: LoadSpec,
+  load: LoadResult,
+  limits: ValidityLimits,
+  reasons: string[],
+  warnings: string[],
+): void {
+  if (load.sent === 0) {
+    reasons.push('no request was sent')
+    return
+  }
+  const errors = load.sent - load.ok
+  if (errors / load.sent > limits.maxErrorShare) {
+    const kinds = Object.entries(load.errors).map(([kind, count]) => `${count} × ${kind}`)
+    reasons.push(`${errors} of ${load.sent} requests failed (${kinds.join(', ')})`)
+  }
+  if (spec.model === 'open' && spec.ratePerSecond !== undefined) {
+    const share = load.achievedRatePerSecond / dueRate(load, spec.ratePerSecond, spec.durationMs)
+    if (load.unsent > 0) reasons.push(`${load.unsent} requests were due but never sent`)
+    else if (share < limits.minAchievedShare)
+      reasons.push(
+        `achieved ${percent(share)} of the asked rate; at least ${percent(limits.minAchievedShare)} is needed`,
+      )
+  }
+  if (load.sendLag) {
+    const lag = percentileUs(load.sendLag, 99)
+    if (lag > limits.maxSendLagP99Us)
+      reasons.push(
+        `the generator lagged: p99 of sent − due was ${lag} µs; at most ${limits.maxSendLagP99Us} µs`,
+      )
+  }
+  if (load.sendLag && spec.model === 'open') {
+    const floor = percentileUs(load.sendLag, 50)
+    if (floor > timerFloorUs)
+      warnings.push(
+        `timer floor: half of the requests were sent ${floor} µs or more after they were due, and their response times hold that`,
+      )
+  }
+  const latency = load.response ?? load.service
+  if (latency) {
+    const [p50, p99] = [percentileUs(latency, 50), percentileUs(latency, 99)]
+    if (p99 > delayedAckUs * 0.98 && p99 < delayedAckUs * 1.15 && p50 < delayedAckUs / 4)
+      warnings.push(
+        'p99 lies at 40 ms: Nagle’s algorithm against delayed ACKs? Check TCP_NODELAY on every hop',
+      )
+  }
+}
+
+/** A short window holds whole requests: what was due in it is what was asked for, rounded. */
+function dueRate({ sent, unsent, unknown }: LoadResult, askedPerSecond: number, durationMs: number): number {
+  return unknown?.includes('unsent') ? askedPerSecond : ((sent + unsent) / durationMs) * 1000
+}
+
+function judgeHost(
+  spec: LoadSpec,
+  generators: number,
+  usage: Usage,
+  limits: ValidityLimits,
+  reasons: string[],
+  warnings: string[],
+): void {
+  if (usage.windowMs <= 0) return
+  const generatorShare = generatorCpuShare(spec, generators, usage) ?? 0
+  // A closed loop is meant to run as fast as it can; an open loop that has no CPU left measures itself.
+  if (spec.model === 'open' && generatorShare > limits.maxGeneratorCpuShare)
+    reasons.push(
+      `the generator used ${percent(generatorShare)} of a core; at most ${percent(limits.maxGeneratorCpuShare)}`,
+    )
+  judgeOthers(usage, limits, reasons, warnings)
+}
+
+/** CPU of the generator as a share of what it may use: a core for each worker of each generator. */
+export function generatorCpuShare(
+  spec: Pick<LoadSpec, 'workers'>,
+  generators: number,
+  { windowMs, components }: Usage,
+): number | undefined {
+  const generator = components.find(({ category }) => category === 'generator')
+  if (!generator || windowMs <= 0) return undefined
+  return generator.cpuNs / (windowMs * 1e6) / ((spec.workers ?? 1) * generators)
+}
+
+function judgeOthers(usage: Usage, limits: ValidityLimits, reasons: string[], warnings: string[]): void {
+  const hostNs = usage.windowMs * 1e6 * usage.cpus
+  if (hostNs <= 0) return
+  const steal = usage.hostStealNs / hostNs
+  if (steal > limits.maxStealShare)
+    reasons.push(
+      `the hypervisor stole ${percent(steal)} of the host; at most ${percent(limits.maxStealShare)}`,
+    )
+  const known = usage.components.reduce((sum, { cpuNs }) => sum + cpuNs, usage.orchestratorNs)
+  // Two clocks, one of them in ticks: a host that is full may seem to be fuller.
+  const foreign = Math.min(1, Math.max(0, usage.hostBusyNs - known) / hostNs)
+  if (foreign > limits.maxForeignCpuShare)
+    reasons.push(`others used ${percent(foreign)} of the host; at most ${percent(limits.maxForeignCpuShare)}`)
+  else if (foreign > limits.maxForeignCpuShare / 4)
+    warnings.push(`others used ${percent(foreign)} of the host`)
+  for (const { component, throttledPeriods = 0 } of usage.components) {
+    if (throttledPeriods > 0)
+      warnings.push(`${component} was throttled in ${throttledPeriods} periods: its limit was measured`)
+  }
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(1)} %`
+}

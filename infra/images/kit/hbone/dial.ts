@@ -1,0 +1,89 @@
+/** Dials a peer hop: TCP, mutual TLS 1.3, ALPN, and the peer's SPIFFE identity, before a single byte of payload. */
+import { type PeerCertificate, type TLSSocket, connect } from 'node:tls'
+import { type HboneDestination, HboneError, hboneAlpn } from './hbone.js'
+import type { HopMetrics } from '../process/hop-metrics.js'
+import { type Identity, tlsSettings } from '../tls/identities.js'
+import { checkCertificate } from '../tls/spiffe.js'
+
+/** A session that a peer offered, and the certificate that it showed when it proved who it is. */
+export interface TlsSession {
+  readonly ticket: Buffer
+  /** Whoever resumes shows no certificate again: that it knows the session's key stands for it. */
+  readonly certificate: PeerCertificate
+}
+
+/** The latest TLS session with one peer, made with the certificate that the dialling workload has now. */
+export interface TlsSessions {
+  readonly latest: TlsSession | undefined
+  /** A ticket came, or, with undefined, the latest is of no use. */
+  keep(session: TlsSession | undefined): void
+}
+
+/** Rejects with `HboneError` 503; its reason is the label of the metric. */
+export async function dialHbone(options: {
+  readonly identity: Identity
+  readonly destination: HboneDestination
+  readonly trustDomain: string
+  readonly timeoutMs: number
+  readonly metrics: HopMetrics
+  /** Where sessions to this peer are kept; absent: every handshake is a full one. */
+  readonly sessions?: TlsSessions
+}): Promise<TLSSocket> {
+  const { identity, destination, trustDomain, timeoutMs, metrics, sessions } = options
+  const { via, expect } = destination
+  const offered = sessions?.latest
+  return new Promise((resolve, reject) => {
+    const fail = (reason: string, message: string): void => {
+      clearTimeout(timer)
+      socket.off('error', onError)
+      socket.on('error', () => {})
+      socket.destroy()
+      sessions?.keep(undefined)
+      metrics.tlsHandshakeFailures.labels('client', reason).add()
+      reject(new HboneError(503, reason, `HBONE to ${via.host}:${via.port}: ${message}`))
+    }
+    const timer = setTimeout(() => {
+      fail('timeout', `no handshake within ${timeoutMs} ms`)
+    }, timeoutMs)
+    const onError = (error: NodeJS.ErrnoException): void => {
+      fail(error.code ?? 'error', error.message)
+    }
+    const socket = connect({
+      host: via.host,
+      port: via.port,
+      secureContext: identity.secureContext,
+      ALPNProtocols: [hboneAlpn],
+      minVersion: tlsSettings.minVersion,
+      maxVersion: tlsSettings.maxVersion,
+      rejectUnauthorized: true,
+      ...(offered === undefined ? {} : { session: offered.ticket }),
+      ...(destination.serverName === undefined ? {} : { servername: destination.serverName }),
+      // The name that counts is the SPIFFE id, checked below.
+      checkServerIdentity: () => undefined,
+    })
+    socket.setNoDelay(true)
+    socket.on('error', onError)
+    socket.once('connect', () => {
+      metrics.upstreamConnections.labels(`${via.host}:${via.port}`).add()
+    })
+    socket.on('secureConnect', () => {
+      clearTimeout(timer)
+      const resumed = socket.isSessionReused()
+      const certificate = resumed && offered ? offered.certificate : socket.getPeerCertificate()
+      const check = checkCertificate(certificate, trustDomain, expect)
+      if ('refusal' in check) {
+        fail(check.refusal, check.detail)
+      } else if (socket.alpnProtocol !== hboneAlpn) {
+        fail('alpn', 'the peer does not speak h2')
+      } else {
+        socket.off('error', onError)
+        socket.setKeepAlive(true, 30_000)
+        metrics.tlsHandshakes.labels('client', check.peer.id).add()
+        if (resumed) metrics.tlsResumptions.labels('client').add()
+        // Tickets come after the handshake (RFC 8446 §4.6.1).
+        if (sessions) socket.on('session', (ticket) => sessions.keep({ ticket, certificate }))
+        resolve(socket)
+      }
+    })
+  })
+}

@@ -1,0 +1,33 @@
+/** What a downstream connection knows of its listener and of the proxy. */
+import type { Cell } from '../../kit/process/metrics.js'
+import type { SpiffeId } from '../../kit/tls/spiffe.js'
+import type { Runtime } from '../runtime.js'
+
+/** Coarse time, updated a few times a second, so that no request asks the system for it. */
+export interface Clock {
+  nowMs: number
+}
+
+export interface DownstreamContext {
+  readonly listener: string
+  readonly scheme: 'http' | 'https'
+  /** Who the client proved to be. */
+  readonly peer: SpiffeId | undefined
+  readonly address: string
+  /** Value of x-forwarded-client-cert for this connection's requests. */
+  readonly clientCert: string | undefined
+  /** What the client says under that name is forwarded. */
+  readonly keepsClientCert: boolean
+  readonly receivedBytes: Cell
+  readonly sentBytes: Cell
+  readonly clock: Clock
+  /** The config in force: each request asks anew. */
+  runtime(): Runtime
+  isDraining(): boolean
+}
+
+/** A connection as the listener keeps it. */
+export interface DownstreamConnection {
+  onTick(nowMs: number): void
+  drain(): void
+}

@@ -1,0 +1,405 @@
+/** One request and its answer on the way through the proxy: filters, attempts at upstreams, back-pressure, failure. */
+import type { Cluster, Endpoint } from '../upstream/cluster.js'
+import type { AttemptOutcome, FailureKind, Reply } from './filter.js'
+import { Fields, type RequestHead, ResponseHead } from './message.js'
+import { HeldBody } from '../downstream/held-body.js'
+import type { Runtime } from '../runtime.js'
+import type { DownstreamSide, UpstreamOwner, UpstreamSide } from './sides.js'
+import type { Lease } from './wire.js'
+
+const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
+const maxStaleAttempts = 3
+const nothing = Buffer.alloc(0)
+
+export class Exchange implements UpstreamOwner {
+  readonly runtime: Runtime
+  readonly downstream: DownstreamSide
+  readonly request: RequestHead
+  cluster: Cluster | undefined
+  endpoint: Endpoint | undefined
+  /** The head that was sent to the client. */
+  response: ResponseHead | undefined
+  /** Tries at an upstream so far. */
+  attempts = 0
+  requestBytes = 0
+  responseBytes = 0
+  trailers: Fields | undefined
+  /** Why there was no good answer, for the access log. */
+  failure = ''
+  /** `performance.now()` at the start; 0 when no filter needs the time. */
+  startedAtMs = 0
+  /** Claims of a valid token. */
+  claims: Readonly<Record<string, unknown>> | undefined
+  isOver = false
+  requestEnded = false
+
+  #upstream: UpstreamSide | undefined
+  #waiting: Endpoint | undefined
+  #sent = false
+  #attemptOpen = false
+  #staleAttempts = 0
+  #held: HeldBody | undefined
+  /** The body is kept for another try, as long as it is small enough. */
+  #keepBody: boolean
+  #bodyLost = false
+  #requestPaused = false
+  #responsePaused = false
+  #retryTimer: NodeJS.Timeout | undefined
+
+  constructor(runtime: Runtime, downstream: DownstreamSide, request: RequestHead) {
+    this.runtime = runtime
+    this.downstream = downstream
+    this.request = request
+    this.#keepBody = runtime.chain.keepsBody
+    if (runtime.chain.needsTime) this.startedAtMs = performance.now()
+  }
+
+  /** Starts with what is there of the body. */
+  start(buffer: Buffer, from: number, to: number, lease: Lease, ended: boolean): void {
+    this.requestEnded = ended
+    if (this.runtime.chain.request.length === 0 && !this.#keepBody) {
+      this.cluster = this.runtime.route(this)
+      if (this.cluster === undefined) this.reply({ status: 404, reason: 'no-route' })
+      else this.#attempt(buffer, from, to, lease)
+      return
+    }
+    if (to > from) this.#hold(buffer.subarray(from, to))
+    this.#runFilters(0)
+  }
+
+  /** False: stop reading the request until `resumeRequest`. */
+  onRequestBody(bytes: Buffer, lease: Lease): boolean {
+    if (this.isOver) return true
+    const isReady = this.#sent && this.#upstream !== undefined
+    if (!isReady || this.#keepBody) {
+      this.#hold(bytes)
+      if (isReady) this.#forgetLargeBody()
+    } else {
+      this.requestBytes += bytes.length
+    }
+    const goOn = isReady
+      ? (this.#upstream as UpstreamSide).body(bytes, lease)
+      : (this.#held?.length ?? 0) < this.runtime.limits.bufferBytes
+    if (!goOn) this.#requestPaused = true
+    return goOn
+  }
+
+  onRequestEnd(trailers: Fields | undefined): void {
+    if (this.requestEnded) return
+    this.requestEnded = true
+    this.trailers = trailers
+    if (this.#sent && !this.isOver) this.#upstream?.finish(trailers)
+  }
+
+  /** The client is gone, or sent what cannot be forwarded. */
+  onDownstreamGone(): void {
+    if (this.isOver) return
+    this.failure = 'client-gone'
+    this.#dropUpstream('cancelled')
+    this.#finish()
+  }
+
+  onDownstreamDrain(): void {
+    if (!this.#responsePaused) return
+    this.#responsePaused = false
+    this.#upstream?.resume()
+  }
+
+  onUpstreamDrain(): void {
+    if (!this.#requestPaused) return
+    this.#requestPaused = false
+    this.downstream.resumeRequest()
+  }
+
+  cork(): void {
+    this.downstream.cork()
+  }
+
+  uncork(): void {
+    this.downstream.uncork()
+  }
+
+  onUpstream(upstream: UpstreamSide): void {
+    this.#waiting = undefined
+    this.#upstream = upstream
+    this.#send(nothing, 0, 0, 'owned')
+  }
+
+  onInform(head: ResponseHead): void {
+    if (!this.isOver && this.response === undefined) this.downstream.inform(head)
+  }
+
+  onSwitch(head: ResponseHead): void {
+    if (this.isOver) return
+    this.response = head
+    this.requestEnded = false
+    this.#keepBody = false
+    for (const filter of this.runtime.chain.response) filter.response(this, head)
+    this.runtime.countRequest(101)
+    this.downstream.respond(head, nothing, -1, 0, 0, 'owned', false)
+    this.downstream.becomeTunnel()
+  }
+
+  onResponse(
+    head: ResponseHead,
+    buffer: Buffer,
+    headStart: number,
+    bodyStart: number,
+    bodyEnd: number,
+    lease: Lease,
+    ended: boolean,
+  ): void {
+    if (this.isOver) return
+    const { chain } = this.runtime
+    if (chain.retry.length > 0) {
+      const delayMs = this.#retryDelay({ kind: 'response', status: head.status })
+      if (delayMs !== undefined) {
+        if (ended) this.#endAttempt({ kind: 'response', status: head.status })
+        else this.#dropUpstream('response', head.status)
+        this.#again(delayMs)
+        return
+      }
+    }
+    for (const filter of chain.response) filter.response(this, head)
+    this.response = head
+    this.responseBytes += bodyEnd - bodyStart
+    this.runtime.countRequest(head.status)
+    const goOn = this.downstream.respond(head, buffer, headStart, bodyStart, bodyEnd, lease, ended)
+    if (ended) this.#complete()
+    else if (!goOn) this.#pauseResponse()
+  }
+
+  onResponseBody(bytes: Buffer, lease: Lease): void {
+    if (this.isOver) return
+    this.responseBytes += bytes.length
+    if (!this.downstream.body(bytes, lease)) this.#pauseResponse()
+  }
+
+  onResponseEnd(trailers: Fields | undefined): void {
+    if (this.isOver) return
+    this.downstream.finish(trailers)
+    this.#complete()
+  }
+
+  onFailure(kind: FailureKind): void {
+    if (this.isOver) return
+    const stale = kind === 'reset' && this.#upstream?.isReused === true
+    this.#upstream = undefined
+    this.#waiting = undefined
+    this.#endAttempt({ kind, status: 0 })
+    if (this.response !== undefined) {
+      this.failure = kind
+      this.downstream.cut()
+      this.#finish()
+      return
+    }
+    // A kept connection may be closed by its server at the very moment of its reuse; what may be sent twice, is.
+    if (
+      stale &&
+      this.#canReplay &&
+      idempotent.has(this.request.method) &&
+      this.#staleAttempts < maxStaleAttempts
+    ) {
+      this.#staleAttempts++
+      this.#again(0)
+      return
+    }
+    const delayMs = this.runtime.chain.retry.length > 0 ? this.#retryDelay({ kind, status: 0 }) : undefined
+    if (delayMs !== undefined) this.#again(delayMs)
+    else
+      this.reply({
+        status: kind === 'timeout' ? 504 : kind === 'connect' ? 503 : 502,
+        reason: `upstream-${kind}`,
+      })
+  }
+
+  /** Answers in the upstream's place. */
+  reply(reply: Reply): void {
+    if (this.isOver) return
+    this.#dropUpstream('cancelled')
+    if (this.response !== undefined) {
+      this.failure = reply.reason
+      this.downstream.cut()
+      this.#finish()
+      return
+    }
+    this.failure = reply.reason
+    const body = Buffer.from(reply.body ?? '')
+    const fields = new Fields(reply.headers === undefined ? [] : [...reply.headers])
+    if (body.length > 0 && fields.get('content-type') === undefined) fields.add('content-type', 'text/plain')
+    const head = new ResponseHead(reply.status, body.length, undefined, fields)
+    for (const filter of this.runtime.chain.response) filter.response(this, head)
+    this.response = head
+    this.responseBytes = body.length
+    this.runtime.countRequest(reply.status)
+    this.downstream.respond(head, body, -1, 0, body.length, 'owned', true)
+    this.#finish()
+  }
+
+  /** Ends the running attempt as failed; it may be retried. */
+  failAttempt(kind: FailureKind): void {
+    const upstream = this.#upstream
+    this.#waiting?.forget(this)
+    this.#upstream = undefined
+    upstream?.cut()
+    this.onFailure(kind)
+  }
+
+  /** The whole request body when it is at hand, else undefined. */
+  get wholeBody(): Buffer | undefined {
+    if (!this.requestEnded || this.#bodyLost) return undefined
+    return this.#held?.bytes ?? nothing
+  }
+
+  get #canReplay(): boolean {
+    return !this.#bodyLost && (this.#keepBody || this.requestBytes === 0)
+  }
+
+  #runFilters(from: number): void {
+    const { request } = this.runtime.chain
+    for (let i = from; i < request.length; i++) {
+      const result = (request[i] as (typeof request)[number]).request(this)
+      if (result === undefined) continue
+      if (!(result instanceof Promise)) {
+        this.reply(result)
+        return
+      }
+      result.then(
+        (reply) => {
+          if (this.isOver) return
+          if (reply === undefined) this.#runFilters(i + 1)
+          else this.reply(reply)
+        },
+        (error: unknown) => {
+          this.runtime.log('filter-failed', { error: String(error) })
+          this.reply({ status: 500, reason: 'filter-failed' })
+        },
+      )
+      return
+    }
+    this.cluster = this.runtime.route(this)
+    if (this.cluster === undefined) this.reply({ status: 404, reason: 'no-route' })
+    else this.#attempt(nothing, 0, 0, 'owned')
+  }
+
+  #attempt(buffer: Buffer, from: number, to: number, lease: Lease): void {
+    const cluster = this.cluster as Cluster
+    this.attempts++
+    for (const filter of this.runtime.chain.attempt) {
+      const refusal = filter.attempt(this)
+      if (refusal !== undefined) {
+        this.reply(refusal)
+        return
+      }
+    }
+    const endpoint = cluster.pick(this)
+    if (endpoint === undefined) {
+      this.reply({ status: 503, reason: 'no-healthy-upstream' })
+      return
+    }
+    this.endpoint = endpoint
+    endpoint.active++
+    this.#attemptOpen = true
+    this.#sent = false
+    const upstream = endpoint.acquire(this, this.#staleAttempts > 0)
+    if (upstream !== undefined && upstream !== 'overflow') {
+      this.#upstream = upstream
+      this.#send(buffer, from, to, lease)
+      return
+    }
+    if (to > from) this.#hold(buffer.subarray(from, to))
+    if (upstream === undefined) this.#waiting = endpoint
+    else this.reply({ status: 503, reason: 'overflow' })
+  }
+
+  #send(buffer: Buffer, from: number, to: number, lease: Lease): void {
+    const upstream = this.#upstream as UpstreamSide
+    this.#sent = true
+    const { trailers } = this
+    const ended = this.requestEnded && trailers === undefined
+    const held = this.#held
+    let goOn: boolean
+    if (held === undefined) {
+      this.requestBytes += to - from
+      goOn = upstream.send(this.request, to > from ? buffer.subarray(from, to) : undefined, lease, ended)
+    } else {
+      const body = held.bytes
+      if (this.#keepBody) this.#forgetLargeBody()
+      else this.#held = undefined
+      goOn = upstream.send(this.request, body, 'owned', ended)
+    }
+    // The body was whole, with trailers, before the upstream was there.
+    if (trailers !== undefined) upstream.finish(trailers)
+    if (goOn) this.onUpstreamDrain()
+    else this.#requestPaused = true
+  }
+
+  #hold(bytes: Buffer): void {
+    this.requestBytes += bytes.length
+    ;(this.#held ??= new HeldBody()).add(bytes)
+  }
+
+  #forgetLargeBody(): void {
+    if ((this.#held?.length ?? 0) <= this.runtime.limits.bufferBytes) return
+    this.#keepBody = false
+    this.#bodyLost = true
+    this.#held = undefined
+  }
+
+  #retryDelay(outcome: AttemptOutcome): number | undefined {
+    if (!this.#canReplay) return undefined
+    for (const filter of this.runtime.chain.retry) {
+      const delayMs = filter.retry(this, outcome)
+      if (delayMs !== undefined) return delayMs
+    }
+    return undefined
+  }
+
+  #again(delayMs: number): void {
+    this.#upstream = undefined
+    if (delayMs <= 0) {
+      this.#attempt(nothing, 0, 0, 'owned')
+      return
+    }
+    this.#retryTimer = setTimeout(() => {
+      this.#attempt(nothing, 0, 0, 'owned')
+    }, delayMs)
+  }
+
+  #pauseResponse(): void {
+    if (this.#responsePaused || this.isOver) return
+    this.#responsePaused = true
+    this.#upstream?.pause()
+  }
+
+  #dropUpstream(kind: AttemptOutcome['kind'], status = 0): void {
+    clearTimeout(this.#retryTimer)
+    const upstream = this.#upstream
+    this.#upstream = undefined
+    this.#waiting?.forget(this)
+    this.#waiting = undefined
+    upstream?.cut()
+    this.#endAttempt({ kind, status })
+  }
+
+  #endAttempt(outcome: AttemptOutcome): void {
+    if (!this.#attemptOpen) return
+    this.#attemptOpen = false
+    const endpoint = this.endpoint as Endpoint
+    endpoint.active--
+    for (const filter of this.runtime.chain.attemptEnd) filter.attemptEnd(this, endpoint, outcome)
+  }
+
+  #complete(): void {
+    this.#endAttempt({ kind: 'response', status: this.response?.status ?? 0 })
+    this.#upstream = undefined
+    this.#finish()
+  }
+
+  #finish(): void {
+    this.isOver = true
+    for (const filter of this.runtime.chain.end) filter.end(this)
+    this.#held = undefined
+    this.downstream.release()
+  }
+}

@@ -1,0 +1,265 @@
+/** Requests and responses as filters see them, whatever the protocol; an HTTP/1.1 head that nobody touched stays text. */
+import type { Http1Head } from '../../kit/http1/http1-head.js'
+
+/** Header fields as flat pairs of lower-case name and value. */
+export class Fields {
+  readonly list: string[]
+  modified = false
+
+  constructor(list: string[]) {
+    this.list = list
+  }
+
+  /** The first value, or undefined. */
+  get(name: string): string | undefined {
+    const { list } = this
+    for (let i = 0; i < list.length; i += 2) if (list[i] === name) return list[i + 1]
+    return undefined
+  }
+
+  /** The value of each line. */
+  all(name: string): string[] {
+    const { list } = this
+    const values: string[] = []
+    for (let i = 0; i < list.length; i += 2) if (list[i] === name) values.push(list[i + 1] as string)
+    return values
+  }
+
+  /** All values, joined as RFC 9110 §5.3 allows. */
+  join(name: string): string | undefined {
+    const values = this.all(name)
+    return values.length === 0 ? undefined : values.join(', ')
+  }
+
+  /** Replaces all fields of this name by one. */
+  set(name: string, value: string): void {
+    this.remove(name)
+    this.add(name, value)
+  }
+
+  add(name: string, value: string): void {
+    this.list.push(name, value)
+    this.modified = true
+  }
+
+  remove(name: string): void {
+    const { list } = this
+    let kept = 0
+    for (let i = 0; i < list.length; i += 2) {
+      if (list[i] === name) continue
+      list[kept] = list[i] as string
+      list[kept + 1] = list[i + 1] as string
+      kept += 2
+    }
+    if (kept === list.length) return
+    list.length = kept
+    this.modified = true
+  }
+}
+
+export class RequestHead {
+  readonly method: string
+  readonly scheme: string
+  /** −1 when a body of unknown length follows, 0 when there is none. */
+  readonly contentLength: number
+  /** The head as it came in HTTP/1.1. */
+  readonly source: Http1Head | undefined
+  /** Value for x-forwarded-client-cert, which always replaces what a client says of itself. */
+  clientCert: string | undefined
+  /** The client is a trusted hop: what it says under that name stays. */
+  keepsClientCert = false
+  /** The protocol that the client asks to switch to (only `websocket` is carried). */
+  upgrade = ''
+  /** The client said `te: trailers`, which gRPC servers ask for. */
+  acceptsTrailers = false
+  #path: string
+  #authority: string
+  #fields: Fields | undefined
+  #moved = false
+
+  constructor(
+    head: {
+      readonly method: string
+      readonly path: string
+      readonly authority: string
+      readonly scheme: string
+      readonly contentLength: number
+    },
+    source: Http1Head | undefined,
+    fields?: Fields,
+  ) {
+    this.method = head.method
+    this.#path = head.path
+    this.#authority = head.authority
+    this.scheme = head.scheme
+    this.contentLength = head.contentLength
+    this.source = source
+    this.#fields = fields
+  }
+
+  get path(): string {
+    return this.#path
+  }
+  set path(value: string) {
+    this.#path = value
+    this.#moved = true
+  }
+
+  get authority(): string {
+    return this.#authority
+  }
+  set authority(value: string) {
+    this.#authority = value
+    this.#moved = true
+  }
+
+  /** Without framing, connection fields, Host and any client certificate that a client claims who is not trusted. */
+  get fields(): Fields {
+    if (this.#fields === undefined) {
+      const list = this.source?.fields() ?? []
+      const fields = new Fields(list)
+      fields.remove('host')
+      if (!this.keepsClientCert) fields.remove('x-forwarded-client-cert')
+      fields.modified = false
+      this.#fields = fields
+    }
+    return this.#fields
+  }
+
+  /** The head for an HTTP/1.1 upstream. */
+  toHttp1(): string {
+    const { source } = this
+    if (
+      source !== undefined &&
+      !this.#moved &&
+      this.#fields?.modified !== true &&
+      source.minor === 1 &&
+      !source.absoluteForm &&
+      (!source.clientCert || this.keepsClientCert) &&
+      !source.irregular &&
+      source.nominated === undefined
+    ) {
+      if (this.clientCert === undefined && this.upgrade === '') {
+        return source.cuts === undefined ? source.raw : source.forwardable()
+      }
+      return source.forwardable().slice(0, -2) + this.#ownLines() + '\r\n'
+    }
+    let text = `${this.method} ${this.#path} HTTP/1.1\r\nhost: ${this.#authority}\r\n`
+    const { list } = this.fields
+    for (let i = 0; i < list.length; i += 2) text += `${list[i]}: ${list[i + 1]}\r\n`
+    if (
+      this.contentLength > 0 ||
+      (this.contentLength === 0 && source !== undefined && source.contentLength === 0)
+    ) {
+      text += `content-length: ${this.contentLength}\r\n`
+    } else if (this.contentLength < 0) {
+      text += 'transfer-encoding: chunked\r\n'
+    }
+    return text + this.#ownLines() + '\r\n'
+  }
+
+  #ownLines(): string {
+    let lines = ''
+    if (this.clientCert !== undefined) lines += `x-forwarded-client-cert: ${this.clientCert}\r\n`
+    if (this.acceptsTrailers && this.source === undefined) lines += 'te: trailers\r\nconnection: te\r\n'
+    if (this.upgrade !== '') lines += `connection: upgrade\r\nupgrade: ${this.upgrade}\r\n`
+    return lines
+  }
+}
+
+export class ResponseHead {
+  readonly status: number
+  /** Empty for HTTP/2 and for replies that the proxy makes. */
+  readonly reason: string
+  /** −1 when a body of unknown length follows, 0 when there is none. */
+  readonly contentLength: number
+  readonly source: Http1Head | undefined
+  /** Of a response without a body: the length that its body would have. */
+  statedLength: string | undefined
+  #fields: Fields | undefined
+
+  constructor(
+    status: number,
+    contentLength: number,
+    source: Http1Head | undefined,
+    fields?: Fields,
+    reason = source?.reason ?? '',
+  ) {
+    this.status = status
+    this.contentLength = contentLength
+    this.source = source
+    this.reason = reason
+    this.#fields = fields
+  }
+
+  get fields(): Fields {
+    return (this.#fields ??= new Fields(this.source?.fields() ?? []))
+  }
+
+  /** RFC 9110 §8.6 and RFC 9112 §6.1: a head that must not speak of a body, as a lax client would then wait for one. */
+  get isLengthless(): boolean {
+    return this.status < 200 || this.status === 204
+  }
+
+  /** True when the head may go to an HTTP/1.1 client as it came, but for the fields of the upstream connection. */
+  get isUntouched(): boolean {
+    const { source } = this
+    return (
+      source !== undefined &&
+      this.#fields?.modified !== true &&
+      source.minor === 1 &&
+      source.nominated === undefined &&
+      !source.irregular &&
+      !(this.isLengthless && (source.contentLength >= 0 || source.chunked))
+    )
+  }
+
+  /** The head for an HTTP/1.1 client. `ownLines` are framing and connection fields, each with its CRLF. */
+  toHttp1(ownLines: string): string {
+    const { source } = this
+    let text = `HTTP/1.1 ${this.status} ${this.reason === '' ? (reasonPhrases[this.status] ?? '') : this.reason}\r\n`
+    const { list } = this.fields
+    for (let i = 0; i < list.length; i += 2) text += `${list[i]}: ${list[i + 1]}\r\n`
+    // The answer to HEAD, and a 304, may state the length that a body would have.
+    if (this.isLengthless) return text + ownLines + '\r\n'
+    if (source !== undefined && source.contentLength >= 0)
+      text += `content-length: ${source.contentLength}\r\n`
+    else if (this.statedLength !== undefined) text += `content-length: ${this.statedLength}\r\n`
+    else if (this.contentLength > 0) text += `content-length: ${this.contentLength}\r\n`
+    return text + ownLines + '\r\n'
+  }
+}
+
+const reasonPhrases: Readonly<Record<number, string>> = {
+  100: 'Continue',
+  101: 'Switching Protocols',
+  103: 'Early Hints',
+  200: 'OK',
+  201: 'Created',
+  202: 'Accepted',
+  204: 'No Content',
+  206: 'Partial Content',
+  301: 'Moved Permanently',
+  302: 'Found',
+  303: 'See Other',
+  304: 'Not Modified',
+  307: 'Temporary Redirect',
+  308: 'Permanent Redirect',
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  408: 'Request Timeout',
+  413: 'Content Too Large',
+  414: 'URI Too Long',
+  417: 'Expectation Failed',
+  429: 'Too Many Requests',
+  431: 'Request Header Fields Too Large',
+  500: 'Internal Server Error',
+  501: 'Not Implemented',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+  504: 'Gateway Timeout',
+  505: 'HTTP Version Not Supported',
+}

@@ -1,0 +1,82 @@
+/** The two sides that an exchange joins, whatever their protocols, and what either may tell it. */
+import type { SpiffeId } from '../../kit/tls/spiffe.js'
+import type { FailureKind } from './filter.js'
+import type { Fields, RequestHead, ResponseHead } from './message.js'
+import type { Lease } from './wire.js'
+
+/** The client's side of an exchange. */
+export interface DownstreamSide {
+  readonly listener: string
+  readonly peer: SpiffeId | undefined
+  /** IP address of the client, or of the hop before. */
+  readonly address: string
+  /** Sends a 1xx response. */
+  inform(head: ResponseHead): void
+  /**
+   * Sends the head and the first part of the body, `buffer[bodyStart, bodyEnd)`. When `headStart` is not negative, the
+   * head as it came lies before it. Returns false when the client is slow: `Exchange.onDownstreamDrain` follows.
+   */
+  respond(
+    head: ResponseHead,
+    buffer: Buffer,
+    headStart: number,
+    bodyStart: number,
+    bodyEnd: number,
+    lease: Lease,
+    ended: boolean,
+  ): boolean
+  body(bytes: Buffer, lease: Lease): boolean
+  finish(trailers: Fields | undefined): void
+  /** The response cannot be completed: the client must not take it for whole. */
+  cut(): void
+  /** The exchange is over; the next request may start. */
+  release(): void
+  pauseRequest(): void
+  resumeRequest(): void
+  /** From now on bytes pass both ways as they are. */
+  becomeTunnel(): void
+  cork(): void
+  uncork(): void
+}
+
+/** Whoever sends a request to an upstream: an exchange, or a request of the proxy's own. */
+export interface UpstreamOwner {
+  readonly isOver: boolean
+  /** A connection that was waited for is there: `send` the request. */
+  onUpstream(upstream: UpstreamSide): void
+  onUpstreamDrain(): void
+  onInform(head: ResponseHead): void
+  /** The upstream switches protocols: from here on bytes pass both ways. */
+  onSwitch(head: ResponseHead): void
+  /** The response's head and the first part of its body. See `DownstreamSide.respond` for the offsets. */
+  onResponse(
+    head: ResponseHead,
+    buffer: Buffer,
+    headStart: number,
+    bodyStart: number,
+    bodyEnd: number,
+    lease: Lease,
+    ended: boolean,
+  ): void
+  onResponseBody(bytes: Buffer, lease: Lease): void
+  onResponseEnd(trailers: Fields | undefined): void
+  /** There will be no whole response. */
+  onFailure(kind: FailureKind): void
+  /** Several short writes follow. */
+  cork(): void
+  uncork(): void
+}
+
+/** The upstream's side of an exchange. */
+export interface UpstreamSide {
+  /** Sends the head and the first part of the body. False: `Exchange.onUpstreamDrain` follows. */
+  send(head: RequestHead, body: Buffer | undefined, lease: Lease, ended: boolean): boolean
+  body(bytes: Buffer, lease: Lease): boolean
+  finish(trailers: Fields | undefined): void
+  /** Nothing more is wanted of this attempt. */
+  cut(): void
+  pause(): void
+  resume(): void
+  /** True when the connection had served another request before: it may have been closed meanwhile. */
+  readonly isReused: boolean
+}

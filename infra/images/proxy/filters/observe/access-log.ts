@@ -1,0 +1,76 @@
+/** One JSON line per exchange, written in blocks so that logging does not add a system call to each request. */
+import { type WriteStream, createWriteStream } from 'node:fs'
+import { resolve } from 'node:path'
+import { z } from 'zod'
+import type { Exchange } from '../../exchange/exchange.js'
+import { defineFilter } from '../../exchange/filter.js'
+
+const flushBytes = 16 * 1024
+const flushMs = 200
+/** A reader that does not keep up loses lines, which are counted, instead of filling the memory. */
+const maxBacklogBytes = 4 * 1024 * 1024
+
+export const accessLog = defineFilter({
+  schema: z
+    .strictObject({ file: z.string().min(1).optional().describe('absent: standard output') })
+    .describe('Access log in JSON lines'),
+  create: ({ file }, { registry, baseDir }) => {
+    const lines = registry.counter('meshbench_access_log_lines_total', 'Lines of the access log.', [
+      'outcome',
+    ])
+    const written = lines.labels('written')
+    const dropped = lines.labels('dropped')
+    const output: WriteStream | NodeJS.WriteStream =
+      file === undefined ? process.stdout : createWriteStream(resolve(baseDir, file), { flags: 'a' })
+    output.on('error', () => {})
+    let block = ''
+    const flush = (): void => {
+      if (block === '') return
+      output.write(block)
+      block = ''
+    }
+    const timer = setInterval(flush, flushMs)
+    timer.unref()
+    return {
+      needsTime: true,
+      end(exchange) {
+        if (output.writableLength > maxBacklogBytes) {
+          dropped.add()
+          return
+        }
+        block += lineOf(exchange)
+        written.add()
+        if (block.length > flushBytes) flush()
+      },
+      close() {
+        clearInterval(timer)
+        flush()
+        if (output !== process.stdout) output.end()
+      },
+    }
+  },
+})
+
+function lineOf(exchange: Exchange): string {
+  const { request, response, downstream } = exchange
+  return (
+    JSON.stringify({
+      event: 'access',
+      time: new Date().toISOString(),
+      listener: downstream.listener,
+      method: request.method,
+      authority: request.authority,
+      path: request.path,
+      status: response?.status ?? 0,
+      durationMs: Math.round((performance.now() - exchange.startedAtMs) * 1000) / 1000,
+      requestBytes: exchange.requestBytes,
+      responseBytes: exchange.responseBytes,
+      peer: downstream.peer?.id,
+      address: downstream.address,
+      upstream: exchange.endpoint?.name,
+      attempts: exchange.attempts,
+      traceparent: request.fields.get('traceparent'),
+      failure: exchange.failure === '' ? undefined : exchange.failure,
+    }) + '\n'
+  )
+}

@@ -1,0 +1,58 @@
+/** Passive health: an endpoint that fails several times in a row gets no traffic for a while. */
+import { z } from 'zod'
+import type { Endpoint } from '../../upstream/cluster.js'
+import { defineFilter } from '../../exchange/filter.js'
+
+export const outlier = defineFilter({
+  schema: z
+    .strictObject({
+      consecutiveFailures: z
+        .int()
+        .min(1)
+        .max(1000)
+        .default(5)
+        .describe('5xx, resets, refused connections, timeouts'),
+      ejectionMs: z
+        .int()
+        .min(1)
+        .max(3_600_000)
+        .default(30_000)
+        .describe('times the number of ejections so far'),
+      maxEjectedPercent: z.number().min(0).max(100).default(50).describe('of the endpoints of a cluster'),
+    })
+    .describe('Outlier ejection'),
+  create: ({ consecutiveFailures, ejectionMs, maxEjectedPercent }, { registry }) => {
+    const ejections = registry.counter('meshbench_outlier_ejections_total', 'Ejections.', ['endpoint'])
+    const states = new WeakMap<Endpoint, { failures: number; ejections: number }>()
+    const stateOf = (endpoint: Endpoint) => {
+      let state = states.get(endpoint)
+      if (state === undefined) states.set(endpoint, (state = { failures: 0, ejections: 0 }))
+      return state
+    }
+    return {
+      candidates(_exchange, endpoints) {
+        if (endpoints.every(({ ejectedUntilMs }) => ejectedUntilMs === 0)) return endpoints
+        const now = performance.now()
+        return endpoints.filter(({ ejectedUntilMs }) => ejectedUntilMs <= now)
+      },
+      attemptEnd({ cluster }, endpoint, { kind, status }) {
+        if (kind === 'cancelled') return
+        const state = stateOf(endpoint)
+        if (kind === 'response' && status < 500) {
+          state.failures = 0
+          return
+        }
+        if (++state.failures < consecutiveFailures) return
+        const now = performance.now()
+        const endpoints = cluster?.endpoints ?? []
+        const ejected = endpoints.filter(({ ejectedUntilMs }) => ejectedUntilMs > now).length
+        if (endpoint.ejectedUntilMs > now || ejected + 1 > (endpoints.length * maxEjectedPercent) / 100)
+          return
+        state.failures = 0
+        state.ejections++
+        endpoint.ejectedUntilMs = now + ejectionMs * state.ejections
+        ejections.labels(endpoint.name).add()
+      },
+    }
+  },
+})

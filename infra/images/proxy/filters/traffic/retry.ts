@@ -1,0 +1,93 @@
+/** Tries again what may be tried again, after a pause that grows, and only while retries are few among the requests. */
+import { z } from 'zod'
+import type { Exchange } from '../../exchange/exchange.js'
+import { type AttemptOutcome, defineFilter } from '../../exchange/filter.js'
+
+const conditions = ['connect-failure', 'reset', 'timeout', 'gateway-error', '5xx'] as const
+
+export const retry = defineFilter({
+  schema: z
+    .strictObject({
+      retries: z.int().min(1).max(10).default(2).describe('tries after the first'),
+      on: z
+        .array(z.enum(conditions))
+        .min(1)
+        .default(['connect-failure', 'reset', 'gateway-error'])
+        .describe('gateway-error: 502, 503 and 504'),
+      methods: z
+        .array(z.string().min(1))
+        .default(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
+        .describe('what may be sent twice; a request that was never sent may always be'),
+      backoff: z
+        .strictObject({
+          baseMs: z.number().min(0).max(60_000).default(25),
+          maxMs: z.number().min(0).max(60_000).default(250),
+        })
+        .prefault({})
+        .describe('before try n: a random share of base × 2^(n−1), at most max'),
+      budget: z
+        .strictObject({
+          percent: z
+            .number()
+            .min(0)
+            .max(100)
+            .default(20)
+            .describe('of the requests in progress that may be retries'),
+          minConcurrent: z.int().min(0).max(10_000).default(3).describe('retries that are always allowed'),
+        })
+        .prefault({}),
+    })
+    .describe('Retries'),
+  create: ({ retries, on, methods, backoff, budget }, { registry }) => {
+    const decisions = registry.counter('meshbench_retries_total', 'Failed tries by what became of them.', [
+      'decision',
+    ])
+    const [retried, overLimit, overBudget] = [
+      decisions.labels('retried'),
+      decisions.labels('limit'),
+      decisions.labels('budget'),
+    ]
+    const wanted = new Set(on)
+    const safeMethods = new Set(methods)
+    const retrying = new Map<Exchange, number>()
+    let inProgress = 0
+    const isRetriable = (exchange: Exchange, { kind, status }: AttemptOutcome): boolean => {
+      if (kind === 'connect') return wanted.has('connect-failure')
+      if (!safeMethods.has(exchange.request.method)) return false
+      if (kind === 'response') {
+        return (
+          (wanted.has('5xx') && status >= 500) ||
+          (wanted.has('gateway-error') && status >= 502 && status <= 504)
+        )
+      }
+      return kind === 'timeout' ? wanted.has('timeout') : kind !== 'cancelled' && wanted.has('reset')
+    }
+    return {
+      keepsBody: true,
+      request() {
+        inProgress++
+        return undefined
+      },
+      retry(exchange, outcome) {
+        if (!isRetriable(exchange, outcome)) return undefined
+        const done = retrying.get(exchange) ?? 0
+        if (done >= retries) {
+          overLimit.add()
+          return undefined
+        }
+        const allowed = Math.max(budget.minConcurrent, (budget.percent / 100) * inProgress)
+        if (done === 0 && retrying.size + 1 > allowed) {
+          overBudget.add()
+          return undefined
+        }
+        retrying.set(exchange, done + 1)
+        retried.add()
+        return Math.random() * Math.min(backoff.maxMs, backoff.baseMs * 2 ** done)
+      },
+      end(exchange) {
+        retrying.delete(exchange)
+        inProgress--
+      },
+    }
+  },
+})

@@ -1,0 +1,167 @@
+/** HTTP/1.1 over mutual TLS and HBONE, where closing, waiting and dialling are not what they are on a plain socket. */
+import { once } from 'node:events'
+import { type AddressInfo, connect } from 'node:net'
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import type { ByteStream } from '../../kit/net/byte-stream.js'
+import { type HboneFixture, createHboneFixture, destination, readAll } from '../../kit/hbone/testkit.js'
+import { listenTcp, spiffe } from '../../kit/testing.js'
+import { type TestProxy, cluster, startTestProxy } from './testing.js'
+
+let fixture: HboneFixture
+const open: { close(): void }[] = []
+beforeAll(async () => {
+  fixture = await createHboneFixture()
+})
+afterEach(() => {
+  for (const one of open.splice(0)) one.close()
+})
+afterAll(() => {
+  fixture.close()
+})
+
+const proxy = async (config: Record<string, unknown>): Promise<TestProxy> => {
+  const started = await startTestProxy(config, fixture.workspace.dir)
+  open.push(started)
+  return started
+}
+/** Answers each read with the same bytes. */
+const answering = async (body: Buffer, served: () => void = () => {}) => {
+  const head = `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n`
+  const answer = Buffer.concat([Buffer.from(head), body])
+  const server = await listenTcp((socket) =>
+    socket.on('data', () => {
+      served()
+      socket.write(answer)
+    }),
+  )
+  open.push(server)
+  return server
+}
+const listener = (transport: string) => ({ name: 'downstream', host: '127.0.0.1', port: 0, transport })
+
+describe('a request that is given up while its upstream is dialled', () => {
+  const abortOne = async ({ address }: TestProxy): Promise<void> => {
+    const client = connect(address.port, address.host)
+    client.on('error', () => {})
+    await once(client, 'connect')
+    client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+    setTimeout(() => client.resetAndDestroy(), 50)
+    await once(client, 'close')
+  }
+
+  it('leaves no mutual TLS connection behind', async () => {
+    const tls = createTlsServer({ ...fixture.pem(fixture.server), requestCert: true }, (socket) => {
+      socket.on('error', () => {}).resume()
+    })
+    tls.listen(0, '127.0.0.1')
+    open.push(tls)
+    await once(tls, 'listening')
+    // In front of it one that takes its time.
+    let accepted = 0
+    const server = await listenTcp((socket) => {
+      accepted += 1
+      setTimeout(() => {
+        const onward = connect((tls.address() as AddressInfo).port, '127.0.0.1')
+        onward.on('error', () => {})
+        socket.pipe(onward).pipe(socket)
+      }, 150)
+    })
+    open.push(server)
+    const target = await proxy({
+      identity: fixture.client,
+      clusters: [{ ...cluster('server', server), transport: 'mtls', expect: [spiffe('server')] }],
+    })
+    await Promise.all(Array.from({ length: 3 }, () => abortOne(target)))
+    expect(accepted).toBe(3)
+    const connections = () =>
+      new Promise<number>((resolve) => server.server.getConnections((_error, count) => resolve(count)))
+    await expect.poll(connections, { timeout: 5000 }).toBe(0)
+  })
+})
+
+describe('an HBONE client that reads slowly', () => {
+  const connectTo = async (body: Buffer, limits = {}, served?: () => void): Promise<ByteStream> => {
+    const target = await proxy({
+      identity: fixture.server,
+      listeners: [listener('hbone')],
+      clusters: [cluster('server', await answering(body, served))],
+      limits,
+    })
+    const { pool } = fixture.createPool()
+    const stream = await pool.connect({
+      source: spiffe('client'),
+      destination: destination(target.address),
+    })
+    stream.pause()
+    return stream
+  }
+
+  it('of many answers is not sent more requests’ answers than fit', async () => {
+    let served = 0
+    const stream = await connectTo(Buffer.alloc(30_000), {}, () => (served += 1))
+    const all = readAll(stream)
+    stream.pause()
+    stream.write(Buffer.from('GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(1000)))
+    stream.end()
+    await new Promise((resolve) => setTimeout(resolve, 1000))
+    expect(served).toBeLessThan(200)
+    stream.resume()
+    const text = (await all).toString('latin1')
+    expect(text.match(/200 OK/g)?.length).toBe(1000)
+    expect(served).toBe(1000)
+  })
+
+  it('gets the whole of an answer that ends its stream', async () => {
+    const stream = await connectTo(Buffer.alloc(300_000))
+    const all = readAll(stream)
+    stream.pause()
+    stream.write(Buffer.from('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'))
+    // Longer than a connection lingers whose answer has left.
+    await new Promise((resolve) => setTimeout(resolve, 2000))
+    stream.resume()
+    expect((await all).length).toBeGreaterThan(300_000)
+  })
+
+  it('is cut off when it takes nothing at all', async () => {
+    const stream = await connectTo(Buffer.alloc(2_000_000), { sendIdleMs: 300 })
+    const cut = new Promise((resolve) => {
+      stream.on('error', resolve)
+    })
+    stream.write(Buffer.from('GET / HTTP/1.1\r\nHost: a\r\n\r\n'))
+    expect(String(await cut)).toMatch(/reset/)
+  })
+})
+
+describe('a client that goes without a word', () => {
+  it('is let go at once', async () => {
+    const server = await answering(Buffer.alloc(0))
+    const start = (transport: string) =>
+      proxy({
+        identity: fixture.server,
+        listeners: [listener(transport)],
+        clusters: [cluster('server', server)],
+      })
+    // A TLS socket over a plain one does not end its side of its own accord.
+    const { port, host } = (await start('mtls')).address
+    const raw = connect({ port, host, allowHalfOpen: true })
+    const client = connectTls({
+      socket: raw,
+      ...fixture.pem(fixture.client),
+      checkServerIdentity: () => undefined,
+    })
+    open.push({ close: () => client.destroy() })
+    client.resume()
+    await once(client, 'secureConnect')
+    client.end()
+    await once(client, 'end')
+
+    const stream = await fixture.createPool().pool.connect({
+      source: spiffe('client'),
+      destination: destination((await start('hbone')).address),
+    })
+    const all = readAll(stream)
+    stream.end()
+    expect((await all).length).toBe(0)
+  })
+})

@@ -1,0 +1,195 @@
+/** Opens connections to upstreams: plain, mutual TLS or HBONE, and only to who they should be. */
+import { connect as connectPlain } from 'node:net'
+import { type TLSSocket, connect as connectTls } from 'node:tls'
+import type { ByteStream } from '../../kit/net/byte-stream.js'
+import type { HbonePool } from '../../kit/hbone/client.js'
+import type { HopMetrics } from '../../kit/process/hop-metrics.js'
+import { type IdentityStore, tlsSettings } from '../../kit/tls/identities.js'
+import { checkPeer } from '../../kit/tls/spiffe.js'
+import type { Dialler } from './cluster.js'
+import type { ClusterConfig } from '../config.js'
+import type { Http1Upstream } from './http1-upstream.js'
+import { type ReusedReads, plainReads, tlsReads } from '../exchange/wire.js'
+
+export interface DiallerContext {
+  readonly metrics: HopMetrics
+  readonly identities: IdentityStore
+  /** SPIFFE id of this proxy. */
+  readonly source: string | undefined
+  readonly trustDomain: string
+  readonly hbonePool: HbonePool | undefined
+  readonly connectTimeoutMs: number
+}
+
+/** A dialler for one endpoint of a cluster. */
+export function createDialler(
+  cluster: ClusterConfig,
+  endpoint: { readonly host: string; readonly port: number },
+  context: DiallerContext,
+): Dialler {
+  switch (cluster.transport) {
+    case 'plain':
+      return plainDialler(cluster, endpoint, context)
+    case 'mtls':
+      return tlsDialler(cluster, endpoint, context)
+    case 'hbone':
+      return hboneDialler(cluster, endpoint, context)
+  }
+}
+
+interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+function plainDialler(cluster: ClusterConfig, { host, port }: Address, context: DiallerContext): Dialler {
+  const opened = context.metrics.upstreamConnections.labels(cluster.name)
+  return {
+    dialHttp1(connection, connected) {
+      const reads = plainReads((buffer, length, lease) => {
+        connection.onBytes(buffer, length, lease)
+      })
+      const socket = connectPlain({ host, port, noDelay: true, onread: reads })
+      socket.once('close', reads.release)
+      limitConnect(socket, context.connectTimeoutMs)
+      socket.once('connect', () => {
+        opened.add()
+        connected()
+      })
+      connection.attach(socket)
+      return 'now'
+    },
+    dial: async () =>
+      new Promise((resolve, reject) => {
+        const socket = connectPlain({ host, port, noDelay: true })
+        limitConnect(socket, context.connectTimeoutMs)
+        socket.once('error', reject)
+        socket.once('connect', () => {
+          socket.off('error', reject)
+          opened.add()
+          resolve(socket)
+        })
+      }),
+  }
+}
+
+/** A socket that is not connected in time is destroyed with an error. */
+function limitConnect(
+  socket: {
+    setTimeout(ms: number, f?: () => void): unknown
+    destroy(e: Error): unknown
+    once(event: string, f: () => void): unknown
+  },
+  timeoutMs: number,
+): void {
+  const timer = setTimeout(() => {
+    socket.destroy(new Error(`not connected within ${timeoutMs} ms`))
+  }, timeoutMs)
+  const stop = (): void => {
+    clearTimeout(timer)
+  }
+  socket.once('connect', stop)
+  socket.once('secureConnect', stop)
+  socket.once('close', stop)
+}
+
+function tlsDialler(cluster: ClusterConfig, { host, port }: Address, context: DiallerContext): Dialler {
+  const { metrics, identities, trustDomain, connectTimeoutMs } = context
+  const source = context.source as string
+  const opened = metrics.upstreamConnections.labels(cluster.name)
+  const alpn = cluster.protocol === 'h2' ? 'h2' : 'http/1.1'
+  const connect = (
+    reads: ReusedReads | undefined,
+    done: (socket: TLSSocket) => void,
+    failed: (error: Error) => void,
+  ): TLSSocket => {
+    const options = {
+      host,
+      port,
+      secureContext: identities.get(source).secureContext,
+      ALPNProtocols: [alpn],
+      minVersion: tlsSettings.minVersion,
+      maxVersion: tlsSettings.maxVersion,
+      rejectUnauthorized: true,
+      // Names are SPIFFE ids and are checked below.
+      checkServerIdentity: () => undefined,
+      ...(reads === undefined ? {} : { onread: reads }),
+    }
+    const socket = connectTls(options)
+    if (reads !== undefined) socket.once('close', reads.release)
+    socket.setNoDelay(true)
+    limitConnect(socket, connectTimeoutMs)
+    let isDone = false
+    const fail = (reason: string, error: Error): void => {
+      if (isDone) return
+      isDone = true
+      metrics.tlsHandshakeFailures.labels('client', reason).add()
+      socket.destroy()
+      failed(error)
+    }
+    socket.once('connect', () => {
+      opened.add()
+    })
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      fail(error.code ?? 'error', error)
+    })
+    socket.once('close', () => {
+      fail('closed', new Error('closed before the handshake was over'))
+    })
+    socket.once('secureConnect', () => {
+      const check = checkPeer(socket, trustDomain, cluster.expect)
+      if ('refusal' in check) {
+        fail(check.refusal, new Error(check.detail))
+      } else if (cluster.protocol === 'h2' && socket.alpnProtocol !== 'h2') {
+        fail('alpn', new Error('the peer does not speak h2'))
+      } else if (!isDone) {
+        isDone = true
+        metrics.tlsHandshakes.labels('client', check.peer.id).add()
+        done(socket)
+      }
+    })
+    return socket
+  }
+  return {
+    dialHttp1(connection, connected, failed) {
+      connect(
+        tlsReads((buffer, length, lease) => {
+          connection.onBytes(buffer, length, lease)
+        }),
+        (socket) => {
+          connection.attach(socket)
+          connected()
+        },
+        failed,
+      )
+      return 'later'
+    },
+    dial: async () =>
+      new Promise((resolve, reject) => {
+        connect(undefined, resolve, reject)
+      }),
+  }
+}
+
+function hboneDialler(cluster: ClusterConfig, via: Address, context: DiallerContext): Dialler {
+  const pool = context.hbonePool as HbonePool
+  // The pool counts the connections that it opens; a stream is none.
+  const dial = async (): Promise<ByteStream> =>
+    pool.connect({
+      source: context.source as string,
+      destination: { authority: cluster.authority as string, via, expect: cluster.expect },
+    })
+  return {
+    dialHttp1(connection: Http1Upstream, connected, failed) {
+      dial().then((stream) => {
+        connection.attach(stream)
+        stream.on('data', (bytes) => {
+          connection.onBytes(bytes, bytes.length, 'borrowed')
+        })
+        connected()
+      }, failed)
+      return 'later'
+    },
+    dial,
+  }
+}

@@ -1,0 +1,349 @@
+/** The HTTP/1.1 client side of one connection: one request at a time, then back to its endpoint's pool. */
+import type { ByteStream } from '../../kit/net/byte-stream.js'
+import { ChunkedDecoder } from '../../kit/http1/chunked.js'
+import { endOfHead, parseResponseHead } from '../../kit/http1/head.js'
+import { HeadError, type HeadLimits, type Http1Head } from '../../kit/http1/http1-head.js'
+import type { Cell } from '../../kit/process/metrics.js'
+import type { UpstreamOwner, UpstreamSide } from '../exchange/sides.js'
+import { Fields, type RequestHead, ResponseHead } from '../exchange/message.js'
+import { type Lease, Wire } from '../exchange/wire.js'
+
+/** What a connection needs of its pool. */
+export interface UpstreamPool {
+  readonly headLimits: HeadLimits
+  readonly receivedBytes: Cell
+  readonly sentBytes: Cell
+  /** The connection may serve another request. */
+  release(connection: Http1Upstream): void
+  /** The connection is gone. */
+  remove(connection: Http1Upstream): void
+}
+
+type Mode = 'idle' | 'head' | 'length' | 'chunked' | 'close' | 'tunnel' | 'over'
+
+export class Http1Upstream implements UpstreamSide {
+  isReused = false
+  /** Coarse time of the last release, for the pool's sweep. */
+  idleSinceMs = 0
+  readonly #pool: UpstreamPool
+  #stream: ByteStream | undefined
+  #wire: Wire | undefined
+  #exchange: UpstreamOwner | undefined
+  #request: RequestHead | undefined
+  #mode: Mode = 'idle'
+  #pending: Buffer | undefined
+  #left = 0
+  #decoder: ChunkedDecoder | undefined
+  #responseCloses = false
+  #chunkedOut = false
+  #requestEnded = true
+  #isPaused = false
+  /** True until the connection is established: a failure then is one of connecting. */
+  #connecting: boolean
+
+  constructor(pool: UpstreamPool, connecting: boolean) {
+    this.#pool = pool
+    this.#connecting = connecting
+  }
+
+  /** Gives the connection its stream. Bytes come through `onBytes`. */
+  attach(stream: ByteStream): void {
+    if (this.#mode === 'over') {
+      // Given up while it was dialled: nobody else knows of the stream.
+      stream.destroy()
+      return
+    }
+    this.#stream = stream
+    this.#wire = new Wire(stream)
+    stream.on('drain', () => {
+      this.#exchange?.onUpstreamDrain()
+    })
+    stream.on('end', () => {
+      this.#onEnd()
+    })
+    stream.on('error', () => {
+      this.#fail()
+    })
+    stream.on('close', () => {
+      this.#fail()
+    })
+  }
+
+  onConnected(): void {
+    this.#connecting = false
+  }
+
+  begin(exchange: UpstreamOwner): void {
+    this.#exchange = exchange
+  }
+
+  send(request: RequestHead, body: Buffer | undefined, lease: Lease, ended: boolean): boolean {
+    const wire = this.#wire as Wire
+    this.#request = request
+    this.#mode = 'head'
+    this.#requestEnded = ended
+    this.#chunkedOut = request.contentLength < 0
+    const text = request.toHttp1()
+    this.#pool.sentBytes.value += text.length + (body?.length ?? 0)
+    if (!this.#chunkedOut) return body === undefined ? wire.putText(text) : wire.putBoth(text, body)
+    let chunked = text
+    if (body !== undefined) {
+      wire.cork()
+      wire.putText(`${text}${body.length.toString(16)}\r\n`)
+      wire.put(body, lease === 'owned' ? 'owned' : 'borrowed')
+      chunked = '\r\n'
+    }
+    const ok = wire.putText(ended ? `${chunked}0\r\n\r\n` : chunked)
+    if (body !== undefined) wire.uncork()
+    return ok
+  }
+
+  body(bytes: Buffer, lease: Lease): boolean {
+    const wire = this.#wire as Wire
+    this.#pool.sentBytes.value += bytes.length
+    if (!this.#chunkedOut) return wire.put(bytes, lease)
+    wire.cork()
+    wire.putText(`${bytes.length.toString(16)}\r\n`)
+    wire.put(bytes, lease === 'owned' ? 'owned' : 'borrowed')
+    const ok = wire.putText('\r\n')
+    wire.uncork()
+    return ok
+  }
+
+  finish(trailers: Fields | undefined): void {
+    this.#requestEnded = true
+    if (this.#mode === 'tunnel') {
+      this.#stream?.end()
+      return
+    }
+    if (!this.#chunkedOut) return
+    let text = '0\r\n'
+    const list = trailers?.list ?? []
+    for (let i = 0; i < list.length; i += 2) text += `${list[i]}: ${list[i + 1]}\r\n`
+    this.#wire?.putText(text + '\r\n')
+  }
+
+  cut(): void {
+    this.#exchange = undefined
+    this.#close()
+  }
+
+  pause(): void {
+    this.#isPaused = true
+    this.#stream?.pause()
+  }
+
+  resume(): void {
+    this.#isPaused = false
+    this.#stream?.resume()
+  }
+
+  /** Closes an idle connection. */
+  retire(): void {
+    this.#close()
+  }
+
+  get isIdle(): boolean {
+    return this.#mode === 'idle' && this.#exchange === undefined
+  }
+
+  onBytes(buffer: Buffer, length: number, lease: Lease): void {
+    this.#pool.receivedBytes.value += length
+    try {
+      if (this.#pending === undefined) {
+        this.#consume(buffer, length, lease)
+      } else {
+        const all = Buffer.concat([this.#pending, buffer.subarray(0, length)])
+        this.#pending = undefined
+        this.#consume(all, all.length, 'owned')
+      }
+    } catch (error) {
+      if (!(error instanceof HeadError)) throw error
+      const exchange = this.#exchange
+      this.#exchange = undefined
+      this.#close()
+      exchange?.onFailure('protocol')
+    }
+  }
+
+  #consume(buffer: Buffer, length: number, lease: Lease): void {
+    let at = 0
+    while (at < length) {
+      const exchange = this.#exchange
+      if (exchange === undefined) {
+        // Bytes that nobody asked for could be taken for the answer to the next request.
+        this.#close()
+        return
+      }
+      switch (this.#mode) {
+        case 'head': {
+          const end = endOfHead(buffer, at, length, this.#pool.headLimits)
+          if (end < 0) {
+            this.#pending = Buffer.from(buffer.subarray(at, length))
+            return
+          }
+          const head = parseResponseHead(buffer.toString('latin1', at, end), this.#pool.headLimits)
+          at = this.#onHead(exchange, head, buffer, at, end, length, lease)
+          break
+        }
+        case 'length': {
+          const to = Math.min(length, at + this.#left)
+          this.#left -= to - at
+          const ended = this.#left === 0
+          const bytes = buffer.subarray(at, to)
+          exchange.onResponseBody(bytes, lease)
+          at = to
+          if (ended) this.#complete(exchange, at === length, undefined)
+          break
+        }
+        case 'chunked':
+          at = this.#readChunks(exchange, buffer, at, length, lease)
+          break
+        case 'close':
+        case 'tunnel':
+          exchange.onResponseBody(buffer.subarray(at, length), lease)
+          return
+        case 'idle':
+        case 'over':
+          this.#close()
+          return
+      }
+    }
+  }
+
+  /** Handles a response head and what is there of its body; returns how far the bytes were used. */
+  #onHead(
+    exchange: UpstreamOwner,
+    head: Http1Head,
+    buffer: Buffer,
+    start: number,
+    end: number,
+    length: number,
+    lease: Lease,
+  ): number {
+    const { status } = head
+    const request = this.#request as RequestHead
+    if (status < 200) {
+      if (status !== 101) {
+        exchange.onInform(new ResponseHead(status, 0, head))
+        return end
+      }
+      if (request.upgrade === '' || head.upgrade !== request.upgrade) {
+        throw new HeadError(502, 'a switch of protocols that nobody asked for')
+      }
+      this.#mode = 'tunnel'
+      this.#requestEnded = false
+      exchange.onSwitch(new ResponseHead(101, 0, head))
+      return end
+    }
+    this.#responseCloses = head.close || (head.minor === 0 && !head.keepAlive)
+    if (request.method === 'HEAD' || status === 204 || status === 304) {
+      const isReusable = end === length
+      this.#finishExchange(isReusable)
+      exchange.onResponse(new ResponseHead(status, 0, head), buffer, start, end, end, lease, true)
+      return end
+    }
+    if (head.chunked) {
+      this.#mode = 'chunked'
+      this.#decoder = new ChunkedDecoder(this.#pool.headLimits)
+      exchange.cork()
+      exchange.onResponse(new ResponseHead(status, -1, head), buffer, start, end, end, lease, false)
+      let at = end
+      if (this.#exchange !== undefined) at = this.#readChunks(exchange, buffer, end, length, lease)
+      exchange.uncork()
+      return at
+    }
+    if (head.contentLength < 0) {
+      this.#mode = 'close'
+      this.#responseCloses = true
+      exchange.onResponse(new ResponseHead(status, -1, head), buffer, start, end, length, lease, false)
+      return length
+    }
+    const to = Math.min(length, end + head.contentLength)
+    this.#left = head.contentLength - (to - end)
+    const ended = this.#left === 0
+    if (ended) this.#finishExchange(to === length)
+    else this.#mode = 'length'
+    exchange.onResponse(
+      new ResponseHead(status, head.contentLength, head),
+      buffer,
+      start,
+      end,
+      to,
+      lease,
+      ended,
+    )
+    return to
+  }
+
+  #readChunks(exchange: UpstreamOwner, buffer: Buffer, at: number, length: number, lease: Lease): number {
+    const decoder = this.#decoder as ChunkedDecoder
+    exchange.cork()
+    try {
+      const to = decoder.feed(buffer, at, length, (start, end) => {
+        exchange.onResponseBody(buffer.subarray(start, end), lease)
+      })
+      if (decoder.done) {
+        const trailers = decoder.trailers
+        this.#complete(exchange, to === length, trailers?.length ? new Fields(trailers) : undefined)
+      }
+      return to
+    } finally {
+      exchange.uncork()
+    }
+  }
+
+  #complete(exchange: UpstreamOwner, isReusable: boolean, trailers: Fields | undefined): void {
+    // The exchange was given up while its body came.
+    if (this.#exchange === undefined) return
+    this.#finishExchange(isReusable)
+    exchange.onResponseEnd(trailers)
+  }
+
+  /** Goes back to the pool before the client is told, so that its next request finds this connection. */
+  #finishExchange(isReusable: boolean): void {
+    this.#exchange = undefined
+    this.#request = undefined
+    this.#decoder = undefined
+    if (!isReusable || this.#responseCloses || !this.#requestEnded) {
+      this.#close()
+      return
+    }
+    this.#mode = 'idle'
+    this.isReused = true
+    // A slow client had stopped the end of this response; the next request's client is another one.
+    if (this.#isPaused) this.resume()
+    this.#pool.release(this)
+  }
+
+  #onEnd(): void {
+    const exchange = this.#exchange
+    if (exchange !== undefined && this.#mode === 'close') {
+      this.#exchange = undefined
+      this.#close()
+      exchange.onResponseEnd(undefined)
+    } else if (exchange !== undefined && this.#mode === 'tunnel') {
+      this.#exchange = undefined
+      exchange.onResponseEnd(undefined)
+      this.#stream?.end()
+    } else {
+      this.#fail()
+    }
+  }
+
+  #fail(): void {
+    const exchange = this.#exchange
+    this.#exchange = undefined
+    const kind = this.#connecting ? 'connect' : 'reset'
+    this.#close()
+    exchange?.onFailure(kind)
+  }
+
+  #close(): void {
+    if (this.#mode === 'over') return
+    this.#mode = 'over'
+    this.#pending = undefined
+    this.#pool.remove(this)
+    this.#stream?.destroy()
+  }
+}

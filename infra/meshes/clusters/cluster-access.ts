@@ -1,0 +1,123 @@
+/**
+ * What a mesh that installs itself on Kubernetes needs of its cluster. The platform gives the real one; tests give a
+ * transcript.
+ */
+import { UserError } from '../../../harness/model/errors.js'
+import type { Arm, Component, Host, NodeRole } from '../../../harness/model.js'
+
+export interface AccessOptions {
+  /** Text for standard input, for example manifests for `apply -f -`. */
+  readonly input?: string
+  /** The command is ended after this. Default: one minute. */
+  readonly timeoutMs?: number
+  /** Go on when the run is interrupted: for what undoes something. */
+  readonly pastAbort?: boolean
+}
+
+/** Labels and annotations that enrol an object in a mesh. */
+export interface ObjectMarks {
+  readonly labels?: Readonly<Record<string, string>>
+  readonly annotations?: Readonly<Record<string, string>>
+}
+
+/**
+ * How a mesh wants an arm's namespace, pods and service to look. The platform creates them from this when it starts
+ * the arm's application and its client; an arm without a shape is plain and carries no mesh's marks.
+ */
+export interface ArmShape {
+  readonly namespace?: ObjectMarks
+  readonly clientPod?: ObjectMarks
+  readonly serverPod?: ObjectMarks
+  readonly service?: ObjectMarks & {
+    /** Meshes take the protocol from it: `http` is parsed, `tcp` is not. */
+    readonly appProtocol?: 'http' | 'kubernetes.io/h2c' | 'grpc' | 'tcp'
+  }
+  /** Both pods live on their node's network: where a mesh carries all pod traffic, this alone is without it. */
+  readonly hostNetwork?: boolean
+  /** Containers that must be ready in a pod before it counts as up, injected ones included. */
+  readonly expectContainers?: readonly string[]
+}
+
+/** Names that the platform gave to an arm's objects. Client and server are labelled `app: client` and `app: server`. */
+export interface ArmObjects {
+  readonly namespace: string
+  /** Service accounts `client` and `server` live in the namespace. */
+  readonly service: { readonly name: string; readonly port: number }
+  /** Label selectors of the pods within the namespace. */
+  readonly clientSelector: string
+  readonly serverSelector: string
+}
+
+/** Containers that a component's usage is read from; all that match are added up. */
+export interface ContainerSelector {
+  readonly namespace: string
+  /** For example `app=ztunnel`. */
+  readonly podSelector: string
+  /** Regular and init containers (native sidecars) are searched; absent: the whole pod. */
+  readonly container?: string
+  /** Kubernetes node name; absent: on every node. */
+  readonly nodeName?: string
+}
+
+/** A cluster that is up. Every command fails with `CommandError`, whose tail is the end of its output. */
+export interface ClusterAccess {
+  readonly clusterName: string
+  /** False where it was there before the run: what is on it is somebody's, and what is installed on it must go again. */
+  readonly isOwn: boolean
+  /** For example `1.34.11`. */
+  readonly kubernetesVersion: string
+  /** Kubernetes node names by role. */
+  readonly nodes: Readonly<Record<NodeRole | 'control-plane', string>>
+  /** Where nodes reach the API server without kube-proxy: on kind, the control plane's container name and 6443. */
+  readonly apiServer: { readonly host: string; readonly port: number }
+  /** Standard output of `kubectl <args>` on this cluster. */
+  kubectl(args: readonly string[], options?: AccessOptions): Promise<string>
+  /** Standard output of `helm <args>` on this cluster. */
+  helm(args: readonly string[], options?: AccessOptions): Promise<string>
+  /** Standard output of a command on a node, outside of any pod. */
+  nodeExec(node: string, argv: readonly string[], options?: AccessOptions): Promise<string>
+  /** Says how an arm's objects shall look; before `Host.startApplication` of that arm. */
+  shapeArm(arm: Arm, shape: ArmShape): void
+  /** Names of an arm's objects, whether they exist yet or not. */
+  objectsOf(arm: Arm): ArmObjects
+  /** Creates an arm's namespace and service accounts, when they are not there yet. */
+  ensureNamespace(arm: Arm): Promise<void>
+  /** Starts the arm's client pod, when it is not there yet, and waits until it is ready. */
+  ensureClient(arm: Arm): Promise<void>
+  /**
+   * Standard output of a command in a pod of the arm's namespace that is in the mesh as the client is, on the client's
+   * node, but under another service account. The pod is gone again when this settles.
+   */
+  runAsStranger(arm: Arm, argv: readonly string[]): Promise<string>
+  /** Loads an image archive into the nodes, where that is how images get there. */
+  loadArchive?(path: string): Promise<void>
+  /** Tells which containers a component is, so that `Host.readUsage` and `Host.health` can find it. */
+  bind(component: Component, containers: ContainerSelector): void
+}
+
+/**
+ * A host that is a cluster. Its `connect` connects from a pod outside of every mesh on the client's node: traffic of a
+ * node's own processes to pods of the same node is exempt from capture by ambient meshes and would prove nothing.
+ */
+export interface ClusterHost extends Host {
+  readonly cluster: ClusterAccess
+}
+
+/** The cluster behind a host; `UserError` when the platform has none. */
+export function clusterOf(host: Host, mesh: string): ClusterAccess {
+  if ('cluster' in host) return (host as ClusterHost).cluster
+  throw new UserError(`The mesh ${mesh} needs a Kubernetes cluster, and this platform has none.`, {
+    hint: 'Choose --platform kind or --platform kubernetes, or --mesh reference on this platform.',
+  })
+}
+
+/** What a cluster must be like before anything is installed on it; known before it is created. */
+export interface ClusterNeeds {
+  /** False: nodes stay NotReady until the mesh brings its CNI; create the cluster without waiting for them. */
+  readonly defaultCni: boolean
+  readonly kubeProxy: boolean
+  /** Lowest Kubernetes minor that the mesh supports, for example 32 for 1.32. */
+  readonly minKubernetesMinor?: number
+}
+
+export const plainCluster: ClusterNeeds = { defaultCni: true, kubeProxy: true }

@@ -1,0 +1,212 @@
+/** What meshes share of the Gateway API: CRDs that are new enough, routes, and gateways that are really programmed. */
+import { CommandError } from '../../../harness/model/errors.js'
+import type { Path } from '../../../harness/model.js'
+import { gatewayApi, minGatewayApiVersion } from '../../supply/versions.js'
+import type { ArmObjects, ClusterAccess } from './cluster-access.js'
+import { MeshInstallError } from './install-errors.js'
+import { requestTimeout } from '../hops/sizing.js'
+import { undoing, type Step } from '../hops/steps.js'
+import type { Manifest } from '../hops/yaml.js'
+
+export const gatewayApiGroup = 'gateway.networking.k8s.io'
+
+/** Whether requests of a path come in through a gateway. */
+export function hasGateway({ hops }: Pick<Path, 'hops'>): boolean {
+  return hops.some(({ role }) => role === 'ingress')
+}
+
+/**
+ * Lays the pinned CRDs over whatever of them is there; before the mesh, whose controllers look for them once. Those of a
+ * cluster that is somebody's stay as they are, if they are new enough.
+ */
+export const gatewayApiStep: Step = {
+  title: `Gateway API ${gatewayApi.version}`,
+  async run({ mesh, cluster, assets, undo }) {
+    const installed = await checkGatewayApi(cluster, mesh)
+    if (installed !== undefined && !cluster.isOwn) return
+    const file = await assets.manifest(gatewayApi)
+    undo('remove the Gateway API', () =>
+      cluster.kubectl(['delete', '-f', file, '--ignore-not-found', '--timeout=50s'], undoing),
+    )
+    await cluster.kubectl(['apply', '--server-side', '-f', file])
+  },
+}
+
+const gatewayCrd = 'gateways.gateway.networking.k8s.io'
+
+/**
+ * Version of the CRDs, if any are there. Refuses a cluster whose CRDs are too old for a gateway, or, where ours are laid over
+ * them, newer than the pinned ones, which their own admission policy would not let go back.
+ */
+async function checkGatewayApi(cluster: ClusterAccess, mesh: string): Promise<string | undefined> {
+  const version = await installedVersion(cluster)
+  if (version === undefined) return undefined
+  const refuse = (problem: string, hint: string) =>
+    new MeshInstallError(`${mesh}: the cluster's Gateway API CRDs are ${version}, ${problem}`, {
+      hint,
+      detail: `crd/${gatewayCrd}: bundle-version ${version}`,
+      cause: undefined,
+    })
+  if (compareVersions(version, minGatewayApiVersion) < 0) {
+    throw refuse(
+      `older than ${minGatewayApiVersion}, which gateways need`,
+      'Start from a new cluster, or upgrade the CRDs if whatever else uses them allows.',
+    )
+  }
+  if (cluster.isOwn && compareVersions(version, gatewayApi.version) > 0) {
+    throw refuse(
+      `newer than the pinned ${gatewayApi.version}, and they refuse to be downgraded`,
+      'Start from a new cluster.',
+    )
+  }
+  return version
+}
+
+/** From the annotation that every release carries; undefined when the CRD is not there. */
+async function installedVersion(cluster: ClusterAccess): Promise<string | undefined> {
+  try {
+    const text = await cluster.kubectl(['get', 'crd', gatewayCrd, '-o', 'json'])
+    const { metadata } = JSON.parse(text) as { metadata: { annotations?: Record<string, string> } }
+    return metadata.annotations?.['gateway.networking.k8s.io/bundle-version']?.replace(/^v/, '') ?? '0.0.0'
+  } catch (error) {
+    if (error instanceof CommandError && /NotFound/.test(error.tail)) return undefined
+    throw error
+  }
+}
+
+/** Less than 0 when `a` is older; pre-releases count as their release. */
+function compareVersions(a: string, b: string): number {
+  const parts = (version: string) => version.split('-')[0]?.split('.').map(Number) ?? []
+  const [left, right] = [parts(a), parts(b)]
+  for (let index = 0; index < 3; index++) {
+    const difference = (left[index] ?? 0) - (right[index] ?? 0)
+    if (difference !== 0) return difference
+  }
+  return 0
+}
+
+interface Conditions {
+  readonly status?: {
+    readonly conditions?: readonly {
+      readonly type: string
+      readonly status: string
+      readonly reason: string
+      readonly message?: string
+    }[]
+  }
+}
+
+const gatewayTimeoutMs = 2 * 60_000
+const classTimeoutMs = 60_000
+
+export interface GatewayWait {
+  /** For what a person reads. */
+  readonly mesh: string
+  readonly namespace: string
+  /** A Gateway of an arm; waypoints are Gateways, too. */
+  readonly gateway: Manifest
+  /** What programs gateways of its class, and must therefore run. */
+  readonly controller: string
+  /** Whether the gateway is a Deployment of its own, whose pods may be what holds it up. */
+  readonly ownPods: boolean
+}
+
+/** Waits until a Gateway is programmed; the error says which condition holds it up. */
+export async function waitForGateway(cluster: ClusterAccess, wait: GatewayWait): Promise<void> {
+  const { mesh, namespace, gateway, controller, ownPods } = wait
+  const { name } = gateway.metadata
+  const { gatewayClassName } = gateway.spec as { readonly gatewayClassName: string }
+  const object = [`gateway/${name}`, '-n', namespace]
+  try {
+    await waitForCondition(cluster, 'Programmed', object, gatewayTimeoutMs)
+  } catch (error) {
+    const bad = await unmetConditions(cluster, object)
+    // A pod that cannot start is the commoner reason, and is explained from the pods.
+    const isPods = ownPods && bad.some(({ reason }) => reason === 'AddressNotAssigned')
+    if (bad.length === 0 || isPods) throw error
+    throw new MeshInstallError(
+      `${mesh}: the ${name} in ${namespace} is not programmed: ${describeConditions(bad)}`,
+      {
+        hint: `Does ${controller} run, and does the GatewayClass ${gatewayClassName} exist?`,
+        detail: JSON.stringify(bad),
+        cause: error,
+      },
+    )
+  }
+}
+
+/** Waits until a GatewayClass has found its controller, and its parameters are good. */
+export async function waitForGatewayClass(
+  cluster: ClusterAccess,
+  { mesh, name, controller }: { readonly mesh: string; readonly name: string; readonly controller: string },
+): Promise<void> {
+  const object = [`gatewayclass/${name}`]
+  try {
+    await waitForCondition(cluster, 'Accepted', object, classTimeoutMs)
+  } catch (error) {
+    const bad = await unmetConditions(cluster, object)
+    if (bad.length === 0) throw error
+    throw new MeshInstallError(
+      `${mesh}: the GatewayClass ${name} is not accepted: ${describeConditions(bad)}`,
+      {
+        hint: `Does ${controller} run, and was the Gateway API there when it started? Its log says so.`,
+        detail: JSON.stringify(bad),
+        cause: error,
+      },
+    )
+  }
+}
+
+async function waitForCondition(
+  cluster: ClusterAccess,
+  condition: string,
+  object: readonly string[],
+  timeoutMs: number,
+): Promise<void> {
+  const argv = ['wait', `--for=condition=${condition}`, ...object, `--timeout=${timeoutMs / 1000}s`]
+  await cluster.kubectl(argv, { timeoutMs: timeoutMs + 15_000 })
+}
+
+async function unmetConditions(cluster: ClusterAccess, object: readonly string[]) {
+  try {
+    const text = await cluster.kubectl(['get', ...object, '-o', 'json'])
+    const conditions = (JSON.parse(text) as Conditions).status?.conditions ?? []
+    return conditions.filter(({ status }) => status !== 'True')
+  } catch {
+    return []
+  }
+}
+
+type Unmet = Awaited<ReturnType<typeof unmetConditions>>
+
+function describeConditions(conditions: Unmet): string {
+  return conditions
+    .map(({ type, reason, message }) => `${type} is ${reason}${message ? ` (${message})` : ''}`)
+    .join('; ')
+}
+
+/** Requests of a parent, a Gateway or a Service, to the arm's server. Retries are no part of the standard channel. */
+export function httpRoute({ namespace, service }: ArmObjects, parent: object): Manifest {
+  return {
+    apiVersion: `${gatewayApiGroup}/v1`,
+    kind: 'HTTPRoute',
+    metadata: { name: 'server', namespace },
+    spec: {
+      parentRefs: [parent],
+      rules: [
+        {
+          backendRefs: [{ name: service.name, port: service.port }],
+          ...(requestTimeout === undefined ? {} : { timeouts: { request: requestTimeout } }),
+        },
+      ],
+    },
+  }
+}
+
+/** A gateway's one listener, for the routes of its own namespace. */
+export const httpListener = (port: number) => ({
+  name: 'http',
+  port,
+  protocol: 'HTTP',
+  allowedRoutes: { namespaces: { from: 'Same' } },
+})

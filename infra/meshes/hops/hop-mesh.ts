@@ -1,0 +1,255 @@
+/**
+ * Builds a mesh out of hop programs, so that a new vendor's proxy is one file: what differs between vendors is how a
+ * hop is configured and how it tells what it carried, not how a path is put together and proved.
+ */
+import type {
+  Arm,
+  Deployed,
+  Endpoint,
+  Fact,
+  Hop,
+  HopCounters,
+  Host,
+  Identity,
+  LegTransport,
+  Mesh,
+  MeshContext,
+  MeshSession,
+  OwnProgram,
+  Path,
+  ProgramBuild,
+  RaisedArm,
+  Workload,
+} from '../../../harness/model.js'
+import { findProgramSource, checkProgram, type BinaryNeed } from '../../supply/binaries.js'
+import { settingsOf, variantBuilds } from '../../../harness/config/variants.js'
+import { proveEncryptedLegs, type Impostors } from './hop-proofs.js'
+import type { ReferenceSettings } from '../reference/config.js'
+import { readReferenceCounters } from '../reference/counters.js'
+import { namespace, serviceAuthority, trustDomain } from '../reference/names.js'
+
+/** All that decides one hop of an arm. */
+export interface HopSpec {
+  readonly arm: Arm
+  readonly hop: Hop
+  readonly identity: Identity
+  /** The next hop, or the application. */
+  readonly upstream: Endpoint
+  readonly downstreamLeg: LegTransport
+  readonly upstreamLeg: LegTransport
+  /** The hop before; absent when the client comes straight here. */
+  readonly before?: Identity
+  /** The hop after; absent when the application is next. */
+  readonly after?: Identity
+  /** `host:port` of the service, as CONNECT names it. */
+  readonly authority: string
+  /** What the config's `meshSettings` hold for this mesh. */
+  readonly settings: HopSettings
+  /** Programs of this repository that the arm's variant builds otherwise. */
+  readonly builds: Builds
+}
+
+/** Functions of L7 hops are named as this repository's proxy names them, for every vendor. */
+export interface HopSettings extends ReferenceSettings {
+  /** Servers that functions may call or mirror to, by name; `server` is the service itself. */
+  readonly clusters?: Readonly<Record<string, Endpoint>>
+}
+
+type Builds = Readonly<Partial<Record<OwnProgram, ProgramBuild>>>
+
+/** A vendor's hop. */
+export interface HopProgram {
+  readonly name: string
+  /** Set when it is a program of this repository. */
+  readonly own?: OwnProgram
+  /** The program that must be found; this repository's own need none. */
+  readonly need?: BinaryNeed
+  facts(settings: HopSettings): readonly Fact[]
+  /** Its listeners are `downstream` and `admin`. `program` is `argv[0]` of the program that `need` asks for. */
+  workload(spec: HopSpec, program: string): Workload
+  /** Reads the hop's counters; `fetchAdmin` GETs a path of its admin listener. */
+  readCounters(fetchAdmin: (path: string) => Promise<string>, spec: HopSpec): Promise<HopCounters>
+}
+
+export interface HopMeshOptions {
+  readonly name: string
+  readonly summary: string
+  readonly paths: readonly string[]
+  readonly platforms: readonly string[]
+  readonly l4?: HopProgram
+  readonly l7?: HopProgram
+  /** What a reader of the report must know to compare. */
+  readonly notes?: readonly Fact[]
+}
+
+export function createHopMesh(options: HopMeshOptions): Mesh {
+  const { name, summary, paths, platforms } = options
+  const programs = [...new Set([options.l4, options.l7])].filter((program) => program !== undefined)
+  const needs = programs.flatMap(({ need }) => (need ? [need] : []))
+  return {
+    name,
+    summary,
+    paths,
+    platforms,
+    varies: programs.flatMap(({ own }) => (own ? [own] : [])),
+    async check({ config }) {
+      return (await Promise.all(needs.map((need) => checkProgram(need, config)))).flat()
+    },
+    async install({ host, progress, request }: MeshContext): Promise<MeshSession> {
+      const credentials = await progress.step(`${name}: identities`, issueCredentials)
+      const settings = (request.config.meshSettings[name] ?? {}) as HopSettings
+      const sources = await Promise.all(needs.map((need) => findProgramSource(need, request.config)))
+      const paths = new Map(sources.map(({ name: program, argv0 }) => [program, argv0]))
+      return {
+        facts: [
+          ...sources.map(({ fact }) => fact),
+          ...programs.flatMap((program) => program.facts(settings)),
+          ...(options.notes ?? []),
+        ],
+        components: [],
+        raise: (arm, path) =>
+          raiseArm({
+            ...{ arm, path, host, credentials, options, paths },
+            settings: settingsOf(request.config, arm),
+            builds: variantBuilds(request.config, arm),
+          }),
+      }
+    },
+  }
+}
+
+// ---------------------------------------------------------------- identities
+
+/** Whose identity a hop shows: tunnels and sidecars speak for the workload beside them, others for themselves. */
+const serviceAccountOf: Readonly<Record<Hop['role'], string>> = {
+  'tunnel-outbound': 'client',
+  'sidecar-outbound': 'client',
+  waypoint: 'waypoint',
+  ingress: 'gateway',
+  'per-node': 'node-proxy',
+  'tunnel-inbound': 'server',
+  'sidecar-inbound': 'server',
+}
+
+/** DNS name beside the SPIFFE id, for programs that can only check names of that kind. */
+export function dnsNameOf(id: string): string {
+  const account = id.slice(id.lastIndexOf('/') + 1)
+  return `${account}.${namespace}.${trustDomain}`
+}
+
+interface Credentials {
+  readonly byAccount: ReadonlyMap<string, Identity>
+  readonly impostors: Impostors
+}
+
+async function issueCredentials(): Promise<Credentials> {
+  // The certificate library is slow to load, and most verbs make no certificate.
+  const { createAuthority, spiffeId } = await import('../../platforms/kit/identity.js')
+  const [authority, foreign] = await Promise.all([
+    createAuthority({ trustDomain }),
+    createAuthority({ trustDomain }),
+  ])
+  const issue = (from: typeof authority, account: string) => {
+    const id = spiffeId(trustDomain, namespace, account)
+    return from.issue(id, { dnsNames: [dnsNameOf(id)] })
+  }
+  const accounts = [...new Set(Object.values(serviceAccountOf))]
+  const issued = await Promise.all(accounts.map((account) => issue(authority, account)))
+  return {
+    byAccount: new Map(issued.map((identity, index) => [accounts[index] ?? '', identity])),
+    impostors: {
+      intruder: await issue(authority, 'intruder'),
+      foreign: (id) => foreign.issue(id),
+    },
+  }
+}
+
+// ---------------------------------------------------------------- raising
+
+interface RaiseOptions {
+  readonly arm: Arm
+  readonly path: Path
+  readonly host: Host
+  readonly credentials: Credentials
+  readonly settings: HopSettings
+  readonly builds: Builds
+  readonly options: HopMeshOptions
+  /** `argv[0]` by program name. */
+  readonly paths: ReadonlyMap<string, string>
+}
+
+/** Starts the hops from the server's end to the client's, since each needs to know where the next one listens. */
+async function raiseArm({
+  arm,
+  path,
+  host,
+  credentials,
+  settings,
+  builds,
+  options,
+  paths,
+}: RaiseOptions): Promise<RaisedArm> {
+  const identityOf = (hop: Hop): Identity => {
+    const identity = credentials.byAccount.get(serviceAccountOf[hop.role])
+    if (!identity) throw new Error(`no identity for ${hop.role}`)
+    return identity
+  }
+  const programOf = (hop: Hop): HopProgram => {
+    const program = hop.layer === 'l4' ? options.l4 : options.l7
+    if (!program) throw new Error(`${options.name} has no program for ${hop.layer} hops`)
+    return program
+  }
+  const application = await host.startApplication(arm, path)
+  let next = endpointOf(application, 'http')
+  const raised: { spec: HopSpec; deployed: Deployed }[] = []
+  for (const [index, hop] of [...path.hops.entries()].reverse()) {
+    const before = path.hops[index - 1]
+    const after = path.hops[index + 1]
+    const spec: HopSpec = {
+      arm,
+      hop,
+      identity: identityOf(hop),
+      upstream: next,
+      downstreamLeg: path.legs[index] ?? 'plain',
+      upstreamLeg: path.legs[index + 1] ?? 'plain',
+      ...(before ? { before: identityOf(before) } : {}),
+      ...(after ? { after: identityOf(after) } : {}),
+      authority: serviceAuthority,
+      settings,
+      builds,
+    }
+    const program = programOf(hop)
+    const deployed = await host.deploy(program.workload(spec, paths.get(program.need?.name ?? '') ?? ''))
+    raised.unshift({ spec, deployed })
+    next = endpointOf(deployed, 'downstream')
+  }
+  return {
+    endpoint: { ...next, authority: serviceAuthority },
+    application: application.component,
+    components: raised.map(({ deployed }) => deployed.component),
+    readCounters: async (component) => {
+      const found = raised.find(({ deployed }) => deployed.component.name === component)
+      // The application is this repository's own on every arm.
+      if (!found) return readReferenceCounters(await host.fetchAdmin(component, '/metrics'))
+      return programOf(found.spec.hop).readCounters((page) => host.fetchAdmin(component, page), found.spec)
+    },
+    prove: () => proveEncryptedLegs(raised, host, credentials.impostors),
+  }
+}
+
+/** The component of a hop, named the same way for every vendor. */
+export function hopComponent({ arm, hop }: HopSpec): Workload['component'] {
+  return { name: `${arm.id}/${hop.name}`, arm: arm.id, hop: hop.name, category: hop.layer, node: hop.node }
+}
+
+/** PEM files that a hop with an encrypted leg needs. */
+export function credentialFiles({ identity, downstreamLeg, upstreamLeg }: HopSpec): Record<string, string> {
+  if (downstreamLeg === 'plain' && upstreamLeg === 'plain') return {}
+  return { 'cert.pem': identity.certPem, 'key.pem': identity.keyPem, 'ca.pem': identity.caPem }
+}
+
+export function endpointOf(deployed: Deployed, listener: string): Endpoint {
+  const endpoint = deployed.endpoints[listener]
+  if (!endpoint) throw new Error(`${deployed.component.name} has no listener named ${listener}`)
+  return endpoint
+}

@@ -1,0 +1,34 @@
+/** This repository's own tunnel and proxy as hop programs, so that a mesh can mix them with another vendor's. */
+import { hopLimits, sizingFact } from './hop-limits.js'
+import { credentialFiles, hopComponent, type HopProgram, type HopSpec } from './hop-mesh.js'
+import { proxyConfig, tunnelConfig } from '../reference/config.js'
+import { readReferenceCounters } from '../reference/counters.js'
+
+function ownHop(image: 'tunnel' | 'proxy', render: typeof tunnelConfig): HopProgram {
+  return {
+    name: image,
+    own: image,
+    facts: () => [sizingFact(`meshbench ${image}`, hopLimits, true)],
+    workload(spec: HopSpec) {
+      const { before, after, builds, ...rest } = spec
+      const build = builds[image]
+      return {
+        component: hopComponent(spec),
+        program: { kind: 'image', image, ...(build ? { build } : {}) },
+        listeners: ['downstream', 'admin'],
+        files: credentialFiles(spec),
+        config: (placement) =>
+          render({
+            ...rest,
+            placement,
+            ...(before ? { downstreamId: before.spiffeId } : {}),
+            ...(after ? { upstreamId: after.spiffeId } : {}),
+          }),
+      }
+    },
+    readCounters: async (fetchAdmin) => readReferenceCounters(await fetchAdmin('/metrics')),
+  }
+}
+
+export const ownTunnel = ownHop('tunnel', tunnelConfig)
+export const ownProxy = ownHop('proxy', proxyConfig)

@@ -1,0 +1,235 @@
+/** Questions that every mesh asks of its cluster: where pods are, what they count, whether a request gets through. */
+import { exchange } from './exchange.js'
+import type { ArmObjects, ClusterAccess } from '../clusters/cluster-access.js'
+import type { Endpoint, Host, NodeRole, ProofCheck } from '../../../harness/model.js'
+
+interface ContainerStatus {
+  readonly name: string
+  readonly ready: boolean
+  readonly restartCount: number
+}
+
+export interface PodView {
+  readonly name: string
+  readonly nodeName: string
+  readonly annotations: Readonly<Record<string, string>>
+  readonly containers: readonly ContainerStatus[]
+  /** Native sidecars are among them: init containers that stay. */
+  readonly initContainers: readonly ContainerStatus[]
+}
+
+interface PodList {
+  readonly items: readonly {
+    readonly metadata: {
+      readonly name: string
+      readonly annotations?: Readonly<Record<string, string>>
+      readonly deletionTimestamp?: string
+    }
+    readonly spec: { readonly nodeName?: string }
+    readonly status: {
+      readonly containerStatuses?: readonly ContainerStatus[]
+      readonly initContainerStatuses?: readonly ContainerStatus[]
+    }
+  }[]
+}
+
+/** Pods that are not on their way out. `nodeName` keeps those of one node. */
+export async function findPods(
+  cluster: ClusterAccess,
+  namespace: string,
+  selector: string,
+  nodeName?: string,
+): Promise<readonly PodView[]> {
+  const text = await cluster.kubectl(['get', 'pods', '-n', namespace, '-l', selector, '-o', 'json'])
+  return (JSON.parse(text) as PodList).items
+    .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
+    .map(({ metadata, spec, status }) => ({
+      name: metadata.name,
+      nodeName: spec.nodeName ?? '',
+      annotations: metadata.annotations ?? {},
+      containers: status.containerStatuses ?? [],
+      initContainers: status.initContainerStatuses ?? [],
+    }))
+    .filter((pod) => nodeName === undefined || pod.nodeName === nodeName)
+}
+
+export interface PodAddress {
+  readonly namespace: string
+  readonly selector: string
+  readonly nodeName?: string
+}
+
+/** The one pod that an address names; throws when there is none or more than one. */
+export async function onePod(cluster: ClusterAccess, address: PodAddress): Promise<PodView> {
+  const pods = await findPods(cluster, address.namespace, address.selector, address.nodeName)
+  const [pod] = pods
+  if (!pod || pods.length > 1) {
+    const where = address.nodeName === undefined ? '' : ` on ${address.nodeName}`
+    throw new Error(`${pods.length} pods ${address.selector} in ${address.namespace}${where}, not one`)
+  }
+  return pod
+}
+
+/**
+ * GETs a path of a pod's port through the API server, whatever network the pod is on. Of several pods, as generators'
+ * sidecars are, the pages of all: counters are sums over a page's series. Throws when there is none.
+ */
+export async function fetchFromPods(
+  cluster: ClusterAccess,
+  address: PodAddress & { readonly port: number; readonly path: string },
+): Promise<string> {
+  const { namespace, selector, nodeName, port, path } = address
+  const pods = await findPods(cluster, namespace, selector, nodeName)
+  if (pods.length === 0) throw new Error(`no pod ${selector} in ${namespace}`)
+  const pages = await Promise.all(
+    pods.map(({ name }) =>
+      cluster.kubectl(['get', '--raw', `/api/v1/namespaces/${namespace}/pods/${name}:${port}/proxy${path}`]),
+    ),
+  )
+  return pages.join('\n')
+}
+
+/** Where an arm's requests go, and what they call it. */
+export type ServiceEndpoint = Endpoint & { readonly authority: string }
+
+const serviceAuthority = ({ namespace, service }: ArmObjects) =>
+  `${service.name}.${namespace}.svc.cluster.local:${service.port}`
+
+/** The service's own address: a mesh that routes by service must be given the service, never a pod. */
+export async function serviceEndpoint(cluster: ClusterAccess, objects: ArmObjects): Promise<ServiceEndpoint> {
+  const { namespace, service } = objects
+  const ip = await cluster.kubectl([
+    'get',
+    'service',
+    service.name,
+    '-n',
+    namespace,
+    '-o',
+    'jsonpath={.spec.clusterIP}',
+  ])
+  return { host: ip.trim(), port: service.port, authority: serviceAuthority(objects) }
+}
+
+/** Status of one GET that the arm's own client sends to its service, or to another authority, or why there was none. */
+export async function requestAsClient(
+  cluster: ClusterAccess,
+  objects: ArmObjects,
+  path: string,
+  authority = serviceAuthority(objects),
+): Promise<{ readonly status?: number; readonly text: string }> {
+  const { namespace, clientSelector } = objects
+  // Of several generators any one will do.
+  const [client] = await findPods(cluster, namespace, clientSelector)
+  if (!client) throw new Error(`no pod ${clientSelector} in ${namespace}`)
+  const argv = requestCommand(authority, path)
+  return readAnswer(await cluster.kubectl(['exec', '-n', namespace, client.name, '--', ...argv]))
+}
+
+/** A command that GETs a path and says what came of it. The images have node and no shell. */
+function requestCommand(authority: string, path: string): readonly string[] {
+  const url = `http://${authority}${path}`
+  const script = `fetch(${JSON.stringify(url)},{signal:AbortSignal.timeout(5000)}).then(r=>console.log('status',r.status),e=>console.log('failed',e.cause?.code??e.message))`
+  return ['node', '-e', script]
+}
+
+function readAnswer(output: string): { readonly status?: number; readonly text: string } {
+  const text = output.trim()
+  const status = /^status (\d{3})$/m.exec(text)?.[1]
+  return { ...(status === undefined ? {} : { status: Number(status) }), text }
+}
+
+/** Whether a request ended without an answer after its server's name was found. */
+export function isCutOff(text: string): boolean {
+  return /^failed (?!ENOTFOUND|EAI_AGAIN)/m.test(text)
+}
+
+/**
+ * Another identity of the same mesh must get no answer but a refusal. Means something only where the client itself is
+ * answered; a name that is not found or a pod that does not run refuses nothing.
+ */
+export async function proveStrangerRefused(
+  runAsStranger: (argv: readonly string[]) => Promise<string>,
+  objects: ArmObjects,
+): Promise<ProofCheck> {
+  const { status, text } = readAnswer(
+    await runAsStranger(requestCommand(serviceAuthority(objects), '/echo?size=1')),
+  )
+  return {
+    name: 'another identity inside the mesh is refused',
+    ok: status === 403 || (status === undefined && isCutOff(text)),
+    expected: 'status 403, or a connection that is cut off',
+    actual: text === '' ? 'nothing was said' : text,
+  }
+}
+
+/** The client reaches its server with 200: nothing later means anything if it does not. */
+export async function proveReachable(
+  cluster: ClusterAccess,
+  objects: ArmObjects,
+  authority?: string,
+): Promise<ProofCheck> {
+  const { status, text } = await requestAsClient(cluster, objects, '/echo?size=1', authority)
+  return { name: 'request through the mesh', ok: status === 200, expected: 'status 200', actual: text }
+}
+
+/** Client and server are on the nodes that they are meant to be on. */
+export async function provePlacement(
+  cluster: ClusterAccess,
+  objects: ArmObjects,
+): Promise<readonly ProofCheck[]> {
+  const { namespace, clientSelector, serverSelector } = objects
+  const check = async (role: NodeRole, selector: string): Promise<ProofCheck> => {
+    const pods = await findPods(cluster, namespace, selector)
+    const nodes = [...new Set(pods.map(({ nodeName }) => nodeName))]
+    return {
+      name: `${role} is on its node`,
+      ok: nodes.length === 1 && nodes[0] === cluster.nodes[role],
+      expected: cluster.nodes[role],
+      actual: nodes.join(', ') || 'no pod',
+    }
+  }
+  return Promise.all([check('client', clientSelector), check('server', serverSelector)])
+}
+
+/** Refusals come at once; a busy host may take its time over them. */
+const probeTimeoutMs = 5_000
+/** The first request has to wait for the pod that it is sent from. */
+const answerTimeoutMs = 60_000
+
+/**
+ * A plaintext request from outside the mesh must get no HTTP answer but a refusal. Silence is a refusal only where the same
+ * place has just been answered: by the API server, which answers plaintext with a 400, and which no mesh carries.
+ */
+export async function provePlaintextRefused(
+  cluster: ClusterAccess,
+  host: Host,
+  endpoint: Endpoint & { readonly authority: string },
+): Promise<ProofCheck> {
+  const request = `GET /echo?size=1 HTTP/1.1\r\nhost: ${endpoint.authority}\r\nconnection: close\r\n\r\n`
+  const ask = async (where: Endpoint, timeoutMs: number) =>
+    (await exchange(host, where, Buffer.from(request), timeoutMs)).toString('latin1')
+  const name = 'plaintext from outside the mesh is refused'
+  const expected = 'no reply, or a refusal'
+  if ((await ask(await apiServerService(cluster), answerTimeoutMs)) === '')
+    return { name, ok: false, expected, actual: 'not tried: from there not even the API server is reached' }
+  const reply = await ask(endpoint, probeTimeoutMs)
+  return {
+    name,
+    ok: !/^HTTP\/1\.[01] [23]\d\d/.test(reply),
+    expected,
+    actual: reply === '' ? 'no reply' : (reply.split('\r\n')[0] ?? ''),
+  }
+}
+
+/** Where every pod of a cluster reaches its API server. */
+async function apiServerService(cluster: ClusterAccess): Promise<Endpoint> {
+  const service = ['service', 'kubernetes', '-n', 'default']
+  const ip = await cluster.kubectl(['get', ...service, '-o', 'jsonpath={.spec.clusterIP}'])
+  return { host: ip.trim(), port: 443 }
+}
+
+/** A counter rose by at least what one request must leave behind. */
+export function proveMoved(name: string, before: number | undefined, after: number | undefined): ProofCheck {
+  const moved = (after ?? 0) - (before ?? 0)
+  return { name, ok: moved >= 1, expected: 'at least 1 more, with mutual TLS', actual: `${moved} more` }
+}

@@ -1,0 +1,188 @@
+/** The visible steps of an installation: each is one command, one wait or one check, and fails with what to do. */
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Progress, Scope } from '../../../harness/model.js'
+import { listPulls, mirroredUrl, type Mirrors } from '../../supply/pull.js'
+import type { ChartPin, ManifestPin } from '../../supply/versions.js'
+import type { ClusterAccess } from '../clusters/cluster-access.js'
+import { explainFailure, MeshInstallError } from '../clusters/install-errors.js'
+import { toYaml, type Manifest } from './yaml.js'
+
+/** Where charts, manifests and images come from: files that were pulled ahead, or the network. */
+export interface Assets {
+  /** Arguments that name the chart to helm. */
+  chart(chart: ChartPin): Promise<readonly string[]>
+  /** Path or URL that kubectl applies. */
+  manifest(manifest: ManifestPin): Promise<string>
+  /** Archives of all of a mesh's images; none where one is missing, since they are named otherwise than a mirror's. */
+  archives(mesh: string): Promise<readonly string[]>
+}
+
+/** Files below the cache folder where they are, else the network (or its mirror). */
+export function assetsFrom(cacheDir: string, mirrors: Mirrors = {}): Assets {
+  const listed = (mesh: string) =>
+    listPulls({ platform: 'kubernetes', meshes: [mesh], hostPlatform: 'linux/amd64', cgroup: 'v2', mirrors })
+  return {
+    async chart({ name, version, repository }) {
+      const file = join(cacheDir, 'charts', `${name}-${version}.tgz`)
+      if (await exists(file)) return [file]
+      const source = mirroredUrl(repository, mirrors)
+      return source.startsWith('oci://')
+        ? [`${source}/${name}`, '--version', version]
+        : [name, '--repo', source, '--version', version]
+    },
+    async manifest({ name, version, url }) {
+      const file = join(cacheDir, 'manifests', `${name}-${version}.yaml`)
+      return (await exists(file)) ? file : mirroredUrl(url, mirrors)
+    },
+    async archives(mesh) {
+      const images = listed(mesh).filter(({ kind }) => kind === 'image')
+      const files = images.map(({ cachePath }) => join(cacheDir, cachePath))
+      const there = await Promise.all(files.map(exists))
+      return there.every(Boolean) ? files : []
+    },
+  }
+}
+
+async function exists(file: string): Promise<boolean> {
+  return stat(file).then(
+    () => true,
+    () => false,
+  )
+}
+
+export interface InstallContext {
+  readonly mesh: string
+  readonly cluster: ClusterAccess
+  readonly assets: Assets
+  /** Says how to take back what is about to be done, last first. A cluster of the run's own takes everything with it. */
+  readonly undo: (title: string, work: () => Promise<unknown>) => void
+}
+
+/** For the commands that take something back: the run may have been interrupted. */
+export const undoing = { pastAbort: true, timeoutMs: 55_000 }
+
+export interface Step {
+  readonly title: string
+  run(context: InstallContext): Promise<void>
+}
+
+/** Runs steps one after another. The first that fails ends it, as an error that names the step and what to do. */
+export async function runSteps(
+  steps: readonly Step[],
+  context: Omit<InstallContext, 'undo'>,
+  progress: Progress,
+  scope: Pick<Scope, 'defer' | 'signal'>,
+): Promise<void> {
+  const { signal } = scope
+  const undo: InstallContext['undo'] = (title, work) => {
+    if (!context.cluster.isOwn) scope.defer(title, async () => void (await work()))
+  }
+  for (const step of steps) {
+    signal.throwIfAborted()
+    await progress.step(step.title, async () => {
+      try {
+        await step.run({ ...context, undo })
+      } catch (error) {
+        signal.throwIfAborted()
+        throw await explainFailure({ step: step.title, mesh: context.mesh, cluster: context.cluster, error })
+      }
+    })
+  }
+}
+
+/** Helm's own limit for a release to become ready; the command gets a little longer, so that helm speaks first. */
+const helmTimeoutMs = 5 * 60_000
+
+export interface HelmRelease {
+  readonly release: string
+  readonly chart: ChartPin
+  readonly namespace: string
+  readonly values: object
+  /** Cilium brings the network itself: before it, nothing can become ready, so waiting is a step of its own. */
+  readonly wait?: boolean
+}
+
+/** `helm upgrade --install`: the same command creates a release and repeats it. */
+export function helmStep({ release, chart, namespace, values, wait = true }: HelmRelease): Step {
+  return {
+    title: `${release} ${chart.version}`,
+    async run({ cluster, assets, undo }) {
+      // Before it is installed: what a failed attempt leaves must go, too.
+      undo(`uninstall ${release}`, () =>
+        cluster.helm(['uninstall', release, '--namespace', namespace, '--ignore-not-found'], undoing),
+      )
+      const args = [
+        'upgrade',
+        '--install',
+        release,
+        ...(await assets.chart(chart)),
+        '--namespace',
+        namespace,
+        '--create-namespace',
+        ...(wait ? ['--wait', '--timeout', `${helmTimeoutMs / 1000}s`] : []),
+        '--values',
+        '-',
+      ]
+      await cluster.helm(args, { input: toYaml([values]), timeoutMs: helmTimeoutMs + 30_000 })
+    },
+  }
+}
+
+export function applyStep(title: string, manifests: readonly Manifest[]): Step {
+  return { title, run: async ({ cluster }) => applyManifests(cluster, manifests) }
+}
+
+/** Applies manifests; what is there already and equal stays as it is. */
+export async function applyManifests(cluster: ClusterAccess, manifests: readonly Manifest[]): Promise<void> {
+  if (manifests.length === 0) return
+  await cluster.kubectl(['apply', '--server-side', '-f', '-'], { input: toYaml(manifests) })
+}
+
+/** Waits with `kubectl wait` or `kubectl rollout status`. */
+export function waitStep(title: string, args: readonly string[], timeoutMs = 3 * 60_000): Step {
+  return {
+    title,
+    async run({ cluster }) {
+      await cluster.kubectl([...args, `--timeout=${timeoutMs / 1000}s`], { timeoutMs: timeoutMs + 15_000 })
+    },
+  }
+}
+
+/** Refuses a cluster that is older than the mesh supports: its API server would do so with a riddle. */
+export function kubernetesStep(product: string, minMinor: number): Step {
+  return {
+    title: `Kubernetes 1.${minMinor} or newer`,
+    async run({ mesh, cluster }) {
+      const [major = 0, minor = 0] = cluster.kubernetesVersion.split('.').map(Number)
+      // An API server that was built from source may not know its version; then only trying tells.
+      if (major !== 1 || minor === 0 || minor >= minMinor) return
+      throw new MeshInstallError(
+        `${mesh}: ${product} needs Kubernetes 1.${minMinor} or newer, and this cluster is ${cluster.kubernetesVersion}`,
+        {
+          hint: 'Use a node image from infra/supply/versions.ts, or a newer cluster.',
+          detail: `kubernetesVersion ${cluster.kubernetesVersion}`,
+          cause: undefined,
+        },
+      )
+    },
+  }
+}
+
+/** Whether a mesh's images will have been loaded: by their original names, whatever mirror they came from. */
+export async function isLoaded({
+  mesh,
+  cluster,
+  assets,
+}: Pick<InstallContext, 'mesh' | 'cluster' | 'assets'>): Promise<boolean> {
+  return cluster.loadArchive !== undefined && (await assets.archives(mesh)).length > 0
+}
+
+/** Loads image archives that were pulled ahead; images without one are pulled by the nodes. */
+export const loadImagesStep: Step = {
+  title: 'images pulled ahead',
+  async run({ cluster, assets, mesh }) {
+    if (!cluster.loadArchive) return
+    for (const archive of await assets.archives(mesh)) await cluster.loadArchive(archive)
+  },
+}

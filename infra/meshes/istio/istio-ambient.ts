@@ -1,0 +1,13 @@
+/** Istio without sidecars: a ztunnel on each node carries bytes over HBONE, a waypoint parses requests where asked to. */
+import type { Mesh } from '../../../harness/model.js'
+import { checkDownloads } from '../hops/check.js'
+import { installIstio } from './session.js'
+
+export const istioAmbient: Mesh = {
+  name: 'istio-ambient',
+  summary: 'Istio with ztunnel on each node, and a waypoint where L7 is wanted',
+  paths: ['l4-only', 'l4-l7-l4', 'ingress'],
+  platforms: ['kind', 'kubernetes'],
+  check: (request) => checkDownloads(request, 'istio-ambient'),
+  install: (context) => installIstio('ambient', context),
+}

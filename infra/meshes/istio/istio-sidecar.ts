@@ -1,0 +1,13 @@
+/** Istio with a sidecar beside each pod: two Envoys on the way, as HTTP proxies or, for TCP ports, as byte carriers. */
+import type { Mesh } from '../../../harness/model.js'
+import { checkDownloads } from '../hops/check.js'
+import { installIstio } from './session.js'
+
+export const istioSidecar: Mesh = {
+  name: 'istio-sidecar',
+  summary: 'Istio with Envoy sidecars, STRICT mutual TLS',
+  paths: ['l7-sidecar-to-sidecar', 'l4-sidecar-to-sidecar', 'ingress-to-sidecar'],
+  platforms: ['kind', 'kubernetes'],
+  check: (request) => checkDownloads(request, 'istio-sidecar'),
+  install: (context) => installIstio('sidecar', context),
+}

@@ -1,0 +1,30 @@
+/** No mesh: the baseline and its twin, which tell what everything else adds and how small a difference is noise. */
+import type { Mesh } from '../../../harness/model.js'
+import { readReferenceCounters } from './counters.js'
+
+export const none: Mesh = {
+  name: 'none',
+  summary: 'no mesh: the baseline',
+  paths: ['baseline'],
+  platforms: ['local', 'netns', 'docker', 'kind', 'kubernetes'],
+  check: async () => [],
+  async install({ host }) {
+    return {
+      facts: [],
+      components: [],
+      async raise(arm, path) {
+        const application = await host.startApplication(arm, path)
+        const endpoint = application.endpoints.http
+        if (!endpoint) throw new Error('the application has no listener named http')
+        return {
+          endpoint: { ...endpoint, authority: 'server.bench:8080' },
+          application: application.component,
+          components: [],
+          readCounters: async (component) =>
+            readReferenceCounters(await host.fetchAdmin(component, '/metrics')),
+          prove: async () => [],
+        }
+      },
+    }
+  },
+}

@@ -1,0 +1,76 @@
+/** Keeps what belongs to each arm on a cluster: its names, the shape its mesh wants, and the pods still to be made. */
+import type { Arm, Endpoint, Path } from '../../../harness/model.js'
+import type { ArmObjects, ArmShape } from '../../meshes/clusters/cluster-access.js'
+import { dnsLabel } from './names.js'
+import type { WorkloadTemplate } from './manifests.js'
+import type { RenderedWorkload } from './templates.js'
+
+/** Port of the service that every arm's client calls. */
+export const servicePort = 8080
+
+export interface ArmState {
+  readonly arm: Arm
+  readonly namespace: string
+  shape?: ArmShape
+  namespaceReady?: Promise<void>
+  clientReady?: Promise<void>
+  application?: Promise<{ readonly endpoints: Readonly<Record<string, Endpoint>> }>
+  /** The application's container, while it waits for the sidecar that shares its pod. */
+  waitingApplication?: RenderedWorkload
+  /** First port of the next container of a pod on a node's own network. */
+  readonly hostPort: number
+}
+
+export class Arms {
+  readonly #prefix: string
+  readonly #states = new Map<string, ArmState>()
+
+  /** `prefix` starts every namespace, so that those of one run are told from others'. */
+  constructor(prefix: string) {
+    this.#prefix = prefix
+  }
+
+  of(arm: Arm): ArmState {
+    let state = this.#states.get(arm.id)
+    if (!state) {
+      state = {
+        arm,
+        namespace: dnsLabel(this.#prefix, arm.id),
+        // Pods on a node's network share its ports: each arm has its own.
+        hostPort: 21_000 + 20 * this.#states.size,
+      }
+      this.#states.set(arm.id, state)
+    }
+    return state
+  }
+
+  objectsOf(arm: Arm): ArmObjects {
+    const { namespace } = this.of(arm)
+    return {
+      namespace,
+      service: { name: 'server', port: servicePort },
+      clientSelector: 'app=client',
+      serverSelector: 'app=server',
+    }
+  }
+}
+
+/**
+ * Whether the application's or the client's pod must wait for a sidecar that is deployed later. A mesh that gave the
+ * arm a shape injects its own sidecars, and nothing is waited for.
+ */
+export function waitsForSidecar(state: ArmState, path: Path, side: 'inbound' | 'outbound'): boolean {
+  if (state.shape !== undefined) return false
+  const hop = side === 'inbound' ? path.hops.at(-1) : path.hops[0]
+  return hop?.role === `sidecar-${side}`
+}
+
+/** What a mesh wants of an arm's pod. */
+export function podShape(state: ArmState, pod: 'clientPod' | 'serverPod'): Partial<WorkloadTemplate> {
+  const { shape } = state
+  const marks = shape?.[pod]
+  return {
+    ...(marks ? { marks } : {}),
+    ...(shape?.hostNetwork ? { hostNetwork: true } : {}),
+  }
+}

@@ -1,0 +1,179 @@
+/** Finds the containers behind each component, and tells from them what it has used and whether it is well. */
+import type { Component, NodeRole, TrialError, UsageReading } from '../../../harness/model.js'
+import type { ContainerSelector } from '../../meshes/clusters/cluster-access.js'
+import { addReadings, subtractReadings } from '../kit/cgroup.js'
+import { containerId, containersOf, describePod, isReady, type Pod, type PodWatch } from './pods.js'
+
+/** A container whose usage is wanted. */
+export interface ContainerRef {
+  readonly id: string
+  readonly nodeName: string
+  readonly namespace: string
+  readonly pod: string
+  readonly container: string
+}
+
+/**
+ * Reads what containers have used, and whole nodes, where it can; what cannot be read is left out. Keyed by container
+ * id and by node name.
+ */
+export type UsageSource = (
+  containers: readonly ContainerRef[],
+  nodes: readonly string[],
+) => Promise<ReadonlyMap<string, UsageReading>>
+
+export interface ComponentsOptions {
+  readonly pods: PodWatch
+  readonly usage: UsageSource
+  /** Why a node cannot go on. */
+  readonly nodeFailure: (nodeName: string) => TrialError | undefined
+}
+
+export class Components {
+  readonly #options: ComponentsOptions
+  readonly #selectors = new Map<string, ContainerSelector>()
+  /** Components that are a node, less the containers on it that are billed to others. */
+  readonly #nodes = new Map<string, string>()
+  readonly #billedElsewhere: ContainerSelector[] = []
+  /** Containers of each component when the running trial began: a replaced one cannot continue it. */
+  readonly #expected = new Map<string, string>()
+
+  constructor(options: ComponentsOptions) {
+    this.#options = options
+  }
+
+  bind(component: Component, selector: ContainerSelector): void {
+    this.#selectors.set(component.name, selector)
+  }
+
+  /** A component that is everything on a node but the containers of other components. */
+  bindNode(component: Component, nodeName: string): void {
+    this.#nodes.set(component.name, nodeName)
+  }
+
+  /** Containers that bill themselves, as load generators do: they are not part of their node's own usage. */
+  leaveOut(selector: ContainerSelector): void {
+    this.#billedElsewhere.push(selector)
+  }
+
+  selectorOf(component: string): ContainerSelector {
+    const selector = this.#selectors.get(component)
+    if (!selector) throw new Error(`no component named ${component} is running`)
+    return selector
+  }
+
+  /** Pods that are not on their way out. */
+  podsOf(component: string): readonly Pod[] {
+    return this.#podsMatching(this.selectorOf(component))
+  }
+
+  #podsMatching({ namespace, podSelector, nodeName }: ContainerSelector): readonly Pod[] {
+    return this.#options.pods
+      .find(namespace, podSelector)
+      .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
+      .filter(({ spec }) => nodeName === undefined || spec.nodeName === nodeName)
+  }
+
+  /** Remembers what every component consists of, at the start of a trial. */
+  beginTrial(): void {
+    this.#expected.clear()
+    for (const name of this.#selectors.keys()) this.#expected.set(name, this.#identity(name))
+  }
+
+  health(component: string): TrialError | undefined {
+    const selector = this.#selectors.get(component)
+    if (!selector) return undefined
+    const pods = this.podsOf(component)
+    for (const { spec } of pods) {
+      const failure = this.#options.nodeFailure(spec.nodeName ?? '')
+      if (failure) return failure
+    }
+    if (pods.length === 0) return { kind: 'hop-died', message: `${component}: its pod is gone` }
+    const expected = this.#expected.get(component)
+    const isReplaced = expected !== undefined && expected !== this.#identity(component)
+    const unready = pods.find((pod) => !isReady(pod))
+    if (unready) {
+      const place = isReplaced ? ', in the place of what went away during the trial' : ''
+      return { kind: 'hop-died', message: `${component}: ${describePod(unready)}${place}` }
+    }
+    return isReplaced
+      ? { kind: 'hop-died', message: `${component}: its container was replaced during the trial` }
+      : undefined
+  }
+
+  async readUsage(components: readonly Component[]): Promise<Readonly<Record<string, UsageReading>>> {
+    const refs = new Map(
+      components
+        .filter(({ name }) => this.#selectors.has(name))
+        .map(({ name }) => [name, this.#containersOf(name)] as const),
+    )
+    const nodes = components.flatMap(({ name }) => {
+      const nodeName = this.#nodes.get(name)
+      return nodeName === undefined ? [] : [[name, nodeName] as const]
+    })
+    const others = nodes.length === 0 ? [] : this.#billedElsewhere.flatMap((one) => this.#matching(one))
+    const all = distinct([...[...refs.values()].flat(), ...others])
+    const readings = await this.#options.usage(
+      all,
+      nodes.map(([, nodeName]) => nodeName),
+    )
+    const result: Record<string, UsageReading> = {}
+    for (const [name, containers] of refs) {
+      const found = containers.map(({ id }) => readings.get(id))
+      // A sum that lacks a part would look like a cheaper component.
+      if (found.length === 0 || found.some((reading) => reading === undefined)) continue
+      const sum = addReadings(found.filter((reading) => reading !== undefined))
+      if (sum) result[name] = sum
+    }
+    for (const [name, nodeName] of nodes) {
+      const whole = readings.get(nodeName)
+      const parts = all.filter((ref) => ref.nodeName === nodeName).map(({ id }) => readings.get(id))
+      if (!whole || parts.some((part) => part === undefined)) continue
+      result[name] = subtractReadings(
+        whole,
+        parts.filter((part) => part !== undefined),
+      )
+    }
+    return result
+  }
+
+  #containersOf(component: string): readonly ContainerRef[] {
+    return this.#matching(this.selectorOf(component))
+  }
+
+  /** Containers of pods that are not on their way out. */
+  #matching(selector: ContainerSelector): readonly ContainerRef[] {
+    const { namespace, container } = selector
+    return this.#podsMatching(selector).flatMap((pod) =>
+      containersOf(pod)
+        .filter(({ name }) => container === undefined || name === container)
+        .flatMap((status) => {
+          const id = containerId(status)
+          const nodeName = pod.spec.nodeName
+          if (id === undefined || nodeName === undefined) return []
+          return [{ id, nodeName, namespace, pod: pod.metadata.name, container: status.name }]
+        }),
+    )
+  }
+
+  #identity(component: string): string {
+    return this.#containersOf(component)
+      .map(({ id }) => id)
+      .sort()
+      .join(',')
+  }
+}
+
+function distinct(refs: readonly ContainerRef[]): readonly ContainerRef[] {
+  return [...new Map(refs.map((ref) => [ref.id, ref])).values()]
+}
+
+/** Whether pods are where they must be: a client and a server on one node measure another network. */
+export function misplaced(
+  pods: readonly Pod[],
+  role: NodeRole,
+  nodes: Readonly<Record<NodeRole, string>>,
+): string | undefined {
+  const pod = pods.find(({ spec }) => spec.nodeName !== nodes[role])
+  return pod && `${pod.metadata.name} is on ${pod.spec.nodeName ?? 'no node'} and not on ${nodes[role]}`
+}

@@ -1,0 +1,169 @@
+import { describe, expect, it } from 'vitest'
+import { CommandError } from '../../../harness/model/errors.js'
+import { paths } from '../../../scenarios/paths/index.js'
+import { Arms, waitsForSidecar } from './arms.js'
+import { misplaced } from './components.js'
+import { parseResourceMetrics } from './kubelet-usage.js'
+import { isTransient, reasonOf, renderList } from './kubectl.js'
+import { dnsLabel, labelValue } from './names.js'
+import { execArguments } from './pod-exec.js'
+import { containerId, containersOf, describePod, isReady, matches, type Pod } from './pods.js'
+
+const pod = (parts: Partial<Pod['status']>, metadata: Partial<Pod['metadata']> = {}): Pod => ({
+  metadata: {
+    name: 'waypoint-1',
+    namespace: 'bench',
+    uid: 'u1',
+    labels: { app: 'wp', tier: 'l7' },
+    ...metadata,
+  },
+  spec: { nodeName: 'c-worker3' },
+  status: parts,
+})
+const ready = [{ type: 'Ready', status: 'True' }]
+
+describe('names', () => {
+  it('makes DNS labels that stay apart when they are cut', () => {
+    expect(dnsLabel('mb', 'reference/l4-l7-l4@v 2')).toBe('mb-reference-l4-l7-l4-v-2')
+    const [a, b] = [dnsLabel('x'.repeat(80), 'a'), dnsLabel('x'.repeat(80), 'b')]
+    expect(a).toHaveLength(63)
+    expect(a).not.toBe(b)
+  })
+
+  it('keeps a run id that is a label value as it is', () => {
+    expect(labelValue('2026-01-01t10-00-00-abc')).toBe('2026-01-01t10-00-00-abc')
+    expect(labelValue('a/b')).toBe('a-b')
+  })
+})
+
+describe('pods', () => {
+  it('matches every term of a selector', () => {
+    expect(matches(pod({}), 'app=wp')).toBe(true)
+    expect(matches(pod({}), 'app=wp,tier=l4')).toBe(false)
+    expect(() => matches(pod({}), 'app in (a,b)')).toThrow(/key=value/)
+  })
+
+  it('is not ready on its way out', () => {
+    expect(isReady(pod({ conditions: ready }))).toBe(true)
+    expect(isReady(pod({ conditions: ready }, { deletionTimestamp: '2026-01-01T00:00:00Z' }))).toBe(false)
+  })
+
+  it('finds native sidecars among the init containers, and finished ones not', () => {
+    const status = (name: string, state: object) => ({ name, ready: true, restartCount: 0, state })
+    const found = containersOf(
+      pod({
+        containerStatuses: [status('echo', { running: {} })],
+        initContainerStatuses: [
+          status('istio-proxy', { running: {} }),
+          status('istio-init', { terminated: {} }),
+        ],
+      }),
+    )
+    expect(found.map(({ name }) => name)).toEqual(['echo', 'istio-proxy'])
+  })
+
+  it('takes the id out of containerID', () => {
+    const id = 'a'.repeat(64)
+    const status = { name: 'x', ready: true, restartCount: 0 }
+    expect(containerId({ ...status, containerID: `containerd://${id}` })).toBe(id)
+    expect(containerId({ ...status, containerID: `cri-o://${id}` })).toBe(id)
+    expect(containerId(status)).toBeUndefined()
+  })
+
+  it('says why a container does not start', () => {
+    const waiting = {
+      waiting: { reason: 'ErrImageNeverPull', message: 'Container image "x" is not present' },
+    }
+    const status = { name: 'proxy', ready: false, restartCount: 0, state: waiting }
+    expect(describePod(pod({ phase: 'Pending', containerStatuses: [status] }))).toBe(
+      'waypoint-1: container proxy waits: ErrImageNeverPull Container image "x" is not present',
+    )
+    const unschedulable = [{ type: 'PodScheduled', status: 'False', message: '0/4 nodes are available' }]
+    expect(describePod(pod({ phase: 'Pending', conditions: unschedulable }))).toBe(
+      'waypoint-1: Pending, 0/4 nodes are available',
+    )
+  })
+
+  it('notices a pod on another node', () => {
+    const nodes = { client: 'c-worker', server: 'c-worker2', waypoint: 'c-worker3' }
+    expect(misplaced([pod({})], 'waypoint', nodes)).toBeUndefined()
+    expect(misplaced([pod({})], 'server', nodes)).toBe('waypoint-1 is on c-worker3 and not on c-worker2')
+  })
+})
+
+describe('arms', () => {
+  const arm = {
+    id: 'reference/l7-sidecar-to-sidecar',
+    mesh: 'reference',
+    path: 'l7-sidecar-to-sidecar',
+  } as never
+
+  it('waits for our own sidecars, and never for those that a mesh injects', () => {
+    const path = paths['l7-sidecar-to-sidecar']
+    const state = new Arms('mb').of(arm)
+    expect(waitsForSidecar(state, path, 'inbound')).toBe(true)
+    expect(waitsForSidecar(state, path, 'outbound')).toBe(true)
+    expect(waitsForSidecar(state, paths['l4-only'], 'inbound')).toBe(false)
+    state.shape = {}
+    expect(waitsForSidecar(state, path, 'inbound')).toBe(false)
+  })
+
+  it('gives each arm a namespace of its own', () => {
+    const arms = new Arms('mb-run')
+    expect(arms.objectsOf(arm).namespace).toBe('mb-run-reference-l7-sidecar-to-sidecar')
+    expect(arms.of(arm)).toBe(arms.of(arm))
+  })
+})
+
+describe('kubectl', () => {
+  it('gives the end of what a command said as the reason', () => {
+    const end = { code: 1, signal: null, tail: 'a\nb\nc\nError from server (NotFound): x' }
+    expect(reasonOf(new CommandError(['kubectl'], end))).toBe('b c Error from server (NotFound): x')
+  })
+
+  it('tries again when the API server was busy, and not when it refused', () => {
+    const failed = (tail: string) => new CommandError(['kubectl'], { code: 1, signal: null, tail })
+    expect(isTransient(failed('Get "https://127.0.0.1:1/": net/http: TLS handshake timeout'))).toBe(true)
+    expect(isTransient(failed('Error from server: etcdserver: request timed out'))).toBe(true)
+    expect(isTransient(failed('The Deployment "x" is invalid: spec: Required value'))).toBe(false)
+    expect(isTransient(new Error('TLS handshake timeout'))).toBe(false)
+  })
+
+  it('puts objects into one list, in order', () => {
+    expect(JSON.parse(renderList([{ kind: 'A' }, { kind: 'B' }]))).toEqual({
+      apiVersion: 'v1',
+      kind: 'List',
+      items: [{ kind: 'A' }, { kind: 'B' }],
+    })
+  })
+
+  it('does not pretend to set an environment in a pod', () => {
+    const target = { namespace: 'n', pod: 'p', container: 'c' }
+    expect(execArguments(target, { argv: ['node', '-v'] })).toEqual(
+      'exec -i -n n p -c c -- node -v'.split(' '),
+    )
+    expect(() => execArguments(target, { argv: ['node'], env: { A: '1' } })).toThrow(/environment/)
+  })
+})
+
+describe('kubelet usage', () => {
+  const text = `# TYPE container_cpu_usage_seconds_total counter
+container_cpu_usage_seconds_total{container="echo",namespace="bench",pod="server-1"} 12.5 1732000000000
+container_cpu_usage_seconds_total{container="echo",namespace="other",pod="server-1"} 99 1732000000000
+container_memory_working_set_bytes{container="echo",namespace="bench",pod="server-1"} 2.5e+07 1732000000000
+`
+  const ref = { id: 'i', nodeName: 'n', namespace: 'bench', pod: 'server-1', container: 'echo' }
+
+  it('reads the container that is meant, and states its resolution', () => {
+    expect(parseResourceMetrics(text, [ref]).get('i')).toEqual({
+      cpuNs: 12.5e9,
+      rssBytes: 2.5e7,
+      source: 'kubelet',
+      resolutionNs: 15e9,
+    })
+  })
+
+  it('says nothing of a container that is not there', () => {
+    expect(parseResourceMetrics(text, [{ ...ref, pod: 'server-2' }]).size).toBe(0)
+  })
+})

@@ -1,0 +1,154 @@
+/** Applies a pod's objects, waits until it is ready where it must be, and explains it when it is not. */
+import { writeFile } from 'node:fs/promises'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { NodeRole } from '../../../harness/model.js'
+import { NotReadyError } from '../local/process.js'
+import type { ApiProxy } from './api-proxy.js'
+import { misplaced } from './components.js'
+import { renderList, reasonOf, type Kubectl } from './kubectl.js'
+import type { Manifest } from './manifests.js'
+import { containersOf, describePod, isReady, type Pod, type PodWatch } from './pods.js'
+
+const readyTimeoutMs = 120_000
+const nudgeMs = 1_000
+const lookLabel = 'meshbench.look'
+/** Container states that do not pass by waiting. */
+const hopeless = new Set([
+  'ErrImageNeverPull',
+  'InvalidImageName',
+  'CreateContainerConfigError',
+  'CreateContainerError',
+  'RunContainerError',
+  'CrashLoopBackOff',
+])
+
+export interface RolloutOptions {
+  readonly kubectl: Kubectl
+  readonly proxy: Pick<ApiProxy, 'patch'>
+  readonly pods: PodWatch
+  readonly nodes: Readonly<Record<NodeRole, string>>
+  /** Where rendered manifests are kept. */
+  readonly manifestDir: string
+  readonly signal: AbortSignal
+  /** Told when something did not come up, so that evidence is kept. */
+  readonly onTrouble: () => void
+}
+
+/** Pods that are waited for, and the node that they must be on. */
+interface Wanted {
+  readonly namespace: string
+  readonly selector: string
+  readonly role: NodeRole
+  readonly expectContainers?: readonly string[]
+}
+
+export class Rollout {
+  readonly #options: RolloutOptions
+  #counter = 0
+
+  constructor(options: RolloutOptions) {
+    this.#options = options
+    mkdirSync(options.manifestDir, { recursive: true, mode: 0o700 })
+  }
+
+  /** Applies objects; the file that is kept of them leaves out what Secrets hold. */
+  async apply(title: string, manifests: readonly Manifest[]): Promise<void> {
+    const { kubectl, manifestDir } = this.#options
+    const name = `${String(this.#counter++).padStart(3, '0')}-${title.replaceAll(/[^a-z0-9-]+/g, '-')}.json`
+    await writeFile(join(manifestDir, name), renderList(manifests.map(withoutSecrets)), { mode: 0o600 })
+    await kubectl.apply(manifests).catch((error: unknown) => {
+      this.#options.onTrouble()
+      throw new NotReadyError(`${title}: the cluster refused an object: ${reasonOf(error)}`, reasonOf(error))
+    })
+  }
+
+  /** Waits until the only pod of a selector is ready on its node; throws `NotReadyError` with logs. */
+  async ready(title: string, where: Wanted): Promise<Pod> {
+    const [pod] = await this.readyAll(title, where, 1)
+    if (!pod) throw new Error(`${title}: its pod is gone`)
+    return pod
+  }
+
+  /** The same for a selector of `count` pods; they come in the order of their names. */
+  async readyAll(title: string, where: Wanted, count: number): Promise<readonly Pod[]> {
+    const { pods, nodes, signal } = this.#options
+    const { namespace, selector, role, expectContainers = [] } = where
+    const find = () =>
+      pods.find(namespace, selector).filter(({ metadata }) => metadata.deletionTimestamp === undefined)
+    const complete = (pod: Pod) => {
+      const names = containersOf(pod).map(({ name }) => name)
+      return isReady(pod) && expectContainers.every((name) => names.includes(name))
+    }
+    const nudging = this.#nudge(namespace, find)
+    try {
+      await pods.waitFor(title, () => find().length === count && find().every(complete), {
+        timeoutMs: readyTimeoutMs,
+        signal,
+        explain: () => find().map(describePod).join('; ') || 'no pod was created',
+        isHopeless: () =>
+          find()
+            .map(hopelessReason)
+            .find((reason) => reason !== undefined),
+      })
+      const found = find()
+      const wrong = misplaced(found, role, nodes)
+      if (wrong !== undefined) throw new Error(`${title}: ${wrong}`)
+      return [...found].sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
+    } catch (error) {
+      signal.throwIfAborted()
+      this.#options.onTrouble()
+      throw new NotReadyError(
+        error instanceof Error ? error.message : String(error),
+        await this.#logs(namespace, selector),
+      )
+    } finally {
+      clearInterval(nudging)
+    }
+  }
+
+  /**
+   * Old kubelets (seen with 1.20) look at a pod again only a minute after its startup probe has succeeded; a changed
+   * annotation makes them look at once.
+   */
+  #nudge(namespace: string, find: () => readonly Pod[]): NodeJS.Timeout {
+    let busy = false
+    return setInterval(() => {
+      const waiting = find().filter((pod) => !isReady(pod) && isRunning(pod))
+      if (busy || waiting.length === 0) return
+      busy = true
+      const change = { metadata: { annotations: { [lookLabel]: String(Date.now()) } } }
+      const nudged = waiting.map(({ metadata: { name } }) =>
+        this.#options.proxy.patch(`/api/v1/namespaces/${namespace}/pods/${name}`, change),
+      )
+      // It only saves time.
+      void Promise.allSettled(nudged).finally(() => (busy = false))
+    }, nudgeMs)
+  }
+
+  async #logs(namespace: string, selector: string): Promise<string> {
+    return this.#options.kubectl
+      .run(['logs', '-n', namespace, '-l', selector, '--all-containers', '--tail=40', '--prefix'], {
+        timeoutMs: 15_000,
+      })
+      .catch((error: unknown) => `no logs: ${reasonOf(error)}`)
+  }
+}
+
+function isRunning(pod: Pod): boolean {
+  const containers = containersOf(pod)
+  return containers.length > 0 && containers.every(({ state }) => state?.running !== undefined)
+}
+
+function hopelessReason(pod: Pod): string | undefined {
+  const stuck = (pod.status.containerStatuses ?? []).some(
+    ({ state }) => hopeless.has(state?.waiting?.reason ?? '') || state?.terminated !== undefined,
+  )
+  return stuck ? describePod(pod) : undefined
+}
+
+function withoutSecrets(manifest: Manifest): Manifest {
+  if (manifest.kind !== 'Secret') return manifest
+  const names = Object.keys(manifest.stringData ?? {})
+  return { ...manifest, stringData: Object.fromEntries(names.map((name) => [name, 'redacted'])) }
+}

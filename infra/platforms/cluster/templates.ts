@@ -1,0 +1,96 @@
+/** Turns workloads into the containers, ConfigMaps and Secrets that carry them, purely. */
+import type { Workload } from '../../../harness/model.js'
+import { configText, containerCommand } from '../../supply/container-images/command.js'
+import type { ImageName } from '../../images/bundles.js'
+import { idleScript } from '../kit/remote-scripts.js'
+import {
+  configMapManifest,
+  secretManifest,
+  type ContainerLimits,
+  type ContainerTemplate,
+  type Manifest,
+  type VolumeTemplate,
+} from './manifests.js'
+import { dnsLabel } from './names.js'
+
+const configFolder = '/etc/meshbench/config'
+const filesFolder = '/etc/meshbench/files'
+
+export interface RenderOptions {
+  readonly workload: Workload
+  /** Container name, unique in its pod; its objects are named after it. */
+  readonly name: string
+  readonly namespace: string
+  readonly runId: string
+  /** Reference of the image that holds its program. */
+  readonly image: string
+  readonly limits: ContainerLimits
+  /** First of its listeners' ports. */
+  readonly firstPort: number
+}
+
+export interface RenderedWorkload {
+  readonly container: ContainerTemplate
+  readonly volumes: readonly VolumeTemplate[]
+  readonly objects: readonly Manifest[]
+  readonly ports: Readonly<Record<string, number>>
+}
+
+/** A workload as a container: its config in a ConfigMap, its credentials in a Secret. */
+export function renderWorkload(options: RenderOptions): RenderedWorkload {
+  const { workload, name, namespace, runId, image, limits, firstPort } = options
+  const { program, listeners, files } = workload
+  const ports = Object.fromEntries(listeners.map((listener, index) => [listener, firstPort + index]))
+  const config = workload.config({
+    bindHost: '0.0.0.0',
+    ports,
+    file: (file) => `${filesFolder}/${name}/${file}`,
+  })
+  const configName = `${name}-config`
+  const filesName = `${name}-files`
+  const hasFiles = Object.keys(files).length > 0
+  const admin = ports.admin
+  return {
+    ports,
+    container: {
+      name,
+      image,
+      command: containerCommand(program, `${configFolder}/${name}/config.json`),
+      ports: Object.fromEntries(
+        Object.entries(ports).map(([listener, port]) => [portName(name, listener), port]),
+      ),
+      ...(admin === undefined ? {} : { ready: { path: readyPathOf(program), port: admin } }),
+      limits,
+      mounts: {
+        [configName]: `${configFolder}/${name}`,
+        ...(hasFiles ? { [filesName]: `${filesFolder}/${name}` } : {}),
+      },
+    },
+    volumes: [
+      { name: configName, kind: 'configMap', source: configName },
+      ...(hasFiles ? ([{ name: filesName, kind: 'secret', source: filesName }] as const) : []),
+    ],
+    objects: [
+      configMapManifest(configName, namespace, runId, { 'config.json': configText(config) }),
+      ...(hasFiles ? [secretManifest(filesName, namespace, runId, files)] : []),
+    ],
+  }
+}
+
+function readyPathOf(program: Workload['program']): string {
+  return program.kind === 'image' ? '/healthz/ready' : program.readyPath
+}
+
+/** The container in which load generators are run: it waits, since a pod is made once and each trial runs a command. */
+export function clientContainer(
+  images: Readonly<Record<ImageName, string>>,
+  limits: ContainerLimits,
+): ContainerTemplate {
+  return { name: 'client', image: images.loadgen, command: idleScript(), ports: {}, limits, mounts: {} }
+}
+
+/** Names of ports are unique in a pod and have at most 15 characters (core/v1 ContainerPort). */
+function portName(container: string, listener: string): string {
+  const name = dnsLabel(container, listener)
+  return name.length <= 15 ? name : name.slice(-15).replace(/^-+/, '')
+}

@@ -1,0 +1,168 @@
+/**
+ * Components as containers on one engine, Docker's or Podman's: limits and cgroups are real, and each node is a network
+ * of its own, so that legs between nodes pass virtual Ethernet and a bridge.
+ */
+import { findProgram } from '../../../harness/process/exec.js'
+import type {
+  Fact,
+  NodeRole,
+  Platform,
+  Progress,
+  Scope,
+  Unmet,
+  EnvironmentRequest,
+  Host,
+} from '../../../harness/model.js'
+import { UserError, exitCodes } from '../../../harness/model/errors.js'
+import { version } from '../../../harness/cli/package-root.js'
+import {
+  buildImages,
+  provideOwnImage,
+  provideProgramImage,
+  type ContainerImages,
+} from '../../supply/container-images/build.js'
+import { removeRun } from './clean.js'
+import { findEngine, isMissing, type Engine } from './engine.js'
+import { nodeLabel, objectName, runLabel } from './labels.js'
+import { generatorNeeds } from '../kit/image-settings.js'
+import { clampLimits, dockerSettings, type DockerSettings } from './settings.js'
+
+const nodes = ['client', 'server', 'waypoint'] as const satisfies readonly NodeRole[]
+const mibPerContainer = 90
+
+export const docker: Platform = {
+  name: 'docker',
+  summary: 'containers on one engine, a network for each node; needs Docker or Podman',
+  environments: 'shared',
+  builds: 'image',
+  times: { environmentMs: 6_000, armMs: 300, hopMs: 600, trialMs: 790 },
+  check: checkDocker,
+  create,
+}
+
+async function checkDocker(request: EnvironmentRequest): Promise<readonly Unmet[]> {
+  const settings = dockerSettings(request)
+  const [engine, base] = await Promise.all([findEngine(), checkBaseImage(settings)])
+  if (isMissing(engine)) {
+    return [
+      {
+        need: 'a container engine (Docker, or Podman with its Docker-compatible socket)',
+        found: engine.tried.map(({ address, problem }) => `${address}: ${problem}`).join('; '),
+        remedy:
+          'start Docker, or `systemctl --user start podman.socket`, or name the engine in DOCKER_HOST; --platform local needs none',
+      },
+      ...base,
+    ]
+  }
+  const hops = request.arms.reduce(
+    (sum, arm) => sum + (request.paths.find(({ name }) => name === arm.path)?.hops.length ?? 0),
+    0,
+  )
+  const neededMib = (hops + 2) * mibPerContainer
+  const foundMib = Math.round(engine.memoryBytes / 2 ** 20)
+  const memory: Unmet[] =
+    foundMib >= neededMib
+      ? []
+      : [
+          {
+            need: `about ${neededMib} MiB of memory for ${hops + 2} containers`,
+            found: `${foundMib} MiB in the engine`,
+            remedy: 'give the engine more memory, or measure fewer arms at a time (--arm)',
+          },
+        ]
+  return [...base, ...memory]
+}
+
+/** Without a base image by digest, one is assembled here, which needs a Linux whose node is dynamically linked. */
+async function checkBaseImage(settings: DockerSettings): Promise<readonly Unmet[]> {
+  if (settings.baseImage !== undefined) return []
+  if (process.platform === 'linux' && (await findProgram('ldd'))) return []
+  return [
+    {
+      need: 'a base image for the containers, assembled from the running node on Linux with `ldd`',
+      found: process.platform === 'linux' ? 'no ldd' : process.platform,
+      remedy:
+        'name one by digest in platformSettings.docker.baseImage, for example node:20-bookworm-slim@sha256:…',
+    },
+  ]
+}
+
+async function create(request: EnvironmentRequest, scope: Scope, progress: Progress): Promise<Host> {
+  const engine = await findEngine()
+  if (isMissing(engine)) {
+    throw new UserError('no container engine answers', {
+      hint: 'meshbench doctor --platform docker says what is missing',
+      exitCode: exitCodes.hostLacks,
+    })
+  }
+  const { createDockerHost } = await import('./host.js')
+  const configured = dockerSettings(request)
+  const settings: DockerSettings = {
+    ...configured,
+    hop: clampLimits(configured.hop, engine.cpus),
+    application: clampLimits(configured.application, engine.cpus),
+    generator: clampLimits(configured.generator, engine.cpus),
+  }
+  const images = await progress.step('container images', async () =>
+    buildImages(engine.docker, {
+      version,
+      ...(settings.baseImage === undefined ? {} : { baseImage: settings.baseImage }),
+      ...generatorNeeds(request, settings),
+    }),
+  )
+  scope.signal.throwIfAborted()
+  // Before anything that carries the label exists.
+  scope.defer('remove containers and networks', async () => {
+    const { problems } = await removeRun(engine.docker, scope.runId)
+    if (problems.length > 0) throw new Error(problems.join('; '))
+  })
+  const networks = await progress.step('networks', () => createNetworks(engine, scope.runId))
+  return createDockerHost({
+    docker: engine.docker,
+    request,
+    scope,
+    images,
+    ownImage: (program) => provideOwnImage(engine.docker, program, images),
+    programImage: (program) => provideProgramImage(engine.docker, program, settings.programImages),
+    settings,
+    networks,
+    facts: factsOf(engine, images, settings),
+    reach: isLocal(engine) ? 'address' : 'exec',
+  })
+}
+
+async function createNetworks(engine: Engine, runId: string): Promise<Record<NodeRole, string>> {
+  const networks: Partial<Record<NodeRole, string>> = {}
+  for (const node of nodes) {
+    const name = objectName(runId, node)
+    await engine.docker.createNetwork({
+      Name: name,
+      Driver: 'bridge',
+      CheckDuplicate: true,
+      Labels: { [runLabel]: runId, [nodeLabel]: node },
+    })
+    networks[node] = name
+  }
+  return networks as Record<NodeRole, string>
+}
+
+/** Container addresses can be reached from a Linux host that runs the engine as root, and from no other. */
+function isLocal({ address, operatingSystem }: Engine): boolean {
+  return (
+    process.platform === 'linux' &&
+    ['unix:///var/run/docker.sock', 'unix:///run/podman/podman.sock'].includes(address) &&
+    !operatingSystem.includes('Docker Desktop')
+  )
+}
+
+function factsOf(engine: Engine, images: ContainerImages, settings: DockerSettings): readonly Fact[] {
+  const { hop } = settings
+  return [
+    { name: 'platform', value: 'docker: containers of one engine, one bridge network for each node' },
+    { name: 'engine', value: `${engine.product} ${engine.version} on ${engine.operatingSystem}` },
+    { name: 'cgroup version of the engine', value: engine.cgroupVersion },
+    { name: 'base image', value: images.base },
+    { name: 'limits of each hop', value: `${hop.cpus} CPUs, ${hop.memoryMib} MiB` },
+    { name: 'memory figures', value: 'working set of the cgroup: usage less inactive file pages' },
+  ]
+}

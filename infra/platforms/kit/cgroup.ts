@@ -1,0 +1,176 @@
+/**
+ * Reads a component's CPU and memory from its control group: exact at the instant of the reading, whereas the stats of
+ * engines and kubelets are samples that may be ten seconds old.
+ *
+ * Files: Documentation/admin-guide/cgroup-v2.rst, and cgroup-v1/{cpuacct,memory}.rst of the kernel.
+ */
+import type { UsageReading } from '../../../harness/model.js'
+
+/** Where a cgroup's files lie. In version 1 each controller has a tree of its own. */
+export interface CgroupPaths {
+  readonly version: 1 | 2
+  readonly cpu: string
+  readonly cpuacct: string
+  readonly memory: string
+}
+
+/** Paths of a process's cgroup from the text of its `/proc/PID/cgroup`, below the mount `root`. */
+export function parseProcCgroup(text: string, root = '/sys/fs/cgroup'): CgroupPaths | undefined {
+  const byController = new Map<string, string>()
+  for (const line of text.split('\n')) {
+    const [, controllers, path] = /^\d+:([^:]*):(.*)$/.exec(line) ?? []
+    if (controllers === undefined || path === undefined) continue
+    for (const controller of controllers.split(',')) byController.set(controller, path === '/' ? '' : path)
+  }
+  const [cpu, cpuacct, memory] = ['cpu', 'cpuacct', 'memory'].map((name) => byController.get(name))
+  // Hybrid hosts list both; the controllers are where version 1 says they are.
+  if (cpu !== undefined && cpuacct !== undefined && memory !== undefined) {
+    return {
+      version: 1,
+      cpu: `${root}/cpu${cpu}`,
+      cpuacct: `${root}/cpuacct${cpuacct}`,
+      memory: `${root}/memory${memory}`,
+    }
+  }
+  const unified = byController.get('')
+  return unified === undefined ? undefined : unifiedCgroup(`${root}${unified}`)
+}
+
+export function unifiedCgroup(folder: string): CgroupPaths {
+  return { version: 2, cpu: folder, cpuacct: folder, memory: folder }
+}
+
+/** Files that `parseCgroup` wants, by what they tell. Some may be missing on older kernels. */
+export function cgroupFiles(paths: CgroupPaths): Readonly<Record<string, string>> {
+  if (paths.version === 2) {
+    return {
+      cpuStat: `${paths.cpu}/cpu.stat`,
+      memory: `${paths.memory}/memory.current`,
+      memoryStat: `${paths.memory}/memory.stat`,
+      memoryPeak: `${paths.memory}/memory.peak`,
+    }
+  }
+  return {
+    cpuStat: `${paths.cpu}/cpu.stat`,
+    cpu: `${paths.cpuacct}/cpuacct.usage`,
+    cpuUser: `${paths.cpuacct}/cpuacct.usage_user`,
+    cpuSystem: `${paths.cpuacct}/cpuacct.usage_sys`,
+    memory: `${paths.memory}/memory.usage_in_bytes`,
+    memoryStat: `${paths.memory}/memory.stat`,
+    memoryPeak: `${paths.memory}/memory.max_usage_in_bytes`,
+  }
+}
+
+/**
+ * A reading from the files' texts, keyed as `cgroupFiles` keys them; undefined when the CPU time is not among them.
+ *
+ * `rssBytes` is the working set, as Kubernetes defines it: usage less the inactive file pages, which the kernel takes
+ * back at no cost.
+ */
+export function parseCgroup(
+  version: 1 | 2,
+  texts: Readonly<Record<string, string | undefined>>,
+): UsageReading | undefined {
+  const stat = parseFlatKeyed(texts.cpuStat)
+  const memoryStat = parseFlatKeyed(texts.memoryStat)
+  const usedBytes = parseNumber(texts.memory)
+  const inactiveBytes = memoryStat.get(version === 2 ? 'inactive_file' : 'total_inactive_file') ?? 0
+  const shared = {
+    ...optional('rssBytes', usedBytes === undefined ? undefined : Math.max(0, usedBytes - inactiveBytes)),
+    ...optional('peakRssBytes', parseNumber(texts.memoryPeak)),
+    ...optional('throttledPeriods', stat.get('nr_throttled')),
+    source: `cgroup-v${version}`,
+  }
+  if (version === 2) {
+    const usageUs = stat.get('usage_usec')
+    if (usageUs === undefined) return undefined
+    return {
+      cpuNs: usageUs * 1000,
+      ...optional('cpuUserNs', scaled(stat.get('user_usec'), 1000)),
+      ...optional('cpuSystemNs', scaled(stat.get('system_usec'), 1000)),
+      ...optional('throttledNs', scaled(stat.get('throttled_usec'), 1000)),
+      ...shared,
+      resolutionNs: 1000,
+    }
+  }
+  const cpuNs = parseNumber(texts.cpu)
+  if (cpuNs === undefined) return undefined
+  return {
+    cpuNs,
+    ...optional('cpuUserNs', parseNumber(texts.cpuUser)),
+    ...optional('cpuSystemNs', parseNumber(texts.cpuSystem)),
+    ...optional('throttledNs', stat.get('throttled_time')),
+    ...shared,
+    resolutionNs: 1,
+  }
+}
+
+/** Sum of several containers' readings: what a component made of more than one costs. */
+export function addReadings(readings: readonly UsageReading[]): UsageReading | undefined {
+  const [first] = readings
+  if (!first) return undefined
+  const sum = (
+    field:
+      | 'cpuNs'
+      | 'cpuUserNs'
+      | 'cpuSystemNs'
+      | 'rssBytes'
+      | 'peakRssBytes'
+      | 'throttledPeriods'
+      | 'throttledNs',
+  ) => {
+    const values = readings.map((reading) => reading[field])
+    return values.every((value) => value !== undefined) ? values.reduce((a, b) => a + b, 0) : undefined
+  }
+  return {
+    cpuNs: sum('cpuNs') ?? 0,
+    ...optional('cpuUserNs', sum('cpuUserNs')),
+    ...optional('cpuSystemNs', sum('cpuSystemNs')),
+    ...optional('rssBytes', sum('rssBytes')),
+    ...optional('peakRssBytes', sum('peakRssBytes')),
+    ...optional('throttledPeriods', sum('throttledPeriods')),
+    ...optional('throttledNs', sum('throttledNs')),
+    source: first.source,
+    resolutionNs: Math.max(...readings.map(({ resolutionNs }) => resolutionNs)),
+  }
+}
+
+/** What is left of a whole when the parts that are known are taken away. Peaks cannot be told apart and are left out. */
+export function subtractReadings(whole: UsageReading, parts: readonly UsageReading[]): UsageReading {
+  const inside = addReadings(parts)
+  const less = (field: 'cpuNs' | 'cpuUserNs' | 'cpuSystemNs' | 'rssBytes') => {
+    const [total, part] = [whole[field], inside ? inside[field] : 0]
+    return total === undefined || part === undefined ? undefined : total - part
+  }
+  return {
+    cpuNs: less('cpuNs') ?? whole.cpuNs,
+    ...optional('cpuUserNs', less('cpuUserNs')),
+    ...optional('cpuSystemNs', less('cpuSystemNs')),
+    ...optional('rssBytes', less('rssBytes')),
+    source: whole.source,
+    resolutionNs: whole.resolutionNs,
+  }
+}
+
+/** Lines of `key value`. */
+function parseFlatKeyed(text = ''): ReadonlyMap<string, number> {
+  return new Map(
+    text.split('\n').flatMap((line) => {
+      const [key, value] = line.trim().split(/\s+/)
+      return key && value && Number.isFinite(Number(value)) ? [[key, Number(value)] as const] : []
+    }),
+  )
+}
+
+function parseNumber(text: string | undefined): number | undefined {
+  const trimmed = text?.trim() ?? ''
+  return /^\d+$/.test(trimmed) ? Number(trimmed) : undefined
+}
+
+function scaled(value: number | undefined, factor: number): number | undefined {
+  return value === undefined ? undefined : value * factor
+}
+
+function optional<K extends string>(key: K, value: number | undefined): { [P in K]?: number } {
+  return value === undefined ? {} : ({ [key]: value } as { [P in K]?: number })
+}

@@ -1,0 +1,16 @@
+/** The application of containers and pods: what answers when a request has passed every hop. */
+import type { Workload } from '../../../harness/model.js'
+
+export const echoWorkload: Workload = {
+  component: { name: 'echo', category: 'application', node: 'server' },
+  program: { kind: 'image', image: 'echo' },
+  listeners: ['http', 'tcp', 'admin'],
+  files: {},
+  config: ({ bindHost: host, ports }) => ({
+    admin: { host, port: ports.admin },
+    listeners: [
+      { name: 'http', kind: 'http', host, port: ports.http },
+      { name: 'tcp', kind: 'tcp', host, port: ports.tcp },
+    ],
+  }),
+}

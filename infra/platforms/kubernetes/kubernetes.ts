@@ -1,0 +1,202 @@
+/**
+ * An existing cluster: how one outgrows a single machine. Creates namespaces of its own and nothing else, and reads
+ * usage without access to the nodes.
+ */
+import { join } from 'node:path'
+import { UserError, exitCodes } from '../../../harness/model/errors.js'
+import type {
+  EnvironmentRequest,
+  Fact,
+  Host,
+  NodeRole,
+  Platform,
+  Progress,
+  Scope,
+  Unmet,
+} from '../../../harness/model.js'
+import { readHost } from '../../../harness/process/probes/host.js'
+import { startApiProxy } from '../cluster/api-proxy.js'
+import { noNodeExec } from '../cluster/host-options.js'
+import { createKubeHost } from '../cluster/host.js'
+import { Kubectl, reasonOf } from '../cluster/kubectl.js'
+import { usageFromKubelets } from '../cluster/kubelet-usage.js'
+import { PodWatch } from '../cluster/pods.js'
+import { needsCharts } from '../../supply/pull.js'
+import { checkGeneratorPods, generatorFacts } from '../kit/generator-pods.js'
+import { checkTools, clusterTools, requireTools, type ToolName } from '../kind/tools.js'
+import { readKubernetesVersion } from '../kind/kind.js'
+import { assignNodes, selectorsOf, type NodeInfo } from './nodes.js'
+import { kubernetesSettings, looksLikeProduction, type KubernetesSettings } from './settings.js'
+
+export const kubernetes: Platform = {
+  name: 'kubernetes',
+  summary: 'a Kubernetes cluster that you have; needs kubectl, a context and images that its nodes can pull',
+  environments: 'per-mesh',
+  builds: 'image',
+  times: { environmentMs: 10_000, armMs: 5_000, hopMs: 4_000, trialMs: 770 },
+  armsAtOnce: 4,
+  check: checkKubernetes,
+  create,
+}
+
+async function checkKubernetes(request: EnvironmentRequest): Promise<readonly Unmet[]> {
+  const settings = kubernetesSettings(request)
+  const unmet: Unmet[] = [
+    ...(await checkTools({ names: clusterTools(request) })),
+    ...checkScope(request, settings),
+    ...checkGeneratorPods(request, settings.generatorPods),
+  ]
+  if (!settings.images) {
+    unmet.push({
+      need: 'images that the nodes of the cluster can pull',
+      found: 'no platformSettings.kubernetes.images',
+      remedy:
+        'build them with infra/supply/container-images/Dockerfile, push them, and name echo, tunnel, proxy and loadgen by digest',
+    })
+  }
+  if (unmet.some(({ need }) => need.startsWith('kubectl'))) return unmet
+  const kubectl = await kubectlFor(['kubectl'], settings, {
+    runId: 'check',
+    signal: new AbortController().signal,
+  })
+  const context = await contextOf(kubectl, settings).catch((error: unknown) => error as Error)
+  if (context instanceof Error) {
+    return [
+      ...unmet,
+      {
+        need: 'a context of kubectl',
+        found: reasonOf(context),
+        remedy:
+          'set one with `kubectl config use-context`, or name it in platformSettings.kubernetes.context',
+      },
+    ]
+  }
+  if (settings.context === undefined && looksLikeProduction(context)) {
+    unmet.push({
+      need: 'a context that is meant for load',
+      found: `the current context is ${context}, which looks like production`,
+      remedy: `name it in platformSettings.kubernetes.context if you mean it`,
+    })
+    return unmet
+  }
+  try {
+    assignNodes(await readNodes(kubectl), settings.nodeSelectors)
+  } catch (error) {
+    unmet.push({
+      need: `nodes of the cluster ${context}`,
+      found: reasonOf(error),
+      remedy: 'see that the cluster can be reached, or set platformSettings.kubernetes.nodeSelectors',
+    })
+  }
+  return unmet
+}
+
+/** Meshes that install custom resources and webhooks change the cluster for everybody on it. */
+function checkScope(request: EnvironmentRequest, settings: KubernetesSettings): readonly Unmet[] {
+  const wide = [...new Set(request.arms.map(({ mesh }) => mesh))].filter(needsCharts)
+  if (wide.length === 0 || settings.allowClusterScope) return []
+  return [
+    {
+      need: `permission to change the whole cluster, which installing ${wide.join(', ')} does`,
+      found: 'no --allow-cluster-scope',
+      remedy: 'give --allow-cluster-scope if the cluster is yours to change, or use --platform kind',
+    },
+  ]
+}
+
+async function create(request: EnvironmentRequest, scope: Scope, progress: Progress): Promise<Host> {
+  const settings = kubernetesSettings(request)
+  const [first] = await checkKubernetes(request)
+  if (first || !settings.images) {
+    throw new UserError(`${first?.need ?? 'images'}: ${first?.found ?? 'none'}`, {
+      hint: first?.remedy ?? 'meshbench doctor --platform kubernetes',
+      exitCode: exitCodes.hostLacks,
+    })
+  }
+  const kubectl = await kubectlFor(clusterTools(request), settings, scope)
+  const context = await contextOf(kubectl, settings)
+  const found = await progress.step(`nodes of ${context}`, () => readNodes(kubectl))
+  const nodes = assignNodes(found, settings.nodeSelectors)
+  const proxy = await startApiProxy(kubectl, scope)
+  const pods = new PodWatch(proxy)
+  scope.defer('stop watching pods', () => pods.close())
+  const kubernetesVersion = await readKubernetesVersion(proxy)
+  return createKubeHost({
+    kubectl,
+    proxy,
+    pods,
+    request,
+    scope,
+    images: settings.images,
+    programImage: async ({ name }) => {
+      const reference = settings.programImages[name as keyof typeof settings.programImages]
+      if (reference !== undefined) return reference
+      throw new UserError(`no image of ${name} that the cluster can pull is named`, {
+        hint: `set platformSettings.kubernetes.programImages.${name} to a reference by digest`,
+      })
+    },
+    imagePullPolicy: 'IfNotPresent',
+    limits: { hop: settings.hop, application: settings.application, generator: settings.generator },
+    generatorPods: settings.generatorPods,
+    nodes,
+    nodeSelectors: selectorsOf(nodes),
+    usage: usageFromKubelets(proxy),
+    nodeFailure: () => undefined,
+    nodeExec: noNodeExec,
+    readHost,
+    clusterName: context,
+    isOwnCluster: false,
+    kubernetesVersion,
+    apiServer: { host: 'kubernetes.default.svc', port: 443 },
+    namespacePrefix: `mb-${scope.runId}`,
+    deleteNamespaces: true,
+    diagnosticsDir: join(scope.evidenceDir ?? join(scope.stateDir, 'diagnostics'), 'kubernetes'),
+    facts: [...factsOf(context, kubernetesVersion, nodes), ...generatorFacts(settings.generatorPods)],
+  })
+}
+
+function factsOf(
+  context: string,
+  kubernetesVersion: string,
+  nodes: Readonly<Record<NodeRole | 'control-plane', string>>,
+): readonly Fact[] {
+  const roles = ['client', 'server', 'waypoint'] as const
+  const names = roles.map((role) => `${role} on ${nodes[role]}`)
+  return [
+    { name: 'platform', value: `kubernetes: context ${context}, Kubernetes ${kubernetesVersion}` },
+    { name: 'placement', value: names.join(', ') },
+    {
+      name: 'usage',
+      value:
+        "from the kubelets' /metrics/resource, whose samples are up to 15 s old: use windows of a minute and more",
+    },
+    {
+      name: 'host total',
+      value: 'of the machine that runs Meshbench, which is none of the nodes: it cannot be reconciled',
+    },
+  ]
+}
+
+async function kubectlFor(
+  names: readonly ToolName[],
+  settings: KubernetesSettings,
+  scope: Pick<Scope, 'runId' | 'signal'>,
+): Promise<Kubectl> {
+  const tools = await requireTools({ names })
+  return new Kubectl({
+    path: tools.kubectl ?? 'kubectl',
+    ...(tools.helm === undefined ? {} : { helmPath: tools.helm }),
+    ...(settings.context === undefined ? {} : { context: settings.context }),
+    runId: scope.runId,
+    signal: scope.signal,
+  })
+}
+
+async function contextOf(kubectl: Kubectl, settings: KubernetesSettings): Promise<string> {
+  return settings.context ?? (await kubectl.run(['config', 'current-context'])).trim()
+}
+
+async function readNodes(kubectl: Kubectl): Promise<readonly NodeInfo[]> {
+  const { items } = await kubectl.json<{ items: NodeInfo[] }>(['get', 'nodes'], { timeoutMs: 20_000 })
+  return items
+}

@@ -1,0 +1,218 @@
+import { createHash } from 'node:crypto'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { UserError } from '../../harness/model/errors.js'
+import { defaultCacheDir, listPulls, mirrored, pullAhead, renderPulls, type PullItem } from './pull.js'
+import { nodeImageFor, nodeImages, tools, unknownDigest } from './versions.js'
+
+const ambient = {
+  platform: 'kind',
+  meshes: ['istio-ambient'],
+  hostPlatform: 'linux/amd64',
+  cgroup: 'v2',
+} as const
+
+describe('listPulls', () => {
+  test('a kind run of the reference mesh needs kind, kubectl and a node image, and no helm', () => {
+    const items = listPulls({ ...ambient, meshes: ['reference'] })
+    expect(items.map(({ name }) => name)).toEqual(['kind', 'kubectl', 'docker.io/kindest/node'])
+  })
+
+  test('ambient adds helm, the Gateway API, four charts and its images, each once', () => {
+    const items = listPulls({ ...ambient, meshes: ['istio-ambient', 'istio-sidecar'] })
+    expect(items.filter(({ kind }) => kind === 'chart').map(({ name }) => name)).toEqual([
+      'base',
+      'istiod',
+      'cni',
+      'ztunnel',
+    ])
+    expect(items.find(({ name }) => name === 'base')?.neededBy).toBe('istio-ambient, istio-sidecar')
+    expect(new Set(items.map(({ cachePath }) => cachePath)).size).toBe(items.length)
+    expect(items.some(({ name }) => name === 'helm')).toBe(true)
+    expect(items.some(({ name }) => name === 'gateway-api')).toBe(true)
+  })
+
+  test.each([
+    ['istio-sidecar', true],
+    ['cilium-gateway', true],
+    ['cilium', false],
+  ])('%s: the Gateway API is pulled where a path may come through a gateway', (mesh, needed) => {
+    const items = listPulls({ ...ambient, meshes: [mesh] })
+    expect(items.some(({ name }) => name === 'gateway-api')).toBe(needed)
+  })
+
+  test('images that the config names are listed, instead of the pinned one of the nodes where that is meant', () => {
+    const digest = `sha256:${'a'.repeat(64)}`
+    const items = listPulls({
+      ...ambient,
+      meshes: ['reference'],
+      nodeImage: 'kindest/node:v9',
+      configuredImages: [`registry.example:5000/base:1@${digest}`],
+    })
+    expect(
+      items.filter(({ kind }) => kind === 'image').map(({ source, digest: pin }) => [source, pin]),
+    ).toEqual([
+      ['kindest/node:v9', unknownDigest],
+      [`registry.example:5000/base:1@${digest}`, digest],
+    ])
+  })
+
+  test('a platform that brings its own cluster needs no tools and no node image', () => {
+    const items = listPulls({ ...ambient, platform: 'kubernetes', meshes: ['cilium'] })
+    expect(items.map(({ kind }) => kind)).not.toContain('tool')
+    expect(items.some(({ name }) => name.includes('kindest'))).toBe(false)
+  })
+
+  test('mirrors replace the longest prefix and keep tag and digest', () => {
+    const mirrors = { 'docker.io': 'mirror.example/hub', 'docker.io/kindest': 'mirror.example/kind' }
+    const image = listPulls({ ...ambient, mirrors }).find(({ kind }) => kind === 'image')
+    expect(image?.source).toBe(
+      `mirror.example/kind/node:v${nodeImageFor('v2').kubernetes}@${nodeImageFor('v2').digest}`,
+    )
+    expect(image?.tag).toBe('docker.io/kindest/node:v1.36.4')
+    expect(mirrored('docker.io/istio/pilot:1', mirrors)).toBe('mirror.example/hub/istio/pilot:1')
+    expect(mirrored('docker.iox/a', mirrors)).toBe('docker.iox/a')
+    const charts = listPulls({ ...ambient, mirrors: { 'blob.istio.io': 'http://charts.example' } })
+    expect(charts.find(({ kind }) => kind === 'chart')?.source).toBe(
+      'http://charts.example/istio-release/charts',
+    )
+  })
+
+  test('the listing marks what is not pinned and counts it', () => {
+    const items = listPulls(ambient)
+    const unpinned = items.filter(({ digest }) => digest === unknownDigest).length
+    expect(unpinned).toBeGreaterThan(0)
+    expect(renderPulls(items)).toContain(`${unpinned} of ${items.length} have no known digest`)
+    expect(renderPulls(items).match(/NOT PINNED/g)).toHaveLength(unpinned)
+    expect(renderPulls([])).toContain('nothing to pull')
+  })
+})
+
+describe('versions', () => {
+  test('digests are whole, and tools are pinned for Linux on both architectures', () => {
+    for (const tool of Object.values(tools)) {
+      for (const platform of ['linux/amd64', 'linux/arm64'] as const) {
+        expect(tool.sha256[platform]).toMatch(/^[0-9a-f]{64}$/)
+        expect(tool.url(platform)).toContain(tool.version)
+      }
+    }
+    for (const { digest } of nodeImages) expect(digest).toMatch(/^sha256:[0-9a-f]{64}$/)
+    const items = listPulls({ ...ambient, meshes: ['istio-ambient', 'istio-sidecar', 'cilium'] })
+    for (const { digest } of items) expect(digest).toMatch(/^(?:unknown|(?:sha256:)?[0-9a-f]{64})$/)
+  })
+
+  test('a cgroup v1 host gets a Kubernetes whose kubelet still starts there', () => {
+    expect(nodeImageFor('v1').kubernetes).toMatch(/^1\.34\./)
+    expect(nodeImageFor('v2').kubernetes).toBe('1.36.4')
+  })
+})
+
+describe('pullAhead', () => {
+  let cacheDir: string
+  beforeEach(async () => {
+    cacheDir = await mkdtemp(join(tmpdir(), 'meshbench-pull-'))
+  })
+  afterEach(() => rm(cacheDir, { recursive: true, force: true }))
+
+  const content = 'kind: List\n'
+  const manifest: PullItem = {
+    kind: 'manifest',
+    name: 'm',
+    version: '1',
+    source: 'https://example.test/m.yaml',
+    digest: createHash('sha256').update(content).digest('hex'),
+    neededBy: 'x',
+    cachePath: 'manifests/m.yaml',
+  }
+  const hostPlatform = 'linux/amd64' as const
+  const answer =
+    (text: string, status = 200) =>
+    async () =>
+      new Response(text, { status })
+
+  test('downloads, verifies, and does not download twice', async () => {
+    const options = { cacheDir, hostPlatform, fetch: answer(content) }
+    expect((await pullAhead([manifest], options))[0]?.state).toBe('pulled')
+    expect(await readFile(join(cacheDir, manifest.cachePath), 'utf8')).toBe(content)
+    const offline = { ...options, fetch: async () => Promise.reject(new Error('no network')) }
+    expect((await pullAhead([manifest], offline))[0]?.state).toBe('cached')
+  })
+
+  test('a wrong digest is refused and nothing is kept', async () => {
+    const pull = pullAhead([manifest], { cacheDir, hostPlatform, fetch: answer('tampered') })
+    await expect(pull).rejects.toThrow(/has SHA-256 [0-9a-f]{64}, not /)
+    expect(await readdir(join(cacheDir, 'manifests'))).toEqual([])
+  })
+
+  test('a file in the cache that has changed is fetched again', async () => {
+    const options = { cacheDir, hostPlatform, fetch: answer(content) }
+    const [first] = await pullAhead([manifest], options)
+    await writeFile(first?.file ?? '', 'changed')
+    expect((await pullAhead([manifest], options))[0]?.state).toBe('pulled')
+  })
+
+  test('an unreachable or refusing host is a user error with what to do', async () => {
+    const unreachable = pullAhead([manifest], {
+      cacheDir,
+      hostPlatform,
+      fetch: async () => Promise.reject(new Error('ENOTFOUND')),
+    })
+    await expect(unreachable).rejects.toBeInstanceOf(UserError)
+    const refused = pullAhead([manifest], { cacheDir, hostPlatform, fetch: answer('no', 403) })
+    await expect(refused).rejects.toThrow('answered 403')
+  })
+
+  test('an image is pulled by digest, tagged and saved as an archive', async () => {
+    const commands: string[][] = []
+    const image = listPulls({ ...ambient, mirrors: { 'docker.io': 'mirror.example' } }).find(
+      ({ kind }) => kind === 'image',
+    )
+    if (!image) throw new Error('no image listed')
+    await pullAhead([image], {
+      cacheDir,
+      hostPlatform: 'darwin/arm64',
+      run: async (argv) => {
+        commands.push([...argv])
+        const output = argv.indexOf('--output')
+        if (output > 0) await writeFile(argv[output + 1] ?? '', 'archive')
+        return { code: 0, stdout: '', stderr: '' }
+      },
+    })
+    expect(commands.map((argv) => argv.slice(0, 2).join(' '))).toEqual([
+      'docker pull',
+      'docker tag',
+      'docker save',
+    ])
+    expect(commands[0]).toContain('linux/arm64')
+    // Of the one platform whose contents were pulled.
+    expect(commands[2]?.join(' ')).toMatch(/^docker save --platform linux\/arm64 --output /)
+    expect(commands[0]?.at(-1)).toMatch(/^mirror\.example\/kindest\/node:v1\.36\.4@sha256:/)
+    expect(await readFile(join(cacheDir, image.cachePath), 'utf8')).toBe('archive')
+  })
+
+  test('a chart comes from helm and lands under its name and version', async () => {
+    const chart = listPulls(ambient).find(({ name }) => name === 'istiod')
+    if (!chart) throw new Error('no chart listed')
+    await pullAhead([chart], {
+      cacheDir,
+      hostPlatform,
+      helm: '/cache/helm',
+      run: async (argv) => {
+        expect(argv[0]).toBe('/cache/helm')
+        const folder = argv[argv.indexOf('--destination') + 1] ?? ''
+        const { mkdir } = await import('node:fs/promises')
+        await mkdir(folder, { recursive: true })
+        await writeFile(join(folder, `istiod-${chart.version}.tgz`), 'chart')
+        return { code: 0, stdout: '', stderr: '' }
+      },
+    })
+    expect(await readdir(join(cacheDir, 'charts'))).toEqual([`istiod-${chart.version}.tgz`])
+  })
+})
+
+test('the cache folder follows its variable, then the user cache folder', () => {
+  expect(defaultCacheDir({ MESHBENCH_CACHE: '/a' })).toBe('/a')
+  expect(defaultCacheDir({ XDG_CACHE_HOME: '/b' })).toBe('/b/meshbench')
+})

@@ -1,0 +1,351 @@
+/**
+ * Says what a run will download and downloads it ahead, so that a host without a network can be prepared from one
+ * that has one. The list is pure; only `pullAhead` touches network and disk.
+ */
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { UserError } from '../../harness/model/errors.js'
+import { run as runCommand, type RunOptions, type RunResult } from '../../harness/process/exec.js'
+import { saveArchive } from './save-images.js'
+import {
+  cilium,
+  gatewayApi,
+  istio,
+  nodeImageFor,
+  pinnedReference,
+  tools,
+  unknownDigest,
+  type ChartPin,
+  type HostPlatform,
+  type ImagePin,
+  type ManifestPin,
+  type ToolPin,
+} from './versions.js'
+
+/** Registry or URL prefix → what to fetch from instead, for example `docker.io` → `mirror.example/dockerhub`. */
+export type Mirrors = Readonly<Record<string, string>>
+
+export interface PullRequest {
+  /** Only `kind` creates its clusters from an image and tools of its own. */
+  readonly platform: string
+  readonly meshes: readonly string[]
+  readonly hostPlatform: HostPlatform
+  readonly cgroup: 'v1' | 'v2'
+  readonly mirrors?: Mirrors
+  /** What the config names instead of the pinned image of the nodes. */
+  readonly nodeImage?: string
+  /** Images that the config names for what the platform runs. */
+  readonly configuredImages?: readonly string[]
+}
+
+export interface PullItem {
+  readonly kind: 'tool' | 'image' | 'chart' | 'manifest'
+  readonly name: string
+  readonly version: string
+  /** Where it is fetched from, mirrors applied; for images a reference with tag and, where known, digest. */
+  readonly source: string
+  /** SHA-256 of the file, digest of the image, or `unknown`. */
+  readonly digest: string
+  /** What needs it, for the listing. */
+  readonly neededBy: string
+  /** Path below the cache folder. */
+  readonly cachePath: string
+  /** Images only: the tag that clusters know it by, whatever mirror it came from. */
+  readonly tag?: string
+}
+
+/** Everything that a run with this platform and these meshes downloads, each once, in the order of need. */
+export function listPulls(request: PullRequest): readonly PullItem[] {
+  const { platform, meshes, hostPlatform, cgroup, mirrors = {}, configuredImages = [] } = request
+  const items: PullItem[] = []
+  if (platform === 'kind') {
+    for (const tool of Object.values(tools)) {
+      // Meshes of this repository need no charts.
+      if (tool.name === 'helm' && !meshes.some(needsCharts)) continue
+      const item = toolItem(tool, hostPlatform)
+      items.push({ ...item, source: mirroredUrl(item.source, mirrors) })
+    }
+    const nodeImage = request.nodeImage === undefined ? nodeImageFor(cgroup) : asPin(request.nodeImage)
+    items.push(imageItem(nodeImage, 'kind', mirrors))
+  }
+  for (const mesh of meshes) {
+    items.push(...manifestsOf(mesh).map((manifest) => manifestItem(manifest, mesh, mirrors)))
+    items.push(...chartsOf(mesh).map((chart) => chartItem(chart, mesh, mirrors)))
+    items.push(...imagesOf(mesh).map((image) => imageItem(image, mesh, mirrors)))
+  }
+  items.push(...configuredImages.map((image) => imageItem(asPin(image), 'the config', mirrors)))
+  const seen = new Map<string, PullItem>()
+  for (const item of items) {
+    const first = seen.get(item.cachePath)
+    seen.set(item.cachePath, first ? { ...first, neededBy: `${first.neededBy}, ${item.neededBy}` } : item)
+  }
+  return [...seen.values()]
+}
+
+/** The listing of `meshbench pull --list`: one line per item, unpinned ones marked. */
+export function renderPulls(items: readonly PullItem[]): string {
+  if (items.length === 0) return 'nothing to pull: these meshes and this platform need no download\n'
+  const lines = items.map(({ kind, name, version, source, digest, neededBy }) => {
+    const pin = digest === unknownDigest ? 'NOT PINNED' : digest.replace(/^sha256:/, '').slice(0, 12)
+    return `${kind.padEnd(8)} ${`${name} ${version}`.padEnd(34)} ${pin.padEnd(12)}  ${source}  (${neededBy})`
+  })
+  const unpinned = items.filter(({ digest }) => digest === unknownDigest).length
+  const note =
+    unpinned === 0 ? '' : `${unpinned} of ${items.length} have no known digest and are not verified.\n`
+  return `${lines.join('\n')}\n${note}`
+}
+
+/** A reference with its registry replaced by the longest prefix that a mirror is named for. */
+export function mirrored(reference: string, mirrors: Mirrors): string {
+  const prefix = Object.keys(mirrors)
+    .filter((candidate) => reference === candidate || reference.startsWith(`${candidate}/`))
+    .sort((a, b) => b.length - a.length)[0]
+  return prefix === undefined ? reference : `${mirrors[prefix]}${reference.slice(prefix.length)}`
+}
+
+/** A URL whose host, or longer prefix, has a mirror; the mirror may name a scheme of its own. */
+export function mirroredUrl(url: string, mirrors: Mirrors): string {
+  const [scheme = '', rest = ''] = url.split(/(?<=:\/\/)/)
+  const replaced = mirrored(rest, mirrors)
+  return replaced.includes('://') ? replaced : `${scheme}${replaced}`
+}
+
+/** Where files that were pulled ahead are kept: `MESHBENCH_CACHE`, or the user's cache folder. */
+export function defaultCacheDir(env: NodeJS.ProcessEnv = process.env): string {
+  return env.MESHBENCH_CACHE ?? join(env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'meshbench')
+}
+
+/** The command that fetches everything for these meshes on kind; without their names it would leave out what they need. */
+export function pullCommandFor(meshes: readonly string[]): string {
+  return ['meshbench pull --platform kind', ...meshes.map((mesh) => `--mesh ${mesh}`)].join(' ')
+}
+
+/** What to do on a host without a network. */
+export function pullAheadRemedy(command: string): string {
+  return `run \`${command}\` on a host with a network and copy its cache here`
+}
+
+/** Whether helm installs a mesh, cluster-wide resources included. */
+export function needsCharts(mesh: string): boolean {
+  return chartsOf(mesh).length > 0
+}
+
+/** `reference@digest`, or a reference alone. */
+function asPin(image: string): ImagePin {
+  const [reference = image, digest = unknownDigest] = image.split('@')
+  return { reference, digest }
+}
+
+const isCilium = (mesh: string) => mesh === 'cilium' || mesh.startsWith('cilium-')
+
+function chartsOf(mesh: string): readonly ChartPin[] {
+  const { base, istiod, cni, ztunnel } = istio.charts
+  if (mesh === 'istio-sidecar') return [base, istiod]
+  if (mesh === 'istio-ambient') return [base, istiod, cni, ztunnel]
+  return isCilium(mesh) ? [cilium.charts.cilium] : []
+}
+
+function imagesOf(mesh: string): readonly ImagePin[] {
+  const { pilot, proxy, pilotDistroless, proxyDistroless, cni, ztunnel } = istio.images
+  if (mesh === 'istio-sidecar') return [pilot, proxy]
+  if (mesh === 'istio-ambient') return [pilotDistroless, proxyDistroless, cni, ztunnel]
+  if (!isCilium(mesh)) return []
+  const { agent, operator, envoy, spireServer, spireAgent, spireInit } = cilium.images
+  if (mesh === 'cilium') return [agent, operator, envoy, spireServer, spireAgent, spireInit]
+  return mesh === 'cilium-ztunnel'
+    ? [agent, operator, envoy, cilium.images.ztunnel]
+    : [agent, operator, envoy]
+}
+
+function manifestsOf(mesh: string): readonly ManifestPin[] {
+  return ['istio-ambient', 'istio-sidecar', 'cilium-gateway'].includes(mesh) ? [gatewayApi] : []
+}
+
+/** The archive of an image that was pulled ahead, and the tag that it is known by when it has been loaded. */
+export async function imageArchive(
+  image: string,
+  cacheDir = defaultCacheDir(),
+): Promise<{ readonly file: string; readonly tag: string } | undefined> {
+  const { reference } = asPin(image)
+  const file = join(cacheDir, imageItem({ reference, digest: unknownDigest }, '', {}).cachePath)
+  return (await isFilled(file)) ? { file, tag: reference } : undefined
+}
+
+async function isFilled(file: string): Promise<boolean> {
+  return stat(file).then(
+    ({ size }) => size > 0,
+    () => false,
+  )
+}
+
+/** A program as its publisher gives it; `helm` comes in an archive. */
+export function toolItem(tool: ToolPin, hostPlatform: HostPlatform): PullItem {
+  return {
+    kind: 'tool',
+    name: tool.name,
+    version: tool.version,
+    source: tool.url(hostPlatform),
+    digest: tool.sha256[hostPlatform] ?? unknownDigest,
+    neededBy: 'kind',
+    cachePath: join('tools', `${tool.name}-${tool.version}-${hostPlatform.replace('/', '-')}`),
+  }
+}
+
+function imageItem(image: ImagePin, neededBy: string, mirrors: Mirrors): PullItem {
+  const [name = '', version = 'latest'] = image.reference.split(/:(?=[^:/]*$)/)
+  return {
+    kind: 'image',
+    name,
+    version,
+    source: mirrored(pinnedReference(image), mirrors),
+    digest: image.digest,
+    neededBy,
+    cachePath: join('images', `${image.reference.replaceAll(/[/:]/g, '_')}.tar`),
+    tag: image.reference,
+  }
+}
+
+function chartItem(chart: ChartPin, neededBy: string, mirrors: Mirrors): PullItem {
+  return {
+    kind: 'chart',
+    name: chart.name,
+    version: chart.version,
+    source: mirroredUrl(chart.repository, mirrors),
+    digest: chart.sha256,
+    neededBy,
+    cachePath: join('charts', `${chart.name}-${chart.version}.tgz`),
+  }
+}
+
+function manifestItem(manifest: ManifestPin, neededBy: string, mirrors: Mirrors): PullItem {
+  return {
+    kind: 'manifest',
+    name: manifest.name,
+    version: manifest.version,
+    source: mirroredUrl(manifest.url, mirrors),
+    digest: manifest.sha256,
+    neededBy,
+    cachePath: join('manifests', `${manifest.name}-${manifest.version}.yaml`),
+  }
+}
+
+export interface PullOptions {
+  readonly cacheDir: string
+  readonly hostPlatform: HostPlatform
+  /** `docker` or `podman`. */
+  readonly engine?: string
+  /** Path of helm, which fetches charts. */
+  readonly helm?: string
+  /** Replaced in tests. */
+  readonly run?: (argv: readonly string[], options?: RunOptions) => Promise<RunResult>
+  readonly fetch?: (url: string) => Promise<Response>
+  readonly note?: (text: string) => void
+}
+
+export interface Pulled {
+  readonly item: PullItem
+  readonly file: string
+  readonly state: 'cached' | 'pulled'
+}
+
+/**
+ * Puts every item into the cache, or leaves it when it is there and its digest is right. Images become archives that
+ * `kind load image-archive` takes. Throws `UserError` for a download whose digest is wrong; nothing of it is kept.
+ */
+export async function pullAhead(
+  items: readonly PullItem[],
+  options: PullOptions,
+): Promise<readonly Pulled[]> {
+  const pulled: Pulled[] = []
+  for (const item of items) {
+    const file = join(options.cacheDir, item.cachePath)
+    const cached = await isCached(item, file)
+    options.note?.(`${cached ? 'have' : 'pull'} ${item.kind} ${item.name} ${item.version}`)
+    if (!cached) await pullOne(item, file, options)
+    pulled.push({ item, file, state: cached ? 'cached' : 'pulled' })
+  }
+  return pulled
+}
+
+async function isCached(item: PullItem, file: string): Promise<boolean> {
+  if (!(await isFilled(file))) return false
+  // An image's digest is over its manifest, not over the archive, so an archive is taken as it was saved.
+  if (item.kind === 'image' || item.digest === unknownDigest) return true
+  return (await sha256Of(file)) === item.digest
+}
+
+async function pullOne(item: PullItem, file: string, options: PullOptions): Promise<void> {
+  await mkdir(dirname(file), { recursive: true })
+  const partial = `${file}.partial`
+  try {
+    if (item.kind === 'image') await pullImage(item, partial, options)
+    else if (item.kind === 'chart') await pullChart(item, partial, options)
+    else await download(item.source, partial, options)
+    if (item.kind !== 'image' && item.digest !== unknownDigest) {
+      const found = await sha256Of(partial)
+      if (found !== item.digest) {
+        throw new UserError(
+          `${item.name} ${item.version} from ${item.source} has SHA-256 ${found}, not ${item.digest}.`,
+          {
+            hint: 'Something between here and its publisher changed it. Nothing was kept; try another network or mirror.',
+          },
+        )
+      }
+    }
+    await rename(partial, file)
+  } finally {
+    await rm(partial, { force: true })
+  }
+}
+
+const pullTimeoutMs = 15 * 60_000
+
+async function pullImage(item: PullItem, file: string, options: PullOptions): Promise<void> {
+  const { engine = 'docker', run = runCommand } = options
+  const platform = options.hostPlatform.replace('darwin', 'linux')
+  const tag = item.tag ?? item.source
+  // Pulling by digest is what verifies the image; the tag is only the name that clusters look for.
+  await run([engine, 'pull', '--quiet', '--platform', platform, item.source], { timeoutMs: pullTimeoutMs })
+  if (item.source !== tag) await run([engine, 'tag', item.source, tag])
+  await saveArchive({ engine, file, references: [tag], platform }, (argv) =>
+    run(argv, { timeoutMs: pullTimeoutMs }),
+  )
+}
+
+async function pullChart(item: PullItem, file: string, options: PullOptions): Promise<void> {
+  const { run = runCommand, helm = 'helm' } = options
+  const folder = `${file}.d`
+  const version = ['--version', item.version, '--destination', folder]
+  try {
+    if (item.source.startsWith('oci://')) await run([helm, 'pull', `${item.source}/${item.name}`, ...version])
+    else await run([helm, 'pull', item.name, '--repo', item.source, ...version], { timeoutMs: pullTimeoutMs })
+    await rename(join(folder, `${item.name}-${item.version}.tgz`), file)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+async function download(url: string, file: string, options: PullOptions): Promise<void> {
+  const response = await (options.fetch ?? fetch)(url).catch((error: unknown) => {
+    throw new UserError(`${url} cannot be reached.`, {
+      hint: 'Pull on a host with a network and copy the cache folder, or name a mirror in the config.',
+      cause: error,
+    })
+  })
+  if (!response.ok) {
+    throw new UserError(`${url} answered ${response.status}.`, {
+      hint: 'Name a mirror in the config, or try later.',
+    })
+  }
+  await writeFile(file, Buffer.from(await response.arrayBuffer()))
+}
+
+async function sha256Of(file: string): Promise<string> {
+  const hash = createHash('sha256')
+  await pipeline(createReadStream(file), hash)
+  return hash.digest('hex')
+}

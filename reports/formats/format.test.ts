@@ -1,0 +1,95 @@
+import { describe, expect, it } from 'vitest'
+import type { Estimate } from '../../harness/model.js'
+import {
+  bytes,
+  changeText,
+  decimalsFor,
+  duration,
+  estimateText,
+  fixed,
+  given,
+  loadText,
+  number,
+  sentence,
+  signed,
+} from './format.js'
+
+const estimate = (value: number, low: number, high: number, unit: Estimate['unit'] = 'ms'): Estimate => ({
+  value,
+  low,
+  high,
+  unit,
+  level: 0.95,
+  n: 10,
+  method: 'test',
+  cells: [],
+})
+
+describe('numbers', () => {
+  it('have three significant digits, a true minus and thin thousands', () => {
+    expect(number(0.012345)).toBe('0.0123')
+    expect(number(1234.5)).toBe('1\u202f235')
+    expect(fixed(-1234567.8, 0)).toBe('\u22121\u202f234\u202f568')
+    expect(number(Number.NaN)).toBe('–')
+  })
+  it('never print a signed zero', () => {
+    expect(fixed(-0.001, 2)).toBe('0.00')
+    expect(signed(0.001, 2)).toBe('0.00')
+    expect(signed(0.31, 2)).toBe('+0.31')
+  })
+  it('are no finer than their interval', () => {
+    expect(decimalsFor(0.31234, 0.03)).toBe(2)
+    expect(decimalsFor(0.31234, 0.012)).toBe(3)
+    expect(decimalsFor(123.4, 0.4)).toBe(0)
+    expect(decimalsFor(0, 0)).toBe(2)
+  })
+  it('that are given lose their trailing zeros', () => {
+    expect(given(0.04)).toBe('0.04')
+    expect(given(98)).toBe('98')
+    expect(given(2)).toBe('2')
+    expect(given(100)).toBe('100')
+  })
+})
+
+describe('estimates', () => {
+  it('whose interval holds zero never look as if it ended there', () => {
+    expect(sentence(estimate(0.2, -0.0429, 0.442), { sign: true })).toMatch(
+      /^\+0\.20.*\(−0\.04 to \+0\.44\)$/,
+    )
+  })
+  it('share decimals between value and bounds', () => {
+    expect(sentence(estimate(0.31, 0.28, 0.34))).toBe('0.31\u202fms (0.28 to 0.34)')
+    expect(estimateText(estimate(0.1234, 0.1, 0.2, 'share'))).toEqual({
+      value: '12',
+      low: '10',
+      high: '20',
+      unit: '%',
+    })
+  })
+  it('say a ratio as a change, nearest bound first', () => {
+    expect(changeText(estimate(0.73, 0.69, 0.78, 'ratio'))).toBe('27\u202f% less (22 to 31\u202f%)')
+    expect(changeText(estimate(1.2, 1.1, 1.3, 'ratio'))).toBe('20\u202f% more (10 to 30\u202f%)')
+    expect(changeText(estimate(1.04, 0.97, 1.11, 'ratio'))).toBe(
+      '4\u202f% more (3\u202f% less to 11\u202f% more)',
+    )
+  })
+})
+
+describe('units', () => {
+  it('of bytes, time and load are words', () => {
+    expect(bytes(1024)).toBe('1\u202fKiB')
+    expect(bytes(1536)).toBe('1.50\u202fKiB')
+    expect(duration(160_000)).toBe('2\u202fmin 40\u202fs')
+    expect(duration(3_900_000)).toBe('1\u202fh 05\u202fmin')
+    const load = {
+      engine: 'open-loop',
+      model: 'open',
+      protocol: 'http1',
+      ratePerSecond: 1000,
+      connections: 16,
+    } as const
+    expect(loadText({ ...load, warmupMs: 0, durationMs: 1, payloadBytes: 1024, timeoutMs: 1 })).toBe(
+      '1\u202f000 requests/s, 16 connections, 1\u202fKiB replies, HTTP/1.1',
+    )
+  })
+})

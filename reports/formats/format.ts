@@ -1,0 +1,195 @@
+/** Turns figures into text the same way everywhere: three significant digits, never finer than the interval allows. */
+import { beyondMark } from '../../harness/analyze/words.js'
+import type { Estimate, LoadSpec, Protocol } from '../../harness/model.js'
+
+/** Narrow no-break space, between thousands and before units in HTML. */
+export const thin = '\u202f'
+/** One thousand, as prose writes it. */
+export const thousand = `1${thin}000`
+const minus = '\u2212'
+
+const unitText: Record<Estimate['unit'], string> = {
+  ms: 'ms',
+  us: 'µs',
+  ratio: '×',
+  'req/s': 'req/s',
+  MiB: 'MiB',
+  share: '%',
+  vCPU: 'vCPU',
+  currency: '',
+  count: '',
+  'Gb/s': 'Gb/s',
+  s: 's',
+}
+
+/** The unit as printed; `currency` and `count` have none of their own. */
+export function unitLabel(unit: Estimate['unit']): string {
+  return unitText[unit]
+}
+
+/** How many decimals a figure deserves: the interval's leading digit (two when it is a 1), at most three digits in all. */
+export function decimalsFor(value: number, halfWidth: number): number {
+  const magnitude = Math.abs(value)
+  const significant = magnitude > 0 && Number.isFinite(magnitude) ? 2 - Math.floor(Math.log10(magnitude)) : 2
+  if (!(halfWidth > 0) || !Number.isFinite(halfWidth)) return clamp(significant, 0, 6)
+  const exponent = Math.floor(Math.log10(halfWidth))
+  const leading = halfWidth / 10 ** exponent
+  return clamp(Math.min(-exponent + (leading < 2 ? 1 : 0), Math.max(significant, 0)), 0, 6)
+}
+
+/** A number with fixed decimals, a true minus sign and thousands apart; `-0.00` is `0.00`. */
+export function fixed(value: number, decimals: number): string {
+  if (!Number.isFinite(value)) return '–'
+  const text = Math.abs(value).toFixed(decimals)
+  const [whole = '0', part] = text.split('.')
+  const grouped = whole.length > 3 ? whole.replace(/\B(?=(\d{3})+$)/g, thin) : whole
+  const sign = value < 0 && Number(text) !== 0 ? minus : ''
+  return sign + grouped + (part === undefined ? '' : `.${part}`)
+}
+
+/** Three significant digits. */
+export function number(value: number): string {
+  return fixed(value, decimalsFor(value, 0))
+}
+
+/** Three significant digits at most, without trailing zeros: for limits and prices, which are given, not measured. */
+export function given(value: number): string {
+  const text = number(value)
+  return text.includes('.') ? text.replace(/\.?0+$/, '') : text
+}
+
+/** `+0.31`, `−0.02`, `0.00`. */
+export function signed(value: number, decimals: number): string {
+  const text = fixed(value, decimals)
+  return value > 0 && Number(value.toFixed(decimals)) !== 0 ? `+${text}` : text
+}
+
+/** The parts of an estimate as text, in its unit (`share` becomes percent). */
+export interface EstimateText {
+  readonly value: string
+  readonly low: string
+  readonly high: string
+  readonly unit: string
+}
+
+/** Formats an estimate; all three numbers share their decimals. Where one side alone is known, the value says so: `≥ 5 000`. */
+export function estimateText(estimate: Estimate, options: { readonly sign?: boolean } = {}): EstimateText {
+  const scale = estimate.unit === 'share' ? 100 : 1
+  const [value, low, high] = [estimate.value * scale, estimate.low * scale, estimate.high * scale]
+  const halfWidth = estimate.beyond ? 0 : Math.max(high - value, value - low)
+  const widest = Math.max(Math.abs(value), Number.isFinite(halfWidth) ? halfWidth : 0)
+  let decimals = decimalsFor(widest, halfWidth)
+  // An interval that holds zero must not look as if it ended there.
+  const vanishes = (one: number) => one !== 0 && Number(one.toFixed(decimals)) === 0
+  for (let more = 0; more < 2 && low < 0 && high > 0 && (vanishes(low) || vanishes(high)); more++) decimals++
+  const show = (one: number) => (options.sign === true ? signed(one, decimals) : fixed(one, decimals))
+  const mark = estimate.beyond ? beyondMark[estimate.beyond] + thin : ''
+  return { value: mark + show(value), low: show(low), high: show(high), unit: unitText[estimate.unit] }
+}
+
+/** `0.31 ms (0.28 to 0.34)`. */
+export function sentence(estimate: Estimate, options: { readonly sign?: boolean } = {}): string {
+  const text = estimateText(estimate, options)
+  const unit = text.unit === '' ? '' : `${thin}${text.unit}`
+  return estimate.beyond ? text.value + unit : `${text.value}${unit} (${text.low} to ${text.high})`
+}
+
+/** `0.31 ±0.03`, for narrow tables; the wider half of the interval. */
+export function plusMinus(estimate: Estimate): string {
+  const text = estimateText(estimate)
+  if (estimate.beyond) return text.value
+  const scale = estimate.unit === 'share' ? 100 : 1
+  const half = Math.max(estimate.high - estimate.value, estimate.value - estimate.low) * scale
+  const widest = Math.max(Math.abs(estimate.value * scale), half)
+  return `${text.value} ±${fixed(half, decimalsFor(widest, half))}`
+}
+
+/** A ratio as a change: `27 % less (22 to 31 %)`, or both directions when the interval spans 1. */
+export function changeText(ratio: Estimate): string {
+  const percent = (one: number) => (one - 1) * 100
+  const [value, low, high] = [percent(ratio.value), percent(ratio.low), percent(ratio.high)]
+  const decimals = decimalsFor(Math.max(Math.abs(value), high - low), (high - low) / 2)
+  const show = (one: number) => fixed(Math.abs(one), decimals)
+  const word = (one: number) => (one < 0 ? 'less' : 'more')
+  if (low < 0 && high > 0) {
+    return `${show(value)}${thin}% ${word(value)} (${show(low)}${thin}% less to ${show(high)}${thin}% more)`
+  }
+  const [near, far] = Math.abs(low) < Math.abs(high) ? [low, high] : [high, low]
+  return `${show(value)}${thin}% ${word(value)} (${show(near)} to ${show(far)}${thin}%)`
+}
+
+/** `1 KiB`, `512 B`, `24 GiB`. */
+export function bytes(value: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
+  let scaled = value
+  let unit = 0
+  while (scaled >= 1024 && unit < units.length - 1) {
+    scaled /= 1024
+    unit++
+  }
+  return `${Number.isInteger(scaled) ? fixed(scaled, 0) : number(scaled)}${thin}${units[unit] ?? 'B'}`
+}
+
+/** `250 ms`, `1.3 s`, `18 s`, `2 min 40 s`, `3 h 05 min`. */
+export function duration(ms: number): string {
+  if (ms > 0 && ms < 1000) return `${Math.round(ms)}${thin}ms`
+  if (ms > 0 && ms < 10_000) return `${given(ms / 1000)}${thin}s`
+  const seconds = Math.max(0, Math.round(ms / 1000))
+  if (seconds < 60) return `${seconds}${thin}s`
+  if (seconds < 3600) return `${Math.floor(seconds / 60)}${thin}min ${pad(seconds % 60)}${thin}s`
+  return `${Math.floor(seconds / 3600)}${thin}h ${pad(Math.floor((seconds % 3600) / 60))}${thin}min`
+}
+
+/** `22 Nov 2026, 10:04 UTC`; the text itself when it is no date. */
+export function dateTime(iso: string): string {
+  const time = Date.parse(iso)
+  if (Number.isNaN(time)) return iso
+  const date = new Date(time)
+  const month = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'][
+    date.getUTCMonth()
+  ]
+  const clock = `${pad(date.getUTCHours())}:${pad(date.getUTCMinutes())}`
+  return `${date.getUTCDate()} ${month ?? ''} ${date.getUTCFullYear()}, ${clock} UTC`
+}
+
+/** `p50`, `p99.9`. */
+export function percentileLabel(percentile: number | string): string {
+  return `p${percentile}`
+}
+
+const protocolText: Record<Protocol, string> = { http1: 'HTTP/1.1', h2: 'HTTP/2', grpc: 'gRPC', tcp: 'TCP' }
+
+/** `1 000 requests/s, 16 connections, 1 KiB replies, HTTP/1.1`. */
+export function loadText(load: LoadSpec): string {
+  if (load.engine === 'connect')
+    return `${fixed(load.ratePerSecond ?? 0, 0)} new connections/s, at most ${load.connections} at once, ${bytes(load.payloadBytes)} replies, ${protocolText[load.protocol]}`
+  const pace =
+    load.model === 'open' && load.ratePerSecond !== undefined
+      ? `${fixed(load.ratePerSecond, 0)} requests/s`
+      : load.model === 'open'
+        ? 'open loop, rate searched'
+        : 'closed loop'
+  return `${pace}, ${load.connections} connections, ${bytes(load.payloadBytes)} replies, ${protocolText[load.protocol]}`
+}
+
+/** `1 000 requests per second` or `as fast as 16 connections allow`. */
+export function paceText(load: LoadSpec): string {
+  return load.model === 'open' && load.ratePerSecond !== undefined
+    ? `${fixed(load.ratePerSecond, 0)} requests per second`
+    : load.model === 'open'
+      ? 'the largest rate that keeps the promise'
+      : `as fast as ${load.connections} connections allow`
+}
+
+/** `1 trial`, `2 trials`. */
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${fixed(count, 0)} ${count === 1 ? one : many}`
+}
+
+function pad(value: number): string {
+  return String(value).padStart(2, '0')
+}
+
+function clamp(value: number, low: number, high: number): number {
+  return Math.min(high, Math.max(low, value))
+}

@@ -1,0 +1,167 @@
+/** The summary that a run prints when it ends: one line per arm, the noise floor, the claims, on one screen. */
+import type { Analysis, ClaimAnalysis, Estimate } from '../../harness/model.js'
+import { cleanDeep } from '../page/clean.js'
+import { alignColumns, plain } from '../page/columns.js'
+import { loadText, plural, plusMinus, signed, decimalsFor } from './format.js'
+import { transportRows } from '../page/transport-lines.js'
+import { cpuMetrics, createView, latencyMetrics, type ArmView, type View } from '../page/view.js'
+
+export interface TerminalOptions {
+  /** Width to fit into, in characters. */
+  readonly columns: number
+  readonly colour: boolean
+}
+
+const colours = { bold: '1', dim: '2', red: '31', green: '32', yellow: '33' } as const
+
+/** The table and verdicts as plain lines, with ANSI colour only when asked. No trailing line break. */
+export function renderTerminal(analysis: Analysis, options: TerminalOptions): string {
+  const view = createView(cleanDeep(analysis))
+  const paint = (text: string, colour: keyof typeof colours) =>
+    options.colour ? `\u001b[${colours[colour]}m${text}\u001b[0m` : text
+  const lines: string[] = []
+  if (!['complete', 'precise', 'budget'].includes(analysis.outcome)) {
+    lines.push(
+      paint(
+        `partial run (${analysis.outcome}): ${analysis.rounds.done} of ${analysis.rounds.planned} rounds`,
+        'yellow',
+      ),
+    )
+  }
+  lines.push(...table(view, options.columns, paint))
+  lines.push(...transportLines(view, options.columns, paint))
+  lines.push(...trustLines(view, paint))
+  const claims = view.analysis.claims.filter((claim) => claim.verdict !== 'no data')
+  if (claims.length > 0)
+    lines.push('', ...claims.flatMap((claim) => claimLines(claim, options.columns, paint)))
+  for (const verdict of view.analysis.thresholds) {
+    const colour = verdict.state === 'pass' ? 'green' : verdict.state === 'fail' ? 'red' : 'yellow'
+    lines.push(
+      ...wrap(`${paint(verdict.state, colour)}  ${plain(verdict.sentence)}`, options.columns, '      '),
+    )
+  }
+  return lines.join('\n')
+}
+
+function table(
+  view: View,
+  columns: number,
+  paint: (text: string, colour: keyof typeof colours) => string,
+): string[] {
+  if (view.lead === undefined) return ['no trial was measured']
+  const header = ['', 'added p50, ms', 'added p99, ms', 'CPU / 1 000 req, ms', 'memory, MiB']
+  const rows = view.arms
+    .filter((arm) => arm.arm.role !== 'baseline')
+    .map((arm) => [arm.arm.role === 'twin' ? 'A/A difference' : arm.label, ...cells(arm, view)])
+  if (rows.length === 0) return ['no arm was compared']
+  const all = [header, ...rows]
+  const widths = header.map((_, index) => Math.max(...all.map((row) => [...(row[index] ?? '')].length)))
+  const shown = widths.length - (widths.reduce((sum, width) => sum + width + 2, 0) > columns ? 1 : 0)
+  const line = (row: readonly string[]) =>
+    row
+      .slice(0, shown)
+      .map((cell, index) => (index === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[index] ?? 0)))
+      .join('  ')
+  return [
+    ...wrap(`at ${plain(loadText(view.lead.load))}, ${plain(plural(view.rounds, 'round'))}`, columns, ''),
+    paint(line(header), 'dim'),
+    ...rows.map((row) => (row[0] === 'A/A difference' ? paint(line(row), 'dim') : line(row))),
+  ]
+}
+
+/** New connections and long transfers; columns that do not fit are left out, from the right. */
+function transportLines(
+  view: View,
+  columns: number,
+  paint: (text: string, colour: keyof typeof colours) => string,
+): string[] {
+  const print = (estimate: Estimate | undefined, sign = false) =>
+    estimate === undefined ? '–' : sign ? signedInterval(estimate) : plain(plusMinus(estimate))
+  return transportRows(view, print).flatMap(({ title, columns: names, rows }) => {
+    const all = [['', ...names.slice(1).map(plain)], ...rows]
+    let [header = '', ...body] = alignColumns(all)
+    for (let shown = names.length - 1; shown > 1 && header.length > columns; shown--)
+      [header = '', ...body] = alignColumns(all.map((row) => row.slice(0, shown)))
+    return ['', ...wrap(plain(title), columns, ''), paint(header, 'dim'), ...body]
+  })
+}
+
+function signedInterval({ value, low, high }: Estimate): string {
+  const half = Math.max(high - value, value - low)
+  const decimals = decimalsFor(Math.max(Math.abs(value), half), half)
+  return plain(`${signed(value, decimals)} ±${half.toFixed(decimals)}`)
+}
+
+function cells(arm: ArmView, view: View): string[] {
+  const print = (difference: Estimate | undefined) =>
+    difference === undefined ? '–' : signedInterval(difference)
+  const memory = view.cell(arm.id)?.hopMemory
+  // The twin is no arm to choose: what it differs by is the noise floor.
+  const floor =
+    arm.arm.role === 'twin'
+      ? view.analysis.noise.find(
+          ({ environment, loadLabel, experiment }) =>
+            environment === arm.arm.environment &&
+            loadLabel === view.lead?.loadLabel &&
+            experiment === view.lead.experiment,
+        )
+      : undefined
+  const compare = (metrics: typeof latencyMetrics, percentile?: number) =>
+    view.compare(arm.id, metrics, percentile === undefined ? {} : { percentile })?.difference
+  return [
+    print(floor?.latencyP50 ?? compare(latencyMetrics, 50)),
+    print(floor?.latencyP99 ?? compare(latencyMetrics, 99)),
+    print(floor?.cpu ?? compare(cpuMetrics)),
+    memory === undefined ? '–' : plain(plusMinus(memory)),
+  ]
+}
+
+function trustLines(view: View, paint: (text: string, colour: keyof typeof colours) => string): string[] {
+  const lines: string[] = []
+  if (view.analysis.noise.some((one) => one.differs)) {
+    lines.push(
+      paint('the baseline differs from its twin: this run is less certain than its intervals say', 'yellow'),
+    )
+  }
+  const bad = view.analysis.trials.filter((trial) => trial.state !== 'ok').length
+  if (bad > 0) {
+    lines.push(
+      paint(
+        `${bad} of ${plural(view.analysis.trials.length, 'trial')} not valid; the report lists the reasons`,
+        'yellow',
+      ),
+    )
+  }
+  for (const [arm, error] of Object.entries(view.analysis.failures)) {
+    lines.push(paint(`${view.arm(arm).label} did not come up: ${error.message}`, 'red'))
+  }
+  return lines.map(plain)
+}
+
+function claimLines(
+  claim: ClaimAnalysis,
+  columns: number,
+  paint: (text: string, colour: keyof typeof colours) => string,
+): string[] {
+  const next = claim.verdict === 'inconclusive' && claim.next !== undefined ? ` ${claim.next}` : ''
+  const [first = '', ...rest] = wrap(
+    plain(`${claim.id} ${claim.verdict}: ${claim.sentence}${next}`),
+    columns,
+    '   ',
+  )
+  return [first.replace(claim.verdict, paint(claim.verdict, 'bold')), ...rest]
+}
+
+/** Breaks a line at spaces; later lines are indented. */
+function wrap(text: string, columns: number, indent: string): string[] {
+  const lines: string[] = []
+  let line = ''
+  for (const word of text.split(' ')) {
+    const longer = line === '' ? word : `${line} ${word}`
+    if (longer.length > columns && line.trim() !== '') {
+      lines.push(line)
+      line = indent + word
+    } else line = longer
+  }
+  return [...lines, line]
+}

@@ -1,0 +1,49 @@
+import { gunzipSync } from 'node:zlib'
+import { describe, expect, it } from 'vitest'
+import { cleanDeep, cleanText, embedJson, escapeHtml } from './clean.js'
+import { compressAnalysis, packAnalysis, unpackAnalysis } from './embed.js'
+import { attacks, hostileAnalysis } from '../testdata/hostile.js'
+
+describe('text from the journal', () => {
+  it('shows what would be invisible or would reorder its surroundings', () => {
+    expect(cleanText('a\u202Eb\u0000c\u2066')).toBe('a⟨U+202E⟩b⟨U+0000⟩c⟨U+2066⟩')
+    expect(cleanText('tail \ud800')).toBe('tail ⟨U+D800⟩')
+    expect(cleanText('fine 😀 text\twith tab')).toBe('fine 😀 text\twith tab')
+  })
+  it('is shortened so that two long names stay two', () => {
+    const [one, two] = [cleanText('x'.repeat(10_240)), cleanText(`${'x'.repeat(10_240)}y`)]
+    expect(one.length).toBeLessThan(700)
+    expect(one).not.toBe(two)
+  })
+  it('keeps references: keys and values are cleaned alike', () => {
+    const clean = cleanDeep({ names: ['a\u0000b'], byName: { 'a\u0000b': 1 } })
+    expect(Object.keys(clean.byName)).toEqual(clean.names)
+  })
+  it('is escaped for elements and attributes', () => {
+    expect(escapeHtml(`<a b="c" d='e'>&\``)).not.toMatch(/[<>"'`]/)
+  })
+})
+
+describe('embedded JSON', () => {
+  it('can end no script element and break no line', () => {
+    const text = embedJson(attacks)
+    expect(text).not.toMatch(/[<\u2028\u2029]/)
+    expect(JSON.parse(text)).toEqual(attacks)
+  })
+  it('gives back the analysis that went in', () => {
+    const analysis = JSON.parse(JSON.stringify(hostileAnalysis())) as ReturnType<typeof hostileAnalysis>
+    const there = JSON.parse(embedJson(packAnalysis(analysis))) as ReturnType<typeof packAnalysis>
+    const rounded = (part: unknown, digits: number): unknown =>
+      JSON.parse(JSON.stringify(part), (_, value: unknown) =>
+        typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(digits)) : value,
+      )
+    const { trials, ...rest } = analysis
+    const { trials: trialsBack, ...restBack } = unpackAnalysis(there)
+    expect(restBack).toEqual(rounded(rest, 10))
+    expect(trialsBack).toEqual(rounded(trials, 6))
+    const inflated: unknown = JSON.parse(
+      gunzipSync(Buffer.from(compressAnalysis(analysis), 'base64')).toString(),
+    )
+    expect(inflated).toEqual(there)
+  })
+})

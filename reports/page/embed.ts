@@ -1,0 +1,137 @@
+/** Packs an analysis for the page: estimates and trials as rows, since as objects they would be most of the file. */
+import { gzipSync } from 'node:zlib'
+import type { Analysis, CurvePoint, Estimate, TrialSummary } from '../../harness/model.js'
+
+/**
+ * What the page carries, figures to ten significant digits, those of single trials to six (analysis.json, written beside it, has them all);
+ * page script turns it back into the analysis for download.
+ */
+export interface PackedAnalysis {
+  /** As `Analysis` without trials; every estimate is `{"~": [value, low, high, n, level, unit, method, cells]}`, every
+   * point of a curve `{"^": [percentile, ms, lowMs, highMs]}`. */
+  readonly analysis: unknown
+  readonly trials: {
+    readonly fields: readonly (keyof TrialSummary)[]
+    readonly rows: readonly (readonly unknown[])[]
+  }
+  /** Strings that repeat: units, methods, cells, arms, experiments. Rows refer to them by position. */
+  readonly strings: readonly string[]
+}
+
+/** Parts that hold estimates; the others are free-form and are kept as they are. */
+export const packedParts = ['cells', 'comparisons', 'noise', 'increments', 'claims', 'thresholds'] as const
+
+const internedFields: ReadonlySet<string> = new Set(['cell', 'arm', 'experiment'])
+
+export function packAnalysis(analysis: Analysis): PackedAnalysis {
+  const positions = new Map<string, number>()
+  const intern = (text: string): number => {
+    const known = positions.get(text) ?? positions.size
+    positions.set(text, known)
+    return known
+  }
+  const pack = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(pack)
+    if (typeof value === 'number') return digits(value)
+    if (value === null || typeof value !== 'object') return value
+    if (isCurvePoint(value))
+      return {
+        '^': [value.percentile, value.ms, value.lowMs, value.highMs]
+          .filter((one) => one !== undefined)
+          .map((one) => digits(one)),
+      }
+    if (isEstimate(value)) {
+      const { value: figure, low, high, n, level, unit, method, cells } = value
+      return {
+        '~': [
+          digits(figure),
+          digits(low),
+          digits(high),
+          n,
+          level,
+          intern(unit),
+          intern(method),
+          cells.map(intern),
+        ],
+      }
+    }
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, pack(inner)]))
+  }
+  const { trials, ...rest } = analysis
+  const packed = Object.fromEntries(packedParts.map((part) => [part, pack(rest[part])]))
+  const fields = [...new Set(trials.flatMap((trial) => Object.keys(trial) as (keyof TrialSummary)[]))]
+  const rows = trials.map((trial) =>
+    fields.map((field) => {
+      const value = trial[field]
+      return internedFields.has(field) && typeof value === 'string'
+        ? intern(value)
+        : typeof value === 'number'
+          ? digits(value, trialDigits)
+          : (value ?? null)
+    }),
+  )
+  return { analysis: { ...rest, ...packed }, trials: { fields, rows }, strings: [...positions.keys()] }
+}
+
+/** The packed analysis as the page carries it: gzip in base64, a third of its size; page script inflates it for a download. */
+export function compressAnalysis(analysis: Analysis): string {
+  return gzipSync(JSON.stringify(packAnalysis(analysis)), { level: 9 }).toString('base64')
+}
+
+/** The inverse of `packAnalysis`; page script does the same. */
+export function unpackAnalysis({ analysis, trials, strings }: PackedAnalysis): Analysis {
+  const unpack = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(unpack)
+    if (value === null || typeof value !== 'object') return value
+    const point = (value as Record<string, unknown>)['^']
+    if (Array.isArray(point)) {
+      const [percentile, ms, lowMs, highMs] = point as number[]
+      return { percentile, ms, ...(lowMs === undefined ? {} : { lowMs, highMs }) }
+    }
+    const row = (value as Record<string, unknown>)['~']
+    if (Array.isArray(row)) {
+      const [figure, low, high, n, level, unit, method, cells] = row as [...number[], readonly number[]]
+      const at = (index: number | undefined) => strings[index ?? -1]
+      const names = (cells as unknown as readonly number[]).map(at)
+      return {
+        value: figure,
+        unit: at(unit as number),
+        low,
+        high,
+        level,
+        n,
+        method: at(method as number),
+        cells: names,
+      }
+    }
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, unpack(inner)]))
+  }
+  const whole = analysis as Record<string, unknown>
+  const parts = Object.fromEntries(packedParts.map((part) => [part, unpack(whole[part])]))
+  const unpackedTrials = trials.rows.map((row) =>
+    Object.fromEntries(
+      trials.fields.flatMap((field, index): [string, unknown][] => {
+        const value = row[index]
+        if (value === null || value === undefined) return []
+        return [[field, internedFields.has(field) && typeof value === 'number' ? strings[value] : value]]
+      }),
+    ),
+  )
+  return { ...whole, ...parts, trials: unpackedTrials } as unknown as Analysis
+}
+
+/** A trial's histogram keeps three digits; those of its sums beyond six are noise. */
+const trialDigits = 6
+
+function digits(value: number, count = 10): number {
+  return Number.isInteger(value) ? value : Number(value.toPrecision(count))
+}
+
+function isCurvePoint(value: object): value is CurvePoint {
+  // Half a band would not survive the row; none is made, and one would be kept as an object.
+  return 'percentile' in value && 'ms' in value && 'lowMs' in value === 'highMs' in value
+}
+
+function isEstimate(value: object): value is Estimate {
+  return 'value' in value && 'low' in value && 'high' in value && 'method' in value && 'cells' in value
+}

@@ -1,0 +1,65 @@
+/** What every page of this project shares: templates, style, a policy that forbids any request. */
+import { createHash } from 'node:crypto'
+import Handlebars from 'handlebars'
+import type { Table } from '../charts/chart.js'
+import { embedJson } from './clean.js'
+
+/** Contents of reports/page/templates, read by whoever may read files. Names of templates are without `.hbs`. */
+export interface ReportAssets {
+  readonly templates: Readonly<Record<string, string>>
+  readonly style: string
+  readonly script: string
+  /** Paths of the font files (regular and semibold) that pictures without a browser are drawn with. */
+  readonly fontFiles: readonly string[]
+}
+
+export interface PageData {
+  readonly title: string
+  /** Additional rules, for example the colours of paths. */
+  readonly style?: string
+  /** Embedded as JSON under the given element ids. */
+  readonly embedded?: Readonly<Record<string, unknown>>
+  readonly body: object
+}
+
+/** Renders a template inside the page frame. Every `{{…}}` is escaped; `{{{…}}}` is for what this folder made itself. */
+export function renderPage(template: string, data: PageData, assets: ReportAssets): string {
+  const handlebars = Handlebars.create()
+  handlebars.registerHelper('plain', (cell: unknown) => typeof cell === 'string')
+  for (const [name, source] of Object.entries(assets.templates)) {
+    handlebars.registerPartial(name.replace(/\.hbs$/, ''), source)
+  }
+  const frame = handlebars.compile('{{> frame}}', { strict: false })
+  const scriptHash = createHash('sha256').update(assets.script).digest('base64')
+  return frame({
+    title: data.title,
+    style: assets.style + (data.style ?? ''),
+    script: assets.script,
+    // Even if a string escaped its quotes, nothing could be fetched and no other script could run.
+    policy: [
+      "default-src 'none'",
+      `script-src 'sha256-${scriptHash}'`,
+      "style-src 'unsafe-inline'",
+      'img-src data:',
+      "base-uri 'none'",
+      "form-action 'none'",
+    ].join('; '),
+    embedded: Object.entries(data.embedded ?? {}).map(([id, value]) => ({ id, json: embedJson(value) })),
+    template,
+    ...data.body,
+  })
+}
+
+/** A table as the `table` partial wants it: cells with either text or HTML. */
+export function tableView(table: Table): object {
+  return {
+    columns: table.columns,
+    rows: table.rows.map((row) =>
+      row.map((cell, index) =>
+        typeof cell === 'string'
+          ? { text: cell, first: index === 0 }
+          : { html: cell.html, first: index === 0, numeric: cell.html.startsWith('<data') },
+      ),
+    ),
+  }
+}

@@ -1,0 +1,94 @@
+import { describe, expect, test } from 'vitest'
+import { analyze } from '../../../harness/analyze/analyze.js'
+import type { Analysis } from '../../../harness/model.js'
+import { oneSidedSearch } from '../../../harness/testdata/one-sided-search.js'
+import { syntheticJournal, type SyntheticOptions } from '../../../harness/testdata/synthetic-journal.js'
+import { createFigureBook } from '../figures.js'
+import { renderMarkdown } from '../../formats/markdown.js'
+import { renderTerminal } from '../../formats/terminal.js'
+import { sampleAnalysis } from '../../testdata/sample-analysis.js'
+import { createView } from '../view.js'
+import { buildAnswer } from './answer.js'
+
+const journal = (options: SyntheticOptions) =>
+  syntheticJournal({
+    rounds: 3,
+    durationMs: 300,
+    arms: ['l4-only', 'l7-per-node'],
+    invalidShare: 0,
+    failedShare: 0,
+    ...options,
+  })
+const answer = (analysis: Analysis) => buildAnswer(createView(analysis), createFigureBook())
+const sameTwice = (analysis: Analysis) => {
+  const { brief = '', html = '', ok } = answer(analysis).trust.find(({ name }) => name === 'A/A') ?? {}
+  return { ok, brief, text: html.replaceAll(/<[^>]+>/g, '') }
+}
+
+const searched = journal({ rounds: 10, experiments: ['capacity'] })
+const cutSearch = journal({ rounds: 6, experiments: ['capacity'] })
+
+describe('the first screen says of A/A', () => {
+  const sample = sampleAnalysis({ rates: [500, 1000] })
+  const [floor, ...others] = sample.noise.map((one) => ({ ...one, differs: false }))
+  const wide = { ...floor!.latencyP99, value: 0.9, low: 0.8, high: 1 }
+
+  test('which figure differs, and under which load when the answer speaks of another', () => {
+    const lead = createView(sample).lead?.loadLabel
+    const noise = [floor!, ...others].map((one) =>
+      one.loadLabel === lead ? one : { ...one, latencyP99: wide, differs: true },
+    )
+    const { ok, brief, text } = sameTwice({ ...sample, noise })
+    expect([ok, brief]).toEqual([false, 'A/A differs'])
+    expect(text).toMatch(
+      /differ by \+0\.90.ms \(\+0\.80 to \+1\.00\) at p99 \(latency, 500\/s.*\): a difference where there is none/,
+    )
+    expect(text).not.toContain('no difference')
+  })
+
+  test('what a search for the largest rate measured of the twin', () => {
+    const both = sameTwice(analyze(searched))
+    expect(both).toMatchObject({ ok: true, brief: 'A/A: no difference' })
+    expect(both.text).toMatch(
+      /^Two searches for the baseline’s largest rate found .*.req\/s .*: no difference\.$/,
+    )
+    const cut = sameTwice(analyze(journal({ rounds: 2, experiments: ['capacity'] })))
+    expect(cut).toMatchObject({ ok: false, brief: 'no A/A' })
+    expect(cut.text).not.toContain('not measured twice')
+  })
+
+  test('that capacities lie apart only where what is known of both tells so', () => {
+    const apart = sameTwice(analyze(oneSidedSearch(cutSearch, 'none/baseline-twin', 'below')))
+    expect(apart).toMatchObject({ ok: false, brief: 'A/A differs in capacity' })
+    expect(apart.text).toContain('&#60;')
+  })
+})
+
+describe('the headline', () => {
+  test.each(['saturation', 'stream', 'capacity'] as const)(
+    'of a run of %s alone is what it carries',
+    (one) => {
+      const { headline } = answer(analyze(one === 'capacity' ? searched : journal({ experiments: [one] })))
+      expect(headline).toMatch(
+        /^Throughput against a direct connection\. L4 only: 0\.\d+ times; L7 per node: 0\.\d+ times$/,
+      )
+    },
+  )
+
+  test('stands beside a banner for an arm that kept its promise at no rate', () => {
+    const { banners } = answer(analyze(oneSidedSearch(cutSearch, 'reference/l4-only', 'below')))
+    expect(banners).toContain(
+      'L4 only kept its p99 under 10 ms at no rate that was tried, down to 62.5 requests/s.',
+    )
+  })
+})
+
+test('rounds are those of the load that the answer speaks of, not of the search beside it', () => {
+  const analysis = analyze(journal({ rounds: 12, plannedRounds: 3, experiments: ['latency', 'capacity'] }))
+  expect(analysis.rounds.done).toBe(12)
+  expect(answer(analysis).dateline).toContain(' · 3 rounds · ')
+  expect(renderMarkdown(analysis)).toMatch(/^At 1.000 requests.*, 3 rounds; differences/m)
+  expect(renderTerminal(analysis, { columns: 120, colour: false })).toMatch(
+    /^at 1 000 requests.*, 3 rounds$/m,
+  )
+})

@@ -1,0 +1,188 @@
+/** Whether the run can be believed: A/A, trials, generator, proof of path. */
+import { upperBound } from '../../../harness/analyze/words.js'
+import type { Estimate, NoiseFloor } from '../../../harness/model.js'
+import { escapeHtml } from '../clean.js'
+import type { FigureBook } from '../figures.js'
+import { fixed, given, thin, number, plural, thousand } from '../../formats/format.js'
+import { excludesZero, type View } from '../view.js'
+
+export interface Trust {
+  readonly ok: boolean
+  /** A few words, for the line under the headline. */
+  readonly brief: string
+  readonly name: string
+  readonly html: string
+}
+
+export function trust(view: View, book: FigureBook): readonly Trust[] {
+  const { analysis } = view
+  const list: Trust[] = []
+  list.push(sameTwice(view, book))
+  const count = (state: string) => analysis.trials.filter((trial) => trial.state === state).length
+  const [invalid, failed] = [count('invalid'), count('failed')]
+  list.push({
+    ok: invalid + failed === 0,
+    brief:
+      invalid + failed === 0
+        ? `all ${plural(count('ok'), 'trial')} valid`
+        : `${fixed(invalid + failed, 0)} of ${plural(analysis.trials.length, 'trial')} not valid`,
+    name: 'Trials',
+    html: `${plural(count('ok'), 'valid trial')}, ${fixed(invalid, 0)} invalid, ${fixed(failed, 0)} failed${invalid + failed > 0 ? ' (<a href="#not-valid">listed with reasons</a>)' : ''}.`,
+  })
+  list.push(generator(view))
+  const checks = Object.values(analysis.proofs).flat()
+  const broken = checks.filter((check) => !check.ok).length
+  list.push({
+    ok: broken === 0 && checks.length > 0,
+    brief: broken === 0 && checks.length > 0 ? 'path proved' : 'path not proved',
+    name: 'Proof of path',
+    html:
+      checks.length === 0
+        ? 'No check of the path was recorded.'
+        : `${plural(checks.length - broken, 'check')} of the path hold, ${fixed(broken, 0)} do not.`,
+  })
+  return list
+}
+
+/** The A/A comparison: what was measured twice under two names, and whether it differs from itself. */
+function sameTwice(view: View, book: FigureBook): Trust {
+  const { noise } = view.analysis
+  const differing = noise.filter(({ differs }) => differs)
+  const knees = kneesOfTwins(view)
+  const apart = knees.filter((one) => one.apart)
+  if (noise.length === 0 && knees.length === 0) {
+    const twins = new Set(view.arms.filter(({ arm }) => arm.role === 'twin').map(({ id }) => id))
+    const twice = view.analysis.trials.some(({ arm, state }) => state === 'ok' && twins.has(arm))
+    const html = twice
+      ? 'What was measured of the baseline and its twin does not tell how far they lie apart: the noise floor is unknown.'
+      : 'The baseline was not measured twice: the noise floor is unknown.'
+    return { ok: false, brief: 'no A/A', name: 'A/A', html }
+  }
+  const leading = noise.filter(
+    ({ experiment, loadLabel }) => experiment === view.lead?.experiment && loadLabel === view.lead.loadLabel,
+  )
+  const quiet = leading.length > 0 ? leading : noise
+  const floors =
+    differing.length > 0
+      ? `${differing.map((floor) => floorHtml(floor, disagreeing(floor), view, book)).join('; ')}: a difference where there is none.`
+      : `${quiet.map((floor) => floorHtml(floor, ['p50'], view, book)).join('; ')}: no difference.`
+  const shown = apart.length > 0 ? apart : noise.length === 0 ? knees : []
+  return {
+    ok: differing.length + apart.length === 0,
+    brief:
+      differing.length > 0
+        ? 'A/A differs'
+        : apart.length > 0
+          ? 'A/A differs in capacity'
+          : 'A/A: no difference',
+    name: 'A/A',
+    html: [
+      ...(noise.length === 0 ? [] : [`Two measurements of the baseline differ by ${floors}`]),
+      ...shown.map(
+        ({ own, twin }) =>
+          `Two searches for the baseline’s largest rate found ${book.print(own, { metric: 'throughput', kind: 'value' }, 'sentence')} and ${book.print(twin, { metric: 'throughput', kind: 'value' }, 'sentence')}: ${apart.length > 0 ? 'do not compare capacities by this run' : 'no difference'}.`,
+      ),
+    ].join(' '),
+  }
+}
+
+type FloorFigure = 'p50' | 'p99' | 'CPU'
+
+/** Figures whose own interval excludes zero; the verdict is over all of them. */
+function disagreeing(floor: NoiseFloor): readonly FloorFigure[] {
+  const all = (['p50', 'p99', 'CPU'] as const).filter((name) => estimateOf(floor, name) !== undefined)
+  const apart = all.filter((name) => {
+    const estimate = estimateOf(floor, name)
+    return estimate !== undefined && excludesZero(estimate)
+  })
+  return apart.length > 0 ? apart : all
+}
+
+function estimateOf({ latencyP50, latencyP99, cpu }: NoiseFloor, name: FloorFigure): Estimate | undefined {
+  return { p50: latencyP50, p99: latencyP99, CPU: cpu }[name]
+}
+
+const floorWords: Readonly<Record<FloorFigure, string>> = {
+  p50: 'at the median',
+  p99: 'at p99',
+  CPU: `of CPU per ${thousand} requests`,
+}
+
+/** `+0.05 ms (0.01 to 0.09) at p99 (sweep, 500/s)`: where it was is said when it is not what the answer speaks of. */
+function floorHtml(floor: NoiseFloor, names: readonly FloorFigure[], view: View, book: FigureBook): string {
+  const isLead = floor.experiment === view.lead?.experiment && floor.loadLabel === view.lead.loadLabel
+  const where = [
+    ...(isLead ? [] : [floor.experiment, floor.loadLabel]),
+    ...(view.environments.length > 1 ? [floor.environment] : []),
+  ]
+  const figures = names.map(
+    (name) =>
+      `${book.print(estimateOf(floor, name), { metric: `noise.${name}`, kind: 'difference' }, 'sentence', true)} ${floorWords[name]}`,
+  )
+  return figures.join(', ') + (where.length === 0 ? '' : ` (${escapeHtml(where.join(', '))})`)
+}
+
+/** Knees of each baseline and its twin; none where what is known of them does not tell whether they lie apart. */
+function kneesOfTwins(
+  view: View,
+): { readonly own: Estimate; readonly twin: Estimate; readonly apart: boolean }[] {
+  return view.loads.flatMap((load) =>
+    view.arms.flatMap(({ id, arm }) => {
+      const [twin, own] = [view.cell(id, load), view.cell(arm.baseline, load)]
+      if (arm.role !== 'twin' || !twin?.knee || !own?.knee) return []
+      const [a, b] = [own.throughput, twin.throughput]
+      const apart = a.low > upperBound(b) || b.low > upperBound(a)
+      if (a.n === 0 || b.n === 0 || (!apart && (a.beyond || b.beyond))) return []
+      return [{ own: a, twin: b, apart }]
+    }),
+  )
+}
+
+function generator(view: View): Trust {
+  const { validity } = view.analysis.config
+  // Whether the generator was the limit of a search is told with the knees.
+  const valid = view.analysis.trials.filter((trial) => trial.state === 'ok' && view.paced(trial))
+  if (valid.length === 0 && view.analysis.trials.some((trial) => trial.state === 'ok'))
+    return {
+      ok: true,
+      brief: 'no rate to keep',
+      name: 'Generator',
+      html: 'No load had a rate to keep: a closed loop and a search for the largest rate use all that they can.',
+    }
+  const lags = valid.flatMap((trial) => (trial.sendLagP99Us === undefined ? [] : [trial.sendLagP99Us]))
+  const shares = valid.flatMap((trial) =>
+    trial.generatorCpuShare === undefined ? [] : [trial.generatorCpuShare],
+  )
+  if (lags.length === 0 && shares.length === 0)
+    return {
+      ok: false,
+      brief: 'generator unknown',
+      name: 'Generator',
+      html: 'The generator reported neither lag nor CPU.',
+    }
+  const [lag, share] = [maximum(lags), maximum(shares)]
+  const ok = lag <= validity.maxSendLagP99Us && share <= validity.maxGeneratorCpuShare
+  return {
+    ok,
+    brief: ok ? 'generator had headroom' : 'generator beyond its limits',
+    name: 'Generator',
+    html:
+      [
+        ...(lags.length > 0
+          ? [
+              `In valid trials it sends at most ${number(lag / 1000)}${thin}ms late (p99; limit ${given(validity.maxSendLagP99Us / 1000)}${thin}ms)`,
+            ]
+          : []),
+        ...(shares.length > 0
+          ? [
+              `uses at most ${fixed(share * 100, 0)}${thin}% of a core per worker (limit ${fixed(validity.maxGeneratorCpuShare * 100, 0)}${thin}%)`,
+            ]
+          : []),
+      ].join(' and ') + '.',
+  }
+}
+
+/** `Math.max` over long lists without spreading them onto the stack. */
+function maximum(values: readonly number[]): number {
+  return values.reduce((most, value) => Math.max(most, value), 0)
+}

@@ -1,0 +1,310 @@
+/** What every section and chart asks of an Analysis: arms in order with their look, the load to lead with, look-ups. */
+import type {
+  Analysis,
+  Arm,
+  CellAnalysis,
+  Comparison,
+  Estimate,
+  Increment,
+  LoadSpec,
+  MetricId,
+  NoiseFloor,
+  Path,
+  TrialSummary,
+} from '../../harness/model.js'
+import { loadText } from '../formats/format.js'
+import { safeColour } from './theme.js'
+
+/** Percentiles that reports lead with, as keys of `CellAnalysis.response`. */
+export const percentiles = ['50', '90', '99', '99.9'] as const
+
+/** Longest label that a chart can print beside a bar. */
+const longestLabel = 34
+
+/** Mark shapes, one per mesh: meshes never differ by hue alone. */
+const shapes = ['circle', 'square', 'triangle-up', 'diamond', 'cross', 'triangle-down'] as const
+
+export interface ArmView {
+  readonly id: string
+  readonly arm: Arm
+  /** Safe in attributes and selectors: `a0`, `a1`, … */
+  readonly key: string
+  /** `L4-L7-L4`, with the mesh in front when the run has several. */
+  readonly label: string
+  readonly path: Path
+  /** CSS colour, the same in every figure. */
+  readonly colour: string
+  readonly shape: (typeof shapes)[number]
+}
+
+/** One load under which arms are compared. */
+export interface LoadView {
+  readonly experiment: string
+  readonly loadLabel: string
+  readonly load: LoadSpec
+  readonly text: string
+}
+
+export interface View {
+  readonly analysis: Analysis
+  readonly arms: readonly ArmView[]
+  readonly subjects: readonly ArmView[]
+  /** Every experiment's loads, the slowest open-loop rate first. */
+  readonly loads: readonly LoadView[]
+  /** The load that the answer speaks of. */
+  readonly lead: LoadView | undefined
+  /** Rounds that the answer rests on: those done under the leading load, which may be fewer than a search had. */
+  readonly rounds: number
+  arm(id: string): ArmView
+  cell(arm: string, load?: LoadView): CellAnalysis | undefined
+  /** The comparison of an arm with its baseline, or with `versus`. */
+  compare(arm: string, metrics: readonly MetricId[], options?: CompareOptions): Comparison | undefined
+  /** What an arm adds to its baseline; for the baseline's twin that is the A/A difference. */
+  added(
+    arm: string,
+    what: 'latency' | 'cpu' | 'memory',
+    options?: Omit<CompareOptions, 'versus'>,
+  ): Added | undefined
+  /** The A/A difference in an environment. */
+  noise(environment: string, load?: LoadView): NoiseFloor | undefined
+  /** Environments in which arms were measured, in order; each has a baseline and a noise floor of its own. */
+  readonly environments: readonly string[]
+  /** Whether a trial had a rate to keep. A closed loop and a search for the largest rate use all that they can, on purpose. */
+  paced(trial: TrialSummary): boolean
+  /** Increments under the leading load, named without it. */
+  readonly increments: readonly Increment[]
+}
+
+export interface Added {
+  readonly metric: string
+  readonly percentile?: number | undefined
+  readonly estimate: Estimate
+}
+
+export interface CompareOptions {
+  readonly percentile?: number
+  readonly versus?: string
+  readonly load?: LoadView | undefined
+}
+
+/** What counts as a latency comparison; engines without a due time have only service times. */
+export const latencyMetrics: readonly MetricId[] = ['latency.added', 'latency.response', 'latency.service']
+export const cpuMetrics: readonly MetricId[] = ['cpu.added', 'cpu.per1000Requests']
+export const memoryMetrics: readonly MetricId[] = ['memory.added', 'memory.rss']
+
+/** Prepares an analysis for display. Pure and cheap: a few maps. */
+export function createView(analysis: Analysis): View {
+  const paths = new Map(analysis.paths.map((path) => [path.name, path]))
+  const meshes = [...new Set(analysis.arms.map((arm) => arm.mesh).filter((mesh) => mesh !== 'none'))]
+  const environments = [...new Set(analysis.arms.map(({ environment }) => environment))]
+  const labels = new Set<string>()
+  const arms = analysis.arms.map((arm, index): ArmView => {
+    const path = paths.get(arm.path) ?? unknownPath(arm.path)
+    return {
+      id: arm.id,
+      arm,
+      key: `a${index}`,
+      label: uniqueLabel(armLabel(arm, path, meshes.length > 1, environments.length > 1), labels),
+      path,
+      colour: `var(--path-${[...paths.keys()].indexOf(arm.path)}, #767676)`,
+      shape:
+        arm.role === 'subject'
+          ? (shapes[Math.max(0, meshes.indexOf(arm.mesh)) % shapes.length] ?? 'circle')
+          : 'circle',
+    }
+  })
+  const byId = new Map(arms.map((arm) => [arm.id, arm]))
+  const loads = collectLoads(analysis.cells)
+  const lead = chooseLead(loads, analysis)
+  const cells = new Map(analysis.cells.map((cell) => [key(cell.experiment, cell.loadLabel, cell.arm), cell]))
+  const comparisons = new Map<string, Comparison>()
+  for (const one of analysis.comparisons) {
+    const id = comparisonKey(one.experiment, one.loadLabel, one.arm, one.versus, one.metric, one.percentile)
+    if (!comparisons.has(id)) comparisons.set(id, one)
+  }
+  const compare: View['compare'] = (arm, metrics, options = {}) => {
+    const load = options.load ?? lead
+    const versus = options.versus ?? byId.get(arm)?.arm.baseline
+    if (load === undefined || versus === undefined) return undefined
+    for (const metric of metrics) {
+      const found = comparisons.get(
+        comparisonKey(load.experiment, load.loadLabel, arm, versus, metric, options.percentile),
+      )
+      if (found !== undefined) return found
+    }
+    return undefined
+  }
+  const unpaced = new Set(
+    analysis.cells.filter(({ knee, load }) => knee || load.model === 'closed').map(({ cell }) => cell),
+  )
+  const noise: View['noise'] = (environment, load = lead) =>
+    analysis.noise.find(
+      (one) =>
+        one.environment === environment &&
+        one.loadLabel === load?.loadLabel &&
+        one.experiment === load.experiment,
+    )
+  return {
+    analysis,
+    arms,
+    subjects: arms.filter((arm) => arm.arm.role === 'subject'),
+    loads,
+    lead,
+    rounds: roundsOf(lead, analysis),
+    arm: (id) => byId.get(id) ?? strangerArm(id),
+    cell: (arm, load = lead) =>
+      load === undefined ? undefined : cells.get(key(load.experiment, load.loadLabel, arm)),
+    compare,
+    added(arm, what, options = {}) {
+      const twin = byId.get(arm)?.arm
+      if (twin?.role === 'twin') {
+        const estimate = noiseOf(noise(twin.environment, options.load ?? lead), what, options.percentile)
+        if (estimate !== undefined)
+          return { metric: `noise.${what}`, percentile: options.percentile, estimate }
+      }
+      const metrics = { latency: latencyMetrics, cpu: cpuMetrics, memory: memoryMetrics }[what]
+      const found = compare(arm, metrics, options)
+      return found && { metric: found.metric, percentile: found.percentile, estimate: found.difference }
+    },
+    noise,
+    environments,
+    paced: (trial) => !unpaced.has(trial.cell),
+    increments: incrementsAt(lead, analysis),
+  }
+}
+
+/** Rounds in which every arm had its trial under a load, however it ended. Arms of a search need different numbers. */
+function roundsOf(load: LoadView | undefined, { cells, trials, rounds }: Analysis): number {
+  const here = cells.filter(
+    ({ experiment, loadLabel }) => experiment === load?.experiment && loadLabel === load.loadLabel,
+  )
+  if (here.length === 0 || here.some(({ knee }) => knee)) return rounds.done
+  const done = new Map(here.map(({ cell }) => [cell, new Set<number>()]))
+  for (const { cell, round, error } of trials) if (error?.kind !== 'interrupted') done.get(cell)?.add(round)
+  const [first, ...others] = [...done.values()]
+  return [...(first ?? [])].filter((round) => others.every((one) => one.has(round))).length
+}
+
+function incrementsAt(lead: LoadView | undefined, analysis: Analysis): readonly Increment[] {
+  if (lead === undefined) return []
+  const cells = new Set(
+    analysis.cells
+      .filter((cell) => cell.loadLabel === lead.loadLabel && cell.experiment === lead.experiment)
+      .map((cell) => cell.cell),
+  )
+  return analysis.increments
+    .filter((one) => one.latencyP50.cells.every((cell) => cells.has(cell)))
+    .map((one) => ({ ...one, title: one.title.replace(`, ${lead.loadLabel}`, '') }))
+}
+
+function noiseOf(
+  noise: NoiseFloor | undefined,
+  what: string,
+  percentile: number | undefined,
+): Estimate | undefined {
+  if (what === 'cpu') return noise?.cpu
+  if (what !== 'latency') return undefined
+  return percentile === 50 ? noise?.latencyP50 : percentile === 99 ? noise?.latencyP99 : undefined
+}
+
+/** CSS that gives every path its colour, in both themes; colours that are not `#rrggbb` become grey. */
+export function pathColours(paths: readonly Path[]): { readonly light: string; readonly dark: string } {
+  const rules = (theme: 'light' | 'dark', fallback: string) =>
+    paths.map((path, index) => `--path-${index}:${safeColour(path.colour[theme], fallback)}`).join(';')
+  return { light: rules('light', '#666666'), dark: rules('dark', '#a0a0a0') }
+}
+
+/** An estimate's distance from zero: does its interval exclude it? */
+export function excludesZero(estimate: Estimate): boolean {
+  return estimate.low > 0 || estimate.high < 0
+}
+
+function armLabel(arm: Arm, path: Path, withMesh: boolean, withEnvironment: boolean): string {
+  if (arm.role !== 'subject') {
+    // Of an environment for each mesh, the mesh is the name: `kind/cilium`.
+    const where = withEnvironment ? `${arm.environment.split('/').at(-1) ?? ''} ` : ''
+    return where + (arm.role === 'twin' ? 'A/A twin' : path.label)
+  }
+  const base = withMesh && arm.mesh !== 'none' ? `${arm.mesh} ${path.label}` : path.label
+  return arm.variant === undefined ? base : `${base} @${arm.variant}`
+}
+
+/** Charts place arms by label, so that two arms must never share one. */
+function uniqueLabel(name: string, taken: Set<string>): string {
+  const label = name.length > longestLabel ? `${name.slice(0, longestLabel - 1)}…` : name
+  let unique = label
+  for (let count = 2; taken.has(unique); count++) unique = `${label} #${count}`
+  taken.add(unique)
+  return unique
+}
+
+function collectLoads(cells: readonly CellAnalysis[]): LoadView[] {
+  const found = new Map<string, LoadView>()
+  for (const { experiment, loadLabel, load } of cells) {
+    const id = key(experiment, loadLabel)
+    if (!found.has(id)) found.set(id, { experiment, loadLabel, load, text: loadText(load) })
+  }
+  return [...found.values()].sort(
+    (a, b) =>
+      Number(a.load.model === 'closed') - Number(b.load.model === 'closed') ||
+      (a.load.ratePerSecond ?? 0) - (b.load.ratePerSecond ?? 0),
+  )
+}
+
+/**
+ * The load that the claims speak of, so that the whole page speaks of one; without claims the fastest open-loop load of
+ * the latency experiment under which most arms have data, else whatever has data.
+ */
+function chooseLead(loads: readonly LoadView[], analysis: Analysis): LoadView | undefined {
+  const claimed = analysis.claims.find((claim) => claim.id <= 'C3' && claim.figures.length > 0)?.figures[0]
+    ?.estimate.cells[0]
+  const cell = analysis.cells.find((one) => one.cell === claimed)
+  const named = loads.find(
+    (load) => load.loadLabel === cell?.loadLabel && load.experiment === cell.experiment,
+  )
+  if (named !== undefined) return named
+  const answered = (load: LoadView) =>
+    analysis.cells.filter(
+      (cell) =>
+        cell.loadLabel === load.loadLabel && cell.experiment === load.experiment && cell.trials.ok > 0,
+    ).length
+  const rank = (load: LoadView) =>
+    (load.experiment === 'latency' ? 2 : 0) + (load.load.ratePerSecond === undefined ? 0 : 1)
+  return [...loads].sort(
+    (a, b) =>
+      rank(b) - rank(a) ||
+      answered(b) - answered(a) ||
+      (b.load.ratePerSecond ?? 0) - (a.load.ratePerSecond ?? 0),
+  )[0]
+}
+
+function key(...parts: readonly string[]): string {
+  return parts.join('\u0000')
+}
+
+function comparisonKey(
+  experiment: string,
+  loadLabel: string,
+  arm: string,
+  versus: string,
+  metric: string,
+  percentile: number | undefined,
+): string {
+  return key(experiment, loadLabel, arm, versus, metric, percentile === undefined ? '' : String(percentile))
+}
+
+function unknownPath(name: string): Path {
+  return {
+    name,
+    label: name,
+    summary: '',
+    colour: { light: '#666666', dark: '#a0a0a0' },
+    hops: [],
+    legs: ['plain'],
+  }
+}
+
+function strangerArm(id: string): ArmView {
+  const arm: Arm = { id, mesh: 'none', path: id, role: 'subject', environment: '', baseline: id }
+  return { id, arm, key: 'ax', label: id, path: unknownPath(id), colour: 'var(--muted)', shape: 'circle' }
+}
