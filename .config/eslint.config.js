@@ -11,7 +11,7 @@ const zones = [
   {
     target: ['./harness/model.ts', './harness/model'],
     from: './',
-    except: ['./harness/model'],
+    except: ['./harness/model', './node_modules'],
     message: 'The model imports nothing.',
   },
   {
