@@ -3,7 +3,11 @@
  *
  * Units are in the names: `Ms`, `Us`, `Ns`, `Bytes`, `PerSecond`. Times of day are ISO 8601 in UTC.
  */
+export type * from './protocol/spec.js'
+export type * from './protocol/result.js'
 export type * from './model/paths.js'
+export type * from './model/metric-ids.js'
+export type * from './model/config.js'
 export type * from './model/plan.js'
 export type * from './model/running.js'
 export type * from './model/journal.js'

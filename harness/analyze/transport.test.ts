@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { analyze } from './analyze.js'
-import { analysisSchema } from './analysis-schema.js'
+import { analysisSchema } from '../model/analysis.js'
 import type { JournalEntry, Trial } from '../model.js'
 import { syntheticJournal } from '../testdata/synthetic-journal.js'
 import { renderCsv } from '../../reports/formats/csv.js'

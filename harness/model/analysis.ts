@@ -1,271 +1,312 @@
-/** What is made of a journal: every figure that a report prints. */
-import type { BillCategory, Layer, Path } from './paths.js'
-import type { Arm, KneeSearch, LoadSpec, MetricId, ResolvedConfig, Threshold } from './plan.js'
-import type { Component, Fact, ProofCheck, TrialError } from './running.js'
-import type { Fingerprint, Trial } from './journal.js'
+/** What is made of a journal: every figure that a report prints. Published as JSON Schema in reports/analysis.schema.json. */
+import { z } from 'zod'
+import { loadSpecSchema } from '../protocol/spec.js'
+import { resolvedConfigSchema, thresholdSchema } from './config.js'
+import { fingerprintSchema, trialSchema } from './journal.js'
+import { metricIdSchema } from './metric-ids.js'
+import { billCategorySchema, layerSchema, pathSchema } from './paths.js'
+import { armSchema, kneeSearchSchema } from './plan.js'
+import { componentSchema, factSchema, proofCheckSchema, trialErrorSchema } from './running.js'
+import { count, list, number, object, record, text } from './shape.js'
 
 /** A figure with its uncertainty. `low` and `high` bound it at `level`. */
-export interface Estimate {
-  readonly value: number
-  readonly unit:
-    'ms' | 'us' | 'ratio' | 'req/s' | 'MiB' | 'share' | 'vCPU' | 'currency' | 'count' | 'Gb/s' | 's'
-  readonly low: number
-  readonly high: number
-  /**
-   * Present where only one side is known: the truth lies at or above `value`, or below it, and the bound on that side
-   * means nothing.
-   */
-  readonly beyond?: 'above' | 'below'
+export const estimateSchema = object({
+  value: number,
+  unit: z.enum(['ms', 'us', 'ratio', 'req/s', 'MiB', 'share', 'vCPU', 'currency', 'count', 'Gb/s', 's']),
+  low: number.describe('lower bound at `level`'),
+  high: number.describe('upper bound at `level`'),
+  beyond: z
+    .enum(['above', 'below'])
+    .exactOptional()
+    .describe(
+      'only one side is known: the truth lies at or above `value`, or below it, and the bound on that side means nothing',
+    ),
   /** For example 0.95. */
-  readonly level: number
-  /** Rounds that the figure rests on. */
-  readonly n: number
+  level: number,
+  n: count.describe(
+    'rounds that the figure rests on; 0: there was no valid trial; 1: the bounds are a convention',
+  ),
   /** For example `paired Hodges-Lehmann, bootstrap BCa, 2000 resamples`. */
-  readonly method: string
+  method: text,
   /** Cells of the journal that it was computed from. */
-  readonly cells: readonly string[]
-}
+  cells: list(text),
+}).meta({ id: 'Estimate', description: 'A figure with its uncertainty.' })
+export interface Estimate extends z.infer<typeof estimateSchema> {}
 
-export type Verdict = 'better' | 'worse' | 'inconclusive'
+/** percentile as text (`50`, `90`, `99`, `99.9`) → estimate. */
+const byPercentile = record(estimateSchema)
+
+const verdictSchema = z.enum(['better', 'worse', 'inconclusive'])
+export type Verdict = z.infer<typeof verdictSchema>
 
 /** One metric of one cell against the cell of its baseline (or of another arm), paired by round. */
-export interface Comparison {
-  readonly id: string
-  readonly metric: MetricId
-  readonly percentile?: number
-  readonly experiment: string
-  readonly loadLabel: string
-  readonly arm: string
-  readonly versus: string
-  readonly difference: Estimate
-  readonly ratio: Estimate
+export const comparisonSchema = object({
+  id: text,
+  metric: metricIdSchema,
+  percentile: number.exactOptional(),
+  experiment: text,
+  loadLabel: text,
+  arm: text,
+  versus: text,
+  difference: estimateSchema,
+  ratio: estimateSchema,
   /** Lower is better but for throughput. */
-  readonly verdict: Verdict
-  /** Adjusted for the family of comparisons it belongs to. */
-  readonly pValue: number
-  /** Smallest difference, in the difference's unit, that this run would have found with 80 % power. */
-  readonly detectable: number
-}
+  verdict: verdictSchema,
+  pValue: number.describe('adjusted for the family of comparisons (Holm)'),
+  detectable: number.describe(
+    "smallest difference, in the difference's unit, that this run would have found with 80 % power",
+  ),
+})
+export interface Comparison extends z.infer<typeof comparisonSchema> {}
 
-export interface CurvePoint {
+const curvePointSchema = object({
   /** Percentile, 0 < p < 100. */
-  readonly percentile: number
-  readonly ms: number
-  readonly lowMs?: number
-  readonly highMs?: number
-}
+  percentile: number,
+  ms: number,
+  lowMs: number.exactOptional(),
+  highMs: number.exactOptional(),
+})
+export interface CurvePoint extends z.infer<typeof curvePointSchema> {}
 
 /** One row of the bill, CPU in ms per 1 000 requests and memory in MiB. */
-export interface BillRow {
-  readonly component: string
-  readonly category: BillCategory | 'unaccounted' | 'orchestrator'
-  readonly layer?: Layer
-  readonly hop?: string
-  readonly cpu: Estimate
-  readonly cpuUserShare?: number
+const billRowSchema = object({
+  component: text,
+  category: z.enum([...billCategorySchema.options, 'unaccounted', 'orchestrator']),
+  layer: layerSchema.exactOptional(),
+  hop: text.exactOptional(),
+  cpu: estimateSchema,
+  cpuUserShare: number.exactOptional(),
   /** Resident memory; its proportional part (shared pages divided by those who share them); the most there ever was. */
-  readonly memory?: Estimate
-  readonly memoryPss?: Estimate
-  readonly memoryPeak?: Estimate
+  memory: estimateSchema.exactOptional(),
+  memoryPss: estimateSchema.exactOptional(),
+  memoryPeak: estimateSchema.exactOptional(),
   /** Context switches per 1 000 requests, voluntary and not. */
-  readonly contextSwitches?: Estimate
-  /** Calls of the read(2) and write(2) families per 1 000 requests; not recv, send or epoll. */
-  readonly readSyscalls?: Estimate
-  readonly writeSyscalls?: Estimate
+  contextSwitches: estimateSchema.exactOptional(),
+  readSyscalls: estimateSchema
+    .exactOptional()
+    .describe('calls of the read(2) family per 1 000 requests; not recv or epoll'),
+  writeSyscalls: estimateSchema
+    .exactOptional()
+    .describe('calls of the write(2) family per 1 000 requests; not send'),
   /** Of long transfers: CPU seconds per GiB of payload. */
-  readonly cpuPerGib?: Estimate
+  cpuPerGib: estimateSchema.exactOptional(),
   /** Where the CPU was read, for example `cgroup-v1`, `schedstat`, `ticks`; and the finest step of that. */
-  readonly source?: string
-  readonly resolutionNs?: number
-}
+  source: text.exactOptional(),
+  resolutionNs: number.exactOptional(),
+})
+export interface BillRow extends z.infer<typeof billRowSchema> {}
 
 /** One trial of a search. */
-export interface KneeTrial {
-  readonly round: number
-  readonly ratePerSecond: number
-  readonly passed: boolean
+const kneeTrialSchema = object({
+  round: count,
+  ratePerSecond: number,
+  passed: z.boolean(),
   /** Response time at the search's percentile; absent when nothing was answered. */
-  readonly latencyMs?: number
-  readonly unsent: number
-  readonly errors: number
-}
+  latencyMs: number.exactOptional(),
+  unsent: count,
+  errors: count,
+})
+export interface KneeTrial extends z.infer<typeof kneeTrialSchema> {}
 
 /** How the search for a cell's knee went; the knee itself is the cell's `throughput`. */
-export interface KneeAnalysis {
-  readonly search: KneeSearch
-  readonly trials: readonly KneeTrial[]
+const kneeAnalysisSchema = object({
+  search: kneeSearchSchema,
+  trials: list(kneeTrialSchema),
   /**
    * `precise`: as wanted; `probes`: the trials ran out before; `above` and `below`: the knee lies beyond the rates that
    * were tried; `unfinished`: the run ended before the search.
    */
-  readonly end: 'precise' | 'probes' | 'above' | 'below' | 'unfinished'
+  end: z.enum(['precise', 'probes', 'above', 'below', 'unfinished']),
   /** The generator was out of CPU where trials failed: the arm may carry more. */
-  readonly generatorLimited: boolean
-}
+  generatorLimited: z.boolean(),
+})
+export interface KneeAnalysis extends z.infer<typeof kneeAnalysisSchema> {}
 
 /** What a new connection costs. Both times start when the connection was begun. */
-export interface ConnectAnalysis {
-  /** percentile as text → ms until the connection stood: on a mesh, with the first hop. */
-  readonly time: Readonly<Record<string, Estimate>>
-  /** percentile as text → ms until the first byte of the reply: what opening costs along the whole path. */
-  readonly firstByte: Readonly<Record<string, Estimate>>
+const connectAnalysisSchema = object({
+  /** ms until the connection stood: on a mesh, with the first hop. */
+  time: byPercentile,
+  /** ms until the first byte of the reply: what opening costs along the whole path. */
+  firstByte: byPercentile,
   /** 0: the hops pool what they encrypt, or encrypt nothing; 1: each connection of the client cost a handshake on one leg. */
-  readonly handshakesPerConnection?: Estimate
+  handshakesPerConnection: estimateSchema.exactOptional(),
   /** The share of these that resumed an earlier session instead of proving identities anew. */
-  readonly resumptionsPerConnection?: Estimate
-}
+  resumptionsPerConnection: estimateSchema.exactOptional(),
+})
+export interface ConnectAnalysis extends z.infer<typeof connectAnalysisSchema> {}
 
 /** What moving bytes costs. */
-export interface StreamAnalysis {
+const streamAnalysisSchema = object({
   /** Gb/s (10⁹ bits) of payload. */
-  readonly throughput: Estimate
+  throughput: estimateSchema,
   /** Attributed CPU, as in `CellAnalysis.cpu`, in seconds per GiB (2³⁰ bytes) of payload. */
-  readonly cpuPerGib?: Estimate
-}
+  cpuPerGib: estimateSchema.exactOptional(),
+})
+export interface StreamAnalysis extends z.infer<typeof streamAnalysisSchema> {}
 
 /** Estimates of one cell. */
-export interface CellAnalysis {
-  readonly cell: string
-  readonly experiment: string
-  readonly arm: string
-  readonly load: LoadSpec
-  readonly loadLabel: string
-  readonly trials: { readonly ok: number; readonly invalid: number; readonly failed: number }
-  /** percentile as text (`50`, `90`, `99`, `99.9`) → ms. */
-  readonly response?: Readonly<Record<string, Estimate>>
-  readonly service?: Readonly<Record<string, Estimate>>
+export const cellAnalysisSchema = object({
+  cell: text,
+  experiment: text,
+  arm: text,
+  load: loadSpecSchema,
+  loadLabel: text,
+  trials: object({ ok: count, invalid: count, failed: count }),
+  /** ms. */
+  response: byPercentile.exactOptional(),
+  service: byPercentile.exactOptional(),
   /** Percentile curve of all valid trials' merged histograms. */
-  readonly curve?: readonly CurvePoint[]
+  curve: list(curvePointSchema).exactOptional(),
   /** Answered requests a second; where the knee was searched, the largest rate that kept the promise. */
-  readonly throughput: Estimate
+  throughput: estimateSchema,
   /** Present where the knee was searched. Figures at one rate are absent then: the trials had different ones. */
-  readonly knee?: KneeAnalysis
+  knee: kneeAnalysisSchema.exactOptional(),
   /**
    * Attributed CPU, in ms per 1 000 requests: what the counters of the hops, the application and the control plane
    * show. Generator and orchestrator are left out, and so is what no component accounts for (softirq, kernel workers,
    * other people's work): that is the bill's row `unaccounted`.
    */
-  readonly cpu?: Estimate
+  cpu: estimateSchema.exactOptional(),
   /** The same of the hops alone. */
-  readonly hopCpu?: Estimate
+  hopCpu: estimateSchema.exactOptional(),
   /** Resident memory of the hops, MiB. */
-  readonly hopMemory?: Estimate
+  hopMemory: estimateSchema.exactOptional(),
   /** Of an experiment that opens a connection for every request. */
-  readonly connect?: ConnectAnalysis
+  connect: connectAnalysisSchema.exactOptional(),
   /** Of an experiment with long transfers. */
-  readonly stream?: StreamAnalysis
-  readonly bill: readonly BillRow[]
+  stream: streamAnalysisSchema.exactOptional(),
+  bill: list(billRowSchema),
   /** Components + unaccounted − host total, as a share of the host total. */
-  readonly billGapShare?: number
+  billGapShare: number.exactOptional(),
   /** Part of the host total that no component, generator and orchestrator included, accounts for. */
-  readonly unaccountedShare?: number
-  readonly errorShare: number
+  unaccountedShare: number.exactOptional(),
+  errorShare: number,
   /** What the engine that drove it cannot give, in words. */
-  readonly engineLimits?: readonly string[]
-}
+  engineLimits: list(text).exactOptional(),
+})
+export interface CellAnalysis extends z.infer<typeof cellAnalysisSchema> {}
 
 /** What one layer of hops adds, from the increments between paths. */
-export interface Increment {
-  readonly title: string
-  readonly fromArm: string
-  readonly toArm: string
-  readonly latencyP50: Estimate
-  readonly cpu: Estimate
-}
+const incrementSchema = object({
+  title: text,
+  fromArm: text,
+  toArm: text,
+  latencyP50: estimateSchema,
+  cpu: estimateSchema,
+})
+export interface Increment extends z.infer<typeof incrementSchema> {}
 
-export type ClaimId = 'C1' | 'C2' | 'C3' | 'C4' | 'C5' | 'C6' | 'C7' | 'C8' | 'C9' | 'C10' | 'C11' | 'C12'
+const claimIdSchema = z.enum(['C1', 'C2', 'C3', 'C4', 'C5', 'C6', 'C7', 'C8', 'C9', 'C10', 'C11', 'C12'])
+export type ClaimId = z.infer<typeof claimIdSchema>
 
-export interface ClaimAnalysis {
-  readonly id: ClaimId
-  readonly claim: string
-  readonly verdict: 'supported' | 'refuted' | 'inconclusive' | 'no data'
+const claimAnalysisSchema = object({
+  id: claimIdSchema,
+  claim: text,
+  verdict: z.enum(['supported', 'refuted', 'inconclusive', 'no data']),
   /** Plain sentence with figures and intervals. */
-  readonly sentence: string
-  readonly figures: readonly { readonly label: string; readonly estimate: Estimate }[]
+  sentence: text,
+  figures: list(object({ label: text, estimate: estimateSchema })),
   /** What would decide it, when it is inconclusive or has no data. */
-  readonly next?: string
-}
+  next: text.exactOptional(),
+})
+export interface ClaimAnalysis extends z.infer<typeof claimAnalysisSchema> {}
 
-export interface ThresholdVerdict {
-  readonly threshold: Threshold
-  readonly state: 'pass' | 'fail' | 'inconclusive' | 'no data'
-  readonly expected: string
-  readonly actual?: Estimate
-  readonly sentence: string
-}
+const thresholdVerdictSchema = object({
+  threshold: thresholdSchema,
+  state: z.enum(['pass', 'fail', 'inconclusive', 'no data']),
+  expected: text,
+  actual: estimateSchema.exactOptional(),
+  sentence: text,
+})
+export interface ThresholdVerdict extends z.infer<typeof thresholdVerdictSchema> {}
 
 /** The A/A comparison: how far two measurements of the same thing lie apart. */
-export interface NoiseFloor {
-  readonly environment: string
-  readonly loadLabel: string
-  readonly experiment: string
-  readonly latencyP50: Estimate
-  readonly latencyP99: Estimate
-  readonly cpu?: Estimate
+const noiseFloorSchema = object({
+  environment: text,
+  loadLabel: text,
+  experiment: text,
+  latencyP50: estimateSchema,
+  latencyP99: estimateSchema,
+  cpu: estimateSchema.exactOptional(),
   /** True when the two differ significantly: the run cannot be trusted to its printed precision. */
-  readonly differs: boolean
-}
+  differs: z.boolean(),
+})
+export interface NoiseFloor extends z.infer<typeof noiseFloorSchema> {}
 
 /** A trial without its histograms, for tables and strips. */
-export interface TrialSummary {
-  readonly index: number
-  readonly round: number
-  readonly cell: string
-  readonly arm: string
-  readonly experiment: string
-  readonly attempt: number
-  readonly state: Trial['state']
-  readonly startedAt: string
+const trialSummarySchema = object({
+  index: count,
+  round: count,
+  cell: text,
+  arm: text,
+  experiment: text,
+  attempt: count,
+  state: trialSchema.unwrap().shape.state,
+  startedAt: text,
   /** Of a search's trial: the rate it was asked for. */
-  readonly ratePerSecond?: number
-  readonly p50Ms?: number
-  readonly p99Ms?: number
-  readonly achievedRatePerSecond?: number
-  readonly cpuMsPer1000?: number
-  readonly connectP50Ms?: number
-  readonly connectP99Ms?: number
-  readonly firstByteP50Ms?: number
-  readonly firstByteP99Ms?: number
-  readonly gigabitsPerSecond?: number
-  readonly cpuSecondsPerGib?: number
-  readonly sendLagP99Us?: number
+  ratePerSecond: number.exactOptional(),
+  p50Ms: number.exactOptional(),
+  p99Ms: number.exactOptional(),
+  achievedRatePerSecond: number.exactOptional(),
+  cpuMsPer1000: number.exactOptional(),
+  connectP50Ms: number.exactOptional(),
+  connectP99Ms: number.exactOptional(),
+  firstByteP50Ms: number.exactOptional(),
+  firstByteP99Ms: number.exactOptional(),
+  gigabitsPerSecond: number.exactOptional(),
+  cpuSecondsPerGib: number.exactOptional(),
+  sendLagP99Us: number.exactOptional(),
   /** CPU of the generator as a share of what it may use: a core for each worker of each generator. */
-  readonly generatorCpuShare?: number
-  readonly sent?: number
-  readonly unsent?: number
-  readonly errors?: number
-  readonly reasons: readonly string[]
-  readonly warnings: readonly string[]
-  readonly error?: TrialError
-  readonly proofFailures: readonly ProofCheck[]
-}
+  generatorCpuShare: number.exactOptional(),
+  sent: count.exactOptional(),
+  unsent: count.exactOptional(),
+  errors: count.exactOptional(),
+  reasons: list(text),
+  warnings: list(text),
+  error: trialErrorSchema.exactOptional(),
+  proofFailures: list(proofCheckSchema),
+})
+export interface TrialSummary extends z.infer<typeof trialSummarySchema> {}
 
 /** Everything a report shows. A pure function of the journal. */
-export interface Analysis {
-  readonly schema: 1
-  readonly version: string
-  readonly runId: string
-  readonly startedAt: string
-  readonly endedAt: string
-  readonly outcome: 'complete' | 'precise' | 'budget' | 'interrupted' | 'failed' | 'unfinished'
-  readonly command: readonly string[]
-  readonly planHash: string
-  readonly config: ResolvedConfig
-  readonly host: Fingerprint
-  readonly facts: readonly Fact[]
-  readonly arms: readonly Arm[]
-  readonly paths: readonly Path[]
-  readonly components: readonly Component[]
-  readonly cells: readonly CellAnalysis[]
-  readonly comparisons: readonly Comparison[]
-  readonly noise: readonly NoiseFloor[]
-  readonly increments: readonly Increment[]
-  readonly claims: readonly ClaimAnalysis[]
-  readonly thresholds: readonly ThresholdVerdict[]
-  readonly trials: readonly TrialSummary[]
+export const analysisSchema = object({
+  schema: z.literal(1),
+  version: text,
+  runId: text,
+  startedAt: text.describe('ISO 8601, UTC'),
+  endedAt: text,
+  outcome: z.enum(['complete', 'precise', 'budget', 'interrupted', 'failed', 'unfinished']),
+  command: list(text),
+  planHash: text,
+  config: resolvedConfigSchema,
+  host: fingerprintSchema,
+  facts: list(factSchema),
+  arms: list(armSchema),
+  paths: list(pathSchema),
+  components: list(componentSchema),
+  cells: list(cellAnalysisSchema),
+  comparisons: list(comparisonSchema),
+  noise: list(noiseFloorSchema),
+  increments: list(incrementSchema),
+  claims: list(claimAnalysisSchema),
+  thresholds: list(thresholdVerdictSchema),
+  trials: list(trialSummarySchema),
   /** arm → checks: those made once, and a count of those made at each trial. */
-  readonly proofs: Readonly<Record<string, readonly (ProofCheck & { readonly trials?: number })[]>>
-  readonly failures: Readonly<Record<string, TrialError>>
-  readonly rounds: { readonly planned: number; readonly done: number }
-  readonly warnings: readonly string[]
+  proofs: record(list(object({ ...proofCheckSchema.unwrap().shape, trials: count.exactOptional() }))),
+  failures: record(trialErrorSchema),
+  rounds: object({ planned: count, done: count }),
+  warnings: list(text),
+})
+export interface Analysis extends z.infer<typeof analysisSchema> {}
+
+/** JSON Schema (draft 2020-12) of analysis.json, so that other tools may read it without this code. */
+export function analysisJsonSchema(): Record<string, unknown> {
+  const schema = z.toJSONSchema(analysisSchema, {
+    // Read-only is this code's promise to itself; whole numbers are bounded by what a document may say, not by it.
+    override: ({ jsonSchema }) => {
+      delete jsonSchema.readOnly
+      if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum
+    },
+  })
+  return { title: 'Meshbench analysis', ...schema }
 }

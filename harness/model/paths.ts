@@ -1,54 +1,65 @@
 /** Layers, hops and the paths that they form. */
+import { z } from 'zod'
+import { list, name, object, text } from './shape.js'
 
 /** OSI layer at which a hop works: an L4 hop moves bytes, an L7 hop parses requests. */
-export type Layer = 'l4' | 'l7'
-
-/** What the client speaks. */
-export type Protocol = 'http1' | 'h2' | 'grpc' | 'tcp'
+export const layerSchema = z.enum(['l4', 'l7'])
+export type Layer = z.infer<typeof layerSchema>
 
 /** A place of a platform: on `kind` a worker, on `docker` a network, on `local` only a name. */
-export type NodeRole = 'client' | 'server' | 'waypoint'
+export const nodeRoleSchema = z.enum(['client', 'server', 'waypoint'])
+export type NodeRole = z.infer<typeof nodeRoleSchema>
 
-/** Who pays: the row of the bill to which a component's CPU and memory are charged. */
-export type BillCategory =
-  | 'generator'
-  | 'application'
-  | 'l4'
-  | 'l7'
-  | 'control-plane'
-  /** What runs the components and is there without any mesh, such as a cluster's kubelets and API server. */
-  | 'platform'
+/**
+ * Who pays: the row of the bill to which a component's CPU and memory are charged. `platform` is what runs the
+ * components and is there without any mesh, such as a cluster's kubelets and API server.
+ */
+export const billCategorySchema = z.enum([
+  'generator',
+  'application',
+  'l4',
+  'l7',
+  'control-plane',
+  'platform',
+])
+export type BillCategory = z.infer<typeof billCategorySchema>
+
+/** `ingress` is where requests from outside enter the mesh. */
+const hopRoleSchema = z.enum([
+  'sidecar-outbound',
+  'sidecar-inbound',
+  'waypoint',
+  'ingress',
+  'per-node',
+  'tunnel-outbound',
+  'tunnel-inbound',
+])
 
 /** One proxy or tunnel that a request passes. */
-export interface Hop {
+export const hopSchema = object({
   /** Unique within the path, for example `client-tunnel`. */
-  readonly name: string
-  readonly role:
-    | 'sidecar-outbound'
-    | 'sidecar-inbound'
-    | 'waypoint'
-    | 'per-node'
-    | 'tunnel-outbound'
-    | 'tunnel-inbound'
-    /** Where requests from outside enter the mesh. */
-    | 'ingress'
-  readonly layer: Layer
-  readonly node: NodeRole
-}
+  name,
+  role: hopRoleSchema,
+  layer: layerSchema,
+  node: nodeRoleSchema,
+})
+export interface Hop extends z.infer<typeof hopSchema> {}
 
 /** How bytes travel between two neighbours on a path. */
-export type LegTransport = 'plain' | 'mtls' | 'hbone'
+export const legTransportSchema = z.enum(['plain', 'mtls', 'hbone'])
+export type LegTransport = z.infer<typeof legTransportSchema>
 
 /** A path: the hops of a request in order, and how each leg between them is carried. */
-export interface Path {
-  readonly name: string
+export const pathSchema = object({
+  name,
   /** Short label for charts, for example `L4-L7-L4`. */
-  readonly label: string
+  label: name,
   /** One sentence for `meshbench list` and the report. */
-  readonly summary: string
+  summary: text,
   /** Stable colour of this path in every chart (Okabe-Ito), for light and dark grounds. */
-  readonly colour: { readonly light: string; readonly dark: string }
-  readonly hops: readonly Hop[]
+  colour: object({ light: text, dark: text }),
+  hops: list(hopSchema),
   /** `hops.length + 1` legs: client → hop 0, …, last hop → server. */
-  readonly legs: readonly LegTransport[]
-}
+  legs: list(legTransportSchema),
+})
+export interface Path extends z.infer<typeof pathSchema> {}

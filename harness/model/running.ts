@@ -1,6 +1,9 @@
 /** What a run talks to: platforms, meshes, workloads, and what is read of them. */
-import type { BillCategory, NodeRole, Path } from './paths.js'
-import type { Arm, OwnProgram, ProgramBuild, ResolvedConfig } from './plan.js'
+import { z } from 'zod'
+import type { OwnProgram, ProgramBuild, ResolvedConfig } from './config.js'
+import { billCategorySchema, nodeRoleSchema, type Path } from './paths.js'
+import type { Arm } from './plan.js'
+import { amount, name, number, object, text } from './shape.js'
 
 /** A command to run somewhere. `argv[0]` is looked up by the target. */
 export interface Command {
@@ -31,21 +34,22 @@ export interface Endpoint {
 }
 
 /** Something that is charged for resources. */
-export interface Component {
+export const componentSchema = object({
   /** Unique in its environment, for example `reference/l4-l7-l4/waypoint`, or `echo`. */
-  readonly name: string
+  name,
   /** Arm that it serves alone; without it the component is shared by all arms. */
-  readonly arm?: string
+  arm: name.exactOptional(),
   /** Hop of the arm's path; without it the component is a client, a server or a control plane. */
-  readonly hop?: string
-  readonly category: BillCategory
-  readonly node: NodeRole | 'control-plane'
+  hop: name.exactOptional(),
+  category: billCategorySchema,
+  node: z.enum([...nodeRoleSchema.options, 'control-plane']),
   /**
    * Components with the same process are one program that several arms use under names of their own, as a node's
    * ztunnel: its usage counts once, and its traffic is not that of a bystander.
    */
-  readonly process?: string
-}
+  process: name.exactOptional(),
+})
+export interface Component extends z.infer<typeof componentSchema> {}
 
 /** What a program that a mesh needs looks like, whatever the platform runs it as. */
 export interface Workload {
@@ -124,30 +128,29 @@ export interface Unmet {
 }
 
 /** A thing worth writing into the report about where this ran. */
-export interface Fact {
-  readonly name: string
-  readonly value: string
-}
+export const factSchema = object({ name, value: text })
+export interface Fact extends z.infer<typeof factSchema> {}
 
 /** Cumulative counters of one component at one instant; of a window, what they rose by. Absent means that this source cannot tell. */
-export interface UsageReading {
-  readonly cpuNs: number
-  readonly cpuUserNs?: number
-  readonly cpuSystemNs?: number
-  readonly rssBytes?: number
-  readonly pssBytes?: number
-  readonly peakRssBytes?: number
-  readonly voluntarySwitches?: number
-  readonly involuntarySwitches?: number
-  readonly throttledPeriods?: number
-  readonly throttledNs?: number
+export const usageReadingSchema = object({
+  cpuNs: number,
+  cpuUserNs: number.exactOptional(),
+  cpuSystemNs: number.exactOptional(),
+  rssBytes: number.exactOptional(),
+  pssBytes: number.exactOptional(),
+  peakRssBytes: number.exactOptional(),
+  voluntarySwitches: number.exactOptional(),
+  involuntarySwitches: number.exactOptional(),
+  throttledPeriods: number.exactOptional(),
+  throttledNs: number.exactOptional(),
   /** Calls of the read(2) and write(2) families: `syscr` and `syscw` of proc_pid_io(5). Not recv, send or epoll. */
-  readonly readSyscalls?: number
-  readonly writeSyscalls?: number
+  readSyscalls: number.exactOptional(),
+  writeSyscalls: number.exactOptional(),
   /** Name of the probe, for example `cgroup-v2`, `schedstat`, `ticks`. */
-  readonly source: string
-  readonly resolutionNs: number
-}
+  source: text,
+  resolutionNs: amount,
+})
+export interface UsageReading extends z.infer<typeof usageReadingSchema> {}
 
 /** Cumulative counters of the host at one instant, summed over its CPUs. */
 export interface HostReading {
@@ -197,21 +200,23 @@ export interface Progress {
 }
 
 /** One checked statement about the path that traffic took. */
-export interface ProofCheck {
+export const proofCheckSchema = object({
   /** For example `requests at waypoint`. */
-  readonly name: string
-  readonly ok: boolean
-  readonly expected: string
-  readonly actual: string
-}
+  name,
+  ok: z.boolean(),
+  expected: text,
+  actual: text,
+})
+export interface ProofCheck extends z.infer<typeof proofCheckSchema> {}
 
-export interface TrialError {
+export const trialErrorSchema = object({
   /** For example `hop-died`, `generator-died`, `not-ready`, `proof-failed`, `interrupted`. */
-  readonly kind: string
-  readonly message: string
+  kind: name,
+  message: text,
   /** The end of the output, or other evidence. */
-  readonly detail?: string
-}
+  detail: text.exactOptional(),
+})
+export interface TrialError extends z.infer<typeof trialErrorSchema> {}
 
 export interface EnvironmentRequest {
   /** Environment id of the plan, for example `local`, or `kind/istio-ambient`. */

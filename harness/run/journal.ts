@@ -5,7 +5,7 @@
 import { closeSync, existsSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { UserError, messageOf } from '../model/errors.js'
-import { entrySchemas, findEntryProblem } from './journal-schema.js'
+import { entrySchemas } from '../model/journal.js'
 import type { JournalEntry, RunHeader } from '../model.js'
 
 export const journalSchema = 1
@@ -157,4 +157,14 @@ function parseEntry(line: string, file: string, number: number): JournalEntry {
     })
   }
   return value as JournalEntry
+}
+
+/** The first problem of a line as `path: value: what is wrong`; undefined when there is none. */
+function findEntryProblem(type: keyof typeof entrySchemas, value: unknown): string | undefined {
+  const checked = entrySchemas[type].safeParse(value, { reportInput: true })
+  if (checked.success) return undefined
+  const [issue] = checked.error.issues
+  if (!issue) return 'malformed'
+  const shown = JSON.stringify(issue.input) as string | undefined
+  return `${issue.path.map(String).join('.') || 'entry'}: ${(shown ?? 'nothing').slice(0, 60)}: ${issue.message}`
 }

@@ -1,5 +1,5 @@
-/** Names of what is measured, for whatever checks them at run time. */
-import type { MetricId } from '../model.js'
+/** What arms are compared by. */
+import { z } from 'zod'
 
 export const metricIds = [
   'latency.response',
@@ -15,4 +15,7 @@ export const metricIds = [
   'connect.firstByte',
   'stream.throughput',
   'cpu.perGib',
-] as const satisfies readonly MetricId[]
+] as const
+
+export const metricIdSchema = z.enum(metricIds)
+export type MetricId = z.infer<typeof metricIdSchema>

@@ -1,0 +1,123 @@
+/** What a run is configured to do, after defaults, profile and flags: as a journal keeps it. */
+import { z } from 'zod'
+import { metricIdSchema } from './metric-ids.js'
+import { count, list, name, number, object, record, text } from './shape.js'
+
+const share = z.number().min(0).max(1)
+const positive = z.number().positive()
+const counted = z.int().positive()
+
+/** A condition that decides the exit code. */
+export const thresholdSchema = object({
+  metric: metricIdSchema,
+  /** For times: 50, 90, 99, 99.9. */
+  percentile: number.exactOptional(),
+  arm: text,
+  /** Compare with this arm instead of the arm's baseline. */
+  relativeTo: text.exactOptional(),
+  experiment: text.exactOptional(),
+  /** Upper limit in the metric's unit; with `relativeTo`, of the ratio. */
+  max: number.exactOptional(),
+  min: number.exactOptional(),
+  /** Absolute figures do not travel between hosts: they need to be marked as meant. */
+  absolute: z.boolean().exactOptional(),
+})
+export interface Threshold extends z.infer<typeof thresholdSchema> {}
+
+/** Programs of this repository that hops run. */
+export const ownProgramSchema = z.enum(['proxy', 'tunnel'])
+export type OwnProgram = z.infer<typeof ownProgramSchema>
+
+/** Another build of a program: a bundle by the hash of its content, or a container image that holds it. */
+export const programBuildSchema = z.union([object({ sha256: text }), object({ reference: text })])
+export type ProgramBuild = z.infer<typeof programBuildSchema>
+
+/** A build or a setting under test. Every arm is measured with each variant, interleaved in the same rounds. */
+export const variantSchema = object({
+  name,
+  /** Where it came from, in words for the report. */
+  source: text,
+  /** Laid over the settings of the arm's mesh, key by key. */
+  settings: record(z.unknown()),
+  builds: z.partialRecord(ownProgramSchema, programBuildSchema).readonly(),
+  /** The one function of an L7 hop that it turns on, by its name in scenarios/functions.ts. */
+  function: text.exactOptional(),
+  /** What requests must carry for it; the requests of every arm of the run do. */
+  requestHeaders: record(text).exactOptional(),
+})
+export interface Variant extends z.infer<typeof variantSchema> {}
+
+/** One metric that a variant is judged by. */
+export const gateCheckSchema = object({
+  metric: metricIdSchema,
+  percentile: number.exactOptional(),
+  /** Smallest relative change that matters, for example 0.05. */
+  practical: positive.max(1),
+})
+export interface GateCheck extends z.infer<typeof gateCheckSchema> {}
+
+/** How `meshbench gate` judges variants. */
+export const gatePolicySchema = object({
+  checks: list(gateCheckSchema),
+  /** What an undecided check does to the exit code. */
+  inconclusive: z.enum(['pass', 'fail']),
+})
+export interface GatePolicy extends z.infer<typeof gatePolicySchema> {}
+
+export const roundsSchema = object({
+  min: counted.max(10_000),
+  max: counted.max(10_000),
+  /** Stop early when every paired ratio is known to ± this share, for example 0.05. */
+  untilEffect: positive.max(1),
+  budgetMinutes: positive,
+  /** How often environments that cannot stand side by side (clusters) take turns; absent: each is measured at one go. */
+  blocks: counted.max(100).exactOptional(),
+})
+
+/** Prices for the cost line. */
+export const costSchema = object({
+  perVcpuHour: number.min(0),
+  perGibHour: number.min(0),
+  currency: z.string().min(1).max(8),
+})
+
+/** Limits beyond which a trial is `invalid`. */
+export const validitySchema = object({
+  /** Share of achieved over asked rate, for example 0.98. */
+  minAchievedShare: share,
+  maxSendLagP99Us: positive,
+  /** Share of one core that one generator worker may use, for example 0.9. */
+  maxGeneratorCpuShare: positive.max(64),
+  maxErrorShare: share,
+  maxStealShare: share,
+  /** CPU used by processes that are not part of the run, as a share of the host. */
+  maxForeignCpuShare: share,
+})
+export interface ValidityLimits extends z.infer<typeof validitySchema> {}
+
+/** Names are text: a journal may name what this version no longer has. */
+export const resolvedConfigSchema = object({
+  seed: count.max(2 ** 32 - 1),
+  profile: text,
+  platform: name,
+  /** mesh → paths, baseline left out (it is always there). */
+  arms: record(list(text)),
+  /** experiment name → its settings after defaults. */
+  experiments: record(z.unknown()),
+  /** experiment name → load engine that drives it, for those that are not driven by their own. */
+  engines: record(text).exactOptional(),
+  rounds: roundsSchema,
+  thresholds: list(thresholdSchema),
+  /** Builds and settings that are measured side by side; see harness/config/variants.ts. */
+  variants: list(variantSchema).exactOptional(),
+  /** How variants are judged; absent in journals from before there were any. */
+  gate: gatePolicySchema.exactOptional(),
+  cost: costSchema,
+  /** A mesh's own settings, by mesh name, for example the tunnel's pool size. */
+  meshSettings: record(z.unknown()),
+  /** A platform's own settings, by platform name, for example the base image of containers. */
+  platformSettings: record(z.unknown()),
+  validity: validitySchema,
+  outDir: text,
+})
+export interface ResolvedConfig extends z.infer<typeof resolvedConfigSchema> {}

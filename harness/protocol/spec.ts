@@ -1,0 +1,41 @@
+/** What a trial asks of a load engine. */
+import { z } from 'zod'
+
+/** What the client speaks. */
+export const protocolSchema = z.enum(['http1', 'h2', 'grpc', 'tcp'])
+export type Protocol = z.infer<typeof protocolSchema>
+
+const positive = z.number().positive()
+
+/** Load that one trial drives. */
+export const loadSpecSchema = z
+  .object({
+    /** Name in the load engine registry. */
+    engine: z.string().min(1),
+    /** `open`: requests are due on a schedule; `closed`: each connection sends as soon as it may. */
+    model: z.enum(['open', 'closed']),
+    protocol: protocolSchema,
+    /** Open loop only. */
+    ratePerSecond: positive.max(1_000_000).exactOptional(),
+    arrival: z.enum(['uniform', 'poisson']).exactOptional(),
+    connections: z.int().min(1).max(20_000),
+    warmupMs: z.number().min(0).max(3_600_000),
+    durationMs: positive.max(3_600_000),
+    /** Bytes of the reply's body. */
+    payloadBytes: z
+      .int()
+      .min(0)
+      .max(1024 ** 4),
+    /** After this a request counts as a `timeout` error. */
+    timeoutMs: positive.max(600_000),
+    /** Processes or threads that share the load; their histograms are merged. */
+    workers: z.int().min(1).max(64).exactOptional(),
+    /** Fields of every request beyond the usual ones: lower-case name → value. Raw TCP has none. */
+    headers: z
+      .record(z.string().regex(/^[!#$%&'*+.^_`|~0-9a-z-]+$/), z.string().regex(/^[\t\x20-\x7e]*$/))
+      .readonly()
+      .exactOptional(),
+  })
+  .readonly()
+  .meta({ id: 'LoadSpec' })
+export interface LoadSpec extends z.infer<typeof loadSpecSchema> {}
