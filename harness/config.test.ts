@@ -92,6 +92,10 @@ test('typos in names do not compile', () => {
   defineConfig({ arms: { refrence: ['l4-only'] } })
   // @ts-expect-error no such setting
   defineConfig({ arms: {}, experiments: { latency: { conections: 1 } } })
+  // @ts-expect-error no such arm
+  defineConfig({ arms: {}, thresholds: [{ metric: 'errors.share', arm: 'reference/l4-onyl', max: 0 }] })
+  // @ts-expect-error no such limit
+  defineConfig({ arms: {}, validity: { maxErorShare: 0 } })
   expect(defineConfig(minimal)).toBe(minimal)
 })
 

@@ -1,18 +1,17 @@
 /** Checks what `bench.config.ts` holds and lays profile and flags over it; tells all problems at once. */
-import { z } from 'zod'
-import { takesPercentile } from '../analyze/check.js'
+import type { z } from 'zod'
 import type { LoaderName } from '../load/index.js'
 import { engineNames, whyNot } from '../load/choice.js'
 import { UserError } from '../model/errors.js'
 import { defaultGate } from '../analyze/gate.js'
-import { metricIds } from '../model/metric-ids.js'
+import { defined } from '../model/defined.js'
 import type { OwnProgram, ResolvedConfig, Threshold, Variant } from '../model.js'
+import { configSchema, names } from './config-schema.js'
 import { profileNames, profiles, type ProfileName } from './profiles.js'
 import { meshes } from '../../infra/meshes/index.js'
 import { platforms, type PlatformName } from '../../infra/platforms/index.js'
 import { experiments } from '../../scenarios/experiments/index.js'
 import type { Experiment } from '../../scenarios/experiments/experiment.js'
-import { paths } from '../../scenarios/paths/index.js'
 
 /** What flags of the command line change. */
 export interface ConfigOverrides {
@@ -40,108 +39,6 @@ const platformFlags = {
   allowClusterScope: { flag: '--allow-cluster-scope', platform: 'kubernetes' },
 } as const satisfies Record<string, { flag: string; platform: PlatformName }>
 export type PlatformFlag = keyof typeof platformFlags
-
-const names = <Name extends string>(registry: Readonly<Record<Name, unknown>>) =>
-  Object.keys(registry) as Name[]
-const share = z.number().min(0).max(1)
-const positive = z.number().positive()
-const count = z.int().positive()
-
-const thresholdSchema = z
-  .strictObject({
-    metric: z.enum(metricIds),
-    percentile: z.union([z.literal(50), z.literal(90), z.literal(99), z.literal(99.9)]).optional(),
-    arm: z.string(),
-    relativeTo: z.string().optional(),
-    experiment: z.enum(names(experiments)).optional(),
-    max: z.number().optional(),
-    min: z.number().optional(),
-    absolute: z.boolean().optional(),
-  })
-  .superRefine((threshold, context) => {
-    const problem = (path: string, message: string) =>
-      context.addIssue({ code: 'custom', path: [path], message })
-    if (threshold.max === undefined && threshold.min === undefined) problem('max', 'give max, min or both')
-    if (takesPercentile(threshold.metric) && threshold.percentile === undefined)
-      problem('percentile', 'needed for latency and connections: 50, 90, 99 or 99.9')
-    const travels = threshold.relativeTo !== undefined || threshold.metric === 'errors.share'
-    if (!travels && threshold.absolute !== true && !threshold.metric.endsWith('.added'))
-      problem(
-        'absolute',
-        'absolute figures do not travel between hosts: use relativeTo, or set absolute: true if you mean it',
-      )
-  })
-
-const gateSchema = z.strictObject({
-  checks: z
-    .array(
-      z
-        .strictObject({
-          metric: z.enum(metricIds),
-          percentile: z.union([z.literal(50), z.literal(90), z.literal(99), z.literal(99.9)]).exactOptional(),
-          practical: positive.max(1),
-        })
-        .superRefine(({ metric, percentile }, context) => {
-          if (takesPercentile(metric) !== (percentile !== undefined))
-            context.addIssue({
-              code: 'custom',
-              path: ['percentile'],
-              message: 'belongs to times, and latency needs it, as connect.* does: 50, 90, 99 or 99.9',
-            })
-        }),
-    )
-    .min(1)
-    .optional(),
-  inconclusive: z.enum(['pass', 'fail']).optional(),
-})
-
-const configSchema = z.strictObject({
-  seed: z
-    .int()
-    .min(0)
-    .max(2 ** 32 - 1)
-    .default(1),
-  profile: z.enum(profileNames).default('quick'),
-  platform: z.enum(names(platforms)).default('local'),
-  arms: z.partialRecord(z.enum(names(meshes)), z.array(z.enum(names(paths))).min(1)),
-  experiments: z.partialRecord(z.enum(names(experiments)), z.record(z.string(), z.unknown())).default({
-    latency: {},
-    capacity: {},
-  }),
-  engines: z.partialRecord(z.enum(names(experiments)), z.enum(engineNames)).default({}),
-  rounds: z
-    .strictObject({
-      min: count.max(10_000),
-      max: count.max(10_000),
-      untilEffect: positive.max(1),
-      budgetMinutes: positive,
-      blocks: count.max(100),
-    })
-    .partial()
-    .default({}),
-  thresholds: z.array(thresholdSchema).default([]),
-  gate: gateSchema.prefault({}),
-  cost: z
-    .strictObject({
-      perVcpuHour: z.number().min(0).default(0.04),
-      perGibHour: z.number().min(0).default(0.005),
-      currency: z.string().min(1).max(8).default('USD'),
-    })
-    .prefault({}),
-  meshSettings: z.partialRecord(z.enum(names(meshes)), z.record(z.string(), z.unknown())).default({}),
-  platformSettings: z.partialRecord(z.enum(names(platforms)), z.record(z.string(), z.unknown())).default({}),
-  validity: z
-    .strictObject({
-      minAchievedShare: share.default(0.98),
-      maxSendLagP99Us: positive.default(5_000),
-      maxGeneratorCpuShare: positive.max(64).default(0.9),
-      maxErrorShare: share.default(0),
-      maxStealShare: share.default(0.2),
-      maxForeignCpuShare: share.default(0.5),
-    })
-    .prefault({}),
-  outDir: z.string().min(1).default('results'),
-})
 
 /**
  * Checks a config, lays the profile under it and the flags over it.
@@ -180,9 +77,9 @@ export function resolveConfig(
     experiments: ownExperiments,
     ...(Object.keys(engines).length === 0 ? {} : { engines }),
     // A profile named on the command line is meant; one in the config only gives defaults for the rest of it.
-    rounds: chosenByFlag ? profile.rounds : { ...profile.rounds, ...withoutUndefined(config.rounds) },
-    thresholds: thresholdsOf(config.thresholds as readonly Threshold[], overrides.variants ?? []),
-    gate: { ...defaultGate, ...withoutUndefined(config.gate) },
+    rounds: chosenByFlag ? profile.rounds : { ...profile.rounds, ...defined(config.rounds) },
+    thresholds: thresholdsOf(config.thresholds, overrides.variants ?? []),
+    gate: { ...defaultGate, ...defined(config.gate) },
     ...(overrides.variants === undefined ? {} : { variants: overrides.variants }),
     cost: config.cost,
     validity: config.validity,
@@ -473,10 +370,4 @@ function show(value: unknown): string {
   if (value === undefined) return 'nothing'
   const text = typeof value === 'function' ? 'a function' : JSON.stringify(value)
   return text.length > 80 ? `${text.slice(0, 77)}…` : text
-}
-
-function withoutUndefined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined)) as {
-    [K in keyof T]: Exclude<T[K], undefined>
-  }
 }

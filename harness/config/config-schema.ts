@@ -1,0 +1,124 @@
+/** What `bench.config.ts` may say: the shapes of the model, with the names that there are and what holds where nothing is said. */
+import { z } from 'zod'
+import { takesPercentile } from '../analyze/check.js'
+import { engineNames } from '../load/choice.js'
+import { costSchema, gateCheckSchema, gatePolicySchema, resolvedConfigSchema } from '../model/config.js'
+import { roundsSchema, thresholdSchema, validitySchema } from '../model/config.js'
+import { profileNames } from './profiles.js'
+import { meshes, type MeshName } from '../../infra/meshes/index.js'
+import { platforms } from '../../infra/platforms/index.js'
+import { experiments, type ExperimentName } from '../../scenarios/experiments/index.js'
+import { paths, type PathName } from '../../scenarios/paths/index.js'
+
+/** `mesh/path`, for example `reference/l4-only`. */
+export type ArmName = `${MeshName}/${PathName}`
+
+/** An arm as it is configured, or as one of the run's variants has it. */
+type MeasuredArm = ArmName | `${ArmName}@${string}`
+
+/** Checked with the profile's timing laid under them; see resolve-config.ts. */
+type ExperimentSettings = {
+  readonly [Name in ExperimentName]?: z.input<(typeof experiments)[Name]['settings']>
+}
+
+export const names = <Name extends string>(registry: Readonly<Record<Name, unknown>>) =>
+  Object.keys(registry) as Name[]
+const named = <Name extends string>(registry: Readonly<Record<Name, unknown>>) => z.enum(names(registry))
+/** Text that is checked later, when it is known what else the run measures. */
+const checkedLater = <Type>(schema: z.ZodType) => schema as z.ZodType<Type, Type>
+const anySettings = z.record(z.string(), z.unknown()).readonly()
+
+const percentile = z.union([z.literal(50), z.literal(90), z.literal(99), z.literal(99.9)]).exactOptional()
+
+const threshold = z
+  .strictObject({
+    ...thresholdSchema.unwrap().shape,
+    percentile,
+    arm: checkedLater<MeasuredArm>(z.string()),
+    relativeTo: checkedLater<MeasuredArm | 'none/baseline'>(z.string()).exactOptional(),
+    experiment: named(experiments).exactOptional(),
+  })
+  .superRefine(({ metric, ...given }, context) => {
+    const problem = (path: string, message: string) =>
+      context.addIssue({ code: 'custom', path: [path], message })
+    if (given.max === undefined && given.min === undefined) problem('max', 'give max, min or both')
+    if (takesPercentile(metric) && given.percentile === undefined)
+      problem('percentile', 'needed for latency and connections: 50, 90, 99 or 99.9')
+    const travels = given.relativeTo !== undefined || metric === 'errors.share' || metric.endsWith('.added')
+    if (!travels && given.absolute !== true)
+      problem(
+        'absolute',
+        'absolute figures do not travel between hosts: use relativeTo, or set absolute: true if you mean it',
+      )
+  })
+  .readonly()
+
+const gateCheck = z
+  .strictObject({ ...gateCheckSchema.unwrap().shape, percentile })
+  .superRefine((check, context) => {
+    if (takesPercentile(check.metric) !== (check.percentile !== undefined))
+      context.addIssue({
+        code: 'custom',
+        path: ['percentile'],
+        message: 'belongs to times, and latency needs it, as connect.* does: 50, 90, 99 or 99.9',
+      })
+  })
+  .readonly()
+
+const cost = costSchema.unwrap().shape
+const validity = validitySchema.unwrap().shape
+const config = resolvedConfigSchema.unwrap().shape
+
+export const configSchema = z.strictObject({
+  /** Seed of the order of trials, of Poisson arrivals and of the bootstrap. Default: 1. */
+  seed: config.seed.default(1),
+  /** Default: `quick`. */
+  profile: z.enum(profileNames).default('quick'),
+  /** Default: `local`. */
+  platform: named(platforms).default('local'),
+  /** Which paths to measure on which mesh; the baseline and its twin are always measured. */
+  arms: z.partialRecord(named(meshes), z.array(named(paths)).min(1).readonly()).readonly(),
+  /** Which experiments to run, with their settings. Default: `latency` and `capacity` as they come. */
+  experiments: checkedLater<ExperimentSettings>(z.partialRecord(named(experiments), anySettings)).default({
+    latency: {},
+    capacity: {},
+  }),
+  /** Another load engine than an experiment’s own, for example `{ saturation: 'wrk' }`; see `meshbench list`. */
+  engines: z.partialRecord(named(experiments), z.enum(engineNames)).default({}),
+  rounds: z.strictObject(roundsSchema.unwrap().shape).partial().default({}),
+  /** Conditions that decide the exit code. */
+  thresholds: z.array(threshold).readonly().default([]),
+  /** How `meshbench gate` judges variants. Default: CPU by 5 %, p50, memory and throughput by 10 %; inconclusive passes. */
+  gate: z
+    .strictObject({
+      checks: z.array(gateCheck).min(1).readonly(),
+      inconclusive: gatePolicySchema.unwrap().shape.inconclusive,
+    })
+    .partial()
+    .default({}),
+  /** Prices for the cost line. Default: 0.04 USD per vCPU-hour, 0.005 USD per GiB-hour. */
+  cost: z
+    .strictObject({
+      perVcpuHour: cost.perVcpuHour.default(0.04),
+      perGibHour: cost.perGibHour.default(0.005),
+      currency: cost.currency.default('USD'),
+    })
+    .prefault({}),
+  /** A mesh's own settings, for example `{ reference: { tunnel: { pool: { maxStreamsPerConnection: 10 } } } }`. */
+  meshSettings: z.partialRecord(named(meshes), anySettings).default({}),
+  /** A platform's own settings, for example `{ docker: { baseImage: '…@sha256:…' } }`. */
+  platformSettings: z.partialRecord(named(platforms), anySettings).default({}),
+  /** Limits beyond which a trial is invalid. */
+  validity: z
+    .strictObject({
+      minAchievedShare: validity.minAchievedShare.default(0.98),
+      maxSendLagP99Us: validity.maxSendLagP99Us.default(5_000),
+      maxGeneratorCpuShare: validity.maxGeneratorCpuShare.default(0.9),
+      maxErrorShare: validity.maxErrorShare.default(0),
+      maxStealShare: validity.maxStealShare.default(0.2),
+      maxForeignCpuShare: validity.maxForeignCpuShare.default(0.5),
+    })
+    .prefault({}),
+  /** Folder that runs are written to. Default: `results`. */
+  outDir: z.string().min(1).default('results'),
+})
