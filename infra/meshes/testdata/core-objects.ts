@@ -1,7 +1,7 @@
 /** Core objects as a cluster gets them for every shape that a mesh asks for, in the namespace `default`. */
 import { run } from '../../../harness/process/exec.js'
 import { toYaml } from '../hops/yaml.js'
-import { namespaceManifest, serviceManifest, workloadManifest } from '../../platforms/cluster/manifests.js'
+import { namespaceManifest, serviceManifest, workloadManifest } from '../../platforms/cluster/render/manifests.js'
 import type { ArmShape } from '../clusters/cluster-access.js'
 import { ciliumShape } from '../cilium/manifests.js'
 import { ambientShape, sidecarIngressShape, sidecarShape } from '../istio/manifests.js'

@@ -1,9 +1,9 @@
 /** Keeps what belongs to each arm on a cluster: its names, the shape its mesh wants, and the pods still to be made. */
 import type { Arm, Endpoint, Path } from '../../../harness/model.js'
 import type { ArmObjects, ArmShape } from '../../meshes/clusters/cluster-access.js'
-import { dnsLabel } from './names.js'
-import type { WorkloadTemplate } from './manifests.js'
-import type { RenderedWorkload } from './templates.js'
+import { dnsLabel } from './render/names.js'
+import type { WorkloadTemplate } from './render/manifests.js'
+import type { RenderedWorkload } from './render/templates.js'
 
 /** Port of the service that every arm's client calls. */
 export const servicePort = 8080

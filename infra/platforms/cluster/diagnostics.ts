@@ -1,8 +1,8 @@
 /** Keeps what explains a failure before the cluster that it happened on goes away. */
 import { cp, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { reasonOf, type Kubectl } from './kubectl.js'
-import { runLabel } from './names.js'
+import { reasonOf, type Kubectl } from './api/kubectl.js'
+import { runLabel } from './render/names.js'
 
 /** An interrupted run's diagnostics are wanted, too. */
 const access = { timeoutMs: 10_000, pastAbort: true }

@@ -11,11 +11,11 @@ import type {
 } from '../../../harness/model.js'
 import type { ImageName } from '../../images/bundles.js'
 import type { ClusterAccess } from '../../meshes/clusters/cluster-access.js'
-import type { ApiProxy } from './api-proxy.js'
-import type { ComponentsOptions } from './components.js'
-import type { Kubectl } from './kubectl.js'
-import type { ContainerLimits, WorkloadTemplate } from './manifests.js'
-import type { PodWatch } from './pods.js'
+import type { ApiProxy } from './api/api-proxy.js'
+import type { ComponentsOptions } from './usage/components.js'
+import type { Kubectl } from './api/kubectl.js'
+import type { ContainerLimits, WorkloadTemplate } from './render/manifests.js'
+import type { PodWatch } from './api/pods.js'
 
 export interface KubeHostOptions {
   readonly kubectl: Kubectl

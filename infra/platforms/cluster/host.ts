@@ -11,9 +11,9 @@ import type { Arm, Command, Component, Deployed, Endpoint, Path, Workload } from
 import type { ArmShape, ClusterAccess, ClusterHost } from '../../meshes/clusters/cluster-access.js'
 import { echoWorkload } from '../kit/echo-workload.js'
 import { idleScript } from '../kit/remote-scripts.js'
-import { ApiError } from './api-proxy.js'
+import { ApiError } from './api/api-proxy.js'
 import { Arms, podShape, servicePort, waitsForSidecar, type ArmState } from './arms.js'
-import { Components } from './components.js'
+import { Components } from './usage/components.js'
 import { collectDiagnostics } from './diagnostics.js'
 import {
   namespaceManifest,
@@ -22,14 +22,14 @@ import {
   workloadManifest,
   type ContainerTemplate,
   type WorkloadTemplate,
-} from './manifests.js'
-import { componentLabel, dnsLabel, machineName } from './names.js'
+} from './render/manifests.js'
+import { componentLabel, dnsLabel, machineName } from './render/names.js'
 import { runTogether, splitLoad } from './generators.js'
-import { execArguments, runInPod } from './pod-exec.js'
+import { execArguments, runInPod } from './api/pod-exec.js'
 import type { KubeHostOptions } from './host-options.js'
-import { Reach, proberName } from './reach.js'
+import { Reach, proberName } from './api/reach.js'
 import { Rollout } from './rollout.js'
-import { clientContainer, renderWorkload, type RenderedWorkload } from './templates.js'
+import { clientContainer, renderWorkload, type RenderedWorkload } from './render/templates.js'
 
 const applicationPort = servicePort
 /** As the sidecars' of Istio, which never share a pod with ours. */

@@ -2,12 +2,12 @@ import { describe, expect, it } from 'vitest'
 import { CommandError } from '../../../harness/model/errors.js'
 import { paths } from '../../../scenarios/paths/index.js'
 import { Arms, waitsForSidecar } from './arms.js'
-import { misplaced } from './components.js'
-import { parseResourceMetrics } from './kubelet-usage.js'
-import { isTransient, reasonOf, renderList } from './kubectl.js'
-import { dnsLabel, labelValue } from './names.js'
-import { execArguments } from './pod-exec.js'
-import { containerId, containersOf, describePod, isReady, matches, type Pod } from './pods.js'
+import { misplaced } from './usage/components.js'
+import { parseResourceMetrics } from './usage/kubelet-usage.js'
+import { isTransient, reasonOf, renderList } from './api/kubectl.js'
+import { dnsLabel, labelValue } from './render/names.js'
+import { execArguments } from './api/pod-exec.js'
+import { containerId, containersOf, describePod, isReady, matches, type Pod } from './api/pods.js'
 
 const pod = (parts: Partial<Pod['status']>, metadata: Partial<Pod['metadata']> = {}): Pod => ({
   metadata: {

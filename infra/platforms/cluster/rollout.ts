@@ -4,11 +4,11 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { NodeRole } from '../../../harness/model.js'
 import { NotReadyError } from '../local/process.js'
-import type { ApiProxy } from './api-proxy.js'
-import { misplaced } from './components.js'
-import { renderList, reasonOf, type Kubectl } from './kubectl.js'
-import type { Manifest } from './manifests.js'
-import { containersOf, describePod, isReady, type Pod, type PodWatch } from './pods.js'
+import type { ApiProxy } from './api/api-proxy.js'
+import { misplaced } from './usage/components.js'
+import { renderList, reasonOf, type Kubectl } from './api/kubectl.js'
+import type { Manifest } from './render/manifests.js'
+import { containersOf, describePod, isReady, type Pod, type PodWatch } from './api/pods.js'
 
 const readyTimeoutMs = 120_000
 const nudgeMs = 1_000

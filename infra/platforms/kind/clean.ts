@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf } from '../../../harness/model/errors.js'
 import { run } from '../../../harness/process/exec.js'
-import { dnsLabel } from '../cluster/names.js'
+import { dnsLabel } from '../cluster/render/names.js'
 import { requireTools } from './tools.js'
 
 const prefix = 'mb'

@@ -7,7 +7,7 @@
 import { stringify } from 'yaml'
 import type { NodeRole } from '../../../harness/model.js'
 import type { ClusterNeeds } from '../../meshes/clusters/cluster-access.js'
-import { roleLabel } from '../cluster/names.js'
+import { roleLabel } from '../cluster/render/names.js'
 
 export interface ClusterConfigOptions {
   readonly name: string

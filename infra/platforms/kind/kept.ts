@@ -5,8 +5,8 @@ import type Docker from 'dockerode'
 import { run } from '../../../harness/process/exec.js'
 import type { Scope } from '../../../harness/model.js'
 import { createStateDir, liveRuns } from '../../../harness/cli/state.js'
-import type { Kubectl } from '../cluster/kubectl.js'
-import { runLabel } from '../cluster/names.js'
+import type { Kubectl } from '../cluster/api/kubectl.js'
+import { runLabel } from '../cluster/render/names.js'
 import { findClusters, runOfCluster, clusterName } from './clean.js'
 
 export interface WantedCluster {

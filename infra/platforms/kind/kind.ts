@@ -25,11 +25,11 @@ import {
   taggedReference,
   type ContainerImages,
 } from '../../supply/container-images/build.js'
-import { startApiProxy, type ApiProxy } from '../cluster/api-proxy.js'
+import { startApiProxy, type ApiProxy } from '../cluster/api/api-proxy.js'
 import { createKubeHost } from '../cluster/host.js'
-import { Kubectl, reasonOf } from '../cluster/kubectl.js'
-import { usageFromNodes } from '../cluster/node-cgroups.js'
-import { PodWatch } from '../cluster/pods.js'
+import { Kubectl, reasonOf } from '../cluster/api/kubectl.js'
+import { usageFromNodes } from '../cluster/usage/node-cgroups.js'
+import { PodWatch } from '../cluster/api/pods.js'
 import { plainCluster, type ClusterNeeds } from '../../meshes/clusters/cluster-access.js'
 import { needsCharts, pullCommandFor } from '../../supply/pull.js'
 import { findEngine, isMissing, type Engine } from '../docker/engine.js'

@@ -3,8 +3,8 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { machineName } from '../cluster/names.js'
-import { fakeProgram } from '../cluster/testing.js'
+import { machineName } from '../cluster/render/names.js'
+import { fakeProgram } from '../cluster/api/testing.js'
 import { findNamespaces } from './clean.js'
 
 let folder: string

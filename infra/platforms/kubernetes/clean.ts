@@ -1,6 +1,6 @@
 /** Finds what killed runs left on the cluster of kubectl's current context: namespaces with the label of a run, and no others. */
-import { Kubectl } from '../cluster/kubectl.js'
-import { labelValue, machineLabel, machineName, runLabel } from '../cluster/names.js'
+import { Kubectl } from '../cluster/api/kubectl.js'
+import { labelValue, machineLabel, machineName, runLabel } from '../cluster/render/names.js'
 import { findTool } from '../kind/tools.js'
 
 /** A cluster that cannot be reached holds nobody up. */

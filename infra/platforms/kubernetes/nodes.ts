@@ -1,6 +1,6 @@
 /** Chooses the nodes of an existing cluster that client, server and waypoint are pinned to. */
 import type { NodeRole } from '../../../harness/model.js'
-import { roleLabel } from '../cluster/names.js'
+import { roleLabel } from '../cluster/render/names.js'
 
 /** The part of a node that is used (Kubernetes API, core/v1 Node). */
 export interface NodeInfo {

@@ -1,10 +1,10 @@
 /** Runs kubectl and helm against one cluster, and explains what they say when they fail. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { CommandError, UserError } from '../../../harness/model/errors.js'
-import { run, start, type StartOptions } from '../../../harness/process/exec.js'
-import type { Command, Running } from '../../../harness/model.js'
-import type { AccessOptions } from '../../meshes/clusters/cluster-access.js'
-import type { Manifest } from './manifests.js'
+import { CommandError, UserError } from '../../../../harness/model/errors.js'
+import { run, start, type StartOptions } from '../../../../harness/process/exec.js'
+import type { Command, Running } from '../../../../harness/model.js'
+import type { AccessOptions } from '../../../meshes/clusters/cluster-access.js'
+import type { Manifest } from '../render/manifests.js'
 
 const applyAttempts = 4
 const retryMs = 2_000

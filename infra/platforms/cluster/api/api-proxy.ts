@@ -6,7 +6,7 @@ import { Agent, request as sendRequest, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Running, Scope } from '../../../harness/model.js'
+import type { Running, Scope } from '../../../../harness/model.js'
 import type { Kubectl } from './kubectl.js'
 
 const timeoutMs = 10_000

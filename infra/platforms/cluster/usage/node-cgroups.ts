@@ -5,9 +5,9 @@
  * systemd, v2: kubelet.slice/…/kubelet-kubepods-burstable-pod<UID with _>.slice/cri-containerd-<id>.scope
  * cgroupfs, v1: <controller>/kubelet/kubepods/burstable/pod<UID>/<id>
  */
-import type { UsageReading } from '../../../harness/model.js'
+import type { UsageReading } from '../../../../harness/model.js'
 import type { UsageSource } from './components.js'
-import { cgroupFiles, parseCgroup, unifiedCgroup, type CgroupPaths } from '../kit/cgroup.js'
+import { cgroupFiles, parseCgroup, unifiedCgroup, type CgroupPaths } from '../../kit/cgroup.js'
 
 /** Runs a command on a node and returns its standard output. */
 export type NodeExec = (argv: readonly string[]) => Promise<string>

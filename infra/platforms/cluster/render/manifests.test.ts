@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { stringify } from 'yaml'
-import { echoWorkload } from '../kit/echo-workload.js'
+import { echoWorkload } from '../../kit/echo-workload.js'
 import {
   namespaceManifest,
   serviceAccountManifest,

@@ -3,7 +3,7 @@
  * window cost no listing and `health` can answer at once.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { messageOf } from '../../../harness/model/errors.js'
+import { messageOf } from '../../../../harness/model/errors.js'
 import type { ApiProxy } from './api-proxy.js'
 
 /** The part of a pod that is used (Kubernetes API, core/v1 Pod). */

@@ -1,9 +1,9 @@
 /** Runs commands in a pod, and ends them there: ending `kubectl exec` alone leaves the command running in its pod. */
 import { PassThrough } from 'node:stream'
 import { createInterface } from 'node:readline'
-import { messageOf } from '../../../harness/model/errors.js'
-import type { Command, Running } from '../../../harness/model.js'
-import { killAllScript } from '../kit/remote-scripts.js'
+import { messageOf } from '../../../../harness/model/errors.js'
+import type { Command, Running } from '../../../../harness/model.js'
+import { killAllScript } from '../../kit/remote-scripts.js'
 import type { Kubectl } from './kubectl.js'
 
 export interface PodTarget {

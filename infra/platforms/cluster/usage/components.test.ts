@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import type { Component, TrialError, UsageReading } from '../../../harness/model.js'
+import type { Component, TrialError, UsageReading } from '../../../../harness/model.js'
 import { Components, type ContainerRef } from './components.js'
-import type { Pod, PodWatch } from './pods.js'
+import type { Pod, PodWatch } from '../api/pods.js'
 
 const idOf = (letter: string) => letter.repeat(64)
 

@@ -1,8 +1,8 @@
 /** Turns workloads into the containers, ConfigMaps and Secrets that carry them, purely. */
-import type { Workload } from '../../../harness/model.js'
-import { configText, containerCommand } from '../../supply/container-images/command.js'
-import type { ImageName } from '../../images/bundles.js'
-import { idleScript } from '../kit/remote-scripts.js'
+import type { Workload } from '../../../../harness/model.js'
+import { configText, containerCommand } from '../../../supply/container-images/command.js'
+import type { ImageName } from '../../../images/bundles.js'
+import { idleScript } from '../../kit/remote-scripts.js'
 import {
   configMapManifest,
   secretManifest,

@@ -4,9 +4,9 @@
  * The kubelet takes a sample about every ten seconds (kubernetes, pkg/kubelet/cadvisor), so this is a fallback whose
  * resolution is stated and not hidden: windows have to be much longer.
  */
-import type { UsageReading } from '../../../harness/model.js'
-import { parsePrometheus } from '../../../harness/process/prometheus.js'
-import type { ApiProxy } from './api-proxy.js'
+import type { UsageReading } from '../../../../harness/model.js'
+import { parsePrometheus } from '../../../../harness/process/prometheus.js'
+import type { ApiProxy } from '../api/api-proxy.js'
 import type { ContainerRef, UsageSource } from './components.js'
 
 /** Longest age of a sample. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Running } from '../../../harness/model.js'
+import type { Running } from '../../../../harness/model.js'
 import type { Kubectl } from './kubectl.js'
 import { runInPod } from './pod-exec.js'
 
