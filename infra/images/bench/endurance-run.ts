@@ -2,7 +2,7 @@
 import type { Workspace } from '../kit/testing.js'
 import { type Chain, type ChainPath, startChain } from './chain.js'
 import { type Totals, runConnection, startEchoServer } from './endurance-load.js'
-import { memoryBytes } from './measure.js'
+import { memoryBytes } from './counters.js'
 
 export interface EnduranceOptions {
   readonly path: ChainPath

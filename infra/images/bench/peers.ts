@@ -1,5 +1,5 @@
-/** The peers that the bench measures against, as Debian packages them: haproxy as hops, nginx as the application. */
-import { type ChildProcess, spawn } from 'node:child_process'
+/** The programs that the bench measures against, and the applications behind all of them, each with one worker. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { truncateSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
@@ -63,8 +63,19 @@ async function accepts(port: number): Promise<void> {
   throw new Error(`nothing listens on port ${port}`)
 }
 
-/** nginx with one worker and the given contents of its `http` block. */
-export async function startNginx(
+const envoyBinary = (): string => process.env['ENVOY_BIN'] ?? 'envoy'
+
+/** Undefined when the program can be run, else what is missing. */
+export function missing(program: 'haproxy' | 'nginx' | 'envoy' | 'nghttpx'): string | undefined {
+  const command = program === 'envoy' ? envoyBinary() : program
+  if (spawnSync(command, [program === 'nginx' ? '-v' : '--version']).error === undefined) return undefined
+  return program === 'envoy'
+    ? 'envoy: not on the PATH, and ENVOY_BIN names none (see infra/meshes/envoy/fetch-envoy.sh)'
+    : `${program}: not on the PATH`
+}
+
+/** nginx with one worker and the given contents of `http { … }`. */
+export function startNginx(
   workspace: Workspace,
   name: string,
   port: number,
@@ -84,22 +95,6 @@ http {
 `,
   )
   return start('nginx', ['-p', workspace.dir, '-e', '/dev/null', '-c', config], port)
-}
-
-/** The application: nginx with 1 KiB at `/` and `/echo`, and a sparse file of `largeBytes` zeros at `/large`. */
-export async function startApplication(workspace: Workspace, largeBytes: number): Promise<Peer> {
-  const port = await freePort()
-  truncateSync(workspace.write('large', ''), largeBytes)
-  return startNginx(
-    workspace,
-    'application',
-    port,
-    `server {
-    listen 127.0.0.1:${port};
-    location / { default_type text/plain; return 200 "${'x'.repeat(1024)}"; }
-    location = /large { root ${workspace.dir}; }
-  }`,
-  )
 }
 
 /** haproxy with one thread and the given sections. */
@@ -123,4 +118,69 @@ ${sections}
 `,
   )
   return start('haproxy', ['-db', '-f', config], port)
+}
+
+/** Envoy with one worker and the given `static_resources`. */
+export function startEnvoy(
+  workspace: Workspace,
+  name: string,
+  port: number,
+  resources: Record<string, unknown>,
+): Promise<Peer> {
+  const config = workspace.write(`${name}.json`, JSON.stringify({ static_resources: resources }))
+  return start(
+    envoyBinary(),
+    ['-c', config, '--concurrency', '1', '--disable-hot-restart', '--log-level', 'off'],
+    port,
+  )
+}
+
+/** nghttpx with one worker. */
+export function startNghttpx(port: number, options: readonly string[]): Promise<Peer> {
+  const settings = ['--conf=/dev/null', '--single-process', '--workers=1', '--no-ocsp', '--log-level=FATAL']
+  return start('nghttpx', [...settings, '--errorlog-file=/dev/null', ...options], port)
+}
+
+/** The applications that subjects forward to. */
+export interface Applications {
+  /** HTTP/1.1: 1 KiB at every path, a sparse file of zeros at `/large`. */
+  readonly http1: ListenerAddress
+  /** HTTP/2 with prior knowledge: 200 without a body. */
+  readonly h2: ListenerAddress
+  /** gRPC: sends the request's messages back, then `grpc-status: 0`. */
+  readonly grpc: ListenerAddress
+  stop(): Promise<void>
+}
+
+export async function startApplications(workspace: Workspace, largeBytes: number): Promise<Applications> {
+  const http1 = await freePort()
+  const h2 = await freePort()
+  truncateSync(workspace.write('large', ''), largeBytes)
+  const nginx = await startNginx(
+    workspace,
+    'application',
+    http1,
+    `server {
+    listen 127.0.0.1:${http1};
+    location / { default_type text/plain; return 200 "${'x'.repeat(1024)}"; }
+    location = /large { root ${workspace.dir}; }
+  }
+  server { listen 127.0.0.1:${h2} http2; location / { return 200 ""; } }`,
+  )
+  const grpc = await freePort()
+  const echo = await start(
+    'nghttpd',
+    ['--no-tls', '--address=127.0.0.1', '--echo-upload', '--trailer=grpc-status: 0', '-m1000', String(grpc)],
+    grpc,
+  )
+  const address = (port: number): ListenerAddress => ({ host: '127.0.0.1', port })
+  return {
+    http1: address(http1),
+    h2: address(h2),
+    grpc: address(grpc),
+    async stop() {
+      await nginx.stop()
+      await echo.stop()
+    },
+  }
 }

@@ -1,8 +1,9 @@
 /**
  * `npm run bench:profile`: where the CPU time of our hops goes, by V8's sampling profiler under the bench's own load.
  *
- *     npm run bench:profile -- [--subject 'proxy HTTP'] [--load requests|bulk] [--seconds 5] [--top 25]
+ *     npm run bench:profile -- [--family l7] [--subject proxy] [--load saturated|/s|bulk] [--seconds 5] [--top 25]
  *
+ * The subject is the family's first of ours whose name holds `--subject`, the load its first that holds `--load`.
  * The programs are bundled without renaming, so the names are those of the source. `(program)` is native code outside
  * JavaScript, system calls included; `(garbage collector)` and `(idle)` are what they say.
  */
@@ -10,17 +11,17 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { createWorkspace } from '../kit/testing.js'
-import { cpuNs, download, drive } from './measure.js'
-import { startApplication } from './peers.js'
-import { l4Subjects } from './subjects-l4.js'
-import { l7Subjects } from './subjects-l7.js'
+import { cpuNs } from './counters.js'
+import { download } from './drivers.js'
+import { createFamilies } from './families.js'
+import { startApplications } from './peers.js'
 
 const { values } = parseArgs({
   options: {
-    subject: { type: 'string', default: 'proxy HTTP' },
-    load: { type: 'string', default: 'requests' },
+    family: { type: 'string', default: 'l7' },
+    subject: { type: 'string' },
+    load: { type: 'string', default: 'saturated' },
     seconds: { type: 'string', default: '5' },
-    connections: { type: 'string', default: '16' },
     top: { type: 'string', default: '25' },
   },
 })
@@ -51,23 +52,39 @@ function selfTimes({ nodes, samples, timeDeltas }: CpuProfile): [string, number]
   return [...times].sort(([, a], [, b]) => b - a)
 }
 
-const subject = [...l4Subjects, ...l7Subjects].find(({ name }) => name === values.subject)
-if (subject === undefined) throw new Error(`--subject: "${values.subject}" is no subject of the bench`)
 const workspace = createWorkspace()
-const application = await startApplication(workspace, 2 ** 30)
+const family = createFamilies(workspace, 1000).find(({ name }) => name === values.family)
+const subject = family?.subjects.find(
+  ({ name }) => /^(proxy|tunnel)/.test(name) && name.includes(values.subject ?? ''),
+)
+const load = family?.loads.find(({ name }) => name.includes(values.load))
+if (family === undefined || subject === undefined || (load === undefined && values.load !== 'bulk')) {
+  throw new Error('--family, --subject or --load: there is none of that name in the bench')
+}
+const applications = await startApplications(workspace, 2 ** 30)
 try {
-  const running = await subject.start(workspace, application.address, [
+  const running = await subject.start(workspace, applications[family.application], [
     '--cpu-prof',
     `--cpu-prof-dir=${workspace.dir}/profiles`,
     '--cpu-prof-interval=200',
   ])
-  const before = running.hops.map(({ pid }) => cpuNs(pid))
-  let units: number
-  if (values.load === 'bulk') units = (await download(running.entry, '/large')).bytes / 2 ** 30
-  else units = (await drive(running.entry, Number(values.connections), Number(values.seconds))).requests
-  for (const [i, { name, pid }] of running.hops.entries()) {
-    const us = (cpuNs(pid) - (before[i] as number)) / 1000 / units
-    console.log(`${name}: ${us.toFixed(1)} µs of CPU per ${values.load === 'bulk' ? 'GiB' : 'request'}`)
+  const cpu = (): number[] => running.hops.map(({ pid }) => cpuNs(pid))
+  let before = cpu()
+  let after = before
+  let units = 0
+  if (load === undefined) {
+    units = (await download(running.entry, '/large')).bytes / 2 ** 30
+    after = cpu()
+  } else {
+    const outcome = await load.driver(running.entry, Number(values.seconds), (edge) => {
+      if (edge === 'start') before = cpu()
+      else after = cpu()
+    })
+    units = outcome.requests * (load.unitsPerRequest ?? 1)
+  }
+  for (const [i, { name }] of running.hops.entries()) {
+    const us = ((after[i] as number) - (before[i] as number)) / 1000 / units
+    console.log(`${name}: ${us.toFixed(1)} µs of CPU per ${load === undefined ? 'GiB' : 'request'}`)
   }
   await running.stop('SIGTERM')
   for (const file of readdirSync(join(workspace.dir, 'profiles'))) {
@@ -81,6 +98,6 @@ try {
     }
   }
 } finally {
-  await application.stop()
+  await applications.stop()
   workspace.remove()
 }

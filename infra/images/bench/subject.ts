@@ -1,9 +1,12 @@
-/** What the bench can measure: something that stands between wrk and nginx. */
+/** What the bench can measure: something that stands between a load and an application. */
 import type { ListenerAddress } from '../kit/process/image.js'
 import type { Workspace } from '../kit/testing.js'
+import type { Peer } from './peers.js'
 
 export interface Subject {
   readonly name: string
+  /** Why it cannot be had on this machine; absent where it always can. */
+  missing?(): string | undefined
   /** `nodeArguments` go to the processes that are Node's, for profiles; others take no notice. */
   start(
     workspace: Workspace,
@@ -13,10 +16,30 @@ export interface Subject {
 }
 
 export interface RunningSubject {
-  /** Where wrk connects. */
+  /** Where the load connects. */
   readonly entry: ListenerAddress
   /** The processes that are charged. CPU per request is given per hop: their mean. */
   readonly hops: readonly { readonly name: string; readonly pid: number }[]
   /** By default at once; SIGTERM lets a profile be written. */
   stop(signal?: NodeJS.Signals): Promise<void>
+}
+
+/** One process between load and application. */
+export function oneHop(proxy: Peer): RunningSubject {
+  return { entry: proxy.address, hops: [{ name: 'proxy', pid: proxy.pid }], stop: () => proxy.stop() }
+}
+
+/** Two processes with an encrypted leg between them. */
+export function twoHops(outbound: Peer, inbound: Peer): RunningSubject {
+  return {
+    entry: outbound.address,
+    hops: [
+      { name: 'outbound', pid: outbound.pid },
+      { name: 'inbound', pid: inbound.pid },
+    ],
+    async stop() {
+      await outbound.stop()
+      await inbound.stop()
+    },
+  }
 }

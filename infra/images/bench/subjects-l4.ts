@@ -1,59 +1,38 @@
-/** The L4 rows: haproxy's TCP over mutual TLS, and our tunnels. */
-import type { ListenerAddress } from '../kit/process/image.js'
-import { type Workspace, createTestAuthority } from '../kit/testing.js'
+/** The L4 rows: haproxy's TCP over mutual TLS, Envoy's tunnel, and ours. */
 import { startTunnelPair } from '../tunnel/pair.js'
-import { freePort, startHaproxy } from './peers.js'
-import type { Subject } from './subject.js'
+import { envoyInbound, envoyOutbound } from './envoy-config.js'
+import { createPeerFiles } from './peer-files.js'
+import { freePort, missing, startEnvoy } from './peers.js'
+import { haproxyTls } from './haproxy-tls.js'
+import { type Subject, twoHops } from './subject.js'
 
 /** Mutual TLS 1.3 with the same suite as the tunnel; one TLS connection per TCP connection. */
-const haproxyTls: Subject = {
+const haproxyTcp: Subject = {
   name: 'haproxy TCP over TLS',
-  async start(workspace: Workspace, application: ListenerAddress) {
-    const authority = await createTestAuthority()
-    const ca = workspace.write('haproxy-ca.pem', authority.caPem)
-    const pem = async (name: string): Promise<string> => {
-      const { certPem, keyPem } = await authority.issue(
-        `spiffe://${authority.trustDomain}/ns/bench/sa/${name}`,
-      )
-      return workspace.write(`haproxy-${name}.pem`, certPem + '\n' + keyPem)
-    }
-    const serverPort = await freePort()
-    const server = await startHaproxy(
+  missing: () => missing('haproxy'),
+  start: (workspace, application) => haproxyTls(workspace, application, 'tcp'),
+}
+
+const envoyTunnel: Subject = {
+  name: 'Envoy HBONE',
+  missing: () => missing('envoy'),
+  async start(workspace, application) {
+    const { client, server } = await createPeerFiles(workspace, 'envoy-tunnel')
+    const via = { host: '127.0.0.1', port: await freePort() }
+    const inbound = await startEnvoy(
       workspace,
-      'haproxy-server',
-      serverPort,
-      `frontend in
-  mode tcp
-  bind 127.0.0.1:${serverPort} ssl crt ${await pem('server')} ca-file ${ca} verify required ssl-min-ver TLSv1.3 ciphersuites TLS_AES_128_GCM_SHA256
-  default_backend app
-backend app
-  mode tcp
-  server app 127.0.0.1:${application.port}`,
+      'envoy-inbound',
+      via.port,
+      envoyInbound({ address: via, protocol: 'h2', tls: server }, application),
     )
-    const clientPort = await freePort()
-    const client = await startHaproxy(
+    const entry = { host: '127.0.0.1', port: await freePort() }
+    const outbound = await startEnvoy(
       workspace,
-      'haproxy-client',
-      clientPort,
-      `frontend in
-  mode tcp
-  bind 127.0.0.1:${clientPort}
-  default_backend peer
-backend peer
-  mode tcp
-  server peer 127.0.0.1:${serverPort} ssl crt ${await pem('client')} ca-file ${ca} verify required ssl-min-ver TLSv1.3 ciphersuites TLS_AES_128_GCM_SHA256`,
+      'envoy-outbound',
+      entry.port,
+      envoyOutbound(entry, { address: via, protocol: 'h2', tls: client }, 'server.bench:8080'),
     )
-    return {
-      entry: client.address,
-      hops: [
-        { name: 'outbound', pid: client.pid },
-        { name: 'inbound', pid: server.pid },
-      ],
-      async stop() {
-        await client.stop()
-        await server.stop()
-      },
-    }
+    return twoHops(outbound, inbound)
   },
 }
 
@@ -74,7 +53,8 @@ const tunnel = (name: string, pool: Record<string, unknown>): Subject => ({
 
 /** The first is the peer that the others are compared with. */
 export const l4Subjects: readonly Subject[] = [
-  haproxyTls,
+  haproxyTcp,
   tunnel('tunnel HBONE', {}),
   tunnel('tunnel, one TLS each', { multiplex: false }),
+  envoyTunnel,
 ]

@@ -1,65 +1,103 @@
-/** The L7 rows: haproxy and our proxy, plain HTTP/1.1 on both sides. */
+/** The L7 rows: haproxy, nginx, Envoy, nghttpx and our proxy, over HTTP/1.1 or HTTP/2, plain or with mutual TLS between two. */
+import { startImage, trustDomain, writeWorkload, createTestAuthority } from '../kit/testing.js'
 import type { ListenerAddress } from '../kit/process/image.js'
-import { startImage } from '../kit/testing.js'
-import { freePort, startHaproxy, startNginx } from './peers.js'
-import type { Subject } from './subject.js'
+import { envoyProxy } from './envoy-config.js'
+import { haproxyTls } from './haproxy-tls.js'
+import { createPeerFiles } from './peer-files.js'
+import { freePort, missing, startEnvoy, startHaproxy, startNghttpx, startNginx } from './peers.js'
+import { type Subject, oneHop, twoHops } from './subject.js'
 
-const haproxyHttp: Subject = {
-  name: 'haproxy HTTP',
+type Protocol = 'http1' | 'h2'
+const loopback = async (): Promise<ListenerAddress> => ({ host: '127.0.0.1', port: await freePort() })
+
+const haproxyHttp = (protocol: Protocol): Subject => ({
+  name: 'haproxy',
+  missing: () => missing('haproxy'),
   async start(workspace, application) {
     const port = await freePort()
-    const proxy = await startHaproxy(
-      workspace,
-      'haproxy-http',
-      port,
-      `frontend in
+    const proto = protocol === 'h2' ? ' proto h2' : ''
+    return oneHop(
+      await startHaproxy(
+        workspace,
+        `haproxy-${protocol}`,
+        port,
+        `frontend in
   mode http
-  bind 127.0.0.1:${port}
+  bind 127.0.0.1:${port}${proto}
   default_backend app
 backend app
   mode http
   http-reuse always
-  server app 127.0.0.1:${application.port}`,
+  server app 127.0.0.1:${application.port}${proto}`,
+      ),
     )
-    return { entry: proxy.address, hops: [{ name: 'proxy', pid: proxy.pid }], stop: () => proxy.stop() }
   },
-}
+})
 
 const nginxHttp: Subject = {
-  name: 'nginx HTTP',
+  name: 'nginx',
+  missing: () => missing('nginx'),
   async start(workspace, application) {
     const port = await freePort()
-    const proxy = await startNginx(
-      workspace,
-      'nginx-http',
-      port,
-      `upstream app { server 127.0.0.1:${application.port}; keepalive 1100; keepalive_requests 1000000000; }
+    return oneHop(
+      await startNginx(
+        workspace,
+        'nginx-http',
+        port,
+        `upstream app { server 127.0.0.1:${application.port}; keepalive 1100; keepalive_requests 1000000000; }
   server {
     listen 127.0.0.1:${port};
     location / { proxy_pass http://app; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_max_temp_file_size 0; }
   }`,
+      ),
     )
-    return { entry: proxy.address, hops: [{ name: 'proxy', pid: proxy.pid }], stop: () => proxy.stop() }
   },
 }
 
-const proxy = (name: string, filters: Record<string, unknown>): Subject => ({
+const envoyHttp = (protocol: Protocol): Subject => ({
+  name: 'Envoy',
+  missing: () => missing('envoy'),
+  async start(workspace, application) {
+    const address = await loopback()
+    const config = envoyProxy({ address, protocol }, { address: application, protocol })
+    return oneHop(await startEnvoy(workspace, `envoy-${protocol}`, address.port, config))
+  },
+})
+
+const nghttpxHttp = (protocol: Protocol): Subject => ({
+  name: 'nghttpx',
+  missing: () => missing('nghttpx'),
+  async start(_workspace, application) {
+    const port = await freePort()
+    const proto = protocol === 'h2' ? ';;proto=h2' : ''
+    return oneHop(
+      await startNghttpx(port, [
+        `--frontend=127.0.0.1,${port};no-tls`,
+        `--backend=127.0.0.1,${application.port}${proto}`,
+        // Else two connections carry all, and the requests beyond their streams wait.
+        '--backend-connections-per-host=100',
+      ]),
+    )
+  },
+})
+
+const plain = { transport: 'plain' } as const
+
+const ourProxy = (name: string, protocol: Protocol, filters: Record<string, unknown> = {}): Subject => ({
   name,
   async start(workspace, application, nodeArguments = []) {
-    const config = {
-      admin: { host: '127.0.0.1', port: 0 },
-      listeners: [{ name: 'downstream', host: '127.0.0.1', port: 0, transport: 'plain' }],
-      clusters: [
-        {
-          name: 'server',
-          endpoints: [{ host: application.host, port: application.port }],
-          transport: 'plain',
-        },
-      ],
-      routes: [{ match: { prefix: '/' }, cluster: 'server' }],
-      filters,
-    }
-    const image = await startImage('proxy', workspace, config, { nodeArguments })
+    const image = await startImage(
+      'proxy',
+      workspace,
+      {
+        admin: { host: '127.0.0.1', port: 0 },
+        listeners: [{ name: 'downstream', host: '127.0.0.1', port: 0, ...plain }],
+        clusters: [{ name: 'server', endpoints: [application], protocol, ...plain }],
+        routes: [{ match: { prefix: '/' }, cluster: 'server' }],
+        filters,
+      },
+      { nodeArguments },
+    )
     return {
       entry: image.listeners['downstream'] as ListenerAddress,
       hops: [{ name: 'proxy', pid: image.pid }],
@@ -70,15 +108,121 @@ const proxy = (name: string, filters: Record<string, unknown>): Subject => ({
   },
 })
 
-/** The first is the peer that the others are compared with. */
-export const l7Subjects: readonly Subject[] = [
-  haproxyHttp,
-  proxy('proxy HTTP', {}),
-  proxy('proxy with functions', {
-    requestMetrics: {},
-    trace: {},
-    timeouts: { requestMs: 15_000 },
-    headers: { request: { set: { 'x-bench': '1' } } },
-  }),
+const haproxyMtls: Subject = {
+  name: 'haproxy mTLS',
+  missing: () => missing('haproxy'),
+  start: (workspace, application) => haproxyTls(workspace, application, 'http'),
+}
+
+const envoyMtls: Subject = {
+  name: 'Envoy mTLS',
+  missing: () => missing('envoy'),
+  async start(workspace, application) {
+    const { client, server } = await createPeerFiles(workspace, 'envoy-mtls')
+    const [via, entry] = [await loopback(), await loopback()]
+    const protocol = 'http1'
+    const inbound = envoyProxy({ address: via, protocol, tls: server }, { address: application, protocol })
+    const outbound = envoyProxy({ address: entry, protocol }, { address: via, protocol, tls: client })
+    const started = await startEnvoy(workspace, 'envoy-mtls-inbound', via.port, inbound)
+    return twoHops(await startEnvoy(workspace, 'envoy-mtls-outbound', entry.port, outbound), started)
+  },
+}
+
+const nghttpxMtls: Subject = {
+  name: 'nghttpx mTLS',
+  missing: () => missing('nghttpx'),
+  async start(workspace, application) {
+    const { client, server } = await createPeerFiles(workspace, 'nghttpx')
+    const [via, entry] = [await freePort(), await freePort()]
+    const inbound = await startNghttpx(via, [
+      `--frontend=127.0.0.1,${via}`,
+      `--backend=127.0.0.1,${application.port}`,
+      '--verify-client',
+      `--verify-client-cacert=${server.ca}`,
+      '--tls-min-proto-version=TLSv1.3',
+      server.key,
+      server.cert,
+    ])
+    const outbound = await startNghttpx(entry, [
+      `--frontend=127.0.0.1,${entry};no-tls`,
+      `--backend=127.0.0.1,${via};;tls;proto=http/1.1`,
+      `--client-private-key-file=${client.key}`,
+      `--client-cert-file=${client.cert}`,
+      // The certificates name no host, and nghttpx knows no other way to check one.
+      '--insecure',
+    ])
+    return twoHops(outbound, inbound)
+  },
+}
+
+const ourMtls: Subject = {
+  name: 'proxy mTLS',
+  async start(workspace, application, nodeArguments = []) {
+    const authority = await createTestAuthority()
+    const client = await writeWorkload(workspace, authority, 'mtls-client')
+    const server = await writeWorkload(workspace, authority, 'mtls-server')
+    const start = (identity: typeof client, listener: object, cluster: object) =>
+      startImage(
+        'proxy',
+        workspace,
+        {
+          admin: { host: '127.0.0.1', port: 0 },
+          trustDomain,
+          identity,
+          listeners: [{ name: 'downstream', host: '127.0.0.1', port: 0, ...listener }],
+          clusters: [{ name: 'server', ...cluster }],
+          routes: [{ match: { prefix: '/' }, cluster: 'server' }],
+        },
+        { nodeArguments },
+      )
+    const inbound = await start(
+      server,
+      { transport: 'mtls', expect: [client.spiffeId] },
+      { endpoints: [application], ...plain },
+    )
+    const via = inbound.listeners['downstream'] as ListenerAddress
+    const outbound = await start(client, plain, {
+      endpoints: [{ host: via.host, port: via.port }],
+      transport: 'mtls',
+      expect: [server.spiffeId],
+    })
+    return {
+      entry: outbound.listeners['downstream'] as ListenerAddress,
+      hops: [
+        { name: 'outbound', pid: outbound.pid },
+        { name: 'inbound', pid: inbound.pid },
+      ],
+      async stop(signal: NodeJS.Signals = 'SIGKILL') {
+        await outbound.stop(signal)
+        await inbound.stop(signal)
+      },
+    }
+  },
+}
+
+const functions = {
+  requestMetrics: {},
+  trace: {},
+  timeouts: { requestMs: 15_000 },
+  headers: { request: { set: { 'x-bench': '1' } } },
+}
+
+// The first of each list is the peer that the others are compared with.
+
+export const http1Subjects: readonly Subject[] = [
+  haproxyHttp('http1'),
+  ourProxy('proxy HTTP', 'http1'),
+  ourProxy('proxy with functions', 'http1', functions),
   nginxHttp,
+  envoyHttp('http1'),
+  nghttpxHttp('http1'),
+]
+
+export const mtlsSubjects: readonly Subject[] = [haproxyMtls, ourMtls, envoyMtls, nghttpxMtls]
+
+export const h2Subjects: readonly Subject[] = [
+  haproxyHttp('h2'),
+  ourProxy('proxy h2', 'h2'),
+  envoyHttp('h2'),
+  nghttpxHttp('h2'),
 ]

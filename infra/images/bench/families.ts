@@ -1,0 +1,142 @@
+/** What the bench compares: families of subjects that stand for the same thing, their loads, and the bars they have to meet. */
+import type { Workspace } from '../kit/testing.js'
+import { type Driver, h2load, openLoop, wrk } from './drivers.js'
+import type { Applications } from './peers.js'
+import type { Subject } from './subject.js'
+import { l4Subjects } from './subjects-l4.js'
+import { h2Subjects, http1Subjects, mtlsSubjects } from './subjects-l7.js'
+
+/** What the family's second subject may cost, as a ratio to another's CPU per request. */
+export interface Bar {
+  readonly against: string
+  readonly maxCpuRatio: number
+}
+
+export interface Load {
+  readonly name: string
+  readonly driver: Driver
+  /** Messages of a call, where figures are for each; 1 by default. */
+  readonly unitsPerRequest?: number
+  readonly bars?: readonly Bar[]
+  /** Left out by `--quick`. */
+  readonly isSlow?: boolean
+}
+
+export interface Family {
+  readonly name: string
+  readonly application: Exclude<keyof Applications, 'stop'>
+  /** The first is the peer that the others are compared with. */
+  readonly subjects: readonly Subject[]
+  readonly loads: readonly Load[]
+  /** Memory with 1 000 connections and a body of 1 GiB are measured too (HTTP/1.1). */
+  readonly hasTransfers: boolean
+}
+
+const bars = (ratios: Readonly<Record<string, number>>): readonly Bar[] =>
+  Object.entries(ratios).map(([against, maxCpuRatio]) => ({ against, maxCpuRatio }))
+
+/** Messages of a streaming call, each of 1 KiB with its prefix. */
+const messages = 64
+
+export function createFamilies(workspace: Workspace, ratePerSecond: number): readonly Family[] {
+  const saturated = (connections: number, ratios: Readonly<Record<string, number>> = {}): Load => ({
+    name: `saturated, HTTP/1.1 over ${connections} connections, 1 KiB replies`,
+    driver: wrk(connections),
+    bars: bars(ratios),
+  })
+  const slow = (ratios: Readonly<Record<string, number>> = {}): Load => ({
+    name: `${ratePerSecond}/s, HTTP/1.1 over 64 connections, 1 KiB replies`,
+    driver: openLoop({ connections: 64, ratePerSecond, protocol: 'http1', payloadBytes: 1024 }),
+    bars: bars(ratios),
+    isSlow: true,
+  })
+  const h2Load = (streams: number, what: string, bodyFile: string | undefined, ratios = {}): Load => ({
+    name: `saturated, ${what} over 16 connections with ${streams} streams each`,
+    driver: h2load({ connections: 16, streams, ...(bodyFile === undefined ? {} : { bodyFile }) }),
+    bars: bars(ratios),
+  })
+  const h2Slow = (protocol: 'h2' | 'grpc', what: string): Load => ({
+    name: `${ratePerSecond}/s, ${what} over 64 connections`,
+    // An empty message is the same to whoever echoes it as to the service that the engine calls.
+    driver: openLoop({ connections: 64, ratePerSecond, protocol, payloadBytes: 0 }),
+    isSlow: true,
+  })
+  const unary = workspace.write('unary.grpc', grpcMessage(64))
+  const stream = workspace.write('stream.grpc', grpcMessage(1024 - 5).repeat(messages))
+  const calls = Math.ceil(ratePerSecond / messages)
+  const streaming = `gRPC calls of ${messages} messages of 1 KiB each way`
+  return [
+    {
+      name: 'l7',
+      application: 'http1',
+      subjects: http1Subjects,
+      loads: [saturated(16, { haproxy: 1.15 }), slow({ haproxy: 1.2 })],
+      hasTransfers: true,
+    },
+    {
+      name: 'mtls',
+      application: 'http1',
+      subjects: mtlsSubjects,
+      loads: [saturated(16), slow()],
+      hasTransfers: true,
+    },
+    {
+      name: 'h2',
+      application: 'h2',
+      subjects: h2Subjects,
+      loads: [
+        h2Load(1, 'h2c without a body', undefined, { Envoy: 1, haproxy: 2.5 }),
+        h2Load(16, 'h2c without a body', undefined, { Envoy: 1, haproxy: 4 }),
+        h2Slow('h2', 'h2c without a body'),
+      ],
+      hasTransfers: false,
+    },
+    {
+      name: 'grpc',
+      application: 'grpc',
+      subjects: h2Subjects,
+      loads: [
+        h2Load(1, 'unary gRPC calls', unary, { Envoy: 1 }),
+        h2Load(16, 'unary gRPC calls', unary, { Envoy: 1 }),
+        h2Slow('grpc', 'unary gRPC calls'),
+      ],
+      hasTransfers: false,
+    },
+    {
+      name: 'grpc-stream',
+      application: 'grpc',
+      subjects: h2Subjects,
+      loads: [
+        { ...h2Load(1, streaming, stream), unitsPerRequest: messages },
+        {
+          // A call a second on each connection: a window of whole seconds holds whole calls.
+          name: `${calls * messages} messages/s, ${streaming} over ${calls} connections`,
+          driver: h2load({ connections: calls, streams: 1, ratePerSecond: calls, bodyFile: stream }),
+          unitsPerRequest: messages,
+          isSlow: true,
+        },
+      ],
+      hasTransfers: false,
+    },
+    {
+      name: 'l4',
+      application: 'http1',
+      subjects: l4Subjects,
+      loads: [
+        saturated(16, { 'haproxy TCP over TLS': 0.75 }),
+        // On HBONE a connection is a stream.
+        saturated(1),
+        saturated(64),
+        slow({ 'haproxy TCP over TLS': 1.1 }),
+      ],
+      hasTransfers: true,
+    },
+  ]
+}
+
+/** A message with its prefix (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md); all of it is ASCII. */
+function grpcMessage(bytes: number): string {
+  const prefix = Buffer.alloc(5)
+  prefix.writeUInt32BE(bytes, 1)
+  return prefix.toString('latin1') + 'm'.repeat(bytes)
+}

@@ -1,0 +1,119 @@
+/** How the bench's figures are printed. */
+import type { Load } from './families.js'
+import type { KernelCounts } from './counters.js'
+import { type Interval, bootstrapMedian, median, pairedRatio } from './intervals.js'
+
+export interface Round {
+  /** µs of CPU per request and hop. */
+  readonly hopCpuUs: readonly number[]
+  readonly requestsPerSecond: number
+  readonly errors: number
+}
+
+interface Measured {
+  readonly name: string
+  readonly hops: readonly { readonly name: string }[]
+  readonly rounds: readonly Round[]
+}
+
+/** Per request and hop. */
+export type Counted = KernelCounts
+
+/** What 1 000 connections and a large transfer took. */
+export interface Row {
+  readonly name: string
+  /** Bytes of memory by hop: at rest, with 1 000 connections, at most. */
+  readonly rest: readonly number[]
+  readonly loaded: readonly number[]
+  readonly peak: readonly number[]
+  readonly bytesPerSecond: number
+  readonly cpuSeconds: readonly number[]
+}
+
+const meanHop = ({ hopCpuUs }: Round): number => hopCpuUs.reduce((sum, us) => sum + us, 0) / hopCpuUs.length
+
+/** Prints a table and what became of the load's bars. False when one is missed, or requests failed. */
+export function printCpu(title: string, load: Load, measured: readonly Measured[]): boolean {
+  const unit = load.unitsPerRequest === undefined ? 'request' : 'message'
+  const [reference, second] = measured
+  if (reference === undefined) return false
+  console.log(`\n${title}`)
+  const hopNames = reference.hops.map(({ name }) => name).join(' / ')
+  console.log(row('', `CPU µs/${unit}/hop`, hopNames, 'CPU ratio', `${unit}s/s`, 'rate ratio', 'errors'))
+  for (const subject of measured) {
+    const rates = (of: Measured): number[] => of.rounds.map((round) => round.requestsPerSecond)
+    const perHop = subject.hops.map((_, hop) => median(subject.rounds.map((r) => r.hopCpuUs[hop] as number)))
+    console.log(
+      row(
+        subject.name,
+        interval(bootstrapMedian(subject.rounds.map(meanHop)), 1),
+        perHop.map((us) => us.toFixed(1)).join(' / '),
+        subject === reference ? '1' : interval(cpuRatio(subject, reference), 2),
+        median(rates(subject)).toFixed(0),
+        subject === reference ? '1' : interval(pairedRatio(rates(subject), rates(reference)), 2),
+        String(errorsOf(subject)),
+      ),
+    )
+  }
+  let ok = measured.every((subject) => errorsOf(subject) === 0)
+  for (const { against, maxCpuRatio } of load.bars ?? []) {
+    const peer = measured.find(({ name }) => name === against)
+    if (peer === undefined || second === undefined) continue
+    const ratio = cpuRatio(second, peer)
+    const state = ratio.high <= maxCpuRatio ? 'met' : ratio.low > maxCpuRatio ? 'missed' : 'undecided'
+    if (state === 'missed') ok = false
+    console.log(`${second.name}: ${interval(ratio, 2)} × ${against}, at most ${maxCpuRatio}: ${state}`)
+  }
+  return ok
+}
+
+function cpuRatio(a: Measured, b: Measured): Interval {
+  return pairedRatio(a.rounds.map(meanHop), b.rounds.map(meanHop))
+}
+
+function errorsOf({ rounds }: Measured): number {
+  return rounds.reduce((sum, { errors }) => sum + errors, 0)
+}
+
+export function printCounters(counted: readonly { readonly name: string; readonly counts: Counted }[]): void {
+  console.log(
+    row('per request and hop', 'system calls', 'read / write', 'epoll_wait / _ctl', 'futex', 'switches'),
+  )
+  for (const { name, counts } of counted) {
+    const n = (key: keyof Counted): string => counts[key].toFixed(2)
+    console.log(
+      row(
+        name,
+        n('calls'),
+        `${n('read')} / ${n('write')}`,
+        `${n('epoll_wait')} / ${n('epoll_ctl')}`,
+        n('futex'),
+        n('switches'),
+      ),
+    )
+  }
+}
+
+export function printRows(rows: readonly Row[]): void {
+  console.log(row('', 'MiB at rest', 'MiB, 1000 connections', '1 GiB: MiB/s', 'CPU s per hop', 'peak MiB'))
+  for (const { name, rest, loaded, bytesPerSecond, cpuSeconds, peak } of rows) {
+    const cpu = cpuSeconds.map((s) => s.toFixed(2)).join(' / ')
+    console.log(row(name, mib(rest), mib(loaded), (bytesPerSecond / 2 ** 20).toFixed(0), cpu, mib(peak)))
+  }
+}
+
+function row(...cells: string[]): string {
+  const widths = [24, 20, 22, 18, 14, 18, 6]
+  return cells
+    .map((cell, i) => cell.padEnd(widths[i] ?? 12))
+    .join(' ')
+    .trimEnd()
+}
+
+function interval({ value, low, high }: Interval, digits: number): string {
+  return `${value.toFixed(digits)} (${low.toFixed(digits)}–${high.toFixed(digits)})`
+}
+
+function mib(bytes: readonly number[]): string {
+  return bytes.map((n) => (n / 2 ** 20).toFixed(0)).join(' / ')
+}
