@@ -317,7 +317,7 @@ describe('a journal that is not whole', () => {
     const at = entries.findIndex(({ type }) => type === 'environment')
     const up = entries[at]
     if (up?.type !== 'environment') throw new Error('no environment')
-    const down = { ...up, failures: { [l7l7]: { kind: 'not-ready', message: 'port taken' } } }
+    const down = { ...up, failures: { [l7l7]: { kind: 'not-ready', message: 'port taken' } } } as const
     const before = entries.slice(0, at)
     const resume = { type: 'resume', at: up.at, command: ['run'] } as const
     const resumed = analyze([...before, down, resume, ...entries.slice(at)])

@@ -66,7 +66,7 @@ describe('a gate', () => {
       durationMs: 300,
       variants,
     } as const
-    const died = { kind: 'hop-died', message: 'proxy exited with code 139' }
+    const died = { kind: 'hop-died', message: 'proxy exited with code 139' } as const
     const spoiled = (change: (trial: Trial) => Trial) =>
       gate(
         analyze(

@@ -35,17 +35,23 @@ describe('parseEvent', () => {
 
   for (const [line, problem] of [
     ['Segmentation fault', 'not JSON'],
-    ['[]', 'not an object'],
-    ['{"event":"hello"}', 'unknown event "hello"'],
-    ['{"event":"connected"}', 'connections is not a number'],
-    ['{"event":"edge","edge":"middle"}', 'edge is neither start nor end'],
-    ['{"event":"progress","phase":"window","elapsedMs":1,"sent":-1,"ok":0}', 'sent is not a number'],
-    ['{"event":"result"}', 'result is missing'],
-    [JSON.stringify({ event: 'result', result: { ...result, ok: 9 } }), 'sent 10 is not ok 9 + errors 2'],
-    [JSON.stringify({ event: 'result', result: { ...result, windowMs: null } }), 'windowMs is not a number'],
+    ['[]', 'event: Invalid input: expected object'],
+    ['{"event":"hello"}', 'event: Invalid discriminator value'],
+    ['{"event":"connected"}', 'connections: Invalid input: expected number'],
+    ['{"event":"edge","edge":"middle"}', 'edge: Invalid option'],
+    ['{"event":"progress","phase":"window","elapsedMs":1,"sent":-1,"ok":0}', 'sent: Too small'],
+    ['{"event":"result"}', 'result: Invalid input'],
+    [
+      JSON.stringify({ event: 'result', result: { ...result, ok: 9 } }),
+      'result: sent 10 is not ok 9 + errors 2',
+    ],
+    [
+      JSON.stringify({ event: 'result', result: { ...result, windowMs: null } }),
+      'result.windowMs: Invalid input',
+    ],
     [
       JSON.stringify({ event: 'result', result: { ...result, service: {} } }),
-      'result.service is not a histogram',
+      'result.service.unit: Invalid input',
     ],
   ] as const) {
     it(`says "${problem}" and quotes the line`, () => {

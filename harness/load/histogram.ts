@@ -1,28 +1,19 @@
 /** Reads, merges and writes the histograms of a journal; percentiles come from counts and are never averaged. */
 import {
-  type Histogram as Hdr,
-  build,
-  decodeFromCompressedBase64,
-  encodeIntoCompressedBase64,
-} from 'hdr-histogram-js'
+  bucketCount,
+  bucketHighestUs,
+  bucketIndex,
+  decodeCounts,
+  encodeCounts,
+} from '../protocol/histogram.js'
+import { messageOf } from '../model/errors.js'
 import type { Histogram } from '../model.js'
-
-/** One hour: latencies above it are recorded as it. */
-const highestUs = 3_600_000_000
 
 /** One step of a distribution: values that the histogram cannot tell apart (three significant digits). */
 export interface Bucket {
   /** Highest value in µs that falls into this bucket. */
   readonly us: number
   readonly count: number
-}
-
-/** Members of the library's implementation that its public type leaves out. */
-interface HdrBuckets extends Hdr {
-  readonly countsArrayLength: number
-  getCountAtIndex(index: number): number
-  valueFromIndex(index: number): number
-  highestEquivalentValue(value: number): number
 }
 
 /** Histograms never change, so what was decoded stays decoded as long as the histogram lives. */
@@ -32,20 +23,17 @@ const decoded = new WeakMap<Histogram, readonly Bucket[]>()
 export function bucketsOf(histogram: Histogram): readonly Bucket[] {
   const known = decoded.get(histogram)
   if (known) return known
-  let hdr: HdrBuckets
+  let counts: Float64Array
   try {
-    hdr = decodeFromCompressedBase64(histogram.data, 64) as HdrBuckets
+    counts = decodeCounts(histogram)
   } catch (error) {
-    throw new Error(`a histogram cannot be decoded: ${String(error)}`, { cause: error })
+    throw new Error(`a histogram cannot be decoded: ${messageOf(error)}`, { cause: error })
   }
   const buckets: Bucket[] = []
-  let total = 0
-  for (let index = 0; index < hdr.countsArrayLength; index++) {
-    const count = hdr.getCountAtIndex(index)
-    if (count === 0) continue
-    total += count
-    buckets.push({ us: hdr.highestEquivalentValue(hdr.valueFromIndex(index)), count })
-  }
+  counts.forEach((count, index) => {
+    if (count > 0) buckets.push({ us: bucketHighestUs(index), count })
+  })
+  const total = counts.reduce((sum, count) => sum + count, 0)
   if (total !== histogram.count) {
     throw new Error(`a histogram holds ${total} values but says ${histogram.count}`)
   }
@@ -55,21 +43,12 @@ export function bucketsOf(histogram: Histogram): readonly Bucket[] {
 
 /** Makes a histogram of µs from counts. Values are rounded to whole µs and kept to three significant digits. */
 export function histogramOf(buckets: Iterable<Bucket>): Histogram {
-  const hdr = build({
-    bitBucketSize: 64,
-    lowestDiscernibleValue: 1,
-    highestTrackableValue: highestUs,
-    numberOfSignificantValueDigits: 3,
-  })
+  const counts = new Float64Array(bucketCount)
   for (const { us, count } of buckets) {
-    if (count > 0) hdr.recordValueWithCount(Math.min(highestUs, Math.max(0, Math.round(us))), count)
+    const index = bucketIndex(us)
+    counts[index] = (counts[index] as number) + count
   }
-  return {
-    unit: 'us',
-    encoding: 'hdr-v2-deflate-base64',
-    data: encodeIntoCompressedBase64(hdr),
-    count: hdr.totalCount,
-  }
+  return encodeCounts(counts)
 }
 
 /** Adds counts. An empty list gives an empty histogram. */

@@ -13,7 +13,7 @@ import { wrk } from './wrk.js'
 import { wrk2 } from './wrk2.js'
 
 export type { Loader, LoadTarget } from './loader.js'
-export type { LoadEvent } from './events.js'
+export type { LoadEvent } from '../protocol/events.js'
 
 export const loaders = {
   'open-loop': openLoop,

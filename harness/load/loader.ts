@@ -1,6 +1,6 @@
 /** What a load engine is to the harness: a command to run where the client lives, and a parser of what it writes. */
 import type { Command, LoadResult, LoadSpec, Protocol } from '../model.js'
-import type { LoadEvent } from './events.js'
+import type { LoadEvent } from '../protocol/events.js'
 
 /** Where requests go, and the authority that they name when it is not `host:port`. */
 export interface LoadTarget {

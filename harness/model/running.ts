@@ -1,6 +1,7 @@
 /** What a run talks to: platforms, meshes, workloads, and what is read of them. */
 import { z } from 'zod'
 import type { OwnProgram, ProgramBuild, ResolvedConfig } from './config.js'
+import { generatorFaultSchema } from '../protocol/events.js'
 import { billCategorySchema, nodeRoleSchema, type Path } from './paths.js'
 import type { Arm } from './plan.js'
 import { amount, name, number, object, text } from './shape.js'
@@ -209,9 +210,25 @@ export const proofCheckSchema = object({
 })
 export interface ProofCheck extends z.infer<typeof proofCheckSchema> {}
 
+/** A generator whose faults are nobody's else: the trial is worth another attempt. */
+export const generatorLossSchema = z.enum(['generator-died', 'generator-output', 'generator-stuck'])
+
+export const trialErrorKindSchema = z.enum([
+  ...generatorLossSchema.options,
+  ...generatorFaultSchema.options,
+  'hop-died',
+  'node-died',
+  'engine-lost',
+  'not-ready',
+  'mesh-unavailable',
+  'environment-failed',
+  'proof-failed',
+  'interrupted',
+])
+export type TrialErrorKind = z.infer<typeof trialErrorKindSchema>
+
 export const trialErrorSchema = object({
-  /** For example `hop-died`, `generator-died`, `not-ready`, `proof-failed`, `interrupted`. */
-  kind: name,
+  kind: trialErrorKindSchema,
   message: text,
   /** The end of the output, or other evidence. */
   detail: text.exactOptional(),

@@ -1,4 +1,5 @@
 /** Which planned trials are measured and which are still to be: told by the attempts that a journal has. Pure. */
+import { generatorLossSchema } from '../model/running.js'
 import type { Trial } from '../model.js'
 
 /** A trial is run once, and once more when that attempt could not be believed through no fault of the arm. */
@@ -11,7 +12,7 @@ export function isInterrupted({ error }: Trial): boolean {
 /** An attempt that was invalid, or whose generator died, is followed by another, once. */
 export function isRepeated({ attempt, state, error }: Trial): boolean {
   const isUnbelievable =
-    state === 'invalid' || (state === 'failed' && (error?.kind.startsWith('generator-') ?? false))
+    state === 'invalid' || (state === 'failed' && generatorLossSchema.safeParse(error?.kind).success)
   return isUnbelievable && attempt + 1 < attempts
 }
 

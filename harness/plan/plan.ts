@@ -13,7 +13,7 @@ import type {
   ResolvedConfig,
   TrialSpec,
 } from '../model.js'
-import { seededRandom, shuffle } from './random.js'
+import { seededRandom } from '../protocol/random.js'
 
 /** What the registries know of the names in a config; handed in, so that a plan can be tested without them. */
 export interface Catalogue {
@@ -234,4 +234,14 @@ export function environmentRequests(plan: Plan): readonly EnvironmentRequest[] {
     arms: plan.arms.filter((arm) => arm.environment === id),
     paths: plan.paths,
   }))
+}
+
+/** A shuffled copy (Fisher–Yates). */
+function shuffle<T>(items: readonly T[], random: () => number): T[] {
+  const shuffled = [...items]
+  for (let last = shuffled.length - 1; last > 0; last--) {
+    const other = Math.floor(random() * (last + 1))
+    ;[shuffled[last], shuffled[other]] = [shuffled[other] as T, shuffled[last] as T]
+  }
+  return shuffled
 }

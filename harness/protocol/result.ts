@@ -64,5 +64,11 @@ export const loadResultSchema = z
     /** What this engine cannot give, in words for the report. */
     limits: z.array(z.string()).readonly().exactOptional(),
   })
+  .superRefine(({ sent, ok, errors }, context) => {
+    // Every request has one fate: a generator that loses one cannot be believed.
+    const failed = Object.values(errors).reduce((sum, count) => sum + count, 0)
+    if (sent !== ok + failed)
+      context.addIssue({ code: 'custom', message: `sent ${sent} is not ok ${ok} + errors ${failed}` })
+  })
   .readonly()
 export interface LoadResult extends z.infer<typeof loadResultSchema> {}

@@ -19,6 +19,7 @@ import type {
   RaisedArm,
   Scope,
   TrialError,
+  TrialErrorKind,
 } from '../model.js'
 
 export interface CreateEnvironmentOptions {
@@ -239,7 +240,7 @@ function distinct(facts: readonly Fact[]): Fact[] {
 }
 
 /** What a person needs to see of whatever was thrown: the message, and the end of the output when there is one. */
-export function describeFailure(kind: string, error: unknown): TrialError {
+export function describeFailure(kind: TrialErrorKind, error: unknown): TrialError {
   const detail = error instanceof CommandError ? error.tail : (error as { detail?: unknown } | null)?.detail
   return {
     kind,

@@ -8,7 +8,7 @@ import { makePlan } from '../plan/plan.js'
 import { executePlan, type RunOptions } from './run.js'
 import { precisionReached } from '../analyze/precision.js'
 import { histogramOf, percentileUs } from '../load/histogram.js'
-import { seededRandom } from '../plan/random.js'
+import { seededRandom } from '../protocol/random.js'
 import { createFake, type FakeScript } from '../testing/fake-platform.js'
 
 const plan = makePlan(

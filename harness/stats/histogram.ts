@@ -1,5 +1,5 @@
 /** Reads the journal's histograms: exact merging by adding counts, percentiles finer than a bucket. */
-import { decodeFromCompressedBase64 } from 'hdr-histogram-js'
+import { bucketHighestUs, bucketLowestUs, decodeCounts } from '../protocol/histogram.js'
 import type { Histogram } from '../model.js'
 
 /** Buckets that hold something, in ascending order of value. */
@@ -11,34 +11,19 @@ export interface Buckets {
   readonly total: number
 }
 
-/** What hdr-histogram-js's JavaScript histograms have beyond their published interface. */
-interface IndexedHistogram {
-  readonly countsArrayLength: number
-  getCountAtIndex(index: number): number
-  valueFromIndex(index: number): number
-  highestEquivalentValue(value: number): number
-}
-
 /** Throws when the data is damaged, or of another encoding. */
 export function decodeHistogram(histogram: Histogram): Buckets {
-  // The field is read from a file: it may be of a later schema.
-  const { unit, encoding } = histogram as { unit: string; encoding: string }
-  if (unit !== 'us' || encoding !== 'hdr-v2-deflate-base64')
-    throw new Error(`cannot read a histogram in ${unit}, encoded as ${encoding}`)
-  const decoded = decodeFromCompressedBase64(histogram.data, 32) as unknown as IndexedHistogram
   const low: number[] = []
   const high: number[] = []
   const count: number[] = []
   let total = 0
-  for (let index = 0; index < decoded.countsArrayLength; index++) {
-    const held = decoded.getCountAtIndex(index)
-    if (held === 0) continue
-    const value = decoded.valueFromIndex(index)
-    low.push(value)
-    high.push(decoded.highestEquivalentValue(value))
+  decodeCounts(histogram).forEach((held, index) => {
+    if (held === 0) return
+    low.push(bucketLowestUs(index))
+    high.push(bucketHighestUs(index))
     count.push(held)
     total += held
-  }
+  })
   return {
     low: Float64Array.from(low),
     high: Float64Array.from(high),

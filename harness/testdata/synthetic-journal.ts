@@ -1,5 +1,4 @@
 /** Journals whose truth is known: a seeded stand-in for a host, so that analysis and report can be tested against it. */
-import * as hdr from 'hdr-histogram-js'
 import { experiments } from '../../scenarios/experiments/index.js'
 import { paths } from '../../scenarios/paths/index.js'
 import type {
@@ -8,7 +7,6 @@ import type {
   Component,
   ComponentUsage,
   Hop,
-  Histogram,
   JournalEntry,
   LoadResult,
   Path,
@@ -21,6 +19,7 @@ import type {
   Usage,
 } from '../model.js'
 import { nextRate } from '../analyze/knees.js'
+import { bucketCount, bucketIndex, encodeCounts } from '../protocol/histogram.js'
 import { makePlan } from '../plan/plan.js'
 import { createNoise, type Noise, type NoiseOptions } from './synthetic-noise.js'
 
@@ -337,25 +336,25 @@ function syntheticLoad({ cell, arm, path, factor, noise, options, truth }: Trial
   // Beyond what the CPUs can pay a queue grows for as long as the window lasts.
   const queueUs = open ? Math.max(0, rate / capacityPerSecond - 1) * load.durationMs * 1000 : 0
   const sent = Math.round((rate * load.durationMs) / 1000)
-  const response = hdr.build({ bitBucketSize: 32, numberOfSignificantValueDigits: 3 })
-  const service = hdr.build({ bitBucketSize: 32, numberOfSignificantValueDigits: 3 })
-  const sendLag = hdr.build({ bitBucketSize: 32, numberOfSignificantValueDigits: 3 })
+  const response = new Float64Array(bucketCount)
+  const service = new Float64Array(bucketCount)
+  const sendLag = new Float64Array(bucketCount)
   const opens = load.engine === 'connect'
-  const connect = hdr.build({ bitBucketSize: 32, numberOfSignificantValueDigits: 3 })
-  const firstByte = hdr.build({ bitBucketSize: 32, numberOfSignificantValueDigits: 3 })
+  const connect = new Float64Array(bucketCount)
+  const firstByte = new Float64Array(bucketCount)
   const scale = open ? medianMs * 1000 : (load.connections / rate) * 1e6
   for (let request = 0; request < sent; request++) {
     const slow = noise.random() < 0.012 ? 2 + 8 * noise.random() : 1
     const serviceUs = Math.max(1, Math.round(scale * Math.exp(0.18 * noise.normal()) * slow))
     const lagUs = (queueUs * request) / Math.max(1, sent) + Math.max(1, Math.round(15 * Math.exp(0.7 * noise.normal()) + (lagging ? 4000 * noise.random() : 0)))
-    service.recordValue(serviceUs)
+    record(service, serviceUs)
     if (opens) {
-      connect.recordValue(Math.max(1, Math.round(serviceUs / 4)))
-      firstByte.recordValue(Math.max(1, serviceUs - 5))
+      record(connect, Math.max(1, Math.round(serviceUs / 4)))
+      record(firstByte, Math.max(1, serviceUs - 5))
     }
     if (!open) continue
-    response.recordValue(Math.round(serviceUs + lagUs))
-    sendLag.recordValue(Math.round(lagUs))
+    record(response, Math.round(serviceUs + lagUs))
+    record(sendLag, Math.round(lagUs))
   }
   return {
     engine: load.engine,
@@ -368,20 +367,16 @@ function syntheticLoad({ cell, arm, path, factor, noise, options, truth }: Trial
     connectionsOpened: opens ? sent + Math.round((rate * load.warmupMs) / 1000) : load.connections,
     warmupSent: Math.round((rate * load.warmupMs) / 1000),
     bodyBytes: sent * load.payloadBytes,
-    ...(open ? { response: toHistogram(response), sendLag: toHistogram(sendLag) } : {}),
-    service: toHistogram(service),
-    ...(opens ? { connect: toHistogram(connect), firstByte: toHistogram(firstByte) } : {}),
+    ...(open ? { response: encodeCounts(response), sendLag: encodeCounts(sendLag) } : {}),
+    service: encodeCounts(service),
+    ...(opens ? { connect: encodeCounts(connect), firstByte: encodeCounts(firstByte) } : {}),
     generatorCpuUs: Math.round(sent * truth.generatorCpuUs * Math.exp(0.05 * noise.normal())),
   }
 }
 
-function toHistogram(histogram: hdr.Histogram): Histogram {
-  return {
-    unit: 'us',
-    encoding: 'hdr-v2-deflate-base64',
-    data: hdr.encodeIntoCompressedBase64(histogram),
-    count: histogram.totalCount,
-  }
+function record(counts: Float64Array, us: number): void {
+  const index = bucketIndex(us)
+  counts[index] = (counts[index] as number) + 1
 }
 
 /** The bill of a window; what no component accounts for is the host's surplus. */

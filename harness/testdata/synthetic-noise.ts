@@ -1,5 +1,5 @@
 /** Noise as hosts make it, seeded: skewed, drifting, autocorrelated, with bursts; for tests that know the truth. */
-import { seededRandom } from '../plan/random.js'
+import { seededRandom } from '../protocol/random.js'
 
 export interface NoiseOptions {
   /** Spread of a trial about its round, as the standard deviation of the log. Default: 0.02. */

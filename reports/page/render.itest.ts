@@ -38,7 +38,7 @@ describe('the page', () => {
   it('says at the top that a run is partial, and which arm failed', async () => {
     const analysis = {
       ...sampleAnalysis({ rounds: 3, rates: [1000], outcome: 'interrupted' }),
-      failures: { 'reference/l4-only': { kind: 'not-ready', message: 'the port was taken' } },
+      failures: { 'reference/l4-only': { kind: 'not-ready', message: 'the port was taken' } as const },
     }
     const html = await renderHtml(analysis, assets)
     const first = html.slice(html.indexOf('<h1'), html.indexOf('class="answers"'))

@@ -1,5 +1,5 @@
 /** An analysis whose every free string attacks the page that shows it. */
-import type { Analysis } from '../../harness/model.js'
+import type { Analysis, TrialErrorKind } from '../../harness/model.js'
 import { sampleAnalysis } from './sample-analysis.js'
 
 /** What each attack would leave behind if it worked: script sets `window.pwned`. */
@@ -64,14 +64,14 @@ export function hostileAnalysis(): Analysis {
     paths: broken.paths.map((path) => ({ ...path, colour: { light: 'red;background:url(https://example.invalid)', dark: '</style>' } })),
     warnings: [...attacks],
     facts: attacks.map((attack) => ({ name: attack, value: attack })),
-    failures: Object.fromEntries(attacks.map((attack) => [attack, { kind: attack, message: attack, detail: `${attack}\n${attack}` }])),
+    failures: Object.fromEntries(attacks.map((attack) => [attack, { kind: attack as TrialErrorKind, message: attack, detail: `${attack}\n${attack}` }])),
     trials: broken.trials.map((trial, index) =>
       index % 2 === 0
         ? {
             ...trial,
             state: 'failed' as const,
             reasons: [attacks[index % attacks.length] ?? ''],
-            error: { kind: 'x', message: attacks[(index + 1) % attacks.length] ?? '', detail: attacks.join('\n') },
+            error: { kind: 'x' as TrialErrorKind, message: attacks[(index + 1) % attacks.length] ?? '', detail: attacks.join('\n') },
           }
         : trial,
     ),

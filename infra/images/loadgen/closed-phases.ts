@@ -1,8 +1,11 @@
 /** Warm-up, window and result of an engine that sends as soon as it may: what its engines have in common. */
 import { nowUs } from '../kit/process/precise-timer.js'
-import type { Harness, Phase, Result } from './events.js'
+import { encodeCounts, percentileOfCounts } from '../../../harness/protocol/histogram.js'
+import type { LoadResult } from '../../../harness/protocol/result.js'
+import type { Phase } from '../../../harness/protocol/events.js'
+import type { Harness } from './events.js'
 import type { Spec } from './spec.js'
-import { type Tally, encodeCounts, errorsOf, mergeCounts, percentileOf } from './tally.js'
+import { type Tally, errorsOf, mergeCounts } from './tally.js'
 
 const progressMs = 500
 
@@ -26,7 +29,7 @@ export async function runClosedPhases(load: ClosedLoad): Promise<void> {
     tally.startPhase()
     const startUs = nowUs()
     const progress = setInterval(() => {
-      const p99Us = percentileOf(mergeCounts([tally], 'service'), 99)
+      const p99Us = percentileOfCounts(mergeCounts([tally], 'service'), 99)
       harness.emit({
         event: 'progress',
         phase,
@@ -51,7 +54,7 @@ export async function runClosedPhases(load: ClosedLoad): Promise<void> {
 
   const windowMs = (Math.max(startUs, tally.get('lastReplyUs')) - startUs) / 1000
   const ok = tally.get('ok')
-  const result: Result = {
+  const result: LoadResult = {
     engine,
     sent: tally.get('sent'),
     ok,

@@ -3,9 +3,11 @@ import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { EngineError, type Harness, type Phase, type Result } from './events.js'
+import { bucketCount, bucketIndex, encodeCounts } from '../../../harness/protocol/histogram.js'
+import type { LoadResult } from '../../../harness/protocol/result.js'
+import type { Phase } from '../../../harness/protocol/events.js'
+import { EngineError, type Harness } from './events.js'
 import type { Spec } from './spec.js'
-import { bucketIndex, encodeCounts } from './tally.js'
 import { type ToolName, tools } from './tools/index.js'
 import type { Tool, ToolReport } from './tools/tool.js'
 
@@ -48,7 +50,7 @@ async function drive(name: ToolName, tool: Tool, spec: Spec, harness: Harness, r
   const cpuEnd = childCpuUs()
   await harness.edge('end')
 
-  const counts = new Float64Array(22 * 1024)
+  const counts = new Float64Array(bucketCount)
   for (const [us, count] of report.latency) {
     const index = bucketIndex(us)
     counts[index] = (counts[index] as number) + count
@@ -56,7 +58,7 @@ async function drive(name: ToolName, tool: Tool, spec: Spec, harness: Harness, r
   const sent = sentOf(report)
   const windowMs = report.windowMs ?? report.elapsedMs
   const latency = encodeCounts(counts)
-  const result: Result = {
+  const result: LoadResult = {
     engine: name,
     sent,
     ok: report.ok,

@@ -8,7 +8,7 @@ import {
 } from 'node:http2'
 import { connect } from 'node:net'
 import { echoReplyHead, encodeEchoRequest, grpcPath } from '../kit/grpc/grpc-echo.js'
-import type { ErrorKind } from './events.js'
+import type { ErrorKind } from '../../../harness/protocol/result.js'
 import { type Spec, authorityOf } from './spec.js'
 import { type Wire, type WireEvents, type WireFactory, kindOfStatus } from './wire.js'
 

@@ -1,11 +1,14 @@
 /** The open-loop engine: senders in threads of their own keep the schedule; this thread talks, merges and counts. */
 import { Worker } from 'node:worker_threads'
 import { nowUs } from '../kit/process/precise-timer.js'
-import { EngineError, type Harness, type Phase, type Result } from './events.js'
+import { encodeCounts, percentileOfCounts } from '../../../harness/protocol/histogram.js'
+import type { LoadResult } from '../../../harness/protocol/result.js'
+import type { Phase } from '../../../harness/protocol/events.js'
+import { EngineError, type Harness } from './events.js'
 import { dueTimes, shareOf } from './schedule.js'
 import type { PhaseMessage, SenderData, SenderMessage } from './sender-worker.js'
 import type { Spec } from './spec.js'
-import { Tally, encodeCounts, errorsOf, mergeCounts, percentileOf, sumOf } from './tally.js'
+import { Tally, errorsOf, mergeCounts, sumOf } from './tally.js'
 
 /** Time for the first due instant to reach all senders before it comes. */
 const leadInUs = 20_000
@@ -54,7 +57,7 @@ export async function runOpenLoop(
       return thread.next('done')
     })
     const progress = setInterval(() => {
-      const p99Us = percentileOf(mergeCounts(tallies, 'response'), 99)
+      const p99Us = percentileOfCounts(mergeCounts(tallies, 'response'), 99)
       harness.emit({
         event: 'progress',
         phase,
@@ -83,7 +86,7 @@ export async function runOpenLoop(
   const untilMs = (name: 'lastSentUs' | 'lastReplyUs') =>
     (Math.max(firstDueUs, ...tallies.map((tally) => tally.get(name))) - firstDueUs) / 1000
   const ok = sumOf(tallies, 'ok')
-  const result: Result = {
+  const result: LoadResult = {
     engine,
     sent: sumOf(tallies, 'sent'),
     ok,

@@ -1,15 +1,5 @@
 /** When requests are due. The schedule is absolute: nothing that happens while it runs can move it. */
-
-/** A 32-bit generator (mulberry32, Tommy Ettinger, public domain): the same seed gives the same arrivals. */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
+import { seededRandom } from '../../../harness/protocol/random.js'
 
 export interface ScheduleOptions {
   readonly ratePerSecond: number

@@ -1,6 +1,6 @@
 /** A sender in a thread of its own, driven by messages. */
 import { parentPort, workerData } from 'node:worker_threads'
-import type { Phase } from './events.js'
+import type { Phase } from '../../../harness/protocol/events.js'
 import { createSender } from './sender.js'
 import { type Spec } from './spec.js'
 import { Tally } from './tally.js'

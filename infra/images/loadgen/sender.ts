@@ -1,6 +1,6 @@
 /** Keeps a schedule on a set of connections: what is due is sent at once or waits for a connection, and is charged. */
 import { PreciseTimer, nowUs } from '../kit/process/precise-timer.js'
-import type { ErrorKind } from './events.js'
+import type { ErrorKind } from '../../../harness/protocol/result.js'
 import type { Spec } from './spec.js'
 import { type Tally, record } from './tally.js'
 import type { Wire, WireEvents, WireFactory } from './wire.js'

@@ -1,7 +1,8 @@
 /** The stream engine: every connection asks for one large reply after the other; what counts is bytes, not requests. */
 import { nowUs } from '../kit/process/precise-timer.js'
 import { runClosedPhases } from './closed-phases.js'
-import { EngineError, type ErrorKind, type Harness } from './events.js'
+import type { ErrorKind } from '../../../harness/protocol/result.js'
+import { EngineError, type Harness } from './events.js'
 import type { Spec } from './spec.js'
 import { Tally, record } from './tally.js'
 import type { Wire } from './wire.js'

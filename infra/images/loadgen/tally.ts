@@ -1,30 +1,9 @@
 /**
  * Counts and histograms in memory that a sender writes and the main thread reads, so that progress, merging and
  * encoding never take a microsecond from the thread that keeps the schedule.
- *
- * Buckets are those of an HDR histogram with three significant digits of whole µs: up to 2047 µs each value has its
- * own; above, each doubling is cut into 1024.
  */
-import { build, encodeIntoCompressedBase64 } from 'hdr-histogram-js'
-import { type EncodedHistogram, type ErrorKind, errorKinds } from './events.js'
-
-const highestUs = 2 ** 31 - 1
-const bucketCount = 22 * 1024
-
-/** Index of the bucket for a time in µs; negative times count as 0. */
-export function bucketIndex(us: number): number {
-  const value = us >= highestUs ? highestUs : us > 0 ? Math.round(us) : 0
-  if (value < 2048) return value
-  const shift = 21 - Math.clz32(value)
-  return (shift << 10) + (value >>> shift)
-}
-
-/** Highest whole µs that falls into a bucket. */
-export function bucketHighestUs(index: number): number {
-  if (index < 2048) return index
-  const shift = (index >>> 10) - 1
-  return (index - shift * 1024 + 1) * 2 ** shift - 1
-}
+import { bucketCount, bucketIndex } from '../../../harness/protocol/histogram.js'
+import { type ErrorKind, errorKinds } from '../../../harness/protocol/result.js'
 
 export const histogramNames = ['response', 'service', 'sendLag', 'connect', 'firstByte'] as const
 export type HistogramName = (typeof histogramNames)[number]
@@ -122,37 +101,4 @@ export function mergeCounts(tallies: readonly Tally[], name: HistogramName): Flo
     }
   }
   return sum
-}
-
-/** Percentile of merged counts in µs, or undefined when there are none. */
-export function percentileOf(counts: Float64Array, percentile: number): number | undefined {
-  const total = counts.reduce((sum, count) => sum + count, 0)
-  if (total === 0) return undefined
-  const rank = Math.max(1, Math.ceil((percentile / 100) * total - 1e-6))
-  let seen = 0
-  for (let index = 0; index < counts.length; index++) {
-    seen += counts[index] as number
-    if (seen >= rank) return bucketHighestUs(index)
-  }
-  return undefined
-}
-
-/** Encodes merged counts as the harness reads them. */
-export function encodeCounts(counts: Float64Array): EncodedHistogram {
-  const hdr = build({
-    bitBucketSize: 64,
-    lowestDiscernibleValue: 1,
-    highestTrackableValue: highestUs,
-    numberOfSignificantValueDigits: 3,
-  })
-  for (let index = 0; index < counts.length; index++) {
-    const count = counts[index] as number
-    if (count > 0) hdr.recordValueWithCount(bucketHighestUs(index), count)
-  }
-  return {
-    unit: 'us',
-    encoding: 'hdr-v2-deflate-base64',
-    data: encodeIntoCompressedBase64(hdr),
-    count: hdr.totalCount,
-  }
 }

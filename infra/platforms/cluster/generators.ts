@@ -4,8 +4,9 @@
  */
 import { createInterface } from 'node:readline'
 import { PassThrough } from 'node:stream'
-import { parseEvent, type LoadEvent } from '../../../harness/load/events.js'
+import { parseEvent } from '../../../harness/load/events.js'
 import { mergeHistograms } from '../../../harness/load/histogram.js'
+import type { LoadEvent } from '../../../harness/protocol/events.js'
 import type { Command, ErrorKind, Histogram, LoadResult, Running } from '../../../harness/model.js'
 
 /** The fields of a load that are divided; a generator's command carries them in its `--spec`. */

@@ -1,6 +1,6 @@
 /** fortio: the load tool of Istio's own benchmarks, read through its JSON. */
 import { type Tool, type ToolReport, addError, kindOfCode, secondsArgument } from './tool.js'
-import type { ErrorKind } from '../events.js'
+import type { ErrorKind } from '../../../../harness/protocol/result.js'
 
 /** https://github.com/fortio/fortio/blob/master/stats/stats.go and fhttp/httprunner.go. Times are in seconds, `ActualDuration` in ns. */
 interface FortioJson {

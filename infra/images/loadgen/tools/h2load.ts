@@ -1,6 +1,6 @@
 /** h2load (nghttp2): its log file has one line for each reply, in µs. */
 import { type Tool, type ToolReport, addError, kindOfCode } from './tool.js'
-import type { ErrorKind } from '../events.js'
+import type { ErrorKind } from '../../../../harness/protocol/result.js'
 
 const logFile = 'requests.log'
 

@@ -1,6 +1,6 @@
 /** hey: its CSV has one line for each reply, in steps of 100 µs. */
 import { type Tool, type ToolReport, addError, kindOfCode, secondsArgument } from './tool.js'
-import type { ErrorKind } from '../events.js'
+import type { ErrorKind } from '../../../../harness/protocol/result.js'
 
 const header = 'response-time,DNS+dialup,DNS,Request-write,Response-delay,Response-read,status-code,offset'
 

@@ -1,6 +1,6 @@
 /** nighthawk: Envoy's own load generator, read through its JSON. */
 import { type Tool, type ToolReport, addError } from './tool.js'
-import type { ErrorKind } from '../events.js'
+import type { ErrorKind } from '../../../../harness/protocol/result.js'
 
 /**
  * api/client/output.proto of envoyproxy/nighthawk as proto3 JSON writes it: 64-bit counts are text, and durations are

@@ -1,6 +1,6 @@
 /** oha: read through its JSON, which has percentiles but no histogram fine enough. */
 import { type Tool, type ToolReport, addError, kindOfCode, secondsArgument } from './tool.js'
-import type { ErrorKind } from '../events.js'
+import type { ErrorKind } from '../../../../harness/protocol/result.js'
 
 /** https://github.com/hatoo/oha: `latencyPercentiles` and `summary` are in seconds. */
 interface OhaJson {

@@ -1,5 +1,5 @@
 /** What a load tool of somebody else's is to the generator: a command line, and a reader of what it prints. */
-import type { ErrorKind } from '../events.js'
+import type { ErrorKind } from '../../../../harness/protocol/result.js'
 import type { Spec } from '../spec.js'
 
 /** One run of the tool. */

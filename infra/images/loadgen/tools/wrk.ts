@@ -1,6 +1,6 @@
 /** wrk 4: its Lua hook hands over the whole histogram, which its text does not show. */
 import { type Tool, type ToolReport, addError, secondsArgument } from './tool.js'
-import type { ErrorKind } from '../events.js'
+import type { ErrorKind } from '../../../../harness/protocol/result.js'
 
 /** https://github.com/wg/wrk/blob/master/SCRIPTING: `done` gets summary and latency; `latency(i)` is a value and its count. */
 const script = `

@@ -1,7 +1,7 @@
 /** wrk2: wrk with a constant rate, charged from when a request was due. */
 import { parseWrkSummary } from './wrk.js'
 import { type Tool, type ToolReport, secondsArgument } from './tool.js'
-import type { ErrorKind } from '../events.js'
+import type { ErrorKind } from '../../../../harness/protocol/result.js'
 
 /** The spectrum of `--latency`: value in ms, share, count so far (https://github.com/giltene/wrk2#readme). */
 export function parseSpectrum(output: string): [number, number][] {
