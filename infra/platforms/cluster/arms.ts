@@ -2,7 +2,6 @@
 import type { Arm, Endpoint, Path } from '../../../harness/model.js'
 import type { ArmObjects, ArmShape } from '../../meshes/clusters/cluster-access.js'
 import { dnsLabel } from './render/names.js'
-import type { WorkloadTemplate } from './render/manifests.js'
 import type { RenderedWorkload } from './render/templates.js'
 
 /** Port of the service that every arm's client calls. */
@@ -14,7 +13,7 @@ export interface ArmState {
   shape?: ArmShape
   namespaceReady?: Promise<void>
   clientReady?: Promise<void>
-  application?: Promise<{ readonly endpoints: Readonly<Record<string, Endpoint>> }>
+  application?: Promise<Readonly<Record<string, Endpoint>>>
   /** The application's container, while it waits for the sidecar that shares its pod. */
   waitingApplication?: RenderedWorkload
   /** First port of the next container of a pod on a node's own network. */
@@ -63,14 +62,4 @@ export function waitsForSidecar(state: ArmState, path: Path, side: 'inbound' | '
   if (state.shape !== undefined) return false
   const hop = side === 'inbound' ? path.hops.at(-1) : path.hops[0]
   return hop?.role === `sidecar-${side}`
-}
-
-/** What a mesh wants of an arm's pod. */
-export function podShape(state: ArmState, pod: 'clientPod' | 'serverPod'): Partial<WorkloadTemplate> {
-  const { shape } = state
-  const marks = shape?.[pod]
-  return {
-    ...(marks ? { marks } : {}),
-    ...(shape?.hostNetwork ? { hostNetwork: true } : {}),
-  }
 }

@@ -18,9 +18,27 @@ export interface DiagnosticsOptions {
   readonly manifestDir: string
 }
 
+/** Collected when a run ends, if something was wrong in it. */
+export class Diagnostics {
+  readonly #options: DiagnosticsOptions
+  #wanted = false
+
+  constructor(options: DiagnosticsOptions) {
+    this.#options = options
+  }
+
+  /** Something went wrong: what explains it is to be kept. */
+  want(): void {
+    this.#wanted = true
+  }
+
+  async collectIfWanted(): Promise<void> {
+    if (this.#wanted) await collect(this.#options)
+  }
+}
+
 /** Writes objects, events, the end of every log and what was applied. What cannot be read says why in its file. */
-export async function collectDiagnostics(options: DiagnosticsOptions): Promise<void> {
-  const { kubectl, runId, folder, manifestDir } = options
+async function collect({ kubectl, runId, folder, manifestDir }: DiagnosticsOptions): Promise<void> {
   const deadline = Date.now() + totalMs
   await mkdir(folder, { recursive: true, mode: 0o700 })
   await cp(manifestDir, join(folder, 'manifests'), { recursive: true })

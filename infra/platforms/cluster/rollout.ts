@@ -7,6 +7,7 @@ import { NotReadyError } from '../local/process.js'
 import type { ApiProxy } from './api/api-proxy.js'
 import { misplaced } from './usage/components.js'
 import { renderList, reasonOf, type Kubectl } from './api/kubectl.js'
+import type { Diagnostics } from './diagnostics.js'
 import type { Manifest } from './render/manifests.js'
 import { containersOf, describePod, isReady, type Pod, type PodWatch } from './api/pods.js'
 
@@ -25,18 +26,18 @@ const hopeless = new Set([
 
 export interface RolloutOptions {
   readonly kubectl: Kubectl
-  readonly proxy: Pick<ApiProxy, 'patch'>
+  readonly proxy: Pick<ApiProxy, 'patch' | 'json'>
   readonly pods: PodWatch
   readonly nodes: Readonly<Record<NodeRole, string>>
   /** Where rendered manifests are kept. */
   readonly manifestDir: string
   readonly signal: AbortSignal
-  /** Told when something did not come up, so that evidence is kept. */
-  readonly onTrouble: () => void
+  /** Wanted when something did not come up. */
+  readonly diagnostics: Pick<Diagnostics, 'want'>
 }
 
 /** Pods that are waited for, and the node that they must be on. */
-interface Wanted {
+export interface PodsWanted {
   readonly namespace: string
   readonly selector: string
   readonly role: NodeRole
@@ -58,20 +59,20 @@ export class Rollout {
     const name = `${String(this.#counter++).padStart(3, '0')}-${title.replaceAll(/[^a-z0-9-]+/g, '-')}.json`
     await writeFile(join(manifestDir, name), renderList(manifests.map(withoutSecrets)), { mode: 0o600 })
     await kubectl.apply(manifests).catch((error: unknown) => {
-      this.#options.onTrouble()
+      this.#options.diagnostics.want()
       throw new NotReadyError(`${title}: the cluster refused an object: ${reasonOf(error)}`, reasonOf(error))
     })
   }
 
   /** Waits until the only pod of a selector is ready on its node; throws `NotReadyError` with logs. */
-  async ready(title: string, where: Wanted): Promise<Pod> {
+  async ready(title: string, where: PodsWanted): Promise<Pod> {
     const [pod] = await this.readyAll(title, where, 1)
     if (!pod) throw new Error(`${title}: its pod is gone`)
     return pod
   }
 
   /** The same for a selector of `count` pods; they come in the order of their names. */
-  async readyAll(title: string, where: Wanted, count: number): Promise<readonly Pod[]> {
+  async readyAll(title: string, where: PodsWanted, count: number): Promise<readonly Pod[]> {
     const { pods, nodes, signal } = this.#options
     const { namespace, selector, role, expectContainers = [] } = where
     const find = () =>
@@ -97,7 +98,7 @@ export class Rollout {
       return [...found].sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
     } catch (error) {
       signal.throwIfAborted()
-      this.#options.onTrouble()
+      this.#options.diagnostics.want()
       throw new NotReadyError(
         error instanceof Error ? error.message : String(error),
         await this.#logs(namespace, selector),
@@ -105,6 +106,12 @@ export class Rollout {
     } finally {
       clearInterval(nudging)
     }
+  }
+
+  /** Address of a service. */
+  async clusterIp(namespace: string, service: string): Promise<string> {
+    const path = `/api/v1/namespaces/${namespace}/services/${service}`
+    return (await this.#options.proxy.json<{ spec: { clusterIP: string } }>(path)).spec.clusterIP
   }
 
   /**

@@ -62,7 +62,7 @@ export async function findKept(wanted: WantedCluster): Promise<KeptCluster | und
 
 /**
  * Removes what earlier runs left in a kept cluster, or are still leaving. Pods go at once, as in what a run deletes itself
- * (infra/platforms/cluster/host.ts).
+ * (infra/platforms/cluster/namespaces.ts).
  */
 export async function emptyCluster(kubectl: Kubectl): Promise<void> {
   const remove = (kind: string, ...more: string[]) =>

@@ -56,7 +56,7 @@ export async function findNamespaces(runId?: string): Promise<readonly LeftNames
   }))
 }
 
-/** Their pods go at once, as in what a run deletes itself (infra/platforms/cluster/host.ts). */
+/** Their pods go at once, as in what a run deletes itself (infra/platforms/cluster/namespaces.ts). */
 async function removeNamespaces(kubectl: Kubectl, names: readonly string[]): Promise<void> {
   const remove = (wait: string) =>
     kubectl.run(['delete', 'namespaces', ...names, '--ignore-not-found', wait, '--timeout=120s'], {

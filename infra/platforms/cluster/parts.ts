@@ -1,0 +1,59 @@
+/** What the pods of a host of a cluster share: how they are made, where they go, and who knows of them. */
+import { defined } from '../../../harness/model/defined.js'
+import type { Endpoint } from '../../../harness/model.js'
+import type { ArmShape } from '../../meshes/clusters/cluster-access.js'
+import type { Arms, ArmState } from './arms.js'
+import type { KubeHostOptions } from './host-options.js'
+import type { Namespaces } from './namespaces.js'
+import type { WorkloadTemplate } from './render/manifests.js'
+import type { PodsWanted, Rollout } from './rollout.js'
+import type { Components } from './usage/components.js'
+
+export interface HostParts {
+  readonly options: KubeHostOptions
+  readonly arms: Arms
+  readonly components: Components
+  readonly rollout: Rollout
+  readonly namespaces: Namespaces
+}
+
+type OwnParts = 'kind' | 'name' | 'node' | 'containers' | 'volumes' | 'serviceAccount'
+
+/** A workload of this run on the node of its role. */
+export function workloadOf(
+  options: KubeHostOptions,
+  { namespace }: { readonly namespace: string },
+  own: Pick<WorkloadTemplate, OwnParts> & Partial<WorkloadTemplate>,
+): WorkloadTemplate {
+  return {
+    namespace,
+    runId: options.scope.runId,
+    component: own.name,
+    imagePullPolicy: options.imagePullPolicy,
+    ...defined({ nodeSelector: options.nodeSelectors?.[own.node] }),
+    ...own,
+  }
+}
+
+/** What a mesh wants of an arm's pod. */
+export function podShape(
+  { shape }: { readonly shape?: ArmShape },
+  pod: 'clientPod' | 'serverPod',
+): Partial<WorkloadTemplate> {
+  return defined({ marks: shape?.[pod], hostNetwork: shape?.hostNetwork })
+}
+
+/** The pods of an application or a client, as they are waited for. */
+export function podsOf(state: ArmState, role: 'client' | 'server', app: string = role): PodsWanted {
+  return {
+    namespace: state.namespace,
+    selector: `app=${app}`,
+    role,
+    ...defined({ expectContainers: state.shape?.expectContainers }),
+  }
+}
+
+/** Where a sidecar finds what shares its pod. */
+export function onLoopback(ports: Readonly<Record<string, number>>): Record<string, Endpoint> {
+  return Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, { host: '127.0.0.1', port }]))
+}
