@@ -1,9 +1,10 @@
-/** Types, lint and format side by side, since each of them keeps one core busy. Fails when one of them does. */
+/** Types, lint, rooms and format side by side, since each of them keeps one core busy. Fails when one of them does. */
 import { spawn } from 'node:child_process'
 
 const checks = [
   'eslint -c .config/eslint.config.js .',
   'tsc -p tsconfig.json',
+  'node .config/rooms.js',
   'prettier --check --log-level warn .',
 ]
 

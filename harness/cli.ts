@@ -7,7 +7,7 @@ import type { GateFlags } from './cli/commands/gate.js'
 import type { ReportFlags } from './cli/commands/report.js'
 import type { RunFlags } from './cli/commands/run.js'
 import { CommandError, UserError, exitCodes, type ExitCode } from './model/errors.js'
-import { version } from './cli/package-root.js'
+import { version } from './process/package-root.js'
 import { profileNames, profiles } from './config/profiles.js'
 
 const program = new Command('meshbench')

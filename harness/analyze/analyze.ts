@@ -18,7 +18,7 @@ import { noiseFloors } from './noise.js'
 import { cellGroups, indexJournal, type Run } from './readings.js'
 import { proofsOf, summarizeTrial } from './trials.js'
 import { withInterval } from './words.js'
-import { settledTrials } from '../plan/attempts.js'
+import { settledTrials } from '../model/attempts.js'
 import { check } from './check.js'
 
 /**

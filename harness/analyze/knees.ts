@@ -2,7 +2,7 @@
 import type { Cell, CellAnalysis, Estimate, KneeAnalysis, KneeSearch, KneeTrial, Trial } from '../model.js'
 import { compareKnees, kneeComparisonMethod } from '../stats/knee-comparison.js'
 import { nextKneeStep } from '../stats/knee.js'
-import { settledTrials } from '../plan/attempts.js'
+import { settledTrials } from '../model/attempts.js'
 import { level, type PairedResult } from './estimates.js'
 import { latencyMs, type Run } from './readings.js'
 

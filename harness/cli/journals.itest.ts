@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { Analysis } from '../model.js'
 import { createWorkspace } from '../testing/cli.js'
-import { packageRoot } from './package-root.js'
+import { packageRoot } from '../process/package-root.js'
 
 const workspace = createWorkspace()
 afterAll(() => workspace.remove())

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { UserError, exitCodes, messageOf } from '../model/errors.js'
 import { findFonts } from './fonts.js'
 import type { Analysis } from '../model.js'
-import { packageRoot } from './package-root.js'
+import { packageRoot } from '../process/package-root.js'
 import { charts, type ChartName } from '../../reports/charts/index.js'
 import { themes, type Theme } from '../../reports/formats/chart-svg.js'
 import {

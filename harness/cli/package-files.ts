@@ -2,7 +2,7 @@
 import { cp, mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { bundleSource, imageNames } from '../../infra/images/bundles.js'
-import { packageRoot } from './package-root.js'
+import { packageRoot } from '../process/package-root.js'
 
 /** Files that are read where they lie; the container images are built where Meshbench runs. */
 const asTheyAre = ['reports/analysis.schema.json', 'infra/supply/container-images/Dockerfile']

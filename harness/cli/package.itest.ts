@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { run } from '../process/exec.js'
-import { packageRoot } from './package-root.js'
+import { packageRoot } from '../process/package-root.js'
 
 interface Lockfile {
   readonly packages: Readonly<Record<string, { readonly dev?: boolean }>>

@@ -3,7 +3,7 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { packageRoot } from './package-root.js'
+import { packageRoot } from '../process/package-root.js'
 
 interface Step {
   readonly uses?: string

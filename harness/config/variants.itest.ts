@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { expect } from 'vitest'
 import { run } from '../process/exec.js'
 import type { Trial } from '../model.js'
-import { packageRoot } from '../cli/package-root.js'
+import { packageRoot } from '../process/package-root.js'
 import { noPage, smallConfig } from '../testing/cli.js'
 import { test } from '../testing/workspace-test.js'
 

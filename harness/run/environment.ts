@@ -1,5 +1,5 @@
 /** Brings a platform up, its meshes on it, and their arms: one environment that trials can run against. */
-import { describeVariant } from '../config/variants.js'
+import { describeVariant } from '../model/variants.js'
 import { CommandError, messageOf } from '../model/errors.js'
 import type {
   Arm,

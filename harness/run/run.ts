@@ -1,11 +1,11 @@
 /** Executes a plan: environments up, rounds of trials, one journal line each, everything down again. */
-import { isInterrupted, isRepeated, nextAttempt, settledTrials } from '../plan/attempts.js'
+import { isInterrupted, isRepeated, nextAttempt, settledTrials } from '../model/attempts.js'
 import { createEnvironment, describeFailure } from './environment.js'
 import { UserError, exitCodes } from '../model/errors.js'
 import { childScope, openScope, type OpenScope } from '../process/scope.js'
-import { createStateDir } from '../cli/state.js'
+import { createStateDir } from '../process/state.js'
 import { rm } from 'node:fs/promises'
-import type { Display } from '../cli/display.js'
+import type { Display } from './display.js'
 import { missingPrograms } from '../load/choice.js'
 import type { JournalWriter } from './journal.js'
 import type {
@@ -26,7 +26,7 @@ import type {
 import { environmentRequests, trialMs, visitsOf, type Visit } from '../plan/plan.js'
 import { runTrial } from './trial.js'
 import { nextRate } from '../analyze/knees.js'
-import { settingsOf } from '../config/variants.js'
+import { settingsOf } from '../model/variants.js'
 
 /** Decides after a round whether more would tell more; see harness/analyze/precision.ts. */
 export type PrecisionReached = (entries: readonly JournalEntry[]) => boolean

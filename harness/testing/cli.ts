@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url'
 import { run, start, type RunResult } from '../process/exec.js'
 import { readJournal, type Journal } from '../run/journal.js'
 import type { Running } from '../model.js'
-import { packageRoot } from '../cli/package-root.js'
+import { packageRoot } from '../process/package-root.js'
 
 /**
  * As the package's scripts do it. tsx's own command would stand between: it kills a program that does not tell it of a

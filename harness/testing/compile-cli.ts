@@ -6,7 +6,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { build } from 'esbuild'
 import { addProducts } from '../cli/package-files.js'
-import { packageRoot } from '../cli/package-root.js'
+import { packageRoot } from '../process/package-root.js'
 import { compiledCliVariable } from './cli.js'
 
 export async function setup(): Promise<(() => void) | undefined> {

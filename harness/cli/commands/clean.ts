@@ -1,7 +1,7 @@
 /** `meshbench clean`: finds by run id what killed runs left behind, and takes it away. */
 import { exitCodes, type ExitCode } from '../../model/errors.js'
 import { findPlatformLeftovers } from '../../../infra/platforms/kit/leftovers.js'
-import { findLeftovers, liveRuns, removeLeftover } from '../state.js'
+import { findLeftovers, liveRuns, removeLeftover } from '../../process/state.js'
 
 export async function cleanCommand(runId: string | undefined, flags: { dryRun: boolean }): Promise<ExitCode> {
   const print = (text: string) => process.stdout.write(`${text}\n`)

@@ -1,5 +1,5 @@
 /** `meshbench plan`: what a run would do, and how long it would take. */
-import { formatDuration } from '../display.js'
+import { formatDuration } from '../../run/display.js'
 import { exitCodes, type ExitCode } from '../../model/errors.js'
 import { planFromFlags, type CommonFlags } from './common.js'
 

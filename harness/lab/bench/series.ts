@@ -5,12 +5,12 @@ import { join } from 'node:path'
 import { analyze } from '../../analyze/analyze.js'
 import { precisionReached } from '../../analyze/precision.js'
 import { makeHeader } from '../../cli/commands/run.js'
-import { createDisplay } from '../../cli/display.js'
+import { createDisplay } from '../../run/display.js'
 import { UserError, exitCodes } from '../../model/errors.js'
 import { journalName, openJournal, readJournal } from '../../run/journal.js'
 import type { Analysis, JournalEntry, Mesh, Plan, Platform } from '../../model.js'
 import { checkHost, executePlan } from '../../run/run.js'
-import { newRunId } from '../../cli/state.js'
+import { newRunId } from '../../process/state.js'
 
 export interface SeriesRun {
   readonly plan: Plan

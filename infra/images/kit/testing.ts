@@ -7,7 +7,6 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type ImageName, imageBundle } from '../bundles.js'
-// eslint-disable-next-line import-x/no-restricted-paths -- tests only: the images themselves make no certificates
 import { type Authority, createAuthority } from '../../platforms/kit/identity.js'
 import type { ListenerAddress } from './process/image.js'
 

@@ -22,7 +22,7 @@ import type {
   Workload,
 } from '../../../harness/model.js'
 import { findProgramSource, checkProgram, type BinaryNeed } from '../../supply/binaries.js'
-import { settingsOf, variantBuilds } from '../../../harness/config/variants.js'
+import { settingsOf, variantBuilds } from '../../../harness/model/variants.js'
 import { proveEncryptedLegs, type Impostors } from './hop-proofs.js'
 import type { ReferenceSettings } from '../reference/config.js'
 import { readReferenceCounters } from '../reference/counters.js'

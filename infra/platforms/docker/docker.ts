@@ -14,7 +14,7 @@ import type {
   Host,
 } from '../../../harness/model.js'
 import { UserError, exitCodes } from '../../../harness/model/errors.js'
-import { version } from '../../../harness/cli/package-root.js'
+import { version } from '../../../harness/process/package-root.js'
 import {
   buildImages,
   provideOwnImage,

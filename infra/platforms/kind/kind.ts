@@ -16,7 +16,7 @@ import type {
   Scope,
   Unmet,
 } from '../../../harness/model.js'
-import { version } from '../../../harness/cli/package-root.js'
+import { version } from '../../../harness/process/package-root.js'
 import { readHost } from '../../../harness/process/probes/host.js'
 import {
   buildImages,

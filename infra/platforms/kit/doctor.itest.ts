@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, expect, it } from 'vitest'
 import { run } from '../../../harness/process/exec.js'
-import { packageRoot } from '../../../harness/cli/package-root.js'
+import { packageRoot } from '../../../harness/process/package-root.js'
 
 const empty = mkdtempSync(join(tmpdir(), 'meshbench-bare-'))
 afterAll(() => rmSync(empty, { recursive: true, force: true }))

@@ -10,8 +10,8 @@ import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { runIdVariable } from '../process/exec.js'
-import { parseStartTicks } from '../process/probes/process.js'
+import { runIdVariable } from './exec.js'
+import { parseStartTicks } from './probes/process.js'
 
 const prefix = 'meshbench-'
 const ownerName = 'owner.json'
