@@ -5,7 +5,7 @@ import { engineNames, whyNot } from '../load/choice.js'
 import { UserError } from '../model/errors.js'
 import { defaultGate } from '../analyze/gate.js'
 import { defined } from '../model/defined.js'
-import type { OwnProgram, ResolvedConfig, Threshold, Variant } from '../model.js'
+import type { Ground, Mesh, OwnProgram, ResolvedConfig, Threshold, Variant } from '../model.js'
 import { configSchema, names } from './config-schema.js'
 import { profileNames, profiles, type ProfileName } from './profiles.js'
 import { meshes } from '../../infra/meshes/index.js'
@@ -236,9 +236,9 @@ function checkRounds({ rounds }: ResolvedConfig, problems: string[]): void {
 
 /** Meshes can form only their own paths, and live only on some platforms. */
 function checkPlacement({ arms, platform }: ResolvedConfig, problems: string[]): void {
-  const registry: Readonly<
-    Record<string, { readonly paths: readonly string[]; readonly platforms: readonly string[] }>
-  > = meshes
+  const registry: Readonly<Record<string, Mesh>> = meshes
+  const offering = (ground: Ground) =>
+    names(platforms).filter((name) => platforms[name].offers.includes(ground))
   for (const [name, list] of Object.entries(arms)) {
     const mesh = registry[name]
     if (!mesh) continue
@@ -246,9 +246,10 @@ function checkPlacement({ arms, platform }: ResolvedConfig, problems: string[]):
       problems.push(
         `arms.${name}: ${quote(path)} is not a path of this mesh; allowed: ${mesh.paths.join(', ')}`,
       )
-    if (!mesh.platforms.includes(platform))
+    const allowed: readonly string[] = offering(mesh.livesOn)
+    if (!allowed.includes(platform))
       problems.push(
-        `arms.${name}: this mesh does not run on ${quote(platform)}; allowed: ${mesh.platforms.join(', ')}`,
+        `arms.${name}: this mesh does not run on ${quote(platform)}; allowed: ${allowed.join(', ')}`,
       )
   }
   const total = Object.values(arms).reduce((sum, list) => sum + list.length, 0)

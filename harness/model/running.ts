@@ -243,10 +243,14 @@ export interface EnvironmentRequest {
   readonly paths: readonly Path[]
 }
 
+/** What a mesh can live on: hops that Meshbench starts itself, a Kubernetes cluster, or one that was made for it. */
+export type Ground = 'own-hops' | 'cluster' | 'new-cluster'
+
 /** Where things run. One file each in infra/platforms. */
 export interface Platform {
   readonly name: string
   readonly summary: string
+  readonly offers: readonly Ground[]
   /** `shared`: all meshes live in one environment and are compared directly; `per-mesh`: one environment each. */
   readonly environments: 'shared' | 'per-mesh'
   /** How another build of this repository's programs is given here: as a bundle, or as a container image. */
@@ -318,8 +322,8 @@ export interface Mesh {
   readonly summary: string
   /** Paths that this mesh can form. */
   readonly paths: readonly string[]
-  /** Platforms that it can live on. */
-  readonly platforms: readonly string[]
+  /** What the platform must offer. */
+  readonly livesOn: Ground
   /**
    * Programs of this repository among its hops, which a variant may build otherwise. Absent where settings hold for
    * the whole mesh, so that one arm cannot have others than the next.

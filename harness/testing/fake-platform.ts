@@ -173,6 +173,7 @@ export function createFake(script: FakeScript = {}) {
   const platform: Platform = {
     name: 'fake',
     summary: 'no processes',
+    offers: ['own-hops'],
     environments: 'shared',
     builds: 'bundle',
     times: { environmentMs: 1500, armMs: 0, hopMs: 110, trialMs: 570 },
@@ -187,7 +188,7 @@ export function createFake(script: FakeScript = {}) {
     name,
     summary: name,
     paths: [],
-    platforms: ['fake', 'local'],
+    livesOn: 'own-hops',
     check: async () => [],
     install: async ({ scope }) => {
       scope.defer(`remove ${name}`, () => void undone.push(name))

@@ -27,7 +27,7 @@ const meshes: Readonly<Record<string, Mesh>> = {
   ...Object.fromEntries(
     [plain, burdened].map((name) => [
       name,
-      createHopMesh({ name, summary: name, paths: [path], platforms: ['local'], l7: ownProxy }),
+      createHopMesh({ name, summary: name, paths: [path], l7: ownProxy }),
     ]),
   ),
 }

@@ -7,8 +7,8 @@ import { checkDownloads } from '../hops/check.js'
 import { checkKernelVersion, checkWireguard, hostKernel, type KernelSource } from './kernel.js'
 import { installCilium } from './session.js'
 
-/** Not `kubernetes`: a CNI cannot be swapped under the pods of a cluster that exists. */
-const platforms = ['kind']
+/** A CNI cannot be swapped under the pods of a cluster that exists. */
+const livesOn = 'new-cluster'
 
 /** Needs of one mode. */
 export async function checkCilium(
@@ -23,7 +23,7 @@ export const cilium: Mesh = {
   summary:
     'Cilium without encryption: eBPF at L4, with mutual authentication or a shared Envoy where asked for',
   paths: ['l4-kernel', 'l4-kernel-mutual-auth', 'l7-per-node', 'l7-per-node-both'],
-  platforms,
+  livesOn,
   check: async (request) => [...(await checkCilium(false)), ...(await checkDownloads(request, 'cilium'))],
   install: (context) => installCilium('none', context),
 }
@@ -32,7 +32,7 @@ export const ciliumWireguard: Mesh = {
   name: 'cilium-wireguard',
   summary: 'Cilium with WireGuard between nodes',
   paths: ['l4-kernel-wireguard'],
-  platforms,
+  livesOn,
   check: async (request) => [
     ...(await checkCilium(true)),
     ...(await checkDownloads(request, 'cilium-wireguard')),
@@ -44,7 +44,7 @@ export const ciliumGateway: Mesh = {
   name: 'cilium-gateway',
   summary: "Cilium with its Gateway API: requests from outside enter a node's shared Envoy",
   paths: ['ingress-alone'],
-  platforms,
+  livesOn,
   check: async (request) => [
     ...(await checkCilium(false)),
     ...(await checkDownloads(request, 'cilium-gateway')),
@@ -56,7 +56,7 @@ export const ciliumZtunnel: Mesh = {
   name: 'cilium-ztunnel',
   summary: 'Cilium with a ztunnel of its own on each node (experimental in Cilium)',
   paths: ['l4-ztunnel'],
-  platforms,
+  livesOn,
   check: async (request) => [
     ...(await checkCilium(false)),
     ...(await checkDownloads(request, 'cilium-ztunnel')),

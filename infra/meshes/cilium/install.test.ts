@@ -89,8 +89,8 @@ test("the chart takes the cluster's name, however long the name of kind's cluste
 })
 
 test('no cluster that exists already is offered: a CNI cannot be swapped under its pods', () => {
-  for (const { platforms } of [cilium, ciliumGateway, ciliumWireguard, ciliumZtunnel])
-    expect(platforms).toEqual(['kind'])
+  for (const { livesOn } of [cilium, ciliumGateway, ciliumWireguard, ciliumZtunnel])
+    expect(livesOn).toBe('new-cluster')
 })
 
 test('only WireGuard takes the baseline off the pod network, since there nothing on it is plain', async () => {

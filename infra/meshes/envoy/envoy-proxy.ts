@@ -7,7 +7,6 @@ export const envoyProxy = createHopMesh({
   name: 'envoy+proxy',
   summary: "Envoy as tunnel with this repository's proxy as waypoint",
   paths: ['l4-l7-l4'],
-  platforms: ['local', 'docker', 'kind', 'kubernetes'],
   l4: envoyHop,
   l7: ownProxy,
 })

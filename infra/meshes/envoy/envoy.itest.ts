@@ -222,7 +222,7 @@ function oneSided(name: string, envoyRole: Hop['role']): Mesh {
     workload: (spec, program) => programOf(spec).workload(spec, program),
     readCounters: (fetchAdmin, spec) => programOf(spec).readCounters(fetchAdmin, spec),
   }
-  return createHopMesh({ name, summary: '', paths: ['l4-only'], platforms: ['local'], l4: mixed })
+  return createHopMesh({ name, summary: '', paths: ['l4-only'], l4: mixed })
 }
 
 function endpoint(value: Endpoint | undefined): Endpoint {

@@ -6,7 +6,6 @@ export const envoy = createHopMesh({
   name: 'envoy',
   summary: 'plain Envoy in every role: sidecar, tunnel, waypoint, per-node proxy',
   paths: ['l4-only', 'l7-sidecar-to-sidecar', 'l4-l7-l4', 'l7-per-node'],
-  platforms: ['local', 'docker', 'kind', 'kubernetes'],
   l4: envoyHop,
   l7: envoyHop,
 })

@@ -52,7 +52,6 @@ describe.skipIf(missing)('a function on Envoy', () => {
       name,
       summary: '',
       paths: [path.name],
-      platforms: ['local'],
       l4: envoyHop,
       l7: envoyHop,
     })

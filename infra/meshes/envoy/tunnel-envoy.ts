@@ -7,7 +7,6 @@ export const tunnelEnvoy = createHopMesh({
   name: 'tunnel+envoy',
   summary: "this repository's tunnel with an Envoy waypoint",
   paths: ['l4-l7-l4'],
-  platforms: ['local', 'docker', 'kind', 'kubernetes'],
   l4: ownTunnel,
   l7: envoyHop,
 })

@@ -161,6 +161,5 @@ export const haproxy = createHopMesh({
   name: 'haproxy',
   summary: 'haproxy as sidecar and per-node proxy',
   paths: ['l7-per-node', 'l7-sidecar-to-sidecar'],
-  platforms: ['local', 'docker', 'kind', 'kubernetes'],
   l7: haproxyHop,
 })

@@ -75,7 +75,6 @@ export interface HopMeshOptions {
   readonly name: string
   readonly summary: string
   readonly paths: readonly string[]
-  readonly platforms: readonly string[]
   readonly l4?: HopProgram
   readonly l7?: HopProgram
   /** What a reader of the report must know to compare. */
@@ -83,14 +82,14 @@ export interface HopMeshOptions {
 }
 
 export function createHopMesh(options: HopMeshOptions): Mesh {
-  const { name, summary, paths, platforms } = options
+  const { name, summary, paths } = options
   const programs = [...new Set([options.l4, options.l7])].filter((program) => program !== undefined)
   const needs = programs.flatMap(({ need }) => (need ? [need] : []))
   return {
     name,
     summary,
     paths,
-    platforms,
+    livesOn: 'own-hops',
     varies: programs.flatMap(({ own }) => (own ? [own] : [])),
     async check({ config }) {
       return (await Promise.all(needs.map((need) => checkProgram(need, config)))).flat()

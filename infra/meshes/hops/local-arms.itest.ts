@@ -10,9 +10,7 @@ afterAll(() => workspace.remove())
 const request = { config: { platform: 'local', platformSettings: {} } } as Parameters<
   (typeof meshes)['reference']['check']
 >[0]
-const local = Object.values(meshes).filter(
-  ({ name, platforms }) => name !== 'none' && platforms.includes('local'),
-)
+const local = Object.values(meshes).filter(({ name, livesOn }) => name !== 'none' && livesOn === 'own-hops')
 const checked = await Promise.all(local.map(async (mesh) => ({ mesh, unmet: await mesh.check(request) })))
 for (const { mesh, unmet } of checked) {
   for (const { need, found, remedy } of unmet)

@@ -7,7 +7,7 @@ export const istioAmbient: Mesh = {
   name: 'istio-ambient',
   summary: 'Istio with ztunnel on each node, and a waypoint where L7 is wanted',
   paths: ['l4-only', 'l4-l7-l4', 'ingress'],
-  platforms: ['kind', 'kubernetes'],
+  livesOn: 'cluster',
   check: (request) => checkDownloads(request, 'istio-ambient'),
   install: (context) => installIstio('ambient', context),
 }

@@ -7,7 +7,7 @@ export const istioSidecar: Mesh = {
   name: 'istio-sidecar',
   summary: 'Istio with Envoy sidecars, STRICT mutual TLS',
   paths: ['l7-sidecar-to-sidecar', 'l4-sidecar-to-sidecar', 'ingress-to-sidecar'],
-  platforms: ['kind', 'kubernetes'],
+  livesOn: 'cluster',
   check: (request) => checkDownloads(request, 'istio-sidecar'),
   install: (context) => installIstio('sidecar', context),
 }

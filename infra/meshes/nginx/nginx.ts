@@ -185,6 +185,5 @@ export const nginx = createHopMesh({
   name: 'nginx',
   summary: 'nginx as sidecar and per-node proxy',
   paths: ['l7-per-node', 'l7-sidecar-to-sidecar'],
-  platforms: ['local', 'docker', 'kind', 'kubernetes'],
   l7: nginxHop,
 })

@@ -6,7 +6,7 @@ export const none: Mesh = {
   name: 'none',
   summary: 'no mesh: the baseline',
   paths: ['baseline'],
-  platforms: ['local', 'netns', 'docker', 'kind', 'kubernetes'],
+  livesOn: 'own-hops',
   check: async () => [],
   async install({ host }) {
     return {

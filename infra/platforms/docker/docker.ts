@@ -33,6 +33,7 @@ const mibPerContainer = 90
 export const docker: Platform = {
   name: 'docker',
   summary: 'containers on one engine, a network for each node; needs Docker or Podman',
+  offers: ['own-hops'],
   environments: 'shared',
   builds: 'image',
   times: { environmentMs: 6_000, armMs: 300, hopMs: 600, trialMs: 790 },

@@ -49,6 +49,7 @@ import { checkTools, clusterTools, requireTools } from './tools.js'
 export const kind: Platform = {
   name: 'kind',
   summary: 'a Kubernetes cluster in containers, one for each mesh; needs Docker, kind and kubectl',
+  offers: ['own-hops', 'cluster', 'new-cluster'],
   environments: 'per-mesh',
   builds: 'image',
   times: { environmentMs: 65_000, armMs: 5_000, hopMs: 4_000, trialMs: 770 },

@@ -31,6 +31,7 @@ import { kubernetesSettings, looksLikeProduction, type KubernetesSettings } from
 export const kubernetes: Platform = {
   name: 'kubernetes',
   summary: 'a Kubernetes cluster that you have; needs kubectl, a context and images that its nodes can pull',
+  offers: ['own-hops', 'cluster'],
   environments: 'per-mesh',
   builds: 'image',
   times: { environmentMs: 10_000, armMs: 5_000, hopMs: 4_000, trialMs: 770 },

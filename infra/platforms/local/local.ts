@@ -30,6 +30,7 @@ const mibPerComponent = 90
 export const local: Platform = {
   name: 'local',
   summary: 'plain processes on loopback; needs nothing but Node',
+  offers: ['own-hops'],
   environments: 'shared',
   builds: 'bundle',
   times: { environmentMs: 1_500, armMs: 0, hopMs: 110, trialMs: 750 },
