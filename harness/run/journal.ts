@@ -6,37 +6,62 @@ import { closeSync, existsSync, fsyncSync, ftruncateSync, openSync, readFileSync
 import { join } from 'node:path'
 import { UserError, messageOf } from '../model/errors.js'
 import { entrySchemas } from '../model/journal.js'
-import type { JournalEntry, RunHeader } from '../model.js'
+import type { JournalEntry, RunHeader, Trial } from '../model.js'
 
 export const journalSchema = 1
 export const journalName = 'journal.jsonl'
 
-export interface JournalWriter {
-  /** Appends one entry and waits until the disk has it. Throws `UserError` when the disk refuses. */
-  append(entry: JournalEntry): void
-  close(): void
+/** The record of a run that goes on: what it holds, and the only way to add to it. */
+export class RunJournal {
+  readonly #entries: JournalEntry[]
+  readonly #write: (entry: JournalEntry) => void
+
+  /** `held`: what was written before, as by a run that is resumed. */
+  constructor(write: (entry: JournalEntry) => void, held: readonly JournalEntry[] = []) {
+    this.#write = write
+    this.#entries = [...held]
+  }
+
+  get entries(): readonly JournalEntry[] {
+    return this.#entries
+  }
+
+  get trials(): readonly Trial[] {
+    return this.#entries.filter((entry) => entry.type === 'trial')
+  }
+
+  /** Writes one entry, and returns when it is kept. Throws `UserError` when the disk refuses. */
+  append(entry: JournalEntry): void {
+    this.#write(entry)
+    this.#entries.push(entry)
+  }
+
+  note(text: string): void {
+    this.append({ type: 'note', at: new Date().toISOString(), text })
+  }
 }
 
 /** Opens a run's journal for appending; half a line at its end, left by a crash, is cut off. */
-export function openJournal(folder: string): JournalWriter {
+export function openJournal(
+  folder: string,
+  held: readonly JournalEntry[] = [],
+): RunJournal & { close(): void } {
   const path = join(folder, journalName)
   const descriptor = openForAppending(path)
-  return {
-    append(entry) {
-      const bytes = Buffer.from(`${JSON.stringify(entry)}\n`)
-      try {
-        for (let written = 0; written < bytes.length;) written += writeSync(descriptor, bytes, written)
-        fsyncSync(descriptor)
-      } catch (error) {
-        throw new UserError(`cannot write the journal ${path}: ${messageOf(error)}`, {
-          hint: 'free some space or choose another folder with --out; what was written before is intact, and --resume goes on from it',
-          exitCode: 4,
-          cause: error,
-        })
-      }
-    },
-    close: () => closeSync(descriptor),
+  const write = (entry: JournalEntry) => {
+    const bytes = Buffer.from(`${JSON.stringify(entry)}\n`)
+    try {
+      for (let written = 0; written < bytes.length;) written += writeSync(descriptor, bytes, written)
+      fsyncSync(descriptor)
+    } catch (error) {
+      throw new UserError(`cannot write the journal ${path}: ${messageOf(error)}`, {
+        hint: 'free some space or choose another folder with --out; what was written before is intact, and --resume goes on from it',
+        exitCode: 4,
+        cause: error,
+      })
+    }
   }
+  return Object.assign(new RunJournal(write, held), { close: () => closeSync(descriptor) })
 }
 
 function openForAppending(path: string): number {

@@ -5,6 +5,7 @@ import { resolveConfig } from '../config/resolve-config.js'
 import { createDisplay } from './display.js'
 import type { Arm, JournalEntry, Plan, RunHeader, Trial } from '../model.js'
 import { makePlan } from '../plan/plan.js'
+import { RunJournal } from './journal.js'
 import { executePlan, type RunOptions } from './run.js'
 import { precisionReached } from '../analyze/precision.js'
 import { histogramOf, percentileUs } from '../load/histogram.js'
@@ -20,7 +21,10 @@ const plan = makePlan(
   catalogue,
 )
 
-async function runFake(script: FakeScript = {}, options: Partial<RunOptions> = {}) {
+async function runFake(
+  script: FakeScript = {},
+  { held = [], ...options }: Partial<RunOptions> & { held?: readonly JournalEntry[] } = {},
+) {
   const fake = createFake(script)
   const written: JournalEntry[] = []
   const outcome = await executePlan({
@@ -28,8 +32,7 @@ async function runFake(script: FakeScript = {}, options: Partial<RunOptions> = {
     runId: 'fake',
     platform: fake.platform,
     meshes: fake.meshes,
-    journal: { append: (entry) => void written.push(entry), close: () => {} },
-    entries: [],
+    journal: new RunJournal((entry) => void written.push(entry), held),
     display: createDisplay({ write: () => true }, { quiet: true }),
     signal: new AbortController().signal,
     precisionReached: () => false,
@@ -69,11 +72,20 @@ test('a bypassed hop fails its trials with the evidence', async () => {
 })
 
 test('traffic that leaks into another arm is seen', async () => {
-  const fakeTraffic: FakeScript = {}
-  const { trials } = await runFake(fakeTraffic)
-  expect(
-    trials.every(({ proof }) => proof.some(({ name, ok }) => name === 'hops off the path stand still' && ok)),
-  ).toBe(true)
+  const off = ({ proof }: Trial) => proof.find(({ name }) => name === 'hops off the path stand still')
+  const clean = await runFake()
+  expect(clean.trials.every((trial) => off(trial)?.ok)).toBe(true)
+
+  const stray = 'reference/l4-l7-l4/waypoint'
+  const { trials } = await runFake({
+    leaksInto: (arm) => (arm.id === 'reference/l4-only' ? stray : undefined),
+  })
+  const leaking = trials.filter((trial) => armOf(trial) === 'reference/l4-only')
+  for (const trial of leaking) {
+    expect(trial).toMatchObject({ state: 'failed', error: { kind: 'proof-failed' } })
+    expect(off(trial)).toMatchObject({ ok: false, actual: `traffic at ${stray}` })
+  }
+  expect(trials.filter(({ state }) => state === 'failed')).toEqual(leaking)
 })
 
 test('a hop that dies fails its trial and those that follow; the others go on', async () => {
@@ -166,7 +178,7 @@ test('an interrupt keeps what was measured, and a resumed run completes it', asy
   expect(first.trials.at(-1)).toMatchObject({ state: 'failed', error: { kind: 'interrupted' } })
   expect(first.fake.undone).toContain('local')
 
-  const second = await runFake({}, { entries: first.written })
+  const second = await runFake({}, { held: first.written })
   const measured = [...first.trials, ...second.trials].filter(({ state }) => state === 'ok')
   expect(measured.map(({ index }) => index).sort((a, b) => a - b)).toEqual(
     plan.order.map(({ index }) => index),
@@ -196,7 +208,7 @@ test.each([
     const begun: JournalEntry[] = [{ ...header, plan }, ...trials.slice(0, 5 + states.length)]
     expect(analyze(begun).rounds.done).toBe(1)
 
-    const second = await runFake({}, { entries: begun })
+    const second = await runFake({}, { held: begun })
     expect(second.trials[0]).toMatchObject({ index: 5, attempt: 1, state: 'ok' })
     expect(second.trials.map(({ index }) => index)).toEqual(plan.order.slice(5).map(({ index }) => index))
   },
@@ -250,7 +262,7 @@ test('a search that was interrupted goes on where it was', async () => {
     },
     { plan: searching, signal: controller.signal },
   )
-  const second = await runFake(breaksAtItsKnee, { plan: searching, entries: first.written })
+  const second = await runFake(breaksAtItsKnee, { plan: searching, held: first.written })
   const measured = [...first.trials, ...second.trials].filter(({ state }) => state === 'ok')
   expect(probesOf(measured)).toEqual(probesOf(whole.trials))
 })
@@ -297,7 +309,7 @@ const header = {
 } as unknown as RunHeader
 const judged = {
   plan: untilPrecise,
-  entries: [header],
+  held: [header],
   precisionReached: (entries: readonly JournalEntry[]) => precisionReached(entries, untilPrecise.config),
 }
 
@@ -339,6 +351,6 @@ test('with blocks, environments come up again for each turn, and what is done is
     0,
     written.findLastIndex((entry) => entry.type === 'environment'),
   )
-  const resumed = await runFake({}, { plan: blocked, entries: half })
+  const resumed = await runFake({}, { plan: blocked, held: half })
   expect(resumed.written.filter(({ type }) => type === 'environment')).toHaveLength(1)
 })

@@ -1,13 +1,14 @@
 /** Executes a plan: environments up, rounds of trials, one journal line each, everything down again. */
 import { isInterrupted, isRepeated, nextAttempt, settledTrials } from '../model/attempts.js'
 import { createEnvironment, describeFailure } from './environment.js'
+import { defined } from '../model/defined.js'
 import { UserError, exitCodes } from '../model/errors.js'
 import { childScope, openScope, type OpenScope } from '../process/scope.js'
 import { createStateDir } from '../process/state.js'
 import { rm } from 'node:fs/promises'
 import type { Display } from './display.js'
 import { missingPrograms } from '../load/choice.js'
-import type { JournalWriter } from './journal.js'
+import type { RunJournal } from './journal.js'
 import type {
   Arm,
   Cell,
@@ -24,7 +25,7 @@ import type {
   Unmet,
 } from '../model.js'
 import { environmentRequests, trialMs, visitsOf, type Visit } from '../plan/plan.js'
-import { runTrial } from './trial.js'
+import { runTrial, type TrialProgress } from './trial.js'
 import { nextRate } from '../analyze/knees.js'
 import { settingsOf } from '../model/variants.js'
 
@@ -36,9 +37,8 @@ export interface RunOptions {
   readonly runId: string
   readonly platform: Platform
   readonly meshes: Readonly<Record<string, Mesh>>
-  readonly journal: JournalWriter
-  /** Entries that the journal holds already: the header, and on resume everything measured before. */
-  readonly entries: readonly JournalEntry[]
+  /** Holds the header already, and on resume everything that was measured before. */
+  readonly journal: RunJournal
   readonly display: Display
   readonly signal: AbortSignal
   readonly precisionReached: PrecisionReached
@@ -85,121 +85,97 @@ export async function checkHost(
 }
 
 function distinct(unmet: readonly Unmet[]): readonly Unmet[] {
-  return [...new Map(unmet.map((one) => [JSON.stringify(one), one])).values()]
+  return [...new Map(unmet.map((need) => [JSON.stringify(need), need])).values()]
 }
 
 /**
  * Runs what the plan has left to run. Rejects only for what is no result: a journal that cannot be written, or a bug.
  */
 export async function executePlan(options: RunOptions): Promise<RunOutcome> {
-  const { runId, signal, display, journal } = options
-  const entries = [...options.entries]
-  const append = (entry: JournalEntry) => {
-    journal.append(entry)
-    entries.push(entry)
-  }
+  const { runId, signal, display, journal, evidenceDir } = options
   const stateDir = await createStateDir(runId)
-  const { evidenceDir } = options
-  const scope = openScope({ runId, stateDir, signal, ...(evidenceDir === undefined ? {} : { evidenceDir }) })
+  const scope = openScope({ runId, stateDir, signal, ...defined({ evidenceDir }) })
   scope.defer('remove keys and configs', () => rm(stateDir, { recursive: true, force: true }))
   let end: Omit<RunOutcome, 'cleanupProblems'>
   try {
-    end = await measureEnvironments({ ...options, entries, append, scope })
+    end = await measureEnvironments({ ...options, scope })
   } catch (error) {
     await scope.close()
     throw error
   }
   display.clear()
   const cleanupProblems = await scope.close()
-  for (const problem of cleanupProblems)
-    append({ type: 'note', at: now(), text: `could not clean up: ${problem}` })
-  append({
-    type: 'end',
-    at: now(),
-    outcome: end.outcome,
-    ...(end.message === undefined ? {} : { message: end.message }),
-  })
+  for (const problem of cleanupProblems) journal.note(`could not clean up: ${problem}`)
+  journal.append({ type: 'end', at: now(), ...end })
   return { ...end, cleanupProblems }
 }
 
 interface Session extends RunOptions {
-  readonly entries: JournalEntry[]
-  readonly append: (entry: JournalEntry) => void
   readonly scope: OpenScope
 }
 
+/** Why measuring in an environment ended: for this stay when it is `done`, otherwise for good. */
+type StayEnd =
+  | { readonly why: 'done' | 'precise' | 'budget' | 'interrupted' }
+  | { readonly why: 'failed'; readonly message: string }
+type Stay = StayEnd & { readonly measuredMs: number }
+
 async function measureEnvironments(session: Session): Promise<Omit<RunOutcome, 'cleanupProblems'>> {
   const { plan, signal } = session
-  const state: Progressed = { precise: false, budget: false, ended: new Set(), elapsedMs: new Map() }
-  const failures: string[] = []
+  /** Environments that are not visited again. */
+  const ended = new Map<string, StayEnd>()
+  /** Time spent measuring in each, over all stays. */
+  const spentMs = new Map<string, number>()
   for (const visit of visitsOf(plan)) {
-    const { request } = visit
-    if (state.ended.has(request.id)) continue
+    const { id } = visit.request
     const todo = trialsLeft(session, visit)
-    if (todo.length === 0) continue
+    if (ended.has(id) || todo.length === 0) continue
     if (signal.aborted) break
-    const failure = await measureEnvironment(session, request, todo, state)
-    if (failure === undefined) continue
-    failures.push(failure)
-    state.ended.add(request.id)
+    const before = spentMs.get(id) ?? 0
+    const budgetMs = plan.config.rounds.budgetMinutes * 60_000 - before
+    const stay = await measureEnvironment(session, visit.request, todo, budgetMs)
+    spentMs.set(id, before + stay.measuredMs)
+    if (stay.why !== 'done') ended.set(id, stay)
   }
   if (signal.aborted) return { outcome: 'interrupted' }
-  if (failures.length > 0) return { outcome: 'failed', message: failures.join('\n') }
-  if (state.precise) return { outcome: 'precise' }
-  return { outcome: state.budget ? 'budget' : 'complete' }
+  const ends = [...ended.values()]
+  const failures = ends.filter((end) => end.why === 'failed')
+  if (failures.length > 0)
+    return { outcome: 'failed', message: failures.map(({ message }) => message).join('\n') }
+  if (ends.some(({ why }) => why === 'precise')) return { outcome: 'precise' }
+  return { outcome: ends.some(({ why }) => why === 'budget') ? 'budget' : 'complete' }
 }
 
-/** How far a run has come, over all stays in its environments. */
-interface Progressed {
-  /** Some environment was left because more rounds would tell no more. */
-  precise: boolean
-  /** Some environment was left because its time was over. */
-  budget: boolean
-  /** Environments that are not visited again. */
-  readonly ended: Set<string>
-  /** Time spent measuring in each. */
-  readonly elapsedMs: Map<string, number>
-}
-
-/** Returns why the environment could not be measured to its end, if so. */
 async function measureEnvironment(
   session: Session,
   request: EnvironmentRequest,
   todo: readonly TrialSpec[],
-  state: Progressed,
-): Promise<string | undefined> {
-  const { platform, meshes, display, append, signal } = session
+  budgetMs: number,
+): Promise<Stay> {
+  const { platform, meshes, display, journal, signal } = session
   const scope = childScope(session.scope, `take ${request.id} down`)
   try {
     const environment = await createEnvironment({ request, platform, meshes, scope, progress: display })
-    append({
-      type: 'environment',
-      environment: request.id,
-      at: now(),
-      facts: environment.facts,
-      components: environment.components,
-      proofs: environment.proofs,
-      failures: environment.failures,
+    const { facts, components, proofs, failures } = environment
+    journal.append({
+      ...{ type: 'environment', environment: request.id, at: now() },
+      ...{ facts, components, proofs, failures },
     })
     display.clear()
-    for (const [arm, failure] of Object.entries(environment.failures)) {
+    for (const [arm, failure] of Object.entries(failures))
       display.line(`! ${arm} is left out: ${failure.message}`)
-    }
-    return await measureRounds(session, environment, request, todo, state)
+    const begin = performance.now()
+    const end = await measureRounds(session, environment, request, todo, budgetMs)
+    return { ...end, measuredMs: performance.now() - begin }
   } catch (error) {
-    if (signal.aborted) return undefined
+    if (signal.aborted) return { why: 'interrupted', measuredMs: 0 }
     if (error instanceof UserError && error.exitCode === exitCodes.runFailed) throw error
     const failure = describeFailure('environment-failed', error)
-    append({
-      type: 'note',
-      at: now(),
-      text: `${request.id}: ${failure.message}\n${failure.detail ?? ''}`.trim(),
-    })
-    return `${request.id}: ${failure.message}`
+    const message = `${request.id}: ${failure.message}`
+    journal.note(`${message}\n${failure.detail ?? ''}`.trim())
+    return { why: 'failed', message, measuredMs: 0 }
   } finally {
-    const problems = await scope.close()
-    for (const problem of problems)
-      append({ type: 'note', at: now(), text: `could not clean up: ${problem}` })
+    for (const problem of await scope.close()) journal.note(`could not clean up: ${problem}`)
   }
 }
 
@@ -208,71 +184,82 @@ async function measureRounds(
   environment: Environment,
   request: EnvironmentRequest,
   todo: readonly TrialSpec[],
-  state: Progressed,
-): Promise<string | undefined> {
-  const { plan, display, append, entries, signal } = session
+  budgetMs: number,
+): Promise<StayEnd> {
+  const { plan, display, journal, signal } = session
   const cells = new Map(plan.cells.map((cell) => [cell.id, cell]))
   const clock = createClock(todo, cells, session.platform.times)
-  const { min, budgetMinutes } = plan.config.rounds
-  const spentBefore = state.elapsedMs.get(request.id) ?? 0
+  const tellFailures = createTeller(display, environment)
   let lastRound = todo[0]?.round ?? 0
-  const announced = new Set<string>()
   for (const [position, spec] of todo.entries()) {
-    if (signal.aborted) return undefined
-    const cell = cells.get(spec.cell)
-    const arm = request.arms.find(({ id }) => id === cell?.arm)
-    const path = request.paths.find(({ name }) => name === arm?.path)
-    if (!cell || !arm || !path) throw new Error(`the plan names an unknown cell: ${spec.cell}`)
+    if (signal.aborted) return { why: 'interrupted' }
     if (spec.round !== lastRound) {
       lastRound = spec.round
-      if (spec.round >= min && session.precisionReached(entries)) {
-        state.precise = true
-        state.ended.add(request.id)
-        return undefined
-      }
-      if (spec.round >= min && spentBefore + clock.elapsedMs() > budgetMinutes * 60_000) {
-        state.budget = true
-        state.ended.add(request.id)
-        return undefined
-      }
+      const isEnough = spec.round >= plan.config.rounds.min
+      if (isEnough && session.precisionReached(journal.entries)) return { why: 'precise' }
+      if (isEnough && clock.elapsedMs() > budgetMs) return { why: 'budget' }
     }
-    const planned = planTrial(cell, entries)
-    if (!planned) {
-      clock.skip(cell)
+    const what = findTrial(spec, cells, request)
+    const cell = planTrial(what.cell, journal)
+    if (!cell) {
+      clock.skip(what.cell)
       continue
     }
-    const total = todo.length
-    const status = { done: position, total, round: spec.round + 1, rounds: roundsOf(plan), arm: arm.id }
-    display.status({ ...status, leftMs: clock.leftMs(position) })
-    const trials = await measureTrial(session, environment, { spec, cell: planned, arm, path }, (progress) =>
-      display.status({ ...status, ...progress, leftMs: clock.leftMs(position) }),
-    )
-    for (const trial of trials) append(trial)
-    clock.done(cell)
-    state.elapsedMs.set(request.id, spentBefore + clock.elapsedMs())
-    for (const trial of trials.filter((one) => one.state === 'failed' && !isInterrupted(one))) {
-      const again = trial === trials.at(-1) ? '' : ' (once more)'
+    const counted = { done: position, total: todo.length, round: spec.round + 1, rounds: roundsOf(plan) }
+    const show = (progress: Partial<TrialProgress>) =>
+      display.status({ ...counted, arm: what.arm.id, ...progress, leftMs: clock.leftMs(position) })
+    show({})
+    const trials = await measureTrial(session, environment, { ...what, cell }, show)
+    for (const trial of trials) journal.append(trial)
+    clock.done(what.cell)
+    tellFailures(what.arm, trials)
+    const last = trials.at(-1)
+    const isLost = request.arms.every(({ id }) => environment.health(id) !== undefined)
+    if (last?.state === 'failed' && !isInterrupted(last) && isLost)
+      return { why: 'failed', message: `no arm of ${request.id} is left alive: ${last.error?.message ?? ''}` }
+  }
+  return { why: 'done' }
+}
+
+interface PlannedTrial {
+  readonly spec: TrialSpec
+  readonly cell: Cell
+  readonly arm: Arm
+  readonly path: Path
+}
+
+function findTrial(
+  spec: TrialSpec,
+  cells: ReadonlyMap<string, Cell>,
+  { arms, paths }: EnvironmentRequest,
+): PlannedTrial {
+  const cell = cells.get(spec.cell)
+  const arm = arms.find(({ id }) => id === cell?.arm)
+  const path = paths.find(({ name }) => name === arm?.path)
+  if (!cell || !arm || !path) throw new Error(`the plan names an unknown cell: ${spec.cell}`)
+  return { spec, cell, arm, path }
+}
+
+/** Tells of failed trials, but once only of what fails every trial that follows in the same words, as a dead hop does. */
+function createTeller(display: Display, { failures }: Environment) {
+  const told = new Set<string>()
+  return (arm: Arm, trials: readonly Trial[]) => {
+    for (const trial of trials) {
+      if (trial.state !== 'failed' || isInterrupted(trial)) continue
       display.clear()
       const message = trial.error?.message ?? 'failed'
-      // A dead hop fails every trial that follows in the same words: once is enough.
-      if (announced.has(`${arm.id} ${message}`) || environment.failures[arm.id]) continue
-      announced.add(`${arm.id} ${message}`)
-      display.line(`! round ${spec.round + 1}, ${arm.id}: ${message}${again}`)
-    }
-    const last = trials.at(-1)
-    if (last?.state === 'failed' && !isInterrupted(last)) {
-      if (request.arms.every(({ id }) => environment.health(id) !== undefined)) {
-        return `no arm of ${request.id} is left alive: ${last.error?.message ?? ''}`
-      }
+      if (told.has(`${arm.id} ${message}`) || failures[arm.id]) continue
+      told.add(`${arm.id} ${message}`)
+      const again = trial === trials.at(-1) ? '' : ' (once more)'
+      display.line(`! round ${trial.round + 1}, ${arm.id}: ${message}${again}`)
     }
   }
-  return undefined
 }
 
 /** The cell with the rate that its search asks for next; undefined when the search is over. */
-function planTrial(cell: Cell, entries: readonly JournalEntry[]): Cell | undefined {
+function planTrial(cell: Cell, journal: RunJournal): Cell | undefined {
   if (!cell.search) return cell
-  const trials = trialsOf(entries).filter((trial) => trial.cell === cell.id)
+  const trials = journal.trials.filter((trial) => trial.cell === cell.id)
   const ratePerSecond = nextRate(cell, trials)
   return ratePerSecond === undefined ? undefined : { ...cell, load: { ...cell.load, ratePerSecond } }
 }
@@ -281,13 +268,13 @@ function planTrial(cell: Cell, entries: readonly JournalEntry[]): Cell | undefin
 async function measureTrial(
   session: Session,
   environment: Environment,
-  what: { spec: TrialSpec; cell: Cell; arm: Arm; path: Path },
-  onProgress: Parameters<typeof runTrial>[0]['onProgress'],
+  what: PlannedTrial,
+  onProgress: (progress: TrialProgress) => void,
 ): Promise<readonly Trial[]> {
   const { config } = session.plan
   const trials: Trial[] = []
   let again = true
-  for (let attempt = nextAttempt(what.spec.index, trialsOf(session.entries)); again; attempt++) {
+  for (let attempt = nextAttempt(what.spec.index, session.journal.trials); again; attempt++) {
     const trial = await runTrial({
       ...what,
       environment,
@@ -314,15 +301,11 @@ function maxStreams(settings: Readonly<Record<string, unknown>>): number {
 }
 
 /** Planned trials of a stay without those that the journal has to their last attempt. */
-function trialsLeft({ plan, entries }: Session, { trials }: Visit): readonly TrialSpec[] {
-  const done = settledTrials(trialsOf(entries))
+function trialsLeft({ plan, journal }: Session, { trials }: Visit): readonly TrialSpec[] {
+  const done = settledTrials(journal.trials)
   // A search that is over leaves the rest of its trials out: there may be nothing left to bring an environment up for.
-  const found = new Set(plan.cells.filter((cell) => !planTrial(cell, entries)).map(({ id }) => id))
+  const found = new Set(plan.cells.filter((cell) => !planTrial(cell, journal)).map(({ id }) => id))
   return trials.filter(({ index, cell }) => !done.has(index) && !found.has(cell))
-}
-
-function trialsOf(entries: readonly JournalEntry[]): readonly Trial[] {
-  return entries.filter((entry) => entry.type === 'trial')
 }
 
 function roundsOf(plan: Plan): number {

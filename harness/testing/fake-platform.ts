@@ -33,6 +33,8 @@ export interface FakeScript {
   readonly looksBeforeNotice?: number
   /** Requests that a hop's counter misses, as when traffic goes around it. */
   readonly bypassed?: (component: Component, trial: number) => boolean
+  /** A component of another arm that this trial's requests reach, too. */
+  readonly leaksInto?: (arm: Arm, trial: number) => string | undefined
   /** Called before each trial's window. */
   readonly onTrial?: (arm: Arm, trial: number) => void
   /** Make an arm fail to come up. */
@@ -71,6 +73,8 @@ export function createFake(script: FakeScript = {}) {
   function carry(arm: Arm, trial: number): void {
     const sent = requestsPerWindow + warmupRequests
     bump('echo', 'requests', sent)
+    const stray = script.leaksInto?.(arm, trial)
+    if (stray !== undefined) bump(stray, 'downstreamConnections', connections)
     for (const hop of hops.get(arm.id) ?? []) {
       if (script.bypassed?.(hop, trial)) continue
       if (hop.category === 'l7') bump(hop.name, 'requests', sent)

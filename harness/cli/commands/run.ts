@@ -49,15 +49,11 @@ export async function runCommand(flags: RunFlags): Promise<ExitCode> {
       hint: 'choose another folder with --out',
     })
   })
-  const journal = openJournal(folder)
-  const entries: JournalEntry[] = [...prepared.entries]
-  const record = (entry: JournalEntry) => {
-    journal.append(entry)
-    entries.push(entry)
-  }
+  const journal = openJournal(folder, prepared.entries)
   const command = process.argv.slice(2)
-  if (prepared.entries.length === 0) record(header)
-  else record({ type: 'resume', at: new Date().toISOString(), command })
+  journal.append(
+    prepared.entries.length === 0 ? header : { type: 'resume', at: new Date().toISOString(), command },
+  )
 
   display.line(describeStart(plan))
   const interrupt = catchInterrupts(display)
@@ -69,7 +65,6 @@ export async function runCommand(flags: RunFlags): Promise<ExitCode> {
       platform,
       meshes: meshRegistry,
       journal,
-      entries,
       display,
       signal: interrupt.signal,
       precisionReached: (soFar) => precisionReached(soFar, plan.config),

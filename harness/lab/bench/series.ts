@@ -33,21 +33,19 @@ export async function runOnce({ plan, folder, platform, meshes, signal }: Series
   if (unmet.length > 0)
     throw new UserError(`${unmet[0]?.need}: found ${unmet[0]?.found}`, { exitCode: exitCodes.hostLacks })
   await mkdir(folder, { recursive: true })
-  const journal = openJournal(folder)
+  const journal = openJournal(folder, before?.entries)
   try {
     const started = new Date()
-    const entries: JournalEntry[] = [...(before?.entries ?? [])]
-    if (!before) {
-      entries.push(await makeHeader(plan, newRunId(started), started, {}))
-    } else entries.push({ type: 'resume', at: started.toISOString(), command: process.argv.slice(2) })
-    journal.append(entries.at(-1) as JournalEntry)
+    const header = before?.header ?? (await makeHeader(plan, newRunId(started), started, {}))
+    journal.append(
+      before ? { type: 'resume', at: started.toISOString(), command: process.argv.slice(2) } : header,
+    )
     const { outcome, message } = await executePlan({
       plan,
-      runId: (entries[0] as { runId: string }).runId,
+      runId: header.runId,
       platform,
       meshes,
       journal,
-      entries,
       display: createDisplay({ write: () => true }, { quiet: true }),
       signal,
       precisionReached: (soFar) => precisionReached(soFar, plan.config),
