@@ -1,14 +1,13 @@
 #!/usr/bin/env node
 /** The command line: verbs, flags, and what failures look like to a person. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import type { CommonFlags } from './cli/commands/common.js'
 import type { CompareFlags } from './cli/commands/compare.js'
 import type { GateFlags } from './cli/commands/gate.js'
 import type { ReportFlags } from './cli/commands/report.js'
 import type { RunFlags } from './cli/commands/run.js'
 import { CommandError, UserError, exitCodes, type ExitCode } from './model/errors.js'
 import { version } from './process/package-root.js'
-import { profileNames, profiles } from './config/profiles.js'
+import { planFlags, type AnyFlag, type PlanFlags } from './config/flags.js'
 
 const program = new Command('meshbench')
   .description(
@@ -19,35 +18,15 @@ const program = new Command('meshbench')
   .showHelpAfterError('(--help tells what is allowed)')
   .exitOverride()
 
-/** Flags that shape a plan: the same for run, plan and doctor. */
+/** Flags that shape a plan: the same for run, plan, doctor and pull. */
 function withPlanFlags(command: Command): Command {
-  const profileHelp = profileNames.map((name) => `${name}: ${profiles[name].summary}`).join('; ')
-  return (
-    command
-      // No default of its own: a resumed run has the config that it was started with unless one is named.
-      .option('-c, --config <file>', 'config file (default: bench.config.ts)')
-      .addOption(new Option('--profile <name>', profileHelp).choices(profileNames))
-      .option('--platform <name>', 'where to run (see `meshbench list`)')
-      .option('--mesh <name...>', 'only these meshes, with all paths that they can form')
-      .option('--arm <name...>', 'only these arms, as mesh/path, or a path or mesh of the config')
-      .option('--experiment <name...>', 'only these experiments')
-      .option('--engine <name>', 'drive the experiments with this load engine (see `meshbench list`)')
-      .option('--rate <requests-per-second...>', 'rates of the latency experiment', collectRates)
-      .option('--rounds <n>', 'exactly this many rounds', parseCount)
-      .option('--keep', 'leave the clusters standing after the run (kind)')
-      .option('--reuse', 'use a cluster that was kept, when one fits (kind)')
-      .option('--allow-cluster-scope', 'let a mesh change the whole cluster (kubernetes)')
-      .option('--seed <n>', 'seed of the order of trials', parseSeed)
-      .option(
-        '--variant <name=what>',
-        'measure every arm with this build or setting, too (repeatable; the first of several is what the others are judged against)',
-        collectTexts,
-      )
-      .option(
-        '--function <name...>',
-        'measure every arm with this function of its L7 hops, too; `all` is each of them by itself',
-      )
-  )
+  for (const flag of Object.values<AnyFlag>(planFlags)) {
+    const option = new Option(flag.option, flag.help)
+    if (flag.choices) option.choices(flag.choices)
+    if (flag.parse) option.argParser((text, before) => flag.parse?.(text, before))
+    command.addOption(option)
+  }
+  return command
 }
 
 /** What is written of a run: the same for run and report. */
@@ -68,7 +47,7 @@ withOutputFlags(withPlanFlags(program.command('run', { isDefault: true })))
 withPlanFlags(program.command('plan'))
   .description('print what a run would do, and how long it would take')
   .option('--json', 'print the plan as JSON', false)
-  .action((flags: CommonFlags & { json: boolean }) =>
+  .action((flags: PlanFlags & { json: boolean }) =>
     act(async () => (await import('./cli/commands/plan.js')).planCommand(flags)),
   )
 
@@ -125,14 +104,14 @@ program
 
 withPlanFlags(program.command('doctor').alias('check'))
   .description('check that this host can do what the config asks for; creates nothing')
-  .action((flags: CommonFlags) =>
+  .action((flags: PlanFlags) =>
     act(async () => (await import('./cli/commands/doctor.js')).doctorCommand(flags)),
   )
 
 withPlanFlags(program.command('pull'))
   .description('download what a run needs ahead, for hosts without a network')
   .option('--list', 'only list it', false)
-  .action((flags: CommonFlags & { list: boolean }) =>
+  .action((flags: PlanFlags & { list: boolean }) =>
     act(async () => (await import('./cli/commands/pull.js')).pullCommand(flags)),
   )
 
@@ -158,38 +137,15 @@ async function act(verb: () => Promise<ExitCode>): Promise<void> {
   process.exitCode = await verb()
 }
 
-function parseCount(text: string): number {
-  if (!/^[1-9]\d{0,6}$/.test(text)) throw new InvalidArgumentError('a whole number from 1 is needed.')
-  return Number(text)
-}
-
-function parseSeed(text: string): number {
-  const seed = Number(text)
-  if (!/^\d+$/.test(text) || seed > 2 ** 32 - 1)
-    throw new InvalidArgumentError('a whole number from 0 to 4294967295 is needed.')
-  return seed
-}
-
 function parseShare(text: string): number {
   const share = Number(text)
   if (!(share > 0 && share <= 1)) throw new InvalidArgumentError('a share above 0, at most 1, is needed.')
   return share
 }
 
-function collectTexts(text: string, texts: readonly string[] = []): readonly string[] {
-  return [...texts, text]
-}
-
 /** `a,b` and repeated flags alike, so that a flag never swallows the argument after it. */
 function collectNames(text: string, names: readonly string[] = []): readonly string[] {
   return [...names, ...text.split(',').filter((name) => name !== '')]
-}
-
-function collectRates(text: string, rates: readonly number[] = []): readonly number[] {
-  const rate = Number(text)
-  if (!Number.isFinite(rate) || rate <= 0)
-    throw new InvalidArgumentError('a number of requests per second above 0 is needed.')
-  return [...rates, rate]
 }
 
 function describe(error: unknown, verbose: boolean): ExitCode {

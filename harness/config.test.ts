@@ -62,18 +62,18 @@ test('a profile named by flag overrides the timing of the config, one named in t
 })
 
 test('flags choose arms by full name, by path and by mesh', () => {
-  expect(resolveConfig(minimal, { arms: ['reference/l7-per-node'] }).arms).toEqual({
+  expect(resolveConfig(minimal, { arm: ['reference/l7-per-node'] }).arms).toEqual({
     reference: ['l7-per-node'],
   })
-  expect(resolveConfig(minimal, { arms: ['l4-only'] }).arms).toEqual({ reference: ['l4-only'] })
-  expect(resolveConfig(minimal, { meshes: ['reference'] }).arms).toEqual({
+  expect(resolveConfig(minimal, { arm: ['l4-only'] }).arms).toEqual({ reference: ['l4-only'] })
+  expect(resolveConfig(minimal, { mesh: ['reference'] }).arms).toEqual({
     reference: ['l4-only', 'l4-l7-l4'],
   })
-  expect(problemsOf(minimal, { arms: ['reference/l5'] })).toContain('--arm: "reference/l5" is not an arm')
+  expect(problemsOf(minimal, { arm: ['reference/l5'] })).toContain('--arm: "reference/l5" is not an arm')
 })
 
 test('flags change rounds, rates and seed', () => {
-  const config = resolveConfig(minimal, { rounds: 2, ratesPerSecond: [50, 60], seed: 9 })
+  const config = resolveConfig(minimal, { rounds: 2, rate: [50, 60], seed: 9 })
   expect(config).toMatchObject({ seed: 9, rounds: { min: 2, max: 2 } })
   expect(config.experiments.latency).toMatchObject({ ratesPerSecond: [50, 60] })
 })
@@ -101,9 +101,9 @@ test('typos in names do not compile', () => {
 
 test('a flag of one platform is laid over its settings, and refused on another', () => {
   const input = { ...minimal, platformSettings: { kind: { workers: 2 } } }
-  const config = resolveConfig(input, { platform: 'kind', platformFlags: { keep: true } })
+  const config = resolveConfig(input, { platform: 'kind', keep: true })
   expect(config.platformSettings).toEqual({ kind: { workers: 2, keep: true } })
-  expect(problemsOf(minimal, { platform: 'docker', platformFlags: { reuse: true } })).toContain(
+  expect(problemsOf(minimal, { platform: 'docker', reuse: true })).toContain(
     '--reuse: nothing on platform docker; it is for --platform kind',
   )
 })

@@ -25,7 +25,7 @@ const read = (path: string) => readFileSync(join(packageRoot, path), 'utf8')
 const actionPath = '.github/actions/meshbench'
 const actionText = read(`${actionPath}/action.yml`)
 const action = parse(actionText) as Action
-const cli = read('harness/cli.ts')
+const cli = read('harness/cli.ts') + read('harness/config/flags.ts')
 const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
 const workflows = ['.github/workflows', '.github/examples'].flatMap((folder) =>
   readdirSync(join(packageRoot, folder)).map((name) => `${folder}/${name}`),
@@ -39,7 +39,7 @@ const unknownFlags = (text: string) =>
 
 function checkSteps(steps: readonly Step[]): void {
   for (const { uses, run, with: given = {} } of steps) {
-    expect([uses, run].filter((one) => one !== undefined)).toHaveLength(1)
+    expect([uses, run].filter((step) => step !== undefined)).toHaveLength(1)
     if (uses === `./${actionPath}`) {
       expect(Object.keys(given).filter((input) => !(input in action.inputs))).toEqual([])
       expect(unknownFlags(typeof given.flags === 'string' ? given.flags : '')).toEqual([])

@@ -6,6 +6,7 @@ import { UserError } from '../model/errors.js'
 import { defaultGate } from '../analyze/gate.js'
 import { defined } from '../model/defined.js'
 import type { Ground, Mesh, OwnProgram, ResolvedConfig, Threshold, Variant } from '../model.js'
+import type { PlanFlags } from './flags.js'
 import { configSchema, names } from './config-schema.js'
 import { profileNames, profiles, type ProfileName } from './profiles.js'
 import { meshes } from '../../infra/meshes/index.js'
@@ -14,21 +15,7 @@ import { experiments } from '../../scenarios/experiments/index.js'
 import type { Experiment } from '../../scenarios/experiments/experiment.js'
 
 /** What flags of the command line change. */
-export interface ConfigOverrides {
-  readonly profile?: string
-  readonly platform?: string
-  readonly seed?: number
-  readonly rounds?: number
-  readonly ratesPerSecond?: readonly number[]
-  /** Only these arms, as `mesh/path` or a bare path or mesh name. */
-  readonly arms?: readonly string[]
-  readonly meshes?: readonly string[]
-  readonly experiments?: readonly string[]
-  /** Load engine of every experiment of the run. */
-  readonly engine?: string
-  readonly outDir?: string
-  /** Laid over the settings of the chosen platform. */
-  readonly platformFlags?: Readonly<Partial<Record<PlatformFlag, boolean>>>
+export interface ConfigOverrides extends Omit<PlanFlags, 'config' | 'variant' | 'function'> {
   readonly variants?: readonly Variant[]
 }
 
@@ -38,7 +25,7 @@ const platformFlags = {
   reuse: { flag: '--reuse', platform: 'kind' },
   allowClusterScope: { flag: '--allow-cluster-scope', platform: 'kubernetes' },
 } as const satisfies Record<string, { flag: string; platform: PlatformName }>
-export type PlatformFlag = keyof typeof platformFlags
+type PlatformFlag = keyof typeof platformFlags
 
 /**
  * Checks a config, lays the profile under it and the flags over it.
@@ -85,7 +72,7 @@ export function resolveConfig(
     validity: config.validity,
     meshSettings: config.meshSettings,
     platformSettings: layPlatformFlags(config.platformSettings, platform, overrides, problems),
-    outDir: overrides.outDir ?? config.outDir,
+    outDir: config.outDir,
   }
   const rounds = overrides.rounds
   const final =
@@ -95,7 +82,7 @@ export function resolveConfig(
   checkRounds(final, problems)
   checkPlacement(final, problems)
   checkVariants(final, problems)
-  if (overrides.arms === undefined && overrides.meshes === undefined) checkThresholdArms(final, problems)
+  if (overrides.arm === undefined && overrides.mesh === undefined) checkThresholdArms(final, problems)
   if (problems.length > 0) throw configError(source, problems)
   return final
 }
@@ -107,15 +94,16 @@ function layPlatformFlags(
   overrides: ConfigOverrides,
   problems: string[],
 ): Readonly<Record<string, unknown>> {
-  const given = Object.entries(overrides.platformFlags ?? {}) as [PlatformFlag, boolean][]
-  for (const [name] of given) {
+  const { keep, reuse, allowClusterScope } = overrides
+  const given = defined({ keep, reuse, allowClusterScope })
+  for (const name of Object.keys(given) as PlatformFlag[]) {
     const known = platformFlags[name]
     if (known.platform !== platform)
       problems.push(`${known.flag}: nothing on platform ${platform}; it is for --platform ${known.platform}`)
   }
-  return given.length === 0
+  return Object.keys(given).length === 0
     ? settings
-    : { ...settings, [platform]: { ...settings[platform], ...Object.fromEntries(given) } }
+    : { ...settings, [platform]: { ...settings[platform], ...given } }
 }
 
 function resolveExperiments(
@@ -129,13 +117,12 @@ function resolveExperiments(
   const timing: Readonly<Record<string, Readonly<Record<string, unknown>> | undefined>> = profile.experiments
   const left: readonly string[] = profile.without
   const resolved: Record<string, unknown> = {}
-  const names_ = overrides.experiments ?? Object.keys(wanted).filter((name) => !left.includes(name))
+  const names_ = overrides.experiment ?? Object.keys(wanted).filter((name) => !left.includes(name))
   for (const name of names_) {
     const known = oneOf(name, names(experiments), '--experiment', problems)
     if (!known) continue
     const own = wanted[known] ?? {}
-    const rates =
-      known === 'latency' && overrides.ratesPerSecond ? { ratesPerSecond: overrides.ratesPerSecond } : {}
+    const rates = known === 'latency' && overrides.rate ? { ratesPerSecond: overrides.rate } : {}
     const settings = chosenByFlag
       ? { ...own, ...timing[known], ...rates }
       : { ...timing[known], ...own, ...rates }
@@ -178,7 +165,7 @@ function resolveEngines(
 /** Arms of the config that the flags leave: each `--arm` is `mesh/path`, a path of any mesh, or a mesh. */
 function selectArms(
   configured: Readonly<Partial<Record<string, readonly string[]>>>,
-  { arms: wanted, meshes: wantedMeshes }: ConfigOverrides,
+  { arm: wanted, mesh: wantedMeshes }: ConfigOverrides,
   problems: string[],
 ): Record<string, readonly string[]> {
   const selected: Record<string, string[]> = {}

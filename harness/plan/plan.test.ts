@@ -34,7 +34,7 @@ test('what is named twice is measured once', () => {
   const cellsOf = (config: UserConfig, overrides = {}) => planOf(overrides, config).cells.map(({ id }) => id)
   expect(cellsOf(twice)).toEqual(cellsOf(once))
   expect(new Set(cellsOf(twice)).size).toBe(2 * 3)
-  expect(cellsOf(once, { ratesPerSecond: [500, 500] })).toHaveLength(3)
+  expect(cellsOf(once, { rate: [500, 500] })).toHaveLength(3)
 })
 
 test('a plan that would measure a cell twice is refused', () => {

@@ -3,31 +3,14 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { catalogue } from '../catalogue.js'
-import { resolveConfig, type ConfigOverrides } from '../../config/resolve-config.js'
+import { planFlagsOf, type PlanFlags } from '../../config/flags.js'
+import { resolveConfig } from '../../config/resolve-config.js'
+import { defined } from '../../model/defined.js'
 import { UserError, messageOf } from '../../model/errors.js'
 import type { Mesh, Plan, Platform, Variant } from '../../model.js'
 import { makePlan } from '../../plan/plan.js'
 import { meshes } from '../../../infra/meshes/index.js'
 import { platforms, type PlatformName } from '../../../infra/platforms/index.js'
-
-export interface CommonFlags {
-  /** Absent: `bench.config.ts`. */
-  readonly config?: string
-  readonly profile?: string
-  readonly platform?: string
-  readonly mesh?: readonly string[]
-  readonly arm?: readonly string[]
-  readonly experiment?: readonly string[]
-  readonly engine?: string
-  readonly rate?: readonly number[]
-  readonly rounds?: number
-  readonly seed?: number
-  readonly keep?: boolean
-  readonly reuse?: boolean
-  readonly allowClusterScope?: boolean
-  readonly variant?: readonly string[]
-  readonly function?: readonly string[]
-}
 
 /** Imports a config file, TypeScript or JavaScript. Throws `UserError` when there is none or it does not load. */
 export async function loadConfigFile(file: string): Promise<unknown> {
@@ -61,32 +44,14 @@ function defaultExport(module: unknown): unknown {
   return isCommonJs ? outer.default : outer
 }
 
-export async function planFromFlags(flags: CommonFlags): Promise<Plan> {
+export async function planFromFlags(flags: PlanFlags): Promise<Plan> {
   const { config: file = 'bench.config.ts' } = flags
   const input = await loadConfigFile(file)
-  const platformFlags = {
-    ...pick('keep', flags.keep),
-    ...pick('reuse', flags.reuse),
-    ...pick('allowClusterScope', flags.allowClusterScope),
-  }
-  const variants = await variantsFromFlags(flags)
-  const overrides: ConfigOverrides = {
-    platformFlags,
-    ...pick('profile', flags.profile),
-    ...pick('platform', flags.platform),
-    ...pick('meshes', flags.mesh),
-    ...pick('arms', flags.arm),
-    ...pick('experiments', flags.experiment),
-    ...pick('engine', flags.engine),
-    ...pick('ratesPerSecond', flags.rate),
-    ...pick('rounds', flags.rounds),
-    ...pick('seed', flags.seed),
-    ...pick('variants', variants),
-  }
+  const overrides = { ...planFlagsOf(flags), ...defined({ variants: await variantsFromFlags(flags) }) }
   return makePlan(resolveConfig(input, overrides, file), catalogue)
 }
 
-async function variantsFromFlags(flags: CommonFlags): Promise<readonly Variant[] | undefined> {
+async function variantsFromFlags(flags: PlanFlags): Promise<readonly Variant[] | undefined> {
   if (flags.variant === undefined && flags.function === undefined) return undefined
   const { functionFlags, resolveVariants } = await import('../../config/variant-sources.js')
   // With one variant the arm as configured is what it is judged against; functions of a list need that arm, too.
@@ -100,7 +65,3 @@ export function platformOf(plan: Plan): Platform {
 }
 
 export const meshRegistry: Readonly<Record<string, Mesh>> = meshes
-
-function pick<Key extends string, Value>(key: Key, value: Value | undefined): { [K in Key]?: Value } {
-  return value === undefined ? {} : ({ [key]: value } as { [K in Key]?: Value })
-}

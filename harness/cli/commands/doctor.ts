@@ -2,9 +2,10 @@
 import { exitCodes, type ExitCode } from '../../model/errors.js'
 import type { Unmet } from '../../model.js'
 import { checkHost } from '../../run/run.js'
-import { meshRegistry, planFromFlags, platformOf, type CommonFlags } from './common.js'
+import type { PlanFlags } from '../../config/flags.js'
+import { meshRegistry, planFromFlags, platformOf } from './common.js'
 
-export async function doctorCommand(flags: CommonFlags): Promise<ExitCode> {
+export async function doctorCommand(flags: PlanFlags): Promise<ExitCode> {
   const plan = await planFromFlags(flags)
   const platform = platformOf(plan)
   const found = await checkHost(plan, platform, meshRegistry)

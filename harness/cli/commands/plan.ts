@@ -1,9 +1,10 @@
 /** `meshbench plan`: what a run would do, and how long it would take. */
 import { formatDuration } from '../../run/display.js'
 import { exitCodes, type ExitCode } from '../../model/errors.js'
-import { planFromFlags, type CommonFlags } from './common.js'
+import type { PlanFlags } from '../../config/flags.js'
+import { planFromFlags } from './common.js'
 
-export async function planCommand(flags: CommonFlags & { json: boolean }): Promise<ExitCode> {
+export async function planCommand(flags: PlanFlags & { json: boolean }): Promise<ExitCode> {
   const plan = await planFromFlags(flags)
   if (flags.json) {
     process.stdout.write(`${JSON.stringify(plan, null, 2)}\n`)

@@ -11,9 +11,10 @@ import {
 } from '../../../infra/supply/pull.js'
 import { hostCgroup } from '../../../infra/platforms/kind/preflight.js'
 import { hostPlatform, requireTools } from '../../../infra/platforms/kind/tools.js'
-import { planFromFlags, type CommonFlags } from './common.js'
+import type { PlanFlags } from '../../config/flags.js'
+import { planFromFlags } from './common.js'
 
-export async function pullCommand(flags: CommonFlags & { list: boolean }): Promise<ExitCode> {
+export async function pullCommand(flags: PlanFlags & { list: boolean }): Promise<ExitCode> {
   const { config, arms } = await planFromFlags(flags)
   const host = hostPlatform()
   if (host === undefined) {

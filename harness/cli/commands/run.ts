@@ -7,7 +7,7 @@ import { analyze } from '../../analyze/analyze.js'
 import { tellCi } from '../ci.js'
 import { createDisplay, formatDuration, type Display } from '../../run/display.js'
 import { UserError, exitCodes, messageOf, type ExitCode } from '../../model/errors.js'
-import { interruptSignals } from '../../process/interrupts.js'
+import { onInterrupt } from '../../process/interrupts.js'
 import { openJournal, readJournal } from '../../run/journal.js'
 import type { Analysis, JournalEntry, Plan, RunHeader } from '../../model.js'
 import { outputRequest, writeOutputs, type OutputFlags, type OutputRequest } from '../outputs.js'
@@ -18,13 +18,14 @@ import { precisionReached } from '../../analyze/precision.js'
 import { removeLeftovers } from './clean.js'
 import { describeUnmet } from './doctor.js'
 import { liveRuns, newRunId } from '../../process/state.js'
-import { meshRegistry, planFromFlags, platformOf, type CommonFlags } from './common.js'
+import { planFlagsOf, type PlanFlags } from '../../config/flags.js'
+import { meshRegistry, planFromFlags, platformOf } from './common.js'
 import { imageBundles } from '../../../infra/images/bundles.js'
 import { thresholdAnnotations } from '../../../reports/formats/annotations.js'
 import { renderMarkdown } from '../../../reports/formats/markdown.js'
 import { renderTerminal } from '../../../reports/formats/terminal.js'
 
-export interface RunFlags extends CommonFlags, OutputFlags {
+export interface RunFlags extends PlanFlags, OutputFlags {
   readonly out?: string
   readonly resume?: string
   readonly json: boolean
@@ -132,7 +133,7 @@ async function prepareRun(flags: RunFlags): Promise<Prepared> {
       hint: `choose another folder with --out, or go on with what it holds: --resume ${show(folder)}`,
     })
   }
-  return { plan, folder, header: await makeHeader(plan, runId, started, planFlagsOf(flags)), entries: [] }
+  return { plan, folder, header: await makeHeader(plan, runId, started, recordedFlags(flags)), entries: [] }
 }
 
 /** First line of a journal. */
@@ -140,7 +141,7 @@ export async function makeHeader(
   plan: Plan,
   runId: string,
   started: Date,
-  flags: Partial<CommonFlags>,
+  flags: PlanFlags,
 ): Promise<RunHeader> {
   const bundles = await imageBundles()
   const hashes = Object.fromEntries(Object.entries(bundles).map(([name, { sha256 }]) => [name, sha256]))
@@ -167,8 +168,8 @@ async function prepareResume(flags: RunFlags, run: string): Promise<Prepared> {
   }
   if (flags.out !== undefined)
     throw new UserError('--resume writes to the folder of the run: leave --out away')
-  const recorded = header.flags as Partial<CommonFlags> | undefined
-  const wanted = await planFromFlags({ ...flags, ...recorded, ...planFlagsOf(flags) })
+  const recorded = header.flags as PlanFlags | undefined
+  const wanted = await planFromFlags({ ...flags, ...recorded, ...recordedFlags(flags) })
   if (wanted.hash !== header.plan.hash) {
     throw new UserError(
       `the plan differs from that of ${show(folder)} (${wanted.hash.slice(0, 12)}, not ${header.plan.hash.slice(0, 12)})`,
@@ -195,16 +196,12 @@ async function prepareResume(flags: RunFlags, run: string): Promise<Prepared> {
   return { plan: header.plan, folder, header, entries }
 }
 
-/** The flags that shape a plan, those that were given; the config as seen from the working directory. */
-function planFlagsOf(flags: CommonFlags): Partial<CommonFlags> {
-  const { config, profile, platform, mesh, arm, experiment, engine, rate, rounds, seed } = flags
-  const { keep, reuse, allowClusterScope, variant, function: functions } = flags
-  const given = Object.entries({
-    config: config === undefined ? undefined : relative(process.cwd(), resolve(config)),
-    ...{ profile, platform, mesh, arm, experiment, engine, rate, rounds, seed },
-    ...{ keep, reuse, allowClusterScope, variant, function: functions },
-  })
-  return Object.fromEntries(given.filter(([, value]) => value !== undefined))
+/** The flags that shape the plan, the config as seen from the working directory. */
+function recordedFlags(flags: PlanFlags): PlanFlags {
+  const { config } = flags
+  return planFlagsOf(
+    config === undefined ? flags : { ...flags, config: relative(process.cwd(), resolve(config)) },
+  )
 }
 
 /** `meshbench 0.1.0 · local · reference · seed 1 · 6 arms × 10 rounds · about 2 min 40 s` */
@@ -247,13 +244,7 @@ function catchInterrupts(display: Display): { signal: AbortSignal; stop: () => v
     display.line('interrupted: taking everything down; what was measured is kept (again to end at once)')
     controller.abort(new Error('interrupted'))
   }
-  for (const name of interruptSignals) process.on(name, onSignal)
-  return {
-    signal: controller.signal,
-    stop: () => {
-      for (const name of interruptSignals) process.off(name, onSignal)
-    },
-  }
+  return { signal: controller.signal, stop: onInterrupt(onSignal) }
 }
 
 function show(path: string): string {

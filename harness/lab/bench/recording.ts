@@ -4,6 +4,7 @@
  *
  *     npm run bench:recording -- [--rounds 5] [--seconds 2] [--json]
  */
+import { onInterrupt } from '../../process/interrupts.js'
 import { parseArgs } from 'node:util'
 import { exitCodes, messageOf } from '../../model/errors.js'
 import { findProgram } from '../../process/exec.js'
@@ -53,7 +54,7 @@ async function main(): Promise<number> {
   }
   const all = [...variants, ...others]
   const rig = await createRig()
-  process.once('SIGINT', () => void rig.close().then(() => process.exit(exitCodes.interrupted)))
+  onInterrupt(() => void rig.close().then(() => process.exit(exitCodes.interrupted)))
   const rates = new Map<Variant, number[]>(all.map((variant) => [variant, []]))
   try {
     const server = await rig.echo()

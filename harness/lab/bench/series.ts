@@ -1,4 +1,5 @@
 /** Runs plans one after another into folders of their own, each as `meshbench run` would, and goes on where it was cut. */
+import { onInterrupt } from '../../process/interrupts.js'
 import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -68,7 +69,6 @@ function isWhole(entries: readonly JournalEntry[]): boolean {
 /** Aborted by Ctrl-C, so that everything is taken down in order. */
 export function interruptSignal(): AbortSignal {
   const controller = new AbortController()
-  for (const name of ['SIGINT', 'SIGTERM'] as const)
-    process.once(name, () => controller.abort(new Error('interrupted')))
+  onInterrupt(() => controller.abort(new Error('interrupted')))
   return controller.signal
 }

@@ -4,6 +4,7 @@
  *
  *     npm run bench:truth -- [--only delay,freeze] [--json]
  */
+import { onInterrupt } from '../../process/interrupts.js'
 import { cpus, loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { exitCodes, messageOf } from '../../model/errors.js'
@@ -56,7 +57,7 @@ async function main(): Promise<number> {
   const interrupt = (): void => {
     void rig.close().then(() => process.exit(exitCodes.interrupted))
   }
-  process.once('SIGINT', interrupt).once('SIGTERM', interrupt)
+  onInterrupt(interrupt)
   const answers: Answer[] = []
   try {
     for (const name of wanted) {

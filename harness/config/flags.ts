@@ -1,0 +1,95 @@
+/** The flags that shape a plan: one row each, for the command line, for what they change, and for the journal of a run. */
+import { InvalidArgumentError } from 'commander'
+import { profileNames, profiles } from './profiles.js'
+
+interface Flag<Value> {
+  /** As commander takes it; the value goes by the flag's name in camel case. */
+  readonly option: string
+  readonly help: string
+  readonly choices?: readonly string[]
+  /** Called for each occurrence; absent: text, or texts where the option ends with `...`. */
+  parse?(text: string, before: Value | undefined): Value
+}
+
+const flag = <Value>(
+  option: string,
+  help: string,
+  more: Omit<Flag<Value>, 'option' | 'help'> = {},
+): Flag<Value> => ({ option, help, ...more })
+
+export const planFlags = {
+  // No default of its own: a resumed run has the config that it was started with unless one is named.
+  config: flag<string>('-c, --config <file>', 'config file (default: bench.config.ts)'),
+  profile: flag<string>(
+    '--profile <name>',
+    profileNames.map((name) => `${name}: ${profiles[name].summary}`).join('; '),
+    { choices: profileNames },
+  ),
+  platform: flag<string>('--platform <name>', 'where to run (see `meshbench list`)'),
+  mesh: flag<readonly string[]>('--mesh <name...>', 'only these meshes, with all paths that they can form'),
+  arm: flag<readonly string[]>(
+    '--arm <name...>',
+    'only these arms, as mesh/path, or a path or mesh of the config',
+  ),
+  experiment: flag<readonly string[]>('--experiment <name...>', 'only these experiments'),
+  engine: flag<string>(
+    '--engine <name>',
+    'drive the experiments with this load engine (see `meshbench list`)',
+  ),
+  rate: flag<readonly number[]>('--rate <requests-per-second...>', 'rates of the latency experiment', {
+    parse: (text, rates = []) => [...rates, parseRate(text)],
+  }),
+  rounds: flag<number>('--rounds <n>', 'exactly this many rounds', { parse: parseCount }),
+  keep: flag<boolean>('--keep', 'leave the clusters standing after the run (kind)'),
+  reuse: flag<boolean>('--reuse', 'use a cluster that was kept, when one fits (kind)'),
+  allowClusterScope: flag<boolean>(
+    '--allow-cluster-scope',
+    'let a mesh change the whole cluster (kubernetes)',
+  ),
+  seed: flag<number>('--seed <n>', 'seed of the order of trials', { parse: parseSeed }),
+  variant: flag<readonly string[]>(
+    '--variant <name=what>',
+    'measure every arm with this build or setting, too (repeatable; the first of several is what the others are judged against)',
+    { parse: (text, texts = []) => [...texts, text] },
+  ),
+  function: flag<readonly string[]>(
+    '--function <name...>',
+    'measure every arm with this function of its L7 hops, too; `all` is each of them by itself',
+  ),
+}
+
+/** A row whatever its value is. */
+export type AnyFlag = Flag<unknown>
+
+/** What was given of them. */
+export type PlanFlags = {
+  readonly [Name in keyof typeof planFlags]?: (typeof planFlags)[Name] extends Flag<infer Value>
+    ? Value
+    : never
+}
+
+/** The flags that shape a plan out of all that a verb was given. */
+export function planFlagsOf(flags: PlanFlags): PlanFlags {
+  return Object.fromEntries(
+    Object.entries(flags).filter(([name, value]) => name in planFlags && value !== undefined),
+  )
+}
+
+function parseCount(text: string): number {
+  if (!/^[1-9]\d{0,6}$/.test(text)) throw new InvalidArgumentError('a whole number from 1 is needed.')
+  return Number(text)
+}
+
+function parseSeed(text: string): number {
+  const seed = Number(text)
+  if (!/^\d+$/.test(text) || seed > 2 ** 32 - 1)
+    throw new InvalidArgumentError('a whole number from 0 to 4294967295 is needed.')
+  return seed
+}
+
+function parseRate(text: string): number {
+  const rate = Number(text)
+  if (!Number.isFinite(rate) || rate <= 0)
+    throw new InvalidArgumentError('a number of requests per second above 0 is needed.')
+  return rate
+}
