@@ -26,7 +26,7 @@ let readyForSecond = 0
 interface Request {
   readonly method: string
   readonly target: string
-  readonly keepAlive: boolean
+  readonly connection: 'keep' | 'keep, and say so' | 'close'
   readonly body: BodyReader
   /** The body's parts, when they are sent back. */
   readonly parts: Buffer[]
@@ -90,13 +90,14 @@ export function serveHttp1(socket: Socket, first: Buffer, service: EchoService):
   }
 
   const send = (whole: Request, asked: EchoRequest): void => {
-    const close = !whole.keepAlive || service.isDraining()
+    const connection = service.isDraining() ? 'close' : whole.connection
+    const close = connection === 'close'
     const isHead = whole.method === 'HEAD'
     const size = asked.status === 204 || asked.status === 304 ? 0 : (asked.sizeBytes ?? whole.body.bytes)
-    if (!isHead && asked.sizeBytes !== undefined && size <= pattern.length && !close) {
+    if (!isHead && asked.sizeBytes !== undefined && size <= pattern.length && connection === 'keep') {
       socket.write(readyReply(asked.status, size))
     } else {
-      socket.write(headOf(asked.status, size, close), 'latin1')
+      socket.write(headOf(asked.status, size, connection), 'latin1')
       if (!isHead && asked.sizeBytes === undefined && size > 0)
         for (const part of whole.parts) socket.write(part)
       else if (!isHead && size > 0) {
@@ -124,7 +125,7 @@ export function serveHttp1(socket: Socket, first: Buffer, service: EchoService):
     const body = `${error.message}\n`
     replying = true
     service.countRequest(error.status)
-    socket.end(headOf(error.status, Buffer.byteLength(body), true) + body)
+    socket.end(headOf(error.status, Buffer.byteLength(body), 'close') + body)
   }
 
   socket.on('data', (chunk: Buffer) => {
@@ -159,7 +160,12 @@ function startRequest(head: MessageHead): Request {
   return {
     method,
     target,
-    keepAlive: minor === '1' ? !options.includes('close') : options.includes('keep-alive'),
+    connection:
+      options.includes('close') || (minor === '0' && !options.includes('keep-alive'))
+        ? 'close'
+        : minor === '0'
+          ? 'keep, and say so'
+          : 'keep',
     body: new BodyReader(head.chunked ? 'chunked' : (head.contentLength ?? 0)),
     parts: [],
   }
@@ -174,16 +180,18 @@ function readyReply(status: number, size: number): Buffer {
   const key = `${status}:${size}`
   let reply = ready.get(key)
   if (!reply) {
-    reply = Buffer.concat([Buffer.from(headOf(status, size, false), 'latin1'), pattern.subarray(0, size)])
+    reply = Buffer.concat([Buffer.from(headOf(status, size, 'keep'), 'latin1'), pattern.subarray(0, size)])
     if (ready.size < 100) ready.set(key, reply)
   }
   return reply
 }
 
-function headOf(status: number, size: number, close: boolean): string {
+function headOf(status: number, size: number, connection: Request['connection']): string {
   const length = status === 204 || status === 304 ? '' : `content-length: ${size}\r\n`
   const type = size > 0 ? 'content-type: application/octet-stream\r\n' : ''
-  const connection = close ? 'connection: close\r\n' : ''
+  // RFC 9112 §9.3: a client of HTTP/1.0 takes the connection for closed unless it is told.
+  const close = connection === 'close' ? 'connection: close\r\n' : ''
+  const keep = connection === 'keep, and say so' ? 'connection: keep-alive\r\n' : ''
   const date = `date: ${new Date().toUTCString()}\r\n`
-  return `HTTP/1.1 ${status} ${reasons[status] ?? 'Status'}\r\n${date}${type}${length}${connection}\r\n`
+  return `HTTP/1.1 ${status} ${reasons[status] ?? 'Status'}\r\n${date}${type}${length}${close}${keep}\r\n`
 }

@@ -110,6 +110,11 @@ const limitsSchema = z
       .default(300_000)
       .describe('a client that takes nothing of its answer for this long is cut off'),
     idleMs: durationMsSchema.default(3_600_000).describe('between two requests of a connection'),
+    halfCloseMs: durationMsSchema
+      .default(1000)
+      .describe(
+        'a client that has ended its half (FIN) while nothing comes for it to read is taken for gone after this',
+      ),
     upstreamIdleMs: durationMsSchema
       .default(600_000)
       .describe('a kept upstream connection is closed after this'),

@@ -64,7 +64,8 @@ export function createRuntime(
     limits: config.limits,
     route: createRouter(config.routes, clusters),
     countRequest(status) {
-      const cell = classes[Math.floor(status / 100) - 1]
+      // RFC 9110 §15: what is beyond the classes counts as a server's error.
+      const cell = classes[Math.min(5, Math.floor(status / 100)) - 1]
       if (cell !== undefined) cell.value++
     },
     countRefusal(status) {

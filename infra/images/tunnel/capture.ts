@@ -1,7 +1,7 @@
 /** The way in: plain TCP connections, each carried over one HBONE stream with the identity of its workload. */
 import { isIPv6 } from 'node:net'
 import type { Socket } from 'node:net'
-import { splice } from '../kit/net/byte-stream.js'
+import { splice } from '../kit/net/splice.js'
 import type { HbonePool } from '../kit/hbone/client.js'
 import { HboneError } from '../kit/hbone/hbone.js'
 import type { HopMetrics } from '../kit/process/hop-metrics.js'

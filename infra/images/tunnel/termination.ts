@@ -1,5 +1,5 @@
 /** The way out: HBONE streams, each authorized and joined to a plain TCP connection to its upstream. */
-import { splice } from '../kit/net/byte-stream.js'
+import { splice } from '../kit/net/splice.js'
 import type { HboneLimits } from '../kit/process/config.js'
 import { type HboneStreamRequest, createHboneServer } from '../kit/hbone/server.js'
 import type { HopMetrics } from '../kit/process/hop-metrics.js'

@@ -5,13 +5,17 @@ import { HeadError, type HeadLimits } from './http1-head.js'
 const carriageReturn = 13
 const lineFeed = 10
 const semicolon = 59
+const space = 32
+const tab = 9
 
 /** Extensions mean nothing to a proxy; this many bytes of them in one chunk are borne (CVE-2023-39326). */
 const maxExtensionBytes = 256
 /** 2^52 bytes: sizes stay exact in a double. */
-const maxSizeDigits = 13
+const maxSize = 2 ** 52
+/** Leading zeros say nothing; this many digits are borne. */
+const maxSizeDigits = 256
 
-type State = 'size' | 'extension' | 'size-lf' | 'data' | 'data-cr' | 'data-lf' | 'trailer'
+type State = 'size' | 'space' | 'extension' | 'size-lf' | 'data' | 'data-cr' | 'data-lf' | 'trailer'
 
 /** Decodes one body. Feed it until `done`. Throws `HeadError(400)`. */
 export class ChunkedDecoder {
@@ -23,7 +27,10 @@ export class ChunkedDecoder {
   #left = 0
   #digits = 0
   #extension = 0
-  #trailer = ''
+  /** The line that is being read, and how long the section is so far. */
+  #line = ''
+  #trailerBytes = 0
+  #trailerLines: string[] = []
 
   constructor(limits: HeadLimits) {
     this.#limits = limits
@@ -54,19 +61,28 @@ export class ChunkedDecoder {
       case 'size': {
         const digit = hexDigit(c)
         if (digit >= 0) {
-          if (++this.#digits > maxSizeDigits) throw new HeadError(400, 'a chunk size that is too large')
           this.#left = this.#left * 16 + digit
+          if (++this.#digits > maxSizeDigits || this.#left >= maxSize)
+            throw new HeadError(400, 'a chunk size that is too large')
         } else if (this.#digits === 0) {
           throw new HeadError(400, 'a malformed chunk size')
         } else if (c === carriageReturn) {
           this.#state = 'size-lf'
         } else if (c === semicolon) {
           this.#state = 'extension'
+        } else if (c === space || c === tab) {
+          this.#state = 'space'
         } else {
           throw new HeadError(400, 'a malformed chunk size')
         }
         break
       }
+      case 'space':
+        // RFC 9112 §7.1.1: white space may stand before an extension, and nowhere else.
+        if (c === semicolon) this.#state = 'extension'
+        else if ((c !== space && c !== tab) || ++this.#extension > maxExtensionBytes)
+          throw new HeadError(400, 'a malformed chunk size')
+        break
       case 'extension':
         if (c === carriageReturn) this.#state = 'size-lf'
         else if ((c < 32 && c !== 9) || c === 127 || ++this.#extension > maxExtensionBytes) {
@@ -92,18 +108,26 @@ export class ChunkedDecoder {
     }
   }
 
+  /** Line by line: limits are checked as lines come, and each byte is looked at once. */
   #readTrailer(buffer: Buffer, start: number, end: number): number {
     const found = buffer.indexOf(lineFeed, start)
-    const stop = found < 0 || found >= end ? end : found + 1
-    this.#trailer += buffer.toString('latin1', start, stop)
-    const text = this.#trailer
-    if (text.length > this.#limits.headBytes) throw new HeadError(431, 'the trailer section is too long')
-    if (stop === end && (found < 0 || found >= end)) return stop
-    if (!text.endsWith('\r\n')) throw new HeadError(400, 'a bare LF in the trailer section')
-    if (text === '\r\n' || text.endsWith('\r\n\r\n')) {
-      this.trailers = text === '\r\n' ? [] : parseTrailers(text.slice(0, -2), this.#limits)
-      this.done = true
+    const isWhole = found >= 0 && found < end
+    const stop = isWhole ? found + 1 : end
+    this.#trailerBytes += stop - start
+    if (this.#trailerBytes > this.#limits.headBytes)
+      throw new HeadError(431, 'the trailer section is too long')
+    const line = this.#line + buffer.toString('latin1', start, stop)
+    this.#line = isWhole ? '' : line
+    if (!isWhole) return stop
+    if (line.charCodeAt(line.length - 2) !== carriageReturn)
+      throw new HeadError(400, 'a bare LF in the trailer section')
+    if (line !== '\r\n') {
+      if (this.#trailerLines.push(line) > this.#limits.headerCount)
+        throw new HeadError(431, 'too many trailers')
+      return stop
     }
+    this.trailers = parseTrailers(this.#trailerLines.join(''), this.#limits)
+    this.done = true
     return stop
   }
 }

@@ -91,6 +91,21 @@ describe('limits', () => {
   })
 })
 
+describe('a trailer section', () => {
+  const trailers = (count: number): string => Array.from({ length: count }, (_, i) => `x${i}: y\r\n`).join('')
+  const post = 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n'
+
+  it('is bounded in lines, before its end has come', () => {
+    expect(read([Buffer.from(`${post}${trailers(50)}\r\n`)])).toMatchObject({ method: 'POST' })
+    expect(read([Buffer.from(post + trailers(51))])).toBe(431)
+  })
+
+  it('is the same in pieces of one byte', () => {
+    const all = Buffer.from(`${post}${trailers(50)}\r\n`)
+    expect(read(Array.from(all, (_, i) => all.subarray(i, i + 1)))).toMatchObject({ method: 'POST' })
+  })
+})
+
 describe('fields', () => {
   const parse = (...lines: string[]): Http1Head =>
     parseRequestHead(['GET / HTTP/1.1', 'Host: a', ...lines, '', ''].join('\r\n'), limits)
@@ -127,6 +142,7 @@ describe('fields', () => {
       contentLength: 3,
     })
     expect(response('HTTP/1.1 204\r\n\r\n')).toMatchObject({ status: 204, reason: '' })
+    expect(response('HTTP/1.2 200 OK\r\nExpect: nothing\r\n\r\n')).toMatchObject({ status: 200, minor: 1 })
     for (const bad of [
       'HTTP/1.1 20 OK\r\n\r\n',
       'HTTP/2.0 200 OK\r\n\r\n',

@@ -205,8 +205,11 @@ for (const version of [
 ]) {
   refuse(`version ${version}`, `GET / ${version}\r\nHost: a\r\n\r\n`)
 }
-for (const version of ['HTTP/0.9', 'HTTP/1.2', 'HTTP/1.9', 'HTTP/2.0', 'HTTP/3.0', 'HTTP/9.9']) {
+for (const version of ['HTTP/0.9', 'HTTP/2.0', 'HTTP/3.0', 'HTTP/9.9']) {
   refuse(`version ${version}`, `GET / ${version}\r\nHost: a\r\n\r\n`, 505)
+}
+for (const version of ['HTTP/1.2', 'HTTP/1.9']) {
+  accept(`version ${version}`, `GET / ${version}\r\nHost: a\r\n\r\n`, 'GET', '/')
 }
 refuse('a long target', `GET /${'a'.repeat(9000)} HTTP/1.1\r\nHost: a\r\n\r\n`, 414)
 accept('empty lines before the request', `\r\n\r\n${get()}`, 'GET', '/')
@@ -241,6 +244,15 @@ for (const host of [
 ]) {
   refuse(`host ${printable(host)}`, `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
 }
+accept('a host with an empty port', 'GET / HTTP/1.1\r\nHost: a.test:\r\n\r\n', 'GET', '/')
+accept('absolute form, the default port', 'GET http://a:80/ HTTP/1.1\r\nHost: a\r\n\r\n', 'GET', '/')
+accept(
+  'absolute form, Host with the default port',
+  'GET http://a/ HTTP/1.1\r\nHost: A:80\r\n\r\n',
+  'GET',
+  '/',
+)
+refuse("absolute form, another scheme's port", 'GET http://a:443/ HTTP/1.1\r\nHost: a\r\n\r\n')
 accept('an IPv6 host', 'GET / HTTP/1.1\r\nHost: [::1]:8080\r\n\r\n', 'GET', '/')
 refuse('absolute form, another host', 'GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n')
 refuse('absolute form, another port', 'GET http://a:81/ HTTP/1.1\r\nHost: a\r\n\r\n')
@@ -271,7 +283,9 @@ for (const [name, body] of [
   ['NUL after the size', '2\x00\r\nab\r\n0\r\n\r\n'],
   ['a size beyond 2^52', '10000000000000\r\nab\r\n0\r\n\r\n'],
   ['a size that wraps 64 bits', '10000000000000002\r\nab\r\n0\r\n\r\n'],
-  ['many leading zeros', `${'0'.repeat(14)}2\r\nab\r\n0\r\n\r\n`],
+  ['too many leading zeros', `${'0'.repeat(256)}2\r\nab\r\n0\r\n\r\n`],
+  ['space after the size and no extension', '2 \t\r\nab\r\n0\r\n\r\n'],
+  ['space in the size', '1 0\r\nab\r\n0\r\n\r\n'],
   ['LF after the size', '2\nab\r\n0\r\n\r\n'],
   ['CR after the size', '2\rab\r\n0\r\n\r\n'],
   ['LF after the data', '2\r\nab\n0\r\n\r\n'],
@@ -303,6 +317,14 @@ accept(
   '01234567890123456789',
 )
 accept('chunk extension', chunked('2;name=value\r\nab\r\n0;x\r\n\r\n'), 'POST', '/', 'ab')
+accept(
+  'space around a chunk extension',
+  chunked('2 \t; name = value \r\nab\r\n0 ;x\r\n\r\n'),
+  'POST',
+  '/',
+  'ab',
+)
+accept('leading zeros', chunked(`${'0'.repeat(40)}2\r\nab\r\n0\r\n\r\n`), 'POST', '/', 'ab')
 accept('several zeros at the end', chunked('2\r\nab\r\n000\r\n\r\n'), 'POST', '/', 'ab')
 accept('trailers', chunked('2\r\nab\r\n0\r\nX-Sum: 1\r\n\r\n'), 'POST', '/', 'ab')
 accept('no chunks but the last', chunked('0\r\n\r\n'), 'POST', '/', '')

@@ -65,7 +65,8 @@ function noteField(head: Http1Head, lineStart: number, nameEnd: number, valueEnd
       }
       break
     case 6:
-      if (isName(raw, lineStart, 'expect')) {
+      // Only a request expects; in an answer, or among trailers, the field means nothing.
+      if (head.method !== '' && isName(raw, lineStart, 'expect')) {
         if (trimSpace(raw, nameEnd + 1, valueEnd).toLowerCase() !== '100-continue') {
           throw new HeadError(417, 'an unknown expectation')
         }

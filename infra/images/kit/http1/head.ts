@@ -58,36 +58,41 @@ export function parseRequestHead(raw: string, limits: HeadLimits): Http1Head {
     raw.charCodeAt(at + 9) !== lineFeed
   ) {
     throw /^HTTP\/\d\.\d\r\n/.test(raw.slice(at, at + 10))
-      ? new HeadError(505, 'only HTTP/1.0, HTTP/1.1 and HTTP/2')
+      ? new HeadError(505, 'only HTTP/1 and HTTP/2')
       : new HeadError(400, 'a malformed HTTP version')
   }
-  const minor = raw.charCodeAt(at + 7) - 48
-  if (!isDigit(minor + 48)) throw new HeadError(400, 'a malformed HTTP version')
-  if (minor !== 0 && minor !== 1) throw new HeadError(505, 'only HTTP/1.0, HTTP/1.1 and HTTP/2')
-  head.minor = minor
+  const minor = raw.charCodeAt(at + 7)
+  if (!isDigit(minor)) throw new HeadError(400, 'a malformed HTTP version')
+  noteMinor(head, minor)
   head.lineEnd = at + 8
   parseFields(head, at + 10, limits)
   if (head.chunked && head.contentLength >= 0)
     throw new HeadError(400, 'content-length beside transfer-encoding')
   // RFC 9112 §6.1: a 1.0 message with transfer-encoding has faulty framing.
-  if (head.chunked && minor === 0) throw new HeadError(400, 'transfer-encoding in HTTP/1.0')
-  if (head.hosts > 1 || (head.hosts === 0 && minor === 1)) {
+  if (head.chunked && head.minor === 0) throw new HeadError(400, 'transfer-encoding in HTTP/1.0')
+  if (head.hosts > 1 || (head.hosts === 0 && head.minor === 1)) {
     throw new HeadError(400, `${head.hosts} host headers instead of one`)
   }
   checkTarget(head)
   return head
 }
 
+/** RFC 9110 §2.5: a higher minor version is read as the highest that is known, and the head is written anew. */
+function noteMinor(head: Http1Head, digit: number): void {
+  head.minor = Math.min(digit - 48, 1)
+  if (digit > 49) head.irregular = true
+}
+
 /** Parses a response head. Throws `HeadError` with status 502. */
 export function parseResponseHead(raw: string, limits: HeadLimits): Http1Head {
   const head = new Http1Head(raw)
   // HTTP/1.1 200 OK — the reason phrase may be empty, and some servers leave out the space before it.
-  const minor = raw.charCodeAt(7) - 48
+  const minor = raw.charCodeAt(7)
   const status = (raw.charCodeAt(9) - 48) * 100 + (raw.charCodeAt(10) - 48) * 10 + raw.charCodeAt(11) - 48
   const after = raw.charCodeAt(12)
   if (
     !raw.startsWith('HTTP/1.') ||
-    (minor !== 0 && minor !== 1) ||
+    !isDigit(minor) ||
     raw.charCodeAt(8) !== space ||
     !isDigit(raw.charCodeAt(9)) ||
     !isDigit(raw.charCodeAt(10)) ||
@@ -99,7 +104,7 @@ export function parseResponseHead(raw: string, limits: HeadLimits): Http1Head {
   ) {
     throw new HeadError(502, 'a malformed status line')
   }
-  head.minor = minor
+  noteMinor(head, minor)
   head.status = status
   let at = 12
   while (valueCharacters[raw.charCodeAt(at)] === 1) at++
@@ -113,7 +118,7 @@ export function parseResponseHead(raw: string, limits: HeadLimits): Http1Head {
   } catch (error) {
     throw error instanceof HeadError ? new HeadError(502, error.message) : error
   }
-  if (head.chunked && (head.contentLength >= 0 || minor === 0)) {
+  if (head.chunked && (head.contentLength >= 0 || head.minor === 0)) {
     throw new HeadError(502, 'content-length beside transfer-encoding')
   }
   return head
@@ -142,7 +147,7 @@ export const forbiddenTrailers: ReadonlySet<string> = new Set(
 )
 
 /** RFC 3986 §3.2.2: a reg-name, an IPv4 address or an IPv6 address in brackets, and a port. */
-const authorityPattern = /^(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/
+const authorityPattern = /^(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?$/
 
 function checkTarget(head: Http1Head): void {
   const { target, method } = head
@@ -164,13 +169,21 @@ function checkTarget(head: Http1Head): void {
     throw new HeadError(400, 'a malformed request target')
   const authority = match[1] as string
   // RFC 9112 §3.2.2 lets a proxy replace Host; two different answers to "which host" are how routing is fooled.
-  if (head.hosts === 1 && authority.toLowerCase() !== head.authority.toLowerCase()) {
+  const defaultPort = /^https/i.test(target) ? '443' : '80'
+  if (head.hosts === 1 && !isSameAuthority(authority, head.authority, defaultPort)) {
     throw new HeadError(400, 'the target and Host name different hosts')
   }
   head.authority = authority
   head.absoluteForm = true
   const path = match[2] as string
   head.target = path === '' && method === 'OPTIONS' ? '*' : path.startsWith('/') ? path : `/${path}`
+}
+
+/** RFC 3986 §6.2.3: no port, an empty one and the scheme's default are the same. */
+function isSameAuthority(a: string, b: string, defaultPort: string): boolean {
+  const withPort = (authority: string): string =>
+    authority.toLowerCase().replace(/(?::|:0*(\d+))?$/, (_, port?: string) => `:${port ?? defaultPort}`)
+  return a === b || withPort(a) === withPort(b)
 }
 
 let lastAuthority = ''

@@ -1,5 +1,6 @@
 /** The HTTP/1.1 server side of one connection: reads requests strictly, one at a time, and writes their responses. */
 import type { ByteStream } from '../../kit/net/byte-stream.js'
+import { endedByReset, isDisconnected, reset } from '../../kit/net/reset.js'
 import { ChunkedDecoder } from '../../kit/http1/chunked.js'
 import { endOfHead, parseRequestHead } from '../../kit/http1/head.js'
 import { HeadError } from '../../kit/http1/http1-head.js'
@@ -45,6 +46,9 @@ export class Http1Downstream implements DownstreamSide {
   /** It closes as soon as nothing is in flight. */
   #isDraining = false
   #clientEnded = false
+  /** What had been sent when the client had ended, or last time that something was, and when that was. */
+  #sentBytes = 0
+  #silentSinceMs = 0
   #lastReadMs: number
   #headSinceMs = 0
   #closeAtMs = Infinity
@@ -68,7 +72,8 @@ export class Http1Downstream implements DownstreamSide {
       this.#continue()
     })
     stream.on('end', () => {
-      this.#onEnd()
+      if (endedByReset(stream)) stream.destroy()
+      else this.#onEnd()
     })
     stream.on('close', () => {
       this.#closing = true
@@ -94,6 +99,8 @@ export class Http1Downstream implements DownstreamSide {
     const { backlog } = this.#wire
     if (this.#stallWatch.isStalled(nowMs, backlog, backlog === 0 ? 0 : this.#wire.taken, limits.sendIdleMs)) {
       this.#stream.destroy()
+    } else if (this.#isClientGone(nowMs)) {
+      this.#stream.destroy()
     } else if (nowMs >= this.#closeAtMs) {
       // What a slow client has not had yet is still part of its answer.
       if (backlog === 0) this.#stream.destroy()
@@ -109,6 +116,22 @@ export class Http1Downstream implements DownstreamSide {
       if (nowMs - this.#lastReadMs > limits.bodyIdleMs)
         this.#refuseBody(new HeadError(408, 'the body came too slowly'))
     }
+  }
+
+  /**
+   * Whether nobody waits for the answer any more. An end says so only after a while, as a client may end its half and
+   * still read; a reset goes unnoticed while nothing is read, unless it is asked for.
+   */
+  #isClientGone(nowMs: number): boolean {
+    if (this.#exchange === undefined || this.#body === 'tunnel') return false
+    if (this.#paused && isDisconnected(this.#stream)) return true
+    if (!this.#clientEnded) return false
+    const { bytesWritten } = this.#stream
+    if (bytesWritten !== this.#sentBytes || this.#wire.backlog > 0) {
+      this.#sentBytes = bytesWritten
+      this.#silentSinceMs = nowMs
+    }
+    return nowMs - this.#silentSinceMs > this.#context.runtime().limits.halfCloseMs
   }
 
   /** No further request after the one in progress. */
@@ -152,7 +175,7 @@ export class Http1Downstream implements DownstreamSide {
 
   cut(): void {
     this.#closing = true
-    this.#stream.destroy()
+    reset(this.#stream)
   }
 
   release(): void {
@@ -343,6 +366,7 @@ export class Http1Downstream implements DownstreamSide {
 
   #onEnd(): void {
     this.#clientEnded = true
+    this.#silentSinceMs = this.#context.clock.nowMs
     const exchange = this.#exchange
     if (this.#body === 'tunnel') exchange?.onRequestEnd(undefined)
     else if (exchange === undefined) this.#end()

@@ -53,6 +53,7 @@ export class Http1ResponseWriter {
       source !== undefined &&
       head.isUntouched &&
       !close &&
+      this.minor === 1 &&
       (isBodyless || source.contentLength >= 0)
     ) {
       if (source.cuts === undefined) return this.bytes(buffer.subarray(headStart, bodyEnd), lease)
@@ -114,7 +115,9 @@ export class Http1ResponseWriter {
     ) {
       lines = 'content-length: 0\r\n'
     }
-    return close || this.mustClose ? `${lines}connection: close\r\n` : lines
+    if (close || this.mustClose) return `${lines}connection: close\r\n`
+    // RFC 9112 §9.3: a client of HTTP/1.0 takes the connection for closed unless it is told.
+    return this.minor === 0 ? `${lines}connection: keep-alive\r\n` : lines
   }
 
   #both(text: string, buffer: Buffer, from: number, to: number): boolean {

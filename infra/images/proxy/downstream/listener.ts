@@ -39,7 +39,9 @@ const writeBytes = 64 * 1024
 interface Accepted {
   readonly stream: ByteStream
   connection: DownstreamConnection | undefined
-  readonly sinceMs: number
+  sinceMs: number
+  /** Too few to tell its protocol. */
+  hasBytes: boolean
 }
 
 /** Listens. Rejects when the port cannot be had. */
@@ -62,7 +64,7 @@ export async function openListener(
       return
     }
     accepted.add()
-    const entry: Accepted = { stream, connection: undefined, sinceMs: clock.nowMs }
+    const entry: Accepted = { stream, connection: undefined, sinceMs: clock.nowMs, hasBytes: false }
     open.add(entry)
     stream.on('error', () => {})
     stream.on('end', () => {
@@ -89,7 +91,11 @@ export async function openListener(
       runtime: () => context.runtime(),
       isDraining: () => context.isDraining(),
     }
-    sniff(stream, (first, isHttp2) => {
+    const undecided = (): void => {
+      if (!entry.hasBytes) entry.sinceMs = clock.nowMs
+      entry.hasBytes = true
+    }
+    sniff(stream, undecided, (first, isHttp2) => {
       if (isHttp2) {
         entry.connection = serveHttp2(stream, first, downstream)
         return undefined
@@ -105,14 +111,10 @@ export async function openListener(
     name: listener.name,
     address: front.address,
     onTick(nowMs) {
-      const { headTimeoutMs } = context.runtime().limits
+      const { headTimeoutMs, idleMs } = context.runtime().limits
       for (const entry of open) {
         if (entry.connection !== undefined) entry.connection.onTick(nowMs)
-        else if (
-          nowMs - entry.sinceMs > headTimeoutMs &&
-          nowMs - entry.sinceMs > context.runtime().limits.idleMs
-        )
-          entry.stream.destroy()
+        else if (nowMs - entry.sinceMs > (entry.hasBytes ? headTimeoutMs : idleMs)) entry.stream.destroy()
       }
     },
     renewCertificate: () => {
@@ -287,6 +289,7 @@ const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1')
 /** Reads as much as tells HTTP/2 with prior knowledge from HTTP/1.1, then hands the stream over. */
 function sniff(
   stream: ByteStream,
+  undecided: () => void,
   decide: (first: Buffer, isHttp2: boolean) => Http1Downstream | undefined,
 ): void {
   let first: Buffer | undefined
@@ -303,6 +306,7 @@ function sniff(
     if (first.compare(preface, 0, length, 0, length) === 0) {
       if (length < preface.length) {
         first = Buffer.from(first)
+        undecided()
         return
       }
       isHttp2 = true

@@ -57,6 +57,9 @@ export class Fields {
   }
 }
 
+/** RFC 9110 §8.6: a request of these says that it has no content, else some servers ask for its length (411). */
+const bodyMethods = new Set(['POST', 'PUT', 'PATCH'])
+
 export class RequestHead {
   readonly method: string
   readonly scheme: string
@@ -149,7 +152,8 @@ export class RequestHead {
     for (let i = 0; i < list.length; i += 2) text += `${list[i]}: ${list[i + 1]}\r\n`
     if (
       this.contentLength > 0 ||
-      (this.contentLength === 0 && source !== undefined && source.contentLength === 0)
+      (this.contentLength === 0 &&
+        (source === undefined ? bodyMethods.has(this.method) : source.contentLength === 0))
     ) {
       text += `content-length: ${this.contentLength}\r\n`
     } else if (this.contentLength < 0) {

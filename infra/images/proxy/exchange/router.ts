@@ -49,7 +49,7 @@ function compileMatch(match: ProxyRouteConfig['match']): Match | undefined {
     const exact = new Set(hosts.filter((host) => !host.startsWith('*.')).map((host) => host.toLowerCase()))
     const suffixes = hosts.filter((host) => host.startsWith('*.')).map((host) => host.slice(1).toLowerCase())
     tests.push((request) => {
-      const host = request.authority.replace(/:\d+$/, '').toLowerCase()
+      const host = request.authority.replace(/:\d*$/, '').toLowerCase()
       return exact.has(host) || suffixes.some((suffix) => host.endsWith(suffix))
     })
   }

@@ -102,7 +102,7 @@ function tlsDialler(cluster: ClusterConfig, { host, port }: Address, context: Di
     reads: ReusedReads | undefined,
     done: (socket: TLSSocket) => void,
     failed: (error: Error) => void,
-  ): TLSSocket => {
+  ): (() => void) => {
     const options = {
       host,
       port,
@@ -148,11 +148,14 @@ function tlsDialler(cluster: ClusterConfig, { host, port }: Address, context: Di
         done(socket)
       }
     })
-    return socket
+    return () => {
+      isDone = true
+      socket.destroy()
+    }
   }
   return {
     dialHttp1(connection, connected, failed) {
-      connect(
+      connection.abandon = connect(
         tlsReads((buffer, length, lease) => {
           connection.onBytes(buffer, length, lease)
         }),

@@ -1,5 +1,6 @@
 /** The HTTP/1.1 client side of one connection: one request at a time, then back to its endpoint's pool. */
 import type { ByteStream } from '../../kit/net/byte-stream.js'
+import { endedByReset, reset } from '../../kit/net/reset.js'
 import { ChunkedDecoder } from '../../kit/http1/chunked.js'
 import { endOfHead, parseResponseHead } from '../../kit/http1/head.js'
 import { HeadError, type HeadLimits, type Http1Head } from '../../kit/http1/http1-head.js'
@@ -23,6 +24,8 @@ type Mode = 'idle' | 'head' | 'length' | 'chunked' | 'close' | 'tunnel' | 'over'
 
 export class Http1Upstream implements UpstreamSide {
   isReused = false
+  /** Gives up a dial that nobody waits for any more. */
+  abandon: (() => void) | undefined
   /** Coarse time of the last release, for the pool's sweep. */
   idleSinceMs = 0
   readonly #pool: UpstreamPool
@@ -59,7 +62,8 @@ export class Http1Upstream implements UpstreamSide {
       this.#exchange?.onUpstreamDrain()
     })
     stream.on('end', () => {
-      this.#onEnd()
+      if (endedByReset(stream)) this.#fail()
+      else this.#onEnd()
     })
     stream.on('error', () => {
       this.#fail()
@@ -125,6 +129,8 @@ export class Http1Upstream implements UpstreamSide {
 
   cut(): void {
     this.#exchange = undefined
+    // The server must not take what it has of the request, or of a tunnel's bytes, for all.
+    if (this.#stream !== undefined && this.#mode !== 'over') reset(this.#stream)
     this.#close()
   }
 
@@ -344,6 +350,7 @@ export class Http1Upstream implements UpstreamSide {
     this.#mode = 'over'
     this.#pending = undefined
     this.#pool.remove(this)
+    if (this.#stream === undefined) this.abandon?.()
     this.#stream?.destroy()
   }
 }
