@@ -1,6 +1,6 @@
 /** Who may import whom, type imports included: rooms without circles, files without circles, no crowded folder. */
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path/posix'
 import ts from 'typescript'
 
@@ -99,6 +99,7 @@ const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclud
 })
   .trim()
   .split('\n')
+  .filter((file) => existsSync(file))
 const known = new Set(files)
 /** @type {Map<string, string[]>} file → files that it imports, for their types or to run them */
 const imports = new Map(

@@ -3,6 +3,7 @@
  *
  * Units are in the names: `Ms`, `Us`, `Ns`, `Bytes`, `PerSecond`. Times of day are ISO 8601 in UTC.
  */
+export type * from './protocol/engines.js'
 export type * from './protocol/spec.js'
 export type * from './protocol/result.js'
 export type * from './model/paths.js'

@@ -1,6 +1,6 @@
 /** What each trial measured, as plain numbers by cell and round; histograms are decoded once. */
 import type { Arm, Cell, Component, JournalEntry, MetricId, Plan, RunHeader, Trial, Usage } from '../model.js'
-import { cpuSecondsPerGib, gigabitsPerSecond } from '../load/stream.js'
+import { cpuSecondsPerGib, gigabitsPerSecond } from './transfers.js'
 import { decodeHistogram, percentileOf, type Buckets } from '../stats/histogram.js'
 
 export const percentiles = [50, 90, 99, 99.9] as const

@@ -1,7 +1,7 @@
 /** What `bench.config.ts` may say: the shapes of the model, with the names that there are and what holds where nothing is said. */
 import { z } from 'zod'
 import { takesPercentile } from '../analyze/check.js'
-import { engineNames } from '../load/choice.js'
+import { engineNames } from '../protocol/engines.js'
 import { costSchema, gateCheckSchema, gatePolicySchema, resolvedConfigSchema } from '../model/config.js'
 import { roundsSchema, thresholdSchema, validitySchema } from '../model/config.js'
 import { profileNames } from './profiles.js'

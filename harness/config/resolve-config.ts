@@ -1,7 +1,7 @@
 /** Checks what `bench.config.ts` holds and lays profile and flags over it; tells all problems at once. */
 import type { z } from 'zod'
-import type { LoaderName } from '../load/index.js'
-import { engineNames, whyNot } from '../load/choice.js'
+import { whyNot } from '../load/choice.js'
+import { engineNames, type EngineName } from '../protocol/engines.js'
 import { UserError } from '../model/errors.js'
 import { defaultGate } from '../analyze/gate.js'
 import { defined } from '../model/defined.js'
@@ -138,13 +138,13 @@ function resolveExperiments(
 /** Engines that differ from the experiments' own. One that cannot drive an experiment is a problem, never left out silently. */
 function resolveEngines(
   resolved: Readonly<Record<string, unknown>>,
-  configured: Readonly<Partial<Record<string, LoaderName>>>,
+  configured: Readonly<Partial<Record<string, EngineName>>>,
   { engine: flag, variants = [] }: ConfigOverrides,
   problems: string[],
-): Record<string, string> {
+): Record<string, EngineName> {
   const chosen = flag === undefined ? undefined : oneOf(flag, engineNames, '--engine', problems)
   const headers = variants.some(({ requestHeaders = {} }) => Object.keys(requestHeaders).length > 0)
-  const engines: Record<string, string> = {}
+  const engines: Record<string, EngineName> = {}
   for (const [name, settings] of Object.entries(resolved)) {
     const engine = chosen ?? configured[name]
     if (engine === undefined) continue

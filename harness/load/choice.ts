@@ -1,29 +1,27 @@
 /** Driving an experiment with another engine than its own: what is possible, and what has to change in the load for it. */
 import { findProgram } from '../process/exec.js'
 import type { LoadSpec, Plan, Unmet } from '../model.js'
-import { loaders, type Loader, type LoaderName } from './index.js'
-
-export const engineNames = Object.keys(loaders) as LoaderName[]
+import { engineNames, engineOf, type EngineName } from '../protocol/engines.js'
 
 /** Engines that are an experiment's whole point. */
-const irreplaceable: readonly string[] = ['connect', 'stream']
+const irreplaceable: readonly EngineName[] = ['connect', 'stream']
 
 /** The load as another engine drives it: programs of others know whole seconds only. */
-export function driveWith(load: LoadSpec, engine: string): LoadSpec {
+export function driveWith(load: LoadSpec, engine: EngineName): LoadSpec {
   if (engine === load.engine) return load
-  const { needs }: Loader = loaders[engine as LoaderName]
+  const { needs } = engineOf(engine)
   const seconds = (ms: number) => (needs === undefined ? ms : Math.ceil(ms / 1000) * 1000)
   return { ...load, engine, warmupMs: seconds(load.warmupMs), durationMs: seconds(load.durationMs) }
 }
 
 /** Why an engine cannot drive a load; undefined when it can. */
 export function whyNot(
-  engine: LoaderName,
+  engine: EngineName,
   load: LoadSpec,
   options: { readonly searched: boolean; readonly headers: boolean },
 ): string | undefined {
   if (engine === load.engine) return undefined
-  const { models, protocols, lacks = [], needs }: Loader = loaders[engine]
+  const { models, protocols, lacks = [], needs } = engineOf(engine)
   if (irreplaceable.includes(load.engine)) return `what it measures is what engine ${load.engine} does`
   if (!models.includes(load.model)) return `it is a load of an ${load.model} loop; ${able(load)}`
   if (!protocols.includes(load.protocol)) return `${engine} does not speak ${load.protocol}; ${able(load)}`
@@ -37,15 +35,15 @@ export function whyNot(
 
 function able({ model, protocol }: LoadSpec): string {
   const names = engineNames.filter((name) => {
-    const { models, protocols }: Loader = loaders[name]
+    const { models, protocols } = engineOf(name)
     return models.includes(model) && protocols.includes(protocol)
   })
   return `engines that can: ${names.join(', ')}`
 }
 
 /** Programs of others that engines run, each once. */
-export function toolsOf(engines: readonly string[]): readonly string[] {
-  return [...new Set(engines.flatMap((engine) => loaders[engine as LoaderName].needs ?? []))].sort()
+export function toolsOf(engines: readonly EngineName[]): readonly string[] {
+  return [...new Set(engines.flatMap((engine) => engineOf(engine).needs ?? []))].sort()
 }
 
 /**

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type EchoServer, type Rig, createRig } from '../lab/truth/rig.js'
 import { findProgram } from '../process/exec.js'
-import { loaders } from './index.js'
+import { engineOf } from '../protocol/engines.js'
 import { countAbove, maxUs, percentileUs } from './histogram.js'
 
 let rig: Rig
@@ -227,7 +227,7 @@ describe('stream', () => {
 describe('tools of others', () => {
   for (const tool of ['wrk', 'hey', 'h2load', 'wrk2', 'fortio', 'oha', 'nighthawk'] as const) {
     it(`reads what ${tool} measures`, async (test) => {
-      if ((await findProgram(loaders[tool].needs ?? tool)) === undefined) {
+      if ((await findProgram(engineOf(tool).needs ?? tool)) === undefined) {
         console.log(`skipped: ${tool} is not on the PATH`)
         test.skip()
       }

@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { parseEvent } from './events.js'
 import { histogramOf } from './histogram.js'
-import { closedLoop } from './closed-loop.js'
-import { openLoop } from './open-loop.js'
+import { loadCommand } from './command.js'
 
 const result = {
   engine: 'open-loop',
@@ -75,9 +74,9 @@ describe('commands', () => {
       timeoutMs: 4,
     } as const
     const target = { host: '127.0.0.1', port: 8080, authority: 'server' }
-    const { argv } = openLoop.command(spec, target, 42)
+    const { argv } = loadCommand(spec, target, 42)
     expect(argv.slice(0, 3)).toEqual(['loadgen', 'open-loop', '--spec'])
     expect(JSON.parse(argv[3] ?? '')).toEqual({ ...spec, target, seed: 42 })
-    expect(closedLoop.command(spec, target, 1).argv[1]).toBe('closed-loop')
+    expect(loadCommand({ ...spec, engine: 'closed-loop' }, target, 1).argv[1]).toBe('closed-loop')
   })
 })

@@ -1,5 +1,6 @@
 /** What a run is configured to do, after defaults, profile and flags: as a journal keeps it. */
 import { z } from 'zod'
+import { engineNames } from '../protocol/engines.js'
 import { metricIdSchema } from './metric-ids.js'
 import { count, list, name, number, object, record, text } from './shape.js'
 
@@ -105,7 +106,7 @@ export const resolvedConfigSchema = object({
   /** experiment name → its settings after defaults. */
   experiments: record(z.unknown()),
   /** experiment name → load engine that drives it, for those that are not driven by their own. */
-  engines: record(text).exactOptional(),
+  engines: record(z.enum(engineNames)).exactOptional(),
   rounds: roundsSchema,
   thresholds: list(thresholdSchema),
   /** Builds and settings that are measured side by side; see harness/config/variants.ts. */

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { UserError } from '../model/errors.js'
 import type {
+  EngineName,
   Arm,
   Cell,
   EnvironmentRequest,
@@ -25,7 +26,7 @@ export interface Catalogue {
     settings: unknown,
   ) => readonly { label: string; load: LoadSpec; search?: KneeSearch }[]
   /** The load as another engine than its own drives it; absent: nothing but the engine changes. */
-  readonly driveWith?: (load: LoadSpec, engine: string) => LoadSpec
+  readonly driveWith?: (load: LoadSpec, engine: EngineName) => LoadSpec
   /** Most rounds of an experiment; undefined: as many as the run has. A search has one for each of its trials. */
   readonly roundsOf: (experiment: string, settings: unknown) => number | undefined
 }

@@ -1,5 +1,6 @@
 /** What a load engine reports of one measured window. */
 import { z } from 'zod'
+import { engineLacks, engineNames } from './engines.js'
 
 const amount = z.number().min(0)
 
@@ -19,7 +20,7 @@ export type ErrorKind = (typeof errorKinds)[number]
 
 export const loadResultSchema = z
   .object({
-    engine: z.string().min(1),
+    engine: z.enum(engineNames),
     /** Generators that shared the load; absent: one. */
     generators: amount.exactOptional(),
     /** Requests sent in the window; `sent = ok + sum(errors)`. */
@@ -57,10 +58,7 @@ export const loadResultSchema = z
     /** From when a connection was begun to the first byte of the reply on it, for the same engines. */
     firstByte: histogramSchema.exactOptional(),
     /** Figures that this engine does not know: `unsent` is then 0 for want of anything better, the others are absent. */
-    unknown: z
-      .array(z.enum(['response', 'service', 'sendLag', 'unsent']))
-      .readonly()
-      .exactOptional(),
+    unknown: z.array(z.enum(engineLacks)).readonly().exactOptional(),
     /** What this engine cannot give, in words for the report. */
     limits: z.array(z.string()).readonly().exactOptional(),
   })

@@ -1,20 +1,15 @@
 /** What a trial asks of a load engine. */
 import { z } from 'zod'
-
-/** What the client speaks. */
-export const protocolSchema = z.enum(['http1', 'h2', 'grpc', 'tcp'])
-export type Protocol = z.infer<typeof protocolSchema>
+import { engineNames, loadModels, protocols } from './engines.js'
 
 const positive = z.number().positive()
 
 /** Load that one trial drives. */
 export const loadSpecSchema = z
   .object({
-    /** Name in the load engine registry. */
-    engine: z.string().min(1),
-    /** `open`: requests are due on a schedule; `closed`: each connection sends as soon as it may. */
-    model: z.enum(['open', 'closed']),
-    protocol: protocolSchema,
+    engine: z.enum(engineNames),
+    model: z.enum(loadModels),
+    protocol: z.enum(protocols),
     /** Open loop only. */
     ratePerSecond: positive.max(1_000_000).exactOptional(),
     arrival: z.enum(['uniform', 'poisson']).exactOptional(),

@@ -1,7 +1,8 @@
 /** Runs one trial: generator up, counters at the window's edges, proof of path, verdict on its validity. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { awaitDeath, causeOf } from './attribution.js'
-import { loaders, type Loader, type LoaderName } from '../load/index.js'
+import { loadCommand } from '../load/command.js'
+import { parseEvent } from '../load/events.js'
 import type {
   Arm,
   Cell,
@@ -149,10 +150,9 @@ type Outcome =
 
 async function driveLoad(options: TrialOptions): Promise<Outcome> {
   const { environment, arm, cell, seed, signal } = options
-  const loader: Loader = loaders[cell.load.engine as LoaderName]
   const endpoint = environment.raised[arm.id]?.endpoint
   if (!endpoint) return { error: { kind: 'not-ready', message: `${arm.id} has no endpoint` } }
-  const running = environment.exec(arm.id, loader.command(cell.load, endpoint, seed))
+  const running = environment.exec(arm.id, loadCommand(cell.load, endpoint, seed))
 
   let stopped: TrialError | undefined
   const stop = (error: TrialError) => {
@@ -179,14 +179,13 @@ async function followEvents(
   running: Running,
   stopped: () => TrialError | undefined,
 ): Promise<Outcome> {
-  const { environment, cell, onProgress } = options
-  const loader: Loader = loaders[cell.load.engine as LoaderName]
+  const { environment, onProgress } = options
   const edges: { start?: Edge; end?: Edge } = {}
   let result: LoadResult | undefined
   let failure: TrialError | undefined
   try {
     for await (const line of running.lines) {
-      const event = loader.parse(line)
+      const event = parseEvent(line)
       switch (event.event) {
         case 'edge':
           edges[event.edge] = await environment.read({ counters: false, usage: true })

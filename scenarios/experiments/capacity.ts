@@ -42,7 +42,7 @@ export const capacity = {
   loads: ({ slo, startPerSecond, minPerSecond, maxPerSecond, precision, maxProbes, ...rest }) => [
     {
       label: `p${slo.percentile} ≤ ${slo.latencyMs} ms c${rest.connections} ${rest.payloadBytes}B ${rest.protocol}`,
-      load: { engine: 'open-loop', model: 'open' as const, ...rest },
+      load: { engine: 'open-loop' as const, model: 'open' as const, ...rest },
       search: { ...slo, startPerSecond, minPerSecond, maxPerSecond, precision, maxProbes },
     },
   ],

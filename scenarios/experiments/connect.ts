@@ -21,7 +21,7 @@ export const connect = {
     'How long does a new connection take on each path, to connect and to the first byte, and what does it cost in CPU?',
   settings,
   loads: ({ rounds: _rounds, ...rest }) => {
-    const load = { engine: 'connect', model: 'open' as const, ...rest }
+    const load = { engine: 'connect' as const, model: 'open' as const, ...rest }
     return [{ label: `new connections ${loadLabel(load)}`, load }]
   },
   rounds: (own) => own.rounds,

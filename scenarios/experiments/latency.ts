@@ -15,7 +15,7 @@ export const latency = {
   settings,
   loads: ({ ratesPerSecond, ...rest }) =>
     [...new Set(ratesPerSecond)].map((ratePerSecond) => {
-      const load = { engine: 'open-loop', model: 'open' as const, ratePerSecond, ...rest }
+      const load = { engine: 'open-loop' as const, model: 'open' as const, ratePerSecond, ...rest }
       return { label: loadLabel(load), load }
     }),
   metrics: ['latency.response', 'cpu.per1000Requests', 'memory.rss'],

@@ -17,7 +17,12 @@ export const saturation = {
   question: 'How many requests a second does each path answer when every connection is always busy?',
   settings,
   loads: ({ rounds: _rounds, ...rest }) => {
-    const load = { engine: 'closed-loop', model: 'closed' as const, protocol: 'http1' as const, ...rest }
+    const load = {
+      engine: 'closed-loop' as const,
+      model: 'closed' as const,
+      protocol: 'http1' as const,
+      ...rest,
+    }
     return [{ label: loadLabel(load), load }]
   },
   rounds: (own) => own.rounds,

@@ -24,7 +24,7 @@ export const stream = {
     'How many Gb/s does each path carry in long transfers, and how much CPU does a GiB cost at each hop?',
   settings,
   loads: ({ rounds: _rounds, ...rest }) => {
-    const load = { engine: 'stream', model: 'closed' as const, ...rest }
+    const load = { engine: 'stream' as const, model: 'closed' as const, ...rest }
     return [{ label: `transfers ${loadLabel(load)}`, load }]
   },
   rounds: (own) => own.rounds,

@@ -1,6 +1,6 @@
 /** `meshbench list`: the names that configs and flags may use. */
 import { exitCodes, type ExitCode } from '../../model/errors.js'
-import { loaders, type Loader } from '../../load/index.js'
+import { engines, type Engine } from '../../protocol/engines.js'
 import { profiles } from '../../config/profiles.js'
 import { meshes } from '../../../infra/meshes/index.js'
 import { platforms } from '../../../infra/platforms/index.js'
@@ -22,7 +22,7 @@ export async function listCommand(flags: { json: boolean }): Promise<ExitCode> {
     paths: Object.values(paths).map(({ name, summary }) => [name, summary]),
     experiments: Object.values(experiments).map(({ name, question }) => [name, question]),
     functions: Object.entries(functions).map(([name, { title }]) => [name, title]),
-    engines: Object.values(loaders).map((loader: Loader) => [loader.name, engineText(loader)]),
+    engines: Object.entries(engines).map(([name, engine]) => [name, engineText(engine)]),
     formats: Object.entries({ ...formats, ...chartFormats }).map(([name, { summary }]) => [name, summary]),
     charts: Object.keys(charts).map((name) => [name, '']),
     profiles: Object.entries(profiles).map(([name, { summary }]) => [name, summary]),
@@ -31,7 +31,7 @@ export async function listCommand(flags: { json: boolean }): Promise<ExitCode> {
   return exitCodes.ok
 }
 
-function engineText({ summary, models, protocols, lacks = [] }: Loader): string {
+function engineText({ summary, models, protocols, lacks = [] }: Engine): string {
   const cannot = lacks.length === 0 ? '' : `; does not know: ${lacks.join(', ')}`
   return `${summary} (${models.join(' or ')} loop; ${protocols.join(', ')}${cannot})`
 }

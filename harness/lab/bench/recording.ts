@@ -8,7 +8,7 @@ import { onInterrupt } from '../../process/interrupts.js'
 import { parseArgs } from 'node:util'
 import { exitCodes, messageOf } from '../../model/errors.js'
 import { findProgram } from '../../process/exec.js'
-import type { LoaderName } from '../../load/index.js'
+import type { EngineName } from '../../protocol/engines.js'
 import { median } from '../truth/check.js'
 import { type EchoServer, type Rig, createRig } from '../truth/rig.js'
 
@@ -18,7 +18,7 @@ const connections = 16
 
 interface Variant {
   readonly label: string
-  readonly engine: LoaderName
+  readonly engine: EngineName
   readonly recording: boolean
 }
 

@@ -2,7 +2,7 @@
 import { messageOf } from '../../model/errors.js'
 import { findProgram, run } from '../../process/exec.js'
 import { percentileUs } from '../../load/histogram.js'
-import { loaders, type LoaderName } from '../../load/index.js'
+import { engineOf, type EngineName } from '../../protocol/engines.js'
 import type { Histogram } from '../../model.js'
 import { type Answer, median } from './check.js'
 import { freezeAfterRequests, freezeMs, frozenPercentileMs, measureDrain } from './freeze.js'
@@ -105,11 +105,11 @@ for (let i = 1; i <= ${looks}; i++) {
 `
 
 /** Steps in which an engine tells times, in ms: it knows nothing better than that. One µs where it is not named. */
-const stepMs: Readonly<Partial<Record<LoaderName, number>>> = { hey: 0.1, fortio: 0.1 }
+const stepMs: Readonly<Partial<Record<EngineName, number>>> = { hey: 0.1, fortio: 0.1 }
 
 /** What one engine reads of two injected truths. */
 interface Reading {
-  readonly engine: LoaderName
+  readonly engine: EngineName
   readonly riseMs: number
   readonly p99Ms: number
 }
@@ -119,9 +119,9 @@ const pairs = 3
 
 /** Every engine at hand reads the same two truths on the same servers; ours has to be the closest to both. */
 export async function checkOthers(rig: Rig): Promise<Answer[]> {
-  const engines: LoaderName[] = ['open-loop']
+  const engines: EngineName[] = ['open-loop']
   for (const name of others)
-    if ((await findProgram(loaders[name].needs ?? name)) !== undefined) engines.push(name)
+    if ((await findProgram(engineOf(name).needs ?? name)) !== undefined) engines.push(name)
   if (engines.length === 1) return []
   const readings: Reading[] = []
   for (const engine of engines) {
@@ -145,7 +145,7 @@ export async function checkOthers(rig: Rig): Promise<Answer[]> {
   ]
 }
 
-async function read(rig: Rig, engine: LoaderName): Promise<Reading> {
+async function read(rig: Rig, engine: EngineName): Promise<Reading> {
   const spec = { ratePerSecond, warmupMs: 0, durationMs: 2000 }
   const percentileMs = async (server: Awaited<ReturnType<Rig['echo']>>, durationMs: number, p: number) => {
     const { result } = await rig.load(engine, { ...spec, durationMs }, server)
@@ -173,7 +173,7 @@ function compare(
   value: (reading: Reading) => number,
 ): Answer[] {
   // A coarse clock that happens to hit the truth still does not know it.
-  const step = (engine: LoaderName): number => stepMs[engine] ?? 0.001
+  const step = (engine: EngineName): number => stepMs[engine] ?? 0.001
   const errors = readings.map((reading) =>
     Math.max(Math.abs(value(reading) - expected), step(reading.engine)),
   )

@@ -7,7 +7,9 @@ import { fileURLToPath } from 'node:url'
 import { imageBundle } from '../../../infra/images/bundles.js'
 import { parsePrometheus, sumSamples } from '../../process/prometheus.js'
 import { start } from '../../process/exec.js'
-import { type LoadTarget, type LoaderName, loaders } from '../../load/index.js'
+import { loadCommand, type LoadTarget } from '../../load/command.js'
+import { parseEvent } from '../../load/events.js'
+import { engineOf, type EngineName } from '../../protocol/engines.js'
 import type { Endpoint, LoadResult, LoadSpec, Running } from '../../model.js'
 import { readProcess } from '../../process/probes/process.js'
 
@@ -46,7 +48,7 @@ export interface LoadRun {
 export interface Rig {
   echo(faults?: EchoFaults): Promise<EchoServer>
   /** Drives a load. Rejects with the generator's own error, or when it dies. */
-  load(engine: LoaderName, spec: RigLoad, server: EchoServer, options?: LoadOptions): Promise<LoadRun>
+  load(engine: EngineName, spec: RigLoad, server: EchoServer, options?: LoadOptions): Promise<LoadRun>
   close(): Promise<void>
 }
 
@@ -133,9 +135,8 @@ export async function createRig(): Promise<Rig> {
     },
 
     async load(engine, spec, server, options = {}) {
-      const loader = loaders[engine]
-      const full = { ...defaults, engine, model: loader.models[0] ?? 'open', ...spec }
-      const { argv } = loader.command(full, options.target ?? server.http, options.seed ?? 1)
+      const full = { ...defaults, engine, model: engineOf(engine).models[0] ?? 'open', ...spec }
+      const { argv } = loadCommand(full, options.target ?? server.http, options.seed ?? 1)
       const child = argv[0] === 'loadgen' ? run([loadgenBundle.path, ...argv.slice(1)]) : start({ argv })
       let cpuAtStart = 0
       let cpuAtEnd = 0
@@ -143,7 +144,7 @@ export async function createRig(): Promise<Rig> {
       let failure: string | undefined
       const readCpu = (): Promise<number> => server.cpuUs().catch(() => 0)
       for await (const line of child.lines) {
-        const event = loader.parse(line)
+        const event = parseEvent(line)
         if (event.event === 'edge') {
           if (event.edge === 'start') cpuAtStart = await readCpu()
           else cpuAtEnd = await readCpu()
