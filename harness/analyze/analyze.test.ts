@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { analyze } from './analyze.js'
-import type { Analysis, Comparison, JournalEntry, MetricId } from '../model.js'
+import type { Analysis, Comparison, JournalEntry } from '../model.js'
 import { oneSidedSearch } from '../testdata/one-sided-search.js'
 import { syntheticJournal, trueCosts, type SyntheticOptions } from '../testdata/synthetic-journal.js'
 
@@ -16,7 +16,7 @@ const [l7l7, l4l7l4, l4] = ['reference/l7-sidecar-to-sidecar', 'reference/l4-l7-
 
 function find(
   analysis: Analysis,
-  metric: MetricId,
+  metric: string,
   arm: string,
   versus: string,
   percentile?: number,

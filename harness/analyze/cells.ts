@@ -1,35 +1,46 @@
 /** Estimates of each cell: percentiles, throughput, memory, and the whole bill of its CPU. */
 import type {
   BillRow,
+  ByPercentile,
   Cell,
   CellAnalysis,
   Component,
   ComponentUsage,
+  ConnectAnalysis,
   CurvePoint,
   Estimate,
+  ReadMetric,
+  StreamAnalysis,
   Trial,
 } from '../model.js'
 import { studentQuantile } from '../stats/student.js'
 import { alignBuckets, mergeRows, percentileOf } from '../stats/histogram.js'
 import { randomStream } from '../stats/random.js'
 import { estimateOf, level } from './estimates.js'
-import type { ConnectAnalysis, StreamAnalysis } from '../model.js'
+import { defined } from '../model/defined.js'
+import {
+  connectTime,
+  cpu,
+  cpuPerGib,
+  firstByte,
+  per1000,
+  perGib,
+  responseTime,
+  serviceTime,
+  transferRate,
+} from '../../scenarios/metrics.js'
+import { experimentNamed } from '../../scenarios/registry.js'
 import { analyzeKnee } from './knees.js'
-import { withoutUndefined } from './trials.js'
 import type { Settings } from '../stats/paired.js'
 import {
   billOf,
-  connectPercentiles,
   bucketsOf,
   groupOf,
   handshakesPerConnection,
-  resumptionsPerConnection,
-  latencyMs,
-  metricOf,
   mib,
-  per1000,
-  percentiles,
-  perGib,
+  reaches,
+  readMetric,
+  resumptionsPerConnection,
   seriesOf,
   type Run,
 } from './readings.js'
@@ -68,19 +79,20 @@ export function analyzeCell(run: Run, cell: Cell, settings: Settings): CellAnaly
     const made = estimate(...args)
     return made.n > 0 ? made : undefined
   }
-  const latencies = (kind: 'response' | 'service') => {
-    const entries = percentiles.flatMap((percentile) => {
-      const made = maybe('ms', (trial) =>
-        reaches(trial, percentile) ? latencyMs(trial, kind, percentile) : undefined,
-      )
+  const of = (metric: ReadMetric, percentile?: number) =>
+    maybe(metric.unit, (trial) =>
+      reaches(trial, percentile) ? readMetric(run, trial, metric, percentile) : undefined,
+    )
+  const byPercentile = (metric: ReadMetric): ByPercentile | undefined => {
+    const entries = (metric.percentiles ?? []).flatMap((percentile) => {
+      const made = of(metric, percentile)
       return made ? [[String(percentile), made] as const] : []
     })
-    return entries.length > 0 ? { [kind]: Object.fromEntries(entries) } : {}
+    return entries.length > 0 ? Object.fromEntries(entries) : undefined
   }
-  const cpu = maybe('ms', (trial) => metricOf(run, trial, 'cpu.per1000Requests', undefined))
   const hopCpu = maybe('ms', (trial) => {
     const bill = billOf(run, trial)
-    return bill && per1000(trial, bill.hopsNs)
+    return bill && per1000({ trial }, bill.hopsNs)
   })
   const hopMemory = maybe('MiB', (trial) => {
     const bill = billOf(run, trial)
@@ -89,20 +101,23 @@ export function analyzeCell(run: Run, cell: Cell, settings: Settings): CellAnaly
   const bill = billRows(run, cell, valid, estimate)
   const host = maybe('ms', (trial) => {
     const { hostBusyNs } = trial.usage ?? {}
-    return hostBusyNs === undefined ? undefined : per1000(trial, hostBusyNs)
+    return hostBusyNs === undefined ? undefined : per1000({ trial }, hostBusyNs)
   })
   const curve = curveOf(valid, cell, settings)
   return {
     ...base,
-    ...latencies('response'),
-    ...latencies('service'),
-    ...(curve.length > 0 ? { curve } : {}),
     throughput: estimate('req/s', (trial) => trial.load?.achievedRatePerSecond),
-    ...connectOf(run, cell, maybe),
-    ...streamOf(run, cell, maybe),
-    ...(cpu ? { cpu } : {}),
-    ...(hopCpu ? { hopCpu } : {}),
-    ...(hopMemory ? { hopMemory } : {}),
+    ...defined({
+      response: byPercentile(responseTime),
+      service: byPercentile(serviceTime),
+      curve: curve.length > 0 ? curve : undefined,
+      connect: cell.load.engine === 'connect' ? connectOf(maybe, byPercentile) : undefined,
+      stream: cell.load.engine === 'stream' ? streamOf(of) : undefined,
+      cpu: of(cpu),
+      hopCpu,
+      hopMemory,
+      figures: ownFigures(cell, of, byPercentile),
+    }),
     bill,
     ...(host && host.value > 0 && bill.length > 0
       ? {
@@ -120,53 +135,45 @@ function engineLimits(trials: readonly Trial[]): Pick<CellAnalysis, 'engineLimit
   return limits.length === 0 ? {} : { engineLimits: limits }
 }
 
-type MaybeEstimate = (
-  unit: Estimate['unit'],
-  value: (trial: Trial) => number | undefined,
-) => Estimate | undefined
+type ValueOf = (trial: Trial) => number | undefined
+type MaybeEstimate = (unit: Estimate['unit'], value: ValueOf) => Estimate | undefined
+type EstimateMetric = (metric: ReadMetric) => Estimate | undefined
+type EstimatePercentiles = (metric: ReadMetric) => ByPercentile | undefined
 
-function connectOf(run: Run, cell: Cell, maybe: MaybeEstimate): { readonly connect?: ConnectAnalysis } {
-  if (cell.load.engine !== 'connect') return {}
-  const times = (metric: 'connect.time' | 'connect.firstByte') =>
-    Object.fromEntries(
-      connectPercentiles.flatMap((percentile) => {
-        const made = maybe('ms', (trial) =>
-          reaches(trial, percentile) ? metricOf(run, trial, metric, percentile) : undefined,
-        )
-        return made ? [[String(percentile), made] as const] : []
-      }),
-    )
-  const [time, firstByte] = [times('connect.time'), times('connect.firstByte')]
-  if (Object.keys(time).length === 0) return {}
-  const handshakes = maybe('count', handshakesPerConnection)
-  const resumptions = maybe('count', resumptionsPerConnection)
-  return {
-    connect: {
+/** Metrics of the cell's experiment that an analysis has no field for. */
+function ownFigures(
+  { experiment }: Cell,
+  of: EstimateMetric,
+  byPercentile: EstimatePercentiles,
+): CellAnalysis['figures'] {
+  const entries = (experimentNamed(experiment)?.metrics ?? []).flatMap((metric) => {
+    if (metric.ofCell) return []
+    const figure = metric.percentiles ? byPercentile(metric) : of(metric)
+    return figure ? [[metric.id, figure] as const] : []
+  })
+  return entries.length === 0 ? undefined : Object.fromEntries(entries)
+}
+
+function connectOf(maybe: MaybeEstimate, byPercentile: EstimatePercentiles): ConnectAnalysis | undefined {
+  const time = byPercentile(connectTime)
+  return (
+    time && {
       time,
-      firstByte,
-      ...(handshakes ? { handshakesPerConnection: handshakes } : {}),
-      ...(resumptions ? { resumptionsPerConnection: resumptions } : {}),
-    },
-  }
+      firstByte: byPercentile(firstByte) ?? {},
+      ...defined({
+        handshakesPerConnection: maybe('count', handshakesPerConnection),
+        resumptionsPerConnection: maybe('count', resumptionsPerConnection),
+      }),
+    }
+  )
 }
 
-function streamOf(run: Run, cell: Cell, maybe: MaybeEstimate): { readonly stream?: StreamAnalysis } {
-  if (cell.load.engine !== 'stream') return {}
-  const throughput = maybe('Gb/s', (trial) => metricOf(run, trial, 'stream.throughput', undefined))
-  const cpuPerGib = maybe('s', (trial) => metricOf(run, trial, 'cpu.perGib', undefined))
-  return throughput ? { stream: { throughput, ...(cpuPerGib ? { cpuPerGib } : {}) } } : {}
+function streamOf(of: EstimateMetric): StreamAnalysis | undefined {
+  const rate = of(transferRate)
+  return rate && { throughput: rate, ...defined({ cpuPerGib: of(cpuPerGib) }) }
 }
 
-/** At least one request of the trial lies beyond the percentile. */
-function reaches(trial: Trial, percentile: number): boolean {
-  return (trial.load?.sent ?? 0) * (1 - percentile / 100) > 0.999
-}
-
-type MakeEstimate = (
-  unit: Estimate['unit'],
-  value: (trial: Trial) => number | undefined,
-  positive?: boolean,
-) => Estimate
+type MakeEstimate = (unit: Estimate['unit'], value: ValueOf, positive?: boolean) => Estimate
 
 /**
  * One row for each component on the arm's path, in the order of its hops; then the generator, the harness, and what
@@ -213,7 +220,7 @@ function billRows(run: Run, cell: Cell, valid: readonly Trial[], estimate: MakeE
       )
     const memoryOf = (key: 'rssBytes' | 'pssBytes' | 'peakRssBytes') =>
       of('MiB', ({ [key]: bytes }) => (bytes === undefined ? undefined : bytes / mib))
-    const rest = withoutUndefined({
+    const rest = defined({
       memory: memoryOf('rssBytes'),
       memoryPss: memoryOf('pssBytes'),
       memoryPeak: memoryOf('peakRssBytes'),
@@ -225,7 +232,7 @@ function billRows(run: Run, cell: Cell, valid: readonly Trial[], estimate: MakeE
       readSyscalls: per1000Of('readSyscalls'),
       writeSyscalls: per1000Of('writeSyscalls'),
       ...(cell.load.engine === 'stream'
-        ? { cpuPerGib: of('s', ({ cpuNs }, trial) => perGib(trial, cpuNs)) }
+        ? { cpuPerGib: of('s', ({ cpuNs }, trial) => perGib({ trial }, cpuNs)) }
         : {}),
     })
     return {
@@ -234,7 +241,7 @@ function billRows(run: Run, cell: Cell, valid: readonly Trial[], estimate: MakeE
       ...(hop ? { layer: hop.layer, hop: hop.name } : {}),
       cpu: estimate('ms', (trial) => {
         const usage = usageOf(trial, row.component)
-        return usage && per1000(trial, usage.cpuNs)
+        return usage && per1000({ trial }, usage.cpuNs)
       }),
       ...(user + system > 0 ? { cpuUserShare: user / (user + system) } : {}),
       ...rest,
@@ -253,7 +260,7 @@ function billRows(run: Run, cell: Cell, valid: readonly Trial[], estimate: MakeE
       'ms',
       (trial) => {
         const bill = billOf(run, trial)
-        return bill && per1000(trial, bill[ns])
+        return bill && per1000({ trial }, bill[ns])
       },
       ns !== 'unaccountedNs',
     ),

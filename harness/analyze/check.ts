@@ -1,13 +1,6 @@
 /** Judges thresholds: pass, fail, or inconclusive where the interval lies on both sides of the limit. */
-import type {
-  Analysis,
-  CellAnalysis,
-  Comparison,
-  Estimate,
-  MetricId,
-  Threshold,
-  ThresholdVerdict,
-} from '../model.js'
+import { figureOf, isAdded, metricNamed } from '../../scenarios/registry.js'
+import type { Analysis, CellAnalysis, Estimate, Threshold, ThresholdVerdict } from '../model.js'
 import { figure, upperBound, withInterval } from './words.js'
 
 /** What a check needs of an analysis. */
@@ -35,85 +28,24 @@ export function check(analysis: Checked): ThresholdVerdict[] {
 
 /** The estimate that a threshold speaks of; undefined when this cell has none. */
 function lookUp(analysis: Checked, threshold: Threshold, cell: CellAnalysis): Estimate | undefined {
-  const { metric, percentile, relativeTo } = threshold
-  if (metric === 'errors.share') return relativeTo === undefined ? errorShare(cell) : undefined
+  const { percentile, relativeTo } = threshold
+  const metric = metricNamed(threshold.metric)
+  if (!metric) return undefined
+  const compared = (id: string, versus: string | undefined) =>
+    analysis.comparisons.find(
+      (other) =>
+        other.arm === cell.arm &&
+        other.versus === versus &&
+        other.experiment === cell.experiment &&
+        other.loadLabel === cell.loadLabel &&
+        other.metric === id &&
+        (!metric.percentiles || other.percentile === percentile),
+    )
+  if (relativeTo !== undefined) return compared(metric.id, relativeTo)?.ratio
   const baseline = analysis.arms.find(({ id }) => id === cell.arm)?.baseline
-  const added = addedOf[metric]
-  if (relativeTo !== undefined) return find(analysis.comparisons, cell, metric, percentile, relativeTo)?.ratio
-  if (added) return find(analysis.comparisons, cell, added, percentile, baseline)?.difference
-  return absolute(cell, metric, percentile)
-}
-
-/** Added costs are differences to the baseline of these. */
-const addedOf: Partial<Record<MetricId, MetricId>> = {
-  'latency.added': 'latency.response',
-  'cpu.added': 'cpu.per1000Requests',
-  'memory.added': 'memory.rss',
-}
-
-/** Metrics of times: a figure of them is that of a percentile. */
-export function takesPercentile(metric: string): boolean {
-  return metric.startsWith('latency.') || metric.startsWith('connect.')
-}
-
-function find(
-  comparisons: readonly Comparison[],
-  { arm, experiment, loadLabel }: CellAnalysis,
-  metric: MetricId,
-  percentile: number | undefined,
-  versus: string | undefined,
-): Comparison | undefined {
-  return comparisons.find(
-    (one) =>
-      one.arm === arm &&
-      one.versus === versus &&
-      one.experiment === experiment &&
-      one.loadLabel === loadLabel &&
-      one.metric === metric &&
-      (!takesPercentile(metric) || one.percentile === percentile),
-  )
-}
-
-function absolute(cell: CellAnalysis, metric: MetricId, percentile = 50): Estimate | undefined {
-  switch (metric) {
-    case 'latency.response':
-      return cell.response?.[String(percentile)]
-    case 'latency.service':
-      return cell.service?.[String(percentile)]
-    case 'throughput':
-      return cell.throughput.n > 0 ? cell.throughput : undefined
-    case 'cpu.per1000Requests':
-      return cell.cpu
-    case 'memory.rss':
-      return cell.hopMemory
-    case 'connect.time':
-      return cell.connect?.time[String(percentile)]
-    case 'connect.firstByte':
-      return cell.connect?.firstByte[String(percentile)]
-    case 'stream.throughput':
-      return cell.stream?.throughput
-    case 'cpu.perGib':
-      return cell.stream?.cpuPerGib
-    default:
-      return undefined
-  }
-}
-
-/** Errors are counted, not estimated: the bounds are the count itself. */
-function errorShare(cell: CellAnalysis): Estimate | undefined {
-  const n = cell.trials.ok + cell.trials.invalid
-  if (n === 0) return undefined
-  const value = cell.errorShare
-  return {
-    value,
-    low: value,
-    high: value,
-    unit: 'share',
-    level: 0.95,
-    n,
-    method: 'counted',
-    cells: [cell.cell],
-  }
+  if (isAdded(metric)) return compared(metric.addedTo.id, baseline)?.difference
+  const figure = figureOf(cell, metric, percentile)
+  return figure && figure.n > 0 ? figure : undefined
 }
 
 function judge(threshold: Threshold, actual: Estimate, cell: CellAnalysis): ThresholdVerdict {

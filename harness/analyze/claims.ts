@@ -1,5 +1,6 @@
 /** What a run says about the claims of the talk behind this project: supported, refuted or inconclusive on this host, with the figures. */
-import type { ClaimAnalysis, ClaimId, Estimate } from '../model.js'
+import { cpu as cpuMetric, responseTime } from '../../scenarios/metrics.js'
+import type { ClaimAnalysis, ClaimId, Estimate, ReadMetric } from '../model.js'
 import { holm } from '../stats/families.js'
 import { locate, type Settings } from '../stats/paired.js'
 import { alpha, comparePaired, estimateOf, type PairedResult } from './estimates.js'
@@ -159,17 +160,15 @@ function contextOf(run: Run, groups: readonly CellGroup[]): ClaimContext | undef
   )
 }
 
-type Metric = 'latency.response' | 'cpu.per1000Requests'
-
 /** Measures weighted sums of paths, paired by round, at the load that claims are answered for. */
 interface Meter {
   readonly context: ClaimContext
   has(...paths: readonly string[]): boolean
   /** Values by round, each row one weighted sum, over the rounds that all have. */
-  sums(metric: Metric, rows: readonly Readonly<Record<string, number>>[]): readonly (readonly number[])[]
-  estimate(metric: Metric, weights: Readonly<Record<string, number>>): Estimate
-  compare(metric: Metric, first: Weights, second: Weights): PairedResult
-  p(metric: Metric, weights: Weights): number
+  sums(metric: ReadMetric, rows: readonly Readonly<Record<string, number>>[]): readonly (readonly number[])[]
+  estimate(metric: ReadMetric, weights: Readonly<Record<string, number>>): Estimate
+  compare(metric: ReadMetric, first: Weights, second: Weights): PairedResult
+  p(metric: ReadMetric, weights: Weights): number
 }
 
 type Weights = Readonly<Record<string, number>>
@@ -177,7 +176,7 @@ type Weights = Readonly<Record<string, number>>
 function createMeter(run: Run, context: ClaimContext, settings: Settings): Meter {
   const { group, mesh } = context
   const armOf = (path: string) => armOn(run, group, mesh, path) ?? ''
-  const values = (metric: Metric, weights: Weights, all: readonly string[]) =>
+  const values = (metric: ReadMetric, weights: Weights, all: readonly string[]) =>
     combinedValues(
       run,
       group,
@@ -197,7 +196,7 @@ function createMeter(run: Run, context: ClaimContext, settings: Settings): Meter
     estimate: (metric, weights) => {
       const paths = Object.keys(weights)
       return estimateOf(values(metric, weights, paths), settings, {
-        unit: 'ms',
+        unit: metric.unit,
         cells: cellsOf(paths),
       })
     },
@@ -205,7 +204,7 @@ function createMeter(run: Run, context: ClaimContext, settings: Settings): Meter
       const [treated = [], reference = []] = sums(metric, [first, second])
       const paths = [...new Set([...Object.keys(first), ...Object.keys(second)])]
       return comparePaired(treated, reference, settings, {
-        unit: 'ms',
+        unit: metric.unit,
         cells: cellsOf(paths),
       })
     },
@@ -243,17 +242,17 @@ function direction(result: PairedResult, pValue: number): 'less' | 'more' | 'ope
  */
 function judgeC1(meter: Meter): Finding | undefined {
   if (!meter.has('l4-l7-l4', 'l7-sidecar-to-sidecar')) return undefined
-  const cpu = meter.compare('cpu.per1000Requests', l4l7l4, l7l7)
-  const latency = meter.compare('latency.response', l4l7l4, l7l7)
+  const cpu = meter.compare(cpuMetric, l4l7l4, l7l7)
+  const latency = meter.compare(responseTime, l4l7l4, l7l7)
   if (latency.difference.n === 0) return undefined
   const hasCpu = cpu.difference.n > 0
   const hasBaseline = meter.has('baseline')
-  const breakEven = meter.estimate('cpu.per1000Requests', {
+  const breakEven = meter.estimate(cpuMetric, {
     'l4-l7-l4': 1,
     'l7-sidecar-to-sidecar': -0.5,
     baseline: -0.5,
   })
-  const hop = meter.estimate('cpu.per1000Requests', {
+  const hop = meter.estimate(cpuMetric, {
     'l7-sidecar-to-sidecar': 0.5,
     baseline: -0.5,
   })
@@ -331,11 +330,8 @@ const muchCheaper = 0.5
 function judgeC2(meter: Meter): Finding | undefined {
   const others = (['l7-sidecar-to-sidecar', 'l4-l7-l4'] as const).filter((path) => meter.has(path))
   if (!meter.has('l4-only', 'baseline') || others.length === 0) return undefined
-  const metric: Metric =
-    meter.estimate('cpu.per1000Requests', addedBy('l4-only')).n > 0
-      ? 'cpu.per1000Requests'
-      : 'latency.response'
-  const what = metric === 'latency.response' ? 'median latency' : 'CPU'
+  const metric: ReadMetric = meter.estimate(cpuMetric, addedBy('l4-only')).n > 0 ? cpuMetric : responseTime
+  const what = metric === responseTime ? 'median latency' : 'CPU'
   const labels = { 'l7-sidecar-to-sidecar': 'L7-L7', 'l4-l7-l4': 'L4-L7-L4' }
   const parts = others.map((path) => ({
     label: labels[path],
@@ -345,7 +341,7 @@ function judgeC2(meter: Meter): Finding | undefined {
     p: meter.p(metric, { 'l4-only': 1, baseline: -1 + muchCheaper, [path]: -muchCheaper }),
   }))
   if (parts.some(({ excess }) => excess.n === 0)) return undefined
-  const latency = meter.estimate('latency.response', addedBy('l4-only'))
+  const latency = meter.estimate(responseTime, addedBy('l4-only'))
   return {
     id: 'C2',
     pValues: parts.map(({ p }) => p),
@@ -378,13 +374,13 @@ function judgeC3(meter: Meter): Finding | undefined {
   if (!meter.has('l4-only', 'baseline') || !l7Path) return undefined
   const l4Hop = scaled(addedBy('l4-only'), 0.5)
   const l7Hop = scaled(addedBy(l7Path), l7Path === 'l7-per-node' ? 1 : 0.5)
-  const test = (metric: Metric) => meter.compare(metric, l7Hop, l4Hop)
-  const cpu = test('cpu.per1000Requests')
-  const latency = test('latency.response')
+  const test = (metric: ReadMetric) => meter.compare(metric, l7Hop, l4Hop)
+  const cpu = test(cpuMetric)
+  const latency = test(responseTime)
   const hasCpu = cpu.difference.n > 0
   const decisive = hasCpu ? cpu : latency
   if (decisive.difference.n === 0) return undefined
-  const metric: Metric = hasCpu ? 'cpu.per1000Requests' : 'latency.response'
+  const metric: ReadMetric = hasCpu ? cpuMetric : responseTime
   const [unit, what, figure] = hasCpu
     ? ['µs', 'of CPU a request', 'CPU per request']
     : ['ms', 'at the median', 'median response time']
@@ -393,8 +389,8 @@ function judgeC3(meter: Meter): Finding | undefined {
     l7: meter.estimate(metric, l7Hop),
   }
   const times = {
-    l4: meter.estimate('latency.response', l4Hop),
-    l7: meter.estimate('latency.response', l7Hop),
+    l4: meter.estimate(responseTime, l4Hop),
+    l7: meter.estimate(responseTime, l7Hop),
   }
   return {
     id: 'C3',

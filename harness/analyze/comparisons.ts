@@ -1,18 +1,13 @@
 /** Compares cells by round: every arm with its baseline, and the paths that the claims set against each other. */
-import type { Arm, Comparison, MetricId, Threshold, Trial, Verdict } from '../model.js'
+import { cpu, memory, responseTime, throughput } from '../../scenarios/metrics.js'
+import { experimentNamed, isAdded, metricNamed, readBy } from '../../scenarios/registry.js'
+import { defined } from '../model/defined.js'
+import type { Arm, Comparison, Metric, ReadMetric, Threshold, Verdict } from '../model.js'
 import { holm } from '../stats/families.js'
 import type { Settings } from '../stats/paired.js'
 import { alpha, comparePaired, type EstimateOptions, type PairedResult } from './estimates.js'
 import { compareSearches } from './knees.js'
-import {
-  connectPercentiles,
-  metricOf,
-  pairedSeries,
-  percentiles,
-  seriesOf,
-  type CellGroup,
-  type Run,
-} from './readings.js'
+import { pairedSeries, reaches, readMetric, seriesOf, type CellGroup, type Run } from './readings.js'
 
 /** Paths that claims compare within a mesh: first against second. */
 const comparedPaths: readonly (readonly [string, string])[] = [
@@ -25,7 +20,7 @@ const comparedPaths: readonly (readonly [string, string])[] = [
 /** What is compared, before it is measured. */
 export interface ComparisonSpec {
   readonly group: CellGroup
-  readonly metric: MetricId
+  readonly metric: Metric
   readonly percentile?: number
   readonly arm: string
   readonly versus: string
@@ -100,76 +95,61 @@ function specsOf(run: Run, group: CellGroup): ComparisonSpec[] {
     metricsOf(run, group, arm, versus).map(({ metric, percentile }) => ({
       group,
       metric,
-      ...(percentile === undefined ? {} : { percentile }),
+      ...defined({ percentile }),
       arm,
       versus,
-      family: [group.experiment, group.loadLabel, group.environment, metric, kind].join('|'),
+      family: [group.experiment, group.loadLabel, group.environment, metric.id, kind].join('|'),
     })),
   )
 }
 
 interface MetricChoice {
-  readonly metric: MetricId
+  readonly metric: Metric
   readonly percentile?: number
 }
 
-/** What a load can tell, and what thresholds ask beyond it. */
+/** What the experiment asks for, and what thresholds ask beyond it. */
 function metricsOf(run: Run, group: CellGroup, arm: string, versus: string): readonly MetricChoice[] {
-  if (group.cells[0]?.search) return [{ metric: 'throughput' }]
-  const open = group.cells[0]?.load.model === 'open'
-  const engine = group.cells[0]?.load.engine
-  const at = (metric: MetricId, list: readonly number[]) =>
-    list.map((percentile): MetricChoice => ({ metric, percentile }))
-  // An engine that knows no due time has service times alone: they are compared as what they are.
-  const cell = group.byArm.get(arm)
-  const trials = [...((cell && run.valid.get(cell.id)) ?? new Map<number, Trial>()).values()]
-  const time = trials.some(({ load }) => load?.unknown?.includes('response'))
-    ? 'latency.service'
-    : 'latency.response'
-  const usual: MetricChoice[] =
-    engine === 'stream'
-      ? [{ metric: 'stream.throughput' }, { metric: 'cpu.perGib' }, { metric: 'memory.rss' }]
-      : [
-          ...(engine === 'connect'
-            ? [...at('connect.time', connectPercentiles), ...at('connect.firstByte', connectPercentiles)]
-            : []),
-          ...(open ? at(time, percentiles) : []),
-          { metric: 'cpu.per1000Requests' },
-          { metric: 'memory.rss' },
-          ...(open ? [] : [{ metric: 'throughput' as const }]),
-        ]
+  const usual = measuredBy(group).flatMap((metric): MetricChoice[] => {
+    const known = knownOf(run, group.byArm.get(arm)?.id, metric)
+    return known.percentiles?.map((percentile) => ({ metric: known, percentile })) ?? [{ metric: known }]
+  })
+  if (group.cells[0]?.search) return usual
   const baseline = run.armOf.get(arm)?.baseline
   const asked = run.plan.config.thresholds
     .filter(
       (threshold) =>
         threshold.arm === arm &&
         (threshold.relativeTo ?? baseline) === versus &&
-        (threshold.experiment === undefined || threshold.experiment === group.experiment) &&
-        // Against the baseline, what is added is the difference that is there anyway.
-        (!threshold.metric.endsWith('.added') || versus !== baseline) &&
-        threshold.metric !== 'errors.share',
+        (threshold.experiment === undefined || threshold.experiment === group.experiment),
     )
-    .map(({ metric, percentile }) => ({ metric, ...(percentile === undefined ? {} : { percentile }) }))
-  const all: MetricChoice[] = [...usual, ...asked]
+    .flatMap((threshold): MetricChoice[] => {
+      const metric = metricNamed(threshold.metric)
+      if (!metric || readBy(metric).counted) return []
+      // Against the baseline, what is added is the difference that is there anyway.
+      if (isAdded(metric) && versus === baseline) return []
+      return [{ metric, ...defined({ percentile: threshold.percentile }) }]
+    })
+  const all = [...usual, ...asked]
   return all.filter(
     ({ metric, percentile }, index) =>
       all.findIndex((other) => other.metric === metric && other.percentile === percentile) === index,
   )
 }
 
-/** The metric that an added cost is a difference of. */
-const addedOf = {
-  'latency.added': 'latency.response',
-  'cpu.added': 'cpu.per1000Requests',
-  'memory.added': 'memory.rss',
-} as const satisfies Partial<Record<MetricId, MetricId>>
+/** An experiment that this version does not have is judged by what its load can tell. */
+function measuredBy({ experiment, cells: [first] }: CellGroup): readonly ReadMetric[] {
+  return (
+    experimentNamed(experiment)?.metrics ??
+    (first?.load.model === 'open' ? [responseTime, cpu, memory] : [cpu, memory, throughput])
+  )
+}
 
-export function unitOf(metric: MetricId): 'ms' | 'req/s' | 'MiB' | 'share' | 'Gb/s' | 's' {
-  if (metric === 'stream.throughput') return 'Gb/s'
-  if (metric === 'cpu.perGib') return 's'
-  if (metric === 'throughput') return 'req/s'
-  if (metric === 'errors.share') return 'share'
-  return metric.startsWith('memory') ? 'MiB' : 'ms'
+/** An engine that knows no due time has service times alone: they are compared as what they are. */
+function knownOf(run: Run, cell: string | undefined, metric: ReadMetric): ReadMetric {
+  const [first] = run.valid.get(cell ?? '')?.values() ?? []
+  const { substitute } = metric
+  return first && substitute && readMetric(run, first, metric) === undefined ? substitute : metric
 }
 
 /** Measures what has data. A percentile beyond what a trial's requests can tell is left out. */
@@ -186,15 +166,17 @@ export function measure(
       return compared ? [{ spec, ...compared }] : []
     }
     const baseline = run.armOf.get(arm)?.baseline ?? ''
-    const added = metric in addedOf
-    const raw = added ? addedOf[metric as keyof typeof addedOf] : metric
+    const added = isAdded(metric)
+    const read = readBy(metric)
     const cells = [arm, versus, ...(added ? [baseline] : [])].map((id) => group.byArm.get(id)?.id ?? '')
-    const series = cells.map((cell) => seriesOf(run, cell, (trial) => metricOf(run, trial, raw, percentile)))
+    const series = cells.map((cell) =>
+      seriesOf(run, cell, (trial) => readMetric(run, trial, read, percentile)),
+    )
     const { rounds, values } = pairedSeries(...series)
     const [treated = [], reference = [], base = []] = values
-    if (rounds.length === 0 || !reaches(run, cells, percentile)) return []
+    if (rounds.length === 0 || !cells.every((cell) => someReach(run, cell, percentile))) return []
     const less = (from: readonly number[]) => from.map((value, index) => value - (base[index] as number))
-    const options: EstimateOptions = { unit: unitOf(metric), cells }
+    const options: EstimateOptions = { unit: metric.unit, cells }
     const result = added
       ? comparePaired(less(treated), less(reference), settings, options)
       : comparePaired(treated, reference, settings, options)
@@ -202,18 +184,12 @@ export function measure(
   })
 }
 
-/** At least one request of a typical trial lies beyond the percentile. */
-function reaches(run: Run, cells: readonly string[], percentile: number | undefined): boolean {
-  if (percentile === undefined) return true
-  return cells.every((cell) => {
-    const sent = [...(run.valid.get(cell)?.values() ?? [])].map(({ load }) => load?.sent ?? 0)
-    // 99.9 is no exact binary number: 1 000 requests do reach it.
-    return sent.length > 0 && Math.max(...sent) * (1 - percentile / 100) > 0.999
-  })
+function someReach(run: Run, cell: string, percentile: number | undefined): boolean {
+  return [...(run.valid.get(cell)?.values() ?? [])].some((trial) => reaches(trial, percentile))
 }
 
 function comparisonId({ group, metric, percentile, arm, versus }: ComparisonSpec): string {
-  const what = percentile === undefined ? metric : `${metric}.p${percentile}`
+  const what = percentile === undefined ? metric.id : `${metric.id}.p${percentile}`
   return [group.experiment, group.loadLabel, what, arm, versus].join('|')
 }
 
@@ -234,8 +210,8 @@ export function adjust(measured: readonly MeasuredComparison[]): Comparison[] {
     const { pValue, size } = adjusted.get(comparison) ?? { pValue: 1, size: 1 }
     return {
       id: comparisonId(spec),
-      metric: spec.metric,
-      ...(spec.percentile === undefined ? {} : { percentile: spec.percentile }),
+      metric: spec.metric.id,
+      ...defined({ percentile: spec.percentile }),
       experiment: spec.group.experiment,
       loadLabel: spec.group.loadLabel,
       arm: spec.arm,
@@ -250,12 +226,7 @@ export function adjust(measured: readonly MeasuredComparison[]): Comparison[] {
   })
 }
 
-/** Of every other metric, less is better. */
-export function higherIsBetter(metric: MetricId): boolean {
-  return metric === 'throughput' || metric === 'stream.throughput'
-}
-
-export function verdictOf(metric: MetricId, difference: number, pValue: number): Verdict {
+export function verdictOf(metric: Metric, difference: number, pValue: number): Verdict {
   if (pValue > alpha || difference === 0) return 'inconclusive'
-  return higherIsBetter(metric) === difference > 0 ? 'better' : 'worse'
+  return (metric.better === 'more') === difference > 0 ? 'better' : 'worse'
 }

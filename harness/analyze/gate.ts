@@ -1,16 +1,15 @@
 /** Says of every variant whether it is better or worse than its control, the same as far as it matters, or undecided. Pure. */
-import { higherIsBetter } from './comparisons.js'
+import { throughput } from '../../scenarios/metrics.js'
+import { metricNamed, metrics } from '../../scenarios/registry.js'
+import { defined } from '../model/defined.js'
 import { figure, upperBound, withInterval } from './words.js'
 import type { Analysis, Comparison, Estimate, GateCheck, GatePolicy, ThresholdVerdict } from '../model.js'
 
-/** Used where a config says nothing else. Tails are noisy: a percentile beyond the median has to be asked for. */
+/** Used where a config says nothing else: what the metrics themselves ask for, the strictest first. */
 export const defaultGate: GatePolicy = {
-  checks: [
-    { metric: 'cpu.per1000Requests', practical: 0.05 },
-    { metric: 'latency.response', percentile: 50, practical: 0.1 },
-    { metric: 'memory.rss', practical: 0.1 },
-    { metric: 'throughput', practical: 0.1 },
-  ],
+  checks: [...metrics.values()]
+    .flatMap(({ id, gate: asked }) => (asked ? [{ metric: id, ...defined(asked) }] : []))
+    .sort((a, b) => a.practical - b.practical),
   inconclusive: 'pass',
 }
 
@@ -111,8 +110,8 @@ function judgeCheck(analysis: Gated, arm: string, control: string, check: GateCh
     analysis.comparisons.some(
       ({ metric, percentile }) => metric === check.metric && percentile === check.percentile,
     ) ||
-    (check.metric === 'throughput' && analysis.cells.some((cell) => cell.arm === arm && cell.knee))
-  const searched = check.metric === 'throughput' ? judgeKnees(analysis, arm, control, check) : []
+    (check.metric === throughput.id && analysis.cells.some((cell) => cell.arm === arm && cell.knee))
+  const searched = check.metric === throughput.id ? judgeKnees(analysis, arm, control, check) : []
   if (found.length + searched.length > 0)
     return [...found.map((comparison) => judge(comparison, check)), ...searched]
   if (!told && analysis.comparisons.length > 0) return []
@@ -167,7 +166,7 @@ function stateOf(
   { metric, practical }: GateCheck,
 ): GateState {
   if (n < 2) return 'inconclusive'
-  const more = higherIsBetter(metric)
+  const more = metricNamed(metric)?.better === 'more'
   if (low > 1 + practical) return more ? 'better' : 'worse'
   if (high < 1 - practical) return more ? 'worse' : 'better'
   return low >= 1 - practical && high <= 1 + practical ? 'same' : 'inconclusive'

@@ -1,8 +1,9 @@
 /** Whether the run itself was well: drift, slow starts, outliers. They are told, never dropped. */
+import { cpu } from '../../scenarios/metrics.js'
 import type { Trial } from '../model.js'
 import { mannKendall, robustScores, theilSen } from '../stats/trend.js'
 import { alpha } from './estimates.js'
-import { latencyMs, metricOf, seriesOf, type CellGroup, type Run } from './readings.js'
+import { latencyMs, readMetric, seriesOf, type CellGroup, type Run } from './readings.js'
 import { figure } from './words.js'
 
 /** Robust standard deviations beyond which a trial is called an outlier. */
@@ -39,7 +40,7 @@ export function oddTrials(run: Run): ReadonlyMap<Trial, readonly string[]> {
 function watched(run: Run): readonly { name: string; value: (trial: Trial) => number | undefined }[] {
   return [
     { name: 'p50', value: (trial) => latencyMs(trial, 'response', 50) ?? latencyMs(trial, 'service', 50) },
-    { name: 'CPU', value: (trial) => metricOf(run, trial, 'cpu.per1000Requests', undefined) },
+    { name: 'CPU', value: (trial) => readMetric(run, trial, cpu) },
   ]
 }
 

@@ -1,8 +1,9 @@
 /** What each step from one path to the next adds, and whether the parts explain the whole. */
-import type { Estimate, Increment } from '../model.js'
+import { cpu as cpuMetric, responseTime } from '../../scenarios/metrics.js'
+import type { Estimate, Increment, ReadMetric } from '../model.js'
 import type { Settings } from '../stats/paired.js'
 import { estimateOf } from './estimates.js'
-import { isSpecial, metricOf, pairedSeries, seriesOf, type CellGroup, type Run } from './readings.js'
+import { isSpecial, pairedSeries, readMetric, seriesOf, type CellGroup, type Run } from './readings.js'
 
 interface Step {
   readonly title: string
@@ -56,7 +57,7 @@ export function incrementsOf(run: Run, groups: readonly CellGroup[], settings: S
         const [fromArm, toArm] = [armOf(from), armOf(to)]
         const arms = terms.map(([path]) => armOf(path))
         if (fromArm === undefined || toArm === undefined || arms.some((arm) => arm === undefined)) return []
-        const sum = (metric: 'latency.response' | 'cpu.per1000Requests') =>
+        const sum = (metric: ReadMetric) =>
           combine(
             run,
             group,
@@ -64,8 +65,8 @@ export function incrementsOf(run: Run, groups: readonly CellGroup[], settings: S
             metric,
             terms.map(([, weight], index) => [arms[index] ?? '', weight]),
           )
-        const latencyP50 = sum('latency.response')
-        const cpu = sum('cpu.per1000Requests')
+        const latencyP50 = sum(responseTime)
+        const cpu = sum(cpuMetric)
         return latencyP50.n > 0 ? [{ title: `${title}${suffix}`, fromArm, toArm, latencyP50, cpu }] : []
       }
       return [
@@ -100,16 +101,16 @@ export function armOn(run: Run, group: CellGroup, mesh: string, path: string): s
   )?.id
 }
 
-/** Weighted sum of arms' values in each round, in ms. */
+/** Weighted sum of arms' values in each round; of times, of their medians. */
 export function combinedValues(
   run: Run,
   group: CellGroup,
-  metric: 'latency.response' | 'cpu.per1000Requests',
+  metric: ReadMetric,
   terms: readonly (readonly [string, number])[],
 ): readonly number[] {
   const { rounds, values } = pairedSeries(
     ...terms.map(([arm]) =>
-      seriesOf(run, group.byArm.get(arm)?.id ?? '', (trial) => metricOf(run, trial, metric, 50)),
+      seriesOf(run, group.byArm.get(arm)?.id ?? '', (trial) => readMetric(run, trial, metric)),
     ),
   )
   return rounds.map((_, round) =>
@@ -121,12 +122,12 @@ export function combine(
   run: Run,
   group: CellGroup,
   settings: Settings,
-  metric: 'latency.response' | 'cpu.per1000Requests',
+  metric: ReadMetric,
   terms: readonly (readonly [string, number])[],
 ): Estimate {
   const cells = [...new Set(terms.map(([arm]) => group.byArm.get(arm)?.id ?? ''))]
   return estimateOf(combinedValues(run, group, metric, terms), settings, {
-    unit: 'ms',
+    unit: metric.unit,
     cells,
   })
 }

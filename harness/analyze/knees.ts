@@ -67,7 +67,7 @@ export function analyzeKnee(
   run: Run,
   cell: Cell,
   search: KneeSearch,
-): Pick<CellAnalysis, 'throughput' | 'knee'> {
+): { readonly throughput: Estimate; readonly knee: KneeAnalysis } {
   const valid = trialsOf(run, cell)
   const trials = kneeTrials(search, valid)
   const knee: Omit<KneeAnalysis, 'end'> = {

@@ -1,30 +1,32 @@
 /** The A/A comparison: the baseline measured twice, which must not differ from itself. */
-import type { MetricId, NoiseFloor } from '../model.js'
+import { cpu as cpuMetric, responseTime, serviceTime } from '../../scenarios/metrics.js'
+import { defined } from '../model/defined.js'
+import type { NoiseFloor, ReadMetric } from '../model.js'
 import { holm } from '../stats/families.js'
 import type { Settings } from '../stats/paired.js'
 import { alpha, comparePaired, type PairedResult } from './estimates.js'
-import { metricOf, pairedSeries, seriesOf, type CellGroup, type Run } from './readings.js'
+import { pairedSeries, readMetric, seriesOf, type CellGroup, type Run } from './readings.js'
 
 export function noiseFloors(run: Run, groups: readonly CellGroup[], settings: Settings): NoiseFloor[] {
   return groups.flatMap((group): NoiseFloor[] => {
     const twin = group.cells.find(({ arm }) => run.armOf.get(arm)?.role === 'twin')
     const baseline = twin && group.byArm.get(run.armOf.get(twin.arm)?.baseline ?? '')
     if (!twin || !baseline) return []
-    const compare = (metric: MetricId, percentile?: number): PairedResult | undefined => {
+    const compare = (metric: ReadMetric, percentile?: number): PairedResult | undefined => {
       const { rounds, values } = pairedSeries(
         ...[twin, baseline].map(({ id }) =>
-          seriesOf(run, id, (trial) => metricOf(run, trial, metric, percentile)),
+          seriesOf(run, id, (trial) => readMetric(run, trial, metric, percentile)),
         ),
       )
       const [first = [], second = []] = values
       if (rounds.length === 0) return undefined
-      return comparePaired(first, second, settings, { unit: 'ms', cells: [twin.id, baseline.id] })
+      return comparePaired(first, second, settings, { unit: metric.unit, cells: [twin.id, baseline.id] })
     }
     // Closed loop knows no due time: service time is all there is.
-    const kind = twin.load.model === 'open' ? 'latency.response' : 'latency.service'
-    const p50 = compare(kind, 50) ?? compare('latency.service', 50)
-    const p99 = compare(kind, 99) ?? compare('latency.service', 99)
-    const cpu = compare('cpu.per1000Requests')
+    const kind = twin.load.model === 'open' ? responseTime : serviceTime
+    const p50 = compare(kind, 50) ?? compare(serviceTime, 50)
+    const p99 = compare(kind, 99) ?? compare(serviceTime, 99)
+    const cpu = compare(cpuMetric)
     if (!p50 || !p99) return []
     const results = [p50, p99, ...(cpu ? [cpu] : [])]
     const pValues = holm(results.map(({ difference, pValue }) => (difference.n < 2 ? 1 : pValue)))
@@ -35,7 +37,7 @@ export function noiseFloors(run: Run, groups: readonly CellGroup[], settings: Se
         experiment: group.experiment,
         latencyP50: p50.difference,
         latencyP99: p99.difference,
-        ...(cpu ? { cpu: cpu.difference } : {}),
+        ...defined({ cpu: cpu?.difference }),
         differs: pValues.some((pValue) => pValue < alpha),
       },
     ]

@@ -1,4 +1,5 @@
 /** Tells a running measurement that more rounds would tell no more than was asked for. */
+import { metricNamed } from '../../scenarios/registry.js'
 import type { Comparison, JournalEntry, ResolvedConfig } from '../model.js'
 import { isLook } from '../stats/sequential.js'
 import { compareCells } from './comparisons.js'
@@ -9,8 +10,8 @@ import { cellGroups, indexJournal, type CellGroup, type Run } from './readings.j
  * True when every comparison's ratio is known to ± `rounds.untilEffect`, in the environment that was measured last.
  *
  * Looks are few and fixed, and the intervals are those of a run that may stop early; see harness/stats/sequential.ts.
- * p50, p99, CPU and throughput count; p90 lies between, p99.9 would need more requests rather than more rounds, and
- * memory hardly varies. Experiments whose rounds are all done cannot become more precise and do not hold the run up.
+ * What counts is what the metrics say: p90 lies between p50 and p99, p99.9 would need more requests rather than more
+ * rounds, and memory hardly varies. Experiments whose rounds are all done cannot become more precise and do not hold the run up.
  */
 export function precisionReached(
   entries: readonly JournalEntry[],
@@ -32,7 +33,7 @@ export function precisionReached(
   )
   if (searched.some((cell) => searchGoesOn(run, cell))) return false
   const settings = { seed: config.seed, rounds: config.rounds }
-  const judged = compareCells(run, open, settings).filter(isJudged)
+  const judged = compareCells(run, open, settings).filter(isAwaited)
   return (
     judged.length > 0 &&
     judged.every((comparison) => relativeHalfWidth(comparison) <= config.rounds.untilEffect)
@@ -47,10 +48,10 @@ function plannedRounds(run: Run, group: CellGroup): number {
   )
 }
 
-function isJudged({ metric, percentile }: Comparison): boolean {
-  if (metric === 'latency.response') return percentile === 50 || percentile === 99
-  if (metric === 'connect.time' || metric === 'connect.firstByte') return percentile === 50
-  return ['cpu.per1000Requests', 'throughput', 'stream.throughput', 'cpu.perGib'].includes(metric)
+/** Whether a run goes on for it, as its metric says. */
+function isAwaited({ metric, percentile }: Comparison): boolean {
+  const awaited = metricNamed(metric)?.awaited
+  return awaited === true || (awaited?.some((at) => at === percentile) ?? false)
 }
 
 /** Half the interval as a share of the ratio itself. One round has no interval. */

@@ -1,11 +1,18 @@
 /** What each trial measured, as plain numbers by cell and round; histograms are decoded once. */
-import type { Arm, Cell, Component, JournalEntry, MetricId, Plan, RunHeader, Trial, Usage } from '../model.js'
-import { cpuSecondsPerGib, gigabitsPerSecond } from './transfers.js'
+import type {
+  Arm,
+  Cell,
+  Component,
+  JournalEntry,
+  Plan,
+  ReadMetric,
+  RunHeader,
+  Timing,
+  Trial,
+  TrialBill,
+  Usage,
+} from '../model.js'
 import { decodeHistogram, percentileOf, type Buckets } from '../stats/histogram.js'
-
-export const percentiles = [50, 90, 99, 99.9] as const
-/** Connections are opened at a low rate: a trial has too few for more. */
-export const connectPercentiles = [50, 99] as const
 
 type Entry<Type extends JournalEntry['type']> = Extract<JournalEntry, { type: Type }>
 
@@ -57,9 +64,6 @@ export function indexJournal(entries: readonly JournalEntry[]): Run {
   }
 }
 
-/** Histograms of a trial that tell how long something took. */
-export type Timing = 'response' | 'service' | 'connect' | 'firstByte'
-
 const decoded = new WeakMap<object, Buckets>()
 
 /** Buckets of a trial's response or service time; undefined when it has none, or when the record is damaged. */
@@ -78,16 +82,6 @@ export function bucketsOf(trial: Trial, kind: Timing | 'sendLag'): Buckets | und
 export function latencyMs(trial: Trial, kind: Timing, percentile: number): number | undefined {
   const buckets = bucketsOf(trial, kind)
   return buckets && percentileOf(buckets, percentile) / 1000
-}
-
-/** ms of CPU per 1 000 requests, from ns in a window. */
-export function per1000(trial: Trial, cpuNs: number): number {
-  return cpuNs / 1e3 / Math.max(1, trial.load?.sent ?? 0)
-}
-
-/** Seconds of CPU per GiB of payload, from ns in a window; undefined when nothing was moved. */
-export function perGib(trial: Trial, cpuNs: number): number | undefined {
-  return trial.load && cpuSecondsPerGib(cpuNs, trial.load.bodyBytes)
 }
 
 /** Mutual TLS handshakes of the arm's hops for each connection of the client; undefined where no hop tells. */
@@ -112,24 +106,6 @@ export function isSpecial(group: { readonly cells: readonly Cell[] }): boolean {
 
 export const mib = 2 ** 20
 
-/** The bill of one trial, in ns of CPU. */
-export interface TrialBill {
-  readonly generatorNs: number
-  readonly orchestratorNs: number
-  readonly applicationNs: number
-  readonly hopsNs: number
-  readonly controlPlaneNs: number
-  /** What runs the components: no arm's cost, since it is there without any mesh. */
-  readonly platformNs: number
-  /** Components of other arms: idle, and there only because arms are measured side by side. */
-  readonly bystandersNs: number
-  /** Busy time of the host that none of these accounts for; may be below zero by the probes' resolution. */
-  readonly unaccountedNs: number
-  readonly hostBusyNs: number
-  readonly hopsRssBytes: number | undefined
-  readonly applicationRssBytes: number | undefined
-}
-
 export function billOf(run: Run, trial: Trial): TrialBill | undefined {
   const { usage } = trial
   const cell = run.cellOf.get(trial.cell)
@@ -141,9 +117,11 @@ function billWindow(components: readonly Component[], arm: string, usage: Usage)
   const componentOf = new Map(components.map((component) => [component.name, component]))
   const ns = { generator: 0, application: 0, hops: 0, controlPlane: 0, platform: 0, bystanders: 0 }
   const rss: { hops?: number; application?: number } = {}
+  let stepNs = 0
   for (const row of usage.components) {
     const group = groupOf(componentOf.get(row.component), row.category, arm)
     ns[group] += row.cpuNs
+    if (group === 'hops' || group === 'application' || group === 'controlPlane') stepNs += row.resolutionNs
     if ((group === 'hops' || group === 'application') && row.rssBytes !== undefined)
       rss[group] = (rss[group] ?? 0) + row.rssBytes
   }
@@ -158,6 +136,8 @@ function billWindow(components: readonly Component[], arm: string, usage: Usage)
     bystandersNs: ns.bystanders,
     unaccountedNs: usage.hostBusyNs - known,
     hostBusyNs: usage.hostBusyNs,
+    attributedNs: ns.hops + ns.application + ns.controlPlane,
+    attributedStepNs: stepNs,
     hopsRssBytes: rss.hops,
     applicationRssBytes: rss.application,
   }
@@ -173,53 +153,21 @@ export function groupOf(component: Component | undefined, category: string, arm:
   return category === 'control-plane' ? 'controlPlane' : 'hops'
 }
 
-/**
- * A metric of one trial: ms, ms of CPU per 1 000 requests, requests a second, MiB, Gb/s, seconds per GiB or a share; undefined when the trial
- * cannot tell. `*.added` are differences and have no value of one trial.
- *
- * CPU is what can be attributed: hops, application and control plane. What nobody accounts for is a row of its own in
- * the bill, since on a shared host it is mostly other people's work.
- */
-export function metricOf(
-  run: Run,
-  trial: Trial,
-  metric: MetricId,
-  percentile: number | undefined,
-): number | undefined {
-  switch (metric) {
-    case 'latency.response':
-      return latencyMs(trial, 'response', percentile ?? 50)
-    case 'latency.service':
-      return latencyMs(trial, 'service', percentile ?? 50)
-    case 'throughput':
-      return trial.load?.achievedRatePerSecond
-    case 'cpu.per1000Requests': {
-      const bill = billOf(run, trial)
-      return bill && per1000(trial, bill.hopsNs + bill.applicationNs + bill.controlPlaneNs)
-    }
-    case 'memory.rss': {
-      const bill = billOf(run, trial)
-      if (!bill || (bill.hopsRssBytes === undefined && bill.applicationRssBytes === undefined))
-        return undefined
-      return ((bill.hopsRssBytes ?? 0) + (bill.applicationRssBytes ?? 0)) / mib
-    }
-    case 'errors.share':
-      return trial.load && (trial.load.sent - trial.load.ok) / trial.load.sent
-    case 'connect.time':
-      return latencyMs(trial, 'connect', percentile ?? 50)
-    case 'connect.firstByte':
-      return latencyMs(trial, 'firstByte', percentile ?? 50)
-    case 'stream.throughput':
-      return trial.load && gigabitsPerSecond(trial.load.bodyBytes, trial.load.windowMs)
-    case 'cpu.perGib': {
-      const bill = billOf(run, trial)
-      return bill && perGib(trial, bill.hopsNs + bill.applicationNs + bill.controlPlaneNs)
-    }
-    case 'latency.added':
-    case 'cpu.added':
-    case 'memory.added':
-      return undefined
+/** A metric of one trial, in its unit; undefined when the trial cannot tell. */
+export function readMetric(run: Run, trial: Trial, metric: ReadMetric, percentile = 50): number | undefined {
+  const reading = {
+    trial,
+    percentileMs: (kind: Timing, at: number) => latencyMs(trial, kind, at),
+    get bill() {
+      return billOf(run, trial)
+    },
   }
+  return metric.read(reading, percentile)
+}
+
+/** At least one request of the trial lies beyond the percentile; 99.9 is no exact binary number: 1 000 requests do reach it. */
+export function reaches(trial: Trial, percentile: number | undefined): boolean {
+  return percentile === undefined || (trial.load?.sent ?? 0) * (1 - percentile / 100) > 0.999
 }
 
 /** round → value, of a cell's valid trials. */

@@ -1,8 +1,10 @@
 /** Trials without their histograms, for tables and strips; and what was proved about each arm's path. */
+import { cpu, cpuPerGib, transferRate } from '../../scenarios/metrics.js'
+import { defined } from '../model/defined.js'
 import type { Analysis, ProofCheck, Trial, TrialSummary } from '../model.js'
 import { percentileOf } from '../stats/histogram.js'
 import { generatorCpuShare } from '../run/validity.js'
-import { bucketsOf, latencyMs, metricOf, type Run } from './readings.js'
+import { bucketsOf, latencyMs, readMetric, type Run } from './readings.js'
 
 export function summarizeTrial(run: Run, trial: Trial, oddities: readonly string[]): TrialSummary {
   const cell = run.cellOf.get(trial.cell)
@@ -13,15 +15,15 @@ export function summarizeTrial(run: Run, trial: Trial, oddities: readonly string
     p50Ms: latencyMs(trial, 'response', 50) ?? latencyMs(trial, 'service', 50),
     p99Ms: latencyMs(trial, 'response', 99) ?? latencyMs(trial, 'service', 99),
     achievedRatePerSecond: load?.achievedRatePerSecond,
-    cpuMsPer1000: load && load.sent > 0 ? metricOf(run, trial, 'cpu.per1000Requests', undefined) : undefined,
+    cpuMsPer1000: load && load.sent > 0 ? readMetric(run, trial, cpu) : undefined,
     connectP50Ms: latencyMs(trial, 'connect', 50),
     connectP99Ms: latencyMs(trial, 'connect', 99),
     firstByteP50Ms: latencyMs(trial, 'firstByte', 50),
     firstByteP99Ms: latencyMs(trial, 'firstByte', 99),
     ...(cell?.load.engine === 'stream' && load && load.sent > 0
       ? {
-          gigabitsPerSecond: metricOf(run, trial, 'stream.throughput', undefined),
-          cpuSecondsPerGib: metricOf(run, trial, 'cpu.perGib', undefined),
+          gigabitsPerSecond: readMetric(run, trial, transferRate),
+          cpuSecondsPerGib: readMetric(run, trial, cpuPerGib),
         }
       : {}),
     sendLagP99Us: lag && percentileOf(lag, 99),
@@ -39,19 +41,11 @@ export function summarizeTrial(run: Run, trial: Trial, oddities: readonly string
     attempt: trial.attempt,
     state: trial.state,
     startedAt: trial.startedAt,
-    ...withoutUndefined(optional),
+    ...defined({ ...optional, error: trial.error }),
     reasons: trial.reasons,
     warnings: [...trial.warnings, ...oddities],
-    ...(trial.error ? { error: trial.error } : {}),
     proofFailures: trial.proof.filter(({ ok }) => !ok),
   }
-}
-
-type Defined<T> = { [Key in keyof T]?: Exclude<T[Key], undefined> }
-
-/** An object without the keys that have no value. */
-export function withoutUndefined<T extends object>(values: T): Defined<T> {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Defined<T>
 }
 
 /**

@@ -1,6 +1,5 @@
 /** What `bench.config.ts` may say: the shapes of the model, with the names that there are and what holds where nothing is said. */
 import { z } from 'zod'
-import { takesPercentile } from '../analyze/check.js'
 import { engineNames } from '../protocol/engines.js'
 import { costSchema, gateCheckSchema, gatePolicySchema, resolvedConfigSchema } from '../model/config.js'
 import { roundsSchema, thresholdSchema, validitySchema } from '../model/config.js'
@@ -8,6 +7,7 @@ import { profileNames } from './profiles.js'
 import { meshes, type MeshName } from '../../infra/meshes/index.js'
 import { platforms } from '../../infra/platforms/index.js'
 import { experiments, type ExperimentName } from '../../scenarios/experiments/index.js'
+import { metricIds, metricNamed } from '../../scenarios/registry.js'
 import { paths, type PathName } from '../../scenarios/paths/index.js'
 
 /** `mesh/path`, for example `reference/l4-only`. */
@@ -30,21 +30,25 @@ const anySettings = z.record(z.string(), z.unknown()).readonly()
 
 const percentile = z.union([z.literal(50), z.literal(90), z.literal(99), z.literal(99.9)]).exactOptional()
 
+const metric = z.enum(metricIds)
+
 const threshold = z
   .strictObject({
     ...thresholdSchema.unwrap().shape,
+    metric,
     percentile,
     arm: checkedLater<MeasuredArm>(z.string()),
     relativeTo: checkedLater<MeasuredArm | 'none/baseline'>(z.string()).exactOptional(),
     experiment: named(experiments).exactOptional(),
   })
-  .superRefine(({ metric, ...given }, context) => {
+  .superRefine(({ metric: id, ...given }, context) => {
+    const metric = metricNamed(id)
     const problem = (path: string, message: string) =>
       context.addIssue({ code: 'custom', path: [path], message })
     if (given.max === undefined && given.min === undefined) problem('max', 'give max, min or both')
-    if (takesPercentile(metric) && given.percentile === undefined)
+    if (metric?.percentiles && given.percentile === undefined)
       problem('percentile', 'needed for latency and connections: 50, 90, 99 or 99.9')
-    const travels = given.relativeTo !== undefined || metric === 'errors.share' || metric.endsWith('.added')
+    const travels = given.relativeTo !== undefined || metric?.travels === true
     if (!travels && given.absolute !== true)
       problem(
         'absolute',
@@ -54,9 +58,9 @@ const threshold = z
   .readonly()
 
 const gateCheck = z
-  .strictObject({ ...gateCheckSchema.unwrap().shape, percentile })
+  .strictObject({ ...gateCheckSchema.unwrap().shape, metric, percentile })
   .superRefine((check, context) => {
-    if (takesPercentile(check.metric) !== (check.percentile !== undefined))
+    if ((metricNamed(check.metric)?.percentiles !== undefined) !== (check.percentile !== undefined))
       context.addIssue({
         code: 'custom',
         path: ['percentile'],

@@ -3,11 +3,10 @@ import { z } from 'zod'
 import { loadSpecSchema } from '../protocol/spec.js'
 import { resolvedConfigSchema, thresholdSchema } from './config.js'
 import { fingerprintSchema, trialSchema } from './journal.js'
-import { metricIdSchema } from './metric-ids.js'
 import { billCategorySchema, layerSchema, pathSchema } from './paths.js'
 import { armSchema, kneeSearchSchema } from './plan.js'
 import { componentSchema, factSchema, proofCheckSchema, trialErrorSchema } from './running.js'
-import { count, list, number, object, record, text } from './shape.js'
+import { count, list, name, number, object, record, text } from './shape.js'
 
 /** A figure with its uncertainty. `low` and `high` bound it at `level`. */
 export const estimateSchema = object({
@@ -42,7 +41,7 @@ export type Verdict = z.infer<typeof verdictSchema>
 /** One metric of one cell against the cell of its baseline (or of another arm), paired by round. */
 export const comparisonSchema = object({
   id: text,
-  metric: metricIdSchema,
+  metric: name,
   percentile: number.exactOptional(),
   experiment: text,
   loadLabel: text,
@@ -175,6 +174,8 @@ export const cellAnalysisSchema = object({
   connect: connectAnalysisSchema.exactOptional(),
   /** Of an experiment with long transfers. */
   stream: streamAnalysisSchema.exactOptional(),
+  /** Metrics of the experiment that have no place of their own above: id → estimate, of times by percentile. */
+  figures: record(z.union([estimateSchema, byPercentile])).exactOptional(),
   bill: list(billRowSchema),
   /** Components + unaccounted − host total, as a share of the host total. */
   billGapShare: number.exactOptional(),

@@ -1,4 +1,5 @@
 /** Answers "how much does it carry?": throughput of every arm when the load is limited by replies alone. */
+import * as metrics from '../../scenarios/metrics.js'
 import type { TopLevelSpec } from 'vega-lite'
 import type { Estimate } from '../../harness/model.js'
 import { changeText, fixed, sentence } from '../formats/format.js'
@@ -21,7 +22,7 @@ export const capacity: ChartBuilder = (view, book): Chart | undefined => {
     .flatMap((arm): Bar[] => {
       const throughput = view.cell(arm.id, load)?.throughput
       if (throughput === undefined || throughput.n === 0) return []
-      return [{ arm, throughput, ratio: view.compare(arm.id, ['throughput'], { load })?.ratio }]
+      return [{ arm, throughput, ratio: view.compare(arm.id, [metrics.throughput], { load })?.ratio }]
     })
   if (bars.length === 0) return undefined
   const base = bars.find(({ arm }) => arm.arm.role === 'baseline')
@@ -37,8 +38,8 @@ export const capacity: ChartBuilder = (view, book): Chart | undefined => {
       columns: ['arm', 'throughput, requests/s', 'against the baseline'],
       rows: bars.map(({ arm, throughput, ratio }) => [
         arm.label,
-        { html: book.print(throughput, { metric: 'throughput', kind: 'value' }) },
-        { html: book.print(ratio, { metric: 'throughput', kind: 'ratio' }, 'change') },
+        { html: book.print(throughput, { metric: metrics.throughput.id, kind: 'value' }) },
+        { html: book.print(ratio, { metric: metrics.throughput.id, kind: 'ratio' }, 'change') },
       ]),
     },
     spec: (size) => build(bars, size),

@@ -1,4 +1,5 @@
 /** Answers "what does it cost?": the whole CPU bill of an arm per 1 000 requests, by who spent it. */
+import * as metrics from '../../scenarios/metrics.js'
 import type { BillRow, CellAnalysis, Estimate } from '../../harness/model.js'
 import { decimalsFor, estimateText, fixed, number, paceText, sentence, thousand } from '../formats/format.js'
 import { hatch } from '../page/theme.js'
@@ -69,7 +70,7 @@ export const cpuBill: ChartBuilder = (view, book): Chart | undefined => {
     .sort((a, b) => b.cpu.value - a.cpu.value)
   const base = cells.find(({ arm }) => arm.arm.role === 'baseline')
   const most = subjects[0]
-  const ratio = most && view.compare(most.arm.id, ['cpu.per1000Requests'])?.ratio
+  const ratio = most && view.compare(most.arm.id, [metrics.cpu])?.ratio
   const gap = Math.max(...cells.map(({ cell }) => Math.abs(cell.billGapShare ?? 0)))
   return {
     title:
@@ -94,7 +95,7 @@ export const cpuBill: ChartBuilder = (view, book): Chart | undefined => {
           row.category,
           {
             html: book.print(row.cpu, {
-              metric: 'cpu.per1000Requests',
+              metric: metrics.cpu.id,
               kind: 'value',
               component: row.component,
             }),
@@ -105,7 +106,7 @@ export const cpuBill: ChartBuilder = (view, book): Chart | undefined => {
           arm.label,
           'total without generator',
           '',
-          { html: book.print(cpu, { metric: 'cpu.per1000Requests', kind: 'value' }) },
+          { html: book.print(cpu, { metric: metrics.cpu.id, kind: 'value' }) },
           '',
         ],
       ]),

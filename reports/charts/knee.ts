@@ -1,4 +1,5 @@
 /** Answers "how much does it carry before it breaks its promise?": every arm's knee, and the trials that found it. */
+import * as metrics from '../../scenarios/metrics.js'
 import type { TopLevelSpec } from 'vega-lite'
 import { upperBound } from '../../harness/analyze/words.js'
 import type { Estimate, KneeAnalysis } from '../../harness/model.js'
@@ -22,7 +23,7 @@ export const knee: ChartBuilder = (view, book): Chart | undefined => {
   const rows = view.arms.flatMap((arm): Row[] => {
     const cell = view.cell(arm.id, load)
     if (!cell?.knee || cell.throughput.n === 0) return []
-    const ratio = view.compare(arm.id, ['throughput'], { load })?.ratio
+    const ratio = view.compare(arm.id, [metrics.throughput], { load })?.ratio
     return [{ arm, knee: cell.knee, rate: cell.throughput, ratio }]
   })
   const [first] = rows
@@ -51,8 +52,8 @@ export const knee: ChartBuilder = (view, book): Chart | undefined => {
       columns: ['arm', 'largest rate, requests/s', 'against the baseline', 'trials', 'how the search ended'],
       rows: rows.map(({ arm, rate, ratio, knee: { trials: own, end } }) => [
         arm.label,
-        { html: book.print(rate, { metric: 'throughput', kind: 'value' }) },
-        { html: book.print(ratio, { metric: 'throughput', kind: 'ratio' }, 'change') },
+        { html: book.print(rate, { metric: metrics.throughput.id, kind: 'value' }) },
+        { html: book.print(ratio, { metric: metrics.throughput.id, kind: 'ratio' }, 'change') },
         String(own.length),
         ends[end],
       ]),

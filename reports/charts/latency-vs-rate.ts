@@ -1,4 +1,5 @@
 /** Answers "when does it break?": p99 of every arm against the rate that was asked for. */
+import * as metrics from '../../scenarios/metrics.js'
 import type { TopLevelSpec } from 'vega-lite'
 import type { Estimate } from '../../harness/model.js'
 import { fixed, number, sentence } from '../formats/format.js'
@@ -80,7 +81,7 @@ export const latencyVsRate: ChartBuilder = (view, book): Chart | undefined => {
         arm.label,
         ...comparable.map((load) => ({
           html: book.print(view.cell(arm.id, load)?.response?.['99'], {
-            metric: 'latency.response',
+            metric: metrics.responseTime.id,
             percentile: 99,
             kind: 'value',
           }),
@@ -90,7 +91,7 @@ export const latencyVsRate: ChartBuilder = (view, book): Chart | undefined => {
           : [
               {
                 html: book.print(knees.find((knee) => knee.arm === arm)?.rate, {
-                  metric: 'throughput',
+                  metric: metrics.throughput.id,
                   kind: 'value',
                 }),
               },

@@ -1,4 +1,5 @@
 /** Answers "how much memory?": resident memory of every hop of an arm, under load. */
+import * as metrics from '../../scenarios/metrics.js'
 import { number, paceText, sentence } from '../formats/format.js'
 import type { Chart, ChartBuilder, TableCell } from './chart.js'
 import { chargeable, rowFill, rowName } from './cpu-bill.js'
@@ -43,12 +44,18 @@ export const memory: ChartBuilder = (view, book): Chart | undefined => {
         ...rows.map((row): TableCell[] => [
           arm.label,
           rowName(row),
-          { html: book.print(row.memory, { metric: 'memory.rss', kind: 'value', component: row.component }) },
+          {
+            html: book.print(row.memory, {
+              metric: metrics.memory.id,
+              kind: 'value',
+              component: row.component,
+            }),
+          },
         ]),
         [
           arm.label,
           'all hops',
-          { html: book.print(cell.hopMemory, { metric: 'memory.rss', kind: 'value' }) },
+          { html: book.print(cell.hopMemory, { metric: metrics.memory.id, kind: 'value' }) },
         ],
       ]),
     },

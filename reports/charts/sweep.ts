@@ -1,4 +1,5 @@
 /** Answers "how does it change with …?": median response time and CPU of every arm along one axis of the sweep. */
+import * as metrics from '../../scenarios/metrics.js'
 import type { TopLevelSpec } from 'vega-lite'
 import type { Estimate, LoadSpec } from '../../harness/model.js'
 import { bytes, fixed, number, sentence, thousand } from '../formats/format.js'
@@ -55,9 +56,9 @@ function sweepAlong(axis: Axis): ChartBuilder {
       })
       .sort((a, b) => b.ratio - a.ratio)[0]
     const cells = (point: Point | undefined) => [
-      { html: book.print(point?.p50, { metric: 'latency.response', percentile: 50, kind: 'value' }) },
-      { html: book.print(point?.p99, { metric: 'latency.response', percentile: 99, kind: 'value' }) },
-      { html: book.print(point?.cpu, { metric: 'cpu.per1000Requests', kind: 'value' }) },
+      { html: book.print(point?.p50, { metric: metrics.responseTime.id, percentile: 50, kind: 'value' }) },
+      { html: book.print(point?.p99, { metric: metrics.responseTime.id, percentile: 99, kind: 'value' }) },
+      { html: book.print(point?.cpu, { metric: metrics.cpu.id, kind: 'value' }) },
     ]
     return {
       title: growth

@@ -1,4 +1,5 @@
 /** The whole comparison in one picture: what a path adds to latency against the CPU that it adds. */
+import * as metrics from '../../scenarios/metrics.js'
 import type { TopLevelSpec } from 'vega-lite'
 import type { Estimate } from '../../harness/model.js'
 import { paceText, sentence, thousand } from '../formats/format.js'
@@ -52,12 +53,12 @@ export const tradeoff: ChartBuilder = (view, book): Chart | undefined => {
         {
           html: book.print(
             time,
-            { metric: 'latency.added', percentile: 50, kind: 'difference' },
+            { metric: metrics.addedTime.id, percentile: 50, kind: 'difference' },
             'cell',
             true,
           ),
         },
-        { html: book.print(cpu, { metric: 'cpu.added', kind: 'difference' }, 'cell', true) },
+        { html: book.print(cpu, { metric: metrics.addedCpu.id, kind: 'difference' }, 'cell', true) },
       ]),
     },
     spec: (size) => build(points, size),

@@ -1,5 +1,5 @@
 /** What a gate found, for a terminal, a job summary and annotations. Pure. */
-import { higherIsBetter } from '../../harness/analyze/comparisons.js'
+import { metricNamed } from '../../scenarios/registry.js'
 import { metricText, type GateResult, type GateVerdict } from '../../harness/analyze/gate.js'
 import { annotation, thresholdAnnotations } from '../formats/annotations.js'
 import { cleanDeep } from '../page/clean.js'
@@ -33,7 +33,7 @@ function rowsOf(result: GateResult): Row[] {
 
 function variantRow({ state, arm, control, check, experiment, loadLabel, ratio }: GateVerdict): Row {
   const { practical, metric } = check
-  const worst = higherIsBetter(metric) ? { min: 1 - practical } : { max: 1 + practical }
+  const worst = metricNamed(metric)?.better === 'more' ? { min: 1 - practical } : { max: 1 + practical }
   return [
     state,
     `${metricText(check)} of ${arm} against ${control}`,

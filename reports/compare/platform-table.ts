@@ -1,4 +1,5 @@
 /** Answers "does the platform change the answer?": one table of what each path adds, for runs on several platforms. Pure. */
+import * as metrics from '../../scenarios/metrics.js'
 import type { Analysis, Arm, Estimate } from '../../harness/model.js'
 import { fixed, plusMinus } from '../formats/format.js'
 
@@ -98,8 +99,10 @@ function columnOf(run: Analysis, load: string): Column {
   const comparisons = run.comparisons.filter(isHere)
   const added = subjects.map(({ id, baseline }) => {
     const own = comparisons.filter(({ arm, versus }) => arm === id && versus === baseline)
-    const median = own.find(({ metric, percentile }) => metric === 'latency.response' && percentile === 50)
-    const cpu = own.find(({ metric }) => metric === 'cpu.per1000Requests')
+    const median = own.find(
+      ({ metric, percentile }) => metric === metrics.responseTime.id && percentile === 50,
+    )
+    const cpu = own.find(({ metric }) => metric === metrics.cpu.id)
     return [id, { p50: median?.difference, cpu: cpu?.difference }] as const
   })
   const baselines = subjects.map(({ mesh, baseline }) => {

@@ -1,4 +1,5 @@
 /** OpenMetrics text, so that results can be pushed to a Prometheus-compatible store and watched over months. */
+import { figureOf, isAdded, metrics } from '../../scenarios/registry.js'
 import type { Analysis, Estimate } from '../../harness/model.js'
 import { cleanDeep } from '../page/clean.js'
 
@@ -27,26 +28,11 @@ export function renderOpenMetrics(analysis: Analysis): string {
       if (Number.isFinite(figure)) to.samples.push(`${to.name}${labelText({ ...labels, bound })} ${figure}`)
     }
   }
-  const latency = family('meshbench_response_seconds', 'seconds', 'Response time from due, by percentile.')
-  const cpu = family(
-    'meshbench_cpu_seconds_per_request',
-    '',
-    'CPU seconds per request without the generator.',
-  )
-  const memory = family('meshbench_hop_memory_bytes', 'bytes', 'Resident memory of the hops.')
-  const throughput = family('meshbench_throughput_requests_per_second', '', 'Requests answered per second.')
-  const connect = family(
-    'meshbench_connect_seconds',
-    'seconds',
-    'Time until a new connection stood, by percentile.',
-  )
-  const firstByte = family(
-    'meshbench_first_byte_seconds',
-    'seconds',
-    'Time from when a new connection was begun to the first byte of its reply, by percentile.',
-  )
-  const bits = family('meshbench_stream_bits_per_second', '', 'Payload of long transfers.')
-  const perByte = family('meshbench_stream_cpu_seconds_per_byte', '', 'CPU seconds per byte of payload.')
+  const exported = [...metrics.values()].flatMap((metric) => {
+    if (isAdded(metric) || !metric.openMetrics) return []
+    const { name, unit = '', help, factor } = metric.openMetrics
+    return [{ metric, to: family(name, unit, help), factor }]
+  })
   const trials = family('meshbench_trials', '', 'Trials by state.')
   for (const cell of clean.cells) {
     const labels = {
@@ -56,18 +42,9 @@ export function renderOpenMetrics(analysis: Analysis): string {
       arm: cell.arm,
       load: cell.loadLabel,
     }
-    for (const [percentile, estimate] of Object.entries(cell.response ?? {}))
-      add(latency, { ...labels, percentile }, estimate, 1e-3)
-    // CPU ms per 1 000 requests are CPU µs per request.
-    add(cpu, labels, cell.cpu, 1e-6)
-    add(memory, labels, cell.hopMemory, 1024 * 1024)
-    for (const [percentile, estimate] of Object.entries(cell.connect?.time ?? {}))
-      add(connect, { ...labels, percentile }, estimate, 1e-3)
-    for (const [percentile, estimate] of Object.entries(cell.connect?.firstByte ?? {}))
-      add(firstByte, { ...labels, percentile }, estimate, 1e-3)
-    add(bits, labels, cell.stream?.throughput, 1e9)
-    add(perByte, labels, cell.stream?.cpuPerGib, 1 / 1024 ** 3)
-    add(throughput, labels, cell.throughput, 1)
+    for (const { metric, to, factor } of exported)
+      for (const percentile of metric.percentiles ?? [undefined])
+        add(to, { ...labels, percentile }, figureOf(cell, metric, percentile), factor)
     for (const state of ['ok', 'invalid', 'failed'] as const) {
       trials.samples.push(`${trials.name}${labelText({ ...labels, state })} ${cell.trials[state]}`)
     }

@@ -1,5 +1,5 @@
 /** The front page of a folder of runs: the newest first, and how the main figures moved from run to run. */
-import type { Analysis, MetricId, Path } from '../../harness/model.js'
+import type { Analysis, Metric, Path } from '../../harness/model.js'
 import type { TableCell } from '../charts/chart.js'
 import { cleanDeep, cleanText } from '../page/clean.js'
 import { spreadLabels } from '../charts/layout.js'
@@ -80,7 +80,7 @@ interface Trend {
   readonly name: string
   readonly title: string
   readonly axis: string
-  readonly metrics: readonly MetricId[]
+  readonly metrics: readonly Metric[]
   readonly percentile?: number
 }
 
@@ -200,7 +200,11 @@ async function drawTrend(
       rows: ids.map((id) => [
         labelOf(id),
         ...views.map((view) => ({
-          html: book.print(ratioOf(view, id), { metric: trend.metrics[1] ?? '', kind: 'ratio', percentile }),
+          html: book.print(ratioOf(view, id), {
+            metric: trend.metrics[1]?.id ?? '',
+            kind: 'ratio',
+            percentile,
+          }),
         })),
       ]),
     }),

@@ -1,4 +1,5 @@
 /** New connections and long transfers as rows of text, for the terminal and for Markdown. */
+import * as metrics from '../../scenarios/metrics.js'
 import type { Estimate } from '../../harness/model.js'
 import { thousand } from '../formats/format.js'
 import type { LoadView, View } from './view.js'
@@ -38,7 +39,7 @@ function connectRows(view: View, load: LoadView, print: Print): TransportRows {
     rows: view.arms.flatMap((arm) => {
       const { connect, cpu } = view.cell(arm.id, load) ?? {}
       if (connect === undefined) return []
-      const added = view.compare(arm.id, ['connect.firstByte'], { percentile: 50, load })
+      const added = view.compare(arm.id, [metrics.firstByte], { percentile: 50, load })
       return [
         [
           arm.label,
@@ -61,7 +62,7 @@ function streamRows(view: View, load: LoadView, print: Print): TransportRows {
     rows: view.arms.flatMap((arm) => {
       const { stream } = view.cell(arm.id, load) ?? {}
       if (stream === undefined) return []
-      const added = view.compare(arm.id, ['cpu.perGib'], { load })
+      const added = view.compare(arm.id, [metrics.cpuPerGib], { load })
       return [[arm.label, print(stream.throughput), print(stream.cpuPerGib), print(added?.difference, true)]]
     }),
   }

@@ -1,4 +1,5 @@
 /** What every section and chart asks of an Analysis: arms in order with their look, the load to lead with, look-ups. */
+import * as metrics from '../../scenarios/metrics.js'
 import type {
   Analysis,
   Arm,
@@ -7,7 +8,7 @@ import type {
   Estimate,
   Increment,
   LoadSpec,
-  MetricId,
+  Metric,
   NoiseFloor,
   Path,
   TrialSummary,
@@ -58,7 +59,7 @@ export interface View {
   arm(id: string): ArmView
   cell(arm: string, load?: LoadView): CellAnalysis | undefined
   /** The comparison of an arm with its baseline, or with `versus`. */
-  compare(arm: string, metrics: readonly MetricId[], options?: CompareOptions): Comparison | undefined
+  compare(arm: string, metrics: readonly Metric[], options?: CompareOptions): Comparison | undefined
   /** What an arm adds to its baseline; for the baseline's twin that is the A/A difference. */
   added(
     arm: string,
@@ -88,9 +89,13 @@ export interface CompareOptions {
 }
 
 /** What counts as a latency comparison; engines without a due time have only service times. */
-export const latencyMetrics: readonly MetricId[] = ['latency.added', 'latency.response', 'latency.service']
-export const cpuMetrics: readonly MetricId[] = ['cpu.added', 'cpu.per1000Requests']
-export const memoryMetrics: readonly MetricId[] = ['memory.added', 'memory.rss']
+export const latencyMetrics: readonly Metric[] = [
+  metrics.addedTime,
+  metrics.responseTime,
+  metrics.serviceTime,
+]
+export const cpuMetrics: readonly Metric[] = [metrics.addedCpu, metrics.cpu]
+export const memoryMetrics: readonly Metric[] = [metrics.addedMemory, metrics.memory]
 
 /** Prepares an analysis for display. Pure and cheap: a few maps. */
 export function createView(analysis: Analysis): View {
@@ -128,7 +133,7 @@ export function createView(analysis: Analysis): View {
     if (load === undefined || versus === undefined) return undefined
     for (const metric of metrics) {
       const found = comparisons.get(
-        comparisonKey(load.experiment, load.loadLabel, arm, versus, metric, options.percentile),
+        comparisonKey(load.experiment, load.loadLabel, arm, versus, metric.id, options.percentile),
       )
       if (found !== undefined) return found
     }

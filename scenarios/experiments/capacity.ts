@@ -1,5 +1,6 @@
 /** How many requests a second does each path carry before it breaks its promise? Searched with an open loop. */
 import { z } from 'zod'
+import { throughput } from '../metrics.js'
 import type { Experiment } from './experiment.js'
 import { count, openLoopSettings, rate } from './load-settings.js'
 
@@ -46,5 +47,5 @@ export const capacity = {
       search: { ...slo, startPerSecond, minPerSecond, maxPerSecond, precision, maxProbes },
     },
   ],
-  metrics: ['throughput'],
+  metrics: [throughput],
 } satisfies Experiment<CapacitySettings>

@@ -3,6 +3,7 @@
  * hops behind it shake hands anew or pool what they encrypt is counted, and a variant of the tunnel's pool shows the other way.
  */
 import { z } from 'zod'
+import { connectTime, firstByte, responseTime, cpu, memory } from '../metrics.js'
 import { loadLabel, type Experiment } from './experiment.js'
 import { openLoopSettings, rounds } from './load-settings.js'
 
@@ -25,5 +26,5 @@ export const connect = {
     return [{ label: `new connections ${loadLabel(load)}`, load }]
   },
   rounds: (own) => own.rounds,
-  metrics: ['connect.time', 'connect.firstByte', 'cpu.per1000Requests'],
+  metrics: [connectTime, firstByte, responseTime, cpu, memory],
 } satisfies Experiment<ConnectSettings>

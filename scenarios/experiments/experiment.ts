@@ -1,6 +1,6 @@
 /** What an experiment is: a question, the loads that answer it, and the figures it is judged by. */
 import type { z } from 'zod'
-import type { KneeSearch, LoadSpec, MetricId } from '../../harness/model.js'
+import type { KneeSearch, LoadSpec, ReadMetric } from '../../harness/model.js'
 
 /** A load, and the label under which arms are compared. */
 export interface LabelledLoad {
@@ -20,7 +20,8 @@ export interface Experiment<Settings = unknown> {
   loads(settings: Settings): readonly LabelledLoad[]
   /** Most rounds that it takes part in; absent: as many as the run has. */
   rounds?(settings: Settings): number
-  readonly metrics: readonly MetricId[]
+  /** What arms are compared by: those of scenarios/metrics.ts, and the experiment's own. */
+  readonly metrics: readonly ReadMetric[]
 }
 
 /** `1000/s c16 1024B http1`: what a load is, in one line. */

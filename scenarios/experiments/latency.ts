@@ -1,5 +1,6 @@
 /** What does each path add to the response time, at rates below every arm's knee? */
 import { z } from 'zod'
+import { responseTime, cpu, memory } from '../metrics.js'
 import { loadLabel, type Experiment } from './experiment.js'
 import { openLoopSettings, rate } from './load-settings.js'
 
@@ -18,5 +19,5 @@ export const latency = {
       const load = { engine: 'open-loop' as const, model: 'open' as const, ratePerSecond, ...rest }
       return { label: loadLabel(load), load }
     }),
-  metrics: ['latency.response', 'cpu.per1000Requests', 'memory.rss'],
+  metrics: [responseTime, cpu, memory],
 } satisfies Experiment<LatencySettings>

@@ -1,5 +1,6 @@
 /** How many requests does each path carry when every connection sends again as soon as it is answered? */
 import { z } from 'zod'
+import { cpu, memory, throughput } from '../metrics.js'
 import { loadLabel, type Experiment } from './experiment.js'
 import { connections, payloadBytes, rounds, windowSettings } from './load-settings.js'
 
@@ -26,5 +27,5 @@ export const saturation = {
     return [{ label: loadLabel(load), load }]
   },
   rounds: (own) => own.rounds,
-  metrics: ['throughput', 'cpu.per1000Requests'],
+  metrics: [cpu, memory, throughput],
 } satisfies Experiment<SaturationSettings>

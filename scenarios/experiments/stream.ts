@@ -1,5 +1,6 @@
 /** How fast does each path move bytes, and what does a GiB cost in CPU? Long transfers, one after the other on each connection. */
 import { z } from 'zod'
+import { transferRate, cpuPerGib, memory } from '../metrics.js'
 import { loadLabel, type Experiment } from './experiment.js'
 import { connections, count, protocol, rounds, windowSettings } from './load-settings.js'
 
@@ -28,5 +29,5 @@ export const stream = {
     return [{ label: `transfers ${loadLabel(load)}`, load }]
   },
   rounds: (own) => own.rounds,
-  metrics: ['stream.throughput', 'cpu.perGib'],
+  metrics: [transferRate, cpuPerGib, memory],
 } satisfies Experiment<StreamSettings>

@@ -1,6 +1,7 @@
 /** How do response time and CPU change with rate, connections and payload? Curves, since one point may be the odd one. */
 import { z } from 'zod'
 import type { LoadSpec } from '../../harness/model.js'
+import { responseTime, cpu, memory } from '../metrics.js'
 import { loadLabel, type Experiment } from './experiment.js'
 import { connections, openLoopSettings, payloadBytes, rate, rounds } from './load-settings.js'
 
@@ -43,5 +44,5 @@ export const sweep = {
     }))
   },
   rounds: (own) => own.rounds,
-  metrics: ['latency.response', 'cpu.per1000Requests'],
+  metrics: [responseTime, cpu, memory],
 } satisfies Experiment<SweepSettings>

@@ -7,6 +7,7 @@
  * `--share 0` is the A/A of two proxies. Ctrl-C keeps what was measured, and the same command goes on from there. Exits
  * 1 when the effect is not found, or one is where there is none.
  */
+import * as metrics from '../../../scenarios/metrics.js'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { catalogue } from '../../cli/catalogue.js'
@@ -94,7 +95,7 @@ async function main(): Promise<number> {
 function judge(analysis: Analysis, burnUs: number): number {
   const found = analysis.comparisons.find(
     ({ metric, arm, versus }) =>
-      metric === 'cpu.per1000Requests' && arm === `${burdened}/${path}` && versus === `${plain}/${path}`,
+      metric === metrics.cpu.id && arm === `${burdened}/${path}` && versus === `${plain}/${path}`,
   )
   if (!found) throw new UserError('nothing to compare: no valid trial')
   const { difference: d, ratio, pValue, verdict, detectable } = found

@@ -2,12 +2,13 @@
  * Shows that the gate decides what it should, with real runs: a variant that burns 10 % more CPU per request is worse,
  * an equal one is not different, and a run that is too short is inconclusive. Exits with 1 when one of these fails.
  */
+import * as metrics from '../../../scenarios/metrics.js'
 import { analyze } from '../../analyze/analyze.js'
 import { gate, type GateState } from '../../analyze/gate.js'
 import { createWorkspace, type Workspace } from '../../testing/cli.js'
 
 const arm = 'reference/l7-per-node'
-const checks = [{ metric: 'cpu.per1000Requests', practical: 0.05 }] as const
+const checks = [{ metric: metrics.cpu.id, practical: 0.05 }] as const
 const rounds = Number(process.argv[2] ?? 16)
 
 const config = {

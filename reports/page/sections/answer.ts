@@ -1,5 +1,7 @@
 /** The first screen: what was found, in sentences with intervals, and whether it can be believed. */
-import type { Comparison, Estimate, Threshold, ThresholdVerdict, Verdict } from '../../../harness/model.js'
+import * as metrics from '../../../scenarios/metrics.js'
+import { metricTitle } from '../../../scenarios/registry.js'
+import type { Comparison, Estimate, ThresholdVerdict, Verdict } from '../../../harness/model.js'
 import { escapeHtml } from '../clean.js'
 import type { FigureBook } from '../figures.js'
 import {
@@ -108,26 +110,10 @@ function thresholdSubject({ threshold, actual }: ThresholdVerdict, view: View): 
     (one) => one.experiment === cell?.experiment && one.loadLabel === cell.loadLabel,
   )
   return [
-    `${metricWords[metric]}${percentile === undefined ? '' : ` at p${percentile}`} of ${view.arm(arm).label}`,
+    `${metricTitle(metric, percentile)} of ${view.arm(arm).label}`,
     ...(relativeTo === undefined ? [] : [`as a ratio to ${view.arm(relativeTo).label}`]),
     ...(load === undefined ? [] : [`${load.experiment}: ${load.text}`]),
   ].join(', ')
-}
-
-const metricWords: Readonly<Record<Threshold['metric'], string>> = {
-  'latency.response': 'Response time',
-  'latency.service': 'Service time',
-  'latency.added': 'Added response time',
-  throughput: 'Throughput',
-  'cpu.per1000Requests': `CPU per ${thousand} requests`,
-  'cpu.added': `Added CPU per ${thousand} requests`,
-  'memory.rss': 'Memory of the hops',
-  'memory.added': 'Added memory',
-  'errors.share': 'Share of errors',
-  'connect.time': 'Time to connect',
-  'connect.firstByte': 'Time to the first byte on a new connection',
-  'stream.throughput': 'Throughput of long transfers',
-  'cpu.perGib': 'CPU per GiB of long transfers',
 }
 
 /** `name` writes an arm's label and the mark after it, which must not go to the next line alone. */
@@ -149,7 +135,7 @@ function headline(view: View, name: (arm: ArmView, after: string) => string): st
 function throughputHeadline(view: View, name: (arm: ArmView, after: string) => string): string {
   const sorted = view.subjects
     .flatMap((arm) => {
-      const found = view.compare(arm.id, ['throughput', 'stream.throughput'])
+      const found = view.compare(arm.id, [metrics.throughput, metrics.transferRate])
       return found === undefined ? [] : [{ arm, ratio: found.ratio }]
     })
     .sort((a, b) => a.ratio.value - b.ratio.value)
@@ -255,8 +241,8 @@ function headToHead(view: View, book: FigureBook): Answer['questions'] {
           other.arm.variant === arm.arm.variant,
       )
       if (rival === undefined) return []
-      const cpu = view.compare(arm.id, ['cpu.per1000Requests', 'cpu.added'], { versus: rival.id })
-      const time = view.compare(arm.id, ['latency.response', 'latency.service', 'latency.added'], {
+      const cpu = view.compare(arm.id, [metrics.cpu, metrics.addedCpu], { versus: rival.id })
+      const time = view.compare(arm.id, [metrics.responseTime, metrics.serviceTime, metrics.addedTime], {
         versus: rival.id,
         percentile: 50,
       })
@@ -314,7 +300,7 @@ function row(arm: ArmView, view: View, book: FigureBook): AnswerRow {
       print(time(50)),
       print(time(99)),
       print(view.added(arm.id, 'cpu')),
-      book.print(cell?.hopMemory, { metric: 'memory.rss', kind: 'value' }),
+      book.print(cell?.hopMemory, { metric: metrics.memory.id, kind: 'value' }),
     ],
   }
 }

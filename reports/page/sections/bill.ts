@@ -1,4 +1,5 @@
 /** The bill in full: what every component on the path of every arm used, and how that was read. */
+import { cpu, memory } from '../../../scenarios/metrics.js'
 import type { BillRow } from '../../../harness/model.js'
 import type { Table } from '../../charts/chart.js'
 import type { FigureBook } from '../figures.js'
@@ -22,12 +23,12 @@ export function billTable(
     cell.bill.map((row) => [
       arm.label,
       row.component,
-      print(row, row.cpu, 'cpu.per1000Requests'),
+      print(row, row.cpu, cpu.id),
       row.cpuUserShare === undefined ? '–' : `${fixed(row.cpuUserShare * 100, 0)} %`,
       print(row, row.contextSwitches, 'contextSwitches.per1000Requests'),
       print(row, row.readSyscalls, 'readSyscalls.per1000Requests'),
       print(row, row.writeSyscalls, 'writeSyscalls.per1000Requests'),
-      print(row, row.memory, 'memory.rss'),
+      print(row, row.memory, memory.id),
       print(row, row.memoryPss, 'memory.pss'),
       print(row, row.memoryPeak, 'memory.peak'),
       row.source === undefined ? '–' : `${row.source}, ${stepText(row.resolutionNs ?? 0)}`,

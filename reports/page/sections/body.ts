@@ -1,4 +1,5 @@
 /** The middle of the page: paths drawn, other loads, cost, and the talk's tables, as data for the templates. */
+import * as metrics from '../../../scenarios/metrics.js'
 import type { Estimate, Hop, Increment } from '../../../harness/model.js'
 import { escapeHtml } from '../clean.js'
 import type { Table, TableCell } from '../../charts/chart.js'
@@ -106,7 +107,7 @@ function directTime(arm: ArmView, view: View, book: FigureBook): string {
   const cell = view.cell(arm.id)
   const p50 = (cell?.response ?? cell?.service)?.['50']
   if (p50 === undefined) return ''
-  const metric = cell?.response === undefined ? 'latency.service' : 'latency.response'
+  const metric = (cell?.response === undefined ? metrics.serviceTime : metrics.responseTime).id
   return `A direct request takes ${book.print(p50, { metric, percentile: 50, kind: 'value' }, 'sentence')} at the median.`
 }
 
@@ -269,7 +270,7 @@ function hopPrice(layer: 'l4' | 'l7', view: View, book: FigureBook): string {
       ? ''
       : book.print(
           one.row.cpu,
-          { metric: 'cpu.per1000Requests', kind: 'value', component: one.row.component },
+          { metric: metrics.cpu.id, kind: 'value', component: one.row.component },
           'sentence',
         )
   return least === most ? print(least) : `${print(least)} to ${print(most)} per hop`

@@ -1,5 +1,7 @@
 /** What new connections and long transfers cost, for reports of runs that measured them: as tables of figures. */
-import type { Estimate } from '../../../harness/model.js'
+import * as metrics from '../../../scenarios/metrics.js'
+import { figureOf } from '../../../scenarios/registry.js'
+import type { Estimate, ReadMetric } from '../../../harness/model.js'
 import type { Table, TableCell } from '../../charts/chart.js'
 import type { FigureBook, FigureName, FigureStyle } from '../figures.js'
 import { thousand } from '../../formats/format.js'
@@ -16,37 +18,33 @@ export function connectTables(view: View, book: FigureBook): TransportTables[] {
   const print = printer(book)
   return loadsOf(view, 'connect').map((load) => {
     const arms = view.arms.flatMap((arm) => {
-      const { connect, cpu } = view.cell(arm.id, load) ?? {}
-      return connect === undefined ? [] : [{ arm, connect, cpu }]
+      const cell = view.cell(arm.id, load)
+      return cell?.connect === undefined ? [] : [{ arm, cell, connect: cell.connect, cpu: cell.cpu }]
     })
-    const times = arms.map(({ arm, connect }): TableCell[] => {
-      const time = (metric: 'connect.time' | 'connect.firstByte', percentile: '50' | '99') =>
-        print(connect[metric === 'connect.time' ? 'time' : 'firstByte'][percentile], {
-          metric,
-          percentile,
-          kind: 'value',
-        })
+    const times = arms.map(({ arm, cell }): TableCell[] => {
+      const time = (metric: ReadMetric, percentile: number) =>
+        print(figureOf(cell, metric, percentile), { metric: metric.id, percentile, kind: 'value' })
       const added = (percentile: number) =>
         print(
-          view.compare(arm.id, ['connect.firstByte'], { percentile, load })?.difference,
-          { metric: 'connect.firstByte', percentile, kind: 'difference' },
+          view.compare(arm.id, [metrics.firstByte], { percentile, load })?.difference,
+          { metric: metrics.firstByte.id, percentile, kind: 'difference' },
           true,
         )
       return [
         { html: armHtml(arm) },
-        time('connect.time', '50'),
-        time('connect.firstByte', '50'),
-        time('connect.firstByte', '99'),
+        time(metrics.connectTime, 50),
+        time(metrics.firstByte, 50),
+        time(metrics.firstByte, 99),
         added(50),
         added(99),
       ]
     })
     const costs = arms.map(({ arm, connect, cpu }): TableCell[] => [
       { html: armHtml(arm) },
-      print(cpu, { metric: 'cpu.per1000Requests', kind: 'value' }),
+      print(cpu, { metric: metrics.cpu.id, kind: 'value' }),
       print(
         view.compare(arm.id, cpuMetrics, { load })?.difference,
-        { metric: 'cpu.per1000Requests', kind: 'difference' },
+        { metric: metrics.cpu.id, kind: 'difference' },
         true,
       ),
       print(connect.handshakesPerConnection, { metric: 'connect.handshakesPerConnection', kind: 'value' }),
@@ -81,23 +79,26 @@ export function connectTables(view: View, book: FigureBook): TransportTables[] {
 export function streamTables(view: View, book: FigureBook): TransportTables[] {
   const print = printer(book)
   return loadsOf(view, 'stream').map((load) => {
-    const compare = (arm: ArmView, metric: 'stream.throughput' | 'cpu.perGib') =>
-      view.compare(arm.id, [metric], { load })
+    const compare = (arm: ArmView, metric: ReadMetric) => view.compare(arm.id, [metric], { load })
     const arms = view.arms.flatMap((arm): TableCell[][] => {
       const { stream } = view.cell(arm.id, load) ?? {}
       if (stream === undefined) return []
       return [
         [
           { html: armHtml(arm) },
-          print(stream.throughput, { metric: 'stream.throughput', kind: 'value' }),
+          print(stream.throughput, { metric: metrics.transferRate.id, kind: 'value' }),
           print(
-            compare(arm, 'stream.throughput')?.ratio,
-            { metric: 'stream.throughput', kind: 'ratio' },
+            compare(arm, metrics.transferRate)?.ratio,
+            { metric: metrics.transferRate.id, kind: 'ratio' },
             false,
             'change',
           ),
-          print(stream.cpuPerGib, { metric: 'cpu.perGib', kind: 'value' }),
-          print(compare(arm, 'cpu.perGib')?.difference, { metric: 'cpu.perGib', kind: 'difference' }, true),
+          print(stream.cpuPerGib, { metric: metrics.cpuPerGib.id, kind: 'value' }),
+          print(
+            compare(arm, metrics.cpuPerGib)?.difference,
+            { metric: metrics.cpuPerGib.id, kind: 'difference' },
+            true,
+          ),
         ],
       ]
     })
@@ -109,7 +110,11 @@ export function streamTables(view: View, book: FigureBook): TransportTables[] {
               [
                 arm.label,
                 row.component,
-                print(row.cpuPerGib, { metric: 'cpu.perGib', kind: 'value', component: row.component }),
+                print(row.cpuPerGib, {
+                  metric: metrics.cpuPerGib.id,
+                  kind: 'value',
+                  component: row.component,
+                }),
               ],
             ],
       ),

@@ -1,4 +1,5 @@
 /** Whether the run can be believed: A/A, trials, generator, proof of path. */
+import * as metrics from '../../../scenarios/metrics.js'
 import { upperBound } from '../../../harness/analyze/words.js'
 import type { Estimate, NoiseFloor } from '../../../harness/model.js'
 import { escapeHtml } from '../clean.js'
@@ -80,7 +81,7 @@ function sameTwice(view: View, book: FigureBook): Trust {
       ...(noise.length === 0 ? [] : [`Two measurements of the baseline differ by ${floors}`]),
       ...shown.map(
         ({ own, twin }) =>
-          `Two searches for the baseline’s largest rate found ${book.print(own, { metric: 'throughput', kind: 'value' }, 'sentence')} and ${book.print(twin, { metric: 'throughput', kind: 'value' }, 'sentence')}: ${apart.length > 0 ? 'do not compare capacities by this run' : 'no difference'}.`,
+          `Two searches for the baseline’s largest rate found ${book.print(own, { metric: metrics.throughput.id, kind: 'value' }, 'sentence')} and ${book.print(twin, { metric: metrics.throughput.id, kind: 'value' }, 'sentence')}: ${apart.length > 0 ? 'do not compare capacities by this run' : 'no difference'}.`,
       ),
     ].join(' '),
   }

@@ -1,0 +1,30 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { metricIds, metrics, readBy } from './registry.js'
+
+/** A config's template for `meshbench init` names metrics as a config does. */
+const configs = ['harness/cli/commands/init.ts']
+
+describe('metrics', () => {
+  it('are named by their id in the registry, in configs and in tests, and nowhere else', () => {
+    const root = new URL('..', import.meta.url).pathname
+    const files = ['harness', 'infra', 'reports', 'scenarios']
+      .flatMap((room) =>
+        readdirSync(root + room, { recursive: true }).map((file) => `${room}/${String(file)}`),
+      )
+      .filter((file) => file.endsWith('.ts') && !configs.includes(file))
+      .filter((file) => !/\.(test|itest)\.ts$|testdata|scenarios\/metrics\.ts$/.test(file))
+    expect(files.length).toBeGreaterThan(300)
+    const quoted = new RegExp(`['"](${metricIds.join('|').replaceAll('.', '\\.')})['"]`)
+    expect(files.filter((file) => quoted.test(readFileSync(root + file, 'utf8')))).toEqual([])
+  })
+
+  it('have each an id of their own, and say of what a percentile is', () => {
+    expect(new Set(metricIds).size).toBe(metricIds.length)
+    for (const metric of metrics.values()) {
+      const awaited = Array.isArray(metric.awaited) ? (metric.awaited as number[]) : []
+      expect(metric.percentiles ?? []).toEqual(expect.arrayContaining(awaited))
+      expect(readBy(metric).unit).toBe(metric.unit)
+    }
+  })
+})
