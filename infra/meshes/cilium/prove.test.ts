@@ -1,5 +1,6 @@
 /** Proofs of a Cilium arm before it is measured: each must refuse the mode that is not what its name says. */
 import { beforeEach, describe, expect, test } from 'vitest'
+import { defined } from '../../../harness/model/defined.js'
 import type { HopCounters, ProofCheck } from '../../../harness/model.js'
 import type { ArmObjects } from '../clusters/cluster-access.js'
 import { readTestdata, transcriptCluster, transcriptHost } from '../testdata/transcript-cluster.js'
@@ -8,6 +9,21 @@ import { proveCiliumArm } from './prove.js'
 import type { CiliumHop } from './session.js'
 
 const output = (name: string) => readTestdata(`cilium/${name}.json`)
+
+/** The agents of both ends, as recorded while the arm's policy was enforced and nothing was sent through Envoy. */
+const atServer = output('status-server')
+const atClient = output('status-client')
+/** What an agent says of an end whose traffic it sends to Envoy: the recorded list has one redirect, of endpoint 159. */
+const redirecting = (endpoint: number, direction = 'ingress') =>
+  output('status-l7-redirect').replace('159:ingress:', `${endpoint}:${direction}:`)
+const serverRedirect = redirecting(332)
+const clientRedirect = redirecting(1718, 'egress')
+const unenforced = output('endpoints-server').replaceAll(
+  '"policy-enabled": "ingress"',
+  '"policy-enabled": "none"',
+)
+const withKubeProxy = atClient.replace('"mode": "True"', '"mode": "False"')
+const strangers = output('endpoints-server-regenerating')
 const objects: ArmObjects = {
   namespace: 'bench',
   service: { name: 'server', port: 8080 },
@@ -17,7 +33,11 @@ const objects: ArmObjects = {
 const serverEndpoint = { host: '10.96.0.10', port: 8080, authority: 'server.bench.svc.cluster.local:8080' }
 const gatewayEndpoint = { host: '172.18.0.5', port: 31234, authority: '172.18.0.5:31234' }
 
-const pod = (name: string, nodeName: string) => ({ metadata: { name }, spec: { nodeName }, status: {} })
+const pod = (name: string, nodeName: string, podIP?: string) => ({
+  metadata: { name },
+  spec: { nodeName },
+  status: defined({ podIP }),
+})
 const list = (...items: object[]) => JSON.stringify({ items })
 
 function envoyHop(name: string, node: CiliumHop['node']): CiliumHop {
@@ -56,8 +76,8 @@ interface World {
 const kernelWorld = (path: CiliumPath = 'l4-kernel'): World => ({
   path,
   clientNode: 'meshbench-worker',
-  clientStatus: output('status-l4'),
-  serverStatus: output('status-l4'),
+  clientStatus: atClient,
+  serverStatus: atServer,
   clientEndpoints: output('endpoints-client'),
   serverEndpoints: output('endpoints-server'),
   encryption: output('encrypt-disabled'),
@@ -65,7 +85,7 @@ const kernelWorld = (path: CiliumPath = 'l4-kernel'): World => ({
   auth: output('auth-none'),
   answer: 'status 200',
   past: 'failed The operation was aborted due to timeout',
-  waypointStatus: output('status-l4'),
+  waypointStatus: atServer,
   denied: 'status 403',
   plaintextReply: '',
   hops: [],
@@ -74,7 +94,7 @@ const kernelWorld = (path: CiliumPath = 'l4-kernel'): World => ({
 
 const l7World = (): World => ({
   ...kernelWorld('l7-per-node'),
-  serverStatus: output('status-l7'),
+  serverStatus: serverRedirect,
   hops: [envoyHop('node-proxy', 'server')],
   after: { 'node-proxy': { requests: 1 } },
 })
@@ -82,8 +102,7 @@ const l7World = (): World => ({
 const bothWorld = (): World => ({
   ...l7World(),
   path: 'l7-per-node-both',
-  clientStatus: output('status-l7-client'),
-  clientEndpoints: output('endpoints-client-egress'),
+  clientStatus: clientRedirect,
   hops: [envoyHop('client-node-proxy', 'client'), envoyHop('server-node-proxy', 'server')],
   after: { 'client-node-proxy': { requests: 1 }, 'server-node-proxy': { requests: 1 } },
 })
@@ -106,8 +125,8 @@ async function prove(world: World): Promise<readonly ProofCheck[]> {
   const cluster = transcriptCluster(
     [
       '$ kubectl get service kubernetes -n default *\n10.96.0.1',
-      `$* kubectl get pods -n bench -l app=client -o json\n${list(pod('pod-0', world.clientNode))}`,
-      `$* kubectl get pods -n bench -l app=server -o json\n${list(pod('pod-0', 'meshbench-worker2'))}`,
+      `$* kubectl get pods -n bench -l app=client -o json\n${list(pod('pod-0', world.clientNode, '10.244.2.186'))}`,
+      `$* kubectl get pods -n bench -l app=server -o json\n${list(pod('pod-0', 'meshbench-worker2', '10.244.1.122'))}`,
       `$* kubectl get pods -n kube-system -l k8s-app=cilium -o json\n${agents}`,
       `$* ${inAgent('cilium-a', 'status')}\n${world.clientStatus}`,
       ...(world.serverStatusAtFirst === undefined
@@ -167,17 +186,28 @@ describe('L4 in the kernel refuses', () => {
     world = kernelWorld()
   })
   test('an Envoy on the way that should not be there', async () => {
-    world.serverStatus = output('status-l7')
+    world.serverStatus = serverRedirect
     expect(await refused(world)).toMatchObject([
       { name: 'traffic into the server', expected: 'not redirected' },
     ])
   })
   test('a policy that is not enforced', async () => {
-    world.serverEndpoints = output('endpoints-server-unenforced')
+    world.serverEndpoints = unenforced
     expect(await refused(world)).toMatchObject([{ name: "the server's policy is enforced", actual: 'none' }])
   })
+  test('a server that its agent does not know: neither enforced nor out of the way of Envoy', async () => {
+    world.serverEndpoints = strangers
+    expect((await refused(world)).map(({ name, actual }) => `${name}: ${actual}`)).toEqual([
+      "the server's policy is enforced: no endpoint",
+      'traffic into the server: no endpoint',
+    ])
+  })
+  test('a client that its agent does not know', async () => {
+    world.clientEndpoints = strangers
+    expect(await refused(world)).toMatchObject([{ name: 'traffic out of the client', actual: 'no endpoint' }])
+  })
   test('kube-proxy still in place', async () => {
-    world.clientStatus = output('status-kube-proxy')
+    world.clientStatus = withKubeProxy
     expect(await refused(world)).toMatchObject([{ name: 'services are served in eBPF' }])
   })
   test('encryption that is on by accident', async () => {
@@ -235,7 +265,7 @@ describe('mutual authentication refuses', () => {
 
 describe('L7 per node refuses', () => {
   test('a rule that redirects nothing', async () => {
-    expect(await refused({ ...l7World(), serverStatus: output('status-l4') })).toMatchObject([
+    expect(await refused({ ...l7World(), serverStatus: atServer })).toMatchObject([
       { name: 'traffic into the server', actual: 'not redirected (Envoy external)' },
     ])
   })
@@ -246,17 +276,17 @@ describe('L7 per node refuses', () => {
     expect(await refused({ ...l7World(), denied: 'status 404' })).toMatchObject([{ actual: 'status 404' }])
   })
   test('an Envoy within the agent, whose cost could not be told apart', async () => {
-    const serverStatus = output('status-l7').replace('"external"', '"embedded"')
+    const serverStatus = serverRedirect.replace('"external"', '"embedded"')
     expect(await refused({ ...l7World(), serverStatus })).toMatchObject([
       { actual: 'redirected (Envoy embedded)' },
     ])
   })
   test("one Envoy where two are claimed: the client's side goes straight out", async () => {
-    const world = { ...bothWorld(), clientStatus: output('status-l4') }
+    const world = { ...bothWorld(), clientStatus: atClient }
     expect(await refused(world)).toMatchObject([{ name: 'traffic out of the client' }])
   })
   test('two where one is claimed', async () => {
-    const world = { ...l7World(), clientStatus: output('status-l7-client') }
+    const world = { ...l7World(), clientStatus: clientRedirect }
     expect(await refused(world)).toMatchObject([
       { name: 'traffic out of the client', expected: 'not redirected' },
     ])
@@ -264,7 +294,7 @@ describe('L7 per node refuses', () => {
 })
 
 test('agents that need a moment to apply a policy get it', async () => {
-  expect(await refused({ ...l7World(), serverStatusAtFirst: output('status-l4') })).toEqual([])
+  expect(await refused({ ...l7World(), serverStatusAtFirst: atServer })).toEqual([])
 })
 
 describe('the way in through a gateway refuses', () => {
@@ -284,15 +314,15 @@ describe('the way in through a gateway refuses', () => {
     },
   )
   test('an Envoy within the agent, whose cost could not be told apart', async () => {
-    world.waypointStatus = output('status-l4').replace('"external"', '"embedded"')
+    world.waypointStatus = atServer.replace('"external"', '"embedded"')
     expect(await refused(world)).toMatchObject([{ name: "the gateway's Envoy", actual: 'embedded' }])
   })
   test('a second Envoy before the server', async () => {
-    world.serverStatus = output('status-l7')
+    world.serverStatus = serverRedirect
     expect(await refused(world)).toMatchObject([{ name: 'traffic into the server' }])
   })
   test('a policy that is not enforced, and a gateway that gives no answer', async () => {
-    world.serverEndpoints = output('endpoints-server-unenforced')
+    world.serverEndpoints = unenforced
     world.answer = 'status 503'
     expect((await refused(world)).map(({ name }) => name)).toEqual([
       "the server's policy is enforced",

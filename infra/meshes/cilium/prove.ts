@@ -94,11 +94,7 @@ async function readEnds({ cluster, objects }: CiliumProofInput): Promise<Ends> {
   const { namespace, clientSelector, serverSelector } = objects
   const endpointOf = async (role: 'client' | 'server', selector: string) => {
     const pod = await onePod(cluster, { namespace, selector })
-    return parseEndpoint(
-      await askAgent(cluster, role, ['endpoint', 'list', '-o', 'json']),
-      namespace,
-      pod.name,
-    )
+    return parseEndpoint(await askAgent(cluster, role, ['endpoint', 'list', '-o', 'json']), pod.addresses)
   }
   const statusOf = async (role: NodeRole) =>
     parseAgentStatus(await askAgent(cluster, role, ['status', '-o', 'json']))
@@ -147,20 +143,33 @@ function proveEnforced({ server }: Ends): ProofCheck {
 
 /** Envoy is on the way exactly where the path says: an L4 arm that it parses is not an L4 arm. */
 function proveRedirects(path: CiliumPath, { client, server, clientAgent, serverAgent }: Ends): ProofCheck[] {
-  const has = (agent: AgentStatus, end: EndpointView | undefined, direction: 'ingress' | 'egress') =>
-    agent.redirects.some((redirect) => redirect.endpointId === end?.id && redirect.direction === direction)
   const wantServer = path === 'l7-per-node' || path === 'l7-per-node-both'
   const wantClient = path === 'l7-per-node-both'
-  const check = (name: string, wanted: boolean, found: boolean, agent: AgentStatus): ProofCheck => ({
+  return [
+    proveRedirect('traffic into the server', wantServer, server, 'ingress', serverAgent),
+    proveRedirect('traffic out of the client', wantClient, client, 'egress', clientAgent),
+  ]
+}
+
+/** An agent that does not know the pod says nothing about its traffic, so that neither answer is proved. */
+function proveRedirect(
+  name: string,
+  wanted: boolean,
+  end: EndpointView | undefined,
+  direction: 'ingress' | 'egress',
+  agent: AgentStatus,
+): ProofCheck {
+  const expected = wanted ? 'redirected to the Envoy DaemonSet' : 'not redirected'
+  if (!end) return { name, ok: false, expected, actual: 'no endpoint' }
+  const found = agent.redirects.some(
+    (redirect) => redirect.endpointId === end.id && redirect.direction === direction,
+  )
+  return {
     name,
     ok: wanted === found && (!wanted || agent.envoyMode === 'external'),
-    expected: wanted ? 'redirected to the Envoy DaemonSet' : 'not redirected',
+    expected,
     actual: `${found ? 'redirected' : 'not redirected'} (Envoy ${agent.envoyMode})`,
-  })
-  return [
-    check('traffic into the server', wantServer, has(serverAgent, server, 'ingress'), serverAgent),
-    check('traffic out of the client', wantClient, has(clientAgent, client, 'egress'), clientAgent),
-  ]
+  }
 }
 
 /** One request gets through and moves what it should; one that the L7 rules deny gets Envoy's 403. */

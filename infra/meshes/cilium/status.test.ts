@@ -24,18 +24,19 @@ describe('encryption', () => {
 
 describe('agent status', () => {
   test('redirects name endpoint and direction', () => {
-    expect(parseAgentStatus(output('status-l7'))).toEqual({
+    expect(parseAgentStatus(output('status-l7-redirect'))).toEqual({
       kubeProxyReplacement: true,
       envoyMode: 'external',
       totalRedirects: 1,
-      redirects: [{ endpointId: 812, direction: 'ingress' }],
+      redirects: [{ endpointId: 159, direction: 'ingress' }],
     })
   })
-  test('an agent without redirects leaves the list out', () => {
-    expect(parseAgentStatus(output('status-l4')).redirects).toEqual([])
+  test('an agent without redirects has null for a list and no total', () => {
+    expect(parseAgentStatus(output('status-server'))).toMatchObject({ redirects: [], totalRedirects: 0 })
   })
   test('kube-proxy still there', () => {
-    expect(parseAgentStatus(output('status-kube-proxy')).kubeProxyReplacement).toBe(false)
+    const partly = output('status-server').replace(/"mode": "True"/, '"mode": "False"')
+    expect(parseAgentStatus(partly).kubeProxyReplacement).toBe(false)
   })
   test('a status without a proxy part is an error', () => {
     expect(() => parseAgentStatus('{"kube-proxy-replacement":{"mode":"True"}}')).toThrow('proxy')
@@ -45,8 +46,8 @@ describe('agent status', () => {
 describe('authentication map', () => {
   test('entries with their kind and end', () => {
     expect(parseAuthList(output('auth'))[0]).toEqual({
-      localIdentity: 21_044,
-      remoteIdentity: 34_820,
+      localIdentity: 63_119,
+      remoteIdentity: 55_880,
       spire: true,
       expiresAt: new Date('2099-01-01T00:00:00Z'),
     })
@@ -63,15 +64,24 @@ describe('authentication map', () => {
 })
 
 describe('endpoints', () => {
-  test('the endpoint of a pod is found by namespace and name', () => {
-    expect(parseEndpoint(output('endpoints-server'), 'bench', 'pod-0')).toEqual({
-      id: 812,
-      identity: 21_044,
+  test("the endpoint of a pod is the one with the pod's address", () => {
+    expect(parseEndpoint(output('endpoints-server'), ['10.244.1.122'])).toEqual({
+      id: 332,
+      identity: 63_119,
       enforced: 'ingress',
     })
+    expect(parseEndpoint(output('endpoints-client'), ['fd00::7', '10.244.2.186'])?.id).toBe(1718)
   })
-  test('a pod that the agent does not know has none', () => {
-    expect(parseEndpoint(output('endpoints-server'), 'bench', 'pod-9')).toBeUndefined()
+  test('an address of the other family is found, too', () => {
+    const text = output('endpoints-server').replace('"ipv4": "10.244.1.122"', '"ipv6": "fd00::7a"')
+    expect(parseEndpoint(text, ['fd00::7a'])?.id).toBe(332)
+  })
+  test('a pod that the agent does not know has none, nor has one without an address', () => {
+    expect(parseEndpoint(output('endpoints-server'), ['10.244.9.9'])).toBeUndefined()
+    expect(parseEndpoint(output('endpoints-server'), [])).toBeUndefined()
+  })
+  test('one that waits for Envoy enforces nothing yet, whatever policy selects it', () => {
+    expect(parseEndpoint(output('endpoints-server-regenerating'), ['10.244.4.224'])?.enforced).toBe('none')
   })
 })
 

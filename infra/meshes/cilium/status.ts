@@ -95,9 +95,9 @@ const endpoints = z.array(
   z.object({
     id: z.number(),
     status: z.object({
-      'external-identifiers': z.object({
-        'k8s-namespace': z.string().optional(),
-        'k8s-pod-name': z.string().optional(),
+      // The host's own endpoint has an entry without an address.
+      networking: z.object({
+        addressing: z.array(z.object({ ipv4: z.string().optional(), ipv6: z.string().optional() })),
       }),
       identity: z.object({ id: z.number() }).optional(),
       policy: z
@@ -114,12 +114,16 @@ export interface EndpointView {
   readonly enforced: string
 }
 
-/** `cilium-dbg endpoint list -o json`: the endpoint of one pod, or undefined when the agent does not know it. */
-export function parseEndpoint(text: string, namespace: string, pod: string): EndpointView | undefined {
-  const found = read(endpoints, text, 'cilium-dbg endpoint list').find(({ status }) => {
-    const identifiers = status['external-identifiers']
-    return identifiers['k8s-namespace'] === namespace && identifiers['k8s-pod-name'] === pod
-  })
+/**
+ * `cilium-dbg endpoint list -o json`: the endpoint of the pod with one of these addresses, or undefined when the agent
+ * does not know it. Agents do not name pods here: an address is what a pod and its endpoint have in common.
+ */
+export function parseEndpoint(text: string, addresses: readonly string[]): EndpointView | undefined {
+  const found = read(endpoints, text, 'cilium-dbg endpoint list').find(({ status }) =>
+    status.networking.addressing.some(({ ipv4 = '', ipv6 = '' }) =>
+      [ipv4, ipv6].some((address) => addresses.includes(address)),
+    ),
+  )
   if (!found) return undefined
   return {
     id: found.id,

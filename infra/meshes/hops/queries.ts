@@ -13,6 +13,8 @@ export interface PodView {
   readonly name: string
   readonly nodeName: string
   readonly annotations: Readonly<Record<string, string>>
+  /** Its addresses, of both families where it has both; none before it has any. */
+  readonly addresses: readonly string[]
   readonly containers: readonly ContainerStatus[]
   /** Native sidecars are among them: init containers that stay. */
   readonly initContainers: readonly ContainerStatus[]
@@ -27,6 +29,8 @@ interface PodList {
     }
     readonly spec: { readonly nodeName?: string }
     readonly status: {
+      readonly podIP?: string
+      readonly podIPs?: readonly { readonly ip: string }[]
       readonly containerStatuses?: readonly ContainerStatus[]
       readonly initContainerStatuses?: readonly ContainerStatus[]
     }
@@ -47,6 +51,9 @@ export async function findPods(
       name: metadata.name,
       nodeName: spec.nodeName ?? '',
       annotations: metadata.annotations ?? {},
+      addresses: (status.podIPs ?? (status.podIP === undefined ? [] : [{ ip: status.podIP }])).map(
+        ({ ip }) => ip,
+      ),
       containers: status.containerStatuses ?? [],
       initContainers: status.initContainerStatuses ?? [],
     }))
