@@ -33,11 +33,12 @@ export async function startProxy(
   let hbonePool = usesHbone ? poolOf(config) : undefined
   const clock = { nowMs: Math.floor(performance.now()) }
   const clusterContext = (from: ProxyConfig) => ({
-    headLimits: from.limits,
+    limits: from.limits,
     clock,
     receivedBytes: metrics.receivedBytes.labels('upstream'),
     sentBytes: metrics.sentBytes.labels('upstream'),
     idleMs: from.limits.upstreamIdleMs,
+    connectTimeoutMs: from.limits.connectTimeoutMs,
   })
   const runtimeOf = (from: ProxyConfig) =>
     createRuntime(from, {

@@ -1,6 +1,7 @@
 /** Gathers HTTP/2 frames in recycled memory and gives each turn of the event loop one write. */
-import type { TLSSocket } from 'node:tls'
-import { frameHeaderBytes } from './frames.js'
+import { Socket } from 'node:net'
+import type { ByteStream } from '../net/byte-stream.js'
+import { flag, frameHeaderBytes, frameType } from './frames.js'
 
 /** Four full DATA frames, each of which fills one TLS record. */
 const slabBytes = 65_536
@@ -18,6 +19,8 @@ interface Slab {
   owner: FrameWriter | undefined
   readonly done: () => void
 }
+
+const noBytes = Buffer.alloc(0)
 
 /** Shared by all connections of the process. */
 const spare: Slab[] = []
@@ -48,7 +51,9 @@ function recycle(slab: Slab): void {
 }
 
 export class FrameWriter {
-  readonly #socket: TLSSocket
+  readonly #stream: ByteStream
+  /** A stream that is none of Node's copies what it is given. */
+  readonly #socket: Socket | undefined
   readonly #onFlush: () => void
   #slab: Slab | undefined
   #start = 0
@@ -56,10 +61,14 @@ export class FrameWriter {
   /** Parts that are full and wait for the flush. */
   #full: { readonly slab: Slab; readonly part: Buffer }[] = []
   #scheduled = false
+  /** Where the last staged frame begins, and its stream: END_STREAM may still be put on it. */
+  #lastFrame = 0
+  #lastStream = -1
 
   /** `onFlush` is called after each write. */
-  constructor(socket: TLSSocket, onFlush: () => void) {
-    this.#socket = socket
+  constructor(stream: ByteStream, onFlush: () => void) {
+    this.#stream = stream
+    this.#socket = stream instanceof Socket ? stream : undefined
     this.#onFlush = onFlush
   }
 
@@ -83,6 +92,8 @@ export class FrameWriter {
     const length = to - from
     const slab = this.#reserve(frameHeaderBytes + length)
     let at = this.#end
+    this.#lastFrame = at
+    this.#lastStream = streamId
     slab[at++] = length >>> 16
     slab[at++] = length >>> 8
     slab[at++] = length
@@ -92,9 +103,29 @@ export class FrameWriter {
     slab[at++] = streamId >>> 16
     slab[at++] = streamId >>> 8
     slab[at++] = streamId
-    if (length > 0) slab.set(length === payload.length ? payload : payload.subarray(from, to), at)
-    this.#end = at + length
+    // A call into the runtime costs more than a few bytes.
+    if (length <= 48) for (let i = from; i < to; i += 1) slab[at++] = payload[i] as number
+    else {
+      slab.set(length === payload.length ? payload : payload.subarray(from, to), at)
+      at += length
+    }
+    this.#end = at
     this.#schedule()
+  }
+
+  /** Ends a stream with the frame that was staged last when that is one of its own; else with an empty one. */
+  endStream(streamId: number): void {
+    const at = this.#lastFrame
+    if (this.#lastStream === streamId && this.#slab) {
+      const { bytes } = this.#slab
+      const type = bytes[at + 3]
+      const flags = bytes[at + 4] as number
+      if (type === frameType.data || (type === frameType.headers && flags & flag.endHeaders)) {
+        bytes[at + 4] = flags | flag.endStream
+        return
+      }
+    }
+    this.frame(frameType.data, flag.endStream, streamId, noBytes)
   }
 
   /** Gives the slab back when nothing of it is staged, so that idle connections hold no memory. */
@@ -107,15 +138,16 @@ export class FrameWriter {
 
   readonly flush = (): void => {
     this.#scheduled = false
+    this.#lastStream = -1
     const socket = this.#socket
     const slab = this.#slab
-    if (!slab || socket.destroyed || socket.writableEnded) return
+    if (!slab || this.#stream.destroyed || socket?.writableEnded) return
     if (this.#full.length > 0) {
-      socket.cork()
-      for (const { slab: owner, part } of this.#full) socket.write(part, owner.done)
+      socket?.cork()
+      for (const { slab: owner, part } of this.#full) this.#put(part, owner)
       this.#full = []
       this.#writeTail(slab)
-      socket.uncork()
+      socket?.uncork()
     } else {
       this.#writeTail(slab)
     }
@@ -125,14 +157,25 @@ export class FrameWriter {
   #writeTail(slab: Slab): void {
     if (this.#end === this.#start) return
     slab.writing += 1
-    this.#socket.write(slab.bytes.subarray(this.#start, this.#end), slab.done)
+    const part = slab.bytes.subarray(this.#start, this.#end)
     this.#start = this.#end
+    this.#put(part, slab)
+  }
+
+  #put(part: Buffer, slab: Slab): void {
+    if (this.#socket) {
+      this.#socket.write(part, slab.done)
+    } else {
+      this.#stream.write(part)
+      slab.done()
+    }
   }
 
   #reserve(bytes: number): Buffer {
     let slab = this.#slab
     if (!slab || this.#end + bytes > slabBytes) {
       if (slab) this.#leave(slab)
+      this.#lastStream = -1
       slab = this.#slab = takeSlab(this)
       this.#start = this.#end = 0
     }

@@ -60,8 +60,8 @@ export interface FrameHandler {
   onFrameHeader(type: number, flags: number, streamId: number, length: number): void
   /** A piece of a DATA frame's content; `last` with its final (maybe empty) piece. `padding` bytes are not content. */
   onData(streamId: number, piece: Buffer, last: boolean, endStream: boolean, padding: number): void
-  /** Any other frame, whole. */
-  onFrame(type: number, flags: number, streamId: number, payload: Buffer): void
+  /** Any other frame, whole: its payload is `bytes[from, to)`. */
+  onFrame(type: number, flags: number, streamId: number, bytes: Buffer, from: number, to: number): void
 }
 
 /** Cuts a byte stream into frames. What is not DATA is gathered first, bounded by the handler's `onFrameHeader`. */
@@ -69,6 +69,8 @@ export class FrameReader {
   readonly #handler: FrameHandler
   /** Bytes of an unfinished header or gathered payload. */
   #partial: Buffer | undefined
+  /** Since when there has been an unfinished header or gathered payload, ms since 1970. */
+  partialSince: number | undefined
   #inPayload = false
   #type = 0
   #flags = 0
@@ -82,11 +84,6 @@ export class FrameReader {
     this.#handler = handler
   }
 
-  /** True between frames: nothing of a next frame has arrived. */
-  get idle(): boolean {
-    return !this.#inPayload && this.#partial === undefined
-  }
-
   read(chunk: Buffer): void {
     let at = 0
     const end = chunk.length
@@ -97,34 +94,33 @@ export class FrameReader {
           at += frameHeaderBytes
         } else {
           at = this.#gather(chunk, at, frameHeaderBytes)
-          if (this.#partial?.length !== frameHeaderBytes) return
-          const header = this.#partial
-          this.#partial = undefined
+          const header = this.#takeGathered(frameHeaderBytes)
+          if (header === undefined) return
           this.#readHeader(header, 0)
         }
       } else if (this.#type === frameType.data) {
         at = this.#readData(chunk, at)
       } else if (this.#partial === undefined && end - at >= this.#length) {
-        const payload = chunk.subarray(at, at + this.#length)
+        const from = at
         at += this.#length
         this.#inPayload = false
-        this.#handler.onFrame(this.#type, this.#flags, this.#streamId, payload)
+        this.#handler.onFrame(this.#type, this.#flags, this.#streamId, chunk, from, at)
       } else {
         at = this.#gather(chunk, at, this.#length)
-        if (this.#partial?.length !== this.#length) return
-        const payload = this.#partial
-        this.#partial = undefined
+        const payload = this.#takeGathered(this.#length)
+        if (payload === undefined) return
         this.#inPayload = false
-        this.#handler.onFrame(this.#type, this.#flags, this.#streamId, payload)
+        this.#handler.onFrame(this.#type, this.#flags, this.#streamId, payload, 0, payload.length)
       }
     }
   }
 
   #readHeader(bytes: Buffer, at: number): void {
-    this.#length = bytes.readUIntBE(at, 3)
+    this.#length =
+      ((bytes[at] as number) << 16) | ((bytes[at + 1] as number) << 8) | (bytes[at + 2] as number)
     this.#type = bytes[at + 3] as number
     this.#flags = bytes[at + 4] as number
-    this.#streamId = bytes.readUInt32BE(at + 5) & 0x7fff_ffff
+    this.#streamId = readU31(bytes, at + 5)
     this.#handler.onFrameHeader(this.#type, this.#flags, this.#streamId, this.#length)
     this.#inPayload = true
     if (this.#type !== frameType.data) return
@@ -167,7 +163,31 @@ export class FrameReader {
     const have = this.#partial?.length ?? 0
     const piece = chunk.subarray(at, at + wanted - have)
     // Copied: the chunk's memory may be used again by whoever owns it.
-    this.#partial = this.#partial ? Buffer.concat([this.#partial, piece]) : Buffer.from(piece)
+    if (this.#partial === undefined) {
+      this.#partial = Buffer.from(piece)
+      this.partialSince = Date.now()
+    } else {
+      this.#partial = Buffer.concat([this.#partial, piece])
+    }
     return at + piece.length
   }
+
+  /** What was gathered when it is whole. */
+  #takeGathered(wanted: number): Buffer | undefined {
+    const whole = this.#partial
+    if (whole?.length !== wanted) return undefined
+    this.#partial = undefined
+    this.partialSince = undefined
+    return whole
+  }
+}
+
+/** Big-endian, without the reserved bit. */
+export function readU31(bytes: Uint8Array, at: number): number {
+  return (
+    (((bytes[at] as number) & 0x7f) << 24) |
+    ((bytes[at + 1] as number) << 16) |
+    ((bytes[at + 2] as number) << 8) |
+    (bytes[at + 3] as number)
+  )
 }

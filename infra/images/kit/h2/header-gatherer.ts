@@ -1,12 +1,6 @@
 /** Gathers a header block from HEADERS and CONTINUATION frames, within bounds (RFC 9113 §4.3, §6.2, §6.10). */
-import { ConnectionError, errorCode, flag, maxWindow } from './frames.js'
-import { type HeaderField, HpackDecoder } from './hpack.js'
-
-export interface HeaderBlock {
-  readonly streamId: number
-  readonly endStream: boolean
-  readonly fields: readonly HeaderField[]
-}
+import { ConnectionError, errorCode, flag, defaultMaxFrame, readU31 } from './frames.js'
+import { type HeaderList, HpackDecoder } from './hpack.js'
 
 export interface HeaderGathererLimits {
   readonly headerBytes: number
@@ -16,7 +10,6 @@ export interface HeaderGathererLimits {
 
 interface Unfinished {
   readonly streamId: number
-  readonly endStream: boolean
   readonly parts: Buffer[]
   bytes: number
   readonly since: number
@@ -30,6 +23,8 @@ export class HeaderGatherer {
   readonly #limits: HeaderGathererLimits
   readonly #decoder: HpackDecoder
   #unfinished: Unfinished | undefined
+  /** END_STREAM of the latest HEADERS. */
+  endStream = false
 
   constructor(limits: HeaderGathererLimits) {
     this.#limits = limits
@@ -46,45 +41,53 @@ export class HeaderGatherer {
     return this.#unfinished?.since
   }
 
-  /** Returns the block when it is whole. Throws `ConnectionError`, `HpackError` or `HeaderLimitError`. */
-  headers(flags: number, streamId: number, payload: Buffer): HeaderBlock | undefined {
-    let from = 0
-    let to = payload.length
+  /** Returns the fields when their block is whole. Throws `ConnectionError` or `HpackError`. */
+  headers(
+    flags: number,
+    streamId: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+  ): HeaderList | undefined {
+    let from = start
+    let to = end
     if (flags & flag.padded) {
-      from = 1
-      to -= payload[0] ?? 0
+      from += 1
+      to -= bytes[start] ?? 0
     }
     if (flags & flag.priority) {
-      if (from + 5 <= to && (payload.readUInt32BE(from) & maxWindow) === streamId) {
+      if (from + 5 <= to && readU31(bytes, from) === streamId) {
         throw new ConnectionError(errorCode.protocol, 'a stream depends on itself')
       }
       from += 5
     }
     if (from > to) throw new ConnectionError(errorCode.protocol, 'padding is longer than its frame')
-    const endStream = (flags & flag.endStream) !== 0
-    const block = payload.subarray(from, to)
-    if (flags & flag.endHeaders) return { streamId, endStream, fields: this.#decoder.decode(block) }
+    this.endStream = (flags & flag.endStream) !== 0
+    if (flags & flag.endHeaders) return this.#decoder.decode(bytes, from, to)
     this.#unfinished = {
       streamId,
-      endStream,
-      parts: [Buffer.from(block)],
-      bytes: block.length,
+      parts: [Buffer.from(bytes.subarray(from, to))],
+      bytes: to - from,
       since: Date.now(),
     }
     return undefined
   }
 
-  continuation(flags: number, payload: Buffer): HeaderBlock | undefined {
+  continuation(flags: number, bytes: Buffer, from: number, to: number): HeaderList | undefined {
     const unfinished = this.#unfinished
     if (!unfinished) throw new ConnectionError(errorCode.protocol, 'CONTINUATION without HEADERS')
-    const { streamId, endStream, parts } = unfinished
-    parts.push(Buffer.from(payload))
-    unfinished.bytes += payload.length
-    if (parts.length > this.#limits.continuationFrames + 1 || unfinished.bytes > this.#limits.headerBytes) {
+    const { parts } = unfinished
+    parts.push(Buffer.from(bytes.subarray(from, to)))
+    unfinished.bytes += to - from
+    // Somewhat above the limit a list is still read, so that its request can be answered.
+    if (
+      parts.length > this.#limits.continuationFrames + 1 ||
+      unfinished.bytes > 2 * this.#limits.headerBytes + defaultMaxFrame
+    ) {
       throw new ConnectionError(errorCode.enhanceYourCalm, 'a header block without end')
     }
     if (!(flags & flag.endHeaders)) return undefined
     this.#unfinished = undefined
-    return { streamId, endStream, fields: this.#decoder.decode(Buffer.concat(parts)) }
+    return this.#decoder.decode(Buffer.concat(parts))
   }
 }

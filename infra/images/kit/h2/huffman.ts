@@ -19,8 +19,6 @@ const codeLengths = [
 const eos = 256
 
 /** Binary tree: `children[2 * node + bit]` is the next node, or `-1 - symbol` at a leaf; 0 is "no such code". */
-const children = buildTree(codeLengths)
-
 function buildTree(lengths: readonly number[]): Int32Array {
   const tree = new Int32Array(2 * 512)
   let nodes = 1
@@ -43,31 +41,61 @@ function buildTree(lengths: readonly number[]): Int32Array {
   return tree
 }
 
-/** Returns undefined for bytes that are no valid encoding: EOS inside, or padding that is not all ones or too long. */
-export function decodeHuffman(bytes: Uint8Array): string | undefined {
-  const out: number[] = []
-  let node = 0
-  let depth = 0
-  let ones = true
-  for (const byte of bytes) {
-    for (let i = 7; i >= 0; i -= 1) {
-      const bit = (byte >> i) & 1
-      const next = children[2 * node + bit] as number
-      depth += 1
-      ones &&= bit === 1
-      if (next < 0) {
-        const symbol = -1 - next
-        if (symbol === eos) return undefined
-        out.push(symbol)
-        node = 0
-        depth = 0
-        ones = true
-      } else {
-        if (next === 0) return undefined
-        node = next
+/** A node that only invalid codes reach. */
+const invalid = 0xffff
+
+/**
+ * Four bits at a time: `steps[16 * node + bits]` is the next node, and above its 16 bits one more than the symbol that
+ * was completed on the way. The shortest code has 5 bits, so there is at most one.
+ */
+const { steps, mayEnd } = buildSteps(buildTree(codeLengths))
+
+function buildSteps(tree: Int32Array): { steps: Int32Array; mayEnd: Uint8Array } {
+  const table = new Int32Array(16 * 512).fill(invalid)
+  for (let node = 0; node < 512; node += 1) {
+    for (let bits = 0; bits < 16; bits += 1) {
+      let at = node
+      let symbol = -1
+      for (let i = 3; i >= 0 && at !== invalid; i -= 1) {
+        const next = tree[2 * at + ((bits >> i) & 1)] as number
+        if (next > 0) at = next
+        else if (next === 0 || -1 - next === eos) at = invalid
+        else {
+          symbol = -1 - next
+          at = 0
+        }
       }
+      table[16 * node + bits] = at === invalid ? invalid : at | ((symbol + 1) << 16)
     }
   }
-  if (depth > 7 || !ones) return undefined
-  return Buffer.from(out).toString('latin1')
+  // §5.2: padding is the beginning of EOS, at most 7 ones.
+  const ends = new Uint8Array(512)
+  for (let depth = 0, node = 0; depth <= 7; depth += 1) {
+    ends[node] = 1
+    node = tree[2 * node + 1] as number
+  }
+  return { steps: table, mayEnd: ends }
+}
+
+/** The longest that a text can be in a block that is read; grows when one is longer. */
+let scratch = Buffer.allocUnsafeSlow(4096)
+
+/** Returns undefined for bytes that are no valid encoding: EOS inside, or padding that is not all ones or too long. */
+export function decodeHuffman(bytes: Uint8Array, from = 0, to = bytes.length): string | undefined {
+  const most = Math.ceil((to - from) * 1.6)
+  if (most > scratch.length) scratch = Buffer.allocUnsafeSlow(2 * most)
+  let node = 0
+  let length = 0
+  for (let i = from; i < to; i += 1) {
+    const byte = bytes[i] as number
+    const high = steps[16 * node + (byte >> 4)] as number
+    if (high > invalid) scratch[length++] = (high >> 16) - 1
+    node = high & invalid
+    if (node === invalid) return undefined
+    const low = steps[16 * node + (byte & 15)] as number
+    if (low > invalid) scratch[length++] = (low >> 16) - 1
+    node = low & invalid
+    if (node === invalid) return undefined
+  }
+  return mayEnd[node] === 1 ? scratch.toString('latin1', 0, length) : undefined
 }

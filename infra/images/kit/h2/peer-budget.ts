@@ -6,11 +6,17 @@ export interface PeerBudgetLimits {
   readonly controlFramesPerSecond: number
 }
 
+/** WINDOW_UPDATE frames that cost a peer nothing: at first, for each DATA frame that it got, and at most. */
+const firstWindowUpdates = 1000
+const windowUpdatesPerData = 10
+const maxWindowUpdates = 20_000
+
 export class PeerBudget {
   readonly #limits: PeerBudgetLimits
   #second = 0
   #resets = 0
   #controls = 0
+  #windowUpdates = firstWindowUpdates
 
   constructor(limits: PeerBudgetLimits) {
     this.#limits = limits
@@ -32,6 +38,17 @@ export class PeerBudget {
     if (this.#controls > this.#limits.controlFramesPerSecond) {
       throw new ConnectionError(errorCode.enhanceYourCalm, 'too many control frames')
     }
+  }
+
+  /** We sent a DATA frame, for which the peer may open windows again. */
+  sent(): void {
+    if (this.#windowUpdates < maxWindowUpdates) this.#windowUpdates += windowUpdatesPerData
+  }
+
+  /** The peer opens a window. Throws `ConnectionError` when it does so far more often than it gets data. */
+  windowUpdate(): void {
+    if (this.#windowUpdates > 0) this.#windowUpdates -= 1
+    else this.control()
   }
 
   #start(): void {

@@ -58,8 +58,8 @@ export function speakFrames(socket: Socket, preface = true): RawClient {
       frames.push({ type: frameType.data, flags: endStream ? flag.endStream : 0, streamId, payload })
       check()
     },
-    onFrame(type, flags, streamId, payload) {
-      frames.push({ type, flags, streamId, payload: Buffer.from(payload) })
+    onFrame(type, flags, streamId, bytes, from, to) {
+      frames.push({ type, flags, streamId, payload: Buffer.from(bytes.subarray(from, to)) })
       check()
     },
   })

@@ -1,22 +1,24 @@
 /** The HTTP/2 frames that an endpoint sends, laid out by RFC 9113 §6 and §8, over a `FrameWriter`. */
-import type { TLSSocket } from 'node:tls'
+import type { ByteStream } from '../net/byte-stream.js'
 import { FrameWriter } from './frame-writer.js'
 import { ConnectionError, defaultMaxFrame, errorCode, flag, frameHeaderBytes, frameType } from './frames.js'
-import { encodeSettings } from './settings.js'
-import { type HeaderField, encodeHeaders } from './hpack.js'
+import { noDynamicTable } from './hpack.js'
+import { type Settings, encodeSettings } from './settings.js'
 
-/** Above this many bytes inside the TLS socket, streams are told to wait. */
+/** Above this many bytes inside the socket, streams are told to wait. */
 const socketHighWater = 262_144
-/** Answers to PING, SETTINGS and refused CONNECTs that a peer who does not read may pile up. */
+/** Answers to PING, SETTINGS and refused requests that a peer who does not read may pile up. */
 const maxQueuedControl = 65_536
 /** DATA frames fill one TLS record (2^14 bytes) with their header. */
 const dataFrameBytes = 16_384 - frameHeaderBytes
 /** HEADERS with a status, and the RST_STREAM that may follow. */
 const refusalBytes = frameHeaderBytes + 5 + frameHeaderBytes + 4
 const noBytes = Buffer.alloc(0)
+/** Payloads of a few bytes: a frame copies them. */
+const small = Buffer.alloc(8)
 
 export class FrameSender {
-  /** True while the TLS socket holds more than it should. */
+  /** True while the socket holds more than it should. */
   blocked = false
   /** SETTINGS_MAX_FRAME_SIZE of the peer. */
   maxFrame = defaultMaxFrame
@@ -24,9 +26,9 @@ export class FrameSender {
   #isFirstBlock = true
   #queuedControl = 0
 
-  constructor(socket: TLSSocket) {
-    this.#writer = new FrameWriter(socket, () => {
-      if (socket.writableLength > socketHighWater) this.blocked = true
+  constructor(stream: ByteStream) {
+    this.#writer = new FrameWriter(stream, () => {
+      if (stream.writableLength > socketHighWater) this.blocked = true
     })
   }
 
@@ -55,43 +57,45 @@ export class FrameSender {
   }
 
   endStream(streamId: number): void {
-    this.#writer.frame(frameType.data, flag.endStream, streamId, noBytes)
+    this.#writer.endStream(streamId)
   }
 
-  headers(streamId: number, fields: readonly HeaderField[], endStream: boolean): void {
-    const block = encodeHeaders(fields, this.#isFirstBlock)
+  /** A block of fields (`BlockWriter`), `block[0, length)`. */
+  headers(streamId: number, block: Buffer, length: number, endStream: boolean): void {
+    const end = endStream ? flag.endStream : 0
+    if (!this.#isFirstBlock && length <= dataFrameBytes) {
+      this.#writer.frame(frameType.headers, flag.endHeaders | end, streamId, block, 0, length)
+      return
+    }
+    let bytes = block.subarray(0, length)
+    if (this.#isFirstBlock) bytes = Buffer.concat([Buffer.of(noDynamicTable), bytes])
     this.#isFirstBlock = false
-    let from = 0
-    do {
-      const part = block.subarray(from, from + dataFrameBytes)
-      const end = from + part.length >= block.length ? flag.endHeaders : 0
+    for (let from = 0; from < bytes.length; from += dataFrameBytes) {
+      const to = Math.min(bytes.length, from + dataFrameBytes)
       const type = from === 0 ? frameType.headers : frameType.continuation
-      this.#writer.frame(type, end | (from === 0 && endStream ? flag.endStream : 0), streamId, part)
-      from += part.length
-    } while (from < block.length)
+      const flags = (to === bytes.length ? flag.endHeaders : 0) | (from === 0 ? end : 0)
+      this.#writer.frame(type, flags, streamId, bytes, from, to)
+    }
   }
 
-  settings(values: readonly (readonly [id: number, value: number])[]): void {
+  settings(values: Settings): void {
     this.#writer.frame(frameType.settings, 0, 0, encodeSettings(values))
   }
 
   reset(streamId: number, code: number): void {
-    const payload = Buffer.alloc(4)
-    payload.writeUInt32BE(code)
-    this.#writer.frame(frameType.rstStream, 0, streamId, payload)
+    small.writeUInt32BE(code)
+    this.#writer.frame(frameType.rstStream, 0, streamId, small, 0, 4)
   }
 
   windowUpdate(streamId: number, increment: number): void {
-    const payload = Buffer.alloc(4)
-    payload.writeUInt32BE(increment)
-    this.#writer.frame(frameType.windowUpdate, 0, streamId, payload)
+    small.writeUInt32BE(increment)
+    this.#writer.frame(frameType.windowUpdate, 0, streamId, small, 0, 4)
   }
 
   goaway(lastStream: number, code: number): void {
-    const payload = Buffer.alloc(8)
-    payload.writeUInt32BE(lastStream, 0)
-    payload.writeUInt32BE(code, 4)
-    this.#writer.frame(frameType.goaway, 0, 0, payload)
+    small.writeUInt32BE(lastStream, 0)
+    small.writeUInt32BE(code, 4)
+    this.#writer.frame(frameType.goaway, 0, 0, small)
   }
 
   ping(payload: Uint8Array): void {
@@ -103,15 +107,15 @@ export class FrameSender {
     this.#writer.frame(frameType.settings, flag.ack, 0, noBytes)
   }
 
-  pingAck(payload: Uint8Array): void {
-    this.#countAnswer(frameHeaderBytes + payload.length)
-    this.#writer.frame(frameType.ping, flag.ack, 0, payload)
+  /** Answers with the payload, `bytes[from, from + 8)`. */
+  pingAck(bytes: Uint8Array, from: number): void {
+    this.#countAnswer(frameHeaderBytes + 8)
+    this.#writer.frame(frameType.ping, flag.ack, 0, bytes, from, from + 8)
   }
 
-  /** The answer to a CONNECT that is not served: it ends its stream. */
-  refusal(streamId: number, status: number): void {
+  /** An answer that the peer provokes for nothing is about to be sent. Throws `ConnectionError`. */
+  countRefusal(): void {
     this.#countAnswer(refusalBytes)
-    this.headers(streamId, [[':status', String(status)]], true)
   }
 
   /** What the peer can provoke is bounded, so that one who does not read cannot fill our memory. Throws `ConnectionError`. */

@@ -1,17 +1,21 @@
 /** The streams of one HTTP/2 connection: which are open, which wait for room, and which ids there have been. */
 import { ConnectionError, errorCode, maxWindow } from './frames.js'
-import type { HboneStream } from '../hbone/stream.js'
+import type { H2Stream } from './stream.js'
 
 const rememberedResets = 1000
+
+export type Side = 'us' | 'peer'
 
 export class StreamTable {
   /** Highest id that the peer opened. */
   lastPeer = 0
   readonly #isServer: boolean
-  readonly #streams = new Map<number, HboneStream>()
-  readonly #waiting = new Set<HboneStream>()
-  /** Streams that we reset: what the peer sent meanwhile is ignored. */
-  readonly #reset = new Set<number>()
+  readonly #streams = new Map<number, H2Stream>()
+  readonly #waiting = new Set<H2Stream>()
+  /** Streams that were reset, and by whom: what the peer sent before it knew of a reset of ours is ignored. */
+  #reset: Map<number, Side> | undefined
+  /** How many streams the peer opened. */
+  #peerCount = 0
   #next = 1
 
   constructor(isServer: boolean) {
@@ -34,31 +38,31 @@ export class StreamTable {
     return id
   }
 
-  get(id: number): HboneStream | undefined {
+  get(id: number): H2Stream | undefined {
     return this.#streams.get(id)
   }
 
   /** All that are open, in a list of its own. */
-  all(): HboneStream[] {
+  all(): H2Stream[] {
     return [...this.#streams.values()]
   }
 
-  add(stream: HboneStream): void {
+  add(stream: H2Stream): void {
     this.#streams.set(stream.id, stream)
   }
 
   /** False when it was not there. */
-  delete(stream: HboneStream): boolean {
+  delete(stream: H2Stream): boolean {
     this.#waiting.delete(stream)
     return this.#streams.delete(stream.id)
   }
 
-  wait(stream: HboneStream): void {
+  wait(stream: H2Stream): void {
     this.#waiting.add(stream)
   }
 
   /** Lets a stream go on that waited. */
-  pump(stream: HboneStream): void {
+  pump(stream: H2Stream): void {
     if (this.#waiting.delete(stream)) stream.pump()
   }
 
@@ -67,7 +71,7 @@ export class StreamTable {
     if (this.#waiting.size === 0) return
     const waiting = [...this.#waiting]
     this.#waiting.clear()
-    for (const stream of waiting) if (!stream.destroyed) stream.pump()
+    for (const stream of waiting) if (!stream.isClosed) stream.pump()
   }
 
   /** No stream goes on any more. */
@@ -85,13 +89,26 @@ export class StreamTable {
     }
   }
 
-  rememberReset(id: number): void {
-    if (this.#reset.size >= rememberedResets) this.#reset.delete(this.#reset.values().next().value as number)
-    this.#reset.add(id)
+  rememberReset(id: number, by: Side): void {
+    const reset = (this.#reset ??= new Map<number, Side>())
+    if (reset.size >= rememberedResets) reset.delete(reset.keys().next().value as number)
+    reset.set(id, by)
   }
 
-  wasReset(id: number): boolean {
-    return this.#reset.has(id)
+  /** Who reset a stream, as far back as we remember. */
+  resetBy(id: number): Side | undefined {
+    return this.#reset?.get(id)
+  }
+
+  /** The peer opens its next stream. */
+  openPeers(id: number): void {
+    this.lastPeer = id
+    this.#peerCount += 1
+  }
+
+  /** The peer opened all ids up to its last: an earlier one is of a stream that was, and none that it left out. */
+  get hasNoGaps(): boolean {
+    return this.#peerCount === (this.lastPeer + 1) / 2
   }
 
   /** A frame on a stream that was never opened is a connection error (RFC 9113 §5.1). Throws `ConnectionError`. */

@@ -3,12 +3,12 @@ import type { ByteStream } from '../net/byte-stream.js'
 import type { HboneLimits, PoolConfig } from '../process/config.js'
 import { errorCode } from '../h2/frames.js'
 import { type HboneDestination, HboneError } from './hbone.js'
-import { HboneConnection } from './connection.js'
+import { H2Connection } from '../h2/connection.js'
 import { dialHbone, type TlsSession, type TlsSessions } from './dial.js'
-import type { HboneStream } from './stream.js'
-import { StreamResetError } from './stream.js'
+import { StreamResetError } from '../h2/stream.js'
+import { HboneStream } from './stream.js'
 import type { HopMetrics } from '../process/hop-metrics.js'
-import type { HeaderField } from '../h2/hpack.js'
+import { blockWriter } from '../h2/hpack.js'
 import type { Identity, IdentityStore } from '../tls/identities.js'
 
 export interface HboneRequest {
@@ -35,7 +35,7 @@ interface Pooled {
   readonly key: string
   readonly source: string
   readonly fingerprint: string
-  readonly connection: HboneConnection
+  readonly connection: H2Connection
   /** Streams that are about to be opened: who waited for the same dial comes back in the same turn. */
   reserved: number
   idleTimer: NodeJS.Timeout | undefined
@@ -99,9 +99,9 @@ export function createHbonePool(options: {
       metrics,
       ...(pool.resume ? { sessions: sessionsOf(key, identity) } : {}),
     })
-    const connection = new HboneConnection(socket, 'client', limits, {
-      onGoaway: () => {
-        retire(pooled)
+    const connection = new H2Connection(socket, 'client', limits, {
+      onPeerChange: () => {
+        if (!connection.usable) retire(pooled)
       },
       onStreamClose: () => {
         if (connection.streamCount > 0) return
@@ -113,6 +113,9 @@ export function createHbonePool(options: {
         alive.delete(pooled)
         gauge.add(-1)
       },
+    })
+    socket.on('data', (chunk: Buffer) => {
+      connection.read(chunk)
     })
     const pooled: Pooled = {
       key,
@@ -179,10 +182,12 @@ export function createHbonePool(options: {
   return {
     async connect(request) {
       const { authority } = request.destination
-      const fields: HeaderField[] = [
-        [':method', 'CONNECT'],
-        [':authority', authority],
-        ...Object.entries(request.headers ?? {}),
+      const fields = [
+        ':method',
+        'CONNECT',
+        ':authority',
+        authority,
+        ...Object.entries(request.headers ?? {}).flat(),
       ]
       for (let attempt = 0; ; attempt += 1) {
         const { pooled } = await acquire(request)
@@ -228,8 +233,8 @@ function asHboneError(error: unknown, authority: string): Error {
 }
 
 async function openStream(
-  connection: HboneConnection,
-  fields: readonly HeaderField[],
+  connection: H2Connection,
+  fields: readonly string[],
   timeoutMs: number,
 ): Promise<HboneStream> {
   return new Promise((resolve, reject) => {
@@ -241,7 +246,8 @@ async function openStream(
       clearTimeout(timer)
       reject(error)
     }
-    const stream = connection.request(fields, (status) => {
+    const stream = new HboneStream()
+    stream.onResponse = (status) => {
       clearTimeout(timer)
       stream.off('error', onError)
       if (status === 200) {
@@ -250,7 +256,9 @@ async function openStream(
       }
       reject(new HboneError(status, 'refused', `the peer answered ${status}`))
       stream.destroy()
-    })
+    }
     stream.on('error', onError)
+    const block = blockWriter.begin().fields(fields)
+    stream.attach(connection.request(block.bytes, block.length, false, stream))
   })
 }

@@ -110,11 +110,12 @@ describe('FrameReader', () => {
           if (last) seen.push(`${id} ${content} ${end} ${padding}`)
           if (last) content = ''
         },
-        onFrame: (type, flags, id, payload) => seen.push(`${type} ${flags} ${id} ${payload.toString('hex')}`),
+        onFrame: (type, flags, id, all, from, to) =>
+          seen.push(`${type} ${flags} ${id} ${all.toString('hex', from, to)}`),
       })
       const points = [0, ...cuts, all.length]
       for (let i = 1; i < points.length; i += 1) reader.read(all.subarray(points[i - 1], points[i]))
-      expect(reader.idle).toBe(true)
+      expect(reader.partialSince).toBe(undefined)
       return seen.join('\n')
     }
     const whole = read([])
@@ -128,9 +129,9 @@ describe('HpackDecoder', () => {
     for (let i = 0; i < 20_000; i += 1) {
       const decoder = new HpackDecoder(4096, { headerBytes: 16_384, headerCount: 100 })
       try {
-        expect(decoder.decode(bytes(below(60))).length).toBeLessThanOrEqual(100)
+        expect(decoder.decode(bytes(below(60))).fields.length).toBeLessThanOrEqual(200)
       } catch (error) {
-        expect((error as Error).constructor.name).toMatch(/HpackError|HeaderLimitError/)
+        expect((error as Error).constructor.name).toBe('HpackError')
       }
     }
   })

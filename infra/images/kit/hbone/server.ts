@@ -4,8 +4,11 @@ import { type SecureContext, type TLSSocket, createServer } from 'node:tls'
 import type { ByteStream } from '../net/byte-stream.js'
 import type { HboneLimits } from '../process/config.js'
 import { hboneAlpn } from './hbone.js'
-import { HboneConnection } from './connection.js'
-import type { HboneStream } from './stream.js'
+import { H2Connection } from '../h2/connection.js'
+import { type HeaderList, blockWriter } from '../h2/hpack.js'
+import { readRequest } from '../h2/message.js'
+import type { H2Stream } from '../h2/stream.js'
+import { HboneStream } from './stream.js'
 import type { HopMetrics } from '../process/hop-metrics.js'
 import { type IdentityStore, tlsSettings } from '../tls/identities.js'
 import { type PeerCheck, type SpiffeId, checkPeer } from '../tls/spiffe.js'
@@ -56,7 +59,7 @@ const sweepMs = 1000
 export function createHboneServer(options: HboneServerOptions): HboneServer {
   const { identities, metrics, trustDomain } = options
   let { limits, workload } = options
-  const connections = new Set<HboneConnection>()
+  const connections = new Set<H2Connection>()
   const sockets = new Set<TLSSocket>()
   const inbound = metrics.hboneStreams.labels('inbound')
   const gauge = metrics.hboneConnections.labels('server')
@@ -117,16 +120,21 @@ export function createHboneServer(options: HboneServerOptions): HboneServer {
     metrics.tlsHandshakes.labels('server', peer.id).add()
     if (socket.isSessionReused()) metrics.tlsResumptions.labels('server').add()
     const peerAddress = socket.remoteAddress ?? ''
-    const connection = new HboneConnection(socket, 'server', limits, {
-      onConnect(stream, authority, headers) {
+    const connection = new H2Connection(socket, 'server', limits, {
+      onRequest(stream, list) {
+        const connect = readConnect(connection, stream, list)
+        if (!connect) return
         inbound.add()
-        options.onStream(createRequest(connection, stream, { authority, peer, peerAddress, headers }))
+        options.onStream(createRequest(connection, stream, { ...connect, peer, peerAddress }))
       },
       onClose() {
         connections.delete(connection)
         gauge.add(-1)
         if (connections.size === 0) draining?.()
       },
+    })
+    socket.on('data', (chunk: Buffer) => {
+      connection.read(chunk)
     })
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket))
@@ -189,25 +197,63 @@ function refusalOf(socket: TLSSocket, check: PeerCheck): string {
   return 'refusal' in check ? check.refusal : 'alpn'
 }
 
+/** Answers whatever is no CONNECT request that can be served. */
+function readConnect(
+  connection: H2Connection,
+  stream: H2Stream,
+  list: HeaderList,
+): { authority: string; headers: Readonly<Record<string, string>> } | undefined {
+  if (list.isTooLarge) {
+    answer(connection, stream, 431)
+    return undefined
+  }
+  const request = readRequest(list)
+  if (request?.method !== 'CONNECT') {
+    if (request) answer(connection, stream, 405)
+    else connection.fault(stream, 'a malformed request')
+    return undefined
+  }
+  if (!/^[!-~]{1,260}$/.test(request.authority)) {
+    connection.fault(stream, 'a malformed authority')
+    return undefined
+  }
+  const headers = Object.create(null) as Record<string, string>
+  const { fields } = request
+  for (let i = 0; i < fields.length; i += 2) {
+    const [name, value] = [fields[i] as string, fields[i + 1] as string]
+    const known = headers[name]
+    headers[name] = known === undefined ? value : `${known}, ${value}`
+  }
+  return { authority: request.authority, headers }
+}
+
+/** Answers a CONNECT request; anything but 200 ends the stream. */
+function answer(connection: H2Connection, stream: H2Stream, status: number): void {
+  const block = blockWriter.begin().field(':status', String(status))
+  if (status === 200) stream.head(block.bytes, block.length, false)
+  else connection.refuse(stream, block.bytes, block.length)
+}
+
 function createRequest(
-  connection: HboneConnection,
-  stream: HboneStream,
+  connection: H2Connection,
+  h2: H2Stream,
   head: Pick<HboneStreamRequest, 'authority' | 'peer' | 'peerAddress' | 'headers'>,
 ): HboneStreamRequest {
   let isAnswered = false
+  const stream = new HboneStream().attach(h2)
   return {
     ...head,
     get gone() {
-      return stream.destroyed
+      return h2.isClosed
     },
     accept() {
       isAnswered = true
-      connection.respond(stream, 200)
+      answer(connection, h2, 200)
       return stream
     },
     refuse(status) {
       isAnswered = true
-      connection.respond(stream, status)
+      answer(connection, h2, status)
     },
     onGone(listener) {
       stream.on('close', () => {

@@ -28,6 +28,8 @@ export interface DownstreamContext {
 
 /** A connection as the listener keeps it. */
 export interface DownstreamConnection {
+  /** The memory is leased as the reads of its stream say. */
+  onBytes(bytes: Buffer): void
   onTick(nowMs: number): void
   drain(): void
 }

@@ -23,6 +23,7 @@ const lingerMs = 1000
 type BodyState = 'none' | 'length' | 'chunked' | 'tunnel'
 
 export class Http1Downstream implements DownstreamSide {
+  readonly protocol = 'http1'
   readonly listener: string
   readonly peer: SpiffeId | undefined
   readonly address: string

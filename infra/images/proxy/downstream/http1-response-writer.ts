@@ -51,7 +51,7 @@ export class Http1ResponseWriter {
     if (
       headStart >= 0 &&
       source !== undefined &&
-      head.isUntouched &&
+      head.isForwardable &&
       !close &&
       this.minor === 1 &&
       (isBodyless || source.contentLength >= 0)

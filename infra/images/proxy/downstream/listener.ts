@@ -11,7 +11,7 @@ import { type SpiffeId, checkPeer } from '../../kit/tls/spiffe.js'
 import type { ProxyConfig, ProxyListenerConfig } from '../config.js'
 import type { Clock, DownstreamConnection, DownstreamContext } from './downstream-context.js'
 import { Http1Downstream } from './http1-downstream.js'
-import { serveHttp2 } from './http2-downstream.js'
+import { Http2Connection } from './http2-downstream.js'
 import type { Runtime } from '../runtime.js'
 import { type Leasing, type ReusedReads, plainReads } from '../exchange/wire.js'
 
@@ -91,18 +91,15 @@ export async function openListener(
       runtime: () => context.runtime(),
       isDraining: () => context.isDraining(),
     }
-    const undecided = (): void => {
-      if (!entry.hasBytes) entry.sinceMs = clock.nowMs
-      entry.hasBytes = true
-    }
-    sniff(stream, undecided, (first, isHttp2) => {
-      if (isHttp2) {
-        entry.connection = serveHttp2(stream, first, downstream)
-        return undefined
-      }
-      const connection = new Http1Downstream(stream, downstream, reads)
-      entry.connection = connection
-      return connection
+    sniff(stream, {
+      onFirstByte: () => {
+        entry.sinceMs = clock.nowMs
+        entry.hasBytes = true
+      },
+      decide: (isHttp2) =>
+        (entry.connection = isHttp2
+          ? new Http2Connection(stream, downstream)
+          : new Http1Downstream(stream, downstream, reads)),
     })
   }
 
@@ -289,30 +286,25 @@ const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1')
 /** Reads as much as tells HTTP/2 with prior knowledge from HTTP/1.1, then hands the stream over. */
 function sniff(
   stream: ByteStream,
-  undecided: () => void,
-  decide: (first: Buffer, isHttp2: boolean) => Http1Downstream | undefined,
+  { onFirstByte, decide }: { onFirstByte: () => void; decide: (isHttp2: boolean) => DownstreamConnection },
 ): void {
   let first: Buffer | undefined
-  let connection: Http1Downstream | undefined
-  let isHttp2 = false
+  let connection: DownstreamConnection | undefined
   stream.on('data', (bytes) => {
     if (connection !== undefined) {
       connection.onBytes(bytes)
       return
     }
-    if (isHttp2) return
-    first = first === undefined ? bytes : Buffer.concat([first, bytes])
-    const length = Math.min(first.length, preface.length)
-    if (first.compare(preface, 0, length, 0, length) === 0) {
-      if (length < preface.length) {
-        first = Buffer.from(first)
-        undecided()
-        return
-      }
-      isHttp2 = true
+    const all = first === undefined ? bytes : Buffer.concat([first, bytes])
+    const length = Math.min(all.length, preface.length)
+    const isPreface = all.compare(preface, 0, length, 0, length) === 0
+    if (isPreface && length < preface.length) {
+      if (first === undefined) onFirstByte()
+      first = Buffer.from(all)
+      return
     }
-    connection = decide(first, isHttp2)
-    connection?.onBytes(first)
     first = undefined
+    connection = decide(isPreface)
+    connection.onBytes(all)
   })
 }

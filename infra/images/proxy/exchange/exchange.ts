@@ -1,7 +1,8 @@
 /** One request and its answer on the way through the proxy: filters, attempts at upstreams, back-pressure, failure. */
 import type { Cluster, Endpoint } from '../upstream/cluster.js'
 import type { AttemptOutcome, FailureKind, Reply } from './filter.js'
-import { Fields, type RequestHead, ResponseHead } from './message.js'
+import { type Fields, type RequestHead, type ResponseHead } from './message.js'
+import { asksForGrpc, grpcReply, httpReply } from './reply.js'
 import { HeldBody } from '../downstream/held-body.js'
 import type { Runtime } from '../runtime.js'
 import type { DownstreamSide, UpstreamOwner, UpstreamSide } from './sides.js'
@@ -9,6 +10,13 @@ import type { Lease } from './wire.js'
 
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
 const maxStaleAttempts = 3
+const statusOfFailure: Readonly<Record<FailureKind, number>> = {
+  timeout: 504,
+  connect: 503,
+  refused: 503,
+  reset: 502,
+  protocol: 502,
+}
 const nothing = Buffer.alloc(0)
 
 export class Exchange implements UpstreamOwner {
@@ -162,6 +170,10 @@ export class Exchange implements UpstreamOwner {
     }
     for (const filter of chain.response) filter.response(this, head)
     this.response = head
+    if (this.#keepBody && !chain.keepsBody) {
+      this.#keepBody = false
+      this.#held = undefined
+    }
     this.responseBytes += bodyEnd - bodyStart
     this.runtime.countRequest(head.status)
     const goOn = this.downstream.respond(head, buffer, headStart, bodyStart, bodyEnd, lease, ended)
@@ -193,13 +205,10 @@ export class Exchange implements UpstreamOwner {
       this.#finish()
       return
     }
-    // A kept connection may be closed by its server at the very moment of its reuse; what may be sent twice, is.
-    if (
-      stale &&
-      this.#canReplay &&
-      idempotent.has(this.request.method) &&
-      this.#staleAttempts < maxStaleAttempts
-    ) {
+    // A kept connection may be closed by its server at the very moment of its reuse; what may be sent twice, is. What a
+    // server has not begun with may always be (RFC 9113 §8.7).
+    const mayRepeat = kind === 'refused' || (stale && idempotent.has(this.request.method))
+    if (mayRepeat && this.#canReplay && this.#staleAttempts < maxStaleAttempts) {
       this.#staleAttempts++
       this.#again(0)
       return
@@ -208,7 +217,7 @@ export class Exchange implements UpstreamOwner {
     if (delayMs !== undefined) this.#again(delayMs)
     else
       this.reply({
-        status: kind === 'timeout' ? 504 : kind === 'connect' ? 503 : 502,
+        status: statusOfFailure[kind],
         reason: `upstream-${kind}`,
       })
   }
@@ -224,14 +233,12 @@ export class Exchange implements UpstreamOwner {
       return
     }
     this.failure = reply.reason
-    const body = Buffer.from(reply.body ?? '')
-    const fields = new Fields(reply.headers === undefined ? [] : [...reply.headers])
-    if (body.length > 0 && fields.get('content-type') === undefined) fields.add('content-type', 'text/plain')
-    const head = new ResponseHead(reply.status, body.length, undefined, fields)
+    const isGrpc = this.downstream.protocol === 'h2' && asksForGrpc(this.request)
+    const { head, body } = isGrpc ? grpcReply(reply) : httpReply(reply)
     for (const filter of this.runtime.chain.response) filter.response(this, head)
     this.response = head
     this.responseBytes = body.length
-    this.runtime.countRequest(reply.status)
+    this.runtime.countRequest(head.status)
     this.downstream.respond(head, body, -1, 0, body.length, 'owned', true)
     this.#finish()
   }
@@ -285,6 +292,13 @@ export class Exchange implements UpstreamOwner {
   #attempt(buffer: Buffer, from: number, to: number, lease: Lease): void {
     const cluster = this.cluster as Cluster
     this.attempts++
+    // An HTTP/2 server may refuse what it was sent, and ask for it again.
+    if (
+      cluster.config.protocol === 'h2' &&
+      !this.#bodyLost &&
+      !(this.requestEnded && this.requestBytes === 0)
+    )
+      this.#keepBody = true
     for (const filter of this.runtime.chain.attempt) {
       const refusal = filter.attempt(this)
       if (refusal !== undefined) {
@@ -319,7 +333,11 @@ export class Exchange implements UpstreamOwner {
     const ended = this.requestEnded && trailers === undefined
     const held = this.#held
     let goOn: boolean
-    if (held === undefined) {
+    if (held === undefined && this.#keepBody && to > from) {
+      this.#hold(buffer.subarray(from, to))
+      this.#forgetLargeBody()
+      goOn = upstream.send(this.request, buffer.subarray(from, to), lease, ended)
+    } else if (held === undefined) {
       this.requestBytes += to - from
       goOn = upstream.send(this.request, to > from ? buffer.subarray(from, to) : undefined, lease, ended)
     } else {

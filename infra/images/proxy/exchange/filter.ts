@@ -16,10 +16,11 @@ export interface Reply {
   readonly body?: string
 }
 
-/** `cancelled`: the proxy or the client gave the attempt up. */
-export type FailureKind = 'connect' | 'reset' | 'protocol' | 'timeout'
+/** `refused`: the upstream says that it has done nothing with the request, so that whatever it is may be sent again. */
+export type FailureKind = 'connect' | 'reset' | 'refused' | 'protocol' | 'timeout'
 
 export interface AttemptOutcome {
+  /** `cancelled`: the proxy or the client gave the attempt up. */
   readonly kind: FailureKind | 'response' | 'cancelled'
   /** 0 when there was no response. */
   readonly status: number

@@ -3,11 +3,18 @@ import type { Http1Head } from '../../kit/http1/http1-head.js'
 
 /** Header fields as flat pairs of lower-case name and value. */
 export class Fields {
-  readonly list: string[]
+  #list: readonly string[]
+  /** The list is somebody else's too, until it is changed. */
+  #isShared: boolean
   modified = false
 
-  constructor(list: string[]) {
-    this.list = list
+  constructor(list: readonly string[], isShared = false) {
+    this.#list = list
+    this.#isShared = isShared
+  }
+
+  get list(): readonly string[] {
+    return this.#list
   }
 
   /** The first value, or undefined. */
@@ -38,12 +45,13 @@ export class Fields {
   }
 
   add(name: string, value: string): void {
-    this.list.push(name, value)
+    this.#editable().push(name, value)
     this.modified = true
   }
 
   remove(name: string): void {
-    const { list } = this
+    if (this.get(name) === undefined) return
+    const list = this.#editable()
     let kept = 0
     for (let i = 0; i < list.length; i += 2) {
       if (list[i] === name) continue
@@ -51,14 +59,29 @@ export class Fields {
       list[kept + 1] = list[i + 1] as string
       kept += 2
     }
-    if (kept === list.length) return
     list.length = kept
     this.modified = true
   }
+
+  #editable(): string[] {
+    if (this.#isShared) this.#list = [...this.#list]
+    this.#isShared = false
+    return this.#list as string[]
+  }
 }
 
-/** RFC 9110 §8.6: a request of these says that it has no content, else some servers ask for its length (411). */
-const bodyMethods = new Set(['POST', 'PUT', 'PATCH'])
+/** What an HTTP/2 head was made of. Where the same bytes come again it is the same object. */
+export interface Http2Origin {
+  /** Without pseudo fields, and without those that belong to one connection. */
+  readonly fields: readonly string[]
+  /** What content-length says; -1 when there is none. */
+  readonly contentLength: number
+  /** It comes again, so that it is worth while to keep what is made of it. */
+  readonly isKept: boolean
+  /** The head as it goes on, untouched, and for which client certificate. */
+  block: { readonly bytes: Buffer; readonly length: number } | undefined
+  blockOf: string | undefined
+}
 
 export class RequestHead {
   readonly method: string
@@ -67,6 +90,8 @@ export class RequestHead {
   readonly contentLength: number
   /** The head as it came in HTTP/1.1. */
   readonly source: Http1Head | undefined
+  /** The head as it came in HTTP/2. */
+  readonly origin: Http2Origin | undefined
   /** Value for x-forwarded-client-cert, which always replaces what a client says of itself. */
   clientCert: string | undefined
   /** The client is a trusted hop: what it says under that name stays. */
@@ -89,7 +114,7 @@ export class RequestHead {
       readonly contentLength: number
     },
     source: Http1Head | undefined,
-    fields?: Fields,
+    origin?: Http2Origin,
   ) {
     this.method = head.method
     this.#path = head.path
@@ -97,7 +122,19 @@ export class RequestHead {
     this.scheme = head.scheme
     this.contentLength = head.contentLength
     this.source = source
-    this.#fields = fields
+    this.origin = origin
+  }
+
+  /** Neither path nor authority nor fields were changed on the way. */
+  get isUntouched(): boolean {
+    return !this.#moved && this.#fields?.modified !== true
+  }
+
+  /** It says itself that it has no content, or is one that servers ask for a length of (RFC 9110 §8.6). */
+  get statesNoContent(): boolean {
+    if (this.contentLength !== 0) return false
+    if (this.source !== undefined) return this.source.contentLength === 0
+    return this.origin?.contentLength === 0 || methodsWithContent.has(this.method)
   }
 
   get path(): string {
@@ -119,11 +156,13 @@ export class RequestHead {
   /** Without framing, connection fields, Host and any client certificate that a client claims who is not trusted. */
   get fields(): Fields {
     if (this.#fields === undefined) {
-      const list = this.source?.fields() ?? []
-      const fields = new Fields(list)
-      fields.remove('host')
+      const { origin } = this
+      const fields =
+        origin === undefined ? new Fields(this.source?.fields() ?? []) : new Fields(origin.fields, true)
+      if (origin === undefined) fields.remove('host')
       if (!this.keepsClientCert) fields.remove('x-forwarded-client-cert')
-      fields.modified = false
+      // What is taken away here makes another head of HTTP/2; `toHttp1` looks for it by itself.
+      if (origin === undefined) fields.modified = false
       this.#fields = fields
     }
     return this.#fields
@@ -134,8 +173,7 @@ export class RequestHead {
     const { source } = this
     if (
       source !== undefined &&
-      !this.#moved &&
-      this.#fields?.modified !== true &&
+      this.isUntouched &&
       source.minor === 1 &&
       !source.absoluteForm &&
       (!source.clientCert || this.keepsClientCert) &&
@@ -150,11 +188,7 @@ export class RequestHead {
     let text = `${this.method} ${this.#path} HTTP/1.1\r\nhost: ${this.#authority}\r\n`
     const { list } = this.fields
     for (let i = 0; i < list.length; i += 2) text += `${list[i]}: ${list[i + 1]}\r\n`
-    if (
-      this.contentLength > 0 ||
-      (this.contentLength === 0 &&
-        (source === undefined ? bodyMethods.has(this.method) : source.contentLength === 0))
-    ) {
+    if (this.contentLength > 0 || this.statesNoContent) {
       text += `content-length: ${this.contentLength}\r\n`
     } else if (this.contentLength < 0) {
       text += 'transfer-encoding: chunked\r\n'
@@ -171,6 +205,9 @@ export class RequestHead {
   }
 }
 
+/** RFC 9110 §8.6: a request of these says that it has no content, else some servers ask for its length (411). */
+const methodsWithContent: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH'])
+
 export class ResponseHead {
   readonly status: number
   /** Empty for HTTP/2 and for replies that the proxy makes. */
@@ -178,6 +215,7 @@ export class ResponseHead {
   /** −1 when a body of unknown length follows, 0 when there is none. */
   readonly contentLength: number
   readonly source: Http1Head | undefined
+  readonly origin: Http2Origin | undefined
   /** Of a response without a body: the length that its body would have. */
   statedLength: string | undefined
   #fields: Fields | undefined
@@ -186,18 +224,27 @@ export class ResponseHead {
     status: number,
     contentLength: number,
     source: Http1Head | undefined,
-    fields?: Fields,
+    fields?: Fields | Http2Origin,
     reason = source?.reason ?? '',
   ) {
     this.status = status
     this.contentLength = contentLength
     this.source = source
     this.reason = reason
-    this.#fields = fields
+    if (fields instanceof Fields) this.#fields = fields
+    else this.origin = fields
   }
 
   get fields(): Fields {
-    return (this.#fields ??= new Fields(this.source?.fields() ?? []))
+    return (this.#fields ??=
+      this.origin === undefined
+        ? new Fields(this.source?.fields() ?? [])
+        : new Fields(this.origin.fields, true))
+  }
+
+  /** Nobody changed the fields on the way. */
+  get isUntouched(): boolean {
+    return this.#fields?.modified !== true
   }
 
   /** RFC 9110 §8.6 and RFC 9112 §6.1: a head that must not speak of a body, as a lax client would then wait for one. */
@@ -206,11 +253,11 @@ export class ResponseHead {
   }
 
   /** True when the head may go to an HTTP/1.1 client as it came, but for the fields of the upstream connection. */
-  get isUntouched(): boolean {
+  get isForwardable(): boolean {
     const { source } = this
     return (
       source !== undefined &&
-      this.#fields?.modified !== true &&
+      this.isUntouched &&
       source.minor === 1 &&
       source.nominated === undefined &&
       !source.irregular &&

@@ -6,6 +6,7 @@ import type { Lease } from './wire.js'
 
 /** The client's side of an exchange. */
 export interface DownstreamSide {
+  readonly protocol: 'http1' | 'h2'
   readonly listener: string
   readonly peer: SpiffeId | undefined
   /** IP address of the client, or of the hop before. */

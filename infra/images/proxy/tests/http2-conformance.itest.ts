@@ -50,7 +50,8 @@ function statusOf(client: RawClient, streamId: number): string | undefined {
   const decoder = new HpackDecoder(4096, { headerBytes: 65_536, headerCount: 100 })
   for (const { type, streamId: id, payload } of client.frames) {
     if (type !== headers) continue
-    const status = decoder.decode(payload).find(([name]) => name === ':status')?.[1]
+    const { fields } = decoder.decode(payload)
+    const status = fields[fields.indexOf(':status') + 1]
     if (id === streamId) return status
   }
   return undefined

@@ -2,27 +2,28 @@
 import type { ByteStream } from '../../kit/net/byte-stream.js'
 import type { HeadLimits } from '../../kit/http1/http1-head.js'
 import type { Cell } from '../../kit/process/metrics.js'
-import type { ClusterConfig } from '../config.js'
+import type { ClusterConfig, ProxyLimits } from '../config.js'
 import type { Clock } from '../downstream/downstream-context.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { UpstreamOwner, UpstreamSide } from '../exchange/sides.js'
-import { createHttp2Pool, type Http2Pool } from './http2-upstream.js'
+import { Http2Pool } from './http2-pool.js'
 import { Http1Upstream } from './http1-upstream.js'
 
 /** Opens streams to one endpoint. Plain TCP answers at once; TLS and HBONE first have to check who answers. */
 export interface Dialler {
   /** For HTTP/1.1: attaches the stream to the connection, now or later; calls `failed` when there will be none. */
   dialHttp1(connection: Http1Upstream, connected: () => void, failed: () => void): 'now' | 'later'
-  /** For HTTP/2. */
-  dial(): Promise<ByteStream>
+  /** For HTTP/2. The memory of what is read may be used again when `onBytes` returns. */
+  dial(onBytes: (bytes: Buffer) => void): Promise<ByteStream>
 }
 
 export interface ClusterContext {
-  readonly headLimits: HeadLimits
+  readonly limits: ProxyLimits & HeadLimits
   readonly clock: Clock
   readonly receivedBytes: Cell
   readonly sentBytes: Cell
   readonly idleMs: number
+  readonly connectTimeoutMs: number
 }
 
 /** What circuit breaking sets; without it nothing is limited. */
@@ -69,7 +70,7 @@ export class Endpoint {
     this.limits = limits
     this.#context = context
     this.#dialler = dialler
-    this.#http2 = protocol === 'h2' ? createHttp2Pool(dialler, context) : undefined
+    this.#http2 = protocol === 'h2' ? new Http2Pool(dialler, context) : undefined
   }
 
   get name(): string {
@@ -116,7 +117,7 @@ export class Endpoint {
   readonly #opening = new Map<UpstreamOwner, Http1Upstream>()
 
   #open(exchange: UpstreamOwner): UpstreamSide | undefined {
-    const { receivedBytes, sentBytes, headLimits, clock } = this.#context
+    const { receivedBytes, sentBytes, limits: headLimits, clock } = this.#context
     const connection: Http1Upstream = new Http1Upstream(
       {
         headLimits,
@@ -187,7 +188,7 @@ export class Endpoint {
     while (this.#idle.length > 0 && nowMs - (this.#idle[0] as Http1Upstream).idleSinceMs > idleMs) {
       ;(this.#idle.shift() as Http1Upstream).retire()
     }
-    this.#http2?.onTick(nowMs)
+    this.#http2?.onTick()
   }
 
   /** No new use: idle connections close now, busy ones when their response is out. */

@@ -59,9 +59,13 @@ function plainDialler(cluster: ClusterConfig, { host, port }: Address, context: 
       connection.attach(socket)
       return 'now'
     },
-    dial: async () =>
+    dial: async (onBytes) =>
       new Promise((resolve, reject) => {
-        const socket = connectPlain({ host, port, noDelay: true })
+        const reads = plainReads((buffer, length) => {
+          onBytes(buffer.subarray(0, length))
+        })
+        const socket = connectPlain({ host, port, noDelay: true, onread: reads })
+        socket.once('close', reads.release)
         limitConnect(socket, context.connectTimeoutMs)
         socket.once('error', reject)
         socket.once('connect', () => {
@@ -99,7 +103,7 @@ function tlsDialler(cluster: ClusterConfig, { host, port }: Address, context: Di
   const opened = metrics.upstreamConnections.labels(cluster.name)
   const alpn = cluster.protocol === 'h2' ? 'h2' : 'http/1.1'
   const connect = (
-    reads: ReusedReads | undefined,
+    reads: ReusedReads,
     done: (socket: TLSSocket) => void,
     failed: (error: Error) => void,
   ): (() => void) => {
@@ -113,10 +117,10 @@ function tlsDialler(cluster: ClusterConfig, { host, port }: Address, context: Di
       rejectUnauthorized: true,
       // Names are SPIFFE ids and are checked below.
       checkServerIdentity: () => undefined,
-      ...(reads === undefined ? {} : { onread: reads }),
+      onread: reads,
     }
     const socket = connectTls(options)
-    if (reads !== undefined) socket.once('close', reads.release)
+    socket.once('close', reads.release)
     socket.setNoDelay(true)
     limitConnect(socket, connectTimeoutMs)
     let isDone = false
@@ -167,9 +171,12 @@ function tlsDialler(cluster: ClusterConfig, { host, port }: Address, context: Di
       )
       return 'later'
     },
-    dial: async () =>
+    dial: async (onBytes) =>
       new Promise((resolve, reject) => {
-        connect(undefined, resolve, reject)
+        const reads = tlsReads((buffer, length) => {
+          onBytes(buffer.subarray(0, length))
+        })
+        connect(reads, resolve, reject)
       }),
   }
 }
@@ -177,14 +184,14 @@ function tlsDialler(cluster: ClusterConfig, { host, port }: Address, context: Di
 function hboneDialler(cluster: ClusterConfig, via: Address, context: DiallerContext): Dialler {
   const pool = context.hbonePool as HbonePool
   // The pool counts the connections that it opens; a stream is none.
-  const dial = async (): Promise<ByteStream> =>
+  const connect = async (): Promise<ByteStream> =>
     pool.connect({
       source: context.source as string,
       destination: { authority: cluster.authority as string, via, expect: cluster.expect },
     })
   return {
     dialHttp1(connection: Http1Upstream, connected, failed) {
-      dial().then((stream) => {
+      connect().then((stream) => {
         connection.attach(stream)
         stream.on('data', (bytes) => {
           connection.onBytes(bytes, bytes.length, 'borrowed')
@@ -193,6 +200,10 @@ function hboneDialler(cluster: ClusterConfig, via: Address, context: DiallerCont
       }, failed)
       return 'later'
     },
-    dial,
+    async dial(onBytes) {
+      const stream = await connect()
+      stream.on('data', onBytes)
+      return stream
+    },
   }
 }

@@ -36,7 +36,8 @@ export const outlier = defineFilter({
         return endpoints.filter(({ ejectedUntilMs }) => ejectedUntilMs <= now)
       },
       attemptEnd({ cluster }, endpoint, { kind, status }) {
-        if (kind === 'cancelled') return
+        // A server that goes away in good order refuses what it has not begun.
+        if (kind === 'cancelled' || kind === 'refused') return
         const state = stateOf(endpoint)
         if (kind === 'response' && status < 500) {
           state.failures = 0

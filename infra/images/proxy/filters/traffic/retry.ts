@@ -52,7 +52,7 @@ export const retry = defineFilter({
     const retrying = new Map<Exchange, number>()
     let inProgress = 0
     const isRetriable = (exchange: Exchange, { kind, status }: AttemptOutcome): boolean => {
-      if (kind === 'connect') return wanted.has('connect-failure')
+      if (kind === 'connect' || kind === 'refused') return wanted.has('connect-failure')
       if (!safeMethods.has(exchange.request.method)) return false
       if (kind === 'response') {
         return (

@@ -1,9 +1,10 @@
 import { expect, it } from 'vitest'
-import { HboneStream, type StreamHost } from './stream.js'
+import { H2Stream, type StreamHandler, type StreamHost } from './stream.js'
 
 const host: StreamHost = {
   blocked: false,
   sendData: (_stream, bytes) => bytes.length,
+  sendHeaders: () => {},
   sendEnd: () => {},
   sendReset: () => {},
   wait: () => {},
@@ -12,9 +13,16 @@ const host: StreamHost = {
 }
 
 it('keeps what a slow reader has not taken in few buffers, whatever the size of the frames, and in order', () => {
-  const stream = new HboneStream(host, 1, 65_535, 1 << 20)
   const received: Buffer[] = []
-  stream.on('data', (piece: Buffer) => received.push(piece))
+  const handler: StreamHandler = {
+    onHead() {},
+    onData: (piece) => received.push(piece),
+    onEnd() {},
+    onDrain() {},
+    onReset() {},
+    onOver() {},
+  }
+  const stream = new H2Stream(host, handler, 1, 65_535, 1 << 20)
   stream.pause()
   // One-byte frames, frames that fill a block exactly or do not fit any more, and large ones among them.
   const sizes = [...Array<number>(40_000).fill(1), 8192, 8192, 1, 8000, 8000, 8000, 20_000, 3, 16_384, 5]

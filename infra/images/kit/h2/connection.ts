@@ -1,0 +1,560 @@
+/**
+ * One HTTP/2 connection, of a client or of a server, over TCP, TLS or a stream of HBONE.
+ *
+ * `node:http2` gives each stream a `stream.Duplex` and crosses into C++ for each frame. This engine frames in place,
+ * calls whoever uses a stream directly, and gathers everything that one turn of the event loop produces into one write.
+ */
+import type { ByteStream } from '../net/byte-stream.js'
+import {
+  ConnectionError,
+  type FrameHandler,
+  FrameReader,
+  clientPreface,
+  defaultMaxFrame,
+  defaultWindow,
+  errorCode,
+  flag,
+  frameType,
+  maxWindow,
+  readU31,
+  setting,
+} from './frames.js'
+import { HeaderGatherer } from './header-gatherer.js'
+import { type HeaderList, HpackError } from './hpack.js'
+import { PeerBudget } from './peer-budget.js'
+import { checkFrame } from './rules.js'
+import { FrameSender } from './sender.js'
+import { readSettings } from './settings.js'
+import { H2Stream, type StreamHandler, type StreamHost, StreamResetError } from './stream.js'
+import { StreamTable } from './streams.js'
+
+export interface ConnectionLimits {
+  /** Streams that the peer may have open (server). */
+  readonly streamsPerConnection: number
+  readonly headerBytes: number
+  readonly headerCount: number
+  readonly continuationFrames: number
+  readonly resetsPerSecond: number
+  readonly controlFramesPerSecond: number
+  readonly streamWindowBytes: number
+}
+
+export interface ConnectionEvents {
+  /** Server: a request. Gives the stream its handler. */
+  onRequest?(stream: H2Stream, list: HeaderList, ended: boolean): void
+  /** The peer told how many streams it takes, or takes no more of them. */
+  onPeerChange?(): void
+  /** A stream is over, so there is room for another. */
+  onStreamClose?(): void
+  /** The connection is gone. Comes once, after its streams failed. */
+  onClose?(error?: Error): void
+}
+
+/** Credited as bytes arrive, so that one slow stream cannot hold up the others; streams bound the memory. */
+const connectionWindow = 16 << 20
+/** What is queued still goes out with a close; a peer that does not read is cut after this. */
+const lingerMs = 1000
+
+/** For a stream that its owner did not take. */
+const nobody: StreamHandler = {
+  onHead() {},
+  onData() {},
+  onEnd() {},
+  onDrain() {},
+  onReset() {},
+  onOver() {},
+}
+
+export class H2Connection implements StreamHost, FrameHandler {
+  readonly stream: ByteStream
+  /** Streams that the peer lets us have open (client). */
+  peerMaxStreams = 100
+  readonly openedAt = Date.now()
+  /** Since when there has been no stream, ms since 1970. */
+  idleSince = Date.now()
+
+  readonly #server: boolean
+  readonly #limits: ConnectionLimits
+  readonly #events: ConnectionEvents
+  readonly #reader: FrameReader
+  readonly #sender: FrameSender
+  readonly #gatherer: HeaderGatherer
+  readonly #budget: PeerBudget
+  readonly #streams: StreamTable
+  #prefaceLeft: Buffer | undefined
+  #settled = false
+  #sendWindow = defaultWindow
+  #uncredited = 0
+  #peerInitialWindow = defaultWindow
+  #goawaySent = false
+  /** Server: the final GOAWAY is out, so later streams are refused. */
+  #lastNamed = false
+  #goawayReceived = false
+  #drained: (() => void) | undefined
+  #closed = false
+
+  /** Bytes come through `read`. */
+  constructor(
+    stream: ByteStream,
+    role: 'client' | 'server',
+    limits: ConnectionLimits,
+    events: ConnectionEvents,
+  ) {
+    this.stream = stream
+    this.#server = role === 'server'
+    this.#limits = limits
+    this.#events = events
+    this.#gatherer = new HeaderGatherer(limits)
+    this.#budget = new PeerBudget(limits)
+    this.#reader = new FrameReader(this)
+    this.#streams = new StreamTable(this.#server)
+    this.#sender = new FrameSender(stream)
+    if (this.#server) this.#prefaceLeft = clientPreface
+    else this.#sender.raw(clientPreface)
+    this.#sender.settings([
+      [setting.initialWindowSize, limits.streamWindowBytes],
+      [setting.maxHeaderListSize, limits.headerBytes],
+      this.#server ? [setting.maxConcurrentStreams, limits.streamsPerConnection] : [setting.enablePush, 0],
+    ])
+    this.#sender.windowUpdate(0, connectionWindow - defaultWindow)
+    stream.on('drain', () => {
+      if (this.#sender.drained()) this.#streams.pumpAll()
+    })
+    // HTTP/2 knows no half-close: a peer that ends its side has gone.
+    stream.on('end', () => {
+      this.close(new StreamResetError('the peer closed the connection'))
+    })
+    stream.on('error', (error: Error) => {
+      this.close(error)
+    })
+    stream.on('close', () => {
+      this.close(new StreamResetError('the connection is gone'))
+    })
+  }
+
+  get streamCount(): number {
+    return this.#streams.size
+  }
+
+  get isClosed(): boolean {
+    return this.#closed
+  }
+
+  /** False once either side said GOAWAY or the stream ids run out. */
+  get usable(): boolean {
+    return !this.#closed && !this.#goawaySent && !this.#goawayReceived && this.#streams.hasIds
+  }
+
+  /** Takes bytes of the peer. The memory may be used again when this returns. */
+  read(chunk: Buffer): void {
+    if (this.#closed) return
+    try {
+      const rest = this.#prefaceLeft ? this.#readPreface(chunk) : chunk
+      if (rest.length > 0) this.#reader.read(rest)
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  /** Client: opens a stream with a head, `block[0, length)`. A failure comes as `onReset`. */
+  request(block: Buffer, length: number, ended: boolean, handler: StreamHandler): H2Stream {
+    const stream = this.#createStream(this.#streams.takeId(), handler)
+    stream.awaitsHead = true
+    stream.head(block, length, ended)
+    return stream
+  }
+
+  /**
+   * Server: answers with a head alone, and resets what is left of the request (RFC 9113 §8.1). For what the peer can
+   * have for nothing: when it does not read, such answers end the connection.
+   */
+  refuse(stream: H2Stream, block: Buffer, length: number): void {
+    if (stream.isClosed) return
+    try {
+      this.#sender.countRefusal()
+    } catch (error) {
+      // Not only frames of the peer bring us here: an upstream that cannot be reached does, too.
+      this.#fail(error)
+      return
+    }
+    stream.head(block, length, true)
+    if (!stream.remoteEnded) stream.reset(errorCode.noError)
+  }
+
+  /** Takes no more streams; calls back when the open ones are done, and closes then. */
+  drain(onDrained?: () => void): void {
+    this.#drained = onDrained
+    if (this.#closed) {
+      onDrained?.()
+      return
+    }
+    if (!this.#goawaySent) {
+      this.#goawaySent = true
+      // RFC 9113 §6.8: the first GOAWAY names the largest id, so that streams on their way are not lost.
+      this.#sender.goaway(this.#server ? maxWindow : 0, errorCode.noError)
+      if (this.#server) this.#sender.ping(Buffer.from('draining'))
+    }
+    this.#closeWhenDrained()
+  }
+
+  /** True for a peer that keeps us waiting for its preface, or for the rest of a frame or of a header block. */
+  isOverdue(now: number, timeoutMs: number): boolean {
+    if (!this.#settled) return now - this.openedAt > timeoutMs
+    const since = this.#gatherer.since ?? this.#reader.partialSince
+    return since !== undefined && now - since > timeoutMs
+  }
+
+  /** Fails all streams and drops the connection. */
+  close(error?: Error): void {
+    if (this.#closed) return
+    this.#closed = true
+    const reason =
+      error instanceof StreamResetError
+        ? error
+        : new StreamResetError(error?.message ?? 'the connection was closed')
+    for (const stream of this.#streams.all()) stream.fail(reason)
+    this.#streams.stopWaiting()
+    this.#sender.flush()
+    const { stream } = this
+    if (!stream.destroyed) {
+      stream.end()
+      // What the peer still sends is read and dropped, so that a reset does not overtake what we said last.
+      stream.resume()
+      setTimeout(() => stream.destroy(), lingerMs).unref()
+    }
+    this.#drained?.()
+    this.#events.onClose?.(error)
+  }
+
+  // ------------------------------------------------------------ StreamHost
+
+  get blocked(): boolean {
+    return this.#sender.blocked
+  }
+
+  sendData(stream: H2Stream, bytes: Uint8Array): number {
+    const allowed = Math.max(0, Math.min(bytes.length, stream.sendWindow, this.#sendWindow))
+    if (allowed > 0) this.#budget.sent()
+    this.#sender.data(stream.id, bytes, allowed)
+    stream.sendWindow -= allowed
+    this.#sendWindow -= allowed
+    return allowed
+  }
+
+  sendHeaders(stream: H2Stream, block: Buffer, length: number, ended: boolean): void {
+    if (!this.#closed) this.#sender.headers(stream.id, block, length, ended)
+  }
+
+  sendEnd(stream: H2Stream): void {
+    this.#sender.endStream(stream.id)
+  }
+
+  sendReset(stream: H2Stream, code: number): void {
+    if (!this.#closed) this.#resetStream(stream.id, code)
+  }
+
+  wait(stream: H2Stream): void {
+    this.#streams.wait(stream)
+  }
+
+  credit(stream: H2Stream, bytes: number): void {
+    stream.uncredited += bytes
+    if (stream.remoteEnded || stream.uncredited < this.#limits.streamWindowBytes / 2) return
+    this.#sender.windowUpdate(stream.id, stream.uncredited)
+    stream.receiveWindow += stream.uncredited
+    stream.uncredited = 0
+  }
+
+  forget(stream: H2Stream): void {
+    if (!this.#streams.delete(stream) || this.#closed) return
+    if (this.#streams.size === 0) this.idleSince = Date.now()
+    this.#events.onStreamClose?.()
+    this.#closeWhenDrained()
+  }
+
+  // ------------------------------------------------------------ FrameHandler
+
+  onFrameHeader(type: number, flags: number, streamId: number, length: number): void {
+    if (length > defaultMaxFrame) throw new ConnectionError(errorCode.frameSize, `a frame of ${length} bytes`)
+    if (!this.#settled && (type !== frameType.settings || flags & flag.ack)) {
+      throw new ConnectionError(errorCode.protocol, 'the first frame is not SETTINGS')
+    }
+    const gathering = this.#gatherer.streamId
+    if (gathering !== undefined && (type !== frameType.continuation || streamId !== gathering)) {
+      throw new ConnectionError(errorCode.protocol, 'a header block was interrupted')
+    }
+    checkFrame(type, flags, streamId, length)
+    if (type === frameType.data) this.#onDataHeader(flags, streamId, length)
+  }
+
+  onData(streamId: number, piece: Buffer, last: boolean, endStream: boolean, padding: number): void {
+    const stream = this.#streams.get(streamId)
+    if (!stream || stream.remoteEnded) return
+    if (padding > 0) this.credit(stream, padding)
+    if (stream.contentLeft >= 0 && !this.#countContent(stream, piece.length, last && endStream)) return
+    if (piece.length > 0) stream.receive(piece)
+    if (last && endStream) stream.receiveEnd(undefined)
+  }
+
+  onFrame(type: number, flags: number, streamId: number, bytes: Buffer, from: number, to: number): void {
+    switch (type) {
+      case frameType.headers:
+        if (this.#server && streamId % 2 === 0)
+          throw new ConnectionError(errorCode.protocol, 'an even stream id')
+        this.#onList(streamId, this.#gatherer.headers(flags, streamId, bytes, from, to))
+        break
+      case frameType.continuation:
+        this.#onList(streamId, this.#gatherer.continuation(flags, bytes, from, to))
+        break
+      case frameType.priority:
+        // RFC 9113 §5.3.1 leaves the rest of it aside.
+        this.#budget.control()
+        if (readU31(bytes, from) === streamId)
+          throw new ConnectionError(errorCode.protocol, 'a stream depends on itself')
+        break
+      case frameType.rstStream:
+        this.#onReset(streamId, bytes.readUInt32BE(from))
+        break
+      case frameType.settings:
+        this.#onSettings(flags, bytes.subarray(from, to))
+        break
+      case frameType.ping:
+        this.#onPing(flags, bytes, from)
+        break
+      case frameType.goaway:
+        this.#onGoaway(readU31(bytes, from), bytes.readUInt32BE(from + 4))
+        break
+      case frameType.windowUpdate:
+        this.#onWindowUpdate(streamId, readU31(bytes, from))
+        break
+      default:
+        // Frames of unknown types.
+        this.#budget.control()
+    }
+  }
+
+  // ------------------------------------------------------------ reading
+
+  #readPreface(chunk: Buffer): Buffer {
+    const left = this.#prefaceLeft as Buffer
+    const length = Math.min(left.length, chunk.length)
+    if (left.compare(chunk, 0, length, 0, length) !== 0)
+      throw new ConnectionError(errorCode.protocol, 'no HTTP/2 preface')
+    this.#prefaceLeft = length < left.length ? left.subarray(length) : undefined
+    return chunk.subarray(length)
+  }
+
+  #fail(error: unknown): void {
+    const code =
+      error instanceof ConnectionError
+        ? error.code
+        : error instanceof HpackError
+          ? errorCode.compression
+          : errorCode.internal
+    this.#goawaySent = true
+    this.#sender.goaway(this.#streams.lastPeer, code)
+    this.close(error instanceof Error ? error : new Error(String(error)))
+  }
+
+  #onDataHeader(flags: number, streamId: number, length: number): void {
+    if (length === 0 && !(flags & flag.endStream)) this.#budget.control()
+    const stream = this.#streams.get(streamId)
+    if (!stream) this.#streams.checkNotIdle(streamId, 'DATA')
+    this.#uncredited += length
+    if (this.#uncredited >= connectionWindow / 2) {
+      this.#sender.windowUpdate(0, this.#uncredited)
+      this.#uncredited = 0
+    }
+    if (!stream) {
+      // RFC 9113 §5.1: after our RST_STREAM the peer may not know yet; otherwise the stream is closed.
+      if (this.#streams.resetBy(streamId) !== 'us') this.#faultStream(streamId, errorCode.streamClosed)
+      return
+    }
+    stream.receiveWindow -= length
+    if (stream.remoteEnded) this.#failStream(stream, errorCode.streamClosed, 'DATA after END_STREAM')
+    else if (stream.awaitsHead) this.#failStream(stream, errorCode.protocol, 'DATA before a head')
+    else if (stream.receiveWindow < 0)
+      this.#failStream(stream, errorCode.flowControl, 'more DATA than its window')
+  }
+
+  /** RFC 9113 §8.1.1: the content is as long as the head said. False: the stream was cut. */
+  #countContent(stream: H2Stream, bytes: number, ended: boolean): boolean {
+    stream.contentLeft -= bytes
+    if (stream.contentLeft >= 0 && !(ended && stream.contentLeft > 0)) return true
+    this.#failStream(stream, errorCode.protocol, 'content of another length than announced')
+    return false
+  }
+
+  #onList(streamId: number, list: HeaderList | undefined): void {
+    // What is left of a read after the connection was given up opens no stream.
+    if (!list || this.#closed) return
+    const ended = this.#gatherer.endStream
+    const known = this.#streams.get(streamId)
+    if (known) {
+      this.#onNextList(known, list, ended)
+      return
+    }
+    if (!this.#server || streamId <= this.#streams.lastPeer) {
+      this.#onLateList(streamId)
+      return
+    }
+    this.#streams.openPeers(streamId)
+    if (this.#lastNamed || this.#streams.size >= this.#limits.streamsPerConnection) {
+      this.#faultStream(streamId, errorCode.refusedStream)
+      return
+    }
+    const stream = this.#createStream(streamId, nobody)
+    stream.remoteEnded = ended
+    this.#events.onRequest?.(stream, list, ended)
+    if (ended) stream.receiveEnd(undefined)
+  }
+
+  /** The head of an answer, or trailers. */
+  #onNextList(stream: H2Stream, list: HeaderList, ended: boolean): void {
+    if (stream.remoteEnded) {
+      this.#failStream(stream, errorCode.streamClosed, 'HEADERS after END_STREAM')
+    } else if (stream.awaitsHead) {
+      const informs = list.fields[0] === ':status' && list.fields[1]?.charCodeAt(0) === 49
+      // Informational answers cost us work and move nothing.
+      if (informs) this.#budget.control()
+      if (informs && ended) {
+        this.#failStream(stream, errorCode.protocol, 'an informational answer that ends its stream')
+        return
+      }
+      stream.awaitsHead = informs
+      stream.receiveHead(list, ended)
+    } else if (
+      !ended ||
+      list.isTooLarge ||
+      list.fields.some((name, i) => i % 2 === 0 && name.startsWith(':'))
+    ) {
+      // RFC 9113 §8.1: what comes after the head are trailers, and they end the stream.
+      this.#failStream(stream, errorCode.protocol, 'HEADERS that are no trailers')
+    } else if (stream.contentLeft > 0) {
+      this.#failStream(stream, errorCode.protocol, 'less content than announced')
+    } else {
+      stream.receiveEnd(list)
+    }
+  }
+
+  #onLateList(streamId: number): void {
+    this.#streams.checkNotIdle(streamId, 'HEADERS')
+    switch (this.#streams.resetBy(streamId)) {
+      case 'us':
+        return
+      case 'peer':
+        this.#faultStream(streamId, errorCode.streamClosed)
+        return
+      case undefined:
+        // RFC 9113 §5.1.1: an id that was left out is not only closed, it can never be used.
+        throw new ConnectionError(
+          this.#streams.hasNoGaps ? errorCode.streamClosed : errorCode.protocol,
+          'HEADERS on a closed stream',
+        )
+    }
+  }
+
+  #onReset(streamId: number, code: number): void {
+    this.#streams.checkNotIdle(streamId, 'RST_STREAM')
+    this.#budget.reset()
+    const stream = this.#streams.get(streamId)
+    if (!stream) return
+    this.#streams.rememberReset(streamId, 'peer')
+    stream.fail(new StreamResetError(`the peer reset the stream (code ${code})`, code))
+  }
+
+  #onSettings(flags: number, payload: Buffer): void {
+    this.#budget.control()
+    if (flags & flag.ack) return
+    const settings = readSettings(payload, !this.#server)
+    this.#settled = true
+    for (const [id, value] of settings) this.#applySetting(id, value)
+    this.#sender.settingsAck()
+    this.#streams.pumpAll()
+    this.#events.onPeerChange?.()
+  }
+
+  #applySetting(id: number, value: number): void {
+    if (id === setting.initialWindowSize) {
+      this.#streams.moveWindows(value - this.#peerInitialWindow)
+      this.#peerInitialWindow = value
+    } else if (id === setting.maxFrameSize) {
+      this.#sender.maxFrame = value
+    } else if (id === setting.maxConcurrentStreams) {
+      this.peerMaxStreams = value
+    }
+  }
+
+  #onPing(flags: number, bytes: Buffer, from: number): void {
+    this.#budget.control()
+    if (!(flags & flag.ack)) this.#sender.pingAck(bytes, from)
+    // The answer to our PING: whatever the peer sent before it saw the first GOAWAY has arrived.
+    else if (this.#goawaySent && this.#server && !this.#lastNamed) {
+      this.#lastNamed = true
+      this.#sender.goaway(this.#streams.lastPeer, errorCode.noError)
+    }
+  }
+
+  #onGoaway(last: number, code: number): void {
+    this.#budget.control()
+    this.#goawayReceived = true
+    this.#events.onPeerChange?.()
+    if (this.#server) return
+    for (const stream of this.#streams.all()) {
+      if (stream.id > last)
+        stream.fail(new StreamResetError(`GOAWAY (code ${code})`, errorCode.refusedStream))
+    }
+    this.#closeWhenDrained()
+  }
+
+  #onWindowUpdate(streamId: number, increment: number): void {
+    this.#budget.windowUpdate()
+    if (streamId === 0) {
+      if (increment === 0) throw new ConnectionError(errorCode.protocol, 'a window update of 0')
+      this.#sendWindow += increment
+      if (this.#sendWindow > maxWindow)
+        throw new ConnectionError(errorCode.flowControl, 'a window above 2^31-1')
+      this.#streams.pumpAll()
+      return
+    }
+    this.#streams.checkNotIdle(streamId, 'WINDOW_UPDATE')
+    const stream = this.#streams.get(streamId)
+    if (!stream) return
+    stream.sendWindow += increment
+    if (increment === 0) this.#failStream(stream, errorCode.protocol, 'a window update of 0')
+    else if (stream.sendWindow > maxWindow)
+      this.#failStream(stream, errorCode.flowControl, 'a window above 2^31-1')
+    else this.#streams.pump(stream)
+  }
+
+  /** Resets a stream by the peer's fault, and tells whoever uses it. */
+  fault(stream: H2Stream, message: string): void {
+    if (!stream.isClosed) this.#failStream(stream, errorCode.protocol, message)
+  }
+
+  #failStream(stream: H2Stream, code: number, message: string): void {
+    this.#faultStream(stream.id, code)
+    stream.fail(new StreamResetError(message, code))
+  }
+
+  /** Resets a stream by the peer's fault. That too is counted: it costs us as much as a reset of the peer's own. */
+  #faultStream(streamId: number, code: number): void {
+    this.#budget.reset()
+    this.#resetStream(streamId, code)
+  }
+
+  #resetStream(streamId: number, code: number): void {
+    this.#streams.rememberReset(streamId, 'us')
+    this.#sender.reset(streamId, code)
+  }
+
+  #createStream(id: number, handler: StreamHandler): H2Stream {
+    const stream = new H2Stream(this, handler, id, this.#peerInitialWindow, this.#limits.streamWindowBytes)
+    this.#streams.add(stream)
+    return stream
+  }
+
+  #closeWhenDrained(): void {
+    if ((this.#goawaySent || this.#goawayReceived) && this.#streams.size === 0) this.close()
+  }
+}

@@ -1,0 +1,127 @@
+/** HTTP/2 connections to one endpoint, each with many streams. */
+import { H2Connection } from '../../kit/h2/connection.js'
+import type { ByteStream } from '../../kit/net/byte-stream.js'
+import { http2Limits } from '../exchange/http2-limits.js'
+import type { UpstreamOwner, UpstreamSide } from '../exchange/sides.js'
+import type { ClusterContext, Dialler } from './cluster.js'
+import { Http2Upstream } from './http2-upstream.js'
+
+/** What a connection may carry at most, whatever the peer allows: beyond it another one is opened. */
+const maxStreams = 100
+
+export class Http2Pool {
+  readonly #dialler: Dialler
+  readonly #context: ClusterContext
+  /** Connections that take new streams. */
+  #open: H2Connection[] = []
+  /** Those that have carried a stream before. */
+  readonly #used = new WeakSet<H2Connection>()
+  readonly #waiting: UpstreamOwner[] = []
+  #dialling = 0
+  #isRetired = false
+
+  constructor(dialler: Dialler, context: ClusterContext) {
+    this.#dialler = dialler
+    this.#context = context
+  }
+
+  /** A stream, or undefined when it comes later. */
+  acquire(owner: UpstreamOwner): UpstreamSide | undefined {
+    const connection = this.#find()
+    if (connection !== undefined) return this.#take(connection, owner)
+    this.#waiting.push(owner)
+    this.#serveWaiting()
+    return undefined
+  }
+
+  forget(owner: UpstreamOwner): void {
+    const at = this.#waiting.indexOf(owner)
+    if (at >= 0) this.#waiting.splice(at, 1)
+  }
+
+  onTick(): void {
+    const now = Date.now()
+    const { idleMs, connectTimeoutMs } = this.#context
+    for (const connection of [...this.#open]) {
+      if (connection.isOverdue(now, connectTimeoutMs)) connection.close()
+      else if (connection.streamCount === 0 && now - connection.idleSince > idleMs) this.#drop(connection)
+    }
+  }
+
+  retire(): void {
+    this.#isRetired = true
+    for (const connection of [...this.#open]) this.#drop(connection)
+  }
+
+  #find(): H2Connection | undefined {
+    for (const connection of this.#open) {
+      if (connection.usable && connection.streamCount < Math.min(maxStreams, connection.peerMaxStreams))
+        return connection
+    }
+    return undefined
+  }
+
+  #take(connection: H2Connection, owner: UpstreamOwner): UpstreamSide {
+    const isReused = this.#used.has(connection)
+    if (!isReused) this.#used.add(connection)
+    return new Http2Upstream(connection, owner, this.#context, isReused)
+  }
+
+  /** It takes no new streams and closes with its last. */
+  #drop(connection: H2Connection): void {
+    this.#open = this.#open.filter((other) => other !== connection)
+    connection.drain()
+  }
+
+  #dial(): void {
+    this.#dialling++
+    let connection: H2Connection | undefined
+    let early: Buffer | undefined
+    const onBytes = (bytes: Buffer): void => {
+      if (connection !== undefined) connection.read(bytes)
+      // What a server says before the promise of its connection is kept.
+      else early = Buffer.concat([early ?? Buffer.alloc(0), bytes])
+    }
+    this.#dialler.dial(onBytes).then(
+      (stream) => {
+        this.#dialling--
+        connection = this.#connect(stream)
+        if (early !== undefined) connection.read(early)
+        this.#serveWaiting()
+        if (this.#isRetired) this.#drop(connection)
+      },
+      () => {
+        this.#dialling--
+        for (const owner of this.#waiting.splice(0)) owner.onFailure('connect')
+      },
+    )
+  }
+
+  #connect(stream: ByteStream): H2Connection {
+    const connection = new H2Connection(stream, 'client', http2Limits(this.#context.limits), {
+      onPeerChange: () => {
+        if (!connection.usable) this.#drop(connection)
+        this.#serveWaiting()
+      },
+      onStreamClose: () => {
+        if (this.#waiting.length > 0) this.#serveWaiting()
+      },
+      onClose: () => {
+        this.#open = this.#open.filter((other) => other !== connection)
+        this.#serveWaiting()
+      },
+    })
+    this.#open.push(connection)
+    return connection
+  }
+
+  #serveWaiting(): void {
+    while (this.#waiting.length > 0) {
+      const connection = this.#find()
+      if (connection === undefined) break
+      const owner = this.#waiting.shift() as UpstreamOwner
+      if (!owner.isOver) owner.onUpstream(this.#take(connection, owner))
+    }
+    if (this.#waiting.length > this.#dialling * maxStreams) this.#dial()
+  }
+}
