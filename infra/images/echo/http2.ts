@@ -1,149 +1,191 @@
 /** HTTP/2 with prior knowledge and gRPC, on connections that began with the HTTP/2 preface. */
-import {
-  type IncomingHttpHeaders,
-  type ServerHttp2Session,
-  type ServerHttp2Stream,
-  constants,
-  createServer,
-} from 'node:http2'
 import type { Socket } from 'node:net'
 import { decodeEchoRequest, echoReplyHead, grpcPath } from '../kit/grpc/grpc-echo.js'
+import { type ConnectionLimits, H2Connection } from '../kit/h2/connection.js'
+import { errorCode } from '../kit/h2/frames.js'
+import { type HeaderList, blockWriter } from '../kit/h2/hpack.js'
+import { type RequestFields, readRequest } from '../kit/h2/message.js'
+import type { H2Stream, StreamHandler } from '../kit/h2/stream.js'
 import { EchoRequestError, parseTarget } from './request.js'
-import { type EchoConnection, type EchoService, maxEchoedBytes, pattern, writePattern } from './service.js'
+import { type EchoConnection, type EchoService, maxEchoedBytes, pattern } from './service.js'
 
-const maxConcurrentStreams = 1000
+/** An application trusts whoever calls it: only what would break it is bounded. */
+const limits: ConnectionLimits = {
+  streamsPerConnection: 1000,
+  headerBytes: 65_536,
+  headerCount: 1000,
+  continuationFrames: 16,
+  resetsPerSecond: 100_000,
+  controlFramesPerSecond: 100_000,
+  streamWindowBytes: 1 << 20,
+}
 /** gRPC status codes that this server answers with. */
 const grpcStatus = { ok: '0', invalidArgument: '3', unimplemented: '12' } as const
 
-export interface Http2Service {
-  /** Serves one connection. `first` is what was already read from it. */
-  serve(socket: Socket, first: Buffer): EchoConnection
-}
-
-export function createHttp2Service(service: EchoService): Http2Service {
-  const server = createServer({ settings: { maxConcurrentStreams, initialWindowSize: 1024 * 1024 } })
-  server.on('stream', (stream, headers) => {
-    // A client may reset a stream at any time; that is its business.
-    stream.on('error', () => {})
-    readBody(stream, service, (body) => {
-      if (isGrpc(headers)) answerGrpc(stream, headers, body, service)
-      else answer(stream, headers, body, service)
-    })
+/** Serves one connection. `first` is what was already read from it. */
+export function serveHttp2(socket: Socket, first: Buffer, service: EchoService): EchoConnection {
+  const connection = new H2Connection(socket, 'server', limits, {
+    onRequest(stream, list) {
+      const request = requestOf(list)
+      if (request === undefined) connection.fault(stream, 'a malformed request')
+      else new EchoExchange(stream, request, service)
+    },
   })
-  server.on('sessionError', () => {})
+  socket.on('data', (bytes: Buffer) => {
+    connection.read(bytes)
+  })
+  connection.read(first)
   return {
-    serve(socket, first) {
-      let session: ServerHttp2Session | undefined
-      server.once('session', (opened) => {
-        session = opened
-      })
-      // Paused, so that what is put back waits for the session to take it.
-      socket.pause()
-      socket.unshift(first)
-      server.emit('connection', socket)
-      return {
-        drain() {
-          session?.close()
-        },
-      }
+    drain() {
+      connection.drain()
     },
   }
 }
 
-function isGrpc(headers: IncomingHttpHeaders): boolean {
-  return headers['content-type']?.startsWith('application/grpc') ?? false
+function requestOf(list: HeaderList): RequestFields | undefined {
+  if (list.memo !== undefined) return list.memo as RequestFields
+  const request = list.isTooLarge ? undefined : readRequest(list)
+  if (list.isKept) list.memo = request
+  return request
 }
 
-function readBody(stream: ServerHttp2Stream, service: EchoService, done: (body: Buffer) => void): void {
-  if (stream.readableEnded || stream.endAfterHeaders) {
-    done(Buffer.alloc(0))
-    return
-  }
-  const parts: Buffer[] = []
-  let bytes = 0
-  stream.on('data', (part: Buffer) => {
-    service.receivedBytes.add(part.length)
-    bytes += part.length
-    if (bytes > maxEchoedBytes) stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM)
-    else parts.push(part)
-  })
-  stream.on('end', () => {
-    if (!stream.destroyed) done(parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts))
-  })
-}
+const grpcTrailers = blockWriter.begin().field('grpc-status', grpcStatus.ok).copy()
 
-function answer(
-  stream: ServerHttp2Stream,
-  headers: IncomingHttpHeaders,
-  body: Buffer,
-  service: EchoService,
-): void {
-  let asked
-  try {
-    asked = parseTarget(headers[':path'] ?? '/')
-  } catch (error) {
-    if (!(error instanceof EchoRequestError)) throw error
-    service.countRequest(400)
-    stream.respond({ ':status': 400 })
-    stream.end(`${error.message}\n`)
-    return
+class EchoExchange implements StreamHandler {
+  readonly #stream: H2Stream
+  readonly #request: RequestFields
+  readonly #service: EchoService
+  #parts: Buffer[] = []
+  #bytes = 0
+  /** Bytes of the pattern that are still to be sent. */
+  #left = 0
+  #trailers: Buffer | undefined
+
+  constructor(stream: H2Stream, request: RequestFields, service: EchoService) {
+    this.#stream = stream
+    this.#request = request
+    this.#service = service
+    stream.handler = this
   }
-  const { sizeBytes, status, delayUs } = asked
-  service.faults.apply(delayUs, () => {
-    if (stream.destroyed) return
-    service.countRequest(status)
-    const size = status === 204 || status === 304 ? 0 : (sizeBytes ?? body.length)
-    stream.respond({ ':status': status, 'content-type': 'application/octet-stream', 'content-length': size })
-    if (headers[':method'] === 'HEAD') {
-      stream.end()
+
+  onHead(): void {}
+
+  onData(bytes: Buffer): void {
+    this.#service.receivedBytes.add(bytes.length)
+    this.#bytes += bytes.length
+    if (this.#bytes > maxEchoedBytes) this.#stream.reset(errorCode.enhanceYourCalm)
+    else this.#parts.push(Buffer.from(bytes))
+  }
+
+  onEnd(): void {
+    const parts = this.#parts
+    this.#answer(parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts))
+  }
+
+  onDrain(): void {
+    this.#writePattern()
+  }
+
+  onReset(): void {}
+  onOver(): void {}
+
+  #answer(body: Buffer): void {
+    const { fields } = this.#request
+    const type = fields[fields.indexOf('content-type') + 1]
+    if (type?.startsWith('application/grpc') === true) this.#answerGrpc(body)
+    else this.#answerHttp(body)
+  }
+
+  #answerHttp(body: Buffer): void {
+    let asked
+    try {
+      asked = parseTarget(this.#request.path)
+    } catch (error) {
+      if (!(error instanceof EchoRequestError)) throw error
+      this.#service.countRequest(400)
+      this.#head([':status', '400'], false)
+      this.#stream.write(Buffer.from(`${error.message}\n`))
+      this.#stream.end()
       return
     }
-    service.sentBytes.add(size)
-    if (sizeBytes === undefined) stream.end(body)
-    else if (size <= pattern.length) stream.end(pattern.subarray(0, size))
-    else writePattern(stream, size, () => stream.end())
-  })
-}
+    const { sizeBytes, status, delayUs } = asked
+    this.#service.faults.apply(delayUs, () => {
+      if (this.#stream.isClosed) return
+      this.#service.countRequest(status)
+      const size = status === 204 || status === 304 ? 0 : (sizeBytes ?? body.length)
+      const isWhole = size === 0 || this.#request.method === 'HEAD'
+      this.#head(
+        [
+          ':status',
+          String(status),
+          'content-type',
+          'application/octet-stream',
+          'content-length',
+          String(size),
+        ],
+        isWhole,
+      )
+      if (isWhole) return
+      this.#service.sentBytes.add(size)
+      if (sizeBytes === undefined) {
+        this.#stream.write(body)
+        this.#stream.end()
+        return
+      }
+      this.#left = size
+      this.#writePattern()
+    })
+  }
 
-function answerGrpc(
-  stream: ServerHttp2Stream,
-  headers: IncomingHttpHeaders,
-  body: Buffer,
-  service: EchoService,
-): void {
-  const refuse = (status: string, message: string): void => {
-    service.countRequest(200)
-    stream.respond(
-      { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': status, 'grpc-message': message },
-      { endStream: true },
+  #answerGrpc(body: Buffer): void {
+    if (this.#request.path !== grpcPath) {
+      this.#refuseGrpc(grpcStatus.unimplemented, `only ${grpcPath}`)
+      return
+    }
+    let size: number
+    try {
+      size = decodeEchoRequest(body)
+      if (size > 0xfffffff0) throw new Error('a message holds at most 4 GiB')
+    } catch (error) {
+      this.#refuseGrpc(grpcStatus.invalidArgument, (error as Error).message)
+      return
+    }
+    this.#service.faults.apply(0, () => {
+      if (this.#stream.isClosed) return
+      this.#service.countRequest(200)
+      this.#service.sentBytes.add(size)
+      this.#head([':status', '200', 'content-type', 'application/grpc'], false)
+      this.#stream.write(echoReplyHead(size))
+      this.#left = size
+      this.#trailers = grpcTrailers
+      this.#writePattern()
+    })
+  }
+
+  #refuseGrpc(status: string, message: string): void {
+    this.#service.countRequest(200)
+    this.#head(
+      [
+        ...[':status', '200', 'content-type', 'application/grpc'],
+        ...['grpc-status', status, 'grpc-message', message],
+      ],
+      true,
     )
   }
-  if (headers[':path'] !== grpcPath) {
-    refuse(grpcStatus.unimplemented, `only ${grpcPath}`)
-    return
+
+  #head(fields: readonly string[], ended: boolean): void {
+    const block = blockWriter.begin().fields(fields)
+    this.#stream.head(block.bytes, block.length, ended)
   }
-  let size: number
-  try {
-    size = decodeEchoRequest(body)
-    if (size > 0xfffffff0) throw new Error('a message holds at most 4 GiB')
-  } catch (error) {
-    refuse(grpcStatus.invalidArgument, (error as Error).message)
-    return
-  }
-  service.faults.apply(0, () => {
-    if (stream.destroyed) return
-    service.countRequest(200)
-    service.sentBytes.add(size)
-    stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
-    stream.on('wantTrailers', () => {
-      stream.sendTrailers({ 'grpc-status': grpcStatus.ok })
-    })
-    const head = echoReplyHead(size)
-    if (size <= pattern.length) {
-      stream.end(Buffer.concat([head, pattern.subarray(0, size)]))
-      return
+
+  /** As much of the pattern as the client takes; the rest when it has room. */
+  #writePattern(): void {
+    while (this.#left > 0) {
+      const part = Math.min(this.#left, pattern.length)
+      this.#left -= part
+      const goOn = this.#stream.write(part === pattern.length ? pattern : pattern.subarray(0, part))
+      if (!goOn && this.#left > 0) return
     }
-    stream.write(head)
-    writePattern(stream, size, () => stream.end())
-  })
+    this.#stream.end(this.#trailers)
+  }
 }

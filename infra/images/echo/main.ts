@@ -7,7 +7,7 @@ import type { Cell } from '../kit/process/metrics.js'
 import { type EchoConfig, type ListenerConfig, echoSchema } from './config.js'
 import { createFaults } from './faults.js'
 import { serveHttp1 } from './http1.js'
-import { type Http2Service, createHttp2Service } from './http2.js'
+import { serveHttp2 } from './http2.js'
 import type { EchoConnection, EchoService } from './service.js'
 import { serveTcpEcho } from './tcp.js'
 
@@ -30,7 +30,6 @@ async function start(config: EchoConfig, context: ImageContext): Promise<ImageSe
     sentBytes: metrics.sentBytes.labels('downstream'),
     isDraining: () => draining,
   }
-  const http2 = createHttp2Service(service)
   const connections = new Map<Socket, EchoConnection | undefined>()
   let drained: (() => void) | undefined
   const onConnection = (listener: ListenerConfig, count: Cell) => (socket: Socket) => {
@@ -43,7 +42,7 @@ async function start(config: EchoConfig, context: ImageContext): Promise<ImageSe
       if (connections.size === 0) drained?.()
     })
     if (listener.kind === 'tcp') connections.set(socket, serveTcpEcho(socket, Buffer.alloc(0), service))
-    else sniff(socket, (first) => connections.set(socket, serveSniffed(socket, first, service, http2)))
+    else sniff(socket, (first) => connections.set(socket, serveSniffed(socket, first, service)))
   }
 
   const servers: Server[] = []
@@ -107,14 +106,9 @@ function sniff(socket: Socket, decided: (first: Buffer) => void): void {
 }
 
 /** A framed TCP message starts with a length below 16 MiB and so with a zero byte, which no HTTP request does. */
-function serveSniffed(
-  socket: Socket,
-  first: Buffer,
-  service: EchoService,
-  http2: Http2Service,
-): EchoConnection {
+function serveSniffed(socket: Socket, first: Buffer, service: EchoService): EchoConnection {
   if (first[0] === 0) return serveTcpEcho(socket, first, service)
   // RFC 9113 §3.4: the preface looks like a request with the method PRI.
-  if (first.toString('latin1', 0, 3) === 'PRI') return http2.serve(socket, first)
+  if (first.toString('latin1', 0, 3) === 'PRI') return serveHttp2(socket, first, service)
   return serveHttp1(socket, first, service)
 }
