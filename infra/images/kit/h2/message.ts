@@ -66,7 +66,7 @@ export function readRequest(list: HeaderList): RequestFields | undefined {
 /** Returns undefined for a malformed answer. */
 export function readResponse(list: HeaderList): ResponseFields | undefined {
   const [name, status = ''] = list.fields
-  if (list.isTooLarge || name !== ':status' || !/^[1-9]\d\d$/.test(status) || status === '101')
+  if (list.isTooLarge || name !== ':status' || !/^[1-5]\d\d$/.test(status) || status === '101')
     return undefined
   const rest = readFields(list.fields, 2)
   return rest && { status: Number(status), ...rest }
