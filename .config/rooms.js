@@ -20,7 +20,7 @@ const rooms = {
   'harness/process': base,
   'harness/load': [...base, 'harness/process'],
   'harness/plan': base,
-  'harness/analyze': [...base, 'harness/stats'],
+  'harness/analyze': [...base, 'harness/stats', 'scenarios'],
   'harness/config.ts': ['harness/config'],
   'harness/config': [
     ...[...base, 'harness/process', 'harness/load', 'harness/analyze'],
@@ -30,7 +30,7 @@ const rooms = {
   'harness/cli': everything,
   'harness/lab': everything,
   scenarios: base,
-  reports: [...base, 'harness/analyze'],
+  reports: [...base, 'harness/analyze', 'scenarios'],
   'reports/bench': [...base, 'harness/process', 'reports'],
   'infra/images/bundles.ts': [],
   'infra/images/kit': [],
