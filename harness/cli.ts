@@ -18,8 +18,23 @@ const program = new Command('meshbench')
   .showHelpAfterError('(--help tells what is allowed)')
   .exitOverride()
 
+const planVerbs: Command[] = []
+
+/** Flags that platforms declare. All platforms come with them, so that verbs that take none do not load them. */
+async function addPlatformFlags(words: readonly string[]): Promise<void> {
+  const verb = program.commands.find((command) =>
+    [command.name(), ...command.aliases()].some((name) => words.includes(name)),
+  )
+  const isAboutAll = words.some((word) => ['-h', '--help', '-V', '--version'].includes(word))
+  if (verb ? !planVerbs.includes(verb) : isAboutAll) return
+  const { flagOf, platformFlags } = await import('../infra/platforms/index.js')
+  for (const command of planVerbs)
+    for (const { name, summary } of platformFlags) command.option(flagOf(name), summary)
+}
+
 /** Flags that shape a plan: the same for run, plan, doctor and pull. */
 function withPlanFlags(command: Command): Command {
+  planVerbs.push(command)
   for (const flag of Object.values<AnyFlag>(planFlags)) {
     const option = new Option(flag.option, flag.help)
     if (flag.choices) option.choices(flag.choices)
@@ -186,6 +201,7 @@ function watchOutput(): void {
 
 watchOutput()
 try {
+  await addPlatformFlags(process.argv.slice(2))
   await program.parseAsync()
 } catch (error) {
   process.exitCode = describe(error, process.argv.includes('--verbose'))

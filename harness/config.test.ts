@@ -99,11 +99,26 @@ test('typos in names do not compile', () => {
   expect(defineConfig(minimal)).toBe(minimal)
 })
 
+test('a setting that a mesh or a platform does not have is refused with what was there and what there is', () => {
+  const input = {
+    ...minimal,
+    meshSettings: { reference: { tunnel: { pool: { maxStreams: 3 } } }, cilium: { huble: false } },
+    platformSettings: { local: { pins: {} }, kind: { workers: 9 } },
+  }
+  const problems = problemsOf(input)
+  expect(problems).toContain(
+    'meshSettings.reference.tunnel.pool: unknown key "maxStreams" (3); allowed: maxStreamsPerConnection,',
+  )
+  expect(problems).toMatch(/meshSettings\.cilium: unknown key "huble" \(false\); allowed: .*hubble/)
+  expect(problems).toContain('platformSettings.local: unknown key "pins" ({}); allowed: pin')
+  expect(problems).toMatch(/platformSettings\.kind\.workers: 9: .*<=3/)
+})
+
 test('a flag of one platform is laid over its settings, and refused on another', () => {
   const input = { ...minimal, platformSettings: { kind: { workers: 2 } } }
-  const config = resolveConfig(input, { platform: 'kind', keep: true })
+  const config = resolveConfig(input, { platform: 'kind', platformFlags: { keep: true } })
   expect(config.platformSettings).toEqual({ kind: { workers: 2, keep: true } })
-  expect(problemsOf(minimal, { platform: 'docker', reuse: true })).toContain(
+  expect(problemsOf(minimal, { platform: 'docker', platformFlags: { reuse: true } })).toContain(
     '--reuse: nothing on platform docker; it is for --platform kind',
   )
 })

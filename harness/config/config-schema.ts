@@ -5,7 +5,7 @@ import { costSchema, gateCheckSchema, gatePolicySchema, resolvedConfigSchema } f
 import { roundsSchema, thresholdSchema, validitySchema } from '../model/config.js'
 import { profileNames } from './profiles.js'
 import { meshes, type MeshName } from '../../infra/meshes/index.js'
-import { platforms } from '../../infra/platforms/index.js'
+import { defaultPlatform, platforms } from '../../infra/platforms/index.js'
 import { experiments, type ExperimentName } from '../../scenarios/experiments/index.js'
 import { metricIds, metricNamed } from '../../scenarios/registry.js'
 import { paths, type PathName } from '../../scenarios/paths/index.js'
@@ -27,6 +27,21 @@ const named = <Name extends string>(registry: Readonly<Record<Name, unknown>>) =
 /** Text that is checked later, when it is known what else the run measures. */
 const checkedLater = <Type>(schema: z.ZodType) => schema as z.ZodType<Type, Type>
 const anySettings = z.record(z.string(), z.unknown()).readonly()
+
+/** What each of a registry lets be set. */
+function ownSettings<Name extends string>(
+  registry: Readonly<Record<Name, { readonly settings?: z.ZodType }>>,
+) {
+  type Settings = Readonly<Partial<Record<Name, Readonly<Record<string, unknown>>>>>
+  const shape = names(registry).map((name) => [
+    name,
+    (registry[name].settings ?? z.strictObject({})).optional(),
+  ])
+  return z.strictObject(Object.fromEntries(shape) as z.ZodRawShape) as unknown as z.ZodType<
+    Settings,
+    Settings
+  >
+}
 
 const percentile = z.union([z.literal(50), z.literal(90), z.literal(99), z.literal(99.9)]).exactOptional()
 
@@ -79,7 +94,7 @@ export const configSchema = z.strictObject({
   /** Default: `quick`. */
   profile: z.enum(profileNames).default('quick'),
   /** Default: `local`. */
-  platform: named(platforms).default('local'),
+  platform: named(platforms).default(defaultPlatform),
   /** Which paths to measure on which mesh; the baseline and its twin are always measured. */
   arms: z.partialRecord(named(meshes), z.array(named(paths)).min(1).readonly()).readonly(),
   /** Which experiments to run, with their settings. Default: `latency` and `capacity` as they come. */
@@ -109,9 +124,9 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
   /** A mesh's own settings, for example `{ reference: { tunnel: { pool: { maxStreamsPerConnection: 10 } } } }`. */
-  meshSettings: z.partialRecord(named(meshes), anySettings).default({}),
+  meshSettings: ownSettings(meshes).default({}),
   /** A platform's own settings, for example `{ docker: { baseImage: '…@sha256:…' } }`. */
-  platformSettings: z.partialRecord(named(platforms), anySettings).default({}),
+  platformSettings: ownSettings(platforms).default({}),
   /** Limits beyond which a trial is invalid. */
   validity: z
     .strictObject({

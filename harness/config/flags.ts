@@ -40,12 +40,6 @@ export const planFlags = {
     parse: (text, rates = []) => [...rates, parseRate(text)],
   }),
   rounds: flag<number>('--rounds <n>', 'exactly this many rounds', { parse: parseCount }),
-  keep: flag<boolean>('--keep', 'leave the clusters standing after the run (kind)'),
-  reuse: flag<boolean>('--reuse', 'use a cluster that was kept, when one fits (kind)'),
-  allowClusterScope: flag<boolean>(
-    '--allow-cluster-scope',
-    'let a mesh change the whole cluster (kubernetes)',
-  ),
   seed: flag<number>('--seed <n>', 'seed of the order of trials', { parse: parseSeed }),
   variant: flag<readonly string[]>(
     '--variant <name=what>',

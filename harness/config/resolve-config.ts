@@ -1,31 +1,25 @@
 /** Checks what `bench.config.ts` holds and lays profile and flags over it; tells all problems at once. */
-import type { z } from 'zod'
+import { z } from 'zod'
 import { whyNot } from '../load/choice.js'
 import { engineNames, type EngineName } from '../protocol/engines.js'
 import { UserError } from '../model/errors.js'
 import { defaultGate } from '../analyze/gate.js'
 import { defined } from '../model/defined.js'
-import type { Ground, Mesh, OwnProgram, ResolvedConfig, Threshold, Variant } from '../model.js'
+import type { Ground, Mesh, OwnProgram, Platform, ResolvedConfig, Threshold, Variant } from '../model.js'
 import type { PlanFlags } from './flags.js'
 import { configSchema, names } from './config-schema.js'
 import { profileNames, profiles, type ProfileName } from './profiles.js'
 import { meshes } from '../../infra/meshes/index.js'
-import { platforms, type PlatformName } from '../../infra/platforms/index.js'
+import { flagOf, platforms, type PlatformName } from '../../infra/platforms/index.js'
 import { experiments } from '../../scenarios/experiments/index.js'
 import type { Experiment } from '../../scenarios/experiments/experiment.js'
 
 /** What flags of the command line change. */
 export interface ConfigOverrides extends Omit<PlanFlags, 'config' | 'variant' | 'function'> {
+  /** Laid over the settings of the chosen platform. */
+  readonly platformFlags?: Readonly<Record<string, boolean>>
   readonly variants?: readonly Variant[]
 }
-
-/** Settings of one platform that have a flag of their own, with the platform that knows them. */
-const platformFlags = {
-  keep: { flag: '--keep', platform: 'kind' },
-  reuse: { flag: '--reuse', platform: 'kind' },
-  allowClusterScope: { flag: '--allow-cluster-scope', platform: 'kubernetes' },
-} as const satisfies Record<string, { flag: string; platform: PlatformName }>
-type PlatformFlag = keyof typeof platformFlags
 
 /**
  * Checks a config, lays the profile under it and the flags over it.
@@ -38,9 +32,12 @@ export function resolveConfig(
   source = 'bench.config.ts',
 ): ResolvedConfig {
   const checked = configSchema.safeParse(input, { reportInput: true })
-  const problems = checked.success ? [] : checked.error.issues.map((issue) => describeIssue(issue))
+  const problems = checked.success
+    ? []
+    : checked.error.issues.map((issue) => describeIssue(issue, configSchema))
   if (!checked.success) throw configError(source, problems)
   const config = checked.data
+  const given = input as z.input<typeof configSchema>
 
   const profileName = oneOf(overrides.profile ?? config.profile, profileNames, '--profile', problems)
   const platform = oneOf(overrides.platform ?? config.platform, names(platforms), '--platform', problems)
@@ -70,8 +67,9 @@ export function resolveConfig(
     ...(overrides.variants === undefined ? {} : { variants: overrides.variants }),
     cost: config.cost,
     validity: config.validity,
-    meshSettings: config.meshSettings,
-    platformSettings: layPlatformFlags(config.platformSettings, platform, overrides, problems),
+    // As they were given: whoever reads them lays their defaults on.
+    meshSettings: given.meshSettings ?? {},
+    platformSettings: layPlatformFlags(given.platformSettings ?? {}, platform, overrides, problems),
     outDir: config.outDir,
   }
   const rounds = overrides.rounds
@@ -94,12 +92,15 @@ function layPlatformFlags(
   overrides: ConfigOverrides,
   problems: string[],
 ): Readonly<Record<string, unknown>> {
-  const { keep, reuse, allowClusterScope } = overrides
-  const given = defined({ keep, reuse, allowClusterScope })
-  for (const name of Object.keys(given) as PlatformFlag[]) {
-    const known = platformFlags[name]
-    if (known.platform !== platform)
-      problems.push(`${known.flag}: nothing on platform ${platform}; it is for --platform ${known.platform}`)
+  const given = overrides.platformFlags ?? {}
+  const knowing = (flag: string) =>
+    Object.values<Platform>(platforms).filter(({ flags = {} }) => flag in flags)
+  for (const flag of Object.keys(given)) {
+    const others = knowing(flag).map(({ name }) => name)
+    if (!others.includes(platform))
+      problems.push(
+        `${flagOf(flag)}: nothing on platform ${platform}; it is for --platform ${others.join(' or ')}`,
+      )
   }
   return Object.keys(given).length === 0
     ? settings
@@ -128,7 +129,12 @@ function resolveExperiments(
       : { ...timing[known], ...own, ...rates }
     const parsed = experiments[known].settings.safeParse(settings, { reportInput: true })
     if (parsed.success) resolved[known] = parsed.data
-    else problems.push(...parsed.error.issues.map((issue) => describeIssue(issue, ['experiments', known])))
+    else
+      problems.push(
+        ...parsed.error.issues.map((issue) =>
+          describeIssue(issue, experiments[known].settings, ['experiments', known]),
+        ),
+      )
   }
   if (Object.keys(resolved).length === 0 && problems.length === 0)
     problems.push('experiments: none is left to run')
@@ -319,15 +325,21 @@ function oneOf<Name extends string>(
 }
 
 /** One line: where, what was there, what is allowed. */
-function describeIssue(issue: z.core.$ZodIssue, prefix: readonly PropertyKey[] = []): string {
-  const path = [...prefix, ...issue.path].reduce<string>(
-    (text, key) => (typeof key === 'number' ? `${text}[${key}]` : `${text}${text ? '.' : ''}${String(key)}`),
-    '',
-  )
+function describeIssue(
+  issue: z.core.$ZodIssue,
+  schema: z.ZodType,
+  prefix: readonly PropertyKey[] = [],
+): string {
+  const path = fieldOf([...prefix, ...issue.path])
   const where = path || 'the config'
   switch (issue.code) {
-    case 'unrecognized_keys':
-      return `${where}: unknown ${issue.keys.length > 1 ? 'keys' : 'key'} ${issue.keys.map(quote).join(', ')}`
+    case 'unrecognized_keys': {
+      const allowed = keysAt(schema, issue.path)
+      const given = issue.keys.map(
+        (key) => `${quote(key)} (${show((issue.input as Named | undefined)?.[key])})`,
+      )
+      return `${where}: unknown ${given.length > 1 ? 'keys' : 'key'} ${given.join(', ')}; allowed: ${allowed.join(', ') || 'none'}`
+    }
     case 'invalid_value':
       return `${where}: ${show(issue.input)} is not allowed; allowed: ${issue.values.map(String).join(', ')}`
     case 'invalid_key': {
@@ -341,6 +353,35 @@ function describeIssue(issue: z.core.$ZodIssue, prefix: readonly PropertyKey[] =
     default:
       return `${where}: ${show(issue.input)}: ${issue.message}`
   }
+}
+
+type Named = Readonly<Record<string, unknown>>
+
+/** `thresholds[0].arm`, as a person writes it. */
+function fieldOf(path: readonly PropertyKey[]): string {
+  return path.reduce<string>(
+    (text, key) => (typeof key === 'number' ? `${text}[${key}]` : `${text}${text ? '.' : ''}${String(key)}`),
+    '',
+  )
+}
+
+/** Names of the fields that an object may have at this place of a shape. */
+function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): readonly string[] {
+  const [key, ...rest] = path
+  if (schema instanceof z.ZodObject) {
+    const shape: Readonly<Record<string, unknown>> = schema.shape
+    if (key === undefined) return Object.keys(shape)
+    const field = shape[String(key)]
+    return field ? keysAt(field as z.ZodType, rest) : []
+  }
+  if (schema instanceof z.ZodRecord) {
+    const { keyType, valueType } = schema
+    if (key !== undefined) return keysAt(valueType as z.ZodType, rest)
+    return keyType instanceof z.ZodEnum ? keyType.options.map(String) : []
+  }
+  if (schema instanceof z.ZodArray) return keysAt(schema.element as z.ZodType, rest)
+  const { innerType } = schema.def as { readonly innerType?: z.ZodType }
+  return innerType ? keysAt(innerType, path) : []
 }
 
 function configError(source: string, problems: readonly string[]): UserError {

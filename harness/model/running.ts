@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { OwnProgram, ProgramBuild, ResolvedConfig } from './config.js'
 import { generatorFaultSchema } from '../protocol/events.js'
 import { billCategorySchema, nodeRoleSchema, type Path } from './paths.js'
+import type { Downloads, NeededDownloads } from './downloads.js'
 import type { Arm } from './plan.js'
 import { amount, name, number, object, text } from './shape.js'
 
@@ -259,9 +260,26 @@ export interface Platform {
   readonly times: PlatformTimes
   /** Arms that are brought up at a time, where that is mostly waiting; default 1. */
   readonly armsAtOnce?: number
+  /** Its part of the config's `platformSettings`, with defaults; absent: nothing can be set. */
+  readonly settings?: z.ZodType
+  /** Switches among its settings that have a flag of the command line (`allowThis` is `--allow-this`), and what they do. */
+  readonly flags?: Readonly<Record<string, string>>
+  /** What it downloads with these settings, beside what the meshes of the run need. */
+  downloads?(settings: unknown, meshes: readonly Downloads[]): readonly NeededDownloads[]
+  /** What runs that were killed left on it, of one run or of all; the caller knows which runs are still alive. */
+  leftovers?(runId?: string): Promise<readonly PlatformLeftover[]>
   /** All unmet needs at once; creates nothing. */
   check(request: EnvironmentRequest): Promise<readonly Unmet[]>
   create(request: EnvironmentRequest, scope: Scope, progress: Progress): Promise<Host>
+}
+
+/** Something of one run that can be removed. */
+export interface PlatformLeftover {
+  readonly runId: string
+  /** For example `2 containers and 3 networks`. */
+  readonly title: string
+  /** Rejects with what could not be removed. */
+  remove(): Promise<void>
 }
 
 /** What a platform takes beyond warm-ups and windows. */
@@ -316,6 +334,13 @@ export interface Host {
   readonly deathNoticedMs?: number
 }
 
+/** What a cluster must be like before anything is installed on it; known before it is created. */
+export interface ClusterNeeds {
+  /** False: nodes stay NotReady until the mesh brings its CNI; create the cluster without waiting for them. */
+  readonly defaultCni: boolean
+  readonly kubeProxy: boolean
+}
+
 /** What carries the traffic. One file each in infra/meshes. */
 export interface Mesh {
   readonly name: string
@@ -329,8 +354,18 @@ export interface Mesh {
    * the whole mesh, so that one arm cannot have others than the next.
    */
   readonly varies?: readonly OwnProgram[]
-  /** Unmet needs of this mesh's own (a binary, a kernel feature). */
-  check(request: EnvironmentRequest): Promise<readonly Unmet[]>
+  /** Programs of others that its hops run, by name; absent: none. */
+  readonly programs?: readonly string[]
+  /** Its part of the config's `meshSettings`, with defaults; absent: nothing can be set. */
+  readonly settings?: z.ZodType
+  /** What has to be downloaded for arms on these paths; absent: nothing. */
+  downloads?(paths: readonly Path[]): Downloads
+  /** What a cluster that is made for arms on these paths must be like; absent: as it comes. */
+  clusterNeeds?(paths: readonly Path[]): ClusterNeeds
+  /** Whether the counters of several client pods add up. Absent: where the client has no sidecar of its own. */
+  readonly manyClients?: 'always' | 'never'
+  /** Unmet needs of this mesh's own: a binary, a kernel feature, what cannot be downloaded from here. */
+  check(request: EnvironmentRequest, on: Pick<Platform, 'offers'>): Promise<readonly Unmet[]>
   install(context: MeshContext): Promise<MeshSession>
 }
 

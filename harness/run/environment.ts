@@ -36,7 +36,7 @@ export interface CreateEnvironmentOptions {
  */
 export async function createEnvironment(options: CreateEnvironmentOptions): Promise<Environment> {
   const { request, platform, meshes, scope, progress } = options
-  const failures = await checkMeshes(request, meshes)
+  const failures = await checkMeshes(request, platform, meshes)
   const host = await platform.create(request, scope, progress)
   const sessions = await installMeshes({ request, host, meshes, scope, progress, failures })
 
@@ -114,11 +114,12 @@ async function raise(request: EnvironmentRequest, session: MeshSession, arm: Arm
 /** What a mesh lacks is known before anything is created: its arms are left out, with the remedy. */
 async function checkMeshes(
   request: EnvironmentRequest,
+  platform: Platform,
   meshes: Readonly<Record<string, Mesh>>,
 ): Promise<Record<string, TrialError>> {
   const failures: Record<string, TrialError> = {}
   for (const name of new Set(request.arms.map(({ mesh }) => mesh))) {
-    const [first] = (await meshes[name]?.check(request)) ?? []
+    const [first] = (await meshes[name]?.check(request, platform)) ?? []
     if (!first) continue
     const message = `${first.need}: found ${first.found}; ${first.remedy}`
     for (const arm of request.arms.filter(({ mesh }) => mesh === name))

@@ -75,7 +75,7 @@ export async function checkHost(
   for (const request of requests) {
     const subjects = request.arms.filter(({ role }) => role === 'subject')
     for (const name of new Set(subjects.map(({ mesh }) => mesh))) {
-      const unmet = (await meshes[name]?.check(request)) ?? []
+      const unmet = (await meshes[name]?.check(request, platform)) ?? []
       if (unmet.length === 0) leavesArms = true
       ofMeshes.push(...unmet)
     }

@@ -3,25 +3,33 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { NeededDownloads } from '../../harness/model.js'
+import { meshes } from '../meshes/index.js'
+import { downloadsOnAllPaths } from '../meshes/testdata/transcript-cluster.js'
+import { kind } from '../platforms/kind/kind.js'
+import { hostCgroup } from '../platforms/kind/preflight.js'
+import { kubernetes } from '../platforms/kubernetes/kubernetes.js'
+import { paths, type PathName } from '../../scenarios/paths/index.js'
 import { UserError } from '../../harness/model/errors.js'
 import { defaultCacheDir, listPulls, mirrored, pullAhead, renderPulls, type PullItem } from './pull.js'
-import { nodeImageFor, nodeImages, tools, unknownDigest } from './versions.js'
+import { cilium, nodeImageFor, nodeImages, tools, unknownDigest } from './versions.js'
 
-const ambient = {
-  platform: 'kind',
-  meshes: ['istio-ambient'],
-  hostPlatform: 'linux/amd64',
-  cgroup: 'v2',
-} as const
+/** What a run on kind needs for all paths of some meshes. */
+function onKind(names: readonly string[], settings: unknown = {}): readonly NeededDownloads[] {
+  const ofMeshes = names.map((mesh) => ({ neededBy: mesh, ...downloadsOnAllPaths(mesh) }))
+  return [...(kind.downloads?.(settings, ofMeshes) ?? []), ...ofMeshes]
+}
+
+const ambient = onKind(['istio-ambient'])
 
 describe('listPulls', () => {
   test('a kind run of the reference mesh needs kind, kubectl and a node image, and no helm', () => {
-    const items = listPulls({ ...ambient, meshes: ['reference'] })
+    const items = listPulls(onKind(['reference']))
     expect(items.map(({ name }) => name)).toEqual(['kind', 'kubectl', 'docker.io/kindest/node'])
   })
 
   test('ambient adds helm, the Gateway API, four charts and its images, each once', () => {
-    const items = listPulls({ ...ambient, meshes: ['istio-ambient', 'istio-sidecar'] })
+    const items = listPulls(onKind(['istio-ambient', 'istio-sidecar']))
     expect(items.filter(({ kind }) => kind === 'chart').map(({ name }) => name)).toEqual([
       'base',
       'istiod',
@@ -39,18 +47,18 @@ describe('listPulls', () => {
     ['cilium-gateway', true],
     ['cilium', false],
   ])('%s: the Gateway API is pulled where a path may come through a gateway', (mesh, needed) => {
-    const items = listPulls({ ...ambient, meshes: [mesh] })
+    const items = listPulls(onKind([mesh]))
     expect(items.some(({ name }) => name === 'gateway-api')).toBe(needed)
   })
 
   test('images that the config names are listed, instead of the pinned one of the nodes where that is meant', () => {
     const digest = `sha256:${'a'.repeat(64)}`
-    const items = listPulls({
-      ...ambient,
-      meshes: ['reference'],
-      nodeImage: 'kindest/node:v9',
-      configuredImages: [`registry.example:5000/base:1@${digest}`],
-    })
+    const items = listPulls(
+      onKind(['reference'], {
+        nodeImage: 'kindest/node:v9',
+        baseImage: `registry.example:5000/base:1@${digest}`,
+      }),
+    )
     expect(
       items.filter(({ kind }) => kind === 'image').map(({ source, digest: pin }) => [source, pin]),
     ).toEqual([
@@ -59,22 +67,30 @@ describe('listPulls', () => {
     ])
   })
 
-  test('a platform that brings its own cluster needs no tools and no node image', () => {
-    const items = listPulls({ ...ambient, platform: 'kubernetes', meshes: ['cilium'] })
-    expect(items.map(({ kind }) => kind)).not.toContain('tool')
-    expect(items.some(({ name }) => name.includes('kindest'))).toBe(false)
+  test('a cluster that exists is driven with tools, and has its nodes already', () => {
+    const items = listPulls(kubernetes.downloads?.({}, [{ charts: [cilium.charts.cilium] }]) ?? [])
+    expect(items.map(({ name }) => name)).toEqual(['kubectl', 'helm'])
+  })
+
+  test('what authenticates mutually is pulled for the arm that does, and for no other', () => {
+    const imagesOn = (...names: PathName[]) =>
+      meshes.cilium
+        .downloads?.(names.map((name) => paths[name]))
+        ?.images?.map(({ reference }) => reference) ?? []
+    expect(imagesOn('l4-kernel').join()).not.toMatch(/spire|busybox/)
+    expect(imagesOn('l4-kernel', 'l4-kernel-mutual-auth').join()).toMatch(/spire-server.*busybox/)
   })
 
   test('mirrors replace the longest prefix and keep tag and digest', () => {
     const mirrors = { 'docker.io': 'mirror.example/hub', 'docker.io/kindest': 'mirror.example/kind' }
-    const image = listPulls({ ...ambient, mirrors }).find(({ kind }) => kind === 'image')
+    const image = listPulls(ambient, { mirrors }).find(({ kind }) => kind === 'image')
     expect(image?.source).toBe(
-      `mirror.example/kind/node:v${nodeImageFor('v2').kubernetes}@${nodeImageFor('v2').digest}`,
+      `mirror.example/kind/node:v${nodeImageFor(hostCgroup()).kubernetes}@${nodeImageFor(hostCgroup()).digest}`,
     )
-    expect(image?.tag).toBe('docker.io/kindest/node:v1.36.4')
+    expect(image?.tag).toBe(`docker.io/kindest/node:v${nodeImageFor(hostCgroup()).kubernetes}`)
     expect(mirrored('docker.io/istio/pilot:1', mirrors)).toBe('mirror.example/hub/istio/pilot:1')
     expect(mirrored('docker.iox/a', mirrors)).toBe('docker.iox/a')
-    const charts = listPulls({ ...ambient, mirrors: { 'blob.istio.io': 'http://charts.example' } })
+    const charts = listPulls(ambient, { mirrors: { 'blob.istio.io': 'http://charts.example' } })
     expect(charts.find(({ kind }) => kind === 'chart')?.source).toBe(
       'http://charts.example/istio-release/charts',
     )
@@ -99,7 +115,7 @@ describe('versions', () => {
       }
     }
     for (const { digest } of nodeImages) expect(digest).toMatch(/^sha256:[0-9a-f]{64}$/)
-    const items = listPulls({ ...ambient, meshes: ['istio-ambient', 'istio-sidecar', 'cilium'] })
+    const items = listPulls(onKind(['istio-ambient', 'istio-sidecar', 'cilium']))
     for (const { digest } of items) expect(digest).toMatch(/^(?:unknown|(?:sha256:)?[0-9a-f]{64})$/)
   })
 
@@ -166,7 +182,7 @@ describe('pullAhead', () => {
 
   test('an image is pulled by digest, tagged and saved as an archive', async () => {
     const commands: string[][] = []
-    const image = listPulls({ ...ambient, mirrors: { 'docker.io': 'mirror.example' } }).find(
+    const image = listPulls(ambient, { mirrors: { 'docker.io': 'mirror.example' } }).find(
       ({ kind }) => kind === 'image',
     )
     if (!image) throw new Error('no image listed')
@@ -188,7 +204,8 @@ describe('pullAhead', () => {
     expect(commands[0]).toContain('linux/arm64')
     // Of the one platform whose contents were pulled.
     expect(commands[2]?.join(' ')).toMatch(/^docker save --platform linux\/arm64 --output /)
-    expect(commands[0]?.at(-1)).toMatch(/^mirror\.example\/kindest\/node:v1\.36\.4@sha256:/)
+    expect(commands[0]?.at(-1)).toBe(image.source)
+    expect(image.source).toMatch(/^mirror\.example\/kindest\/node:v1\.\d+\.\d+@sha256:/)
     expect(await readFile(join(cacheDir, image.cachePath), 'utf8')).toBe('archive')
   })
 

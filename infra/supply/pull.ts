@@ -11,36 +11,19 @@ import { pipeline } from 'node:stream/promises'
 import { UserError } from '../../harness/model/errors.js'
 import { run as runCommand, type RunOptions, type RunResult } from '../../harness/process/exec.js'
 import { saveArchive } from './save-images.js'
-import {
-  cilium,
-  gatewayApi,
-  istio,
-  nodeImageFor,
-  pinnedReference,
-  tools,
-  unknownDigest,
-  type ChartPin,
-  type HostPlatform,
-  type ImagePin,
-  type ManifestPin,
-  type ToolPin,
-} from './versions.js'
+import { pinnedReference, unknownDigest } from './versions.js'
+import type {
+  ChartPin,
+  Downloads,
+  HostPlatform,
+  ImagePin,
+  ManifestPin,
+  NeededDownloads,
+  ToolPin,
+} from '../../harness/model.js'
 
 /** Registry or URL prefix → what to fetch from instead, for example `docker.io` → `mirror.example/dockerhub`. */
 export type Mirrors = Readonly<Record<string, string>>
-
-export interface PullRequest {
-  /** Only `kind` creates its clusters from an image and tools of its own. */
-  readonly platform: string
-  readonly meshes: readonly string[]
-  readonly hostPlatform: HostPlatform
-  readonly cgroup: 'v1' | 'v2'
-  readonly mirrors?: Mirrors
-  /** What the config names instead of the pinned image of the nodes. */
-  readonly nodeImage?: string
-  /** Images that the config names for what the platform runs. */
-  readonly configuredImages?: readonly string[]
-}
 
 export interface PullItem {
   readonly kind: 'tool' | 'image' | 'chart' | 'manifest'
@@ -58,26 +41,19 @@ export interface PullItem {
   readonly tag?: string
 }
 
-/** Everything that a run with this platform and these meshes downloads, each once, in the order of need. */
-export function listPulls(request: PullRequest): readonly PullItem[] {
-  const { platform, meshes, hostPlatform, cgroup, mirrors = {}, configuredImages = [] } = request
-  const items: PullItem[] = []
-  if (platform === 'kind') {
-    for (const tool of Object.values(tools)) {
-      // Meshes of this repository need no charts.
-      if (tool.name === 'helm' && !meshes.some(needsCharts)) continue
-      const item = toolItem(tool, hostPlatform)
-      items.push({ ...item, source: mirroredUrl(item.source, mirrors) })
-    }
-    const nodeImage = request.nodeImage === undefined ? nodeImageFor(cgroup) : asPin(request.nodeImage)
-    items.push(imageItem(nodeImage, 'kind', mirrors))
-  }
-  for (const mesh of meshes) {
-    items.push(...manifestsOf(mesh).map((manifest) => manifestItem(manifest, mesh, mirrors)))
-    items.push(...chartsOf(mesh).map((chart) => chartItem(chart, mesh, mirrors)))
-    items.push(...imagesOf(mesh).map((image) => imageItem(image, mesh, mirrors)))
-  }
-  items.push(...configuredImages.map((image) => imageItem(asPin(image), 'the config', mirrors)))
+/** Everything that is needed, each once, in the order of need. */
+export function listPulls(
+  needed: readonly NeededDownloads[],
+  options: { readonly hostPlatform?: HostPlatform; readonly mirrors?: Mirrors } = {},
+): readonly PullItem[] {
+  // Charts, manifests and images are the same for all.
+  const { hostPlatform = 'linux/amd64', mirrors = {} } = options
+  const items = needed.flatMap(({ neededBy, tools = [], manifests = [], charts = [], images = [] }) => [
+    ...tools.map((tool) => toolItem(tool, hostPlatform, neededBy, mirrors)),
+    ...manifests.map((manifest) => manifestItem(manifest, neededBy, mirrors)),
+    ...charts.map((chart) => chartItem(chart, neededBy, mirrors)),
+    ...images.map((image) => imageItem(image, neededBy, mirrors)),
+  ])
   const seen = new Map<string, PullItem>()
   for (const item of items) {
     const first = seen.get(item.cachePath)
@@ -119,9 +95,14 @@ export function defaultCacheDir(env: NodeJS.ProcessEnv = process.env): string {
   return env.MESHBENCH_CACHE ?? join(env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'meshbench')
 }
 
-/** The command that fetches everything for these meshes on kind; without their names it would leave out what they need. */
-export function pullCommandFor(meshes: readonly string[]): string {
-  return ['meshbench pull --platform kind', ...meshes.map((mesh) => `--mesh ${mesh}`)].join(' ')
+/** The command that fetches everything for these meshes; without their names it would leave out what they need. */
+export function pullCommandFor(platform: string, meshes: readonly string[] = []): string {
+  return [`meshbench pull --platform ${platform}`, ...meshes.map((mesh) => `--mesh ${mesh}`)].join(' ')
+}
+
+/** Whether helm installs it, cluster-wide resources included. */
+export function hasCharts({ charts = [] }: Downloads): boolean {
+  return charts.length > 0
 }
 
 /** What to do on a host without a network. */
@@ -129,40 +110,10 @@ export function pullAheadRemedy(command: string): string {
   return `run \`${command}\` on a host with a network and copy its cache here`
 }
 
-/** Whether helm installs a mesh, cluster-wide resources included. */
-export function needsCharts(mesh: string): boolean {
-  return chartsOf(mesh).length > 0
-}
-
 /** `reference@digest`, or a reference alone. */
-function asPin(image: string): ImagePin {
+export function asPin(image: string): ImagePin {
   const [reference = image, digest = unknownDigest] = image.split('@')
   return { reference, digest }
-}
-
-const isCilium = (mesh: string) => mesh === 'cilium' || mesh.startsWith('cilium-')
-
-function chartsOf(mesh: string): readonly ChartPin[] {
-  const { base, istiod, cni, ztunnel } = istio.charts
-  if (mesh === 'istio-sidecar') return [base, istiod]
-  if (mesh === 'istio-ambient') return [base, istiod, cni, ztunnel]
-  return isCilium(mesh) ? [cilium.charts.cilium] : []
-}
-
-function imagesOf(mesh: string): readonly ImagePin[] {
-  const { pilot, proxy, pilotDistroless, proxyDistroless, cni, ztunnel } = istio.images
-  if (mesh === 'istio-sidecar') return [pilot, proxy]
-  if (mesh === 'istio-ambient') return [pilotDistroless, proxyDistroless, cni, ztunnel]
-  if (!isCilium(mesh)) return []
-  const { agent, operator, envoy, spireServer, spireAgent, spireInit } = cilium.images
-  if (mesh === 'cilium') return [agent, operator, envoy, spireServer, spireAgent, spireInit]
-  return mesh === 'cilium-ztunnel'
-    ? [agent, operator, envoy, cilium.images.ztunnel]
-    : [agent, operator, envoy]
-}
-
-function manifestsOf(mesh: string): readonly ManifestPin[] {
-  return ['istio-ambient', 'istio-sidecar', 'cilium-gateway'].includes(mesh) ? [gatewayApi] : []
 }
 
 /** The archive of an image that was pulled ahead, and the tag that it is known by when it has been loaded. */
@@ -183,14 +134,19 @@ async function isFilled(file: string): Promise<boolean> {
 }
 
 /** A program as its publisher gives it; `helm` comes in an archive. */
-export function toolItem(tool: ToolPin, hostPlatform: HostPlatform): PullItem {
+export function toolItem(
+  tool: ToolPin,
+  hostPlatform: HostPlatform,
+  neededBy = 'the platform',
+  mirrors: Mirrors = {},
+): PullItem {
   return {
     kind: 'tool',
     name: tool.name,
     version: tool.version,
-    source: tool.url(hostPlatform),
+    source: mirroredUrl(tool.url(hostPlatform), mirrors),
     digest: tool.sha256[hostPlatform] ?? unknownDigest,
-    neededBy: 'kind',
+    neededBy,
     cachePath: join('tools', `${tool.name}-${tool.version}-${hostPlatform.replace('/', '-')}`),
   }
 }

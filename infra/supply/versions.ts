@@ -5,51 +5,14 @@
  * A digest that could not be found in two independent public places is `unknownDigest`: it is checked against
  * nothing, and what is fetched under it is listed as unpinned. Sources are in infra/meshes/README.md.
  */
+import type { ChartPin, HostPlatform, ImagePin, ManifestPin, ToolPin } from '../../harness/model.js'
 
 /** Marks what nobody here could verify; never a made-up value. */
 export const unknownDigest = 'unknown'
 
-/** SHA-256 in lower-case hex, without a prefix. */
-export type Sha256 = string
-
-export type HostPlatform = 'linux/amd64' | 'linux/arm64' | 'darwin/arm64'
-
-/** A program that Meshbench runs and can download. */
-export interface ToolPin {
-  readonly name: 'kind' | 'kubectl' | 'helm'
-  readonly version: string
-  readonly url: (platform: HostPlatform) => string
-  /** Path within the downloaded tar.gz; absent when the download is the program itself. */
-  readonly archiveMember?: (platform: HostPlatform) => string
-  /** SHA-256 of what `url` gives. A platform that is not listed cannot be downloaded for. */
-  readonly sha256: Readonly<Partial<Record<HostPlatform, Sha256>>>
-}
-
-/** A container image by tag, and by digest where that is known. */
-export interface ImagePin {
-  /** With registry and tag, for example `docker.io/istio/pilot:1.31.1`. */
-  readonly reference: string
-  /** `sha256:…` of the index or manifest, or `unknownDigest`. */
-  readonly digest: string
-}
-
-export interface ChartPin {
-  readonly name: string
-  readonly version: string
-  readonly repository: string
-  readonly sha256: Sha256
-}
-
-export interface ManifestPin {
-  readonly name: string
-  readonly version: string
-  readonly url: string
-  readonly sha256: Sha256
-}
-
 const dashed = (platform: HostPlatform) => platform.replace('/', '-')
 
-export const tools: Readonly<Record<ToolPin['name'], ToolPin>> = {
+export const tools = {
   kind: {
     name: 'kind',
     version: '0.33.0',
@@ -83,7 +46,9 @@ export const tools: Readonly<Record<ToolPin['name'], ToolPin>> = {
       'linux/arm64': 'f14e804dfee240f55525b667488fe9adca349e63e00c9af634c0beb1421ac310',
     },
   },
-}
+} satisfies Readonly<Record<string, ToolPin>>
+
+export type ToolName = keyof typeof tools
 
 /** A node image of the pinned kind release. */
 export interface NodeImagePin extends ImagePin {

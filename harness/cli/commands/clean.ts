@@ -1,6 +1,7 @@
 /** `meshbench clean`: finds by run id what killed runs left behind, and takes it away. */
 import { exitCodes, type ExitCode } from '../../model/errors.js'
-import { findPlatformLeftovers } from '../../../infra/platforms/kit/leftovers.js'
+import type { Platform } from '../../model.js'
+import { platforms } from '../../../infra/platforms/index.js'
 import { findLeftovers, liveRuns, removeLeftover } from '../../process/state.js'
 
 export async function cleanCommand(runId: string | undefined, flags: { dryRun: boolean }): Promise<ExitCode> {
@@ -18,7 +19,10 @@ export async function removeLeftovers(
 ): Promise<number> {
   const leftovers = await findLeftovers(runId)
   const alive = await liveRuns()
-  const onPlatforms = (await findPlatformLeftovers(runId)).filter((leftover) => !alive.has(leftover.runId))
+  const found = await Promise.all(
+    Object.values<Platform>(platforms).map(async (platform) => (await platform.leftovers?.(runId)) ?? []),
+  )
+  const onPlatforms = found.flat().filter((leftover) => !alive.has(leftover.runId))
   for (const leftover of leftovers) {
     const folder = leftover.stateDir === undefined ? '' : ` and ${leftover.stateDir}`
     tell(

@@ -10,7 +10,7 @@ import { UserError, messageOf } from '../../model/errors.js'
 import type { Mesh, Plan, Platform, Variant } from '../../model.js'
 import { makePlan } from '../../plan/plan.js'
 import { meshes } from '../../../infra/meshes/index.js'
-import { platforms, type PlatformName } from '../../../infra/platforms/index.js'
+import { platformFlags, platforms, type PlatformName } from '../../../infra/platforms/index.js'
 
 /** Imports a config file, TypeScript or JavaScript. Throws `UserError` when there is none or it does not load. */
 export async function loadConfigFile(file: string): Promise<unknown> {
@@ -47,8 +47,18 @@ function defaultExport(module: unknown): unknown {
 export async function planFromFlags(flags: PlanFlags): Promise<Plan> {
   const { config: file = 'bench.config.ts' } = flags
   const input = await loadConfigFile(file)
-  const overrides = { ...planFlagsOf(flags), ...defined({ variants: await variantsFromFlags(flags) }) }
+  const overrides = {
+    ...planFlagsOf(flags),
+    platformFlags: platformFlagsOf(flags),
+    ...defined({ variants: await variantsFromFlags(flags) }),
+  }
   return makePlan(resolveConfig(input, overrides, file), catalogue)
+}
+
+/** The flags that platforms declare, those that were given. */
+export function platformFlagsOf(flags: PlanFlags): Readonly<Record<string, boolean>> {
+  const given = flags as Readonly<Record<string, unknown>>
+  return Object.fromEntries(platformFlags.flatMap(({ name }) => (given[name] === true ? [[name, true]] : [])))
 }
 
 async function variantsFromFlags(flags: PlanFlags): Promise<readonly Variant[] | undefined> {

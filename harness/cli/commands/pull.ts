@@ -1,5 +1,6 @@
 /** `meshbench pull`: lists what a run downloads, or downloads it ahead, for hosts without a network. */
 import { UserError, exitCodes, type ExitCode } from '../../model/errors.js'
+import { defined } from '../../model/defined.js'
 import { findProgram } from '../../process/exec.js'
 import type { ResolvedConfig } from '../../model.js'
 import {
@@ -9,26 +10,24 @@ import {
   renderPulls,
   type Mirrors,
 } from '../../../infra/supply/pull.js'
-import { hostCgroup } from '../../../infra/platforms/kind/preflight.js'
-import { hostPlatform, requireTools } from '../../../infra/platforms/kind/tools.js'
+import { hostPlatform, requireTools } from '../../../infra/supply/tools.js'
+import { meshDownloads } from '../../../infra/meshes/declared.js'
 import type { PlanFlags } from '../../config/flags.js'
-import { planFromFlags } from './common.js'
+import { planFromFlags, platformOf } from './common.js'
 
 export async function pullCommand(flags: PlanFlags & { list: boolean }): Promise<ExitCode> {
-  const { config, arms } = await planFromFlags(flags)
+  const plan = await planFromFlags(flags)
+  const { config } = plan
   const host = hostPlatform()
   if (host === undefined) {
     throw new UserError(`nothing is published for ${process.platform}/${process.arch}`, {
       hint: 'pull on Linux (x64, arm64) or macOS (arm64)',
     })
   }
-  const items = listPulls({
-    platform: config.platform,
-    meshes: [...new Set(arms.map(({ mesh }) => mesh))],
-    hostPlatform: host,
-    cgroup: hostCgroup(),
-    ...configuredIn(config),
-  })
+  const ofMeshes = meshDownloads(plan)
+  const ofPlatform = platformOf(plan).downloads?.(config.platformSettings[config.platform], ofMeshes) ?? []
+  const mirrors = mirrorsIn(config)
+  const items = listPulls([...ofPlatform, ...ofMeshes], { hostPlatform: host, mirrors })
   if (flags.list) {
     process.stdout.write(renderPulls(items))
     return exitCodes.ok
@@ -41,7 +40,6 @@ export async function pullCommand(flags: PlanFlags & { list: boolean }): Promise
     })
   }
   const cacheDir = defaultCacheDir()
-  const { mirrors } = configuredIn(config)
   // On the PATH, or among the very items that are pulled.
   const { helm } = items.some(({ kind }) => kind === 'chart')
     ? await requireTools({ names: ['helm'], cacheDir, mirrors })
@@ -49,8 +47,7 @@ export async function pullCommand(flags: PlanFlags & { list: boolean }): Promise
   await pullAhead(items, {
     cacheDir,
     hostPlatform: host,
-    ...(engine === undefined ? {} : { engine }),
-    ...(helm === undefined ? {} : { helm }),
+    ...defined({ engine, helm }),
     note: (text) => process.stdout.write(`${text}\n`),
   })
   process.stdout.write(
@@ -59,24 +56,11 @@ export async function pullCommand(flags: PlanFlags & { list: boolean }): Promise
   return exitCodes.ok
 }
 
-/** Mirrors of the platform and of every mesh that is measured, and images that the config names. */
-function configuredIn(config: ResolvedConfig) {
-  const platform = (config.platformSettings[config.platform] ?? {}) as {
-    mirrors?: Mirrors
-    nodeImage?: string
-    baseImage?: string
-    generatorImage?: string
-    programImages?: Readonly<Record<string, string>>
-  }
-  const meshes = Object.keys(config.arms).map(
-    (mesh) => (config.meshSettings[mesh] as { mirrors?: Mirrors } | undefined)?.mirrors ?? {},
-  )
-  const { nodeImage, baseImage, generatorImage, programImages = {} } = platform
-  return {
-    mirrors: Object.assign({}, platform.mirrors, ...meshes) as Mirrors,
-    configuredImages: [baseImage, generatorImage, ...Object.values(programImages)].filter(
-      (image) => image !== undefined,
-    ),
-    ...(nodeImage === undefined ? {} : { nodeImage }),
-  }
+/** Mirrors of the platform and of every mesh that is measured. */
+function mirrorsIn({ platform, platformSettings, arms, meshSettings }: ResolvedConfig): Mirrors {
+  const all = [platformSettings[platform], ...Object.keys(arms).map((mesh) => meshSettings[mesh])]
+  return Object.assign(
+    {},
+    ...all.map((own) => (own as { mirrors?: Mirrors } | undefined)?.mirrors),
+  ) as Mirrors
 }

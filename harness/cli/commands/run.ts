@@ -19,7 +19,7 @@ import { removeLeftovers } from './clean.js'
 import { describeUnmet } from './doctor.js'
 import { liveRuns, newRunId } from '../../process/state.js'
 import { planFlagsOf, type PlanFlags } from '../../config/flags.js'
-import { meshRegistry, planFromFlags, platformOf } from './common.js'
+import { meshRegistry, planFromFlags, platformFlagsOf, platformOf } from './common.js'
 import { imageBundles } from '../../../infra/images/bundles.js'
 import { thresholdAnnotations } from '../../../reports/formats/annotations.js'
 import { renderMarkdown } from '../../../reports/formats/markdown.js'
@@ -199,9 +199,8 @@ async function prepareResume(flags: RunFlags, run: string): Promise<Prepared> {
 /** The flags that shape the plan, the config as seen from the working directory. */
 function recordedFlags(flags: PlanFlags): PlanFlags {
   const { config } = flags
-  return planFlagsOf(
-    config === undefined ? flags : { ...flags, config: relative(process.cwd(), resolve(config)) },
-  )
+  const seen = config === undefined ? flags : { ...flags, config: relative(process.cwd(), resolve(config)) }
+  return { ...planFlagsOf(seen), ...platformFlagsOf(flags) }
 }
 
 /** `meshbench 0.1.0 · local · reference · seed 1 · 6 arms × 10 rounds · about 2 min 40 s` */

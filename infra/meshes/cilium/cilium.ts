@@ -5,10 +5,9 @@
 import type { Mesh, Unmet } from '../../../harness/model.js'
 import { checkDownloads } from '../hops/check.js'
 import { checkKernelVersion, checkWireguard, hostKernel, type KernelSource } from './kernel.js'
-import { installCilium } from './session.js'
-
-/** A CNI cannot be swapped under the pods of a cluster that exists. */
-const livesOn = 'new-cluster'
+import { ciliumDownloads } from './downloads.js'
+import { ciliumSettings, installCilium, meshName } from './session.js'
+import type { CiliumMode } from './values.js'
 
 /** Needs of one mode. */
 export async function checkCilium(
@@ -18,48 +17,46 @@ export async function checkCilium(
   return [...checkKernelVersion(kernel), ...(wireguard ? await checkWireguard(kernel) : [])]
 }
 
-export const cilium: Mesh = {
-  name: 'cilium',
-  summary:
-    'Cilium without encryption: eBPF at L4, with mutual authentication or a shared Envoy where asked for',
-  paths: ['l4-kernel', 'l4-kernel-mutual-auth', 'l7-per-node', 'l7-per-node-both'],
-  livesOn,
-  check: async (request) => [...(await checkCilium(false)), ...(await checkDownloads(request, 'cilium'))],
-  install: (context) => installCilium('none', context),
+function inMode(mode: CiliumMode, summary: string, paths: readonly string[]): Mesh {
+  const mesh: Mesh = {
+    name: meshName(mode),
+    summary,
+    paths,
+    // A CNI cannot be swapped under the pods of a cluster that exists.
+    livesOn: 'new-cluster',
+    settings: ciliumSettings,
+    downloads: (measured) => ciliumDownloads(mode, measured),
+    // It is the CNI and replaces kube-proxy.
+    clusterNeeds: () => ({ defaultCni: false, kubeProxy: false }),
+    // Its proofs look at the one endpoint that is the client.
+    manyClients: 'never',
+    check: async (request, on) => [
+      ...(await checkCilium(mode === 'wireguard')),
+      ...(await checkDownloads(mesh, request, on)),
+    ],
+    install: (context) => installCilium(mode, context),
+  }
+  return mesh
 }
 
-export const ciliumWireguard: Mesh = {
-  name: 'cilium-wireguard',
-  summary: 'Cilium with WireGuard between nodes',
-  paths: ['l4-kernel-wireguard'],
-  livesOn,
-  check: async (request) => [
-    ...(await checkCilium(true)),
-    ...(await checkDownloads(request, 'cilium-wireguard')),
-  ],
-  install: (context) => installCilium('wireguard', context),
-}
+export const cilium = inMode(
+  'none',
+  'Cilium without encryption: eBPF at L4, with mutual authentication or a shared Envoy where asked for',
+  ['l4-kernel', 'l4-kernel-mutual-auth', 'l7-per-node', 'l7-per-node-both'],
+)
 
-export const ciliumGateway: Mesh = {
-  name: 'cilium-gateway',
-  summary: "Cilium with its Gateway API: requests from outside enter a node's shared Envoy",
-  paths: ['ingress-alone'],
-  livesOn,
-  check: async (request) => [
-    ...(await checkCilium(false)),
-    ...(await checkDownloads(request, 'cilium-gateway')),
-  ],
-  install: (context) => installCilium('gateway', context),
-}
+export const ciliumWireguard = inMode('wireguard', 'Cilium with WireGuard between nodes', [
+  'l4-kernel-wireguard',
+])
 
-export const ciliumZtunnel: Mesh = {
-  name: 'cilium-ztunnel',
-  summary: 'Cilium with a ztunnel of its own on each node (experimental in Cilium)',
-  paths: ['l4-ztunnel'],
-  livesOn,
-  check: async (request) => [
-    ...(await checkCilium(false)),
-    ...(await checkDownloads(request, 'cilium-ztunnel')),
-  ],
-  install: (context) => installCilium('ztunnel', context),
-}
+export const ciliumGateway = inMode(
+  'gateway',
+  "Cilium with its Gateway API: requests from outside enter a node's shared Envoy",
+  ['ingress-alone'],
+)
+
+export const ciliumZtunnel = inMode(
+  'ztunnel',
+  'Cilium with a ztunnel of its own on each node (experimental in Cilium)',
+  ['l4-ztunnel'],
+)

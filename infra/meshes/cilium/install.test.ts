@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test, vi } from 'vitest'
 import { parse } from 'yaml'
+import { paths as allPaths } from '../../../scenarios/paths/index.js'
 import type { Mesh, MeshContext, ResolvedConfig } from '../../../harness/model.js'
 import { ingressAlone } from '../../../scenarios/paths/ingress-alone.js'
 import { l4Kernel } from '../../../scenarios/paths/l4-kernel.js'
@@ -50,7 +51,7 @@ function install(
     meshSettings: { [mesh.name]: settings },
   } as unknown as ResolvedConfig
   const context: MeshContext = {
-    request: { id: `kind/${mesh.name}`, config, arms, paths: [] },
+    request: { id: `kind/${mesh.name}`, config, arms, paths: Object.values(allPaths) },
     host: transcriptHost(cluster),
     scope: { runId: 'r', signal: new AbortController().signal, defer: () => {}, stateDir: '/nonexistent' },
     progress: silentProgress,
@@ -117,8 +118,9 @@ test('images that were loaded keep their names, whatever mirror they came from; 
   }
   try {
     expect(await agentImage()).toEqual({ pullPolicy: 'IfNotPresent', useDigest: false })
-    const [first = ''] = await readdir(join(cacheDir, 'images'))
-    await rm(join(cacheDir, 'images', first))
+    const agent =
+      (await readdir(join(cacheDir, 'images'))).find((file) => file.includes('cilium_cilium_')) ?? ''
+    await rm(join(cacheDir, 'images', agent))
     expect(await agentImage()).toEqual({
       pullPolicy: 'IfNotPresent',
       repository: 'mirror.example/quay/cilium/cilium',

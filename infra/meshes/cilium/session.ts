@@ -1,4 +1,5 @@
 /** Brings Cilium up as the network of a cluster and raises its arms: policies, charges and proofs of each mode. */
+import { z } from 'zod'
 import type {
   Arm,
   Component,
@@ -11,9 +12,9 @@ import type {
   Path,
   RaisedArm,
 } from '../../../harness/model.js'
-import { defaultCacheDir, type Mirrors } from '../../supply/pull.js'
 import { cilium } from '../../supply/versions.js'
 import { clusterOf, type ClusterAccess } from '../clusters/cluster-access.js'
+import { chartSettings, settingsFor } from '../clusters/settings.js'
 import { hopLimits } from '../hops/hop-limits.js'
 import { gatewayApiStep, waitForGateway, waitForGatewayClass } from '../clusters/gateway-api.js'
 import { explainFailure } from '../clusters/install-errors.js'
@@ -32,7 +33,9 @@ import {
   waitStep,
   type Step,
 } from '../hops/steps.js'
+import { pathsOf } from '../paths-of.js'
 import { readCiliumEnvoyCounters } from './counters.js'
+import { ciliumDownloads, needsSpire } from './downloads.js'
 import {
   ciliumManifests,
   ciliumShape,
@@ -42,22 +45,17 @@ import {
   type CiliumPath,
 } from './manifests.js'
 import { proveCiliumArm } from './prove.js'
-import { ciliumValues, envoyMetricsPort, type CiliumEncryption, type CiliumOptions } from './values.js'
+import { ciliumValues, envoyMetricsPort, type CiliumMode, type CiliumOptions } from './values.js'
 
 export const ciliumNamespace = 'kube-system'
 const spireNamespace = 'cilium-spire'
 const ztunnelMetricsPort = 15020
 
-/** Modes that decide the whole cluster; each is a mesh of its own. */
-export type CiliumMode = CiliumEncryption | 'gateway'
-
 /** Settings of a Cilium mesh in the config's `meshSettings`. */
-export interface CiliumSettings {
-  readonly mirrors?: Mirrors
-  readonly cacheDir?: string
-  /** Flow visibility; default true, as Cilium's own. Measure with and without: it costs CPU. */
-  readonly hubble?: boolean
-}
+export const ciliumSettings = chartSettings.extend({
+  /** Flow visibility; on, as by Cilium's own default. Measure with and without: it costs CPU. */
+  hubble: z.boolean().default(true),
+})
 
 export function ciliumSteps(options: CiliumOptions): readonly Step[] {
   const secrets: Step = {
@@ -120,16 +118,16 @@ export async function installCilium(mode: CiliumMode, context: MeshContext): Pro
   const { host, progress, request, scope } = context
   const mesh = meshName(mode)
   const cluster = clusterOf(host, mesh)
-  const settings = (request.config.meshSettings[mesh] ?? {}) as CiliumSettings
-  const mirrors = settings.mirrors ?? {}
-  const assets = assetsFrom(settings.cacheDir ?? defaultCacheDir(), mirrors)
+  const { mirrors, cacheDir, hubble } = settingsFor(ciliumSettings, mesh, request)
+  const paths = pathsOf(mesh, request)
+  const assets = assetsFrom(ciliumDownloads(mode, paths), { mirrors, cacheDir })
   // Archives hold original names, whatever mirror they came from.
-  const imagesByTag = await isLoaded({ mesh, cluster, assets })
+  const imagesByTag = await isLoaded({ cluster, assets })
   const options: CiliumOptions = {
     encryption: mode === 'gateway' ? 'none' : mode,
     gateways: mode === 'gateway',
-    mutualAuth: request.arms.some(({ path }) => path === 'l4-kernel-mutual-auth'),
-    hubble: settings.hubble ?? true,
+    mutualAuth: needsSpire(paths),
+    hubble,
     apiServer: cluster.apiServer,
     controlPlaneNode: cluster.nodes['control-plane'],
     imagesByTag,

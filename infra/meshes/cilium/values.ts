@@ -7,6 +7,9 @@ import { proxySizing, resourcesOf } from '../hops/sizing.js'
 /** What encrypts traffic between nodes: a setting of the whole cluster, so each has a cluster of its own. */
 export type CiliumEncryption = 'none' | 'wireguard' | 'ztunnel'
 
+/** Modes that decide the whole cluster; each is a mesh of its own. */
+export type CiliumMode = CiliumEncryption | 'gateway'
+
 export interface CiliumOptions {
   readonly encryption: CiliumEncryption
   /** SPIRE, and handshakes between agents where a policy asks for them. */

@@ -10,7 +10,9 @@ import { findProgram, run } from '../../../harness/process/exec.js'
 import { newRunId } from '../../../harness/process/state.js'
 import { clusterName } from '../../platforms/kind/clean.js'
 import { defaultCacheDir, listPulls } from '../../supply/pull.js'
-import { cilium, istio, type ChartPin } from '../../supply/versions.js'
+import { cilium, istio } from '../../supply/versions.js'
+import type { ChartPin } from '../../../harness/model.js'
+import { downloadsOnAllPaths } from '../testdata/transcript-cluster.js'
 import { ciliumValues, envoyMetricsPort, type CiliumOptions } from '../cilium/values.js'
 import { hopLimits } from '../hops/hop-limits.js'
 import { istioReleases, type IstioMode } from '../istio/values.js'
@@ -211,12 +213,7 @@ async function unknownValues({ chart, values }: Release): Promise<readonly strin
 
 /** What `meshbench pull` fetches, as the rendering must name it. */
 function pulled(mesh: string): ReadonlySet<string> {
-  const items = listPulls({
-    platform: 'kubernetes',
-    meshes: [mesh],
-    hostPlatform: 'linux/amd64',
-    cgroup: 'v2',
-  })
+  const items = listPulls([{ neededBy: mesh, ...downloadsOnAllPaths(mesh) }])
   return new Set(items.flatMap(({ kind, tag }) => (kind === 'image' && tag !== undefined ? [tag] : [])))
 }
 

@@ -110,14 +110,3 @@ export function clusterOf(host: Host, mesh: string): ClusterAccess {
     hint: 'Choose --platform kind or --platform kubernetes, or --mesh reference on this platform.',
   })
 }
-
-/** What a cluster must be like before anything is installed on it; known before it is created. */
-export interface ClusterNeeds {
-  /** False: nodes stay NotReady until the mesh brings its CNI; create the cluster without waiting for them. */
-  readonly defaultCni: boolean
-  readonly kubeProxy: boolean
-  /** Lowest Kubernetes minor that the mesh supports, for example 32 for 1.32. */
-  readonly minKubernetesMinor?: number
-}
-
-export const plainCluster: ClusterNeeds = { defaultCni: true, kubeProxy: true }

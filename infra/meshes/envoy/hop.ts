@@ -3,6 +3,7 @@ import type { BinaryNeed } from '../../supply/binaries.js'
 import type { Placement } from '../../../harness/model.js'
 import { hopLimits, sizingFact } from '../hops/hop-limits.js'
 import { credentialFiles, hopComponent, type HopProgram, type HopSpec } from '../hops/hop-mesh.js'
+import { vendorSettings } from '../hops/settings.js'
 import type { JsonObject, TlsFiles } from './blocks.js'
 import { envoyCounters, statsPath } from './counters.js'
 import { envoyFunctions, functionDifferences, type FunctionContext } from './functions.js'
@@ -20,6 +21,7 @@ export const envoyNeed: BinaryNeed = {
 export const envoyHop: HopProgram = {
   name: 'envoy',
   need: envoyNeed,
+  settings: vendorSettings,
 
   facts(settings) {
     const configs = settings.proxy?.filters ?? {}

@@ -1,45 +1,33 @@
 /** Needs that all meshes from Helm charts share. */
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { EnvironmentRequest, Unmet } from '../../../harness/model.js'
+import type { EnvironmentRequest, Mesh, Platform, Unmet } from '../../../harness/model.js'
 import {
   defaultCacheDir,
   listPulls,
   pullAheadRemedy,
   pullCommandFor,
-  type Mirrors,
   type PullItem,
 } from '../../supply/pull.js'
 import { reachable, registryOf } from '../../../harness/process/reachable.js'
-import { hasGateway } from '../clusters/gateway-api.js'
+import { chartSettings, settingsFor } from '../clusters/settings.js'
+import { pathsOf } from '../paths-of.js'
 
 /**
  * What the mesh is installed from and is neither in the cache nor to be had: one line for each place it comes from. The
- * images of a cluster that exists already come from wherever its nodes pull, so that only kind's are asked for.
+ * images of a cluster that exists already come from wherever its nodes pull, so that only those of new ones are asked for.
  */
 export async function checkDownloads(
+  { name: mesh, downloads }: Pick<Mesh, 'name' | 'downloads'>,
   request: EnvironmentRequest,
-  mesh: string,
+  { offers }: Pick<Platform, 'offers'>,
   isReachable: (url: string) => Promise<boolean> = reachable,
 ): Promise<readonly Unmet[]> {
-  const { platform, meshSettings } = request.config
-  const settings = (meshSettings[mesh] ?? {}) as { readonly mirrors?: Mirrors; readonly cacheDir?: string }
-  const { mirrors = {}, cacheDir = defaultCacheDir() } = settings
-  // Neither architecture nor cgroup matters to charts, manifests and images of meshes.
-  const items = listPulls({
-    platform: 'kubernetes',
-    meshes: [mesh],
-    hostPlatform: 'linux/amd64',
-    cgroup: 'v2',
-    mirrors,
-  })
-  // Sidecars alone need no Gateway API.
-  const gateways = mesh !== 'istio-sidecar' || request.paths.some(hasGateway)
-  const wanted = items.filter(
-    ({ kind }) => (kind !== 'image' || platform === 'kind') && (kind !== 'manifest' || gateways),
-  )
+  const { mirrors, cacheDir = defaultCacheDir() } = settingsFor(chartSettings.loose(), mesh, request)
+  const all = { neededBy: mesh, ...downloads?.(pathsOf(mesh, request)) }
+  const needed = offers.includes('new-cluster') ? all : { ...all, images: [] }
   const places = new Map<string, PullItem[]>()
-  for (const item of wanted) {
+  for (const item of listPulls([needed], { mirrors })) {
     if (await isThere(join(cacheDir, item.cachePath))) continue
     const { url } = placeOf(item)
     places.set(url, [...(places.get(url) ?? []), item])
@@ -53,7 +41,7 @@ export async function checkDownloads(
         {
           need: `${mesh}: ${first.kind}${missing.length > 1 ? 's' : ''} ${things}`,
           found: `not in ${cacheDir}, and ${placeOf(first).name} cannot be reached`,
-          remedy: `${pullAheadRemedy(pullCommandFor([mesh]))}, or name a mirror in meshSettings.${mesh}.mirrors`,
+          remedy: `${pullAheadRemedy(pullCommandFor(request.config.platform, [mesh]))}, or name a mirror in meshSettings.${mesh}.mirrors`,
         },
       ]
     }),

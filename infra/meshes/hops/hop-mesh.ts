@@ -2,6 +2,7 @@
  * Builds a mesh out of hop programs, so that a new vendor's proxy is one file: what differs between vendors is how a
  * hop is configured and how it tells what it carried, not how a path is put together and proved.
  */
+import { z } from 'zod'
 import type {
   Arm,
   Deployed,
@@ -21,12 +22,13 @@ import type {
   RaisedArm,
   Workload,
 } from '../../../harness/model.js'
+import { defined } from '../../../harness/model/defined.js'
 import { findProgramSource, checkProgram, type BinaryNeed } from '../../supply/binaries.js'
 import { settingsOf, variantBuilds } from '../../../harness/model/variants.js'
 import { proveEncryptedLegs, type Impostors } from './hop-proofs.js'
-import type { ReferenceSettings } from '../reference/config.js'
 import { readReferenceCounters } from '../reference/counters.js'
 import { namespace, serviceAuthority, trustDomain } from '../reference/names.js'
+import type { HopSettings } from './settings.js'
 
 /** All that decides one hop of an arm. */
 export interface HopSpec {
@@ -49,12 +51,6 @@ export interface HopSpec {
   readonly builds: Builds
 }
 
-/** Functions of L7 hops are named as this repository's proxy names them, for every vendor. */
-export interface HopSettings extends ReferenceSettings {
-  /** Servers that functions may call or mirror to, by name; `server` is the service itself. */
-  readonly clusters?: Readonly<Record<string, Endpoint>>
-}
-
 type Builds = Readonly<Partial<Record<OwnProgram, ProgramBuild>>>
 
 /** A vendor's hop. */
@@ -64,6 +60,8 @@ export interface HopProgram {
   readonly own?: OwnProgram
   /** The program that must be found; this repository's own need none. */
   readonly need?: BinaryNeed
+  /** What of `meshSettings` it reads; absent: nothing. */
+  readonly settings?: z.ZodRawShape
   facts(settings: HopSettings): readonly Fact[]
   /** Its listeners are `downstream` and `admin`. `program` is `argv[0]` of the program that `need` asks for. */
   workload(spec: HopSpec, program: string): Workload
@@ -77,6 +75,7 @@ export interface HopMeshOptions {
   readonly paths: readonly string[]
   readonly l4?: HopProgram
   readonly l7?: HopProgram
+  readonly manyClients?: Mesh['manyClients']
   /** What a reader of the report must know to compare. */
   readonly notes?: readonly Fact[]
 }
@@ -91,6 +90,9 @@ export function createHopMesh(options: HopMeshOptions): Mesh {
     paths,
     livesOn: 'own-hops',
     varies: programs.flatMap(({ own }) => (own ? [own] : [])),
+    programs: needs.map((need) => need.name),
+    settings: z.strictObject(Object.assign({}, ...programs.map((program) => program.settings))),
+    ...defined({ manyClients: options.manyClients }),
     async check({ config }) {
       return (await Promise.all(needs.map((need) => checkProgram(need, config)))).flat()
     },

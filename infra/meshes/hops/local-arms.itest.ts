@@ -2,6 +2,7 @@
 import { afterAll, expect, it } from 'vitest'
 import type { Trial } from '../../../harness/model.js'
 import { createWorkspace, smallConfig } from '../../../harness/testing/cli.js'
+import { platforms } from '../../platforms/index.js'
 import { meshes } from '../index.js'
 
 const workspace = createWorkspace()
@@ -11,7 +12,9 @@ const request = { config: { platform: 'local', platformSettings: {} } } as Param
   (typeof meshes)['reference']['check']
 >[0]
 const local = Object.values(meshes).filter(({ name, livesOn }) => name !== 'none' && livesOn === 'own-hops')
-const checked = await Promise.all(local.map(async (mesh) => ({ mesh, unmet: await mesh.check(request) })))
+const checked = await Promise.all(
+  local.map(async (mesh) => ({ mesh, unmet: await mesh.check(request, platforms.local) })),
+)
 for (const { mesh, unmet } of checked) {
   for (const { need, found, remedy } of unmet)
     console.warn(`left out ${mesh.name}: ${need}: ${found}; ${remedy}`)

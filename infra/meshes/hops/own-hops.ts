@@ -3,11 +3,17 @@ import { hopLimits, sizingFact } from './hop-limits.js'
 import { credentialFiles, hopComponent, type HopProgram, type HopSpec } from './hop-mesh.js'
 import { proxyConfig, tunnelConfig } from '../reference/config.js'
 import { readReferenceCounters } from '../reference/counters.js'
+import { proxySettings, tunnelSettings } from './settings.js'
 
-function ownHop(image: 'tunnel' | 'proxy', render: typeof tunnelConfig): HopProgram {
+function ownHop(
+  image: 'tunnel' | 'proxy',
+  render: typeof tunnelConfig,
+  settings: NonNullable<HopProgram['settings']>,
+): HopProgram {
   return {
     name: image,
     own: image,
+    settings,
     facts: () => [sizingFact(`meshbench ${image}`, hopLimits, true)],
     workload(spec: HopSpec) {
       const { before, after, builds, ...rest } = spec
@@ -30,5 +36,5 @@ function ownHop(image: 'tunnel' | 'proxy', render: typeof tunnelConfig): HopProg
   }
 }
 
-export const ownTunnel = ownHop('tunnel', tunnelConfig)
-export const ownProxy = ownHop('proxy', proxyConfig)
+export const ownTunnel = ownHop('tunnel', tunnelConfig, tunnelSettings)
+export const ownProxy = ownHop('proxy', proxyConfig, proxySettings)

@@ -1,9 +1,8 @@
 /** The visible steps of an installation: each is one command, one wait or one check, and fails with what to do. */
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Progress, Scope } from '../../../harness/model.js'
-import { listPulls, mirroredUrl, type Mirrors } from '../../supply/pull.js'
-import type { ChartPin, ManifestPin } from '../../supply/versions.js'
+import type { ChartPin, Downloads, ManifestPin, Progress, Scope } from '../../../harness/model.js'
+import { defaultCacheDir, listPulls, mirroredUrl, type Mirrors } from '../../supply/pull.js'
 import type { ClusterAccess } from '../clusters/cluster-access.js'
 import { explainFailure, MeshInstallError } from '../clusters/install-errors.js'
 import { toYaml, type Manifest } from './yaml.js'
@@ -14,14 +13,16 @@ export interface Assets {
   chart(chart: ChartPin): Promise<readonly string[]>
   /** Path or URL that kubectl applies. */
   manifest(manifest: ManifestPin): Promise<string>
-  /** Archives of all of a mesh's images; none where one is missing, since they are named otherwise than a mirror's. */
-  archives(mesh: string): Promise<readonly string[]>
+  /** Archives of all images; none where one is missing, since they are named otherwise than a mirror's. */
+  archives(): Promise<readonly string[]>
 }
 
 /** Files below the cache folder where they are, else the network (or its mirror). */
-export function assetsFrom(cacheDir: string, mirrors: Mirrors = {}): Assets {
-  const listed = (mesh: string) =>
-    listPulls({ platform: 'kubernetes', meshes: [mesh], hostPlatform: 'linux/amd64', cgroup: 'v2', mirrors })
+export function assetsFrom(
+  { images = [] }: Downloads,
+  where: { readonly cacheDir?: string | undefined; readonly mirrors?: Mirrors } = {},
+): Assets {
+  const { cacheDir = defaultCacheDir(), mirrors = {} } = where
   return {
     async chart({ name, version, repository }) {
       const file = join(cacheDir, 'charts', `${name}-${version}.tgz`)
@@ -35,9 +36,8 @@ export function assetsFrom(cacheDir: string, mirrors: Mirrors = {}): Assets {
       const file = join(cacheDir, 'manifests', `${name}-${version}.yaml`)
       return (await exists(file)) ? file : mirroredUrl(url, mirrors)
     },
-    async archives(mesh) {
-      const images = listed(mesh).filter(({ kind }) => kind === 'image')
-      const files = images.map(({ cachePath }) => join(cacheDir, cachePath))
+    async archives() {
+      const files = listPulls([{ neededBy: '', images }]).map(({ cachePath }) => join(cacheDir, cachePath))
       const there = await Promise.all(files.map(exists))
       return there.every(Boolean) ? files : []
     },
@@ -171,18 +171,17 @@ export function kubernetesStep(product: string, minMinor: number): Step {
 
 /** Whether a mesh's images will have been loaded: by their original names, whatever mirror they came from. */
 export async function isLoaded({
-  mesh,
   cluster,
   assets,
-}: Pick<InstallContext, 'mesh' | 'cluster' | 'assets'>): Promise<boolean> {
-  return cluster.loadArchive !== undefined && (await assets.archives(mesh)).length > 0
+}: Pick<InstallContext, 'cluster' | 'assets'>): Promise<boolean> {
+  return cluster.loadArchive !== undefined && (await assets.archives()).length > 0
 }
 
 /** Loads image archives that were pulled ahead; images without one are pulled by the nodes. */
 export const loadImagesStep: Step = {
   title: 'images pulled ahead',
-  async run({ cluster, assets, mesh }) {
+  async run({ cluster, assets }) {
     if (!cluster.loadArchive) return
-    for (const archive of await assets.archives(mesh)) await cluster.loadArchive(archive)
+    for (const archive of await assets.archives()) await cluster.loadArchive(archive)
   },
 }

@@ -18,7 +18,8 @@ import { imageBundle, type ImageBundles, type ImageName } from '../../images/bun
 import { echoWorkload } from '../../platforms/kit/echo-workload.js'
 import { fetchText } from '../../platforms/local/loopback.js'
 import { startProcess } from '../../platforms/local/process.js'
-import { dnsNameOf, type HopSettings, type HopSpec } from './hop-mesh.js'
+import { dnsNameOf, type HopSpec } from './hop-mesh.js'
+import type { HopSettings } from './settings.js'
 import { namespace, serviceAuthority, trustDomain } from '../reference/names.js'
 import { spiffeId } from '../../platforms/kit/spiffe-id.js'
 

@@ -11,7 +11,7 @@ import type {
   ProofCheck,
   RaisedArm,
 } from '../../../harness/model.js'
-import { defaultCacheDir, mirrored, type Mirrors } from '../../supply/pull.js'
+import { mirrored } from '../../supply/pull.js'
 import { istio } from '../../supply/versions.js'
 import {
   clusterOf,
@@ -22,6 +22,7 @@ import {
 } from '../clusters/cluster-access.js'
 import { gatewayApiStep, hasGateway, waitForGateway } from '../clusters/gateway-api.js'
 import { explainFailure, MeshInstallError } from '../clusters/install-errors.js'
+import { chartSettings, settingsFor } from '../clusters/settings.js'
 import { readReferenceCounters } from '../reference/counters.js'
 import { fetchFromPods, serviceEndpoint, type PodAddress } from '../hops/queries.js'
 import { sizingFacts } from '../hops/sizing.js'
@@ -38,7 +39,9 @@ import {
   type Step,
 } from '../hops/steps.js'
 import type { Manifest } from '../hops/yaml.js'
+import { pathsOf } from '../paths-of.js'
 import { readIstioCounters, type IstioHopKind } from './counters.js'
+import { istioDownloads } from './downloads.js'
 import {
   ambientIngressShape,
   ambientManifests,
@@ -56,12 +59,6 @@ import { proveIstioArm } from './prove.js'
 import { istioReleases, type IstioMode, type IstioOptions } from './values.js'
 
 export const istioNamespace = 'istio-system'
-
-/** Settings of an Istio mesh in the config's `meshSettings`. */
-export interface IstioSettings {
-  readonly mirrors?: Mirrors
-  readonly cacheDir?: string
-}
 
 export function istioSteps(options: IstioOptions, { isOwn }: Pick<ClusterAccess, 'isOwn'>): readonly Step[] {
   const releases = istioReleases(options).map((release) =>
@@ -124,14 +121,14 @@ export async function installIstio(mode: IstioMode, context: MeshContext): Promi
   const { host, progress, request, scope } = context
   const mesh = `istio-${mode}`
   const cluster = clusterOf(host, mesh)
-  const settings = (request.config.meshSettings[mesh] ?? {}) as IstioSettings
-  const mirrors = settings.mirrors ?? {}
-  const assets = assetsFrom(settings.cacheDir ?? defaultCacheDir(), mirrors)
+  const { mirrors, cacheDir } = settingsFor(chartSettings, mesh, request)
+  const paths = pathsOf(mesh, request)
+  const assets = assetsFrom(istioDownloads(mode, paths), { mirrors, cacheDir })
   const options: IstioOptions = {
     mode,
     nodes: cluster.nodes,
-    hub: (await isLoaded({ mesh, cluster, assets })) ? istio.hub : mirrored(istio.hub, mirrors),
-    gateways: request.paths.some(hasGateway),
+    hub: (await isLoaded({ cluster, assets })) ? istio.hub : mirrored(istio.hub, mirrors),
+    gateways: paths.some(hasGateway),
   }
   await runSteps(istioSteps(options, cluster), { mesh, cluster, assets }, progress, scope)
   return {

@@ -1,5 +1,5 @@
 /** Helm values of Istio's charts, as pure data: both modes get the same limits, and nothing that the charts default. */
-import type { ChartPin } from '../../supply/versions.js'
+import type { ChartPin } from '../../../harness/model.js'
 import { istio } from '../../supply/versions.js'
 import { hopLimits } from '../hops/hop-limits.js'
 import { controlPlaneRequests, proxySizing, resourcesOf } from '../hops/sizing.js'

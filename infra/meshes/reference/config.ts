@@ -1,5 +1,6 @@
 /** Renders the configs of the reference mesh's hops: pure, so that they can be read in a test. */
 import type { Endpoint, Hop, Identity, LegTransport, Placement } from '../../../harness/model.js'
+import type { HopSettings } from '../hops/settings.js'
 import { serviceAuthority, trustDomain } from './names.js'
 
 /** All that decides a hop's config. */
@@ -14,13 +15,7 @@ export interface HopPlacement {
   readonly downstreamId?: string
   /** SPIFFE id of the hop after, absent when the application is next. */
   readonly upstreamId?: string
-  readonly settings: ReferenceSettings
-}
-
-/** What `meshSettings` may hold of this repository's own hops; merged into each hop's config. */
-export interface ReferenceSettings {
-  readonly tunnel?: { readonly pool?: Record<string, unknown> }
-  readonly proxy?: { readonly filters?: Record<string, unknown>; readonly workers?: number }
+  readonly settings: HopSettings
 }
 
 export function tunnelConfig(options: HopPlacement): unknown {

@@ -15,7 +15,9 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { CommandError } from '../../../harness/model/errors.js'
 import { listPulls } from '../../supply/pull.js'
-import type { Arm, Component, Deployed, Host, Progress } from '../../../harness/model.js'
+import type { Arm, Component, Deployed, Downloads, Host, Mesh, Path, Progress } from '../../../harness/model.js'
+import { paths } from '../../../scenarios/paths/index.js'
+import { meshes } from '../index.js'
 import type { ArmShape, ClusterAccess, ClusterHost, ContainerSelector } from '../clusters/cluster-access.js'
 
 interface Entry {
@@ -142,11 +144,17 @@ export function transcriptHost(
   } satisfies Host & { cluster: ClusterAccess }
 }
 
+/** What a mesh downloads when all of its paths are measured. */
+export function downloadsOnAllPaths(name: string): Downloads {
+  const mesh = Object.values<Mesh>(meshes).find((known) => known.name === name)
+  return mesh?.downloads?.(Object.values<Path>(paths).filter((path) => mesh.paths.includes(path.name))) ?? {}
+}
+
 /** Archives of all of a mesh's images, as `meshbench pull` leaves them. */
 export async function fullCache(mesh: string): Promise<string> {
   const cacheDir = await mkdtemp(join(tmpdir(), 'meshbench-cache-'))
   await mkdir(join(cacheDir, 'images'))
-  const items = listPulls({ platform: 'kubernetes', meshes: [mesh], hostPlatform: 'linux/amd64', cgroup: 'v2' })
+  const items = listPulls([{ neededBy: mesh, ...downloadsOnAllPaths(mesh) }])
   for (const { kind, cachePath } of items)
     if (kind === 'image') await writeFile(join(cacheDir, cachePath), 'archive')
   return cacheDir

@@ -1,7 +1,9 @@
 /** Removes what runs left behind, found by label alone, so that it works after `kill -9`. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type Docker from 'dockerode'
+import type { PlatformLeftover } from '../../../harness/model.js'
 import { messageOf } from '../../../harness/model/errors.js'
+import { findEngine, isMissing } from './engine.js'
 import { runFilter, runLabel } from './labels.js'
 
 export interface Cleaned {
@@ -37,6 +39,21 @@ export async function findRunsOnEngine(
       containers: owned(containers, owner),
       networks: owned(networks, owner),
     }))
+}
+
+/** Nothing where there is no engine. */
+export async function engineLeftovers(runId?: string): Promise<readonly PlatformLeftover[]> {
+  const engine = await findEngine()
+  if (isMissing(engine)) return []
+  const { docker } = engine
+  return (await findRunsOnEngine(docker, runId)).map(({ runId: owner, containers, networks }) => ({
+    runId: owner,
+    title: `${containers} containers and ${networks} networks`,
+    remove: async () => {
+      const { problems } = await removeRun(docker, owner)
+      if (problems.length > 0) throw new Error(problems.join('; '))
+    },
+  }))
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Renders what the engine is asked for, purely, so that limits and confinement can be read in a test. */
 import type { ContainerCreateOptions } from 'dockerode'
-import type { Limits } from './settings.js'
+import type { Limits } from '../kit/settings.js'
 
 /** Where a container's files lie: a volume, since the root is read-only and nothing of the host is mounted. */
 export const configFolder = '/etc/meshbench'

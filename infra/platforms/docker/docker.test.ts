@@ -2,13 +2,11 @@ import { describe, expect, it } from 'vitest'
 import { paths } from '../../../scenarios/paths/index.js'
 import { containerOptions } from './container-options.js'
 import { engineAddresses } from './engine.js'
-import { clampLimits } from './settings.js'
+import { clampLimits } from '../kit/settings.js'
 import { objectName } from './labels.js'
 import { dockerSettings } from './settings.js'
 import { attachmentOf } from './topology.js'
 import { parseStats } from './usage.js'
-
-const request = (docker: unknown) => ({ config: { platformSettings: { docker } } }) as never
 
 describe('containerOptions', () => {
   it('confines a hop: no root, no capabilities, read-only, no swap', () => {
@@ -117,14 +115,14 @@ describe('parseStats', () => {
 
 describe('settings', () => {
   it('has Istio’s default limits, and none above what the engine has', () => {
-    const { hop } = dockerSettings(request(undefined))
-    expect(hop).toEqual({ cpus: 2, memoryMib: 1024 })
-    expect(clampLimits(hop, 1)).toEqual({ cpus: 1, memoryMib: 1024 })
+    const settings = dockerSettings.parse({})
+    expect(settings.hop).toEqual({ cpus: 2, memoryMib: 1024 })
+    expect(clampLimits(settings, 1).hop).toEqual({ cpus: 1, memoryMib: 1024 })
   })
 
   it('names a wrong field', () => {
-    expect(() => dockerSettings(request({ baseImage: 'node:20' }))).toThrow(/baseImage[\s\S]*|digest/)
-    expect(() => dockerSettings(request({ cpu: 1 }))).toThrow(/cpu/)
+    expect(() => dockerSettings.parse({ baseImage: 'node:20' })).toThrow(/baseImage[\s\S]*|digest/)
+    expect(() => dockerSettings.parse({ cpu: 1 })).toThrow(/cpu/)
   })
 })
 

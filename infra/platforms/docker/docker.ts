@@ -2,6 +2,7 @@
  * Components as containers on one engine, Docker's or Podman's: limits and cgroups are real, and each node is a network
  * of its own, so that legs between nodes pass virtual Ethernet and a bridge.
  */
+import { defined } from '../../../harness/model/defined.js'
 import { findProgram } from '../../../harness/process/exec.js'
 import type {
   Fact,
@@ -21,11 +22,11 @@ import {
   provideProgramImage,
   type ContainerImages,
 } from '../../supply/container-images/build.js'
-import { removeRun } from './clean.js'
+import { engineLeftovers, removeRun } from './clean.js'
 import { findEngine, isMissing, type Engine } from './engine.js'
 import { nodeLabel, objectName, runLabel } from './labels.js'
-import { generatorNeeds } from '../kit/image-settings.js'
-import { clampLimits, dockerSettings, type DockerSettings } from './settings.js'
+import { clampLimits, configuredImages, generatorNeeds, platformSettings } from '../kit/settings.js'
+import { dockerSettings, type DockerSettings } from './settings.js'
 
 const nodes = ['client', 'server', 'waypoint'] as const satisfies readonly NodeRole[]
 const mibPerContainer = 90
@@ -37,12 +38,17 @@ export const docker: Platform = {
   environments: 'shared',
   builds: 'image',
   times: { environmentMs: 6_000, armMs: 300, hopMs: 600, trialMs: 790 },
+  settings: dockerSettings,
+  downloads: (settings) => [
+    { neededBy: 'the config', images: configuredImages(dockerSettings.parse(settings ?? {})) },
+  ],
+  leftovers: engineLeftovers,
   check: checkDocker,
   create,
 }
 
 async function checkDocker(request: EnvironmentRequest): Promise<readonly Unmet[]> {
-  const settings = dockerSettings(request)
+  const settings = platformSettings(dockerSettings, request)
   const [engine, base] = await Promise.all([findEngine(), checkBaseImage(settings)])
   if (isMissing(engine)) {
     return [
@@ -97,17 +103,12 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
     })
   }
   const { createDockerHost } = await import('./host.js')
-  const configured = dockerSettings(request)
-  const settings: DockerSettings = {
-    ...configured,
-    hop: clampLimits(configured.hop, engine.cpus),
-    application: clampLimits(configured.application, engine.cpus),
-    generator: clampLimits(configured.generator, engine.cpus),
-  }
+  const configured = platformSettings(dockerSettings, request)
+  const settings: DockerSettings = { ...configured, ...clampLimits(configured, engine.cpus) }
   const images = await progress.step('container images', async () =>
     buildImages(engine.docker, {
       version,
-      ...(settings.baseImage === undefined ? {} : { baseImage: settings.baseImage }),
+      ...defined({ baseImage: settings.baseImage }),
       ...generatorNeeds(request, settings),
     }),
   )
@@ -161,7 +162,7 @@ function factsOf(engine: Engine, images: ContainerImages, settings: DockerSettin
   return [
     { name: 'platform', value: 'docker: containers of one engine, one bridge network for each node' },
     { name: 'engine', value: `${engine.product} ${engine.version} on ${engine.operatingSystem}` },
-    { name: 'cgroup version of the engine', value: engine.cgroupVersion },
+    { name: 'cgroup version of the engine', value: engine.cgroup.slice(1) },
     { name: 'base image', value: images.base },
     { name: 'limits of each hop', value: `${hop.cpus} CPUs, ${hop.memoryMib} MiB` },
     { name: 'memory figures', value: 'working set of the cgroup: usage less inactive file pages' },

@@ -13,7 +13,7 @@ export interface Engine {
   readonly version: string
   readonly cpus: number
   readonly memoryBytes: number
-  readonly cgroupVersion: string
+  readonly cgroup: 'v1' | 'v2'
   readonly operatingSystem: string
 }
 
@@ -96,7 +96,7 @@ async function describe(docker: Docker, address: string): Promise<Engine> {
     version: version.Version,
     cpus: info.NCPU,
     memoryBytes: info.MemTotal,
-    cgroupVersion: info.CgroupVersion ?? '1',
+    cgroup: info.CgroupVersion === '2' ? 'v2' : 'v1',
     operatingSystem: info.OperatingSystem,
   }
 }

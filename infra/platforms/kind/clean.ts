@@ -1,9 +1,10 @@
 /** Removes clusters that runs left behind. A cluster's name is its label: it starts with the run that made it. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { messageOf } from '../../../harness/model/errors.js'
 import { run } from '../../../harness/process/exec.js'
+import { findEngine, isMissing } from '../docker/engine.js'
 import { dnsLabel } from '../cluster/render/names.js'
-import { requireTools } from './tools.js'
+import { requireTools } from '../../supply/tools.js'
+import type { PlatformLeftover } from '../../../harness/model.js'
 
 const prefix = 'mb'
 /** Between run id and mesh; run ids hold no two hyphens in a row. */
@@ -22,29 +23,15 @@ export function runOfCluster(name: string): string | undefined {
 
 const deleteAttempts = 3
 
-export interface CleanedClusters {
-  readonly clusters: readonly string[]
-  readonly runIds: readonly string[]
-  readonly problems: readonly string[]
-}
-
-/** Deletes one run's clusters, or those of all runs. Does nothing where there is no kind. */
-export async function cleanKind(runId?: string): Promise<CleanedClusters> {
-  const found = await findClusters(runId)
-  if (!found) return { clusters: [], runIds: [], problems: [] }
-  const { kind, names } = found
-  const problems: string[] = []
-  const clusters: string[] = []
-  for (const name of names) {
-    try {
-      await deleteCluster(kind, name)
-      clusters.push(name)
-    } catch (error) {
-      problems.push(`delete cluster ${name}: ${messageOf(error)}`)
-    }
-  }
-  const runIds = [...new Set(names.map((name) => runOfCluster(name) ?? ''))].filter(Boolean)
-  return { clusters, runIds, problems }
+/** Nothing where there is no engine or no kind. */
+export async function clusterLeftovers(runId?: string): Promise<readonly PlatformLeftover[]> {
+  if (isMissing(await findEngine())) return []
+  const { kind = '', names = [] } = (await findClusters(runId)) ?? {}
+  return names.map((name) => ({
+    runId: runOfCluster(name) ?? '',
+    title: `the cluster ${name}`,
+    remove: () => deleteCluster(kind, name),
+  }))
 }
 
 /** Tries again: a busy engine may fail to end a node in time ("did not receive an exit event") and end it a moment later. */

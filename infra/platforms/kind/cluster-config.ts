@@ -5,8 +5,7 @@
  * kubeadm patches. Patches carry no `apiVersion`: one that differs from what kind generates is skipped in silence.
  */
 import { stringify } from 'yaml'
-import type { NodeRole } from '../../../harness/model.js'
-import type { ClusterNeeds } from '../../meshes/clusters/cluster-access.js'
+import type { ClusterNeeds, NodeRole } from '../../../harness/model.js'
 import { roleLabel } from '../cluster/render/names.js'
 
 export interface ClusterConfigOptions {

@@ -16,7 +16,7 @@ import { paths } from '../../../scenarios/paths/index.js'
 import { checkBinary } from '../../supply/binaries.js'
 import { haproxyHop } from '../../meshes/haproxy/haproxy.js'
 import { meshes } from '../../meshes/index.js'
-import { cleanKind, findClusters } from './clean.js'
+import { clusterLeftovers, findClusters } from './clean.js'
 import { asExisting, kindForTests } from './testing.js'
 
 const { platformSettings, reason: lacking } = await kindForTests([paths['l7-sidecar-to-sidecar']])
@@ -45,7 +45,8 @@ describe.skipIf(reason !== '')('kind, whole runs', () => {
     // A SIGTERM lets it clean up, where the test did not get as far as killing it.
     running?.kill()
     await running?.exited
-    if (hasJournal()) await cleanKind(runIdOf())
+    const left = hasJournal() ? await clusterLeftovers(runIdOf()) : []
+    for (const leftover of left) await leftover.remove()
     workspace.remove()
     vi.unstubAllEnvs()
   }, 240_000)

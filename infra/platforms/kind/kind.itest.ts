@@ -12,7 +12,7 @@ import { provePlaintextRefused } from '../../meshes/hops/queries.js'
 import { coreObjects, serverDryRun, shapes } from '../../meshes/testdata/core-objects.js'
 import { ztunnelSecrets } from '../../meshes/cilium/ztunnel-secrets.js'
 import { paths } from '../../../scenarios/paths/index.js'
-import { cleanKind, findClusters } from './clean.js'
+import { clusterLeftovers, findClusters } from './clean.js'
 import { asExisting, kindForTests } from './testing.js'
 import { kind } from './kind.js'
 import { bringUp, type BroughtUp } from '../kit/testing.js'
@@ -80,7 +80,9 @@ describe.skipIf(reason !== '')('kind', () => {
     await onExisting
     workspace.remove()
     expect(await up.close()).toEqual([])
-    expect((await cleanKind(keptBy)).clusters).toEqual([cluster])
+    const left = await clusterLeftovers(keptBy)
+    expect(left.map(({ title }) => title)).toEqual([`the cluster ${cluster}`])
+    for (const leftover of left) await leftover.remove()
     expect((await findClusters())?.names.filter((name) => name.includes(keptBy))).toEqual([])
   }, 180_000)
 

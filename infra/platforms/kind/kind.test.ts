@@ -8,8 +8,8 @@ import { nodeNames, renderClusterConfig, rolesOf } from './cluster-config.js'
 import { missingImages } from './kept.js'
 import { checkNodeImage } from './node-image.js'
 import { checkHostFacts } from './preflight.js'
-import { checkTools, hostPlatform, unpacked } from './tools.js'
-import { clusterNeeds } from './kind.js'
+import { checkTools, hostPlatform, unpacked } from '../../supply/tools.js'
+import { clusterNeeds } from '../../meshes/declared.js'
 import { run } from '../../../harness/process/exec.js'
 import { openScope } from '../../../harness/process/scope.js'
 import { nodeImageFor, pinnedReference } from '../../supply/versions.js'
@@ -53,7 +53,7 @@ describe('cluster config', () => {
   })
 
   it('takes CNI and kube-proxy away for Cilium alone', () => {
-    const of = (mesh: string) => clusterNeeds({ arms: [{ mesh: 'none' }, { mesh }] } as never)
+    const of = (mesh: string) => clusterNeeds({ arms: [{ mesh: 'none' }, { mesh }], paths: [] } as never)
     expect(of('cilium')).toEqual({ defaultCni: false, kubeProxy: false })
     expect(of('istio-ambient')).toEqual(plain)
   })
@@ -118,7 +118,7 @@ describe('preflight', () => {
 })
 
 describe('the image of the nodes', () => {
-  const wish = { cgroup: 'v1', mirrors: {} } as const
+  const wish = { cgroup: 'v1', mirrors: {}, pullCommand: 'meshbench pull' } as const
   const engineWith = (known: readonly string[]) =>
     ({
       getImage: (name: string) => ({

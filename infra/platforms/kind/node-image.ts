@@ -3,31 +3,32 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type Docker from 'dockerode'
 import { run } from '../../../harness/process/exec.js'
-import type { Scope, Unmet } from '../../../harness/model.js'
+import type { ImagePin, Scope, Unmet } from '../../../harness/model.js'
 import {
+  asPin,
   defaultCacheDir,
   listPulls,
   pullAheadRemedy,
-  pullCommandFor,
   type Mirrors,
   type PullItem,
 } from '../../supply/pull.js'
+import { nodeImageFor } from '../../supply/versions.js'
 import { reachable, registryOf } from '../../../harness/process/reachable.js'
 
 export interface NodeImageWish {
   readonly cgroup: 'v1' | 'v2'
   /** What the config names instead of the pinned one. */
-  readonly nodeImage?: string
+  readonly nodeImage?: string | undefined
   readonly mirrors: Mirrors
   /** The command that fetches it ahead, with everything else that the run needs. */
-  readonly pullCommand?: string
+  readonly pullCommand: string
 }
 
 const loadTimeoutMs = 10 * 60_000
 
 /** The reference to create nodes from. Loads an archive that was pulled ahead when the engine has no such image. */
 export async function provideNodeImage(
-  wish: NodeImageWish,
+  wish: Omit<NodeImageWish, 'pullCommand'>,
   engine: { readonly docker: Docker; readonly dockerCli: string; readonly scope: Scope },
 ): Promise<string> {
   const item = itemOf(wish)
@@ -59,16 +60,18 @@ export async function checkNodeImage(
     {
       need: `the image of the nodes, ${item.source}`,
       found: `not in the engine, not in ${defaultCacheDir()}, and ${registry} cannot be reached`,
-      remedy: `name one that the engine has in platformSettings.kind.nodeImage, or ${pullAheadRemedy(wish.pullCommand ?? pullCommandFor([]))}`,
+      remedy: `name one that the engine has in platformSettings.kind.nodeImage, or ${pullAheadRemedy(wish.pullCommand)}`,
     },
   ]
 }
 
-function itemOf({ cgroup, nodeImage, mirrors }: NodeImageWish): PullItem {
-  // Images of nodes are published for several architectures under one reference: the host's does not matter here.
-  const request = { platform: 'kind', meshes: [], hostPlatform: 'linux/amd64', cgroup, mirrors } as const
-  const items = listPulls({ ...request, ...(nodeImage === undefined ? {} : { nodeImage }) })
-  const item = items.find(({ kind }) => kind === 'image')
+/** What the config names, or the newest that starts on the host. */
+export function nodeImagePin(configured: string | undefined, cgroup: 'v1' | 'v2'): ImagePin {
+  return configured === undefined ? nodeImageFor(cgroup) : asPin(configured)
+}
+
+function itemOf({ cgroup, nodeImage, mirrors }: Omit<NodeImageWish, 'pullCommand'>): PullItem {
+  const [item] = listPulls([{ neededBy: '', images: [nodeImagePin(nodeImage, cgroup)] }], { mirrors })
   if (!item) throw new Error('no image of nodes is listed')
   return item
 }

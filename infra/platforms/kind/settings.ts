@@ -1,13 +1,9 @@
 /** Settings of the kind platform: the size of the cluster and what each container may use. */
 import { z } from 'zod'
-import { UserError } from '../../../harness/model/errors.js'
-import type { EnvironmentRequest } from '../../../harness/model.js'
 import { generatorPods } from '../kit/generator-pods.js'
-import { generatorImage, imageByDigest, programImages } from '../kit/image-settings.js'
+import { containerLimits, generatorImage, imageByDigest, programImages } from '../kit/settings.js'
 
-const limits = z.strictObject({ cpus: z.number().positive(), memoryMib: z.number().int().min(64) })
-
-const schema = z.strictObject({
+export const kindSettings = z.strictObject({
   /** Image of the nodes; without it the newest that the pinned kind was released with and the host's cgroups allow. */
   nodeImage: z.string().min(1).optional(),
   /** Base image by digest of this repository's images; without it one is assembled from the running node. */
@@ -18,9 +14,7 @@ const schema = z.strictObject({
   mirrors: z.record(z.string(), z.string().min(1)).default({}),
   /** Nodes that clients, servers and waypoints are pinned to; with 1 or 2 some of them share a node. */
   workers: z.number().int().min(1).max(3).default(3),
-  hop: limits.default({ cpus: 2, memoryMib: 1024 }),
-  application: limits.default({ cpus: 2, memoryMib: 1024 }),
-  generator: limits.default({ cpus: 2, memoryMib: 1024 }),
+  ...containerLimits,
   generatorPods,
   /** Leave the cluster standing after the run, for `reuse`; `meshbench clean` removes it. */
   keep: z.boolean().default(false),
@@ -30,12 +24,4 @@ const schema = z.strictObject({
   createTimeoutSeconds: z.number().int().min(30).default(300),
 })
 
-export type KindSettings = z.infer<typeof schema>
-
-/** Throws a `UserError` that names every wrong field. */
-export function kindSettings(request: EnvironmentRequest): KindSettings {
-  const all = request.config.platformSettings
-  const result = schema.safeParse(all.kind ?? {})
-  if (result.success) return result.data
-  throw new UserError(`platformSettings.kind is wrong: ${z.prettifyError(result.error)}`)
-}
+export type KindSettings = z.infer<typeof kindSettings>

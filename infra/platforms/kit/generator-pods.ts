@@ -1,26 +1,18 @@
 /** How many pods share a trial's load on a cluster, and where more than one cannot be. */
 import { z } from 'zod'
 import type { EnvironmentRequest, Fact, Unmet } from '../../../harness/model.js'
+import { singleClientArms } from '../../meshes/declared.js'
 
 /** One process drives some ten thousand requests a second; beyond that, and for tens of thousands of connections, more. */
 export const generatorPods = z.number().int().min(1).max(16).default(1)
 
-/** Meshes whose sidecars expose counters that can be added up over pods. */
-const addable = ['reference', 'istio-sidecar']
-
 /** Each generator's pod has a sidecar of its own where the path has one: all of them must be counted. */
 export function checkGeneratorPods(request: EnvironmentRequest, pods: number): readonly Unmet[] {
-  if (pods === 1) return []
-  const wrong = request.arms.filter(({ mesh, path: name }) => {
-    const path = request.paths.find((one) => one.name === name)
-    const ownSidecars = path?.hops[0]?.role === 'sidecar-outbound' && !addable.includes(mesh)
-    // Cilium's proofs look at the one endpoint that is the client.
-    return ownSidecars || mesh.startsWith('cilium')
-  })
+  const wrong = pods === 1 ? [] : singleClientArms(request)
   if (wrong.length === 0) return []
   return [
     {
-      need: `one generator pod for ${wrong.map(({ id }) => id).join(', ')}, whose clients' counters cannot be added up`,
+      need: `one generator pod for ${wrong.join(', ')}, whose clients' counters cannot be added up`,
       found: `generatorPods: ${pods}`,
       remedy: 'set generatorPods to 1, or leave these arms out',
     },

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { machineName } from '../cluster/render/names.js'
 import { fakeProgram } from '../cluster/api/testing.js'
-import { findNamespaces } from './clean.js'
+import { namespaceLeftovers } from './clean.js'
 
 let folder: string
 const commands = async () =>
@@ -40,20 +40,20 @@ const answers = `*current-context*) echo lab ;;\n*get*) echo '${list}' ;;`
 
 it('finds labelled namespaces of the current context by run, but for those that are going already', async () => {
   await kubectlThat(answers)
-  const found = await findNamespaces()
-  expect(found.map(({ runId, context, names }) => [runId, context, names])).toEqual([
-    ['run-1', 'lab', ['mb-run-1-a', 'mb-run-1-b']],
-    ['run-2', 'lab', ['mb-run-2-a']],
+  const found = await namespaceLeftovers()
+  expect(found.map(({ runId, title }) => [runId, title])).toEqual([
+    ['run-1', '2 namespaces of the context lab'],
+    ['run-2', '1 namespaces of the context lab'],
   ])
   // Those of other machines' runs, which may be alive, only for who names the run.
   expect((await commands()).at(-1)).toContain(` -l meshbench.run,meshbench.machine=${machineName()} `)
-  await findNamespaces('run-1')
+  await namespaceLeftovers('run-1')
   expect((await commands()).at(-1)).toContain(' -l meshbench.run=run-1 ')
 })
 
 it('removes these namespaces by name on the context where they were found, and their pods at once', async () => {
   await kubectlThat(answers)
-  const [first] = await findNamespaces()
+  const [first] = await namespaceLeftovers()
   const before = (await commands()).length
   await first?.remove()
   const said = (await commands()).slice(before)
@@ -67,10 +67,10 @@ it('removes these namespaces by name on the context where they were found, and t
 })
 
 it('is silent without kubectl, without a context and without an answer', async () => {
-  expect(await findNamespaces()).toEqual([])
+  expect(await namespaceLeftovers()).toEqual([])
   await kubectlThat('*) exit 1 ;;')
-  expect(await findNamespaces()).toEqual([])
+  expect(await namespaceLeftovers()).toEqual([])
   expect(await commands()).toEqual(['config current-context'])
   await kubectlThat('*current-context*) echo lab ;;\n*) exit 1 ;;')
-  expect(await findNamespaces()).toEqual([])
+  expect(await namespaceLeftovers()).toEqual([])
 })

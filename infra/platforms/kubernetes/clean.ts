@@ -1,18 +1,12 @@
 /** Finds what killed runs left on the cluster of kubectl's current context: namespaces with the label of a run, and no others. */
+import type { PlatformLeftover } from '../../../harness/model.js'
 import { Kubectl } from '../cluster/api/kubectl.js'
 import { labelValue, machineLabel, machineName, runLabel } from '../cluster/render/names.js'
-import { findTool } from '../kind/tools.js'
+import { findTool } from '../../supply/tools.js'
 
 /** A cluster that cannot be reached holds nobody up. */
 const lookTimeoutMs = 8_000
 const requestTimeout = '--request-timeout=5s'
-
-export interface LeftNamespaces {
-  readonly runId: string
-  readonly context: string
-  readonly names: readonly string[]
-  remove(): Promise<void>
-}
 
 interface NamespaceList {
   readonly items: readonly {
@@ -28,7 +22,7 @@ interface NamespaceList {
  * By run. Without a run id those alone that this machine made: whether a run on another machine is still alive cannot be
  * told from here. Nothing where there is no kubectl, no context or no answer.
  */
-export async function findNamespaces(runId?: string): Promise<readonly LeftNamespaces[]> {
+export async function namespaceLeftovers(runId?: string): Promise<readonly PlatformLeftover[]> {
   const path = await findTool('kubectl').catch(() => undefined)
   if (path === undefined) return []
   const options = { path, runId: 'clean', signal: new AbortController().signal }
@@ -50,8 +44,7 @@ export async function findNamespaces(runId?: string): Promise<readonly LeftNames
   }
   return [...byRun].map(([owner, names]) => ({
     runId: owner,
-    context,
-    names,
+    title: `${names.length} namespaces of the context ${context}`,
     remove: () => removeNamespaces(kubectl, names),
   }))
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { EnvironmentRequest } from '../../../harness/model.js'
 import { fakeProgram } from '../cluster/api/testing.js'
-import { clusterTools } from '../kind/tools.js'
+import { clusterTools } from '../../meshes/declared.js'
 import { kubernetes } from './kubernetes.js'
 import { assignNodes, type NodeInfo } from './nodes.js'
 import { kubernetesSettings, looksLikeProduction } from './settings.js'
@@ -79,8 +79,7 @@ describe('contexts', () => {
 })
 
 it('settings name a wrong field', () => {
-  const request = { config: { platformSettings: { kubernetes: { contxt: 'x' } } } } as never
-  expect(() => kubernetesSettings(request)).toThrow(/contxt/)
+  expect(() => kubernetesSettings.parse({ contxt: 'x' })).toThrow(/contxt/)
 })
 
 describe('kubectl', () => {
@@ -101,7 +100,7 @@ describe('kubectl', () => {
     const answer = `case "$*" in *current-context*) echo lab ;; *) echo '${nodes}' ;; esac`
     await fakeProgram(folder, 'kubectl', `echo "$KUBECONFIG $*" >> ${log}\n${answer}`)
     const images = { echo: 'a', tunnel: 'b', proxy: 'c', loadgen: 'd' }
-    const config = { platformSettings: { kubernetes: { images } } }
+    const config = { platform: 'kubernetes', platformSettings: { kubernetes: { images } } }
     expect(await kubernetes.check({ arms: [], paths: [], config } as unknown as EnvironmentRequest)).toEqual(
       [],
     )
@@ -112,7 +111,8 @@ describe('kubectl', () => {
   })
 
   it('comes with helm for meshes that are installed with charts, and for no others', () => {
-    const toolsOf = (mesh: string) => clusterTools({ arms: [{ mesh }] } as unknown as EnvironmentRequest)
+    const toolsOf = (mesh: string) =>
+      clusterTools({ arms: [{ mesh }], paths: [] } as unknown as EnvironmentRequest)
     expect(toolsOf('istio-ambient')).toEqual(['kubectl', 'helm'])
     expect(toolsOf('reference')).toEqual(['kubectl'])
   })

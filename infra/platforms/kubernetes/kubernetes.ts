@@ -3,6 +3,7 @@
  * usage without access to the nodes.
  */
 import { join } from 'node:path'
+import { defined } from '../../../harness/model/defined.js'
 import { UserError, exitCodes } from '../../../harness/model/errors.js'
 import type {
   EnvironmentRequest,
@@ -21,10 +22,14 @@ import { createKubeHost } from '../cluster/host.js'
 import { Kubectl, reasonOf } from '../cluster/api/kubectl.js'
 import { usageFromKubelets } from '../cluster/usage/kubelet-usage.js'
 import { PodWatch } from '../cluster/api/pods.js'
-import { needsCharts } from '../../supply/pull.js'
+import { chartMeshes, clusterTools } from '../../meshes/declared.js'
+import { hasCharts, pullCommandFor } from '../../supply/pull.js'
+import { checkTools, requireTools } from '../../supply/tools.js'
+import { tools, type ToolName } from '../../supply/versions.js'
 import { checkGeneratorPods, generatorFacts } from '../kit/generator-pods.js'
-import { checkTools, clusterTools, requireTools, type ToolName } from '../kind/tools.js'
-import { readKubernetesVersion } from '../kind/kind.js'
+import { configuredImages, platformSettings } from '../kit/settings.js'
+import { readKubernetesVersion } from '../cluster/api/api-proxy.js'
+import { namespaceLeftovers } from './clean.js'
 import { assignNodes, selectorsOf, type NodeInfo } from './nodes.js'
 import { kubernetesSettings, looksLikeProduction, type KubernetesSettings } from './settings.js'
 
@@ -36,14 +41,26 @@ export const kubernetes: Platform = {
   builds: 'image',
   times: { environmentMs: 10_000, armMs: 5_000, hopMs: 4_000, trialMs: 770 },
   armsAtOnce: 4,
+  settings: kubernetesSettings,
+  flags: { allowClusterScope: 'let a mesh change the whole cluster' },
+  downloads: (settings, meshes) => [
+    { neededBy: 'kubernetes', tools: [tools.kubectl, ...(meshes.some(hasCharts) ? [tools.helm] : [])] },
+    { neededBy: 'the config', images: configuredImages(kubernetesSettings.parse(settings ?? {})) },
+  ],
+  leftovers: namespaceLeftovers,
   check: checkKubernetes,
   create,
 }
 
 async function checkKubernetes(request: EnvironmentRequest): Promise<readonly Unmet[]> {
-  const settings = kubernetesSettings(request)
+  const settings = platformSettings(kubernetesSettings, request)
+  const pullCommand = pullCommandFor(request.config.platform, chartMeshes(request))
+  const [noKubectl = [], ...noOthers] = await Promise.all(
+    clusterTools(request).map((name) => checkTools({ names: [name], pullCommand })),
+  )
   const unmet: Unmet[] = [
-    ...(await checkTools({ names: clusterTools(request) })),
+    ...noKubectl,
+    ...noOthers.flat(),
     ...checkScope(request, settings),
     ...checkGeneratorPods(request, settings.generatorPods),
   ]
@@ -55,7 +72,7 @@ async function checkKubernetes(request: EnvironmentRequest): Promise<readonly Un
         'build them with infra/supply/container-images/Dockerfile, push them, and name echo, tunnel, proxy and loadgen by digest',
     })
   }
-  if (unmet.some(({ need }) => need.startsWith('kubectl'))) return unmet
+  if (noKubectl.length > 0) return unmet
   const kubectl = await kubectlFor(['kubectl'], settings, {
     runId: 'check',
     signal: new AbortController().signal,
@@ -94,7 +111,7 @@ async function checkKubernetes(request: EnvironmentRequest): Promise<readonly Un
 
 /** Meshes that install custom resources and webhooks change the cluster for everybody on it. */
 function checkScope(request: EnvironmentRequest, settings: KubernetesSettings): readonly Unmet[] {
-  const wide = [...new Set(request.arms.map(({ mesh }) => mesh))].filter(needsCharts)
+  const wide = chartMeshes(request)
   if (wide.length === 0 || settings.allowClusterScope) return []
   return [
     {
@@ -106,7 +123,7 @@ function checkScope(request: EnvironmentRequest, settings: KubernetesSettings): 
 }
 
 async function create(request: EnvironmentRequest, scope: Scope, progress: Progress): Promise<Host> {
-  const settings = kubernetesSettings(request)
+  const settings = platformSettings(kubernetesSettings, request)
   const [first] = await checkKubernetes(request)
   if (first || !settings.images) {
     throw new UserError(`${first?.need ?? 'images'}: ${first?.found ?? 'none'}`, {
@@ -130,7 +147,7 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
     scope,
     images: settings.images,
     programImage: async ({ name }) => {
-      const reference = settings.programImages[name as keyof typeof settings.programImages]
+      const reference = settings.programImages[name]
       if (reference !== undefined) return reference
       throw new UserError(`no image of ${name} that the cluster can pull is named`, {
         hint: `set platformSettings.kubernetes.programImages.${name} to a reference by digest`,
@@ -183,11 +200,10 @@ async function kubectlFor(
   settings: KubernetesSettings,
   scope: Pick<Scope, 'runId' | 'signal'>,
 ): Promise<Kubectl> {
-  const tools = await requireTools({ names })
+  const found = await requireTools({ names })
   return new Kubectl({
-    path: tools.kubectl ?? 'kubectl',
-    ...(tools.helm === undefined ? {} : { helmPath: tools.helm }),
-    ...(settings.context === undefined ? {} : { context: settings.context }),
+    path: found.kubectl ?? 'kubectl',
+    ...defined({ helmPath: found.helm, context: settings.context }),
     runId: scope.runId,
     signal: scope.signal,
   })

@@ -9,7 +9,7 @@ import { mkdir, readFile, readdir, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf } from '../../../harness/model/errors.js'
-import type { Scope, UsageReading } from '../../../harness/model.js'
+import type { PlatformLeftover, Scope, UsageReading } from '../../../harness/model.js'
 import { cgroupFiles, parseCgroup, parseProcCgroup, unifiedCgroup, type CgroupPaths } from '../kit/cgroup.js'
 
 const prefix = 'meshbench-'
@@ -97,9 +97,7 @@ async function removeGroup(folder: string): Promise<void> {
 }
 
 /** Groups that killed runs have left. */
-export async function findGroups(
-  runId?: string,
-): Promise<readonly { readonly runId: string; remove(): Promise<void> }[]> {
+export async function findGroups(runId?: string): Promise<readonly PlatformLeftover[]> {
   const base = await findBase()
   if (!base) return []
   const names = await readdir(base.folder).catch(() => [])
@@ -107,6 +105,7 @@ export async function findGroups(
     .filter((name) => name.startsWith(prefix))
     .map((name) => ({
       runId: name.slice(prefix.length),
+      title: 'the control groups',
       remove: () => removeGroups(join(base.folder, name)),
     }))
     .filter((group) => runId === undefined || group.runId === runId)

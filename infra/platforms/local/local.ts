@@ -19,8 +19,9 @@ import { start } from '../../../harness/process/exec.js'
 import { readHost } from '../../../harness/process/probes/host.js'
 import { readProcess } from '../../../harness/process/probes/process.js'
 import { echoWorkload } from '../kit/echo-workload.js'
+import { platformSettings } from '../kit/settings.js'
 import { fetchText } from './loopback.js'
-import { createGroups } from './groups.js'
+import { createGroups, findGroups } from './groups.js'
 import { localSettings, pinOf, pinned, unmetPins } from './settings.js'
 import { startProcess, type LocalProcess } from './process.js'
 
@@ -34,6 +35,8 @@ export const local: Platform = {
   environments: 'shared',
   builds: 'bundle',
   times: { environmentMs: 1_500, armMs: 0, hopMs: 110, trialMs: 750 },
+  settings: localSettings,
+  leftovers: findGroups,
 
   async check(request) {
     const hops = request.arms.reduce(
@@ -42,7 +45,7 @@ export const local: Platform = {
     )
     const neededMib = (hops + 2) * mibPerComponent
     const foundMib = Math.round(totalmem() / 2 ** 20)
-    const unmet = await unmetPins(localSettings(request))
+    const unmet = await unmetPins(platformSettings(localSettings, request))
     if (foundMib >= neededMib) return unmet
     return [
       ...unmet,
@@ -59,7 +62,7 @@ export const local: Platform = {
 
 async function createLocalHost(request: EnvironmentRequest, scope: Scope, progress: Progress): Promise<Host> {
   const bundles = await progress.step('bundles', () => imageBundles())
-  const settings = localSettings(request)
+  const settings = platformSettings(localSettings, request)
   const groups = await createGroups(scope)
   const processes = new Map<string, LocalProcess>()
   let application: Promise<LocalProcess> | undefined

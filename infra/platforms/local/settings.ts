@@ -1,9 +1,8 @@
 /** Settings of the local platform: on which cores generator, server and hops run. */
 import { availableParallelism } from 'node:os'
 import { z } from 'zod'
-import { UserError } from '../../../harness/model/errors.js'
 import { findProgram } from '../../../harness/process/exec.js'
-import type { Component, EnvironmentRequest, Unmet } from '../../../harness/model.js'
+import type { Component, Unmet } from '../../../harness/model.js'
 
 /** As `taskset -c` takes them: `0`, `0,2`, `1-3`. */
 const cores = z
@@ -11,19 +10,12 @@ const cores = z
   .regex(/^\d+(-\d+)?(,\d+(-\d+)?)*$/, 'cores are numbers and ranges, for example "0" or "1-3"')
   .optional()
 
-const schema = z.strictObject({
+export const localSettings = z.strictObject({
   /** Each part that is named stays on its cores; the others go where the kernel puts them. */
   pin: z.strictObject({ generator: cores, server: cores, hops: cores }).default({}),
 })
 
-export type LocalSettings = z.infer<typeof schema>
-
-/** Throws a `UserError` that names every wrong field. */
-export function localSettings(request: EnvironmentRequest): LocalSettings {
-  const result = schema.safeParse(request.config.platformSettings.local ?? {})
-  if (result.success) return result.data
-  throw new UserError(`platformSettings.local is wrong: ${z.prettifyError(result.error)}`)
-}
+export type LocalSettings = z.infer<typeof localSettings>
 
 /** What pinning needs and this host lacks. */
 export async function unmetPins({ pin }: LocalSettings): Promise<readonly Unmet[]> {

@@ -152,7 +152,7 @@ export async function provideOwnImage(
 export async function provideProgramImage(
   docker: Docker,
   program: { readonly name: string; readonly argv: readonly string[] },
-  configuredImages: Readonly<Record<string, string>>,
+  configuredImages: Readonly<Partial<Record<string, string>>>,
 ): Promise<string> {
   const { name, argv } = program
   const configured = configuredImages[name]

@@ -136,3 +136,11 @@ let counter = 0
 async function drain(running: Running): Promise<void> {
   for await (const _ of running.lines);
 }
+
+/** From a node: an API server that was built from source may call itself 0.0.0. */
+export async function readKubernetesVersion(proxy: ApiProxy): Promise<string> {
+  const { items } = await proxy.json<{ items: { status: { nodeInfo: { kubeletVersion: string } } }[] }>(
+    '/api/v1/nodes?limit=1',
+  )
+  return (items[0]?.status.nodeInfo.kubeletVersion ?? 'unknown').replace(/^v/, '')
+}

@@ -1,32 +1,17 @@
-/** Finds the programs that the kind platform runs: on the PATH, in the cache, or where they can be downloaded from. */
+/** Finds the programs that clusters are made and driven with: on the PATH, in the cache, or where they can be downloaded from. */
 import { chmod, mkdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { UserError, exitCodes } from '../../../harness/model/errors.js'
-import { findProgram, run } from '../../../harness/process/exec.js'
-import type { EnvironmentRequest, Unmet } from '../../../harness/model.js'
-import {
-  defaultCacheDir,
-  mirroredUrl,
-  needsCharts,
-  pullAhead,
-  pullAheadRemedy,
-  pullCommandFor,
-  toolItem,
-  type Mirrors,
-  type PullItem,
-} from '../../supply/pull.js'
-import { reachable } from '../../../harness/process/reachable.js'
-import { tools as pinned, type HostPlatform, type ToolPin } from '../../supply/versions.js'
+import { UserError, exitCodes } from '../../harness/model/errors.js'
+import { findProgram, run } from '../../harness/process/exec.js'
+import type { HostPlatform, ToolPin, Unmet } from '../../harness/model.js'
+import { reachable } from '../../harness/process/reachable.js'
+import { defaultCacheDir, pullAhead, pullAheadRemedy, toolItem, type Mirrors, type PullItem } from './pull.js'
+import { tools, type ToolName } from './versions.js'
 
-export type ToolName = ToolPin['name']
-
-/** What a cluster is driven with; helm is for meshes that are installed with charts. */
-export function clusterTools({ arms }: Pick<EnvironmentRequest, 'arms'>): readonly ToolName[] {
-  return arms.some(({ mesh }) => needsCharts(mesh)) ? ['kubectl', 'helm'] : ['kubectl']
-}
+const pinned: Readonly<Record<ToolName, ToolPin>> = tools
 
 /** Absolute paths of the programs that were asked for. */
-export type Tools = Readonly<Record<ToolName, string | undefined>>
+export type Tools = Readonly<Partial<Record<ToolName, string>>>
 
 export interface ToolOptions {
   readonly names: readonly ToolName[]
@@ -51,7 +36,7 @@ export function hostPlatform(
 
 /** Missing tools that cannot be downloaded from here either, each with what to do. Downloads nothing. */
 export async function checkTools(options: ToolOptions): Promise<readonly Unmet[]> {
-  const { isReachable = reachable, pullCommand = pullCommandFor([]) } = options
+  const { isReachable = reachable, pullCommand = 'meshbench pull' } = options
   const unmet = await Promise.all(
     options.names.map(async (name): Promise<readonly Unmet[]> => {
       if (await findTool(name, options)) return []
@@ -75,12 +60,10 @@ export async function checkTools(options: ToolOptions): Promise<readonly Unmet[]
 
 /** Finds every tool, downloading at its pinned version and digest what is missing. Throws `UserError`. */
 export async function requireTools(options: ToolOptions): Promise<Tools> {
-  const tools: Partial<Record<ToolName, string>> = {}
-  for (const name of options.names) {
-    const path = (await findTool(name, options)) ?? (await fetchTool(name, options))
-    tools[name] = path
-  }
-  return { kind: tools.kind, kubectl: tools.kubectl, helm: tools.helm }
+  const found: Partial<Record<ToolName, string>> = {}
+  for (const name of options.names)
+    found[name] = (await findTool(name, options)) ?? (await fetchTool(name, options))
+  return found
 }
 
 /** Path of a program on the PATH or in the cache; nothing is downloaded. */
@@ -130,6 +113,5 @@ export async function unpacked(file: string, member: string | undefined): Promis
 function downloadOf(name: ToolName, mirrors: Mirrors = {}): PullItem | undefined {
   const platform = hostPlatform()
   if (!platform || pinned[name].sha256[platform] === undefined) return undefined
-  const item = toolItem(pinned[name], platform)
-  return { ...item, source: mirroredUrl(item.source, mirrors) }
+  return toolItem(pinned[name], platform, name, mirrors)
 }

@@ -1,0 +1,62 @@
+/** What the meshes of a request declare, put together for the platform that carries them. */
+import type { ClusterNeeds, EnvironmentRequest, Mesh, NeededDownloads, Path } from '../../harness/model.js'
+import { hasCharts } from '../supply/pull.js'
+import type { ToolName } from '../supply/versions.js'
+import { meshes } from './index.js'
+import { pathsOf } from './paths-of.js'
+
+/** Programs of others that meshes run, by name. */
+export const meshPrograms: readonly string[] = [
+  ...new Set(Object.values<Mesh>(meshes).flatMap(({ programs = [] }) => programs)),
+]
+
+type Measured = Pick<EnvironmentRequest, 'arms' | 'paths'>
+
+/** Every mesh that is measured, with the paths that it is measured on. */
+function declaring(request: Measured): readonly { readonly mesh: Mesh; readonly paths: readonly Path[] }[] {
+  const names = new Set(request.arms.map(({ mesh }) => mesh))
+  return Object.values<Mesh>(meshes)
+    .filter(({ name }) => names.has(name))
+    .map((mesh) => ({ mesh, paths: pathsOf(mesh.name, request) }))
+}
+
+/** What has to be downloaded, by mesh. */
+export function meshDownloads(request: Measured): readonly NeededDownloads[] {
+  return declaring(request).flatMap(({ mesh, paths }) =>
+    mesh.downloads ? [{ neededBy: mesh.name, ...mesh.downloads(paths) }] : [],
+  )
+}
+
+/** The meshes that helm installs, cluster-wide resources included. */
+export function chartMeshes(request: Measured): readonly string[] {
+  return meshDownloads(request)
+    .filter(hasCharts)
+    .map(({ neededBy }) => neededBy)
+}
+
+/** The programs that a cluster is driven with. */
+export function clusterTools(request: Measured): readonly ToolName[] {
+  return chartMeshes(request).length > 0 ? ['kubectl', 'helm'] : ['kubectl']
+}
+
+/** What a cluster must be like for all of them. */
+export function clusterNeeds(request: Measured): ClusterNeeds {
+  const all = declaring(request).flatMap(({ mesh, paths }) => mesh.clusterNeeds?.(paths) ?? [])
+  return {
+    defaultCni: all.every(({ defaultCni }) => defaultCni),
+    kubeProxy: all.every(({ kubeProxy }) => kubeProxy),
+  }
+}
+
+/** Arms whose counters several client pods cannot be read from. */
+export function singleClientArms(request: Measured): readonly string[] {
+  return declaring(request).flatMap(({ mesh, paths }) => {
+    const single = paths.filter(
+      ({ hops: [first] }) =>
+        mesh.manyClients === 'never' ||
+        (mesh.manyClients === undefined && first?.role === 'sidecar-outbound'),
+    )
+    const names = new Set(single.map(({ name }) => name))
+    return request.arms.filter((arm) => arm.mesh === mesh.name && names.has(arm.path)).map(({ id }) => id)
+  })
+}

@@ -1,0 +1,50 @@
+/** What the config's `meshSettings` may hold of hops; laid over the config of each. */
+import { z } from 'zod'
+import { addressSchema, poolSchema } from '../../images/kit/process/config.js'
+
+/** Functions of an L7 hop, by name, whoever makes it; their fields are checked by the hop when it starts. */
+const filterNames = [
+  'requestMetrics',
+  'accessLog',
+  'trace',
+  'pause',
+  'burn',
+  'timeouts',
+  'fault',
+  'rateLimit',
+  'jwt',
+  'authorization',
+  'externalAuthorization',
+  'headers',
+  'forwarded',
+  'mirror',
+  'circuitBreaker',
+  'health',
+  'outlier',
+  'locality',
+  'balance',
+  'retry',
+] as const
+
+const filters = z.partialRecord(z.enum(filterNames), z.record(z.string(), z.unknown())).optional()
+
+/** Of this repository's tunnel: its pool of HBONE connections. */
+export const tunnelSettings = {
+  tunnel: z.strictObject({ pool: z.strictObject(poolSchema.unwrap().shape).partial().optional() }).optional(),
+}
+
+/** Of this repository's proxy. */
+export const proxySettings = {
+  proxy: z.strictObject({ filters, workers: z.int().min(0).optional() }).optional(),
+}
+
+/** Of an L7 hop of another vendor: functions are named as this repository's proxy names them. */
+export const vendorSettings = {
+  proxy: z.strictObject({ filters }).optional(),
+  /** Servers that functions may call or mirror to, by name; `server` is the service itself. */
+  clusters: z.record(z.string(), addressSchema).optional(),
+}
+
+type Shape = typeof tunnelSettings & Pick<typeof vendorSettings, 'clusters'> & typeof proxySettings
+
+export type HopSettings = z.infer<z.ZodObject<Shape>>

@@ -1,0 +1,23 @@
+/** What Istio is installed from. */
+import type { Downloads, Path } from '../../../harness/model.js'
+import { gatewayApi, istio } from '../../supply/versions.js'
+import { hasGateway } from '../clusters/gateway-api.js'
+import type { IstioMode } from './values.js'
+
+export function istioDownloads(mode: IstioMode, paths: readonly Path[]): Downloads {
+  const { base, istiod, cni, ztunnel } = istio.charts
+  const { images } = istio
+  if (mode === 'ambient') {
+    return {
+      manifests: [gatewayApi],
+      charts: [base, istiod, cni, ztunnel],
+      images: [images.pilotDistroless, images.proxyDistroless, images.cni, images.ztunnel],
+    }
+  }
+  return {
+    // Sidecars alone need none of it.
+    manifests: paths.some(hasGateway) ? [gatewayApi] : [],
+    charts: [base, istiod],
+    images: [images.pilot, images.proxy],
+  }
+}

@@ -1,0 +1,325 @@
+/** Creates an environment on kind, step by step: programs, images, a cluster, images on its nodes, a way to its API server. */
+import { join } from 'node:path'
+import { defined } from '../../../harness/model/defined.js'
+import { UserError, exitCodes } from '../../../harness/model/errors.js'
+import { findProgram } from '../../../harness/process/exec.js'
+import type {
+  ClusterNeeds,
+  EnvironmentRequest,
+  Fact,
+  Host,
+  OwnProgram,
+  ProgramBuild,
+  Progress,
+  Scope,
+} from '../../../harness/model.js'
+import { version } from '../../../harness/process/package-root.js'
+import { readHost } from '../../../harness/process/probes/host.js'
+import { clusterNeeds, clusterTools } from '../../meshes/declared.js'
+import {
+  buildImages,
+  provideOwnImage,
+  provideProgramImage,
+  taggedReference,
+  type ContainerImages,
+} from '../../supply/container-images/build.js'
+import { requireTools } from '../../supply/tools.js'
+import { readKubernetesVersion, startApiProxy } from '../cluster/api/api-proxy.js'
+import { Kubectl, reasonOf } from '../cluster/api/kubectl.js'
+import { PodWatch } from '../cluster/api/pods.js'
+import type { KubeHostOptions } from '../cluster/host-options.js'
+import { createKubeHost } from '../cluster/host.js'
+import { usageFromNodes } from '../cluster/usage/node-cgroups.js'
+import { findEngine, isMissing, type Engine } from '../docker/engine.js'
+import { execInContainer } from '../docker/exec.js'
+import { generatorFacts } from '../kit/generator-pods.js'
+import { clampLimits, generatorNeeds, platformSettings } from '../kit/settings.js'
+import { clusterName } from './clean.js'
+import { nodeNames, renderClusterConfig } from './cluster-config.js'
+import { createCluster, loadArchive, loadImages, saveImages, watchNodes } from './cluster.js'
+import { emptyCluster, findKept, missingImages, type KeptCluster } from './kept.js'
+import { provideNodeImage } from './node-image.js'
+import { kindSettings, type KindSettings } from './settings.js'
+
+/** What everything that follows works with. */
+interface Site {
+  readonly request: EnvironmentRequest
+  readonly scope: Scope
+  readonly progress: Progress
+  readonly settings: KindSettings
+  readonly engine: Engine
+  /** Paths of programs. */
+  readonly dockerCli: string
+  readonly kind: string
+  readonly kubectl: string
+  readonly helm?: string
+}
+
+/** This repository's images and those of variants, under the names that the nodes will know. */
+interface OwnImages {
+  readonly images: ContainerImages
+  readonly references: KubeHostOptions['images']
+  readonly loadedAs: ReadonlyMap<string, string>
+}
+
+/** A cluster that is up. */
+interface Cluster {
+  readonly name: string
+  readonly nodes: KubeHostOptions['nodes']
+  readonly kubectl: Kubectl
+  /** One that was there: it has images already, and stays. */
+  readonly isKept: boolean
+}
+
+export async function createKind(
+  request: EnvironmentRequest,
+  scope: Scope,
+  progress: Progress,
+): Promise<Host> {
+  const site = await findSite(request, scope, progress)
+  const nodeImage = await progress.step('image of the nodes', () => provideNodes(site))
+  const own = await progress.step('container images', () => buildOwnImages(site))
+  scope.signal.throwIfAborted()
+  const needs = clusterNeeds(request)
+  const kept = await findKeptCluster(site, nodeImage)
+  // A cluster that comes up waits most of the time.
+  const archive = kept ? undefined : archiveImages(site, own)
+  const cluster = kept
+    ? await reuseCluster(site, kept)
+    : await newCluster(site, renderable(site, nodeImage, needs))
+  await progress.step('images in the cluster', () => loadOnto(site, cluster, namesOf(own), archive))
+  if (needs.defaultCni) await progress.step('nodes ready', () => awaitNodes(cluster.kubectl))
+  await placeUnpinned(cluster.kubectl)
+  return hostOn(site, cluster, own, nodeImage)
+}
+
+async function findSite(request: EnvironmentRequest, scope: Scope, progress: Progress): Promise<Site> {
+  const settings = platformSettings(kindSettings, request)
+  const engine = await findEngine()
+  const dockerCli = await findProgram('docker')
+  if (isMissing(engine) || dockerCli === undefined) {
+    throw new UserError('no Docker engine answers, or the docker command is missing', {
+      hint: 'meshbench doctor --platform kind says what is missing',
+      exitCode: exitCodes.hostLacks,
+    })
+  }
+  const names = ['kind', ...clusterTools(request)] as const
+  const {
+    kind = 'kind',
+    kubectl = 'kubectl',
+    helm,
+  } = await requireTools({ names, mirrors: settings.mirrors })
+  return { request, scope, progress, settings, engine, dockerCli, kind, kubectl, ...defined({ helm }) }
+}
+
+function provideNodes({ settings, engine, dockerCli, scope }: Site): Promise<string> {
+  const { nodeImage, mirrors } = settings
+  const { docker, cgroup } = engine
+  return provideNodeImage({ cgroup, nodeImage, mirrors }, { docker, dockerCli, scope })
+}
+
+async function buildOwnImages({ request, settings, engine: { docker } }: Site): Promise<OwnImages> {
+  const images = await buildImages(docker, {
+    version,
+    ...defined({ baseImage: settings.baseImage }),
+    ...generatorNeeds(request, settings),
+  })
+  const { echo, tunnel, proxy, loadgen } = images.images
+  const loadedAs = new Map<string, string>()
+  const builds = (request.config.variants ?? []).flatMap(
+    (variant) => Object.entries(variant.builds) as [OwnProgram, ProgramBuild][],
+  )
+  await Promise.all(
+    builds.map(async ([image, build]) => {
+      const reference = await provideOwnImage(docker, { kind: 'image', image, build }, images)
+      const name = 'reference' in build ? build.reference : reference
+      loadedAs.set(name, await taggedReference(docker, reference))
+    }),
+  )
+  return {
+    images,
+    references: {
+      echo: echo.reference,
+      tunnel: tunnel.reference,
+      proxy: proxy.reference,
+      loadgen: await taggedReference(docker, loadgen.reference),
+    },
+    loadedAs,
+  }
+}
+
+const namesOf = ({ references, loadedAs }: OwnImages) => [...Object.values(references), ...loadedAs.values()]
+
+/** With blocks, a run that keeps its clusters finds them again itself. */
+async function findKeptCluster(
+  { request, settings, engine, kind, scope, progress }: Site,
+  nodeImage: string,
+): Promise<KeptCluster | undefined> {
+  const { reuse, keep, workers } = settings
+  if (!reuse && !keep) return undefined
+  const wanted = { docker: engine.docker, kind, environment: request.id, nodeImage, workers, scope }
+  const kept = await findKept({ ...wanted, ownOnly: !reuse })
+  if (reuse) progress.note(kept ? `the cluster ${kept.name} is used again` : 'no kept cluster fits')
+  return kept
+}
+
+function archiveImages({ dockerCli, scope }: Site, own: OwnImages): Promise<string> {
+  const archive = saveImages({ docker: dockerCli, references: namesOf(own), scope })
+  // From the start: one that fails while the cluster comes up is told of when it is needed.
+  const finished = archive.then(
+    () => {},
+    () => {},
+  )
+  scope.defer('finish the archive of images', () => finished)
+  return archive
+}
+
+function renderable({ request, scope, settings, engine }: Site, nodeImage: string, needs: ClusterNeeds) {
+  const name = clusterName(scope.runId, request.id)
+  return { name, nodeImage, workers: settings.workers, cgroup: engine.cgroup, needs }
+}
+
+async function newCluster(site: Site, wanted: Parameters<typeof renderClusterConfig>[0]): Promise<Cluster> {
+  const { kind, scope, progress, settings } = site
+  const { keep, createTimeoutSeconds } = settings
+  const { name, workers } = wanted
+  const kubeconfig = await progress.step(`cluster of ${1 + workers} nodes`, () =>
+    createCluster({
+      kind,
+      name,
+      config: renderClusterConfig(wanted),
+      timeoutMs: createTimeoutSeconds * 1000,
+      keep,
+      scope,
+    }),
+  )
+  if (keep) progress.note(`the cluster ${name} stays: --reuse finds it, \`meshbench clean\` removes it`)
+  return clusterAt(site, { name, kubeconfig }, false)
+}
+
+async function reuseCluster(site: Site, kept: KeptCluster): Promise<Cluster> {
+  const cluster = clusterAt(site, kept, true)
+  await site.progress.step('an empty cluster', () => emptyCluster(cluster.kubectl))
+  return cluster
+}
+
+function clusterAt(site: Site, { name, kubeconfig }: KeptCluster, isKept: boolean): Cluster {
+  const { scope, settings, kubectl: path, helm: helmPath } = site
+  const { runId, signal } = scope
+  const kubectl = new Kubectl({ path, kubeconfig, runId, signal, ...defined({ helmPath }) })
+  return { name, nodes: nodeNames(name, settings.workers), kubectl, isKept }
+}
+
+/** `written` is an archive of them that is being written already. */
+async function loadOnto(
+  site: Site,
+  { name, nodes, isKept }: Cluster,
+  references: readonly string[],
+  written?: Promise<string>,
+): Promise<void> {
+  const { kind, dockerCli, scope } = site
+  const workers = [...new Set([nodes.client, nodes.server, nodes.waypoint])]
+  const missing = isKept ? await missingImages(nodeExecOf(site), workers, references) : references
+  if (missing.length === 0) return
+  const images = { references: missing, nodes: workers, ...defined({ archive: written }) }
+  await loadImages({ kind, docker: dockerCli, name, scope, ...images })
+}
+
+const nodeExecOf =
+  ({ engine }: Site) =>
+  async (node: string, argv: readonly string[]) =>
+    execInContainer(engine.docker, node, argv)
+
+/** Not by `kind create cluster --wait`: that waits for the control plane alone, and gives up with exit code 0. */
+async function awaitNodes(kubectl: Kubectl): Promise<void> {
+  const wait = ['wait', 'node', '--all', '--for=condition=Ready']
+  try {
+    await kubectl.run([...wait, '--timeout=180s'], { timeoutMs: 200_000 })
+  } catch (error) {
+    throw new UserError(`not every node of the cluster became ready: ${reasonOf(error)}`, {
+      hint: 'meshbench doctor --platform kind checks memory and inotify limits, the usual causes',
+      exitCode: exitCodes.runFailed,
+      cause: error,
+    })
+  }
+}
+
+/** What is pinned nowhere (DNS, a mesh's control plane) goes to the control plane: the workers are for what is measured. */
+async function placeUnpinned(kubectl: Kubectl): Promise<void> {
+  const keys = ['node-role.kubernetes.io/control-plane', 'node-role.kubernetes.io/master']
+  // The key depends on the version; one of the two is not there.
+  await Promise.all(keys.map((key) => kubectl.run(['taint', 'nodes', '--all', `${key}-`]).catch(() => {})))
+}
+
+/** Images of programs of others, brought onto the nodes when a hop first asks for one. */
+function programImages(site: Site, cluster: Cluster): KubeHostOptions['programImage'] {
+  const loaded = new Map<string, Promise<string>>()
+  const { docker } = site.engine
+  const load: KubeHostOptions['programImage'] = async (program) => {
+    const image = await provideProgramImage(docker, program, site.settings.programImages)
+    const reference = await taggedReference(docker, image)
+    await loadOnto(site, cluster, [reference])
+    return reference
+  }
+  return (program) => {
+    const loading = loaded.get(program.name) ?? load(program)
+    loaded.set(program.name, loading)
+    return loading
+  }
+}
+
+async function hostOn(site: Site, cluster: Cluster, own: OwnImages, nodeImage: string): Promise<Host> {
+  const { request, scope, settings, engine, kind } = site
+  const { name, nodes, kubectl, isKept } = cluster
+  const proxy = await startApiProxy(kubectl, scope)
+  const pods = new PodWatch(proxy)
+  scope.defer('stop watching pods', () => pods.close())
+  const kubernetesVersion = await readKubernetesVersion(proxy)
+  const nodeExec = nodeExecOf(site)
+  const selectors = (['client', 'server', 'waypoint'] as const).map((role) => [
+    role,
+    { 'kubernetes.io/hostname': nodes[role] },
+  ])
+  return createKubeHost({
+    ...{ kubectl, proxy, pods, request, scope, nodes, readHost, kubernetesVersion, nodeExec },
+    images: own.references,
+    loadedAs: own.loadedAs,
+    programImage: programImages(site, cluster),
+    imagePullPolicy: 'Never',
+    limits: clampLimits(settings, engine.cpus),
+    generatorPods: settings.generatorPods,
+    nodeSelectors: Object.fromEntries(selectors) as NonNullable<KubeHostOptions['nodeSelectors']>,
+    usage: usageFromNodes(nodeExec),
+    billsNodes: true,
+    nodeFailure: watchNodes(engine.docker, Object.values(nodes), scope),
+    clusterName: name,
+    isOwnCluster: true,
+    apiServer: { host: nodes['control-plane'], port: 6443 },
+    namespacePrefix: 'mb',
+    // A cluster that goes takes them with it.
+    deleteNamespaces: settings.keep || isKept,
+    diagnosticsDir: join(scope.evidenceDir ?? join(scope.stateDir, 'diagnostics'), name),
+    loadArchive: (archive) => loadArchive({ kind, name, archive, nodes: Object.values(nodes), scope }),
+    facts: factsOf(site, { cluster: name, base: own.images.base, kubernetesVersion, nodeImage }),
+  })
+}
+
+function factsOf(
+  { engine, settings }: Site,
+  found: Readonly<Record<'cluster' | 'base' | 'kubernetesVersion' | 'nodeImage', string>>,
+): readonly Fact[] {
+  const { hop, workers, generatorPods } = settings
+  return [
+    {
+      name: 'platform',
+      value: `kind: Kubernetes ${found.kubernetesVersion}, a control plane and ${workers} workers on one machine`,
+    },
+    { name: 'cluster', value: found.cluster },
+    { name: 'node image', value: found.nodeImage },
+    { name: 'engine', value: `${engine.product} ${engine.version}, cgroup ${engine.cgroup}` },
+    { name: 'base image', value: found.base },
+    { name: 'limits of each hop', value: `${Math.min(hop.cpus, engine.cpus)} CPUs, ${hop.memoryMib} MiB` },
+    ...generatorFacts(generatorPods),
+    { name: 'memory figures', value: 'working set of the cgroup: usage less inactive file pages' },
+  ]
+}

@@ -1,0 +1,78 @@
+/** What platforms let a config say of themselves, in one way. */
+import { z } from 'zod'
+import { defined } from '../../../harness/model/defined.js'
+import { toolsOf } from '../../../harness/load/choice.js'
+import type { EnvironmentRequest, ImagePin } from '../../../harness/model.js'
+import { meshPrograms } from '../../meshes/declared.js'
+import { asPin } from '../../supply/pull.js'
+
+/** The settings of the run's platform with their defaults; the config was checked when it was read. */
+export function platformSettings<Schema extends z.ZodType>(
+  schema: Schema,
+  { config }: Pick<EnvironmentRequest, 'config'>,
+): z.output<Schema> {
+  return schema.parse(config.platformSettings[config.platform] ?? {})
+}
+
+/** A reference that names one image for good. */
+export const imageByDigest = z
+  .string()
+  .regex(
+    /@sha256:[0-9a-f]{64}$/,
+    'must end in a digest, such as @sha256:…, so that it names one image for good',
+  )
+
+/** Program → image that holds it by this name on its PATH; programs without one are taken from this machine. */
+export const programImages = z.partialRecord(z.enum(meshPrograms), imageByDigest).default({})
+
+/**
+ * Image of the load generator, for engines that run a tool of others: this project's, with the tool on its PATH. Without it
+ * the tool is taken from this machine.
+ */
+export const generatorImage = imageByDigest.optional()
+
+/** What the settings and the plan's engines ask of the generator's image. */
+export function generatorNeeds(
+  { config }: EnvironmentRequest,
+  settings: { readonly generatorImage?: string | undefined },
+): { readonly tools: readonly string[]; readonly generatorImage?: string } {
+  const { generatorImage } = settings
+  return { tools: toolsOf(Object.values(config.engines ?? {})), ...defined({ generatorImage }) }
+}
+
+const limits = z.strictObject({
+  /** Cores; clamped to what the engine has. */
+  cpus: z.number().positive(),
+  memoryMib: z.number().int().min(64),
+})
+
+/** What a container may use. */
+export type Limits = z.infer<typeof limits>
+
+/** Equal for every hop of every mesh. 2 cores and 1 GiB are Istio's defaults for sidecars and waypoints. */
+export const containerLimits = {
+  hop: limits.default({ cpus: 2, memoryMib: 1024 }),
+  application: limits.default({ cpus: 2, memoryMib: 1024 }),
+  generator: limits.default({ cpus: 2, memoryMib: 1024 }),
+}
+
+/** Images that a config names for what a platform runs. */
+export function configuredImages(settings: {
+  readonly baseImage?: string | undefined
+  readonly generatorImage?: string | undefined
+  readonly programImages: Readonly<Partial<Record<string, string>>>
+}): readonly ImagePin[] {
+  const { baseImage, generatorImage, programImages } = settings
+  return [baseImage, generatorImage, ...Object.values(programImages)].flatMap((image) =>
+    image === undefined ? [] : [asPin(image)],
+  )
+}
+
+/** Limits that an engine can grant: it refuses more CPUs than it has. */
+export function clampLimits(
+  { hop, application, generator }: Readonly<Record<keyof typeof containerLimits, Limits>>,
+  cpus: number,
+): Readonly<Record<keyof typeof containerLimits, Limits>> {
+  const clamp = (limits: Limits) => ({ ...limits, cpus: Math.min(limits.cpus, cpus) })
+  return { hop: clamp(hop), application: clamp(application), generator: clamp(generator) }
+}
