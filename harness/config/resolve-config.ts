@@ -64,7 +64,7 @@ export function resolveConfig(
     rounds: chosenByFlag ? profile.rounds : { ...profile.rounds, ...defined(config.rounds) },
     thresholds: thresholdsOf(config.thresholds, overrides.variants ?? []),
     gate: { ...defaultGate, ...defined(config.gate) },
-    ...(overrides.variants === undefined ? {} : { variants: overrides.variants }),
+    ...defined({ variants: overrides.variants }),
     cost: config.cost,
     validity: config.validity,
     // As they were given: whoever reads them lays their defaults on.
@@ -158,7 +158,7 @@ function resolveEngines(
     const all = experiment.loads(settings)
     const reason = all
       .map(({ load, search }) => whyNot(engine, load, { searched: search !== undefined, headers }))
-      .find((one) => one !== undefined)
+      .find((other) => other !== undefined)
     if (reason !== undefined)
       problems.push(
         `${flag === undefined ? `engines.${name}` : '--engine'}: ${quote(engine)} cannot drive ${name}: ${reason}; --experiment chooses experiments`,
@@ -204,7 +204,7 @@ function selectArms(
         )
     if (matches.length === 0) {
       const allowed = Object.entries(registry).flatMap(([owner, { paths: all }]) =>
-        all.map((one) => `${owner}/${one}`),
+        all.map((other) => `${owner}/${other}`),
       )
       problems.push(`--arm: ${quote(name)} is not an arm; allowed: ${allowed.join(', ')}`)
     }
@@ -235,7 +235,7 @@ function checkPlacement({ arms, platform }: ResolvedConfig, problems: string[]):
   for (const [name, list] of Object.entries(arms)) {
     const mesh = registry[name]
     if (!mesh) continue
-    for (const path of list.filter((one) => one !== 'baseline' && !mesh.paths.includes(one)))
+    for (const path of list.filter((other) => other !== 'baseline' && !mesh.paths.includes(other)))
       problems.push(
         `arms.${name}: ${quote(path)} is not a path of this mesh; allowed: ${mesh.paths.join(', ')}`,
       )

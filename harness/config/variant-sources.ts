@@ -11,6 +11,7 @@ import { createStateDir, newRunId } from '../process/state.js'
 import { ownPrograms } from '../model/variants.js'
 import { functionNames, functions, type MeshFunction } from '../../scenarios/functions.js'
 import { bundleStore, imageBundle, storeBundle } from '../../infra/images/bundles.js'
+import { defined } from '../model/defined.js'
 
 const forms = [
   'name=unchanged',
@@ -74,7 +75,7 @@ function functionVariant(flag: string, text: string): Fetched {
     settings: { proxy: { filters: { [name]: settings } } },
     builds: {},
     function: name,
-    ...(requestHeaders === undefined ? {} : { requestHeaders }),
+    ...defined({ requestHeaders }),
   }
 }
 

@@ -5,6 +5,7 @@ import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { CommandError } from '../model/errors.js'
 import type { Command, Running } from '../model.js'
+import { defined } from '../model/defined.js'
 
 /** Label of every process that a run starts: `meshbench clean` finds what is left by it. */
 export const runIdVariable = 'MESHBENCH_RUN_ID'
@@ -65,7 +66,7 @@ export function start(command: Command, options: StartOptions = {}): Running {
   }).finally(() => options.signal?.removeEventListener('abort', abort))
 
   return {
-    ...(child.pid === undefined ? {} : { pid: child.pid }),
+    ...defined({ pid: child.pid }),
     lines: createInterface({ input: child.stdout, crlfDelay: Infinity }),
     write: (text) => child.stdin.write(text),
     kill: (signal = 'SIGTERM') => endGroup(child, signal),

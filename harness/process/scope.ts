@@ -1,6 +1,7 @@
 /** Undoes what a run did, last first, on success, failure and interrupt. */
 import { messageOf } from '../model/errors.js'
 import type { Scope } from '../model.js'
+import { defined } from '../model/defined.js'
 
 /** Longest time that one undo may take before the next is tried. */
 const undoTimeoutMs = 60_000
@@ -38,7 +39,7 @@ export function openScope(options: {
 /** A part of a scope that can be closed early; what is left of it is closed with its parent. */
 export function childScope(parent: Scope, title: string): OpenScope {
   const { runId, stateDir, signal, evidenceDir } = parent
-  const child = openScope({ runId, stateDir, signal, ...(evidenceDir === undefined ? {} : { evidenceDir }) })
+  const child = openScope({ runId, stateDir, signal, ...defined({ evidenceDir }) })
   parent.defer(title, async () => {
     const problems = await child.close()
     if (problems.length > 0) throw new Error(problems.join('; '))

@@ -12,6 +12,7 @@ import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { runIdVariable } from './exec.js'
 import { parseStartTicks } from './probes/process.js'
+import { defined } from '../model/defined.js'
 
 const prefix = 'meshbench-'
 const ownerName = 'owner.json'
@@ -71,7 +72,7 @@ export async function findLeftovers(runId?: string): Promise<readonly Leftover[]
       const folder = owners.get(id)?.folder
       return {
         runId: id,
-        ...(folder === undefined ? {} : { stateDir: folder }),
+        ...defined({ stateDir: folder }),
         pids: processes.get(id) ?? [],
       }
     })

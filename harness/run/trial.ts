@@ -21,6 +21,7 @@ import type {
 import { judgeTrial } from './proof.js'
 import { billWindow, onePerProcess } from './usage.js'
 import { judgeProbe, judgeValidity } from './validity.js'
+import { defined } from '../model/defined.js'
 
 /** How a trial is going, for the progress display. */
 export interface TrialProgress {
@@ -114,8 +115,7 @@ export async function runTrial(options: TrialOptions): Promise<Trial> {
   const measured = {
     load: result,
     usage,
-    ...(tlsHandshakes === undefined ? {} : { tlsHandshakes }),
-    ...(tlsResumptions === undefined ? {} : { tlsResumptions }),
+    ...defined({ tlsHandshakes, tlsResumptions }),
     proof,
     reasons,
     warnings,
@@ -194,7 +194,7 @@ async function followEvents(
         case 'progress':
           onProgress({
             ratePerSecond: event.elapsedMs > 0 ? (event.sent / event.elapsedMs) * 1000 : 0,
-            ...(event.p99Us === undefined ? {} : { p99Us: event.p99Us }),
+            ...defined({ p99Us: event.p99Us }),
           })
           break
         case 'result':

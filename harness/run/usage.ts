@@ -8,6 +8,7 @@ import type {
   Usage,
   UsageReading,
 } from '../model.js'
+import { defined } from '../model/defined.js'
 
 /**
  * The bill: what every component used between the two edges. A component that could not be read at both edges is left
@@ -62,14 +63,16 @@ function componentUsage(component: Component, before: UsageReading, after: Usage
     cpuNs: after.cpuNs - before.cpuNs,
     ...(user === undefined ? {} : { cpuUserNs: Math.max(0, user) }),
     ...(system === undefined ? {} : { cpuSystemNs: Math.max(0, system) }),
-    ...(after.rssBytes === undefined ? {} : { rssBytes: after.rssBytes }),
-    ...(after.pssBytes === undefined ? {} : { pssBytes: after.pssBytes }),
-    ...(after.peakRssBytes === undefined ? {} : { peakRssBytes: after.peakRssBytes }),
-    ...(voluntary === undefined ? {} : { voluntarySwitches: voluntary }),
-    ...(involuntary === undefined ? {} : { involuntarySwitches: involuntary }),
-    ...(throttled === undefined ? {} : { throttledPeriods: throttled }),
-    ...(reads === undefined ? {} : { readSyscalls: reads }),
-    ...(writes === undefined ? {} : { writeSyscalls: writes }),
+    ...defined({
+      rssBytes: after.rssBytes,
+      pssBytes: after.pssBytes,
+      peakRssBytes: after.peakRssBytes,
+      voluntarySwitches: voluntary,
+      involuntarySwitches: involuntary,
+      throttledPeriods: throttled,
+      readSyscalls: reads,
+      writeSyscalls: writes,
+    }),
     source: after.source,
     resolutionNs: after.resolutionNs,
   }

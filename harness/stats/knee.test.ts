@@ -49,7 +49,7 @@ describe('nextKneeStep', () => {
       const { estimate, probes } = search(knee, 0.03, stream, 0.02)
       return { held: estimate.low <= knee && knee <= estimate.high, probes: probes.length }
     })
-    const held = searches.filter((one) => one.held).length / searches.length
+    const held = searches.filter((search) => search.held).length / searches.length
     expect(held).toBeGreaterThan(0.82)
     expect(searches.reduce((sum, { probes }) => sum + probes, 0) / searches.length).toBeLessThan(25)
   })

@@ -36,8 +36,8 @@ describe('estimateLocation', () => {
         const medians = Array.from({ length: 30 }, () =>
           medianOfMeans(Array.from({ length: n }, () => sorted[draws.below(n)] as number)),
         )
-        const mean = medians.reduce((sum, one) => sum + one, 0) / medians.length
-        const variance = medians.reduce((sum, one) => sum + (one - mean) ** 2, 0) / (medians.length - 1)
+        const mean = medians.reduce((sum, median) => sum + median, 0) / medians.length
+        const variance = medians.reduce((sum, median) => sum + (median - mean) ** 2, 0) / (medians.length - 1)
         const { se } = estimateLocation(values, { seed, resamples: medians.length })
         expect(se).toBeCloseTo(Math.sqrt(variance) * (n / (n - 1)) ** 0.25, 10)
       }

@@ -22,6 +22,7 @@ import { nextRate } from '../analyze/knees.js'
 import { bucketCount, bucketIndex, encodeCounts } from '../protocol/histogram.js'
 import { makePlan } from '../plan/plan.js'
 import { createNoise, type Noise, type NoiseOptions } from './synthetic-noise.js'
+import { defined } from '../model/defined.js'
 
 /** What a path costs in truth, before noise. */
 export interface SyntheticCosts {
@@ -208,7 +209,7 @@ export function syntheticPlan(options: SyntheticOptions = {}): Plan {
     experiments: Object.fromEntries(names.map((name) => [name, settings[name]])),
     rounds: { min: planned, max: planned, untilEffect: 0.05, budgetMinutes: 3, ...options.roundsConfig },
     thresholds: options.thresholds ?? [],
-    ...(options.variants === undefined ? {} : { variants: options.variants }),
+    ...defined({ variants: options.variants }),
     cost: { perVcpuHour: 0.04, perGibHour: 0.005, currency: 'USD' },
     meshSettings: {},
     platformSettings: {},

@@ -26,7 +26,7 @@ export async function planCommand(flags: PlanFlags & { json: boolean }): Promise
     '',
     'loads, each on every arm',
     ...[...new Set(cells.map((cell) => `${cell.experiment.padEnd(10)} ${cell.loadLabel}`))].map((text) => {
-      const cell = cells.find((one) => `${one.experiment.padEnd(10)} ${one.loadLabel}` === text)
+      const cell = cells.find((cell) => `${cell.experiment.padEnd(10)} ${cell.loadLabel}` === text)
       const rounds =
         1 + Math.max(-1, ...order.filter((trial) => trial.cell === cell?.id).map(({ round }) => round))
       const { warmupMs = 0, durationMs = 0 } = cell?.load ?? {}

@@ -10,7 +10,7 @@ let workspace: Workspace
 function writeRun(
   name: string,
   options: SyntheticOptions,
-  change: (header: RunHeader) => RunHeader = (one) => one,
+  change: (header: RunHeader) => RunHeader = (other) => other,
 ) {
   const entries = syntheticJournal({ rounds: 4, experiments: ['latency'], ...options })
   const lines = entries.map((entry): JournalEntry =>

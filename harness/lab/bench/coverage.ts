@@ -96,7 +96,7 @@ async function main(): Promise<number> {
 
 function chosen<T extends string>(what: string, all: readonly T[], name: string | undefined): readonly T[] {
   if (name === undefined) return all
-  const found = all.filter((one) => one === name)
+  const found = all.filter((other) => other === name)
   if (found.length === 0) throw new UserError(`--${what}: ${name} is none of ${all.join(', ')}`)
   return found
 }

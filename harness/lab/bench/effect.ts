@@ -20,6 +20,7 @@ import { createHopMesh } from '../../../infra/meshes/hops/hop-mesh.js'
 import { ownProxy } from '../../../infra/meshes/hops/own-hops.js'
 import { platforms } from '../../../infra/platforms/index.js'
 import { interruptSignal, runOnce } from './series.js'
+import { defined } from '../../model/defined.js'
 
 const path = 'l7-per-node'
 const [plain, burdened] = ['plain', 'burdened']
@@ -46,7 +47,7 @@ function planOf(
 ): Plan {
   const config = resolveConfig(
     { arms: { reference: [path] }, experiments: { latency: {} } },
-    { profile, ...(rounds === undefined ? {} : { rounds }) },
+    { profile, ...defined({ rounds }) },
     'bench:effect',
   )
   return makePlan(

@@ -42,7 +42,7 @@ function verdictOn(
   variant: string,
 ): { state: GateState; sentence: string } {
   const result = gate(analyze(workspace.journal(run).entries))
-  const found = result.variants.find((one) => one.arm === `${arm}@${variant}`)
+  const found = result.variants.find((other) => other.arm === `${arm}@${variant}`)
   if (!found) throw new Error(`nothing is said of ${variant}`)
   return found
 }
@@ -61,7 +61,7 @@ async function demonstrate(workspace: Workspace): Promise<readonly Case[]> {
   const short = verdictOn(workspace, 'short', 'same')
   const exits = [await exitCodeOf(workspace, 'short', 'pass'), await exitCodeOf(workspace, 'short', 'fail')]
 
-  const cell = analyze(workspace.journal('short').entries).cells.find((one) => one.arm === `${arm}@old`)
+  const cell = analyze(workspace.journal('short').entries).cells.find((cell) => cell.arm === `${arm}@old`)
   // ms per 1 000 requests are µs a request.
   const cpuUs = Math.round((cell?.cpu?.value ?? 0) * 0.1 * 10) / 10
   console.log(

@@ -89,75 +89,16 @@ export async function createRig(): Promise<Rig> {
   let servers = 0
 
   return {
-    async echo(faults = {}) {
-      const host = '127.0.0.1'
-      const config = join(folder, `echo-${servers++}.json`)
-      const listeners = [
-        { name: 'http', kind: 'http', host, port: 0 },
-        { name: 'tcp', kind: 'tcp', host, port: 0 },
-      ]
-      const write = (wanted: EchoFaults) =>
-        writeFile(
-          config,
-          JSON.stringify({ admin: { host, port: 0 }, listeners, faults: wanted, drainMs: 500 }),
-        )
-      await write(faults)
-      const child = run([echoBundle.path, '--config', config])
-      const ready = await firstLine(child)
-      const { http, tcp, admin } = (JSON.parse(ready) as { listeners: Record<string, Endpoint> }).listeners
-      if (!http || !tcp || !admin || child.pid === undefined) throw new Error(`not ready: ${ready}`)
-      const { pid } = child
-      const counter = async (name: string): Promise<number> => {
-        const reply = await fetch(`http://${admin.host}:${admin.port}/metrics`)
-        return sumSamples(parsePrometheus(await reply.text()), name)
-      }
-      return {
-        http,
-        tcp,
-        pid,
-        requests: () => counter('meshbench_requests_total'),
-        connections: () => counter('meshbench_downstream_connections_total'),
-        burnedUs: async () => (await counter('meshbench_burn_seconds_total')) * 1e6,
-        cpuUs: async () => (await readProcess(pid)).cpuNs / 1000,
-        async inject(wanted) {
-          const before = await counter('meshbench_config_reloads_total')
-          await write(wanted)
-          process.kill(pid, 'SIGHUP')
-          // The signal and the watched file may both make it reload: the later one comes after 200 ms.
-          await sleep(300)
-          while ((await counter('meshbench_config_reloads_total')) === before) await sleep(20)
-        },
-        async kill() {
-          child.kill('SIGKILL')
-          await child.exited
-        },
-      }
-    },
+    echo: (faults = {}) =>
+      startEcho(join(folder, `echo-${servers++}.json`), faults, (config) =>
+        run([echoBundle.path, '--config', config]),
+      ),
 
     async load(engine, spec, server, options = {}) {
       const full = { ...defaults, engine, model: engineOf(engine).models[0] ?? 'open', ...spec }
       const { argv } = loadCommand(full, options.target ?? server.http, options.seed ?? 1)
       const child = argv[0] === 'loadgen' ? run([loadgenBundle.path, ...argv.slice(1)]) : start({ argv })
-      let cpuAtStart = 0
-      let cpuAtEnd = 0
-      let result: LoadResult | undefined
-      let failure: string | undefined
-      const readCpu = (): Promise<number> => server.cpuUs().catch(() => 0)
-      for await (const line of child.lines) {
-        const event = parseEvent(line)
-        if (event.event === 'edge') {
-          if (event.edge === 'start') cpuAtStart = await readCpu()
-          else cpuAtEnd = await readCpu()
-          await options.onEdge?.(event.edge)
-          child.write('go\n')
-          if (event.edge === 'start') options.onWindow?.()
-        } else if (event.event === 'result') result = event.result
-        else if (event.event === 'error') failure = `${event.kind}: ${event.message}`
-      }
-      const end = await child.exited
-      if (failure !== undefined) throw new Error(failure)
-      if (!result) throw new Error(`the generator ended with ${end.code ?? end.signal}: ${end.tail}`)
-      return { result, serverCpuUs: cpuAtEnd - cpuAtStart }
+      return followLoad(child, server, options)
     },
 
     async close() {
@@ -166,6 +107,70 @@ export async function createRig(): Promise<Rig> {
       await rm(folder, { recursive: true, force: true })
     },
   }
+}
+
+/** Starts a server whose config file this is; the file is written again for other faults. */
+async function startEcho(
+  config: string,
+  faults: EchoFaults,
+  run: (config: string) => Running,
+): Promise<EchoServer> {
+  const host = '127.0.0.1'
+  const listeners = ['http', 'tcp'].map((kind) => ({ name: kind, kind, host, port: 0 }))
+  const write = (wanted: EchoFaults) =>
+    writeFile(config, JSON.stringify({ admin: { host, port: 0 }, listeners, faults: wanted, drainMs: 500 }))
+  await write(faults)
+  const child = run(config)
+  const ready = await firstLine(child)
+  const { http, tcp, admin } = (JSON.parse(ready) as { listeners: Record<string, Endpoint> }).listeners
+  if (!http || !tcp || !admin || child.pid === undefined) throw new Error(`not ready: ${ready}`)
+  const { pid } = child
+  const counter = async (name: string): Promise<number> => {
+    const reply = await fetch(`http://${admin.host}:${admin.port}/metrics`)
+    return sumSamples(parsePrometheus(await reply.text()), name)
+  }
+  return {
+    http,
+    tcp,
+    pid,
+    requests: () => counter('meshbench_requests_total'),
+    connections: () => counter('meshbench_downstream_connections_total'),
+    burnedUs: async () => (await counter('meshbench_burn_seconds_total')) * 1e6,
+    cpuUs: async () => (await readProcess(pid)).cpuNs / 1000,
+    async inject(wanted) {
+      const before = await counter('meshbench_config_reloads_total')
+      await write(wanted)
+      process.kill(pid, 'SIGHUP')
+      // The signal and the watched file may both make it reload: the later one comes after 200 ms.
+      await sleep(300)
+      while ((await counter('meshbench_config_reloads_total')) === before) await sleep(20)
+    },
+    async kill() {
+      child.kill('SIGKILL')
+      await child.exited
+    },
+  }
+}
+
+/** Reads a generator's events to their end, and the server's CPU at the edges of the window. */
+async function followLoad(child: Running, server: EchoServer, options: LoadOptions): Promise<LoadRun> {
+  const cpu = { start: 0, end: 0 }
+  let result: LoadResult | undefined
+  let failure: string | undefined
+  for await (const line of child.lines) {
+    const event = parseEvent(line)
+    if (event.event === 'edge') {
+      cpu[event.edge] = await server.cpuUs().catch(() => 0)
+      await options.onEdge?.(event.edge)
+      child.write('go\n')
+      if (event.edge === 'start') options.onWindow?.()
+    } else if (event.event === 'result') result = event.result
+    else if (event.event === 'error') failure = `${event.kind}: ${event.message}`
+  }
+  const end = await child.exited
+  if (failure !== undefined) throw new Error(failure)
+  if (!result) throw new Error(`the generator ended with ${end.code ?? end.signal}: ${end.tail}`)
+  return { result, serverCpuUs: cpu.end - cpu.start }
 }
 
 async function firstLine(child: Running): Promise<string> {
