@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { run, type RunResult } from '../process/exec.js'
 import type { JournalEntry, RunHeader, Running, Trial } from '../model.js'
+import { packageRoot } from '../process/package-root.js'
 import { createWorkspace, noPage, smallConfig, type Workspace } from '../testing/cli.js'
 import { processesOf } from '../testing/processes.js'
 import { test } from '../testing/workspace-test.js'
@@ -79,7 +80,7 @@ async function expectRefusal(workspace: Workspace, args: string[], exitCode: num
 
 describe('a run', () => {
   // From source, as `npm run bench` does it; its checks and refusals read what it left.
-  const workspace = createWorkspace({ source: true })
+  const workspace = createWorkspace({ source: packageRoot })
   let ended: RunResult
   let entries: readonly JournalEntry[]
   let header: RunHeader

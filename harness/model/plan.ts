@@ -25,6 +25,9 @@ export const armSchema = object({
 })
 export interface Arm extends z.infer<typeof armSchema> {}
 
+/** The mesh that is none: what every other is compared with. */
+export const baselineMesh = 'none'
+
 /** How the largest rate at which an arm still keeps its promise is searched: its trials' rates are decided as it goes. */
 export const kneeSearchSchema = object({
   /** A trial passes when this percentile of its response times is at most `latencyMs` and no request failed or was left. */

@@ -1,4 +1,5 @@
 /** Turns a config into the exact list of trials, before anything is created. Pure: one config, one plan. */
+import { baselineMesh } from '../model/plan.js'
 import { createHash } from 'node:crypto'
 import { UserError } from '../model/errors.js'
 import type {
@@ -68,11 +69,11 @@ function listArms(config: ResolvedConfig, catalogue: Catalogue): Arm[] {
   const shared = catalogue.environmentsOf(config.platform) === 'shared'
   const meshNames = Object.keys(config.arms)
   const groups = shared
-    ? [{ environment: config.platform, prefix: 'none', meshes: meshNames }]
+    ? [{ environment: config.platform, prefix: baselineMesh, meshes: meshNames }]
     : meshNames.map((mesh) => ({ environment: `${config.platform}/${mesh}`, prefix: mesh, meshes: [mesh] }))
   return groups.flatMap(({ environment, prefix, meshes }) => {
     const baseline = `${prefix}/baseline`
-    const common = { mesh: 'none', path: 'baseline', environment, baseline }
+    const common = { mesh: baselineMesh, path: 'baseline', environment, baseline }
     return [
       { ...common, id: baseline, role: 'baseline' as const },
       { ...common, id: `${baseline}-twin`, role: 'twin' as const },

@@ -13,14 +13,14 @@ import { packageRoot } from '../process/package-root.js'
  * signal within 30 ms, which a busy one cannot, and what it had created would be left running.
  */
 const tsx = pathToFileURL(join(packageRoot, 'node_modules/tsx/dist/loader.mjs')).href
-const fromSource = [process.execPath, '--import', tsx, join(packageRoot, 'harness/cli.ts')]
+const fromSource = (root: string) => [process.execPath, '--import', tsx, join(root, 'harness/cli.ts')]
 
 /** Where `compile-cli.ts` put the compiled command line. Without it, as in benches, it runs from source. */
 export const compiledCliVariable = 'MESHBENCH_COMPILED_CLI'
 
 function commandLine(): readonly string[] {
   const compiled = process.env[compiledCliVariable]
-  return compiled === undefined ? fromSource : [process.execPath, compiled]
+  return compiled === undefined ? fromSource(packageRoot) : [process.execPath, compiled]
 }
 
 /** Limits so wide that a busy machine does not make a trial invalid: these tests are about behaviour, not figures. */
@@ -59,11 +59,17 @@ export const smallConfig = {
 /** Flags of runs whose page nobody looks at: drawing it takes longer than their windows. */
 export const noPage = ['--format', 'json']
 
-/** `timeoutMs` is how long one command may take; `source` runs the sources themselves, as the package's scripts do. */
-export function createWorkspace({ timeoutMs = 180_000, source = false } = {}): Workspace {
+/** `timeoutMs` is how long one command may take; `source` is a folder whose sources are run, as the package's scripts do. */
+export function createWorkspace({
+  timeoutMs = 180_000,
+  source,
+}: { readonly timeoutMs?: number; readonly source?: string } = {}): Workspace {
   let made: string | undefined
   const folder = () => (made ??= mkdtempSync(join(tmpdir(), 'meshbench-test-')))
-  const argv = (args: readonly string[]) => [...(source ? fromSource : commandLine()), ...args]
+  const argv = (args: readonly string[]) => [
+    ...(source === undefined ? commandLine() : fromSource(source)),
+    ...args,
+  ]
   const path = (name: string) => join(folder(), name)
   const meshbenchWith = (env: Readonly<Record<string, string>>, ...args: string[]) =>
     run(['env', ...Object.entries(env).map(([name, value]) => `${name}=${value}`), ...argv(args)], {

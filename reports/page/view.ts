@@ -1,4 +1,5 @@
 /** What every section and chart asks of an Analysis: arms in order with their look, the load to lead with, look-ups. */
+import { baselineMesh } from '../../harness/model/plan.js'
 import * as metrics from '../../scenarios/metrics.js'
 import type {
   Analysis,
@@ -100,7 +101,7 @@ export const memoryMetrics: readonly Metric[] = [metrics.addedMemory, metrics.me
 /** Prepares an analysis for display. Pure and cheap: a few maps. */
 export function createView(analysis: Analysis): View {
   const paths = new Map(analysis.paths.map((path) => [path.name, path]))
-  const meshes = [...new Set(analysis.arms.map((arm) => arm.mesh).filter((mesh) => mesh !== 'none'))]
+  const meshes = [...new Set(analysis.arms.map(({ mesh }) => mesh).filter((mesh) => mesh !== baselineMesh))]
   const environments = [...new Set(analysis.arms.map(({ environment }) => environment))]
   const labels = new Set<string>()
   const arms = analysis.arms.map((arm, index): ArmView => {
@@ -230,7 +231,7 @@ function armLabel(arm: Arm, path: Path, withMesh: boolean, withEnvironment: bool
     const where = withEnvironment ? `${arm.environment.split('/').at(-1) ?? ''} ` : ''
     return where + (arm.role === 'twin' ? 'A/A twin' : path.label)
   }
-  const base = withMesh && arm.mesh !== 'none' ? `${arm.mesh} ${path.label}` : path.label
+  const base = withMesh && arm.mesh !== baselineMesh ? `${arm.mesh} ${path.label}` : path.label
   return arm.variant === undefined ? base : `${base} @${arm.variant}`
 }
 
@@ -310,6 +311,6 @@ function unknownPath(name: string): Path {
 }
 
 function strangerArm(id: string): ArmView {
-  const arm: Arm = { id, mesh: 'none', path: id, role: 'subject', environment: '', baseline: id }
+  const arm: Arm = { id, mesh: baselineMesh, path: id, role: 'subject', environment: '', baseline: id }
   return { id, arm, key: 'ax', label: id, path: unknownPath(id), colour: 'var(--muted)', shape: 'circle' }
 }

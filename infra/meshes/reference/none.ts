@@ -1,9 +1,10 @@
 /** No mesh: the baseline and its twin, which tell what everything else adds and how small a difference is noise. */
+import { baselineMesh } from '../../../harness/model/plan.js'
 import type { Mesh } from '../../../harness/model.js'
 import { readReferenceCounters } from './counters.js'
 
 export const none: Mesh = {
-  name: 'none',
+  name: baselineMesh,
   summary: 'no mesh: the baseline',
   paths: ['baseline'],
   livesOn: 'own-hops',

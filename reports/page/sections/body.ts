@@ -338,20 +338,21 @@ export function systemTable(view: View, book: FigureBook): Table {
   return {
     columns: ['system', ...viewColumns, 'measured here'],
     rows: systemRows.map((row) => {
-      const measured = row.arms.flatMap((wanted) =>
-        view.subjects.filter((arm) => arm.arm.mesh === wanted.mesh && arm.arm.path === wanted.path),
+      const measured = row.arms.flatMap(({ mesh, path, note = '' }) =>
+        view.subjects
+          .filter(({ arm }) => arm.mesh === mesh && arm.path === path)
+          .map((arm) => ({ arm, note })),
       )
       const html = measured
-        .map((arm) => {
+        .map(({ arm, note }) => {
           const time = view.compare(arm.id, latencyMetrics, { percentile: 50 })
-          const mesh = arm.arm.mesh === 'reference' ? ' (reference mesh)' : ''
           const figure = book.print(
             time?.difference,
             { metric: time?.metric ?? 'latency', percentile: 50, kind: 'difference' },
             'sentence',
             true,
           )
-          return `${armHtml(arm)}${escapeHtml(mesh)} ${figure}`
+          return `${armHtml(arm)}${escapeHtml(note)} ${figure}`
         })
         .join('<br>')
       return [

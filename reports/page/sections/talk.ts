@@ -48,11 +48,21 @@ export const viewColumns = [
   'traffic control',
 ] as const
 
+interface MeasuredArm {
+  readonly mesh: string
+  readonly path: string
+  /** Said behind its figure. */
+  readonly note?: string
+}
+
+/** Where no arm is of the system itself, or beside it. */
+const reference = (path: string): MeasuredArm => ({ mesh: 'reference', path, note: ' (reference mesh)' })
+
 /** The systems of the talk along five views; `paths` and `meshes` say which arms measure them. */
 export const systemRows: readonly {
   readonly system: string
   readonly views: readonly [string, string, string, string, string]
-  readonly arms: readonly { readonly mesh: string; readonly path: string }[]
+  readonly arms: readonly MeasuredArm[]
 }[] = [
   {
     system: 'Linkerd 1.x',
@@ -63,7 +73,7 @@ export const systemRows: readonly {
       'at the node proxy, L7',
       'routing rules in the node proxy; ingress by the same proxy',
     ],
-    arms: [{ mesh: 'reference', path: 'l7-per-node' }],
+    arms: [reference('l7-per-node')],
   },
   {
     system: 'Istio with sidecars',
@@ -74,10 +84,7 @@ export const systemRows: readonly {
       'at both sidecars, L7',
       'at the client sidecar; ingress gateway',
     ],
-    arms: [
-      { mesh: 'istio-sidecar', path: 'l7-sidecar-to-sidecar' },
-      { mesh: 'reference', path: 'l7-sidecar-to-sidecar' },
-    ],
+    arms: [{ mesh: 'istio-sidecar', path: 'l7-sidecar-to-sidecar' }, reference('l7-sidecar-to-sidecar')],
   },
   {
     system: 'Istio ambient',
@@ -91,8 +98,8 @@ export const systemRows: readonly {
     arms: [
       { mesh: 'istio-ambient', path: 'l4-only' },
       { mesh: 'istio-ambient', path: 'l4-l7-l4' },
-      { mesh: 'reference', path: 'l4-only' },
-      { mesh: 'reference', path: 'l4-l7-l4' },
+      reference('l4-only'),
+      reference('l4-l7-l4'),
     ],
   },
   {
@@ -107,7 +114,7 @@ export const systemRows: readonly {
     arms: [
       { mesh: 'cilium', path: 'l4-kernel' },
       { mesh: 'cilium', path: 'l7-per-node' },
-      { mesh: 'reference', path: 'l7-per-node' },
+      reference('l7-per-node'),
     ],
   },
 ]
