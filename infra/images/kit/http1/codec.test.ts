@@ -145,6 +145,7 @@ describe('fields', () => {
     expect(response('HTTP/1.2 200 OK\r\nExpect: nothing\r\n\r\n')).toMatchObject({ status: 200, minor: 1 })
     for (const bad of [
       'HTTP/1.1 20 OK\r\n\r\n',
+      'HTTP/1.1 099 OK\r\n\r\n',
       'HTTP/2.0 200 OK\r\n\r\n',
       'HTTP/1.1 2000 OK\r\n\r\n',
       'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n',

@@ -97,9 +97,7 @@ export function parseResponseHead(raw: string, limits: HeadLimits): Http1Head {
     !isDigit(raw.charCodeAt(9)) ||
     !isDigit(raw.charCodeAt(10)) ||
     !isDigit(raw.charCodeAt(11)) ||
-    // RFC 9110 §15: beyond 599 there is no status, and node:http2 throws when it is to send one.
     status < 100 ||
-    status > 599 ||
     (after !== space && after !== carriageReturn)
   ) {
     throw new HeadError(502, 'a malformed status line')

@@ -137,6 +137,12 @@ const rows: readonly Row[] = [
     decidedBy: 'RFC 9112 §6.3: it ought to be handled as an error',
   },
   {
+    name: 'an answer with status 999',
+    request: plain,
+    answer: get('HTTP/1.1 999 Odd', 'Content-Length: 0'),
+    ours: 'accepted',
+  },
+  {
     name: 'an answer with status 20',
     request: plain,
     answer: get('HTTP/1.1 20 OK', 'Content-Length: 0'),
@@ -234,7 +240,7 @@ describe('raw bytes', () => {
     answer = row.answer ?? short
     const verdicts = await everyone(async (name): Promise<Verdict> => {
       const [text] = await ask(name, row.request)
-      return /^HTTP\/1\.[01] 200/.test(text) ? 'accepted' : 'refused'
+      return /^HTTP\/1\.[01] (200|999)/.test(text) ? 'accepted' : 'refused'
     })
     compare(verdicts, row)
   })
