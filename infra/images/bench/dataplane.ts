@@ -57,18 +57,18 @@ async function measure(load: Load, running: Started): Promise<Round> {
 
 /** A window of its own, as counting is not free. Counts are per request and the mean of the hops. */
 async function count(load: Load, running: Started): Promise<Counted> {
-  const stops = await Promise.all(running.hops.map(({ pid }) => countKernelEvents(pid)))
-  const startedAt = performance.now()
-  const outcome = await load.driver(running.entry, seconds, () => {})
-  const window = performance.now() - startedAt
-  const all = await Promise.all(stops.map((stop) => stop()))
-  // The counters saw the generator's warm-up too, which sent at the same pace.
-  const requests = Math.max(outcome.requests, (outcome.requestsPerSecond * window) / 1000)
-  const per = (name: keyof Counted): number =>
-    all.reduce((sum, counts) => sum + counts[name], 0) / all.length / (requests * (load.unitsPerRequest ?? 1))
-  return Object.fromEntries(
-    Object.keys(all[0] ?? {}).map((name) => [name, per(name as keyof Counted)]),
-  ) as Counted
+  let stops: (() => Promise<Counted>)[] = []
+  let all: Counted[] = []
+  const outcome = await load.driver(running.entry, seconds, async (edge) => {
+    if (edge === 'start') stops = await Promise.all(running.hops.map(({ pid }) => countKernelEvents(pid)))
+    else all = await Promise.all(stops.map((stop) => stop()))
+  })
+  const units = outcome.requests * (load.unitsPerRequest ?? 1) * running.hops.length
+  const sums = Object.entries(all[0] ?? {}).map(([name]) => [
+    name,
+    all.reduce((sum, counts) => sum + counts[name as keyof Counted], 0) / units,
+  ])
+  return Object.fromEntries(sums) as Counted
 }
 
 /** Every subject once a round, in an order that is turned around from round to round. Results by subject. */

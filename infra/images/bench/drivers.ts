@@ -20,8 +20,8 @@ export interface LoadOutcome {
   readonly errors: number
 }
 
-/** Called when the window starts and when it ends, so that counters can be read. */
-export type AtEdge = (edge: 'start' | 'end') => void
+/** Called when the window starts and when it ends, so that counters can be read; the load waits for it. */
+export type AtEdge = (edge: 'start' | 'end') => void | Promise<void>
 
 /** Sends to `target` for `seconds` and tells where the window's edges are. */
 export type Driver = (target: ListenerAddress, seconds: number, atEdge: AtEdge) => Promise<LoadOutcome>
@@ -30,9 +30,9 @@ export type Driver = (target: ListenerAddress, seconds: number, atEdge: AtEdge) 
 export function wrk(connections: number): Driver {
   return async ({ host, port }, seconds, atEdge) => {
     const url = `http://${host}:${port}/`
-    atEdge('start')
+    await atEdge('start')
     const { stdout } = await run('wrk', ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '10s', url])
-    atEdge('end')
+    await atEdge('end')
     const number = (pattern: RegExp): number => Number(pattern.exec(stdout)?.[1] ?? 0)
     const socketErrors = /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(stdout)
     return {
@@ -71,11 +71,11 @@ export function h2load({ connections, streams, ratePerSecond, bodyFile }: H2Load
       options.push('-d', bodyFile, '-H', 'content-type: application/grpc', '-H', 'te: trailers')
     const running = run('h2load', [...options, `http://${host}:${port}/echo`])
     await sleep(marginSeconds * 1000)
+    await atEdge('start')
     const startedAt = performance.now()
-    atEdge('start')
     await sleep(seconds * 1000)
-    atEdge('end')
     const window = (performance.now() - startedAt) / 1000
+    await atEdge('end')
     const { stdout } = await running
     const [, done = NaN, failed = NaN] = (
       /requests: \d+ total, \d+ started, (\d+) done, \d+ succeeded, (\d+) failed/.exec(stdout) ?? []
@@ -114,7 +114,7 @@ export function openLoop(load: OpenLoop): Driver {
     for await (const line of createInterface({ input: child.stdout })) {
       const message = JSON.parse(line) as OpenLoopEvent
       if (message.event === 'edge') {
-        atEdge(message.edge)
+        await atEdge(message.edge)
         child.stdin.write('go\n')
       } else if (message.event === 'result') {
         const { ok, sent, achievedRatePerSecond } = message.result
