@@ -89,6 +89,7 @@ describe('engineAddresses', () => {
     const addresses = engineAddresses({ XDG_RUNTIME_DIR: '/run/user/7' }, 7, '/home/a')
     expect(addresses[0]).toBe('unix:///var/run/docker.sock')
     expect(addresses).toContain('unix:///run/user/7/podman/podman.sock')
+    expect(engineAddresses({ XDG_RUNTIME_DIR: '' }, 7, '/home/a')).toEqual(addresses)
     expect(addresses.at(-1)).toBe('unix:///run/podman/podman.sock')
   })
 })

@@ -1,9 +1,10 @@
 /** Finds the container engine to use, Docker's or Podman's, and tells what it is. */
-import { stat } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type Docker from 'dockerode'
 import { messageOf } from '../../../harness/model/errors.js'
+import { contextVariables } from './context.js'
 
 export interface Engine {
   readonly docker: Docker
@@ -22,43 +23,43 @@ export interface MissingEngine {
   readonly tried: readonly { readonly address: string; readonly problem: string }[]
 }
 
-/** Sockets in the order in which they are tried: what the user named, Docker's, then Podman's. */
+/** Sockets in the order in which they are tried: what the user named, Docker's, Colima's, then Podman's. */
 export function engineAddresses(
   env: Readonly<Record<string, string | undefined>>,
   uid: number,
   home: string,
 ): readonly string[] {
   if (env.DOCKER_HOST) return [env.DOCKER_HOST]
-  const runtimeDir = env.XDG_RUNTIME_DIR ?? `/run/user/${uid}`
+  const runtimeDir = env.XDG_RUNTIME_DIR || `/run/user/${uid}`
   return [
     '/var/run/docker.sock',
     join(runtimeDir, 'docker.sock'),
     join(home, '.docker/run/docker.sock'),
     join(home, '.docker/desktop/docker.sock'),
+    join(home, '.colima/default/docker.sock'),
     join(runtimeDir, 'podman/podman.sock'),
     '/run/podman/podman.sock',
   ].map((path) => `unix://${path}`)
 }
 
 /**
- * The first engine that answers.
+ * The engine that the `docker` command uses: that of `DOCKER_HOST` or of the context in force, else the first that answers.
  *
- * Sets `DOCKER_HOST` when it is not Docker's default socket, since testcontainers and the `docker` command find an
+ * Sets `DOCKER_HOST` when it is not Docker's default socket, since testcontainers, kind and the `docker` command find an
  * engine by it.
  */
 export async function findEngine(): Promise<Engine | MissingEngine> {
   // Slow to load, and every verb of the command line knows the platforms by name.
   const { default: DockerClient } = await import('dockerode')
   const tried: { address: string; problem: string }[] = []
+  try {
+    Object.assign(process.env, await contextVariables(process.env, homedir()))
+  } catch (error) {
+    return { tried: [{ address: 'the context', problem: messageOf(error) }] }
+  }
   for (const address of engineAddresses(process.env, process.getuid?.() ?? 0, homedir())) {
     const path = address.startsWith('unix://') ? address.slice('unix://'.length) : undefined
-    if (
-      path !== undefined &&
-      !(await stat(path).then(
-        () => true,
-        () => false,
-      ))
-    ) {
+    if (path !== undefined && !existsSync(path)) {
       tried.push({ address, problem: 'no such socket' })
       continue
     }
