@@ -44,7 +44,9 @@ export function resolveConfig(
   if (!profileName || !platform) throw configError('the command line', problems)
   const profile = profiles[profileName]
   const chosenByFlag = overrides.profile !== undefined
-  const arms = selectArms(config.arms, overrides, problems)
+  // Variants are of what a config names; what the platform adds could not be varied.
+  const added = overrides.variants === undefined ? platforms[platform].addsArms : undefined
+  const arms = selectArms({ ...added, ...config.arms }, overrides, problems)
   const ownExperiments = resolveExperiments(
     config.experiments,
     profileName,

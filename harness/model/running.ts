@@ -244,8 +244,11 @@ export interface EnvironmentRequest {
   readonly paths: readonly Path[]
 }
 
-/** What a mesh can live on: hops that Meshbench starts itself, a Kubernetes cluster, or one that was made for it. */
-export type Ground = 'own-hops' | 'cluster' | 'new-cluster'
+/**
+ * What a mesh can live on: hops that Meshbench starts itself, network namespaces whose rules it may set, a Kubernetes
+ * cluster, or one that was made for it.
+ */
+export type Ground = 'own-hops' | 'namespaces' | 'cluster' | 'new-cluster'
 
 /** Where things run. One file each in infra/platforms. */
 export interface Platform {
@@ -254,6 +257,8 @@ export interface Platform {
   readonly offers: readonly Ground[]
   /** `shared`: all meshes live in one environment and are compared directly; `per-mesh`: one environment each. */
   readonly environments: 'shared' | 'per-mesh'
+  /** Arms that are measured here beside those of a config, unless a flag chooses arms: mesh → paths. */
+  readonly addsArms?: Readonly<Record<string, readonly string[]>>
   /** How another build of this repository's programs is given here: as a bundle, or as a container image. */
   readonly builds: 'bundle' | 'image'
   /** For the estimate of a plan: measured on two cores that do nothing else. */

@@ -56,22 +56,36 @@ export function judgeTrial(input: ProofInput): readonly ProofCheck[] {
       })
     }
   }
-  checks.push(...judgeApplication(input))
+  checks.push(...judgeRules(input), ...judgeApplication(input))
   checks.push(...judgeBystanders(input))
   return checks
+}
+
+/** Rules of the kernel that stand where no hop does: each connection has passed them once. */
+function judgeRules(input: ProofInput): ProofCheck[] {
+  const { connections } = input.traffic
+  return input.components
+    .filter(({ arm, hop, category }) => arm === input.arm.id && hop === undefined && category === 'l4')
+    .map(({ name }) => {
+      const value = delta(input, name)?.downstreamConnections
+      return value === undefined
+        ? { name: `counters of ${name}`, ok: false, expected: 'readable', actual: 'not read' }
+        : atLeastAndMost(`connections at ${name}`, { min: connections, max: connections, value })
+    })
 }
 
 /** The application answered what was sent; only requests say so, since raw TCP has none. */
 function judgeApplication(input: ProofInput): ProofCheck[] {
   if (input.load.protocol === 'tcp') return []
-  return input.components
-    .filter(({ category, arm }) => category === 'application' && (arm === undefined || arm === input.arm.id))
-    .flatMap(({ name }) => {
-      const moved = delta(input, name)
-      return moved?.requests === undefined
-        ? []
-        : [countOf(`requests at ${name}`, input.traffic, moved.requests)]
-    })
+  const applications = input.components.filter(({ category }) => category === 'application')
+  const own = applications.filter(({ arm }) => arm === input.arm.id)
+  // One that is shared serves the arms that have none of their own.
+  return (own.length > 0 ? own : applications.filter(({ arm }) => arm === undefined)).flatMap(({ name }) => {
+    const moved = delta(input, name)
+    return moved?.requests === undefined
+      ? []
+      : [countOf(`requests at ${name}`, input.traffic, moved.requests)]
+  })
 }
 
 function judgeHop(input: ProofInput, index: number, moved: Moved): ProofCheck[] {

@@ -6,6 +6,7 @@ import { envoy } from './envoy/envoy.js'
 import { haproxy } from './haproxy/haproxy.js'
 import { istioAmbient } from './istio/istio-ambient.js'
 import { istioSidecar } from './istio/istio-sidecar.js'
+import { nftables } from './kernel/nftables.js'
 import { nginx } from './nginx/nginx.js'
 import { none } from './reference/none.js'
 import { reference } from './reference/reference.js'
@@ -19,6 +20,7 @@ export const meshes = {
   'envoy+proxy': envoyProxy,
   haproxy,
   nginx,
+  nftables,
   'istio-sidecar': istioSidecar,
   'istio-ambient': istioAmbient,
   cilium,

@@ -4,12 +4,14 @@ import { docker } from './docker/docker.js'
 import { kind } from './kind/kind.js'
 import { kubernetes } from './kubernetes/kubernetes.js'
 import { local } from './local/local.js'
+import { netns } from './netns/netns.js'
 
 export const platforms = {
   docker,
   kind,
   kubernetes,
   local,
+  netns,
 } satisfies Record<string, Platform>
 
 export type PlatformName = keyof typeof platforms

@@ -17,7 +17,7 @@ import { openScope, type OpenScope } from '../../../harness/process/scope.js'
 import { imageBundle, type ImageBundles, type ImageName } from '../../images/bundles.js'
 import { echoWorkload } from '../../platforms/kit/echo-workload.js'
 import { fetchText } from '../../platforms/local/loopback.js'
-import { startProcess } from '../../platforms/local/process.js'
+import { loopbackPlace, startProcess } from '../../platforms/local/process.js'
 import { dnsNameOf, type HopSpec } from './hop-mesh.js'
 import type { HopSettings } from './settings.js'
 import { namespace, serviceAuthority, trustDomain } from '../reference/names.js'
@@ -94,7 +94,7 @@ export async function openTestHost(images: readonly ImageName[], meshSettings = 
   const bundles = Object.fromEntries(built.map((bundle) => [bundle.image, bundle])) as ImageBundles
   const running = new Map<string, Deployed>()
   const deploy: Host['deploy'] = async (workload) => {
-    const started = await startProcess({ workload, bundles, scope, bindHost: '127.0.0.1' })
+    const started = await startProcess({ workload, bundles, scope, place: loopbackPlace })
     running.set(started.component.name, started)
     return started
   }

@@ -1,14 +1,21 @@
 /** Reads admin pages of components that listen on this machine. */
 import { get } from 'node:http'
-import type { Endpoint } from '../../../harness/model.js'
+import { connect as connectTcp } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { ByteStream, Endpoint } from '../../../harness/model.js'
 
 const timeoutMs = 5_000
 const maxBytes = 8 * 2 ** 20
 
-/** Body of a GET; rejects unless the status is 200. */
-export async function fetchText(endpoint: Endpoint, path: string): Promise<string> {
+/** Body of a GET over a connection that `connect` opens; rejects unless the status is 200. */
+export async function fetchText(
+  endpoint: Endpoint,
+  path: string,
+  connect: (endpoint: Endpoint) => ByteStream = ({ host, port }) => connectTcp(port, host),
+): Promise<string> {
   return new Promise((resolve, reject) => {
-    const request = get({ ...endpoint, path, timeout: timeoutMs, agent: false }, (response) => {
+    const createConnection = () => connect(endpoint) as Duplex
+    const request = get({ ...endpoint, path, timeout: timeoutMs, createConnection }, (response) => {
       const chunks: Buffer[] = []
       let bytes = 0
       response.on('data', (chunk: Buffer) => {

@@ -3,7 +3,15 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Deployed, Endpoint, Running, Scope, TrialError, Workload } from '../../../harness/model.js'
+import type {
+  ByteStream,
+  Deployed,
+  Endpoint,
+  Running,
+  Scope,
+  TrialError,
+  Workload,
+} from '../../../harness/model.js'
 import { start } from '../../../harness/process/exec.js'
 import { configText } from '../../supply/container-images/command.js'
 import { storedPath, type ImageBundles } from '../../images/bundles.js'
@@ -19,13 +27,28 @@ export interface LocalProcess extends Deployed {
   readonly failure: TrialError | undefined
 }
 
+/** Where a process runs and how it is reached. */
+export interface ProcessPlace {
+  readonly bindHost: string
+  /** Turns the command into the one that is started, for example on cores of its own. */
+  readonly wrap: (argv: readonly string[]) => readonly string[]
+  /** Opens a connection to what listens there; absent: from this process. */
+  readonly connect?: (endpoint: Endpoint) => ByteStream
+  /** Ports for programs that cannot choose their own. */
+  readonly freePorts: (names: readonly string[]) => Promise<Record<string, number>>
+}
+
+export const loopbackPlace: ProcessPlace = {
+  bindHost: '127.0.0.1',
+  wrap: (argv) => argv,
+  freePorts: (names) => findFreePorts(names, '127.0.0.1'),
+}
+
 export interface StartProcessOptions {
   readonly workload: Workload
   readonly bundles: ImageBundles
   readonly scope: Scope
-  readonly bindHost: string
-  /** Turns the command into the one that is started, for example on cores of its own. */
-  readonly wrap?: (argv: readonly string[]) => readonly string[]
+  readonly place: ProcessPlace
 }
 
 /** Thrown when a workload did not come up; `detail` is the end of its output. */
@@ -40,7 +63,8 @@ export class NotReadyError extends Error {
 }
 
 export async function startProcess(options: StartProcessOptions): Promise<LocalProcess> {
-  const { workload, bundles, scope, bindHost } = options
+  const { workload, bundles, scope, place } = options
+  const { bindHost } = place
   const { component, program, listeners, files } = workload
   const folder = join(scope.stateDir, component.name.replace(/[^A-Za-z0-9.-]+/g, '_'))
   await mkdir(folder, { recursive: true, mode: 0o700 })
@@ -51,7 +75,7 @@ export async function startProcess(options: StartProcessOptions): Promise<LocalP
   const ports =
     program.kind === 'image'
       ? Object.fromEntries(listeners.map((name) => [name, 0]))
-      : await findFreePorts(listeners, bindHost)
+      : await place.freePorts(listeners)
   const config = workload.config({ bindHost, ports, file: (name) => join(folder, name) })
   const configPath = join(folder, 'config.json')
   await writeFile(configPath, configText(config), { mode: 0o600 })
@@ -60,7 +84,7 @@ export async function startProcess(options: StartProcessOptions): Promise<LocalP
     program.kind === 'image'
       ? [process.execPath, bundlePath(program, bundles), '--config', configPath]
       : program.argv.map((word) => word.replaceAll('{config}', configPath).replaceAll('{folder}', folder))
-  const running = start({ argv: options.wrap?.(argv) ?? argv }, { runId: scope.runId, cwd: folder })
+  const running = start({ argv: place.wrap(argv) }, { runId: scope.runId, cwd: folder })
 
   let failure: TrialError | undefined
   let stopping = false
@@ -77,7 +101,7 @@ export async function startProcess(options: StartProcessOptions): Promise<LocalP
   const endpoints =
     program.kind === 'image'
       ? await awaitReadyLine(running, component.name)
-      : await awaitReadyPath(running, component.name, bindHost, ports, program.readyPath)
+      : await awaitReadyPath(running, component.name, place, ports, program.readyPath)
   return {
     component,
     endpoints,
@@ -129,7 +153,7 @@ function parseReadyLine(line: string): Record<string, Endpoint> | undefined {
 async function awaitReadyPath(
   running: Running,
   name: string,
-  host: string,
+  { bindHost: host, connect }: ProcessPlace,
   ports: Readonly<Record<string, number>>,
   path: string,
 ): Promise<Record<string, Endpoint>> {
@@ -142,7 +166,7 @@ async function awaitReadyPath(
   void running.exited.then(() => (ended = true))
   const ready = (async () => {
     while (!ended) {
-      const ok = await fetchText(admin, path).then(
+      const ok = await fetchText(admin, path, connect).then(
         () => true,
         () => false,
       )

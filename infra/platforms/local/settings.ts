@@ -10,10 +10,10 @@ const cores = z
   .regex(/^\d+(-\d+)?(,\d+(-\d+)?)*$/, 'cores are numbers and ranges, for example "0" or "1-3"')
   .optional()
 
-export const localSettings = z.strictObject({
-  /** Each part that is named stays on its cores; the others go where the kernel puts them. */
-  pin: z.strictObject({ generator: cores, server: cores, hops: cores }).default({}),
-})
+/** Each part that is named stays on its cores; the others go where the kernel puts them. */
+export const pinSettings = z.strictObject({ generator: cores, server: cores, hops: cores }).default({})
+
+export const localSettings = z.strictObject({ pin: pinSettings })
 
 export type LocalSettings = z.infer<typeof localSettings>
 

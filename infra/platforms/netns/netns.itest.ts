@@ -1,0 +1,77 @@
+/** Whole runs and proofs in namespaces of this machine; skipped, with the reason, where it allows none. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import type { Duplex } from 'node:stream'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect } from 'vitest'
+import type { Trial } from '../../../harness/model.js'
+import { run, start } from '../../../harness/process/exec.js'
+import { openScope } from '../../../harness/process/scope.js'
+import { noPage, smallConfig } from '../../../harness/testing/cli.js'
+import { test } from '../../../harness/testing/workspace-test.js'
+import { createNamespaces } from './namespaces.js'
+import { unmetNeeds } from './needs.js'
+import { createNetwork } from './network.js'
+import { netnsSettings } from './settings.js'
+
+const unmet = await unmetNeeds(netnsSettings.parse({}))
+for (const { need, found } of unmet) console.log(`skipped: ${need}: ${found}`)
+
+describe.skipIf(unmet.length > 0)('namespaces', () => {
+  test('all paths of the reference mesh run and prove themselves; nothing is left', async ({ workspace }) => {
+    const arms = { reference: ['l4-only', 'l7-sidecar-to-sidecar', 'l4-l7-l4', 'l7-per-node', 'ingress'] }
+    workspace.writeConfig({ ...smallConfig, arms, platform: 'netns' })
+    const { code, stderr } = await workspace.meshbench('run', '--out', 'out', ...noPage)
+    expect([stderr, code]).toEqual(['', 0])
+    const { entries, header } = workspace.journal('out')
+    const environment = entries.find((entry) => entry.type === 'environment')
+    expect(environment?.failures).toEqual({})
+    const trials = entries.filter((entry): entry is Trial => entry.type === 'trial')
+    expect(trials.filter(({ state }) => state === 'failed')).toEqual([])
+    expect(new Set(trials.map(({ cell }) => cell)).size).toBe(header.plan.cells.length)
+    // The kernel's rules are an arm that the platform adds; its proof counts what passed them.
+    const proofs = environment?.proofs['nftables/l4-kernel'] ?? []
+    expect(proofs.map(({ name }) => name)).toContain('a stranger is dropped')
+    expect(proofs.filter(({ ok }) => !ok)).toEqual([])
+    const rules = trials
+      .filter(({ cell }) => cell.includes('nftables/l4-kernel'))
+      .flatMap(({ proof }) => proof)
+    expect(rules.map(({ name }) => name)).toContain('connections at nftables/l4-kernel/rules')
+    const left = await run(['bash', '-c', `grep -l ${header.runId} /proc/[0-9]*/environ 2>/dev/null; true`])
+    expect(left.stdout).toBe('')
+  })
+
+  test.for(['own', 'user-namespace'] as const)(
+    'pods of two nodes reach each other, with privilege %s',
+    async (privilege, { skip }) => {
+      const stateDir = await mkdtemp(join(tmpdir(), 'meshbench-test-'))
+      const scope = openScope({ runId: 'netns-test', stateDir, signal: new AbortController().signal })
+      try {
+        const network = await createNetwork({
+          namespaces: createNamespaces(privilege, scope),
+          settings: netnsSettings.parse({ rateMbit: 100 }),
+          scope,
+          block: 77,
+        }).catch((error: unknown) => skip(`privilege ${privilege}: ${String(error)}`))
+        const [client, server] = [await network.pod('client', 'a'), await network.pod('server', 'b')]
+        expect(await network.nodes.client.run(['tc', 'qdisc', 'show', 'dev', 'eth0'])).toContain('tbf')
+        const script = `require('net').createServer((socket) => socket.end(socket.remoteAddress)).listen(80, '${server.address}', () => console.log('up'))`
+        const listener = start({ argv: server.namespace.enter([process.execPath, '-e', script]) })
+        scope.defer('end it', async () => {
+          listener.kill('SIGKILL')
+          await listener.exited
+        })
+        await listener.lines[Symbol.asyncIterator]().next()
+        const ask = `require('net').connect(80, '${server.address}').on('data', (data) => console.log(String(data)))`
+        expect((await client.namespace.run([process.execPath, '-e', ask])).trim()).toBe(client.address)
+        const bytes: Buffer[] = []
+        const stream = network.connect({ host: server.address, port: 80 }) as Duplex
+        for await (const chunk of stream) bytes.push(chunk as Buffer)
+        expect(Buffer.concat(bytes).toString()).toBe('10.77.0.254')
+      } finally {
+        expect(await scope.close()).toEqual([])
+        await rm(stateDir, { recursive: true })
+      }
+    },
+  )
+})
