@@ -23,7 +23,7 @@ const forms = [
 ]
 
 /** Settings that a hop reads, as `meshSettings` names them; a key beyond these would change nothing. */
-const settingPaths = [/^proxy\.filters\.\w+/, /^proxy\.workers$/, /^tunnel\.pool\.\w+$/]
+const settingPaths = [/^capture$/, /^proxy\.filters\.\w+/, /^proxy\.workers$/, /^tunnel\.pool\.\w+$/]
 
 type Fetched = Omit<Variant, 'name'>
 
@@ -101,7 +101,7 @@ function parseSettings(flag: string, text: string): Record<string, unknown> {
     if (!settingPaths.some((known) => known.test(path))) {
       throw malformed(
         flag,
-        `${path} is no setting of a hop: proxy.filters.<filter>…, proxy.workers, tunnel.pool.<key>`,
+        `${path} is no setting of a hop: capture, proxy.filters.<filter>…, proxy.workers, tunnel.pool.<key>`,
       )
     }
     const keys = path.split('.')

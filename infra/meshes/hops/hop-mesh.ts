@@ -28,7 +28,9 @@ import { settingsOf, variantBuilds } from '../../../harness/model/variants.js'
 import { proveEncryptedLegs, type Impostors } from './hop-proofs.js'
 import { readReferenceCounters } from '../reference/counters.js'
 import { namespace, serviceAuthority, trustDomain } from '../reference/names.js'
-import type { HopSettings } from './settings.js'
+import { captureInbound, captureOutbound, unmetCapture } from './capture.js'
+import { captureSettings, type HopSettings } from './settings.js'
+import { namespacesOf } from '../kernel/arm-network.js'
 
 /** All that decides one hop of an arm. */
 export interface HopSpec {
@@ -91,10 +93,13 @@ export function createHopMesh(options: HopMeshOptions): Mesh {
     livesOn: 'own-hops',
     varies: programs.flatMap(({ own }) => (own ? [own] : [])),
     programs: needs.map((need) => need.name),
-    settings: z.strictObject(Object.assign({}, ...programs.map((program) => program.settings))),
+    settings: z.strictObject(
+      Object.assign({ ...captureSettings }, ...programs.map((program) => program.settings)),
+    ),
     ...defined({ manyClients: options.manyClients }),
-    async check({ config }) {
-      return (await Promise.all(needs.map((need) => checkProgram(need, config)))).flat()
+    async check(request, on) {
+      const unmet = await Promise.all(needs.map((need) => checkProgram(need, request.config)))
+      return [...unmet.flat(), ...unmetCapture(name, request, on)]
     },
     async install({ host, progress, request }: MeshContext): Promise<MeshSession> {
       const credentials = await progress.step(`${name}: identities`, issueCredentials)
@@ -200,6 +205,8 @@ async function raiseArm({
     if (!program) throw new Error(`${options.name} has no program for ${hop.layer} hops`)
     return program
   }
+  const network = settings.capture === undefined ? undefined : await namespacesOf(host).networkFor(arm)
+  const capturing = settings.capture === 'redirect' ? network : undefined
   const application = await host.startApplication(arm, path)
   let next = endpointOf(application, 'http')
   const raised: { spec: HopSpec; deployed: Deployed }[] = []
@@ -223,12 +230,20 @@ async function raiseArm({
     const deployed = await host.deploy(program.workload(spec, paths.get(program.need?.name ?? '') ?? ''))
     raised.unshift({ spec, deployed })
     next = endpointOf(deployed, 'downstream')
+    if (capturing && hop.role === 'sidecar-inbound')
+      next = await captureInbound(capturing, spec.upstream, next)
   }
+  const capture = capturing && (await captureOutbound(capturing, arm, path.hops[0], next))
   return {
-    endpoint: { ...next, authority: serviceAuthority },
+    endpoint: { ...(capture?.endpoint ?? next), authority: serviceAuthority },
     application: application.component,
-    components: raised.map(({ deployed }) => deployed.component),
+    components: [
+      ...raised.map(({ deployed }) => deployed.component),
+      ...(capture ? [capture.component] : []),
+    ],
     readCounters: async (component) => {
+      if (capture?.component.name === component)
+        return { downstreamConnections: await capture.readConnections() }
       const found = raised.find(({ deployed }) => deployed.component.name === component)
       // The application is this repository's own on every arm.
       if (!found) return readReferenceCounters(await host.fetchAdmin(component, '/metrics'))

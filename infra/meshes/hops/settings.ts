@@ -45,6 +45,12 @@ export const vendorSettings = {
   clusters: z.record(z.string(), addressSchema).optional(),
 }
 
-type Shape = typeof tunnelSettings & Pick<typeof vendorSettings, 'clusters'> & typeof proxySettings
+/** Of the mesh: hops are dialled, or the kernel leads traffic to them; either way in namespaces of the arm's own. */
+export const captureSettings = { capture: z.enum(['none', 'redirect']).optional() }
+
+type Shape = typeof captureSettings &
+  typeof tunnelSettings &
+  Pick<typeof vendorSettings, 'clusters'> &
+  typeof proxySettings
 
 export type HopSettings = z.infer<z.ZodObject<Shape>>

@@ -41,6 +41,24 @@ describe.skipIf(unmet.length > 0)('namespaces', () => {
     expect(left.stdout).toBe('')
   })
 
+  test('capture runs beside dialling, and its rules have seen every connection', async ({ workspace }) => {
+    const arms = { reference: ['l4-only', 'l7-sidecar-to-sidecar', 'l7-per-node'] }
+    workspace.writeConfig({ ...smallConfig, arms, platform: 'netns' })
+    const variants = ['dialled=set:capture=none', 'captured=set:capture=redirect']
+    const flags = variants.flatMap((variant) => ['--variant', variant])
+    const { code, stderr } = await workspace.meshbench('run', '--out', 'out', ...noPage, ...flags)
+    expect([stderr, code]).toEqual(['', 0])
+    const { entries } = workspace.journal('out')
+    const trials = entries.filter((entry): entry is Trial => entry.type === 'trial')
+    expect(trials.filter(({ state }) => state === 'failed')).toEqual([])
+    const captured = trials.filter(({ cell }) => cell.includes('@captured'))
+    const counted = captured.map(({ proof }) =>
+      proof.find(({ name }) => /^connections at .*capture$/.test(name)),
+    )
+    expect(captured.length).toBeGreaterThanOrEqual(6)
+    expect(counted.filter((check) => check?.ok !== true)).toEqual([])
+  })
+
   test.for(['own', 'user-namespace'] as const)(
     'pods of two nodes reach each other, with privilege %s',
     async (privilege, { skip }) => {

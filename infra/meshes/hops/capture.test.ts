@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest'
+import { inboundLines, outboundLines, unmetCapture } from './capture.js'
+
+const service = { host: '10.100.96.1', port: 8080 }
+
+test('a sidecar is led to in its pod, a hop of the node on the node', () => {
+  const rule = 'ip daddr 10.100.96.1 tcp dport 8080 counter name outbound dnat to 10.100.0.1:15001'
+  const hop = { host: '10.100.0.1', port: 15_001 }
+  for (const [place, hook] of [
+    ['pod', 'output'],
+    ['node', 'prerouting'],
+  ] as const) {
+    const text = outboundLines(place, service, hop).join('\n')
+    expect(text).toContain(rule)
+    expect(text).toContain(`type nat hook ${hook} `)
+  }
+})
+
+test('only what comes from outside the pod is led to the sidecar before its application', () => {
+  const text = inboundLines({ host: '10.100.12.2', port: 40_001 }, { host: '10.100.12.2', port: 40_002 })
+  expect(text.join('\n')).toContain('iifname eth0 tcp dport 40001 counter name inbound redirect to :40002')
+})
+
+test('capture where there are no namespaces is an unmet need, with the remedy', () => {
+  const request = {
+    arms: [{ id: 'reference/l4-only', mesh: 'reference', path: 'l4-only' }],
+    config: { platform: 'local', meshSettings: { reference: { capture: 'redirect' } } },
+  } as unknown as Parameters<typeof unmetCapture>[1]
+  const [unmet] = unmetCapture('reference', request, { offers: ['own-hops'] })
+  expect(unmet?.remedy).toContain('--platform netns')
+  expect(unmetCapture('reference', request, { offers: ['own-hops', 'namespaces'] })).toEqual([])
+  expect(unmetCapture('envoy', request, { offers: ['own-hops'] })).toEqual([])
+})
