@@ -1,8 +1,10 @@
 /** One config in force: its clusters, routes and filters. A reload makes a new one; exchanges keep the one they began with. */
 import type { HeadLimits } from '../kit/http1/http1-head.js'
 import type { HopMetrics } from '../kit/process/hop-metrics.js'
-import { Cluster, type ClusterContext } from './upstream/cluster.js'
-import type { ProxyConfig, ProxyLimits } from './config.js'
+import { Cluster } from './upstream/cluster.js'
+import type { PoolContext } from './upstream/pool.js'
+import type { ProxyConfig } from './config.js'
+import type { ProxyLimits } from './shapes.js'
 import { type DiallerContext, createDialler } from './upstream/dialler.js'
 import { type Chain, type FilterContext, createChain } from './exchange/filter.js'
 import { createFilters } from './filters/index.js'
@@ -26,7 +28,7 @@ export function createRuntime(
   config: ProxyConfig,
   parts: {
     readonly metrics: HopMetrics
-    readonly clusterContext: ClusterContext
+    readonly clusterContext: PoolContext
     readonly diallerContext: DiallerContext
     readonly baseDir: string
     log: FilterContext['log']

@@ -1,12 +1,8 @@
 /** What a downstream connection knows of its listener and of the proxy. */
 import type { Cell } from '../../kit/process/metrics.js'
 import type { SpiffeId } from '../../kit/tls/spiffe.js'
+import type { Clock } from '../exchange/clock.js'
 import type { Runtime } from '../runtime.js'
-
-/** Coarse time, updated a few times a second, so that no request asks the system for it. */
-export interface Clock {
-  nowMs: number
-}
 
 export interface DownstreamContext {
   readonly listener: string

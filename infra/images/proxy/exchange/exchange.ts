@@ -1,11 +1,12 @@
 /** One request and its answer on the way through the proxy: filters, attempts at upstreams, back-pressure, failure. */
 import type { Cluster, Endpoint } from '../upstream/cluster.js'
-import type { AttemptOutcome, FailureKind, Reply } from './filter.js'
+import { type AttemptOutcome, pickEndpoint } from './filter.js'
 import { type Fields, type RequestHead, type ResponseHead } from './message.js'
-import { asksForGrpc, grpcReply, httpReply } from './reply.js'
+import { type Reply, asksForGrpc, grpcReply, httpReply } from './reply.js'
 import { HeldBody } from '../downstream/held-body.js'
 import type { Runtime } from '../runtime.js'
-import type { DownstreamSide, UpstreamOwner, UpstreamSide } from './sides.js'
+import type { DownstreamSide, FailureKind, UpstreamOwner, UpstreamSide } from './sides.js'
+import type { FilterExchange } from './view.js'
 import type { Lease } from './wire.js'
 
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
@@ -19,7 +20,7 @@ const statusOfFailure: Readonly<Record<FailureKind, number>> = {
 }
 const nothing = Buffer.alloc(0)
 
-export class Exchange implements UpstreamOwner {
+export class Exchange implements UpstreamOwner, FilterExchange {
   readonly runtime: Runtime
   readonly downstream: DownstreamSide
   readonly request: RequestHead
@@ -66,7 +67,7 @@ export class Exchange implements UpstreamOwner {
   start(buffer: Buffer, from: number, to: number, lease: Lease, ended: boolean): void {
     this.requestEnded = ended
     if (this.runtime.chain.request.length === 0 && !this.#keepBody) {
-      this.cluster = this.runtime.route(this)
+      this.cluster = this.runtime.route(this.request)
       if (this.cluster === undefined) this.reply({ status: 404, reason: 'no-route' })
       else this.#attempt(buffer, from, to, lease)
       return
@@ -246,7 +247,7 @@ export class Exchange implements UpstreamOwner {
   /** Ends the running attempt as failed; it may be retried. */
   failAttempt(kind: FailureKind): void {
     const upstream = this.#upstream
-    this.#waiting?.forget(this)
+    this.#waiting?.pool.forget(this)
     this.#upstream = undefined
     upstream?.cut()
     this.onFailure(kind)
@@ -284,7 +285,7 @@ export class Exchange implements UpstreamOwner {
       )
       return
     }
-    this.cluster = this.runtime.route(this)
+    this.cluster = this.runtime.route(this.request)
     if (this.cluster === undefined) this.reply({ status: 404, reason: 'no-route' })
     else this.#attempt(nothing, 0, 0, 'owned')
   }
@@ -306,7 +307,7 @@ export class Exchange implements UpstreamOwner {
         return
       }
     }
-    const endpoint = cluster.pick(this)
+    const endpoint = pickEndpoint(this.runtime.chain, this, cluster)
     if (endpoint === undefined) {
       this.reply({ status: 503, reason: 'no-healthy-upstream' })
       return
@@ -315,7 +316,7 @@ export class Exchange implements UpstreamOwner {
     endpoint.active++
     this.#attemptOpen = true
     this.#sent = false
-    const upstream = endpoint.acquire(this, this.#staleAttempts > 0)
+    const upstream = endpoint.pool.acquire(this, this.#staleAttempts > 0)
     if (upstream !== undefined && upstream !== 'overflow') {
       this.#upstream = upstream
       this.#send(buffer, from, to, lease)
@@ -394,7 +395,7 @@ export class Exchange implements UpstreamOwner {
     clearTimeout(this.#retryTimer)
     const upstream = this.#upstream
     this.#upstream = undefined
-    this.#waiting?.forget(this)
+    this.#waiting?.pool.forget(this)
     this.#waiting = undefined
     upstream?.cut()
     this.#endAttempt({ kind, status })

@@ -3,21 +3,10 @@ import type { z } from 'zod'
 import type { HopMetrics } from '../../kit/process/hop-metrics.js'
 import type { Registry } from '../../kit/process/metrics.js'
 import type { Cluster, Endpoint } from '../upstream/cluster.js'
-import type { Exchange } from './exchange.js'
 import type { ResponseHead } from './message.js'
-
-/** An answer of the proxy's own. */
-export interface Reply {
-  readonly status: number
-  /** For metrics and the access log; not sent. */
-  readonly reason: string
-  /** Flat pairs. */
-  readonly headers?: readonly string[]
-  readonly body?: string
-}
-
-/** `refused`: the upstream says that it has done nothing with the request, so that whatever it is may be sent again. */
-export type FailureKind = 'connect' | 'reset' | 'refused' | 'protocol' | 'timeout'
+import type { Reply } from './reply.js'
+import type { FailureKind } from './sides.js'
+import type { FilterExchange } from './view.js'
 
 export interface AttemptOutcome {
   /** `cancelled`: the proxy or the client gave the attempt up. */
@@ -28,26 +17,26 @@ export interface AttemptOutcome {
 
 export interface Filter {
   /** Before routing. Returns a reply to end the exchange here. */
-  request?(exchange: Exchange): Reply | undefined | Promise<Reply | undefined>
+  request?(exchange: FilterExchange): Reply | undefined | Promise<Reply | undefined>
   /** Before each try at an upstream. */
-  attempt?(exchange: Exchange): Reply | undefined
+  attempt?(exchange: FilterExchange): Reply | undefined
   /** Narrows the endpoints that may be chosen. */
-  candidates?(exchange: Exchange, endpoints: readonly Endpoint[]): readonly Endpoint[]
+  candidates?(exchange: FilterExchange, endpoints: readonly Endpoint[]): readonly Endpoint[]
   /** Chooses one of several. */
-  choose?(exchange: Exchange, endpoints: readonly Endpoint[]): Endpoint | undefined
+  choose?(exchange: FilterExchange, endpoints: readonly Endpoint[]): Endpoint | undefined
   /** After each try, when its response is whole or it failed. */
-  attemptEnd?(exchange: Exchange, endpoint: Endpoint, outcome: AttemptOutcome): void
+  attemptEnd?(exchange: FilterExchange, endpoint: Endpoint, outcome: AttemptOutcome): void
   /** Milliseconds until another try, or undefined for none. */
-  retry?(exchange: Exchange, outcome: AttemptOutcome): number | undefined
+  retry?(exchange: FilterExchange, outcome: AttemptOutcome): number | undefined
   /** Before the head goes to the client. */
-  response?(exchange: Exchange, head: ResponseHead): void
+  response?(exchange: FilterExchange, head: ResponseHead): void
   /** When all is over. */
-  end?(exchange: Exchange): void
+  end?(exchange: FilterExchange): void
   /** The chain is replaced: stop timers. */
   close?(): void
   /** Request bodies are kept (up to `limits.bufferBytes`) until the exchange is over. */
   readonly keepsBody?: boolean
-  /** `Exchange.startedAtMs` is needed. */
+  /** `FilterExchange.startedAtMs` is needed. */
   readonly needsTime?: boolean
 }
 
@@ -107,4 +96,17 @@ export function createChain(filters: readonly Filter[]): Chain {
       for (const filter of filters) filter.close?.()
     },
   }
+}
+
+/** An endpoint of the exchange's cluster, or undefined when none may be used. Without filters: round robin. */
+export function pickEndpoint(
+  { candidates, choose }: Chain,
+  exchange: FilterExchange,
+  cluster: Cluster,
+): Endpoint | undefined {
+  let list = cluster.endpoints
+  for (const filter of candidates) list = filter.candidates(exchange, list)
+  if (list.length < 2) return list[0]
+  for (const filter of choose) return filter.choose(exchange, list)
+  return cluster.roundRobin(list)
 }

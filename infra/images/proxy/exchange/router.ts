@@ -1,10 +1,9 @@
 /** Chooses a cluster by host, path, method and header, and splits traffic between clusters by weight. */
 import type { Cluster } from '../upstream/cluster.js'
-import type { ProxyRouteConfig } from '../config.js'
-import type { Exchange } from './exchange.js'
+import type { ProxyRouteConfig } from '../shapes.js'
 import type { RequestHead } from './message.js'
 
-export type Route = (exchange: Exchange) => Cluster | undefined
+export type Route = (request: RequestHead) => Cluster | undefined
 
 /** Compiles the routes. One route that takes everything costs a function call. */
 export function createRouter(
@@ -21,11 +20,11 @@ export function createRouter(
   if (only?.matches === undefined && only?.rewrite === undefined && only !== undefined) {
     return only.choose
   }
-  return (exchange) => {
+  return (request) => {
     for (const { matches, choose, rewrite } of compiled) {
-      if (matches !== undefined && !matches(exchange.request)) continue
-      rewrite?.(exchange.request)
-      return choose(exchange)
+      if (matches !== undefined && !matches(request)) continue
+      rewrite?.(request)
+      return choose(request)
     }
     return undefined
   }

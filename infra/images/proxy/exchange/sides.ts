@@ -1,8 +1,10 @@
 /** The two sides that an exchange joins, whatever their protocols, and what either may tell it. */
 import type { SpiffeId } from '../../kit/tls/spiffe.js'
-import type { FailureKind } from './filter.js'
 import type { Fields, RequestHead, ResponseHead } from './message.js'
 import type { Lease } from './wire.js'
+
+/** `refused`: the upstream says that it has done nothing with the request, so that whatever it is may be sent again. */
+export type FailureKind = 'connect' | 'reset' | 'refused' | 'protocol' | 'timeout'
 
 /** The client's side of an exchange. */
 export interface DownstreamSide {

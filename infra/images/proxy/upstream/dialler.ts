@@ -6,10 +6,17 @@ import type { HbonePool } from '../../kit/hbone/client.js'
 import type { HopMetrics } from '../../kit/process/hop-metrics.js'
 import { type IdentityStore, tlsSettings } from '../../kit/tls/identities.js'
 import { checkPeer } from '../../kit/tls/spiffe.js'
-import type { Dialler } from './cluster.js'
-import type { ClusterConfig } from '../config.js'
+import type { ClusterConfig } from '../shapes.js'
 import type { Http1Upstream } from './http1-upstream.js'
 import { type ReusedReads, plainReads, tlsReads } from '../exchange/wire.js'
+
+/** Opens streams to one endpoint. Plain TCP answers at once; TLS and HBONE first have to check who answers. */
+export interface Dialler {
+  /** For HTTP/1.1: attaches the stream to the connection, now or later; calls `failed` when there will be none. */
+  dialHttp1(connection: Http1Upstream, connected: () => void, failed: () => void): 'now' | 'later'
+  /** For HTTP/2. The memory of what is read may be used again when `onBytes` returns. */
+  dial(onBytes: (bytes: Buffer) => void): Promise<ByteStream>
+}
 
 export interface DiallerContext {
   readonly metrics: HopMetrics
@@ -61,9 +68,7 @@ function plainDialler(cluster: ClusterConfig, { host, port }: Address, context: 
     },
     dial: async (onBytes) =>
       new Promise((resolve, reject) => {
-        const reads = plainReads((buffer, length) => {
-          onBytes(buffer.subarray(0, length))
-        })
+        const reads = plainReads(handOver(onBytes))
         const socket = connectPlain({ host, port, noDelay: true, onread: reads })
         socket.once('close', reads.release)
         limitConnect(socket, context.connectTimeoutMs)
@@ -76,6 +81,12 @@ function plainDialler(cluster: ClusterConfig, { host, port }: Address, context: 
       }),
   }
 }
+
+const handOver =
+  (onBytes: (bytes: Buffer) => void) =>
+  (buffer: Buffer, length: number): void => {
+    onBytes(buffer.subarray(0, length))
+  }
 
 /** A socket that is not connected in time is destroyed with an error. */
 function limitConnect(
@@ -173,10 +184,7 @@ function tlsDialler(cluster: ClusterConfig, { host, port }: Address, context: Di
     },
     dial: async (onBytes) =>
       new Promise((resolve, reject) => {
-        const reads = tlsReads((buffer, length) => {
-          onBytes(buffer.subarray(0, length))
-        })
-        connect(reads, resolve, reject)
+        connect(tlsReads(handOver(onBytes)), resolve, reject)
       }),
   }
 }

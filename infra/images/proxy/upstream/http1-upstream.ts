@@ -10,7 +10,7 @@ import { Fields, type RequestHead, ResponseHead } from '../exchange/message.js'
 import { type Lease, Wire } from '../exchange/wire.js'
 
 /** What a connection needs of its pool. */
-export interface UpstreamPool {
+export interface Http1Keeper {
   readonly headLimits: HeadLimits
   readonly receivedBytes: Cell
   readonly sentBytes: Cell
@@ -28,7 +28,7 @@ export class Http1Upstream implements UpstreamSide {
   abandon: (() => void) | undefined
   /** Coarse time of the last release, for the pool's sweep. */
   idleSinceMs = 0
-  readonly #pool: UpstreamPool
+  readonly #pool: Http1Keeper
   #stream: ByteStream | undefined
   #wire: Wire | undefined
   #exchange: UpstreamOwner | undefined
@@ -44,7 +44,7 @@ export class Http1Upstream implements UpstreamSide {
   /** True until the connection is established: a failure then is one of connecting. */
   #connecting: boolean
 
-  constructor(pool: UpstreamPool, connecting: boolean) {
+  constructor(pool: Http1Keeper, connecting: boolean) {
     this.#pool = pool
     this.#connecting = connecting
   }

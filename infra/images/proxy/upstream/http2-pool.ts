@@ -3,15 +3,16 @@ import { H2Connection } from '../../kit/h2/connection.js'
 import type { ByteStream } from '../../kit/net/byte-stream.js'
 import { http2Limits } from '../exchange/http2-limits.js'
 import type { UpstreamOwner, UpstreamSide } from '../exchange/sides.js'
-import type { ClusterContext, Dialler } from './cluster.js'
+import type { Dialler } from './dialler.js'
 import { Http2Upstream } from './http2-upstream.js'
+import type { PoolContext, UpstreamPool } from './pool.js'
 
 /** What a connection may carry at most, whatever the peer allows: beyond it another one is opened. */
 const maxStreams = 100
 
-export class Http2Pool {
+export class Http2Pool implements UpstreamPool {
   readonly #dialler: Dialler
-  readonly #context: ClusterContext
+  readonly #context: PoolContext
   /** Connections that take new streams. */
   #open: H2Connection[] = []
   /** Those that have carried a stream before. */
@@ -20,7 +21,7 @@ export class Http2Pool {
   #dialling = 0
   #isRetired = false
 
-  constructor(dialler: Dialler, context: ClusterContext) {
+  constructor(dialler: Dialler, context: PoolContext) {
     this.#dialler = dialler
     this.#context = context
   }

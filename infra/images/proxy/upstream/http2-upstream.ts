@@ -10,22 +10,21 @@ import {
   requestBlock,
   trailerBlock,
 } from '../exchange/http2-heads.js'
-import type { UpstreamOwner, UpstreamSide } from '../exchange/sides.js'
-import type { FailureKind } from '../exchange/filter.js'
+import type { FailureKind, UpstreamOwner, UpstreamSide } from '../exchange/sides.js'
 import { type Fields, type RequestHead, ResponseHead } from '../exchange/message.js'
 import type { Lease } from '../exchange/wire.js'
-import type { ClusterContext } from './cluster.js'
+import type { PoolContext } from './pool.js'
 
 export class Http2Upstream implements UpstreamSide, StreamHandler {
   readonly isReused: boolean
   readonly #connection: H2Connection
   readonly #owner: UpstreamOwner
-  readonly #context: ClusterContext
+  readonly #context: PoolContext
   #stream: H2Stream | undefined
   #isOver = false
   #isHead = false
 
-  constructor(connection: H2Connection, owner: UpstreamOwner, context: ClusterContext, isReused: boolean) {
+  constructor(connection: H2Connection, owner: UpstreamOwner, context: PoolContext, isReused: boolean) {
     this.isReused = isReused
     this.#connection = connection
     this.#owner = owner

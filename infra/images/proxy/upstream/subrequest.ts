@@ -1,7 +1,6 @@
 /** Requests of the proxy's own: health checks, mirrors, questions to an authorizer. */
 import type { Cluster, Endpoint } from './cluster.js'
-import type { UpstreamOwner, UpstreamSide } from '../exchange/sides.js'
-import type { FailureKind } from '../exchange/filter.js'
+import type { FailureKind, UpstreamOwner, UpstreamSide } from '../exchange/sides.js'
 import { type Fields, RequestHead, type ResponseHead } from '../exchange/message.js'
 import type { Lease } from '../exchange/wire.js'
 
@@ -73,13 +72,13 @@ class Subrequest implements UpstreamOwner {
     this.#reject = reject
     this.#timer = setTimeout(() => {
       this.#upstream?.cut()
-      this.#endpoint.forget(this)
+      this.#endpoint.pool.forget(this)
       this.onFailure('timeout')
     }, timeoutMs)
   }
 
   start(): void {
-    const upstream = this.#endpoint.acquire(this, this.#isSecondTry)
+    const upstream = this.#endpoint.pool.acquire(this, this.#isSecondTry)
     if (upstream === 'overflow') {
       this.#end()
       this.#reject('overflow')

@@ -2,7 +2,7 @@
 import { type WriteStream, createWriteStream } from 'node:fs'
 import { resolve } from 'node:path'
 import { z } from 'zod'
-import type { Exchange } from '../../exchange/exchange.js'
+import type { FilterExchange } from '../../exchange/view.js'
 import { defineFilter } from '../../exchange/filter.js'
 
 const flushBytes = 16 * 1024
@@ -51,7 +51,7 @@ export const accessLog = defineFilter({
   },
 })
 
-function lineOf(exchange: Exchange): string {
+function lineOf(exchange: FilterExchange): string {
   const { request, response, downstream } = exchange
   return (
     JSON.stringify({

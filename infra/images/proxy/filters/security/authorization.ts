@@ -1,6 +1,6 @@
 /** Allows and denies requests by who asks (SPIFFE id, claims) and for what (method, path, headers). */
 import { z } from 'zod'
-import type { Exchange } from '../../exchange/exchange.js'
+import type { FilterExchange } from '../../exchange/view.js'
 import { defineFilter } from '../../exchange/filter.js'
 import { pathOf } from '../../exchange/router.js'
 
@@ -24,7 +24,7 @@ const ruleSchema = z
   .describe('Matches when every field that it has matches; "*" at the end of a value matches any rest')
 
 type Rule = z.output<typeof ruleSchema>
-type Test = (exchange: Exchange) => boolean
+type Test = (exchange: FilterExchange) => boolean
 
 export const authorization = defineFilter({
   schema: z

@@ -1,6 +1,6 @@
 /** A local token bucket: at most so many requests per second, with a burst. */
 import { z } from 'zod'
-import type { Exchange } from '../../exchange/exchange.js'
+import type { FilterExchange } from '../../exchange/view.js'
 import { defineFilter } from '../../exchange/filter.js'
 
 /** Buckets of callers that were not seen for long are forgotten; a flood of new names cannot fill the memory. */
@@ -25,7 +25,7 @@ export const rateLimit = defineFilter({
     const limited = decisions.labels('limited')
     const buckets = new Map<string, { tokens: number; atMs: number }>()
     const refusal = { status: 429, reason: 'rate-limited', body: 'rate limited\n' }
-    const keyOf = (exchange: Exchange): string => {
+    const keyOf = (exchange: FilterExchange): string => {
       if (per === 'proxy') return ''
       return per === 'principal' ? (exchange.downstream.peer?.id ?? '') : exchange.downstream.address
     }

@@ -1,6 +1,6 @@
 /** Tries again what may be tried again, after a pause that grows, and only while retries are few among the requests. */
 import { z } from 'zod'
-import type { Exchange } from '../../exchange/exchange.js'
+import type { FilterExchange } from '../../exchange/view.js'
 import { type AttemptOutcome, defineFilter } from '../../exchange/filter.js'
 
 const conditions = ['connect-failure', 'reset', 'timeout', 'gateway-error', '5xx'] as const
@@ -49,9 +49,9 @@ export const retry = defineFilter({
     ]
     const wanted = new Set(on)
     const safeMethods = new Set(methods)
-    const retrying = new Map<Exchange, number>()
+    const retrying = new Map<FilterExchange, number>()
     let inProgress = 0
-    const isRetriable = (exchange: Exchange, { kind, status }: AttemptOutcome): boolean => {
+    const isRetriable = (exchange: FilterExchange, { kind, status }: AttemptOutcome): boolean => {
       if (kind === 'connect' || kind === 'refused') return wanted.has('connect-failure')
       if (!safeMethods.has(exchange.request.method)) return false
       if (kind === 'response') {

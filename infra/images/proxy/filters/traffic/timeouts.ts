@@ -1,6 +1,6 @@
 /** Bounds how long a request, each try at an upstream, and silence on a stream may last. */
 import { z } from 'zod'
-import type { Exchange } from '../../exchange/exchange.js'
+import type { FilterExchange } from '../../exchange/view.js'
 import { defineFilter } from '../../exchange/filter.js'
 
 const timeoutSchema = z.number().min(1).max(3_600_000).optional()
@@ -26,13 +26,13 @@ export const timeouts = defineFilter({
       expired.labels('per-try'),
       expired.labels('idle'),
     ]
-    const running = new Map<Exchange, Timers>()
-    const timersOf = (exchange: Exchange): Timers => {
+    const running = new Map<FilterExchange, Timers>()
+    const timersOf = (exchange: FilterExchange): Timers => {
       let timers = running.get(exchange)
       if (timers === undefined) running.set(exchange, (timers = {}))
       return timers
     }
-    const watchIdle = (exchange: Exchange, limitMs: number): void => {
+    const watchIdle = (exchange: FilterExchange, limitMs: number): void => {
       let seen = -1
       // Half the limit at a time: an idle stream is seen between one and one and a half limits.
       timersOf(exchange).idle = setInterval(() => {
@@ -49,7 +49,7 @@ export const timeouts = defineFilter({
     }
     return {
       ...((requestMs !== undefined || idleMs !== undefined) && {
-        request(exchange: Exchange) {
+        request(exchange: FilterExchange) {
           if (requestMs !== undefined) {
             timersOf(exchange).request = setTimeout(() => {
               ofRequest.add()
@@ -61,7 +61,7 @@ export const timeouts = defineFilter({
         },
       }),
       ...(perTryMs !== undefined && {
-        attempt(exchange: Exchange) {
+        attempt(exchange: FilterExchange) {
           const timers = timersOf(exchange)
           clearTimeout(timers.attempt)
           timers.attempt = setTimeout(() => {
@@ -70,7 +70,7 @@ export const timeouts = defineFilter({
           }, perTryMs)
           return undefined
         },
-        attemptEnd(exchange: Exchange) {
+        attemptEnd(exchange: FilterExchange) {
           clearTimeout(running.get(exchange)?.attempt)
         },
       }),

@@ -1,0 +1,135 @@
+/** HTTP/1.1 connections to one endpoint: each serves one request at a time, and is kept for the next. */
+import type { UpstreamOwner, UpstreamSide } from '../exchange/sides.js'
+import type { Dialler } from './dialler.js'
+import { Http1Upstream } from './http1-upstream.js'
+import type { ConnectionLimits, PoolContext, UpstreamPool } from './pool.js'
+
+export class Http1Pool implements UpstreamPool {
+  readonly #context: PoolContext
+  readonly #dialler: Dialler
+  readonly #limits: ConnectionLimits
+  /** Busy and idle. */
+  readonly #connections = new Set<Http1Upstream>()
+  readonly #idle: Http1Upstream[] = []
+  readonly #waiting: UpstreamOwner[] = []
+  readonly #opening = new Map<UpstreamOwner, Http1Upstream>()
+  #isRetired = false
+
+  constructor(dialler: Dialler, context: PoolContext, limits: ConnectionLimits) {
+    this.#dialler = dialler
+    this.#context = context
+    this.#limits = limits
+  }
+
+  acquire(owner: UpstreamOwner, fresh: boolean): UpstreamSide | undefined | 'overflow' {
+    if (!fresh) {
+      const idle = this.#idle.pop()
+      if (idle !== undefined) {
+        idle.begin(owner)
+        return idle
+      }
+    }
+    if (this.#connections.size >= this.#limits.maxConnections) {
+      const spare = this.#idle.pop()
+      if (spare === undefined) {
+        if (this.#waiting.length >= this.#limits.maxPending) return 'overflow'
+        this.#waiting.push(owner)
+        return undefined
+      }
+      spare.retire()
+    }
+    return this.#open(owner)
+  }
+
+  forget(owner: UpstreamOwner): void {
+    const at = this.#waiting.indexOf(owner)
+    if (at >= 0) this.#waiting.splice(at, 1)
+    const opening = this.#opening.get(owner)
+    if (opening !== undefined) {
+      this.#opening.delete(owner)
+      opening.cut()
+    }
+  }
+
+  #open(owner: UpstreamOwner): UpstreamSide | undefined {
+    const { receivedBytes, sentBytes, limits: headLimits, clock } = this.#context
+    const connection: Http1Upstream = new Http1Upstream(
+      {
+        headLimits,
+        receivedBytes,
+        sentBytes,
+        release: (released) => {
+          const next = this.#isRetired ? undefined : this.#waiting.shift()
+          if (this.#isRetired) {
+            released.retire()
+          } else if (next === undefined) {
+            released.idleSinceMs = clock.nowMs
+            this.#idle.push(released)
+          } else {
+            released.begin(next)
+            // Not now: the connection is still handing out the response that was before.
+            process.nextTick(() => {
+              if (next.isOver) {
+                released.retire()
+              } else {
+                next.onUpstream(released)
+              }
+            })
+          }
+        },
+        remove: (removed) => {
+          this.#connections.delete(removed)
+          const at = this.#idle.indexOf(removed)
+          if (at >= 0) this.#idle.splice(at, 1)
+          this.#openNext()
+        },
+      },
+      true,
+    )
+    this.#connections.add(connection)
+    connection.begin(owner)
+    const mode = this.#dialler.dialHttp1(
+      connection,
+      () => {
+        connection.onConnected()
+        if (this.#opening.delete(owner)) owner.onUpstream(connection)
+      },
+      () => {
+        if (this.#opening.delete(owner)) {
+          connection.cut()
+          owner.onFailure('connect')
+        }
+      },
+    )
+    if (mode === 'now') return connection
+    this.#opening.set(owner, connection)
+    return undefined
+  }
+
+  #openNext(): void {
+    if (
+      this.#isRetired ||
+      this.#waiting.length === 0 ||
+      this.#connections.size >= this.#limits.maxConnections
+    )
+      return
+    const next = this.#waiting.shift() as UpstreamOwner
+    process.nextTick(() => {
+      if (next.isOver) return
+      const upstream = this.#open(next)
+      if (upstream !== undefined) next.onUpstream(upstream)
+    })
+  }
+
+  onTick(nowMs: number): void {
+    const { idleMs } = this.#context
+    while (this.#idle.length > 0 && nowMs - (this.#idle[0] as Http1Upstream).idleSinceMs > idleMs) {
+      ;(this.#idle.shift() as Http1Upstream).retire()
+    }
+  }
+
+  retire(): void {
+    this.#isRetired = true
+    for (const connection of [...this.#idle]) connection.retire()
+  }
+}
