@@ -181,7 +181,14 @@ async function proveTraffic(input: CiliumProofInput): Promise<ProofCheck[]> {
   const after = await readAll()
   const moved = hops.map(({ component, kind }, index) => {
     const counter = kind === 'envoy' || kind === 'gateway' ? 'requests' : 'downstreamConnections'
-    return proveMoved(`${counter} at ${component.hop}`, before[index]?.[counter], after[index]?.[counter])
+    // Ztunnel's series are those of mutual TLS; nothing encrypts what Envoy carries.
+    const how = kind === 'envoy' || kind === 'gateway' ? undefined : 'with mutual TLS'
+    return proveMoved(
+      `${counter} at ${component.hop}`,
+      before[index]?.[counter],
+      after[index]?.[counter],
+      how,
+    )
   })
   if (!hops.some(({ kind }) => kind === 'envoy')) return [reachable, ...moved]
   const { status, text } = await requestAsClient(cluster, objects, deniedPath)

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { readTestdata } from '../testdata/transcript-cluster.js'
-import { readIstioCounters } from './counters.js'
+import { readIstioCounters, readIstioView } from './counters.js'
 
 const metrics = (name: string) => readTestdata(`metrics/${name}.prom`)
 const sidecars = 'mb-l7-sidecar-to-sidecar'
@@ -105,4 +105,49 @@ test('an error page is an error, not a hop without traffic', () => {
       namespace: 'x',
     })
   expect(read).toThrow('metrics line 1')
+})
+
+describe("Envoy's own counters, which an Envoy without Istio's filters has, too", () => {
+  const toServer = 'cluster_name="outbound|8080||server.bench.svc.cluster.local"'
+  const client = { kind: 'sidecar-outbound', layer: 'l7', namespace: 'bench' } as const
+  const server = { kind: 'sidecar-inbound', layer: 'l7', namespace: 'bench' } as const
+  const atClient = `envoy_cluster_upstream_rq_total{${toServer}} 40
+envoy_cluster_upstream_rq_total{cluster_name="outbound|53||kube-dns.kube-system.svc.cluster.local"} 7
+envoy_cluster_upstream_rq_total{cluster_name="xds-grpc"} 3
+envoy_cluster_ssl_handshake{${toServer}} 2
+envoy_cluster_ssl_ciphers_TLS_AES_256_GCM_SHA384{${toServer}} 2
+envoy_cluster_ssl_curves_X25519MLKEM768{${toServer}} 2
+`
+
+  test('the client counts what went to the server, and tells cipher and curve', () => {
+    expect(readIstioView(atClient, client)).toEqual({
+      counters: { requests: 40 },
+      tls: { handshakes: 2, ciphers: ['TLS_AES_256_GCM_SHA384'], curves: ['X25519MLKEM768'] },
+    })
+  })
+  test('a client that spoke plaintext has no handshake', () => {
+    const plain = atClient.replaceAll(/^envoy_cluster_ssl.*\n/gm, '')
+    expect(readIstioView(plain, client).tls).toEqual({ handshakes: 0, ciphers: [], curves: [] })
+  })
+  test('the server counts what came in, whoever sent it, and names no peer', () => {
+    const page = `envoy_cluster_upstream_rq_total{cluster_name="inbound|8080||"} 40
+envoy_listener_ssl_handshake{listener_address="0.0.0.0_15006"} 2
+envoy_listener_ssl_ciphers_TLS_AES_256_GCM_SHA384{listener_address="0.0.0.0_15006"} 2
+`
+    expect(readIstioView(page, server)).toEqual({
+      counters: { requests: 40 },
+      tls: { handshakes: 2, ciphers: ['TLS_AES_256_GCM_SHA384'], curves: [] },
+    })
+  })
+  test("where Istio's extension counts, too, only what both have seen counts, and it names the peer", () => {
+    const both = `envoy_cluster_upstream_rq_total{cluster_name="inbound|8080||"} 40
+${metrics('sidecar-server').replaceAll(sidecars, 'bench')}`
+    expect(readIstioView(both, server)).toMatchObject({
+      counters: { requests: 40 },
+      peerCounts: { 'spiffe://cluster.local/ns/bench/sa/client': 5000 },
+    })
+    const plaintext = `envoy_cluster_upstream_rq_total{cluster_name="inbound|8080||"} 40
+${metrics('sidecar-server-plaintext').replaceAll(sidecars, 'bench')}`
+    expect(readIstioCounters(plaintext, server).requests).toBe(0)
+  })
 })

@@ -4,6 +4,7 @@
  *
  * Labels: https://istio.io/latest/docs/reference/config/metrics/ and ztunnel's ARCHITECTURE.md.
  */
+import { defined } from '../../../harness/model/defined.js'
 import type { HopCounters } from '../../../harness/model.js'
 import {
   parsePrometheus,
@@ -60,28 +61,108 @@ export interface IstioHop {
   readonly namespace: string
 }
 
+/** What one page of a hop says of one arm. */
+export interface IstioView {
+  readonly counters: HopCounters
+  /** How often each peer was seen; absent where nothing on the page names peers. */
+  readonly peerCounts?: Readonly<Record<string, number>>
+  /** What Envoy counted of the encrypted leg; absent where it was not asked to, and for ztunnel. */
+  readonly tls?: TlsLeg
+}
+
+/** The encrypted leg of one Envoy since it started. */
+export interface TlsLeg {
+  readonly handshakes: number
+  /** As TLS names them, for example `TLS_AES_256_GCM_SHA384`, `X25519MLKEM768`. */
+  readonly ciphers: readonly string[]
+  readonly curves: readonly string[]
+}
+
 /** Cumulative counters of one hop from its Prometheus text. Throws on text that is not an exposition. */
-export function readIstioCounters(text: string, { kind, layer, namespace }: IstioHop): HopCounters {
+export function readIstioCounters(text: string, hop: IstioHop): HopCounters {
+  return readIstioView(text, hop).counters
+}
+
+/**
+ * The same with what proofs look at. Envoy's own counters are the first witness, since every Envoy has them; where Istio's
+ * extension is in it, `istio_*` is a second one, and what both have seen counts.
+ */
+export function readIstioView(text: string, hop: IstioHop): IstioView {
+  const { kind, layer, namespace } = hop
   const samples = parsePrometheus(text)
   const labels = labelsOf(kind, namespace)
   const metric = layer === 'l7' ? 'istio_requests_total' : 'istio_tcp_connections_opened_total'
-  const count = sumSamples(samples, metric, labels)
-  const peers = peersIn(samples, metric, labels, peerLabel[kind])
-  if (layer === 'l7') return { requests: count, ...peers }
+  const hasExtension = samples.some(({ name }) => name === metric)
+  const byIstio = sumSamples(samples, metric, labels)
+  const byEnvoy = kind.startsWith('ztunnel') ? undefined : countOfEnvoy(samples, hop)
+  const count = byEnvoy === undefined ? byIstio : hasExtension ? Math.min(byEnvoy, byIstio) : byEnvoy
+  const label = peerLabel[kind]
+  const peerCounts =
+    label === undefined || (byEnvoy !== undefined && !hasExtension)
+      ? undefined
+      : countPeers(selectSamples(samples, metric, labels), label)
+  const peers = defined({ peers: peerCounts && Object.keys(peerCounts).sort() })
+  const more = defined({ peerCounts, tls: byEnvoy === undefined ? undefined : tlsOf(samples, hop) })
+  if (layer === 'l7') return { counters: { requests: count, ...peers }, ...more }
   return {
-    downstreamConnections: count,
-    ...(kind.startsWith('ztunnel') ? { hboneStreams: count } : {}),
-    receivedBytes: sumSamples(samples, 'istio_tcp_received_bytes_total', labels),
-    sentBytes: sumSamples(samples, 'istio_tcp_sent_bytes_total', labels),
-    ...peers,
+    counters: {
+      downstreamConnections: count,
+      ...(kind.startsWith('ztunnel') ? { hboneStreams: count } : {}),
+      receivedBytes: sumSamples(samples, 'istio_tcp_received_bytes_total', labels),
+      sentBytes: sumSamples(samples, 'istio_tcp_sent_bytes_total', labels),
+      ...peers,
+    },
+    ...more,
   }
 }
 
 /** Peers that carried anything; a series that stands at 0 saw nobody. */
-function peersIn(samples: readonly Sample[], metric: string, labels: LabelMatch, label: string | undefined) {
-  if (label === undefined) return {}
-  const seen = selectSamples(samples, metric, labels)
-    .filter(({ value }) => value > 0)
-    .map((sample) => sample.labels[label] ?? 'unknown')
-  return { peers: [...new Set(seen)].sort() }
+function countPeers(series: readonly Sample[], label: string): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const { labels, value } of series) {
+    const peer = labels[label] ?? 'unknown'
+    if (value > 0) counts[peer] = (counts[peer] ?? 0) + value
+  }
+  return counts
+}
+
+/** Clusters of one Envoy that lead to the arm's server: names as istiod gives them, `direction|port|subset|host`. */
+function clusterOfHop({ kind, namespace }: IstioHop): LabelMatch {
+  const toServer = (name: string) => name.split('|')[3]?.includes(`.${namespace}.svc.`) === true
+  switch (kind) {
+    // All that comes in there is the pod's own.
+    case 'sidecar-inbound':
+      return { cluster_name: (name) => name.startsWith('inbound|') }
+    case 'waypoint':
+      return { cluster_name: (name) => name.startsWith('inbound-vip|') && toServer(name) }
+    default:
+      return { cluster_name: (name) => name.startsWith('outbound|') && toServer(name) }
+  }
+}
+
+/** Undefined where this Envoy keeps no such counters, as Istio's own bootstrap has it by default. */
+function countOfEnvoy(samples: readonly Sample[], hop: IstioHop): number | undefined {
+  const name = hop.layer === 'l7' ? 'envoy_cluster_upstream_rq_total' : 'envoy_cluster_upstream_cx_total'
+  const series = selectSamples(samples, name, clusterOfHop(hop))
+  return series.length === 0 ? undefined : series.reduce((sum, { value }) => sum + value, 0)
+}
+
+/** TLS is the upstream's where a hop sends it, and the listener's where one takes it. */
+function tlsOf(samples: readonly Sample[], hop: IstioHop): TlsLeg | undefined {
+  const sends = hop.kind === 'sidecar-outbound' || hop.kind === 'gateway'
+  const prefix = sends ? 'envoy_cluster_ssl_' : 'envoy_listener_ssl_'
+  const labels = sends ? clusterOfHop(hop) : {}
+  // A cluster without TLS has no such counters. Elsewhere their absence says nothing: HBONE is another cluster's.
+  const isTold = samples.some(({ name }) => name.startsWith(prefix))
+  if (!isTold && hop.kind !== 'sidecar-outbound') return undefined
+  const used = (what: string) => {
+    const names = samples.filter(({ name, value }) => value > 0 && name.startsWith(`${prefix}${what}_`))
+    const matching = names.filter(({ name }) => sumSamples(samples, name, labels) > 0)
+    return [...new Set(matching.map(({ name }) => name.slice(`${prefix}${what}_`.length)))].sort()
+  }
+  return {
+    handshakes: sumSamples(samples, `${prefix}handshake`, labels),
+    ciphers: used('ciphers'),
+    curves: used('curves'),
+  }
 }

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import type { HopCounters, ProofCheck } from '../../../harness/model.js'
 import { transcriptCluster, transcriptHost } from '../testdata/transcript-cluster.js'
 import type { ArmObjects } from '../clusters/cluster-access.js'
+import type { IstioView } from './counters.js'
 import { proveIstioArm } from './prove.js'
 import type { BoundHop } from './session.js'
 import type { IstioMode } from './values.js'
@@ -57,6 +58,11 @@ interface World {
   stranger: string
   hops: BoundHop[]
   after: Record<string, HopCounters>
+  /** What every hop's page says besides. */
+  more?: { readonly [K in keyof IstioView]?: IstioView[K] | undefined }
+  /** Peers in a hop's counters before anything was asked. */
+  seenBefore?: Record<string, Record<string, number>>
+  answerAtFirst?: string
 }
 
 const sidecar = [{ name: 'istio-proxy', ready: true, restartCount: 0 }]
@@ -123,7 +129,10 @@ async function prove(world: World): Promise<readonly ProofCheck[]> {
       `$* kubectl get pods -n bench -l gateway.networking.k8s.io/gateway-name=waypoint -o json\n${pods({ node: world.waypointNode })}`,
       `$* kubectl get pods -n bench -l gateway.networking.k8s.io/gateway-name=gateway -o json\n${pods({ node: world.waypointNode })}`,
       `$ kubectl get peerauthentication default *\n${world.strict}`,
-      `$ kubectl exec -n bench pod-0 -- node -e *\n${world.answer}`,
+      ...(world.answerAtFirst === undefined
+        ? []
+        : [`$ kubectl exec -n bench pod-0 -- node -e *\n${world.answerAtFirst}`]),
+      `$* kubectl exec -n bench pod-0 -- node -e *\n${world.answer}`,
       '',
     ].join('\n'),
   )
@@ -136,9 +145,16 @@ async function prove(world: World): Promise<readonly ProofCheck[]> {
     endpoint,
     hops: world.hops,
     runAsStranger: async () => `${world.stranger}\n`,
-    readCounters: async (name) => {
+    wait: async () => {},
+    readView: async ({ component: { name } }) => {
       reads.set(name, (reads.get(name) ?? 0) + 1)
-      return reads.get(name) === 1 ? {} : (world.after[name] ?? {})
+      const counters = reads.get(name) === 1 ? {} : (world.after[name] ?? {})
+      const { peers = [] } = counters
+      const peerCounts = {
+        ...world.seenBefore?.[name],
+        ...Object.fromEntries(peers.map((peer) => [peer, 1])),
+      }
+      return { counters, peerCounts, ...world.more } as IstioView
     },
   })
 }
@@ -158,9 +174,30 @@ describe('what is right passes', () => {
   test('ambient with a waypoint', async () => {
     expect(await refused(waypointWorld())).toEqual([])
   })
+  test("sidecars whose Envoy has none of Istio's filters, with the curve told", async () => {
+    const tls = { handshakes: 1, ciphers: ['TLS_AES_256_GCM_SHA384'], curves: ['X25519MLKEM768'] }
+    const world = { ...sidecarWorld(), more: { tls, peerCounts: undefined } }
+    expect(await refused(world)).toEqual([])
+    const told = (await prove(world)).find(({ name }) => name === 'encrypted leg at sidecar-outbound')
+    expect(told?.actual).toBe('1 of TLS: TLS_AES_256_GCM_SHA384, X25519MLKEM768')
+  })
+  test('a stranger that was refused in an earlier stay is no peer of this one', async () => {
+    const world = waypointWorld()
+    world.seenBefore = { 'ztunnel-inbound': { [id('hop')]: 3 } }
+    expect(await refused(world)).toEqual([])
+  })
+  test('a request that is answered a moment after the gateway says that it is there', async () => {
+    expect(await refused({ ...waypointWorld(), answerAtFirst: 'status 503' })).toEqual([])
+  })
 })
 
 describe('what is wrong is refused, by name', () => {
+  test('sidecars that shook no hands', async () => {
+    const tls = { handshakes: 0, ciphers: [], curves: [] }
+    const wrong = await refused({ ...sidecarWorld(), more: { tls, peerCounts: undefined } })
+    expect(wrong.map(({ name }) => name)).toContain('encrypted leg at sidecar-outbound')
+  })
+
   let world: World
   beforeEach(() => {
     world = waypointWorld()

@@ -1,5 +1,6 @@
 /** Checks of an Istio arm before it is measured: each one fails when the mesh is bypassed, plain or misplaced. */
-import type { Endpoint, HopCounters, Host, ProofCheck } from '../../../harness/model.js'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Endpoint, Host, ProofCheck } from '../../../harness/model.js'
 import type { ArmObjects, ClusterAccess } from '../clusters/cluster-access.js'
 import {
   findPods,
@@ -11,6 +12,7 @@ import {
   type PodView,
 } from '../hops/queries.js'
 import { gatewayAccount, gatewayName, gatewayService, principal, waypointName } from './manifests.js'
+import type { IstioView, TlsLeg } from './counters.js'
 import type { BoundHop } from './session.js'
 import type { IstioMode } from './values.js'
 
@@ -22,9 +24,11 @@ export interface IstioProofInput {
   /** The server's own, which nothing but the mesh may reach. */
   readonly endpoint: Endpoint & { readonly authority: string }
   readonly hops: readonly BoundHop[]
-  readonly readCounters: (component: string) => Promise<HopCounters>
+  readonly readView: (hop: BoundHop) => Promise<IstioView>
   /** Runs a command in the mesh under an identity that is nobody's peer. */
   readonly runAsStranger: (argv: readonly string[]) => Promise<string>
+  /** Replaced in tests. */
+  readonly wait?: (ms: number) => Promise<unknown>
 }
 
 export async function proveIstioArm(input: IstioProofInput): Promise<readonly ProofCheck[]> {
@@ -100,36 +104,62 @@ async function proveStrict(cluster: ClusterAccess, namespace: string): Promise<P
   return { name: 'mutual TLS is required', ok: actual === 'STRICT', expected: 'STRICT', actual }
 }
 
+/** Istiod and its proxies learn of a new pod within seconds of its being ready. */
+const attempts = 10
+const attemptDelayMs = 2_000
+
 /** One request, and every hop that counts by itself must have seen it, with the right peer. */
 async function proveOneRequest(input: IstioProofInput): Promise<ProofCheck[]> {
-  const { hops, readCounters, cluster, objects } = input
-  const readAll = async () =>
-    new Map(
-      await Promise.all(
-        hops.map(async ({ component }) => [component.name, await readCounters(component.name)] as const),
-      ),
-    )
+  const { hops, readView, cluster, objects, wait = sleep } = input
+  const readAll = () => Promise.all(hops.map(readView))
   const before = await readAll()
   const isIngress = hops.some(({ kind }) => kind === 'gateway')
   const entry = isIngress ? { ...objects, service: gatewayService } : objects
-  const reachable = await proveReachable(cluster, entry)
+  let reachable = await proveReachable(cluster, entry)
+  for (let attempt = 1; attempt < attempts && !reachable.ok; attempt++) {
+    await wait(attemptDelayMs)
+    reachable = await proveReachable(cluster, entry)
+  }
   const after = await readAll()
-  const checks = [reachable]
-  for (const { component, kind, layer } of hops) {
-    const counter = layer === 'l7' ? 'requests' : 'downstreamConnections'
-    const [first, last] = [before.get(component.name), after.get(component.name)]
-    checks.push(proveMoved(`${counter} at ${component.hop}`, first?.[counter], last?.[counter]))
-    const expected = expectedPeer(kind, input)
-    if (expected === undefined) continue
-    const peers = last?.peers ?? []
-    checks.push({
+  return [reachable, ...hops.flatMap((hop, index) => proveHop(input, hop, before[index], after[index]))]
+}
+
+function proveHop(
+  input: IstioProofInput,
+  { component, kind, layer }: BoundHop,
+  before: IstioView | undefined,
+  after: IstioView | undefined,
+): ProofCheck[] {
+  const counter = layer === 'l7' ? 'requests' : 'downstreamConnections'
+  const title = `${counter} at ${component.hop}`
+  const moved = proveMoved(title, before?.counters[counter], after?.counters[counter], 'with mutual TLS')
+  const tls = after?.tls ? [proveTls(`encrypted leg at ${component.hop}`, after.tls)] : []
+  const expected = expectedPeer(kind, input)
+  if (expected === undefined || !after?.peerCounts) return [moved, ...tls]
+  // Others may have been seen, and refused, before: ztunnel counts their connections, too, for as long as it lives.
+  const peers = Object.entries(after.peerCounts)
+    .filter(([peer, count]) => count > (before?.peerCounts?.[peer] ?? 0))
+    .map(([peer]) => peer)
+  return [
+    moved,
+    ...tls,
+    {
       name: `peer identity at ${component.hop}`,
       ok: peers.length === 1 && peers[0] === expected,
       expected,
       actual: peers.join(', ') || 'none',
-    })
+    },
+  ]
+}
+
+/** Envoy's own word that it spoke TLS, with the cipher and the curve that were agreed on. */
+function proveTls(name: string, { handshakes, ciphers, curves }: TlsLeg): ProofCheck {
+  return {
+    name,
+    ok: handshakes > 0 && ciphers.length > 0,
+    expected: 'at least 1 TLS handshake',
+    actual: `${handshakes} of TLS: ${[...ciphers, ...curves].join(', ') || 'no cipher'}`,
   }
-  return checks
 }
 
 /** Whose certificate a hop must have seen: behind a waypoint, the waypoint's own. */

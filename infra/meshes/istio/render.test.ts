@@ -75,11 +75,24 @@ test('a sidecar cluster knows nothing of the ambient profile, which would teach 
 })
 
 test('retries, workers and connect timeout are the ones that every mesh gets', () => {
-  expect(istiodValues({ mode: 'sidecar', nodes }).meshConfig).toEqual({
+  expect(istiodValues({ mode: 'sidecar', nodes }).meshConfig).toMatchObject({
     defaultHttpRetryPolicy: { attempts: hopLimits.retries },
     connectTimeout: `${hopLimits.connectTimeoutMs / 1000}s`,
     defaultConfig: { concurrency: hopLimits.workers },
   })
+})
+
+test("Envoy's counters that prove a path are kept, and no others", () => {
+  const { inclusionRegexps } = istiodValues({ mode: 'sidecar', nodes }).meshConfig.defaultConfig
+    .proxyStatsMatcher
+  const isKept = (stat: string) => inclusionRegexps.some((pattern) => new RegExp(`^${pattern}$`).test(stat))
+  const cluster = 'cluster.outbound|8080||server.bench.svc.cluster.local'
+  for (const stat of ['upstream_rq_total', 'upstream_cx_total', 'ssl.handshake', 'ssl.curves.X25519MLKEM768'])
+    expect(isKept(`${cluster}.${stat}`)).toBe(true)
+  expect(isKept('cluster.inbound|8080||.upstream_rq_total')).toBe(true)
+  expect(isKept('listener.0.0.0.0_15006.ssl.ciphers.TLS_AES_256_GCM_SHA384')).toBe(true)
+  for (const stat of ['membership_total', 'upstream_rq_time', 'ssl.session_reused'])
+    expect(isKept(`${cluster}.${stat}`)).toBe(false)
 })
 
 test('nothing is exempt from mutual TLS', () => {

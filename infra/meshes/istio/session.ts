@@ -40,7 +40,7 @@ import {
 } from '../hops/steps.js'
 import type { Manifest } from '../hops/yaml.js'
 import { pathsOf } from '../paths-of.js'
-import { readIstioCounters, type IstioHopKind } from './counters.js'
+import { readIstioView, type IstioHopKind, type IstioView } from './counters.js'
 import { istioDownloads } from './downloads.js'
 import {
   ambientIngressShape,
@@ -231,15 +231,14 @@ async function raiseIstioArm({ mode, arm, path, host, cluster }: RaiseOptions): 
   const hops = path.hops.map((hop) => bindHop(mode, arm, hop, objects, cluster))
   const hopOf = new Map(hops.map((bound) => [bound.component.name, bound]))
 
+  const readView = async ({ address, kind, layer }: BoundHop): Promise<IstioView> => {
+    const page = { ...address, port: metricsPort, path: '/stats/prometheus' }
+    const text = await fetchFromPods(cluster, page)
+    return readIstioView(text, { kind, layer, namespace: objects.namespace })
+  }
   const readCounters = async (component: string): Promise<HopCounters> => {
     const bound = hopOf.get(component)
-    if (!bound) return readApplicationCounters(host, component)
-    const text = await fetchFromPods(cluster, {
-      ...bound.address,
-      port: metricsPort,
-      path: '/stats/prometheus',
-    })
-    return readIstioCounters(text, { kind: bound.kind, layer: bound.layer, namespace: objects.namespace })
+    return bound ? (await readView(bound)).counters : readApplicationCounters(host, component)
   }
   return {
     endpoint,
@@ -248,7 +247,7 @@ async function raiseIstioArm({ mode, arm, path, host, cluster }: RaiseOptions): 
     readCounters,
     prove: (): Promise<readonly ProofCheck[]> =>
       proveIstioArm({
-        ...{ mode, cluster, host, objects, endpoint: serverEndpoint, hops, readCounters },
+        ...{ mode, cluster, host, objects, endpoint: serverEndpoint, hops, readView },
         runAsStranger: (argv) => cluster.runAsStranger(arm, argv),
       }),
   }

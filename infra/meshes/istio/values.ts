@@ -25,6 +25,14 @@ const image = (hub: string) => ({ hub, tag: istio.version, imagePullPolicy: 'IfN
 /** The `ambient` profile also teaches sidecars HBONE, so it must not be on a sidecar cluster. */
 const profileOf = (mode: IstioMode) => (mode === 'ambient' ? { profile: 'ambient' } : {})
 
+/** What proves a path: Istio's bootstrap leaves these of Envoy's counters out unless they are named. */
+const provingStats = {
+  inclusionRegexps: [
+    'cluster\\.(in|out)bound.*\\.(upstream_(rq|cx)_total|ssl\\.(handshake|ciphers\\..*|curves\\..*))',
+    'listener\\..*\\.ssl\\.(handshake|ciphers\\..*|curves\\..*)',
+  ],
+}
+
 export function istiodValues({ mode, nodes, hub = istio.hub }: IstioOptions) {
   return {
     ...profileOf(mode),
@@ -49,7 +57,7 @@ export function istiodValues({ mode, nodes, hub = istio.hub }: IstioOptions) {
       // One retry more or less decides an error rate, and Istio's default is 2.
       defaultHttpRetryPolicy: { attempts: hopLimits.retries },
       connectTimeout: `${hopLimits.connectTimeoutMs / 1000}s`,
-      defaultConfig: { concurrency: hopLimits.workers },
+      defaultConfig: { concurrency: hopLimits.workers, proxyStatsMatcher: provingStats },
     },
   }
 }
