@@ -197,7 +197,8 @@ export interface Edge {
 
 /** Shows visible steps to the person who waits. */
 export interface Progress {
-  step<T>(title: string, run: () => Promise<T>): Promise<T>
+  /** `done` is the title once it has been run, where that depends on what came of it. */
+  step<T>(title: string, run: () => Promise<T>, done?: (value: T) => string): Promise<T>
   note(text: string): void
 }
 
@@ -317,6 +318,8 @@ export interface Host {
   startApplication(arm: Arm, path: Path): Promise<Deployed>
   /** Starts a workload and waits until it is ready; throws with the end of its output when it is not. */
   deploy(workload: Workload): Promise<Deployed>
+  /** Removes what an arm that failed has left, so that it is in nobody's way; absent where nothing stays. */
+  takeDown?(arm: Arm): Promise<void>
   /** Runs a command where this arm's client lives. For the bundled generator, `argv` starts with `loadgen`. */
   exec(arm: Arm, command: Command): Running
   /** GETs a path of a component's admin listener, from wherever it can be reached. */

@@ -63,12 +63,12 @@ function terminalDisplay(output: Output): Display {
     line,
     note: line,
     clear,
-    async step(title, run) {
+    async step(title, run, done = () => title) {
       show([...steps, `… ${title}`].join('   '))
       const begin = performance.now()
       try {
         const value = await run()
-        steps.push(doneText(title, performance.now() - begin))
+        steps.push(doneText(done(value), performance.now() - begin))
         show(steps.join('   '))
         return value
       } catch (error) {
@@ -94,11 +94,11 @@ function plainDisplay(output: Output): Display {
     line,
     note: line,
     clear: () => {},
-    async step(title, run) {
+    async step(title, run, done = () => title) {
       const begin = performance.now()
       try {
         const value = await run()
-        line(doneText(title, performance.now() - begin))
+        line(doneText(done(value), performance.now() - begin))
         return value
       } catch (error) {
         line(`✗ ${title}: ${messageOf(error)}`)

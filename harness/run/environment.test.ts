@@ -59,6 +59,31 @@ test('an arm that does not come up leaves the others alone', async () => {
   expect(Object.keys(environment.raised)).toHaveLength(plan.arms.length - 1)
 })
 
+test('an arm that failed is taken down before anything is measured, and only what is up is counted', async () => {
+  const { platform, meshes } = createFake({ failsToRaise: ({ id }) => id === 'reference/l4-only' })
+  const [takenDown, said]: [string[], string[]] = [[], []]
+  const create: typeof platform.create = async (...given) => ({
+    ...(await platform.create(...given)),
+    takeDown: async ({ id }) => void takenDown.push(id),
+  })
+  await createEnvironment({
+    request: { id: 'local', config: plan.config, arms: plan.arms, paths: plan.paths },
+    platform: { ...platform, create },
+    meshes,
+    scope: openScope({ runId: 'r', stateDir: '/nonexistent', signal: new AbortController().signal }),
+    progress: {
+      note: () => {},
+      step: async (title, run, done = () => title) => {
+        const value = await run()
+        said.push(done(value))
+        return value
+      },
+    },
+  })
+  expect(takenDown).toEqual(['reference/l4-only'])
+  expect(said).toContain(`${plan.arms.length - 1} of ${plan.arms.length} arms ready`)
+})
+
 test('an interrupt ends the bringing up once nothing is on its way any more', async () => {
   const controller = new AbortController()
   const onTheWay = new Set<string>()

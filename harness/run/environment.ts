@@ -41,8 +41,11 @@ export async function createEnvironment(options: CreateEnvironmentOptions): Prom
   const sessions = await installMeshes({ request, host, meshes, scope, progress, failures })
 
   const proofs: Record<string, readonly ProofCheck[]> = {}
-  const raised = await progress.step(`${request.arms.length} arms ready`, () =>
-    raiseArms({ request, sessions, failures, scope, atOnce: platform.armsAtOnce ?? 1 }),
+  const total = request.arms.length
+  const raised = await progress.step(
+    'arms',
+    () => raiseArms({ request, sessions, failures, scope, atOnce: platform.armsAtOnce ?? 1 }),
+    (up) => `${countOf(Object.keys(up).length, total)} arms ready`,
   )
   await progress.step('proof of path', async () => {
     for (const [arm, handle] of Object.entries(raised)) {
@@ -59,8 +62,18 @@ export async function createEnvironment(options: CreateEnvironmentOptions): Prom
       }
     }
   })
+  // Before anything is measured: what a failed arm left would work on beside the others, and be charged to nobody.
+  for (const arm of request.arms) {
+    if (!failures[arm.id] || !sessions.has(arm.mesh)) continue
+    scope.signal.throwIfAborted()
+    await host.takeDown?.(arm).catch((error: unknown) => {
+      progress.note(`${arm.id} could not be taken down: ${whatWasSaid(error)}`)
+    })
+  }
   return compose({ request, host, sessions, raised, failures, proofs })
 }
+
+const countOf = (some: number, all: number) => (some === all ? String(all) : `${some} of ${all}`)
 
 /** Brings up arms whose mesh is there, some at a time; the result is in the order of the plan, whoever came up first. */
 async function raiseArms(options: {
@@ -101,8 +114,15 @@ async function proveArm(handle: RaisedArm): Promise<readonly ProofCheck[]> {
   return handle
     .prove()
     .catch((error: unknown): readonly ProofCheck[] => [
-      { name: 'proof of path', ok: false, expected: 'can be made', actual: messageOf(error) },
+      { name: 'proof of path', ok: false, expected: 'can be made', actual: whatWasSaid(error) },
     ])
+}
+
+/** What was asked of whom, and its own words: "kubectl exited with code 1" helps nobody. */
+function whatWasSaid(error: unknown): string {
+  if (!(error instanceof CommandError)) return messageOf(error)
+  const words = error.tail.trim().split('\n').slice(-3).join(' ')
+  return `${error.message}${words === '' ? '' : `: ${words}`} (asked: ${error.argv.join(' ').slice(0, 300)})`
 }
 
 async function raise(request: EnvironmentRequest, session: MeshSession, arm: Arm): Promise<RaisedArm> {

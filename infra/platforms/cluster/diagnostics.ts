@@ -32,6 +32,11 @@ export class Diagnostics {
     this.#wanted = true
   }
 
+  /** Keeps what there is now, in a folder of this name: something is about to be removed. */
+  async keep(name: string): Promise<void> {
+    await collect({ ...this.#options, folder: join(this.#options.folder, name) })
+  }
+
   async collectIfWanted(): Promise<void> {
     if (this.#wanted) await collect(this.#options)
   }

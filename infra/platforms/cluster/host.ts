@@ -54,6 +54,13 @@ export async function createKubeHost(options: KubeHostOptions): Promise<ClusterH
     components: clusterComponents.map(({ component }) => component),
     startApplication: (arm, path) => applications.start(arm, path),
     deploy: (workload) => hops.deploy(workload),
+    async takeDown(arm) {
+      const { namespace } = parts.arms.of(arm)
+      // Its events and logs go with it.
+      diagnostics.want()
+      await diagnostics.keep(namespace)
+      await namespaces.takeDown(namespace, scope.signal)
+    },
     fetchAdmin: (component, path) => reach.fetchAdmin(component, path),
     exec: (arm, command) => clients.exec(arm, command),
     connect: (endpoint) => reach.connect(endpoint),

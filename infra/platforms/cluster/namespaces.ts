@@ -7,6 +7,9 @@ import { namespaceManifest, serviceAccountManifest } from './render/manifests.js
 import { machineName } from './render/names.js'
 import type { Rollout } from './rollout.js'
 
+/** Pods that are deleted at once are gone within seconds; a busy kubelet takes longer. */
+const goneTimeoutMs = 60_000
+
 export interface NamespacesOptions {
   readonly proxy: ApiProxy
   readonly pods: PodWatch
@@ -38,22 +41,34 @@ export class Namespaces {
     await pods.watch(namespace)
   }
 
+  /** Deletes one before the run is over, and waits until none of its pods is left. */
+  async takeDown(namespace: string, signal: AbortSignal): Promise<void> {
+    if (!this.#names.includes(namespace)) return
+    await this.#deleteOne(namespace)
+    const { pods } = this.#options
+    await pods.waitFor(`end of ${namespace}`, () => pods.find(namespace, '').length === 0, {
+      timeoutMs: goneTimeoutMs,
+      signal,
+      explain: () => `${pods.find(namespace, '').length} pods are still there`,
+    })
+  }
+
   /**
    * Deletes them without waiting for their end. Their pods go at once, since they hold nothing that a graceful end would
    * save: a kubelet may take a minute over one, and the next run on the cluster would wait for it.
    */
   async delete(): Promise<void> {
-    const { proxy } = this.#options
-    const results = await Promise.allSettled(
-      this.#names.map(async (name) => {
-        const path = `/api/v1/namespaces/${name}`
-        await proxy.delete(path)
-        // Who may delete a namespace need not be allowed this; then they take their time.
-        await proxy.delete(`${path}/pods?gracePeriodSeconds=0`).catch(() => {})
-      }),
-    )
+    const results = await Promise.allSettled(this.#names.map((name) => this.#deleteOne(name)))
     for (const { reason } of results.filter((result) => result.status === 'rejected')) {
       if (!(reason instanceof ApiError && reason.status === 404)) throw reason
     }
+  }
+
+  async #deleteOne(name: string): Promise<void> {
+    const { proxy } = this.#options
+    const path = `/api/v1/namespaces/${name}`
+    await proxy.delete(path)
+    // Who may delete a namespace need not be allowed this; then they take their time.
+    await proxy.delete(`${path}/pods?gracePeriodSeconds=0`).catch(() => {})
   }
 }
