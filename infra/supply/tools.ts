@@ -42,12 +42,15 @@ export async function checkTools(options: ToolOptions): Promise<readonly Unmet[]
       if (await findTool(name, options)) return []
       const item = downloadOf(name, options.mirrors)
       if (item && (await isReachable(item.source))) return []
+      const other = await (options.find ?? findProgram)(name)
+      const newer = other && (await newerMajor(name, other))
+      const onPath = newer === undefined ? 'not on the PATH' : `${newer} on the PATH, a major version ahead`
       return [
         {
           need: item ? `${name} ${item.version}` : name,
           found: item
-            ? `not on the PATH, not in ${options.cacheDir ?? defaultCacheDir()}, and ${item.source} cannot be reached`
-            : `not on the PATH, and nothing is pinned for ${process.platform}/${process.arch}`,
+            ? `${onPath}, not in ${options.cacheDir ?? defaultCacheDir()}, and ${item.source} cannot be reached`
+            : `${onPath}, and nothing is pinned for ${process.platform}/${process.arch}`,
           remedy: item
             ? `install ${name}, or ${pullAheadRemedy(pullCommand)}`
             : `install ${name} and put it on the PATH`,
@@ -72,7 +75,7 @@ export async function findTool(
   options: Omit<ToolOptions, 'names'> = {},
 ): Promise<string | undefined> {
   const onPath = await (options.find ?? findProgram)(name)
-  if (onPath !== undefined) return onPath
+  if (onPath !== undefined && (await newerMajor(name, onPath)) === undefined) return onPath
   const item = downloadOf(name, options.mirrors)
   if (!item) return undefined
   const cached = join(options.cacheDir ?? defaultCacheDir(options.env), item.cachePath)
@@ -82,6 +85,14 @@ export async function findTool(
   )
   // Verified again and made executable: the cache may have been copied here.
   return isThere ? fetchTool(name, options) : undefined
+}
+
+/** Version of a program that is a major version ahead of the pinned one, whose flags are not those that we give. */
+async function newerMajor(name: ToolName, path: string): Promise<string | undefined> {
+  if (name !== 'helm') return undefined
+  const { stdout } = await run([path, 'version', '--short'], { allowFailure: true, timeoutMs: 10_000 })
+  const [version, major = '0'] = /v?(\d+)\.\d+\.\d+/.exec(stdout) ?? []
+  return Number(major) > Number(pinned[name].version.split('.')[0]) ? version : undefined
 }
 
 async function fetchTool(name: ToolName, options: Omit<ToolOptions, 'names'>): Promise<string> {

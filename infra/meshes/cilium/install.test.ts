@@ -202,7 +202,7 @@ describe('a gateway', () => {
   const goOn = (...more: string[]) =>
     [
       '$ kubectl apply --server-side -f -',
-      '$ kubectl wait --for=condition=Programmed gateway/gateway -n mb-ingress-alone *',
+      '$ kubectl wait --for=condition=Programmed gateways.gateway.networking.k8s.io/gateway -n mb-ingress-alone *',
       '$ kubectl get service server *\n10.96.0.10',
       ...more,
       '',

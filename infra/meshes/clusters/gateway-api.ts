@@ -116,7 +116,8 @@ export async function waitForGateway(cluster: ClusterAccess, wait: GatewayWait):
   const { mesh, namespace, gateway, controller, ownPods } = wait
   const { name } = gateway.metadata
   const { gatewayClassName } = gateway.spec as { readonly gatewayClassName: string }
-  const object = [`gateway/${name}`, '-n', namespace]
+  // In full: other groups have gateways, too.
+  const object = [`${gatewayCrd}/${name}`, '-n', namespace]
   try {
     await waitForCondition(cluster, 'Programmed', object, gatewayTimeoutMs)
   } catch (error) {

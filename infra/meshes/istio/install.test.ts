@@ -82,7 +82,7 @@ test('images that were loaded keep their names, whatever mirror they came from',
 /** What is said while a gateway of the Gateway API comes up in front of the server. */
 const gatewayComesUp = [
   '$ kubectl apply --server-side -f -',
-  '$ kubectl wait --for=condition=Programmed gateway/gateway *',
+  '$ kubectl wait --for=condition=Programmed gateways.gateway.networking.k8s.io/gateway *',
   '$ kubectl get service server *\n10.96.0.10',
   '$ kubectl get service gateway-istio *\n10.96.0.20',
   '',

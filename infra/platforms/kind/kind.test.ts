@@ -6,6 +6,7 @@ import { clusterName, runOfCluster } from './clean.js'
 import { createCluster, loadArchive, saveImages } from './cluster.js'
 import { nodeNames, renderClusterConfig, rolesOf } from './cluster-config.js'
 import { missingImages } from './kept.js'
+import { fakeProgram } from '../cluster/api/testing.js'
 import { checkNodeImage } from './node-image.js'
 import { checkHostFacts } from './preflight.js'
 import { checkTools, hostPlatform, unpacked } from '../../supply/tools.js'
@@ -175,6 +176,24 @@ describe('tools', () => {
 
   it('are not missed when they can be downloaded', async () => {
     expect(await checkTools({ ...bare, names: ['kind'], isReachable: async () => true })).toEqual([])
+  })
+
+  it('are not taken from the PATH where they are a major version ahead', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'meshbench-tools-'))
+    try {
+      const helm = await fakeProgram(folder, 'helm', 'echo v4.0.1+g12500dd')
+      const [unmet] = await checkTools({
+        ...bare,
+        names: ['helm'],
+        find: async () => helm,
+        isReachable: async () => false,
+      })
+      expect(unmet?.found).toMatch(/^v4\.0\.1 on the PATH, a major version ahead/)
+      await fakeProgram(folder, 'helm', 'echo v3.19.0+g3d8990f')
+      expect(await checkTools({ ...bare, names: ['helm'], find: async () => helm })).toEqual([])
+    } finally {
+      await rm(folder, { recursive: true })
+    }
   })
 
   it('come out of their archive, where they are published in one', async () => {
