@@ -161,7 +161,8 @@ export const errorShare = metric({
   sample: 'round',
   read: ({ trial: { load } }) => load && (load.sent - load.ok) / load.sent,
   resolution: ({ trial }) => 1 / Math.max(1, trial.load?.sent ?? 0),
-  ofCell: (cell) => counted(cell.errorShare, cell.trials.ok + cell.trials.invalid, cell.cell),
+  ofCell: ({ errorShare: share, trials, cell }) =>
+    counted(share, trials.ok + trials.failed > 0 ? trials.ok + trials.invalid + trials.failed : 0, cell),
 })
 
 /** Its bounds are the count itself. */

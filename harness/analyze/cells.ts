@@ -12,6 +12,7 @@ import type {
   ReadMetric,
   StreamAnalysis,
   Trial,
+  TrialErrorKind,
 } from '../model.js'
 import { studentQuantile } from '../stats/student.js'
 import { alignBuckets, mergeRows, percentileOf } from '../stats/histogram.js'
@@ -45,12 +46,25 @@ import {
   type Run,
 } from './readings.js'
 
+/** What ends a trial and is the arm's own doing: its hops died, or nothing could be sent through them. */
+const armFaults: readonly TrialErrorKind[] = ['hop-died', 'connect', 'protocol', 'not-ready']
+
+/** Requests without their answer to requests asked for. A trial that the arm ended had all of its requests fail. */
+function errorShareOf({ load: asked }: Cell, trials: readonly Trial[]): number {
+  const seen = trials.flatMap(({ load }) => load ?? [])
+  const sent = seen.reduce((sum, load) => sum + load.sent, 0)
+  const failed = seen.reduce((sum, load) => sum + load.sent - load.ok, 0)
+  const cut = trials.filter(({ load, error }) => !load && error && armFaults.includes(error.kind)).length
+  const due = asked.ratePerSecond
+    ? (asked.ratePerSecond * asked.durationMs) / 1000
+    : sent / Math.max(1, seen.length) || 1
+  return sent + cut > 0 ? (failed + cut * due) / (sent + cut * due) : 0
+}
+
 export function analyzeCell(run: Run, cell: Cell, settings: Settings): CellAnalysis {
   const trials = run.trials.filter((trial) => trial.cell === cell.id)
   const valid = [...(run.valid.get(cell.id)?.values() ?? [])]
   const count = (state: Trial['state']) => trials.filter((trial) => trial.state === state).length
-  const sent = trials.reduce((sum, { load }) => sum + (load?.sent ?? 0), 0)
-  const failed = trials.reduce((sum, { load }) => sum + (load ? load.sent - load.ok : 0), 0)
   const base = {
     cell: cell.id,
     experiment: cell.experiment,
@@ -58,7 +72,7 @@ export function analyzeCell(run: Run, cell: Cell, settings: Settings): CellAnaly
     load: cell.load,
     loadLabel: cell.loadLabel,
     trials: { ok: count('ok'), invalid: count('invalid'), failed: count('failed') },
-    errorShare: sent > 0 ? failed / sent : 0,
+    errorShare: errorShareOf(cell, trials),
     ...engineLimits(trials),
   }
   if (cell.search) {

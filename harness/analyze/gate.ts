@@ -2,6 +2,7 @@
 import { throughput } from '../../scenarios/metrics.js'
 import { metricNamed, metrics } from '../../scenarios/registry.js'
 import { defined } from '../model/defined.js'
+import { unmeasured, type ArmStanding } from './standings.js'
 import { figure, upperBound, withInterval } from './words.js'
 import type { Analysis, Comparison, Estimate, GateCheck, GatePolicy, ThresholdVerdict } from '../model.js'
 
@@ -28,19 +29,12 @@ export interface GateVerdict {
   readonly sentence: string
 }
 
-export interface GateFailure {
-  readonly arm: string
-  /** `did not come up`, or `has no valid trial …`. */
-  readonly what: string
-  readonly message: string
-}
-
 export interface GateResult {
   readonly policy: GatePolicy
   readonly variants: readonly GateVerdict[]
   readonly thresholds: readonly ThresholdVerdict[]
-  /** Variants and their controls of which nothing can be judged, which no gate may let pass. */
-  readonly failures: readonly GateFailure[]
+  /** Arms that were asked for and of which something is missing, which no gate lets pass. */
+  readonly failures: readonly ArmStanding[]
   readonly outcome: 'pass' | 'fail' | 'inconclusive'
 }
 
@@ -59,20 +53,12 @@ export function gate(analysis: Gated, policy: GatePolicy = analysis.config.gate 
   const variants = judged.flatMap(({ id, control = '' }) =>
     policy.checks.flatMap((check) => judgeCheck(analysis, id, control, check)),
   )
-  const gatedArms = new Set(judged.flatMap(({ id, control = '' }) => [id, control]))
-  const failures = [
-    ...Object.entries(analysis.failures)
-      .filter(([arm]) => gatedArms.has(arm))
-      .map(([arm, { message }]) => ({ arm, what: 'did not come up', message })),
-    ...judged.flatMap(({ id, control = '' }) =>
-      analysis.failures[id] ? [] : withoutValidTrial(analysis, id, control),
-    ),
-  ]
+  const failures = unmeasured(analysis)
   const { thresholds } = analysis
   const failed =
     failures.length > 0 ||
     variants.some(({ state }) => state === 'worse') ||
-    thresholds.some(({ state }) => state === 'fail')
+    thresholds.some(({ state }) => fails(state, policy))
   const open =
     // Variants of which nothing was compared have not passed.
     (judged.length > 0 && variants.length === 0) ||
@@ -81,20 +67,9 @@ export function gate(analysis: Gated, policy: GatePolicy = analysis.config.gate 
   return { policy, variants, thresholds, failures, outcome: failed ? 'fail' : open ? 'inconclusive' : 'pass' }
 }
 
-/** Loads that the control stood and the variant never did: it died, or answered with errors, in every trial. */
-function withoutValidTrial(analysis: Gated, arm: string, control: string): GateFailure[] {
-  return analysis.cells.flatMap(({ cell, experiment, loadLabel, trials, ...own }): GateFailure[] => {
-    const other = analysis.cells.find(
-      (one) => one.arm === control && one.experiment === experiment && one.loadLabel === loadLabel,
-    )
-    const bad = trials.invalid + trials.failed
-    if (own.arm !== arm || trials.ok > 0 || bad === 0 || !other || other.trials.ok === 0) return []
-    const last = analysis.trials.findLast((trial) => trial.cell === cell)
-    const why = last?.error?.message ?? last?.reasons.join('; ') ?? ''
-    const what = `has no valid trial (${experiment}, ${loadLabel})`
-    return [{ arm, what, message: `${why} (the last of ${bad} trials)` }]
-  })
-}
+/** What has no data has not passed, unless the policy says so. */
+export const fails = (state: ThresholdVerdict['state'], { noData }: Pick<GatePolicy, 'noData'>): boolean =>
+  state === 'fail' || (state === 'no data' && noData !== 'pass')
 
 /** One verdict for each load that has this metric; one that is undecided when none has. */
 function judgeCheck(analysis: Gated, arm: string, control: string, check: GateCheck): GateVerdict[] {

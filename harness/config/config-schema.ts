@@ -112,6 +112,7 @@ export const configSchema = z.strictObject({
     .strictObject({
       checks: z.array(gateCheck).min(1).readonly(),
       inconclusive: gatePolicySchema.unwrap().shape.inconclusive,
+      noData: gatePolicySchema.unwrap().shape.noData,
     })
     .partial()
     .default({}),

@@ -62,6 +62,8 @@ export const gatePolicySchema = object({
   checks: list(gateCheckSchema),
   /** What an undecided check does to the exit code. */
   inconclusive: z.enum(['pass', 'fail']),
+  /** What a threshold without any data does to the exit code. Default: `fail`. */
+  noData: z.enum(['pass', 'fail']).exactOptional(),
 })
 export interface GatePolicy extends z.infer<typeof gatePolicySchema> {}
 

@@ -1,7 +1,7 @@
 /** What a gate found, for a terminal, a job summary and annotations. Pure. */
 import { metricNamed } from '../../scenarios/registry.js'
 import { metricText, type GateResult, type GateVerdict } from '../../harness/analyze/gate.js'
-import { annotation, thresholdAnnotations } from '../formats/annotations.js'
+import { annotation, standingAnnotations, thresholdAnnotations } from '../formats/annotations.js'
 import { cleanDeep } from '../page/clean.js'
 import { alignColumns, plain } from '../page/columns.js'
 import { escapeMarkdown } from '../formats/markdown.js'
@@ -17,7 +17,9 @@ const severity = ['fail', 'worse', 'no data', 'inconclusive', 'pass', 'same', 'b
 function rowsOf(result: GateResult): Row[] {
   const { variants, thresholds, failures } = cleanDeep(result)
   const rows: Row[] = [
-    ...failures.map(({ arm, what, message }) => ['fail', `${arm} ${what}`, '', message, '', '']),
+    ...failures.flatMap(({ arm, missing }) =>
+      missing.map(({ what, why }) => ['fail', `${arm} ${what}`, '', why, '', '']),
+    ),
     ...variants.map(variantRow),
     ...thresholds.map(({ state, sentence: text, expected, actual, threshold }) => [
       state,
@@ -73,9 +75,7 @@ export function gateMarkdown(result: GateResult): string {
 /** One annotation for whatever fails the gate or leaves it open. */
 export function gateAnnotations(result: GateResult): string[] {
   return [
-    ...result.failures.map(({ arm, what, message }) =>
-      annotation('error', `Meshbench: ${arm} ${what}`, message),
-    ),
+    ...standingAnnotations(result.failures),
     ...result.variants.flatMap(({ state, sentence: text }) =>
       state === 'worse'
         ? [annotation('error', 'Meshbench: worse', text)]
@@ -92,6 +92,7 @@ function headline({ outcome, policy, variants, thresholds, failures }: GateResul
   const failed = count('worse') + count('fail') + failures.length
   if (outcome === 'fail')
     return `failed: ${failed} of ${variants.length + thresholds.length + failures.length} checks`
-  if (outcome === 'pass') return `passed: ${variants.length + thresholds.length} checks`
+  const checks = variants.length + thresholds.length
+  if (outcome === 'pass') return `passed: ${checks} ${checks === 1 ? 'check' : 'checks'}`
   return `inconclusive, which the policy lets ${policy.inconclusive}: measure more rounds to decide`
 }

@@ -1,4 +1,5 @@
 /** Lines that a CI service shows beside a change: GitHub's workflow commands, one per threshold that did not pass. */
+import { unmeasured, type ArmStanding, type Judged } from '../../harness/analyze/standings.js'
 import type { Analysis } from '../../harness/model.js'
 import { cleanText } from '../page/clean.js'
 
@@ -12,13 +13,30 @@ export function annotation(level: AnnotationLevel, title: string, message: strin
   return `::${level} title=${property}::${data(message)}`
 }
 
-/** A failed threshold is an error, an undecided one a notice; what passed says nothing. */
+/** An arm that was asked for and of which something is missing is an error. */
+export function standingAnnotations(standings: readonly ArmStanding[]): string[] {
+  return standings.flatMap(({ arm, missing }) =>
+    missing.map(({ what, why }) => annotation('error', `Meshbench: ${arm} ${what}`, why)),
+  )
+}
+
+/** A threshold that failed or has no data is an error, an undecided one a notice; what passed says nothing. */
 export function thresholdAnnotations({ thresholds }: Pick<Analysis, 'thresholds'>): string[] {
   return thresholds.flatMap(({ state, sentence }) => {
     if (state === 'pass') return []
-    const failed = state === 'fail'
+    const failed = state === 'fail' || state === 'no data'
     return [
-      annotation(failed ? 'error' : 'notice', `Meshbench: threshold ${failed ? 'failed' : state}`, sentence),
+      annotation(
+        failed ? 'error' : 'notice',
+        `Meshbench: threshold ${state === 'fail' ? 'failed' : state}`,
+        sentence,
+      ),
     ]
   })
 }
+
+/** What of a run did not come out as asked for. */
+export const runAnnotations = (analysis: Judged & Pick<Analysis, 'thresholds'>): string[] => [
+  ...standingAnnotations(unmeasured(analysis)),
+  ...thresholdAnnotations(analysis),
+]

@@ -34,7 +34,8 @@ describe('formats', () => {
       ],
     }
     const xml = formats.junit.render(failing)
-    expect(xml).toContain('tests="6" failures="1" skipped="3"')
+    const arms = sample.arms.filter(({ role }) => role === 'subject').length
+    expect(xml).toContain(`tests="${6 + arms}" failures="1" skipped="3" errors="0"`)
     expect(xml.match(/<failure /g)).toHaveLength(1)
     expect(formats.junit.render(hostile)).not.toMatch(/<script|<svg|<img/)
   })
@@ -97,7 +98,7 @@ describe('annotations', () => {
     })
     expect(lines).toHaveLength(2)
     expect(lines[0]).toMatch(/^::error title=Meshbench%3A threshold failed::a.*100%25$/)
-    expect(lines[1]).toMatch(/^::notice title=/)
+    expect(lines[1]).toMatch(/^::error title=Meshbench%3A threshold no data/)
     expect(lines.join('')).not.toContain('\n')
   })
 })

@@ -1,8 +1,9 @@
 /**
- * JUnit XML, so that CI systems list thresholds and claims like tests. A threshold that failed is a failure; one that
- * could not be decided is skipped. A claim never fails a build: supported and refuted are both answers.
+ * JUnit XML, so that CI systems list thresholds and claims like tests. An arm that was not measured is an error, a
+ * threshold that failed a failure; one that could not be decided is skipped, one without data an error. A claim never fails a build: supported and refuted are both answers.
  */
 import type { Analysis, ClaimAnalysis, ThresholdVerdict } from '../../harness/model.js'
+import { missingOf, standingsOf, type ArmStanding } from '../../harness/analyze/standings.js'
 import { cleanDeep } from '../page/clean.js'
 import { sentence } from './format.js'
 import { escapeXml } from './xml.js'
@@ -10,25 +11,46 @@ import { escapeXml } from './xml.js'
 export function renderJunit(analysis: Analysis): string {
   const { thresholds, claims, runId, startedAt, endedAt } = cleanDeep(analysis)
   const seconds = Math.max(0, (Date.parse(endedAt) - Date.parse(startedAt)) / 1000 || 0)
-  const suites = [suite('thresholds', thresholds.map(thresholdCase)), suite('claims', claims.map(claimCase))]
-  const count = (kind: Outcome) => suites.reduce((sum, one) => sum + one.counts[kind], 0)
-  const total = thresholds.length + claims.length
+  const suites = [
+    suite('arms', standingsOf(cleanDeep(analysis)).map(armCase)),
+    suite('thresholds', thresholds.map(thresholdCase)),
+    suite('claims', claims.map(claimCase)),
+  ]
+  const count = (kind: Outcome) => suites.reduce((sum, { counts }) => sum + counts[kind], 0)
+  const total = suites.reduce((sum, { size }) => sum + size, 0)
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
-    `<testsuites name="${escapeXml(`meshbench ${runId}`)}" tests="${total}" failures="${count('failure')}" skipped="${count('skipped')}" errors="0" time="${seconds.toFixed(3)}">`,
+    `<testsuites name="${escapeXml(`meshbench ${runId}`)}" tests="${total}" failures="${count('failure')}" skipped="${count('skipped')}" errors="${count('error')}" time="${seconds.toFixed(3)}">`,
     ...suites.map(({ xml }) => xml),
     '</testsuites>',
     '',
   ].join('\n')
 }
 
-type Outcome = 'passed' | 'failure' | 'skipped'
+type Outcome = 'passed' | 'failure' | 'error' | 'skipped'
 
 interface Case {
   readonly name: string
   readonly outcome: Outcome
   readonly message: string
   readonly detail: string
+}
+
+const outcomes = {
+  pass: 'passed',
+  fail: 'failure',
+  'no data': 'error',
+  inconclusive: 'skipped',
+} as const satisfies Record<ThresholdVerdict['state'], Outcome>
+
+function armCase(standing: ArmStanding): Case {
+  const { arm, state } = standing
+  return {
+    name: `${arm} was measured`,
+    outcome: state === 'measured' ? 'passed' : 'error',
+    message: state,
+    detail: missingOf(standing).join('; ') || `${arm} was measured under every load`,
+  }
 }
 
 function thresholdCase(verdict: ThresholdVerdict): Case {
@@ -41,7 +63,7 @@ function thresholdCase(verdict: ThresholdVerdict): Case {
   const found = actual === undefined ? 'nothing' : sentence(actual)
   return {
     name: `${threshold.metric}${percentile} of ${threshold.arm}${relative}${load}: ${expected}`,
-    outcome: state === 'pass' ? 'passed' : state === 'fail' ? 'failure' : 'skipped',
+    outcome: outcomes[state],
     message: `${state}: expected ${expected}, found ${found}`,
     detail: verdict.sentence,
   }
@@ -60,22 +82,22 @@ function claimCase(claim: ClaimAnalysis): Case {
 function suite(
   name: string,
   cases: readonly Case[],
-): { readonly xml: string; readonly counts: Record<Outcome, number> } {
-  const counts = { passed: 0, failure: 0, skipped: 0 }
+): { readonly xml: string; readonly counts: Record<Outcome, number>; readonly size: number } {
+  const counts = { passed: 0, failure: 0, error: 0, skipped: 0 }
   for (const { outcome } of cases) counts[outcome]++
   const lines = cases.map(({ name: title, outcome, message, detail }) => {
     const mark =
       outcome === 'passed'
         ? ''
-        : outcome === 'failure'
-          ? `<failure message="${escapeXml(message)}">${escapeXml(detail)}</failure>`
+        : outcome === 'failure' || outcome === 'error'
+          ? `<${outcome} message="${escapeXml(message)}">${escapeXml(detail)}</${outcome}>`
           : `<skipped message="${escapeXml(message)}"/>`
     return `    <testcase classname="meshbench.${name}" name="${escapeXml(title)}">${mark}<system-out>${escapeXml(detail)}</system-out></testcase>`
   })
   const xml = [
-    `  <testsuite name="${name}" tests="${cases.length}" failures="${counts.failure}" skipped="${counts.skipped}" errors="0">`,
+    `  <testsuite name="${name}" tests="${cases.length}" failures="${counts.failure}" skipped="${counts.skipped}" errors="${counts.error}">`,
     ...lines,
     '  </testsuite>',
   ].join('\n')
-  return { xml, counts }
+  return { xml, counts, size: cases.length }
 }

@@ -1,4 +1,5 @@
 /** A summary for places that show Markdown: a pull request, a CI job's summary. */
+import { missingOf, unmeasured } from '../../harness/analyze/standings.js'
 import type { Analysis, Estimate } from '../../harness/model.js'
 import { cleanDeep } from '../page/clean.js'
 import { dateTime, estimateText, fixed, loadText, plural, sentence } from './format.js'
@@ -106,12 +107,9 @@ function claimLines(analysis: Analysis): string[] {
 
 function validity(analysis: Analysis): string[] {
   const bad = analysis.trials.filter((trial) => trial.state !== 'ok').length
-  const failures = Object.entries(analysis.failures)
   return [
     `${fixed(analysis.trials.length - bad, 0)} of ${plural(analysis.trials.length, 'trial')} valid.`,
-    ...failures.map(
-      ([arm, error]) => `- ${escapeMarkdown(arm)} did not come up: ${escapeMarkdown(error.message)}`,
-    ),
+    ...unmeasured(analysis).flatMap((arm) => missingOf(arm).map((text) => `- ${escapeMarkdown(text)}`)),
     '',
   ]
 }

@@ -1,4 +1,5 @@
 /** The summary that a run prints when it ends: one line per arm, the noise floor, the claims, on one screen. */
+import { missingOf, unmeasured } from '../../harness/analyze/standings.js'
 import type { Analysis, ClaimAnalysis, Estimate } from '../../harness/model.js'
 import { cleanDeep } from '../page/clean.js'
 import { alignColumns, plain } from '../page/columns.js'
@@ -132,9 +133,8 @@ function trustLines(view: View, paint: (text: string, colour: keyof typeof colou
       ),
     )
   }
-  for (const [arm, error] of Object.entries(view.analysis.failures)) {
-    lines.push(paint(`${view.arm(arm).label} did not come up: ${error.message}`, 'red'))
-  }
+  for (const standing of unmeasured(view.analysis))
+    for (const text of missingOf(standing, view.arm(standing.arm).label)) lines.push(paint(text, 'red'))
   return lines.map(plain)
 }
 

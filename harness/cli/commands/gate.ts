@@ -23,7 +23,7 @@ export async function gateCommand(run: string, flags: GateFlags): Promise<ExitCo
       hint: 'measure with --variant name=…, or put thresholds into the config',
     })
   }
-  const result = gate(analysis, { checks, inconclusive })
+  const result = gate(analysis, { ...configured, checks, inconclusive })
   const print = (line: string) => process.stdout.write(`${line}\n`)
   for (const line of gateLines(result)) print(line)
   await tellCi({ summary: gateMarkdown(result), annotations: gateAnnotations(result) }, print)

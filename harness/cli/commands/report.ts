@@ -4,7 +4,7 @@ import { tellCi } from '../ci.js'
 import { exitCodes, type ExitCode } from '../../model/errors.js'
 import { readJournal } from '../../run/journal.js'
 import { outputRequest, writeOutputs, type OutputFlags } from '../outputs.js'
-import { thresholdAnnotations } from '../../../reports/formats/annotations.js'
+import { runAnnotations } from '../../../reports/formats/annotations.js'
 import { renderMarkdown } from '../../../reports/formats/markdown.js'
 
 export interface ReportFlags extends OutputFlags {
@@ -23,6 +23,6 @@ export async function reportCommand(run: string, flags: ReportFlags): Promise<Ex
   const print = (line: string) => process.stdout.write(`${line}\n`)
   for (const path of await writeOutputs(analysis, flags.out ?? journal.folder, request))
     print(`wrote ${path}`)
-  await tellCi({ summary: renderMarkdown(analysis), annotations: thresholdAnnotations(analysis) }, print)
+  await tellCi({ summary: renderMarkdown(analysis), annotations: runAnnotations(analysis) }, print)
   return exitCodes.ok
 }

@@ -4,6 +4,8 @@ import { existsSync, readdirSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
 import { analyze } from '../../analyze/analyze.js'
+import { defaultGate, fails } from '../../analyze/gate.js'
+import { missingOf, standingsOf } from '../../analyze/standings.js'
 import { tellCi } from '../ci.js'
 import { createDisplay, formatDuration, type Display } from '../../run/display.js'
 import { UserError, exitCodes, messageOf, type ExitCode } from '../../model/errors.js'
@@ -21,7 +23,7 @@ import { liveRuns, newRunId } from '../../process/state.js'
 import { planFlagsOf, type PlanFlags } from '../../config/flags.js'
 import { meshRegistry, planFromFlags, platformFlagsOf, platformOf } from './common.js'
 import { imageBundles } from '../../../infra/images/bundles.js'
-import { thresholdAnnotations } from '../../../reports/formats/annotations.js'
+import { runAnnotations } from '../../../reports/formats/annotations.js'
 import { renderMarkdown } from '../../../reports/formats/markdown.js'
 import { renderTerminal } from '../../../reports/formats/terminal.js'
 
@@ -79,14 +81,17 @@ export async function runCommand(flags: RunFlags): Promise<ExitCode> {
         exitCode: exitCodes.runFailed,
       })
     }
-    if (!analysis.trials.some(({ state }) => state === 'ok')) {
-      throw new UserError('no trial could be believed: see the reasons in the report', {
+    const standings = standingsOf(analysis)
+    const missing = standings.flatMap((arm) => missingOf(arm))
+    if (standings.every(({ state }) => state !== 'measured' && state !== 'incomplete'))
+      throw new UserError(['no arm that was asked for was measured:', ...missing].join('\n  '), {
+        hint: 'the report lists every trial with its reason',
         exitCode: exitCodes.runFailed,
       })
-    }
-    return analysis.thresholds.some(({ state }) => state === 'fail')
-      ? exitCodes.thresholdFailed
-      : exitCodes.ok
+    for (const what of missing) display.line(`! ${what}`)
+    const policy = analysis.config.gate ?? defaultGate
+    const failed = missing.length > 0 || analysis.thresholds.some(({ state }) => fails(state, policy))
+    return failed ? exitCodes.thresholdFailed : exitCodes.ok
   } finally {
     interrupt.stop()
     journal.close()
@@ -107,7 +112,7 @@ async function conclude(
     const { columns = 100, isTTY } = process.stdout
     display.line(`\n${renderTerminal(analysis, { columns, colour: isTTY && !process.env.NO_COLOR })}\n`)
   }
-  await tellCi({ summary: renderMarkdown(analysis), annotations: thresholdAnnotations(analysis) }, (line) =>
+  await tellCi({ summary: renderMarkdown(analysis), annotations: runAnnotations(analysis) }, (line) =>
     display.line(line),
   )
   display.line(`report: ${show(report)}`)
