@@ -25,7 +25,7 @@ it('leaves the choice of the kubeconfig to kubectl and helm, unless it is known'
 })
 
 describe('when the run is interrupted', () => {
-  const endless = async () => fakeProgram(folder, 'endless', 'echo up; exec sleep 30')
+  const endless = async () => fakeProgram(folder, 'endless', 'echo up; exec sleep 120')
 
   it('ends what it runs, but for what undoes something', async () => {
     const abort = new AbortController()
