@@ -1,11 +1,12 @@
 /** What a run says about the claims of the talk behind this project: supported, refuted or inconclusive on this host, with the figures. */
 import { cpu as cpuMetric, responseTime } from '../../scenarios/metrics.js'
+import { experimentNamed } from '../../scenarios/registry.js'
 import type { ClaimAnalysis, ClaimId, Estimate, ReadMetric } from '../model.js'
 import { holm } from '../stats/families.js'
 import { locate, type Settings } from '../stats/paired.js'
 import { alpha, comparePaired, estimateOf, type PairedResult } from './estimates.js'
 import { armOn, combinedValues } from './increments.js'
-import { handshakesPerConnection, isSpecial, seriesOf, type CellGroup, type Run } from './readings.js'
+import { handshakesPerConnection, seriesOf, type CellGroup, type Run } from './readings.js'
 import { pValueOf } from '../stats/location.js'
 import { figure, moreRounds, withInterval } from './words.js'
 
@@ -77,13 +78,18 @@ export function claimsOf(run: Run, groups: readonly CellGroup[], settings: Setti
   }))
 }
 
+function hasDataOn({ experiment }: CellGroup, ...claims: readonly ClaimId[]): boolean {
+  const declared = experimentNamed(experiment)?.claims ?? []
+  return claims.some((id) => declared.includes(id))
+}
+
 /** Ten connections over one: a tunnel that shares more badly than this does not do what is claimed. */
 const mostHandshakes = 0.1
 
 /** Counted, not compared: no test of a family, so that it takes no power from the others. */
 function judgeC8(run: Run, groups: readonly CellGroup[], settings: Settings): Finding[] {
   const measured = groups
-    .filter(({ cells }) => cells[0]?.load.engine === 'connect')
+    .filter((group) => hasDataOn(group, 'C8'))
     .flatMap(({ cells }) => cells)
     .filter(({ arm }) => run.armOf.get(arm)?.path === 'l4-only' && run.armOf.get(arm)?.variant === undefined)
     .flatMap((cell) => {
@@ -131,7 +137,7 @@ interface ClaimContext {
 function contextOf(run: Run, groups: readonly CellGroup[]): ClaimContext | undefined {
   const needed = ['l4-l7-l4', 'l7-sidecar-to-sidecar', 'l4-only', 'l7-per-node']
   const candidates = groups
-    .filter((group) => group.cells[0]?.load.model === 'open' && !isSpecial(group))
+    .filter((group) => hasDataOn(group, 'C1', 'C2', 'C3'))
     .flatMap((group) => {
       const meshes = [...new Set(group.cells.flatMap(({ arm }) => run.armOf.get(arm)?.mesh ?? []))]
       return meshes.map((mesh) => {

@@ -13,6 +13,7 @@ export const catalogue: Catalogue = {
   environmentsOf: (platform) => platforms[platform as PlatformName].environments,
   timesOf: (platform) => platforms[platform as PlatformName].times,
   loadsOf: (experiment, settings) => experimentOf(experiment).loads(settings),
+  carries: (experiment, path) => experimentOf(experiment).carries?.(path) ?? true,
   driveWith,
   roundsOf: (experiment, settings) => experimentOf(experiment).rounds?.(settings),
 }

@@ -13,6 +13,7 @@ import {
   trialErrorSchema,
   usageReadingSchema,
 } from './running.js'
+import { trialEventSchema } from './script.js'
 import { amount, count, instant, list, name, number, object, record, text } from './shape.js'
 
 /** What one component used over one window. */
@@ -54,6 +55,8 @@ export const trialSchema = object({
   tlsHandshakes: amount.exactOptional(),
   /** Those of them that resumed a session. */
   tlsResumptions: amount.exactOptional(),
+  /** What its script did, in order; absent where it has none. */
+  events: list(trialEventSchema).exactOptional(),
   proof: list(proofCheckSchema),
   /** Why the trial is invalid. */
   reasons: list(text),

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { loadSpecSchema } from '../protocol/spec.js'
 import { resolvedConfigSchema } from './config.js'
 import { pathSchema } from './paths.js'
+import { scriptSchema } from './script.js'
 import { amount, count, list, name, number, object } from './shape.js'
 
 /**
@@ -55,6 +56,8 @@ export const cellSchema = object({
   loadLabel: name,
   /** Absent: every trial has the load as it is. Else `load` has no rate, and each trial has one of its own. */
   search: kneeSearchSchema.exactOptional(),
+  /** What every trial does to its environment while the load runs; absent: nothing. */
+  script: scriptSchema.exactOptional(),
 })
 export interface Cell extends z.infer<typeof cellSchema> {}
 

@@ -5,6 +5,7 @@ import { generatorFaultSchema } from '../protocol/events.js'
 import { billCategorySchema, nodeRoleSchema, type Path } from './paths.js'
 import type { Downloads, NeededDownloads } from './downloads.js'
 import type { Arm } from './plan.js'
+import type { Change } from './script.js'
 import { amount, name, number, object, text } from './shape.js'
 
 /** A command to run somewhere. `argv[0]` is looked up by the target. */
@@ -225,6 +226,7 @@ export const trialErrorKindSchema = z.enum([
   'mesh-unavailable',
   'environment-failed',
   'proof-failed',
+  'script-failed',
   'interrupted',
 ])
 export type TrialErrorKind = z.infer<typeof trialErrorKindSchema>
@@ -336,6 +338,11 @@ export interface Host {
    * where nothing is ever replaced.
    */
   beginTrial?(): void
+  /**
+   * Starts, stops, kills, pauses, resumes or scales a component, and resolves when that is done. Throws where this
+   * platform cannot; absent where it can do nothing of the kind.
+   */
+  change?(component: string, change: Change): Promise<void>
   /** Why a component cannot go on; undefined when it is well. */
   health(component: string): TrialError | undefined
   /** How long `health` may take to tell of a death, on a busy machine; absent: two seconds. */
@@ -421,7 +428,11 @@ export interface Environment {
   read(options: { readonly counters: boolean; readonly usage: boolean }): Promise<Edge>
   /** Comes before everything else of a trial; see `Host.beginTrial`. */
   beginTrial(): void
-  /** Why an arm cannot go on. A death may be told of only `deathNoticedMs` after it happened. */
-  health(arm: string): TrialError | undefined
+  /** Why an arm cannot go on, whatever became of the components in `except`. A death may be told of only `deathNoticedMs` after it happened. */
+  health(arm: string, except?: ReadonlySet<string>): TrialError | undefined
+  /** The same of a single component. */
+  componentHealth(component: string): TrialError | undefined
+  /** See `Host.change`; throws where the platform cannot. */
+  change(component: string, change: Change): Promise<void>
   readonly deathNoticedMs: number
 }

@@ -1,6 +1,7 @@
 /** Turns a config into the exact list of trials, before anything is created. Pure: one config, one plan. */
 import { baselineMesh } from '../model/plan.js'
 import { createHash } from 'node:crypto'
+import { defined } from '../model/defined.js'
 import { UserError } from '../model/errors.js'
 import type {
   EngineName,
@@ -13,6 +14,7 @@ import type {
   Plan,
   PlatformTimes,
   ResolvedConfig,
+  Script,
   TrialSpec,
 } from '../model.js'
 import { seededRandom } from '../protocol/random.js'
@@ -25,7 +27,9 @@ export interface Catalogue {
   readonly loadsOf: (
     experiment: string,
     settings: unknown,
-  ) => readonly { label: string; load: LoadSpec; search?: KneeSearch }[]
+  ) => readonly { label: string; load: LoadSpec; search?: KneeSearch; script?: Script }[]
+  /** Whether an experiment can be put to a path; absent: to every one. A baseline is always measured. */
+  readonly carries?: (experiment: string, path: Path) => boolean
   /** The load as another engine than its own drives it; absent: nothing but the engine changes. */
   readonly driveWith?: (load: LoadSpec, engine: EngineName) => LoadSpec
   /** Most rounds of an experiment; undefined: as many as the run has. A search has one for each of its trials. */
@@ -126,23 +130,28 @@ function listCells(config: ResolvedConfig, arms: readonly Arm[], catalogue: Cata
   return Object.entries(config.experiments).flatMap(([experiment, settings]) => {
     const rounds = Math.min(config.rounds.max, catalogue.roundsOf(experiment, settings) ?? Infinity)
     const engine = config.engines?.[experiment]
-    const loads = catalogue.loadsOf(experiment, settings).map(({ label, load, search }) => ({
+    const loads = catalogue.loadsOf(experiment, settings).map(({ label, load, search, script }) => ({
       // Figures of two engines are not the same thing: the label keeps them apart.
       label: engine === undefined ? label : `${label} by ${engine}`,
       load: engine === undefined ? load : (catalogue.driveWith?.(load, engine) ?? { ...load, engine }),
       search,
+      script,
     }))
-    return loads.map(({ label, load, search }) => ({
+    const carrying = arms.filter(
+      ({ path, role }) =>
+        role !== 'subject' || (catalogue.carries?.(experiment, catalogue.paths[path] as Path) ?? true),
+    )
+    return loads.map(({ label, load, search, script }) => ({
       experiment,
       // What a search needs does not depend on how precisely something else is wanted.
       rounds: search?.maxProbes ?? rounds,
-      cells: arms.map((arm) => ({
+      cells: carrying.map((arm) => ({
         id: `${experiment}|${arm.id}|${label}`,
         experiment,
         arm: arm.id,
         load: { ...load, ...more },
         loadLabel: label,
-        ...(search ? { search } : {}),
+        ...defined({ search, script: arm.role === 'subject' ? script : undefined }),
       })),
     }))
   })

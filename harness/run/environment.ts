@@ -196,24 +196,7 @@ function compose(parts: {
     ...[...sessions.values()].flatMap((session) => session.components),
     ...(host.components ?? []),
   ]
-  const withoutCounters: readonly BillCategory[] = ['control-plane', 'platform']
-
-  async function readCounters(): Promise<Record<string, HopCounters>> {
-    const names = components
-      .filter(({ category }) => !withoutCounters.includes(category))
-      .map(({ name }) => name)
-    const readings = await Promise.all(
-      names.map(async (name): Promise<[string, HopCounters] | undefined> => {
-        const reader = counterReaders.get(name)
-        if (!reader || health(name)) return undefined
-        return reader.readCounters(name).then(
-          (counters) => [name, counters],
-          () => undefined, // A hop that cannot be read fails its proof, with that said.
-        )
-      }),
-    )
-    return Object.fromEntries(readings.filter((entry) => entry !== undefined))
-  }
+  const counted = components.filter(({ category }) => !withoutCounters.includes(category))
 
   const health = (component: string) => host.health(component)
   const facts = distinct([
@@ -238,7 +221,7 @@ function compose(parts: {
     },
     async read({ counters, usage }): Promise<Edge> {
       // Scraping a hop costs it CPU, so that is kept out of the window: callers read counters outside of it.
-      const hopCounters = counters ? await readCounters() : {}
+      const hopCounters = counters ? await readCounters(counted, counterReaders, health) : {}
       const [hostReading, usageReadings] = await Promise.all([
         host.readHost(),
         usage ? host.readUsage(components) : Promise.resolve({}),
@@ -246,13 +229,44 @@ function compose(parts: {
       return { host: hostReading, usage: usageReadings, counters: hopCounters }
     },
     beginTrial: () => host.beginTrial?.(),
-    health(arm) {
+    change(component, change) {
+      if (!host.change) throw new Error(`${request.config.platform} cannot ${change.do} what it runs`)
+      return host.change(component, change)
+    },
+    componentHealth: health,
+    health(arm, except) {
       const handle = raised[arm]
       const needed = handle ? [...handle.components, handle.application] : []
-      return failures[arm] ?? needed.map(({ name }) => health(name)).find((failure) => failure !== undefined)
+      return (
+        failures[arm] ??
+        needed
+          .filter(({ name }) => !except?.has(name))
+          .map(({ name }) => health(name))
+          .find((failure) => failure !== undefined)
+      )
     },
     deathNoticedMs: host.deathNoticedMs ?? 2_000,
   }
+}
+
+const withoutCounters: readonly BillCategory[] = ['control-plane', 'platform']
+
+async function readCounters(
+  components: readonly Component[],
+  readers: ReadonlyMap<string, RaisedArm>,
+  health: Host['health'],
+): Promise<Record<string, HopCounters>> {
+  const readings = await Promise.all(
+    components.map(async ({ name }): Promise<[string, HopCounters] | undefined> => {
+      const reader = readers.get(name)
+      if (!reader || health(name)) return undefined
+      return reader.readCounters(name).then(
+        (counters) => [name, counters],
+        () => undefined, // A hop that cannot be read fails its proof, with that said.
+      )
+    }),
+  )
+  return Object.fromEntries(readings.filter((entry) => entry !== undefined))
 }
 
 /** Meshes that share a program tell the same of it. */

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { awaitDeath, causeOf } from './attribution.js'
 import { loadCommand } from '../load/command.js'
 import { parseEvent } from '../load/events.js'
+import { defined } from '../model/defined.js'
 import type {
   Arm,
   Cell,
@@ -12,16 +13,18 @@ import type {
   HopCounter,
   LoadResult,
   Path,
+  ProofCheck,
   Running,
   Trial,
   TrialError,
+  TrialEvent,
   TrialSpec,
   ValidityLimits,
 } from '../model.js'
 import { judgeTrial } from './proof.js'
+import { changedBy, playScript } from './script.js'
 import { billWindow, onePerProcess } from './usage.js'
 import { judgeProbe, judgeValidity } from './validity.js'
-import { defined } from '../model/defined.js'
 
 /** How a trial is going, for the progress display. */
 export interface TrialProgress {
@@ -58,9 +61,7 @@ export async function runTrial(options: TrialOptions): Promise<Trial> {
     round: options.spec.round,
     cell: options.cell.id,
     attempt: options.attempt,
-    ...(options.cell.search && options.cell.load.ratePerSecond !== undefined
-      ? { ratePerSecond: options.cell.load.ratePerSecond }
-      : {}),
+    ...defined({ ratePerSecond: options.cell.search && options.cell.load.ratePerSecond }),
     startedAt: startedAt.toISOString(),
     elapsedMs: Math.round(performance.now() - begin),
     proof: [],
@@ -69,19 +70,22 @@ export async function runTrial(options: TrialOptions): Promise<Trial> {
     ...rest,
   })
   const { environment, arm, cell } = options
-  const look = () => environment.health(arm.id)
+  const { script = [] } = cell
+  // What the script ends is meant to end; before and after its trial the arm has to be whole.
+  const changed = changedBy(script, environment, arm)
+  const look = () => environment.health(arm.id, changed)
   environment.beginTrial()
   const patience = { withinMs: environment.deathNoticedMs, signal: options.signal }
-  const dead = look()
+  const dead = environment.health(arm.id)
   if (dead) return finish({ state: 'failed', error: dead })
 
   const before = await environment.read({ counters: true, usage: false })
-  const outcome = await driveLoad(options)
+  const outcome = await driveLoad(options, look)
   if ('error' in outcome)
     return finish({ state: 'failed', error: await causeOf(outcome.error, look, patience) })
   const after = await environment.read({ counters: true, usage: false })
 
-  const { result, start, end } = outcome
+  const { result, start, end, events } = outcome
   const usage = billWindow(onePerProcess(environment.components, arm.id), start, end, result)
   const proof = judgeTrial({
     arm,
@@ -97,11 +101,13 @@ export async function runTrial(options: TrialOptions): Promise<Trial> {
     after: after.counters,
     maxStreamsPerConnection: options.maxStreamsPerConnection,
   })
-  const { reasons, warnings } = cell.search
+  // Of a search and of a script, requests that failed are findings.
+  const mayFail = cell.search !== undefined || script.length > 0
+  const { reasons, warnings } = mayFail
     ? judgeProbe(result, usage, options.limits)
     : judgeValidity(cell.load, result, usage, options.limits)
   // A request that failed may have got as far as any hop: counters then prove nothing about the path.
-  const countable = !cell.search || result.sent === result.ok
+  const countable = changed.size === 0 && (!mayFail || result.sent === result.ok)
   const refused = countable ? proof.filter(({ ok }) => !ok) : []
   // A hop that dies late in its trial shows first by what cannot be counted.
   if (refused.length > 0 || Object.keys(before.counters).some((name) => !(name in after.counters))) {
@@ -115,17 +121,25 @@ export async function runTrial(options: TrialOptions): Promise<Trial> {
   const measured = {
     load: result,
     usage,
-    ...defined({ tlsHandshakes, tlsResumptions }),
+    ...defined({ events: script.length === 0 ? undefined : events, tlsHandshakes, tlsResumptions }),
     proof,
     reasons,
     warnings,
   }
-  if (refused.length > 0 && reasons.length === 0) {
-    const [first] = refused
-    const message = `${first?.name}: expected ${first?.expected}, saw ${first?.actual}`
-    return finish({ ...measured, state: 'failed', error: { kind: 'proof-failed', message } })
-  }
+  const error = failureOf(reasons.length === 0 ? refused : [], events)
+  if (error) return finish({ ...measured, state: 'failed', error })
   return finish({ ...measured, state: reasons.length > 0 ? 'invalid' : 'ok' })
+}
+
+/** Why a trial that was measured to its end failed all the same: its path is not proved, or its script was not carried out. */
+function failureOf(refused: readonly ProofCheck[], events: readonly TrialEvent[]): TrialError | undefined {
+  const [first] = refused
+  if (first) {
+    const message = `${first.name}: expected ${first.expected}, saw ${first.actual}`
+    return { kind: 'proof-failed', message }
+  }
+  const undone = events.find(({ kind, problem }) => problem !== undefined && kind !== 'await')
+  return undone && { kind: 'script-failed', message: `${undone.action}: ${undone.problem}` }
 }
 
 /** By how much a counter of the arm's hops moved between two readings, summed; undefined where no hop has it. */
@@ -146,9 +160,17 @@ function movedOf(
 }
 
 type Outcome =
-  { readonly result: LoadResult; readonly start: Edge; readonly end: Edge } | { readonly error: TrialError }
+  | {
+      readonly result: LoadResult
+      readonly start: Edge
+      readonly end: Edge
+      readonly events: readonly TrialEvent[]
+    }
+  | { readonly error: TrialError }
 
-async function driveLoad(options: TrialOptions): Promise<Outcome> {
+type Look = () => TrialError | undefined
+
+async function driveLoad(options: TrialOptions, look: Look): Promise<Outcome> {
   const { environment, arm, cell, seed, signal } = options
   const endpoint = environment.raised[arm.id]?.endpoint
   if (!endpoint) return { error: { kind: 'not-ready', message: `${arm.id} has no endpoint` } }
@@ -159,12 +181,12 @@ async function driveLoad(options: TrialOptions): Promise<Outcome> {
     stopped ??= error
     running.kill('SIGKILL')
   }
-  const watch = watchArm(options, running, stop)
+  const watch = watchArm(options, running, look, stop)
   const onAbort = () => stop({ kind: 'interrupted', message: 'interrupted' })
   signal.addEventListener('abort', onAbort, { once: true })
   if (signal.aborted) onAbort()
   try {
-    return await followEvents(options, running, () => stopped)
+    return await followEvents(options, { running, look, stopped: () => stopped, ended: watch.signal })
   } finally {
     watch.abort()
     signal.removeEventListener('abort', onAbort)
@@ -176,10 +198,15 @@ async function driveLoad(options: TrialOptions): Promise<Outcome> {
 /** Reads the generator's events to the end, taking the counters at the edges. */
 async function followEvents(
   options: TrialOptions,
-  running: Running,
-  stopped: () => TrialError | undefined,
+  {
+    running,
+    look,
+    stopped,
+    ended,
+  }: { running: Running; look: Look; stopped: Look; /** The generator is no more. */ ended: AbortSignal },
 ): Promise<Outcome> {
   const { environment, onProgress } = options
+  let played: Promise<readonly TrialEvent[]> = Promise.resolve([])
   const edges: { start?: Edge; end?: Edge } = {}
   let result: LoadResult | undefined
   let failure: TrialError | undefined
@@ -188,8 +215,12 @@ async function followEvents(
       const event = parseEvent(line)
       switch (event.event) {
         case 'edge':
+          // The window ends when its load has, and not before its script.
+          if (event.edge === 'end') await played
           edges[event.edge] = await environment.read({ counters: false, usage: true })
           running.write('go\n')
+          if (event.edge === 'start')
+            played = playScript(options.cell.script ?? [], { ...options, signal: ended })
           break
         case 'progress':
           onProgress({
@@ -215,7 +246,7 @@ async function followEvents(
   const stop = stopped()
   if (stop) return { error: stop }
   // A hop that dies takes the generator's requests with it, whatever was made of the rest.
-  const dead = environment.health(options.arm.id)
+  const dead = look()
   if (dead) return { error: dead }
   if (failure) return { error: { ...failure, detail: end.tail } }
   if (!result || !edges.start || !edges.end) {
@@ -224,16 +255,17 @@ async function followEvents(
       error: { kind: 'generator-died', message: `the generator ${how} before its result`, detail: end.tail },
     }
   }
-  return { result, start: edges.start, end: edges.end }
+  return { result, start: edges.start, end: edges.end, events: await played }
 }
 
 /** Stops the generator when the arm dies under it, or when it takes far too long. */
 function watchArm(
   options: TrialOptions,
   running: Running,
+  look: Look,
   stop: (error: TrialError) => void,
 ): AbortController {
-  const { environment, arm, cell } = options
+  const { cell } = options
   const { warmupMs, durationMs, timeoutMs } = cell.load
   const limitMs = warmupMs + durationMs + timeoutMs + graceMs
   const ended = new AbortController()
@@ -241,7 +273,7 @@ function watchArm(
   void (async () => {
     const deadline = performance.now() + limitMs
     while (!ended.signal.aborted) {
-      const dead = environment.health(arm.id)
+      const dead = look()
       if (dead) return stop(dead)
       if (performance.now() > deadline)
         return stop({ kind: 'generator-stuck', message: `the generator did not end within ${limitMs} ms` })

@@ -164,6 +164,11 @@ export function createFake(script: FakeScript = {}) {
       atNs: hostNs,
       orchestratorCpuNs: 0,
     }),
+    async change(component, { do: what }) {
+      if (what === 'kill') die(component)
+      else if (what === 'start') dead.delete(component)
+      else throw new Error(`the fake cannot ${what}`)
+    },
     beginTrial() {
       if (script.comesBack) dead.clear()
     },

@@ -5,10 +5,11 @@ import { upperBound } from '../../harness/analyze/words.js'
 import type { Estimate, KneeAnalysis } from '../../harness/model.js'
 import { changeText, estimateText, fixed, given, number, plural, sentence } from '../formats/format.js'
 import { describe } from '../page/svg.js'
-import { figureWidth, ink, muted, type Size } from '../page/theme.js'
+import type { Size } from '../page/theme.js'
 import type { ArmView } from '../page/view.js'
 import type { Chart, ChartBuilder } from './chart.js'
 import { logDomain } from './layout.js'
+import { armAxis, estimateMarks } from './marks.js'
 
 interface Row {
   readonly arm: ArmView
@@ -71,10 +72,9 @@ const ends: Readonly<Record<KneeAnalysis['end'], string>> = {
 }
 
 function build(rows: readonly Row[], size: Size): TopLevelSpec {
-  const labels = rows.map(({ arm }) => arm.label)
-  const labelWidth = Math.min(
-    size === 'wide' ? 230 : 130,
-    14 + 7.4 * Math.max(...labels.map((label) => label.length)),
+  const { plotWidth, rowHeight, y } = armAxis(
+    rows.map(({ arm }) => arm.label),
+    size,
   )
   const tried = rows.flatMap(({ knee: { trials } }) => trials.map(({ ratePerSecond }) => ratePerSecond))
   const domain = logDomain([
@@ -104,12 +104,6 @@ function build(rows: readonly Row[], size: Size): TopLevelSpec {
       ),
     })),
   )
-  const y = {
-    field: 'arm',
-    type: 'nominal',
-    sort: labels,
-    axis: { title: null, grid: false, labelColor: ink, labelLimit: labelWidth - 8 },
-  }
   const x = {
     type: 'quantitative',
     scale: { type: 'log', domain, nice: false },
@@ -120,11 +114,9 @@ function build(rows: readonly Row[], size: Size): TopLevelSpec {
       format: '~s',
     },
   }
-  const colour = { field: 'colour', type: 'nominal', scale: null }
-  const tip = { field: 'tip' }
   return {
-    width: figureWidth[size] - labelWidth - 24,
-    height: { step: labels.length > 12 ? 26 : 44 },
+    width: plotWidth,
+    height: rowHeight,
     data: { values },
     layer: [
       {
@@ -134,22 +126,11 @@ function build(rows: readonly Row[], size: Size): TopLevelSpec {
           x: { ...x, field: 'rate' },
           y,
           fill: { field: 'fill', type: 'nominal', scale: null },
-          stroke: colour,
-          description: tip,
+          stroke: { field: 'colour', type: 'nominal', scale: null },
+          description: { field: 'tip' },
         },
       },
-      {
-        mark: { type: 'rule', strokeWidth: 2, stroke: muted, strokeCap: 'round', yOffset: -8 },
-        encoding: { x: { ...x, field: 'low' }, x2: { field: 'high' }, y, description: tip },
-      },
-      {
-        mark: { type: 'tick', thickness: 4, height: 14, yOffset: -8 },
-        encoding: { x: { ...x, field: 'value' }, y, fill: colour, stroke: colour, description: tip },
-      },
-      {
-        mark: { type: 'text', align: 'center', dy: -19, fontSize: 12, fontWeight: 600, fill: ink },
-        encoding: { x: { ...x, field: 'value' }, y, text: { field: 'text' }, description: tip },
-      },
+      ...estimateMarks(x, y, 8),
     ],
   } as unknown as TopLevelSpec
 }

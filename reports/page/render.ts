@@ -1,6 +1,7 @@
 /** Makes the page that people open from an Analysis: one file, complete without a network and without script. */
 import type { Analysis } from '../../harness/model.js'
 import type { Chart } from '../charts/chart.js'
+import { declaredCharts } from '../charts/declared.js'
 import { charts, type ChartName } from '../charts/index.js'
 import { cleanDeep } from './clean.js'
 import { compressAnalysis } from './embed.js'
@@ -32,6 +33,7 @@ export async function renderHtml(analysis: Analysis, assets: ReportAssets): Prom
   const view = createView(cleanDeep(analysis))
   const book = createFigureBook()
   const figures = await drawCharts(view, book)
+  const declared = await drawDeclared(view, book)
   const other = otherLoads(view, book)
   const cost = costTable(view, book)
   const bill = billTable(view, book)
@@ -49,6 +51,7 @@ export async function renderHtml(analysis: Analysis, assets: ReportAssets): Prom
     lead: leadText(view),
     paths: buildPaths(view, book),
     figures,
+    declared,
     otherLoads: other.map(({ text, table }) => ({ text, table: tableView(table) })),
     cost: cost === undefined ? undefined : { intro: cost.intro, table: tableView(cost.table) },
     bill: bill === undefined ? undefined : { ...bill, table: tableView(bill.table) },
@@ -117,10 +120,17 @@ async function drawCharts(view: View, book: FigureBook): Promise<Record<string, 
   return drawn
 }
 
+async function drawDeclared(view: View, book: FigureBook): Promise<DrawnChart[]> {
+  const drawn: DrawnChart[] = []
+  for (const { name, chart } of declaredCharts(view, book))
+    drawn.push(await drawChart(name, chart, view.arms.length <= mostOnPhones))
+  return drawn
+}
+
 /** Charts of more arms than this do not fit a phone's width: there the wide one is shown, to be scrolled sideways. */
 const mostOnPhones = 12
 
-async function drawChart(name: ChartName, chart: Chart, onPhones: boolean): Promise<DrawnChart> {
+async function drawChart(name: string, chart: Chart, onPhones: boolean): Promise<DrawnChart> {
   return {
     name,
     title: chart.title,

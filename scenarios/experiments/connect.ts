@@ -27,4 +27,5 @@ export const connect = {
   },
   rounds: (own) => own.rounds,
   metrics: [connectTime, firstByte, responseTime, cpu, memory],
+  claims: ['C8'],
 } satisfies Experiment<ConnectSettings>

@@ -1,6 +1,6 @@
-/** What an experiment is: a question, the loads that answer it, and the figures it is judged by. */
+/** What an experiment says of itself: its question, what it does to an arm, and how its answer is shown and judged. */
 import type { z } from 'zod'
-import type { KneeSearch, LoadSpec, ReadMetric } from '../../harness/model.js'
+import type { ClaimId, KneeSearch, LoadSpec, Path, ReadMetric, Script } from '../../harness/model.js'
 
 /** A load, and the label under which arms are compared. */
 export interface LabelledLoad {
@@ -8,6 +8,20 @@ export interface LabelledLoad {
   readonly load: LoadSpec
   /** Search the knee: the load has no rate then, and each trial gets one of its own. */
   readonly search?: KneeSearch
+  /** What is done to each arm while it is under the load; a baseline, which has no hops, is left alone. */
+  readonly script?: Script
+}
+
+/** A chart of one metric, every arm with its interval, under each of the experiment's loads. */
+export interface MetricChart {
+  /** Unique among charts; kebab-case. */
+  readonly name: string
+  /** What is shown. No finding: a title states only what its intervals exclude. */
+  readonly title: string
+  /** How it was measured. */
+  readonly caption: string
+  readonly metric: ReadMetric
+  readonly percentile?: number
 }
 
 /** `Settings` is what the experiment takes in the config, after defaults. */
@@ -20,8 +34,14 @@ export interface Experiment<Settings = unknown> {
   loads(settings: Settings): readonly LabelledLoad[]
   /** Most rounds that it takes part in; absent: as many as the run has. */
   rounds?(settings: Settings): number
-  /** What arms are compared by: those of scenarios/metrics.ts, and the experiment's own. */
+  /** Whether it can be put to a path; absent: to every one. */
+  carries?(path: Path): boolean
+  /** What arms are compared by, each with its verdict: those of scenarios/metrics.ts, and the experiment's own. */
   readonly metrics: readonly ReadMetric[]
+  /** Charts of its own, beside those that the report has for common metrics. */
+  readonly charts?: readonly MetricChart[]
+  /** Claims that it has data on; their rules are in harness/analyze/claims. */
+  readonly claims?: readonly ClaimId[]
 }
 
 /** `1000/s c16 1024B http1`: what a load is, in one line. */

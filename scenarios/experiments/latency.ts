@@ -20,4 +20,5 @@ export const latency = {
       return { label: loadLabel(load), load }
     }),
   metrics: [responseTime, cpu, memory],
+  claims: ['C1', 'C2', 'C3'],
 } satisfies Experiment<LatencySettings>

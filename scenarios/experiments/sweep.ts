@@ -45,4 +45,5 @@ export const sweep = {
   },
   rounds: (own) => own.rounds,
   metrics: [responseTime, cpu, memory],
+  claims: ['C1', 'C2', 'C3'],
 } satisfies Experiment<SweepSettings>

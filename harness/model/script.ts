@@ -1,0 +1,43 @@
+/** What a trial does to its environment while its load runs, and the record of it: actions with due times, events with times. */
+import { z } from 'zod'
+import { loadSpecSchema } from '../protocol/spec.js'
+import { amount, count, list, name, object, text } from './shape.js'
+
+/** A hop of the arm's path by its name, or the application behind it. */
+const targetSchema = z.union([object({ hop: name }), z.literal('application')])
+export type ActionTarget = z.infer<typeof targetSchema>
+
+const changeSchema = z.union([
+  object({ do: z.enum(['start', 'stop', 'kill', 'pause', 'resume']) }),
+  object({ do: z.literal('scale'), to: count }),
+])
+/** What a platform does to one component, as far as it can. */
+export type Change = z.infer<typeof changeSchema>
+
+/** ms from the start of the window. */
+const due = { atMs: amount }
+const actionSchema = z.union([
+  object({ ...due, target: targetSchema, change: changeSchema }),
+  /** A second load along the same arm, beside the trial's own. */
+  object({ ...due, load: loadSpecSchema }),
+  /** Waits until the target is well again. */
+  object({ ...due, target: targetSchema, awaitWithinMs: amount }),
+])
+export type Action = z.infer<typeof actionSchema>
+
+/** Actions in the order in which they are due; one begins when it is due and the one before it has ended. */
+export const scriptSchema = list(actionSchema)
+export type Script = z.infer<typeof scriptSchema>
+
+/** An action as it was carried out. Times are of the monotonic clock, from the start of the window. */
+export const trialEventSchema = object({
+  /** `kill client-tunnel`, `await client-tunnel`, `load 1000/s`. */
+  action: text,
+  kind: z.enum(['change', 'load', 'await']),
+  dueMs: amount,
+  startedMs: amount,
+  endedMs: amount,
+  /** Why it could not be done; absent: it was. */
+  problem: text.exactOptional(),
+})
+export interface TrialEvent extends z.infer<typeof trialEventSchema> {}

@@ -1,0 +1,92 @@
+/** Charts that experiments declare: one metric, every arm with its interval, under each load of the experiment. */
+import type { TopLevelSpec } from 'vega-lite'
+import type { Estimate } from '../../harness/model.js'
+import type { MetricChart } from '../../scenarios/experiments/experiment.js'
+import { experimentNamed, figureOf } from '../../scenarios/registry.js'
+import { estimateText, sentence, unitLabel } from '../formats/format.js'
+import type { FigureBook } from '../page/figures.js'
+import { describe } from '../page/svg.js'
+import type { Size } from '../page/theme.js'
+import type { ArmView, LoadView, View } from '../page/view.js'
+import type { Chart } from './chart.js'
+import { domainWithZero } from './layout.js'
+import { armAxis, estimateMarks } from './marks.js'
+
+export interface DeclaredChart {
+  /** Unique in the page. */
+  readonly name: string
+  readonly chart: Chart
+}
+
+interface Row {
+  readonly arm: ArmView
+  readonly estimate: Estimate
+}
+
+/** None where the run has no data for them. */
+export function declaredCharts(view: View, book: FigureBook): DeclaredChart[] {
+  return view.loads.flatMap((load, index) =>
+    (experimentNamed(load.experiment)?.charts ?? []).flatMap((declared): DeclaredChart[] => {
+      const chart = chartOf(declared, load, view, book)
+      return chart ? [{ name: `${declared.name}-${index}`, chart }] : []
+    }),
+  )
+}
+
+function chartOf(declared: MetricChart, load: LoadView, view: View, book: FigureBook): Chart | undefined {
+  const { metric, percentile, title, caption } = declared
+  const rows = view.arms.flatMap((arm): Row[] => {
+    const cell = view.cell(arm.id, load)
+    const estimate = cell && figureOf(cell, metric, percentile)
+    return estimate && estimate.n > 0 ? [{ arm, estimate }] : []
+  })
+  const [first] = rows
+  if (!first) return undefined
+  const unit = unitLabel(metric.unit)
+  const what = `${metric.title}${percentile === undefined ? '' : ` at p${percentile}`}${unit === '' ? '' : `, ${unit}`}`
+  return {
+    title,
+    caption: `${caption} ${load.text}; 95 % intervals, n = ${first.estimate.n} rounds.`,
+    alternative: rows.map(({ arm, estimate }) => `${arm.label}: ${sentence(estimate)}`).join('; '),
+    table: {
+      columns: ['arm', what],
+      rows: rows.map(({ arm, estimate }) => [
+        arm.label,
+        { html: book.print(estimate, { metric: metric.id, percentile, kind: 'value' }) },
+      ]),
+    },
+    spec: (size) => build(rows, what, size),
+  }
+}
+
+function build(rows: readonly Row[], title: string, size: Size): TopLevelSpec {
+  const { plotWidth, rowHeight, y } = armAxis(
+    rows.map(({ arm }) => arm.label),
+    size,
+  )
+  const x = {
+    type: 'quantitative',
+    scale: {
+      domain: domainWithZero(
+        rows.flatMap(({ estimate: { low, high } }) => [low, high]),
+        0.1,
+      ),
+    },
+    axis: { title, titleAnchor: 'start', tickCount: size === 'wide' ? 8 : 4 },
+  }
+  const values = rows.map(({ arm, estimate }) => ({
+    arm: arm.label,
+    value: estimate.value,
+    low: estimate.low,
+    high: estimate.high,
+    colour: arm.colour,
+    text: estimateText(estimate).value,
+    tip: describe(arm.key, `${arm.label}: ${sentence(estimate)}`),
+  }))
+  return {
+    width: plotWidth,
+    height: rowHeight,
+    data: { values },
+    layer: estimateMarks(x, y),
+  } as unknown as TopLevelSpec
+}
