@@ -23,14 +23,10 @@ const owedLongFunctions = [
   'infra/images/loadgen/stream.ts',
   'infra/images/proxy/downstream/listener.ts',
   'infra/images/proxy/proxy.ts',
-  'infra/images/proxy/upstream/http2-upstream.ts',
   'infra/images/tunnel/termination.ts',
   'infra/meshes/nginx/nginx.ts',
   'infra/platforms/cluster/generators.ts',
-  'infra/platforms/cluster/host.ts',
   'infra/platforms/docker/host.ts',
-  'infra/platforms/kind/kind.ts',
-  'infra/platforms/local/local.ts',
   'reports/charts/added-latency.ts',
   'reports/charts/increments.ts',
   'reports/charts/knee.ts',
@@ -38,7 +34,6 @@ const owedLongFunctions = [
   'reports/charts/percentile-curve.ts',
   'reports/charts/stacked-bars.ts',
   'reports/charts/tradeoff.ts',
-  'reports/formats/openmetrics.ts',
   'reports/index/index-page.ts',
 ]
 

@@ -1,4 +1,5 @@
 /** Decides whether a trial may be believed: limits beyond which it is invalid, and oddities worth a warning. Pure. */
+import { generatorCpuShare } from '../model/generator-share.js'
 import { percentileUs } from '../load/histogram.js'
 import type { LoadResult, LoadSpec, Usage, ValidityLimits } from '../model.js'
 
@@ -111,17 +112,6 @@ function judgeHost(
       `the generator used ${percent(generatorShare)} of a core; at most ${percent(limits.maxGeneratorCpuShare)}`,
     )
   judgeOthers(usage, limits, reasons, warnings)
-}
-
-/** CPU of the generator as a share of what it may use: a core for each worker of each generator. */
-export function generatorCpuShare(
-  spec: Pick<LoadSpec, 'workers'>,
-  generators: number,
-  { windowMs, components }: Usage,
-): number | undefined {
-  const generator = components.find(({ category }) => category === 'generator')
-  if (!generator || windowMs <= 0) return undefined
-  return generator.cpuNs / (windowMs * 1e6) / ((spec.workers ?? 1) * generators)
 }
 
 function judgeOthers(usage: Usage, limits: ValidityLimits, reasons: string[], warnings: string[]): void {

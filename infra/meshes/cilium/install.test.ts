@@ -12,7 +12,7 @@ import { l4Ztunnel } from '../../../scenarios/paths/l4-ztunnel.js'
 import { l7PerNodeBoth } from '../../../scenarios/paths/l7-per-node-both.js'
 import { l7PerNode } from '../../../scenarios/paths/l7-per-node.js'
 import { cilium, ciliumGateway, ciliumWireguard, ciliumZtunnel } from './cilium.js'
-import type { ClusterAccess } from '../clusters/cluster-access.js'
+import type { ClusterAccess } from '../../../harness/model/cluster-access.js'
 import { MeshInstallError } from '../clusters/install-errors.js'
 import {
   fullCache,

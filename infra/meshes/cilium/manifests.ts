@@ -1,5 +1,5 @@
 /** What each of Cilium's paths puts into an arm's namespace, as pure data. */
-import type { ArmObjects, ArmShape } from '../clusters/cluster-access.js'
+import type { ArmObjects, ArmShape } from '../../../harness/model/cluster-access.js'
 import { gatewayApiGroup, httpListener, httpRoute } from '../clusters/gateway-api.js'
 import type { Manifest } from '../hops/yaml.js'
 

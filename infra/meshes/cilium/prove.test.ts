@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { defined } from '../../../harness/model/defined.js'
 import type { HopCounters, ProofCheck } from '../../../harness/model.js'
-import type { ArmObjects } from '../clusters/cluster-access.js'
+import type { ArmObjects } from '../../../harness/model/cluster-access.js'
 import { readTestdata, transcriptCluster, transcriptHost } from '../testdata/transcript-cluster.js'
 import type { CiliumPath } from './manifests.js'
 import { proveCiliumArm } from './prove.js'

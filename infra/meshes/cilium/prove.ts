@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { HopCounters, Host, NodeRole, ProofCheck } from '../../../harness/model.js'
-import type { ArmObjects, ClusterAccess } from '../clusters/cluster-access.js'
+import type { ArmObjects, ClusterAccess } from '../../../harness/model/cluster-access.js'
 import {
   isCutOff,
   onePod,

@@ -13,7 +13,7 @@ import type {
   RaisedArm,
 } from '../../../harness/model.js'
 import { cilium } from '../../supply/versions.js'
-import { clusterOf, type ClusterAccess } from '../clusters/cluster-access.js'
+import { clusterOf, type ClusterAccess } from '../../../harness/model/cluster-access.js'
 import { chartSettings, settingsFor } from '../clusters/settings.js'
 import { hopLimits } from '../hops/hop-limits.js'
 import { gatewayApiStep, waitForGateway, waitForGatewayClass } from '../clusters/gateway-api.js'

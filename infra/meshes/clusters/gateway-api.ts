@@ -2,7 +2,7 @@
 import { CommandError } from '../../../harness/model/errors.js'
 import type { Path } from '../../../harness/model.js'
 import { gatewayApi, minGatewayApiVersion } from '../../supply/versions.js'
-import type { ArmObjects, ClusterAccess } from './cluster-access.js'
+import type { ArmObjects, ClusterAccess } from '../../../harness/model/cluster-access.js'
 import { MeshInstallError } from './install-errors.js'
 import { requestTimeout } from '../hops/sizing.js'
 import { undoing, type Step } from '../hops/steps.js'

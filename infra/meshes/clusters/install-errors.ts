@@ -3,7 +3,7 @@
  * use: the reason stands in pods, nodes and conditions, so those are read before the message is written.
  */
 import { CommandError, exitCodes, messageOf, UserError } from '../../../harness/model/errors.js'
-import type { ClusterAccess } from './cluster-access.js'
+import type { ClusterAccess } from '../../../harness/model/cluster-access.js'
 
 /** A mesh that did not come up. `detail` is the evidence: the end of the command's output, or what the cluster says. */
 export class MeshInstallError extends UserError {

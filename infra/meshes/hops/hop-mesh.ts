@@ -12,13 +12,11 @@ import type {
   HopCounters,
   Host,
   Identity,
-  LegTransport,
   Mesh,
   MeshContext,
   MeshSession,
   OwnProgram,
   Path,
-  ProgramBuild,
   RaisedArm,
   Workload,
 } from '../../../harness/model.js'
@@ -31,29 +29,9 @@ import { namespace, serviceAuthority, trustDomain } from '../reference/names.js'
 import { captureInbound, captureOutbound, unmetCapture } from './capture.js'
 import { captureSettings, type HopSettings } from './settings.js'
 import { namespacesOf } from '../kernel/arm-network.js'
+import type { Builds, HopSpec } from './hop-spec.js'
 
-/** All that decides one hop of an arm. */
-export interface HopSpec {
-  readonly arm: Arm
-  readonly hop: Hop
-  readonly identity: Identity
-  /** The next hop, or the application. */
-  readonly upstream: Endpoint
-  readonly downstreamLeg: LegTransport
-  readonly upstreamLeg: LegTransport
-  /** The hop before; absent when the client comes straight here. */
-  readonly before?: Identity
-  /** The hop after; absent when the application is next. */
-  readonly after?: Identity
-  /** `host:port` of the service, as CONNECT names it. */
-  readonly authority: string
-  /** What the config's `meshSettings` hold for this mesh. */
-  readonly settings: HopSettings
-  /** Programs of this repository that the arm's variant builds otherwise. */
-  readonly builds: Builds
-}
-
-type Builds = Readonly<Partial<Record<OwnProgram, ProgramBuild>>>
+export type { HopSpec } from './hop-spec.js'
 
 /** A vendor's hop. */
 export interface HopProgram {

@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import type { Deployed, Host, Identity, ProofCheck } from '../../../harness/model.js'
 import { exchange } from './exchange.js'
-import type { HopSpec } from './hop-mesh.js'
+import type { HopSpec } from './hop-spec.js'
 
 /** Credentials that nobody may be let in with. */
 export interface Impostors {

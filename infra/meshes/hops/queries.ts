@@ -1,6 +1,6 @@
 /** Questions that every mesh asks of its cluster: where pods are, what they count, whether a request gets through. */
 import { exchange } from './exchange.js'
-import type { ArmObjects, ClusterAccess } from '../clusters/cluster-access.js'
+import type { ArmObjects, ClusterAccess } from '../../../harness/model/cluster-access.js'
 import type { Endpoint, Host, NodeRole, ProofCheck } from '../../../harness/model.js'
 
 interface ContainerStatus {

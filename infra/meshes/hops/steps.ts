@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ChartPin, Downloads, ManifestPin, Progress, Scope } from '../../../harness/model.js'
 import { defaultCacheDir, listPulls, mirroredUrl, type Mirrors } from '../../supply/pull.js'
-import type { ClusterAccess } from '../clusters/cluster-access.js'
+import type { ClusterAccess } from '../../../harness/model/cluster-access.js'
 import { explainFailure, MeshInstallError } from '../clusters/install-errors.js'
 import { toYaml, type Manifest } from './yaml.js'
 

@@ -1,5 +1,5 @@
 /** What enrols an arm in Istio and what its namespace holds, as pure data, one function for each path. */
-import type { ArmObjects, ArmShape } from '../clusters/cluster-access.js'
+import type { ArmObjects, ArmShape } from '../../../harness/model/cluster-access.js'
 import { gatewayApiGroup, httpListener, httpRoute } from '../clusters/gateway-api.js'
 import { hopLimits } from '../hops/hop-limits.js'
 import { proxySizing, requestTimeout } from '../hops/sizing.js'

@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { HopCounters, ProofCheck } from '../../../harness/model.js'
 import { transcriptCluster, transcriptHost } from '../testdata/transcript-cluster.js'
-import type { ArmObjects } from '../clusters/cluster-access.js'
+import type { ArmObjects } from '../../../harness/model/cluster-access.js'
 import type { IstioView } from './counters.js'
 import { proveIstioArm } from './prove.js'
 import type { BoundHop } from './session.js'

@@ -1,7 +1,7 @@
 /** Checks of an Istio arm before it is measured: each one fails when the mesh is bypassed, plain or misplaced. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Endpoint, Host, ProofCheck } from '../../../harness/model.js'
-import type { ArmObjects, ClusterAccess } from '../clusters/cluster-access.js'
+import type { ArmObjects, ClusterAccess } from '../../../harness/model/cluster-access.js'
 import {
   findPods,
   proveMoved,

@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
-import type { ArmObjects } from '../clusters/cluster-access.js'
+import type { ArmObjects } from '../../../harness/model/cluster-access.js'
 import { hopLimits } from '../hops/hop-limits.js'
 import { toYaml } from '../hops/yaml.js'
 import {

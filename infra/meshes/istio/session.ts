@@ -19,7 +19,7 @@ import {
   type ArmObjects,
   type ArmShape,
   type ClusterAccess,
-} from '../clusters/cluster-access.js'
+} from '../../../harness/model/cluster-access.js'
 import { gatewayApiStep, hasGateway, waitForGateway } from '../clusters/gateway-api.js'
 import { explainFailure, MeshInstallError } from '../clusters/install-errors.js'
 import { chartSettings, settingsFor } from '../clusters/settings.js'

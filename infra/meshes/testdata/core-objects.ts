@@ -2,7 +2,7 @@
 import { run } from '../../../harness/process/exec.js'
 import { toYaml } from '../hops/yaml.js'
 import { namespaceManifest, serviceManifest, workloadManifest } from '../../platforms/cluster/render/manifests.js'
-import type { ArmShape } from '../clusters/cluster-access.js'
+import type { ArmShape } from '../../../harness/model/cluster-access.js'
 import { ciliumShape } from '../cilium/manifests.js'
 import { ambientShape, sidecarIngressShape, sidecarShape } from '../istio/manifests.js'
 

@@ -18,7 +18,7 @@ import { listPulls } from '../../supply/pull.js'
 import type { Arm, Component, Deployed, Downloads, Host, Mesh, Path, Progress } from '../../../harness/model.js'
 import { paths } from '../../../scenarios/paths/index.js'
 import { meshes } from '../index.js'
-import type { ArmShape, ClusterAccess, ClusterHost, ContainerSelector } from '../clusters/cluster-access.js'
+import type { ArmShape, ClusterAccess, ClusterHost, ContainerSelector } from '../../../harness/model/cluster-access.js'
 
 interface Entry {
   readonly pattern: RegExp

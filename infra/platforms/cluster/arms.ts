@@ -1,6 +1,6 @@
 /** Keeps what belongs to each arm on a cluster: its names, the shape its mesh wants, and the pods still to be made. */
 import type { Arm, Endpoint, Path } from '../../../harness/model.js'
-import type { ArmObjects, ArmShape } from '../../meshes/clusters/cluster-access.js'
+import type { ArmObjects, ArmShape } from '../../../harness/model/cluster-access.js'
 import { dnsLabel } from './render/names.js'
 import type { RenderedWorkload } from './render/templates.js'
 

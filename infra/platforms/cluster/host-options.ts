@@ -10,7 +10,7 @@ import type {
   Workload,
 } from '../../../harness/model.js'
 import type { ImageName } from '../../images/bundles.js'
-import type { ClusterAccess } from '../../meshes/clusters/cluster-access.js'
+import type { ClusterAccess } from '../../../harness/model/cluster-access.js'
 import type { ApiProxy } from './api/api-proxy.js'
 import type { ComponentsOptions } from './usage/components.js'
 import type { Kubectl } from './api/kubectl.js'

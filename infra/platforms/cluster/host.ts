@@ -8,7 +8,7 @@
 import { join } from 'node:path'
 import { defined } from '../../../harness/model/defined.js'
 import type { Component } from '../../../harness/model.js'
-import type { ClusterAccess, ClusterHost } from '../../meshes/clusters/cluster-access.js'
+import type { ClusterAccess, ClusterHost } from '../../../harness/model/cluster-access.js'
 import { Reach } from './api/reach.js'
 import { ApplicationPods } from './application-pods.js'
 import { Arms } from './arms.js'

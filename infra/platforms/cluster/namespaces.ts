@@ -1,5 +1,5 @@
 /** Makes the namespaces of a run, and removes them where the cluster outlives it. */
-import type { ArmShape } from '../../meshes/clusters/cluster-access.js'
+import type { ArmShape } from '../../../harness/model/cluster-access.js'
 import { ApiError, type ApiProxy } from './api/api-proxy.js'
 import type { PodWatch } from './api/pods.js'
 import type { ArmState } from './arms.js'

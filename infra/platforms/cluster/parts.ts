@@ -1,7 +1,7 @@
 /** What the pods of a host of a cluster share: how they are made, where they go, and who knows of them. */
 import { defined } from '../../../harness/model/defined.js'
 import type { Endpoint } from '../../../harness/model.js'
-import type { ArmShape } from '../../meshes/clusters/cluster-access.js'
+import type { ArmShape } from '../../../harness/model/cluster-access.js'
 import type { Arms, ArmState } from './arms.js'
 import type { KubeHostOptions } from './host-options.js'
 import type { Namespaces } from './namespaces.js'

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { CommandError, UserError } from '../../../../harness/model/errors.js'
 import { run, start, type StartOptions } from '../../../../harness/process/exec.js'
 import type { Command, Running } from '../../../../harness/model.js'
-import type { AccessOptions } from '../../../meshes/clusters/cluster-access.js'
+import type { AccessOptions } from '../../../../harness/model/cluster-access.js'
 import type { Manifest } from '../render/manifests.js'
 
 const applyAttempts = 4

@@ -1,5 +1,5 @@
 /** Renders what a run puts on a cluster, purely, so that every object can be read in a test before it is applied. */
-import type { ObjectMarks } from '../../../meshes/clusters/cluster-access.js'
+import type { ObjectMarks } from '../../../../harness/model/cluster-access.js'
 import type { NodeRole } from '../../../../harness/model.js'
 import { componentLabel, machineLabel, roleLabel, runLabel } from './names.js'
 

@@ -1,6 +1,6 @@
 /** Finds the containers behind each component, and tells from them what it has used and whether it is well. */
 import type { Component, NodeRole, TrialError, UsageReading } from '../../../../harness/model.js'
-import type { ContainerSelector } from '../../../meshes/clusters/cluster-access.js'
+import type { ContainerSelector } from '../../../../harness/model/cluster-access.js'
 import { addReadings, subtractReadings } from '../../kit/cgroup.js'
 import { containerId, containersOf, describePod, isReady, type Pod, type PodWatch } from '../api/pods.js'
 

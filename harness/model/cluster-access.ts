@@ -2,8 +2,8 @@
  * What a mesh that installs itself on Kubernetes needs of its cluster. The platform gives the real one; tests give a
  * transcript.
  */
-import { UserError } from '../../../harness/model/errors.js'
-import type { Arm, Component, Host, NodeRole } from '../../../harness/model.js'
+import { UserError } from './errors.js'
+import type { Arm, Component, Host, NodeRole } from '../model.js'
 
 export interface AccessOptions {
   /** Text for standard input, for example manifests for `apply -f -`. */
