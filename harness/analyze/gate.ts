@@ -58,7 +58,7 @@ export function gate(analysis: Gated, policy: GatePolicy = analysis.config.gate 
   const failed =
     failures.length > 0 ||
     variants.some(({ state }) => state === 'worse') ||
-    thresholds.some(({ state }) => fails(state, policy))
+    thresholds.some((verdict) => fails(verdict, policy, analysis.arms))
   const open =
     // Variants of which nothing was compared have not passed.
     (judged.length > 0 && variants.length === 0) ||
@@ -67,9 +67,14 @@ export function gate(analysis: Gated, policy: GatePolicy = analysis.config.gate 
   return { policy, variants, thresholds, failures, outcome: failed ? 'fail' : open ? 'inconclusive' : 'pass' }
 }
 
-/** What has no data has not passed, unless the policy says so. */
-export const fails = (state: ThresholdVerdict['state'], { noData }: Pick<GatePolicy, 'noData'>): boolean =>
-  state === 'fail' || (state === 'no data' && noData !== 'pass')
+/** What has no data has not passed, unless the policy says so or its arm was left out of the run on purpose. */
+export const fails = (
+  { state, threshold }: Pick<ThresholdVerdict, 'state' | 'threshold'>,
+  { noData }: Pick<GatePolicy, 'noData'>,
+  arms: Analysis['arms'],
+): boolean =>
+  state === 'fail' ||
+  (state === 'no data' && noData !== 'pass' && arms.some(({ id }) => id === threshold.arm))
 
 /** One verdict for each load that has this metric; one that is undecided when none has. */
 function judgeCheck(analysis: Gated, arm: string, control: string, check: GateCheck): GateVerdict[] {

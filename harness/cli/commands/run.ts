@@ -90,7 +90,8 @@ export async function runCommand(flags: RunFlags): Promise<ExitCode> {
       })
     for (const what of missing) display.line(`! ${what}`)
     const policy = analysis.config.gate ?? defaultGate
-    const failed = missing.length > 0 || analysis.thresholds.some(({ state }) => fails(state, policy))
+    const failed =
+      missing.length > 0 || analysis.thresholds.some((verdict) => fails(verdict, policy, analysis.arms))
     return failed ? exitCodes.thresholdFailed : exitCodes.ok
   } finally {
     interrupt.stop()

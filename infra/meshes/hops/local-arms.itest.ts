@@ -8,7 +8,7 @@ import { meshes } from '../index.js'
 const workspace = createWorkspace()
 afterAll(() => workspace.remove())
 
-const request = { config: { platform: 'local', platformSettings: {} } } as Parameters<
+const request = { arms: [], config: { platform: 'local', platformSettings: {} } } as unknown as Parameters<
   (typeof meshes)['reference']['check']
 >[0]
 const local = Object.values(meshes).filter(({ name, livesOn }) => name !== 'none' && livesOn === 'own-hops')

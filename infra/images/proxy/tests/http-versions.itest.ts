@@ -235,8 +235,8 @@ describe('answers of HTTP/1.1', () => {
   it.each([600, 999])('with status %i do not bring the proxy down', async (status) => {
     const upstream = await rawUpstream(`HTTP/1.1 ${status} Odd\r\ncontent-length: 2\r\n\r\nok`)
     const target = await proxy({ clusters: [cluster('server', upstream)] })
-    expect((await askHttp2(target)).status).toBe(502)
-    expect(await get(target)).toMatch(/^HTTP\/1.1 502 /)
+    expect((await askHttp2(target)).status).toBe(status)
+    expect(await get(target)).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
   })
 
   it('with status 205 reach an HTTP/2 client', async () => {
