@@ -3,9 +3,9 @@ import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import type { Trial } from '../harness/model.js'
 import { packageRoot } from '../harness/process/package-root.js'
 import { createWorkspace, noPage, smallConfig, type Workspace } from '../harness/testing/cli.js'
+import { trialsOf } from '../harness/testing/trials.js'
 
 const toyMesh = `
 import { createHopMesh } from '../hops/hop-mesh.js'
@@ -70,7 +70,7 @@ it('is run, listed, planned with its own flag, and cleaned up after', async () =
   workspace.writeConfig(config)
   const { code, stderr } = await workspace.meshbench('run', '--out', 'out', ...noPage)
   expect([stderr, code]).toEqual(['', 0])
-  const trials = workspace.journal('out').entries.filter((entry): entry is Trial => entry.type === 'trial')
+  const trials = trialsOf(workspace.journal('out').entries)
   const measured = trials.filter(({ state }) => state === 'ok').map(({ cell }) => cell.split('|')[1])
   expect(new Set(measured)).toEqual(new Set(['none/baseline', 'none/baseline-twin', 'toy/l4-only']))
 

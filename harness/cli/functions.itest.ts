@@ -1,9 +1,9 @@
 /** What functions of an L7 hop cost, through the command line: every function works on a real path and refuses nothing. */
 import { readFileSync } from 'node:fs'
 import { afterAll, expect, test } from 'vitest'
-import type { Trial } from '../model.js'
 import { createWorkspace, smallConfig } from '../testing/cli.js'
 import { functions } from '../../scenarios/functions.js'
+import { trialsOf } from '../testing/trials.js'
 
 const workspace = createWorkspace()
 afterAll(() => workspace.remove())
@@ -16,7 +16,7 @@ test('--function puts each on the path by itself, and the report says what each 
   const { code, stderr } = await workspace.meshbench('run', '--out', 'out', '--function', ...asked)
   expect([stderr, code]).toEqual(['', 0])
   const { entries } = workspace.journal('out')
-  const trials = entries.filter((entry): entry is Trial => entry.type === 'trial')
+  const trials = trialsOf(entries)
   const priced = new Set<string>()
   for (const name of ['plain', ...asked]) {
     const own = trials.filter(({ cell }) => cell.includes(`|reference/l7-per-node@${name}|`))

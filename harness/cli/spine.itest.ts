@@ -3,15 +3,13 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, writeFile
 import { tmpdir } from 'node:os'
 import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { run, type RunResult } from '../process/exec.js'
-import type { JournalEntry, RunHeader, Running, Trial } from '../model.js'
+import type { JournalEntry, RunHeader, Running } from '../model.js'
 import { packageRoot } from '../process/package-root.js'
 import { createWorkspace, noPage, smallConfig, type Workspace } from '../testing/cli.js'
 import { processesOf } from '../testing/processes.js'
 import { test } from '../testing/workspace-test.js'
 import type { ImageName } from '../../infra/images/bundles.js'
-
-const trialsOf = (entries: readonly JournalEntry[]) =>
-  entries.filter((entry): entry is Trial => entry.type === 'trial')
+import { lastAttempts, trialsOf } from '../testing/trials.js'
 
 /** Whether a command line runs one of the bundled programs: from the store the name carries a hash, when compiled not. */
 const runs = (command: string, image: ImageName) => new RegExp(`/${image}(-\\w+)?\\.mjs `).test(command)
@@ -99,7 +97,7 @@ describe('a run', () => {
     expect(ended.stderr).toBe('')
     expect(ended.code).toBe(0)
     expect(ended.stdout).toContain('report: out/report.html')
-    const trials = trialsOf(entries)
+    const trials = lastAttempts(entries)
     expect(trials.map(({ state, error, reasons }) => [state, error?.message, ...reasons])).toEqual(
       trials.map(() => ['ok', undefined]),
     )

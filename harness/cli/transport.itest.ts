@@ -5,9 +5,10 @@ import { findProgram } from '../process/exec.js'
 import type { Analysis, JournalEntry, Trial } from '../model.js'
 import { noPage, smallConfig, type Workspace } from '../testing/cli.js'
 import { test } from '../testing/workspace-test.js'
+import { lastAttempts } from '../testing/trials.js'
 
 const trialsOf = (entries: readonly JournalEntry[], experiment: string) =>
-  entries.filter((entry): entry is Trial => entry.type === 'trial' && entry.cell.startsWith(`${experiment}|`))
+  lastAttempts(entries).filter(({ cell }) => cell.startsWith(`${experiment}|`))
 const checkOf = (trial: Trial, name: RegExp) => trial.proof.find((check) => name.test(check.name))
 const analysisOf = (workspace: Workspace) =>
   JSON.parse(readFileSync(workspace.path('out/analysis.json'), 'utf8')) as Analysis

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import { run } from '../process/exec.js'
-import type { Trial } from '../model.js'
 import { packageRoot } from '../process/package-root.js'
 import { noPage, smallConfig } from '../testing/cli.js'
 import { test } from '../testing/workspace-test.js'
+import { lastAttempts } from '../testing/trials.js'
 
 test('variants are measured side by side: a build of a ref, a setting, and the gate that judges them', async ({
   workspace,
@@ -17,7 +17,7 @@ test('variants are measured side by side: a build of a ref, a setting, and the g
   const { code, stderr } = await workspace.meshbench('run', '--out', 'out', ...noPage, ...variants)
   expect([code, stderr]).toEqual([0, ''])
   const { entries, header } = workspace.journal('out')
-  const trials = entries.filter((entry): entry is Trial => entry.type === 'trial')
+  const trials = lastAttempts(entries)
   const subjects = header.plan.arms.filter(({ role }) => role === 'subject').map(({ id }) => id)
   expect(subjects).toEqual(['reference/l7-per-node@old', 'reference/l7-per-node@burn'])
   const [old] = header.plan.config.variants ?? []

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { CommandError } from '../model/errors.js'
 import { findProgram, run, runIdVariable, start } from './exec.js'
 
@@ -68,7 +68,8 @@ test('killing a command ends what it started, too', async () => {
     running.kill('SIGKILL')
   }
   await running.exited
-  expect(isRunning(grandchild)).toBe(false)
+  // The kernel ends the rest of the group after the process whose end was awaited.
+  await vi.waitFor(() => expect(isRunning(grandchild)).toBe(false), 5000)
 })
 
 test('programs are found on the PATH', async () => {

@@ -1,9 +1,9 @@
 /** A small run through the command line with every arm that this machine can raise, of every mesh of processes. */
 import { afterAll, expect, it } from 'vitest'
-import type { Trial } from '../../../harness/model.js'
 import { createWorkspace, smallConfig } from '../../../harness/testing/cli.js'
 import { platforms } from '../../platforms/index.js'
 import { meshes } from '../index.js'
+import { trialsOf } from '../../../harness/testing/trials.js'
 
 const workspace = createWorkspace()
 afterAll(() => workspace.remove())
@@ -31,7 +31,7 @@ it(`runs ${present.map(({ name }) => name).join(', ')} side by side`, async () =
   expect(header.plan.arms.map(({ id }) => id)).toEqual(expect.arrayContaining(expected))
   const environment = entries.find((entry) => entry.type === 'environment')
   expect(environment?.failures).toEqual({})
-  const trials = entries.filter((entry): entry is Trial => entry.type === 'trial')
+  const trials = trialsOf(entries)
   // A busy machine may make a trial invalid, which is run again; none may fail.
   const failed = trials.filter(({ state }) => state === 'failed')
   expect(failed.map(({ cell, error, proof }) => [cell, error, proof.filter(({ ok }) => !ok)])).toEqual([])

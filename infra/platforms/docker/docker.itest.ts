@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { findProgram } from '../../../harness/process/exec.js'
-import type { Trial } from '../../../harness/model.js'
 import { createWorkspace, smallConfig } from '../../../harness/testing/cli.js'
 import { paths, type PathName } from '../../../scenarios/paths/index.js'
 import { buildImages } from '../../supply/container-images/build.js'
@@ -17,6 +16,7 @@ import { findEngine, isMissing } from './engine.js'
 import { runFilter } from './labels.js'
 import { docker } from './docker.js'
 import { bringUp, requestFor, type BroughtUp } from '../kit/testing.js'
+import { trialsOf } from '../../../harness/testing/trials.js'
 
 /** What the reference mesh can form, and the baseline. */
 const names = ['baseline', ...meshes.reference.paths] as PathName[]
@@ -92,7 +92,7 @@ describe.skipIf(reason !== '' || isMissing(engine))('docker', () => {
       expect(ended.code, `${ended.stdout}\n${ended.stderr}`).toBe(0)
       const { entries, header } = workspace.journal('run')
       expect(entries.at(-1)).toMatchObject({ type: 'end', outcome: 'complete' })
-      const trials = entries.filter((entry): entry is Trial => entry.type === 'trial')
+      const trials = trialsOf(entries)
       expect(trials.flatMap(({ proof }) => proof).filter(({ ok }) => !ok)).toEqual([])
       const measured = new Set(trials.filter(({ state }) => state === 'ok').map(({ cell }) => cell))
       expect(measured.size).toBe(hasWrk ? 8 : 4)
@@ -176,9 +176,7 @@ describe.skipIf(reason !== '' || isMissing(engine))('docker', () => {
         for await (const line of running.lines) said.push(line)
       })()
       const trials = () =>
-        existsSync(workspace.path('run/journal.jsonl'))
-          ? workspace.journal('run').entries.filter((entry): entry is Trial => entry.type === 'trial')
-          : []
+        existsSync(workspace.path('run/journal.jsonl')) ? trialsOf(workspace.journal('run').entries) : []
       await expect.poll(() => trials().length, { timeout: 180_000, interval: 50 }).toBeGreaterThan(0)
       running.kill('SIGKILL')
       await Promise.all([running.exited, drained])

@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { run } from '../../../harness/process/exec.js'
-import type { Host, Platform, Trial } from '../../../harness/model.js'
+import type { Host, Platform } from '../../../harness/model.js'
 import { createWorkspace, smallConfig } from '../../../harness/testing/cli.js'
 import type { ClusterAccess } from '../../../harness/model/cluster-access.js'
 import { provePlaintextRefused } from '../../meshes/hops/queries.js'
@@ -16,6 +16,7 @@ import { clusterLeftovers, findClusters } from './clean.js'
 import { asExisting, kindForTests } from './testing.js'
 import { kind } from './kind.js'
 import { bringUp, type BroughtUp } from '../kit/testing.js'
+import { trialsOf } from '../../../harness/testing/trials.js'
 
 /** A sidecar's, a DaemonSet's and a Deployment's way of being placed. */
 const measured = [paths.baseline, paths['l7-sidecar-to-sidecar'], paths['l4-l7-l4']]
@@ -90,7 +91,7 @@ describe.skipIf(reason !== '')('kind', () => {
     const { entries } = workspace.journal('run')
     expect(entries.at(-1)).toMatchObject({ type: 'end', outcome: 'complete' })
     expect(entries.find((entry) => entry.type === 'environment')).toMatchObject({ failures: {} })
-    const trials = entries.filter((entry): entry is Trial => entry.type === 'trial')
+    const trials = trialsOf(entries)
     const measuredArms = new Set(
       trials.filter(({ state }) => state === 'ok').map(({ cell }) => cell.split('|')[1]),
     )
@@ -299,7 +300,7 @@ describe.skipIf(reason !== '')('kind', () => {
     expect(ended?.code, `${ended?.stdout}\n${ended?.stderr}`).toBe(0)
     const { entries } = workspace.journal('existing')
     expect(entries.at(-1)).toMatchObject({ type: 'end', outcome: 'complete' })
-    const trials = entries.filter((entry): entry is Trial => entry.type === 'trial')
+    const trials = trialsOf(entries)
     expect(trials.flatMap(({ proof }) => proof).filter(({ ok }) => !ok)).toEqual([])
     // Two pods, each with a sidecar of its own, gave one result; the proofs have counted both sidecars.
     expect(new Set(trials.map(({ load }) => load?.generators))).toEqual(new Set([2]))

@@ -4,7 +4,6 @@ import type { Duplex } from 'node:stream'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect } from 'vitest'
-import type { Trial } from '../../../harness/model.js'
 import { run, start } from '../../../harness/process/exec.js'
 import { openScope } from '../../../harness/process/scope.js'
 import { noPage, smallConfig } from '../../../harness/testing/cli.js'
@@ -13,6 +12,7 @@ import { createNamespaces } from './namespaces.js'
 import { unmetNeeds } from './needs.js'
 import { createNetwork } from './network.js'
 import { netnsSettings } from './settings.js'
+import { trialsOf } from '../../../harness/testing/trials.js'
 
 const unmet = await unmetNeeds(netnsSettings.parse({}))
 for (const { need, found } of unmet) console.log(`skipped: ${need}: ${found}`)
@@ -26,7 +26,7 @@ describe.skipIf(unmet.length > 0)('namespaces', () => {
     const { entries, header } = workspace.journal('out')
     const environment = entries.find((entry) => entry.type === 'environment')
     expect(environment?.failures).toEqual({})
-    const trials = entries.filter((entry): entry is Trial => entry.type === 'trial')
+    const trials = trialsOf(entries)
     expect(trials.filter(({ state }) => state === 'failed')).toEqual([])
     expect(new Set(trials.map(({ cell }) => cell)).size).toBe(header.plan.cells.length)
     // The kernel's rules are an arm that the platform adds; its proof counts what passed them.
@@ -49,7 +49,7 @@ describe.skipIf(unmet.length > 0)('namespaces', () => {
     const { code, stderr } = await workspace.meshbench('run', '--out', 'out', ...noPage, ...flags)
     expect([stderr, code]).toEqual(['', 0])
     const { entries } = workspace.journal('out')
-    const trials = entries.filter((entry): entry is Trial => entry.type === 'trial')
+    const trials = trialsOf(entries)
     expect(trials.filter(({ state }) => state === 'failed')).toEqual([])
     const captured = trials.filter(({ cell }) => cell.includes('@captured'))
     const counted = captured.map(({ proof }) =>
