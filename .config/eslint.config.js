@@ -10,8 +10,8 @@ const tests = ['**/*.test.ts', '**/*.itest.ts', '**/testing/**', '**/testing.ts'
 /** Functions that are still longer than a screen. */
 const owedLongFunctions = [
   'harness/analyze/cells.ts',
-  'infra/images/bench/chain.ts',
-  'infra/images/bench/families.ts',
+  'infra/images/bench/endurance/chain.ts',
+  'infra/images/bench/peers/families.ts',
   'infra/images/echo/http1.ts',
   'infra/images/kit/hbone/client.ts',
   'infra/images/kit/hbone/server.ts',

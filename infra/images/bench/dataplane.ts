@@ -17,11 +17,11 @@ import { type Socket, connect } from 'node:net'
 import { parseArgs } from 'node:util'
 import { createWorkspace, type Workspace } from '../kit/testing.js'
 import { countKernelEvents, cpuNs, memoryBytes } from './counters.js'
-import { download } from './drivers.js'
-import { type Family, type Load, createFamilies } from './families.js'
-import { type Applications, startApplications } from './peers.js'
+import { download } from './peers/drivers.js'
+import { type Family, type Load, createFamilies } from './peers/families.js'
+import { type Applications, startApplications } from './peers/programs.js'
 import { type Counted, type Round, type Row, printCounters, printCpu, printRows } from './tables.js'
-import type { RunningSubject, Subject } from './subject.js'
+import type { RunningSubject, Subject } from './peers/subject.js'
 
 const { values } = parseArgs({
   options: {

@@ -12,9 +12,9 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { createWorkspace } from '../kit/testing.js'
 import { cpuNs } from './counters.js'
-import { download } from './drivers.js'
-import { createFamilies } from './families.js'
-import { startApplications } from './peers.js'
+import { download } from './peers/drivers.js'
+import { createFamilies } from './peers/families.js'
+import { startApplications } from './peers/programs.js'
 
 const { values } = parseArgs({
   options: {

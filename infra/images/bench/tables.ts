@@ -1,5 +1,5 @@
 /** How the bench's figures are printed. */
-import type { Load } from './families.js'
+import type { Load } from './peers/families.js'
 import type { KernelCounts } from './counters.js'
 import { type Interval, bootstrapMedian, median, pairedRatio } from './intervals.js'
 

@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type ImageName, imageBundle } from '../bundles.js'
 import { type Authority, createAuthority } from '../../platforms/kit/identity.js'
-import type { ListenerAddress } from './process/image.js'
+import type { ListenerAddress } from './net/address.js'
 
 export const trustDomain = 'bench.local'
 export const spiffe = (name: string, domain = trustDomain): string => `spiffe://${domain}/ns/bench/sa/${name}`

@@ -17,7 +17,7 @@ import {
   trustDomain,
   writeWorkload,
 } from '../kit/testing.js'
-import type { ListenerAddress } from '../kit/process/image.js'
+import type { ListenerAddress } from '../kit/net/address.js'
 
 const workspace = createWorkspace()
 const admin = { host: '127.0.0.1', port: 0 }

@@ -8,7 +8,7 @@ import {
   trustDomain,
   writeWorkload,
 } from '../kit/testing.js'
-import type { ListenerAddress } from '../kit/process/image.js'
+import type { ListenerAddress } from '../kit/net/address.js'
 
 /** What both ends call the server. */
 export const pairAuthority = 'server.bench:8080'

@@ -6,7 +6,7 @@
  */
 import { type AddressInfo, type Socket, connect, createServer } from 'node:net'
 import { type Reads, acceptWithReads } from '../kit/net/accept-with-reads.js'
-import type { ListenerAddress } from '../kit/process/image.js'
+import type { ListenerAddress } from '../kit/net/address.js'
 
 export interface TcpListener {
   readonly address: ListenerAddress

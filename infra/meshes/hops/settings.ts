@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { addressSchema, poolSchema } from '../../images/kit/process/config.js'
 
 /** Functions of an L7 hop, by name, whoever makes it; their fields are checked by the hop when it starts. */
-const filterNames = [
+export const filterNames = [
   'requestMetrics',
   'accessLog',
   'trace',

@@ -9,7 +9,7 @@ import { type HbonePool, createHbonePool } from './client.js'
 import { type HboneServer, type HboneStreamRequest, createHboneServer } from './server.js'
 import { createHopMetrics } from '../process/hop-metrics.js'
 import { type IdentityStore, createIdentityStore, tlsSettings } from '../tls/identities.js'
-import type { ListenerAddress } from '../process/image.js'
+import type { ListenerAddress } from '../net/address.js'
 import { type Registry, createRegistry } from '../process/metrics.js'
 import { type RawClient, speakFrames } from '../h2/raw-http2.js'
 import {

@@ -1,6 +1,4 @@
 /** The part of a socket that a data plane needs, so that TCP, TLS and HBONE streams can be joined to each other. */
-import { Duplex } from 'node:stream'
-
 /**
  * A two-way stream of bytes with half-close. `net.Socket` opened with `allowHalfOpen` is one; an HBONE stream is one too.
  * `error`, if there is one, comes before `close`; `close` comes exactly once.
@@ -22,51 +20,4 @@ export interface ByteStream {
   on(event: 'data', listener: (chunk: Buffer) => void): unknown
   on(event: 'end' | 'drain' | 'close', listener: () => void): unknown
   on(event: 'error', listener: (error: Error) => void): unknown
-}
-
-/** Makes a `stream.Duplex` of a byte stream, for code that insists on one (such as `node:http2` inside HBONE). */
-export function toDuplex(stream: ByteStream): Duplex {
-  if (stream instanceof Duplex) return stream
-  let pendingWrite: (() => void) | undefined
-  let closed = false
-  const duplex = new Duplex({
-    allowHalfOpen: true,
-    read() {
-      stream.resume()
-    },
-    write(chunk: Buffer, _encoding, done) {
-      if (stream.write(chunk)) done()
-      else pendingWrite = done
-    },
-    final(done) {
-      stream.end()
-      done()
-    },
-    destroy(error, done) {
-      if (!closed) stream.destroy(error ?? undefined)
-      done(error)
-    },
-  })
-  stream.on('drain', () => {
-    const done = pendingWrite
-    pendingWrite = undefined
-    done?.()
-  })
-  stream.on('data', (chunk) => {
-    if (!duplex.push(chunk)) stream.pause()
-  })
-  stream.on('end', () => {
-    duplex.push(null)
-  })
-  stream.on('error', (error) => {
-    duplex.destroy(error)
-  })
-  stream.on('close', () => {
-    closed = true
-    if (!duplex.readableEnded || !duplex.writableFinished) {
-      // Bytes that are already buffered may still be read: destroy only a stream that was cut.
-      if (!duplex.readable || !duplex.writableEnded) duplex.destroy()
-    }
-  })
-  return duplex
 }

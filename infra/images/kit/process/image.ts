@@ -4,16 +4,12 @@ import { isIPv6 } from 'node:net'
 import { basename, dirname, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { z } from 'zod'
+import type { ListenerAddress } from '../net/address.js'
 import { startAdmin } from './admin.js'
 import { type BaseConfig, ConfigError, loadConfig, redact } from './config.js'
 import { addProcessMetrics } from './hop-metrics.js'
 import { type Registry, createRegistry } from './metrics.js'
 import { WorkerExit, isWorker, joinWorkers, startWorkers } from './workers.js'
-
-export interface ListenerAddress {
-  readonly host: string
-  readonly port: number
-}
 
 /** What an image's `start` gets. */
 export interface ImageContext {

@@ -1,6 +1,6 @@
 /** More than one core: the same program as several processes that share the listeners, seen from outside as one. */
 import cluster, { type Worker } from 'node:cluster'
-import type { ListenerAddress } from './image.js'
+import type { ListenerAddress } from '../net/address.js'
 import { type Registry, type RegistrySnapshot, mergeSnapshots, renderSnapshot } from './metrics.js'
 
 type FromWorker =

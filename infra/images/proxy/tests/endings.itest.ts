@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type HboneFixture, createHboneFixture, destination } from '../../kit/hbone/testkit.js'
 import type { ByteStream } from '../../kit/net/byte-stream.js'
 import { endedByReset, reset } from '../../kit/net/reset.js'
-import type { ListenerAddress } from '../../kit/process/image.js'
+import type { ListenerAddress } from '../../kit/net/address.js'
 import { listenTcp, spiffe } from '../../kit/testing.js'
 import { type TestProxy, cluster, sendRaw, startTestProxy } from './testing.js'
 

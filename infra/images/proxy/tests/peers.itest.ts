@@ -1,9 +1,9 @@
 /** The same raw bytes to haproxy, nginx, Envoy, nghttpx and this proxy: where the four agree it does as they do, else as the RFC says. */
 import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { missing } from '../../bench/peers.js'
-import { http1Subjects } from '../../bench/subjects-l7.js'
-import type { RunningSubject } from '../../bench/subject.js'
+import { missing } from '../../bench/peers/programs.js'
+import { http1Subjects } from '../../bench/peers/subjects-l7.js'
+import type { RunningSubject } from '../../bench/peers/subject.js'
 import { endedByReset } from '../../kit/net/reset.js'
 import { createWorkspace, listenTcp } from '../../kit/testing.js'
 

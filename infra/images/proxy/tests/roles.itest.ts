@@ -4,7 +4,7 @@ import { connect as connectTcp } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { ListenerAddress } from '../../kit/process/image.js'
+import type { ListenerAddress } from '../../kit/net/address.js'
 import {
   type RunningImage,
   type WorkloadFiles,

@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import type { ListenerAddress } from '../../kit/process/image.js'
+import type { ListenerAddress } from '../../kit/net/address.js'
 import { type RunningImage, createWorkspace, startImage, trustDomain } from '../../kit/testing.js'
 import { type TestUpstream, ask, cluster, startUpstream } from './testing.js'
 

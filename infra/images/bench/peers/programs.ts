@@ -5,8 +5,8 @@ import { truncateSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import type { ListenerAddress } from '../kit/process/image.js'
-import type { Workspace } from '../kit/testing.js'
+import type { ListenerAddress } from '../../kit/net/address.js'
+import type { Workspace } from '../../kit/testing.js'
 
 export interface Peer {
   readonly pid: number

@@ -1,10 +1,10 @@
 /** The L7 rows: haproxy, nginx, Envoy, nghttpx and our proxy, over HTTP/1.1 or HTTP/2, plain or with mutual TLS between two. */
-import { startImage, trustDomain, writeWorkload, createTestAuthority } from '../kit/testing.js'
-import type { ListenerAddress } from '../kit/process/image.js'
+import { startImage, trustDomain, writeWorkload, createTestAuthority } from '../../kit/testing.js'
+import type { ListenerAddress } from '../../kit/net/address.js'
 import { envoyProxy } from './envoy-config.js'
 import { haproxyTls } from './haproxy-tls.js'
 import { createPeerFiles } from './peer-files.js'
-import { freePort, missing, startEnvoy, startHaproxy, startNghttpx, startNginx } from './peers.js'
+import { freePort, missing, startEnvoy, startHaproxy, startNghttpx, startNginx } from './programs.js'
 import { type Subject, oneHop, twoHops } from './subject.js'
 
 type Protocol = 'http1' | 'h2'

@@ -1,8 +1,8 @@
 /** The L4 rows: haproxy's TCP over mutual TLS, Envoy's tunnel, and ours. */
-import { startTunnelPair } from '../tunnel/pair.js'
+import { startTunnelPair } from '../../tunnel/pair.js'
 import { envoyInbound, envoyOutbound } from './envoy-config.js'
 import { createPeerFiles } from './peer-files.js'
-import { freePort, missing, startEnvoy } from './peers.js'
+import { freePort, missing, startEnvoy } from './programs.js'
 import { haproxyTls } from './haproxy-tls.js'
 import { type Subject, twoHops } from './subject.js'
 

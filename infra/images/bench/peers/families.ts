@@ -1,7 +1,7 @@
 /** What the bench compares: families of subjects that stand for the same thing, their loads, and the bars they have to meet. */
-import type { Workspace } from '../kit/testing.js'
+import type { Workspace } from '../../kit/testing.js'
 import { type Driver, h2load, openLoop, wrk } from './drivers.js'
-import type { Applications } from './peers.js'
+import type { Applications } from './programs.js'
 import type { Subject } from './subject.js'
 import { l4Subjects } from './subjects-l4.js'
 import { h2Subjects, http1Subjects, mtlsSubjects } from './subjects-l7.js'

@@ -1,8 +1,8 @@
 /** An endurance run: traffic through a chain, certificates and config changed on the way, and the books afterwards. */
-import type { Workspace } from '../kit/testing.js'
+import type { Workspace } from '../../kit/testing.js'
 import { type Chain, type ChainPath, startChain } from './chain.js'
-import { type Totals, runConnection, startEchoServer } from './endurance-load.js'
-import { memoryBytes } from './counters.js'
+import { type Totals, runConnection, startEchoServer } from './load.js'
+import { memoryBytes } from '../counters.js'
 
 export interface EnduranceOptions {
   readonly path: ChainPath

@@ -1,8 +1,8 @@
 /** The two ends of an endurance run: a server that echoes bodies, and a client that compares every byte it gets back. */
 import { type Socket, connect } from 'node:net'
-import type { ListenerAddress } from '../kit/process/image.js'
-import { endOfHead, parseHead } from '../kit/http1/http1-message.js'
-import { listenTcp } from '../kit/testing.js'
+import type { ListenerAddress } from '../../kit/net/address.js'
+import { endOfHead, parseHead } from '../../kit/http1/http1-message.js'
+import { listenTcp } from '../../kit/testing.js'
 
 /** What the ends themselves saw. Bytes are those of the sockets, heads included. */
 export interface Totals {

@@ -6,9 +6,9 @@
  *     npm run bench:endurance -- [--path l4-l7-l4] [--requests 2000000] [--connections 50000] [--concurrency 16]
  */
 import { parseArgs } from 'node:util'
-import { createWorkspace } from '../kit/testing.js'
+import { createWorkspace } from '../../kit/testing.js'
 import { type ChainPath, chainPaths } from './chain.js'
-import { runEndurance } from './endurance-run.js'
+import { runEndurance } from './run.js'
 
 /** 8 MiB in a million requests: below what a heap breathes, far above what a leak of one object per request is. */
 const maxSlopeBytes = 8 * 1024

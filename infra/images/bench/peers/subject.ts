@@ -1,7 +1,7 @@
 /** What the bench can measure: something that stands between a load and an application. */
-import type { ListenerAddress } from '../kit/process/image.js'
-import type { Workspace } from '../kit/testing.js'
-import type { Peer } from './peers.js'
+import type { ListenerAddress } from '../../kit/net/address.js'
+import type { Workspace } from '../../kit/testing.js'
+import type { Peer } from './programs.js'
 
 export interface Subject {
   readonly name: string

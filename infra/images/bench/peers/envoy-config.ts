@@ -1,5 +1,5 @@
 /** Envoy's configuration as the bench needs it: as little of it as a hop can do with, and no request ids or logs. */
-import type { ListenerAddress } from '../kit/process/image.js'
+import type { ListenerAddress } from '../../kit/net/address.js'
 import type { PeerFiles } from './peer-files.js'
 
 type Json = Record<string, unknown>

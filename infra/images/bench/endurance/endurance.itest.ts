@@ -1,7 +1,7 @@
 /** A small endurance run: long enough for rotations and a reload under load, too short to judge memory. */
 import { afterAll, expect, it } from 'vitest'
-import { createWorkspace } from '../kit/testing.js'
-import { runEndurance } from './endurance-run.js'
+import { createWorkspace } from '../../kit/testing.js'
+import { runEndurance } from './run.js'
 
 const workspace = createWorkspace()
 afterAll(() => {

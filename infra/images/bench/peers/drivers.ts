@@ -7,8 +7,8 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { imageBundle } from '../bundles.js'
-import type { ListenerAddress } from '../kit/process/image.js'
+import { imageBundle } from '../../bundles.js'
+import type { ListenerAddress } from '../../kit/net/address.js'
 
 const run = promisify(execFile)
 
@@ -85,7 +85,7 @@ export function h2load({ connections, streams, ratePerSecond, bodyFile }: H2Load
   }
 }
 
-const images = fileURLToPath(new URL('..', import.meta.url))
+const images = fileURLToPath(new URL('../..', import.meta.url))
 
 export interface OpenLoop {
   readonly connections: number

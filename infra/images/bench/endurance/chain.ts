@@ -1,5 +1,5 @@
 /** The paths that endurance runs go: tunnels alone, or with the proxy as a waypoint between them. */
-import type { ListenerAddress } from '../kit/process/image.js'
+import type { ListenerAddress } from '../../kit/net/address.js'
 import {
   type RunningImage,
   type Workspace,
@@ -7,8 +7,8 @@ import {
   startImage,
   trustDomain,
   writeWorkload,
-} from '../kit/testing.js'
-import { inboundConfig, outboundConfig, pairAuthority } from '../tunnel/pair.js'
+} from '../../kit/testing.js'
+import { inboundConfig, outboundConfig, pairAuthority } from '../../tunnel/pair.js'
 
 export const chainPaths = ['l4', 'l4-l7-l4'] as const
 export type ChainPath = (typeof chainPaths)[number]

@@ -1,8 +1,8 @@
 /** Two haproxies with mutual TLS 1.3 between them, as TCP proxies or as HTTP proxies. */
-import type { ListenerAddress } from '../kit/process/image.js'
-import type { Workspace } from '../kit/testing.js'
+import type { ListenerAddress } from '../../kit/net/address.js'
+import type { Workspace } from '../../kit/testing.js'
 import { createPeerFiles } from './peer-files.js'
-import { freePort, startHaproxy } from './peers.js'
+import { freePort, startHaproxy } from './programs.js'
 import { type RunningSubject, twoHops } from './subject.js'
 
 const suite = 'verify required ssl-min-ver TLSv1.3 ciphersuites TLS_AES_128_GCM_SHA256'

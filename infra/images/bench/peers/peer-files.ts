@@ -1,5 +1,5 @@
 /** Certificates on disk for the peers of the bench, in the forms that they read. */
-import { type Workspace, createTestAuthority } from '../kit/testing.js'
+import { type Workspace, createTestAuthority } from '../../kit/testing.js'
 
 export interface PeerFiles {
   readonly cert: string

@@ -1,0 +1,6 @@
+/** Where a program listens. */
+
+export interface ListenerAddress {
+  readonly host: string
+  readonly port: number
+}
