@@ -1,11 +1,15 @@
-/** What compiled Meshbench needs beside its JavaScript: image bundles, the schema of the analysis, a Dockerfile. */
+/** What compiled Meshbench needs beside its JavaScript: image bundles, published schemas, a Dockerfile. */
 import { cp, mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { bundleSource, imageNames } from '../../infra/images/bundles.js'
 import { packageRoot } from '../process/package-root.js'
 
 /** Files that are read where they lie; the container images are built where Meshbench runs. */
-const asTheyAre = ['reports/analysis.schema.json', 'infra/supply/container-images/Dockerfile']
+const asTheyAre = [
+  'reports/analysis.schema.json',
+  'reports/journal.schema.json',
+  'infra/supply/container-images/Dockerfile',
+]
 
 /** Adds them to a folder that holds the compiled sources. */
 export async function addProducts(folder: string): Promise<void> {

@@ -91,9 +91,9 @@ const config = resolvedConfigSchema.unwrap().shape
 export const configSchema = z.strictObject({
   /** Seed of the order of trials, of Poisson arrivals and of the bootstrap. Default: 1. */
   seed: config.seed.default(1),
-  /** Default: `quick`. */
+  /** How long and how often things are measured. Default: `quick`. */
   profile: z.enum(profileNames).default('quick'),
-  /** Default: `local`. */
+  /** Where hops, application and generator run. Default: `local`. */
   platform: named(platforms).default(defaultPlatform),
   /** Which paths to measure on which mesh; the baseline and its twin are always measured. */
   arms: z.partialRecord(named(meshes), z.array(named(paths)).min(1).readonly()).readonly(),
@@ -104,6 +104,7 @@ export const configSchema = z.strictObject({
   }),
   /** Another load engine than an experiment’s own, for example `{ saturation: 'wrk' }`; see `meshbench list`. */
   engines: z.partialRecord(named(experiments), z.enum(engineNames)).default({}),
+  /** How often everything is measured. Default: as the profile has it. */
   rounds: z.strictObject(roundsSchema.unwrap().shape).partial().default({}),
   /** Conditions that decide the exit code. */
   thresholds: z.array(threshold).readonly().default([]),

@@ -299,15 +299,3 @@ export const analysisSchema = object({
   warnings: list(text),
 })
 export interface Analysis extends z.infer<typeof analysisSchema> {}
-
-/** JSON Schema (draft 2020-12) of analysis.json, so that other tools may read it without this code. */
-export function analysisJsonSchema(): Record<string, unknown> {
-  const schema = z.toJSONSchema(analysisSchema, {
-    // Read-only is this code's promise to itself; whole numbers are bounded by what a document may say, not by it.
-    override: ({ jsonSchema }) => {
-      delete jsonSchema.readOnly
-      if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum
-    },
-  })
-  return { title: 'Meshbench analysis', ...schema }
-}

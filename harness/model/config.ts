@@ -13,12 +13,15 @@ export const thresholdSchema = object({
   metric: name,
   /** For times: 50, 90, 99, 99.9. */
   percentile: number.exactOptional(),
+  /** mesh/path, with @variant where there are some. */
   arm: text,
   /** Compare with this arm instead of the arm's baseline. */
   relativeTo: text.exactOptional(),
+  /** Only where this experiment measured it. Without it: wherever it was measured. */
   experiment: text.exactOptional(),
   /** Upper limit in the metric's unit; with `relativeTo`, of the ratio. */
   max: number.exactOptional(),
+  /** Lower limit, likewise. */
   min: number.exactOptional(),
   /** Absolute figures do not travel between hosts: they need to be marked as meant. */
   absolute: z.boolean().exactOptional(),
@@ -50,7 +53,9 @@ export interface Variant extends z.infer<typeof variantSchema> {}
 
 /** One metric that a variant is judged by. */
 export const gateCheckSchema = object({
+  /** Its id, as in a threshold. */
   metric: name,
+  /** For times: 50, 90, 99, 99.9. */
   percentile: number.exactOptional(),
   /** Smallest relative change that matters, for example 0.05. */
   practical: positive.max(1),
@@ -68,10 +73,13 @@ export const gatePolicySchema = object({
 export interface GatePolicy extends z.infer<typeof gatePolicySchema> {}
 
 export const roundsSchema = object({
+  /** Rounds that are measured in any case. */
   min: counted.max(10_000),
+  /** Rounds after which it ends in any case. */
   max: counted.max(10_000),
   /** Stop early when every paired ratio is known to ± this share, for example 0.05. */
   untilEffect: positive.max(1),
+  /** No round begins that would end later. */
   budgetMinutes: positive,
   /** How often environments that cannot stand side by side (clusters) take turns; absent: each is measured at one go. */
   blocks: counted.max(100).exactOptional(),
@@ -79,8 +87,11 @@ export const roundsSchema = object({
 
 /** Prices for the cost line. */
 export const costSchema = object({
+  /** One core for an hour. */
   perVcpuHour: number.min(0),
+  /** 1 GiB of memory for an hour. */
   perGibHour: number.min(0),
+  /** As it is printed. */
   currency: z.string().min(1).max(8),
 })
 
@@ -88,10 +99,13 @@ export const costSchema = object({
 export const validitySchema = object({
   /** Share of achieved over asked rate, for example 0.98. */
   minAchievedShare: share,
+  /** How much later than due requests were sent, at p99. */
   maxSendLagP99Us: positive,
   /** Share of one core that one generator worker may use, for example 0.9. */
   maxGeneratorCpuShare: positive.max(64),
+  /** Share of requests that failed. */
   maxErrorShare: share,
+  /** CPU that the hypervisor gave to others, as a share of the host. */
   maxStealShare: share,
   /** CPU used by processes that are not part of the run, as a share of the host. */
   maxForeignCpuShare: share,

@@ -13,8 +13,11 @@ const settings = z
         latencyMs: z.number().positive().max(60_000).default(10),
       })
       .prefault({}),
+    /** Rate of the first probe. */
     startPerSecond: rate.default(2000),
+    /** The search goes no lower. */
     minPerSecond: rate.default(50),
+    /** The search goes no higher. */
     maxPerSecond: rate.default(100_000),
     /** The search ends when the knee is known to ± this share. */
     precision: z.number().min(0.005).max(1).default(0.05),

@@ -12,6 +12,7 @@ const settings = z.strictObject({
   ratePerSecond: z.number().positive().max(10_000).default(200),
   /** Its connections are how many there are at once, at most. */
   ...openLoopSettings({ warmupMs: 300, durationMs: 1000 }),
+  /** How often every arm is measured. */
   rounds: rounds.default(6),
 })
 export type ConnectSettings = z.infer<typeof settings>

@@ -5,6 +5,7 @@ import { loadLabel, type Experiment } from './experiment.js'
 import { openLoopSettings, rate } from './load-settings.js'
 
 const settings = z.strictObject({
+  /** Each is a load of its own. */
   ratesPerSecond: z.array(rate).min(1).default([1000]),
   ...openLoopSettings({ warmupMs: 400, durationMs: 1500 }),
 })

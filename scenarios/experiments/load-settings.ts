@@ -20,17 +20,25 @@ export interface WindowDefaults {
 
 /** When a trial's window begins, when it ends, and how long a request may take. */
 export const windowSettings = ({ warmupMs, durationMs, timeoutMs = 5000 }: WindowDefaults) => ({
+  /** Load before the window, which nothing is read of. */
   warmupMs: z.int().min(0).max(600_000).default(warmupMs),
+  /** Length of the window. */
   durationMs: z.int().min(100).max(3_600_000).default(durationMs),
+  /** A request that takes longer has failed. */
   timeoutMs: count.max(600_000).default(timeoutMs),
 })
 
 /** What an open loop sends, but for its rate. */
 export const openLoopSettings = (window: WindowDefaults) => ({
+  /** Held open by the generator, in all. */
   connections: connections.default(16),
+  /** Length of each reply's body. */
   payloadBytes: payloadBytes.default(1024),
+  /** Between generator and application, hops included; `tcp` passes L4 hops alone. */
   protocol: protocol.default('http1'),
+  /** Evenly spaced, or at random as many independent users ask. */
   arrival: z.enum(['uniform', 'poisson']).default('uniform'),
   ...windowSettings(window),
+  /** Threads of the generator. */
   workers: count.max(64).default(1),
 })

@@ -5,7 +5,9 @@ import { loadLabel, type Experiment } from './experiment.js'
 import { connections, payloadBytes, rounds, windowSettings } from './load-settings.js'
 
 const settings = z.strictObject({
+  /** Each sends its next request when the last is answered. */
   connections: connections.default(16),
+  /** Length of each reply's body. */
   payloadBytes: payloadBytes.default(1024),
   ...windowSettings({ warmupMs: 300, durationMs: 1000 }),
   /** Saturation is coarse: a few rounds tell it. */

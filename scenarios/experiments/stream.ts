@@ -6,11 +6,13 @@ import { connections, count, protocol, rounds, windowSettings } from './load-set
 
 const settings = z
   .strictObject({
+    /** Transfers at a time. */
     connections: connections.default(4),
     /** Bytes of one transfer. */
     payloadBytes: count.max(2 ** 40).default(16 * 2 ** 20),
     protocol: protocol.default('http1'),
     ...windowSettings({ warmupMs: 300, durationMs: 1000, timeoutMs: 30_000 }),
+    /** How often every arm is measured. */
     rounds: rounds.default(4),
   })
   .refine(({ protocol, payloadBytes }) => protocol !== 'tcp' || payloadBytes < 2 ** 24, {

@@ -9,6 +9,7 @@ const kib = 1024
 
 const settings = z.strictObject({
   /** What the other curves stand on, with the connections and the payload below. */
+  /** What connections are varied at. */
   ratePerSecond: rate.default(500),
   /** The curves. An empty list leaves one out. */
   rates: z.array(rate).max(20).default([250, 500, 1000, 2000]),

@@ -30,17 +30,34 @@ const filters = z.partialRecord(z.enum(filterNames), z.record(z.string(), z.unkn
 
 /** Of this repository's tunnel: its pool of HBONE connections. */
 export const tunnelSettings = {
-  tunnel: z.strictObject({ pool: z.strictObject(poolSchema.unwrap().shape).partial().optional() }).optional(),
+  tunnel: z
+    .strictObject({
+      /** Of HBONE connections, by source identity and destination. */
+      pool: z.strictObject(poolSchema.unwrap().shape).partial().optional(),
+    })
+    .optional(),
 }
 
 /** Of this repository's proxy. */
 export const proxySettings = {
-  proxy: z.strictObject({ filters, workers: z.int().min(0).optional() }).optional(),
+  proxy: z
+    .strictObject({
+      /** Functions by name, with their settings; see `meshbench list`. */
+      filters,
+      /** Threads that share the connections. */
+      workers: z.int().min(0).optional(),
+    })
+    .optional(),
 }
 
 /** Of an L7 hop of another vendor: functions are named as this repository's proxy names them. */
 export const vendorSettings = {
-  proxy: z.strictObject({ filters }).optional(),
+  proxy: z
+    .strictObject({
+      /** Functions by name, with their settings; see `meshbench list`. */
+      filters,
+    })
+    .optional(),
   /** Servers that functions may call or mirror to, by name; `server` is the service itself. */
   clusters: z.record(z.string(), addressSchema).optional(),
 }

@@ -43,6 +43,7 @@ export function generatorNeeds(
 const limits = z.strictObject({
   /** Cores; clamped to what the engine has. */
   cpus: z.number().positive(),
+  /** Beyond it a process is killed. */
   memoryMib: z.number().int().min(64),
 })
 

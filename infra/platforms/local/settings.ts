@@ -11,9 +11,21 @@ const cores = z
   .optional()
 
 /** Each part that is named stays on its cores; the others go where the kernel puts them. */
-export const pinSettings = z.strictObject({ generator: cores, server: cores, hops: cores }).default({})
+export const pinSettings = z
+  .strictObject({
+    /** Cores of the load generator. */
+    generator: cores,
+    /** Cores of the application. */
+    server: cores,
+    /** Cores that all hops share. */
+    hops: cores,
+  })
+  .default({})
 
-export const localSettings = z.strictObject({ pin: pinSettings })
+export const localSettings = z.strictObject({
+  /** Which part stays on which cores, as `taskset -c` takes them: `0`, `0,2`, `1-3`. */
+  pin: pinSettings,
+})
 
 export type LocalSettings = z.infer<typeof localSettings>
 
