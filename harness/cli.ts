@@ -52,11 +52,12 @@ function withOutputFlags(command: Command): Command {
     .option('--theme <name>', 'of charts: light or dark (default: light)')
 }
 
-withOutputFlags(withPlanFlags(program.command('run', { isDefault: true })))
+withOutputFlags(withPlanFlags(program.command('run')))
   .description('measure and write the report')
   .option('--out <folder>', 'folder of this run (default: results/<time>-<platform>)')
   .option('--resume <run>', 'go on with a run that was cut off')
   .option('--json', 'print the analysis as JSON, and progress on standard error', false)
+  .option('--force', 'measure although another run is being measured on this host', false)
   .action((flags: RunFlags) => act(async () => (await import('./cli/commands/run.js')).runCommand(flags)))
 
 withPlanFlags(program.command('plan'))

@@ -22,9 +22,13 @@ const timed = (kind: Timing) => ({
     Math.max(1, reading.percentileMs(kind, percentile) ?? 0) / 1000,
 })
 
-/** ms of CPU per 1 000 requests, which are µs per request, from ns in a window. */
-export function per1000({ trial }: Pick<TrialReading, 'trial'>, cpuNs: number): number {
-  return cpuNs / 1e3 / Math.max(1, trial.load?.sent ?? 0)
+/**
+ * ms of CPU per 1 000 answered requests, which are µs per request, from ns in a window: work on what failed is charged
+ * to what did not. Undefined when nothing was answered.
+ */
+export function per1000({ trial }: Pick<TrialReading, 'trial'>, cpuNs: number): number | undefined {
+  const answered = trial.load?.ok ?? 0
+  return answered > 0 ? cpuNs / 1e3 / answered : undefined
 }
 
 /** Seconds of CPU per GiB of payload, from ns in a window; undefined when nothing was moved. */
@@ -101,7 +105,7 @@ export const cpu = metric({
   gate: { practical: 0.05 },
   sample: 'round',
   read: (reading) => reading.bill && per1000(reading, reading.bill.attributedNs),
-  resolution: (reading) => per1000(reading, reading.bill?.attributedStepNs ?? 0),
+  resolution: (reading) => per1000(reading, reading.bill?.attributedStepNs ?? 0) ?? 0,
   ofCell: ({ cpu }) => cpu,
   // CPU ms per 1 000 requests are CPU µs per request.
   openMetrics: {
@@ -126,7 +130,6 @@ export const memory = metric({
   title: 'Memory of the hops',
   unit: 'MiB',
   better: 'less',
-  gate: { practical: 0.1 },
   sample: 'process',
   read({ bill }) {
     const known = [bill?.hopsRssBytes, bill?.applicationRssBytes].filter((bytes) => bytes !== undefined)

@@ -15,9 +15,10 @@ import { driftWarnings, oddTrials } from './health.js'
 import { kneeWarnings, searchGoesOn } from './knees.js'
 import { incrementsOf } from './increments.js'
 import { noiseFloors } from './noise.js'
+import { roundsOf } from '../plan/plan.js'
 import { cellGroups, indexJournal, type Run } from './readings.js'
 import { proofsOf, summarizeTrial } from './trials.js'
-import { withInterval } from './words.js'
+import { figure, withInterval } from './words.js'
 import { settledTrials } from '../model/attempts.js'
 import { check } from './check.js'
 
@@ -65,7 +66,7 @@ export function analyze(entries: readonly JournalEntry[]): Analysis {
     proofs: proofsOf(run),
     failures,
     rounds: {
-      planned: 1 + Math.max(-1, ...plan.order.map(({ round }) => round)),
+      planned: roundsOf(plan),
       done: roundsDone(run),
     },
     warnings: [
@@ -154,13 +155,20 @@ function engineWarnings({ engines = {} }: ResolvedConfig, cells: readonly CellAn
   })
 }
 
-function cellWarnings({ cell, trials }: CellAnalysis): string[] {
+function cellWarnings({ cell, trials, errorShare, load }: CellAnalysis): string[] {
   const bad = trials.invalid + trials.failed
   const all = trials.ok + bad
   if (all === 0) return []
   if (trials.ok === 0)
     return [`${cell} has no valid trial (${trials.invalid} invalid, ${trials.failed} failed).`]
-  return bad / all > 0.2 ? [`${cell}: ${bad} of ${all} trials were invalid or failed.`] : []
+  return [
+    ...(bad / all > 0.2 ? [`${cell}: ${bad} of ${all} trials were invalid or failed.`] : []),
+    ...(errorShare > 0
+      ? [
+          `${cell}: ${figure(errorShare * 100)} % of requests failed. Each counts as one that took the time-out of ${figure(load.timeoutMs / 1000)} s, and CPU is that of the answered ones.`,
+        ]
+      : []),
+  ]
 }
 
 /** A bill whose parts miss more of the host than this is said not to reconcile. */

@@ -43,6 +43,7 @@ import {
   readMetric,
   resumptionsPerConnection,
   seriesOf,
+  stepOf,
   type Run,
 } from './readings.js'
 
@@ -83,10 +84,12 @@ export function analyzeCell(run: Run, cell: Cell, settings: Settings): CellAnaly
     unit: Estimate['unit'],
     value: (trial: Trial) => number | undefined,
     positive = true,
+    step = 0,
   ): Estimate =>
     estimateOf([...seriesOf(run, cell.id, value).values()], settings, {
       unit,
       positive,
+      step,
       cells: [cell.id],
     })
   const maybe = (...args: Parameters<typeof estimate>) => {
@@ -94,8 +97,11 @@ export function analyzeCell(run: Run, cell: Cell, settings: Settings): CellAnaly
     return made.n > 0 ? made : undefined
   }
   const of = (metric: ReadMetric, percentile?: number) =>
-    maybe(metric.unit, (trial) =>
-      reaches(trial, percentile) ? readMetric(run, trial, metric, percentile) : undefined,
+    maybe(
+      metric.unit,
+      (trial) => (reaches(trial, percentile) ? readMetric(run, trial, metric, percentile) : undefined),
+      true,
+      stepOf(run, [cell.id], metric, percentile),
     )
   const byPercentile = (metric: ReadMetric): ByPercentile | undefined => {
     const entries = (metric.percentiles ?? []).flatMap((percentile) => {

@@ -1,6 +1,7 @@
 /** Judges thresholds: pass, fail, or inconclusive where the interval lies on both sides of the limit. */
 import { figureOf, isAdded, metricNamed } from '../../scenarios/registry.js'
 import type { Analysis, CellAnalysis, Estimate, Threshold, ThresholdVerdict } from '../model.js'
+import { fewestFirm } from './estimates.js'
 import { figure, upperBound, withInterval } from './words.js'
 
 /** What a check needs of an analysis. */
@@ -51,7 +52,7 @@ function lookUp(analysis: Checked, threshold: Threshold, cell: CellAnalysis): Es
 function judge(threshold: Threshold, actual: Estimate, cell: CellAnalysis): ThresholdVerdict {
   const { max, min } = threshold
   const expected = expectation(threshold, actual.unit)
-  const decided = actual.n > 1 || actual.method === 'counted'
+  const decided = actual.n >= fewestFirm || actual.method === 'counted'
   const high = upperBound(actual)
   const above = (limit: number) => (actual.low > limit ? 'fail' : high <= limit ? 'pass' : 'inconclusive')
   const below = (limit: number) => (high < limit ? 'fail' : actual.low >= limit ? 'pass' : 'inconclusive')
@@ -72,7 +73,7 @@ function judge(threshold: Threshold, actual: Estimate, cell: CellAnalysis): Thre
     state,
     expected,
     actual,
-    sentence: `${subject(threshold)} (${cell.experiment}, ${cell.loadLabel}) is ${measured}; expected ${expected}: ${decided ? words : 'inconclusive, one round has no interval'}.`,
+    sentence: `${subject(threshold)} (${cell.experiment}, ${cell.loadLabel}) is ${measured}; expected ${expected}: ${decided ? words : `inconclusive, ${actual.n === 1 ? 'one round has no interval' : 'two rounds decide nothing'}`}.`,
   }
 }
 

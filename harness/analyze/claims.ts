@@ -4,7 +4,7 @@ import { experimentNamed } from '../../scenarios/registry.js'
 import type { ClaimAnalysis, ClaimId, Estimate, ReadMetric } from '../model.js'
 import { holm } from '../stats/families.js'
 import { locate, type Settings } from '../stats/paired.js'
-import { alpha, comparePaired, estimateOf, type PairedResult } from './estimates.js'
+import { alpha, comparePaired, estimateOf, fewestFirm, type PairedResult } from './estimates.js'
 import { armOn, combinedValues } from './increments.js'
 import { handshakesPerConnection, seriesOf, type CellGroup, type Run } from './readings.js'
 import { pValueOf } from '../stats/location.js'
@@ -101,7 +101,7 @@ function judgeC8(run: Run, groups: readonly CellGroup[], settings: Settings): Fi
   const options = { unit: 'count', positive: true, cells: [first.cell.id] } as const
   const estimate = estimateOf(first.values, settings, options)
   const verdict =
-    estimate.n < 2
+    estimate.n < fewestFirm
       ? 'inconclusive'
       : estimate.high <= mostHandshakes
         ? 'supported'
@@ -216,7 +216,7 @@ function createMeter(run: Run, context: ClaimContext, settings: Settings): Meter
     },
     p: (metric, weights) => {
       const all = values(metric, weights, Object.keys(weights))
-      return all.length < 2 ? 1 : pValueOf(locate(all, settings))
+      return all.length < fewestFirm ? 1 : pValueOf(locate(all, settings))
     },
   }
 }
@@ -234,7 +234,7 @@ function setting({ group, mesh, severalMeshes }: ClaimContext): string {
 
 /** Which way a pair lies, by its adjusted p-value. */
 function direction(result: PairedResult, pValue: number): 'less' | 'more' | 'open' {
-  if (pValue > alpha || result.difference.n < 2) return 'open'
+  if (pValue > alpha || result.difference.n < fewestFirm) return 'open'
   return result.difference.value < 0 ? 'less' : 'more'
 }
 

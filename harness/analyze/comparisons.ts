@@ -5,9 +5,18 @@ import { defined } from '../model/defined.js'
 import type { Arm, Comparison, Metric, ReadMetric, Threshold, Verdict } from '../model.js'
 import { holm } from '../stats/families.js'
 import type { Settings } from '../stats/paired.js'
-import { alpha, comparePaired, type EstimateOptions, type PairedResult } from './estimates.js'
+import { alpha, comparePaired, fewestFirm, type EstimateOptions, type PairedResult } from './estimates.js'
 import { compareSearches } from './knees.js'
-import { pairedSeries, reaches, readMetric, seriesOf, type CellGroup, type Run } from './readings.js'
+import {
+  livesOf,
+  pairedSeries,
+  reaches,
+  readMetric,
+  seriesOf,
+  stepOf,
+  type CellGroup,
+  type Run,
+} from './readings.js'
 
 /** Paths that claims compare within a mesh: first against second. */
 const comparedPaths: readonly (readonly [string, string])[] = [
@@ -32,6 +41,7 @@ export interface ComparisonSpec {
 export interface MeasuredComparison {
   readonly spec: ComparisonSpec
   readonly result: PairedResult
+  /** Independent samples. */
   readonly n: number
 }
 
@@ -176,11 +186,14 @@ export function measure(
     const [treated = [], reference = [], base = []] = values
     if (rounds.length === 0 || !cells.every((cell) => someReach(run, cell, percentile))) return []
     const less = (from: readonly number[]) => from.map((value, index) => value - (base[index] as number))
-    const options: EstimateOptions = { unit: metric.unit, cells }
+    const step = stepOf(run, cells, read, percentile) * (added ? 2 : 1)
+    const options: EstimateOptions = { unit: metric.unit, cells, step }
     const result = added
       ? comparePaired(less(treated), less(reference), settings, options)
       : comparePaired(treated, reference, settings, options)
-    return [{ spec, result, n: rounds.length }]
+    // Two processes that differ over many rounds are still one sample of each.
+    const lives = Math.min(...cells.map((cell) => livesOf(run, cell)))
+    return [{ spec, result, n: read.sample === 'process' ? lives : rounds.length }]
   })
 }
 
@@ -193,14 +206,14 @@ function comparisonId({ group, metric, percentile, arm, versus }: ComparisonSpec
   return [group.experiment, group.loadLabel, what, arm, versus].join('|')
 }
 
-/** Corrects each family and gives the verdicts. One round decides nothing. */
+/** Corrects each family and gives the verdicts. Fewer than three rounds decide nothing. */
 export function adjust(measured: readonly MeasuredComparison[]): Comparison[] {
   const families = new Map<string, MeasuredComparison[]>()
   for (const comparison of measured)
     families.set(comparison.spec.family, [...(families.get(comparison.spec.family) ?? []), comparison])
   const adjusted = new Map<MeasuredComparison, { pValue: number; size: number }>()
   for (const family of families.values()) {
-    const pValues = holm(family.map(({ result, n }) => (n < 2 ? 1 : result.pValue)))
+    const pValues = holm(family.map(({ result, n }) => (n < fewestFirm ? 1 : result.pValue)))
     family.forEach((comparison, index) =>
       adjusted.set(comparison, { pValue: pValues[index] as number, size: family.length }),
     )

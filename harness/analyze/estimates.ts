@@ -6,11 +6,16 @@ import { locate, pair, type Settings } from '../stats/paired.js'
 export const level = 0.95
 export const alpha = 1 - level
 
+/** Two rounds that agree by chance are common: fewer independent samples than these give no firm verdict. */
+export const fewestFirm = 3
+
 export interface EstimateOptions {
   readonly unit: Estimate['unit']
   readonly cells: readonly string[]
   /** The quantity cannot be below zero, so its interval is cut there. */
   readonly positive?: boolean
+  /** The finest step that a sample can take, in the unit: where samples do not spread, no interval is narrower. */
+  readonly step?: number
 }
 
 /**
@@ -55,7 +60,7 @@ export function estimateOf(
   settings: Settings,
   options: EstimateOptions,
 ): Estimate {
-  return toEstimate(locate(values, settings), 'Hodges–Lehmann over rounds', options)
+  return toEstimate(locate(values, settings, (options.step ?? 0) / 2), 'Hodges–Lehmann over rounds', options)
 }
 
 /** Two cells compared by round. */
@@ -75,7 +80,7 @@ export function comparePaired(
   settings: Settings,
   options: EstimateOptions,
 ): PairedResult {
-  const pairing = pair(treated, reference, settings)
+  const pairing = pair(treated, reference, settings, options.step)
   const scale = Math.max(0, ...treated.map(Math.abs), ...reference.map(Math.abs))
   const what = pairing.log
     ? 'paired Hodges–Lehmann of log ratios'

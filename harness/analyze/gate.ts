@@ -1,8 +1,9 @@
 /** Says of every variant whether it is better or worse than its control, the same as far as it matters, or undecided. Pure. */
 import { throughput } from '../../scenarios/metrics.js'
-import { metricNamed, metrics } from '../../scenarios/registry.js'
+import { figureOf, isAdded, metricNamed, metrics, readBy } from '../../scenarios/registry.js'
 import { defined } from '../model/defined.js'
 import { unmeasured, type ArmStanding } from './standings.js'
+import { fewestFirm } from './estimates.js'
 import { figure, upperBound, withInterval } from './words.js'
 import type { Analysis, Comparison, Estimate, GateCheck, GatePolicy, ThresholdVerdict } from '../model.js'
 
@@ -93,7 +94,7 @@ function judgeCheck(analysis: Gated, arm: string, control: string, check: GateCh
     (check.metric === throughput.id && analysis.cells.some((cell) => cell.arm === arm && cell.knee))
   const searched = check.metric === throughput.id ? judgeKnees(analysis, arm, control, check) : []
   if (found.length + searched.length > 0)
-    return [...found.map((comparison) => judge(comparison, check)), ...searched]
+    return [...found.map((comparison) => judge(analysis, comparison, check)), ...searched]
   if (!told && analysis.comparisons.length > 0) return []
   const sentence = `${metricText(check)} of ${arm} was not measured against ${control}: inconclusive.`
   return [{ arm, control, check, experiment: '', loadLabel: '', state: 'inconclusive', sentence }]
@@ -125,9 +126,25 @@ function wordsOf(state: GateState, { practical }: GateCheck): string {
   }[state]
 }
 
-function judge({ arm, versus, experiment, loadLabel, ratio }: Comparison, check: GateCheck): GateVerdict {
-  const state = stateOf(ratio, check)
-  const measured = ratio.n < 2 ? `${figure(ratio.value)} from one round` : withInterval(ratio, '')
+/** The smallest change that was found with 80 % power, in words; empty where nothing tells what it is a share of. */
+function couldSee(
+  { cells }: Gated,
+  { versus, experiment, loadLabel, metric, percentile, detectable }: Comparison,
+): string {
+  const cell = cells.find(
+    (known) => known.arm === versus && known.experiment === experiment && known.loadLabel === loadLabel,
+  )
+  const asked = metricNamed(metric)
+  const reference = cell && asked && !isAdded(asked) ? figureOf(cell, asked, percentile)?.value : undefined
+  return reference !== undefined && reference > 0
+    ? ` This run could have seen a change of ${figure((detectable / reference) * 100)} %.`
+    : ''
+}
+
+function judge(analysis: Gated, comparison: Comparison, check: GateCheck): GateVerdict {
+  const { arm, versus, experiment, loadLabel, ratio } = comparison
+  const state = isOneProcess(check) ? 'inconclusive' : stateOf(ratio, check)
+  const measured = withInterval(ratio, '')
   return {
     arm,
     control: versus,
@@ -136,16 +153,22 @@ function judge({ arm, versus, experiment, loadLabel, ratio }: Comparison, check:
     loadLabel,
     ratio,
     state,
-    sentence: `${metricText(check)} of ${arm} (${experiment}, ${loadLabel}) is ${measured} times that of ${versus}: ${wordsOf(state, check)}.`,
+    sentence: `${metricText(check)} of ${arm} (${experiment}, ${loadLabel}) is ${measured} times that of ${versus}: ${wordsOf(state, check)}.${couldSee(analysis, comparison)}`,
   }
 }
 
-/** One round decides nothing. */
+/** Rounds of one process are no independent samples of what it uses. */
+function isOneProcess({ metric }: GateCheck): boolean {
+  const asked = metricNamed(metric)
+  return asked !== undefined && readBy(asked).sample === 'process'
+}
+
+/** Fewer rounds than these decide nothing. */
 function stateOf(
   { low, high, n }: Pick<Estimate, 'low' | 'high' | 'n'>,
   { metric, practical }: GateCheck,
 ): GateState {
-  if (n < 2) return 'inconclusive'
+  if (n < fewestFirm) return 'inconclusive'
   const more = metricNamed(metric)?.better === 'more'
   if (low > 1 + practical) return more ? 'better' : 'worse'
   if (high < 1 - practical) return more ? 'worse' : 'better'

@@ -4,8 +4,8 @@ import { defined } from '../model/defined.js'
 import type { NoiseFloor, ReadMetric } from '../model.js'
 import { holm } from '../stats/families.js'
 import type { Settings } from '../stats/paired.js'
-import { alpha, comparePaired, type PairedResult } from './estimates.js'
-import { pairedSeries, readMetric, seriesOf, type CellGroup, type Run } from './readings.js'
+import { alpha, comparePaired, fewestFirm, type PairedResult } from './estimates.js'
+import { pairedSeries, readMetric, seriesOf, stepOf, type CellGroup, type Run } from './readings.js'
 
 export function noiseFloors(run: Run, groups: readonly CellGroup[], settings: Settings): NoiseFloor[] {
   return groups.flatMap((group): NoiseFloor[] => {
@@ -20,7 +20,11 @@ export function noiseFloors(run: Run, groups: readonly CellGroup[], settings: Se
       )
       const [first = [], second = []] = values
       if (rounds.length === 0) return undefined
-      return comparePaired(first, second, settings, { unit: metric.unit, cells: [twin.id, baseline.id] })
+      return comparePaired(first, second, settings, {
+        unit: metric.unit,
+        cells: [twin.id, baseline.id],
+        step: stepOf(run, [twin.id, baseline.id], metric, percentile),
+      })
     }
     // Closed loop knows no due time: service time is all there is.
     const kind = twin.load.model === 'open' ? responseTime : serviceTime
@@ -29,7 +33,7 @@ export function noiseFloors(run: Run, groups: readonly CellGroup[], settings: Se
     const cpu = compare(cpuMetric)
     if (!p50 || !p99) return []
     const results = [p50, p99, ...(cpu ? [cpu] : [])]
-    const pValues = holm(results.map(({ difference, pValue }) => (difference.n < 2 ? 1 : pValue)))
+    const pValues = holm(results.map(({ difference, pValue }) => (difference.n < fewestFirm ? 1 : pValue)))
     return [
       {
         environment: group.environment,

@@ -10,6 +10,7 @@ import type {
   Timing,
   Trial,
   TrialBill,
+  TrialReading,
   Usage,
 } from '../model.js'
 import { decodeHistogram, percentileOf, type Buckets } from '../stats/histogram.js'
@@ -30,6 +31,8 @@ export interface Run {
   readonly cellOf: ReadonlyMap<string, Cell>
   /** cell → round → the trial that counts: the last one that was ok. */
   readonly valid: ReadonlyMap<string, ReadonlyMap<number, Trial>>
+  /** Which coming-up of an environment a trial belongs to, counted over the journal. */
+  readonly stayOf: ReadonlyMap<Trial, number>
 }
 
 /** Throws when the journal has no header: there is nothing to analyse then. */
@@ -61,7 +64,18 @@ export function indexJournal(entries: readonly JournalEntry[]): Run {
     armOf: new Map(header.plan.arms.map((arm) => [arm.id, arm])),
     cellOf: new Map(header.plan.cells.map((cell) => [cell.id, cell])),
     valid,
+    stayOf: staysOf(entries),
   }
+}
+
+function staysOf(entries: readonly JournalEntry[]): ReadonlyMap<Trial, number> {
+  const stays = new Map<Trial, number>()
+  let stay = 0
+  for (const entry of entries) {
+    if (entry.type === 'environment') stay++
+    else if (entry.type === 'trial') stays.set(entry, stay)
+  }
+  return stays
 }
 
 const decoded = new WeakMap<object, Buckets>()
@@ -78,10 +92,19 @@ export function bucketsOf(trial: Trial, kind: Timing | 'sendLag'): Buckets | und
   return buckets.total > 0 ? buckets : undefined
 }
 
-/** Percentile in ms. */
-export function latencyMs(trial: Trial, kind: Timing, percentile: number): number | undefined {
+/**
+ * Percentile in ms over all requests that were sent. One that failed has no time of its own and is charged the
+ * time-out: it waited that long, or was never answered. A percentile among them is the time-out itself.
+ */
+export function latencyMs(trial: Trial, kind: Timing, percentile: number, timeoutMs = 0): number | undefined {
   const buckets = bucketsOf(trial, kind)
-  return buckets && percentileOf(buckets, percentile) / 1000
+  if (!buckets) return undefined
+  const { sent = 0, ok = 0 } = trial.load ?? {}
+  const failed =
+    kind === 'response' || kind === 'service' ? Math.max(0, Math.min(sent - ok, sent - buckets.total)) : 0
+  const among = failed === 0 ? percentile : (percentile * (buckets.total + failed)) / buckets.total
+  const slowestMs = percentileOf(buckets, Math.min(among, 99.9999)) / 1000
+  return among < 100 ? slowestMs : Math.max(slowestMs, timeoutMs)
 }
 
 /** Mutual TLS handshakes of the arm's hops for each connection of the client; undefined where no hop tells. */
@@ -155,14 +178,32 @@ export function groupOf(component: Component | undefined, category: string, arm:
 
 /** A metric of one trial, in its unit; undefined when the trial cannot tell. */
 export function readMetric(run: Run, trial: Trial, metric: ReadMetric, percentile = 50): number | undefined {
-  const reading = {
+  return metric.read(readingOf(run, trial), percentile)
+}
+
+function readingOf(run: Run, trial: Trial): TrialReading {
+  return {
     trial,
-    percentileMs: (kind: Timing, at: number) => latencyMs(trial, kind, at),
+    percentileMs: (kind, at) => latencyMs(trial, kind, at, run.cellOf.get(trial.cell)?.load.timeoutMs),
     get bill() {
       return billOf(run, trial)
     },
   }
-  return metric.read(reading, percentile)
+}
+
+/** The coarsest step that a metric takes in the valid trials of these cells, in its unit; 0 of none. */
+export function stepOf(run: Run, cells: readonly string[], metric: ReadMetric, percentile = 50): number {
+  let step = 0
+  for (const cell of cells)
+    for (const trial of run.valid.get(cell)?.values() ?? [])
+      step = Math.max(step, metric.resolution(readingOf(run, trial), percentile) || 0)
+  return step
+}
+
+/** Processes that a cell was measured with: an environment that comes up again brings new ones. */
+export function livesOf(run: Run, cell: string): number {
+  const stays = [...(run.valid.get(cell)?.values() ?? [])].map((trial) => run.stayOf.get(trial))
+  return new Set(stays).size
 }
 
 /** At least one request of the trial lies beyond the percentile; 99.9 is no exact binary number: 1 000 requests do reach it. */

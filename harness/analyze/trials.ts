@@ -10,16 +10,17 @@ export function summarizeTrial(run: Run, trial: Trial, oddities: readonly string
   const cell = run.cellOf.get(trial.cell)
   const { load, usage } = trial
   const lag = bucketsOf(trial, 'sendLag')
+  const timeoutMs = cell?.load.timeoutMs
   const optional = {
     ratePerSecond: trial.ratePerSecond,
-    p50Ms: latencyMs(trial, 'response', 50) ?? latencyMs(trial, 'service', 50),
-    p99Ms: latencyMs(trial, 'response', 99) ?? latencyMs(trial, 'service', 99),
+    p50Ms: latencyMs(trial, 'response', 50, timeoutMs) ?? latencyMs(trial, 'service', 50, timeoutMs),
+    p99Ms: latencyMs(trial, 'response', 99, timeoutMs) ?? latencyMs(trial, 'service', 99, timeoutMs),
     achievedRatePerSecond: load?.achievedRatePerSecond,
     cpuMsPer1000: load && load.sent > 0 ? readMetric(run, trial, cpu) : undefined,
-    connectP50Ms: latencyMs(trial, 'connect', 50),
-    connectP99Ms: latencyMs(trial, 'connect', 99),
-    firstByteP50Ms: latencyMs(trial, 'firstByte', 50),
-    firstByteP99Ms: latencyMs(trial, 'firstByte', 99),
+    connectP50Ms: latencyMs(trial, 'connect', 50, timeoutMs),
+    connectP99Ms: latencyMs(trial, 'connect', 99, timeoutMs),
+    firstByteP50Ms: latencyMs(trial, 'firstByte', 50, timeoutMs),
+    firstByteP99Ms: latencyMs(trial, 'firstByte', 99, timeoutMs),
     ...(cell?.load.engine === 'stream' && load && load.sent > 0
       ? {
           gigabitsPerSecond: readMetric(run, trial, transferRate),

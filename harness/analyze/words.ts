@@ -19,8 +19,9 @@ export function figure(value: number): string {
 export const beyondMark = { above: '≥', below: '<' } as const
 
 /** `0.31 ms (0.28 to 0.34)`; `≥ 5 000 req/s` where only that side is known. */
-export function withInterval({ value, low, high, beyond }: Estimate, unit: string): string {
+export function withInterval({ value, low, high, beyond, n }: Estimate, unit: string): string {
   const text = `${figure(value)}${unit === '' ? '' : ` ${unit}`}`
+  if (n === 1) return `${text} from one round`
   return beyond ? `${beyondMark[beyond]} ${text}` : `${text} (${figure(low)} to ${figure(high)})`
 }
 

@@ -108,7 +108,7 @@ export const configSchema = z.strictObject({
   rounds: z.strictObject(roundsSchema.unwrap().shape).partial().default({}),
   /** Conditions that decide the exit code. */
   thresholds: z.array(threshold).readonly().default([]),
-  /** How `meshbench gate` judges variants. Default: CPU by 5 %, p50, memory and throughput by 10 %; inconclusive passes. */
+  /** How `meshbench gate` judges variants. Default: CPU by 5 %, p50 and throughput by 10 %; inconclusive passes. */
   gate: z
     .strictObject({
       checks: z.array(gateCheck).min(1).readonly(),

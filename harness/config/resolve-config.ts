@@ -194,9 +194,9 @@ function selectArms(
   }
   const chosen: Record<string, string[]> = {}
   for (const name of wanted) {
-    const [mesh = '', path = ''] = name.split('/')
+    const [mesh = '', path = '', ...beyond] = name.split('/')
     const matches = name.includes('/')
-      ? registry[mesh]?.paths.includes(path)
+      ? beyond.length === 0 && Object.hasOwn(registry, mesh) && registry[mesh]?.paths.includes(path)
         ? [[mesh, path] as const]
         : []
       : Object.entries(base).flatMap(([owner, list]) =>

@@ -105,6 +105,8 @@ function parseSettings(flag: string, text: string): Record<string, unknown> {
       )
     }
     const keys = path.split('.')
+    const inherited = keys.find((key) => key in Object.prototype)
+    if (inherited !== undefined) throw malformed(flag, `${inherited} is no key of a setting`)
     const last = keys.pop() ?? ''
     let place = settings
     for (const key of keys) place = (place[key] ??= {}) as Record<string, unknown>

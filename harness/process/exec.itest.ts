@@ -22,6 +22,20 @@ test('a command is run to its end and its output returned', async () => {
   expect(result).toEqual({ code: 0, stdout: 'hello', stderr: 'side\n' })
 })
 
+test('a process of a run inherits no preload, inspector or limit of its caller', async () => {
+  const code =
+    'console.log(process.env.NODE_OPTIONS, process.env.GOMAXPROCS, process.env.PATH !== undefined); process.exit()'
+  const before = { ...process.env }
+  Object.assign(process.env, { NODE_OPTIONS: '--no-warnings', GOMAXPROCS: '1' })
+  try {
+    const lines: string[] = []
+    for await (const line of start({ argv: [node, '-e', code] }, { runId: 'clean' }).lines) lines.push(line)
+    expect(lines).toEqual(['undefined undefined true'])
+  } finally {
+    process.env = before
+  }
+})
+
 test('a command that fails tells its exit code and the end of its output', async () => {
   const failing = run([node, '-e', 'console.error("the reason"); process.exit(3)'])
   await expect(failing).rejects.toThrow(CommandError)

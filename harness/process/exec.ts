@@ -12,6 +12,15 @@ export const runIdVariable = 'MESHBENCH_RUN_ID'
 
 const tailBytes = 8 * 1024
 
+/** Variables that change how Node, Go programs, allocators and the loader behave, whoever they were meant for. */
+const disturbing =
+  /^(NODE_(?!ENV$|EXTRA_CA_CERTS$)|UV_|GO(GC|MAXPROCS|DEBUG|MEMLIMIT)$|LD_(PRELOAD|AUDIT)$|MALLOC_|GLIBC_TUNABLES$)/
+
+/** What a run's own processes inherit: a preload or an inspector of the caller would be measured as if it were theirs. */
+function cleanEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !disturbing.test(name)))
+}
+
 /**
  * Children that have not ended. They have sessions of their own, so that nothing else would end them when this process
  * ends without taking them down: on a second Ctrl-C, and on a bug.
@@ -45,7 +54,7 @@ export function start(command: Command, options: StartOptions = {}): Running {
     detached: true,
     stdio: ['pipe', 'pipe', 'pipe'],
     env: {
-      ...process.env,
+      ...(options.runId === undefined ? process.env : cleanEnvironment()),
       ...command.env,
       ...(options.runId === undefined ? {} : { [runIdVariable]: options.runId }),
     },

@@ -12,6 +12,8 @@ export interface RoundStatus {
   readonly ratePerSecond?: number
   readonly p99Us?: number
   readonly leftMs: number
+  /** Trials of this stay that cannot be believed, and why the last of them. */
+  readonly invalid?: { readonly count: number; readonly reason: string }
 }
 
 export interface Display extends Progress {
@@ -110,7 +112,7 @@ function plainDisplay(output: Output): Display {
       if (round === lastRound) return
       lastRound = round
       line(
-        `round ${round}, trial ${status.done + 1} of ${status.total}, ${formatDuration(status.leftMs)} left`,
+        `round ${round}, trial ${status.done + 1} of ${status.total}, ${formatDuration(status.leftMs)} left${invalidText(status)}`,
       )
     },
   }
@@ -128,7 +130,12 @@ function describeStatus(status: RoundStatus): string {
   const bar = `${'█'.repeat(filled)}${'─'.repeat(width - filled)}`
   const rate = status.ratePerSecond === undefined ? '' : `  ${Math.round(status.ratePerSecond)} req/s`
   const p99 = status.p99Us === undefined ? '' : `  p99 ${(status.p99Us / 1000).toFixed(2)} ms`
-  return `round ${status.round}/${status.rounds} ${bar}  ${status.arm}${rate}${p99}  ${formatDuration(status.leftMs)} left`
+  // Time left comes before what a narrow terminal may cut off.
+  return `round ${status.round}/${status.rounds} ${bar}  ${formatDuration(status.leftMs)} left${invalidText(status)}  ${status.arm}${rate}${p99}`
+}
+
+function invalidText({ invalid }: RoundStatus): string {
+  return invalid === undefined || invalid.count === 0 ? '' : `, ${invalid.count} invalid (${invalid.reason})`
 }
 
 /** `45 s`, `1 min 05 s`, `2 h 10 min`. */

@@ -87,6 +87,15 @@ test.each([
   expect(() => readJournal(folder)).toThrow(message)
 })
 
+test('a byte order mark and empty lines at the end are no damage; a trial that is there twice is', () => {
+  const trial = `{"type":"trial","index":0,"round":0,"cell":${JSON.stringify(header.plan.cells[0]?.id)},"attempt":0,"state":"failed","startedAt":"2026-01-01T00:00:00Z","elapsedMs":1,"proof":[],"reasons":[],"warnings":[]}`
+  const write = (...lines: string[]) => writeFileSync(join(folder, journalName), lines.join('\n'))
+  write(`\uFEFF${JSON.stringify(header)}`, trial, '', '')
+  expect(readJournal(folder)).toMatchObject({ torn: false, entries: [{ type: 'run' }, { type: 'trial' }] })
+  write(JSON.stringify(header), trial, trial, '')
+  expect(() => readJournal(folder)).toThrow('line 3 is the same trial as line 2')
+})
+
 test('a missing journal is named', () => {
   expect(() => readJournal(join(folder, 'nowhere'))).toThrow(/no journal at .*nowhere/)
 })

@@ -107,7 +107,10 @@ export function readJournal(path: string): Journal {
   }
   let text: string
   try {
+    // An editor may have put a byte order mark before it, and empty lines behind it.
     text = readFileSync(file, 'utf8')
+      .replace(/^\uFEFF/, '')
+      .replace(/\n\s*\n$/, '\n')
   } catch (error) {
     throw new UserError(`cannot read ${file}: ${messageOf(error)}`, { cause: error })
   }
@@ -147,8 +150,17 @@ function checkSchema(firstLine: string | undefined, file: string): void {
 
 function checkTrialsAreOfPlan(header: RunHeader, entries: readonly JournalEntry[], file: string): void {
   const cells = new Set(header.plan.cells.map(({ id }) => id))
+  const seen = new Map<string, number>()
   for (const [index, entry] of entries.entries()) {
-    if (entry.type === 'trial' && !cells.has(entry.cell)) {
+    if (entry.type !== 'trial') continue
+    const key = `${entry.index} ${entry.attempt}`
+    const before = seen.get(key)
+    if (before !== undefined)
+      throw new UserError(`${file} line ${index + 1} is the same trial as line ${before}`, {
+        hint: 'a trial that is there twice would be counted twice: remove one of the lines',
+      })
+    seen.set(key, index + 1)
+    if (!cells.has(entry.cell)) {
       throw new UserError(
         `${file} line ${index + 1}: cell: ${JSON.stringify(entry.cell)} is not in the run's plan`,
         {

@@ -159,6 +159,17 @@ test('a trial beyond its limits is invalid with the reason, and run once more', 
   expect(trials[2]).toMatchObject({ state: 'ok', attempt: 1 })
 })
 
+test('a run whose first two rounds are wholly invalid ends, with the top reason', async () => {
+  const { outcome, trials } = await runFake({ load: () => ({ unsent: 7 }) })
+  expect(outcome).toMatchObject({
+    outcome: 'failed',
+    message: expect.stringMatching(
+      /none of the 20 trials of the first 2 rounds is valid; 20 times: 7 requests were due but never sent\. What to do: lower the rate/,
+    ) as string,
+  })
+  expect(new Set(trials.map(({ round }) => round))).toEqual(new Set([0, 1]))
+})
+
 test('an arm that does not come up is left out with the reason; the others are measured', async () => {
   const { trials, written } = await runFake({ failsToRaise: ({ id }) => id === 'reference/l4-only' })
   const environment = written.find((entry) => entry.type === 'environment')

@@ -24,8 +24,9 @@ import type {
   TrialSpec,
   Unmet,
 } from '../model.js'
-import { environmentRequests, trialMs, visitsOf, type Visit } from '../plan/plan.js'
+import { environmentRequests, roundsOf, trialMs, visitsOf, type Visit } from '../plan/plan.js'
 import { runTrial, type TrialProgress } from './trial.js'
+import { remedyOf, topReason } from '../analyze/reasons.js'
 import { nextRate } from '../analyze/knees.js'
 import { settingsOf } from '../model/variants.js'
 
@@ -190,11 +191,16 @@ async function measureRounds(
   const cells = new Map(plan.cells.map((cell) => [cell.id, cell]))
   const clock = createClock(todo, cells, session.platform.times)
   const tellFailures = createTeller(display, environment)
+  const ids = new Set(request.arms.map(({ id }) => id))
+  const own = new Set(plan.cells.filter(({ arm }) => ids.has(arm)).map(({ id }) => id))
+  const invalid = { count: 0, reason: '' }
   let lastRound = todo[0]?.round ?? 0
   for (const [position, spec] of todo.entries()) {
     if (signal.aborted) return { why: 'interrupted' }
     if (spec.round !== lastRound) {
       lastRound = spec.round
+      const spoiled = allInvalid(journal.trials.filter(({ cell: id }) => own.has(id)))
+      if (spoiled !== undefined) return { why: 'failed', message: spoiled }
       const isEnough = spec.round >= plan.config.rounds.min
       if (isEnough && session.precisionReached(journal.entries)) return { why: 'precise' }
       if (isEnough && clock.elapsedMs() > budgetMs) return { why: 'budget' }
@@ -205,7 +211,13 @@ async function measureRounds(
       clock.skip(what.cell)
       continue
     }
-    const counted = { done: position, total: todo.length, round: spec.round + 1, rounds: roundsOf(plan) }
+    const counted = {
+      invalid,
+      done: position,
+      total: todo.length,
+      round: spec.round + 1,
+      rounds: roundsOf(plan),
+    }
     const show = (progress: Partial<TrialProgress>) =>
       display.status({ ...counted, arm: what.arm.id, ...progress, leftMs: clock.leftMs(position) })
     show({})
@@ -213,12 +225,30 @@ async function measureRounds(
     for (const trial of trials) journal.append(trial)
     clock.done(what.cell)
     tellFailures(what.arm, trials)
+    for (const { state, reasons } of trials) {
+      if (state !== 'invalid') continue
+      invalid.count++
+      invalid.reason = reasons[0] ?? ''
+    }
     const last = trials.at(-1)
     const isLost = request.arms.every(({ id }) => environment.health(id) !== undefined)
     if (last?.state === 'failed' && !isInterrupted(last) && isLost)
       return { why: 'failed', message: `no arm of ${request.id} is left alive: ${last.error?.message ?? ''}` }
   }
   return { why: 'done' }
+}
+
+/** Rounds that must all be wholly invalid before a run gives up: one may have met a passing disturbance. */
+const spoiledRounds = 2
+
+/** Why going on is no use: the first rounds have no valid trial, each for a reason of the host or the load. */
+function allInvalid(trials: readonly Trial[]): string | undefined {
+  const rounds = new Set(trials.map(({ round }) => round))
+  if (rounds.size !== spoiledRounds || trials.some(({ state }) => state !== 'invalid')) return undefined
+  const top = topReason(trials)
+  if (!top) return undefined
+  const remedy = remedyOf(top.text)
+  return `none of the ${trials.length} trials of the first ${spoiledRounds} rounds is valid; ${top.count} times: ${top.text}${remedy === undefined ? '' : `. What to do: ${remedy}`}`
 }
 
 interface PlannedTrial {
@@ -306,10 +336,6 @@ function trialsLeft({ plan, journal }: Session, { trials }: Visit): readonly Tri
   // A search that is over leaves the rest of its trials out: there may be nothing left to bring an environment up for.
   const found = new Set(plan.cells.filter((cell) => !planTrial(cell, journal)).map(({ id }) => id))
   return trials.filter(({ index, cell }) => !done.has(index) && !found.has(cell))
-}
-
-function roundsOf(plan: Plan): number {
-  return 1 + Math.max(0, ...plan.order.map(({ round }) => round))
 }
 
 /** Time left, from the plan's expectation and from how the trials so far compared with it. */

@@ -38,6 +38,10 @@ export const designs = {
   quick: { name: 'quick: 9 rounds', rounds: { min: 9, max: 9 }, untilEffect: 0 },
   full: { name: 'full: 20 to 200 until ± 2 %', rounds: { min: 20, max: 200 }, untilEffect: 0.02 },
   shortAdaptive: { name: '8 to 40, adaptive', rounds: { min: 8, max: 40 }, untilEffect: 0.1 },
+  two: { name: '2 rounds', rounds: { min: 2, max: 2 }, untilEffect: 0 },
+  three: { name: '3 rounds', rounds: { min: 3, max: 3 }, untilEffect: 0 },
+  five: { name: '5 rounds', rounds: { min: 5, max: 5 }, untilEffect: 0 },
+  six: { name: '6 rounds', rounds: { min: 6, max: 6 }, untilEffect: 0 },
   few: { name: '8 rounds', rounds: { min: 8, max: 8 }, untilEffect: 0 },
   some: { name: '20 rounds (full)', rounds: { min: 20, max: 20 }, untilEffect: 0 },
   many: { name: '40 rounds', rounds: { min: 40, max: 40 }, untilEffect: 0 },
@@ -50,6 +54,8 @@ export interface CoverageRow {
   readonly design: string
   readonly noise: string
   readonly runs: number
+  /** Everything was read in steps. */
+  readonly stepped: boolean
   readonly meanRounds: number
   /** Mean rounds of the tenth of the runs that took fewest, and of the tenth that took most. */
   readonly rounds: readonly [fewest: number, most: number]
@@ -67,6 +73,11 @@ export interface CoverageRow {
   readonly detectable: number
 }
 
+interface SteppedSettings extends Settings {
+  /** The step in which values were read; 0 when they were not. */
+  readonly step: number
+}
+
 /** Series of one simulated run: metric → arm → round. */
 type Series = readonly (readonly number[][])[]
 
@@ -75,7 +86,7 @@ function simulateRun(
   noise: HostNoise,
   design: Design,
   stream: RandomStream,
-  settings: Settings,
+  settings: SteppedSettings,
   truths = metrics,
 ): Series {
   const host = simulateHost(noise, truths, stream)
@@ -91,7 +102,7 @@ function simulateRun(
 }
 
 /** As harness/analyze/precision.ts decides it: half of the ratio's interval as a share of the ratio itself. */
-function isPrecise(series: Series, untilEffect: number, settings: Settings): boolean {
+function isPrecise(series: Series, untilEffect: number, settings: SteppedSettings): boolean {
   // The noisiest first: it decides nearly always.
   return [1, 0, 2].every((metric) =>
     subjects.every(
@@ -100,12 +111,17 @@ function isPrecise(series: Series, untilEffect: number, settings: Settings): boo
   )
 }
 
-function logRatio(series: Series, metric: number, arm: number, settings: Settings): Location {
-  return locateLogRatios(series[metric]?.[arm] ?? [], series[metric]?.[baseline] ?? [], settings)
+function logRatio(series: Series, metric: number, arm: number, settings: SteppedSettings): Location {
+  return locateLogRatios(
+    series[metric]?.[arm] ?? [],
+    series[metric]?.[baseline] ?? [],
+    settings,
+    settings.step,
+  )
 }
 
-function compare(series: Series, metric: number, arm: number, settings: Settings): Pairing {
-  return pair(series[metric]?.[arm] ?? [], series[metric]?.[baseline] ?? [], settings)
+function compare(series: Series, metric: number, arm: number, settings: SteppedSettings): Pairing {
+  return pair(series[metric]?.[arm] ?? [], series[metric]?.[baseline] ?? [], settings, settings.step)
 }
 
 function covers(location: Location, truth: number): boolean {
@@ -121,7 +137,7 @@ export function simulateCoverage(noise: HostNoise, design: Design, runs: number,
   const rounds: number[] = []
   let detectable = 0
   for (let run = 0; run < runs; run++) {
-    const settings = { seed: run % 16, rounds: design.rounds }
+    const settings = { seed: run % 16, rounds: design.rounds, step: noise.step ?? 0 }
     const series = simulateRun(noise, design, stream, settings)
     const n = series[0]?.[0]?.length ?? 0
     rounds.push(n)
@@ -137,7 +153,7 @@ export function simulateCoverage(noise: HostNoise, design: Design, runs: number,
     )
     const noiseFloor = compare(series, 0, twin, settings)
     const others = [1, 2].map((metric) => pValueOf(logRatio(series, metric, twin, settings)))
-    if (holm([noiseFloor.pValue, ...others]).some((pValue) => pValue < alpha)) falseAlarms++
+    if (isFirm(n) && holm([noiseFloor.pValue, ...others]).some((pValue) => pValue < alpha)) falseAlarms++
     detectable += noiseFloor.detectable(alpha / familySize) / 0.2
   }
   const ofRatios = held.flatMap((counts) => counts.map(({ ratio }) => ratio / runs))
@@ -147,6 +163,7 @@ export function simulateCoverage(noise: HostNoise, design: Design, runs: number,
     design: design.name,
     noise: noise.name,
     runs,
+    stepped: noise.step !== undefined,
     meanRounds: mean(rounds),
     rounds: tenths(rounds),
     ratio: mean(ofRatios),
@@ -180,10 +197,10 @@ export function powerOf(noise: HostNoise, design: Design, effect: number, runs: 
   }))
   let found = 0
   for (let run = 0; run < runs; run++) {
-    const settings = { seed: run % 16, rounds: design.rounds }
+    const settings = { seed: run % 16, rounds: design.rounds, step: noise.step ?? 0 }
     const series = simulateRun(noise, design, stream, settings, truths)
     const family = holm(subjects.map((arm) => pValueOf(logRatio(series, 0, arm, settings))))
-    if ((family[0] as number) < alpha) found++
+    if (isFirm(series[0]?.[0]?.length ?? 0) && (family[0] as number) < alpha) found++
   }
   return found / runs
 }
@@ -191,11 +208,12 @@ export function powerOf(noise: HostNoise, design: Design, effect: number, runs: 
 /** metric → arm → the centre of all differences that the host makes when it does not drift, from many runs of it. */
 function trueDifferences(host: HostNoise, design: Design, seed: number): number[][] {
   const stream = randomStream(seed, `truth|${host.name}`)
-  const noise = { ...host, drift: 0 }
+  const { step: _step, ...unread } = host
+  const noise = { ...unread, drift: 0 }
   const fixed = { ...design, rounds: { min: 24, max: 24 } }
   const pooled = metrics.map(() => multiples.map((): number[] => []))
   for (let run = 0; run < 400; run++) {
-    const series = simulateRun(noise, fixed, stream, { seed, rounds: fixed.rounds })
+    const series = simulateRun(noise, fixed, stream, { seed, rounds: fixed.rounds, step: 0 })
     series.forEach((arms, metric) =>
       arms.forEach((values, arm) =>
         values.forEach((value, round) => pooled[metric]?.[arm]?.push(value - (arms[baseline]?.[round] ?? 0))),
@@ -213,6 +231,12 @@ function trueDifferences(host: HostNoise, design: Design, seed: number): number[
   )
 }
 
+/** Fewer rounds give no verdict, whatever their p-value. */
+const fewestFirm = 3
+const isFirm = (rounds: number): boolean => rounds >= fewestFirm
+/** From how many rounds on intervals are to be no wider than they need to be. */
+const fewestTight = 6
+
 /** Promises that a row breaks, allowing for the chance error of `runs` simulated runs (three standard errors). */
 export function brokenPromises(row: CoverageRow): string[] {
   const slack = (share: number, runs: number) => 3 * Math.sqrt((share * (1 - share)) / runs)
@@ -225,12 +249,13 @@ export function brokenPromises(row: CoverageRow): string[] {
   ] as const) {
     if (value < 0.93 - slack(0.93, row.runs))
       broken.push(`${name} intervals cover ${percent(value)}, not 93 %`)
-    if (value > 0.97 + slack(0.97, row.runs))
-      broken.push(`${name} intervals cover ${percent(value)}, more than 97 %`)
+    // Where nothing spreads beyond the step that it is read in, more is right.
+    if (row.meanRounds >= fewestTight && !row.stepped && value > 0.98 + slack(0.98, row.runs))
+      broken.push(`${name} intervals cover ${percent(value)}, more than 98 %`)
   }
   if (row.falseAlarms > 0.05 + slack(0.05, row.runs))
     broken.push(`A/A differs in ${percent(row.falseAlarms)} of runs`)
-  if (row.power < 0.8 - slack(0.8, row.runs / 4))
+  if (isFirm(row.meanRounds) && row.power < 0.8 - slack(0.8, row.runs / 4))
     broken.push(`a detectable effect is found in ${percent(row.power)}`)
   return broken
 }

@@ -100,7 +100,12 @@ describe('pValueOf', () => {
   })
 
   it('takes values without any spread at their word', () => {
-    expect(pValueOf(estimateLocation([2, 2, 2, 2], options))).toBe(0)
+    // No spread is an unknown error, not none: as wide as the resolution, where that is known.
+    expect(pValueOf(estimateLocation([2, 2, 2, 2], options))).toBe(1)
+    const stepped = estimateLocation([2, 2, 2, 2], { ...options, error: 0.5 })
+    expect(boundsOf(stepped, 0.95)).toEqual({ low: 1.5, high: 2.5 })
+    expect(pValueOf(stepped)).toBeLessThan(0.05)
+    expect(pValueOf(stepped, 1.6)).toBeGreaterThan(0.05)
     expect(pValueOf(estimateLocation([0, 0, 0, 0], options))).toBe(1)
   })
 })

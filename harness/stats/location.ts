@@ -32,6 +32,8 @@ export interface LocationOptions {
   /** Fewer degrees of freedom than n − 1, after several looks; see harness/stats/sequential.ts. */
   readonly df?: number
   readonly resamples?: number
+  /** How far one value may lie from what it stands for, by the resolution of what was read. Default: 0, unknown. */
+  readonly error?: number
 }
 
 /**
@@ -59,8 +61,21 @@ export function estimateLocation(values: readonly number[], options: LocationOpt
     squares += deviation * deviation
   }
   const variance = Math.max(0, (squares - (sum * sum) / resamples) / (resamples - 1))
-  const se = Math.sqrt(variance) * (n / (n - 1)) ** 0.25
-  return { value, se, n, df: Math.max(1, options.df ?? n - 1) }
+  const df = Math.max(1, options.df ?? n - 1)
+  const spread = Math.sqrt(variance) * (n / (n - 1)) ** 0.25
+  return { value, se: Math.max(spread, leastError(values, options.error ?? 0, df)), n, df }
+}
+
+/**
+ * Values that all fell on one step of a clock, a page or a tick do not spread, and are no surer for it: the interval
+ * is then as wide as what one value may be off. Values that spread over several steps round up and down by chance,
+ * which averages out.
+ */
+function leastError(values: readonly number[], error: number, df: number): number {
+  if (error <= 0) return 0
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length
+  const spread = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1))
+  return Math.max(0, error - spread / 2) / studentQuantile(0.975, df)
 }
 
 /** The Hodges–Lehmann estimate alone; 0 of nothing. */
@@ -104,8 +119,8 @@ export function halfWidth({ se, df }: Location, level: number): number {
 export function pValueOf({ value, se, df }: Location, hypothesis = 0): number {
   const distance = Math.abs(value - hypothesis)
   if (!Number.isFinite(se)) return 1
-  // Values that are all the same have no spread to judge by: equal is equal, and different is different.
-  if (se <= Math.abs(value) * 1e-12) return distance <= Math.abs(value) * 1e-12 ? 1 : 0
+  // Values that are all the same have no spread to judge by: their error is unknown, not nothing.
+  if (se <= Math.abs(value) * 1e-12) return 1
   return studentTwoSidedP(distance / se, df)
 }
 

@@ -11,8 +11,8 @@ export interface Settings {
 export const power = 0.8
 
 /** Where values of rounds lie, with the degrees of freedom that the run's looks leave. */
-export function locate(values: readonly number[], { seed, rounds }: Settings): Location {
-  return estimateLocation(values, { seed, df: degreesOfFreedom(values.length, rounds) })
+export function locate(values: readonly number[], { seed, rounds }: Settings, error = 0): Location {
+  return estimateLocation(values, { seed, df: degreesOfFreedom(values.length, rounds), error })
 }
 
 export interface Pairing {
@@ -31,10 +31,13 @@ export function locateLogRatios(
   treated: readonly number[],
   reference: readonly number[],
   settings: Settings,
+  step = 0,
 ): Location {
+  const error = step === 0 ? 0 : (step / 2) * (1 / hodgesLehmann(treated) + 1 / hodgesLehmann(reference))
   return locate(
     treated.map((value, index) => Math.log(value / (reference[index] as number))),
     settings,
+    error,
   )
 }
 
@@ -42,12 +45,19 @@ export function locateLogRatios(
  * Where all values are positive the ratio, and with it the verdict, is judged by the log ratios: noise multiplies (a
  * slow round slows both), so these are closer to symmetric than differences. Otherwise (an added cost that noise
  * turned negative) the verdict is judged by the differences, and the ratio by linearising about its estimate.
+ *
+ * `step`: the finest step that a value can take; half of it is what each may be off.
  */
-export function pair(treated: readonly number[], reference: readonly number[], settings: Settings): Pairing {
+export function pair(
+  treated: readonly number[],
+  reference: readonly number[],
+  settings: Settings,
+  step = 0,
+): Pairing {
   const differences = treated.map((value, index) => value - (reference[index] as number))
-  const difference = locate(differences, settings)
+  const difference = locate(differences, settings, step)
   if ([...treated, ...reference].every((value) => value > 0)) {
-    const ratio = locateLogRatios(treated, reference, settings)
+    const ratio = locateLogRatios(treated, reference, settings, step)
     const level = hodgesLehmann(reference)
     return {
       difference,
@@ -62,6 +72,7 @@ export function pair(treated: readonly number[], reference: readonly number[], s
   const residual = locate(
     treated.map((value, index) => value - quotient * (reference[index] as number)),
     settings,
+    (step / 2) * (1 + Math.abs(quotient)),
   )
   return {
     difference,

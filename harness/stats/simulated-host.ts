@@ -16,6 +16,8 @@ export interface HostNoise {
   readonly memoryTrials: number
   /** Rise of everything from the first round to the last. */
   readonly drift: number
+  /** The step in which everything is read, in the unit of the metrics. Absent: as fine as it is. */
+  readonly step?: number
 }
 
 export const hostNoises = {
@@ -48,6 +50,40 @@ export const hostNoises = {
     swing: 0.03,
     memoryTrials: 6,
     drift: 0.1,
+  },
+  /** Read by a clock of 0.1 ms, half of what the baseline takes. */
+  stepped: {
+    name: 'quiet, read in steps of 0.1 ms',
+    own: 0.02,
+    skewedShare: 0,
+    burstChance: 0,
+    burstSize: 0,
+    swing: 0,
+    memoryTrials: 1,
+    drift: 0,
+    step: 0.1,
+  },
+  /** Ticks of 10 ms in a window of one second at 1 000 requests: a twentieth of the baseline. */
+  ticks: {
+    name: 'skewed, read in ticks',
+    own: 0.03,
+    skewedShare: 0.5,
+    burstChance: 0,
+    burstSize: 0,
+    swing: 0,
+    memoryTrials: 1,
+    drift: 0,
+    step: 0.01,
+  },
+  outliers: {
+    name: 'quiet, one trial in fifty far off',
+    own: 0.02,
+    skewedShare: 0,
+    burstChance: 0.02,
+    burstSize: 60,
+    swing: 0,
+    memoryTrials: 1,
+    drift: 0,
   },
 } as const satisfies Record<string, HostNoise>
 
@@ -93,7 +129,8 @@ export function simulateHost(
         metrics.forEach(({ truths, spread }, metric) => {
           const trial = noise.own * spread * (Math.sqrt(2 / 3) * common + Math.sqrt(1 / 3) * own())
           const row = values[metric] as number[]
-          row[arm] = (truths[arm] as number) * Math.exp(shared + trial)
+          const value = (truths[arm] as number) * Math.exp(shared + trial)
+          row[arm] = noise.step === undefined ? value : Math.round(value / noise.step) * noise.step
         })
       }
       return values

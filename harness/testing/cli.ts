@@ -66,9 +66,11 @@ export function createWorkspace({
 }: { readonly timeoutMs?: number; readonly source?: string } = {}): Workspace {
   let made: string | undefined
   const folder = () => (made ??= mkdtempSync(join(tmpdir(), 'meshbench-test-')))
+  // Tests run side by side, and look at behaviour alone.
+  const beside = (args: readonly string[]) => (args[0] === 'run' ? [...args, '--force'] : args)
   const argv = (args: readonly string[]) => [
     ...(source === undefined ? commandLine() : fromSource(source)),
-    ...args,
+    ...beside(args),
   ]
   const path = (name: string) => join(folder(), name)
   const meshbenchWith = (env: Readonly<Record<string, string>>, ...args: string[]) =>

@@ -1,4 +1,5 @@
 /** Sets two runs side by side: what differs in config, versions and host, and what became of the numbers. */
+import { fewestFirm } from '../../harness/analyze/estimates.js'
 import type { Analysis, Comparison, Estimate } from '../../harness/model.js'
 import type { TableCell } from '../charts/chart.js'
 import { cleanDeep } from '../page/clean.js'
@@ -53,7 +54,9 @@ export function compareRuns(a: Analysis, b: Analysis): RunComparison {
       const other = later.get(comparison.id)
       if (other === undefined) return []
       const [first, second] = [comparison.ratio, other.ratio]
-      return [{ comparison, a: first, b: second, apart: first.high < second.low || second.high < first.low }]
+      const isFirm = Math.min(first.n, second.n) >= fewestFirm
+      const apart = isFirm && (first.high < second.low || second.high < first.low)
+      return [{ comparison, a: first, b: second, apart }]
     }),
     onlyA: [...inA].filter((id) => !inB.has(id)),
     onlyB: [...inB].filter((id) => !inA.has(id)),
@@ -133,6 +136,7 @@ export function comparisonLines(a: Analysis, b: Analysis): string[] {
 }
 
 function headlineOf(figures: readonly PairedFigure[]): string {
+  if (figures.length === 0) return 'The two runs have nothing in common to compare'
   const apart = figures.filter((one) => one.apart).length
   return apart === 0
     ? 'The two runs agree within their intervals'

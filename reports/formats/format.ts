@@ -64,6 +64,11 @@ export function signed(value: number, decimals: number): string {
   return value > 0 && Number(value.toFixed(decimals)) !== 0 ? `+${text}` : text
 }
 
+/** One round, or one process that lived through all of them, has no spread: its bounds are a convention, which is never printed. */
+export function hasNoInterval({ n, method, beyond }: Pick<Estimate, 'n' | 'method' | 'beyond'>): boolean {
+  return n === 1 && method !== 'counted' && beyond === undefined
+}
+
 /** The parts of an estimate as text, in its unit (`share` becomes percent). */
 export interface EstimateText {
   readonly value: string
@@ -91,13 +96,14 @@ export function estimateText(estimate: Estimate, options: { readonly sign?: bool
 export function sentence(estimate: Estimate, options: { readonly sign?: boolean } = {}): string {
   const text = estimateText(estimate, options)
   const unit = text.unit === '' ? '' : `${thin}${text.unit}`
+  if (hasNoInterval(estimate)) return `${text.value}${unit} (one round)`
   return estimate.beyond ? text.value + unit : `${text.value}${unit} (${text.low} to ${text.high})`
 }
 
 /** `0.31 ±0.03`, for narrow tables; the wider half of the interval. */
 export function plusMinus(estimate: Estimate): string {
   const text = estimateText(estimate)
-  if (estimate.beyond) return text.value
+  if (estimate.beyond || hasNoInterval(estimate)) return text.value
   const scale = estimate.unit === 'share' ? 100 : 1
   const half = Math.max(estimate.high - estimate.value, estimate.value - estimate.low) * scale
   const widest = Math.max(Math.abs(estimate.value * scale), half)
@@ -107,6 +113,8 @@ export function plusMinus(estimate: Estimate): string {
 /** A ratio as a change: `27 % less (22 to 31 %)`, or both directions when the interval spans 1. */
 export function changeText(ratio: Estimate): string {
   const percent = (one: number) => (one - 1) * 100
+  if (hasNoInterval(ratio))
+    return `${fixed(Math.abs(percent(ratio.value)), 0)}${thin}% ${ratio.value < 1 ? 'less' : 'more'} (one round)`
   const [value, low, high] = [percent(ratio.value), percent(ratio.low), percent(ratio.high)]
   const decimals = decimalsFor(Math.max(Math.abs(value), high - low), (high - low) / 2)
   const show = (one: number) => fixed(Math.abs(one), decimals)

@@ -2,7 +2,7 @@
 import { missingOf, unmeasured } from '../../harness/analyze/standings.js'
 import type { Analysis, Estimate } from '../../harness/model.js'
 import { cleanDeep } from '../page/clean.js'
-import { dateTime, estimateText, fixed, loadText, plural, sentence } from './format.js'
+import { dateTime, estimateText, fixed, hasNoInterval, loadText, plural, sentence } from './format.js'
 import { transportRows } from '../page/transport-lines.js'
 import { createView, type Added, type ArmView, type View } from '../page/view.js'
 
@@ -90,7 +90,7 @@ function armRow(arm: ArmView, view: View): string {
 
 function figure(estimate: Estimate, sign: boolean): string {
   const text = estimateText(estimate, { sign })
-  return `${text.value} (${text.low} to ${text.high})`
+  return hasNoInterval(estimate) ? `${text.value} (one round)` : `${text.value} (${text.low} to ${text.high})`
 }
 
 function claimLines(analysis: Analysis): string[] {
@@ -98,8 +98,9 @@ function claimLines(analysis: Analysis): string[] {
   if (known.length === 0) return []
   return [
     ...known.map((claim) => {
-      const next = claim.verdict === 'inconclusive' && claim.next !== undefined ? ` ${claim.next}` : ''
-      return `- **${claim.id} ${claim.verdict}:** ${escapeMarkdown(claim.sentence + next)}`
+      const next =
+        claim.verdict === 'inconclusive' && claim.next !== undefined ? ` To decide it: ${claim.next}.` : ''
+      return `- **${claim.id} ${claim.verdict}:** *${escapeMarkdown(claim.claim)}* ${escapeMarkdown(claim.sentence + next)}`
     }),
     '',
   ]

@@ -3,7 +3,7 @@ import { missingOf, unmeasured } from '../../harness/analyze/standings.js'
 import type { Analysis, ClaimAnalysis, Estimate } from '../../harness/model.js'
 import { cleanDeep } from '../page/clean.js'
 import { alignColumns, plain } from '../page/columns.js'
-import { loadText, plural, plusMinus, signed, decimalsFor } from './format.js'
+import { hasNoInterval, loadText, plural, plusMinus, signed, decimalsFor } from './format.js'
 import { transportRows } from '../page/transport-lines.js'
 import { cpuMetrics, createView, latencyMetrics, type ArmView, type View } from '../page/view.js'
 
@@ -87,8 +87,10 @@ function transportLines(
   })
 }
 
-function signedInterval({ value, low, high }: Estimate): string {
+function signedInterval(estimate: Estimate): string {
+  const { value, low, high } = estimate
   const half = Math.max(high - value, value - low)
+  if (hasNoInterval(estimate)) return plain(signed(value, decimalsFor(value, 0)))
   const decimals = decimalsFor(Math.max(Math.abs(value), half), half)
   return plain(`${signed(value, decimals)} ±${half.toFixed(decimals)}`)
 }

@@ -220,9 +220,12 @@ function thresholdsText(thresholds: Analysis['thresholds']): string {
   return thresholds.length === 0 ? '–' : parts.length === 0 ? 'pass' : parts.join(', ')
 }
 
-/** Anything but a plain relative path becomes a link to nowhere. */
+/** Each part of a relative path percent-encoded: a folder may be called anything, and its link leads nowhere else. */
 function safeHref(href: string): string {
-  return /^[\w][\w./-]*$/.test(href) && !href.includes('..') ? href : '#'
+  const parts = href.split('/')
+  return parts.some((part) => part === '' || part === '.' || part === '..')
+    ? '#'
+    : parts.map((part) => encodeURIComponent(part).replaceAll("'", '%27')).join('/')
 }
 
 function escape(text: string): string {

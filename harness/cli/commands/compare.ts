@@ -14,17 +14,23 @@ export interface CompareFlags {
 export async function compareCommand(a: string, b: string, flags: CompareFlags): Promise<ExitCode> {
   const [first, second] = [readJournal(a), readJournal(b)]
   const [one, two] = [analyze(first.entries), analyze(second.entries)]
-  const { objections } = compareRuns(one, two)
+  const { objections, figures } = compareRuns(one, two)
   if (objections.length > 0 && !flags.force) {
     throw new UserError(
       [`${a} and ${b} must not be compared:`, ...objections.map((text) => `  - ${text}`)].join('\n'),
       { hint: '--force compares them all the same, and the page then says that it was told to' },
     )
   }
+  if (figures.length === 0)
+    throw new UserError(`${a} and ${b} have no comparison in common: there is nothing to compare`, {
+      hint: 'measure both with the same arms, experiments and loads',
+      exitCode: exitCodes.runFailed,
+    })
   const file = resolve(flags.out ?? join(second.folder, `compare-${one.runId}.html`))
   const html = renderComparison(one, two, await loadReportAssets(), objections.length > 0)
   const [path = file] = await writeFiles(dirname(file), [{ name: basename(file), contents: html }])
   const print = (line: string) => process.stdout.write(`${line}\n`)
+  if (one.runId === two.runId) print('! This compares a run with itself.')
   for (const objection of objections) print(`! ${objection}`)
   for (const line of comparisonLines(one, two)) print(line)
   print(`\nwrote ${path}`)

@@ -35,8 +35,15 @@ export async function indexCommand(folder: string): Promise<ExitCode> {
 function runFolders(folder: string): string[] {
   if (!existsSync(folder) || !statSync(folder).isDirectory())
     throw new UserError(`${folder} is not a folder`, { hint: 'name a folder that holds folders of runs' })
-  return readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && existsSync(join(folder, entry.name, journalName)))
-    .map(({ name }) => name)
-    .sort()
+  return (
+    readdirSync(folder, { withFileTypes: true })
+      // A folder of runs may hold links to folders elsewhere.
+      .filter(
+        (entry) =>
+          (entry.isDirectory() || entry.isSymbolicLink()) &&
+          existsSync(join(folder, entry.name, journalName)),
+      )
+      .map(({ name }) => name)
+      .sort()
+  )
 }

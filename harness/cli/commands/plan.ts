@@ -1,7 +1,9 @@
 /** `meshbench plan`: what a run would do, and how long it would take. */
 import { formatDuration } from '../../run/display.js'
 import { exitCodes, type ExitCode } from '../../model/errors.js'
+import { roundsOf } from '../../plan/plan.js'
 import type { PlanFlags } from '../../config/flags.js'
+import { tellOtherRuns } from './doctor.js'
 import { planFromFlags } from './common.js'
 
 export async function planCommand(flags: PlanFlags & { json: boolean }): Promise<ExitCode> {
@@ -10,6 +12,7 @@ export async function planCommand(flags: PlanFlags & { json: boolean }): Promise
     process.stdout.write(`${JSON.stringify(plan, null, 2)}\n`)
     return exitCodes.ok
   }
+  await tellOtherRuns()
   const { config, arms, paths, cells, order, estimateMs } = plan
   const lines = [
     `platform ${config.platform} · profile ${config.profile} · seed ${config.seed} · plan ${plan.hash.slice(0, 12)}`,
@@ -27,8 +30,7 @@ export async function planCommand(flags: PlanFlags & { json: boolean }): Promise
     'loads, each on every arm',
     ...[...new Set(cells.map((cell) => `${cell.experiment.padEnd(10)} ${cell.loadLabel}`))].map((text) => {
       const cell = cells.find((cell) => `${cell.experiment.padEnd(10)} ${cell.loadLabel}` === text)
-      const rounds =
-        1 + Math.max(-1, ...order.filter((trial) => trial.cell === cell?.id).map(({ round }) => round))
+      const rounds = roundsOf(plan, cell?.id)
       const { warmupMs = 0, durationMs = 0 } = cell?.load ?? {}
       return `  ${text}   ${rounds} rounds of ${warmupMs} + ${durationMs} ms`
     }),

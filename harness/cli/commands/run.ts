@@ -1,6 +1,6 @@
 /** `meshbench run`: from config to report, or from where an earlier run was cut off. */
 import { setMaxListeners } from 'node:events'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
 import { analyze } from '../../analyze/analyze.js'
@@ -13,6 +13,7 @@ import { onInterrupt } from '../../process/interrupts.js'
 import { openJournal, readJournal } from '../../run/journal.js'
 import type { Analysis, JournalEntry, Plan, RunHeader } from '../../model.js'
 import { outputRequest, writeOutputs, type OutputFlags, type OutputRequest } from '../outputs.js'
+import { roundsOf } from '../../plan/plan.js'
 import { version } from '../../process/package-root.js'
 import { fingerprint } from '../../process/probes/fingerprint.js'
 import { checkHost, executePlan } from '../../run/run.js'
@@ -31,6 +32,7 @@ export interface RunFlags extends PlanFlags, OutputFlags {
   readonly out?: string
   readonly resume?: string
   readonly json: boolean
+  readonly force: boolean
 }
 
 export async function runCommand(flags: RunFlags): Promise<ExitCode> {
@@ -42,6 +44,7 @@ export async function runCommand(flags: RunFlags): Promise<ExitCode> {
   if (flags.resume !== undefined)
     await removeLeftovers(prepared.header.runId, { tell: (line) => display.line(line) })
   const { plan, folder, header } = prepared
+  await refuseBesideOthers(flags.force, display)
   const platform = platformOf(plan)
   const lacking = await checkHost(plan, platform, meshRegistry)
   const unmet = lacking.leavesArms ? lacking.platform : [...lacking.platform, ...lacking.meshes]
@@ -99,6 +102,18 @@ export async function runCommand(flags: RunFlags): Promise<ExitCode> {
   }
 }
 
+/** Two runs on one host spoil each other, and neither could tell by what. */
+async function refuseBesideOthers(force: boolean, display: Display): Promise<void> {
+  const others = [...(await liveRuns())]
+  if (others.length === 0) return
+  const message = `another run is being measured on this host: ${others.join(', ')}`
+  if (force) return display.line(`! ${message}`)
+  throw new UserError(message, {
+    hint: 'wait for its end; --force measures beside it, and both will be disturbed',
+    exitCode: exitCodes.hostLacks,
+  })
+}
+
 /** Analyses what the journal holds, writes the outputs and tells the person where they are. */
 async function conclude(
   folder: string,
@@ -134,6 +149,11 @@ async function prepareRun(flags: RunFlags): Promise<Prepared> {
   const started = new Date()
   const runId = newRunId(started)
   const folder = resolve(flags.out ?? join(plan.config.outDir, `${runId}-${plan.config.platform}`))
+  if (flags.out?.trim() === '') throw new UserError('--out: a folder is needed, and its name is empty')
+  if (existsSync(folder) && !statSync(folder).isDirectory())
+    throw new UserError(`--out: ${show(folder)} is a file`, {
+      hint: 'name a folder that is empty or not there',
+    })
   if (existsSync(folder) && readdirSync(folder).length > 0) {
     throw new UserError(`${show(folder)} is not empty`, {
       hint: `choose another folder with --out, or go on with what it holds: --resume ${show(folder)}`,
@@ -196,8 +216,14 @@ async function prepareResume(flags: RunFlags, run: string): Promise<Prepared> {
       },
     )
   }
-  if (current.host.hostKey !== header.host.hostKey) {
-    throw new UserError(`${show(folder)} was measured on another host`, { hint: 'start a new run here' })
+  const changed = (['hostKey', 'cpuModel', 'kernel', 'node'] as const).filter(
+    (what) => current.host[what] !== header.host[what],
+  )
+  if (changed.length > 0) {
+    const texts = changed.map((what) => `${what} ${current.host[what]}, not ${header.host[what]}`)
+    throw new UserError(`${show(folder)} was measured on another host or Node: ${texts.join('; ')}`, {
+      hint: 'a run measures one host and one Node; start a new run here',
+    })
   }
   return { plan: header.plan, folder, header, entries }
 }
@@ -211,8 +237,8 @@ function recordedFlags(flags: PlanFlags): PlanFlags {
 
 /** `meshbench 0.1.0 · local · reference · seed 1 · 6 arms × 10 rounds · about 2 min 40 s` */
 function describeStart(plan: Plan): string {
-  const { config, arms, order, estimateMs } = plan
-  const rounds = 1 + Math.max(0, ...order.map(({ round }) => round))
+  const { config, arms, estimateMs } = plan
+  const rounds = roundsOf(plan)
   const adaptive = config.rounds.min < config.rounds.max
   const budgetMs = Math.min(estimateMs, config.rounds.budgetMinutes * 60_000)
   const time = adaptive ? `at most ${formatDuration(budgetMs)}` : `about ${formatDuration(estimateMs)}`

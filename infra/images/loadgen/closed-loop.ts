@@ -37,7 +37,7 @@ export async function runClosedLoop(spec: Spec, harness: Harness): Promise<void>
   // autocannon prints nothing by itself and stops when this process ends.
   autocannon(
     {
-      url: `http://${spec.target.host}:${spec.target.port}`,
+      url: `http://${spec.target.host.includes(':') ? `[${spec.target.host}]` : spec.target.host}:${spec.target.port}`,
       connections: spec.connections,
       duration: foreverSeconds,
       timeout: spec.timeoutMs / 1000,

@@ -31,7 +31,11 @@ export function parseOha(output: string): ToolReport {
     if (/deadline/.test(text)) continue
     addError(
       errors,
-      /refused|connect/i.test(text) ? 'connect' : /time/i.test(text) ? 'timeout' : 'reset',
+      /refused|connect(?!ion closed before)/i.test(text)
+        ? 'connect'
+        : /time/i.test(text)
+          ? 'timeout'
+          : 'reset',
       count,
     )
   }
