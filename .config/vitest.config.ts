@@ -15,7 +15,11 @@ const integration = [
 /** Unit tests that put other modules in a module's place, which those that share their modules would not see. */
 const replacing = ['scenarios/toys.test.ts']
 
+/** Runs that tests start exclude neither each other nor what else is measured on this host; see harness/process/state.ts. */
+const env = { MESHBENCH_LOCK: `tests of ${process.pid}` }
+
 const real = {
+  env,
   testTimeout: 120_000,
   hookTimeout: 120_000,
   globalSetup: ['harness/testing/compile-cli.ts'],
@@ -29,6 +33,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          env,
           include: ['**/*.test.ts'],
           exclude: [...ignored, ...replacing],
           testTimeout: 20_000,
@@ -42,6 +47,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit-alone',
+          env,
           include: replacing,
           testTimeout: 20_000,
           maxWorkers: 2,

@@ -83,7 +83,7 @@ describe('the package', () => {
       '',
       expect.stringContaining('reference/l4-only'),
     ])
-    const ran = await meshbench('run', '--force', ...flags, '--out', 'out')
+    const ran = await meshbench('run', ...flags, '--out', 'out')
     expect([ran.code, ran.stderr, ran.stdout]).toEqual([
       0,
       '',

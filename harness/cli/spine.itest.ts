@@ -279,7 +279,7 @@ test.concurrent(
 test.concurrent('a reader that goes away neither ends a run nor shows as a bug', async ({ workspace }) => {
   workspace.writeConfig({ ...smallConfig, rounds: { min: 1, max: 1 } })
   const { code, stdout, stderr } = await workspace.shell(
-    '"$@" run --force --out out | head -1; exit ${PIPESTATUS[0]}',
+    '"$@" run --out out | head -1; exit ${PIPESTATUS[0]}',
   )
   expect([code, stdout.split('\n').length, stderr]).toEqual([0, 2, ''])
   expect(existsSync(workspace.path('out/report.html'))).toBe(true)

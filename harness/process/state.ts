@@ -23,8 +23,16 @@ process.on('exit', () => {
   for (const folder of ownFolders) rmSync(folder, { recursive: true, force: true })
 })
 
+/**
+ * What runs exclude each other on: one host, unless this variable names something else. Tests, which look at behaviour
+ * and not at figures, name a lock each, so that they run side by side.
+ */
+export const lockVariable = 'MESHBENCH_LOCK'
+const ownLock = (): string => process.env[lockVariable] ?? 'host'
+
 interface Owner {
   readonly runId: string
+  readonly lock?: string
   readonly pid: number
   /** Start of the process in ticks since boot: a pid alone may have been given to another. */
   readonly startTicks: number
@@ -41,7 +49,12 @@ export async function createStateDir(runId: string): Promise<string> {
   await mkdir(tmpdir(), { recursive: true })
   const folder = await mkdtemp(join(tmpdir(), `${prefix}${runId}-`))
   ownFolders.add(folder)
-  const owner: Owner = { runId, pid: process.pid, startTicks: await startTicks(process.pid) }
+  const owner: Owner = {
+    runId,
+    lock: ownLock(),
+    pid: process.pid,
+    startTicks: await startTicks(process.pid),
+  }
   await writeFile(join(folder, ownerName), JSON.stringify(owner), { mode: 0o600 })
   return folder
 }
@@ -80,10 +93,19 @@ export async function findLeftovers(runId?: string): Promise<readonly Leftover[]
 
 /** Runs whose owner is alive: what they have elsewhere is in use. */
 export async function liveRuns(): Promise<ReadonlySet<string>> {
+  return new Set((await liveOwners()).map(({ runId }) => runId))
+}
+
+/** Runs that are being measured and would be disturbed by another. */
+export async function lockingRuns(): Promise<readonly string[]> {
+  return (await liveOwners()).filter(({ lock }) => lock === ownLock()).map(({ runId }) => runId)
+}
+
+async function liveOwners(): Promise<readonly Owner[]> {
   const folders = (await readdir(tmpdir())).filter((name) => name.startsWith(prefix))
   const owners = await Promise.all(folders.map((name) => readOwner(join(tmpdir(), name))))
-  const alive = new Set<string>()
-  for (const owner of owners) if (owner && (await isAlive(owner))) alive.add(owner.runId)
+  const alive: Owner[] = []
+  for (const owner of owners) if (owner && (await isAlive(owner))) alive.push(owner)
   return alive
 }
 
@@ -122,9 +144,11 @@ async function stillRunning(pids: readonly number[]): Promise<readonly number[]>
 async function readOwner(folder: string): Promise<Owner | undefined> {
   try {
     const owner = JSON.parse(await readFile(join(folder, ownerName), 'utf8')) as Partial<Owner>
-    const { runId, pid, startTicks: ticks } = owner
+    const { runId, lock, pid, startTicks: ticks } = owner
     if (typeof runId !== 'string' || typeof pid !== 'number' || typeof ticks !== 'number') return undefined
-    return basename(folder).startsWith(`${prefix}${runId}-`) ? { runId, pid, startTicks: ticks } : undefined
+    return basename(folder).startsWith(`${prefix}${runId}-`)
+      ? { runId, pid, startTicks: ticks, ...defined({ lock }) }
+      : undefined
   } catch {
     return undefined // Not one of ours, or not for us to read.
   }

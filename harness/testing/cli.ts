@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { run, start, type RunResult } from '../process/exec.js'
 import { readJournal, type Journal } from '../run/journal.js'
+import { lockVariable } from '../process/state.js'
 import type { Running } from '../model.js'
 import { packageRoot } from '../process/package-root.js'
 
@@ -59,6 +60,8 @@ export const smallConfig = {
 /** Flags of runs whose page nobody looks at: drawing it takes longer than their windows. */
 export const noPage = ['--format', 'json']
 
+let workspaces = 0
+
 /** `timeoutMs` is how long one command may take; `source` is a folder whose sources are run, as the package's scripts do. */
 export function createWorkspace({
   timeoutMs = 180_000,
@@ -66,11 +69,12 @@ export function createWorkspace({
 }: { readonly timeoutMs?: number; readonly source?: string } = {}): Workspace {
   let made: string | undefined
   const folder = () => (made ??= mkdtempSync(join(tmpdir(), 'meshbench-test-')))
-  // Tests run side by side, and look at behaviour alone.
-  const beside = (args: readonly string[]) => (args[0] === 'run' ? [...args, '--force'] : args)
+  // Tests run side by side, and look at behaviour alone: a workspace excludes only its own runs.
+  const lock = `tests of ${process.pid}.${++workspaces}`
   const argv = (args: readonly string[]) => [
+    ...['env', `${lockVariable}=${lock}`],
     ...(source === undefined ? commandLine() : fromSource(source)),
-    ...beside(args),
+    ...args,
   ]
   const path = (name: string) => join(folder(), name)
   const meshbenchWith = (env: Readonly<Record<string, string>>, ...args: string[]) =>

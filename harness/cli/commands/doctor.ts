@@ -3,7 +3,7 @@ import { exitCodes, type ExitCode } from '../../model/errors.js'
 import type { Unmet } from '../../model.js'
 import { checkHost } from '../../run/run.js'
 import type { PlanFlags } from '../../config/flags.js'
-import { liveRuns } from '../../process/state.js'
+import { lockingRuns } from '../../process/state.js'
 import { meshRegistry, planFromFlags, platformOf } from './common.js'
 
 export async function doctorCommand(flags: PlanFlags): Promise<ExitCode> {
@@ -22,7 +22,7 @@ export async function doctorCommand(flags: PlanFlags): Promise<ExitCode> {
 
 /** A run beside another is refused unless it is forced; a look at the host is not. */
 export async function tellOtherRuns(): Promise<void> {
-  const others = [...(await liveRuns())]
+  const others = await lockingRuns()
   if (others.length > 0)
     process.stderr.write(`! another run is being measured on this host: ${others.join(', ')}\n`)
 }

@@ -20,7 +20,7 @@ import { checkHost, executePlan } from '../../run/run.js'
 import { precisionReached } from '../../analyze/precision.js'
 import { removeLeftovers } from './clean.js'
 import { describeUnmet } from './doctor.js'
-import { liveRuns, newRunId } from '../../process/state.js'
+import { liveRuns, lockingRuns, newRunId } from '../../process/state.js'
 import { planFlagsOf, type PlanFlags } from '../../config/flags.js'
 import { meshRegistry, planFromFlags, platformFlagsOf, platformOf } from './common.js'
 import { imageBundles } from '../../../infra/images/bundles.js'
@@ -44,11 +44,11 @@ export async function runCommand(flags: RunFlags): Promise<ExitCode> {
   if (flags.resume !== undefined)
     await removeLeftovers(prepared.header.runId, { tell: (line) => display.line(line) })
   const { plan, folder, header } = prepared
-  await refuseBesideOthers(flags.force, display)
   const platform = platformOf(plan)
   const lacking = await checkHost(plan, platform, meshRegistry)
   const unmet = lacking.leavesArms ? lacking.platform : [...lacking.platform, ...lacking.meshes]
   if (unmet.length > 0) throw new UserError(describeUnmet(unmet), { exitCode: exitCodes.hostLacks })
+  await refuseBesideOthers(flags.force, display)
 
   await mkdir(folder, { recursive: true }).catch((error: unknown) => {
     throw new UserError(`cannot create ${folder}: ${messageOf(error)}`, {
@@ -104,7 +104,7 @@ export async function runCommand(flags: RunFlags): Promise<ExitCode> {
 
 /** Two runs on one host spoil each other, and neither could tell by what. */
 async function refuseBesideOthers(force: boolean, display: Display): Promise<void> {
-  const others = [...(await liveRuns())]
+  const others = await lockingRuns()
   if (others.length === 0) return
   const message = `another run is being measured on this host: ${others.join(', ')}`
   if (force) return display.line(`! ${message}`)
