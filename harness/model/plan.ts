@@ -84,3 +84,11 @@ export const planSchema = object({
   estimateMs: amount,
 })
 export interface Plan extends z.infer<typeof planSchema> {}
+
+/** Rounds of a plan, planned or for the cells that `of` names. A plan may have a million trials: no array of them is spread. */
+export function roundsOf({ order }: Pick<Plan, 'order'>, cell?: string): number {
+  return order.reduce(
+    (most, spec) => (cell === undefined || spec.cell === cell ? Math.max(most, spec.round + 1) : most),
+    0,
+  )
+}

@@ -213,14 +213,6 @@ export function trialMs(load: LoadSpec | undefined, times: PlatformTimes): numbe
   return load ? load.warmupMs + load.durationMs + times.trialMs : 0
 }
 
-/** Rounds of a plan, planned or for the cells that `of` names. A plan may have a million trials: no array of them is spread. */
-export function roundsOf({ order }: Pick<Plan, 'order'>, cell?: string): number {
-  return order.reduce(
-    (most, spec) => (cell === undefined || spec.cell === cell ? Math.max(most, spec.round + 1) : most),
-    0,
-  )
-}
-
 /** One stay in an environment: its trials from when it comes up to when it goes down. */
 export interface Visit {
   readonly request: EnvironmentRequest

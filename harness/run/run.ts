@@ -24,7 +24,8 @@ import type {
   TrialSpec,
   Unmet,
 } from '../model.js'
-import { environmentRequests, roundsOf, trialMs, visitsOf, type Visit } from '../plan/plan.js'
+import { roundsOf } from '../model/plan.js'
+import { environmentRequests, trialMs, visitsOf, type Visit } from '../plan/plan.js'
 import { runTrial, type TrialProgress } from './trial.js'
 import { remedyOf, topReason } from '../analyze/reasons.js'
 import { nextRate } from '../analyze/knees.js'

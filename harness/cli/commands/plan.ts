@@ -1,7 +1,7 @@
 /** `meshbench plan`: what a run would do, and how long it would take. */
 import { formatDuration } from '../../run/display.js'
 import { exitCodes, type ExitCode } from '../../model/errors.js'
-import { roundsOf } from '../../plan/plan.js'
+import { roundsOf } from '../../model/plan.js'
 import type { PlanFlags } from '../../config/flags.js'
 import { tellOtherRuns } from './doctor.js'
 import { planFromFlags } from './common.js'
