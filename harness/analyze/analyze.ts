@@ -73,7 +73,7 @@ export function analyze(entries: readonly JournalEntry[]): Analysis {
       ...noise.flatMap(noiseWarning),
       ...outcomeWarnings(run, failures),
       ...engineWarnings(plan.config, cells),
-      ...cells.flatMap(cellWarnings),
+      ...cells.flatMap((cell) => cellWarnings(run, cell)),
       ...cells.flatMap((cell) => kneeWarnings(run, cell)),
       ...billWarnings(cells),
       ...driftWarnings(run, groups),
@@ -155,17 +155,24 @@ function engineWarnings({ engines = {} }: ResolvedConfig, cells: readonly CellAn
   })
 }
 
-function cellWarnings({ cell, trials, errorShare, load }: CellAnalysis): string[] {
+function cellWarnings(run: Run, { cell, trials, load }: CellAnalysis): string[] {
   const bad = trials.invalid + trials.failed
   const all = trials.ok + bad
   if (all === 0) return []
   if (trials.ok === 0)
     return [`${cell} has no valid trial (${trials.invalid} invalid, ${trials.failed} failed).`]
+  const loads = [...(run.valid.get(cell)?.values() ?? [])].flatMap(({ load: seen }) => seen ?? [])
+  const sent = loads.reduce((sum, seen) => sum + seen.sent, 0)
+  const { search, script } = run.cellOf.get(cell) ?? {}
+  // Of a search and of a script, requests that failed are findings.
+  const isFinding = search !== undefined || script !== undefined
+  const failed =
+    sent === 0 || isFinding ? 0 : loads.reduce((sum, seen) => sum + seen.sent - seen.ok, 0) / sent
   return [
     ...(bad / all > 0.2 ? [`${cell}: ${bad} of ${all} trials were invalid or failed.`] : []),
-    ...(errorShare > 0
+    ...(failed > 0
       ? [
-          `${cell}: ${figure(errorShare * 100)} % of requests failed. Each counts as one that took the time-out of ${figure(load.timeoutMs / 1000)} s, and CPU is that of the answered ones.`,
+          `${cell}: ${figure(failed * 100)} % of requests of valid trials failed. Each counts as one that took the time-out of ${figure(load.timeoutMs / 1000)} s, and CPU is that of the answered ones.`,
         ]
       : []),
   ]

@@ -204,7 +204,7 @@ describe.concurrent('kill -9 in mid-trial', () => {
     const resumed = await workspace.meshbench('run', '--resume', 'out', ...noPage)
     expect([resumed.code, resumed.stderr]).toEqual([0, ''])
     const { entries, header } = workspace.journal('out')
-    const measured = trialsOf(entries).map(({ index }) => index)
+    const measured = lastAttempts(entries).map(({ index }) => index)
     expect(measured.sort((a, b) => a - b)).toEqual(header.plan.order.map(({ index }) => index))
     expect(entries.at(-1)).toMatchObject({ type: 'end', outcome: 'complete' })
   })
@@ -316,7 +316,7 @@ describe.concurrent(
         ['--rate', '-5', "'-5' is invalid"],
         ['--rounds', '0', 'a whole number from 1 is needed'],
         ['--profile', 'huge', 'Allowed choices are smoke, quick, full'],
-        ['--arm', 'l9', '"l9" is not an arm'],
+        ['--arm', 'l9', '"l9" is unknown'],
       ] as const
       await Promise.all([
         ...refusals.map(([flag, value, part]) => expectRefusal(workspace, ['run', flag, value], 2, part)),
