@@ -9,6 +9,7 @@ const asTheyAre = [
   'reports/analysis.schema.json',
   'reports/journal.schema.json',
   'infra/supply/container-images/Dockerfile',
+  'infra/meshes/kernel/l4-kernel.bpf.o',
 ]
 
 /** Adds them to a folder that holds the compiled sources. */

@@ -6,6 +6,7 @@ import { envoy } from './envoy/envoy.js'
 import { haproxy } from './haproxy/haproxy.js'
 import { istioAmbient } from './istio/istio-ambient.js'
 import { istioSidecar } from './istio/istio-sidecar.js'
+import { ebpf } from './kernel/ebpf.js'
 import { nftables } from './kernel/nftables.js'
 import { nginx } from './nginx/nginx.js'
 import { none } from './reference/none.js'
@@ -21,6 +22,7 @@ export const meshes = {
   haproxy,
   nginx,
   nftables,
+  ebpf,
   'istio-sidecar': istioSidecar,
   'istio-ambient': istioAmbient,
   cilium,

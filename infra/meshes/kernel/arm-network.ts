@@ -11,7 +11,10 @@ export interface Stack {
 }
 
 export interface Pod {
+  readonly node: NodeRole
   readonly namespace: Stack
+  /** The node's end of the link to it. */
+  readonly link: string
   readonly address: string
 }
 

@@ -8,11 +8,12 @@ import { run, start } from '../../../harness/process/exec.js'
 import { openScope } from '../../../harness/process/scope.js'
 import { noPage, smallConfig } from '../../../harness/testing/cli.js'
 import { test } from '../../../harness/testing/workspace-test.js'
+import { unmetEbpf } from '../../meshes/kernel/needs.js'
 import { createNamespaces } from './namespaces.js'
 import { unmetNeeds } from './needs.js'
 import { createNetwork } from './network.js'
 import { netnsSettings } from './settings.js'
-import { trialsOf } from '../../../harness/testing/trials.js'
+import { lastAttempts, trialsOf } from '../../../harness/testing/trials.js'
 
 const unmet = await unmetNeeds(netnsSettings.parse({}))
 for (const { need, found } of unmet) console.log(`skipped: ${need}: ${found}`)
@@ -29,16 +30,27 @@ describe.skipIf(unmet.length > 0)('namespaces', () => {
     const trials = trialsOf(entries)
     expect(trials.filter(({ state }) => state === 'failed')).toEqual([])
     expect(new Set(trials.map(({ cell }) => cell)).size).toBe(header.plan.cells.length)
-    // The kernel's rules are an arm that the platform adds; its proof counts what passed them.
-    const proofs = environment?.proofs['nftables/l4-kernel'] ?? []
-    expect(proofs.map(({ name }) => name)).toContain('a stranger is dropped')
-    expect(proofs.filter(({ ok }) => !ok)).toEqual([])
-    const rules = trials
-      .filter(({ cell }) => cell.includes('nftables/l4-kernel'))
-      .flatMap(({ proof }) => proof)
-    expect(rules.map(({ name }) => name)).toContain('connections at nftables/l4-kernel/rules')
     const left = await run(['bash', '-c', `grep -l ${header.runId} /proc/[0-9]*/environ 2>/dev/null; true`])
     expect(left.stdout).toBe('')
+  })
+
+  test('services of the kernel lead the client to the server and drop a stranger', async ({ workspace }) => {
+    const unmet = await unmetEbpf()
+    for (const { need, found } of unmet) console.log(`without the mesh ebpf: ${need}: ${found}`)
+    const meshes = ['nftables', ...(unmet.length === 0 ? ['ebpf'] : [])]
+    const arms = Object.fromEntries(meshes.map((mesh) => [mesh, ['l4-kernel']]))
+    workspace.writeConfig({ ...smallConfig, arms, platform: 'netns' })
+    const { code, stderr } = await workspace.meshbench('run', '--out', 'out', ...noPage)
+    expect([stderr, code]).toEqual(['', 0])
+    const { entries } = workspace.journal('out')
+    const environment = entries.find((entry) => entry.type === 'environment')
+    for (const arm of meshes.map((mesh) => `${mesh}/l4-kernel`)) {
+      const proofs = environment?.proofs[arm] ?? []
+      expect(proofs.map(({ name }) => name)).toContain('a stranger is dropped')
+      expect(proofs.filter(({ ok }) => !ok)).toEqual([])
+      const [trial] = lastAttempts(entries).filter(({ cell }) => cell.includes(arm))
+      expect(trial?.proof.find(({ name }) => name === `connections at ${arm}/rules`)?.ok).toBe(true)
+    }
   })
 
   test('capture runs beside dialling, and its rules have seen every connection', async ({ workspace }) => {

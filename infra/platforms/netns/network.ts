@@ -2,7 +2,16 @@
 import { join } from 'node:path'
 import type { ByteStream, Component, Endpoint, Hop, NodeRole, Path, Scope } from '../../../harness/model.js'
 import type { ArmNetwork, Pod } from '../../meshes/kernel/arm-network.js'
-import { addressesOf, nodeLines, nodeRoles, podLines, podsPerNode, switchLines, wireQueue } from './layout.js'
+import {
+  addressesOf,
+  nodeLines,
+  nodeRoles,
+  podLines,
+  podLink,
+  podsPerNode,
+  switchLines,
+  wireQueue,
+} from './layout.js'
 import type { Namespace, Namespaces } from './namespaces.js'
 import type { NetnsSettings } from './settings.js'
 import { createReach } from './reach.js'
@@ -45,7 +54,7 @@ export async function createNetwork(options: NetworkOptions): Promise<NodeNetwor
     const { onNode, inPod } = podLines(addresses, node, index, namespace.pid, settings)
     await nodes[node].ip(onNode)
     await namespace.ip(inPod)
-    return { node, namespace, address: addresses.pod(node, index) }
+    return { node, namespace, link: podLink(index), address: addresses.pod(node, index) }
   }
   return {
     nodes,

@@ -1,0 +1,141 @@
+/**
+ * A mesh without a process on the way: a service's address and its policy are held by the kernel's own means. What they
+ * cost is kernel time in the application, the generator and the host's remainder.
+ */
+import type {
+  Arm,
+  Component,
+  Fact,
+  Mesh,
+  MeshContext,
+  Path,
+  ProofCheck,
+  RaisedArm,
+} from '../../../harness/model.js'
+import { endpointOf } from '../hops/hop-mesh.js'
+import { readReferenceCounters } from '../reference/counters.js'
+import { serviceAuthority } from '../reference/names.js'
+import { namespacesOf, type ArmNetwork, type NamespaceHost, type Pod } from './arm-network.js'
+import { servicePort, type ServiceRules } from './rules.js'
+
+/** Cumulative: connections led to the server's pod, connections let in, packets of others dropped. */
+export interface ServiceCounts {
+  readonly translated: number
+  readonly allowed: number
+  readonly denied: number
+}
+
+/** A service that is known on the client's node, with its policy on the server's. */
+export interface KernelService {
+  read(): Promise<ServiceCounts>
+  /** Lets a further pod of the client's node ask for the service; absent where every pod can. */
+  introduce?(pod: Pod): Promise<void>
+  /** What it can show beside its counters once a request has been answered. */
+  prove?(): Promise<readonly ProofCheck[]>
+}
+
+export interface KernelMeshOptions extends Pick<Mesh, 'name' | 'summary' | 'check'> {
+  readonly fact: string
+  serve(network: ArmNetwork, rules: ServiceRules, context: MeshContext): Promise<KernelService>
+}
+
+export function createKernelMesh(options: KernelMeshOptions): Mesh {
+  const { name, summary, fact } = options
+  const facts: readonly Fact[] = [{ name, value: fact }]
+  return {
+    name,
+    summary,
+    paths: ['l4-kernel'],
+    livesOn: 'namespaces',
+    check: (request, on) => options.check(request, on),
+    install(context) {
+      const host = namespacesOf(context.host)
+      return Promise.resolve({
+        facts,
+        components: [],
+        raise: (arm, path) =>
+          raise(host, arm, path, (network, rules) => options.serve(network, rules, context)),
+      })
+    },
+  }
+}
+
+async function raise(
+  host: NamespaceHost,
+  arm: Arm,
+  path: Path,
+  serve: (network: ArmNetwork, rules: ServiceRules) => Promise<KernelService>,
+): Promise<RaisedArm> {
+  const network = await host.networkFor(arm)
+  const application = await host.startApplication(arm, path)
+  const http = endpointOf(application, 'http')
+  const client = await network.pod('client', 'client')
+  const service = await serve(network, {
+    service: network.serviceAddress,
+    server: { address: http.host, port: http.port },
+    clientAddress: client.address,
+  })
+  const component: Component = { name: `${arm.id}/rules`, arm: arm.id, category: 'l4', node: 'client' }
+  return {
+    endpoint: { host: network.serviceAddress, port: servicePort, authority: serviceAuthority },
+    application: application.component,
+    components: [component],
+    async readCounters(name) {
+      if (name !== component.name) return readReferenceCounters(await host.fetchAdmin(name, '/metrics'))
+      return { downstreamConnections: (await service.read()).translated }
+    },
+    prove: () => prove(network, service, client),
+  }
+}
+
+/** Prints the status of one request, or why there was none. */
+const ask = (url: string) => [
+  process.execPath,
+  '-e',
+  `fetch('${url}',{signal:AbortSignal.timeout(1500)}).then(r=>console.log('status',r.status),e=>console.log('failed',e.cause?.code??e.name))`,
+]
+
+/** The client is answered through the kernel, and a stranger is dropped by it. */
+async function prove(
+  network: ArmNetwork,
+  service: KernelService,
+  client: Pod,
+): Promise<readonly ProofCheck[]> {
+  const url = `http://${network.serviceAddress}:${servicePort}/echo?size=1`
+  const before = await service.read()
+  const answered = (await client.namespace.run(ask(url))).trim()
+  const between = await service.read()
+  const shown = (await service.prove?.()) ?? []
+  const stranger = await network.pod('client', 'stranger')
+  await service.introduce?.(stranger)
+  const refused = (await stranger.namespace.run(ask(url))).trim()
+  const after = await service.read()
+  const asked = between.translated - before.translated
+  const allowed = between.allowed - before.allowed
+  const denied = after.denied - between.denied
+  const led = after.translated - between.translated
+  return [
+    {
+      name: 'request to the service',
+      ok: answered === 'status 200',
+      expected: 'status 200',
+      actual: answered,
+    },
+    countCheck('connections led to the server', '1', asked, asked === 1),
+    countCheck('connections allowed by the policy', '1', allowed, allowed === 1),
+    ...shown,
+    {
+      name: 'a stranger is dropped',
+      ok: refused.startsWith('failed'),
+      expected: 'no answer',
+      actual: refused,
+    },
+    // A stranger who is led nowhere would be dropped by nobody.
+    countCheck('connections of the stranger led to the server', 'at least 1', led, led >= 1),
+    countCheck('packets denied by the policy', 'at least 1', denied, denied >= 1),
+  ]
+}
+
+export function countCheck(name: string, expected: string, value: number, ok: boolean): ProofCheck {
+  return { name, ok, expected, actual: String(value) }
+}
