@@ -74,8 +74,8 @@ export interface Workload {
          * of its config, `{folder}` for a folder that it may write to.
          */
         readonly argv: readonly string[]
-        /** Page of its admin listener that answers 200 when it is ready. */
-        readonly readyPath: string
+        /** Page of its admin listener that answers 200 when it is ready; absent: whoever starts it finds out. */
+        readonly readyPath?: string
       }
   /**
    * The config file's contents, given what the platform decided: where files are put and which port each listener

@@ -61,13 +61,16 @@ export function judgeTrial(input: ProofInput): readonly ProofCheck[] {
   return checks
 }
 
-/** Rules of the kernel that stand where no hop does: each connection has passed them once. */
+/** L4 of the kernel where no hop stands: each connection has passed its rules once, and each body its tunnel. */
 function judgeRules(input: ProofInput): ProofCheck[] {
   const { connections } = input.traffic
   return input.components
     .filter(({ arm, hop, category }) => arm === input.arm.id && hop === undefined && category === 'l4')
     .map(({ name }) => {
-      const value = delta(input, name)?.downstreamConnections
+      const moved = delta(input, name)
+      const value = moved?.downstreamConnections
+      const bytes = moved && judgeBytes(input, name, moved)
+      if (bytes) return bytes
       return value === undefined
         ? { name: `counters of ${name}`, ok: false, expected: 'readable', actual: 'not read' }
         : atLeastAndMost(`connections at ${name}`, { min: connections, max: connections, value })
@@ -103,18 +106,21 @@ function judgeHop(input: ProofInput, index: number, moved: Moved): ProofCheck[] 
       }),
     )
   }
+  const bytes = judgeBytes(input, hop, moved)
+  return bytes ? [...checks, bytes] : checks
+}
+
+/** Every request and its reply pass: their bodies are the least that can have been carried. Undefined where none are counted. */
+function judgeBytes({ traffic, load }: ProofInput, name: string, moved: Moved): ProofCheck | undefined {
+  if (moved.receivedBytes === undefined && moved.sentBytes === undefined) return undefined
   const bytes = (moved.receivedBytes ?? 0) + (moved.sentBytes ?? 0)
-  if (moved.receivedBytes !== undefined || moved.sentBytes !== undefined) {
-    // Every request and its reply pass the hop: their bodies are the least it can have carried.
-    const least = traffic.requests * load.payloadBytes
-    checks.push({
-      name: `bytes through ${hop}`,
-      ok: bytes > 0 && bytes >= least,
-      expected: `at least ${least}`,
-      actual: String(bytes),
-    })
+  const least = traffic.requests * load.payloadBytes
+  return {
+    name: `bytes through ${name}`,
+    ok: bytes > 0 && bytes >= least,
+    expected: `at least ${least}`,
+    actual: String(bytes),
   }
-  return checks
 }
 
 /**

@@ -22,6 +22,8 @@ export interface Pod {
 export interface ArmNetwork {
   readonly nodes: Readonly<Record<NodeRole, Stack>>
   readonly nodeAddress: (node: NodeRole) => string
+  /** Addresses of a node's pods, in CIDR notation. */
+  readonly podRange: (node: NodeRole) => string
   /** The pod by this name on a node, made when it is first asked for. The arm's client is `client` of node `client`. */
   pod(node: NodeRole, name: string): Promise<Pod>
   /** An address that leads to the arm's nodes and that no interface has. */

@@ -15,7 +15,14 @@ export const ebpf = createKernelMesh({
   name: 'ebpf',
   summary:
     "the kernel's own L4: service addresses and policy in eBPF at the pods' links, no process on the way",
-  fact: 'service at the client’s link, allow and deny at the server’s link (tc), no connection tracking',
+  facts: () =>
+    Promise.resolve([
+      {
+        name: 'ebpf',
+        value:
+          'service at the client’s link, allow and deny at the server’s link (tc), no connection tracking',
+      },
+    ]),
   check: () => unmetEbpf(),
   async serve(network, rules, { scope }) {
     const { nodes } = network

@@ -5,6 +5,7 @@
 import type {
   Arm,
   Component,
+  EnvironmentRequest,
   Fact,
   Mesh,
   MeshContext,
@@ -15,8 +16,9 @@ import type {
 import { endpointOf } from '../hops/hop-mesh.js'
 import { readReferenceCounters } from '../reference/counters.js'
 import { serviceAuthority } from '../reference/names.js'
-import { namespacesOf, type ArmNetwork, type NamespaceHost, type Pod } from './arm-network.js'
+import { namespacesOf, type ArmNetwork, type Pod } from './arm-network.js'
 import { servicePort, type ServiceRules } from './rules.js'
+import { proveTransfer, type JoinOptions, type WireguardEnd } from './wireguard.js'
 
 /** Cumulative: connections led to the server's pod, connections let in, packets of others dropped. */
 export interface ServiceCounts {
@@ -35,56 +37,61 @@ export interface KernelService {
 }
 
 export interface KernelMeshOptions extends Pick<Mesh, 'name' | 'summary' | 'check'> {
-  readonly fact: string
+  /** What a reader of the report must know of the arms that are measured. */
+  facts(request: EnvironmentRequest): Promise<readonly Fact[]>
+  /** Beside `l4-kernel`: path → what joins the nodes on it. */
+  readonly joins?: Readonly<Record<string, (options: JoinOptions) => Promise<readonly WireguardEnd[]>>>
   serve(network: ArmNetwork, rules: ServiceRules, context: MeshContext): Promise<KernelService>
 }
 
 export function createKernelMesh(options: KernelMeshOptions): Mesh {
-  const { name, summary, fact } = options
-  const facts: readonly Fact[] = [{ name, value: fact }]
+  const { name, summary, joins = {} } = options
   return {
     name,
     summary,
-    paths: ['l4-kernel'],
+    paths: ['l4-kernel', ...Object.keys(joins)],
     livesOn: 'namespaces',
     check: (request, on) => options.check(request, on),
-    install(context) {
-      const host = namespacesOf(context.host)
-      return Promise.resolve({
-        facts,
+    async install(context) {
+      return {
+        facts: await options.facts(context.request),
         components: [],
-        raise: (arm, path) =>
-          raise(host, arm, path, (network, rules) => options.serve(network, rules, context)),
-      })
+        raise: (arm, path) => raise(options, context, arm, path),
+      }
     },
   }
 }
 
 async function raise(
-  host: NamespaceHost,
+  options: KernelMeshOptions,
+  context: MeshContext,
   arm: Arm,
   path: Path,
-  serve: (network: ArmNetwork, rules: ServiceRules) => Promise<KernelService>,
 ): Promise<RaisedArm> {
+  const host = namespacesOf(context.host)
   const network = await host.networkFor(arm)
   const application = await host.startApplication(arm, path)
   const http = endpointOf(application, 'http')
   const client = await network.pod('client', 'client')
-  const service = await serve(network, {
+  const rules = {
     service: network.serviceAddress,
     server: { address: http.host, port: http.port },
     clientAddress: client.address,
-  })
+  }
+  const service = await options.serve(network, rules, context)
+  const ends = (await options.joins?.[path.name]?.({ arm, network, host, scope: context.scope })) ?? []
   const component: Component = { name: `${arm.id}/rules`, arm: arm.id, category: 'l4', node: 'client' }
   return {
     endpoint: { host: network.serviceAddress, port: servicePort, authority: serviceAuthority },
     application: application.component,
-    components: [component],
+    components: [component, ...ends.map((end) => end.component)],
     async readCounters(name) {
+      const end = ends.find((other) => other.component.name === name)
+      if (end) return end.readCounters()
       if (name !== component.name) return readReferenceCounters(await host.fetchAdmin(name, '/metrics'))
       return { downstreamConnections: (await service.read()).translated }
     },
-    prove: () => prove(network, service, client),
+    prove: () => prove(network, service, client, ends),
   }
 }
 
@@ -100,12 +107,15 @@ async function prove(
   network: ArmNetwork,
   service: KernelService,
   client: Pod,
+  ends: readonly WireguardEnd[],
 ): Promise<readonly ProofCheck[]> {
+  const readEnds = () => Promise.all(ends.map((end) => end.readCounters()))
+  const carried = await readEnds()
   const url = `http://${network.serviceAddress}:${servicePort}/echo?size=1`
   const before = await service.read()
   const answered = (await client.namespace.run(ask(url))).trim()
   const between = await service.read()
-  const shown = (await service.prove?.()) ?? []
+  const shown = [...((await service.prove?.()) ?? []), ...proveTransfer(ends, carried, await readEnds())]
   const stranger = await network.pod('client', 'stranger')
   await service.introduce?.(stranger)
   const refused = (await stranger.namespace.run(ask(url))).trim()

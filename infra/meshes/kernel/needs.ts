@@ -14,7 +14,8 @@ const example = {
   clientAddress: '10.1.11.2',
 }
 
-const asRootOfItsOwn = ['--user', '--map-root-user']
+/** Flags of unshare(1) for one who is not root. */
+export const asRootOfItsOwn = ['--user', '--map-root-user']
 
 /** What the kernel says against it, when it does. */
 const refusal = (error: unknown) => (error as { tail?: string }).tail?.trim() ?? messageOf(error)

@@ -1,15 +1,31 @@
 /** L4 as rules of nftables have it: DNAT and connection tracking for a service, filters for its policy. */
-import type { ProofCheck } from '../../../harness/model.js'
+import type { EnvironmentRequest, ProofCheck } from '../../../harness/model.js'
 import type { ArmNetwork } from './arm-network.js'
 import { countCheck, createKernelMesh } from './kernel-mesh.js'
 import { unmetRules } from './needs.js'
 import { policyLines, readCounters, serviceLines, table } from './rules.js'
+import { findWireguard, joinByWireguard, unmetWireguard, wireguardFact } from './wireguard.js'
+
+const encrypted = 'l4-kernel-wireguard'
+
+const isEncrypted = ({ arms }: EnvironmentRequest) =>
+  arms.some(({ mesh, path }) => mesh === 'nftables' && path === encrypted)
 
 export const nftables = createKernelMesh({
   name: 'nftables',
   summary: "the kernel's own L4: service addresses and policy in nftables, no process on the way",
-  fact: 'DNAT on the client’s node, allow and deny on the server’s node',
-  check: () => unmetRules(),
+  joins: { [encrypted]: joinByWireguard },
+  async facts(request) {
+    const rules = {
+      name: 'nftables',
+      value: 'DNAT on the client’s node, allow and deny on the server’s node',
+    }
+    return isEncrypted(request) ? [rules, wireguardFact(await findWireguard())] : [rules]
+  },
+  check: async (request) => [
+    ...(await unmetRules()),
+    ...(isEncrypted(request) ? await unmetWireguard() : []),
+  ],
   async serve(network, rules) {
     const { client, server } = network.nodes
     await client.nft(serviceLines(rules))

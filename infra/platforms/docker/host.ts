@@ -115,7 +115,7 @@ export function createDockerHost(options: DockerHostOptions): Host {
     const endpoints = Object.fromEntries(
       Object.entries(ports).map(([name, port]) => [name, { host: address, port }]),
     )
-    if (program.kind === 'binary')
+    if (program.kind === 'binary' && program.readyPath !== undefined)
       await awaitPage(endpoints.admin, program.readyPath, started, component.name)
     const placed: Place = { deployed: { component, endpoints }, started, owner, address }
     places.set(component.name, placed)

@@ -101,7 +101,9 @@ export async function startProcess(options: StartProcessOptions): Promise<LocalP
   const endpoints =
     program.kind === 'image'
       ? await awaitReadyLine(running, component.name)
-      : await awaitReadyPath(running, component.name, place, ports, program.readyPath)
+      : program.readyPath === undefined
+        ? {}
+        : await awaitReadyPath(running, component.name, place, ports, program.readyPath)
   return {
     component,
     endpoints,

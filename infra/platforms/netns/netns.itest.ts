@@ -9,6 +9,7 @@ import { openScope } from '../../../harness/process/scope.js'
 import { noPage, smallConfig } from '../../../harness/testing/cli.js'
 import { test } from '../../../harness/testing/workspace-test.js'
 import { unmetEbpf } from '../../meshes/kernel/needs.js'
+import { unmetWireguard } from '../../meshes/kernel/wireguard.js'
 import { createNamespaces } from './namespaces.js'
 import { unmetNeeds } from './needs.js'
 import { createNetwork } from './network.js'
@@ -38,17 +39,22 @@ describe.skipIf(unmet.length > 0)('namespaces', () => {
     const unmet = await unmetEbpf()
     for (const { need, found } of unmet) console.log(`without the mesh ebpf: ${need}: ${found}`)
     const meshes = ['nftables', ...(unmet.length === 0 ? ['ebpf'] : [])]
+    const wireguard = await unmetWireguard()
+    for (const { need, found } of wireguard) console.log(`without WireGuard: ${need}: ${found}`)
     const arms = Object.fromEntries(meshes.map((mesh) => [mesh, ['l4-kernel']]))
+    if (wireguard.length === 0) arms.nftables?.push('l4-kernel-wireguard')
     workspace.writeConfig({ ...smallConfig, arms, platform: 'netns' })
     const { code, stderr } = await workspace.meshbench('run', '--out', 'out', ...noPage)
     expect([stderr, code]).toEqual(['', 0])
     const { entries } = workspace.journal('out')
     const environment = entries.find((entry) => entry.type === 'environment')
-    for (const arm of meshes.map((mesh) => `${mesh}/l4-kernel`)) {
+    for (const arm of Object.entries(arms).flatMap(([mesh, paths]) =>
+      paths.map((path) => `${mesh}/${path}`),
+    )) {
       const proofs = environment?.proofs[arm] ?? []
       expect(proofs.map(({ name }) => name)).toContain('a stranger is dropped')
       expect(proofs.filter(({ ok }) => !ok)).toEqual([])
-      const [trial] = lastAttempts(entries).filter(({ cell }) => cell.includes(arm))
+      const [trial] = lastAttempts(entries).filter(({ cell }) => cell.split('|').includes(arm))
       expect(trial?.proof.find(({ name }) => name === `connections at ${arm}/rules`)?.ok).toBe(true)
     }
   })

@@ -60,6 +60,7 @@ export async function createNetwork(options: NetworkOptions): Promise<NodeNetwor
     nodes,
     serviceAddress: addresses.service,
     nodeAddress: addresses.node,
+    podRange: addresses.podRange,
     pod(node, name) {
       const key = `${node}/${name}`
       const found = pods.get(key) ?? createPod(node, name)
@@ -80,7 +81,8 @@ export async function placeComponent(
 ): Promise<{ readonly namespace: Namespace; readonly address: string }> {
   const role = path?.hops.find(({ name }) => name === component.hop)?.role
   const node = component.node === 'control-plane' ? 'client' : component.node
-  if (role !== undefined && onNode.has(role))
+  // What serves an arm's L4 without being a hop of its path is the node's, as WireGuard is.
+  if (role === undefined ? component.category === 'l4' : onNode.has(role))
     return { namespace: network.nodes[node], address: network.nodeAddress(node) }
   const alone = role === 'waypoint' || role === 'ingress'
   return network.pod(node, alone ? component.name : node)

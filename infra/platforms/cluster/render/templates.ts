@@ -59,7 +59,7 @@ export function renderWorkload(options: RenderOptions): RenderedWorkload {
       ports: Object.fromEntries(
         Object.entries(ports).map(([listener, port]) => [portName(name, listener), port]),
       ),
-      ...(admin === undefined ? {} : { ready: { path: readyPathOf(program), port: admin } }),
+      ...readyProbe(program, admin),
       limits,
       mounts: {
         [configName]: `${configFolder}/${name}`,
@@ -77,8 +77,9 @@ export function renderWorkload(options: RenderOptions): RenderedWorkload {
   }
 }
 
-function readyPathOf(program: Workload['program']): string {
-  return program.kind === 'image' ? '/healthz/ready' : program.readyPath
+function readyProbe(program: Workload['program'], port: number | undefined) {
+  const path = program.kind === 'image' ? '/healthz/ready' : program.readyPath
+  return port === undefined || path === undefined ? {} : { ready: { path, port } }
 }
 
 /** The container in which load generators are run: it waits, since a pod is made once and each trial runs a command. */
