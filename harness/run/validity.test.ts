@@ -1,7 +1,7 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { histogramOf } from '../load/histogram.js'
 import { resolveConfig } from '../config/resolve-config.js'
-import type { LoadResult, LoadSpec, Usage } from '../model.js'
+import type { BillCategory, LoadResult, LoadSpec, Usage } from '../model.js'
 import { judgeProbe, judgeValidity } from './validity.js'
 
 const { validity: limits } = resolveConfig({ arms: { reference: ['l4-only'] } })
@@ -158,4 +158,54 @@ test('a closed loop may use all of its core', () => {
     hostBusyNs: 1e9,
   }
   expect(judgeValidity({ ...spec, model: 'closed' }, load, busy, limits).reasons).toEqual([])
+})
+
+describe('on a cluster that shares the host', () => {
+  const row = (component: string, category: BillCategory, share: number) => ({
+    ...{ component, category, source: 's', resolutionNs: 1 },
+    cpuNs: share * 2e9,
+  })
+  const measured = [
+    row('generator', 'generator', 0.1),
+    row('arm/hop', 'l7', 0.15),
+    row('echo', 'application', 0.05),
+  ]
+  const cluster = [
+    row('kubernetes/kubelet', 'platform', 0.2),
+    row('kubernetes/kube-apiserver', 'platform', 0.2),
+    row('istio-sidecar/istiod', 'control-plane', 0.15),
+  ]
+  const judge = (busy: number, components: Usage['components']) =>
+    judgeValidity(spec, load, { ...usage, hostBusyNs: busy * 2e9, components }, limits)
+
+  test('what runs it is on the bill, and foreign only where it is not', () => {
+    // The same trial, its bill without the rows of the cluster and with them.
+    expect(judge(0.88, measured).reasons).toEqual(['others used 58.0 % of the host; at most 50.0 %'])
+    expect(judge(0.88, [...measured, ...cluster]).reasons).toEqual([])
+  })
+
+  test('a stranger, be it a pod or a process of a node, is in no row and makes the trial invalid', () => {
+    const light = [...measured, row('kubernetes/kubelet', 'platform', 0.1)]
+    expect(judge(0.94, light).reasons).toEqual(['others used 54.0 % of the host; at most 50.0 %'])
+    expect(judge(0.45, light).reasons).toEqual([])
+  })
+
+  test('a full host makes it invalid, and is told with the rate that it carries', () => {
+    const [kubelet = row('', 'platform', 0), ...rest] = cluster
+    const full = [...measured, row('kubernetes/kubelet', 'platform', kubelet.cpuNs / 2e9 + 0.12), ...rest]
+    // 0.67 of the host is the cluster's: 0.28 is left, of which 1000/s would take 0.3.
+    expect(judge(0.97, full)).toEqual({
+      reasons: [
+        'the host was saturated: its CPUs worked 97.0 % of the time; at most 95.0 %; at what a request costs on this path it carries about 930/s',
+      ],
+      warnings: [],
+    })
+    const { reasons, warnings } = judge(0.85, [...measured, ...cluster])
+    expect(reasons).toEqual([])
+    expect(warnings).toEqual([
+      "the host's CPUs worked 85.0 % of the time; at what a request costs on this path it carries about 1300/s",
+    ])
+    // Where no cluster is beside it, an open loop that still keeps its schedule is believed.
+    expect(judge(0.97, [...measured, row('x', 'l4', 0.67)]).reasons).toEqual([])
+  })
 })

@@ -18,6 +18,9 @@ const delayedAckUs = 40_000
  */
 const timerFloorUs = 100
 
+/** Where a cluster shares the host with what is measured on it, beyond this share of its CPUs all of them wait for each other. */
+const saturatedShare = 0.95
+
 export function judgeValidity(
   spec: LoadSpec,
   load: LoadResult,
@@ -27,7 +30,7 @@ export function judgeValidity(
   const reasons: string[] = []
   const warnings: string[] = []
   judgeLoad(spec, load, limits, reasons, warnings)
-  if (usage) judgeHost(spec, load.generators ?? 1, usage, limits, reasons, warnings)
+  if (usage) judgeHost(spec, load, usage, limits, reasons, warnings)
   return { reasons, warnings }
 }
 
@@ -103,20 +106,49 @@ function dueRate({ sent, unsent, unknown }: LoadResult, askedPerSecond: number, 
 
 function judgeHost(
   spec: LoadSpec,
-  generators: number,
+  load: LoadResult,
   usage: Usage,
   limits: ValidityLimits,
   reasons: string[],
   warnings: string[],
 ): void {
   if (usage.windowMs <= 0) return
-  const generatorShare = generatorCpuShare(spec, generators, usage) ?? 0
+  const generatorShare = generatorCpuShare(spec, load.generators ?? 1, usage) ?? 0
   // A closed loop is meant to run as fast as it can; an open loop that has no CPU left measures itself.
   if (spec.model === 'open' && generatorShare > limits.maxGeneratorCpuShare)
     reasons.push(
       `the generator used ${percent(generatorShare)} of a core; at most ${percent(limits.maxGeneratorCpuShare)}`,
     )
+  if (spec.model === 'open') judgeSaturation(load, usage, reasons, warnings)
   judgeOthers(usage, limits, reasons, warnings)
+}
+
+/**
+ * Kubernetes works whether there is load or not, and the arm has what it leaves: what a request costs here, of which the
+ * host has so much left, is the rate that it carries.
+ */
+function judgeSaturation(
+  load: LoadResult,
+  { windowMs, cpus, hostBusyNs, components }: Usage,
+  reasons: string[],
+  warnings: string[],
+): void {
+  if (!components.some(({ category }) => category === 'platform')) return
+  const hostNs = windowMs * 1e6 * cpus
+  const share = hostBusyNs / hostNs
+  if (share <= saturatedShare * 0.8) return
+  const ofRequests = components
+    .filter(({ category }) => category !== 'platform' && category !== 'control-plane')
+    .reduce((sum, { cpuNs }) => sum + cpuNs, 0)
+  const left = saturatedShare * hostNs - (hostBusyNs - ofRequests)
+  const carried = Math.floor(Math.max(0, left / Math.max(1, ofRequests)) * load.achievedRatePerSecond)
+  // Two figures: it is an estimate from one window.
+  const says = `at what a request costs on this path it carries about ${Number(carried.toPrecision(2))}/s`
+  if (share > saturatedShare)
+    reasons.push(
+      `the host was saturated: its CPUs worked ${percent(share)} of the time; at most ${percent(saturatedShare)}; ${says}`,
+    )
+  else warnings.push(`the host's CPUs worked ${percent(share)} of the time; ${says}`)
 }
 
 function judgeOthers(usage: Usage, limits: ValidityLimits, reasons: string[], warnings: string[]): void {

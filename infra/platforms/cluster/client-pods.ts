@@ -26,10 +26,9 @@ export class ClientPods {
   }
 
   async #create(state: ArmState, sidecar?: RenderedWorkload): Promise<void> {
-    const { options, components, rollout, namespaces } = this.#parts
+    const { options, rollout, namespaces } = this.#parts
     await namespaces.ensure(state)
     const client = clientContainer(options.images, options.limits.generator)
-    components.leaveOut({ namespace: state.namespace, podSelector: 'app=client', container: client.name })
     const pod = workloadOf(options, state, {
       kind: 'Deployment',
       name: 'client',

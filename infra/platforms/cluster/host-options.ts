@@ -36,8 +36,8 @@ export interface KubeHostOptions {
   /** Selector of each node where nodes are not labelled by us. */
   readonly nodeSelectors?: Readonly<Partial<Record<NodeRole, Readonly<Record<string, string>>>>>
   readonly usage: ComponentsOptions['usage']
-  /** True where `usage` can read whole nodes and nothing else is on them: then the cluster itself is on the bill. */
-  readonly billsNodes?: boolean
+  /** True where `usage` can read programs of the nodes, and the nodes share the host: then the cluster itself is on the bill. */
+  readonly billsCluster?: boolean
   readonly nodeFailure: ComponentsOptions['nodeFailure']
   readonly nodeExec: ClusterAccess['nodeExec']
   readonly loadArchive?: (path: string) => Promise<void>

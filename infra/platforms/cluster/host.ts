@@ -7,7 +7,6 @@
  */
 import { join } from 'node:path'
 import { defined } from '../../../harness/model/defined.js'
-import type { Component } from '../../../harness/model.js'
 import type { ClusterAccess, ClusterHost } from '../../../harness/model/cluster-access.js'
 import { Reach } from './api/reach.js'
 import { ApplicationPods } from './application-pods.js'
@@ -21,14 +20,15 @@ import type { HostParts } from './parts.js'
 import { dnsLabel } from './render/names.js'
 import { Rollout } from './rollout.js'
 import { Strangers } from './strangers.js'
+import { clusterPrograms, type ClusterProgram } from './usage/cluster-programs.js'
 import { Components } from './usage/components.js'
 
 export async function createKubeHost(options: KubeHostOptions): Promise<ClusterHost> {
   const { kubectl, proxy, pods, scope } = options
   const { runId } = scope
   const components = new Components(options)
-  const clusterComponents = options.billsNodes ? nodeComponents(options.nodes) : []
-  for (const { component, nodeName } of clusterComponents) components.bindNode(component, nodeName)
+  const billed = options.billsCluster ? clusterPrograms : []
+  bindCluster(billed, components, options)
   const manifestDir = join(scope.stateDir, `manifests-${dnsLabel(options.clusterName)}`)
   const diagnostics = new Diagnostics({ kubectl, runId, folder: options.diagnosticsDir, manifestDir })
   const rollout = new Rollout({ ...options, manifestDir, signal: scope.signal, diagnostics })
@@ -51,7 +51,7 @@ export async function createKubeHost(options: KubeHostOptions): Promise<ClusterH
   return {
     cluster: accessTo(parts, clients, strangers),
     facts: options.facts,
-    components: clusterComponents.map(({ component }) => component),
+    components: billed.map(({ component }) => component),
     startApplication: (arm, path) => applications.start(arm, path),
     deploy: (workload) => hops.deploy(workload),
     async takeDown(arm) {
@@ -111,17 +111,18 @@ function accessTo(
   }
 }
 
-/** Kubernetes itself, by node: kubelet, container runtime, and on the control plane the API server and its store. */
-function nodeComponents(nodes: KubeHostOptions['nodes']): { component: Component; nodeName: string }[] {
-  const byNode = new Map<string, Component['node'][]>()
-  for (const [role, nodeName] of Object.entries(nodes) as [Component['node'], string][])
-    byNode.set(nodeName, [...(byNode.get(nodeName) ?? []), role])
-  return [...byNode].map(([nodeName, [role = 'control-plane', ...others]]) => ({
-    nodeName,
-    component: {
-      name: `kubernetes/${[role, ...others].join('+')} node`,
-      category: 'platform',
-      node: role,
-    },
-  }))
+/** Kubernetes itself: what there is of it. A part that is no pod of this cluster has no reading, and no row. */
+function bindCluster(
+  programs: readonly ClusterProgram[],
+  components: Components,
+  { nodes, pods }: KubeHostOptions,
+): void {
+  const nodeNames = [...new Set(Object.values(nodes))]
+  for (const billed of programs) {
+    if ('program' in billed) components.bindProgram(billed.component, billed.program, nodeNames)
+    else {
+      components.bind(billed.component, billed.pods)
+      void pods.watch(billed.pods.namespace).catch(() => {})
+    }
+  }
 }

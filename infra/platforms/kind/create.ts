@@ -290,7 +290,7 @@ async function hostOn(site: Site, cluster: Cluster, own: OwnImages, nodeImage: s
     generatorPods: settings.generatorPods,
     nodeSelectors: Object.fromEntries(selectors) as NonNullable<KubeHostOptions['nodeSelectors']>,
     usage: usageFromNodes(nodeExec),
-    billsNodes: true,
+    billsCluster: true,
     nodeFailure: watchNodes(engine.docker, Object.values(nodes), scope),
     clusterName: name,
     isOwnCluster: true,

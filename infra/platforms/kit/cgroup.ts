@@ -135,23 +135,6 @@ export function addReadings(readings: readonly UsageReading[]): UsageReading | u
   }
 }
 
-/** What is left of a whole when the parts that are known are taken away. Peaks cannot be told apart and are left out. */
-export function subtractReadings(whole: UsageReading, parts: readonly UsageReading[]): UsageReading {
-  const inside = addReadings(parts)
-  const less = (field: 'cpuNs' | 'cpuUserNs' | 'cpuSystemNs' | 'rssBytes') => {
-    const [total, part] = [whole[field], inside ? inside[field] : 0]
-    return total === undefined || part === undefined ? undefined : total - part
-  }
-  return {
-    cpuNs: less('cpuNs') ?? whole.cpuNs,
-    ...optional('cpuUserNs', less('cpuUserNs')),
-    ...optional('cpuSystemNs', less('cpuSystemNs')),
-    ...optional('rssBytes', less('rssBytes')),
-    source: whole.source,
-    resolutionNs: whole.resolutionNs,
-  }
-}
-
 /** Lines of `key value`. */
 function parseFlatKeyed(text = ''): ReadonlyMap<string, number> {
   return new Map(

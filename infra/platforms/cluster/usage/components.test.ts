@@ -90,18 +90,22 @@ describe('Components', () => {
     expect((await components.readUsage([waypoint]))[waypoint.name]?.cpuNs).toBe(9)
   })
 
-  it('bills a node for what no other component on it is billed for', async () => {
-    const node: Component = { name: 'kubernetes/waypoint node', category: 'platform', node: 'waypoint' }
-    components.bindNode(node, 'worker')
-    components.leaveOut({ namespace: 'bench', podSelector: 'app=wp', container: 'injected' })
-    pods.push(pod('wp-2', { proxy: 'c' }, { node: 'worker2' }))
-    readings.set('worker', { cpuNs: 100, rssBytes: 1000, source: 'cgroup-v2', resolutionNs: 1000 })
-    const usage = await components.readUsage([waypoint, node])
-    expect(usage[node.name]).toMatchObject({ cpuNs: 100 - 5 - 7, rssBytes: 800 })
-    // The other node's container is neither on this node nor taken from it.
-    expect(usage[waypoint.name]?.cpuNs).toBe(5 + 9)
-    readings.delete(idOf('b'))
-    expect(await components.readUsage([node])).toEqual({})
+  it('bills a program of the nodes over all of them, and a stranger on a node to nobody', async () => {
+    const kubelet: Component = { name: 'kubernetes/kubelet', category: 'platform', node: 'control-plane' }
+    components.bindProgram(kubelet, 'kubelet', ['worker', 'worker2'])
+    // A busy pod of somebody's, which no component is bound to.
+    pods.push({
+      ...pod('stranger', { busy: 'c' }),
+      metadata: { ...pod('stranger', {}).metadata, labels: {} },
+    })
+    const reading = { cpuNs: 100, rssBytes: 1000, source: 'ticks', resolutionNs: 1 }
+    readings.set('kubelet on worker', reading)
+    expect(await components.readUsage([kubelet])).toEqual({})
+    readings.set('kubelet on worker2', reading)
+    const usage = await components.readUsage([waypoint, kubelet])
+    expect(usage[kubelet.name]).toMatchObject({ cpuNs: 200, rssBytes: 2000 })
+    expect(usage[waypoint.name]?.cpuNs).toBe(5)
+    expect(asked.map(({ container }) => container)).toEqual(['proxy'])
   })
 
   it('is well until its pod is gone or not ready', () => {

@@ -1,7 +1,8 @@
 /** Finds the containers behind each component, and tells from them what it has used and whether it is well. */
 import type { Component, NodeRole, TrialError, UsageReading } from '../../../../harness/model.js'
 import type { ContainerSelector } from '../../../../harness/model/cluster-access.js'
-import { addReadings, subtractReadings } from '../../kit/cgroup.js'
+import { addReadings } from '../../kit/cgroup.js'
+import type { NodeProgram } from './cluster-programs.js'
 import { containerId, containersOf, describePod, isReady, type Pod, type PodWatch } from '../api/pods.js'
 
 /** A container whose usage is wanted. */
@@ -13,13 +14,22 @@ export interface ContainerRef {
   readonly container: string
 }
 
+/** A program of a node itself whose usage is wanted. */
+export interface ProgramRef {
+  readonly nodeName: string
+  readonly program: NodeProgram
+}
+
+/** What a program's reading is found by. */
+export const programKey = ({ nodeName, program }: ProgramRef) => `${program} on ${nodeName}`
+
 /**
- * Reads what containers have used, and whole nodes, where it can; what cannot be read is left out. Keyed by container
- * id and by node name.
+ * Reads what containers have used, and programs of the nodes, where it can; what cannot be read is left out. Keyed by
+ * container id and by `programKey`.
  */
 export type UsageSource = (
   containers: readonly ContainerRef[],
-  nodes: readonly string[],
+  programs: readonly ProgramRef[],
 ) => Promise<ReadonlyMap<string, UsageReading>>
 
 export interface ComponentsOptions {
@@ -32,9 +42,8 @@ export interface ComponentsOptions {
 export class Components {
   readonly #options: ComponentsOptions
   readonly #selectors = new Map<string, ContainerSelector>()
-  /** Components that are a node, less the containers on it that are billed to others. */
-  readonly #nodes = new Map<string, string>()
-  readonly #billedElsewhere: ContainerSelector[] = []
+  /** Components that are a program of these nodes. */
+  readonly #programs = new Map<string, readonly ProgramRef[]>()
   /** Containers of each component when the running trial began: a replaced one cannot continue it. */
   readonly #expected = new Map<string, string>()
 
@@ -46,14 +55,12 @@ export class Components {
     this.#selectors.set(component.name, selector)
   }
 
-  /** A component that is everything on a node but the containers of other components. */
-  bindNode(component: Component, nodeName: string): void {
-    this.#nodes.set(component.name, nodeName)
-  }
-
-  /** Containers that bill themselves, as load generators do: they are not part of their node's own usage. */
-  leaveOut(selector: ContainerSelector): void {
-    this.#billedElsewhere.push(selector)
+  /** A component that is one program on each of these nodes. */
+  bindProgram(component: Component, program: NodeProgram, nodeNames: readonly string[]): void {
+    this.#programs.set(
+      component.name,
+      nodeNames.map((nodeName) => ({ nodeName, program })),
+    )
   }
 
   selectorOf(component: string): ContainerSelector {
@@ -107,33 +114,21 @@ export class Components {
         .filter(({ name }) => this.#selectors.has(name))
         .map(({ name }) => [name, this.#containersOf(name)] as const),
     )
-    const nodes = components.flatMap(({ name }) => {
-      const nodeName = this.#nodes.get(name)
-      return nodeName === undefined ? [] : [[name, nodeName] as const]
-    })
-    const others = nodes.length === 0 ? [] : this.#billedElsewhere.flatMap((one) => this.#matching(one))
-    const all = distinct([...[...refs.values()].flat(), ...others])
-    const readings = await this.#options.usage(
-      all,
-      nodes.map(([, nodeName]) => nodeName),
-    )
+    const programs = components.flatMap(({ name }) => this.#programs.get(name) ?? [])
+    const readings = await this.#options.usage(distinct([...refs.values()].flat()), programs)
     const result: Record<string, UsageReading> = {}
-    for (const [name, containers] of refs) {
-      const found = containers.map(({ id }) => readings.get(id))
+    const add = (name: string, keys: readonly string[]) => {
+      const found = keys.flatMap((key) => readings.get(key) ?? [])
       // A sum that lacks a part would look like a cheaper component.
-      if (found.length === 0 || found.some((reading) => reading === undefined)) continue
-      const sum = addReadings(found.filter((reading) => reading !== undefined))
+      const sum = found.length < keys.length ? undefined : addReadings(found)
       if (sum) result[name] = sum
     }
-    for (const [name, nodeName] of nodes) {
-      const whole = readings.get(nodeName)
-      const parts = all.filter((ref) => ref.nodeName === nodeName).map(({ id }) => readings.get(id))
-      if (!whole || parts.some((part) => part === undefined)) continue
-      result[name] = subtractReadings(
-        whole,
-        parts.filter((part) => part !== undefined),
+    for (const [name, containers] of refs)
+      add(
+        name,
+        containers.map(({ id }) => id),
       )
-    }
+    for (const { name } of components) add(name, (this.#programs.get(name) ?? []).map(programKey))
     return result
   }
 

@@ -30,14 +30,30 @@ describe('cgroups on a node', () => {
     )
   })
 
-  it.each([
-    ['/sys/fs/cgroup/cpuacct/cpuacct.usage:77', 1, 77],
-    ['/sys/fs/cgroup/cpu.stat:usage_usec 88', 2, 88_000],
-  ])('reads a whole node at the root of its cgroups: %s', async (line, version, cpuNs) => {
-    const usage = usageFromNodes(async (_, argv) => (argv.includes('-print') ? '' : `${line}\n`))
-    const readings = await usage([], ['worker'])
-    expect(readings.get('worker')).toMatchObject({ cpuNs, source: `cgroup-v${version}` })
+  it("reads a node's own programs with the children that they have waited for, and no stranger", async () => {
+    const stat = (pid: number, name: string, own: string) =>
+      `/proc/${pid}/stat:${pid} (${name}) S 1 1 1 0 -1 0 0 0 0 0 ${own} 20 0 9 0 5 1000 50 18446744073709551615`
+    const text = [
+      stat(140, 'containerd', '30 20 4 6'),
+      stat(201, 'containerd-shim', '3 1 0 0'),
+      stat(202, 'kubelet', '100 50 0 0'),
+      // A stranger may well call itself so.
+      stat(900, 'kubelet) S 1 (sh', '999 999 0 0'),
+      stat(901, 'sh', '999 999 0 0'),
+    ].join('\n')
+    const usage = usageFromNodes(async () => text)
+    const asked = ['kubelet', 'containerd'] as const
+    const readings = await usage(
+      [],
+      asked.map((program) => ({ nodeName: 'worker', program })),
+    )
+    expect(readings.get('kubelet on worker')).toMatchObject({ cpuNs: 1.5e9, rssBytes: 50 * 4096 })
+    expect(readings.get('containerd on worker')).toMatchObject({
+      ...{ cpuNs: 0.64e9, cpuUserNs: 0.37e9, rssBytes: 100 * 4096 },
+      ...{ source: 'ticks', resolutionNs: 10_000_000 },
+    })
     expect((await usage([], [])).size).toBe(0)
+    expect((await usageFromNodes(async () => '')([], [{ nodeName: 'w', program: 'kubelet' }])).size).toBe(0)
   })
 
   it('passes ids and paths as arguments, never as part of the script', () => {

@@ -4,9 +4,12 @@
  *
  * systemd, v2: kubelet.slice/…/kubelet-kubepods-burstable-pod<UID with _>.slice/cri-containerd-<id>.scope
  * cgroupfs, v1: <controller>/kubelet/kubepods/burstable/pod<UID>/<id>
+ *
+ * A node's own programs are read from procfs.
  */
 import type { UsageReading } from '../../../../harness/model.js'
-import type { UsageSource } from './components.js'
+import { commandNames } from './cluster-programs.js'
+import { programKey, type ProgramRef, type UsageSource } from './components.js'
 import { cgroupFiles, parseCgroup, unifiedCgroup, type CgroupPaths } from '../../kit/cgroup.js'
 
 /** Runs a command on a node and returns its standard output. */
@@ -16,16 +19,13 @@ export type NodeExec = (argv: readonly string[]) => Promise<string>
 const v1Root = '/sys/fs/cgroup/cpuacct'
 const v2Root = '/sys/fs/cgroup'
 
-/**
- * One command on each node reads all of its containers and, as the root of its cgroups, the node itself. Where the
- * containers' cgroups are is looked up once.
- */
+/** One command on each node reads all of its containers and its own programs. Where the containers' cgroups are is looked up once. */
 export function usageFromNodes(
   nodeExec: (node: string, argv: readonly string[]) => Promise<string>,
 ): UsageSource {
   const known = new Map<string, CgroupPaths>()
-  return async (containers, nodes) => {
-    const byNode = new Map<string, string[]>(nodes.map((node) => [node, []]))
+  return async (containers, programs) => {
+    const byNode = new Map<string, string[]>(programs.map(({ nodeName }) => [nodeName, []]))
     for (const { nodeName, id } of containers) byNode.set(nodeName, [...(byNode.get(nodeName) ?? []), id])
     const readings = new Map<string, UsageReading>()
     await Promise.all(
@@ -37,13 +37,13 @@ export function usageFromNodes(
             for (const [id, paths] of found) known.set(id, paths)
           }
           const cgroups = new Map(ids.flatMap((id) => (known.has(id) ? [[id, known.get(id)!] as const] : [])))
-          const roots = nodes.includes(node) ? [v1Cgroup(''), unifiedCgroup(v2Root)] : []
-          if (cgroups.size + roots.length === 0) return
-          const text = await nodeExec(node, readCommand([...cgroups.values(), ...roots]))
+          const own = programs.filter(({ nodeName }) => nodeName === node)
+          if (cgroups.size + own.length === 0) return
+          const text = await nodeExec(node, readCommand([...cgroups.values()], own.length > 0))
           for (const [id, reading] of parseRead(text, cgroups)) readings.set(id, reading)
-          for (const root of roots) {
-            const reading = parseRead(text, new Map([[node, root]])).get(node)
-            if (reading && !readings.has(node)) readings.set(node, reading)
+          for (const ref of own) {
+            const reading = parseProgram(text, ref)
+            if (reading) readings.set(programKey(ref), reading)
           }
         } catch {
           // The node is gone; `health` says so, and its components have no reading.
@@ -90,10 +90,46 @@ function v1Cgroup(below: string): CgroupPaths {
   }
 }
 
-/** `argv` that prints every file as `path:line`; files that a kernel does not have are left out without complaint. */
-export function readCommand(cgroups: readonly CgroupPaths[]): readonly string[] {
+/**
+ * `argv` that prints every file as `path:line`, and with them those of every process of the node if they are wanted; files
+ * that a kernel does not have, or no longer, are left out without complaint.
+ */
+export function readCommand(cgroups: readonly CgroupPaths[], processes = false): readonly string[] {
   const files = cgroups.flatMap((paths) => Object.values(cgroupFiles(paths)))
-  return ['sh', '-c', 'grep -Hs "" "$@" || true', 'sh', ...files]
+  const all = processes ? ' /proc/[0-9]*/stat' : ''
+  return ['sh', '-c', `grep -Hs "" "$@"${all} || true`, 'sh', ...files]
+}
+
+/** Nanoseconds of a clock tick, and bytes of a page, as `/proc/PID/stat` counts (proc(5)). */
+const [tickNs, pageBytes] = [10_000_000, 4096]
+
+/**
+ * A program of the node, and the children that it has waited for: `containerd` starts one for every pod. Undefined where
+ * none runs.
+ */
+export function parseProgram(
+  stdout: string,
+  { program }: Pick<ProgramRef, 'program'>,
+): UsageReading | undefined {
+  const names = commandNames[program]
+  const processes = [...stdout.matchAll(/^\/proc\/\d+\/stat:\d+ \((.*)\) (.*)$/gm)].filter(([, name = '']) =>
+    names.includes(name),
+  )
+  if (processes.length === 0) return undefined
+  // Counted from the state, which is the third.
+  const sum = (...fields: readonly number[]) =>
+    processes
+      .map(([, , rest = '']) => rest.split(' '))
+      .reduce((total, values) => fields.reduce((all, field) => all + Number(values[field - 3]), total), 0)
+  const [userNs, systemNs] = [sum(14, 16) * tickNs, sum(15, 17) * tickNs]
+  return {
+    cpuNs: userNs + systemNs,
+    cpuUserNs: userNs,
+    cpuSystemNs: systemNs,
+    rssBytes: sum(24) * pageBytes,
+    source: 'ticks',
+    resolutionNs: tickNs,
+  }
 }
 
 /** A reading of each container whose CPU time was among the files. */
