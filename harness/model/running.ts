@@ -375,6 +375,8 @@ export interface Mesh {
   readonly settings?: z.ZodType
   /** What has to be downloaded for arms on these paths; absent: nothing. */
   downloads?(paths: readonly Path[]): Downloads
+  /** What its settings lay over the installation, for plans; throws a `UserError` for what cannot be read. */
+  overlays?(settings: unknown, paths: readonly Path[]): readonly Fact[]
   /** What a cluster that is made for arms on these paths must be like; absent: as it comes. */
   clusterNeeds?(paths: readonly Path[]): ClusterNeeds
   /** Whether the counters of several client pods add up. Absent: where the client has no sidecar of its own. */

@@ -34,6 +34,25 @@ export function chartMeshes(request: Measured): readonly string[] {
     .map(({ neededBy }) => neededBy)
 }
 
+/** What would be installed on a cluster for a run: charts and images by mesh, and what the user lays over them. */
+export function installLines({
+  config: { meshSettings },
+  ...measured
+}: Pick<EnvironmentRequest, 'config' | 'arms' | 'paths'>): readonly string[] {
+  return declaring(measured).flatMap(({ mesh, paths }) => {
+    const { charts = [], images = [], manifests = [] } = mesh.downloads?.(paths) ?? {}
+    if (charts.length === 0) return []
+    const pinned = [...charts, ...manifests].map(({ name, version }) => `${name} ${version}`)
+    return [
+      `${mesh.name}: ${pinned.join(', ')}`,
+      `  images ${images.map(({ reference }) => reference).join(', ')}`,
+      ...(mesh.overlays?.(meshSettings[mesh.name], paths) ?? []).map(
+        ({ name, value }) => `  ${name.slice(mesh.name.length + 1)}: ${value}`,
+      ),
+    ]
+  })
+}
+
 /** The programs that a cluster is driven with. */
 export function clusterTools(request: Measured): readonly ToolName[] {
   return chartMeshes(request).length > 0 ? ['kubectl', 'helm'] : ['kubectl']

@@ -4,6 +4,7 @@ import { exitCodes, type ExitCode } from '../../model/errors.js'
 import { roundsOf } from '../../model/plan.js'
 import type { PlanFlags } from '../../config/flags.js'
 import { tellOtherRuns } from './doctor.js'
+import { installLines } from '../../../infra/meshes/declared.js'
 import { planFromFlags } from './common.js'
 
 export async function planCommand(flags: PlanFlags & { json: boolean }): Promise<ExitCode> {
@@ -14,6 +15,7 @@ export async function planCommand(flags: PlanFlags & { json: boolean }): Promise
   }
   await tellOtherRuns()
   const { config, arms, paths, cells, order, estimateMs } = plan
+  const installed = installLines(plan)
   const lines = [
     `platform ${config.platform} · profile ${config.profile} · seed ${config.seed} · plan ${plan.hash.slice(0, 12)}`,
     '',
@@ -26,6 +28,9 @@ export async function planCommand(flags: PlanFlags & { json: boolean }): Promise
           : (path?.summary ?? '')
       return `  ${arm.id.padEnd(34)} ${note}`
     }),
+    ...(installed.length === 0
+      ? []
+      : ['', 'installed on the cluster', ...installed.map((line) => `  ${line}`)]),
     '',
     'loads, each on every arm',
     ...[...new Set(cells.map((cell) => `${cell.experiment.padEnd(10)} ${cell.loadLabel}`))].map((text) => {

@@ -6,7 +6,8 @@ import type { Mesh, Unmet } from '../../../harness/model.js'
 import { checkDownloads } from '../hops/check.js'
 import { checkKernelVersion, checkWireguard, hostKernel, type KernelSource } from './kernel.js'
 import { ciliumDownloads } from './downloads.js'
-import { ciliumSettings, installCilium, meshName } from './session.js'
+import { ciliumOverlays, ciliumSettings, meshName } from './install.js'
+import { installCilium } from './session.js'
 import type { CiliumMode } from './values.js'
 
 /** Needs of one mode. */
@@ -26,6 +27,7 @@ function inMode(mode: CiliumMode, summary: string, paths: readonly string[]): Me
     livesOn: 'new-cluster',
     settings: ciliumSettings,
     downloads: (measured) => ciliumDownloads(mode, measured),
+    overlays: (settings, measured) => ciliumOverlays(mode, settings, measured),
     // It is the CNI and replaces kube-proxy.
     clusterNeeds: () => ({ defaultCni: false, kubeProxy: false }),
     // Its proofs look at the one endpoint that is the client.

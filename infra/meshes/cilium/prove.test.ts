@@ -6,7 +6,7 @@ import type { ArmObjects } from '../../../harness/model/cluster-access.js'
 import { readTestdata, transcriptCluster, transcriptHost } from '../testdata/transcript-cluster.js'
 import type { CiliumPath } from './manifests.js'
 import { proveCiliumArm } from './prove.js'
-import type { CiliumHop } from './session.js'
+import type { CiliumHop } from './hop.js'
 
 const output = (name: string) => readTestdata(`cilium/${name}.json`)
 

@@ -16,7 +16,7 @@ import {
   type ServiceEndpoint,
 } from '../hops/queries.js'
 import { deniedPath, type CiliumPath } from './manifests.js'
-import type { CiliumHop } from './session.js'
+import type { CiliumHop } from './hop.js'
 import {
   parseAgentStatus,
   parseAuthList,
@@ -30,6 +30,11 @@ const agentNamespace = 'kube-system'
 /** Policies reach agents and Envoy within seconds after pods are ready. */
 const attempts = 10
 const attemptDelayMs = 2_000
+/** SPIRE hands out identities, and ztunnels are told of pods, in their own time: tries of the first request. */
+const patience: Readonly<Partial<Record<CiliumPath, number>>> = {
+  'l4-kernel-mutual-auth': 45_000 / attemptDelayMs,
+  'l4-ztunnel': 20_000 / attemptDelayMs,
+}
 
 export interface CiliumProofInput {
   readonly path: CiliumPath
@@ -174,10 +179,14 @@ function proveRedirect(
 
 /** One request gets through and moves what it should; one that the L7 rules deny gets Envoy's 403. */
 async function proveTraffic(input: CiliumProofInput): Promise<ProofCheck[]> {
-  const { cluster, endpoint, objects, hops, readCounters } = input
+  const { path, cluster, endpoint, objects, hops, readCounters, wait = sleep } = input
   const readAll = () => Promise.all(hops.map(({ component }) => readCounters(component.name)))
   const before = await readAll()
-  const reachable = await proveReachable(cluster, objects, endpoint.authority)
+  let reachable = await proveReachable(cluster, objects, endpoint.authority)
+  for (let attempt = 1; !reachable.ok && attempt < (patience[path] ?? 1); attempt++) {
+    await wait(attemptDelayMs)
+    reachable = await proveReachable(cluster, objects, endpoint.authority)
+  }
   const after = await readAll()
   const moved = hops.map(({ component, kind }, index) => {
     const counter = kind === 'envoy' || kind === 'gateway' ? 'requests' : 'downstreamConnections'

@@ -1,10 +1,8 @@
 /** Brings Cilium up as the network of a cluster and raises its arms: policies, charges and proofs of each mode. */
-import { z } from 'zod'
 import type {
   Arm,
   Component,
   Fact,
-  Hop,
   Host,
   HopCounters,
   MeshContext,
@@ -14,136 +12,60 @@ import type {
 } from '../../../harness/model.js'
 import { cilium } from '../../supply/versions.js'
 import { clusterOf, type ClusterAccess } from '../../../harness/model/cluster-access.js'
-import { chartSettings, settingsFor } from '../clusters/settings.js'
+import { settingsFor } from '../clusters/settings.js'
+import { overlayFacts } from '../clusters/values.js'
 import { hopLimits } from '../hops/hop-limits.js'
-import { gatewayApiStep, waitForGateway, waitForGatewayClass } from '../clusters/gateway-api.js'
+import { waitForGateway } from '../clusters/gateway-api.js'
 import { explainFailure } from '../clusters/install-errors.js'
 import { readIstioCounters } from '../istio/counters.js'
-import { fetchFromPods, serviceEndpoint, type PodAddress, type ServiceEndpoint } from '../hops/queries.js'
+import { fetchFromPods, serviceEndpoint, type ServiceEndpoint } from '../hops/queries.js'
 import { readReferenceCounters } from '../reference/counters.js'
 import { sizingFacts } from '../hops/sizing.js'
-import {
-  applyManifests,
-  assetsFrom,
-  helmStep,
-  isLoaded,
-  kubernetesStep,
-  loadImagesStep,
-  runSteps,
-  waitStep,
-  type Step,
-} from '../hops/steps.js'
+import { applyManifests, assetsFrom, isLoaded, runSteps } from '../hops/steps.js'
 import { pathsOf } from '../paths-of.js'
 import { readCiliumEnvoyCounters } from './counters.js'
-import { ciliumDownloads, needsSpire } from './downloads.js'
+import { ciliumDownloads } from './downloads.js'
+import { bindHop, envoyProcess, ztunnelProcess } from './hop.js'
 import {
-  ciliumManifests,
-  ciliumShape,
-  gatewayClassManifests,
-  gatewayClassName,
-  gatewayService,
-  type CiliumPath,
-} from './manifests.js'
+  ciliumCharts,
+  ciliumOptions,
+  ciliumSettings,
+  ciliumSteps,
+  gatewayController,
+  meshName,
+} from './install.js'
+import { ciliumManifests, ciliumShape, gatewayService, type CiliumPath } from './manifests.js'
 import { proveCiliumArm } from './prove.js'
-import { ciliumValues, envoyMetricsPort, type CiliumMode, type CiliumOptions } from './values.js'
+import {
+  ciliumNamespace,
+  envoyMetricsPort,
+  spireNamespace,
+  type CiliumMode,
+  type CiliumOptions,
+} from './values.js'
 
-export const ciliumNamespace = 'kube-system'
-const spireNamespace = 'cilium-spire'
 const ztunnelMetricsPort = 15020
-
-/** Settings of a Cilium mesh in the config's `meshSettings`. */
-export const ciliumSettings = chartSettings.extend({
-  /** Flow visibility; on, as by Cilium's own default. Measure with and without: it costs CPU. */
-  hubble: z.boolean().default(true),
-})
-
-export function ciliumSteps(options: CiliumOptions): readonly Step[] {
-  const secrets: Step = {
-    title: "keys of Cilium's ztunnel",
-    // Loaded when needed: it brings a certificate library that every start of the command line would pay for.
-    run: async ({ cluster }) => {
-      const { ztunnelSecrets } = await import('./ztunnel-secrets.js')
-      await applyManifests(cluster, [await ztunnelSecrets()])
-    },
-  }
-  const rollout = (what: string, namespace: string) =>
-    waitStep(`${what} is ready`, ['rollout', 'status', what, '-n', namespace])
-  return [
-    kubernetesStep(`Cilium ${cilium.version}`, cilium.minKubernetesMinor),
-    loadImagesStep,
-    ...(options.encryption === 'ztunnel' ? [secrets] : []),
-    // Before Cilium: its operator looks for them when it starts, and without them makes no gateways.
-    ...(options.gateways ? [gatewayApiStep] : []),
-    helmStep({
-      release: 'cilium',
-      chart: cilium.charts.cilium,
-      namespace: ciliumNamespace,
-      values: ciliumValues(options),
-    }),
-    // Until now there was no network, so no node was ready and nothing else could start.
-    waitStep('nodes are ready', ['wait', '--for=condition=Ready', 'node', '--all']),
-    rollout('deployment/coredns', ciliumNamespace),
-    ...(options.mutualAuth
-      ? [
-          rollout('statefulset/spire-server', spireNamespace),
-          rollout('daemonset/spire-agent', spireNamespace),
-          spireHealthStep,
-        ]
-      : []),
-    ...(options.gateways ? [gatewayClassStep] : []),
-  ]
-}
-
-const gatewayController = "Cilium's operator with gatewayAPI.enabled"
-
-/** An operator that found no CRDs when it started accepts no class, and says so only in its log. */
-const gatewayClassStep: Step = {
-  title: 'the class of gateways is accepted',
-  async run({ cluster, mesh }) {
-    await applyManifests(cluster, gatewayClassManifests())
-    await waitForGatewayClass(cluster, { mesh, name: gatewayClassName, controller: gatewayController })
-  },
-}
-
-/** A SPIRE server that is ready and does not answer is a known state of it, and drops every handshake. */
-const spireHealthStep: Step = {
-  title: 'SPIRE answers',
-  async run({ cluster }) {
-    const inServer = ['exec', '-n', spireNamespace, 'spire-server-0', '-c', 'spire-server', '--']
-    await cluster.kubectl([...inServer, '/opt/spire/bin/spire-server', 'healthcheck'])
-  },
-}
 
 export async function installCilium(mode: CiliumMode, context: MeshContext): Promise<MeshSession> {
   const { host, progress, request, scope } = context
   const mesh = meshName(mode)
   const cluster = clusterOf(host, mesh)
-  const { mirrors, cacheDir, hubble } = settingsFor(ciliumSettings, mesh, request)
+  const settings = settingsFor(ciliumSettings, mesh, request)
   const paths = pathsOf(mesh, request)
-  const assets = assetsFrom(ciliumDownloads(mode, paths), { mirrors, cacheDir })
-  // Archives hold original names, whatever mirror they came from.
-  const imagesByTag = await isLoaded({ cluster, assets })
-  const options: CiliumOptions = {
-    encryption: mode === 'gateway' ? 'none' : mode,
-    gateways: mode === 'gateway',
-    mutualAuth: needsSpire(paths),
-    hubble,
+  const assets = assetsFrom(ciliumDownloads(mode, paths), settings)
+  const options = ciliumOptions(mode, settings, paths, {
     apiServer: cluster.apiServer,
     controlPlaneNode: cluster.nodes['control-plane'],
-    imagesByTag,
-    ...(imagesByTag ? {} : { mirrors }),
-  }
-  await runSteps(ciliumSteps(options), { mesh, cluster, assets }, progress, scope)
+    imagesByTag: await isLoaded({ cluster, assets }),
+  })
+  const charts = ciliumCharts(mode, options, settings)
+  await runSteps(ciliumSteps(options, charts, settings), { mesh, cluster, assets }, progress, scope)
   if (mode === 'wireguard') exemptBaseline(request.arms, cluster)
   return {
-    facts: ciliumFacts(mode, options, cluster),
+    facts: [...ciliumFacts(mode, options, cluster), ...overlayFacts(mesh, charts, settings)],
     components: bindShared(mesh, options, cluster),
     raise: (arm, path) => raiseCiliumArm({ mode, arm, path, host, cluster }),
   }
-}
-
-export function meshName(mode: CiliumMode): string {
-  return mode === 'none' ? 'cilium' : `cilium-${mode}`
 }
 
 /** With WireGuard on, every pod's traffic between nodes is encrypted, the baseline's too: only nodes' own is not. */
@@ -231,9 +153,6 @@ function bindShared(mesh: string, options: CiliumOptions, cluster: ClusterAccess
   return [...perNode, bind(controlPlane('operator'), 'io.cilium/app=operator'), ...spire]
 }
 
-const envoyProcess = (mesh: string, nodeName: string) => `${mesh}/envoy on ${nodeName}`
-const ztunnelProcess = (mesh: string, nodeName: string) => `${mesh}/ztunnel on ${nodeName}`
-
 function roleOf(cluster: ClusterAccess, nodeName: string): Component['node'] {
   const roles = ['client', 'server', 'waypoint'] as const
   return roles.find((role) => cluster.nodes[role] === nodeName) ?? 'control-plane'
@@ -291,7 +210,7 @@ async function raiseCiliumArm({ mode, arm, path, host, cluster }: RaiseOptions):
       const { namespace } = objects
       const gateway = manifests.find(({ kind }) => kind === 'Gateway')
       if (gateway) {
-        const wait = { mesh: arm.mesh, namespace, gateway, controller: gatewayController, ownPods: false }
+        const wait = { mesh: arm.mesh, namespace, gateway, controller: gatewayController }
         await waitForGateway(cluster, wait)
       }
       const serverEndpoint = await serviceEndpoint(cluster, objects)
@@ -319,43 +238,4 @@ async function gatewayEndpoint(cluster: ClusterAccess, namespace: string): Promi
     )
   }
   return { host: address, port: Number(port), authority: `${address}:${port}` }
-}
-
-/** A hop in user space. What the kernel does is no hop: it is in the host's total. */
-export interface CiliumHop {
-  readonly component: Component
-  readonly kind: 'envoy' | 'gateway' | 'ztunnel-outbound' | 'ztunnel-inbound'
-  readonly node: Hop['node']
-  readonly address: PodAddress
-}
-
-function bindHop(mesh: string, arm: Arm, hop: Hop, cluster: ClusterAccess): CiliumHop {
-  const kind = kindOf(hop)
-  // With one Envoy it is the server's: an ingress rule is enforced where the server is.
-  const node = kind === 'envoy' && arm.path === 'l7-per-node' ? 'server' : hop.node
-  const nodeName = cluster.nodes[node]
-  const isEnvoy = kind === 'envoy' || kind === 'gateway'
-  const address: PodAddress = {
-    namespace: ciliumNamespace,
-    selector: isEnvoy ? 'k8s-app=cilium-envoy' : 'app=ztunnel-cilium',
-    nodeName,
-  }
-  const component: Component = {
-    name: `${arm.id}/${hop.name}`,
-    arm: arm.id,
-    hop: hop.name,
-    category: hop.layer,
-    node,
-    process: isEnvoy ? envoyProcess(mesh, nodeName) : ztunnelProcess(mesh, nodeName),
-  }
-  cluster.bind(component, { namespace: ciliumNamespace, podSelector: address.selector, nodeName })
-  return { component, kind, node, address }
-}
-
-function kindOf({ role }: Hop): CiliumHop['kind'] {
-  if (role === 'per-node') return 'envoy'
-  if (role === 'ingress') return 'gateway'
-  if (role === 'tunnel-outbound') return 'ztunnel-outbound'
-  if (role === 'tunnel-inbound') return 'ztunnel-inbound'
-  throw new Error(`Cilium has no hop of the role ${role}`)
 }

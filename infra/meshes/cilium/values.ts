@@ -26,6 +26,8 @@ export interface CiliumOptions {
   /** Archives are loaded by tag, and containerd cannot find a digest that it did not pull. */
   readonly imagesByTag: boolean
   readonly mirrors?: Mirrors
+  /** Names of Secrets in Cilium's namespace. */
+  readonly pullSecrets?: readonly string[]
 }
 
 /**
@@ -34,13 +36,16 @@ export interface CiliumOptions {
  */
 const ciliumClusterName = 'meshbench'
 
+export const ciliumNamespace = 'kube-system'
+export const spireNamespace = 'cilium-spire'
+
 /** Port of the shared Envoy's Prometheus endpoint on every node. */
 export const envoyMetricsPort = 9964
 
 const anyNode = [{ operator: 'Exists' }]
 
 export function ciliumValues(options: CiliumOptions) {
-  const { apiServer, controlPlaneNode, hubble, mirrors = {} } = options
+  const { apiServer, controlPlaneNode, hubble, mirrors = {}, pullSecrets = [] } = options
   const image = (repository: string) => ({
     ...(mirrored(repository, mirrors) === repository ? {} : { repository: mirrored(repository, mirrors) }),
     pullPolicy: 'IfNotPresent',
@@ -53,6 +58,7 @@ export function ciliumValues(options: CiliumOptions) {
   return {
     cluster: { name: ciliumClusterName },
     image: image('quay.io/cilium/cilium'),
+    ...(pullSecrets.length === 0 ? {} : { imagePullSecrets: pullSecrets.map((name) => ({ name })) }),
     ipam: { mode: 'kubernetes' },
     kubeProxyReplacement: true,
     // Without kube-proxy nothing else leads to the API server.

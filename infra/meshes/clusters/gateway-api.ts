@@ -107,13 +107,16 @@ export interface GatewayWait {
   readonly gateway: Manifest
   /** What programs gateways of its class, and must therefore run. */
   readonly controller: string
-  /** Whether the gateway is a Deployment of its own, whose pods may be what holds it up. */
-  readonly ownPods: boolean
+  /** The Deployment that is made for the gateway, where it has one, and whose pods may be what holds it up. */
+  readonly deployment?: string
 }
 
-/** Waits until a Gateway is programmed; the error says which condition holds it up. */
+/**
+ * Waits until a Gateway is programmed and its own pods are ready, which the first does not promise; the error says which
+ * condition holds it up.
+ */
 export async function waitForGateway(cluster: ClusterAccess, wait: GatewayWait): Promise<void> {
-  const { mesh, namespace, gateway, controller, ownPods } = wait
+  const { mesh, namespace, gateway, controller, deployment } = wait
   const { name } = gateway.metadata
   const { gatewayClassName } = gateway.spec as { readonly gatewayClassName: string }
   // In full: other groups have gateways, too.
@@ -123,7 +126,7 @@ export async function waitForGateway(cluster: ClusterAccess, wait: GatewayWait):
   } catch (error) {
     const bad = await unmetConditions(cluster, object)
     // A pod that cannot start is the commoner reason, and is explained from the pods.
-    const isPods = ownPods && bad.some(({ reason }) => reason === 'AddressNotAssigned')
+    const isPods = deployment !== undefined && bad.some(({ reason }) => reason === 'AddressNotAssigned')
     if (bad.length === 0 || isPods) throw error
     throw new MeshInstallError(
       `${mesh}: the ${name} in ${namespace} is not programmed: ${describeConditions(bad)}`,
@@ -134,6 +137,11 @@ export async function waitForGateway(cluster: ClusterAccess, wait: GatewayWait):
       },
     )
   }
+  if (deployment === undefined) return
+  const rollout = ['rollout', 'status', `deployment/${deployment}`, '-n', namespace]
+  await cluster.kubectl([...rollout, `--timeout=${gatewayTimeoutMs / 1000}s`], {
+    timeoutMs: gatewayTimeoutMs + 15_000,
+  })
 }
 
 /** Waits until a GatewayClass has found its controller, and its parameters are good. */

@@ -2,12 +2,38 @@
 import { z } from 'zod'
 import type { EnvironmentRequest } from '../../../harness/model.js'
 
-export const chartSettings = z.strictObject({
+/** An object of values, a YAML file of one, or several in the order in which helm would take them. */
+const layer = z.union([z.string().min(1), z.record(z.string(), z.unknown())])
+
+const fromCharts = {
   /** Registry or URL prefix → what to fetch from instead. */
   mirrors: z.record(z.string(), z.string().min(1)).default({}),
   /** Folder of what was pulled ahead; default: that of `meshbench pull`. */
   cacheDir: z.string().min(1).optional(),
-})
+  /** Files of Secrets that images are pulled with; they are put into every namespace of the mesh, before its charts. */
+  pullSecrets: z.array(z.string().min(1)).default([]),
+  /** Files that are applied after the charts, in this order, and taken away with the mesh. */
+  manifests: z.array(z.string().min(1)).default([]),
+}
+
+/** For whoever asks of any such mesh where its files come from. */
+export const sourceSettings = z.looseObject(fromCharts)
+
+/** Settings of a mesh that has these releases. */
+export function chartSettings<Release extends string>(releases: readonly Release[]) {
+  return z.strictObject({
+    ...fromCharts,
+    /** Helm values by release, for example `{ istiod: { telemetry: { enabled: false } } }`, merged over the product's own. */
+    values: z.partialRecord(z.enum(releases), z.union([layer, z.array(layer)])).default({}),
+  })
+}
+
+export type ChartSettings = Omit<z.output<ReturnType<typeof chartSettings>>, 'values'> & {
+  readonly values: Readonly<Partial<Record<string, ValuesGiven>>>
+}
+
+export type ValuesLayer = z.output<typeof layer>
+export type ValuesGiven = ValuesLayer | readonly ValuesLayer[]
 
 /** A mesh's settings with their defaults; the config was checked when it was read. */
 export function settingsFor<Schema extends z.ZodType>(

@@ -10,7 +10,7 @@ import {
   type PullItem,
 } from '../../supply/pull.js'
 import { reachable, registryOf } from '../../../harness/process/reachable.js'
-import { chartSettings, settingsFor } from '../clusters/settings.js'
+import { settingsFor, sourceSettings } from '../clusters/settings.js'
 import { pathsOf } from '../paths-of.js'
 
 /**
@@ -23,7 +23,7 @@ export async function checkDownloads(
   { offers }: Pick<Platform, 'offers'>,
   isReachable: (url: string) => Promise<boolean> = reachable,
 ): Promise<readonly Unmet[]> {
-  const { mirrors, cacheDir = defaultCacheDir() } = settingsFor(chartSettings.loose(), mesh, request)
+  const { mirrors, cacheDir = defaultCacheDir() } = settingsFor(sourceSettings, mesh, request)
   const all = { neededBy: mesh, ...downloads?.(pathsOf(mesh, request)) }
   const needed = offers.includes('new-cluster') ? all : { ...all, images: [] }
   const places = new Map<string, PullItem[]>()

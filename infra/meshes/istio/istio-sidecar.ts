@@ -1,8 +1,8 @@
 /** Istio with a sidecar beside each pod: two Envoys on the way, as HTTP proxies or, for TCP ports, as byte carriers. */
 import type { Mesh } from '../../../harness/model.js'
-import { chartSettings } from '../clusters/settings.js'
 import { checkDownloads } from '../hops/check.js'
 import { istioDownloads } from './downloads.js'
+import { istioOverlays, istioSettings } from './install.js'
 import { installIstio } from './session.js'
 
 export const istioSidecar: Mesh = {
@@ -10,8 +10,9 @@ export const istioSidecar: Mesh = {
   summary: 'Istio with Envoy sidecars, STRICT mutual TLS',
   paths: ['l7-sidecar-to-sidecar', 'l4-sidecar-to-sidecar', 'ingress-to-sidecar'],
   livesOn: 'cluster',
-  settings: chartSettings,
+  settings: istioSettings.sidecar,
   downloads: (paths) => istioDownloads('sidecar', paths),
+  overlays: (settings, paths) => istioOverlays('sidecar', settings, paths),
   manyClients: 'always',
   check: (request, on) => checkDownloads(istioSidecar, request, on),
   install: (context) => installIstio('sidecar', context),

@@ -11,6 +11,10 @@ export const waypointName = 'waypoint'
 export const gatewayName = 'gateway'
 /** Istio names what it makes of a Gateway, its service account too, after the Gateway and its class. */
 export const gatewayAccount = `${gatewayName}-istio`
+/** The Deployment that istiod makes of a Gateway: a waypoint's has its name alone. */
+export function deploymentOf({ metadata: { name } }: Pick<Manifest, 'metadata'>): string {
+  return name === gatewayName ? gatewayAccount : name
+}
 /** Where clients from outside enter: the Service that Istio makes of the Gateway. */
 export const gatewayService = { name: gatewayAccount, port: 8080 } as const
 

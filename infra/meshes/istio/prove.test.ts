@@ -5,7 +5,7 @@ import { transcriptCluster, transcriptHost } from '../testdata/transcript-cluste
 import type { ArmObjects } from '../../../harness/model/cluster-access.js'
 import type { IstioView } from './counters.js'
 import { proveIstioArm } from './prove.js'
-import type { BoundHop } from './session.js'
+import type { BoundHop } from './hop.js'
 import type { IstioMode } from './values.js'
 
 const objects: ArmObjects = {

@@ -13,7 +13,7 @@ import {
 } from '../hops/queries.js'
 import { gatewayAccount, gatewayName, gatewayService, principal, waypointName } from './manifests.js'
 import type { IstioView, TlsLeg } from './counters.js'
-import type { BoundHop } from './session.js'
+import type { BoundHop } from './hop.js'
 import type { IstioMode } from './values.js'
 
 export interface IstioProofInput {

@@ -1,10 +1,19 @@
 /** Helm values of Istio's charts, as pure data: both modes get the same limits, and nothing that the charts default. */
-import type { ChartPin } from '../../../harness/model.js'
+import { defined } from '../../../harness/model/defined.js'
 import { istio } from '../../supply/versions.js'
+import type { ChartRelease } from '../clusters/values.js'
 import { hopLimits } from '../hops/hop-limits.js'
 import { controlPlaneRequests, proxySizing, resourcesOf } from '../hops/sizing.js'
 
+export const istioNamespace = 'istio-system'
+
 export type IstioMode = 'sidecar' | 'ambient'
+
+/** Charts that values can be given to. */
+export const releaseNames = {
+  sidecar: ['istio-base', 'istiod'],
+  ambient: ['istio-base', 'istiod', 'istio-cni', 'ztunnel'],
+} as const
 
 export interface IstioOptions {
   readonly mode: IstioMode
@@ -14,13 +23,25 @@ export interface IstioOptions {
   readonly hub?: string
   /** Whether a path comes in through a gateway, which needs the Gateway API's CRDs. */
   readonly gateways?: boolean
+  /** Names of Secrets in Istio's namespace, and in those of pods with an injected proxy. */
+  readonly pullSecrets?: readonly string[]
+  /** What Kubernetes runs on, where Istio's charts know it under a name: paths of CNI plugins, quotas and the like. */
+  readonly platform?: IstioPlatform
 }
+
+/** As the charts' files `profile-platform-*.yaml` are named. */
+export const istioPlatforms = ['gke', 'k3d', 'k3s', 'microk8s', 'minikube', 'openshift'] as const
+export type IstioPlatform = (typeof istioPlatforms)[number]
 
 /** Tolerates what keeps other workloads off the benchmark's nodes. */
 const anyNode = [{ operator: 'Exists' }]
 const on = (node: string) => ({ 'kubernetes.io/hostname': node })
 
 const image = (hub: string) => ({ hub, tag: istio.version, imagePullPolicy: 'IfNotPresent' })
+
+const secretsOf = ({ pullSecrets = [] }: IstioOptions) =>
+  pullSecrets.length === 0 ? {} : { imagePullSecrets: pullSecrets }
+const platformOf = ({ platform }: IstioOptions) => defined({ platform })
 
 /** The `ambient` profile also teaches sidecars HBONE, so it must not be on a sidecar cluster. */
 const profileOf = (mode: IstioMode) => (mode === 'ambient' ? { profile: 'ambient' } : {})
@@ -33,11 +54,14 @@ const provingStats = {
   ],
 }
 
-export function istiodValues({ mode, nodes, hub = istio.hub }: IstioOptions) {
+export function istiodValues(options: IstioOptions) {
+  const { mode, nodes, hub = istio.hub } = options
   return {
     ...profileOf(mode),
     global: {
       ...image(hub),
+      ...secretsOf(options),
+      ...platformOf(options),
       proxy: { resources: resourcesOf(proxySizing) },
       ...(mode === 'ambient'
         ? {
@@ -62,13 +86,20 @@ export function istiodValues({ mode, nodes, hub = istio.hub }: IstioOptions) {
   }
 }
 
-export function cniValues({ mode, hub = istio.hub }: IstioOptions) {
-  return { ...profileOf(mode), global: image(hub) }
+export function cniValues(options: IstioOptions) {
+  const { mode, hub = istio.hub } = options
+  return {
+    ...profileOf(mode),
+    global: { ...image(hub), ...secretsOf(options), ...platformOf(options) },
+  }
 }
 
-export function ztunnelValues({ hub = istio.hub }: IstioOptions) {
-  const { hub: from, tag, imagePullPolicy } = image(hub)
+export function ztunnelValues(options: IstioOptions) {
+  const { hub: from, tag, imagePullPolicy } = image(options.hub ?? istio.hub)
+  const { platform } = options
   return {
+    ...(platform === undefined ? {} : { global: { platform } }),
+    ...secretsOf(options),
     hub: from,
     tag,
     variant: 'distroless',
@@ -81,14 +112,8 @@ export function ztunnelValues({ hub = istio.hub }: IstioOptions) {
   }
 }
 
-export interface IstioRelease {
-  readonly release: string
-  readonly chart: ChartPin
-  readonly values: object
-}
-
 /** Charts in the order of installation. */
-export function istioReleases(options: IstioOptions): readonly IstioRelease[] {
+export function istioReleases(options: IstioOptions): readonly ChartRelease[] {
   const { base, istiod, cni, ztunnel } = istio.charts
   const control = [
     { release: 'istio-base', chart: base, values: {} },

@@ -1,0 +1,143 @@
+/** Installs Cilium from its chart as the network of a cluster, in each of its modes. */
+import { z } from 'zod'
+import type { Fact, Path } from '../../../harness/model.js'
+import { cilium } from '../../supply/versions.js'
+import { gatewayApiStep, waitForGatewayClass } from '../clusters/gateway-api.js'
+import { chartSettings, type ChartSettings } from '../clusters/settings.js'
+import {
+  layValues,
+  manifestSteps,
+  overlayFacts,
+  pullSecretNames,
+  pullSecretSteps,
+  type LaidRelease,
+} from '../clusters/values.js'
+import {
+  applyManifests,
+  helmStep,
+  kubernetesStep,
+  loadImagesStep,
+  waitStep,
+  type Step,
+} from '../hops/steps.js'
+import { needsSpire } from './downloads.js'
+import { gatewayClassManifests, gatewayClassName } from './manifests.js'
+import {
+  ciliumNamespace,
+  ciliumValues,
+  spireNamespace,
+  type CiliumMode,
+  type CiliumOptions,
+} from './values.js'
+
+/** Settings of a Cilium mesh in the config's `meshSettings`. */
+export const ciliumSettings = chartSettings(['cilium']).extend({
+  /** Flow visibility; on, as by Cilium's own default. Measure with and without: it costs CPU. */
+  hubble: z.boolean().default(true),
+})
+
+export type CiliumSettings = z.output<typeof ciliumSettings>
+
+export function meshName(mode: CiliumMode): string {
+  return mode === 'none' ? 'cilium' : `cilium-${mode}`
+}
+
+/** What a mode and its settings come to, on a cluster that is known by then. */
+export function ciliumOptions(
+  mode: CiliumMode,
+  { hubble, pullSecrets, mirrors }: CiliumSettings,
+  paths: readonly Path[],
+  cluster: Pick<CiliumOptions, 'apiServer' | 'controlPlaneNode' | 'imagesByTag'>,
+): CiliumOptions {
+  return {
+    encryption: mode === 'gateway' ? 'none' : mode,
+    gateways: mode === 'gateway',
+    mutualAuth: needsSpire(paths),
+    hubble,
+    pullSecrets: pullSecretNames(meshName(mode), pullSecrets),
+    ...cluster,
+    // Archives hold original names, whatever mirror they came from.
+    ...(cluster.imagesByTag ? {} : { mirrors }),
+  }
+}
+
+/** The chart with its values: ours, and with what the user lays over them. */
+export function ciliumCharts(
+  mode: CiliumMode,
+  options: CiliumOptions,
+  settings: Pick<ChartSettings, 'values'>,
+) {
+  const own = { release: 'cilium', chart: cilium.charts.cilium, values: ciliumValues(options) }
+  return layValues(meshName(mode), [own], settings)
+}
+
+/** What the user lays over an installation, as far as it can be told without a cluster. */
+export function ciliumOverlays(mode: CiliumMode, given: unknown, paths: readonly Path[]): readonly Fact[] {
+  const settings = ciliumSettings.parse(given ?? {})
+  const unknown = { apiServer: { host: 'the API server', port: 6443 }, controlPlaneNode: 'the control plane' }
+  const options = ciliumOptions(mode, settings, paths, { ...unknown, imagesByTag: true })
+  return overlayFacts(meshName(mode), ciliumCharts(mode, options, settings), settings)
+}
+
+export function ciliumSteps(
+  options: CiliumOptions,
+  releases: readonly LaidRelease[],
+  { manifests, pullSecrets }: Pick<ChartSettings, 'manifests' | 'pullSecrets'>,
+): readonly Step[] {
+  const secrets: Step = {
+    title: "keys of Cilium's ztunnel",
+    // Loaded when needed: it brings a certificate library that every start of the command line would pay for.
+    run: async ({ cluster }) => {
+      const { ztunnelSecrets } = await import('./ztunnel-secrets.js')
+      await applyManifests(cluster, [await ztunnelSecrets()])
+    },
+  }
+  const rollout = (what: string, namespace: string) =>
+    waitStep(`${what} is ready`, ['rollout', 'status', what, '-n', namespace])
+  return [
+    kubernetesStep(`Cilium ${cilium.version}`, cilium.minKubernetesMinor),
+    loadImagesStep,
+    ...(options.encryption === 'ztunnel' ? [secrets] : []),
+    // Before Cilium: its operator looks for them when it starts, and without them makes no gateways.
+    ...(options.gateways ? [gatewayApiStep] : []),
+    ...pullSecretSteps(ciliumNamespace, pullSecrets),
+    ...releases.map(({ merged, ...release }) =>
+      helmStep({ ...release, values: merged, namespace: ciliumNamespace }),
+    ),
+    // Until now there was no network, so no node was ready and nothing else could start.
+    waitStep('nodes are ready', ['wait', '--for=condition=Ready', 'node', '--all']),
+    // Helm is content when a node or two are still without.
+    rollout('daemonset/cilium', ciliumNamespace),
+    rollout('daemonset/cilium-envoy', ciliumNamespace),
+    rollout('deployment/coredns', ciliumNamespace),
+    ...(options.mutualAuth
+      ? [
+          rollout('statefulset/spire-server', spireNamespace),
+          rollout('daemonset/spire-agent', spireNamespace),
+          spireHealthStep,
+        ]
+      : []),
+    ...(options.gateways ? [gatewayClassStep] : []),
+    ...manifestSteps(manifests),
+  ]
+}
+
+export const gatewayController = "Cilium's operator with gatewayAPI.enabled"
+
+/** An operator that found no CRDs when it started accepts no class, and says so only in its log. */
+const gatewayClassStep: Step = {
+  title: 'the class of gateways is accepted',
+  async run({ cluster, mesh }) {
+    await applyManifests(cluster, gatewayClassManifests())
+    await waitForGatewayClass(cluster, { mesh, name: gatewayClassName, controller: gatewayController })
+  },
+}
+
+/** A SPIRE server that is ready and does not answer is a known state of it, and drops every handshake. */
+const spireHealthStep: Step = {
+  title: 'SPIRE answers',
+  async run({ cluster }) {
+    const inServer = ['exec', '-n', spireNamespace, 'spire-server-0', '-c', 'spire-server', '--']
+    await cluster.kubectl([...inServer, '/opt/spire/bin/spire-server', 'healthcheck'])
+  },
+}

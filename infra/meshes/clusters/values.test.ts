@@ -1,0 +1,151 @@
+/** What users lay over an installation: merged as helm would, told as a difference, refused with the field. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { defined } from '../../../harness/model/defined.js'
+import { ciliumOverlays, ciliumSettings } from '../cilium/install.js'
+import { istioCharts, istioOverlays, istioSettings, istioSteps } from '../istio/install.js'
+import { transcriptCluster } from '../testdata/transcript-cluster.js'
+import { pullSecretNames, valuesDifference, withValues } from './values.js'
+
+const ours = { global: { hub: 'docker.io/istio', tag: '1.31.1' }, tolerations: [{ operator: 'Exists' }] }
+
+let folder: string
+beforeEach(async () => void (folder = await mkdtemp(join(tmpdir(), 'meshbench-values-'))))
+afterEach(() => rm(folder, { recursive: true, force: true }))
+
+describe('values', () => {
+  test('objects are merged, lists and scalars replaced, later layers win', async () => {
+    const file = join(folder, 'values.yaml')
+    await writeFile(file, 'global: { platform: gke, tag: "1.31.2" }\ntolerations: []\n')
+    expect(withValues(ours, [file, { global: { tag: '1.31.3' } }], 'f')).toEqual({
+      global: { hub: 'docker.io/istio', tag: '1.31.3', platform: 'gke' },
+      tolerations: [],
+    })
+  })
+  test('nothing given is ours', () => {
+    expect(withValues(ours, undefined, 'f')).toEqual(ours)
+  })
+  test('a key named __proto__ is a key', () => {
+    const merged = withValues(ours, JSON.parse('{"__proto__":{"x":1}}'), 'f')
+    expect(Object.getPrototypeOf(merged)).toBe(Object.prototype)
+    expect(({} as { x?: number }).x).toBeUndefined()
+  })
+  test.each([
+    ['not-there.yaml', undefined, /not-there\.yaml cannot be read as values: ENOENT/],
+    ['broken.yaml', 'a: [1', /broken\.yaml cannot be read as values/],
+    ['list.yaml', '- 1', /list\.yaml holds no object of values/],
+  ])('%s', async (name, text, message) => {
+    const file = join(folder, name)
+    if (text !== undefined) await writeFile(file, text)
+    expect(() => withValues(ours, file, 'meshSettings.cilium.values.cilium')).toThrow(message)
+    expect(() => withValues(ours, file, 'meshSettings.cilium.values.cilium')).toThrow(
+      /^meshSettings\.cilium\.values/,
+    )
+  })
+  test('the difference is told by path, and there is none where nothing changes', () => {
+    const merged = withValues(ours, { global: { tag: '2', platform: 'k3s' }, tolerations: [] }, 'f')
+    expect(valuesDifference(ours, merged)).toEqual([
+      'global.platform: not set → "k3s"',
+      'global.tag: "1.31.1" → "2"',
+      'tolerations: [{"operator":"Exists"}] → []',
+    ])
+    expect(valuesDifference(ours, withValues(ours, ours, 'f'))).toEqual([])
+  })
+})
+
+describe('settings', () => {
+  test.each([
+    [istioSettings.sidecar, { valeus: {} }, /valeus/],
+    [istioSettings.sidecar, { values: { ztunnel: {} } }, /ztunnel/],
+    [ciliumSettings, { values: { istiod: {} } }, /istiod/],
+    [ciliumSettings, { hubble: 'no' }, /hubble/],
+    [istioSettings.ambient, { manifests: 'x.yaml' }, /manifests/],
+    [istioSettings.ambient, { platform: 'eks' }, /gke.*openshift/s],
+  ])('are refused with the field: %#', (schema, given, message) => {
+    expect(schema.safeParse(given).error?.message).toMatch(message)
+  })
+
+  test('what they lay over an installation is told without a cluster', () => {
+    const values = { istiod: { telemetry: { enabled: false } } }
+    const given = { values, manifests: ['f.yaml'], mirrors: { 'docker.io': 'mirror.example/hub' } }
+    expect(istioOverlays('sidecar', given, [])).toEqual([
+      { name: 'istio-sidecar values of istiod', value: 'telemetry.enabled: not set → false' },
+      { name: "istio-sidecar manifests of the user's", value: 'f.yaml' },
+      { name: 'istio-sidecar mirror of docker.io', value: 'mirror.example/hub' },
+    ])
+    expect(ciliumOverlays('none', { values: { cilium: { hubble: { enabled: false } } } }, [])).toEqual([
+      { name: 'cilium values of cilium', value: 'hubble.enabled: true → false' },
+    ])
+    expect(istioOverlays('ambient', undefined, [])).toEqual([])
+  })
+})
+
+describe('an installation', () => {
+  const nodes = { waypoint: 'w', 'control-plane': 'c' }
+  const assets = { chart: async () => ['chart'], manifest: async () => 'm', archives: async () => [] }
+  const undone: (() => Promise<unknown>)[] = []
+  async function install(given: object) {
+    const cluster = transcriptCluster(
+      '$* kubectl get crd *\n{"metadata":{"annotations":{"gateway.networking.k8s.io/bundle-version":"v1.6.1"}}}\n$* helm *\n$* kubectl *\n',
+    )
+    const settings = istioSettings.ambient.parse(given)
+    const pullSecrets = pullSecretNames('istio-ambient', settings.pullSecrets)
+    const options = {
+      mode: 'ambient' as const,
+      nodes,
+      pullSecrets,
+      ...defined({ platform: settings.platform }),
+    }
+    for (const step of istioSteps(options, cluster, istioCharts(options, settings), settings)) {
+      await step.run({
+        ...{ mesh: 'istio-ambient', cluster, assets },
+        undo: (_, work) => void undone.push(work),
+      })
+    }
+    const inputOf = (release: string) =>
+      parse(
+        cluster.commands.find(({ command }) => command.includes(`--install ${release} `))?.input ?? '',
+      ) as {
+        global?: { platform?: string; imagePullSecrets?: string[]; hub?: string }
+        telemetry?: object
+        imagePullSecrets?: string[]
+      }
+    return { cluster, inputOf }
+  }
+
+  test('helm is given the merged values, and manifests come after the charts and go with them', async () => {
+    const { cluster, inputOf } = await install({
+      values: { istiod: { telemetry: { enabled: false } } },
+      manifests: ['filter.yaml'],
+    })
+    expect(inputOf('istiod')).toMatchObject({
+      telemetry: { enabled: false },
+      global: { hub: 'docker.io/istio' },
+    })
+    expect(cluster.commands.at(-1)?.command).toBe('kubectl apply --server-side -f filter.yaml')
+    await undone.at(-1)?.()
+    expect(cluster.commands.at(-1)?.command).toContain(
+      'kubectl delete --ignore-not-found --wait=false -f filter.yaml',
+    )
+  })
+
+  test('the ground and the pull secrets are told to every chart that asks for them', async () => {
+    const file = join(folder, 'secret.yaml')
+    await writeFile(file, 'kind: Secret\nmetadata: { name: registry }\n')
+    const { cluster, inputOf } = await install({ platform: 'gke', pullSecrets: [file] })
+    for (const release of ['istiod', 'istio-cni'])
+      expect(inputOf(release).global).toMatchObject({ platform: 'gke', imagePullSecrets: ['registry'] })
+    expect(inputOf('ztunnel')).toMatchObject({ global: { platform: 'gke' }, imagePullSecrets: ['registry'] })
+    const commands = cluster.commands.map(({ command }) => command)
+    const secret = commands.findIndex((command) => command.includes(`-n istio-system -f ${file}`))
+    expect(secret).toBeGreaterThan(0)
+    expect(secret).toBeLessThan(commands.findIndex((command) => command.startsWith('helm')))
+    await writeFile(file, 'kind: ConfigMap\n')
+    expect(() => pullSecretNames('cilium', [file])).toThrow(
+      /meshSettings\.cilium\.pullSecrets: .*secret\.yaml cannot be read as a Secret: there is none in it/,
+    )
+  })
+})

@@ -1,0 +1,125 @@
+/** Installs Istio from its charts, or takes care that nothing of others' is in the way, and undoes it where the cluster stays. */
+import { z } from 'zod'
+import { istio } from '../../supply/versions.js'
+import { defined } from '../../../harness/model/defined.js'
+import type { Fact, Path } from '../../../harness/model.js'
+import type { AccessOptions, ClusterAccess } from '../../../harness/model/cluster-access.js'
+import { gatewayApiStep, hasGateway } from '../clusters/gateway-api.js'
+import { MeshInstallError } from '../clusters/install-errors.js'
+import { chartSettings, type ChartSettings } from '../clusters/settings.js'
+import {
+  layValues,
+  manifestSteps,
+  overlayFacts,
+  pullSecretNames,
+  pullSecretSteps,
+  type LaidRelease,
+} from '../clusters/values.js'
+import { helmStep, kubernetesStep, loadImagesStep, undoing, waitStep, type Step } from '../hops/steps.js'
+import {
+  istioNamespace,
+  istioPlatforms,
+  istioReleases,
+  releaseNames,
+  type IstioMode,
+  type IstioOptions,
+} from './values.js'
+
+/** What Istio's charts call the ground they stand on; without it they expect what most clusters have, kind among them. */
+const platform = z.enum(istioPlatforms).optional()
+
+/** Settings of an Istio mesh in the config's `meshSettings`. */
+export const istioSettings = {
+  sidecar: chartSettings(releaseNames.sidecar).extend({ platform }),
+  ambient: chartSettings(releaseNames.ambient).extend({ platform }),
+} as const
+
+/** Charts with their values: ours, and with what the user lays over them. */
+export function istioCharts(options: IstioOptions, settings: Pick<ChartSettings, 'values'>) {
+  return layValues(`istio-${options.mode}`, istioReleases(options), settings)
+}
+
+/** What the user lays over an installation, as far as it can be told without a cluster. */
+export function istioOverlays(mode: IstioMode, given: unknown, paths: readonly Path[]): readonly Fact[] {
+  const settings = istioSettings[mode].parse(given ?? {})
+  const mesh = `istio-${mode}`
+  const options: IstioOptions = {
+    mode,
+    nodes: { waypoint: 'the waypoint', 'control-plane': 'the control plane' },
+    gateways: paths.some(hasGateway),
+    pullSecrets: pullSecretNames(mesh, settings.pullSecrets),
+    ...defined({ platform: settings.platform }),
+  }
+  return overlayFacts(mesh, istioCharts(options, settings), settings)
+}
+
+export function istioSteps(
+  options: IstioOptions,
+  { isOwn }: Pick<ClusterAccess, 'isOwn'>,
+  releases: readonly LaidRelease[],
+  { manifests, pullSecrets }: Pick<ChartSettings, 'manifests' | 'pullSecrets'>,
+): readonly Step[] {
+  const charts = releases.map(({ merged, ...release }) =>
+    helmStep({ ...release, values: merged, namespace: istioNamespace }),
+  )
+  const supported = kubernetesStep(`Istio ${istio.version}`, istio.minKubernetesMinor)
+  const ready = waitStep('istiod answers', ['rollout', 'status', 'deployment/istiod', '-n', istioNamespace])
+  // Sidecars alone need none of it.
+  const gateways = options.mode === 'ambient' || options.gateways ? [gatewayApiStep] : []
+  return [
+    supported,
+    ...(isOwn ? [] : [noIstioYet]),
+    loadImagesStep,
+    ...gateways,
+    ...pullSecretSteps(istioNamespace, pullSecrets),
+    ...charts,
+    ready,
+    ...manifestSteps(manifests),
+  ]
+}
+
+/**
+ * On a cluster that is somebody's: charts would take over the releases of an Istio that runs there, and taking ours away would
+ * take theirs. What is not there now is ours at the end.
+ */
+const noIstioYet: Step = {
+  title: 'no Istio of others',
+  async run({ mesh, cluster, undo }) {
+    const found = await piecesOfIstio(cluster)
+    if (found.length > 0) {
+      throw new MeshInstallError(
+        `${mesh}: there is an Istio on the cluster already, or what is left of one: ${found.slice(0, 3).join(', ')}`,
+        {
+          hint: `Use --platform kind; or, if nobody needs it, \`helm uninstall\` its releases in ${istioNamespace} and delete the rest.`,
+          detail: found.join('\n'),
+          cause: undefined,
+        },
+      )
+    }
+    undo('remove what helm leaves of Istio', () => removePieces(cluster))
+  },
+}
+
+/** Names of cluster-wide objects that every Istio has, with their kinds. */
+async function piecesOfIstio(cluster: ClusterAccess, access: AccessOptions = {}): Promise<readonly string[]> {
+  const kinds =
+    'namespaces,customresourcedefinitions,mutatingwebhookconfigurations,validatingwebhookconfigurations'
+  const names = (await cluster.kubectl(['get', kinds, '-o', 'name'], access)).split('\n')
+  return names.filter((name) =>
+    /^namespace\/istio-system$|\.istio\.io$|webhookconfiguration.*\/istio/.test(name),
+  )
+}
+
+/** Charts keep their CRDs and namespace; istiod itself makes classes of gateways, and a ConfigMap in every namespace. */
+async function removePieces(cluster: ClusterAccess): Promise<void> {
+  const rootCertificates = ['--all-namespaces', '--field-selector', 'metadata.name=istio-ca-root-cert']
+  await cluster.kubectl(['delete', 'configmaps', ...rootCertificates, '--wait=false'], undoing)
+  const classes = ['istio', 'istio-remote', 'istio-waypoint']
+  // Where the Gateway API is not there, or no longer, they are not either.
+  await cluster
+    .kubectl(['delete', 'gatewayclasses', ...classes, '--ignore-not-found'], undoing)
+    .catch(() => {})
+  const pieces = await piecesOfIstio(cluster, undoing)
+  if (pieces.length > 0)
+    await cluster.kubectl(['delete', ...pieces, '--ignore-not-found', '--timeout=50s'], undoing)
+}
