@@ -67,17 +67,23 @@ async function collect({ kubectl, runId, folder, manifestDir }: DiagnosticsOptio
     ),
     deadline,
   )
-  const path = 'jsonpath={range .items[*]}{.metadata.namespace}/{.metadata.name}{"\\n"}{end}'
-  const pods = await kubectl.run(['get', 'pods', '-A', '-l', mine, '-o', path], access).catch(() => '')
-  await inTurn(
-    pods
+  const list = async (objects: string, path: string) =>
+    (await kubectl.run(['get', ...objects.split(' '), '-o', `jsonpath=${path}`], access).catch(() => ''))
       .split('\n')
       .filter(Boolean)
-      .map((pod) => async () => {
-        const [namespace = '', name = ''] = pod.split('/')
-        const args = ['logs', '-n', namespace, name, '--all-containers', '--tail=200', '--prefix']
-        await write(`${namespace}-${name}.log`, args)
-      }),
+  const mineOnly = new Set(
+    await list(`namespaces -l ${mine}`, '{range .items[*]}{.metadata.name}{"\\n"}{end}'),
+  )
+  // Gateways and waypoints are made by their mesh and carry no label of ours; their namespace does.
+  const pods = (
+    await list('pods -A', '{range .items[*]}{.metadata.namespace}/{.metadata.name}{"\\n"}{end}')
+  ).filter((pod) => mineOnly.has(pod.split('/')[0] ?? ''))
+  await inTurn(
+    pods.map((pod) => async () => {
+      const [namespace = '', name = ''] = pod.split('/')
+      const args = ['logs', '-n', namespace, name, '--all-containers', '--tail=200', '--prefix']
+      await write(`${namespace}-${name}.log`, args)
+    }),
     deadline,
   )
 }

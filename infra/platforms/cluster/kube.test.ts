@@ -4,6 +4,7 @@ import { paths } from '../../../scenarios/paths/index.js'
 import { Arms, waitsForSidecar } from './arms.js'
 import { misplaced } from './usage/components.js'
 import { parseResourceMetrics } from './usage/kubelet-usage.js'
+import { lastWarnings } from './api/events.js'
 import { isTransient, reasonOf, renderList } from './api/kubectl.js'
 import { dnsLabel, labelValue } from './render/names.js'
 import { execArguments } from './api/pod-exec.js'
@@ -70,6 +71,18 @@ describe('pods', () => {
     expect(containerId(status)).toBeUndefined()
   })
 
+  it('names the sidecar that others wait for', () => {
+    const status = (name: string, state: object, ready = false) => ({ name, ready, restartCount: 0, state })
+    const initContainerStatuses = [
+      status('istio-init', { terminated: { reason: 'Completed', exitCode: 0 } }, true),
+      status('istio-proxy', { running: {} }),
+    ]
+    const containerStatuses = [status('echo', { waiting: { reason: 'PodInitializing' } })]
+    expect(describePod(pod({ phase: 'Pending', containerStatuses, initContainerStatuses }))).toBe(
+      'waypoint-1: container istio-proxy runs and is not ready',
+    )
+  })
+
   it('says why a container does not start', () => {
     const waiting = {
       waiting: { reason: 'ErrImageNeverPull', message: 'Container image "x" is not present' },
@@ -118,7 +131,7 @@ describe('arms', () => {
 describe('kubectl', () => {
   it('gives the end of what a command said as the reason', () => {
     const end = { code: 1, signal: null, tail: 'a\nb\nc\nError from server (NotFound): x' }
-    expect(reasonOf(new CommandError(['kubectl'], end))).toBe('b c Error from server (NotFound): x')
+    expect(reasonOf(new CommandError(['kubectl'], end))).toBe('Error from server (NotFound): x')
   })
 
   it('tries again when the API server was busy, and not when it refused', () => {
@@ -165,5 +178,52 @@ container_memory_working_set_bytes{container="echo",namespace="bench",pod="serve
 
   it('says nothing of a container that is not there', () => {
     expect(parseResourceMetrics(text, [{ ...ref, pod: 'server-2' }]).size).toBe(0)
+  })
+})
+
+describe('what the cluster says of a failure', () => {
+  const failed = (tail: string) => new CommandError(['kubectl'], { code: 1, signal: null, tail })
+
+  it('is its cause, not the advice below it', () => {
+    const tail = [
+      'E1128 09:39:14.069297   10649 memcache.go:265] "Unhandled Error" err=<',
+      "\tcouldn't get current server API group list: getting credentials: exec: executable no-such-helper not found",
+      '\t',
+      '\tIt looks like you are trying to use a client-go credential plugin that is not installed.',
+      ' >',
+      'Unable to connect to the server: getting credentials: exec: executable no-such-helper not found',
+      '',
+      'It looks like you are trying to use a client-go credential plugin that is not installed.',
+      '',
+      'To learn more about this feature, consult the documentation available at:',
+      '      https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins',
+    ].join('\n')
+    expect(reasonOf(failed(tail))).toBe(
+      'Unable to connect to the server: getting credentials: exec: executable no-such-helper not found',
+    )
+    expect(reasonOf(failed('one\ntwo\nthree\nfour'))).toBe('two three four')
+  })
+
+  it('is the last warning about a pod that has no sandbox', async () => {
+    const event = (name: string, lastTimestamp: string, reason: string, message: string) => ({
+      ...{ involvedObject: { kind: 'Pod', name }, lastTimestamp, reason, message },
+    })
+    const items = [
+      event(
+        'server-1',
+        '2026-11-28T09:40:20Z',
+        'FailedCreatePodSandBox',
+        'Cilium API client timeout exceeded\n',
+      ),
+      event('server-1', '2026-11-28T09:40:10Z', 'FailedScheduling', 'no nodes available'),
+      event('client-1', '2026-11-28T09:40:30Z', 'BackOff', 'restarting failed container'),
+    ]
+    const kubectl = { json: async <T>() => ({ items }) as T }
+    const of = (name: string) => ({ metadata: { name } })
+    expect(await lastWarnings(kubectl, 'bench', [of('server-1'), of('other')])).toEqual([
+      'FailedCreatePodSandBox: Cilium API client timeout exceeded',
+    ])
+    const silent = { json: () => Promise.reject(new Error('gone')) }
+    expect(await lastWarnings(silent, 'bench', [of('server-1')])).toEqual([])
   })
 })

@@ -9,6 +9,7 @@ import { misplaced } from './usage/components.js'
 import { renderList, reasonOf, type Kubectl } from './api/kubectl.js'
 import type { Diagnostics } from './diagnostics.js'
 import type { Manifest } from './render/manifests.js'
+import { lastWarnings } from './api/events.js'
 import { containersOf, describePod, isReady, type Pod, type PodWatch } from './api/pods.js'
 
 const readyTimeoutMs = 120_000
@@ -99,10 +100,10 @@ export class Rollout {
     } catch (error) {
       signal.throwIfAborted()
       this.#options.diagnostics.want()
-      throw new NotReadyError(
-        error instanceof Error ? error.message : String(error),
-        await this.#logs(namespace, selector),
-      )
+      const unready = find().filter((pod) => !complete(pod))
+      const said = await lastWarnings(this.#options.kubectl, namespace, unready)
+      const message = error instanceof Error ? error.message : String(error)
+      throw new NotReadyError([message, ...said].join('; '), await this.#logs(namespace, selector))
     } finally {
       clearInterval(nudging)
     }

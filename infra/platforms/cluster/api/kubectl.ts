@@ -113,9 +113,16 @@ export function renderList(manifests: readonly Manifest[]): string {
   return JSON.stringify({ apiVersion: 'v1', kind: 'List', items: manifests }, null, 2)
 }
 
-/** The end of what a command said, in one line. */
+/** The cause as kubectl and helm name it; what follows is advice. */
+const causes = /^(?:Unable to connect to the server|The connection to the server|error|Error\b)/i
+
+/** What a command said of its failure, in one line: the cause if there is one, else the end. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof CommandError)) return error instanceof Error ? error.message : String(error)
   const lines = error.tail.trim().split('\n')
-  return lines.slice(-3).join(' ') || error.message
+  const cause = lines.findLastIndex((line) => causes.test(line))
+  // Up to the empty line before the advice.
+  const end = lines.findIndex((line, index) => index > cause && line.trim() === '')
+  const said = cause < 0 ? lines.slice(-3) : lines.slice(cause, end < 0 ? cause + 3 : end)
+  return said.join(' ').trim() || error.message
 }

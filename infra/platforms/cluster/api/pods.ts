@@ -74,14 +74,17 @@ export function containerId(status: ContainerStatus): string | undefined {
   return /^[a-z-]+:\/\/([0-9a-f]{12,})$/.exec(status.containerID ?? '')?.[1]
 }
 
+/** Containers that wait for this wait for something else, which is the reason. */
+const unfinished = new Set(['ContainerCreating', 'PodInitializing'])
+
 /** What keeps a pod from being ready, in one line. */
 export function describePod(pod: Pod): string {
   const { name } = pod.metadata
-  for (const { name: container, state } of [
-    ...(pod.status.containerStatuses ?? []),
-    ...(pod.status.initContainerStatuses ?? []),
-  ]) {
-    if (state?.waiting?.reason !== undefined && state.waiting.reason !== 'ContainerCreating') {
+  const { containerStatuses = [], initContainerStatuses = [] } = pod.status
+  // An init container that has done its work is none of the reasons.
+  const failed = initContainerStatuses.filter(({ state }) => state?.terminated?.exitCode !== 0)
+  for (const { name: container, state } of [...containerStatuses, ...failed]) {
+    if (state?.waiting?.reason !== undefined && !unfinished.has(state.waiting.reason)) {
       return `${name}: container ${container} waits: ${state.waiting.reason} ${state.waiting.message ?? ''}`.trim()
     }
     if (state?.terminated) {
@@ -89,6 +92,10 @@ export function describePod(pod: Pod): string {
       return `${name}: container ${container} ended: ${reason}, exit code ${exitCode ?? 'unknown'}`
     }
   }
+  const unready = [...initContainerStatuses, ...containerStatuses].find(
+    ({ state, ready }) => state?.running !== undefined && !ready,
+  )
+  if (unready) return `${name}: container ${unready.name} runs and is not ready`
   const condition = (pod.status.conditions ?? []).find(({ status, message }) => status === 'False' && message)
   return `${name}: ${pod.status.phase ?? 'unknown'}${condition?.message ? `, ${condition.message}` : ''}`
 }
