@@ -1,7 +1,7 @@
 /** Decides whether a trial may be believed: limits beyond which it is invalid, and oddities worth a warning. Pure. */
 import { generatorCpuShare } from '../model/generator-share.js'
 import { percentileUs } from '../load/histogram.js'
-import type { LoadResult, LoadSpec, Usage, ValidityLimits } from '../model.js'
+import type { BillCategory, LoadResult, LoadSpec, Usage, ValidityLimits } from '../model.js'
 
 export interface Validity {
   /** Why the trial is invalid; none means that it is valid. */
@@ -125,23 +125,24 @@ function judgeHost(
 
 /**
  * Kubernetes works whether there is load or not, and the arm has what it leaves: what a request costs here, of which the
- * host has so much left, is the rate that it carries.
+ * host has so much when nobody else is on it, is the rate that it carries.
  */
 function judgeSaturation(
   load: LoadResult,
-  { windowMs, cpus, hostBusyNs, components }: Usage,
+  { windowMs, cpus, hostBusyNs, orchestratorNs, components }: Usage,
   reasons: string[],
   warnings: string[],
 ): void {
+  const isFixed = ({ category }: { category: BillCategory }) =>
+    category === 'platform' || category === 'control-plane'
   if (!components.some(({ category }) => category === 'platform')) return
   const hostNs = windowMs * 1e6 * cpus
   const share = hostBusyNs / hostNs
   if (share <= saturatedShare * 0.8) return
-  const ofRequests = components
-    .filter(({ category }) => category !== 'platform' && category !== 'control-plane')
-    .reduce((sum, { cpuNs }) => sum + cpuNs, 0)
-  const left = saturatedShare * hostNs - (hostBusyNs - ofRequests)
-  const carried = Math.floor(Math.max(0, left / Math.max(1, ofRequests)) * load.achievedRatePerSecond)
+  const sum = (rows: Usage['components']) => rows.reduce((total, { cpuNs }) => total + cpuNs, 0)
+  const leftNs = saturatedShare * hostNs - sum(components.filter(isFixed)) - orchestratorNs
+  const ofRequestsNs = sum(components.filter((row) => !isFixed(row)))
+  const carried = Math.max(0, leftNs / Math.max(1, ofRequestsNs)) * load.achievedRatePerSecond
   // Two figures: it is an estimate from one window.
   const says = `at what a request costs on this path it carries about ${Number(carried.toPrecision(2))}/s`
   if (share > saturatedShare)

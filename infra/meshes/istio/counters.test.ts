@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { readTestdata } from '../testdata/transcript-cluster.js'
-import { readIstioCounters, readIstioView } from './counters.js'
+import { readIstioCounters, readIstioView, type IstioHop, type IstioView } from './counters.js'
 
 const metrics = (name: string) => readTestdata(`metrics/${name}.prom`)
 const sidecars = 'mb-l7-sidecar-to-sidecar'
@@ -107,6 +107,41 @@ test('an error page is an error, not a hop without traffic', () => {
   expect(read).toThrow('metrics line 1')
 })
 
+describe('pages of stock Envoys under Istio 1.31, as they were recorded', () => {
+  const tls = { handshakes: 1, ciphers: ['TLS_AES_128_GCM_SHA256'], curves: ['X25519MLKEM768'] }
+  const bytes = { receivedBytes: 0, sentBytes: 0 }
+  const l7 = { layer: 'l7', namespace: 'mb-istio-sidecar-l7-sidecar-to-sidecar' } as const
+  const l4 = { layer: 'l4', namespace: 'mb-istio-sidecar-l4-sidecar-to-sidecar' } as const
+  const gateway = { layer: 'l7', namespace: 'mb-istio-sidecar-ingress-to-sidecar' } as const
+  const waypoint = { layer: 'l7', namespace: 'mb-istio-ambient-l4-l7-l4' } as const
+  const pages: Readonly<Record<string, { hop: IstioHop; view: IstioView }>> = {
+    'stock-sidecar-client': {
+      hop: { kind: 'sidecar-outbound', ...l7 },
+      view: { counters: { requests: 1 }, tls },
+    },
+    'stock-sidecar-server': {
+      hop: { kind: 'sidecar-inbound', ...l7 },
+      view: { counters: { requests: 1 }, tls, admitted: 1 },
+    },
+    'stock-sidecar-server-tcp': {
+      hop: { kind: 'sidecar-inbound', ...l4 },
+      view: { counters: { downstreamConnections: 1, ...bytes }, tls, admitted: 1 },
+    },
+    'stock-gateway': { hop: { kind: 'gateway', ...gateway }, view: { counters: { requests: 1 }, tls } },
+    'stock-waypoint': {
+      hop: { kind: 'waypoint', ...waypoint },
+      view: {
+        counters: { requests: 481 },
+        tls: { handshakes: 2, ciphers: ['TLS_AES_256_GCM_SHA384'], curves: ['X25519'] },
+        admitted: 481,
+      },
+    },
+  }
+  test.each(Object.entries(pages))('%s', (page, { hop, view }) => {
+    expect(readIstioView(metrics(page), hop)).toEqual(view)
+  })
+})
+
 describe("Envoy's own counters, which an Envoy without Istio's filters has, too", () => {
   const toServer = 'cluster_name="outbound|8080||server.bench.svc.cluster.local"'
   const client = { kind: 'sidecar-outbound', layer: 'l7', namespace: 'bench' } as const
@@ -125,9 +160,29 @@ envoy_cluster_ssl_curves_X25519MLKEM768{${toServer}} 2
       tls: { handshakes: 2, ciphers: ['TLS_AES_256_GCM_SHA384'], curves: ['X25519MLKEM768'] },
     })
   })
-  test('a client that spoke plaintext has no handshake', () => {
-    const plain = atClient.replaceAll(/^envoy_cluster_ssl.*\n/gm, '')
-    expect(readIstioView(plain, client).tls).toEqual({ handshakes: 0, ciphers: [], curves: [] })
+  test.each([
+    ['sidecar-outbound', 'outbound|8080||server.bench.svc.cluster.local'],
+    ['sidecar-inbound', 'inbound|8080||'],
+    ['waypoint', 'inbound-vip|8080|http|server.bench.svc.cluster.local'],
+    ['gateway', 'outbound|8080||server.bench.svc.cluster.local'],
+  ] as const)('without counters of TLS no hand was shaken: %s', (kind, cluster) => {
+    const plain = `envoy_cluster_upstream_rq_total{cluster_name="${cluster}"} 40\n`
+    expect(readIstioView(plain, { kind, layer: 'l7', namespace: 'bench' })).toEqual({
+      counters: { requests: 40 },
+      tls: { handshakes: 0, ciphers: [], curves: [] },
+    })
+  })
+  test('a gateway of an ambient mesh sends by the cluster of HBONE', () => {
+    const hbone = 'cluster_name="connect_originate"'
+    const page = `envoy_cluster_upstream_rq_total{${toServer}} 40
+envoy_cluster_ssl_handshake{${toServer}} 0
+envoy_cluster_ssl_handshake{${hbone}} 1
+envoy_cluster_ssl_ciphers_TLS_AES_256_GCM_SHA384{${hbone}} 1
+envoy_cluster_ssl_curves_X25519{${hbone}} 1
+`
+    const { tls } = readIstioView(page, { kind: 'gateway', layer: 'l7', namespace: 'bench' })
+    expect(tls).toEqual({ handshakes: 1, ciphers: ['TLS_AES_256_GCM_SHA384'], curves: ['X25519'] })
+    expect(readIstioView(page, client).tls?.handshakes).toBe(0)
   })
   test('the server counts what came in, whoever sent it, and names no peer', () => {
     const page = `envoy_cluster_upstream_rq_total{cluster_name="inbound|8080||"} 40

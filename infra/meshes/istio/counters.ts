@@ -68,6 +68,8 @@ export interface IstioView {
   readonly peerCounts?: Readonly<Record<string, number>>
   /** What Envoy counted of the encrypted leg; absent where it was not asked to, and for ztunnel. */
   readonly tls?: TlsLeg
+  /** How often an Envoy's policies let somebody in, who is then one that they name. */
+  readonly admitted?: number
 }
 
 /** The encrypted leg of one Envoy since it started. */
@@ -102,7 +104,11 @@ export function readIstioView(text: string, hop: IstioHop): IstioView {
       ? undefined
       : countPeers(selectSamples(samples, metric, labels), label)
   const peers = defined({ peers: peerCounts && Object.keys(peerCounts).sort() })
-  const more = defined({ peerCounts, tls: byEnvoy === undefined ? undefined : tlsOf(samples, hop) })
+  const more = defined({
+    peerCounts,
+    tls: byEnvoy === undefined ? undefined : tlsOf(samples, hop),
+    admitted: byEnvoy === undefined ? undefined : admittedOf(samples),
+  })
   if (layer === 'l7') return { counters: { requests: count, ...peers }, ...more }
   return {
     counters: {
@@ -140,6 +146,21 @@ function clusterOfHop({ kind, namespace }: IstioHop): LabelMatch {
   }
 }
 
+/** Clusters that TLS goes out by: to the server itself, or by that of HBONE, which a gateway of an ambient mesh has. */
+function sendingClusters(hop: IstioHop): LabelMatch {
+  const { cluster_name: toServer } = clusterOfHop(hop)
+  const isServers = (name: string) => (typeof toServer === 'function' ? toServer(name) : false)
+  return {
+    cluster_name: (name) => isServers(name) || (hop.kind === 'gateway' && name === 'connect_originate'),
+  }
+}
+
+/** What policies let in, by HTTP or by TCP; undefined where this Envoy has no policy, or keeps no such counters. */
+function admittedOf(samples: readonly Sample[]): number | undefined {
+  const series = samples.filter(({ labels }) => labels.authz_enforce_result === 'allowed')
+  return series.length === 0 ? undefined : series.reduce((sum, { value }) => sum + value, 0)
+}
+
 /** Undefined where this Envoy keeps no such counters, as Istio's own bootstrap has it by default. */
 function countOfEnvoy(samples: readonly Sample[], hop: IstioHop): number | undefined {
   const name = hop.layer === 'l7' ? 'envoy_cluster_upstream_rq_total' : 'envoy_cluster_upstream_cx_total'
@@ -147,14 +168,14 @@ function countOfEnvoy(samples: readonly Sample[], hop: IstioHop): number | undef
   return series.length === 0 ? undefined : series.reduce((sum, { value }) => sum + value, 0)
 }
 
-/** TLS is the upstream's where a hop sends it, and the listener's where one takes it. */
-function tlsOf(samples: readonly Sample[], hop: IstioHop): TlsLeg | undefined {
+/**
+ * TLS is the upstream's where a hop sends it, and the listener's where one takes it. Without such counters nothing was
+ * encrypted, or it cannot be told: no handshakes either way.
+ */
+function tlsOf(samples: readonly Sample[], hop: IstioHop): TlsLeg {
   const sends = hop.kind === 'sidecar-outbound' || hop.kind === 'gateway'
   const prefix = sends ? 'envoy_cluster_ssl_' : 'envoy_listener_ssl_'
-  const labels = sends ? clusterOfHop(hop) : {}
-  // A cluster without TLS has no such counters. Elsewhere their absence says nothing: HBONE is another cluster's.
-  const isTold = samples.some(({ name }) => name.startsWith(prefix))
-  if (!isTold && hop.kind !== 'sidecar-outbound') return undefined
+  const labels = sends ? sendingClusters(hop) : {}
   const used = (what: string) => {
     const names = samples.filter(({ name, value }) => value > 0 && name.startsWith(`${prefix}${what}_`))
     const matching = names.filter(({ name }) => sumSamples(samples, name, labels) > 0)

@@ -83,6 +83,7 @@ test('images that were loaded keep their names, whatever mirror they came from',
 const gatewayComesUp = [
   '$ kubectl apply --server-side -f -',
   '$ kubectl wait --for=condition=Programmed gateways.gateway.networking.k8s.io/gateway *',
+  '$ kubectl rollout status deployment/gateway-istio *\ndeployment "gateway-istio" successfully rolled out',
   '$ kubectl get service server *\n10.96.0.10',
   '$ kubectl get service gateway-istio *\n10.96.0.20',
   '',
@@ -101,6 +102,7 @@ test('charges of ambient: control plane apart, and every ztunnel of the cluster 
     [
       '$ kubectl apply --server-side -f -',
       '$ kubectl wait --for=condition=Programmed *',
+      '$ kubectl rollout status deployment/waypoint *\ndeployment "waypoint" successfully rolled out',
       '$ kubectl get service server *\n10.96.0.10',
       '',
     ].join('\n'),

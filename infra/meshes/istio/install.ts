@@ -28,10 +28,16 @@ import {
 /** What Istio's charts call the ground they stand on; without it they expect what most clusters have, kind among them. */
 const platform = z.enum(istioPlatforms).optional()
 
+/**
+ * Curves that Envoys offer, best first, for example `['X25519']`, which is what this repository's hops agree on; without
+ * it what Envoy itself prefers, since 1.40 a hybrid with ML-KEM. A ztunnel has its own.
+ */
+const curves = z.array(z.string().min(1)).min(1).optional()
+
 /** Settings of an Istio mesh in the config's `meshSettings`. */
 export const istioSettings = {
-  sidecar: chartSettings(releaseNames.sidecar).extend({ platform }),
-  ambient: chartSettings(releaseNames.ambient).extend({ platform }),
+  sidecar: chartSettings(releaseNames.sidecar).extend({ platform, curves }),
+  ambient: chartSettings(releaseNames.ambient).extend({ platform, curves }),
 } as const
 
 /** Charts with their values: ours, and with what the user lays over them. */
@@ -48,7 +54,7 @@ export function istioOverlays(mode: IstioMode, given: unknown, paths: readonly P
     nodes: { waypoint: 'the waypoint', 'control-plane': 'the control plane' },
     gateways: paths.some(hasGateway),
     pullSecrets: pullSecretNames(mesh, settings.pullSecrets),
-    ...defined({ platform: settings.platform }),
+    ...defined({ platform: settings.platform, curves: settings.curves }),
   }
   return overlayFacts(mesh, istioCharts(options, settings), settings)
 }

@@ -73,12 +73,17 @@ export function sidecarIngressShape(): ArmShape {
   }
 }
 
-export function sidecarManifests(layer: SidecarLayer, objects: ArmObjects): readonly Manifest[] {
-  const { namespace } = objects
+/** `telemetry`: whether the installation counts by Istio's own extension, which an Envoy of another build has not. */
+export function sidecarManifests(
+  layer: SidecarLayer,
+  objects: ArmObjects,
+  telemetry = true,
+): readonly Manifest[] {
+  const prompt = telemetry ? [promptTcpTelemetry(objects.namespace)] : []
   return [
     strictMutualTls(objects),
     destinationRule(objects, { tls: { mode: 'ISTIO_MUTUAL' } }),
-    ...(layer === 'l7' ? [virtualService(objects)] : [promptTcpTelemetry(namespace)]),
+    ...(layer === 'l7' ? [virtualService(objects)] : prompt),
     serverPolicy(objects, 'client'),
   ]
 }

@@ -1,5 +1,6 @@
 /** Proofs of an Istio arm before it is measured: each must refuse the mesh that only looks like one. */
 import { beforeEach, describe, expect, test } from 'vitest'
+import { defined } from '../../../harness/model/defined.js'
 import type { HopCounters, ProofCheck } from '../../../harness/model.js'
 import { transcriptCluster, transcriptHost } from '../testdata/transcript-cluster.js'
 import type { ArmObjects } from '../../../harness/model/cluster-access.js'
@@ -63,6 +64,8 @@ interface World {
   /** Peers in a hop's counters before anything was asked. */
   seenBefore?: Record<string, Record<string, number>>
   answerAtFirst?: string
+  /** Whether Envoys count whom their policies let in. */
+  admits?: boolean
 }
 
 const sidecar = [{ name: 'istio-proxy', ready: true, restartCount: 0 }]
@@ -154,7 +157,9 @@ async function prove(world: World): Promise<readonly ProofCheck[]> {
         ...world.seenBefore?.[name],
         ...Object.fromEntries(peers.map((peer) => [peer, 1])),
       }
-      return { counters, peerCounts, ...world.more } as IstioView
+      // Each reading after the first has seen one more that a policy let in.
+      const admitted = world.admits ? defined({ admitted: reads.get(name) }) : {}
+      return { counters, peerCounts, ...admitted, ...world.more } as IstioView
     },
   })
 }
@@ -176,7 +181,7 @@ describe('what is right passes', () => {
   })
   test("sidecars whose Envoy has none of Istio's filters, with the curve told", async () => {
     const tls = { handshakes: 1, ciphers: ['TLS_AES_256_GCM_SHA384'], curves: ['X25519MLKEM768'] }
-    const world = { ...sidecarWorld(), more: { tls, peerCounts: undefined } }
+    const world = { ...sidecarWorld(), admits: true, more: { tls, peerCounts: undefined } }
     expect(await refused(world)).toEqual([])
     const told = (await prove(world)).find(({ name }) => name === 'encrypted leg at sidecar-outbound')
     expect(told?.actual).toBe('1 of TLS: TLS_AES_256_GCM_SHA384, X25519MLKEM768')
@@ -192,6 +197,18 @@ describe('what is right passes', () => {
 })
 
 describe('what is wrong is refused, by name', () => {
+  test('a server whose Envoy names no peer and counts nobody that its policy let in', async () => {
+    const tls = { handshakes: 1, ciphers: ['TLS_AES_256_GCM_SHA384'], curves: [] }
+    const world = { ...sidecarWorld(), more: { tls, peerCounts: undefined } }
+    expect(await refused(world)).toEqual([
+      {
+        ...{ name: 'peer identity at sidecar-inbound', ok: false, actual: 'no policy counts there' },
+        expected: `${id('client')}, let in by the policy that names it alone`,
+      },
+    ])
+    const still = { ...world, more: { ...world.more, admitted: 7 } }
+    expect((await refused(still)).map(({ actual }) => actual)).toEqual(['0 let in'])
+  })
   test('sidecars that shook no hands', async () => {
     const tls = { handshakes: 0, ciphers: [], curves: [] }
     const wrong = await refused({ ...sidecarWorld(), more: { tls, peerCounts: undefined } })

@@ -135,7 +135,8 @@ function proveHop(
   const moved = proveMoved(title, before?.counters[counter], after?.counters[counter], 'with mutual TLS')
   const tls = after?.tls ? [proveTls(`encrypted leg at ${component.hop}`, after.tls)] : []
   const expected = expectedPeer(kind, input)
-  if (expected === undefined || !after?.peerCounts) return [moved, ...tls]
+  if (expected === undefined || !after) return [moved, ...tls]
+  if (!after.peerCounts) return [moved, ...tls, proveAdmitted(component, expected, before, after)]
   // Others may have been seen, and refused, before: ztunnel counts their connections, too, for as long as it lives.
   const peers = Object.entries(after.peerCounts)
     .filter(([peer, count]) => count > (before?.peerCounts?.[peer] ?? 0))
@@ -150,6 +151,22 @@ function proveHop(
       actual: peers.join(', ') || 'none',
     },
   ]
+}
+
+/** An Envoy without Istio's extension names no peers; that its policy, which names one alone, let it in is what it counts. */
+function proveAdmitted(
+  { hop }: BoundHop['component'],
+  peer: string,
+  before: IstioView | undefined,
+  after: IstioView,
+): ProofCheck {
+  const rose = (after.admitted ?? 0) - (before?.admitted ?? 0)
+  return {
+    name: `peer identity at ${hop}`,
+    ok: rose > 0,
+    expected: `${peer}, let in by the policy that names it alone`,
+    actual: after.admitted === undefined ? 'no policy counts there' : `${rose} let in`,
+  }
 }
 
 /** Envoy's own word that it spoke TLS, with the cipher and the curve that were agreed on. */

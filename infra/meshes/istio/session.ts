@@ -23,13 +23,14 @@ import {
 import { hasGateway, waitForGateway } from '../clusters/gateway-api.js'
 import { explainFailure } from '../clusters/install-errors.js'
 import { settingsFor } from '../clusters/settings.js'
-import { applyPullSecrets, overlayFacts, pullSecretNames } from '../clusters/values.js'
+import { applyPullSecrets, overlayFacts, pullSecretNames, type LaidRelease } from '../clusters/values.js'
 import { readReferenceCounters } from '../reference/counters.js'
 import { fetchFromPods, serviceEndpoint } from '../hops/queries.js'
 import { sizingFacts } from '../hops/sizing.js'
 import { applyManifests, assetsFrom, isLoaded, runSteps } from '../hops/steps.js'
 import type { Manifest } from '../hops/yaml.js'
 import { pathsOf } from '../paths-of.js'
+import { readBuild } from './build.js'
 import { readIstioView, type IstioView } from './counters.js'
 import { istioDownloads } from './downloads.js'
 import { bindHop, type BoundHop } from './hop.js'
@@ -63,7 +64,7 @@ export async function installIstio(mode: IstioMode, context: MeshContext): Promi
     hub: (await isLoaded({ cluster, assets })) ? istio.hub : mirrored(istio.hub, mirrors),
     gateways: paths.some(hasGateway),
     pullSecrets: pullSecretNames(mesh, pullSecrets),
-    ...defined({ platform: settings.platform }),
+    ...defined({ platform: settings.platform, curves: settings.curves }),
   }
   const charts = istioCharts(options, settings)
   const steps = istioSteps(options, cluster, charts, settings)
@@ -71,7 +72,8 @@ export async function installIstio(mode: IstioMode, context: MeshContext): Promi
   return {
     facts: [...istioFacts(mode, cluster), ...overlayFacts(mesh, charts, settings)],
     components: bindControlPlane(mode, cluster),
-    raise: (arm, path) => raiseIstioArm({ mode, arm, path, host, cluster, pullSecrets }),
+    raise: (arm, path) =>
+      raiseIstioArm({ mode, arm, path, host, cluster, pullSecrets, telemetry: hasTelemetry(charts) }),
   }
 }
 
@@ -141,6 +143,14 @@ interface RaiseOptions {
   readonly cluster: ClusterAccess
   /** Files of Secrets that injected proxies are pulled with. */
   readonly pullSecrets: readonly string[]
+  readonly telemetry: boolean
+}
+
+/** Off where the user's values say so: then nothing may ask for it. */
+function hasTelemetry(charts: readonly LaidRelease[]): boolean {
+  const istiod = charts.find(({ release }) => release === 'istiod')
+  const { telemetry } = (istiod?.merged ?? {}) as { readonly telemetry?: { readonly enabled?: boolean } }
+  return telemetry?.enabled !== false
 }
 
 /** What a path is made of in Istio. */
@@ -148,7 +158,7 @@ function planArm(
   mode: IstioMode,
   path: Path,
   objects: ArmObjects,
-  waypointNode: string,
+  { waypointNode, telemetry }: { readonly waypointNode: string; readonly telemetry: boolean },
 ): { shape: ArmShape; manifests: readonly Manifest[] } {
   if (hasGateway(path)) {
     const shape = mode === 'sidecar' ? sidecarIngressShape() : ambientIngressShape()
@@ -156,16 +166,19 @@ function planArm(
   }
   if (mode === 'sidecar') {
     const layer = path.hops.some((hop) => hop.layer === 'l7') ? 'l7' : 'l4'
-    return { shape: sidecarShape(layer), manifests: sidecarManifests(layer, objects) }
+    return { shape: sidecarShape(layer), manifests: sidecarManifests(layer, objects, telemetry) }
   }
   const withWaypoint = path.hops.some(({ role }) => role === 'waypoint')
   return { shape: ambientShape(withWaypoint), manifests: ambientManifests(withWaypoint, objects) }
 }
 
 async function raiseIstioArm(options: RaiseOptions): Promise<RaisedArm> {
-  const { mode, arm, path, host, cluster, pullSecrets } = options
+  const { mode, arm, path, host, cluster, pullSecrets, telemetry } = options
   const objects = cluster.objectsOf(arm)
-  const { shape, manifests } = planArm(mode, path, objects, cluster.nodes.waypoint)
+  const { shape, manifests } = planArm(mode, path, objects, {
+    waypointNode: cluster.nodes.waypoint,
+    telemetry,
+  })
   cluster.shapeArm(arm, shape)
   const { application, endpoint, serverEndpoint } = await bringUp()
   const hops = path.hops.map((hop) => bindHop(mode, arm, hop, objects, cluster))
@@ -180,9 +193,12 @@ async function raiseIstioArm(options: RaiseOptions): Promise<RaisedArm> {
     const bound = hopOf.get(component)
     return bound ? (await readView(bound)).counters : readApplicationCounters(host, component)
   }
+  const envoy = hops.find(({ kind }) => !kind.startsWith('ztunnel'))
+  const build = envoy && (await readBuild(cluster, envoy.address))
   return {
     endpoint,
     application,
+    ...defined({ build }),
     components: hops.map(({ component }) => component),
     readCounters,
     prove: (): Promise<readonly ProofCheck[]> =>

@@ -27,6 +27,8 @@ export interface IstioOptions {
   readonly pullSecrets?: readonly string[]
   /** What Kubernetes runs on, where Istio's charts know it under a name: paths of CNI plugins, quotas and the like. */
   readonly platform?: IstioPlatform
+  /** Curves that Envoys offer, best first. */
+  readonly curves?: readonly string[]
 }
 
 /** As the charts' files `profile-platform-*.yaml` are named. */
@@ -49,8 +51,11 @@ const profileOf = (mode: IstioMode) => (mode === 'ambient' ? { profile: 'ambient
 /** What proves a path: Istio's bootstrap leaves these of Envoy's counters out unless they are named. */
 const provingStats = {
   inclusionRegexps: [
-    'cluster\\.(in|out)bound.*\\.(upstream_(rq|cx)_total|ssl\\.(handshake|ciphers\\..*|curves\\..*))',
+    // HBONE leaves by a cluster of its own.
+    'cluster\\.((in|out)bound.*|connect_originate)\\.(upstream_(rq|cx)_total|ssl\\.(handshake|ciphers\\..*|curves\\..*))',
     'listener\\..*\\.ssl\\.(handshake|ciphers\\..*|curves\\..*)',
+    // Peers that a policy let in: what tells identities where Istio's extension is not there.
+    '.*rbac\\.(allowed|denied)',
   ],
 }
 
@@ -80,6 +85,7 @@ export function istiodValues(options: IstioOptions) {
     meshConfig: {
       // One retry more or less decides an error rate, and Istio's default is 2.
       defaultHttpRetryPolicy: { attempts: hopLimits.retries },
+      ...(options.curves === undefined ? {} : { tlsDefaults: { ecdhCurves: options.curves } }),
       connectTimeout: `${hopLimits.connectTimeoutMs / 1000}s`,
       defaultConfig: { concurrency: hopLimits.workers, proxyStatsMatcher: provingStats },
     },
