@@ -1,4 +1,5 @@
 /** Journal in, analysis out: everything that a report says is computed here, and nothing is read or written. */
+import { defined } from '../model/defined.js'
 import type {
   Analysis,
   CellAnalysis,
@@ -53,7 +54,7 @@ export function analyze(entries: readonly JournalEntry[]): Analysis {
     config: plan.config,
     host: header.host,
     facts: uniqueFacts(run),
-    arms: plan.arms,
+    arms: plan.arms.map((arm) => ({ ...arm, ...defined({ build: buildOf(run, arm.id) }) })),
     paths: plan.paths,
     components: run.components,
     cells,
@@ -90,6 +91,11 @@ function endOf(trial: { startedAt: string; elapsedMs: number } | undefined): str
 function failuresOf(run: Run): Readonly<Record<string, TrialError>> {
   const last = new Map(run.environments.map(({ environment, failures }) => [environment, failures]))
   return Object.fromEntries([...last.values()].flatMap((failures) => Object.entries(failures)))
+}
+
+/** The last word on what carried an arm's traffic. */
+function buildOf(run: Run, arm: string): string | undefined {
+  return run.environments.findLast(({ builds }) => builds?.[arm] !== undefined)?.builds?.[arm]
 }
 
 function uniqueFacts(run: Run): Analysis['facts'] {

@@ -113,6 +113,8 @@ export const entrySchemas = {
     proofs: record(list(proofCheckSchema)),
     /** arm → why it did not come up. */
     failures: record(trialErrorSchema),
+    /** arm → what carries its traffic, of those that say so. */
+    builds: record(text).exactOptional(),
   }),
   resume: object({ type: z.literal('resume'), at: instant, command: list(text) }),
   note: object({ type: z.literal('note'), at: instant, text }),

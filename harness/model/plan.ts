@@ -23,6 +23,8 @@ export const armSchema = object({
   environment: name,
   /** Arm id that this arm is compared with; a baseline names itself. */
   baseline: name,
+  /** What carried its traffic, as it said itself when the arm came up, for example `stock Envoy 1.40`; absent in plans. */
+  build: name.exactOptional(),
 })
 export interface Arm extends z.infer<typeof armSchema> {}
 

@@ -401,6 +401,12 @@ export interface MeshSession {
   raise(arm: Arm, path: Path): Promise<RaisedArm>
 }
 
+/** A program as it names itself, for example `stock Envoy 1.40`, and what a reader must know of it. */
+export interface Build {
+  readonly name: string
+  readonly means?: string
+}
+
 /** An arm whose hops are up. */
 export interface RaisedArm {
   /** Where the client sends its requests, and the authority it names. */
@@ -409,6 +415,8 @@ export interface RaisedArm {
   readonly application: Component
   /** The hops. */
   readonly components: readonly Component[]
+  /** What carries its traffic, as that says itself, where a mesh's name may mean several programs. */
+  readonly build?: Build
   /** Cumulative counters of one of `components` or of `application`, normalised from whatever the mesh exposes. */
   readCounters(component: string): Promise<HopCounters>
   /** Checks done once: plaintext refused at mTLS ports, wrong identity refused, placement. */
@@ -424,6 +432,8 @@ export interface Environment {
   readonly raised: Readonly<Record<string, RaisedArm>>
   readonly failures: Readonly<Record<string, TrialError>>
   readonly proofs: Readonly<Record<string, readonly ProofCheck[]>>
+  /** What carries an arm's traffic, of those that say so. */
+  readonly builds: Readonly<Record<string, string>>
   /** Runs a load engine's command where the arm's client lives. */
   exec(arm: string, command: Command): Running
   /** Reads usage and the host, and, when asked, every hop's and the application's counters. */

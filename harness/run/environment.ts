@@ -206,6 +206,9 @@ function compose(parts: {
     })),
     ...host.facts,
     ...[...sessions.values()].flatMap((session) => session.facts),
+    ...Object.values(raised).flatMap(({ build }) =>
+      build?.means === undefined ? [] : [{ name: build.name, value: build.means }],
+    ),
   ])
   return {
     id: request.id,
@@ -214,6 +217,7 @@ function compose(parts: {
     raised,
     failures,
     proofs,
+    builds: buildsOf(raised),
     exec(arm, command) {
       const found = armOf.get(arm)
       if (!found) throw new Error(`no arm named ${arm}`)
@@ -247,6 +251,12 @@ function compose(parts: {
     },
     deathNoticedMs: host.deathNoticedMs ?? 2_000,
   }
+}
+
+function buildsOf(raised: Readonly<Record<string, RaisedArm>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(raised).flatMap(([arm, { build }]) => (build ? [[arm, build.name] as const] : [])),
+  )
 }
 
 const withoutCounters: readonly BillCategory[] = ['control-plane', 'platform']

@@ -158,10 +158,10 @@ async function measureEnvironment(
   const scope = childScope(session.scope, `take ${request.id} down`)
   try {
     const environment = await createEnvironment({ request, platform, meshes, scope, progress: display })
-    const { facts, components, proofs, failures } = environment
+    const { facts, components, proofs, failures, builds } = environment
     journal.append({
       ...{ type: 'environment', environment: request.id, at: now() },
-      ...{ facts, components, proofs, failures },
+      ...{ facts, components, proofs, failures, builds },
     })
     display.clear()
     for (const [arm, failure] of Object.entries(failures))

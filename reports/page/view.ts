@@ -21,7 +21,7 @@ import { safeColour } from './theme.js'
 export const percentiles = ['50', '90', '99', '99.9'] as const
 
 /** Longest label that a chart can print beside a bar. */
-const longestLabel = 34
+const longestLabel = 52
 
 /** Mark shapes, one per mesh: meshes never differ by hue alone. */
 const shapes = ['circle', 'square', 'triangle-up', 'diamond', 'cross', 'triangle-down'] as const
@@ -232,7 +232,8 @@ function armLabel(arm: Arm, path: Path, withMesh: boolean, withEnvironment: bool
     return where + (arm.role === 'twin' ? 'A/A twin' : path.label)
   }
   const base = withMesh && arm.mesh !== baselineMesh ? `${arm.mesh} ${path.label}` : path.label
-  return arm.variant === undefined ? base : `${base} @${arm.variant}`
+  const full = arm.variant === undefined ? base : `${base} @${arm.variant}`
+  return arm.build === undefined ? full : `${full} (${arm.build})`
 }
 
 /** Charts place arms by label, so that two arms must never share one. */
