@@ -47,7 +47,7 @@ export function ciliumOptions(
   mode: CiliumMode,
   { hubble, pullSecrets, mirrors }: CiliumSettings,
   paths: readonly Path[],
-  cluster: Pick<CiliumOptions, 'apiServer' | 'controlPlaneNode' | 'imagesByTag'>,
+  cluster: Pick<CiliumOptions, 'apiServer' | 'controlPlaneNode' | 'gatewayNode' | 'imagesByTag'>,
 ): CiliumOptions {
   return {
     encryption: mode === 'gateway' ? 'none' : mode,
@@ -74,7 +74,11 @@ export function ciliumCharts(
 /** What the user lays over an installation, as far as it can be told without a cluster. */
 export function ciliumOverlays(mode: CiliumMode, given: unknown, paths: readonly Path[]): readonly Fact[] {
   const settings = ciliumSettings.parse(given ?? {})
-  const unknown = { apiServer: { host: 'the API server', port: 6443 }, controlPlaneNode: 'the control plane' }
+  const unknown = {
+    apiServer: { host: 'the API server', port: 6443 },
+    controlPlaneNode: 'the control plane',
+    gatewayNode: 'the waypoint',
+  }
   const options = ciliumOptions(mode, settings, paths, { ...unknown, imagesByTag: true })
   return overlayFacts(meshName(mode), ciliumCharts(mode, options, settings), settings)
 }

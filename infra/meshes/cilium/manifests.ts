@@ -46,31 +46,18 @@ export function ciliumManifests(path: CiliumPath, objects: ArmObjects): readonly
 }
 
 const gatewayName = 'gateway'
-/** The Service that Cilium makes of the Gateway; its node port leads to the Envoy of the node that is called. */
-export const gatewayService = `cilium-gateway-${gatewayName}`
+/** On the network of the waypoint's node, where its Envoy listens; one for each Gateway of a cluster, which has one here. */
+export const gatewayPort = 8080
 export const gatewayClassName = 'cilium'
-const classConfig = { name: 'meshbench-gateways', namespace: 'kube-system' } as const
 
-/**
- * Gateways on the nodes' own addresses: the address of a load balancer would never come on a cluster that has none,
- * and a node's address says whose Envoy the requests enter.
- */
+/** Not the chart's, which would come only where the CRDs are there before it is rendered. */
 export function gatewayClassManifests(): readonly Manifest[] {
   return [
-    {
-      apiVersion: 'cilium.io/v2alpha1',
-      kind: 'CiliumGatewayClassConfig',
-      metadata: classConfig,
-      spec: { service: { type: 'NodePort' } },
-    },
     {
       apiVersion: `${gatewayApiGroup}/v1`,
       kind: 'GatewayClass',
       metadata: { name: gatewayClassName },
-      spec: {
-        controllerName: 'io.cilium/gateway-controller',
-        parametersRef: { group: 'cilium.io', kind: 'CiliumGatewayClassConfig', ...classConfig },
-      },
+      spec: { controllerName: 'io.cilium/gateway-controller' },
     },
   ]
 }
@@ -80,7 +67,7 @@ function gateway({ namespace }: ArmObjects): Manifest {
     apiVersion: `${gatewayApiGroup}/v1`,
     kind: 'Gateway',
     metadata: { name: gatewayName, namespace },
-    spec: { gatewayClassName, listeners: [httpListener(8080)] },
+    spec: { gatewayClassName, listeners: [httpListener(gatewayPort)] },
   }
 }
 

@@ -15,6 +15,7 @@ const plain: CiliumOptions = {
   gateways: false,
   apiServer: { host: 'meshbench-control-plane', port: 6443 },
   controlPlaneNode: 'meshbench-control-plane',
+  gatewayNode: 'meshbench-worker3',
   imagesByTag: false,
 }
 const objects = {

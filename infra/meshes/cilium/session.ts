@@ -34,7 +34,7 @@ import {
   gatewayController,
   meshName,
 } from './install.js'
-import { ciliumManifests, ciliumShape, gatewayService, type CiliumPath } from './manifests.js'
+import { ciliumManifests, ciliumShape, gatewayPort, type CiliumPath } from './manifests.js'
 import { proveCiliumArm } from './prove.js'
 import {
   ciliumNamespace,
@@ -56,6 +56,7 @@ export async function installCilium(mode: CiliumMode, context: MeshContext): Pro
   const options = ciliumOptions(mode, settings, paths, {
     apiServer: cluster.apiServer,
     controlPlaneNode: cluster.nodes['control-plane'],
+    gatewayNode: cluster.nodes.waypoint,
     imagesByTag: await isLoaded({ cluster, assets }),
   })
   const charts = ciliumCharts(mode, options, settings)
@@ -214,7 +215,7 @@ async function raiseCiliumArm({ mode, arm, path, host, cluster }: RaiseOptions):
         await waitForGateway(cluster, wait)
       }
       const serverEndpoint = await serviceEndpoint(cluster, objects)
-      const endpoint = gateway ? await gatewayEndpoint(cluster, namespace) : serverEndpoint
+      const endpoint = gateway ? await gatewayEndpoint(cluster) : serverEndpoint
       return { application: component, endpoint, serverEndpoint }
     } catch (error) {
       throw await explainFailure({ step: arm.id, mesh: arm.mesh, cluster, error })
@@ -222,20 +223,12 @@ async function raiseCiliumArm({ mode, arm, path, host, cluster }: RaiseOptions):
   }
 }
 
-/** The node port of the gateway's Service, at the node whose Envoy shall be the gateway. */
-async function gatewayEndpoint(cluster: ClusterAccess, namespace: string): Promise<ServiceEndpoint> {
-  const read = async (what: readonly string[], jsonpath: string) =>
-    (await cluster.kubectl(['get', ...what, '-o', `jsonpath=${jsonpath}`])).trim()
-  const host = await read(
-    ['node', cluster.nodes.waypoint],
-    '{.status.addresses[?(@.type=="InternalIP")].address}',
-  )
-  const port = await read(['service', gatewayService, '-n', namespace], '{.spec.ports[0].nodePort}')
-  const [address = ''] = host.split(' ')
-  if (address === '' || !(Number(port) > 0)) {
-    throw new Error(
-      `the gateway of ${namespace} has no address: node ${host || 'unknown'}, port ${port || 'none'}`,
-    )
-  }
-  return { host: address, port: Number(port), authority: `${address}:${port}` }
+/** The gateway's port on the node whose Envoy it is. */
+async function gatewayEndpoint(cluster: ClusterAccess): Promise<ServiceEndpoint> {
+  const node = cluster.nodes.waypoint
+  const path = 'jsonpath={.status.addresses[?(@.type=="InternalIP")].address}'
+  // Of both families where it has both.
+  const [host = ''] = (await cluster.kubectl(['get', 'node', node, '-o', path])).trim().split(' ')
+  if (host === '') throw new Error(`the node ${node} of the gateway has no address`)
+  return { host, port: gatewayPort, authority: `${host}:${gatewayPort}` }
 }

@@ -23,6 +23,8 @@ export interface CiliumOptions {
   readonly gateways: boolean
   readonly apiServer: Endpoint
   readonly controlPlaneNode: string
+  /** Node whose Envoy gateways are. */
+  readonly gatewayNode: string
   /** Archives are loaded by tag, and containerd cannot find a digest that it did not pull. */
   readonly imagesByTag: boolean
   readonly mirrors?: Mirrors
@@ -87,9 +89,17 @@ export function ciliumValues(options: CiliumOptions) {
     prometheus: { enabled: true },
     operator: { replicas: 1, image: image('quay.io/cilium/operator'), ...onControlPlane },
     hubble: { enabled: hubble, relay: { enabled: false }, ui: { enabled: false } },
-    // The class comes with parameters of its own, so that it is not the chart's.
-    gatewayAPI: options.gateways ? { enabled: true, gatewayClass: { create: false } } : { enabled: false },
+    gatewayAPI: options.gateways ? gatewayValues(options) : { enabled: false },
   }
+}
+
+/**
+ * On the network of one node: a node port would be served by the Envoy of the node that the client is on, wherever it leads
+ * (`bpf_lxc` takes it for a service of its own).
+ */
+function gatewayValues({ gatewayNode }: CiliumOptions) {
+  const nodes = { matchLabels: { 'kubernetes.io/hostname': gatewayNode } }
+  return { enabled: true, gatewayClass: { create: false }, hostNetwork: { enabled: true, nodes } }
 }
 
 type ImageValues = (repository: string) => object

@@ -297,6 +297,7 @@ describe.skipIf(noCilium !== undefined)('Cilium’s chart', () => {
       hubble: true,
       apiServer: { host: controlPlane, port: 6443 },
       controlPlaneNode: controlPlane,
+      gatewayNode: controlPlane,
       imagesByTag: true,
     }),
   })
