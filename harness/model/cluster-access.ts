@@ -12,6 +12,8 @@ export interface AccessOptions {
   readonly timeoutMs?: number
   /** Go on when the run is interrupted: for what undoes something. */
   readonly pastAbort?: boolean
+  /** Ends the command, beside what interrupts the run. */
+  readonly signal?: AbortSignal
 }
 
 /** Labels and annotations that enrol an object in a mesh. */

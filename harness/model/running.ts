@@ -432,6 +432,8 @@ export interface Environment {
   readonly raised: Readonly<Record<string, RaisedArm>>
   readonly failures: Readonly<Record<string, TrialError>>
   readonly proofs: Readonly<Record<string, readonly ProofCheck[]>>
+  /** Hops whose usage cannot be read, so that they are missing in the bill. */
+  readonly unbilled: readonly string[]
   /** What carries an arm's traffic, of those that say so. */
   readonly builds: Readonly<Record<string, string>>
   /** Runs a load engine's command where the arm's client lives. */

@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { catalogue } from '../cli/catalogue.js'
 import { createEnvironment } from './environment.js'
-import type { Progress } from '../model.js'
+import type { Mesh, Progress } from '../model.js'
 import { makePlan } from '../plan/plan.js'
 import { resolveConfig } from '../config/resolve-config.js'
 import { openScope } from '../process/scope.js'
@@ -95,4 +95,44 @@ test('an interrupt ends the bringing up once nothing is on its way any more', as
   }
   await expect(createFrom({ whileRaising }, 2, controller.signal)).rejects.toThrow('interrupted')
   expect([...onTheWay]).toEqual([])
+})
+
+test('a hop whose usage cannot be read is named, and what carries an arm as it calls itself', async () => {
+  const { platform, meshes } = createFake({})
+  const create: typeof platform.create = async (...given) => {
+    const host = await platform.create(...given)
+    return {
+      ...host,
+      readUsage: async (components) => {
+        const readings = await host.readUsage(components)
+        return Object.fromEntries(Object.entries(readings).filter(([name]) => !name.endsWith('/waypoint')))
+      },
+    }
+  }
+  const named = Object.fromEntries(
+    Object.entries(meshes).map(([name, mesh]): [string, Mesh] => [
+      name,
+      {
+        ...mesh,
+        install: async (context) => {
+          const session = await mesh.install(context)
+          const build = { name: 'stock Envoy 1.40', means: "without Istio's own filters" }
+          return { ...session, raise: async (arm, path) => ({ ...(await session.raise(arm, path)), build }) }
+        },
+      },
+    ]),
+  )
+  const environment = await createEnvironment({
+    request: { id: 'local', config: plan.config, arms: plan.arms, paths: plan.paths },
+    platform: { ...platform, create },
+    meshes: named,
+    scope: openScope({ runId: 'r', stateDir: '/nonexistent', signal: new AbortController().signal }),
+    progress,
+  })
+  expect(environment.unbilled).toEqual(['reference/l4-l7-l4/waypoint'])
+  expect(environment.builds['reference/l4-only']).toBe('stock Envoy 1.40')
+  expect(environment.facts).toContainEqual({
+    name: 'stock Envoy 1.40',
+    value: "without Istio's own filters",
+  })
 })

@@ -70,7 +70,19 @@ export async function createEnvironment(options: CreateEnvironmentOptions): Prom
       progress.note(`${arm.id} could not be taken down: ${whatWasSaid(error)}`)
     })
   }
-  return compose({ request, host, sessions, raised, failures, proofs })
+  const unbilled = await findUnbilled(host, raised, failures)
+  return compose({ request, host, sessions, raised, failures, proofs, unbilled })
+}
+
+/** Hops of arms that came up whose usage is not to be had: a container that is not found would look like one that costs nothing. */
+async function findUnbilled(
+  host: Host,
+  raised: Readonly<Record<string, RaisedArm>>,
+  failures: Readonly<Record<string, TrialError>>,
+): Promise<readonly string[]> {
+  const hops = Object.entries(raised).flatMap(([arm, { components }]) => (failures[arm] ? [] : components))
+  const readings = await host.readUsage(hops)
+  return hops.map(({ name }) => name).filter((name) => !(name in readings))
 }
 
 const countOf = (some: number, all: number) => (some === all ? String(all) : `${some} of ${all}`)
@@ -181,8 +193,9 @@ function compose(parts: {
   raised: Readonly<Record<string, RaisedArm>>
   failures: Readonly<Record<string, TrialError>>
   proofs: Readonly<Record<string, readonly ProofCheck[]>>
+  unbilled: readonly string[]
 }): Environment {
-  const { request, host, sessions, raised, failures, proofs } = parts
+  const { request, host, sessions, raised, failures, proofs, unbilled } = parts
   const armOf = new Map(request.arms.map((arm) => [arm.id, arm]))
   const counterReaders = new Map<string, RaisedArm>()
   const applications = new Map<string, Component>()
@@ -218,6 +231,7 @@ function compose(parts: {
     failures,
     proofs,
     builds: buildsOf(raised),
+    unbilled,
     exec(arm, command) {
       const found = armOf.get(arm)
       if (!found) throw new Error(`no arm named ${arm}`)

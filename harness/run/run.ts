@@ -158,12 +158,17 @@ async function measureEnvironment(
   const scope = childScope(session.scope, `take ${request.id} down`)
   try {
     const environment = await createEnvironment({ request, platform, meshes, scope, progress: display })
-    const { facts, components, proofs, failures, builds } = environment
+    const { facts, components, proofs, failures, builds, unbilled } = environment
     journal.append({
       ...{ type: 'environment', environment: request.id, at: now() },
       ...{ facts, components, proofs, failures, builds },
     })
     display.clear()
+    if (unbilled.length > 0) {
+      const problem = `not on the bill, since their usage cannot be read: ${unbilled.join(', ')}`
+      journal.note(problem)
+      display.line(`! ${problem}`)
+    }
     for (const [arm, failure] of Object.entries(failures))
       display.line(`! ${arm} is left out: ${failure.message}`)
     const begin = performance.now()
