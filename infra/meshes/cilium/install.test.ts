@@ -7,6 +7,7 @@ import { parse } from 'yaml'
 import { paths as allPaths } from '../../../scenarios/paths/index.js'
 import type { Mesh, MeshContext, ResolvedConfig } from '../../../harness/model.js'
 import { ingressAlone } from '../../../scenarios/paths/ingress-alone.js'
+import { l4KernelMutualAuth } from '../../../scenarios/paths/l4-kernel-mutual-auth.js'
 import { l4Kernel } from '../../../scenarios/paths/l4-kernel.js'
 import { l4Ztunnel } from '../../../scenarios/paths/l4-ztunnel.js'
 import { l7PerNodeBoth } from '../../../scenarios/paths/l7-per-node-both.js'
@@ -285,7 +286,6 @@ describe('what a person reads when a step fails', () => {
       /the image quay\.io\/cilium\/cilium:v1\.20\.2 cannot be pulled \(.*403 Forbidden\)/,
       /pull/,
     ],
-    ['cilium-spire', /SPIRE answers: command terminated with exit code 1/, /end of the output/],
   ])('%s', async (name, message, hint) => {
     const error = await install(cilium, `failures/${name}`).session.then(
       () => undefined,
@@ -294,6 +294,20 @@ describe('what a person reads when a step fails', () => {
     expect(error).toBeInstanceOf(MeshInstallError)
     expect((error as MeshInstallError).message).toMatch(message)
     expect((error as MeshInstallError).hint).toMatch(hint)
+  })
+
+  test('SPIRE that does not answer loses its own arm, and no other', async () => {
+    const { session, cluster } = install(cilium, 'cilium-mutual-auth-install')
+    const established = await session
+    cluster.goOn(transcript('failures/cilium-spire'))
+    await expect(
+      established.raise(testArm('cilium', 'l4-kernel-mutual-auth'), l4KernelMutualAuth),
+    ).rejects.toThrow(
+      /^cilium: cilium\/l4-kernel-mutual-auth: Error: connection error: .*no such file or directory/,
+    )
+    cluster.goOn('$* kubectl apply --server-side -f -\n$* kubectl get service server *\n10.96.0.10\n')
+    const other = await established.raise(testArm('cilium', 'l4-kernel'), l4Kernel)
+    expect(other.endpoint.host).toBe('10.96.0.10')
   })
 
   test('policies before their CRDs', async () => {

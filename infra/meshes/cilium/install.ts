@@ -1,6 +1,7 @@
 /** Installs Cilium from its chart as the network of a cluster, in each of its modes. */
 import { z } from 'zod'
 import type { Fact, Path } from '../../../harness/model.js'
+import type { ClusterAccess } from '../../../harness/model/cluster-access.js'
 import { cilium } from '../../supply/versions.js'
 import { gatewayApiStep, waitForGatewayClass } from '../clusters/gateway-api.js'
 import { chartSettings, type ChartSettings } from '../clusters/settings.js'
@@ -106,21 +107,16 @@ export function ciliumSteps(
     ...(options.gateways ? [gatewayApiStep] : []),
     ...pullSecretSteps(ciliumNamespace, pullSecrets),
     ...releases.map(({ merged, ...release }) =>
-      helmStep({ ...release, values: merged, namespace: ciliumNamespace }),
+      // Each part is waited for by itself: SPIRE only by the arms that need it.
+      helmStep({ ...release, values: merged, namespace: ciliumNamespace, wait: false }),
     ),
-    // Until now there was no network, so no node was ready and nothing else could start.
-    waitStep('nodes are ready', ['wait', '--for=condition=Ready', 'node', '--all']),
-    // Helm is content when a node or two are still without.
+    // Helm would be content while a node or two are still without.
     rollout('daemonset/cilium', ciliumNamespace),
     rollout('daemonset/cilium-envoy', ciliumNamespace),
+    rollout('deployment/cilium-operator', ciliumNamespace),
+    // Until now there was no network, so no node was ready and nothing else could start.
+    waitStep('nodes are ready', ['wait', '--for=condition=Ready', 'node', '--all']),
     rollout('deployment/coredns', ciliumNamespace),
-    ...(options.mutualAuth
-      ? [
-          rollout('statefulset/spire-server', spireNamespace),
-          rollout('daemonset/spire-agent', spireNamespace),
-          spireHealthStep,
-        ]
-      : []),
     ...(options.gateways ? [gatewayClassStep] : []),
     ...manifestSteps(manifests),
   ]
@@ -137,11 +133,14 @@ const gatewayClassStep: Step = {
   },
 }
 
+const spireTimeoutMs = 3 * 60_000
+
 /** A SPIRE server that is ready and does not answer is a known state of it, and drops every handshake. */
-const spireHealthStep: Step = {
-  title: 'SPIRE answers',
-  async run({ cluster }) {
-    const inServer = ['exec', '-n', spireNamespace, 'spire-server-0', '-c', 'spire-server', '--']
-    await cluster.kubectl([...inServer, '/opt/spire/bin/spire-server', 'healthcheck'])
-  },
+export async function waitForSpire({ kubectl }: Pick<ClusterAccess, 'kubectl'>): Promise<void> {
+  for (const what of ['statefulset/spire-server', 'daemonset/spire-agent']) {
+    const rollout = ['rollout', 'status', what, '-n', spireNamespace, `--timeout=${spireTimeoutMs / 1000}s`]
+    await kubectl(rollout, { timeoutMs: spireTimeoutMs + 15_000 })
+  }
+  const inServer = ['exec', '-n', spireNamespace, 'spire-server-0', '-c', 'spire-server', '--']
+  await kubectl([...inServer, '/opt/spire/bin/spire-server', 'healthcheck'])
 }

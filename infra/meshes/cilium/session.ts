@@ -16,7 +16,7 @@ import { settingsFor } from '../clusters/settings.js'
 import { overlayFacts } from '../clusters/values.js'
 import { hopLimits } from '../hops/hop-limits.js'
 import { waitForGateway } from '../clusters/gateway-api.js'
-import { explainFailure } from '../clusters/install-errors.js'
+import { explainFailure, unlessHopeless } from '../clusters/install-errors.js'
 import { readIstioCounters } from '../istio/counters.js'
 import { fetchFromPods, serviceEndpoint, type ServiceEndpoint } from '../hops/queries.js'
 import { readReferenceCounters } from '../reference/counters.js'
@@ -24,7 +24,7 @@ import { sizingFacts } from '../hops/sizing.js'
 import { applyManifests, assetsFrom, isLoaded, runSteps } from '../hops/steps.js'
 import { pathsOf } from '../paths-of.js'
 import { readCiliumEnvoyCounters } from './counters.js'
-import { ciliumDownloads } from './downloads.js'
+import { ciliumDownloads, needsSpire } from './downloads.js'
 import { bindHop, envoyProcess, ztunnelProcess } from './hop.js'
 import {
   ciliumCharts,
@@ -33,6 +33,7 @@ import {
   ciliumSteps,
   gatewayController,
   meshName,
+  waitForSpire,
 } from './install.js'
 import { ciliumManifests, ciliumShape, gatewayPort, type CiliumPath } from './manifests.js'
 import { proveCiliumArm } from './prove.js'
@@ -60,7 +61,13 @@ export async function installCilium(mode: CiliumMode, context: MeshContext): Pro
     imagesByTag: await isLoaded({ cluster, assets }),
   })
   const charts = ciliumCharts(mode, options, settings)
-  await runSteps(ciliumSteps(options, charts, settings), { mesh, cluster, assets }, progress, scope)
+  const namespaces = [ciliumNamespace]
+  await runSteps(
+    ciliumSteps(options, charts, settings),
+    { mesh, cluster, assets, namespaces },
+    progress,
+    scope,
+  )
   if (mode === 'wireguard') exemptBaseline(request.arms, cluster)
   return {
     facts: [...ciliumFacts(mode, options, cluster), ...overlayFacts(mesh, charts, settings)],
@@ -206,6 +213,7 @@ async function raiseCiliumArm({ mode, arm, path, host, cluster }: RaiseOptions):
       await cluster.ensureNamespace(arm)
       const manifests = ciliumManifests(name, objects)
       await applyManifests(cluster, manifests)
+      if (needsSpire([path])) await unlessHopeless(cluster, [spireNamespace], waitForSpire)
       const { component } = await host.startApplication(arm, path)
       await cluster.ensureClient(arm)
       const { namespace } = objects

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { ChartPin, Downloads, ManifestPin, Progress, Scope } from '../../../harness/model.js'
 import { defaultCacheDir, listPulls, mirroredUrl, type Mirrors } from '../../supply/pull.js'
 import type { ClusterAccess } from '../../../harness/model/cluster-access.js'
-import { explainFailure, MeshInstallError } from '../clusters/install-errors.js'
+import { explainFailure, MeshInstallError, unlessHopeless } from '../clusters/install-errors.js'
 import { toYaml, type Manifest } from './yaml.js'
 
 /** Where charts, manifests and images come from: files that were pulled ahead, or the network. */
@@ -70,7 +70,13 @@ export interface Step {
 /** Runs steps one after another. The first that fails ends it, as an error that names the step and what to do. */
 export async function runSteps(
   steps: readonly Step[],
-  context: Omit<InstallContext, 'undo'>,
+  {
+    namespaces,
+    ...context
+  }: Omit<InstallContext, 'undo'> & {
+    /** Where the mesh's own pods are: one of them that will not come up ends a step at once. */
+    readonly namespaces: readonly string[]
+  },
   progress: Progress,
   scope: Pick<Scope, 'defer' | 'signal'>,
 ): Promise<void> {
@@ -82,7 +88,9 @@ export async function runSteps(
     signal.throwIfAborted()
     await progress.step(step.title, async () => {
       try {
-        await step.run({ ...context, undo })
+        await unlessHopeless(context.cluster, namespaces, (cluster) =>
+          step.run({ ...context, cluster, undo }),
+        )
       } catch (error) {
         signal.throwIfAborted()
         throw await explainFailure({ step: step.title, mesh: context.mesh, cluster: context.cluster, error })

@@ -226,7 +226,7 @@ describe('what a person reads when a step fails', () => {
     ['helm-timeout-node', /node meshbench-worker2 is not ready: Kubelet stopped posting/, /describe node/],
     [
       'helm-timeout-crash',
-      /istiod-\S+ keeps ending: OOMKilled, exit code 137/,
+      /istiod-\S+ keeps ending: container discovery: OOMKilled, exit code 137: .*out of memory; after it istio-system\/istio-cni-node-x2$/,
       /logs --previous -n istio-system istiod/,
     ],
     ['helm-timeout-silent', /not ready in time, and no pod or node says why/, /too slow or too busy/],
@@ -236,6 +236,21 @@ describe('what a person reads when a step fails', () => {
       'chart-unreachable',
       /istio-base 1\.31\.1: the chart cannot be downloaded \(.*blob\.istio\.io/,
       /mirror/,
+    ],
+    [
+      'helm-values',
+      /istiod 1\.31\.1: Error: execution error at \(istiod\/templates\/zzz_profile\.yaml:45:3\): unknown platform nowhere$/,
+      /end of the output/,
+    ],
+    [
+      'webhook-denied',
+      /the admission webhook validation\.istio\.io refused it: configuration is invalid: unknown field/,
+      /meshSettings/,
+    ],
+    [
+      'no-sandbox',
+      /istio-system\/istiod-\S+ does not start: FailedCreatePodSandBox: .*Cilium API client timeout exceeded/,
+      /events/,
     ],
     ['helm-locked', /helm holds a lock from an interrupted run/, /meshbench clean/],
   ])('%s', async (name, message, hint) => {

@@ -21,7 +21,7 @@ import {
   type ClusterAccess,
 } from '../../../harness/model/cluster-access.js'
 import { hasGateway, waitForGateway } from '../clusters/gateway-api.js'
-import { explainFailure } from '../clusters/install-errors.js'
+import { explainFailure, unlessHopeless } from '../clusters/install-errors.js'
 import { settingsFor } from '../clusters/settings.js'
 import { applyPullSecrets, overlayFacts, pullSecretNames, type LaidRelease } from '../clusters/values.js'
 import { readReferenceCounters } from '../reference/counters.js'
@@ -68,7 +68,7 @@ export async function installIstio(mode: IstioMode, context: MeshContext): Promi
   }
   const charts = istioCharts(options, settings)
   const steps = istioSteps(options, cluster, charts, settings)
-  await runSteps(steps, { mesh, cluster, assets }, progress, scope)
+  await runSteps(steps, { mesh, cluster, assets, namespaces: [istioNamespace] }, progress, scope)
   return {
     facts: [...istioFacts(mode, cluster), ...overlayFacts(mesh, charts, settings)],
     components: bindControlPlane(mode, cluster),
@@ -76,6 +76,10 @@ export async function installIstio(mode: IstioMode, context: MeshContext): Promi
       raiseIstioArm({ mode, arm, path, host, cluster, pullSecrets, telemetry: hasTelemetry(charts) }),
   }
 }
+
+/** Hard-coded in istiod, whatever the mesh's policy of retries is (pilot/pkg/networking/core/route). */
+const inboundRetries =
+  '0 where requests leave; 2 where they come in, for a connection that is reset before the request was sent'
 
 function istioFacts(mode: IstioMode, cluster: ClusterAccess): readonly Fact[] {
   const mesh = `istio-${mode}`
@@ -88,7 +92,7 @@ function istioFacts(mode: IstioMode, cluster: ClusterAccess): readonly Fact[] {
     ...(mode === 'sidecar'
       ? [{ name: `${mesh} sidecars`, value: 'native (init containers that stay), one Envoy beside each pod' }]
       : []),
-    ...sizingFacts(mesh),
+    ...sizingFacts(mesh, mode === 'sidecar' ? { retries: inboundRetries } : {}),
   ]
 }
 
@@ -220,7 +224,9 @@ async function raiseIstioArm(options: RaiseOptions): Promise<RaisedArm> {
       for (const gateway of manifests.filter(({ kind }) => kind === 'Gateway')) {
         const { namespace } = objects
         const deployment = deploymentOf(gateway)
-        await waitForGateway(cluster, { mesh: arm.mesh, namespace, gateway, controller, deployment })
+        await unlessHopeless(cluster, [namespace], (watched) =>
+          waitForGateway(watched, { mesh: arm.mesh, namespace, gateway, controller, deployment }),
+        )
       }
       const serverEndpoint = await serviceEndpoint(cluster, objects)
       const endpoint = hasGateway(path)

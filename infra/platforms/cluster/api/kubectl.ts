@@ -88,9 +88,15 @@ export class Kubectl {
     return { runId, ...(pastAbort ? {} : { signal }) }
   }
 
-  async #run(argv: readonly string[], { input, timeoutMs, pastAbort }: AccessOptions): Promise<string> {
+  async #run(
+    argv: readonly string[],
+    { input, timeoutMs, pastAbort, signal }: AccessOptions,
+  ): Promise<string> {
+    const bounds = this.#bounds(pastAbort)
+    const signals = [bounds.signal, signal].filter((one) => one !== undefined)
     const { stdout } = await run(argv, {
-      ...this.#bounds(pastAbort),
+      ...bounds,
+      ...(signals.length === 0 ? {} : { signal: AbortSignal.any(signals) }),
       ...(input === undefined ? {} : { input }),
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
     })
