@@ -373,12 +373,12 @@ export interface Mesh {
   readonly programs?: readonly string[]
   /** Its part of the config's `meshSettings`, with defaults; absent: nothing can be set. */
   readonly settings?: z.ZodType
-  /** What has to be downloaded for arms on these paths; absent: nothing. */
-  downloads?(paths: readonly Path[]): Downloads
+  /** What has to be downloaded for arms on these paths, with its settings; absent: nothing. */
+  downloads?(paths: readonly Path[], settings?: unknown): Downloads
   /** What its settings lay over the installation, for plans; throws a `UserError` for what cannot be read. */
   overlays?(settings: unknown, paths: readonly Path[]): readonly Fact[]
   /** What a cluster that is made for arms on these paths must be like; absent: as it comes. */
-  clusterNeeds?(paths: readonly Path[]): ClusterNeeds
+  clusterNeeds?(paths: readonly Path[], settings?: unknown): ClusterNeeds
   /** Whether the counters of several client pods add up. Absent: where the client has no sidecar of its own. */
   readonly manyClients?: 'always' | 'never'
   /** Unmet needs of this mesh's own: a binary, a kernel feature, what cannot be downloaded from here. */

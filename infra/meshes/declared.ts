@@ -10,20 +10,30 @@ export const meshPrograms: readonly string[] = [
   ...new Set(Object.values<Mesh>(meshes).flatMap(({ programs = [] }) => programs)),
 ]
 
-type Measured = Pick<EnvironmentRequest, 'arms' | 'paths'>
+type Measured = Pick<EnvironmentRequest, 'arms' | 'paths' | 'config'>
+
+interface Declaring {
+  readonly mesh: Mesh
+  readonly paths: readonly Path[]
+  readonly settings: unknown
+}
 
 /** Every mesh that is measured, with the paths that it is measured on. */
-function declaring(request: Measured): readonly { readonly mesh: Mesh; readonly paths: readonly Path[] }[] {
+function declaring(request: Measured): readonly Declaring[] {
   const names = new Set(request.arms.map(({ mesh }) => mesh))
   return Object.values<Mesh>(meshes)
     .filter(({ name }) => names.has(name))
-    .map((mesh) => ({ mesh, paths: pathsOf(mesh.name, request) }))
+    .map((mesh) => ({
+      mesh,
+      paths: pathsOf(mesh.name, request),
+      settings: request.config.meshSettings[mesh.name],
+    }))
 }
 
 /** What has to be downloaded, by mesh. */
 export function meshDownloads(request: Measured): readonly NeededDownloads[] {
-  return declaring(request).flatMap(({ mesh, paths }) =>
-    mesh.downloads ? [{ neededBy: mesh.name, ...mesh.downloads(paths) }] : [],
+  return declaring(request).flatMap(({ mesh, paths, settings }) =>
+    mesh.downloads ? [{ neededBy: mesh.name, ...mesh.downloads(paths, settings) }] : [],
   )
 }
 
@@ -35,18 +45,15 @@ export function chartMeshes(request: Measured): readonly string[] {
 }
 
 /** What would be installed on a cluster for a run: charts and images by mesh, and what the user lays over them. */
-export function installLines({
-  config: { meshSettings },
-  ...measured
-}: Pick<EnvironmentRequest, 'config' | 'arms' | 'paths'>): readonly string[] {
-  return declaring(measured).flatMap(({ mesh, paths }) => {
-    const { charts = [], images = [], manifests = [] } = mesh.downloads?.(paths) ?? {}
+export function installLines(request: Measured): readonly string[] {
+  return declaring(request).flatMap(({ mesh, paths, settings }) => {
+    const { charts = [], images = [], manifests = [] } = mesh.downloads?.(paths, settings) ?? {}
     if (charts.length === 0) return []
     const pinned = [...charts, ...manifests].map(({ name, version }) => `${name} ${version}`)
     return [
       `${mesh.name}: ${pinned.join(', ')}`,
       `  images ${images.map(({ reference }) => reference).join(', ')}`,
-      ...(mesh.overlays?.(meshSettings[mesh.name], paths) ?? []).map(
+      ...(mesh.overlays?.(settings, paths) ?? []).map(
         ({ name, value }) => `  ${name.slice(mesh.name.length + 1)}: ${value}`,
       ),
     ]
@@ -60,7 +67,9 @@ export function clusterTools(request: Measured): readonly ToolName[] {
 
 /** What a cluster must be like for all of them. */
 export function clusterNeeds(request: Measured): ClusterNeeds {
-  const all = declaring(request).flatMap(({ mesh, paths }) => mesh.clusterNeeds?.(paths) ?? [])
+  const all = declaring(request).flatMap(
+    ({ mesh, paths, settings }) => mesh.clusterNeeds?.(paths, settings) ?? [],
+  )
   return {
     defaultCni: all.every(({ defaultCni }) => defaultCni),
     kubeProxy: all.every(({ kubeProxy }) => kubeProxy),

@@ -97,8 +97,6 @@ export function ciliumSteps(
       await applyManifests(cluster, [await ztunnelSecrets()])
     },
   }
-  const rollout = (what: string, namespace: string) =>
-    waitStep(`${what} is ready`, ['rollout', 'status', what, '-n', namespace])
   return [
     kubernetesStep(`Cilium ${cilium.version}`, cilium.minKubernetesMinor),
     loadImagesStep,
@@ -106,19 +104,28 @@ export function ciliumSteps(
     // Before Cilium: its operator looks for them when it starts, and without them makes no gateways.
     ...(options.gateways ? [gatewayApiStep] : []),
     ...pullSecretSteps(ciliumNamespace, pullSecrets),
+    ...networkSteps(releases),
+    ...(options.gateways ? [gatewayClassStep] : []),
+    ...manifestSteps(manifests),
+  ]
+}
+
+/** Cilium's charts, and the cluster that gets ready with them. */
+export function networkSteps(releases: readonly LaidRelease[]): readonly Step[] {
+  const rollout = (what: string) =>
+    waitStep(`${what} is ready`, ['rollout', 'status', what, '-n', ciliumNamespace])
+  return [
     ...releases.map(({ merged, ...release }) =>
       // Each part is waited for by itself: SPIRE only by the arms that need it.
       helmStep({ ...release, values: merged, namespace: ciliumNamespace, wait: false }),
     ),
     // Helm would be content while a node or two are still without.
-    rollout('daemonset/cilium', ciliumNamespace),
-    rollout('daemonset/cilium-envoy', ciliumNamespace),
-    rollout('deployment/cilium-operator', ciliumNamespace),
+    rollout('daemonset/cilium'),
+    rollout('daemonset/cilium-envoy'),
+    rollout('deployment/cilium-operator'),
     // Until now there was no network, so no node was ready and nothing else could start.
     waitStep('nodes are ready', ['wait', '--for=condition=Ready', 'node', '--all']),
-    rollout('deployment/coredns', ciliumNamespace),
-    ...(options.gateways ? [gatewayClassStep] : []),
-    ...manifestSteps(manifests),
+    rollout('deployment/coredns'),
   ]
 }
 

@@ -25,7 +25,8 @@ import { applyManifests, assetsFrom, isLoaded, runSteps } from '../hops/steps.js
 import { pathsOf } from '../paths-of.js'
 import { readCiliumEnvoyCounters } from './counters.js'
 import { ciliumDownloads, needsSpire } from './downloads.js'
-import { bindHop, envoyProcess, ztunnelProcess } from './hop.js'
+import { bindShared } from './charges.js'
+import { bindHop } from './hop.js'
 import {
   ciliumCharts,
   ciliumOptions,
@@ -122,48 +123,6 @@ function ciliumFacts(mode: CiliumMode, options: CiliumOptions, cluster: ClusterA
       workers: `${hopLimits.workers} per Envoy and ztunnel; the kernel uses every CPU that packets arrive on`,
     }),
   ]
-}
-
-/** Agents, operator and SPIRE are the control plane; Envoys are there on every node, used or not. */
-function bindShared(mesh: string, options: CiliumOptions, cluster: ClusterAccess): readonly Component[] {
-  const bind = (
-    component: Component,
-    podSelector: string,
-    more: { nodeName?: string; namespace?: string } = {},
-  ) => {
-    cluster.bind(component, { namespace: ciliumNamespace, podSelector, ...more })
-    return component
-  }
-  const controlPlane = (name: string): Component => ({
-    name: `${mesh}/${name}`,
-    category: 'control-plane',
-    node: 'control-plane',
-  })
-  const perNode = [...new Set(Object.values(cluster.nodes))].flatMap((nodeName) => {
-    const node = roleOf(cluster, nodeName)
-    const agent = { ...controlPlane(`agent on ${nodeName}`), node }
-    const process = envoyProcess(mesh, nodeName)
-    const envoy: Component = { name: process, category: 'l7', node, process }
-    const tunnelProcess = ztunnelProcess(mesh, nodeName)
-    const tunnel: Component = { name: tunnelProcess, category: 'l4', node, process: tunnelProcess }
-    return [
-      bind(agent, 'k8s-app=cilium', { nodeName }),
-      bind(envoy, 'k8s-app=cilium-envoy', { nodeName }),
-      ...(options.encryption === 'ztunnel' ? [bind(tunnel, 'app=ztunnel-cilium', { nodeName })] : []),
-    ]
-  })
-  const spire = options.mutualAuth
-    ? [
-        bind(controlPlane('spire-server'), 'app=spire-server', { namespace: spireNamespace }),
-        bind(controlPlane('spire-agent'), 'app=spire-agent', { namespace: spireNamespace }),
-      ]
-    : []
-  return [...perNode, bind(controlPlane('operator'), 'io.cilium/app=operator'), ...spire]
-}
-
-function roleOf(cluster: ClusterAccess, nodeName: string): Component['node'] {
-  const roles = ['client', 'server', 'waypoint'] as const
-  return roles.find((role) => cluster.nodes[role] === nodeName) ?? 'control-plane'
 }
 
 interface RaiseOptions {

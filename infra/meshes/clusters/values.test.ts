@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
+import type { EnvironmentRequest } from '../../../harness/model.js'
 import { defined } from '../../../harness/model/defined.js'
 import { ciliumOverlays, ciliumSettings } from '../cilium/install.js'
 import { istioCharts, istioOverlays, istioSettings, istioSteps } from '../istio/install.js'
+import { istioAmbient } from '../istio/istio-ambient.js'
 import { transcriptCluster } from '../testdata/transcript-cluster.js'
 import { pullSecretNames, valuesDifference, withValues } from './values.js'
 
@@ -29,7 +31,7 @@ describe('values', () => {
     expect(withValues(ours, undefined, 'f')).toEqual(ours)
   })
   test('a key named __proto__ is a key', () => {
-    const merged = withValues(ours, JSON.parse('{"__proto__":{"x":1}}'), 'f')
+    const merged = withValues(ours, JSON.parse('{"__proto__":{"x":1}}') as Record<string, unknown>, 'f')
     expect(Object.getPrototypeOf(merged)).toBe(Object.prototype)
     expect(({} as { x?: number }).x).toBeUndefined()
   })
@@ -99,7 +101,12 @@ describe('an installation', () => {
       pullSecrets,
       ...defined({ platform: settings.platform }),
     }
-    for (const step of istioSteps(options, cluster, istioCharts(options, settings), settings)) {
+    for (const step of istioSteps(
+      options,
+      cluster,
+      istioCharts(options, settings, cluster, true),
+      settings,
+    )) {
       await step.run({
         ...{ mesh: 'istio-ambient', cluster, assets },
         undo: (_, work) => void undone.push(work),
@@ -111,6 +118,7 @@ describe('an installation', () => {
       ) as {
         global?: { platform?: string; imagePullSecrets?: string[]; hub?: string }
         telemetry?: object
+        cni?: object
         imagePullSecrets?: string[]
       }
     return { cluster, inputOf }
@@ -130,6 +138,38 @@ describe('an installation', () => {
     expect(cluster.commands.at(-1)?.command).toContain(
       'kubectl delete --ignore-not-found --wait=false -f filter.yaml',
     )
+  })
+
+  test('Cilium as the network under ambient comes before Istio, as its documents ask', async () => {
+    const { cluster, inputOf } = await install({
+      cni: 'cilium',
+      values: { cilium: { hubble: { enabled: false } } },
+    })
+    expect(inputOf('cilium')).toMatchObject({
+      cni: { exclusive: false },
+      socketLB: { hostNamespaceOnly: true },
+      bpf: { masquerade: false },
+      kubeProxyReplacement: true,
+      hubble: { enabled: false },
+    })
+    const commands = cluster.commands.map(({ command }) => command)
+    const at = (part: string) => commands.findIndex((command) => command.includes(part))
+    expect(at('wait --for=condition=Ready node --all')).toBeGreaterThan(at('--install cilium '))
+    expect(at('--install istio-base ')).toBeGreaterThan(at('rollout status deployment/coredns'))
+    expect(istioAmbient.clusterNeeds?.([], { cni: 'cilium' })).toEqual({
+      defaultCni: false,
+      kubeProxy: false,
+    })
+    expect(istioAmbient.clusterNeeds?.([], {})).toEqual({ defaultCni: true, kubeProxy: true })
+    expect(istioAmbient.downloads?.([], { cni: 'cilium' }).charts?.map(({ name }) => name)).toEqual([
+      ...['cilium', 'base', 'istiod', 'cni', 'ztunnel'],
+    ])
+    const request = { config: { meshSettings: { 'istio-ambient': { cni: 'cilium', cacheDir: folder } } } }
+    const unmet = await istioAmbient.check(
+      { ...request, id: 'x', arms: [], paths: [] } as unknown as EnvironmentRequest,
+      { offers: ['cluster'] },
+    )
+    expect(unmet[0]?.need).toBe('a cluster that is made with cilium as its network')
   })
 
   test('the ground and the pull secrets are told to every chart that asks for them', async () => {

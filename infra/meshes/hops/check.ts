@@ -24,7 +24,7 @@ export async function checkDownloads(
   isReachable: (url: string) => Promise<boolean> = reachable,
 ): Promise<readonly Unmet[]> {
   const { mirrors, cacheDir = defaultCacheDir() } = settingsFor(sourceSettings, mesh, request)
-  const all = { neededBy: mesh, ...downloads?.(pathsOf(mesh, request)) }
+  const all = { neededBy: mesh, ...downloads?.(pathsOf(mesh, request), request.config.meshSettings[mesh]) }
   const needed = offers.includes('new-cluster') ? all : { ...all, images: [] }
   const places = new Map<string, PullItem[]>()
   for (const item of listPulls([needed], { mirrors })) {

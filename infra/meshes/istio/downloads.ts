@@ -1,18 +1,24 @@
 /** What Istio is installed from. */
 import type { Downloads, Path } from '../../../harness/model.js'
 import { gatewayApi, istio } from '../../supply/versions.js'
+import { withCiliumCni } from './cilium-cni.js'
 import { hasGateway } from '../clusters/gateway-api.js'
 import type { IstioMode } from './values.js'
 
-export function istioDownloads(mode: IstioMode, paths: readonly Path[]): Downloads {
+export function istioDownloads(
+  mode: IstioMode,
+  paths: readonly Path[],
+  { cni: network }: { readonly cni?: 'cilium' | undefined } = {},
+): Downloads {
   const { base, istiod, cni, ztunnel } = istio.charts
   const { images } = istio
   if (mode === 'ambient') {
-    return {
+    const own = {
       manifests: [gatewayApi],
       charts: [base, istiod, cni, ztunnel],
       images: [images.pilotDistroless, images.proxyDistroless, images.cni, images.ztunnel],
     }
+    return network === 'cilium' ? withCiliumCni(own) : own
   }
   return {
     // Sidecars alone need none of it.

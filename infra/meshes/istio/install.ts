@@ -4,6 +4,7 @@ import { istio } from '../../supply/versions.js'
 import { defined } from '../../../harness/model/defined.js'
 import type { Fact, Path } from '../../../harness/model.js'
 import type { AccessOptions, ClusterAccess } from '../../../harness/model/cluster-access.js'
+import { networkSteps } from '../cilium/install.js'
 import { gatewayApiStep, hasGateway } from '../clusters/gateway-api.js'
 import { MeshInstallError } from '../clusters/install-errors.js'
 import { chartSettings, type ChartSettings } from '../clusters/settings.js'
@@ -16,6 +17,7 @@ import {
   type LaidRelease,
 } from '../clusters/values.js'
 import { helmStep, kubernetesStep, loadImagesStep, undoing, waitStep, type Step } from '../hops/steps.js'
+import { ciliumUnderIstio } from './cilium-cni.js'
 import {
   istioNamespace,
   istioPlatforms,
@@ -37,26 +39,54 @@ const curves = z.array(z.string().min(1)).min(1).optional()
 /** Settings of an Istio mesh in the config's `meshSettings`. */
 export const istioSettings = {
   sidecar: chartSettings(releaseNames.sidecar).extend({ platform, curves }),
-  ambient: chartSettings(releaseNames.ambient).extend({ platform, curves }),
+  ambient: chartSettings(releaseNames.ambient).extend({
+    platform,
+    curves,
+    /** Network of a cluster that is made for it, in the place of kindnet and kube-proxy. */
+    cni: z.enum(['cilium']).optional(),
+  }),
 } as const
 
+export type IstioSettings = z.output<(typeof istioSettings)[IstioMode]> & {
+  readonly cni?: 'cilium' | undefined
+}
+
+/** What stands where, as charts are told. */
+type Ground = Pick<ClusterAccess, 'nodes' | 'apiServer'>
+
 /** Charts with their values: ours, and with what the user lays over them. */
-export function istioCharts(options: IstioOptions, settings: Pick<ChartSettings, 'values'>) {
-  return layValues(`istio-${options.mode}`, istioReleases(options), settings)
+export function istioCharts(
+  options: IstioOptions,
+  settings: Pick<IstioSettings, 'values' | 'mirrors' | 'cni'>,
+  ground: Ground,
+  imagesByTag: boolean,
+): readonly LaidRelease[] {
+  const network = settings.cni === 'cilium' ? [ciliumUnderIstio(settings, ground, imagesByTag)] : []
+  return [...network, ...layValues(`istio-${options.mode}`, istioReleases(options), settings)]
+}
+
+const unknown: Ground = {
+  nodes: {
+    client: 'the client',
+    server: 'the server',
+    waypoint: 'the waypoint',
+    'control-plane': 'the control plane',
+  },
+  apiServer: { host: 'the API server', port: 6443 },
 }
 
 /** What the user lays over an installation, as far as it can be told without a cluster. */
 export function istioOverlays(mode: IstioMode, given: unknown, paths: readonly Path[]): readonly Fact[] {
-  const settings = istioSettings[mode].parse(given ?? {})
+  const settings: IstioSettings = istioSettings[mode].parse(given ?? {})
   const mesh = `istio-${mode}`
   const options: IstioOptions = {
     mode,
-    nodes: { waypoint: 'the waypoint', 'control-plane': 'the control plane' },
+    nodes: unknown.nodes,
     gateways: paths.some(hasGateway),
     pullSecrets: pullSecretNames(mesh, settings.pullSecrets),
     ...defined({ platform: settings.platform, curves: settings.curves }),
   }
-  return overlayFacts(mesh, istioCharts(options, settings), settings)
+  return overlayFacts(mesh, istioCharts(options, settings, unknown, true), settings)
 }
 
 export function istioSteps(
@@ -65,7 +95,9 @@ export function istioSteps(
   releases: readonly LaidRelease[],
   { manifests, pullSecrets }: Pick<ChartSettings, 'manifests' | 'pullSecrets'>,
 ): readonly Step[] {
-  const charts = releases.map(({ merged, ...release }) =>
+  const network = releases.filter(({ release }) => release === 'cilium')
+  const own = releases.filter((release) => !network.includes(release))
+  const charts = own.map(({ merged, ...release }) =>
     helmStep({ ...release, values: merged, namespace: istioNamespace }),
   )
   const supported = kubernetesStep(`Istio ${istio.version}`, istio.minKubernetesMinor)
@@ -76,6 +108,7 @@ export function istioSteps(
     supported,
     ...(isOwn ? [] : [noIstioYet]),
     loadImagesStep,
+    ...(network.length === 0 ? [] : networkSteps(network)),
     ...gateways,
     ...pullSecretSteps(istioNamespace, pullSecrets),
     ...charts,

@@ -34,7 +34,8 @@ import { readBuild } from './build.js'
 import { readIstioView, type IstioView } from './counters.js'
 import { istioDownloads } from './downloads.js'
 import { bindHop, type BoundHop } from './hop.js'
-import { istioCharts, istioSettings, istioSteps } from './install.js'
+import { bindCiliumCni, ciliumCniFact } from './cilium-cni.js'
+import { istioCharts, istioSettings, istioSteps, type IstioSettings } from './install.js'
 import {
   ambientIngressShape,
   ambientManifests,
@@ -54,24 +55,32 @@ export async function installIstio(mode: IstioMode, context: MeshContext): Promi
   const { host, progress, request, scope } = context
   const mesh = `istio-${mode}`
   const cluster = clusterOf(host, mesh)
-  const settings = settingsFor(istioSettings[mode], mesh, request)
+  const settings: IstioSettings = settingsFor(istioSettings[mode], mesh, request)
   const { mirrors, cacheDir, pullSecrets } = settings
   const paths = pathsOf(mesh, request)
-  const assets = assetsFrom(istioDownloads(mode, paths), { mirrors, cacheDir })
+  const assets = assetsFrom(istioDownloads(mode, paths, settings), { mirrors, cacheDir })
+  const imagesByTag = await isLoaded({ cluster, assets })
   const options: IstioOptions = {
     mode,
     nodes: cluster.nodes,
-    hub: (await isLoaded({ cluster, assets })) ? istio.hub : mirrored(istio.hub, mirrors),
+    hub: imagesByTag ? istio.hub : mirrored(istio.hub, mirrors),
     gateways: paths.some(hasGateway),
     pullSecrets: pullSecretNames(mesh, pullSecrets),
     ...defined({ platform: settings.platform, curves: settings.curves }),
   }
-  const charts = istioCharts(options, settings)
+  const charts = istioCharts(options, settings, cluster, imagesByTag)
   const steps = istioSteps(options, cluster, charts, settings)
   await runSteps(steps, { mesh, cluster, assets, namespaces: [istioNamespace] }, progress, scope)
   return {
-    facts: [...istioFacts(mode, cluster), ...overlayFacts(mesh, charts, settings)],
-    components: bindControlPlane(mode, cluster),
+    facts: [
+      ...istioFacts(mode, cluster),
+      ...(settings.cni === 'cilium' ? [ciliumCniFact] : []),
+      ...overlayFacts(mesh, charts, settings),
+    ],
+    components: [
+      ...bindControlPlane(mode, cluster),
+      ...(settings.cni === 'cilium' ? bindCiliumCni(cluster) : []),
+    ],
     raise: (arm, path) =>
       raiseIstioArm({ mode, arm, path, host, cluster, pullSecrets, telemetry: hasTelemetry(charts) }),
   }

@@ -12,7 +12,8 @@ export type IstioMode = 'sidecar' | 'ambient'
 /** Charts that values can be given to. */
 export const releaseNames = {
   sidecar: ['istio-base', 'istiod'],
-  ambient: ['istio-base', 'istiod', 'istio-cni', 'ztunnel'],
+  // The last only where Cilium is the network under it.
+  ambient: ['istio-base', 'istiod', 'istio-cni', 'ztunnel', 'cilium'],
 } as const
 
 export interface IstioOptions {

@@ -54,7 +54,9 @@ describe('cluster config', () => {
   })
 
   it('takes CNI and kube-proxy away for Cilium alone', () => {
-    const of = (mesh: string) => clusterNeeds({ arms: [{ mesh: 'none' }, { mesh }], paths: [] } as never)
+    const config = { meshSettings: {} }
+    const of = (mesh: string) =>
+      clusterNeeds({ config, arms: [{ mesh: 'none' }, { mesh }], paths: [] } as never)
     expect(of('cilium')).toEqual({ defaultCni: false, kubeProxy: false })
     expect(of('istio-ambient')).toEqual(plain)
   })

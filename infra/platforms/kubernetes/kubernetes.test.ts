@@ -112,7 +112,11 @@ describe('kubectl', () => {
 
   it('comes with helm for meshes that are installed with charts, and for no others', () => {
     const toolsOf = (mesh: string) =>
-      clusterTools({ arms: [{ mesh }], paths: [] } as unknown as EnvironmentRequest)
+      clusterTools({
+        config: { meshSettings: {} },
+        arms: [{ mesh }],
+        paths: [],
+      } as unknown as EnvironmentRequest)
     expect(toolsOf('istio-ambient')).toEqual(['kubectl', 'helm'])
     expect(toolsOf('reference')).toEqual(['kubectl'])
   })
