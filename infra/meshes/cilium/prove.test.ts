@@ -69,6 +69,8 @@ interface World {
   plaintextReply: string
   /** Whether nothing that is asked from outside of the mesh gets anywhere. */
   isOutsideCutOff?: boolean
+  /** Answers of the first requests, before `answer`. */
+  answersAtFirst?: string[]
   hops: CiliumHop[]
   after: Record<string, HopCounters>
 }
@@ -143,6 +145,9 @@ async function prove(world: World): Promise<readonly ProofCheck[]> {
       `$ node meshbench-worker cat *\n${world.wireguardBytes[1]}`,
       `$* kubectl exec -n bench pod-0 -- node -e *denied-by-policy*\n${world.denied}`,
       ...(isGateway ? [`$* kubectl exec -n bench pod-0 -- node -e *server.bench.svc*\n${world.past}`] : []),
+      ...(world.answersAtFirst ?? []).map(
+        (answer) => `$ kubectl exec -n bench pod-0 -- node -e *\n${answer}`,
+      ),
       `$* kubectl exec -n bench pod-0 -- node -e *\n${world.answer}`,
       '',
     ].join('\n'),
@@ -167,6 +172,15 @@ async function prove(world: World): Promise<readonly ProofCheck[]> {
 const refused = async (world: World) => (await prove(world)).filter(({ ok }) => !ok)
 
 describe('what is right passes', () => {
+  test.each<[CiliumPath, Partial<World>, number]>([
+    ['l4-kernel-mutual-auth', { auth: output('auth') }, 20],
+    ['l4-ztunnel', {}, 9],
+  ])('%s is given the time that identities take to be there', async (path, more, failures) => {
+    const answersAtFirst = Array.from({ length: failures }, () => 'failed UND_ERR_CONNECT_TIMEOUT')
+    expect(await refused({ ...kernelWorld(path), ...more, answersAtFirst })).toEqual([])
+    const [first] = await refused({ ...kernelWorld(), answersAtFirst: answersAtFirst.slice(0, 1) })
+    expect(first?.name).toBe('request through the mesh')
+  })
   test.each<[string, World]>([
     ['L4 in the kernel', kernelWorld()],
     ['WireGuard', { ...kernelWorld('l4-kernel-wireguard'), encryption: output('encrypt-wireguard') }],
