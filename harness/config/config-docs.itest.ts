@@ -4,6 +4,10 @@ import { expect, test } from 'vitest'
 import { configDocs } from '../testing/config-docs.js'
 
 test('harness/config/README.md names every field, its bounds, its default and its purpose', async () => {
-  const text = await format(await configDocs(), { parser: 'markdown', printWidth: 110, proseWrap: 'preserve' })
+  const text = await format(await configDocs(), {
+    parser: 'markdown',
+    printWidth: 110,
+    proseWrap: 'preserve',
+  })
   await expect(text).toMatchFileSnapshot('./README.md')
 })
