@@ -29,6 +29,7 @@ const rooms = {
     ...['scenarios', 'infra/meshes/index.ts', 'infra/platforms/index.ts', ...images],
   ],
   'harness/run': [...base, 'harness/process', 'harness/load', 'harness/plan', 'harness/analyze'],
+  'harness/truth': [...base, 'harness/process', 'harness/load', 'harness/stats', 'infra/images/loadgen'],
   'harness/cli': everything,
   'harness/lab': everything,
   scenarios: base,

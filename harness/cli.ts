@@ -5,6 +5,7 @@ import type { CompareFlags } from './cli/commands/compare.js'
 import type { GateFlags } from './cli/commands/gate.js'
 import type { ReportFlags } from './cli/commands/report.js'
 import type { RunFlags } from './cli/commands/run.js'
+import type { TruthFlags } from './cli/commands/truth.js'
 import { CommandError, UserError, exitCodes, type ExitCode } from './model/errors.js'
 import { version } from './process/package-root.js'
 import { planFlags, type AnyFlag, type PlanFlags } from './config/flags.js'
@@ -129,6 +130,23 @@ withPlanFlags(program.command('pull'))
   .option('--list', 'only list it', false)
   .action((flags: PlanFlags & { list: boolean }) =>
     act(async () => (await import('./cli/commands/pull.js')).pullCommand(flags)),
+  )
+
+program
+  .command('truth')
+  .description(
+    'show which load generators on this host can be believed, and for what: takes minutes and both cores',
+  )
+  .option(
+    '--tool <names>',
+    'only these, comma-separated or repeated (default: all that are found)',
+    collectNames,
+  )
+  .option('--out <folder>', 'folder of the table (default: results/<time>-truth)')
+  .option('--against <file>', 'truth.json of an earlier table of this host: exit code 1 when cells disagree')
+  .option('--json', 'print the table as JSON', false)
+  .action((flags: TruthFlags) =>
+    act(async () => (await import('./cli/commands/truth.js')).truthCommand(flags)),
   )
 
 program

@@ -10,6 +10,8 @@ const asTheyAre = [
   'reports/journal.schema.json',
   'infra/supply/container-images/Dockerfile',
   'infra/meshes/kernel/l4-kernel.bpf.o',
+  // Compiled where `meshbench truth` runs.
+  'infra/images/bench/truth/server.c',
 ]
 
 /** Adds them to a folder that holds the compiled sources. */

@@ -37,6 +37,18 @@ describe('an engine of the user’s choice', () => {
     ['hey', 'latency', { protocol: 'grpc' }, /hey does not speak grpc; engines that can: open-loop/],
     ['hey', 'latency', { arrival: 'poisson' }, /hey knows no Poisson arrivals/],
     [
+      'hey',
+      'latency',
+      { ratesPerSecond: [100], connections: 16, durationMs: 2000 },
+      /16 of the 200 that are due in 2 s; over 16 connections it can keep 400 a second and more, or this rate over 4/,
+    ],
+    [
+      'bombardier',
+      'latency',
+      { ratesPerSecond: [100.5] },
+      /bombardier takes whole requests a second, 100 or 101, and not 100\.5/,
+    ],
+    [
       'open-loop',
       'connect',
       {},

@@ -30,6 +30,27 @@ export function whyNot(
   if (needs !== undefined && load.arrival === 'poisson') return `${engine} knows no Poisson arrivals`
   if (needs !== undefined && options.headers)
     return `${engine} is given no headers, and a function of this run needs some`
+  return whyNoRate(engine, load)
+}
+
+/** Beyond this share a rate is not the one that was asked for: trials would be invalid by the usual limits. */
+const rateWithin = 0.02
+
+/** Why an engine cannot keep the rate over these connections, with what it can; undefined when it can. */
+function whyNoRate(
+  engine: EngineName,
+  { ratePerSecond, connections, durationMs }: LoadSpec,
+): string | undefined {
+  const { rates } = engineOf(engine)
+  if (!rates || ratePerSecond === undefined) return undefined
+  if (rates.whole && !Number.isInteger(ratePerSecond))
+    return `${engine} takes whole requests a second, ${Math.max(1, Math.floor(ratePerSecond))} or ${Math.ceil(ratePerSecond)}, and not ${ratePerSecond}`
+  const due = (ratePerSecond * durationMs) / 1000
+  if (rates.perConnection && connections > due * rateWithin) {
+    const least = Math.ceil((connections / rateWithin / durationMs) * 1000)
+    const most = Math.floor(due * rateWithin)
+    return `${engine} has each connection send its first request at once: ${connections} of the ${Math.round(due)} that are due in ${durationMs / 1000} s; over ${connections} connections it can keep ${least} a second and more${most > 0 ? `, or this rate over ${most}` : ''}`
+  }
   return undefined
 }
 

@@ -10,6 +10,13 @@ export const loadModels = ['open', 'closed'] as const
 /** Figures that an engine may not know. */
 export const engineLacks = ['response', 'service', 'sendLag', 'unsent'] as const
 
+export interface EngineRates {
+  /** The rate is dealt to the connections, and each of them sends its first request at once. */
+  readonly perConnection?: boolean
+  /** Whole requests a second alone. */
+  readonly whole?: boolean
+}
+
 export interface Engine {
   /** One sentence for `meshbench list` and the report. */
   readonly summary: string
@@ -17,6 +24,10 @@ export interface Engine {
   readonly protocols: readonly Protocol[]
   /** What it cannot tell; absent for engines that tell all there is. */
   readonly lacks?: readonly (typeof engineLacks)[number][]
+  /** How a rate is kept; absent: as a whole, whatever it is. */
+  readonly rates?: EngineRates
+  /** What its figures must not be used for, as measured by `meshbench truth`; absent for engines that told the truth. */
+  readonly warns?: string
   /** Program that has to be on the PATH where the client lives; absent for the generator's own engines. */
   readonly needs?: string
 }
@@ -64,6 +75,7 @@ export const engines = {
     models: ['closed', 'open'],
     protocols: ['http1'],
     lacks: ['response', 'sendLag', 'unsent'],
+    rates: { perConnection: true },
     needs: 'hey',
   },
   h2load: {
@@ -71,6 +83,7 @@ export const engines = {
     models: ['closed', 'open'],
     protocols: ['http1', 'h2'],
     lacks: ['response', 'sendLag', 'unsent'],
+    rates: { perConnection: true },
     needs: 'h2load',
   },
   fortio: {
@@ -78,6 +91,7 @@ export const engines = {
     models: ['open', 'closed'],
     protocols: ['http1', 'h2'],
     lacks: ['response', 'sendLag', 'unsent'],
+    rates: { perConnection: true },
     needs: 'fortio',
   },
   oha: {
@@ -86,6 +100,37 @@ export const engines = {
     protocols: ['http1', 'h2'],
     lacks: ['service', 'sendLag', 'unsent'],
     needs: 'oha',
+  },
+  ab: {
+    summary: 'ab from the PATH, closed loop over HTTP/1.0; one hundred percentiles in µs',
+    models: ['closed'],
+    protocols: ['http1'],
+    lacks: ['response', 'sendLag', 'unsent'],
+    needs: 'ab',
+  },
+  vegeta: {
+    summary:
+      'vegeta from the PATH, constant rate, charged from when a worker takes a request up; every time in ns',
+    models: ['open', 'closed'],
+    protocols: ['http1'],
+    lacks: ['service', 'sendLag', 'unsent'],
+    needs: 'vegeta',
+  },
+  k6: {
+    summary:
+      'k6 from the PATH, constant arrival rate that drops what finds no connection free; percentiles only',
+    models: ['open', 'closed'],
+    protocols: ['http1'],
+    lacks: ['response', 'sendLag', 'unsent'],
+    needs: 'k6',
+  },
+  bombardier: {
+    summary: 'bombardier from the PATH, closed loop or a rate that all connections share; five percentiles',
+    models: ['closed', 'open'],
+    protocols: ['http1'],
+    lacks: ['response', 'sendLag', 'unsent'],
+    rates: { whole: true },
+    needs: 'bombardier',
   },
   nighthawk: {
     summary: 'nighthawk_client from the PATH, a rate with back-pressure; its percentile spectrum',

@@ -60,6 +60,12 @@ test.each<[string, Partial<LoadResult>, Partial<Usage>, RegExp]>([
   ['errors', { ok: 997, errors: { '5xx': 3 } }, {}, /3 of 1000 requests failed \(3 × 5xx\)/],
   ['unsent', { unsent: 4 }, {}, /4 requests were due but never sent/],
   ['too slow', { achievedRatePerSecond: 900 }, {}, /achieved 90\.0 % of the asked rate/],
+  [
+    'too fast',
+    { achievedRatePerSecond: 1200 },
+    {},
+    /achieved 120\.0 % of the asked rate; at most 102\.0 % may be/,
+  ],
   ['lag', { sendLag: at(9000) }, {}, /the generator lagged: p99 of sent − due was \d+ µs/],
   [
     'generator at its limit',

@@ -74,6 +74,11 @@ function judgeLoad(
       reasons.push(
         `achieved ${percent(share)} of the asked rate; at least ${percent(limits.minAchievedShare)} is needed`,
       )
+    // An engine of others may send more than it was asked for, which is another load.
+    else if (share * limits.minAchievedShare > 1)
+      reasons.push(
+        `achieved ${percent(share)} of the asked rate; at most ${percent(1 / limits.minAchievedShare)} may be`,
+      )
   }
   if (load.sendLag) {
     const lag = percentileUs(load.sendLag, 99)

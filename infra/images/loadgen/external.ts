@@ -9,7 +9,7 @@ import type { Phase } from '../../../harness/protocol/events.js'
 import { EngineError, type Harness } from './events.js'
 import type { Spec } from './spec.js'
 import { type ToolName, tools } from './tools/index.js'
-import type { Tool, ToolReport } from './tools/tool.js'
+import { commandOf, type Tool, type ToolReport } from './tools/tool.js'
 
 const nsPerTick = 10_000_000
 const progressMs = 500
@@ -101,7 +101,8 @@ function runOnce(tool: Tool, spec: Spec, durationMs: number, folder: string): Pr
   mkdirSync(folder, { recursive: true })
   for (const [name, text] of Object.entries(tool.files ?? {})) writeFileSync(join(folder, name), text)
   return new Promise((resolve, reject) => {
-    const child = spawn(tool.program, tool.argv(run), { stdio: ['ignore', 'pipe', 'pipe'] })
+    const [program = '', ...args] = commandOf(tool, run)
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
     let output = ''
     let complaint = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))

@@ -24,8 +24,8 @@ export interface Wire {
 
 export type WireFactory = (spec: Spec, events: WireEvents) => Wire
 
-/** The kind of a reply's status; a status below 400 that is no success is nothing that an echo sends. */
+/** The kind of a reply's status: below 400 only a success, and 304, which has no body, are what was asked for. */
 export function kindOfStatus(status: number): ErrorKind | undefined {
-  if (status >= 200 && status < 300) return undefined
+  if ((status >= 200 && status < 300) || status === 304) return undefined
   return status >= 500 ? '5xx' : status >= 400 ? '4xx' : 'other'
 }

@@ -30,18 +30,20 @@ export const h2load: Tool = {
   program: 'h2load',
   charges: 'sent',
   leavesUncounted: true,
+  canBeFresh: true,
   limits: [
     'h2load: no due time and no send lag; a rate is dealt to the connections, each with a timer of its own',
     'h2load: requests in flight at the end are not counted, so the server sees some more',
     'h2load: lengths of bodies are not checked',
   ],
-  argv: ({ spec, url, authority, seconds, folder }) => [
+  argv: ({ spec, url, authority, seconds, folder, fresh }) => [
     ...['-D', String(Math.max(1, Math.round(seconds))), '-c', String(spec.connections), '-m', '1'],
     ...['-t', String(Math.min(spec.workers, spec.connections)), '--log-file', `${folder}/${logFile}`],
     ...(spec.protocol === 'http1' ? ['--h1'] : ['-p', 'h2c']),
     ...(spec.ratePerSecond === undefined ? [] : ['--rps', String(spec.ratePerSecond / spec.connections)]),
     // Over HTTP/1.1, too: a field called host would stand beside the one that h2load makes of the URL.
     ...(authority === undefined ? [] : ['-H', `:authority: ${authority}`]),
+    ...(fresh ? ['-H', 'connection: close'] : []),
     url,
   ],
   parse: (output, _run, files) => parseH2loadLog(files(logFile), output),

@@ -24,16 +24,18 @@ export const hey: Tool = {
   program: 'hey',
   charges: 'sent',
   leavesUncounted: true,
+  canBeFresh: true,
   limits: [
     'hey: times in steps of 100 µs, and at most one million of them',
     'hey: its rate is a pause after each reply of each connection; there is no due time and no send lag',
     'hey: replies that fail without a status are not in its CSV, and lengths of bodies are not checked',
   ],
-  argv: ({ spec, url, authority, seconds }) => [
+  argv: ({ spec, url, authority, seconds, fresh }) => [
     ...['-z', secondsArgument(seconds), '-c', String(spec.connections), '-o', 'csv', '-disable-redirects'],
     ...['-t', String(Math.max(1, Math.round(spec.timeoutMs / 1000)))],
     ...(spec.ratePerSecond === undefined ? [] : ['-q', String(spec.ratePerSecond / spec.connections)]),
     ...(authority === undefined ? [] : ['-host', authority]),
+    ...(fresh ? ['-disable-keepalive'] : []),
     url,
   ],
   parse: (output) => parseHeyCsv(output),

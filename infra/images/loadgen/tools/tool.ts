@@ -11,6 +11,8 @@ export interface ToolRun {
   readonly seconds: number
   /** A folder of this run's own. */
   readonly folder: string
+  /** Every request on a connection of its own, where the tool has a way to ask for it. */
+  readonly fresh?: boolean
 }
 
 export interface ToolReport {
@@ -21,6 +23,8 @@ export interface ToolReport {
   readonly bodyBytes?: number
   readonly windowMs?: number
   readonly connectionsOpened?: number
+  /** Due but not sent, by its own word. */
+  readonly dropped?: number
 }
 
 export interface Tool {
@@ -33,6 +37,10 @@ export interface Tool {
   readonly limits: readonly string[]
   /** Files that it needs in the folder, by name. */
   readonly files?: Readonly<Record<string, string>>
+  /** A command that takes the arguments in the program's place, for tools whose output another program has to read. */
+  readonly wrap?: readonly string[]
+  /** Whether it can be asked for a new connection for each request. */
+  readonly canBeFresh?: boolean
   /** Arguments, without the program. */
   argv(run: ToolRun): readonly string[]
   /** `files` reads one that the tool wrote. Throws when the output is not what this version prints. */
@@ -44,9 +52,52 @@ export function secondsArgument(seconds: number): string {
   return `${Math.max(1, Math.round(seconds))}s`
 }
 
+/** The whole command line. */
+export function commandOf(tool: Tool, run: ToolRun): readonly string[] {
+  return [...(tool.wrap ?? [tool.program]), ...tool.argv(run)]
+}
+
+/** Gives every step between two known percentiles (share → µs) the upper one's value: never better than it was. */
+export function stepsOf(
+  percentiles: Iterable<readonly [share: number, us: number]>,
+  count: number,
+): [us: number, count: number][] {
+  let before = 0
+  return [...percentiles]
+    .sort(([a], [b]) => a - b)
+    .flatMap(([share, us]) => {
+      const upTo = Math.round(share * count)
+      const step: [number, number][] = upTo > before ? [[us, upTo - before]] : []
+      before = Math.max(before, upTo)
+      return step
+    })
+}
+
+/** Counts answered requests by their status, and failures by what a tool calls them. */
+export function countFates(
+  statuses: Iterable<readonly [status: number, count: number]>,
+  failures: Iterable<readonly [text: string, count: number]> = [],
+): Pick<ToolReport, 'ok' | 'errors'> {
+  const errors: Partial<Record<ErrorKind, number>> = {}
+  let ok = 0
+  for (const [status, count] of statuses) {
+    const kind = kindOfCode(status)
+    if (kind === undefined) ok += count
+    else addError(errors, kind, count)
+  }
+  for (const [text, count] of failures)
+    addError(
+      errors,
+      /refused|connect:|dial/i.test(text) ? 'connect' : /time/i.test(text) ? 'timeout' : 'reset',
+      count,
+    )
+  return { ok, errors }
+}
+
 /** The kind of an answered request by its status; undefined when it succeeded. */
 export function kindOfCode(status: number): ErrorKind | undefined {
-  if (status >= 200 && status < 300) return undefined
+  // 304 answers a question that a client asked: no tool fails it by itself.
+  if ((status >= 200 && status < 300) || status === 304) return undefined
   return status >= 500 ? '5xx' : status >= 400 ? '4xx' : 'other'
 }
 

@@ -1,10 +1,14 @@
 import { describe, expect, it } from 'vitest'
+import { parseAb } from './ab.js'
+import { parseBombardier } from './bombardier.js'
 import { parseFortio } from './fortio.js'
 import { parseH2loadLog } from './h2load.js'
 import { parseHeyCsv } from './hey.js'
 import { tools } from './index.js'
+import { parseK6 } from './k6.js'
 import { parseNighthawk } from './nighthawk.js'
 import { parseOha } from './oha.js'
+import { parseVegetaCsv } from './vegeta.js'
 import { parseWrkSummary } from './wrk.js'
 import { parseWrk2 } from './wrk2.js'
 
@@ -184,12 +188,82 @@ describe('tools', () => {
     expect(() => parseNighthawk('{"results":[]}')).toThrow(/global/)
   })
 
+  it('read ab, whose broken-off requests are among the complete ones', () => {
+    const output = [
+      'Time taken for tests:   1.005 seconds',
+      'Complete requests:      1840',
+      'Failed requests:        101',
+      '   (Connect: 1, Receive: 5, Length: 0, Exceptions: 95)',
+      'Non-2xx responses:      37',
+      'HTML transferred:       1928192 bytes',
+    ].join('\n')
+    const report = parseAb('Percentage served,Time in ms\n0,1.034\n50,1.1\n99,5.331\n100,18.896\n', output)
+    expect(report).toMatchObject({
+      ok: 1702,
+      errors: { connect: 1, reset: 100, other: 37 },
+      bodyBytes: 1928192,
+    })
+    expect(report.windowMs).toBeCloseTo(1005)
+    expect([...report.latency].map(([us, count]) => [Math.round(us), count])).toEqual([
+      [1100, 920],
+      [5331, 902],
+      [18896, 18],
+    ])
+    expect(() => parseAb('', 'apr_socket_recv: Connection refused')).toThrow(/completed nothing/)
+  })
+
+  it('read vegeta, also a body that broke off behind a good status', () => {
+    const line = (status: number, ns: number, failure = '') =>
+      `1795857514310332972,${status},${ns},0,1024,${failure},,,2,GET,http://127.0.0.1:8080/echo,Q29u`
+    const output = [
+      line(200, 10804876),
+      line(503, 1),
+      line(200, 2, 'unexpected EOF'),
+      line(0, 3, 'dial tcp: connection refused'),
+    ].join('\n')
+    expect(parseVegetaCsv(`${output}\n`)).toEqual({
+      ok: 1,
+      errors: { '5xx': 1, reset: 1, connect: 1 },
+      latency: [[10804.876, 1]],
+    })
+    expect(() => parseVegetaCsv('')).toThrow(/no results/)
+  })
+
+  it('read k6, by the counters of its script', () => {
+    const metrics = {
+      http_req_duration: { values: { 'p(50)': 1.5, 'p(99)': 4.25, max: 9, count: 500 } },
+      status_200: { values: { count: 490 } },
+      status_500: { values: { count: 8 } },
+      status_0: { values: { count: 2 } },
+      dropped_iterations: { values: { count: 12 } },
+    }
+    expect(parseK6(JSON.stringify(metrics))).toEqual({
+      ok: 490,
+      errors: { '5xx': 8, reset: 2 },
+      latency: [
+        [1500, 250],
+        [4250, 245],
+        [9000, 5],
+      ],
+      dropped: 12,
+    })
+    expect(() => parseK6('{}')).toThrow(/http_req_duration/)
+  })
+
+  it('read bombardier', () => {
+    const output = `{"spec":{"rate":500},"result":{"bytesRead":489515,"timeTakenSeconds":1.000958193,"req1xx":0,"req2xx":440,"req3xx":0,"req4xx":0,"req5xx":3,"others":2,"errors":[{"description":"dial tcp 127.0.0.1:1: connect: connection refused","count":2}],"latency":{"mean":1701,"max":130325,"percentiles":{"50":1216,"75":1293,"90":1687,"95":2429,"99":5546}}}}`
+    const report = parseBombardier(output)
+    expect(report).toMatchObject({ ok: 440, errors: { '5xx': 3, connect: 2 } })
+    expect([...report.latency].at(-1)).toEqual([130325, 4])
+    expect(() => parseBombardier('{}')).toThrow(/no latencies/)
+  })
+
   it('name the authority, the connections and the duration on every command line, and say what they lack', () => {
     for (const tool of Object.values(tools)) {
       const argv = tool.argv(run)
       expect(argv.some((argument) => argument.endsWith('server'))).toBe(true)
-      expect(argv).toContain('16')
-      expect(argv.some((argument) => /^5s?$/.test(argument))).toBe(true)
+      expect(argv.some((argument) => /^(CONNECTIONS=)?16$/.test(argument))).toBe(true)
+      expect(argv.some((argument) => /^(SECONDS=)?5s?$/.test(argument))).toBe(true)
       expect(tool.limits.length).toBeGreaterThan(0)
     }
   })

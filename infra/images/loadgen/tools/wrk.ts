@@ -49,6 +49,7 @@ export const wrk: Tool = {
   program: 'wrk',
   charges: 'sent',
   leavesUncounted: true,
+  canBeFresh: true,
   limits: [
     'wrk: closed loop, so there is no response time and no send lag',
     'wrk: statuses of 400 and above are not told apart, and lengths of bodies are not checked',
@@ -56,10 +57,11 @@ export const wrk: Tool = {
     'wrk: values above twice the mean interval are joined by made-up ones (its own correction of coordinated omission)',
   ],
   files: { 'summary.lua': script },
-  argv: ({ spec, url, authority, seconds, folder }) => [
+  argv: ({ spec, url, authority, seconds, folder, fresh }) => [
     ...['-t', String(Math.min(spec.workers, spec.connections)), '-c', String(spec.connections)],
     ...['-d', secondsArgument(seconds), '--timeout', secondsArgument(spec.timeoutMs / 1000)],
     ...(authority === undefined ? [] : ['-H', `Host: ${authority}`]),
+    ...(fresh ? ['-H', 'Connection: close'] : []),
     ...['-s', `${folder}/summary.lua`, url],
   ],
   // Before it starts it opens a connection of its own, to see whether somebody listens.

@@ -42,16 +42,18 @@ export const wrk2: Tool = {
   program: 'wrk2',
   charges: 'due',
   leavesUncounted: true,
+  canBeFresh: true,
   limits: [
     'wrk2: its timer is 1 ms coarse, so latencies below a few ms are mostly its own lag',
     'wrk2: no send lag, no service time; what was due and not sent is not told',
     'wrk2: latencies are known at the steps of its percentile spectrum, and its first seconds calibrate',
   ],
-  argv: ({ spec, url, authority, seconds }) => [
+  argv: ({ spec, url, authority, seconds, fresh }) => [
     ...['-t', String(Math.min(spec.workers, spec.connections)), '-c', String(spec.connections)],
     ...['-d', secondsArgument(seconds), '-R', String(spec.ratePerSecond ?? 0), '--latency'],
     ...['--timeout', secondsArgument(spec.timeoutMs / 1000)],
     ...(authority === undefined ? [] : ['-H', `Host: ${authority}`]),
+    ...(fresh ? ['-H', 'Connection: close'] : []),
     url,
   ],
   // As wrk: one connection more, to see whether somebody listens.

@@ -1,0 +1,46 @@
+/** Figures of what a tool reported: percentiles, counts, the step of its times, and a median with its error. */
+import { studentQuantile } from '../stats/student.js'
+import type { ToolReport } from '../../infra/images/loadgen/tools/tool.js'
+import { percentileOf } from './log.js'
+
+/** Smallest reported time in µs that `percentile` per cent do not exceed; NaN without a report. */
+export function latencyPercentile(
+  { report }: { readonly report: ToolReport | undefined },
+  percentile: number,
+): number {
+  const steps = [...(report?.latency ?? [])].filter(([, count]) => count > 0).sort(([a], [b]) => a - b)
+  const total = steps.reduce((sum, [, count]) => sum + count, 0)
+  const rank = Math.ceil((percentile / 100) * total - 1e-6)
+  let seen = 0
+  for (const [us, count] of steps) {
+    seen += count
+    if (seen >= rank) return us
+  }
+  return steps.at(-1)?.[0] ?? Number.NaN
+}
+
+/** Everything that it says it sent: answered or failed. */
+export function reportedTotal({ ok, errors }: ToolReport): number {
+  return Object.values(errors).reduce((sum, count) => sum + count, ok)
+}
+
+const steps = [1000, 500, 100, 50, 10, 5, 1]
+
+/** The coarsest step, in µs, that all reported times are multiples of; 1 at the finest. */
+export function stepOf(runs: readonly { readonly report: ToolReport | undefined }[]): number {
+  const times = runs.flatMap(({ report }) => [...(report?.latency ?? [])].map(([us]) => us))
+  const isMultiple = (us: number, step: number) => Math.abs(us / step - Math.round(us / step)) * step < 0.01
+  return steps.find((step) => times.every((us) => isMultiple(us, step))) ?? 1
+}
+
+/** The median of repeats, and half of the 95 % interval of their mean (Student); no error of one alone. */
+export function middleWithError(values: readonly number[]): {
+  readonly value: number
+  readonly error?: number
+} {
+  const value = percentileOf(values, 50)
+  if (values.length < 2) return { value }
+  const mean = values.reduce((sum, each) => sum + each, 0) / values.length
+  const variance = values.reduce((sum, each) => sum + (each - mean) ** 2, 0) / (values.length - 1)
+  return { value, error: studentQuantile(0.975, values.length - 1) * Math.sqrt(variance / values.length) }
+}

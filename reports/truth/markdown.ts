@@ -1,0 +1,34 @@
+/** The table of load generators as Markdown: questions down, tools across. */
+import type { TruthCell, TruthTable } from '../../harness/model/truth.js'
+import { hostLine, keyLine, markOf, standingLine, warningsOf } from './words.js'
+
+export function truthMarkdown(table: TruthTable): string {
+  const names = table.tools.map(({ name }) => name)
+  const row = (cells: readonly string[]) =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
+  return [
+    '# Which load generator can be believed',
+    '',
+    standingLine(table),
+    '',
+    hostLine(table),
+    ...warningsOf(table).map((warning) => `**${warning}**`),
+    '',
+    row(['question', ...table.tools.map(({ name, version }) => `${name} ${version}`)]),
+    row(['question', ...names].map(() => '---')),
+    ...table.questions.map(({ id, title }) =>
+      row([title, ...names.map((name) => cellText(table.cells[name]?.[id]))]),
+    ),
+    '',
+    keyLine,
+    'Right is:',
+    '',
+    ...table.questions.filter(({ rule }) => rule !== 'told').map(({ title, rule }) => `- ${title}: ${rule}`),
+    ...(table.absent.length > 0 ? ['', `Not on the PATH: ${table.absent.join(', ')}.`] : []),
+    '',
+  ].join('\n')
+}
+
+function cellText(cell: TruthCell | undefined): string {
+  return cell ? `${markOf(cell)} ${cell.text}`.trim() : ''
+}

@@ -1,0 +1,46 @@
+import { expect, it } from 'vitest'
+import {
+  disagreements,
+  truthTableSchema,
+  type TruthCell,
+  type TruthTable,
+} from '../../harness/model/truth.js'
+import { readAssets } from '../testdata/assets.js'
+import { truthMarkdown } from './markdown.js'
+import { truthHtml } from './page.js'
+
+const right: TruthCell = { verdict: 'right', text: '215 µs ±4 µs (210 µs)', value: 215, error: 4, truth: 210 }
+const off: TruthCell = { verdict: 'off', text: '2.90 ms <b>', value: 2900, error: 100, truth: 90_000 }
+
+function tableOf(own: Partial<Record<'open-loop' | 'hey', TruthCell>> = {}): TruthTable {
+  return {
+    ...{ schema: 1, kind: 'truth', meshbench: '1.0.0', started: '2026-01-01T00:00:00.000Z', seconds: 300 },
+    host: { cpus: 2, model: 'A CPU', kernel: '6.1', node: 'v20', busyCores: 0.5, wakeUpLateP99Us: 90 },
+    tools: ['open-loop', 'hey'].map((name) => ({ name, version: '1.0', asks: 'a rate' })),
+    absent: ['wrk2'],
+    questions: [{ id: 'freeze', title: 'a freeze: p99', unit: 'µs', rule: 'within 5 %' }],
+    cells: { 'open-loop': { freeze: own['open-loop'] ?? right }, hey: { freeze: own.hey ?? off } },
+  }
+}
+
+it('page and Markdown say who is right, by how much the others are off, and what was absent', () => {
+  const html = truthHtml(tableOf(), readAssets())
+  const markdown = truthMarkdown(tableOf())
+  for (const text of [html, markdown]) {
+    expect(text).toContain('open-loop is right in 1 of 1 questions; the next, hey, in 0.')
+    expect(text).toContain('✓ 215 µs ±4 µs (210 µs)')
+    expect(text).toContain('wrk2')
+    expect(text).toContain('The host was not idle')
+    expect(text).toContain('within 5 %')
+  }
+  expect(html).toContain('✗ 2.90 ms &lt;b&gt;')
+  expect(html).toContain('id="truth-table"')
+  expect(truthTableSchema.parse(JSON.parse(JSON.stringify(tableOf())))).toEqual(tableOf())
+})
+
+it('two tables agree where verdicts are the same and values lie within both errors', () => {
+  const other = (value: number) => tableOf({ 'open-loop': { ...right, value } })
+  expect(disagreements(tableOf(), other(222))).toEqual({ agreeing: 2, apart: [] })
+  expect(disagreements(tableOf(), other(224)).apart).toHaveLength(1)
+  expect(disagreements(tableOf(), tableOf({ hey: right })).apart[0]).toMatch(/^hey, freeze: off .*, right/)
+})

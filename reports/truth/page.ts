@@ -1,0 +1,48 @@
+/** The table of load generators as one HTML page: questions down, tools across, each cell judged. */
+import type { TruthCell, TruthTable } from '../../harness/model/truth.js'
+import type { TableCell } from '../charts/chart.js'
+import { cleanDeep } from '../page/clean.js'
+import { renderPage, tableView, type ReportAssets } from '../page/page.js'
+import { hostLine, keyLine, markOf, standingLine, warningsOf } from './words.js'
+
+const style = `.truth{max-width:none}.truth td{min-width:7rem}.truth .right{color:var(--good)}.truth .off,.truth .failed{color:var(--warn)}.truth .hidden,.truth .cannot{color:var(--muted)}`
+
+/** Pure: the same table and assets give the same bytes. */
+export function truthHtml(raw: TruthTable, assets: ReportAssets): string {
+  const table = cleanDeep(raw)
+  return renderPage(
+    'truth',
+    {
+      title: 'load generators',
+      style,
+      embedded: { 'truth-table': table },
+      body: {
+        headline: standingLine(table),
+        host: hostLine(table),
+        warnings: warningsOf(table),
+        key: keyLine,
+        matrix: tableView({
+          columns: ['question', ...table.tools.map(({ name, version }) => `${name} ${version}`)],
+          rows: table.questions.map(({ id, title }): TableCell[] => [
+            title,
+            ...table.tools.map(({ name }) => htmlOf(table.cells[name]?.[id])),
+          ]),
+        }),
+        rules: tableView({
+          columns: ['question', 'right is'],
+          rows: table.questions.map(({ title, rule }) => [title, rule === 'told' ? 'not judged' : rule]),
+        }),
+        absent: table.absent.join(', '),
+      },
+    },
+    assets,
+  )
+}
+
+function htmlOf(cell: TruthCell | undefined): TableCell {
+  if (!cell) return ''
+  return { html: `<span class="${cell.verdict}">${markOf(cell)} ${escape(cell.text)}</span>` }
+}
+
+const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
+const escape = (text: string) => text.replace(/[&<>"]/g, (character) => entities[character] as string)
