@@ -181,6 +181,6 @@ function title(view: View): string {
   const clear = (one: typeof least) => excludesZero(one.estimate)
   const figure = (one: typeof least) => `${fixed(one.estimate.value, one.estimate.value < 0.1 ? 3 : 2)} ms`
   if (least === most) return `${most.arm.label} adds ${figure(most)} at the median`
-  if (!clear(most)) return 'No path adds a delay that this run could tell from zero'
-  return `At the median ${least.arm.label} adds ${clear(least) ? figure(least) : 'nothing measurable'}, ${most.arm.label} ${figure(most)}`
+  if (!medians.some(clear)) return 'No path adds a delay that this run could tell from zero'
+  return `At the median ${least.arm.label} adds ${clear(least) ? figure(least) : 'nothing measurable'}, ${most.arm.label} ${clear(most) ? figure(most) : 'an amount that is not certain'}`
 }

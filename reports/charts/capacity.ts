@@ -29,7 +29,7 @@ export const capacity: ChartBuilder = (view, book): Chart | undefined => {
   const least = [...bars].sort((a, b) => a.throughput.value - b.throughput.value)[0]
   return {
     title:
-      least?.ratio === undefined || base === undefined
+      least?.ratio === undefined || base === undefined || least.ratio.high >= 1
         ? 'Throughput when connections are always busy'
         : `${least.arm.label} carries ${changeText(least.ratio).replace(/\).*$/, ')')} than a direct connection`,
     caption: `Closed loop: ${load.load.connections} connections send again as soon as they are answered; 95 % intervals over n = ${bars[0]?.throughput.n ?? 0} rounds. At saturation the arms share the host's CPUs with the generator, so this compares whole systems, not hops.`,

@@ -19,9 +19,9 @@ export function chargeable(cell: CellAnalysis): readonly BillRow[] {
 export function rowFill(row: BillRow, arm: ArmView): { readonly fill: string; readonly opacity: number } {
   switch (row.category) {
     case 'l7':
-      return { fill: arm.colour, opacity: 0.85 }
+      return { fill: arm.colour, opacity: 0.5 }
     case 'l4':
-      return { fill: arm.colour, opacity: 0.42 }
+      return { fill: arm.colour, opacity: 0.22 }
     case 'control-plane':
       return { fill: 'var(--ink)', opacity: 0.35 }
     case 'unaccounted':
@@ -74,7 +74,7 @@ export const cpuBill: ChartBuilder = (view, book): Chart | undefined => {
   const gap = Math.max(...cells.map(({ cell }) => Math.abs(cell.billGapShare ?? 0)))
   return {
     title:
-      most === undefined
+      most === undefined || (ratio !== undefined && ratio.low <= 1)
         ? `CPU per ${thousand} requests`
         : base === undefined
           ? `${most.arm.label} has the largest bill: ${number(most.cpu.value)} ms of CPU per ${thousand} requests`

@@ -1,5 +1,5 @@
 /** Splits the same bill by where the CPU was: user space, kernel on behalf of a component, and nobody's. */
-import { fixed, number, paceText, thousand } from '../formats/format.js'
+import { number, paceText, thousand } from '../formats/format.js'
 import { hatch } from '../page/theme.js'
 import type { ArmView } from '../page/view.js'
 import type { Chart, ChartBuilder } from './chart.js'
@@ -31,22 +31,14 @@ export const cpuModes: ChartBuilder = (view): Chart | undefined => {
     return [{ arm, ...sum }]
   })
   if (lead === undefined || !modes.some(({ user }) => user > 0)) return undefined
-  const total = (one: Modes) => one.user + one.system + one.unsplit + one.unaccounted
-  const kernel = modes
-    .filter(({ arm }) => arm.arm.role === 'subject')
-    .map((one) => ({ one, share: (one.system + one.unaccounted) / total(one) }))
-    .sort((a, b) => b.share - a.share)[0]
   const parts = [
-    { name: 'user', fill: (arm: ArmView) => arm.colour, opacity: 0.85, value: (one: Modes) => one.user },
-    { name: 'system', fill: (arm: ArmView) => arm.colour, opacity: 0.42, value: (one: Modes) => one.system },
+    { name: 'user', fill: (arm: ArmView) => arm.colour, opacity: 0.5, value: (one: Modes) => one.user },
+    { name: 'system', fill: (arm: ArmView) => arm.colour, opacity: 0.22, value: (one: Modes) => one.system },
     { name: 'not split', fill: () => 'var(--app)', opacity: 1, value: (one: Modes) => one.unsplit },
     { name: 'unaccounted', fill: () => hatch, opacity: 1, value: (one: Modes) => one.unaccounted },
   ]
   return {
-    title:
-      kernel === undefined
-        ? `User and system time per ${thousand} requests`
-        : `The kernel and what nobody accounts for are up to ${fixed(kernel.share * 100, 0)} % of the bill (${kernel.one.arm.label})`,
+    title: `User and system time per ${thousand} requests`,
     caption: `CPU ms per ${thousand} requests at ${paceText(lead.load)}: strong is user space, light is system time charged to a component, hatched is unaccounted (interrupts, kernel workers, other processes).`,
     alternative: modes
       .map(

@@ -11,11 +11,15 @@ import { domainWithZero } from './layout.js'
 export const increments: ChartBuilder = (view, book): Chart | undefined => {
   const all = view.increments
   if (all.length === 0) return undefined
-  const dearest = all.filter((one) => !isResidual(one)).sort((a, b) => b.cpu.value - a.cpu.value)[0]
+  const steps = all.filter((one) => !isResidual(one))
+  // A step is called the dearest when its whole interval lies above those of all others.
+  const dearest = steps.find((one) =>
+    steps.every((other) => other === one || one.cpu.low > Math.max(0, other.cpu.high)),
+  )
   return {
     title:
-      dearest === undefined
-        ? 'What each step adds'
+      dearest === undefined || steps.length < 2
+        ? 'What each step between two paths adds, in time and in CPU'
         : `${estimateText(dearest.cpu, { sign: true }).value}${thin}ms of CPU per ${thousand} requests: the dearest step is ${dearest.title}`,
     caption: `Paired differences between two arms that differ by that step, with 95 % intervals, n = ${all[0]?.latencyP50.n ?? 0} rounds. Time is the median response time.`,
     alternative: all

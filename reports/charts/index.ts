@@ -4,7 +4,6 @@ import { capacity } from './capacity.js'
 import type { ChartBuilder } from './chart.js'
 import { cpuBill } from './cpu-bill.js'
 import { cpuModes } from './cpu-modes.js'
-import { ecdf } from './ecdf.js'
 import { generator } from './generator.js'
 import { increments } from './increments.js'
 import { knee } from './knee.js'
@@ -21,7 +20,6 @@ export const charts = {
   increments,
   'added-latency': addedLatency,
   'percentile-curve': percentileCurve,
-  ecdf,
   'latency-vs-rate': latencyVsRate,
   knee,
   'sweep-rate': sweepRate,

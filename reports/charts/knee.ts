@@ -41,7 +41,7 @@ export const knee: ChartBuilder = (view, book): Chart | undefined => {
     title:
       never.length > 0
         ? `${never.map(({ arm }) => arm.label).join(', ')} kept p${percentile} under ${given(latencyMs)} ms at no rate that was tried`
-        : least?.ratio === undefined
+        : least?.ratio === undefined || least.ratio.high >= 1
           ? `Largest rate with p${percentile} at or under ${given(latencyMs)} ms`
           : `${least.arm.label} keeps p${percentile} under ${given(latencyMs)} ms at ${changeText(least.ratio).replace(/\bless\b/, 'fewer')} requests than a direct connection`,
     caption:

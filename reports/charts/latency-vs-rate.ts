@@ -2,7 +2,7 @@
 import * as metrics from '../../scenarios/metrics.js'
 import type { TopLevelSpec } from 'vega-lite'
 import type { Estimate } from '../../harness/model.js'
-import { fixed, number, sentence } from '../formats/format.js'
+import { fixed, sentence } from '../formats/format.js'
 import { describe } from '../page/svg.js'
 import { figureWidth, ink, warn, type Size } from '../page/theme.js'
 import type { ArmView, LoadView } from '../page/view.js'
@@ -53,19 +53,9 @@ export const latencyVsRate: ChartBuilder = (view, book): Chart | undefined => {
     return cell?.knee ? [{ arm, rate: cell.throughput, latencyMs: cell.knee.search.latencyMs }] : []
   })
   const [first, last] = [comparable[0], comparable.at(-1)]
-  const growth = view.subjects
-    .flatMap((arm) => {
-      const low = points.find((point) => point.arm === arm && point.load === first)
-      const high = points.find((point) => point.arm === arm && point.load === last)
-      return low === undefined || high === undefined ? [] : [{ arm, ratio: high.p99.value / low.p99.value }]
-    })
-    .sort((a, b) => Math.abs(Math.log(b.ratio)) - Math.abs(Math.log(a.ratio)))[0]
   const span = `${fixed(first?.load.ratePerSecond ?? 0, 0)} to ${fixed(last?.load.ratePerSecond ?? 0, 0)} requests/s`
   return {
-    title:
-      growth === undefined
-        ? 'p99 against rate'
-        : `From ${span}, p99 of ${growth.arm.label} changes most: ${number(growth.ratio)} times`,
+    title: `p99 from ${span}`,
     caption: `p99 of response time per rate with 95 % intervals over rounds, n = ${points[0]?.p99.n ?? 0}. Only rates that were measured are joined; nothing is extrapolated.${knees.length === 0 ? '' : ' Triangles mark the knee of each arm, searched apart, with its interval: the largest rate that kept the promise (dashed).'}`,
     alternative: [
       ...points.map(({ arm, rate, p99 }) => `${arm.label} at ${fixed(rate, 0)}/s: ${sentence(p99)}`),

@@ -33,7 +33,7 @@ export const memory: ChartBuilder = (view, book): Chart | undefined => {
   const [least, most] = [sorted[0], sorted.at(-1)]
   return {
     title:
-      least === undefined || most === undefined || least === most
+      least === undefined || most === undefined || least.estimate.high >= most.estimate.low
         ? 'Resident memory of the mesh'
         : `The hops of ${most.arm.label} hold ${number(most.estimate.value)} MiB, those of ${least.arm.label} ${number(least.estimate.value)} MiB`,
     caption: `Resident memory of the mesh's components at the end of the window, at ${paceText(lead.load)}, one instance of each; n = ${totals[0]?.estimate.n ?? 0} rounds. The application and the generator are not part of it.`,

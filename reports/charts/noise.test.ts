@@ -24,9 +24,10 @@ describe('two environments', () => {
       'cilium A/A twin',
     ])
     const answer = buildAnswer(view, createFigureBook())
-    const twins = answer.rows
-      .filter(({ twin }) => twin)
-      .map(({ cells }) => cells[0]?.includes('7.77') ?? false)
+    const twins = answer.pictures
+      .flatMap(({ rows }) => rows)
+      .filter(({ kind }) => kind === 'twin')
+      .map(({ cells }) => cells[0]?.html.includes('7.77') ?? false)
     expect(twins).toEqual([false, true])
     const rows = renderMarkdown(analysis)
       .split('\n')

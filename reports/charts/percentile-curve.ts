@@ -29,20 +29,12 @@ export const percentileCurve: ChartBuilder = (view): Chart | undefined => {
   })
   if (lead === undefined || lines.length === 0) return undefined
   const at = (line: Line, percentile: number) => nearest(line.points, percentile)?.ms
-  const spread = lines.flatMap((line) => {
-    const [median, tail] = [at(line, 50), at(line, 99)]
-    return median === undefined || tail === undefined || median <= 0 ? [] : [{ line, ratio: tail / median }]
-  })
-  const [widest] = [...spread].sort((a, b) => b.ratio - a.ratio)
   const cell = view.cell(lines[0]?.arm.id ?? '')
   const trials = cell?.trials.ok ?? 0
   // A closed loop, and some engines, know no due time.
   const fromDue = cell?.response !== undefined
   return {
-    title:
-      widest === undefined
-        ? 'Latency by percentile'
-        : `The tail is longest on ${widest.line.arm.label}: p99 is ${number(widest.ratio)} times its median`,
+    title: 'Latency by percentile',
     caption:
       `${fromDue ? 'Response time from the moment a request was due' : 'Service time from the moment a request was sent'}, all valid trials of an arm merged (n = ${trials} trials for ` +
       `${lines[0]?.arm.label ?? ''}) at ${paceText(lead.load)}. The horizontal axis is logarithmic in 1 − p; bands are 95 % intervals.`,

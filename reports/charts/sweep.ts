@@ -2,7 +2,7 @@
 import * as metrics from '../../scenarios/metrics.js'
 import type { TopLevelSpec } from 'vega-lite'
 import type { Estimate, LoadSpec } from '../../harness/model.js'
-import { bytes, fixed, number, sentence, thousand } from '../formats/format.js'
+import { bytes, fixed, sentence, thousand } from '../formats/format.js'
 import { describe } from '../page/svg.js'
 import { figureWidth, type Size } from '../page/theme.js'
 import type { ArmView, LoadView } from '../page/view.js'
@@ -49,21 +49,13 @@ function sweepAlong(axis: Axis): ChartBuilder {
     if (measured.length < 2) return undefined
     const { title, text } = axes[axis]
     const [low, high] = [measured[0] as number, measured.at(-1) as number]
-    const growth = arms
-      .flatMap((arm) => {
-        const [from, to] = [low, high].map((at) => points.find((one) => one.arm === arm && one.at === at))
-        return from && to ? [{ arm, ratio: to.p50.value / from.p50.value }] : []
-      })
-      .sort((a, b) => b.ratio - a.ratio)[0]
     const cells = (point: Point | undefined) => [
       { html: book.print(point?.p50, { metric: metrics.responseTime.id, percentile: 50, kind: 'value' }) },
       { html: book.print(point?.p99, { metric: metrics.responseTime.id, percentile: 99, kind: 'value' }) },
       { html: book.print(point?.cpu, { metric: metrics.cpu.id, kind: 'value' }) },
     ]
     return {
-      title: growth
-        ? `From ${text(low)} to ${text(high)} ${title}, the median of ${growth.arm.label} changes most: ${number(growth.ratio)} times`
-        : `Response time and CPU against ${title}`,
+      title: `Response time and CPU from ${text(low)} to ${text(high)} ${title}`,
       caption: `Median response time and CPU per ${thousand} requests with 95 % intervals over rounds, n = ${points[0]?.p50.n ?? 0}; ${restOf(loads[0]?.load, axis)}. Only what was measured is joined.`,
       alternative: points
         .map(({ arm, at, p50 }) => `${arm.label} at ${text(at)}: ${sentence(p50)}`)

@@ -6,6 +6,7 @@ import { paceText, sentence, thousand } from '../formats/format.js'
 import { describe } from '../page/svg.js'
 import { figureWidth, ink, muted, type Size } from '../page/theme.js'
 import { cpuMetrics, latencyMetrics, type ArmView } from '../page/view.js'
+import { alone, rank } from '../page/ranking.js'
 import type { Chart, ChartBuilder } from './chart.js'
 import { domainWithZero, placeLabels } from './layout.js'
 
@@ -27,16 +28,12 @@ export const tradeoff: ChartBuilder = (view, book): Chart | undefined => {
     return time === undefined || cpu === undefined ? [] : [{ arm, time, cpu }]
   })
   if (points.length < 2) return undefined
-  const front = points.filter(
-    (point) =>
-      !points.some((other) => other.time.value < point.time.value && other.cpu.value < point.cpu.value),
-  )
-  const names = front.sort((a, b) => a.time.value - b.time.value).map((point) => point.arm.label)
+  const cheapest = alone(rank(view, 'cpu')?.least)
   return {
     title:
-      names.length === 1
-        ? `${names[0] ?? ''} adds the least time and the least CPU`
-        : `No path beats ${list(names)} on both time and CPU`,
+      cheapest && alone(rank(view, 'time')?.least)?.arm === cheapest.arm
+        ? `${cheapest.arm.label} adds the least time and the least CPU`
+        : 'Added time against added CPU',
     caption:
       `Added latency at the median against added CPU, both as paired differences to the baseline at ${paceText(lead.load)}; ` +
       `lines are 95 % intervals, n = ${points[0]?.time.n ?? 0} rounds. Nearer the lower left corner is cheaper.`,
@@ -173,11 +170,4 @@ function build(points: readonly Point[], size: Size): TopLevelSpec {
       })),
     ],
   } as unknown as TopLevelSpec
-}
-
-function list(names: readonly string[]): string {
-  const shown = names.slice(0, 3)
-  const rest = names.length - shown.length
-  if (rest > 0) return `${shown.join(', ')} and ${rest} more`
-  return shown.length < 2 ? shown.join('') : `${shown.slice(0, -1).join(', ')} and ${shown.at(-1) ?? ''}`
 }

@@ -47,14 +47,11 @@ export const trialStrip: ChartBuilder = (view): Chart | undefined => {
     ]
   })
   return {
-    title:
-      Math.abs(drift) < 0.03
-        ? `No drift: the last third of the run is within ${fixed(Math.max(1, Math.ceil(Math.abs(drift) * 100)), 0)} % of the first`
-        : `The host drifted by ${fixed(Math.abs(drift) * 100, 0)} % ${drift > 0 ? 'up' : 'down'} during the run; arms are compared within rounds`,
+    title: 'Every trial where it happened',
     caption:
       `Each dot is one trial's median response time, relative to the median of its arm, at ${paceText(lead.load)}; ${plural(dots.length, 'trial')}` +
       (bad > 0 ? `, ${bad} not valid (crosses)` : ', all valid') +
-      `. Deviations beyond ±${fixed(edge * 100, 0)} % are drawn at the edge.` +
+      `. The last third lies ${fixed(Math.abs(drift) * 100, 1)} % ${drift < 0 ? 'below' : 'above'} the first; arms are compared within rounds, so that drift hits all alike. Deviations beyond ±${fixed(edge * 100, 0)} % are drawn at the edge.` +
       (dots.length > mostDots ? ' Dots are thinned to the extremes and the middle of short spans.' : ''),
     alternative: `${plural(dots.length, 'trial')}, ${bad} not valid; drift between first and last third ${fixed(drift * 100, 1)} %.`,
     table: {

@@ -1,5 +1,7 @@
 /** The page as text: what stands first, what is said of partial and empty runs, and that a hostile journal stays inert. */
 import { beforeAll, describe, expect, it } from 'vitest'
+import { analyze } from '../../harness/analyze/analyze.js'
+import { syntheticJournal } from '../../harness/testdata/synthetic-journal.js'
 import { renderHtml } from './render.js'
 import { readAssets } from '../testdata/assets.js'
 import { attacks, hostileAnalysis } from '../testdata/hostile.js'
@@ -27,11 +29,11 @@ describe('the page', () => {
 
   it('answers first, and asks for nothing from anywhere', () => {
     const html = honest
-    expect(html.indexOf('id="answer"')).toBeLessThan(html.indexOf('id="paths"'))
+    expect(html.indexOf('class="picture"')).toBeLessThan(html.indexOf('id="paths"'))
     expect(html).toContain('default-src &#x27;none&#x27;')
     expect(html).not.toMatch(/\b(src|href|action|srcset|poster)="(?!#)/)
     expect(html).not.toMatch(/@import|<link|<img|<iframe|<object/)
-    for (const section of ['answer', 'paths', 'latency', 'resources', 'claims', 'evidence'])
+    for (const section of ['answer', 'paths', 'latency', 'resources', 'trust', 'evidence'])
       expect(html).toContain(`<section id="${section}"`)
   })
 
@@ -41,7 +43,7 @@ describe('the page', () => {
       failures: { 'reference/l4-only': { kind: 'not-ready', message: 'the port was taken' } as const },
     }
     const html = await renderHtml(analysis, assets)
-    const first = html.slice(html.indexOf('<h1'), html.indexOf('class="answers"'))
+    const first = html.slice(html.indexOf('<h1'), html.indexOf('class="picture"'))
     expect(first).toContain('Partial run.')
     expect(first).toContain('the port was taken')
   })
@@ -59,8 +61,21 @@ describe('the page', () => {
       proofs: {},
     }
     const html = await renderHtml(empty, assets)
-    expect(html).toContain('This run has no comparison to report')
+    expect(html).toContain('Nothing was measured: this run has no trial')
     expect(html).not.toContain('NaN')
+  })
+
+  it('says of a run whose trials are all invalid what happened, and claims nothing that is untrue', async () => {
+    const analysis = analyze(
+      syntheticJournal({ rounds: 3, durationMs: 300, invalidShare: 1, failedShare: 0 }),
+    )
+    const html = await renderHtml(analysis, assets)
+    const first = html.slice(html.indexOf('<h1'), html.indexOf('</section>'))
+    expect(first).toMatch(/Nothing can be said: none of \d+ trials is valid/)
+    expect(first).toContain('the generator lagged')
+    expect(first).toContain('meshbench -- doctor')
+    expect(html).not.toContain('was not measured twice')
+    expect(html).not.toContain('reported neither lag nor CPU')
   })
 
   it('is inert when every string of the journal is hostile', async () => {

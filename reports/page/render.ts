@@ -8,21 +8,15 @@ import { compressAnalysis } from './embed.js'
 import { createFigureBook, type FigureBook } from './figures.js'
 import { dateTime } from '../formats/format.js'
 import { renderPage, tableView, type ReportAssets } from './page.js'
-import { billTable } from './sections/bill.js'
+import { absentParts } from './sections/absent.js'
 import { buildAnswer } from './sections/answer.js'
-import {
-  buildClaims,
-  buildPaths,
-  costTable,
-  functionCostTable,
-  functionTable,
-  leadText,
-  otherLoads,
-  systemTable,
-} from './sections/body.js'
+import { buildClaims } from './sections/claims.js'
 import { buildEvidence, methodTable } from './sections/evidence.js'
+import { functionTable } from './sections/functions.js'
+import { leadText } from './sections/loads.js'
+import { buildQuestions, type DrawnChart } from './sections/questions.js'
+import { systemTable } from './sections/systems.js'
 import { published } from './sections/talk.js'
-import { connectTables, streamTables, type TransportTables } from './sections/transport.js'
 import { renderSvg } from './svg.js'
 import { createView, pathColours, type View } from './view.js'
 
@@ -32,52 +26,8 @@ export type { ReportAssets } from './page.js'
 export async function renderHtml(analysis: Analysis, assets: ReportAssets): Promise<string> {
   const view = createView(cleanDeep(analysis))
   const book = createFigureBook()
-  const figures = await drawCharts(view, book)
-  const declared = await drawDeclared(view, book)
-  const other = otherLoads(view, book)
-  const cost = costTable(view, book)
-  const bill = billTable(view, book)
-  const connections = connectTables(view, book)
-  const transfers = streamTables(view, book)
-  const functionCosts = functionCostTable(view, book)
-  const claims = buildClaims(view, book)
-  const evidence = buildEvidence(view)
-  const body = {
-    version: view.analysis.version,
-    platform: view.analysis.config.platform,
-    date: dateTime(view.analysis.startedAt),
-    runId: view.analysis.runId,
-    answer: buildAnswer(view, book),
-    lead: leadText(view),
-    paths: buildPaths(view, book),
-    figures,
-    declared,
-    otherLoads: other.map(({ text, table }) => ({ text, table: tableView(table) })),
-    cost: cost === undefined ? undefined : { intro: cost.intro, table: tableView(cost.table) },
-    bill: bill === undefined ? undefined : { ...bill, table: tableView(bill.table) },
-    connections: connections.map(transportView),
-    transfers: transfers.map(transportView),
-    published,
-    claims: {
-      decided: claims.filter((claim) => claim.chip.text !== 'no data'),
-      open: claims.filter((claim) => claim.chip.text === 'no data'),
-    },
-    functions: tableView(functionTable(view, book)),
-    functionCosts: functionCosts === undefined ? undefined : tableView(functionCosts),
-    systems: tableView(systemTable(view, book)),
-    evidence: {
-      ...evidence,
-      proofs: tableView(evidence.proofs),
-      proofCount: evidence.proofs.rows.length,
-      notValid: tableView(evidence.notValid),
-      notValidCount: evidence.notValid.rows.length,
-      environment: tableView(evidence.environment),
-      sizing: tableView(evidence.sizing),
-      trials: tableView(evidence.trials),
-      methods: tableView(methodTable(book.legend())),
-    },
-    arms: view.arms.map(({ key, label, colour }) => ({ key, label, colour })),
-  }
+  const answer = buildAnswer(view, book)
+  const body = { ...(await pageBody(view, book)), answer }
   const colours = pathColours(view.analysis.paths)
   const style =
     `:root{${colours.light}}` +
@@ -86,7 +36,7 @@ export async function renderHtml(analysis: Analysis, assets: ReportAssets): Prom
   return renderPage(
     'report',
     {
-      title: body.answer.headline,
+      title: answer.headline,
       style,
       body,
       embedded: { 'analysis-data': compressAnalysis(analysis), 'figure-legend': book.legend() },
@@ -95,18 +45,46 @@ export async function renderHtml(analysis: Analysis, assets: ReportAssets): Prom
   )
 }
 
-function transportView({ text, tables }: TransportTables) {
-  return { text, tables: tables.map(({ label, table }) => ({ label, table: tableView(table) })) }
-}
-
-interface DrawnChart {
-  readonly name: string
-  readonly title: string
-  readonly caption: string
-  readonly alternative: string
-  readonly wide: string
-  readonly narrow: string
-  readonly table: object
+async function pageBody(view: View, book: FigureBook) {
+  const drawn = await drawCharts(view, book)
+  const questions = buildQuestions(view, book, drawn)
+  const claims = buildClaims(view, book)
+  const evidence = buildEvidence(view)
+  const present = new Set([...Object.keys(drawn), ...questions.map(({ id }) => id)])
+  const absent = absentParts(
+    view,
+    claims.filter(({ chip }) => chip.text === 'no data'),
+    present,
+  )
+  return {
+    version: view.analysis.version,
+    platform: view.analysis.config.platform,
+    date: dateTime(view.analysis.startedAt),
+    runId: view.analysis.runId,
+    lead: leadText(view),
+    questions,
+    figures: drawn,
+    declared: await drawDeclared(view, book),
+    published,
+    claims: claims.filter(({ chip }) => chip.text !== 'no data'),
+    absent,
+    absentCount: absent.length,
+    functions: tableView(functionTable(view, book)),
+    systems: tableView(systemTable(view, book)),
+    evidence: {
+      ...evidence,
+      proofs: tableView(evidence.proofs),
+      proofCount: evidence.proofs.rows.length,
+      notValid: tableView(evidence.notValid),
+      notValidCount: evidence.notValid.rows.length,
+      warningCount: evidence.warnings.length,
+      environment: tableView(evidence.environment),
+      sizing: tableView(evidence.sizing),
+      trials: tableView(evidence.trials),
+      methods: tableView(methodTable(book.legend())),
+    },
+    arms: view.arms.map(({ key, label, colour }) => ({ key, label, colour })),
+  }
 }
 
 /** All charts that have data, by name with underscores, as templates can address them. */

@@ -65,3 +65,13 @@ const hex = /^#[0-9a-f]{6}$/i
 export function safeColour(colour: string | undefined, fallback = '#767676'): string {
   return colour !== undefined && hex.test(colour) ? colour : fallback
 }
+
+/** A `#rrggbb` colour moved towards black (step below 0) or white (above), by that share of the way. */
+export function shaded(colour: string, step: number): string {
+  const channels = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16))
+  const target = step < 0 ? 0 : 255
+  return `#${channels
+    .map((channel) => Math.round(channel + (target - channel) * Math.abs(step)))
+    .map((channel) => channel.toString(16).padStart(2, '0'))
+    .join('')}`
+}

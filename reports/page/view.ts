@@ -15,7 +15,7 @@ import type {
   TrialSummary,
 } from '../../harness/model.js'
 import { loadText } from '../formats/format.js'
-import { safeColour } from './theme.js'
+import { safeColour, shaded } from './theme.js'
 
 /** Percentiles that reports lead with, as keys of `CellAnalysis.response`. */
 export const percentiles = ['50', '90', '99', '99.9'] as const
@@ -23,7 +23,7 @@ export const percentiles = ['50', '90', '99', '99.9'] as const
 /** Longest label that a chart can print beside a bar. */
 const longestLabel = 52
 
-/** Mark shapes, one per mesh: meshes never differ by hue alone. */
+/** Mark shapes, one per variant, or per mesh where nothing varies: what differs never differs by hue alone. */
 const shapes = ['circle', 'square', 'triangle-up', 'diamond', 'cross', 'triangle-down'] as const
 
 export interface ArmView {
@@ -103,6 +103,7 @@ export function createView(analysis: Analysis): View {
   const paths = new Map(analysis.paths.map((path) => [path.name, path]))
   const meshes = [...new Set(analysis.arms.map(({ mesh }) => mesh).filter((mesh) => mesh !== baselineMesh))]
   const environments = [...new Set(analysis.arms.map(({ environment }) => environment))]
+  const shades = shadesOf(analysis.arms)
   const labels = new Set<string>()
   const arms = analysis.arms.map((arm, index): ArmView => {
     const path = paths.get(arm.path) ?? unknownPath(arm.path)
@@ -112,11 +113,8 @@ export function createView(analysis: Analysis): View {
       key: `a${index}`,
       label: uniqueLabel(armLabel(arm, path, meshes.length > 1, environments.length > 1), labels),
       path,
-      colour: `var(--path-${[...paths.keys()].indexOf(arm.path)}, #767676)`,
-      shape:
-        arm.role === 'subject'
-          ? (shapes[Math.max(0, meshes.indexOf(arm.mesh)) % shapes.length] ?? 'circle')
-          : 'circle',
+      colour: `var(--path-${[...paths.keys()].indexOf(arm.path)}${shadeName(shades(arm))}, #767676)`,
+      shape: shapes[Math.max(0, shapeOf(arm, meshes, analysis.arms)) % shapes.length] ?? 'circle',
     }
   })
   const byId = new Map(arms.map((arm) => [arm.id, arm]))
@@ -213,10 +211,43 @@ function noiseOf(
   return percentile === 50 ? noise?.latencyP50 : percentile === 99 ? noise?.latencyP99 : undefined
 }
 
-/** CSS that gives every path its colour, in both themes; colours that are not `#rrggbb` become grey. */
+/** Shades of a path's colour: as it is, darker and lighter, for builds and meshes that share the path. */
+const shadeSteps = [0, -0.38, 0.3, -0.6] as const
+const shadeName = (shade: number) => (shade === 0 ? '' : `-${shade}`)
+
+/** Which shade an arm has among those of its path: the first variant, or the first mesh, has the path's own colour. */
+function shadesOf(arms: readonly Arm[]): (arm: Arm) => number {
+  return (arm) => {
+    const family = arms.filter(({ path, role }) => path === arm.path && role === 'subject')
+    return (
+      Math.max(
+        0,
+        family.findIndex(({ id }) => id === arm.id),
+      ) % shadeSteps.length
+    )
+  }
+}
+
+function shapeOf(arm: Arm, meshes: readonly string[], arms: readonly Arm[]): number {
+  if (arm.role !== 'subject') return 0
+  if (arms.some(({ variant }) => variant !== undefined))
+    return [...new Set(arms.filter(({ role }) => role === 'subject').map(({ variant }) => variant))].indexOf(
+      arm.variant,
+    )
+  return meshes.indexOf(arm.mesh)
+}
+
+/** CSS that gives every path its colour and its shades, in both themes; colours that are not `#rrggbb` become grey. */
 export function pathColours(paths: readonly Path[]): { readonly light: string; readonly dark: string } {
   const rules = (theme: 'light' | 'dark', fallback: string) =>
-    paths.map((path, index) => `--path-${index}:${safeColour(path.colour[theme], fallback)}`).join(';')
+    paths
+      .flatMap((path, index) =>
+        shadeSteps.map(
+          (step, shade) =>
+            `--path-${index}${shadeName(shade)}:${shaded(safeColour(path.colour[theme], fallback), step)}`,
+        ),
+      )
+      .join(';')
   return { light: rules('light', '#666666'), dark: rules('dark', '#a0a0a0') }
 }
 

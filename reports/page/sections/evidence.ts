@@ -14,7 +14,7 @@ import {
   thousand,
 } from '../../formats/format.js'
 import type { View } from '../view.js'
-import { armHtml } from './answer.js'
+import { armHtml } from '../arm-name.js'
 
 export interface Evidence {
   readonly proofs: Table

@@ -51,14 +51,9 @@ export const viewColumns = [
 interface MeasuredArm {
   readonly mesh: string
   readonly path: string
-  /** Said behind its figure. */
-  readonly note?: string
 }
 
-/** Where no arm is of the system itself, or beside it. */
-const reference = (path: string): MeasuredArm => ({ mesh: 'reference', path, note: ' (reference mesh)' })
-
-/** The systems of the talk along five views; `paths` and `meshes` say which arms measure them. */
+/** The systems of the talk along five views; `arms` says which are the system itself. */
 export const systemRows: readonly {
   readonly system: string
   readonly views: readonly [string, string, string, string, string]
@@ -73,7 +68,7 @@ export const systemRows: readonly {
       'at the node proxy, L7',
       'routing rules in the node proxy; ingress by the same proxy',
     ],
-    arms: [reference('l7-per-node')],
+    arms: [],
   },
   {
     system: 'Istio with sidecars',
@@ -84,7 +79,7 @@ export const systemRows: readonly {
       'at both sidecars, L7',
       'at the client sidecar; ingress gateway',
     ],
-    arms: [{ mesh: 'istio-sidecar', path: 'l7-sidecar-to-sidecar' }, reference('l7-sidecar-to-sidecar')],
+    arms: [{ mesh: 'istio-sidecar', path: 'l7-sidecar-to-sidecar' }],
   },
   {
     system: 'Istio ambient',
@@ -98,8 +93,6 @@ export const systemRows: readonly {
     arms: [
       { mesh: 'istio-ambient', path: 'l4-only' },
       { mesh: 'istio-ambient', path: 'l4-l7-l4' },
-      reference('l4-only'),
-      reference('l4-l7-l4'),
     ],
   },
   {
@@ -114,7 +107,6 @@ export const systemRows: readonly {
     arms: [
       { mesh: 'cilium', path: 'l4-kernel' },
       { mesh: 'cilium', path: 'l7-per-node' },
-      reference('l7-per-node'),
     ],
   },
 ]

@@ -6,7 +6,7 @@ import type { Table, TableCell } from '../../charts/chart.js'
 import type { FigureBook, FigureName, FigureStyle } from '../figures.js'
 import { thousand } from '../../formats/format.js'
 import { cpuMetrics, type ArmView, type LoadView, type View } from '../view.js'
-import { armHtml } from './answer.js'
+import { armHtml } from '../arm-name.js'
 
 export interface TransportTables {
   readonly text: string

@@ -35,7 +35,12 @@ export function trust(view: View, book: FigureBook): readonly Trust[] {
   const broken = checks.filter((check) => !check.ok).length
   list.push({
     ok: broken === 0 && checks.length > 0,
-    brief: broken === 0 && checks.length > 0 ? 'path proved' : 'path not proved',
+    brief:
+      broken === 0 && checks.length > 0
+        ? 'path proved'
+        : checks.length === 0
+          ? 'path not checked'
+          : 'path not proved',
     name: 'Proof of path',
     html:
       checks.length === 0
@@ -43,6 +48,17 @@ export function trust(view: View, book: FigureBook): readonly Trust[] {
         : `${plural(checks.length - broken, 'check')} of the path hold, ${fixed(broken, 0)} do not.`,
   })
   return list
+}
+
+/** `Yes`, `With care` or `No`, for the line under the picture. */
+export function trustWord(view: View, items: readonly Trust[]): string {
+  if (!view.analysis.trials.some(({ state }) => state === 'ok')) return 'No'
+  return items.every(({ ok }) => ok) ? 'Yes' : 'With care'
+}
+
+/** Half of an interval, in its unit: what the A/A comparison could have missed. */
+function within({ low, high, unit }: Estimate): string {
+  return `${number(Math.max(Math.abs(low), Math.abs(high)))}${thin}${unit}`
 }
 
 /** The A/A comparison: what was measured twice under two names, and whether it differs from itself. */
@@ -54,9 +70,15 @@ function sameTwice(view: View, book: FigureBook): Trust {
   if (noise.length === 0 && knees.length === 0) {
     const twins = new Set(view.arms.filter(({ arm }) => arm.role === 'twin').map(({ id }) => id))
     const twice = view.analysis.trials.some(({ arm, state }) => state === 'ok' && twins.has(arm))
-    const html = twice
-      ? 'What was measured of the baseline and its twin does not tell how far they lie apart: the noise floor is unknown.'
-      : 'The baseline was not measured twice: the noise floor is unknown.'
+    const tried = view.analysis.trials.filter(({ arm }) => twins.has(arm)).length
+    const html =
+      tried > 0 && !twice
+        ? `The baseline was measured twice, but none of the ${plural(tried, 'trial')} of its twin is valid: the noise floor is unknown.`
+        : twice
+          ? 'What was measured of the baseline and its twin does not tell how far they lie apart: the noise floor is unknown.'
+          : twins.size > 0
+            ? 'The twin of the baseline was not reached: the noise floor is unknown.'
+            : 'The baseline was not measured twice: the noise floor is unknown.'
     return { ok: false, brief: 'no A/A', name: 'A/A', html }
   }
   const leading = noise.filter(
@@ -75,7 +97,7 @@ function sameTwice(view: View, book: FigureBook): Trust {
         ? 'A/A differs'
         : apart.length > 0
           ? 'A/A differs in capacity'
-          : 'A/A: no difference',
+          : withinText(quiet[0]),
     name: 'A/A',
     html: [
       ...(noise.length === 0 ? [] : [`Two measurements of the baseline differ by ${floors}`]),
@@ -85,6 +107,13 @@ function sameTwice(view: View, book: FigureBook): Trust {
       ),
     ].join(' '),
   }
+}
+
+/** What the two measurements lie within: a claim smaller than that is not made. */
+function withinText(floor: NoiseFloor | undefined): string {
+  if (floor === undefined) return 'A/A: no difference'
+  const figures = [`${within(floor.latencyP50)} at p50`, ...(floor.cpu ? [`${within(floor.cpu)} CPU`] : [])]
+  return `A/A within ${figures.join(', ')}`
 }
 
 type FloorFigure = 'p50' | 'p99' | 'CPU'
@@ -154,6 +183,18 @@ function generator(view: View): Trust {
   const shares = valid.flatMap((trial) =>
     trial.generatorCpuShare === undefined ? [] : [trial.generatorCpuShare],
   )
+  if (valid.length === 0) {
+    const tried = view.analysis.trials.length
+    return {
+      ok: false,
+      brief: 'no valid trial',
+      name: 'Generator',
+      html:
+        tried === 0
+          ? 'No trial was run.'
+          : `None of ${plural(tried, 'trial')} is valid; what the generator did in each stands with its reason (<a href="#not-valid">list</a>).`,
+    }
+  }
   if (lags.length === 0 && shares.length === 0)
     return {
       ok: false,

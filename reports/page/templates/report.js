@@ -101,7 +101,7 @@
   })
   // Figures in prose and in the first table can be reached by keyboard; the rest by arrow keys from there.
   const figures = all('.fig')
-  for (const figure of figures) figure.tabIndex = figure.closest('.qa, .summary, .trust') ? 0 : -1
+  for (const figure of figures) figure.tabIndex = figure.closest('h1, .picture, .finding, .trust') ? 0 : -1
   document.addEventListener('keydown', (event) => {
     const at = figures.indexOf(document.activeElement)
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key]
@@ -115,7 +115,7 @@
 
   // ------------------------------------------------------------ highlighting an arm everywhere
   let chosen
-  const marked = all('svg [data-arm], .summary tr[data-arm], .path[data-arm]').filter((one) =>
+  const marked = all('svg [data-arm], .prow[data-arm], .path[data-arm]').filter((one) =>
     /^a\d+$/.test(one.dataset.arm),
   )
   function highlight(arm) {
@@ -139,7 +139,7 @@
     else if (chosen && !event.target.closest('a, button, summary, table, input, select')) highlight(undefined)
   })
   const picker = document.getElementById('arm-picker')
-  const names = new Map(all('.path .arm').map((one) => [one.dataset.arm, one]))
+  const names = new Map(all('.picture .subject .arm').map((one) => [one.dataset.arm, one]))
   if (picker && names.size > 1) {
     picker.append(element('p', 'Highlight'))
     for (const [key, source] of names) {
@@ -256,10 +256,11 @@
     offer('Download trials.csv', 'trials.csv', 'text/csv', ({ trials }) => csv(trials))
   }
 
-  // A link into a closed part opens it; printing opens everything.
+  // A link into a closed part opens it.
   const open = (target) => {
     for (let one = target; one; one = one.parentElement) if (one.tagName === 'DETAILS') one.open = true
   }
-  if (location.hash) open(document.getElementById(decodeURIComponent(location.hash.slice(1))))
-  window.addEventListener('beforeprint', () => all('details').forEach((one) => (one.open = true)))
+  const follow = () => open(document.getElementById(decodeURIComponent(location.hash.slice(1))))
+  if (location.hash) follow()
+  window.addEventListener('hashchange', follow)
 })()

@@ -1,0 +1,92 @@
+/** Intervals as small drawings that stretch with the column they stand in: positions are shares of its width. */
+import type { Estimate } from '../../harness/model.js'
+import { given } from '../formats/format.js'
+import type { ArmView } from './view.js'
+
+/** An axis that all rows of a column share. */
+export interface Axis {
+  readonly low: number
+  readonly high: number
+  /** What is drawn behind: the noise floor, or what is too little to matter. */
+  readonly band?: { readonly low: number; readonly high: number } | undefined
+  /** Where "no difference" lies. */
+  readonly zero: number
+}
+
+const rowHeight = 18
+const middle = rowHeight / 2
+
+/** An axis around estimates, its zero and its band, with a little room at both ends. */
+export function axisOf(
+  estimates: readonly Estimate[],
+  zero: number,
+  band?: { readonly low: number; readonly high: number },
+): Axis {
+  const values = [
+    zero,
+    ...estimates.flatMap(({ low, high, value }) => [low, high, value]),
+    ...(band ? [band.low, band.high] : []),
+  ].filter(Number.isFinite)
+  const [low, high] = [Math.min(...values), Math.max(...values)]
+  const room = (high - low || 1) * 0.04
+  return { low: low - room, high: high + room, band, zero }
+}
+
+/** One row: band, zero, interval and point. Decoration for readers who see: the figure beside it says the same. */
+export function drawInterval(estimate: Estimate, axis: Axis, arm: Pick<ArmView, 'key' | 'colour' | 'shape'>) {
+  const { low, high } = estimate
+  return frame(
+    axis,
+    `<line x1="${at(Math.max(low, axis.low), axis)}" x2="${at(Math.min(high, axis.high), axis)}" y1="${middle}" y2="${middle}" stroke="${arm.colour}" stroke-width="3" stroke-linecap="round"/>` +
+      `<svg x="${at(estimate.value, axis)}" y="${middle}" overflow="visible"><path d="${shapePaths[arm.shape]}" fill="${arm.colour}" stroke="var(--paper)" stroke-width="1.5"/></svg>`,
+    ` data-arm="${arm.key}"`,
+  )
+}
+
+/** The axis' own numbers: a few round ones that do not touch. */
+export function drawAxis(axis: Axis, label: (value: number) => string = given): string {
+  const ticks = ticksOf(axis)
+  return (
+    `<svg class="ticks" width="100%" height="16" aria-hidden="true" focusable="false">` +
+    ticks
+      .map((value) => `<text x="${at(value, axis)}" y="12" text-anchor="middle">${label(value)}</text>`)
+      .join('') +
+    '</svg>'
+  )
+}
+
+function ticksOf({ low, high }: Axis): number[] {
+  const raw = (high - low) / 3
+  const size = 10 ** Math.floor(Math.log10(raw))
+  const step = [1, 2, 5, 10].map((factor) => factor * size).find((one) => one >= raw) ?? raw
+  const edge = (high - low) * 0.06
+  const first = Math.ceil((low + edge) / step)
+  return Array.from({ length: 5 }, (_, index) => (first + index) * step).filter((one) => one <= high - edge)
+}
+
+function frame({ low, high, band, zero }: Axis, inside: string, attributes: string): string {
+  const axis = { low, high, zero }
+  const behind =
+    band === undefined
+      ? ''
+      : `<rect x="${at(band.low, axis)}" y="0" width="${share(band.high - band.low, axis)}" height="${rowHeight}" fill="var(--noise)"/>`
+  const line = `<line x1="${at(zero, axis)}" x2="${at(zero, axis)}" y1="0" y2="${rowHeight}" stroke="var(--muted)"/>`
+  return `<svg class="iv-row" width="100%" height="${rowHeight}" aria-hidden="true" focusable="false"${attributes}>${behind}${line}${inside}</svg>`
+}
+
+function at(value: number, axis: Pick<Axis, 'low' | 'high'>): string {
+  return share(value - axis.low, axis)
+}
+
+function share(distance: number, { low, high }: Pick<Axis, 'low' | 'high'>): string {
+  return `${Math.round((distance / (high - low)) * 10_000) / 100}%`
+}
+
+const shapePaths: Readonly<Record<ArmView['shape'], string>> = {
+  circle: 'M-5.5,0a5.5,5.5 0 1 0 11,0a5.5,5.5 0 1 0 -11,0Z',
+  square: 'M-5,-5H5V5H-5Z',
+  'triangle-up': 'M0,-6.5L6,5H-6Z',
+  diamond: 'M0,-7L7,0L0,7L-7,0Z',
+  cross: 'M-2,-6H2V-2H6V2H2V6H-2V2H-6V-2H-2Z',
+  'triangle-down': 'M0,6.5L6,-5H-6Z',
+}

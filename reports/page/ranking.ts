@@ -1,0 +1,59 @@
+/** Which arms are cheapest and dearest as far as intervals tell: what is not told apart shares its place. */
+import type { Estimate } from '../../harness/model.js'
+import { cpuMetrics, excludesZero, latencyMetrics, type ArmView, type View } from './view.js'
+
+export interface Ranked {
+  readonly arm: ArmView
+  /** What the arm adds to its baseline. */
+  readonly estimate: Estimate
+  readonly metric: string
+}
+
+export interface Ranking {
+  readonly what: 'time' | 'cpu'
+  /** By what the arms add, the least first. */
+  readonly all: readonly Ranked[]
+  /** The arm that adds least, and those that the run cannot tell from it. */
+  readonly least: readonly Ranked[]
+  readonly most: readonly Ranked[]
+}
+
+/** Undefined when nothing was compared. `time` is at the median, `cpu` per 1 000 requests. */
+export function rank(view: View, what: 'time' | 'cpu'): Ranking | undefined {
+  const [metrics, options] = what === 'time' ? [latencyMetrics, { percentile: 50 }] : [cpuMetrics, {}]
+  const all = view.subjects
+    .flatMap((arm): Ranked[] => {
+      const found = view.compare(arm.id, metrics, options)
+      return found && found.difference.n > 0
+        ? [{ arm, estimate: found.difference, metric: found.metric }]
+        : []
+    })
+    .sort((a, b) => a.estimate.value - b.estimate.value)
+  const [first, last] = [all[0], all.at(-1)]
+  if (first === undefined || last === undefined) return undefined
+  const apart = (a: Ranked, b: Ranked) => {
+    // Paired within rounds where the two were compared; else only when their intervals do not meet.
+    const paired =
+      view.compare(a.arm.id, metrics, { ...options, versus: b.arm.id }) ??
+      view.compare(b.arm.id, metrics, { ...options, versus: a.arm.id })
+    return paired
+      ? excludesZero(paired.difference)
+      : a.estimate.high < b.estimate.low || b.estimate.high < a.estimate.low
+  }
+  return {
+    what,
+    all,
+    least: all.filter((one) => one === first || !apart(first, one)),
+    most: all.filter((one) => one === last || !apart(last, one)),
+  }
+}
+
+/** The arm that stands alone at an end of the ranking; undefined where several share the place. */
+export function alone(place: readonly Ranked[] | undefined): Ranked | undefined {
+  return place?.length === 1 ? place[0] : undefined
+}
+
+/** `A`, `A and B`, `A, B and C`. */
+export function listOf(names: readonly string[]): string {
+  return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1) ?? ''}`
+}

@@ -1,0 +1,26 @@
+/** What this run holds no data on, and the command that would measure it: one folded line on the page. */
+import type { View } from '../view.js'
+import type { ClaimRow } from './claims.js'
+
+export interface Absent {
+  readonly what: string
+  /** What a shell takes; empty where words say it. */
+  readonly command: string
+  readonly words: string
+}
+
+export function absentParts(view: View, claims: readonly ClaimRow[], present: ReadonlySet<string>): Absent[] {
+  const experiments = new Set(view.loads.map(({ experiment }) => experiment))
+  const asks = (what: string, flags: string, there: boolean): Absent[] =>
+    there ? [] : [{ what, command: `npm run bench -- ${flags}`, words: '' }]
+  return [
+    ...asks('How latency grows with the rate', '--rate 500 1000 2000', present.has('latency_vs_rate')),
+    ...asks('The largest rate that keeps a promise on p99', '--experiment capacity', present.has('knee')),
+    ...asks('What the arms carry at most', '--experiment saturation', present.has('capacity')),
+    ...asks('Rate, connections and payload, each by itself', '--experiment sweep', experiments.has('sweep')),
+    ...asks('What a new connection costs', '--experiment connect', experiments.has('connect')),
+    ...asks('What long transfers cost', '--experiment stream', experiments.has('stream')),
+    ...asks('What each function of an L7 hop costs by itself', '--function all', present.has('functions')),
+    ...claims.map(({ id, claim, next }) => ({ what: `${id}. ${claim}`, command: '', words: next })),
+  ]
+}

@@ -1,0 +1,32 @@
+/** The claims that this run decides, and those on which it holds no data. */
+import type { FigureBook } from '../figures.js'
+import type { View } from '../view.js'
+import type { Chip } from './answer.js'
+
+export interface ClaimRow {
+  readonly id: string
+  readonly claim: string
+  readonly chip: Chip
+  readonly sentence: string
+  readonly figures: readonly { readonly label: string; readonly html: string }[]
+  readonly next: string
+}
+
+/** Every claim, those without data included: `analyze` says what they would need. */
+export function buildClaims(view: View, book: FigureBook): ClaimRow[] {
+  return view.analysis.claims.map(({ id, claim, verdict, sentence, figures, next = '' }) => ({
+    id,
+    claim,
+    chip: { kind: verdict.replace(' ', '-'), text: verdict },
+    sentence,
+    figures: figures.map(({ label, estimate }) => ({
+      label,
+      html: book.print(
+        estimate,
+        { metric: `claim.${id}`, kind: estimate.unit === 'ratio' ? 'ratio' : 'difference' },
+        'sentence',
+      ),
+    })),
+    next,
+  }))
+}

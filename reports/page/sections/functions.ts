@@ -1,0 +1,85 @@
+/** What functions of a mesh cost: by the layer that does them, and each by itself where it was measured. */
+import * as metrics from '../../../scenarios/metrics.js'
+import type { Table, TableCell } from '../../charts/chart.js'
+import { thousand } from '../../formats/format.js'
+import { armHtml } from '../arm-name.js'
+import type { FigureBook } from '../figures.js'
+import { cpuMetrics, latencyMetrics, type View } from '../view.js'
+import { functionRows } from './talk.js'
+
+/** The measured price of one hop of a layer: mean over the hops of that layer on the leading load. */
+function hopPrice(layer: 'l4' | 'l7', view: View, book: FigureBook): string {
+  const found = view.subjects.flatMap((arm) =>
+    (view.cell(arm.id)?.bill ?? []).filter((row) => row.layer === layer).map((row) => ({ arm, row })),
+  )
+  if (found.length === 0) return 'not measured in this run'
+  const sorted = found.sort((a, b) => a.row.cpu.value - b.row.cpu.value)
+  const [least, most] = [sorted[0], sorted.at(-1)]
+  const print = (one: (typeof found)[number] | undefined) =>
+    one === undefined
+      ? ''
+      : book.print(
+          one.row.cpu,
+          { metric: metrics.cpu.id, kind: 'value', component: one.row.component },
+          'sentence',
+        )
+  return least === most ? print(least) : `${print(least)} to ${print(most)} per hop`
+}
+
+export function functionTable(view: View, book: FigureBook): Table {
+  const price = {
+    l4: hopPrice('l4', view, book),
+    l7: hopPrice('l7', view, book),
+    none: 'not measured in this run',
+  }
+  return {
+    columns: [
+      'function',
+      'layer',
+      'where',
+      `measured CPU per ${thousand} requests of the layer that does it`,
+    ],
+    rows: functionRows.map((row) => [row.name, row.layer, row.where, { html: price[row.cost] }]),
+  }
+}
+
+/** What each function costs by itself: the difference between an arm with it and the same arm without; undefined when none was measured. */
+export function functionCostTable(view: View, book: FigureBook): Table | undefined {
+  const measured = view.subjects.flatMap((arm) => {
+    const variant = view.analysis.config.variants?.find(({ name }) => name === arm.arm.variant)
+    const { control } = arm.arm
+    return variant?.function === undefined || control === undefined ? [] : [{ arm, control, variant }]
+  })
+  const rows = measured.flatMap(({ arm, control, variant }): TableCell[][] => {
+    const cpu = view.compare(arm.id, cpuMetrics, { versus: control })
+    const time = view.compare(arm.id, latencyMetrics, { versus: control, percentile: 50 })
+    if (cpu === undefined && time === undefined) return []
+    return [
+      [
+        variant.source,
+        { html: armHtml(view.arm(control)) },
+        {
+          html: book.print(
+            cpu?.difference,
+            { metric: cpu?.metric ?? 'cpu', kind: 'difference' },
+            'cell',
+            true,
+          ),
+        },
+        {
+          html: book.print(
+            time?.difference,
+            { metric: time?.metric ?? 'latency', percentile: 50, kind: 'difference' },
+            'cell',
+            true,
+          ),
+        },
+      ],
+    ]
+  })
+  if (rows.length === 0) return undefined
+  return {
+    columns: ['function', 'on top of', `added CPU, ms per ${thousand} requests`, 'added p50, ms'],
+    rows,
+  }
+}

@@ -1,0 +1,63 @@
+/** L4-L7-L4 against L7-L7 of each mesh: the choice that a platform team has to make. */
+import * as metrics from '../../../scenarios/metrics.js'
+import type { Verdict } from '../../../harness/model.js'
+import { armHtml } from '../arm-name.js'
+import { escapeHtml } from '../clean.js'
+import type { FigureBook } from '../figures.js'
+import { excludesZero, type View } from '../view.js'
+import type { Chip } from './answer.js'
+
+export interface HeadToHead {
+  readonly question: string
+  readonly html: string
+  readonly chip: Chip
+}
+
+export function headToHead(view: View, book: FigureBook): HeadToHead[] {
+  return view.subjects
+    .filter((arm) => arm.arm.path === 'l4-l7-l4')
+    .flatMap((arm): HeadToHead[] => {
+      const rival = view.subjects.find(
+        (other) =>
+          other.arm.path === 'l7-sidecar-to-sidecar' &&
+          other.arm.mesh === arm.arm.mesh &&
+          other.arm.variant === arm.arm.variant,
+      )
+      if (rival === undefined) return []
+      const cpu = view.compare(arm.id, [metrics.cpu, metrics.addedCpu], { versus: rival.id })
+      const time = view.compare(arm.id, [metrics.responseTime, metrics.serviceTime, metrics.addedTime], {
+        versus: rival.id,
+        percentile: 50,
+      })
+      const parts = [
+        ...(cpu === undefined
+          ? []
+          : [
+              `used ${book.print(cpu.ratio, { metric: cpu.metric, kind: 'ratio' }, 'change').replace(/(more|less)/, '$1 CPU')}`,
+            ]),
+        ...(time === undefined
+          ? []
+          : [
+              `${excludesZero(time.difference) ? 'was' : 'differed by'} ${book.print(time.difference, { metric: time.metric, percentile: 50, kind: 'difference' }, 'slower')} at the median`,
+            ]),
+      ]
+      if (parts.length === 0) return []
+      const verdict = (cpu ?? time)?.verdict ?? 'inconclusive'
+      const claim = view.analysis.claims.find(({ id }) => id === 'C1')
+      const next =
+        verdict === 'inconclusive' && claim?.next !== undefined
+          ? ` What would decide it: ${escapeHtml(claim.next)}.`
+          : ''
+      return [
+        {
+          question: `With L7 in the path, is ${arm.label} cheaper than ${rival.label}?`,
+          html: `${armHtml(arm)} ${parts.join(' and ')}, against ${armHtml(rival)}.${next}`,
+          chip: { kind: verdict, text: verdictText(verdict) },
+        },
+      ]
+    })
+}
+
+function verdictText(verdict: Verdict): string {
+  return verdict === 'better' ? 'cheaper' : verdict === 'worse' ? 'dearer' : 'inconclusive'
+}

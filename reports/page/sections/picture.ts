@@ -1,0 +1,212 @@
+/** The picture of the first screen: one row an arm, its path in miniature beside its figures as intervals on common axes. */
+import type { GateVerdict } from '../../../harness/analyze/gate.js'
+import { metricText } from '../../../harness/analyze/gate.js'
+import { metricTitle } from '../../../scenarios/registry.js'
+import * as metrics from '../../../scenarios/metrics.js'
+import { given, plural, thousand } from '../../formats/format.js'
+import { escapeHtml } from '../clean.js'
+import type { FigureBook } from '../figures.js'
+import { axisOf, drawAxis, drawInterval, type Axis } from '../interval.js'
+import { sketchPath } from '../path-sketch.js'
+import { rank } from '../ranking.js'
+import { cpuMetrics, latencyMetrics, type Added, type ArmView, type View } from '../view.js'
+import type { Chip } from './answer.js'
+
+export interface Picture {
+  readonly id: string
+  readonly caption: string
+  readonly lastTitle: string
+  readonly columns: readonly { readonly title: string; readonly brief: string; readonly ticks: string }[]
+  readonly rows: readonly PictureRow[]
+  /** Rows that are folded, and why. */
+  readonly more: readonly PictureRow[]
+  readonly moreText: string
+}
+
+interface PictureRow {
+  readonly key: string
+  readonly label: string
+  readonly colour: string
+  readonly sketch: string
+  readonly kind: 'subject' | 'twin'
+  readonly cells: readonly PictureCell[]
+  /** Printed without a drawing, at the end. */
+  readonly last: string
+}
+
+interface PictureCell {
+  readonly drawing: string
+  readonly html: string
+  readonly chip?: Chip
+}
+
+/** More rows than this are folded: cheapest, dearest, worse than a threshold and asked for come first. */
+const mostRows = 8
+
+interface Column {
+  readonly title: string
+  readonly brief: string
+  readonly of: (arm: ArmView) => Added | undefined
+}
+
+/** What each path adds; undefined when nothing was compared. */
+export function addedPicture(view: View, book: FigureBook): Picture | undefined {
+  const twins = view.arms.filter(({ arm }) => arm.role === 'twin')
+  const columns: readonly Column[] = [
+    {
+      title: 'added p50, ms',
+      brief: 'p50, ms',
+      of: (arm) => view.added(arm.id, 'latency', { percentile: 50 }),
+    },
+    {
+      title: 'added p99, ms',
+      brief: 'p99, ms',
+      of: (arm) => view.added(arm.id, 'latency', { percentile: 99 }),
+    },
+    {
+      title: `added CPU, ms per ${thousand} requests`,
+      brief: `CPU, ms/${thousand}`,
+      of: (arm) => view.added(arm.id, 'cpu'),
+    },
+  ]
+  const sorted = sortedSubjects(view)
+  if (sorted.every((arm) => columns.every(({ of }) => of(arm) === undefined))) return undefined
+  const axes = columns.map(({ of }) => {
+    const floor = view.arms.filter(({ arm }) => arm.role === 'twin').flatMap((arm) => of(arm)?.estimate ?? [])
+    const band =
+      floor.length === 0
+        ? undefined
+        : {
+            low: Math.min(...floor.map(({ low }) => low)),
+            high: Math.max(...floor.map(({ high }) => high)),
+          }
+    return axisOf(
+      sorted.flatMap((arm) => of(arm)?.estimate ?? []),
+      0,
+      band,
+    )
+  })
+  const rowOf = (arm: ArmView): PictureRow => ({
+    ...rowHead(arm),
+    ...(arm.arm.role === 'twin' && twins.length === 1 ? { label: 'A/A difference' } : {}),
+    cells: columns.map(({ of }, index) => {
+      const found = of(arm)
+      const axis = axes[index]
+      return {
+        drawing: found && axis ? drawInterval(found.estimate, axis, arm) : '',
+        html: book.print(found?.estimate, {
+          metric: found?.metric ?? 'none',
+          percentile: found?.percentile,
+          kind: 'difference',
+        }),
+      }
+    }),
+    last: book.print(view.cell(arm.id)?.hopMemory, { metric: metrics.memory.id, kind: 'value' }),
+  })
+  const chosen = sorted.length <= mostRows ? sorted : choose(view, sorted)
+  const rest = sorted.filter((arm) => !chosen.includes(arm))
+  return {
+    id: 'picture',
+    lastTitle: 'MiB of hops',
+    caption: `Added to a direct request: dots are estimates, lines 95 % intervals, the band is what the baseline differs by from itself (A/A)`,
+    columns: columns.map(({ title, brief }, index) => ({ title, brief, ticks: ticks(axes[index]) })),
+    rows: [...chosen.map(rowOf), ...twins.filter((twin) => columns.some(({ of }) => of(twin))).map(rowOf)],
+    more: rest.map(rowOf),
+    moreText: `${plural(rest.length, 'more arm')} between the cheapest and the dearest`,
+  }
+}
+
+/** Every variant against its control, as ratios with what is too little to matter behind; undefined without variants. */
+export function variantPicture(
+  view: View,
+  book: FigureBook,
+  verdicts: readonly GateVerdict[],
+): Picture | undefined {
+  const here = verdicts.filter(
+    ({ loadLabel, experiment }) =>
+      view.lead === undefined || (loadLabel === view.lead.loadLabel && experiment === view.lead.experiment),
+  )
+  const judged = here.length > 0 ? here : verdicts
+  if (judged.every(({ ratio }) => ratio === undefined)) return undefined
+  const checks = [...new Map(judged.map((one) => [metricText(one.check), one.check])).values()]
+  const arms = [...new Set(judged.map(({ arm }) => arm))].map((id) => view.arm(id))
+  const found = (arm: ArmView, check: (typeof checks)[number]) =>
+    judged.find((one) => one.arm === arm.id && metricText(one.check) === metricText(check))
+  const axes = checks.map((check) =>
+    axisOf(
+      judged.flatMap((one) => (metricText(one.check) === metricText(check) && one.ratio ? [one.ratio] : [])),
+      1,
+      { low: 1 - check.practical, high: 1 + check.practical },
+    ),
+  )
+  const rows = arms.map((arm): PictureRow => ({
+    ...rowHead(arm),
+    cells: checks.map((check, index): PictureCell => {
+      const [verdict, axis] = [found(arm, check), axes[index]]
+      const ratio = verdict?.ratio
+      return {
+        drawing: ratio && axis ? drawInterval(ratio, axis, arm) : '',
+        html: book.print(ratio, { metric: check.metric, percentile: check.percentile, kind: 'ratio' }),
+        ...(verdict ? { chip: { kind: verdict.state, text: verdict.state } } : {}),
+      }
+    }),
+    last: `<span class="dim">${escapeHtml(view.arm(arm.arm.control ?? '').label)}</span>`,
+  }))
+  const worst = (row: PictureRow) => (row.cells.some(({ chip }) => chip?.kind === 'worse') ? 0 : 1)
+  const sorted = [...rows].sort((a, b) => worst(a) - worst(b))
+  return {
+    id: 'variants-picture',
+    lastTitle: 'against',
+    caption:
+      'Each variant as a ratio to its control, measured in the same rounds: dots are estimates, lines 95 % intervals, the band is what is too little to matter',
+    columns: checks.map((check, index) => ({
+      title: `${metricTitle(check.metric, check.percentile)}, ratio (±${given(check.practical * 100)} % is the same)`,
+      brief: metricText(check),
+      ticks: ticks(axes[index]),
+    })),
+    rows: sorted.slice(0, mostRows),
+    more: sorted.slice(mostRows),
+    moreText: plural(Math.max(0, sorted.length - mostRows), 'more variant'),
+  }
+}
+
+function rowHead(arm: ArmView): Pick<PictureRow, 'key' | 'label' | 'colour' | 'sketch' | 'kind'> {
+  const kind = arm.arm.role === 'twin' ? 'twin' : 'subject'
+  return {
+    key: arm.key,
+    label: arm.label,
+    colour: arm.colour,
+    sketch: sketchPath(arm.path, arm.colour),
+    kind,
+  }
+}
+
+const ticks = (axis: Axis | undefined) => (axis ? drawAxis(axis) : '')
+
+/** By added CPU, else by added time, the cheapest first; what was not compared last. */
+function sortedSubjects(view: View): readonly ArmView[] {
+  const order = (rank(view, 'cpu') ?? rank(view, 'time'))?.all.map(({ arm }) => arm) ?? []
+  const rest = view.subjects.filter((arm) => !order.includes(arm) && measured(view, arm))
+  return [...order, ...rest]
+}
+
+function measured(view: View, arm: ArmView): boolean {
+  return (
+    view.compare(arm.id, latencyMetrics, { percentile: 50 }) !== undefined ||
+    view.compare(arm.id, cpuMetrics) !== undefined
+  )
+}
+
+function choose(view: View, sorted: readonly ArmView[]): readonly ArmView[] {
+  const { thresholds, command } = view.analysis
+  const wanted = (arm: ArmView) =>
+    command.includes(arm.id) ||
+    thresholds.some(({ threshold, state }) => state === 'fail' && threshold.arm === arm.id)
+  const chosen = new Set(sorted.filter(wanted).slice(0, mostRows))
+  // From both ends inwards until the rows are full.
+  for (let step = 0; chosen.size < mostRows && step < sorted.length; step++) {
+    const arm = step % 2 === 0 ? sorted[step / 2] : sorted[sorted.length - (step + 1) / 2]
+    if (arm) chosen.add(arm)
+  }
+  return sorted.filter((arm) => chosen.has(arm))
+}

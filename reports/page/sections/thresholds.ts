@@ -1,0 +1,68 @@
+/** What the config's thresholds and the gate say, a line each. */
+import type { GateVerdict } from '../../../harness/analyze/gate.js'
+import { metricTitle } from '../../../scenarios/registry.js'
+import type { ThresholdVerdict } from '../../../harness/model.js'
+import type { Table } from '../../charts/chart.js'
+import { loadText } from '../../formats/format.js'
+import { armHtml } from '../arm-name.js'
+import { escapeHtml } from '../clean.js'
+import type { FigureBook } from '../figures.js'
+import type { View } from '../view.js'
+import type { Chip } from './answer.js'
+
+export interface ThresholdLine {
+  readonly chip: Chip
+  readonly html: string
+}
+
+export function thresholdLines(view: View, book: FigureBook): ThresholdLine[] {
+  return view.analysis.thresholds.map((verdict) => {
+    const actual = book.print(
+      verdict.actual,
+      {
+        metric: verdict.threshold.metric,
+        kind: verdict.threshold.relativeTo === undefined ? 'value' : 'ratio',
+      },
+      'sentence',
+    )
+    return {
+      chip: { kind: verdict.state.replace(' ', '-'), text: verdict.state },
+      html: `${escapeHtml(thresholdSubject(verdict, view))}: ${actual}, expected ${escapeHtml(verdict.expected)}.`,
+    }
+  })
+}
+
+/** `CPU per 1 000 requests of L4-L7-L4, as a ratio to L7-L7, at 1 000 requests/s, …`. */
+function thresholdSubject({ threshold, actual }: ThresholdVerdict, view: View): string {
+  const { metric, percentile, arm, relativeTo } = threshold
+  const cell = view.analysis.cells.find((one) => one.cell === actual?.cells[0])
+  const load = view.loads.find(
+    (one) => one.experiment === cell?.experiment && one.loadLabel === cell.loadLabel,
+  )
+  return [
+    `${metricTitle(metric, percentile)} of ${view.arm(arm).label}`,
+    ...(relativeTo === undefined ? [] : [`as a ratio to ${view.arm(relativeTo).label}`]),
+    ...(load === undefined ? [] : [`${load.experiment}: ${load.text}`]),
+  ].join(', ')
+}
+
+/** Every check of every variant under every load. */
+export function gateTable(view: View, book: FigureBook, verdicts: readonly GateVerdict[]): Table {
+  return {
+    columns: ['variant', 'against', 'what', 'load', 'ratio', 'too little to matter', 'verdict'],
+    rows: verdicts.map(({ arm, control, check, experiment, loadLabel, ratio, state }) => {
+      const cell = view.analysis.cells.find(
+        (one) => one.experiment === experiment && one.loadLabel === loadLabel,
+      )
+      return [
+        { html: armHtml(view.arm(arm)) },
+        view.arm(control).label,
+        metricTitle(check.metric, check.percentile),
+        cell === undefined ? experiment : `${experiment}: ${loadText(cell.load)}`,
+        { html: book.print(ratio, { metric: check.metric, percentile: check.percentile, kind: 'ratio' }) },
+        `±${String(check.practical * 100)} %`,
+        state,
+      ]
+    }),
+  }
+}
