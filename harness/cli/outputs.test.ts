@@ -25,10 +25,13 @@ function refusal(ask: () => unknown): string {
 describe('what to write', () => {
   it('is the page and the analysis unless something is asked for', () => {
     expect(outputRequest({})).toEqual(usualOutputs)
-    expect(outputRequest({ format: ['csv', 'chart-png', 'csv'], chart: ['ecdf'], theme: 'dark' })).toEqual({
+    expect(
+      outputRequest({ format: ['csv', 'chart-png', 'csv'], chart: ['percentile-curve'], theme: 'dark' }),
+    ).toEqual({
       formats: ['csv'],
+      journalFormats: [],
       chartFormats: ['chart-png'],
-      charts: ['ecdf'],
+      charts: ['percentile-curve'],
       theme: 'dark',
     })
   })

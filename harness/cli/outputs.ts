@@ -3,23 +3,27 @@ import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UserError, exitCodes, messageOf } from '../model/errors.js'
 import { findFonts } from './fonts.js'
-import type { Analysis } from '../model.js'
+import type { Analysis, JournalEntry } from '../model.js'
 import { packageRoot } from '../process/package-root.js'
 import { charts, type ChartName } from '../../reports/charts/index.js'
 import { themes, type Theme } from '../../reports/formats/chart-svg.js'
 import {
   chartFormats,
   formats,
+  journalFormats,
   type ChartFormat,
   type ChartFormatName,
   type Format,
   type FormatName,
+  type JournalFormat,
+  type JournalFormatName,
 } from '../../reports/formats/index.js'
 import type { ReportAssets } from '../../reports/page/render.js'
 
 /** What to write: whole formats, and charts in formats of their own. */
 export interface OutputRequest {
   readonly formats: readonly FormatName[]
+  readonly journalFormats: readonly JournalFormatName[]
   readonly chartFormats: readonly ChartFormatName[]
   readonly charts: readonly ChartName[]
   readonly theme: Theme
@@ -28,6 +32,7 @@ export interface OutputRequest {
 /** What a run writes by itself. */
 export const usualOutputs: OutputRequest = {
   formats: ['html', 'json'],
+  journalFormats: [],
   chartFormats: [],
   charts: [],
   theme: 'light',
@@ -42,13 +47,14 @@ export interface OutputFlags {
 
 /** What `--format`, `--chart` and `--theme` ask for. Throws a `UserError` that names what is allowed. */
 export function outputRequest(flags: OutputFlags): OutputRequest {
-  const all = [...keysOf(formats), ...keysOf(chartFormats)]
+  const all = [...keysOf(formats), ...keysOf(journalFormats), ...keysOf(chartFormats)]
   const wanted = [...new Set(flags.format ?? [])].map((name) => oneOf('--format', name, all))
   const request: OutputRequest = {
     formats:
       flags.format === undefined
         ? usualOutputs.formats
         : keysOf(formats).filter((name) => wanted.includes(name)),
+    journalFormats: keysOf(journalFormats).filter((name) => wanted.includes(name)),
     chartFormats: keysOf(chartFormats).filter((name) => wanted.includes(name)),
     charts: [...new Set(flags.chart ?? [])].map((name) => oneOf('--chart', name, keysOf(charts))),
     theme: oneOf('--theme', flags.theme ?? usualOutputs.theme, themes),
@@ -81,7 +87,8 @@ function oneOf<Name extends string>(flag: string, value: string, allowed: readon
 }
 
 /**
- * Writes what was asked for into `folder`, which is made when it is not there, and returns the paths in order.
+ * Writes what was asked for into `folder`, which is made when it is not there, and returns the paths in order. `entries`
+ * are the journal's, for formats of its histograms.
  *
  * Throws `UserError` when a chart has no data or a file cannot be written.
  */
@@ -89,12 +96,17 @@ export async function writeOutputs(
   analysis: Analysis,
   folder: string,
   request: OutputRequest = usualOutputs,
+  entries: readonly JournalEntry[] = [],
 ): Promise<readonly string[]> {
   const assets = await loadReportAssets()
   const files: { readonly name: string; readonly contents: string | Uint8Array }[] = []
   for (const name of request.formats) {
     const format: Format = formats[name]
     files.push({ name: format.file, contents: await format.render(analysis, assets) })
+  }
+  for (const name of request.journalFormats) {
+    const format: JournalFormat = journalFormats[name]
+    files.push(...format.render(analysis, entries))
   }
   for (const name of request.chartFormats) {
     const format: ChartFormat = chartFormats[name]

@@ -1,6 +1,7 @@
 /** Shows a person how a run is going: a line that renews itself on a terminal, plain lines elsewhere. */
 import { messageOf } from '../model/errors.js'
 import type { Progress } from '../model.js'
+import type { RunningMedian } from './running-medians.js'
 
 /** What is shown while rounds go on. */
 export interface RoundStatus {
@@ -12,6 +13,8 @@ export interface RoundStatus {
   readonly ratePerSecond?: number
   readonly p99Us?: number
   readonly leftMs: number
+  /** What is known of every arm so far; none before the first trial ends. */
+  readonly medians?: readonly RunningMedian[]
   /** Trials of this stay that cannot be believed, and why the last of them. */
   readonly invalid?: { readonly count: number; readonly reason: string }
 }
@@ -27,6 +30,7 @@ export interface Output {
   write(text: string): unknown
   readonly isTTY?: boolean
   readonly columns?: number
+  readonly rows?: number
 }
 
 const renewEveryMs = 120
@@ -43,18 +47,23 @@ function quietDisplay(): Display {
 }
 
 function terminalDisplay(output: Output): Display {
-  let shown = ''
+  let shown: readonly string[] = []
   let renewedAt = 0
   const steps: string[] = []
-  const show = (text: string) => {
+  const takenBack = () =>
+    shown.length === 0 ? '' : `${shown.length > 1 ? `\u001b[${shown.length - 1}A` : ''}\r\u001b[0J`
+  const show = (...lines: readonly string[]) => {
     // One character less than the width: a full line would wrap and could not be taken back. Some terminals say 0.
     const width = output.columns === undefined || output.columns < 20 ? 80 : output.columns
-    shown = text.slice(0, width - 1)
-    output.write(`\r\u001b[2K${shown}`)
+    const before = takenBack()
+    // A block higher than the terminal could not be taken back.
+    const height = output.rows === undefined || output.rows < 2 ? 24 : output.rows
+    shown = lines.slice(-(height - 1)).map((text) => text.slice(0, width - 1))
+    output.write(`${before === '' ? '\r\u001b[2K' : before}${shown.join('\n')}`)
   }
   const clear = () => {
-    if (shown !== '') output.write('\r\u001b[2K')
-    shown = ''
+    if (shown.length > 0) output.write(takenBack())
+    shown = []
     if (steps.length > 0) output.write(`${steps.splice(0).join('   ')}\n`)
   }
   const line = (text: string) => {
@@ -83,7 +92,7 @@ function terminalDisplay(output: Output): Display {
       const now = performance.now()
       if (now - renewedAt < renewEveryMs) return
       renewedAt = now
-      show(describeStatus(status))
+      show(...medianLines(status), describeStatus(status))
     },
   }
 }
@@ -112,7 +121,7 @@ function plainDisplay(output: Output): Display {
       if (round === lastRound) return
       lastRound = round
       line(
-        `round ${round}, trial ${status.done + 1} of ${status.total}, ${formatDuration(status.leftMs)} left${invalidText(status)}`,
+        `round ${round}, trial ${status.done + 1} of ${status.total}, ${formatDuration(status.leftMs)} left${invalidText(status)}${mediansText(status)}`,
       )
     },
   }
@@ -132,6 +141,29 @@ function describeStatus(status: RoundStatus): string {
   const p99 = status.p99Us === undefined ? '' : `  p99 ${(status.p99Us / 1000).toFixed(2)} ms`
   // Time left comes before what a narrow terminal may cut off.
   return `round ${status.round}/${status.rounds} ${bar}  ${formatDuration(status.leftMs)} left${invalidText(status)}  ${status.arm}${rate}${p99}`
+}
+
+/** `reference/l4-only  p50 0.31 ms (0.28 to 0.34)  6 of 6 valid`, a line an arm. */
+function medianLines({ medians = [] }: RoundStatus): string[] {
+  const names = Math.max(0, ...medians.map(({ arm }) => arm.length))
+  const texts = medians.map((one) => (one.medianMs === undefined ? '' : `p50 ${medianText(one, ' ms')}`))
+  const widest = Math.max(0, ...texts.map((text) => text.length))
+  return medians.map(
+    ({ arm, valid, trials }, index) =>
+      `${arm.padEnd(names)}  ${(texts[index] ?? '').padEnd(widest)}  ${valid} of ${trials} valid`,
+  )
+}
+
+function mediansText({ medians = [] }: RoundStatus): string {
+  const known = medians.filter(({ medianMs }) => medianMs !== undefined)
+  return known.length === 0
+    ? ''
+    : `; p50 so far, ms: ${known.map((one) => `${one.arm} ${medianText(one)}`).join(', ')}`
+}
+
+function medianText({ medianMs = 0, interval }: RunningMedian, unit = ''): string {
+  const figure = (ms: number) => ms.toFixed(ms < 10 ? 3 : 1)
+  return `${figure(medianMs)}${unit}${interval ? ` (${interval.map(figure).join(' to ')})` : ''}`
 }
 
 function invalidText({ invalid }: RoundStatus): string {

@@ -7,6 +7,7 @@ import { childScope, openScope, type OpenScope } from '../process/scope.js'
 import { createStateDir } from '../process/state.js'
 import { rm } from 'node:fs/promises'
 import type { Display } from './display.js'
+import { createRunningMedians } from './running-medians.js'
 import { missingPrograms } from '../load/choice.js'
 import type { RunJournal } from './journal.js'
 import type {
@@ -200,6 +201,7 @@ async function measureRounds(
   const ids = new Set(request.arms.map(({ id }) => id))
   const own = new Set(plan.cells.filter(({ arm }) => ids.has(arm)).map(({ id }) => id))
   const invalid = { count: 0, reason: '' }
+  const medians = createRunningMedians()
   let lastRound = todo[0]?.round ?? 0
   for (const [position, spec] of todo.entries()) {
     if (signal.aborted) return { why: 'interrupted' }
@@ -219,6 +221,7 @@ async function measureRounds(
     }
     const counted = {
       invalid,
+      medians: medians.rows(),
       done: position,
       total: todo.length,
       round: spec.round + 1,
@@ -229,6 +232,7 @@ async function measureRounds(
     show({})
     const trials = await measureTrial(session, environment, { ...what, cell }, show)
     for (const trial of trials) journal.append(trial)
+    medians.add(what.arm, what.cell.loadLabel, trials)
     clock.done(what.cell)
     tellFailures(what.arm, trials)
     for (const { state, reasons } of trials) {

@@ -1,13 +1,7 @@
-/** Sets two runs side by side: what differs in config, versions and host, and what became of the numbers. */
+/** Sets two runs side by side: what differs in config, versions and host, and what became of the numbers. Pure. */
 import { fewestFirm } from '../../harness/analyze/estimates.js'
 import type { Analysis, Comparison, Estimate } from '../../harness/model.js'
-import type { TableCell } from '../charts/chart.js'
-import { cleanDeep } from '../page/clean.js'
-import { createFigureBook, type FigureBook } from '../page/figures.js'
-import { alignColumns, plain } from '../page/columns.js'
-import { dateTime, sentence, signed } from '../formats/format.js'
-import { renderPage, tableView, type ReportAssets } from '../page/page.js'
-import { pathColours } from '../page/view.js'
+import { metricNamed } from '../../scenarios/registry.js'
 
 export interface RunDifference {
   readonly what: string
@@ -19,9 +13,17 @@ export interface PairedFigure {
   readonly comparison: Comparison
   readonly a: Estimate
   readonly b: Estimate
-  /** The intervals of the two do not touch: they differ by more than chance explains. Rounds of two runs are not paired. */
+  /** The second ratio to the first, its interval from both: rounds of two runs are not paired. */
+  readonly change: Estimate
+  /** What is too little to matter, as a share. */
+  readonly practical: number
+  readonly state: ChangeState
+  /** The intervals of the two do not touch: they differ by more than chance explains. */
   readonly apart: boolean
 }
+
+/** `same`: the whole interval lies within what is too little to matter. */
+export type ChangeState = 'better' | 'worse' | 'same' | 'inconclusive'
 
 export interface RunComparison {
   /** Why these two must not be compared; empty when they may. */
@@ -40,7 +42,7 @@ export function compareRuns(a: Analysis, b: Analysis): RunComparison {
     objections.push(
       `They ran on different hosts (${hostText(a)}; ${hostText(b)}): absolute figures are not comparable, and ratios hardly.`,
     )
-  if (a.planHash !== b.planHash)
+  if (a.planHash !== b.planHash && !sameButForSeed(a, b))
     objections.push(
       `They followed different plans (${a.planHash.slice(0, 12)}; ${b.planHash.slice(0, 12)}): ${changedConfig(a, b)}.`,
     )
@@ -56,7 +58,19 @@ export function compareRuns(a: Analysis, b: Analysis): RunComparison {
       const [first, second] = [comparison.ratio, other.ratio]
       const isFirm = Math.min(first.n, second.n) >= fewestFirm
       const apart = isFirm && (first.high < second.low || second.high < first.low)
-      return [{ comparison, a: first, b: second, apart }]
+      const change = changeOf(first, second)
+      const practical = practicalOf(comparison)
+      return [
+        {
+          comparison,
+          a: first,
+          b: second,
+          change,
+          practical,
+          state: stateOf(comparison, change, practical, isFirm),
+          apart,
+        },
+      ]
     }),
     onlyA: [...inA].filter((id) => !inB.has(id)),
     onlyB: [...inB].filter((id) => !inA.has(id)),
@@ -101,126 +115,68 @@ function flatten(prefix: string, value: unknown): Record<string, string> {
   )
 }
 
-/** The ratios of both runs as lines for a terminal, those that moved apart marked. */
-export function comparisonLines(a: Analysis, b: Analysis): string[] {
-  const { figures, differences } = compareRuns(cleanDeep(a), cleanDeep(b))
-  const text = (estimate: Estimate) => plain(sentence(estimate))
-  const rows = figures.map(({ comparison, a: first, b: second, apart }) => [
-    comparison.arm,
-    comparison.versus,
-    metricText(comparison),
-    comparison.loadLabel,
-    text(first),
-    text(second),
-    plain(changeOf(first, second)),
-    apart ? 'apart' : '',
-  ])
-  const header = [
-    'arm',
-    'against',
-    'metric',
-    'load',
-    `ratio in ${a.runId}`,
-    `ratio in ${b.runId}`,
-    'change',
-    '',
-  ]
-  return [
-    ...alignColumns([header, ...rows], [0, 1, 2, 3, 7]),
-    '',
-    headlineOf(figures),
-    ...differences
-      .filter(({ what }) => !what.startsWith('host.loadAverage'))
-      .map(({ what, a: first, b: second }) => `differs: ${what}: ${first} → ${second}`),
-  ]
+/** Another seed is another order of the same trials: that is no reason not to compare. */
+function sameButForSeed(a: Analysis, b: Analysis): boolean {
+  const arms = (analysis: Analysis) => JSON.stringify(analysis.arms.map(({ id }) => id).sort())
+  const config = ({ config: { seed: _seed, outDir: _outDir, ...rest } }: Analysis) => JSON.stringify(rest)
+  return a.config.seed !== b.config.seed && arms(a) === arms(b) && config(a) === config(b)
 }
 
-function headlineOf(figures: readonly PairedFigure[]): string {
-  if (figures.length === 0) return 'The two runs have nothing in common to compare'
-  const apart = figures.filter((one) => one.apart).length
-  return apart === 0
-    ? 'The two runs agree within their intervals'
-    : `${apart} of ${figures.length} ratios differ between the two runs`
-}
-
-function metricText({ metric, percentile }: Comparison): string {
-  return percentile === undefined ? metric : `${metric} p${percentile}`
-}
-
-/** How far the second ratio lies from the first. */
-function changeOf(a: Estimate, b: Estimate): string {
-  if (!(a.value > 0)) return '–'
-  const percent = (b.value / a.value - 1) * 100
-  return `${signed(percent, Math.abs(percent) < 10 ? 1 : 0)} %`
-}
-
-/** The comparison as a page. `told` is true when the user asked for it in spite of objections, which the page then says. */
-export function renderComparison(a: Analysis, b: Analysis, assets: ReportAssets, told: boolean): string {
-  const [first, second] = [cleanDeep(a), cleanDeep(b)]
-  const result = compareRuns(first, second)
-  const book = createFigureBook()
-  const ratioColumns = [`ratio in ${first.runId}`, `ratio in ${second.runId}`]
-  const colours = pathColours(first.paths)
-  return renderPage(
-    'compare',
-    {
-      title: `${first.runId} and ${second.runId}`,
-      style: `:root{${colours.light}}`,
-      body: {
-        headline: headlineOf(result.figures),
-        runs: [first, second].map(
-          (run) => `${run.runId}, ${dateTime(run.startedAt)}, version ${run.version}, ${run.host.cpuModel}`,
-        ),
-        objections: told
-          ? result.objections.map((text) => `Compared because it was asked for. ${text}`)
-          : result.objections,
-        differences: tableView({
-          columns: ['what', first.runId, second.runId],
-          rows: result.differences.map(({ what, a: x, b: y }) => [what, x, y]),
-        }),
-        differenceCount: result.differences.length,
-        loads: loadsOf(result.figures).map(({ text, figures }, index) => ({
-          text,
-          open: index === 0 || figures.some((one) => one.apart),
-          table: tableView({
-            columns: ['arm', 'against', 'metric', ...ratioColumns, 'change', 'intervals'],
-            rows: figures.map((one) => figureRow(one, book)),
-          }),
-        })),
-        onlyA: result.onlyA.join(', '),
-        onlyB: result.onlyB.join(', '),
-      },
-      embedded: { 'figure-legend': book.legend() },
-    },
-    assets,
-  )
-}
-
-/** Figures of one load together, in the order of the first run; those that moved apart come first. */
-function loadsOf(
-  figures: readonly PairedFigure[],
-): readonly { readonly text: string; readonly figures: readonly PairedFigure[] }[] {
-  const loads = new Map<string, PairedFigure[]>()
-  for (const one of figures) {
-    const text = `${one.comparison.experiment}, ${one.comparison.loadLabel}`
-    loads.set(text, [...(loads.get(text) ?? []), one])
+/** The ratio of two independent ratios: on the log scale the half-widths add up in squares. */
+function changeOf(a: Estimate, b: Estimate): Estimate {
+  const positive = [a, b].every(({ value, low, high }) => value > 0 && low > 0 && high > 0)
+  const value = a.value > 0 ? b.value / a.value : Number.NaN
+  const side = (one: Estimate, two: Estimate) =>
+    Math.hypot(Math.log(one.high / one.value), Math.log(two.value / two.low))
+  return {
+    value,
+    low: positive ? value * Math.exp(-side(a, b)) : -Infinity,
+    high: positive ? value * Math.exp(side(b, a)) : Infinity,
+    unit: 'ratio',
+    level: Math.min(a.level, b.level),
+    n: Math.min(a.n, b.n),
+    method: 'ratio of two independent ratios, half-widths added in squares on the log scale',
+    cells: [...a.cells, ...b.cells],
   }
-  return [...loads].map(([text, all]) => ({
-    text: `${text}: ${all.filter((one) => one.apart).length} of ${all.length} ratios differ`,
-    figures: [...all].sort((one, other) => Number(other.apart) - Number(one.apart)),
-  }))
 }
 
-function figureRow({ comparison, a, b, apart }: PairedFigure, book: FigureBook): TableCell[] {
-  const { metric, percentile, arm, versus } = comparison
-  const name = { metric, percentile, kind: 'ratio' } as const
-  return [
-    arm,
-    versus,
-    metricText(comparison),
-    { html: book.print(a, name) },
-    { html: book.print(b, name) },
-    changeOf(a, b),
-    apart ? 'apart' : 'touch',
-  ]
+const usualPractical = 0.1
+
+function practicalOf({ metric }: Comparison): number {
+  return metricNamed(metric)?.gate?.practical ?? usualPractical
+}
+
+function stateOf(
+  { metric }: Comparison,
+  { low, high }: Estimate,
+  practical: number,
+  firm: boolean,
+): ChangeState {
+  if (!firm) return 'inconclusive'
+  const more = metricNamed(metric)?.better === 'more'
+  if (low > 1 + practical) return more ? 'better' : 'worse'
+  if (high < 1 - practical) return more ? 'worse' : 'better'
+  return low >= 1 - practical && high <= 1 + practical ? 'same' : 'inconclusive'
+}
+
+/** One sentence: what became of the ratios. */
+export function comparisonHeadline(figures: readonly PairedFigure[]): string {
+  if (figures.length === 0) return 'The two runs have nothing in common to compare'
+  const count = (state: ChangeState) => figures.filter((one) => one.state === state).length
+  const [worse, better, open] = [count('worse'), count('better'), count('inconclusive')]
+  if (worse + better > 0)
+    return `Of ${figures.length} ratios, ${worse} became worse and ${better} better by more than matters; ${open} are not decided`
+  return open === 0
+    ? `All ${figures.length} ratios are the same as far as it matters`
+    : `No ratio changed by more than matters; ${open} of ${figures.length} are not decided`
+}
+
+/** What a person looks for first: host, versions, plan and what the hops are made of. */
+export function isMain({ what }: RunDifference): boolean {
+  return (
+    ['version', 'plan', 'outcome', 'rounds'].includes(what) ||
+    /^host\.(hostKey|cpuModel|cpus|kernel|node|bundles)/.test(what) ||
+    /^config\.(arms|experiments|variants|platform|profile|seed)/.test(what) ||
+    what.startsWith('fact.')
+  )
 }

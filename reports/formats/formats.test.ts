@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { analyze } from '../../harness/analyze/analyze.js'
 import { syntheticJournal } from '../../harness/testdata/synthetic-journal.js'
-import { compareRuns, renderComparison } from '../compare/compare.js'
+import { compareRuns } from '../compare/compare.js'
+import { renderComparison } from '../compare/compare-page.js'
+import { comparisonMarkdown } from '../compare/compare-text.js'
 import { renderTerminal } from './terminal.js'
 import { readAssets } from '../testdata/assets.js'
 import { hostileAnalysis } from '../testdata/hostile.js'
@@ -128,7 +130,10 @@ describe('two runs', () => {
       config: { ...sample.config, seed: 2 },
     }
     const result = compareRuns(sample, other)
-    expect(result.objections).toHaveLength(2)
+    // Another seed is another order of the same trials.
+    expect(result.objections).toHaveLength(1)
+    const rounds = { ...other, config: { ...other.config, rounds: { ...other.config.rounds, min: 1 } } }
+    expect(compareRuns(sample, rounds).objections).toHaveLength(2)
     expect(result.differences.map(({ what }) => what)).toContain('config.seed')
     expect(renderComparison(sample, other, readAssets(), true)).toContain(
       'Compared because it was asked for.',
@@ -142,5 +147,11 @@ describe('two runs', () => {
       ({ apart }) => apart,
     )
     expect(found.map(({ comparison }) => comparison.id)).toEqual([first!.id])
+    expect(found[0]?.state).toBe('worse')
+    const changed = { ...sample, comparisons: [moved, ...rest] }
+    expect(comparisonMarkdown(sample, changed)).toMatch(/1 became worse and 0 better[^]*\| worse \|/)
+    expect(
+      compareRuns(sample, sample).figures.some(({ state }) => state === 'worse' || state === 'better'),
+    ).toBe(false)
   })
 })

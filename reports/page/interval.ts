@@ -56,7 +56,7 @@ export function drawAxis(axis: Axis, label: (value: number) => string = given): 
 }
 
 function ticksOf({ low, high }: Axis): number[] {
-  const raw = (high - low) / 3
+  const raw = (high - low) / 5
   const size = 10 ** Math.floor(Math.log10(raw))
   const step = [1, 2, 5, 10].map((factor) => factor * size).find((one) => one >= raw) ?? raw
   const edge = (high - low) * 0.06

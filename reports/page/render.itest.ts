@@ -66,8 +66,11 @@ describe('the page', () => {
   })
 
   it('says of a run whose trials are all invalid what happened, and claims nothing that is untrue', async () => {
+    const reasons = ['the generator lagged: p99 of sent − due was 5000 µs; at most 2000 µs']
     const analysis = analyze(
-      syntheticJournal({ rounds: 3, durationMs: 300, invalidShare: 1, failedShare: 0 }),
+      syntheticJournal({ rounds: 3, durationMs: 300, failedShare: 0 }).map((entry) =>
+        entry.type === 'trial' ? { ...entry, state: 'invalid' as const, reasons } : entry,
+      ),
     )
     const html = await renderHtml(analysis, assets)
     const first = html.slice(html.indexOf('<h1'), html.indexOf('</section>'))

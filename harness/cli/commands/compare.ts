@@ -4,7 +4,9 @@ import { analyze } from '../../analyze/analyze.js'
 import { UserError, exitCodes, type ExitCode } from '../../model/errors.js'
 import { readJournal } from '../../run/journal.js'
 import { loadReportAssets, writeFiles } from '../outputs.js'
-import { comparisonLines, compareRuns, renderComparison } from '../../../reports/compare/compare.js'
+import { compareRuns } from '../../../reports/compare/compare.js'
+import { renderComparison } from '../../../reports/compare/compare-page.js'
+import { comparisonLines, comparisonMarkdown } from '../../../reports/compare/compare-text.js'
 
 export interface CompareFlags {
   readonly out?: string
@@ -28,11 +30,16 @@ export async function compareCommand(a: string, b: string, flags: CompareFlags):
     })
   const file = resolve(flags.out ?? join(second.folder, `compare-${one.runId}.html`))
   const html = renderComparison(one, two, await loadReportAssets(), objections.length > 0)
-  const [path = file] = await writeFiles(dirname(file), [{ name: basename(file), contents: html }])
+  const name = basename(file).replace(/\.html$/, '')
+  const paths = await writeFiles(dirname(file), [
+    { name: basename(file), contents: html },
+    { name: `${name}.md`, contents: comparisonMarkdown(one, two) },
+  ])
   const print = (line: string) => process.stdout.write(`${line}\n`)
   if (one.runId === two.runId) print('! This compares a run with itself.')
   for (const objection of objections) print(`! ${objection}`)
   for (const line of comparisonLines(one, two)) print(line)
-  print(`\nwrote ${path}`)
+  print('')
+  for (const path of paths) print(`wrote ${path}`)
   return exitCodes.ok
 }

@@ -21,7 +21,7 @@ export async function reportCommand(run: string, flags: ReportFlags): Promise<Ex
     return exitCodes.ok
   }
   const print = (line: string) => process.stdout.write(`${line}\n`)
-  for (const path of await writeOutputs(analysis, flags.out ?? journal.folder, request))
+  for (const path of await writeOutputs(analysis, flags.out ?? journal.folder, request, journal.entries))
     print(`wrote ${path}`)
   await tellCi({ summary: renderMarkdown(analysis), annotations: runAnnotations(analysis) }, print)
   return exitCodes.ok

@@ -121,8 +121,9 @@ async function conclude(
   flags: RunFlags,
   display: Display,
 ): Promise<Analysis> {
-  const analysis = analyze(readJournal(folder).entries)
-  const [report = folder] = await writeOutputs(analysis, folder, outputs)
+  const { entries } = readJournal(folder)
+  const analysis = analyze(entries)
+  const [report = folder] = await writeOutputs(analysis, folder, outputs, entries)
   if (flags.json) process.stdout.write(`${JSON.stringify(analysis)}\n`)
   else {
     const { columns = 100, isTTY } = process.stdout

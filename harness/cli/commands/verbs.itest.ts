@@ -48,11 +48,11 @@ describe('report', () => {
         '--format',
         'chart-png',
         '--chart',
-        'ecdf',
+        'percentile-curve',
       ],
     )
     expect(code).toBe(0)
-    expect(stdout).toContain('wrote out/trials.csv\nwrote out/junit.xml\nwrote out/ecdf.png\n')
+    expect(stdout).toContain('wrote out/trials.csv\nwrote out/junit.xml\nwrote out/percentile-curve.png\n')
     expect(stdout).toMatch(/::error title=Meshbench%3A threshold failed::cpu.per1000Requests of reference/)
     expect(read('summary')).toMatch(/^## Meshbench/)
     expect(read('out/junit.xml')).toContain('failures="1"')

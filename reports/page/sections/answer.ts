@@ -21,12 +21,6 @@ import { nextStep } from './next.js'
 import { addedPicture, variantPicture, type Picture } from './picture.js'
 import { trust, trustWord, type Trust } from './trust.js'
 
-export interface Chip {
-  /** `better`, `worse`, `inconclusive`, `supported`, … : style and glyph follow it, the text says it. */
-  readonly kind: string
-  readonly text: string
-}
-
 export interface Answer {
   readonly headline: string
   /** The same with figures that explain themselves and labels that do not break. */
@@ -101,8 +95,8 @@ function headline(view: View, verdicts: readonly GateVerdict[], words: Words): s
     return `Nothing can be said: none of ${plural(trials.length, 'trial')} is valid`
   return (
     variantHeadline(view, verdicts, words) ??
+    (rank(view, 'time') ? undefined : throughputHeadline(view, words)) ??
     costHeadline(view, words) ??
-    throughputHeadline(view, words) ??
     (trials.length === 0
       ? 'Nothing was measured: this run has no trial'
       : 'This run has no comparison to report')
@@ -213,7 +207,11 @@ function banners(view: View): string[] {
         `${view.arm(arm).label} kept its p${knee.search.percentile} under ${given(knee.search.latencyMs)} ms at no rate that was tried, down to ${number(throughput.value)} requests/s.`,
       )
   }
-  for (const standing of unmeasured(analysis))
+  const missing = unmeasured(analysis)
+  for (const [arm, error] of Object.entries(analysis.failures))
+    if (!missing.some((standing) => standing.arm === arm))
+      list.push(`${view.arm(arm).label} did not come up: ${error.message}`)
+  for (const standing of missing)
     list.push(
       ...missingOf(standing, view.arm(standing.arm).label)
         .slice(0, 2)

@@ -5,7 +5,7 @@ import { armHtml } from '../arm-name.js'
 import { escapeHtml } from '../clean.js'
 import type { FigureBook } from '../figures.js'
 import { excludesZero, type View } from '../view.js'
-import type { Chip } from './answer.js'
+import type { Chip } from './chip.js'
 
 export interface HeadToHead {
   readonly question: string

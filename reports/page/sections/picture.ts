@@ -10,7 +10,7 @@ import { axisOf, drawAxis, drawInterval, type Axis } from '../interval.js'
 import { sketchPath } from '../path-sketch.js'
 import { rank } from '../ranking.js'
 import { cpuMetrics, latencyMetrics, type Added, type ArmView, type View } from '../view.js'
-import type { Chip } from './answer.js'
+import type { Chip } from './chip.js'
 
 export interface Picture {
   readonly id: string

@@ -8,7 +8,7 @@ import { armHtml } from '../arm-name.js'
 import { escapeHtml } from '../clean.js'
 import type { FigureBook } from '../figures.js'
 import type { View } from '../view.js'
-import type { Chip } from './answer.js'
+import type { Chip } from './chip.js'
 
 export interface ThresholdLine {
   readonly chip: Chip

@@ -58,7 +58,7 @@ export function trustWord(view: View, items: readonly Trust[]): string {
 
 /** Half of an interval, in its unit: what the A/A comparison could have missed. */
 function within({ low, high, unit }: Estimate): string {
-  return `${number(Math.max(Math.abs(low), Math.abs(high)))}${thin}${unit}`
+  return `${given(Number(Math.max(Math.abs(low), Math.abs(high)).toPrecision(2)))}${thin}${unit}`
 }
 
 /** The A/A comparison: what was measured twice under two names, and whether it differs from itself. */

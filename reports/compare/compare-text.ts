@@ -1,0 +1,78 @@
+/** Two runs side by side as text: lines for a terminal, Markdown for a pull request. */
+import type { Analysis, Comparison } from '../../harness/model.js'
+import { metricTitle } from '../../scenarios/registry.js'
+import { changeText, sentence } from '../formats/format.js'
+import { escapeMarkdown } from '../formats/markdown.js'
+import { cleanDeep } from '../page/clean.js'
+import { alignColumns, plain } from '../page/columns.js'
+import { compareRuns, comparisonHeadline, isMain, type PairedFigure } from './compare.js'
+
+const header = (a: Analysis, b: Analysis) => [
+  'arm',
+  'against',
+  'metric',
+  'load',
+  `ratio in ${a.runId}`,
+  `ratio in ${b.runId}`,
+  'change',
+  'verdict',
+]
+
+function rowOf({ comparison, a, b, change, state }: PairedFigure): string[] {
+  return [
+    comparison.arm,
+    comparison.versus,
+    metricText(comparison),
+    comparison.loadLabel,
+    plain(sentence(a)),
+    plain(sentence(b)),
+    Number.isFinite(change.low) ? plain(changeText(change)) : '–',
+    state,
+  ]
+}
+
+export function metricText({ metric, percentile }: Comparison): string {
+  return metricTitle(metric, percentile)
+}
+
+/** What differs first, then the ratios of both runs, then the verdict. */
+export function comparisonLines(first: Analysis, second: Analysis): string[] {
+  const [a, b] = [cleanDeep(first), cleanDeep(second)]
+  const { figures, differences } = compareRuns(a, b)
+  return [
+    ...differences
+      .filter(({ what }) => !what.startsWith('host.loadAverage'))
+      .map(({ what, a: one, b: other }) => `differs: ${what}: ${one} → ${other}`),
+    '',
+    ...alignColumns([header(a, b), ...figures.map(rowOf)], [0, 1, 2, 3, 6, 7]),
+    '',
+    comparisonHeadline(figures),
+  ]
+}
+
+export function comparisonMarkdown(first: Analysis, second: Analysis): string {
+  const [a, b] = [cleanDeep(first), cleanDeep(second)]
+  const { figures, differences, objections } = compareRuns(a, b)
+  const line = (cells: readonly string[]) => `| ${cells.map(escapeMarkdown).join(' | ')} |`
+  const main = differences.filter(isMain)
+  const names = header(a, b)
+  return [
+    `## Meshbench: ${escapeMarkdown(comparisonHeadline(figures))}`,
+    '',
+    ...objections.map((text) => `**Compared because it was asked for.** ${escapeMarkdown(text)}\n`),
+    ...(main.length === 0
+      ? ['Nothing differs in host, versions, plan or builds.', '']
+      : [
+          line(['differs', a.runId, b.runId]),
+          '| --- | --- | --- |',
+          ...main.map(({ what, a: one, b: other }) => line([what, one, other])),
+          '',
+        ]),
+    line(names),
+    `|${' --- |'.repeat(names.length)}`,
+    ...figures.map((one) => line(rowOf(one))),
+    '',
+    'Changes are ratios of ratios to the baseline with 95 % intervals; rounds of two runs are not paired, so that drift between them is in every figure.',
+    '',
+  ].join('\n')
+}

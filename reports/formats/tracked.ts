@@ -1,0 +1,63 @@
+/** Figures for services that track benchmarks over time: Bencher, and the action github-action-benchmark. */
+import type { Analysis, Estimate } from '../../harness/model.js'
+import { figureOf, isAdded, metrics } from '../../scenarios/registry.js'
+import { unitLabel } from './format.js'
+
+interface Tracked {
+  readonly arm: string
+  readonly load: string
+  readonly metric: string
+  readonly better: 'less' | 'more'
+  readonly estimate: Estimate
+}
+
+/** Every figure of every cell that was measured; a figure of which one side alone is known is left out. */
+function tracked({ cells }: Analysis): Tracked[] {
+  return cells.flatMap((cell) =>
+    [...metrics.values()].flatMap((metric) =>
+      isAdded(metric)
+        ? []
+        : (metric.percentiles ?? [undefined]).flatMap((percentile): Tracked[] => {
+            const estimate = figureOf(cell, metric, percentile)
+            if (!estimate || estimate.n === 0 || estimate.beyond) return []
+            const name = percentile === undefined ? metric.id : `${metric.id} p${percentile}`
+            const load = `${cell.experiment}, ${cell.loadLabel}`
+            return [{ arm: cell.arm, load, metric: name, better: metric.better, estimate }]
+          }),
+    ),
+  )
+}
+
+/**
+ * Bencher Metric Format: benchmark (an arm under a load) → measure → value with the bounds of its interval.
+ * https://bencher.dev/docs/reference/bencher-metric-format
+ */
+export function renderBencher(analysis: Analysis): string {
+  const benchmarks: Record<string, Record<string, object>> = {}
+  for (const { arm, load, metric, estimate } of tracked(analysis)) {
+    const { value, low, high, unit } = estimate
+    const measure = `${metric}${unitLabel(unit) === '' ? '' : ` (${unitLabel(unit)})`}`
+    benchmarks[`${arm} (${load})`] = {
+      ...benchmarks[`${arm} (${load})`],
+      [measure]: { value, lower_value: low, upper_value: high },
+    }
+  }
+  return `${JSON.stringify(benchmarks, null, 2)}\n`
+}
+
+/**
+ * Entries of github-action-benchmark's tools `customSmallerIsBetter` and `customBiggerIsBetter`; `range` is half of the
+ * 95 % interval. https://github.com/benchmark-action/github-action-benchmark#tool-required
+ */
+export function renderActionBenchmark(analysis: Analysis, better: 'less' | 'more'): string {
+  const entries = tracked(analysis)
+    .filter((one) => one.better === better)
+    .map(({ arm, load, metric, estimate: { value, low, high, unit, n } }) => ({
+      name: `${arm}: ${metric} (${load})`,
+      unit: unitLabel(unit),
+      value,
+      range: `± ${Number(((high - low) / 2).toPrecision(3))}`,
+      extra: `95 % interval ${low} to ${high}, n = ${n} rounds`,
+    }))
+  return `${JSON.stringify(entries, null, 2)}\n`
+}

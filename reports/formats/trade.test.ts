@@ -1,0 +1,109 @@
+/** Formats of other tools: read back by a library that is not ours, or held against their published shape. */
+import * as hdr from 'hdr-histogram-js'
+import { describe, expect, test } from 'vitest'
+import { analyze } from '../../harness/analyze/analyze.js'
+import type { Trial } from '../../harness/model.js'
+import { syntheticJournal } from '../../harness/testdata/synthetic-journal.js'
+import { formats, journalFormats } from './index.js'
+
+const journal = syntheticJournal({ rounds: 3, durationMs: 300, experiments: ['latency', 'saturation'] })
+const analysis = analyze(journal)
+const trials = journal.filter((entry): entry is Trial => entry.type === 'trial' && entry.state === 'ok')
+const [log] = journalFormats.hlog.render(analysis, journal)
+
+function merged(cell: string) {
+  const sum = hdr.build({
+    useWebAssembly: false,
+    highestTrackableValue: 3_600_000_000,
+    numberOfSignificantValueDigits: 3,
+  })
+  for (const trial of trials.filter((one) => one.cell === cell)) {
+    const { data = '' } = trial.load?.response ?? trial.load?.service ?? {}
+    sum.add(hdr.decodeFromCompressedBase64(data, 64, false))
+  }
+  return sum
+}
+
+describe('HdrHistogram', () => {
+  test('logs are read by a HistogramLogReader: every valid trial with its tag and its counts', () => {
+    const reader = new hdr.HistogramLogReader(log?.contents ?? '', 64, false)
+    const read: { tag: string; count: number; p99: number }[] = []
+    for (let one = reader.nextIntervalHistogram(); one; one = reader.nextIntervalHistogram())
+      read.push({ tag: one.tag, count: one.totalCount, p99: one.getValueAtPercentile(99) })
+    expect(read).toHaveLength(trials.length)
+    for (const { cell, load } of trials) {
+      const own = hdr.decodeFromCompressedBase64((load?.response ?? load?.service)?.data ?? '', 64, false)
+      expect(read).toContainEqual({
+        tag: cell.replaceAll(' ', '_'),
+        count: own.totalCount,
+        p99: own.getValueAtPercentile(99),
+      })
+    }
+  })
+
+  test('percentiles are those that the library finds', () => {
+    const files = journalFormats.hgrm.render(analysis, journal)
+    expect(files.map(({ name }) => name)).toContain('latency-reference-l4-only-1000-s-c16-1024B-http1.hgrm')
+    const [{ contents } = { contents: '' }] = files
+    const rows = contents.split('\n').flatMap((line) => {
+      const [value, percentile, count] = line.trim().split(/\s+/).map(Number)
+      return line.trim() === '' || line.startsWith('#') || !Number.isFinite(value)
+        ? []
+        : [{ value, percentile, count }]
+    })
+    expect(rows.length).toBeGreaterThan(20)
+    const library = merged(trials[0]?.cell ?? '')
+    expect(rows.at(-1)).toMatchObject({ percentile: 1, count: library.totalCount })
+    for (const { value, percentile = 0 } of rows)
+      expect(value).toBeCloseTo(library.getValueAtPercentile(percentile * 100) / 1000, 2)
+  })
+})
+
+test('Bencher gets a value between its bounds for every measure', () => {
+  const benchmarks = Object.values(
+    JSON.parse(formats.bencher.render(analysis)) as Record<string, Record<string, Record<string, number>>>,
+  ).flatMap((measures) => Object.values(measures))
+  expect(benchmarks.length).toBeGreaterThan(50)
+  for (const measure of benchmarks) {
+    expect(Object.keys(measure)).toEqual(['value', 'lower_value', 'upper_value'])
+    expect(measure.lower_value).toBeLessThanOrEqual(measure.value ?? Number.NaN)
+    expect(measure.upper_value).toBeGreaterThanOrEqual(measure.value ?? Number.NaN)
+  }
+})
+
+test('github-action-benchmark gets what is better when smaller apart from what is better when bigger', () => {
+  const read = (text: string) => JSON.parse(text) as Record<string, unknown>[]
+  const [smaller, bigger] = [
+    read(formats['benchmark-smaller'].render(analysis)),
+    read(formats['benchmark-bigger'].render(analysis)),
+  ]
+  for (const entry of [...smaller, ...bigger])
+    expect(entry).toMatchObject({
+      name: expect.any(String) as string,
+      unit: expect.any(String) as string,
+      value: expect.any(Number) as number,
+      range: expect.stringMatching(/^± [\d.e-]+$/) as string,
+    })
+  expect(smaller.some(({ name }) => String(name).includes('latency.response p99'))).toBe(true)
+  expect(bigger.every(({ name }) => String(name).includes('throughput'))).toBe(true)
+})
+
+test('Cloud Native Performance gets the fields of a PerformanceTestResult, in order of size', () => {
+  const [file] = journalFormats.cnp.render(analysis, journal)
+  const result = JSON.parse(file?.contents ?? '') as Record<string, unknown>
+  // Names as protos/service_mesh_performance.proto has them.
+  const known = [
+    'smp_version',
+    'id',
+    'labels',
+    'start_time',
+    'end_time',
+    'latencies_ms',
+    'actual_QPS',
+    'details_uri',
+  ]
+  expect([...known, 'testId', 'meshConfigId', 'envId']).toEqual(expect.arrayContaining(Object.keys(result)))
+  const { min, average, p50, p90, p99, max } = result.latencies_ms as Record<string, number>
+  expect([min, p50, p90, p99, max]).toEqual([min, p50, p90, p99, max].sort((a, b) => a! - b!))
+  expect(average).toBeGreaterThan(0)
+})

@@ -1,0 +1,225 @@
+/** How the main figures of comparable runs moved from run to run: one series for each host, load, profile and version. */
+import type { TopLevelSpec } from 'vega-lite'
+import type { Estimate, Metric, Path } from '../../harness/model.js'
+import { loadText, number, plural, signed } from '../formats/format.js'
+import { spreadLabels } from '../charts/layout.js'
+import type { FigureBook } from '../page/figures.js'
+import { tableView } from '../page/page.js'
+import { listOf } from '../page/ranking.js'
+import { renderSvg } from '../page/svg.js'
+import { figureWidth, type Size } from '../page/theme.js'
+import { cpuMetrics, latencyMetrics, type View } from '../page/view.js'
+import { findSteps } from './steps.js'
+
+export interface DrawnTrend {
+  readonly name: string
+  readonly title: string
+  readonly caption: string
+  readonly wide: string
+  readonly narrow: string
+  readonly alternative: string
+  readonly table: object
+}
+
+interface Trend {
+  readonly name: string
+  /** `CPU`, `median response time`. */
+  readonly what: string
+  readonly metrics: readonly Metric[]
+  readonly percentile?: number
+}
+
+/** Ratios to the baseline travel between runs better than absolute figures do. */
+const trends: readonly Trend[] = [
+  { name: 'cpu', what: 'CPU', metrics: cpuMetrics },
+  { name: 'p50', what: 'Median response time', metrics: latencyMetrics, percentile: 50 },
+]
+
+interface Point {
+  readonly run: number
+  readonly id: string
+  readonly arm: string
+  readonly colour: string
+  readonly ratio: Estimate
+}
+
+/** A step of one arm: from which run on, and by what factor. */
+interface FoundStep {
+  readonly run: number
+  readonly arm: string
+  readonly colour: string
+  readonly change: number
+}
+
+/** Runs that may be put on one line, the series of the newest run first. `views` come oldest first. */
+export function comparableSeries(
+  views: readonly View[],
+): readonly { readonly text: string; readonly views: readonly View[] }[] {
+  const series = new Map<string, View[]>()
+  for (const view of views) {
+    const { host, config, version } = view.analysis
+    const { lead } = view
+    if (lead === undefined) continue
+    const key = JSON.stringify([
+      host.hostKey,
+      lead.experiment,
+      lead.loadLabel,
+      config.platform,
+      config.profile,
+      version,
+    ])
+    series.set(key, [...(series.get(key) ?? []), view])
+  }
+  const newest = (one: readonly View[]) => one.at(-1)?.analysis.startedAt ?? ''
+  return [...series.values()]
+    .sort((a, b) => newest(b).localeCompare(newest(a)))
+    .map((own) => ({ views: own, text: seriesText(own[0]) }))
+}
+
+function seriesText(view: View | undefined): string {
+  if (view?.lead === undefined) return ''
+  const { host, config, version } = view.analysis
+  return `${host.cpuModel} (${host.hostKey.slice(0, 8)}), ${loadText(view.lead.load)}, ${config.platform}, profile ${config.profile}, version ${version}`
+}
+
+export async function drawTrends(
+  views: readonly View[],
+  paths: readonly Path[],
+  book: FigureBook,
+): Promise<DrawnTrend[]> {
+  const drawn: DrawnTrend[] = []
+  for (const [index, series] of comparableSeries(views).entries())
+    for (const trend of trends) {
+      const found = await drawTrend(trend, series, `${trend.name}-${index}`, paths, book)
+      if (found) drawn.push(found)
+    }
+  return drawn
+}
+
+/** Runs are evenly spaced, in order. Nothing with fewer than two runs. */
+async function drawTrend(
+  trend: Trend,
+  { views, text }: { readonly views: readonly View[]; readonly text: string },
+  name: string,
+  paths: readonly Path[],
+  book: FigureBook,
+): Promise<DrawnTrend | undefined> {
+  const { percentile } = trend
+  const ratioOf = (view: View, arm: string) =>
+    view.compare(arm, trend.metrics, percentile === undefined ? {} : { percentile })?.ratio
+  const points = views.flatMap((view, run) =>
+    view.subjects.flatMap((arm): Point[] => {
+      const ratio = ratioOf(view, arm.id)
+      const colour = `var(--path-${paths.findIndex((path) => path.name === arm.path.name)})`
+      return ratio === undefined ? [] : [{ run: run + 1, id: arm.id, arm: arm.label, colour, ratio }]
+    }),
+  )
+  if (views.length < 2 || points.length === 0) return undefined
+  const ids = [...new Set(points.map(({ id }) => id))]
+  const steps = ids.flatMap((id) => stepsOf(points.filter((point) => point.id === id)))
+  const last = points.filter(({ run }) => run === views.length)
+  const runName = (run: number) => views[run - 1]?.analysis.runId ?? String(run)
+  return {
+    name,
+    title:
+      steps.length === 0
+        ? `${trend.what} against the baseline over ${plural(views.length, 'run')}: no step`
+        : `${trend.what} against the baseline: ${listOf(steps.map(({ arm, run, change }) => `${arm} ${changeText(change)} from ${runName(run)} on`))}`,
+    caption: `${text}. Ratios with 95 % intervals, oldest run first; a step is marked where Worsley’s test for a shift (false alarms: 1 in 100 series) finds one, which takes six runs.`,
+    wide: await renderSvg(specOf(trend, points, steps, views.length, 'wide'), `trend-${name}-w`),
+    narrow: await renderSvg(specOf(trend, points, steps, views.length, 'narrow'), `trend-${name}-n`),
+    alternative: last.map(({ arm, ratio }) => `${arm}: ${number(ratio.value)} in the newest run`).join('; '),
+    table: tableView({
+      columns: ['arm', ...views.map(({ analysis }) => analysis.runId)],
+      rows: ids.map((id) => [
+        points.findLast((point) => point.id === id)?.arm ?? id,
+        ...views.map((view) => ({
+          html: book.print(ratioOf(view, id), {
+            metric: trend.metrics[1]?.id ?? '',
+            kind: 'ratio',
+            percentile,
+          }),
+        })),
+      ]),
+    }),
+  }
+}
+
+function stepsOf(points: readonly Point[]): FoundStep[] {
+  const values = points.map(({ ratio }) => Math.log(Math.max(ratio.value, 1e-9)))
+  return findSteps(values).flatMap(({ at, size }) => {
+    const point = points[at]
+    return point ? [{ run: point.run, arm: point.arm, colour: point.colour, change: Math.exp(size) - 1 }] : []
+  })
+}
+
+const changeText = (change: number) => `${signed(change * 100, Math.abs(change) < 0.1 ? 1 : 0)} %`
+
+/** Height of a trend's plot in px. */
+const plotHeight = 240
+
+function specOf(
+  trend: Trend,
+  points: readonly Point[],
+  steps: readonly FoundStep[],
+  runs: number,
+  size: Size,
+): TopLevelSpec {
+  const values = points.map(({ ratio, ...point }) => ({
+    ...point,
+    value: ratio.value,
+    low: ratio.low,
+    high: ratio.high,
+  }))
+  const bounds = values.flatMap(({ low, high }) => [low, high])
+  const domain: [number, number] = [Math.min(1, ...bounds), Math.max(...bounds)]
+  const last = values.filter(({ run }) => run === runs)
+  const places = spreadLabels(
+    last.map(({ value }) => value),
+    domain,
+    plotHeight,
+    15,
+    false,
+  )
+  const labelRoom = 14 + 7.6 * Math.max(...values.map(({ arm }) => arm.length))
+  // Numbers of runs that do not touch: as many as fit, the first and the last among them.
+  const every = Math.ceil(runs / (size === 'wide' ? 24 : 8))
+  const shown = Array.from({ length: runs }, (_, index) => index + 1).filter((run) => (run - 1) % every === 0)
+  const x = {
+    field: 'run',
+    type: 'ordinal',
+    scale: { domain: Array.from({ length: runs }, (_, index) => index + 1) },
+    axis: { title: 'run, oldest first', labelAngle: 0, grid: false, values: shown },
+  }
+  const y = {
+    field: 'value',
+    type: 'quantitative',
+    scale: { domain, nice: false },
+    axis: { title: `${trend.what}, ratio to the baseline`, tickCount: 5 },
+  }
+  const stroke = { field: 'colour', type: 'nominal', scale: null }
+  const detail = { field: 'id', type: 'nominal' }
+  return {
+    width: figureWidth[size] - labelRoom - 40,
+    height: plotHeight,
+    data: { values },
+    layer: [
+      {
+        data: { values: steps },
+        mark: { type: 'rule', strokeDash: [5, 4], strokeWidth: 2 },
+        encoding: { x, stroke },
+      },
+      { mark: { type: 'line', strokeWidth: 2 }, encoding: { x, y, stroke, detail } },
+      {
+        mark: { type: 'rule', strokeWidth: 2 },
+        encoding: { x, y: { ...y, field: 'low' }, y2: { field: 'high' }, stroke, detail },
+      },
+      { mark: { type: 'point', filled: true, size: 60, opacity: 1 }, encoding: { x, y, fill: stroke } },
+      {
+        data: { values: last.map((end, index) => ({ ...end, value: places[index] ?? end.value })) },
+        mark: { type: 'text', align: 'left', dx: 10, fontSize: 12, fill: 'var(--ink)' },
+        encoding: { x, y, text: { field: 'arm' } },
+      },
+    ],
+  } as unknown as TopLevelSpec
+}
