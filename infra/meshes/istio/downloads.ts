@@ -8,8 +8,9 @@ import type { IstioMode } from './values.js'
 export function istioDownloads(
   mode: IstioMode,
   paths: readonly Path[],
-  { cni: network }: { readonly cni?: 'cilium' | undefined } = {},
+  settings: { readonly cni?: 'cilium' | undefined; readonly installed?: object | undefined } = {},
 ): Downloads {
+  if (settings.installed) return {}
   const { base, istiod, cni, ztunnel } = istio.charts
   const { images } = istio
   if (mode === 'ambient') {
@@ -18,7 +19,7 @@ export function istioDownloads(
       charts: [base, istiod, cni, ztunnel],
       images: [images.pilotDistroless, images.proxyDistroless, images.cni, images.ztunnel],
     }
-    return network === 'cilium' ? withCiliumCni(own) : own
+    return settings.cni === 'cilium' ? withCiliumCni(own) : own
   }
   return {
     // Sidecars alone need none of it.

@@ -31,24 +31,37 @@ import {
 const platform = z.enum(istioPlatforms).optional()
 
 /**
- * Curves that Envoys offer, best first, for example `['X25519']`, which is what this repository's hops agree on; without
- * it what Envoy itself prefers, since 1.40 a hybrid with ML-KEM. A ztunnel has its own.
+ * Curves that Envoys offer servers, best first, for example `['X25519']`, which is what this repository's hops agree on;
+ * without it what Envoy itself prefers, since 1.40 a hybrid with ML-KEM. With a ztunnel at one end it is X25519 anyway.
  */
 const curves = z.array(z.string().min(1)).min(1).optional()
 
+/** An Istio that is on the cluster already, for `kubernetes`: used as it is. */
+const installed = z.strictObject({ revision: z.string().min(1).optional() }).optional()
+
+/** Values go to charts, and there are none where nothing is installed. */
+const orValues = <T extends z.ZodType<{ installed?: unknown; values: object }>>(schema: T) =>
+  schema.refine(({ installed: there, values }) => there === undefined || Object.keys(values).length === 0, {
+    path: ['values'],
+    message: 'nothing is installed where `installed` is given, so that values change nothing',
+  })
+
 /** Settings of an Istio mesh in the config's `meshSettings`. */
 export const istioSettings = {
-  sidecar: chartSettings(releaseNames.sidecar).extend({ platform, curves }),
-  ambient: chartSettings(releaseNames.ambient).extend({
-    platform,
-    curves,
-    /** Network of a cluster that is made for it, in the place of kindnet and kube-proxy. */
-    cni: z.enum(['cilium']).optional(),
-  }),
+  sidecar: orValues(chartSettings(releaseNames.sidecar).extend({ platform, curves, installed })),
+  ambient: orValues(
+    chartSettings(releaseNames.ambient).extend({
+      platform,
+      installed,
+      /** Network of a cluster that is made for it, in the place of kindnet and kube-proxy. */
+      cni: z.enum(['cilium']).optional(),
+    }),
+  ),
 } as const
 
 export type IstioSettings = z.output<(typeof istioSettings)[IstioMode]> & {
   readonly cni?: 'cilium' | undefined
+  readonly curves?: readonly string[] | undefined
 }
 
 /** What stands where, as charts are told. */
@@ -84,7 +97,7 @@ export function istioOverlays(mode: IstioMode, given: unknown, paths: readonly P
     nodes: unknown.nodes,
     gateways: paths.some(hasGateway),
     pullSecrets: pullSecretNames(mesh, settings.pullSecrets),
-    ...defined({ platform: settings.platform, curves: settings.curves }),
+    ...defined({ platform: settings.platform }),
   }
   return overlayFacts(mesh, istioCharts(options, settings, unknown, true), settings)
 }

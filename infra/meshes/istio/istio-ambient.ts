@@ -3,6 +3,7 @@ import type { Mesh, Platform, Unmet } from '../../../harness/model.js'
 import { checkDownloads } from '../hops/check.js'
 import { istioDownloads } from './downloads.js'
 import { istioOverlays, istioSettings } from './install.js'
+import { checkInstalled } from './installed.js'
 import { installIstio } from './session.js'
 
 const settingsOf = (given: unknown) => istioSettings.ambient.parse(given ?? {})
@@ -38,6 +39,11 @@ export const istioAmbient: Mesh = {
   manyClients: 'always',
   check: async (request, on) => [
     ...checkGround(settingsOf(request.config.meshSettings['istio-ambient']), on),
+    ...checkInstalled(
+      'istio-ambient',
+      settingsOf(request.config.meshSettings['istio-ambient']).installed,
+      on,
+    ),
     ...(await checkDownloads(istioAmbient, request, on)),
   ],
   install: (context) => installIstio('ambient', context),

@@ -3,7 +3,10 @@ import type { Mesh } from '../../../harness/model.js'
 import { checkDownloads } from '../hops/check.js'
 import { istioDownloads } from './downloads.js'
 import { istioOverlays, istioSettings } from './install.js'
+import { checkInstalled } from './installed.js'
 import { installIstio } from './session.js'
+
+const settingsOf = (given: unknown) => istioSettings.sidecar.parse(given ?? {})
 
 export const istioSidecar: Mesh = {
   name: 'istio-sidecar',
@@ -11,9 +14,16 @@ export const istioSidecar: Mesh = {
   paths: ['l7-sidecar-to-sidecar', 'l4-sidecar-to-sidecar', 'ingress-to-sidecar'],
   livesOn: 'cluster',
   settings: istioSettings.sidecar,
-  downloads: (paths) => istioDownloads('sidecar', paths),
+  downloads: (paths, settings) => istioDownloads('sidecar', paths, settingsOf(settings)),
   overlays: (settings, paths) => istioOverlays('sidecar', settings, paths),
   manyClients: 'always',
-  check: (request, on) => checkDownloads(istioSidecar, request, on),
+  check: async (request, on) => [
+    ...checkInstalled(
+      'istio-sidecar',
+      settingsOf(request.config.meshSettings['istio-sidecar']).installed,
+      on,
+    ),
+    ...(await checkDownloads(istioSidecar, request, on)),
+  ],
   install: (context) => installIstio('sidecar', context),
 }

@@ -4,7 +4,7 @@ import { gatewayApiGroup, httpListener, httpRoute } from '../clusters/gateway-ap
 import { hopLimits } from '../hops/hop-limits.js'
 import { proxySizing, requestTimeout } from '../hops/sizing.js'
 import type { Manifest } from '../hops/yaml.js'
-import type { IstioMode } from './values.js'
+import { proxyConfig, type IstioMode } from './values.js'
 
 export const trustDomain = 'cluster.local'
 export const waypointName = 'waypoint'
@@ -36,7 +36,7 @@ const sidecarAnnotations = {
   'sidecar.istio.io/proxyMemory': proxySizing.memoryRequest,
   'sidecar.istio.io/proxyMemoryLimit': proxySizing.memoryLimit,
   'sidecar.istio.io/nativeSidecar': 'true',
-  'proxy.istio.io/config': JSON.stringify({ concurrency: hopLimits.workers }),
+  'proxy.istio.io/config': proxyConfig,
 }
 
 export function sidecarShape(layer: SidecarLayer): ArmShape {
@@ -73,11 +73,17 @@ export function sidecarIngressShape(): ArmShape {
   }
 }
 
-/** `telemetry`: whether the installation counts by Istio's own extension, which an Envoy of another build has not. */
+export interface EnvoyOptions {
+  /** Whether the installation counts by Istio's own extension, which an Envoy of another build has not. */
+  readonly telemetry?: boolean
+  /** Curves that are offered to the server, best first. */
+  readonly curves?: readonly string[]
+}
+
 export function sidecarManifests(
   layer: SidecarLayer,
   objects: ArmObjects,
-  telemetry = true,
+  { telemetry = true, curves }: EnvoyOptions = {},
 ): readonly Manifest[] {
   const prompt = telemetry ? [promptTcpTelemetry(objects.namespace)] : []
   return [
@@ -85,6 +91,7 @@ export function sidecarManifests(
     destinationRule(objects, { tls: { mode: 'ISTIO_MUTUAL' } }),
     ...(layer === 'l7' ? [virtualService(objects)] : prompt),
     serverPolicy(objects, 'client'),
+    ...(curves ? [curvesToServer(objects, 'SIDECAR_OUTBOUND', curves)] : []),
   ]
 }
 
@@ -107,6 +114,7 @@ export function ingressManifests(
   mode: IstioMode,
   objects: ArmObjects,
   gatewayNode: string,
+  { curves }: EnvoyOptions = {},
 ): readonly Manifest[] {
   return [
     strictMutualTls(objects),
@@ -115,7 +123,38 @@ export function ingressManifests(
     gateway(objects),
     destinationRule(objects, mode === 'sidecar' ? { tls: { mode: 'ISTIO_MUTUAL' } } : {}),
     httpRoute(objects, { group: gatewayApiGroup, kind: 'Gateway', name: gatewayName }),
+    ...(curves && mode === 'sidecar' ? [curvesToServer(objects, 'GATEWAY', curves)] : []),
   ]
+}
+
+/** Istio has no setting for mutual TLS of its own: `tlsDefaults` leaves it out. */
+function curvesToServer(
+  objects: ArmObjects,
+  context: 'SIDECAR_OUTBOUND' | 'GATEWAY',
+  curves: readonly string[],
+): Manifest {
+  const { namespace, service } = objects
+  const tls = {
+    '@type': 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext',
+    common_tls_context: { tls_params: { ecdh_curves: curves } },
+  }
+  return {
+    apiVersion: 'networking.istio.io/v1alpha3',
+    kind: 'EnvoyFilter',
+    metadata: { name: 'curves', namespace },
+    spec: {
+      configPatches: [
+        {
+          applyTo: 'CLUSTER',
+          match: { context, cluster: { service: serviceHost(objects), portNumber: service.port } },
+          patch: {
+            operation: 'MERGE',
+            value: { transport_socket: { name: 'envoy.transport_sockets.tls', typed_config: tls } },
+          },
+        },
+      ],
+    },
+  }
 }
 
 /** No port is exempt: counters of the application are read from within its pod. */

@@ -75,10 +75,12 @@ test('a sidecar cluster knows nothing of the ambient profile, which would teach 
 })
 
 test('retries, workers and connect timeout are the ones that every mesh gets', () => {
-  expect(istiodValues({ mode: 'sidecar', nodes }).meshConfig).toMatchObject({
+  const { meshConfig } = istiodValues({ mode: 'sidecar', nodes })
+  const { proxyStatsMatcher } = meshConfig.defaultConfig
+  expect(meshConfig).toEqual({
     defaultHttpRetryPolicy: { attempts: hopLimits.retries },
     connectTimeout: `${hopLimits.connectTimeoutMs / 1000}s`,
-    defaultConfig: { concurrency: hopLimits.workers },
+    defaultConfig: { concurrency: hopLimits.workers, proxyStatsMatcher },
   })
 })
 
@@ -90,9 +92,26 @@ test("Envoy's counters that prove a path are kept, and no others", () => {
   for (const stat of ['upstream_rq_total', 'upstream_cx_total', 'ssl.handshake', 'ssl.curves.X25519MLKEM768'])
     expect(isKept(`${cluster}.${stat}`)).toBe(true)
   expect(isKept('cluster.inbound|8080||.upstream_rq_total')).toBe(true)
+  expect(isKept('cluster.connect_originate.ssl.handshake')).toBe(true)
+  expect(isKept('http.inbound_0.0.0.0_8080.rbac.allowed')).toBe(true)
   expect(isKept('listener.0.0.0.0_15006.ssl.ciphers.TLS_AES_256_GCM_SHA384')).toBe(true)
   for (const stat of ['membership_total', 'upstream_rq_time', 'ssl.session_reused'])
     expect(isKept(`${cluster}.${stat}`)).toBe(false)
+})
+
+test.each([
+  ['SIDECAR_OUTBOUND', sidecarManifests('l7', objects, { curves: ['X25519'] })],
+  ['GATEWAY', ingressManifests('sidecar', objects, nodes.waypoint, { curves: ['X25519'] })],
+])('curves are offered to the server alone: %s', async (context, manifests) => {
+  const filters = manifests.filter(({ kind }) => kind === 'EnvoyFilter')
+  await expect(toYaml(filters)).toMatchFileSnapshot(golden(`istio-curves-${context.toLowerCase()}`))
+  expect(sidecarManifests('l7', objects).some(({ kind }) => kind === 'EnvoyFilter')).toBe(false)
+})
+
+test('a telemetry that the installation has not is asked of no arm', () => {
+  const kinds = (telemetry: boolean) => sidecarManifests('l4', objects, { telemetry }).map(({ kind }) => kind)
+  expect(kinds(true)).toContain('Telemetry')
+  expect(kinds(false)).not.toContain('Telemetry')
 })
 
 test('nothing is exempt from mutual TLS', () => {

@@ -23,7 +23,13 @@ import {
 import { hasGateway, waitForGateway } from '../clusters/gateway-api.js'
 import { explainFailure, unlessHopeless } from '../clusters/install-errors.js'
 import { settingsFor } from '../clusters/settings.js'
-import { applyPullSecrets, overlayFacts, pullSecretNames, type LaidRelease } from '../clusters/values.js'
+import {
+  applyPullSecrets,
+  manifestSteps,
+  overlayFacts,
+  pullSecretNames,
+  type LaidRelease,
+} from '../clusters/values.js'
 import { readReferenceCounters } from '../reference/counters.js'
 import { fetchFromPods, serviceEndpoint } from '../hops/queries.js'
 import { sizingFacts } from '../hops/sizing.js'
@@ -36,6 +42,7 @@ import { istioDownloads } from './downloads.js'
 import { bindHop, type BoundHop } from './hop.js'
 import { bindCiliumCni, ciliumCniFact } from './cilium-cni.js'
 import { istioCharts, istioSettings, istioSteps, type IstioSettings } from './install.js'
+import { foundSteps, installedFacts, onInstalled, type Installed } from './installed.js'
 import {
   ambientIngressShape,
   ambientManifests,
@@ -47,6 +54,7 @@ import {
   sidecarIngressShape,
   sidecarManifests,
   sidecarShape,
+  type EnvoyOptions,
 } from './manifests.js'
 import { proveIstioArm } from './prove.js'
 import { istioNamespace, type IstioMode, type IstioOptions } from './values.js'
@@ -66,23 +74,28 @@ export async function installIstio(mode: IstioMode, context: MeshContext): Promi
     hub: imagesByTag ? istio.hub : mirrored(istio.hub, mirrors),
     gateways: paths.some(hasGateway),
     pullSecrets: pullSecretNames(mesh, pullSecrets),
-    ...defined({ platform: settings.platform, curves: settings.curves }),
+    ...defined({ platform: settings.platform }),
   }
   const charts = istioCharts(options, settings, cluster, imagesByTag)
-  const steps = istioSteps(options, cluster, charts, settings)
+  const envoy = { telemetry: hasTelemetry(charts), ...defined({ curves: settings.curves }) }
+  const { installed } = settings
+  const steps = installed
+    ? [...foundSteps(mode, installed), ...manifestSteps(settings.manifests)]
+    : istioSteps(options, cluster, charts, settings)
   await runSteps(steps, { mesh, cluster, assets, namespaces: [istioNamespace] }, progress, scope)
   return {
     facts: [
-      ...istioFacts(mode, cluster),
+      ...(installed ? await installedFacts(cluster, mesh, installed) : installationFacts(mode, cluster)),
+      ...securityFacts(mode),
+      ...(settings.curves ? [{ name: `${mesh} curves`, value: settings.curves.join(', ') }] : []),
       ...(settings.cni === 'cilium' ? [ciliumCniFact] : []),
-      ...overlayFacts(mesh, charts, settings),
+      ...overlayFacts(mesh, installed ? [] : charts, settings),
     ],
     components: [
       ...bindControlPlane(mode, cluster),
       ...(settings.cni === 'cilium' ? bindCiliumCni(cluster) : []),
     ],
-    raise: (arm, path) =>
-      raiseIstioArm({ mode, arm, path, host, cluster, pullSecrets, telemetry: hasTelemetry(charts) }),
+    raise: (arm, path) => raiseIstioArm({ mode, arm, path, host, cluster, pullSecrets, envoy, installed }),
   }
 }
 
@@ -90,18 +103,23 @@ export async function installIstio(mode: IstioMode, context: MeshContext): Promi
 const inboundRetries =
   '0 where requests leave; 2 where they come in, for a connection that is reset before the request was sent'
 
-function istioFacts(mode: IstioMode, cluster: ClusterAccess): readonly Fact[] {
+function installationFacts(mode: IstioMode, cluster: ClusterAccess): readonly Fact[] {
   const mesh = `istio-${mode}`
   return [
     { name: `${mesh} version`, value: `${istio.version} on Kubernetes ${cluster.kubernetesVersion}` },
+    ...sizingFacts(mesh, mode === 'sidecar' ? { retries: inboundRetries } : {}),
+  ]
+}
+
+function securityFacts(mode: IstioMode): readonly Fact[] {
+  const mesh = `istio-${mode}`
+  const native = 'native (init containers that stay), one Envoy beside each pod'
+  return [
     {
       name: `${mesh} security`,
       value: 'STRICT mutual TLS for each connection, both ends; the server admits only its peer on the path',
     },
-    ...(mode === 'sidecar'
-      ? [{ name: `${mesh} sidecars`, value: 'native (init containers that stay), one Envoy beside each pod' }]
-      : []),
-    ...sizingFacts(mesh, mode === 'sidecar' ? { retries: inboundRetries } : {}),
+    ...(mode === 'sidecar' ? [{ name: `${mesh} sidecars`, value: native }] : []),
   ]
 }
 
@@ -156,7 +174,9 @@ interface RaiseOptions {
   readonly cluster: ClusterAccess
   /** Files of Secrets that injected proxies are pulled with. */
   readonly pullSecrets: readonly string[]
-  readonly telemetry: boolean
+  readonly envoy: EnvoyOptions
+  /** Given where the installation was there before the run. */
+  readonly installed: Installed | undefined
 }
 
 /** Off where the user's values say so: then nothing may ask for it. */
@@ -171,27 +191,26 @@ function planArm(
   mode: IstioMode,
   path: Path,
   objects: ArmObjects,
-  { waypointNode, telemetry }: { readonly waypointNode: string; readonly telemetry: boolean },
+  waypointNode: string,
+  options: EnvoyOptions,
 ): { shape: ArmShape; manifests: readonly Manifest[] } {
   if (hasGateway(path)) {
     const shape = mode === 'sidecar' ? sidecarIngressShape() : ambientIngressShape()
-    return { shape, manifests: ingressManifests(mode, objects, waypointNode) }
+    return { shape, manifests: ingressManifests(mode, objects, waypointNode, options) }
   }
   if (mode === 'sidecar') {
     const layer = path.hops.some((hop) => hop.layer === 'l7') ? 'l7' : 'l4'
-    return { shape: sidecarShape(layer), manifests: sidecarManifests(layer, objects, telemetry) }
+    return { shape: sidecarShape(layer), manifests: sidecarManifests(layer, objects, options) }
   }
   const withWaypoint = path.hops.some(({ role }) => role === 'waypoint')
   return { shape: ambientShape(withWaypoint), manifests: ambientManifests(withWaypoint, objects) }
 }
 
 async function raiseIstioArm(options: RaiseOptions): Promise<RaisedArm> {
-  const { mode, arm, path, host, cluster, pullSecrets, telemetry } = options
+  const { mode, arm, path, host, cluster, pullSecrets, envoy, installed } = options
   const objects = cluster.objectsOf(arm)
-  const { shape, manifests } = planArm(mode, path, objects, {
-    waypointNode: cluster.nodes.waypoint,
-    telemetry,
-  })
+  const planned = planArm(mode, path, objects, cluster.nodes.waypoint, envoy)
+  const { shape, manifests } = installed ? onInstalled(installed, planned.shape, planned.manifests) : planned
   cluster.shapeArm(arm, shape)
   const { application, endpoint, serverEndpoint } = await bringUp()
   const hops = path.hops.map((hop) => bindHop(mode, arm, hop, objects, cluster))
@@ -206,8 +225,8 @@ async function raiseIstioArm(options: RaiseOptions): Promise<RaisedArm> {
     const bound = hopOf.get(component)
     return bound ? (await readView(bound)).counters : readApplicationCounters(host, component)
   }
-  const envoy = hops.find(({ kind }) => !kind.startsWith('ztunnel'))
-  const build = envoy && (await readBuild(cluster, envoy.address))
+  const proxy = hops.find(({ kind }) => !kind.startsWith('ztunnel'))
+  const build = proxy && (await readBuild(cluster, proxy.address))
   return {
     endpoint,
     application,

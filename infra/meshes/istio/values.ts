@@ -28,8 +28,6 @@ export interface IstioOptions {
   readonly pullSecrets?: readonly string[]
   /** What Kubernetes runs on, where Istio's charts know it under a name: paths of CNI plugins, quotas and the like. */
   readonly platform?: IstioPlatform
-  /** Curves that Envoys offer, best first. */
-  readonly curves?: readonly string[]
 }
 
 /** As the charts' files `profile-platform-*.yaml` are named. */
@@ -60,6 +58,9 @@ const provingStats = {
   ],
 }
 
+/** A proxy's own configuration, as annotations have it. */
+export const proxyConfig = JSON.stringify({ concurrency: hopLimits.workers, proxyStatsMatcher: provingStats })
+
 export function istiodValues(options: IstioOptions) {
   const { mode, nodes, hub = istio.hub } = options
   return {
@@ -86,7 +87,6 @@ export function istiodValues(options: IstioOptions) {
     meshConfig: {
       // One retry more or less decides an error rate, and Istio's default is 2.
       defaultHttpRetryPolicy: { attempts: hopLimits.retries },
-      ...(options.curves === undefined ? {} : { tlsDefaults: { ecdhCurves: options.curves } }),
       connectTimeout: `${hopLimits.connectTimeoutMs / 1000}s`,
       defaultConfig: { concurrency: hopLimits.workers, proxyStatsMatcher: provingStats },
     },

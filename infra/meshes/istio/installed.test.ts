@@ -1,0 +1,104 @@
+/** An Istio that was there before the run: found, used as it is, told, and left as it was. */
+import { describe, expect, test } from 'vitest'
+import type { EnvironmentRequest, MeshContext, ResolvedConfig } from '../../../harness/model.js'
+import { l7SidecarToSidecar } from '../../../scenarios/paths/l7-sidecar-to-sidecar.js'
+import { silentProgress, testArm, transcriptCluster, transcriptHost } from '../testdata/transcript-cluster.js'
+import { istioSettings } from './install.js'
+import { onInstalled } from './installed.js'
+import { istioSidecar } from './istio-sidecar.js'
+import { ambientManifests, sidecarIngressShape, sidecarShape } from './manifests.js'
+
+const istiod = (revision: string, readyReplicas: number) => ({
+  metadata: { name: `istiod-${revision}`, labels: { app: 'istiod', 'istio.io/rev': revision } },
+  spec: { template: { spec: { containers: [{ image: 'registry.example/istio/pilot:1.30.4' }] } } },
+  status: { readyReplicas },
+})
+const arm = testArm('istio-sidecar', 'l7-sidecar-to-sidecar')
+
+function installOn(found: readonly object[], installed: object) {
+  const cluster = transcriptCluster(
+    [
+      `$* kubectl get deployments -n istio-system -l app=istiod -o json\n${JSON.stringify({ items: found })}`,
+      '$ kubectl get configmap istio-canary -n istio-system -o jsonpath={.data.mesh}\naccessLogFile: /dev/stdout',
+      '$* kubectl apply --server-side -f -',
+      '$* kubectl get service server *\n10.96.0.10',
+      '',
+    ].join('\n'),
+    { isOwn: false },
+  )
+  const undone: string[] = []
+  const config = { platform: 'kubernetes', meshSettings: { 'istio-sidecar': { installed } } }
+  const context: MeshContext = {
+    request: {
+      ...{ id: 'kubernetes', arms: [arm], paths: [l7SidecarToSidecar] },
+      config: config as unknown as ResolvedConfig,
+    },
+    host: transcriptHost(cluster),
+    scope: {
+      ...{ runId: 'r', signal: new AbortController().signal, stateDir: '/nonexistent' },
+      defer: (title) => void undone.push(title),
+    },
+    progress: silentProgress,
+  }
+  return { cluster, undone, session: istioSidecar.install(context) }
+}
+
+test('is used as it is, and told', async () => {
+  const { cluster, undone, session } = installOn([istiod('default', 1), istiod('canary', 1)], {
+    revision: 'canary',
+  })
+  const { facts, raise } = await session
+  expect(facts).toContainEqual({
+    name: 'istio-sidecar version',
+    value: expect.stringMatching(
+      /^registry\.example\/istio\/pilot:1\.30\.4, revision canary, there already, on Kubernetes/,
+    ) as string,
+  })
+  expect(facts).toContainEqual({ name: 'istio-sidecar mesh config', value: 'accessLogFile: /dev/stdout' })
+  await raise(arm, l7SidecarToSidecar)
+  expect(cluster.shapes.get(arm.id)?.namespace?.labels).toEqual({ 'istio.io/rev': 'canary' })
+  expect(undone).toEqual([])
+  expect(cluster.commands.filter(({ command }) => /^helm|delete/.test(command))).toEqual([])
+})
+
+test.each([
+  [[], /no istiod of the revision canary is ready in istio-system: there is none/],
+  [[istiod('default', 1)], /there is revisions default/],
+  [[istiod('canary', 0)], /there is one that is not ready/],
+])('that is not there is refused before anything else: %#', async (found, message) => {
+  const { cluster, session } = installOn(found, { revision: 'canary' })
+  await expect(session).rejects.toThrow(message)
+  expect(cluster.commands).toHaveLength(1)
+})
+
+describe('needs', () => {
+  test('nothing to download, and no leave to change the cluster', async () => {
+    expect(istioSidecar.downloads?.([], { installed: {} })).toEqual({})
+    const config = { meshSettings: { 'istio-sidecar': { installed: {} } } }
+    const request = { id: 'x', arms: [], paths: [], config } as unknown as EnvironmentRequest
+    expect(await istioSidecar.check(request, { offers: ['cluster'] })).toEqual([])
+    const [unmet] = await istioSidecar.check(request, { offers: ['cluster', 'new-cluster'] })
+    expect(unmet?.need).toBe('istio-sidecar: a cluster that Istio is on already')
+  })
+  test('no values, since there is no chart to give them to', () => {
+    const given = { installed: {}, values: { istiod: {} } }
+    expect(istioSettings.sidecar.safeParse(given).error?.message).toMatch(/nothing is installed where/)
+  })
+})
+
+test('pods and gateways ask for the revision, and gateways for the counters that proofs need', () => {
+  const objects = {
+    ...{ namespace: 'bench', clientSelector: 'app=client', serverSelector: 'app=server' },
+    service: { name: 'server', port: 8080 },
+  }
+  const { shape, manifests } = onInstalled(
+    { revision: 'canary' },
+    sidecarIngressShape(),
+    ambientManifests(true, objects),
+  )
+  expect(shape.serverPod?.labels).toEqual({ 'sidecar.istio.io/inject': 'true', 'istio.io/rev': 'canary' })
+  const gateway = manifests.find(({ kind }) => kind === 'Gateway')
+  expect(gateway?.metadata.labels).toEqual({ 'istio.io/waypoint-for': 'service', 'istio.io/rev': 'canary' })
+  expect(JSON.stringify(gateway?.spec)).toContain('proxyStatsMatcher')
+  expect(onInstalled({}, sidecarShape('l7'), []).shape).toEqual(sidecarShape('l7'))
+})
