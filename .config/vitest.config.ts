@@ -10,6 +10,7 @@ const integration = [
   'harness/config/variants.itest.ts',
   'infra/platforms/kind/*.itest.ts',
   'infra/meshes/envoy/docker.itest.ts',
+  'infra/meshes/clusters/arms.itest.ts',
 ]
 
 /** Unit tests that put other modules in a module's place, which those that share their modules would not see. */

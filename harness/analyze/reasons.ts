@@ -22,6 +22,7 @@ const remedies: readonly (readonly [RegExp, string])[] = [
     /^others used/,
     'let the host come to rest, or measure where nothing else runs; `validity.maxForeignCpuShare` is the limit',
   ],
+  [/^the host was saturated/, 'lower the rate to what it says that the host carries, or measure fewer arms'],
   [/^the hypervisor stole/, 'the machine’s CPUs are shared with others: measure on one whose are not'],
   [/^the generator (lagged|used)/, 'lower the rate or the connections, or leave the generator more CPU'],
   [/requests failed/, 'look at the kinds of errors and at the logs of the hops in `diagnostics`'],

@@ -138,6 +138,7 @@ export const configSchema = z.strictObject({
       maxErrorShare: validity.maxErrorShare.default(0),
       maxStealShare: validity.maxStealShare.default(0.2),
       maxForeignCpuShare: validity.maxForeignCpuShare.default(0.5),
+      maxBusyShare: validity.maxBusyShare.default(0.95),
     })
     .prefault({}),
   /** Folder that runs are written to. Default: `results`. */

@@ -109,6 +109,8 @@ export const validitySchema = object({
   maxStealShare: share,
   /** CPU used by processes that are not part of the run, as a share of the host. */
   maxForeignCpuShare: share,
+  /** CPU used by all, as a share of the host, where a cluster shares it with what is measured. */
+  maxBusyShare: share.exactOptional(),
 })
 export interface ValidityLimits extends z.infer<typeof validitySchema> {}
 

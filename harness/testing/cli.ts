@@ -32,6 +32,7 @@ const anyMachine = {
   maxErrorShare: 1,
   maxStealShare: 1,
   maxForeignCpuShare: 1,
+  maxBusyShare: 1,
 }
 
 /** A folder that is there from its first use on, so that one which only skipped tests would have used leaves nothing. */

@@ -1,10 +1,9 @@
 /** Installs Cilium from its chart as the network of a cluster, in each of its modes. */
-import { z } from 'zod'
 import type { Fact, Path } from '../../../harness/model.js'
 import type { ClusterAccess } from '../../../harness/model/cluster-access.js'
 import { cilium } from '../../supply/versions.js'
 import { gatewayApiStep, waitForGatewayClass } from '../clusters/gateway-api.js'
-import { chartSettings, type ChartSettings } from '../clusters/settings.js'
+import type { ChartSettings } from '../clusters/settings.js'
 import {
   layValues,
   manifestSteps,
@@ -22,6 +21,7 @@ import {
   type Step,
 } from '../hops/steps.js'
 import { needsSpire } from './downloads.js'
+import { ciliumSettings, type CiliumSettings } from './settings.js'
 import { gatewayClassManifests, gatewayClassName } from './manifests.js'
 import {
   ciliumNamespace,
@@ -30,14 +30,6 @@ import {
   type CiliumMode,
   type CiliumOptions,
 } from './values.js'
-
-/** Settings of a Cilium mesh in the config's `meshSettings`. */
-export const ciliumSettings = chartSettings(['cilium']).extend({
-  /** Flow visibility; on, as by Cilium's own default. Measure with and without: it costs CPU. */
-  hubble: z.boolean().default(true),
-})
-
-export type CiliumSettings = z.output<typeof ciliumSettings>
 
 export function meshName(mode: CiliumMode): string {
   return mode === 'none' ? 'cilium' : `cilium-${mode}`

@@ -30,12 +30,12 @@ import { bindHop } from './hop.js'
 import {
   ciliumCharts,
   ciliumOptions,
-  ciliumSettings,
   ciliumSteps,
   gatewayController,
   meshName,
   waitForSpire,
 } from './install.js'
+import { ciliumSettings } from './settings.js'
 import { ciliumManifests, ciliumShape, gatewayPort, type CiliumPath } from './manifests.js'
 import { proveCiliumArm } from './prove.js'
 import {

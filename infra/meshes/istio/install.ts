@@ -1,5 +1,4 @@
 /** Installs Istio from its charts, or takes care that nothing of others' is in the way, and undoes it where the cluster stays. */
-import { z } from 'zod'
 import { istio } from '../../supply/versions.js'
 import { defined } from '../../../harness/model/defined.js'
 import type { Fact, Path } from '../../../harness/model.js'
@@ -7,7 +6,7 @@ import type { AccessOptions, ClusterAccess } from '../../../harness/model/cluste
 import { networkSteps } from '../cilium/install.js'
 import { gatewayApiStep, hasGateway } from '../clusters/gateway-api.js'
 import { MeshInstallError } from '../clusters/install-errors.js'
-import { chartSettings, type ChartSettings } from '../clusters/settings.js'
+import type { ChartSettings } from '../clusters/settings.js'
 import {
   layValues,
   manifestSteps,
@@ -18,51 +17,8 @@ import {
 } from '../clusters/values.js'
 import { helmStep, kubernetesStep, loadImagesStep, undoing, waitStep, type Step } from '../hops/steps.js'
 import { ciliumUnderIstio } from './cilium-cni.js'
-import {
-  istioNamespace,
-  istioPlatforms,
-  istioReleases,
-  releaseNames,
-  type IstioMode,
-  type IstioOptions,
-} from './values.js'
-
-/** What Istio's charts call the ground they stand on; without it they expect what most clusters have, kind among them. */
-const platform = z.enum(istioPlatforms).optional()
-
-/**
- * Curves that Envoys offer servers, best first, for example `['X25519']`, which is what this repository's hops agree on;
- * without it what Envoy itself prefers, since 1.40 a hybrid with ML-KEM. With a ztunnel at one end it is X25519 anyway.
- */
-const curves = z.array(z.string().min(1)).min(1).optional()
-
-/** An Istio that is on the cluster already, for `kubernetes`: used as it is. */
-const installed = z.strictObject({ revision: z.string().min(1).optional() }).optional()
-
-/** Values go to charts, and there are none where nothing is installed. */
-const orValues = <T extends z.ZodType<{ installed?: unknown; values: object }>>(schema: T) =>
-  schema.refine(({ installed: there, values }) => there === undefined || Object.keys(values).length === 0, {
-    path: ['values'],
-    message: 'nothing is installed where `installed` is given, so that values change nothing',
-  })
-
-/** Settings of an Istio mesh in the config's `meshSettings`. */
-export const istioSettings = {
-  sidecar: orValues(chartSettings(releaseNames.sidecar).extend({ platform, curves, installed })),
-  ambient: orValues(
-    chartSettings(releaseNames.ambient).extend({
-      platform,
-      installed,
-      /** Network of a cluster that is made for it, in the place of kindnet and kube-proxy. */
-      cni: z.enum(['cilium']).optional(),
-    }),
-  ),
-} as const
-
-export type IstioSettings = z.output<(typeof istioSettings)[IstioMode]> & {
-  readonly cni?: 'cilium' | undefined
-  readonly curves?: readonly string[] | undefined
-}
+import { istioSettings, type IstioSettings } from './settings.js'
+import { istioNamespace, istioReleases, type IstioMode, type IstioOptions } from './values.js'
 
 /** What stands where, as charts are told. */
 type Ground = Pick<ClusterAccess, 'nodes' | 'apiServer'>

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { EnvironmentRequest, MeshContext, ResolvedConfig } from '../../../harness/model.js'
 import { l7SidecarToSidecar } from '../../../scenarios/paths/l7-sidecar-to-sidecar.js'
 import { silentProgress, testArm, transcriptCluster, transcriptHost } from '../testdata/transcript-cluster.js'
-import { istioSettings } from './install.js'
+import { istioSettings } from './settings.js'
 import { onInstalled } from './installed.js'
 import { istioSidecar } from './istio-sidecar.js'
 import { ambientManifests, sidecarIngressShape, sidecarShape } from './manifests.js'
@@ -47,7 +47,8 @@ test('is used as it is, and told', async () => {
   const { cluster, undone, session } = installOn([istiod('default', 1), istiod('canary', 1)], {
     revision: 'canary',
   })
-  const { facts, raise } = await session
+  const established = await session
+  const { facts } = established
   expect(facts).toContainEqual({
     name: 'istio-sidecar version',
     value: expect.stringMatching(
@@ -55,7 +56,7 @@ test('is used as it is, and told', async () => {
     ) as string,
   })
   expect(facts).toContainEqual({ name: 'istio-sidecar mesh config', value: 'accessLogFile: /dev/stdout' })
-  await raise(arm, l7SidecarToSidecar)
+  await established.raise(arm, l7SidecarToSidecar)
   expect(cluster.shapes.get(arm.id)?.namespace?.labels).toEqual({ 'istio.io/rev': 'canary' })
   expect(undone).toEqual([])
   expect(cluster.commands.filter(({ command }) => /^helm|delete/.test(command))).toEqual([])

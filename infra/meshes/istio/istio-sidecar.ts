@@ -2,7 +2,8 @@
 import type { Mesh } from '../../../harness/model.js'
 import { checkDownloads } from '../hops/check.js'
 import { istioDownloads } from './downloads.js'
-import { istioOverlays, istioSettings } from './install.js'
+import { istioOverlays } from './install.js'
+import { istioSettings } from './settings.js'
 import { checkInstalled } from './installed.js'
 import { installIstio } from './session.js'
 

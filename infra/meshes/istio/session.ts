@@ -41,7 +41,8 @@ import { readIstioView, type IstioView } from './counters.js'
 import { istioDownloads } from './downloads.js'
 import { bindHop, type BoundHop } from './hop.js'
 import { bindCiliumCni, ciliumCniFact } from './cilium-cni.js'
-import { istioCharts, istioSettings, istioSteps, type IstioSettings } from './install.js'
+import { istioCharts, istioSteps } from './install.js'
+import { istioSettings, type IstioSettings } from './settings.js'
 import { foundSteps, installedFacts, onInstalled, type Installed } from './installed.js'
 import {
   ambientIngressShape,

@@ -1,0 +1,44 @@
+/** What the config's `meshSettings` may hold of Istio. */
+import { z } from 'zod'
+import { chartSettings } from '../clusters/settings.js'
+import { istioPlatforms, releaseNames, type IstioMode } from './values.js'
+
+const common = {
+  /** What Istio's charts call the ground they stand on; without it they expect what most clusters have, kind among them. */
+  platform: z.enum(istioPlatforms).optional(),
+  /** An Istio that is on the cluster already, for `kubernetes`: used as it is, by its revision where it has one. */
+  installed: z.strictObject({ revision: z.string().min(1).optional() }).optional(),
+}
+
+/** Values go to charts, and there are none where nothing is installed. */
+const orValues = <T extends z.ZodType<{ installed?: unknown; values: object }>>(schema: T) =>
+  schema.refine(({ installed: there, values }) => there === undefined || Object.keys(values).length === 0, {
+    path: ['values'],
+    message: 'nothing is installed where `installed` is given, so that values change nothing',
+  })
+
+export const sidecarSettings = orValues(
+  chartSettings(releaseNames.sidecar).extend({
+    ...common,
+    /**
+     * Curves that Envoys offer servers, best first; `['X25519']` is what this repository's hops agree on. Without it what Envoy
+     * itself prefers, since 1.40 a hybrid with ML-KEM.
+     */
+    curves: z.array(z.string().min(1)).min(1).optional(),
+  }),
+)
+
+export const ambientSettings = orValues(
+  chartSettings(releaseNames.ambient).extend({
+    ...common,
+    /** Network of a cluster that is made for it, in the place of kindnet and kube-proxy. */
+    cni: z.enum(['cilium']).optional(),
+  }),
+)
+
+export const istioSettings = { sidecar: sidecarSettings, ambient: ambientSettings } as const
+
+export type IstioSettings = z.output<(typeof istioSettings)[IstioMode]> & {
+  readonly cni?: 'cilium' | undefined
+  readonly curves?: readonly string[] | undefined
+}
