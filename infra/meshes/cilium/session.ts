@@ -1,7 +1,6 @@
 /** Brings Cilium up as the network of a cluster and raises its arms: policies, charges and proofs of each mode. */
 import type {
   Arm,
-  Component,
   Fact,
   Host,
   HopCounters,
