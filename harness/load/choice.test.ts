@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { catalogue } from '../cli/catalogue.js'
 import { makePlan } from '../plan/plan.js'
 import { resolveConfig } from '../config/resolve-config.js'
-import { driveWith, missingPrograms } from './choice.js'
+import { driveWith, engineWarnings, missingPrograms } from './choice.js'
 
 const config = { arms: { reference: ['l4-only'] }, experiments: { latency: {}, saturation: {} } }
 const planOf = (input: object, overrides = {}) => makePlan(resolveConfig(input, overrides), catalogue)
@@ -57,6 +57,17 @@ describe('an engine of the user’s choice', () => {
     ['curl', 'latency', {}, /--engine: "curl" is unknown; allowed: open-loop, /],
   ])('%s for %s %o is a problem that says why', (engine, experiment, settings, problem) => {
     expect(() => planOf({ ...config, experiments: { [experiment]: settings } }, { engine })).toThrow(problem)
+  })
+
+  it('is warned of where it cannot carry the question, and ours never is', () => {
+    const warnings = (overrides: object) =>
+      engineWarnings(planOf(config, overrides).cells.map(({ load }) => load))
+    expect(warnings({})).toEqual([])
+    const latency = { ...config, experiments: { latency: {} } }
+    const lines = engineWarnings(planOf(latency, { engine: 'hey' }).cells.map(({ load }) => load))
+    expect(lines).toHaveLength(3)
+    expect(lines[0]).toMatch(/hey charges a stall to what it had sent/)
+    expect(lines[2]).toMatch(/steps of 100 µs/)
   })
 
   it('needs its program, where the client lives', async () => {

@@ -33,6 +33,27 @@ export function whyNot(
   return whyNoRate(engine, load)
 }
 
+/** What figures of these loads must not be used for, as `meshbench truth` has measured it. Each line once. */
+export function engineWarnings(loads: readonly LoadSpec[]): readonly string[] {
+  const lines = loads.flatMap(({ engine, model }) => {
+    const { lacks = [], rates, stepUs = 1 } = engineOf(engine)
+    return [
+      ...(model === 'open' && lacks.includes('response')
+        ? [
+            `${engine} charges a stall to what it had sent and not to what was due: its high percentiles are too low`,
+          ]
+        : []),
+      ...(model === 'open' && rates?.perConnection
+        ? [`${engine} deals its rate to connections whose requests come in bursts`]
+        : []),
+      ...(stepUs > 1
+        ? [`${engine} tells times in steps of ${stepUs} µs: smaller differences are not seen`]
+        : []),
+    ]
+  })
+  return [...new Set(lines)]
+}
+
 /** Beyond this share a rate is not the one that was asked for: trials would be invalid by the usual limits. */
 const rateWithin = 0.02
 

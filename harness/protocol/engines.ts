@@ -26,8 +26,8 @@ export interface Engine {
   readonly lacks?: readonly (typeof engineLacks)[number][]
   /** How a rate is kept; absent: as a whole, whatever it is. */
   readonly rates?: EngineRates
-  /** What its figures must not be used for, as measured by `meshbench truth`; absent for engines that told the truth. */
-  readonly warns?: string
+  /** Step of its times in µs; absent: 1. */
+  readonly stepUs?: number
   /** Program that has to be on the PATH where the client lives; absent for the generator's own engines. */
   readonly needs?: string
 }
@@ -68,6 +68,7 @@ export const engines = {
     models: ['open'],
     protocols: ['http1'],
     lacks: ['service', 'sendLag', 'unsent'],
+    stepUs: 1000,
     needs: 'wrk2',
   },
   hey: {
@@ -76,6 +77,7 @@ export const engines = {
     protocols: ['http1'],
     lacks: ['response', 'sendLag', 'unsent'],
     rates: { perConnection: true },
+    stepUs: 100,
     needs: 'hey',
   },
   h2load: {
@@ -92,6 +94,7 @@ export const engines = {
     protocols: ['http1', 'h2'],
     lacks: ['response', 'sendLag', 'unsent'],
     rates: { perConnection: true },
+    stepUs: 100,
     needs: 'fortio',
   },
   oha: {

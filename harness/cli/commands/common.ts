@@ -8,6 +8,7 @@ import { resolveConfig } from '../../config/resolve-config.js'
 import { defined } from '../../model/defined.js'
 import { UserError, messageOf } from '../../model/errors.js'
 import type { Mesh, Plan, Platform, Variant } from '../../model.js'
+import { engineWarnings } from '../../load/choice.js'
 import { makePlan } from '../../plan/plan.js'
 import { meshes } from '../../../infra/meshes/index.js'
 import { platformFlags, platforms, type PlatformName } from '../../../infra/platforms/index.js'
@@ -52,7 +53,9 @@ export async function planFromFlags(flags: PlanFlags): Promise<Plan> {
     platformFlags: platformFlagsOf(flags),
     ...defined({ variants: await variantsFromFlags(flags) }),
   }
-  return makePlan(resolveConfig(input, overrides, file), catalogue)
+  const plan = makePlan(resolveConfig(input, overrides, file), catalogue)
+  for (const line of engineWarnings(plan.cells.map(({ load }) => load))) process.stderr.write(`! ${line}\n`)
+  return plan
 }
 
 /** The flags that platforms declare, those that were given. */

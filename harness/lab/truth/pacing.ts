@@ -104,9 +104,6 @@ for (let i = 1; i <= ${looks}; i++) {
 }
 `
 
-/** Steps in which an engine tells times, in ms: it knows nothing better than that. One µs where it is not named. */
-const stepMs: Readonly<Partial<Record<EngineName, number>>> = { hey: 0.1, fortio: 0.1 }
-
 /** What one engine reads of two injected truths. */
 interface Reading {
   readonly engine: EngineName
@@ -173,7 +170,7 @@ function compare(
   value: (reading: Reading) => number,
 ): Answer[] {
   // A coarse clock that happens to hit the truth still does not know it.
-  const step = (engine: EngineName): number => stepMs[engine] ?? 0.001
+  const step = (engine: EngineName): number => (engineOf(engine).stepUs ?? 1) / 1000
   const errors = readings.map((reading) =>
     Math.max(Math.abs(value(reading) - expected), step(reading.engine)),
   )
