@@ -121,7 +121,7 @@ export function createFake(script: FakeScript = {}) {
       await end
       yield JSON.stringify({
         event: 'result',
-        result: { ...fakeResult(), ...script.load?.(arm, trial, specOf(command)) },
+        result: { ...fakeResult(specOf(command)), ...script.load?.(arm, trial, specOf(command)) },
       })
       const late = script.diesLate?.(arm, trial)
       if (late !== undefined) die(late)
@@ -243,7 +243,7 @@ function specOf({ argv }: Command): LoadSpec {
   return JSON.parse(argv[argv.indexOf('--spec') + 1] ?? '{}') as LoadSpec
 }
 
-function fakeResult(): LoadResult {
+function fakeResult({ durationMs }: LoadSpec): LoadResult {
   const latencies = Array.from({ length: requestsPerWindow }, (_, index) => 400 + index)
   return {
     engine: 'open-loop',
@@ -252,7 +252,8 @@ function fakeResult(): LoadResult {
     errors: {},
     unsent: 0,
     windowMs: 100,
-    achievedRatePerSecond: 1000,
+    // What was sent is what was due, whatever was asked for.
+    achievedRatePerSecond: (requestsPerWindow / durationMs) * 1000,
     connectionsOpened: connections,
     warmupSent: warmupRequests,
     bodyBytes: requestsPerWindow * 1024,
