@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type EchoServer, type Rig, createRig } from '../lab/truth/rig.js'
 import { findProgram } from '../process/exec.js'
+import { tools, type ToolName } from '../../infra/images/loadgen/tools/index.js'
 import { engineOf } from '../protocol/engines.js'
 import { countAbove, maxUs, percentileUs } from './histogram.js'
 
@@ -225,7 +226,7 @@ describe('stream', () => {
 })
 
 describe('tools of others', () => {
-  for (const tool of ['wrk', 'hey', 'h2load', 'wrk2', 'fortio', 'oha', 'nighthawk'] as const) {
+  for (const tool of Object.keys(tools) as ToolName[]) {
     it(`reads what ${tool} measures`, async (test) => {
       if ((await findProgram(engineOf(tool).needs ?? tool)) === undefined) {
         console.log(`skipped: ${tool} is not on the PATH`)
