@@ -5,19 +5,18 @@
  * of them. CPU is the scheduler's count of each process; figures are compared only as ratios within a round.
  *
  *     npm run bench:dataplane -- [--rounds 10] [--seconds 2] [--only h2,grpc] [--load 'saturated'] [--subject haproxy,proxy]
- *         [--rate 1000] [--counters] [--quick]
+ *         [--rate 1000] [--mib 1024] [--counters] [--quick]
  *
  * Each family is measured under saturation and at a rate that leaves it idle most of the time (`--rate`, over 64
  * connections): there each request costs a wake-up, and what is batched under saturation is paid one by one. `--counters`
  * adds what a request costs in system calls and context switches, by `perf stat`. `--quick` leaves out the low rate,
- * memory and the large transfer.
+ * memory and the large body.
  */
 import { once } from 'node:events'
 import { type Socket, connect } from 'node:net'
 import { parseArgs } from 'node:util'
 import { createWorkspace, type Workspace } from '../kit/testing.js'
 import { countKernelEvents, cpuNs, memoryBytes } from './counters.js'
-import { download } from './peers/drivers.js'
 import { type Family, type Load, createFamilies } from './peers/families.js'
 import { type Applications, startApplications } from './peers/programs.js'
 import { type Counted, type Round, type Row, printCounters, printCpu, printRows } from './tables.js'
@@ -28,6 +27,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '10' },
     seconds: { type: 'string', default: '2' },
     rate: { type: 'string', default: '1000' },
+    mib: { type: 'string', default: '1024' },
     only: { type: 'string' },
     load: { type: 'string' },
     subject: { type: 'string' },
@@ -37,7 +37,7 @@ const { values } = parseArgs({
 })
 const rounds = Number(values.rounds)
 const seconds = Number(values.seconds)
-const largeBytes = 2 ** 30
+const largeBytes = Number(values.mib) * 2 ** 20
 
 type Started = RunningSubject & { readonly name: string }
 
@@ -146,7 +146,7 @@ async function benchFamily(
       ok = printCpu(`${label}, ${rounds} rounds of ${seconds} s`, load, measured) && ok
       if (values.counters) await benchCounters(load, running)
     }
-    if (!values.quick && values.load === undefined && family.hasTransfers) await benchTransfers(running, rest)
+    if (!values.quick && values.load === undefined && family.hasMemory) await benchMemory(running, rest)
     return ok
   } finally {
     for (const subject of running) await subject.stop()
@@ -164,21 +164,12 @@ async function benchCounters(load: Load, running: readonly Started[]): Promise<v
   printCounters(counted)
 }
 
-async function benchTransfers(running: readonly Started[], rest: readonly number[][]): Promise<void> {
+async function benchMemory(running: readonly Started[], rest: readonly number[][]): Promise<void> {
   const rows: Row[] = []
-  for (const [i, { name, hops, entry, ...subject }] of running.entries()) {
-    const loaded = await memoryWithConnections({ hops, entry, ...subject }, 1000)
-    const before = hops.map(({ pid }) => cpuNs(pid))
-    const { bytes, seconds: elapsed } = await download(entry, '/large')
-    if (bytes !== largeBytes) throw new Error(`${name}: ${bytes} bytes of ${largeBytes} arrived`)
-    rows.push({
-      name,
-      rest: rest[i] as number[],
-      loaded,
-      bytesPerSecond: bytes / elapsed,
-      cpuSeconds: hops.map(({ pid }, hop) => (cpuNs(pid) - (before[hop] as number)) / 1e9),
-      peak: hops.map(({ pid }) => memoryBytes(pid).peak),
-    })
+  for (const [i, subject] of running.entries()) {
+    const loaded = await memoryWithConnections(subject, 1000)
+    const peak = subject.hops.map(({ pid }) => memoryBytes(pid).peak)
+    rows.push({ name: subject.name, rest: rest[i] as number[], loaded, peak })
   }
   printRows(rows)
 }
@@ -187,7 +178,7 @@ const workspace = createWorkspace()
 const applications = await startApplications(workspace, largeBytes)
 let allOk = true
 try {
-  for (const family of createFamilies(workspace, Number(values.rate))) {
+  for (const family of createFamilies(workspace, Number(values.rate), largeBytes)) {
     if (values.only !== undefined && !values.only.split(',').includes(family.name)) continue
     allOk = (await benchFamily(family, workspace, applications)) && allOk
   }

@@ -1,7 +1,7 @@
 /**
  * `npm run bench:profile`: where the CPU time of our hops goes, by V8's sampling profiler under the bench's own load.
  *
- *     npm run bench:profile -- [--family l7] [--subject proxy] [--load saturated|/s|bulk] [--seconds 5] [--top 25]
+ *     npm run bench:profile -- [--family l7] [--subject proxy] [--load saturated|/s|body] [--seconds 5] [--top 25]
  *
  * The subject is the family's first of ours whose name holds `--subject`, the load its first that holds `--load`.
  * The programs are bundled without renaming, so the names are those of the source. `(program)` is native code outside
@@ -12,7 +12,6 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { createWorkspace } from '../kit/testing.js'
 import { cpuNs } from './counters.js'
-import { download } from './peers/drivers.js'
 import { createFamilies } from './peers/families.js'
 import { startApplications } from './peers/programs.js'
 
@@ -53,12 +52,12 @@ function selfTimes({ nodes, samples, timeDeltas }: CpuProfile): [string, number]
 }
 
 const workspace = createWorkspace()
-const family = createFamilies(workspace, 1000).find(({ name }) => name === values.family)
+const family = createFamilies(workspace, 1000, 2 ** 30).find(({ name }) => name === values.family)
 const subject = family?.subjects.find(
   ({ name }) => /^(proxy|tunnel)/.test(name) && name.includes(values.subject ?? ''),
 )
 const load = family?.loads.find(({ name }) => name.includes(values.load))
-if (family === undefined || subject === undefined || (load === undefined && values.load !== 'bulk')) {
+if (family === undefined || subject === undefined || load === undefined) {
   throw new Error('--family, --subject or --load: there is none of that name in the bench')
 }
 const applications = await startApplications(workspace, 2 ** 30)
@@ -71,20 +70,14 @@ try {
   const cpu = (): number[] => running.hops.map(({ pid }) => cpuNs(pid))
   let before = cpu()
   let after = before
-  let units = 0
-  if (load === undefined) {
-    units = (await download(running.entry, '/large')).bytes / 2 ** 30
-    after = cpu()
-  } else {
-    const outcome = await load.driver(running.entry, Number(values.seconds), (edge) => {
-      if (edge === 'start') before = cpu()
-      else after = cpu()
-    })
-    units = outcome.requests * (load.unitsPerRequest ?? 1)
-  }
+  const outcome = await load.driver(running.entry, Number(values.seconds), (edge) => {
+    if (edge === 'start') before = cpu()
+    else after = cpu()
+  })
+  const units = outcome.requests * (load.unitsPerRequest ?? 1)
   for (const [i, { name }] of running.hops.entries()) {
     const us = ((after[i] as number) - (before[i] as number)) / 1000 / units
-    console.log(`${name}: ${us.toFixed(1)} µs of CPU per ${load === undefined ? 'GiB' : 'request'}`)
+    console.log(`${name}: ${us.toFixed(1)} µs of CPU per ${load.unit ?? 'request'}`)
   }
   await running.stop('SIGTERM')
   for (const file of readdirSync(join(workspace.dir, 'profiles'))) {

@@ -19,22 +19,20 @@ interface Measured {
 /** Per request and hop. */
 export type Counted = KernelCounts
 
-/** What 1 000 connections and a large transfer took. */
+/** What 1 000 connections took. */
 export interface Row {
   readonly name: string
-  /** Bytes of memory by hop: at rest, with 1 000 connections, at most. */
+  /** Bytes of memory by hop: at rest, after the loads with 1 000 connections, at most. */
   readonly rest: readonly number[]
   readonly loaded: readonly number[]
   readonly peak: readonly number[]
-  readonly bytesPerSecond: number
-  readonly cpuSeconds: readonly number[]
 }
 
 const meanHop = ({ hopCpuUs }: Round): number => hopCpuUs.reduce((sum, us) => sum + us, 0) / hopCpuUs.length
 
 /** Prints a table and what became of the load's bars. False when one is missed, or requests failed. */
 export function printCpu(title: string, load: Load, measured: readonly Measured[]): boolean {
-  const unit = load.unitsPerRequest === undefined ? 'request' : 'message'
+  const { unit = 'request' } = load
   const [reference, second] = measured
   if (reference === undefined) return false
   console.log(`\n${title}`)
@@ -46,10 +44,10 @@ export function printCpu(title: string, load: Load, measured: readonly Measured[
     console.log(
       row(
         subject.name,
-        interval(bootstrapMedian(subject.rounds.map(meanHop)), 1),
-        perHop.map((us) => us.toFixed(1)).join(' / '),
+        interval(bootstrapMedian(subject.rounds.map(meanHop)), unit === 'GiB' ? 0 : 1),
+        perHop.map((us) => us.toFixed(unit === 'GiB' ? 0 : 1)).join(' / '),
         subject === reference ? '1' : interval(cpuRatio(subject, reference), 2),
-        median(rates(subject)).toFixed(0),
+        rate(median(rates(subject))),
         subject === reference ? '1' : interval(pairedRatio(rates(subject), rates(reference)), 2),
         String(errorsOf(subject)),
       ),
@@ -66,6 +64,8 @@ export function printCpu(title: string, load: Load, measured: readonly Measured[
   }
   return ok
 }
+
+const rate = (perSecond: number): string => perSecond.toFixed(perSecond < 10 ? 2 : 0)
 
 function cpuRatio(a: Measured, b: Measured): Interval {
   return pairedRatio(a.rounds.map(meanHop), b.rounds.map(meanHop))
@@ -95,11 +95,8 @@ export function printCounters(counted: readonly { readonly name: string; readonl
 }
 
 export function printRows(rows: readonly Row[]): void {
-  console.log(row('', 'MiB at rest', 'MiB, 1000 connections', '1 GiB: MiB/s', 'CPU s per hop', 'peak MiB'))
-  for (const { name, rest, loaded, bytesPerSecond, cpuSeconds, peak } of rows) {
-    const cpu = cpuSeconds.map((s) => s.toFixed(2)).join(' / ')
-    console.log(row(name, mib(rest), mib(loaded), (bytesPerSecond / 2 ** 20).toFixed(0), cpu, mib(peak)))
-  }
+  console.log(row('', 'MiB at rest', 'MiB, 1000 connections', 'peak MiB'))
+  for (const { name, rest, loaded, peak } of rows) console.log(row(name, mib(rest), mib(loaded), mib(peak)))
 }
 
 function row(...cells: string[]): string {

@@ -140,15 +140,28 @@ type OpenLoopEvent =
   | { readonly event: 'error'; readonly message: string }
   | { readonly event: 'connected' | 'progress' }
 
-/** Downloads a body and throws it away. Returns bytes and seconds as curl counted them. */
+/** One download of `/large`, its first so many bytes; a request stands for a GiB. */
+export function transfer(bytes: number): Driver {
+  return async (target, _seconds, atEdge) => {
+    await atEdge('start')
+    const got = await download(target, '/large', bytes)
+    await atEdge('end')
+    const gib = got.bytes / 2 ** 30
+    return { requests: gib, requestsPerSecond: gib / got.seconds, errors: got.bytes === bytes ? 0 : 1 }
+  }
+}
+
+/** Downloads a body, its first so many bytes, and throws it away. Returns bytes and seconds as curl counted them. */
 export async function download(
   target: ListenerAddress,
   path: string,
+  bytes: number,
 ): Promise<{ bytes: number; seconds: number }> {
   const { stdout } = await run('curl', [
+    ...['-r', `0-${bytes - 1}`],
     ...['-sS', '--fail', '-o', '/dev/null', '-w', '%{size_download} %{time_total}'],
     `http://${target.host}:${target.port}${path}`,
   ])
-  const [bytes, seconds] = stdout.split(' ').map(Number)
-  return { bytes: bytes ?? 0, seconds: seconds ?? NaN }
+  const [size, seconds] = stdout.split(' ').map(Number)
+  return { bytes: size ?? 0, seconds: seconds ?? NaN }
 }

@@ -1,6 +1,6 @@
 /** What the bench compares: families of subjects that stand for the same thing, their loads, and the bars they have to meet. */
 import type { Workspace } from '../../kit/testing.js'
-import { type Driver, h2load, openLoop, wrk } from './drivers.js'
+import { type Driver, h2load, openLoop, transfer, wrk } from './drivers.js'
 import type { Applications } from './programs.js'
 import type { Subject } from './subject.js'
 import { l4Subjects } from './subjects-l4.js'
@@ -15,6 +15,8 @@ export interface Bar {
 export interface Load {
   readonly name: string
   readonly driver: Driver
+  /** What is charged; `request` by default. */
+  readonly unit?: 'message' | 'GiB'
   /** Messages of a call, where figures are for each; 1 by default. */
   readonly unitsPerRequest?: number
   readonly bars?: readonly Bar[]
@@ -28,8 +30,8 @@ export interface Family {
   /** The first is the peer that the others are compared with. */
   readonly subjects: readonly Subject[]
   readonly loads: readonly Load[]
-  /** Memory with 1 000 connections and a body of 1 GiB are measured too (HTTP/1.1). */
-  readonly hasTransfers: boolean
+  /** Memory with 1 000 connections is measured too (HTTP/1.1). */
+  readonly hasMemory: boolean
 }
 
 const bars = (ratios: Readonly<Record<string, number>>): readonly Bar[] =>
@@ -38,7 +40,11 @@ const bars = (ratios: Readonly<Record<string, number>>): readonly Bar[] =>
 /** Messages of a streaming call, each of 1 KiB with its prefix. */
 const messages = 64
 
-export function createFamilies(workspace: Workspace, ratePerSecond: number): readonly Family[] {
+export function createFamilies(
+  workspace: Workspace,
+  ratePerSecond: number,
+  largeBytes: number,
+): readonly Family[] {
   const saturated = (connections: number, ratios: Readonly<Record<string, number>> = {}): Load => ({
     name: `saturated, HTTP/1.1 over ${connections} connections, 1 KiB replies`,
     driver: wrk(connections),
@@ -47,6 +53,13 @@ export function createFamilies(workspace: Workspace, ratePerSecond: number): rea
   const slow = (ratios: Readonly<Record<string, number>> = {}): Load => ({
     name: `${ratePerSecond}/s, HTTP/1.1 over 64 connections, 1 KiB replies`,
     driver: openLoop({ connections: 64, ratePerSecond, protocol: 'http1', payloadBytes: 1024 }),
+    bars: bars(ratios),
+    isSlow: true,
+  })
+  const large = (ratios: Readonly<Record<string, number>> = {}): Load => ({
+    name: `a body of ${(largeBytes / 2 ** 20).toFixed(0)} MiB`,
+    driver: transfer(largeBytes),
+    unit: 'GiB',
     bars: bars(ratios),
     isSlow: true,
   })
@@ -70,15 +83,15 @@ export function createFamilies(workspace: Workspace, ratePerSecond: number): rea
       name: 'l7',
       application: 'http1',
       subjects: http1Subjects,
-      loads: [saturated(16, { haproxy: 1.15 }), slow({ haproxy: 1.2 })],
-      hasTransfers: true,
+      loads: [saturated(16, { haproxy: 1.15 }), slow({ haproxy: 1.2 }), large()],
+      hasMemory: true,
     },
     {
       name: 'mtls',
       application: 'http1',
       subjects: mtlsSubjects,
-      loads: [saturated(16), slow()],
-      hasTransfers: true,
+      loads: [saturated(16), slow(), large()],
+      hasMemory: true,
     },
     {
       name: 'h2',
@@ -89,7 +102,7 @@ export function createFamilies(workspace: Workspace, ratePerSecond: number): rea
         h2Load(16, 'h2c without a body', undefined, { Envoy: 1, haproxy: 4 }),
         h2Slow('h2', 'h2c without a body'),
       ],
-      hasTransfers: false,
+      hasMemory: false,
     },
     {
       name: 'grpc',
@@ -100,23 +113,24 @@ export function createFamilies(workspace: Workspace, ratePerSecond: number): rea
         h2Load(16, 'unary gRPC calls', unary, { Envoy: 1 }),
         h2Slow('grpc', 'unary gRPC calls'),
       ],
-      hasTransfers: false,
+      hasMemory: false,
     },
     {
       name: 'grpc-stream',
       application: 'grpc',
       subjects: h2Subjects,
       loads: [
-        { ...h2Load(1, streaming, stream), unitsPerRequest: messages },
+        { ...h2Load(1, streaming, stream), unit: 'message', unitsPerRequest: messages },
         {
           // A call a second on each connection: a window of whole seconds holds whole calls.
           name: `${calls * messages} messages/s, ${streaming} over ${calls} connections`,
           driver: h2load({ connections: calls, streams: 1, ratePerSecond: calls, bodyFile: stream }),
+          unit: 'message',
           unitsPerRequest: messages,
           isSlow: true,
         },
       ],
-      hasTransfers: false,
+      hasMemory: false,
     },
     {
       name: 'l4',
@@ -128,8 +142,9 @@ export function createFamilies(workspace: Workspace, ratePerSecond: number): rea
         saturated(1),
         saturated(64),
         slow({ 'haproxy TCP over TLS': 1.1 }),
+        large({ 'haproxy TCP over TLS': 1.2 }),
       ],
-      hasTransfers: true,
+      hasMemory: true,
     },
   ]
 }

@@ -92,6 +92,8 @@ export class H2Connection implements StreamHost, FrameHandler {
   #goawayReceived = false
   #drained: (() => void) | undefined
   #closed = false
+  /** Nothing is read until the peer has read its answers. */
+  #isHeld = false
 
   /** Bytes come through `read`. */
   constructor(
@@ -118,6 +120,7 @@ export class H2Connection implements StreamHost, FrameHandler {
     ])
     this.#sender.windowUpdate(0, connectionWindow - defaultWindow)
     stream.on('drain', () => {
+      this.#readOn()
       if (this.#sender.drained()) this.#streams.pumpAll()
     })
     // HTTP/2 knows no half-close: a peer that ends its side has gone.
@@ -242,7 +245,19 @@ export class H2Connection implements StreamHost, FrameHandler {
   }
 
   sendHeaders(stream: H2Stream, block: Buffer, length: number, ended: boolean): void {
-    if (!this.#closed) this.#sender.headers(stream.id, block, length, ended)
+    if (this.#closed) return
+    this.#sender.headers(stream.id, block, length, ended)
+    // A client reads its answers whatever it sends, or it gets no more of them. (A client of ours always reads.)
+    if (this.#server && !this.#isHeld && this.#sender.hasManyHeads) {
+      this.#isHeld = true
+      this.stream.pause()
+    }
+  }
+
+  #readOn(): void {
+    if (!this.#isHeld) return
+    this.#isHeld = false
+    this.stream.resume()
   }
 
   sendEnd(stream: H2Stream): void {

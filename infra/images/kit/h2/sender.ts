@@ -9,6 +9,8 @@ import { type Settings, encodeSettings } from './settings.js'
 const socketHighWater = 262_144
 /** Answers to PING, SETTINGS and refused requests that a peer who does not read may pile up. */
 const maxQueuedControl = 65_536
+/** Heads of answers that a client who does not read may pile up before its requests are left unread. */
+const maxQueuedHeads = 65_536
 /** DATA frames fill one TLS record (2^14 bytes) with their header. */
 const dataFrameBytes = 16_384 - frameHeaderBytes
 /** HEADERS with a status, and the RST_STREAM that may follow. */
@@ -25,6 +27,7 @@ export class FrameSender {
   readonly #writer: FrameWriter
   #isFirstBlock = true
   #queuedControl = 0
+  #queuedHeads = 0
 
   constructor(stream: ByteStream) {
     this.#writer = new FrameWriter(stream, () => {
@@ -41,9 +44,15 @@ export class FrameSender {
     this.#writer.flush()
   }
 
+  /** The peer reads so little that it should not be asked for more: heads, unlike DATA, are bound by no window. */
+  get hasManyHeads(): boolean {
+    return this.#queuedHeads > maxQueuedHeads
+  }
+
   /** The socket has taken what it held. Returns whether it was too much before. */
   drained(): boolean {
     this.#queuedControl = 0
+    this.#queuedHeads = 0
     const wasBlocked = this.blocked
     this.blocked = false
     return wasBlocked
@@ -63,6 +72,7 @@ export class FrameSender {
   /** A block of fields (`BlockWriter`), `block[0, length)`. */
   headers(streamId: number, block: Buffer, length: number, endStream: boolean): void {
     const end = endStream ? flag.endStream : 0
+    if (this.blocked) this.#queuedHeads += frameHeaderBytes + length
     if (!this.#isFirstBlock && length <= dataFrameBytes) {
       this.#writer.frame(frameType.headers, flag.endHeaders | end, streamId, block, 0, length)
       return
