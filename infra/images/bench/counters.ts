@@ -19,6 +19,12 @@ export function memoryBytes(pid: number): { readonly rss: number; readonly peak:
   return { rss: field('VmRSS'), peak: field('VmHWM') }
 }
 
+/** Resident memory, of shared pages the process's share. */
+export function proportionalBytes(pid: number): number {
+  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')
+  return Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1] ?? NaN) * 1024
+}
+
 /** Events of perf and what they are called in the table. */
 const events = {
   'raw_syscalls:sys_enter': 'calls',

@@ -1,5 +1,5 @@
 /** The tunnel as processes: bytes through two hops are exact, whatever ends first. */
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { type Socket, connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -66,6 +66,46 @@ describe('a pair of tunnels', () => {
     }
     expect(received).toBe(20 << 20)
     socket.end()
+  })
+
+  it('keeps every byte in its place, whatever the sizes of pieces and the pace of readers', async () => {
+    const sizes = [1, 100, 1024, 9000, 16_375, 40_000]
+    const sent = new Map<string, string>()
+    onSocket = (socket) => {
+      socket.once('data', (name: Buffer) => {
+        const hash = createHash('sha256')
+        const send = (left: number): void => {
+          if (left === 0) {
+            sent.set(String(name), hash.digest('hex'))
+            socket.end()
+            return
+          }
+          const bytes = randomBytes(sizes[left % sizes.length] as number)
+          hash.update(bytes)
+          if (socket.write(bytes)) setImmediate(send, left - 1)
+          else
+            socket.once('drain', () => {
+              send(left - 1)
+            })
+        }
+        send(400)
+      })
+    }
+    const download = async (name: string): Promise<string> => {
+      const socket = await dial()
+      socket.write(name)
+      const hash = createHash('sha256')
+      for await (const chunk of socket) {
+        hash.update(chunk as Buffer)
+        // Every other reader is slow, so that what it does not take has to wait in the hops.
+        if (Number(name) % 2 === 1) await new Promise((resolve) => setTimeout(resolve, 2))
+      }
+      socket.end()
+      return hash.digest('hex')
+    }
+    const names = Array.from({ length: 8 }, (_, i) => String(i))
+    const received = await Promise.all(names.map(download))
+    expect(received).toEqual(names.map((name) => sent.get(name)))
   })
 
   /** Whether a socket is reset or ends in order. */

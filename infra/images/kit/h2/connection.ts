@@ -217,7 +217,7 @@ export class H2Connection implements StreamHost, FrameHandler {
         : new StreamResetError(error?.message ?? 'the connection was closed')
     for (const stream of this.#streams.all()) stream.fail(reason)
     this.#streams.stopWaiting()
-    this.#sender.flush()
+    this.#sender.finish()
     const { stream } = this
     if (!stream.destroyed) {
       stream.end()

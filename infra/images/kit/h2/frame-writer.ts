@@ -1,5 +1,6 @@
 /** Gathers HTTP/2 frames in recycled memory and gives each turn of the event loop one write. */
 import { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import type { ByteStream } from '../net/byte-stream.js'
 import { flag, frameHeaderBytes, frameType } from './frames.js'
 
@@ -61,6 +62,12 @@ export class FrameWriter {
   /** Parts that are full and wait for the flush. */
   #full: { readonly slab: Slab; readonly part: Buffer }[] = []
   #scheduled = false
+  /**
+   * Parts that TLS takes one at a time: it encrypts one as it lies, but copies several of a `writev` into fresh memory
+   * before. Undefined where they leave together.
+   */
+  readonly #queue: { readonly slab: Slab; readonly part: Buffer }[] | undefined
+  #isWriting = false
   /** Where the last staged frame begins, and its stream: END_STREAM may still be put on it. */
   #lastFrame = 0
   #lastStream = -1
@@ -69,6 +76,7 @@ export class FrameWriter {
   constructor(stream: ByteStream, onFlush: () => void) {
     this.#stream = stream
     this.#socket = stream instanceof Socket ? stream : undefined
+    if (stream instanceof TLSSocket) this.#queue = []
     this.#onFlush = onFlush
   }
 
@@ -136,6 +144,20 @@ export class FrameWriter {
     recycle(slab)
   }
 
+  /** Bytes that wait here for the socket. */
+  get queuedBytes(): number {
+    return this.#queue?.reduce((sum, { part }) => sum + part.length, 0) ?? 0
+  }
+
+  /** Gives all to the socket at once: nothing follows. */
+  finish(): void {
+    this.flush()
+    const queue = this.#queue
+    if (queue === undefined || this.#stream.destroyed) return
+    this.#isWriting = true
+    for (const { slab, part } of queue.splice(0)) this.#socket?.write(part, slab.done)
+  }
+
   readonly flush = (): void => {
     this.#scheduled = false
     this.#lastStream = -1
@@ -143,11 +165,11 @@ export class FrameWriter {
     const slab = this.#slab
     if (!slab || this.#stream.destroyed || socket?.writableEnded) return
     if (this.#full.length > 0) {
-      socket?.cork()
+      if (!this.#queue) socket?.cork()
       for (const { slab: owner, part } of this.#full) this.#put(part, owner)
       this.#full = []
       this.#writeTail(slab)
-      socket?.uncork()
+      if (!this.#queue) socket?.uncork()
     } else {
       this.#writeTail(slab)
     }
@@ -163,12 +185,25 @@ export class FrameWriter {
   }
 
   #put(part: Buffer, slab: Slab): void {
-    if (this.#socket) {
+    if (this.#queue && this.#socket) {
+      if (this.#isWriting) this.#queue.push({ slab, part })
+      else this.#writeNext(this.#socket, part, slab)
+    } else if (this.#socket) {
       this.#socket.write(part, slab.done)
     } else {
       this.#stream.write(part)
       slab.done()
     }
+  }
+
+  #writeNext(socket: Socket, part: Buffer, slab: Slab): void {
+    this.#isWriting = true
+    socket.write(part, () => {
+      slab.done()
+      this.#isWriting = false
+      const next = socket.destroyed || socket.writableEnded ? undefined : this.#queue?.shift()
+      if (next) this.#writeNext(socket, next.part, next.slab)
+    })
   }
 
   #reserve(bytes: number): Buffer {

@@ -31,7 +31,7 @@ export class FrameSender {
 
   constructor(stream: ByteStream) {
     this.#writer = new FrameWriter(stream, () => {
-      if (stream.writableLength > socketHighWater) this.blocked = true
+      if (stream.writableLength + this.#writer.queuedBytes > socketHighWater) this.blocked = true
     })
   }
 
@@ -40,8 +40,9 @@ export class FrameSender {
     this.#writer.raw(bytes)
   }
 
-  flush(): void {
-    this.#writer.flush()
+  /** Sends what is left: nothing follows. */
+  finish(): void {
+    this.#writer.finish()
   }
 
   /** The peer reads so little that it should not be asked for more: heads, unlike DATA, are bound by no window. */

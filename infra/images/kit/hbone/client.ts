@@ -91,22 +91,30 @@ export function createHbonePool(options: {
 
   async function dial(key: string, { source, destination }: HboneRequest): Promise<Pooled> {
     const identity = identities.get(source)
+    const early: Buffer[] = []
+    // What the peer says before the promise of its connection is kept.
+    let read = (bytes: Buffer): void => {
+      early.push(Buffer.from(bytes))
+    }
     const socket = await dialHbone({
       identity,
       destination,
       trustDomain,
       timeoutMs: pool.connectTimeoutMs,
       metrics,
+      onBytes(bytes) {
+        read(bytes)
+      },
       ...(pool.resume ? { sessions: sessionsOf(key, identity) } : {}),
     })
-    const connection = new H2Connection(socket, 'client', limits, {
+    const opened = new H2Connection(socket, 'client', limits, {
       onPeerChange: () => {
-        if (!connection.usable) retire(pooled)
+        if (!opened.usable) retire(pooled)
       },
       onStreamClose: () => {
-        if (connection.streamCount > 0) return
+        if (opened.streamCount > 0) return
         if (!pool.multiplex) retire(pooled)
-        else if (connection.usable) waitIdle(pooled)
+        else if (opened.usable) waitIdle(pooled)
       },
       onClose: () => {
         retire(pooled)
@@ -114,14 +122,14 @@ export function createHbonePool(options: {
         gauge.add(-1)
       },
     })
-    socket.on('data', (chunk: Buffer) => {
-      connection.read(chunk)
-    })
+    read = (bytes) => {
+      opened.read(bytes)
+    }
     const pooled: Pooled = {
       key,
       source,
       fingerprint: identity.fingerprint,
-      connection,
+      connection: opened,
       reserved: 0,
       idleTimer: undefined,
     }
@@ -133,6 +141,7 @@ export function createHbonePool(options: {
       else open.set(key, [pooled])
       waitIdle(pooled)
     }
+    for (const bytes of early) opened.read(bytes)
     return pooled
   }
 

@@ -2,6 +2,7 @@
 import { type PeerCertificate, type TLSSocket, connect } from 'node:tls'
 import { type HboneDestination, HboneError, hboneAlpn } from './hbone.js'
 import type { HopMetrics } from '../process/hop-metrics.js'
+import { tlsReads } from '../net/reads.js'
 import { type Identity, tlsSettings } from '../tls/identities.js'
 import { checkCertificate } from '../tls/spiffe.js'
 
@@ -28,8 +29,13 @@ export async function dialHbone(options: {
   readonly metrics: HopMetrics
   /** Where sessions to this peer are kept; absent: every handshake is a full one. */
   readonly sessions?: TlsSessions
+  /** What comes in, from the handshake on. The memory is used again when it returns, unless `keepRead` is called. */
+  onBytes(bytes: Buffer): void
 }): Promise<TLSSocket> {
   const { identity, destination, trustDomain, timeoutMs, metrics, sessions } = options
+  const reads = tlsReads((buffer, length) => {
+    options.onBytes(buffer.subarray(0, length))
+  })
   const { via, expect } = destination
   const offered = sessions?.latest
   return new Promise((resolve, reject) => {
@@ -48,7 +54,7 @@ export async function dialHbone(options: {
     const onError = (error: NodeJS.ErrnoException): void => {
       fail(error.code ?? 'error', error.message)
     }
-    const socket = connect({
+    const settings = {
       host: via.host,
       port: via.port,
       secureContext: identity.secureContext,
@@ -60,7 +66,9 @@ export async function dialHbone(options: {
       ...(destination.serverName === undefined ? {} : { servername: destination.serverName }),
       // The name that counts is the SPIFFE id, checked below.
       checkServerIdentity: () => undefined,
-    })
+      onread: reads,
+    }
+    const socket = connect(settings)
     socket.setNoDelay(true)
     socket.on('error', onError)
     socket.once('connect', () => {

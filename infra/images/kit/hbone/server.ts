@@ -2,6 +2,7 @@
 import type { AddressInfo, Socket } from 'node:net'
 import { type SecureContext, type TLSSocket, createServer } from 'node:tls'
 import type { ByteStream } from '../net/byte-stream.js'
+import { reuseReads } from '../net/reads.js'
 import type { HboneLimits } from '../process/config.js'
 import { hboneAlpn } from './hbone.js'
 import { H2Connection } from '../h2/connection.js'
@@ -133,6 +134,7 @@ export function createHboneServer(options: HboneServerOptions): HboneServer {
         if (connections.size === 0) draining?.()
       },
     })
+    reuseReads(socket)
     socket.on('data', (chunk: Buffer) => {
       connection.read(chunk)
     })

@@ -1,6 +1,8 @@
 /** Joins two streams as a tunnel does: bytes, ends, resets and back-pressure cross over. */
 import { Socket } from 'node:net'
 import type { ByteStream } from './byte-stream.js'
+import { Gatherer } from './gatherer.js'
+import { keepRead } from './reads.js'
 import { endedByReset, reset } from './reset.js'
 
 /** Called with the number of bytes that moved. */
@@ -29,28 +31,25 @@ export function splice(a: ByteStream, b: ByteStream, options: SpliceOptions = {}
   join(b, a, options.bToA, closed)
 }
 
-/**
- * A large transfer comes out of TLS as one piece per record. From this size on the pieces of one turn of the event loop
- * are gathered into one system call, which is where most of the cost of a large transfer lies.
- */
+/** From this size on pieces are part of a large transfer: out of TLS it comes as one piece per record. */
 const bulkBytes = 8192
 
+/** The bytes of `from` are valid during its event alone, unless `keepRead` says that they are kept. */
 function join(from: ByteStream, to: ByteStream, count: ByteCounter | undefined, closed: () => void): void {
   let ended = false
+  // A stream of HBONE copies what it is given.
   const socket = to instanceof Socket ? to : undefined
-  let isGathering = false
-  const flush = (): void => {
-    isGathering = false
-    socket?.uncork()
+  const gatherer = socket && new Gatherer(socket)
+  const put = (chunk: Buffer): boolean => {
+    if (socket === undefined || gatherer === undefined) return to.write(chunk)
+    if (chunk.length >= bulkBytes || !gatherer.isEmpty) return gatherer.add(chunk)
+    const goOn = socket.write(chunk)
+    if (socket.writableLength > 0) keepRead()
+    return goOn
   }
   from.on('data', (chunk) => {
     count?.(chunk.length)
-    if (socket !== undefined && !isGathering && chunk.length >= bulkBytes) {
-      isGathering = true
-      socket.cork()
-      setImmediate(flush)
-    }
-    if (!to.write(chunk)) from.pause()
+    if (!put(chunk)) from.pause()
   })
   to.on('drain', () => {
     from.resume()
@@ -61,6 +60,7 @@ function join(from: ByteStream, to: ByteStream, count: ByteCounter | undefined, 
       return
     }
     ended = true
+    gatherer?.flush()
     to.end()
   })
   from.on('error', () => {

@@ -11,7 +11,8 @@ import type { DownstreamSide } from '../exchange/sides.js'
 import { Http1ResponseWriter } from './http1-response-writer.js'
 import { Fields, RequestHead, ResponseHead } from '../exchange/message.js'
 import { StallWatch } from './stall.js'
-import { type Lease, type Leasing, Wire } from '../exchange/wire.js'
+import type { Lease, Leasing } from '../../kit/net/reads.js'
+import { Wire } from '../exchange/wire.js'
 
 /** Pipelined bytes beyond this wait in the kernel. */
 const maxPendingBytes = 64 * 1024
@@ -176,6 +177,7 @@ export class Http1Downstream implements DownstreamSide {
 
   cut(): void {
     this.#closing = true
+    this.#wire.sendNow()
     reset(this.#stream)
   }
 

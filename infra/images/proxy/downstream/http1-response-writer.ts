@@ -1,7 +1,8 @@
 /** Writes the responses of one HTTP/1.1 connection: as they came where nobody changed them, framed anew where they must be. */
 import type { Cell } from '../../kit/process/metrics.js'
 import type { Fields, ResponseHead } from '../exchange/message.js'
-import type { Lease, Wire } from '../exchange/wire.js'
+import type { Lease } from '../../kit/net/reads.js'
+import type { Wire } from '../exchange/wire.js'
 
 export class Http1ResponseWriter {
   /** Of the request in progress: it decides how the response is framed. */

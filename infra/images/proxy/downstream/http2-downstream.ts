@@ -19,7 +19,7 @@ import { grpcFields } from '../exchange/reply.js'
 import type { DownstreamSide } from '../exchange/sides.js'
 import { type Fields, RequestHead, type ResponseHead } from '../exchange/message.js'
 import { StallWatch } from './stall.js'
-import type { Lease } from '../exchange/wire.js'
+import type { Lease } from '../../kit/net/reads.js'
 
 /** Serves a connection whose client began with the preface of HTTP/2. */
 export class Http2Connection implements DownstreamConnection {

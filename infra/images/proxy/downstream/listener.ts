@@ -15,7 +15,7 @@ import type { DownstreamConnection, DownstreamContext } from './downstream-conte
 import { Http1Downstream } from './http1-downstream.js'
 import { Http2Connection } from './http2-downstream.js'
 import type { Runtime } from '../runtime.js'
-import { type Leasing, type ReusedReads, plainReads } from '../exchange/wire.js'
+import { type Leasing, type ReusedReads, plainReads } from '../../kit/net/reads.js'
 
 export interface ListenerContext {
   readonly metrics: HopMetrics

@@ -7,7 +7,7 @@ import { HeldBody } from '../downstream/held-body.js'
 import type { Runtime } from '../runtime.js'
 import type { DownstreamSide, FailureKind, UpstreamOwner, UpstreamSide } from './sides.js'
 import type { FilterExchange } from './view.js'
-import type { Lease } from './wire.js'
+import type { Lease } from '../../kit/net/reads.js'
 
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
 const maxStaleAttempts = 3

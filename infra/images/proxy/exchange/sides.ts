@@ -1,7 +1,7 @@
 /** The two sides that an exchange joins, whatever their protocols, and what either may tell it. */
 import type { SpiffeId } from '../../kit/tls/spiffe.js'
 import type { Fields, RequestHead, ResponseHead } from './message.js'
-import type { Lease } from './wire.js'
+import type { Lease } from '../../kit/net/reads.js'
 
 /** `refused`: the upstream says that it has done nothing with the request, so that whatever it is may be sent again. */
 export type FailureKind = 'connect' | 'reset' | 'refused' | 'protocol' | 'timeout'

@@ -1,94 +1,26 @@
-/** Writing to TCP, TLS and HBONE streams with as few copies as each allows, and reading into memory that is used again. */
+/** Writing to TCP, TLS and HBONE streams with as few copies as each allows. */
 import { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import type { Reads } from '../../kit/net/accept-with-reads.js'
 import type { ByteStream } from '../../kit/net/byte-stream.js'
+import { type Lease, keepRead, longReadBytes } from '../../kit/net/reads.js'
+
+/** Sockets that have something to send when every connection that is ready has been read. */
+let waiting: Socket[] = []
 
 /**
- * Who owns the memory of bytes that were read:
- * - `owned`: fresh memory, which may be kept;
- * - `reused`: the memory that its socket reads into, overwritten by that socket's next read unless a write keeps it;
- * - `borrowed`: memory of somebody else, valid until the callback returns.
+ * Small messages of one turn of the event loop leave together at its end: who is written to is then woken once for many
+ * and not, at the cost of whoever writes, for each.
  */
-export type Lease = 'owned' | 'reused' | 'borrowed'
-
-const readBytes = 64 * 1024
-/** What all plain sockets read into at first. It stays in the CPU's cache, which 64 KiB for each socket do not. */
-const common = Buffer.allocUnsafeSlow(readBytes)
-/** A read of this size is of a long transfer, in which a copy of every write would cost more than memory of its own. */
-const longReadBytes = 16 * 1024
-/** Memory of closed sockets, 8 MiB at most: fresh memory for each connection is what makes the garbage collector run. */
-const maxSpare = 128
-const spare: Buffer[] = []
-/** A write has kept bytes of the read that is being handled. */
-let isKept = false
-
-/** Who owns the memory of the bytes that are being handled. */
-export interface Leasing {
-  readonly lease: Lease
+function gather(socket: Socket): void {
+  if (socket.writableCorked > 0) return
+  socket.cork()
+  if (waiting.push(socket) === 1) setImmediate(flush)
 }
 
-/** Reads whose memory is used again. */
-export interface ReusedReads extends Reads, Leasing {
-  /** Call it when the socket is closed. */
-  readonly release: () => void
-}
-
-/** What is done with the bytes of a read. */
-type OnBytes = (buffer: Buffer, length: number, lease: Lease) => void
-
-/**
- * Reads of a plain socket, without an allocation of 64 KiB a read and without the stream machinery. A read and its
- * handling are one step, so that all sockets share `common`, and what is written of it is copied. The first long read
- * gives a socket memory of its own.
- */
-export function plainReads(onBytes: OnBytes): ReusedReads {
-  return new Reading(onBytes, undefined)
-}
-
-/** Reads of a TLS socket: it may hand out bytes while those of another are handled, so that it never reads into `common`. */
-export function tlsReads(onBytes: OnBytes): ReusedReads {
-  return new Reading(onBytes, takeMemory())
-}
-
-const takeMemory = (): Buffer => spare.pop() ?? Buffer.allocUnsafeSlow(readBytes)
-
-class Reading implements ReusedReads {
-  readonly #onBytes: OnBytes
-  /**
-   * Of this socket alone: a write that the kernel did not take at once keeps it, and the next read gets other. Shared
-   * memory could be kept by a write for one socket and overwritten by a read of another, since a socket asks for memory
-   * after its own reads only. Pages that were never read into cost nothing.
-   */
-  #own: Buffer | undefined
-  lease: Lease = 'borrowed'
-
-  constructor(onBytes: OnBytes, own: Buffer | undefined) {
-    this.#onBytes = onBytes
-    this.#own = own
-  }
-
-  readonly buffer = (): Buffer => this.#own ?? common
-
-  readonly callback = (length: number): boolean => {
-    const own = this.#own
-    if (own === undefined) {
-      this.#onBytes(common, length, 'borrowed')
-      if (length >= longReadBytes) this.#own = takeMemory()
-      return true
-    }
-    this.lease = 'reused'
-    const before = isKept
-    isKept = false
-    this.#onBytes(own, length, 'reused')
-    if (isKept) this.#own = Buffer.allocUnsafeSlow(readBytes)
-    isKept = before
-    return true
-  }
-
-  readonly release = (): void => {
-    if (this.#own !== undefined && spare.length < maxSpare) spare.push(this.#own)
-  }
+function flush(): void {
+  const sockets = waiting
+  waiting = []
+  for (const socket of sockets) socket.uncork()
 }
 
 /** A stream with a cheap way to write. */
@@ -108,10 +40,11 @@ export class Wire {
     const socket = this.#socket
     // An HBONE stream copies what it is given.
     if (socket === undefined) return this.stream.write(bytes)
+    if (bytes.length < longReadBytes) gather(socket)
     if (lease === 'owned') return socket.write(bytes)
     if (lease === 'reused' && this.#plain) {
       const ok = socket.write(bytes)
-      if (socket.writableLength > 0) isKept = true
+      if (socket.writableLength > 0) keepRead()
       return ok
     }
     return socket.write(Buffer.from(bytes))
@@ -119,9 +52,9 @@ export class Wire {
 
   putText(text: string): boolean {
     const socket = this.#socket
-    return socket === undefined
-      ? this.stream.write(Buffer.from(text, 'latin1'))
-      : socket.write(text, 'latin1')
+    if (socket === undefined) return this.stream.write(Buffer.from(text, 'latin1'))
+    gather(socket)
+    return socket.write(text, 'latin1')
   }
 
   /** A head and the bytes after it in one write. */
@@ -142,6 +75,12 @@ export class Wire {
   }
   uncork(): void {
     this.#socket?.uncork()
+  }
+
+  /** Sends what was gathered: the connection is about to be cut. */
+  sendNow(): void {
+    const socket = this.#socket
+    while (socket !== undefined && socket.writableCorked > 0) socket.uncork()
   }
 
   /** Bytes that wait in this process. */

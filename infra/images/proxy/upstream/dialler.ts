@@ -8,7 +8,7 @@ import { type IdentityStore, tlsSettings } from '../../kit/tls/identities.js'
 import { checkPeer } from '../../kit/tls/spiffe.js'
 import type { ClusterConfig } from '../shapes.js'
 import type { Http1Upstream } from './http1-upstream.js'
-import { type ReusedReads, plainReads, tlsReads } from '../exchange/wire.js'
+import { type ReusedReads, plainReads, tlsReads } from '../../kit/net/reads.js'
 
 /** Opens streams to one endpoint. Plain TCP answers at once; TLS and HBONE first have to check who answers. */
 export interface Dialler {

@@ -7,7 +7,8 @@ import { HeadError, type HeadLimits, type Http1Head } from '../../kit/http1/http
 import type { Cell } from '../../kit/process/metrics.js'
 import type { UpstreamOwner, UpstreamSide } from '../exchange/sides.js'
 import { Fields, type RequestHead, ResponseHead } from '../exchange/message.js'
-import { type Lease, Wire } from '../exchange/wire.js'
+import type { Lease } from '../../kit/net/reads.js'
+import { Wire } from '../exchange/wire.js'
 
 /** What a connection needs of its pool. */
 export interface Http1Keeper {
@@ -130,7 +131,10 @@ export class Http1Upstream implements UpstreamSide {
   cut(): void {
     this.#exchange = undefined
     // The server must not take what it has of the request, or of a tunnel's bytes, for all.
-    if (this.#stream !== undefined && this.#mode !== 'over') reset(this.#stream)
+    if (this.#stream !== undefined && this.#mode !== 'over') {
+      this.#wire?.sendNow()
+      reset(this.#stream)
+    }
     this.#close()
   }
 

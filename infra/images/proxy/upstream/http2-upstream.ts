@@ -12,7 +12,7 @@ import {
 } from '../exchange/http2-heads.js'
 import type { FailureKind, UpstreamOwner, UpstreamSide } from '../exchange/sides.js'
 import { type Fields, type RequestHead, ResponseHead } from '../exchange/message.js'
-import type { Lease } from '../exchange/wire.js'
+import type { Lease } from '../../kit/net/reads.js'
 import type { PoolContext } from './pool.js'
 
 export class Http2Upstream implements UpstreamSide, StreamHandler {

@@ -2,7 +2,7 @@
 import type { Cluster, Endpoint } from './cluster.js'
 import type { FailureKind, UpstreamOwner, UpstreamSide } from '../exchange/sides.js'
 import { type Fields, RequestHead, type ResponseHead } from '../exchange/message.js'
-import type { Lease } from '../exchange/wire.js'
+import type { Lease } from '../../kit/net/reads.js'
 
 export interface SubrequestAnswer {
   readonly status: number
