@@ -201,6 +201,21 @@ describe('increments', () => {
     expect(tunnels?.cpu.value).toBeGreaterThan(78)
     expect(tunnels?.cpu.value).toBeLessThan(95)
   })
+
+  it('have what capture costs as a step from the arm that dials, with what stands in for the hop’s question', () => {
+    const variants = ['none', 'redirect'].map((capture) => ({
+      name: capture,
+      source: `set:capture=${capture}`,
+      settings: { capture },
+      builds: {},
+    }))
+    const captured = `${l4}@redirect`
+    const { increments } = analyze(journal({ variants, effect: { [captured]: { cpu: 1.3 } } }))
+    const step = increments.find(({ toArm }) => toArm === captured)
+    expect(step).toMatchObject({ fromArm: `${l4}@none`, note: expect.stringContaining('SO_ORIGINAL_DST') })
+    expect(step?.cpu.low).toBeGreaterThan(0)
+    expect(step?.cpu.low).toBeLessThan(step?.cpu.high ?? 0)
+  })
 })
 
 describe('claims', () => {

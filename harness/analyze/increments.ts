@@ -2,6 +2,7 @@
 import { cpu as cpuMetric, responseTime } from '../../scenarios/metrics.js'
 import type { Estimate, Increment, ReadMetric } from '../model.js'
 import type { Settings } from '../stats/paired.js'
+import { settingsOf } from '../model/variants.js'
 import { estimateOf } from './estimates.js'
 import { isSpecial, pairedSeries, readMetric, seriesOf, type CellGroup, type Run } from './readings.js'
 
@@ -20,7 +21,12 @@ const steps: readonly Step[] = [
     from: 'l7-per-node',
     to: 'l7-sidecar-to-sidecar',
   },
+  { title: 'services and policy in the kernel, no hop', from: 'baseline', to: 'l4-kernel' },
+  { title: 'WireGuard between the nodes', from: 'l4-kernel', to: 'l4-kernel-wireguard' },
 ]
+
+const captureNote =
+  'Node cannot ask for the address that a connection was meant for (SO_ORIGINAL_DST): a rule for each service leads to a port of its own and does that work in the kernel. A hop that asks pays one more system call for each connection.'
 
 /** Residuals: a path's added cost less that of its parts, each measured on a path of its own. */
 const residuals: readonly { title: string; from: string; to: string; parts: readonly string[] }[] = [
@@ -46,9 +52,9 @@ export function incrementsOf(run: Run, groups: readonly CellGroup[], settings: S
   const open = groups.filter((group) => group.cells[0]?.load.model === 'open' && !isSpecial(group))
   return open.flatMap((group) => {
     const meshes = new Set(group.cells.flatMap(({ arm }) => run.armOf.get(arm)?.mesh ?? []))
-    return [...meshes].flatMap((mesh) => {
+    const suffix = open.length > 1 ? `, ${group.loadLabel}` : ''
+    const ofPaths = [...meshes].flatMap((mesh) => {
       const armOf = (path: string) => armOn(run, group, mesh, path)
-      const suffix = open.length > 1 ? `, ${group.loadLabel}` : ''
       const build = (
         title: string,
         [from, to]: readonly [string, string],
@@ -89,6 +95,29 @@ export function incrementsOf(run: Run, groups: readonly CellGroup[], settings: S
         ),
       ]
     })
+    return [...ofPaths, ...captureSteps(run, group, settings, suffix)]
+  })
+}
+
+/** Arms that differ from their control in capture: what it costs that the kernel leads traffic to the hops. */
+function captureSteps(run: Run, group: CellGroup, settings: Settings, suffix: string): Increment[] {
+  const captureOf = (id: string) => {
+    const arm = run.armOf.get(id)
+    return arm && (settingsOf(run.plan.config, arm).capture as string | undefined)
+  }
+  return group.cells.flatMap(({ arm: toArm }): Increment[] => {
+    const arm = run.armOf.get(toArm)
+    const fromArm = arm?.control
+    if (!arm || fromArm === undefined || !group.byArm.has(fromArm)) return []
+    if (captureOf(toArm) !== 'redirect' || captureOf(fromArm) !== 'none') return []
+    const terms = [
+      [toArm, 1],
+      [fromArm, -1],
+    ] as const
+    const latencyP50 = combine(run, group, settings, responseTime, terms)
+    const cpu = combine(run, group, settings, cpuMetric, terms)
+    const title = `capture by rules of the kernel instead of dialling, ${arm.path}${suffix}`
+    return latencyP50.n > 0 ? [{ title, fromArm, toArm, latencyP50, cpu, note: captureNote }] : []
   })
 }
 

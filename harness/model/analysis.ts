@@ -194,6 +194,8 @@ const incrementSchema = object({
   toArm: text,
   latencyP50: estimateSchema,
   cpu: estimateSchema,
+  /** What a reader must know of the step beside its figures. */
+  note: text.exactOptional(),
 })
 export interface Increment extends z.infer<typeof incrementSchema> {}
 

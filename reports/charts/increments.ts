@@ -21,7 +21,7 @@ export const increments: ChartBuilder = (view, book): Chart | undefined => {
       dearest === undefined || steps.length < 2
         ? 'What each step between two paths adds, in time and in CPU'
         : `${estimateText(dearest.cpu, { sign: true }).value}${thin}ms of CPU per ${thousand} requests: the dearest step is ${dearest.title}`,
-    caption: `Paired differences between two arms that differ by that step, with 95 % intervals, n = ${all[0]?.latencyP50.n ?? 0} rounds. Time is the median response time.`,
+    caption: `Paired differences between two arms that differ by that step, with 95 % intervals, n = ${all[0]?.latencyP50.n ?? 0} rounds. Time is the median response time.${notesOf(all)}`,
     alternative: all
       .map((one) => `${one.title}: ${sentence(one.latencyP50)}, ${sentence(one.cpu)} CPU`)
       .join('; '),
@@ -45,6 +45,9 @@ export const increments: ChartBuilder = (view, book): Chart | undefined => {
     spec: (size) => build(all, size, view),
   }
 }
+
+const notesOf = (all: readonly Increment[]) =>
+  [...new Set(all.flatMap(({ note }) => note ?? []))].map((note) => ` ${note}`).join('')
 
 /** Whether an increment is what the steps leave over, by the analysis' own naming. */
 export function isResidual(one: Increment): boolean {

@@ -18,6 +18,7 @@ import type {
   OwnProgram,
   Path,
   RaisedArm,
+  Scope,
   Workload,
 } from '../../../harness/model.js'
 import { defined } from '../../../harness/model/defined.js'
@@ -28,7 +29,8 @@ import { readReferenceCounters } from '../reference/counters.js'
 import { namespace, serviceAuthority, trustDomain } from '../reference/names.js'
 import { captureInbound, captureOutbound, unmetCapture } from './capture.js'
 import { captureSettings, type HopSettings } from './settings.js'
-import { namespacesOf } from '../kernel/arm-network.js'
+import { namespacesOf, type ArmNetwork } from '../kernel/arm-network.js'
+import { isClear, proveWire } from '../kernel/wire.js'
 import type { Builds, HopSpec } from './hop-spec.js'
 
 export type { HopSpec } from './hop-spec.js'
@@ -79,7 +81,7 @@ export function createHopMesh(options: HopMeshOptions): Mesh {
       const unmet = await Promise.all(needs.map((need) => checkProgram(need, request.config)))
       return [...unmet.flat(), ...unmetCapture(name, request, on)]
     },
-    async install({ host, progress, request }: MeshContext): Promise<MeshSession> {
+    async install({ host, progress, request, scope }: MeshContext): Promise<MeshSession> {
       const credentials = await progress.step(`${name}: identities`, issueCredentials)
       const settings = (request.config.meshSettings[name] ?? {}) as HopSettings
       const sources = await Promise.all(needs.map((need) => findProgramSource(need, request.config)))
@@ -93,7 +95,7 @@ export function createHopMesh(options: HopMeshOptions): Mesh {
         components: [],
         raise: (arm, path) =>
           raiseArm({
-            ...{ arm, path, host, credentials, options, paths },
+            ...{ arm, path, host, scope, credentials, options, paths },
             settings: settingsOf(request.config, arm),
             builds: variantBuilds(request.config, arm),
           }),
@@ -154,6 +156,7 @@ interface RaiseOptions {
   readonly arm: Arm
   readonly path: Path
   readonly host: Host
+  readonly scope: Scope
   readonly credentials: Credentials
   readonly settings: HopSettings
   readonly builds: Builds
@@ -167,6 +170,7 @@ async function raiseArm({
   arm,
   path,
   host,
+  scope,
   credentials,
   settings,
   builds,
@@ -227,8 +231,16 @@ async function raiseArm({
       if (!found) return readReferenceCounters(await host.fetchAdmin(component, '/metrics'))
       return programOf(found.spec.hop).readCounters((page) => host.fetchAdmin(component, page), found.spec)
     },
-    prove: () => proveEncryptedLegs(raised, host, credentials.impostors),
+    prove: async () => [
+      ...(await proveEncryptedLegs(raised, host, credentials.impostors)),
+      ...(network ? await proveCarriage(network, scope, path, capture?.endpoint ?? next) : []),
+    ],
   }
+}
+
+async function proveCarriage(network: ArmNetwork, scope: Scope, path: Path, endpoint: Endpoint) {
+  const client = await network.pod('client', 'client')
+  return proveWire({ network, scope, client, endpoint, expected: isClear(path) ? 'clear' : 'encrypted' })
 }
 
 /** The component of a hop, named the same way for every vendor. */

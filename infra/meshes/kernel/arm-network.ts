@@ -4,6 +4,8 @@ import type { Arm, Host, NodeRole } from '../../../harness/model.js'
 
 /** A network stack of its own. */
 export interface Stack {
+  /** The command that runs `argv` there, as the same process. */
+  readonly enter: (argv: readonly string[]) => readonly string[]
   /** Loads lines of nft(8) in one transaction. */
   nft(lines: readonly string[]): Promise<string>
   /** Runs a command there to its end and returns its output; rejects when it fails. */

@@ -18,6 +18,7 @@ import { readReferenceCounters } from '../reference/counters.js'
 import { serviceAuthority } from '../reference/names.js'
 import { namespacesOf, type ArmNetwork, type Pod } from './arm-network.js'
 import { servicePort, type ServiceRules } from './rules.js'
+import { askCommand, proveWire, wireFact } from './wire.js'
 import { proveTransfer, type JoinOptions, type WireguardEnd } from './wireguard.js'
 
 /** Cumulative: connections led to the server's pod, connections let in, packets of others dropped. */
@@ -54,7 +55,7 @@ export function createKernelMesh(options: KernelMeshOptions): Mesh {
     check: (request, on) => options.check(request, on),
     async install(context) {
       return {
-        facts: await options.facts(context.request),
+        facts: [...(await options.facts(context.request)), await wireFact()],
         components: [],
         raise: (arm, path) => raise(options, context, arm, path),
       }
@@ -91,16 +92,16 @@ async function raise(
       if (name !== component.name) return readReferenceCounters(await host.fetchAdmin(name, '/metrics'))
       return { downstreamConnections: (await service.read()).translated }
     },
-    prove: () => prove(network, service, client, ends),
+    async prove() {
+      const endpoint = { host: network.serviceAddress, port: servicePort }
+      const expected = ends.length === 0 ? 'clear' : 'encrypted'
+      return [
+        ...(await prove(network, service, client, ends)),
+        ...(await proveWire({ network, scope: context.scope, client, endpoint, expected })),
+      ]
+    },
   }
 }
-
-/** Prints the status of one request, or why there was none. */
-const ask = (url: string) => [
-  process.execPath,
-  '-e',
-  `fetch('${url}',{signal:AbortSignal.timeout(1500)}).then(r=>console.log('status',r.status),e=>console.log('failed',e.cause?.code??e.name))`,
-]
 
 /** The client is answered through the kernel, and a stranger is dropped by it. */
 async function prove(
@@ -113,12 +114,12 @@ async function prove(
   const carried = await readEnds()
   const url = `http://${network.serviceAddress}:${servicePort}/echo?size=1`
   const before = await service.read()
-  const answered = (await client.namespace.run(ask(url))).trim()
+  const answered = (await client.namespace.run(askCommand(url))).trim()
   const between = await service.read()
   const shown = [...((await service.prove?.()) ?? []), ...proveTransfer(ends, carried, await readEnds())]
   const stranger = await network.pod('client', 'stranger')
   await service.introduce?.(stranger)
-  const refused = (await stranger.namespace.run(ask(url))).trim()
+  const refused = (await stranger.namespace.run(askCommand(url))).trim()
   const after = await service.read()
   const asked = between.translated - before.translated
   const allowed = between.allowed - before.allowed

@@ -1,0 +1,94 @@
+/**
+ * Whether what a client asks can be read between the nodes: a string that nobody else sends is looked for among the packets
+ * that reach the server's node. Needs tcpdump; without it this is not looked at, which the report says.
+ */
+import { randomUUID } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Endpoint, Fact, Hop, Path, ProofCheck, Scope } from '../../../harness/model.js'
+import { findProgram, start } from '../../../harness/process/exec.js'
+import type { ArmNetwork, Pod } from './arm-network.js'
+
+const deadlineMs = 20_000
+
+export async function wireFact(): Promise<Fact> {
+  return {
+    name: 'packets between the nodes',
+    value:
+      (await findProgram('tcpdump')) === undefined
+        ? 'not looked at: no tcpdump on the PATH'
+        : 'looked at with tcpdump, for a string of the client’s in the clear',
+  }
+}
+
+/** Whether the leg that reaches the server's node carries bytes as they are. */
+export function isClear({ hops, legs }: Path): boolean {
+  const first = hops.findIndex(({ node }: Hop) => node === 'server')
+  return legs[first < 0 ? hops.length : first] === 'plain'
+}
+
+/** Prints the status of one request, or why there was none. */
+export const askCommand = (url: string) => [
+  process.execPath,
+  '-e',
+  `fetch('${url}',{signal:AbortSignal.timeout(1500)}).then(r=>console.log('status',r.status),e=>console.log('failed',e.cause?.code??e.name))`,
+]
+
+export interface WireOptions {
+  readonly network: ArmNetwork
+  readonly scope: Pick<Scope, 'runId' | 'stateDir'>
+  readonly client: Pod
+  /** What the client asks. */
+  readonly endpoint: Endpoint
+  readonly expected: 'clear' | 'encrypted'
+}
+
+/** Empty where there is no tcpdump. */
+export async function proveWire(options: WireOptions): Promise<readonly ProofCheck[]> {
+  if ((await findProgram('tcpdump')) === undefined) return []
+  const { network, scope, client, endpoint, expected } = options
+  const { server } = network.nodes
+  const [marker, control] = [randomUUID(), randomUUID()]
+  const file = join(scope.stateDir, `packets-${marker}`)
+  // As the user that it was started as, who alone may write there.
+  const argv = ['tcpdump', '-i', 'eth0', '-s', '0', '-U', '-w', file]
+  const user = (await server.run(['id', '-un'])).trim()
+  const dump = start({ argv: server.enter([...argv, '-Z', user]) }, { runId: scope.runId })
+  try {
+    if (!(await holds(file, ''))) return [wireCheck(expected, `nothing: ${(await ended(dump)).trim()}`)]
+    await client.namespace.run(
+      askCommand(`http://${endpoint.host}:${endpoint.port}/echo?size=1&marker=${marker}`),
+    )
+    // It follows the request on the same wire: what has been written by then has the request, too.
+    const say = `const s=require('dgram').createSocket('udp4');s.send('${control}',9,'${network.nodeAddress('server')}',()=>s.close())`
+    await network.nodes.client.run([process.execPath, '-e', say])
+    if (!(await holds(file, control))) return [wireCheck(expected, 'nothing')]
+    return [wireCheck(expected, (await readFile(file)).includes(marker) ? 'clear' : 'encrypted')]
+  } finally {
+    dump.kill('SIGKILL')
+    await dump.exited
+  }
+}
+
+const wireCheck = (expected: WireOptions['expected'], actual: string): ProofCheck => ({
+  name: 'requests on the wire to the server’s node',
+  ok: actual === expected,
+  expected,
+  actual,
+})
+
+async function ended(dump: ReturnType<typeof start>): Promise<string> {
+  dump.kill('SIGKILL')
+  return (await dump.exited).tail
+}
+
+/** Waits for a file that has the text in it. */
+async function holds(file: string, text: string): Promise<boolean> {
+  for (const end = Date.now() + deadlineMs; Date.now() < end; await sleep(20)) {
+    const bytes = await readFile(file).catch(() => Buffer.alloc(0))
+    // The head of a capture is written once it has begun.
+    if (bytes.length > 0 && bytes.includes(text)) return true
+  }
+  return false
+}
