@@ -74,13 +74,18 @@ export async function createEnvironment(options: CreateEnvironmentOptions): Prom
   return compose({ request, host, sessions, raised, failures, proofs, unbilled })
 }
 
-/** Hops of arms that came up whose usage is not to be had: a container that is not found would look like one that costs nothing. */
+/**
+ * Hops of arms that came up whose usage is not to be had: a container that is not found would look like one that costs
+ * nothing. What is no hop, as rules of the kernel, has no process.
+ */
 async function findUnbilled(
   host: Host,
   raised: Readonly<Record<string, RaisedArm>>,
   failures: Readonly<Record<string, TrialError>>,
 ): Promise<readonly string[]> {
-  const hops = Object.entries(raised).flatMap(([arm, { components }]) => (failures[arm] ? [] : components))
+  const hops = Object.entries(raised).flatMap(([arm, { components }]) =>
+    failures[arm] ? [] : components.filter(({ hop }) => hop !== undefined),
+  )
   const readings = await host.readUsage(hops)
   return hops.map(({ name }) => name).filter((name) => !(name in readings))
 }
