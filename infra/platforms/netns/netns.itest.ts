@@ -19,76 +19,91 @@ import { lastAttempts, trialsOf } from '../../../harness/testing/trials.js'
 const unmet = await unmetNeeds(netnsSettings.parse({}))
 for (const { need, found } of unmet) console.log(`skipped: ${need}: ${found}`)
 
+/** A busy machine may take ten times as long as an idle one. */
+const patient = { timeout: 240_000 }
+
 /** One round shows how paths behave, and these tests read no figures. */
 const once = { rounds: { min: 1, max: 1 } }
 
 describe.skipIf(unmet.length > 0)('namespaces', () => {
-  test('all paths of the reference mesh run and prove themselves; nothing is left', async ({ workspace }) => {
-    const arms = { reference: ['l4-only', 'l7-sidecar-to-sidecar', 'l4-l7-l4', 'l7-per-node', 'ingress'] }
-    workspace.writeConfig({ ...smallConfig, ...once, arms, platform: 'netns' })
-    const { code, stderr } = await workspace.meshbench('run', '--out', 'out', ...noPage)
-    expect([stderr, code]).toEqual(['', 0])
-    const { entries, header } = workspace.journal('out')
-    const environment = entries.find((entry) => entry.type === 'environment')
-    expect(environment?.failures).toEqual({})
-    const trials = trialsOf(entries)
-    expect(trials.filter(({ state }) => state === 'failed')).toEqual([])
-    expect(new Set(trials.map(({ cell }) => cell)).size).toBe(header.plan.cells.length)
-    const left = await run(['bash', '-c', `grep -l ${header.runId} /proc/[0-9]*/environ 2>/dev/null; true`])
-    expect(left.stdout).toBe('')
-  })
+  test(
+    'all paths of the reference mesh run and prove themselves; nothing is left',
+    patient,
+    async ({ workspace }) => {
+      const arms = { reference: ['l4-only', 'l7-sidecar-to-sidecar', 'l4-l7-l4', 'l7-per-node', 'ingress'] }
+      workspace.writeConfig({ ...smallConfig, ...once, arms, platform: 'netns' })
+      const { code, stderr } = await workspace.meshbench('run', '--out', 'out', ...noPage)
+      expect([stderr, code]).toEqual(['', 0])
+      const { entries, header } = workspace.journal('out')
+      const environment = entries.find((entry) => entry.type === 'environment')
+      expect(environment?.failures).toEqual({})
+      const trials = trialsOf(entries)
+      expect(trials.filter(({ state }) => state === 'failed')).toEqual([])
+      expect(new Set(trials.map(({ cell }) => cell)).size).toBe(header.plan.cells.length)
+      const left = await run(['bash', '-c', `grep -l ${header.runId} /proc/[0-9]*/environ 2>/dev/null; true`])
+      expect(left.stdout).toBe('')
+    },
+  )
 
-  test('services of the kernel lead the client to the server and drop a stranger', async ({ workspace }) => {
-    const unmet = await unmetEbpf()
-    for (const { need, found } of unmet) console.log(`without the mesh ebpf: ${need}: ${found}`)
-    const meshes = ['nftables', ...(unmet.length === 0 ? ['ebpf'] : [])]
-    const wireguard = await unmetWireguard()
-    for (const { need, found } of wireguard) console.log(`without WireGuard: ${need}: ${found}`)
-    const arms = Object.fromEntries(meshes.map((mesh) => [mesh, ['l4-kernel']]))
-    if (wireguard.length === 0) arms.nftables?.push('l4-kernel-wireguard')
-    workspace.writeConfig({ ...smallConfig, ...once, arms, platform: 'netns' })
-    const { code, stderr } = await workspace.meshbench('run', '--out', 'out', ...noPage)
-    expect([stderr, code]).toEqual(['', 0])
-    const { entries } = workspace.journal('out')
-    const environment = entries.find((entry) => entry.type === 'environment')
-    for (const arm of Object.entries(arms).flatMap(([mesh, paths]) =>
-      paths.map((path) => `${mesh}/${path}`),
-    )) {
-      const proofs = environment?.proofs[arm] ?? []
-      expect(proofs.map(({ name }) => name)).toContain('a stranger is dropped')
-      expect(proofs.filter(({ ok }) => !ok)).toEqual([])
-      const [trial] = lastAttempts(entries).filter(({ cell }) => cell.split('|').includes(arm))
-      expect(trial?.proof.find(({ name }) => name === `connections at ${arm}/rules`)?.ok).toBe(true)
-    }
-  })
+  test(
+    'services of the kernel lead the client to the server and drop a stranger',
+    patient,
+    async ({ workspace }) => {
+      const unmet = await unmetEbpf()
+      for (const { need, found } of unmet) console.log(`without the mesh ebpf: ${need}: ${found}`)
+      const meshes = ['nftables', ...(unmet.length === 0 ? ['ebpf'] : [])]
+      const wireguard = await unmetWireguard()
+      for (const { need, found } of wireguard) console.log(`without WireGuard: ${need}: ${found}`)
+      const arms = Object.fromEntries(meshes.map((mesh) => [mesh, ['l4-kernel']]))
+      if (wireguard.length === 0) arms.nftables?.push('l4-kernel-wireguard')
+      workspace.writeConfig({ ...smallConfig, ...once, arms, platform: 'netns' })
+      const { code, stderr } = await workspace.meshbench('run', '--out', 'out', ...noPage)
+      expect([stderr, code]).toEqual(['', 0])
+      const { entries } = workspace.journal('out')
+      const environment = entries.find((entry) => entry.type === 'environment')
+      for (const arm of Object.entries(arms).flatMap(([mesh, paths]) =>
+        paths.map((path) => `${mesh}/${path}`),
+      )) {
+        const proofs = environment?.proofs[arm] ?? []
+        expect(proofs.map(({ name }) => name)).toContain('a stranger is dropped')
+        expect(proofs.filter(({ ok }) => !ok)).toEqual([])
+        const [trial] = lastAttempts(entries).filter(({ cell }) => cell.split('|').includes(arm))
+        expect(trial?.proof.find(({ name }) => name === `connections at ${arm}/rules`)?.ok).toBe(true)
+      }
+    },
+  )
 
-  test('capture runs beside dialling, and its rules have seen every connection', async ({ workspace }) => {
-    const arms = { reference: ['l4-only', 'l7-sidecar-to-sidecar', 'l7-per-node'] }
-    workspace.writeConfig({ ...smallConfig, ...once, arms, platform: 'netns' })
-    const variants = ['dialled=set:capture=none', 'captured=set:capture=redirect']
-    const flags = variants.flatMap((variant) => ['--variant', variant])
-    const { code, stderr } = await workspace.meshbench('run', '--out', 'out', ...noPage, ...flags)
-    expect([stderr, code]).toEqual(['', 0])
-    const { entries } = workspace.journal('out')
-    const trials = trialsOf(entries)
-    expect(trials.filter(({ state }) => state === 'failed')).toEqual([])
-    const captured = trials.filter(({ cell }) => cell.includes('@captured'))
-    const counted = captured.map(({ proof }) =>
-      proof.find(({ name }) => /^connections at .*capture$/.test(name)),
-    )
-    expect(captured.length).toBeGreaterThanOrEqual(3)
-    const proofs = entries.find((entry) => entry.type === 'environment')?.proofs ?? {}
-    const onWire = Object.values(proofs).flatMap((checks) =>
-      checks.filter(({ name }) => name.startsWith('requests on the wire')),
-    )
-    expect(onWire.filter(({ ok }) => !ok)).toEqual([])
-    if ((await findProgram('tcpdump')) !== undefined)
-      expect(onWire.map(({ actual }) => actual).sort()).toEqual([
-        ...['clear', 'clear'],
-        ...['encrypted', 'encrypted', 'encrypted', 'encrypted'],
-      ])
-    expect(counted.filter((check) => check?.ok !== true)).toEqual([])
-  })
+  test(
+    'capture runs beside dialling, and its rules have seen every connection',
+    patient,
+    async ({ workspace }) => {
+      const arms = { reference: ['l4-only', 'l7-sidecar-to-sidecar', 'l7-per-node'] }
+      workspace.writeConfig({ ...smallConfig, ...once, arms, platform: 'netns' })
+      const variants = ['dialled=set:capture=none', 'captured=set:capture=redirect']
+      const flags = variants.flatMap((variant) => ['--variant', variant])
+      const { code, stderr } = await workspace.meshbench('run', '--out', 'out', ...noPage, ...flags)
+      expect([stderr, code]).toEqual(['', 0])
+      const { entries } = workspace.journal('out')
+      const trials = trialsOf(entries)
+      expect(trials.filter(({ state }) => state === 'failed')).toEqual([])
+      const captured = trials.filter(({ cell }) => cell.includes('@captured'))
+      const counted = captured.map(({ proof }) =>
+        proof.find(({ name }) => /^connections at .*capture$/.test(name)),
+      )
+      expect(captured.length).toBeGreaterThanOrEqual(3)
+      const proofs = entries.find((entry) => entry.type === 'environment')?.proofs ?? {}
+      const onWire = Object.values(proofs).flatMap((checks) =>
+        checks.filter(({ name }) => name.startsWith('requests on the wire')),
+      )
+      expect(onWire.filter(({ ok }) => !ok)).toEqual([])
+      if ((await findProgram('tcpdump')) !== undefined)
+        expect(onWire.map(({ actual }) => actual).sort()).toEqual([
+          ...['clear', 'clear'],
+          ...['encrypted', 'encrypted', 'encrypted', 'encrypted'],
+        ])
+      expect(counted.filter((check) => check?.ok !== true)).toEqual([])
+    },
+  )
 
   test.for(['own', 'user-namespace'] as const)(
     'pods of two nodes reach each other, with privilege %s',
