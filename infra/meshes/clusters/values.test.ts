@@ -11,6 +11,7 @@ import { ciliumSettings } from '../cilium/settings.js'
 import { istioCharts, istioOverlays, istioSteps } from '../istio/install.js'
 import { istioSettings } from '../istio/settings.js'
 import { istioAmbient } from '../istio/istio-ambient.js'
+import { installLines } from '../declared.js'
 import { transcriptCluster } from '../testdata/transcript-cluster.js'
 import { pullSecretNames, valuesDifference, withValues } from './values.js'
 
@@ -85,6 +86,25 @@ describe('settings', () => {
     ])
     expect(istioOverlays('ambient', undefined, [])).toEqual([])
   })
+})
+
+test('a plan says what would be installed, and what is laid over it', () => {
+  const config = {
+    meshSettings: {
+      'istio-sidecar': { values: { istiod: { telemetry: { enabled: false } } }, manifests: ['f.yaml'] },
+    },
+  }
+  const arms = [
+    { mesh: 'istio-sidecar', path: 'l7-sidecar-to-sidecar' },
+    { mesh: 'none', path: 'baseline' },
+  ]
+  const lines = installLines({ config, arms, paths: [] } as unknown as EnvironmentRequest)
+  expect(lines).toEqual([
+    'istio-sidecar: base 1.31.1, istiod 1.31.1',
+    '  images docker.io/istio/pilot:1.31.1, docker.io/istio/proxyv2:1.31.1',
+    '  values of istiod: telemetry.enabled: not set → false',
+    "  manifests of the user's: f.yaml",
+  ])
 })
 
 describe('an installation', () => {
