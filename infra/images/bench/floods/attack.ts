@@ -23,7 +23,7 @@ const reconnectMs = 10
 /** Bursts of one connection before others have their turn. */
 const burstsInARow = 10
 
-/** `mayGoOn` is asked before each turn, so that a sender can be held to a share of a CPU. */
+/** Counts its time from the first connection on. `mayGoOn` is asked before each turn, so that a sender can be held to a share of a CPU. */
 export async function attack(
   kind: FloodKind,
   target: AttackTarget,
@@ -34,6 +34,8 @@ export async function attack(
   let bytes = 0
   let closed = 0
   const sockets = new Set<Socket>()
+  let begin = (): void => {}
+  const begun = new Promise<void>((resolve) => (begin = resolve))
   const open = (): void => {
     if (isOver) return
     const socket = connectTarget(target)
@@ -52,6 +54,7 @@ export async function attack(
     socket.once(target.pem === undefined ? 'connect' : 'secureConnect', () => {
       socket.write(kind.open(target.request))
       send()
+      begin()
     })
     socket.on('drain', send)
     if (!kind.isDeaf) socket.resume()
@@ -64,6 +67,7 @@ export async function attack(
     })
   }
   for (let i = 0; i < kind.connections; i += 1) open()
+  await begun
   await new Promise((resolve) => setTimeout(resolve, seconds * 1000))
   isOver = true
   for (const socket of sockets) socket.destroy()
