@@ -93,6 +93,8 @@ const versionArguments: Readonly<Record<string, readonly string[]>> = {
   wrk: ['-v'],
   wrk2: ['-v'],
   ab: ['-V'],
+  // It has no way to ask.
+  hey: [],
   fortio: ['version'],
   k6: ['version'],
   vegeta: ['-version'],

@@ -126,10 +126,11 @@ async function describeSubject(subject: Subject): Promise<TruthTable['tools'][nu
   const { name, program, takesRate, versionArguments = [] } = subject
   const asks = takesRate ? 'a rate' : 'as fast as it may'
   if (program === undefined) return { name, version, asks }
+  if (versionArguments.length === 0) return { name, version: '', asks }
   // Some tell their version with a code of failure, some on standard error, and some not at all.
   const { stdout, stderr } = await run([program, ...versionArguments], {
     allowFailure: true,
     timeoutMs: 5000,
   }).catch(() => ({ stdout: '', stderr: '' }))
-  return { name, version: /\d+\.\d+(?:\.\d+)*/.exec(`${stdout}\n${stderr}`)?.[0] ?? 'unknown', asks }
+  return { name, version: /(?<![\w.])v?(\d+\.\d+(?:\.\d+)*)/.exec(`${stdout}\n${stderr}`)?.[1] ?? '', asks }
 }

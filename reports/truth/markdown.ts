@@ -14,7 +14,7 @@ export function truthMarkdown(table: TruthTable): string {
     hostLine(table),
     ...warningsOf(table).map((warning) => `**${warning}**`),
     '',
-    row(['question', ...table.tools.map(({ name, version }) => `${name} ${version}`)]),
+    row(['question', ...table.tools.map(({ name, version }) => `${name} ${version}`.trim())]),
     row(['question', ...names].map(() => '---')),
     ...table.questions.map(({ id, title }) =>
       row([title, ...names.map((name) => cellText(table.cells[name]?.[id]))]),

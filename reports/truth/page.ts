@@ -22,7 +22,7 @@ export function truthHtml(raw: TruthTable, assets: ReportAssets): string {
         warnings: warningsOf(table),
         key: keyLine,
         matrix: tableView({
-          columns: ['question', ...table.tools.map(({ name, version }) => `${name} ${version}`)],
+          columns: ['question', ...table.tools.map(({ name, version }) => `${name} ${version}`.trim())],
           rows: table.questions.map(({ id, title }): TableCell[] => [
             title,
             ...table.tools.map(({ name }) => htmlOf(table.cells[name]?.[id])),

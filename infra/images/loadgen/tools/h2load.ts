@@ -17,11 +17,13 @@ export function parseH2loadLog(log: string, output: string): ToolReport {
   }
   const timeouts = /(\d+) timeout$/m.exec(output)?.[1]
   addError(errors, 'timeout', Number(timeouts ?? 0))
+  const took = /^finished in ([\d.]+)(s|ms),/m.exec(output)
   const bodyBytes = /\((\d+)\) data$/m.exec(output)?.[1]
   return {
     ok: latency.length,
     errors,
     latency,
+    ...(took ? { windowMs: Number(took[1]) * (took[2] === 's' ? 1000 : 1) } : {}),
     ...(bodyBytes === undefined ? {} : { bodyBytes: Number(bodyBytes) }),
   }
 }

@@ -83,11 +83,12 @@ describe('tools', () => {
   it('read h2load', () => {
     const log = '1795416379537074\t200\t818\n1795416379537936\t404\t111\n1795416379537065\t-1\t1551\n'
     const output =
-      'requests: 3 total, 3 started, 3 done, 1 succeeded, 2 failed, 1 errored, 2 timeout\ntraffic: 4.00MB (4194566) total, 3.59MB (3763200) data'
+      'finished in 1.01s, 3.00 req/s\nrequests: 3 total, 3 started, 3 done, 1 succeeded, 2 failed, 1 errored, 2 timeout\ntraffic: 4.00MB (4194566) total, 3.59MB (3763200) data'
     expect(parseH2loadLog(log, output)).toEqual({
       ok: 1,
       errors: { '4xx': 1, reset: 1, timeout: 2 },
       latency: [[818, 1]],
+      windowMs: 1010,
       bodyBytes: 3763200,
     })
   })
