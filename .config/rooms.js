@@ -27,6 +27,8 @@ const rooms = {
   'harness/config': [
     ...[...base, 'harness/process', 'harness/load', 'harness/analyze'],
     ...['scenarios', 'infra/meshes/index.ts', 'infra/platforms/index.ts', ...images],
+    // What a function of a hop lets be set.
+    'infra/images/proxy/filters/index.ts',
   ],
   'harness/run': [...base, 'harness/process', 'harness/load', 'harness/plan', 'harness/analyze'],
   'harness/truth': [...base, 'harness/process', 'harness/load', 'harness/stats', 'infra/images/loadgen'],

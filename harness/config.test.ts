@@ -35,11 +35,85 @@ test('all problems are told at once, each with its path, the value and what is a
     thresholds: [{ metric: 'latency.response', arm: 'reference/l4-only', max: 1 }],
   })
   expect(message).toContain('unknown key "sed"')
-  expect(message).toMatch(/platform: "lokal" is not allowed; allowed: .*local/)
-  expect(message).toContain('arms.reference[0]: "l4-onyl" is not allowed; allowed: baseline, l4-only')
+  expect(message).toMatch(/platform: "lokal" is not allowed; did you mean local\? Allowed: .*local/)
+  expect(message).toContain(
+    'arms.reference[0]: "l4-onyl" is not allowed; did you mean l4-only? Allowed: baseline, l4-only',
+  )
   expect(message).toContain('rounds.min: -1')
   expect(message).toContain('thresholds[0].percentile: needed for latency')
   expect(message).toContain('thresholds[0].absolute: absolute figures do not travel')
+})
+
+test('a key that is unknown hides nothing else', () => {
+  const message = problemsOf(
+    {
+      sed: 3,
+      arms: { reference: ['l4-only', 'ingress-alone'] },
+      rounds: { min: 5, max: 4 },
+      experiments: { latency: { conections: 3 } },
+    },
+    { mesh: ['refrence'] },
+  )
+  expect(message).toMatch(/^bench.config.ts and the command line have 4 problems:/)
+  for (const part of ['unknown key "sed"', 'unknown key "conections"', 'rounds.max: 4', '--mesh: "refrence"'])
+    expect(message).toContain(part)
+})
+
+test('what was typed is blamed on the command line, with the name that was meant', () => {
+  expect(problemsOf(minimal, { mesh: ['istoi-sidecar'] })).toMatch(
+    /^the command line has a problem:\n {2}- --mesh: "istoi-sidecar" is unknown; did you mean istio-sidecar\?/,
+  )
+  expect(problemsOf(minimal, { engine: 'wkr' })).toContain('--engine: "wkr" is unknown; did you mean wrk?')
+  expect(problemsOf(minimal, { arm: ['reference/l4-only/zzz'] })).toContain(
+    '"reference/l4-only/zzz" is unknown',
+  )
+})
+
+test('a path of a mesh that is named is accepted where it is offered, whatever the config has of that mesh', () => {
+  const config = { arms: { cilium: ['l4-kernel'] }, platform: 'kind' }
+  expect(resolveConfig(config, { mesh: ['cilium'] }).arms).toEqual({ cilium: ['l4-kernel'] })
+  expect(resolveConfig(config, { mesh: ['cilium'], arm: ['l7-per-node'] }).arms).toEqual({
+    cilium: ['l7-per-node'],
+  })
+})
+
+const onL4 = { arm: 'reference/l4-only' }
+test.each([
+  [
+    { ...onL4, metric: 'errors.share', relativeTo: 'none/baseline', max: 1 },
+    'relativeTo: arms are not compared by errors.share',
+  ],
+  [
+    { ...onL4, metric: 'cpu.per1000Requests', relativeTo: 'reference/l4-only', max: 1 },
+    'relativeTo: an arm is as much as itself',
+  ],
+  [{ ...onL4, metric: 'errors.share', min: 2, max: 1 }, 'min: 2 is more than max, 1'],
+  [
+    { ...onL4, metric: 'cpu.per1000Requests', percentile: 99, max: 1, absolute: true },
+    'percentile: cpu.per1000Requests has none',
+  ],
+  [{ ...onL4, metric: 'errors.share', max: 0, experiment: 'stream' }, 'experiment: "stream" is not measured'],
+])('a threshold that could never be judged is refused: %o', (threshold, problem) => {
+  expect(problemsOf({ ...minimal, thresholds: [threshold] })).toContain(`thresholds[0].${problem}`)
+})
+
+test('a rate of which a window cannot hold what is asked for is refused with one that it can', () => {
+  const latency = { durationMs: 1_000 }
+  const problem = problemsOf({ ...minimal, experiments: { latency } }, { rate: [0.5] })
+  expect(problem).toContain(
+    '--rate: 0.5 requests per second are 0.5 in a window of 1000 ms, of which 1 would be sent',
+  )
+  expect(problem).toContain('allowed: 1 per second')
+  expect(resolveConfig({ ...minimal, experiments: { latency } }, { rate: [333.4] })).toBeDefined()
+})
+
+test('functions of an L7 hop are not priced on a path that has none', () => {
+  const jwt = { name: 'jwt', source: 'jwt', settings: {}, builds: {}, function: 'jwt' }
+  expect(problemsOf(minimal, { arm: ['l4-only'], variants: [jwt] })).toContain(
+    '--function jwt: no L7 hop is on reference/l4-only',
+  )
+  // Of arms that nobody typed, those without one are measured with and without, and cost the same.
+  expect(resolveConfig(minimal, { variants: [jwt] }).arms.reference).toContain('l4-only')
 })
 
 test('settings of an experiment are checked with their path', () => {
@@ -69,7 +143,7 @@ test('flags choose arms by full name, by path and by mesh', () => {
   expect(resolveConfig(minimal, { mesh: ['reference'] }).arms).toEqual({
     reference: ['l4-only', 'l4-l7-l4'],
   })
-  expect(problemsOf(minimal, { arm: ['reference/l5'] })).toContain('--arm: "reference/l5" is not an arm')
+  expect(problemsOf(minimal, { arm: ['reference/l5'] })).toContain('--arm: "reference/l5" is unknown')
 })
 
 test('flags change rounds, rates and seed', () => {

@@ -61,6 +61,13 @@ const threshold = z
     const problem = (path: string, message: string) =>
       context.addIssue({ code: 'custom', path: [path], message })
     if (given.max === undefined && given.min === undefined) problem('max', 'give max, min or both')
+    if (given.max !== undefined && given.min !== undefined && given.min > given.max)
+      problem('min', `${given.min} is more than max, ${given.max}; allowed: at most max`)
+    if (given.relativeTo === given.arm) problem('relativeTo', 'an arm is as much as itself; name another')
+    if (given.relativeTo !== undefined && metric && 'counted' in metric)
+      problem('relativeTo', `arms are not compared by ${id}, which is counted; leave it out`)
+    if (!metric?.percentiles && given.percentile !== undefined)
+      problem('percentile', `${id} has none; leave it out`)
     if (metric?.percentiles && given.percentile === undefined)
       problem('percentile', 'needed for latency and connections: 50, 90, 99 or 99.9')
     const travels = given.relativeTo !== undefined || metric?.travels === true

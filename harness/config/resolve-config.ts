@@ -8,10 +8,13 @@ import { defined } from '../model/defined.js'
 import type { Ground, Mesh, OwnProgram, Platform, ResolvedConfig, Threshold, Variant } from '../model.js'
 import type { PlanFlags } from './flags.js'
 import { configSchema, names } from './config-schema.js'
+import { configError, describeIssue, oneOf, quote, readWhole } from './problems.js'
+import { selectArms } from './select-arms.js'
 import { profileNames, profiles, type ProfileName } from './profiles.js'
 import { meshes } from '../../infra/meshes/index.js'
 import { flagOf, platforms, type PlatformName } from '../../infra/platforms/index.js'
 import { experiments } from '../../scenarios/experiments/index.js'
+import { paths, type PathName } from '../../scenarios/paths/index.js'
 import type { Experiment } from '../../scenarios/experiments/experiment.js'
 
 /** What flags of the command line change. */
@@ -31,17 +34,12 @@ export function resolveConfig(
   overrides: ConfigOverrides = {},
   source = 'bench.config.ts',
 ): ResolvedConfig {
-  const checked = configSchema.safeParse(input, { reportInput: true })
-  const problems = checked.success
-    ? []
-    : checked.error.issues.map((issue) => describeIssue(issue, configSchema))
-  if (!checked.success) throw configError(source, problems)
-  const config = checked.data
-  const given = input as z.input<typeof configSchema>
+  const { config, given, problems, wrong } = readWhole(input)
+  if (!config) throw configError(source, problems)
 
   const profileName = oneOf(overrides.profile ?? config.profile, profileNames, '--profile', problems)
   const platform = oneOf(overrides.platform ?? config.platform, names(platforms), '--platform', problems)
-  if (!profileName || !platform) throw configError('the command line', problems)
+  if (!profileName || !platform) throw configError(source, problems)
   const profile = profiles[profileName]
   const chosenByFlag = overrides.profile !== undefined
   // Variants are of what a config names; what the platform adds could not be varied.
@@ -79,10 +77,14 @@ export function resolveConfig(
     rounds === undefined
       ? resolved
       : { ...resolved, rounds: { ...resolved.rounds, min: rounds, max: rounds } }
+  checkWindows(ownExperiments, overrides, problems)
   checkRounds(final, problems)
   checkPlacement(final, problems)
-  checkVariants(final, problems)
-  if (overrides.arm === undefined && overrides.mesh === undefined) checkThresholdArms(final, problems)
+  checkVariants(final, overrides.arm !== undefined, problems)
+  if (overrides.arm === undefined && overrides.mesh === undefined && !wrong.has('arms'))
+    checkThresholdArms(final, problems)
+  if (overrides.experiment === undefined && !wrong.has('experiments'))
+    checkThresholdExperiments(final, problems)
   if (problems.length > 0) throw configError(source, problems)
   return final
 }
@@ -170,53 +172,30 @@ function resolveEngines(
   return engines
 }
 
-/** Arms of the config that the flags leave: each `--arm` is `mesh/path`, a path of any mesh, or a mesh. */
-function selectArms(
-  configured: Readonly<Partial<Record<string, readonly string[]>>>,
-  { arm: wanted, mesh: wantedMeshes }: ConfigOverrides,
+/** A window holds whole requests: where it cannot hold what a rate asks for, another rate would be sent under its label. */
+function checkWindows(
+  resolved: Readonly<Record<string, unknown>>,
+  { rate: typed }: ConfigOverrides,
   problems: string[],
-): Record<string, readonly string[]> {
-  const selected: Record<string, string[]> = {}
-  const add = (mesh: string, path: string) => {
-    const list = (selected[mesh] ??= [])
-    if (!list.includes(path)) list.push(path)
-  }
-  const registry: Readonly<Record<string, { readonly paths: readonly string[] }>> = meshes
-  for (const mesh of wantedMeshes ?? []) {
-    const known = oneOf(mesh, names(meshes), '--mesh', problems)
-    if (known) for (const path of configured[known] ?? meshes[known].paths) add(known, path)
-  }
-  const base = wantedMeshes === undefined ? configured : selected
-  if (wanted === undefined) {
-    if (wantedMeshes !== undefined) return selected
-    for (const [mesh, list] of Object.entries(configured)) for (const path of list ?? []) add(mesh, path)
-    return selected
-  }
-  const chosen: Record<string, string[]> = {}
-  for (const name of wanted) {
-    const [mesh = '', path = '', ...beyond] = name.split('/')
-    const matches = name.includes('/')
-      ? beyond.length === 0 && Object.hasOwn(registry, mesh) && registry[mesh]?.paths.includes(path)
-        ? [[mesh, path] as const]
-        : []
-      : Object.entries(base).flatMap(([owner, list]) =>
-          (list ?? [])
-            .filter((other) => owner === name || other === name)
-            .map((other) => [owner, other] as const),
-        )
-    if (matches.length === 0) {
-      const allowed = Object.entries(registry).flatMap(([owner, { paths: all }]) =>
-        all.map((other) => `${owner}/${other}`),
+): void {
+  for (const [name, settings] of Object.entries(resolved)) {
+    const experiment = experiments[name as keyof typeof experiments] as Experiment
+    for (const { load, search } of experiment.loads(settings)) {
+      const { model, ratePerSecond, durationMs } = load
+      if (model !== 'open' || search !== undefined || ratePerSecond === undefined) continue
+      const asked = (ratePerSecond * durationMs) / 1000
+      const sent = Math.max(1, Math.round(asked))
+      if (Math.abs(sent - asked) <= asked * largestRounding) continue
+      const field = typed?.includes(ratePerSecond) ? '--rate' : `experiments.${name}`
+      problems.push(
+        `${field}: ${ratePerSecond} requests per second are ${asked} in a window of ${durationMs} ms, of which ${sent} would be sent; allowed: ${(sent * 1000) / durationMs} per second, or a longer window`,
       )
-      problems.push(`--arm: ${quote(name)} is not an arm; allowed: ${allowed.join(', ')}`)
-    }
-    for (const [owner, one] of matches) {
-      const list = (chosen[owner] ??= [])
-      if (!list.includes(one)) list.push(one)
     }
   }
-  return chosen
 }
+
+/** Share of a rate that may be lost to whole requests. */
+const largestRounding = 0.02
 
 function checkRounds({ rounds }: ResolvedConfig, problems: string[]): void {
   if (rounds.max < rounds.min)
@@ -268,8 +247,13 @@ function thresholdsOf(thresholds: readonly Threshold[], variants: readonly Varia
 }
 
 /** What varies must be able to: on this platform, and in every mesh of the run. */
-function checkVariants({ arms, platform, variants = [] }: ResolvedConfig, problems: string[]): void {
-  const registry: Readonly<Record<string, { readonly varies?: readonly OwnProgram[] }>> = meshes
+function checkVariants(
+  { arms, platform, variants = [] }: ResolvedConfig,
+  armsAreTyped: boolean,
+  problems: string[],
+): void {
+  const registry: Readonly<Record<string, Mesh>> = meshes
+  checkFunctions(arms, variants, armsAreTyped, problems)
   const { builds: given } = platforms[platform as PlatformName]
   for (const { name, settings, builds } of variants) {
     const programs = Object.keys(builds) as OwnProgram[]
@@ -289,8 +273,44 @@ function checkVariants({ arms, platform, variants = [] }: ResolvedConfig, proble
         )
       else if (programs.length > 0 && !programs.some((program) => varies?.includes(program)))
         problems.push(`${field}: ${mesh} runs no ${programs.join(' or ')} of this repository; leave it out`)
+      else problems.push(...wrongSettings(registry[mesh], settings).map((problem) => `${field}: ${problem}`))
     }
   }
+}
+
+/** What a mesh says of settings that are none of its own or have another type. */
+function wrongSettings(mesh: Mesh | undefined, settings: Variant['settings']): readonly string[] {
+  const checked = mesh?.settings?.safeParse(settings, { reportInput: true })
+  return mesh?.settings === undefined || checked === undefined || checked.success
+    ? []
+    : checked.error.issues.map((issue) => describeIssue(issue, mesh.settings as z.ZodType))
+}
+
+/** A function of an L7 hop costs nothing on a path that has none: whoever names both means something else. */
+function checkFunctions(
+  arms: ResolvedConfig['arms'],
+  variants: readonly Variant[],
+  armsAreTyped: boolean,
+  problems: string[],
+): void {
+  const asked = variants.flatMap(({ function: name }) => name ?? [])
+  if (asked.length === 0) return
+  const all = Object.entries(arms).flatMap(([mesh, list]) => list.map((path) => ({ mesh, path })))
+  const without = all.filter(({ path }) => paths[path as PathName].hops.every(({ layer }) => layer !== 'l7'))
+  if (without.length === 0 || (!armsAreTyped && without.length < all.length)) return
+  const named = without.map(({ mesh, path }) => `${mesh}/${path}`).join(', ')
+  problems.push(
+    `--function ${asked.join(' ')}: no L7 hop is on ${named}; name paths that have one with --arm`,
+  )
+}
+
+function checkThresholdExperiments({ experiments, thresholds }: ResolvedConfig, problems: string[]): void {
+  const known = Object.keys(experiments)
+  for (const [index, { experiment }] of thresholds.entries())
+    if (experiment !== undefined && !known.includes(experiment))
+      problems.push(
+        `thresholds[${index}].experiment: ${quote(experiment)} is not measured; allowed: ${known.join(', ')}`,
+      )
 }
 
 function checkThresholdArms({ arms, thresholds, variants = [] }: ResolvedConfig, problems: string[]): void {
@@ -313,92 +333,4 @@ function checkThresholdArms({ arms, thresholds, variants = [] }: ResolvedConfig,
         )
     }
   }
-}
-
-function oneOf<Name extends string>(
-  value: string,
-  allowed: readonly Name[],
-  field: string,
-  problems: string[],
-): Name | undefined {
-  const found = allowed.find((name) => name === value)
-  if (!found) problems.push(`${field}: ${quote(value)} is unknown; allowed: ${allowed.join(', ')}`)
-  return found
-}
-
-/** One line: where, what was there, what is allowed. */
-function describeIssue(
-  issue: z.core.$ZodIssue,
-  schema: z.ZodType,
-  prefix: readonly PropertyKey[] = [],
-): string {
-  const path = fieldOf([...prefix, ...issue.path])
-  const where = path || 'the config'
-  switch (issue.code) {
-    case 'unrecognized_keys': {
-      const allowed = keysAt(schema, issue.path)
-      const given = issue.keys.map(
-        (key) => `${quote(key)} (${show((issue.input as Named | undefined)?.[key])})`,
-      )
-      return `${where}: unknown ${given.length > 1 ? 'keys' : 'key'} ${given.join(', ')}; allowed: ${allowed.join(', ') || 'none'}`
-    }
-    case 'invalid_value':
-      return `${where}: ${show(issue.input)} is not allowed; allowed: ${issue.values.map(String).join(', ')}`
-    case 'invalid_key': {
-      const allowed = issue.issues.flatMap((inner) =>
-        inner.code === 'invalid_value' ? inner.values.map(String) : [],
-      )
-      return `${where}: unknown name${allowed.length > 0 ? `; allowed: ${allowed.join(', ')}` : ''}`
-    }
-    case 'custom':
-      return `${where}: ${issue.message}`
-    default:
-      return `${where}: ${show(issue.input)}: ${issue.message}`
-  }
-}
-
-type Named = Readonly<Record<string, unknown>>
-
-/** `thresholds[0].arm`, as a person writes it. */
-function fieldOf(path: readonly PropertyKey[]): string {
-  return path.reduce<string>(
-    (text, key) => (typeof key === 'number' ? `${text}[${key}]` : `${text}${text ? '.' : ''}${String(key)}`),
-    '',
-  )
-}
-
-/** Names of the fields that an object may have at this place of a shape. */
-function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): readonly string[] {
-  const [key, ...rest] = path
-  if (schema instanceof z.ZodObject) {
-    const shape: Readonly<Record<string, unknown>> = schema.shape
-    if (key === undefined) return Object.keys(shape)
-    const field = shape[String(key)]
-    return field ? keysAt(field as z.ZodType, rest) : []
-  }
-  if (schema instanceof z.ZodRecord) {
-    const { keyType, valueType } = schema
-    if (key !== undefined) return keysAt(valueType as z.ZodType, rest)
-    return keyType instanceof z.ZodEnum ? keyType.options.map(String) : []
-  }
-  if (schema instanceof z.ZodArray) return keysAt(schema.element as z.ZodType, rest)
-  const { innerType } = schema.def as { readonly innerType?: z.ZodType }
-  return innerType ? keysAt(innerType, path) : []
-}
-
-function configError(source: string, problems: readonly string[]): UserError {
-  const title = `${source} has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:`
-  return new UserError([title, ...problems.map((problem) => `  - ${problem}`)].join('\n'), {
-    hint: 'run `meshbench list` for the names, `meshbench init` for a commented example',
-  })
-}
-
-function quote(value: string): string {
-  return JSON.stringify(value)
-}
-
-function show(value: unknown): string {
-  if (value === undefined) return 'nothing'
-  const text = typeof value === 'function' ? 'a function' : JSON.stringify(value)
-  return text.length > 80 ? `${text.slice(0, 77)}…` : text
 }

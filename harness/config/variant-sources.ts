@@ -6,6 +6,7 @@ import { CommandError, UserError, messageOf } from '../model/errors.js'
 import { run } from '../process/exec.js'
 import { exitOnInterrupt } from '../process/interrupts.js'
 import type { OwnProgram, ProgramBuild, Variant } from '../model.js'
+import { configError, oneOf } from './problems.js'
 import { packageRoot } from '../process/package-root.js'
 import { createStateDir, newRunId } from '../process/state.js'
 import { ownPrograms } from '../model/variants.js'
@@ -53,7 +54,7 @@ async function fetchVariant(flag: string, text: string): Promise<Fetched> {
     case 'function':
       return functionVariant(flag, rest)
     case 'set':
-      return { source: rest, settings: parseSettings(flag, rest), builds: {} }
+      return { source: rest, settings: await parseSettings(flag, rest), builds: {} }
     case 'git':
       return buildRef(flag, rest)
     case 'bundles':
@@ -81,7 +82,10 @@ function functionVariant(flag: string, text: string): Fetched {
 
 /** `--function a b` as variants of these names; `all` is every function. */
 export function functionFlags(names: readonly string[]): readonly string[] {
-  return names.flatMap((name) =>
+  const problems: string[] = []
+  const known = names.flatMap((name) => oneOf(name, ['all', ...functionNames], '--function', problems) ?? [])
+  if (problems.length > 0) throw configError('the command line', problems)
+  return known.flatMap((name) =>
     name === 'all' ? functionNames.map((each) => `${each}=function:${each}`) : [`${name}=function:${name}`],
   )
 }
@@ -93,7 +97,7 @@ function malformed(flag: string, problem: string): UserError {
 }
 
 /** `a.b=1,c.d=x` as nested settings; values are JSON where they parse as such, text otherwise. */
-function parseSettings(flag: string, text: string): Record<string, unknown> {
+async function parseSettings(flag: string, text: string): Promise<Record<string, unknown>> {
   const settings: Record<string, unknown> = {}
   for (const pair of text.split(',')) {
     const [, path = '', value = ''] = /^([\w.]+)=(.+)$/s.exec(pair) ?? []
@@ -112,7 +116,23 @@ function parseSettings(flag: string, text: string): Record<string, unknown> {
     for (const key of keys) place = (place[key] ??= {}) as Record<string, unknown>
     place[last] = parseValue(value)
   }
+  await checkFilters(flag, settings)
   return settings
+}
+
+/** What the hop would say of a value when it starts, said before anything is. */
+async function checkFilters(flag: string, settings: Readonly<Record<string, unknown>>): Promise<void> {
+  const { filters } = (settings.proxy ?? {}) as { readonly filters?: unknown }
+  if (filters === undefined) return
+  const { filtersSchema } = await import('../../infra/images/proxy/filters/index.js')
+  const checked = filtersSchema.safeParse(filters, { reportInput: true })
+  // Of fields that are not here the mesh's own settings may have some.
+  const wrong = checked.error?.issues.find(
+    ({ code, input }) => code === 'unrecognized_keys' || input !== undefined,
+  )
+  if (!wrong) return
+  const at = ['proxy', 'filters', ...wrong.path].join('.')
+  throw malformed(flag, `${at}: ${JSON.stringify(wrong.input)}: ${wrong.message}`)
 }
 
 function parseValue(text: string): unknown {

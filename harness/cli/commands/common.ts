@@ -1,5 +1,5 @@
 /** What several verbs do alike: read the config, lay the flags over it, make the plan. */
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { catalogue } from '../catalogue.js'
@@ -21,6 +21,8 @@ export async function loadConfigFile(file: string): Promise<unknown> {
       hint: '`meshbench init` writes one; --config names another',
     })
   }
+  if (statSync(path).isDirectory())
+    throw new UserError(`${file} is a folder`, { hint: '--config names a file, as bench.config.ts is' })
   try {
     const { tsImport } = await import('tsx/esm/api')
     const loaded: unknown = await tsImport(pathToFileURL(path).href, import.meta.url)
@@ -30,10 +32,16 @@ export async function loadConfigFile(file: string): Promise<unknown> {
         hint: 'write `export default defineConfig({ … })`',
       })
     }
-    return config
+    // A function may look something up first.
+    return typeof config === 'function' ? await (config as () => unknown)() : config
   } catch (error) {
     if (error instanceof UserError) throw error
-    throw new UserError(`${file} does not load: ${messageOf(error)}`, { cause: error })
+    throw new UserError(`${file} does not load: ${messageOf(error)}`, {
+      cause: error,
+      ...(/Cannot find (package|module) 'meshbench'/.test(messageOf(error)) && {
+        hint: 'the package is not installed beside it: `npm install meshbench`, or write `import type { UserConfig }`, which needs no package to run',
+      }),
+    })
   }
 }
 

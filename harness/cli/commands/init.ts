@@ -9,7 +9,8 @@ export async function initCommand(flags: { force: boolean }): Promise<ExitCode> 
   if (existsSync(file) && !flags.force) {
     throw new UserError(`${file} is there already`, { hint: '--force overwrites it' })
   }
-  // In a checkout of Meshbench the package is its own folder; anywhere else it is a dependency.
+  // In a checkout of Meshbench the package is its own folder; anywhere else it need not even be installed, since types alone
+  // are taken from it: `npx meshbench` and a global one find nothing of theirs beside a config.
   const source = existsSync('harness/config.ts') ? './harness/config.js' : 'meshbench'
   await writeFile(file, template(source))
   process.stdout.write(`wrote ${file}; \`meshbench plan\` tells what it would do\n`)
@@ -17,9 +18,9 @@ export async function initCommand(flags: { force: boolean }): Promise<ExitCode> 
 }
 
 function template(source: string): string {
-  return `import { defineConfig } from '${source}'
+  return `import type { UserConfig } from '${source}'
 
-export default defineConfig({
+export default {
   // Seed of the order of trials: one seed, one order.
   seed: 1,
 
@@ -57,6 +58,6 @@ export default defineConfig({
 
   // Prices for the cost line.
   cost: { perVcpuHour: 0.04, perGibHour: 0.005, currency: 'USD' },
-})
+} satisfies UserConfig
 `
 }

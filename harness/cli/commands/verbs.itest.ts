@@ -34,6 +34,69 @@ afterAll(() => workspace.remove())
 
 const read = (name: string) => readFileSync(workspace.path(name), 'utf8')
 
+describe('a config', () => {
+  it('of init, a function, and one that stands in a folder of its own all plan without the package beside them', async () => {
+    const alone = createWorkspace()
+    try {
+      const init = await alone.meshbench('init')
+      expect([init.code, init.stderr]).toEqual([0, ''])
+      const plan = await alone.meshbench('plan')
+      expect([plan.code, plan.stderr, plan.stdout]).toEqual([
+        0,
+        '',
+        expect.stringContaining('reference/l4-only'),
+      ])
+      writeFileSync(
+        alone.path('bench.config.ts'),
+        "export default async () => ({ seed: await Promise.resolve(77), arms: { reference: ['l4-only'] } })",
+      )
+      expect((await alone.meshbench('plan')).stdout).toContain('seed 77')
+      const folder = await alone.meshbench('plan', '--config', '.')
+      expect([folder.code, folder.stderr]).toEqual([2, expect.stringContaining('. is a folder')])
+      writeFileSync(
+        alone.path('bench.config.ts'),
+        "import { defineConfig } from 'meshbench'\nexport default defineConfig({})",
+      )
+      expect((await alone.meshbench('plan')).stderr).toContain('npm install meshbench')
+    } finally {
+      alone.remove()
+    }
+  })
+})
+
+describe('what was typed', () => {
+  it('is help for nothing, and what was probably meant for a word that is near a verb, a value or a key', async () => {
+    const alone = createWorkspace()
+    try {
+      alone.writeConfig({ arms: { reference: ['l4-only'] } })
+      const answers = await Promise.all([
+        alone.meshbench(),
+        alone.meshbench('runn'),
+        alone.meshbench('plan', '--function', 'jwtt'),
+        alone.meshbench('plan', '--variant', 'v=set:proxy.filters.burn.cpuUs=abc'),
+        alone.meshbench('plan', '--variant', 'v=set:proxy.filters.__proto__.x=1'),
+        alone.meshbench('run', '--out', ''),
+        alone.meshbench('run', '--out', 'bench.config.ts'),
+      ])
+      const parts = [
+        ['Usage: meshbench', 'run [options]'],
+        ["unknown command 'runn'", 'Did you mean run?'],
+        ['the command line has a problem', '--function: "jwtt" is unknown; did you mean jwt?'],
+        ['--variant "v=set:proxy.filters.burn.cpuUs=abc"', 'proxy.filters.burn.cpuUs: "abc"'],
+        ['__proto__ is no key of a setting'],
+        ['--out: a folder is needed'],
+        ['--out: bench.config.ts is a file'],
+      ]
+      for (const [index, { code, stdout, stderr }] of answers.entries()) {
+        for (const part of parts[index] ?? []) expect(stdout + stderr).toContain(part)
+        expect([index, code]).toEqual([index, 2])
+      }
+    } finally {
+      alone.remove()
+    }
+  })
+})
+
 describe('report', () => {
   it('writes the formats asked for, and tells GitHub Actions', async () => {
     const { code, stdout } = await workspace.meshbenchWith(
