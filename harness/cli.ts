@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The command line: verbs, flags, and what failures look like to a person. */
+import { resolve } from 'node:path'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import type { CompareFlags } from './cli/commands/compare.js'
 import type { GateFlags } from './cli/commands/gate.js'
@@ -7,6 +8,7 @@ import type { ReportFlags } from './cli/commands/report.js'
 import type { RunFlags } from './cli/commands/run.js'
 import type { TruthFlags } from './cli/commands/truth.js'
 import { CommandError, UserError, exitCodes, type ExitCode } from './model/errors.js'
+import { outliveTerminal } from './process/interrupts.js'
 import { version } from './process/package-root.js'
 import { planFlags, type AnyFlag, type PlanFlags } from './config/flags.js'
 
@@ -218,7 +220,17 @@ function watchOutput(): void {
   })
 }
 
+/** Hops and images have working directories of their own, from which a relative folder would be another. */
+function anchorTemporaryFolder(): void {
+  for (const name of ['TMPDIR', 'TMP', 'TEMP']) {
+    const folder = process.env[name]
+    if (folder !== undefined && folder !== '') process.env[name] = resolve(folder)
+  }
+}
+
 watchOutput()
+outliveTerminal()
+anchorTemporaryFolder()
 try {
   await addPlatformFlags(process.argv.slice(2))
   await program.parseAsync()

@@ -25,6 +25,7 @@ const remedies: readonly (readonly [RegExp, string])[] = [
   [/^the host was saturated/, 'lower the rate to what it says that the host carries, or measure fewer arms'],
   [/^the hypervisor stole/, 'the machine’s CPUs are shared with others: measure on one whose are not'],
   [/^the generator (lagged|used)/, 'lower the rate or the connections, or leave the generator more CPU'],
+  [/^Meshbench stood still/, 'let it run in the foreground, on a machine that does not sleep'],
   [/requests failed/, 'look at the kinds of errors and at the logs of the hops in `diagnostics`'],
   [/of the asked rate|never sent/, 'lower the rate: this path or host does not carry it'],
 ]

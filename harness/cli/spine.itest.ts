@@ -257,6 +257,39 @@ test.concurrent.for([
 })
 
 test.concurrent(
+  'a run of nohup outlives its terminal, in a temporary folder with a space, named from here',
+  async ({ workspace }) => {
+    workspace.writeConfig({ ...smallConfig, rounds: { min: 1, max: 1 } })
+    mkdirSync(workspace.path('tmp folder'))
+    const script = `export TMPDIR='tmp folder'
+nohup "$@" run --out out --format json >nohup.out 2>&1 </dev/null & pid=$!
+until grep -q '"type":"environment"' out/journal.jsonl 2>/dev/null; do sleep 0.05; kill -0 $pid || break; done
+kill -HUP $pid; wait $pid`
+    const { code, stderr } = await workspace.shell(script)
+    const said = readFileSync(workspace.path('nohup.out'), 'utf8')
+    expect([code, stderr, said]).toEqual([0, '', expect.stringContaining('report: out/analysis.json')])
+    expect(workspace.journal('out').entries.at(-1)).toMatchObject({ type: 'end', outcome: 'complete' })
+  },
+)
+
+test.concurrent('a run beside another is refused with its id until it is told to', async ({ workspace }) => {
+  workspace.writeConfig(smallConfig)
+  const { running, runId } = await startedRun(workspace, 'environment', '--rounds', '50', ...noPage)
+  const name = `another run is being measured on this host: ${runId}`
+  const [beside, plan, doctor] = await Promise.all([
+    workspace.meshbench('run', '--out', 'beside'),
+    workspace.meshbench('plan'),
+    workspace.meshbench('doctor'),
+  ])
+  expect([beside.code, beside.stderr]).toEqual([3, expect.stringContaining(name)])
+  expect([plan.code, plan.stderr]).toEqual([0, expect.stringContaining(name)])
+  expect([doctor.code, doctor.stderr]).toEqual([0, expect.stringContaining(name)])
+  expect(existsSync(workspace.path('beside'))).toBe(false)
+  running.kill('SIGTERM')
+  await running.exited
+})
+
+test.concurrent(
   'a run ends at once on a second Ctrl-C, refuses to be resumed before, and leaves neither process nor key',
   async ({ workspace }) => {
     workspace.writeConfig(smallConfig)

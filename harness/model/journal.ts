@@ -81,8 +81,21 @@ export const fingerprintSchema = object({
   loadAverage1m: number,
   /** image name → SHA-256 of its bundle. */
   bundles: record(text),
+  /** Variables that the run's processes inherited and that change how programs behave; absent: not recorded then. */
+  environment: record(text).exactOptional(),
 })
 export interface Fingerprint extends z.infer<typeof fingerprintSchema> {}
+
+/** Variables that processes of two runs inherited differently, in words; none where one did not record them. */
+export function changedVariables(
+  { environment: a }: Pick<Fingerprint, 'environment'>,
+  { environment: b }: Pick<Fingerprint, 'environment'>,
+): string[] {
+  if (!a || !b) return []
+  return [...new Set([...Object.keys(a), ...Object.keys(b)])]
+    .filter((name) => a[name] !== b[name])
+    .map((name) => `${name} is ${b[name] ?? 'not set'}, was ${a[name] ?? 'not set'}`)
+}
 
 /** First line of a journal. */
 export const runHeaderSchema = object({

@@ -16,6 +16,18 @@ const tailBytes = 8 * 1024
 const disturbing =
   /^(NODE_(?!ENV$|EXTRA_CA_CERTS$)|UV_|GO(GC|MAXPROCS|DEBUG|MEMLIMIT)$|LD_(PRELOAD|AUDIT)$|MALLOC_|GLIBC_TUNABLES$)/
 
+/** Variables that stay although they change how a program behaves, since it may not run without them. */
+const influencing = /^(NODE_EXTRA_CA_CERTS|LD_LIBRARY_PATH|OPENSSL_\w+|SSL_CERT_(FILE|DIR)|RUST_LOG)$/
+
+/** Those of them that are set: a run with others is another measurement. */
+export function influences(): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(process.env)
+      .filter((entry): entry is [string, string] => influencing.test(entry[0]))
+      .sort(([a], [b]) => (a < b ? -1 : 1)),
+  )
+}
+
 /** What a run's own processes inherit: a preload or an inspector of the caller would be measured as if it were theirs. */
 function cleanEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !disturbing.test(name)))

@@ -15,7 +15,7 @@ export interface RoundStatus {
   readonly leftMs: number
   /** What is known of every arm so far; none before the first trial ends. */
   readonly medians?: readonly RunningMedian[]
-  /** Trials of this stay that cannot be believed, and why the last of them. */
+  /** Trials of this stay that cannot be believed, and what spoiled most of them; absent: none. */
   readonly invalid?: { readonly count: number; readonly reason: string }
 }
 
@@ -167,7 +167,7 @@ function medianText({ medianMs = 0, interval }: RunningMedian, unit = ''): strin
 }
 
 function invalidText({ invalid }: RoundStatus): string {
-  return invalid === undefined || invalid.count === 0 ? '' : `, ${invalid.count} invalid (${invalid.reason})`
+  return invalid === undefined ? '' : `, ${invalid.count} invalid (${invalid.reason})`
 }
 
 /** `45 s`, `1 min 05 s`, `2 h 10 min`. */

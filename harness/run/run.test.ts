@@ -170,6 +170,19 @@ test('a run whose first two rounds are wholly invalid ends, with the top reason'
   expect(new Set(trials.map(({ round }) => round))).toEqual(new Set([0, 1]))
 })
 
+test('a trial in which Meshbench stood still is invalid, names the gap, and is run once more', async () => {
+  let asleepMs = 0
+  const clocks = { monotonicMs: () => performance.now(), wallMs: () => Date.now() + asleepMs }
+  const { trials } = await runFake(
+    { onTrial: (_arm, trial) => void (asleepMs += trial === 3 ? 60_000 : 0) },
+    { clocks },
+  )
+  const [invalid, ...others] = trials.filter(({ state }) => state !== 'ok')
+  expect(others).toEqual([])
+  expect(invalid?.reasons[0]).toMatch(/^Meshbench stood still for (59|60)\.\d s \(stopped, asleep/)
+  expect(trials[trials.indexOf(invalid as Trial) + 1]).toMatchObject({ state: 'ok', attempt: 1 })
+})
+
 test('an arm that does not come up is left out with the reason; the others are measured', async () => {
   const { trials, written } = await runFake({ failsToRaise: ({ id }) => id === 'reference/l4-only' })
   const environment = written.find((entry) => entry.type === 'environment')

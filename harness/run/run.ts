@@ -9,6 +9,7 @@ import { rm } from 'node:fs/promises'
 import type { Display } from './display.js'
 import { createRunningMedians } from './running-medians.js'
 import { missingPrograms } from '../load/choice.js'
+import { readRoom, unmetRoom } from './host-room.js'
 import type { RunJournal } from './journal.js'
 import type {
   Arm,
@@ -28,6 +29,7 @@ import type {
 import { roundsOf } from '../model/plan.js'
 import { environmentRequests, trialMs, visitsOf, type Visit } from '../plan/plan.js'
 import { runTrial, type TrialProgress } from './trial.js'
+import { watchStandstill, type Clocks, type Standstill } from './standstill.js'
 import { remedyOf, topReason } from '../analyze/reasons.js'
 import { nextRate } from '../analyze/knees.js'
 import { settingsOf } from '../model/variants.js'
@@ -45,6 +47,8 @@ export interface RunOptions {
   readonly display: Display
   readonly signal: AbortSignal
   readonly precisionReached: PrecisionReached
+  /** Default: those of the system. */
+  readonly clocks?: Clocks
   /** Where evidence of failures is kept. */
   readonly evidenceDir?: string
 }
@@ -84,7 +88,12 @@ export async function checkHost(
     }
   }
   const programs = await missingPrograms(plan)
-  return { platform: distinct([...ofPlatform.flat(), ...programs]), meshes: distinct(ofMeshes), leavesArms }
+  const room = unmetRoom(plan, platform, readRoom())
+  return {
+    platform: distinct([...ofPlatform.flat(), ...programs, ...room]),
+    meshes: distinct(ofMeshes),
+    leavesArms,
+  }
 }
 
 function distinct(unmet: readonly Unmet[]): readonly Unmet[] {
@@ -99,9 +108,11 @@ export async function executePlan(options: RunOptions): Promise<RunOutcome> {
   const stateDir = await createStateDir(runId)
   const scope = openScope({ runId, stateDir, signal, ...defined({ evidenceDir }) })
   scope.defer('remove keys and configs', () => rm(stateDir, { recursive: true, force: true }))
+  const standstill = watchStandstill(options.clocks)
+  scope.defer('stop the watch', () => standstill.stop())
   let end: Omit<RunOutcome, 'cleanupProblems'>
   try {
-    end = await measureEnvironments({ ...options, scope })
+    end = await measureEnvironments({ ...options, scope, standstill })
   } catch (error) {
     await scope.close()
     throw error
@@ -115,6 +126,7 @@ export async function executePlan(options: RunOptions): Promise<RunOutcome> {
 
 interface Session extends RunOptions {
   readonly scope: OpenScope
+  readonly standstill: Standstill
 }
 
 /** Why measuring in an environment ended: for this stay when it is `done`, otherwise for good. */
@@ -172,9 +184,9 @@ async function measureEnvironment(
     }
     for (const [arm, failure] of Object.entries(failures))
       display.line(`! ${arm} is left out: ${failure.message}`)
-    const begin = performance.now()
+    const begin = session.standstill.nowMs()
     const end = await measureRounds(session, environment, request, todo, budgetMs)
-    return { ...end, measuredMs: performance.now() - begin }
+    return { ...end, measuredMs: session.standstill.nowMs() - begin }
   } catch (error) {
     if (signal.aborted) return { why: 'interrupted', measuredMs: 0 }
     if (error instanceof UserError && error.exitCode === exitCodes.runFailed) throw error
@@ -196,19 +208,19 @@ async function measureRounds(
 ): Promise<StayEnd> {
   const { plan, display, journal, signal } = session
   const cells = new Map(plan.cells.map((cell) => [cell.id, cell]))
-  const clock = createClock(todo, cells, session.platform.times)
+  const clock = createClock(todo, cells, session.platform.times, session.standstill)
   const tellFailures = createTeller(display, environment)
   const ids = new Set(request.arms.map(({ id }) => id))
   const own = new Set(plan.cells.filter(({ arm }) => ids.has(arm)).map(({ id }) => id))
-  const invalid = { count: 0, reason: '' }
   const medians = createRunningMedians()
+  const spoiled: Trial[] = []
   let lastRound = todo[0]?.round ?? 0
   for (const [position, spec] of todo.entries()) {
     if (signal.aborted) return { why: 'interrupted' }
     if (spec.round !== lastRound) {
       lastRound = spec.round
-      const spoiled = allInvalid(journal.trials.filter(({ cell: id }) => own.has(id)))
-      if (spoiled !== undefined) return { why: 'failed', message: spoiled }
+      const hopeless = allInvalid(journal.trials.filter(({ cell: id }) => own.has(id)))
+      if (hopeless !== undefined) return { why: 'failed', message: hopeless }
       const isEnough = spec.round >= plan.config.rounds.min
       if (isEnough && session.precisionReached(journal.entries)) return { why: 'precise' }
       if (isEnough && clock.elapsedMs() > budgetMs) return { why: 'budget' }
@@ -219,9 +231,10 @@ async function measureRounds(
       clock.skip(what.cell)
       continue
     }
+    const top = topReason(spoiled)
     const counted = {
-      invalid,
       medians: medians.rows(),
+      ...defined({ invalid: top && { count: spoiled.length, reason: top.text } }),
       done: position,
       total: todo.length,
       round: spec.round + 1,
@@ -235,11 +248,7 @@ async function measureRounds(
     medians.add(what.arm, what.cell.loadLabel, trials)
     clock.done(what.cell)
     tellFailures(what.arm, trials)
-    for (const { state, reasons } of trials) {
-      if (state !== 'invalid') continue
-      invalid.count++
-      invalid.reason = reasons[0] ?? ''
-    }
+    spoiled.push(...trials.filter(({ state }) => state === 'invalid'))
     const last = trials.at(-1)
     const isLost = request.arms.every(({ id }) => environment.health(id) !== undefined)
     if (last?.state === 'failed' && !isInterrupted(last) && isLost)
@@ -323,6 +332,7 @@ async function measureTrial(
       limits: config.validity,
       maxStreamsPerConnection: maxStreams(settingsOf(config, what.arm)),
       signal: session.signal,
+      standstill: session.standstill,
       onProgress,
     })
     trials.push(trial)
@@ -349,18 +359,23 @@ function trialsLeft({ plan, journal }: Session, { trials }: Visit): readonly Tri
 }
 
 /** Time left, from the plan's expectation and from how the trials so far compared with it. */
-function createClock(todo: readonly TrialSpec[], cells: ReadonlyMap<string, Cell>, times: PlatformTimes) {
-  const begin = performance.now()
+function createClock(
+  todo: readonly TrialSpec[],
+  cells: ReadonlyMap<string, Cell>,
+  times: PlatformTimes,
+  { nowMs }: Standstill,
+) {
+  const begin = nowMs()
   const expected = todo.map(({ cell }) => trialMs(cells.get(cell)?.load, times))
   let total = expected.reduce((sum, ms) => sum + ms, 0)
   let expectedDone = 0
   return {
-    elapsedMs: () => performance.now() - begin,
+    elapsedMs: () => nowMs() - begin,
     done: (cell: Cell) => void (expectedDone += trialMs(cell.load, times)),
     skip: (cell: Cell) => void (total -= trialMs(cell.load, times)),
     leftMs(position: number) {
       // The first trials say little of the pace.
-      const pace = position < 3 ? 1 : (performance.now() - begin) / Math.max(1, expectedDone)
+      const pace = position < 3 ? 1 : (nowMs() - begin) / Math.max(1, expectedDone)
       return (total - expectedDone) * pace
     },
   }

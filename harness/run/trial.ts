@@ -22,6 +22,7 @@ import type {
   ValidityLimits,
 } from '../model.js'
 import { judgeTrial } from './proof.js'
+import type { Standstill } from './standstill.js'
 import { changedBy, playScript } from './script.js'
 import { billWindow, onePerProcess } from './usage.js'
 import { judgeProbe, judgeValidity } from './validity.js'
@@ -43,6 +44,7 @@ export interface TrialOptions {
   readonly limits: ValidityLimits
   readonly maxStreamsPerConnection: number
   readonly signal: AbortSignal
+  readonly standstill: Pick<Standstill, 'totalMs' | 'nowMs'>
   readonly onProgress: (progress: TrialProgress) => void
 }
 
@@ -69,8 +71,9 @@ export async function runTrial(options: TrialOptions): Promise<Trial> {
     warnings: [],
     ...rest,
   })
-  const { environment, arm, cell } = options
+  const { environment, arm, cell, standstill } = options
   const { script = [] } = cell
+  const stoodMs = standstill.totalMs()
   // What the script ends is meant to end; before and after its trial the arm has to be whole.
   const changed = changedBy(script, environment, arm)
   const look = () => environment.health(arm.id, changed)
@@ -103,9 +106,11 @@ export async function runTrial(options: TrialOptions): Promise<Trial> {
   })
   // Of a search and of a script, requests that failed are findings.
   const mayFail = cell.search !== undefined || script.length > 0
-  const { reasons, warnings } = mayFail
+  const judged = mayFail
     ? judgeProbe(result, usage, options.limits)
     : judgeValidity(cell.load, result, usage, options.limits)
+  const { warnings } = judged
+  const reasons = [...stoodStill(standstill.totalMs() - stoodMs), ...judged.reasons]
   // A request that failed may have got as far as any hop: counters then prove nothing about the path.
   const countable = changed.size === 0 && (!mayFail || result.sent === result.ok)
   const refused = countable ? proof.filter(({ ok }) => !ok) : []
@@ -129,6 +134,13 @@ export async function runTrial(options: TrialOptions): Promise<Trial> {
   const error = failureOf(reasons.length === 0 ? refused : [], events)
   if (error) return finish({ ...measured, state: 'failed', error })
   return finish({ ...measured, state: reasons.length > 0 ? 'invalid' : 'ok' })
+}
+
+/** Edges of a window that were read late hold what nobody asked for. */
+function stoodStill(ms: number): readonly string[] {
+  return ms > 0
+    ? [`Meshbench stood still for ${(ms / 1000).toFixed(1)} s (stopped, asleep, or its clock was set)`]
+    : []
 }
 
 /** Why a trial that was measured to its end failed all the same: its path is not proved, or its script was not carried out. */
@@ -265,17 +277,17 @@ function watchArm(
   look: Look,
   stop: (error: TrialError) => void,
 ): AbortController {
-  const { cell } = options
+  const { cell, standstill } = options
   const { warmupMs, durationMs, timeoutMs } = cell.load
   const limitMs = warmupMs + durationMs + timeoutMs + graceMs
   const ended = new AbortController()
   void running.exited.then(() => ended.abort())
   void (async () => {
-    const deadline = performance.now() + limitMs
+    const deadline = standstill.nowMs() + limitMs
     while (!ended.signal.aborted) {
       const dead = look()
       if (dead) return stop(dead)
-      if (performance.now() > deadline)
+      if (standstill.nowMs() > deadline)
         return stop({ kind: 'generator-stuck', message: `the generator did not end within ${limitMs} ms` })
       await sleep(healthIntervalMs, undefined, { signal: ended.signal }).catch(() => undefined)
     }

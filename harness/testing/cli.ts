@@ -73,7 +73,8 @@ export function createWorkspace({
   // Tests run side by side, and look at behaviour alone: a workspace excludes only its own runs.
   const lock = `tests of ${process.pid}.${++workspaces}`
   const argv = (args: readonly string[]) => [
-    ...['env', `${lockVariable}=${lock}`],
+    // Were the tests themselves started by nohup, the shell's last command would say so.
+    ...['env', '-u', '_', `${lockVariable}=${lock}`],
     ...(source === undefined ? commandLine() : fromSource(source)),
     ...args,
   ]

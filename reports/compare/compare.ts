@@ -1,5 +1,6 @@
 /** Sets two runs side by side: what differs in config, versions and host, and what became of the numbers. Pure. */
 import { fewestFirm } from '../../harness/analyze/estimates.js'
+import { changedVariables } from '../../harness/model/journal.js'
 import type { Analysis, Comparison, Estimate } from '../../harness/model.js'
 import { metricNamed } from '../../scenarios/registry.js'
 
@@ -46,6 +47,9 @@ export function compareRuns(a: Analysis, b: Analysis): RunComparison {
     objections.push(
       `They followed different plans (${a.planHash.slice(0, 12)}; ${b.planHash.slice(0, 12)}): ${changedConfig(a, b)}.`,
     )
+  const variables = changedVariables(a.host, b.host)
+  if (variables.length > 0)
+    objections.push(`Their hops inherited other variables of the environment: ${variables.join('; ')}.`)
   const ids = (analysis: Analysis) => new Set(analysis.arms.map((arm) => arm.id))
   const [inA, inB] = [ids(a), ids(b)]
   const later = new Map(b.comparisons.map((one) => [one.id, one]))

@@ -1,7 +1,8 @@
 /** `meshbench doctor`: everything that this host lacks for what the config asks, at once, each with its remedy. */
 import { exitCodes, type ExitCode } from '../../model/errors.js'
-import type { Unmet } from '../../model.js'
 import { measureTiming, type HostTiming } from '../../process/probes/timing.js'
+import type { Plan, Platform, Unmet } from '../../model.js'
+import { foreignShare, restlessText } from '../../run/host-room.js'
 import { checkHost } from '../../run/run.js'
 import type { PlanFlags } from '../../config/flags.js'
 import { lockingRuns } from '../../process/state.js'
@@ -11,6 +12,8 @@ export async function doctorCommand(flags: PlanFlags): Promise<ExitCode> {
   const plan = await planFromFlags(flags)
   const platform = platformOf(plan)
   await tellOtherRuns()
+  const restless = await restlessHost(plan, platform)
+  if (restless !== undefined) process.stderr.write(`! ${restless}\n`)
   const found = await checkHost(plan, platform, meshRegistry)
   const unmet = [...found.platform, ...found.meshes]
   if (unmet.length > 0) {
@@ -20,6 +23,11 @@ export async function doctorCommand(flags: PlanFlags): Promise<ExitCode> {
   process.stdout.write(`✓ this host has what ${platform.name} needs for ${plan.arms.length} arms\n`)
   process.stdout.write(`${describeTiming(await measureTiming())}\n`)
   return exitCodes.ok
+}
+
+/** What is said of a host that others keep busy; a cluster that is there already has hosts of its own. */
+export async function restlessHost(plan: Plan, platform: Platform): Promise<string | undefined> {
+  return platform.name === 'kubernetes' ? undefined : restlessText(await foreignShare(), plan)
 }
 
 /** A run beside another is refused unless it is forced; a look at the host is not. */

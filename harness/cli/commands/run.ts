@@ -4,9 +4,9 @@ import { existsSync, readdirSync, statSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
 import { analyze } from '../../analyze/analyze.js'
-import { defaultGate, fails } from '../../analyze/gate.js'
-import { missingOf, standingsOf } from '../../analyze/standings.js'
+import { changedVariables } from '../../model/journal.js'
 import { tellCi } from '../ci.js'
+import { endingOf } from '../ending.js'
 import { createDisplay, formatDuration, type Display } from '../../run/display.js'
 import { UserError, exitCodes, messageOf, type ExitCode } from '../../model/errors.js'
 import { onInterrupt } from '../../process/interrupts.js'
@@ -19,7 +19,7 @@ import { fingerprint } from '../../process/probes/fingerprint.js'
 import { checkHost, executePlan } from '../../run/run.js'
 import { precisionReached } from '../../analyze/precision.js'
 import { removeLeftovers } from './clean.js'
-import { describeUnmet } from './doctor.js'
+import { describeUnmet, restlessHost } from './doctor.js'
 import { liveRuns, lockingRuns, newRunId } from '../../process/state.js'
 import { planFlagsOf, type PlanFlags } from '../../config/flags.js'
 import { meshRegistry, planFromFlags, platformFlagsOf, platformOf } from './common.js'
@@ -49,6 +49,8 @@ export async function runCommand(flags: RunFlags): Promise<ExitCode> {
   const unmet = lacking.leavesArms ? lacking.platform : [...lacking.platform, ...lacking.meshes]
   if (unmet.length > 0) throw new UserError(describeUnmet(unmet), { exitCode: exitCodes.hostLacks })
   await refuseBesideOthers(flags.force, display)
+  const restless = await restlessHost(plan, platform)
+  if (restless !== undefined) display.line(`! ${restless}`)
 
   await mkdir(folder, { recursive: true }).catch((error: unknown) => {
     throw new UserError(`cannot create ${folder}: ${messageOf(error)}`, {
@@ -77,25 +79,13 @@ export async function runCommand(flags: RunFlags): Promise<ExitCode> {
     })
     for (const problem of outcome.cleanupProblems) display.line(`! could not clean up: ${problem}`)
     const analysis = await conclude(folder, outputs, flags, display)
-    if (outcome.outcome === 'interrupted') return exitCodes.interrupted
-    if (outcome.outcome === 'failed') {
-      throw new UserError(outcome.message ?? 'the run failed', {
-        hint: `what was measured is in ${show(folder)}; go on with --resume ${show(folder)}`,
-        exitCode: exitCodes.runFailed,
-      })
+    const { code, missing, problem } = endingOf(analysis, outcome.message)
+    if (problem !== undefined) {
+      const goOn = `what was measured is in ${show(folder)}; go on with --resume ${show(folder)}`
+      throw new UserError(problem.message, { hint: problem.hint ?? goOn, exitCode: code })
     }
-    const standings = standingsOf(analysis)
-    const missing = standings.flatMap((arm) => missingOf(arm))
-    if (standings.every(({ state }) => state !== 'measured' && state !== 'incomplete'))
-      throw new UserError(['no arm that was asked for was measured:', ...missing].join('\n  '), {
-        hint: 'the report lists every trial with its reason',
-        exitCode: exitCodes.runFailed,
-      })
     for (const what of missing) display.line(`! ${what}`)
-    const policy = analysis.config.gate ?? defaultGate
-    const failed =
-      missing.length > 0 || analysis.thresholds.some((verdict) => fails(verdict, policy, analysis.arms))
-    return failed ? exitCodes.thresholdFailed : exitCodes.ok
+    return code
   } finally {
     interrupt.stop()
     journal.close()
@@ -220,11 +210,18 @@ async function prepareResume(flags: RunFlags, run: string): Promise<Prepared> {
   const changed = (['hostKey', 'cpuModel', 'kernel', 'node'] as const).filter(
     (what) => current.host[what] !== header.host[what],
   )
-  if (changed.length > 0) {
-    const texts = changed.map((what) => `${what} ${current.host[what]}, not ${header.host[what]}`)
-    throw new UserError(`${show(folder)} was measured on another host or Node: ${texts.join('; ')}`, {
-      hint: 'a run measures one host and one Node; start a new run here',
-    })
+  const variables = changedVariables(header.host, current.host)
+  if (changed.length + variables.length > 0) {
+    const texts = [
+      ...changed.map((what) => `${what} ${current.host[what]}, not ${header.host[what]}`),
+      ...variables,
+    ]
+    throw new UserError(
+      `${show(folder)} was measured on another host, Node or environment: ${texts.join('; ')}`,
+      {
+        hint: 'a run measures one host and one Node; start a new run here',
+      },
+    )
   }
   return { plan: header.plan, folder, header, entries }
 }

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { arch, cpus, loadavg, release, totalmem, type } from 'node:os'
 import type { Fingerprint } from '../../model.js'
+import { influences } from '../exec.js'
 
 export function fingerprint(bundles: Readonly<Record<string, string>>): Fingerprint {
   const processors = cpus()
@@ -25,6 +26,7 @@ export function fingerprint(bundles: Readonly<Record<string, string>>): Fingerpr
     node: process.version,
     loadAverage1m: loadavg()[0] ?? 0,
     bundles,
+    environment: influences(),
   }
 }
 

@@ -13,7 +13,7 @@ import type { ErrorKind } from '../../../harness/protocol/result.js'
 import { EngineError, type Harness } from './events.js'
 import { type Spec, authorityOf } from './spec.js'
 import { Tally, record } from './tally.js'
-import { kindOfStatus } from './wire.js'
+import { cannotConnect, kindOfStatus } from './wire.js'
 
 /** What autocannon's client is inside. */
 interface Client extends EventEmitter {
@@ -134,11 +134,10 @@ function createGate(spec: Spec, tally: Tally) {
       if (pauseMs > 0) setTimeout(again, pauseMs)
       else again()
     }
-    client.on('connError', () => {
+    client.on('connError', (error: NodeJS.ErrnoException) => {
       failed = true
       if (!allConnected) {
-        const { host, port } = spec.target
-        onFailed(new EngineError('connect', `cannot connect to ${host}:${port}`))
+        onFailed(new EngineError('connect', cannotConnect(spec.target, error.code)))
       }
     })
     client.on('request', () => {

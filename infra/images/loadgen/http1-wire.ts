@@ -43,11 +43,11 @@ export const http1Wire: WireFactory = (spec, events): Wire => {
     },
   })
 
-  const fail = (kind: 'connect' | 'reset' | 'other'): void => {
+  const fail = (kind: 'connect' | 'reset' | 'other', code?: string): void => {
     if (closed) return
     closed = true
     socket.destroy()
-    events.onClose(kind)
+    events.onClose(kind, code)
   }
 
   const onBytes = (buffer: Buffer, length: number): void => {
@@ -125,8 +125,8 @@ export const http1Wire: WireFactory = (spec, events): Wire => {
       finish(true)
     } else fail('reset')
   })
-  socket.on('error', () => {
-    fail(open ? 'reset' : 'connect')
+  socket.on('error', ({ code }: NodeJS.ErrnoException) => {
+    fail(open ? 'reset' : 'connect', code)
   })
   socket.on('close', () => {
     fail(open ? 'reset' : 'connect')

@@ -95,11 +95,13 @@ function createWire(spec: Spec, events: WireEvents, dialect: Dialect): Wire {
       },
     },
   })
+  let code: string | undefined
+  socket.once('error', (error: NodeJS.ErrnoException) => (code = error.code))
   const fail = (kind: ErrorKind): void => {
     if (closed) return
     closed = true
     socket.destroy()
-    events.onClose(kind)
+    events.onClose(kind, code)
   }
   const connection = new H2Connection(socket, 'client', limits, {
     onClose: () => {

@@ -3,7 +3,7 @@ import { PreciseTimer, nowUs } from '../kit/process/precise-timer.js'
 import type { ErrorKind } from '../../../harness/protocol/result.js'
 import type { Spec } from './spec.js'
 import { type Tally, record } from './tally.js'
-import type { Wire, WireEvents, WireFactory } from './wire.js'
+import { cannotConnect, type Wire, type WireEvents, type WireFactory } from './wire.js'
 
 export interface SenderOptions {
   readonly spec: Spec
@@ -180,13 +180,13 @@ export function createSender(options: SenderOptions): Sender {
         } else open(index)
         dispatch()
       },
-      onClose(kind) {
-        onClosed(index, kind)
+      onClose(kind, code) {
+        onClosed(index, kind, code)
       },
     })
   }
 
-  const onClosed = (index: number, kind: ErrorKind): void => {
+  const onClosed = (index: number, kind: ErrorKind, code?: string): void => {
     const slot = slots[index] as Slot
     const was = slot.state
     slot.state = 'down'
@@ -194,7 +194,7 @@ export function createSender(options: SenderOptions): Sender {
     if (was === 'busy') fail(kind)
     else if (was === 'idle') idle.remove(index)
     else if (connectedOnce < options.connections) {
-      options.onFailed(`cannot connect to ${spec.target.host}:${spec.target.port}`)
+      options.onFailed(cannotConnect(spec.target, code))
       return
     } else chargeConnectError()
     // At once when it had worked; after a pause when it did not, so that a dead server is not hammered.

@@ -5,7 +5,7 @@ import type { ErrorKind } from '../../../harness/protocol/result.js'
 import { EngineError, type Harness } from './events.js'
 import type { Spec } from './spec.js'
 import { Tally, record } from './tally.js'
-import type { Wire } from './wire.js'
+import { cannotConnect, type Wire } from './wire.js'
 import { wires } from './wires.js'
 
 const reconnectDelayMs = 100
@@ -81,16 +81,16 @@ function openTransfers(spec: Spec, tally: Tally): Promise<Transfers> {
           } else open(slot)
           checkDrained()
         },
-        onClose: (kind) => lost(slot, kind),
+        onClose: (kind, code) => lost(slot, kind, code),
       })
     }
 
-    const lost = (slot: Slot, kind: ErrorKind): void => {
+    const lost = (slot: Slot, kind: ErrorKind, code?: string): void => {
       const was = slot.state
       slot.state = 'down'
       if (was === 'busy') settle(slot, kind, 0)
       if (connectedOnce < spec.connections) {
-        reject(new EngineError('connect', `cannot connect to ${spec.target.host}:${spec.target.port}`))
+        reject(new EngineError('connect', cannotConnect(spec.target, code)))
       }
       // A connection that cannot be opened is a failed transfer: nothing else would show it.
       if (was === 'connecting' && isOpen) {

@@ -17,11 +17,11 @@ export const tcpWire: WireFactory = (spec, events): Wire => {
   let inFlight = false
   let received = 0
 
-  const fail = (kind: 'connect' | 'reset' | 'other'): void => {
+  const fail = (kind: 'connect' | 'reset' | 'other', code?: string): void => {
     if (closed) return
     closed = true
     socket.destroy()
-    events.onClose(kind)
+    events.onClose(kind, code)
   }
 
   const onBytes = (buffer: Buffer, length: number): void => {
@@ -58,8 +58,8 @@ export const tcpWire: WireFactory = (spec, events): Wire => {
     events.onOpen()
   })
   for (const event of ['end', 'error', 'close']) {
-    socket.on(event, () => {
-      fail(open ? 'reset' : 'connect')
+    socket.on(event, (error?: unknown) => {
+      fail(open ? 'reset' : 'connect', (error as NodeJS.ErrnoException | undefined)?.code)
     })
   }
   return {

@@ -11,8 +11,8 @@ export interface WireEvents {
    * another request is already closed, and no further event comes.
    */
   onReply(kind: ErrorKind | undefined, bodyBytes: number, reusable: boolean): void
-  /** The connection is gone, before it was open (`connect`) or after; a request in flight has died with it. */
-  onClose(kind: ErrorKind): void
+  /** The connection is gone, before it was open (`connect`) or after; a request in flight has died with it. `code` is the system's. */
+  onClose(kind: ErrorKind, code?: string): void
 }
 
 export interface Wire {
@@ -20,6 +20,24 @@ export interface Wire {
   send(): void
   /** Closes without a further event. */
   destroy(): void
+}
+
+const connectFaults: Readonly<Record<string, string>> = {
+  EMFILE: 'this process may not open more files; raise `ulimit -n`',
+  ENFILE: 'this host may not open more files; raise fs.file-max',
+  EADDRNOTAVAIL:
+    'no local port is left; lower the rate of new connections or widen net.ipv4.ip_local_port_range',
+  ENOTFOUND: 'there is no host of this name',
+  ECONNREFUSED: 'nothing listens there',
+  ETIMEDOUT: 'nothing answers there',
+  EHOSTUNREACH: 'no route leads there',
+  ENETUNREACH: 'no route leads there',
+}
+
+/** What a person is told of a connection that could not be opened. */
+export function cannotConnect({ host, port }: Spec['target'], code: string | undefined): string {
+  const why = code === undefined ? '' : `: ${code}, ${connectFaults[code] ?? 'as the system has it'}`
+  return `cannot connect to ${host}:${port}${why}`
 }
 
 export type WireFactory = (spec: Spec, events: WireEvents) => Wire

@@ -58,11 +58,11 @@ export function renderHaproxy(spec: HopSpec, { bindHost, ports, file }: Placemen
   const { upstream, downstreamLeg, upstreamLeg, before, after } = spec
   const tlsIn =
     downstreamLeg === 'mtls'
-      ? ` ssl crt ${file('identity.pem')} ca-file ${file('ca.pem')} verify required alpn h2,http/1.1`
+      ? ` ssl crt '${file('identity.pem')}' ca-file '${file('ca.pem')}' verify required alpn h2,http/1.1`
       : ''
   const tlsOut =
     upstreamLeg === 'mtls' && after
-      ? ` ssl crt ${file('identity.pem')} ca-file ${file('ca.pem')} verify required verifyhost ${dnsNameOf(after.spiffeId)} alpn http/1.1`
+      ? ` ssl crt '${file('identity.pem')}' ca-file '${file('ca.pem')}' verify required verifyhost ${dnsNameOf(after.spiffeId)} alpn http/1.1`
       : ''
   const lines = [
     'global',

@@ -107,9 +107,9 @@ ${mtlsIn ? clientMap(before.certPem) : ''}
     listen ${bindHost}:${ports.downstream ?? 0}${mtlsIn ? ' ssl http2' : ''};
 ${
   mtlsIn
-    ? `    ssl_certificate ${file('cert.pem')};
-    ssl_certificate_key ${file('key.pem')};
-    ssl_client_certificate ${file('ca.pem')};
+    ? `    ssl_certificate "${file('cert.pem')}";
+    ssl_certificate_key "${file('key.pem')}";
+    ssl_client_certificate "${file('ca.pem')}";
     ssl_verify_client on;
     ssl_protocols TLSv1.3;
     ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384;
@@ -133,9 +133,9 @@ ${
       client_max_body_size 0;
 ${
   mtlsOut
-    ? `      proxy_ssl_certificate ${file('cert.pem')};
-      proxy_ssl_certificate_key ${file('key.pem')};
-      proxy_ssl_trusted_certificate ${file('ca.pem')};
+    ? `      proxy_ssl_certificate "${file('cert.pem')}";
+      proxy_ssl_certificate_key "${file('key.pem')}";
+      proxy_ssl_trusted_certificate "${file('ca.pem')}";
       proxy_ssl_verify on;
       proxy_ssl_name ${dnsNameOf(after.spiffeId)};
       proxy_ssl_protocols TLSv1.3;

@@ -91,7 +91,8 @@ export async function startProcess(options: StartProcessOptions): Promise<LocalP
   void running.exited.then(({ code, signal, tail }) => {
     if (stopping) return
     const how = signal ? `was ended by ${signal}` : `exited with code ${code ?? 'unknown'}`
-    failure = { kind: 'hop-died', message: `${component.name} ${how}`, detail: tail }
+    const said = signal ? '' : lastWords(tail)
+    failure = { kind: 'hop-died', message: `${component.name} ${how}${said}`, detail: tail }
   })
   scope.defer(`stop ${component.name}`, async () => {
     stopping = true
@@ -140,7 +141,7 @@ async function awaitReadyLine(running: Running, name: string): Promise<Record<st
   const listeners = await orNotReady(ready, running, name)
   if (listeners) return listeners
   const end = await running.exited
-  throw new NotReadyError(`${name} ended before it was ready (exit code ${end.code ?? end.signal})`, end.tail)
+  throw endedEarly(name, end)
 }
 
 function parseReadyLine(line: string): Record<string, Endpoint> | undefined {
@@ -150,6 +151,17 @@ function parseReadyLine(line: string): Record<string, Endpoint> | undefined {
   } catch {
     return undefined // A log line.
   }
+}
+
+function endedEarly(name: string, { code, signal, tail }: Awaited<Running['exited']>): NotReadyError {
+  const how = code === null ? `by ${signal}` : `exit code ${code}`
+  return new NotReadyError(`${name} ended before it was ready (${how})${lastWords(tail)}`, tail)
+}
+
+/** The last line that a program wrote: mostly why it ended. */
+function lastWords(tail: string): string {
+  const line = tail.trimEnd().split('\n').at(-1)?.trim() ?? ''
+  return line === '' ? '' : `: ${line.slice(0, 300)}`
 }
 
 async function awaitReadyPath(
@@ -180,7 +192,7 @@ async function awaitReadyPath(
   const found = await orNotReady(ready, running, name)
   if (found) return found
   const end = await running.exited
-  throw new NotReadyError(`${name} ended before it was ready (exit code ${end.code ?? end.signal})`, end.tail)
+  throw endedEarly(name, end)
 }
 
 async function orNotReady<T>(ready: Promise<T>, running: Running, name: string): Promise<T> {

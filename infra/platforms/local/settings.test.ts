@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os'
 import { expect, test } from 'vitest'
 import { localSettings, pinOf, pinned, unmetPins } from './settings.js'
 
@@ -21,9 +20,18 @@ test('what is no list of cores is refused with its field', () => {
   expect(localSettings.parse({})).toEqual({ pin: {} })
 })
 
-test('cores that the host does not have are an unmet need', async () => {
-  const beyond = availableParallelism()
-  const unmet = await unmetPins(localSettings.parse({ pin: { server: `0,${beyond}` } }))
-  expect(unmet.map(({ need }) => need)).toContain(`core ${beyond} for platformSettings.local.pin.server`)
+test('cores that this process may not use are an unmet need, those of a cpuset that it may are none', async () => {
+  const pin = (server: string) => localSettings.parse({ pin: { server } })
+  const lacks = async (list: string, allowed?: string) =>
+    (await unmetPins(pin(list), allowed)).filter(({ need }) => need.startsWith('cores '))
+  expect(await lacks('9999')).toMatchObject([{ need: 'cores 9999 for platformSettings.local.pin.server' }])
+  expect(await lacks('1', '1')).toEqual([])
+  expect(await lacks('0', '1')).toMatchObject([{ found: 'this process may use 1' }])
+  expect(await lacks('2-3,6', '1-3,6')).toEqual([])
+  expect(await lacks('3-4', '1-3,6')).toHaveLength(1)
   expect(await unmetPins(localSettings.parse({}))).toEqual([])
+})
+
+test('a range that counts down is refused', () => {
+  expect(() => localSettings.parse({ pin: { hops: '3-1' } })).toThrow(/counts upwards/)
 })

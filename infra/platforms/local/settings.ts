@@ -1,13 +1,30 @@
 /** Settings of the local platform: on which cores generator, server and hops run. */
-import { availableParallelism } from 'node:os'
+import { readFileSync } from 'node:fs'
+import { cpus } from 'node:os'
 import { z } from 'zod'
 import { findProgram } from '../../../harness/process/exec.js'
 import type { Component, Unmet } from '../../../harness/model.js'
+
+interface Range {
+  readonly first: number
+  readonly last: number
+}
+
+function rangesOf(list: string): readonly Range[] {
+  return list.split(',').map((part) => {
+    const [first = NaN, last = first] = part.split('-').map(Number)
+    return { first, last }
+  })
+}
 
 /** As `taskset -c` takes them: `0`, `0,2`, `1-3`. */
 const cores = z
   .string()
   .regex(/^\d+(-\d+)?(,\d+(-\d+)?)*$/, 'cores are numbers and ranges, for example "0" or "1-3"')
+  .refine(
+    (list) => rangesOf(list).every(({ first, last }) => first <= last),
+    'a range counts upwards, as "1-3" does',
+  )
   .optional()
 
 /** Each part that is named stays on its cores; the others go where the kernel puts them. */
@@ -29,8 +46,23 @@ export const localSettings = z.strictObject({
 
 export type LocalSettings = z.infer<typeof localSettings>
 
-/** What pinning needs and this host lacks. */
-export async function unmetPins({ pin }: LocalSettings): Promise<readonly Unmet[]> {
+/** Cores that this process may use, which a cpuset or a caller's `taskset` may have narrowed; without procfs all there are. */
+function allowedCores(): string {
+  try {
+    const status = readFileSync('/proc/self/status', 'utf8')
+    return /^Cpus_allowed_list:\s*(\S+)$/m.exec(status)?.[1] ?? allCores()
+  } catch {
+    return allCores()
+  }
+}
+
+const allCores = (): string => `0-${cpus().length - 1}`
+
+/** What pinning needs and this host lacks; `allowed` as the kernel lists cores. */
+export async function unmetPins(
+  { pin }: LocalSettings,
+  allowed: string = allowedCores(),
+): Promise<readonly Unmet[]> {
   const wanted = Object.entries(pin).filter(([, list]) => list !== undefined)
   if (wanted.length === 0) return []
   const unmet: Unmet[] = []
@@ -40,14 +72,16 @@ export async function unmetPins({ pin }: LocalSettings): Promise<readonly Unmet[
       found: 'no taskset on the PATH',
       remedy: 'install util-linux, or leave platformSettings.local.pin out',
     })
-  const last = availableParallelism() - 1
+  const usable = rangesOf(allowed)
   for (const [part, list = ''] of wanted) {
-    const highest = Math.max(...list.split(/[,-]/).map(Number))
-    if (highest > last)
+    const barred = rangesOf(list).filter(
+      (range) => !usable.some(({ first, last }) => first <= range.first && range.last <= last),
+    )
+    if (barred.length > 0)
       unmet.push({
-        need: `core ${highest} for platformSettings.local.pin.${part}`,
-        found: `cores 0 to ${last}`,
-        remedy: `name cores up to ${last}`,
+        need: `cores ${list} for platformSettings.local.pin.${part}`,
+        found: `this process may use ${allowed}`,
+        remedy: `name cores of ${allowed}, or start Meshbench where it may use more`,
       })
   }
   return unmet
