@@ -1,7 +1,9 @@
 /** Judges thresholds: pass, fail, or inconclusive where the interval lies on both sides of the limit. */
 import { figureOf, isAdded, metricNamed } from '../../scenarios/registry.js'
 import type { Analysis, CellAnalysis, Estimate, Threshold, ThresholdVerdict } from '../model.js'
+import { defined } from '../model/defined.js'
 import { fewestFirm } from './estimates.js'
+import { visibleSentence, visibleShare } from './visible.js'
 import { figure, upperBound, withInterval } from './words.js'
 
 /** What a check needs of an analysis. */
@@ -27,8 +29,14 @@ export function check(analysis: Checked): ThresholdVerdict[] {
   })
 }
 
-/** The estimate that a threshold speaks of; undefined when this cell has none. */
-function lookUp(analysis: Checked, threshold: Threshold, cell: CellAnalysis): Estimate | undefined {
+/** What a threshold speaks of, and the smallest difference that would have been seen where two arms were compared. */
+interface Found {
+  readonly actual: Estimate
+  readonly visible?: number | undefined
+}
+
+/** Undefined when this cell has no such figure. */
+function lookUp(analysis: Checked, threshold: Threshold, cell: CellAnalysis): Found | undefined {
   const { percentile, relativeTo } = threshold
   const metric = metricNamed(threshold.metric)
   if (!metric) return undefined
@@ -42,14 +50,21 @@ function lookUp(analysis: Checked, threshold: Threshold, cell: CellAnalysis): Es
         other.metric === id &&
         (!metric.percentiles || other.percentile === percentile),
     )
-  if (relativeTo !== undefined) return compared(metric.id, relativeTo)?.ratio
+  if (relativeTo !== undefined) {
+    const found = compared(metric.id, relativeTo)
+    return found && { actual: found.ratio, visible: visibleShare(analysis, found) }
+  }
   const baseline = analysis.arms.find(({ id }) => id === cell.arm)?.baseline
-  if (isAdded(metric)) return compared(metric.addedTo.id, baseline)?.difference
-  const figure = figureOf(cell, metric, percentile)
-  return figure && figure.n > 0 ? figure : undefined
+  if (isAdded(metric)) {
+    const found = compared(metric.addedTo.id, baseline)
+    const isSeen = found && found.difference.n >= fewestFirm && found.detectable > 0
+    return found && { actual: found.difference, visible: isSeen ? found.detectable : undefined }
+  }
+  const actual = figureOf(cell, metric, percentile)
+  return actual && actual.n > 0 ? { actual } : undefined
 }
 
-function judge(threshold: Threshold, actual: Estimate, cell: CellAnalysis): ThresholdVerdict {
+function judge(threshold: Threshold, { actual, visible }: Found, cell: CellAnalysis): ThresholdVerdict {
   const { max, min } = threshold
   const expected = expectation(threshold, actual.unit)
   const decided = actual.n >= fewestFirm || actual.method === 'counted'
@@ -73,7 +88,8 @@ function judge(threshold: Threshold, actual: Estimate, cell: CellAnalysis): Thre
     state,
     expected,
     actual,
-    sentence: `${subject(threshold)} (${cell.experiment}, ${cell.loadLabel}) is ${measured}; expected ${expected}: ${decided ? words : `inconclusive, ${actual.n === 1 ? 'one round has no interval' : 'two rounds decide nothing'}`}.`,
+    ...defined({ visible }),
+    sentence: `${subject(threshold)} (${cell.experiment}, ${cell.loadLabel}) is ${measured}; expected ${expected}: ${decided ? words : `inconclusive, ${actual.n === 1 ? 'one round has no interval' : 'two rounds decide nothing'}`}.${visibleSentence(visible, actual.unit)}`,
   }
 }
 

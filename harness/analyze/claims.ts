@@ -282,7 +282,7 @@ function judgeC1(meter: Meter): Finding | undefined {
       const half = (cpu.difference.high - cpu.difference.low) / 2
       return {
         verdict,
-        sentence: `${sentences.join('; ')}.`,
+        sentence: `${sentences.join('; ')}.${couldSee(hasCpu ? cpu : latency, hasCpu ? 'ms of CPU per 1 000 requests' : 'ms')}`,
         figures: [
           ...(hasCpu
             ? [
@@ -343,20 +343,23 @@ function judgeC2(meter: Meter): Finding | undefined {
     label: labels[path],
     shares: meter.compare(metric, addedBy('l4-only'), addedBy(path)),
     // Below zero where L4-only adds less than half of what the other adds.
-    excess: meter.compare(metric, addedBy('l4-only'), scaled(addedBy(path), muchCheaper)).difference,
+    half: meter.compare(metric, addedBy('l4-only'), scaled(addedBy(path), muchCheaper)),
     p: meter.p(metric, { 'l4-only': 1, baseline: -1 + muchCheaper, [path]: -muchCheaper }),
   }))
-  if (parts.some(({ excess }) => excess.n === 0)) return undefined
+  const [first] = parts
+  if (!first || parts.some(({ half }) => half.difference.n === 0)) return undefined
   const latency = meter.estimate(responseTime, addedBy('l4-only'))
   return {
     id: 'C2',
     pValues: parts.map(({ p }) => p),
     conclude(adjusted) {
       const below = parts.map(
-        ({ excess }, index) => (adjusted[index] ?? 1) <= alpha && excess.n > 1 && excess.value < 0,
+        ({ half: { difference: excess } }, index) =>
+          (adjusted[index] ?? 1) <= alpha && excess.n >= fewestFirm && excess.value < 0,
       )
       const above = parts.map(
-        ({ excess }, index) => (adjusted[index] ?? 1) <= alpha && excess.n > 1 && excess.value > 0,
+        ({ half: { difference: excess } }, index) =>
+          (adjusted[index] ?? 1) <= alpha && excess.n >= fewestFirm && excess.value > 0,
       )
       const verdict = below.every(Boolean) ? 'supported' : above.some(Boolean) ? 'refuted' : 'inconclusive'
       const shares = parts.map(
@@ -364,12 +367,12 @@ function judgeC2(meter: Meter): Finding | undefined {
       )
       return {
         verdict,
-        sentence: `${setting(meter.context)} L4-only added ${shares.join(' and ')} in ${what}, and ${withInterval(latency, 'ms')} at the median; “much cheaper” is read as at most half.`,
+        sentence: `${setting(meter.context)} L4-only added ${shares.join(' and ')} in ${what}, and ${withInterval(latency, 'ms')} at the median; “much cheaper” is read as at most half.${couldSee(first.half, metric === responseTime ? 'ms' : 'ms of CPU per 1 000 requests')}`,
         figures: parts.map(({ label, shares }) => ({
           label: `added ${what} of L4-only to that of ${label}`,
           estimate: shares.ratio,
         })),
-        ...(verdict === 'inconclusive' ? { next: nextOf(parts.map(({ excess }) => excess)) } : {}),
+        ...(verdict === 'inconclusive' ? { next: nextOf(parts.map(({ half }) => half.difference)) } : {}),
       }
     },
   }
@@ -409,7 +412,7 @@ function judgeC3(meter: Meter): Finding | undefined {
         : ''
       return {
         verdict,
-        sentence: `${setting(meter.context)} an L7 hop cost ${withInterval(perHop.l7, unit)} ${what} and an L4 hop, HBONE included, ${withInterval(perHop.l4, unit)}: ${withInterval(decisive.ratio, 'times')} as much.${second}`,
+        sentence: `${setting(meter.context)} an L7 hop cost ${withInterval(perHop.l7, unit)} ${what} and an L4 hop, HBONE included, ${withInterval(perHop.l4, unit)}: ${withInterval(decisive.ratio, 'times')} as much.${second}${couldSee(decisive, hasCpu ? 'ms of CPU per 1 000 requests' : 'ms')}`,
         figures: [
           { label: `${figure} of an L7 hop`, estimate: hasCpu ? perRequest(perHop.l7) : perHop.l7 },
           { label: `${figure} of an L4 hop`, estimate: hasCpu ? perRequest(perHop.l4) : perHop.l4 },
@@ -419,6 +422,13 @@ function judgeC3(meter: Meter): Finding | undefined {
       }
     },
   }
+}
+
+/** The smallest difference between the two sides that this run would have found. */
+function couldSee({ difference, detectable }: PairedResult, unit: string): string {
+  return difference.n < fewestFirm
+    ? ''
+    : ` The smallest difference that this run could have seen is ${figure(detectable(alpha))} ${unit}.`
 }
 
 function scaled(weights: Weights, factor: number): Weights {

@@ -123,7 +123,7 @@ describe('a gate', () => {
     ]
     const result = gate(analysisOf({ thresholds }), cpuOnly)
     expect(result.outcome).toBe('fail')
-    expect(gateLines(result)[1]).toMatch(/^fail .*at most 0.500 +\d+ %$/)
+    expect(gateLines(result)[1]).toMatch(/^fail .*at most 0.500 +\d+ % +\d\.\d+ %$/)
     expect(gateMarkdown(result)).toMatch(/^## Meshbench gate: failed: 1 of 2 checks/)
     expect(gateAnnotations(result)).toEqual([
       expect.stringMatching(/^::error title=Meshbench%3A threshold failed::/),

@@ -1,9 +1,10 @@
 /** Says of every variant whether it is better or worse than its control, the same as far as it matters, or undecided. Pure. */
 import { throughput } from '../../scenarios/metrics.js'
-import { figureOf, isAdded, metricNamed, metrics, readBy } from '../../scenarios/registry.js'
+import { metricNamed, metrics, readBy } from '../../scenarios/registry.js'
 import { defined } from '../model/defined.js'
 import { unmeasured, type ArmStanding } from './standings.js'
 import { fewestFirm } from './estimates.js'
+import { visibleSentence, visibleShare } from './visible.js'
 import { figure, upperBound, withInterval } from './words.js'
 import type { Analysis, Comparison, Estimate, GateCheck, GatePolicy, ThresholdVerdict } from '../model.js'
 
@@ -26,6 +27,8 @@ export interface GateVerdict {
   readonly loadLabel: string
   /** Variant to control, paired by round; absent when nothing was measured. */
   readonly ratio?: Estimate
+  /** Smallest relative change that this run could have seen. */
+  readonly visible?: number
   readonly state: GateState
   readonly sentence: string
 }
@@ -126,25 +129,11 @@ function wordsOf(state: GateState, { practical }: GateCheck): string {
   }[state]
 }
 
-/** The smallest change that was found with 80 % power, in words; empty where nothing tells what it is a share of. */
-function couldSee(
-  { cells }: Gated,
-  { versus, experiment, loadLabel, metric, percentile, detectable }: Comparison,
-): string {
-  const cell = cells.find(
-    (known) => known.arm === versus && known.experiment === experiment && known.loadLabel === loadLabel,
-  )
-  const asked = metricNamed(metric)
-  const reference = cell && asked && !isAdded(asked) ? figureOf(cell, asked, percentile)?.value : undefined
-  return reference !== undefined && reference > 0
-    ? ` This run could have seen a change of ${figure((detectable / reference) * 100)} %.`
-    : ''
-}
-
 function judge(analysis: Gated, comparison: Comparison, check: GateCheck): GateVerdict {
   const { arm, versus, experiment, loadLabel, ratio } = comparison
   const state = isOneProcess(check) ? 'inconclusive' : stateOf(ratio, check)
   const measured = withInterval(ratio, '')
+  const visible = visibleShare(analysis, comparison)
   return {
     arm,
     control: versus,
@@ -152,8 +141,9 @@ function judge(analysis: Gated, comparison: Comparison, check: GateCheck): GateV
     experiment,
     loadLabel,
     ratio,
+    ...defined({ visible }),
     state,
-    sentence: `${metricText(check)} of ${arm} (${experiment}, ${loadLabel}) is ${measured} times that of ${versus}: ${wordsOf(state, check)}.${couldSee(analysis, comparison)}`,
+    sentence: `${metricText(check)} of ${arm} (${experiment}, ${loadLabel}) is ${measured} times that of ${versus}: ${wordsOf(state, check)}.${visibleSentence(visible, 'ratio')}`,
   }
 }
 

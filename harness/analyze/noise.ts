@@ -33,6 +33,7 @@ export function noiseFloors(run: Run, groups: readonly CellGroup[], settings: Se
     const cpu = compare(cpuMetric)
     if (!p50 || !p99) return []
     const results = [p50, p99, ...(cpu ? [cpu] : [])]
+    const visible = (result: PairedResult) => result.detectable(alpha / results.length)
     const pValues = holm(results.map(({ difference, pValue }) => (difference.n < fewestFirm ? 1 : pValue)))
     return [
       {
@@ -42,6 +43,16 @@ export function noiseFloors(run: Run, groups: readonly CellGroup[], settings: Se
         latencyP50: p50.difference,
         latencyP99: p99.difference,
         ...defined({ cpu: cpu?.difference }),
+        // Fewer rounds see nothing at all.
+        ...(p50.difference.n < fewestFirm
+          ? {}
+          : {
+              visible: {
+                latencyP50: visible(p50),
+                latencyP99: visible(p99),
+                ...defined({ cpu: cpu && visible(cpu) }),
+              },
+            }),
         differs: pValues.some((pValue) => pValue < alpha),
       },
     ]

@@ -219,6 +219,11 @@ const thresholdVerdictSchema = object({
   state: z.enum(['pass', 'fail', 'inconclusive', 'no data']),
   expected: text,
   actual: estimateSchema.exactOptional(),
+  visible: number
+    .exactOptional()
+    .describe(
+      'smallest difference that this run could have seen, in the unit of `actual`, of a ratio as a share',
+    ),
   sentence: text,
 })
 export interface ThresholdVerdict extends z.infer<typeof thresholdVerdictSchema> {}
@@ -231,6 +236,12 @@ const noiseFloorSchema = object({
   latencyP50: estimateSchema,
   latencyP99: estimateSchema,
   cpu: estimateSchema.exactOptional(),
+  /** Smallest difference of each that this run could have seen, in its unit. */
+  visible: object({
+    latencyP50: number,
+    latencyP99: number,
+    cpu: number.exactOptional(),
+  }).exactOptional(),
   /** True when the two differ significantly: the run cannot be trusted to its printed precision. */
   differs: z.boolean(),
 })

@@ -9,7 +9,7 @@ import { rm } from 'node:fs/promises'
 import type { Display } from './display.js'
 import { createRunningMedians } from './running-medians.js'
 import { missingPrograms } from '../load/choice.js'
-import { readRoom, unmetRoom } from './host-room.js'
+import { readRoom, unmetRoom } from '../process/host-room.js'
 import type { RunJournal } from './journal.js'
 import type {
   Arm,
@@ -29,7 +29,7 @@ import type {
 import { roundsOf } from '../model/plan.js'
 import { environmentRequests, trialMs, visitsOf, type Visit } from '../plan/plan.js'
 import { runTrial, type TrialProgress } from './trial.js'
-import { watchStandstill, type Clocks, type Standstill } from './standstill.js'
+import { watchStandstill, type Clocks, type Standstill } from '../process/standstill.js'
 import { remedyOf, topReason } from '../analyze/reasons.js'
 import { nextRate } from '../analyze/knees.js'
 import { settingsOf } from '../model/variants.js'
@@ -363,8 +363,9 @@ function createClock(
   todo: readonly TrialSpec[],
   cells: ReadonlyMap<string, Cell>,
   times: PlatformTimes,
-  { nowMs }: Standstill,
+  standstill: Standstill,
 ) {
+  const nowMs = () => standstill.nowMs()
   const begin = nowMs()
   const expected = todo.map(({ cell }) => trialMs(cells.get(cell)?.load, times))
   let total = expected.reduce((sum, ms) => sum + ms, 0)

@@ -22,7 +22,7 @@ import type {
   ValidityLimits,
 } from '../model.js'
 import { judgeTrial } from './proof.js'
-import type { Standstill } from './standstill.js'
+import type { Standstill } from '../process/standstill.js'
 import { changedBy, playScript } from './script.js'
 import { billWindow, onePerProcess } from './usage.js'
 import { judgeProbe, judgeValidity } from './validity.js'
@@ -106,11 +106,10 @@ export async function runTrial(options: TrialOptions): Promise<Trial> {
   })
   // Of a search and of a script, requests that failed are findings.
   const mayFail = cell.search !== undefined || script.length > 0
-  const judged = mayFail
+  const { warnings, reasons: spoilt } = mayFail
     ? judgeProbe(result, usage, options.limits)
     : judgeValidity(cell.load, result, usage, options.limits)
-  const { warnings } = judged
-  const reasons = [...stoodStill(standstill.totalMs() - stoodMs), ...judged.reasons]
+  const reasons = [...stoodStill(standstill.totalMs() - stoodMs), ...spoilt]
   // A request that failed may have got as far as any hop: counters then prove nothing about the path.
   const countable = changed.size === 0 && (!mayFail || result.sent === result.ok)
   const refused = countable ? proof.filter(({ ok }) => !ok) : []

@@ -69,6 +69,8 @@ export interface CoverageRow {
   readonly falseAlarms: number
   /** Share of runs that find an effect of the size that a run printed as detectable. */
   readonly power: number
+  /** The same of effects of 5, 10 and 20 %. */
+  readonly powers: readonly number[]
   /** Mean printed detectable size of a median, as a share of the baseline. */
   readonly detectable: number
 }
@@ -171,6 +173,7 @@ export function simulateCoverage(noise: HostNoise, design: Design, runs: number,
     lowest: Math.min(...ofRatios, ...ofDifferences),
     falseAlarms: falseAlarms / runs,
     power: powerOf(noise, design, effect, Math.ceil(runs / 4), seed),
+    powers: effects.map((size) => powerOf(noise, design, size, Math.ceil(runs / 4), seed)),
     detectable: effect,
   }
 }
@@ -184,6 +187,9 @@ function tenths(values: readonly number[]): [number, number] {
   const tenth = Math.max(1, Math.floor(sorted.length / 10))
   return [mean(sorted.slice(0, tenth)), mean(sorted.slice(-tenth))]
 }
+
+/** Whose power is printed beside that of the detectable one. */
+export const effects = [0.05, 0.1, 0.2]
 
 /** Comparisons that a printed detectable size is corrected for: three paths, one metric each. */
 const familySize = subjects.length

@@ -16,6 +16,8 @@ export interface HostNoise {
   readonly memoryTrials: number
   /** Rise of everything from the first round to the last. */
   readonly drift: number
+  /** Share of 1 000 requests that fail in each trial, by chance: what it costs is charged to those that were answered. */
+  readonly failing?: number
   /** The step in which everything is read, in the unit of the metrics. Absent: as fine as it is. */
   readonly step?: number
 }
@@ -85,6 +87,28 @@ export const hostNoises = {
     memoryTrials: 1,
     drift: 0,
   },
+  /** The swing lasts: what a round shares with the next correlates by 0.82, with the fifth after it by 0.37. */
+  correlated: {
+    name: 'quiet, rounds correlate by a slow swing',
+    own: 0.02,
+    skewedShare: 0,
+    burstChance: 0,
+    burstSize: 0,
+    swing: 0.08,
+    memoryTrials: 25,
+    drift: 0,
+  },
+  failing: {
+    name: 'skewed, one request in twenty fails',
+    own: 0.03,
+    skewedShare: 0.5,
+    burstChance: 0,
+    burstSize: 0,
+    swing: 0,
+    memoryTrials: 1,
+    drift: 0,
+    failing: 0.05,
+  },
 } as const satisfies Record<string, HostNoise>
 
 /** A metric of the simulated trials: its true value for each arm, and how much noisier than a median it is. */
@@ -126,16 +150,24 @@ export function simulateHost(
         swing = kept * swing + Math.sqrt(1 - kept * kept) * stream.normal()
         const shared = noise.swing * swing + noise.drift * progress
         const common = own()
+        const charged = failures(noise.failing, stream)
         metrics.forEach(({ truths, spread }, metric) => {
           const trial = noise.own * spread * (Math.sqrt(2 / 3) * common + Math.sqrt(1 / 3) * own())
           const row = values[metric] as number[]
-          const value = (truths[arm] as number) * Math.exp(shared + trial)
+          const value = (truths[arm] as number) * Math.exp(shared + trial) * charged
           row[arm] = noise.step === undefined ? value : Math.round(value / noise.step) * noise.step
         })
       }
       return values
     },
   }
+}
+
+/** What failing requests make of a figure per answered request, against what their mean share makes of it. */
+function failures(share: number | undefined, stream: RandomStream): number {
+  if (share === undefined) return 1
+  const failed = share + Math.sqrt((share * (1 - share)) / 1_000) * stream.normal()
+  return (1 - share) / (1 - failed)
 }
 
 function shuffled(count: number, stream: RandomStream): number[] {

@@ -1,5 +1,6 @@
 /** What a gate found, for a terminal, a job summary and annotations. Pure. */
 import { metricNamed } from '../../scenarios/registry.js'
+import { visibleText } from '../../harness/analyze/visible.js'
 import { metricText, type GateResult, type GateVerdict } from '../../harness/analyze/gate.js'
 import { annotation, standingAnnotations, thresholdAnnotations } from '../formats/annotations.js'
 import { cleanDeep } from '../page/clean.js'
@@ -9,7 +10,7 @@ import { sentence } from '../formats/format.js'
 
 type Row = readonly string[]
 
-const header: Row = ['verdict', 'what', 'load', 'found', 'allowed', 'beyond']
+const header: Row = ['verdict', 'what', 'load', 'found', 'allowed', 'beyond', 'smallest visible']
 
 /** Worst first, so that what failed is seen without scrolling. */
 const severity = ['fail', 'worse', 'no data', 'inconclusive', 'pass', 'same', 'better']
@@ -18,22 +19,23 @@ function rowsOf(result: GateResult): Row[] {
   const { variants, thresholds, failures } = cleanDeep(result)
   const rows: Row[] = [
     ...failures.flatMap(({ arm, missing }) =>
-      missing.map(({ what, why }) => ['fail', `${arm} ${what}`, '', why, '', '']),
+      missing.map(({ what, why }) => ['fail', `${arm} ${what}`, '', why, '', '', '']),
     ),
     ...variants.map(variantRow),
-    ...thresholds.map(({ state, sentence: text, expected, actual, threshold }) => [
+    ...thresholds.map(({ state, sentence: text, expected, actual, threshold, visible }) => [
       state,
       text.split(' is ')[0] ?? text,
       '',
       actual === undefined ? '–' : plain(sentence(actual)),
       expected,
       state === 'fail' && actual !== undefined ? beyond(actual.value, threshold.min, threshold.max) : '',
+      visible === undefined || actual === undefined ? '–' : visibleText(visible, actual.unit),
     ]),
   ]
   return rows.sort((a, b) => severity.indexOf(a[0] ?? '') - severity.indexOf(b[0] ?? ''))
 }
 
-function variantRow({ state, arm, control, check, experiment, loadLabel, ratio }: GateVerdict): Row {
+function variantRow({ state, arm, control, check, experiment, loadLabel, ratio, visible }: GateVerdict): Row {
   const { practical, metric } = check
   const worst = metricNamed(metric)?.better === 'more' ? { min: 1 - practical } : { max: 1 + practical }
   return [
@@ -45,6 +47,7 @@ function variantRow({ state, arm, control, check, experiment, loadLabel, ratio }
       ? `at least ${(1 - practical).toFixed(2)} ×`
       : `at most ${worst.max.toFixed(2)} ×`,
     state === 'worse' && ratio !== undefined ? beyond(ratio.value, worst.min, worst.max) : '',
+    visible === undefined ? '–' : visibleText(visible, 'ratio'),
   ]
 }
 
@@ -57,7 +60,7 @@ function beyond(value: number, min: number | undefined, max: number | undefined)
 
 /** The outcome and the table behind it. */
 export function gateLines(result: GateResult): string[] {
-  return [...alignColumns([header, ...rowsOf(result)], [0, 1, 2, 3, 4]), '', headline(result)]
+  return [...alignColumns([header, ...rowsOf(result)], [0, 1, 2, 3, 4, 5]), '', headline(result)]
 }
 
 export function gateMarkdown(result: GateResult): string {

@@ -3,6 +3,7 @@
  * threshold that failed a failure; one that could not be decided is skipped, one without data an error. A claim never fails a build: supported and refuted are both answers.
  */
 import type { Analysis, ClaimAnalysis, ThresholdVerdict } from '../../harness/model.js'
+import { gate, metricText, type GateVerdict } from '../../harness/analyze/gate.js'
 import { missingOf, standingsOf, type ArmStanding } from '../../harness/analyze/standings.js'
 import { cleanDeep } from '../page/clean.js'
 import { sentence } from './format.js'
@@ -14,6 +15,7 @@ export function renderJunit(analysis: Analysis): string {
   const suites = [
     suite('arms', standingsOf(cleanDeep(analysis)).map(armCase)),
     suite('thresholds', thresholds.map(thresholdCase)),
+    suite('variants', cleanDeep(gate(analysis)).variants.map(variantCase)),
     suite('claims', claims.map(claimCase)),
   ]
   const count = (kind: Outcome) => suites.reduce((sum, { counts }) => sum + counts[kind], 0)
@@ -66,6 +68,25 @@ function thresholdCase(verdict: ThresholdVerdict): Case {
     outcome: outcomes[state],
     message: `${state}: expected ${expected}, found ${found}`,
     detail: verdict.sentence,
+  }
+}
+
+/** As `meshbench gate` judges them: worse is a failure, undecided is skipped. */
+function variantCase({
+  arm,
+  control,
+  check,
+  experiment,
+  loadLabel,
+  state,
+  sentence: detail,
+}: GateVerdict): Case {
+  const load = experiment === '' ? '' : ` (${experiment}, ${loadLabel})`
+  return {
+    name: `${metricText(check)} of ${arm} against ${control}${load}`,
+    outcome: state === 'worse' ? 'failure' : state === 'inconclusive' ? 'skipped' : 'passed',
+    message: state,
+    detail,
   }
 }
 

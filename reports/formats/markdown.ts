@@ -1,5 +1,6 @@
 /** A summary for places that show Markdown: a pull request, a CI job's summary. */
 import { missingOf, unmeasured } from '../../harness/analyze/standings.js'
+import { visibleFloor, visibleText } from '../../harness/analyze/visible.js'
 import type { Analysis, Estimate } from '../../harness/model.js'
 import { cleanDeep } from '../page/clean.js'
 import { dateTime, estimateText, fixed, hasNoInterval, loadText, plural, sentence } from './format.js'
@@ -40,19 +41,24 @@ export function renderMarkdown(analysis: Analysis): string {
 function thresholdLines(analysis: Analysis): string[] {
   if (analysis.thresholds.length === 0) return []
   return [
-    '| threshold | expected | found | verdict |',
-    '| --- | --- | --- | --- |',
+    '| threshold | expected | found | smallest visible | verdict |',
+    '| --- | --- | --- | --- | --- |',
     ...analysis.thresholds.map((one) => {
       const actual = one.actual === undefined ? '–' : sentence(one.actual)
       const what = one.sentence.split(' is ')[0] ?? one.sentence
-      return row([escapeMarkdown(what), escapeMarkdown(one.expected), actual, `**${one.state}**`])
+      const visible =
+        one.visible === undefined || one.actual === undefined
+          ? '–'
+          : visibleText(one.visible, one.actual.unit)
+      return row([escapeMarkdown(what), escapeMarkdown(one.expected), actual, visible, `**${one.state}**`])
     }),
     '',
   ]
 }
 
 function summary(view: View): string[] {
-  if (view.lead === undefined) return ['No trial was measured.', '']
+  if (view.lead === undefined) return ['**No trial is valid:** nothing was measured.', '']
+  const visible = visibleFloor(view.analysis)
   return [
     `At ${loadText(view.lead.load)}, ${plural(view.rounds, 'round')}; differences to the baseline with 95 % intervals:`,
     '',
@@ -60,6 +66,7 @@ function summary(view: View): string[] {
     '| --- | --- | --- | --- | --- |',
     ...view.arms.filter((arm) => arm.arm.role !== 'baseline').map((arm) => armRow(arm, view)),
     '',
+    ...(visible === undefined ? [] : [`Smallest difference that this run could have seen: ${visible}.`, '']),
   ]
 }
 

@@ -1,5 +1,6 @@
 /** The summary that a run prints when it ends: one line per arm, the noise floor, the claims, on one screen. */
 import { missingOf, unmeasured } from '../../harness/analyze/standings.js'
+import { visibleFloor } from '../../harness/analyze/visible.js'
 import type { Analysis, ClaimAnalysis, Estimate } from '../../harness/model.js'
 import { cleanDeep } from '../page/clean.js'
 import { alignColumns, plain } from '../page/columns.js'
@@ -31,7 +32,7 @@ export function renderTerminal(analysis: Analysis, options: TerminalOptions): st
   }
   lines.push(...table(view, options.columns, paint))
   lines.push(...transportLines(view, options.columns, paint))
-  lines.push(...trustLines(view, paint))
+  lines.push(...trustLines(view, options.columns, paint))
   const claims = view.analysis.claims.filter((claim) => claim.verdict !== 'no data')
   if (claims.length > 0)
     lines.push('', ...claims.flatMap((claim) => claimLines(claim, options.columns, paint)))
@@ -49,7 +50,7 @@ function table(
   columns: number,
   paint: (text: string, colour: keyof typeof colours) => string,
 ): string[] {
-  if (view.lead === undefined) return ['no trial was measured']
+  if (view.lead === undefined) return ['no trial is valid']
   const header = ['', 'added p50, ms', 'added p99, ms', 'CPU / 1 000 req, ms', 'memory, MiB']
   const rows = view.arms
     .filter((arm) => arm.arm.role !== 'baseline')
@@ -119,25 +120,27 @@ function cells(arm: ArmView, view: View): string[] {
   ]
 }
 
-function trustLines(view: View, paint: (text: string, colour: keyof typeof colours) => string): string[] {
+function trustLines(
+  view: View,
+  columns: number,
+  paint: (text: string, colour: keyof typeof colours) => string,
+): string[] {
   const lines: string[] = []
-  if (view.analysis.noise.some((one) => one.differs)) {
-    lines.push(
-      paint('the baseline differs from its twin: this run is less certain than its intervals say', 'yellow'),
-    )
-  }
+  const tell = (text: string, colour: keyof typeof colours) =>
+    lines.push(...wrap(plain(text), columns, '  ').map((line) => paint(line, colour)))
+  const visible = visibleFloor(view.analysis)
+  if (visible !== undefined) tell(`smallest difference that this run could have seen: ${visible}`, 'dim')
+  if (view.analysis.noise.some((one) => one.differs))
+    tell('the baseline differs from its twin: this run is less certain than its intervals say', 'yellow')
   const bad = view.analysis.trials.filter((trial) => trial.state !== 'ok').length
-  if (bad > 0) {
-    lines.push(
-      paint(
-        `${bad} of ${plural(view.analysis.trials.length, 'trial')} not valid; the report lists the reasons`,
-        'yellow',
-      ),
+  if (bad > 0)
+    tell(
+      `${bad} of ${plural(view.analysis.trials.length, 'trial')} not valid; the report lists the reasons`,
+      'yellow',
     )
-  }
   for (const standing of unmeasured(view.analysis))
-    for (const text of missingOf(standing, view.arm(standing.arm).label)) lines.push(paint(text, 'red'))
-  return lines.map(plain)
+    for (const text of missingOf(standing, view.arm(standing.arm).label)) tell(text, 'red')
+  return lines
 }
 
 function claimLines(

@@ -2,7 +2,7 @@
 import { exitCodes, type ExitCode } from '../../model/errors.js'
 import { measureTiming, type HostTiming } from '../../process/probes/timing.js'
 import type { Plan, Platform, Unmet } from '../../model.js'
-import { foreignShare, restlessText } from '../../run/host-room.js'
+import { foreignShare, restlessText } from '../../process/host-room.js'
 import { checkHost } from '../../run/run.js'
 import type { PlanFlags } from '../../config/flags.js'
 import { lockingRuns } from '../../process/state.js'

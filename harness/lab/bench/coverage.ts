@@ -15,6 +15,7 @@ import { run } from '../../process/exec.js'
 import {
   brokenPromises,
   designs,
+  effects,
   findByFull,
   percent,
   simulateCoverage,
@@ -38,7 +39,10 @@ interface Line {
 /** A row that takes longer is stuck. */
 const longestRowMs = 3 * 3_600_000
 
-const rowHead = ['design', 'host', 'rounds', 'ratio', 'difference', 'lowest', 'A/A', 'detectable', 'found']
+const rowHead = [
+  ...['design', 'host', 'rounds', 'ratio', 'difference', 'lowest', 'A/A', 'detectable', 'found'],
+  ...effects.map((size) => `finds ${size * 100} %`),
+]
 const foundHead = ['host', 'effect', 'found']
 
 /** Rows run in process groups of their own, which Ctrl-C does not reach. */
@@ -116,7 +120,15 @@ function simulate({ design, host }: Job, runs: number): Line {
       fewest === most
         ? String(fewest)
         : `${row.meanRounds.toFixed(0)} (${fewest.toFixed(0)} to ${most.toFixed(0)})`,
-      ...[row.ratio, row.difference, row.lowest, row.falseAlarms, row.detectable, row.power].map(percent),
+      ...[
+        row.ratio,
+        row.difference,
+        row.lowest,
+        row.falseAlarms,
+        row.detectable,
+        row.power,
+        ...row.powers,
+      ].map(percent),
     ],
     broken: brokenPromises(row).map((promise) => `${row.design}, ${host}: ${promise}`),
   }

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Plan, Platform, Unmet } from '../model.js'
-import { readHost } from '../process/probes/host.js'
+import { readHost } from './probes/host.js'
 
 const lookMs = 1_000
 
