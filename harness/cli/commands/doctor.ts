@@ -27,7 +27,9 @@ export async function doctorCommand(flags: PlanFlags): Promise<ExitCode> {
 
 /** What is said of a host that others keep busy; a cluster that is there already has hosts of its own. */
 export async function restlessHost(plan: Plan, platform: Platform): Promise<string | undefined> {
-  return platform.name === 'kubernetes' ? undefined : restlessText(await foreignShare(), plan)
+  const { offers } = platform
+  const isElsewhere = offers.includes('cluster') && !offers.includes('new-cluster')
+  return isElsewhere ? undefined : restlessText(await foreignShare(), plan)
 }
 
 /** A run beside another is refused unless it is forced; a look at the host is not. */
