@@ -27,14 +27,13 @@ const owedLongFunctions = [
   'infra/meshes/nginx/nginx.ts',
   'infra/platforms/cluster/generators.ts',
   'infra/platforms/docker/host.ts',
-  'reports/charts/added-latency.ts',
-  'reports/charts/increments.ts',
-  'reports/charts/knee.ts',
-  'reports/charts/latency-vs-rate.ts',
-  'reports/charts/percentile-curve.ts',
-  'reports/charts/stacked-bars.ts',
-  'reports/charts/tradeoff.ts',
-  'reports/index/index-page.ts',
+  'reports/charts/latency/added-latency.ts',
+  'reports/charts/latency/increments.ts',
+  'reports/charts/limits/knee.ts',
+  'reports/charts/latency/percentile-curve.ts',
+  'reports/charts/limits/latency-vs-rate.ts',
+  'reports/charts/resources/stacked-bars.ts',
+  'reports/charts/resources/tradeoff.ts',
 ]
 
 /** Modules that turn data into data: reading files or starting processes belongs elsewhere. */

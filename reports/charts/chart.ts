@@ -10,6 +10,8 @@ export type TableCell = string | { readonly html: string }
 export interface Table {
   readonly columns: readonly string[]
   readonly rows: readonly (readonly TableCell[])[]
+  /** Of a table of trials: the cell of the journal that each row belongs to. */
+  readonly cells?: readonly string[]
 }
 
 export interface Chart {

@@ -48,3 +48,51 @@ export function estimateMarks(x: object, y: object, offsetPx = 0): object[] {
     },
   ]
 }
+
+const colour = { field: 'colour', type: 'nominal', scale: null }
+const tip = { field: 'tip' }
+const name = { field: 'name' }
+
+/** Values of an arm joined by a line in its `colour`; `by` is the field that tells lines apart. */
+export function lineMark(x: object, y: object, by = 'arm', options: object = {}): object {
+  return {
+    mark: { type: 'line', strokeWidth: 2.25, ...options },
+    encoding: { x, y, detail: { field: by, type: 'nominal' }, stroke: colour, description: name },
+  }
+}
+
+/** Upright intervals from `low` to `high`. */
+export function intervalMark(x: object, y: object): object {
+  return {
+    mark: { type: 'rule', strokeWidth: 2, opacity: 0.7 },
+    encoding: { x, y: { ...y, field: 'low' }, y2: { field: 'high' }, stroke: colour, description: tip },
+  }
+}
+
+/** Points in an arm's `colour` and `shape`, set off from the line that they lie on. */
+export function pointMark(x: object, y: object, size = 60): object {
+  return {
+    mark: { type: 'point', filled: true, size, opacity: 1, stroke: 'var(--paper)', strokeWidth: 1.5 },
+    encoding: {
+      x,
+      y,
+      fill: colour,
+      shape: { field: 'shape', type: 'nominal', scale: null },
+      description: tip,
+    },
+  }
+}
+
+/** Names at the ends of lines instead of a legend: `values` have the axes' fields and `label`. */
+export function endLabels(values: readonly object[], x: object, y: object, limit?: number): object {
+  return {
+    data: { values },
+    mark: { type: 'text', align: 'left', dx: 9, fontSize: 12, fill: ink, ...(limit ? { limit } : {}) },
+    encoding: { x, y, text: { field: 'label' }, description: name },
+  }
+}
+
+/** Room for names at the ends of lines, in px. */
+export function endRoom(labels: readonly string[], size: Size): number {
+  return Math.min(size === 'wide' ? 210 : 120, 14 + 7.6 * Math.max(...labels.map((label) => label.length)))
+}

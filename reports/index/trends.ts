@@ -1,8 +1,9 @@
 /** How the main figures of comparable runs moved from run to run: one series for each host, load, profile and version. */
 import type { TopLevelSpec } from 'vega-lite'
 import type { Estimate, Metric, Path } from '../../harness/model.js'
-import { loadText, number, plural, signed } from '../formats/format.js'
+import { loadText, number, plural, sentence, signed } from '../formats/format.js'
 import { spreadLabels } from '../charts/layout.js'
+import { endLabels, endRoom, intervalMark, lineMark, pointMark } from '../charts/marks.js'
 import type { FigureBook } from '../page/figures.js'
 import { tableView } from '../page/page.js'
 import { listOf } from '../page/ranking.js'
@@ -170,6 +171,9 @@ function specOf(
     value: ratio.value,
     low: ratio.low,
     high: ratio.high,
+    shape: 'circle',
+    name: point.arm,
+    tip: `${point.arm}: ${sentence(ratio)}`,
   }))
   const bounds = values.flatMap(({ low, high }) => [low, high])
   const domain: [number, number] = [Math.min(1, ...bounds), Math.max(...bounds)]
@@ -181,7 +185,10 @@ function specOf(
     15,
     false,
   )
-  const labelRoom = 14 + 7.6 * Math.max(...values.map(({ arm }) => arm.length))
+  const labelRoom = endRoom(
+    values.map(({ arm }) => arm),
+    size,
+  )
   // Numbers of runs that do not touch: as many as fit, the first and the last among them.
   const every = Math.ceil(runs / (size === 'wide' ? 24 : 8))
   const shown = Array.from({ length: runs }, (_, index) => index + 1).filter((run) => (run - 1) % every === 0)
@@ -198,7 +205,6 @@ function specOf(
     axis: { title: `${trend.what}, ratio to the baseline`, tickCount: 5 },
   }
   const stroke = { field: 'colour', type: 'nominal', scale: null }
-  const detail = { field: 'id', type: 'nominal' }
   return {
     width: figureWidth[size] - labelRoom - 40,
     height: plotHeight,
@@ -209,17 +215,14 @@ function specOf(
         mark: { type: 'rule', strokeDash: [5, 4], strokeWidth: 2 },
         encoding: { x, stroke },
       },
-      { mark: { type: 'line', strokeWidth: 2 }, encoding: { x, y, stroke, detail } },
-      {
-        mark: { type: 'rule', strokeWidth: 2 },
-        encoding: { x, y: { ...y, field: 'low' }, y2: { field: 'high' }, stroke, detail },
-      },
-      { mark: { type: 'point', filled: true, size: 60, opacity: 1 }, encoding: { x, y, fill: stroke } },
-      {
-        data: { values: last.map((end, index) => ({ ...end, value: places[index] ?? end.value })) },
-        mark: { type: 'text', align: 'left', dx: 10, fontSize: 12, fill: 'var(--ink)' },
-        encoding: { x, y, text: { field: 'arm' } },
-      },
+      lineMark(x, y, 'id'),
+      intervalMark(x, y),
+      pointMark(x, y),
+      endLabels(
+        last.map((end, index) => ({ ...end, label: end.arm, value: places[index] ?? end.value })),
+        x,
+        y,
+      ),
     ],
   } as unknown as TopLevelSpec
 }

@@ -54,12 +54,13 @@ export function renderPage(template: string, data: PageData, assets: ReportAsset
 export function tableView(table: Table): object {
   return {
     columns: table.columns,
-    rows: table.rows.map((row) =>
-      row.map((cell, index) =>
+    rows: table.rows.map((row, at) => ({
+      cell: table.cells?.[at],
+      cells: row.map((cell, index) =>
         typeof cell === 'string'
           ? { text: cell, first: index === 0 }
           : { html: cell.html, first: index === 0, numeric: cell.html.startsWith('<data') },
       ),
-    ),
+    })),
   }
 }

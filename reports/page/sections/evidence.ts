@@ -75,7 +75,7 @@ function notValidTable(view: View): Table {
   const rows = analysis.trials
     .filter((trial) => trial.state !== 'ok')
     .map((trial): TableCell[] => [
-      fixed(trial.index, 0),
+      fixed(trial.index + 1, 0),
       { html: armHtml(view.arm(trial.arm)) },
       fixed(trial.round + 1, 0),
       trial.state,
@@ -183,8 +183,9 @@ function trialTable(view: View, trials: Analysis['trials']): Table {
       'generator, %',
       'errors',
     ],
+    cells: trials.map(({ cell }) => cell),
     rows: trials.map((trial) => [
-      fixed(trial.index, 0),
+      fixed(trial.index + 1, 0),
       fixed(trial.round + 1, 0),
       view.arm(trial.arm).label,
       trial.cell.split('|').at(-1) ?? '',

@@ -1,7 +1,7 @@
 /** The paths drawn, with what every hop adds, as data for the template. */
 import * as metrics from '../../../scenarios/metrics.js'
 import type { Hop, Increment } from '../../../harness/model.js'
-import { isResidual } from '../../charts/increments.js'
+import { isResidual } from '../../charts/latency/increments.js'
 import { estimateText, number, thin, thousand } from '../../formats/format.js'
 import { escapeHtml } from '../clean.js'
 import { drawPath, pathInWords, type HopFigures } from '../diagram.js'

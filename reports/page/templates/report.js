@@ -74,6 +74,23 @@
     tip.hidden = true
     pinned = false
   }
+  // A figure that was clicked stays explained, with a link to the trials that it was computed from.
+  const pin = (figure, x, y) => {
+    show(explain(figure), x, y)
+    pinned = true
+    const cells = new Set(figure.dataset.cells.split(' ').map((index) => legend.cells[Number(index)]))
+    const rows = all('#all-trials tr[data-cell]').filter((row) => cells.has(row.dataset.cell))
+    if (rows.length === 0) return
+    const link = element('a', `its ${rows.length} trials`, { href: '#all-trials' })
+    link.addEventListener('click', () => {
+      for (const row of all('#all-trials tr.behind')) row.classList.remove('behind')
+      for (const row of rows) row.classList.add('behind')
+      hide()
+      open(rows[0])
+      rows[0].scrollIntoView({ block: 'center' })
+    })
+    tip.append('\n', link)
+  }
   const textFor = (target) => {
     const figure = target.closest('.fig')
     if (figure) return explain(figure)
@@ -92,8 +109,17 @@
     const box = figure.getBoundingClientRect()
     show(explain(figure), box.left, box.bottom - 12)
   })
-  document.addEventListener('focusout', hide)
+  document.addEventListener('focusout', (event) => {
+    if (!tip.contains(event.relatedTarget)) hide()
+  })
   document.addEventListener('keydown', (event) => {
+    const figure = event.key === 'Enter' && event.target.closest && event.target.closest('.fig')
+    if (figure) {
+      const box = figure.getBoundingClientRect()
+      pin(figure, box.left, box.bottom - 12)
+      const link = tip.querySelector('a')
+      if (link) link.focus()
+    }
     if (event.key === 'Escape') {
       hide()
       highlight(undefined)
@@ -129,10 +155,10 @@
     if (!(event.target instanceof window.Element)) return
     const figure = event.target.closest('.fig')
     if (figure) {
-      show(explain(figure), event.clientX, event.clientY)
-      pinned = true
+      pin(figure, event.clientX, event.clientY)
       return
     }
+    if (event.target.closest('#tip')) return
     hide()
     const mark = event.target.closest('.arm[data-arm], svg [data-arm]')
     if (mark && /^a\d+$/.test(mark.dataset.arm)) highlight(mark.dataset.arm)

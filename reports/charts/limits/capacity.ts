@@ -1,12 +1,12 @@
 /** Answers "how much does it carry?": throughput of every arm when the load is limited by replies alone. */
-import * as metrics from '../../scenarios/metrics.js'
+import * as metrics from '../../../scenarios/metrics.js'
 import type { TopLevelSpec } from 'vega-lite'
-import type { Estimate } from '../../harness/model.js'
-import { changeText, fixed, sentence } from '../formats/format.js'
-import { describe } from '../page/svg.js'
-import { figureWidth, ink, type Size } from '../page/theme.js'
-import type { ArmView } from '../page/view.js'
-import type { Chart, ChartBuilder } from './chart.js'
+import type { Estimate } from '../../../harness/model.js'
+import { changeText, fixed, sentence } from '../../formats/format.js'
+import { describe } from '../../page/svg.js'
+import { figureWidth, ink, type Size } from '../../page/theme.js'
+import type { ArmView } from '../../page/view.js'
+import type { Chart, ChartBuilder } from '../chart.js'
 
 interface Bar {
   readonly arm: ArmView

@@ -1,13 +1,14 @@
 /** Answers "how does it change with …?": median response time and CPU of every arm along one axis of the sweep. */
-import * as metrics from '../../scenarios/metrics.js'
+import * as metrics from '../../../scenarios/metrics.js'
 import type { TopLevelSpec } from 'vega-lite'
-import type { Estimate, LoadSpec } from '../../harness/model.js'
-import { bytes, fixed, sentence, thousand } from '../formats/format.js'
-import { describe } from '../page/svg.js'
-import { figureWidth, type Size } from '../page/theme.js'
-import type { ArmView, LoadView } from '../page/view.js'
-import type { Chart, ChartBuilder } from './chart.js'
-import { logDomain } from './layout.js'
+import type { Estimate, LoadSpec } from '../../../harness/model.js'
+import { bytes, fixed, sentence, thousand } from '../../formats/format.js'
+import { describe } from '../../page/svg.js'
+import { figureWidth, type Size } from '../../page/theme.js'
+import type { ArmView, LoadView } from '../../page/view.js'
+import type { Chart, ChartBuilder } from '../chart.js'
+import { logDomain } from '../layout.js'
+import { intervalMark, lineMark, pointMark } from '../marks.js'
 
 type Axis = 'ratePerSecond' | 'connections' | 'payloadBytes'
 
@@ -153,31 +154,10 @@ function panelOf(
     scale: { type: 'log', domain, nice: false },
     axis: { title: panel.title, tickCount: 5, format: '.3~r' },
   }
-  const stroke = { field: 'colour', type: 'nominal', scale: null }
-  const tip = { field: 'tip' }
   return {
     width: figureWidth[size] - 70,
     height: size === 'wide' ? 190 : 170,
     data: { values },
-    layer: [
-      {
-        mark: { type: 'line', strokeWidth: 2.25 },
-        encoding: { x, y, detail: { field: 'arm', type: 'nominal' }, stroke, description: { field: 'name' } },
-      },
-      {
-        mark: { type: 'rule', strokeWidth: 2, opacity: 0.7 },
-        encoding: { x, y: { ...y, field: 'low' }, y2: { field: 'high' }, stroke, description: tip },
-      },
-      {
-        mark: { type: 'point', filled: true, size: 60, opacity: 1, stroke: 'var(--paper)', strokeWidth: 1.5 },
-        encoding: {
-          x,
-          y,
-          fill: stroke,
-          shape: { field: 'shape', type: 'nominal', scale: null },
-          description: tip,
-        },
-      },
-    ],
+    layer: [lineMark(x, y), intervalMark(x, y), pointMark(x, y)],
   }
 }

@@ -1,11 +1,11 @@
 /** Answers "what does each path add?": a dot with its interval per arm and percentile, zero and the noise floor behind. */
 import type { TopLevelSpec } from 'vega-lite'
-import { estimateText, fixed, paceText, sentence } from '../formats/format.js'
-import { describe } from '../page/svg.js'
-import { figureWidth, ink, muted, noiseBand, type Size } from '../page/theme.js'
-import { excludesZero, latencyMetrics, percentiles, type View } from '../page/view.js'
-import type { Chart, ChartBuilder, TableCell } from './chart.js'
-import { domainWithZero } from './layout.js'
+import { estimateText, fixed, paceText, sentence } from '../../formats/format.js'
+import { describe } from '../../page/svg.js'
+import { figureWidth, ink, muted, noiseBand, type Size } from '../../page/theme.js'
+import { excludesZero, latencyMetrics, percentiles, type View } from '../../page/view.js'
+import type { Chart, ChartBuilder, TableCell } from '../chart.js'
+import { domainWithZero } from '../layout.js'
 
 export const addedLatency: ChartBuilder = (view, book): Chart | undefined => {
   const { lead } = view
@@ -50,7 +50,7 @@ export const addedLatency: ChartBuilder = (view, book): Chart | undefined => {
 type Point = {
   percentile: string
   arm: View['arms'][number]
-  estimate: import('../../harness/model.js').Estimate
+  estimate: import('../../../harness/model.js').Estimate
 }
 
 function build(size: Size, shown: readonly string[], points: readonly Point[], view: View): TopLevelSpec {

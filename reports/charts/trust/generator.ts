@@ -1,11 +1,11 @@
 /** Shows that the load generator was not the bottleneck: how late it sent and how busy it was, trial by trial. */
 import type { TopLevelSpec } from 'vega-lite'
-import type { TrialSummary } from '../../harness/model.js'
-import { fixed, given, number, plural, thin } from '../formats/format.js'
-import { describe } from '../page/svg.js'
-import { figureWidth, warn, type Size } from '../page/theme.js'
-import type { View } from '../page/view.js'
-import type { Chart, ChartBuilder } from './chart.js'
+import type { TrialSummary } from '../../../harness/model.js'
+import { fixed, given, number, plural, thin } from '../../formats/format.js'
+import { describe } from '../../page/svg.js'
+import { figureWidth, warn, type Size } from '../../page/theme.js'
+import type { View } from '../../page/view.js'
+import type { Chart, ChartBuilder } from '../chart.js'
 
 interface Measure {
   readonly title: string

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { analyze } from '../../harness/analyze/analyze.js'
-import { oneSidedSearch } from '../../harness/testdata/one-sided-search.js'
-import { syntheticJournal } from '../../harness/testdata/synthetic-journal.js'
-import { createFigureBook } from '../page/figures.js'
-import { renderOpenMetrics } from '../formats/openmetrics.js'
-import { createView } from '../page/view.js'
+import { analyze } from '../../../harness/analyze/analyze.js'
+import { oneSidedSearch } from '../../../harness/testdata/one-sided-search.js'
+import { syntheticJournal } from '../../../harness/testdata/synthetic-journal.js'
+import { createFigureBook } from '../../page/figures.js'
+import { renderOpenMetrics } from '../../formats/openmetrics.js'
+import { createView } from '../../page/view.js'
 import { knee } from './knee.js'
 
 const entries = syntheticJournal({

@@ -1,14 +1,14 @@
 /** The whole comparison in one picture: what a path adds to latency against the CPU that it adds. */
-import * as metrics from '../../scenarios/metrics.js'
+import * as metrics from '../../../scenarios/metrics.js'
 import type { TopLevelSpec } from 'vega-lite'
-import type { Estimate } from '../../harness/model.js'
-import { paceText, sentence, thousand } from '../formats/format.js'
-import { describe } from '../page/svg.js'
-import { figureWidth, ink, muted, type Size } from '../page/theme.js'
-import { cpuMetrics, latencyMetrics, type ArmView } from '../page/view.js'
-import { alone, rank } from '../page/ranking.js'
-import type { Chart, ChartBuilder } from './chart.js'
-import { domainWithZero, placeLabels } from './layout.js'
+import type { Estimate } from '../../../harness/model.js'
+import { paceText, sentence, thousand } from '../../formats/format.js'
+import { describe } from '../../page/svg.js'
+import { figureWidth, ink, muted, type Size } from '../../page/theme.js'
+import { cpuMetrics, latencyMetrics, type ArmView } from '../../page/view.js'
+import { alone, rank } from '../../page/ranking.js'
+import type { Chart, ChartBuilder } from '../chart.js'
+import { domainWithZero, placeLabels } from '../layout.js'
 
 interface Point {
   readonly arm: ArmView

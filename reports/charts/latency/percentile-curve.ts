@@ -1,12 +1,13 @@
 /** Answers "how does the tail look?": latency against percentile, with the percentile axis stretched by nines. */
 import type { TopLevelSpec } from 'vega-lite'
-import { number, paceText } from '../formats/format.js'
-import { describe } from '../page/svg.js'
-import { figureWidth, ink, type Size } from '../page/theme.js'
-import type { ArmView } from '../page/view.js'
-import type { CurvePoint } from '../../harness/model.js'
-import type { Chart, ChartBuilder } from './chart.js'
-import { logDomain, spreadLabels } from './layout.js'
+import { number, paceText } from '../../formats/format.js'
+import { describe } from '../../page/svg.js'
+import { figureWidth, type Size } from '../../page/theme.js'
+import type { ArmView } from '../../page/view.js'
+import type { CurvePoint } from '../../../harness/model.js'
+import type { Chart, ChartBuilder } from '../chart.js'
+import { logDomain, spreadLabels } from '../layout.js'
+import { endLabels, endRoom, lineMark, pointMark } from '../marks.js'
 
 interface Line {
   readonly arm: ArmView
@@ -60,9 +61,9 @@ export const percentileCurve: ChartBuilder = (view): Chart | undefined => {
 
 function build(lines: readonly Line[], size: Size, time: string): TopLevelSpec {
   const height = size === 'wide' ? 380 : 320
-  const labelRoom = Math.min(
-    size === 'wide' ? 210 : 120,
-    14 + 7.6 * Math.max(...lines.map(({ arm }) => arm.label.length)),
+  const labelRoom = endRoom(
+    lines.map(({ arm }) => arm.label),
+    size,
   )
   const all = lines.flatMap(({ points }) =>
     points.flatMap((point) => [point.ms, point.lowMs ?? point.ms, point.highMs ?? point.ms]),
@@ -102,18 +103,7 @@ function build(lines: readonly Line[], size: Size, time: string): TopLevelSpec {
       ]
     }),
   )
-  const x = {
-    field: 'nines',
-    type: 'quantitative',
-    scale: { domain: [0, far], nice: false },
-    axis: {
-      title: 'percentile',
-      titleAnchor: 'end',
-      values: [Math.log10(2), 1, 2, 3, 4, 5].filter((value) => value <= far + 1e-9),
-      labelExpr:
-        "datum.value < 0.5 ? '50' : datum.value < 1.5 ? '90' : datum.value < 2.5 ? '99' : datum.value < 3.5 ? '99.9' : datum.value < 4.5 ? '99.99' : '99.999'",
-    },
-  }
+  const x = percentileAxis(far)
   const y = {
     field: 'ms',
     type: 'quantitative',
@@ -143,41 +133,37 @@ function build(lines: readonly Line[], size: Size, time: string): TopLevelSpec {
     layer: [
       // The bands of many arms would only darken one another.
       ...(lines.length > mostBands ? [] : [band]),
-      {
-        mark: { type: 'line', interpolate: 'monotone', strokeWidth: 2.25, strokeJoin: 'round', clip: true },
-        encoding: {
-          x,
-          y,
-          detail,
-          stroke: { field: 'colour', type: 'nominal', scale: null },
-          description: { field: 'name' },
-        },
-      },
-      {
-        data: { values: marks },
-        mark: { type: 'point', filled: true, size: 34, opacity: 1 },
-        encoding: {
-          x,
-          y,
-          fill: { field: 'colour', type: 'nominal', scale: null },
-          shape: { field: 'shape', type: 'nominal', scale: null },
-          description: { field: 'tip' },
-        },
-      },
-      {
-        data: {
-          values: ends.map(({ arm }, index) => ({
-            nines: far,
-            ms: places[index] ?? 0,
-            label: arm.label,
-            tip: describe(arm.key, ''),
-          })),
-        },
-        mark: { type: 'text', align: 'left', dx: 8, fontSize: 12, fill: ink, limit: labelRoom - 8 },
-        encoding: { x, y, text: { field: 'label' }, description: { field: 'tip' } },
-      },
+      lineMark(x, y, 'arm', { interpolate: 'monotone', strokeJoin: 'round', clip: true }),
+      { data: { values: marks }, ...pointMark(x, y, 34) },
+      endLabels(
+        ends.map(({ arm }, index) => ({
+          nines: far,
+          ms: places[index] ?? 0,
+          label: arm.label,
+          name: describe(arm.key, ''),
+        })),
+        x,
+        y,
+        labelRoom - 9,
+      ),
     ],
   } as unknown as TopLevelSpec
+}
+
+/** Nines along the axis: 50, 90, 99, 99.9, … */
+function percentileAxis(far: number): object {
+  return {
+    field: 'nines',
+    type: 'quantitative',
+    scale: { domain: [0, far], nice: false },
+    axis: {
+      title: 'percentile',
+      titleAnchor: 'end',
+      values: [Math.log10(2), 1, 2, 3, 4, 5].filter((value) => value <= far + 1e-9),
+      labelExpr:
+        "datum.value < 0.5 ? '50' : datum.value < 1.5 ? '90' : datum.value < 2.5 ? '99' : datum.value < 3.5 ? '99.9' : datum.value < 4.5 ? '99.99' : '99.999'",
+    },
+  }
 }
 
 function nines(percentile: number): number {

@@ -1,10 +1,10 @@
 /** One bar per arm, made of segments that start at zero: the form that both bills (CPU, memory) share. */
 import type { TopLevelSpec } from 'vega-lite'
-import type { Estimate } from '../../harness/model.js'
-import { estimateText, number } from '../formats/format.js'
-import { describe } from '../page/svg.js'
-import { figureWidth, ink, type Size } from '../page/theme.js'
-import type { ArmView } from '../page/view.js'
+import type { Estimate } from '../../../harness/model.js'
+import { estimateText, number } from '../../formats/format.js'
+import { describe } from '../../page/svg.js'
+import { figureWidth, ink, type Size } from '../../page/theme.js'
+import type { ArmView } from '../../page/view.js'
 
 export interface Segment {
   readonly arm: ArmView

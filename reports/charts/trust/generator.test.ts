@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { analyze } from '../../harness/analyze/analyze.js'
-import type { JournalEntry } from '../../harness/model.js'
-import { syntheticJournal } from '../../harness/testdata/synthetic-journal.js'
-import { createFigureBook } from '../page/figures.js'
-import { buildAnswer } from '../page/sections/answer.js'
-import { createView } from '../page/view.js'
+import { analyze } from '../../../harness/analyze/analyze.js'
+import type { JournalEntry } from '../../../harness/model.js'
+import { syntheticJournal } from '../../../harness/testdata/synthetic-journal.js'
+import { createFigureBook } from '../../page/figures.js'
+import { buildAnswer } from '../../page/sections/answer.js'
+import { createView } from '../../page/view.js'
 import { generator } from './generator.js'
 
 const journal = (...experiments: ('latency' | 'saturation' | 'capacity')[]) =>

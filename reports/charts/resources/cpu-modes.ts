@@ -1,8 +1,8 @@
 /** Splits the same bill by where the CPU was: user space, kernel on behalf of a component, and nobody's. */
-import { number, paceText, thousand } from '../formats/format.js'
-import { hatch } from '../page/theme.js'
-import type { ArmView } from '../page/view.js'
-import type { Chart, ChartBuilder } from './chart.js'
+import { number, paceText, thousand } from '../../formats/format.js'
+import { hatch } from '../../page/theme.js'
+import type { ArmView } from '../../page/view.js'
+import type { Chart, ChartBuilder } from '../chart.js'
 import { chargeable } from './cpu-bill.js'
 import { stackedBars } from './stacked-bars.js'
 

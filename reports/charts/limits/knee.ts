@@ -1,15 +1,15 @@
 /** Answers "how much does it carry before it breaks its promise?": every arm's knee, and the trials that found it. */
-import * as metrics from '../../scenarios/metrics.js'
+import * as metrics from '../../../scenarios/metrics.js'
 import type { TopLevelSpec } from 'vega-lite'
-import { upperBound } from '../../harness/analyze/words.js'
-import type { Estimate, KneeAnalysis } from '../../harness/model.js'
-import { changeText, estimateText, fixed, given, number, plural, sentence } from '../formats/format.js'
-import { describe } from '../page/svg.js'
-import type { Size } from '../page/theme.js'
-import type { ArmView } from '../page/view.js'
-import type { Chart, ChartBuilder } from './chart.js'
-import { logDomain } from './layout.js'
-import { armAxis, estimateMarks } from './marks.js'
+import { upperBound } from '../../../harness/analyze/words.js'
+import type { Estimate, KneeAnalysis } from '../../../harness/model.js'
+import { changeText, estimateText, fixed, given, number, plural, sentence } from '../../formats/format.js'
+import { describe } from '../../page/svg.js'
+import type { Size } from '../../page/theme.js'
+import type { ArmView } from '../../page/view.js'
+import type { Chart, ChartBuilder } from '../chart.js'
+import { logDomain } from '../layout.js'
+import { armAxis, estimateMarks } from '../marks.js'
 
 interface Row {
   readonly arm: ArmView

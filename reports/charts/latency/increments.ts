@@ -1,12 +1,12 @@
 /** Answers "where on the path?": what each step between two paths adds, in time and in CPU, from zero. */
 import type { TopLevelSpec } from 'vega-lite'
-import type { Estimate, Increment } from '../../harness/model.js'
-import { estimateText, sentence, thin, thousand } from '../formats/format.js'
-import { describe } from '../page/svg.js'
-import { figureWidth, hatch, ink, muted, type Size } from '../page/theme.js'
-import type { View } from '../page/view.js'
-import type { Chart, ChartBuilder } from './chart.js'
-import { domainWithZero } from './layout.js'
+import type { Estimate, Increment } from '../../../harness/model.js'
+import { estimateText, sentence, thin, thousand } from '../../formats/format.js'
+import { describe } from '../../page/svg.js'
+import { figureWidth, hatch, ink, muted, type Size } from '../../page/theme.js'
+import type { View } from '../../page/view.js'
+import type { Chart, ChartBuilder } from '../chart.js'
+import { domainWithZero } from '../layout.js'
 
 export const increments: ChartBuilder = (view, book): Chart | undefined => {
   const all = view.increments

@@ -1,11 +1,11 @@
 /** Shows how far two measurements of the same thing lie apart: the A/A difference of every load, as a share. */
 import type { TopLevelSpec } from 'vega-lite'
-import type { Estimate } from '../../harness/model.js'
-import { fixed, sentence } from '../formats/format.js'
-import { describe } from '../page/svg.js'
-import { figureWidth, ink, muted, type Size } from '../page/theme.js'
-import type { LoadView, View } from '../page/view.js'
-import type { Chart, ChartBuilder } from './chart.js'
+import type { Estimate } from '../../../harness/model.js'
+import { fixed, sentence } from '../../formats/format.js'
+import { describe } from '../../page/svg.js'
+import { figureWidth, ink, muted, type Size } from '../../page/theme.js'
+import type { LoadView, View } from '../../page/view.js'
+import type { Chart, ChartBuilder } from '../chart.js'
 
 interface Dot {
   readonly load: string

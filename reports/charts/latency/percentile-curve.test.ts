@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { analyze } from '../../harness/analyze/analyze.js'
-import { syntheticJournal } from '../../harness/testdata/synthetic-journal.js'
-import { createFigureBook } from '../page/figures.js'
-import { createView } from '../page/view.js'
+import { analyze } from '../../../harness/analyze/analyze.js'
+import { syntheticJournal } from '../../../harness/testdata/synthetic-journal.js'
+import { createFigureBook } from '../../page/figures.js'
+import { createView } from '../../page/view.js'
 import { percentileCurve } from './percentile-curve.js'
 
 const options = { rounds: 3, arms: ['l4-only'], durationMs: 300 } as const

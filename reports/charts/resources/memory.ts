@@ -1,7 +1,7 @@
 /** Answers "how much memory?": resident memory of every hop of an arm, under load. */
-import * as metrics from '../../scenarios/metrics.js'
-import { number, paceText, sentence } from '../formats/format.js'
-import type { Chart, ChartBuilder, TableCell } from './chart.js'
+import * as metrics from '../../../scenarios/metrics.js'
+import { number, paceText, sentence } from '../../formats/format.js'
+import type { Chart, ChartBuilder, TableCell } from '../chart.js'
 import { chargeable, rowFill, rowName } from './cpu-bill.js'
 import { stackedBars, type Segment } from './stacked-bars.js'
 

@@ -1,13 +1,14 @@
 /** Answers "when does it break?": p99 of every arm against the rate that was asked for. */
-import * as metrics from '../../scenarios/metrics.js'
+import * as metrics from '../../../scenarios/metrics.js'
 import type { TopLevelSpec } from 'vega-lite'
-import type { Estimate } from '../../harness/model.js'
-import { fixed, sentence } from '../formats/format.js'
-import { describe } from '../page/svg.js'
-import { figureWidth, ink, warn, type Size } from '../page/theme.js'
-import type { ArmView, LoadView } from '../page/view.js'
-import type { Chart, ChartBuilder } from './chart.js'
-import { logDomain, spreadLabels } from './layout.js'
+import type { Estimate } from '../../../harness/model.js'
+import { fixed, sentence } from '../../formats/format.js'
+import { describe } from '../../page/svg.js'
+import { figureWidth, warn, type Size } from '../../page/theme.js'
+import type { ArmView, LoadView } from '../../page/view.js'
+import type { Chart, ChartBuilder } from '../chart.js'
+import { logDomain, spreadLabels } from '../layout.js'
+import { endLabels, endRoom, intervalMark, lineMark, pointMark } from '../marks.js'
 
 interface Point {
   readonly arm: ArmView
@@ -106,9 +107,9 @@ function build(
   slo: number | undefined,
 ): TopLevelSpec {
   const height = size === 'wide' ? 300 : 280
-  const labelRoom = Math.min(
-    size === 'wide' ? 210 : 120,
-    14 + 7.6 * Math.max(...points.map(({ arm }) => arm.label.length)),
+  const labelRoom = endRoom(
+    points.map(({ arm }) => arm.label),
+    size,
   )
   const all = [
     ...points.flatMap(({ p99 }) => [p99.low, p99.high]),
@@ -124,6 +125,7 @@ function build(
     high: p99.high,
     colour: arm.colour,
     shape: arm.shape,
+    label: arm.label,
     tip: describe(arm.key, `${arm.label} at ${fixed(rate, 0)}/s: p99 ${sentence(p99)}`),
     name: describe(arm.key, arm.label),
   }))
@@ -185,24 +187,9 @@ function build(
               encoding: { y: { ...y, field: 'slo' } },
             },
           ]),
-      {
-        mark: { type: 'line', strokeWidth: 2.25 },
-        encoding: { x, y, detail: { field: 'arm', type: 'nominal' }, stroke, description: { field: 'name' } },
-      },
-      {
-        mark: { type: 'rule', strokeWidth: 2, opacity: 0.7 },
-        encoding: { x, y: { ...y, field: 'low' }, y2: { field: 'high' }, stroke, description: tip },
-      },
-      {
-        mark: { type: 'point', filled: true, size: 70, opacity: 1, stroke: 'var(--paper)', strokeWidth: 1.5 },
-        encoding: {
-          x,
-          y,
-          fill: stroke,
-          shape: { field: 'shape', type: 'nominal', scale: null },
-          description: tip,
-        },
-      },
+      lineMark(x, y),
+      intervalMark(x, y),
+      pointMark(x, y, 70),
       {
         data: { values: marks },
         mark: { type: 'rule', strokeWidth: 2 },
@@ -219,17 +206,12 @@ function build(
         mark: { type: 'point', shape: 'triangle-down', filled: true, size: 110, opacity: 1 },
         encoding: { x, y, fill: stroke, description: tip },
       },
-      {
-        data: {
-          values: ends.map((end, index) => ({
-            ...end,
-            ms: places[index] ?? end.ms,
-            label: points.find((point) => point.arm.key === end.arm)?.arm.label ?? '',
-          })),
-        },
-        mark: { type: 'text', align: 'left', dx: 9, fontSize: 12, fill: ink, limit: labelRoom - 9 },
-        encoding: { x, y, text: { field: 'label' }, description: { field: 'name' } },
-      },
+      endLabels(
+        ends.map((end, index) => ({ ...end, ms: places[index] ?? end.ms })),
+        x,
+        y,
+        labelRoom - 9,
+      ),
     ],
   } as unknown as TopLevelSpec
 }

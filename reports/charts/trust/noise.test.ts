@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { createFigureBook } from '../page/figures.js'
-import { renderMarkdown } from '../formats/markdown.js'
-import { buildAnswer } from '../page/sections/answer.js'
-import { twoEnvironments } from '../testdata/two-environments.js'
-import { createView } from '../page/view.js'
-import { addedLatency } from './added-latency.js'
+import { createFigureBook } from '../../page/figures.js'
+import { renderMarkdown } from '../../formats/markdown.js'
+import { buildAnswer } from '../../page/sections/answer.js'
+import { twoEnvironments } from '../../testdata/two-environments.js'
+import { createView } from '../../page/view.js'
+import { addedLatency } from '../latency/added-latency.js'
 import { noise } from './noise.js'
 
 describe('two environments', () => {
