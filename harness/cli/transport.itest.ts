@@ -63,8 +63,8 @@ test.concurrent(
     expect(cells.filter(({ connect }) => connect).map(({ arm }) => arm)).toEqual(arms)
     expect(cells.filter(({ stream }) => stream).map(({ arm }) => arm)).toEqual(arms)
     const html = readFileSync(workspace.path('out/report.html'), 'utf8')
-    expect(html).toContain('<h3 id="connections">New connections</h3>')
-    expect(html).toContain('<h3 id="transfers">Long transfers</h3>')
+    expect(html).toContain('<section id="connections"')
+    expect(html).toContain('<section id="transfers"')
   },
 )
 
