@@ -10,7 +10,7 @@ export type TableCell = string | { readonly html: string }
 export interface Table {
   readonly columns: readonly string[]
   readonly rows: readonly (readonly TableCell[])[]
-  /** Of a table of trials: the cell of the journal that each row belongs to. */
+  /** Of a table of trials: which of the journal's cells each row belongs to, by position. */
   readonly cells?: readonly string[]
 }
 

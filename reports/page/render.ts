@@ -11,7 +11,7 @@ import { renderPage, tableView, type ReportAssets } from './page.js'
 import { absentParts } from './sections/absent.js'
 import { buildAnswer } from './sections/answer.js'
 import { buildClaims } from './sections/claims.js'
-import { buildEvidence, methodTable } from './sections/evidence.js'
+import { buildEvidence, methodTable, trialCells } from './sections/evidence.js'
 import { functionTable } from './sections/functions.js'
 import { leadText } from './sections/loads.js'
 import { buildQuestions, type DrawnChart } from './sections/questions.js'
@@ -39,7 +39,11 @@ export async function renderHtml(analysis: Analysis, assets: ReportAssets): Prom
       title: answer.headline,
       style,
       body,
-      embedded: { 'analysis-data': compressAnalysis(analysis), 'figure-legend': book.legend() },
+      embedded: {
+        'analysis-data': compressAnalysis(analysis),
+        'figure-legend': book.legend(),
+        'trial-cells': trialCells(view),
+      },
     },
     assets,
   )

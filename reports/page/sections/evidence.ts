@@ -165,7 +165,13 @@ function method(view: View): string[] {
   ]
 }
 
+/** Cells that rows of the table of trials refer to by position. */
+export function trialCells({ analysis }: View): readonly string[] {
+  return analysis.cells.map(({ cell }) => cell)
+}
+
 function trialTable(view: View, trials: Analysis['trials']): Table {
+  const places = new Map(trialCells(view).map((cell, place) => [cell, place]))
   const maybe = (value: number | undefined, decimals?: number) =>
     value === undefined ? '–' : decimals === undefined ? number(value) : fixed(value, decimals)
   return {
@@ -183,7 +189,7 @@ function trialTable(view: View, trials: Analysis['trials']): Table {
       'generator, %',
       'errors',
     ],
-    cells: trials.map(({ cell }) => cell),
+    cells: trials.map(({ cell }) => String(places.get(cell) ?? '')),
     rows: trials.map((trial) => [
       fixed(trial.index + 1, 0),
       fixed(trial.round + 1, 0),

@@ -62,6 +62,7 @@
       `from ${cells.join('\n   and ')}`,
     ].join('\n')
   }
+  const trialCells = json('trial-cells') || []
   let pinned = false
   const show = (text, x, y) => {
     tip.textContent = text
@@ -79,7 +80,9 @@
     show(explain(figure), x, y)
     pinned = true
     const cells = new Set(figure.dataset.cells.split(' ').map((index) => legend.cells[Number(index)]))
-    const rows = all('#all-trials tr[data-cell]').filter((row) => cells.has(row.dataset.cell))
+    const rows = all('#all-trials tr[data-cell]').filter((row) =>
+      cells.has(trialCells[Number(row.dataset.cell)]),
+    )
     if (rows.length === 0) return
     const link = element('a', `its ${rows.length} trials`, { href: '#all-trials' })
     link.addEventListener('click', () => {
