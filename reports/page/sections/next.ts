@@ -25,7 +25,7 @@ export function nextStep(view: View, verdicts: readonly GateVerdict[]): string {
   const open = verdicts.find(({ state, ratio }) => state === 'inconclusive' && ratio !== undefined)
   if (open?.ratio) {
     const half = (open.ratio.high - open.ratio.low) / 2
-    return `${moreRounds(open.ratio.n, half, open.check.practical / 2)} should decide (<code>--rounds</code>).`
+    return `what would decide it (<code>--rounds</code>): ${moreRounds(open.ratio.n, half, open.check.practical / 2)}.`
   }
   const ranking = rank(view, 'cpu') ?? rank(view, 'time')
   if (ranking && ranking.all.length > 1 && !alone(ranking.least)) {
