@@ -48,7 +48,7 @@ const timedOut =
   (trial) => {
     if (!trial.load) return trial
     const { response, service, ...load } = trial.load
-    if (share === 1) return { ...trial, load: { ...load, ok: 0, errors: { timeout: load.sent } } } as Trial
+    if (share === 1) return { ...trial, load: { ...load, ok: 0, errors: { timeout: load.sent } } }
     const sent = Math.round(load.ok / (1 - share))
     return {
       ...trial,
