@@ -210,7 +210,7 @@ function billRows(run: Run, cell: Cell, valid: readonly Trial[], estimate: MakeE
   const rows = new Map<string, ComponentUsage>()
   for (const { usage } of valid)
     for (const row of usage?.components ?? [])
-      if (groupOf(componentOf.get(row.component), row.category, cell.arm) !== 'bystanders')
+      if (groupOf(componentOf.get(row.component), row.category, cell) !== 'bystanders')
         rows.set(row.component, row)
   const own = [...rows.values()].sort(
     (a, b) =>

@@ -133,16 +133,16 @@ export function billOf(run: Run, trial: Trial): TrialBill | undefined {
   const { usage } = trial
   const cell = run.cellOf.get(trial.cell)
   if (!usage || !cell) return undefined
-  return billWindow(run.components, cell.arm, usage)
+  return billWindow(run.components, cell, usage)
 }
 
-function billWindow(components: readonly Component[], arm: string, usage: Usage): TrialBill {
+function billWindow(components: readonly Component[], cell: Cell, usage: Usage): TrialBill {
   const componentOf = new Map(components.map((component) => [component.name, component]))
   const ns = { generator: 0, application: 0, hops: 0, controlPlane: 0, platform: 0, bystanders: 0 }
   const rss: { hops?: number; application?: number } = {}
   let stepNs = 0
   for (const row of usage.components) {
-    const group = groupOf(componentOf.get(row.component), row.category, arm)
+    const group = groupOf(componentOf.get(row.component), row.category, cell)
     ns[group] += row.cpuNs
     if (group === 'hops' || group === 'application' || group === 'controlPlane') stepNs += row.resolutionNs
     if ((group === 'hops' || group === 'application') && row.rssBytes !== undefined)
@@ -168,10 +168,12 @@ function billWindow(components: readonly Component[], arm: string, usage: Usage)
 
 export type BillGroup = 'generator' | 'application' | 'hops' | 'controlPlane' | 'platform' | 'bystanders'
 
-/** Which part of an arm's bill a component belongs to. */
-export function groupOf(component: Component | undefined, category: string, arm: string): BillGroup {
+/** Which part of the bill of a cell's arm a component belongs to. */
+export function groupOf(component: Component | undefined, category: string, cell: Cell): BillGroup {
   if (category === 'generator') return 'generator'
-  if (component?.arm !== undefined && component.arm !== arm) return 'bystanders'
+  const { arm, copy } = component ?? {}
+  const isWorkloads = copy?.of === cell.arm && Number(copy.which) <= (cell.load.workloads ?? 1)
+  if (arm !== undefined && arm !== cell.arm && !isWorkloads) return 'bystanders'
   if (category === 'application' || category === 'platform') return category
   return category === 'control-plane' ? 'controlPlane' : 'hops'
 }

@@ -14,6 +14,7 @@ export const catalogue: Catalogue = {
   timesOf: (platform) => platforms[platform as PlatformName].times,
   loadsOf: (experiment, settings) => experimentOf(experiment).loads(settings),
   carries: (experiment, path) => experimentOf(experiment).carries?.(path) ?? true,
+  comparesLoads: (experiment) => experimentOf(experiment).comparesLoads ?? false,
   driveWith,
   roundsOf: (experiment, settings) => experimentOf(experiment).rounds?.(settings),
 }

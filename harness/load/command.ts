@@ -8,9 +8,19 @@ export interface LoadTarget {
   readonly authority?: string
 }
 
-/** `argv[0]` is `loadgen`, which the platform maps to node and the bundle. */
-export function loadCommand(spec: LoadSpec, target: LoadTarget, seed: number): Command {
+type Place = Pick<LoadTarget, 'host' | 'port'>
+
+/** `further` are the places of workloads after the first. `argv[0]` is `loadgen`, which the platform maps to node and the bundle. */
+export function loadCommand(
+  spec: LoadSpec,
+  target: LoadTarget,
+  seed: number,
+  further: readonly Place[] = [],
+): Command {
   const { host, port, authority } = target
   const where = authority === undefined ? { host, port } : { host, port, authority }
-  return { argv: ['loadgen', spec.engine, '--spec', JSON.stringify({ ...spec, target: where, seed })] }
+  const more =
+    further.length === 0 ? {} : { furtherTargets: further.map(({ host, port }) => ({ host, port })) }
+  const asked = { ...spec, target: where, seed, ...more }
+  return { argv: ['loadgen', spec.engine, '--spec', JSON.stringify(asked)] }
 }

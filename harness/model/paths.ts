@@ -1,6 +1,6 @@
 /** Layers, hops and the paths that they form. */
 import { z } from 'zod'
-import { list, name, object, text } from './shape.js'
+import { count, list, name, object, text } from './shape.js'
 
 /** OSI layer at which a hop works: an L4 hop moves bytes, an L7 hop parses requests. */
 export const layerSchema = z.enum(['l4', 'l7'])
@@ -48,6 +48,10 @@ export interface Hop extends z.infer<typeof hopSchema> {}
 /** How bytes travel between two neighbours on a path. */
 export const legTransportSchema = z.enum(['plain', 'mtls', 'hbone'])
 export type LegTransport = z.infer<typeof legTransportSchema>
+
+/** Hops of an arm that are up a second time: for its workload of this number, from 2 on, or for what is nobody's workload. */
+export const copySchema = object({ of: name, which: z.union([count, z.literal('spare')]) })
+export type Copy = z.infer<typeof copySchema>
 
 /** A path: the hops of a request in order, and how each leg between them is carried. */
 export const pathSchema = object({

@@ -2,8 +2,8 @@
 import { z } from 'zod'
 import { loadSpecSchema } from '../protocol/spec.js'
 import { resolvedConfigSchema } from './config.js'
-import { pathSchema } from './paths.js'
-import { scriptSchema } from './script.js'
+import { copySchema, pathSchema, type Copy, type Path } from './paths.js'
+import { scriptSchema, type Action } from './script.js'
 import { amount, count, list, name, number, object } from './shape.js'
 
 /**
@@ -25,8 +25,28 @@ export const armSchema = object({
   baseline: name,
   /** What carried its traffic, as it said itself when the arm came up, for example `stock Envoy 1.40`; absent in plans. */
   build: name.exactOptional(),
+  /** Of hops that are raised again beside those of an arm; such arms are no column of any comparison. */
+  copy: copySchema.exactOptional(),
 })
 export interface Arm extends z.infer<typeof armSchema> {}
+
+/** Copies of an arm that trials of a cell use: of its sidecars one for each workload after the first, and the spare. */
+export function copiesFor(cell: Pick<Cell, 'load' | 'script'>, { hops }: Path): readonly Copy['which'][] {
+  const { load, script = [] } = cell
+  const replicated = hops.length > 0 && hops.every(({ role }) => role.startsWith('sidecar'))
+  const workloads = replicated ? (load.workloads ?? 1) : 1
+  const isSpare = (action: Action) =>
+    ('load' in action ? action.along : action.target !== 'application' && action.target.of) === 'spare'
+  return [
+    ...Array.from({ length: workloads - 1 }, (_, index) => index + 2),
+    ...(script.some(isSpare) ? ['spare' as const] : []),
+  ]
+}
+
+/** The id of a copy, as an arm of its own. */
+export function copyId(arm: string, which: Copy['which']): string {
+  return `${arm}+${which}`
+}
 
 /** The mesh that is none: what every other is compared with. */
 export const baselineMesh = 'none'

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { OwnProgram, ProgramBuild, ResolvedConfig } from './config.js'
 import { generatorFaultSchema } from '../protocol/events.js'
-import { billCategorySchema, nodeRoleSchema, type Path } from './paths.js'
+import { billCategorySchema, copySchema, nodeRoleSchema, type Path } from './paths.js'
 import type { Downloads, NeededDownloads } from './downloads.js'
 import type { Arm } from './plan.js'
 import type { Change } from './script.js'
@@ -22,7 +22,8 @@ export interface Running {
   /** Lines of standard output, as they come. */
   readonly lines: AsyncIterable<string>
   write(text: string): void
-  kill(signal?: 'SIGTERM' | 'SIGKILL'): void
+  /** The command and whatever it started. */
+  kill(signal?: 'SIGTERM' | 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void
   /** Settles when the command has ended; never rejects. `tail` is the end of standard error and output. */
   readonly exited: Promise<{
     readonly code: number | null
@@ -45,6 +46,8 @@ export const componentSchema = object({
   /** Hop of the arm's path; without it the component is a client, a server or a control plane. */
   hop: name.exactOptional(),
   category: billCategorySchema,
+  /** Set where `arm` is a copy. */
+  copy: copySchema.exactOptional(),
   node: z.enum([...nodeRoleSchema.options, 'control-plane']),
   /**
    * Components with the same process are one program that several arms use under names of their own, as a node's

@@ -3,8 +3,11 @@ import { z } from 'zod'
 import { loadSpecSchema } from '../protocol/spec.js'
 import { amount, count, list, name, object, text } from './shape.js'
 
-/** A hop of the arm's path by its name, or the application behind it. */
-const targetSchema = z.union([object({ hop: name }), z.literal('application')])
+/** A hop of the arm's path by its name, or the application behind it; `spare`: of a copy that carries nothing of the arm's. */
+const targetSchema = z.union([
+  object({ hop: name, of: z.literal('spare').exactOptional() }),
+  z.literal('application'),
+])
 export type ActionTarget = z.infer<typeof targetSchema>
 
 const changeSchema = z.union([
@@ -18,8 +21,11 @@ export type Change = z.infer<typeof changeSchema>
 const due = { atMs: amount }
 const actionSchema = z.union([
   object({ ...due, target: targetSchema, change: changeSchema }),
-  /** A second load along the same arm, beside the trial's own. */
-  object({ ...due, load: loadSpecSchema }),
+  /**
+   * A second load beside the trial's own: along the same hops, or along a spare copy of them. It stands ready, warmed up,
+   * before the window begins.
+   */
+  object({ ...due, load: loadSpecSchema, along: z.literal('spare').exactOptional() }),
   /** Waits until the target is well again. */
   object({ ...due, target: targetSchema, awaitWithinMs: amount }),
 ])
@@ -37,6 +43,15 @@ export const trialEventSchema = object({
   dueMs: amount,
   startedMs: amount,
   endedMs: amount,
+  /** Of a load: what became of it. */
+  load: object({
+    sent: amount,
+    ok: amount,
+    /** Sent and opened in its warm-up, too. */
+    allSent: amount,
+    connectionsOpened: amount,
+    generatorCpuUs: amount,
+  }).exactOptional(),
   /** Why it could not be done; absent: it was. */
   problem: text.exactOptional(),
 })

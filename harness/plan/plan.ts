@@ -1,5 +1,5 @@
 /** Turns a config into the exact list of trials, before anything is created. Pure: one config, one plan. */
-import { baselineMesh } from '../model/plan.js'
+import { baselineMesh, copiesFor, copyId } from '../model/plan.js'
 import { createHash } from 'node:crypto'
 import { defined } from '../model/defined.js'
 import { UserError } from '../model/errors.js'
@@ -30,6 +30,8 @@ export interface Catalogue {
   ) => readonly { label: string; load: LoadSpec; search?: KneeSearch; script?: Script }[]
   /** Whether an experiment can be put to a path; absent: to every one. A baseline is always measured. */
   readonly carries?: (experiment: string, path: Path) => boolean
+  /** Whether an experiment's loads are compared with each other; absent: none's are. */
+  readonly comparesLoads?: (experiment: string) => boolean
   /** The load as another engine than its own drives it; absent: nothing but the engine changes. */
   readonly driveWith?: (load: LoadSpec, engine: EngineName) => LoadSpec
   /** Most rounds of an experiment; undefined: as many as the run has. A search has one for each of its trials. */
@@ -49,7 +51,7 @@ export function makePlan(config: ResolvedConfig, catalogue: Catalogue): Plan {
   const repeated = ids.find((id, index) => ids.indexOf(id) !== index)
   // Half of its trials would take the place of the other half.
   if (repeated !== undefined) throw new UserError(`the plan would measure ${repeated} twice`)
-  const order = orderTrials(config, arms, groups)
+  const order = orderTrials(config, arms, together(groups, catalogue))
   const hash = createHash('sha256')
     .update(JSON.stringify([{ ...config, outDir: '' }, arms, cells, order]))
     .digest('hex')
@@ -157,6 +159,15 @@ function listCells(config: ResolvedConfig, arms: readonly Arm[], catalogue: Cata
   })
 }
 
+/** Groups whose cells are shuffled together: one for each load, or one for all loads that are compared with each other. */
+function together(groups: readonly CellGroup[], { comparesLoads }: Catalogue): readonly CellGroup[] {
+  return groups.flatMap((group) => {
+    if (!comparesLoads?.(group.experiment)) return [group]
+    const all = groups.filter(({ experiment }) => experiment === group.experiment)
+    return all[0] === group ? [{ ...group, cells: all.flatMap(({ cells }) => cells) }] : []
+  })
+}
+
 /**
  * Environments one after another (on `local` there is one), rounds within, every arm once in each round in an order
  * of its own, so that drift hits all arms alike. With blocks, environments take turns, each time in another order, so
@@ -201,7 +212,10 @@ function estimate(
   // An environment comes up once for each of its blocks, with all its arms.
   const visits = environments.filter((environment, index) => environment !== environments[index - 1])
   const raising = visits.reduce((sum, environment) => {
-    const own = arms.filter((arm) => arm.environment === environment)
+    const own = withCopies(
+      arms.filter((arm) => arm.environment === environment),
+      { cells, paths },
+    )
     const hops = own.flatMap((arm) => paths.find(({ name }) => name === arm.path)?.hops ?? [])
     return sum + times.environmentMs + own.length * times.armMs + hops.length * times.hopMs
   }, 0)
@@ -242,9 +256,25 @@ export function environmentRequests(plan: Plan): readonly EnvironmentRequest[] {
   return [...visited].map((id) => ({
     id,
     config: plan.config,
-    arms: plan.arms.filter((arm) => arm.environment === id),
+    arms: withCopies(
+      plan.arms.filter((arm) => arm.environment === id),
+      plan,
+    ),
     paths: plan.paths,
   }))
+}
+
+/** Arms with those of their copies that some trial uses. */
+function withCopies(arms: readonly Arm[], { cells, paths }: Pick<Plan, 'cells' | 'paths'>): readonly Arm[] {
+  return arms.flatMap((arm) => {
+    const path = paths.find(({ name }) => name === arm.path)
+    const own = cells.filter((cell) => cell.arm === arm.id)
+    const copies = new Set(path && own.flatMap((cell) => copiesFor(cell, path)))
+    return [
+      arm,
+      ...[...copies].map((which) => ({ ...arm, id: copyId(arm.id, which), copy: { of: arm.id, which } })),
+    ]
+  })
 }
 
 /** A shuffled copy (Fisher–Yates). */

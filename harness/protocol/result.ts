@@ -18,6 +18,22 @@ export interface Histogram extends z.infer<typeof histogramSchema> {}
 export const errorKinds = ['connect', 'timeout', 'reset', '4xx', '5xx', 'mismatch', 'other'] as const
 export type ErrorKind = (typeof errorKinds)[number]
 
+const slicesOfWorkloadSchema = z
+  .object({
+    ok: z.array(amount).readonly(),
+    failed: z.array(amount).readonly(),
+    /** Response times, from due, of those that were answered; 0 where none was. */
+    meanUs: z.array(amount).readonly(),
+    maxUs: z.array(amount).readonly(),
+  })
+  .readonly()
+
+/** Requests by when they were due, in slices of the window. */
+export const slicesSchema = z
+  .object({ ms: amount, workloads: z.array(slicesOfWorkloadSchema).readonly() })
+  .readonly()
+export interface Slices extends z.infer<typeof slicesSchema> {}
+
 export const loadResultSchema = z
   .object({
     engine: z.enum(engineNames),
@@ -57,6 +73,8 @@ export const loadResultSchema = z
     connect: histogramSchema.exactOptional(),
     /** From when a connection was begun to the first byte of the reply on it, for the same engines. */
     firstByte: histogramSchema.exactOptional(),
+    /** Absent where none were asked for. */
+    slices: slicesSchema.exactOptional(),
     /** Figures that this engine does not know: `unsent` is then 0 for want of anything better, the others are absent. */
     unknown: z.array(z.enum(engineLacks)).readonly().exactOptional(),
     /** What this engine cannot give, in words for the report. */

@@ -25,6 +25,10 @@ export const loadSpecSchema = z
     timeoutMs: positive.max(600_000),
     /** Processes or threads that share the load; their histograms are merged. */
     workers: z.int().min(1).max(64).exactOptional(),
+    /** Workloads that share rate and connections evenly, each with what is its own; absent: one. Open loop only. */
+    workloads: z.int().min(1).max(64).exactOptional(),
+    /** What became of the window's requests is told by workload in slices this long. Open loop only. */
+    sliceMs: z.int().min(5).max(60_000).exactOptional(),
     /** Fields of every request beyond the usual ones: lower-case name → value. Raw TCP has none. */
     headers: z
       .record(z.string().regex(/^[!#$%&'*+.^_`|~0-9a-z-]+$/), z.string().regex(/^[\t\x20-\x7e]*$/))

@@ -1,5 +1,6 @@
 /** Brings a platform up, its meshes on it, and their arms: one environment that trials can run against. */
 import { describeVariant } from '../model/variants.js'
+import { defined } from '../model/defined.js'
 import { CommandError, messageOf } from '../model/errors.js'
 import type {
   Arm,
@@ -210,7 +211,9 @@ function compose(parts: {
   }
   const components: Component[] = [
     ...applications.values(),
-    ...Object.values(raised).flatMap((handle) => handle.components),
+    ...Object.entries(raised).flatMap(([id, handle]) =>
+      handle.components.map((component) => ({ ...component, ...defined({ copy: armOf.get(id)?.copy }) })),
+    ),
     ...[...sessions.values()].flatMap((session) => session.components),
     ...(host.components ?? []),
   ]

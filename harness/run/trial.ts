@@ -4,11 +4,13 @@ import { awaitDeath, causeOf } from './attribution.js'
 import { loadCommand } from '../load/command.js'
 import { parseEvent } from '../load/events.js'
 import { defined } from '../model/defined.js'
+import { copiesFor, copyId } from '../model/plan.js'
 import type {
   Arm,
   Cell,
   Component,
   Edge,
+  Endpoint,
   Environment,
   HopCounter,
   LoadResult,
@@ -23,7 +25,8 @@ import type {
 } from '../model.js'
 import { judgeTrial } from './proof.js'
 import type { Standstill } from '../process/standstill.js'
-import { changedBy, playScript } from './script.js'
+import { copyIds, fold } from './script/copies.js'
+import { endedBy, readyScript, type ReadyScript } from './script/play.js'
 import { billWindow, onePerProcess } from './usage.js'
 import { judgeProbe, judgeValidity } from './validity.js'
 
@@ -75,11 +78,14 @@ export async function runTrial(options: TrialOptions): Promise<Trial> {
   const { script = [] } = cell
   const stoodMs = standstill.totalMs()
   // What the script ends is meant to end; before and after its trial the arm has to be whole.
-  const changed = changedBy(script, environment, arm)
-  const look = () => environment.health(arm.id, changed)
+  const ended = endedBy(script, environment, arm)
+  const copies = copyIds(cell, options.path)
+  const healthOf = (except?: ReadonlySet<string>) =>
+    [arm.id, ...copies].map((id) => environment.health(id, except)).find((failure) => failure !== undefined)
+  const look = () => healthOf(ended)
   environment.beginTrial()
   const patience = { withinMs: environment.deathNoticedMs, signal: options.signal }
-  const dead = environment.health(arm.id)
+  const dead = healthOf()
   if (dead) return finish({ state: 'failed', error: dead })
 
   const before = await environment.read({ counters: true, usage: false })
@@ -89,21 +95,8 @@ export async function runTrial(options: TrialOptions): Promise<Trial> {
   const after = await environment.read({ counters: true, usage: false })
 
   const { result, start, end, events } = outcome
-  const usage = billWindow(onePerProcess(environment.components, arm.id), start, end, result)
-  const proof = judgeTrial({
-    arm,
-    path: options.path,
-    load: cell.load,
-    traffic: {
-      requests: result.warmupSent + result.sent,
-      uncounted: result.uncounted ?? 0,
-      connections: result.connectionsOpened,
-    },
-    components: environment.components,
-    before: before.counters,
-    after: after.counters,
-    maxStreamsPerConnection: options.maxStreamsPerConnection,
-  })
+  const usage = billWindow(onePerProcess(environment.components, arm.id), start, end, result, events)
+  const proof = proofOf(options, copies, { before, after }, outcome)
   // Of a search and of a script, requests that failed are findings.
   const mayFail = cell.search !== undefined || script.length > 0
   const { warnings, reasons: spoilt } = mayFail
@@ -111,7 +104,8 @@ export async function runTrial(options: TrialOptions): Promise<Trial> {
     : judgeValidity(cell.load, result, usage, options.limits)
   const reasons = [...stoodStill(standstill.totalMs() - stoodMs), ...spoilt]
   // A request that failed may have got as far as any hop: counters then prove nothing about the path.
-  const countable = changed.size === 0 && (!mayFail || result.sent === result.ok)
+  const allAnswered = [result, ...secondLoadsOf(events)].every(({ sent, ok }) => sent === ok)
+  const countable = ended.size === 0 && (!mayFail || allAnswered)
   const refused = countable ? proof.filter(({ ok }) => !ok) : []
   // A hop that dies late in its trial shows first by what cannot be counted.
   if (refused.length > 0 || Object.keys(before.counters).some((name) => !(name in after.counters))) {
@@ -141,6 +135,32 @@ function stoodStill(ms: number): readonly string[] {
     ? [`Meshbench stood still for ${(ms / 1000).toFixed(1)} s (stopped, asleep, or its clock was set)`]
     : []
 }
+
+/** What every hop of the arm carried, its copies in use counted in, against what all generators of the trial sent. */
+function proofOf(
+  { environment, arm, path, cell, maxStreamsPerConnection }: TrialOptions,
+  copies: readonly string[],
+  { before, after }: { readonly before: Edge; readonly after: Edge },
+  { result, events }: Exclude<Outcome, { readonly error: TrialError }>,
+): readonly ProofCheck[] {
+  const second = secondLoadsOf(events)
+  const sumOf = (key: 'allSent' | 'connectionsOpened') => second.reduce((sum, load) => sum + load[key], 0)
+  const folded = fold(environment.components, [before.counters, after.counters], copies)
+  return judgeTrial({
+    ...{ arm, path, maxStreamsPerConnection },
+    load: cell.load,
+    traffic: {
+      requests: result.warmupSent + result.sent + sumOf('allSent'),
+      uncounted: result.uncounted ?? 0,
+      connections: result.connectionsOpened + sumOf('connectionsOpened'),
+    },
+    components: folded.components,
+    before: folded.edges[0] ?? {},
+    after: folded.edges[1] ?? {},
+  })
+}
+
+const secondLoadsOf = (events: readonly TrialEvent[]) => events.flatMap(({ load }) => load ?? [])
 
 /** Why a trial that was measured to its end failed all the same: its path is not proved, or its script was not carried out. */
 function failureOf(refused: readonly ProofCheck[], events: readonly TrialEvent[]): TrialError | undefined {
@@ -185,7 +205,9 @@ async function driveLoad(options: TrialOptions, look: Look): Promise<Outcome> {
   const { environment, arm, cell, seed, signal } = options
   const endpoint = environment.raised[arm.id]?.endpoint
   if (!endpoint) return { error: { kind: 'not-ready', message: `${arm.id} has no endpoint` } }
-  const running = environment.exec(arm.id, loadCommand(cell.load, endpoint, seed))
+  const further = furtherTargets(options)
+  const script = readyScript(cell.script ?? [], { environment, arm, seed, signal })
+  const running = environment.exec(arm.id, loadCommand(cell.load, endpoint, seed, further))
 
   let stopped: TrialError | undefined
   const stop = (error: TrialError) => {
@@ -197,13 +219,20 @@ async function driveLoad(options: TrialOptions, look: Look): Promise<Outcome> {
   signal.addEventListener('abort', onAbort, { once: true })
   if (signal.aborted) onAbort()
   try {
-    return await followEvents(options, { running, look, stopped: () => stopped, ended: watch.signal })
+    return await followEvents(options, { running, look, stopped: () => stopped, ended: watch.signal, script })
   } finally {
     watch.abort()
     signal.removeEventListener('abort', onAbort)
     running.kill('SIGKILL')
     await running.exited
+    await script.close()
   }
+}
+
+/** Where the workloads after the first are reached; none where all share what carries them. */
+function furtherTargets({ environment, arm, cell, path }: TrialOptions): readonly Endpoint[] {
+  const workloads = copiesFor(cell, path).filter((which) => which !== 'spare')
+  return workloads.flatMap((which) => environment.raised[copyId(arm.id, which)]?.endpoint ?? [])
 }
 
 /** Reads the generator's events to the end, taking the counters at the edges. */
@@ -214,7 +243,15 @@ async function followEvents(
     look,
     stopped,
     ended,
-  }: { running: Running; look: Look; stopped: Look; /** The generator is no more. */ ended: AbortSignal },
+    script,
+  }: {
+    running: Running
+    look: Look
+    stopped: Look
+    /** Aborted when the generator is no more. */
+    ended: AbortSignal
+    script: ReadyScript
+  },
 ): Promise<Outcome> {
   const { environment, onProgress } = options
   let played: Promise<readonly TrialEvent[]> = Promise.resolve([])
@@ -230,8 +267,7 @@ async function followEvents(
           if (event.edge === 'end') await played
           edges[event.edge] = await environment.read({ counters: false, usage: true })
           running.write('go\n')
-          if (event.edge === 'start')
-            played = playScript(options.cell.script ?? [], { ...options, signal: ended })
+          if (event.edge === 'start') played = script.play(ended)
           break
         case 'progress':
           onProgress({

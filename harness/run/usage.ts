@@ -5,6 +5,7 @@ import type {
   Edge,
   HostReading,
   LoadResult,
+  TrialEvent,
   Usage,
   UsageReading,
 } from '../model.js'
@@ -21,19 +22,23 @@ export function billWindow(
   start: Edge,
   end: Edge,
   load: LoadResult,
+  events: readonly TrialEvent[] = [],
 ): Usage {
   const rows = components.flatMap((component): ComponentUsage[] => {
     const before = start.usage[component.name]
     const after = end.usage[component.name]
     return before && after ? [componentUsage(component, before, after)] : []
   })
-  const generator: ComponentUsage = {
-    component: 'generator',
+  const generator = (component: string, cpuUs: number): ComponentUsage => ({
+    component,
     category: 'generator',
-    cpuNs: load.generatorCpuUs * 1000,
+    cpuNs: cpuUs * 1000,
     source: 'self-reported',
     resolutionNs: 1000,
-  }
+  })
+  const second = events.flatMap((event) =>
+    event.load ? [generator('second generator', event.load.generatorCpuUs)] : [],
+  )
   return {
     windowMs: (end.host.atNs - start.host.atNs) / 1e6,
     cpus: end.host.cpus,
@@ -41,7 +46,7 @@ export function billWindow(
     hostSoftirqNs: end.host.softirqNs - start.host.softirqNs,
     hostStealNs: end.host.stealNs - start.host.stealNs,
     orchestratorNs: (end.host.orchestratorCpuNs ?? 0) - (start.host.orchestratorCpuNs ?? 0),
-    components: [...rows, generator],
+    components: [...rows, generator('generator', load.generatorCpuUs), ...second],
   }
 }
 

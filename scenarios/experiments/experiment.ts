@@ -34,6 +34,8 @@ export interface Experiment<Settings = unknown> {
   loads(settings: Settings): readonly LabelledLoad[]
   /** Most rounds that it takes part in; absent: as many as the run has. */
   rounds?(settings: Settings): number
+  /** Trials of all its loads are shuffled together in each round, since its loads are compared with each other. */
+  readonly comparesLoads?: true
   /** Whether it can be put to a path; absent: to every one. */
   carries?(path: Path): boolean
   /** What arms are compared by, each with its verdict: those of scenarios/metrics.ts, and the experiment's own. */

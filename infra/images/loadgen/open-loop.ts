@@ -8,7 +8,7 @@ import { EngineError, type Harness } from './events.js'
 import { dueTimes, shareOf } from './schedule.js'
 import type { PhaseMessage, SenderData, SenderMessage } from './sender-worker.js'
 import type { Spec } from './spec.js'
-import { Tally, errorsOf, mergeCounts, sumOf } from './tally.js'
+import { Tally, errorsOf, mergeCounts, sumOf, tallyMemory } from './tally.js'
 
 /** Time for the first due instant to reach all senders before it comes. */
 const leadInUs = 20_000
@@ -29,16 +29,24 @@ export async function runOpenLoop(
   const { ratePerSecond } = spec
   if (ratePerSecond === undefined) throw new EngineError('spec', `${engine} needs ratePerSecond`)
   const connectionPerRequest = engine === 'connect'
+  const { workloads, sliceMs } = spec
+  if (workloads > 1 && (spec.workers > 1 || spec.connections < workloads))
+    throw new EngineError('spec', `${workloads} workloads take a connection each at least, and one worker`)
   const workers = Math.min(spec.workers, spec.connections)
-  const tallies = Array.from({ length: workers }, () => new Tally())
-  const threads = tallies.map((tally, index) =>
+  const slices = sliceMs === undefined ? 0 : Math.ceil(spec.durationMs / sliceMs)
+  const targets = [spec.target, ...spec.furtherTargets.map((place) => ({ ...spec.target, ...place }))]
+  const tallies = Array.from({ length: workers * workloads }, () => new Tally(tallyMemory(slices)))
+  const threads = Array.from({ length: workers }, (_, thread) =>
     startSender({
       role: 'sender',
       spec,
-      connections: Math.floor((spec.connections + index) / workers),
       ratePerSecond: ratePerSecond / workers,
       connectionPerRequest,
-      memory: tally.memory,
+      workloads: tallies.slice(thread * workloads, (thread + 1) * workloads).map(({ memory }, index) => ({
+        target: targets[index % targets.length] as Spec['target'],
+        connections: Math.floor((spec.connections + thread + index) / (workers * workloads)),
+        memory,
+      })),
     }),
   )
   await Promise.all(threads.map((thread) => thread.next('connected')))
@@ -109,6 +117,9 @@ export async function runOpenLoop(
           firstByte: encodeCounts(mergeCounts(tallies, 'firstByte')),
         }
       : {}),
+    ...(sliceMs === undefined || workers > 1
+      ? {}
+      : { slices: { ms: sliceMs, workloads: tallies.map((tally) => tally.readSlices()) } }),
   }
   harness.emit({ event: 'result', result })
 }

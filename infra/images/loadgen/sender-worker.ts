@@ -1,7 +1,8 @@
-/** A sender in a thread of its own, driven by messages. */
+/** Senders in a thread of their own, one for each workload, driven by messages. */
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Phase } from '../../../harness/protocol/events.js'
 import { createSender } from './sender.js'
+import { shareOf } from './schedule.js'
 import { type Spec } from './spec.js'
 import { Tally } from './tally.js'
 import { wires } from './wires.js'
@@ -10,10 +11,14 @@ import { wires } from './wires.js'
 export interface SenderData {
   readonly role: 'sender'
   readonly spec: Spec
-  readonly connections: number
+  /** Of this thread. */
   readonly ratePerSecond: number
   readonly connectionPerRequest: boolean
-  readonly memory: SharedArrayBuffer
+  readonly workloads: readonly {
+    readonly target: Spec['target']
+    readonly connections: number
+    readonly memory: SharedArrayBuffer
+  }[]
 }
 
 export interface PhaseMessage {
@@ -31,17 +36,24 @@ export type SenderMessage =
 export function runSenderWorker(): void {
   const data = workerData as SenderData
   const send = (message: SenderMessage): void => parentPort?.postMessage(message)
-  const sender = createSender({
-    spec: data.spec,
-    connections: data.connections,
-    ratePerSecond: data.ratePerSecond,
-    tally: new Tally(data.memory),
-    wire: wires[data.spec.protocol],
-    connectionPerRequest: data.connectionPerRequest,
-    onConnected: () => send({ type: 'connected' }),
-    onFailed: (message) => send({ type: 'failed', message }),
-  })
+  const count = data.workloads.length
+  let unconnected = count
+  const senders = data.workloads.map(({ target, connections, memory }) =>
+    createSender({
+      spec: { ...data.spec, target },
+      connections,
+      ratePerSecond: data.ratePerSecond / count,
+      tally: new Tally(memory),
+      wire: wires[data.spec.protocol],
+      connectionPerRequest: data.connectionPerRequest,
+      onConnected: () => void (--unconnected === 0 && send({ type: 'connected' })),
+      onFailed: (message) => send({ type: 'failed', message }),
+    }),
+  )
   parentPort?.on('message', (phase: PhaseMessage) => {
-    void sender.run(phase).then(() => send({ type: 'done' }))
+    const parts = senders.map((sender, index) =>
+      sender.run({ ...phase, dues: shareOf(phase.dues, index, count) }),
+    )
+    void Promise.all(parts).then(() => send({ type: 'done' }))
   })
 }

@@ -109,10 +109,14 @@ export function createSender(options: SenderOptions): Sender {
     done?.()
   }
 
-  const fail = (kind: ErrorKind): void => {
+  const sliceOf = (dueUs: number) =>
+    spec.sliceMs === undefined ? -1 : Math.floor((dueUs - startUs) / (spec.sliceMs * 1000))
+
+  const fail = (kind: ErrorKind, dueUs: number): void => {
     inFlight--
     tally.add(kind)
     tally.set('lastReplyUs', nowUs())
+    tally.addToSlice(sliceOf(dueUs), undefined)
   }
 
   const finishRequest = (slot: Slot, kind: ErrorKind | undefined, bodyBytes: number): void => {
@@ -121,6 +125,7 @@ export function createSender(options: SenderOptions): Sender {
     tally.add('bodyBytes', bodyBytes)
     tally.set('lastReplyUs', now)
     tally.add(kind ?? 'ok')
+    tally.addToSlice(sliceOf(slot.dueUs), kind === undefined ? now - slot.dueUs : undefined)
     if (kind !== undefined) return
     record(tally.response, now - slot.dueUs)
     record(tally.service, now - slot.sentUs)
@@ -151,7 +156,7 @@ export function createSender(options: SenderOptions): Sender {
         free()
       },
       onClose(kind) {
-        fail(kind)
+        fail(kind, slot.dueUs)
         free()
       },
     }
@@ -191,7 +196,7 @@ export function createSender(options: SenderOptions): Sender {
     const was = slot.state
     slot.state = 'down'
     slot.wire = undefined
-    if (was === 'busy') fail(kind)
+    if (was === 'busy') fail(kind, slot.dueUs)
     else if (was === 'idle') idle.remove(index)
     else if (connectedOnce < options.connections) {
       options.onFailed(cannotConnect(spec.target, code))
@@ -205,11 +210,12 @@ export function createSender(options: SenderOptions): Sender {
 
   /** A connection that cannot be opened fails the request that waits for it. */
   const chargeConnectError = (): void => {
-    if (next >= end || idle.size > 0 || startUs + (dues[next] as number) > nowUs()) return
+    const dueUs = startUs + (dues[next] as number)
+    if (next >= end || idle.size > 0 || dueUs > nowUs()) return
     next++
     tally.add('sent')
     inFlight++
-    fail('connect')
+    fail('connect', dueUs)
   }
 
   const scan = setInterval(

@@ -13,6 +13,8 @@ export const specSchema = z.strictObject({
   arrival: load.arrival.unwrap().default('uniform'),
   workers: load.workers.unwrap().default(1),
   headers: load.headers.unwrap().default({}),
+  workloads: load.workloads.unwrap().default(1),
+  sliceMs: load.sliceMs.unwrap().optional(),
   seed: z.int().default(1),
   recording: z
     .boolean()
@@ -23,6 +25,11 @@ export const specSchema = z.strictObject({
     port: portSchema.min(1),
     authority: z.string().min(1).max(260).optional(),
   }),
+  furtherTargets: z
+    .array(z.object({ host: hostSchema, port: portSchema.min(1) }))
+    .readonly()
+    .default([])
+    .describe('of the workloads after the first, where they are reached otherwise'),
 })
 
 /** A load with its target and a seed. */

@@ -3,7 +3,7 @@
  * encoding never take a microsecond from the thread that keeps the schedule.
  */
 import { bucketCount, bucketIndex } from '../../../harness/protocol/histogram.js'
-import { type ErrorKind, errorKinds } from '../../../harness/protocol/result.js'
+import { type ErrorKind, type Slices, errorKinds } from '../../../harness/protocol/result.js'
 
 export const histogramNames = ['response', 'service', 'sendLag', 'connect', 'firstByte'] as const
 export type HistogramName = (typeof histogramNames)[number]
@@ -20,6 +20,9 @@ const counterNames = [
 ] as const
 type CounterName = (typeof counterNames)[number]
 
+const sliceFields = ['ok', 'failed', 'sumUs', 'maxUs'] as const
+const sliceLength = sliceFields.length
+
 const counterBytes = counterNames.length * Float64Array.BYTES_PER_ELEMENT
 const histogramBytes = bucketCount * Uint32Array.BYTES_PER_ELEMENT
 
@@ -32,8 +35,10 @@ export class Tally {
   readonly sendLag: Uint32Array
   readonly connect: Uint32Array
   readonly firstByte: Uint32Array
+  /** A row of `sliceFields` for each slice of the window. */
+  readonly #slices: Float64Array
 
-  constructor(memory = new SharedArrayBuffer(counterBytes + histogramNames.length * histogramBytes)) {
+  constructor(memory = tallyMemory(0)) {
     this.memory = memory
     this.#counters = new Float64Array(memory, 0, counterNames.length)
     const histogram = (index: number): Uint32Array =>
@@ -43,6 +48,7 @@ export class Tally {
     this.sendLag = histogram(2)
     this.connect = histogram(3)
     this.firstByte = histogram(4)
+    this.#slices = new Float64Array(memory, counterBytes + histogramNames.length * histogramBytes)
   }
 
   get(name: CounterName): number {
@@ -64,7 +70,41 @@ export class Tally {
     this.#counters.fill(0)
     this.set('connectionsOpened', opened)
     for (const name of histogramNames) this[name].fill(0)
+    this.#slices.fill(0)
   }
+
+  /** Counts a request that was due in this slice; `us` is its response time, undefined when it failed. */
+  addToSlice(slice: number, us: number | undefined): void {
+    const at = slice * sliceLength
+    if (at < 0 || at >= this.#slices.length) return
+    const add = (field: number, amount: number) =>
+      void (this.#slices[at + field] = (this.#slices[at + field] as number) + amount)
+    if (us === undefined) return add(1, 1)
+    add(0, 1)
+    add(2, us)
+    this.#slices[at + 3] = Math.max(this.#slices[at + 3] as number, us)
+  }
+
+  /** Whole µs. */
+  readSlices(): Slices['workloads'][number] {
+    const column = (field: number) =>
+      Array.from({ length: this.#slices.length / sliceLength }, (_, slice) =>
+        Math.round(this.#slices[slice * sliceLength + field] as number),
+      )
+    const ok = column(0)
+    return {
+      ok,
+      failed: column(1),
+      meanUs: column(2).map((sum, slice) => Math.round(sum / Math.max(1, ok[slice] ?? 0))),
+      maxUs: column(3),
+    }
+  }
+}
+
+/** For counters, histograms, and as many slices. */
+export function tallyMemory(slices: number): SharedArrayBuffer {
+  const bytes = counterBytes + histogramNames.length * histogramBytes
+  return new SharedArrayBuffer(bytes + slices * sliceLength * Float64Array.BYTES_PER_ELEMENT)
 }
 
 const counterIndex = Object.fromEntries(counterNames.map((name, index) => [name, index])) as Record<

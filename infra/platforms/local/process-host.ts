@@ -95,6 +95,12 @@ export async function createProcessHost(options: ProcessHostOptions): Promise<Ho
 
     readUsage: (components) => readUsage(components, processes, groups),
     readHost,
+    async change(component, change) {
+      const running = find(component)
+      await running.change(change)
+      // A group counts what its component has used in all its lives.
+      if (change.do === 'start') await groups?.place(component, running.pid)
+    },
     health: (component) => processes.get(component)?.failure,
   }
 }

@@ -7,6 +7,7 @@ import type {
   ByteStream,
   Deployed,
   Endpoint,
+  Change,
   Running,
   Scope,
   TrialError,
@@ -21,10 +22,12 @@ const readyTimeoutMs = 15_000
 /** The images drain for as long as their config says; after this they are killed. */
 const stopTimeoutMs = 3_000
 
-/** A workload that runs as a process. `failure` is set once it has died. */
+/** A workload that runs as a process. `failure` is set once it has died, and until it is started again. */
 export interface LocalProcess extends Deployed {
   readonly pid: number
   readonly failure: TrialError | undefined
+  /** Resolves when it is done: what was ended is gone, what was started is ready, at the ports that it had before. */
+  change(change: Change): Promise<void>
 }
 
 /** Where a process runs and how it is reached. */
@@ -63,8 +66,7 @@ export class NotReadyError extends Error {
 }
 
 export async function startProcess(options: StartProcessOptions): Promise<LocalProcess> {
-  const { workload, bundles, scope, place } = options
-  const { bindHost } = place
+  const { workload, scope, place } = options
   const { component, program, listeners, files } = workload
   const folder = join(scope.stateDir, component.name.replace(/[^A-Za-z0-9.-]+/g, '_'))
   await mkdir(folder, { recursive: true, mode: 0o700 })
@@ -76,46 +78,75 @@ export async function startProcess(options: StartProcessOptions): Promise<LocalP
     program.kind === 'image'
       ? Object.fromEntries(listeners.map((name) => [name, 0]))
       : await place.freePorts(listeners)
-  const config = workload.config({ bindHost, ports, file: (name) => join(folder, name) })
+  let instance: Running | undefined
+  let failure: TrialError | undefined
+  scope.defer(`stop ${component.name}`, () => end('stop'))
+  const launch = async (at: Readonly<Record<string, number>>) => {
+    const launched = await launchProcess(options, folder, at, (running) => {
+      instance = running
+      void running.exited.then(({ code, signal, tail }) => {
+        if (instance !== running) return
+        const how = signal ? `was ended by ${signal}` : `exited with code ${code ?? 'unknown'}`
+        const said = signal ? '' : lastWords(tail)
+        failure = { kind: 'hop-died', message: `${component.name} ${how}${said}`, detail: tail }
+      })
+    })
+    failure = undefined
+    return launched
+  }
+  async function end(how: 'stop' | 'kill'): Promise<void> {
+    if (!instance) return
+    if (how === 'stop') return stop(instance)
+    instance.kill('SIGKILL')
+    await instance.exited
+  }
+
+  const endpoints = await launch(ports)
+  const told = Object.fromEntries(Object.entries(endpoints).map(([name, { port }]) => [name, port]))
+  const known = { ...ports, ...told }
+  return {
+    component,
+    endpoints,
+    get pid() {
+      return instance?.pid ?? 0
+    },
+    get failure() {
+      return failure
+    },
+    async change(change) {
+      if (change.do === 'scale') throw new Error('a process cannot be scaled: one listens at its ports')
+      if (change.do === 'start') return failure ? void (await launch(known)) : undefined
+      if (change.do === 'stop' || change.do === 'kill') return end(change.do)
+      instance?.kill(change.do === 'pause' ? 'SIGSTOP' : 'SIGCONT')
+    },
+  }
+}
+
+/** Starts the program at these ports and waits until it is ready; `onStarted` is told of it before that. */
+async function launchProcess(
+  { workload, bundles, scope, place }: StartProcessOptions,
+  folder: string,
+  ports: Readonly<Record<string, number>>,
+  onStarted: (running: Running) => void,
+): Promise<Readonly<Record<string, Endpoint>>> {
+  const { component, program } = workload
+  const config = workload.config({ bindHost: place.bindHost, ports, file: (name) => join(folder, name) })
   const configPath = join(folder, 'config.json')
   await writeFile(configPath, configText(config), { mode: 0o600 })
-
   const argv =
     program.kind === 'image'
       ? [process.execPath, bundlePath(program, bundles), '--config', configPath]
       : program.argv.map((word) => word.replaceAll('{config}', configPath).replaceAll('{folder}', folder))
   const running = start({ argv: place.wrap(argv) }, { runId: scope.runId, cwd: folder })
-
-  let failure: TrialError | undefined
-  let stopping = false
-  void running.exited.then(({ code, signal, tail }) => {
-    if (stopping) return
-    const how = signal ? `was ended by ${signal}` : `exited with code ${code ?? 'unknown'}`
-    const said = signal ? '' : lastWords(tail)
-    failure = { kind: 'hop-died', message: `${component.name} ${how}${said}`, detail: tail }
-  })
-  scope.defer(`stop ${component.name}`, async () => {
-    stopping = true
-    await stop(running)
-  })
-
-  const endpoints =
-    program.kind === 'image'
-      ? await awaitReadyLine(running, component.name)
-      : program.readyPath === undefined
-        ? {}
-        : await awaitReadyPath(running, component.name, place, ports, program.readyPath)
-  return {
-    component,
-    endpoints,
-    pid: running.pid ?? 0,
-    get failure() {
-      return failure
-    },
-  }
+  onStarted(running)
+  if (program.kind === 'image') return awaitReadyLine(running, component.name)
+  if (program.readyPath === undefined) return {}
+  return awaitReadyPath(running, component.name, place, ports, program.readyPath)
 }
 
 async function stop(running: Running): Promise<void> {
+  // One that stands still would not hear the other.
+  running.kill('SIGCONT')
   running.kill('SIGTERM')
   const ended = await Promise.race([
     running.exited.then(() => true),

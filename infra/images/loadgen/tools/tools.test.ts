@@ -21,6 +21,8 @@ const spec = {
   durationMs: 5000,
   payloadBytes: 1024,
   headers: {},
+  workloads: 1,
+  furtherTargets: [],
   timeoutMs: 2000,
   workers: 1,
   seed: 1,

@@ -1,0 +1,43 @@
+/** Hops that are up more than once: which of them a trial uses, and their counters as if they were one. */
+import { copiesFor, copyId } from '../../model/plan.js'
+import type { Cell, Component, Edge, HopCounters, Path } from '../../model.js'
+
+/** Ids of the copies that trials of a cell use, of workloads in their order. */
+export function copyIds(cell: Cell, path: Path): readonly string[] {
+  return copiesFor(cell, path).map((which) => copyId(cell.arm, which))
+}
+
+/** Components without the copies in use, and counters of hops with those of their copies added. */
+export function fold(
+  components: readonly Component[],
+  edges: readonly Edge['counters'][],
+  copies: readonly string[],
+): { readonly components: readonly Component[]; readonly edges: readonly Edge['counters'][] } {
+  if (copies.length === 0) return { components, edges }
+  const isCopy = ({ arm }: Component) => arm !== undefined && copies.includes(arm)
+  const copied = components.filter(isCopy)
+  const originalOf = (copy: Component) =>
+    components.find(({ arm, hop }) => arm === copy.copy?.of && hop === copy.hop)?.name ?? copy.name
+  return {
+    components: components.filter((component) => !isCopy(component)),
+    edges: edges.map((counters) => {
+      const sums: Record<string, HopCounters> = { ...counters }
+      for (const copy of copied) {
+        const own = sums[copy.name]
+        const original = originalOf(copy)
+        const sum = sums[original]
+        if (own && sum) sums[original] = added(sum, own)
+        delete sums[copy.name]
+      }
+      return sums
+    }),
+  }
+}
+
+function added(first: HopCounters, second: HopCounters): HopCounters {
+  const sums = Object.entries(first).map(([key, value]) => {
+    const more = second[key as keyof HopCounters]
+    return [key, typeof value === 'number' && typeof more === 'number' ? value + more : value]
+  })
+  return Object.fromEntries(sums) as HopCounters
+}

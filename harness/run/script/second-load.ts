@@ -1,0 +1,60 @@
+/** A second load beside a trial's own: its generator stands ready before the window, and starts when its action is due. */
+import { loadCommand } from '../../load/command.js'
+import { parseEvent } from '../../load/events.js'
+import { copyId } from '../../model/plan.js'
+import type { Action, LoadResult, TrialEvent } from '../../model.js'
+import type { Stage } from './play.js'
+
+type LoadAction = Extract<Action, { readonly load: unknown }>
+
+export interface SecondLoad {
+  /** Starts its window when it is ready; resolves with what became of it. Rejects when the generator does. */
+  run(onStart: () => void): Promise<NonNullable<TrialEvent['load']>>
+  /** Ends it, whatever it does. */
+  stop(): Promise<void>
+}
+
+/** Its counters are not read, so that its edges wait for nobody but the script. */
+export function startSecondLoad(action: LoadAction, stage: Stage): SecondLoad {
+  const { environment, arm, seed } = stage
+  const along = action.along === undefined ? arm.id : copyId(arm.id, action.along)
+  const endpoint = environment.raised[along]?.endpoint
+  if (!endpoint) throw new Error(`${along} has no endpoint`)
+  const running = environment.exec(along, loadCommand(action.load, endpoint, seed + 1))
+  let due = () => {}
+  const isDue = new Promise<void>((resolve) => (due = resolve))
+  let onStart = () => {}
+  const result = follow()
+  // Whoever runs it is told of it; nobody may ever do so.
+  result.catch(() => {})
+
+  async function follow(): Promise<LoadResult> {
+    for await (const line of running.lines) {
+      const event = parseEvent(line)
+      if (event.event === 'error') throw new Error(event.message)
+      if (event.event === 'result') return event.result
+      if (event.event !== 'edge') continue
+      if (event.edge === 'start') {
+        await isDue
+        onStart()
+      }
+      running.write('go\n')
+    }
+    const { tail } = await running.exited
+    throw new Error(`the second generator ended before its result: ${tail.slice(-300)}`)
+  }
+
+  return {
+    async run(tellStart) {
+      onStart = tellStart
+      due()
+      const { sent, ok, warmupSent, connectionsOpened, generatorCpuUs } = await result
+      return { sent, ok, allSent: warmupSent + sent, connectionsOpened, generatorCpuUs }
+    },
+    async stop() {
+      due()
+      running.kill('SIGKILL')
+      await running.exited
+    },
+  }
+}

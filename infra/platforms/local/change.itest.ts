@@ -1,0 +1,66 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { resolveConfig } from '../../../harness/config/resolve-config.js'
+import type { Arm, Endpoint, Host, Path } from '../../../harness/model.js'
+import { openScope, type OpenScope } from '../../../harness/process/scope.js'
+import { local } from './local.js'
+import { fetchText } from './loopback.js'
+
+let stateDir: string
+let scope: OpenScope
+let host: Host
+let server: Endpoint
+const name = 'echo'
+
+beforeAll(async () => {
+  stateDir = await mkdtemp(join(tmpdir(), 'meshbench-change-'))
+  scope = openScope({ runId: `change-${process.pid}`, stateDir, signal: new AbortController().signal })
+  const config = resolveConfig({ arms: { reference: ['l4-only'] } })
+  const progress = { step: <T>(_title: string, work: () => Promise<T>) => work(), note: () => {} }
+  host = await local.create({ id: 'local', config, arms: [], paths: [] }, scope, progress)
+  const { endpoints } = await host.startApplication({} as Arm, {} as Path)
+  server = endpoints.http as Endpoint
+})
+afterAll(async () => {
+  await scope.close()
+  await rm(stateDir, { recursive: true, force: true })
+})
+
+const ask = () => fetchText(server, '/')
+const change = (what: 'kill' | 'stop' | 'start' | 'pause' | 'resume') => host.change?.(name, { do: what })
+
+it.each(['kill', 'stop'] as const)('what a %s ends is told of, and comes back where it was', async (what) => {
+  await change(what)
+  await vi.waitFor(() => expect(host.health(name)?.kind).toBe('hop-died'))
+  await expect(ask()).rejects.toThrow()
+  await change('start')
+  expect(host.health(name)).toBeUndefined()
+  expect(await ask()).toBe('')
+})
+
+it('starting what runs changes nothing', async () => {
+  await change('start')
+  expect(await ask()).toBe('')
+})
+
+it('a pause is no death, and what was asked meanwhile is answered after it', async () => {
+  await change('pause')
+  let answered = false
+  const answer = ask().then((text) => ((answered = true), text))
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  expect([answered, host.health(name)]).toEqual([false, undefined])
+  await change('resume')
+  expect(await answer).toBe('')
+})
+
+it('says what it cannot do', async () => {
+  await expect(host.change?.(name, { do: 'scale', to: 2 })).rejects.toThrow(/cannot be scaled/)
+})
+
+it('what stands still when a run ends is ended all the same', async () => {
+  await change('pause')
+  expect(await scope.close()).toEqual([])
+  await expect(ask()).rejects.toThrow()
+})
