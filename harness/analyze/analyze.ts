@@ -9,7 +9,7 @@ import type {
   TrialError,
 } from '../model.js'
 import { analyzeCell } from './cells.js'
-import { claimsOf } from './claims.js'
+import { claimsOf } from './claims/claims.js'
 import { compareCells } from './comparisons.js'
 import type { Settings } from '../stats/paired.js'
 import { driftWarnings, oddTrials } from './health.js'

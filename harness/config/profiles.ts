@@ -15,7 +15,7 @@ export const profiles = {
     summary: 'at most 30 s: shows that everything works, not what it costs',
     rounds: { min: 2, max: 2, untilEffect: 0.05, budgetMinutes: 0.5 },
     experiments: { latency: { warmupMs: 150, durationMs: 400 } },
-    without: ['capacity', 'saturation', 'sweep', 'connect', 'stream'],
+    without: ['capacity', 'saturation', 'sweep', 'connect', 'stream', 'isolation', 'blast-radius', 'pauses'],
   },
   quick: {
     summary: 'at most 3 min on two cores: a first answer',

@@ -27,7 +27,12 @@ export interface Catalogue {
   readonly loadsOf: (
     experiment: string,
     settings: unknown,
-  ) => readonly { label: string; load: LoadSpec; search?: KneeSearch; script?: Script }[]
+  ) => readonly {
+    label: string
+    load: LoadSpec
+    search?: KneeSearch
+    script?: Script | ((path: Path) => Script)
+  }[]
   /** Whether an experiment can be put to a path; absent: to every one. A baseline is always measured. */
   readonly carries?: (experiment: string, path: Path) => boolean
   /** Whether an experiment's loads are compared with each other; absent: none's are. */
@@ -153,10 +158,20 @@ function listCells(config: ResolvedConfig, arms: readonly Arm[], catalogue: Cata
         arm: arm.id,
         load: { ...load, ...more },
         loadLabel: label,
-        ...defined({ search, script: arm.role === 'subject' ? script : undefined }),
+        ...defined({ search, script: scriptOf(script, arm, catalogue) }),
       })),
     }))
   })
+}
+
+/** None for a baseline, which has no hops to act on. */
+function scriptOf(
+  script: Script | ((path: Path) => Script) | undefined,
+  { role, path }: Arm,
+  { paths }: Catalogue,
+): Script | undefined {
+  if (role !== 'subject') return undefined
+  return typeof script === 'function' ? script(paths[path] as Path) : script
 }
 
 /** Groups whose cells are shuffled together: one for each load, or one for all loads that are compared with each other. */

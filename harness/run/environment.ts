@@ -211,9 +211,7 @@ function compose(parts: {
   }
   const components: Component[] = [
     ...applications.values(),
-    ...Object.entries(raised).flatMap(([id, handle]) =>
-      handle.components.map((component) => ({ ...component, ...defined({ copy: armOf.get(id)?.copy }) })),
-    ),
+    ...hopsOf(raised, armOf),
     ...[...sessions.values()].flatMap((session) => session.components),
     ...(host.components ?? []),
   ]
@@ -278,6 +276,16 @@ function compose(parts: {
 function buildsOf(raised: Readonly<Record<string, RaisedArm>>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(raised).flatMap(([arm, { build }]) => (build ? [[arm, build.name] as const] : [])),
+  )
+}
+
+/** The hops of all arms, those of copies marked as such. */
+function hopsOf(
+  raised: Readonly<Record<string, RaisedArm>>,
+  armOf: ReadonlyMap<string, Arm>,
+): readonly Component[] {
+  return Object.entries(raised).flatMap(([id, handle]) =>
+    handle.components.map((component) => ({ ...component, ...defined({ copy: armOf.get(id)?.copy }) })),
   )
 }
 

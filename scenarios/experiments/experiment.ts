@@ -9,7 +9,7 @@ export interface LabelledLoad {
   /** Search the knee: the load has no rate then, and each trial gets one of its own. */
   readonly search?: KneeSearch
   /** What is done to each arm while it is under the load; a baseline, which has no hops, is left alone. */
-  readonly script?: Script
+  readonly script?: Script | ((path: Path) => Script)
 }
 
 /** A chart of one metric, every arm with its interval, under each of the experiment's loads. */

@@ -1,8 +1,11 @@
 /** Registry of experiments: a new experiment is one file and one line here. */
+import { blastRadius } from './blast-radius.js'
 import { capacity } from './capacity.js'
 import { connect } from './connect.js'
 import type { Experiment } from './experiment.js'
+import { isolation } from './isolation.js'
 import { latency } from './latency.js'
+import { pausesExperiment } from './pauses.js'
 import { saturation } from './saturation.js'
 import { stream } from './stream.js'
 import { sweep } from './sweep.js'
@@ -14,6 +17,9 @@ export const experiments = {
   saturation,
   connect,
   stream,
+  isolation,
+  'blast-radius': blastRadius,
+  pauses: pausesExperiment,
   // Each experiment has settings of its own type; whoever calls one parses them with its own schema first.
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
 } satisfies Record<string, Experiment<any>>

@@ -13,19 +13,10 @@ import type {
   Script,
   TrialEvent,
 } from '../../model.js'
-import { startSecondLoad, type SecondLoad } from './second-load.js'
+import { startSecondLoad, type SecondLoad, type Stage } from './second-load.js'
 
 /** How often it is looked whether an awaited component is well. */
 const lookIntervalMs = 10
-
-/** Of a trial: what its script acts on. */
-export interface Stage {
-  readonly environment: Environment
-  readonly arm: Arm
-  readonly seed: number
-  /** The run is interrupted. */
-  readonly signal: AbortSignal
-}
 
 /** A script whose second loads stand ready. */
 export interface ReadyScript {

@@ -2,8 +2,16 @@
 import { loadCommand } from '../../load/command.js'
 import { parseEvent } from '../../load/events.js'
 import { copyId } from '../../model/plan.js'
-import type { Action, LoadResult, TrialEvent } from '../../model.js'
-import type { Stage } from './play.js'
+import type { Action, Arm, Environment, LoadResult, TrialEvent } from '../../model.js'
+
+/** Of a trial: what its script acts on. */
+export interface Stage {
+  readonly environment: Environment
+  readonly arm: Arm
+  readonly seed: number
+  /** The run is interrupted. */
+  readonly signal: AbortSignal
+}
 
 type LoadAction = Extract<Action, { readonly load: unknown }>
 

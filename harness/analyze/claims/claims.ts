@@ -1,14 +1,16 @@
 /** What a run says about the claims of the talk behind this project: supported, refuted or inconclusive on this host, with the figures. */
-import { cpu as cpuMetric, responseTime } from '../../scenarios/metrics.js'
-import { experimentNamed } from '../../scenarios/registry.js'
-import type { ClaimAnalysis, ClaimId, Estimate, ReadMetric } from '../model.js'
-import { holm } from '../stats/families.js'
-import { locate, type Settings } from '../stats/paired.js'
-import { alpha, comparePaired, estimateOf, fewestFirm, type PairedResult } from './estimates.js'
-import { armOn, combinedValues } from './increments.js'
-import { handshakesPerConnection, seriesOf, type CellGroup, type Run } from './readings.js'
-import { pValueOf } from '../stats/location.js'
-import { figure, moreRounds, withInterval } from './words.js'
+import { cpu as cpuMetric, responseTime } from '../../../scenarios/metrics.js'
+import { experimentNamed } from '../../../scenarios/registry.js'
+import type { ClaimAnalysis, ClaimId, Estimate, ReadMetric } from '../../model.js'
+import { holm } from '../../stats/families.js'
+import { locate, type Settings } from '../../stats/paired.js'
+import { alpha, comparePaired, estimateOf, fewestFirm, type PairedResult } from '../estimates.js'
+import { armOn, combinedValues } from '../increments.js'
+import { handshakesPerConnection, seriesOf, type CellGroup, type Run } from '../readings.js'
+import { pValueOf } from '../../stats/location.js'
+import { judgeActs } from './acting.js'
+import type { Finding } from './finding.js'
+import { figure, moreRounds, withInterval } from '../words.js'
 
 const texts: Readonly<Record<ClaimId, string>> = {
   C1: 'Two L7 hops (sidecar to sidecar) cost more than L4-L7-L4 (tunnel, waypoint, tunnel), although the second has an extra hop.',
@@ -31,25 +33,17 @@ const needs: Readonly<Record<ClaimId, string>> = {
   C2: 'measure l4-only, l4-l7-l4 and l7-sidecar-to-sidecar on one mesh, with the latency experiment',
   C3: 'measure l4-only and either l7-per-node or l7-sidecar-to-sidecar on one mesh, with the latency experiment',
   C4: 'measure memory and CPU at several numbers of application replicas',
-  C5: 'measure a victim’s p99 while a neighbour floods the same proxy',
-  C6: 'kill and restart one component under load, and count the workloads that it hits',
+  C5: 'measure l7-per-node with the isolation experiment',
+  C6: 'measure l7-per-node and l7-sidecar-to-sidecar on one mesh, with the blast-radius experiment',
   C7: 'measure the first requests of a starting workload, and of one whose proxy restarts',
   C8: 'run the connect experiment on l4-only: it counts handshakes per connection',
   C9: 'run the cilium mesh on a cluster, with authentication on',
   C10: 'run a mesh with an eBPF data plane on a cluster, and split CPU into kernel and user',
-  C11: 'measure a per-node proxy with injected garbage-collection pauses',
+  C11: 'measure l7-per-node and l7-sidecar-to-sidecar on one mesh, with the pauses experiment',
   C12: 'run whole meshes with their control planes on a cluster, at idle and under load',
 }
 
 const claimIds = Object.keys(texts) as ClaimId[]
-
-/** A claim that this run has data on, before the correction for several claims. */
-interface Finding {
-  readonly id: ClaimId
-  /** p-values of the tests that decide it. */
-  readonly pValues: readonly number[]
-  conclude(adjusted: readonly number[]): Omit<ClaimAnalysis, 'id' | 'claim'>
-}
 
 export function claimsOf(run: Run, groups: readonly CellGroup[], settings: Settings): ClaimAnalysis[] {
   const context = contextOf(run, groups)
@@ -57,6 +51,8 @@ export function claimsOf(run: Run, groups: readonly CellGroup[], settings: Setti
     ? [judgeC1, judgeC2, judgeC3].flatMap((judge) => judge(createMeter(run, context, settings)) ?? [])
     : []
   findings.push(...judgeC8(run, groups, settings))
+  const groupsOn = (id: ClaimId) => groups.filter((group) => hasDataOn(group, id))
+  findings.push(...judgeActs(run, groupsOn, settings))
   // One family: the tests that decide the claims of a run.
   const adjusted = holm(findings.flatMap(({ pValues }) => pValues))
   let next = 0

@@ -1,0 +1,114 @@
+/** How many workloads does the death of one component hurt, and for how long? */
+import { z } from 'zod'
+import type { Path, Script, TrialReading } from '../../harness/model.js'
+import { metric } from '../metrics.js'
+import { loadLabel, type Experiment } from './experiment.js'
+import { count, openLoopSettings, rate } from './load-settings.js'
+
+const sliceMs = 50
+/** A request that takes longer from when it was due has been hurt, even if it is answered in the end. */
+const lateUs = 250_000
+
+const settings = z
+  .strictObject({
+    workloads: count.min(2).max(16).default(4),
+    /** Of all workloads together. */
+    ratePerSecond: rate.default(400),
+    killAtMs: count.default(400),
+    /** When it is started again. */
+    backAtMs: count.default(900),
+    ...openLoopSettings({ warmupMs: 300, durationMs: 2000 }),
+  })
+  .refine(({ killAtMs, backAtMs, durationMs }) => killAtMs < backAtMs && backAtMs < durationMs, {
+    path: ['backAtMs'],
+    message: 'it must be between killAtMs and the end of the window',
+  })
+  .refine(({ workloads, connections }) => workloads <= connections, {
+    path: ['connections'],
+    message: 'each workload needs a connection',
+  })
+export type BlastRadiusSettings = z.infer<typeof settings>
+
+/** Each load's label begins with one of these: claims compare them. */
+export const killLoads = { killed: 'a hop is killed', nothing: 'a spare hop is killed' } as const
+
+/** Of each workload the slices in which a request failed or was late. */
+function hurtSlices({ trial: { load } }: Pick<TrialReading, 'trial'>): readonly number[] | undefined {
+  return load?.slices?.workloads.map(
+    ({ failed, maxUs }) =>
+      failed.filter((failures, slice) => failures > 0 || (maxUs[slice] ?? 0) > lateUs).length,
+  )
+}
+
+export const workloadsHit = metric({
+  id: 'blast.workloadsHit',
+  title: 'Share of workloads that are hurt',
+  unit: 'share',
+  better: 'less',
+  sample: 'round',
+  read(reading) {
+    const slices = hurtSlices(reading)
+    return slices && slices.filter((hurt) => hurt > 0).length / slices.length
+  },
+  resolution: (reading) => 1 / Math.max(1, hurtSlices(reading)?.length ?? 1),
+})
+
+const outage = metric({
+  id: 'blast.outageMs',
+  title: 'Time in which a workload is hurt, all workloads together',
+  unit: 'ms',
+  better: 'less',
+  sample: 'round',
+  read: (reading) => hurtSlices(reading)?.reduce((sum, hurt) => sum + hurt * sliceMs, 0),
+  resolution: () => sliceMs,
+})
+
+/** The server's end of the path, of the first workload where each has its own. */
+function kill({ killAtMs, backAtMs }: BlastRadiusSettings, of?: 'spare') {
+  return ({ hops }: Path): Script => {
+    const last = hops.at(-1)
+    if (!last) return []
+    const target = of === undefined ? { hop: last.name } : { hop: last.name, of }
+    return [
+      { atMs: killAtMs, target, change: { do: 'kill' } },
+      { atMs: backAtMs, target, change: { do: 'start' } },
+    ]
+  }
+}
+
+export const blastRadius = {
+  name: 'blast-radius',
+  question: 'How many workloads of a node does the death of one component hurt, and for how long?',
+  settings,
+  loads: (own) => {
+    const { killAtMs: _1, backAtMs: _2, ...rest } = own
+    const load = { engine: 'open-loop' as const, model: 'open' as const, ...rest, sliceMs }
+    const label = (what: string) => `${what}, ${own.workloads} workloads, ${loadLabel(load)}`
+    return [
+      { label: label(killLoads.killed), load, script: kill(own) },
+      { label: label(killLoads.nothing), load, script: kill(own, 'spare') },
+    ]
+  },
+  // Where only some hops are sidecars, workloads share the others: neither kind.
+  carries: ({ hops }) => {
+    const sidecars = hops.filter(({ role }) => role.startsWith('sidecar')).length
+    return hops.length > 0 && (sidecars === 0 || sidecars === hops.length)
+  },
+  comparesLoads: true,
+  metrics: [workloadsHit, outage],
+  charts: [
+    {
+      name: 'blast-workloads',
+      title: 'Workloads that are hurt when a component is killed',
+      caption: `Hurt: a request failed, or took longer than ${lateUs / 1000} ms from when it was due.`,
+      metric: workloadsHit,
+    },
+    {
+      name: 'blast-outage',
+      title: 'Time in which a workload is hurt',
+      caption: `Slices of ${sliceMs} ms with a request that failed or was late, all workloads together.`,
+      metric: outage,
+    },
+  ],
+  claims: ['C6'],
+} satisfies Experiment<BlastRadiusSettings>

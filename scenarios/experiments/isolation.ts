@@ -1,0 +1,63 @@
+/** What does a busy neighbour do to a tenant: by sharing the tenant's hops, and by being on the same host at all? */
+import { z } from 'zod'
+import { responseTime } from '../metrics.js'
+import { loadLabel, type Experiment } from './experiment.js'
+import { openLoopSettings, payloadBytes, rate } from './load-settings.js'
+
+const settings = z.strictObject({
+  /** The victim's. */
+  ratePerSecond: rate.default(200),
+  neighbour: z
+    .strictObject({
+      ratePerSecond: rate.default(150),
+      /** Large replies keep a proxy busy for longer at a time than many small ones. */
+      payloadBytes: payloadBytes.default(256 * 1024),
+    })
+    .prefault({}),
+  ...openLoopSettings({ warmupMs: 300, durationMs: 1500 }),
+})
+export type IsolationSettings = z.infer<typeof settings>
+
+/** Each load's label begins with one of these: claims compare them. */
+export const neighbourLoads = {
+  none: 'no neighbour',
+  apart: 'neighbour on hops of its own',
+  sharing: 'neighbour on the same hops',
+  quiet: 'quiet neighbour on the same hops',
+} as const
+
+export const isolation = {
+  name: 'isolation',
+  question:
+    'How much worse off is a tenant whose neighbour is busy, on the same hops and on hops of its own?',
+  settings,
+  loads: ({ neighbour, ...rest }) => {
+    const load = { engine: 'open-loop' as const, model: 'open' as const, ...rest, sliceMs: 50 }
+    const label = (what: string) => `${what}, ${loadLabel(load)}`
+    const { sliceMs: _, ...second } = { ...load, ...neighbour }
+    const quiet = { ...second, ratePerSecond: 10, payloadBytes: rest.payloadBytes }
+    const noise = (loud: typeof second, along?: 'spare') => [
+      { atMs: 0, load: loud, ...(along === undefined ? {} : { along }) },
+    ]
+    return [
+      { label: label(neighbourLoads.none), load },
+      { label: label(neighbourLoads.apart), load, script: noise(second, 'spare') },
+      { label: label(neighbourLoads.sharing), load, script: noise(second) },
+      { label: label(neighbourLoads.quiet), load, script: noise(quiet) },
+    ]
+  },
+  // What has sidecars alone shares no hop.
+  carries: ({ hops }) => hops.some(({ role }) => !role.startsWith('sidecar')),
+  comparesLoads: true,
+  metrics: [responseTime],
+  charts: [
+    {
+      name: 'isolation-tail',
+      title: 'The victim’s response time at p99',
+      caption: 'The neighbour has a generator of its own, which is busy from the first to the last moment.',
+      metric: responseTime,
+      percentile: 99,
+    },
+  ],
+  claims: ['C5'],
+} satisfies Experiment<IsolationSettings>

@@ -1,0 +1,65 @@
+/** What do pauses of a proxy, as those of a garbage collector, do to its tail, and are they worse where all share it? */
+import { z } from 'zod'
+import type { Path, Script } from '../../harness/model.js'
+import { responseTime } from '../metrics.js'
+import { loadLabel, type Experiment } from './experiment.js'
+import { count, openLoopSettings, rate } from './load-settings.js'
+
+const settings = z
+  .strictObject({
+    ratePerSecond: rate.default(400),
+    /** Each pause, and from the start of one to the start of the next. */
+    pauseMs: count.max(10_000).default(50),
+    everyMs: count.max(60_000).default(1000),
+    ...openLoopSettings({ warmupMs: 200, durationMs: 2000 }),
+  })
+  .refine(({ pauseMs, everyMs }) => pauseMs < everyMs, {
+    path: ['everyMs'],
+    message: 'it must be longer than pauseMs',
+  })
+export type PausesSettings = z.infer<typeof settings>
+
+/** Each load's label begins with one of these: claims compare them. */
+export const pauseLoads = { none: 'no pauses', paused: 'pauses', nothing: 'pauses of a spare hop' } as const
+
+/** Pauses of the path's first hop, or of a spare one that carries nothing: the first a half period from the start. */
+function pauses({ pauseMs, everyMs, durationMs }: PausesSettings, of?: 'spare') {
+  return ({ hops: [first] }: Path): Script => {
+    if (!first) return []
+    const target = of === undefined ? { hop: first.name } : { hop: first.name, of }
+    const times = Math.max(1, Math.floor((durationMs + everyMs / 2 - pauseMs) / everyMs))
+    return Array.from({ length: times }, (_, index) => (index + 0.5) * everyMs).flatMap((atMs) => [
+      { atMs, target, change: { do: 'pause' as const } },
+      { atMs: atMs + pauseMs, target, change: { do: 'resume' as const } },
+    ])
+  }
+}
+
+export const pausesExperiment = {
+  name: 'pauses',
+  question: 'What do pauses of a proxy, as those of a garbage collector, add to the tail?',
+  settings,
+  loads: (own) => {
+    const { pauseMs, everyMs, ...rest } = own
+    const load = { engine: 'open-loop' as const, model: 'open' as const, ...rest }
+    const label = (what: string) => `${what}, ${loadLabel(load)}`
+    return [
+      { label: label(pauseLoads.none), load },
+      { label: label(`${pauseLoads.paused} ${pauseMs} ms/${everyMs} ms`), load, script: pauses(own) },
+      { label: label(pauseLoads.nothing), load, script: pauses(own, 'spare') },
+    ]
+  },
+  carries: ({ hops }) => hops.length > 0,
+  comparesLoads: true,
+  metrics: [responseTime],
+  charts: [
+    {
+      name: 'pauses-tail',
+      title: 'Response time at p99',
+      caption: 'The first hop of each path stands still (SIGSTOP) for so long, again and again.',
+      metric: responseTime,
+      percentile: 99,
+    },
+  ],
+  claims: ['C11'],
+} satisfies Experiment<PausesSettings>
