@@ -4,8 +4,9 @@
  * From a checkout they are built from source on demand; in the published package they lie ready.
  */
 import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { accessSync, constants, existsSync } from 'node:fs'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -54,8 +55,18 @@ export async function bundleSource(entry: string): Promise<string> {
   return file.text
 }
 
-/** Where bundles are kept by their content. */
-export const bundleStore = fileURLToPath(new URL('../../build/images', import.meta.url))
+/** Where bundles are kept by their content: in the checkout, or in the cache of a user who may not write there. */
+export const bundleStore = join(storeRoot(fileURLToPath(new URL('../..', import.meta.url))), 'images')
+
+function storeRoot(checkout: string): string {
+  const inCheckout = join(checkout, 'build')
+  try {
+    accessSync(existsSync(inCheckout) ? inCheckout : checkout, constants.W_OK)
+    return inCheckout
+  } catch {
+    return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'meshbench')
+  }
+}
 
 /**
  * The bundles of all images, built into `outDir` when the sources are at hand. The file name carries the hash, so that

@@ -92,3 +92,16 @@ test('rounds are those of the load that the answer speaks of, not of the search 
     /^at 1 000 requests.*, 3 rounds$/m,
   )
 })
+
+test('what to do next is to mend a hop that died, before the run goes on', () => {
+  const entries = journal({ rounds: 3 }).map((entry) =>
+    entry.type === 'trial' && entry.cell.includes('l7-per-node')
+      ? {
+          ...entry,
+          state: 'failed' as const,
+          error: { kind: 'hop-died' as const, message: 'waypoint ended' },
+        }
+      : entry,
+  )
+  expect(answer(analyze(entries)).nextHtml).toMatch(/^find out why what failed did .*mend it, then go on/)
+})

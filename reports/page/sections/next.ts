@@ -15,6 +15,8 @@ export function nextStep(view: View, verdicts: readonly GateVerdict[]): string {
     return `let <code>npm run meshbench -- doctor</code> check this host, remove the <a href="#not-valid">reasons listed below</a>, and measure again.`
   if (missing.some(({ state }) => state === 'never came up'))
     return `repair what did not come up (its reason is above, its last lines are in the run’s folder under <code>diagnostics</code>); the other arms stand as they are.`
+  if (missing.length > 0 && analysis.trials.some(({ state }) => state === 'failed'))
+    return `find out why what failed did (<a href="#not-valid">its reasons</a>; its last lines are in the run’s folder under <code>diagnostics</code>), mend it, then go on with <code>--resume</code>.`
   if (missing.length > 0)
     return `<code>--resume</code> goes on with this run; trials that were not valid are <a href="#not-valid">listed with their reasons</a>.`
   if (analysis.noise.some(({ differs }) => differs))
