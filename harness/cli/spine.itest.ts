@@ -8,11 +8,21 @@ import { packageRoot } from '../process/package-root.js'
 import { createWorkspace, noPage, smallConfig, type Workspace } from '../testing/cli.js'
 import { processesOf } from '../testing/processes.js'
 import { test } from '../testing/workspace-test.js'
-import type { ImageName } from '../../infra/images/bundles.js'
+import { imageBundles, type ImageName } from '../../infra/images/bundles.js'
 import { lastAttempts, trialsOf } from '../testing/trials.js'
 
 /** Whether a command line runs one of the bundled programs: from the store the name carries a hash, when compiled not. */
 const runs = (command: string, image: ImageName) => new RegExp(`/${image}(-\\w+)?\\.mjs `).test(command)
+
+/** Put before a program, it keeps it from hearing what would end it in good order. */
+const deafToSigterm = `{
+  const { on } = process
+  on.call(process, 'SIGTERM', () => {})
+  process.on = process.once = function (name, listener) {
+    return name === 'SIGTERM' ? this : on.call(this, name, listener)
+  }
+}
+`
 
 const stateDirsOf = (runId: string) =>
   readdirSync(tmpdir()).filter((name) => name.startsWith(`meshbench-${runId}-`))
@@ -293,11 +303,16 @@ test.concurrent(
   'a run ends at once on a second Ctrl-C, refuses to be resumed before, and leaves neither process nor key',
   async ({ workspace }) => {
     workspace.writeConfig(smallConfig)
-    const { running, runId } = await startedRun(workspace, 'environment', '--rounds', '50', ...noPage)
+    // Hops that do not end when asked to, so that taking down lasts.
+    mkdirSync(workspace.path('stubborn'))
+    const { tunnel, proxy } = await imageBundles()
+    for (const { image, path } of [tunnel, proxy])
+      writeFileSync(workspace.path(`stubborn/${image}.mjs`), deafToSigterm + readFileSync(path, 'utf8'))
+    const variant = ['--variant', 'stubborn=bundles:stubborn']
+    const args = ['--rounds', '50', ...variant, ...noPage]
+    const { running, runId } = await startedRun(workspace, 'environment', ...args)
     const refused = await workspace.meshbench('run', '--resume', 'out')
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('still being measured')])
-    // A server that is stopped does not end when asked to, so that taking down lasts.
-    for (const { pid, command } of processesOf(runId)) if (runs(command, 'echo')) process.kill(pid, 'SIGSTOP')
     process.kill(running.pid ?? 0, 'SIGINT')
     await new Promise((resolve) => setTimeout(resolve, 1_500))
     process.kill(running.pid ?? 0, 'SIGINT')
