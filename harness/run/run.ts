@@ -245,7 +245,8 @@ async function measureRounds(
     show({})
     const trials = await measureTrial(session, environment, { ...what, cell }, show)
     for (const trial of trials) journal.append(trial)
-    medians.add(what.arm, what.cell.loadLabel, trials)
+    // Probes of a search are sent at rates of their own: a median over them would be of nothing.
+    if (!what.cell.search) medians.add(what.arm, what.cell.loadLabel, trials)
     clock.done(what.cell)
     tellFailures(what.arm, trials)
     spoiled.push(...trials.filter(({ state }) => state === 'invalid'))
