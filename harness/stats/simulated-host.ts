@@ -22,94 +22,39 @@ export interface HostNoise {
   readonly step?: number
 }
 
+const quiet: HostNoise = {
+  name: 'quiet',
+  own: 0.02,
+  skewedShare: 0,
+  burstChance: 0,
+  burstSize: 0,
+  swing: 0,
+  memoryTrials: 1,
+  drift: 0,
+}
+const skewed: HostNoise = { ...quiet, own: 0.03, skewedShare: 0.5 }
+const bursts = { burstChance: 0.05, burstSize: 6 }
+
 export const hostNoises = {
-  quiet: {
-    name: 'quiet',
-    own: 0.02,
-    skewedShare: 0,
-    burstChance: 0,
-    burstSize: 0,
-    swing: 0,
-    memoryTrials: 1,
-    drift: 0,
-  },
-  skewed: {
-    name: 'skewed, bursts',
-    own: 0.03,
-    skewedShare: 0.5,
-    burstChance: 0.05,
-    burstSize: 6,
-    swing: 0,
-    memoryTrials: 1,
-    drift: 0,
-  },
+  quiet,
+  skewed: { ...skewed, ...bursts, name: 'skewed, bursts' },
   restless: {
+    ...skewed,
+    ...bursts,
     name: 'skewed, bursts, swinging, drifting',
-    own: 0.03,
-    skewedShare: 0.5,
-    burstChance: 0.05,
-    burstSize: 6,
     swing: 0.03,
     memoryTrials: 6,
     drift: 0.1,
   },
   /** Read by a clock of 0.1 ms, half of what the baseline takes. */
-  stepped: {
-    name: 'quiet, read in steps of 0.1 ms',
-    own: 0.02,
-    skewedShare: 0,
-    burstChance: 0,
-    burstSize: 0,
-    swing: 0,
-    memoryTrials: 1,
-    drift: 0,
-    step: 0.1,
-  },
+  stepped: { ...quiet, name: 'quiet, read in steps of 0.1 ms', step: 0.1 },
   /** Ticks of 10 ms in a window of one second at 1 000 requests: a twentieth of the baseline. */
-  ticks: {
-    name: 'skewed, read in ticks',
-    own: 0.03,
-    skewedShare: 0.5,
-    burstChance: 0,
-    burstSize: 0,
-    swing: 0,
-    memoryTrials: 1,
-    drift: 0,
-    step: 0.01,
-  },
-  outliers: {
-    name: 'quiet, one trial in fifty far off',
-    own: 0.02,
-    skewedShare: 0,
-    burstChance: 0.02,
-    burstSize: 60,
-    swing: 0,
-    memoryTrials: 1,
-    drift: 0,
-  },
+  ticks: { ...skewed, name: 'skewed, read in ticks', step: 0.01 },
+  outliers: { ...quiet, name: 'quiet, one trial in fifty far off', burstChance: 0.02, burstSize: 60 },
   /** The swing lasts: what a round shares with the next correlates by 0.82, with the fifth after it by 0.37. */
-  correlated: {
-    name: 'quiet, rounds correlate by a slow swing',
-    own: 0.02,
-    skewedShare: 0,
-    burstChance: 0,
-    burstSize: 0,
-    swing: 0.08,
-    memoryTrials: 25,
-    drift: 0,
-  },
-  failing: {
-    name: 'skewed, one request in twenty fails',
-    own: 0.03,
-    skewedShare: 0.5,
-    burstChance: 0,
-    burstSize: 0,
-    swing: 0,
-    memoryTrials: 1,
-    drift: 0,
-    failing: 0.05,
-  },
-} as const satisfies Record<string, HostNoise>
+  correlated: { ...quiet, name: 'quiet, rounds correlate by a slow swing', swing: 0.08, memoryTrials: 25 },
+  failing: { ...skewed, name: 'skewed, one request in twenty fails', failing: 0.05 },
+} satisfies Record<string, HostNoise>
 
 /** A metric of the simulated trials: its true value for each arm, and how much noisier than a median it is. */
 export interface SimulatedMetric {
