@@ -259,6 +259,43 @@ describe('claims', () => {
     expect(sentence).toContain('cheaper one where an L7 hop costs more than')
   })
 
+  describe('where each mesh has an environment of its own', () => {
+    const product = {
+      meshes: {
+        other: { paths: ['l4-only'] },
+        sidecars: { paths: ['l7-sidecar-to-sidecar'], family: 'product' },
+        tunnels: { paths: ['l4-only', 'l4-l7-l4'], family: 'product' },
+      },
+    }
+    const dearL7 = { l4HopCpuUs: 15, l4HopMs: 0.02, l7HopCpuUs: 120, l7HopMs: 0.2 }
+    const figureOf = (options: SyntheticOptions, id: string, label: string) =>
+      analyze(journal(options))
+        .claims.find((claim) => claim.id === id)
+        ?.figures.find((figure) => figure.label.startsWith(label))?.estimate.value ?? Number.NaN
+
+    it("set one product's meshes against each other, each less its own baseline", () => {
+      const { verdict, sentence } = analyze(journal({ ...product, costs: dearL7 })).claims[0] ?? {}
+      expect(verdict).toBe('supported')
+      expect(sentence).toContain(
+        "On product (tunnels/l4-l7-l4, sidecars/l7-sidecar-to-sidecar, tunnels/l4-only, each less its own cluster's baseline)",
+      )
+      expect(sentence).toContain('L4-L7-L4 added')
+    })
+
+    it('a host that is slower while one mesh has its turn changes no verdict', () => {
+      const slow = (mesh: string) =>
+        Object.fromEntries(['baseline', 'baseline-twin'].map((path) => [`${mesh}/${path}`, { cpu: 3 }]))
+      const label = 'CPU per request of an L4 hop'
+      const quiet = figureOf(product, 'C3', label)
+      expect(quiet).toBeGreaterThan(0)
+      // The baselines of meshes that carry nothing of it.
+      expect(figureOf({ ...product, effect: slow('other') }, 'C3', label)).toBeCloseTo(quiet, 6)
+      expect(figureOf({ ...product, effect: slow('sidecars') }, 'C3', label)).toBeCloseTo(quiet, 6)
+      // Its own.
+      expect(figureOf({ ...product, effect: slow('tunnels') }, 'C3', label)).toBeLessThan(quiet)
+    })
+  })
+
   it('have no data when the arms never had a valid trial in the same round', () => {
     const entries = journal({ rounds: 4 }).map((entry) => {
       if (entry.type !== 'trial') return entry

@@ -1,6 +1,8 @@
 /** Ties the registries to what the plan asks of them. */
 import { driveWith } from '../load/choice.js'
 import type { Catalogue } from '../plan/plan.js'
+import { meshes, type MeshName } from '../../infra/meshes/index.js'
+import type { Mesh } from '../model.js'
 import { platforms, type PlatformName } from '../../infra/platforms/index.js'
 import { experiments, type ExperimentName } from '../../scenarios/experiments/index.js'
 import type { Experiment } from '../../scenarios/experiments/experiment.js'
@@ -11,6 +13,7 @@ const experimentOf = (name: string) => experiments[name as ExperimentName] as Ex
 export const catalogue: Catalogue = {
   paths,
   environmentsOf: (platform) => platforms[platform as PlatformName].environments,
+  familyOf: (mesh) => (meshes[mesh as MeshName] as Mesh | undefined)?.family,
   timesOf: (platform) => platforms[platform as PlatformName].times,
   loadsOf: (experiment, settings) => experimentOf(experiment).loads(settings),
   carries: (experiment, path) => experimentOf(experiment).carries?.(path) ?? true,

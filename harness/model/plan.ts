@@ -23,6 +23,8 @@ export const armSchema = object({
   environment: name,
   /** Arm id that this arm is compared with; a baseline names itself. */
   baseline: name,
+  /** The product that its mesh is one way of running, for example `istio`; absent: the mesh stands for itself. */
+  family: name.exactOptional(),
   /** What carried its traffic, as it said itself when the arm came up, for example `stock Envoy 1.40`; absent in plans. */
   build: name.exactOptional(),
   /** Of hops that are raised again beside those of an arm; such arms are no column of any comparison. */

@@ -363,6 +363,8 @@ export interface ClusterNeeds {
 export interface Mesh {
   readonly name: string
   readonly summary: string
+  /** The product that it is one way of running: claims set the architectures of one product against each other. */
+  readonly family?: string
   /** Paths that this mesh can form. */
   readonly paths: readonly string[]
   /** What the platform must offer. */

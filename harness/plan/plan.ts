@@ -23,6 +23,8 @@ import { seededRandom } from '../protocol/random.js'
 export interface Catalogue {
   readonly paths: Readonly<Record<string, Path>>
   readonly environmentsOf: (platform: string) => 'shared' | 'per-mesh'
+  /** The product that a mesh is one way of running; absent: none is. */
+  readonly familyOf?: (mesh: string) => string | undefined
   readonly timesOf: (platform: string) => PlatformTimes
   readonly loadsOf: (
     experiment: string,
@@ -99,6 +101,7 @@ function listArms(config: ResolvedConfig, catalogue: Catalogue): Arm[] {
               role: 'subject' as const,
               environment,
               baseline,
+              ...defined({ family: catalogue.familyOf?.(mesh) }),
             })),
           ),
       ),

@@ -46,6 +46,8 @@ export interface SyntheticOptions {
   readonly plannedRounds?: number
   /** Paths of the reference mesh. Default: all. */
   readonly arms?: readonly string[]
+  /** Several meshes, each in an environment of its own, with the product that it belongs to; instead of `arms`. */
+  readonly meshes?: Readonly<Record<string, { readonly paths: readonly string[]; readonly family?: string }>>
   /** Default: `['latency', 'saturation']`. */
   readonly experiments?: readonly ('latency' | 'saturation' | 'capacity' | 'connect' | 'stream')[]
   readonly ratesPerSecond?: readonly number[]
@@ -188,7 +190,7 @@ function rated(cell: Cell | undefined, entries: readonly JournalEntry[]): Cell |
 
 /** The plan behind `syntheticJournal`. */
 export function syntheticPlan(options: SyntheticOptions = {}): Plan {
-  const { seed = 1, rounds = 10 } = options
+  const { seed = 1, rounds = 10, meshes } = options
   const planned = options.plannedRounds ?? rounds
   const names = options.experiments ?? ['latency', 'saturation']
   const settings = {
@@ -205,7 +207,7 @@ export function syntheticPlan(options: SyntheticOptions = {}): Plan {
     seed,
     profile: 'quick',
     platform: 'local',
-    arms: { reference: options.arms ?? ['l4-only', 'l7-sidecar-to-sidecar', 'l4-l7-l4', 'l7-per-node'] },
+    arms: meshes ? Object.fromEntries(Object.entries(meshes).map(([mesh, { paths }]) => [mesh, paths])) : { reference: options.arms ?? ['l4-only', 'l7-sidecar-to-sidecar', 'l4-l7-l4', 'l7-per-node'] },
     experiments: Object.fromEntries(names.map((name) => [name, settings[name]])),
     rounds: { min: planned, max: planned, untilEffect: 0.05, budgetMinutes: 3, ...options.roundsConfig },
     thresholds: options.thresholds ?? [],
@@ -225,7 +227,8 @@ export function syntheticPlan(options: SyntheticOptions = {}): Plan {
   }
   return makePlan(config, {
     paths,
-    environmentsOf: () => 'shared',
+    environmentsOf: () => (meshes ? 'per-mesh' : 'shared'),
+    familyOf: (mesh) => meshes?.[mesh]?.family,
     timesOf: () => ({ environmentMs: 1500, armMs: 0, hopMs: 110, trialMs: 570 }),
     loadsOf: (name) =>
       ({

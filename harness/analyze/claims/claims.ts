@@ -1,7 +1,7 @@
 /** What a run says about the claims of the talk behind this project: supported, refuted or inconclusive on this host, with the figures. */
 import { cpu as cpuMetric, responseTime } from '../../../scenarios/metrics.js'
 import { experimentNamed } from '../../../scenarios/registry.js'
-import type { ClaimAnalysis, ClaimId, Estimate, ReadMetric } from '../../model.js'
+import type { Arm, ClaimAnalysis, ClaimId, Estimate, ReadMetric } from '../../model.js'
 import { holm } from '../../stats/families.js'
 import { locate, type Settings } from '../../stats/paired.js'
 import { alpha, comparePaired, estimateOf, fewestFirm, type PairedResult } from '../estimates.js'
@@ -122,28 +122,60 @@ function judgeC8(run: Run, groups: readonly CellGroup[], settings: Settings): Fi
 
 interface ClaimContext {
   readonly group: CellGroup
+  /** A mesh, or a product whose meshes have a path each. */
   readonly mesh: string
+  /** Arms by path; the baselines of their environments, several where the arms stand in several. */
+  readonly armOf: ReadonlyMap<string, Arm>
+  readonly baselines: readonly string[]
   readonly severalMeshes: boolean
 }
 
+const needed = ['l4-l7-l4', 'l7-sidecar-to-sidecar', 'l4-only', 'l7-per-node']
+
+/** Meshes of a group, and products of which it has several. */
+function sidesOf(run: Run, { cells }: CellGroup): readonly string[] {
+  const arms = cells.flatMap(({ arm }) => run.armOf.get(arm) ?? []).filter(({ role }) => role === 'subject')
+  return [...new Set(arms.flatMap(({ mesh, family }) => (family === undefined ? [mesh] : [mesh, family])))]
+}
+
+/** Cells of one experiment and load from all the environments that they were measured in, where there are several. */
+function acrossEnvironments(groups: readonly CellGroup[]): readonly CellGroup[] {
+  const isAlike = (a: CellGroup, b: CellGroup) => a.experiment === b.experiment && a.loadLabel === b.loadLabel
+  const firsts = groups.filter((group, index) => groups.findIndex((other) => isAlike(group, other)) === index)
+  return firsts.flatMap((first) => {
+    const apart = groups.filter((group) => isAlike(group, first))
+    if (apart.length === 1) return []
+    const environment = apart.map((group) => group.environment).join(', ')
+    const cells = apart.flatMap((group) => group.cells)
+    return [{ ...first, environment, cells, byArm: new Map(cells.map((cell) => [cell.arm, cell])) }]
+  })
+}
+
 /**
- * Claims are answered for one mesh at one load: the mesh with the most of the paths that they need, then the load with
- * the most rounds, then the highest rate.
+ * Claims are answered for one mesh, or one product that has the paths in several meshes, at one load: that with the most
+ * of the paths that they need, a product before what stands for itself, then the load with the most rounds, then the
+ * highest rate.
  */
 function contextOf(run: Run, groups: readonly CellGroup[]): ClaimContext | undefined {
-  const needed = ['l4-l7-l4', 'l7-sidecar-to-sidecar', 'l4-only', 'l7-per-node']
-  const candidates = groups
-    .filter((group) => hasDataOn(group, 'C1', 'C2', 'C3'))
+  const measured = groups.filter((group) => hasDataOn(group, 'C1', 'C2', 'C3'))
+  const candidates = [...measured, ...acrossEnvironments(measured)]
     .flatMap((group) => {
-      const meshes = [...new Set(group.cells.flatMap(({ arm }) => run.armOf.get(arm)?.mesh ?? []))]
-      return meshes.map((mesh) => {
+      return sidesOf(run, group).map((mesh) => {
+        const armOf = new Map(
+          needed.flatMap((path) => {
+            const arm = run.armOf.get(armOn(run, group, mesh, path) ?? '')
+            return arm ? [[path, arm] as const] : []
+          }),
+        )
         const rounds = needed.map((path) => {
-          const cell = group.byArm.get(armOn(run, group, mesh, path) ?? '')
+          const cell = group.byArm.get(armOf.get(path)?.id ?? '')
           return (cell && run.valid.get(cell.id)?.size) ?? 0
         })
         return {
           group,
           mesh,
+          armOf,
+          isProduct: [...armOf.values()].some(({ family }) => family === mesh),
           paths: rounds.filter((count) => count > 0).length,
           rounds: Math.min(...rounds.filter((count) => count > 0)),
           rate: group.cells[0]?.load.ratePerSecond ?? 0,
@@ -151,12 +183,20 @@ function contextOf(run: Run, groups: readonly CellGroup[]): ClaimContext | undef
       })
     })
     .filter(({ paths }) => paths > 0)
-    .sort((a, b) => b.paths - a.paths || b.rounds - a.rounds || b.rate - a.rate)
+    .sort(
+      (a, b) =>
+        b.paths - a.paths ||
+        Number(b.isProduct) - Number(a.isProduct) ||
+        b.rounds - a.rounds ||
+        b.rate - a.rate,
+    )
   const [best] = candidates
   return (
     best && {
       group: best.group,
       mesh: best.mesh,
+      armOf: best.armOf,
+      baselines: [...new Set([...best.armOf.values()].map(({ baseline }) => baseline))],
       severalMeshes: new Set(candidates.map(({ mesh }) => mesh)).size > 1,
     }
   )
@@ -176,16 +216,29 @@ interface Meter {
 type Weights = Readonly<Record<string, number>>
 
 function createMeter(run: Run, context: ClaimContext, settings: Settings): Meter {
-  const { group, mesh } = context
-  const armOf = (path: string) => armOn(run, group, mesh, path) ?? ''
+  const { group, baselines } = context
+  const armsOf = (path: string): readonly string[] =>
+    path === 'baseline' ? baselines : [context.armOf.get(path)?.id ?? '']
+  // Each path less the baseline of its own environment, where they stand in several: nothing else is comparable there.
+  const weightOf = (weights: Weights, arm: string) => {
+    const own = needed.filter((path) => armsOf(path).includes(arm)).map((path) => weights[path] ?? 0)
+    if (!baselines.includes(arm)) return own[0] ?? 0
+    if (!isApart(context)) return weights.baseline ?? 0
+    return -needed
+      .filter((path) => context.armOf.get(path)?.baseline === arm)
+      .reduce((sum, path) => sum + (weights[path] ?? 0), 0)
+  }
+  const armsIn = (paths: readonly string[]) => [
+    ...new Set([...paths, ...(isApart(context) ? ['baseline'] : [])].flatMap(armsOf)),
+  ]
   const values = (metric: ReadMetric, weights: Weights, all: readonly string[]) =>
     combinedValues(
       run,
       group,
       metric,
-      all.map((path) => [armOf(path), weights[path] ?? 0]),
+      armsIn(all).map((arm) => [arm, weightOf(weights, arm)]),
     )
-  const cellsOf = (paths: readonly string[]) => paths.map((path) => group.byArm.get(armOf(path))?.id ?? '')
+  const cellsOf = (paths: readonly string[]) => armsIn(paths).map((arm) => group.byArm.get(arm)?.id ?? '')
   const sums: Meter['sums'] = (metric, rows) => {
     const all = [...new Set(rows.flatMap((row) => Object.keys(row)))]
     return rows.map((row) => values(metric, row, all))
@@ -193,7 +246,7 @@ function createMeter(run: Run, context: ClaimContext, settings: Settings): Meter
   return {
     context,
     has: (...paths) =>
-      paths.every((path) => (run.valid.get(group.byArm.get(armOf(path))?.id ?? '')?.size ?? 0) > 0),
+      paths.flatMap(armsOf).every((arm) => (run.valid.get(group.byArm.get(arm)?.id ?? '')?.size ?? 0) > 0),
     sums,
     estimate: (metric, weights) => {
       const paths = Object.keys(weights)
@@ -221,11 +274,19 @@ const l4l7l4: Weights = { 'l4-l7-l4': 1 }
 const l7l7: Weights = { 'l7-sidecar-to-sidecar': 1 }
 const addedBy = (path: string): Weights => ({ [path]: 1, baseline: -1 })
 
+/** Whether arms stand in several environments: what they add can be compared then, not what they use in all. */
+function isApart({ baselines }: ClaimContext): boolean {
+  return baselines.length > 1
+}
+
 /** Where and at which load, for the start of a sentence. */
-function setting({ group, mesh, severalMeshes }: ClaimContext): string {
+function setting(context: ClaimContext): string {
+  const { group, mesh, armOf, severalMeshes } = context
   const load = group.cells[0]?.load
   const rate = load?.ratePerSecond === undefined ? group.loadLabel : `${figure(load.ratePerSecond)} req/s`
-  return `${severalMeshes ? `On ${mesh}, at` : 'At'} ${rate}`
+  const arms = [...armOf.values()].map(({ id }) => id)
+  const where = isApart(context) ? `${mesh} (${arms.join(', ')}, each less its own cluster's baseline)` : mesh
+  return `${severalMeshes || isApart(context) ? `On ${where}, at` : 'At'} ${rate}`
 }
 
 /** Which way a pair lies, by its adjusted p-value. */
@@ -267,7 +328,7 @@ function judgeC1(meter: Meter): Finding | undefined {
       const mixed = (byCpu === 'less' && byLatency === 'more') || (byCpu === 'more' && byLatency === 'less')
       const verdict = mixed || byCpu === 'open' ? 'inconclusive' : byCpu === 'less' ? 'supported' : 'refuted'
       const sentences = [
-        `${setting(meter.context)} ${hasCpu ? cpuWords(cpu, byCpu) : 'CPU was not measured'}`,
+        `${setting(meter.context)} ${hasCpu ? cpuWords(cpu, byCpu, isApart(meter.context) ? 'added' : 'used') : 'CPU was not measured'}`,
         medianWords(latency, byLatency),
         ...(hasCpu && hasBaseline && breakEven.n > 0
           ? [
@@ -309,11 +370,15 @@ function judgeC1(meter: Meter): Finding | undefined {
   }
 }
 
-function cpuWords({ ratio, difference }: PairedResult, way: ReturnType<typeof direction>): string {
+function cpuWords(
+  { ratio, difference }: PairedResult,
+  way: ReturnType<typeof direction>,
+  verb: 'added' | 'used',
+): string {
   const figures = `ratio ${withInterval(ratio, '')}, difference ${withInterval(difference, 'ms per 1 000 requests')}`
   return way === 'open'
     ? `the CPU of L4-L7-L4 and that of L7-L7 cannot be told apart: ${figures}`
-    : `L4-L7-L4 used ${way} CPU than L7-L7: ${figures}`
+    : `L4-L7-L4 ${verb} ${way} CPU than L7-L7: ${figures}`
 }
 
 function medianWords({ difference }: PairedResult, way: ReturnType<typeof direction>): string {

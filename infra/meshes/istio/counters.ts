@@ -110,12 +110,22 @@ export function readIstioView(text: string, hop: IstioHop): IstioView {
     admitted: byEnvoy === undefined ? undefined : admittedOf(samples),
   })
   if (layer === 'l7') return { counters: { requests: count, ...peers }, ...more }
+  const bytes =
+    byEnvoy !== undefined && !hasExtension
+      ? // What a byte carrier sends its upstream is what its client sent, and the other way round.
+        {
+          receivedBytes: sumSamples(samples, 'envoy_cluster_upstream_cx_tx_bytes_total', clusterOfHop(hop)),
+          sentBytes: sumSamples(samples, 'envoy_cluster_upstream_cx_rx_bytes_total', clusterOfHop(hop)),
+        }
+      : {
+          receivedBytes: sumSamples(samples, 'istio_tcp_received_bytes_total', labels),
+          sentBytes: sumSamples(samples, 'istio_tcp_sent_bytes_total', labels),
+        }
   return {
     counters: {
       downstreamConnections: count,
       ...(kind.startsWith('ztunnel') ? { hboneStreams: count } : {}),
-      receivedBytes: sumSamples(samples, 'istio_tcp_received_bytes_total', labels),
-      sentBytes: sumSamples(samples, 'istio_tcp_sent_bytes_total', labels),
+      ...bytes,
       ...peers,
     },
     ...more,

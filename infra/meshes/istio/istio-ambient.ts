@@ -28,6 +28,7 @@ function checkGround(
 export const istioAmbient: Mesh = {
   name: 'istio-ambient',
   summary: 'Istio with ztunnel on each node, and a waypoint where L7 is wanted',
+  family: 'istio',
   paths: ['l4-only', 'l4-l7-l4', 'ingress'],
   livesOn: 'cluster',
   settings: istioSettings.ambient,

@@ -12,6 +12,7 @@ const settingsOf = (given: unknown) => istioSettings.sidecar.parse(given ?? {})
 export const istioSidecar: Mesh = {
   name: 'istio-sidecar',
   summary: 'Istio with Envoy sidecars, STRICT mutual TLS',
+  family: 'istio',
   paths: ['l7-sidecar-to-sidecar', 'l4-sidecar-to-sidecar', 'ingress-to-sidecar'],
   livesOn: 'cluster',
   settings: istioSettings.sidecar,
