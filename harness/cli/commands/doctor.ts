@@ -6,7 +6,7 @@ import { foreignShare, restlessText } from '../../process/host-room.js'
 import { checkHost } from '../../run/run.js'
 import type { PlanFlags } from '../../config/flags.js'
 import { lockingRuns } from '../../process/state.js'
-import { meshRegistry, planFromFlags, platformOf } from './common.js'
+import { meshRegistry, planFromFlags, platformOf } from './planning.js'
 
 export async function doctorCommand(flags: PlanFlags): Promise<ExitCode> {
   const plan = await planFromFlags(flags)

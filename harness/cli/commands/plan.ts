@@ -5,7 +5,7 @@ import { roundsOf } from '../../model/plan.js'
 import type { PlanFlags } from '../../config/flags.js'
 import { tellOtherRuns } from './doctor.js'
 import { installLines } from '../../../infra/meshes/declared.js'
-import { planFromFlags } from './common.js'
+import { planFromFlags } from './planning.js'
 
 export async function planCommand(flags: PlanFlags & { json: boolean }): Promise<ExitCode> {
   const plan = await planFromFlags(flags)

@@ -13,7 +13,7 @@ import {
 import { hostPlatform, requireTools } from '../../../infra/supply/tools.js'
 import { meshDownloads } from '../../../infra/meshes/declared.js'
 import type { PlanFlags } from '../../config/flags.js'
-import { planFromFlags, platformOf } from './common.js'
+import { planFromFlags, platformOf } from './planning.js'
 
 export async function pullCommand(flags: PlanFlags & { list: boolean }): Promise<ExitCode> {
   const plan = await planFromFlags(flags)

@@ -10,7 +10,7 @@
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { catalogue } from '../../cli/catalogue.js'
-import { meshRegistry } from '../../cli/commands/common.js'
+import { meshRegistry } from '../../cli/commands/planning.js'
 import { resolveConfig } from '../../config/resolve-config.js'
 import { UserError, exitCodes, messageOf } from '../../model/errors.js'
 import type { NoiseFloor, Plan } from '../../model.js'
