@@ -109,7 +109,7 @@ test('an error page is an error, not a hop without traffic', () => {
 
 describe('pages of stock Envoys under Istio 1.31, as they were recorded', () => {
   const tls = { handshakes: 1, ciphers: ['TLS_AES_128_GCM_SHA256'], curves: ['X25519MLKEM768'] }
-  const bytes = { receivedBytes: 0, sentBytes: 0 }
+  const bytes = { receivedBytes: 121_194, sentBytes: 959_396 }
   const l7 = { layer: 'l7', namespace: 'mb-istio-sidecar-l7-sidecar-to-sidecar' } as const
   const l4 = { layer: 'l4', namespace: 'mb-istio-sidecar-l4-sidecar-to-sidecar' } as const
   const gateway = { layer: 'l7', namespace: 'mb-istio-sidecar-ingress-to-sidecar' } as const
@@ -123,9 +123,18 @@ describe('pages of stock Envoys under Istio 1.31, as they were recorded', () => 
       hop: { kind: 'sidecar-inbound', ...l7 },
       view: { counters: { requests: 1 }, tls, admitted: 1 },
     },
+    'stock-sidecar-client-tcp': {
+      hop: { kind: 'sidecar-outbound', ...l4 },
+      view: { counters: { downstreamConnections: 33, ...bytes }, tls: { ...tls, handshakes: 33 } },
+    },
+    // A stranger was shaken hands with, and let no further.
     'stock-sidecar-server-tcp': {
       hop: { kind: 'sidecar-inbound', ...l4 },
-      view: { counters: { downstreamConnections: 1, ...bytes }, tls, admitted: 1 },
+      view: {
+        counters: { downstreamConnections: 34, ...bytes },
+        tls: { ...tls, handshakes: 34 },
+        admitted: 33,
+      },
     },
     'stock-gateway': { hop: { kind: 'gateway', ...gateway }, view: { counters: { requests: 1 }, tls } },
     'stock-waypoint': {

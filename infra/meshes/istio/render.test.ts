@@ -89,13 +89,20 @@ test("Envoy's counters that prove a path are kept, and no others", () => {
     .proxyStatsMatcher
   const isKept = (stat: string) => inclusionRegexps.some((pattern) => new RegExp(`^${pattern}$`).test(stat))
   const cluster = 'cluster.outbound|8080||server.bench.svc.cluster.local'
-  for (const stat of ['upstream_rq_total', 'upstream_cx_total', 'ssl.handshake', 'ssl.curves.X25519MLKEM768'])
+  for (const stat of [
+    'upstream_rq_total',
+    'upstream_cx_total',
+    'upstream_cx_rx_bytes_total',
+    'upstream_cx_tx_bytes_total',
+    'ssl.handshake',
+    'ssl.curves.X25519MLKEM768',
+  ])
     expect(isKept(`${cluster}.${stat}`)).toBe(true)
   expect(isKept('cluster.inbound|8080||.upstream_rq_total')).toBe(true)
   expect(isKept('cluster.connect_originate.ssl.handshake')).toBe(true)
   expect(isKept('http.inbound_0.0.0.0_8080.rbac.allowed')).toBe(true)
   expect(isKept('listener.0.0.0.0_15006.ssl.ciphers.TLS_AES_256_GCM_SHA384')).toBe(true)
-  for (const stat of ['membership_total', 'upstream_rq_time', 'ssl.session_reused'])
+  for (const stat of ['membership_total', 'upstream_rq_time', 'upstream_cx_active', 'ssl.session_reused'])
     expect(isKept(`${cluster}.${stat}`)).toBe(false)
 })
 

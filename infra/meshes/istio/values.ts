@@ -51,7 +51,7 @@ const profileOf = (mode: IstioMode) => (mode === 'ambient' ? { profile: 'ambient
 const provingStats = {
   inclusionRegexps: [
     // HBONE leaves by a cluster of its own.
-    'cluster\\.((in|out)bound.*|connect_originate)\\.(upstream_(rq|cx)_total|ssl\\.(handshake|ciphers\\..*|curves\\..*))',
+    'cluster\\.((in|out)bound.*|connect_originate)\\.(upstream_(rq_total|cx_(total|[rt]x_bytes_total))|ssl\\.(handshake|ciphers\\..*|curves\\..*))',
     'listener\\..*\\.ssl\\.(handshake|ciphers\\..*|curves\\..*)',
     // Peers that a policy let in: what tells identities where Istio's extension is not there.
     '.*rbac\\.(allowed|denied)',
