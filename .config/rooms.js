@@ -74,7 +74,7 @@ const rooms = {
 }
 
 const mostFiles = 20
-const owedFolders = ['harness/analyze', 'harness/stats', 'reports/charts']
+const owedFolders = ['reports/charts']
 
 const isTest = (file) => /\.(test|itest)\.ts$|\/testdata\/|\/testing\/|\/testing\.ts$|testkit\.ts$/.test(file)
 

@@ -250,6 +250,32 @@ describe('claims', () => {
     expect(claim?.next).toMatch(/more rounds/)
   })
 
+  it('name the correction where an interval leaves out what the verdict does not', () => {
+    const near = { l4HopCpuUs: 39, l4HopMs: 0.062 }
+    const arms = ['l4-only', 'l4-l7-l4', 'l7-sidecar-to-sidecar']
+    const isOff = ({ low, high }: { low: number; high: number }) => low > 0 || high < 0
+    let corrected = 0
+    for (const seed of [1, 2, 3, 30, 38]) {
+      const options = { seed, rounds: 8, arms, durationMs: 200, ratesPerSecond: [500], costs: near }
+      const [c1] = analyze(journal(options)).claims
+      const [cpu, median] = ['CPU of L4-L7-L4 less', 'median response time of L4-L7-L4 less'].map(
+        (start) => c1?.figures.find(({ label }) => label.startsWith(start))?.estimate,
+      )
+      const [cpuWords = '', medianWords = ''] = c1?.sentence.split('; ') ?? []
+      for (const [words, estimate] of [
+        [cpuWords, cpu],
+        [c1?.sentence.slice(cpuWords.length) ?? medianWords, median],
+      ] as const) {
+        if (!estimate || !isOff(estimate) || !/^[^:]*cannot be told apart/.test(words)) continue
+        corrected++
+        expect(words).toMatch(
+          /cannot be told apart once corrected for all tests of the claims \(Holm, p = 0\.\d/,
+        )
+      }
+    }
+    expect(corrected).toBeGreaterThan(0)
+  })
+
   it('give the break-even of C1: the L7 hop at which both paths cost the same', () => {
     const { figures, sentence } = whole.claims[0] ?? { figures: [], sentence: '' }
     const breakEven = figures.find(({ label }) => label.startsWith('break-even'))?.estimate

@@ -8,14 +8,14 @@ import type {
   ResolvedConfig,
   TrialError,
 } from '../model.js'
-import { analyzeCell } from './cells.js'
+import { analyzeCell } from './cells/cells.js'
 import { claimsOf } from './claims/claims.js'
 import { compareCells } from './comparisons.js'
 import type { Settings } from '../stats/paired.js'
-import { driftWarnings, oddTrials } from './health.js'
-import { kneeWarnings, searchGoesOn } from './knees.js'
+import { driftWarnings, oddTrials } from './trust/health.js'
+import { kneeWarnings, searchGoesOn } from './cells/knees.js'
 import { incrementsOf } from './increments.js'
-import { noiseFloors } from './noise.js'
+import { noiseFloors } from './trust/noise.js'
 import { roundsOf } from '../model/plan.js'
 import { cellGroups, indexJournal, type Run } from './readings.js'
 import { proofsOf, summarizeTrial } from './trials.js'

@@ -6,7 +6,7 @@ import type { Arm, Comparison, Metric, ReadMetric, Threshold, Verdict } from '..
 import { holm } from '../stats/families.js'
 import type { Settings } from '../stats/paired.js'
 import { alpha, comparePaired, fewestFirm, type EstimateOptions, type PairedResult } from './estimates.js'
-import { compareSearches } from './knees.js'
+import { compareSearches } from './cells/knees.js'
 import {
   livesOf,
   pairedSeries,

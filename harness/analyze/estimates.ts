@@ -3,6 +3,8 @@ import type { Estimate } from '../model.js'
 import { boundsOf, resampleCount, type Location } from '../stats/location.js'
 import { locate, pair, type Settings } from '../stats/paired.js'
 
+export { power } from '../stats/paired.js'
+
 export const level = 0.95
 export const alpha = 1 - level
 
@@ -50,8 +52,15 @@ export function toEstimate(
     ...base,
     low: positive ? Math.max(0, low) : low,
     high,
-    method: `${what}, bootstrap standard error (${resampleCount(n)} resamples), Student’s t with ${location.df} degrees of freedom`,
+    method: `${what}, bootstrap standard error (${resampleCount(n)} resamples), Student’s t with ${location.df} degrees of freedom${memoryWords(location)}`,
   }
+}
+
+/** Named where rounds resemble those before them, for which the interval was widened. */
+function memoryWords({ lag1 }: Location): string {
+  return lag1 === undefined
+    ? ''
+    : `; widened, since rounds resemble those before them (lag-1 correlation ${lag1.toFixed(2)}, von Neumann’s ratio by ranks)`
 }
 
 /** Estimate of a quantity from its values in each round. */

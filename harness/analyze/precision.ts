@@ -3,7 +3,7 @@ import { metricNamed } from '../../scenarios/registry.js'
 import type { Comparison, JournalEntry, ResolvedConfig } from '../model.js'
 import { isLook } from '../stats/sequential.js'
 import { compareCells } from './comparisons.js'
-import { searchGoesOn } from './knees.js'
+import { searchGoesOn } from './cells/knees.js'
 import { cellGroups, indexJournal, type CellGroup, type Run } from './readings.js'
 
 /**

@@ -52,6 +52,9 @@ test('new connections have times to connect and to the first byte, with paired d
 test('the claim that tunnels share connections is answered by the handshakes that were counted', () => {
   const claim = analysis.claims.find(({ id }) => id === 'C8')
   expect(claim).toMatchObject({ verdict: 'supported', figures: [{ estimate: { n: 6 } }] })
+  expect(claim?.sentence).toMatch(
+    /The smallest difference from that which this run could have seen is [\d.]+\.$/,
+  )
   const cold = entries.map((entry) =>
     entry.type === 'trial' && entry.tlsHandshakes !== undefined
       ? { ...entry, tlsHandshakes: entry.load!.connectionsOpened }

@@ -1,6 +1,12 @@
 import { expect, test } from 'vitest'
 import { profiles } from './profiles.js'
-import { designs } from '../stats/coverage.js'
+import * as metrics from '../../scenarios/metrics.js'
+import { designs, practical } from '../stats/simulation/coverage.js'
+
+test('what is simulated as the gate is what it checks by default', () => {
+  expect(practical).toEqual([metrics.responseTime.gate?.practical, undefined, metrics.cpu.gate?.practical])
+  expect(metrics.responseTime.gate?.percentile).toBe(50)
+})
 
 test.each(['quick', 'full'] as const)('what is simulated as %s is what the profile does', (name) => {
   const { min, max, untilEffect } = profiles[name].rounds

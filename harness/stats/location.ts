@@ -10,6 +10,8 @@ export interface Location {
   readonly n: number
   /** Degrees of freedom of the standard error. */
   readonly df: number
+  /** Correlation of a round with the next, where the standard error was widened for it. */
+  readonly lag1?: number
 }
 
 /**
@@ -17,9 +19,12 @@ export interface Location {
  *
  * Chosen by simulation over percentile and BCa bootstraps, Wilcoxon's inversion, trimmed and plain means: percentile
  * bootstraps of so few rounds cover 91 % instead of 95 %, and rank tests cannot reach the small p-values that a family
- * of comparisons needs at 8 to 12 rounds. harness/stats/coverage.ts shows what this one does.
+ * of comparisons needs at 8 to 12 rounds. harness/stats/simulation/coverage.ts shows what this one does.
  */
 export const locationMethod = 'Hodges–Lehmann, bootstrap standard error, Student’s t'
+
+/** From how many values on intervals are no wider than they need to be. */
+export const fewestTight = 6
 
 /** Resamples of a bootstrap: a standard error needs no more than a few hundred (Efron & Tibshirani 1993, 6.4). */
 export function resampleCount(n: number): number {
@@ -41,7 +46,8 @@ export interface LocationOptions {
  * its bootstrap distribution as standard error (Efron 1979).
  *
  * The bootstrap draws from n values where the truth has no bounds, which makes it too narrow by up to √(n/(n−1)); for
- * this estimator the fourth root of n/(n−1) brings the coverage of t intervals to 95–97 % for n from 3 up.
+ * this estimator the fourth root of n/(n−1) brings the coverage of t intervals to 95–97 % for n from 6 up. Fewer values
+ * get the whole factor: their intervals are wider than they need to be on average, and hold what they should everywhere.
  *
  * Equal values give equal estimates wherever they are asked for: what is drawn hangs on their number and the seed.
  */
@@ -62,7 +68,7 @@ export function estimateLocation(values: readonly number[], options: LocationOpt
   }
   const variance = Math.max(0, (squares - (sum * sum) / resamples) / (resamples - 1))
   const df = Math.max(1, options.df ?? n - 1)
-  const spread = Math.sqrt(variance) * (n / (n - 1)) ** 0.25
+  const spread = Math.sqrt(variance) * (n / (n - 1)) ** (n < fewestTight ? 0.5 : 0.25)
   return { value, se: Math.max(spread, leastError(values, options.error ?? 0, df)), n, df }
 }
 
@@ -129,7 +135,7 @@ export function pValueOf({ value, se, df }: Location, hypothesis = 0): number {
  *
  * As for the non-central t distribution (Johnson & Welch 1940) the standard error's own uncertainty adds to what is
  * needed; that of a bootstrap over few values is larger than a normal sample's, hence t²/df where the textbook has
- * t²/2df. harness/stats/coverage.ts shows that effects of this size are found often enough.
+ * t²/2df. harness/stats/simulation/coverage.ts shows that effects of this size are found often enough.
  */
 export function detectableBy({ se, df }: Location, alpha: number, power: number): number {
   if (se === 0 || !Number.isFinite(se)) return se

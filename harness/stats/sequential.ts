@@ -33,7 +33,7 @@ export function isLook(round: number, limits: RoundLimits): boolean {
  * A run that may stop early stops at its width, not at its finding; but a width that is small by luck stops it sooner,
  * and plain t intervals then cover 93 to 94 %. Stein's two-stage procedure (Stein 1945) takes the quantile of the first
  * look's degrees of freedom however many rounds follow, which covers 95 to 96 % where a run stops but 98 % where it
- * goes on to its end. The geometric mean of both covers 94 to 97 % in either case; see harness/stats/coverage.ts.
+ * goes on to its end. The geometric mean of both covers 94 to 97 % in either case; see harness/stats/simulation/coverage.ts.
  */
 export function degreesOfFreedom(n: number, limits: RoundLimits): number {
   const own = Math.max(1, n - 1)

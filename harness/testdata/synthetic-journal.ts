@@ -18,7 +18,7 @@ import type {
   Variant,
   Usage,
 } from '../model.js'
-import { nextRate } from '../analyze/knees.js'
+import { nextRate } from '../analyze/cells/knees.js'
 import { bucketCount, bucketIndex, encodeCounts } from '../protocol/histogram.js'
 import { makePlan } from '../plan/plan.js'
 import { createNoise, type Noise, type NoiseOptions } from './synthetic-noise.js'

@@ -3,11 +3,11 @@ import { cpu as cpuMetric, responseTime } from '../../../scenarios/metrics.js'
 import { experimentNamed } from '../../../scenarios/registry.js'
 import type { Arm, ClaimAnalysis, ClaimId, Estimate, ReadMetric } from '../../model.js'
 import { holm } from '../../stats/families.js'
-import { locate, type Settings } from '../../stats/paired.js'
+import { locate, power, type Settings } from '../../stats/paired.js'
 import { alpha, comparePaired, estimateOf, fewestFirm, type PairedResult } from '../estimates.js'
 import { armOn, combinedValues } from '../increments.js'
 import { handshakesPerConnection, seriesOf, type CellGroup, type Run } from '../readings.js'
-import { pValueOf } from '../../stats/location.js'
+import { detectableBy, pValueOf } from '../../stats/location.js'
 import { judgeActs } from './acting.js'
 import type { Finding } from './finding.js'
 import { figure, moreRounds, withInterval } from '../words.js'
@@ -95,6 +95,7 @@ function judgeC8(run: Run, groups: readonly CellGroup[], settings: Settings): Fi
   const [first] = measured
   if (!first) return []
   const options = { unit: 'count', positive: true, cells: [first.cell.id] } as const
+  const visible = detectableBy(locate(first.values, settings), alpha, power)
   const estimate = estimateOf(first.values, settings, options)
   const verdict =
     estimate.n < fewestFirm
@@ -110,7 +111,7 @@ function judgeC8(run: Run, groups: readonly CellGroup[], settings: Settings): Fi
       pValues: [],
       conclude: () => ({
         verdict,
-        sentence: `On ${first.cell.arm} each connection that the client opened (${first.cell.loadLabel}) cost the tunnels ${withInterval(estimate, '')} mutual TLS handshakes; one for ten or fewer is what is claimed.`,
+        sentence: `On ${first.cell.arm} each connection that the client opened (${first.cell.loadLabel}) cost the tunnels ${withInterval(estimate, '')} mutual TLS handshakes; one for ten or fewer is what is claimed.${estimate.n < fewestFirm ? '' : ` The smallest difference from that which this run could have seen is ${figure(visible)}.`}`,
         figures: [{ label: 'mutual TLS handshakes per connection', estimate }],
         ...(verdict === 'inconclusive'
           ? { next: moreRounds(estimate.n, estimate.high - estimate.low, mostHandshakes) }
@@ -328,8 +329,8 @@ function judgeC1(meter: Meter): Finding | undefined {
       const mixed = (byCpu === 'less' && byLatency === 'more') || (byCpu === 'more' && byLatency === 'less')
       const verdict = mixed || byCpu === 'open' ? 'inconclusive' : byCpu === 'less' ? 'supported' : 'refuted'
       const sentences = [
-        `${setting(meter.context)} ${hasCpu ? cpuWords(cpu, byCpu, isApart(meter.context) ? 'added' : 'used') : 'CPU was not measured'}`,
-        medianWords(latency, byLatency),
+        `${setting(meter.context)} ${hasCpu ? cpuWords(cpu, byCpu, isApart(meter.context) ? 'added' : 'used', adjusted[0] ?? 1) : 'CPU was not measured'}`,
+        medianWords(latency, byLatency, adjusted.at(-1) ?? 1),
         ...(hasCpu && hasBaseline && breakEven.n > 0
           ? [
               `L4-L7-L4 is the cheaper one where an L7 hop costs more than ${withInterval(breakEven, 'µs')} of CPU a request; here one costs ${withInterval(hop, 'µs')}`,
@@ -370,21 +371,31 @@ function judgeC1(meter: Meter): Finding | undefined {
   }
 }
 
-function cpuWords(
-  { ratio, difference }: PairedResult,
-  way: ReturnType<typeof direction>,
-  verb: 'added' | 'used',
-): string {
+type Way = ReturnType<typeof direction>
+
+function cpuWords(result: PairedResult, way: Way, verb: 'added' | 'used', pValue: number): string {
+  const { ratio, difference } = result
   const figures = `ratio ${withInterval(ratio, '')}, difference ${withInterval(difference, 'ms per 1 000 requests')}`
   return way === 'open'
-    ? `the CPU of L4-L7-L4 and that of L7-L7 cannot be told apart: ${figures}`
+    ? `the CPU of L4-L7-L4 and that of L7-L7 cannot be told apart${whyOpen(result, pValue)}: ${figures}`
     : `L4-L7-L4 ${verb} ${way} CPU than L7-L7: ${figures}`
 }
 
-function medianWords({ difference }: PairedResult, way: ReturnType<typeof direction>): string {
+function medianWords(result: PairedResult, way: Way, pValue: number): string {
+  const { difference } = result
   return way === 'open'
-    ? `their median response times cannot be told apart: difference ${withInterval(difference, 'ms')}`
+    ? `their median response times cannot be told apart${whyOpen(result, pValue)}: difference ${withInterval(difference, 'ms')}`
     : `its median response time was ${way === 'less' ? 'lower' : 'higher'} by ${withInterval(way === 'less' ? negated(difference) : difference, 'ms')}`
+}
+
+/** What keeps a pair open although an interval beside it leaves out zero, or one; empty where none does. */
+function whyOpen({ difference, ratio, pValue: own }: PairedResult, pValue: number): string {
+  const isOff = difference.low > 0 || difference.high < 0 || ratio.low > 1 || ratio.high < 1
+  if (!isOff) return ''
+  if (difference.n < fewestFirm) return ' by so few rounds'
+  return own <= alpha
+    ? ` once corrected for all tests of the claims (Holm, p = ${figure(pValue)}; each interval is for itself)`
+    : ' by ratio and difference alike'
 }
 
 function negated(estimate: Estimate): Estimate {
@@ -428,7 +439,7 @@ function judgeC2(meter: Meter): Finding | undefined {
       )
       return {
         verdict,
-        sentence: `${setting(meter.context)} L4-only added ${shares.join(' and ')} in ${what}, and ${withInterval(latency, 'ms')} at the median; “much cheaper” is read as at most half.${couldSee(first.half, metric === responseTime ? 'ms' : 'ms of CPU per 1 000 requests')}`,
+        sentence: `${setting(meter.context)} L4-only added ${shares.join(' and ')} in ${what}, and ${withInterval(latency, 'ms')} at the median; “much cheaper” is read as at most half${verdict === 'inconclusive' ? openParts(parts, adjusted) : ''}.${couldSee(first.half, metric === responseTime ? 'ms' : 'ms of CPU per 1 000 requests')}`,
         figures: parts.map(({ label, shares }) => ({
           label: `added ${what} of L4-only to that of ${label}`,
           estimate: shares.ratio,
@@ -437,6 +448,20 @@ function judgeC2(meter: Meter): Finding | undefined {
       }
     },
   }
+}
+
+/** Of parts whose own test would decide, and which the correction leaves open. */
+function openParts(
+  parts: readonly { readonly label: string; readonly p: number }[],
+  adjusted: readonly number[],
+): string {
+  const open = parts.flatMap(({ label, p }, index) => {
+    const corrected = adjusted[index] ?? 1
+    return p <= alpha && corrected > alpha ? `p = ${figure(corrected)} against ${label}` : []
+  })
+  return open.length === 0
+    ? ''
+    : `, which is not told once corrected for all tests of the claims (Holm, ${open.join(', ')})`
 }
 
 function judgeC3(meter: Meter): Finding | undefined {
@@ -473,7 +498,7 @@ function judgeC3(meter: Meter): Finding | undefined {
         : ''
       return {
         verdict,
-        sentence: `${setting(meter.context)} an L7 hop cost ${withInterval(perHop.l7, unit)} ${what} and an L4 hop, HBONE included, ${withInterval(perHop.l4, unit)}: ${withInterval(decisive.ratio, 'times')} as much.${second}${couldSee(decisive, hasCpu ? 'ms of CPU per 1 000 requests' : 'ms')}`,
+        sentence: `${setting(meter.context)} an L7 hop cost ${withInterval(perHop.l7, unit)} ${what} and an L4 hop, HBONE included, ${withInterval(perHop.l4, unit)}: ${withInterval(decisive.ratio, 'times')} as much${which === 'open' ? openC3(decisive, pValue) : ''}.${second}${couldSee(decisive, hasCpu ? 'ms of CPU per 1 000 requests' : 'ms')}`,
         figures: [
           { label: `${figure} of an L7 hop`, estimate: hasCpu ? perRequest(perHop.l7) : perHop.l7 },
           { label: `${figure} of an L4 hop`, estimate: hasCpu ? perRequest(perHop.l4) : perHop.l4 },
@@ -483,6 +508,11 @@ function judgeC3(meter: Meter): Finding | undefined {
       }
     },
   }
+}
+
+function openC3(result: PairedResult, pValue: number): string {
+  const why = whyOpen(result, pValue)
+  return why === '' ? '' : `, which cannot be told apart${why}`
 }
 
 /** The smallest difference between the two sides that this run would have found. */

@@ -21,8 +21,8 @@ import {
   simulateCoverage,
   type DesignName,
   type HostName,
-} from '../../stats/coverage.js'
-import { hostNoises } from '../../stats/simulated-host.js'
+} from '../../stats/simulation/coverage.js'
+import { hostNoises } from '../../stats/simulation/simulated-host.js'
 import { interruptSignal } from './series.js'
 
 interface Job {
@@ -40,7 +40,7 @@ interface Line {
 const longestRowMs = 3 * 3_600_000
 
 const rowHead = [
-  ...['design', 'host', 'rounds', 'ratio', 'difference', 'lowest', 'A/A', 'detectable', 'found'],
+  ...['design', 'host', 'rounds', 'ratio', 'difference', 'lowest', 'A/A', 'gate', 'detectable', 'found'],
   ...effects.map((size) => `finds ${size * 100} %`),
 ]
 const foundHead = ['host', 'effect', 'found']
@@ -125,6 +125,7 @@ function simulate({ design, host }: Job, runs: number): Line {
         row.difference,
         row.lowest,
         row.falseAlarms,
+        row.gateAlarms,
         row.detectable,
         row.power,
         ...row.powers,

@@ -1,10 +1,10 @@
 /** Whether the run itself was well: drift, slow starts, outliers. They are told, never dropped. */
-import { cpu } from '../../scenarios/metrics.js'
-import type { Trial } from '../model.js'
-import { mannKendall, robustScores, theilSen } from '../stats/trend.js'
-import { alpha } from './estimates.js'
-import { latencyMs, readMetric, seriesOf, type CellGroup, type Run } from './readings.js'
-import { figure } from './words.js'
+import { cpu } from '../../../scenarios/metrics.js'
+import type { Trial } from '../../model.js'
+import { mannKendall, robustScores, theilSen } from '../../stats/trend.js'
+import { alpha } from '../estimates.js'
+import { latencyMs, readMetric, seriesOf, type CellGroup, type Run } from '../readings.js'
+import { figure } from '../words.js'
 
 /** Robust standard deviations beyond which a trial is called an outlier. */
 const outlierScore = 5

@@ -20,8 +20,9 @@ describe('coverage', () => {
       difference: 0.99,
       lowest: 0.9,
       falseAlarms: 0.08,
+      gateAlarms: 0.06,
       power: 0.7,
     }
-    expect(brokenPromises(bad)).toHaveLength(5)
+    expect(brokenPromises(bad)).toHaveLength(6)
   })
 })

@@ -1,10 +1,10 @@
 /** Searches for knees: which rate a trial of a search gets, and what all of them together tell. Pure. */
-import type { Cell, CellAnalysis, Estimate, KneeAnalysis, KneeSearch, KneeTrial, Trial } from '../model.js'
-import { compareKnees, kneeComparisonMethod } from '../stats/knee-comparison.js'
-import { nextKneeStep } from '../stats/knee.js'
-import { settledTrials } from '../model/attempts.js'
-import { level, type PairedResult } from './estimates.js'
-import { latencyMs, type Run } from './readings.js'
+import type { Cell, CellAnalysis, Estimate, KneeAnalysis, KneeSearch, KneeTrial, Trial } from '../../model.js'
+import { compareKnees, kneeComparisonMethod } from '../../stats/knee/knee-comparison.js'
+import { nextKneeStep } from '../../stats/knee/knee.js'
+import { settledTrials } from '../../model/attempts.js'
+import { level, type PairedResult } from '../estimates.js'
+import { latencyMs, type Run } from '../readings.js'
 
 /**
  * The rate that the next trial of this cell is to have; undefined when the search is over. Depends on nothing but the

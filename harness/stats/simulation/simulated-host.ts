@@ -1,5 +1,5 @@
 /** A host whose truth is known: noise as hosts make it, to try the statistics on. */
-import type { RandomStream } from './random.js'
+import type { RandomStream } from '../random.js'
 
 /** How a host disturbs what is measured on it; all spreads are standard deviations of the logarithm. */
 export interface HostNoise {
@@ -64,9 +64,16 @@ export interface SimulatedMetric {
   readonly spread: number
 }
 
+export interface SimulatedRound {
+  /** metric → arm → value. */
+  readonly values: readonly (readonly number[])[]
+  /** How slow the host was, as a multiple, by swing and drift: the mean of the round's trials. */
+  readonly slowness: number
+}
+
 export interface SimulatedHost {
-  /** Runs every arm once, in random order: metric → arm → value. */
-  round(progress: number): readonly (readonly number[])[]
+  /** Runs every arm once, in random order. */
+  round(progress: number): SimulatedRound
 }
 
 /**
@@ -91,9 +98,11 @@ export function simulateHost(
     round(progress) {
       const order = shuffled(arms, stream)
       const values = metrics.map(() => new Array<number>(arms).fill(0))
+      let slowness = 0
       for (const arm of order) {
         swing = kept * swing + Math.sqrt(1 - kept * kept) * stream.normal()
         const shared = noise.swing * swing + noise.drift * progress
+        slowness += Math.exp(shared) / arms
         const common = own()
         const charged = failures(noise.failing, stream)
         metrics.forEach(({ truths, spread }, metric) => {
@@ -103,7 +112,7 @@ export function simulateHost(
           row[arm] = noise.step === undefined ? value : Math.round(value / noise.step) * noise.step
         })
       }
-      return values
+      return { values, slowness }
     },
   }
 }

@@ -1,6 +1,6 @@
 /** A search for a knee that is known, by a host that is noisy. */
 import { nextKneeStep, type KneeProbe, type KneeSettings } from '../knee.js'
-import { randomStream } from '../random.js'
+import { randomStream } from '../../random.js'
 
 export const kneeSettings: KneeSettings = {
   startPerSecond: 1000,

@@ -1,11 +1,11 @@
 /** The A/A comparison: the baseline measured twice, which must not differ from itself. */
-import { cpu as cpuMetric, responseTime, serviceTime } from '../../scenarios/metrics.js'
-import { defined } from '../model/defined.js'
-import type { NoiseFloor, ReadMetric } from '../model.js'
-import { holm } from '../stats/families.js'
-import type { Settings } from '../stats/paired.js'
-import { alpha, comparePaired, fewestFirm, type PairedResult } from './estimates.js'
-import { pairedSeries, readMetric, seriesOf, stepOf, type CellGroup, type Run } from './readings.js'
+import { cpu as cpuMetric, responseTime, serviceTime } from '../../../scenarios/metrics.js'
+import { defined } from '../../model/defined.js'
+import type { NoiseFloor, ReadMetric } from '../../model.js'
+import { holm } from '../../stats/families.js'
+import type { Settings } from '../../stats/paired.js'
+import { alpha, comparePaired, fewestFirm, type PairedResult } from '../estimates.js'
+import { pairedSeries, readMetric, seriesOf, stepOf, type CellGroup, type Run } from '../readings.js'
 
 export function noiseFloors(run: Run, groups: readonly CellGroup[], settings: Settings): NoiseFloor[] {
   return groups.flatMap((group): NoiseFloor[] => {

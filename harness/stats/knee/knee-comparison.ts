@@ -1,7 +1,7 @@
 /** Compares two knees that were searched apart: how many times more does one path carry than another? */
 import { probit } from 'simple-statistics'
 import { kneeQuantiles, type KneeProbe, type KneeSettings } from './knee.js'
-import { power } from './paired.js'
+import { power } from '../paired.js'
 
 export interface Range {
   readonly value: number

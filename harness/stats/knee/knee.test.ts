@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { nextKneeStep, type KneeEstimate, type KneeProbe, type KneeSettings } from './knee.js'
-import { randomStream, type RandomStream } from './random.js'
+import { randomStream, type RandomStream } from '../random.js'
 
 const settings: KneeSettings = {
   startPerSecond: 1000,

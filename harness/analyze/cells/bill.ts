@@ -1,0 +1,142 @@
+/** The bill of a cell: what each component cost, and what nobody accounts for. */
+import { per1000, perGib } from '../../../scenarios/metrics.js'
+import { defined } from '../../model/defined.js'
+import type { BillRow, Cell, Component, ComponentUsage, Estimate, Path, Trial } from '../../model.js'
+import { billOf, groupOf, mib, type Run } from '../readings.js'
+
+export type MakeEstimate = (
+  unit: Estimate['unit'],
+  value: (trial: Trial) => number | undefined,
+  positive?: boolean,
+) => Estimate
+
+/** What the rows of one bill are read from. */
+interface Billed {
+  readonly run: Run
+  readonly cell: Cell
+  readonly path: Path | undefined
+  readonly valid: readonly Trial[]
+  readonly estimate: MakeEstimate
+}
+
+/**
+ * One row for each component on the arm's path, in the order of its hops; then the generator, the harness, and what
+ * nobody accounts for. Every row is a robust estimate of its own, so that their sum need not be the host's total to
+ * the digit: `billGapShare` says by how much it is not.
+ */
+export function billRows(run: Run, cell: Cell, valid: readonly Trial[], estimate: MakeEstimate): BillRow[] {
+  if (!valid.some(({ usage }) => usage)) return []
+  const arm = run.armOf.get(cell.arm)
+  const path = run.plan.paths.find(({ name }) => name === arm?.path)
+  const billed = { run, cell, path, valid, estimate }
+  return [
+    ...componentsOf(billed).map(({ usage, component }) => componentRow(billed, usage, component)),
+    rest(billed, 'meshbench', 'orchestrator', 'orchestratorNs'),
+    rest(billed, 'idle hops of other arms', 'orchestrator', 'bystandersNs'),
+    rest(billed, 'unaccounted', 'unaccounted', 'unaccountedNs'),
+  ]
+}
+
+interface BilledComponent {
+  /** Its last reading: where it comes from, and under which category. */
+  readonly usage: ComponentUsage
+  readonly component: Component | undefined
+}
+
+/** Components that this cell pays for, in the order of categories and hops. */
+function componentsOf({ run, cell, path, valid }: Billed): readonly BilledComponent[] {
+  const componentOf = new Map(run.components.map((component) => [component.name, component]))
+  const found = new Map<string, BilledComponent>()
+  for (const trial of valid)
+    for (const usage of trial.usage?.components ?? []) {
+      const component = componentOf.get(usage.component)
+      if (groupOf(component, usage.category, cell) !== 'bystanders')
+        found.set(usage.component, { usage, component })
+    }
+  const place = ({ component }: BilledComponent) =>
+    path?.hops.findIndex(({ name }) => name === component?.hop) ?? -1
+  const rank = ({ usage }: BilledComponent) => categories.indexOf(usage.category)
+  return [...found.values()].sort((a, b) => rank(a) - rank(b) || place(a) - place(b))
+}
+
+function usageIn({ usage }: Trial, component: string): ComponentUsage | undefined {
+  return usage?.components.find((other) => other.component === component)
+}
+
+function componentRow(billed: Billed, usage: ComponentUsage, component: Component | undefined): BillRow {
+  const { path, valid, estimate } = billed
+  const name = usage.component
+  const hop = path?.hops.find((other) => other.name === component?.hop)
+  const total = (key: 'cpuUserNs' | 'cpuSystemNs') =>
+    valid.reduce((sum, trial) => sum + (usageIn(trial, name)?.[key] ?? 0), 0)
+  const [user, system] = [total('cpuUserNs'), total('cpuSystemNs')]
+  return {
+    component: name,
+    category: usage.category,
+    ...(hop ? { layer: hop.layer, hop: hop.name } : {}),
+    cpu: estimate('ms', (trial) => {
+      const own = usageIn(trial, name)
+      return own && per1000({ trial }, own.cpuNs)
+    }),
+    ...(user + system > 0 ? { cpuUserShare: user / (user + system) } : {}),
+    ...resourcesOf(billed, name),
+    source: usage.source,
+    resolutionNs: usage.resolutionNs,
+  }
+}
+
+/** Memory, switches and system calls, as far as the component's source tells. */
+function resourcesOf({ cell, estimate }: Billed, name: string) {
+  const of = (
+    unit: Estimate['unit'],
+    value: (usage: ComponentUsage, trial: Trial) => number | undefined,
+  ): Estimate | undefined => {
+    const made = estimate(unit, (trial) => {
+      const usage = usageIn(trial, name)
+      return usage && value(usage, trial)
+    })
+    return made.n > 0 ? made : undefined
+  }
+  const per1000Of = (count: (usage: ComponentUsage) => number | undefined) =>
+    of('count', (usage, { load }) => {
+      const counted = count(usage)
+      return counted === undefined ? undefined : (counted * 1000) / Math.max(1, load?.sent ?? 0)
+    })
+  const memoryOf = (key: 'rssBytes' | 'pssBytes' | 'peakRssBytes') =>
+    of('MiB', ({ [key]: bytes }) => (bytes === undefined ? undefined : bytes / mib))
+  return defined({
+    memory: memoryOf('rssBytes'),
+    memoryPss: memoryOf('pssBytes'),
+    memoryPeak: memoryOf('peakRssBytes'),
+    contextSwitches: per1000Of(({ voluntarySwitches, involuntarySwitches = 0 }) =>
+      voluntarySwitches === undefined ? undefined : voluntarySwitches + involuntarySwitches,
+    ),
+    readSyscalls: per1000Of(({ readSyscalls }) => readSyscalls),
+    writeSyscalls: per1000Of(({ writeSyscalls }) => writeSyscalls),
+    cpuPerGib:
+      cell.load.engine === 'stream' ? of('s', ({ cpuNs }, trial) => perGib({ trial }, cpuNs)) : undefined,
+  })
+}
+
+/** A row that no component stands for. */
+function rest(
+  { run, estimate }: Billed,
+  component: string,
+  category: BillRow['category'],
+  part: 'orchestratorNs' | 'bystandersNs' | 'unaccountedNs',
+): BillRow {
+  const value = (trial: Trial) => {
+    const bill = billOf(run, trial)
+    return bill && per1000({ trial }, bill[part])
+  }
+  return { component, category, cpu: estimate('ms', value, part !== 'unaccountedNs') }
+}
+
+const categories: readonly BillRow['category'][] = [
+  'application',
+  'l4',
+  'l7',
+  'control-plane',
+  'generator',
+  'platform',
+]
