@@ -141,5 +141,22 @@ export const entrySchemas = {
 
 type EntryOf<Type extends keyof typeof entrySchemas> = z.infer<(typeof entrySchemas)[Type]>
 
+/** Programs that an environment is put together from and that are not those of before, in words. */
+export function changedPrograms(
+  before: Pick<EntryOf<'environment'>, 'facts' | 'builds'>,
+  now: Pick<EntryOf<'environment'>, 'facts' | 'builds'>,
+): string[] {
+  const programs = now.facts.flatMap(({ name, value, program }) => (program ? [[name, value] as const] : []))
+  const was = new Map(before.facts.map(({ name, value }) => [name, value]))
+  const ofPrograms = programs.flatMap(([name, value]) => changeOf(name, was.get(name), value))
+  const ofArms = Object.entries(now.builds ?? {}).flatMap(([arm, build]) =>
+    changeOf(`what carries the traffic of ${arm}`, before.builds?.[arm], build),
+  )
+  return [...ofPrograms, ...ofArms]
+}
+
+const changeOf = (name: string, was: string | undefined, is: string): string[] =>
+  was === undefined || was === is ? [] : [`${name} is ${is}, was ${was}`]
+
 export type JournalEntry =
   RunHeader | Trial | EntryOf<'environment'> | EntryOf<'resume'> | EntryOf<'note'> | EntryOf<'end'>

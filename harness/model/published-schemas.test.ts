@@ -51,6 +51,7 @@ describe('analysis.json', () => {
     ['whole', journal],
     ['cut short', journal.slice(0, 12)],
     ['empty', journal.slice(0, 1)],
+    ['of blocks', syntheticJournal({ rounds: 4, durationMs: 200, roundsConfig: { blocks: 2 } })],
   ])('of a journal that is %s matches its schema', (_, entries) => {
     const document: unknown = JSON.parse(JSON.stringify(analyze(entries)))
     expect(analysisSchema.safeParse(document).error?.issues).toBeUndefined()

@@ -134,7 +134,12 @@ export interface Unmet {
 }
 
 /** A thing worth writing into the report about where this ran. */
-export const factSchema = object({ name, value: text })
+export const factSchema = object({
+  name,
+  value: text,
+  /** It names a program that carries traffic: a run that goes on needs the same one. */
+  program: z.literal(true).exactOptional(),
+})
 export interface Fact extends z.infer<typeof factSchema> {}
 
 /** Cumulative counters of one component at one instant; of a window, what they rose by. Absent means that this source cannot tell. */

@@ -210,6 +210,30 @@ test('an interrupt keeps what was measured, and a resumed run completes it', asy
   expect(second.outcome.outcome).toBe('complete')
 })
 
+test('a run that goes on is refused where a hop is another binary, by version or bytes alone, with what differs', async () => {
+  const facts = (value: string) => [
+    { name: 'haproxy binary', value, program: true as const },
+    { name: 'started at', value },
+  ]
+  const controller = new AbortController()
+  const first = await runFake(
+    {
+      facts: facts('2.8.1, sha256 aa'),
+      onTrial: (_arm, trial) => void (trial === 6 && controller.abort(new Error('interrupted'))),
+    },
+    { signal: controller.signal },
+  )
+  for (const other of ['3.0.0, sha256 aa', '2.8.1, sha256 bb'])
+    await expect(runFake({ facts: facts(other) }, { held: first.written })).rejects.toMatchObject({
+      message: expect.stringMatching(
+        new RegExp(`: haproxy binary is ${other}, was 2.8.1, sha256 aa$`),
+      ) as string,
+      exitCode: 2,
+    })
+  const same = await runFake({ facts: facts('2.8.1, sha256 aa') }, { held: first.written })
+  expect(same.outcome.outcome).toBe('complete')
+})
+
 test.each([
   ['in its second attempt', ['invalid', 'interrupted']],
   ['between its attempts', ['invalid']],

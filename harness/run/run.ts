@@ -26,12 +26,13 @@ import type {
   TrialSpec,
   Unmet,
 } from '../model.js'
+import { changedPrograms } from '../model/journal.js'
 import { roundsOf } from '../model/plan.js'
 import { environmentRequests, trialMs, visitsOf, type Visit } from '../plan/plan.js'
 import { runTrial, type TrialProgress } from './trial.js'
 import { watchStandstill, type Clocks, type Standstill } from '../process/standstill.js'
 import { remedyOf, topReason } from '../analyze/reasons.js'
-import { nextRate } from '../analyze/knees.js'
+import { nextRate } from '../analyze/cells/knees.js'
 import { settingsOf } from '../model/variants.js'
 
 /** Decides after a round whether more would tell more; see harness/analyze/precision.ts. */
@@ -172,6 +173,7 @@ async function measureEnvironment(
   try {
     const environment = await createEnvironment({ request, platform, meshes, scope, progress: display })
     const { facts, components, proofs, failures, builds, unbilled } = environment
+    refuseOtherPrograms(journal.entries, environment)
     journal.append({
       ...{ type: 'environment', environment: request.id, at: now() },
       ...{ facts, components, proofs, failures, builds },
@@ -189,6 +191,7 @@ async function measureEnvironment(
     return { ...end, measuredMs: session.standstill.nowMs() - begin }
   } catch (error) {
     if (signal.aborted) return { why: 'interrupted', measuredMs: 0 }
+    if (error instanceof OtherPrograms) throw error
     if (error instanceof UserError && error.exitCode === exitCodes.runFailed) throw error
     const failure = describeFailure('environment-failed', error)
     const message = `${request.id}: ${failure.message}`
@@ -197,6 +200,23 @@ async function measureEnvironment(
   } finally {
     for (const problem of await scope.close()) journal.note(`could not clean up: ${problem}`)
   }
+}
+
+class OtherPrograms extends UserError {}
+
+/** A run measures one build of each program: one that goes on must find those that it began with. */
+function refuseOtherPrograms(entries: readonly JournalEntry[], environment: Environment): void {
+  const before = entries.findLast(
+    (entry) => entry.type === 'environment' && entry.environment === environment.id,
+  )
+  const changed = before?.type === 'environment' ? changedPrograms(before, environment) : []
+  if (changed.length > 0)
+    throw new OtherPrograms(
+      `other programs are installed than this run was begun with: ${changed.join('; ')}`,
+      {
+        hint: 'a run measures one build; put it back, or start a new run',
+      },
+    )
 }
 
 async function measureRounds(

@@ -5,6 +5,7 @@ import type {
   Arm,
   Command,
   Component,
+  Fact,
   Host,
   HopCounters,
   LoadResult,
@@ -42,6 +43,8 @@ export interface FakeScript {
   /** What bringing an arm up waits for. */
   readonly whileRaising?: (arm: Arm) => Promise<void>
   readonly cpuNsPerRequest?: number
+  /** What the meshes say of the programs that they are made of. */
+  readonly facts?: readonly Fact[]
 }
 
 const requestsPerWindow = 100
@@ -201,7 +204,7 @@ export function createFake(script: FakeScript = {}) {
     check: async () => [],
     install: async ({ scope }) => {
       scope.defer(`remove ${name}`, () => void undone.push(name))
-      return { facts: [], components: [], raise }
+      return { facts: script.facts ?? [], components: [], raise }
     },
   })
 

@@ -88,7 +88,7 @@ export async function requireBinary(need: BinaryNeed): Promise<Binary> {
 
 /** What the report says of a program. */
 export function binaryFact({ name, version, sha256 }: Binary): Fact {
-  return { name: `${name} binary`, value: `${version}, sha256 ${sha256}` }
+  return { name: `${name} binary`, value: `${version}, sha256 ${sha256}`, program: true }
 }
 
 /** Where a program comes from, and what the report says of it. */
@@ -108,7 +108,8 @@ export async function checkProgram(need: BinaryNeed, config: ResolvedConfig): Pr
 export async function findProgramSource(need: BinaryNeed, config: ResolvedConfig): Promise<ProgramSource> {
   const { name } = need
   const image = programImage(name, config)
-  if (image !== undefined) return { name, argv0: name, fact: { name: `${name} image`, value: image } }
+  if (image !== undefined)
+    return { name, argv0: name, fact: { name: `${name} image`, value: image, program: true } }
   const binary = await requireBinary(need)
   return { name, argv0: binary.path, fact: binaryFact(binary) }
 }
