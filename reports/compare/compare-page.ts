@@ -1,4 +1,5 @@
 /** Two runs side by side as a page in the report's form: what differs, the verdict as a picture, every ratio folded. */
+import { visibleText } from '../../harness/analyze/visible.js'
 import type { Analysis } from '../../harness/model.js'
 import type { TableCell } from '../charts/chart.js'
 import { dateTime, given, plural } from '../formats/format.js'
@@ -55,6 +56,7 @@ export function renderComparison(a: Analysis, b: Analysis, assets: ReportAssets,
               `ratio in ${first.runId}`,
               `ratio in ${second.runId}`,
               'second to first',
+              'smallest visible',
               'verdict',
             ],
             rows: figures.map((one) => figureRow(one, book)),
@@ -147,7 +149,10 @@ function loadsOf(
   })
 }
 
-function figureRow({ comparison, a, b, change, state }: PairedFigure, book: FigureBook): TableCell[] {
+function figureRow(
+  { comparison, a, b, change, visible, state }: PairedFigure,
+  book: FigureBook,
+): TableCell[] {
   const { metric, percentile, arm, versus } = comparison
   const name = { metric, percentile, kind: 'ratio' } as const
   return [
@@ -157,6 +162,7 @@ function figureRow({ comparison, a, b, change, state }: PairedFigure, book: Figu
     { html: book.print(a, name) },
     { html: book.print(b, name) },
     { html: Number.isFinite(change.low) ? book.print(change, name, 'change') : '–' },
+    visible === undefined ? '–' : visibleText(visible, 'ratio'),
     state,
   ]
 }

@@ -1,4 +1,5 @@
 /** Two runs side by side as text: lines for a terminal, Markdown for a pull request. */
+import { visibleText } from '../../harness/analyze/visible.js'
 import type { Analysis, Comparison } from '../../harness/model.js'
 import { metricTitle } from '../../scenarios/registry.js'
 import { changeText, sentence } from '../formats/format.js'
@@ -15,10 +16,11 @@ const header = (a: Analysis, b: Analysis) => [
   `ratio in ${a.runId}`,
   `ratio in ${b.runId}`,
   'change',
+  'smallest visible',
   'verdict',
 ]
 
-function rowOf({ comparison, a, b, change, state }: PairedFigure): string[] {
+function rowOf({ comparison, a, b, change, visible, state }: PairedFigure): string[] {
   return [
     comparison.arm,
     comparison.versus,
@@ -27,6 +29,7 @@ function rowOf({ comparison, a, b, change, state }: PairedFigure): string[] {
     plain(sentence(a)),
     plain(sentence(b)),
     Number.isFinite(change.low) ? plain(changeText(change)) : '–',
+    visible === undefined ? '–' : visibleText(visible, 'ratio'),
     state,
   ]
 }
@@ -44,7 +47,7 @@ export function comparisonLines(first: Analysis, second: Analysis): string[] {
       .filter(({ what }) => !what.startsWith('host.loadAverage'))
       .map(({ what, a: one, b: other }) => `differs: ${what}: ${one} → ${other}`),
     '',
-    ...alignColumns([header(a, b), ...figures.map(rowOf)], [0, 1, 2, 3, 6, 7]),
+    ...alignColumns([header(a, b), ...figures.map(rowOf)], [0, 1, 2, 3, 6, 7, 8]),
     '',
     comparisonHeadline(figures),
   ]

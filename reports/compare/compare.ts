@@ -1,6 +1,8 @@
 /** Sets two runs side by side: what differs in config, versions and host, and what became of the numbers. Pure. */
-import { fewestFirm } from '../../harness/analyze/estimates.js'
+import { probit } from 'simple-statistics'
+import { fewestFirm, power } from '../../harness/analyze/estimates.js'
 import { changedVariables } from '../../harness/model/journal.js'
+import { defined } from '../../harness/model/defined.js'
 import type { Analysis, Comparison, Estimate } from '../../harness/model.js'
 import { metricNamed } from '../../scenarios/registry.js'
 
@@ -18,6 +20,8 @@ export interface PairedFigure {
   readonly change: Estimate
   /** What is too little to matter, as a share. */
   readonly practical: number
+  /** Smallest change that these two runs could have seen, as a share. */
+  readonly visible?: number
   readonly state: ChangeState
   /** The intervals of the two do not touch: they differ by more than chance explains. */
   readonly apart: boolean
@@ -71,6 +75,7 @@ export function compareRuns(a: Analysis, b: Analysis): RunComparison {
           b: second,
           change,
           practical,
+          ...defined({ visible: isFirm ? visibleOf(change) : undefined }),
           state: stateOf(comparison, change, practical, isFirm),
           apart,
         },
@@ -142,6 +147,12 @@ function changeOf(a: Estimate, b: Estimate): Estimate {
     method: 'ratio of two independent ratios, half-widths added in squares on the log scale',
     cells: [...a.cells, ...b.cells],
   }
+}
+
+/** Found with 80 % power: beyond half of the interval by as much as the normal distribution asks for. */
+function visibleOf({ value, low, high }: Estimate): number | undefined {
+  const half = Math.max(Math.log(high / value), Math.log(value / low))
+  return Number.isFinite(half) ? Math.expm1(half * (1 + probit(power) / probit(0.975))) : undefined
 }
 
 const usualPractical = 0.1

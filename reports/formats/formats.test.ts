@@ -113,9 +113,39 @@ describe('the terminal summary', () => {
     // eslint-disable-next-line no-control-regex
     expect(renderTerminal(hostile, { columns: 80, colour: false })).not.toMatch(/[\u0000\u0007\u001b\u202e]/)
   })
+  it.each([0, 1])('is as for 80 columns where a terminal says that it has %i', (columns) => {
+    expect(renderTerminal(sample, { columns, colour: false })).toBe(
+      renderTerminal(sample, { columns: 80, colour: false }),
+    )
+  })
+})
+
+describe('the Markdown summary', () => {
+  it('says what each claim claims, in whole sentences: it is read in a pull request, without the page', () => {
+    const lines = formats.markdown.render(sample).split('\n')
+    for (const { id, verdict, claim } of sample.claims.filter(({ verdict }) => verdict !== 'no data')) {
+      const line = lines.find((text) => text.startsWith(`- **${id} ${verdict}:**`)) ?? ''
+      expect(line.replace(/\\(.)/g, '$1')).toContain(claim)
+      expect(line).toMatch(/\.$/)
+      expect(line).not.toMatch(/\. [a-z]/)
+    }
+    expect(formats.markdown.render(sample)).toContain('To decide it: about 30 more rounds.')
+  })
 })
 
 describe('two runs', () => {
+  it('are told to have inherited other variables', () => {
+    const after = { ...sample, host: { ...sample.host, environment: { RUST_LOG: 'debug' } } }
+    const before = { ...sample, host: { ...sample.host, environment: {} } }
+    expect(compareRuns(before, after).objections.join()).toContain('RUST_LOG is debug, was not set')
+    expect(compareRuns(before, before).objections).toEqual([])
+  })
+  it('stand beside the smallest change that they could have shown', () => {
+    const { figures } = compareRuns(sample, sample)
+    for (const { visible, change } of figures.filter(({ change }) => change.low > 0))
+      expect(visible).toBeGreaterThan(change.high / change.value - 1)
+    expect(comparisonMarkdown(sample, sample)).toMatch(/\| smallest visible \|[^]*\| [\d.]+ % \|/)
+  })
   it('are compared with what differs, and refused on another host or plan', () => {
     expect(compareRuns(sample, sample)).toMatchObject({
       objections: [],

@@ -16,8 +16,13 @@ export interface TerminalOptions {
 
 const colours = { bold: '1', dim: '2', red: '31', green: '32', yellow: '33' } as const
 
+const fewestColumns = 20
+const usualColumns = 80
+
 /** The table and verdicts as plain lines, with ANSI colour only when asked. No trailing line break. */
-export function renderTerminal(analysis: Analysis, options: TerminalOptions): string {
+export function renderTerminal(analysis: Analysis, { colour, columns: told }: TerminalOptions): string {
+  // Some terminals say 0, and none is read at a word a line.
+  const options = { colour, columns: told < fewestColumns ? usualColumns : told }
   const view = createView(cleanDeep(analysis))
   const paint = (text: string, colour: keyof typeof colours) =>
     options.colour ? `\u001b[${colours[colour]}m${text}\u001b[0m` : text

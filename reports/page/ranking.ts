@@ -1,6 +1,6 @@
 /** Which arms are cheapest and dearest as far as intervals tell: what is not told apart shares its place. */
 import type { Estimate } from '../../harness/model.js'
-import { cpuMetrics, excludesZero, latencyMetrics, type ArmView, type View } from './view.js'
+import { cpuMetrics, latencyMetrics, type ArmView, type View } from './view.js'
 
 export interface Ranked {
   readonly arm: ArmView
@@ -37,7 +37,7 @@ export function rank(view: View, what: 'time' | 'cpu'): Ranking | undefined {
       view.compare(a.arm.id, metrics, { ...options, versus: b.arm.id }) ??
       view.compare(b.arm.id, metrics, { ...options, versus: a.arm.id })
     return paired
-      ? excludesZero(paired.difference)
+      ? paired.verdict !== 'inconclusive'
       : a.estimate.high < b.estimate.low || b.estimate.high < a.estimate.low
   }
   return {

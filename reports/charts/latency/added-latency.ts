@@ -3,7 +3,7 @@ import type { TopLevelSpec } from 'vega-lite'
 import { estimateText, fixed, paceText, sentence } from '../../formats/format.js'
 import { describe } from '../../page/svg.js'
 import { figureWidth, ink, muted, noiseBand, type Size } from '../../page/theme.js'
-import { excludesZero, latencyMetrics, percentiles, type View } from '../../page/view.js'
+import { latencyMetrics, percentiles, type View } from '../../page/view.js'
 import type { Chart, ChartBuilder, TableCell } from '../chart.js'
 import { domainWithZero } from '../layout.js'
 
@@ -173,12 +173,14 @@ function panel(
 function title(view: View): string {
   const medians = view.subjects.flatMap((arm) => {
     const found = view.compare(arm.id, latencyMetrics, { percentile: 50 })
-    return found === undefined ? [] : [{ arm, estimate: found.difference }]
+    return found === undefined
+      ? []
+      : [{ arm, estimate: found.difference, isClear: found.verdict !== 'inconclusive' }]
   })
   const sorted = medians.sort((a, b) => a.estimate.value - b.estimate.value)
   const [least, most] = [sorted[0], sorted.at(-1)]
   if (least === undefined || most === undefined) return 'What each path adds to latency'
-  const clear = (one: typeof least) => excludesZero(one.estimate)
+  const clear = (one: typeof least) => one.isClear
   const figure = (one: typeof least) => `${fixed(one.estimate.value, one.estimate.value < 0.1 ? 3 : 2)} ms`
   if (least === most) return `${most.arm.label} adds ${figure(most)} at the median`
   if (!medians.some(clear)) return 'No path adds a delay that this run could tell from zero'

@@ -38,11 +38,16 @@ export function headToHead(view: View, book: FigureBook): HeadToHead[] {
         ...(time === undefined
           ? []
           : [
-              `${excludesZero(time.difference) ? 'was' : 'differed by'} ${book.print(time.difference, { metric: time.metric, percentile: 50, kind: 'difference' }, 'slower')} at the median`,
+              `${time.verdict === 'inconclusive' ? 'differed by' : 'was'} ${book.print(time.difference, { metric: time.metric, percentile: 50, kind: 'difference' }, 'slower')} at the median`,
             ]),
       ]
       if (parts.length === 0) return []
-      const verdict = (cpu ?? time)?.verdict ?? 'inconclusive'
+      const decisive = cpu ?? time
+      const verdict = decisive?.verdict ?? 'inconclusive'
+      const corrected =
+        decisive && verdict === 'inconclusive' && excludesZero(decisive.difference)
+          ? ' Its own interval leaves out zero; corrected for what was compared with it (Holm), this is open.'
+          : ''
       const claim = view.analysis.claims.find(({ id }) => id === 'C1')
       const next =
         verdict === 'inconclusive' && claim?.next !== undefined
@@ -51,7 +56,7 @@ export function headToHead(view: View, book: FigureBook): HeadToHead[] {
       return [
         {
           question: `With L7 in the path, is ${arm.label} cheaper than ${rival.label}?`,
-          html: `${armHtml(arm)} ${parts.join(' and ')}, against ${armHtml(rival)}.${next}`,
+          html: `${armHtml(arm)} ${parts.join(' and ')}, against ${armHtml(rival)}.${corrected}${next}`,
           chip: { kind: verdict, text: verdictText(verdict) },
         },
       ]
