@@ -1,3 +1,5 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type EchoServer, type Rig, createRig } from '../lab/truth/rig.js'
 import { findProgram } from '../process/exec.js'
@@ -161,6 +163,24 @@ describe('closed loop', () => {
     expect(result.service?.count).toBe(result.ok)
     expect(result.response).toBeUndefined()
     expect(result.bodyBytes).toBe(result.ok * 1024)
+  })
+
+  it('reaches an address of IPv6', async (context) => {
+    const server = await echo()
+    const six = createServer((_request, response) => response.end('x'.repeat(1024)))
+    const port = await new Promise<number | undefined>((resolve) => {
+      six.once('error', () => resolve(undefined))
+      six.listen(0, '::1', () => resolve((six.address() as AddressInfo).port))
+    })
+    if (port === undefined) return context.skip('this host has no ::1')
+    try {
+      const spec = { warmupMs: 0, durationMs: 200, connections: 2 }
+      const { result } = await rig.load('closed-loop', spec, server, { target: { host: '::1', port } })
+      expect(result.ok).toBeGreaterThan(0)
+      expect(result.errors).toEqual({})
+    } finally {
+      six.close()
+    }
   })
 
   it('reports errors by kind when the server dies', async () => {

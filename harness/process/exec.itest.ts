@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { expect, test, vi } from 'vitest'
 import { CommandError } from '../model/errors.js'
 import { findProgram, run, runIdVariable, start } from './exec.js'
+import { fingerprint } from './probes/fingerprint.js'
 
 const node = process.execPath
 
@@ -31,6 +32,19 @@ test('a process of a run inherits no preload, inspector or limit of its caller',
     const lines: string[] = []
     for await (const line of start({ argv: [node, '-e', code] }, { runId: 'clean' }).lines) lines.push(line)
     expect(lines).toEqual(['undefined undefined true'])
+  } finally {
+    process.env = before
+  }
+})
+
+test('variables that change programs and must stay are recorded with the host', () => {
+  const before = { ...process.env }
+  Object.assign(process.env, { SSL_CERT_FILE: '/own.pem', NODE_OPTIONS: '--no-warnings', HOME: '/nowhere' })
+  try {
+    expect(fingerprint({}).environment).toMatchObject({ SSL_CERT_FILE: '/own.pem' })
+    expect(Object.keys(fingerprint({}).environment ?? {})).not.toContain('HOME')
+    // This one no child inherits.
+    expect(Object.keys(fingerprint({}).environment ?? {})).not.toContain('NODE_OPTIONS')
   } finally {
     process.env = before
   }

@@ -41,6 +41,11 @@ describe('while rounds go on', () => {
       expect(line.replace(/\u001b\[[\dA-Z]+|\r/g, '').length).toBeLessThan(40)
   })
 
+  test.each([0, 1, 40, 80])('the time left is there, whatever the terminal says: %i columns', (columns) => {
+    const lines = (shown(true, columns)[0] ?? '').split('\n')
+    expect(lines.at(-1)).toContain('1 min 01 s left')
+  })
+
   test('elsewhere a round is one line', () => {
     const [line = ''] = shown(false)
     expect(line.trimEnd().split('\n')).toHaveLength(1)

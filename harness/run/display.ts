@@ -52,9 +52,11 @@ function terminalDisplay(output: Output): Display {
   const steps: string[] = []
   const takenBack = () =>
     shown.length === 0 ? '' : `${shown.length > 1 ? `\u001b[${shown.length - 1}A` : ''}\r\u001b[0J`
+  // Some terminals say 0.
+  const widthOf = () => (output.columns === undefined || output.columns < 20 ? 80 : output.columns)
   const show = (...lines: readonly string[]) => {
-    // One character less than the width: a full line would wrap and could not be taken back. Some terminals say 0.
-    const width = output.columns === undefined || output.columns < 20 ? 80 : output.columns
+    // One character less than the width: a full line would wrap and could not be taken back.
+    const width = widthOf()
     const before = takenBack()
     // A block higher than the terminal could not be taken back.
     const height = output.rows === undefined || output.rows < 2 ? 24 : output.rows
@@ -92,7 +94,7 @@ function terminalDisplay(output: Output): Display {
       const now = performance.now()
       if (now - renewedAt < renewEveryMs) return
       renewedAt = now
-      show(...medianLines(status), describeStatus(status))
+      show(...medianLines(status), describeStatus(status, widthOf()))
     },
   }
 }
@@ -132,8 +134,9 @@ function doneText(title: string, tookMs: number): string {
   return tookMs < 5_000 ? `✓ ${title}` : `✓ ${title} (${formatDuration(tookMs)})`
 }
 
-function describeStatus(status: RoundStatus): string {
-  const width = 20
+function describeStatus(status: RoundStatus, columns: number): string {
+  // What is left beside the round and the time left.
+  const width = Math.max(0, Math.min(20, columns - 40))
   const share = status.total === 0 ? 0 : status.done / status.total
   const filled = Math.round(share * width)
   const bar = `${'█'.repeat(filled)}${'─'.repeat(width - filled)}`

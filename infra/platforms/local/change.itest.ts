@@ -55,6 +55,18 @@ it('a pause is no death, and what was asked meanwhile is answered after it', asy
   expect(await answer).toBe('')
 })
 
+it('a hop that ends at its start is told with its exit code and its last line', async () => {
+  const words = 'console.error("reading the config"); console.error("no such field: prot"); process.exit(3)'
+  const hop = host.deploy({
+    component: { name: 'waypoint', category: 'l7', node: 'server' },
+    program: { kind: 'binary', name: 'own', argv: [process.execPath, '-e', words], readyPath: '/ready' },
+    config: () => ({}),
+    listeners: ['admin'],
+    files: {},
+  })
+  await expect(hop).rejects.toThrow('waypoint ended before it was ready (exit code 3): no such field: prot')
+})
+
 it('says what it cannot do', async () => {
   await expect(host.change?.(name, { do: 'scale', to: 2 })).rejects.toThrow(/cannot be scaled/)
 })

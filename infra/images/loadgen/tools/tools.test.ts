@@ -120,6 +120,8 @@ describe('tools', () => {
       statusCodeDistribution: { 200: 1000, 500: 2 },
       errorDistribution: { 'aborted due to deadline': 3, 'Connection refused (os error 111)': 4 },
     }
+    const cut = { ...json, errorDistribution: { 'connection closed before message completed': 5 } }
+    expect(parseOha(JSON.stringify(cut)).errors).toEqual({ '5xx': 2, reset: 5 })
     const report = parseOha(JSON.stringify(json))
     expect(report.ok).toBe(1000)
     expect(report.errors).toEqual({ '5xx': 2, connect: 4 })
