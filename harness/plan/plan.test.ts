@@ -61,6 +61,14 @@ test('every round has every arm once under every load, in an order that changes'
   expect(order.map(({ index }) => index)).toEqual(order.map((_, index) => index))
 })
 
+test('ten thousand rounds are planned, and so many that they would take weeks are refused', () => {
+  const many = { ...user, experiments: { latency: { ratesPerSecond: [250, 500, 1000, 2000] } } }
+  const { order, estimateMs } = planOf({ rounds: 10_000 }, many)
+  expect(order).toHaveLength(10_000 * 4 * 6)
+  expect(estimateMs).toBeGreaterThan(0)
+  expect(() => planOf({ rounds: 1_000_000 }, many)).toThrow('the plan has 24000000 trials')
+})
+
 test('an experiment may take part in fewer rounds', () => {
   const { order } = planOf()
   const saturationRounds = order

@@ -58,6 +58,7 @@ export function makePlan(config: ResolvedConfig, catalogue: Catalogue): Plan {
   const repeated = ids.find((id, index) => ids.indexOf(id) !== index)
   // Half of its trials would take the place of the other half.
   if (repeated !== undefined) throw new UserError(`the plan would measure ${repeated} twice`)
+  refuseTooMany(groups)
   const order = orderTrials(config, arms, together(groups, catalogue))
   const hash = createHash('sha256')
     .update(JSON.stringify([{ ...config, outDir: '' }, arms, cells, order]))
@@ -184,6 +185,17 @@ function together(groups: readonly CellGroup[], { comparesLoads }: Catalogue): r
     const all = groups.filter(({ experiment }) => experiment === group.experiment)
     return all[0] === group ? [{ ...group, cells: all.flatMap(({ cells }) => cells) }] : []
   })
+}
+
+/** More trials than a plan can name: they would take weeks, and its journal's first line hundreds of MB. */
+const mostTrials = 2_000_000
+
+function refuseTooMany(groups: readonly CellGroup[]): void {
+  const trials = groups.reduce((sum, { cells, rounds }) => sum + cells.length * rounds, 0)
+  if (trials > mostTrials)
+    throw new UserError(`the plan has ${trials} trials, and ${mostTrials} at most can be planned`, {
+      hint: 'ask for fewer rounds, arms or loads: rounds.budgetMinutes ends a run before its last round',
+    })
 }
 
 /**

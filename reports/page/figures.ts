@@ -2,7 +2,7 @@
 import { beyondMark } from '../../harness/analyze/words.js'
 import type { Estimate } from '../../harness/model.js'
 import { escapeHtml } from './clean.js'
-import { changeText, estimateText, thin } from '../formats/format.js'
+import { changeText, estimateText, thin, hasNoInterval } from '../formats/format.js'
 
 /** Names a figure for traceability: metric, percentile and whether it is a value, a difference or a ratio. */
 export interface FigureName {
@@ -80,7 +80,8 @@ function body(estimate: Estimate, style: FigureStyle, sign: boolean): string {
   const unit = text.unit === '' ? '' : `${thin}${text.unit}`
   const value = escapeHtml(text.value)
   if (estimate.beyond) return style === 'sentence' ? value + unit : value
-  const interval = `<span class="iv">(${text.low} to ${text.high})</span>`
+  const bounds = hasNoInterval(estimate) ? 'one round' : `${text.low} to ${text.high}`
+  const interval = `<span class="iv">(${bounds})</span>`
   return style === 'sentence' ? `${value}${unit} ${interval}` : `${value} ${interval}`
 }
 

@@ -17,6 +17,7 @@ import {
   designs,
   effects,
   findByFull,
+  isFirm,
   percent,
   simulateCoverage,
   type DesignName,
@@ -120,16 +121,11 @@ function simulate({ design, host }: Job, runs: number): Line {
       fewest === most
         ? String(fewest)
         : `${row.meanRounds.toFixed(0)} (${fewest.toFixed(0)} to ${most.toFixed(0)})`,
-      ...[
-        row.ratio,
-        row.difference,
-        row.lowest,
-        row.falseAlarms,
-        row.gateAlarms,
-        row.detectable,
-        row.power,
-        ...row.powers,
-      ].map(percent),
+      ...[row.ratio, row.difference, row.lowest, row.falseAlarms, row.gateAlarms].map(percent),
+      // Two rounds see nothing.
+      ...[row.detectable, row.power, ...row.powers].map((share) =>
+        isFirm(row.meanRounds) ? percent(share) : '–',
+      ),
     ],
     broken: brokenPromises(row).map((promise) => `${row.design}, ${host}: ${promise}`),
   }

@@ -266,12 +266,15 @@ function trueDifferences(host: HostNoise, design: Design, seed: number): number[
 
 /** Fewer rounds give no verdict, whatever their p-value. */
 const fewestFirm = 3
-const isFirm = (rounds: number): boolean => rounds >= fewestFirm
+export const isFirm = (rounds: number): boolean => rounds >= fewestFirm
 
 /** Promises that a row breaks, allowing for the chance error of `runs` simulated runs (three standard errors). */
 export function brokenPromises(row: CoverageRow): string[] {
   const slack = (share: number, runs: number) => 3 * Math.sqrt((share * (1 - share)) / runs)
   const broken: string[] = []
+  // Two rounds are not promised to hold anything: nothing is decided by them.
+  if (!isFirm(row.meanRounds))
+    return row.falseAlarms + row.gateAlarms > 0 ? ['two rounds give a verdict'] : []
   if (row.lowest < 0.93 - slack(0.93, row.runs))
     broken.push(`of one metric of one path only ${percent(row.lowest)} cover, not 93 %`)
   for (const [name, value] of [
@@ -289,7 +292,7 @@ export function brokenPromises(row: CoverageRow): string[] {
   if (row.gateAlarms > 0.05 + slack(0.05, row.runs))
     broken.push(`the gate calls an equal variant different in ${percent(row.gateAlarms)} of runs`)
   const promised = 0.8 * row.unhidden
-  if (isFirm(row.meanRounds) && row.power < promised - slack(promised, row.runs / 4))
+  if (row.power < promised - slack(promised, row.runs / 4))
     broken.push(`a detectable effect is found in ${percent(row.power)}`)
   return broken
 }
