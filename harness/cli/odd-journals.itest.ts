@@ -106,13 +106,27 @@ interface Expected {
   readonly annotated: number
   /** Beside a run that is whole. */
   readonly compared: 'agree' | 'apart' | 'too few' | 'nothing in common'
+  /** Valid trials of the first arm that was asked for, in all of its cells together. */
+  readonly valid: number
+  /** What OpenMetrics has of the first arm beside its baseline: verdicts, intervals without one, or nothing at all. */
+  readonly exported: 'decided' | 'undecided' | 'nothing'
+  readonly headline: RegExp
   /** What terminal and Markdown say alike. */
   readonly says?: RegExp
 }
 
 const measured: Pick<
   Expected,
-  'standings' | 'thresholds' | 'run' | 'gate' | 'junit' | 'annotated' | 'compared'
+  | 'standings'
+  | 'thresholds'
+  | 'run'
+  | 'gate'
+  | 'junit'
+  | 'annotated'
+  | 'compared'
+  | 'valid'
+  | 'exported'
+  | 'headline'
 > = {
   standings: ['measured'],
   thresholds: ['pass', 'pass'],
@@ -121,12 +135,18 @@ const measured: Pick<
   junit: { errors: 0, failures: 0, skipped: 0 },
   annotated: 0,
   compared: 'agree',
+  valid: 6,
+  exported: 'decided',
+  headline: /^L4 only adds [\d. ]+ ms.* to a median request and [\d.]+ ms.* of CPU per 1 000 requests$/,
 }
 const unmeasured = {
   ...measured,
   gate: 1,
   run: 4,
   compared: 'nothing in common',
+  valid: 0,
+  exported: 'nothing',
+  headline: /^This run has no comparison to report/,
 } as const
 
 const table: Readonly<Record<string, Expected>> = {
@@ -145,6 +165,7 @@ const table: Readonly<Record<string, Expected>> = {
     junit: { errors: 3, failures: 0, skipped: 0 },
     annotated: 3,
     says: /no valid trial.*others used 60 % of the host/s,
+    headline: /^Nothing can be said: none of 18 trials is valid/,
   },
   'no valid trial of the arm': {
     ...unmeasured,
@@ -164,6 +185,8 @@ const table: Readonly<Record<string, Expected>> = {
     junit: { errors: 1, failures: 0, skipped: 0 },
     annotated: 1,
     compared: 'nothing in common',
+    exported: 'nothing',
+    headline: /^This run has no comparison to report/,
   },
   'a hop dead in all trials but the first': {
     ...measured,
@@ -174,6 +197,8 @@ const table: Readonly<Record<string, Expected>> = {
     junit: { errors: 0, failures: 1, skipped: 1 },
     annotated: 1,
     compared: 'too few',
+    valid: 1,
+    exported: 'undecided',
   },
   'a hop dead in every trial': {
     ...unmeasured,
@@ -201,6 +226,7 @@ const table: Readonly<Record<string, Expected>> = {
     junit: { errors: 3, failures: 0, skipped: 0 },
     annotated: 3,
     says: /was not reached/,
+    headline: /^Nothing was measured: this run has no trial/,
   },
   'interrupted in its first round': {
     ...measured,
@@ -210,6 +236,8 @@ const table: Readonly<Record<string, Expected>> = {
     junit: { errors: 0, failures: 0, skipped: 1 },
     compared: 'too few',
     says: /artial run/,
+    valid: 1,
+    exported: 'undecided',
   },
   'one round': {
     ...measured,
@@ -218,6 +246,8 @@ const table: Readonly<Record<string, Expected>> = {
     junit: { errors: 0, failures: 0, skipped: 1 },
     compared: 'too few',
     says: /one round/,
+    valid: 1,
+    exported: 'undecided',
   },
   'two equal rounds': {
     ...measured,
@@ -225,6 +255,8 @@ const table: Readonly<Record<string, Expected>> = {
     thresholds: ['pass', 'inconclusive'],
     junit: { errors: 0, failures: 0, skipped: 1 },
     compared: 'too few',
+    valid: 2,
+    exported: 'undecided',
   },
   'six rounds without any spread': { ...measured, journal: () => textOf(frozen({ rounds: 6 })) },
   'all requests failed': {
@@ -237,6 +269,8 @@ const table: Readonly<Record<string, Expected>> = {
     annotated: 2,
     // What is left to compare is the memory of the hops.
     compared: 'agree',
+    exported: 'undecided',
+    headline: /^This run has no comparison to report/,
   },
   'more than half of the requests timed out': {
     ...measured,
@@ -272,6 +306,7 @@ const table: Readonly<Record<string, Expected>> = {
     // By p50 they are the same; six rounds do not tell a change of 5 % in CPU.
     junit: { errors: 0, failures: 0, skipped: 1 },
     compared: 'nothing in common',
+    headline: /^Not decided: 1 of 2 checks of the variants does not tell; none is worse/,
   },
   'variants of which one is dearer': {
     ...measured,
@@ -289,6 +324,8 @@ const table: Readonly<Record<string, Expected>> = {
     gate: 1,
     junit: { errors: 0, failures: 2, skipped: 0 },
     compared: 'nothing in common',
+    valid: 12,
+    headline: /@new is worse than .*@old/,
   },
   'nothing to judge by': {
     ...measured,
@@ -300,6 +337,9 @@ const table: Readonly<Record<string, Expected>> = {
     ...measured,
     journal: () => textOf(journal(whole, 'all', { experiments: ['saturation'] })),
     compared: 'nothing in common',
+    // It takes three rounds, however many the others have.
+    valid: 3,
+    headline: /^Throughput against a direct connection\./,
   },
 }
 
@@ -368,6 +408,22 @@ const counted = (xml: string, name: string) =>
     .filter(([, suite]) => suite !== 'claims')
     .reduce((sum, [tag]) => sum + Number(new RegExp(`${name}="(\\d+)"`).exec(tag)?.[1]), 0)
 
+/** Samples of an OpenMetrics text, which must be whole and well formed. */
+function samplesOf(text: string) {
+  const lines = text.split('\n')
+  expect(lines.slice(-2)).toEqual(['# EOF', ''])
+  return lines.slice(0, -2).flatMap((line) => {
+    if (/^# (TYPE|UNIT|HELP) /.test(line)) return []
+    const [, name = '', labels = '', value] = /^(\w+)\{(.*)\} (-?[\d.e+-]+)$/.exec(line) ?? []
+    expect(line).toMatch(/^meshbench_\w+\{/)
+    const pairs = [...labels.matchAll(/(\w+)="((?:\\.|[^"\\])*)"/g)].map(([, key = '', text = '']) => [
+      key,
+      text,
+    ])
+    return [{ name, labels: Object.fromEntries(pairs) as Record<string, string>, value: Number(value) }]
+  })
+}
+
 describe.each(Object.entries(table))('a journal: %s', (name, expected) => {
   it('says no more than it holds, in every output alike', { timeout: 180_000 }, async () => {
     const run = write(name, expected.journal())
@@ -417,6 +473,31 @@ describe.each(Object.entries(table))('a journal: %s', (name, expected) => {
     if (expected.standings.every((state) => state !== 'measured'))
       expect(headline).not.toMatch(/\d\s?ms|times/)
     if (!isComparable && rounds < 3) expect(headline).not.toMatch(/adds the least|cheapest|dearest/)
+
+    expect(plainText(headline)).toMatch(expected.headline)
+    if (expected.valid === 1) expect(headline).not.toMatch(/\([^)]* to /)
+
+    const exported = samplesOf(readFileSync(join(run, 'metrics.txt'), 'utf8'))
+    const first = analysis.arms.find(({ role }) => role === 'subject')?.id
+    const named = (name: string) => exported.filter((sample) => sample.name === name)
+    expect(named('meshbench_threshold_passed').map(({ labels, value }) => [labels.state, value])).toEqual(
+      expected.thresholds.map((state) => [state, state === 'pass' ? 1 : 0]),
+    )
+    const valid = named('meshbench_trials').filter(
+      ({ labels }) => labels.arm === first && labels.state === 'ok',
+    )
+    expect(valid.reduce((sum, { value }) => sum + value, 0)).toBe(expected.valid)
+    const verdicts = named('meshbench_comparison_ratio')
+      .filter(({ labels }) => labels.arm === first && labels.versus === 'none/baseline')
+      .map(({ labels }) => labels.verdict)
+    expect(
+      verdicts.length === 0
+        ? 'nothing'
+        : verdicts.every((verdict) => verdict === 'inconclusive')
+          ? 'undecided'
+          : 'decided',
+    ).toBe(expected.exported)
+    if (rounds <= 1) expect(exported.filter(({ labels }) => labels.bound === 'low')).toEqual([])
 
     const out = join(run, 'compare.html')
     const compared = await call(() => compareCommand(join(folder, 'reference'), run, { force: true, out }))
