@@ -1,16 +1,15 @@
-/** The bill reconciles: what every thread of the host counts for itself is what the host was not idle for. */
-import { readdir } from 'node:fs/promises'
+/** The bill reconciles: what every process of the host counts for itself is what the host was not idle for. */
 import type { HostReading } from '../../model.js'
 import { readHost } from '../../process/probes/host.js'
-import { readThreads } from '../../process/probes/process.js'
 import { busyNs } from '../../run/usage.js'
+import { readAccounts } from './accounts.js'
 import { type Answer, median, tolerance } from './check.js'
 import { checkReferences, readTasks } from './references.js'
 import type { EchoServer, Rig, RigLoad } from './rig.js'
 
 /**
  * Two loads: one far beyond what can be served, and one at a rate, where CPUs fall asleep and wake thousands of times a
- * second. At both, what all threads count for themselves is judged by the kernel's own sum over all tasks, which known
+ * second. At both, what all processes count for themselves is judged by the kernel's own sum over all tasks, which known
  * burns have shown to be right. Time that was neither idle nor stolen and belongs to no task is on the way into and
  * out of idle (the timer that is set anew) and in interrupts that find nobody to charge: it is printed by that name.
  */
@@ -28,15 +27,15 @@ const repeats = 3
 
 interface Reading {
   readonly host: HostReading
-  /** Sum over all threads of the host. */
-  readonly threadsNs: number
+  /** Sum over all processes of the host, those included that have ended. */
+  readonly accountsNs: number
   /** The kernel's own sum over all tasks, dead ones too; undefined where it keeps none. */
   readonly tasksNs: number | undefined
 }
 
 interface Run {
   readonly host: number
-  readonly threads: number
+  readonly accounts: number
   readonly tasks: number | undefined
   readonly known: number
 }
@@ -67,7 +66,7 @@ async function measure(rig: Rig, server: EchoServer, spec: RigLoad): Promise<Run
   const own = (end.host.orchestratorCpuNs ?? 0) - (start.host.orchestratorCpuNs ?? 0)
   return {
     host: cores(busyNs(start.host, end.host)),
-    threads: cores(end.threadsNs - start.threadsNs),
+    accounts: cores(end.accountsNs - start.accountsNs),
     tasks:
       start.tasksNs === undefined || end.tasksNs === undefined
         ? undefined
@@ -90,17 +89,17 @@ function judge(label: string, runs: readonly Run[]): Answer[] {
   const tasks = runs.flatMap((run) => run.tasks ?? [])
   return [
     against(
-      `neither idle nor stolen, by the sum of all threads, median of ${repeats}`,
+      `neither idle nor stolen, by the sum of all processes, median of ${repeats}`,
       host,
-      middle((run) => run.threads),
+      middle((run) => run.accounts),
       false,
     ),
     ...(tasks.length === runs.length
       ? [
           against(
-            'CPU of all tasks, by the sum of all threads',
+            'CPU of all tasks, by the sum of all processes',
             median(tasks),
-            middle((run) => run.threads),
+            middle((run) => run.accounts),
             true,
           ),
           against(
@@ -127,20 +126,13 @@ function judge(label: string, runs: readonly Run[]): Answer[] {
   ]
 }
 
-/** Looking at all threads takes a while: it is done outside the window, and this process counts itself. */
+/** Looking at all processes takes a while: it is done outside the window, and this process counts itself. */
 async function readAll(edge: 'start' | 'end'): Promise<Reading> {
   if (edge === 'end') {
     const [host, tasksNs] = [await readHost(), readTasks()]
-    return { host, tasksNs, threadsNs: (await readOthers()) + (host.orchestratorCpuNs ?? 0) }
+    return { host, tasksNs, accountsNs: (await readAccounts()) + (host.orchestratorCpuNs ?? 0) }
   }
-  const others = await readOthers()
+  const others = await readAccounts()
   const [host, tasksNs] = [await readHost(), readTasks()]
-  return { host, tasksNs, threadsNs: others + (host.orchestratorCpuNs ?? 0) }
-}
-
-async function readOthers(): Promise<number> {
-  const names = await readdir('/proc')
-  const pids = names.filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid).map(Number)
-  const threads = await Promise.all(pids.map((pid) => readThreads(pid).catch(() => undefined)))
-  return threads.reduce<number>((sum, ns) => sum + (ns ?? 0), 0)
+  return { host, tasksNs, accountsNs: others + (host.orchestratorCpuNs ?? 0) }
 }

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { parseChildTicks } from './accounts.js'
 import { parseSchedstat, used } from './references.js'
 
 const host = (idleNs: number, change = {}) => ({
@@ -17,4 +18,9 @@ it('schedstat’s run time is summed over CPUs and not over domains', () => {
   const text =
     'version 17\ntimestamp 1\ncpu0 0 0 0 0 0 0 111 5 9\ndomain0 3 0 0 0 0 0 7\ncpu1 0 0 0 0 0 0 222 5 9\n'
   expect(parseSchedstat(text)).toBe(333)
+})
+
+it('a process’s account of its ended children is read behind its name, whatever that holds', () => {
+  const before = Array.from({ length: 13 }, (_, index) => String(index))
+  expect(parseChildTicks(`42 (a) (b c) ${[...before, '7', '5', '20'].join(' ')}`)).toBe(12)
 })

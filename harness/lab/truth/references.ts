@@ -20,6 +20,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { HostReading, Running } from '../../model.js'
 import { start } from '../../process/exec.js'
 import { readHost } from '../../process/probes/host.js'
+import { readAccounts } from './accounts.js'
 import { type Answer, tolerance } from './check.js'
 
 const shares = [0.25, 0.5, 1]
@@ -95,16 +96,16 @@ async function ask(child: Running): Promise<number> {
   return Number((await next).value)
 }
 
-/** Rise of every counter by burns of a quarter, a half and all of the host; the one of tasks is judged where there is one. */
+/**
+ * Every counter beside burns of a quarter, a half and all of the host and what all others count for themselves: no host is
+ * so idle that they are nothing. The counter of tasks is judged where there is one.
+ */
 export async function checkReferences(): Promise<Answer[]> {
-  const rest = await measure([])
   const answers: Answer[] = []
   for (const share of shares) {
     const cores = share * availableParallelism()
     const duties = Array.from({ length: Math.ceil(cores) }, (_, index) => Math.min(1, cores - index))
     const burned = await measure(duties)
-    const rise = (field: 'tasks' | 'notIdle' | 'ticks') =>
-      (burned.used[field] ?? NaN) - (rest.used[field] ?? NaN)
     const answer = (what: string, measured: number, judged: boolean): Answer => ({
       ...{ check: 'bill', unit: 'cores', what: `${share * 100} % of the host burned: ${what}`, measured },
       ...{
@@ -114,9 +115,9 @@ export async function checkReferences(): Promise<Answer[]> {
       },
     })
     answers.push(
-      answer('rise of what all tasks ran', rise('tasks'), burned.used.tasks !== undefined),
-      answer('rise of what was not idle', rise('notIdle'), burned.used.tasks === undefined),
-      answer('rise of what ticks found running', rise('ticks'), false),
+      answer('what all tasks ran', burned.used.tasks ?? NaN, burned.used.tasks !== undefined),
+      answer('what was not idle', burned.used.notIdle, burned.used.tasks === undefined),
+      answer('what ticks found running', burned.used.ticks, false),
       { ...answer('stolen by the hypervisor', burned.used.steal, false), expected: 0 },
     )
   }
@@ -128,11 +129,16 @@ async function measure(duties: readonly number[]): Promise<{ readonly used: Used
   try {
     // Until the compiler has done with them.
     await sleep(500)
+    const pids = new Set(burners.flatMap(({ pid }) => pid ?? []))
+    const othersBefore = await readAccounts(pids)
     const [from, before] = [await read(), await Promise.all(burners.map(ask))]
     await sleep(windowMs)
     const [to, after] = [await read(), await Promise.all(burners.map(ask))]
+    const othersNs = (await readAccounts(pids)) - othersBefore
+    const ownNs = (to.host.orchestratorCpuNs ?? 0) - (from.host.orchestratorCpuNs ?? 0)
     const burnedUs = after.reduce((sum, us, index) => sum + us - (before[index] ?? 0), 0)
-    return { used: used(from, to), known: (burnedUs * 1000) / (to.host.atNs - from.host.atNs) }
+    const known = (burnedUs * 1000 + othersNs + ownNs) / (to.host.atNs - from.host.atNs)
+    return { used: used(from, to), known }
   } finally {
     for (const child of burners) child.kill('SIGKILL')
     await Promise.all(burners.map(({ exited }) => exited))
