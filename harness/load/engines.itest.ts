@@ -1,5 +1,6 @@
+import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer as createRawServer, type AddressInfo } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type EchoServer, type Rig, createRig } from '../lab/truth/rig.js'
 import { findProgram } from '../process/exec.js'
@@ -181,6 +182,27 @@ describe('closed loop', () => {
     } finally {
       six.close()
     }
+  })
+
+  it('takes the end of a connection for the end of a body that has no length', async () => {
+    const server = await echo()
+    const asked = { count: 0 }
+    const brief = createRawServer((socket) => {
+      socket.on('error', () => {})
+      socket.once('data', () => {
+        asked.count++
+        socket.end(`HTTP/1.1 200 OK\r\n\r\n${'x'.repeat(1024)}`)
+      })
+    })
+    await once(brief.listen(0, '127.0.0.1'), 'listening')
+    const { port } = brief.address() as AddressInfo
+    const spec = { warmupMs: 0, durationMs: 300, connections: 2 }
+    const { result } = await rig.load('closed-loop', spec, server, { target: { host: '127.0.0.1', port } })
+    brief.close()
+    expect(result.errors).toEqual({})
+    expect(result.ok).toBeGreaterThan(2)
+    expect(result.ok).toBe(asked.count)
+    expect(result.bodyBytes).toBe(result.ok * 1024)
   })
 
   it('reports errors by kind when the server dies', async () => {

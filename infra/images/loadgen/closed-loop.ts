@@ -3,7 +3,11 @@
  *
  * autocannon's own latency figures stay unused: they are whole milliseconds. Its rate mode stays unused, too: it sends
  * each second's share as one burst. Requests are held at a gate between the phases, so that nothing is in flight when
- * counters are read; the gate takes hold of two methods that autocannon 9.0.0 does not document, hence the exact pin.
+ * counters are read; the gate takes hold of methods that autocannon 9.0.0 does not document, hence the exact pin.
+ *
+ * Left to itself autocannon reads a new connection with the parser of the one before: after a body that broke off, the next
+ * reply is taken for the rest of that body, and the connection stands still until it times out. It sends another request
+ * behind a reply that closes its connection, and never sees the end of a body that has no length. The gate mends all three.
  */
 import type { EventEmitter } from 'node:events'
 import autocannon from 'autocannon'
@@ -17,8 +21,14 @@ import { cannotConnect, kindOfStatus } from './wire.js'
 
 /** What autocannon's client is inside. */
 interface Client extends EventEmitter {
-  conn: EventEmitter
+  conn: EventEmitter | undefined
+  parser: {
+    readonly type: string
+    initialize(type: string): void
+    finish(): void
+  }
   _connect(): void
+  _destroyConnection(): void
   _doRequest(): void
 }
 
@@ -106,24 +116,45 @@ function createGate(spec: Spec, tally: Tally) {
     let sentUs: number | undefined
     let wasOpen = false
     let failed = false
+    let isLast = false
+    let isEnding = false
 
     client._doRequest = () => {
-      if (isOpen) doRequest()
-      else parked.add(client)
+      if (isEnding) return
+      if (!isOpen) parked.add(client)
+      else if (isLast) client._connect()
+      else doRequest()
+    }
+    client.on('headers', ({ shouldKeepAlive }: { readonly shouldKeepAlive: boolean }) => {
+      isLast = !shouldKeepAlive
+    })
+    /** What becomes of a request whose connection is lost. */
+    const settleLost = (): void => {
+      const isLate = sentUs !== undefined && nowUs() - sentUs >= timeoutUs
+      // A body without a length ends with its connection.
+      if (isLast && !failed && !isLate) {
+        isEnding = true
+        client.parser.finish()
+        isEnding = false
+      }
+      if (sentUs === undefined) return
+      sentUs = undefined
+      settle(isLate ? 'timeout' : wasOpen ? 'reset' : 'connect')
     }
     // autocannon calls it at the start and whenever a connection is lost, in whatever way.
     client._connect = () => {
-      if (sentUs !== undefined) {
-        const kind = nowUs() - sentUs >= timeoutUs ? 'timeout' : wasOpen ? 'reset' : 'connect'
-        sentUs = undefined
-        settle(kind)
-      }
+      if (sentUs !== undefined) settleLost()
+      parked.delete(client)
       const pauseMs = failed && !wasOpen ? reconnectDelayMs : 0
       wasOpen = false
       failed = false
+      isLast = false
+      // What the old connection still has to say concerns nobody, and half a reply must not meet the next one.
+      if (client.conn) client._destroyConnection()
+      client.parser.initialize(client.parser.type)
       const again = (): void => {
         connect()
-        client.conn.once('connect', () => {
+        client.conn?.once('connect', () => {
           wasOpen = true
           tally.add('connectionsOpened')
           if (allConnected || tally.get('connectionsOpened') < spec.connections) return
