@@ -135,6 +135,13 @@ export const engines = {
     rates: { whole: true },
     needs: 'bombardier',
   },
+  plow: {
+    summary: 'plow from the PATH, closed loop or a rate that all connections share; seven percentiles',
+    models: ['closed', 'open'],
+    protocols: ['http1'],
+    lacks: ['response', 'sendLag', 'unsent'],
+    needs: 'plow',
+  },
   nighthawk: {
     summary: 'nighthawk_client from the PATH, a rate with back-pressure; its percentile spectrum',
     models: ['closed', 'open'],

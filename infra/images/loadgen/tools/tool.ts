@@ -66,7 +66,8 @@ export function stepsOf(
   return [...percentiles]
     .sort(([a], [b]) => a - b)
     .flatMap(([share, us]) => {
-      const upTo = Math.round(share * count)
+      // As many as do not exceed the percentile, at least: the one that it names is among them.
+      const upTo = Math.ceil(share * count - 1e-6)
       const step: [number, number][] = upTo > before ? [[us, upTo - before]] : []
       before = Math.max(before, upTo)
       return step

@@ -8,6 +8,7 @@ import { tools } from './index.js'
 import { parseK6 } from './k6.js'
 import { parseNighthawk } from './nighthawk.js'
 import { parseOha } from './oha.js'
+import { parsePlow } from './plow.js'
 import { parseVegetaCsv } from './vegeta.js'
 import { parseWrkSummary } from './wrk.js'
 import { parseWrk2 } from './wrk2.js'
@@ -235,24 +236,48 @@ describe('tools', () => {
   })
 
   it('read k6, by the counters of its script', () => {
-    const metrics = {
-      http_req_duration: { values: { 'p(50)': 1.5, 'p(99)': 4.25, max: 9, count: 500 } },
-      status_200: { values: { count: 490 } },
-      status_500: { values: { count: 8 } },
-      status_0: { values: { count: 2 } },
-      dropped_iterations: { values: { count: 12 } },
-    }
-    expect(parseK6(JSON.stringify(metrics))).toEqual({
-      ok: 490,
-      errors: { '5xx': 8, reset: 2 },
-      latency: [
-        [1500, 250],
-        [4250, 245],
-        [9000, 5],
-      ],
-      dropped: 12,
-    })
+    // Written by 1.8.1; metrics that are not read are left out.
+    const output = `{"http_req_duration":{"type":"trend","contains":"time","values":{"p(25)":1.1522824999999999,"p(50)":1.2048345,"p(95)":11.38403169999998,"p(99)":26.427049359999998,"p(99.9)":76.07615435600044,"max":82.222265,"p(10)":1.1301131,"p(75)":1.4336025000000001,"p(90)":6.553190500000005,"count":382}},"status_200":{"type":"counter","contains":"default","values":{"count":363,"rate":346.30922550442205}},"status_500":{"type":"counter","contains":"default","values":{"count":19,"rate":18.126378194446332}},"dropped_iterations":{"contains":"default","values":{"count":105,"rate":100.17209002194026},"type":"counter"},"http_reqs":{"contains":"default","values":{"count":382,"rate":364.43560369886836},"type":"counter"}}`
+    const report = parseK6(output)
+    expect(report).toMatchObject({ ok: 363, errors: { '5xx': 19 }, dropped: 105 })
+    expect([...report.latency].map(([us, count]) => [Math.round(us), count])).toEqual([
+      [1130, 39],
+      [1152, 57],
+      [1205, 95],
+      [1434, 96],
+      [6553, 57],
+      [11384, 19],
+      [26427, 16],
+      [76076, 3],
+    ])
     expect(() => parseK6('{}')).toThrow(/http_req_duration/)
+  })
+
+  it('read plow', () => {
+    // As it was written, but for the histogram, which is left out, and an error, which is added.
+    const output = `{
+  "Summary": {
+    "Elapsed": "1s",
+    "Count": 325,
+    "Counts": { "2xx": 309, "5xx": 16 },
+    "RPS": 324.989,
+    "Concurrency": 4
+  },
+  "Error": { "the server closed connection before returning the first response byte": 2 },
+  "Statistics": {
+    "Latency": { "Min": "0.001052", "Mean": "0.005363", "StdDev": "0.00999", "Max": "0.065041" }
+  },
+  "Percentiles": { "P50": "0.001184", "P99": "0.056817", "P99.99": "0.065041" }
+}`
+    const report = parsePlow(output)
+    expect(report).toMatchObject({ ok: 309, errors: { '5xx': 16, reset: 2 } })
+    expect(report.windowMs).toBeCloseTo(1000, 0)
+    expect([...report.latency].map(([us, count]) => [Math.round(us), count])).toEqual([
+      [1184, 163],
+      [56817, 159],
+      [65041, 3],
+    ])
+    expect(() => parsePlow('{}')).toThrow(/no summary/)
   })
 
   it('read bombardier', () => {
