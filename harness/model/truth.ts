@@ -1,8 +1,11 @@
 /** The shape of the table of load generators: what each tool said of a server whose truth is known. */
 import { z } from 'zod'
 
-/** `right` and `off` are judged; `hidden`: the tool does not tell; `cannot`: it has no way to; `told`: context. */
-export const truthVerdicts = ['right', 'off', 'hidden', 'cannot', 'failed', 'told'] as const
+/**
+ * `right` and `off` are judged; `undecided`: the limit between them lies within the value's error; `hidden`: the tool does not
+ * tell; `cannot`: it has no way to; `told`: context.
+ */
+export const truthVerdicts = ['right', 'off', 'undecided', 'hidden', 'cannot', 'failed', 'told'] as const
 
 export const truthCellSchema = z
   .object({
@@ -19,9 +22,26 @@ export const truthCellSchema = z
   .readonly()
 export interface TruthCell extends z.infer<typeof truthCellSchema> {}
 
+/** How near to the truth one of our own engines is, beside the tools that were asked for the same. */
+export const standingSchema = z
+  .object({
+    engine: z.string(),
+    question: z.string(),
+    /** `level`: another is nearer by no more than both their errors. */
+    place: z.enum(['closest', 'level', 'behind']),
+    /** The nearest of the others; absent where none has an answer. */
+    other: z.string().exactOptional(),
+    /** By how much the other is nearer, in the question's unit; absent where verdicts alone are compared. */
+    by: z.number().exactOptional(),
+    /** Why another is nearer, where it is. */
+    why: z.string().exactOptional(),
+  })
+  .readonly()
+export interface Standing extends z.infer<typeof standingSchema> {}
+
 export const truthTableSchema = z
   .object({
-    schema: z.literal(1),
+    schema: z.literal(2),
     kind: z.literal('truth'),
     meshbench: z.string(),
     started: z.string(),
@@ -39,7 +59,17 @@ export const truthTableSchema = z
       })
       .readonly(),
     tools: z
-      .array(z.object({ name: z.string(), version: z.string(), asks: z.string() }).readonly())
+      .array(
+        z
+          .object({
+            name: z.string(),
+            version: z.string(),
+            asks: z.string(),
+            /** What is known of it that explains its row. */
+            notes: z.array(z.string()).readonly(),
+          })
+          .readonly(),
+      )
       .readonly(),
     absent: z.array(z.string()).readonly(),
     questions: z
@@ -47,13 +77,14 @@ export const truthTableSchema = z
       .readonly(),
     /** tool → question → cell */
     cells: z.record(z.string(), z.record(z.string(), truthCellSchema)).readonly(),
+    standings: z.array(standingSchema).readonly(),
   })
   .readonly()
 export interface TruthTable extends z.infer<typeof truthTableSchema> {}
 
 /**
- * Cells in which two tables of one host disagree: another verdict, or values further apart than both their errors.
- * A value that has no error of its own is judged by its verdict alone.
+ * Cells in which two tables of one host disagree: values further apart than both their errors, or a verdict that excludes
+ * the other. A value that has no error of its own is judged by its verdict alone.
  */
 export function disagreements(
   a: TruthTable,
@@ -65,15 +96,17 @@ export function disagreements(
     for (const [question, left] of Object.entries(row)) {
       const right = b.cells[tool]?.[question]
       if (!right) continue
-      const far =
-        left.value !== undefined &&
-        right.value !== undefined &&
-        left.error !== undefined &&
-        right.error !== undefined &&
-        Math.abs(left.value - right.value) > left.error + right.error
-      if (left.verdict === right.verdict && !far) agreeing++
+      if (agree(left, right)) agreeing++
       else
         apart.push(`${tool}, ${question}: ${left.verdict} (${left.text}), ${right.verdict} (${right.text})`)
     }
   return { agreeing, apart }
+}
+
+function agree(left: TruthCell, right: TruthCell): boolean {
+  const isOpen = left.verdict === 'undecided' || right.verdict === 'undecided'
+  if (left.verdict !== right.verdict && !isOpen) return false
+  if (left.value === undefined || left.error === undefined) return !isOpen
+  if (right.value === undefined || right.error === undefined) return !isOpen
+  return Math.abs(left.value - right.value) <= left.error + right.error
 }

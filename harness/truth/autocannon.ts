@@ -39,6 +39,11 @@ export const autocannon: Subject = {
   name: 'autocannon',
   program: process.execPath,
   takesRate: true,
+  notes: [
+    'autocannon: each second’s share of its rate is sent as a burst, and its times are whole milliseconds',
+    'autocannon: a reset that comes along with the body’s last bytes is the end of the stream to Node, which it counts as no error',
+    'autocannon: a new connection is read with the parser of the one before, so that it stands still behind a body that broke off',
+  ],
   canBeFresh: false,
   versionArguments: [program, '--version'],
   command: ({ host, port, ratePerSecond, connections, seconds, payloadBytes }) => [

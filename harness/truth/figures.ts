@@ -26,11 +26,16 @@ export function reportedTotal({ ok, errors }: ToolReport): number {
 
 const steps = [1000, 500, 100, 50, 10, 5, 1]
 
-/** The coarsest step, in µs, that all reported times are multiples of; 1 at the finest. */
+/** The coarsest step, in µs, in which all reported times lie, wherever it begins; 1 at the finest. */
 export function stepOf(runs: readonly { readonly report: ToolReport | undefined }[]): number {
-  const times = runs.flatMap(({ report }) => [...(report?.latency ?? [])].map(([us]) => us))
-  const isMultiple = (us: number, step: number) => Math.abs(us / step - Math.round(us / step)) * step < 0.01
-  return steps.find((step) => times.every((us) => isMultiple(us, step))) ?? 1
+  const sorted = runs.map(({ report }) =>
+    [...(report?.latency ?? [])].map(([us]) => us).sort((a, b) => a - b),
+  )
+  // Some histograms end at the fastest and at the slowest request, in the middle of a step.
+  const inner = new Set(sorted.flatMap((times) => times.slice(1, -1)))
+  const times = inner.size > 1 ? [...inner] : sorted.flat()
+  const offset = (us: number, step: number) => Math.round((us % step) * 100) % (step * 100)
+  return steps.find((step) => new Set(times.map((us) => offset(us, step))).size <= 1) ?? 1
 }
 
 /** The median of repeats, and half of the 95 % interval of their mean (Student); no error of one alone. */

@@ -27,7 +27,11 @@ function attemptOf({
     const arrivedUs = (index * 1e6) / ratePerSecond
     return { connection: 1, index, arrivedUs, sentUs: arrivedUs + serviceUs, fate: fate(index) }
   })
-  const honest: ToolReport = { ok: count, errors: {}, latency: [[serviceUs + 20, count]], windowMs: 1000 }
+  const latency: ToolReport['latency'] = [
+    [serviceUs + 20, count * 0.6],
+    [serviceUs + 33, count * 0.4],
+  ]
+  const honest: ToolReport = { ok: count, errors: {}, latency, windowMs: 1000 }
   return {
     ratePerSecond,
     log: { requests, connectionsOpened: count, cutOff: 0 },
@@ -74,17 +78,30 @@ describe('the questions', () => {
     expect(cells['delay-1ms']).toMatchObject({
       value: 1000,
       truth: 1000,
-      error: 0,
-      text: '1.00 ms ±0 µs (1.00 ms)',
+      error: 1,
+      text: '1.00 ms ±1 µs (1.00 ms)',
     })
     expect(cells.cpu?.verdict).toBe('told')
   })
 
   it('tell a rate that is missed and one that is exceeded', () => {
     expect(cellsOf({ plain: { ratePerSecond: 500, count: 500 } }).rate?.verdict).toBe('right')
-    const missed = runs({ plain: { ratePerSecond: 400 } })
-    const asked = { ...missed, plain: missed.plain.map((run) => ({ ...run, ratePerSecond: 500 })) }
-    expect(judgeTool(asked, open).rate).toMatchObject({ verdict: 'off', text: '80.0 %' })
+    const missed = runs({ plain: { ratePerSecond: 400 }, slow: { ratePerSecond: 800, count: 2000 } })
+    const askedFor = (rate: number) => (run: Attempt) => ({ ...run, ratePerSecond: rate })
+    const asked = { ...missed, plain: missed.plain.map(askedFor(500)), slow: missed.slow.map(askedFor(1000)) }
+    expect(judgeTool(asked, open).rate).toMatchObject({ verdict: 'off', value: 80 })
+  })
+
+  it('leave open what lies within its own error of the limit', () => {
+    const told = [1000, 1040, 1070]
+    const cells = judgeTool(
+      {
+        ...runs(),
+        'delay-1ms': told.map((us) => attemptOf({ serviceUs: 1200, report: { latency: [[us + 220, 500]] } })),
+      },
+      open,
+    )
+    expect(cells['delay-1ms']).toMatchObject({ verdict: 'undecided', value: 1040, truth: 1000 })
   })
 
   it('tell errors that are named, miscounted and hidden', () => {
@@ -116,6 +133,7 @@ describe('the questions', () => {
     }))
     const cell = judgeTool({ ...stalled, freeze: late }, open).freeze
     expect(cell?.verdict).toBe('off')
+    expect(cell?.text).toMatch(/near what was sent: /)
     expect(cell?.truth).toBeGreaterThan(85_000)
     expect(judgeTool(runs(), { ...open, takesRate: false }).freeze?.verdict).toBe('cannot')
   })
@@ -135,7 +153,18 @@ describe('figures', () => {
     expect([50, 99, 100].map((p) => latencyPercentile(run, p))).toEqual([100, 200, 300])
     expect(latencyPercentile({ report: undefined }, 50)).toBeNaN()
     expect(stepOf([run])).toBe(100)
-    expect(stepOf([{ report: report([[103, 1]]) }])).toBe(1)
+    expect(
+      stepOf([
+        {
+          report: report([
+            [103, 1],
+            [117, 1],
+          ]),
+        },
+      ]),
+    ).toBe(1)
+    // The middles of a histogram’s steps, but for the last, which ends at the slowest.
+    expect(stepOf([{ report: report([[150, 40], [250, 50], [350, 9], [417, 1]]) }])).toBe(100) // prettier-ignore
   })
   it('have half of a 95 % interval by Student', () => {
     expect(middleWithError([1, 2, 3]).error).toBeCloseTo(4.303 / Math.sqrt(3), 2)

@@ -25,6 +25,8 @@ export interface Subject {
   /** Arguments that make the program tell its version. */
   readonly versionArguments?: readonly string[]
   readonly files?: Readonly<Record<string, string>>
+  /** What is known of it that explains its row, sentence by sentence. */
+  readonly notes?: readonly string[]
   /** The generator stops at the edges of its window until it is told to go on. */
   readonly hasEdges?: boolean
   command(ask: Ask): readonly string[]

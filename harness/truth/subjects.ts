@@ -84,6 +84,7 @@ export function toolSubject(name: string, tool: Tool, takesRate: boolean): Subje
     canBeFresh: tool.canBeFresh ?? false,
     versionArguments: versionArguments[name] ?? ['--version'],
     ...(tool.files ? { files: tool.files } : {}),
+    notes: tool.limits,
     command: (ask) => commandOf(tool, runOf(ask)),
     read: (output, ask, files) => tool.parse(output, runOf(ask), files),
   }

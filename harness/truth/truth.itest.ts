@@ -27,7 +27,25 @@ beforeAll(async () => {
 })
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-const ours = () => listSubjects(loadgen).find(({ name }) => name === 'open-loop')!
+const ours = (engine: 'open-loop' | 'closed-loop' = 'open-loop') =>
+  listSubjects(loadgen).find(({ name }) => name === engine)!
+
+for (const name of ['errors', 'reset', 'close', 'chunked', 'status-204', 'status-304', 'ipv6'] as const)
+  it.skipIf(!compiler)(`the closed loop and the server count alike: ${scenarios[name].title}`, async () => {
+    // As many connections as bodies break off: each of them has to go on behind one.
+    const scenario: Scenario = { ...scenarios[name], closedConnections: 4 }
+    const { log, report, failure } = await attempt(ours('closed-loop'), scenario, bench)
+    expect(failure).toBeUndefined()
+    expect(log.requests).toHaveLength(reportedTotal(report!))
+    const { ok, errors } = report!
+    expect(ok).toBeGreaterThan(0)
+    const [failed, broken] = [countFate(log, 'error'), countFate(log, 'reset')]
+    expect(errors).toEqual({
+      ...(failed > 0 ? { '5xx': failed } : {}),
+      ...(broken > 0 ? { reset: broken } : {}),
+    })
+    if (name === 'reset') expect(broken).toBeGreaterThan(1)
+  })
 
 for (const name of ['errors', 'reset', 'close', 'chunked', 'status-304', 'ipv6', 'fresh'] as const)
   it.skipIf(!compiler)(`our engine and the server count alike: ${scenarios[name].title}`, async () => {

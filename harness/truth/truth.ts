@@ -10,6 +10,7 @@ import { version } from '../process/package-root.js'
 import { seededRandom } from '../protocol/random.js'
 import { type Attempt, type Bench, attempt } from './attempt.js'
 import { type Attempts, type Question, judgeTool, questions } from './questions.js'
+import { standingsOf } from './standings.js'
 import { type Scenario, type ScenarioName, scenarioNames, scenarios } from './scenarios.js'
 import { buildServer } from './server.js'
 import type { Subject } from './subject.js'
@@ -36,7 +37,7 @@ export async function measureTruth(options: TruthOptions): Promise<TruthTable> {
     judgeTool(attempts.get(subject) as Attempts, subject),
   ])
   return {
-    schema: 1,
+    schema: 2,
     kind: 'truth',
     meshbench: version,
     started: started.toISOString(),
@@ -51,6 +52,7 @@ export async function measureTruth(options: TruthOptions): Promise<TruthTable> {
       rule,
     })),
     cells: Object.fromEntries(cells),
+    standings: standingsOf(Object.fromEntries(cells), present),
   }
 }
 
@@ -123,14 +125,19 @@ async function describeHost(runId: string): Promise<TruthTable['host']> {
 }
 
 async function describeSubject(subject: Subject): Promise<TruthTable['tools'][number]> {
-  const { name, program, takesRate, versionArguments = [] } = subject
+  const { name, program, takesRate, versionArguments = [], notes = [] } = subject
   const asks = takesRate ? 'a rate' : 'as fast as it may'
-  if (program === undefined) return { name, version, asks }
-  if (versionArguments.length === 0) return { name, version: '', asks }
+  if (program === undefined) return { name, version, asks, notes }
+  if (versionArguments.length === 0) return { name, version: '', asks, notes }
   // Some tell their version with a code of failure, some on standard error, and some not at all.
   const { stdout, stderr } = await run([program, ...versionArguments], {
     allowFailure: true,
     timeoutMs: 5000,
   }).catch(() => ({ stdout: '', stderr: '' }))
-  return { name, version: /(?<![\w.])v?(\d+\.\d+(?:\.\d+)*)/.exec(`${stdout}\n${stderr}`)?.[1] ?? '', asks }
+  return {
+    name,
+    version: /(?<![\w.])v?(\d+\.\d+(?:\.\d+)*)/.exec(`${stdout}\n${stderr}`)?.[1] ?? '',
+    asks,
+    notes,
+  }
 }

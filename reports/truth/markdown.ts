@@ -1,6 +1,15 @@
 /** The table of load generators as Markdown: questions down, tools across. */
 import type { TruthCell, TruthTable } from '../../harness/model/truth.js'
-import { hostLine, keyLine, markOf, standingLine, warningsOf } from './words.js'
+import {
+  closestLine,
+  hostLine,
+  keyLine,
+  markOf,
+  notesOf,
+  standingLine,
+  standingWords,
+  warningsOf,
+} from './words.js'
 
 export function truthMarkdown(table: TruthTable): string {
   const names = table.tools.map(({ name }) => name)
@@ -11,19 +20,29 @@ export function truthMarkdown(table: TruthTable): string {
     '',
     standingLine(table),
     '',
+    closestLine(table),
+    '',
     hostLine(table),
     ...warningsOf(table).map((warning) => `**${warning}**`),
     '',
-    row(['question', ...table.tools.map(({ name, version }) => `${name} ${version}`.trim())]),
-    row(['question', ...names].map(() => '---')),
+    row([
+      'question',
+      ...table.tools.map(({ name, version }) => `${name} ${version}`.trim()),
+      'ours beside others',
+    ]),
+    row(['question', ...names, 'ours'].map(() => '---')),
     ...table.questions.map(({ id, title }) =>
-      row([title, ...names.map((name) => cellText(table.cells[name]?.[id]))]),
+      row([title, ...names.map((name) => cellText(table.cells[name]?.[id])), standingWords(table, id)]),
     ),
     '',
     keyLine,
     'Right is:',
     '',
     ...table.questions.filter(({ rule }) => rule !== 'told').map(({ title, rule }) => `- ${title}: ${rule}`),
+    '',
+    'What is known of the tools:',
+    '',
+    ...notesOf(table).map((note) => `- ${note}`),
     ...(table.absent.length > 0 ? ['', `Not on the PATH: ${table.absent.join(', ')}.`] : []),
     '',
   ].join('\n')

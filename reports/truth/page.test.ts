@@ -14,12 +14,17 @@ const off: TruthCell = { verdict: 'off', text: '2.90 ms <b>', value: 2900, error
 
 function tableOf(own: Partial<Record<'open-loop' | 'hey', TruthCell>> = {}): TruthTable {
   return {
-    ...{ schema: 1, kind: 'truth', meshbench: '1.0.0', started: '2026-01-01T00:00:00.000Z', seconds: 300 },
+    ...{ schema: 2, kind: 'truth', meshbench: '1.0.0', started: '2026-01-01T00:00:00.000Z', seconds: 300 },
     host: { cpus: 2, model: 'A CPU', kernel: '6.1', node: 'v20', busyCores: 0.5, wakeUpLateP99Us: 90 },
-    tools: ['open-loop', 'hey'].map((name) => ({ name, version: '1.0', asks: 'a rate' })),
+    tools: ['open-loop', 'hey'].map((name) => ({
+      ...{ name, version: '1.0', asks: 'a rate', notes: [`${name}: known to be slow`] },
+    })),
     absent: ['wrk2'],
     questions: [{ id: 'freeze', title: 'a freeze: p99', unit: 'µs', rule: 'within 5 %' }],
     cells: { 'open-loop': { freeze: own['open-loop'] ?? right }, hey: { freeze: own.hey ?? off } },
+    standings: [
+      { engine: 'open-loop', question: 'freeze', place: 'behind', other: 'wrk2', by: 12, why: 'it is Node' },
+    ],
   }
 }
 
@@ -30,6 +35,9 @@ it('page and Markdown say who is right, by how much the others are off, and what
     expect(text).toContain('open-loop is right in 1 of 1 questions; the next, hey, in 0.')
     expect(text).toContain('✓ 215 µs ±4 µs (210 µs)')
     expect(text).toContain('wrk2')
+    expect(text).toContain('hey: known to be slow')
+    expect(text).toContain('in 0 of 1 answers; where another is closer, the reason stands beside it.')
+    expect(text).toContain('open-loop: behind wrk2 by 12 µs: it is Node')
     expect(text).toContain('The host was not idle')
     expect(text).toContain('within 5 %')
   }
@@ -43,4 +51,7 @@ it('two tables agree where verdicts are the same and values lie within both erro
   expect(disagreements(tableOf(), other(222))).toEqual({ agreeing: 2, apart: [] })
   expect(disagreements(tableOf(), other(224)).apart).toHaveLength(1)
   expect(disagreements(tableOf(), tableOf({ hey: right })).apart[0]).toMatch(/^hey, freeze: off .*, right/)
+  const open: TruthCell = { ...right, verdict: 'undecided' }
+  expect(disagreements(tableOf(), tableOf({ 'open-loop': open })).apart).toEqual([])
+  expect(disagreements(tableOf(), tableOf({ hey: open })).apart).toHaveLength(1)
 })

@@ -3,9 +3,18 @@ import type { TruthCell, TruthTable } from '../../harness/model/truth.js'
 import type { TableCell } from '../charts/chart.js'
 import { cleanDeep } from '../page/clean.js'
 import { renderPage, tableView, type ReportAssets } from '../page/page.js'
-import { hostLine, keyLine, markOf, standingLine, warningsOf } from './words.js'
+import {
+  closestLine,
+  hostLine,
+  keyLine,
+  markOf,
+  notesOf,
+  standingLine,
+  standingWords,
+  warningsOf,
+} from './words.js'
 
-const style = `.truth{max-width:none}.truth td{min-width:7rem}.truth .right{color:var(--good)}.truth .off,.truth .failed{color:var(--warn)}.truth .hidden,.truth .cannot{color:var(--muted)}`
+const style = `.truth{max-width:none}.truth td{min-width:7rem}.truth .right{color:var(--good)}.truth .off,.truth .failed{color:var(--warn)}.truth .hidden,.truth .cannot,.truth .undecided{color:var(--muted)}`
 
 /** Pure: the same table and assets give the same bytes. */
 export function truthHtml(raw: TruthTable, assets: ReportAssets): string {
@@ -18,20 +27,27 @@ export function truthHtml(raw: TruthTable, assets: ReportAssets): string {
       embedded: { 'truth-table': table },
       body: {
         headline: standingLine(table),
+        closest: closestLine(table),
         host: hostLine(table),
         warnings: warningsOf(table),
         key: keyLine,
         matrix: tableView({
-          columns: ['question', ...table.tools.map(({ name, version }) => `${name} ${version}`.trim())],
+          columns: [
+            'question',
+            ...table.tools.map(({ name, version }) => `${name} ${version}`.trim()),
+            'ours beside others',
+          ],
           rows: table.questions.map(({ id, title }): TableCell[] => [
             title,
             ...table.tools.map(({ name }) => htmlOf(table.cells[name]?.[id])),
+            standingWords(table, id),
           ]),
         }),
         rules: tableView({
           columns: ['question', 'right is'],
           rows: table.questions.map(({ title, rule }) => [title, rule === 'told' ? 'not judged' : rule]),
         }),
+        notes: notesOf(table),
         absent: table.absent.join(', '),
       },
     },
