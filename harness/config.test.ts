@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
 import { defineConfig, type UserConfig } from './config.js'
+import { catalogue } from './cli/catalogue.js'
+import { makePlan } from './plan/plan.js'
 import { resolveConfig } from './config/resolve-config.js'
 import { UserError } from './model/errors.js'
 
@@ -107,13 +109,21 @@ test('a rate of which a window cannot hold what is asked for is refused with one
   expect(resolveConfig({ ...minimal, experiments: { latency } }, { rate: [333.4] })).toBeDefined()
 })
 
-test('functions of an L7 hop are not priced on a path that has none', () => {
-  const jwt = { name: 'jwt', source: 'jwt', settings: {}, builds: {}, function: 'jwt' }
+test('functions of an L7 hop leave a path that has none as it is, and are refused where no path has one', () => {
+  const settings = { proxy: { filters: { jwt: {} } } }
+  const jwt = { name: 'jwt', source: 'jwt', settings, builds: {}, function: 'jwt' }
   expect(problemsOf(minimal, { arm: ['l4-only'], variants: [jwt] })).toContain(
     '--function jwt: no L7 hop is on reference/l4-only',
   )
-  // Of arms that nobody typed, those without one are measured with and without, and cost the same.
-  expect(resolveConfig(minimal, { variants: [jwt] }).arms.reference).toContain('l4-only')
+  const { arms, unvaried } = makePlan(resolveConfig(minimal, { variants: [jwt] }), catalogue)
+  expect(arms.filter(({ role }) => role === 'subject').map(({ id }) => id)).toEqual([
+    'reference/l4-only',
+    'reference/l4-l7-l4',
+    'reference/l4-l7-l4@jwt',
+  ])
+  expect(unvaried).toEqual([
+    { arm: 'reference/l4-only', variant: 'jwt', why: 'no L7 hop is on reference/l4-only' },
+  ])
 })
 
 test('settings of an experiment are checked with their path', () => {

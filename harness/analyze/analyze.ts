@@ -16,7 +16,7 @@ import { driftWarnings, oddTrials } from './trust/health.js'
 import { kneeWarnings, searchGoesOn } from './cells/knees.js'
 import { incrementsOf } from './increments.js'
 import { noiseFloors } from './trust/noise.js'
-import { roundsOf } from '../model/plan.js'
+import { roundsOf, unvariedLines } from '../model/plan.js'
 import { cellGroups, indexJournal, type Run } from './readings.js'
 import { proofsOf, summarizeTrial } from './trials.js'
 import { figure, withInterval } from './words.js'
@@ -99,7 +99,8 @@ function buildOf(run: Run, arm: string): string | undefined {
 }
 
 function uniqueFacts(run: Run): Analysis['facts'] {
-  const facts = run.environments.flatMap((environment) => environment.facts)
+  const unvaried = unvariedLines(run.plan).map((value) => ({ name: 'not varied', value }))
+  const facts = [...run.environments.flatMap((environment) => environment.facts), ...unvaried]
   return facts.filter(
     ({ name, value }, index) =>
       facts.findIndex((other) => other.name === name && other.value === value) === index,

@@ -61,25 +61,17 @@ function pairsOf(
 ): { readonly arm: string; readonly versus: string; readonly kind: 'baseline' | 'paths' | 'asked' }[] {
   const subjects = arms.filter(({ role }) => role === 'subject')
   const ids = new Set(arms.map(({ id }) => id))
+  const meshes = [...new Set(subjects.map(({ mesh }) => mesh))]
+  const earlier = ({ mesh }: Arm) => meshes.slice(0, meshes.indexOf(mesh))
   const between = subjects.flatMap((arm) =>
     [
       // The same mesh, another path.
       ...comparedPaths
         .filter(([path]) => path === arm.path)
-        .flatMap(([, other]) =>
-          subjects.filter(
-            ({ mesh, path, variant }) => mesh === arm.mesh && path === other && variant === arm.variant,
-          ),
-        ),
+        .flatMap(([, path]) => counterparts(subjects, arm, { mesh: arm.mesh, path })),
       // The same path, built otherwise: a variant with what it varies, a mesh with those before it.
-      ...subjects.filter(
-        (other) =>
-          other.path === arm.path &&
-          other.id !== arm.id &&
-          (other.mesh === arm.mesh
-            ? arm.control === other.id
-            : other.variant === arm.variant && subjects.indexOf(other) < subjects.indexOf(arm)),
-      ),
+      ...subjects.filter(({ id }) => id === arm.control),
+      ...earlier(arm).flatMap((mesh) => counterparts(subjects, arm, { mesh, path: arm.path })),
     ].map((other) => ({ arm: arm.id, versus: other.id, kind: 'paths' as const })),
   )
   const asked = thresholds.flatMap(({ arm, relativeTo }) =>
@@ -96,6 +88,19 @@ function pairsOf(
     ({ arm, versus }, index) =>
       all.findIndex((other) => other.arm === arm && other.versus === versus) === index,
   )
+}
+
+/** The arm elsewhere that has the same variant; where one of both is as it is, that and the other's control. */
+function counterparts(
+  subjects: readonly Arm[],
+  { variant, control }: Arm,
+  there: Pick<Arm, 'mesh' | 'path'>,
+): readonly Arm[] {
+  const others = subjects.filter(({ mesh, path }) => mesh === there.mesh && path === there.path)
+  const same = others.find((other) => other.variant === variant)
+  const plain = others.find((other) => other.control === undefined)
+  const found = same ?? (control === undefined || others.length === 1 ? plain : undefined)
+  return found ? [found] : []
 }
 
 function specsOf(run: Run, group: CellGroup): ComparisonSpec[] {

@@ -121,13 +121,15 @@ function captureSteps(run: Run, group: CellGroup, settings: Settings, suffix: st
   })
 }
 
-/** The arm of a mesh, or of a product's meshes, on a path; the baseline is that of the mesh's own environment. */
+/**
+ * The arm of a mesh, or of a product's meshes, on a path; of several variants their control. The baseline is that of the mesh's own environment.
+ */
 export function armOn(run: Run, group: CellGroup, mesh: string, path: string): string | undefined {
   const subjects = group.cells
     .flatMap(({ arm }) => run.armOf.get(arm) ?? [])
     .filter((arm) => arm.role === 'subject' && (arm.mesh === mesh || arm.family === mesh))
   if (path === 'baseline') return subjects[0]?.baseline
-  return subjects.find((arm) => arm.path === path && arm.variant === undefined)?.id
+  return subjects.find((arm) => arm.path === path && arm.control === undefined)?.id
 }
 
 /** Weighted sum of arms' values in each round; of times, of their medians. */

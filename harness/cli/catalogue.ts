@@ -1,12 +1,13 @@
 /** Ties the registries to what the plan asks of them. */
 import { driveWith } from '../load/choice.js'
+import type { Mesh } from '../model.js'
+import { whyNotVaried } from '../config/varying.js'
 import type { Catalogue } from '../plan/plan.js'
 import { meshes, type MeshName } from '../../infra/meshes/index.js'
-import type { Mesh } from '../model.js'
 import { platforms, type PlatformName } from '../../infra/platforms/index.js'
 import { experiments, type ExperimentName } from '../../scenarios/experiments/index.js'
 import type { Experiment } from '../../scenarios/experiments/experiment.js'
-import { paths } from '../../scenarios/paths/index.js'
+import { paths, type PathName } from '../../scenarios/paths/index.js'
 
 const experimentOf = (name: string) => experiments[name as ExperimentName] as Experiment
 
@@ -15,6 +16,8 @@ export const catalogue: Catalogue = {
   environmentsOf: (platform) => platforms[platform as PlatformName].environments,
   familyOf: (mesh) => (meshes[mesh as MeshName] as Mesh | undefined)?.family,
   timesOf: (platform) => platforms[platform as PlatformName].times,
+  whyNotVaried: (variant, mesh, path) =>
+    whyNotVaried(variant, meshes[mesh as MeshName], paths[path as PathName]),
   loadsOf: (experiment, settings) => experimentOf(experiment).loads(settings),
   carries: (experiment, path) => experimentOf(experiment).carries?.(path) ?? true,
   comparesLoads: (experiment) => experimentOf(experiment).comparesLoads ?? false,

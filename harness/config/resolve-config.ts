@@ -1,14 +1,15 @@
 /** Checks what `bench.config.ts` holds and lays profile and flags over it; tells all problems at once. */
-import { z } from 'zod'
 import { whyNot } from '../load/choice.js'
 import { engineNames, type EngineName } from '../protocol/engines.js'
 import { defaultGate } from '../analyze/gate.js'
 import { defined } from '../model/defined.js'
-import type { Ground, Mesh, OwnProgram, Platform, ResolvedConfig, Threshold, Variant } from '../model.js'
+import type { Ground, Mesh, Platform, ResolvedConfig, Threshold, Variant } from '../model.js'
+import { variedArms } from '../model/variants.js'
 import type { PlanFlags } from './flags.js'
 import { names } from './config-schema.js'
 import { configError, describeIssue, oneOf, quote, readWhole } from './problems.js'
 import { selectArms } from './select-arms.js'
+import { whyNotVaried } from './varying.js'
 import { profileNames, profiles, type ProfileName } from './profiles.js'
 import { meshes } from '../../infra/meshes/index.js'
 import { flagOf, platforms, type PlatformName } from '../../infra/platforms/index.js'
@@ -41,9 +42,7 @@ export function resolveConfig(
   if (!profileName || !platform) throw configError(source, problems)
   const profile = profiles[profileName]
   const chosenByFlag = overrides.profile !== undefined
-  // Variants are of what a config names; what the platform adds could not be varied.
-  const added = overrides.variants === undefined ? platforms[platform].addsArms : undefined
-  const arms = selectArms({ ...added, ...config.arms }, overrides, problems)
+  const arms = selectArms({ ...platforms[platform].addsArms, ...config.arms }, overrides, problems)
   const ownExperiments = resolveExperiments(
     config.experiments,
     profileName,
@@ -61,7 +60,7 @@ export function resolveConfig(
     ...(Object.keys(engines).length === 0 ? {} : { engines }),
     // A profile named on the command line is meant; one in the config only gives defaults for the rest of it.
     rounds: chosenByFlag ? profile.rounds : { ...profile.rounds, ...defined(config.rounds) },
-    thresholds: thresholdsOf(config.thresholds, overrides.variants ?? []),
+    thresholds: thresholdsOf(config.thresholds, arms, overrides.variants ?? []),
     gate: { ...defaultGate, ...defined(config.gate) },
     ...defined({ variants: overrides.variants }),
     cost: config.cost,
@@ -79,7 +78,7 @@ export function resolveConfig(
   checkWindows(ownExperiments, overrides, problems)
   checkRounds(final, problems)
   checkPlacement(final, problems)
-  checkVariants(final, overrides.arm !== undefined, problems)
+  checkVariants(final, problems)
   if (overrides.arm === undefined && overrides.mesh === undefined && !wrong.has('arms'))
     checkThresholdArms(final, problems)
   if (overrides.experiment === undefined && !wrong.has('experiments'))
@@ -229,34 +228,62 @@ function checkPlacement({ arms, platform }: ResolvedConfig, problems: string[]):
   if (total === 0 && problems.length === 0) problems.push('arms: none is left to measure; name at least one')
 }
 
+const cannotVary = (mesh: string, path: string) => (variant: Variant) =>
+  names(meshes).includes(mesh as keyof typeof meshes) && path in paths
+    ? whyNotVaried(variant, meshes[mesh as keyof typeof meshes], paths[path as PathName])
+    : undefined
+
+/** The arms that variants make of those of a config, by the id that the config knows. */
+function variedOf(
+  arms: ResolvedConfig['arms'],
+  variants: readonly Variant[],
+): ReadonlyMap<string, ReturnType<typeof variedArms>> {
+  return new Map(
+    Object.entries(arms).flatMap(([mesh, list]) =>
+      list.map((path) => [
+        `${mesh}/${path}`,
+        path === 'baseline'
+          ? [{ id: `${mesh}/${path}` }]
+          : variedArms(`${mesh}/${path}`, variants, cannotVary(mesh, path)),
+      ]),
+    ),
+  )
+}
+
 /** Where several variants take the place of an arm, a threshold on the arm speaks of each but the first, their control. */
-function thresholdsOf(thresholds: readonly Threshold[], variants: readonly Variant[]): readonly Threshold[] {
-  if (variants.length < 2) return thresholds
+function thresholdsOf(
+  thresholds: readonly Threshold[],
+  arms: ResolvedConfig['arms'],
+  variants: readonly Variant[],
+): readonly Threshold[] {
+  const varied = variedOf(arms, variants)
+  const namesOf = (id: string, variant: string | undefined) => {
+    const made = varied.get(id) ?? []
+    return made.find((arm) => arm.variant === variant) ?? made.find(({ control }) => control === undefined)
+  }
   return thresholds.flatMap((threshold) => {
-    const { arm, relativeTo } = threshold
-    if (arm.includes('@')) return [threshold]
-    return variants.slice(1).map(({ name }) => ({
+    const made = varied.get(threshold.arm) ?? []
+    if (made.length === 0 || made.some(({ id }) => id === threshold.arm)) return [threshold]
+    const judged = made.filter(({ control }) => control !== undefined)
+    return (judged.length > 0 ? judged : made).map(({ id, variant }) => ({
       ...threshold,
-      arm: `${arm}@${name}`,
-      ...(relativeTo === undefined || relativeTo.includes('@') || relativeTo.endsWith('/baseline')
+      arm: id,
+      ...(threshold.relativeTo === undefined
         ? {}
-        : { relativeTo: `${relativeTo}@${name}` }),
+        : { relativeTo: namesOf(threshold.relativeTo, variant)?.id ?? threshold.relativeTo }),
     }))
   })
 }
 
-/** What varies must be able to: on this platform, and in every mesh of the run. */
-function checkVariants(
-  { arms, platform, variants = [] }: ResolvedConfig,
-  armsAreTyped: boolean,
-  problems: string[],
-): void {
-  const registry: Readonly<Record<string, Mesh>> = meshes
-  checkFunctions(arms, variants, armsAreTyped, problems)
+/** What varies must be able to on this platform, and in one arm at least. */
+function checkVariants({ arms, platform, variants = [] }: ResolvedConfig, problems: string[]): void {
   const { builds: given } = platforms[platform as PlatformName]
-  for (const { name, settings, builds } of variants) {
-    const programs = Object.keys(builds) as OwnProgram[]
-    const field = `--variant ${name}`
+  const all = Object.entries(arms).flatMap(([mesh, list]) =>
+    list.filter((path) => path !== 'baseline').map((path) => ({ mesh, path })),
+  )
+  for (const variant of variants) {
+    const { name, builds } = variant
+    const field = `${variant.function === undefined ? '--variant' : '--function'} ${name}`
     for (const build of Object.values(builds))
       if ('reference' in build !== (given === 'image'))
         problems.push(
@@ -264,43 +291,11 @@ function checkVariants(
             ? `${field}: on ${platform} a program is varied by the reference of its image: ${name}=image:proxy=<reference>`
             : `${field}: ${platform} runs no container images; allowed: ${name}=git:<ref>, ${name}=bundles:<folder>`,
         )
-    for (const mesh of Object.keys(arms)) {
-      const varies = registry[mesh]?.varies
-      if (varies === undefined && programs.length + Object.keys(settings).length > 0)
-        problems.push(
-          `${field}: ${mesh} is the same for all of its arms, so it cannot be varied; leave it out`,
-        )
-      else if (programs.length > 0 && !programs.some((program) => varies?.includes(program)))
-        problems.push(`${field}: ${mesh} runs no ${programs.join(' or ')} of this repository; leave it out`)
-      else problems.push(...wrongSettings(registry[mesh], settings).map((problem) => `${field}: ${problem}`))
-    }
+    const reasons = all.map(({ mesh, path }) => cannotVary(mesh, path)(variant))
+    // Arms that it cannot change stay as they are; where it changes none, something else is meant.
+    if (reasons.length > 0 && reasons.every((reason) => reason !== undefined))
+      problems.push(`${field}: ${[...new Set(reasons)].join('; ')}`)
   }
-}
-
-/** What a mesh says of settings that are none of its own or have another type. */
-function wrongSettings(mesh: Mesh | undefined, settings: Variant['settings']): readonly string[] {
-  const checked = mesh?.settings?.safeParse(settings, { reportInput: true })
-  return mesh?.settings === undefined || checked === undefined || checked.success
-    ? []
-    : checked.error.issues.map((issue) => describeIssue(issue, mesh.settings as z.ZodType))
-}
-
-/** A function of an L7 hop costs nothing on a path that has none: whoever names both means something else. */
-function checkFunctions(
-  arms: ResolvedConfig['arms'],
-  variants: readonly Variant[],
-  armsAreTyped: boolean,
-  problems: string[],
-): void {
-  const asked = variants.flatMap(({ function: name }) => name ?? [])
-  if (asked.length === 0) return
-  const all = Object.entries(arms).flatMap(([mesh, list]) => list.map((path) => ({ mesh, path })))
-  const without = all.filter(({ path }) => paths[path as PathName].hops.every(({ layer }) => layer !== 'l7'))
-  if (without.length === 0 || (!armsAreTyped && without.length < all.length)) return
-  const named = without.map(({ mesh, path }) => `${mesh}/${path}`).join(', ')
-  problems.push(
-    `--function ${asked.join(' ')}: no L7 hop is on ${named}; name paths that have one with --arm`,
-  )
 }
 
 function checkThresholdExperiments({ experiments, thresholds }: ResolvedConfig, problems: string[]): void {
@@ -315,13 +310,8 @@ function checkThresholdExperiments({ experiments, thresholds }: ResolvedConfig, 
 function checkThresholdArms({ arms, thresholds, variants = [] }: ResolvedConfig, problems: string[]): void {
   const known = [
     'none/baseline',
-    ...Object.entries(arms).flatMap(([mesh, list]) => [
-      `${mesh}/baseline`,
-      ...list.flatMap((path) => [
-        ...(variants.length < 2 ? [`${mesh}/${path}`] : []),
-        ...variants.map(({ name }) => `${mesh}/${path}@${name}`),
-      ]),
-    ]),
+    ...Object.keys(arms).map((mesh) => `${mesh}/baseline`),
+    ...[...variedOf(arms, variants).values()].flatMap((made) => made.map(({ id }) => id)),
   ]
   for (const [index, threshold] of thresholds.entries()) {
     for (const field of ['arm', 'relativeTo'] as const) {

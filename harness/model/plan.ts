@@ -4,7 +4,7 @@ import { loadSpecSchema } from '../protocol/spec.js'
 import { resolvedConfigSchema } from './config.js'
 import { copySchema, pathSchema, type Copy, type Path } from './paths.js'
 import { scriptSchema, type Action } from './script.js'
-import { amount, count, list, name, number, object } from './shape.js'
+import { amount, count, list, name, number, object, text } from './shape.js'
 
 /**
  * One column of a comparison. `id` is `mesh/path`, with `@variant` for a build or setting under test; the A/A twin of
@@ -102,12 +102,24 @@ export const planSchema = object({
   hash: name,
   config: resolvedConfigSchema,
   arms: list(armSchema),
+  /** Arms that a variant leaves as they are, since it can change nothing of them. */
+  unvaried: list(object({ arm: name, variant: name, why: text })).exactOptional(),
   paths: list(pathSchema),
   cells: list(cellSchema),
   order: list(trialSpecSchema),
   estimateMs: amount,
 })
 export interface Plan extends z.infer<typeof planSchema> {}
+
+/** One line for each arm and reason: which variants leave it as it is. */
+export function unvariedLines({ unvaried = [] }: Pick<Plan, 'unvaried'>): readonly string[] {
+  const byReason = new Map<string, string[]>()
+  for (const { arm, variant, why } of unvaried) {
+    const key = `${arm} as it is, not @%: ${why}`
+    byReason.set(key, [...(byReason.get(key) ?? []), variant])
+  }
+  return [...byReason].map(([line, names]) => line.replace('%', names.join(', @')))
+}
 
 /** Rounds of a plan, planned or for the cells that `of` names. A plan may have a million trials: no array of them is spread. */
 export function roundsOf({ order }: Pick<Plan, 'order'>, cell?: string): number {

@@ -8,6 +8,7 @@ import { UserError } from './errors.js'
 import type { Variant } from '../model.js'
 import { makePlan } from '../plan/plan.js'
 import { functionFlags, resolveVariants } from '../config/variant-sources.js'
+import { unvariedLines } from './plan.js'
 import { settingsOf, variantBuilds } from './variants.js'
 import { filtersSchema } from '../../infra/images/proxy/filters/index.js'
 import { envoyFunctionNames, envoyFunctions } from '../../infra/meshes/envoy/functions.js'
@@ -111,6 +112,43 @@ describe('variants', () => {
     const plan = makePlan(configOf({ variants: [unchanged('old'), unchanged('new')], rounds: 3 }), catalogue)
     const rounds = plan.order.filter(({ cell }) => cell.includes('@new')).map(({ round }) => round)
     expect(new Set(rounds)).toEqual(new Set([0, 1, 2]))
+  })
+
+  it('leave an arm that they cannot change as it is, beside those that they can', () => {
+    const setting = (name: string, capture: string): Variant => ({ ...unchanged(name), settings: { capture } })
+    const build = { ...unchanged('build'), builds: { proxy: { sha256 } } }
+    const arms = { reference: ['l7-per-node'], nftables: ['l4-kernel'], haproxy: ['l7-per-node'] }
+    const plan = (variants: readonly Variant[], thresholds: object[] = []) =>
+      makePlan(configOf({ variants }, { arms, thresholds, platform: 'netns' }), catalogue)
+    const idsOf = (variants: readonly Variant[]) =>
+      plan(variants)
+        .arms.filter(({ role }) => role === 'subject')
+        .map(({ id, control }) => [id, control])
+    const [dialled, captured] = [setting('dialled', 'none'), setting('captured', 'redirect')]
+    expect(idsOf([dialled, captured])).toEqual([
+      ['nftables/l4-kernel', undefined],
+      ['reference/l7-per-node@dialled', undefined],
+      ['reference/l7-per-node@captured', 'reference/l7-per-node@dialled'],
+      ['haproxy/l7-per-node@dialled', undefined],
+      ['haproxy/l7-per-node@captured', 'haproxy/l7-per-node@dialled'],
+    ])
+    // In the place of a control that cannot change an arm stands the arm as it is.
+    expect(idsOf([build, captured]).filter(([id]) => id?.startsWith('haproxy'))).toEqual([
+      ['haproxy/l7-per-node', undefined],
+      ['haproxy/l7-per-node@captured', 'haproxy/l7-per-node'],
+    ])
+    expect(unvariedLines(plan([dialled, captured]))).toEqual([
+      'nftables/l4-kernel as it is, not @dialled, @captured: nftables is the same for all of its arms, so it cannot be varied',
+    ])
+    const limits = ['nftables/l4-kernel', 'haproxy/l7-per-node'].map((arm) => ({
+      ...{ metric: 'cpu.per1000Requests', max: 2 },
+      ...{ arm, relativeTo: 'reference/l7-per-node' },
+    }))
+    const judged = plan([dialled, captured], limits).config.thresholds
+    expect(judged.map(({ arm, relativeTo }) => [arm, relativeTo])).toEqual([
+      ['nftables/l4-kernel', 'reference/l7-per-node@dialled'],
+      ['haproxy/l7-per-node@captured', 'reference/l7-per-node@captured'],
+    ])
   })
 
   it('lay settings over those of the mesh, key by key, and replace programs', () => {

@@ -19,6 +19,26 @@ export function variantBuilds(config: ResolvedConfig, { variant }: Pick<Arm, 'va
   return variantOf(config, variant)?.builds ?? {}
 }
 
+/**
+ * What an arm becomes. The first of several variants is what the others are judged against; a single one is judged
+ * against the arm as it is configured. In the place of one that cannot change the arm stands the arm as it is, and so it
+ * does alone where nothing that changes anything can. `whyNot` says why one cannot.
+ */
+export function variedArms(
+  id: string,
+  variants: readonly Variant[],
+  whyNot: (variant: Variant) => string | undefined,
+): readonly Pick<Arm, 'id' | 'variant' | 'control'>[] {
+  const changes = ({ settings, builds }: Variant) =>
+    Object.keys(settings).length + Object.keys(builds).length > 0
+  const able = variants.filter((variant) => whyNot(variant) === undefined)
+  if (variants.some(changes) && !able.some(changes)) return [{ id }]
+  const named = able.map(({ name }) => ({ id: `${id}@${name}`, variant: name }))
+  const isControlThere = variants.length > 1 && able[0] === variants[0]
+  const [control = { id }, ...judged] = isControlThere ? named : [{ id }, ...named]
+  return [control, ...judged.map((arm) => ({ ...arm, control: control.id }))]
+}
+
 /** One line for the report. */
 export function describeVariant({ source, builds }: Variant): string {
   const parts = Object.entries(builds).map(([program, build]) =>

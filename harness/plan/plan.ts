@@ -16,7 +16,9 @@ import type {
   ResolvedConfig,
   Script,
   TrialSpec,
+  Variant,
 } from '../model.js'
+import { variedArms } from '../model/variants.js'
 import { seededRandom } from '../protocol/random.js'
 
 /** What the registries know of the names in a config; handed in, so that a plan can be tested without them. */
@@ -26,6 +28,8 @@ export interface Catalogue {
   /** The product that a mesh is one way of running; absent: none is. */
   readonly familyOf?: (mesh: string) => string | undefined
   readonly timesOf: (platform: string) => PlatformTimes
+  /** Why a variant can change nothing of a mesh's arm on a path; absent: every variant changes every arm. */
+  readonly whyNotVaried?: (variant: Variant, mesh: string, path: string) => string | undefined
   readonly loadsOf: (
     experiment: string,
     settings: unknown,
@@ -68,6 +72,7 @@ export function makePlan(config: ResolvedConfig, catalogue: Catalogue): Plan {
     hash,
     config,
     arms,
+    ...defined({ unvaried: listUnvaried(config, catalogue) }),
     paths,
     cells,
     order,
@@ -95,33 +100,40 @@ function listArms(config: ResolvedConfig, catalogue: Catalogue): Arm[] {
         (config.arms[mesh] ?? [])
           .filter((path) => path !== 'baseline')
           .flatMap((path) =>
-            variantsOf(config, `${mesh}/${path}`).map((variant) => ({
-              ...variant,
-              mesh,
-              path,
-              role: 'subject' as const,
-              environment,
-              baseline,
-              ...defined({ family: catalogue.familyOf?.(mesh) }),
-            })),
+            variedArms(`${mesh}/${path}`, config.variants ?? [], whyNot(mesh, path, catalogue)).map(
+              (variant) => ({
+                ...variant,
+                mesh,
+                path,
+                role: 'subject' as const,
+                environment,
+                baseline,
+                ...defined({ family: catalogue.familyOf?.(mesh) }),
+              }),
+            ),
           ),
       ),
     ]
   })
 }
 
-/**
- * An arm as its variants have it. The first of several variants is what the others are judged against; a single one is
- * judged against the arm as it is configured.
- */
-function variantsOf(
-  { variants = [] }: ResolvedConfig,
-  id: string,
-): Pick<Arm, 'id' | 'variant' | 'control'>[] {
-  if (variants.length === 0) return [{ id }]
-  const named = variants.map(({ name }) => ({ id: `${id}@${name}`, variant: name }))
-  const [control = { id }, ...judged] = variants.length === 1 ? [{ id }, ...named] : named
-  return [control, ...judged.map((arm) => ({ ...arm, control: control.id }))]
+const whyNot =
+  (mesh: string, path: string, { whyNotVaried }: Catalogue) =>
+  (variant: Variant) =>
+    whyNotVaried?.(variant, mesh, path)
+
+function listUnvaried({ arms, variants = [] }: ResolvedConfig, catalogue: Catalogue): Plan['unvaried'] {
+  const found = Object.entries(arms).flatMap(([mesh, list]) =>
+    list
+      .filter((path) => path !== 'baseline')
+      .flatMap((path) =>
+        variants.flatMap((variant) => {
+          const why = whyNot(mesh, path, catalogue)(variant)
+          return why === undefined ? [] : [{ arm: `${mesh}/${path}`, variant: variant.name, why }]
+        }),
+      ),
+  )
+  return found.length === 0 ? undefined : found
 }
 
 /** Cells that are compared with each other: one experiment, one load, every arm. */

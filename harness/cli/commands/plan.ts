@@ -1,7 +1,7 @@
 /** `meshbench plan`: what a run would do, and how long it would take. */
 import { formatDuration } from '../../run/display.js'
 import { exitCodes, type ExitCode } from '../../model/errors.js'
-import { roundsOf } from '../../model/plan.js'
+import { roundsOf, unvariedLines } from '../../model/plan.js'
 import type { PlanFlags } from '../../config/flags.js'
 import { tellOtherRuns } from './doctor.js'
 import { installLines } from '../../../infra/meshes/declared.js'
@@ -28,6 +28,7 @@ export async function planCommand(flags: PlanFlags & { json: boolean }): Promise
           : (path?.summary ?? '')
       return `  ${arm.id.padEnd(34)} ${note}`
     }),
+    ...unvariedLines(plan).map((line) => `  ${line}`),
     ...(installed.length === 0
       ? []
       : ['', 'installed on the cluster', ...installed.map((line) => `  ${line}`)]),

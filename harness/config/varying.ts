@@ -1,0 +1,25 @@
+/** What a variant can change: asked by the config's checks and by the plan. */
+import type { z } from 'zod'
+import type { Hop, Mesh, OwnProgram, Path, Variant } from '../model.js'
+import { ownPrograms } from '../model/variants.js'
+import { describeIssue } from './problems.js'
+
+const layerOf: Readonly<Record<OwnProgram, Hop['layer']>> = { proxy: 'l7', tunnel: 'l4' }
+
+/** Why a variant cannot change anything of a mesh's arm on a path; undefined where it can, or where it is to change nothing. */
+export function whyNotVaried({ settings, builds }: Variant, mesh: Mesh, path: Path): string | undefined {
+  const programs = ownPrograms.filter((program) => program in builds)
+  const keys = Object.keys(settings)
+  if (programs.length + keys.length === 0) return undefined
+  if (!mesh.varies) return `${mesh.name} is the same for all of its arms, so it cannot be varied`
+  if (programs.length > 0 && !programs.some((program) => mesh.varies?.includes(program)))
+    return `${mesh.name} runs no ${programs.join(' or ')} of this repository`
+  const [issue] = mesh.settings?.safeParse(settings, { reportInput: true }).error?.issues ?? []
+  if (issue) return `of ${mesh.name}: ${describeIssue(issue, mesh.settings as z.ZodType)}`
+  const touched = ownPrograms.filter((program) => programs.includes(program) || keys.includes(program))
+  // What is of no program is of the mesh, whatever the path.
+  if (keys.some((key) => !touched.some((program) => program === key))) return undefined
+  const layers = touched.map((program) => layerOf[program])
+  if (path.hops.some(({ layer }) => layers.includes(layer))) return undefined
+  return `no ${layers.map((layer) => layer.toUpperCase()).join(' or ')} hop is on ${mesh.name}/${path.name}`
+}
