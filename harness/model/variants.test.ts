@@ -115,7 +115,10 @@ describe('variants', () => {
   })
 
   it('leave an arm that they cannot change as it is, beside those that they can', () => {
-    const setting = (name: string, capture: string): Variant => ({ ...unchanged(name), settings: { capture } })
+    const setting = (name: string, capture: string): Variant => ({
+      ...unchanged(name),
+      settings: { capture },
+    })
     const build = { ...unchanged('build'), builds: { proxy: { sha256 } } }
     const arms = { reference: ['l7-per-node'], nftables: ['l4-kernel'], haproxy: ['l7-per-node'] }
     const plan = (variants: readonly Variant[], thresholds: object[] = []) =>

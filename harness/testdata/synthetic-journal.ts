@@ -48,6 +48,8 @@ export interface SyntheticOptions {
   readonly arms?: readonly string[]
   /** Several meshes, each in an environment of its own, with the product that it belongs to; instead of `arms`. */
   readonly meshes?: Readonly<Record<string, { readonly paths: readonly string[]; readonly family?: string }>>
+  /** Paths of further meshes, in the environment of `arms`. */
+  readonly others?: Readonly<Record<string, readonly string[]>>
   /** Default: `['latency', 'saturation']`. */
   readonly experiments?: readonly ('latency' | 'saturation' | 'capacity' | 'connect' | 'stream')[]
   readonly ratesPerSecond?: readonly number[]
@@ -207,7 +209,7 @@ export function syntheticPlan(options: SyntheticOptions = {}): Plan {
     seed,
     profile: 'quick',
     platform: 'local',
-    arms: meshes ? Object.fromEntries(Object.entries(meshes).map(([mesh, { paths }]) => [mesh, paths])) : { reference: options.arms ?? ['l4-only', 'l7-sidecar-to-sidecar', 'l4-l7-l4', 'l7-per-node'] },
+    arms: meshes ? Object.fromEntries(Object.entries(meshes).map(([mesh, { paths }]) => [mesh, paths])) : { reference: options.arms ?? ['l4-only', 'l7-sidecar-to-sidecar', 'l4-l7-l4', 'l7-per-node'], ...options.others },
     experiments: Object.fromEntries(names.map((name) => [name, settings[name]])),
     rounds: { min: planned, max: planned, untilEffect: 0.05, budgetMinutes: 3, ...options.roundsConfig },
     thresholds: options.thresholds ?? [],

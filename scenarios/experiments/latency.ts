@@ -21,5 +21,5 @@ export const latency = {
       return { label: loadLabel(load), load }
     }),
   metrics: [responseTime, cpu, memory],
-  claims: ['C1', 'C2', 'C3'],
+  claims: ['C1', 'C2', 'C3', 'C10'],
 } satisfies Experiment<LatencySettings>

@@ -9,7 +9,8 @@ import { armOn, combinedValues } from '../increments.js'
 import { handshakesPerConnection, seriesOf, type CellGroup, type Run } from '../readings.js'
 import { detectableBy, pValueOf } from '../../stats/location.js'
 import { judgeActs } from './acting.js'
-import type { Finding } from './finding.js'
+import { couldSee, nextOf, type Finding } from './finding.js'
+import { judgeKernel } from './kernel.js'
 import { figure, moreRounds, withInterval } from '../words.js'
 
 const texts: Readonly<Record<ClaimId, string>> = {
@@ -38,7 +39,7 @@ const needs: Readonly<Record<ClaimId, string>> = {
   C7: 'measure the first requests of a starting workload, and of one whose proxy restarts',
   C8: 'run the connect experiment on l4-only: it counts handshakes per connection',
   C9: 'run the cilium mesh on a cluster, with authentication on',
-  C10: 'run a mesh with an eBPF data plane on a cluster, and split CPU into kernel and user',
+  C10: 'measure ebpf/l4-kernel, nftables/l4-kernel and an l7-per-node in one run on netns, with the latency experiment',
   C11: 'measure l7-per-node and l7-sidecar-to-sidecar on one mesh, with the pauses experiment',
   C12: 'run whole meshes with their control planes on a cluster, at idle and under load',
 }
@@ -52,7 +53,7 @@ export function claimsOf(run: Run, groups: readonly CellGroup[], settings: Setti
     : []
   findings.push(...judgeC8(run, groups, settings))
   const groupsOn = (id: ClaimId) => groups.filter((group) => hasDataOn(group, id))
-  findings.push(...judgeActs(run, groupsOn, settings))
+  findings.push(...judgeActs(run, groupsOn, settings), ...judgeKernel(run, groupsOn('C10'), settings))
   // One family: the tests that decide the claims of a run.
   const adjusted = holm(findings.flatMap(({ pValues }) => pValues))
   let next = 0
@@ -515,27 +516,8 @@ function openC3(result: PairedResult, pValue: number): string {
   return why === '' ? '' : `, which cannot be told apart${why}`
 }
 
-/** The smallest difference between the two sides that this run would have found. */
-function couldSee({ difference, detectable }: PairedResult, unit: string): string {
-  return difference.n < fewestFirm
-    ? ''
-    : ` The smallest difference that this run could have seen is ${figure(detectable(alpha))} ${unit}.`
-}
-
 function scaled(weights: Weights, factor: number): Weights {
   return Object.fromEntries(Object.entries(weights).map(([path, weight]) => [path, weight * factor]))
-}
-
-/** Rounds that would decide the least decided of several differences. */
-function nextOf(differences: readonly Estimate[]): string {
-  const worst = [...differences].sort((a, b) => ratioOf(b) - ratioOf(a))[0]
-  return worst
-    ? moreRounds(worst.n, (worst.high - worst.low) / 2, Math.abs(worst.value) * 0.8)
-    : 'more rounds'
-}
-
-function ratioOf({ value, low, high }: Estimate): number {
-  return (high - low) / Math.max(Math.abs(value), Number.MIN_VALUE)
 }
 
 /** ms per 1 000 requests are µs per request: the same figure under the unit that a reader expects. */

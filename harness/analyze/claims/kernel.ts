@@ -1,0 +1,145 @@
+/**
+ * The rule of C10: L4 in eBPF against the rules of nftables that do the same, and against one L7 hop, a process in user space.
+ *
+ * The kernel works in the name of whoever sends, the generator included. So what is compared is all that the host was busy
+ * with, less Meshbench itself, and not what components are charged.
+ */
+import { per1000 } from '../../../scenarios/metrics.js'
+import type { ClaimAnalysis, Estimate, ReadMetric } from '../../model.js'
+import { pValueOf } from '../../stats/location.js'
+import { locate, type Settings } from '../../stats/paired.js'
+import { alpha, comparePaired, estimateOf, fewestFirm } from '../estimates.js'
+import { armOn, combinedValues } from '../increments.js'
+import type { CellGroup, Run } from '../readings.js'
+import { withInterval } from '../words.js'
+import { couldSee, nextOf, type Finding } from './finding.js'
+
+/** “Keeps in the kernel” and “bypasses much” are taken as: adds at most half, as “much cheaper” is elsewhere. */
+export const atMost = 0.5
+
+const perThousand = 'ms of the host’s CPU per 1 000 requests'
+
+const hostCpu: ReadMetric = {
+  id: 'cpu.host',
+  title: 'CPU of the host per 1 000 requests',
+  unit: 'ms',
+  better: 'less',
+  sample: 'round',
+  read: (reading) => reading.bill && per1000(reading, reading.bill.hostBusyNs - reading.bill.orchestratorNs),
+  // Idle time is printed in steps of 10 ms, and is read at both edges.
+  resolution: (reading) => per1000(reading, 2e7) ?? 0,
+}
+
+/** CPU by round of a baseline and of what does L4 or L7 in its place. */
+export interface KernelCosts {
+  readonly baseline: readonly number[]
+  readonly ebpf: readonly number[]
+  readonly rules: readonly number[]
+  readonly hop: readonly number[]
+}
+
+const added = (values: readonly number[], { baseline }: KernelCosts) =>
+  values.map((value, round) => value - (baseline[round] ?? 0))
+
+/** By how much eBPF adds more than the share of another that it may. */
+const excess = (costs: KernelCosts, other: readonly number[]) =>
+  added(costs.ebpf, costs).map((value, round) => value - atMost * (added(other, costs)[round] ?? 0))
+
+/** One test for each thing that eBPF is set against: rules first, then the hop. */
+export function kernelTests(costs: KernelCosts, settings: Settings): readonly number[] {
+  return [costs.rules, costs.hop].map((other) => {
+    const values = excess(costs, other)
+    return values.length < fewestFirm ? 1 : pValueOf(locate(values, settings))
+  })
+}
+
+/** Supported where eBPF stays below its share of both, refuted where it is beyond that of one. */
+export function kernelVerdict(
+  costs: KernelCosts,
+  adjusted: readonly number[],
+  settings: Settings,
+): ClaimAnalysis['verdict'] {
+  const sides = [costs.rules, costs.hop].map((other, index) => {
+    const firm = (adjusted[index] ?? 1) <= alpha && costs.ebpf.length >= fewestFirm
+    return firm ? Math.sign(locate(excess(costs, other), settings).value) : 0
+  })
+  return sides.some((side) => side > 0)
+    ? 'refuted'
+    : sides.every((side) => side < 0)
+      ? 'supported'
+      : 'inconclusive'
+}
+
+/** Answered at the load with the most rounds that have all four. */
+export function judgeKernel(run: Run, groups: readonly CellGroup[], settings: Settings): Finding[] {
+  const [best] = groups
+    .flatMap((group) => costsOf(run, group) ?? [])
+    .sort((a, b) => b.costs.ebpf.length - a.costs.ebpf.length)
+  return best ? [{ id: 'C10', ...concluding(best, settings) }] : []
+}
+
+interface Measured {
+  readonly group: CellGroup
+  /** In the order of `KernelCosts`. */
+  readonly arms: readonly string[]
+  readonly costs: KernelCosts
+}
+
+function costsOf(run: Run, group: CellGroup): Measured | undefined {
+  const meshes = [...new Set(group.cells.flatMap(({ arm }) => run.armOf.get(arm)?.mesh ?? []))]
+  const arms = [
+    armOn(run, group, 'ebpf', 'baseline'),
+    armOn(run, group, 'ebpf', 'l4-kernel'),
+    armOn(run, group, 'nftables', 'l4-kernel'),
+    meshes.flatMap((mesh) => armOn(run, group, mesh, 'l7-per-node') ?? [])[0],
+  ].filter((arm) => arm !== undefined)
+  if (arms.length < 4) return undefined
+  const [baseline = [], ebpf = [], rules = [], hop = []] = arms.map((arm) =>
+    combinedValues(
+      run,
+      group,
+      hostCpu,
+      arms.map((other) => [other, other === arm ? 1 : 0]),
+    ),
+  )
+  return baseline.length === 0 ? undefined : { group, arms, costs: { baseline, ebpf, rules, hop } }
+}
+
+function concluding({ group, arms, costs }: Measured, settings: Settings): Omit<Finding, 'id'> {
+  const cells = arms.map((arm) => group.byArm.get(arm)?.id ?? '')
+  const options = { unit: 'ms' as const, cells }
+  const [ebpf, rules, hop] = [costs.ebpf, costs.rules, costs.hop].map((values) => added(values, costs)) as [
+    number[],
+    number[],
+    number[],
+  ]
+  const value = (values: readonly number[]): Estimate => estimateOf(values, settings, options)
+  const share = (of: readonly number[]) => comparePaired(ebpf, of, settings, options).ratio
+  const parts = [rules, hop].map((other) =>
+    comparePaired(
+      ebpf,
+      other.map((each) => atMost * each),
+      settings,
+      options,
+    ),
+  )
+  return {
+    pValues: kernelTests(costs, settings),
+    conclude(adjusted) {
+      const verdict = kernelVerdict(costs, adjusted, settings)
+      const words = [value(ebpf), value(rules), value(hop)].map((estimate) => withInterval(estimate, ''))
+      return {
+        verdict,
+        sentence: `At ${group.loadLabel} L4 in eBPF added ${words[0]} ${perThousand}, the same as rules of nftables ${words[1]}, and one L7 hop in user space (${arms[3]}) ${words[2]}; “keeps in the kernel” and “bypasses much” are read as at most half of either. There is one service here; no arm does L7 in the kernel.${parts[0] ? couldSee(parts[0], perThousand) : ''}`,
+        figures: [
+          { label: 'added by L4 in eBPF to what the rules of nftables add', estimate: share(rules) },
+          { label: 'added by L4 in eBPF to what one L7 hop adds', estimate: share(hop) },
+          { label: `added by L4 in eBPF, ${perThousand}`, estimate: value(ebpf) },
+          { label: `added by rules of nftables, ${perThousand}`, estimate: value(rules) },
+          { label: `added by one L7 hop, ${perThousand}`, estimate: value(hop) },
+        ],
+        ...(verdict === 'inconclusive' ? { next: nextOf(parts.map(({ difference }) => difference)) } : {}),
+      }
+    },
+  }
+}
