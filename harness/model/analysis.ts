@@ -177,6 +177,12 @@ export const cellAnalysisSchema = object({
   /** Metrics of the experiment that have no place of their own above: id → estimate, of times by percentile. */
   figures: record(z.union([estimateSchema, byPercentile])).exactOptional(),
   bill: list(billRowSchema),
+  /**
+   * The kernel's share of the host's CPU, ms per 1 000 requests: time in soft interrupts, as ticks sample it, and of the
+   * threads that take their work over. It lies within rows of the bill, in the name of whoever was interrupted, and is
+   * given to no hop.
+   */
+  kernel: list(object({ part: z.enum(['softirq', 'ksoftirqd']), cpu: estimateSchema })).exactOptional(),
   /** Components + unaccounted − host total, as a share of the host total. */
   billGapShare: number.exactOptional(),
   /** Part of the host total that no component, generator and orchestrator included, accounts for. */

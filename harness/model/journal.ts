@@ -30,6 +30,7 @@ export const usageSchema = object({
   cpus: amount,
   hostBusyNs: number,
   hostSoftirqNs: number,
+  hostKsoftirqdNs: number.exactOptional(),
   hostStealNs: number,
   orchestratorNs: number,
   components: list(componentUsageSchema),

@@ -87,14 +87,25 @@ export interface Workload {
   readonly config: (placement: Placement) => unknown
   /** Names of listeners, `admin` included. */
   readonly listeners: readonly string[]
+  /** Listeners that are opened for the program in a network that it is not in; absent: it opens its own. */
+  readonly sockets?: Readonly<Record<string, SocketPlace>>
   /** Files beside the config: name → contents. Those with keys in them are written for the owner's eyes only. */
   readonly files: Readonly<Record<string, string>>
+}
+
+/** Where a listening socket is opened by a process that ends then. */
+export interface SocketPlace {
+  readonly host: string
+  /** The command that runs `argv` there, as the same process. */
+  readonly enter: (argv: readonly string[]) => readonly string[]
 }
 
 export interface Placement {
   /** Address to bind. */
   readonly bindHost: string
   readonly ports: Readonly<Record<string, number>>
+  /** Of listeners whose sockets it is started with. */
+  readonly descriptors?: Readonly<Record<string, number>>
   /** Path of a file named in `files`, where the program will find it. */
   readonly file: (name: string) => string
 }
@@ -175,6 +186,8 @@ export interface HostReading {
   readonly cpus: number
   /** Monotonic instant of the reading. */
   readonly atNs: number
+  /** CPU of the kernel's threads that take interrupts' work over; absent where they cannot be seen. */
+  readonly ksoftirqdNs?: number
   /** CPU of this process: the orchestrator is on the host, too, and must be accounted for. */
   readonly orchestratorCpuNs?: number
 }

@@ -39,11 +39,16 @@ export function billWindow(
   const second = events.flatMap((event) =>
     event.load ? [generator('second generator', event.load.generatorCpuUs)] : [],
   )
+  const ksoftirqd = [start.host.ksoftirqdNs, end.host.ksoftirqdNs]
   return {
     windowMs: (end.host.atNs - start.host.atNs) / 1e6,
     cpus: end.host.cpus,
     hostBusyNs: busyNs(start.host, end.host),
     hostSoftirqNs: end.host.softirqNs - start.host.softirqNs,
+    ...defined({
+      hostKsoftirqdNs:
+        ksoftirqd[0] === undefined || ksoftirqd[1] === undefined ? undefined : ksoftirqd[1] - ksoftirqd[0],
+    }),
     hostStealNs: end.host.stealNs - start.host.stealNs,
     orchestratorNs: (end.host.orchestratorCpuNs ?? 0) - (start.host.orchestratorCpuNs ?? 0),
     components: [...rows, generator('generator', load.generatorCpuUs), ...second],

@@ -135,6 +135,7 @@ export function analyzeCell(run: Run, cell: Cell, settings: Settings): CellAnaly
       hopCpu,
       hopMemory,
       figures: ownFigures(cell, of, byPercentile),
+      kernel: kernelOf(maybe),
     }),
     bill,
     ...(host && host.value > 0 && bill.length > 0
@@ -155,6 +156,18 @@ function engineLimits(trials: readonly Trial[]): Pick<CellAnalysis, 'engineLimit
 
 type ValueOf = (trial: Trial) => number | undefined
 type MaybeEstimate = (unit: Estimate['unit'], value: ValueOf) => Estimate | undefined
+function kernelOf(maybe: MaybeEstimate): CellAnalysis['kernel'] {
+  const keys = { softirq: 'hostSoftirqNs', ksoftirqd: 'hostKsoftirqdNs' } as const
+  const rows = (['softirq', 'ksoftirqd'] as const).flatMap((part) => {
+    const cpu = maybe('ms', (trial) => {
+      const ns = trial.usage?.[keys[part]]
+      return ns === undefined ? undefined : per1000({ trial }, ns)
+    })
+    return cpu ? [{ part, cpu }] : []
+  })
+  return rows.length === 0 ? undefined : rows
+}
+
 type EstimateMetric = (metric: ReadMetric) => Estimate | undefined
 type EstimatePercentiles = (metric: ReadMetric) => ByPercentile | undefined
 

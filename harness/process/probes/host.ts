@@ -1,6 +1,7 @@
 /** CPU time of the whole host from `/proc/stat`: what no component accounts for shows only here. */
-import { readFileSync } from 'node:fs'
+import { readFileSync, readdirSync } from 'node:fs'
 import { cpus } from 'node:os'
+import { defined } from '../../model/defined.js'
 import type { HostReading } from '../../model.js'
 
 const nsPerTick = 10_000_000
@@ -12,14 +13,44 @@ export async function readHost(): Promise<HostReading> {
   const own = process.cpuUsage()
   return {
     ...parseHostStat(text),
+    ...defined({ ksoftirqdNs: readKsoftirqd() }),
     cpus: cpus().length,
     atNs: Number(process.hrtime.bigint()),
     orchestratorCpuNs: (own.user + own.system) * 1000,
   }
 }
 
+/** One for each CPU, as long as the kernel runs. */
+let ksoftirqd: readonly string[] | undefined
+
+function findKsoftirqd(): readonly string[] {
+  const isOne = (pid: string) => {
+    try {
+      return readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('ksoftirqd/')
+    } catch {
+      return false // It ended in between.
+    }
+  }
+  return readdirSync('/proc').filter((name) => /^\d+$/.test(name) && isOne(name))
+}
+
+/** Undefined where this process does not see the kernel's threads, as in a container. */
+function readKsoftirqd(): number | undefined {
+  try {
+    ksoftirqd ??= findKsoftirqd()
+    const times = ksoftirqd.map((pid) =>
+      Number(readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ', 1)[0]),
+    )
+    return times.length === 0 ? undefined : times.reduce((sum, ns) => sum + ns, 0)
+  } catch {
+    return undefined
+  }
+}
+
 /** First line of `/proc/stat`: user nice system idle iowait irq softirq steal … in ticks (proc(5)). */
-export function parseHostStat(text: string): Omit<HostReading, 'cpus' | 'atNs' | 'orchestratorCpuNs'> {
+export function parseHostStat(
+  text: string,
+): Omit<HostReading, 'cpus' | 'atNs' | 'ksoftirqdNs' | 'orchestratorCpuNs'> {
   const line = text.slice(0, text.indexOf('\n'))
   const [user = 0, nice = 0, system = 0, idle = 0, iowait = 0, irq = 0, softirq = 0, steal = 0] = line
     .split(/\s+/)

@@ -6,6 +6,12 @@ import type { FigureBook } from '../figures.js'
 import { fixed, thousand } from '../../formats/format.js'
 import type { View } from '../view.js'
 
+/** Within the rows of whoever was interrupted; the kernel tells it of the host alone. */
+const kernelParts = {
+  softirq: { title: 'soft interrupts of the kernel', source: 'the host’s ticks of 10 ms' },
+  ksoftirqd: { title: 'the kernel’s threads for them', source: 'schedstat of ksoftirqd' },
+}
+
 /** Undefined when the leading load has no bill. */
 export function billTable(
   view: View,
@@ -19,8 +25,8 @@ export function billTable(
   const print = (row: BillRow, estimate: BillRow['memory'], metric: string) => ({
     html: book.print(estimate, { metric, kind: 'value', component: row.component }),
   })
-  const rows = arms.flatMap(({ arm, cell }) =>
-    cell.bill.map((row) => [
+  const rows = arms.flatMap(({ arm, cell }) => [
+    ...cell.bill.map((row) => [
       arm.label,
       row.component,
       print(row, row.cpu, cpu.id),
@@ -33,7 +39,14 @@ export function billTable(
       print(row, row.memoryPeak, 'memory.peak'),
       row.source === undefined ? '–' : `${row.source}, ${stepText(row.resolutionNs ?? 0)}`,
     ]),
-  )
+    ...(cell.kernel ?? []).map(({ part, cpu: estimate }) => [
+      arm.label,
+      `of these: ${kernelParts[part].title}`,
+      { html: book.print(estimate, { metric: cpu.id, kind: 'value', component: part }) },
+      ...Array.from({ length: 7 }, () => '–'),
+      kernelParts[part].source,
+    ]),
+  ])
   const shares = arms.flatMap(({ cell }) =>
     cell.unaccountedShare === undefined ? [] : [cell.unaccountedShare],
   )
