@@ -1,10 +1,13 @@
 /** The only file that starts subprocesses, so that each is labelled with its run, bounded in output, and ended. */
 import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import type { Server } from 'node:net'
+import type { Readable, Stream, Writable } from 'node:stream'
 import { access, constants } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { CommandError } from '../model/errors.js'
-import type { Command, Running } from '../model.js'
+import type { Command, Running, SocketPlace } from '../model.js'
 import { defined } from '../model/defined.js'
 
 /** Label of every process that a run starts: `meshbench clean` finds what is left by it. */
@@ -51,6 +54,8 @@ export interface StartOptions {
   readonly runId?: string
   readonly cwd?: string
   readonly signal?: AbortSignal
+  /** Listening sockets that it has from descriptor 3 on. */
+  readonly sockets?: readonly Server[]
 }
 
 /**
@@ -64,7 +69,8 @@ export function start(command: Command, options: StartOptions = {}): Running {
   const child = spawn(program, args, {
     cwd: options.cwd,
     detached: true,
-    stdio: ['pipe', 'pipe', 'pipe'],
+    // Node hands on whatever has a descriptor under it; its types know of streams alone.
+    stdio: ['pipe', 'pipe', 'pipe', ...((options.sockets ?? []) as unknown as Stream[])],
     env: {
       ...(options.runId === undefined ? process.env : cleanEnvironment()),
       ...command.env,
@@ -72,12 +78,17 @@ export function start(command: Command, options: StartOptions = {}): Running {
     },
   })
   keepTrack(child)
+  const [stdin, stdout, stderr] = [
+    child.stdin as Writable,
+    child.stdout as Readable,
+    child.stderr as Readable,
+  ]
   const tail = new Tail()
-  child.stderr.on('data', (chunk: Buffer) => tail.add(chunk))
-  child.stdout.on('data', (chunk: Buffer) => tail.add(chunk))
+  stderr.on('data', (chunk: Buffer) => tail.add(chunk))
+  stdout.on('data', (chunk: Buffer) => tail.add(chunk))
   // A program that ends early closes its input; the exit code tells that, an EPIPE would only hide it.
-  child.stdin.on('error', () => {})
-  if (command.input !== undefined) child.stdin.write(command.input)
+  stdin.on('error', () => {})
+  if (command.input !== undefined) stdin.write(command.input)
 
   const abort = () => endGroup(child, 'SIGKILL')
   options.signal?.addEventListener('abort', abort, { once: true })
@@ -88,11 +99,48 @@ export function start(command: Command, options: StartOptions = {}): Running {
 
   return {
     ...defined({ pid: child.pid }),
-    lines: createInterface({ input: child.stdout, crlfDelay: Infinity }),
-    write: (text) => child.stdin.write(text),
+    lines: createInterface({ input: stdout, crlfDelay: Infinity }),
+    write: (text) => stdin.write(text),
     kill: (signal = 'SIGTERM') => endGroup(child, signal),
     exited,
   }
+}
+
+/** Opens a socket, hands it to its parent, and ends when that has it. */
+const opener = `
+const [host, port] = process.argv.slice(1)
+const server = require('node:net').createServer().listen({ host, port: Number(port) }, () => process.send('open', server))
+process.once('disconnect', () => process.exit())
+`
+
+/**
+ * Has a listening socket opened where `enter` leads, and takes it over. Whoever gets it closes it; what comes to it before
+ * somebody listens is lost. Throws with the end of the opener's output when the address cannot be had.
+ */
+export async function openSocket(
+  { host, enter }: SocketPlace,
+  port: number,
+  options: Pick<StartOptions, 'runId'>,
+): Promise<Server> {
+  const [program = '', ...args] = enter([process.execPath, '-e', opener, host, String(port)])
+  const child = spawn(program, args, {
+    detached: true,
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    env: {
+      ...cleanEnvironment(),
+      ...(options.runId === undefined ? {} : { [runIdVariable]: options.runId }),
+    },
+  })
+  keepTrack(child)
+  const tail = new Tail()
+  child.stderr?.on('data', (chunk: Buffer) => tail.add(chunk))
+  const opened = once(child, 'message').then(([, server]) => server as Server)
+  const ended = once(child, 'close').then(() => undefined)
+  const server = await Promise.race([opened, ended])
+  if (!server) throw new Error(`no socket at ${host}:${port}: ${tail.text().trim()}`)
+  child.disconnect()
+  await ended
+  return server
 }
 
 export interface RunOptions extends StartOptions {

@@ -14,12 +14,23 @@ import {
 } from '../kit/process/config.js'
 import { parseCidr } from './cidr.js'
 
+const listenShape = {
+  name: nameSchema,
+  host: hostSchema,
+  port: portSchema,
+  fd: z
+    .int()
+    .min(3)
+    .optional()
+    .describe(
+      'descriptor of a listening socket that the tunnel is started with, in the place of host and port',
+    ),
+}
+
 const captureSchema = z
   .strictObject({
     kind: z.literal('capture'),
-    name: nameSchema,
-    host: hostSchema,
-    port: portSchema,
+    ...listenShape,
     source: spiffeIdSchema.describe('workload whose identity the connections get'),
     baggage: z
       .record(z.string().regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/), z.string().regex(/^[!#-+\--:<-[\]-~]*$/))
@@ -74,9 +85,7 @@ const routeSchema = z.strictObject({
 const hboneSchema = z
   .strictObject({
     kind: z.literal('hbone'),
-    name: nameSchema,
-    host: hostSchema,
-    port: portSchema,
+    ...listenShape,
     routes: z.array(routeSchema).min(1),
   })
   .describe('Terminates HBONE and connects to the upstream')

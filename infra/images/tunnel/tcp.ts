@@ -6,7 +6,7 @@
  */
 import { type AddressInfo, type Socket, connect, createServer } from 'node:net'
 import { type Reads, acceptWithReads } from '../kit/net/accept-with-reads.js'
-import type { ListenerAddress } from '../kit/net/address.js'
+import { type ListenAt, type ListenerAddress, listenOptions } from '../kit/net/address.js'
 
 export interface TcpListener {
   readonly address: ListenerAddress
@@ -56,7 +56,7 @@ export function connectTcp(to: ListenerAddress): Socket {
  * address cannot be had.
  */
 export async function listenTcp(
-  options: ListenerAddress & { readonly maxConnections: number },
+  options: ListenAt & { readonly maxConnections: number },
   onSocket: (socket: Socket) => void,
 ): Promise<TcpListener> {
   const sockets = new Set<Socket>()
@@ -73,7 +73,7 @@ export async function listenTcp(
   server.maxConnections = options.maxConnections
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(options.port, options.host, () => {
+    server.listen(listenOptions(options), () => {
       server.off('error', reject)
       resolve()
     })

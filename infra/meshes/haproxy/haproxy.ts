@@ -24,6 +24,7 @@ const need: BinaryNeed = {
 export const haproxyHop: HopProgram = {
   name: 'haproxy',
   need,
+  transparent: true,
   facts: () => [
     sizingFact('haproxy', limits),
     {
@@ -55,7 +56,7 @@ export const haproxyHop: HopProgram = {
 
 /** The configuration of a hop. Pure. */
 export function renderHaproxy(spec: HopSpec, { bindHost, ports, file }: Placement): string {
-  const { upstream, downstreamLeg, upstreamLeg, before, after } = spec
+  const { upstream, downstreamLeg, upstreamLeg, before, after, settings } = spec
   const tlsIn =
     downstreamLeg === 'mtls'
       ? ` ssl crt '${file('identity.pem')}' ca-file '${file('ca.pem')}' verify required alpn h2,http/1.1`
@@ -88,7 +89,7 @@ export function renderHaproxy(spec: HopSpec, { bindHost, ports, file }: Placemen
     '  http-reuse always',
     '',
     'frontend downstream',
-    `  bind ${bindHost}:${ports.downstream ?? 0}${tlsIn}`,
+    `  bind ${bindHost}:${ports.downstream ?? 0}${settings.capture === 'tproxy' ? ' transparent' : ''}${tlsIn}`,
     ...(downstreamLeg === 'mtls' && before
       ? [
           // Once for each connection: the certificate cannot change on it.

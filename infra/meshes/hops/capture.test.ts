@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { inboundLines, outboundLines, unmetCapture } from './capture.js'
+import { inboundLines, outboundLines, transparentLines, unmetCapture } from './capture.js'
 
 const service = { host: '10.100.96.1', port: 8080 }
 
@@ -21,13 +21,20 @@ test('only what comes from outside the pod is led to the sidecar before its appl
   expect(text.join('\n')).toContain('iifname eth0 tcp dport 40001 counter name inbound redirect to :40002')
 })
 
-test('capture where there are no namespaces is an unmet need, with the remedy', () => {
+test('what is taken under its own address is counted by its first packets', () => {
+  const hop = { host: '10.100.0.1', port: 15_001 }
+  const text = transparentLines('outbound', 'ip daddr 10.100.96.1 tcp dport 8080', hop).join('\n')
+  expect(text).toContain('tcp dport 8080 tcp flags & (syn | ack | rst | fin) == syn counter name outbound')
+  expect(text).toContain('tcp dport 8080 tproxy to 10.100.0.1:15001 meta mark set 1 accept')
+})
+
+test('capture where there are no namespaces is an unmet need, with the remedy', async () => {
   const request = {
     arms: [{ id: 'reference/l4-only', mesh: 'reference', path: 'l4-only' }],
     config: { platform: 'local', meshSettings: { reference: { capture: 'redirect' } } },
   } as unknown as Parameters<typeof unmetCapture>[1]
-  const [unmet] = unmetCapture('reference', request, { offers: ['own-hops'] })
+  const [unmet] = await unmetCapture('reference', request, { offers: ['own-hops'] })
   expect(unmet?.remedy).toContain('--platform netns')
-  expect(unmetCapture('reference', request, { offers: ['own-hops', 'namespaces'] })).toEqual([])
-  expect(unmetCapture('envoy', request, { offers: ['own-hops'] })).toEqual([])
+  expect(await unmetCapture('reference', request, { offers: ['own-hops', 'namespaces'] })).toEqual([])
+  expect(await unmetCapture('envoy', request, { offers: ['own-hops'] })).toEqual([])
 })

@@ -27,8 +27,8 @@ import { settingsOf, variantBuilds } from '../../../harness/model/variants.js'
 import { proveEncryptedLegs, type Impostors } from './hop-proofs.js'
 import { readReferenceCounters } from '../reference/counters.js'
 import { namespace, serviceAuthority, trustDomain } from '../reference/names.js'
-import { captureInbound, captureOutbound, unmetCapture } from './capture.js'
-import { captureSettings, type HopSettings } from './settings.js'
+import { captureInbound, captureOutbound, proveSocket, socketInPod, unmetCapture } from './capture.js'
+import { captureSettings, transparentSettings, type HopSettings } from './settings.js'
 import { namespacesOf, type ArmNetwork } from '../kernel/arm-network.js'
 import { isClear, proveWire } from '../kernel/wire.js'
 import type { Builds, HopSpec } from './hop-spec.js'
@@ -40,6 +40,8 @@ export interface HopProgram {
   readonly name: string
   /** Set when it is a program of this repository. */
   readonly own?: OwnProgram
+  /** It can listen at addresses that are not its host's, as `capture: 'tproxy'` needs. */
+  readonly transparent?: true
   /** The program that must be found; this repository's own need none. */
   readonly need?: BinaryNeed
   /** What of `meshSettings` it reads; absent: nothing. */
@@ -74,12 +76,15 @@ export function createHopMesh(options: HopMeshOptions): Mesh {
     varies: programs.flatMap(({ own }) => (own ? [own] : [])),
     programs: needs.map((need) => need.name),
     settings: z.strictObject(
-      Object.assign({ ...captureSettings }, ...programs.map((program) => program.settings)),
+      Object.assign(
+        { ...(options.l7?.transparent ? transparentSettings : captureSettings) },
+        ...programs.map((program) => program.settings),
+      ),
     ),
     ...defined({ manyClients: options.manyClients }),
     async check(request, on) {
       const unmet = await Promise.all(needs.map((need) => checkProgram(need, request.config)))
-      return [...unmet.flat(), ...unmetCapture(name, request, on)]
+      return [...unmet.flat(), ...(await unmetCapture(name, request, on))]
     },
     async install({ host, progress, request, scope }: MeshContext): Promise<MeshSession> {
       const credentials = await progress.step(`${name}: identities`, issueCredentials)
@@ -188,10 +193,12 @@ async function raiseArm({
     return program
   }
   const network = settings.capture === undefined ? undefined : await namespacesOf(host).networkFor(arm)
-  const capturing = settings.capture === 'redirect' ? network : undefined
+  const way = settings.capture === 'none' ? undefined : settings.capture
+  const capturing = way && network
   const application = await host.startApplication(arm, path)
   let next = endpointOf(application, 'http')
   const raised: { spec: HopSpec; deployed: Deployed }[] = []
+  const inPods: Parameters<typeof proveSocket>[] = []
   for (const [index, hop] of [...path.hops.entries()].reverse()) {
     const before = path.hops[index - 1]
     const after = path.hops[index + 1]
@@ -209,13 +216,16 @@ async function raiseArm({
       builds,
     }
     const program = programOf(hop)
-    const deployed = await host.deploy(program.workload(spec, paths.get(program.need?.name ?? '') ?? ''))
+    const workload = program.workload(spec, paths.get(program.need?.name ?? '') ?? '')
+    const place = capturing && program.own === 'tunnel' ? await socketInPod(capturing, hop) : undefined
+    const deployed = await host.deploy(place ? { ...workload, sockets: { downstream: place } } : workload)
     raised.unshift({ spec, deployed })
     next = endpointOf(deployed, 'downstream')
+    if (capturing && place) inPods.unshift([capturing, hop, next])
     if (capturing && hop.role === 'sidecar-inbound')
-      next = await captureInbound(capturing, spec.upstream, next)
+      next = await captureInbound(capturing, way, spec.upstream, next)
   }
-  const capture = capturing && (await captureOutbound(capturing, arm, path.hops[0], next))
+  const capture = capturing && (await captureOutbound(capturing, way, arm, path.hops[0], next))
   return {
     endpoint: { ...(capture?.endpoint ?? next), authority: serviceAuthority },
     application: application.component,
@@ -233,6 +243,7 @@ async function raiseArm({
     },
     prove: async () => [
       ...(await proveEncryptedLegs(raised, host, credentials.impostors)),
+      ...(await Promise.all(inPods.map((socket) => proveSocket(...socket)))),
       ...(network ? await proveCarriage(network, scope, path, capture?.endpoint ?? next) : []),
     ],
   }

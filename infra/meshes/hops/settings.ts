@@ -62,10 +62,14 @@ export const vendorSettings = {
   clusters: z.record(z.string(), addressSchema).optional(),
 }
 
-/** Of the mesh: hops are dialled, or the kernel leads traffic to them; either way in namespaces of the arm's own. */
+/**
+ * Of the mesh: hops are dialled, or the kernel leads traffic to them; either way in namespaces of the arm's own. `tproxy`
+ * leaves what comes to a hop the address that it was meant for, which the hop has to be able to listen at.
+ */
 export const captureSettings = { capture: z.enum(['none', 'redirect']).optional() }
+export const transparentSettings = { capture: z.enum(['none', 'redirect', 'tproxy']).optional() }
 
-type Shape = typeof captureSettings &
+type Shape = typeof transparentSettings &
   typeof tunnelSettings &
   Pick<typeof vendorSettings, 'clusters'> &
   typeof proxySettings

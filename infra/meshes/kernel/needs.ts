@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Unmet } from '../../../harness/model.js'
+import { defined } from '../../../harness/model/defined.js'
 import { messageOf } from '../../../harness/model/errors.js'
 import { findProgram, run } from '../../../harness/process/exec.js'
 import { objectFor } from './ebpf-object.js'
@@ -15,30 +16,37 @@ const example = {
 }
 
 /** Flags of unshare(1) for one who is not root. */
-export const asRootOfItsOwn = ['--user', '--map-root-user']
+const asRootOfItsOwn = ['--user', '--map-root-user']
 
 /** What the kernel says against it, when it does. */
 const refusal = (error: unknown) => (error as { tail?: string }).tail?.trim() ?? messageOf(error)
+
+/** What is said against a command in a namespace that ends with it, as root or as one who is not; undefined: nothing. */
+export async function refusalInNamespace(
+  argv: readonly string[],
+  input?: string,
+): Promise<string | undefined> {
+  const attempt = (flags: readonly string[]) =>
+    run(['unshare', ...flags, '--net', ...argv], defined({ input }))
+  return attempt([])
+    .catch(() => attempt(asRootOfItsOwn))
+    .then(() => undefined, refusal)
+}
 
 /** The rules, loaded into a namespace that ends with the attempt. */
 export async function unmetRules(): Promise<readonly Unmet[]> {
   if ((await findProgram('nft')) === undefined)
     return [{ need: 'nft, for rules of the kernel', found: 'no nft on the PATH', remedy: 'install nftables' }]
   const input = [...serviceLines(example), ...policyLines(example)].join('\n')
-  const attempt = (flags: readonly string[]) =>
-    run(['unshare', ...flags, '--net', 'nft', '-f', '-'], { input })
-  return attempt([])
-    .catch(() => attempt(asRootOfItsOwn))
-    .then(
-      () => [],
-      (error: unknown) => [
-        {
-          need: 'nftables with NAT and connection tracking in the kernel',
-          found: refusal(error),
-          remedy: 'load the kernel modules nft_chain_nat and nf_conntrack, or leave the mesh nftables out',
-        },
-      ],
-    )
+  const found = await refusalInNamespace(['nft', '-f', '-'], input)
+  if (found === undefined) return []
+  return [
+    {
+      need: 'nftables with NAT and connection tracking in the kernel',
+      found,
+      remedy: 'load the kernel modules nft_chain_nat and nf_conntrack, or leave the mesh nftables out',
+    },
+  ]
 }
 
 const ebpfPackages = { tc: 'iproute2, built with libbpf', bpftool: 'bpftool' } as const

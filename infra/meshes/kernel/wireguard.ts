@@ -7,9 +7,9 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Arm, Component, Fact, HopCounters, ProofCheck, Scope, Unmet } from '../../../harness/model.js'
-import { findProgram, run } from '../../../harness/process/exec.js'
+import { findProgram } from '../../../harness/process/exec.js'
 import type { ArmNetwork, NamespaceHost } from './arm-network.js'
-import { asRootOfItsOwn } from './needs.js'
+import { refusalInNamespace } from './needs.js'
 
 export type WireguardMaker = 'kernel' | 'wireguard-go'
 
@@ -28,15 +28,7 @@ export async function findWireguard(): Promise<WireguardMaker | undefined> {
     : undefined
 }
 
-async function canMake(command: string): Promise<boolean> {
-  const attempt = (flags: readonly string[]) => run(['unshare', ...flags, '--net', 'sh', '-c', command])
-  return attempt([])
-    .catch(() => attempt(asRootOfItsOwn))
-    .then(
-      () => true,
-      () => false,
-    )
-}
+const canMake = async (command: string) => (await refusalInNamespace(['sh', '-c', command])) === undefined
 
 export async function unmetWireguard(): Promise<readonly Unmet[]> {
   const need = 'WireGuard, for the path l4-kernel-wireguard'

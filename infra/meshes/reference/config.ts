@@ -1,5 +1,6 @@
 /** Renders the configs of the reference mesh's hops: pure, so that they can be read in a test. */
 import type { Endpoint, Hop, Identity, LegTransport, Placement } from '../../../harness/model.js'
+import { defined } from '../../../harness/model/defined.js'
 import type { HopSettings } from '../hops/settings.js'
 import { serviceAuthority, trustDomain } from './names.js'
 
@@ -20,7 +21,11 @@ export interface HopPlacement {
 
 export function tunnelConfig(options: HopPlacement): unknown {
   const { hop, identity, placement, upstream, downstreamId, upstreamId, settings } = options
-  const listen = { name: 'downstream', host: placement.bindHost, port: placement.ports.downstream }
+  const fd = placement.descriptors?.downstream
+  const listen = {
+    ...{ name: 'downstream', host: placement.bindHost, port: placement.ports.downstream },
+    ...defined({ fd }),
+  }
   return {
     admin: { host: placement.bindHost, port: placement.ports.admin },
     trustDomain,

@@ -13,7 +13,7 @@ import type {
   TrialError,
   Workload,
 } from '../../../harness/model.js'
-import { start } from '../../../harness/process/exec.js'
+import { openSocket, start } from '../../../harness/process/exec.js'
 import { configText } from '../../supply/container-images/command.js'
 import { storedPath, type ImageBundles } from '../../images/bundles.js'
 import { fetchText } from './loopback.js'
@@ -130,14 +130,21 @@ async function launchProcess(
   onStarted: (running: Running) => void,
 ): Promise<Readonly<Record<string, Endpoint>>> {
   const { component, program } = workload
-  const config = workload.config({ bindHost: place.bindHost, ports, file: (name) => join(folder, name) })
+  const { sockets = {} } = workload
+  const opened = await Promise.all(
+    Object.entries(sockets).map(([name, where]) => openSocket(where, ports[name] ?? 0, scope)),
+  )
+  const descriptors = Object.fromEntries(Object.keys(sockets).map((name, index) => [name, 3 + index]))
+  const file = (name: string) => join(folder, name)
+  const config = workload.config({ bindHost: place.bindHost, ports, descriptors, file })
   const configPath = join(folder, 'config.json')
   await writeFile(configPath, configText(config), { mode: 0o600 })
   const argv =
     program.kind === 'image'
       ? [process.execPath, bundlePath(program, bundles), '--config', configPath]
       : program.argv.map((word) => word.replaceAll('{config}', configPath).replaceAll('{folder}', folder))
-  const running = start({ argv: place.wrap(argv) }, { runId: scope.runId, cwd: folder })
+  const running = start({ argv: place.wrap(argv) }, { runId: scope.runId, cwd: folder, sockets: opened })
+  for (const socket of opened) socket.close()
   onStarted(running)
   if (program.kind === 'image') return awaitReadyLine(running, component.name)
   if (program.readyPath === undefined) return {}

@@ -6,8 +6,11 @@ import { join } from 'node:path'
 import { describe, expect } from 'vitest'
 import { findProgram, run, start } from '../../../harness/process/exec.js'
 import { openScope } from '../../../harness/process/scope.js'
-import { noPage, smallConfig } from '../../../harness/testing/cli.js'
+import { createWorkspace, noPage, smallConfig } from '../../../harness/testing/cli.js'
 import { test } from '../../../harness/testing/workspace-test.js'
+import { packageRoot } from '../../../harness/process/package-root.js'
+import { locateBinary } from '../../supply/binaries.js'
+import { haproxyHop } from '../../meshes/haproxy/haproxy.js'
 import { unmetEbpf } from '../../meshes/kernel/needs.js'
 import { unmetWireguard } from '../../meshes/kernel/wireguard.js'
 import { createNamespaces } from './namespaces.js'
@@ -77,13 +80,16 @@ describe.skipIf(unmet.length > 0)('namespaces', () => {
     'capture runs beside dialling, and its rules have seen every connection',
     patient,
     async ({ workspace }) => {
-      const arms = { reference: ['l4-only', 'l7-sidecar-to-sidecar', 'l7-per-node'] }
+      const arms = {
+        reference: ['l4-only', 'l7-sidecar-to-sidecar', 'l7-per-node'],
+        nftables: ['l4-kernel'],
+      }
       workspace.writeConfig({ ...smallConfig, ...once, arms, platform: 'netns' })
       const variants = ['dialled=set:capture=none', 'captured=set:capture=redirect']
       const flags = variants.flatMap((variant) => ['--variant', variant])
       const { code, stderr } = await workspace.meshbench('run', '--out', 'out', ...noPage, ...flags)
       expect([stderr, code]).toEqual(['', 0])
-      const { entries } = workspace.journal('out')
+      const { entries, header } = workspace.journal('out')
       const trials = trialsOf(entries)
       expect(trials.filter(({ state }) => state === 'failed')).toEqual([])
       const captured = trials.filter(({ cell }) => cell.includes('@captured'))
@@ -91,6 +97,13 @@ describe.skipIf(unmet.length > 0)('namespaces', () => {
         proof.find(({ name }) => /^connections at .*capture$/.test(name)),
       )
       expect(captured.length).toBeGreaterThanOrEqual(3)
+      // What cannot be captured is measured once, beside the others.
+      const kernel = header.plan.arms.filter(({ mesh }) => mesh === 'nftables')
+      expect(kernel.map(({ id }) => id)).toEqual(['nftables/l4-kernel'])
+      expect(header.plan.unvaried?.map(({ arm, variant }) => [arm, variant])).toEqual([
+        ['nftables/l4-kernel', 'dialled'],
+        ['nftables/l4-kernel', 'captured'],
+      ])
       const proofs = entries.find((entry) => entry.type === 'environment')?.proofs ?? {}
       const onWire = Object.values(proofs).flatMap((checks) =>
         checks.filter(({ name }) => name.startsWith('requests on the wire')),
@@ -98,12 +111,85 @@ describe.skipIf(unmet.length > 0)('namespaces', () => {
       expect(onWire.filter(({ ok }) => !ok)).toEqual([])
       if ((await findProgram('tcpdump')) !== undefined)
         expect(onWire.map(({ actual }) => actual).sort()).toEqual([
-          ...['clear', 'clear'],
+          ...['clear', 'clear', 'clear'],
           ...['encrypted', 'encrypted', 'encrypted', 'encrypted'],
         ])
       expect(counted.filter((check) => check?.ok !== true)).toEqual([])
+      const inPod = Object.values(proofs).flatMap((checks) =>
+        checks.filter(({ name }) => name.endsWith('in its pod')),
+      )
+      expect(inPod.map(({ name, ok }) => [name, ok])).toEqual([
+        ['socket of client-tunnel in its pod', true],
+        ['socket of server-tunnel in its pod', true],
+      ])
     },
   )
+
+  test(
+    'haproxy takes connections under the address that they are meant for',
+    patient,
+    async ({ workspace, skip }) => {
+      const found = haproxyHop.need && (await locateBinary(haproxyHop.need))
+      if (typeof found !== 'string') skip(`no haproxy: ${found?.found ?? ''}`)
+      workspace.writeConfig({
+        ...{ ...smallConfig, ...once, platform: 'netns' },
+        arms: { haproxy: ['l7-per-node', 'l7-sidecar-to-sidecar'] },
+        meshSettings: { haproxy: { capture: 'tproxy' } },
+      })
+      const { code, stderr } = await workspace.meshbench(
+        'run',
+        '--arm',
+        'haproxy/l7-per-node',
+        'haproxy/l7-sidecar-to-sidecar',
+        '--out',
+        'out',
+        ...noPage,
+      )
+      expect([stderr, code]).toEqual(['', 0])
+      const captured = trialsOf(workspace.journal('out').entries).filter(({ cell }) =>
+        cell.includes('haproxy'),
+      )
+      const counted = captured.map(({ proof }) =>
+        proof.find(({ name }) => /^connections at .*capture$/.test(name)),
+      )
+      expect(captured.length).toBeGreaterThanOrEqual(2)
+      expect(counted.filter((check) => check?.ok !== true)).toEqual([])
+    },
+  )
+
+  test('an ordinary user runs it through user namespaces', patient, async ({ skip }) => {
+    const workspace = createWorkspace({ source: packageRoot })
+    const nobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', '--inh-caps=-all']
+    try {
+      const refusal = await run([
+        ...nobody,
+        'unshare',
+        '--user',
+        '--map-root-user',
+        '--net',
+        'ls',
+        packageRoot,
+      ]).then(
+        () => undefined,
+        (error: unknown) => String(error),
+      )
+      if (refusal !== undefined) skip(`no run as another user: ${refusal}`)
+      const arms = { reference: ['l4-only'], nftables: ['l4-kernel'] }
+      workspace.writeConfig({ ...smallConfig, ...once, arms, platform: 'netns' })
+      const command = `chmod 777 . && HOME=$PWD XDG_CACHE_HOME= exec ${nobody.join(' ')} "$@" run --out $PWD/out ${noPage.join(' ')}`
+      const { code, stderr } = await workspace.shell(command)
+      expect([stderr, code]).toEqual(['', 0])
+      const { entries } = workspace.journal('out')
+      const environment = entries.find((entry) => entry.type === 'environment')
+      expect(environment?.failures).toEqual({})
+      expect(environment?.facts.find(({ name }) => name === 'platform')?.value).toContain(
+        'in a user namespace',
+      )
+      expect(trialsOf(entries).filter(({ state }) => state === 'failed')).toEqual([])
+    } finally {
+      workspace.remove()
+    }
+  })
 
   test.for(['own', 'user-namespace'] as const)(
     'pods of two nodes reach each other, with privilege %s',

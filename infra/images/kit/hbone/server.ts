@@ -1,6 +1,7 @@
 /** The HBONE listener: terminates mutual TLS, checks who calls and hands out CONNECT streams. */
 import type { AddressInfo, Socket } from 'node:net'
 import { type SecureContext, type TLSSocket, createServer } from 'node:tls'
+import { type ListenAt, listenOptions } from '../net/address.js'
 import type { ByteStream } from '../net/byte-stream.js'
 import { reuseReads } from '../net/reads.js'
 import type { HboneLimits } from '../process/config.js'
@@ -33,7 +34,7 @@ export interface HboneStreamRequest {
 }
 
 export interface HboneServer {
-  listen(address: { readonly host: string; readonly port: number }): Promise<{ host: string; port: number }>
+  listen(address: ListenAt): Promise<{ host: string; port: number }>
   /** Stops accepting; resolves when the last stream is done. */
   drain(): Promise<void>
   close(): void
@@ -155,10 +156,10 @@ export function createHboneServer(options: HboneServerOptions): HboneServer {
   }, sweepMs).unref()
 
   return {
-    async listen({ host, port }) {
+    async listen(at) {
       await new Promise<void>((resolve, reject) => {
         server.once('error', reject)
-        server.listen(port, host, () => {
+        server.listen(listenOptions(at), () => {
           server.off('error', reject)
           resolve()
         })
