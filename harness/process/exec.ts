@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import type { Server } from 'node:net'
-import type { Readable, Stream, Writable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import { access, constants } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -69,8 +69,7 @@ export function start(command: Command, options: StartOptions = {}): Running {
   const child = spawn(program, args, {
     cwd: options.cwd,
     detached: true,
-    // Node hands on whatever has a descriptor under it; its types know of streams alone.
-    stdio: ['pipe', 'pipe', 'pipe', ...((options.sockets ?? []) as unknown as Stream[])],
+    stdio: ['pipe', 'pipe', 'pipe', ...(options.sockets ?? []).map(descriptorOf)],
     env: {
       ...(options.runId === undefined ? process.env : cleanEnvironment()),
       ...command.env,
@@ -106,6 +105,9 @@ export function start(command: Command, options: StartOptions = {}): Running {
   }
 }
 
+/** Node's types hide it. */
+const descriptorOf = (server: Server) => (server as unknown as { _handle: { fd: number } })._handle.fd
+
 /** Opens a socket, hands it to its parent, and ends when that has it. */
 const opener = `
 const [host, port] = process.argv.slice(1)
@@ -135,7 +137,8 @@ export async function openSocket(
   const tail = new Tail()
   child.stderr?.on('data', (chunk: Buffer) => tail.add(chunk))
   const opened = once(child, 'message').then(([, server]) => server as Server)
-  const ended = once(child, 'close').then(() => undefined)
+  // A child whose channel has carried a handle never tells of its 'close'.
+  const ended = once(child, 'exit').then(() => undefined)
   const server = await Promise.race([opened, ended])
   if (!server) throw new Error(`no socket at ${host}:${port}: ${tail.text().trim()}`)
   child.disconnect()
