@@ -263,9 +263,11 @@ function thresholdsOf(
   }
   return thresholds.flatMap((threshold) => {
     const made = varied.get(threshold.arm) ?? []
-    if (made.length === 0 || made.some(({ id }) => id === threshold.arm)) return [threshold]
+    if (made.length === 0) return [threshold]
+    const same = made.filter(({ id }) => id === threshold.arm)
     const judged = made.filter(({ control }) => control !== undefined)
-    return (judged.length > 0 ? judged : made).map(({ id, variant }) => ({
+    const named = [same, judged, made].find((list) => list.length > 0) ?? []
+    return named.map(({ id, variant }) => ({
       ...threshold,
       arm: id,
       ...(threshold.relativeTo === undefined
