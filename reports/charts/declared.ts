@@ -8,7 +8,10 @@ import type { FigureBook } from '../page/figures.js'
 import { describe } from '../page/svg.js'
 import type { Size } from '../page/theme.js'
 import type { ArmView, LoadView, View } from '../page/view.js'
-import type { Chart } from './chart.js'
+import { controlPlaneCost } from './acts/control-plane.js'
+import { firstConnection } from './acts/first-connection.js'
+import { startTimeline } from './acts/start-timeline.js'
+import type { Chart, ChartBuilder } from './chart.js'
 import { domainWithZero } from './layout.js'
 import { armAxis, estimateMarks } from './marks.js'
 
@@ -23,8 +26,23 @@ interface Row {
   readonly estimate: Estimate
 }
 
+/** Charts that set an experiment's loads side by side, by name: each is one file and one line here. */
+const comparingLoads: Readonly<Record<string, ChartBuilder>> = {
+  'start-timeline': startTimeline,
+  'first-connection': firstConnection,
+  'control-plane': controlPlaneCost,
+}
+
 /** None where the run has no data for them. */
 export function declaredCharts(view: View, book: FigureBook): DeclaredChart[] {
+  const compared = Object.entries(comparingLoads).flatMap(([name, builder]): DeclaredChart[] => {
+    const chart = builder(view, book)
+    return chart ? [{ name, chart }] : []
+  })
+  return [...compared, ...byLoad(view, book)]
+}
+
+function byLoad(view: View, book: FigureBook): DeclaredChart[] {
   return view.loads.flatMap((load, index) =>
     (experimentNamed(load.experiment)?.charts ?? []).flatMap((declared): DeclaredChart[] => {
       const chart = chartOf(declared, load, view, book)

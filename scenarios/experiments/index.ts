@@ -2,11 +2,14 @@
 import { blastRadius } from './blast-radius.js'
 import { capacity } from './capacity.js'
 import { connect } from './connect.js'
+import { controlPlane } from './control-plane.js'
 import type { Experiment } from './experiment.js'
+import { firstPacket } from './first-packet.js'
 import { isolation } from './isolation.js'
 import { latency } from './latency.js'
 import { pausesExperiment } from './pauses.js'
 import { saturation } from './saturation.js'
+import { startup } from './startup.js'
 import { stream } from './stream.js'
 import { sweep } from './sweep.js'
 
@@ -20,6 +23,9 @@ export const experiments = {
   isolation,
   'blast-radius': blastRadius,
   pauses: pausesExperiment,
+  startup,
+  'first-packet': firstPacket,
+  'control-plane': controlPlane,
   // Each experiment has settings of its own type; whoever calls one parses them with its own schema first.
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
 } satisfies Record<string, Experiment<any>>

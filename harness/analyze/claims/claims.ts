@@ -11,6 +11,7 @@ import { detectableBy, pValueOf } from '../../stats/location.js'
 import { judgeActs } from './acting.js'
 import { couldSee, nextOf, type Finding } from './finding.js'
 import { judgeKernel } from './kernel.js'
+import { judgeStarts } from './starting.js'
 import { figure, moreRounds, withInterval } from '../words.js'
 
 const texts: Readonly<Record<ClaimId, string>> = {
@@ -36,9 +37,9 @@ const needs: Readonly<Record<ClaimId, string>> = {
   C4: 'measure memory and CPU at several numbers of application replicas',
   C5: 'measure l7-per-node with the isolation experiment',
   C6: 'measure l7-per-node and l7-sidecar-to-sidecar on one mesh, with the blast-radius experiment',
-  C7: 'measure the first requests of a starting workload, and of one whose proxy restarts',
+  C7: 'measure l7-sidecar-to-sidecar and l4-only, l4-l7-l4 or l7-per-node on one mesh, with the startup experiment',
   C8: 'run the connect experiment on l4-only: it counts handshakes per connection',
-  C9: 'run the cilium mesh on a cluster, with authentication on',
+  C9: 'run Cilium with mutual authentication on a cluster, with the first-packet experiment',
   C10: 'measure ebpf/l4-kernel, nftables/l4-kernel and an l7-per-node in one run on netns, with the latency experiment',
   C11: 'measure l7-per-node and l7-sidecar-to-sidecar on one mesh, with the pauses experiment',
   C12: 'run whole meshes with their control planes on a cluster, at idle and under load',
@@ -53,7 +54,11 @@ export function claimsOf(run: Run, groups: readonly CellGroup[], settings: Setti
     : []
   findings.push(...judgeC8(run, groups, settings))
   const groupsOn = (id: ClaimId) => groups.filter((group) => hasDataOn(group, id))
-  findings.push(...judgeActs(run, groupsOn, settings), ...judgeKernel(run, groupsOn('C10'), settings))
+  findings.push(
+    ...judgeActs(run, groupsOn, settings),
+    ...judgeStarts(run, groupsOn, settings),
+    ...judgeKernel(run, groupsOn('C10'), settings),
+  )
   // One family: the tests that decide the claims of a run.
   const adjusted = holm(findings.flatMap(({ pValues }) => pValues))
   let next = 0

@@ -1,0 +1,128 @@
+/** Rules of the claims on what a start brings with it: C7 on that of a workload, C9 on that of a connection. */
+import { firstAdded, firstLoads, firstLost } from '../../../scenarios/experiments/first-packet.js'
+import { readiness, startLoads, unserved } from '../../../scenarios/experiments/startup.js'
+import type { ClaimAnalysis, ClaimId, Estimate } from '../../model.js'
+import type { Settings } from '../../stats/paired.js'
+import type { CellGroup, Run } from '../readings.js'
+import { withInterval } from '../words.js'
+import { decide, judgeBy, wanting, type Decision, type Rule } from './acting.js'
+import type { Finding } from './finding.js'
+
+/** Limits with their reasons. */
+export const startLimits = {
+  /** C7, in ms: a client that tries again commonly does so after 25 ms, which hides what is shorter. */
+  race: 25,
+  /** C9: of first packets, those that are lost at least. */
+  lost: 0.5,
+}
+
+type Bounds = Pick<Estimate, 'low' | 'high' | 'n'>
+
+/** What is decided of C7: by what each architecture leaves unserved, where nothing is found if nothing of the path starts. */
+export function verdictOfC7(own: Bounds, shared: Bounds, nulls: readonly Bounds[]): Decision {
+  const isNullQuiet = nulls.length > 0 && nulls.every((none) => decide(none, startLimits.race) === 'refuted')
+  if (!isNullQuiet) return 'inconclusive'
+  const [race, none] = [own, shared].map((bounds) => decide(bounds, startLimits.race))
+  if (race === 'refuted' || none === 'supported') return 'refuted'
+  return race === 'supported' && none === 'refuted' ? 'supported' : 'inconclusive'
+}
+
+const sidecars = 'l7-sidecar-to-sidecar'
+const nodePaths = ['l4-only', 'l4-l7-l4', 'l7-per-node']
+
+const judgeC7: Rule = (acts) => {
+  const at = (path: string, load: string) => ({ load, path })
+  const own = acts.value(at(sidecars, startLoads.together), unserved)
+  const nodePath = nodePaths.find((path) => acts.value(at(path, startLoads.together), unserved))
+  const shared = nodePath && acts.value(at(nodePath, startLoads.together), unserved)
+  if (!own || !shared) return undefined
+  const nulls = [sidecars, nodePath].flatMap(
+    (path) => acts.value(at(path, startLoads.nothing), unserved) ?? [],
+  )
+  const verdict = verdictOfC7(own, shared, nulls)
+  const native = acts.value(at(sidecars, startLoads.before), unserved)
+  const ready = acts.value(at(sidecars, startLoads.before), readiness)
+  const waited =
+    native && ready
+      ? ` One that waits for its sidecar went unserved for ${withInterval(native, 'ms')} and starts ${withInterval(ready, 'ms')} later.`
+      : ''
+  return {
+    verdict,
+    sentence: `${acts.setting} an application that starts with its sidecar went unserved for ${withInterval(own, 'ms')}, one whose node has the component already (${nodePath}) for ${withInterval(shared, 'ms')}; a race is what lasts ${startLimits.race} ms or more.${waited} Plaintext is not decidable here: applications are led to the hop and to nothing else.`,
+    figures: [
+      { label: 'time unserved of an application that starts with its sidecar', estimate: own },
+      { label: `time unserved where the node has the component already (${nodePath})`, estimate: shared },
+      ...(native ? [{ label: 'time unserved of one that waits for its sidecar', estimate: native }] : []),
+      ...(ready ? [{ label: 'time that it waits', estimate: ready }] : []),
+      ...nulls.map((estimate) => ({ label: 'the same when a spare hop starts', estimate })),
+    ],
+    ...(verdict === 'inconclusive' ? { next: wanting(own, startLimits.race) } : {}),
+  }
+}
+
+/** What a look at the packets between nodes is called; see infra/meshes/kernel/wire.ts. */
+const wireCheck = 'requests on the wire to the server’s node'
+
+/** What is decided of C9: the first packet is lost, and the payload goes in the clear. `wire` is what each look saw. */
+export function verdictOfC9(lost: Bounds | undefined, wire: readonly string[]): Decision {
+  const first = lost ? decide(lost, startLimits.lost) : 'inconclusive'
+  const isSure = wire.length > 0 && wire.every((seen) => seen === wire[0])
+  const payload = isSure ? wire[0] : undefined
+  if (first === 'refuted' || payload === 'encrypted') return 'refuted'
+  return first === 'supported' && payload === 'clear' ? 'supported' : 'inconclusive'
+}
+
+const mutualAuth = 'l4-kernel-mutual-auth'
+
+const judgeC9: Rule = (acts) => {
+  const lost = acts.value({ load: firstLoads.cold, path: mutualAuth }, firstLost)
+  if (lost) {
+    const wire = acts.seen(mutualAuth, wireCheck)
+    const verdict = verdictOfC9(lost, wire)
+    return {
+      verdict,
+      sentence: `${acts.setting} ${withInterval(lost, '')} requests were lost before the first was answered; the payload between the nodes was ${wire.length === 0 ? 'not looked at' : [...new Set(wire)].join(' and ')}.`,
+      figures: [{ label: 'first requests that are lost', estimate: lost }],
+      ...(verdict === 'inconclusive'
+        ? {
+            next:
+              wire.length === 0
+                ? 'look at the packets between the nodes (tcpdump)'
+                : wanting(lost, startLimits.lost),
+          }
+        : {}),
+    }
+  }
+  return elsewhere(acts)
+}
+
+/** A mesh that does not authenticate so decides nothing of the claim; what a first connection takes there is told. */
+const elsewhere: Rule = (acts): Omit<ClaimAnalysis, 'id' | 'claim'> | undefined => {
+  const [found] = ['l4-only', 'l4-l7-l4', sidecars].flatMap((path) => {
+    const added = acts.value({ load: firstLoads.cold, path }, firstAdded, 'signed')
+    return added ? [{ path, added }] : []
+  })
+  if (!found) return undefined
+  const { path, added } = found
+  const control = acts.value({ load: firstLoads.cold, path: 'l7-per-node' }, firstAdded, 'signed')
+  const nothing = acts.value({ load: firstLoads.nothing, path }, firstAdded, 'signed')
+  const [seen] = acts.seen(path, wireCheck)
+  return {
+    verdict: 'inconclusive',
+    sentence: `${acts.setting} the first connection of ${path}, handshakes included, took ${withInterval(added, 'ms')} longer than later ones${control ? `, that of a proxy without handshakes ${withInterval(control, 'ms')}` : ''}; the payload between the nodes was ${seen ?? 'not looked at'}. Only Cilium authenticates beside the payload: not decidable here.`,
+    figures: [
+      { label: `first connection less later ones (${path})`, estimate: added },
+      ...(control ? [{ label: 'the same without handshakes (l7-per-node)', estimate: control }] : []),
+      ...(nothing ? [{ label: 'the same when a spare hop starts anew', estimate: nothing }] : []),
+    ],
+    next: 'run Cilium with mutual authentication on a cluster',
+  }
+}
+
+export function judgeStarts(
+  run: Run,
+  groupsOn: (claim: ClaimId) => readonly CellGroup[],
+  settings: Settings,
+): Finding[] {
+  return judgeBy({ C7: judgeC7, C9: judgeC9 }, run, groupsOn, settings)
+}

@@ -1,0 +1,83 @@
+/**
+ * What does an application lose that sends from its first instant? Its sidecar may start with it or be ready before it; what
+ * stands on the node is there already. The client's side alone: a server is asked once it says that it is ready.
+ */
+import { z } from 'zod'
+import type { Path, Script } from '../../harness/model.js'
+import { metric } from '../metrics.js'
+import { loadLabel, type Experiment } from './experiment.js'
+import { count, openLoopSettings, rate } from './load-settings.js'
+import { readRestart, restart, sliceMs } from './restart.js'
+
+const settings = z
+  .strictObject({
+    ratePerSecond: rate.default(200),
+    /** When the workload starts; until then its previous life is seen. */
+    startAtMs: count.default(200),
+    ...openLoopSettings({ warmupMs: 100, durationMs: 2000 }),
+  })
+  .refine(({ startAtMs, durationMs }) => startAtMs < durationMs, {
+    path: ['startAtMs'],
+    message: 'it must be before the end of the window',
+  })
+export type StartupSettings = z.infer<typeof settings>
+
+/** Each load's label begins with one of these: claims compare them. */
+export const startLoads = {
+  together: 'all that a workload brings starts with it',
+  before: 'a workload waits for its hop',
+  nothing: 'a spare hop starts',
+} as const
+
+const isSidecar = ({ hops: [first] }: Path) => first?.role.startsWith('sidecar') === true
+
+/** What stands on the node does not start with a workload: a spare one starts, for the work that a start makes on any host. */
+const together = (atMs: number) => (path: Path) => restart(path, atMs, isSidecar(path) ? undefined : 'spare')
+
+/** A native sidecar: the application begins once it is ready. */
+const before =
+  (atMs: number, withinMs: number) =>
+  (path: Path): Script => {
+    const [first] = path.hops
+    if (!first || !isSidecar(path)) return restart(path, atMs, 'spare')
+    return [...restart(path, atMs), { atMs, target: { hop: first.name }, awaitWithinMs: withinMs }]
+  }
+
+export const unserved = metric({
+  id: 'startup.unserved',
+  title: 'Time from an application’s first instant until its requests are answered',
+  unit: 'ms',
+  better: 'less',
+  sample: 'round',
+  read: ({ trial }) => readRestart(trial)?.unservedMs,
+  resolution: () => sliceMs,
+})
+
+export const readiness = metric({
+  id: 'startup.readiness',
+  title: 'Time until what a workload brings is ready',
+  unit: 'ms',
+  better: 'less',
+  sample: 'round',
+  read: ({ trial }) => readRestart(trial)?.readyMs,
+  resolution: () => 1,
+})
+
+export const startup = {
+  name: 'startup',
+  question: 'What does an application lose that sends from its first instant, while its mesh comes up?',
+  settings,
+  loads: ({ startAtMs, ...rest }) => {
+    const load = { engine: 'connect' as const, model: 'open' as const, ...rest, sliceMs }
+    const label = (what: string) => `${what}, ${loadLabel(load)}`
+    return [
+      { label: label(startLoads.together), load, script: together(startAtMs) },
+      { label: label(startLoads.before), load, script: before(startAtMs, rest.durationMs) },
+      { label: label(startLoads.nothing), load, script: (path) => restart(path, startAtMs, 'spare') },
+    ]
+  },
+  carries: ({ hops }) => hops.length > 0,
+  comparesLoads: true,
+  metrics: [unserved, readiness],
+  claims: ['C7'],
+} satisfies Experiment<StartupSettings>
