@@ -1,16 +1,18 @@
 /** Starts one workload as a container, waits until it is ready, and notices when it dies. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type Docker from 'dockerode'
 import { GenericContainer, Wait } from 'testcontainers'
 import { messageOf } from '../../../harness/model/errors.js'
-import type { TrialError } from '../../../harness/model.js'
+import type { Change, TrialError, UsageReading } from '../../../harness/model.js'
 import { NotReadyError } from '../local/process.js'
 import { tarStream, type TarEntry } from '../../supply/container-images/tar.js'
 import { configFolder, containerOptions, type ContainerSpec } from './container-options.js'
-import { findCgroup } from './usage.js'
-import type { CgroupPaths } from '../kit/cgroup.js'
+import { findCgroup, readContainer, withEarlier } from './usage.js'
 
 export const readyTimeoutMs = 30_000
 const tailLines = 60
+/** How often a container's output is looked at until it says that it is ready. */
+const lookIntervalMs = 20
 /** The user that containers run as. */
 const uid = 65532
 
@@ -31,8 +33,11 @@ export interface StartedContainer {
   readonly container: Docker.Container
   /** Address on each network, by network name; empty when it shares another's network. */
   readonly addresses: Readonly<Record<string, string>>
-  readonly cgroup: CgroupPaths | undefined
+  /** What it has used in all its lives. Rejects when it has ended. */
+  read(): Promise<UsageReading>
   readonly failure: TrialError | undefined
+  /** Resolves when it is done: what was ended is gone, what was started is ready. */
+  change(change: Change): Promise<void>
   /** It is about to be stopped on purpose. */
   expectEnd(): void
 }
@@ -63,32 +68,123 @@ export async function startContainer(options: StartOptions): Promise<StartedCont
   const addresses = Object.fromEntries(
     Object.entries(network.Networks).map(([name, { IPAddress: address }]) => [name, address]),
   )
-  let failure: TrialError | undefined
-  let ending = false
-  void container.wait().then(
-    async ({ StatusCode: code }: { StatusCode: number }) => {
-      if (ending) return
-      const oom = await container.inspect().then(
-        ({ State: last }) => last.OOMKilled,
-        () => false,
-      )
-      const how = oom ? 'was killed: out of memory' : `exited with code ${code}`
-      failure = { kind: 'hop-died', message: `${spec.name} ${how}`, detail: tail.join('\n') }
-    },
-    (error: unknown) => {
-      if (!ending) failure = { kind: 'engine-lost', message: `${spec.name}: ${messageOf(error)}` }
-    },
-  )
+  const life = watchLife(container, spec.name, () => tail.join('\n'))
+  let cgroup = await findCgroup(id, state.Pid)
+  const earlier: UsageReading[] = []
   return {
     id,
     container,
     addresses,
-    cgroup: await findCgroup(id, state.Pid),
+    read: async () => withEarlier(await readContainer(container, cgroup), earlier),
+    get failure() {
+      return life.failure
+    },
+    async change(change) {
+      if (change.do !== 'start') {
+        // What comes back is given a cgroup that counts from 0.
+        const lives = ['kill', 'stop'].includes(change.do) && !life.failure
+        if (lives) earlier.push(await readContainer(container, cgroup))
+        return end(container, change)
+      }
+      if (!life.failure) return
+      const since = Math.floor(Date.now() / 1000)
+      await container.start()
+      life.begin()
+      const { State: now, NetworkSettings: settings } = await container.inspect()
+      cgroup = await findCgroup(id, now.Pid)
+      const moved = Object.entries(addresses).find(
+        ([name, was]) => settings.Networks[name]?.IPAddress !== was,
+      )
+      if (moved)
+        throw new Error(`${spec.name} came back at another address on ${moved[0]}: its own was taken`)
+      if (options.readyPattern) await awaitOutput(container, options.readyPattern, { since, life })
+    },
+    expectEnd: () => life.expectEnd(),
+  }
+}
+
+type Life = ReturnType<typeof watchLife>
+
+/** Notices when a container dies, in each of its lives; the first has begun. */
+function watchLife(container: Docker.Container, name: string, tail: () => string) {
+  let failure: TrialError | undefined
+  let expected = false
+  let lives = 0
+  const begin = () => {
+    const life = ++lives
+    failure = undefined
+    void container.wait().then(
+      async ({ StatusCode: code }: { StatusCode: number }) => {
+        if (expected || life !== lives) return
+        const oom = await container.inspect().then(
+          ({ State: last }) => last.OOMKilled,
+          () => false,
+        )
+        const how = oom ? 'was killed: out of memory' : `exited with code ${code}`
+        failure = { kind: 'hop-died', message: `${name} ${how}`, detail: tail() }
+      },
+      (error: unknown) => {
+        if (!expected) failure = { kind: 'engine-lost', message: `${name}: ${messageOf(error)}` }
+      },
+    )
+  }
+  begin()
+  return {
     get failure() {
       return failure
     },
-    expectEnd: () => (ending = true),
+    begin,
+    expectEnd: () => (expected = true),
   }
+}
+
+/** Seconds that a container has for its drain when it is asked to end. */
+const stopTimeoutS = 3
+
+/** Ends it, or makes it stand still, and resolves when that is so. */
+async function end(container: Docker.Container, { do: what }: Change): Promise<void> {
+  switch (what) {
+    case 'kill':
+      await resume(container)
+      await container.kill()
+      await container.wait()
+      return
+    case 'stop':
+      await resume(container)
+      await container.stop({ t: stopTimeoutS })
+      return
+    case 'pause':
+      await container.pause()
+      return
+    case 'resume':
+      await resume(container)
+      return
+    default:
+      throw new Error(
+        `a container cannot do this: ${what}; it has an address and a name that no second one can have`,
+      )
+  }
+}
+
+/** One that stands still would not hear a signal. */
+async function resume(container: Docker.Container): Promise<void> {
+  const { State: state } = await container.inspect()
+  if (state.Paused) await container.unpause()
+}
+
+/** Waits until what it has written since then says that it is ready. */
+async function awaitOutput(
+  container: Docker.Container,
+  pattern: RegExp,
+  { since, life }: { readonly since: number; readonly life: Life },
+): Promise<void> {
+  const deadline = Date.now() + readyTimeoutMs
+  while (!life.failure && Date.now() < deadline) {
+    const output = await container.logs({ stdout: true, stderr: true, since })
+    if (pattern.test(output.toString('utf8'))) return
+    await sleep(lookIntervalMs)
+  }
+  throw new NotReadyError(`it was not ready again: ${life.failure?.message ?? 'the time is up'}`, '')
 }
 
 /** testcontainers has no options for a read-only root, CPU sets and second networks; its subclasses may set them. */

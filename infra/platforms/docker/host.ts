@@ -32,7 +32,6 @@ import { execInContainer } from './exec.js'
 import { componentLabel, nodeLabel, objectName, runLabel } from './labels.js'
 import { cpusetOf, type DockerSettings } from './settings.js'
 import { attachmentOf, isSidecar } from './topology.js'
-import { readContainer } from './usage.js'
 
 export interface DockerHostOptions {
   readonly docker: Docker
@@ -61,6 +60,8 @@ interface Place {
   readonly owner: StartedContainer
   /** Address of `owner` as seen from this machine. */
   readonly address: string
+  /** Resolves when what announces nothing itself answers. */
+  readonly ready: () => Promise<void>
 }
 
 /** First port that is given out. Each listener of an environment gets its own, so that sidecars can share a network. */
@@ -115,9 +116,12 @@ export function createDockerHost(options: DockerHostOptions): Host {
     const endpoints = Object.fromEntries(
       Object.entries(ports).map(([name, port]) => [name, { host: address, port }]),
     )
-    if (program.kind === 'binary' && program.readyPath !== undefined)
-      await awaitPage(endpoints.admin, program.readyPath, started, component.name)
-    const placed: Place = { deployed: { component, endpoints }, started, owner, address }
+    const ready = async () => {
+      if (program.kind === 'binary' && program.readyPath !== undefined)
+        await awaitPage(endpoints.admin, program.readyPath, started, component.name)
+    }
+    await ready()
+    const placed: Place = { deployed: { component, endpoints }, started, owner, address, ready }
     places.set(component.name, placed)
     return placed
   }
@@ -229,7 +233,7 @@ export function createDockerHost(options: DockerHostOptions): Host {
         components.map(async ({ name }): Promise<[string, UsageReading] | undefined> => {
           const found = places.get(name)
           if (!found || found.started.failure) return undefined
-          return readContainer(found.started.container, found.started.cgroup).then(
+          return found.started.read().then(
             (reading) => [name, reading],
             () => undefined, // It died in between; `health` says so.
           )
@@ -239,6 +243,11 @@ export function createDockerHost(options: DockerHostOptions): Host {
     },
 
     readHost,
+    async change(component, change) {
+      const { started, ready } = find(component)
+      await started.change(change)
+      if (change.do === 'start') await ready()
+    },
     health: (component) => places.get(component)?.started.failure,
   }
 }
