@@ -26,13 +26,6 @@ const owedLongFunctions = [
   'infra/meshes/nginx/nginx.ts',
   'infra/platforms/cluster/generators.ts',
   'infra/platforms/docker/host.ts',
-  'reports/charts/latency/added-latency.ts',
-  'reports/charts/latency/increments.ts',
-  'reports/charts/limits/knee.ts',
-  'reports/charts/latency/percentile-curve.ts',
-  'reports/charts/limits/latency-vs-rate.ts',
-  'reports/charts/resources/stacked-bars.ts',
-  'reports/charts/resources/tradeoff.ts',
 ]
 
 /** Modules that turn data into data: reading files or starting processes belongs elsewhere. */

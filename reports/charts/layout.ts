@@ -59,7 +59,9 @@ export function spreadLabels(
   return placed
 }
 
-export type LabelPlace = 'right-above' | 'right-below' | 'left-above' | 'left-below'
+/** Where a label may stand beside its point, the best first. */
+export const labelPlaces = ['right-above', 'right-below', 'left-above', 'left-below'] as const
+export type LabelPlace = (typeof labelPlaces)[number]
 
 /** Where each point's label goes so that it covers neither another point nor a label placed before; all in px. */
 export function placeLabels(
@@ -72,9 +74,8 @@ export function placeLabels(
     width: 18,
     height: 16,
   }))
-  const candidates: readonly LabelPlace[] = ['right-above', 'right-below', 'left-above', 'left-below']
   return points.map(({ x, y, width }) => {
-    const boxes = candidates.map((place) => ({
+    const boxes = labelPlaces.map((place) => ({
       place,
       x: place.startsWith('right') ? x + 12 : x - 12 - width,
       y: (place.endsWith('above') ? y - 11 : y + 12) - 8,
@@ -101,9 +102,14 @@ function overlap(a: Box, b: Box): boolean {
   return a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height
 }
 
+/** Sorted by value; many times faster than sorting a list with a comparison. */
+export function ascending(values: readonly number[]): Float64Array {
+  return Float64Array.from(values).sort()
+}
+
 /** Median of a list; NaN when it is empty. */
 export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
+  const sorted = ascending(values)
   const middle = Math.floor(sorted.length / 2)
   const [a, b] = [sorted[middle - 1], sorted[middle]]
   if (b === undefined) return Number.NaN

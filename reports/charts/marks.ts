@@ -1,15 +1,22 @@
-/** The marks that charts of estimates are made of: an axis of arms, the interval, the point in it, and its printed figure. */
+/** The marks that charts are made of: axes of arms and of values, intervals, points, lines, and the figures beside them. */
 import { figureWidth, ink, muted, type Size } from '../page/theme.js'
 
-/** Arms down the side, in their order; `plotWidth` is what is left beside their labels. */
-export function armAxis(labels: readonly string[], size: Size) {
+/** How a mark is told apart and what hovering says: fields that every datum of an arm has. */
+export const byColour = { field: 'colour', type: 'nominal', scale: null }
+const byShape = { field: 'shape', type: 'nominal', scale: null }
+export const tip = { field: 'tip' }
+const name = { field: 'name' }
+
+/** Arms down the side, in their order; `plotWidth` is what is left beside their labels. `steps`: height of a row of many arms, and of few. */
+export function armAxis(labels: readonly string[], size: Size, steps: readonly [number, number] = [26, 44]) {
   const labelWidth = Math.min(
     size === 'wide' ? 230 : 130,
     14 + 7.4 * Math.max(...labels.map((label) => label.length)),
   )
   return {
+    labelWidth,
     plotWidth: figureWidth[size] - labelWidth - 24,
-    rowHeight: { step: labels.length > 12 ? 26 : 44 },
+    rowHeight: { step: labels.length > 12 ? steps[0] : steps[1] },
     y: {
       field: 'arm',
       type: 'nominal',
@@ -19,21 +26,76 @@ export function armAxis(labels: readonly string[], size: Size) {
   }
 }
 
+/** An axis of values that ends where it is told to. */
+export function valueAxis(domain: readonly [number, number], axis: object, field = 'value') {
+  return {
+    field,
+    type: 'quantitative',
+    scale: { domain, nice: false },
+    axis: { titleAnchor: 'start', format: '.4~r', ...axis },
+  }
+}
+
+/** Milliseconds up the side, logarithmic where `log` says so. */
+export function timeAxis(domain: readonly [number, number], log: boolean, title: string) {
+  return {
+    field: 'ms',
+    type: 'quantitative',
+    scale: { ...(log ? { type: 'log' } : {}), domain, nice: false },
+    axis: { title: log ? `${title} (logarithmic)` : title, tickCount: 6, format: '.4~r' },
+  }
+}
+
+/** Where "no difference" lies. */
+export function zeroLine(x: object): object {
+  return {
+    data: { values: [{ zero: 0 }] },
+    mark: { type: 'rule', stroke: muted },
+    encoding: { x: { ...x, field: 'zero' } },
+  }
+}
+
+/** Properties of a mark, as Vega-Lite names them. */
+interface SpanLook {
+  readonly stroke?: string
+  readonly strokeWidth?: number
+  readonly strokeCap?: string
+  readonly opacity?: number
+  readonly yOffset?: number
+}
+
+/** Level intervals from `low` to `high`; `mark` says how they look, in the arm's colour unless it names a stroke. */
+export function spanMark(x: object, y: object, mark: SpanLook = {}): object {
+  return {
+    mark: { type: 'rule', strokeWidth: 2, strokeCap: 'round', ...mark },
+    encoding: {
+      x: { ...x, field: 'low' },
+      x2: { field: 'high' },
+      y,
+      ...(mark.stroke === undefined ? { stroke: byColour } : {}),
+      description: tip,
+    },
+  }
+}
+
+/** The printed figure, `text`, to the right of where `field` lies. */
+export function figureMark(x: object, y: object, field = 'high', look: object = { fontWeight: 600 }): object {
+  return {
+    mark: { type: 'text', align: 'left', dx: 7, fontSize: 12, fill: ink, ...look },
+    encoding: { x: { ...x, field }, y, text: { field: 'text' }, description: tip },
+  }
+}
+
 /**
  * A line from `low` to `high`, a tick at `value` in the row's `colour`, and `text` above it: the fields that every datum
  * has beside `arm` and `tip`. `offsetPx` moves all of them up within their row.
  */
 export function estimateMarks(x: object, y: object, offsetPx = 0): object[] {
-  const colour = { field: 'colour', type: 'nominal', scale: null }
-  const description = { field: 'tip' }
   return [
-    {
-      mark: { type: 'rule', strokeWidth: 2, stroke: muted, strokeCap: 'round', yOffset: -offsetPx },
-      encoding: { x: { ...x, field: 'low' }, x2: { field: 'high' }, y, description },
-    },
+    spanMark(x, y, { stroke: muted, yOffset: -offsetPx }),
     {
       mark: { type: 'tick', thickness: 4, height: 14, yOffset: -offsetPx },
-      encoding: { x: { ...x, field: 'value' }, y, fill: colour, stroke: colour, description },
+      encoding: { x: { ...x, field: 'value' }, y, fill: byColour, stroke: byColour, description: tip },
     },
     {
       mark: {
@@ -44,28 +106,24 @@ export function estimateMarks(x: object, y: object, offsetPx = 0): object[] {
         fontWeight: 600,
         fill: ink,
       },
-      encoding: { x: { ...x, field: 'value' }, y, text: { field: 'text' }, description },
+      encoding: { x: { ...x, field: 'value' }, y, text: { field: 'text' }, description: tip },
     },
   ]
 }
-
-const colour = { field: 'colour', type: 'nominal', scale: null }
-const tip = { field: 'tip' }
-const name = { field: 'name' }
 
 /** Values of an arm joined by a line in its `colour`; `by` is the field that tells lines apart. */
 export function lineMark(x: object, y: object, by = 'arm', options: object = {}): object {
   return {
     mark: { type: 'line', strokeWidth: 2.25, ...options },
-    encoding: { x, y, detail: { field: by, type: 'nominal' }, stroke: colour, description: name },
+    encoding: { x, y, detail: { field: by, type: 'nominal' }, stroke: byColour, description: name },
   }
 }
 
 /** Upright intervals from `low` to `high`. */
-export function intervalMark(x: object, y: object): object {
+export function intervalMark(x: object, y: object, mark: object = {}): object {
   return {
-    mark: { type: 'rule', strokeWidth: 2, opacity: 0.7 },
-    encoding: { x, y: { ...y, field: 'low' }, y2: { field: 'high' }, stroke: colour, description: tip },
+    mark: { type: 'rule', strokeWidth: 2, opacity: 0.7, ...mark },
+    encoding: { x, y: { ...y, field: 'low' }, y2: { field: 'high' }, stroke: byColour, description: tip },
   }
 }
 
@@ -73,13 +131,7 @@ export function intervalMark(x: object, y: object): object {
 export function pointMark(x: object, y: object, size = 60): object {
   return {
     mark: { type: 'point', filled: true, size, opacity: 1, stroke: 'var(--paper)', strokeWidth: 1.5 },
-    encoding: {
-      x,
-      y,
-      fill: colour,
-      shape: { field: 'shape', type: 'nominal', scale: null },
-      description: tip,
-    },
+    encoding: { x, y, fill: byColour, shape: byShape, description: tip },
   }
 }
 

@@ -1,89 +1,93 @@
 /** Answers "what does each path add?": a dot with its interval per arm and percentile, zero and the noise floor behind. */
 import type { TopLevelSpec } from 'vega-lite'
+import type { Estimate } from '../../../harness/model.js'
 import { estimateText, fixed, paceText, sentence } from '../../formats/format.js'
+import type { FigureBook } from '../../page/figures.js'
 import { describe } from '../../page/svg.js'
-import { figureWidth, ink, muted, noiseBand, type Size } from '../../page/theme.js'
-import { latencyMetrics, percentiles, type View } from '../../page/view.js'
-import type { Chart, ChartBuilder, TableCell } from '../chart.js'
+import { figureWidth, noiseBand, type Size } from '../../page/theme.js'
+import { latencyMetrics, percentiles, type Added, type ArmView, type View } from '../../page/view.js'
+import type { Chart, ChartBuilder, Table, TableCell } from '../chart.js'
 import { domainWithZero } from '../layout.js'
+import { armAxis, figureMark, pointMark, spanMark, valueAxis, zeroLine } from '../marks.js'
+
+interface Point extends Added {
+  readonly at: (typeof percentiles)[number]
+  readonly arm: ArmView
+}
 
 export const addedLatency: ChartBuilder = (view, book): Chart | undefined => {
   const { lead } = view
   if (lead === undefined) return undefined
   const arms = [...view.subjects, ...view.arms.filter((arm) => arm.arm.role === 'twin')]
-  const points = percentiles.flatMap((percentile) =>
-    arms.flatMap((arm) => {
-      const found = view.added(arm.id, 'latency', { percentile: Number(percentile) })
-      return found === undefined ? [] : [{ percentile, arm, estimate: found.estimate, metric: found.metric }]
+  const points = percentiles.flatMap((at) =>
+    arms.flatMap((arm): Point[] => {
+      const found = view.added(arm.id, 'latency', { percentile: Number(at) })
+      return found === undefined ? [] : [{ ...found, at, arm }]
     }),
   )
   if (points.length === 0) return undefined
-  const shown = percentiles.filter((percentile) => points.some((point) => point.percentile === percentile))
-  const rows = arms.map((arm): TableCell[] => [
-    arm.label,
-    ...shown.map((percentile): TableCell => {
-      const point = points.find((one) => one.arm === arm && one.percentile === percentile)
-      return {
-        html: book.print(
-          point?.estimate,
-          { metric: point?.metric ?? 'latency', percentile, kind: 'difference' },
-          'cell',
-          true,
-        ),
-      }
-    }),
-  ])
   return {
     title: title(view),
     caption:
       `Difference to the baseline, paired within rounds, at ${paceText(lead.load)}. Dots are estimates, lines 95 % intervals` +
       ` over n = ${points[0]?.estimate.n ?? 0} rounds; the shaded band is the noise floor (the interval of the A/A difference${view.environments.length > 1 ? `, the widest of ${view.environments.length} environments` : ''}).`,
     alternative: points
-      .filter((point) => point.percentile === '50')
-      .map((point) => `${point.arm.label}: ${sentence(point.estimate, { sign: true })} at the median`)
+      .filter(({ at }) => at === '50')
+      .map(({ arm, estimate }) => `${arm.label}: ${sentence(estimate, { sign: true })} at the median`)
       .join('; '),
-    table: { columns: ['arm', ...shown.map((percentile) => `added p${percentile}, ms`)], rows },
-    spec: (size) => build(size, shown, points, view),
+    table: tableOf(arms, points, book),
+    spec: (size) => build(points, size),
   }
 }
 
-type Point = {
-  percentile: string
-  arm: View['arms'][number]
-  estimate: import('../../../harness/model.js').Estimate
+const shownOf = (points: readonly Point[]) =>
+  percentiles.filter((percentile) => points.some(({ at }) => at === percentile))
+
+function tableOf(arms: readonly ArmView[], points: readonly Point[], book: FigureBook): Table {
+  const shown = shownOf(points)
+  const cell = (arm: ArmView, percentile: string): TableCell => {
+    const point = points.find((other) => other.arm === arm && other.at === percentile)
+    const named = { metric: point?.metric ?? 'latency', percentile, kind: 'difference' as const }
+    return { html: book.print(point?.estimate, named, 'cell', true) }
+  }
+  return {
+    columns: ['arm', ...shown.map((percentile) => `added p${percentile}, ms`)],
+    rows: arms.map((arm) => [arm.label, ...shown.map((percentile) => cell(arm, percentile))]),
+  }
 }
 
-function build(size: Size, shown: readonly string[], points: readonly Point[], view: View): TopLevelSpec {
-  const labels = [...new Set(points.map((point) => point.arm.label))]
-  const labelWidth = Math.min(
-    size === 'wide' ? 230 : 140,
-    14 + 7.4 * Math.max(...labels.map((label) => label.length)),
-  )
+function build(points: readonly Point[], size: Size): TopLevelSpec {
+  const shown = shownOf(points)
+  const axis = armAxis([...new Set(points.map(({ arm }) => arm.label))], size, [20, 26])
   const columns = size === 'wide' ? shown.length : 1
-  const panelWidth = Math.max(120, (figureWidth[size] - labelWidth - 22 * columns) / columns)
-  const panels = shown.map((percentile, index) =>
-    panel(percentile, points, view, labels, panelWidth, labelWidth, columns === 1 || index === 0),
-  )
+  const width = Math.max(120, (figureWidth[size] - axis.labelWidth - 22 * columns) / columns)
+  const panels = shown.map((percentile, index) => ({
+    title: { text: percentile === '50' ? 'median' : `p${percentile}` },
+    width,
+    height: axis.rowHeight,
+    view: { stroke: null, fill: 'transparent' },
+    ...panel(
+      points.filter(({ at }) => at === percentile),
+      columns === 1 || index === 0 ? axis.y : { ...axis.y, axis: null },
+      width,
+    ),
+  }))
   return {
     data: { values: [] },
     concat: panels,
     columns,
     spacing: 20,
     resolve: { scale: { x: 'independent' } },
-  } as TopLevelSpec
+  } as unknown as TopLevelSpec
 }
 
+/** One percentile: every arm on an axis of its own, with the reach of the noise floor behind. */
 function panel(
-  percentile: string,
   points: readonly Point[],
-  view: View,
-  labels: readonly string[],
+  y: { readonly sort: readonly string[]; readonly axis: object | null },
   width: number,
-  labelWidth: number,
-  withLabels: boolean,
 ) {
-  const here = points.filter((point) => point.percentile === percentile)
-  const values = here.map(({ arm, estimate }) => ({
+  const values = points.map(({ arm, at, estimate }) => ({
     arm: arm.label,
     value: estimate.value,
     low: estimate.low,
@@ -91,83 +95,37 @@ function panel(
     text: estimateText(estimate, { sign: true }).value,
     colour: arm.arm.role === 'twin' ? 'var(--muted)' : arm.colour,
     shape: arm.shape,
-    tip: describe(
-      arm.key,
-      `${arm.label}, p${percentile}: ${sentence(estimate, { sign: true })}, n = ${estimate.n}`,
-    ),
+    tip: describe(arm.key, `${arm.label}, p${at}: ${sentence(estimate, { sign: true })}, n = ${estimate.n}`),
   }))
-  const floors = here.filter((point) => point.arm.arm.role === 'twin').map(({ estimate }) => estimate)
-  const reach =
-    floors.length === 0
-      ? undefined
-      : Math.max(...floors.flatMap(({ low, high }) => [Math.abs(low), Math.abs(high)]))
+  const reach = reachOf(points.filter(({ arm }) => arm.arm.role === 'twin'))
   const domain = domainWithZero(
-    [...values.flatMap((value) => [value.low, value.high]), reach ?? 0, -(reach ?? 0) / 4],
+    [...values.flatMap(({ low, high }) => [low, high]), reach ?? 0, -(reach ?? 0) / 4],
     48 / Math.max(60, width - 48),
   )
   if (reach !== undefined) domain[0] = Math.min(domain[0], -reach)
-  const y = {
-    field: 'arm',
-    type: 'nominal',
-    sort: labels,
-    scale: { domain: labels },
-    axis: withLabels
-      ? { title: null, grid: false, labelColor: ink, labelFontSize: 12, labelLimit: labelWidth }
-      : null,
-  }
-  const x = {
-    field: 'value',
-    type: 'quantitative',
-    scale: { domain, nice: false },
-    axis: { title: 'ms added', tickCount: 4, titleAnchor: 'start', format: '.4~r' },
+  const x = valueAxis(domain, { title: 'ms added', tickCount: 4 })
+  const rows = { ...y, scale: { domain: y.sort } }
+  const band = {
+    data: { values: [{ from: -(reach ?? 0), to: reach }] },
+    mark: { type: 'rect', fill: noiseBand },
+    encoding: { x: { ...x, field: 'from' }, x2: { field: 'to' } },
   }
   return {
-    title: { text: percentile === '50' ? 'median' : `p${percentile}` },
-    width,
-    height: { step: labels.length > 12 ? 20 : 26 },
     data: { values },
     layer: [
-      ...(reach === undefined
-        ? []
-        : [
-            {
-              data: { values: [{ from: Math.max(-reach, domain[0]), to: reach }] },
-              mark: { type: 'rect', fill: noiseBand },
-              encoding: { x: { ...x, field: 'from' }, x2: { field: 'to' } },
-            },
-          ]),
-      {
-        data: { values: [{ zero: 0 }] },
-        mark: { type: 'rule', stroke: muted },
-        encoding: { x: { ...x, field: 'zero' } },
-      },
-      {
-        mark: { type: 'rule', strokeWidth: 2.5, strokeCap: 'round' },
-        encoding: {
-          x: { ...x, field: 'low' },
-          x2: { field: 'high' },
-          y,
-          stroke: { field: 'colour', type: 'nominal', scale: null },
-          description: { field: 'tip' },
-        },
-      },
-      {
-        mark: { type: 'point', filled: true, size: 85, opacity: 1, stroke: 'var(--paper)', strokeWidth: 1.5 },
-        encoding: {
-          x,
-          y,
-          fill: { field: 'colour', type: 'nominal', scale: null },
-          shape: { field: 'shape', type: 'nominal', scale: null },
-          description: { field: 'tip' },
-        },
-      },
-      {
-        mark: { type: 'text', align: 'left', dx: 7, fontSize: 12, fill: ink },
-        encoding: { x: { ...x, field: 'high' }, y, text: { field: 'text' } },
-      },
+      ...(reach === undefined ? [] : [band]),
+      zeroLine(x),
+      spanMark(x, rows, { strokeWidth: 2.5 }),
+      pointMark(x, rows, 85),
+      figureMark(x, rows, 'high', {}),
     ],
-    view: { stroke: null, fill: 'transparent' },
   }
+}
+
+/** How far from zero the interval of the A/A difference reaches. */
+function reachOf(floors: readonly { readonly estimate: Estimate }[]): number | undefined {
+  if (floors.length === 0) return undefined
+  return Math.max(...floors.flatMap(({ estimate: { low, high } }) => [Math.abs(low), Math.abs(high)]))
 }
 
 function title(view: View): string {

@@ -7,6 +7,7 @@ import { figureWidth, hatch, ink, muted, type Size } from '../../page/theme.js'
 import type { View } from '../../page/view.js'
 import type { Chart, ChartBuilder } from '../chart.js'
 import { domainWithZero } from '../layout.js'
+import { byColour, figureMark, spanMark, tip, valueAxis } from '../marks.js'
 
 export const increments: ChartBuilder = (view, book): Chart | undefined => {
   const all = view.increments
@@ -58,96 +59,84 @@ function build(all: readonly Increment[], size: Size, view: View): TopLevelSpec 
   const columns = size === 'wide' ? 2 : 1
   const width = (figureWidth[size] - 30 * columns) / columns
   const names = all.map((one) => twoLines(nameOf(one, all, view), Math.floor(width / 6.6)))
-  const rowHeight = 58
-  const panel = (title: string, pick: (one: Increment) => Estimate, axis: string, withLabels: boolean) => {
-    const values = all.map((one, row) => {
-      const estimate = pick(one)
-      const arm = view.arm(one.toArm)
-      return {
-        row,
-        // Two marks of one line each: how a block of lines is placed differs between renderers.
-        upper: names[row]?.length === 2 ? names[row][0] : '',
-        lower: names[row]?.at(-1) ?? '',
-        from: row - 0.16,
-        to: row + 0.16,
-        zero: 0,
-        value: estimate.value,
-        low: estimate.low,
-        high: estimate.high,
-        colour: isResidual(one) ? hatch : arm.colour,
-        text: estimateText(estimate, { sign: true }).value,
-        tip: describe(arm.key, `${one.title}: ${sentence(estimate, { sign: true })}`),
-      }
-    })
-    const domain = domainWithZero(
-      values.flatMap(({ low, high }) => [low, high]),
-      56 / Math.max(80, width - 56),
-    )
-    const y = {
-      field: 'row',
-      type: 'quantitative',
-      scale: { domain: [all.length - 0.35, -0.65], nice: false },
-      axis: null,
-    }
-    const x = {
-      field: 'value',
-      type: 'quantitative',
-      scale: { domain, nice: false },
-      axis: { title: axis, titleAnchor: 'start', tickCount: 5, format: '.4~r' },
-    }
+  const panels = [
+    {
+      ...panel(all, view, (one) => one.latencyP50, 'ms added', width, names),
+      title: { text: 'time at the median' },
+    },
+    {
+      ...panel(all, view, (one) => one.cpu, `ms per ${thousand} requests`, width, columns === 1 ? names : []),
+      title: { text: 'CPU' },
+    },
+  ]
+  return { data: { values: [] }, concat: panels, columns, spacing: 24 } as unknown as TopLevelSpec
+}
+
+/** Bars from zero, a row a step, with `names` above them where there are any. */
+function panel(
+  all: readonly Increment[],
+  view: View,
+  pick: (one: Increment) => Estimate,
+  axis: string,
+  width: number,
+  names: readonly (readonly string[])[],
+) {
+  const values = all.map((one, row) => {
+    const estimate = pick(one)
+    const arm = view.arm(one.toArm)
     return {
-      title: { text: title },
-      width,
-      height: rowHeight * all.length,
-      data: { values },
-      layer: [
-        {
-          mark: { type: 'rule', strokeWidth: 14, opacity: 0.78 },
-          encoding: {
-            x: { ...x, field: 'zero' },
-            x2: { field: 'value' },
-            y,
-            stroke: { field: 'colour', type: 'nominal', scale: null },
-            description: { field: 'tip' },
-          },
-        },
-        {
-          mark: { type: 'rule', strokeWidth: 2, stroke: ink, strokeCap: 'round' },
-          encoding: { x: { ...x, field: 'low' }, x2: { field: 'high' }, y, description: { field: 'tip' } },
-        },
-        {
-          mark: { type: 'text', align: 'left', dx: 7, fontSize: 12, fontWeight: 600, fill: ink },
-          encoding: { x: { ...x, field: 'high' }, y, text: { field: 'text' } },
-        },
-        ...(withLabels
-          ? (['upper', 'lower'] as const).map((field) => ({
-              mark: {
-                type: 'text',
-                align: 'left',
-                baseline: 'bottom',
-                dy: field === 'upper' ? -25 : -11,
-                fontSize: 12,
-                fill: muted,
-              },
-              encoding: { x: { value: 2 }, y, text: { field } },
-            }))
-          : []),
-        {
-          mark: { type: 'rule', stroke: muted },
-          encoding: { x: { ...x, field: 'zero' }, y: { ...y, field: 'from' }, y2: { field: 'to' } },
-        },
-      ],
+      row,
+      // Two marks of one line each: how a block of lines is placed differs between renderers.
+      upper: names[row]?.length === 2 ? names[row][0] : '',
+      lower: names[row]?.at(-1) ?? '',
+      from: row - 0.16,
+      to: row + 0.16,
+      zero: 0,
+      value: estimate.value,
+      low: estimate.low,
+      high: estimate.high,
+      colour: isResidual(one) ? hatch : arm.colour,
+      text: estimateText(estimate, { sign: true }).value,
+      tip: describe(arm.key, `${one.title}: ${sentence(estimate, { sign: true })}`),
     }
-  }
+  })
+  const domain = domainWithZero(
+    values.flatMap(({ low, high }) => [low, high]),
+    56 / Math.max(80, width - 56),
+  )
+  const y = { ...valueAxis([all.length - 0.35, -0.65], {}, 'row'), axis: null }
+  const x = valueAxis(domain, { title: axis, tickCount: 5 })
   return {
-    data: { values: [] },
-    concat: [
-      panel('time at the median', (one) => one.latencyP50, 'ms added', true),
-      panel('CPU', (one) => one.cpu, `ms per ${thousand} requests`, columns === 1),
+    width,
+    height: 58 * all.length,
+    data: { values },
+    layer: [
+      {
+        mark: { type: 'rule', strokeWidth: 14, opacity: 0.78 },
+        encoding: {
+          x: { ...x, field: 'zero' },
+          x2: { field: 'value' },
+          y,
+          stroke: byColour,
+          description: tip,
+        },
+      },
+      spanMark(x, y, { stroke: ink }),
+      figureMark(x, y),
+      ...(names.length === 0 ? [] : [nameMark(y, 'upper', -25), nameMark(y, 'lower', -11)]),
+      {
+        mark: { type: 'rule', stroke: muted },
+        encoding: { x: { ...x, field: 'zero' }, y: { ...y, field: 'from' }, y2: { field: 'to' } },
+      },
     ],
-    columns,
-    spacing: 24,
-  } as unknown as TopLevelSpec
+  }
+}
+
+function nameMark(y: object, field: 'upper' | 'lower', dy: number): object {
+  return {
+    mark: { type: 'text', align: 'left', baseline: 'bottom', dy, fontSize: 12, fill: muted },
+    encoding: { x: { value: 2 }, y, text: { field } },
+  }
 }
 
 /** Breaks a title once, near its middle, when it is longer than a line. */

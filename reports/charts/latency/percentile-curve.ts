@@ -7,7 +7,7 @@ import type { ArmView } from '../../page/view.js'
 import type { CurvePoint } from '../../../harness/model.js'
 import type { Chart, ChartBuilder } from '../chart.js'
 import { logDomain, spreadLabels } from '../layout.js'
-import { endLabels, endRoom, lineMark, pointMark } from '../marks.js'
+import { byColour, endLabels, endRoom, lineMark, pointMark, timeAxis } from '../marks.js'
 
 interface Line {
   readonly arm: ArmView
@@ -66,88 +66,76 @@ function build(lines: readonly Line[], size: Size, time: string): TopLevelSpec {
     size,
   )
   const all = lines.flatMap(({ points }) =>
-    points.flatMap((point) => [point.ms, point.lowMs ?? point.ms, point.highMs ?? point.ms]),
+    points.flatMap(({ ms, lowMs, highMs }) => [ms, lowMs ?? ms, highMs ?? ms]),
   )
   const log = Math.max(...all) / Math.max(Math.min(...all), 1e-6) > logBeyond
   const domain: [number, number] = log ? logDomain(all) : [0, Math.max(...all) * 1.05]
-  const values = lines.flatMap(({ arm, points }) =>
-    points.map((point) => ({
-      arm: arm.key,
-      nines: nines(point.percentile),
-      ms: point.ms,
-      low: point.lowMs ?? point.ms,
-      high: point.highMs ?? point.ms,
-      colour: arm.colour,
-      name: describe(arm.key, arm.label),
-    })),
-  )
-  const ends = lines.map(({ arm, points }) => ({
-    arm,
-    point: points[points.length - 1] ?? { percentile: 50, ms: 0 },
-  }))
+  const far = Math.max(...lines.flatMap(({ points }) => points.map(({ percentile }) => nines(percentile))))
   const places = spreadLabels(
-    ends.map(({ point }) => point.ms),
+    lines.map(({ points }) => points.at(-1)?.ms ?? 0),
     domain,
     height,
     15,
     log,
   )
-  const far = Math.max(...values.map((value) => value.nines))
-  const marks = lines.flatMap(({ arm, points }) =>
-    tableAt.flatMap((percentile) => {
-      const point = nearest(points, percentile)
-      if (point === undefined) return []
-      const tip = describe(arm.key, `${arm.label}: ${number(point.ms)} ms at p${percentile}`)
-      return [
-        { arm: arm.key, nines: nines(percentile), ms: point.ms, colour: arm.colour, shape: arm.shape, tip },
-      ]
-    }),
-  )
+  const ends = lines.map(({ arm }, index) => ({
+    nines: far,
+    ms: places[index] ?? 0,
+    label: arm.label,
+    name: describe(arm.key, ''),
+  }))
   const x = percentileAxis(far)
-  const y = {
-    field: 'ms',
-    type: 'quantitative',
-    scale: log ? { type: 'log', domain, nice: false } : { domain, nice: false },
-    axis: {
-      title: log ? `${time}, ms (logarithmic)` : `${time}, ms`,
-      tickCount: 6,
-      format: '.4~r',
-    },
-  }
-  const detail = { field: 'arm', type: 'nominal' }
-  const band = {
+  const y = timeAxis(domain, log, `${time}, ms`)
+  return {
+    width: figureWidth[size] - 46 - labelRoom,
+    height,
+    data: { values: lines.flatMap(pointsOf) },
+    layer: [
+      // The bands of many arms would only darken one another.
+      ...(lines.length > mostBands ? [] : [bandMark(x, y)]),
+      lineMark(x, y, 'arm', { interpolate: 'monotone', strokeJoin: 'round', clip: true }),
+      { data: { values: lines.flatMap(dotsOf) }, ...pointMark(x, y, 34) },
+      endLabels(ends, x, y, labelRoom - 9),
+    ],
+  } as unknown as TopLevelSpec
+}
+
+function pointsOf({ arm, points }: Line): object[] {
+  return points.map(({ percentile, ms, lowMs, highMs }) => ({
+    arm: arm.key,
+    nines: nines(percentile),
+    ms,
+    low: lowMs ?? ms,
+    high: highMs ?? ms,
+    colour: arm.colour,
+    name: describe(arm.key, arm.label),
+  }))
+}
+
+/** Dots on a line where the table has a figure. */
+function dotsOf({ arm, points }: Line): object[] {
+  return tableAt.flatMap((percentile) => {
+    const point = nearest(points, percentile)
+    if (point === undefined) return []
+    const tip = describe(arm.key, `${arm.label}: ${number(point.ms)} ms at p${percentile}`)
+    return [
+      { arm: arm.key, nines: nines(percentile), ms: point.ms, colour: arm.colour, shape: arm.shape, tip },
+    ]
+  })
+}
+
+function bandMark(x: object, y: object): object {
+  return {
     mark: { type: 'area', interpolate: 'monotone', opacity: 0.16, clip: true },
     encoding: {
       x,
       y: { ...y, field: 'low' },
       y2: { field: 'high' },
-      detail,
-      fill: { field: 'colour', type: 'nominal', scale: null },
+      detail: { field: 'arm', type: 'nominal' },
+      fill: byColour,
       description: { field: 'name' },
     },
   }
-  return {
-    width: figureWidth[size] - 46 - labelRoom,
-    height,
-    data: { values },
-    layer: [
-      // The bands of many arms would only darken one another.
-      ...(lines.length > mostBands ? [] : [band]),
-      lineMark(x, y, 'arm', { interpolate: 'monotone', strokeJoin: 'round', clip: true }),
-      { data: { values: marks }, ...pointMark(x, y, 34) },
-      endLabels(
-        ends.map(({ arm }, index) => ({
-          nines: far,
-          ms: places[index] ?? 0,
-          label: arm.label,
-          name: describe(arm.key, ''),
-        })),
-        x,
-        y,
-        labelRoom - 9,
-      ),
-    ],
-  } as unknown as TopLevelSpec
 }
 
 /** Nines along the axis: 50, 90, 99, 99.9, … */

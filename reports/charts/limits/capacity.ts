@@ -4,9 +4,10 @@ import type { TopLevelSpec } from 'vega-lite'
 import type { Estimate } from '../../../harness/model.js'
 import { changeText, fixed, sentence } from '../../formats/format.js'
 import { describe } from '../../page/svg.js'
-import { figureWidth, ink, type Size } from '../../page/theme.js'
+import { ink, type Size } from '../../page/theme.js'
 import type { ArmView } from '../../page/view.js'
 import type { Chart, ChartBuilder } from '../chart.js'
+import { armAxis, byColour, figureMark, spanMark, tip, valueAxis } from '../marks.js'
 
 interface Bar {
   readonly arm: ArmView
@@ -47,13 +48,17 @@ export const capacity: ChartBuilder = (view, book): Chart | undefined => {
 }
 
 function build(bars: readonly Bar[], size: Size): TopLevelSpec {
-  const labels = bars.map(({ arm }) => arm.label)
-  const labelWidth = Math.min(
-    size === 'wide' ? 230 : 130,
-    14 + 7.4 * Math.max(...labels.map((label) => label.length)),
+  const { plotWidth, rowHeight, y } = armAxis(
+    bars.map(({ arm }) => arm.label),
+    size,
+    [22, 32],
   )
-  const width = figureWidth[size] - labelWidth - 24
   const highest = Math.max(...bars.map(({ throughput }) => throughput.high))
+  const x = valueAxis([0, (highest * plotWidth) / Math.max(60, plotWidth - 64)], {
+    title: 'requests per second',
+    tickCount: size === 'wide' ? 8 : 4,
+    format: '~r',
+  })
   const values = bars.map(({ arm, throughput }) => ({
     arm: arm.label,
     value: throughput.value,
@@ -63,45 +68,17 @@ function build(bars: readonly Bar[], size: Size): TopLevelSpec {
     text: fixed(throughput.value, 0),
     tip: describe(arm.key, `${arm.label}: ${sentence(throughput)}`),
   }))
-  const y = {
-    field: 'arm',
-    type: 'nominal',
-    sort: labels,
-    axis: { title: null, grid: false, labelColor: ink },
-  }
-  const x = {
-    field: 'value',
-    type: 'quantitative',
-    scale: { domain: [0, (highest * width) / Math.max(60, width - 64)], nice: false },
-    axis: {
-      title: 'requests per second',
-      titleAnchor: 'start',
-      tickCount: size === 'wide' ? 8 : 4,
-      format: '~r',
-    },
-  }
   return {
-    width,
-    height: { step: labels.length > 12 ? 22 : 32 },
+    width: plotWidth,
+    height: rowHeight,
     data: { values },
     layer: [
       {
         mark: { type: 'bar', opacity: 0.8, height: { band: 0.6 } },
-        encoding: {
-          x,
-          y,
-          fill: { field: 'colour', type: 'nominal', scale: null },
-          description: { field: 'tip' },
-        },
+        encoding: { x, y, fill: byColour, description: tip },
       },
-      {
-        mark: { type: 'rule', strokeWidth: 2, stroke: ink, strokeCap: 'round' },
-        encoding: { x: { ...x, field: 'low' }, x2: { field: 'high' }, y, description: { field: 'tip' } },
-      },
-      {
-        mark: { type: 'text', align: 'left', dx: 7, fontSize: 12, fontWeight: 600, fill: ink },
-        encoding: { x: { ...x, field: 'high' }, y, text: { field: 'text' }, description: { field: 'tip' } },
-      },
+      spanMark(x, y, { stroke: ink }),
+      figureMark(x, y),
     ],
   } as unknown as TopLevelSpec
 }

@@ -9,7 +9,7 @@ import type { Size } from '../../page/theme.js'
 import type { ArmView } from '../../page/view.js'
 import type { Chart, ChartBuilder } from '../chart.js'
 import { logDomain } from '../layout.js'
-import { armAxis, estimateMarks } from '../marks.js'
+import { armAxis, byColour, estimateMarks, tip } from '../marks.js'
 
 interface Row {
   readonly arm: ArmView
@@ -27,27 +27,10 @@ export const knee: ChartBuilder = (view, book): Chart | undefined => {
     const ratio = view.compare(arm.id, [metrics.throughput], { load })?.ratio
     return [{ arm, knee: cell.knee, rate: cell.throughput, ratio }]
   })
-  const [first] = rows
-  if (!first) return undefined
-  const { percentile, latencyMs } = first.knee.search
-  const subjects = rows.filter(({ arm }) => arm.arm.role === 'subject')
-  const never = subjects.filter(({ rate }) => rate.beyond === 'below')
-  const least = subjects
-    .filter(({ ratio }) => ratio !== undefined)
-    .sort((a, b) => a.rate.value - b.rate.value)[0]
-  const trials = rows.reduce((sum, row) => sum + row.knee.trials.length, 0)
-  const limited = rows.filter((row) => row.knee.generatorLimited).map(({ arm }) => arm.label)
+  if (rows.length === 0) return undefined
   return {
-    title:
-      never.length > 0
-        ? `${never.map(({ arm }) => arm.label).join(', ')} kept p${percentile} under ${given(latencyMs)} ms at no rate that was tried`
-        : least?.ratio === undefined || least.ratio.high >= 1
-          ? `Largest rate with p${percentile} at or under ${given(latencyMs)} ms`
-          : `${least.arm.label} keeps p${percentile} under ${given(latencyMs)} ms at ${changeText(least.ratio).replace(/\bless\b/, 'fewer')} requests than a direct connection`,
-    caption:
-      `Searched with an open loop: a trial passes when p${percentile} of response time is at most ${given(latencyMs)} ms and every request was sent and answered. ` +
-      `Filled: passed; hollow: failed (${plural(trials, 'trial')}). The line is the 95 % interval of the largest rate that passes${rows.some(({ rate }) => rate.beyond) ? ', or leads to where nothing was tried' : ''}. Generator, server and hops share the host's CPUs, so this compares whole systems, not hops.` +
-      (limited.length > 0 ? ` The generator was the limit of ${limited.join(', ')}.` : ''),
+    title: title(rows),
+    caption: caption(rows),
     alternative: rows.map(({ arm, rate }) => `${arm.label}: ${sentence(rate)}`).join('; '),
     table: {
       columns: ['arm', 'largest rate, requests/s', 'against the baseline', 'trials', 'how the search ended'],
@@ -61,6 +44,35 @@ export const knee: ChartBuilder = (view, book): Chart | undefined => {
     },
     spec: (size) => build(rows, size),
   }
+}
+
+/** What was promised: `p99 at or under 20 ms`, in either wording. */
+function promiseOf(rows: readonly Row[], word: string): string {
+  const search = rows[0]?.knee.search
+  return search ? `p${search.percentile} ${word} ${given(search.latencyMs)} ms` : ''
+}
+
+function title(rows: readonly Row[]): string {
+  const subjects = rows.filter(({ arm }) => arm.arm.role === 'subject')
+  const never = subjects.filter(({ rate }) => rate.beyond === 'below')
+  if (never.length > 0)
+    return `${never.map(({ arm }) => arm.label).join(', ')} kept ${promiseOf(rows, 'under')} at no rate that was tried`
+  const least = subjects
+    .filter(({ ratio }) => ratio !== undefined)
+    .sort((a, b) => a.rate.value - b.rate.value)[0]
+  return least?.ratio === undefined || least.ratio.high >= 1
+    ? `Largest rate with ${promiseOf(rows, 'at or under')}`
+    : `${least.arm.label} keeps ${promiseOf(rows, 'under')} at ${changeText(least.ratio).replace(/\bless\b/, 'fewer')} requests than a direct connection`
+}
+
+function caption(rows: readonly Row[]): string {
+  const trials = rows.reduce((sum, row) => sum + row.knee.trials.length, 0)
+  const limited = rows.filter((row) => row.knee.generatorLimited).map(({ arm }) => arm.label)
+  return (
+    `Searched with an open loop: a trial passes when ${promiseOf(rows, 'of response time is at most')} and every request was sent and answered. ` +
+    `Filled: passed; hollow: failed (${plural(trials, 'trial')}). The line is the 95 % interval of the largest rate that passes${rows.some(({ rate }) => rate.beyond) ? ', or leads to where nothing was tried' : ''}. Generator, server and hops share the host's CPUs, so this compares whole systems, not hops.` +
+    (limited.length > 0 ? ` The generator was the limit of ${limited.join(', ')}.` : '')
+  )
 }
 
 const ends: Readonly<Record<KneeAnalysis['end'], string>> = {
@@ -90,20 +102,6 @@ function build(rows: readonly Row[], size: Size): TopLevelSpec {
     text: rate.beyond ? estimateText(rate).value : fixed(rate.value, 0),
     tip: describe(arm.key, `${arm.label}: ${sentence(rate)}`),
   }))
-  const dots = rows.flatMap(({ arm, knee: { trials } }) =>
-    trials.map((trial) => ({
-      arm: arm.label,
-      rate: trial.ratePerSecond,
-      fill: trial.passed ? arm.colour : 'var(--paper)',
-      colour: arm.colour,
-      tip: describe(
-        arm.key,
-        `${arm.label} at ${fixed(trial.ratePerSecond, 0)}/s: ${trial.passed ? 'passed' : 'failed'}` +
-          (trial.latencyMs === undefined ? '' : `, ${number(trial.latencyMs)} ms`) +
-          (trial.unsent > 0 ? `, ${fixed(trial.unsent, 0)} unsent` : ''),
-      ),
-    })),
-  )
   const x = {
     type: 'quantitative',
     scale: { type: 'log', domain, nice: false },
@@ -120,17 +118,32 @@ function build(rows: readonly Row[], size: Size): TopLevelSpec {
     data: { values },
     layer: [
       {
-        data: { values: dots },
+        data: { values: rows.flatMap(trialDots) },
         mark: { type: 'point', filled: true, size: 42, opacity: 0.9, strokeWidth: 1.5, yOffset: 6 },
         encoding: {
           x: { ...x, field: 'rate' },
           y,
           fill: { field: 'fill', type: 'nominal', scale: null },
-          stroke: { field: 'colour', type: 'nominal', scale: null },
-          description: { field: 'tip' },
+          stroke: byColour,
+          description: tip,
         },
       },
       ...estimateMarks(x, y, 8),
     ],
   } as unknown as TopLevelSpec
+}
+
+function trialDots({ arm, knee: { trials } }: Row): object[] {
+  return trials.map((trial) => ({
+    arm: arm.label,
+    rate: trial.ratePerSecond,
+    fill: trial.passed ? arm.colour : 'var(--paper)',
+    colour: arm.colour,
+    tip: describe(
+      arm.key,
+      `${arm.label} at ${fixed(trial.ratePerSecond, 0)}/s: ${trial.passed ? 'passed' : 'failed'}` +
+        (trial.latencyMs === undefined ? '' : `, ${number(trial.latencyMs)} ms`) +
+        (trial.unsent > 0 ? `, ${fixed(trial.unsent, 0)} unsent` : ''),
+    ),
+  }))
 }

@@ -5,14 +5,25 @@ import type { Estimate } from '../../../harness/model.js'
 import { fixed, sentence } from '../../formats/format.js'
 import { describe } from '../../page/svg.js'
 import { figureWidth, warn, type Size } from '../../page/theme.js'
-import type { ArmView, LoadView } from '../../page/view.js'
-import type { Chart, ChartBuilder } from '../chart.js'
+import type { FigureBook } from '../../page/figures.js'
+import type { ArmView, LoadView, View } from '../../page/view.js'
+import type { Chart, ChartBuilder, Table } from '../chart.js'
 import { logDomain, spreadLabels } from '../layout.js'
-import { endLabels, endRoom, intervalMark, lineMark, pointMark } from '../marks.js'
+import {
+  byColour,
+  endLabels,
+  endRoom,
+  intervalMark,
+  lineMark,
+  pointMark,
+  spanMark,
+  timeAxis,
+  tip,
+  valueAxis,
+} from '../marks.js'
 
 interface Point {
   readonly arm: ArmView
-  readonly load: LoadView
   readonly rate: number
   readonly p99: Estimate
 }
@@ -25,78 +36,75 @@ interface Knee {
 }
 
 export const latencyVsRate: ChartBuilder = (view, book): Chart | undefined => {
-  const loads = view.loads.filter(
-    (load) =>
-      load.experiment === view.lead?.experiment &&
-      load.load.model === 'open' &&
-      load.load.ratePerSecond !== undefined,
-  )
-  const comparable = loads.filter(
-    ({ load }) =>
-      load.connections === view.lead?.load.connections &&
-      load.payloadBytes === view.lead.load.payloadBytes &&
-      load.protocol === view.lead.load.protocol,
-  )
-  if (comparable.length < 2) return undefined
+  const loads = comparableLoads(view)
+  if (loads.length < 2) return undefined
   const arms = view.arms.filter((arm) => arm.arm.role !== 'twin')
-  const points = comparable.flatMap((load) =>
+  const points = loads.flatMap((load) =>
     arms.flatMap((arm): Point[] => {
       const p99 = view.cell(arm.id, load)?.response?.['99']
-      return p99 === undefined ? [] : [{ arm, load, rate: load.load.ratePerSecond ?? 0, p99 }]
+      return p99 === undefined ? [] : [{ arm, rate: rateOf(load), p99 }]
     }),
   )
   if (points.length === 0) return undefined
-  const slo = sloOf(view.analysis.config.experiments.capacity)
   const knees = arms.flatMap((arm): Knee[] => {
     const cell = view.loads
       .map((load) => view.cell(arm.id, load))
       .find((one) => one?.knee?.search.percentile === 99 && one.throughput.n > 0)
     return cell?.knee ? [{ arm, rate: cell.throughput, latencyMs: cell.knee.search.latencyMs }] : []
   })
-  const [first, last] = [comparable[0], comparable.at(-1)]
-  const span = `${fixed(first?.load.ratePerSecond ?? 0, 0)} to ${fixed(last?.load.ratePerSecond ?? 0, 0)} requests/s`
+  // A mark where nothing was found would look like a knee.
+  const found = knees.filter(({ rate }) => rate.beyond === undefined)
+  const slo = sloOf(view.analysis.config.experiments.capacity)
   return {
-    title: `p99 from ${span}`,
+    title: `p99 from ${fixed(Math.min(...loads.map(rateOf)), 0)} to ${fixed(Math.max(...loads.map(rateOf)), 0)} requests/s`,
     caption: `p99 of response time per rate with 95 % intervals over rounds, n = ${points[0]?.p99.n ?? 0}. Only rates that were measured are joined; nothing is extrapolated.${knees.length === 0 ? '' : ' Triangles mark the knee of each arm, searched apart, with its interval: the largest rate that kept the promise (dashed).'}`,
     alternative: [
       ...points.map(({ arm, rate, p99 }) => `${arm.label} at ${fixed(rate, 0)}/s: ${sentence(p99)}`),
       ...knees.map(({ arm, rate }) => `knee of ${arm.label}: ${sentence(rate)}`),
     ].join('; '),
-    table: {
-      columns: [
-        'arm',
-        ...comparable.map((load) => `p99 at ${fixed(load.load.ratePerSecond ?? 0, 0)}/s, ms`),
-        ...(knees.length === 0 ? [] : ['knee, requests/s']),
-      ],
-      rows: arms.map((arm) => [
-        arm.label,
-        ...comparable.map((load) => ({
-          html: book.print(view.cell(arm.id, load)?.response?.['99'], {
-            metric: metrics.responseTime.id,
-            percentile: 99,
-            kind: 'value',
-          }),
-        })),
-        ...(knees.length === 0
-          ? []
-          : [
-              {
-                html: book.print(knees.find((knee) => knee.arm === arm)?.rate, {
-                  metric: metrics.throughput.id,
-                  kind: 'value',
-                }),
-              },
-            ]),
-      ]),
-    },
-    // A mark where nothing was found would look like a knee.
-    spec: (size) =>
-      build(
-        points,
-        knees.filter(({ rate }) => rate.beyond === undefined),
-        size,
-        slo,
-      ),
+    table: tableOf(arms, loads, knees, view, book),
+    spec: (size) => build(points, found, size, slo),
+  }
+}
+
+const rateOf = ({ load }: LoadView) => load.ratePerSecond ?? 0
+
+/** Loads that differ from the leading one in nothing but the rate. */
+function comparableLoads(view: View): readonly LoadView[] {
+  const lead = view.lead?.load
+  return view.loads.filter(
+    ({ experiment, load }) =>
+      experiment === view.lead?.experiment &&
+      load.model === 'open' &&
+      load.ratePerSecond !== undefined &&
+      load.connections === lead?.connections &&
+      load.payloadBytes === lead.payloadBytes &&
+      load.protocol === lead.protocol,
+  )
+}
+
+function tableOf(
+  arms: readonly ArmView[],
+  loads: readonly LoadView[],
+  knees: readonly Knee[],
+  view: View,
+  book: FigureBook,
+): Table {
+  const p99 = { metric: metrics.responseTime.id, percentile: 99, kind: 'value' } as const
+  const rate = { metric: metrics.throughput.id, kind: 'value' } as const
+  return {
+    columns: [
+      'arm',
+      ...loads.map((load) => `p99 at ${fixed(rateOf(load), 0)}/s, ms`),
+      ...(knees.length === 0 ? [] : ['knee, requests/s']),
+    ],
+    rows: arms.map((arm) => [
+      arm.label,
+      ...loads.map((load) => ({ html: book.print(view.cell(arm.id, load)?.response?.['99'], p99) })),
+      ...(knees.length === 0
+        ? []
+        : [{ html: book.print(knees.find((knee) => knee.arm === arm)?.rate, rate) }]),
+    ]),
   }
 }
 
@@ -117,7 +125,39 @@ function build(
   ]
   const log = Math.max(...all) / Math.max(Math.min(...all), 1e-6) > 12
   const domain: [number, number] = log ? logDomain(all) : [0, Math.max(...all) * 1.08]
-  const values = points.map(({ arm, rate, p99 }) => ({
+  const fastest = Math.max(...points.map(({ rate }) => rate))
+  const ends = points.filter(({ rate }) => rate === fastest)
+  const places = spreadLabels(
+    ends.map(({ p99 }) => p99.value),
+    domain,
+    height,
+    15,
+    log,
+  )
+  const x = rateAxis(points, knees, size)
+  const y = timeAxis(domain, log, 'p99, ms')
+  return {
+    width: figureWidth[size] - 46 - labelRoom,
+    height,
+    data: { values: points.map(valuesOf) },
+    layer: [
+      ...(slo === undefined || slo > domain[1] ? [] : [promiseLine(slo, y)]),
+      lineMark(x, y),
+      intervalMark(x, y),
+      pointMark(x, y, 70),
+      ...kneeMarks(knees, x, y),
+      endLabels(
+        ends.map((end, index) => ({ ...valuesOf(end), ms: places[index] ?? end.p99.value })),
+        x,
+        y,
+        labelRoom - 9,
+      ),
+    ],
+  } as unknown as TopLevelSpec
+}
+
+function valuesOf({ arm, rate, p99 }: Point) {
+  return {
     arm: arm.key,
     rate,
     ms: p99.value,
@@ -128,92 +168,53 @@ function build(
     label: arm.label,
     tip: describe(arm.key, `${arm.label} at ${fixed(rate, 0)}/s: p99 ${sentence(p99)}`),
     name: describe(arm.key, arm.label),
-  }))
-  const fastest = Math.max(...values.map((value) => value.rate))
-  const ends = values.filter((value) => value.rate === fastest)
-  const places = spreadLabels(
-    ends.map(({ ms }) => ms),
-    domain,
-    height,
-    15,
-    log,
-  )
-  const rates = [...new Set(values.map((value) => value.rate))]
-  const marks = knees.map(({ arm, rate, latencyMs }) => ({
-    rate: rate.value,
-    lowRate: rate.low,
-    highRate: rate.high,
-    ms: latencyMs,
-    colour: arm.colour,
-    tip: describe(arm.key, `knee of ${arm.label}: ${sentence(rate)}`),
-  }))
-  const widest = Math.max(fastest, ...marks.map(({ highRate }) => highRate * 1.03))
-  const ticks = marks.length === 0 ? { values: rates } : { tickCount: size === 'wide' ? 8 : 4 }
-  const x = {
-    field: 'rate',
-    type: 'quantitative',
-    scale: {
-      domain: [Math.min(...rates, ...marks.map(({ lowRate }) => lowRate)) * 0.96, widest],
-      nice: false,
-    },
-    axis: {
+  }
+}
+
+/** Rates that were tried, with room for the knees. */
+function rateAxis(points: readonly Point[], knees: readonly Knee[], size: Size): object {
+  const rates = [...new Set(points.map(({ rate }) => rate))]
+  const lowest = Math.min(...rates, ...knees.map(({ rate }) => rate.low)) * 0.96
+  const highest = Math.max(...rates, ...knees.map(({ rate }) => rate.high * 1.03))
+  return valueAxis(
+    [lowest, highest],
+    {
       title: 'requests per second',
       titleAnchor: 'end',
-      ...ticks,
+      ...(knees.length === 0 ? { values: rates } : { tickCount: size === 'wide' ? 8 : 4 }),
       format: ',d',
       labelExpr: `replace(datum.label, ',', '\u202f')`,
       labelFlush: true,
     },
-  }
-  const y = {
-    field: 'ms',
-    type: 'quantitative',
-    scale: log ? { type: 'log', domain, nice: false } : { domain, nice: false },
-    axis: { title: log ? 'p99, ms (logarithmic)' : 'p99, ms', tickCount: 6, format: '.4~r' },
-  }
-  const stroke = { field: 'colour', type: 'nominal', scale: null }
-  const tip = { field: 'tip' }
+    'rate',
+  )
+}
+
+function promiseLine(slo: number, y: object): object {
   return {
-    width: figureWidth[size] - 46 - labelRoom,
-    height,
-    data: { values },
-    layer: [
-      ...(slo === undefined || slo > domain[1]
-        ? []
-        : [
-            {
-              data: { values: [{ slo }] },
-              mark: { type: 'rule', stroke: warn, strokeDash: [5, 4] },
-              encoding: { y: { ...y, field: 'slo' } },
-            },
-          ]),
-      lineMark(x, y),
-      intervalMark(x, y),
-      pointMark(x, y, 70),
-      {
-        data: { values: marks },
-        mark: { type: 'rule', strokeWidth: 2 },
-        encoding: {
-          x: { ...x, field: 'lowRate' },
-          x2: { field: 'highRate' },
-          y,
-          stroke,
-          description: tip,
-        },
-      },
-      {
-        data: { values: marks },
-        mark: { type: 'point', shape: 'triangle-down', filled: true, size: 110, opacity: 1 },
-        encoding: { x, y, fill: stroke, description: tip },
-      },
-      endLabels(
-        ends.map((end, index) => ({ ...end, ms: places[index] ?? end.ms })),
-        x,
-        y,
-        labelRoom - 9,
-      ),
-    ],
-  } as unknown as TopLevelSpec
+    data: { values: [{ slo }] },
+    mark: { type: 'rule', stroke: warn, strokeDash: [5, 4] },
+    encoding: { y: { ...y, field: 'slo' } },
+  }
+}
+
+function kneeMarks(knees: readonly Knee[], x: object, y: object): object[] {
+  const values = knees.map(({ arm, rate, latencyMs }) => ({
+    rate: rate.value,
+    low: rate.low,
+    high: rate.high,
+    ms: latencyMs,
+    colour: arm.colour,
+    tip: describe(arm.key, `knee of ${arm.label}: ${sentence(rate)}`),
+  }))
+  return [
+    { data: { values }, ...spanMark(x, y) },
+    {
+      data: { values },
+      mark: { type: 'point', shape: 'triangle-down', filled: true, size: 110, opacity: 1 },
+      encoding: { x, y, fill: byColour, description: tip },
+    },
+  ]
 }
 
 /** The capacity experiment's limit on p99, when the config has one. */

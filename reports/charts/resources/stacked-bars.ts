@@ -3,8 +3,9 @@ import type { TopLevelSpec } from 'vega-lite'
 import type { Estimate } from '../../../harness/model.js'
 import { estimateText, number } from '../../formats/format.js'
 import { describe } from '../../page/svg.js'
-import { figureWidth, ink, type Size } from '../../page/theme.js'
+import { ink, type Size } from '../../page/theme.js'
 import type { ArmView } from '../../page/view.js'
+import { armAxis, figureMark, spanMark, tip, valueAxis } from '../marks.js'
 
 export interface Segment {
   readonly arm: ArmView
@@ -28,52 +29,18 @@ export interface Bars {
 
 export function stackedBars(bars: Bars, size: Size): TopLevelSpec {
   const labels = bars.arms.map((arm) => arm.label)
-  const labelWidth = Math.min(
-    size === 'wide' ? 230 : 130,
-    14 + 7.4 * Math.max(...labels.map((label) => label.length)),
-  )
-  const room = 76
-  const width = figureWidth[size] - labelWidth - 24
-  const step = labels.length > 12 ? 24 : 38
+  const { plotWidth: width, rowHeight, y: rows } = armAxis(labels, size, [24, 38])
+  const ends = endsOf(bars.segments)
+  const longest = Math.max(...ends.values(), ...bars.totals.map(({ estimate }) => estimate.high), 1e-9)
+  const domain: [number, number] = [0, (longest * width) / Math.max(60, width - roomForTotals)]
+  const y = { ...rows, scale: { domain: labels, paddingInner: 0.32, paddingOuter: 0.16 } }
+  const x = valueAxis(domain, { title: bars.axisTitle, tickCount: size === 'wide' ? 8 : 4 }, 'from')
   // Whiskers run below the names inside the bars: across them they would read as struck out.
-  const [nameShift, whiskerShift] = step > 30 ? [-3, 8] : [-2, 5]
-  const ends = new Map<ArmView, number>()
-  const values = bars.segments.flatMap((segment) => {
-    const from = ends.get(segment.arm) ?? 0
-    const to = from + Math.max(0, segment.value)
-    ends.set(segment.arm, to)
-    return [{ segment, from, to }]
-  })
-  const longest = Math.max(...[...ends.values()], ...bars.totals.map(({ estimate }) => estimate.high), 1e-9)
-  const domain: [number, number] = [0, (longest * width) / Math.max(60, width - room)]
-  const px = (value: number) => (value / domain[1]) * width
-  const y = {
-    field: 'arm',
-    type: 'nominal',
-    sort: labels,
-    scale: { domain: labels, paddingInner: 0.32, paddingOuter: 0.16 },
-    axis: { title: null, grid: false, labelColor: ink, labelFontSize: 12, labelLimit: labelWidth },
-  }
-  const x = {
-    field: 'from',
-    type: 'quantitative',
-    scale: { domain, nice: false },
-    axis: { title: bars.axisTitle, titleAnchor: 'start', tickCount: size === 'wide' ? 8 : 4, format: '.4~r' },
-  }
-  const rows = values.map(({ segment, from, to }) => ({
-    arm: segment.arm.label,
-    from,
-    to,
-    fill: segment.fill,
-    opacity: segment.opacity,
-    tip: describe(segment.arm.key, segment.tip),
-    middle: (from + to) / 2,
-    label: segment.labelled && px(to - from) > segment.name.length * 6.2 + 8 ? segment.name : '',
-  }))
+  const [nameShift, whiskerShift] = rowHeight.step > 30 ? [-3, 8] : [-2, 5]
   return {
     width,
-    height: { step },
-    data: { values: rows },
+    height: rowHeight,
+    data: { values: segmentRows(bars.segments, (value) => (value / domain[1]) * width) },
     layer: [
       {
         mark: { type: 'bar', stroke: 'var(--paper)', strokeWidth: 1.5 },
@@ -83,7 +50,7 @@ export function stackedBars(bars: Bars, size: Size): TopLevelSpec {
           y,
           fill: { field: 'fill', type: 'nominal', scale: null },
           fillOpacity: { field: 'opacity', type: 'quantitative', scale: null },
-          description: { field: 'tip' },
+          description: tip,
         },
       },
       {
@@ -92,27 +59,50 @@ export function stackedBars(bars: Bars, size: Size): TopLevelSpec {
         encoding: { x: { ...x, field: 'middle' }, y, text: { field: 'label' } },
       },
       {
-        data: {
-          values: bars.totals.map(({ arm, estimate, text }) => ({
-            arm: arm.label,
-            low: estimate.low,
-            high: estimate.high,
-            text: text ?? estimateText(estimate).value,
-            at: Math.max(estimate.high, ends.get(arm) ?? 0),
-            tip: describe(arm.key, `${arm.label}: ${number(estimate.value)}`),
-          })),
-        },
-        layer: [
-          {
-            mark: { type: 'rule', strokeWidth: 2, stroke: ink, strokeCap: 'round', yOffset: whiskerShift },
-            encoding: { x: { ...x, field: 'low' }, x2: { field: 'high' }, y, description: { field: 'tip' } },
-          },
-          {
-            mark: { type: 'text', align: 'left', dx: 7, fontSize: 12, fontWeight: 600, fill: ink },
-            encoding: { x: { ...x, field: 'at' }, y, text: { field: 'text' }, description: { field: 'tip' } },
-          },
-        ],
+        data: { values: bars.totals.map((total) => totalRow(total, ends.get(total.arm) ?? 0)) },
+        layer: [spanMark(x, y, { stroke: ink, yOffset: whiskerShift }), figureMark(x, y, 'at')],
       },
     ],
   } as unknown as TopLevelSpec
+}
+
+/** Room in px for the figures at the bars' ends. */
+const roomForTotals = 76
+
+/** Where each arm's bar ends. */
+function endsOf(segments: readonly Segment[]): ReadonlyMap<ArmView, number> {
+  const ends = new Map<ArmView, number>()
+  for (const { arm, value } of segments) ends.set(arm, (ends.get(arm) ?? 0) + Math.max(0, value))
+  return ends
+}
+
+function segmentRows(segments: readonly Segment[], px: (value: number) => number): object[] {
+  const ends = new Map<ArmView, number>()
+  return segments.map(({ arm, name, value, fill, opacity, tip, labelled }) => {
+    const from = ends.get(arm) ?? 0
+    const to = from + Math.max(0, value)
+    ends.set(arm, to)
+    const label = labelled && px(to - from) > name.length * 6.2 + 8 ? name : ''
+    return {
+      arm: arm.label,
+      from,
+      to,
+      fill,
+      opacity,
+      tip: describe(arm.key, tip),
+      middle: (from + to) / 2,
+      label,
+    }
+  })
+}
+
+function totalRow({ arm, estimate, text }: Bars['totals'][number], end: number): object {
+  return {
+    arm: arm.label,
+    low: estimate.low,
+    high: estimate.high,
+    text: text ?? estimateText(estimate).value,
+    at: Math.max(estimate.high, end),
+    tip: describe(arm.key, `${arm.label}: ${number(estimate.value)}`),
+  }
 }

@@ -4,11 +4,12 @@ import type { TopLevelSpec } from 'vega-lite'
 import type { Estimate } from '../../../harness/model.js'
 import { paceText, sentence, thousand } from '../../formats/format.js'
 import { describe } from '../../page/svg.js'
-import { figureWidth, ink, muted, type Size } from '../../page/theme.js'
+import { figureWidth, ink, type Size } from '../../page/theme.js'
 import { cpuMetrics, latencyMetrics, type ArmView } from '../../page/view.js'
 import { alone, rank } from '../../page/ranking.js'
 import type { Chart, ChartBuilder } from '../chart.js'
-import { domainWithZero, placeLabels } from '../layout.js'
+import { domainWithZero, labelPlaces, placeLabels, type LabelPlace } from '../layout.js'
+import { intervalMark, pointMark, spanMark, tip, valueAxis, zeroLine } from '../marks.js'
 
 interface Point {
   readonly arm: ArmView
@@ -29,6 +30,9 @@ export const tradeoff: ChartBuilder = (view, book): Chart | undefined => {
   })
   if (points.length < 2) return undefined
   const cheapest = alone(rank(view, 'cpu')?.least)
+  const added = (estimate: Estimate, metric: string, percentile?: number) => ({
+    html: book.print(estimate, { metric, percentile, kind: 'difference' }, 'cell', true),
+  })
   return {
     title:
       cheapest && alone(rank(view, 'time')?.least)?.arm === cheapest.arm
@@ -37,30 +41,21 @@ export const tradeoff: ChartBuilder = (view, book): Chart | undefined => {
     caption:
       `Added latency at the median against added CPU, both as paired differences to the baseline at ${paceText(lead.load)}; ` +
       `lines are 95 % intervals, n = ${points[0]?.time.n ?? 0} rounds. Nearer the lower left corner is cheaper.`,
-    alternative: points
-      .map(
-        ({ arm, time, cpu }) =>
-          `${arm.label}: ${sentence(time)} and ${sentence(cpu)} CPU per ${thousand} requests`,
-      )
-      .join('; '),
+    alternative: points.map(textOf).join('; '),
     table: {
       columns: ['arm', 'added at p50, ms', `added CPU, ms per ${thousand} requests`],
       rows: points.map(({ arm, time, cpu }) => [
         arm.label,
-        {
-          html: book.print(
-            time,
-            { metric: metrics.addedTime.id, percentile: 50, kind: 'difference' },
-            'cell',
-            true,
-          ),
-        },
-        { html: book.print(cpu, { metric: metrics.addedCpu.id, kind: 'difference' }, 'cell', true) },
+        added(time, metrics.addedTime.id, 50),
+        added(cpu, metrics.addedCpu.id),
       ]),
     },
     spec: (size) => build(points, size),
   }
 }
+
+const textOf = ({ arm, time, cpu }: Point) =>
+  `${arm.label}: ${sentence(time)} at p50, ${sentence(cpu)} CPU per ${thousand} requests`
 
 function build(points: readonly Point[], size: Size): TopLevelSpec {
   const height = size === 'wide' ? 340 : 300
@@ -82,92 +77,63 @@ function build(points: readonly Point[], size: Size): TopLevelSpec {
     })),
     width,
   )
-  const values = points.map(({ arm, time, cpu }, index) => ({
-    arm: arm.label,
-    time: time.value,
-    timeLow: time.low,
-    timeHigh: time.high,
-    cpu: cpu.value,
-    cpuLow: cpu.low,
-    cpuHigh: cpu.high,
-    place: places[index] ?? 'right-above',
-    label: labelled.length > 0 ? arm.label : '',
-    colour: arm.colour,
-    shape: arm.shape,
-    tip: describe(
-      arm.key,
-      `${arm.label}: ${sentence(time)} at p50, ${sentence(cpu)} CPU per ${thousand} requests`,
-    ),
-  }))
-  const x = (field: string) => ({
-    field,
-    type: 'quantitative',
-    scale: { domain: xDomain, nice: false },
-    axis: { title: 'added at the median, ms', titleAnchor: 'end', tickCount: size === 'wide' ? 8 : 4 },
-  })
-  const y = (field: string) => ({
-    field,
-    type: 'quantitative',
+  const x = valueAxis(
+    xDomain,
+    { title: 'added at the median, ms', titleAnchor: 'end', tickCount: size === 'wide' ? 8 : 4 },
+    'time',
+  )
+  const y = {
+    ...x,
+    field: 'cpu',
     scale: { domain: yDomain, nice: false },
     axis: { title: `added CPU, ms per ${thousand} requests`, tickCount: 6 },
-  })
-  const stroke = { field: 'colour', type: 'nominal', scale: null }
-  const line = { type: 'rule', strokeWidth: 2.5, strokeCap: 'round', opacity: 0.75 }
-  const zero = (encoding: object) => ({
-    data: { values: [{ zero: 0 }] },
-    mark: { type: 'rule', stroke: muted },
-    encoding,
-  })
+  }
+  const line = { strokeWidth: 2.5, strokeCap: 'round', opacity: 0.75 }
+  const values = points.map((point, index) => valuesOf(point, places[index]))
+  const spread = (of: 'time' | 'cpu') => values.map((value) => ({ ...value, ...value.spread[of] }))
   return {
     width,
     height,
-    data: { values },
+    data: { values: values.map(({ spread: _, ...value }) => value) },
     layer: [
-      zero({ x: x('zero') }),
-      zero({ y: y('zero') }),
-      {
-        mark: line,
-        encoding: {
-          x: x('timeLow'),
-          x2: { field: 'timeHigh' },
-          y: y('cpu'),
-          stroke,
-          description: { field: 'tip' },
-        },
-      },
-      {
-        mark: line,
-        encoding: {
-          x: x('time'),
-          y: y('cpuLow'),
-          y2: { field: 'cpuHigh' },
-          stroke,
-          description: { field: 'tip' },
-        },
-      },
-      {
-        mark: { type: 'point', filled: true, size: 170, opacity: 1, stroke: 'var(--paper)', strokeWidth: 2 },
-        encoding: {
-          x: x('time'),
-          y: y('cpu'),
-          fill: stroke,
-          shape: { field: 'shape', type: 'nominal', scale: null },
-          description: { field: 'tip' },
-        },
-      },
-      ...(['right-above', 'right-below', 'left-above', 'left-below'] as const).map((place) => ({
-        transform: [{ filter: `datum.place === '${place}'` }],
-        mark: {
-          type: 'text',
-          align: place.startsWith('right') ? 'left' : 'right',
-          dx: place.startsWith('right') ? 12 : -12,
-          dy: place.endsWith('above') ? -11 : 12,
-          fontSize: 13,
-          fontWeight: 600,
-          fill: ink,
-        },
-        encoding: { x: x('time'), y: y('cpu'), text: { field: 'label' }, description: { field: 'tip' } },
-      })),
+      zeroLine(x),
+      { ...zeroLine({}), encoding: { y: { ...y, field: 'zero' } } },
+      { data: { values: spread('time') }, ...spanMark(x, y, line) },
+      { data: { values: spread('cpu') }, ...intervalMark(x, y, line) },
+      pointMark(x, y, 170),
+      ...labelPlaces.map((place) => labelMark(x, y, place)),
     ],
   } as unknown as TopLevelSpec
+}
+
+function valuesOf(point: Point, place: LabelPlace | undefined) {
+  const { arm, time, cpu } = point
+  return {
+    arm: arm.label,
+    time: time.value,
+    cpu: cpu.value,
+    spread: { time: { low: time.low, high: time.high }, cpu: { low: cpu.low, high: cpu.high } },
+    place: place ?? 'right-above',
+    label: place === undefined ? '' : arm.label,
+    colour: arm.colour,
+    shape: arm.shape,
+    tip: describe(arm.key, textOf(point)),
+  }
+}
+
+function labelMark(x: object, y: object, place: LabelPlace): object {
+  const right = place.startsWith('right')
+  return {
+    transform: [{ filter: `datum.place === '${place}'` }],
+    mark: {
+      type: 'text',
+      align: right ? 'left' : 'right',
+      dx: right ? 12 : -12,
+      dy: place.endsWith('above') ? -11 : 12,
+      fontSize: 13,
+      fontWeight: 600,
+      fill: ink,
+    },
+    encoding: { x, y, text: { field: 'label' }, description: tip },
+  }
 }

@@ -6,6 +6,7 @@ import { describe } from '../../page/svg.js'
 import { figureWidth, warn, type Size } from '../../page/theme.js'
 import type { View } from '../../page/view.js'
 import type { Chart, ChartBuilder } from '../chart.js'
+import { byColour, tip } from '../marks.js'
 
 interface Measure {
   readonly title: string
@@ -91,13 +92,14 @@ function panel(measure: Measure, trials: readonly TrialSummary[], width: number,
     return value === undefined || !Number.isFinite(minutes) ? [] : [{ trial, value, minutes }]
   })
   const span = Math.ceil(dots.length / mostDots)
-  const kept = dots.filter((dot, index) => {
-    const from = index - (index % span)
-    const highest = dots
-      .slice(from, from + span)
-      .reduce((most, other) => (other.value > most.value ? other : most), dot)
-    return highest === dot || dot.trial.state !== 'ok'
+  const highestOf = new Map<number, number>()
+  dots.forEach(({ value }, index) => {
+    const at = Math.floor(index / span)
+    highestOf.set(at, Math.max(value, highestOf.get(at) ?? value))
   })
+  const kept = dots.filter(
+    ({ trial, value }, index) => value === highestOf.get(Math.floor(index / span)) || trial.state !== 'ok',
+  )
   const highest = kept.reduce((most, dot) => Math.max(most, dot.value), 0)
   const top = highest * 1.15 || 1
   const values = kept.map(({ trial, value, minutes }) => ({
@@ -129,9 +131,9 @@ function panel(measure: Measure, trials: readonly TrialSummary[], width: number,
             axis: { title: 'minutes since the start', titleAnchor: 'end', tickCount: 5, grid: false },
           },
           y,
-          fill: { field: 'colour', type: 'nominal', scale: null },
+          fill: byColour,
           shape: { field: 'shape', type: 'nominal', scale: null },
-          description: { field: 'tip' },
+          description: tip,
         },
       },
       ...(measure.limit > top

@@ -42,7 +42,7 @@ describe('two environments', () => {
       ([load, measure]) => `${JSON.stringify(load)} ${JSON.stringify(measure)}`,
     )
     expect(new Set(loads).size).toBe(loads?.length)
-    const rows = new Set(JSON.stringify(chart?.spec('wide')).match(/"row":"[^"]+"/g))
+    const rows = new Set(JSON.stringify(chart?.spec('wide')).match(/"arm":"[^"]+"/g))
     expect(rows.size).toBe(loads?.length)
   })
 

@@ -3,9 +3,10 @@ import type { TopLevelSpec } from 'vega-lite'
 import type { Estimate } from '../../../harness/model.js'
 import { fixed, sentence } from '../../formats/format.js'
 import { describe } from '../../page/svg.js'
-import { figureWidth, ink, muted, type Size } from '../../page/theme.js'
+import { ink, muted, type Size } from '../../page/theme.js'
 import type { LoadView, View } from '../../page/view.js'
 import type { Chart, ChartBuilder } from '../chart.js'
+import { armAxis, spanMark, tip, valueAxis, zeroLine } from '../marks.js'
 
 interface Dot {
   readonly load: string
@@ -84,52 +85,30 @@ function loadName({ load, loadLabel, experiment }: LoadView, { loads }: View): s
 }
 
 function build(dots: readonly Dot[], size: Size): TopLevelSpec {
-  const values = dots.map((dot) => ({
-    row: `${dot.measure} ${dot.load}`,
-    value: (dot.estimate.value / dot.base) * 100,
-    low: (dot.estimate.low / dot.base) * 100,
-    high: (dot.estimate.high / dot.base) * 100,
-    tip: describe('', `${dot.measure}: ${sentence(dot.estimate, { sign: true })}`),
+  const values = dots.map(({ measure, load, estimate, base }) => ({
+    arm: `${measure} ${load}`,
+    value: (estimate.value / base) * 100,
+    low: (estimate.low / base) * 100,
+    high: (estimate.high / base) * 100,
+    tip: describe('', `${measure}: ${sentence(estimate, { sign: true })}`),
   }))
-  const labelWidth = Math.min(
-    size === 'wide' ? 260 : 150,
-    14 + 7.4 * Math.max(...values.map(({ row }) => row.length)),
+  const { plotWidth, rowHeight, y } = armAxis(
+    values.map(({ arm }) => arm),
+    size,
+    [18, 24],
   )
   const reach = Math.max(...values.flatMap(({ low, high }) => [Math.abs(low), Math.abs(high)])) * 1.1
-  const y = {
-    field: 'row',
-    type: 'nominal',
-    sort: values.map(({ row }) => row),
-    axis: { title: null, grid: false, labelColor: ink, labelLimit: labelWidth },
-  }
-  const x = {
-    field: 'value',
-    type: 'quantitative',
-    scale: { domain: [-reach, reach], nice: false },
-    axis: {
-      title: 'difference of the twin, % of the baseline',
-      titleAnchor: 'start',
-      tickCount: 6,
-      format: '.4~r',
-    },
-  }
+  const x = valueAxis([-reach, reach], { title: 'difference of the twin, % of the baseline', tickCount: 6 })
   return {
-    width: figureWidth[size] - labelWidth - 20,
-    height: { step: values.length > 8 ? 18 : 24 },
+    width: plotWidth,
+    height: rowHeight,
     data: { values },
     layer: [
-      {
-        data: { values: [{ zero: 0 }] },
-        mark: { type: 'rule', stroke: muted },
-        encoding: { x: { ...x, field: 'zero' } },
-      },
-      {
-        mark: { type: 'rule', strokeWidth: 2.5, strokeCap: 'round', stroke: muted },
-        encoding: { x: { ...x, field: 'low' }, x2: { field: 'high' }, y, description: { field: 'tip' } },
-      },
+      zeroLine(x),
+      spanMark(x, y, { strokeWidth: 2.5, stroke: muted }),
       {
         mark: { type: 'point', filled: true, size: 70, opacity: 1, fill: ink },
-        encoding: { x, y, description: { field: 'tip' } },
+        encoding: { x, y, description: tip },
       },
     ],
   } as unknown as TopLevelSpec

@@ -6,7 +6,8 @@ import { describe } from '../../page/svg.js'
 import { figureWidth, ink, muted, warn, type Size } from '../../page/theme.js'
 import type { ArmView, View } from '../../page/view.js'
 import type { Chart, ChartBuilder } from '../chart.js'
-import { median } from '../layout.js'
+import { ascending, median } from '../layout.js'
+import { byColour, tip } from '../marks.js'
 
 interface Dot {
   readonly arm: ArmView
@@ -30,19 +31,20 @@ export const trialStrip: ChartBuilder = (view): Chart | undefined => {
   const bad = dots.filter((dot) => dot.trial.state !== 'ok').length
   const drift = driftOf(dots)
   const edge = edgeOf(dots)
+  const drawn = dots.length > mostDots ? thinOut(dots) : dots
   const rows = view.arms.flatMap((arm) => {
     const mine = dots.filter((dot) => dot.arm === arm)
     if (mine.length === 0) return []
     const ok = mine.filter((dot) => dot.trial.state === 'ok').map((dot) => dot.ms)
-    const quiet = [...ok].sort((a, b) => a - b)
+    const sorted = ascending(ok)
     return [
       [
         arm.label,
         String(mine.length),
         String(mine.length - ok.length),
-        number(quiet[0] ?? Number.NaN),
+        number(sorted[0] ?? Number.NaN),
         number(median(ok)),
-        number(quiet.at(-1) ?? Number.NaN),
+        number(sorted.at(-1) ?? Number.NaN),
       ],
     ]
   })
@@ -58,7 +60,7 @@ export const trialStrip: ChartBuilder = (view): Chart | undefined => {
       columns: ['arm', 'trials', 'not valid', 'lowest p50, ms', 'middle p50, ms', 'highest p50, ms'],
       rows,
     },
-    spec: (size) => build(dots.length > mostDots ? thinOut(dots) : dots, edge, size, view),
+    spec: (size) => build(drawn, edge, size, view),
   }
 }
 
@@ -96,7 +98,7 @@ function driftOf(dots: readonly Dot[]): number {
 
 /** Deviations beyond this are drawn at the edge: room for all but the most extreme trials, and at least 5 %. */
 function edgeOf(dots: readonly Dot[]): number {
-  const sorted = dots.map((dot) => Math.abs(dot.off)).sort((a, b) => a - b)
+  const sorted = ascending(dots.map((dot) => Math.abs(dot.off)))
   const most = sorted[Math.floor(sorted.length * 0.98)] ?? 0
   return Math.min(0.5, Math.max(0.05, Math.ceil(most * 22) / 20))
 }
@@ -171,10 +173,10 @@ function build(dots: readonly Dot[], edge: number, size: Size, view: View): TopL
         encoding: {
           x,
           y,
-          fill: { field: 'colour', type: 'nominal', scale: null },
+          fill: byColour,
           shape: { field: 'shape', type: 'nominal', scale: null },
           size: { field: 'size', type: 'quantitative', scale: null, legend: null },
-          description: { field: 'tip' },
+          description: tip,
         },
       },
     ],
