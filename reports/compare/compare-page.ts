@@ -9,7 +9,7 @@ import { axisOf, drawAxis, drawInterval } from '../page/interval.js'
 import { renderPage, tableView, type ReportAssets } from '../page/page.js'
 import { sketchPath } from '../page/path-sketch.js'
 import type { Picture } from '../page/sections/picture.js'
-import { createView, pathColours, type View } from '../page/view.js'
+import { createView, pathStyle, type View } from '../page/view.js'
 import { compareRuns, comparisonHeadline, isMain, type PairedFigure } from './compare.js'
 import { metricText } from './compare-text.js'
 
@@ -18,7 +18,6 @@ export function renderComparison(a: Analysis, b: Analysis, assets: ReportAssets,
   const [first, second] = [cleanDeep(a), cleanDeep(b)]
   const result = compareRuns(first, second)
   const book = createFigureBook()
-  const colours = pathColours(first.paths)
   const [main, others] = [true, false].map((wanted) =>
     result.differences.filter((one) => isMain(one) === wanted),
   )
@@ -31,7 +30,7 @@ export function renderComparison(a: Analysis, b: Analysis, assets: ReportAssets,
     'compare',
     {
       title: `${first.runId} and ${second.runId}`,
-      style: `:root{${colours.light}}@media (prefers-color-scheme:dark){:root:not([data-theme=light]){${colours.dark}}}:root[data-theme=dark]{${colours.dark}}`,
+      style: pathStyle(first.paths),
       body: {
         headline: comparisonHeadline(result.figures),
         runs: [first, second].map(

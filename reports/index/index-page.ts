@@ -5,7 +5,7 @@ import { cleanDeep, cleanText } from '../page/clean.js'
 import { createFigureBook } from '../page/figures.js'
 import { dateTime, plural } from '../formats/format.js'
 import { renderPage, tableView, type ReportAssets } from '../page/page.js'
-import { createView, pathColours, type View } from '../page/view.js'
+import { createView, pathStyle, type View } from '../page/view.js'
 import { drawTrends } from './trends.js'
 
 /** A run and where its report lies, relative to the index; only plain relative links are made. */
@@ -39,12 +39,11 @@ export async function renderIndex(runs: readonly IndexedRun[], assets: ReportAss
   const oldestFirst = newest.map(({ view }) => view).reverse()
   const paths = mergePaths(oldestFirst)
   const trends = await drawTrends(oldestFirst, paths, book)
-  const colours = pathColours(paths)
   return renderPage(
     'index',
     {
       title: 'Runs',
-      style: `:root{${colours.light}}@media (prefers-color-scheme:dark){:root:not([data-theme=light]){${colours.dark}}}:root[data-theme=dark]{${colours.dark}}`,
+      style: pathStyle(paths),
       body: {
         count: plural(newest.length, 'run'),
         severalHosts: hosts.size > 1,

@@ -30,7 +30,7 @@ describe('embedded JSON', () => {
     expect(text).not.toMatch(/[<\u2028\u2029]/)
     expect(JSON.parse(text)).toEqual(attacks)
   })
-  it('gives back the analysis that went in', () => {
+  it('gives back the analysis that went in', async () => {
     const analysis = JSON.parse(JSON.stringify(hostileAnalysis())) as ReturnType<typeof hostileAnalysis>
     const there = JSON.parse(embedJson(packAnalysis(analysis))) as ReturnType<typeof packAnalysis>
     const rounded = (part: unknown, digits: number): unknown =>
@@ -42,7 +42,7 @@ describe('embedded JSON', () => {
     expect(restBack).toEqual(rounded(rest, 10))
     expect(trialsBack).toEqual(rounded(trials, 6))
     const inflated: unknown = JSON.parse(
-      gunzipSync(Buffer.from(compressAnalysis(analysis), 'base64')).toString(),
+      gunzipSync(Buffer.from(await compressAnalysis(analysis), 'base64')).toString(),
     )
     expect(inflated).toEqual(there)
   })

@@ -41,11 +41,20 @@ export function cleanDeep<T>(value: T): T {
   }
   const walk = (one: unknown): unknown => {
     if (typeof one === 'string') return text(one)
-    if (Array.isArray(one)) return one.map(walk)
-    if (one !== null && typeof one === 'object') {
-      return Object.fromEntries(Object.entries(one).map(([key, inner]) => [text(key), walk(inner)]))
+    if (Array.isArray(one)) {
+      const cleaned = one.map(walk)
+      return cleaned.some((inner, index) => inner !== one[index]) ? cleaned : one
     }
-    return one
+    return one !== null && typeof one === 'object' ? walkObject(one) : one
+  }
+  // What is clean already, nearly all of a long run, is not copied.
+  const walkObject = (object: object): object => {
+    const entries = Object.entries(object)
+    const cleaned = entries.map(([key, inner]): [string, unknown] => [text(key), walk(inner)])
+    const same = cleaned.every(
+      ([key, inner], index) => key === entries[index]?.[0] && inner === entries[index][1],
+    )
+    return same ? object : Object.fromEntries(cleaned)
   }
   return walk(value) as T
 }

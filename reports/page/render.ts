@@ -18,7 +18,7 @@ import { buildQuestions, type DrawnChart } from './sections/questions.js'
 import { systemTable } from './sections/systems.js'
 import { published } from './sections/talk.js'
 import { renderSvg } from './svg.js'
-import { createView, pathColours, type View } from './view.js'
+import { createView, pathStyle, type View } from './view.js'
 
 export type { ReportAssets } from './page.js'
 
@@ -26,21 +26,17 @@ export type { ReportAssets } from './page.js'
 export async function renderHtml(analysis: Analysis, assets: ReportAssets): Promise<string> {
   const view = createView(cleanDeep(analysis))
   const book = createFigureBook()
+  const packed = compressAnalysis(analysis)
   const answer = buildAnswer(view, book)
   const body = { ...(await pageBody(view, book)), answer }
-  const colours = pathColours(view.analysis.paths)
-  const style =
-    `:root{${colours.light}}` +
-    `@media (prefers-color-scheme:dark){:root:not([data-theme=light]){${colours.dark}}}` +
-    `:root[data-theme=dark]{${colours.dark}}`
   return renderPage(
     'report',
     {
       title: answer.headline,
-      style,
+      style: pathStyle(view.analysis.paths),
       body,
       embedded: {
-        'analysis-data': compressAnalysis(analysis),
+        'analysis-data': await packed,
         'figure-legend': book.legend(),
         'trial-cells': trialCells(view),
       },

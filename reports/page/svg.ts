@@ -17,6 +17,11 @@ async function loadVega() {
   return { vega, compile }
 }
 
+/** Loads them ahead of the first drawing. */
+export async function prepareDrawing(): Promise<void> {
+  await loadVega()
+}
+
 /** Separates what a mark says from the arm it belongs to, inside a mark's `description`. */
 export const armMark = '\u0001'
 

@@ -251,6 +251,12 @@ export function pathColours(paths: readonly Path[]): { readonly light: string; r
   return { light: rules('light', '#666666'), dark: rules('dark', '#a0a0a0') }
 }
 
+/** The same as a page's rules, for either theme. */
+export function pathStyle(paths: readonly Path[]): string {
+  const { light, dark } = pathColours(paths)
+  return `:root{${light}}@media (prefers-color-scheme:dark){:root:not([data-theme=light]){${dark}}}:root[data-theme=dark]{${dark}}`
+}
+
 /** An estimate's distance from zero: does its interval exclude it? */
 export function excludesZero(estimate: Estimate): boolean {
   return estimate.low > 0 || estimate.high < 0
