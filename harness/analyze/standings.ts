@@ -34,6 +34,10 @@ export const missingOf = ({ arm, missing }: ArmStanding, label = arm): string[] 
 export const unmeasured = (analysis: Judged): ArmStanding[] =>
   standingsOf(analysis).filter(({ state }) => state !== 'measured')
 
+/** Those of which nothing was measured. */
+export const notMeasured = (analysis: Judged): ArmStanding[] =>
+  unmeasured(analysis).filter(({ state }) => state !== 'incomplete')
+
 function standingOf(analysis: Judged, { id }: Arm): ArmStanding {
   const cells = analysis.cells.filter(({ arm }) => arm === id)
   const measured = cells.filter(({ trials }) => trials.ok > 0)

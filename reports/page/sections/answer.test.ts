@@ -93,9 +93,9 @@ test('rounds are those of the load that the answer speaks of, not of the search 
   )
 })
 
-test('what to do next is to mend a hop that died, before the run goes on', () => {
-  const entries = journal({ rounds: 3 }).map((entry) =>
-    entry.type === 'trial' && entry.cell.includes('l7-per-node')
+const failing = (path: string, options: SyntheticOptions = {}) =>
+  journal(options).map((entry) =>
+    entry.type === 'trial' && entry.cell.includes(path)
       ? {
           ...entry,
           state: 'failed' as const,
@@ -103,5 +103,37 @@ test('what to do next is to mend a hop that died, before the run goes on', () =>
         }
       : entry,
   )
+
+test('an arm without a figure stands in the picture, in the headline and in the trust line', () => {
+  const { headline, pictures, trust } = answer(analyze(failing('l7-per-node')))
+  expect(headline).toMatch(/^L4 only adds .*\. Not measured: L7 per node$/)
+  expect(pictures[0]?.rows.map(({ label, note }) => [label, note])).toContainEqual([
+    'L7 per node',
+    expect.stringMatching(/^not measured: has no valid trial/) as string,
+  ])
+  expect(trust.filter(({ ok }) => !ok).map(({ brief }) => brief)).toEqual(['1 of 2 arms not measured'])
+})
+
+test('a trial that was repeated is no reason for doubt; one that is missing is', () => {
+  const trials = (entries: ReturnType<typeof journal>) =>
+    answer(analyze(entries)).trust.find(({ name }) => name === 'Trials')
+  const [first] = journal({}).filter(({ type }) => type === 'trial')
+  const repeated = journal({}).flatMap((entry) =>
+    entry.type === 'trial' && first?.type === 'trial' && entry.index === first.index
+      ? [
+          { ...entry, state: 'invalid' as const, reasons: ['lag'] },
+          { ...entry, index: 900, attempt: 1 },
+        ]
+      : [entry],
+  )
+  expect(trials(repeated)).toMatchObject({ ok: true, brief: '1 trial of 25 repeated' })
+  expect(trials(repeated.filter((entry) => entry.type !== 'trial' || entry.index !== 900))).toMatchObject({
+    ok: false,
+    brief: '1 of 24 trials not valid',
+  })
+})
+
+test('what to do next is to mend a hop that died, before the run goes on', () => {
+  const entries = failing('l7-per-node')
   expect(answer(analyze(entries)).nextHtml).toMatch(/^find out why what failed did .*mend it, then go on/)
 })

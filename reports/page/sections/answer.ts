@@ -1,6 +1,6 @@
 /** The first screen: one sentence, one picture, whether it can be believed, and what to do next. */
 import { gate, type GateVerdict } from '../../../harness/analyze/gate.js'
-import { missingOf, unmeasured } from '../../../harness/analyze/standings.js'
+import { missingOf, notMeasured, unmeasured } from '../../../harness/analyze/standings.js'
 import * as metrics from '../../../scenarios/metrics.js'
 import type { Estimate } from '../../../harness/model.js'
 import {
@@ -93,14 +93,22 @@ function headline(view: View, verdicts: readonly GateVerdict[], words: Words): s
   const { trials } = view.analysis
   if (trials.length > 0 && trials.every(({ state }) => state !== 'ok'))
     return `Nothing can be said: none of ${plural(trials.length, 'trial')} is valid`
-  return (
+  const found =
     variantHeadline(view, verdicts, words) ??
     (rank(view, 'time') ? undefined : throughputHeadline(view, words)) ??
-    costHeadline(view, words) ??
-    (trials.length === 0
-      ? 'Nothing was measured: this run has no trial'
-      : 'This run has no comparison to report')
-  )
+    costHeadline(view, words)
+  if (found !== undefined) return found + withoutWords(view, words)
+  return trials.length === 0
+    ? 'Nothing was measured: this run has no trial'
+    : 'This run has no comparison to report'
+}
+
+/** A cheapest among those that were measured is not the cheapest of those that were asked for. */
+function withoutWords(view: View, words: Words): string {
+  const names = notMeasured(view.analysis).map(({ arm }) => words.arm(view.arm(arm)))
+  return names.length === 0
+    ? ''
+    : `. Not measured: ${names.length > 2 ? plural(names.length, 'arm') : listOf(names)}`
 }
 
 /** The gate's verdict: the worst first. */
@@ -116,9 +124,15 @@ function variantHeadline(view: View, verdicts: readonly GateVerdict[], words: Wo
       ? `${words.ratio(one.ratio, one.check.metric, one.check.percentile)} times as much`
       : 'beyond what was tried')
   const [worse, better] = [of('worse'), of('better')]
-  const others = (count: number) => (count > 0 ? `, and ${count} more of ${verdicts.length} checks` : '')
-  if (worse[0]) return `${say(worse[0], 'is worse than')}${others(worse.length - 1)}`
-  if (better[0]) return `${say(better[0], 'is better than')}${others(better.length - 1)}`
+  const others = ([first, second, ...more]: readonly GateVerdict[], word: string) => {
+    if (first === undefined || second === undefined) return ''
+    const same = first.arm === second.arm && checkWords(first) !== checkWords(second)
+    return same && second.ratio && more.length === 0
+      ? `, and ${checkWords(second)} ${words.ratio(second.ratio, second.check.metric, second.check.percentile)} times`
+      : `; ${more.length + 2} of ${verdicts.length} checks are ${word}`
+  }
+  if (worse[0]) return `${say(worse[0], 'is worse than')}${others(worse, 'worse')}`
+  if (better[0]) return `${say(better[0], 'is better than')}${others(better, 'better')}`
   const open = of('inconclusive')
   if (open[0])
     return `Not decided: ${open.length} of ${plural(verdicts.length, 'check')} of the variants ${open.length === 1 ? 'does' : 'do'} not tell; none is worse`

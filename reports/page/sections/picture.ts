@@ -1,5 +1,6 @@
 /** The picture of the first screen: one row an arm, its path in miniature beside its figures as intervals on common axes. */
 import type { GateVerdict } from '../../../harness/analyze/gate.js'
+import { notMeasured } from '../../../harness/analyze/standings.js'
 import { metricText } from '../../../harness/analyze/gate.js'
 import { metricTitle } from '../../../scenarios/registry.js'
 import * as metrics from '../../../scenarios/metrics.js'
@@ -32,6 +33,8 @@ interface PictureRow {
   readonly cells: readonly PictureCell[]
   /** Printed without a drawing, at the end. */
   readonly last: string
+  /** In place of figures: why there are none. */
+  readonly note?: string
 }
 
 interface PictureCell {
@@ -42,6 +45,9 @@ interface PictureCell {
 
 /** More rows than this are folded: cheapest, dearest, worse than a threshold and asked for come first. */
 const mostRows = 8
+
+/** More of them are in the banners and under evidence. */
+const mostMissing = 4
 
 interface Column {
   readonly title: string
@@ -110,10 +116,26 @@ export function addedPicture(view: View, book: FigureBook): Picture | undefined 
     lastTitle: 'MiB of hops',
     caption: `Added to a direct request: dots are estimates, lines 95 % intervals, the band is what the baseline differs by from itself (A/A)`,
     columns: columns.map(({ title, brief }, index) => ({ title, brief, ticks: ticks(axes[index]) })),
-    rows: [...chosen.map(rowOf), ...twins.filter((twin) => columns.some(({ of }) => of(twin))).map(rowOf)],
+    rows: [
+      ...chosen.map(rowOf),
+      ...missingRows(view),
+      ...twins.filter((twin) => columns.some(({ of }) => of(twin))).map(rowOf),
+    ],
     more: rest.map(rowOf),
     moreText: `${plural(rest.length, 'more arm')} between the cheapest and the dearest`,
   }
+}
+
+/** Arms that were asked for and have no figure: a picture without them would answer another question. */
+function missingRows(view: View): PictureRow[] {
+  return notMeasured(view.analysis)
+    .slice(0, mostMissing)
+    .map(({ arm, missing }) => ({
+      ...rowHead(view.arm(arm)),
+      cells: [],
+      last: '',
+      note: `not measured: ${missing[0]?.what ?? 'was not reached'}`,
+    }))
 }
 
 /** Every variant against its control, as ratios with what is too little to matter behind; undefined without variants. */
@@ -161,13 +183,19 @@ export function variantPicture(
       'Each variant as a ratio to its control, measured in the same rounds: dots are estimates, lines 95 % intervals, the band is what is too little to matter',
     columns: checks.map((check, index) => ({
       title: `${metricTitle(check.metric, check.percentile)}, ratio (±${given(check.practical * 100)} % is the same)`,
-      brief: metricText(check),
+      brief: `${briefly(check)}, ratio`,
       ticks: ticks(axes[index]),
     })),
     rows: sorted.slice(0, mostRows),
     more: sorted.slice(mostRows),
     moreText: plural(Math.max(0, sorted.length - mostRows), 'more variant'),
   }
+}
+
+/** A check's metric where there is room for a word. */
+function briefly({ metric, percentile }: GateVerdict['check']): string {
+  if (percentile !== undefined) return `p${percentile}`
+  return metric === metrics.cpu.id ? 'CPU' : metricTitle(metric)
 }
 
 function rowHead(arm: ArmView): Pick<PictureRow, 'key' | 'label' | 'colour' | 'sketch' | 'kind'> {

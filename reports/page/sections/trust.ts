@@ -1,7 +1,8 @@
 /** Whether the run can be believed: A/A, trials, generator, proof of path. */
 import * as metrics from '../../../scenarios/metrics.js'
 import { upperBound } from '../../../harness/analyze/words.js'
-import type { Estimate, NoiseFloor } from '../../../harness/model.js'
+import { notMeasured } from '../../../harness/analyze/standings.js'
+import type { Estimate, NoiseFloor, TrialSummary } from '../../../harness/model.js'
 import { escapeHtml } from '../clean.js'
 import type { FigureBook } from '../figures.js'
 import { fixed, given, thin, number, plural, thousand } from '../../formats/format.js'
@@ -19,17 +20,7 @@ export function trust(view: View, book: FigureBook): readonly Trust[] {
   const { analysis } = view
   const list: Trust[] = []
   list.push(sameTwice(view, book))
-  const count = (state: string) => analysis.trials.filter((trial) => trial.state === state).length
-  const [invalid, failed] = [count('invalid'), count('failed')]
-  list.push({
-    ok: invalid + failed === 0,
-    brief:
-      invalid + failed === 0
-        ? `all ${plural(count('ok'), 'trial')} valid`
-        : `${fixed(invalid + failed, 0)} of ${plural(analysis.trials.length, 'trial')} not valid`,
-    name: 'Trials',
-    html: `${plural(count('ok'), 'valid trial')}, ${fixed(invalid, 0)} invalid, ${fixed(failed, 0)} failed${invalid + failed > 0 ? ' (<a href="#not-valid">listed with reasons</a>)' : ''}.`,
-  })
+  list.push(...armsMeasured(view), validTrials(view))
   list.push(generator(view))
   const checks = Object.values(analysis.proofs).flat()
   const broken = checks.filter((check) => !check.ok).length
@@ -48,6 +39,50 @@ export function trust(view: View, book: FigureBook): readonly Trust[] {
         : `${plural(checks.length - broken, 'check')} of the path hold, ${fixed(broken, 0)} do not.`,
   })
   return list
+}
+
+/** Told only where an arm that was asked for has no figure at all. */
+function armsMeasured(view: View): Trust[] {
+  const missing = notMeasured(view.analysis)
+  const names = missing.map(({ arm }) => escapeHtml(view.arm(arm).label))
+  return missing.length === 0
+    ? []
+    : [
+        {
+          ok: false,
+          brief: `${missing.length} of ${plural(view.subjects.length, 'arm')} not measured`,
+          name: 'Arms',
+          html: `Nothing is known of ${names.join(', ')}.`,
+        },
+      ]
+}
+
+/** More trials than this share of all had to be repeated: what disturbed them may be in the others, too. */
+const mostRepeated = 0.1
+
+/** A trial that was repeated leaves no gap in its round; one that was not does. Arms without any are told apart. */
+function validTrials(view: View): Trust {
+  const { trials } = view.analysis
+  const missing = new Set(notMeasured(view.analysis).map(({ arm }) => arm))
+  const place = ({ cell, round }: TrialSummary) => `${round}|${cell}`
+  const valid = trials.filter(({ state }) => state === 'ok')
+  const settled = new Set(valid.map(place))
+  const bad = trials.filter(({ arm, state }) => state !== 'ok' && !missing.has(arm))
+  const lost = new Set(bad.map(place).filter((one) => !settled.has(one))).size
+  const repeated = bad.filter((trial) => settled.has(place(trial))).length
+  const count = (state: string) => trials.filter((trial) => trial.state === state).length
+  const listed = trials.length > valid.length ? ' (<a href="#not-valid">listed with reasons</a>)' : ''
+  return {
+    ok: valid.length > 0 && lost === 0 && repeated <= trials.length * mostRepeated,
+    brief:
+      lost > 0 || valid.length === 0
+        ? `${fixed(trials.length - valid.length, 0)} of ${plural(trials.length, 'trial')} not valid`
+        : repeated > 0
+          ? `${plural(repeated, 'trial')} of ${fixed(trials.length, 0)} repeated`
+          : `all ${plural(valid.length, 'trial')} valid`,
+    name: 'Trials',
+    html: `${plural(valid.length, 'valid trial')}, ${fixed(count('invalid'), 0)} invalid, ${fixed(count('failed'), 0)} failed${listed}.${repeated > 0 && lost === 0 ? ' What was not valid was repeated, so that no round has a gap.' : ''}`,
+  }
 }
 
 /** `Yes`, `With care` or `No`, for the line under the picture. */
