@@ -30,6 +30,10 @@ describe('a series of runs', () => {
     }
   })
 
+  test('that never moves has none, whatever the last digit of its figures does', () => {
+    expect(findSteps(series(9, () => 0.1 + Number.EPSILON * Math.round(random())))).toEqual([])
+  })
+
   test('too short for a test has none', () => {
     expect(findSteps([0, 0, 0, 9, 9])).toEqual([])
   })

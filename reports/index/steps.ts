@@ -12,6 +12,8 @@ export const falseAlarms = 0.01
 /** Shorter series have too few degrees of freedom to tell a step from noise. */
 const fewestRuns = 6
 const simulations = 4000
+/** Logarithms of ratios that differ by less are the same figure. */
+const rounding = 1e-12
 
 export interface Step {
   /** Index of the first value after the step. */
@@ -38,6 +40,8 @@ function largestShift(values: readonly number[]): { readonly at: number; readonl
   const n = values.length
   const centre = mean(values)
   const total = values.reduce((sum, value) => sum + (value - centre) ** 2, 0)
+  // Differences in the last digits that a number has are no movement.
+  if (total < n * rounding ** 2) return { at: 1, statistic: 0 }
   let best = { at: 1, between: -1 }
   let sum = 0
   for (let at = 1; at < n; at++) {
@@ -49,7 +53,7 @@ function largestShift(values: readonly number[]): { readonly at: number; readonl
   const within = Math.max(total - best.between, 0)
   return {
     at: best.at,
-    statistic: within === 0 ? (total === 0 ? 0 : Infinity) : Math.sqrt(((n - 2) * best.between) / within),
+    statistic: within === 0 ? Infinity : Math.sqrt(((n - 2) * best.between) / within),
   }
 }
 
