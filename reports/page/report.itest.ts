@@ -9,8 +9,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { analyze } from '../../harness/analyze/analyze.js'
 import { findChromium } from '../../harness/testing/chromium.js'
 import { syntheticJournal } from '../../harness/testdata/synthetic-journal.js'
-import { renderComparison } from '../compare/compare-page.js'
-import { renderIndex } from '../index/index-page.js'
 import { renderHtml } from './render.js'
 import { readAssets } from '../testdata/assets.js'
 import { hostileAnalysis } from '../testdata/hostile.js'
@@ -73,23 +71,15 @@ const patienceMs = 600_000
 describe.skipIf(executable === undefined)('the report in Chromium', { timeout: patienceMs }, () => {
   let browser: Browser
   let folder: string
-  let files: Readonly<Record<'honest' | 'hostile' | 'compare' | 'index', string>>
+  let files: Readonly<Record<'honest' | 'hostile', string>>
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'meshbench-report-'))
-    const at = (name: string) => join(folder, `${name}.html`)
-    files = { honest: at('report'), hostile: at('hostile'), compare: at('compare'), index: at('index') }
+    files = { honest: join(folder, 'report.html'), hostile: join(folder, 'hostile.html') }
     const assets = readAssets()
     const analysis = analyze(syntheticJournal({ rounds: 6, ratesPerSecond: [500, 1000] }))
     writeFileSync(files.honest, await renderHtml(analysis, assets))
     writeFileSync(files.hostile, await renderHtml(hostileAnalysis(), assets))
-    const other = analyze(syntheticJournal({ rounds: 6, ratesPerSecond: [500, 1000], seed: 2 }))
-    writeFileSync(files.compare, renderComparison(analysis, { ...other, runId: 'another' }, assets, false))
-    const runs = Array.from({ length: 7 }, (_, run) => ({
-      analysis: { ...analysis, runId: `run ${run}`, startedAt: `2026-11-1${run}T10:00:00.000Z` },
-      href: `pr-${run}+fix@münchen/report.html`,
-    }))
-    writeFileSync(files.index, await renderIndex(runs, assets))
     // As root, in a container, Chromium's own sandbox cannot start; the pages are this test's own.
     browser = await chromium.launch({ executablePath: executable ?? '', args: ['--no-sandbox'] })
   }, patienceMs)
@@ -120,32 +110,29 @@ describe.skipIf(executable === undefined)('the report in Chromium', { timeout: p
 
   for (const width of [390, 768, 1440]) {
     for (const colorScheme of ['light', 'dark'] as const) {
-      it.each(width === 768 ? (['honest'] as const) : (['honest', 'compare', 'index'] as const))(
-        `is whole and accessible at ${width} px, ${colorScheme}: %s`,
-        async (name) => {
-          const { page, complaints } = await open(files[name], { width, colorScheme })
-          expect(
-            await page.evaluate('document.documentElement.scrollWidth - innerWidth'),
-          ).toBeLessThanOrEqual(0)
-          await page.addScriptTag({ content: axeSource })
-          const found: AxeResult = await page.evaluate('axe.run(document)')
-          // Text in drawings is looked at pixel by pixel below: axe does not know what a shape lies upon.
-          const undecided = found.incomplete
-            .map((one) => ({ ...one, nodes: one.nodes.filter(({ html }) => !/^<(text|tspan)\b/.test(html)) }))
-            .filter(({ nodes }) => nodes.length > 0)
-          expect(
-            [...found.violations, ...undecided].map(
-              ({ id, nodes }) =>
-                `${id}: ${nodes
-                  .slice(0, 3)
-                  .map((node) => node.html + node.failureSummary)
-                  .join(' | ')}`,
-            ),
-          ).toEqual([])
-          expect(complaints).toEqual([])
-          await page.close()
-        },
-      )
+      it(`is whole and accessible at ${width} px, ${colorScheme}`, async () => {
+        const { page, complaints } = await open(files.honest, { width, colorScheme })
+        expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(
+          0,
+        )
+        await page.addScriptTag({ content: axeSource })
+        const found: AxeResult = await page.evaluate('axe.run(document)')
+        // Text in drawings is looked at pixel by pixel below: axe does not know what a shape lies upon.
+        const undecided = found.incomplete
+          .map((one) => ({ ...one, nodes: one.nodes.filter(({ html }) => !/^<(text|tspan)\b/.test(html)) }))
+          .filter(({ nodes }) => nodes.length > 0)
+        expect(
+          [...found.violations, ...undecided].map(
+            ({ id, nodes }) =>
+              `${id}: ${nodes
+                .slice(0, 3)
+                .map((node) => node.html + node.failureSummary)
+                .join(' | ')}`,
+          ),
+        ).toEqual([])
+        expect(complaints).toEqual([])
+        await page.close()
+      })
     }
   }
 
