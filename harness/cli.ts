@@ -121,6 +121,13 @@ program
     act(async () => (await import('./cli/commands/list.js')).listCommand(flags)),
   )
 
+withPlanFlags(program.command('claims'))
+  .description('each claim, what decides it, how long that takes, and what the last run says')
+  .option('--json', 'as JSON', false)
+  .action((flags: PlanFlags & { json: boolean }) =>
+    act(async () => (await import('./cli/commands/claims.js')).claimsCommand(flags)),
+  )
+
 withPlanFlags(program.command('doctor').alias('check'))
   .description('check that this host can do what the config asks for; creates nothing')
   .action((flags: PlanFlags) =>

@@ -3,6 +3,7 @@ import type {
   Arm,
   Cell,
   Component,
+  ComponentUsage,
   JournalEntry,
   Plan,
   ReadMetric,
@@ -140,10 +141,12 @@ function billWindow(components: readonly Component[], cell: Cell, usage: Usage):
   const componentOf = new Map(components.map((component) => [component.name, component]))
   const ns = { generator: 0, application: 0, hops: 0, controlPlane: 0, platform: 0, bystanders: 0 }
   const rss: { hops?: number; application?: number } = {}
+  const hops: ComponentUsage[] = []
   let stepNs = 0
   for (const row of usage.components) {
     const group = groupOf(componentOf.get(row.component), row.category, cell)
     ns[group] += row.cpuNs
+    if (group === 'hops') hops.push(row)
     if (group === 'hops' || group === 'application' || group === 'controlPlane') stepNs += row.resolutionNs
     if ((group === 'hops' || group === 'application') && row.rssBytes !== undefined)
       rss[group] = (rss[group] ?? 0) + row.rssBytes
@@ -161,9 +164,34 @@ function billWindow(components: readonly Component[], cell: Cell, usage: Usage):
     hostBusyNs: usage.hostBusyNs,
     attributedNs: ns.hops + ns.application + ns.controlPlane,
     attributedStepNs: stepNs,
+    hopsUserNs: split(hops, ns.hops, 'cpuUserNs'),
+    hopsSystemNs: split(hops, ns.hops, 'cpuSystemNs'),
     hopsRssBytes: rss.hops,
+    hopsPssBytes: sumOf(hops, 'pssBytes'),
     applicationRssBytes: rss.application,
   }
+}
+
+/** A sum over all rows; undefined where one does not have it. */
+function sumOf(
+  rows: readonly ComponentUsage[],
+  key: 'cpuUserNs' | 'cpuSystemNs' | 'pssBytes',
+): number | undefined {
+  return rows.reduce<number | undefined>(
+    (sum, { [key]: value }) => (sum === undefined || value === undefined ? undefined : sum + value),
+    0,
+  )
+}
+
+/** A part of what all used: a kernel samples user and system time, of which only the proportion holds. */
+function split(
+  rows: readonly ComponentUsage[],
+  totalNs: number,
+  part: 'cpuUserNs' | 'cpuSystemNs',
+): number | undefined {
+  const [user, system, own] = (['cpuUserNs', 'cpuSystemNs', part] as const).map((key) => sumOf(rows, key))
+  if (user === undefined || system === undefined || own === undefined || user + system === 0) return undefined
+  return (totalNs * own) / (user + system)
 }
 
 export type BillGroup = 'generator' | 'application' | 'hops' | 'controlPlane' | 'platform' | 'bystanders'

@@ -31,7 +31,10 @@ export const planFlags = {
     '--arm <name...>',
     'only these arms, as mesh/path, or a path or mesh of the config',
   ),
-  experiment: flag<readonly string[]>('--experiment <name...>', 'only these experiments'),
+  experiment: flag<readonly string[]>(
+    '--experiment <name...>',
+    'only these experiments; `all` is what the budget allows, in the order of what decides most claims',
+  ),
   engine: flag<string>(
     '--engine <name>',
     'drive the experiments with this load engine (see `meshbench list`)',

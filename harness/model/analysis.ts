@@ -143,6 +143,17 @@ const streamAnalysisSchema = object({
 })
 export interface StreamAnalysis extends z.infer<typeof streamAnalysisSchema> {}
 
+/** What happened over the window, slice by slice, where a load is sliced. */
+const timelineSchema = object({
+  sliceMs: number,
+  rounds: count,
+  /** Medians over rounds of the mean response time of requests that were due in a slice; of failed ones the sum over rounds. */
+  workloads: list(object({ meanMs: list(number), failed: list(count) })),
+  /** What was done, ms from the start of the window, at the median. */
+  events: list(object({ action: text, startedMs: number, endedMs: number })),
+})
+export interface Timeline extends z.infer<typeof timelineSchema> {}
+
 /** Estimates of one cell. */
 export const cellAnalysisSchema = object({
   cell: text,
@@ -170,6 +181,7 @@ export const cellAnalysisSchema = object({
   hopCpu: estimateSchema.exactOptional(),
   /** Resident memory of the hops, MiB. */
   hopMemory: estimateSchema.exactOptional(),
+  timeline: timelineSchema.exactOptional(),
   /** Of an experiment that opens a connection for every request. */
   connect: connectAnalysisSchema.exactOptional(),
   /** Of an experiment with long transfers. */

@@ -26,7 +26,12 @@ export interface TrialBill {
   readonly attributedNs: number
   /** The finest step of `attributedNs`: that of all counters that it is the sum of. */
   readonly attributedStepNs: number
+  /** As the kernel splits `hopsNs` by sampling; undefined where it does not. */
+  readonly hopsUserNs: number | undefined
+  readonly hopsSystemNs: number | undefined
   readonly hopsRssBytes: number | undefined
+  /** Undefined unless every hop has it. */
+  readonly hopsPssBytes: number | undefined
   readonly applicationRssBytes: number | undefined
 }
 

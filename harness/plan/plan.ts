@@ -38,6 +38,7 @@ export interface Catalogue {
     load: LoadSpec
     search?: KneeSearch
     script?: Script | ((path: Path) => Script)
+    hopsAlone?: true
   }[]
   /** Whether an experiment can be put to a path; absent: to every one. A baseline is always measured. */
   readonly carries?: (experiment: string, path: Path) => boolean
@@ -153,22 +154,27 @@ function listCells(config: ResolvedConfig, arms: readonly Arm[], catalogue: Cata
   return Object.entries(config.experiments).flatMap(([experiment, settings]) => {
     const rounds = Math.min(config.rounds.max, catalogue.roundsOf(experiment, settings) ?? Infinity)
     const engine = config.engines?.[experiment]
-    const loads = catalogue.loadsOf(experiment, settings).map(({ label, load, search, script }) => ({
-      // Figures of two engines are not the same thing: the label keeps them apart.
-      label: engine === undefined ? label : `${label} by ${engine}`,
-      load: engine === undefined ? load : (catalogue.driveWith?.(load, engine) ?? { ...load, engine }),
-      search,
-      script,
-    }))
-    const carrying = arms.filter(
-      ({ path, role }) =>
-        role !== 'subject' || (catalogue.carries?.(experiment, catalogue.paths[path] as Path) ?? true),
-    )
-    return loads.map(({ label, load, search, script }) => ({
+    const loads = catalogue
+      .loadsOf(experiment, settings)
+      .map(({ label, load, search, script, hopsAlone }) => ({
+        // Figures of two engines are not the same thing: the label keeps them apart.
+        label: engine === undefined ? label : `${label} by ${engine}`,
+        load: engine === undefined ? load : (catalogue.driveWith?.(load, engine) ?? { ...load, engine }),
+        search,
+        script,
+        hopsAlone,
+      }))
+    const carrying = (hopsAlone = false) =>
+      arms.filter(({ path, role }) =>
+        role === 'subject'
+          ? (catalogue.carries?.(experiment, catalogue.paths[path] as Path) ?? true)
+          : !hopsAlone,
+      )
+    return loads.map(({ label, load, search, script, hopsAlone }) => ({
       experiment,
       // What a search needs does not depend on how precisely something else is wanted.
       rounds: search?.maxProbes ?? rounds,
-      cells: carrying.map((arm) => ({
+      cells: carrying(hopsAlone).map((arm) => ({
         id: `${experiment}|${arm.id}|${label}`,
         experiment,
         arm: arm.id,

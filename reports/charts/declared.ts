@@ -10,7 +10,9 @@ import type { Size } from '../page/theme.js'
 import type { ArmView, LoadView, View } from '../page/view.js'
 import { controlPlaneCost } from './acts/control-plane.js'
 import { firstConnection } from './acts/first-connection.js'
+import { footprintLines } from './acts/footprint-lines.js'
 import { startTimeline } from './acts/start-timeline.js'
+import { timelineChart } from './acts/timeline.js'
 import type { Chart, ChartBuilder } from './chart.js'
 import { domainWithZero } from './layout.js'
 import { armAxis, estimateMarks } from './marks.js'
@@ -31,24 +33,21 @@ const comparingLoads: Readonly<Record<string, ChartBuilder>> = {
   'start-timeline': startTimeline,
   'first-connection': firstConnection,
   'control-plane': controlPlaneCost,
+  'footprint-lines': footprintLines,
 }
 
 /** None where the run has no data for them. */
 export function declaredCharts(view: View, book: FigureBook): DeclaredChart[] {
-  const compared = Object.entries(comparingLoads).flatMap(([name, builder]): DeclaredChart[] => {
-    const chart = builder(view, book)
-    return chart ? [{ name, chart }] : []
-  })
-  return [...compared, ...byLoad(view, book)]
-}
-
-function byLoad(view: View, book: FigureBook): DeclaredChart[] {
-  return view.loads.flatMap((load, index) =>
-    (experimentNamed(load.experiment)?.charts ?? []).flatMap((declared): DeclaredChart[] => {
-      const chart = chartOf(declared, load, view, book)
-      return chart ? [{ name: `${declared.name}-${index}`, chart }] : []
-    }),
-  )
+  const named = (name: string, chart: Chart | undefined): DeclaredChart[] => (chart ? [{ name, chart }] : [])
+  return [
+    ...Object.entries(comparingLoads).flatMap(([name, builder]) => named(name, builder(view, book))),
+    ...view.loads.flatMap((load, index) => [
+      ...(experimentNamed(load.experiment)?.charts ?? []).flatMap((declared) =>
+        named(`${declared.name}-${index}`, chartOf(declared, load, view, book)),
+      ),
+      ...named(`timeline-${index}`, timelineChart(load, view)),
+    ]),
+  ]
 }
 
 function chartOf(declared: MetricChart, load: LoadView, view: View, book: FigureBook): Chart | undefined {

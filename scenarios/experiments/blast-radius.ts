@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { Path, Script, TrialReading } from '../../harness/model.js'
 import { metric } from '../metrics.js'
-import { loadLabel, type Experiment } from './experiment.js'
+import { loadLabel, sidecarsOrNone, type Experiment } from './experiment.js'
 import { count, openLoopSettings, rate } from './load-settings.js'
 
 const sliceMs = 50
@@ -15,9 +15,9 @@ const settings = z
     /** Of all workloads together. */
     ratePerSecond: rate.default(400),
     killAtMs: count.default(400),
-    /** When it is started again. */
-    backAtMs: count.default(900),
-    ...openLoopSettings({ warmupMs: 300, durationMs: 2000 }),
+    /** When it is started again: a program may need a second or more to come up where cores are busy. */
+    backAtMs: count.default(800),
+    ...openLoopSettings({ warmupMs: 300, durationMs: 3000 }),
   })
   .refine(({ killAtMs, backAtMs, durationMs }) => killAtMs < backAtMs && backAtMs < durationMs, {
     path: ['backAtMs'],
@@ -85,15 +85,11 @@ export const blastRadius = {
     const load = { engine: 'open-loop' as const, model: 'open' as const, ...rest, sliceMs }
     const label = (what: string) => `${what}, ${own.workloads} workloads, ${loadLabel(load)}`
     return [
-      { label: label(killLoads.killed), load, script: kill(own) },
+      { label: label(killLoads.killed), load, script: kill(own), hopsAlone: true },
       { label: label(killLoads.nothing), load, script: kill(own, 'spare') },
     ]
   },
-  // Where only some hops are sidecars, workloads share the others: neither kind.
-  carries: ({ hops }) => {
-    const sidecars = hops.filter(({ role }) => role.startsWith('sidecar')).length
-    return hops.length > 0 && (sidecars === 0 || sidecars === hops.length)
-  },
+  carries: sidecarsOrNone,
   comparesLoads: true,
   metrics: [workloadsHit, outage],
   charts: [

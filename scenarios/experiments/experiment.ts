@@ -10,6 +10,8 @@ export interface LabelledLoad {
   readonly search?: KneeSearch
   /** What is done to each arm while it is under the load; a baseline, which has no hops, is left alone. */
   readonly script?: Script | ((path: Path) => Script)
+  /** What is read under it is the hops' own: the baseline, which has none, is left out. */
+  readonly hopsAlone?: true
 }
 
 /** A chart of one metric, every arm with its interval, under each of the experiment's loads. */
@@ -44,6 +46,12 @@ export interface Experiment<Settings = unknown> {
   readonly charts?: readonly MetricChart[]
   /** Claims that it has data on; their rules are in harness/analyze/claims. */
   readonly claims?: readonly ClaimId[]
+}
+
+/** Where only some hops are sidecars, workloads share the others: such a path is neither kind. */
+export function sidecarsOrNone({ hops }: Path): boolean {
+  const sidecars = hops.filter(({ role }) => role.startsWith('sidecar')).length
+  return hops.length > 0 && (sidecars === 0 || sidecars === hops.length)
 }
 
 /** `1000/s c16 1024B http1`: what a load is, in one line. */

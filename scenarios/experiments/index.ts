@@ -5,8 +5,10 @@ import { connect } from './connect.js'
 import { controlPlane } from './control-plane.js'
 import type { Experiment } from './experiment.js'
 import { firstPacket } from './first-packet.js'
+import { footprint } from './footprint.js'
 import { isolation } from './isolation.js'
 import { latency } from './latency.js'
+import { modes } from './modes.js'
 import { pausesExperiment } from './pauses.js'
 import { saturation } from './saturation.js'
 import { startup } from './startup.js'
@@ -26,6 +28,8 @@ export const experiments = {
   startup,
   'first-packet': firstPacket,
   'control-plane': controlPlane,
+  footprint,
+  modes,
   // Each experiment has settings of its own type; whoever calls one parses them with its own schema first.
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
 } satisfies Record<string, Experiment<any>>

@@ -6,7 +6,7 @@ import { openLoopSettings, payloadBytes, rate } from './load-settings.js'
 
 const settings = z.strictObject({
   /** The victim's. */
-  ratePerSecond: rate.default(200),
+  ratePerSecond: rate.default(400),
   neighbour: z
     .strictObject({
       ratePerSecond: rate.default(150),
@@ -41,9 +41,9 @@ export const isolation = {
     ]
     return [
       { label: label(neighbourLoads.none), load },
-      { label: label(neighbourLoads.apart), load, script: noise(second, 'spare') },
-      { label: label(neighbourLoads.sharing), load, script: noise(second) },
-      { label: label(neighbourLoads.quiet), load, script: noise(quiet) },
+      { label: label(neighbourLoads.apart), load, script: noise(second, 'spare'), hopsAlone: true },
+      { label: label(neighbourLoads.sharing), load, script: noise(second), hopsAlone: true },
+      { label: label(neighbourLoads.quiet), load, script: noise(quiet), hopsAlone: true },
     ]
   },
   // What has sidecars alone shares no hop.

@@ -45,8 +45,13 @@ export const pausesExperiment = {
     const label = (what: string) => `${what}, ${loadLabel(load)}`
     return [
       { label: label(pauseLoads.none), load },
-      { label: label(`${pauseLoads.paused} ${pauseMs} ms/${everyMs} ms`), load, script: pauses(own) },
-      { label: label(pauseLoads.nothing), load, script: pauses(own, 'spare') },
+      {
+        label: label(`${pauseLoads.paused} ${pauseMs} ms/${everyMs} ms`),
+        load,
+        script: pauses(own),
+        hopsAlone: true,
+      },
+      { label: label(pauseLoads.nothing), load, script: pauses(own, 'spare'), hopsAlone: true },
     ]
   },
   carries: ({ hops }) => hops.length > 0,

@@ -26,6 +26,7 @@ import { experimentNamed } from '../../../scenarios/registry.js'
 import { billRows } from './bill.js'
 import { curveOf } from './curve.js'
 import { analyzeKnee } from './knees.js'
+import { timelineOf } from './timeline.js'
 import type { Settings } from '../../stats/paired.js'
 import {
   billOf,
@@ -136,6 +137,7 @@ export function analyzeCell(run: Run, cell: Cell, settings: Settings): CellAnaly
       hopMemory,
       figures: ownFigures(cell, of, byPercentile),
       kernel: kernelOf(maybe),
+      timeline: timelineOf(valid),
     }),
     bill,
     ...(host && host.value > 0 && bill.length > 0

@@ -2,7 +2,8 @@
 import { expect, it } from 'vitest'
 import { comparePaired } from '../estimates.js'
 import { seededRandom } from '../../protocol/random.js'
-import { decide, limits, type Decision } from './acting.js'
+import { limits } from './acting.js'
+import { decide, type Decision } from './decision.js'
 
 const rounds = 9
 const runs = 200

@@ -10,10 +10,11 @@ import { pauseLoads } from '../../../scenarios/experiments/pauses.js'
 import { responseTime } from '../../../scenarios/metrics.js'
 import type { ClaimAnalysis, ClaimId, Estimate, ReadMetric } from '../../model.js'
 import type { Settings } from '../../stats/paired.js'
-import { comparePaired, estimateOf, fewestFirm } from '../estimates.js'
+import { comparePaired, estimateOf } from '../estimates.js'
 import { armOn } from '../increments.js'
 import { pairedSeries, reaches, readMetric, seriesOf, type CellGroup, type Run } from '../readings.js'
 import { moreRounds, withInterval } from '../words.js'
+import { decide, type Decision } from './decision.js'
 import type { Finding } from './finding.js'
 
 /**
@@ -29,14 +30,6 @@ export const limits = {
   everyWorkload: 0.9,
   /** C6: those that a sidecar's death hurts at most; of the null, half of that. */
   oneWorkload: 0.5,
-}
-
-export type Decision = 'supported' | 'refuted' | 'inconclusive'
-
-/** Whether a value is beyond the limit, within it, or not known; few rounds decide nothing. */
-export function decide({ low, high, n }: Pick<Estimate, 'low' | 'high' | 'n'>, limit: number): Decision {
-  if (n < fewestFirm) return 'inconclusive'
-  return low > limit ? 'supported' : high < limit ? 'refuted' : 'inconclusive'
 }
 
 /** A cell of an experiment: the load whose label begins so, along a mesh's path. */

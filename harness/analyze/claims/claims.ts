@@ -10,11 +10,12 @@ import { handshakesPerConnection, seriesOf, type CellGroup, type Run } from '../
 import { detectableBy, pValueOf } from '../../stats/location.js'
 import { judgeActs } from './acting.js'
 import { couldSee, nextOf, type Finding } from './finding.js'
+import { judgeGrowth } from './growth.js'
 import { judgeKernel } from './kernel.js'
 import { judgeStarts } from './starting.js'
 import { figure, moreRounds, withInterval } from '../words.js'
 
-const texts: Readonly<Record<ClaimId, string>> = {
+export const claimTexts: Readonly<Record<ClaimId, string>> = {
   C1: 'Two L7 hops (sidecar to sidecar) cost more than L4-L7-L4 (tunnel, waypoint, tunnel), although the second has an extra hop.',
   C2: 'Traffic that needs only L4 (mutual TLS, identity, connection metrics) should not pay for L7: L4-only is much cheaper than either.',
   C3: 'L7 processing is the expensive part; moving bytes at L4 is cheap.',
@@ -34,7 +35,7 @@ const needs: Readonly<Record<ClaimId, string>> = {
   C1: 'measure l4-l7-l4 and l7-sidecar-to-sidecar on one mesh, with the latency experiment',
   C2: 'measure l4-only, l4-l7-l4 and l7-sidecar-to-sidecar on one mesh, with the latency experiment',
   C3: 'measure l4-only and either l7-per-node or l7-sidecar-to-sidecar on one mesh, with the latency experiment',
-  C4: 'measure memory and CPU at several numbers of application replicas',
+  C4: 'measure l7-sidecar-to-sidecar and l4-l7-l4 or l7-per-node on one mesh, with the footprint experiment',
   C5: 'measure l7-per-node with the isolation experiment',
   C6: 'measure l7-per-node and l7-sidecar-to-sidecar on one mesh, with the blast-radius experiment',
   C7: 'measure l7-sidecar-to-sidecar and l4-only, l4-l7-l4 or l7-per-node on one mesh, with the startup experiment',
@@ -42,10 +43,10 @@ const needs: Readonly<Record<ClaimId, string>> = {
   C9: 'run Cilium with mutual authentication on a cluster, with the first-packet experiment',
   C10: 'measure ebpf/l4-kernel, nftables/l4-kernel and an l7-per-node in one run on netns, with the latency experiment',
   C11: 'measure l7-per-node and l7-sidecar-to-sidecar on one mesh, with the pauses experiment',
-  C12: 'run whole meshes with their control planes on a cluster, at idle and under load',
+  C12: 'measure l7-sidecar-to-sidecar and l4-l7-l4 or l7-per-node on one mesh, with the footprint experiment',
 }
 
-const claimIds = Object.keys(texts) as ClaimId[]
+export const claimIds = Object.keys(claimTexts) as ClaimId[]
 
 export function claimsOf(run: Run, groups: readonly CellGroup[], settings: Settings): ClaimAnalysis[] {
   const context = contextOf(run, groups)
@@ -57,6 +58,7 @@ export function claimsOf(run: Run, groups: readonly CellGroup[], settings: Setti
   findings.push(
     ...judgeActs(run, groupsOn, settings),
     ...judgeStarts(run, groupsOn, settings),
+    ...judgeGrowth(run, groupsOn('C4'), settings),
     ...judgeKernel(run, groupsOn('C10'), settings),
   )
   // One family: the tests that decide the claims of a run.
@@ -70,7 +72,7 @@ export function claimsOf(run: Run, groups: readonly CellGroup[], settings: Setti
   )
   return claimIds.map((id) => ({
     id,
-    claim: texts[id],
+    claim: claimTexts[id],
     ...(concluded.get(id) ?? {
       verdict: 'no data' as const,
       sentence: 'This run has no data on it.',

@@ -5,7 +5,8 @@ import type { ClaimAnalysis, ClaimId, Estimate } from '../../model.js'
 import type { Settings } from '../../stats/paired.js'
 import type { CellGroup, Run } from '../readings.js'
 import { withInterval } from '../words.js'
-import { decide, judgeBy, wanting, type Decision, type Rule } from './acting.js'
+import { judgeBy, wanting, type Rule } from './acting.js'
+import { decide, type Decision } from './decision.js'
 import type { Finding } from './finding.js'
 
 /** Limits with their reasons. */

@@ -3,13 +3,16 @@ import { existsSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { catalogue } from '../catalogue.js'
+import { allExperiments, byWhatTheyDecide } from '../../config/all-experiments.js'
 import { planFlagsOf, type PlanFlags } from '../../config/flags.js'
-import { resolveConfig } from '../../config/resolve-config.js'
+import { resolveConfig, type ConfigOverrides } from '../../config/resolve-config.js'
 import { defined } from '../../model/defined.js'
 import { UserError, messageOf } from '../../model/errors.js'
 import type { Mesh, Plan, Platform, Variant } from '../../model.js'
 import { engineWarnings } from '../../load/choice.js'
 import { makePlan } from '../../plan/plan.js'
+import type { Experiment } from '../../../scenarios/experiments/experiment.js'
+import { experiments } from '../../../scenarios/experiments/index.js'
 import { meshes } from '../../../infra/meshes/index.js'
 import { platformFlags, platforms, type PlatformName } from '../../../infra/platforms/index.js'
 
@@ -61,9 +64,41 @@ export async function planFromFlags(flags: PlanFlags): Promise<Plan> {
     platformFlags: platformFlagsOf(flags),
     ...defined({ variants: await variantsFromFlags(flags) }),
   }
-  const plan = makePlan(resolveConfig(input, overrides, file), catalogue)
+  const planOf = (more: ConfigOverrides) =>
+    makePlan(resolveConfig(input, { ...overrides, ...more }, file), catalogue)
+  const plan = flags.experiment?.includes(allExperiments) ? planThatFits(planOf) : planOf({})
   for (const line of engineWarnings(plan.cells.map(({ load }) => load))) process.stderr.write(`! ${line}\n`)
   return plan
+}
+
+/** Rounds that an experiment is given time for: fewer decide little, and what time is left takes more. */
+const roundsToFit = 5
+
+/**
+ * Experiments are taken in the order of what decides most, as long as the run's budget lasts for a few rounds of all; what
+ * is left out is told, and so is what this config cannot run.
+ */
+function planThatFits(planOf: (more: ConfigOverrides) => Plan): Plan {
+  const taken: string[] = []
+  const left: string[] = []
+  for (const name of byWhatTheyDecide(Object.values<Experiment>(experiments))) {
+    try {
+      const { estimateMs, config } = planOf({ experiment: [...taken, name], rounds: roundsToFit })
+      const fits = estimateMs <= config.rounds.budgetMinutes * 60_000
+      ;(fits ? taken : left).push(name)
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error
+      left.push(name)
+    }
+  }
+  if (left.length > 0)
+    process.stderr.write(`! left out, for lack of time or of what they need: ${left.join(', ')}\n`)
+  const plan = planOf({ experiment: taken })
+  const { max, min } = plan.config.rounds
+  const least = Math.min(roundsToFit, max)
+  return min <= least
+    ? plan
+    : makePlan({ ...plan.config, rounds: { ...plan.config.rounds, min: least } }, catalogue)
 }
 
 /** The flags that platforms declare, those that were given. */

@@ -2,7 +2,9 @@
  * Known answers: injects faults of known size into the real server, measures them with the real generator, and prints
  * expected, measured and error. Run it with `npm run bench:truth` on a host that is otherwise idle.
  *
- *     npm run bench:truth -- [--only delay,freeze] [--json]
+ *     npm run bench:truth -- [--experiments] [--only delay,freeze] [--json]
+ *
+ * `--experiments`: those of whole runs that act on hops instead.
  */
 import { onInterrupt } from '../../process/interrupts.js'
 import { cpus, loadavg } from 'node:os'
@@ -15,6 +17,7 @@ import { checkBurn } from './burn.js'
 import { type Answer, isRight, renderAnswers } from './check.js'
 import { checkCounts } from './counts.js'
 import { checkDelay } from './delay.js'
+import { experimentChecks } from './experiments.js'
 import { checkFreeze } from './freeze.js'
 import { checkOthers, checkPacing } from './pacing.js'
 import { type Rig, createRig } from './rig.js'
@@ -30,20 +33,26 @@ const checks = {
   slow: checkSlow,
   others: checkOthers,
 } satisfies Record<string, (rig: Rig) => Promise<Answer[]>>
-type CheckName = keyof typeof checks
+type Checks = Readonly<Record<string, (rig: Rig) => Promise<Answer[]>>>
 
 process.exitCode = await main()
 
 async function main(): Promise<number> {
-  const names = Object.keys(checks) as CheckName[]
-  let wanted: CheckName[]
+  let chosen: Checks
+  let wanted: readonly string[]
   let json: boolean
   try {
     const { values } = parseArgs({
-      options: { only: { type: 'string' }, json: { type: 'boolean', default: false } },
+      options: {
+        only: { type: 'string' },
+        experiments: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+      },
     })
     json = values.json
-    wanted = (values.only?.split(',') ?? names) as CheckName[]
+    chosen = values.experiments ? experimentChecks : checks
+    const names = Object.keys(chosen)
+    wanted = values.only?.split(',') ?? names
     const unknown = wanted.filter((name) => !names.includes(name))
     if (unknown.length > 0) throw new Error(`--only ${unknown.join(',')}: the checks are ${names.join(', ')}`)
   } catch (error) {
@@ -62,7 +71,7 @@ async function main(): Promise<number> {
   try {
     for (const name of wanted) {
       if (!json) process.stderr.write(`${name} …\n`)
-      answers.push(...(await checks[name](rig)))
+      answers.push(...((await chosen[name]?.(rig)) ?? []))
     }
   } catch (error) {
     console.error(messageOf(error))

@@ -4,7 +4,7 @@ import type { Hop, Increment } from '../../../harness/model.js'
 import { isResidual } from '../../charts/latency/increments.js'
 import { estimateText, number, thin, thousand } from '../../formats/format.js'
 import { escapeHtml } from '../clean.js'
-import { drawPath, pathInWords, type HopFigures } from '../diagram.js'
+import { drawPath, pathInWords, type HopFigures } from '../drawings/diagram.js'
 import type { FigureBook } from '../figures.js'
 import type { ArmView, View } from '../view.js'
 

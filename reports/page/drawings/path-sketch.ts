@@ -1,7 +1,7 @@
 /** A path in miniature, beside its figures: client, hops by layer, server, and a lock on what is encrypted. */
-import type { Path } from '../../harness/model.js'
+import type { Path } from '../../../harness/model.js'
 import { pathInWords } from './diagram.js'
-import { escapeHtml } from './clean.js'
+import { escapeHtml } from '../clean.js'
 
 const height = 26
 const middle = height / 2

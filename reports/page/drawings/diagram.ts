@@ -1,7 +1,7 @@
 /** Draws a path as SVG: nodes, pods and hops with their layer, legs as they are carried, and figures at every hop. */
-import type { Hop, LegTransport, NodeRole, Path } from '../../harness/model.js'
-import { escapeHtml } from './clean.js'
-import type { Size } from './theme.js'
+import type { Hop, LegTransport, NodeRole, Path } from '../../../harness/model.js'
+import { escapeHtml } from '../clean.js'
+import type { Size } from '../theme.js'
 
 /** What is printed at one hop, already formatted; empty strings print nothing. */
 export interface HopFigures {

@@ -1,0 +1,244 @@
+/**
+ * Rules of the claims on what a mesh takes as its application grows: C4, C12.
+ *
+ * Memory is that of the same processes in every round, so that its line goes through one mean for each count of replicas
+ * and takes its uncertainty from how far they lie from it; CPU has a line in each round.
+ */
+import { footprintLoads, meshCpu, meshMemory } from '../../../scenarios/experiments/footprint.js'
+import type { ClaimAnalysis, Estimate, ReadMetric } from '../../model.js'
+import { bounded, crossing, fitLine, type Bounded, type Line } from '../../stats/line.js'
+import type { Settings } from '../../stats/paired.js'
+import { comparePaired, estimateOf, level } from '../estimates.js'
+import { armOn } from '../increments.js'
+import { pairedSeries, readMetric, seriesOf, type CellGroup, type Run } from '../readings.js'
+import { moreRounds, withInterval } from '../words.js'
+import { decide } from './decision.js'
+import type { Finding } from './finding.js'
+
+/** Limits with their reasons. */
+export const growthLimits = {
+  /** C4: a mesh that adds less than this share of what sidecars add for each replica does not grow with replicas. */
+  flat: 0.1,
+  /** C4: growth is linear where no step lies further from its line than this: about what a process differs from its like. */
+  linear: 0.1,
+  /** C12: “far fewer” is at most half. */
+  farFewer: 0.5,
+}
+
+const sidecars = 'l7-sidecar-to-sidecar'
+/** In the order in which they are looked for: the first does at L7 what sidecars do, with identities at both ends. */
+const sidecarless = ['l4-l7-l4', 'l7-per-node'] as const
+
+type Rest = Omit<ClaimAnalysis, 'id' | 'claim'>
+
+/** What the steps of a mesh's paths measured. */
+class Steps {
+  readonly #run: Run
+  readonly #groups: readonly CellGroup[]
+  readonly mesh: string
+
+  constructor(run: Run, groups: readonly CellGroup[], mesh: string) {
+    this.#run = run
+    this.#groups = groups
+    this.mesh = mesh
+  }
+
+  /** Replicas → round → value. */
+  of(path: string, what: keyof typeof footprintLoads, metric: ReadMetric) {
+    const steps = new Map<number, { readonly cell: string; readonly series: ReadonlyMap<number, number> }>()
+    for (const group of this.#groups) {
+      const cell = group.byArm.get(armOn(this.#run, group, this.mesh, path) ?? '')
+      if (!cell || !group.loadLabel.includes(footprintLoads[what])) continue
+      const series = seriesOf(this.#run, cell.id, (trial) => readMetric(this.#run, trial, metric))
+      if (series.size > 0) steps.set(cell.load.workloads ?? 1, { cell: cell.id, series })
+    }
+    return steps
+  }
+}
+
+type StepValues = ReturnType<Steps['of']>
+
+const mean = (values: Iterable<number>) => {
+  const all = [...values]
+  return all.reduce((sum, value) => sum + value, 0) / all.length
+}
+
+const cellsOf = (steps: StepValues) => [...steps.values()].map(({ cell }) => cell)
+const roundsOf = (steps: StepValues) => Math.min(...[...steps.values()].map(({ series }) => series.size))
+
+function lineOf(steps: StepValues): Line | undefined {
+  return fitLine([...steps].map(([x, { series }]) => ({ x, y: mean(series.values()) })))
+}
+
+function fromLine(unit: Estimate['unit'], found: Bounded, line: Line, steps: StepValues): Estimate {
+  return {
+    ...found,
+    unit,
+    level,
+    n: roundsOf(steps),
+    method: `least squares over ${steps.size} counts of replicas, Student’s t with ${line.df} degrees of freedom`,
+    cells: cellsOf(steps),
+  }
+}
+
+const slopeOf = (line: Line, steps: StepValues) =>
+  fromLine('MiB', bounded(line.slope, line.slopeSe, line.df), line, steps)
+
+/** ms of CPU in each second that one more replica adds: a line in each round that has every step. */
+function cpuSlope(steps: StepValues, settings: Settings): Estimate | undefined {
+  const counts = [...steps.keys()]
+  const { rounds, values } = pairedSeries(...[...steps.values()].map(({ series }) => series))
+  const slopes = rounds.flatMap((_, round) => {
+    const line = fitLine(counts.map((x, index) => ({ x, y: values[index]?.[round] ?? 0 })))
+    return line ? [line.slope * 1000] : []
+  })
+  return slopes.length === 0 ? undefined : estimateOf(slopes, settings, { unit: 'ms', cells: cellsOf(steps) })
+}
+
+function judgeC4(steps: Steps, settings: Settings): Rest | undefined {
+  const own = steps.of(sidecars, 'load', meshMemory)
+  const path = sidecarless.find((name) => steps.of(name, 'load', meshMemory).size > 2)
+  if (path === undefined) return undefined
+  const shared = steps.of(path, 'load', meshMemory)
+  const [ownLine, sharedLine] = [lineOf(own), lineOf(shared)]
+  if (!ownLine || !sharedLine) return undefined
+  const [ownSlope, sharedSlope] = [slopeOf(ownLine, own), slopeOf(sharedLine, shared)]
+  const ownCpu = cpuSlope(steps.of(sidecars, 'rest', meshCpu), settings)
+  const sharedCpu = cpuSlope(steps.of(path, 'rest', meshCpu), settings)
+  const met = crossing(ownLine, sharedLine)
+  const meets = met && fromLine('count', met, ownLine, own)
+  const verdict = verdictOfC4({ ownSlope, sharedSlope, ownCpu, worstShare: ownLine.worstShare })
+  const cpu =
+    ownCpu && sharedCpu
+      ? `; at rest it added ${withInterval(ownCpu, 'ms')} of CPU a second with sidecars, ${withInterval(sharedCpu, 'ms')} without`
+      : ''
+  return {
+    verdict,
+    sentence: `On ${steps.mesh} one more replica added ${withInterval(ownSlope, 'MiB')} of proxies with sidecars and ${withInterval(sharedSlope, 'MiB')} on ${path}${cpu}.${meets ? ` Sidecars take more memory from ${withInterval(meets, 'replicas')} on.` : ''} No count of nodes is varied here.`,
+    figures: [
+      { label: 'memory that one more replica adds with sidecars', estimate: ownSlope },
+      { label: `memory that one more replica adds on ${path}`, estimate: sharedSlope },
+      ...(ownCpu
+        ? [{ label: 'CPU a second at rest that one more replica adds with sidecars', estimate: ownCpu }]
+        : []),
+      ...(sharedCpu
+        ? [{ label: `CPU a second at rest that one more replica adds on ${path}`, estimate: sharedCpu }]
+        : []),
+      ...(meets
+        ? [{ label: `replicas from which on sidecars take more memory than ${path}`, estimate: meets }]
+        : []),
+    ],
+    ...(verdict === 'inconclusive'
+      ? {
+          next: 'more rounds with longer windows for CPU at rest, or more counts of replicas (experiments.footprint.replicas) for memory',
+        }
+      : {}),
+  }
+}
+
+/** What is decided of C4, from lines alone. */
+export function verdictOfC4({
+  ownSlope,
+  sharedSlope,
+  ownCpu,
+  worstShare,
+}: {
+  readonly ownSlope: Pick<Estimate, 'value' | 'low' | 'high' | 'n'>
+  readonly sharedSlope: Pick<Estimate, 'value' | 'low' | 'high' | 'n'>
+  readonly ownCpu: Pick<Estimate, 'low' | 'high' | 'n'> | undefined
+  readonly worstShare: number
+}): 'supported' | 'refuted' | 'inconclusive' {
+  const flat = growthLimits.flat * ownSlope.value
+  const grows = decide(ownSlope, 0)
+  const sharedGrows = decide(sharedSlope, flat)
+  const isLinear = worstShare <= growthLimits.linear
+  if (grows === 'refuted' || (grows === 'supported' && sharedGrows === 'supported')) return 'refuted'
+  const isCpuGrowing = ownCpu !== undefined && decide(ownCpu, 0) === 'supported'
+  return grows === 'supported' && isLinear && isCpuGrowing && sharedGrows === 'refuted'
+    ? 'supported'
+    : 'inconclusive'
+}
+
+/** Money an hour for what the hops take, so that cores and memory are one figure: by the prices of the config. */
+function judgeC12(steps: Steps, run: Run, settings: Settings): Rest | undefined {
+  const path = sidecarless.find((name) => steps.of(name, 'load', meshMemory).size > 0)
+  if (path === undefined) return undefined
+  const { perVcpuHour, perGibHour } = run.plan.config.cost
+  const ratioAt = (what: keyof typeof footprintLoads) => {
+    const [reference, treated] = [sidecars, path].map((name) => {
+      const [cores, memory] = [steps.of(name, what, meshCpu), steps.of(name, what, meshMemory)]
+      const most = Math.max(...cores.keys())
+      const [of, at] = [cores.get(most), memory.get(most)]
+      if (!of || !at) return undefined
+      const { rounds, values } = pairedSeries(of.series, at.series)
+      const costs = rounds.map(
+        (round, index) =>
+          [
+            round,
+            (values[0]?.[index] ?? 0) * perVcpuHour + ((values[1]?.[index] ?? 0) / 1024) * perGibHour,
+          ] as const,
+      )
+      return { most, cell: of.cell, costs: new Map(costs) }
+    })
+    if (!reference || !treated || reference.most !== treated.most) return undefined
+    const [first = [], second = []] = pairedSeries(treated.costs, reference.costs).values
+    if (first.length === 0) return undefined
+    const cells = [treated.cell, reference.cell]
+    const { ratio } = comparePaired(first, second, settings, { unit: 'currency', cells })
+    return { ratio, replicas: reference.most }
+  }
+  const [rest, load] = [ratioAt('rest'), ratioAt('load')]
+  if (!rest || !load) return undefined
+  const decisions = [rest, load].map(({ ratio }) => decide(ratio, growthLimits.farFewer))
+  const verdict = decisions.every((decision) => decision === 'refuted')
+    ? 'supported'
+    : decisions.every((decision) => decision === 'supported')
+      ? 'refuted'
+      : 'inconclusive'
+  const open = [rest.ratio, load.ratio].find((_, index) => decisions[index] === 'inconclusive')
+  return {
+    verdict,
+    sentence: `On ${steps.mesh} with ${load.replicas} replicas the hops of ${path} took ${withInterval(rest.ratio, 'times')} at rest, and ${withInterval(load.ratio, 'times')} under load, of what sidecars took in CPU and memory, at the prices of the config; “far fewer” is read as at most half of it. There is no control plane here.`,
+    figures: [
+      {
+        label: `cost of ${path} at rest to that of sidecars, ${rest.replicas} replicas`,
+        estimate: rest.ratio,
+      },
+      {
+        label: `cost of ${path} under load to that of sidecars, ${load.replicas} replicas`,
+        estimate: load.ratio,
+      },
+    ],
+    ...(verdict === 'inconclusive'
+      ? {
+          next: open
+            ? moreRounds(
+                open.n,
+                (open.high - open.low) / 2,
+                Math.abs(open.value - growthLimits.farFewer) * 0.8,
+              )
+            : 'rest and load say different things: how busy yours is is for you to say',
+        }
+      : {}),
+  }
+}
+
+/** `groups` are those of the experiment that measures footprints. */
+export function judgeGrowth(run: Run, groups: readonly CellGroup[], settings: Settings): Finding[] {
+  const own = groups.filter(({ experiment }) => experiment === 'footprint')
+  const meshes = new Set(
+    own.flatMap(({ cells }) =>
+      cells.flatMap(({ arm }) => {
+        const { mesh, role } = run.armOf.get(arm) ?? {}
+        return mesh !== undefined && role === 'subject' ? [mesh] : []
+      }),
+    ),
+  )
+  const all = [...meshes].map((mesh) => new Steps(run, own, mesh))
+  const [c4] = all.flatMap((steps) => judgeC4(steps, settings) ?? [])
+  const [c12] = all.flatMap((steps) => judgeC12(steps, run, settings) ?? [])
+  return [
+    ...(c4 ? [{ id: 'C4' as const, pValues: [], conclude: () => c4 }] : []),
+    ...(c12 ? [{ id: 'C12' as const, pValues: [], conclude: () => c12 }] : []),
+  ]
+}

@@ -1,0 +1,109 @@
+/** `meshbench claims`: each claim, what decides it, how long that takes here, and what the last run that knows says. */
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { analyze } from '../../analyze/analyze.js'
+import { claimIds, claimTexts } from '../../analyze/claims/claims.js'
+import type { PlanFlags } from '../../config/flags.js'
+import { UserError, exitCodes, type ExitCode } from '../../model/errors.js'
+import type { ClaimAnalysis, ClaimId } from '../../model.js'
+import { formatDuration } from '../../run/display.js'
+import { journalName, readJournal } from '../../run/journal.js'
+import type { Experiment } from '../../../scenarios/experiments/experiment.js'
+import { experiments } from '../../../scenarios/experiments/index.js'
+import { planFromFlags } from './planning.js'
+
+interface ClaimRow {
+  readonly id: ClaimId
+  readonly claim: string
+  readonly experiments: readonly ExperimentTime[]
+  readonly last?: { readonly run: string } & Pick<ClaimAnalysis, 'verdict' | 'sentence' | 'next'>
+}
+
+interface ExperimentTime {
+  readonly name: string
+  /** ms, with the arms and the profile of the config; absent where it cannot be planned so. */
+  readonly estimateMs?: number
+}
+
+export async function claimsCommand(flags: PlanFlags & { json: boolean }): Promise<ExitCode> {
+  const { config } = await planFromFlags(flags)
+  const times = new Map<string, ExperimentTime>()
+  for (const { name } of Object.values<Experiment>(experiments)) times.set(name, await timeOf(name, flags))
+  const runs = [...newestRuns(config.outDir)]
+  const rows = claimIds.map((id): ClaimRow => {
+    const deciding = Object.values<Experiment>(experiments).filter(({ claims = [] }) => claims.includes(id))
+    const last = lastWord(id, runs)
+    return {
+      id,
+      claim: claimTexts[id],
+      experiments: deciding.flatMap(({ name }) => times.get(name) ?? []),
+      ...(last ? { last } : {}),
+    }
+  })
+  process.stdout.write(
+    flags.json ? `${JSON.stringify(rows, null, 2)}\n` : `${rows.map(describe).join('\n\n')}\n`,
+  )
+  return exitCodes.ok
+}
+
+/** At most what the run's budget lets it take. */
+async function timeOf(name: string, flags: PlanFlags): Promise<ExperimentTime> {
+  try {
+    const { estimateMs, config } = await planFromFlags({ ...flags, experiment: [name] })
+    return { name, estimateMs: Math.min(estimateMs, config.rounds.budgetMinutes * 60_000) }
+  } catch (error) {
+    // A config may have no arm that this experiment can be put to.
+    if (error instanceof UserError) return { name }
+    throw error
+  }
+}
+
+interface KnownRun {
+  readonly name: string
+  readonly claims: readonly ClaimAnalysis[]
+}
+
+const mostRuns = 20
+
+/** Runs of a folder, the newest first; those that cannot be read are left out. */
+function* newestRuns(folder: string): Generator<KnownRun> {
+  if (!existsSync(folder)) return
+  const journals = readdirSync(folder)
+    .filter((name) => existsSync(join(folder, name, journalName)))
+    .flatMap((name) => {
+      try {
+        const { header, entries } = readJournal(join(folder, name))
+        return [{ name, startedAt: header.startedAt, entries }]
+      } catch {
+        return []
+      }
+    })
+    .sort((a, b) => b.startedAt.localeCompare(a.startedAt))
+  for (const { name, entries } of journals.slice(0, mostRuns))
+    yield { name: join(folder, name), claims: analyze(entries).claims }
+}
+
+function lastWord(id: ClaimId, runs: readonly KnownRun[]): ClaimRow['last'] {
+  for (const { name, claims } of runs) {
+    const found = claims.find((claim) => claim.id === id && claim.verdict !== 'no data')
+    if (found) {
+      const { verdict, sentence, next } = found
+      return { run: name, verdict, sentence, ...(next === undefined ? {} : { next }) }
+    }
+  }
+  return undefined
+}
+
+function describe({ id, claim, experiments: deciding, last }: ClaimRow): string {
+  const by = deciding.map(
+    ({ name, estimateMs }) =>
+      `${name} (${estimateMs === undefined ? 'not with the arms of this config' : `about ${formatDuration(estimateMs)}`})`,
+  )
+  return [
+    `${id}  ${claim}`,
+    `    decided by: ${by.length === 0 ? 'nothing that this version has' : by.join(', ')}`,
+    last
+      ? `    ${last.verdict} (${last.run}): ${last.sentence}${last.next === undefined ? '' : ` What would decide it: ${last.next}.`}`
+      : '    no run has data on it',
+  ].join('\n')
+}

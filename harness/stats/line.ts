@@ -1,0 +1,72 @@
+/** A straight line through a few points, with what chance may have done to it: what one more of something adds. */
+import { studentQuantile } from './student.js'
+
+export interface Point {
+  readonly x: number
+  readonly y: number
+}
+
+export interface Line {
+  readonly slope: number
+  readonly intercept: number
+  /** Standard errors, and the covariance of the two. */
+  readonly slopeSe: number
+  readonly interceptSe: number
+  readonly covariance: number
+  /** Degrees of freedom of all three. */
+  readonly df: number
+  /** The largest distance of a point from the line, as a share of what the line says there. */
+  readonly worstShare: number
+}
+
+/** Ordinary least squares; undefined of fewer than three different x, which have no spread about their line. */
+export function fitLine(points: readonly Point[]): Line | undefined {
+  const n = points.length
+  const mean = (of: (point: Point) => number) => points.reduce((sum, point) => sum + of(point), 0) / n
+  const [x, y] = [mean((point) => point.x), mean((point) => point.y)]
+  if (new Set(points.map((point) => point.x)).size < 3) return undefined
+  const spread = points.reduce((sum, point) => sum + (point.x - x) ** 2, 0)
+  const slope = points.reduce((sum, point) => sum + (point.x - x) * (point.y - y), 0) / spread
+  const intercept = y - slope * x
+  const off = points.map((point) => point.y - intercept - slope * point.x)
+  const df = n - 2
+  const variance = off.reduce((sum, residual) => sum + residual ** 2, 0) / df
+  return {
+    slope,
+    intercept,
+    slopeSe: Math.sqrt(variance / spread),
+    interceptSe: Math.sqrt(variance * (1 / n + x ** 2 / spread)),
+    covariance: (-variance * x) / spread,
+    df,
+    worstShare: Math.max(
+      ...points.map((point, index) =>
+        Math.abs((off[index] ?? 0) / Math.max(Number.MIN_VALUE, Math.abs(intercept + slope * point.x))),
+      ),
+    ),
+  }
+}
+
+/** A value with the bounds of its 95 % interval, by Student's t. */
+export interface Bounded {
+  readonly value: number
+  readonly low: number
+  readonly high: number
+}
+
+export function bounded(value: number, se: number, df: number): Bounded {
+  const half = studentQuantile(0.975, df) * se
+  return { value, low: value - half, high: value + half }
+}
+
+/** The x at which two lines meet (delta method); undefined where they run alike. */
+export function crossing(first: Line, second: Line): Bounded | undefined {
+  const slope = first.slope - second.slope
+  const slopeSe = Math.hypot(first.slopeSe, second.slopeSe)
+  const df = Math.min(first.df, second.df)
+  if (Math.abs(slope) <= studentQuantile(0.975, df) * slopeSe) return undefined
+  const value = (second.intercept - first.intercept) / slope
+  const interceptVariance = first.interceptSe ** 2 + second.interceptSe ** 2
+  const covariance = first.covariance + second.covariance
+  const variance = (interceptVariance + 2 * value * covariance + (value * slopeSe) ** 2) / slope ** 2
+  return bounded(value, Math.sqrt(Math.max(0, variance)), df)
+}

@@ -1,0 +1,89 @@
+/** How do a mesh's memory and CPU grow with the replicas of its application, and from how many on is which mesh smaller? */
+import { z } from 'zod'
+import { metric } from '../metrics.js'
+import { loadLabel, sidecarsOrNone, type Experiment } from './experiment.js'
+import { connections, count, openLoopSettings, rate, rounds } from './load-settings.js'
+
+const mib = 2 ** 20
+
+const settings = z
+  .strictObject({
+    /** Steps: each with so many replicas of the application behind sidecars of their own, or behind what they share. */
+    replicas: z.array(count.max(64)).min(3).max(8).default([1, 2, 4, 8]),
+    /** Of all replicas together: it does not grow with them. */
+    ratePerSecond: rate.default(400),
+    /** At rest: enough to know that the path is whole. */
+    restPerSecond: rate.default(10),
+    ...openLoopSettings({ warmupMs: 200, durationMs: 1000 }),
+    connections: connections.default(16),
+    /** How often every step is measured. */
+    rounds: rounds.default(6),
+  })
+  .refine(({ replicas, connections }) => Math.max(...replicas) <= connections, {
+    path: ['connections'],
+    message: 'each replica needs a connection',
+  })
+  .refine(({ replicas }) => replicas.every((n, index) => index === 0 || n > (replicas[index - 1] ?? 0)), {
+    path: ['replicas'],
+    message: 'each step must have more than the one before it',
+  })
+export type FootprintSettings = z.infer<typeof settings>
+
+/** Each load's label ends with one of these behind its count of replicas: claims tell them apart by it. */
+export const footprintLoads = { rest: 'at rest', load: 'under load' } as const
+
+/** Shared pages are divided among those who share them, where the kernel tells; else all of them are counted for each. */
+export const meshMemory = metric({
+  id: 'footprint.memory',
+  title: 'Memory of all hops',
+  unit: 'MiB',
+  better: 'less',
+  sample: 'process',
+  read: ({ bill }) => {
+    const bytes = bill?.hopsPssBytes ?? bill?.hopsRssBytes
+    return bytes === undefined ? undefined : bytes / mib
+  },
+  resolution: () => 4096 / mib,
+})
+
+/** Cores: seconds of CPU in each second, whether or not anybody asks for anything. */
+export const meshCpu = metric({
+  id: 'footprint.cpu',
+  title: 'CPU of all hops',
+  unit: 'vCPU',
+  better: 'less',
+  sample: 'round',
+  read: ({ bill, trial: { usage } }) =>
+    bill && usage && usage.windowMs > 0 ? bill.hopsNs / 1e6 / usage.windowMs : undefined,
+  resolution: ({ bill, trial: { usage } }) =>
+    (bill?.attributedStepNs ?? 0) / 1e6 / Math.max(1, usage?.windowMs ?? 0),
+})
+
+export const footprint = {
+  name: 'footprint',
+  question: 'How do the memory and the CPU of a mesh grow with the replicas of its application?',
+  settings,
+  loads: ({ replicas, restPerSecond, rounds: _, ...rest }) =>
+    replicas.flatMap((workloads) =>
+      Object.values(footprintLoads).map((what) => {
+        const isAtRest = what === footprintLoads.rest
+        const load = {
+          engine: 'open-loop' as const,
+          model: 'open' as const,
+          ...rest,
+          workloads,
+          ratePerSecond: isAtRest ? restPerSecond : rest.ratePerSecond,
+          // What is used at rest is little, and comes in bursts.
+          durationMs: isAtRest ? 2 * rest.durationMs : rest.durationMs,
+        }
+        const label = `${workloads} ${workloads === 1 ? 'replica' : 'replicas'} ${what}, ${loadLabel(load)}`
+        const isFirst = workloads === replicas[0] && what === footprintLoads.load
+        return { label, load, ...(isFirst ? {} : { hopsAlone: true as const }) }
+      }),
+    ),
+  rounds: (own) => own.rounds,
+  carries: sidecarsOrNone,
+  comparesLoads: true,
+  metrics: [meshMemory, meshCpu],
+  claims: ['C4', 'C12'],
+} satisfies Experiment<FootprintSettings>
