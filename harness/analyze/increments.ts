@@ -3,8 +3,16 @@ import { cpu as cpuMetric, responseTime } from '../../scenarios/metrics.js'
 import type { Estimate, Increment, ReadMetric } from '../model.js'
 import type { Settings } from '../stats/paired.js'
 import { settingsOf } from '../model/variants.js'
-import { estimateOf } from './estimates.js'
-import { isSpecial, pairedSeries, readMetric, seriesOf, type CellGroup, type Run } from './readings.js'
+import { comparePaired, estimateOf } from './estimates.js'
+import {
+  isSpecial,
+  pairedSeries,
+  readMetric,
+  seriesOf,
+  stepOf,
+  type CellGroup,
+  type Run,
+} from './readings.js'
 
 interface Step {
   readonly title: string
@@ -149,6 +157,10 @@ export function combinedValues(
   )
 }
 
+/**
+ * The same as an estimate: what counts for it against what counts off it, as two cells are compared, so that a difference
+ * has one interval wherever it stands.
+ */
 export function combine(
   run: Run,
   group: CellGroup,
@@ -157,8 +169,17 @@ export function combine(
   terms: readonly (readonly [string, number])[],
 ): Estimate {
   const cells = [...new Set(terms.map(([arm]) => group.byArm.get(arm)?.id ?? ''))]
-  return estimateOf(combinedValues(run, group, metric, terms), settings, {
-    unit: metric.unit,
-    cells,
-  })
+  const weights = terms.reduce((sum, [, weight]) => sum + Math.abs(weight), 0)
+  const step = (stepOf(run, cells, metric) * weights) / 2
+  const side = (sign: 1 | -1) =>
+    combinedValues(
+      run,
+      group,
+      metric,
+      terms.map(([arm, weight]) => [arm, Math.max(0, sign * weight)]),
+    )
+  const options = { unit: metric.unit, cells, step }
+  return terms.some(([, weight]) => weight < 0)
+    ? comparePaired(side(1), side(-1), settings, options).difference
+    : estimateOf(side(1), settings, options)
 }

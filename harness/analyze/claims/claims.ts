@@ -5,7 +5,7 @@ import type { Arm, ClaimAnalysis, ClaimId, Estimate, ReadMetric } from '../../mo
 import { holm } from '../../stats/families.js'
 import { locate, power, type Settings } from '../../stats/paired.js'
 import { alpha, comparePaired, estimateOf, fewestFirm, type PairedResult } from '../estimates.js'
-import { armOn, combinedValues } from '../increments.js'
+import { armOn, combine, combinedValues } from '../increments.js'
 import { handshakesPerConnection, seriesOf, type CellGroup, type Run } from '../readings.js'
 import { detectableBy, pValueOf } from '../../stats/location.js'
 import { judgeActs } from './acting.js'
@@ -240,13 +240,10 @@ function createMeter(run: Run, context: ClaimContext, settings: Settings): Meter
   const armsIn = (paths: readonly string[]) => [
     ...new Set([...paths, ...(isApart(context) ? ['baseline'] : [])].flatMap(armsOf)),
   ]
+  const termsOf = (weights: Weights, all: readonly string[]) =>
+    armsIn(all).map((arm) => [arm, weightOf(weights, arm)] as const)
   const values = (metric: ReadMetric, weights: Weights, all: readonly string[]) =>
-    combinedValues(
-      run,
-      group,
-      metric,
-      armsIn(all).map((arm) => [arm, weightOf(weights, arm)]),
-    )
+    combinedValues(run, group, metric, termsOf(weights, all))
   const cellsOf = (paths: readonly string[]) => armsIn(paths).map((arm) => group.byArm.get(arm)?.id ?? '')
   const sums: Meter['sums'] = (metric, rows) => {
     const all = [...new Set(rows.flatMap((row) => Object.keys(row)))]
@@ -257,13 +254,8 @@ function createMeter(run: Run, context: ClaimContext, settings: Settings): Meter
     has: (...paths) =>
       paths.flatMap(armsOf).every((arm) => (run.valid.get(group.byArm.get(arm)?.id ?? '')?.size ?? 0) > 0),
     sums,
-    estimate: (metric, weights) => {
-      const paths = Object.keys(weights)
-      return estimateOf(values(metric, weights, paths), settings, {
-        unit: metric.unit,
-        cells: cellsOf(paths),
-      })
-    },
+    estimate: (metric, weights) =>
+      combine(run, group, settings, metric, termsOf(weights, Object.keys(weights))),
     compare: (metric, first, second) => {
       const [treated = [], reference = []] = sums(metric, [first, second])
       const paths = [...new Set([...Object.keys(first), ...Object.keys(second)])]

@@ -8,7 +8,7 @@ import { per1000 } from '../../../scenarios/metrics.js'
 import type { ClaimAnalysis, Estimate, ReadMetric } from '../../model.js'
 import { pValueOf } from '../../stats/location.js'
 import { locate, type Settings } from '../../stats/paired.js'
-import { alpha, comparePaired, estimateOf, fewestFirm } from '../estimates.js'
+import { alpha, comparePaired, fewestFirm } from '../estimates.js'
 import { armOn, combinedValues } from '../increments.js'
 import type { CellGroup, Run } from '../readings.js'
 import { withInterval } from '../words.js'
@@ -113,7 +113,8 @@ function concluding({ group, arms, costs }: Measured, settings: Settings): Omit<
     number[],
     number[],
   ]
-  const value = (values: readonly number[]): Estimate => estimateOf(values, settings, options)
+  const value = (values: readonly number[]): Estimate =>
+    comparePaired(values, costs.baseline, settings, options).difference
   const share = (of: readonly number[]) => comparePaired(ebpf, of, settings, options).ratio
   const parts = [rules, hop].map((other) =>
     comparePaired(
@@ -127,16 +128,18 @@ function concluding({ group, arms, costs }: Measured, settings: Settings): Omit<
     pValues: kernelTests(costs, settings),
     conclude(adjusted) {
       const verdict = kernelVerdict(costs, adjusted, settings)
-      const words = [value(ebpf), value(rules), value(hop)].map((estimate) => withInterval(estimate, ''))
+      const words = [costs.ebpf, costs.rules, costs.hop]
+        .map(value)
+        .map((estimate) => withInterval(estimate, ''))
       return {
         verdict,
         sentence: `At ${group.loadLabel} L4 in eBPF added ${words[0]} ${perThousand}, the same as rules of nftables ${words[1]}, and one L7 hop in user space (${arms[3]}) ${words[2]}; “keeps in the kernel” and “bypasses much” are read as at most half of either. There is one service here; no arm does L7 in the kernel.${parts[0] ? couldSee(parts[0], perThousand) : ''}`,
         figures: [
           { label: 'added by L4 in eBPF to what the rules of nftables add', estimate: share(rules) },
           { label: 'added by L4 in eBPF to what one L7 hop adds', estimate: share(hop) },
-          { label: `added by L4 in eBPF, ${perThousand}`, estimate: value(ebpf) },
-          { label: `added by rules of nftables, ${perThousand}`, estimate: value(rules) },
-          { label: `added by one L7 hop, ${perThousand}`, estimate: value(hop) },
+          { label: `added by L4 in eBPF, ${perThousand}`, estimate: value(costs.ebpf) },
+          { label: `added by rules of nftables, ${perThousand}`, estimate: value(costs.rules) },
+          { label: `added by one L7 hop, ${perThousand}`, estimate: value(costs.hop) },
         ],
         ...(verdict === 'inconclusive' ? { next: nextOf(parts.map(({ difference }) => difference)) } : {}),
       }
