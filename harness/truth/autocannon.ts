@@ -41,6 +41,7 @@ export const autocannon: Subject = {
   takesRate: true,
   notes: [
     'autocannon: each second’s share of its rate is sent as a burst, and its times are whole milliseconds',
+    'autocannon: with a rate it adds made-up times, 1 ms apart, below every time of more than 1 ms (its histogram’s correction): its p50 of 5 ms is 3 ms',
     'autocannon: a reset that comes along with the body’s last bytes is the end of the stream to Node, which it counts as no error',
     'autocannon: a new connection is read with the parser of the one before, so that it stands still behind a body that broke off',
   ],

@@ -76,7 +76,8 @@ describe.skipIf(unable !== undefined)('a tool of others', () => {
         expect(late.report?.ok).toBeGreaterThan(0)
         // What it reports has come; what has come may have been in flight when its time was up.
         expect(reportedTotal(late.report!)).toBeLessThanOrEqual(late.log.requests.length)
-        expect(latencyPercentile(late, 50)).toBeGreaterThan(4900)
+        // autocannon halves what is longer than 1 ms by times that it makes up; see its notes.
+        expect(latencyPercentile(late, 50)).toBeGreaterThan(subject.name === 'autocannon' ? 1900 : 4900)
         const failing = await attempt(subject, scenarios.errors, bench)
         expect(failing.failure).toBeUndefined()
         expect(countFate(failing.log, 'error')).toBeGreaterThan(0)

@@ -149,9 +149,9 @@ describe.skipIf(reason !== undefined)('kills and leaks', () => {
 })
 
 async function holdings(pid: number, runId: string) {
-  const pids = new Map(
-    [...pidsOf(runId)].flatMap((each) => [...namespacesOf([each])].map((name) => [name, each])),
-  )
+  // The oldest process in each: a generator is in its client's namespace too, and ends with its trial.
+  const oldestLast = [...pidsOf(runId)].sort((a, b) => b - a)
+  const pids = new Map(oldestLast.flatMap((each) => [...namespacesOf([each])].map((name) => [name, each])))
   const count = async (argv: readonly string[]) => {
     const outputs = await Promise.all(
       [...pids.values()].map((each) => run(['nsenter', '--target', String(each), '--net', ...argv])),
