@@ -7,15 +7,11 @@
 import { killLoads, workloadsHit } from '../../../scenarios/experiments/blast-radius.js'
 import { neighbourLoads } from '../../../scenarios/experiments/isolation.js'
 import { pauseLoads } from '../../../scenarios/experiments/pauses.js'
-import { responseTime } from '../../../scenarios/metrics.js'
-import type { ClaimAnalysis, ClaimId, Estimate, ReadMetric } from '../../model.js'
-import type { Settings } from '../../stats/paired.js'
-import { comparePaired, estimateOf } from '../estimates.js'
-import { armOn } from '../increments.js'
-import { pairedSeries, reaches, readMetric, seriesOf, type CellGroup, type Run } from '../readings.js'
-import { moreRounds, withInterval } from '../words.js'
-import { decide, type Decision } from './decision.js'
-import type { Finding } from './finding.js'
+import type { Estimate } from '../../model.js'
+import { withInterval } from '../words.js'
+import { byActs } from './acts.js'
+import { decide, type Bounds, type Decision } from './decision.js'
+import { concluded, wanting, type Conclusion } from './finding.js'
 
 /**
  * Limits with their reasons. A tail is bad where it is half as long again as it would be: less is lost in what a host's
@@ -32,105 +28,26 @@ export const limits = {
   oneWorkload: 0.5,
 }
 
-/** A cell of an experiment: the load whose label begins so, along a mesh's path. */
-interface Place {
-  readonly load: string
-  readonly path: string
-}
-
-export class Acts {
-  readonly mesh: string
-  readonly #run: Run
-  readonly #groups: readonly CellGroup[]
-  readonly #settings: Settings
-
-  constructor(run: Run, groups: readonly CellGroup[], settings: Settings, mesh: string) {
-    this.#run = run
-    this.#groups = groups
-    this.#settings = settings
-    this.mesh = mesh
-  }
-
-  #cell({ load, path }: Place) {
-    const group = this.#groups.find(
-      ({ loadLabel, byArm, cells: [first] }) =>
-        first !== undefined && loadLabel.startsWith(load) && byArm.has(this.#arm(path) ?? ''),
-    )
-    return group?.byArm.get(this.#arm(path) ?? '')
-  }
-
-  #arm(path: string): string | undefined {
-    return this.#groups.flatMap((group) => armOn(this.#run, group, this.mesh, path) ?? [])[0]
-  }
-
-  #series(place: Place, metric: ReadMetric, percentile?: number) {
-    return seriesOf(this.#run, this.#cell(place)?.id ?? '', (trial) =>
-      reaches(trial, percentile) ? readMetric(this.#run, trial, metric, percentile) : undefined,
-    )
-  }
-
-  /** p99 of the first to that of the second, paired by round; undefined without a round that has both. */
-  ratio(first: Place, second: Place): Estimate | undefined {
-    const series = [first, second].map((place) => this.#series(place, responseTime, 99))
-    const [treated = [], reference = []] = pairedSeries(...series).values
-    const cells = [first, second].map((place) => this.#cell(place)?.id ?? '')
-    if (treated.length === 0) return undefined
-    return comparePaired(treated, reference, this.#settings, { unit: 'ms', cells }).ratio
-  }
-
-  /** `signed` figures may lie below zero. */
-  value(place: Place, metric: ReadMetric, kind: 'size' | 'signed' = 'size'): Estimate | undefined {
-    const values = [...this.#series(place, metric).values()]
-    const cells = [this.#cell(place)?.id ?? '']
-    if (values.length === 0) return undefined
-    return estimateOf(values, this.#settings, { unit: metric.unit, positive: kind === 'size', cells })
-  }
-
-  /** What checks of this name saw, made when the path came up; each once for each time that it did. */
-  seen(path: string, check: string): readonly string[] {
-    const arm = this.#arm(path) ?? ''
-    return this.#run.environments.flatMap(({ proofs }) =>
-      (proofs[arm] ?? []).flatMap(({ name, actual }) => (name === check ? [actual] : [])),
-    )
-  }
-
-  /** How one starts a sentence on it. */
-  get setting(): string {
-    return `On ${this.mesh}`
-  }
-}
-
-export type Rule = (acts: Acts) => Omit<ClaimAnalysis, 'id' | 'claim'> | undefined
-
-/** Rounds that are wanting where a ratio's interval straddles its limit. */
-export function wanting(estimate: Estimate, limit: number): string {
-  return moreRounds(estimate.n, (estimate.high - estimate.low) / 2, Math.abs(estimate.value - limit) * 0.8)
-}
-
 /** One ratio against its limit, where the null stays below it. */
 function byRatio(
   ratio: Estimate,
   nothing: Estimate | undefined,
   limit: number,
   words: { readonly sentence: string; readonly label: string; readonly nullLabel: string },
-): Omit<ClaimAnalysis, 'id' | 'claim'> {
+): Conclusion {
   const isNullQuiet = nothing !== undefined && decide(nothing, limit) === 'refuted'
   const verdict = isNullQuiet ? decide(ratio, limit) : 'inconclusive'
-  return {
+  const figures = [[words.label, ratio] as const, [words.nullLabel, nothing] as const]
+  return concluded(
     verdict,
-    sentence: words.sentence,
-    figures: [
-      { label: words.label, estimate: ratio },
-      ...(nothing ? [{ label: words.nullLabel, estimate: nothing }] : []),
-    ],
-    ...(verdict === 'inconclusive'
-      ? { next: wanting(isNullQuiet || !nothing ? ratio : nothing, limit) }
-      : {}),
-  }
+    words.sentence,
+    figures,
+    wanting(isNullQuiet || !nothing ? ratio : nothing, limit),
+  )
 }
 
 /** A shared L7 proxy isolates badly: the part of the damage that is the sharing, not the host. */
-const judgeC5: Rule = (acts) => {
+export const judgeC5 = byActs((acts) => {
   const at = (load: string) => ({ load, path: 'l7-per-node' })
   const ratio = acts.ratio(at(neighbourLoads.sharing), at(neighbourLoads.apart))
   const nothing = acts.ratio(at(neighbourLoads.quiet), at(neighbourLoads.none))
@@ -141,9 +58,7 @@ const judgeC5: Rule = (acts) => {
     label: 'p99 with a neighbour on the same proxy to that with one on its own',
     nullLabel: 'p99 with a quiet neighbour to that with none',
   })
-}
-
-type Bounds = Pick<Estimate, 'low' | 'high' | 'n'>
+})
 
 /** What is decided of C6, by the shares of workloads that a death behind each hurts. */
 export function verdictOfC6(shared: Bounds, own: Bounds, nulls: readonly Bounds[]) {
@@ -163,7 +78,7 @@ export function verdictOfC6(shared: Bounds, own: Bounds, nulls: readonly Bounds[
 }
 
 /** All workloads behind a node's component, one of them behind a sidecar. */
-const judgeC6: Rule = (acts) => {
+export const judgeC6 = byActs((acts) => {
   const at = (path: string, load: string = killLoads.killed) => ({ load, path })
   const nodePath = ['l7-per-node', 'l4-only', 'l4-l7-l4'].find((path) => acts.value(at(path), workloadsHit))
   if (nodePath === undefined) return undefined
@@ -174,25 +89,20 @@ const judgeC6: Rule = (acts) => {
   )
   if (!shared || !own) return undefined
   const { verdict, isNullQuiet } = verdictOfC6(shared, own, nulls)
-  return {
+  return concluded(
     verdict,
-    sentence: `${acts.setting} killing the node’s component (${nodePath}) hurt ${withInterval(shared, '')} of its workloads, killing one sidecar ${withInterval(own, '')} of them; time to recover is not decidable where nothing but the experiment starts it again.`,
-    figures: [
-      {
-        label: `share of workloads that the death of a node’s component hurts (${nodePath})`,
-        estimate: shared,
-      },
-      { label: 'share of workloads that the death of a sidecar hurts', estimate: own },
-      ...nulls.map((estimate) => ({ label: 'the same when a spare hop is killed', estimate })),
+    `${acts.setting} killing the node’s component (${nodePath}) hurt ${withInterval(shared, '')} of its workloads, killing one sidecar ${withInterval(own, '')} of them; time to recover is not decidable where nothing but the experiment starts it again.`,
+    [
+      [`share of workloads that the death of a node’s component hurts (${nodePath})`, shared],
+      ['share of workloads that the death of a sidecar hurts', own],
+      ...nulls.map((none) => ['the same when a spare hop is killed', none] as const),
     ],
-    ...(verdict === 'inconclusive'
-      ? { next: wanting(isNullQuiet ? own : (nulls[0] ?? own), limits.oneWorkload) }
-      : {}),
-  }
-}
+    wanting(isNullQuiet ? own : (nulls[0] ?? own), limits.oneWorkload),
+  )
+})
 
 /** The tail alone: what a JVM takes in memory is asked of a JVM. */
-const judgeC11: Rule = (acts) => {
+export const judgeC11 = byActs((acts) => {
   const shared = (load: string) => ({ load, path: 'l7-per-node' })
   const own = (load: string) => ({ load, path: 'l7-sidecar-to-sidecar' })
   const ratio = acts.ratio(shared(pauseLoads.paused), own(pauseLoads.none))
@@ -212,36 +122,4 @@ const judgeC11: Rule = (acts) => {
     sentence: `${found.sentence} That bears the half on the tail out.`,
     next: 'measure the memory of a JVM-based proxy: pauses are injected here, and no JVM is run',
   }
-}
-
-const rules: Partial<Record<ClaimId, Rule>> = { C5: judgeC5, C6: judgeC6, C11: judgeC11 }
-
-type GroupsOn = (claim: ClaimId) => readonly CellGroup[]
-
-/** `groupsOn` are those of the experiments that declare data on a claim. */
-export function judgeActs(run: Run, groupsOn: GroupsOn, settings: Settings): Finding[] {
-  return judgeBy(rules, run, groupsOn, settings)
-}
-
-/** Each claim by its rule, for the first mesh that has what it takes. */
-export function judgeBy(
-  rulesOf: Partial<Record<ClaimId, Rule>>,
-  run: Run,
-  groupsOn: GroupsOn,
-  settings: Settings,
-): Finding[] {
-  return Object.entries(rulesOf).flatMap(([key, rule]) => {
-    const id = key as ClaimId
-    const groups = groupsOn(id)
-    const meshes = new Set(
-      groups.flatMap(({ cells }) =>
-        cells.flatMap(({ arm }) => {
-          const { mesh, role } = run.armOf.get(arm) ?? {}
-          return mesh !== undefined && role === 'subject' ? [mesh] : []
-        }),
-      ),
-    )
-    const [conclusion] = [...meshes].flatMap((mesh) => rule(new Acts(run, groups, settings, mesh)) ?? [])
-    return conclusion ? [{ id, pValues: [], conclude: () => conclusion }] : []
-  })
-}
+})

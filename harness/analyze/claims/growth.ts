@@ -5,15 +5,15 @@
  * and takes its uncertainty from how far they lie from it; CPU has a line in each round.
  */
 import { footprintLoads, meshCpu, meshMemory } from '../../../scenarios/experiments/footprint.js'
-import type { ClaimAnalysis, Estimate, ReadMetric } from '../../model.js'
+import type { Estimate, ReadMetric } from '../../model.js'
 import { bounded, crossing, fitLine, type Bounded, type Line } from '../../stats/line.js'
 import type { Settings } from '../../stats/paired.js'
 import { comparePaired, estimateOf, level } from '../estimates.js'
 import { armOn } from '../increments.js'
 import { pairedSeries, readMetric, seriesOf, type CellGroup, type Run } from '../readings.js'
-import { moreRounds, withInterval } from '../words.js'
-import { decide } from './decision.js'
-import type { Finding } from './finding.js'
+import { withInterval } from '../words.js'
+import { decide, type Bounds, type Decision } from './decision.js'
+import { byMesh, concluded, wanting, type Conclusion, type Rule } from './finding.js'
 
 /** Limits with their reasons. */
 export const growthLimits = {
@@ -28,8 +28,6 @@ export const growthLimits = {
 const sidecars = 'l7-sidecar-to-sidecar'
 /** In the order in which they are looked for: the first does at L7 what sidecars do, with identities at both ends. */
 const sidecarless = ['l4-l7-l4', 'l7-per-node'] as const
-
-type Rest = Omit<ClaimAnalysis, 'id' | 'claim'>
 
 /** What the steps of a mesh's paths measured. */
 class Steps {
@@ -54,6 +52,20 @@ class Steps {
     }
     return steps
   }
+}
+
+function bySteps(judge: (steps: Steps, settings: Settings, run: Run) => Conclusion | undefined): Rule {
+  return byMesh((run, groups, settings, mesh) =>
+    judge(
+      new Steps(
+        run,
+        groups.filter(({ experiment }) => experiment === 'footprint'),
+        mesh,
+      ),
+      settings,
+      run,
+    ),
+  )
 }
 
 type StepValues = ReturnType<Steps['of']>
@@ -95,7 +107,7 @@ function cpuSlope(steps: StepValues, settings: Settings): Estimate | undefined {
   return slopes.length === 0 ? undefined : estimateOf(slopes, settings, { unit: 'ms', cells: cellsOf(steps) })
 }
 
-function judgeC4(steps: Steps, settings: Settings): Rest | undefined {
+export const judgeC4 = bySteps((steps, settings) => {
   const own = steps.of(sidecars, 'load', meshMemory)
   const path = sidecarless.find((name) => steps.of(name, 'load', meshMemory).size > 2)
   if (path === undefined) return undefined
@@ -112,29 +124,19 @@ function judgeC4(steps: Steps, settings: Settings): Rest | undefined {
     ownCpu && sharedCpu
       ? `; at rest it added ${withInterval(ownCpu, 'ms')} of CPU a second with sidecars, ${withInterval(sharedCpu, 'ms')} without`
       : ''
-  return {
+  return concluded(
     verdict,
-    sentence: `On ${steps.mesh} one more replica added ${withInterval(ownSlope, 'MiB')} of proxies with sidecars and ${withInterval(sharedSlope, 'MiB')} on ${path}${cpu}.${meets ? ` Sidecars take more memory from ${withInterval(meets, 'replicas')} on.` : ''} No count of nodes is varied here.`,
-    figures: [
-      { label: 'memory that one more replica adds with sidecars', estimate: ownSlope },
-      { label: `memory that one more replica adds on ${path}`, estimate: sharedSlope },
-      ...(ownCpu
-        ? [{ label: 'CPU a second at rest that one more replica adds with sidecars', estimate: ownCpu }]
-        : []),
-      ...(sharedCpu
-        ? [{ label: `CPU a second at rest that one more replica adds on ${path}`, estimate: sharedCpu }]
-        : []),
-      ...(meets
-        ? [{ label: `replicas from which on sidecars take more memory than ${path}`, estimate: meets }]
-        : []),
+    `On ${steps.mesh} one more replica added ${withInterval(ownSlope, 'MiB')} of proxies with sidecars and ${withInterval(sharedSlope, 'MiB')} on ${path}${cpu}.${meets ? ` Sidecars take more memory from ${withInterval(meets, 'replicas')} on.` : ''} No count of nodes is varied here.`,
+    [
+      ['memory that one more replica adds with sidecars', ownSlope],
+      [`memory that one more replica adds on ${path}`, sharedSlope],
+      ['CPU a second at rest that one more replica adds with sidecars', ownCpu],
+      [`CPU a second at rest that one more replica adds on ${path}`, sharedCpu],
+      [`replicas from which on sidecars take more memory than ${path}`, meets],
     ],
-    ...(verdict === 'inconclusive'
-      ? {
-          next: 'more rounds with longer windows for CPU at rest, or more counts of replicas (experiments.footprint.replicas) for memory',
-        }
-      : {}),
-  }
-}
+    'more rounds with longer windows for CPU at rest, or more counts of replicas (experiments.footprint.replicas) for memory',
+  )
+})
 
 /** What is decided of C4, from lines alone. */
 export function verdictOfC4({
@@ -143,11 +145,11 @@ export function verdictOfC4({
   ownCpu,
   worstShare,
 }: {
-  readonly ownSlope: Pick<Estimate, 'value' | 'low' | 'high' | 'n'>
-  readonly sharedSlope: Pick<Estimate, 'value' | 'low' | 'high' | 'n'>
-  readonly ownCpu: Pick<Estimate, 'low' | 'high' | 'n'> | undefined
+  readonly ownSlope: Bounds & Pick<Estimate, 'value'>
+  readonly sharedSlope: Bounds
+  readonly ownCpu: Bounds | undefined
   readonly worstShare: number
-}): 'supported' | 'refuted' | 'inconclusive' {
+}): Decision {
   const flat = growthLimits.flat * ownSlope.value
   const grows = decide(ownSlope, 0)
   const sharedGrows = decide(sharedSlope, flat)
@@ -160,7 +162,7 @@ export function verdictOfC4({
 }
 
 /** Money an hour for what the hops take, so that cores and memory are one figure: by the prices of the config. */
-function judgeC12(steps: Steps, run: Run, settings: Settings): Rest | undefined {
+export const judgeC12 = bySteps((steps, settings, run) => {
   const path = sidecarless.find((name) => steps.of(name, 'load', meshMemory).size > 0)
   if (path === undefined) return undefined
   const { perVcpuHour, perGibHour } = run.plan.config.cost
@@ -196,49 +198,15 @@ function judgeC12(steps: Steps, run: Run, settings: Settings): Rest | undefined 
       ? 'refuted'
       : 'inconclusive'
   const open = [rest.ratio, load.ratio].find((_, index) => decisions[index] === 'inconclusive')
-  return {
+  return concluded(
     verdict,
-    sentence: `On ${steps.mesh} with ${load.replicas} replicas the hops of ${path} took ${withInterval(rest.ratio, 'times')} at rest, and ${withInterval(load.ratio, 'times')} under load, of what sidecars took in CPU and memory, at the prices of the config; “far fewer” is read as at most half of it. There is no control plane here.`,
-    figures: [
-      {
-        label: `cost of ${path} at rest to that of sidecars, ${rest.replicas} replicas`,
-        estimate: rest.ratio,
-      },
-      {
-        label: `cost of ${path} under load to that of sidecars, ${load.replicas} replicas`,
-        estimate: load.ratio,
-      },
+    `On ${steps.mesh} with ${load.replicas} replicas the hops of ${path} took ${withInterval(rest.ratio, 'times')} at rest, and ${withInterval(load.ratio, 'times')} under load, of what sidecars took in CPU and memory, at the prices of the config; “far fewer” is read as at most half of it. There is no control plane here.`,
+    [
+      [`cost of ${path} at rest to that of sidecars, ${rest.replicas} replicas`, rest.ratio],
+      [`cost of ${path} under load to that of sidecars, ${load.replicas} replicas`, load.ratio],
     ],
-    ...(verdict === 'inconclusive'
-      ? {
-          next: open
-            ? moreRounds(
-                open.n,
-                (open.high - open.low) / 2,
-                Math.abs(open.value - growthLimits.farFewer) * 0.8,
-              )
-            : 'rest and load say different things: how busy yours is is for you to say',
-        }
-      : {}),
-  }
-}
-
-/** `groups` are those of the experiment that measures footprints. */
-export function judgeGrowth(run: Run, groups: readonly CellGroup[], settings: Settings): Finding[] {
-  const own = groups.filter(({ experiment }) => experiment === 'footprint')
-  const meshes = new Set(
-    own.flatMap(({ cells }) =>
-      cells.flatMap(({ arm }) => {
-        const { mesh, role } = run.armOf.get(arm) ?? {}
-        return mesh !== undefined && role === 'subject' ? [mesh] : []
-      }),
-    ),
+    open
+      ? wanting(open, growthLimits.farFewer)
+      : 'rest and load say different things: how busy yours is is for you to say',
   )
-  const all = [...meshes].map((mesh) => new Steps(run, own, mesh))
-  const [c4] = all.flatMap((steps) => judgeC4(steps, settings) ?? [])
-  const [c12] = all.flatMap((steps) => judgeC12(steps, run, settings) ?? [])
-  return [
-    ...(c4 ? [{ id: 'C4' as const, pValues: [], conclude: () => c4 }] : []),
-    ...(c12 ? [{ id: 'C12' as const, pValues: [], conclude: () => c12 }] : []),
-  ]
-}
+})

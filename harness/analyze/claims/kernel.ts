@@ -12,7 +12,7 @@ import { alpha, comparePaired, fewestFirm } from '../estimates.js'
 import { armOn, combinedValues } from '../increments.js'
 import type { CellGroup, Run } from '../readings.js'
 import { withInterval } from '../words.js'
-import { couldSee, nextOf, type Finding } from './finding.js'
+import { concluded, couldSee, nextOf, type Finding, type Rule } from './finding.js'
 
 /** “Keeps in the kernel” and “bypasses much” are taken as: adds at most half, as “much cheaper” is elsewhere. */
 export const atMost = 0.5
@@ -71,11 +71,11 @@ export function kernelVerdict(
 }
 
 /** Answered at the load with the most rounds that have all four. */
-export function judgeKernel(run: Run, groups: readonly CellGroup[], settings: Settings): Finding[] {
+export const judgeC10: Rule = (run, groups, settings) => {
   const [best] = groups
     .flatMap((group) => costsOf(run, group) ?? [])
     .sort((a, b) => b.costs.ebpf.length - a.costs.ebpf.length)
-  return best ? [{ id: 'C10', ...concluding(best, settings) }] : []
+  return best && concluding(best, settings)
 }
 
 interface Measured {
@@ -105,7 +105,7 @@ function costsOf(run: Run, group: CellGroup): Measured | undefined {
   return baseline.length === 0 ? undefined : { group, arms, costs: { baseline, ebpf, rules, hop } }
 }
 
-function concluding({ group, arms, costs }: Measured, settings: Settings): Omit<Finding, 'id'> {
+function concluding({ group, arms, costs }: Measured, settings: Settings): Finding {
   const cells = arms.map((arm) => group.byArm.get(arm)?.id ?? '')
   const options = { unit: 'ms' as const, cells }
   const [ebpf, rules, hop] = [costs.ebpf, costs.rules, costs.hop].map((values) => added(values, costs)) as [
@@ -131,18 +131,18 @@ function concluding({ group, arms, costs }: Measured, settings: Settings): Omit<
       const words = [costs.ebpf, costs.rules, costs.hop]
         .map(value)
         .map((estimate) => withInterval(estimate, ''))
-      return {
+      return concluded(
         verdict,
-        sentence: `At ${group.loadLabel} L4 in eBPF added ${words[0]} ${perThousand}, the same as rules of nftables ${words[1]}, and one L7 hop in user space (${arms[3]}) ${words[2]}; “keeps in the kernel” and “bypasses much” are read as at most half of either. There is one service here; no arm does L7 in the kernel.${parts[0] ? couldSee(parts[0], perThousand) : ''}`,
-        figures: [
-          { label: 'added by L4 in eBPF to what the rules of nftables add', estimate: share(rules) },
-          { label: 'added by L4 in eBPF to what one L7 hop adds', estimate: share(hop) },
-          { label: `added by L4 in eBPF, ${perThousand}`, estimate: value(costs.ebpf) },
-          { label: `added by rules of nftables, ${perThousand}`, estimate: value(costs.rules) },
-          { label: `added by one L7 hop, ${perThousand}`, estimate: value(costs.hop) },
+        `At ${group.loadLabel} L4 in eBPF added ${words[0]} ${perThousand}, the same as rules of nftables ${words[1]}, and one L7 hop in user space (${arms[3]}) ${words[2]}; “keeps in the kernel” and “bypasses much” are read as at most half of either. There is one service here; no arm does L7 in the kernel.${parts[0] ? couldSee(parts[0], perThousand) : ''}`,
+        [
+          ['added by L4 in eBPF to what the rules of nftables add', share(rules)],
+          ['added by L4 in eBPF to what one L7 hop adds', share(hop)],
+          [`added by L4 in eBPF, ${perThousand}`, value(costs.ebpf)],
+          [`added by rules of nftables, ${perThousand}`, value(costs.rules)],
+          [`added by one L7 hop, ${perThousand}`, value(costs.hop)],
         ],
-        ...(verdict === 'inconclusive' ? { next: nextOf(parts.map(({ difference }) => difference)) } : {}),
-      }
+        nextOf(parts.map(({ difference }) => difference)),
+      )
     },
   }
 }

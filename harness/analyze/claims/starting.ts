@@ -1,13 +1,10 @@
 /** Rules of the claims on what a start brings with it: C7 on that of a workload, C9 on that of a connection. */
 import { firstAdded, firstLoads, firstLost } from '../../../scenarios/experiments/first-packet.js'
 import { readiness, startLoads, unserved } from '../../../scenarios/experiments/startup.js'
-import type { ClaimAnalysis, ClaimId, Estimate } from '../../model.js'
-import type { Settings } from '../../stats/paired.js'
-import type { CellGroup, Run } from '../readings.js'
 import { withInterval } from '../words.js'
-import { judgeBy, wanting, type Rule } from './acting.js'
-import { decide, type Decision } from './decision.js'
-import type { Finding } from './finding.js'
+import { byActs, type Acts } from './acts.js'
+import { decide, type Bounds, type Decision } from './decision.js'
+import { concluded, wanting, type Conclusion } from './finding.js'
 
 /** Limits with their reasons. */
 export const startLimits = {
@@ -16,8 +13,6 @@ export const startLimits = {
   /** C9: of first packets, those that are lost at least. */
   lost: 0.5,
 }
-
-type Bounds = Pick<Estimate, 'low' | 'high' | 'n'>
 
 /** What is decided of C7: by what each architecture leaves unserved, where nothing is found if nothing of the path starts. */
 export function verdictOfC7(own: Bounds, shared: Bounds, nulls: readonly Bounds[]): Decision {
@@ -31,7 +26,7 @@ export function verdictOfC7(own: Bounds, shared: Bounds, nulls: readonly Bounds[
 const sidecars = 'l7-sidecar-to-sidecar'
 const nodePaths = ['l4-only', 'l4-l7-l4', 'l7-per-node']
 
-const judgeC7: Rule = (acts) => {
+export const judgeC7 = byActs((acts) => {
   const at = (path: string, load: string) => ({ load, path })
   const own = acts.value(at(sidecars, startLoads.together), unserved)
   const nodePath = nodePaths.find((path) => acts.value(at(path, startLoads.together), unserved))
@@ -47,19 +42,19 @@ const judgeC7: Rule = (acts) => {
     native && ready
       ? ` One that waits for its sidecar went unserved for ${withInterval(native, 'ms')} and starts ${withInterval(ready, 'ms')} later.`
       : ''
-  return {
+  return concluded(
     verdict,
-    sentence: `${acts.setting} an application that starts with its sidecar went unserved for ${withInterval(own, 'ms')}, one whose node has the component already (${nodePath}) for ${withInterval(shared, 'ms')}; a race is what lasts ${startLimits.race} ms or more.${waited} Plaintext is not decidable here: applications are led to the hop and to nothing else.`,
-    figures: [
-      { label: 'time unserved of an application that starts with its sidecar', estimate: own },
-      { label: `time unserved where the node has the component already (${nodePath})`, estimate: shared },
-      ...(native ? [{ label: 'time unserved of one that waits for its sidecar', estimate: native }] : []),
-      ...(ready ? [{ label: 'time that it waits', estimate: ready }] : []),
-      ...nulls.map((estimate) => ({ label: 'the same when a spare hop starts', estimate })),
+    `${acts.setting} an application that starts with its sidecar went unserved for ${withInterval(own, 'ms')}, one whose node has the component already (${nodePath}) for ${withInterval(shared, 'ms')}; a race is what lasts ${startLimits.race} ms or more.${waited} Plaintext is not decidable here: applications are led to the hop and to nothing else.`,
+    [
+      ['time unserved of an application that starts with its sidecar', own],
+      [`time unserved where the node has the component already (${nodePath})`, shared],
+      ['time unserved of one that waits for its sidecar', native],
+      ['time that it waits', ready],
+      ...nulls.map((none) => ['the same when a spare hop starts', none] as const),
     ],
-    ...(verdict === 'inconclusive' ? { next: wanting(own, startLimits.race) } : {}),
-  }
-}
+    wanting(own, startLimits.race),
+  )
+})
 
 /** What a look at the packets between nodes is called; see infra/meshes/kernel/wire.ts. */
 const wireCheck = 'requests on the wire to the server’s node'
@@ -75,30 +70,20 @@ export function verdictOfC9(lost: Bounds | undefined, wire: readonly string[]): 
 
 const mutualAuth = 'l4-kernel-mutual-auth'
 
-const judgeC9: Rule = (acts) => {
+export const judgeC9 = byActs((acts) => {
   const lost = acts.value({ load: firstLoads.cold, path: mutualAuth }, firstLost)
-  if (lost) {
-    const wire = acts.seen(mutualAuth, wireCheck)
-    const verdict = verdictOfC9(lost, wire)
-    return {
-      verdict,
-      sentence: `${acts.setting} ${withInterval(lost, '')} requests were lost before the first was answered; the payload between the nodes was ${wire.length === 0 ? 'not looked at' : [...new Set(wire)].join(' and ')}.`,
-      figures: [{ label: 'first requests that are lost', estimate: lost }],
-      ...(verdict === 'inconclusive'
-        ? {
-            next:
-              wire.length === 0
-                ? 'look at the packets between the nodes (tcpdump)'
-                : wanting(lost, startLimits.lost),
-          }
-        : {}),
-    }
-  }
-  return elsewhere(acts)
-}
+  if (!lost) return elsewhere(acts)
+  const wire = acts.seen(mutualAuth, wireCheck)
+  return concluded(
+    verdictOfC9(lost, wire),
+    `${acts.setting} ${withInterval(lost, '')} requests were lost before the first was answered; the payload between the nodes was ${wire.length === 0 ? 'not looked at' : [...new Set(wire)].join(' and ')}.`,
+    [['first requests that are lost', lost]],
+    wire.length === 0 ? 'look at the packets between the nodes (tcpdump)' : wanting(lost, startLimits.lost),
+  )
+})
 
 /** A mesh that does not authenticate so decides nothing of the claim; what a first connection takes there is told. */
-const elsewhere: Rule = (acts): Omit<ClaimAnalysis, 'id' | 'claim'> | undefined => {
+function elsewhere(acts: Acts): Conclusion | undefined {
   const [found] = ['l4-only', 'l4-l7-l4', sidecars].flatMap((path) => {
     const added = acts.value({ load: firstLoads.cold, path }, firstAdded, 'signed')
     return added ? [{ path, added }] : []
@@ -108,22 +93,14 @@ const elsewhere: Rule = (acts): Omit<ClaimAnalysis, 'id' | 'claim'> | undefined 
   const control = acts.value({ load: firstLoads.cold, path: 'l7-per-node' }, firstAdded, 'signed')
   const nothing = acts.value({ load: firstLoads.nothing, path }, firstAdded, 'signed')
   const [seen] = acts.seen(path, wireCheck)
-  return {
-    verdict: 'inconclusive',
-    sentence: `${acts.setting} the first connection of ${path}, handshakes included, took ${withInterval(added, 'ms')} longer than later ones${control ? `, that of a proxy without handshakes ${withInterval(control, 'ms')}` : ''}; the payload between the nodes was ${seen ?? 'not looked at'}. Only Cilium authenticates beside the payload: not decidable here.`,
-    figures: [
-      { label: `first connection less later ones (${path})`, estimate: added },
-      ...(control ? [{ label: 'the same without handshakes (l7-per-node)', estimate: control }] : []),
-      ...(nothing ? [{ label: 'the same when a spare hop starts anew', estimate: nothing }] : []),
+  return concluded(
+    'inconclusive',
+    `${acts.setting} the first connection of ${path}, handshakes included, took ${withInterval(added, 'ms')} longer than later ones${control ? `, that of a proxy without handshakes ${withInterval(control, 'ms')}` : ''}; the payload between the nodes was ${seen ?? 'not looked at'}. Only Cilium authenticates beside the payload: not decidable here.`,
+    [
+      [`first connection less later ones (${path})`, added],
+      ['the same without handshakes (l7-per-node)', control],
+      ['the same when a spare hop starts anew', nothing],
     ],
-    next: 'run Cilium with mutual authentication on a cluster',
-  }
-}
-
-export function judgeStarts(
-  run: Run,
-  groupsOn: (claim: ClaimId) => readonly CellGroup[],
-  settings: Settings,
-): Finding[] {
-  return judgeBy({ C7: judgeC7, C9: judgeC9 }, run, groupsOn, settings)
+    'run Cilium with mutual authentication on a cluster',
+  )
 }

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { analyze } from '../../analyze/analyze.js'
-import { claimIds, claimTexts } from '../../analyze/claims/claims.js'
+import { claimIds, claims } from '../../analyze/claims/claims.js'
 import type { PlanFlags } from '../../config/flags.js'
 import { UserError, exitCodes, type ExitCode } from '../../model/errors.js'
 import type { ClaimAnalysis, ClaimId } from '../../model.js'
@@ -35,7 +35,7 @@ export async function claimsCommand(flags: PlanFlags & { json: boolean }): Promi
     const last = lastWord(id, runs)
     return {
       id,
-      claim: claimTexts[id],
+      claim: claims[id].claim,
       experiments: deciding.flatMap(({ name }) => times.get(name) ?? []),
       ...(last ? { last } : {}),
     }

@@ -1,0 +1,179 @@
+/** Where claims on the cost of hops are answered: the mesh and the load, and weighted sums of its paths there. */
+import type { Arm, Estimate, ReadMetric } from '../../model.js'
+import { pValueOf } from '../../stats/location.js'
+import { locate, type Settings } from '../../stats/paired.js'
+import { comparePaired, fewestFirm, type PairedResult } from '../estimates.js'
+import { armOn, combine, combinedValues } from '../increments.js'
+import type { CellGroup, Run } from '../readings.js'
+import { figure } from '../words.js'
+import type { Finding, Rule } from './finding.js'
+
+export interface ClaimContext {
+  readonly group: CellGroup
+  /** A mesh, or a product whose meshes have a path each. */
+  readonly mesh: string
+  /** Arms by path; the baselines of their environments, several where the arms stand in several. */
+  readonly armOf: ReadonlyMap<string, Arm>
+  readonly baselines: readonly string[]
+  readonly severalMeshes: boolean
+}
+
+const needed = ['l4-l7-l4', 'l7-sidecar-to-sidecar', 'l4-only', 'l7-per-node']
+
+/** Meshes of a group, and products of which it has several. */
+function sidesOf(run: Run, { cells }: CellGroup): readonly string[] {
+  const arms = cells.flatMap(({ arm }) => run.armOf.get(arm) ?? []).filter(({ role }) => role === 'subject')
+  return [...new Set(arms.flatMap(({ mesh, family }) => (family === undefined ? [mesh] : [mesh, family])))]
+}
+
+/** Cells of one experiment and load from all the environments that they were measured in, where there are several. */
+function acrossEnvironments(groups: readonly CellGroup[]): readonly CellGroup[] {
+  const isAlike = (a: CellGroup, b: CellGroup) => a.experiment === b.experiment && a.loadLabel === b.loadLabel
+  const firsts = groups.filter((group, index) => groups.findIndex((other) => isAlike(group, other)) === index)
+  return firsts.flatMap((first) => {
+    const apart = groups.filter((group) => isAlike(group, first))
+    if (apart.length === 1) return []
+    const environment = apart.map((group) => group.environment).join(', ')
+    const cells = apart.flatMap((group) => group.cells)
+    return [{ ...first, environment, cells, byArm: new Map(cells.map((cell) => [cell.arm, cell])) }]
+  })
+}
+
+/**
+ * Claims are answered for one mesh, or one product that has the paths in several meshes, at one load: that with the most
+ * of the paths that they need, a product before what stands for itself, then the load with the most rounds, then the
+ * highest rate.
+ */
+function contextOf(run: Run, groups: readonly CellGroup[]): ClaimContext | undefined {
+  const candidates = [...groups, ...acrossEnvironments(groups)]
+    .flatMap((group) => {
+      return sidesOf(run, group).map((mesh) => {
+        const armOf = new Map(
+          needed.flatMap((path) => {
+            const arm = run.armOf.get(armOn(run, group, mesh, path) ?? '')
+            return arm ? [[path, arm] as const] : []
+          }),
+        )
+        const rounds = needed.map((path) => {
+          const cell = group.byArm.get(armOf.get(path)?.id ?? '')
+          return (cell && run.valid.get(cell.id)?.size) ?? 0
+        })
+        return {
+          group,
+          mesh,
+          armOf,
+          isProduct: [...armOf.values()].some(({ family }) => family === mesh),
+          paths: rounds.filter((count) => count > 0).length,
+          rounds: Math.min(...rounds.filter((count) => count > 0)),
+          rate: group.cells[0]?.load.ratePerSecond ?? 0,
+        }
+      })
+    })
+    .filter(({ paths }) => paths > 0)
+    .sort(
+      (a, b) =>
+        b.paths - a.paths ||
+        Number(b.isProduct) - Number(a.isProduct) ||
+        b.rounds - a.rounds ||
+        b.rate - a.rate,
+    )
+  const [best] = candidates
+  return (
+    best && {
+      group: best.group,
+      mesh: best.mesh,
+      armOf: best.armOf,
+      baselines: [...new Set([...best.armOf.values()].map(({ baseline }) => baseline))],
+      severalMeshes: new Set(candidates.map(({ mesh }) => mesh)).size > 1,
+    }
+  )
+}
+
+/** Measures weighted sums of paths, paired by round, at the load that claims are answered for. */
+export interface Meter {
+  readonly context: ClaimContext
+  has(...paths: readonly string[]): boolean
+  /** Values by round, each row one weighted sum, over the rounds that all have. */
+  sums(metric: ReadMetric, rows: readonly Readonly<Record<string, number>>[]): readonly (readonly number[])[]
+  estimate(metric: ReadMetric, weights: Readonly<Record<string, number>>): Estimate
+  compare(metric: ReadMetric, first: Weights, second: Weights): PairedResult
+  p(metric: ReadMetric, weights: Weights): number
+}
+
+export type Weights = Readonly<Record<string, number>>
+
+function createMeter(run: Run, context: ClaimContext, settings: Settings): Meter {
+  const { group, baselines } = context
+  const armsOf = (path: string): readonly string[] =>
+    path === 'baseline' ? baselines : [context.armOf.get(path)?.id ?? '']
+  // Each path less the baseline of its own environment, where they stand in several: nothing else is comparable there.
+  const weightOf = (weights: Weights, arm: string) => {
+    const own = needed.filter((path) => armsOf(path).includes(arm)).map((path) => weights[path] ?? 0)
+    if (!baselines.includes(arm)) return own[0] ?? 0
+    if (!isApart(context)) return weights.baseline ?? 0
+    return -needed
+      .filter((path) => context.armOf.get(path)?.baseline === arm)
+      .reduce((sum, path) => sum + (weights[path] ?? 0), 0)
+  }
+  const armsIn = (paths: readonly string[]) => [
+    ...new Set([...paths, ...(isApart(context) ? ['baseline'] : [])].flatMap(armsOf)),
+  ]
+  const termsOf = (weights: Weights, all: readonly string[]) =>
+    armsIn(all).map((arm) => [arm, weightOf(weights, arm)] as const)
+  const values = (metric: ReadMetric, weights: Weights, all: readonly string[]) =>
+    combinedValues(run, group, metric, termsOf(weights, all))
+  const cellsOf = (paths: readonly string[]) => armsIn(paths).map((arm) => group.byArm.get(arm)?.id ?? '')
+  const sums: Meter['sums'] = (metric, rows) => {
+    const all = [...new Set(rows.flatMap((row) => Object.keys(row)))]
+    return rows.map((row) => values(metric, row, all))
+  }
+  return {
+    context,
+    has: (...paths) =>
+      paths.flatMap(armsOf).every((arm) => (run.valid.get(group.byArm.get(arm)?.id ?? '')?.size ?? 0) > 0),
+    sums,
+    estimate: (metric, weights) =>
+      combine(run, group, settings, metric, termsOf(weights, Object.keys(weights))),
+    compare: (metric, first, second) => {
+      const [treated = [], reference = []] = sums(metric, [first, second])
+      const paths = [...new Set([...Object.keys(first), ...Object.keys(second)])]
+      return comparePaired(treated, reference, settings, {
+        unit: metric.unit,
+        cells: cellsOf(paths),
+      })
+    },
+    p: (metric, weights) => {
+      const all = values(metric, weights, Object.keys(weights))
+      return all.length < fewestFirm ? 1 : pValueOf(locate(all, settings))
+    },
+  }
+}
+
+export const addedBy = (path: string): Weights => ({ [path]: 1, baseline: -1 })
+
+/** Whether arms stand in several environments: what they add can be compared then, not what they use in all. */
+export function isApart({ baselines }: ClaimContext): boolean {
+  return baselines.length > 1
+}
+
+/** Where and at which load, for the start of a sentence. */
+export function setting(context: ClaimContext): string {
+  const { group, mesh, armOf, severalMeshes } = context
+  const load = group.cells[0]?.load
+  const rate = load?.ratePerSecond === undefined ? group.loadLabel : `${figure(load.ratePerSecond)} req/s`
+  const arms = [...armOf.values()].map(({ id }) => id)
+  const where = isApart(context) ? `${mesh} (${arms.join(', ')}, each less its own cluster's baseline)` : mesh
+  return `${severalMeshes || isApart(context) ? `On ${where}, at` : 'At'} ${rate}`
+}
+
+export function scaled(weights: Weights, factor: number): Weights {
+  return Object.fromEntries(Object.entries(weights).map(([path, weight]) => [path, weight * factor]))
+}
+
+/** A rule that judges by sums of paths, at one load of one mesh. */
+export function byMeter(judge: (meter: Meter) => Finding | undefined): Rule {
+  return (run, groups, settings) => {
+    const context = contextOf(run, groups)
+    return context && judge(createMeter(run, context, settings))
+  }
+}

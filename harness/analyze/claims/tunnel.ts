@@ -1,0 +1,40 @@
+/** The rule of C8: how many handshakes of a tunnel each connection of a client costs. */
+import { detectableBy } from '../../stats/location.js'
+import { locate, power } from '../../stats/paired.js'
+import { alpha, estimateOf, fewestFirm } from '../estimates.js'
+import { handshakesPerConnection, seriesOf } from '../readings.js'
+import { figure, moreRounds, withInterval } from '../words.js'
+import { concluded, type Rule } from './finding.js'
+
+/** Ten connections over one: a tunnel that shares more badly than this does not do what is claimed. */
+const mostHandshakes = 0.1
+
+/** Counted, not compared: no test of a family, so that it takes no power from the others. */
+export const judgeC8: Rule = (run, groups, settings) => {
+  const [first] = groups
+    .flatMap(({ cells }) => cells)
+    .filter(({ arm }) => run.armOf.get(arm)?.path === 'l4-only' && run.armOf.get(arm)?.variant === undefined)
+    .flatMap((cell) => {
+      const values = [...seriesOf(run, cell.id, handshakesPerConnection).values()]
+      return values.length === 0 ? [] : [{ cell, values }]
+    })
+  if (!first) return undefined
+  const { cell, values } = first
+  const visible = detectableBy(locate(values, settings), alpha, power)
+  const estimate = estimateOf(values, settings, { unit: 'count', positive: true, cells: [cell.id] })
+  const isFirm = estimate.n >= fewestFirm
+  const verdict = !isFirm
+    ? 'inconclusive'
+    : estimate.high <= mostHandshakes
+      ? 'supported'
+      : estimate.low > mostHandshakes
+        ? 'refuted'
+        : 'inconclusive'
+  const conclusion = concluded(
+    verdict,
+    `On ${cell.arm} each connection that the client opened (${cell.loadLabel}) cost the tunnels ${withInterval(estimate, '')} mutual TLS handshakes; one for ten or fewer is what is claimed.${isFirm ? ` The smallest difference from that which this run could have seen is ${figure(visible)}.` : ''}`,
+    [['mutual TLS handshakes per connection', estimate]],
+    moreRounds(estimate.n, estimate.high - estimate.low, mostHandshakes),
+  )
+  return { pValues: [], conclude: () => conclusion }
+}
