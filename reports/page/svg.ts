@@ -9,8 +9,15 @@ import { chartConfig } from './theme.js'
 const textWidth: TextWidth = (item, text = '') => 0.58 * text.length * (item.fontSize ?? 11)
 type TextWidth = (item: { readonly fontSize?: number }, text?: string) => number
 
-/** Loads the chart libraries, which most commands do without and which are a large part of a start. */
-async function loadVega() {
+let libraries: ReturnType<typeof loadLibraries> | undefined
+
+/** Loads the chart libraries, which most commands do without and which are a large part of a start; once, since even an import of what is loaded takes milliseconds. */
+function loadVega() {
+  libraries ??= loadLibraries()
+  return libraries
+}
+
+async function loadLibraries() {
   const [vega, { compile }] = await Promise.all([import('vega'), import('vega-lite')])
   const { textMetrics } = vega as unknown as { readonly textMetrics: { width: TextWidth } }
   textMetrics.width = textWidth
@@ -85,9 +92,7 @@ function slim(svg: string, id: string): string {
 function rewriteTag(tag: string, id: string, onPaths: ReadonlySet<string>): string {
   const label = / aria-label="([^"]*)"/.exec(tag)?.[1]
   let slimmed = tag
-    .replace(/ (aria-[a-z]+|role|class|pointer-events|font-family|xmlns:xlink|version)="[^"]*"/g, '')
-    .replace(/ opacity="1"| stroke-width="1"| text-anchor="start"| transform="translate\(0,0\)"/g, '')
-    .replace(/ font-size="12px"/g, '')
+    .replace(repeated, '')
     .replace(/ (d|transform|x|x2|y|y2|width|height|viewBox)="[^"]*"/g, roundNumbers)
   if (!/ stroke="/.test(slimmed)) slimmed = slimmed.replace(/ stroke-width="[^"]*"/, '')
   slimmed = slimmed.replace(circle, '<circle$1 cx="$2" cy="$3"$4 r="$5"$6')
@@ -99,6 +104,10 @@ function rewriteTag(tag: string, id: string, onPaths: ReadonlySet<string>): stri
   const name = /^<(\w+)/.exec(slimmed)?.[1] ?? 'path'
   return `${slimmed.slice(0, -2)}><title>${tip}</title></${name}>`
 }
+
+/** What style sheets and defaults say already. */
+const repeated =
+  / (?:(?:aria-[a-z]+|role|class|pointer-events|font-family|xmlns:xlink|version)="[^"]*"|opacity="1"|stroke-width="1"|text-anchor="start"|transform="translate\(0,0\)"|font-size="12px")/g
 
 /** A filled dot, as Vega writes it: two arcs moved into place. */
 const circle =

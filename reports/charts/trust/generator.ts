@@ -41,6 +41,7 @@ export const generator: ChartBuilder = (view): Chart | undefined => {
     trials
       .filter((trial) => trial.state === 'ok')
       .reduce((most, trial) => Math.max(most, measure.read(trial) ?? 0), 0)
+  const panels = present.map((measure) => ({ measure, dots: dotsOf(measure, trials, view) }))
   const nearest = Math.max(...present.map((measure) => worst(measure) / measure.limit))
   return {
     title:
@@ -64,45 +65,56 @@ export const generator: ChartBuilder = (view): Chart | undefined => {
       columns: ['measure', 'unit', 'highest in valid trials', 'limit'],
       rows: present.map((one) => [one.title, one.axis, number(worst(one)), given(one.limit)]),
     },
-    spec: (size) => build(present, trials, size, view),
+    spec: (size) => build(panels, size, view),
   }
 }
 
-function build(
-  measures: readonly Measure[],
-  trials: readonly TrialSummary[],
-  size: Size,
-  view: View,
-): TopLevelSpec {
-  const columns = size === 'wide' ? measures.length : 1
+interface Panel {
+  readonly measure: Measure
+  readonly dots: readonly Dot[]
+}
+
+interface Dot {
+  readonly trial: TrialSummary
+  readonly value: number
+  readonly minutes: number
+}
+
+function build(panels: readonly Panel[], size: Size, view: View): TopLevelSpec {
+  const columns = size === 'wide' ? panels.length : 1
   const width = figureWidth[size] / columns - 56
   return {
     data: { values: [] },
-    concat: measures.map((measure) => panel(measure, trials, width, view)),
+    concat: panels.map((one) => panel(one, width, view)),
     columns,
     spacing: 32,
   } as unknown as TopLevelSpec
 }
 
-function panel(measure: Measure, trials: readonly TrialSummary[], width: number, view: View) {
+/** What is drawn of all trials: the highest of each span of them, and whatever is not valid. */
+function dotsOf(measure: Measure, trials: readonly TrialSummary[], view: View): readonly Dot[] {
   const start = Date.parse(view.analysis.startedAt)
-  const dots = trials.flatMap((trial) => {
+  const read = trials.flatMap((trial) => {
     const value = measure.read(trial)
-    const minutes = (Date.parse(trial.startedAt) - start) / 60_000
-    return value === undefined || !Number.isFinite(minutes) ? [] : [{ trial, value, minutes }]
+    return value === undefined || !Number.isFinite(Date.parse(trial.startedAt)) ? [] : [{ trial, value }]
   })
-  const span = Math.ceil(dots.length / mostDots)
+  const span = Math.ceil(read.length / mostDots)
   const highestOf = new Map<number, number>()
-  dots.forEach(({ value }, index) => {
+  for (const [index, { value }] of read.entries()) {
     const at = Math.floor(index / span)
     highestOf.set(at, Math.max(value, highestOf.get(at) ?? value))
-  })
-  const kept = dots.filter(
-    ({ trial, value }, index) => value === highestOf.get(Math.floor(index / span)) || trial.state !== 'ok',
-  )
-  const highest = kept.reduce((most, dot) => Math.max(most, dot.value), 0)
+  }
+  return read
+    .filter(
+      ({ trial, value }, index) => value === highestOf.get(Math.floor(index / span)) || trial.state !== 'ok',
+    )
+    .map(({ trial, value }) => ({ trial, value, minutes: (Date.parse(trial.startedAt) - start) / 60_000 }))
+}
+
+function panel({ measure, dots }: Panel, width: number, view: View) {
+  const highest = dots.reduce((most, dot) => Math.max(most, dot.value), 0)
   const top = highest * 1.15 || 1
-  const values = kept.map(({ trial, value, minutes }) => ({
+  const values = dots.map(({ trial, value, minutes }) => ({
     minutes: Math.round(minutes * 1000) / 1000,
     value,
     colour: trial.state === 'ok' ? view.arm(trial.arm).colour : warn,
