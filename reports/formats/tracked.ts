@@ -1,7 +1,7 @@
 /** Figures for services that track benchmarks over time: Bencher, and the action github-action-benchmark. */
 import type { Analysis, Estimate } from '../../harness/model.js'
 import { figureOf, isAdded, metrics } from '../../scenarios/registry.js'
-import { unitLabel } from './format.js'
+import { hasNoInterval, unitLabel } from './format.js'
 
 interface Tracked {
   readonly arm: string
@@ -11,7 +11,7 @@ interface Tracked {
   readonly estimate: Estimate
 }
 
-/** Every figure of every cell that was measured; a figure of which one side alone is known is left out. */
+/** Every figure of every cell that was measured, shares in percent; a figure of which one side alone is known is left out. */
 function tracked({ cells }: Analysis): Tracked[] {
   return cells.flatMap((cell) =>
     [...metrics.values()].flatMap((metric) =>
@@ -22,24 +22,32 @@ function tracked({ cells }: Analysis): Tracked[] {
             if (!estimate || estimate.n === 0 || estimate.beyond) return []
             const name = percentile === undefined ? metric.id : `${metric.id} p${percentile}`
             const load = `${cell.experiment}, ${cell.loadLabel}`
-            return [{ arm: cell.arm, load, metric: name, better: metric.better, estimate }]
+            return [
+              { arm: cell.arm, load, metric: name, better: metric.better, estimate: inPercent(estimate) },
+            ]
           }),
     ),
   )
 }
 
+function inPercent(estimate: Estimate): Estimate {
+  if (estimate.unit !== 'share') return estimate
+  return { ...estimate, value: estimate.value * 100, low: estimate.low * 100, high: estimate.high * 100 }
+}
+
 /**
- * Bencher Metric Format: benchmark (an arm under a load) → measure → value with the bounds of its interval.
+ * Bencher Metric Format: benchmark (an arm under a load) → measure → value with the bounds of its interval, where it has one.
  * https://bencher.dev/docs/reference/bencher-metric-format
  */
 export function renderBencher(analysis: Analysis): string {
   const benchmarks: Record<string, Record<string, object>> = {}
   for (const { arm, load, metric, estimate } of tracked(analysis)) {
     const { value, low, high, unit } = estimate
+    const bounds = hasNoInterval(estimate) ? {} : { lower_value: low, upper_value: high }
     const measure = `${metric}${unitLabel(unit) === '' ? '' : ` (${unitLabel(unit)})`}`
     benchmarks[`${arm} (${load})`] = {
       ...benchmarks[`${arm} (${load})`],
-      [measure]: { value, lower_value: low, upper_value: high },
+      [measure]: { value, ...bounds },
     }
   }
   return `${JSON.stringify(benchmarks, null, 2)}\n`
@@ -47,17 +55,30 @@ export function renderBencher(analysis: Analysis): string {
 
 /**
  * Entries of github-action-benchmark's tools `customSmallerIsBetter` and `customBiggerIsBetter`; `range` is half of the
- * 95 % interval. https://github.com/benchmark-action/github-action-benchmark#tool-required
+ * 95 % interval, left out where there is none. https://github.com/benchmark-action/github-action-benchmark#tool-required
  */
 export function renderActionBenchmark(analysis: Analysis, better: 'less' | 'more'): string {
   const entries = tracked(analysis)
     .filter((one) => one.better === better)
-    .map(({ arm, load, metric, estimate: { value, low, high, unit, n } }) => ({
-      name: `${arm}: ${metric} (${load})`,
-      unit: unitLabel(unit),
-      value,
-      range: `± ${Number(((high - low) / 2).toPrecision(3))}`,
-      extra: `95 % interval ${low} to ${high}, n = ${n} rounds`,
-    }))
+    .map(({ arm, load, metric, estimate }) => {
+      const { value, low, high, unit, n } = estimate
+      return {
+        name: `${arm}: ${metric} (${load})`,
+        unit: unitLabel(unit),
+        value,
+        ...(hasNoInterval(estimate)
+          ? { extra: 'one round' }
+          : {
+              range: `± ${halfText((high - low) / 2)}`,
+              extra: `95 % interval ${low} to ${high}, n = ${n} rounds`,
+            }),
+      }
+    })
   return `${JSON.stringify(entries, null, 2)}\n`
+}
+
+/** Three digits, and at least two characters: the action does not read a range of one. */
+function halfText(half: number): string {
+  const text = String(Number(half.toPrecision(3)))
+  return text.length === 1 ? `${text}.0` : text
 }

@@ -59,18 +59,58 @@ describe('HdrHistogram', () => {
   })
 })
 
-test('Bencher gets a value between its bounds for every measure', () => {
-  const benchmarks = Object.values(
-    JSON.parse(formats.bencher.render(analysis)) as Record<string, Record<string, Record<string, number>>>,
-  ).flatMap((measures) => Object.values(measures))
-  expect(benchmarks.length).toBeGreaterThan(50)
-  for (const measure of benchmarks) {
+/**
+ * What Bencher's reader takes, as of bencherdev/bencher 10abc85 (`lib/bencher_adapter/src/adapters/json/v0.rs`,
+ * `lib/bencher_json/src/project/metric/mod.rs`, `lib/bencher_valid/src/benchmark_name.rs` and `resource_name.rs`): one
+ * name that it refuses, or one value that is not a number, and the whole file is not read.
+ */
+const longestBenchmarkName = 1024
+const longestMeasureName = 50
+
+test('Bencher gets a value between its bounds for every measure, by names that it takes', () => {
+  const benchmarks = JSON.parse(formats.bencher.render(analysis)) as Record<
+    string,
+    Record<string, Record<string, number>>
+  >
+  for (const name of Object.keys(benchmarks))
+    expect(Buffer.byteLength(name)).toBeLessThan(longestBenchmarkName)
+  const measures = Object.values(benchmarks).flatMap((one) => Object.entries(one))
+  expect(measures.length).toBeGreaterThan(50)
+  for (const [name, measure] of measures) {
+    expect(Buffer.byteLength(name)).toBeLessThanOrEqual(longestMeasureName)
     expect(Object.keys(measure)).toEqual(['value', 'lower_value', 'upper_value'])
     expect(measure.lower_value).toBeLessThanOrEqual(measure.value ?? Number.NaN)
     expect(measure.upper_value).toBeGreaterThanOrEqual(measure.value ?? Number.NaN)
   }
 })
 
+test('one round has no interval, and services that track figures get none; shares are in percent', () => {
+  const once = analyze(
+    syntheticJournal({ rounds: 1, durationMs: 300, experiments: ['latency'], failedShare: 0 }),
+  )
+  const benchmarks = JSON.parse(formats.bencher.render(once)) as Record<string, Record<string, object>>
+  const [measures = {}] = Object.values(benchmarks)
+  expect(Object.keys(measures['latency.response p50 (ms)'] ?? {})).toEqual(['value'])
+  const entries = JSON.parse(formats['benchmark-smaller'].render(once)) as { name: string; range?: string }[]
+  expect(entries.find(({ name }) => name.includes('latency.response p50'))).not.toHaveProperty('range')
+
+  const failing = {
+    ...analysis,
+    cells: analysis.cells.map((cell) => ({
+      ...cell,
+      errorShare: 0.25,
+    })),
+  }
+  const shares = (
+    JSON.parse(formats['benchmark-smaller'].render(failing)) as Record<string, unknown>[]
+  ).filter(({ name }) => String(name).includes('errors.share'))
+  expect(shares[0]).toMatchObject({ unit: '%', value: 25 })
+})
+
+/**
+ * Read back by hand with `src/extract.ts` and `src/extractRangeInfo.ts` of benchmark-action/github-action-benchmark
+ * 04dcc2c: every entry as it was written, every range as a number.
+ */
 test('github-action-benchmark gets what is better when smaller apart from what is better when bigger', () => {
   const read = (text: string) => JSON.parse(text) as Record<string, unknown>[]
   const [smaller, bigger] = [
@@ -82,7 +122,8 @@ test('github-action-benchmark gets what is better when smaller apart from what i
       name: expect.any(String) as string,
       unit: expect.any(String) as string,
       value: expect.any(Number) as number,
-      range: expect.stringMatching(/^± [\d.e-]+$/) as string,
+      // The expression by which the action finds the number.
+      range: expect.stringMatching(/^± \d.+$/) as string,
     })
   expect(smaller.some(({ name }) => String(name).includes('latency.response p99'))).toBe(true)
   expect(bigger.every(({ name }) => String(name).includes('throughput'))).toBe(true)
@@ -91,7 +132,7 @@ test('github-action-benchmark gets what is better when smaller apart from what i
 test('Cloud Native Performance gets the fields of a PerformanceTestResult, in order of size', () => {
   const [file] = journalFormats.cnp.render(analysis, journal)
   const result = JSON.parse(file?.contents ?? '') as Record<string, unknown>
-  // Names as protos/service_mesh_performance.proto has them.
+  // Names as protos/service_mesh_performance.proto has them, as of service-mesh-performance 1a82110.
   const known = [
     'smp_version',
     'id',

@@ -130,6 +130,7 @@ test('a trial that was repeated is no reason for doubt; one that is missing is',
   expect(trials(repeated.filter((entry) => entry.type !== 'trial' || entry.index !== 900))).toMatchObject({
     ok: false,
     brief: '1 of 24 trials not valid',
+    html: expect.stringContaining('1 trial stayed without a valid repetition') as string,
   })
 })
 

@@ -81,8 +81,15 @@ function validTrials(view: View): Trust {
           ? `${plural(repeated, 'trial')} of ${fixed(trials.length, 0)} repeated`
           : `all ${plural(valid.length, 'trial')} valid`,
     name: 'Trials',
-    html: `${plural(valid.length, 'valid trial')}, ${fixed(count('invalid'), 0)} invalid, ${fixed(count('failed'), 0)} failed${listed}.${repeated > 0 && lost === 0 ? ' What was not valid was repeated, so that no round has a gap.' : ''}`,
+    html: `${plural(valid.length, 'valid trial')}, ${fixed(count('invalid'), 0)} invalid, ${fixed(count('failed'), 0)} failed${listed}.${gaps(lost, repeated)}`,
   }
+}
+
+/** What repeating made of the trials that were not valid. */
+function gaps(lost: number, repeated: number): string {
+  if (lost > 0)
+    return ` ${plural(lost, 'trial')} stayed without a valid repetition: comparisons of that arm do without the round.`
+  return repeated > 0 ? ' What was not valid was repeated, so that no round has a gap.' : ''
 }
 
 /** `Yes`, `With care` or `No`, for the line under the picture. */
