@@ -1,6 +1,5 @@
 /** Opens the report in a real browser: nothing may go wrong, out, or over the edge, in either theme, at any width. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -10,24 +9,12 @@ import { analyze } from '../../harness/analyze/analyze.js'
 import { findChromium } from '../../harness/testing/chromium.js'
 import { syntheticJournal } from '../../harness/testdata/synthetic-journal.js'
 import { renderHtml } from './render.js'
+import { axeFindings } from '../testdata/accessible.js'
 import { readAssets } from '../testdata/assets.js'
 import { hostileAnalysis } from '../testdata/hostile.js'
 
 const executable = findChromium()
 if (executable === undefined) console.log('skipped: no Chromium found; set CHROMIUM to the path of one')
-
-const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-
-interface AxeRule {
-  readonly id: string
-  readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[]
-}
-
-interface AxeResult {
-  readonly violations: readonly AxeRule[]
-  /** What axe could not decide. */
-  readonly incomplete: readonly AxeRule[]
-}
 
 /** In the page: text of drawings that too few pixels beneath it set off by 4.5 : 1; a tenth may be lines that cross it. */
 const faintText = `async (picture) => {
@@ -115,21 +102,7 @@ describe.skipIf(executable === undefined)('the report in Chromium', { timeout: p
         expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(
           0,
         )
-        await page.addScriptTag({ content: axeSource })
-        const found: AxeResult = await page.evaluate('axe.run(document)')
-        // Text in drawings is looked at pixel by pixel below: axe does not know what a shape lies upon.
-        const undecided = found.incomplete
-          .map((one) => ({ ...one, nodes: one.nodes.filter(({ html }) => !/^<(text|tspan)\b/.test(html)) }))
-          .filter(({ nodes }) => nodes.length > 0)
-        expect(
-          [...found.violations, ...undecided].map(
-            ({ id, nodes }) =>
-              `${id}: ${nodes
-                .slice(0, 3)
-                .map((node) => node.html + node.failureSummary)
-                .join(' | ')}`,
-          ),
-        ).toEqual([])
+        expect(await axeFindings(page)).toEqual([])
         expect(complaints).toEqual([])
         await page.close()
       })
