@@ -27,6 +27,7 @@ export interface PageData {
 /** Renders a template inside the page frame. Every `{{…}}` is escaped; `{{{…}}}` is for what this folder made itself. */
 export function renderPage(template: string, data: PageData, assets: ReportAssets): string {
   const handlebars = Handlebars.create()
+  handlebars.registerHelper('whole', (text: string) => new Handlebars.SafeString(unbroken(text)))
   for (const [name, source] of Object.entries(assets.templates)) {
     handlebars.registerPartial(name.replace(/\.hbs$/, ''), source)
   }
@@ -49,6 +50,11 @@ export function renderPage(template: string, data: PageData, assets: ReportAsset
     template,
     ...data.body,
   })
+}
+
+/** Names of paths, `L4-L7-L4`, are not broken at their hyphens. */
+function unbroken(text: string): string {
+  return escape(text).replace(/\bL\d(-L\d)+\b/g, '<span class="whole">$&</span>')
 }
 
 /** A table as the `table` partial wants it. Rows are written here: as a template, a long table costs as much as all charts. */
