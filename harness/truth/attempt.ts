@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { messageOf } from '../model/errors.js'
 import { start } from '../process/exec.js'
 import type { ToolReport } from '../../infra/images/loadgen/tools/tool.js'
-import type { TruthLog } from './log.js'
-import type { Scenario } from './scenarios.js'
+import { type TruthLog, withoutFirst } from './log.js'
+import { type Scenario, warmupMs } from './scenarios.js'
 import { startServer } from './server.js'
 import type { Ask, Subject } from './subject.js'
 
@@ -16,7 +16,10 @@ const graceMs = 6000
 export interface Attempt {
   /** Undefined: it was not asked for a rate. */
   readonly ratePerSecond: number | undefined
+  /** Without the requests of a warm-up. */
   readonly log: TruthLog
+  /** All that the server counted. */
+  readonly served: number
   /** Undefined when it failed. */
   readonly report: ToolReport | undefined
   readonly failure: string | undefined
@@ -33,13 +36,15 @@ export interface Bench {
 
 export async function attempt(subject: Subject, scenario: Scenario, bench: Bench): Promise<Attempt> {
   const folder = join(bench.folder, 'attempt')
+  const warmed = warmUp(subject, scenario)
   await mkdir(folder, { recursive: true })
   try {
     for (const [name, text] of Object.entries(subject.files ?? {})) await writeFile(join(folder, name), text)
-    const server = await startServer(bench.program, scenario.faults, { folder, runId: bench.runId })
+    const server = await startServer(bench.program, warmed.faults, { folder, runId: bench.runId })
     const ask: Ask = {
       ...{ host: server.host, port: server.port, seconds: scenario.seconds, folder },
       ratePerSecond: subject.takesRate ? scenario.ratePerSecond : undefined,
+      warmupMs: warmed.warmupMs,
       connections: subject.takesRate
         ? scenario.connections
         : (scenario.closedConnections ?? scenario.connections),
@@ -49,9 +54,29 @@ export async function attempt(subject: Subject, scenario: Scenario, bench: Bench
     const ended = await runTool(subject, ask, bench)
     const log = await server.end()
     const read = readReport(subject, ask, ended)
-    return { ratePerSecond: ask.ratePerSecond, log, ...read, cpuUs: ended.cpuUs }
+    return {
+      ratePerSecond: ask.ratePerSecond,
+      log: withoutFirst(log, read.report?.warmupSent ?? 0),
+      served: log.requests.length,
+      ...read,
+      cpuUs: ended.cpuUs,
+    }
   } finally {
     await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** A fault that waits for a number of requests waits for those of the warm-up besides, which only a rate tells beforehand. */
+function warmUp(
+  { hasEdges = false, takesRate }: Subject,
+  { warmed = false, faults, ratePerSecond }: Scenario,
+): Pick<Ask, 'warmupMs'> & Pick<Scenario, 'faults'> {
+  const { freezeAfter } = faults
+  if (!warmed || !hasEdges || (freezeAfter !== undefined && !takesRate)) return { warmupMs: 0, faults }
+  if (freezeAfter === undefined) return { warmupMs, faults }
+  return {
+    warmupMs,
+    faults: { ...faults, freezeAfter: freezeAfter + (warmupMs * ratePerSecond) / 1000 },
   }
 }
 

@@ -1,5 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { arrivalsOf, countFate, parseLog, percentileOf, rateOf, responseTimes, serviceTimes } from './log.js'
+import {
+  arrivalsOf,
+  countFate,
+  parseLog,
+  percentileOf,
+  rateOf,
+  responseTimes,
+  serviceTimes,
+  withoutFirst,
+} from './log.js'
 
 const base = 1_795_857_514_000_000_000n
 
@@ -36,6 +45,16 @@ describe('the server’s log', () => {
     expect(serviceTimes(log)).toEqual([200])
     expect(() => parseLog(Buffer.alloc(47))).toThrow(/cut short/)
     expect(parseLog(Buffer.alloc(0)).requests).toEqual([])
+  })
+
+  it('leaves out what came first, in whatever order it was read', () => {
+    const log = logOf(
+      record(request, { arrivedUs: 3000, sentUs: 3300 }),
+      record(request, { arrivedUs: 1000, sentUs: 1200 }),
+      record(request, { arrivedUs: 2000, sentUs: 2200 }),
+    )
+    expect(withoutFirst(log, 2).requests.map(({ arrivedUs }) => arrivedUs)).toEqual([3000])
+    expect(withoutFirst(log, 0)).toBe(log)
   })
 
   it('charges what was due in a freeze, whoever sent it late', () => {

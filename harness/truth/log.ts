@@ -57,6 +57,12 @@ export function percentileOf(values: readonly number[], percentile: number): num
   return sorted[Math.max(0, Math.ceil((percentile / 100) * sorted.length - 1e-6) - 1)] ?? Number.NaN
 }
 
+/** The log without those that came first. */
+export function withoutFirst(log: TruthLog, count: number): TruthLog {
+  if (count === 0) return log
+  return { ...log, requests: [...log.requests].sort((a, b) => a.arrivedUs - b.arrivedUs).slice(count) }
+}
+
 /** From arrival to reply, in µs, of those that were answered. */
 export function serviceTimes({ requests }: TruthLog): number[] {
   return requests.flatMap(({ arrivedUs, sentUs }) => (sentUs === undefined ? [] : [sentUs - arrivedUs]))

@@ -35,6 +35,7 @@ function attemptOf({
   return {
     ratePerSecond,
     log: { requests, connectionsOpened: count, cutOff: 0 },
+    served: count,
     report: 'report' in rest && rest.report === undefined ? undefined : { ...honest, ...rest.report },
     failure: 'report' in rest && rest.report === undefined ? 'it ended with 1' : undefined,
     cpuUs: 1000 * count,

@@ -364,9 +364,7 @@ export const questions = {
       // Both take two seconds, one of them with hardly a request.
       const [idle] = connect
       if (!idle) return { verdict: 'failed', text: 'not run' }
-      const costs = slow.map(
-        ({ cpuUs, log }) => (cpuUs - idle.cpuUs) / (log.requests.length - idle.log.requests.length),
-      )
+      const costs = slow.map(({ cpuUs, served }) => (cpuUs - idle.cpuUs) / (served - idle.served))
       return { ...measured(costs, 0, Infinity), verdict: 'told' }
     },
   },

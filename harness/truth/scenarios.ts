@@ -1,4 +1,5 @@
 /** What the server does to a tool, and what the tool is asked for meanwhile. */
+import { profiles } from '../config/profiles.js'
 
 /** Faults of infra/images/bench/truth/server.c by their names there. */
 export type Faults = Readonly<
@@ -32,17 +33,23 @@ export interface Scenario {
   readonly closedConnections?: number
   readonly seconds: number
   readonly repeats: number
+  /** Times are read: our engines warm up first, as they do in every run. */
+  readonly warmed?: boolean
   /** Its replies have no body. */
   readonly bodyless?: boolean
   /** Every request on a connection of its own. */
   readonly fresh?: boolean
 }
 
+/** What a quick run gives its engines. */
+export const warmupMs = profiles.quick.experiments.latency.warmupMs
+
 const usual = { ratePerSecond: 500, connections: 8, closedConnections: 1, seconds: 1, repeats: 1 } as const
 /** A rise is small beside what a host does meanwhile: of three repeats its error would be a guess. */
 const delayed = (title: string, delayUs: number): Scenario => ({
   ...usual,
   repeats: 5,
+  warmed: true,
   title,
   faults: { delayUs },
 })
@@ -60,6 +67,7 @@ export const scenarios = {
   'delay-5ms': delayed('every reply 5 ms later', 5000),
   slow: {
     ...{ ...usual, title: 'every 1 000th reply 50 ms later', ratePerSecond: 1000, seconds: 2 },
+    warmed: true,
     faults: { delayUs: 200, slowEvery: 1000, slowUs: 50_000 },
   },
   freeze: {
@@ -72,6 +80,7 @@ export const scenarios = {
       repeats: 3,
     },
     closedConnections: 4,
+    warmed: true,
     faults: { delayUs: 200, freezeAfter: 300, freezeUs: 100_000 },
   },
   saturated: {

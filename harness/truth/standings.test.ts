@@ -32,6 +32,13 @@ it('is level within both errors, and behind beyond them', () => {
   expect(placeOf('freeze', right(1020, 5), right(1002, 4))).toMatchObject({ place: 'behind', by: 18 })
 })
 
+it('says why another is closer where that is known, and nothing where it is not', () => {
+  expect(placeOf('rate', right(1020, 5), right(1002, 4))?.why).toMatch(/core was taken away/)
+  expect(placeOf('adds', right(1020, 5), right(1002, 4))?.why).toMatch(/event loop/)
+  expect(placeOf('freeze', right(1020, 5), right(1002, 4))).not.toHaveProperty('why')
+  expect(placeOf('rate', right(1003, 5), right(1002, 4))).not.toHaveProperty('why')
+})
+
 it('a step that hits the truth does not know it', () => {
   expect(placeOf('freeze', right(1020, 1), right(1000, 1), 100)?.place).toBe('closest')
 })

@@ -22,11 +22,10 @@ const comparisons: Readonly<Record<QuestionName, 'value' | 'verdict' | 'never'>>
 }
 
 const late = 'what fell due while its core was taken away is sent at once when it is back'
-const byUse = 'JavaScript is compiled by use, and of one second without a run’s warm-up little is'
 
 /** Why another tool is closer, question by question, where it was found to be. */
 const reasons: Readonly<Partial<Record<QuestionName, string>>> = {
-  ...{ rate: late, arrivals: late, 'delay-1ms': byUse, 'delay-5ms': byUse, slow: byUse },
+  ...{ rate: late, arrivals: late },
   adds: 'a reply wakes an event loop in JavaScript, where a tool that sends in bursts finds its cores awake',
 }
 

@@ -9,6 +9,8 @@ export interface Ask {
   readonly ratePerSecond: number | undefined
   readonly connections: number
   readonly seconds: number
+  /** Before the time that counts; 0 of tools that know no warm-up. */
+  readonly warmupMs: number
   readonly fresh: boolean
   /** Of every reply's body. */
   readonly payloadBytes: number
@@ -27,7 +29,7 @@ export interface Subject {
   readonly files?: Readonly<Record<string, string>>
   /** What is known of it that explains its row, sentence by sentence. */
   readonly notes?: readonly string[]
-  /** The generator stops at the edges of its window until it is told to go on. */
+  /** Warms up as in a run, and stops at the edges of its window until it is told to go on. */
   readonly hasEdges?: boolean
   command(ask: Ask): readonly string[]
   /** Throws when the output is not what is known of the tool. */

@@ -7,6 +7,7 @@ import { engineOf } from '../protocol/engines.js'
 import { tools, type ToolName } from '../../infra/images/loadgen/tools/index.js'
 import { type Tool, type ToolReport, commandOf } from '../../infra/images/loadgen/tools/tool.js'
 import { autocannon } from './autocannon.js'
+import { warmupMs } from './scenarios.js'
 import type { Ask, Subject } from './subject.js'
 
 const timeoutMs = 5000
@@ -17,12 +18,13 @@ function specOf({
   ratePerSecond,
   connections,
   seconds,
+  warmupMs,
   payloadBytes,
 }: Ask): LoadSpec & Readonly<Record<string, unknown>> {
   return {
     ...{ engine: 'open-loop', model: ratePerSecond === undefined ? 'closed' : 'open', protocol: 'http1' },
     ...(ratePerSecond === undefined ? {} : { ratePerSecond }),
-    ...{ connections, warmupMs: 0, durationMs: seconds * 1000, payloadBytes, timeoutMs, workers: 1 },
+    ...{ connections, warmupMs, durationMs: seconds * 1000, payloadBytes, timeoutMs, workers: 1 },
     ...{ headers: {}, seed: 1, target: { host, port } },
   }
 }
@@ -36,6 +38,9 @@ export function engineSubject(name: 'open-loop' | 'closed-loop', bundle: string)
     takesRate: open,
     canBeFresh: open,
     hasEdges: true,
+    notes: [
+      `${name}: where its times are read it has the warm-up of ${warmupMs} ms that a quick run gives it, whose requests are left out of the server’s log`,
+    ],
     command: (ask) => [
       ...[process.execPath, bundle, ask.fresh ? 'connect' : name],
       ...['--spec', JSON.stringify({ ...specOf(ask), engine: name, arrival: 'uniform' })],
@@ -60,6 +65,7 @@ function reportOf(result: LoadResult): ToolReport {
     windowMs: result.windowMs,
     connectionsOpened: result.connectionsOpened,
     dropped: result.unsent,
+    warmupSent: result.warmupSent,
   }
 }
 

@@ -60,6 +60,23 @@ for (const name of ['errors', 'reset', 'close', 'chunked', 'status-304', 'ipv6',
     expect(processesOf(runId)).toEqual([])
   })
 
+for (const engine of ['open-loop', 'closed-loop'] as const)
+  it.skipIf(!compiler)(`${engine} warms up where times are read, and none of that is judged`, async () => {
+    const { log, served, report, failure } = await attempt(ours(engine), scenarios['delay-1ms'], bench)
+    expect(failure).toBeUndefined()
+    expect(log.requests).toHaveLength(reportedTotal(report!))
+    expect(served).toBe(log.requests.length + report!.warmupSent!)
+    expect(report!.warmupSent).toBeGreaterThan(0)
+    const { served: all, log: unwarmed } = await attempt(ours(engine), scenarios.close, bench)
+    expect(all).toBe(unwarmed.requests.length)
+  })
+
+it.skipIf(!compiler)('a freeze comes in the time that counts, behind the warm-up', async () => {
+  const { log } = await attempt(ours(), scenarios.freeze, bench)
+  const waited = log.requests.filter(({ arrivedUs, sentUs }) => (sentUs ?? 0) - arrivedUs > 50_000)
+  expect(waited.length).toBeGreaterThan(0)
+})
+
 it.skipIf(!compiler)(
   'a first connection that is held comes a second later, and its request is served',
   async () => {

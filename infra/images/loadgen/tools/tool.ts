@@ -25,6 +25,8 @@ export interface ToolReport {
   readonly connectionsOpened?: number
   /** Due but not sent, by its own word. */
   readonly dropped?: number
+  /** Requests before the time that counts; in no other figure. */
+  readonly warmupSent?: number
 }
 
 export interface Tool {
