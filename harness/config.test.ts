@@ -19,7 +19,7 @@ function problemsOf(input: unknown, overrides = {}): string {
 
 test('a minimal config gets every default of the quick profile', () => {
   const config = resolveConfig(minimal)
-  expect(config).toMatchObject({ seed: 1, platform: 'local', profile: 'quick', rounds: { min: 7, max: 9 } })
+  expect(config).toMatchObject({ seed: 1, platform: 'local', profile: 'quick', rounds: { min: 6, max: 9 } })
   expect(config.experiments.latency).toMatchObject({
     ratesPerSecond: [1000],
     connections: 16,

@@ -34,7 +34,7 @@ export const profiles = {
   quick: {
     summary: 'at most 3 min on two cores: a first answer',
     // Raising the arms and writing the report take what is left of its three minutes.
-    rounds: { min: 7, max: 9, untilEffect: 0.05, budgetMinutes: 2.4 },
+    rounds: { min: 6, max: 9, untilEffect: 0.05, budgetMinutes: 2.4 },
     experiments: {
       latency: { warmupMs: 200, durationMs: 1000 },
       capacity: { warmupMs: 100, durationMs: 400, maxProbes: 6 },

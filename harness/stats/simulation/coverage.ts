@@ -35,7 +35,7 @@ export interface Design {
  * harness/config/profiles.test.ts holds them; `some` is what the full profile does at least.
  */
 export const designs = {
-  quick: { name: 'quick: 7 to 9 until ± 5 %', rounds: { min: 7, max: 9 }, untilEffect: 0.05 },
+  quick: { name: 'quick: 6 to 9 until ± 5 %', rounds: { min: 6, max: 9 }, untilEffect: 0.05 },
   full: { name: 'full: 20 to 200 until ± 2 %', rounds: { min: 20, max: 200 }, untilEffect: 0.02 },
   shortAdaptive: { name: '8 to 40, adaptive', rounds: { min: 8, max: 40 }, untilEffect: 0.1 },
   two: { name: '2 rounds', rounds: { min: 2, max: 2 }, untilEffect: 0 },
