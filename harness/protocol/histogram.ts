@@ -38,14 +38,19 @@ export function bucketHighestUs(index: number): number {
  */
 export function percentileOfCounts(counts: Float64Array, percentile: number): number | undefined {
   const total = counts.reduce((sum, count) => sum + count, 0)
-  // The product of 99.9 and 1000 is a hair above 99900 in binary: such hairs must not move a rank.
-  const rank = Math.max(1, Math.ceil((percentile / 100) * total - 1e-6))
+  const rank = rankOf(percentile, total)
   let seen = 0
   for (let index = 0; index < counts.length; index++) {
     seen += counts[index] as number
     if (seen >= rank) return bucketHighestUs(index)
   }
   return undefined
+}
+
+/** How many of `total` values lie at or below their percentile (0 < p ≤ 100), one at least. */
+export function rankOf(percentile: number, total: number): number {
+  // The product of 99.9 and 1000 is a hair above 99900 in binary: such hairs must not move a rank.
+  return Math.max(1, Math.ceil((percentile / 100) * total - 1e-6))
 }
 
 const cookie = { compressed: 0x1c849314, payload: 0x1c849313 }

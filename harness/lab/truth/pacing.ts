@@ -4,23 +4,22 @@ import { messageOf } from '../../model/errors.js'
 import { findProgram, run } from '../../process/exec.js'
 import { percentileUs } from '../../load/histogram.js'
 import { engineOf, type EngineName } from '../../protocol/engines.js'
-import type { Histogram } from '../../model.js'
 import { type Answer, median } from './check.js'
 import { freezeAfterRequests, freezeMs, frozenPercentileMs, measureDrain } from './freeze.js'
 import type { EchoServer, LoadRun, Rig } from './rig.js'
 
 const ratePerSecond = 1000
 /** The host's own hiccups come and go: one load in which they came says nothing of the generator. */
-const repeats = 3
+const repeats = 7
 const others = ['wrk', 'wrk2', 'hey', 'h2load', 'fortio', 'oha', 'nighthawk'] as const
 
 export async function checkPacing(rig: Rig): Promise<Answer[]> {
   const server = await rig.echo()
-  const slow: LoadRun[] = []
-  const floors = { beside: [] as number[], asleep: [] as number[], awake: [] as number[] }
+  const slow: SlowLoad[] = []
+  const floors = { asleep: [] as number[], awake: [] as number[] }
   for (let repeat = 0; repeat < repeats; repeat++) {
-    slow.push(await rig.load('open-loop', { ratePerSecond, warmupMs: 2000, durationMs: 4000 }, server))
-    floors.beside.push(await latenessBeside(rig, server))
+    slow.push(await loadBesideSleeper(rig, server))
+    if (repeat % 3 > 0) continue
     floors.asleep.push(await lateness(sleeper))
     floors.awake.push(await lateness(spinner))
   }
@@ -30,8 +29,6 @@ export async function checkPacing(rig: Rig): Promise<Answer[]> {
     server,
   )
   await server.kill()
-  const lag = (histogram: Histogram | undefined, percentile: number): number =>
-    histogram ? percentileUs(histogram, percentile) : Number.NaN
   const atMost = (what: string, unit: string, expected: number, measured: number): Answer => ({
     check: 'pacing',
     what,
@@ -42,56 +39,83 @@ export async function checkPacing(rig: Rig): Promise<Answer[]> {
     rule: 'atMost',
   })
   const cores = ({ result }: LoadRun): number => result.generatorCpuUs / 1000 / result.windowMs
-  const slowLag = (percentile: number): number =>
-    median(slow.map(({ result }) => lag(result.sendLag, percentile)))
+  const context = (what: string, unit: string, measured: number): Answer => ({
+    ...atMost(what, unit, 0, measured),
+    rule: 'context',
+  })
+  const middle = (value: (load: SlowLoad) => number): number => median(slow.map(value))
   return [
-    {
-      ...atMost(
-        'floor: how late the kernel wakes a thread that sleeps 1 ms, p99',
-        'µs',
-        0,
-        median(floors.asleep),
-      ),
-      rule: 'context',
-    },
-    {
-      ...atMost(
-        'floor: how late a thread that never sleeps and does nothing else sees each ms begin, p99',
-        'µs',
-        0,
-        median(floors.awake),
-      ),
-      rule: 'context',
-    },
-    atMost(`${ratePerSecond} req/s: send lag p50, median of ${repeats}`, 'µs', 20, slowLag(50)),
-    atMost(
-      `send lag p99, median of ${repeats}; a thread that sleeps 1 ms beside the same load is as late`,
+    context(
+      'floor: how late a thread that sleeps to each ms is on an idle host, p99',
       'µs',
-      median(floors.beside),
-      slowLag(99),
+      median(floors.asleep),
     ),
-    atMost(`CPU of the generator, median of ${repeats}`, 'cores', 0.35, median(slow.map(cores))),
+    context(
+      'floor: how late a thread that never sleeps and does nothing else sees each ms begin, p99',
+      'µs',
+      median(floors.awake),
+    ),
+    atMost(
+      `${ratePerSecond} req/s: send lag p50, median of ${repeats}`,
+      'µs',
+      20,
+      middle(({ run }) => lag(run, 50)),
+    ),
+    context(
+      `send lag p99, median of ${repeats}`,
+      'µs',
+      middle(({ run }) => lag(run, 99)),
+    ),
+    context(
+      'a thread that only sleeps to each ms, in the same loads, p99',
+      'µs',
+      middle(({ besideUs }) => besideUs),
+    ),
+    atMost(
+      `send lag p99 over that thread's lateness, load by load, median of ${repeats}`,
+      'times',
+      1,
+      middle(({ run, besideUs }) => lag(run, 99) / besideUs),
+    ),
+    atMost(
+      `CPU of the generator, median of ${repeats}`,
+      'cores',
+      0.35,
+      middle(({ run }) => cores(run)),
+    ),
     atMost('10000 req/s on one worker: unsent', 'requests', 0, fast.result.unsent),
-    { ...atMost('CPU of the generator', 'cores', 0, cores(fast)), rule: 'context' },
+    context('CPU of the generator', 'cores', cores(fast)),
   ]
 }
 
-/**
- * How late a thread is that does nothing but wake each ms while the same load runs: what a schedule can be kept to
- * beside this server, on this host, at this time.
- */
-async function latenessBeside(rig: Rig, server: EchoServer): Promise<number> {
-  const load = rig.load('open-loop', { ratePerSecond, warmupMs: 2000, durationMs: 4000 }, server)
-  const [late] = await Promise.all([lateness(sleeper, 2000), load])
-  return late
+/** µs. */
+function lag({ result }: LoadRun, percentile: number): number {
+  return result.sendLag ? percentileUs(result.sendLag, percentile) : Number.NaN
 }
 
-/** How often each of the programs below looks: two seconds of milliseconds. */
-const looks = 2000
+interface SlowLoad {
+  readonly run: LoadRun
+  /** 99th percentile in µs. */
+  readonly besideUs: number
+}
+
+/**
+ * A load, and a thread beside it that does nothing but wake for each instant of the same kind of schedule: what a
+ * schedule can be kept to beside this server, on this host, in these seconds.
+ */
+async function loadBesideSleeper(rig: Rig, server: EchoServer): Promise<SlowLoad> {
+  const load = rig.load('open-loop', { ratePerSecond, warmupMs: 2000, durationMs: 4000 }, server)
+  // In the warm-up, so that no process starts while the generator's lag is counted.
+  await sleep(1500)
+  const [run, besideUs] = await Promise.all([load, lateness(sleeper)])
+  return { run, besideUs }
+}
+
+/** How often each of the programs below looks: for as many milliseconds, so that it ends before the load beside it. */
+const looks = 3500
 
 /** 99th percentile in µs of what a program of its own finds: no generator can know its lag better than this. */
-async function lateness(program: string, afterMs = 0): Promise<number> {
-  await sleep(afterMs)
+async function lateness(program: string): Promise<number> {
   const { stdout } = await run([process.execPath, '-e', `${program}\n${printP99}`])
   return Number(stdout)
 }
@@ -101,13 +125,16 @@ late.sort((a, b) => a - b)
 console.log(late[Math.ceil(0.99 * late.length) - 1])
 `
 
+/**
+ * The schedule is absolute, as the generator's is: a thread that was away for 3 ms has missed three instants and not one.
+ */
 const sleeper = `
 const word = new Int32Array(new SharedArrayBuffer(4))
 const late = []
-for (let i = 0; i < ${looks}; i++) {
-  const before = performance.now()
-  Atomics.wait(word, 0, 0, 1)
-  late.push((performance.now() - before - 1) * 1000)
+const start = performance.now()
+for (let i = 1; i <= ${looks}; i++) {
+  for (let left; (left = start + i - performance.now()) > 0; ) Atomics.wait(word, 0, 0, left)
+  late.push((performance.now() - start - i) * 1000)
 }
 `
 

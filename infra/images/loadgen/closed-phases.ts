@@ -1,11 +1,11 @@
 /** Warm-up, window and result of an engine that sends as soon as it may: what its engines have in common. */
 import { nowUs } from '../kit/process/precise-timer.js'
-import { encodeCounts, percentileOfCounts } from '../../../harness/protocol/histogram.js'
+import { encodeCounts } from '../../../harness/protocol/histogram.js'
 import type { LoadResult } from '../../../harness/protocol/result.js'
 import type { Phase } from '../../../harness/protocol/events.js'
 import type { Harness } from './events.js'
 import type { Spec } from './spec.js'
-import { type Tally, errorsOf, mergeCounts } from './tally.js'
+import { type Tally, errorsOf, mergeCounts, percentileUs } from './tally.js'
 
 const progressMs = 500
 
@@ -29,7 +29,7 @@ export async function runClosedPhases(load: ClosedLoad): Promise<void> {
     tally.startPhase()
     const startUs = nowUs()
     const progress = setInterval(() => {
-      const p99Us = percentileOfCounts(mergeCounts([tally], 'service'), 99)
+      const p99Us = percentileUs([tally], 'service', 99)
       harness.emit({
         event: 'progress',
         phase,

@@ -1,11 +1,10 @@
 /** The load generator: `loadgen <engine> --spec '<json>'` drives one load and reports it as JSON lines. */
-import { readdirSync } from 'node:fs'
-import { constants, setPriority } from 'node:os'
 import { parseArgs } from 'node:util'
 import { isMainThread, workerData } from 'node:worker_threads'
 import { ConfigError, parseConfig } from '../kit/process/config.js'
 import { EngineError, type Harness, createHarness } from './events.js'
 import { runOpenLoop } from './open-loop.js'
+import { yieldToSenders } from './runtime.js'
 import { runSenderWorker } from './sender-worker.js'
 import { type Spec, specSchema } from './spec.js'
 import { runTool } from './external.js'
@@ -37,19 +36,6 @@ function withoutHeaders(tool: ToolName, spec: Spec): Spec {
 
 if (isMainThread) await main()
 else if ((workerData as { role?: string } | null)?.role === 'sender') runSenderWorker()
-
-/**
- * Puts the threads that compile and collect garbage behind everything else. They are as many as there are cores and work
- * for milliseconds at a time; a sender that wakes meanwhile would wait for its turn, and its lag would be read as latency.
- */
-function yieldToSenders(): void {
-  try {
-    for (const thread of readdirSync('/proc/self/task'))
-      if (Number(thread) !== process.pid) setPriority(Number(thread), constants.priority.PRIORITY_LOW)
-  } catch {
-    // Not on Linux: nothing is known of single threads.
-  }
-}
 
 async function main(): Promise<void> {
   const { engine, spec } = readArguments()

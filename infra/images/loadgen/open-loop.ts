@@ -1,14 +1,15 @@
 /** The open-loop engine: senders in threads of their own keep the schedule; this thread talks, merges and counts. */
 import { Worker } from 'node:worker_threads'
 import { nowUs } from '../kit/process/precise-timer.js'
-import { encodeCounts, percentileOfCounts } from '../../../harness/protocol/histogram.js'
+import { encodeCounts } from '../../../harness/protocol/histogram.js'
 import type { LoadResult } from '../../../harness/protocol/result.js'
 import type { Phase } from '../../../harness/protocol/events.js'
 import { EngineError, type Harness } from './events.js'
+import { stopCompiling } from './runtime.js'
 import { dueTimes, shareOf } from './schedule.js'
 import type { PhaseMessage, SenderData, SenderMessage } from './sender-worker.js'
 import type { Spec } from './spec.js'
-import { Tally, errorsOf, mergeCounts, sumOf, tallyMemory } from './tally.js'
+import { Tally, errorsOf, mergeCounts, percentileUs, sumOf, tallyMemory } from './tally.js'
 
 /** Time for the first due instant to reach all senders before it comes. */
 const leadInUs = 20_000
@@ -65,7 +66,7 @@ export async function runOpenLoop(
       return thread.next('done')
     })
     const progress = setInterval(() => {
-      const p99Us = percentileOfCounts(mergeCounts(tallies, 'response'), 99)
+      const p99Us = percentileUs(tallies, 'response', 99)
       harness.emit({
         event: 'progress',
         phase,
@@ -85,6 +86,7 @@ export async function runOpenLoop(
 
   if (spec.warmupMs > 0) await runPhase('warmup', spec.warmupMs, spec.seed ^ 0x5f3759df)
   const warmupSent = spec.warmupMs > 0 ? sumOf(tallies, 'sent') : 0
+  stopCompiling()
   await harness.edge('start')
   const cpu = process.cpuUsage()
   const { firstDueUs } = await runPhase('window', spec.durationMs, spec.seed)

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { percentileOfCounts } from '../../../harness/protocol/histogram.js'
-import { Tally, errorsOf, mergeCounts, record } from './tally.js'
+import { Tally, errorsOf, mergeCounts, percentileUs, record } from './tally.js'
 
 describe('a tally', () => {
   it('adds up over senders and finds percentiles in the sum', () => {
@@ -11,6 +11,20 @@ describe('a tally', () => {
     expect(percentileOfCounts(counts, 99.9)).toBe(999)
     expect(percentileOfCounts(counts, 100)).toBe(1000)
     expect(percentileOfCounts(new Float64Array(10), 50)).toBeUndefined()
+  })
+
+  it('tells the percentile of what was answered so far, as the merged counts do', () => {
+    const tallies = [new Tally(), new Tally()]
+    expect(percentileUs(tallies, 'response', 99)).toBeUndefined()
+    for (let us = 1; us <= 1000; us++) {
+      const tally = tallies[us % 2] as Tally
+      record(tally.response, us * 10)
+      tally.add('ok')
+    }
+    for (const percentile of [1, 50, 99, 99.9, 100])
+      expect(percentileUs(tallies, 'response', percentile)).toBe(
+        percentileOfCounts(mergeCounts(tallies, 'response'), percentile),
+      )
   })
 
   it('is seen through its memory, and keeps only the connections from phase to phase', () => {

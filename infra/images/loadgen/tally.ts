@@ -2,7 +2,7 @@
  * Counts and histograms in memory that a sender writes and the main thread reads, so that progress, merging and
  * encoding never take a microsecond from the thread that keeps the schedule.
  */
-import { bucketCount, bucketIndex } from '../../../harness/protocol/histogram.js'
+import { bucketCount, bucketHighestUs, bucketIndex, rankOf } from '../../../harness/protocol/histogram.js'
 import { type ErrorKind, type Slices, errorKinds } from '../../../harness/protocol/result.js'
 
 export const histogramNames = ['response', 'service', 'sendLag', 'connect', 'firstByte'] as const
@@ -141,4 +141,23 @@ export function mergeCounts(tallies: readonly Tally[], name: HistogramName): Flo
     }
   }
   return sum
+}
+
+/**
+ * Percentile in µs of a histogram over several tallies while they go on, undefined while nothing was answered. It reads no
+ * further than it has to: the thread that asks shares its cores with the senders.
+ */
+export function percentileUs(
+  tallies: readonly Tally[],
+  name: HistogramName,
+  percentile: number,
+): number | undefined {
+  const ok = sumOf(tallies, 'ok')
+  const rank = rankOf(percentile, ok)
+  let seen = 0
+  for (let index = 0; index < bucketCount && ok > 0; index++) {
+    for (const tally of tallies) seen += tally[name][index] as number
+    if (seen >= rank) return bucketHighestUs(index)
+  }
+  return undefined
 }
