@@ -86,7 +86,7 @@ export async function runOpenLoop(
 
   if (spec.warmupMs > 0) await runPhase('warmup', spec.warmupMs, spec.seed ^ 0x5f3759df)
   const warmupSent = spec.warmupMs > 0 ? sumOf(tallies, 'sent') : 0
-  stopCompiling()
+  if (spec.warmupMs > 0) stopCompiling()
   await harness.edge('start')
   const cpu = process.cpuUsage()
   const { firstDueUs } = await runPhase('window', spec.durationMs, spec.seed)

@@ -8,8 +8,6 @@ import { setFlagsFromString } from 'node:v8'
 
 /** Called once, before the first thread of ours starts. */
 export function yieldToSenders(): void {
-  // A sender's garbage dies young. With the default of 1 MiB it is collected seven times a second at 1 000 requests.
-  setFlagsFromString('--min-semi-space-size=16')
   try {
     // The threads that compile and collect are as many as there are cores and work for milliseconds at a time.
     for (const thread of readdirSync('/proc/self/task'))
@@ -21,7 +19,8 @@ export function yieldToSenders(): void {
 
 /**
  * No function is optimised from now on; those that are stay so. A warm-up leaves what is seldom called for seconds later,
- * when compiling it costs more CPU than it saves for the rest of the load, and moves the times while they are read.
+ * when compiling it costs more CPU than it saves for the rest of the load, and moves the times while they are read. Not
+ * for code that is cold: what it loads after this is compiled without Node's code cache, which is made for other flags.
  */
 export function stopCompiling(): void {
   setFlagsFromString('--no-opt')
