@@ -1,12 +1,12 @@
 /** Puts the proxy together: listeners in front, the config in force behind them, reload and drain around both. */
 import { ConfigError } from '../kit/process/config.js'
-import { createHbonePool } from '../kit/hbone/client.js'
+import { HbonePool } from '../kit/hbone/client.js'
 import { createHopMetrics } from '../kit/process/hop-metrics.js'
 import { createIdentityStore } from '../kit/tls/identities.js'
 import type { ImageContext, ImageServer } from '../kit/process/image.js'
 import type { ListenerAddress } from '../kit/net/address.js'
 import type { ProxyConfig } from './config.js'
-import { type ProxyListener, openListener } from './downstream/listener.js'
+import { type ListenerContext, type ProxyListener, openListener } from './downstream/listener.js'
 import { createRuntime } from './runtime.js'
 
 const tickMs = 250
@@ -22,55 +22,33 @@ export async function startProxy(
     workloads: workloads(config),
     baseDir: context.configDir,
   })
-  const usesHbone = config.clusters.some(({ transport }) => transport === 'hbone')
-  const poolOf = (from: ProxyConfig) =>
-    createHbonePool({
-      identities,
-      metrics,
-      trustDomain: from.trustDomain,
-      pool: from.pool,
-      limits: from.limits.hbone,
-    })
-  let hbonePool = usesHbone ? poolOf(config) : undefined
+  const poolOf = ({ clusters, trustDomain, pool, limits }: ProxyConfig) =>
+    clusters.some(({ transport }) => transport === 'hbone')
+      ? new HbonePool({ identities, metrics, trustDomain, pool, limits: limits.hbone })
+      : undefined
+  let hbonePool = poolOf(config)
   const clock = { nowMs: Math.floor(performance.now()) }
-  const clusterContext = (from: ProxyConfig) => ({
-    limits: from.limits,
-    clock,
-    receivedBytes: metrics.receivedBytes.labels('upstream'),
-    sentBytes: metrics.sentBytes.labels('upstream'),
-    idleMs: from.limits.upstreamIdleMs,
-    connectTimeoutMs: from.limits.connectTimeoutMs,
-  })
-  const runtimeOf = (from: ProxyConfig) =>
-    createRuntime(from, {
+  const runtimeOf = (from: ProxyConfig) => {
+    const { limits, identity, trustDomain } = from
+    const { connectTimeoutMs, upstreamIdleMs: idleMs } = limits
+    const receivedBytes = metrics.receivedBytes.labels('upstream')
+    const sentBytes = metrics.sentBytes.labels('upstream')
+    const source = identity?.spiffeId
+    return createRuntime(from, {
       metrics,
-      clusterContext: clusterContext(from),
-      diallerContext: {
-        metrics,
-        identities,
-        source: from.identity?.spiffeId,
-        trustDomain: from.trustDomain,
-        hbonePool,
-        connectTimeoutMs: from.limits.connectTimeoutMs,
-      },
+      clusterContext: { limits, clock, receivedBytes, sentBytes, idleMs, connectTimeoutMs },
+      diallerContext: { metrics, identities, source, trustDomain, hbonePool, connectTimeoutMs },
       baseDir: context.configDir,
       log: (event, fields) => {
         context.log(event, fields)
       },
     })
+  }
   let runtime = runtimeOf(config)
   let draining = false
   let current = config
   const listenerContext = { metrics, identities, clock, runtime: () => runtime, isDraining: () => draining }
-  const listeners: ProxyListener[] = []
-  try {
-    for (const listener of config.listeners) {
-      listeners.push(await openListener(listener, config, listenerContext))
-    }
-  } catch (error) {
-    for (const listener of listeners) listener.close()
-    throw error
-  }
+  const listeners = await openListeners(config, listenerContext)
   const ticker = setInterval(() => {
     clock.nowMs = Math.floor(performance.now())
     runtime.onTick(clock.nowMs)
@@ -86,7 +64,7 @@ export async function startProxy(
       if (problem !== undefined) throw new ConfigError([problem])
       const changed = identities.reload(workloads(next))
       if (changed.length > 0) for (const listener of listeners) listener.renewCertificate()
-      hbonePool ??= next.clusters.some(({ transport }) => transport === 'hbone') ? poolOf(next) : undefined
+      hbonePool ??= poolOf(next)
       const before = runtime
       runtime = runtimeOf(next)
       current = next
@@ -103,6 +81,21 @@ export async function startProxy(
       hbonePool?.close()
     },
   }
+}
+
+/** All of a config's, or none. */
+async function openListeners(
+  config: ProxyConfig,
+  context: ListenerContext,
+): Promise<readonly ProxyListener[]> {
+  const listeners: ProxyListener[] = []
+  try {
+    for (const listener of config.listeners) listeners.push(await openListener(listener, config, context))
+  } catch (error) {
+    for (const listener of listeners) listener.close()
+    throw error
+  }
+  return listeners
 }
 
 /** Listeners and trust domain are fixed for the life of the process: changing them would drop connections. */

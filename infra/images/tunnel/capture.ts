@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import { splice } from '../kit/net/splice.js'
 import type { HbonePool } from '../kit/hbone/client.js'
 import { HboneError } from '../kit/hbone/hbone.js'
-import type { HopMetrics } from '../kit/process/hop-metrics.js'
+import { type HopMetrics, countersThrough } from '../kit/process/hop-metrics.js'
 import type { ImageContext } from '../kit/process/image.js'
 import { parseSpiffeId } from '../kit/tls/spiffe.js'
 import type { CaptureConfig } from './config.js'
@@ -28,23 +28,12 @@ export async function startCapture(
   let config = initial
   let baggage = formatBaggage(config)
   const accepted = metrics.downstreamConnections.labels(config.name)
-  const downReceived = metrics.receivedBytes.labels('downstream')
-  const downSent = metrics.sentBytes.labels('downstream')
-  const upReceived = metrics.receivedBytes.labels('upstream')
-  const upSent = metrics.sentBytes.labels('upstream')
+  const { toUpstream, toDownstream } = countersThrough(metrics)
   const failures = metrics.registry.counter(
     'meshbench_connect_failures_total',
     'Connections that were accepted and could not be carried on.',
     ['listener', 'reason'],
   )
-  const toUpstream = (bytes: number): void => {
-    downReceived.add(bytes)
-    upSent.add(bytes)
-  }
-  const toDownstream = (bytes: number): void => {
-    upReceived.add(bytes)
-    downSent.add(bytes)
-  }
 
   const carry = async (socket: Socket): Promise<void> => {
     accepted.add()

@@ -1,8 +1,8 @@
 /** The way out: HBONE streams, each authorized and joined to a plain TCP connection to its upstream. */
 import { splice } from '../kit/net/splice.js'
 import type { HboneLimits } from '../kit/process/config.js'
-import { type HboneStreamRequest, createHboneServer } from '../kit/hbone/server.js'
-import type { HopMetrics } from '../kit/process/hop-metrics.js'
+import { HboneServer, type HboneStreamRequest } from '../kit/hbone/server.js'
+import { type HopMetrics, countersThrough } from '../kit/process/hop-metrics.js'
 import type { IdentityStore } from '../kit/tls/identities.js'
 import type { HboneListenerConfig, RouteConfig } from './config.js'
 import { permits } from './policy.js'
@@ -26,28 +26,7 @@ export async function startTermination(
   let { limits } = options
   let routes = indexRoutes(initial)
   const accepted = metrics.downstreamConnections.labels(initial.name)
-  const refusals = metrics.registry.counter('meshbench_hbone_refusals_total', 'CONNECT streams refused.', [
-    'status',
-  ])
-  const counters = {
-    downReceived: metrics.receivedBytes.labels('downstream'),
-    downSent: metrics.sentBytes.labels('downstream'),
-    upReceived: metrics.receivedBytes.labels('upstream'),
-    upSent: metrics.sentBytes.labels('upstream'),
-  }
-  const toUpstream = (bytes: number): void => {
-    counters.downReceived.add(bytes)
-    counters.upSent.add(bytes)
-  }
-  const toDownstream = (bytes: number): void => {
-    counters.upReceived.add(bytes)
-    counters.downSent.add(bytes)
-  }
-
-  const refuse = (request: HboneStreamRequest, status: number): void => {
-    refusals.labels(String(status)).add()
-    request.refuse(status)
-  }
+  const { toUpstream, toDownstream } = countersThrough(metrics)
 
   const answer = (request: HboneStreamRequest): void => {
     accepted.add()
@@ -55,7 +34,7 @@ export async function startTermination(
     const route = routes.get(authority)
     // An authority that nobody serves is answered as one that may not be reached: a peer cannot scan for names.
     if (!route || !permits(route.allow, { peer, address, authority })) {
-      refuse(request, 401)
+      request.refuse(401)
       return
     }
     join(request, route)
@@ -66,14 +45,13 @@ export async function startTermination(
     const timer = setTimeout(() => {
       upstream.destroy(new Error('timeout'))
     }, limits.connectTimeoutMs)
-    const unreachable = (): void => {
-      clearTimeout(timer)
-      upstream.destroy()
-      refuse(request, 503)
-    }
     const gone = (): void => {
       clearTimeout(timer)
       upstream.destroy()
+    }
+    const unreachable = (): void => {
+      gone()
+      request.refuse(503)
     }
     request.onGone(gone)
     upstream.on('error', unreachable)
@@ -86,7 +64,7 @@ export async function startTermination(
     })
   }
 
-  const server = createHboneServer({
+  const server = new HboneServer({
     identities,
     metrics,
     trustDomain,

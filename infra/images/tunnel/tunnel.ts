@@ -1,6 +1,6 @@
 /** Starts the listeners that a tunnel's config names, and changes them in place when the config changes. */
 import { ConfigError } from '../kit/process/config.js'
-import { createHbonePool } from '../kit/hbone/client.js'
+import { HbonePool } from '../kit/hbone/client.js'
 import { createHopMetrics } from '../kit/process/hop-metrics.js'
 import { createIdentityStore } from '../kit/tls/identities.js'
 import type { ImageContext, ImageServer } from '../kit/process/image.js'
@@ -24,7 +24,7 @@ export async function startTunnel(
     workloads: config.workloads,
     baseDir: context.configDir,
   })
-  const pool = createHbonePool({ identities, metrics, trustDomain, pool: config.pool, limits: config.limits })
+  const pool = new HbonePool({ identities, metrics, trustDomain, pool: config.pool, limits: config.limits })
   const running = new Map<string, Running>()
   /** Listeners that a reload took away and whose connections are not over yet. */
   const leaving = new Set<Running>()

@@ -68,7 +68,6 @@ export function renderNginx(spec: HopSpec, { bindHost, ports, file }: Placement)
   const { upstream, downstreamLeg, upstreamLeg, before, after } = spec
   const mtlsIn = downstreamLeg === 'mtls' && before
   const mtlsOut = upstreamLeg === 'mtls' && after
-  const seconds = (ms: number) => `${Math.ceil(ms / 1000)}s`
   return `daemon off;
 # One process, so that its CPU is its own; the master has nothing to do here.
 master_process off;
@@ -105,21 +104,7 @@ http {
 ${mtlsIn ? clientMap(before.certPem) : ''}
   server {
     listen ${bindHost}:${ports.downstream ?? 0}${mtlsIn ? ' ssl http2' : ''};
-${
-  mtlsIn
-    ? `    ssl_certificate "${file('cert.pem')}";
-    ssl_certificate_key "${file('key.pem')}";
-    ssl_client_certificate "${file('ca.pem')}";
-    ssl_verify_client on;
-    ssl_protocols TLSv1.3;
-    ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384;
-    ssl_ecdh_curve X25519:prime256v1;
-    if ($known_client = 0) {
-      return 403;
-    }
-`
-    : ''
-}    location / {
+${mtlsIn ? tlsIn(file) : ''}    location / {
       proxy_pass ${mtlsOut ? 'https' : 'http'}://service;
       proxy_http_version 1.1;
       proxy_set_header Connection "";
@@ -131,18 +116,7 @@ ${
       proxy_request_buffering off;
       proxy_buffering off;
       client_max_body_size 0;
-${
-  mtlsOut
-    ? `      proxy_ssl_certificate "${file('cert.pem')}";
-      proxy_ssl_certificate_key "${file('key.pem')}";
-      proxy_ssl_trusted_certificate "${file('ca.pem')}";
-      proxy_ssl_verify on;
-      proxy_ssl_name ${dnsNameOf(after.spiffeId)};
-      proxy_ssl_protocols TLSv1.3;
-      proxy_ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384;
-`
-    : ''
-}    }
+${mtlsOut ? tlsOut(file, dnsNameOf(after.spiffeId)) : ''}    }
   }
 
   server {
@@ -152,6 +126,35 @@ ${
     }
   }
 }
+`
+}
+
+const seconds = (ms: number) => `${Math.ceil(ms / 1000)}s`
+
+const ciphers = 'Ciphersuites TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384'
+
+function tlsIn(file: Placement['file']): string {
+  return `    ssl_certificate "${file('cert.pem')}";
+    ssl_certificate_key "${file('key.pem')}";
+    ssl_client_certificate "${file('ca.pem')}";
+    ssl_verify_client on;
+    ssl_protocols TLSv1.3;
+    ssl_conf_command ${ciphers};
+    ssl_ecdh_curve X25519:prime256v1;
+    if ($known_client = 0) {
+      return 403;
+    }
+`
+}
+
+function tlsOut(file: Placement['file'], serverName: string): string {
+  return `      proxy_ssl_certificate "${file('cert.pem')}";
+      proxy_ssl_certificate_key "${file('key.pem')}";
+      proxy_ssl_trusted_certificate "${file('ca.pem')}";
+      proxy_ssl_verify on;
+      proxy_ssl_name ${serverName};
+      proxy_ssl_protocols TLSv1.3;
+      proxy_ssl_conf_command ${ciphers};
 `
 }
 

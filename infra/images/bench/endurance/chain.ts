@@ -37,7 +37,7 @@ export async function startChain(
   const workloads = Object.fromEntries(
     await Promise.all(names.map(async (name) => [name, await write(name)] as const)),
   )
-  const files = (name: string) => workloads[name] as Awaited<ReturnType<typeof write>>
+  const files: Files = (name) => workloads[name] as ReturnType<Files>
   const hops: { readonly name: string; readonly image: RunningImage }[] = []
   const configs = new Map<string, Record<string, unknown>>()
   const start = async (
@@ -54,32 +54,8 @@ export async function startChain(
   }
   let via = await start('tunnel', 'server', 'inbound', inboundConfig(files('server'), upstream))
   if (path === 'l4-l7-l4') {
-    via = await start('proxy', 'waypoint', 'downstream', {
-      admin: { host: '127.0.0.1', port: 0 },
-      trustDomain,
-      identity: files('waypoint'),
-      listeners: [
-        {
-          name: 'downstream',
-          host: '127.0.0.1',
-          port: 0,
-          transport: 'hbone',
-          expect: [files('client').spiffeId],
-          authorities: [pairAuthority],
-        },
-      ],
-      clusters: [
-        {
-          name: 'server',
-          endpoints: [{ host: via.host, port: via.port }],
-          transport: 'hbone',
-          protocol,
-          expect: [files('server').spiffeId],
-          authority: pairAuthority,
-        },
-      ],
-      routes: [{ match: { prefix: '/' }, cluster: 'server' }],
-    })
+    const config = waypointConfig(files, via, protocol)
+    via = await start('proxy', 'waypoint', 'downstream', config)
   }
   const next = path === 'l4' ? 'server' : 'waypoint'
   const entry = await start(
@@ -104,5 +80,36 @@ export async function startChain(
     async stop() {
       for (const { image } of hops) await image.stop('SIGKILL')
     },
+  }
+}
+
+type Files = (name: string) => Awaited<ReturnType<typeof writeWorkload>>
+
+function waypointConfig(files: Files, via: ListenerAddress, protocol: 'http1' | 'h2') {
+  const at = { host: '127.0.0.1', port: 0 }
+  return {
+    admin: at,
+    trustDomain,
+    identity: files('waypoint'),
+    listeners: [
+      {
+        name: 'downstream',
+        ...at,
+        transport: 'hbone',
+        expect: [files('client').spiffeId],
+        authorities: [pairAuthority],
+      },
+    ],
+    clusters: [
+      {
+        name: 'server',
+        endpoints: [{ host: via.host, port: via.port }],
+        transport: 'hbone',
+        protocol,
+        expect: [files('server').spiffeId],
+        authority: pairAuthority,
+      },
+    ],
+    routes: [{ match: { prefix: '/' }, cluster: 'server' }],
   }
 }

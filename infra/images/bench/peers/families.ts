@@ -40,11 +40,8 @@ const bars = (ratios: Readonly<Record<string, number>>): readonly Bar[] =>
 /** Messages of a streaming call, each of 1 KiB with its prefix. */
 const messages = 64
 
-export function createFamilies(
-  workspace: Workspace,
-  ratePerSecond: number,
-  largeBytes: number,
-): readonly Family[] {
+/** Loads that several families share. */
+function createLoads(ratePerSecond: number, largeBytes: number) {
   const saturated = (connections: number, ratios: Readonly<Record<string, number>> = {}): Load => ({
     name: `saturated, HTTP/1.1 over ${connections} connections, 1 KiB replies`,
     driver: wrk(connections),
@@ -74,6 +71,15 @@ export function createFamilies(
     driver: openLoop({ connections: 64, ratePerSecond, protocol, payloadBytes: 0 }),
     isSlow: true,
   })
+  return { saturated, slow, large, h2Load, h2Slow }
+}
+
+export function createFamilies(
+  workspace: Workspace,
+  ratePerSecond: number,
+  largeBytes: number,
+): readonly Family[] {
+  const { saturated, slow, large, h2Load, h2Slow } = createLoads(ratePerSecond, largeBytes)
   const unary = workspace.write('unary.grpc', grpcMessage(64))
   const stream = workspace.write('stream.grpc', grpcMessage(1024 - 5).repeat(messages))
   const calls = Math.ceil(ratePerSecond / messages)

@@ -1,4 +1,5 @@
 /** HBONE connections to peers, pooled by source identity and destination, so that streams share handshakes. */
+import type { TLSSocket } from 'node:tls'
 import type { ByteStream } from '../net/byte-stream.js'
 import type { HboneLimits, PoolConfig } from '../process/config.js'
 import { errorCode } from '../h2/frames.js'
@@ -8,6 +9,7 @@ import { dialHbone, type TlsSession, type TlsSessions } from './dial.js'
 import { StreamResetError } from '../h2/stream.js'
 import { HboneStream } from './stream.js'
 import type { HopMetrics } from '../process/hop-metrics.js'
+import type { Cell } from '../process/metrics.js'
 import { blockWriter } from '../h2/hpack.js'
 import type { Identity, IdentityStore } from '../tls/identities.js'
 
@@ -19,22 +21,9 @@ export interface HboneRequest {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-export interface HbonePool {
-  /** Opens a stream. Rejects with `HboneError` (its status is the peer's, or 503). */
-  connect(request: HboneRequest): Promise<ByteStream>
-  /** TLS connections that are open or carry streams. */
-  readonly connections: number
-  /** Changes limits for connections from now on. */
-  configure(pool: PoolConfig): void
-  /** Retires connections: each closes with its last stream. Streams may still be opened, on new ones. */
-  retire(): void
-  close(): void
-}
-
 interface Pooled {
   readonly key: string
   readonly source: string
-  readonly fingerprint: string
   readonly connection: H2Connection
   /** Streams that are about to be opened: who waited for the same dial comes back in the same turn. */
   reserved: number
@@ -44,34 +33,94 @@ interface Pooled {
 /** A stream that failed for a reason which another connection may not share is tried again this often. */
 const retries = 2
 
-export function createHbonePool(options: {
+export interface HbonePoolOptions {
   readonly identities: IdentityStore
   readonly metrics: HopMetrics
   readonly trustDomain: string
   readonly pool: PoolConfig
   readonly limits: HboneLimits
-}): HbonePool {
-  const { identities, metrics, trustDomain, limits } = options
-  let { pool } = options
-  /** Connections that take new streams, by key. */
-  const open = new Map<string, Pooled[]>()
-  /** All that are not closed, retired ones too. */
-  const alive = new Set<Pooled>()
-  const dialling = new Map<string, Promise<Pooled>>()
-  /** The latest TLS session by key, and by the certificate that it was made with: another one needs a full handshake. */
-  const sessions = new Map<string, TlsSession>()
-  const streams = metrics.hboneStreams.labels('outbound')
-  const gauge = metrics.hboneConnections.labels('client')
+}
 
-  const retire = (pooled: Pooled): void => {
-    const list = open.get(pooled.key)?.filter((other) => other !== pooled) ?? []
-    if (list.length > 0) open.set(pooled.key, list)
-    else open.delete(pooled.key)
+export class HbonePool {
+  readonly #options: HbonePoolOptions
+  #pool: PoolConfig
+  /** Connections that take new streams, by key. */
+  readonly #open = new Map<string, Pooled[]>()
+  /** All that are not closed, retired ones too. */
+  readonly #alive = new Set<Pooled>()
+  readonly #dialling = new Map<string, Promise<Pooled>>()
+  /** The latest TLS session by key, and by the certificate that it was made with: another one needs a full handshake. */
+  readonly #sessions = new Map<string, TlsSession>()
+  readonly #streams: Cell
+  readonly #gauge: Cell
+
+  constructor(options: HbonePoolOptions) {
+    this.#options = options
+    this.#pool = options.pool
+    this.#streams = options.metrics.hboneStreams.labels('outbound')
+    this.#gauge = options.metrics.hboneConnections.labels('client')
+    options.identities.onChange((changed) => {
+      this.#sessions.clear()
+      for (const pooled of this.#alive) if (changed.includes(pooled.source)) this.#retire(pooled)
+    })
+  }
+
+  /** TLS connections that are open or carry streams. */
+  get connections(): number {
+    return this.#alive.size
+  }
+
+  /** Opens a stream. Rejects with `HboneError` (its status is the peer's, or 503). */
+  async connect(request: HboneRequest): Promise<ByteStream> {
+    const { authority } = request.destination
+    const fields = [
+      ':method',
+      'CONNECT',
+      ':authority',
+      authority,
+      ...Object.entries(request.headers ?? {}).flat(),
+    ]
+    for (let attempt = 0; ; attempt += 1) {
+      const pooled = await this.#acquire(request)
+      clearTimeout(pooled.idleTimer)
+      pooled.reserved -= 1
+      try {
+        const stream = await openStream(pooled.connection, fields, this.#pool.connectTimeoutMs)
+        this.#streams.add()
+        return stream
+      } catch (error) {
+        // Nothing of the stream was used yet, so a connection that went away meanwhile costs only another try.
+        const isFinal = !(error instanceof StreamResetError) || error.h2Code === errorCode.connect
+        if (isFinal || attempt >= retries) throw asHboneError(error, authority)
+      }
+    }
+  }
+
+  /** Changes limits for connections from now on. */
+  configure(next: PoolConfig): void {
+    this.#pool = next
+    if (!next.resume) this.#sessions.clear()
+  }
+
+  /** Retires connections: each closes with its last stream. Streams may still be opened, on new ones. */
+  retire(): void {
+    for (const pooled of this.#alive) this.#retire(pooled)
+  }
+
+  close(): void {
+    for (const { connection } of this.#alive) connection.close()
+  }
+
+  #retire(pooled: Pooled): void {
+    const list = this.#open.get(pooled.key)?.filter((other) => other !== pooled) ?? []
+    if (list.length > 0) this.#open.set(pooled.key, list)
+    else this.#open.delete(pooled.key)
     clearTimeout(pooled.idleTimer)
     pooled.connection.drain()
   }
 
-  const sessionsOf = (key: string, { fingerprint }: Identity): TlsSessions => {
+  #sessionsOf(key: string, { fingerprint }: Identity): TlsSessions {
+    const sessions = this.#sessions
     const name = `${fingerprint} ${key}`
     return {
       get latest() {
@@ -84,12 +133,8 @@ export function createHbonePool(options: {
     }
   }
 
-  identities.onChange((changed) => {
-    sessions.clear()
-    for (const pooled of alive) if (changed.includes(pooled.source)) retire(pooled)
-  })
-
-  async function dial(key: string, { source, destination }: HboneRequest): Promise<Pooled> {
+  async #dial(key: string, { source, destination }: HboneRequest): Promise<Pooled> {
+    const { identities, metrics, trustDomain } = this.#options
     const identity = identities.get(source)
     const early: Buffer[] = []
     // What the peer says before the promise of its connection is kept.
@@ -100,62 +145,60 @@ export function createHbonePool(options: {
       identity,
       destination,
       trustDomain,
-      timeoutMs: pool.connectTimeoutMs,
+      timeoutMs: this.#pool.connectTimeoutMs,
       metrics,
       onBytes(bytes) {
         read(bytes)
       },
-      ...(pool.resume ? { sessions: sessionsOf(key, identity) } : {}),
+      ...(this.#pool.resume ? { sessions: this.#sessionsOf(key, identity) } : {}),
     })
-    const opened = new H2Connection(socket, 'client', limits, {
-      onPeerChange: () => {
-        if (!opened.usable) retire(pooled)
-      },
-      onStreamClose: () => {
-        if (opened.streamCount > 0) return
-        if (!pool.multiplex) retire(pooled)
-        else if (opened.usable) waitIdle(pooled)
-      },
-      onClose: () => {
-        retire(pooled)
-        alive.delete(pooled)
-        gauge.add(-1)
-      },
-    })
+    const pooled = this.#add(key, source, socket)
     read = (bytes) => {
-      opened.read(bytes)
+      pooled.connection.read(bytes)
     }
-    const pooled: Pooled = {
-      key,
-      source,
-      fingerprint: identity.fingerprint,
-      connection: opened,
-      reserved: 0,
-      idleTimer: undefined,
-    }
-    alive.add(pooled)
-    gauge.add(1)
-    if (pool.multiplex) {
-      const list = open.get(key)
-      if (list) list.push(pooled)
-      else open.set(key, [pooled])
-      waitIdle(pooled)
-    }
-    for (const bytes of early) opened.read(bytes)
+    for (const bytes of early) pooled.connection.read(bytes)
     return pooled
   }
 
-  function waitIdle(pooled: Pooled): void {
-    clearTimeout(pooled.idleTimer)
-    pooled.idleTimer = setTimeout(() => {
-      retire(pooled)
-    }, pool.idleMs).unref()
+  #add(key: string, source: string, socket: TLSSocket): Pooled {
+    const connection = new H2Connection(socket, 'client', this.#options.limits, {
+      onPeerChange: () => {
+        if (!connection.usable) this.#retire(pooled)
+      },
+      onStreamClose: () => {
+        if (connection.streamCount > 0) return
+        if (!this.#pool.multiplex) this.#retire(pooled)
+        else if (connection.usable) this.#waitIdle(pooled)
+      },
+      onClose: () => {
+        this.#retire(pooled)
+        this.#alive.delete(pooled)
+        this.#gauge.add(-1)
+      },
+    })
+    const pooled: Pooled = { key, source, connection, reserved: 0, idleTimer: undefined }
+    this.#alive.add(pooled)
+    this.#gauge.add(1)
+    if (this.#pool.multiplex) {
+      const list = this.#open.get(key)
+      if (list) list.push(pooled)
+      else this.#open.set(key, [pooled])
+      this.#waitIdle(pooled)
+    }
+    return pooled
   }
 
-  const findRoom = (key: string): Pooled | undefined => {
-    for (const pooled of open.get(key) ?? []) {
+  #waitIdle(pooled: Pooled): void {
+    clearTimeout(pooled.idleTimer)
+    pooled.idleTimer = setTimeout(() => {
+      this.#retire(pooled)
+    }, this.#pool.idleMs).unref()
+  }
+
+  #findRoom(key: string): Pooled | undefined {
+    for (const pooled of this.#open.get(key) ?? []) {
       const { connection, reserved } = pooled
-      const room = Math.min(pool.maxStreamsPerConnection, connection.peerMaxStreams)
+      const room = Math.min(this.#pool.maxStreamsPerConnection, connection.peerMaxStreams)
       if (connection.usable && connection.streamCount + reserved < room) return pooled
     }
     return undefined
@@ -165,72 +208,21 @@ export function createHbonePool(options: {
    * Streams that arrive together share one handshake and not more than fit on a connection. Reserves room for one, which
    * the caller gives back when it opens it.
    */
-  async function acquire(request: HboneRequest): Promise<{ pooled: Pooled; fresh: boolean }> {
+  async #acquire(request: HboneRequest): Promise<Pooled> {
     const { source, destination } = request
     const key = `${source} ${destination.via.host}:${destination.via.port} ${destination.serverName ?? ''} ${destination.expect.join()}`
-    if (!pool.multiplex) return reserve(await dial(key, request), true)
-    let fresh = false
-    for (;;) {
-      const pooled = findRoom(key)
-      if (pooled) return reserve(pooled, fresh)
-      let pending = dialling.get(key)
+    let pooled = this.#pool.multiplex ? this.#findRoom(key) : await this.#dial(key, request)
+    while (!pooled) {
+      let pending = this.#dialling.get(key)
       if (!pending) {
-        pending = dial(key, request).finally(() => dialling.delete(key))
-        dialling.set(key, pending)
+        pending = this.#dial(key, request).finally(() => this.#dialling.delete(key))
+        this.#dialling.set(key, pending)
       }
       await pending
-      fresh = true
+      pooled = this.#findRoom(key)
     }
-  }
-
-  const reserve = (pooled: Pooled, fresh: boolean): { pooled: Pooled; fresh: boolean } => {
     pooled.reserved += 1
-    return { pooled, fresh }
-  }
-
-  return {
-    async connect(request) {
-      const { authority } = request.destination
-      const fields = [
-        ':method',
-        'CONNECT',
-        ':authority',
-        authority,
-        ...Object.entries(request.headers ?? {}).flat(),
-      ]
-      for (let attempt = 0; ; attempt += 1) {
-        const { pooled } = await acquire(request)
-        clearTimeout(pooled.idleTimer)
-        pooled.reserved -= 1
-        try {
-          const stream = await openStream(pooled.connection, fields, pool.connectTimeoutMs)
-          streams.add()
-          return stream
-        } catch (error) {
-          // Nothing of the stream was used yet, so a connection that went away meanwhile costs only another try.
-          if (
-            !(error instanceof StreamResetError) ||
-            attempt >= retries ||
-            error.h2Code === errorCode.connect
-          ) {
-            throw asHboneError(error, authority)
-          }
-        }
-      }
-    },
-    get connections() {
-      return alive.size
-    },
-    configure(next) {
-      pool = next
-      if (!pool.resume) sessions.clear()
-    },
-    retire() {
-      for (const pooled of alive) retire(pooled)
-    },
-    close() {
-      for (const { connection } of alive) connection.close()
-    },
+    return pooled
   }
 }
 

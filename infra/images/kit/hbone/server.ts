@@ -1,6 +1,6 @@
 /** The HBONE listener: terminates mutual TLS, checks who calls and hands out CONNECT streams. */
 import type { AddressInfo, Socket } from 'node:net'
-import { type SecureContext, type TLSSocket, createServer } from 'node:tls'
+import { type SecureContext, type Server, type TLSSocket, createServer } from 'node:tls'
 import { type ListenAt, listenOptions } from '../net/address.js'
 import type { ByteStream } from '../net/byte-stream.js'
 import { reuseReads } from '../net/reads.js'
@@ -12,6 +12,7 @@ import { readRequest } from '../h2/message.js'
 import type { H2Stream } from '../h2/stream.js'
 import { HboneStream } from './stream.js'
 import type { HopMetrics } from '../process/hop-metrics.js'
+import type { Cell, Metric } from '../process/metrics.js'
 import { type IdentityStore, tlsSettings } from '../tls/identities.js'
 import { type PeerCheck, type SpiffeId, checkPeer } from '../tls/spiffe.js'
 
@@ -33,16 +34,6 @@ export interface HboneStreamRequest {
   onGone(listener: () => void): void
 }
 
-export interface HboneServer {
-  listen(address: ListenAt): Promise<{ host: string; port: number }>
-  /** Stops accepting; resolves when the last stream is done. */
-  drain(): Promise<void>
-  close(): void
-  /** For connections from now on. */
-  update(next: { readonly workload: string; readonly limits: HboneLimits }): void
-  readonly connections: number
-}
-
 export interface HboneServerOptions {
   readonly identities: IdentityStore
   readonly metrics: HopMetrics
@@ -52,145 +43,175 @@ export interface HboneServerOptions {
   readonly workload: string
   /** Workload of a server name, for peers that send one. */
   readonly workloadOf?: (serverName: string) => string | undefined
-  onStream(request: HboneStreamRequest): void
+  readonly onStream: (request: HboneStreamRequest) => void
 }
 
 /** How often overdue and idle connections are looked for. */
 const sweepMs = 1000
 
-export function createHboneServer(options: HboneServerOptions): HboneServer {
-  const { identities, metrics, trustDomain } = options
-  let { limits, workload } = options
-  const connections = new Set<H2Connection>()
-  const sockets = new Set<TLSSocket>()
-  const inbound = metrics.hboneStreams.labels('inbound')
-  const gauge = metrics.hboneConnections.labels('server')
-  let draining: (() => void) | undefined
-  const refuse = (reason: string): void => {
-    metrics.tlsHandshakeFailures.labels('server', reason).add()
-  }
-  const server = createServer({
-    ...tlsSettings,
-    ...identities.get(workload).pem,
-    requestCert: true,
-    // Checked below, where the reason can be told; nothing is read from a peer before.
-    rejectUnauthorized: false,
-    ALPNProtocols: [hboneAlpn],
-    handshakeTimeout: limits.handshakeTimeoutMs,
-    noDelay: true,
-    keepAlive: true,
-    keepAliveInitialDelay: 30_000,
-    SNICallback(serverName, done) {
-      const named = options.workloadOf?.(serverName)
-      const context: SecureContext | undefined =
-        named !== undefined && identities.has(named) ? identities.get(named).secureContext : undefined
-      done(null, context)
-    },
-  })
-  server.maxConnections = limits.connections
-  server.on('drop', () => {
-    refuse('too-many-connections')
-  })
-  server.on('connection', (socket: Socket) => {
-    // Errors before the handshake is over come as tlsClientError.
-    socket.on('error', () => {})
-  })
-  server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
-    refuse(error.code ?? 'error')
-    // Node leaves a connection whose handshake timed out open.
-    socket.destroy()
-  })
-  server.on('secureConnection', (socket) => {
-    const check = checkPeer(socket, trustDomain)
-    if ('peer' in check && socket.authorized && socket.alpnProtocol === hboneAlpn) {
-      serve(socket, check.peer)
-      return
-    }
-    refuse(refusalOf(socket, check))
-    socket.on('error', () => {})
-    socket.destroy()
-  })
-  const useCertificate = (): void => {
-    // Connections that stand keep the certificate that they were made with; new ones get the new one.
-    if (identities.has(workload)) server.setSecureContext({ ...tlsSettings, ...identities.get(workload).pem })
-  }
-  identities.onChange((changed) => {
-    if (changed.includes(workload)) useCertificate()
-  })
+export class HboneServer {
+  readonly #options: HboneServerOptions
+  readonly #server: Server
+  readonly #connections = new Set<H2Connection>()
+  readonly #sockets = new Set<TLSSocket>()
+  readonly #refusals: Metric<Cell>
+  readonly #sweep: NodeJS.Timeout
+  #limits: HboneLimits
+  #workload: string
+  #draining: (() => void) | undefined
 
-  function serve(socket: TLSSocket, peer: SpiffeId): void {
+  constructor(options: HboneServerOptions) {
+    const { identities, metrics, limits, workload } = options
+    this.#options = options
+    this.#limits = limits
+    this.#workload = workload
+    this.#refusals = metrics.registry.counter('meshbench_hbone_refusals_total', 'CONNECT streams refused.', [
+      'status',
+    ])
+    this.#server = createServer({
+      ...tlsSettings,
+      ...identities.get(workload).pem,
+      requestCert: true,
+      // Checked below, where the reason can be told; nothing is read from a peer before.
+      rejectUnauthorized: false,
+      ALPNProtocols: [hboneAlpn],
+      handshakeTimeout: limits.handshakeTimeoutMs,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: 30_000,
+      SNICallback(serverName, done) {
+        const named = options.workloadOf?.(serverName)
+        const context: SecureContext | undefined =
+          named !== undefined && identities.has(named) ? identities.get(named).secureContext : undefined
+        done(null, context)
+      },
+    })
+    this.#server.maxConnections = limits.connections
+    this.#follow()
+    identities.onChange((changed) => {
+      if (changed.includes(this.#workload)) this.#useCertificate()
+    })
+    this.#sweep = setInterval(() => {
+      this.#closeOverdue()
+    }, sweepMs).unref()
+  }
+
+  get connections(): number {
+    return this.#connections.size
+  }
+
+  async listen(at: ListenAt): Promise<{ host: string; port: number }> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen(listenOptions(at), () => {
+        this.#server.off('error', reject)
+        resolve()
+      })
+    })
+    const bound = this.#server.address() as AddressInfo
+    return { host: bound.address, port: bound.port }
+  }
+
+  /** Stops accepting; resolves when the last stream is done. */
+  async drain(): Promise<void> {
+    this.#server.close()
+    await new Promise<void>((resolve) => {
+      this.#draining = resolve
+      for (const connection of [...this.#connections]) connection.drain()
+      if (this.#connections.size === 0) resolve()
+    })
+  }
+
+  close(): void {
+    clearInterval(this.#sweep)
+    this.#server.close()
+    for (const connection of [...this.#connections]) connection.close()
+    for (const socket of this.#sockets) socket.destroy()
+  }
+
+  /** For connections from now on. */
+  update(next: { readonly workload: string; readonly limits: HboneLimits }): void {
+    this.#limits = next.limits
+    this.#server.maxConnections = next.limits.connections
+    if (next.workload === this.#workload) return
+    this.#workload = next.workload
+    this.#useCertificate()
+  }
+
+  #follow(): void {
+    this.#server.on('drop', () => {
+      this.#countRefused('too-many-connections')
+    })
+    this.#server.on('connection', (socket: Socket) => {
+      // Errors before the handshake is over come as tlsClientError.
+      socket.on('error', () => {})
+    })
+    this.#server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
+      this.#countRefused(error.code ?? 'error')
+      // Node leaves a connection whose handshake timed out open.
+      socket.destroy()
+    })
+    this.#server.on('secureConnection', (socket) => {
+      const check = checkPeer(socket, this.#options.trustDomain)
+      if ('peer' in check && socket.authorized && socket.alpnProtocol === hboneAlpn) {
+        this.#serve(socket, check.peer)
+        return
+      }
+      this.#countRefused(refusalOf(socket, check))
+      socket.on('error', () => {})
+      socket.destroy()
+    })
+  }
+
+  #countRefused(reason: string): void {
+    this.#options.metrics.tlsHandshakeFailures.labels('server', reason).add()
+  }
+
+  /** Connections that stand keep the certificate that they were made with; new ones get the new one. */
+  #useCertificate(): void {
+    const { identities } = this.#options
+    if (identities.has(this.#workload))
+      this.#server.setSecureContext({ ...tlsSettings, ...identities.get(this.#workload).pem })
+  }
+
+  #serve(socket: TLSSocket, peer: SpiffeId): void {
+    const { metrics, onStream } = this.#options
     metrics.tlsHandshakes.labels('server', peer.id).add()
     if (socket.isSessionReused()) metrics.tlsResumptions.labels('server').add()
+    const inbound = metrics.hboneStreams.labels('inbound')
+    const gauge = metrics.hboneConnections.labels('server')
     const peerAddress = socket.remoteAddress ?? ''
-    const connection = new H2Connection(socket, 'server', limits, {
-      onRequest(stream, list) {
+    const connection = new H2Connection(socket, 'server', this.#limits, {
+      onRequest: (stream, list) => {
         const connect = readConnect(connection, stream, list)
         if (!connect) return
         inbound.add()
-        options.onStream(createRequest(connection, stream, { ...connect, peer, peerAddress }))
+        onStream(createRequest(connection, stream, this.#refusals, { ...connect, peer, peerAddress }))
       },
-      onClose() {
-        connections.delete(connection)
+      onClose: () => {
+        this.#connections.delete(connection)
         gauge.add(-1)
-        if (connections.size === 0) draining?.()
+        if (this.#connections.size === 0) this.#draining?.()
       },
     })
     reuseReads(socket)
     socket.on('data', (chunk: Buffer) => {
       connection.read(chunk)
     })
-    sockets.add(socket)
-    socket.on('close', () => sockets.delete(socket))
-    connections.add(connection)
+    this.#sockets.add(socket)
+    socket.on('close', () => this.#sockets.delete(socket))
+    this.#connections.add(connection)
     gauge.add(1)
-    if (draining) connection.drain()
+    if (this.#draining) connection.drain()
   }
 
-  const sweep = setInterval(() => {
+  #closeOverdue(): void {
     const now = Date.now()
-    for (const connection of connections) {
-      if (connection.isOverdue(now, limits.handshakeTimeoutMs))
-        connection.close(new Error('the peer is too slow'))
-      else if (connection.streamCount === 0 && now - connection.idleSince > limits.idleMs) connection.drain()
+    const { handshakeTimeoutMs, idleMs } = this.#limits
+    for (const connection of this.#connections) {
+      if (connection.isOverdue(now, handshakeTimeoutMs)) connection.close(new Error('the peer is too slow'))
+      else if (connection.streamCount === 0 && now - connection.idleSince > idleMs) connection.drain()
     }
-  }, sweepMs).unref()
-
-  return {
-    async listen(at) {
-      await new Promise<void>((resolve, reject) => {
-        server.once('error', reject)
-        server.listen(listenOptions(at), () => {
-          server.off('error', reject)
-          resolve()
-        })
-      })
-      const bound = server.address() as AddressInfo
-      return { host: bound.address, port: bound.port }
-    },
-    async drain() {
-      server.close()
-      await new Promise<void>((resolve) => {
-        draining = resolve
-        for (const connection of [...connections]) connection.drain()
-        if (connections.size === 0) resolve()
-      })
-    },
-    close() {
-      clearInterval(sweep)
-      server.close()
-      for (const connection of [...connections]) connection.close()
-      for (const socket of sockets) socket.destroy()
-    },
-    update(next) {
-      limits = next.limits
-      server.maxConnections = limits.connections
-      if (next.workload === workload) return
-      workload = next.workload
-      useCertificate()
-    },
-    get connections() {
-      return connections.size
-    },
   }
 }
 
@@ -240,6 +261,7 @@ function answer(connection: H2Connection, stream: H2Stream, status: number): voi
 function createRequest(
   connection: H2Connection,
   h2: H2Stream,
+  refusals: Metric<Cell>,
   head: Pick<HboneStreamRequest, 'authority' | 'peer' | 'peerAddress' | 'headers'>,
 ): HboneStreamRequest {
   let isAnswered = false
@@ -256,6 +278,7 @@ function createRequest(
     },
     refuse(status) {
       isAnswered = true
+      refusals.labels(String(status)).add()
       answer(connection, h2, status)
     },
     onGone(listener) {

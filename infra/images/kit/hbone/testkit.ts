@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { connect } from 'node:tls'
 import type { ByteStream } from '../net/byte-stream.js'
 import { type HboneLimits, hboneLimitsSchema, poolSchema } from '../process/config.js'
-import { type HbonePool, createHbonePool } from './client.js'
-import { type HboneServer, type HboneStreamRequest, createHboneServer } from './server.js'
+import { HbonePool } from './client.js'
+import { HboneServer, type HboneStreamRequest } from './server.js'
 import { createHopMetrics } from '../process/hop-metrics.js'
 import { type IdentityStore, createIdentityStore, tlsSettings } from '../tls/identities.js'
 import type { ListenerAddress } from '../net/address.js'
@@ -69,7 +69,7 @@ export async function createHboneFixture(): Promise<HboneFixture> {
     async startServer(onStream, { limits = {}, workload = server } = {}) {
       const registry = createRegistry()
       const store = identities([workload])
-      const started = createHboneServer({
+      const started = new HboneServer({
         identities: store,
         metrics: createHopMetrics(registry),
         trustDomain,
@@ -89,7 +89,7 @@ export async function createHboneFixture(): Promise<HboneFixture> {
     },
     createPool(options = {}) {
       const registry = createRegistry()
-      const pool = createHbonePool({
+      const pool = new HbonePool({
         identities: options.identities ?? identities([client]),
         metrics: createHopMetrics(registry),
         trustDomain,

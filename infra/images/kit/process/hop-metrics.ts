@@ -65,6 +65,21 @@ export function createHopMetrics(registry: Registry): HopMetrics {
   }
 }
 
+/** What `splice` calls: bytes of one side are received by a hop, and sent by it on the other. */
+export function countersThrough({ receivedBytes, sentBytes }: HopMetrics) {
+  const counter = (from: string, to: string) => {
+    const [received, sent] = [receivedBytes.labels(from), sentBytes.labels(to)]
+    return (bytes: number): void => {
+      received.add(bytes)
+      sent.add(bytes)
+    }
+  }
+  return {
+    toUpstream: counter('downstream', 'upstream'),
+    toDownstream: counter('upstream', 'downstream'),
+  }
+}
+
 /** Adds the process metrics under the names that Prometheus client libraries use. */
 export function addProcessMetrics(registry: Registry): void {
   const user = registry.counter('process_cpu_user_seconds_total', 'User CPU time spent.').labels()

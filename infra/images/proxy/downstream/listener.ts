@@ -3,7 +3,7 @@ import { type AddressInfo, type Server, type Socket, createServer } from 'node:n
 import { type TLSSocket, createServer as createTlsServer } from 'node:tls'
 import { acceptWithReads } from '../../kit/net/accept-with-reads.js'
 import type { ByteStream } from '../../kit/net/byte-stream.js'
-import { createHboneServer } from '../../kit/hbone/server.js'
+import { HboneServer } from '../../kit/hbone/server.js'
 import type { HopMetrics } from '../../kit/process/hop-metrics.js'
 import { type IdentityStore, tlsSettings } from '../../kit/tls/identities.js'
 import type { ListenerAddress } from '../../kit/net/address.js'
@@ -250,10 +250,7 @@ async function openHboneFront(
   { identities, metrics }: ListenerContext,
   serve: Serve,
 ): Promise<Front> {
-  const refused = metrics.registry.counter('meshbench_hbone_refused_total', 'CONNECT streams refused.', [
-    'status',
-  ])
-  const server = createHboneServer({
+  const server = new HboneServer({
     identities,
     metrics,
     trustDomain: config.trustDomain,
@@ -263,9 +260,7 @@ async function openHboneFront(
       const isExpected = listener.expect.length === 0 || listener.expect.includes(request.peer.id)
       const isServed = listener.authorities.length === 0 || listener.authorities.includes(request.authority)
       if (!isExpected || !isServed) {
-        const status = isExpected ? 404 : 401
-        refused.labels(String(status)).add()
-        request.refuse(status)
+        request.refuse(isExpected ? 404 : 401)
         return
       }
       serve(request.accept(), request.peerAddress, request.peer, foreign)

@@ -264,8 +264,8 @@ describe('a waypoint between two tunnels', () => {
     ]) {
       await expect(ask(entry(bad))).rejects.toThrow()
     }
-    expect(await waypoint.metric('meshbench_hbone_refused_total', '401')).toBe(1)
-    expect(await waypoint.metric('meshbench_hbone_refused_total', '404')).toBe(1)
+    expect(await waypoint.metric('meshbench_hbone_refusals_total', '401')).toBe(1)
+    expect(await waypoint.metric('meshbench_hbone_refusals_total', '404')).toBe(1)
     expect(await waypoint.metric('meshbench_requests_total')).toBe(31)
   })
 })
