@@ -34,115 +34,134 @@ interface Request {
 
 /** Serves one connection. `first` is what was already read from it. */
 export function serveHttp1(socket: Socket, first: Buffer, service: EchoService): EchoConnection {
-  let buffer = first
-  let request: Request | undefined
-  /** A reply is on its way: what the client pipelines meanwhile waits. */
-  let replying = false
-  let clientEnded = false
+  return new Http1Connection(socket, first, service)
+}
 
-  const proceed = (): void => {
-    try {
-      while (!replying && !socket.destroyed && buffer.length > 0) {
-        if (!request) {
-          const end = endOfHead(buffer, 0)
-          if (end < 0) break
-          const head = parseHead(buffer.toString('latin1', 0, end - 4))
-          buffer = buffer.subarray(end)
-          request = startRequest(head)
-          if (head.expectContinue) socket.write('HTTP/1.1 100 Continue\r\n\r\n')
-        }
-        const { body, parts } = request
-        if (!body.done) {
-          const used = body.feed(buffer, 0, buffer.length, (part) => {
-            if (body.bytes + part.length > maxEchoedBytes)
-              throw new Http1Error(413, 'the body is over 16 MiB')
-            parts.push(part)
-          })
-          buffer = buffer.subarray(used)
-        }
-        if (!body.done) break
-        const whole = request
-        request = undefined
-        answer(whole)
-      }
-    } catch (error) {
-      refuse(error)
-      return
-    }
-    if (replying && buffer.length > 64 * 1024) socket.pause()
-    if (clientEnded && !replying) socket.end()
+class Http1Connection implements EchoConnection {
+  readonly #socket: Socket
+  readonly #service: EchoService
+  #buffer: Buffer
+  #request: Request | undefined
+  /** A reply is on its way: what the client pipelines meanwhile waits. */
+  #isReplying = false
+  #hasClientEnded = false
+
+  constructor(socket: Socket, first: Buffer, service: EchoService) {
+    this.#socket = socket
+    this.#service = service
+    this.#buffer = first
+    socket.on('data', (chunk: Buffer) => {
+      service.receivedBytes.add(chunk.length)
+      this.#buffer = this.#buffer.length === 0 ? chunk : Buffer.concat([this.#buffer, chunk])
+      this.#proceed()
+    })
+    socket.on('end', () => {
+      this.#hasClientEnded = true
+      if (!this.#isReplying) socket.end()
+    })
+    service.receivedBytes.add(first.length)
+    this.#proceed()
   }
 
-  const answer = (whole: Request): void => {
+  drain(): void {
+    if (!this.#isReplying && !this.#request && this.#buffer.length === 0) this.#socket.end()
+  }
+
+  #proceed(): void {
+    try {
+      while (!this.#isReplying && !this.#socket.destroyed && this.#buffer.length > 0) {
+        const request = this.#readRequest()
+        if (!request) break
+        this.#answer(request)
+      }
+    } catch (error) {
+      this.#refuse(error)
+      return
+    }
+    if (this.#isReplying && this.#buffer.length > 64 * 1024) this.#socket.pause()
+    if (this.#hasClientEnded && !this.#isReplying) this.#socket.end()
+  }
+
+  /** Undefined: it has not come whole. */
+  #readRequest(): Request | undefined {
+    if (!this.#request) {
+      const end = endOfHead(this.#buffer, 0)
+      if (end < 0) return undefined
+      const head = parseHead(this.#buffer.toString('latin1', 0, end - 4))
+      this.#buffer = this.#buffer.subarray(end)
+      this.#request = startRequest(head)
+      if (head.expectContinue) this.#socket.write('HTTP/1.1 100 Continue\r\n\r\n')
+    }
+    const request = this.#request
+    const { body, parts } = request
+    if (!body.done) {
+      const used = body.feed(this.#buffer, 0, this.#buffer.length, (part) => {
+        if (body.bytes + part.length > maxEchoedBytes) throw new Http1Error(413, 'the body is over 16 MiB')
+        parts.push(part)
+      })
+      this.#buffer = this.#buffer.subarray(used)
+    }
+    if (!body.done) return undefined
+    this.#request = undefined
+    return request
+  }
+
+  #answer(request: Request): void {
     let asked: EchoRequest
     try {
-      asked = parseTarget(whole.target)
+      asked = parseTarget(request.target)
     } catch (error) {
       if (!(error instanceof EchoRequestError)) throw error
       throw new Http1Error(400, error.message)
     }
-    replying = true
-    service.faults.apply(asked.delayUs, () => {
-      if (socket.destroyed) return
-      service.countRequest(asked.status)
-      send(whole, asked)
+    this.#isReplying = true
+    this.#service.faults.apply(asked.delayUs, () => {
+      if (this.#socket.destroyed) return
+      this.#service.countRequest(asked.status)
+      this.#send(request, asked)
     })
   }
 
-  const send = (whole: Request, asked: EchoRequest): void => {
-    const connection = service.isDraining() ? 'close' : whole.connection
-    const close = connection === 'close'
-    const isHead = whole.method === 'HEAD'
-    const size = asked.status === 204 || asked.status === 304 ? 0 : (asked.sizeBytes ?? whole.body.bytes)
-    if (!isHead && asked.sizeBytes !== undefined && size <= pattern.length && connection === 'keep') {
-      socket.write(readyReply(asked.status, size))
+  #send({ connection: wanted, method, body, parts }: Request, { status, sizeBytes }: EchoRequest): void {
+    const socket = this.#socket
+    const { sentBytes } = this.#service
+    const connection = this.#service.isDraining() ? 'close' : wanted
+    const isLast = connection === 'close'
+    const isHead = method === 'HEAD'
+    const size = status === 204 || status === 304 ? 0 : (sizeBytes ?? body.bytes)
+    if (!isHead && sizeBytes !== undefined && size <= pattern.length && connection === 'keep') {
+      socket.write(readyReply(status, size))
     } else {
-      socket.write(headOf(asked.status, size, connection), 'latin1')
-      if (!isHead && asked.sizeBytes === undefined && size > 0)
-        for (const part of whole.parts) socket.write(part)
+      socket.write(headOf(status, size, connection), 'latin1')
+      if (!isHead && sizeBytes === undefined && size > 0) for (const part of parts) socket.write(part)
       else if (!isHead && size > 0) {
-        service.sentBytes.add(size)
-        writePattern(socket, size, () => finish(close))
+        sentBytes.add(size)
+        writePattern(socket, size, () => {
+          this.#finish(isLast)
+        })
         return
       }
     }
-    if (!isHead) service.sentBytes.add(size)
-    finish(close)
+    if (!isHead) sentBytes.add(size)
+    this.#finish(isLast)
   }
 
-  const finish = (close: boolean): void => {
-    replying = false
-    if (close) {
-      socket.end()
+  #finish(isLast: boolean): void {
+    this.#isReplying = false
+    if (isLast) {
+      this.#socket.end()
       return
     }
-    if (socket.isPaused()) socket.resume()
-    if (buffer.length > 0 || clientEnded) proceed()
+    if (this.#socket.isPaused()) this.#socket.resume()
+    if (this.#buffer.length > 0 || this.#hasClientEnded) this.#proceed()
   }
 
-  const refuse = (error: unknown): void => {
+  #refuse(error: unknown): void {
     if (!(error instanceof Http1Error)) throw error
     const body = `${error.message}\n`
-    replying = true
-    service.countRequest(error.status)
-    socket.end(headOf(error.status, Buffer.byteLength(body), 'close') + body)
-  }
-
-  socket.on('data', (chunk: Buffer) => {
-    service.receivedBytes.add(chunk.length)
-    buffer = buffer.length === 0 ? chunk : Buffer.concat([buffer, chunk])
-    proceed()
-  })
-  socket.on('end', () => {
-    clientEnded = true
-    if (!replying) socket.end()
-  })
-  service.receivedBytes.add(first.length)
-  proceed()
-  return {
-    drain() {
-      if (!replying && !request && buffer.length === 0) socket.end()
-    },
+    this.#isReplying = true
+    this.#service.countRequest(error.status)
+    this.#socket.end(headOf(error.status, Buffer.byteLength(body), 'close') + body)
   }
 }
 

@@ -15,9 +15,10 @@ import { nowUs } from '../kit/process/precise-timer.js'
 import { runClosedPhases } from './closed-phases.js'
 import type { ErrorKind } from '../../../harness/protocol/result.js'
 import { EngineError, type Harness } from './events.js'
+import { reconnectDelayMs } from './slots.js'
 import { type Spec, authorityOf } from './spec.js'
 import { Tally, record } from './tally.js'
-import { cannotConnect, kindOfStatus } from './wire.js'
+import { cannotConnect, kindOfStatus } from './wires/wire.js'
 
 /** What autocannon's client is inside. */
 interface Client extends EventEmitter {
@@ -32,7 +33,6 @@ interface Client extends EventEmitter {
   _doRequest(): void
 }
 
-const reconnectDelayMs = 100
 /** Longest run that a timer can hold; the engine stops long before. */
 const foreverSeconds = 1_000_000
 
@@ -43,7 +43,7 @@ const limits = [
 
 export async function runClosedLoop(spec: Spec, harness: Harness): Promise<void> {
   const tally = new Tally()
-  const gate = createGate(spec, tally)
+  const gate = new Gate(spec, tally)
   // autocannon prints nothing by itself and stops when this process ends.
   autocannon(
     {
@@ -88,125 +88,167 @@ export async function runClosedLoop(spec: Spec, harness: Harness): Promise<void>
 }
 
 /** Lets requests through while it is open, and counts what becomes of them. */
-function createGate(spec: Spec, tally: Tally) {
-  const parked = new Set<Client>()
-  const timeoutUs = spec.timeoutMs * 1000
-  let isOpen = false
-  let inFlight = 0
-  let bodyBytes = 0
-  let allConnected = false
-  let drained: (() => void) | undefined
-  let onConnected: () => void = () => {}
-  let onFailed: (error: Error) => void = () => {}
-  const connected = new Promise<void>((resolve, reject) => {
-    onConnected = resolve
-    onFailed = reject
+class Gate {
+  /** All connections are open for the first time. Rejects when one cannot be opened. */
+  readonly connected: Promise<void>
+  readonly spec: Spec
+  readonly tally: Tally
+  readonly #parked = new Set<Client>()
+  #isOpen = false
+  #inFlight = 0
+  #bodyBytes = 0
+  #allConnected = false
+  #drained: (() => void) | undefined
+  #onConnected: () => void = () => {}
+  #onFailed: (error: Error) => void = () => {}
+
+  constructor(spec: Spec, tally: Tally) {
+    this.spec = spec
+    this.tally = tally
+    this.connected = new Promise<void>((resolve, reject) => {
+      this.#onConnected = resolve
+      this.#onFailed = reject
+    })
+  }
+
+  add(client: Client): void {
+    mend(client, this)
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen
+  }
+
+  open(): void {
+    this.#isOpen = true
+    const waiting = [...this.#parked]
+    this.#parked.clear()
+    for (const client of waiting) client._doRequest()
+  }
+
+  /** Resolves when nothing is in flight. */
+  close(): Promise<void> {
+    this.#isOpen = false
+    return new Promise((resolve) => {
+      this.#drained = resolve
+      if (this.#inFlight === 0) resolve()
+    })
+  }
+
+  /** Comes just before the `response` event of the same reply. */
+  sawBody(bytes: number): void {
+    this.#bodyBytes = bytes
+  }
+
+  /** The client waits until the gate opens. */
+  park(client: Client): void {
+    this.#parked.add(client)
+  }
+
+  unpark(client: Client): void {
+    this.#parked.delete(client)
+  }
+
+  sawConnection(): void {
+    this.tally.add('connectionsOpened')
+    if (this.#allConnected || this.tally.get('connectionsOpened') < this.spec.connections) return
+    this.#allConnected = true
+    this.#onConnected()
+  }
+
+  sawNoConnection(code: string | undefined): void {
+    if (this.#allConnected) return
+    this.#onFailed(new EngineError('connect', cannotConnect(this.spec.target, code)))
+  }
+
+  sawRequest(): void {
+    this.#inFlight++
+    this.tally.add('sent')
+  }
+
+  sawReply(status: number, durationMs: number): void {
+    const { recording, payloadBytes } = this.spec
+    const isWrong = recording && this.#bodyBytes !== payloadBytes
+    const kind = kindOfStatus(status) ?? (isWrong ? 'mismatch' : undefined)
+    this.tally.add('bodyBytes', this.#bodyBytes)
+    if (kind === undefined && recording) record(this.tally.service, durationMs * 1000)
+    this.settle(kind)
+  }
+
+  /** A request has come to its end. */
+  settle(kind: ErrorKind | undefined): void {
+    this.#inFlight--
+    this.tally.set('lastReplyUs', nowUs())
+    this.tally.add(kind ?? 'ok')
+    if (!this.#isOpen && this.#inFlight === 0) this.#drained?.()
+  }
+}
+
+/** Puts a client behind the gate and mends what the head of this file tells of. */
+function mend(client: Client, gate: Gate): void {
+  const connect = client._connect.bind(client)
+  const doRequest = client._doRequest.bind(client)
+  const timeoutUs = gate.spec.timeoutMs * 1000
+  let sentUs: number | undefined
+  let wasOpen = false
+  let hasFailed = false
+  let isLast = false
+  let isEnding = false
+
+  client._doRequest = () => {
+    if (isEnding) return
+    if (!gate.isOpen) gate.park(client)
+    else if (isLast) client._connect()
+    else doRequest()
+  }
+  /** What becomes of a request whose connection is lost. */
+  const settleLost = (): void => {
+    const isLate = sentUs !== undefined && nowUs() - sentUs >= timeoutUs
+    // A body without a length ends with its connection.
+    if (isLast && !hasFailed && !isLate) {
+      isEnding = true
+      client.parser.finish()
+      isEnding = false
+    }
+    if (sentUs === undefined) return
+    sentUs = undefined
+    gate.settle(isLate ? 'timeout' : wasOpen ? 'reset' : 'connect')
+  }
+  const connectAgain = (): void => {
+    connect()
+    client.conn?.once('connect', () => {
+      wasOpen = true
+      gate.sawConnection()
+    })
+  }
+  // autocannon calls it at the start and whenever a connection is lost, in whatever way.
+  client._connect = () => {
+    if (sentUs !== undefined) settleLost()
+    gate.unpark(client)
+    const pauseMs = hasFailed && !wasOpen ? reconnectDelayMs : 0
+    wasOpen = false
+    hasFailed = false
+    isLast = false
+    // What the old connection still has to say concerns nobody, and half a reply must not meet the next one.
+    if (client.conn) client._destroyConnection()
+    client.parser.initialize(client.parser.type)
+    if (pauseMs > 0) setTimeout(connectAgain, pauseMs)
+    else connectAgain()
+  }
+  client.on('headers', ({ shouldKeepAlive }: { readonly shouldKeepAlive: boolean }) => {
+    isLast = !shouldKeepAlive
   })
-
-  const settle = (kind: ErrorKind | undefined): void => {
-    inFlight--
-    tally.set('lastReplyUs', nowUs())
-    tally.add(kind ?? 'ok')
-    if (!isOpen && inFlight === 0) drained?.()
-  }
-
-  const add = (client: Client): void => {
-    const connect = client._connect.bind(client)
-    const doRequest = client._doRequest.bind(client)
-    let sentUs: number | undefined
-    let wasOpen = false
-    let failed = false
-    let isLast = false
-    let isEnding = false
-
-    client._doRequest = () => {
-      if (isEnding) return
-      if (!isOpen) parked.add(client)
-      else if (isLast) client._connect()
-      else doRequest()
-    }
-    client.on('headers', ({ shouldKeepAlive }: { readonly shouldKeepAlive: boolean }) => {
-      isLast = !shouldKeepAlive
-    })
-    /** What becomes of a request whose connection is lost. */
-    const settleLost = (): void => {
-      const isLate = sentUs !== undefined && nowUs() - sentUs >= timeoutUs
-      // A body without a length ends with its connection.
-      if (isLast && !failed && !isLate) {
-        isEnding = true
-        client.parser.finish()
-        isEnding = false
-      }
-      if (sentUs === undefined) return
-      sentUs = undefined
-      settle(isLate ? 'timeout' : wasOpen ? 'reset' : 'connect')
-    }
-    // autocannon calls it at the start and whenever a connection is lost, in whatever way.
-    client._connect = () => {
-      if (sentUs !== undefined) settleLost()
-      parked.delete(client)
-      const pauseMs = failed && !wasOpen ? reconnectDelayMs : 0
-      wasOpen = false
-      failed = false
-      isLast = false
-      // What the old connection still has to say concerns nobody, and half a reply must not meet the next one.
-      if (client.conn) client._destroyConnection()
-      client.parser.initialize(client.parser.type)
-      const again = (): void => {
-        connect()
-        client.conn?.once('connect', () => {
-          wasOpen = true
-          tally.add('connectionsOpened')
-          if (allConnected || tally.get('connectionsOpened') < spec.connections) return
-          allConnected = true
-          onConnected()
-        })
-      }
-      if (pauseMs > 0) setTimeout(again, pauseMs)
-      else again()
-    }
-    client.on('connError', (error: NodeJS.ErrnoException) => {
-      failed = true
-      if (!allConnected) {
-        onFailed(new EngineError('connect', cannotConnect(spec.target, error.code)))
-      }
-    })
-    client.on('request', () => {
-      inFlight++
-      tally.add('sent')
-      sentUs = nowUs()
-    })
-    client.on('response', (status: number, _bytes: number, durationMs: number) => {
-      if (sentUs === undefined) return
-      sentUs = undefined
-      const wrong = spec.recording && bodyBytes !== spec.payloadBytes
-      const kind = kindOfStatus(status) ?? (wrong ? 'mismatch' : undefined)
-      tally.add('bodyBytes', bodyBytes)
-      if (kind === undefined && spec.recording) record(tally.service, durationMs * 1000)
-      settle(kind)
-    })
-  }
-
-  return {
-    add,
-    connected,
-    /** Comes just before the `response` event of the same reply. */
-    sawBody(bytes: number): void {
-      bodyBytes = bytes
-    },
-    open(): void {
-      isOpen = true
-      const waiting = [...parked]
-      parked.clear()
-      for (const client of waiting) client._doRequest()
-    },
-    /** Resolves when nothing is in flight. */
-    close(): Promise<void> {
-      isOpen = false
-      return new Promise((resolve) => {
-        drained = resolve
-        if (inFlight === 0) resolve()
-      })
-    },
-  }
+  client.on('connError', ({ code }: NodeJS.ErrnoException) => {
+    hasFailed = true
+    gate.sawNoConnection(code)
+  })
+  client.on('request', () => {
+    sentUs = nowUs()
+    gate.sawRequest()
+  })
+  client.on('response', (status: number, _bytes: number, durationMs: number) => {
+    if (sentUs === undefined) return
+    sentUs = undefined
+    gate.sawReply(status, durationMs)
+  })
 }

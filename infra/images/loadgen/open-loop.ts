@@ -9,7 +9,15 @@ import { stopCompiling } from './runtime.js'
 import { dueTimes, shareOf } from './schedule.js'
 import type { PhaseMessage, SenderData, SenderMessage } from './sender-worker.js'
 import type { Spec } from './spec.js'
-import { Tally, errorsOf, mergeCounts, percentileUs, sumOf, tallyMemory } from './tally.js'
+import {
+  type HistogramName,
+  Tally,
+  errorsOf,
+  mergeCounts,
+  percentileUs,
+  sumOf,
+  tallyMemory,
+} from './tally.js'
 
 /** Time for the first due instant to reach all senders before it comes. */
 const leadInUs = 20_000
@@ -27,16 +35,45 @@ export async function runOpenLoop(
   spec: Spec,
   harness: Harness,
 ): Promise<void> {
-  const { ratePerSecond } = spec
+  const senders = startSenders(engine, spec)
+  await Promise.all(senders.threads.map((thread) => thread.next('connected')))
+  harness.emit({ event: 'connected', connections: engine === 'connect' ? 0 : spec.connections })
+
+  if (spec.warmupMs > 0)
+    await runPhase(senders, harness, 'warmup', {
+      ...spec,
+      durationMs: spec.warmupMs,
+      seed: spec.seed ^ 0x5f3759df,
+    })
+  const warmupSent = spec.warmupMs > 0 ? sumOf(senders.tallies, 'sent') : 0
+  if (spec.warmupMs > 0) stopCompiling()
+  await harness.edge('start')
+  const cpu = process.cpuUsage()
+  const firstDueUs = await runPhase(senders, harness, 'window', spec)
+  const { user, system } = process.cpuUsage(cpu)
+  await harness.edge('end')
+  const result = { engine, warmupSent, generatorCpuUs: user + system }
+  harness.emit({ event: 'result', result: { ...result, ...readTallies(senders, spec, firstDueUs) } })
+}
+
+interface Senders {
+  readonly ratePerSecond: number
+  readonly threads: readonly SenderThread[]
+  /** One for each workload of each thread. */
+  readonly tallies: readonly Tally[]
+  /** Whether each request has a connection of its own. */
+  readonly connectionPerRequest: boolean
+}
+
+function startSenders(engine: 'open-loop' | 'connect', spec: Spec): Senders {
+  const { ratePerSecond, workloads } = spec
   if (ratePerSecond === undefined) throw new EngineError('spec', `${engine} needs ratePerSecond`)
-  const connectionPerRequest = engine === 'connect'
-  const { workloads, sliceMs } = spec
   if (workloads > 1 && (spec.workers > 1 || spec.connections < workloads))
     throw new EngineError('spec', `${workloads} workloads take a connection each at least, and one worker`)
   const workers = Math.min(spec.workers, spec.connections)
-  const slices = sliceMs === undefined ? 0 : Math.ceil(spec.durationMs / sliceMs)
   const targets = [spec.target, ...spec.furtherTargets.map((place) => ({ ...spec.target, ...place }))]
-  const tallies = Array.from({ length: workers * workloads }, () => new Tally(tallyMemory(slices)))
+  const tallies = Array.from({ length: workers * workloads }, () => new Tally(tallyMemory(slicesOf(spec))))
+  const connectionPerRequest = engine === 'connect'
   const threads = Array.from({ length: workers }, (_, thread) =>
     startSender({
       role: 'sender',
@@ -50,54 +87,55 @@ export async function runOpenLoop(
       })),
     }),
   )
-  await Promise.all(threads.map((thread) => thread.next('connected')))
-  harness.emit({ event: 'connected', connections: connectionPerRequest ? 0 : spec.connections })
+  return { ratePerSecond, threads, tallies, connectionPerRequest }
+}
 
-  const runPhase = async (
-    phase: Phase,
-    durationMs: number,
-    seed: number,
-  ): Promise<{ firstDueUs: number }> => {
-    const dues = dueTimes({ ratePerSecond, durationMs, arrival: spec.arrival, seed })
-    const startUs = nowUs() + leadInUs
-    const done = threads.map((thread, index) => {
-      const message: PhaseMessage = { phase, startUs, dues: shareOf(dues, index, workers), durationMs }
-      thread.worker.postMessage(message)
-      return thread.next('done')
+const slicesOf = ({ sliceMs, durationMs }: Spec): number =>
+  sliceMs === undefined ? 0 : Math.ceil(durationMs / sliceMs)
+
+/** Resolves with the first due instant, in µs of the monotonic clock, when everything sent is answered. */
+async function runPhase(
+  { ratePerSecond, threads, tallies }: Senders,
+  harness: Harness,
+  phase: Phase,
+  { durationMs, arrival, seed }: Pick<Spec, 'durationMs' | 'arrival' | 'seed'>,
+): Promise<number> {
+  const dues = dueTimes({ ratePerSecond, durationMs, arrival, seed })
+  const startUs = nowUs() + leadInUs
+  const done = threads.map((thread, index) => {
+    const message: PhaseMessage = { phase, startUs, dues: shareOf(dues, index, threads.length), durationMs }
+    thread.worker.postMessage(message)
+    return thread.next('done')
+  })
+  const progress = setInterval(() => {
+    const p99Us = percentileUs(tallies, 'response', 99)
+    harness.emit({
+      event: 'progress',
+      phase,
+      elapsedMs: Math.max(0, Math.round((nowUs() - startUs) / 1000)),
+      sent: sumOf(tallies, 'sent'),
+      ok: sumOf(tallies, 'ok'),
+      ...(p99Us === undefined ? {} : { p99Us }),
     })
-    const progress = setInterval(() => {
-      const p99Us = percentileUs(tallies, 'response', 99)
-      harness.emit({
-        event: 'progress',
-        phase,
-        elapsedMs: Math.max(0, Math.round((nowUs() - startUs) / 1000)),
-        sent: sumOf(tallies, 'sent'),
-        ok: sumOf(tallies, 'ok'),
-        ...(p99Us === undefined ? {} : { p99Us }),
-      })
-    }, progressMs)
-    try {
-      await Promise.all(done)
-    } finally {
-      clearInterval(progress)
-    }
-    return { firstDueUs: startUs + (dues[0] as number) }
+  }, progressMs)
+  try {
+    await Promise.all(done)
+  } finally {
+    clearInterval(progress)
   }
+  return startUs + (dues[0] as number)
+}
 
-  if (spec.warmupMs > 0) await runPhase('warmup', spec.warmupMs, spec.seed ^ 0x5f3759df)
-  const warmupSent = spec.warmupMs > 0 ? sumOf(tallies, 'sent') : 0
-  if (spec.warmupMs > 0) stopCompiling()
-  await harness.edge('start')
-  const cpu = process.cpuUsage()
-  const { firstDueUs } = await runPhase('window', spec.durationMs, spec.seed)
-  const { user, system } = process.cpuUsage(cpu)
-  await harness.edge('end')
-
+function readTallies(
+  { threads, tallies, connectionPerRequest }: Senders,
+  { durationMs, sliceMs }: Spec,
+  firstDueUs: number,
+): Omit<LoadResult, 'engine' | 'warmupSent' | 'generatorCpuUs'> {
   const untilMs = (name: 'lastSentUs' | 'lastReplyUs') =>
     (Math.max(firstDueUs, ...tallies.map((tally) => tally.get(name))) - firstDueUs) / 1000
+  const histogram = (name: HistogramName) => encodeCounts(mergeCounts(tallies, name))
   const ok = sumOf(tallies, 'ok')
-  const result: LoadResult = {
-    engine,
+  return {
     sent: sumOf(tallies, 'sent'),
     ok,
     errors: errorsOf(tallies),
@@ -105,25 +143,17 @@ export async function runOpenLoop(
     windowMs: untilMs('lastReplyUs'),
     // Sending alone: how long the path takes for the last replies is its latency, no missing rate. The last due instant
     // lies one interval before the end, so that this is at least as long as was asked.
-    achievedRatePerSecond: (ok / Math.max(untilMs('lastSentUs'), spec.durationMs)) * 1000,
+    achievedRatePerSecond: (ok / Math.max(untilMs('lastSentUs'), durationMs)) * 1000,
     connectionsOpened: sumOf(tallies, 'connectionsOpened'),
-    warmupSent,
     bodyBytes: sumOf(tallies, 'bodyBytes'),
-    response: encodeCounts(mergeCounts(tallies, 'response')),
-    service: encodeCounts(mergeCounts(tallies, 'service')),
-    sendLag: encodeCounts(mergeCounts(tallies, 'sendLag')),
-    generatorCpuUs: user + system,
-    ...(connectionPerRequest
-      ? {
-          connect: encodeCounts(mergeCounts(tallies, 'connect')),
-          firstByte: encodeCounts(mergeCounts(tallies, 'firstByte')),
-        }
-      : {}),
-    ...(sliceMs === undefined || workers > 1
+    response: histogram('response'),
+    service: histogram('service'),
+    sendLag: histogram('sendLag'),
+    ...(connectionPerRequest ? { connect: histogram('connect'), firstByte: histogram('firstByte') } : {}),
+    ...(sliceMs === undefined || threads.length > 1
       ? {}
       : { slices: { ms: sliceMs, workloads: tallies.map((tally) => tally.readSlices()) } }),
   }
-  harness.emit({ event: 'result', result })
 }
 
 function startSender(data: SenderData): SenderThread {

@@ -1,11 +1,11 @@
 /** Senders in a thread of their own, one for each workload, driven by messages. */
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Phase } from '../../../harness/protocol/events.js'
-import { createSender } from './sender.js'
+import { Sender } from './sender.js'
 import { shareOf } from './schedule.js'
 import { type Spec } from './spec.js'
 import { Tally } from './tally.js'
-import { wires } from './wires.js'
+import { wires } from './wires/index.js'
 
 /** What a sender thread is started with. */
 export interface SenderData {
@@ -38,17 +38,18 @@ export function runSenderWorker(): void {
   const send = (message: SenderMessage): void => parentPort?.postMessage(message)
   const count = data.workloads.length
   let unconnected = count
-  const senders = data.workloads.map(({ target, connections, memory }) =>
-    createSender({
-      spec: { ...data.spec, target },
-      connections,
-      ratePerSecond: data.ratePerSecond / count,
-      tally: new Tally(memory),
-      wire: wires[data.spec.protocol],
-      connectionPerRequest: data.connectionPerRequest,
-      onConnected: () => void (--unconnected === 0 && send({ type: 'connected' })),
-      onFailed: (message) => send({ type: 'failed', message }),
-    }),
+  const senders = data.workloads.map(
+    ({ target, connections, memory }) =>
+      new Sender({
+        spec: { ...data.spec, target },
+        connections,
+        ratePerSecond: data.ratePerSecond / count,
+        tally: new Tally(memory),
+        wire: wires[data.spec.protocol],
+        connectionPerRequest: data.connectionPerRequest,
+        onConnected: () => void (--unconnected === 0 && send({ type: 'connected' })),
+        onFailed: (message) => send({ type: 'failed', message }),
+      }),
   )
   parentPort?.on('message', (phase: PhaseMessage) => {
     const parts = senders.map((sender, index) =>

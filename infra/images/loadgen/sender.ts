@@ -2,8 +2,9 @@
 import { PreciseTimer, nowUs } from '../kit/process/precise-timer.js'
 import type { ErrorKind } from '../../../harness/protocol/result.js'
 import type { Spec } from './spec.js'
+import { type Slot, reconnectDelayMs, watchOverdue } from './slots.js'
 import { type Tally, record } from './tally.js'
-import { cannotConnect, type Wire, type WireEvents, type WireFactory } from './wire.js'
+import { cannotConnect, type WireEvents, type WireFactory } from './wires/wire.js'
 
 export interface SenderOptions {
   readonly spec: Spec
@@ -21,12 +22,6 @@ export interface SenderOptions {
   onFailed(message: string): void
 }
 
-export interface Sender {
-  /** Runs one phase; resolves when nothing is in flight and nothing more will be sent. */
-  run(phase: SenderPhase): Promise<void>
-  close(): void
-}
-
 export interface SenderPhase {
   /** Start in µs of the monotonic clock. */
   readonly startUs: number
@@ -35,241 +30,238 @@ export interface SenderPhase {
   readonly durationMs: number
 }
 
-interface Slot {
-  wire: Wire | undefined
-  state: 'connecting' | 'idle' | 'busy' | 'down'
+interface SendingSlot extends Slot {
   dueUs: number
-  sentUs: number
-  connectStartUs: number
 }
 
 /** Share of a sender's time that its timer may spin away for precision. */
 const spinShare = 0.2
-const reconnectDelayMs = 100
 /** Requests that wait for a connection when the phase ends may still be sent for as long; later ones are unsent. */
 const lateSendMs = 250
 
-export function createSender(options: SenderOptions): Sender {
-  const { spec, tally } = options
-  const slots: Slot[] = []
+export class Sender {
+  readonly #options: SenderOptions
+  readonly #slots: SendingSlot[] = []
   /** Idle connections, longest idle first, so that all are used alike. */
-  const idle = new Fifo(options.connections)
-  let dues = new Float64Array(0)
-  let startUs = 0
-  let next = 0
-  let end = 0
-  let armedFor = -1
-  let inFlight = 0
-  let connectedOnce = 0
-  let closed = false
-  let finish: (() => void) | undefined
-  const timer = new PreciseTimer(
-    () => {
-      armedFor = -1
-      dispatch()
-    },
-    { maxLeadUs: Math.min(250, Math.max(20, (spinShare * 1e6) / options.ratePerSecond)) },
-  )
+  readonly #idle: Fifo
+  readonly #timer: PreciseTimer
+  readonly #overdue: NodeJS.Timeout
+  #dues: Float64Array = new Float64Array(0)
+  #startUs = 0
+  #next = 0
+  #end = 0
+  #armedFor = -1
+  #inFlight = 0
+  #connectedOnce = 0
+  #isClosed = false
+  #finish: (() => void) | undefined
 
-  const dispatch = (): void => {
-    while (next < end && idle.size > 0) {
-      const dueUs = startUs + (dues[next] as number)
-      const now = nowUs()
-      if (dueUs > now) {
-        if (armedFor !== next) {
-          armedFor = next
-          timer.set(dueUs)
+  constructor(options: SenderOptions) {
+    const { spec, connections, connectionPerRequest, ratePerSecond } = options
+    this.#options = options
+    this.#idle = new Fifo(connections)
+    this.#timer = new PreciseTimer(
+      () => {
+        this.#armedFor = -1
+        this.#dispatch()
+      },
+      { maxLeadUs: Math.min(250, Math.max(20, (spinShare * 1e6) / ratePerSecond)) },
+    )
+    this.#overdue = watchOverdue(this.#slots, spec.timeoutMs, (slot, index) => {
+      if (connectionPerRequest) this.#oneRequest(index, slot).onClose('timeout')
+      else this.#onClosed(index, 'timeout')
+    })
+    for (let index = 0; index < connections; index++) {
+      this.#slots.push({ wire: undefined, state: 'down', dueUs: 0, sinceUs: 0 })
+      if (connectionPerRequest) this.#free(index)
+      else this.#open(index)
+    }
+    if (connectionPerRequest) options.onConnected()
+  }
+
+  /** Runs one phase; resolves when nothing is in flight and nothing more will be sent. */
+  run({ startUs, dues, durationMs }: SenderPhase): Promise<void> {
+    const { tally } = this.#options
+    tally.startPhase()
+    this.#dues = dues
+    this.#startUs = startUs
+    this.#next = 0
+    this.#end = dues.length
+    this.#armedFor = -1
+    const closeMs = (startUs - nowUs()) / 1000 + durationMs + lateSendMs
+    const overdue = setTimeout(() => {
+      tally.add('unsent', this.#end - this.#next)
+      this.#end = this.#next
+      this.#settle()
+    }, closeMs)
+    return new Promise<void>((resolve) => {
+      this.#finish = () => {
+        clearTimeout(overdue)
+        resolve()
+      }
+      this.#dispatch()
+    })
+  }
+
+  close(): void {
+    this.#isClosed = true
+    clearInterval(this.#overdue)
+    this.#timer.close()
+    for (const slot of this.#slots) slot.wire?.destroy()
+  }
+
+  #dispatch(): void {
+    while (this.#next < this.#end && this.#idle.size > 0) {
+      const dueUs = this.#startUs + (this.#dues[this.#next] as number)
+      if (dueUs > nowUs()) {
+        if (this.#armedFor !== this.#next) {
+          this.#armedFor = this.#next
+          this.#timer.set(dueUs)
         }
         return
       }
-      next++
-      sendOn(idle.take(), dueUs)
+      this.#next++
+      this.#sendOn(this.#idle.take(), dueUs)
     }
-    if (next === end) settle()
+    if (this.#next === this.#end) this.#settle()
   }
 
-  const sendOn = (index: number, dueUs: number): void => {
-    const slot = slots[index] as Slot
+  #sendOn(index: number, dueUs: number): void {
+    const { spec, tally, wire, connectionPerRequest } = this.#options
+    const slot = this.#slots[index] as SendingSlot
     slot.state = 'busy'
     slot.dueUs = dueUs
-    inFlight++
+    this.#inFlight++
     tally.add('sent')
     const sentUs = nowUs()
-    slot.sentUs = sentUs
+    slot.sinceUs = sentUs
     tally.set('lastSentUs', sentUs)
-    if (options.connectionPerRequest) slot.wire = options.wire(spec, oneRequest(index, slot))
+    if (connectionPerRequest) slot.wire = wire(spec, this.#oneRequest(index, slot))
     else slot.wire?.send()
     record(tally.sendLag, sentUs - dueUs)
   }
 
-  const settle = (): void => {
-    if (inFlight > 0 || next < end) return
-    const done = finish
-    finish = undefined
-    done?.()
+  #settle(): void {
+    if (this.#inFlight > 0 || this.#next < this.#end) return
+    const finish = this.#finish
+    this.#finish = undefined
+    finish?.()
   }
 
-  const sliceOf = (dueUs: number) =>
-    spec.sliceMs === undefined ? -1 : Math.floor((dueUs - startUs) / (spec.sliceMs * 1000))
+  #sliceOf(dueUs: number): number {
+    const { sliceMs } = this.#options.spec
+    return sliceMs === undefined ? -1 : Math.floor((dueUs - this.#startUs) / (sliceMs * 1000))
+  }
 
-  const fail = (kind: ErrorKind, dueUs: number): void => {
-    inFlight--
+  #fail(kind: ErrorKind, dueUs: number): void {
+    const { tally } = this.#options
+    this.#inFlight--
     tally.add(kind)
     tally.set('lastReplyUs', nowUs())
-    tally.addToSlice(sliceOf(dueUs), undefined)
+    tally.addToSlice(this.#sliceOf(dueUs), undefined)
   }
 
-  const finishRequest = (slot: Slot, kind: ErrorKind | undefined, bodyBytes: number): void => {
+  #finishRequest(slot: SendingSlot, kind: ErrorKind | undefined, bodyBytes: number): void {
+    const { tally } = this.#options
     const now = nowUs()
-    inFlight--
+    this.#inFlight--
     tally.add('bodyBytes', bodyBytes)
     tally.set('lastReplyUs', now)
     tally.add(kind ?? 'ok')
-    tally.addToSlice(sliceOf(slot.dueUs), kind === undefined ? now - slot.dueUs : undefined)
+    tally.addToSlice(this.#sliceOf(slot.dueUs), kind === undefined ? now - slot.dueUs : undefined)
     if (kind !== undefined) return
     record(tally.response, now - slot.dueUs)
-    record(tally.service, now - slot.sentUs)
+    record(tally.service, now - slot.sinceUs)
+  }
+
+  #free(index: number): void {
+    ;(this.#slots[index] as SendingSlot).state = 'idle'
+    this.#idle.put(index)
   }
 
   /** The life of a connection that carries one request. */
-  const oneRequest = (index: number, slot: Slot): WireEvents => {
-    const free = (): void => {
+  #oneRequest(index: number, slot: SendingSlot): WireEvents {
+    const { tally } = this.#options
+    const done = (): void => {
       slot.wire = undefined
-      slot.state = 'idle'
-      idle.put(index)
-      dispatch()
+      this.#free(index)
+      this.#dispatch()
     }
     let firstByteUs = 0
     return {
       onOpen() {
         tally.add('connectionsOpened')
-        record(tally.connect, nowUs() - slot.sentUs)
+        record(tally.connect, nowUs() - slot.sinceUs)
         slot.wire?.send()
       },
       onFirstByte() {
         firstByteUs = nowUs()
       },
-      onReply(kind, bodyBytes) {
+      onReply: (kind, bodyBytes) => {
         slot.wire?.destroy()
-        if (kind === undefined) record(tally.firstByte, firstByteUs - slot.sentUs)
-        finishRequest(slot, kind, bodyBytes)
-        free()
+        if (kind === undefined) record(tally.firstByte, firstByteUs - slot.sinceUs)
+        this.#finishRequest(slot, kind, bodyBytes)
+        done()
       },
-      onClose(kind) {
-        fail(kind, slot.dueUs)
-        free()
+      onClose: (kind) => {
+        this.#fail(kind, slot.dueUs)
+        done()
       },
     }
   }
 
-  const open = (index: number): void => {
-    const slot = slots[index] as Slot
-    if (closed) return
+  #open(index: number): void {
+    const { spec, tally, wire, connections } = this.#options
+    const slot = this.#slots[index] as SendingSlot
+    if (this.#isClosed) return
     slot.state = 'connecting'
-    slot.connectStartUs = nowUs()
-    slot.wire = options.wire(spec, {
-      onOpen() {
+    slot.sinceUs = nowUs()
+    slot.wire = wire(spec, {
+      onOpen: () => {
         tally.add('connectionsOpened')
-        slot.state = 'idle'
-        idle.put(index)
-        if (connectedOnce < options.connections && ++connectedOnce === options.connections) {
-          options.onConnected()
-        }
-        dispatch()
+        this.#free(index)
+        if (this.#connectedOnce < connections && ++this.#connectedOnce === connections)
+          this.#options.onConnected()
+        this.#dispatch()
       },
-      onReply(kind, bodyBytes, reusable) {
-        finishRequest(slot, kind, bodyBytes)
-        if (reusable) {
-          slot.state = 'idle'
-          idle.put(index)
-        } else open(index)
-        dispatch()
+      onReply: (kind, bodyBytes, isReusable) => {
+        this.#finishRequest(slot, kind, bodyBytes)
+        if (isReusable) this.#free(index)
+        else this.#open(index)
+        this.#dispatch()
       },
-      onClose(kind, code) {
-        onClosed(index, kind, code)
+      onClose: (kind, code) => {
+        this.#onClosed(index, kind, code)
       },
     })
   }
 
-  const onClosed = (index: number, kind: ErrorKind, code?: string): void => {
-    const slot = slots[index] as Slot
+  #onClosed(index: number, kind: ErrorKind, code?: string): void {
+    const { spec, connections } = this.#options
+    const slot = this.#slots[index] as SendingSlot
     const was = slot.state
     slot.state = 'down'
     slot.wire = undefined
-    if (was === 'busy') fail(kind, slot.dueUs)
-    else if (was === 'idle') idle.remove(index)
-    else if (connectedOnce < options.connections) {
-      options.onFailed(cannotConnect(spec.target, code))
+    if (was === 'busy') this.#fail(kind, slot.dueUs)
+    else if (was === 'idle') this.#idle.remove(index)
+    else if (this.#connectedOnce < connections) {
+      this.#options.onFailed(cannotConnect(spec.target, code))
       return
-    } else chargeConnectError()
+    } else this.#chargeConnectError()
     // At once when it had worked; after a pause when it did not, so that a dead server is not hammered.
-    if (was === 'connecting') setTimeout(() => open(index), reconnectDelayMs)
-    else open(index)
-    dispatch()
+    if (was === 'connecting') setTimeout(() => this.#open(index), reconnectDelayMs)
+    else this.#open(index)
+    this.#dispatch()
   }
 
   /** A connection that cannot be opened fails the request that waits for it. */
-  const chargeConnectError = (): void => {
-    const dueUs = startUs + (dues[next] as number)
-    if (next >= end || idle.size > 0 || dueUs > nowUs()) return
-    next++
-    tally.add('sent')
-    inFlight++
-    fail('connect', dueUs)
-  }
-
-  const scan = setInterval(
-    () => {
-      const limitUs = nowUs() - spec.timeoutMs * 1000
-      for (const [index, slot] of slots.entries()) {
-        const since = slot.state === 'busy' ? slot.sentUs : slot.connectStartUs
-        if ((slot.state !== 'busy' && slot.state !== 'connecting') || since > limitUs) continue
-        slot.wire?.destroy()
-        if (options.connectionPerRequest) oneRequest(index, slot).onClose('timeout')
-        else onClosed(index, 'timeout')
-      }
-    },
-    Math.max(5, Math.min(100, spec.timeoutMs / 4)),
-  )
-
-  for (let index = 0; index < options.connections; index++) {
-    slots.push({ wire: undefined, state: 'down', dueUs: 0, sentUs: 0, connectStartUs: 0 })
-    if (!options.connectionPerRequest) open(index)
-    else {
-      ;(slots[index] as Slot).state = 'idle'
-      idle.put(index)
-    }
-  }
-  if (options.connectionPerRequest) options.onConnected()
-
-  return {
-    run(phase) {
-      tally.startPhase()
-      dues = phase.dues as typeof dues
-      startUs = phase.startUs
-      next = 0
-      end = dues.length
-      armedFor = -1
-      const closeMs = (startUs - nowUs()) / 1000 + phase.durationMs + lateSendMs
-      const overdue = setTimeout(() => {
-        tally.add('unsent', end - next)
-        end = next
-        settle()
-      }, closeMs)
-      return new Promise<void>((resolve) => {
-        finish = () => {
-          clearTimeout(overdue)
-          resolve()
-        }
-        dispatch()
-      })
-    },
-    close() {
-      closed = true
-      clearInterval(scan)
-      timer.close()
-      for (const slot of slots) slot.wire?.destroy()
-    },
+  #chargeConnectError(): void {
+    const dueUs = this.#startUs + (this.#dues[this.#next] as number)
+    if (this.#next >= this.#end || this.#idle.size > 0 || dueUs > nowUs()) return
+    this.#next++
+    this.#options.tally.add('sent')
+    this.#inFlight++
+    this.#fail('connect', dueUs)
   }
 }
 

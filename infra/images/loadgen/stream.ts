@@ -3,128 +3,124 @@ import { nowUs } from '../kit/process/precise-timer.js'
 import { runClosedPhases } from './closed-phases.js'
 import type { ErrorKind } from '../../../harness/protocol/result.js'
 import { EngineError, type Harness } from './events.js'
+import { type Slot, reconnectDelayMs, watchOverdue } from './slots.js'
 import type { Spec } from './spec.js'
 import { Tally, record } from './tally.js'
-import { cannotConnect, type Wire } from './wire.js'
-import { wires } from './wires.js'
-
-const reconnectDelayMs = 100
+import { cannotConnect } from './wires/wire.js'
+import { wires } from './wires/index.js'
 
 const limits = [
   'closed loop: transfers are never due, so there is no response time and no send lag',
   'one thread, whatever the number of workers',
 ]
 
-interface Slot {
-  wire: Wire | undefined
-  state: 'connecting' | 'idle' | 'busy' | 'down'
-  sinceUs: number
-}
-
 export async function runStream(spec: Spec, harness: Harness): Promise<void> {
   const tally = new Tally()
-  const transfers = await openTransfers(spec, tally)
+  const transfers = new Transfers(spec, tally)
+  await transfers.connected
   const run = (durationMs: number): Promise<void> => transfers.run(durationMs)
   await runClosedPhases({ engine: 'stream', spec, harness, tally, limits, run })
 }
 
-interface Transfers {
-  /** Starts transfers for so long; resolves when the last one has ended. */
-  run(durationMs: number): Promise<void>
-}
+class Transfers {
+  /** All connections are open for the first time. Rejects when one cannot be opened. */
+  readonly connected: Promise<void>
+  readonly #spec: Spec
+  readonly #tally: Tally
+  readonly #slots: readonly Slot[]
+  #isOpen = false
+  #inFlight = 0
+  #connectedOnce = 0
+  #drained: (() => void) | undefined
+  #onConnected: () => void = () => {}
+  #onFailed: (error: Error) => void = () => {}
 
-/** Opens all connections. Rejects when one cannot be opened. */
-function openTransfers(spec: Spec, tally: Tally): Promise<Transfers> {
-  return new Promise((resolve, reject) => {
-    let isOpen = false
-    let inFlight = 0
-    let connectedOnce = 0
-    let drained: (() => void) | undefined
-
-    const send = (slot: Slot): void => {
-      if (!isOpen || slot.state !== 'idle') return
-      slot.state = 'busy'
-      slot.sinceUs = nowUs()
-      inFlight++
-      tally.add('sent')
-      slot.wire?.send()
-    }
-
-    const settle = (slot: Slot, kind: ErrorKind | undefined, bodyBytes: number): void => {
-      const now = nowUs()
-      inFlight--
-      tally.add(kind ?? 'ok')
-      tally.add('bodyBytes', bodyBytes)
-      tally.set('lastReplyUs', now)
-      if (kind === undefined) record(tally.service, now - slot.sinceUs)
-    }
-
-    const checkDrained = (): void => {
-      if (!isOpen && inFlight === 0) drained?.()
-    }
-
-    const open = (slot: Slot): void => {
-      slot.state = 'connecting'
-      slot.sinceUs = nowUs()
-      slot.wire = wires[spec.protocol](spec, {
-        onOpen() {
-          tally.add('connectionsOpened')
-          slot.state = 'idle'
-          if (connectedOnce < spec.connections && ++connectedOnce === spec.connections) resolve({ run })
-          send(slot)
-        },
-        onReply(kind, bodyBytes, reusable) {
-          settle(slot, kind, bodyBytes)
-          if (reusable) {
-            slot.state = 'idle'
-            send(slot)
-          } else open(slot)
-          checkDrained()
-        },
-        onClose: (kind, code) => lost(slot, kind, code),
-      })
-    }
-
-    const lost = (slot: Slot, kind: ErrorKind, code?: string): void => {
-      const was = slot.state
-      slot.state = 'down'
-      if (was === 'busy') settle(slot, kind, 0)
-      if (connectedOnce < spec.connections) {
-        reject(new EngineError('connect', cannotConnect(spec.target, code)))
-      }
-      // A connection that cannot be opened is a failed transfer: nothing else would show it.
-      if (was === 'connecting' && isOpen) {
-        tally.add('sent')
-        tally.add('connect')
-      }
-      setTimeout(() => open(slot), was === 'connecting' ? reconnectDelayMs : 0)
-      checkDrained()
-    }
-
-    const slots: Slot[] = Array.from({ length: spec.connections }, () => ({
+  constructor(spec: Spec, tally: Tally) {
+    this.#spec = spec
+    this.#tally = tally
+    this.connected = new Promise<void>((resolve, reject) => {
+      this.#onConnected = resolve
+      this.#onFailed = reject
+    })
+    this.#slots = Array.from({ length: spec.connections }, () => ({
       wire: undefined,
       state: 'down',
       sinceUs: 0,
     }))
-    slots.forEach(open)
-    setInterval(
-      () => {
-        const limitUs = nowUs() - spec.timeoutMs * 1000
-        for (const slot of slots) {
-          if ((slot.state !== 'busy' && slot.state !== 'connecting') || slot.sinceUs > limitUs) continue
-          slot.wire?.destroy()
-          lost(slot, 'timeout')
-        }
-      },
-      Math.max(5, Math.min(100, spec.timeoutMs / 4)),
-    )
+    for (const slot of this.#slots) this.#open(slot)
+    watchOverdue(this.#slots, spec.timeoutMs, (slot) => {
+      this.#lose(slot, 'timeout')
+    })
+  }
 
-    const run = async (durationMs: number): Promise<void> => {
-      isOpen = true
-      slots.forEach(send)
-      await new Promise((elapsed) => setTimeout(elapsed, durationMs))
-      isOpen = false
-      if (inFlight > 0) await new Promise<void>((done) => (drained = done))
+  /** Starts transfers for so long; resolves when the last one has ended. */
+  async run(durationMs: number): Promise<void> {
+    this.#isOpen = true
+    for (const slot of this.#slots) this.#send(slot)
+    await new Promise((elapsed) => setTimeout(elapsed, durationMs))
+    this.#isOpen = false
+    if (this.#inFlight > 0) await new Promise<void>((done) => (this.#drained = done))
+  }
+
+  #send(slot: Slot): void {
+    if (!this.#isOpen || slot.state !== 'idle') return
+    slot.state = 'busy'
+    slot.sinceUs = nowUs()
+    this.#inFlight++
+    this.#tally.add('sent')
+    slot.wire?.send()
+  }
+
+  #settle(slot: Slot, kind: ErrorKind | undefined, bodyBytes: number): void {
+    const now = nowUs()
+    this.#inFlight--
+    this.#tally.add(kind ?? 'ok')
+    this.#tally.add('bodyBytes', bodyBytes)
+    this.#tally.set('lastReplyUs', now)
+    if (kind === undefined) record(this.#tally.service, now - slot.sinceUs)
+  }
+
+  #checkDrained(): void {
+    if (!this.#isOpen && this.#inFlight === 0) this.#drained?.()
+  }
+
+  #open(slot: Slot): void {
+    const { protocol, connections } = this.#spec
+    slot.state = 'connecting'
+    slot.sinceUs = nowUs()
+    slot.wire = wires[protocol](this.#spec, {
+      onOpen: () => {
+        this.#tally.add('connectionsOpened')
+        slot.state = 'idle'
+        if (this.#connectedOnce < connections && ++this.#connectedOnce === connections) this.#onConnected()
+        this.#send(slot)
+      },
+      onReply: (kind, bodyBytes, isReusable) => {
+        this.#settle(slot, kind, bodyBytes)
+        if (isReusable) {
+          slot.state = 'idle'
+          this.#send(slot)
+        } else this.#open(slot)
+        this.#checkDrained()
+      },
+      onClose: (kind, code) => {
+        this.#lose(slot, kind, code)
+      },
+    })
+  }
+
+  #lose(slot: Slot, kind: ErrorKind, code?: string): void {
+    const was = slot.state
+    slot.state = 'down'
+    if (was === 'busy') this.#settle(slot, kind, 0)
+    if (this.#connectedOnce < this.#spec.connections)
+      this.#onFailed(new EngineError('connect', cannotConnect(this.#spec.target, code)))
+    // A connection that cannot be opened is a failed transfer: nothing else would show it.
+    if (was === 'connecting' && this.#isOpen) {
+      this.#tally.add('sent')
+      this.#tally.add('connect')
     }
-  })
+    setTimeout(() => this.#open(slot), was === 'connecting' ? reconnectDelayMs : 0)
+    this.#checkDrained()
+  }
 }

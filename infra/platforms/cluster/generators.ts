@@ -53,59 +53,13 @@ export function runTogether(
 /** Generators that run at the same time, seen as one. When one of them fails the others are ended. */
 export function joinGenerators(runnings: readonly Running[]): Running {
   const output = new PassThrough()
-  const emit = (event: LoadEvent) => void output.write(`${JSON.stringify(event)}\n`)
-  const latest = runnings.map((): Partial<Record<LoadEvent['event'], LoadEvent>> => ({}))
-  const atEdge = new Set<number>()
-
   const kill = (signal?: 'SIGTERM' | 'SIGKILL') => {
     for (const running of runnings) running.kill(signal)
   }
-  /** The last event of this kind of every generator, when each has sent one. */
-  const allOf = <K extends LoadEvent['event']>(kind: K) => {
-    const events = latest.flatMap((one) => (one[kind] ? [one[kind]] : []))
-    return events.length === runnings.length
-      ? (events as unknown as readonly Extract<LoadEvent, { event: K }>[])
-      : undefined
-  }
-
-  const receive = (event: LoadEvent, index: number) => {
-    const own = latest[index]
-    if (own) own[event.event] = event
-    switch (event.event) {
-      case 'connected': {
-        const all = allOf('connected')
-        if (all) emit({ event: 'connected', connections: sum(all.map(({ connections }) => connections)) })
-        break
-      }
-      case 'progress': {
-        const all = allOf('progress')?.filter(({ phase }) => phase === event.phase)
-        // One line for all, at the pace of one of them.
-        if (all?.length !== runnings.length || index !== 0) break
-        const slowest = Math.max(0, ...all.map(({ p99Us = 0 }) => p99Us))
-        emit({
-          ...event,
-          sent: sum(all.map(({ sent }) => sent)),
-          ok: sum(all.map(({ ok }) => ok)),
-          ...(slowest > 0 ? { p99Us: slowest } : {}),
-        })
-        break
-      }
-      case 'edge':
-        // Counters are read while nobody sends: those who are early wait for the last.
-        atEdge.add(index)
-        if (atEdge.size === runnings.length) emit(event)
-        break
-      case 'result': {
-        const all = allOf('result')
-        if (all) emit({ event: 'result', result: mergeResults(all.map(({ result }) => result)) })
-        break
-      }
-      case 'error':
-        emit(event)
-        kill('SIGKILL')
-        break
-    }
-  }
+  const joined = new JoinedEvents(runnings.length, (event) => {
+    output.write(`${JSON.stringify(event)}\n`)
+    if (event.event === 'error') kill('SIGKILL')
+  })
 
   async function follow(running: Running, index: number) {
     for await (const line of running.lines) {
@@ -117,7 +71,7 @@ export function joinGenerators(runnings: readonly Running[]): Running {
         output.write(`${line}\n`)
         continue
       }
-      receive(event, index)
+      joined.receive(event, index)
     }
     const end = await running.exited
     if (end.code !== 0) kill('SIGKILL')
@@ -140,11 +94,76 @@ export function joinGenerators(runnings: readonly Running[]): Running {
   return {
     lines: createInterface({ input: output, crlfDelay: Infinity }),
     write(text) {
-      atEdge.clear()
+      joined.leaveEdge()
       for (const running of runnings) running.write(text)
     },
     kill,
     exited,
+  }
+}
+
+/** Events of several generators, told as those of one. */
+class JoinedEvents {
+  readonly #emit: (event: LoadEvent) => void
+  readonly #latest: readonly Partial<Record<LoadEvent['event'], LoadEvent>>[]
+  readonly #atEdge = new Set<number>()
+
+  constructor(count: number, emit: (event: LoadEvent) => void) {
+    this.#emit = emit
+    this.#latest = Array.from({ length: count }, () => ({}))
+  }
+
+  /** All of them were told to go on. */
+  leaveEdge(): void {
+    this.#atEdge.clear()
+  }
+
+  /** `index` is the generator's. */
+  receive(event: LoadEvent, index: number): void {
+    const own = this.#latest[index]
+    if (own) own[event.event] = event
+    switch (event.event) {
+      case 'connected': {
+        const all = this.#allOf('connected')
+        if (all)
+          this.#emit({ event: 'connected', connections: sum(all.map(({ connections }) => connections)) })
+        break
+      }
+      case 'progress': {
+        const all = this.#allOf('progress')?.filter(({ phase }) => phase === event.phase)
+        // One line for all, at the pace of one of them.
+        if (all?.length !== this.#latest.length || index !== 0) break
+        const slowest = Math.max(0, ...all.map(({ p99Us = 0 }) => p99Us))
+        this.#emit({
+          ...event,
+          sent: sum(all.map(({ sent }) => sent)),
+          ok: sum(all.map(({ ok }) => ok)),
+          ...(slowest > 0 ? { p99Us: slowest } : {}),
+        })
+        break
+      }
+      case 'edge':
+        // Counters are read while nobody sends: those who are early wait for the last.
+        this.#atEdge.add(index)
+        if (this.#atEdge.size === this.#latest.length) this.#emit(event)
+        break
+      case 'result': {
+        const all = this.#allOf('result')
+        if (all) this.#emit({ event: 'result', result: mergeResults(all.map(({ result }) => result)) })
+        break
+      }
+      case 'error':
+        this.#emit(event)
+        break
+    }
+  }
+
+  /** The last event of this kind of every generator, when each has sent one. */
+  #allOf<K extends LoadEvent['event']>(kind: K): readonly Extract<LoadEvent, { event: K }>[] | undefined {
+    const events = this.#latest.flatMap(({ [kind]: event }) => (event ? [event] : []))
+    return events.length === this.#latest.length
+      ? (events as unknown as readonly Extract<LoadEvent, { event: K }>[])
+      : undefined
   }
 }
 

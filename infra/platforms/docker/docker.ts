@@ -102,7 +102,7 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
       exitCode: exitCodes.hostLacks,
     })
   }
-  const { createDockerHost } = await import('./host.js')
+  const { DockerHost } = await import('./host.js')
   const configured = platformSettings(dockerSettings, request)
   const settings: DockerSettings = { ...configured, ...clampLimits(configured, engine.cpus) }
   const images = await progress.step('container images', async () =>
@@ -119,7 +119,7 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
     if (problems.length > 0) throw new Error(problems.join('; '))
   })
   const networks = await progress.step('networks', () => createNetworks(engine, scope.runId))
-  return createDockerHost({
+  return new DockerHost({
     docker: engine.docker,
     request,
     scope,

@@ -1,10 +1,13 @@
 /** Runs an environment's components as containers: a network for each node, a container for each component. */
 import { connect } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type Docker from 'dockerode'
 import { UserError, messageOf } from '../../../harness/model/errors.js'
 import type {
   Arm,
+  Change,
+  Command,
   Component,
   Deployed,
   Endpoint,
@@ -13,7 +16,9 @@ import type {
   Host,
   NodeRole,
   Path,
+  Running,
   Scope,
+  TrialError,
   UsageReading,
   Workload,
 } from '../../../harness/model.js'
@@ -67,41 +72,128 @@ interface Place {
 /** First port that is given out. Each listener of an environment gets its own, so that sidecars can share a network. */
 const firstPort = 20_000
 
-export function createDockerHost(options: DockerHostOptions): Host {
-  const { docker, request, scope, images, settings, networks } = options
-  const places = new Map<string, Place>()
-  const pathOf = new Map<string, Path>()
-  for (const arm of request.arms) {
-    const path = request.paths.find(({ name }) => name === arm.path)
-    if (path) pathOf.set(arm.id, path)
+export class DockerHost implements Host {
+  readonly facts: readonly Fact[]
+  readonly readHost = readHost
+  readonly #options: DockerHostOptions
+  readonly #places = new Map<string, Place>()
+  #nextPort = firstPort
+  #generators = 0
+  #relays = 0
+  #application: Promise<Place> | undefined
+
+  constructor(options: DockerHostOptions) {
+    this.#options = options
+    this.facts = options.facts
+    options.scope.defer('stop watching containers', () => {
+      for (const { started } of this.#places.values()) started.expectEnd()
+    })
   }
-  let nextPort = firstPort
-  let generators = 0
-  let relays = 0
-  let application: Promise<Place> | undefined
 
-  scope.defer('stop watching containers', () => places.forEach(({ started }) => started.expectEnd()))
+  async startApplication(_arm: Arm, path: Path): Promise<Deployed> {
+    // One server for all arms, so that it is the same for all of them; inbound sidecars join its network.
+    this.#application ??= this.#place(echoWorkload, { index: path.hops.length, path })
+    const { deployed } = await this.#application
+    return isSidecar(path.hops.at(-1), 'inbound') ? overLoopback(deployed) : deployed
+  }
 
-  async function place(
-    workload: Workload,
-    where: { index: number; path: Path; owner?: Place },
-  ): Promise<Place> {
+  async deploy(workload: Workload): Promise<Deployed> {
+    const { arm, hop: hopName, name } = workload.component
+    const path = this.#pathOf(arm)
+    const index = path?.hops.findIndex((hop) => hop.name === hopName) ?? -1
+    const hop = path?.hops[index]
+    if (!path || !hop) throw new Error(`${name} is not a hop of a planned arm`)
+    const owner = isSidecar(hop, 'inbound') ? await this.#application : undefined
+    const { deployed } = await this.#place(workload, { index, path, ...(owner ? { owner } : {}) })
+    return isSidecar(hop, 'outbound') ? overLoopback(deployed) : deployed
+  }
+
+  /** The generator shares the network of the client's sidecar, or is on the client's network by itself. */
+  exec(arm: Arm, command: Command): Running {
+    const { networks, images, settings } = this.#options
+    const path = this.#pathOf(arm.id)
+    if (!path) throw new Error(`${arm.id} is not a planned arm`)
+    const [first] = path.hops
+    const sidecar = isSidecar(first, 'outbound')
+      ? this.#places.get(`${arm.id}/${first?.name ?? ''}`)
+      : undefined
+    const { home, others } = attachmentOf(path, -1)
+    const [program = '', ...args] = command.argv
+    return this.#runBeside('generator', this.#generators++, {
+      image: images.images.loadgen.reference,
+      argv: program === 'loadgen' ? ['node', programPath('loadgen'), ...args] : command.argv,
+      ...(command.env ? { env: command.env } : {}),
+      networkMode: sidecar ? `container:${sidecar.started.id}` : networks[home],
+      limits: settings.generator,
+      networks: sidecar ? [] : others.map((node) => networks[node]),
+      ...(command.input === undefined ? {} : { input: command.input }),
+    })
+  }
+
+  async fetchAdmin(component: string, path: string): Promise<string> {
+    const { docker, reach } = this.#options
+    const { deployed, started } = this.#find(component)
+    const admin = deployed.endpoints.admin
+    if (!admin) throw new Error(`${component} has no admin listener`)
+    if (reach === 'address') return fetchText(admin, path)
+    return execInContainer(docker, started.id, fetchScript('127.0.0.1', admin.port, path))
+  }
+
+  connect({ host, port }: Endpoint): Duplex {
+    const { reach, images, settings } = this.#options
+    const { address, started } = this.#behind({ host, port })
+    if (reach === 'address') return connect(port, address)
+    const relay = this.#runBeside('relay', this.#relays++, {
+      image: images.images.loadgen.reference,
+      argv: relayScript({ host: '127.0.0.1', port }),
+      networkMode: `container:${started.id}`,
+      limits: settings.generator,
+      networks: [],
+    })
+    return relayed(Promise.resolve(relay))
+  }
+
+  async readUsage(components: readonly Component[]): Promise<Readonly<Record<string, UsageReading>>> {
+    const readings = await Promise.all(
+      components.map(async ({ name }): Promise<[string, UsageReading] | undefined> => {
+        const found = this.#places.get(name)
+        if (!found || found.started.failure) return undefined
+        return found.started.read().then(
+          (reading) => [name, reading],
+          () => undefined, // It died in between; `health` says so.
+        )
+      }),
+    )
+    return Object.fromEntries(readings.filter((entry) => entry !== undefined))
+  }
+
+  async change(component: string, change: Change): Promise<void> {
+    const { started, ready } = this.#find(component)
+    await started.change(change)
+    if (change.do === 'start') await ready()
+  }
+
+  health(component: string): TrialError | undefined {
+    return this.#places.get(component)?.started.failure
+  }
+
+  async #place(workload: Workload, where: { index: number; path: Path; owner?: Place }): Promise<Place> {
+    const { docker, scope, settings, networks, ownImage, programImage, reach } = this.#options
     const { component, program, listeners } = workload
-    if (program.kind === 'binary' && options.reach === 'exec') {
+    if (program.kind === 'binary' && reach === 'exec') {
       throw new UserError(`${component.name}: its container holds nothing that could reach its admin page`, {
         hint: 'use a Docker engine on this Linux machine, whose containers can be reached by address',
       })
     }
     const { home, others } = attachmentOf(where.path, where.index)
-    const ports = Object.fromEntries(listeners.map((name) => [name, nextPort++]))
+    const ports = Object.fromEntries(listeners.map((name) => [name, this.#nextPort++]))
     const config = workload.config({ bindHost: '0.0.0.0', ports, file: (name) => `${configFolder}/${name}` })
     const started = await startContainer({
       docker,
-      spec: specOf({
+      spec: this.#specOf({
         component,
         name: objectName(scope.runId, component.name),
-        image:
-          program.kind === 'image' ? await options.ownImage(program) : await options.programImage(program),
+        image: program.kind === 'image' ? await ownImage(program) : await programImage(program),
         argv: containerCommand(program, `${configFolder}/config.json`),
         networkMode: where.owner ? `container:${where.owner.started.id}` : networks[home],
         limits: component.category === 'application' ? settings.application : settings.hop,
@@ -122,134 +214,63 @@ export function createDockerHost(options: DockerHostOptions): Host {
     }
     await ready()
     const placed: Place = { deployed: { component, endpoints }, started, owner, address, ready }
-    places.set(component.name, placed)
+    this.#places.set(component.name, placed)
     return placed
   }
 
-  function specOf(spec: Omit<ContainerSpec, 'labels'> & { component: Component }): ContainerSpec {
-    const { component, ...rest } = spec
+  /** A container that speaks over its standard streams: the generator, or a relay. */
+  #runBeside(what: 'generator' | 'relay', count: number, { networks, input, ...spec }: BesideSpec): Running {
+    const { docker, scope } = this.#options
+    return runInContainer({
+      docker,
+      spec: this.#specOf({
+        component: { name: what, category: 'generator', node: 'client' },
+        name: objectName(scope.runId, what, String(count)),
+        ...spec,
+      }),
+      networks,
+      ...(input === undefined ? {} : { input }),
+      signal: scope.signal,
+    })
+  }
+
+  #specOf({ component, ...spec }: Omit<ContainerSpec, 'labels'> & { component: Component }): ContainerSpec {
+    const { settings, scope } = this.#options
     const node = component.node === 'control-plane' ? 'server' : component.node
     const cpuset = cpusetOf(settings, node)
     return {
-      ...rest,
+      ...spec,
       ...(cpuset === undefined ? {} : { cpuset }),
       labels: { [runLabel]: scope.runId, [componentLabel]: component.name, [nodeLabel]: node },
     }
   }
 
-  async function startApplication(_arm: Arm, path: Path): Promise<Deployed> {
-    // One server for all arms, so that it is the same for all of them; inbound sidecars join its network.
-    application ??= place(echoWorkload, { index: path.hops.length, path })
-    const { deployed } = await application
-    return isSidecar(path.hops.at(-1), 'inbound') ? overLoopback(deployed) : deployed
+  #pathOf(armId: string | undefined): Path | undefined {
+    const { arms, paths } = this.#options.request
+    const arm = arms.find(({ id }) => id === armId)
+    return arm && paths.find(({ name }) => name === arm.path)
   }
 
-  async function deploy(workload: Workload): Promise<Deployed> {
-    const { arm, hop: hopName, name } = workload.component
-    const path = pathOf.get(arm ?? '')
-    const index = path?.hops.findIndex((hop) => hop.name === hopName) ?? -1
-    const hop = path?.hops[index]
-    if (!path || !hop) throw new Error(`${name} is not a hop of a planned arm`)
-    const owner = isSidecar(hop, 'inbound') ? await application : undefined
-    const { deployed } = await place(workload, { index, path, ...(owner ? { owner } : {}) })
-    return isSidecar(hop, 'outbound') ? overLoopback(deployed) : deployed
-  }
-
-  /** The generator shares the network of the client's sidecar, or is on the client's network by itself. */
-  const exec: Host['exec'] = (arm, command) => {
-    const path = pathOf.get(arm.id)
-    if (!path) throw new Error(`${arm.id} is not a planned arm`)
-    const [first] = path.hops
-    const sidecar = isSidecar(first, 'outbound') ? places.get(`${arm.id}/${first?.name ?? ''}`) : undefined
-    const { home, others } = attachmentOf(path, -1)
-    const [program = '', ...args] = command.argv
-    return runInContainer({
-      docker,
-      spec: specOf({
-        component: { name: 'generator', category: 'generator', node: 'client' },
-        name: objectName(scope.runId, 'generator', String(generators++)),
-        image: images.images.loadgen.reference,
-        argv: program === 'loadgen' ? ['node', programPath('loadgen'), ...args] : command.argv,
-        ...(command.env ? { env: command.env } : {}),
-        networkMode: sidecar ? `container:${sidecar.started.id}` : networks[home],
-        limits: settings.generator,
-      }),
-      networks: sidecar ? [] : others.map((node) => networks[node]),
-      ...(command.input === undefined ? {} : { input: command.input }),
-      signal: scope.signal,
-    })
-  }
-
-  function find(component: string): Place {
-    const found = places.get(component)
+  #find(component: string): Place {
+    const found = this.#places.get(component)
     if (!found) throw new Error(`no component named ${component} is running`)
     return found
   }
 
   /** The component behind an endpoint: ports are unique, addresses are not when networks are shared. */
-  function behind({ host, port }: Endpoint): Place {
-    const found = [...places.values()].find(({ deployed }) =>
+  #behind({ host, port }: Endpoint): Place {
+    const found = [...this.#places.values()].find(({ deployed }) =>
       Object.values(deployed.endpoints).some((endpoint) => endpoint.port === port),
     )
     if (!found) throw new Error(`nothing listens at ${host}:${port}`)
     return found
   }
+}
 
-  return {
-    facts: options.facts,
-    startApplication,
-    deploy,
-    exec,
-
-    async fetchAdmin(component, path) {
-      const { deployed, started } = find(component)
-      const admin = deployed.endpoints.admin
-      if (!admin) throw new Error(`${component} has no admin listener`)
-      if (options.reach === 'address') return fetchText(admin, path)
-      return execInContainer(docker, started.id, fetchScript('127.0.0.1', admin.port, path))
-    },
-
-    connect({ host, port }) {
-      const { address, started } = behind({ host, port })
-      if (options.reach === 'address') return connect(port, address)
-      const relay = runInContainer({
-        docker,
-        spec: specOf({
-          component: { name: 'relay', category: 'generator', node: 'client' },
-          name: objectName(scope.runId, 'relay', String(relays++)),
-          image: images.images.loadgen.reference,
-          argv: relayScript({ host: '127.0.0.1', port }),
-          networkMode: `container:${started.id}`,
-          limits: settings.generator,
-        }),
-        networks: [],
-        signal: scope.signal,
-      })
-      return relayed(Promise.resolve(relay))
-    },
-
-    async readUsage(components) {
-      const readings = await Promise.all(
-        components.map(async ({ name }): Promise<[string, UsageReading] | undefined> => {
-          const found = places.get(name)
-          if (!found || found.started.failure) return undefined
-          return found.started.read().then(
-            (reading) => [name, reading],
-            () => undefined, // It died in between; `health` says so.
-          )
-        }),
-      )
-      return Object.fromEntries(readings.filter((entry) => entry !== undefined))
-    },
-
-    readHost,
-    async change(component, change) {
-      const { started, ready } = find(component)
-      await started.change(change)
-      if (change.do === 'start') await ready()
-    },
-    health: (component) => places.get(component)?.started.failure,
-  }
+/** What a container beside the components is made of. */
+interface BesideSpec extends Omit<ContainerSpec, 'labels' | 'name'> {
+  readonly networks: readonly string[]
+  readonly input?: string
 }
 
 /** Waits until a page answers 200. Throws `NotReadyError` when the container dies or the time is up. */

@@ -1,6 +1,6 @@
 /** What a protocol is to the sender: a connection that carries one request at a time. */
-import type { ErrorKind } from '../../../harness/protocol/result.js'
-import type { Spec } from './spec.js'
+import type { ErrorKind } from '../../../../harness/protocol/result.js'
+import type { Spec } from '../spec.js'
 
 export interface WireEvents {
   onOpen(): void

@@ -1,12 +1,12 @@
 /** HTTP/2 with prior knowledge, and gRPC on it: one connection per slot and one stream at a time on each. */
-import { connect } from 'node:net'
-import { echoReplyHead, encodeEchoRequest, grpcPath } from '../kit/grpc/grpc-echo.js'
-import { type ConnectionLimits, H2Connection } from '../kit/h2/connection.js'
-import { type HeaderList, blockWriter } from '../kit/h2/hpack.js'
-import type { StreamHandler } from '../kit/h2/stream.js'
-import type { ErrorKind } from '../../../harness/protocol/result.js'
-import { type Spec, authorityOf } from './spec.js'
+import { echoReplyHead, encodeEchoRequest, grpcPath } from '../../kit/grpc/grpc-echo.js'
+import { type ConnectionLimits, H2Connection } from '../../kit/h2/connection.js'
+import { type HeaderList, blockWriter } from '../../kit/h2/hpack.js'
+import type { StreamHandler } from '../../kit/h2/stream.js'
+import type { ErrorKind } from '../../../../harness/protocol/result.js'
+import { type Spec, authorityOf } from '../spec.js'
 import { type Wire, type WireEvents, type WireFactory, kindOfStatus } from './wire.js'
+import { WireSocket } from './wire-socket.js'
 
 /** What differs between plain HTTP/2 and gRPC. */
 interface Dialect {
@@ -21,7 +21,7 @@ interface Dialect {
 }
 
 export const h2Wire: WireFactory = (spec, events) =>
-  createWire(spec, events, {
+  new H2Wire(spec, events, {
     fields: [
       ...[':method', 'GET', ':path', `/echo?size=${spec.payloadBytes}`, ...targetOf(spec)],
       ...['user-agent', 'meshbench', 'accept', '*/*'],
@@ -35,7 +35,7 @@ export const h2Wire: WireFactory = (spec, events) =>
 const serverFaults = new Set(['2', '4', '13', '14', '15'])
 
 export const grpcWire: WireFactory = (spec, events) =>
-  createWire(spec, events, {
+  new H2Wire(spec, events, {
     fields: [
       ...[':method', 'POST', ':path', grpcPath, ...targetOf(spec)],
       ...['content-type', 'application/grpc', 'user-agent', 'meshbench', 'te', 'trailers'],
@@ -69,106 +69,94 @@ const limits: ConnectionLimits = {
   streamWindowBytes: 4 << 20,
 }
 
-/** All sockets of a thread read into it: the engine copies what it keeps. */
-const readBuffer = Buffer.allocUnsafeSlow(256 * 1024)
+class H2Wire implements Wire {
+  readonly #events: WireEvents
+  readonly #dialect: Dialect
+  readonly #request: Buffer
+  readonly #expectedBytes: number
+  readonly #socket: WireSocket
+  readonly #connection: H2Connection
 
-function createWire(spec: Spec, events: WireEvents, dialect: Dialect): Wire {
-  const request = blockWriter
-    .begin()
-    .fields([
-      ...dialect.fields,
-      ...Object.entries(spec.headers ?? {}).flatMap(([name, value]) => [name.toLowerCase(), value]),
-    ])
-    .copy()
-  const expectedBytes = spec.payloadBytes + dialect.overheadBytes
-  let open = false
-  let closed = false
-  const socket = connect({
-    host: spec.target.host,
-    port: spec.target.port,
-    noDelay: true,
-    onread: {
-      buffer: readBuffer,
-      callback: (length, buffer) => {
-        connection.read((buffer as Buffer).subarray(0, length))
-        return true
+  constructor(spec: Spec, events: WireEvents, dialect: Dialect) {
+    this.#events = events
+    this.#dialect = dialect
+    this.#request = blockWriter
+      .begin()
+      .fields([
+        ...dialect.fields,
+        ...Object.entries(spec.headers).flatMap(([name, value]) => [name.toLowerCase(), value]),
+      ])
+      .copy()
+    this.#expectedBytes = spec.payloadBytes + dialect.overheadBytes
+    this.#socket = new WireSocket(spec.target, events, (buffer, length) => {
+      this.#connection.read(buffer.subarray(0, length))
+    })
+    const { socket } = this.#socket
+    let code: string | undefined
+    socket.once('error', (error: NodeJS.ErrnoException) => (code = error.code))
+    this.#connection = new H2Connection(socket, 'client', limits, {
+      onClose: () => {
+        this.#socket.lose(code)
       },
-    },
-  })
-  let code: string | undefined
-  socket.once('error', (error: NodeJS.ErrnoException) => (code = error.code))
-  const fail = (kind: ErrorKind): void => {
-    if (closed) return
-    closed = true
-    socket.destroy()
-    events.onClose(kind, code)
+    })
   }
-  const connection = new H2Connection(socket, 'client', limits, {
-    onClose: () => {
-      fail(open ? 'reset' : 'connect')
-    },
-  })
-  socket.on('connect', () => {
-    open = true
-    events.onOpen()
-  })
 
-  const done = (kind: ErrorKind | undefined, bodyBytes: number): void => {
-    if (closed) return
-    const reusable = connection.usable
-    if (!reusable) {
-      closed = true
-      socket.destroy()
+  send(): void {
+    const { body } = this.#dialect
+    // A connection can be gone before its `close` event has come.
+    if (!this.#connection.usable) {
+      setImmediate(() => {
+        this.#socket.fail('reset')
+      })
+      return
     }
-    events.onReply(kind, bodyBytes, reusable)
+    const stream = this.#connection.request(this.#request, this.#request.length, !body, this.#follow())
+    if (!body) return
+    stream.write(body)
+    stream.end()
   }
-  const follow = (): StreamHandler => {
+
+  destroy(): void {
+    this.#socket.close()
+  }
+
+  /** Reads one reply. */
+  #follow(): StreamHandler {
     let status = 0
     let head: HeaderList | undefined
     let bytes = 0
-    const finish = (trailers: HeaderList | undefined): void => {
+    const onEnd = (trailers: HeaderList | undefined): void => {
       const kind =
-        dialect.judge(status, head as HeaderList, trailers) ??
-        (bytes === expectedBytes ? undefined : 'mismatch')
-      done(kind, Math.max(0, bytes - dialect.overheadBytes))
+        this.#dialect.judge(status, head as HeaderList, trailers) ??
+        (bytes === this.#expectedBytes ? undefined : 'mismatch')
+      this.#finish(kind, Math.max(0, bytes - this.#dialect.overheadBytes))
     }
     return {
-      onHead(list, ended) {
+      onHead: (list, isEnded) => {
         const [, stated = ''] = list.fields
         if (stated.startsWith('1')) return
-        events.onFirstByte?.()
+        this.#events.onFirstByte?.()
         head = list
         status = Number(stated)
-        if (ended) finish(undefined)
+        if (isEnded) onEnd(undefined)
       },
       onData(part) {
         bytes += part.length
       },
-      onEnd: finish,
+      onEnd,
       onDrain() {},
-      onReset() {
+      onReset: () => {
         // When the connection is gone, that is what is told.
-        if (!connection.isClosed) done('reset', 0)
+        if (!this.#connection.isClosed) this.#finish('reset', 0)
       },
       onOver() {},
     }
   }
 
-  return {
-    send() {
-      // A connection can be gone before its `close` event has come.
-      if (!connection.usable) {
-        setImmediate(fail, 'reset')
-        return
-      }
-      const stream = connection.request(request, request.length, dialect.body === undefined, follow())
-      if (!dialect.body) return
-      stream.write(dialect.body)
-      stream.end()
-    },
-    destroy() {
-      closed = true
-      socket.destroy()
-    },
+  #finish(kind: ErrorKind | undefined, bodyBytes: number): void {
+    if (this.#socket.isClosed) return
+    const isReusable = this.#connection.usable
+    if (!isReusable) this.#socket.close()
+    this.#events.onReply(kind, bodyBytes, isReusable)
   }
 }

@@ -1,0 +1,132 @@
+/** HTTP/1.1 on a bare socket with a strict parser: `node:http` costs twice the CPU and hides when bytes were sent. */
+import { BodyReader, endOfHead, parseHead } from '../../kit/http1/http1-message.js'
+import { type Spec, authorityOf } from '../spec.js'
+import { type Wire, type WireEvents, kindOfStatus } from './wire.js'
+import { WireSocket } from './wire-socket.js'
+
+const empty = Buffer.alloc(0)
+
+export class Http1Wire implements Wire {
+  readonly #events: WireEvents
+  readonly #connection: WireSocket
+  readonly #request: Buffer
+  readonly #payloadBytes: number
+  #isInFlight = false
+  #awaitsFirstByte = false
+  /** Start of a head that has not come whole. */
+  #partial: Buffer = empty
+  #status = 0
+  #isReusable = true
+  #body: BodyReader | undefined
+
+  constructor(spec: Spec, events: WireEvents) {
+    this.#events = events
+    this.#request = requestOf(spec)
+    this.#payloadBytes = spec.payloadBytes
+    this.#connection = new WireSocket(spec.target, events, (buffer, length) => {
+      this.#read(buffer, length)
+    })
+    this.#follow()
+  }
+
+  send(): void {
+    this.#isInFlight = true
+    this.#awaitsFirstByte = true
+    this.#connection.socket.write(this.#request)
+  }
+
+  destroy(): void {
+    this.#connection.close()
+  }
+
+  #follow(): void {
+    const { socket } = this.#connection
+    socket.on('end', () => {
+      // A body without a length ends with its connection.
+      if (!this.#connection.isClosed && this.#body?.endsWithConnection) {
+        this.#isReusable = false
+        this.#finish(true)
+      } else this.#connection.fail('reset')
+    })
+    socket.on('error', ({ code }: NodeJS.ErrnoException) => {
+      this.#connection.lose(code)
+    })
+    socket.on('close', () => {
+      this.#connection.lose()
+    })
+  }
+
+  #read(buffer: Buffer, length: number): void {
+    if (this.#awaitsFirstByte) {
+      this.#awaitsFirstByte = false
+      this.#events.onFirstByte?.()
+    }
+    try {
+      if (this.#partial.length === 0) this.#parse(buffer, length)
+      else {
+        const whole = Buffer.concat([this.#partial, buffer.subarray(0, length)])
+        this.#partial = empty
+        this.#parse(whole, whole.length)
+      }
+    } catch {
+      this.#connection.fail('other')
+    }
+  }
+
+  #parse(buffer: Buffer, end: number): void {
+    let at = 0
+    while (at < end) {
+      if (!this.#isInFlight) throw new Error('bytes that nobody asked for')
+      if (!this.#body) {
+        const headEnd = endOfHead(buffer.subarray(0, end), at)
+        if (headEnd < 0) {
+          this.#partial = Buffer.from(buffer.subarray(at, end))
+          return
+        }
+        this.#body = this.#startReply(buffer.toString('latin1', at, headEnd - 4))
+        at = headEnd
+        // An interim reply (RFC 9110 §15.2) is not the answer.
+        if (!this.#body) continue
+      }
+      at = this.#body.feed(buffer, at, end)
+      if (this.#body.done) this.#finish(at === end)
+      if (this.#connection.isClosed) return
+    }
+  }
+
+  #startReply(text: string): BodyReader | undefined {
+    const head = parseHead(text)
+    const match = /^HTTP\/1\.([01]) (\d{3})(?: |$)/.exec(head.startLine)
+    if (!match) throw new Error('bad status line')
+    this.#status = Number(match[2])
+    if (this.#status < 200) return undefined
+    const options = head.connection
+    this.#isReusable = match[1] === '1' ? !options.includes('close') : options.includes('keep-alive')
+    if (this.#status === 204 || this.#status === 304) return new BodyReader(0)
+    return new BodyReader(head.chunked ? 'chunked' : (head.contentLength ?? 'close'))
+  }
+
+  /** `isWhole`: nothing came behind the reply. */
+  #finish(isWhole: boolean): void {
+    const bytes = this.#body?.bytes ?? 0
+    this.#body = undefined
+    this.#isInFlight = false
+    const kind = kindOfStatus(this.#status) ?? (bytes === this.#payloadBytes ? undefined : 'mismatch')
+    const isReusable = isWhole && this.#isReusable
+    if (!isReusable) this.#connection.close()
+    this.#events.onReply(kind, bytes, isReusable)
+  }
+}
+
+function requestOf({ target, payloadBytes, headers }: Spec): Buffer {
+  const fields = Object.entries({
+    host: authorityOf(target),
+    'user-agent': 'meshbench',
+    accept: '*/*',
+    ...headers,
+  })
+  return Buffer.from(
+    `GET /echo?size=${payloadBytes} HTTP/1.1\r\n${fields.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`,
+    'latin1',
+  )
+}

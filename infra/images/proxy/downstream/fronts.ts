@@ -1,0 +1,188 @@
+/** What accepts connections, by transport: plain, mutual TLS, HBONE. Each hands streams over to the listener behind it. */
+import { type AddressInfo, type Server, type Socket, createServer } from 'node:net'
+import { type TLSSocket, createServer as createTlsServer } from 'node:tls'
+import { HboneServer } from '../../kit/hbone/server.js'
+import { acceptWithReads } from '../../kit/net/accept-with-reads.js'
+import type { ListenerAddress } from '../../kit/net/address.js'
+import type { ByteStream } from '../../kit/net/byte-stream.js'
+import { type Leasing, type ReusedReads, plainReads } from '../../kit/net/reads.js'
+import type { HopMetrics } from '../../kit/process/hop-metrics.js'
+import { type IdentityStore, tlsSettings } from '../../kit/tls/identities.js'
+import { type SpiffeId, checkPeer } from '../../kit/tls/spiffe.js'
+import type { ProxyConfig } from '../config.js'
+import type { ProxyListenerConfig } from '../shapes.js'
+
+export interface Front {
+  readonly address: ListenerAddress
+  renewCertificate(): void
+  /** Stops accepting; resolves when what it still holds itself is closed. */
+  stop(): Promise<void>
+  close(): void
+}
+
+export interface FrontContext {
+  readonly metrics: HopMetrics
+  readonly identities: IdentityStore
+}
+
+export type Serve = (stream: ByteStream, address: string, peer: SpiffeId | undefined, reads: Leasing) => void
+
+/** Bytes that a client's socket takes before the upstream is told to wait. */
+const writeBytes = 64 * 1024
+
+/** Streams whose every read is in fresh memory. */
+const fresh: Leasing = { lease: 'owned' }
+/** Streams whose bytes are somebody else's. */
+const foreign: Leasing = { lease: 'borrowed' }
+
+/** Listens. Rejects when the port cannot be had. */
+export function openFront(
+  listener: ProxyListenerConfig,
+  config: ProxyConfig,
+  context: FrontContext,
+  serve: Serve,
+): Promise<Front> {
+  switch (listener.transport) {
+    case 'plain':
+      return openPlainFront(listener, serve)
+    case 'mtls':
+      return openMtlsFront(listener, config, context, serve)
+    case 'hbone':
+      return openHboneFront(listener, config, context, serve)
+  }
+}
+
+async function openPlainFront(listener: ProxyListenerConfig, serve: Serve): Promise<Front> {
+  // Should Node make the sockets itself, their memory is fresh.
+  const accept = (socket: Socket, reads: Leasing = fresh): void => {
+    serve(socket, socket.remoteAddress ?? '', undefined, reads)
+    socket.resume()
+  }
+  const server = createServer({ allowHalfOpen: true, noDelay: true, highWaterMark: writeBytes }, (socket) => {
+    accept(socket)
+  })
+  const address = await listen(server, listener)
+  const reads = (socket: () => Socket): ReusedReads =>
+    plainReads((buffer, length) => {
+      socket().emit('data', buffer.subarray(0, length))
+    })
+  // The connections that there may be are counted over all listeners, by `serve`.
+  acceptWithReads(server, { hasRoom: () => true, reads, highWaterMark: writeBytes }, accept)
+  return {
+    address,
+    renewCertificate: () => {},
+    async stop() {
+      server.close()
+    },
+    close() {
+      server.close()
+    },
+  }
+}
+
+async function openMtlsFront(
+  listener: ProxyListenerConfig,
+  config: ProxyConfig,
+  { metrics, identities }: FrontContext,
+  serve: Serve,
+): Promise<Front> {
+  const spiffeId = config.identity?.spiffeId as string
+  const certificate = () => ({ ...identities.get(spiffeId).pem, ...tlsSettings })
+  const countFailure = (reason: string): void => {
+    metrics.tlsHandshakeFailures.labels('server', reason).add()
+  }
+  const server = createTlsServer(
+    {
+      ...certificate(),
+      requestCert: true,
+      rejectUnauthorized: true,
+      ALPNProtocols: ['h2', 'http/1.1'],
+      handshakeTimeout: config.limits.hbone.handshakeTimeoutMs,
+      allowHalfOpen: true,
+      noDelay: true,
+    },
+    (socket: TLSSocket) => {
+      const check = checkPeer(socket, config.trustDomain, listener.expect)
+      if ('refusal' in check) {
+        countFailure(check.refusal)
+        socket.destroy()
+        return
+      }
+      metrics.tlsHandshakes.labels('server', check.peer.id).add()
+      serve(socket, socket.remoteAddress ?? '', check.peer, fresh)
+    },
+  )
+  server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
+    countFailure(error.code ?? 'error')
+    // Node leaves a connection whose handshake timed out open.
+    socket.destroy()
+  })
+  const handshaking = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    handshaking.add(socket)
+    socket.on('close', () => handshaking.delete(socket))
+  })
+  // `serve` counts what has shaken hands; without this, who never does so costs a descriptor and nobody's budget.
+  server.maxConnections = config.limits.connections
+  server.on('drop', () => {
+    countFailure('too-many-connections')
+  })
+  return {
+    address: await listen(server, listener),
+    renewCertificate: () => {
+      server.setSecureContext(certificate())
+    },
+    async stop() {
+      server.close()
+    },
+    close() {
+      server.close()
+      for (const socket of handshaking) socket.destroy()
+    },
+  }
+}
+
+async function listen(server: Server, { name, host, port }: ProxyListenerConfig): Promise<ListenerAddress> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => {
+      reject(new Error(`listener ${name}: ${error.message}`))
+    })
+    server.listen({ host, port, backlog: 4096 }, resolve)
+  })
+  const bound = server.address() as AddressInfo
+  return { host: bound.address, port: bound.port }
+}
+
+async function openHboneFront(
+  listener: ProxyListenerConfig,
+  config: ProxyConfig,
+  { identities, metrics }: FrontContext,
+  serve: Serve,
+): Promise<Front> {
+  const server = new HboneServer({
+    identities,
+    metrics,
+    trustDomain: config.trustDomain,
+    limits: config.limits.hbone,
+    workload: config.identity?.spiffeId as string,
+    onStream(request) {
+      const isExpected = listener.expect.length === 0 || listener.expect.includes(request.peer.id)
+      const isServed = listener.authorities.length === 0 || listener.authorities.includes(request.authority)
+      if (!isExpected || !isServed) {
+        request.refuse(isExpected ? 404 : 401)
+        return
+      }
+      serve(request.accept(), request.peerAddress, request.peer, foreign)
+    },
+  })
+  const address = await server.listen({ host: listener.host, port: listener.port })
+  return {
+    address,
+    // The HBONE server follows the identity store by itself.
+    renewCertificate: () => {},
+    stop: () => server.drain(),
+    close: () => {
+      server.close()
+    },
+  }
+}
