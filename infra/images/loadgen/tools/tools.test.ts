@@ -48,26 +48,44 @@ describe('tools', () => {
   })
 
   it('read wrk2', () => {
-    const output = [
-      '  Detailed Percentile spectrum:',
-      '       Value   Percentile   TotalCount 1/(1-Percentile)',
-      '',
-      '       0.265     0.000000            1         1.00',
-      '       0.911     0.500000         2500         2.00',
-      '       2.004     0.999000         4995      1000.00',
-      '       2.100     1.000000         5000          inf',
-      '#[Mean    =        0.95, StdDeviation   =        0.3]',
-      '  5000 requests in 5.00s, 5.45MB read',
-      '  Socket errors: connect 1, read 0, write 0, timeout 3',
-    ].join('\n')
+    // As it was written, but for most lines of its two tables.
+    const output = `
+  1 threads and 4 connections
+  Thread Stats   Avg      Stdev     Max   +/- Stdev
+    Latency   183.86ms   99.56ms 381.44ms   59.55%
+    Req/Sec       -nan      -nan   0.00      0.00%
+  Latency Distribution (HdrHistogram - Recorded Latency)
+ 50.000%  183.93ms
+100.000%  381.70ms
+
+  Detailed Percentile spectrum:
+       Value   Percentile   TotalCount 1/(1-Percentile)
+
+       0.774     0.000000            1         1.00
+     183.935     0.500000           89         2.00
+     333.823     0.900000          161        10.00
+     359.423     0.968750          173        32.00
+     359.423     0.971875          173        35.56
+     381.695     0.994531          178       182.86
+     381.695     1.000000          178          inf
+#[Mean    =      183.858, StdDeviation   =       99.555]
+#[Max     =      381.440, Total count    =          178]
+#[Buckets =           27, SubBuckets     =         2048]
+----------------------------------------------------------
+  179 requests in 3.02s, 30.87KB read
+  Socket errors: connect 0, read 0, write 0, timeout 1
+  Non-2xx or 3xx responses: 6
+Requests/sec:     59.32
+`
     const report = parseWrk2(output)
-    expect(report.ok).toBe(5000)
-    expect(report.errors).toEqual({ connect: 1, timeout: 3 })
+    expect(report.ok).toBe(173)
+    expect(report.errors).toEqual({ timeout: 1, other: 6 })
     expect([...report.latency].map(([us, count]) => [Math.round(us), count])).toEqual([
-      [265, 1],
-      [911, 2499],
-      [2004, 2495],
-      [2100, 5],
+      [774, 1],
+      [183935, 88],
+      [333823, 72],
+      [359423, 12],
+      [381695, 5],
     ])
     expect(() => parseWrk2('5000 requests in 5.00s')).toThrow(/spectrum/)
   })
