@@ -45,7 +45,7 @@ export function drawInterval(estimate: Estimate, axis: Axis, arm: Pick<ArmView, 
 
 /** The axis' own numbers: a few round ones that do not touch. */
 export function drawAxis(axis: Axis, label: (value: number) => string = given): string {
-  const ticks = ticksOf(axis)
+  const ticks = ticksOf(axis, label)
   return (
     `<svg class="ticks" width="100%" height="16" aria-hidden="true" focusable="false">` +
     ticks
@@ -55,13 +55,30 @@ export function drawAxis(axis: Axis, label: (value: number) => string = given): 
   )
 }
 
-function ticksOf({ low, high }: Axis): number[] {
+/** In px: the narrowest column that an axis is drawn in, a digit of its labels, and what keeps two labels apart. */
+const narrowest = { column: 110, digit: 6.2, gap: 6 }
+
+/** Multiples of a round step; where their labels would touch in the narrowest column, every second or third of them. */
+function ticksOf({ low, high }: Axis, label: (value: number) => string): number[] {
   const raw = (high - low) / 5
   const size = 10 ** Math.floor(Math.log10(raw))
   const step = [1, 2, 5, 10].map((factor) => factor * size).find((one) => one >= raw) ?? raw
   const edge = (high - low) * 0.06
   const first = Math.ceil((low + edge) / step)
-  return Array.from({ length: 5 }, (_, index) => (first + index) * step).filter((one) => one <= high - edge)
+  const multiples = Array.from({ length: 5 }, (_, index) => first + index).filter(
+    (multiple) => multiple * step <= high - edge,
+  )
+  const widest = Math.max(0, ...multiples.map((multiple) => label(multiple * step).length)) * narrowest.digit
+  const stepPx = (step / (high - low)) * narrowest.column
+  const every = Math.ceil((widest + narrowest.gap) / stepPx)
+  const subsets = Array.from({ length: every }, (_, offset) =>
+    multiples.filter((_, index) => index % every === offset),
+  )
+  // The most labels, and zero among them where that is left open.
+  const most = Math.max(...subsets.map(({ length }) => length))
+  const longest = subsets.filter(({ length }) => length === most)
+  const chosen = longest.find((subset) => subset.includes(0)) ?? longest[0] ?? []
+  return chosen.map((multiple) => multiple * step)
 }
 
 function frame({ low, high, band, zero }: Axis, inside: string, attributes: string): string {
