@@ -1,7 +1,7 @@
 /** Intervals as small drawings that stretch with the column they stand in: positions are shares of its width. */
-import type { Estimate } from '../../harness/model.js'
-import { given } from '../formats/format.js'
-import type { ArmView } from './view.js'
+import type { Estimate } from '../../../harness/model.js'
+import { given } from '../../formats/format.js'
+import type { ArmView } from '../view.js'
 
 /** An axis that all rows of a column share. */
 export interface Axis {
