@@ -23,5 +23,5 @@ export function yieldToSenders(): void {
  * for code that is cold: what it loads after this is compiled without Node's code cache, which is made for other flags.
  */
 export function stopCompiling(): void {
-  setFlagsFromString('--no-opt')
+  setFlagsFromString('--no-turbofan')
 }
