@@ -30,6 +30,8 @@ export interface GateVerdict {
   /** Smallest relative change that this run could have seen. */
   readonly visible?: number
   readonly state: GateState
+  /** No round of this run can decide it: all are of the same process. */
+  readonly isOneProcess?: true
   readonly sentence: string
 }
 
@@ -131,7 +133,11 @@ function wordsOf(state: GateState, { practical }: GateCheck): string {
 
 function judge(analysis: Gated, comparison: Comparison, check: GateCheck): GateVerdict {
   const { arm, versus, experiment, loadLabel, ratio } = comparison
-  const state = isOneProcess(check) ? 'inconclusive' : stateOf(ratio, check)
+  const alone = isOneProcess(check)
+  const state = alone ? 'inconclusive' : stateOf(ratio, check)
+  const words = alone
+    ? 'inconclusive, one process of each was measured, however many the rounds'
+    : wordsOf(state, check)
   const measured = withInterval(ratio, '')
   const visible = visibleShare(analysis, comparison)
   return {
@@ -143,7 +149,8 @@ function judge(analysis: Gated, comparison: Comparison, check: GateCheck): GateV
     ratio,
     ...defined({ visible }),
     state,
-    sentence: `${metricText(check)} of ${arm} (${experiment}, ${loadLabel}) is ${measured} times that of ${versus}: ${wordsOf(state, check)}.${visibleSentence(visible, 'ratio')}`,
+    ...(alone ? { isOneProcess: alone } : {}),
+    sentence: `${metricText(check)} of ${arm} (${experiment}, ${loadLabel}) is ${measured} times that of ${versus}: ${words}.${visibleSentence(visible, 'ratio')}`,
   }
 }
 

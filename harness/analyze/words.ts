@@ -36,6 +36,6 @@ export function moreRounds(n: number, half: number, wanted: number): string {
   const total = Math.ceil(n * (half / wanted) ** 2)
   const more = total - n
   if (more <= 0) return 'a few more rounds'
-  if (more > 2000) return 'more rounds than are practical: the difference is next to nothing'
+  if (more > 2000) return 'over 2 000 more rounds at this spread, so rather a quieter host or longer trials'
   return `about ${more >= 20 ? Math.ceil(more / 10) * 10 : more} more rounds`
 }

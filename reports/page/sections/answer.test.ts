@@ -1,6 +1,9 @@
+import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { analyze } from '../../../harness/analyze/analyze.js'
+import { gate } from '../../../harness/analyze/gate.js'
 import type { Analysis } from '../../../harness/model.js'
+import { readJournal } from '../../../harness/run/journal.js'
 import { oneSidedSearch } from '../../../harness/testdata/one-sided-search.js'
 import { syntheticJournal, type SyntheticOptions } from '../../../harness/testdata/synthetic-journal.js'
 import { createFigureBook } from '../figures.js'
@@ -9,6 +12,7 @@ import { renderTerminal } from '../../formats/terminal.js'
 import { sampleAnalysis } from '../../testdata/sample-analysis.js'
 import { createView } from '../view.js'
 import { buildAnswer } from './answer.js'
+import { systemTable } from './systems.js'
 
 const journal = (options: SyntheticOptions) =>
   syntheticJournal({
@@ -137,4 +141,41 @@ test('a trial that was repeated is no reason for doubt; one that is missing is',
 test('what to do next is to mend a hop that died, before the run goes on', () => {
   const entries = failing('l7-per-node')
   expect(answer(analyze(entries)).nextHtml).toMatch(/^find out why what failed did .*mend it, then go on/)
+})
+
+test('only a system’s own arms stand in its row of the five views', () => {
+  const rows = (options: SyntheticOptions) => {
+    const view = createView(analyze(journal(options)))
+    return new Map(
+      systemTable(view, createFigureBook()).rows.map(([name, ...cells]) => [
+        name as string,
+        (cells.at(-1) as { readonly html: string }).html,
+      ]),
+    )
+  }
+  for (const html of rows({ arms: ['l4-only', 'l7-per-node', 'l4-l7-l4'] }).values())
+    expect(html).toContain('no arm of its own')
+  const own = rows({ others: { cilium: ['l7-per-node'] } })
+  expect(own.get('Cilium')).toMatch(/\d.*ms/)
+  expect(own.get('Linkerd 1.x')).toContain('no arm of its own')
+  expect(own.get('Istio ambient')).toContain('no arm of its own')
+})
+
+describe('what to do next', () => {
+  const kept = new URL('../../../harness/testdata/journals/variants/journal.jsonl', import.meta.url)
+  const variants = analyze(readJournal(fileURLToPath(kept)).entries)
+
+  test('is said of the check that is nearest to a decision by rounds, not of memory of one process', () => {
+    const { nextHtml, pictures } = answer(variants)
+    expect(nextHtml).toMatch(/^its CPU, of L4 only @cold, is the nearest to a decision/)
+    const chips = pictures[0]?.rows[0]?.cells.map(({ chip }) => chip?.text)
+    expect(chips).toEqual(['inconclusive', 'inconclusive', 'one process each'])
+    expect(gate(variants).variants.find(({ isOneProcess }) => isOneProcess)?.sentence).toContain(
+      'one process of each was measured',
+    )
+  })
+
+  test('calls no difference small because it is not known', () => {
+    expect(answer(variants).nextHtml).not.toMatch(/next to nothing|small/)
+  })
 })

@@ -18,7 +18,7 @@ import type { FigureBook } from '../figures.js'
 import { alone, listOf, rank, type Ranked, type Ranking } from '../ranking.js'
 import type { ArmView, View } from '../view.js'
 import { nextStep } from './next.js'
-import { addedPicture, variantPicture, type Picture } from './picture.js'
+import { addedPicture, checkWords, variantPicture, type Picture } from './picture.js'
 import { trust, trustWord, type Trust } from './trust.js'
 
 export interface Answer {
@@ -137,12 +137,6 @@ function variantHeadline(view: View, verdicts: readonly GateVerdict[], words: Wo
   if (open[0])
     return `Not decided: ${open.length} of ${plural(verdicts.length, 'check')} of the variants ${open.length === 1 ? 'does' : 'do'} not tell; none is worse`
   return `No variant differs by as much as matters, in ${plural(verdicts.length, 'check')}`
-}
-
-/** `CPU per 1 000 requests`, `the median`. */
-export function checkWords({ check: { metric, percentile } }: Pick<GateVerdict, 'check'>): string {
-  if (percentile !== undefined) return percentile === 50 ? 'the median time' : `p${percentile}`
-  return metric === metrics.cpu.id ? 'its CPU' : metric === metrics.memory.id ? 'its memory' : metric
 }
 
 /** Which path is cheapest, as far as the intervals tell. */

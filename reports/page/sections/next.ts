@@ -2,9 +2,11 @@
 import type { GateVerdict } from '../../../harness/analyze/gate.js'
 import { unmeasured } from '../../../harness/analyze/standings.js'
 import { moreRounds } from '../../../harness/analyze/words.js'
+import type { Estimate } from '../../../harness/model.js'
 import { escapeHtml } from '../clean.js'
 import { alone, rank } from '../ranking.js'
 import type { View } from '../view.js'
+import { checkWords } from './picture.js'
 
 /** HTML of a sentence. */
 export function nextStep(view: View, verdicts: readonly GateVerdict[]): string {
@@ -24,17 +26,30 @@ export function nextStep(view: View, verdicts: readonly GateVerdict[]): string {
   const worse = verdicts.find(({ state }) => state === 'worse')
   if (worse)
     return `see in <a href="#resources">the bill</a> which component of ${escapeHtml(view.arm(worse.arm).label)} spends more.`
-  const open = verdicts.find(({ state, ratio }) => state === 'inconclusive' && ratio !== undefined)
-  if (open?.ratio) {
-    const half = (open.ratio.high - open.ratio.low) / 2
-    return `what would decide it (<code>--rounds</code>): ${moreRounds(open.ratio.n, half, open.check.practical / 2)}.`
-  }
+  const open = nearest(verdicts)
+  if (open)
+    return `${checkWords(open)}, of ${escapeHtml(view.arm(open.arm).label)}, is the nearest to a decision (<code>--rounds</code>): ${wantedFor(open)}.`
   const ranking = rank(view, 'cpu') ?? rank(view, 'time')
   if (ranking && ranking.all.length > 1 && !alone(ranking.least)) {
     const [first, second] = ranking.least
     const gap = Math.abs((second?.estimate.value ?? 0) - (first?.estimate.value ?? 0))
     const half = Math.max(...ranking.least.slice(0, 2).map(({ estimate: { low, high } }) => (high - low) / 2))
-    return `${moreRounds(first?.estimate.n ?? 0, half, gap / 2)} would tell the cheapest apart, if they differ at all (<code>--rounds</code>).`
+    return `to tell the cheapest apart, if they differ at all (<code>--rounds</code>): ${moreRounds(first?.estimate.n ?? 0, half, gap / 2)}.`
   }
   return 'repeat it with your own rate (<code>--rate</code>) before you choose: the order of the paths can turn with load, and absolute figures belong to this host.'
+}
+
+type Open = GateVerdict & { readonly ratio: Estimate }
+
+/** What is open and has the least way to go; what more rounds cannot decide is not among it. */
+function nearest(verdicts: readonly GateVerdict[]): Open | undefined {
+  const isOpen = (one: GateVerdict): one is Open =>
+    one.state === 'inconclusive' && one.ratio !== undefined && one.isOneProcess === undefined
+  const way = ({ ratio, check }: Open) => (ratio.high - ratio.low) / check.practical
+  return verdicts.filter(isOpen).sort((a, b) => way(a) - way(b))[0]
+}
+
+/** Rounds until the interval is as narrow as the band of what is too little to matter. */
+function wantedFor({ ratio, check }: Open): string {
+  return moreRounds(ratio.n, (ratio.high - ratio.low) / 2, check.practical / 2)
 }

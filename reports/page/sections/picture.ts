@@ -169,7 +169,9 @@ export function variantPicture(
       return {
         drawing: ratio && axis ? drawInterval(ratio, axis, arm) : '',
         html: book.print(ratio, { metric: check.metric, percentile: check.percentile, kind: 'ratio' }),
-        ...(verdict ? { chip: { kind: verdict.state, text: verdict.state } } : {}),
+        ...(verdict
+          ? { chip: { kind: verdict.state, text: verdict.isOneProcess ? 'one process each' : verdict.state } }
+          : {}),
       }
     }),
     last: `<span class="dim">${escapeHtml(view.arm(arm.arm.control ?? '').label)}</span>`,
@@ -190,6 +192,12 @@ export function variantPicture(
     more: sorted.slice(mostRows),
     moreText: plural(Math.max(0, sorted.length - mostRows), 'more variant'),
   }
+}
+
+/** A check's metric inside a sentence: `its CPU`, `the median time`. */
+export function checkWords({ check: { metric, percentile } }: Pick<GateVerdict, 'check'>): string {
+  if (percentile !== undefined) return percentile === 50 ? 'the median time' : `p${percentile}`
+  return metric === metrics.cpu.id ? 'its CPU' : metric === metrics.memory.id ? 'its memory' : metric
 }
 
 /** A check's metric where there is room for a word. */
