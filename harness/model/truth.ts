@@ -83,8 +83,9 @@ export const truthTableSchema = z
 export interface TruthTable extends z.infer<typeof truthTableSchema> {}
 
 /**
- * Cells in which two tables of one host disagree: values further apart than both their errors, or a verdict that excludes
- * the other. A value that has no error of its own is judged by its verdict alone.
+ * Cells in which two tables of one host disagree: a verdict that excludes the other, or distances from what was true, which
+ * no two passes share, further apart than both their errors. A value that has no error of its own is judged by its verdict
+ * alone.
  */
 export function disagreements(
   a: TruthTable,
@@ -108,5 +109,6 @@ function agree(left: TruthCell, right: TruthCell): boolean {
   if (left.verdict !== right.verdict && !isOpen) return false
   if (left.value === undefined || left.error === undefined) return !isOpen
   if (right.value === undefined || right.error === undefined) return !isOpen
-  return Math.abs(left.value - right.value) <= left.error + right.error
+  const distance = ({ value = 0, truth = 0 }: TruthCell): number => value - truth
+  return Math.abs(distance(left) - distance(right)) <= left.error + right.error
 }

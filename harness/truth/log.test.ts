@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import {
   arrivalsOf,
   countFate,
+  latenesses,
   parseLog,
   percentileOf,
   rateOf,
@@ -77,5 +78,11 @@ describe('the server’s log', () => {
     expect(rateOf(log)).toBeCloseTo(800)
     expect(arrivalsOf(log)).toEqual({ burstShare: 0.5, largestBurst: 3 })
     expect(rateOf(logOf())).toBe(0)
+  })
+
+  it('tells how late a request came, however the first one did', () => {
+    const arrivals = [900, 2000, 4000, 6700, 8000, 10_000]
+    const log = logOf(...arrivals.map((arrivedUs, index) => record(request, { arrivedUs, index })))
+    expect(latenesses(log, 500)).toEqual([900, 0, 0, 700, 0, 0])
   })
 })

@@ -84,6 +84,19 @@ export function responseTimes({ requests }: TruthLog, ratePerSecond: number): nu
     )
 }
 
+/**
+ * How late each request came, in µs, by the schedule that fits the arrivals: even intervals, of which as many arrivals are
+ * early as late. Negative: early.
+ */
+export function latenesses({ requests }: TruthLog, ratePerSecond: number): number[] {
+  const offsets = requests
+    .map(({ arrivedUs }) => arrivedUs)
+    .sort((a, b) => a - b)
+    .map((arrivedUs, index) => arrivedUs - (index * 1e6) / ratePerSecond)
+  const middle = percentileOf(offsets, 50)
+  return offsets.map((offset) => offset - middle)
+}
+
 /** Requests per second between the first and the last arrival. */
 export function rateOf({ requests }: TruthLog): number {
   const times = requests.map(({ arrivedUs }) => arrivedUs)

@@ -2,7 +2,15 @@
 import type { TruthCell } from '../model/truth.js'
 import { defined } from '../model/defined.js'
 import type { Attempt } from './attempt.js'
-import { arrivalsOf, countFate, percentileOf, rateOf, responseTimes, serviceTimes } from './log.js'
+import {
+  arrivalsOf,
+  countFate,
+  latenesses,
+  percentileOf,
+  rateOf,
+  responseTimes,
+  serviceTimes,
+} from './log.js'
 import type { ScenarioName } from './scenarios.js'
 import { latencyPercentile, middleWithError, reportedTotal, stepOf } from './figures.js'
 
@@ -24,28 +32,37 @@ const latencyWithin = 0.05
 const leastWithinUs = 30
 const burstsWithin = 0.01
 const addsAtMostUs = 100
+const lateAtMostUs = 1000
 const stepAtMostUs = 10
 
 const cannot = (text: string): TruthCell => ({ verdict: 'cannot', text })
 const noRate = cannot('takes no rate')
 
-/** Values of all repeats, as their median with half of its 95 % interval, judged by how far it may be from the truth. */
+/**
+ * Values of all repeats beside what was true in each, judged by how far they may be apart: both as medians, with half of the
+ * 95 % interval of what lies between them.
+ */
 function measured(
   values: readonly number[],
-  truth: number,
-  within: number,
+  truths: number | readonly number[],
+  within: number | ((truth: number) => number),
   show: (value: number) => string = us,
   step = 0,
 ): TruthCell {
-  const { value, error: spreadOf } = middleWithError(values)
+  const { value } = middleWithError(values)
+  const truth = typeof truths === 'number' ? truths : medianOf(truths)
+  const { error: spreadOf } = middleWithError(
+    values.map((each, index) => each - (typeof truths === 'number' ? truths : (truths[index] ?? truth))),
+  )
   // Values that are the same in every repeat are known no better than the step in which they are told.
   const error = spreadOf === undefined ? undefined : Math.max(spreadOf, step)
   if (Number.isNaN(value)) return { ...cannot('not in the output that is read'), truth: round(truth) }
   const spread = error === undefined ? '' : ` ±${show(error)}`
   const distance = Math.abs(value - truth)
   const known = error ?? 0
+  const allowed = typeof within === 'number' ? within : within(truth)
   return {
-    verdict: distance + known <= within ? 'right' : distance - known > within ? 'off' : 'undecided',
+    verdict: distance + known <= allowed ? 'right' : distance - known > allowed ? 'off' : 'undecided',
     text: `${show(value)}${spread}${truth === 0 ? '' : ` (${show(truth)})`}`,
     value: round(value),
     truth: round(truth),
@@ -73,14 +90,10 @@ function rise(scenario: 'delay-200us' | 'delay-1ms' | 'delay-5ms', delay: string
         const late = runs[scenario][index]
         return late ? [{ plain, late }] : []
       })
-      const truth = medianOf(
-        pairs.map(({ plain, late }) => medianOf(serviceTimes(late.log)) - medianOf(serviceTimes(plain.log))),
-      )
-      const within = Math.max(truth * latencyWithin, leastWithinUs)
       return measured(
         pairs.map(({ plain, late }) => p50(late) - p50(plain)),
-        truth,
-        within,
+        pairs.map(({ plain, late }) => medianOf(serviceTimes(late.log)) - medianOf(serviceTimes(plain.log))),
+        (truth) => Math.max(truth * latencyWithin, leastWithinUs),
         us,
         stepOf([...runs.plain, ...runs[scenario]]),
       )
@@ -176,6 +189,20 @@ export const questions = {
       return { ...cell, text: `${cell.text}, burst of ${largest}` }
     },
   },
+  punctual: {
+    title: 'how late its requests come at 500/s: p99',
+    unit: 'µs',
+    rule: 'within 1 ms of its own schedule, as the server sees it',
+    from: ['plain'],
+    judge(runs, { takesRate }) {
+      if (!takesRate) return noRate
+      return measured(
+        runs.plain.map(({ log, ratePerSecond = 1 }) => percentileOf(latenesses(log, ratePerSecond), 99)),
+        0,
+        lateAtMostUs,
+      )
+    },
+  },
   counted: {
     title: 'requests that it reports, of those that the server counted',
     unit: 'requests',
@@ -242,17 +269,14 @@ export const questions = {
         const read = medianOf(freeze.map((run) => latencyPercentile(run, 99)))
         return cannot(`takes no rate; reads ${us(read)}, its requests waited ${us(sent)}`)
       }
-      const truth = medianOf(
-        freeze.map(({ log, ratePerSecond = 1 }) => percentileOf(responseTimes(log, ratePerSecond), 99)),
-      )
       const cell = measured(
         freeze.map((run) => latencyPercentile(run, 99)),
-        truth,
-        truth * latencyWithin,
+        freeze.map(({ log, ratePerSecond = 1 }) => percentileOf(responseTimes(log, ratePerSecond), 99)),
+        (truth) => truth * latencyWithin,
         us,
         stepOf(freeze),
       )
-      const { verdict, value = Number.NaN } = cell
+      const { verdict, value = Number.NaN, truth = Number.NaN } = cell
       const chargesSent = verdict !== 'right' && Math.abs(value - sent) < Math.abs(value - truth)
       return chargesSent ? { ...cell, text: `${cell.text}, near what was sent: ${us(sent)}` } : cell
     },
@@ -264,10 +288,11 @@ export const questions = {
     from: ['saturated'],
     judge({ saturated }, { takesRate }) {
       if (!takesRate) return noRate
-      const truth = medianOf(
+      return measured(
+        saturated.map(p50),
         saturated.map(({ log, ratePerSecond = 1 }) => percentileOf(responseTimes(log, ratePerSecond), 50)),
+        (truth) => truth * latencyWithin,
       )
-      return measured(saturated.map(p50), truth, truth * latencyWithin)
     },
   },
   throughput: {
@@ -276,11 +301,10 @@ export const questions = {
     rule: 'within 2 % of what the server answered a second',
     from: ['saturated'],
     judge({ saturated }) {
-      const truth = medianOf(saturated.map(({ log }) => rateOfReplies(log)))
       return measured(
         saturated.map(({ report }) => ((report?.ok ?? 0) / (report?.windowMs ?? Number.NaN)) * 1000),
-        truth,
-        truth * 0.02,
+        saturated.map(({ log }) => rateOfReplies(log)),
+        (truth) => truth * 0.02,
         (value) => value.toFixed(0),
       )
     },

@@ -88,6 +88,7 @@ export const scenarios = {
       title: 'a server that serves 500 a second, asked for 1 000',
       ratePerSecond: 1000,
       seconds: 2,
+      repeats: 3,
     },
     ...{ connections: 16, closedConnections: 16 },
     faults: { serialUs: 2000 },

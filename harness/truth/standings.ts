@@ -8,7 +8,14 @@ type Cells = Readonly<Record<string, Readonly<Record<string, TruthCell>>>>
 
 /** `value`: by how far a value lies from the truth; `verdict`: right or not; `never`: nothing is true of it. */
 const comparisons: Readonly<Record<QuestionName, 'value' | 'verdict' | 'never'>> = {
-  ...{ rate: 'value', arrivals: 'value', counted: 'value', adds: 'value', resolution: 'value' },
+  ...{
+    rate: 'value',
+    arrivals: 'value',
+    punctual: 'value',
+    counted: 'value',
+    adds: 'value',
+    resolution: 'value',
+  },
   ...{ 'delay-200us': 'value', 'delay-1ms': 'value', 'delay-5ms': 'value', slow: 'value', freeze: 'value' },
   ...{
     saturated: 'value',
@@ -27,7 +34,7 @@ const asleep =
 
 /** Why another tool is closer, question by question, where it was found to be. */
 const reasons: Readonly<Partial<Record<QuestionName, string>>> = {
-  ...{ rate: late, arrivals: late },
+  ...{ rate: late, arrivals: late, punctual: late },
   adds: 'a reply wakes an event loop in JavaScript, where a tool that sends in bursts finds its cores awake',
   ...{ 'delay-200us': asleep, 'delay-1ms': asleep, 'delay-5ms': asleep, slow: asleep },
 }

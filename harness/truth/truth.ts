@@ -5,6 +5,7 @@ import { UserError } from '../model/errors.js'
 import type { TruthCell, TruthTable } from '../model/truth.js'
 import { findProgram, run } from '../process/exec.js'
 import { readHost } from '../process/probes/host.js'
+import { withAwakeCores } from '../process/awake.js'
 import { measureTiming } from '../process/probes/timing.js'
 import { version } from '../process/package-root.js'
 import { seededRandom } from '../protocol/random.js'
@@ -31,7 +32,8 @@ export async function measureTruth(options: TruthOptions): Promise<TruthTable> {
   const bench: Bench = { ...options, program: await buildServer(options.folder, options.runId) }
   const started = new Date()
   const host = await describeHost(options.runId)
-  const attempts = await runAll(present, bench, options.tell)
+  // What a sleeping core costs to wake changes from minute to minute, by more than what tools differ by.
+  const attempts = await withAwakeCores(() => runAll(present, bench, options.tell), options)
   const cells = present.map((subject): [string, Record<string, TruthCell>] => [
     subject.name,
     judgeTool(attempts.get(subject) as Attempts, subject),

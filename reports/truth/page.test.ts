@@ -50,6 +50,9 @@ it('two tables agree where verdicts are the same and values lie within both erro
   const other = (value: number) => tableOf({ 'open-loop': { ...right, value } })
   expect(disagreements(tableOf(), other(222))).toEqual({ agreeing: 2, apart: [] })
   expect(disagreements(tableOf(), other(224)).apart).toHaveLength(1)
+  // What was true is measured anew by each pass: what agrees is how far a tool is off.
+  const moved = tableOf({ 'open-loop': { ...right, value: 235, truth: 230 } })
+  expect(disagreements(tableOf(), moved).apart).toEqual([])
   expect(disagreements(tableOf(), tableOf({ hey: right })).apart[0]).toMatch(/^hey, freeze: off .*, right/)
   const open: TruthCell = { ...right, verdict: 'undecided' }
   expect(disagreements(tableOf(), tableOf({ 'open-loop': open })).apart).toEqual([])

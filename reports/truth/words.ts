@@ -49,7 +49,7 @@ function placeWords({ place, other, by, why }: Standing, unit: string): string {
 export const notesOf = ({ tools }: TruthTable): readonly string[] => tools.flatMap(({ notes }) => notes)
 
 export function hostLine({ host, started, seconds }: TruthTable): string {
-  return `${host.cpus} × ${host.model}, Linux ${host.kernel}, Node ${host.node}, ${started}, ${seconds} s. A thread that sleeps is woken ${host.wakeUpLateP99Us} µs late (p99).`
+  return `${host.cpus} × ${host.model}, Linux ${host.kernel}, Node ${host.node}, ${started}, ${seconds} s. A thread that sleeps is woken ${host.wakeUpLateP99Us} µs late (p99); while tools were measured, spinners of the lowest priority kept the cores awake.`
 }
 
 /** Beyond this what others do on the host is in the tools' times. */

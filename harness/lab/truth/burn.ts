@@ -1,6 +1,6 @@
 /** A server that burns c µs of CPU for each request: the CPU that is charged to it rises by c. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { withAwakeCores } from './awake.js'
+import { withAwakeCores } from '../../process/awake.js'
 import { type Answer, isKnown, median, tolerance } from './check.js'
 import type { EchoServer, Rig } from './rig.js'
 

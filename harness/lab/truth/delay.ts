@@ -1,6 +1,6 @@
 /** A server that answers later by d: the median rises by d. */
 import { percentileUs } from '../../load/histogram.js'
-import { withAwakeCores } from './awake.js'
+import { withAwakeCores } from '../../process/awake.js'
 import { type Answer, isKnown, median, tolerance } from './check.js'
 import type { Rig } from './rig.js'
 
