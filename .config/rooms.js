@@ -36,7 +36,7 @@ const rooms = {
   'harness/lab': everything,
   scenarios: base,
   reports: [...base, 'harness/analyze', 'scenarios'],
-  'reports/bench': [...base, 'harness/process', 'reports'],
+  'reports/bench': [...base, 'harness/process', 'harness/stats', 'reports'],
   'infra/images/bundles.ts': [],
   'infra/images/kit': [],
   'infra/images/proxy': ['infra/images/kit'],
