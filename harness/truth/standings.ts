@@ -29,14 +29,13 @@ const comparisons: Readonly<Record<QuestionName, 'value' | 'verdict' | 'never'>>
 }
 
 const late = 'what fell due while its core was taken away is sent at once when it is back'
-const asleep =
-  'while a reply is awaited its core sleeps, the deeper the longer, and an event loop in JavaScript takes longer to wake'
+const turn =
+  'an event loop in JavaScript takes a turn, and now and then compiles or collects, before it reads its clock for a reply'
 
 /** Why another tool is closer, question by question, where it was found to be. */
 const reasons: Readonly<Partial<Record<QuestionName, string>>> = {
   ...{ rate: late, arrivals: late, punctual: late },
-  adds: 'a reply wakes an event loop in JavaScript, where a tool that sends in bursts finds its cores awake',
-  ...{ 'delay-200us': asleep, 'delay-1ms': asleep, 'delay-5ms': asleep, slow: asleep },
+  ...{ adds: turn, 'delay-200us': turn, 'delay-1ms': turn, 'delay-5ms': turn, slow: turn },
 }
 
 /**

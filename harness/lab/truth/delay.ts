@@ -6,7 +6,7 @@ import type { Rig } from './rig.js'
 
 const delaysMs = [0.2, 1, 5]
 /** More pairs are measured while the median is not known to half of what it may be off. */
-const pairs = { least: 5, most: 20 }
+const pairs = { least: 10, most: 20 }
 const spec = { ratePerSecond: 500, warmupMs: 300, durationMs: 1200 }
 
 export async function checkDelay(rig: Rig): Promise<Answer[]> {
