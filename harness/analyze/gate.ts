@@ -147,9 +147,8 @@ function judge(analysis: Gated, comparison: Comparison, check: GateCheck): GateV
     experiment,
     loadLabel,
     ratio,
-    ...defined({ visible }),
+    ...defined({ visible, isOneProcess: alone || undefined }),
     state,
-    ...(alone ? { isOneProcess: alone } : {}),
     sentence: `${metricText(check)} of ${arm} (${experiment}, ${loadLabel}) is ${measured} times that of ${versus}: ${words}.${visibleSentence(visible, 'ratio')}`,
   }
 }

@@ -49,10 +49,10 @@ function measured(
   show: (value: number) => string = us,
   step = 0,
 ): TruthCell {
-  const { value } = middleWithError(values)
-  const truth = typeof truths === 'number' ? truths : medianOf(truths)
+  const trueOf = typeof truths === 'number' ? values.map(() => truths) : truths
+  const [value, truth] = [medianOf(values), medianOf(trueOf)]
   const { error: spreadOf } = middleWithError(
-    values.map((each, index) => each - (typeof truths === 'number' ? truths : (truths[index] ?? truth))),
+    values.map((each, index) => each - (trueOf[index] ?? Number.NaN)),
   )
   // Values that are the same in every repeat are known no better than the step in which they are told.
   const error = spreadOf === undefined ? undefined : Math.max(spreadOf, step)

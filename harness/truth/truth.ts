@@ -33,7 +33,7 @@ export async function measureTruth(options: TruthOptions): Promise<TruthTable> {
   const started = new Date()
   const host = await describeHost(options.runId)
   // What a sleeping core costs to wake changes from minute to minute, by more than what tools differ by.
-  const attempts = await withAwakeCores(() => runAll(present, bench, options.tell), options)
+  const attempts = await withAwakeCores(() => runAll(present, bench, options.tell), { runId: bench.runId })
   const cells = present.map((subject): [string, Record<string, TruthCell>] => [
     subject.name,
     judgeTool(attempts.get(subject) as Attempts, subject),

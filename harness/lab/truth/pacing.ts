@@ -51,7 +51,7 @@ export async function checkPacing(rig: Rig): Promise<Answer[]> {
   const beside = ({ besideUs }: SlowLoad): number => besideUs
   const floor = 'floor: how late a thread that sleeps to each ms is on an idle host, p99'
   return [
-    context(`${floor}`, 'µs', median(floors.asleep)),
+    context(floor, 'µs', median(floors.asleep)),
     context(`${floor}, cores kept awake`, 'µs', median(floors.awake)),
     context(
       `${ratePerSecond} req/s, cores that sleep: send lag p99`,
