@@ -51,16 +51,17 @@ export function cleanDeep<T>(value: T): T {
   // What is clean already, nearly all of a long run, is not copied.
   const walkArray = (array: readonly unknown[]): unknown => {
     let cleaned: unknown[] | undefined
-    for (const [index, inner] of array.entries()) {
+    array.forEach((inner, index) => {
       const result = walk(inner)
       if (result !== inner) (cleaned ??= [...array])[index] = result
-    }
+    })
     return cleaned ?? array
   }
   const walkObject = (object: Readonly<Record<string, unknown>>): unknown => {
     let cleaned: [string, unknown][] | undefined
     for (const key in object) {
-      const [name, result] = [text(key), walk(object[key])]
+      const name = text(key)
+      const result = walk(object[key])
       if (cleaned === undefined && name === key && result === object[key]) continue
       cleaned ??= Object.entries(object).slice(0, Object.keys(object).indexOf(key))
       cleaned.push([name, result])

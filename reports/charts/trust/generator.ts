@@ -34,43 +34,52 @@ export const generator: ChartBuilder = (view): Chart | undefined => {
       read: (trial) => (trial.generatorCpuShare === undefined ? undefined : trial.generatorCpuShare * 100),
     },
   ]
-  const trials = view.analysis.trials.filter((trial) => view.paced(trial))
-  const present = measures.filter((measure) => trials.some((trial) => measure.read(trial) !== undefined))
-  if (present.length === 0) return undefined
-  const worst = (measure: Measure) =>
-    trials
-      .filter((trial) => trial.state === 'ok')
-      .reduce((most, trial) => Math.max(most, measure.read(trial) ?? 0), 0)
-  const panels = present.map((measure) => ({ measure, dots: dotsOf(measure, trials, view) }))
-  const nearest = Math.max(...present.map((measure) => worst(measure) / measure.limit))
+  const start = Date.parse(view.analysis.startedAt)
+  const trials = view.analysis.trials
+    .filter((trial) => view.paced(trial))
+    .map((trial) => ({ trial, minutes: (Date.parse(trial.startedAt) - start) / 60_000 }))
+  const panels = measures.flatMap((measure): Panel[] => {
+    const read = trials.flatMap(({ trial, minutes }): Dot[] => {
+      const value = measure.read(trial)
+      return value === undefined ? [] : [{ trial, value, minutes }]
+    })
+    const worst = read.reduce(
+      (most, { trial, value }) => (trial.state === 'ok' ? Math.max(most, value) : most),
+      0,
+    )
+    return read.length === 0 ? [] : [{ ...measure, worst, dots: thinOut(read) }]
+  })
+  if (panels.length === 0) return undefined
+  const nearest = Math.max(...panels.map(({ worst, limit }) => worst / limit))
   return {
     title:
       nearest > 1
         ? 'The generator went beyond its limits in valid trials'
         : `The generator stayed within ${fixed(Math.max(1, nearest * 100), 0)} % of its limits in every valid trial`,
     caption:
-      `Lag is how late requests were sent after they were due; limits are ${present.map((one) => `${given(one.limit)}${thin}${one.axis.includes('ms') ? 'ms' : '%'} for ${one.title}`).join(' and ')}, ` +
+      `Lag is how late requests were sent after they were due; limits are ${panels.map((one) => `${given(one.limit)}${thin}${one.axis.includes('ms') ? 'ms' : '%'} for ${one.title}`).join(' and ')}, ` +
       `beyond which a trial is invalid (crosses). ${plural(trials.length, 'trial')}.` +
       (trials.length < view.analysis.trials.length
         ? ' Trials without a rate to keep, which use all that they can, are left out.'
         : '') +
       (trials.length > mostDots ? ' Of each span of trials the highest is drawn.' : ''),
-    alternative: present
+    alternative: panels
       .map(
         (one) =>
-          `${one.title}: at most ${number(worst(one))} of ${given(one.limit)}, ${one.axis}, in valid trials`,
+          `${one.title}: at most ${number(one.worst)} of ${given(one.limit)}, ${one.axis}, in valid trials`,
       )
       .join('; '),
     table: {
       columns: ['measure', 'unit', 'highest in valid trials', 'limit'],
-      rows: present.map((one) => [one.title, one.axis, number(worst(one)), given(one.limit)]),
+      rows: panels.map((one) => [one.title, one.axis, number(one.worst), given(one.limit)]),
     },
     spec: (size) => build(panels, size, view),
   }
 }
 
-interface Panel {
-  readonly measure: Measure
+interface Panel extends Measure {
+  /** The highest in valid trials. */
+  readonly worst: number
   readonly dots: readonly Dot[]
 }
 
@@ -92,26 +101,20 @@ function build(panels: readonly Panel[], size: Size, view: View): TopLevelSpec {
 }
 
 /** What is drawn of all trials: the highest of each span of them, and whatever is not valid. */
-function dotsOf(measure: Measure, trials: readonly TrialSummary[], view: View): readonly Dot[] {
-  const start = Date.parse(view.analysis.startedAt)
-  const read = trials.flatMap((trial) => {
-    const value = measure.read(trial)
-    return value === undefined || !Number.isFinite(Date.parse(trial.startedAt)) ? [] : [{ trial, value }]
-  })
-  const span = Math.ceil(read.length / mostDots)
+function thinOut(dots: readonly Dot[]): readonly Dot[] {
+  const drawable = dots.filter(({ minutes }) => Number.isFinite(minutes))
+  const span = Math.ceil(drawable.length / mostDots)
   const highestOf = new Map<number, number>()
-  for (const [index, { value }] of read.entries()) {
+  for (const [index, { value }] of drawable.entries()) {
     const at = Math.floor(index / span)
     highestOf.set(at, Math.max(value, highestOf.get(at) ?? value))
   }
-  return read
-    .filter(
-      ({ trial, value }, index) => value === highestOf.get(Math.floor(index / span)) || trial.state !== 'ok',
-    )
-    .map(({ trial, value }) => ({ trial, value, minutes: (Date.parse(trial.startedAt) - start) / 60_000 }))
+  return drawable.filter(
+    ({ trial, value }, index) => value === highestOf.get(Math.floor(index / span)) || trial.state !== 'ok',
+  )
 }
 
-function panel({ measure, dots }: Panel, width: number, view: View) {
+function panel({ title, axis, limit, dots }: Panel, width: number, view: View) {
   const highest = dots.reduce((most, dot) => Math.max(most, dot.value), 0)
   const top = highest * 1.15 || 1
   const values = dots.map(({ trial, value, minutes }) => ({
@@ -125,10 +128,10 @@ function panel({ measure, dots }: Panel, width: number, view: View) {
     field: 'value',
     type: 'quantitative',
     scale: { domain: [0, top], nice: false },
-    axis: { title: measure.axis, tickCount: 4 },
+    axis: { title: axis, tickCount: 4 },
   }
   return {
-    title: { text: measure.title, offset: 22 },
+    title: { text: title, offset: 22 },
     width,
     height: 130,
     layer: [
@@ -148,11 +151,11 @@ function panel({ measure, dots }: Panel, width: number, view: View) {
           description: tip,
         },
       },
-      ...(measure.limit > top
+      ...(limit > top
         ? []
         : [
             {
-              data: { values: [{ limit: measure.limit }] },
+              data: { values: [{ limit: limit }] },
               mark: { type: 'rule', stroke: warn, strokeDash: [5, 4] },
               encoding: { y: { ...y, field: 'limit' } },
             },

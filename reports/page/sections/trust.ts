@@ -66,8 +66,9 @@ function validTrials(view: View): Trust {
   const missing = new Set(notMeasured(view.analysis).map(({ arm }) => arm))
   const place = ({ cell, round }: TrialSummary) => `${round}|${cell}`
   const valid = trials.filter(({ state }) => state === 'ok')
-  const settled = new Set(valid.map(place))
   const bad = trials.filter(({ arm, state }) => state !== 'ok' && !missing.has(arm))
+  const cells = new Set(bad.map(({ cell }) => cell))
+  const settled = new Set(valid.filter(({ cell }) => cells.has(cell)).map(place))
   const lost = new Set(bad.map(place).filter((one) => !settled.has(one))).size
   const repeated = bad.filter((trial) => settled.has(place(trial))).length
   const count = (state: string) => trials.filter((trial) => trial.state === state).length
