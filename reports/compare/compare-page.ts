@@ -86,7 +86,7 @@ function picturesOf(figures: readonly PairedFigure[], view: View, book: FigureBo
       const axis = axisOf(
         own.map(({ change }) => change),
         1,
-        { low: 1 - practical, high: 1 + practical },
+        { means: 'too little to matter', low: 1 - practical, high: 1 + practical },
       )
       return { metric, own, axis, practical }
     })
@@ -95,7 +95,7 @@ function picturesOf(figures: readonly PairedFigure[], view: View, book: FigureBo
     return [
       {
         id: `picture-${index}`,
-        caption: `${text}: the second run’s ratio to the baseline as a ratio to the first’s. Dots are estimates, lines 95 % intervals, the band is what is too little to matter`,
+        caption: `${text}: the second run’s ratio to the baseline as a ratio to the first’s. Dots are estimates, lines 95 % intervals; what lies between the dashed lines is too little to matter`,
         lastTitle: '',
         columns: columns.map(({ metric, axis, practical }) => ({
           title: `${metric} (±${given(practical * 100)} % is the same)`,

@@ -1,5 +1,5 @@
 /** Which arms are cheapest and dearest as far as intervals tell: what is not told apart shares its place. */
-import type { Estimate } from '../../harness/model.js'
+import type { Comparison, Estimate } from '../../harness/model.js'
 import { cpuMetrics, latencyMetrics, type ArmView, type View } from './view.js'
 
 export interface Ranked {
@@ -16,6 +16,13 @@ export interface Ranking {
   /** The arm that adds least, and those that the run cannot tell from it. */
   readonly least: readonly Ranked[]
   readonly most: readonly Ranked[]
+  /** What the second adds beyond the first; undefined where the two were not compared with each other. */
+  readonly lead: Lead | undefined
+}
+
+export interface Lead {
+  readonly second: Ranked
+  readonly estimate: Estimate
 }
 
 /** Undefined when nothing was compared. `time` is at the median, `cpu` per 1 000 requests. */
@@ -31,11 +38,10 @@ export function rank(view: View, what: 'time' | 'cpu'): Ranking | undefined {
     .sort((a, b) => a.estimate.value - b.estimate.value)
   const [first, last] = [all[0], all.at(-1)]
   if (first === undefined || last === undefined) return undefined
+  const direct = (a: Ranked, b: Ranked) => view.compare(a.arm.id, metrics, { ...options, versus: b.arm.id })
   const apart = (a: Ranked, b: Ranked) => {
     // Paired within rounds where the two were compared; else only when their intervals do not meet.
-    const paired =
-      view.compare(a.arm.id, metrics, { ...options, versus: b.arm.id }) ??
-      view.compare(b.arm.id, metrics, { ...options, versus: a.arm.id })
+    const paired = direct(a, b) ?? direct(b, a)
     return paired
       ? paired.verdict !== 'inconclusive'
       : a.estimate.high < b.estimate.low || b.estimate.high < a.estimate.low
@@ -45,7 +51,20 @@ export function rank(view: View, what: 'time' | 'cpu'): Ranking | undefined {
     all,
     least: all.filter((one) => one === first || !apart(first, one)),
     most: all.filter((one) => one === last || !apart(last, one)),
+    lead: leadOf(first, all[1], direct),
   }
+}
+
+function leadOf(
+  first: Ranked,
+  second: Ranked | undefined,
+  direct: (a: Ranked, b: Ranked) => Comparison | undefined,
+): Lead | undefined {
+  if (second === undefined) return undefined
+  const [ahead, behind] = [direct(second, first)?.difference, direct(first, second)?.difference]
+  if (ahead) return { second, estimate: ahead }
+  const { value = 0, low = 0, high = 0 } = behind ?? {}
+  return behind && { second, estimate: { ...behind, value: -value, low: -high, high: -low } }
 }
 
 /** The arm that stands alone at an end of the ranking; undefined where several share the place. */

@@ -7,21 +7,23 @@ import type { ArmView } from '../view.js'
 export interface Axis {
   readonly low: number
   readonly high: number
-  /** What is drawn behind: the noise floor, or what is too little to matter. */
-  readonly band?: { readonly low: number; readonly high: number } | undefined
+  readonly band?: Band | undefined
   /** Where "no difference" lies. */
   readonly zero: number
+}
+
+/** What is drawn behind: the noise floor is filled, what is too little to matter lies between dashed lines. */
+export interface Band {
+  readonly means: 'noise floor' | 'too little to matter'
+  readonly low: number
+  readonly high: number
 }
 
 const rowHeight = 18
 const middle = rowHeight / 2
 
 /** An axis around estimates, its zero and its band, with a little room at both ends. */
-export function axisOf(
-  estimates: readonly Estimate[],
-  zero: number,
-  band?: { readonly low: number; readonly high: number },
-): Axis {
+export function axisOf(estimates: readonly Estimate[], zero: number, band?: Band): Axis {
   const values = [
     zero,
     ...estimates.flatMap(({ low, high, value }) => [low, high, value]),
@@ -83,10 +85,14 @@ function ticksOf({ low, high }: Axis, label: (value: number) => string): number[
 
 function frame({ low, high, band, zero }: Axis, inside: string, attributes: string): string {
   const axis = { low, high, zero }
+  const edge = (value: number) =>
+    `<line x1="${at(value, axis)}" x2="${at(value, axis)}" y1="0" y2="${rowHeight}" stroke="var(--muted)" stroke-dasharray="2 3"/>`
   const behind =
     band === undefined
       ? ''
-      : `<rect x="${at(band.low, axis)}" y="0" width="${share(band.high - band.low, axis)}" height="${rowHeight}" fill="var(--noise)"/>`
+      : band.means === 'noise floor'
+        ? `<rect x="${at(band.low, axis)}" y="0" width="${share(band.high - band.low, axis)}" height="${rowHeight}" fill="var(--noise)"/>`
+        : edge(band.low) + edge(band.high)
   const line = `<line x1="${at(zero, axis)}" x2="${at(zero, axis)}" y1="0" y2="${rowHeight}" stroke="var(--muted)"/>`
   return `<svg class="iv-row" width="100%" height="${rowHeight}" aria-hidden="true" focusable="false"${attributes}>${behind}${line}${inside}</svg>`
 }

@@ -79,6 +79,17 @@ describe('the headline', () => {
     },
   )
 
+  test('says how far the cheapest is ahead of the next, where the two were compared', () => {
+    const analysis = analyze(journal({ rounds: 8, arms: ['l4-only', 'l4-l7-l4'] }))
+    const versus = analysis.comparisons.find(
+      ({ arm, versus, metric }) => versus !== 'none/baseline' && arm !== versus && metric.startsWith('cpu'),
+    )
+    expect(answer(analysis).headline).toMatch(
+      /^L4 only is the cheapest path: it adds .* of CPU per 1.000 requests, .*ms less than L4-L7-L4$/,
+    )
+    expect(versus?.difference).toBeDefined()
+  })
+
   test('stands beside a banner for an arm that kept its promise at no rate', () => {
     const { banners } = answer(analyze(oneSidedSearch(cutSearch, 'reference/l4-only', 'below')))
     expect(banners).toContain(
@@ -118,6 +129,26 @@ test('an arm without a figure stands in the picture, in the headline and in the 
   expect(trust.filter(({ ok }) => !ok).map(({ brief }) => brief)).toEqual(['1 of 2 arms not measured'])
 })
 
+test('arms that did not come up for one reason share a banner, and the tie of the others is told after their repair', () => {
+  const analysis = sampleAnalysis({ rounds: 3, rates: [1000] })
+  const [kept, ...lost] = analysis.arms.filter(({ role }) => role === 'subject')
+  const gone = lost.slice(0, 2).map(({ id }) => id)
+  const here = <T extends { readonly arm: string }>(list: readonly T[]) =>
+    list.filter(({ arm }) => !gone.includes(arm))
+  const error = { kind: 'prerequisite' as const, message: 'no envoy here' }
+  const { banners, nextHtml } = answer({
+    ...analysis,
+    cells: here(analysis.cells),
+    trials: here(analysis.trials),
+    comparisons: here(analysis.comparisons),
+    failures: Object.fromEntries(gone.map((arm) => [arm, error])),
+  })
+  expect(banners.filter((text) => text.includes('no envoy here'))).toHaveLength(1)
+  expect(banners.join()).toMatch(/ and .* did not come up: no envoy here\./)
+  expect(kept).toBeDefined()
+  expect(nextHtml).toMatch(/^repair what did not come up/)
+})
+
 test('a trial that was repeated is no reason for doubt; one that is missing is', () => {
   const trials = (entries: ReturnType<typeof journal>) =>
     answer(analyze(entries)).trust.find(({ name }) => name === 'Trials')
@@ -130,7 +161,7 @@ test('a trial that was repeated is no reason for doubt; one that is missing is',
         ]
       : [entry],
   )
-  expect(trials(repeated)).toMatchObject({ ok: true, brief: '1 trial of 25 repeated' })
+  expect(trials(repeated)).toMatchObject({ ok: true, brief: 'no round has a gap, 1 of 25 trials repeated' })
   expect(trials(repeated.filter((entry) => entry.type !== 'trial' || entry.index !== 900))).toMatchObject({
     ok: false,
     brief: '1 of 24 trials not valid',

@@ -1,6 +1,6 @@
 /** The first screen: one sentence, one picture, whether it can be believed, and what to do next. */
 import { gate, type GateVerdict } from '../../../harness/analyze/gate.js'
-import { missingOf, notMeasured, unmeasured } from '../../../harness/analyze/standings.js'
+import { missingOf, notMeasured, unmeasured, type ArmStanding } from '../../../harness/analyze/standings.js'
 import * as metrics from '../../../scenarios/metrics.js'
 import type { Estimate } from '../../../harness/model.js'
 import {
@@ -131,9 +131,14 @@ function variantHeadline(view: View, verdicts: readonly GateVerdict[], words: Wo
       ? `, and ${checkWords(second)} ${words.ratio(second.ratio, second.check.metric, second.check.percentile)} times`
       : `; ${more.length + 2} of ${verdicts.length} checks are ${word}`
   }
-  if (worse[0]) return `${say(worse[0], 'is worse than')}${others(worse, 'worse')}`
-  if (better[0]) return `${say(better[0], 'is better than')}${others(better, 'better')}`
   const open = of('inconclusive')
+  const undecided = ({ arm }: GateVerdict) => {
+    const names = [...new Set(open.filter((one) => one.arm === arm).map(checkWords))]
+    return names.length === 0 ? '' : `. Not decided: ${listOf(names)}`
+  }
+  if (worse[0]) return `${say(worse[0], 'is worse than')}${others(worse, 'worse')}${undecided(worse[0])}`
+  if (better[0])
+    return `${say(better[0], 'is better than')}${others(better, 'better')}${undecided(better[0])}`
   if (open[0])
     return `Not decided: ${open.length} of ${plural(verdicts.length, 'check')} of the variants ${open.length === 1 ? 'does' : 'do'} not tell; none is worse`
   return `No variant differs by as much as matters, in ${plural(verdicts.length, 'check')}`
@@ -156,17 +161,29 @@ function costHeadline(view: View, words: Words): string | undefined {
   if (only) return `${words.arm(only.arm)} adds ${price(only.arm)}`
   const [byCpu, byTime] = [alone(cpu?.least), alone(time?.least)]
   if (byCpu && (time === undefined || byTime?.arm === byCpu.arm))
-    return `${words.arm(byCpu.arm)} is the cheapest path: it adds ${price(byCpu.arm)}`
+    return `${words.arm(byCpu.arm)} is the cheapest path: it adds ${price(byCpu.arm)}${leadWords(cpu, words)}`
   if (byTime && cpu === undefined) return `${words.arm(byTime.arm)} adds the least time: ${price(byTime.arm)}`
   if (byCpu && !byTime && time?.least.some(({ arm }) => arm === byCpu.arm))
-    return `${words.arm(byCpu.arm)} adds the least CPU, ${words.figure(byCpu.estimate, byCpu.metric)} per ${thousand} requests; this run cannot tell which path is fastest`
+    return `${words.arm(byCpu.arm)} adds the least CPU, ${words.figure(byCpu.estimate, byCpu.metric)} per ${thousand} requests${leadWords(cpu, words, ';') || ';'} this run cannot tell which path has the fastest median`
   if (byCpu && byTime)
     return `${words.arm(byCpu.arm)} adds the least CPU, ${words.figure(byCpu.estimate, byCpu.metric)} per ${thousand} requests, and ${words.arm(byTime.arm)} the least time, ${words.figure(byTime.estimate, byTime.metric, 50)}`
   const names = [...new Set([...main.least, ...(time?.least ?? [])].map(({ arm }) => arm))]
   if (names.length === main.all.length)
-    return `This run cannot tell which of ${plural(names.length, 'path')} is cheapest`
+    return `This run cannot tell which of ${measuredWords(view, names.length)} is cheapest, ${cpu ? 'by CPU' : ''}${cpu && time ? ' or ' : ''}${time ? 'by the median time' : ''}`
   const shown = names.slice(0, 4).map((arm) => words.arm(arm))
   return `${listOf(shown)}${names.length > shown.length ? ` and ${names.length - shown.length} others` : ''} are the cheapest, and this run cannot tell which of them is${bothPrices(names, cpu ?? time, words)}`
+}
+
+/** `2 arms that were measured` where there are others. */
+function measuredWords({ subjects }: View, count: number): string {
+  return subjects.length > count ? `the ${plural(count, 'arm')} that were measured` : plural(count, 'path')
+}
+
+/** How far the cheapest is ahead, where it was compared with the next. */
+function leadWords(ranking: Ranking | undefined, words: Words, after = ''): string {
+  if (!ranking?.lead || ranking.lead.estimate.low <= 0) return ''
+  const { second, estimate } = ranking.lead
+  return `, ${words.figure(estimate, second.metric)} less than ${words.arm(second.arm, after)}`
 }
 
 /** What two that are not told apart add. */
@@ -219,9 +236,17 @@ function banners(view: View): string[] {
   for (const [arm, error] of Object.entries(analysis.failures))
     if (!missing.some((standing) => standing.arm === arm))
       list.push(`${view.arm(arm).label} did not come up: ${error.message}`)
-  for (const standing of missing)
+  // What has one reason is told once.
+  const told = new Map<string, { readonly standing: ArmStanding; readonly names: string[] }>()
+  for (const standing of missing) {
+    const reason = JSON.stringify(standing.missing)
+    const names = told.get(reason)?.names ?? []
+    names.push(view.arm(standing.arm).label)
+    told.set(reason, { standing, names })
+  }
+  for (const { standing, names } of told.values())
     list.push(
-      ...missingOf(standing, view.arm(standing.arm).label)
+      ...missingOf(standing, listOf(names))
         .slice(0, 2)
         .map((text) => `${text}.`),
     )

@@ -16,7 +16,7 @@ export function nextStep(view: View, verdicts: readonly GateVerdict[]): string {
   if (!valid)
     return `let <code>npm run meshbench -- doctor</code> check this host, remove the <a href="#not-valid">reasons listed below</a>, and measure again.`
   if (missing.some(({ state }) => state === 'never came up'))
-    return `repair what did not come up (its reason is above, its last lines are in the run’s folder under <code>diagnostics</code>); the other arms stand as they are.`
+    return `repair what did not come up (its reason is above, its last lines are in the run’s folder under <code>diagnostics</code>); the other arms stand as they are.${thenTie(view)}`
   if (missing.length > 0 && analysis.trials.some(({ state }) => state === 'failed'))
     return `find out why what failed did (<a href="#not-valid">its reasons</a>; its last lines are in the run’s folder under <code>diagnostics</code>), mend it, then go on with <code>--resume</code>.`
   if (missing.length > 0)
@@ -29,14 +29,24 @@ export function nextStep(view: View, verdicts: readonly GateVerdict[]): string {
   const open = nearest(verdicts)
   if (open)
     return `${checkWords(open)}, of ${escapeHtml(view.arm(open.arm).label)}, is the nearest to a decision (<code>--rounds</code>): ${wantedFor(open)}.`
-  const ranking = rank(view, 'cpu') ?? rank(view, 'time')
-  if (ranking && ranking.all.length > 1 && !alone(ranking.least)) {
-    const [first, second] = ranking.least
-    const gap = Math.abs((second?.estimate.value ?? 0) - (first?.estimate.value ?? 0))
-    const half = Math.max(...ranking.least.slice(0, 2).map(({ estimate: { low, high } }) => (high - low) / 2))
-    return `to tell the cheapest apart, if they differ at all (<code>--rounds</code>): ${moreRounds(first?.estimate.n ?? 0, half, gap / 2)}.`
-  }
+  const tie = tieStep(view)
+  if (tie !== undefined) return tie
   return 'repeat it with your own rate (<code>--rate</code>) before you choose: the order of the paths can turn with load, and absolute figures belong to this host.'
+}
+
+const thenTie = (view: View) => {
+  const tie = tieStep(view)
+  return tie === undefined ? '' : ` Then, ${tie}`
+}
+
+/** Where several arms share the first place: the rounds that would part them. */
+function tieStep(view: View): string | undefined {
+  const ranking = rank(view, 'cpu') ?? rank(view, 'time')
+  if (ranking === undefined || ranking.all.length < 2 || alone(ranking.least)) return undefined
+  const [first, second] = ranking.least
+  const gap = Math.abs((second?.estimate.value ?? 0) - (first?.estimate.value ?? 0))
+  const half = Math.max(...ranking.least.slice(0, 2).map(({ estimate: { low, high } }) => (high - low) / 2))
+  return `to tell the cheapest apart, if they differ at all (<code>--rounds</code>): ${moreRounds(first?.estimate.n ?? 0, half, gap / 2)}.`
 }
 
 type Open = GateVerdict & { readonly ratio: Estimate }

@@ -7,9 +7,9 @@ import * as metrics from '../../../scenarios/metrics.js'
 import { given, plural, thousand } from '../../formats/format.js'
 import { escapeHtml } from '../clean.js'
 import type { FigureBook } from '../figures.js'
-import { axisOf, drawAxis, drawInterval, type Axis } from '../drawings/interval.js'
+import { axisOf, drawAxis, drawInterval, type Axis, type Band } from '../drawings/interval.js'
 import { sketchPath } from '../drawings/path-sketch.js'
-import { rank } from '../ranking.js'
+import { listOf, rank } from '../ranking.js'
 import { cpuMetrics, latencyMetrics, type Added, type ArmView, type View } from '../view.js'
 import type { Chip } from './chip.js'
 
@@ -79,10 +79,11 @@ export function addedPicture(view: View, book: FigureBook): Picture | undefined 
   if (sorted.every((arm) => columns.every(({ of }) => of(arm) === undefined))) return undefined
   const axes = columns.map(({ of }) => {
     const floor = view.arms.filter(({ arm }) => arm.role === 'twin').flatMap((arm) => of(arm)?.estimate ?? [])
-    const band =
+    const band: Band | undefined =
       floor.length === 0
         ? undefined
         : {
+            means: 'noise floor',
             low: Math.min(...floor.map(({ low }) => low)),
             high: Math.max(...floor.map(({ high }) => high)),
           }
@@ -113,8 +114,8 @@ export function addedPicture(view: View, book: FigureBook): Picture | undefined 
   const rest = sorted.filter((arm) => !chosen.includes(arm))
   return {
     id: 'picture',
-    lastTitle: 'MiB of hops',
-    caption: `Added to a direct request: dots are estimates, lines 95 % intervals, the band is what the baseline differs by from itself (A/A)`,
+    lastTitle: 'memory of hops, MiB',
+    caption: `Added to a direct request: dots are estimates, lines 95 % intervals, the grey band is what the baseline differs by from itself when it is measured twice (A/A)${unlike(sorted)}`,
     columns: columns.map(({ title, brief }, index) => ({ title, brief, ticks: ticks(axes[index]) })),
     rows: [
       ...chosen.map(rowOf),
@@ -124,6 +125,15 @@ export function addedPicture(view: View, book: FigureBook): Picture | undefined 
     more: rest.map(rowOf),
     moreText: `${plural(rest.length, 'more arm')} between the cheapest and the dearest`,
   }
+}
+
+/** Paths that encrypt do more than those that do not: a reader of their difference has to know. */
+function unlike(arms: readonly ArmView[]): string {
+  const plain = arms.filter(({ path }) => path.legs.every((leg) => leg === 'plain'))
+  if (plain.length === 0 || plain.length === arms.length) return ''
+  const names = [...new Set(plain.map(({ label }) => label))]
+  const who = names.length > 3 ? plural(names.length, 'arm') : listOf(names)
+  return `. Not like for like: ${who} ${names.length === 1 ? 'does' : 'do'} not encrypt, the others do (locks)`
 }
 
 /** Arms that were asked for and have no figure: a picture without them would answer another question. */
@@ -158,7 +168,7 @@ export function variantPicture(
     axisOf(
       judged.flatMap((one) => (metricText(one.check) === metricText(check) && one.ratio ? [one.ratio] : [])),
       1,
-      { low: 1 - check.practical, high: 1 + check.practical },
+      { means: 'too little to matter', low: 1 - check.practical, high: 1 + check.practical },
     ),
   )
   const rows = arms.map((arm): PictureRow => ({
@@ -182,7 +192,7 @@ export function variantPicture(
     id: 'variants-picture',
     lastTitle: 'against',
     caption:
-      'Each variant as a ratio to its control, measured in the same rounds: dots are estimates, lines 95 % intervals, the band is what is too little to matter',
+      'Each variant as a ratio to its control, measured in the same rounds, of whole requests and not of what its path adds: dots are estimates, lines 95 % intervals; what lies between the dashed lines is too little to matter',
     columns: checks.map((check, index) => ({
       title: `${metricTitle(check.metric, check.percentile)}, ratio (±${given(check.practical * 100)} % is the same)`,
       brief: `${briefly(check)}, ratio`,

@@ -28,10 +28,10 @@ export function trust(view: View, book: FigureBook): readonly Trust[] {
     ok: broken === 0 && checks.length > 0,
     brief:
       broken === 0 && checks.length > 0
-        ? 'path proved'
+        ? 'paths proved by counters'
         : checks.length === 0
-          ? 'path not checked'
-          : 'path not proved',
+          ? 'paths not checked'
+          : 'paths not proved',
     name: 'Proof of path',
     html:
       checks.length === 0
@@ -79,7 +79,7 @@ function validTrials(view: View): Trust {
       lost > 0 || valid.length === 0
         ? `${fixed(trials.length - valid.length, 0)} of ${plural(trials.length, 'trial')} not valid`
         : repeated > 0
-          ? `${plural(repeated, 'trial')} of ${fixed(trials.length, 0)} repeated`
+          ? `no round has a gap, ${fixed(repeated, 0)} of ${plural(trials.length, 'trial')} repeated`
           : `all ${plural(valid.length, 'trial')} valid`,
     name: 'Trials',
     html: `${plural(valid.length, 'valid trial')}, ${fixed(count('invalid'), 0)} invalid, ${fixed(count('failed'), 0)} failed${listed}.${gaps(lost, repeated)}`,
@@ -155,8 +155,8 @@ function sameTwice(view: View, book: FigureBook): Trust {
 /** What the two measurements lie within: a claim smaller than that is not made. */
 function withinText(floor: NoiseFloor | undefined): string {
   if (floor === undefined) return 'A/A: no difference'
-  const figures = [`${within(floor.latencyP50)} at p50`, ...(floor.cpu ? [`${within(floor.cpu)} CPU`] : [])]
-  return `A/A within ${figures.join(', ')}`
+  const cpu = floor.cpu ? [`${within(floor.cpu)} CPU per ${thousand}`] : []
+  return `A/A within ${[`${within(floor.latencyP50)} p50`, ...cpu].join(', ')}`
 }
 
 type FloorFigure = 'p50' | 'p99' | 'CPU'
