@@ -1,17 +1,20 @@
 /** A server that burns c µs of CPU for each request: the CPU that is charged to it rises by c. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { withAwakeCores } from '../../process/awake.js'
-import { type Answer, isKnown, median, tolerance } from './check.js'
+import { type Answer, isKnown, located, tolerance } from './check.js'
 import type { EchoServer, Rig } from './rig.js'
 
 const burnsUs = [50, 200]
-const pairs = 12
-/** Loads of that many pairs, as long as the median is not known to half of what it may be off. */
-const mostLoads = 4
+/** Loads of this length, as long as the rise is not known to half of what it may be off. */
+const loadMs = 30_000
+const mostLoads = 10
 const sliceMs = 600
+/** The last pair begins before this is left of a load: its two slices, and the calls to the server around them. */
+const lastPairMs = 2 * (sliceMs + 500)
 /** Requests until the compiler has done with the server: before, each costs up to twice as much. */
-const warmUp = { ratePerSecond: 3000, warmupMs: 0, durationMs: 6000 }
-const ratePerSecond = 1000
+const warmUp = { warmupMs: 0, durationMs: 6000 }
+/** A core that is mostly busy: at a third of it, what a request costs by itself wanders four times as much, with what else ran on it. */
+const ratePerSecond = 3000
 
 /**
  * One server and one load, with the burn switched on and off: what a request costs beside it differs by a fifth between
@@ -27,7 +30,7 @@ async function measureBurns(rig: Rig): Promise<Answer[]> {
   const answers: Answer[] = []
   for (const burnUs of burnsUs) {
     await server.inject({ burnUs: 20 })
-    await rig.load('open-loop', warmUp, server)
+    await rig.load('open-loop', { ...warmUp, ratePerSecond }, server)
     const rises: number[] = []
     const burned: number[] = []
     const allowed = tolerance(burnUs, 0.05)
@@ -43,16 +46,16 @@ async function measureBurns(rig: Rig): Promise<Answer[]> {
         what: `${burnUs} µs asked for with each request: what the server burned by its own CPU clock`,
         unit: 'µs',
         expected: burnUs,
-        measured: median(burned),
+        measured: located(burned).value,
         tolerance: tolerance(burnUs, 0.02),
         rule: 'near',
       },
       {
         check: 'CPU',
-        what: `rise of the CPU that is charged to it, median of ${rises.length} pairs`,
+        what: `rise of the CPU that is charged to it, ${rises.length} pairs`,
         unit: 'µs',
         expected: burnUs,
-        measured: median(rises),
+        measured: located(rises).value,
         tolerance: allowed,
         rule: 'near',
       },
@@ -68,16 +71,18 @@ async function measurePairs(
   server: EchoServer,
   burnUs: number,
 ): Promise<readonly { plain: Slice; burning: Slice }[]> {
-  const perSliceMs = sliceMs + 700
-  const spec = { ratePerSecond, warmupMs: 0, durationMs: 2 * pairs * perSliceMs }
-  const load = rig.load('open-loop', spec, server)
+  const load = rig.load('open-loop', { ratePerSecond, warmupMs: 0, durationMs: loadMs }, server)
   // Only what the slices say is judged; a load that fails makes them worthless.
   let failed = false
   void load.catch(() => (failed = true))
   const measured: { plain: Slice; burning: Slice }[] = []
-  for (let pair = 0; pair < pairs && !failed; pair++) {
+  // A load is known to run once its requests come.
+  for (const before = await server.requests(); !failed && (await server.requests()) < before + ratePerSecond;)
+    await sleep(sliceMs)
+  const end = performance.now() + loadMs - 1000 - lastPairMs
+  while (!failed && performance.now() < end) {
     const slices: [plain: Slice, burning: Slice] = [nothing, nothing]
-    for (const burning of pair % 2 === 0 ? [0, 1] : [1, 0]) {
+    for (const burning of measured.length % 2 === 0 ? [0, 1] : [1, 0]) {
       await server.inject({ burnUs: burning * burnUs })
       slices[burning as 0 | 1] = await readSlice(server)
     }

@@ -1,4 +1,5 @@
 /** One line of the table of known answers, and how it is judged and printed. */
+import { boundsOf, estimateLocation, type Location } from '../../stats/location.js'
 
 /** What was expected, what was measured, and how far they may lie apart. */
 export interface Answer {
@@ -34,14 +35,18 @@ export function median(values: readonly number[]): number {
     : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2
 }
 
+/** Where values lie, by the estimator of every report. */
+export function located(values: readonly number[]): Location {
+  return estimateLocation(values, { seed: 1 })
+}
+
 /**
- * Whether a median is known well enough to be judged: half of its 95 % interval, from the median absolute deviation of
- * values that scatter about normally, is at most `within`. It asks for the scatter alone and not for what is expected.
+ * Whether it is known well enough to be judged where values lie: half of their 95 % interval is at most `within`. It
+ * asks for the scatter alone and not for what is expected.
  */
 export function isKnown(values: readonly number[], within: number): boolean {
-  const middle = median(values)
-  const deviation = 1.4826 * median(values.map((value) => Math.abs(value - middle)))
-  return (1.96 * 1.2533 * deviation) / Math.sqrt(values.length) <= within
+  const { low, high } = boundsOf(located(values), 0.95)
+  return (high - low) / 2 <= within
 }
 
 const columns = ['check', 'what', 'expected', 'measured', 'error', 'allowed', ''] as const

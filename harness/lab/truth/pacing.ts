@@ -144,6 +144,8 @@ interface Truth {
   readonly what: string
   /** ms. */
   readonly expected: number
+  /** As many as it takes to know who reads it better to less than that matters. */
+  readonly rounds: number
   /** What an engine reads of it, in ms. */
   read(engine: EngineName): Promise<number>
 }
@@ -151,7 +153,6 @@ interface Truth {
 const injectedDelayMs = 1
 /** Tools that read a truth well by chance once do not do so in rounds of their own. */
 const finalists = 2
-const rounds = 10
 /** Half of what an answer may be off to be right. */
 const levelWithin = 0.025
 
@@ -189,6 +190,7 @@ function riseOn(rig: Rig, plain: EchoServer, late: EchoServer): Truth {
   return {
     what: `${injectedDelayMs} ms at the server: rise of p50 as read by`,
     expected: injectedDelayMs,
+    rounds: 20,
     async read(engine) {
       const before = await readMs(rig, engine, plain, 2000, 50)
       return (await readMs(rig, engine, late, 2000, 50)) - before
@@ -200,6 +202,7 @@ async function freezeOn(rig: Rig): Promise<Truth> {
   return {
     what: `${freezeMs} ms freeze: p99 as read by`,
     expected: frozenPercentileMs(99, 5000, await measureDrain(rig)),
+    rounds: 10,
     async read(engine) {
       const freezing = await rig.echo({
         freeze: { afterRequests: freezeAfterRequests, durationMs: freezeMs },
@@ -232,7 +235,7 @@ async function compare(engines: readonly EngineName[], truth: Truth): Promise<An
     .slice(0, finalists)
     .map(([engine]) => engine)
   const further = new Map(closest.map((engine) => [engine, [] as number[]]))
-  for (let round = 0; round < rounds; round++) {
+  for (let round = 0; round < truth.rounds; round++) {
     const read = new Map<EngineName, number>()
     const order = ['open-loop' as const, ...closest]
     for (const engine of round % 2 === 0 ? order : order.reverse())
@@ -252,7 +255,7 @@ async function compare(engines: readonly EngineName[], truth: Truth): Promise<An
     })),
     ...[...further].map(([engine, values]): Answer => ({
       check: 'others',
-      what: `by how much more open-loop is off than ${engine}, upper end of 95 %, ${rounds} rounds`,
+      what: `by how much more open-loop is off than ${engine}, upper end of 95 %, ${truth.rounds} rounds`,
       unit: 'ms',
       expected: truth.expected * levelWithin,
       measured: boundsOf(estimateLocation(values, { seed: 1 }), 0.95).high,

@@ -85,7 +85,7 @@ describe('the headline', () => {
       ({ arm, versus, metric }) => versus !== 'none/baseline' && arm !== versus && metric.startsWith('cpu'),
     )
     expect(answer(analysis).headline).toMatch(
-      /^L4 only is the cheapest path: it adds .* of CPU per 1.000 requests, .*ms less than L4-L7-L4$/,
+      /^L4 only is the cheapest path: it adds .* of CPU per 1.000 requests, .*ms less than L4-L7-L4 in the same rounds$/,
     )
     expect(versus?.difference).toBeDefined()
   })
@@ -135,7 +135,7 @@ test('arms that did not come up for one reason share a banner, and the tie of th
   const gone = lost.slice(0, 2).map(({ id }) => id)
   const here = <T extends { readonly arm: string }>(list: readonly T[]) =>
     list.filter(({ arm }) => !gone.includes(arm))
-  const error = { kind: 'prerequisite' as const, message: 'no envoy here' }
+  const error = { kind: 'tool' as const, message: 'no envoy here' }
   const { banners, nextHtml } = answer({
     ...analysis,
     cells: here(analysis.cells),

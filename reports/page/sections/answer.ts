@@ -164,7 +164,7 @@ function costHeadline(view: View, words: Words): string | undefined {
     return `${words.arm(byCpu.arm)} is the cheapest path: it adds ${price(byCpu.arm)}${leadWords(cpu, words)}`
   if (byTime && cpu === undefined) return `${words.arm(byTime.arm)} adds the least time: ${price(byTime.arm)}`
   if (byCpu && !byTime && time?.least.some(({ arm }) => arm === byCpu.arm))
-    return `${words.arm(byCpu.arm)} adds the least CPU, ${words.figure(byCpu.estimate, byCpu.metric)} per ${thousand} requests${leadWords(cpu, words, ';') || ';'} this run cannot tell which path has the fastest median`
+    return `${words.arm(byCpu.arm)} adds the least CPU, ${words.figure(byCpu.estimate, byCpu.metric)} per ${thousand} requests${leadWords(cpu, words)}; this run cannot tell which path has the fastest median`
   if (byCpu && byTime)
     return `${words.arm(byCpu.arm)} adds the least CPU, ${words.figure(byCpu.estimate, byCpu.metric)} per ${thousand} requests, and ${words.arm(byTime.arm)} the least time, ${words.figure(byTime.estimate, byTime.metric, 50)}`
   const names = [...new Set([...main.least, ...(time?.least ?? [])].map(({ arm }) => arm))]
@@ -180,10 +180,10 @@ function measuredWords({ subjects }: View, count: number): string {
 }
 
 /** How far the cheapest is ahead, where it was compared with the next. */
-function leadWords(ranking: Ranking | undefined, words: Words, after = ''): string {
+function leadWords(ranking: Ranking | undefined, words: Words): string {
   if (!ranking?.lead || ranking.lead.estimate.low <= 0) return ''
   const { second, estimate } = ranking.lead
-  return `, ${words.figure(estimate, second.metric)} less than ${words.arm(second.arm, after)}`
+  return `, ${words.figure(estimate, second.metric)} less than ${words.arm(second.arm)} in the same rounds`
 }
 
 /** What two that are not told apart add. */

@@ -25,7 +25,7 @@ export function nextStep(view: View, verdicts: readonly GateVerdict[]): string {
     return 'measure again when nothing else runs on this host; until then believe only what is far beyond the grey band.'
   const worse = verdicts.find(({ state }) => state === 'worse')
   if (worse)
-    return `see in <a href="#resources">the bill</a> which component of ${escapeHtml(view.arm(worse.arm).label)} spends more.`
+    return `see under <a href="#resources">What does it cost in CPU?</a> which component of ${escapeHtml(view.arm(worse.arm).label)} spends more.`
   const open = nearest(verdicts)
   if (open)
     return `${checkWords(open)}, of ${escapeHtml(view.arm(open.arm).label)}, is the nearest to a decision (<code>--rounds</code>): ${wantedFor(open)}.`

@@ -4,7 +4,7 @@ import { notMeasured } from '../../../harness/analyze/standings.js'
 import { metricText } from '../../../harness/analyze/gate.js'
 import { metricTitle } from '../../../scenarios/registry.js'
 import * as metrics from '../../../scenarios/metrics.js'
-import { given, plural, thousand } from '../../formats/format.js'
+import { given, plural, sentence, thousand } from '../../formats/format.js'
 import { escapeHtml } from '../clean.js'
 import type { FigureBook } from '../figures.js'
 import { axisOf, drawAxis, drawInterval, type Axis, type Band } from '../drawings/interval.js'
@@ -115,7 +115,7 @@ export function addedPicture(view: View, book: FigureBook): Picture | undefined 
   return {
     id: 'picture',
     lastTitle: 'memory of hops, MiB',
-    caption: `Added to a direct request: dots are estimates, lines 95 % intervals, the grey band is what the baseline differs by from itself when it is measured twice (A/A)${unlike(sorted)}`,
+    caption: `Added to a direct request${directWords(view)}: dots are estimates, lines 95 % intervals, the grey band is what the baseline differs by from itself when it is measured twice (A/A)${unlike(view.subjects)}`,
     columns: columns.map(({ title, brief }, index) => ({ title, brief, ticks: ticks(axes[index]) })),
     rows: [
       ...chosen.map(rowOf),
@@ -127,13 +127,25 @@ export function addedPicture(view: View, book: FigureBook): Picture | undefined 
   }
 }
 
+/** What a request takes that no path was added to: without it nobody knows whether little was added to much. */
+function directWords(view: View): string {
+  const baselines = view.arms.filter(({ arm }) => arm.role === 'baseline')
+  const cell = baselines[0] && baselines.length === 1 ? view.cell(baselines[0].id) : undefined
+  const time = (cell?.response ?? cell?.service)?.['50']
+  const parts = [
+    ...(time ? [`${sentence(time)} at p50`] : []),
+    ...(cell?.cpu ? [`${sentence(cell.cpu)} of CPU per ${thousand}`] : []),
+  ]
+  return parts.length === 0 ? '' : `, which takes ${listOf(parts)}`
+}
+
 /** Paths that encrypt do more than those that do not: a reader of their difference has to know. */
 function unlike(arms: readonly ArmView[]): string {
   const plain = arms.filter(({ path }) => path.legs.every((leg) => leg === 'plain'))
   if (plain.length === 0 || plain.length === arms.length) return ''
   const names = [...new Set(plain.map(({ label }) => label))]
   const who = names.length > 3 ? plural(names.length, 'arm') : listOf(names)
-  return `. Not like for like: ${who} ${names.length === 1 ? 'does' : 'do'} not encrypt, the others do (locks)`
+  return `. Not like for like: ${who} ${names.length === 1 ? 'does' : 'do'} not encrypt, what has locks does`
 }
 
 /** Arms that were asked for and have no figure: a picture without them would answer another question. */

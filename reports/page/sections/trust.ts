@@ -101,7 +101,12 @@ export function trustWord(view: View, items: readonly Trust[]): string {
 
 /** Half of an interval, in its unit: what the A/A comparison could have missed. */
 function within({ low, high, unit }: Estimate): string {
-  return `${given(Number(Math.max(Math.abs(low), Math.abs(high)).toPrecision(2)))}${thin}${unit}`
+  const most = Math.max(Math.abs(low), Math.abs(high))
+  // Upwards: an end of the interval lies within what is said.
+  const step = 10 ** (Math.floor(Math.log10(most)) - 1)
+  const rounded =
+    most > 0 ? Number((Math.ceil(Number((most / step).toPrecision(10))) * step).toPrecision(2)) : most
+  return `${given(rounded)}${thin}${unit}`
 }
 
 /** The A/A comparison: what was measured twice under two names, and whether it differs from itself. */
