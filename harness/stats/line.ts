@@ -13,6 +13,8 @@ export interface Line {
   readonly slopeSe: number
   readonly interceptSe: number
   readonly covariance: number
+  /** Standard error of the slope where deviations stay: what one step has by chance, every later one has too. */
+  readonly stayingSe: number
   /** Degrees of freedom of all three. */
   readonly df: number
   /** The largest distance of a point from the line, as a share of what the line says there. */
@@ -37,6 +39,7 @@ export function fitLine(points: readonly Point[]): Line | undefined {
     slopeSe: Math.sqrt(variance / spread),
     interceptSe: Math.sqrt(variance * (1 / n + x ** 2 / spread)),
     covariance: (-variance * x) / spread,
+    stayingSe: stayingSe(points, x, spread),
     df,
     worstShare: Math.max(
       ...points.map((point, index) =>
@@ -44,6 +47,32 @@ export function fitLine(points: readonly Point[]): Line | undefined {
       ),
     ),
   }
+}
+
+/**
+ * The slope of least squares is a sum over the points, and so over the stretches between them: what a stretch adds by
+ * chance, with a variance in proportion to its length, moves every point behind it. That variance is taken from how far
+ * stretches lie from the mean growth, with as many degrees of freedom as residuals about a line have.
+ */
+function stayingSe(points: readonly Point[], meanX: number, spread: number): number {
+  const sorted = [...points].sort((a, b) => a.x - b.x)
+  const [first, last] = [sorted[0], sorted.at(-1)]
+  if (!first || !last) return Number.NaN
+  const growth = (last.y - first.y) / (last.x - first.x)
+  let [variance, share, weight] = [0, 0, 0]
+  for (let index = sorted.length - 1; index > 0; index--) {
+    const [from, to] = [sorted[index - 1] as Point, sorted[index] as Point]
+    const length = to.x - from.x
+    weight += (to.x - meanX) / spread
+    share += length * weight ** 2
+    if (length > 0) variance += (to.y - from.y - growth * length) ** 2 / length / (points.length - 2)
+  }
+  return Math.sqrt(variance * share)
+}
+
+/** The slope with its interval, by the wider of its two standard errors: nobody knows which deviations stay. */
+export function slopeOf({ slope, slopeSe, stayingSe, df }: Line): Bounded {
+  return bounded(slope, Math.max(slopeSe, stayingSe), df)
 }
 
 /** A value with the bounds of its 95 % interval, by Student's t. */

@@ -1,8 +1,9 @@
 /** What the verdict on growth may say by chance, simulated: processes of one kind differ, and a line has to tell it from that. */
 import { expect, it } from 'vitest'
 import { seededRandom } from '../../protocol/random.js'
-import { bounded, fitLine } from '../../stats/line.js'
-import { growthLimits, verdictOfC4 } from './growth.js'
+import { bounded, fitLine, slopeOf } from '../../stats/line.js'
+import { comparePaired } from '../estimates.js'
+import { growthLimits, verdictOfC12, verdictOfC4 } from './growth.js'
 
 const runs = 400
 const replicas = [1, 2, 4, 8]
@@ -11,7 +12,7 @@ const spreadMib = 3
 const perReplica = 80
 
 /** Shares of verdicts over runs in which a replica adds so many MiB on each side, and so many ms of CPU to sidecars. */
-function verdicts(own: number, shared: number, cpuMs: number) {
+function verdicts(own: number, shared: number, cpuMs: number, sharedIs: 'own' | 'shared' = 'shared') {
   const random = seededRandom(11)
   const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random())
   const slope = (perUnit: number, of: 'own' | 'shared') => {
@@ -27,7 +28,7 @@ function verdicts(own: number, shared: number, cpuMs: number) {
       })),
     )
     if (!line) throw new Error('no line')
-    return { ...bounded(line.slope, line.slopeSe, line.df), n: 6, worstShare: line.worstShare }
+    return { ...slopeOf(line), n: 6, worstShare: line.worstShare }
   }
   const counts = { supported: 0, refuted: 0, inconclusive: 0 }
   for (let run = 0; run < runs; run++) {
@@ -36,7 +37,7 @@ function verdicts(own: number, shared: number, cpuMs: number) {
     const cpu = bounded(cpuMs + 0.4 * normal(), 0.4, 5)
     const verdict = verdictOfC4({
       ownSlope,
-      sharedSlope: slope(shared, 'shared'),
+      sharedSlope: slope(shared, sharedIs),
       ownCpu: { ...cpu, n: 6 },
       worstShare: ownSlope.worstShare,
     })
@@ -48,10 +49,37 @@ function verdicts(own: number, shared: number, cpuMs: number) {
 /** Twice the standard error of a share of 0.05 in so many runs. */
 const byChance = 0.05 + 2 * Math.sqrt((0.05 * 0.95) / runs)
 
-it('a mesh whose growth is at the limit is decided by chance alone', () => {
-  const { supported, refuted } = verdicts(perReplica, growthLimits.flat * perReplica, 2)
+it.each(['shared', 'own'] as const)(
+  'a mesh whose growth is at the limit is decided by chance alone, where deviations are those of what is %s',
+  (sharedIs) => {
+    const { supported, refuted } = verdicts(perReplica, growthLimits.flat * perReplica, 2, sharedIs)
+    expect(supported).toBeLessThan(byChance)
+    expect(refuted).toBeLessThan(byChance)
+  },
+)
+
+/** Shares of verdicts over runs of six rounds in which costs without sidecars are so much of those with them. */
+function costVerdicts(ratio: number) {
+  const random = seededRandom(5)
+  const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random())
+  const rounds = { min: 6, max: 6 }
+  const counts = { supported: 0, refuted: 0, inconclusive: 0 }
+  for (let run = 0; run < runs; run++) {
+    const cost = (of: number) => Array.from({ length: rounds.min }, () => of * (1 + 0.05 * normal()))
+    const ratios = ['rest', 'load'].map(
+      () => comparePaired(cost(ratio), cost(1), { seed: run, rounds }, { unit: 'currency', cells: [] }).ratio,
+    )
+    counts[verdictOfC12(ratios)] += 1 / runs
+  }
+  return counts
+}
+
+it('“far fewer” is decided by chance alone at its limit, and found where it is so or is not', () => {
+  const { supported, refuted } = costVerdicts(growthLimits.farFewer)
   expect(supported).toBeLessThan(byChance)
   expect(refuted).toBeLessThan(byChance)
+  expect(costVerdicts(0.8 * growthLimits.farFewer).supported).toBeGreaterThan(0.8)
+  expect(costVerdicts(1.2 * growthLimits.farFewer).refuted).toBeGreaterThan(0.8)
 })
 
 it('CPU that does not grow is not taken for growth', () => {

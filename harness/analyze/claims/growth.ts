@@ -6,7 +6,7 @@
  */
 import { footprintLoads, meshCpu, meshMemory } from '../../../scenarios/experiments/footprint.js'
 import type { Estimate, ReadMetric } from '../../model.js'
-import { bounded, crossing, fitLine, type Bounded, type Line } from '../../stats/line.js'
+import { crossing, fitLine, slopeOf, type Bounded, type Line } from '../../stats/line.js'
 import type { Settings } from '../../stats/paired.js'
 import { comparePaired, estimateOf, level } from '../estimates.js'
 import { armOn } from '../increments.js'
@@ -93,8 +93,7 @@ function fromLine(unit: Estimate['unit'], found: Bounded, line: Line, steps: Ste
   }
 }
 
-const slopeOf = (line: Line, steps: StepValues) =>
-  fromLine('MiB', bounded(line.slope, line.slopeSe, line.df), line, steps)
+const growthOf = (line: Line, steps: StepValues) => fromLine('MiB', slopeOf(line), line, steps)
 
 /** ms of CPU in each second that one more replica adds: a line in each round that has every step. */
 function cpuSlope(steps: StepValues, settings: Settings): Estimate | undefined {
@@ -114,7 +113,7 @@ export const judgeC4 = bySteps((steps, settings) => {
   const shared = steps.of(path, 'load', meshMemory)
   const [ownLine, sharedLine] = [lineOf(own), lineOf(shared)]
   if (!ownLine || !sharedLine) return undefined
-  const [ownSlope, sharedSlope] = [slopeOf(ownLine, own), slopeOf(sharedLine, shared)]
+  const [ownSlope, sharedSlope] = [growthOf(ownLine, own), growthOf(sharedLine, shared)]
   const ownCpu = cpuSlope(steps.of(sidecars, 'rest', meshCpu), settings)
   const sharedCpu = cpuSlope(steps.of(path, 'rest', meshCpu), settings)
   const met = crossing(ownLine, sharedLine)
@@ -191,15 +190,10 @@ export const judgeC12 = bySteps((steps, settings, run) => {
   }
   const [rest, load] = [ratioAt('rest'), ratioAt('load')]
   if (!rest || !load) return undefined
-  const decisions = [rest, load].map(({ ratio }) => decide(ratio, growthLimits.farFewer))
-  const verdict = decisions.every((decision) => decision === 'refuted')
-    ? 'supported'
-    : decisions.every((decision) => decision === 'supported')
-      ? 'refuted'
-      : 'inconclusive'
-  const open = [rest.ratio, load.ratio].find((_, index) => decisions[index] === 'inconclusive')
+  const ratios = [rest.ratio, load.ratio]
+  const open = ratios.find((ratio) => decide(ratio, growthLimits.farFewer) === 'inconclusive')
   return concluded(
-    verdict,
+    verdictOfC12(ratios),
     `On ${steps.mesh} with ${load.replicas} replicas the hops of ${path} took ${withInterval(rest.ratio, 'times')} at rest, and ${withInterval(load.ratio, 'times')} under load, of what sidecars took in CPU and memory, at the prices of the config; “far fewer” is read as at most half of it. There is no control plane here.`,
     [
       [`cost of ${path} at rest to that of sidecars, ${rest.replicas} replicas`, rest.ratio],
@@ -210,3 +204,10 @@ export const judgeC12 = bySteps((steps, settings, run) => {
       : 'rest and load say different things: how busy yours is is for you to say',
   )
 })
+
+/** What is decided of C12, from the costs at rest and under load as ratios to those of sidecars. */
+export function verdictOfC12(ratios: readonly Bounds[]): Decision {
+  const decisions = ratios.map((ratio) => decide(ratio, growthLimits.farFewer))
+  if (decisions.every((decision) => decision === 'refuted')) return 'supported'
+  return decisions.every((decision) => decision === 'supported') ? 'refuted' : 'inconclusive'
+}
