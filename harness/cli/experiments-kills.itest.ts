@@ -2,9 +2,9 @@
  * What takes too long for every test run: a run is killed, and interrupted, in the middle of each experiment that acts on its
  * hops, with hops ended, standing still or up more than once. Nothing is left after it.
  */
-import { existsSync, readdirSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { describe, expect } from 'vitest'
+import { describe, expect, vi } from 'vitest'
 import { findGroups } from '../../infra/platforms/local/groups.js'
 import { experiments } from '../../scenarios/experiments/index.js'
 import { noPage, smallConfig, type Workspace } from '../testing/cli.js'
@@ -41,8 +41,8 @@ async function inTheMiddle(workspace: Workspace, experiment: string) {
   const drained = (async () => {
     for await (const line of running.lines) void line
   })()
-  await expect.poll(() => existsSync(workspace.path('out/journal.jsonl')), soon).toBe(true)
-  const { runId } = workspace.journal('out').header
+  // The file is there before its first line is.
+  const { runId } = await vi.waitFor(() => workspace.journal('out').header, soon)
   await expect.poll(() => trialsOf(workspace.journal('out').entries).length, soon).toBeGreaterThan(1)
   const isLoaded = () => processesOf(runId).some(({ command }) => command.includes('loadgen'))
   await expect.poll(isLoaded, soon).toBe(true)
