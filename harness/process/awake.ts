@@ -39,8 +39,7 @@ let made = 0
 
 /**
  * A control group whose processes are stopped as soon as any other wakes (`cpu.idle`, kernel 5.15), where we may make one:
- * a process of the lowest priority may finish its slice of about a millisecond first. Beside such a group the
- * generator's p99 lag was half of what it was beside spinners of the lowest priority alone.
+ * a process of the lowest priority may finish its slice first, and whoever woke is late by it.
  */
 function makeIdleGroup(): string | undefined {
   for (const root of roots) {

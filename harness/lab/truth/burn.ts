@@ -13,7 +13,7 @@ const sliceMs = 600
 const lastPairMs = 2 * (sliceMs + 500)
 /** Requests until the compiler has done with the server: before, each costs up to twice as much. */
 const warmUp = { warmupMs: 0, durationMs: 6000 }
-/** A core that is mostly busy: at a third of it, what a request costs by itself wanders four times as much, with what else ran on it. */
+/** A core that is mostly busy: at lower rates, what a request costs by itself wanders with what else ran on it. */
 const ratePerSecond = 3000
 
 /**

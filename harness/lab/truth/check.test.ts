@@ -44,7 +44,7 @@ describe('answers', () => {
   })
 })
 
-describe('a median', () => {
+describe('where values lie', () => {
   it('is known when its values scatter little or are many, whatever they are near to', () => {
     const values = (count: number, spread: number) =>
       Array.from({ length: count }, (_, index) => 50 + spread * ((index % 5) - 2))
