@@ -108,6 +108,18 @@ describe('pValueOf', () => {
     expect(pValueOf(stepped, 1.6)).toBeGreaterThan(0.05)
     expect(pValueOf(estimateLocation([0, 0, 0, 0], options))).toBe(1)
   })
+
+  it('holds what lies between two steps, however many values were read in them', () => {
+    // The middle one of all means of two sticks to half steps, so that the truth is up to a quarter of a step off.
+    const source = stream()
+    let held = 0
+    for (let run = 0; run < 40; run++) {
+      const read = Array.from({ length: 200 }, () => Math.round(10.2 + 0.7 * source.normal()))
+      const { low, high } = boundsOf(estimateLocation(read, { seed: run, error: 0.5 }), 0.95)
+      if (low <= 10.2 && 10.2 <= high) held++
+    }
+    expect(held).toBeGreaterThan(36)
+  })
 })
 
 describe('detectableBy', () => {

@@ -69,19 +69,24 @@ export function estimateLocation(values: readonly number[], options: LocationOpt
   const variance = Math.max(0, (squares - (sum * sum) / resamples) / (resamples - 1))
   const df = Math.max(1, options.df ?? n - 1)
   const spread = Math.sqrt(variance) * (n / (n - 1)) ** (n < fewestTight ? 0.5 : 0.25)
-  return { value, se: Math.max(spread, leastError(values, options.error ?? 0, df)), n, df }
+  return { value, se: Math.hypot(spread, stepError(values, options.error ?? 0, df)), n, df }
 }
+
+/** What of a value's error stays in the location of ever so many; see `stepError`. */
+const lasting = 0.5
 
 /**
  * Values that all fell on one step of a clock, a page or a tick do not spread, and are no surer for it: the interval
  * is then as wide as what one value may be off. Values that spread over several steps round up and down by chance,
- * which averages out.
+ * which averages out of their mean, but not of a median: means of pairs lie half a step apart, so that the middle one
+ * may be off by a quarter of a step however many there are. Added as variances, twice that quarter keeps what
+ * intervals promise where chance and step are alike, too.
  */
-function leastError(values: readonly number[], error: number, df: number): number {
+function stepError(values: readonly number[], error: number, df: number): number {
   if (error <= 0) return 0
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length
   const spread = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1))
-  return Math.max(0, error - spread / 2) / studentQuantile(0.975, df)
+  return Math.max(error - spread / 2, lasting * error) / studentQuantile(0.975, df)
 }
 
 /** The Hodges–Lehmann estimate alone; 0 of nothing. */
