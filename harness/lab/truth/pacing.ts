@@ -1,13 +1,9 @@
-/** The generator keeps its schedule for little CPU, and reads injected truths better than the tools beside it. */
+/** The generator keeps its schedule for little CPU. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { messageOf } from '../../model/errors.js'
 import { withAwakeCores } from '../../process/awake.js'
-import { findProgram, run } from '../../process/exec.js'
+import { run } from '../../process/exec.js'
 import { percentileUs } from '../../load/histogram.js'
-import { engineOf, type EngineName } from '../../protocol/engines.js'
-import { boundsOf, estimateLocation } from '../../stats/location.js'
 import { type Answer, median } from './check.js'
-import { freezeAfterRequests, freezeMs, frozenPercentileMs, measureDrain } from './freeze.js'
 import type { EchoServer, LoadRun, Rig } from './rig.js'
 
 const ratePerSecond = 1000
@@ -20,7 +16,6 @@ const repeats = 11
 const lagLimitUs = 250
 /** Enough for what is told without being judged. */
 const fewRepeats = 3
-const others = ['wrk', 'wrk2', 'hey', 'h2load', 'fortio', 'oha', 'nighthawk'] as const
 
 export async function checkPacing(rig: Rig): Promise<Answer[]> {
   const server = await rig.echo()
@@ -148,129 +143,3 @@ for (let i = 1; i <= ${looks}; i++) {
   late.push((performance.now() - start - i) * 1000)
 }
 `
-
-/** A truth that every engine can be asked to read, once a round. */
-interface Truth {
-  readonly what: string
-  /** ms. */
-  readonly expected: number
-  /** As many as it takes to know who reads it better to less than that matters. */
-  readonly rounds: number
-  /** What an engine reads of it, in ms. */
-  read(engine: EngineName): Promise<number>
-}
-
-const injectedDelayMs = 1
-/** Tools that read a truth well by chance once do not do so in rounds of their own. */
-const finalists = 2
-/** Half of what an answer may be off to be right. */
-const levelWithin = 0.025
-
-/**
- * Every engine at hand reads the same two truths on the same servers. Those that were the closest meet ours again in
- * rounds of their own, in which ours has to be as close.
- */
-export async function checkOthers(rig: Rig): Promise<Answer[]> {
-  const engines: EngineName[] = ['open-loop']
-  for (const name of others)
-    if ((await findProgram(engineOf(name).needs ?? name)) !== undefined) engines.push(name)
-  if (engines.length === 1) return []
-  const servers = await Promise.all([rig.echo(), rig.echo({ delayMs: injectedDelayMs })])
-  const answers = await withAwakeCores(async () => [
-    ...(await compare(engines, riseOn(rig, ...servers))),
-    ...(await compare(engines, await freezeOn(rig))),
-  ])
-  await Promise.all(servers.map((server) => server.kill()))
-  return answers
-}
-
-async function readMs(
-  rig: Rig,
-  engine: EngineName,
-  server: EchoServer,
-  durationMs: number,
-  percentile: number,
-) {
-  const { result } = await rig.load(engine, { ratePerSecond, warmupMs: 0, durationMs }, server)
-  const latency = result.response ?? result.service
-  return latency ? percentileUs(latency, percentile) / 1000 : Number.NaN
-}
-
-function riseOn(rig: Rig, plain: EchoServer, late: EchoServer): Truth {
-  return {
-    what: `${injectedDelayMs} ms at the server: rise of p50 as read by`,
-    expected: injectedDelayMs,
-    rounds: 20,
-    async read(engine) {
-      const before = await readMs(rig, engine, plain, 2000, 50)
-      return (await readMs(rig, engine, late, 2000, 50)) - before
-    },
-  }
-}
-
-async function freezeOn(rig: Rig): Promise<Truth> {
-  return {
-    what: `${freezeMs} ms freeze: p99 as read by`,
-    expected: frozenPercentileMs(99, 5000, await measureDrain(rig)),
-    rounds: 10,
-    async read(engine) {
-      const freezing = await rig.echo({
-        freeze: { afterRequests: freezeAfterRequests, durationMs: freezeMs },
-      })
-      const p99 = await readMs(rig, engine, freezing, 5000, 99)
-      await freezing.kill()
-      return p99
-    },
-  }
-}
-
-async function compare(engines: readonly EngineName[], truth: Truth): Promise<Answer[]> {
-  // A coarse clock that happens to hit the truth still does not know it.
-  const step = (engine: EngineName): number => (engineOf(engine).stepUs ?? 1) / 1000
-  const distance = (engine: EngineName, value: number): number =>
-    Math.max(Math.abs(value - truth.expected), step(engine))
-  const first = new Map<EngineName, number>()
-  for (const engine of engines) {
-    try {
-      first.set(engine, await truth.read(engine))
-    } catch (error) {
-      // What fails in somebody else's tool is said and does not end the check of ours.
-      if (engine === 'open-loop') throw error
-      console.error(`${engine}: ${messageOf(error)}`)
-    }
-  }
-  const closest = [...first]
-    .filter(([engine, value]) => engine !== 'open-loop' && Number.isFinite(value))
-    .sort((a, b) => distance(...a) - distance(...b))
-    .slice(0, finalists)
-    .map(([engine]) => engine)
-  const further = new Map(closest.map((engine) => [engine, [] as number[]]))
-  for (let round = 0; round < truth.rounds; round++) {
-    const read = new Map<EngineName, number>()
-    const order = ['open-loop' as const, ...closest]
-    for (const engine of round % 2 === 0 ? order : order.reverse())
-      read.set(engine, distance(engine, await truth.read(engine)))
-    for (const engine of closest)
-      further.get(engine)?.push((read.get('open-loop') ?? Number.NaN) - (read.get(engine) ?? Number.NaN))
-  }
-  return [
-    ...[...first].map(([engine, value]): Answer => ({
-      check: 'others',
-      what: `${truth.what} ${engine}${step(engine) > 0.001 ? ` (steps of ${step(engine)} ms)` : ''}`,
-      unit: 'ms',
-      expected: truth.expected,
-      measured: value,
-      tolerance: 0,
-      rule: 'context',
-    })),
-    ...[...further].map(([engine, values]): Answer => ({
-      check: 'others',
-      what: `by how much more open-loop is off than ${engine}, upper end of 95 %, ${truth.rounds} rounds`,
-      unit: 'ms',
-      expected: truth.expected * levelWithin,
-      measured: boundsOf(estimateLocation(values, { seed: 1 }), 0.95).high,
-      tolerance: 0,
-      rule: 'atMost',
-    })),
-  ]
-}
