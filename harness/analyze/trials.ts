@@ -8,11 +8,11 @@ import { bucketsOf, latencyMs, readMetric, type Run } from './readings.js'
 
 export function summarizeTrial(run: Run, trial: Trial, oddities: readonly string[]): TrialSummary {
   const cell = run.cellOf.get(trial.cell)
-  const { load, usage } = trial
+  const { index, round, attempt, state, startedAt, ratePerSecond, error, reasons, load, usage } = trial
   const lag = bucketsOf(trial, 'sendLag')
   const timeoutMs = cell?.load.timeoutMs
   const optional = {
-    ratePerSecond: trial.ratePerSecond,
+    ratePerSecond,
     p50Ms: latencyMs(trial, 'response', 50, timeoutMs) ?? latencyMs(trial, 'service', 50, timeoutMs),
     p99Ms: latencyMs(trial, 'response', 99, timeoutMs) ?? latencyMs(trial, 'service', 99, timeoutMs),
     achievedRatePerSecond: load?.achievedRatePerSecond,
@@ -32,18 +32,11 @@ export function summarizeTrial(run: Run, trial: Trial, oddities: readonly string
     sent: load?.sent,
     unsent: load?.unknown?.includes('unsent') ? undefined : load?.unsent,
     errors: load && load.sent - load.ok,
+    error,
   }
   return {
-    index: trial.index,
-    round: trial.round,
-    cell: trial.cell,
-    arm: cell?.arm ?? '',
-    experiment: cell?.experiment ?? '',
-    attempt: trial.attempt,
-    state: trial.state,
-    startedAt: trial.startedAt,
-    ...defined({ ...optional, error: trial.error }),
-    reasons: trial.reasons,
+    ...{ index, round, cell: trial.cell, arm: cell?.arm ?? '', experiment: cell?.experiment ?? '' },
+    ...{ attempt, state, startedAt, ...defined(optional), reasons },
     warnings: [...trial.warnings, ...oddities],
     proofFailures: trial.proof.filter(({ ok }) => !ok),
   }

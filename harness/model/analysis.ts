@@ -265,18 +265,15 @@ const noiseFloorSchema = object({
 })
 export interface NoiseFloor extends z.infer<typeof noiseFloorSchema> {}
 
-/** A trial without its histograms, for tables and strips. */
-const trialSummarySchema = object({
+const trialFigures = {
   index: count,
   round: count,
-  cell: text,
-  arm: text,
-  experiment: text,
   attempt: count,
+  experiment: text,
+  arm: text,
+  cell: text,
   state: trialSchema.unwrap().shape.state,
   startedAt: text,
-  /** Of a search's trial: the rate it was asked for. */
-  ratePerSecond: number.exactOptional(),
   p50Ms: number.exactOptional(),
   p99Ms: number.exactOptional(),
   achievedRatePerSecond: number.exactOptional(),
@@ -293,6 +290,15 @@ const trialSummarySchema = object({
   sent: count.exactOptional(),
   unsent: count.exactOptional(),
   errors: count.exactOptional(),
+}
+/** What a trial has one word or figure of, in the order in which a table shows it. */
+export const trialFigureNames = Object.keys(trialFigures) as readonly (keyof typeof trialFigures)[]
+
+/** A trial without its histograms, for tables and strips. */
+const trialSummarySchema = object({
+  ...trialFigures,
+  /** Of a search's trial: the rate it was asked for. */
+  ratePerSecond: number.exactOptional(),
   reasons: list(text),
   warnings: list(text),
   error: trialErrorSchema.exactOptional(),
