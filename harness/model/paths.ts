@@ -4,7 +4,6 @@ import { count, list, name, object, text } from './shape.js'
 
 /** OSI layer at which a hop works: an L4 hop moves bytes, an L7 hop parses requests. */
 export const layerSchema = z.enum(['l4', 'l7'])
-export type Layer = z.infer<typeof layerSchema>
 
 /** A place of a platform: on `kind` a worker, on `docker` a network, on `local` only a name. */
 export const nodeRoleSchema = z.enum(['client', 'server', 'waypoint'])

@@ -1,4 +1,11 @@
-/** The one estimator behind every interval: where a handful of noisy values lies, and how surely. */
+/**
+ * The one estimator behind every interval: where a handful of noisy values lies, and how surely. Hodges–Lehmann, with a
+ * bootstrap standard error and Student’s t.
+ *
+ * Chosen by simulation over percentile and BCa bootstraps, Wilcoxon's inversion, trimmed and plain means: percentile
+ * bootstraps of so few rounds cover 91 % instead of 95 %, and rank tests cannot reach the small p-values that a family
+ * of comparisons needs at 8 to 12 rounds. harness/stats/simulation/coverage.ts shows what this one does.
+ */
 import { probit } from 'simple-statistics'
 import { studentQuantile, studentTwoSidedP } from './student.js'
 import { randomStream } from './random.js'
@@ -13,15 +20,6 @@ export interface Location {
   /** Correlation of a round with the next, where the standard error was widened for it. */
   readonly lag1?: number
 }
-
-/**
- * How it is done, in words for an `Estimate`.
- *
- * Chosen by simulation over percentile and BCa bootstraps, Wilcoxon's inversion, trimmed and plain means: percentile
- * bootstraps of so few rounds cover 91 % instead of 95 %, and rank tests cannot reach the small p-values that a family
- * of comparisons needs at 8 to 12 rounds. harness/stats/simulation/coverage.ts shows what this one does.
- */
-export const locationMethod = 'Hodges–Lehmann, bootstrap standard error, Student’s t'
 
 /** From how many values on intervals are no wider than they need to be. */
 export const fewestTight = 6

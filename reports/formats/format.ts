@@ -160,11 +160,6 @@ export function dateTime(iso: string): string {
   return `${date.getUTCDate()} ${month ?? ''} ${date.getUTCFullYear()}, ${clock} UTC`
 }
 
-/** `p50`, `p99.9`. */
-export function percentileLabel(percentile: number | string): string {
-  return `p${percentile}`
-}
-
 const protocolText: Record<Protocol, string> = { http1: 'HTTP/1.1', h2: 'HTTP/2', grpc: 'gRPC', tcp: 'TCP' }
 
 /** `1 000 requests/s, 16 connections, 1 KiB replies, HTTP/1.1`. */

@@ -3,7 +3,6 @@
 export const runLabel = 'meshbench.run'
 export const componentLabel = 'meshbench.component'
 export const nodeLabel = 'meshbench.node'
-export const versionLabel = 'meshbench.version'
 
 /** Engine filter for one run's objects, or those of all runs. */
 export function runFilter(runId?: string): { label: string[] } {

@@ -12,9 +12,6 @@ import { commandNames } from './cluster-programs.js'
 import { programKey, type ProgramRef, type UsageSource } from './components.js'
 import { cgroupFiles, parseCgroup, unifiedCgroup, type CgroupPaths } from '../../kit/cgroup.js'
 
-/** Runs a command on a node and returns its standard output. */
-export type NodeExec = (argv: readonly string[]) => Promise<string>
-
 /** Where version 1 keeps CPU accounting; where it is missing, the node has version 2. */
 const v1Root = '/sys/fs/cgroup/cpuacct'
 const v2Root = '/sys/fs/cgroup'
