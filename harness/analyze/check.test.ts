@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { analyze } from './analyze.js'
 import { check } from './check.js'
+import { gate } from './gate.js'
 import type { Threshold } from '../model.js'
+import { gateLines } from '../../reports/compare/gate-lines.js'
 import { syntheticJournal } from '../testdata/synthetic-journal.js'
 
 const arm = 'reference/l4-l7-l4'
@@ -59,6 +61,24 @@ describe('check', () => {
     expect(states({ metric: 'latency.added', percentile: 50, arm: 'reference/none', max: 1 })).toEqual([
       'no data',
     ])
+  })
+
+  it('names the arms that are not in the run, and no others', () => {
+    const cost = { metric: 'cpu.per1000Requests', max: 1 } as const
+    const asked: Threshold[] = [
+      { ...cost, arm, relativeTo: 'reference/none' },
+      { ...cost, arm: 'envoy/l4-only', relativeTo: 'reference/none' },
+      { metric: 'connect.time', percentile: 50, arm, max: 1 },
+    ]
+    const found = verdicts(...asked)
+    expect(found.map(({ absent }) => absent)).toEqual([
+      ['reference/none'],
+      ['envoy/l4-only', 'reference/none'],
+      undefined,
+    ])
+    const lines = gateLines(gate({ ...measured, thresholds: found }))
+    expect(lines.join('\n')).toContain('envoy/l4-only and reference/none are not in this run')
+    expect(lines.filter((line) => line.includes('not in this run'))).toHaveLength(2)
   })
 
   it('decides nothing by one round', () => {

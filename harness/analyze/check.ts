@@ -24,8 +24,13 @@ export function check(analysis: Checked): ThresholdVerdict[] {
       })
     if (verdicts.length > 0) return verdicts
     const expected = expectation(threshold, undefined)
-    const sentence = `${subject(threshold)}: no data; expected ${expected}.`
-    return [{ threshold, state: 'no data' as const, expected, sentence }]
+    const absent = [threshold.arm, threshold.relativeTo ?? threshold.arm].filter(
+      (name, index, all) => all.indexOf(name) === index && !analysis.arms.some(({ id }) => id === name),
+    )
+    const why = absent.length === 0 ? 'no data' : `no data, ${absentText(absent)}`
+    const sentence = `${thresholdText(threshold)}: ${why}; expected ${expected}.`
+    const verdict = { threshold, state: 'no data' as const, expected, sentence }
+    return [absent.length === 0 ? verdict : { ...verdict, absent }]
   })
 }
 
@@ -85,15 +90,22 @@ function judge(threshold: Threshold, { actual, visible }: Found, cell: CellAnaly
     actual.method === 'counted' ? figure(actual.value) : withInterval(actual, unitWord(actual.unit))
   return {
     threshold,
+    experiment: cell.experiment,
+    loadLabel: cell.loadLabel,
     state,
     expected,
     actual,
     ...defined({ visible }),
-    sentence: `${subject(threshold)} (${cell.experiment}, ${cell.loadLabel}) is ${measured}; expected ${expected}: ${decided ? words : `inconclusive, ${actual.n === 1 ? 'one round has no interval' : 'two rounds decide nothing'}`}.${visibleSentence(visible, actual.unit)}`,
+    sentence: `${thresholdText(threshold)} (${cell.experiment}, ${cell.loadLabel}) is ${measured}; expected ${expected}: ${decided ? words : `inconclusive, ${actual.n === 1 ? 'one round has no interval' : 'two rounds decide nothing'}`}.${visibleSentence(visible, actual.unit)}`,
   }
 }
 
-function subject({ metric, percentile, arm, relativeTo }: Threshold): string {
+/** Why there is no figure: arms, by id, that were left out of the run or never were in it. */
+export const absentText = (absent: readonly string[]): string =>
+  `${absent.join(' and ')} ${absent.length === 1 ? 'is' : 'are'} not in this run`
+
+/** What is judged, for example `latency.response p99 of reference/l4-only relative to none/baseline`. */
+export function thresholdText({ metric, percentile, arm, relativeTo }: Threshold): string {
   const what = percentile === undefined ? metric : `${metric} p${percentile}`
   return relativeTo === undefined ? `${what} of ${arm}` : `${what} of ${arm} relative to ${relativeTo}`
 }

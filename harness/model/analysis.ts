@@ -234,6 +234,11 @@ export interface ClaimAnalysis extends z.infer<typeof claimAnalysisSchema> {}
 
 const thresholdVerdictSchema = object({
   threshold: thresholdSchema,
+  /** What it was judged at; missing without data. */
+  experiment: text.exactOptional(),
+  loadLabel: text.exactOptional(),
+  /** Ids of arms that it names and that are not in the run. */
+  absent: list(name).exactOptional(),
   state: z.enum(['pass', 'fail', 'inconclusive', 'no data']),
   expected: text,
   actual: estimateSchema.exactOptional(),

@@ -1,5 +1,7 @@
 /** What a gate found, for a terminal, a job summary and annotations. Pure. */
 import { metricNamed } from '../../scenarios/registry.js'
+import type { ThresholdVerdict } from '../../harness/model.js'
+import { absentText, thresholdText } from '../../harness/analyze/check.js'
 import { visibleText } from '../../harness/analyze/visible.js'
 import { metricText, type GateResult, type GateVerdict } from '../../harness/analyze/gate.js'
 import { annotation, standingAnnotations, thresholdAnnotations } from '../formats/annotations.js'
@@ -22,17 +24,22 @@ function rowsOf(result: GateResult): Row[] {
       missing.map(({ what, why }) => ['fail', `${arm} ${what}`, '', why, '', '', '']),
     ),
     ...variants.map(variantRow),
-    ...thresholds.map(({ state, sentence: text, expected, actual, threshold, visible }) => [
-      state,
-      text.split(' is ')[0] ?? text,
-      '',
-      actual === undefined ? '–' : plain(sentence(actual)),
-      expected,
-      state === 'fail' && actual !== undefined ? beyond(actual.value, threshold.min, threshold.max) : '',
-      visible === undefined || actual === undefined ? '–' : visibleText(visible, actual.unit),
-    ]),
+    ...thresholds.map(thresholdRow),
   ]
   return rows.sort((a, b) => severity.indexOf(a[0] ?? '') - severity.indexOf(b[0] ?? ''))
+}
+
+function thresholdRow(verdict: ThresholdVerdict): Row {
+  const { threshold, experiment, loadLabel = '', absent, state, actual, expected, visible } = verdict
+  return [
+    state,
+    `${thresholdText(threshold)}${experiment === undefined ? '' : ` (${experiment}, ${loadLabel})`}`,
+    '',
+    actual ? plain(sentence(actual)) : absent ? absentText(absent) : '–',
+    expected,
+    state === 'fail' && actual ? beyond(actual.value, threshold.min, threshold.max) : '',
+    visible === undefined || !actual ? '–' : visibleText(visible, actual.unit),
+  ]
 }
 
 function variantRow({ state, arm, control, check, experiment, loadLabel, ratio, visible }: GateVerdict): Row {

@@ -3,6 +3,7 @@
  * threshold that failed a failure; one that could not be decided is skipped, one without data an error. A claim never fails a build: supported and refuted are both answers.
  */
 import type { Analysis, ClaimAnalysis, ThresholdVerdict } from '../../harness/model.js'
+import { thresholdText } from '../../harness/analyze/check.js'
 import { gate, metricText, type GateVerdict } from '../../harness/analyze/gate.js'
 import { missingOf, standingsOf, type ArmStanding } from '../../harness/analyze/standings.js'
 import { cleanDeep } from '../page/clean.js'
@@ -56,15 +57,12 @@ function armCase(standing: ArmStanding): Case {
 }
 
 function thresholdCase(verdict: ThresholdVerdict): Case {
-  const { threshold, state, expected, actual } = verdict
-  const percentile = threshold.percentile === undefined ? '' : ` p${threshold.percentile}`
-  const relative = threshold.relativeTo === undefined ? '' : ` relative to ${threshold.relativeTo}`
+  const { threshold, experiment, loadLabel = '', state, expected, actual } = verdict
   // One threshold may be judged at several loads; CI systems tell cases apart by name alone.
-  const at = actual?.cells[0]?.split('|') ?? []
-  const load = at.length === 3 ? ` (${at[0] ?? ''}, ${at[2] ?? ''})` : ''
+  const load = experiment === undefined ? '' : ` (${experiment}, ${loadLabel})`
   const found = actual === undefined ? 'nothing' : sentence(actual)
   return {
-    name: `${threshold.metric}${percentile} of ${threshold.arm}${relative}${load}: ${expected}`,
+    name: `${thresholdText(threshold)}${load}: ${expected}`,
     outcome: outcomes[state],
     message: `${state}: expected ${expected}, found ${found}`,
     detail: verdict.sentence,

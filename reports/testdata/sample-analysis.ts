@@ -217,7 +217,7 @@ export function sampleAnalysis(options: SampleOptions = {}): Analysis {
       { id: 'C4', claim: 'With sidecars, mesh memory and CPU grow linearly with application replicas.', verdict: 'no data', sentence: 'This run has no replicas to compare.', figures: [], next: 'run the footprint experiment' },
     ],
     thresholds: [
-      { threshold: { metric: 'cpu.per1000Requests', arm: `${meshes[0]}/l4-l7-l4`, relativeTo: `${meshes[0]}/l7-sidecar-to-sidecar`, max: 1 }, state: 'pass', expected: 'at most 1', actual: ratioC1, sentence: 'CPU per 1 000 requests of L4-L7-L4 is at most that of L7-L7.' },
+      { threshold: { metric: 'cpu.per1000Requests', arm: `${meshes[0]}/l4-l7-l4`, relativeTo: `${meshes[0]}/l7-sidecar-to-sidecar`, max: 1 }, experiment: 'latency', loadLabel: label(last), state: 'pass', expected: 'at most 1', actual: ratioC1, sentence: 'CPU per 1 000 requests of L4-L7-L4 is at most that of L7-L7.' },
     ],
     trials,
     proofs: Object.fromEntries(arms.map((arm) => [arm.id, [proof('requests at echo', '2000'), ...(samplePaths.find((path) => path.name === arm.path)!.hops.map((hop) => proof(`requests at ${hop.name}`, '2000')))]])),

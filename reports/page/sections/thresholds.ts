@@ -33,12 +33,10 @@ export function thresholdLines(view: View, book: FigureBook): ThresholdLine[] {
 }
 
 /** `CPU per 1 000 requests of L4-L7-L4, as a ratio to L7-L7, at 1 000 requests/s, …`. */
-function thresholdSubject({ threshold, actual }: ThresholdVerdict, view: View): string {
+function thresholdSubject(verdict: ThresholdVerdict, view: View): string {
+  const { threshold, experiment, loadLabel } = verdict
   const { metric, percentile, arm, relativeTo } = threshold
-  const cell = view.analysis.cells.find((one) => one.cell === actual?.cells[0])
-  const load = view.loads.find(
-    (one) => one.experiment === cell?.experiment && one.loadLabel === cell.loadLabel,
-  )
+  const load = view.loads.find((one) => one.experiment === experiment && one.loadLabel === loadLabel)
   return [
     `${metricTitle(metric, percentile)} of ${view.arm(arm).label}`,
     ...(relativeTo === undefined ? [] : [`as a ratio to ${view.arm(relativeTo).label}`]),
