@@ -11,8 +11,7 @@ import { ingress } from '../../../scenarios/paths/ingress.js'
 import { l4L7L4 } from '../../../scenarios/paths/l4-l7-l4.js'
 import type { ClusterAccess } from '../../../harness/model/cluster-access.js'
 import { MeshInstallError } from '../clusters/install-errors.js'
-import { istioAmbient } from './istio-ambient.js'
-import { istioSidecar } from './istio-sidecar.js'
+import { istioAmbient, istioSidecar } from './istio.js'
 import {
   fullCache,
   readTestdata,

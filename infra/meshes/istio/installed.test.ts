@@ -5,7 +5,7 @@ import { l7SidecarToSidecar } from '../../../scenarios/paths/l7-sidecar-to-sidec
 import { silentProgress, testArm, transcriptCluster, transcriptHost } from '../testdata/transcript-cluster.js'
 import { istioSettings } from './settings.js'
 import { onInstalled } from './installed.js'
-import { istioSidecar } from './istio-sidecar.js'
+import { istioSidecar } from './istio.js'
 import { ambientManifests, sidecarIngressShape, sidecarShape } from './manifests.js'
 
 const istiod = (revision: string, readyReplicas: number) => ({
