@@ -1,7 +1,9 @@
 /** The way in: plain TCP connections, each carried over one HBONE stream with the identity of its workload. */
 import { isIPv6 } from 'node:net'
 import type { Socket } from 'node:net'
+import { isDisconnected } from '../kit/net/reset.js'
 import { splice } from '../kit/net/splice.js'
+import { Waiter } from '../kit/net/waiter.js'
 import type { HbonePool } from '../kit/hbone/client.js'
 import { HboneError } from '../kit/hbone/hbone.js'
 import { type HopMetrics, countersThrough } from '../kit/process/hop-metrics.js'
@@ -35,14 +37,17 @@ export async function startCapture(
     ['listener', 'reason'],
   )
 
+  const watch = new ResetWatch()
   const carry = async (socket: Socket): Promise<void> => {
     accepted.add()
     // Before the stream stands nobody else listens; what went wrong shows when it is read.
     socket.on('error', () => {})
+    const waiter = watch.add(socket)
     try {
       const stream = await pool.connect({
         source: config.source,
         destination: config.destination,
+        waiter,
         headers: { baggage, forwarded: formatForwarded(socket, config.destination.authority) },
       })
       splice(socket, stream, { aToB: toUpstream, bToA: toDownstream })
@@ -52,6 +57,8 @@ export async function startCapture(
       failures.labels(config.name, reason).add()
       options.context.log('connect-failed', { listener: config.name, reason, problem: String(error) })
       socket.resetAndDestroy()
+    } finally {
+      watch.delete(socket)
     }
   }
   const listener = await listenTcp({ ...config, maxConnections: options.maxConnections }, (socket) => {
@@ -63,6 +70,36 @@ export async function startCapture(
       config = next
       baggage = formatBaggage(next)
     },
+  }
+}
+
+/** How often connections that wait for their streams are asked whether they are still there. */
+const lookMs = 250
+
+/** Connections that nobody reads from yet, so that no event tells of a reset. While there are none nothing runs. */
+class ResetWatch {
+  readonly #waiting = new Map<Socket, Waiter>()
+  #timer: NodeJS.Timeout | undefined
+
+  /** Returns who waits: it leaves when the connection is reset, or cut here. */
+  add(socket: Socket): Waiter {
+    const waiter = new Waiter()
+    this.#waiting.set(socket, waiter)
+    this.#timer ??= setInterval(() => {
+      this.#look()
+    }, lookMs)
+    return waiter
+  }
+
+  delete(socket: Socket): void {
+    this.#waiting.delete(socket)
+  }
+
+  #look(): void {
+    for (const [socket, waiter] of this.#waiting) if (isDisconnected(socket)) waiter.leave()
+    if (this.#waiting.size > 0) return
+    clearInterval(this.#timer)
+    this.#timer = undefined
   }
 }
 

@@ -1,6 +1,7 @@
 /** HBONE connections to peers, pooled by source identity and destination, so that streams share handshakes. */
 import type { TLSSocket } from 'node:tls'
 import type { ByteStream } from '../net/byte-stream.js'
+import { SharedDial, Waiter } from '../net/waiter.js'
 import type { HboneLimits, PoolConfig } from '../process/config.js'
 import { errorCode } from '../h2/frames.js'
 import { type HboneDestination, HboneError } from './hbone.js'
@@ -19,6 +20,8 @@ export interface HboneRequest {
   readonly destination: HboneDestination
   /** `baggage`, `forwarded`, `traceparent`. */
   readonly headers?: Readonly<Record<string, string>>
+  /** Who waits for the stream. When it leaves, so does what is under way for it alone: dial, handshake, CONNECT. */
+  readonly waiter?: Waiter
 }
 
 interface Pooled {
@@ -48,7 +51,7 @@ export class HbonePool {
   readonly #open = new Map<string, Pooled[]>()
   /** All that are not closed, retired ones too. */
   readonly #alive = new Set<Pooled>()
-  readonly #dialling = new Map<string, Promise<Pooled>>()
+  readonly #dialling = new Map<string, SharedDial<Pooled>>()
   /** The latest TLS session by key, and by the certificate that it was made with: another one needs a full handshake. */
   readonly #sessions = new Map<string, TlsSession>()
   readonly #streams: Cell
@@ -70,7 +73,7 @@ export class HbonePool {
     return this.#alive.size
   }
 
-  /** Opens a stream. Rejects with `HboneError` (its status is the peer's, or 503). */
+  /** Opens a stream. Rejects with `HboneError` (its status is the peer's, or 503), also for a waiter that has left. */
   async connect(request: HboneRequest): Promise<ByteStream> {
     const { authority } = request.destination
     const fields = [
@@ -85,9 +88,12 @@ export class HbonePool {
       clearTimeout(pooled.idleTimer)
       pooled.reserved -= 1
       try {
-        const stream = await openStream(pooled.connection, fields, this.#pool.connectTimeoutMs)
+        const { connectTimeoutMs } = this.#pool
+        const stream = await openStream(pooled.connection, fields, connectTimeoutMs, request.waiter)
         this.#streams.add()
-        return stream
+        if (request.waiter?.isGone !== true) return stream
+        stream.destroy()
+        throw gone()
       } catch (error) {
         // Nothing of the stream was used yet, so a connection that went away meanwhile costs only another try.
         const isFinal = !(error instanceof StreamResetError) || error.h2Code === errorCode.connect
@@ -133,7 +139,7 @@ export class HbonePool {
     }
   }
 
-  async #dial(key: string, { source, destination }: HboneRequest): Promise<Pooled> {
+  async #dial(key: string, { source, destination }: HboneRequest, waiter: Waiter): Promise<Pooled> {
     const { identities, metrics, trustDomain } = this.#options
     const identity = identities.get(source)
     const early: Buffer[] = []
@@ -147,6 +153,7 @@ export class HbonePool {
       trustDomain,
       timeoutMs: this.#pool.connectTimeoutMs,
       metrics,
+      waiter,
       onBytes(bytes) {
         read(bytes)
       },
@@ -211,20 +218,38 @@ export class HbonePool {
   async #acquire(request: HboneRequest): Promise<Pooled> {
     const { source, destination } = request
     const key = `${source} ${destination.via.host}:${destination.via.port} ${destination.serverName ?? ''} ${destination.expect.join()}`
-    let pooled = this.#pool.multiplex ? this.#findRoom(key) : await this.#dial(key, request)
+    const { waiter = new Waiter() } = request
+    if (waiter.isGone) throw gone()
+    let pooled = this.#pool.multiplex ? this.#findRoom(key) : await this.#dial(key, request, waiter)
     while (!pooled) {
-      let pending = this.#dialling.get(key)
-      if (!pending) {
-        pending = this.#dial(key, request).finally(() => this.#dialling.delete(key))
-        this.#dialling.set(key, pending)
-      }
-      await pending
+      await this.#sharedDial(key, request).wait(waiter)
+      if (waiter.isGone) throw gone()
       pooled = this.#findRoom(key)
+    }
+    if (waiter.isGone) {
+      // It left with the handshake's last step: nothing else would ever close a connection for one stream.
+      if (!this.#pool.multiplex) this.#retire(pooled)
+      throw gone()
     }
     pooled.reserved += 1
     return pooled
   }
+
+  /** The dial that is under way, unless it was given up, or a new one. */
+  #sharedDial(key: string, request: HboneRequest): SharedDial<Pooled> {
+    const pending = this.#dialling.get(key)
+    if (pending?.isGivenUp === false) return pending
+    const waiter = new Waiter()
+    const opened = this.#dial(key, request, waiter).finally(() => {
+      if (this.#dialling.get(key) === dial) this.#dialling.delete(key)
+    })
+    const dial = new SharedDial(opened, waiter)
+    this.#dialling.set(key, dial)
+    return dial
+  }
 }
+
+const gone = (): HboneError => new HboneError(503, 'client-gone', 'nobody waits for the stream any more')
 
 function asHboneError(error: unknown, authority: string): Error {
   if (error instanceof StreamResetError) {
@@ -237,19 +262,32 @@ async function openStream(
   connection: H2Connection,
   fields: readonly string[],
   timeoutMs: number,
+  waiter: Waiter | undefined,
 ): Promise<HboneStream> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      reject(new HboneError(503, 'timeout', `no answer to CONNECT within ${timeoutMs} ms`))
+    const giveUp = (error: HboneError): void => {
+      settled()
+      reject(error)
       stream.destroy()
+    }
+    const timer = setTimeout(() => {
+      giveUp(new HboneError(503, 'timeout', `no answer to CONNECT within ${timeoutMs} ms`))
     }, timeoutMs)
-    const onError = (error: Error): void => {
+    const settled = (): void => {
       clearTimeout(timer)
+      if (waiter !== undefined) waiter.onLeave = undefined
+    }
+    if (waiter !== undefined)
+      waiter.onLeave = () => {
+        giveUp(gone())
+      }
+    const onError = (error: Error): void => {
+      settled()
       reject(error)
     }
     const stream = new HboneStream()
     stream.onResponse = (status) => {
-      clearTimeout(timer)
+      settled()
       stream.off('error', onError)
       if (status === 200) {
         resolve(stream)

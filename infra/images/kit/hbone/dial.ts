@@ -3,6 +3,7 @@ import { type PeerCertificate, type TLSSocket, connect } from 'node:tls'
 import { type HboneDestination, HboneError, hboneAlpn } from './hbone.js'
 import type { HopMetrics } from '../process/hop-metrics.js'
 import { tlsReads } from '../net/reads.js'
+import type { Waiter } from '../net/waiter.js'
 import { type Identity, tlsSettings } from '../tls/identities.js'
 import { checkCertificate } from '../tls/spiffe.js'
 
@@ -20,6 +21,26 @@ export interface TlsSessions {
   keep(session: TlsSession | undefined): void
 }
 
+function tlsOptions(
+  identity: Identity,
+  { via, serverName }: HboneDestination,
+  offered: TlsSession | undefined,
+) {
+  return {
+    host: via.host,
+    port: via.port,
+    secureContext: identity.secureContext,
+    ALPNProtocols: [hboneAlpn],
+    minVersion: tlsSettings.minVersion,
+    maxVersion: tlsSettings.maxVersion,
+    rejectUnauthorized: true,
+    ...(offered === undefined ? {} : { session: offered.ticket }),
+    ...(serverName === undefined ? {} : { servername: serverName }),
+    // The name that counts is the SPIFFE id, checked by who dials.
+    checkServerIdentity: () => undefined,
+  }
+}
+
 /** Rejects with `HboneError` 503; its reason is the label of the metric. */
 export async function dialHbone(options: {
   readonly identity: Identity
@@ -29,24 +50,33 @@ export async function dialHbone(options: {
   readonly metrics: HopMetrics
   /** Where sessions to this peer are kept; absent: every handshake is a full one. */
   readonly sessions?: TlsSessions
+  /** When it leaves, the dial is given up, which is not counted as a failure. */
+  readonly waiter: Waiter
   /** What comes in, from the handshake on. The memory is used again when it returns, unless `keepRead` is called. */
   onBytes(bytes: Buffer): void
 }): Promise<TLSSocket> {
-  const { identity, destination, trustDomain, timeoutMs, metrics, sessions } = options
+  const { identity, destination, trustDomain, timeoutMs, metrics, sessions, waiter } = options
   const reads = tlsReads((buffer, length) => {
     options.onBytes(buffer.subarray(0, length))
   })
   const { via, expect } = destination
   const offered = sessions?.latest
   return new Promise((resolve, reject) => {
-    const fail = (reason: string, message: string): void => {
+    const giveUp = (reason: string, message: string): void => {
       clearTimeout(timer)
+      waiter.onLeave = undefined
       socket.off('error', onError)
       socket.on('error', () => {})
       socket.destroy()
+      reject(new HboneError(503, reason, `HBONE to ${via.host}:${via.port}: ${message}`))
+    }
+    const fail = (reason: string, message: string): void => {
       sessions?.keep(undefined)
       metrics.tlsHandshakeFailures.labels('client', reason).add()
-      reject(new HboneError(503, reason, `HBONE to ${via.host}:${via.port}: ${message}`))
+      giveUp(reason, message)
+    }
+    waiter.onLeave = () => {
+      giveUp('client-gone', 'nobody waits for it')
     }
     const timer = setTimeout(() => {
       fail('timeout', `no handshake within ${timeoutMs} ms`)
@@ -54,20 +84,7 @@ export async function dialHbone(options: {
     const onError = (error: NodeJS.ErrnoException): void => {
       fail(error.code ?? 'error', error.message)
     }
-    const settings = {
-      host: via.host,
-      port: via.port,
-      secureContext: identity.secureContext,
-      ALPNProtocols: [hboneAlpn],
-      minVersion: tlsSettings.minVersion,
-      maxVersion: tlsSettings.maxVersion,
-      rejectUnauthorized: true,
-      ...(offered === undefined ? {} : { session: offered.ticket }),
-      ...(destination.serverName === undefined ? {} : { servername: destination.serverName }),
-      // The name that counts is the SPIFFE id, checked below.
-      checkServerIdentity: () => undefined,
-      onread: reads,
-    }
+    const settings = { ...tlsOptions(identity, destination, offered), onread: reads }
     const socket = connect(settings)
     socket.setNoDelay(true)
     socket.on('error', onError)
@@ -76,6 +93,7 @@ export async function dialHbone(options: {
     })
     socket.on('secureConnect', () => {
       clearTimeout(timer)
+      waiter.onLeave = undefined
       const resumed = socket.isSessionReused()
       const certificate = resumed && offered ? offered.certificate : socket.getPeerCertificate()
       const check = checkCertificate(certificate, trustDomain, expect)

@@ -2,6 +2,7 @@
 import { connect as connectPlain } from 'node:net'
 import { type TLSSocket, connect as connectTls } from 'node:tls'
 import type { ByteStream } from '../../kit/net/byte-stream.js'
+import { Waiter } from '../../kit/net/waiter.js'
 import type { HbonePool } from '../../kit/hbone/client.js'
 import type { HopMetrics } from '../../kit/process/hop-metrics.js'
 import { type IdentityStore, tlsSettings } from '../../kit/tls/identities.js'
@@ -14,8 +15,11 @@ import { type ReusedReads, plainReads, tlsReads } from '../../kit/net/reads.js'
 export interface Dialler {
   /** For HTTP/1.1: attaches the stream to the connection, now or later; calls `failed` when there will be none. */
   dialHttp1(connection: Http1Upstream, connected: () => void, failed: () => void): 'now' | 'later'
-  /** For HTTP/2. The memory of what is read may be used again when `onBytes` returns. */
-  dial(onBytes: (bytes: Buffer) => void): Promise<ByteStream>
+  /**
+   * For HTTP/2. The memory of what is read may be used again when `onBytes` returns. It is given up, and rejects, when
+   * the waiter leaves.
+   */
+  dial(onBytes: (bytes: Buffer) => void, waiter: Waiter): Promise<ByteStream>
 }
 
 export interface DiallerContext {
@@ -66,15 +70,17 @@ function plainDialler(cluster: ClusterConfig, { host, port }: Address, context: 
       connection.attach(socket)
       return 'now'
     },
-    dial: async (onBytes) =>
+    dial: async (onBytes, waiter) =>
       new Promise((resolve, reject) => {
         const reads = plainReads(handOver(onBytes))
         const socket = connectPlain({ host, port, noDelay: true, onread: reads })
         socket.once('close', reads.release)
         limitConnect(socket, context.connectTimeoutMs)
         socket.once('error', reject)
+        waiter.onLeave = () => socket.destroy(new Error('nobody waits for it'))
         socket.once('connect', () => {
           socket.off('error', reject)
+          waiter.onLeave = undefined
           opened.add()
           resolve(socket)
         })
@@ -108,28 +114,29 @@ function limitConnect(
   socket.once('close', stop)
 }
 
-function tlsDialler(cluster: ClusterConfig, { host, port }: Address, context: DiallerContext): Dialler {
-  const { metrics, identities, trustDomain, connectTimeoutMs } = context
-  const source = context.source as string
+function tlsOptions(cluster: ClusterConfig, { host, port }: Address, context: DiallerContext) {
+  return {
+    host,
+    port,
+    secureContext: context.identities.get(context.source as string).secureContext,
+    ALPNProtocols: [cluster.protocol === 'h2' ? 'h2' : 'http/1.1'],
+    minVersion: tlsSettings.minVersion,
+    maxVersion: tlsSettings.maxVersion,
+    rejectUnauthorized: true,
+    // Names are SPIFFE ids and are checked by who dials.
+    checkServerIdentity: () => undefined,
+  }
+}
+
+function tlsDialler(cluster: ClusterConfig, address: Address, context: DiallerContext): Dialler {
+  const { metrics, trustDomain, connectTimeoutMs } = context
   const opened = metrics.upstreamConnections.labels(cluster.name)
-  const alpn = cluster.protocol === 'h2' ? 'h2' : 'http/1.1'
   const connect = (
     reads: ReusedReads,
     done: (socket: TLSSocket) => void,
     failed: (error: Error) => void,
   ): (() => void) => {
-    const options = {
-      host,
-      port,
-      secureContext: identities.get(source).secureContext,
-      ALPNProtocols: [alpn],
-      minVersion: tlsSettings.minVersion,
-      maxVersion: tlsSettings.maxVersion,
-      rejectUnauthorized: true,
-      // Names are SPIFFE ids and are checked below.
-      checkServerIdentity: () => undefined,
-      onread: reads,
-    }
+    const options = { ...tlsOptions(cluster, address, context), onread: reads }
     const socket = connectTls(options)
     socket.once('close', reads.release)
     socket.setNoDelay(true)
@@ -182,9 +189,17 @@ function tlsDialler(cluster: ClusterConfig, { host, port }: Address, context: Di
       )
       return 'later'
     },
-    dial: async (onBytes) =>
+    dial: async (onBytes, waiter) =>
       new Promise((resolve, reject) => {
-        connect(tlsReads(handOver(onBytes)), resolve, reject)
+        const settle = (socket: TLSSocket): void => {
+          waiter.onLeave = undefined
+          resolve(socket)
+        }
+        const abandon = connect(tlsReads(handOver(onBytes)), settle, reject)
+        waiter.onLeave = () => {
+          abandon()
+          reject(new Error('nobody waits for it'))
+        }
       }),
   }
 }
@@ -192,14 +207,19 @@ function tlsDialler(cluster: ClusterConfig, { host, port }: Address, context: Di
 function hboneDialler(cluster: ClusterConfig, via: Address, context: DiallerContext): Dialler {
   const pool = context.hbonePool as HbonePool
   // The pool counts the connections that it opens; a stream is none.
-  const connect = async (): Promise<ByteStream> =>
+  const connect = async (waiter: Waiter): Promise<ByteStream> =>
     pool.connect({
+      waiter,
       source: context.source as string,
       destination: { authority: cluster.authority as string, via, expect: cluster.expect },
     })
   return {
     dialHttp1(connection: Http1Upstream, connected, failed) {
-      connect().then((stream) => {
+      const waiter = new Waiter()
+      connection.abandon = () => {
+        waiter.leave()
+      }
+      connect(waiter).then((stream) => {
         connection.attach(stream)
         stream.on('data', (bytes) => {
           connection.onBytes(bytes, bytes.length, 'borrowed')
@@ -208,8 +228,8 @@ function hboneDialler(cluster: ClusterConfig, via: Address, context: DiallerCont
       }, failed)
       return 'later'
     },
-    async dial(onBytes) {
-      const stream = await connect()
+    async dial(onBytes, waiter) {
+      const stream = await connect(waiter)
       stream.on('data', onBytes)
       return stream
     },

@@ -1,6 +1,7 @@
 /** HTTP/2 connections to one endpoint, each with many streams. */
 import { H2Connection } from '../../kit/h2/connection.js'
 import type { ByteStream } from '../../kit/net/byte-stream.js'
+import { Waiter } from '../../kit/net/waiter.js'
 import { http2Limits } from '../exchange/http2-limits.js'
 import type { UpstreamOwner, UpstreamSide } from '../exchange/sides.js'
 import type { Dialler } from './dialler.js'
@@ -18,7 +19,8 @@ export class Http2Pool implements UpstreamPool {
   /** Those that have carried a stream before. */
   readonly #used = new WeakSet<H2Connection>()
   readonly #waiting: UpstreamOwner[] = []
-  #dialling = 0
+  /** Dials that are under way; the latest is last. */
+  readonly #dials: Waiter[] = []
   #isRetired = false
 
   constructor(dialler: Dialler, context: PoolContext) {
@@ -37,7 +39,10 @@ export class Http2Pool implements UpstreamPool {
 
   forget(owner: UpstreamOwner): void {
     const at = this.#waiting.indexOf(owner)
-    if (at >= 0) this.#waiting.splice(at, 1)
+    if (at < 0) return
+    this.#waiting.splice(at, 1)
+    // What was dialled for those who have left.
+    while (this.#waiting.length <= (this.#dials.length - 1) * maxStreams) this.#dials.pop()?.leave()
   }
 
   onTick(): void {
@@ -75,7 +80,8 @@ export class Http2Pool implements UpstreamPool {
   }
 
   #dial(): void {
-    this.#dialling++
+    const dial = new Waiter()
+    this.#dials.push(dial)
     let connection: H2Connection | undefined
     let early: Buffer | undefined
     const onBytes = (bytes: Buffer): void => {
@@ -83,19 +89,29 @@ export class Http2Pool implements UpstreamPool {
       // What a server says before the promise of its connection is kept.
       else early = Buffer.concat([early ?? Buffer.alloc(0), bytes])
     }
-    this.#dialler.dial(onBytes).then(
+    this.#dialler.dial(onBytes, dial).then(
       (stream) => {
-        this.#dialling--
+        if (!this.#isUnderWay(dial)) {
+          stream.destroy()
+          return
+        }
         connection = this.#connect(stream)
         if (early !== undefined) connection.read(early)
         this.#serveWaiting()
         if (this.#isRetired) this.#drop(connection)
       },
       () => {
-        this.#dialling--
+        if (!this.#isUnderWay(dial)) return
         for (const owner of this.#waiting.splice(0)) owner.onFailure('connect')
       },
     )
+  }
+
+  /** False for a dial that was given up. What is under way is over with this. */
+  #isUnderWay(dial: Waiter): boolean {
+    const at = this.#dials.indexOf(dial)
+    if (at >= 0) this.#dials.splice(at, 1)
+    return at >= 0
   }
 
   #connect(stream: ByteStream): H2Connection {
@@ -123,6 +139,6 @@ export class Http2Pool implements UpstreamPool {
       const owner = this.#waiting.shift() as UpstreamOwner
       if (!owner.isOver) owner.onUpstream(this.#take(connection, owner))
     }
-    if (this.#waiting.length > this.#dialling * maxStreams) this.#dial()
+    if (this.#waiting.length > this.#dials.length * maxStreams) this.#dial()
   }
 }
