@@ -175,13 +175,14 @@ async function benchMemory(running: readonly Started[], rest: readonly number[][
 }
 
 const workspace = createWorkspace()
-const applications = await startApplications(workspace, largeBytes)
+const families = createFamilies(workspace, Number(values.rate), largeBytes).filter(
+  ({ name }) => values.only?.split(',').includes(name) ?? true,
+)
+const needed = families.map(({ application }) => application)
+const applications = await startApplications(workspace, largeBytes, needed)
 let allOk = true
 try {
-  for (const family of createFamilies(workspace, Number(values.rate), largeBytes)) {
-    if (values.only !== undefined && !values.only.split(',').includes(family.name)) continue
-    allOk = (await benchFamily(family, workspace, applications)) && allOk
-  }
+  for (const family of families) allOk = (await benchFamily(family, workspace, applications)) && allOk
 } finally {
   await applications.stop()
   workspace.remove()

@@ -60,7 +60,7 @@ const load = family?.loads.find(({ name }) => name.includes(values.load))
 if (family === undefined || subject === undefined || load === undefined) {
   throw new Error('--family, --subject or --load: there is none of that name in the bench')
 }
-const applications = await startApplications(workspace, 2 ** 30)
+const applications = await startApplications(workspace, 2 ** 30, [family.application])
 try {
   const running = await subject.start(workspace, applications[family.application], [
     '--cpu-prof',

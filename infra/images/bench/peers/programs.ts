@@ -147,12 +147,17 @@ export interface Applications {
   readonly http1: ListenerAddress
   /** HTTP/2 with prior knowledge: 200 without a body. */
   readonly h2: ListenerAddress
-  /** gRPC: sends the request's messages back, then `grpc-status: 0`. */
+  /** gRPC: sends the request's messages back, then `grpc-status: 0`. Nothing listens there unless it was asked for. */
   readonly grpc: ListenerAddress
   stop(): Promise<void>
 }
 
-export async function startApplications(workspace: Workspace, largeBytes: number): Promise<Applications> {
+/** `needed`: nginx, which serves the others, always runs; `nghttpd` runs for `grpc` alone. */
+export async function startApplications(
+  workspace: Workspace,
+  largeBytes: number,
+  needed: readonly (keyof Applications)[],
+): Promise<Applications> {
   const http1 = await freePort()
   const h2 = await freePort()
   truncateSync(workspace.write('large', ''), largeBytes)
@@ -168,11 +173,8 @@ export async function startApplications(workspace: Workspace, largeBytes: number
   server { listen 127.0.0.1:${h2} http2; location / { return 200 ""; } }`,
   )
   const grpc = await freePort()
-  const echo = await start(
-    'nghttpd',
-    ['--no-tls', '--address=127.0.0.1', '--echo-upload', '--trailer=grpc-status: 0', '-m1000', String(grpc)],
-    grpc,
-  )
+  const options = ['--no-tls', '--address=127.0.0.1', '--echo-upload', '--trailer=grpc-status: 0', '-m1000']
+  const echo = needed.includes('grpc') ? await start('nghttpd', [...options, String(grpc)], grpc) : undefined
   const address = (port: number): ListenerAddress => ({ host: '127.0.0.1', port })
   return {
     http1: address(http1),
@@ -180,7 +182,7 @@ export async function startApplications(workspace: Workspace, largeBytes: number
     grpc: address(grpc),
     async stop() {
       await nginx.stop()
-      await echo.stop()
+      await echo?.stop()
     },
   }
 }
