@@ -1,19 +1,28 @@
 /**
- * What a mesh does with a request, each thing by itself: settings of an L7 hop under which the function works and lets
- * every request pass, so that an arm with it and the same arm without it differ by what the function costs.
+ * What a mesh does with a request or a connection, each thing by itself: settings of a hop under which the function works
+ * and lets everything pass, so that an arm with it and the same arm without it differ by what the function costs.
  *
  * Mirroring and external authorization are not here: they call another service, whose time and place would be measured.
  */
 
-/** A function of a hop, by the name of its filter (infra/images/proxy/filters). */
+/** A function of the hops of one layer, by its name on the command line. */
 export interface MeshFunction {
   /** In words for the report. */
   readonly title: string
-  /** Config of the filter. */
-  readonly settings: Readonly<Record<string, unknown>>
+  /**
+   * What `meshSettings` say to turn it on (infra/meshes/hops/settings.ts). Under `proxy` it is a function of the L7 hops,
+   * under `tunnel` one of the L4 hops.
+   */
+  readonly settings: FunctionSettings
   /** Fields that requests must carry for it to have work; every arm's requests then carry them, so that all are alike. */
   readonly requestHeaders?: Readonly<Record<string, string>>
 }
+
+type Settings = Readonly<Record<string, unknown>>
+type FunctionSettings = { readonly proxy: Settings } | { readonly tunnel: Settings }
+
+/** Settings of filters of an L7 hop, by name (infra/images/proxy/filters). */
+const filters = (byName: Settings): FunctionSettings => ({ proxy: { filters: byName } })
 
 /** Public half of a key that signed one token. The private half was never kept, and nothing but these arms trusts it. */
 const modulus = [
@@ -33,47 +42,87 @@ const token = [
   'O2Du2NcRdJmJ-bqP-e3Rvgxohh0e3XGz6gv5wA',
 ].join('')
 
+const bearer = { authorization: `Bearer ${token}` }
+
+const jwt = {
+  issuer: 'https://issuer.bench.local',
+  audiences: ['server'],
+  jwks: { keys: [{ kty: 'RSA', kid: 'bench', alg: 'RS256', use: 'sig', n: modulus, e: 'AQAB' }] },
+}
+
+const authorization = (rule: Settings) => ({ authorization: { rules: [rule] } })
+
 export const functions = {
-  balance: { title: 'least-request load balancing', settings: { policy: 'least-request' } },
+  balance: {
+    title: 'least-request load balancing',
+    settings: filters({ balance: { policy: 'least-request' } }),
+  },
   retry: {
     title: 'retry policy',
-    settings: { retries: 2, on: ['connect-failure', 'reset', 'gateway-error'] },
+    settings: filters({ retry: { retries: 2, on: ['connect-failure', 'reset', 'gateway-error'] } }),
   },
-  timeouts: { title: 'timeouts', settings: { requestMs: 15_000, perTryMs: 5_000, idleMs: 60_000 } },
+  timeouts: {
+    title: 'timeouts',
+    settings: filters({ timeouts: { requestMs: 15_000, perTryMs: 5_000, idleMs: 60_000 } }),
+  },
   circuitBreaker: {
     title: 'circuit breaking',
-    settings: { maxConnections: 1024, maxPending: 1024, maxRequests: 1024 },
+    settings: filters({ circuitBreaker: { maxConnections: 1024, maxPending: 1024, maxRequests: 1024 } }),
   },
-  outlier: { title: 'outlier ejection', settings: {} },
-  jwt: {
-    title: 'JWT validation (RS256)',
+  outlier: { title: 'outlier ejection', settings: filters({ outlier: {} }) },
+  // Both shares are of the same server: what is measured is choosing, and a pool for each.
+  split: {
+    title: 'traffic splitting, 90 to 10',
+    settings: { proxy: { split: [{ weight: 9 }, { weight: 1 }] } },
+  },
+  // The server is in the zone of the hop; the endpoint of the other zone gets nothing while it answers.
+  locality: {
+    title: 'locality-aware routing',
     settings: {
-      issuer: 'https://issuer.bench.local',
-      audiences: ['server'],
-      jwks: { keys: [{ kty: 'RSA', kid: 'bench', alg: 'RS256', use: 'sig', n: modulus, e: 'AQAB' }] },
+      proxy: { zones: [{ name: 'near' }, { name: 'far' }], filters: { locality: { local: 'near' } } },
     },
-    requestHeaders: { authorization: `Bearer ${token}` },
   },
+  jwt: { title: 'JWT validation (RS256)', settings: filters({ jwt }), requestHeaders: bearer },
   headers: {
     title: 'header manipulation',
-    settings: {
-      request: { set: { 'x-bench-route': 'server' }, remove: ['x-bench-debug'] },
-      response: { set: { 'x-bench-hop': 'l7' } },
-    },
+    settings: filters({
+      headers: {
+        request: { set: { 'x-bench-route': 'server' }, remove: ['x-bench-debug'] },
+        response: { set: { 'x-bench-hop': 'l7' } },
+      },
+    }),
   },
   // One request in a million waits for 1 ms: what is measured is deciding.
   fault: {
     title: 'fault injection, deciding alone',
-    settings: { delay: { ms: 1, percent: 0.0001 } },
+    settings: filters({ fault: { delay: { ms: 1, percent: 0.0001 } } }),
   },
   authorization: {
     title: 'authorization by method and path',
-    settings: { rules: [{ methods: ['GET', 'POST'], paths: ['/*'] }] },
+    settings: filters(authorization({ methods: ['GET', 'POST'], paths: ['/*'] })),
   },
-  rateLimit: { title: 'local rate limit', settings: { requestsPerSecond: 1_000_000 } },
-  requestMetrics: { title: 'request metrics', settings: {} },
-  trace: { title: 'trace context', settings: {} },
-  forwarded: { title: 'forwarding headers', settings: { xForwardedFor: true, via: 'bench' } },
+  authorizationHeaders: {
+    title: 'authorization by header',
+    settings: filters(authorization({ headers: [{ name: 'x-bench-team', values: ['mesh'] }] })),
+    requestHeaders: { 'x-bench-team': 'mesh' },
+  },
+  // Claims are known of a token that was checked: less `jwt`, this is the price of the rule.
+  authorizationClaims: {
+    title: 'authorization by JWT claim, with validation (RS256)',
+    settings: filters({ jwt, ...authorization({ claims: [{ name: 'role', values: ['client'] }] }) }),
+    requestHeaders: bearer,
+  },
+  rateLimit: {
+    title: 'local rate limit',
+    settings: filters({ rateLimit: { requestsPerSecond: 1_000_000 } }),
+  },
+  requestMetrics: { title: 'request metrics', settings: filters({ requestMetrics: {} }) },
+  trace: { title: 'trace context', settings: filters({ trace: {} }) },
+  forwarded: {
+    title: 'forwarding headers',
+    settings: filters({ forwarded: { xForwardedFor: true, via: 'bench' } }),
+  },
+  portAuthorization: { title: 'port authorization', settings: { tunnel: { ports: [8080] } } },
 } as const satisfies Record<string, MeshFunction>
 
 export type FunctionName = keyof typeof functions

@@ -1,4 +1,4 @@
-/** What functions of an L7 hop cost, through the command line: every function works on a real path and refuses nothing. */
+/** What functions of a hop cost, through the command line: every function works on a real path and refuses nothing. */
 import { readFileSync } from 'node:fs'
 import { afterAll, expect, test } from 'vitest'
 import { createWorkspace, smallConfig } from '../testing/cli.js'
@@ -9,7 +9,7 @@ const workspace = createWorkspace()
 afterAll(() => workspace.remove())
 
 /** Those that would refuse requests if they were told the wrong thing. */
-const asked = ['jwt', 'authorization', 'rateLimit', 'headers'] as const
+const asked = ['jwt', 'authorizationClaims', 'authorizationHeaders', 'rateLimit', 'headers'] as const
 
 test('--function puts each on the path by itself, and the report says what each cost', async () => {
   workspace.writeConfig({ ...smallConfig, arms: { reference: ['l7-per-node'] }, rounds: { min: 1, max: 1 } })

@@ -51,7 +51,7 @@ export const planFlags = {
   ),
   function: flag<readonly string[]>(
     '--function <name...>',
-    'measure every arm with this function of its L7 hops, too; `all` is each of them by itself',
+    'measure every arm with this function of its hops, too; `all` is each of them by itself',
   ),
 }
 

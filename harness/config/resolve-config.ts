@@ -283,6 +283,12 @@ function checkVariants({ arms, platform, variants = [] }: ResolvedConfig, proble
   const all = Object.entries(arms).flatMap(([mesh, list]) =>
     list.filter((path) => path !== 'baseline').map((path) => ({ mesh, path })),
   )
+  const whyNone = (variant: Variant) => {
+    const reasons = all.map(({ mesh, path }) => cannotVary(mesh, path)(variant))
+    return reasons.length > 0 && reasons.every((reason) => reason !== undefined) ? reasons : undefined
+  }
+  // Of a list of functions those that no arm has are told of in the plan, as long as one is measured.
+  const isPriced = variants.some((one) => one.function !== undefined && whyNone(one) === undefined)
   for (const variant of variants) {
     const { name, builds } = variant
     const field = `${variant.function === undefined ? '--variant' : '--function'} ${name}`
@@ -293,10 +299,9 @@ function checkVariants({ arms, platform, variants = [] }: ResolvedConfig, proble
             ? `${field}: on ${platform} a program is varied by the reference of its image: ${name}=image:proxy=<reference>`
             : `${field}: ${platform} runs no container images; allowed: ${name}=git:<ref>, ${name}=bundles:<folder>`,
         )
-    const reasons = all.map(({ mesh, path }) => cannotVary(mesh, path)(variant))
     // Arms that it cannot change stay as they are; where it changes none, something else is meant.
-    if (reasons.length > 0 && reasons.every((reason) => reason !== undefined))
-      problems.push(`${field}: ${[...new Set(reasons)].join('; ')}`)
+    const reasons = variant.function !== undefined && isPriced ? undefined : whyNone(variant)
+    if (reasons !== undefined) problems.push(`${field}: ${[...new Set(reasons)].join('; ')}`)
   }
 }
 

@@ -16,7 +16,7 @@ import { defined } from '../model/defined.js'
 
 const forms = [
   'name=unchanged',
-  'name=function:<function of an L7 hop, see `meshbench list`>',
+  'name=function:<function of a hop, see `meshbench list`>',
   'name=set:proxy.filters.burn.cpuUs=50 (several, separated by commas)',
   'name=git:<ref>',
   'name=bundles:<folder with proxy.mjs or tunnel.mjs>',
@@ -73,7 +73,7 @@ function functionVariant(flag: string, text: string): Fetched {
   const { title, settings, requestHeaders }: MeshFunction = functions[name]
   return {
     source: title,
-    settings: { proxy: { filters: { [name]: settings } } },
+    settings: { ...settings },
     builds: {},
     function: name,
     ...defined({ requestHeaders }),

@@ -44,7 +44,7 @@ export const variantSchema = object({
   /** Laid over the settings of the arm's mesh, key by key. */
   settings: record(z.unknown()),
   builds: z.partialRecord(ownProgramSchema, programBuildSchema).readonly(),
-  /** The one function of an L7 hop that it turns on, by its name in scenarios/functions.ts. */
+  /** The one function of the hops that it turns on, by its name in scenarios/functions.ts. */
   function: text.exactOptional(),
   /** What requests must carry for it; the requests of every arm of the run do. */
   requestHeaders: record(text).exactOptional(),

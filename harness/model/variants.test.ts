@@ -5,14 +5,22 @@ import { describe, expect, it } from 'vitest'
 import { catalogue } from '../cli/catalogue.js'
 import { resolveConfig, type ConfigOverrides } from '../config/resolve-config.js'
 import { UserError } from './errors.js'
-import type { Variant } from '../model.js'
+import type { Path, Variant } from '../model.js'
 import { makePlan } from '../plan/plan.js'
 import { functionFlags, resolveVariants } from '../config/variant-sources.js'
 import { unvariedLines } from './plan.js'
 import { settingsOf, variantBuilds } from './variants.js'
-import { filtersSchema } from '../../infra/images/proxy/filters/index.js'
-import { envoyFunctionNames, envoyFunctions } from '../../infra/meshes/envoy/functions.js'
-import { functionNames, functions } from '../../scenarios/functions.js'
+import { whyNotVaried } from '../config/varying.js'
+import { proxySchema, verifyProxy } from '../../infra/images/proxy/config.js'
+import { tunnelSchema } from '../../infra/images/tunnel/config.js'
+import { envoyFunctionNames } from '../../infra/meshes/envoy/functions.js'
+import { renderHop } from '../../infra/meshes/envoy/hop.js'
+import type { HopSpec } from '../../infra/meshes/hops/hop-spec.js'
+import { hopSpecs, testPlacement } from '../../infra/meshes/hops/testing.js'
+import { meshes } from '../../infra/meshes/index.js'
+import { proxyConfig, tunnelConfig } from '../../infra/meshes/reference/config.js'
+import { functionNames, functions, type MeshFunction } from '../../scenarios/functions.js'
+import { l7PerNode } from '../../scenarios/paths/l7-per-node.js'
 
 const input = {
   arms: { reference: ['l7-per-node'] },
@@ -54,15 +62,56 @@ describe('--variant', () => {
     expect(functionFlags(['all'])).toHaveLength(functionNames.length)
   })
 
-  it.each(functionNames)(
-    '%s is as the proxy wants it, and Envoy renders it or has no such function',
-    (name) => {
-      const { settings } = functions[name]
-      expect(filtersSchema.safeParse({ [name]: settings }).error).toBeUndefined()
-      if (envoyFunctionNames.some((known) => known === name)) envoyFunctions({ [name]: settings })
-      else expect(() => envoyFunctions({ [name]: settings })).toThrow('not on Envoy')
-    },
-  )
+  it.each(functionNames)('%s is as the reference mesh wants it, on the hops of one layer', async (name) => {
+    const { settings }: MeshFunction = functions[name]
+    const [variant] = await resolveVariants([`a=function:${name}`])
+    expect(variant?.settings).toEqual(settings)
+    expect(meshes.reference.settings?.safeParse(settings).error).toBeUndefined()
+    expect(Object.keys(settings)).toHaveLength(1)
+    const layer = 'tunnel' in settings ? 'l4' : 'l7'
+    const paths = [...new Set(meshes.reference.paths)].map((path) => catalogue.paths[path] as Path)
+    for (const path of paths.filter(({ hops }) => hops.every((hop) => hop.layer !== layer)))
+      expect(whyNotVaried(variant as Variant, meshes.reference, path)).toMatch(/^no L[47] hop is on/)
+    const [path] = paths.filter(({ hops }) => hops.some((hop) => hop.layer === layer))
+    expect(whyNotVaried(variant as Variant, meshes.reference, path as Path)).toBeUndefined()
+    const spec = hopSpecs('reference', path as Path, settings).find(({ hop }) => hop.layer === layer)
+    const config = (layer === 'l4' ? tunnelConfig : proxyConfig)({
+      ...{ ...(spec as HopSpec), placement: testPlacement() },
+    })
+    const schema = layer === 'l4' ? tunnelSchema : proxySchema
+    const { error } = schema.safeParse(config)
+    expect(error).toBeUndefined()
+    if (layer === 'l7') verifyProxy(proxySchema.parse(config))
+  })
+
+  it.each(functionNames)('%s is rendered for Envoy, or the plan says that Envoy has it not', async (name) => {
+    const { settings }: MeshFunction = functions[name]
+    const [variant] = await resolveVariants([`a=function:${name}`])
+    const why = whyNotVaried(variant as Variant, meshes.envoy, l7PerNode)
+    const [spec] = hopSpecs('envoy', l7PerNode, settings)
+    const used = 'proxy' in settings ? Object.keys((settings.proxy.filters as object | undefined) ?? {}) : []
+    if ('tunnel' in settings || used.some((filter) => !envoyFunctionNames.some((known) => known === filter)))
+      expect(why).toMatch(/^of envoy: /)
+    else {
+      expect(why).toBeUndefined()
+      expect(renderHop(spec as HopSpec, testPlacement())).not.toEqual(
+        renderHop({ ...(spec as HopSpec), settings: {} }, testPlacement()),
+      )
+    }
+  })
+
+  it('tells in the plan of functions that no arm has, and refuses one that is asked for alone', async () => {
+    const asked = ['jwt', 'portAuthorization'].map((name) => `${name}=function:${name}`)
+    const plan = makePlan(
+      configOf({ variants: await resolveVariants(['plain=unchanged', ...asked]) }),
+      catalogue,
+    )
+    expect(plan.unvaried?.map(({ variant, why }) => [variant, why])).toEqual([
+      ['portAuthorization', 'no L4 hop is on reference/l7-per-node'],
+    ])
+    const alone = await resolveVariants(asked.slice(1))
+    expect(() => configOf({ variants: alone })).toThrow(/--function portAuthorization: no L4 hop/)
+  })
 
   it('keeps bundles of a folder by their content', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'meshbench-bundles-'))

@@ -5,6 +5,7 @@
  */
 import { isIP } from 'node:net'
 import type { Endpoint } from '../../../harness/model.js'
+import { defined } from '../../../harness/model/defined.js'
 import type { HopLimits } from '../hops/hop-limits.js'
 
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json }
@@ -177,6 +178,17 @@ export interface ClusterSpec {
   readonly speaks: 'http' | 'tunnel' | 'tcp'
   /** Fields of the circuit breaker beside, or instead of, the limits'. */
   readonly thresholds?: JsonObject
+  /** Other fields of the cluster. */
+  readonly fields?: JsonObject
+  /** Endpoints by locality in the place of the one target; those of priority 0 are used first. */
+  readonly zones?: readonly Zone[]
+}
+
+export interface Zone {
+  readonly name: string
+  readonly priority: number
+  /** Absent: the cluster's target. */
+  readonly at?: Endpoint
 }
 
 const internalUpstream = 'envoy.extensions.transport_sockets.internal_upstream.v3.InternalUpstreamTransport'
@@ -188,11 +200,11 @@ export function cluster({
   transportSocket,
   speaks,
   thresholds = {},
+  fields = {},
+  zones,
 }: ClusterSpec): JsonObject {
   const internal = 'internalListener' in target
-  const address = internal
-    ? { envoy_internal_address: { server_listener_name: target.internalListener } }
-    : socketAddress(target)
+  const hosts = internal ? [] : [target.host, ...(zones ?? []).flatMap(({ at }) => at?.host ?? [])]
   const socket = internal
     ? {
         name: 'envoy.transport_sockets.internal_upstream',
@@ -206,11 +218,14 @@ export function cluster({
     : transportSocket
   return {
     name,
-    type: internal || isIP(target.host) ? 'STATIC' : 'STRICT_DNS',
+    type: hosts.every((host) => isIP(host) !== 0) ? 'STATIC' : 'STRICT_DNS',
     connect_timeout: seconds(limits.connectTimeoutMs),
     load_assignment: {
       cluster_name: name,
-      endpoints: [{ lb_endpoints: [{ endpoint: { address } }] }],
+      endpoints: zones?.map(({ name: zone, priority, at = target }) => ({
+        ...{ locality: { zone }, priority },
+        lb_endpoints: [{ endpoint: { address: addressOf(at, zone) } }],
+      })) ?? [{ lb_endpoints: [{ endpoint: { address: addressOf(target) } }] }],
     },
     circuit_breakers: {
       thresholds: [
@@ -225,6 +240,7 @@ export function cluster({
     },
     ...(internal ? {} : { upstream_connection_options: tcpKeepalive }),
     ...(socket ? { transport_socket: socket } : {}),
+    ...fields,
     ...(speaks === 'tcp'
       ? {}
       : {
@@ -233,6 +249,18 @@ export function cluster({
           },
         }),
   }
+}
+
+/** Endpoints that lead to one internal listener are told apart by an id. */
+function addressOf(target: ClusterSpec['target'], id?: string): JsonObject {
+  return 'internalListener' in target
+    ? {
+        envoy_internal_address: {
+          server_listener_name: target.internalListener,
+          ...defined({ endpoint_id: id }),
+        },
+      }
+    : socketAddress(target)
 }
 
 const upstreamOptions = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions'

@@ -6,7 +6,7 @@ import { names } from './roles.js'
 /** Only what is read below: Envoy has some thousand statistics, and writing them all costs CPU that would be billed. */
 const wanted = [
   `http\\.(${names.l7}|${names.hbone})\\.downstream_(cx_total|rq_total|cx_rx_bytes_total|cx_tx_bytes_total)`,
-  `cluster\\.(${names.next}|${names.service})\\.(upstream_(cx_total|rq_total|cx_rx_bytes_total|cx_tx_bytes_total)|ssl\\.handshake)`,
+  `cluster\\.(${names.next}|${names.service})(_share_[0-9]+)?\\.(upstream_(cx_total|rq_total|cx_rx_bytes_total|cx_tx_bytes_total)|ssl\\.handshake)`,
   `listener\\.${names.downstream}\\.(downstream_cx_total|ssl\\.handshake)`,
   `tcp\\.${names.downstream}\\.downstream_(cx_total|cx_rx_bytes_total|cx_tx_bytes_total)`,
 ]
@@ -32,7 +32,14 @@ export function parseStats(text: string): ReadonlyMap<string, number> {
  */
 export function envoyCounters(text: string, spec: HopSpec): HopCounters {
   const stats = parseStats(text)
-  const read = (name: string) => stats.get(name) ?? 0
+  // A cluster's statistic is the sum over the shares of a split.
+  const read = (name: string) => {
+    const [, cluster, rest] = /^cluster\.(\w+)(\..+)$/.exec(name) ?? []
+    if (cluster === undefined || rest === undefined) return stats.get(name) ?? 0
+    const isOf = (key: string) =>
+      key === name || (key.startsWith(`cluster.${cluster}_share_`) && key.endsWith(rest))
+    return [...stats].filter(([key]) => isOf(key)).reduce((sum, [, value]) => sum + value, 0)
+  }
   const { hop, downstreamLeg, upstreamLeg, before, after } = spec
   const l7 = hop.layer === 'l7'
   const endsHbone = downstreamLeg === 'hbone'

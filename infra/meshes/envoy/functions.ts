@@ -5,6 +5,7 @@
  * What Envoy cannot do is refused; what it does a little differently is said in the report.
  */
 import type { z } from 'zod'
+import { defined } from '../../../harness/model/defined.js'
 import { filtersSchema, type FiltersConfig } from '../../images/proxy/filters/index.js'
 import { seconds, typed, type Json, type JsonObject } from './blocks.js'
 
@@ -18,9 +19,13 @@ export interface EnvoyFunctions {
   readonly route: JsonObject
   /** Fields of the circuit breaker of the service's cluster. */
   readonly thresholds: JsonObject
+  /** Other fields of that cluster. */
+  readonly cluster: JsonObject
+  /** The zone whose endpoints are used first. */
+  readonly nearZone?: string
 }
 
-export const noFunctions: EnvoyFunctions = { filters: [], action: {}, route: {}, thresholds: {} }
+export const noFunctions: EnvoyFunctions = { filters: [], action: {}, route: {}, thresholds: {}, cluster: {} }
 
 /** What a hop knows that a function may need. */
 export interface FunctionContext {
@@ -281,6 +286,29 @@ const circuitBreaker: Rendering<'circuitBreaker'> = {
   },
 }
 
+const outlier: Rendering<'outlier'> = {
+  differs:
+    'what was ejected comes back at a sweep, every 10 s; a cluster with most endpoints ejected uses all',
+  render: ({ consecutiveFailures, ejectionMs, maxEjectedPercent }) => ({
+    cluster: {
+      outlier_detection: {
+        consecutive_5xx: consecutiveFailures,
+        base_ejection_time: seconds(ejectionMs),
+        max_ejection_time: seconds(Math.max(300_000, ejectionMs)),
+        max_ejection_percent: Math.floor(maxEjectedPercent),
+        // Statistics over all endpoints are another function.
+        enforcing_success_rate: 0,
+      },
+    },
+  }),
+}
+
+const locality: Rendering<'locality'> = {
+  differs:
+    'zones are priorities, as in Istio: the next one gets traffic when outlier ejection has taken the near one',
+  render: ({ local }) => ({ nearZone: local }),
+}
+
 /** Envoy answers a try that has timed out with 504, which is one of its gateway errors. */
 const retryConditions: Readonly<Record<Config<'retry'>['on'][number], string>> = {
   'connect-failure': 'connect-failure',
@@ -328,6 +356,8 @@ const renderings = {
   headers,
   mirror,
   circuitBreaker,
+  outlier,
+  locality,
   retry,
 } satisfies { [Name in keyof FiltersConfig]?: Rendering<Name> }
 
@@ -362,6 +392,8 @@ export function envoyFunctions(
     action: mergeActions(parts.map(({ action = {} }) => action)),
     route: Object.assign({}, ...parts.map(({ route = {} }) => route)) as JsonObject,
     thresholds: Object.assign({}, ...parts.map(({ thresholds = {} }) => thresholds)) as JsonObject,
+    cluster: Object.assign({}, ...parts.map(({ cluster = {} }) => cluster)) as JsonObject,
+    ...defined({ nearZone: parts.find(({ nearZone }) => nearZone !== undefined)?.nearZone }),
   }
 }
 

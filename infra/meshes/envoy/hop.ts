@@ -1,12 +1,13 @@
 /** Envoy as a hop: whichever role the path asks for, as a process with a bootstrap of its own. */
 import type { BinaryNeed } from '../../supply/binaries.js'
 import type { Placement } from '../../../harness/model.js'
+import { defined } from '../../../harness/model/defined.js'
 import { hopLimits, sizingFact } from '../hops/hop-limits.js'
 import { credentialFiles, hopComponent, type HopProgram, type HopSpec } from '../hops/hop-mesh.js'
 import { vendorSettings } from '../hops/settings.js'
 import type { JsonObject, TlsFiles } from './blocks.js'
 import { envoyCounters, statsPath } from './counters.js'
-import { envoyFunctions, functionDifferences, type FunctionContext } from './functions.js'
+import { envoyFunctionNames, envoyFunctions, functionDifferences, type FunctionContext } from './functions.js'
 import * as roles from './roles.js'
 
 export const envoyNeed: BinaryNeed = {
@@ -21,7 +22,7 @@ export const envoyNeed: BinaryNeed = {
 export const envoyHop: HopProgram = {
   name: 'envoy',
   need: envoyNeed,
-  settings: vendorSettings,
+  settings: vendorSettings(envoyFunctionNames),
 
   facts(settings) {
     const configs = settings.proxy?.filters ?? {}
@@ -98,6 +99,7 @@ export function renderHop(spec: HopSpec, placement: Placement): JsonObject {
     ...base,
     extraClusters,
     functions: envoyFunctions(settings.proxy?.filters ?? {}, { ...knownPrincipal(spec), clusters }),
+    ...defined({ split: settings.proxy?.split, zones: settings.proxy?.zones }),
   })
   switch (hop.role) {
     case 'per-node':

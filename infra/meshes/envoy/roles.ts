@@ -1,9 +1,11 @@
 /** Renders Envoy's bootstrap for each role of a hop: pure, so that golden files show what is measured. */
 import type { Endpoint } from '../../../harness/model.js'
+import { defined } from '../../../harness/model/defined.js'
 import type { HopLimits } from '../hops/hop-limits.js'
 import {
   bootstrap,
   cluster,
+  type ClusterSpec,
   downstreamTls,
   httpManager,
   listener,
@@ -15,6 +17,7 @@ import {
   type TlsFiles,
 } from './blocks.js'
 import { noFunctions, type EnvoyFunctions } from './functions.js'
+import { shareName, type Split, type Zones } from '../hops/settings.js'
 
 /** Names under which Envoy counts; envoy/counters.ts reads them. */
 export const names = {
@@ -50,6 +53,8 @@ interface WithFunctions {
   readonly functions?: EnvoyFunctions
   /** Clusters beside the service, for functions that call or mirror to somebody else. */
   readonly extraClusters?: Readonly<Record<string, Endpoint>>
+  readonly split?: Split
+  readonly zones?: Zones
 }
 
 /** Credentials towards the hop before, the hop after, or both. */
@@ -73,35 +78,19 @@ export type Waypoint = EnvoyBase & WithUpstream & WithAuthority & WithFunctions 
 
 /** Plain HTTP in, plain HTTP out. */
 export function perNode(role: PerNode): JsonObject {
-  const { upstream, limits, functions = noFunctions } = role
-  const { thresholds } = functions
-  return l7Bootstrap(role, {
-    service: cluster({ name: names.service, limits, target: upstream, speaks: 'http', thresholds }),
-  })
+  return l7Bootstrap(role, { service: { name: names.service, target: role.upstream } })
 }
 
 /** Plain HTTP in, HTTP over mutual TLS out. */
 export function sidecarOutbound(role: SidecarOutbound): JsonObject {
-  const { upstream, limits, functions = noFunctions } = role
-  const { thresholds } = functions
-  return l7Bootstrap(role, {
-    service: cluster({
-      name: names.next,
-      limits,
-      target: upstream,
-      speaks: 'http',
-      thresholds,
-      transportSocket: upstreamTls(role.upstreamTls),
-    }),
-  })
+  const transportSocket = upstreamTls(role.upstreamTls)
+  return l7Bootstrap(role, { service: { name: names.next, target: role.upstream, transportSocket } })
 }
 
 /** HTTP over mutual TLS in, plain HTTP out. */
 export function sidecarInbound(role: SidecarInbound): JsonObject {
-  const { upstream, limits, functions = noFunctions } = role
-  const { thresholds } = functions
   return l7Bootstrap(role, {
-    service: cluster({ name: names.service, limits, target: upstream, speaks: 'http', thresholds }),
+    service: { name: names.service, target: role.upstream },
     transportSocket: downstreamTls(role.downstreamTls, ['h2', 'http/1.1']),
   })
 }
@@ -153,7 +142,9 @@ export function tunnelInbound(role: TunnelInbound): JsonObject {
  * (https://github.com/istio/istio/blob/master/pilot/pkg/networking/core/listener_waypoint.go).
  */
 export function waypoint(role: Waypoint): JsonObject {
-  const { id, admin, listen, limits, upstream, authority, functions = noFunctions } = role
+  const { id, admin, listen, limits, upstream, authority, split = [], zones = [] } = role
+  if ([...split, ...zones].some(({ at }) => at !== undefined))
+    throw new Error('split and zones at a waypoint of Envoy lead to the server alone')
   return bootstrap({
     id,
     admin,
@@ -170,7 +161,7 @@ export function waypoint(role: Waypoint): JsonObject {
           virtualHost: connectHost(authority, names.waypointInner),
         }),
       }),
-      listener({ name: names.waypointInner, filter: l7Manager(names.service, limits, functions) }),
+      listener({ name: names.waypointInner, filter: l7Manager(names.service, role) }),
       listener({
         name: names.waypointOrigin,
         filter: tunnelFilter(names.waypointOrigin, authority),
@@ -183,13 +174,7 @@ export function waypoint(role: Waypoint): JsonObject {
         target: { internalListener: names.waypointInner },
         speaks: 'tcp',
       }),
-      cluster({
-        name: names.service,
-        limits,
-        target: { internalListener: names.waypointOrigin },
-        speaks: 'http',
-        thresholds: functions.thresholds,
-      }),
+      ...serviceClusters(role, { name: names.service, target: { internalListener: names.waypointOrigin } }),
       hboneCluster(upstream, role.upstreamTls, limits),
       ...extra(role),
     ],
@@ -199,9 +184,10 @@ export function waypoint(role: Waypoint): JsonObject {
 // ---------------------------------------------------------------- parts of roles
 
 function l7Bootstrap(
-  { id, admin, listen, limits, functions = noFunctions, extraClusters = {} }: EnvoyBase & WithFunctions,
-  { service, transportSocket }: { service: JsonObject; transportSocket?: JsonObject },
+  role: EnvoyBase & WithFunctions,
+  { service, transportSocket }: { service: Service; transportSocket?: JsonObject },
 ): JsonObject {
+  const { id, admin, listen } = role
   return bootstrap({
     id,
     admin,
@@ -209,12 +195,37 @@ function l7Bootstrap(
       listener({
         name: names.downstream,
         address: listen,
-        filter: l7Manager(service.name as string, limits, functions),
+        filter: l7Manager(service.name, role),
         ...(transportSocket ? { transportSocket } : {}),
       }),
     ],
-    clusters: [service, ...extra({ limits, extraClusters })],
+    clusters: [...serviceClusters(role, service), ...extra(role)],
   })
+}
+
+type Service = Pick<ClusterSpec, 'name' | 'target' | 'transportSocket'>
+
+/** The service as the functions want it: a cluster for each share of a split, with endpoints for each zone. */
+function serviceClusters(
+  { limits, functions = noFunctions, split = [{ weight: 1 }], zones }: EnvoyBase & WithFunctions,
+  service: Service,
+): JsonObject[] {
+  const { thresholds, cluster: fields, nearZone } = functions
+  const priority = (zone: string) => (nearZone === undefined || zone === nearZone ? 0 : 1)
+  // Priorities have to begin with 0, even where none of the zones is near.
+  const least = Math.min(...(zones ?? []).map(({ name }) => priority(name)))
+  return split.map(({ at = service.target }, index) =>
+    cluster({
+      ...service,
+      ...{ name: shareName(service.name, index), target: at, limits, speaks: 'http', thresholds, fields },
+      ...(zones && {
+        zones: zones.map((zone) => ({
+          ...{ name: zone.name, priority: priority(zone.name) - least },
+          ...defined({ at: zone.at }),
+        })),
+      }),
+    }),
+  )
 }
 
 function extra({ limits, extraClusters = {} }: WithFunctions & { limits: HopLimits }): JsonObject[] {
@@ -228,7 +239,10 @@ export function extraName(name: string): string {
   return `extra_${name}`
 }
 
-function l7Manager(target: string, limits: HopLimits, functions: EnvoyFunctions): JsonObject {
+function l7Manager(
+  target: string,
+  { limits, functions = noFunctions, split }: EnvoyBase & WithFunctions,
+): JsonObject {
   const { retries, requestTimeoutMs } = limits
   return httpManager({
     statPrefix: names.l7,
@@ -241,7 +255,13 @@ function l7Manager(target: string, limits: HopLimits, functions: EnvoyFunctions)
         {
           match: { prefix: '/' },
           route: {
-            cluster: target,
+            ...(split
+              ? {
+                  weighted_clusters: {
+                    clusters: split.map(({ weight }, index) => ({ name: shareName(target, index), weight })),
+                  },
+                }
+              : { cluster: target }),
             timeout: seconds(requestTimeoutMs),
             ...(retries > 0
               ? { retry_policy: { retry_on: 'connect-failure,reset', num_retries: retries } }

@@ -26,7 +26,38 @@ export const filterNames = [
   'retry',
 ] as const
 
-const filters = z.partialRecord(z.enum(filterNames), z.record(z.string(), z.unknown())).optional()
+type FilterName = (typeof filterNames)[number]
+
+const filtersOf = (names: readonly FilterName[]) =>
+  z.partialRecord(z.enum(names), z.record(z.string(), z.unknown())).optional()
+
+/** Where an L7 hop sends what it has taken. */
+const targets = {
+  /** Shares of the traffic by weight, exact and interleaved; each is a cluster of its own. */
+  split: z
+    .array(
+      z.strictObject({
+        weight: z.int().min(1).max(10_000),
+        /** Absent: the server. */
+        at: addressSchema.optional(),
+      }),
+    )
+    .min(2)
+    .max(16)
+    .optional(),
+  /** Localities of the service's endpoints; `filters.locality` names the one that is near. */
+  zones: z
+    .array(
+      z.strictObject({
+        name: z.string().min(1).max(63),
+        /** Absent: the server. */
+        at: addressSchema.optional(),
+      }),
+    )
+    .min(1)
+    .max(16)
+    .optional(),
+}
 
 /** Of this repository's tunnel: its pool of HBONE connections. */
 export const tunnelSettings = {
@@ -34,6 +65,8 @@ export const tunnelSettings = {
     .strictObject({
       /** Of HBONE connections, by source identity and destination. */
       pool: z.strictObject(poolSchema.unwrap().shape).partial().optional(),
+      /** Ports of the service that a client may reach, checked where HBONE ends; absent: any. */
+      ports: z.array(z.int().min(1).max(65_535)).min(1).optional(),
     })
     .optional(),
 }
@@ -43,24 +76,26 @@ export const proxySettings = {
   proxy: z
     .strictObject({
       /** Functions by name, with their settings; see `meshbench list`. */
-      filters,
+      filters: filtersOf(filterNames),
+      ...targets,
       /** Threads that share the connections. */
       workers: z.int().min(0).optional(),
     })
     .optional(),
 }
 
-/** Of an L7 hop of another vendor: functions are named as this repository's proxy names them. */
-export const vendorSettings = {
+/** Of an L7 hop of another vendor, which has these functions: they are named as this repository's proxy names them. */
+export const vendorSettings = (names: readonly FilterName[]) => ({
   proxy: z
     .strictObject({
       /** Functions by name, with their settings; see `meshbench list`. */
-      filters,
+      filters: filtersOf(names),
+      ...targets,
     })
     .optional(),
   /** Servers that functions may call or mirror to, by name; `server` is the service itself. */
   clusters: z.record(z.string(), addressSchema).optional(),
-}
+})
 
 /**
  * Of the mesh: hops are dialled, or the kernel leads traffic to them; either way in namespaces of the arm's own. `tproxy`
@@ -71,7 +106,15 @@ export const transparentSettings = { capture: z.enum(['none', 'redirect', 'tprox
 
 type Shape = typeof transparentSettings &
   typeof tunnelSettings &
-  Pick<typeof vendorSettings, 'clusters'> &
+  Pick<ReturnType<typeof vendorSettings>, 'clusters'> &
   typeof proxySettings
 
 export type HopSettings = z.infer<z.ZodObject<Shape>>
+
+type Targets = NonNullable<HopSettings['proxy']>
+export type Split = NonNullable<Targets['split']>
+export type Zones = NonNullable<Targets['zones']>
+
+/** Name of the cluster of a share: that of the service for the first, as it is without a split. */
+export const shareName = (service: string, index: number) =>
+  index === 0 ? service : `${service}_share_${index + 1}`

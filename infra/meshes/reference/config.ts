@@ -1,7 +1,7 @@
 /** Renders the configs of the reference mesh's hops: pure, so that they can be read in a test. */
 import type { Endpoint, Hop, Identity, LegTransport, Placement } from '../../../harness/model.js'
 import { defined } from '../../../harness/model/defined.js'
-import type { HopSettings } from '../hops/settings.js'
+import { shareName, type HopSettings } from '../hops/settings.js'
 import { serviceAuthority, trustDomain } from './names.js'
 
 /** All that decides a hop's config. */
@@ -52,7 +52,9 @@ export function tunnelConfig(options: HopPlacement): unknown {
                 authority: serviceAuthority,
                 workload: identity.spiffeId,
                 to: upstream,
-                allow: downstreamId ? [{ principals: [downstreamId] }] : [],
+                allow: downstreamId
+                  ? [{ principals: [downstreamId], ...defined({ ports: settings.tunnel?.ports }) }]
+                  : [],
               },
             ],
           },
@@ -61,8 +63,7 @@ export function tunnelConfig(options: HopPlacement): unknown {
 }
 
 export function proxyConfig(options: HopPlacement): unknown {
-  const { identity, placement, upstream, downstreamLeg, upstreamLeg, downstreamId, upstreamId, settings } =
-    options
+  const { identity, placement, downstreamLeg, upstreamLeg, downstreamId, settings } = options
   const encrypted = downstreamLeg !== 'plain' || upstreamLeg !== 'plain'
   return {
     admin: { host: placement.bindHost, port: placement.ports.admin },
@@ -80,18 +81,32 @@ export function proxyConfig(options: HopPlacement): unknown {
         ...(downstreamLeg === 'hbone' ? { authorities: [serviceAuthority] } : {}),
       },
     ],
-    clusters: [
+    ...targets(options),
+    filters: settings.proxy?.filters ?? {},
+  }
+}
+
+/** One cluster of the server, or one for each share of a split; zones are endpoints of each. */
+function targets({ upstream, upstreamLeg, upstreamId, settings }: HopPlacement) {
+  const { split = [{ weight: 1 }], zones } = settings.proxy ?? {}
+  const shares = split.map(({ weight, at = upstream }, index) => ({
+    ...{ name: shareName('server', index), weight },
+    endpoints: zones?.map((zone) => ({ ...(zone.at ?? at), locality: zone.name })) ?? [at],
+  }))
+  return {
+    clusters: shares.map(({ name, endpoints }) => ({
+      ...{ name, endpoints, transport: upstreamLeg, protocol: 'http1' },
+      ...(upstreamId ? { expect: [upstreamId] } : {}),
+      ...(upstreamLeg === 'hbone' ? { authority: serviceAuthority } : {}),
+    })),
+    routes: [
       {
-        name: 'server',
-        endpoints: [upstream],
-        transport: upstreamLeg,
-        protocol: 'http1',
-        ...(upstreamId ? { expect: [upstreamId] } : {}),
-        ...(upstreamLeg === 'hbone' ? { authority: serviceAuthority } : {}),
+        match: { prefix: '/' },
+        ...(shares.length === 1
+          ? { cluster: 'server' }
+          : { split: shares.map(({ name, weight }) => ({ cluster: name, weight })) }),
       },
     ],
-    routes: [{ match: { prefix: '/' }, cluster: 'server' }],
-    filters: settings.proxy?.filters ?? {},
   }
 }
 

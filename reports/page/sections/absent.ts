@@ -20,7 +20,7 @@ export function absentParts(view: View, claims: readonly ClaimRow[], present: Re
     ...asks('Rate, connections and payload, each by itself', '--experiment sweep', experiments.has('sweep')),
     ...asks('What a new connection costs', '--experiment connect', experiments.has('connect')),
     ...asks('What long transfers cost', '--experiment stream', experiments.has('stream')),
-    ...asks('What each function of an L7 hop costs by itself', '--function all', present.has('functions')),
+    ...asks('What each function of a hop costs by itself', '--function all', present.has('functions')),
     ...claims.map(({ id, claim, next }) => ({ what: `${id}. ${claim}`, command: '', words: next })),
   ]
 }

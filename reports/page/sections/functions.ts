@@ -43,6 +43,9 @@ export function functionTable(view: View, book: FigureBook): Table {
   }
 }
 
+/** The layer of the hops whose settings a function changes. */
+const layerOf = (settings: Readonly<Record<string, unknown>>) => ('tunnel' in settings ? 'L4' : 'L7')
+
 /** What each function costs by itself: the difference between an arm with it and the same arm without; undefined when none was measured. */
 export function functionCostTable(view: View, book: FigureBook): Table | undefined {
   const measured = view.subjects.flatMap((arm) => {
@@ -57,6 +60,9 @@ export function functionCostTable(view: View, book: FigureBook): Table | undefin
     return [
       [
         variant.source,
+        layerOf(variant.settings),
+        // Hops are processes; what the kernel does has no function to turn on.
+        'user space',
         { html: armHtml(view.arm(control)) },
         {
           html: book.print(
@@ -79,7 +85,14 @@ export function functionCostTable(view: View, book: FigureBook): Table | undefin
   })
   if (rows.length === 0) return undefined
   return {
-    columns: ['function', 'on top of', `added CPU, ms per ${thousand} requests`, 'added p50, ms'],
+    columns: [
+      'function',
+      'layer',
+      'where',
+      'on top of',
+      `added CPU, ms per ${thousand} requests`,
+      'added p50, ms',
+    ],
     rows,
   }
 }

@@ -174,7 +174,7 @@ function costQuestions(view: View, book: FigureBook, drawn: Drawn): Question[] {
           {
             id: 'functions',
             question: 'What does each function cost by itself?',
-            html: `An L7 hop with the function on against the same hop without it, ${leadText(view)}, differences with 95 % intervals, paired within rounds. Every arm was sent the same requests.`,
+            html: `Hops with the function on against the same hops without it, ${leadText(view)}, differences with 95 % intervals, paired within rounds. Every arm was sent the same requests.`,
             folds: [
               {
                 summary: 'Functions, each by itself',

@@ -1,0 +1,140 @@
+/** Functions of hops at the wire, as `meshSettings` turn them on: each passes what it should and does its work. */
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import type { Endpoint, Path } from '../../../harness/model.js'
+import { functions } from '../../../scenarios/functions.js'
+import { l4L7L4 } from '../../../scenarios/paths/l4-l7-l4.js'
+import { l4Only } from '../../../scenarios/paths/l4-only.js'
+import { l7PerNode } from '../../../scenarios/paths/l7-per-node.js'
+import { l7SidecarToSidecar } from '../../../scenarios/paths/l7-sidecar-to-sidecar.js'
+import { locateBinary } from '../../supply/binaries.js'
+import { envoyHop, envoyNeed } from '../envoy/hop.js'
+import { getMany, type GetOptions } from '../envoy/testing.js'
+import { createHopMesh } from '../hops/hop-mesh.js'
+import { ownProxy, ownTunnel } from '../hops/own-hops.js'
+import type { HopSettings } from '../hops/settings.js'
+import { openTestHost, testArm, type TestHost } from '../hops/testing.js'
+
+const found = await locateBinary(envoyNeed)
+const missing = typeof found === 'string' ? undefined : found
+if (missing) console.warn(`on Envoy skipped: ${missing.need}: ${missing.found}; ${missing.remedy}`)
+
+let test: TestHost
+let count = 0
+const servers: Server[] = []
+beforeAll(async () => {
+  test = await openTestHost(['echo', 'proxy', 'tunnel'])
+})
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close()
+})
+afterAll(() => test.close())
+
+const vendors = [
+  { vendor: 'reference', l4: ownTunnel, l7: ownProxy, skip: false },
+  { vendor: 'envoy', l4: envoyHop, l7: envoyHop, skip: missing !== undefined },
+] as const
+
+/** Raises a path with these settings. */
+async function raise({ l4, l7 }: (typeof vendors)[number], settings: HopSettings, path: Path = l7PerNode) {
+  const name = `functions-${++count}`
+  const mesh = createHopMesh({ name, summary: '', paths: [path.name], l4, l7 })
+  const config = { ...test.context.request.config, meshSettings: { [name]: settings } }
+  const session = await mesh.install({ ...test.context, request: { ...test.context.request, config } })
+  const arm = await session.raise(testArm(name, path), path)
+  const ask = async (requests: number, options?: GetOptions) =>
+    (await getMany(arm.endpoint, requests, { connections: 1, ...options })).map(({ status }) => status)
+  return { arm, ask }
+}
+
+/** A server that answers with a status and counts what it was asked. */
+async function serve(status: number): Promise<{ at: Endpoint; asked: () => number }> {
+  let asked = 0
+  const server = createServer((_request, response) => {
+    asked++
+    response.statusCode = status
+    response.end()
+  })
+  servers.push(server)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return { at: { host: '127.0.0.1', port: (server.address() as AddressInfo).port }, asked: () => asked }
+}
+
+const all = (length: number, status: number) => Array.from({ length }, () => status)
+
+describe.each(vendors)('on $vendor', (vendor) => {
+  const may = it.skipIf(vendor.skip)
+
+  may('split: sends each share where it belongs, and counts what both carried', async () => {
+    const canary = await serve(200)
+    const { arm, ask } = await raise(vendor, {
+      proxy: { split: [{ weight: 3 }, { weight: 1, at: canary.at }] },
+    })
+    expect(await ask(400)).toEqual(all(400, 200))
+    if (vendor.vendor === 'reference') expect(canary.asked()).toBe(100)
+    // Envoy draws at random. Binomial(400, 1/4): six standard deviations either way.
+    expect(Math.abs(canary.asked() - 100)).toBeLessThan(52)
+    const [hop] = arm.components
+    expect(await arm.readCounters(hop?.name ?? '')).toMatchObject({ requests: 400, upstreamConnections: 2 })
+  })
+
+  may('locality: stays near, and falls over when what is near was ejected', async () => {
+    const [near, broken, far] = [await serve(200), await serve(503), await serve(200)]
+    const zones = (local: Endpoint) => [
+      { name: 'far', at: far.at },
+      { name: 'near', at: local },
+    ]
+    const filters = { locality: { local: 'near' }, outlier: { consecutiveFailures: 3 } }
+    const healthy = await raise(vendor, { proxy: { filters, zones: zones(near.at) } })
+    expect(await healthy.ask(20)).toEqual(all(20, 200))
+    expect([near.asked(), far.asked()]).toEqual([20, 0])
+    const failing = await raise(vendor, { proxy: { filters, zones: zones(broken.at) } })
+    expect(await failing.ask(3)).toEqual(all(3, 503))
+    expect(await failing.ask(20)).toEqual(all(20, 200))
+    expect([broken.asked(), far.asked()]).toEqual([3, 20])
+  })
+
+  may.each([l7PerNode, l7SidecarToSidecar, l4L7L4])(
+    'split and locality, as they are priced, pass every request on $name',
+    async (path) => {
+      for (const { settings } of [functions.split, functions.locality]) {
+        const { arm, ask } = await raise(vendor, settings as HopSettings, path)
+        expect(await ask(20)).toEqual(all(20, 200))
+        const bad = (await arm.prove()).filter(({ ok }) => !ok)
+        expect(bad).toEqual([])
+      }
+    },
+  )
+
+  may('authorizationClaims: passes the claim of the token and refuses another', async () => {
+    const { settings, requestHeaders: headers } = functions.authorizationClaims
+    const { jwt } = (settings as { proxy: { filters: Record<string, Record<string, unknown>> } }).proxy
+      .filters
+    const priced = await raise(vendor, settings)
+    expect(await priced.ask(3, { headers })).toEqual(all(3, 200))
+    expect(await priced.ask(1)).toEqual([401])
+    const authorization = { rules: [{ claims: [{ name: 'role', values: ['admin'] }] }] }
+    const other = await raise(vendor, { proxy: { filters: { jwt, authorization } } })
+    expect(await other.ask(3, { headers })).toEqual(all(3, 403))
+  })
+
+  may('authorizationHeaders: passes the header and refuses another, or none', async () => {
+    const { settings, requestHeaders: headers } = functions.authorizationHeaders
+    const { ask } = await raise(vendor, settings)
+    expect(await ask(3, { headers })).toEqual(all(3, 200))
+    expect(await ask(1, { headers: { 'x-bench-team': 'other' } })).toEqual([403])
+    expect(await ask(1)).toEqual([403])
+  })
+})
+
+describe('portAuthorization', () => {
+  it('passes the port of the service and refuses all others', async () => {
+    const { settings } = functions.portAuthorization
+    const [reference] = vendors
+    const { ask } = await raise(reference, settings as unknown as HopSettings, l4Only)
+    expect(await ask(5)).toEqual(all(5, 200))
+    const closed = await raise(reference, { tunnel: { ports: [8081] } }, l4Only)
+    await expect(closed.ask(1)).rejects.toThrow()
+  })
+})
