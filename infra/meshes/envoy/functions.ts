@@ -309,6 +309,13 @@ const locality: Rendering<'locality'> = {
   render: ({ local }) => ({ nearZone: local }),
 }
 
+const balance: Rendering<'balance'> = {
+  differs: 'the least busy of two endpoints drawn at random, not of all',
+  render: ({ policy }) => ({
+    cluster: { lb_policy: policy === 'least-request' ? 'LEAST_REQUEST' : 'ROUND_ROBIN' },
+  }),
+}
+
 /** Envoy answers a try that has timed out with 504, which is one of its gateway errors. */
 const retryConditions: Readonly<Record<Config<'retry'>['on'][number], string>> = {
   'connect-failure': 'connect-failure',
@@ -358,6 +365,7 @@ const renderings = {
   circuitBreaker,
   outlier,
   locality,
+  balance,
   retry,
 } satisfies { [Name in keyof FiltersConfig]?: Rendering<Name> }
 

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Endpoint, Path } from '../../../harness/model.js'
-import { functions } from '../../../scenarios/functions.js'
+import { functions, type MeshFunction } from '../../../scenarios/functions.js'
 import { l4L7L4 } from '../../../scenarios/paths/l4-l7-l4.js'
 import { l4Only } from '../../../scenarios/paths/l4-only.js'
 import { l7PerNode } from '../../../scenarios/paths/l7-per-node.js'
@@ -49,17 +49,20 @@ async function raise({ l4, l7 }: (typeof vendors)[number], settings: HopSettings
 }
 
 /** A server that answers with a status and counts what it was asked. */
-async function serve(status: number): Promise<{ at: Endpoint; asked: () => number }> {
+async function serve(status: number, afterMs = 0): Promise<{ at: Endpoint; asked: () => number }> {
   let asked = 0
   const server = createServer((_request, response) => {
     asked++
     response.statusCode = status
-    response.end()
+    setTimeout(() => response.end(), afterMs)
   })
   servers.push(server)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return { at: { host: '127.0.0.1', port: (server.address() as AddressInfo).port }, asked: () => asked }
 }
+
+/** What the hops read of it; they check it when they start. */
+const settingsOf = ({ settings }: MeshFunction) => settings as HopSettings
 
 const all = (length: number, status: number) => Array.from({ length }, () => status)
 
@@ -77,6 +80,18 @@ describe.each(vendors)('on $vendor', (vendor) => {
     expect(Math.abs(canary.asked() - 100)).toBeLessThan(52)
     const [hop] = arm.components
     expect(await arm.readCounters(hop?.name ?? '')).toMatchObject({ requests: 400, upstreamConnections: 2 })
+  })
+
+  may('balance: sends less to the endpoint that is busy', async () => {
+    const [slow, fast] = [await serve(200, 50), await serve(200)]
+    const zones = [
+      { name: 'a', at: slow.at },
+      { name: 'b', at: fast.at },
+    ]
+    const filters = { balance: { policy: 'least-request' } }
+    const { ask } = await raise(vendor, { proxy: { filters, zones } })
+    expect(await ask(200, { connections: 4 })).toEqual(all(200, 200))
+    expect([slow.asked() + fast.asked(), slow.asked() < 80]).toEqual([200, true])
   })
 
   may('locality: stays near, and falls over when what is near was ejected', async () => {
@@ -98,8 +113,8 @@ describe.each(vendors)('on $vendor', (vendor) => {
   may.each([l7PerNode, l7SidecarToSidecar, l4L7L4])(
     'split and locality, as they are priced, pass every request on $name',
     async (path) => {
-      for (const { settings } of [functions.split, functions.locality]) {
-        const { arm, ask } = await raise(vendor, settings as HopSettings, path)
+      for (const one of [functions.split, functions.locality]) {
+        const { arm, ask } = await raise(vendor, settingsOf(one), path)
         expect(await ask(20)).toEqual(all(20, 200))
         const bad = (await arm.prove()).filter(({ ok }) => !ok)
         expect(bad).toEqual([])
@@ -108,20 +123,19 @@ describe.each(vendors)('on $vendor', (vendor) => {
   )
 
   may('authorizationClaims: passes the claim of the token and refuses another', async () => {
-    const { settings, requestHeaders: headers } = functions.authorizationClaims
-    const { jwt } = (settings as { proxy: { filters: Record<string, Record<string, unknown>> } }).proxy
-      .filters
-    const priced = await raise(vendor, settings)
+    const { requestHeaders: headers } = functions.authorizationClaims
+    const priced = await raise(vendor, settingsOf(functions.authorizationClaims))
     expect(await priced.ask(3, { headers })).toEqual(all(3, 200))
     expect(await priced.ask(1)).toEqual([401])
     const authorization = { rules: [{ claims: [{ name: 'role', values: ['admin'] }] }] }
+    const { jwt = {} } = settingsOf(functions.jwt).proxy?.filters ?? {}
     const other = await raise(vendor, { proxy: { filters: { jwt, authorization } } })
     expect(await other.ask(3, { headers })).toEqual(all(3, 403))
   })
 
   may('authorizationHeaders: passes the header and refuses another, or none', async () => {
-    const { settings, requestHeaders: headers } = functions.authorizationHeaders
-    const { ask } = await raise(vendor, settings)
+    const { requestHeaders: headers } = functions.authorizationHeaders
+    const { ask } = await raise(vendor, settingsOf(functions.authorizationHeaders))
     expect(await ask(3, { headers })).toEqual(all(3, 200))
     expect(await ask(1, { headers: { 'x-bench-team': 'other' } })).toEqual([403])
     expect(await ask(1)).toEqual([403])
@@ -130,9 +144,8 @@ describe.each(vendors)('on $vendor', (vendor) => {
 
 describe('portAuthorization', () => {
   it('passes the port of the service and refuses all others', async () => {
-    const { settings } = functions.portAuthorization
     const [reference] = vendors
-    const { ask } = await raise(reference, settings as unknown as HopSettings, l4Only)
+    const { ask } = await raise(reference, settingsOf(functions.portAuthorization), l4Only)
     expect(await ask(5)).toEqual(all(5, 200))
     const closed = await raise(reference, { tunnel: { ports: [8081] } }, l4Only)
     await expect(closed.ask(1)).rejects.toThrow()

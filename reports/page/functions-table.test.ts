@@ -1,0 +1,37 @@
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+import { analyze } from '../../harness/analyze/analyze.js'
+import type { Variant } from '../../harness/model.js'
+import { readJournal } from '../../harness/run/journal.js'
+import { createFigureBook } from './figures.js'
+import { createView } from './view.js'
+import { functionCostTable } from './sections/functions.js'
+
+const kept = new URL('../../harness/testdata/journals/variants/journal.jsonl', import.meta.url)
+const analysis = analyze(readJournal(fileURLToPath(kept)).entries)
+
+const tableOf = (change: (variant: Variant) => Variant) => {
+  const { config } = analysis
+  const changed = { ...analysis, config: { ...config, variants: (config.variants ?? []).map(change) } }
+  return functionCostTable(createView(changed), createFigureBook())
+}
+
+test('a function stands with the layer of its hops and where it runs', () => {
+  const columns = ['function', 'layer', 'where', 'on top of']
+  for (const [settings, layer] of [
+    [{ proxy: { split: [] } }, 'L7'],
+    [{ tunnel: { ports: [8080] } }, 'L4'],
+  ] as const) {
+    const table = tableOf((variant) => ({ ...variant, source: 'in words', settings, function: variant.name }))
+    expect(table?.columns.slice(0, 4)).toEqual(columns)
+    expect(table?.rows.length).toBeGreaterThan(0)
+    for (const row of table?.rows ?? []) {
+      expect(row).toHaveLength(table?.columns.length ?? 0)
+      expect(row.slice(0, 3)).toEqual(['in words', layer, 'user space'])
+    }
+  }
+})
+
+test('without functions there is no such table', () => {
+  expect(tableOf((variant) => variant)).toBeUndefined()
+})
