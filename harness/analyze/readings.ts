@@ -4,6 +4,7 @@ import type {
   Cell,
   Component,
   ComponentUsage,
+  Copy,
   JournalEntry,
   Plan,
   ReadMetric,
@@ -14,6 +15,7 @@ import type {
   TrialReading,
   Usage,
 } from '../model.js'
+import { unitNumber } from '../model/plan.js'
 import { decodeHistogram, percentileOf, type Buckets } from '../stats/histogram.js'
 
 type Entry<Type extends JournalEntry['type']> = Extract<JournalEntry, { type: Type }>
@@ -142,15 +144,19 @@ function billWindow(components: readonly Component[], cell: Cell, usage: Usage):
   const ns = { generator: 0, application: 0, hops: 0, controlPlane: 0, platform: 0, bystanders: 0 }
   const rss: { hops?: number; application?: number } = {}
   const hops: ComponentUsage[] = []
+  const applications: ComponentUsage[] = []
+  const groupOf = grouping(components, cell)
   let stepNs = 0
   for (const row of usage.components) {
-    const group = groupOf(componentOf.get(row.component), row.category, cell)
+    const group = groupOf(componentOf.get(row.component), row.category)
     ns[group] += row.cpuNs
     if (group === 'hops') hops.push(row)
+    if (group === 'application') applications.push(row)
     if (group === 'hops' || group === 'application' || group === 'controlPlane') stepNs += row.resolutionNs
     if ((group === 'hops' || group === 'application') && row.rssBytes !== undefined)
       rss[group] = (rss[group] ?? 0) + row.rssBytes
   }
+  const l7 = hops.filter(({ category }) => category === 'l7')
   const known = Object.values(ns).reduce((sum, value) => sum + value, usage.orchestratorNs)
   return {
     generatorNs: ns.generator,
@@ -169,13 +175,21 @@ function billWindow(components: readonly Component[], cell: Cell, usage: Usage):
     hopsRssBytes: rss.hops,
     hopsPssBytes: sumOf(hops, 'pssBytes'),
     applicationRssBytes: rss.application,
+    applicationMemoryBytes: memoryOf(applications),
+    l7Ns: l7.reduce((sum, { cpuNs }) => sum + cpuNs, 0),
+    l7MemoryBytes: memoryOf(l7),
   }
+}
+
+/** Shared pages divided among those who share them, where all rows tell so; else all of them for each. */
+function memoryOf(rows: readonly ComponentUsage[]): number | undefined {
+  return rows.length === 0 ? undefined : (sumOf(rows, 'pssBytes') ?? sumOf(rows, 'rssBytes'))
 }
 
 /** A sum over all rows; undefined where one does not have it. */
 function sumOf(
   rows: readonly ComponentUsage[],
-  key: 'cpuUserNs' | 'cpuSystemNs' | 'pssBytes',
+  key: 'cpuUserNs' | 'cpuSystemNs' | 'pssBytes' | 'rssBytes',
 ): number | undefined {
   return rows.reduce<number | undefined>(
     (sum, { [key]: value }) => (sum === undefined || value === undefined ? undefined : sum + value),
@@ -194,14 +208,37 @@ function split(
   return (totalNs * own) / (user + system)
 }
 
+/** Of a copy that a cell may use: its place among the cell's workloads. */
+function numberOf(which: Copy['which'], cell: Cell): number | undefined {
+  if (cell.units) return unitNumber(which)
+  return typeof which === 'number' ? which : undefined
+}
+
 export type BillGroup = 'generator' | 'application' | 'hops' | 'controlPlane' | 'platform' | 'bystanders'
 
-/** Which part of the bill of a cell's arm a component belongs to. */
-export function groupOf(component: Component | undefined, category: string, cell: Cell): BillGroup {
+/** Which part of the bill of a cell's arm a component belongs to; `components` are all of the run. */
+export function grouping(
+  components: readonly Component[],
+  cell: Cell,
+): (component: Component | undefined, category: string) => BillGroup {
+  // The application that arms share answers nobody where each unit has one of its own.
+  const isSharedIdle = components.some(
+    ({ category, copy }) => cell.units && category === 'application' && copy?.of === cell.arm,
+  )
+  return (component, category) =>
+    isSharedIdle && category === 'application' && component?.arm === undefined
+      ? 'bystanders'
+      : groupOf(component, category, cell)
+}
+
+function groupOf(component: Component | undefined, category: string, cell: Cell): BillGroup {
   if (category === 'generator') return 'generator'
   const { arm, copy } = component ?? {}
-  const isWorkloads = copy?.of === cell.arm && Number(copy.which) <= (cell.load.workloads ?? 1)
-  if (arm !== undefined && arm !== cell.arm && !isWorkloads) return 'bystanders'
+  const number = copy?.of === cell.arm ? numberOf(copy.which, cell) : undefined
+  const isWorkloads = number !== undefined && number <= (cell.load.workloads ?? 1)
+  // Units stand for the arm's own hops, which carry nothing then.
+  const isOwn = arm === cell.arm && !cell.units
+  if (arm !== undefined && !isOwn && !isWorkloads) return 'bystanders'
   if (category === 'application' || category === 'platform') return category
   return category === 'control-plane' ? 'controlPlane' : 'hops'
 }

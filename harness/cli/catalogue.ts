@@ -16,6 +16,7 @@ export const catalogue: Catalogue = {
   environmentsOf: (platform) => platforms[platform as PlatformName].environments,
   familyOf: (mesh) => (meshes[mesh as MeshName] as Mesh | undefined)?.family,
   timesOf: (platform) => platforms[platform as PlatformName].times,
+  hasUnits: (platform) => 'hasUnits' in platforms[platform as PlatformName],
   whyNotVaried: (variant, mesh, path) =>
     whyNotVaried(variant, meshes[mesh as MeshName], paths[path as PathName]),
   loadsOf: (experiment, settings) => experimentOf(experiment).loads(settings),

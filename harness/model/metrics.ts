@@ -33,6 +33,11 @@ export interface TrialBill {
   /** Undefined unless every hop has it. */
   readonly hopsPssBytes: number | undefined
   readonly applicationRssBytes: number | undefined
+  /** Proportional set size where the kernel tells it of all that is counted, else resident; undefined where there is nothing. */
+  readonly applicationMemoryBytes: number | undefined
+  /** Of the hops that work at L7 alone. */
+  readonly l7MemoryBytes: number | undefined
+  readonly l7Ns: number
 }
 
 /** A trial with what has to be worked out of it before it can be read. */

@@ -48,8 +48,14 @@ export interface Hop extends z.infer<typeof hopSchema> {}
 export const legTransportSchema = z.enum(['plain', 'mtls', 'hbone'])
 export type LegTransport = z.infer<typeof legTransportSchema>
 
-/** Hops of an arm that are up a second time: for its workload of this number, from 2 on, or for what is nobody's workload. */
-export const copySchema = object({ of: name, which: z.union([count, z.literal('spare')]) })
+/**
+ * Hops of an arm that are up a second time: for its workload of this number, from 2 on, for what is nobody's workload, or as
+ * a unit of its L7 capacity, from `unit-1` on. A unit of sidecars has an application of its own.
+ */
+export const copySchema = object({
+  of: name,
+  which: z.union([count, z.literal('spare'), z.templateLiteral(['unit-', z.int().positive()])]),
+})
 export type Copy = z.infer<typeof copySchema>
 
 /** A path: the hops of a request in order, and how each leg between them is carried. */

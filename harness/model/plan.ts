@@ -32,17 +32,35 @@ export const armSchema = object({
 })
 export interface Arm extends z.infer<typeof armSchema> {}
 
-/** Copies of an arm that trials of a cell use: of its sidecars one for each workload after the first, and the spare. */
-export function copiesFor(cell: Pick<Cell, 'load' | 'script'>, { hops }: Path): readonly Copy['which'][] {
-  const { load, script = [] } = cell
-  const replicated = hops.length > 0 && hops.every(({ role }) => role.startsWith('sidecar'))
-  const workloads = replicated ? (load.workloads ?? 1) : 1
+/**
+ * Copies of an arm that trials of a cell use: of its sidecars one for each workload after the first, and the spare; or its
+ * units, which stand for the arm's own hops.
+ */
+export function copiesFor(
+  cell: Pick<Cell, 'load' | 'script' | 'units'>,
+  path: Path,
+): readonly Copy['which'][] {
+  const { load, script = [], units } = cell
+  if (units) return Array.from({ length: load.workloads ?? 1 }, (_, index) => `unit-${index + 1}` as const)
+  const workloads = hasSidecarsAlone(path) ? (load.workloads ?? 1) : 1
   const isSpare = (action: Action) =>
     ('load' in action ? action.along : action.target !== 'application' && action.target.of) === 'spare'
   return [
     ...Array.from({ length: workloads - 1 }, (_, index) => index + 2),
     ...(script.some(isSpare) ? ['spare' as const] : []),
   ]
+}
+
+/** Every hop stands beside a workload, so that another workload needs all of them again. */
+export function hasSidecarsAlone({ hops }: Path): boolean {
+  return hops.length > 0 && hops.every(({ role }) => role.startsWith('sidecar'))
+}
+
+/** The number of a unit, from 1 on; undefined of any other copy. */
+export function unitNumber(which: Copy['which']): number | undefined {
+  return typeof which === 'string' && which.startsWith('unit-')
+    ? Number(which.slice('unit-'.length))
+    : undefined
 }
 
 /** The id of a copy, as an arm of its own. */
@@ -82,6 +100,8 @@ export const cellSchema = object({
   search: kneeSearchSchema.exactOptional(),
   /** What every trial does to its environment while the load runs; absent: nothing. */
   script: scriptSchema.exactOptional(),
+  /** The load's workloads are units of L7 capacity, each a copy of the arm's hops; absent: they are workloads. */
+  units: z.literal(true).exactOptional(),
 })
 export interface Cell extends z.infer<typeof cellSchema> {}
 

@@ -285,6 +285,8 @@ export interface Platform {
   readonly addsArms?: Readonly<Record<string, readonly string[]>>
   /** How another build of this repository's programs is given here: as a bundle, or as a container image. */
   readonly builds: 'bundle' | 'image'
+  /** Copies of an arm can be units of L7 capacity; see `copySchema`. */
+  readonly hasUnits?: true
   /** For the estimate of a plan: measured on two cores that do nothing else. */
   readonly times: PlatformTimes
   /** Arms that are brought up at a time, where that is mostly waiting; default 1. */

@@ -150,3 +150,24 @@ test('with blocks, clusters take turns in seeded order, and every trial is there
   expect(new Set(stays).size).toBe(stays.length)
   expect(Math.floor(blocked.estimateMs / 1e9)).toBe(ids.length)
 })
+
+test('units of L7 stand beside the arm’s own hops, as many as the largest step has, on every path', () => {
+  const config: UserConfig = {
+    arms: { reference: ['l4-l7-l4', 'l7-sidecar-to-sidecar', 'l4-only'] },
+    experiments: { 'scale-out': { units: [1, 2, 3] }, footprint: { replicas: [1, 2, 3] } },
+  }
+  const plan = planOf({}, config)
+  const [environment] = environmentRequests(plan)
+  const copiesOf = (arm: string) =>
+    environment?.arms.flatMap(({ copy }) => (copy?.of === `reference/${arm}` ? [copy.which] : []))
+  expect(copiesOf('l4-l7-l4')).toEqual(['unit-1', 'unit-2', 'unit-3'])
+  expect(new Set(copiesOf('l7-sidecar-to-sidecar'))).toEqual(new Set(['unit-1', 'unit-2', 'unit-3', 2, 3]))
+  // It has no L7.
+  expect(copiesOf('l4-only')).toEqual([])
+  expect(plan.cells.some(({ arm, units }) => arm.startsWith('none/') && units)).toBe(false)
+})
+
+test('units of L7 are refused where a platform has none', () => {
+  const config: UserConfig = { ...user, platform: 'kind', experiments: { 'scale-out': {} } }
+  expect(() => planOf({}, config)).toThrow('scale-out needs hops that can be had any number of times')
+})

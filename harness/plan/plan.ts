@@ -39,9 +39,12 @@ export interface Catalogue {
     search?: KneeSearch
     script?: Script | ((path: Path) => Script)
     hopsAlone?: true
+    units?: true
   }[]
   /** Whether an experiment can be put to a path; absent: to every one. A baseline is always measured. */
   readonly carries?: (experiment: string, path: Path) => boolean
+  /** Whether arms have units on a platform; absent: none has. */
+  readonly hasUnits?: (platform: string) => boolean
   /** Whether an experiment's loads are compared with each other; absent: none's are. */
   readonly comparesLoads?: (experiment: string) => boolean
   /** The load as another engine than its own drives it; absent: nothing but the engine changes. */
@@ -156,21 +159,27 @@ function listCells(config: ResolvedConfig, arms: readonly Arm[], catalogue: Cata
     const engine = config.engines?.[experiment]
     const loads = catalogue
       .loadsOf(experiment, settings)
-      .map(({ label, load, search, script, hopsAlone }) => ({
+      .map(({ label, load, search, script, hopsAlone, units }) => ({
         // Figures of two engines are not the same thing: the label keeps them apart.
         label: engine === undefined ? label : `${label} by ${engine}`,
         load: engine === undefined ? load : (catalogue.driveWith?.(load, engine) ?? { ...load, engine }),
         search,
         script,
         hopsAlone,
+        units,
       }))
+    if (loads.some(({ units }) => units) && !catalogue.hasUnits?.(config.platform))
+      throw new UserError(
+        `${experiment} needs hops that can be had any number of times, with or without an application: ${config.platform} has none`,
+        { hint: 'measure it with --platform local' },
+      )
     const carrying = (hopsAlone = false) =>
       arms.filter(({ path, role }) =>
         role === 'subject'
           ? (catalogue.carries?.(experiment, catalogue.paths[path] as Path) ?? true)
           : !hopsAlone,
       )
-    return loads.map(({ label, load, search, script, hopsAlone }) => ({
+    return loads.map(({ label, load, search, script, hopsAlone, units }) => ({
       experiment,
       // What a search needs does not depend on how precisely something else is wanted.
       rounds: search?.maxProbes ?? rounds,
@@ -180,7 +189,11 @@ function listCells(config: ResolvedConfig, arms: readonly Arm[], catalogue: Cata
         arm: arm.id,
         load: { ...load, ...more },
         loadLabel: label,
-        ...defined({ search, script: scriptOf(script, arm, catalogue) }),
+        ...defined({
+          search,
+          script: scriptOf(script, arm, catalogue),
+          units: arm.role === 'subject' ? units : undefined,
+        }),
       })),
     }))
   })
@@ -200,7 +213,10 @@ function scriptOf(
 function together(groups: readonly CellGroup[], { comparesLoads }: Catalogue): readonly CellGroup[] {
   return groups.flatMap((group) => {
     if (!comparesLoads?.(group.experiment)) return [group]
-    const all = groups.filter(({ experiment }) => experiment === group.experiment)
+    // A search has rounds of its own.
+    const all = groups.filter(
+      ({ experiment, rounds }) => experiment === group.experiment && rounds === group.rounds,
+    )
     return all[0] === group ? [{ ...group, cells: all.flatMap(({ cells }) => cells) }] : []
   })
 }

@@ -1,4 +1,5 @@
 /** Brings a platform up, its meshes on it, and their arms: one environment that trials can run against. */
+import { unitNumber } from '../model/plan.js'
 import { describeVariant } from '../model/variants.js'
 import { defined } from '../model/defined.js'
 import { CommandError, messageOf } from '../model/errors.js'
@@ -206,7 +207,7 @@ function compose(parts: {
   const counterReaders = new Map<string, RaisedArm>()
   const applications = new Map<string, Component>()
   for (const handle of Object.values(raised)) {
-    applications.set(handle.application.name, handle.application)
+    applications.set(handle.application.name, applicationOf(handle, armOf))
     for (const { name } of [handle.application, ...handle.components]) counterReaders.set(name, handle)
   }
   const components: Component[] = [
@@ -277,6 +278,12 @@ function buildsOf(raised: Readonly<Record<string, RaisedArm>>): Record<string, s
   return Object.fromEntries(
     Object.entries(raised).flatMap(([arm, { build }]) => (build ? [[arm, build.name] as const] : [])),
   )
+}
+
+/** An application that is there for a unit alone is marked as its hops are; others are as they say. */
+function applicationOf({ application }: RaisedArm, armOf: ReadonlyMap<string, Arm>): Component {
+  const copy = armOf.get(application.arm ?? '')?.copy
+  return copy && unitNumber(copy.which) !== undefined ? { ...application, copy } : application
 }
 
 /** The hops of all arms, those of copies marked as such. */

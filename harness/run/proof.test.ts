@@ -155,3 +155,13 @@ test('an engine that cannot count what is in flight at its end may have sent as 
   expect(failing(seen(1101))).toEqual(['requests at echo: 1084 to 1100, not 1101'])
   expect(failing(seen(1083))).toEqual(['requests at echo: 1084 to 1100, not 1083'])
 })
+
+test('copies that share a load shake hands once each, and no more', () => {
+  const tunnel = `${arm.id}/client-tunnel`
+  const handshakes = (count: number) => ({
+    after: { ...after, [tunnel]: carried({ tlsHandshakesClient: count }) },
+  })
+  expect(failing({ ...handshakes(3), carriers: 3 })).toEqual([])
+  expect(failing({ ...handshakes(4), carriers: 3 })).toHaveLength(1)
+  expect(failing(handshakes(3))).toHaveLength(1)
+})

@@ -18,6 +18,8 @@ export interface ProofInput {
   readonly arm: Arm
   readonly path: Path
   readonly load: LoadSpec
+  /** Copies of the path that the load is shared by, each with pools of its own; absent: one. */
+  readonly carriers?: number
   readonly traffic: TrialTraffic
   /** All components of the environment. */
   readonly components: readonly Component[]
@@ -148,7 +150,10 @@ function judgeHandshakes(
   if (value === undefined) return []
   const { connections } = input.traffic
   const hbone = input.path.legs[leg] === 'hbone'
-  const most = hbone ? Math.ceil(connections / input.maxStreamsPerConnection) : connections
+  const { carriers = 1 } = input
+  const most = hbone
+    ? carriers * Math.ceil(connections / carriers / input.maxStreamsPerConnection)
+    : connections
   const component = input.components.find((other) => other.arm === input.arm.id && other.hop === hop)
   const before = component ? (input.before[component.name]?.[counter] ?? 0) : 0
   // Nothing was pooled before the first trial, so it must have shaken hands.

@@ -138,17 +138,19 @@ function stoodStill(ms: number): readonly string[] {
 
 /** What every hop of the arm carried, its copies in use counted in, against what all generators of the trial sent. */
 function proofOf(
-  { environment, arm, path, cell, maxStreamsPerConnection }: TrialOptions,
+  options: TrialOptions,
   copies: readonly string[],
   { before, after }: { readonly before: Edge; readonly after: Edge },
   { result, events }: Exclude<Outcome, { readonly error: TrialError }>,
 ): readonly ProofCheck[] {
+  const { environment, arm, path, cell, maxStreamsPerConnection } = options
   const second = secondLoadsOf(events)
   const sumOf = (key: 'allSent' | 'connectionsOpened') => second.reduce((sum, load) => sum + load[key], 0)
   const folded = fold(environment.components, [before.counters, after.counters], copies)
   return judgeTrial({
     ...{ arm, path, maxStreamsPerConnection },
     load: cell.load,
+    carriers: targetsOf(options).length,
     traffic: {
       requests: result.warmupSent + result.sent + sumOf('allSent'),
       uncounted: result.uncounted ?? 0,
@@ -203,9 +205,8 @@ type Look = () => TrialError | undefined
 
 async function driveLoad(options: TrialOptions, look: Look): Promise<Outcome> {
   const { environment, arm, cell, seed, signal } = options
-  const endpoint = environment.raised[arm.id]?.endpoint
+  const [endpoint, ...further] = targetsOf(options)
   if (!endpoint) return { error: { kind: 'not-ready', message: `${arm.id} has no endpoint` } }
-  const further = furtherTargets(options)
   const script = readyScript(cell.script ?? [], { environment, arm, seed, signal })
   const running = environment.exec(arm.id, loadCommand(cell.load, endpoint, seed, further))
 
@@ -229,10 +230,11 @@ async function driveLoad(options: TrialOptions, look: Look): Promise<Outcome> {
   }
 }
 
-/** Where the workloads after the first are reached; none where all share what carries them. */
-function furtherTargets({ environment, arm, cell, path }: TrialOptions): readonly Endpoint[] {
-  const workloads = copiesFor(cell, path).filter((which) => which !== 'spare')
-  return workloads.flatMap((which) => environment.raised[copyId(arm.id, which)]?.endpoint ?? [])
+/** Where each workload is reached, the arm's own first; one alone where all share what carries them. */
+function targetsOf({ environment, arm, cell, path }: TrialOptions): readonly Endpoint[] {
+  const copies = copiesFor(cell, path).filter((which) => which !== 'spare')
+  const ids = [...(cell.units ? [] : [arm.id]), ...copies.map((which) => copyId(arm.id, which))]
+  return ids.flatMap((id) => environment.raised[id]?.endpoint ?? [])
 }
 
 /** Reads the generator's events to the end, taking the counters at the edges. */

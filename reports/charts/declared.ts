@@ -10,8 +10,8 @@ import type { Size } from '../page/theme.js'
 import type { ArmView, LoadView, View } from '../page/view.js'
 import { controlPlaneCost } from './acts/control-plane.js'
 import { firstConnection } from './acts/first-connection.js'
-import { footprintLines } from './acts/footprint-lines.js'
 import { startTimeline } from './acts/start-timeline.js'
+import { footprintLines, scaleOutApplicationLines, scaleOutLines } from './acts/step-lines.js'
 import { timelineChart } from './acts/timeline.js'
 import type { Chart, ChartBuilder } from './chart.js'
 import { domainWithZero } from './layout.js'
@@ -34,6 +34,8 @@ const comparingLoads: Readonly<Record<string, ChartBuilder>> = {
   'first-connection': firstConnection,
   'control-plane': controlPlaneCost,
   'footprint-lines': footprintLines,
+  'scale-out-lines': scaleOutLines,
+  'scale-out-application': scaleOutApplicationLines,
 }
 
 /** None where the run has no data for them. */

@@ -12,6 +12,11 @@ export interface LabelledLoad {
   readonly script?: Script | ((path: Path) => Script)
   /** What is read under it is the hops' own: the baseline, which has none, is left out. */
   readonly hopsAlone?: true
+  /**
+   * The load's workloads are units of L7 capacity: each with a copy of the arm's hops, and of the application where all of
+   * them are sidecars. Only on a platform that has units.
+   */
+  readonly units?: true
 }
 
 /** A chart of one metric, every arm with its interval, under each of the experiment's loads. */

@@ -11,6 +11,7 @@ import { latency } from './latency.js'
 import { modes } from './modes.js'
 import { pausesExperiment } from './pauses.js'
 import { saturation } from './saturation.js'
+import { scaleOut } from './scale-out.js'
 import { startup } from './startup.js'
 import { stream } from './stream.js'
 import { sweep } from './sweep.js'
@@ -29,6 +30,7 @@ export const experiments = {
   'first-packet': firstPacket,
   'control-plane': controlPlane,
   footprint,
+  'scale-out': scaleOut,
   modes,
   // Each experiment has settings of its own type; whoever calls one parses them with its own schema first.
   // eslint-disable-next-line @typescript-eslint/no-explicit-any

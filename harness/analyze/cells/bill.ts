@@ -2,7 +2,7 @@
 import { per1000, perGib } from '../../../scenarios/metrics.js'
 import { defined } from '../../model/defined.js'
 import type { BillRow, Cell, Component, ComponentUsage, Estimate, Path, Trial } from '../../model.js'
-import { billOf, groupOf, mib, type Run } from '../readings.js'
+import { billOf, grouping, mib, type Run } from '../readings.js'
 
 export type MakeEstimate = (
   unit: Estimate['unit'],
@@ -46,11 +46,12 @@ interface BilledComponent {
 /** Components that this cell pays for, in the order of categories and hops. */
 function componentsOf({ run, cell, path, valid }: Billed): readonly BilledComponent[] {
   const componentOf = new Map(run.components.map((component) => [component.name, component]))
+  const groupOf = grouping(run.components, cell)
   const found = new Map<string, BilledComponent>()
   for (const trial of valid)
     for (const usage of trial.usage?.components ?? []) {
       const component = componentOf.get(usage.component)
-      if (groupOf(component, usage.category, cell) !== 'bystanders')
+      if (groupOf(component, usage.category) !== 'bystanders')
         found.set(usage.component, { usage, component })
     }
   const place = ({ component }: BilledComponent) =>

@@ -42,7 +42,7 @@ export const claims: Readonly<Record<ClaimId, Claim>> = {
     claim:
       'With sidecars, mesh memory and CPU grow linearly with application replicas; a sidecarless mesh grows with nodes, and its L7 part scales on its own.',
     needs:
-      'measure l7-sidecar-to-sidecar and l4-l7-l4 or l7-per-node on one mesh, with the footprint experiment',
+      'measure l7-sidecar-to-sidecar and l4-l7-l4 or l7-per-node on one mesh, with the footprint experiment; scale-out measures its second half',
     judge: judgeC4,
   },
   C5: {

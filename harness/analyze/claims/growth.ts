@@ -5,14 +5,15 @@
  * and takes its uncertainty from how far they lie from it; CPU has a line in each round.
  */
 import { footprintLoads, meshCpu, meshMemory } from '../../../scenarios/experiments/footprint.js'
-import type { Estimate, ReadMetric } from '../../model.js'
-import { crossing, fitLine, slopeOf, type Bounded, type Line } from '../../stats/line.js'
+import type { Estimate } from '../../model.js'
+import { crossing, fitLine, slopeOf, type Line } from '../../stats/line.js'
 import type { Settings } from '../../stats/paired.js'
-import { comparePaired, estimateOf, level } from '../estimates.js'
-import { armOn } from '../increments.js'
-import { pairedSeries, readMetric, seriesOf, type CellGroup, type Run } from '../readings.js'
+import { comparePaired, estimateOf } from '../estimates.js'
+import { pairedSeries, type Run } from '../readings.js'
 import { withInterval } from '../words.js'
 import { decide, type Bounds, type Decision } from './decision.js'
+import { bothHalves, scalingOf } from './scaling.js'
+import { cellsOf, fromLine, lineOf, sidecarless, sidecars, Steps, type StepValues } from './steps.js'
 import { byMesh, concluded, wanting, type Conclusion, type Rule } from './finding.js'
 
 /** Limits with their reasons. */
@@ -25,75 +26,15 @@ export const growthLimits = {
   farFewer: 0.5,
 }
 
-const sidecars = 'l7-sidecar-to-sidecar'
-/** In the order in which they are looked for: the first does at L7 what sidecars do, with identities at both ends. */
-const sidecarless = ['l4-l7-l4', 'l7-per-node'] as const
-
-/** What the steps of a mesh's paths measured. */
-class Steps {
-  readonly #run: Run
-  readonly #groups: readonly CellGroup[]
-  readonly mesh: string
-
-  constructor(run: Run, groups: readonly CellGroup[], mesh: string) {
-    this.#run = run
-    this.#groups = groups
-    this.mesh = mesh
-  }
-
-  /** Replicas → round → value. */
-  of(path: string, what: keyof typeof footprintLoads, metric: ReadMetric) {
-    const steps = new Map<number, { readonly cell: string; readonly series: ReadonlyMap<number, number> }>()
-    for (const group of this.#groups) {
-      const cell = group.byArm.get(armOn(this.#run, group, this.mesh, path) ?? '')
-      if (!cell || !group.loadLabel.includes(footprintLoads[what])) continue
-      const series = seriesOf(this.#run, cell.id, (trial) => readMetric(this.#run, trial, metric))
-      if (series.size > 0) steps.set(cell.load.workloads ?? 1, { cell: cell.id, series })
-    }
-    return steps
-  }
-}
-
 function bySteps(judge: (steps: Steps, settings: Settings, run: Run) => Conclusion | undefined): Rule {
   return byMesh((run, groups, settings, mesh) =>
-    judge(
-      new Steps(
-        run,
-        groups.filter(({ experiment }) => experiment === 'footprint'),
-        mesh,
-      ),
-      settings,
-      run,
-    ),
+    judge(new Steps(run, groups, mesh, 'footprint'), settings, run),
   )
 }
 
-type StepValues = ReturnType<Steps['of']>
+const at = (what: keyof typeof footprintLoads) => footprintLoads[what]
 
-const mean = (values: Iterable<number>) => {
-  const all = [...values]
-  return all.reduce((sum, value) => sum + value, 0) / all.length
-}
-
-const cellsOf = (steps: StepValues) => [...steps.values()].map(({ cell }) => cell)
-const roundsOf = (steps: StepValues) => Math.min(...[...steps.values()].map(({ series }) => series.size))
-
-function lineOf(steps: StepValues): Line | undefined {
-  return fitLine([...steps].map(([x, { series }]) => ({ x, y: mean(series.values()) })))
-}
-
-function fromLine(unit: Estimate['unit'], found: Bounded, line: Line, steps: StepValues): Estimate {
-  return {
-    ...found,
-    unit,
-    level,
-    n: roundsOf(steps),
-    method: `least squares over ${steps.size} counts of replicas, Student’s t with ${line.df} degrees of freedom`,
-    cells: cellsOf(steps),
-  }
-}
-
-const growthOf = (line: Line, steps: StepValues) => fromLine('MiB', slopeOf(line), line, steps)
+const growthOf = (line: Line, steps: StepValues) => fromLine('MiB', slopeOf(line), line, steps, 'replicas')
 
 /** ms of CPU in each second that one more replica adds: a line in each round that has every step. */
 function cpuSlope(steps: StepValues, settings: Settings): Estimate | undefined {
@@ -106,38 +47,55 @@ function cpuSlope(steps: StepValues, settings: Settings): Estimate | undefined {
   return slopes.length === 0 ? undefined : estimateOf(slopes, settings, { unit: 'ms', cells: cellsOf(steps) })
 }
 
-export const judgeC4 = bySteps((steps, settings) => {
-  const own = steps.of(sidecars, 'load', meshMemory)
-  const path = sidecarless.find((name) => steps.of(name, 'load', meshMemory).size > 2)
+export const judgeC4: Rule = byMesh((run, groups, settings, mesh) => {
+  const growth = growthOfC4(new Steps(run, groups, mesh, 'footprint'), settings)
+  const scaling = scalingOf(run, groups, mesh)
+  if (!growth && !scaling) return undefined
+  const first = growth
+    ? `On ${mesh} ${growth.sentence}`
+    : `How memory grows with replicas was not measured on ${mesh} (experiment footprint).`
+  const second =
+    scaling?.sentence ?? 'Whether its L7 part scales on its own was not measured (experiment scale-out).'
+  return concluded(
+    bothHalves(growth?.decision, scaling?.decision),
+    `${first} ${second} No count of nodes is varied here.`,
+    [...(growth?.figures ?? []), ...(scaling?.figures ?? [])],
+    growth
+      ? 'more rounds with longer windows for CPU at rest, or more counts of replicas (experiments.footprint.replicas) and of units (experiments.scale-out.units) for memory'
+      : 'the footprint experiment as well',
+  )
+})
+
+function growthOfC4(steps: Steps, settings: Settings) {
+  const own = steps.of(sidecars, meshMemory, at('load'))
+  const path = sidecarless.find((name) => steps.of(name, meshMemory, at('load')).size > 2)
   if (path === undefined) return undefined
-  const shared = steps.of(path, 'load', meshMemory)
+  const shared = steps.of(path, meshMemory, at('load'))
   const [ownLine, sharedLine] = [lineOf(own), lineOf(shared)]
   if (!ownLine || !sharedLine) return undefined
   const [ownSlope, sharedSlope] = [growthOf(ownLine, own), growthOf(sharedLine, shared)]
-  const ownCpu = cpuSlope(steps.of(sidecars, 'rest', meshCpu), settings)
-  const sharedCpu = cpuSlope(steps.of(path, 'rest', meshCpu), settings)
+  const ownCpu = cpuSlope(steps.of(sidecars, meshCpu, at('rest')), settings)
+  const sharedCpu = cpuSlope(steps.of(path, meshCpu, at('rest')), settings)
   const met = crossing(ownLine, sharedLine)
-  const meets = met && fromLine('count', met, ownLine, own)
-  const verdict = verdictOfC4({ ownSlope, sharedSlope, ownCpu, worstShare: ownLine.worstShare })
+  const meets = met && fromLine('count', met, ownLine, own, 'replicas')
   const cpu =
     ownCpu && sharedCpu
       ? `; at rest it added ${withInterval(ownCpu, 'ms')} of CPU a second with sidecars, ${withInterval(sharedCpu, 'ms')} without`
       : ''
-  return concluded(
-    verdict,
-    `On ${steps.mesh} one more replica added ${withInterval(ownSlope, 'MiB')} of proxies with sidecars and ${withInterval(sharedSlope, 'MiB')} on ${path}${cpu}.${meets ? ` Sidecars take more memory from ${withInterval(meets, 'replicas')} on.` : ''} No count of nodes is varied here.`,
-    [
+  return {
+    decision: verdictOfC4({ ownSlope, sharedSlope, ownCpu, worstShare: ownLine.worstShare }),
+    sentence: `one more replica added ${withInterval(ownSlope, 'MiB')} of proxies with sidecars and ${withInterval(sharedSlope, 'MiB')} on ${path}${cpu}.${meets ? ` Sidecars take more memory from ${withInterval(meets, 'replicas')} on.` : ''}`,
+    figures: [
       ['memory that one more replica adds with sidecars', ownSlope],
       [`memory that one more replica adds on ${path}`, sharedSlope],
       ['CPU a second at rest that one more replica adds with sidecars', ownCpu],
       [`CPU a second at rest that one more replica adds on ${path}`, sharedCpu],
       [`replicas from which on sidecars take more memory than ${path}`, meets],
-    ],
-    'more rounds with longer windows for CPU at rest, or more counts of replicas (experiments.footprint.replicas) for memory',
-  )
-})
+    ] as const,
+  }
+}
 
-/** What is decided of C4, from lines alone. */
+/** What is decided of C4’s first half, from lines alone. */
 export function verdictOfC4({
   ownSlope,
   sharedSlope,
@@ -162,16 +120,16 @@ export function verdictOfC4({
 
 /** Money an hour for what the hops take, so that cores and memory are one figure: by the prices of the config. */
 export const judgeC12 = bySteps((steps, settings, run) => {
-  const path = sidecarless.find((name) => steps.of(name, 'load', meshMemory).size > 0)
+  const path = sidecarless.find((name) => steps.of(name, meshMemory, at('load')).size > 0)
   if (path === undefined) return undefined
   const { perVcpuHour, perGibHour } = run.plan.config.cost
   const ratioAt = (what: keyof typeof footprintLoads) => {
     const [reference, treated] = [sidecars, path].map((name) => {
-      const [cores, memory] = [steps.of(name, what, meshCpu), steps.of(name, what, meshMemory)]
+      const [cores, memory] = [steps.of(name, meshCpu, at(what)), steps.of(name, meshMemory, at(what))]
       const most = Math.max(...cores.keys())
-      const [of, at] = [cores.get(most), memory.get(most)]
-      if (!of || !at) return undefined
-      const { rounds, values } = pairedSeries(of.series, at.series)
+      const [of, beside] = [cores.get(most), memory.get(most)]
+      if (!of || !beside) return undefined
+      const { rounds, values } = pairedSeries(of.series, beside.series)
       const costs = rounds.map(
         (round, index) =>
           [

@@ -7,7 +7,10 @@ export function copyIds(cell: Cell, path: Path): readonly string[] {
   return copiesFor(cell, path).map((which) => copyId(cell.arm, which))
 }
 
-/** Components without the copies in use, and counters of hops with those of their copies added. */
+/**
+ * Components without the copies in use, and counters with those of their copies added: of hops to the hop's, of a unit's
+ * application to the one that arms share.
+ */
 export function fold(
   components: readonly Component[],
   edges: readonly Edge['counters'][],
@@ -17,7 +20,10 @@ export function fold(
   const isCopy = ({ arm }: Component) => arm !== undefined && copies.includes(arm)
   const copied = components.filter(isCopy)
   const originalOf = (copy: Component) =>
-    components.find(({ arm, hop }) => arm === copy.copy?.of && hop === copy.hop)?.name ?? copy.name
+    (copy.category === 'application'
+      ? components.find(({ arm, category }) => arm === undefined && category === 'application')
+      : components.find(({ arm, hop }) => arm === copy.copy?.of && hop === copy.hop)
+    )?.name ?? copy.name
   return {
     components: components.filter((component) => !isCopy(component)),
     edges: edges.map((counters) => {

@@ -5,6 +5,7 @@
  */
 import { connect } from 'node:net'
 import { totalmem } from 'node:os'
+import { hasSidecarsAlone, unitNumber } from '../../../harness/model/plan.js'
 import type { EnvironmentRequest, Platform, Unmet } from '../../../harness/model.js'
 import { platformSettings } from '../kit/settings.js'
 import { findGroups } from './groups.js'
@@ -20,6 +21,7 @@ export const local: Platform = {
   offers: ['own-hops'],
   environments: 'shared',
   builds: 'bundle',
+  hasUnits: true,
   times: { environmentMs: 1_500, armMs: 0, hopMs: 110, trialMs: 750 },
   settings: localSettings,
   leftovers: findGroups,
@@ -38,6 +40,8 @@ const loopback: ProcessNetwork = {
   placeOf: () => Promise.resolve(loopbackPlace),
   wrapClient: (_arm, argv) => argv,
   connect: ({ host, port }) => connect(port, host),
+  ownsApplication: ({ copy }, path) =>
+    copy !== undefined && unitNumber(copy.which) !== undefined && hasSidecarsAlone(path),
 }
 
 /** Memory that processes of all arms together need, where the host has less. */

@@ -7,6 +7,7 @@ import type {
   Endpoint,
   Fact,
   Host,
+  Path,
   Progress,
   Scope,
   UsageReading,
@@ -29,7 +30,7 @@ export interface ProcessNetwork {
   wrapClient(arm: Arm, argv: readonly string[]): readonly string[]
   readonly connect: (endpoint: Endpoint) => ByteStream
   /** Whether an arm's application is for it alone; absent: one serves all. */
-  readonly ownsApplication?: (arm: Arm) => boolean
+  readonly ownsApplication?: (arm: Arm, path: Path) => boolean
 }
 
 export interface ProcessHostOptions {
@@ -64,8 +65,8 @@ export async function createProcessHost(options: ProcessHostOptions): Promise<Ho
   return {
     facts: [...network.facts, ...factsOf(groups, pins)],
 
-    startApplication(arm: Arm) {
-      if (!network.ownsApplication?.(arm)) return (application ??= launch(echoWorkload))
+    startApplication(arm: Arm, path: Path) {
+      if (!network.ownsApplication?.(arm, path)) return (application ??= launch(echoWorkload))
       const component = { ...echoWorkload.component, name: `${arm.id}/echo`, arm: arm.id }
       return launch({ ...echoWorkload, component })
     },

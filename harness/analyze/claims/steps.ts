@@ -1,0 +1,72 @@
+/** What an experiment measured in steps, each with more of something than the one before, and the line through its means. */
+import type { Estimate, ReadMetric } from '../../model.js'
+import { fitLine, type Bounded, type Line } from '../../stats/line.js'
+import { level } from '../estimates.js'
+import { armOn } from '../increments.js'
+import { readMetric, seriesOf, type CellGroup, type Run } from '../readings.js'
+
+/** The path of sidecars, and those without in the order in which they are looked for: the first does at L7 what sidecars do. */
+export const sidecars = 'l7-sidecar-to-sidecar'
+export const sidecarless = ['l4-l7-l4', 'l7-per-node'] as const
+
+/** Count of workloads → round → value. */
+export type StepValues = ReadonlyMap<
+  number,
+  { readonly cell: string; readonly series: ReadonlyMap<number, number> }
+>
+
+/** What the steps of a mesh's paths measured in one experiment. */
+export class Steps {
+  readonly #run: Run
+  readonly #groups: readonly CellGroup[]
+  readonly mesh: string
+
+  constructor(run: Run, groups: readonly CellGroup[], mesh: string, experiment: string) {
+    this.#run = run
+    this.#groups = groups.filter((group) => group.experiment === experiment)
+    this.mesh = mesh
+  }
+
+  /** Under loads whose label has `labelled` in it. */
+  of(path: string, metric: ReadMetric, labelled = ''): StepValues {
+    const steps = new Map<number, { readonly cell: string; readonly series: ReadonlyMap<number, number> }>()
+    for (const group of this.#groups) {
+      const cell = group.byArm.get(armOn(this.#run, group, this.mesh, path) ?? '')
+      if (!cell || !group.loadLabel.includes(labelled)) continue
+      const series = seriesOf(this.#run, cell.id, (trial) => readMetric(this.#run, trial, metric))
+      if (series.size > 0) steps.set(cell.load.workloads ?? 1, { cell: cell.id, series })
+    }
+    return steps
+  }
+}
+
+const mean = (values: Iterable<number>) => {
+  const all = [...values]
+  return all.reduce((sum, value) => sum + value, 0) / all.length
+}
+
+export const cellsOf = (steps: StepValues) => [...steps.values()].map(({ cell }) => cell)
+const roundsOf = (steps: StepValues) => Math.min(...[...steps.values()].map(({ series }) => series.size))
+
+/** Undefined of fewer than three steps. */
+export function lineOf(steps: StepValues): Line | undefined {
+  return fitLine([...steps].map(([x, { series }]) => ({ x, y: mean(series.values()) })))
+}
+
+/** `of`: what the steps are counts of. */
+export function fromLine(
+  unit: Estimate['unit'],
+  found: Bounded,
+  line: Line,
+  steps: StepValues,
+  of: string,
+): Estimate {
+  return {
+    ...found,
+    unit,
+    level,
+    n: roundsOf(steps),
+    method: `least squares over ${steps.size} counts of ${of}, Student’s t with ${line.df} degrees of freedom`,
+    cells: cellsOf(steps),
+  }
+}

@@ -1,0 +1,83 @@
+/** What does one more unit of L7 capacity take: of the mesh, and of the application that comes along with a sidecar? */
+import { z } from 'zod'
+import type { TrialBill } from '../../harness/model.js'
+import { metric } from '../metrics.js'
+import { loadLabel, sidecarsOrNone, type Experiment } from './experiment.js'
+import { connections, count, openLoopSettings, rate, rounds } from './load-settings.js'
+
+const mib = 2 ** 20
+
+const settings = z
+  .strictObject({
+    /** Steps: each with so many copies of what works at L7, and of the application where that is a sidecar. */
+    units: z.array(count.max(32)).min(3).max(8).default([1, 2, 3, 4]),
+    /** Of all units together: it does not grow with them. */
+    ratePerSecond: rate.default(400),
+    ...openLoopSettings({ warmupMs: 200, durationMs: 1000 }),
+    connections: connections.default(16),
+    /** How often every step is measured. */
+    rounds: rounds.default(6),
+  })
+  .refine(({ units, connections }) => Math.max(...units) <= connections, {
+    path: ['connections'],
+    message: 'each unit needs a connection',
+  })
+  .refine(({ units }) => units.every((n, index) => index === 0 || n > (units[index - 1] ?? 0)), {
+    path: ['units'],
+    message: 'each step must have more than the one before it',
+  })
+export type ScaleOutSettings = z.infer<typeof settings>
+
+const memory = (id: string, title: string, bytesOf: (bill: TrialBill) => number | undefined) =>
+  metric({
+    id,
+    title,
+    unit: 'MiB',
+    better: 'less',
+    sample: 'process',
+    read: ({ bill }) => {
+      const bytes = bill && bytesOf(bill)
+      return bytes === undefined ? undefined : bytes / mib
+    },
+    resolution: () => 4096 / mib,
+  })
+
+/** Tunnels are left out: a node has one of them for all of its waypoints. */
+export const l7Memory = memory('scale-out.memory', 'Memory of all L7 hops', (bill) => bill.l7MemoryBytes)
+
+export const applicationMemory = memory(
+  'scale-out.application',
+  'Memory of the application',
+  (bill) => bill.applicationMemoryBytes,
+)
+
+/** Cores: seconds of CPU in each second. */
+export const l7Cpu = metric({
+  id: 'scale-out.cpu',
+  title: 'CPU of all L7 hops',
+  unit: 'vCPU',
+  better: 'less',
+  sample: 'round',
+  read: ({ bill, trial: { usage } }) =>
+    bill && usage && usage.windowMs > 0 ? bill.l7Ns / 1e6 / usage.windowMs : undefined,
+  resolution: ({ bill, trial: { usage } }) =>
+    (bill?.attributedStepNs ?? 0) / 1e6 / Math.max(1, usage?.windowMs ?? 0),
+})
+
+export const scaleOut = {
+  name: 'scale-out',
+  question: 'What does one more unit of L7 capacity take, of the mesh and of the application?',
+  settings,
+  loads: ({ units, rounds: _, ...rest }) =>
+    units.map((workloads) => {
+      const load = { engine: 'open-loop' as const, model: 'open' as const, ...rest, workloads }
+      const label = `${workloads} ${workloads === 1 ? 'unit' : 'units'} of L7, ${loadLabel(load)}`
+      const isFirst = workloads === units[0]
+      return { label, load, units: true as const, ...(isFirst ? {} : { hopsAlone: true as const }) }
+    }),
+  rounds: (own) => own.rounds,
+  carries: (path) => sidecarsOrNone(path) && path.hops.some(({ layer }) => layer === 'l7'),
+  comparesLoads: true,
+  metrics: [l7Memory, applicationMemory, l7Cpu],
+  claims: ['C4'],
+} satisfies Experiment<ScaleOutSettings>
