@@ -72,7 +72,7 @@ export const profiles = {
       'blast-radius': { warmupMs: 500, durationMs: 5000, killAtMs: 1000, backAtMs: 2000 },
       pauses: { warmupMs: 500, durationMs: 10_000 },
       footprint: { warmupMs: 500, durationMs: 2000, replicas: [1, 2, 4, 8, 16], rounds: 20 },
-      'scale-out': { warmupMs: 500, durationMs: 2000, units: [1, 2, 4, 6, 8], rounds: 20 },
+      'scale-out': { warmupMs: 500, durationMs: 2000, units: [1, 2, 4, 6, 8], rounds: 20, maxProbes: 16 },
       modes: { warmupMs: 500, durationMs: 3000 },
     },
     without: [],

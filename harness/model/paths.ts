@@ -55,6 +55,8 @@ export type LegTransport = z.infer<typeof legTransportSchema>
 export const copySchema = object({
   of: name,
   which: z.union([count, z.literal('spare'), z.templateLiteral(['unit-', z.int().positive()])]),
+  /** Cores that each of its L7 hops may use; absent: as many as there are. */
+  cpusPerHop: z.number().positive().exactOptional(),
 })
 export type Copy = z.infer<typeof copySchema>
 

@@ -87,6 +87,9 @@ export const kneeSearchSchema = object({
 })
 export interface KneeSearch extends z.infer<typeof kneeSearchSchema> {}
 
+const unitsSchema = object({ cpusPerHop: z.number().positive().exactOptional() })
+export interface Units extends z.infer<typeof unitsSchema> {}
+
 /** One arm under one load: the unit that gets estimates. */
 export const cellSchema = object({
   /** `experiment|arm|load label`, unique in the plan. */
@@ -100,8 +103,11 @@ export const cellSchema = object({
   search: kneeSearchSchema.exactOptional(),
   /** What every trial does to its environment while the load runs; absent: nothing. */
   script: scriptSchema.exactOptional(),
-  /** The load's workloads are units of L7 capacity, each a copy of the arm's hops; absent: they are workloads. */
-  units: z.literal(true).exactOptional(),
+  /**
+   * The load's workloads are units of L7 capacity, each a copy of the arm's hops whose L7 hops may use so many cores;
+   * absent: they are workloads.
+   */
+  units: unitsSchema.exactOptional(),
 })
 export interface Cell extends z.infer<typeof cellSchema> {}
 

@@ -1,5 +1,5 @@
 /** Turns a config into the exact list of trials, before anything is created. Pure: one config, one plan. */
-import { baselineMesh, copiesFor, copyId } from '../model/plan.js'
+import { baselineMesh, copiesFor, copyId, unitNumber, type Units } from '../model/plan.js'
 import { createHash } from 'node:crypto'
 import { defined } from '../model/defined.js'
 import { UserError } from '../model/errors.js'
@@ -7,6 +7,7 @@ import type {
   EngineName,
   Arm,
   Cell,
+  Copy,
   EnvironmentRequest,
   KneeSearch,
   LoadSpec,
@@ -39,7 +40,7 @@ export interface Catalogue {
     search?: KneeSearch
     script?: Script | ((path: Path) => Script)
     hopsAlone?: true
-    units?: true
+    units?: Units
   }[]
   /** Whether an experiment can be put to a path; absent: to every one. A baseline is always measured. */
   readonly carries?: (experiment: string, path: Path) => boolean
@@ -334,9 +335,15 @@ function withCopies(arms: readonly Arm[], { cells, paths }: Pick<Plan, 'cells' |
     const path = paths.find(({ name }) => name === arm.path)
     const own = cells.filter((cell) => cell.arm === arm.id)
     const copies = new Set(path && own.flatMap((cell) => copiesFor(cell, path)))
+    const cpusPerHop = own.find(({ units }) => units)?.units?.cpusPerHop
+    const limits = (which: Copy['which']) => (unitNumber(which) === undefined ? {} : defined({ cpusPerHop }))
     return [
       arm,
-      ...[...copies].map((which) => ({ ...arm, id: copyId(arm.id, which), copy: { of: arm.id, which } })),
+      ...[...copies].map((which) => ({
+        ...arm,
+        id: copyId(arm.id, which),
+        copy: { of: arm.id, which, ...limits(which) },
+      })),
     ]
   })
 }

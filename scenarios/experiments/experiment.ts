@@ -1,6 +1,7 @@
 /** What an experiment says of itself: its question, what it does to an arm, and how its answer is shown and judged. */
 import type { z } from 'zod'
 import type { ClaimId, KneeSearch, LoadSpec, Path, ReadMetric, Script } from '../../harness/model.js'
+import type { Units } from '../../harness/model/plan.js'
 
 /** A load, and the label under which arms are compared. */
 export interface LabelledLoad {
@@ -16,7 +17,7 @@ export interface LabelledLoad {
    * The load's workloads are units of L7 capacity: each with a copy of the arm's hops, and of the application where all of
    * them are sidecars. Only on a platform that has units.
    */
-  readonly units?: true
+  readonly units?: Units
 }
 
 /** A chart of one metric, every arm with its interval, under each of the experiment's loads. */

@@ -1,8 +1,9 @@
 /** What does one more unit of L7 capacity take: of the mesh, and of the application that comes along with a sidecar? */
 import { z } from 'zod'
 import type { TrialBill } from '../../harness/model.js'
+import { defined } from '../../harness/model/defined.js'
 import { metric } from '../metrics.js'
-import { loadLabel, sidecarsOrNone, type Experiment } from './experiment.js'
+import { loadLabel, sidecarsOrNone, type Experiment, type LabelledLoad } from './experiment.js'
 import { connections, count, openLoopSettings, rate, rounds } from './load-settings.js'
 
 const mib = 2 ** 20
@@ -17,6 +18,22 @@ const settings = z
     connections: connections.default(16),
     /** How often every step is measured. */
     rounds: rounds.default(6),
+    /**
+     * Cores that each L7 hop of a unit may use, on a platform that can limit them; the knee of each step is searched then.
+     * Absent: units share the host's cores, so that none adds to what is carried.
+     */
+    cpusPerHop: z.number().min(0.05).max(16).optional(),
+    /** What a step has to keep at its knee: this percentile of response times at or under so many ms. */
+    slo: z
+      .strictObject({
+        percentile: z.union([z.literal(50), z.literal(90), z.literal(99)]).default(90),
+        latencyMs: z.number().positive().max(60_000).default(50),
+      })
+      .prefault({}),
+    /** First rate that is tried for each unit of a step. */
+    startPerUnit: rate.default(300),
+    /** Trials of one step's search, at most. */
+    maxProbes: count.max(200).default(8),
   })
   .refine(({ units, connections }) => Math.max(...units) <= connections, {
     path: ['connections'],
@@ -27,6 +44,9 @@ const settings = z
     message: 'each step must have more than the one before it',
   })
 export type ScaleOutSettings = z.infer<typeof settings>
+
+/** How labels of loads end whose knee is searched. */
+export const kneeLabel = 'knee'
 
 const memory = (id: string, title: string, bytesOf: (bill: TrialBill) => number | undefined) =>
   metric({
@@ -68,12 +88,35 @@ export const scaleOut = {
   name: 'scale-out',
   question: 'What does one more unit of L7 capacity take, of the mesh and of the application?',
   settings,
-  loads: ({ units, rounds: _, ...rest }) =>
-    units.map((workloads) => {
+  loads: ({ units, rounds: _, cpusPerHop, slo, startPerUnit, maxProbes, ...rest }) =>
+    units.flatMap((workloads): LabelledLoad[] => {
       const load = { engine: 'open-loop' as const, model: 'open' as const, ...rest, workloads }
-      const label = `${workloads} ${workloads === 1 ? 'unit' : 'units'} of L7, ${loadLabel(load)}`
-      const isFirst = workloads === units[0]
-      return { label, load, units: true as const, ...(isFirst ? {} : { hopsAlone: true as const }) }
+      const what = `${workloads} ${workloads === 1 ? 'unit' : 'units'} of L7`
+      const common = {
+        units: defined({ cpusPerHop }),
+        ...(workloads === units[0] ? {} : { hopsAlone: true as const }),
+      }
+      const { ratePerSecond: _rate, ...searched } = load
+      const startPerSecond = startPerUnit * workloads
+      const search = {
+        ...slo,
+        startPerSecond,
+        minPerSecond: 20,
+        maxPerSecond: 100_000,
+        precision: 0.05,
+        maxProbes,
+      }
+      const knee = {
+        label: `${what}, ${kneeLabel}`,
+        load: searched,
+        search,
+        ...common,
+        hopsAlone: true as const,
+      }
+      return [
+        { label: `${what}, ${loadLabel(load)}`, load, ...common },
+        ...(cpusPerHop === undefined ? [] : [knee]),
+      ]
     }),
   rounds: (own) => own.rounds,
   carries: (path) => sidecarsOrNone(path) && path.hops.some(({ layer }) => layer === 'l7'),

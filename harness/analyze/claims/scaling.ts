@@ -4,7 +4,9 @@
  */
 import { applicationMemory, l7Memory } from '../../../scenarios/experiments/scale-out.js'
 import type { Estimate } from '../../model.js'
-import { slopeOf } from '../../stats/line.js'
+import { fitLine, slopeOf } from '../../stats/line.js'
+import { analyzeKnee } from '../cells/knees.js'
+import { level } from '../estimates.js'
 import type { CellGroup, Run } from '../readings.js'
 import { withInterval } from '../words.js'
 import { decide, type Bounds, type Decision } from './decision.js'
@@ -18,7 +20,7 @@ export const scalingLimits = {
 export interface Scaling {
   readonly decision: Decision
   readonly sentence: string
-  readonly figures: readonly (readonly [label: string, estimate: Estimate])[]
+  readonly figures: readonly (readonly [label: string, estimate: Estimate | undefined])[]
 }
 
 /** Undefined where the run has no steps of both kinds on this mesh. */
@@ -34,6 +36,7 @@ export function scalingOf(run: Run, groups: readonly CellGroup[], mesh: string):
   const [ownMesh, ownApplication] = [slope(sidecars, l7Memory), slope(sidecars, applicationMemory)]
   const [sharedMesh, sharedApplication] = [slope(path, l7Memory), slope(path, applicationMemory)]
   if (!ownMesh || !ownApplication || !sharedMesh || !sharedApplication) return undefined
+  const gained = [path, sidecars].map((name) => gainOf(run, steps, name))
   const decision = verdictOfScaling({ ownMesh, ownApplication, sharedMesh, sharedApplication })
   const share = (growth: Estimate) => withInterval(growth, 'MiB')
   return {
@@ -44,8 +47,30 @@ export function scalingOf(run: Run, groups: readonly CellGroup[], mesh: string):
       [`memory of the application that one more unit adds on ${path}`, sharedApplication],
       ['memory of L7 hops that one more unit adds with sidecars', ownMesh],
       ['memory of the application that one more unit adds with sidecars', ownApplication],
+      [`requests a second that one more unit adds on ${path}`, gained[0]],
+      ['requests a second that one more unit adds with sidecars', gained[1]],
     ],
   }
+}
+
+/** What one more unit adds to the knee; undefined where it was not searched, or lies beyond what was tried. */
+function gainOf(run: Run, steps: Steps, path: string): Estimate | undefined {
+  const knees = steps.cellsOn(path).flatMap((cell) => {
+    const { throughput, knee } = cell.search ? analyzeKnee(run, cell, cell.search) : {}
+    if (!throughput || throughput.n === 0 || throughput.beyond || knee?.end === 'unfinished') return []
+    return [{ x: cell.load.workloads ?? 1, y: throughput.value, throughput }]
+  })
+  const line = fitLine(knees)
+  return (
+    line && {
+      ...slopeOf(line),
+      unit: 'req/s',
+      level,
+      n: Math.min(...knees.map(({ throughput }) => throughput.n)),
+      method: `least squares over the knees of ${knees.length} counts of units, Student’s t with ${line.df} degrees of freedom`,
+      cells: knees.flatMap(({ throughput }) => throughput.cells),
+    }
+  )
 }
 
 const meanings: Readonly<Record<Decision, string>> = {

@@ -1,5 +1,5 @@
 /** What an experiment measured in steps, each with more of something than the one before, and the line through its means. */
-import type { Estimate, ReadMetric } from '../../model.js'
+import type { Cell, Estimate, ReadMetric } from '../../model.js'
 import { fitLine, type Bounded, type Line } from '../../stats/line.js'
 import { level } from '../estimates.js'
 import { armOn } from '../increments.js'
@@ -27,12 +27,19 @@ export class Steps {
     this.mesh = mesh
   }
 
+  /** Cells of a path, searched ones too. */
+  cellsOn(path: string): readonly Cell[] {
+    return this.#groups.flatMap(
+      (group) => group.byArm.get(armOn(this.#run, group, this.mesh, path) ?? '') ?? [],
+    )
+  }
+
   /** Under loads whose label has `labelled` in it. */
   of(path: string, metric: ReadMetric, labelled = ''): StepValues {
     const steps = new Map<number, { readonly cell: string; readonly series: ReadonlyMap<number, number> }>()
-    for (const group of this.#groups) {
-      const cell = group.byArm.get(armOn(this.#run, group, this.mesh, path) ?? '')
-      if (!cell || !group.loadLabel.includes(labelled)) continue
+    for (const cell of this.cellsOn(path)) {
+      // A search has a rate of its own in each trial.
+      if (cell.search || !cell.loadLabel.includes(labelled)) continue
       const series = seriesOf(this.#run, cell.id, (trial) => readMetric(this.#run, trial, metric))
       if (series.size > 0) steps.set(cell.load.workloads ?? 1, { cell: cell.id, series })
     }

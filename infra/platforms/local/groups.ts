@@ -12,7 +12,11 @@ import { messageOf } from '../../../harness/model/errors.js'
 import type { PlatformLeftover, Scope, UsageReading } from '../../../harness/model.js'
 import { cgroupFiles, parseCgroup, parseProcCgroup, unifiedCgroup, type CgroupPaths } from '../kit/cgroup.js'
 
-const prefix = 'meshbench-'
+export const groupPrefix = 'meshbench-'
+const prefix = groupPrefix
+
+/** A component's name as a folder. */
+export const groupName = (component: string) => component.replace(/[^A-Za-z0-9.-]+/g, '_')
 
 export interface ComponentGroups {
   readonly version: 1 | 2
@@ -41,7 +45,7 @@ export async function createGroups(scope: Scope): Promise<ComponentGroups | unde
   }
   scope.defer('remove control groups', () => removeGroups(root))
   const placed = new Map<string, CgroupPaths>()
-  const folderOf = (component: string) => join(root, component.replace(/[^A-Za-z0-9.-]+/g, '_'))
+  const folderOf = (component: string) => join(root, groupName(component))
   return {
     version: base.version,
     async place(component, pid) {
@@ -78,10 +82,20 @@ export async function createGroups(scope: Scope): Promise<ComponentGroups | unde
 /** A process that has just ended may hold its group for a moment longer. */
 const removeAttempts = 20
 
-async function removeGroups(root: string): Promise<void> {
-  const children = await readdir(root, { withFileTypes: true })
+export async function removeGroups(root: string): Promise<void> {
+  // Limits may have been set in the same folder, and removed with it.
+  const children = await readdir(root, { withFileTypes: true }).catch(orGone([]))
   const folders = children.filter((entry) => entry.isDirectory()).map(({ name }) => join(root, name))
   for (const folder of [...folders, root]) await removeGroup(folder)
+}
+
+const isGone = (error: unknown) => (error as { code?: unknown }).code === 'ENOENT'
+
+function orGone<T>(instead: T) {
+  return (error: unknown): T => {
+    if (isGone(error)) return instead
+    throw error
+  }
 }
 
 async function removeGroup(folder: string): Promise<void> {
@@ -90,23 +104,31 @@ async function removeGroup(folder: string): Promise<void> {
       await rmdir(folder)
       return
     } catch (error) {
+      if (isGone(error)) return
       if (attempt === removeAttempts) throw new Error(`${folder}: ${messageOf(error)}`, { cause: error })
       await sleep(50)
     }
   }
 }
 
-/** Groups that killed runs have left. */
+/** Groups that killed runs have left: where CPU is counted, and where it is limited, which may be another hierarchy. */
 export async function findGroups(runId?: string): Promise<readonly PlatformLeftover[]> {
-  const base = await findBase()
-  if (!base) return []
-  const names = await readdir(base.folder).catch(() => [])
-  return names
-    .filter((name) => name.startsWith(prefix))
-    .map((name) => ({
-      runId: name.slice(prefix.length),
+  const own = parseProcCgroup(await readFile('/proc/self/cgroup', 'utf8').catch(() => ''))
+  const folders = own ? [...new Set([own.cpuacct, own.cpu])] : []
+  const found = await Promise.all(
+    folders.map(async (folder) =>
+      (await readdir(folder).catch(() => []))
+        .filter((name) => name.startsWith(prefix))
+        .map((name) => ({ id: name.slice(prefix.length), root: join(folder, name) })),
+    ),
+  )
+  return [...new Set(found.flat().map(({ id }) => id))]
+    .filter((id) => runId === undefined || id === runId)
+    .map((id) => ({
+      runId: id,
       title: 'the control groups',
-      remove: () => removeGroups(join(base.folder, name)),
+      remove: async () => {
+        for (const { root } of found.flat().filter((group) => group.id === id)) await removeGroups(root)
+      },
     }))
-    .filter((group) => runId === undefined || group.runId === runId)
 }

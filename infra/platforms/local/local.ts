@@ -10,6 +10,7 @@ import type { EnvironmentRequest, Platform, Unmet } from '../../../harness/model
 import { platformSettings } from '../kit/settings.js'
 import { findGroups } from './groups.js'
 import { loopbackPlace } from './process.js'
+import { unmetQuota } from './quota.js'
 import { createProcessHost, type ProcessNetwork } from './process-host.js'
 import { localSettings, unmetPins } from './settings.js'
 
@@ -29,20 +30,28 @@ export const local: Platform = {
   check: async (request) => [
     ...(await unmetPins(platformSettings(localSettings, request))),
     ...unmetMemory(request),
+    ...(request.arms.some(({ copy }) => copy?.cpusPerHop !== undefined) ? await unmetQuota() : []),
   ],
 
   create: (request, scope, progress) =>
-    createProcessHost({ network: loopback, pins: platformSettings(localSettings, request), scope, progress }),
+    createProcessHost({
+      network: loopbackOf(request),
+      pins: platformSettings(localSettings, request),
+      scope,
+      progress,
+    }),
 }
 
-const loopback: ProcessNetwork = {
+const loopbackOf = ({ arms }: EnvironmentRequest): ProcessNetwork => ({
   facts: [{ name: 'platform', value: 'local: processes on loopback, one kernel, no network between nodes' }],
   placeOf: () => Promise.resolve(loopbackPlace),
   wrapClient: (_arm, argv) => argv,
   connect: ({ host, port }) => connect(port, host),
   ownsApplication: ({ copy }, path) =>
     copy !== undefined && unitNumber(copy.which) !== undefined && hasSidecarsAlone(path),
-}
+  cpusOf: ({ arm: id, category }) =>
+    category === 'l7' ? arms.find((arm) => arm.id === id)?.copy?.cpusPerHop : undefined,
+})
 
 /** Memory that processes of all arms together need, where the host has less. */
 export function unmetMemory({ arms, paths }: EnvironmentRequest): readonly Unmet[] {

@@ -18,6 +18,7 @@ import { readHost } from '../../../harness/process/probes/host.js'
 import { readProcess } from '../../../harness/process/probes/process.js'
 import { echoWorkload } from '../kit/echo-workload.js'
 import { createGroups, type ComponentGroups } from './groups.js'
+import { createQuotas } from './quota.js'
 import { fetchText } from './loopback.js'
 import { pinOf, pinned, type LocalSettings } from './settings.js'
 import { startProcess, type LocalProcess, type ProcessPlace } from './process.js'
@@ -29,6 +30,8 @@ export interface ProcessNetwork {
   /** Turns a command into one that runs where the arm's client lives. */
   wrapClient(arm: Arm, argv: readonly string[]): readonly string[]
   readonly connect: (endpoint: Endpoint) => ByteStream
+  /** Cores that a component may use; absent, or undefined: as many as there are. */
+  readonly cpusOf?: (component: Component) => number | undefined
   /** Whether an arm's application is for it alone; absent: one serves all. */
   readonly ownsApplication?: (arm: Arm, path: Path) => boolean
 }
@@ -44,6 +47,7 @@ export async function createProcessHost(options: ProcessHostOptions): Promise<Ho
   const { network, pins, scope, progress } = options
   const bundles = await progress.step('bundles', () => imageBundles())
   const groups = await createGroups(scope)
+  const quotas = createQuotas(scope)
   const processes = new Map<string, LocalProcess>()
   let application: Promise<LocalProcess> | undefined
 
@@ -52,6 +56,8 @@ export async function createProcessHost(options: ProcessHostOptions): Promise<Ho
     const wrap = (argv: readonly string[]) => place.wrap(pinned(argv, pinOf(workload.component), pins))
     const started = await startProcess({ workload, bundles, scope, place: { ...place, wrap } })
     await groups?.place(workload.component.name, started.pid)
+    const cpus = network.cpusOf?.(workload.component)
+    if (cpus !== undefined) await quotas.limit(workload.component.name, started.pid, cpus)
     processes.set(workload.component.name, started)
     return started
   }

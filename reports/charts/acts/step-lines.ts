@@ -69,7 +69,11 @@ function chartOf(
   book: FigureBook,
 ): Chart | undefined {
   const loads = view.loads.filter(
-    (load) => load.experiment === experiment && load.loadLabel.includes(labelled),
+    (load) =>
+      load.experiment === experiment &&
+      load.loadLabel.includes(labelled) &&
+      // A searched load has no rate of its own.
+      load.load.ratePerSecond !== undefined,
   )
   const steps = view.subjects.flatMap((arm) =>
     loads.flatMap((load): Step[] => {

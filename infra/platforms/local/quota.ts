@@ -1,0 +1,93 @@
+/**
+ * Cores that single components may use, by CFS bandwidth control of a control group each (the kernel's
+ * Documentation/scheduler/sched-bwc.rst), where this host lets us set it: root on version 1, or the controller `cpu` delegated
+ * to the group that Meshbench is in on version 2.
+ */
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { messageOf } from '../../../harness/model/errors.js'
+import type { Scope, Unmet } from '../../../harness/model.js'
+import { parseProcCgroup } from '../kit/cgroup.js'
+import { groupName, groupPrefix, removeGroups } from './groups.js'
+
+/** Short, so that what has used its share waits for a few ms and not for most of the usual 100. */
+const shortestPeriodUs = 10_000
+/** The kernel takes no quota below 1 ms. */
+const leastQuotaUs = 1_000
+
+/** µs of CPU in each period of so many µs. */
+export function bandwidth(cpus: number): { readonly quotaUs: number; readonly periodUs: number } {
+  const periodUs = Math.max(shortestPeriodUs, Math.ceil(leastQuotaUs / cpus))
+  return { quotaUs: Math.round(cpus * periodUs), periodUs }
+}
+
+export interface Quotas {
+  /** Limits a started process and what it starts; rejects where the kernel refuses. */
+  limit(component: string, pid: number, cpus: number): Promise<void>
+}
+
+/** Groups are made as the first component is limited, and removed after what runs in them has ended. */
+export function createQuotas(scope: Scope): Quotas {
+  let root: Promise<Root> | undefined
+  scope.defer('remove CPU limits', async () => {
+    const made = await root?.catch(() => undefined)
+    if (made) await removeGroups(made.folder)
+  })
+  return {
+    async limit(component, pid, cpus) {
+      root ??= createRoot(scope.runId)
+      await setLimit(await root, component, pid, cpus)
+    },
+  }
+}
+
+interface Root {
+  readonly version: 1 | 2
+  readonly folder: string
+}
+
+async function createRoot(id: string): Promise<Root> {
+  const own = parseProcCgroup(await readFile('/proc/self/cgroup', 'utf8'))
+  if (!own) throw new Error('there are no control groups here')
+  // Where CPU is counted in the same hierarchy, components have their groups there already.
+  const folder = join(own.cpu, `${groupPrefix}${id}`)
+  await mkdir(folder, { recursive: true })
+  if (own.version === 2) await writeFile(join(folder, 'cgroup.subtree_control'), '+cpu')
+  return { version: own.version, folder }
+}
+
+async function setLimit({ version, folder }: Root, component: string, pid: number, cpus: number) {
+  const group = join(folder, groupName(component))
+  const { quotaUs, periodUs } = bandwidth(cpus)
+  await mkdir(group, { recursive: true })
+  if (version === 2) await writeFile(join(group, 'cpu.max'), `${quotaUs} ${periodUs}`)
+  else {
+    await writeFile(join(group, 'cpu.cfs_period_us'), String(periodUs))
+    await writeFile(join(group, 'cpu.cfs_quota_us'), String(quotaUs))
+  }
+  await writeFile(join(group, 'cgroup.procs'), String(pid))
+}
+
+/** What limits need and this host refuses: tried on a group that nothing is in. */
+export async function unmetQuota(): Promise<readonly Unmet[]> {
+  try {
+    const root = await createRoot(`try-${process.pid}`)
+    try {
+      const group = join(root.folder, 'limited')
+      await mkdir(group)
+      await writeFile(join(group, root.version === 2 ? 'cpu.max' : 'cpu.cfs_quota_us'), '10000')
+    } finally {
+      await removeGroups(root.folder)
+    }
+    return []
+  } catch (error) {
+    return [
+      {
+        need: 'CPU limits of single processes, for experiments.scale-out.cpusPerHop',
+        found: messageOf(error),
+        remedy:
+          'start it as root, or with the controller cpu delegated to its group; or leave cpusPerHop out',
+      },
+    ]
+  }
+}
