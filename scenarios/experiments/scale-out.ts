@@ -48,7 +48,7 @@ export type ScaleOutSettings = z.infer<typeof settings>
 /** How labels of loads end whose knee is searched. */
 export const kneeLabel = 'knee'
 
-const memory = (id: string, title: string, bytesOf: (bill: TrialBill) => number | undefined) =>
+const memory = <Id extends string>(id: Id, title: string, bytesOf: (bill: TrialBill) => number | undefined) =>
   metric({
     id,
     title,

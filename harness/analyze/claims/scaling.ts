@@ -26,7 +26,7 @@ export interface Scaling {
 /** Undefined where the run has no steps of both kinds on this mesh. */
 export function scalingOf(run: Run, groups: readonly CellGroup[], mesh: string): Scaling | undefined {
   const steps = new Steps(run, groups, mesh, 'scale-out')
-  const slope = (path: string, metric: typeof l7Memory) => {
+  const slope = (path: string, metric: typeof l7Memory | typeof applicationMemory) => {
     const values = steps.of(path, metric)
     const line = lineOf(values)
     return line && fromLine('MiB', slopeOf(line), line, values, 'units')

@@ -1,31 +1,36 @@
 /**
  * Known answers of the experiments that act: a pause of known length, a kill at a known moment, memory that grows by a known
- * amount, and the same with nothing to act on, through whole runs of the real command line.
+ * amount, a neighbour of known CPU, a start that is late by a known time, bytes that are really sent in the clear, and the
+ * same with nothing to act on, through whole runs of the real command line.
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { maxUs } from '../../load/histogram.js'
-import { packageRoot } from '../../process/package-root.js'
-import { run, start } from '../../process/exec.js'
+import { start } from '../../process/exec.js'
 import { readProcess } from '../../process/probes/process.js'
-import { readJournal } from '../../run/journal.js'
 import { fitLine } from '../../stats/line.js'
 import type { Trial, TrialEvent } from '../../model.js'
 import { median, tolerance, type Answer } from './check.js'
+import { checkNeighbour } from './neighbour.js'
+import { checkPlaintext, checkRace } from './starts.js'
+import { measureRun } from './whole-run.js'
 
-const rounds = 3
 const mib = 2 ** 20
 
 /** Every check brings its own processes up: none needs the rig. */
-export const experimentChecks = { pause: checkPause, kill: checkKill, leak: checkLeak } as const
+export const experimentChecks = {
+  pause: checkPause,
+  kill: checkKill,
+  leak: checkLeak,
+  neighbour: checkNeighbour,
+  race: checkRace,
+  plaintext: checkPlaintext,
+} as const
 
 const window = { warmupMs: 200, ratePerSecond: 400, connections: 128 }
 
 /** A proxy that stands still for 200 ms: the request that waits longest waits for all of it. */
 async function checkPause(): Promise<Answer[]> {
   const settings = { ...window, durationMs: 1000, pauseMs: 200, everyMs: 1000 }
-  const trials = await measure('pauses', ['l7-per-node'], settings)
+  const { trials } = await measureRun('pauses', { reference: ['l7-per-node'] }, settings)
   const paused = trials.filter(({ cell }) => cell.includes('|pauses 200'))
   const other = trials.filter(({ cell }) => cell.includes('|pauses of a spare hop'))
   const lengths = paused.map(({ events = [] }) => between(events[0], events[1]))
@@ -65,7 +70,8 @@ function longestMs({ load }: Trial): number {
 async function checkKill(): Promise<Answer[]> {
   const workloads = 4
   const settings = { ...window, workloads, durationMs: 2500, killAtMs: 500, backAtMs: 800, connections: 16 }
-  const trials = await measure('blast-radius', ['l7-per-node', 'l7-sidecar-to-sidecar'], settings)
+  const arms = { reference: ['l7-per-node', 'l7-sidecar-to-sidecar'] }
+  const { trials } = await measureRun('blast-radius', arms, settings)
   const of = (arm: string, load: string) =>
     trials.filter(({ cell }) => cell.includes(`/${arm}|`) && cell.includes(`|${load}`))
   const hit = (all: readonly Trial[]) => median(all.map((trial) => firstHurtMs(trial).length))
@@ -158,43 +164,4 @@ async function checkLeak(): Promise<Answer[]> {
       rule: 'near',
     },
   ]
-}
-
-/** Last attempts of a run's trials; whether the host was idle is the caller's to see to. */
-async function measure(
-  experiment: string,
-  paths: readonly string[],
-  settings: Readonly<Record<string, unknown>>,
-): Promise<readonly Trial[]> {
-  const folder = await mkdtemp(join(tmpdir(), 'meshbench-truth-'))
-  try {
-    const config = join(folder, 'bench.config.mjs')
-    const whole = {
-      platform: 'local',
-      arms: { reference: paths },
-      experiments: { [experiment]: settings },
-      rounds: { min: rounds, max: rounds },
-      outDir: folder,
-    }
-    await writeFile(config, `export default ${JSON.stringify(whole)}`)
-    const cli = join(packageRoot, 'harness', 'cli.ts')
-    const out = join(folder, 'run')
-    const argv = [
-      process.execPath,
-      '--import',
-      'tsx',
-      cli,
-      'run',
-      '--config',
-      config,
-      '--out',
-      out,
-      '--force',
-    ]
-    await run(argv, { cwd: packageRoot, timeoutMs: 240_000, allowFailure: true })
-    const trials = readJournal(out).entries.filter((entry) => entry.type === 'trial')
-    return trials.filter(({ state }) => state === 'ok')
-  } finally {
-    await rm(folder, { recursive: true, force: true })
-  }
 }

@@ -1,0 +1,52 @@
+/** A neighbour whose requests each burn a known CPU in the hop that it shares: the bill of that hop rises by as much. */
+import { neighbourLoads } from '../../../scenarios/experiments/isolation.js'
+import { billOf } from '../../analyze/readings.js'
+import type { Trial } from '../../model.js'
+import { tolerance, type Answer } from './check.js'
+import { measureRun, pairedRise } from './whole-run.js'
+
+const rounds = 10
+const burnUs = 1000
+const neighbour = { ratePerSecond: 200, payloadBytes: 1024 }
+
+/**
+ * The hop burns at every request, the victim's too: what a busy neighbour adds to a quiet one's is the neighbour's own, and
+ * what it adds beside the same arm without the burn is the burn. The null is the neighbour on hops of its own.
+ */
+export async function checkNeighbour(): Promise<Answer[]> {
+  const settings = { ratePerSecond: 50, connections: 8, neighbour, warmupMs: 300, durationMs: 2000 }
+  const variants = ['plain=unchanged', `burn=set:proxy.filters.burn.cpuUs=${burnUs}`]
+  const arms = { reference: ['l7-per-node'] }
+  const { run, trials } = await measureRun('isolation', arms, settings, { rounds, variants })
+  /** µs a request of the neighbour's, had it sent all of them to this hop. */
+  const read = (trial: Trial): number | undefined => {
+    const bill = billOf(run, trial)
+    const windowMs = trial.usage?.windowMs ?? 0
+    return bill && bill.hopsNs / 1000 / ((windowMs * neighbour.ratePerSecond) / 1000)
+  }
+  const isOf = (variant: string, load: string) => (trial: Trial) =>
+    trial.cell.includes(`@${variant}|`) && trial.cell.includes(`|${load}`)
+  /** What the burn costs in a load, by the rounds in which both builds were measured. */
+  const burnt = (load: string): number => pairedRise(trials, [isOf('burn', load), isOf('plain', load)], read)
+  const added = (load: string): number => burnt(load) - burnt(neighbourLoads.none)
+  return [
+    {
+      check: 'isolation',
+      what: `a neighbour on the same hop, ${burnUs} µs of CPU in each of its requests: what its hop is charged beyond`,
+      unit: 'µs',
+      expected: burnUs,
+      measured: added(neighbourLoads.sharing),
+      tolerance: tolerance(burnUs, 0.05),
+      rule: 'near',
+    },
+    {
+      check: 'isolation',
+      what: 'the same neighbour on hops of its own: the victim’s hop is charged nothing of it',
+      unit: 'µs',
+      expected: 0,
+      measured: added(neighbourLoads.apart),
+      tolerance: tolerance(burnUs, 0.05),
+      rule: 'near',
+    },
+  ]
+}
