@@ -1,6 +1,6 @@
 /** What does one more unit of L7 capacity take: of the mesh, and of the application that comes along with a sidecar? */
 import { z } from 'zod'
-import type { TrialBill } from '../../harness/model.js'
+import type { TrialBill, TrialReading } from '../../harness/model.js'
 import { defined } from '../../harness/model/defined.js'
 import { metric } from '../metrics.js'
 import { loadLabel, sidecarsOrNone, type Experiment, type LabelledLoad } from './experiment.js'
@@ -48,28 +48,30 @@ export type ScaleOutSettings = z.infer<typeof settings>
 /** How labels of loads end whose knee is searched. */
 export const kneeLabel = 'knee'
 
-const memory = <Id extends string>(id: Id, title: string, bytesOf: (bill: TrialBill) => number | undefined) =>
-  metric({
-    id,
-    title,
+const memory = (bytesOf: (bill: TrialBill) => number | undefined) =>
+  ({
     unit: 'MiB',
     better: 'less',
     sample: 'process',
-    read: ({ bill }) => {
+    read: ({ bill }: TrialReading) => {
       const bytes = bill && bytesOf(bill)
       return bytes === undefined ? undefined : bytes / mib
     },
     resolution: () => 4096 / mib,
-  })
+  }) as const
 
 /** Tunnels are left out: a node has one of them for all of its waypoints. */
-export const l7Memory = memory('scale-out.memory', 'Memory of all L7 hops', (bill) => bill.l7MemoryBytes)
+export const l7Memory = metric({
+  id: 'scale-out.memory',
+  title: 'Memory of all L7 hops',
+  ...memory((bill) => bill.l7MemoryBytes),
+})
 
-export const applicationMemory = memory(
-  'scale-out.application',
-  'Memory of the application',
-  (bill) => bill.applicationMemoryBytes,
-)
+export const applicationMemory = metric({
+  id: 'scale-out.application',
+  title: 'Memory of the application',
+  ...memory((bill) => bill.applicationMemoryBytes),
+})
 
 /** Cores: seconds of CPU in each second. */
 export const l7Cpu = metric({

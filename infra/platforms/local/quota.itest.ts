@@ -1,0 +1,58 @@
+/** A limit of CPU on the kernel's own control groups: a process gets its share and no more, and the group goes with the run. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { start } from '../../../harness/process/exec.js'
+import { readProcess } from '../../../harness/process/probes/process.js'
+import { openScope } from '../../../harness/process/scope.js'
+import { findGroups } from './groups.js'
+import { createQuotas, unmetQuota } from './quota.js'
+
+/** Burns what it can get for a second, by the clock that does not stand still with it. */
+const burner = `
+process.stdin.once('data', () => {
+  const end = performance.now() + 1000
+  while (performance.now() < end);
+  console.log('done')
+})
+console.log('ready')
+`
+
+test('a component gets the cores that it may use and no more, and nothing is left of the limit', async (context) => {
+  const [unmet] = await unmetQuota()
+  if (unmet) {
+    console.log(`skipped: this host sets no limits of CPU: ${unmet.found}`)
+    return context.skip()
+  }
+  const stateDir = await mkdtemp(join(tmpdir(), 'meshbench-quota-'))
+  const scope = openScope({
+    runId: `quota-test-${process.pid}`,
+    stateDir,
+    signal: new AbortController().signal,
+  })
+  try {
+    const quotas = createQuotas(scope)
+    const running = start({ argv: [process.execPath, '-e', burner] })
+    scope.defer('stop it', async () => {
+      running.kill('SIGKILL')
+      await running.exited
+    })
+    const lines = running.lines[Symbol.asyncIterator]()
+    expect((await lines.next()).value).toBe('ready')
+    const pid = running.pid ?? 0
+    await quotas.limit('some/component', pid, 0.1)
+    const before = await readProcess(pid)
+    running.write('go\n')
+    expect((await lines.next()).value).toBe('done')
+    const after = await readProcess(pid)
+    // A tenth of a second, and what a period more or less makes; a process without a limit would use ten times as much.
+    expect(after.cpuNs - before.cpuNs).toBeLessThan(200e6)
+    expect((await findGroups(scope.runId)).length).toBe(1)
+    await expect(quotas.limit('some/other', 2 ** 22 + 1, 0.1)).rejects.toThrow('ESRCH')
+  } finally {
+    expect(await scope.close()).toEqual([])
+    await rm(stateDir, { recursive: true, force: true })
+  }
+  expect(await findGroups(scope.runId)).toEqual([])
+})
