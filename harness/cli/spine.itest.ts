@@ -363,6 +363,7 @@ describe.concurrent(
       const refusals = [
         ['--rate', '-5', "'-5' is invalid"],
         ['--rounds', '0', 'a whole number from 1 is needed'],
+        ['--budget', 'long', 'a number of minutes above 0 is needed'],
         ['--profile', 'huge', 'Allowed choices are smoke, quick, full'],
         ['--arm', 'l9', '"l9" is unknown'],
       ] as const
@@ -370,6 +371,15 @@ describe.concurrent(
         ...refusals.map(([flag, value, part]) => expectRefusal(workspace, ['run', flag, value], 2, part)),
         expectRefusal(workspace, ['run', '--colour'], 2, "unknown option '--colour'"),
       ])
+    })
+
+    test('more experiments than there is time for', async ({ workspace }) => {
+      workspace.writeConfig(smallConfig)
+      const short = await workspace.meshbench('plan', '--experiment', 'all')
+      const [, minutes] = /left out for lack of time: .*; --budget (\d+) takes all/.exec(short.stderr) ?? []
+      const all = await workspace.meshbench('plan', '--experiment', 'all', '--budget', String(minutes))
+      expect(all.stderr).not.toContain('for lack of time')
+      expect(all.stdout).toContain('footprint')
     })
 
     test('an occupied output folder', async ({ workspace }) => {

@@ -43,6 +43,13 @@ export const planFlags = {
     parse: (text, rates = []) => [...rates, parseRate(text)],
   }),
   rounds: flag<number>('--rounds <n>', 'exactly this many rounds', { parse: parseCount }),
+  budget: flag<number>(
+    '--budget <minutes>',
+    'how long the trials may take, instead of what the profile allows',
+    {
+      parse: parseMinutes,
+    },
+  ),
   seed: flag<number>('--seed <n>', 'seed of the order of trials', { parse: parseSeed }),
   variant: flag<readonly string[]>(
     '--variant <name=what>',
@@ -82,6 +89,13 @@ function parseSeed(text: string): number {
   if (!/^\d+$/.test(text) || seed > 2 ** 32 - 1)
     throw new InvalidArgumentError('a whole number from 0 to 4294967295 is needed.')
   return seed
+}
+
+function parseMinutes(text: string): number {
+  const minutes = Number(text)
+  if (!Number.isFinite(minutes) || minutes <= 0)
+    throw new InvalidArgumentError('a number of minutes above 0 is needed.')
+  return minutes
 }
 
 function parseRate(text: string): number {

@@ -59,7 +59,11 @@ export function resolveConfig(
     experiments: ownExperiments,
     ...(Object.keys(engines).length === 0 ? {} : { engines }),
     // A profile named on the command line is meant; one in the config only gives defaults for the rest of it.
-    rounds: chosenByFlag ? profile.rounds : { ...profile.rounds, ...defined(config.rounds) },
+    rounds: {
+      ...profile.rounds,
+      ...(chosenByFlag ? {} : defined(config.rounds)),
+      ...defined({ budgetMinutes: overrides.budget }),
+    },
     thresholds: thresholdsOf(config.thresholds, arms, overrides.variants ?? []),
     gate: { ...defaultGate, ...defined(config.gate) },
     ...defined({ variants: overrides.variants }),

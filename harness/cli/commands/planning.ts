@@ -80,19 +80,26 @@ const roundsToFit = 5
  */
 function planThatFits(planOf: (more: ConfigOverrides) => Plan): Plan {
   const taken: string[] = []
-  const left: string[] = []
+  const late: string[] = []
+  const unfit: string[] = []
   for (const name of byWhatTheyDecide(Object.values<Experiment>(experiments))) {
     try {
       const { estimateMs, config } = planOf({ experiment: [...taken, name], rounds: roundsToFit })
       const fits = estimateMs <= config.rounds.budgetMinutes * 60_000
-      ;(fits ? taken : left).push(name)
+      ;(fits ? taken : late).push(name)
     } catch (error) {
       if (!(error instanceof UserError)) throw error
-      left.push(name)
+      unfit.push(name)
     }
   }
-  if (left.length > 0)
-    process.stderr.write(`! left out, for lack of time or of what they need: ${left.join(', ')}\n`)
+  if (late.length > 0) {
+    const experiment = [...taken, ...late]
+    const times = [planOf({ experiment }), planOf({ experiment, rounds: roundsToFit })]
+    const minutes = Math.ceil(Math.max(...times.map(({ estimateMs }) => estimateMs)) / 60_000)
+    process.stderr.write(`! left out for lack of time: ${late.join(', ')}; --budget ${minutes} takes all\n`)
+  }
+  if (unfit.length > 0)
+    process.stderr.write(`! left out, as this config cannot run them: ${unfit.join(', ')}\n`)
   const plan = planOf({ experiment: taken })
   const { max, min } = plan.config.rounds
   const least = Math.min(roundsToFit, max)
