@@ -3,17 +3,17 @@ import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { catalogue } from '../cli/catalogue.js'
 import { createEnvironment } from './environment.js'
-import type { Mesh, Progress } from '../model.js'
+import type { Mesh } from '../model.js'
 import { makePlan } from '../plan/plan.js'
 import { resolveConfig } from '../config/resolve-config.js'
 import { openScope } from '../process/scope.js'
 import { createFake, type FakeScript } from '../testing/fake-platform.js'
+import { silentProgress } from '../testing/scope.js'
 
 const plan = makePlan(
   resolveConfig({ arms: { reference: ['l4-only', 'l7-sidecar-to-sidecar', 'l4-l7-l4', 'l7-per-node'] } }),
   catalogue,
 )
-const progress: Progress = { step: (_title, run) => run(), note: () => {} }
 
 function createFrom(script: FakeScript, armsAtOnce?: number, signal = new AbortController().signal) {
   const { platform, meshes } = createFake(script)
@@ -22,7 +22,7 @@ function createFrom(script: FakeScript, armsAtOnce?: number, signal = new AbortC
     platform: { ...platform, ...(armsAtOnce === undefined ? {} : { armsAtOnce }) },
     meshes,
     scope: openScope({ runId: 'r', stateDir: '/nonexistent', signal }),
-    progress,
+    progress: silentProgress,
   })
 }
 
@@ -127,7 +127,7 @@ test('a hop whose usage cannot be read is named, and what carries an arm as it c
     platform: { ...platform, create },
     meshes: named,
     scope: openScope({ runId: 'r', stateDir: '/nonexistent', signal: new AbortController().signal }),
-    progress,
+    progress: silentProgress,
   })
   expect(environment.unbilled).toEqual(['reference/l4-l7-l4/waypoint'])
   expect(environment.builds['reference/l4-only']).toBe('stock Envoy 1.40')

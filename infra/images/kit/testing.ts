@@ -151,9 +151,10 @@ export async function startImage(
 /** A plain TCP server on a port of the system's choice. */
 export async function listenTcp(
   onSocket: (socket: Socket) => void,
+  { allowHalfOpen = true } = {},
 ): Promise<{ readonly host: string; readonly port: number; readonly server: Server; close(): void }> {
   const sockets = new Set<Socket>()
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+  const server = createServer({ allowHalfOpen, noDelay: true }, (socket) => {
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket))
     socket.on('error', () => {})

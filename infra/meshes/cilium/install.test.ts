@@ -1,11 +1,8 @@
 /** Installs Cilium against transcripts: the commands of each mode, its charges, and what a person reads on failure. */
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { describe, expect, test, vi } from 'vitest'
-import { parse } from 'yaml'
-import { paths as allPaths } from '../../../scenarios/paths/index.js'
-import type { Mesh, MeshContext, ResolvedConfig } from '../../../harness/model.js'
+import type { Mesh } from '../../../harness/model.js'
 import { ingressAlone } from '../../../scenarios/paths/ingress-alone.js'
 import { l4KernelMutualAuth } from '../../../scenarios/paths/l4-kernel-mutual-auth.js'
 import { l4Kernel } from '../../../scenarios/paths/l4-kernel.js'
@@ -16,13 +13,19 @@ import { cilium, ciliumGateway, ciliumWireguard, ciliumZtunnel } from './cilium.
 import type { ClusterAccess } from '../../../harness/model/cluster-access.js'
 import { MeshInstallError } from '../clusters/install-errors.js'
 import {
+  commandsOf,
+  failureOf,
   fullCache,
+  golden,
+  meshContext,
   readTestdata,
-  silentProgress,
+  scriptOf,
   testArm,
-  transcriptCluster,
-  transcriptHost,
-} from '../testdata/transcript-cluster.js'
+  transcript,
+  valuesOf,
+  type InstallOptions,
+} from '../clusters/testing.js'
+import { transcriptCluster } from '../testdata/transcript-cluster.js'
 
 // The keys of Cilium's ztunnel are RSA and take seconds on a busy machine; here they are not the question.
 vi.mock(import('./ztunnel-secrets.js'), () => ({
@@ -33,31 +36,16 @@ vi.mock(import('./ztunnel-secrets.js'), () => ({
   }),
 }))
 
-const transcript = (name: string) => readTestdata(`transcripts/${name}.txt`)
-
 function install(
   mesh: Mesh,
   name: string,
   paths: readonly string[] = mesh.paths,
-  {
-    settings = { cacheDir: '/nonexistent' },
-    access = {},
-  }: { settings?: object; access?: Partial<ClusterAccess> } = {},
+  { access = {}, ...options }: InstallOptions & { access?: Partial<ClusterAccess> } = {},
 ) {
   const cluster = transcriptCluster(transcript(name), access)
   const baseline = { ...testArm('none', 'baseline'), id: `${mesh.name}/baseline`, role: 'baseline' as const }
   const arms = [baseline, ...paths.map((path) => testArm(mesh.name, path))]
-  const config = {
-    platform: 'kind',
-    meshSettings: { [mesh.name]: settings },
-  } as unknown as ResolvedConfig
-  const context: MeshContext = {
-    request: { id: `kind/${mesh.name}`, config, arms, paths: Object.values(allPaths) },
-    host: transcriptHost(cluster),
-    scope: { runId: 'r', signal: new AbortController().signal, defer: () => {}, stateDir: '/nonexistent' },
-    progress: silentProgress,
-  }
-  return { cluster, baseline, session: mesh.install(context) }
+  return { cluster, baseline, session: mesh.install(meshContext(cluster, mesh.name, arms, options)) }
 }
 
 test.each<[string, Mesh, readonly string[]]>([
@@ -70,20 +58,13 @@ test.each<[string, Mesh, readonly string[]]>([
   const { cluster, session } = install(mesh, `${name}-install`, paths)
   await session
   expect(cluster.unused()).toEqual([])
-  const script = cluster.commands.map(({ command }) => `$ ${command}\n`).join('')
-  await expect(script).toMatchFileSnapshot(
-    fileURLToPath(new URL(`../testdata/golden/${name}-commands.txt`, import.meta.url)),
-  )
+  await expect(scriptOf(commandsOf(cluster))).toMatchFileSnapshot(golden(`${name}-commands.txt`))
 })
 
 test("the chart takes the cluster's name, however long the name of kind's cluster is", async () => {
   const { cluster, session } = install(cilium, 'cilium-install', ['l4-kernel'])
   await session
-  const { cluster: named } = parse(
-    cluster.commands.find(({ command }) => command.startsWith('helm'))?.input ?? '',
-  ) as {
-    cluster: { name: string }
-  }
+  const { cluster: named } = valuesOf(cluster, 'cilium') as { cluster: { name: string } }
   // templates/validate.yaml of the chart.
   expect(cluster.clusterName.length).toBeGreaterThan(32)
   expect(named.name.length).toBeLessThanOrEqual(32)
@@ -114,8 +95,7 @@ test('images that were loaded keep their names, whatever mirror they came from; 
     const access = { loadArchive: async () => {} }
     const { cluster, session } = install(cilium, 'cilium-install', ['l4-kernel'], { settings, access })
     await session
-    const helm = cluster.commands.find(({ command }) => command.startsWith('helm'))
-    return (parse(helm?.input ?? '') as { image: object }).image
+    return (valuesOf(cluster, 'cilium') as { image: object }).image
   }
   try {
     expect(await agentImage()).toEqual({ pullPolicy: 'IfNotPresent', useDigest: false })
@@ -216,8 +196,7 @@ describe('a gateway', () => {
       input?.includes('GatewayClass') ? [input] : [],
     )
     expect(classes).toMatch(/name: cilium\n/)
-    const helm = cluster.commands.find(({ command }) => command.includes('--install cilium '))
-    expect(parse(helm?.input ?? '')).toMatchObject({
+    expect(valuesOf(cluster, 'cilium')).toMatchObject({
       gatewayAPI: {
         enabled: true,
         hostNetwork: {
@@ -287,13 +266,10 @@ describe('what a person reads when a step fails', () => {
       /pull/,
     ],
   ])('%s', async (name, message, hint) => {
-    const error = await install(cilium, `failures/${name}`).session.then(
-      () => undefined,
-      (reason: unknown) => reason,
-    )
+    const error = await failureOf(install(cilium, `failures/${name}`).session)
     expect(error).toBeInstanceOf(MeshInstallError)
-    expect((error as MeshInstallError).message).toMatch(message)
-    expect((error as MeshInstallError).hint).toMatch(hint)
+    expect(error.message).toMatch(message)
+    expect(error.hint).toMatch(hint)
   })
 
   test('SPIRE that does not answer loses its own arm, and no other', async () => {

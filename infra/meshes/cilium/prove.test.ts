@@ -2,8 +2,8 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { defined } from '../../../harness/model/defined.js'
 import type { HopCounters, ProofCheck } from '../../../harness/model.js'
-import type { ArmObjects } from '../../../harness/model/cluster-access.js'
-import { readTestdata, transcriptCluster, transcriptHost } from '../testdata/transcript-cluster.js'
+import { benchEndpoint, benchObjects, countReads, readTestdata } from '../clusters/testing.js'
+import { transcriptCluster, transcriptHost } from '../testdata/transcript-cluster.js'
 import type { CiliumPath } from './manifests.js'
 import { proveCiliumArm } from './prove.js'
 import type { CiliumHop } from './hop.js'
@@ -24,13 +24,6 @@ const unenforced = output('endpoints-server').replaceAll(
 )
 const withKubeProxy = atClient.replace('"mode": "True"', '"mode": "False"')
 const strangers = output('endpoints-server-regenerating')
-const objects: ArmObjects = {
-  namespace: 'bench',
-  service: { name: 'server', port: 8080 },
-  clientSelector: 'app=client',
-  serverSelector: 'app=server',
-}
-const serverEndpoint = { host: '10.96.0.10', port: 8080, authority: 'server.bench.svc.cluster.local:8080' }
 const gatewayEndpoint = { host: '172.18.0.5', port: 31234, authority: '172.18.0.5:31234' }
 
 const pod = (name: string, nodeName: string, podIP?: string) => ({
@@ -152,20 +145,17 @@ async function prove(world: World): Promise<readonly ProofCheck[]> {
       '',
     ].join('\n'),
   )
-  const reads = new Map<string, number>()
+  const countRead = countReads()
   return proveCiliumArm({
     path: world.path,
     cluster,
     host: transcriptHost(cluster, world.plaintextReply, world),
-    objects,
-    endpoint: isGateway ? gatewayEndpoint : serverEndpoint,
-    serverEndpoint,
+    objects: benchObjects,
+    endpoint: isGateway ? gatewayEndpoint : benchEndpoint,
+    serverEndpoint: benchEndpoint,
     hops: world.hops,
     wait: async () => {},
-    readCounters: async (name) => {
-      reads.set(name, (reads.get(name) ?? 0) + 1)
-      return reads.get(name) === 1 ? {} : (world.after[name] ?? {})
-    },
+    readCounters: async (name) => (countRead(name) === 1 ? {} : (world.after[name] ?? {})),
   })
 }
 

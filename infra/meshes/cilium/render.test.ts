@@ -1,13 +1,12 @@
 /** Golden files of what helm and the API server get in each mode. Regenerate with `vitest -u`, then review. */
-import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { cilium, ciliumGateway, ciliumWireguard, ciliumZtunnel } from './cilium.js'
+import { benchObjects, golden } from '../clusters/testing.js'
 import { hopLimits } from '../hops/hop-limits.js'
 import { toYaml } from '../hops/yaml.js'
 import { ciliumManifests, ciliumShape, gatewayClassManifests, type CiliumPath } from './manifests.js'
 import { ciliumValues, type CiliumOptions } from './values.js'
 
-const golden = (name: string) => fileURLToPath(new URL(`../testdata/golden/${name}.yaml`, import.meta.url))
 const plain: CiliumOptions = {
   encryption: 'none',
   mutualAuth: false,
@@ -17,12 +16,6 @@ const plain: CiliumOptions = {
   controlPlaneNode: 'meshbench-control-plane',
   gatewayNode: 'meshbench-worker3',
   imagesByTag: false,
-}
-const objects = {
-  namespace: 'bench',
-  service: { name: 'server', port: 8080 },
-  clientSelector: 'app=client',
-  serverSelector: 'app=server',
 }
 
 test.each<[string, Partial<CiliumOptions>]>([
@@ -35,7 +28,7 @@ test.each<[string, Partial<CiliumOptions>]>([
   ['mirror', { mirrors: { 'quay.io': 'mirror.example/quay' } }],
 ])('Helm values: %s', async (name, options) => {
   await expect(toYaml([ciliumValues({ ...plain, ...options })])).toMatchFileSnapshot(
-    golden(`cilium-values-${name}`),
+    golden(`cilium-values-${name}.yaml`),
   )
 })
 
@@ -46,24 +39,26 @@ const paths = [
   ...ciliumGateway.paths,
 ] as CiliumPath[]
 test.each(paths)('manifests and shape: %s', async (path) => {
-  const manifests = ciliumManifests(path, objects)
+  const manifests = ciliumManifests(path, benchObjects)
   const text = `# shape of namespace, pods and service\n${toYaml([ciliumShape(path), ...manifests])}`
-  await expect(text).toMatchFileSnapshot(golden(`cilium-${path}`))
+  await expect(text).toMatchFileSnapshot(golden(`cilium-${path}.yaml`))
 })
 
 test('the class of gateways', async () => {
-  await expect(toYaml(gatewayClassManifests())).toMatchFileSnapshot(golden('cilium-gateway-class'))
+  await expect(toYaml(gatewayClassManifests())).toMatchFileSnapshot(golden('cilium-gateway-class.yaml'))
 })
 
 test('behind a gateway the server admits what gateways let in, and not its client', () => {
-  const [policy] = ciliumManifests('ingress-alone', objects)
+  const [policy] = ciliumManifests('ingress-alone', benchObjects)
   expect(toYaml([policy ?? {}])).toContain('- ingress')
   expect(toYaml([policy ?? {}])).not.toContain('client')
 })
 
 test('an HTTP rule stands only where a path parses HTTP', () => {
   for (const path of paths) {
-    const text = toYaml(ciliumManifests(path, objects).filter(({ kind }) => kind === 'CiliumNetworkPolicy'))
+    const text = toYaml(
+      ciliumManifests(path, benchObjects).filter(({ kind }) => kind === 'CiliumNetworkPolicy'),
+    )
     expect(text.includes('http:'), path).toBe(path.startsWith('l7-'))
     expect(text.includes('mode: required'), path).toBe(path === 'l4-kernel-mutual-auth')
   }

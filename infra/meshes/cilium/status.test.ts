@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { readTestdata } from '../testdata/transcript-cluster.js'
+import { readTestdata } from '../clusters/testing.js'
 import { readCiliumEnvoyCounters } from './counters.js'
 import { parseAgentStatus, parseAuthList, parseEncryptStatus, parseEndpoint } from './status.js'
 

@@ -3,7 +3,6 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { parse } from 'yaml'
 import type { EnvironmentRequest } from '../../../harness/model.js'
 import { defined } from '../../../harness/model/defined.js'
 import { ciliumOverlays } from '../cilium/install.js'
@@ -13,6 +12,7 @@ import { istioSettings } from '../istio/settings.js'
 import { istioAmbient } from '../istio/istio.js'
 import { installLines } from '../declared.js'
 import { transcriptCluster } from '../testdata/transcript-cluster.js'
+import { commandsOf, valuesOf } from './testing.js'
 import { pullSecretNames, valuesDifference, withValues } from './values.js'
 
 const ours = { global: { hub: 'docker.io/istio', tag: '1.31.1' }, tolerations: [{ operator: 'Exists' }] }
@@ -135,9 +135,7 @@ describe('an installation', () => {
       })
     }
     const inputOf = (release: string) =>
-      parse(
-        cluster.commands.find(({ command }) => command.includes(`--install ${release} `))?.input ?? '',
-      ) as {
+      valuesOf(cluster, release) as {
         global?: { platform?: string; imagePullSecrets?: string[]; hub?: string }
         telemetry?: object
         cni?: object
@@ -174,7 +172,7 @@ describe('an installation', () => {
       kubeProxyReplacement: true,
       hubble: { enabled: false },
     })
-    const commands = cluster.commands.map(({ command }) => command)
+    const commands = commandsOf(cluster)
     const at = (part: string) => commands.findIndex((command) => command.includes(part))
     expect(at('wait --for=condition=Ready node --all')).toBeGreaterThan(at('--install cilium '))
     expect(at('--install istio-base ')).toBeGreaterThan(at('rollout status deployment/coredns'))
@@ -201,7 +199,7 @@ describe('an installation', () => {
     for (const release of ['istiod', 'istio-cni'])
       expect(inputOf(release).global).toMatchObject({ platform: 'gke', imagePullSecrets: ['registry'] })
     expect(inputOf('ztunnel')).toMatchObject({ global: { platform: 'gke' }, imagePullSecrets: ['registry'] })
-    const commands = cluster.commands.map(({ command }) => command)
+    const commands = commandsOf(cluster)
     const secret = commands.findIndex((command) => command.includes(`-n istio-system -f ${file}`))
     expect(secret).toBeGreaterThan(0)
     expect(secret).toBeLessThan(commands.findIndex((command) => command.startsWith('helm')))

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { readTestdata } from '../testdata/transcript-cluster.js'
+import { readTestdata } from '../clusters/testing.js'
 import { readIstioCounters, readIstioView, type IstioHop, type IstioView } from './counters.js'
 
 const metrics = (name: string) => readTestdata(`metrics/${name}.prom`)

@@ -1,45 +1,39 @@
 /** Installs Istio against transcripts: the commands that would run, and what a person reads when one of them fails. */
 import { rm } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import { parse } from 'yaml'
-import type { Arm, MeshContext, Path, ResolvedConfig } from '../../../harness/model.js'
 import { UserError } from '../../../harness/model/errors.js'
 import { openScope } from '../../../harness/process/scope.js'
+import { silentProgress } from '../../../harness/testing/scope.js'
 import { ingressToSidecar } from '../../../scenarios/paths/ingress-to-sidecar.js'
 import { ingress } from '../../../scenarios/paths/ingress.js'
 import { l4L7L4 } from '../../../scenarios/paths/l4-l7-l4.js'
 import type { ClusterAccess } from '../../../harness/model/cluster-access.js'
 import { MeshInstallError } from '../clusters/install-errors.js'
-import { istioAmbient, istioSidecar } from './istio.js'
 import {
+  commandsOf,
+  failureOf,
   fullCache,
-  readTestdata,
-  silentProgress,
+  golden,
+  meshContext,
+  scriptOf,
   testArm,
-  transcriptCluster,
-  transcriptHost,
-  type TranscriptCluster,
-} from '../testdata/transcript-cluster.js'
+  transcript,
+  valuesOf,
+  type InstallOptions,
+} from '../clusters/testing.js'
+import { transcriptCluster, transcriptHost, type TranscriptCluster } from '../testdata/transcript-cluster.js'
+import { istioAmbient, istioSidecar } from './istio.js'
 
-const transcript = (name: string) => readTestdata(`transcripts/${name}.txt`)
-const emptyCache = { cacheDir: '/nonexistent' }
-
-function contextOf(cluster: TranscriptCluster, arm: Arm, path: Path): MeshContext {
-  const config = { platform: 'kind', meshSettings: { [arm.mesh]: emptyCache } } as unknown as ResolvedConfig
-  return {
-    request: { id: arm.environment, config, arms: [arm], paths: [path] },
-    host: transcriptHost(cluster),
-    scope: { runId: 'r', signal: new AbortController().signal, defer: () => {}, stateDir: '/nonexistent' },
-    progress: silentProgress,
-  }
-}
-
-const ambientArm = testArm('istio-ambient', 'l4-l7-l4')
-const install = (name: string, mesh = istioAmbient) => {
+/** What a mesh is given for one arm. */
+const contextOn = (
+  cluster: TranscriptCluster,
+  mesh = istioAmbient,
+  options: InstallOptions = {},
+  path = 'l4-l7-l4',
+) => meshContext(cluster, mesh.name, [testArm(mesh.name, path)], options)
+const install = (name: string, mesh = istioAmbient, path = 'l4-l7-l4') => {
   const cluster = transcriptCluster(transcript(name))
-  const arm = testArm(mesh.name, ambientArm.path)
-  return { cluster, arm, session: mesh.install(contextOf(cluster, arm, l4L7L4)) }
+  return { cluster, arm: testArm(mesh.name, path), session: mesh.install(contextOn(cluster, mesh, {}, path)) }
 }
 
 describe.each([istioSidecar, istioAmbient])('$name', (mesh) => {
@@ -47,10 +41,8 @@ describe.each([istioSidecar, istioAmbient])('$name', (mesh) => {
     const { cluster, session } = install(`${mesh.name}-install`, mesh)
     const { components, facts } = await session
     expect(cluster.unused()).toEqual([])
-    const script = cluster.commands.map(({ command }) => `$ ${command}\n`).join('')
-    await expect(script).toMatchFileSnapshot(
-      fileURLToPath(new URL(`../testdata/golden/${mesh.name}-commands.txt`, import.meta.url)),
-    )
+    const script = scriptOf(commandsOf(cluster))
+    await expect(script).toMatchFileSnapshot(golden(`${mesh.name}-commands.txt`))
     const inputs = cluster.commands.filter(({ command }) => command.endsWith('--values -'))
     expect(inputs.every(({ input }) => (input ?? '') !== '')).toBe(true)
     expect(components.map(({ category }) => category)).toContain('control-plane')
@@ -64,14 +56,11 @@ describe.each([istioSidecar, istioAmbient])('$name', (mesh) => {
 
 test('images that were loaded keep their names, whatever mirror they came from', async () => {
   const cacheDir = await fullCache('istio-sidecar')
-  const mirrors = { 'docker.io': 'mirror.example/hub' }
+  const settings = { cacheDir, mirrors: { 'docker.io': 'mirror.example/hub' } }
   const hubWith = async (access: Partial<ClusterAccess>) => {
     const cluster = transcriptCluster(transcript('istio-sidecar-install'), access)
-    const context = contextOf(cluster, testArm('istio-sidecar', 'x'), l4L7L4)
-    const config = { ...context.request.config, meshSettings: { 'istio-sidecar': { cacheDir, mirrors } } }
-    await istioSidecar.install({ ...context, request: { ...context.request, config } })
-    const istiod = cluster.commands.find(({ command }) => command.includes('--install istiod'))
-    return (parse(istiod?.input ?? '') as { global: { hub: string } }).global.hub
+    await istioSidecar.install(contextOn(cluster, istioSidecar, { settings }))
+    return (valuesOf(cluster, 'istiod') as { global: { hub: string } }).global.hub
   }
   try {
     expect(await hubWith({ loadArchive: async () => {} })).toBe('docker.io/istio')
@@ -150,21 +139,18 @@ test('the way in from outside starts at the gateway’s service and is charged t
 
 describe('a gateway before sidecars', () => {
   const arm = testArm('istio-sidecar', 'ingress-to-sidecar')
-  const installWithGateway = () => {
-    const cluster = transcriptCluster(transcript('istio-sidecar-gateway-install'))
-    return { cluster, session: istioSidecar.install(contextOf(cluster, arm, ingressToSidecar)) }
-  }
+  const installWithGateway = () => install('istio-sidecar-gateway-install', istioSidecar, arm.path)
 
   test('the Gateway API comes before istiod, and only for such a path', async () => {
     const { cluster, session } = installWithGateway()
     await session
     expect(cluster.unused()).toEqual([])
-    const commands = cluster.commands.map(({ command }) => command)
+    const commands = commandsOf(cluster)
     expect(commands[1]).toMatch(/apply --server-side -f .*standard-install\.yaml$/)
     expect(commands.findIndex((command) => command.includes('istiod'))).toBeGreaterThan(1)
     const without = install('istio-sidecar-install', istioSidecar)
     await without.session
-    expect(without.cluster.commands.some(({ command }) => command.includes('gateway'))).toBe(false)
+    expect(commandsOf(without.cluster).some((command) => command.includes('gateway'))).toBe(false)
   })
 
   test('it starts at the gateway’s service and is charged to gateway and sidecar', async () => {
@@ -311,7 +297,7 @@ test.each([
   'a cluster of Kubernetes %s is refused before anything is installed',
   async (kubernetesVersion, message) => {
     const cluster = transcriptCluster('', { kubernetesVersion })
-    const error = await failureOf(istioSidecar.install(contextOf(cluster, ambientArm, l4L7L4)))
+    const error = await failureOf(istioSidecar.install(contextOn(cluster, istioSidecar)))
     expect(error.message).toMatch(message)
     expect(cluster.commands).toEqual([])
   },
@@ -327,15 +313,14 @@ describe('on a cluster that is somebody’s', () => {
   async function installAndUndo(mesh: typeof istioAmbient, text: string) {
     const cluster = transcriptCluster(text, { isOwn: false })
     const scope = openScope({ runId: 'r', stateDir: '/nonexistent', signal: new AbortController().signal })
-    const context = { ...contextOf(cluster, testArm(mesh.name, ambientArm.path), l4L7L4), scope }
-    const error = await mesh.install(context).then(
+    const error = await mesh.install(contextOn(cluster, mesh, { scope })).then(
       () => undefined,
       (reason: unknown) => reason as UserError,
     )
     const installed = cluster.commands.length
     cluster.goOn(undone)
     expect(await scope.close()).toEqual([])
-    const commands = cluster.commands.map(({ command }) => command)
+    const commands = commandsOf(cluster)
     return { error, before: commands.slice(0, installed), after: commands.slice(installed) }
   }
 
@@ -345,9 +330,7 @@ describe('on a cluster that is somebody’s', () => {
       `${asked}\n${others}\n${transcript('istio-ambient-install')}`,
     )
     expect(error).toBeUndefined()
-    await expect(after.map((command) => `$ ${command}\n`).join('')).toMatchFileSnapshot(
-      fileURLToPath(new URL('../testdata/golden/istio-ambient-undo-commands.txt', import.meta.url)),
-    )
+    await expect(scriptOf(after)).toMatchFileSnapshot(golden('istio-ambient-undo-commands.txt'))
   })
 
   test('a Gateway API that is there stays as it is', async () => {
@@ -381,29 +364,19 @@ describe('on a cluster that is somebody’s', () => {
 
 test('a platform without a cluster is refused with what to choose instead', async () => {
   const { cluster: _, ...host } = transcriptHost(transcriptCluster(''))
-  const context = { ...contextOf(transcriptCluster(''), ambientArm, l4L7L4), host }
-  await expect(istioAmbient.install(context)).rejects.toThrow('needs a Kubernetes cluster')
+  await expect(istioAmbient.install({ ...contextOn(transcriptCluster('')), host })).rejects.toThrow(
+    'needs a Kubernetes cluster',
+  )
 })
 
 test('an interrupt between steps is an interrupt, not a failed installation', async () => {
   const cluster = transcriptCluster(transcript('istio-sidecar-install'))
   const controller = new AbortController()
-  const context = contextOf(cluster, testArm('istio-sidecar', 'x'), l4L7L4)
-  const scope = { ...context.scope, signal: controller.signal }
+  const scope = { signal: controller.signal }
   const progress = {
     ...silentProgress,
     step: async <T>(_title: string, run: () => Promise<T>) => run().finally(() => controller.abort()),
   }
-  await expect(istioSidecar.install({ ...context, scope, progress })).rejects.toMatchObject({
-    name: 'AbortError',
-  })
+  const context = contextOn(cluster, istioSidecar, { scope, progress })
+  await expect(istioSidecar.install(context)).rejects.toMatchObject({ name: 'AbortError' })
 })
-
-async function failureOf(promise: Promise<unknown>): Promise<UserError> {
-  const error = await promise.then(
-    () => new Error('it did not fail'),
-    (reason: unknown) => reason,
-  )
-  if (error instanceof UserError) return error
-  throw error
-}

@@ -1,8 +1,9 @@
 /** An Istio that was there before the run: found, used as it is, told, and left as it was. */
 import { describe, expect, test } from 'vitest'
-import type { EnvironmentRequest, MeshContext, ResolvedConfig } from '../../../harness/model.js'
+import type { EnvironmentRequest } from '../../../harness/model.js'
 import { l7SidecarToSidecar } from '../../../scenarios/paths/l7-sidecar-to-sidecar.js'
-import { silentProgress, testArm, transcriptCluster, transcriptHost } from '../testdata/transcript-cluster.js'
+import { benchObjects, commandsOf, meshContext, testArm } from '../clusters/testing.js'
+import { transcriptCluster } from '../testdata/transcript-cluster.js'
 import { istioSettings } from './settings.js'
 import { onInstalled } from './installed.js'
 import { istioSidecar } from './istio.js'
@@ -27,19 +28,8 @@ function installOn(found: readonly object[], installed: object) {
     { isOwn: false },
   )
   const undone: string[] = []
-  const config = { platform: 'kubernetes', meshSettings: { 'istio-sidecar': { installed } } }
-  const context: MeshContext = {
-    request: {
-      ...{ id: 'kubernetes', arms: [arm], paths: [l7SidecarToSidecar] },
-      config: config as unknown as ResolvedConfig,
-    },
-    host: transcriptHost(cluster),
-    scope: {
-      ...{ runId: 'r', signal: new AbortController().signal, stateDir: '/nonexistent' },
-      defer: (title) => void undone.push(title),
-    },
-    progress: silentProgress,
-  }
+  const scope = { defer: (title: string) => void undone.push(title) }
+  const context = meshContext(cluster, arm.mesh, [arm], { settings: { installed }, scope })
   return { cluster, undone, session: istioSidecar.install(context) }
 }
 
@@ -59,7 +49,7 @@ test('is used as it is, and told', async () => {
   await established.raise(arm, l7SidecarToSidecar)
   expect(cluster.shapes.get(arm.id)?.namespace?.labels).toEqual({ 'istio.io/rev': 'canary' })
   expect(undone).toEqual([])
-  expect(cluster.commands.filter(({ command }) => /^helm|delete/.test(command))).toEqual([])
+  expect(commandsOf(cluster).filter((command) => /^helm|delete/.test(command))).toEqual([])
 })
 
 test.each([
@@ -88,14 +78,10 @@ describe('needs', () => {
 })
 
 test('pods and gateways ask for the revision, and gateways for the counters that proofs need', () => {
-  const objects = {
-    ...{ namespace: 'bench', clientSelector: 'app=client', serverSelector: 'app=server' },
-    service: { name: 'server', port: 8080 },
-  }
   const { shape, manifests } = onInstalled(
     { revision: 'canary' },
     sidecarIngressShape(),
-    ambientManifests(true, objects),
+    ambientManifests(true, benchObjects),
   )
   expect(shape.serverPod?.labels).toEqual({ 'sidecar.istio.io/inject': 'true', 'istio.io/rev': 'canary' })
   const gateway = manifests.find(({ kind }) => kind === 'Gateway')

@@ -1,21 +1,13 @@
 /** Proofs of an Istio arm before it is measured: each must refuse the mesh that only looks like one. */
 import { beforeEach, describe, expect, test } from 'vitest'
-import { defined } from '../../../harness/model/defined.js'
 import type { HopCounters, ProofCheck } from '../../../harness/model.js'
 import { transcriptCluster, transcriptHost } from '../testdata/transcript-cluster.js'
-import type { ArmObjects } from '../../../harness/model/cluster-access.js'
+import { benchEndpoint, benchObjects, countReads } from '../clusters/testing.js'
 import type { IstioView } from './counters.js'
 import { proveIstioArm } from './prove.js'
 import type { BoundHop } from './hop.js'
 import type { IstioMode } from './values.js'
 
-const objects: ArmObjects = {
-  namespace: 'bench',
-  service: { name: 'server', port: 8080 },
-  clientSelector: 'app=client',
-  serverSelector: 'app=server',
-}
-const endpoint = { host: '10.96.0.10', port: 8080, authority: 'server.bench.svc.cluster.local:8080' }
 const id = (account: string) => `spiffe://cluster.local/ns/bench/sa/${account}`
 
 function hop(kind: BoundHop['kind'], layer: 'l4' | 'l7'): BoundHop {
@@ -139,26 +131,26 @@ async function prove(world: World): Promise<readonly ProofCheck[]> {
       '',
     ].join('\n'),
   )
-  const reads = new Map<string, number>()
+  const countRead = countReads()
   return proveIstioArm({
     mode: world.mode,
     cluster,
     host: transcriptHost(cluster, world.plaintextReply, world),
-    objects,
-    endpoint,
+    objects: benchObjects,
+    endpoint: benchEndpoint,
     hops: world.hops,
     runAsStranger: async () => `${world.stranger}\n`,
     wait: async () => {},
     readView: async ({ component: { name } }) => {
-      reads.set(name, (reads.get(name) ?? 0) + 1)
-      const counters = reads.get(name) === 1 ? {} : (world.after[name] ?? {})
+      const read = countRead(name)
+      const counters = read === 1 ? {} : (world.after[name] ?? {})
       const { peers = [] } = counters
       const peerCounts = {
         ...world.seenBefore?.[name],
         ...Object.fromEntries(peers.map((peer) => [peer, 1])),
       }
       // Each reading after the first has seen one more that a policy let in.
-      const admitted = world.admits ? defined({ admitted: reads.get(name) }) : {}
+      const admitted = world.admits ? { admitted: read } : {}
       return { counters, peerCounts, ...admitted, ...world.more } as IstioView
     },
   })
@@ -303,14 +295,13 @@ describe('what is wrong is refused, by name', () => {
 })
 
 describe('the way in from outside', () => {
-  const refusedBy = async (world: World) => (await prove(world)).filter(({ ok }) => !ok)
   test('passes when the gateway carries the request and the server sees its identity', async () => {
-    expect(await refusedBy(ingressWorld())).toEqual([])
+    expect(await refused(ingressWorld())).toEqual([])
   })
   test('refuses a client that is a part of the mesh', async () => {
     const world = ingressWorld()
     world.client.annotations = captured
-    expect(await refusedBy(world)).toMatchObject([
+    expect(await refused(world)).toMatchObject([
       { name: 'pod-0 is outside of the mesh', actual: 'captured by ztunnel' },
     ])
   })
@@ -318,7 +309,7 @@ describe('the way in from outside', () => {
     const world = ingressWorld()
     world.after.gateway = { requests: 0 }
     world.waypointNode = 'meshbench-worker'
-    expect((await refusedBy(world)).map(({ name }) => name)).toEqual([
+    expect((await refused(world)).map(({ name }) => name)).toEqual([
       'requests at gateway',
       'gateway is on its node',
     ])
@@ -326,12 +317,12 @@ describe('the way in from outside', () => {
   test('refuses a server that is reached under another identity than the gateway’s', async () => {
     const world = ingressWorld()
     world.after['ztunnel-inbound'] = { downstreamConnections: 1, peers: [id('client')] }
-    expect(await refusedBy(world)).toMatchObject([{ expected: id('gateway-istio'), actual: id('client') }])
+    expect(await refused(world)).toMatchObject([{ expected: id('gateway-istio'), actual: id('client') }])
   })
   test('refuses a server that answers plaintext', async () => {
     const world = ingressWorld()
     world.plaintextReply = 'HTTP/1.1 200 OK\r\n\r\n'
-    expect(await refusedBy(world)).toMatchObject([{ name: 'plaintext from outside the mesh is refused' }])
+    expect(await refused(world)).toMatchObject([{ name: 'plaintext from outside the mesh is refused' }])
   })
 })
 

@@ -1,8 +1,7 @@
 /** Golden files of everything that is given to helm and to the API server. Regenerate with `vitest -u`, then review. */
-import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
-import type { ArmObjects } from '../../../harness/model/cluster-access.js'
+import { benchObjects, golden } from '../clusters/testing.js'
 import { hopLimits } from '../hops/hop-limits.js'
 import { toYaml } from '../hops/yaml.js'
 import {
@@ -16,14 +15,7 @@ import {
 } from './manifests.js'
 import { istiodValues, istioReleases, type IstioMode } from './values.js'
 
-const golden = (name: string) => fileURLToPath(new URL(`../testdata/golden/${name}.yaml`, import.meta.url))
 const nodes = { waypoint: 'meshbench-worker3', 'control-plane': 'meshbench-control-plane' }
-const objects: ArmObjects = {
-  namespace: 'bench',
-  service: { name: 'server', port: 8080 },
-  clientSelector: 'app=client',
-  serverSelector: 'app=server',
-}
 
 describe.each(['sidecar', 'ambient'] as const)('Istio %s', (mode: IstioMode) => {
   test('Helm values', async () => {
@@ -33,17 +25,17 @@ describe.each(['sidecar', 'ambient'] as const)('Istio %s', (mode: IstioMode) => 
         ({ release, chart, values }) => `# ${release}: ${chart.name} ${chart.version}\n${toYaml([values])}`,
       )
       .join('---\n')
-    await expect(text).toMatchFileSnapshot(golden(`istio-${mode}-values`))
+    await expect(text).toMatchFileSnapshot(golden(`istio-${mode}-values.yaml`))
   })
 
   test.each([false, true])('manifests and shape (%s)', async (rich) => {
     const layer = rich ? 'l7' : 'l4'
     const [shape, manifests] =
       mode === 'sidecar'
-        ? [sidecarShape(layer), sidecarManifests(layer, objects)]
-        : [ambientShape(rich), ambientManifests(rich, objects)]
+        ? [sidecarShape(layer), sidecarManifests(layer, benchObjects)]
+        : [ambientShape(rich), ambientManifests(rich, benchObjects)]
     const text = `# shape of namespace, pods and service\n${toYaml([shape])}---\n${toYaml(manifests)}`
-    await expect(text).toMatchFileSnapshot(golden(`istio-${mode}-${rich ? 'l7' : 'l4'}`))
+    await expect(text).toMatchFileSnapshot(golden(`istio-${mode}-${rich ? 'l7' : 'l4'}.yaml`))
     expect(parseAllDocuments(text).every((document) => document.errors.length === 0)).toBe(true)
   })
 })
@@ -52,9 +44,9 @@ test.each([
   ['sidecar', sidecarIngressShape()],
   ['ambient', ambientIngressShape()],
 ] as const)('manifests and shape of the way in from outside: %s', async (mode, shape) => {
-  const manifests = ingressManifests(mode, objects, nodes.waypoint)
+  const manifests = ingressManifests(mode, benchObjects, nodes.waypoint)
   const text = `# shape of namespace, pods and service\n${toYaml([shape])}---\n${toYaml(manifests)}`
-  await expect(text).toMatchFileSnapshot(golden(`istio-${mode}-ingress`))
+  await expect(text).toMatchFileSnapshot(golden(`istio-${mode}-ingress.yaml`))
   expect(parseAllDocuments(text).every((document) => document.errors.length === 0)).toBe(true)
   // Whoever is let in comes with the gateway's identity, and with no other.
   const policies = manifests.filter(({ kind }) => kind === 'AuthorizationPolicy')
@@ -107,24 +99,25 @@ test("Envoy's counters that prove a path are kept, and no others", () => {
 })
 
 test.each([
-  ['SIDECAR_OUTBOUND', sidecarManifests('l7', objects, { curves: ['X25519'] })],
-  ['GATEWAY', ingressManifests('sidecar', objects, nodes.waypoint, { curves: ['X25519'] })],
+  ['SIDECAR_OUTBOUND', sidecarManifests('l7', benchObjects, { curves: ['X25519'] })],
+  ['GATEWAY', ingressManifests('sidecar', benchObjects, nodes.waypoint, { curves: ['X25519'] })],
 ])('curves are offered to the server alone: %s', async (context, manifests) => {
   const filters = manifests.filter(({ kind }) => kind === 'EnvoyFilter')
-  await expect(toYaml(filters)).toMatchFileSnapshot(golden(`istio-curves-${context.toLowerCase()}`))
-  expect(sidecarManifests('l7', objects).some(({ kind }) => kind === 'EnvoyFilter')).toBe(false)
+  await expect(toYaml(filters)).toMatchFileSnapshot(golden(`istio-curves-${context.toLowerCase()}.yaml`))
+  expect(sidecarManifests('l7', benchObjects).some(({ kind }) => kind === 'EnvoyFilter')).toBe(false)
 })
 
 test('a telemetry that the installation has not is asked of no arm', () => {
-  const kinds = (telemetry: boolean) => sidecarManifests('l4', objects, { telemetry }).map(({ kind }) => kind)
+  const kinds = (telemetry: boolean) =>
+    sidecarManifests('l4', benchObjects, { telemetry }).map(({ kind }) => kind)
   expect(kinds(true)).toContain('Telemetry')
   expect(kinds(false)).not.toContain('Telemetry')
 })
 
 test('nothing is exempt from mutual TLS', () => {
   const text = toYaml([
-    ...sidecarManifests('l7', objects),
-    ...ambientManifests(true, objects),
+    ...sidecarManifests('l7', benchObjects),
+    ...ambientManifests(true, benchObjects),
     sidecarShape('l7'),
   ])
   expect(text).not.toMatch(/PERMISSIVE|DISABLE|exclude\w*Ports/)
@@ -132,7 +125,7 @@ test('nothing is exempt from mutual TLS', () => {
 })
 
 test('behind a waypoint only the waypoint may reach the server, and only the client the waypoint', () => {
-  const policies = ambientManifests(true, objects).filter(({ kind }) => kind === 'AuthorizationPolicy')
+  const policies = ambientManifests(true, benchObjects).filter(({ kind }) => kind === 'AuthorizationPolicy')
   expect(policies.map(({ metadata }) => metadata.name)).toEqual(['server', 'waypoint'])
   expect(toYaml([policies[0] ?? {}])).toContain('cluster.local/ns/bench/sa/waypoint')
   expect(toYaml([policies[0] ?? {}])).not.toContain('sa/client')

@@ -7,17 +7,9 @@
  *     ! 1                                exit code, when it is not 0
  *     output …
  */
-import { mkdir, mkdtemp, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { Duplex } from 'node:stream'
-import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { CommandError } from '../../../harness/model/errors.js'
-import { listPulls } from '../../supply/pull.js'
-import type { Arm, Component, Deployed, Downloads, Host, Mesh, Path, Progress } from '../../../harness/model.js'
-import { paths } from '../../../scenarios/paths/index.js'
-import { meshes } from '../index.js'
+import type { Arm, Component, Deployed, Host } from '../../../harness/model.js'
 import type { ArmShape, ClusterAccess, ClusterHost, ContainerSelector } from '../../../harness/model/cluster-access.js'
 
 interface Entry {
@@ -42,10 +34,6 @@ export function parseTranscript(text: string): Entry[] {
 }
 
 const escape = (text: string) => text.replace(/[.+?^${}()|[\]\\]/g, '\\$&')
-
-export function readTestdata(path: string): string {
-  return readFileSync(fileURLToPath(new URL(path, import.meta.url)), 'utf8')
-}
 
 export interface TranscriptCluster extends ClusterAccess {
   /** Commands in the order in which they came, with their standard input. */
@@ -142,28 +130,6 @@ export function transcriptHost(
     readHost: unused,
     health: () => undefined,
   } satisfies Host & { cluster: ClusterAccess }
-}
-
-/** What a mesh downloads when all of its paths are measured. */
-export function downloadsOnAllPaths(name: string): Downloads {
-  const mesh = Object.values<Mesh>(meshes).find((known) => known.name === name)
-  return mesh?.downloads?.(Object.values<Path>(paths).filter((path) => mesh.paths.includes(path.name))) ?? {}
-}
-
-/** Archives of all of a mesh's images, as `meshbench pull` leaves them. */
-export async function fullCache(mesh: string): Promise<string> {
-  const cacheDir = await mkdtemp(join(tmpdir(), 'meshbench-cache-'))
-  await mkdir(join(cacheDir, 'images'))
-  const items = listPulls([{ neededBy: mesh, ...downloadsOnAllPaths(mesh) }])
-  for (const { kind, cachePath } of items)
-    if (kind === 'image') await writeFile(join(cacheDir, cachePath), 'archive')
-  return cacheDir
-}
-
-export const silentProgress: Progress = { step: (_title, run) => run(), note: () => {} }
-
-export function testArm(mesh: string, path: string): Arm {
-  return { id: `${mesh}/${path}`, mesh, path, role: 'subject', environment: `kind/${mesh}`, baseline: `${mesh}/baseline` }
 }
 
 /** A connection whose far end takes everything, answers once and closes. */

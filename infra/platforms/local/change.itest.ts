@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { resolveConfig } from '../../../harness/config/resolve-config.js'
 import type { Arm, Endpoint, Host, Path } from '../../../harness/model.js'
 import { openScope, type OpenScope } from '../../../harness/process/scope.js'
+import { silentProgress } from '../../../harness/testing/scope.js'
 import { local } from './local.js'
 import { fetchText } from './loopback.js'
 
@@ -18,8 +19,7 @@ beforeAll(async () => {
   stateDir = await mkdtemp(join(tmpdir(), 'meshbench-change-'))
   scope = openScope({ runId: `change-${process.pid}`, stateDir, signal: new AbortController().signal })
   const config = resolveConfig({ arms: { reference: ['l4-only'] } })
-  const progress = { step: <T>(_title: string, work: () => Promise<T>) => work(), note: () => {} }
-  host = await local.create({ id: 'local', config, arms: [], paths: [] }, scope, progress)
+  host = await local.create({ id: 'local', config, arms: [], paths: [] }, scope, silentProgress)
   const { endpoints } = await host.startApplication({} as Arm, {} as Path)
   server = endpoints.http as Endpoint
 })

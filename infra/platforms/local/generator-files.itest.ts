@@ -1,21 +1,16 @@
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import type { Arm } from '../../../harness/model.js'
 import { resolveConfig } from '../../../harness/config/resolve-config.js'
-import { openScope } from '../../../harness/process/scope.js'
+import { silentProgress, withScope } from '../../../harness/testing/scope.js'
 import { local } from './local.js'
 
 it('what a generator that is killed keeps in the temporary folder goes with its run', async () => {
-  const stateDir = await mkdtemp(join(tmpdir(), 'meshbench-test-'))
-  const scope = openScope({ runId: 'local-files', stateDir, signal: new AbortController().signal })
-  try {
+  await withScope('local-files', async (scope) => {
     const config = resolveConfig({ arms: { reference: ['l4-only'] } })
     const request = { id: 'local', config, arms: [], paths: [] }
-    const progress = { step: <T>(_title: string, work: () => Promise<T>) => work(), note: () => {} }
-    const host = await local.create(request, scope, progress)
+    const host = await local.create(request, scope, silentProgress)
     const script = `console.log(fs.mkdtempSync(path.join(os.tmpdir(), 'tool-'))); setInterval(() => {}, 1000)`
     const generator = host.exec({} as Arm, { argv: [process.execPath, '-e', script] })
     let made = ''
@@ -24,9 +19,6 @@ it('what a generator that is killed keeps in the temporary folder goes with its 
       generator.kill('SIGKILL')
     }
     await generator.exited
-    expect([made.startsWith(join(stateDir, 'tool-')), existsSync(made)]).toEqual([true, true])
-  } finally {
-    expect(await scope.close()).toEqual([])
-    await rm(stateDir, { recursive: true })
-  }
+    expect([made.startsWith(join(scope.stateDir, 'tool-')), existsSync(made)]).toEqual([true, true])
+  })
 })

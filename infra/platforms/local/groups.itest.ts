@@ -1,11 +1,7 @@
-import { existsSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { start } from '../../../harness/process/exec.js'
 import { readProcess } from '../../../harness/process/probes/process.js'
-import { openScope } from '../../../harness/process/scope.js'
+import { withScope } from '../../../harness/testing/scope.js'
 import { createGroups, findGroups } from './groups.js'
 
 /** Starts a child that burns CPU and ends, then stays without doing anything. */
@@ -20,13 +16,8 @@ console.log('ready')
 `
 
 test('a group counts the CPU of what a component has started, and is gone with the run', async (context) => {
-  const stateDir = await mkdtemp(join(tmpdir(), 'meshbench-groups-'))
-  const scope = openScope({
-    runId: `groups-test-${process.pid}`,
-    stateDir,
-    signal: new AbortController().signal,
-  })
-  try {
+  const runId = `groups-test-${process.pid}`
+  await withScope(runId, async (scope) => {
     const groups = await createGroups(scope)
     if (!groups) {
       console.log('skipped: this host does not let us make control groups')
@@ -53,11 +44,7 @@ test('a group counts the CPU of what a component has started, and is gone with t
     expect(ownAfter.cpuNs - ownBefore.cpuNs).toBeLessThan(rise / 2)
     expect(after?.source).toMatch(/^cgroup-v[12]$/)
     expect(await groups.read('nobody')).toBeUndefined()
-    expect((await findGroups(scope.runId)).length).toBe(1)
-  } finally {
-    expect(await scope.close()).toEqual([])
-    await rm(stateDir, { recursive: true, force: true })
-  }
-  expect(await findGroups(scope.runId)).toEqual([])
-  expect(existsSync(stateDir)).toBe(false)
+    expect((await findGroups(runId)).length).toBe(1)
+  })
+  expect(await findGroups(runId)).toEqual([])
 })

@@ -1,11 +1,8 @@
 /** A limit of CPU on the kernel's own control groups: a process gets its share and no more, and the group goes with the run. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { start } from '../../../harness/process/exec.js'
 import { readProcess } from '../../../harness/process/probes/process.js'
-import { openScope } from '../../../harness/process/scope.js'
+import { withScope } from '../../../harness/testing/scope.js'
 import { findGroups } from './groups.js'
 import { createQuotas, unmetQuota } from './quota.js'
 
@@ -25,13 +22,8 @@ test('a component gets the cores that it may use and no more, and nothing is lef
     console.log(`skipped: this host sets no limits of CPU: ${unmet.found}`)
     return context.skip()
   }
-  const stateDir = await mkdtemp(join(tmpdir(), 'meshbench-quota-'))
-  const scope = openScope({
-    runId: `quota-test-${process.pid}`,
-    stateDir,
-    signal: new AbortController().signal,
-  })
-  try {
+  const runId = `quota-test-${process.pid}`
+  await withScope(runId, async (scope) => {
     const quotas = createQuotas(scope)
     const running = start({ argv: [process.execPath, '-e', burner] })
     scope.defer('stop it', async () => {
@@ -48,11 +40,8 @@ test('a component gets the cores that it may use and no more, and nothing is lef
     const after = await readProcess(pid)
     // A tenth of a second, and what a period more or less makes; a process without a limit would use ten times as much.
     expect(after.cpuNs - before.cpuNs).toBeLessThan(200e6)
-    expect((await findGroups(scope.runId)).length).toBe(1)
+    expect((await findGroups(runId)).length).toBe(1)
     await expect(quotas.limit('some/other', 2 ** 22 + 1, 0.1)).rejects.toThrow('ESRCH')
-  } finally {
-    expect(await scope.close()).toEqual([])
-    await rm(stateDir, { recursive: true, force: true })
-  }
-  expect(await findGroups(scope.runId)).toEqual([])
+  })
+  expect(await findGroups(runId)).toEqual([])
 })

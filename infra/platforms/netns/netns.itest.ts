@@ -1,11 +1,8 @@
 /** Whole runs and proofs in namespaces of this machine; skipped, with the reason, where it allows none. */
-import { mkdtemp, rm } from 'node:fs/promises'
 import type { Duplex } from 'node:stream'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { describe, expect } from 'vitest'
 import { findProgram, run, start } from '../../../harness/process/exec.js'
-import { openScope } from '../../../harness/process/scope.js'
+import { withScope } from '../../../harness/testing/scope.js'
 import { createWorkspace, noPage, smallConfig } from '../../../harness/testing/cli.js'
 import { test } from '../../../harness/testing/workspace-test.js'
 import { packageRoot } from '../../../harness/process/package-root.js'
@@ -194,9 +191,7 @@ describe.skipIf(unmet.length > 0)('namespaces', () => {
   test.for(['own', 'user-namespace'] as const)(
     'pods of two nodes reach each other, with privilege %s',
     async (privilege, { skip }) => {
-      const stateDir = await mkdtemp(join(tmpdir(), 'meshbench-test-'))
-      const scope = openScope({ runId: 'netns-test', stateDir, signal: new AbortController().signal })
-      try {
+      await withScope('netns-test', async (scope) => {
         const network = await createNetwork({
           namespaces: createNamespaces(privilege, scope),
           settings: netnsSettings.parse({ rateMbit: 100 }),
@@ -218,10 +213,7 @@ describe.skipIf(unmet.length > 0)('namespaces', () => {
         const stream = network.connect({ host: server.address, port: 80 }) as Duplex
         for await (const chunk of stream) bytes.push(chunk as Buffer)
         expect(Buffer.concat(bytes).toString()).toBe('10.77.0.254')
-      } finally {
-        expect(await scope.close()).toEqual([])
-        await rm(stateDir, { recursive: true })
-      }
+      })
     },
   )
 })

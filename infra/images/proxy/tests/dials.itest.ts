@@ -1,20 +1,17 @@
 /** Dials to upstreams: given up when nobody waits for them any more, and kept while somebody does. */
 import { type Socket, connect } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type HboneFixture, createHboneFixture, destination } from '../../kit/hbone/testkit.js'
 import type { HboneStreamRequest } from '../../kit/hbone/server.js'
 import type { ListenerAddress } from '../../kit/net/address.js'
 import { listenTcp, spiffe } from '../../kit/testing.js'
-import { type TestProxy, cluster, sendRaw, startTestProxy } from './testing.js'
+import { type TestProxy, closedAfterEach, cluster, sendRaw } from './testing.js'
 
 let fixture: HboneFixture
-const open: { close(): void }[] = []
+const { open, proxy: startTestProxy } = closedAfterEach()
 beforeAll(async () => {
   fixture = await createHboneFixture()
-})
-afterEach(() => {
-  for (const entry of open.splice(0)) entry.close()
 })
 afterAll(() => {
   fixture.close()
@@ -26,12 +23,8 @@ const connectTimeoutMs = 60_000
 type Transport = 'mtls' | 'hbone'
 type Protocol = 'http1' | 'h2'
 
-async function startProxy(
-  transport: Transport,
-  protocol: Protocol,
-  address: ListenerAddress,
-): Promise<TestProxy> {
-  const proxy = await startTestProxy(
+function startProxy(transport: Transport, protocol: Protocol, address: ListenerAddress): Promise<TestProxy> {
+  return startTestProxy(
     {
       identity: fixture.client,
       clusters: [
@@ -47,8 +40,6 @@ async function startProxy(
     },
     fixture.workspace.dir,
   )
-  open.push(proxy)
-  return proxy
 }
 
 /** Nothing is read but the peer's end. */

@@ -3,21 +3,18 @@ import { once } from 'node:events'
 import { connect as connectHttp2 } from 'node:http2'
 import { type AddressInfo, connect } from 'node:net'
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type HboneFixture, createHboneFixture, destination } from '../../kit/hbone/testkit.js'
 import type { ByteStream } from '../../kit/net/byte-stream.js'
 import { endedByReset, reset } from '../../kit/net/reset.js'
 import type { ListenerAddress } from '../../kit/net/address.js'
 import { listenTcp, spiffe } from '../../kit/testing.js'
-import { type TestProxy, cluster, sendRaw, startTestProxy } from './testing.js'
+import { type TestProxy, closedAfterEach, cluster, sendRaw } from './testing.js'
 
 let fixture: HboneFixture
-const open: { close(): void }[] = []
+const { open, proxy: startTestProxy } = closedAfterEach()
 beforeAll(async () => {
   fixture = await createHboneFixture()
-})
-afterEach(() => {
-  for (const entry of open.splice(0)) entry.close()
 })
 afterAll(() => {
   fixture.close()
@@ -60,12 +57,12 @@ async function serve(transport: Transport, onStream: (stream: ByteStream) => voi
   return clusterAt({ host: '127.0.0.1', port: (server.address() as AddressInfo).port })
 }
 
-async function startProxy(
+function startProxy(
   downstream: Transport,
   upstream: Record<string, unknown>,
   limits: Record<string, number> = {},
 ): Promise<TestProxy> {
-  const started = await startTestProxy(
+  return startTestProxy(
     {
       identity: fixture.client,
       listeners: [{ name: 'downstream', host: '127.0.0.1', port: 0, transport: downstream }],
@@ -74,8 +71,6 @@ async function startProxy(
     },
     fixture.workspace.dir,
   )
-  open.push(started)
-  return started
 }
 
 async function dial(transport: Transport, { address }: TestProxy): Promise<ByteStream> {

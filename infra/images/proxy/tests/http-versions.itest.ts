@@ -10,21 +10,13 @@ import {
   createServer,
 } from 'node:http2'
 import { type AddressInfo, connect as connectTcp, createServer as createTcpServer } from 'node:net'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { errorCode, flag, frameType } from '../../kit/h2/frames.js'
 import { encodeHeaders } from '../../kit/h2/hpack.js'
 import { frame, speakFrames, u32 } from '../../kit/h2/raw-http2.js'
-import { type TestProxy, ask, cluster, sendRaw, startTestProxy, startUpstream } from './testing.js'
+import { type TestProxy, ask, closedAfterEach, cluster, sendRaw } from './testing.js'
 
-const open: { close(): void }[] = []
-afterEach(() => {
-  for (const one of open.splice(0)) one.close()
-})
-const proxy = async (config: Record<string, unknown>): Promise<TestProxy> => {
-  const started = await startTestProxy(config)
-  open.push(started)
-  return started
-}
+const { open, proxy, upstream: startUpstream } = closedAfterEach()
 const h2 = (address: { host: string; port: number }) => ({ ...cluster('server', address), protocol: 'h2' })
 
 /** An HTTP/2 upstream. `streams` counts requests, `sessions` are its connections. */
@@ -283,7 +275,6 @@ describe('trailers of HTTP/2', () => {
       response.end(JSON.stringify(request.trailers))
     })
     const target = await proxy({ clusters: [cluster('server', upstream)] })
-    open.push(upstream)
     const stream = session(target).request(
       { ':path': '/', ':method': 'POST' },
       { endStream: false, waitForTrailers: true },

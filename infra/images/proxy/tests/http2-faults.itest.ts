@@ -1,22 +1,14 @@
 /** HTTP/2 peers that fail, refuse or go away in the middle, frame by frame on either side of the proxy, and what the other side sees. */
 import { once } from 'node:events'
 import { type AddressInfo, type Socket, connect, createServer } from 'node:net'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { errorCode, flag, frameType } from '../../kit/h2/frames.js'
 import { type HeaderField, HpackDecoder, encodeHeaders } from '../../kit/h2/hpack.js'
 import { type RawClient, type RawFrame, frame, speakFrames, u32 } from '../../kit/h2/raw-http2.js'
-import { type TestProxy, cluster, startTestProxy, startUpstream } from './testing.js'
+import { type TestProxy, closedAfterEach, cluster } from './testing.js'
 
 const { data, headers, rstStream, goaway, settings } = frameType
-const open: { close(): void }[] = []
-afterEach(() => {
-  for (const opened of open.splice(0)) opened.close()
-})
-const proxy = async (config: Record<string, unknown>): Promise<TestProxy> => {
-  const started = await startTestProxy(config)
-  open.push(started)
-  return started
-}
+const { open, proxy, upstream: startUpstream } = closedAfterEach()
 const h2 = (address: { host: string; port: number }) => ({ ...cluster('server', address), protocol: 'h2' })
 const client = async (target: TestProxy): Promise<RawClient> => {
   const socket = connect(target.address)
@@ -191,7 +183,6 @@ describe('a request that the upstream did not begin with', () => {
 describe('a client that breaks the protocol', () => {
   it('loses its connection within seconds, with a stream open too, and leaves room for the next', async () => {
     const upstream = await startUpstream(() => {})
-    open.push(upstream)
     const target = await proxy({ clusters: [cluster('server', upstream)], limits: { connections: 1 } })
     const from = await client(target)
     from.send(request(1, 'GET'))
@@ -214,7 +205,6 @@ describe('a client that breaks the protocol', () => {
 
   it('is bound by the limit of heads although it acknowledged no SETTINGS', async () => {
     const upstream = await startUpstream()
-    open.push(upstream)
     const target = await proxy({ clusters: [cluster('server', upstream)], limits: { headBytes: 1024 } })
     const from = await client(target)
     from.send(request(1, 'GET', undefined, ['x-large', 'y'.repeat(2000)]))

@@ -11,18 +11,10 @@ import {
 } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import * as grpc from '@grpc/grpc-js'
-import { afterEach, describe, expect, it } from 'vitest'
-import { type TestProxy, cluster, sendRaw, startTestProxy, startUpstream } from './testing.js'
+import { describe, expect, it } from 'vitest'
+import { type TestProxy, closedAfterEach, cluster, sendRaw } from './testing.js'
 
-const open: { close(): void }[] = []
-afterEach(() => {
-  for (const one of open.splice(0)) one.close()
-})
-const proxy = async (config: Record<string, unknown>): Promise<TestProxy> => {
-  const started = await startTestProxy(config)
-  open.push(started)
-  return started
-}
+const { open, proxy, upstream: startUpstream } = closedAfterEach()
 const session = (target: TestProxy): ClientHttp2Session => {
   const client = connect(`http://${target.address.host}:${target.address.port}`)
   client.on('error', () => {})
@@ -79,7 +71,6 @@ const h2 = (address: { host: string; port: number }) => ({
 describe('HTTP/2', () => {
   it('becomes HTTP/1.1 for an HTTP/1.1 upstream', async () => {
     const upstream = await startUpstream()
-    open.push(upstream)
     const target = await proxy({ clusters: [cluster('server', upstream)] })
     const client = session(target)
     const big = 'b'.repeat(300_000)
@@ -177,7 +168,6 @@ describe('HTTP/2', () => {
 
   it('refuses CONNECT, two different hosts and a path that HTTP/1.1 could not carry', async () => {
     const upstream = await startUpstream()
-    open.push(upstream)
     const target = await proxy({ clusters: [cluster('server', upstream)] })
     const client = session(target)
     // nghttp2 resets some of these itself; what counts is that none gets through.
@@ -199,7 +189,6 @@ describe('HTTP/2', () => {
 
   it('cuts off a client that resets its streams as fast as it opens them', async () => {
     const upstream = await startUpstream()
-    open.push(upstream)
     const target = await proxy({ clusters: [cluster('server', upstream)], limits: { resetsPerSecond: 20 } })
     const client = session(target)
     await once(client, 'connect')
@@ -225,7 +214,6 @@ describe('a client that opens no window', () => {
     const server = await startUpstream((request, response) => {
       response.end(request.url === '/large' ? Buffer.alloc(8 * 1024 * 1024) : 'small')
     })
-    open.push(server)
     const target = await proxy({ clusters: [cluster('server', server)], limits: { sendIdleMs: 300 } })
     const client = session(target)
     const stalled = client.request({ ':path': '/large' })

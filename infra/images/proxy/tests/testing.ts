@@ -9,10 +9,12 @@ import {
   request,
 } from 'node:http'
 import { type AddressInfo, type Socket, connect } from 'node:net'
+import { afterEach } from 'vitest'
 import { parseConfig } from '../../kit/process/config.js'
 import type { ImageServer } from '../../kit/process/image.js'
 import type { ListenerAddress } from '../../kit/net/address.js'
 import { createRegistry } from '../../kit/process/metrics.js'
+import { listenTcp } from '../../kit/testing.js'
 import { type ProxyConfig, proxySchema, verifyProxy } from '../config.js'
 import { startProxy } from '../proxy.js'
 
@@ -113,6 +115,29 @@ export async function startUpstream(
       server.close()
       server.closeAllConnections()
     },
+  }
+}
+
+/** What a test opens; all that is in `open` is closed after each of the file's tests. */
+export function closedAfterEach() {
+  const open: { close(): void }[] = []
+  afterEach(() => {
+    for (const one of open.splice(0)) one.close()
+  })
+  const opened = <T extends { close(): void }>(one: T): T => {
+    open.push(one)
+    return one
+  }
+  const proxy = async (...given: Parameters<typeof startTestProxy>) => opened(await startTestProxy(...given))
+  return {
+    open,
+    proxy,
+    proxyTo: (server: ListenerAddress, config: Record<string, unknown> = {}) =>
+      proxy({ clusters: [cluster('server', server)], ...config }),
+    upstream: async (...given: Parameters<typeof startUpstream>) => opened(await startUpstream(...given)),
+    /** A server that does with a socket what it likes. */
+    rawServer: async (onSocket: (socket: Socket) => void) =>
+      opened(await listenTcp(onSocket, { allowHalfOpen: false })),
   }
 }
 

@@ -2,29 +2,22 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ByteStream } from '../../kit/net/byte-stream.js'
 import { type HboneFixture, createHboneFixture, destination, readAll } from '../../kit/hbone/testkit.js'
 import { listenTcp, spiffe } from '../../kit/testing.js'
-import { type TestProxy, cluster, startTestProxy } from './testing.js'
+import { type TestProxy, closedAfterEach, cluster } from './testing.js'
 
 let fixture: HboneFixture
-const open: { close(): void }[] = []
+const { open, proxy: proxyOf } = closedAfterEach()
 beforeAll(async () => {
   fixture = await createHboneFixture()
-})
-afterEach(() => {
-  for (const one of open.splice(0)) one.close()
 })
 afterAll(() => {
   fixture.close()
 })
 
-const proxy = async (config: Record<string, unknown>): Promise<TestProxy> => {
-  const started = await startTestProxy(config, fixture.workspace.dir)
-  open.push(started)
-  return started
-}
+const proxy = (config: Record<string, unknown>) => proxyOf(config, fixture.workspace.dir)
 /** Answers each read with the same bytes. */
 const answering = async (body: Buffer, served: () => void = () => {}) => {
   const head = `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n`

@@ -3,35 +3,13 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { SignJWT, exportJWK, generateKeyPair } from 'jose'
-import { afterEach, describe, expect, it } from 'vitest'
-import {
-  type TestProxy,
-  type TestUpstream,
-  ask,
-  cluster,
-  startTestProxy,
-  startUpstream,
-} from '../../tests/testing.js'
+import { describe, expect, it } from 'vitest'
+import { type TestProxy, type TestUpstream, ask, closedAfterEach, cluster } from '../../tests/testing.js'
 import { normalisePath } from './authorization.js'
 
-const open: { close(): void }[] = []
-afterEach(() => {
-  for (const one of open.splice(0)) one.close()
-})
-const upstream = async (...handler: Parameters<typeof startUpstream>): Promise<TestUpstream> => {
-  const started = await startUpstream(...handler)
-  open.push(started)
-  return started
-}
-const proxy = async (
-  server: TestUpstream,
-  filters: Record<string, unknown>,
-  configDir = '/',
-): Promise<TestProxy> => {
-  const started = await startTestProxy({ clusters: [cluster('server', server)], filters }, configDir)
-  open.push(started)
-  return started
-}
+const { proxy: proxyOf, upstream } = closedAfterEach()
+const proxy = (server: TestUpstream, filters: Record<string, unknown>, configDir = '/') =>
+  proxyOf({ clusters: [cluster('server', server)], filters }, configDir)
 
 describe('jwt', () => {
   it('admits valid RS256 and ES256 tokens and refuses all others', async () => {
@@ -200,7 +178,7 @@ describe('external authorization', () => {
       )
       response.end()
     })
-    const started = await startTestProxy({
+    const started = await proxyOf({
       clusters: [cluster('server', server), cluster('authorizer', authorizer)],
       filters: {
         externalAuthorization: {
@@ -211,7 +189,6 @@ describe('external authorization', () => {
         },
       },
     })
-    open.push(started)
     const headers = { authorization: 'Bearer known', 'x-user': 'forged' }
     expect((await ask(started.address, { path: '/a', method: 'POST', body: 'hello', headers })).body).toBe(
       'hello',

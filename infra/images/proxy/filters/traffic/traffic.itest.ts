@@ -1,29 +1,9 @@
 /** The filters that decide where a request goes and how often, each through a real chain to real upstreams. */
 import { type Server, createServer } from 'node:net'
-import { afterEach, describe, expect, it } from 'vitest'
-import {
-  type TestProxy,
-  type TestUpstream,
-  ask,
-  cluster,
-  startTestProxy,
-  startUpstream,
-} from '../../tests/testing.js'
+import { describe, expect, it } from 'vitest'
+import { type TestProxy, ask, closedAfterEach, cluster } from '../../tests/testing.js'
 
-const open: { close(): void }[] = []
-afterEach(() => {
-  for (const one of open.splice(0)) one.close()
-})
-const upstream = async (...handler: Parameters<typeof startUpstream>): Promise<TestUpstream> => {
-  const started = await startUpstream(...handler)
-  open.push(started)
-  return started
-}
-const proxy = async (config: Record<string, unknown>): Promise<TestProxy> => {
-  const started = await startTestProxy(config)
-  open.push(started)
-  return started
-}
+const { proxy, upstream } = closedAfterEach()
 const named = (name: string) =>
   upstream((_request, response) => {
     response.end(name)
