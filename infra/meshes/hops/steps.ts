@@ -137,10 +137,6 @@ export function helmStep({ release, chart, namespace, values, wait = true }: Hel
   }
 }
 
-export function applyStep(title: string, manifests: readonly Manifest[]): Step {
-  return { title, run: async ({ cluster }) => applyManifests(cluster, manifests) }
-}
-
 /** Applies manifests; what is there already and equal stays as it is. */
 export async function applyManifests(cluster: ClusterAccess, manifests: readonly Manifest[]): Promise<void> {
   if (manifests.length === 0) return
