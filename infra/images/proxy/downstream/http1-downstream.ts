@@ -7,7 +7,7 @@ import { HeadError } from '../../kit/http1/http1-head.js'
 import type { SpiffeId } from '../../kit/tls/spiffe.js'
 import type { DownstreamContext } from './downstream-context.js'
 import { Exchange } from '../exchange/exchange.js'
-import type { DownstreamSide } from '../exchange/sides.js'
+import type { DownstreamSide, ResponseStart } from '../exchange/sides.js'
 import { Http1ResponseWriter } from './http1-response-writer.js'
 import { Fields, RequestHead, ResponseHead } from '../exchange/message.js'
 import { StallWatch } from './stall.js'
@@ -146,18 +146,11 @@ export class Http1Downstream implements DownstreamSide {
     this.#writer.inform(head)
   }
 
-  respond(
-    head: ResponseHead,
-    buffer: Buffer,
-    headStart: number,
-    bodyStart: number,
-    bodyEnd: number,
-    lease: Lease,
-    ended: boolean,
-  ): boolean {
+  respond(start: ResponseStart): boolean {
+    const { head } = start
     if (head.status === 101) return this.#writer.switchProtocol(head, this.#exchange?.request.upgrade ?? '')
     const close = this.#closing || this.#clientCloses || this.#body !== 'none' || this.#context.isDraining()
-    const ok = this.#writer.respond(head, buffer, headStart, bodyStart, bodyEnd, lease, ended, close)
+    const ok = this.#writer.respond(start, close)
     if (close || this.#writer.mustClose) this.#closing = true
     return ok
   }

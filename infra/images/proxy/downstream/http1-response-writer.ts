@@ -1,6 +1,7 @@
 /** Writes the responses of one HTTP/1.1 connection: as they came where nobody changed them, framed anew where they must be. */
 import type { Cell } from '../../kit/process/metrics.js'
 import type { Fields, ResponseHead } from '../exchange/message.js'
+import type { ResponseStart } from '../exchange/sides.js'
 import type { Lease } from '../../kit/net/reads.js'
 import type { Wire } from '../exchange/wire.js'
 
@@ -36,15 +37,9 @@ export class Http1ResponseWriter {
     return this.text(head.toHttp1(`connection: upgrade\r\nupgrade: ${protocol}\r\n`))
   }
 
-  /** See `DownstreamSide.respond` for the offsets. `close`: no request follows. */
+  /** `close`: no request follows. */
   respond(
-    head: ResponseHead,
-    buffer: Buffer,
-    headStart: number,
-    bodyStart: number,
-    bodyEnd: number,
-    lease: Lease,
-    ended: boolean,
+    { head, buffer, headStart, bodyStart, bodyEnd, lease, ended }: ResponseStart,
     close: boolean,
   ): boolean {
     const { status, source } = head

@@ -16,10 +16,9 @@ import {
 } from '../exchange/http2-heads.js'
 import { http2Limits } from '../exchange/http2-limits.js'
 import { grpcFields } from '../exchange/reply.js'
-import type { DownstreamSide } from '../exchange/sides.js'
+import type { DownstreamSide, ResponseStart } from '../exchange/sides.js'
 import { type Fields, RequestHead, type ResponseHead } from '../exchange/message.js'
 import { StallWatch } from './stall.js'
-import type { Lease } from '../../kit/net/reads.js'
 
 /** Serves a connection whose client began with the preface of HTTP/2. */
 export class Http2Connection implements DownstreamConnection {
@@ -154,15 +153,7 @@ class Http2Downstream implements DownstreamSide, StreamHandler {
     this.#stream.head(block.bytes, block.length, false)
   }
 
-  respond(
-    head: ResponseHead,
-    buffer: Buffer,
-    _headStart: number,
-    bodyStart: number,
-    bodyEnd: number,
-    _lease: Lease,
-    ended: boolean,
-  ): boolean {
+  respond({ head, buffer, bodyStart, bodyEnd, ended }: ResponseStart): boolean {
     if (this.#isAnswered) return true
     this.#isAnswered = true
     const stream = this.#stream

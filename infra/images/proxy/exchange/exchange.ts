@@ -5,7 +5,14 @@ import { type Fields, type RequestHead, type ResponseHead } from './message.js'
 import { type Reply, asksForGrpc, grpcReply, httpReply } from './reply.js'
 import { HeldBody } from '../downstream/held-body.js'
 import type { Runtime } from '../runtime.js'
-import type { DownstreamSide, FailureKind, UpstreamOwner, UpstreamSide } from './sides.js'
+import {
+  type DownstreamSide,
+  type FailureKind,
+  responseStart,
+  type ResponseStart,
+  type UpstreamOwner,
+  type UpstreamSide,
+} from './sides.js'
 import type { FilterExchange } from './view.js'
 import type { Lease } from '../../kit/net/reads.js'
 
@@ -145,20 +152,13 @@ export class Exchange implements UpstreamOwner, FilterExchange {
     this.#keepBody = false
     for (const filter of this.runtime.chain.response) filter.response(this, head)
     this.runtime.countRequest(101)
-    this.downstream.respond(head, nothing, -1, 0, 0, 'owned', false)
+    this.downstream.respond(responseStart(head, false))
     this.downstream.becomeTunnel()
   }
 
-  onResponse(
-    head: ResponseHead,
-    buffer: Buffer,
-    headStart: number,
-    bodyStart: number,
-    bodyEnd: number,
-    lease: Lease,
-    ended: boolean,
-  ): void {
+  onResponse(start: ResponseStart): void {
     if (this.isOver) return
+    const { head, ended } = start
     const { chain } = this.runtime
     if (chain.retry.length > 0) {
       const delayMs = this.#retryDelay({ kind: 'response', status: head.status })
@@ -175,9 +175,9 @@ export class Exchange implements UpstreamOwner, FilterExchange {
       this.#keepBody = false
       this.#held = undefined
     }
-    this.responseBytes += bodyEnd - bodyStart
+    this.responseBytes += start.bodyEnd - start.bodyStart
     this.runtime.countRequest(head.status)
-    const goOn = this.downstream.respond(head, buffer, headStart, bodyStart, bodyEnd, lease, ended)
+    const goOn = this.downstream.respond(start)
     if (ended) this.#complete()
     else if (!goOn) this.#pauseResponse()
   }
@@ -240,7 +240,7 @@ export class Exchange implements UpstreamOwner, FilterExchange {
     this.response = head
     this.responseBytes = body.length
     this.runtime.countRequest(head.status)
-    this.downstream.respond(head, body, -1, 0, body.length, 'owned', true)
+    this.downstream.respond(responseStart(head, true, body))
     this.#finish()
   }
 
@@ -287,10 +287,10 @@ export class Exchange implements UpstreamOwner, FilterExchange {
     }
     this.cluster = this.runtime.route(this.request)
     if (this.cluster === undefined) this.reply({ status: 404, reason: 'no-route' })
-    else this.#attempt(nothing, 0, 0, 'owned')
+    else this.#attempt()
   }
 
-  #attempt(buffer: Buffer, from: number, to: number, lease: Lease): void {
+  #attempt(buffer: Buffer = nothing, from = 0, to = 0, lease: Lease = 'owned'): void {
     const cluster = this.cluster as Cluster
     this.attempts++
     // An HTTP/2 server may refuse what it was sent, and ask for it again.
@@ -377,11 +377,11 @@ export class Exchange implements UpstreamOwner, FilterExchange {
   #again(delayMs: number): void {
     this.#upstream = undefined
     if (delayMs <= 0) {
-      this.#attempt(nothing, 0, 0, 'owned')
+      this.#attempt()
       return
     }
     this.#retryTimer = setTimeout(() => {
-      this.#attempt(nothing, 0, 0, 'owned')
+      this.#attempt()
     }, delayMs)
   }
 

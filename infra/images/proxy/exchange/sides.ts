@@ -6,6 +6,27 @@ import type { Lease } from '../../kit/net/reads.js'
 /** `refused`: the upstream says that it has done nothing with the request, so that whatever it is may be sent again. */
 export type FailureKind = 'connect' | 'reset' | 'refused' | 'protocol' | 'timeout'
 
+/** A response's head, and what came with it of its body. */
+export interface ResponseStart {
+  readonly head: ResponseHead
+  readonly buffer: Buffer
+  /** Where in `buffer` the head lies as it came, right before the body; negative: it does not. */
+  readonly headStart: number
+  /** The body's first part is `buffer[bodyStart, bodyEnd)`. */
+  readonly bodyStart: number
+  readonly bodyEnd: number
+  readonly lease: Lease
+  /** Nothing follows, neither body nor trailers. */
+  readonly ended: boolean
+}
+
+const nothing = Buffer.alloc(0)
+
+/** A head that did not come as bytes of HTTP/1.1, with what there is of its body. */
+export function responseStart(head: ResponseHead, ended: boolean, body: Buffer = nothing): ResponseStart {
+  return { head, buffer: body, headStart: -1, bodyStart: 0, bodyEnd: body.length, lease: 'owned', ended }
+}
+
 /** The client's side of an exchange. */
 export interface DownstreamSide {
   readonly protocol: 'http1' | 'h2'
@@ -15,19 +36,8 @@ export interface DownstreamSide {
   readonly address: string
   /** Sends a 1xx response. */
   inform(head: ResponseHead): void
-  /**
-   * Sends the head and the first part of the body, `buffer[bodyStart, bodyEnd)`. When `headStart` is not negative, the
-   * head as it came lies before it. Returns false when the client is slow: `Exchange.onDownstreamDrain` follows.
-   */
-  respond(
-    head: ResponseHead,
-    buffer: Buffer,
-    headStart: number,
-    bodyStart: number,
-    bodyEnd: number,
-    lease: Lease,
-    ended: boolean,
-  ): boolean
+  /** Sends the head and the first part of the body. False: the client is slow, `Exchange.onDownstreamDrain` follows. */
+  respond(start: ResponseStart): boolean
   body(bytes: Buffer, lease: Lease): boolean
   finish(trailers: Fields | undefined): void
   /** The response cannot be completed: the client must not take it for whole. */
@@ -51,16 +61,7 @@ export interface UpstreamOwner {
   onInform(head: ResponseHead): void
   /** The upstream switches protocols: from here on bytes pass both ways. */
   onSwitch(head: ResponseHead): void
-  /** The response's head and the first part of its body. See `DownstreamSide.respond` for the offsets. */
-  onResponse(
-    head: ResponseHead,
-    buffer: Buffer,
-    headStart: number,
-    bodyStart: number,
-    bodyEnd: number,
-    lease: Lease,
-    ended: boolean,
-  ): void
+  onResponse(start: ResponseStart): void
   onResponseBody(bytes: Buffer, lease: Lease): void
   onResponseEnd(trailers: Fields | undefined): void
   /** There will be no whole response. */

@@ -226,8 +226,8 @@ export class Http1Upstream implements UpstreamSide {
     exchange: UpstreamOwner,
     head: Http1Head,
     buffer: Buffer,
-    start: number,
-    end: number,
+    headStart: number,
+    bodyStart: number,
     length: number,
     lease: Lease,
   ): number {
@@ -236,7 +236,7 @@ export class Http1Upstream implements UpstreamSide {
     if (status < 200) {
       if (status !== 101) {
         exchange.onInform(new ResponseHead(status, 0, head))
-        return end
+        return bodyStart
       }
       if (request.upgrade === '' || head.upgrade !== request.upgrade) {
         throw new HeadError(502, 'a switch of protocols that nobody asked for')
@@ -244,46 +244,35 @@ export class Http1Upstream implements UpstreamSide {
       this.#mode = 'tunnel'
       this.#requestEnded = false
       exchange.onSwitch(new ResponseHead(101, 0, head))
-      return end
+      return bodyStart
     }
     this.#responseCloses = head.close || (head.minor === 0 && !head.keepAlive)
-    if (request.method === 'HEAD' || status === 204 || status === 304) {
-      const isReusable = end === length
-      this.#finishExchange(isReusable)
-      exchange.onResponse(new ResponseHead(status, 0, head), buffer, start, end, end, lease, true)
-      return end
-    }
-    if (head.chunked) {
+    const isBodyless = request.method === 'HEAD' || status === 204 || status === 304
+    const isChunked = head.chunked && !isBodyless
+    const contentLength = isBodyless ? 0 : isChunked ? -1 : head.contentLength
+    const most = isChunked ? 0 : contentLength < 0 ? length : contentLength
+    const bodyEnd = Math.min(length, bodyStart + most)
+    const ended = contentLength === bodyEnd - bodyStart
+    if (ended) {
+      this.#finishExchange(bodyEnd === length)
+    } else if (isChunked) {
       this.#mode = 'chunked'
       this.#decoder = new ChunkedDecoder(this.#pool.headLimits)
       exchange.cork()
-      exchange.onResponse(new ResponseHead(status, -1, head), buffer, start, end, end, lease, false)
-      let at = end
-      if (this.#exchange !== undefined) at = this.#readChunks(exchange, buffer, end, length, lease)
-      exchange.uncork()
-      return at
-    }
-    if (head.contentLength < 0) {
+    } else if (contentLength < 0) {
       this.#mode = 'close'
       this.#responseCloses = true
-      exchange.onResponse(new ResponseHead(status, -1, head), buffer, start, end, length, lease, false)
-      return length
+    } else {
+      this.#mode = 'length'
+      this.#left = contentLength - (bodyEnd - bodyStart)
     }
-    const to = Math.min(length, end + head.contentLength)
-    this.#left = head.contentLength - (to - end)
-    const ended = this.#left === 0
-    if (ended) this.#finishExchange(to === length)
-    else this.#mode = 'length'
-    exchange.onResponse(
-      new ResponseHead(status, head.contentLength, head),
-      buffer,
-      start,
-      end,
-      to,
-      lease,
-      ended,
-    )
-    return to
+    const answer = new ResponseHead(status, contentLength, head)
+    exchange.onResponse({ head: answer, buffer, headStart, bodyStart, bodyEnd, lease, ended })
+    if (!isChunked) return bodyEnd
+    const at =
+      this.#exchange === undefined ? bodyStart : this.#readChunks(exchange, buffer, bodyStart, length, lease)
+    exchange.uncork()
+    return at
   }
 
   #readChunks(exchange: UpstreamOwner, buffer: Buffer, at: number, length: number, lease: Lease): number {

@@ -10,7 +10,7 @@ import {
   requestBlock,
   trailerBlock,
 } from '../exchange/http2-heads.js'
-import type { FailureKind, UpstreamOwner, UpstreamSide } from '../exchange/sides.js'
+import { responseStart, type FailureKind, type UpstreamOwner, type UpstreamSide } from '../exchange/sides.js'
 import { type Fields, type RequestHead, ResponseHead } from '../exchange/message.js'
 import type { Lease } from '../../kit/net/reads.js'
 import type { PoolContext } from './pool.js'
@@ -124,7 +124,7 @@ export class Http2Upstream implements UpstreamSide, StreamHandler {
     const head = new ResponseHead(status, isBodyless ? 0 : contentLength, undefined, origin)
     if (isBodyless && contentLength >= 0) head.statedLength = String(contentLength)
     if (ended) this.#isOver = true
-    this.#owner.onResponse(head, nothing, -1, 0, 0, 'owned', ended)
+    this.#owner.onResponse(responseStart(head, ended))
     if (ended) this.#dropRest()
   }
 
@@ -144,5 +144,3 @@ export class Http2Upstream implements UpstreamSide, StreamHandler {
     this.#owner.onFailure(kind)
   }
 }
-
-const nothing = Buffer.alloc(0)

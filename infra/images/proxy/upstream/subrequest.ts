@@ -1,8 +1,7 @@
 /** Requests of the proxy's own: health checks, mirrors, questions to an authorizer. */
 import type { Cluster, Endpoint } from './cluster.js'
-import type { FailureKind, UpstreamOwner, UpstreamSide } from '../exchange/sides.js'
+import type { FailureKind, ResponseStart, UpstreamOwner, UpstreamSide } from '../exchange/sides.js'
 import { type Fields, RequestHead, type ResponseHead } from '../exchange/message.js'
-import type { Lease } from '../../kit/net/reads.js'
 
 export interface SubrequestAnswer {
   readonly status: number
@@ -98,15 +97,7 @@ class Subrequest implements UpstreamOwner {
   cork(): void {}
   uncork(): void {}
 
-  onResponse(
-    head: ResponseHead,
-    _buffer: Buffer,
-    _headStart: number,
-    _bodyStart: number,
-    _bodyEnd: number,
-    _lease: Lease,
-    ended: boolean,
-  ): void {
+  onResponse({ head, ended }: ResponseStart): void {
     this.#head = head
     if (ended) this.onResponseEnd()
   }
