@@ -81,6 +81,19 @@ describe('check', () => {
     expect(lines.filter((line) => line.includes('not in this run'))).toHaveLength(2)
   })
 
+  it.each([
+    ['reference/none', 'inconclusive'],
+    // No flag leaves a baseline out: whoever names one that is not measured here has mistaken it for another.
+    ['kind/baseline', 'fail'],
+  ])(
+    'fails no gate where the arm that it compares with was left out, but does for a baseline: %s',
+    (versus, outcome) => {
+      const thresholds = verdicts({ metric: 'cpu.per1000Requests', max: 1, arm, relativeTo: versus })
+      expect(thresholds[0]?.sentence).toContain(`no data, ${versus} is not in this run`)
+      expect(gate({ ...measured, thresholds }).outcome).toBe(outcome)
+    },
+  )
+
   it('decides nothing by one round', () => {
     const thresholds: Threshold[] = [{ metric: 'latency.added', percentile: 50, arm, max: 0.001 }]
     expect(

@@ -64,7 +64,7 @@ export function gate(analysis: Gated, policy: GatePolicy = analysis.config.gate 
   const failed =
     failures.length > 0 ||
     variants.some(({ state }) => state === 'worse') ||
-    thresholds.some((verdict) => fails(verdict, policy, analysis.arms))
+    thresholds.some((verdict) => fails(verdict, policy))
   const open =
     // Variants of which nothing was compared have not passed.
     (judged.length > 0 && variants.length === 0) ||
@@ -73,14 +73,16 @@ export function gate(analysis: Gated, policy: GatePolicy = analysis.config.gate 
   return { policy, variants, thresholds, failures, outcome: failed ? 'fail' : open ? 'inconclusive' : 'pass' }
 }
 
-/** What has no data has not passed, unless the policy says so or its arm was left out of the run on purpose. */
+/**
+ * What has no data has not passed, unless the policy says so or an arm that it names was left out of the run on purpose,
+ * which a baseline never is.
+ */
 export const fails = (
-  { state, threshold }: Pick<ThresholdVerdict, 'state' | 'threshold'>,
+  { state, absent = [] }: Pick<ThresholdVerdict, 'state' | 'absent'>,
   { noData }: Pick<GatePolicy, 'noData'>,
-  arms: Analysis['arms'],
 ): boolean =>
   state === 'fail' ||
-  (state === 'no data' && noData !== 'pass' && arms.some(({ id }) => id === threshold.arm))
+  (state === 'no data' && noData !== 'pass' && absent.every((arm) => arm.endsWith('/baseline')))
 
 /** One verdict for each load that has this metric; one that is undecided when none has. */
 function judgeCheck(analysis: Gated, arm: string, control: string, check: GateCheck): GateVerdict[] {
