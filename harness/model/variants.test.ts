@@ -20,7 +20,9 @@ import { hopSpecs, testPlacement } from '../../infra/meshes/hops/testing.js'
 import { meshes } from '../../infra/meshes/index.js'
 import { proxyConfig, tunnelConfig } from '../../infra/meshes/reference/config.js'
 import { functionNames, functions, type MeshFunction } from '../../scenarios/functions.js'
-import { l7PerNode } from '../../scenarios/paths/l7-per-node.js'
+import { paths } from '../../scenarios/paths/index.js'
+
+const { 'l7-per-node': l7PerNode } = paths
 
 const input = {
   arms: { reference: ['l7-per-node'] },

@@ -3,12 +3,7 @@ import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import type { Mesh } from '../../../harness/model.js'
-import { ingressAlone } from '../../../scenarios/paths/ingress-alone.js'
-import { l4KernelMutualAuth } from '../../../scenarios/paths/l4-kernel-mutual-auth.js'
-import { l4Kernel } from '../../../scenarios/paths/l4-kernel.js'
-import { l4Ztunnel } from '../../../scenarios/paths/l4-ztunnel.js'
-import { l7PerNodeBoth } from '../../../scenarios/paths/l7-per-node-both.js'
-import { l7PerNode } from '../../../scenarios/paths/l7-per-node.js'
+import { paths } from '../../../scenarios/paths/index.js'
 import { cilium, ciliumGateway, ciliumWireguard, ciliumZtunnel } from './cilium.js'
 import type { ClusterAccess } from '../../../harness/model/cluster-access.js'
 import { MeshInstallError } from '../clusters/install-errors.js'
@@ -26,6 +21,15 @@ import {
   type InstallOptions,
 } from '../clusters/testing.js'
 import { transcriptCluster } from '../testdata/transcript-cluster.js'
+
+const {
+  'ingress-alone': ingressAlone,
+  'l4-kernel-mutual-auth': l4KernelMutualAuth,
+  'l4-kernel': l4Kernel,
+  'l4-ztunnel': l4Ztunnel,
+  'l7-per-node-both': l7PerNodeBoth,
+  'l7-per-node': l7PerNode,
+} = paths
 
 // The keys of Cilium's ztunnel are RSA and take seconds on a busy machine; here they are not the question.
 vi.mock(import('./ztunnel-secrets.js'), () => ({

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { l4L7L4 } from '../../../scenarios/paths/l4-l7-l4.js'
-import { l7PerNode } from '../../../scenarios/paths/l7-per-node.js'
+import { paths } from '../../../scenarios/paths/index.js'
 import type { Path } from '../../../harness/model.js'
 import { hopSpecs } from '../hops/testing.js'
 import { envoyCounters, parseStats, statsPath } from './counters.js'
+
+const { 'l4-l7-l4': l4L7L4, 'l7-per-node': l7PerNode } = paths
 
 function spec(path: Path, index: number) {
   const found = hopSpecs('envoy', path)[index]

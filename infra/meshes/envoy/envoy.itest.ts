@@ -7,8 +7,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { run } from '../../../harness/process/exec.js'
 import type { Endpoint, Hop, Mesh, Path, RaisedArm } from '../../../harness/model.js'
-import { l4L7L4 } from '../../../scenarios/paths/l4-l7-l4.js'
-import { l4Only } from '../../../scenarios/paths/l4-only.js'
 import { paths } from '../../../scenarios/paths/index.js'
 import { locateBinary } from '../../supply/binaries.js'
 import { createAuthority, spiffeId } from '../../platforms/kit/identity.js'
@@ -21,6 +19,8 @@ import { tunnelEnvoy } from './tunnel-envoy.js'
 import { hopSpecs, openTestHost, testArm, testPlacement, type TestHost } from '../hops/testing.js'
 import { exchangeTcp, getMany } from './testing.js'
 import { envoyHop, envoyNeed, renderHop } from './hop.js'
+
+const { 'l4-l7-l4': l4L7L4, 'l4-only': l4Only } = paths
 
 const found = await locateBinary(envoyNeed)
 const missing = typeof found === 'string' ? undefined : found

@@ -5,14 +5,14 @@ import type { AddressInfo } from 'node:net'
 import { SignJWT, exportJWK } from 'jose'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Endpoint, Path } from '../../../harness/model.js'
-import { l4L7L4 } from '../../../scenarios/paths/l4-l7-l4.js'
-import { l7PerNode } from '../../../scenarios/paths/l7-per-node.js'
-import { l7SidecarToSidecar } from '../../../scenarios/paths/l7-sidecar-to-sidecar.js'
+import { paths } from '../../../scenarios/paths/index.js'
 import { locateBinary } from '../../supply/binaries.js'
 import { createHopMesh } from '../hops/hop-mesh.js'
 import { openTestHost, testArm, type TestHost } from '../hops/testing.js'
 import { envoyHop, envoyNeed } from './hop.js'
 import { getMany, type GetOptions } from './testing.js'
+
+const { 'l4-l7-l4': l4L7L4, 'l7-per-node': l7PerNode, 'l7-sidecar-to-sidecar': l7SidecarToSidecar } = paths
 
 const found = await locateBinary(envoyNeed)
 const missing = typeof found === 'string' ? undefined : found

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { l4L7L4 } from '../../../scenarios/paths/l4-l7-l4.js'
-import { l7PerNode } from '../../../scenarios/paths/l7-per-node.js'
+import { paths } from '../../../scenarios/paths/index.js'
 import { hopSpecs, testPlacement } from '../hops/testing.js'
 import { envoyFunctionNames, envoyFunctions, functionDifferences } from './functions.js'
 import { renderHop } from './hop.js'
+
+const { 'l4-l7-l4': l4L7L4, 'l7-per-node': l7PerNode } = paths
 
 const clusters = new Map([['server', 'service']])
 

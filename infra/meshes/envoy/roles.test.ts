@@ -1,17 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import type { Path } from '../../../harness/model.js'
-import { l4L7L4 } from '../../../scenarios/paths/l4-l7-l4.js'
-import { l4Only } from '../../../scenarios/paths/l4-only.js'
-import { l7PerNode } from '../../../scenarios/paths/l7-per-node.js'
-import { l7SidecarToSidecar } from '../../../scenarios/paths/l7-sidecar-to-sidecar.js'
+import { paths } from '../../../scenarios/paths/index.js'
 import { hopSpecs, testPlacement } from '../hops/testing.js'
 import { renderHop } from './hop.js'
 
-const paths: readonly Path[] = [l4Only, l7SidecarToSidecar, l4L7L4, l7PerNode]
+const names = ['l4-only', 'l7-sidecar-to-sidecar', 'l4-l7-l4', 'l7-per-node'] as const
 
 /** Regenerate the golden files with `npx vitest run infra/meshes/envoy -u`, and read what changed. */
 describe('bootstrap', () => {
-  for (const path of paths) {
+  for (const path of names.map((name) => paths[name])) {
     for (const [index, spec] of hopSpecs('envoy', path).entries()) {
       it(`of ${path.name}/${spec.hop.name} is as reviewed`, async () => {
         const text = JSON.stringify(renderHop(spec, testPlacement(index)), null, 2) + '\n'
@@ -21,7 +17,7 @@ describe('bootstrap', () => {
   }
 
   it('names exactly the expected SPIFFE id on each encrypted leg', () => {
-    const [, waypoint] = hopSpecs('envoy', l4L7L4)
+    const [, waypoint] = hopSpecs('envoy', paths['l4-l7-l4'])
     if (!waypoint) throw new Error('no waypoint')
     const text = JSON.stringify(renderHop(waypoint, testPlacement()))
     const ids = [...text.matchAll(/"exact":"([^"]+)"/g)].map((match) => match[1])
@@ -32,7 +28,7 @@ describe('bootstrap', () => {
   })
 
   it('refuses an encrypted leg to nobody', () => {
-    const [client] = hopSpecs('envoy', l4Only)
+    const [client] = hopSpecs('envoy', paths['l4-only'])
     if (!client) throw new Error('no hop')
     const { after: _after, ...lonely } = client
     expect(() => renderHop(lonely, testPlacement())).toThrow('encrypted leg to nobody')

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { l7PerNode } from '../../../scenarios/paths/l7-per-node.js'
-import { l7SidecarToSidecar } from '../../../scenarios/paths/l7-sidecar-to-sidecar.js'
+import { paths } from '../../../scenarios/paths/index.js'
 import { haproxyCounters, renderHaproxy } from './haproxy.js'
 import { hopSpecs, testPlacement } from '../hops/testing.js'
+
+const { 'l7-per-node': l7PerNode, 'l7-sidecar-to-sidecar': l7SidecarToSidecar } = paths
 
 const specs = [...hopSpecs('haproxy', l7PerNode), ...hopSpecs('haproxy', l7SidecarToSidecar)]
 const [nodeProxy, clientSidecar, serverSidecar] = specs

@@ -5,11 +5,12 @@ import { createServer as createTlsServer } from 'node:https'
 import type { TlsOptions } from 'node:tls'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Endpoint, Host, Identity, Path } from '../../../harness/model.js'
-import { l4Only } from '../../../scenarios/paths/l4-only.js'
-import { l7SidecarToSidecar } from '../../../scenarios/paths/l7-sidecar-to-sidecar.js'
+import { paths } from '../../../scenarios/paths/index.js'
 import { createAuthority, spiffeId } from '../../platforms/kit/identity.js'
 import { proveEncryptedLegs, type Impostors } from './hop-proofs.js'
 import { hopSpecs } from './testing.js'
+
+const { 'l4-only': l4Only, 'l7-sidecar-to-sidecar': l7SidecarToSidecar } = paths
 
 const id = (account: string) => spiffeId('cluster.local', 'bench', account)
 let server: Identity

@@ -4,9 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { UserError } from '../../../harness/model/errors.js'
 import { openScope } from '../../../harness/process/scope.js'
 import { silentProgress } from '../../../harness/testing/scope.js'
-import { ingressToSidecar } from '../../../scenarios/paths/ingress-to-sidecar.js'
-import { ingress } from '../../../scenarios/paths/ingress.js'
-import { l4L7L4 } from '../../../scenarios/paths/l4-l7-l4.js'
+import { paths } from '../../../scenarios/paths/index.js'
 import type { ClusterAccess } from '../../../harness/model/cluster-access.js'
 import { MeshInstallError } from '../clusters/install-errors.js'
 import {
@@ -23,6 +21,8 @@ import {
 } from '../clusters/testing.js'
 import { transcriptCluster, transcriptHost, type TranscriptCluster } from '../testdata/transcript-cluster.js'
 import { istioAmbient, istioSidecar } from './istio.js'
+
+const { 'ingress-to-sidecar': ingressToSidecar, ingress, 'l4-l7-l4': l4L7L4 } = paths
 
 /** What a mesh is given for one arm. */
 const contextOn = (

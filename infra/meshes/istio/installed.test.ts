@@ -1,13 +1,15 @@
 /** An Istio that was there before the run: found, used as it is, told, and left as it was. */
 import { describe, expect, test } from 'vitest'
 import type { EnvironmentRequest } from '../../../harness/model.js'
-import { l7SidecarToSidecar } from '../../../scenarios/paths/l7-sidecar-to-sidecar.js'
+import { paths } from '../../../scenarios/paths/index.js'
 import { benchObjects, commandsOf, meshContext, testArm } from '../clusters/testing.js'
 import { transcriptCluster } from '../testdata/transcript-cluster.js'
 import { istioSettings } from './settings.js'
 import { onInstalled } from './installed.js'
 import { istioSidecar } from './istio.js'
 import { ambientManifests, sidecarIngressShape, sidecarShape } from './manifests.js'
+
+const { 'l7-sidecar-to-sidecar': l7SidecarToSidecar } = paths
 
 const istiod = (revision: string, readyReplicas: number) => ({
   metadata: { name: `istiod-${revision}`, labels: { app: 'istiod', 'istio.io/rev': revision } },

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { l7PerNode } from '../../../scenarios/paths/l7-per-node.js'
-import { l7SidecarToSidecar } from '../../../scenarios/paths/l7-sidecar-to-sidecar.js'
+import { paths } from '../../../scenarios/paths/index.js'
 import { nginxCounters, renderNginx } from './nginx.js'
 import { hopSpecs, testPlacement } from '../hops/testing.js'
+
+const { 'l7-per-node': l7PerNode, 'l7-sidecar-to-sidecar': l7SidecarToSidecar } = paths
 
 /** What is pinned is the certificate; its key and its authority play no part. */
 const certPem = readFileSync(new URL('testdata/client.crt', import.meta.url), 'utf8')

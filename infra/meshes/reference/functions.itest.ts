@@ -4,10 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Endpoint, Path } from '../../../harness/model.js'
 import { functions, type MeshFunction } from '../../../scenarios/functions.js'
-import { l4L7L4 } from '../../../scenarios/paths/l4-l7-l4.js'
-import { l4Only } from '../../../scenarios/paths/l4-only.js'
-import { l7PerNode } from '../../../scenarios/paths/l7-per-node.js'
-import { l7SidecarToSidecar } from '../../../scenarios/paths/l7-sidecar-to-sidecar.js'
+import { paths } from '../../../scenarios/paths/index.js'
 import { locateBinary } from '../../supply/binaries.js'
 import { envoyHop, envoyNeed } from '../envoy/hop.js'
 import { getMany, type GetOptions } from '../envoy/testing.js'
@@ -15,6 +12,13 @@ import { createHopMesh } from '../hops/hop-mesh.js'
 import { ownProxy, ownTunnel } from '../hops/own-hops.js'
 import type { HopSettings } from '../hops/settings.js'
 import { openTestHost, testArm, type TestHost } from '../hops/testing.js'
+
+const {
+  'l4-l7-l4': l4L7L4,
+  'l4-only': l4Only,
+  'l7-per-node': l7PerNode,
+  'l7-sidecar-to-sidecar': l7SidecarToSidecar,
+} = paths
 
 const found = await locateBinary(envoyNeed)
 const missing = typeof found === 'string' ? undefined : found
