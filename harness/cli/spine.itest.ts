@@ -8,6 +8,7 @@ import { packageRoot } from '../process/package-root.js'
 import { createWorkspace, noPage, smallConfig, type Workspace } from '../testing/cli.js'
 import { processesOf } from '../testing/processes.js'
 import { test } from '../testing/workspace-test.js'
+import { findGroups } from '../../infra/platforms/local/groups.js'
 import { imageBundles, type ImageName } from '../../infra/images/bundles.js'
 import { lastAttempts, trialsOf } from '../testing/trials.js'
 
@@ -73,8 +74,8 @@ async function killedRun(workspace: Workspace, ...args: string[]): Promise<strin
   return runId
 }
 
-function expectNothingLeft(runId: string): void {
-  expect([processesOf(runId), stateDirsOf(runId)]).toEqual([[], []])
+async function expectNothingLeft(runId: string): Promise<void> {
+  expect([processesOf(runId), stateDirsOf(runId), await findGroups(runId)]).toEqual([[], [], []])
 }
 
 /** What a refusal looks like: one screen, the right exit code, no stack trace. */
@@ -103,7 +104,7 @@ describe('a run', () => {
   })
   afterAll(() => workspace.remove())
 
-  test('measures every arm, proves every path, writes its outputs and leaves nothing behind', () => {
+  test('measures every arm, proves every path, writes its outputs and leaves nothing behind', async () => {
     expect(ended.stderr).toBe('')
     expect(ended.code).toBe(0)
     expect(ended.stdout).toContain('report: out/report.html')
@@ -128,7 +129,7 @@ describe('a run', () => {
       schema: 1,
       outcome: 'complete',
     })
-    expectNothingLeft(header.runId)
+    await expectNothingLeft(header.runId)
   })
 
   test('can be rendered again from its journal and nothing else', async () => {
@@ -197,7 +198,7 @@ describe.concurrent('kill -9 in mid-trial', () => {
         expect([code, lines.join('\n')]).toEqual([expected, expect.stringContaining('SIGKILL')])
         expect(entries.at(-1)).toMatchObject({ type: 'end', outcome: 'complete' })
       }
-      expectNothingLeft(runId)
+      await expectNothingLeft(runId)
     },
   )
 
@@ -209,7 +210,7 @@ describe.concurrent('kill -9 in mid-trial', () => {
     expect(processesOf(runId).length).toBeGreaterThan(3)
     const cleaned = await workspace.meshbench('clean', runId)
     expect([cleaned.code, cleaned.stdout]).toEqual([0, expect.stringContaining(`of run ${runId}`)])
-    expectNothingLeft(runId)
+    await expectNothingLeft(runId)
 
     const resumed = await workspace.meshbench('run', '--resume', 'out', ...noPage)
     expect([resumed.code, resumed.stderr]).toEqual([0, ''])
@@ -231,7 +232,7 @@ test.concurrent(
     const resumed = await workspace.meshbench('run', '--resume', 'out', ...noPage)
     expect([resumed.code, resumed.stdout]).toEqual([0, expect.stringContaining(`of run ${runId}`)])
     expect(workspace.journal('out').entries.at(-1)).toMatchObject({ type: 'end', outcome: 'complete' })
-    expectNothingLeft(runId)
+    await expectNothingLeft(runId)
   },
 )
 
@@ -250,7 +251,7 @@ test.concurrent(
       outcome: 'interrupted',
     })
     expect(readFileSync(workspace.path('out/report.html'), 'utf8')).toContain('artial')
-    expectNothingLeft(runId)
+    await expectNothingLeft(runId)
   },
 )
 
@@ -263,7 +264,7 @@ test.concurrent.for([
   process.kill(running.pid ?? 0, signal)
   expect((await running.exited).code).toBe(130)
   expect(workspace.journal('out').entries.at(-1)).toMatchObject({ type: 'end', outcome: 'interrupted' })
-  expectNothingLeft(runId)
+  await expectNothingLeft(runId)
 })
 
 test.concurrent(
@@ -300,7 +301,7 @@ test.concurrent('a run beside another is refused with its id until it is told to
 })
 
 test.concurrent(
-  'a run ends at once on a second Ctrl-C, refuses to be resumed before, and leaves neither process nor key',
+  'a run ends at once on a second Ctrl-C, refuses to be resumed before, and leaves nothing behind',
   async ({ workspace }) => {
     workspace.writeConfig(smallConfig)
     // Hops that do not end when asked to, so that taking down lasts.
@@ -319,7 +320,7 @@ test.concurrent(
     expect((await running.exited).code).toBe(130)
     for (let tries = 0; tries < 40 && processesOf(runId).length > 0; tries++)
       await new Promise((resolve) => setTimeout(resolve, 50))
-    expectNothingLeft(runId)
+    await expectNothingLeft(runId)
     expect(workspace.journal('out').entries.at(-1)?.type).not.toBe('end')
   },
 )

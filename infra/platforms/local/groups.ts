@@ -5,6 +5,7 @@
  * They are made below the group that Meshbench itself is in, so that what an administrator allows is what is used: root
  * on version 1, a delegated subtree on version 2 (cgroups(7)).
  */
+import { existsSync, readdirSync, rmdirSync } from 'node:fs'
 import { mkdir, readFile, readdir, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -43,7 +44,7 @@ export async function createGroups(scope: Scope): Promise<ComponentGroups | unde
   } catch {
     return undefined
   }
-  scope.defer('remove control groups', () => removeGroups(root))
+  scope.defer('remove control groups', removalOf(root))
   const placed = new Map<string, CgroupPaths>()
   const folderOf = (component: string) => join(root, groupName(component))
   return {
@@ -81,6 +82,31 @@ export async function createGroups(scope: Scope): Promise<ComponentGroups | unde
 
 /** A process that has just ended may hold its group for a moment longer. */
 const removeAttempts = 20
+const attemptMs = 50
+
+/** Removes a folder and the groups in it. A process that ends before that, as on a second Ctrl-C, does so at its exit. */
+export function removalOf(root: string): () => Promise<void> {
+  const atExit = () => removeAtOnce(root)
+  process.once('exit', atExit)
+  return async () => {
+    await removeGroups(root)
+    process.off('exit', atExit)
+  }
+}
+
+/** Nothing can be awaited any more, and what was in the groups has been killed a moment ago. */
+function removeAtOnce(root: string): void {
+  const clock = new Int32Array(new SharedArrayBuffer(4))
+  for (let attempt = 1; attempt <= removeAttempts && existsSync(root); attempt++) {
+    try {
+      for (const entry of readdirSync(root, { withFileTypes: true }))
+        if (entry.isDirectory()) rmdirSync(join(root, entry.name))
+      rmdirSync(root)
+    } catch {
+      Atomics.wait(clock, 0, 0, attemptMs)
+    }
+  }
+}
 
 export async function removeGroups(root: string): Promise<void> {
   // Limits may have been set in the same folder, and removed with it.
@@ -106,7 +132,7 @@ async function removeGroup(folder: string): Promise<void> {
     } catch (error) {
       if (isGone(error)) return
       if (attempt === removeAttempts) throw new Error(`${folder}: ${messageOf(error)}`, { cause: error })
-      await sleep(50)
+      await sleep(attemptMs)
     }
   }
 }

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { messageOf } from '../../../harness/model/errors.js'
 import type { Scope, Unmet } from '../../../harness/model.js'
 import { parseProcCgroup } from '../kit/cgroup.js'
-import { groupName, groupPrefix, removeGroups } from './groups.js'
+import { groupName, groupPrefix, removalOf, removeGroups } from './groups.js'
 
 /** Short, so that what has used its share waits for a few ms and not for most of the usual 100. */
 const shortestPeriodUs = 10_000
@@ -28,14 +28,11 @@ export interface Quotas {
 
 /** Groups are made as the first component is limited, and removed after what runs in them has ended. */
 export function createQuotas(scope: Scope): Quotas {
-  let root: Promise<Root> | undefined
-  scope.defer('remove CPU limits', async () => {
-    const made = await root?.catch(() => undefined)
-    if (made) await removeGroups(made.folder)
-  })
+  let root: Promise<Root & { readonly remove: () => Promise<void> }> | undefined
+  scope.defer('remove CPU limits', async () => (await root?.catch(() => undefined))?.remove())
   return {
     async limit(component, pid, cpus) {
-      root ??= createRoot(scope.runId)
+      root ??= createRoot(scope.runId).then((made) => ({ ...made, remove: removalOf(made.folder) }))
       await setLimit(await root, component, pid, cpus)
     },
   }
