@@ -5,7 +5,9 @@ import { resolvedConfigSchema, thresholdSchema } from './config.js'
 import { fingerprintSchema, trialSchema } from './journal.js'
 import { billCategorySchema, layerSchema, pathSchema } from './paths.js'
 import { armSchema, kneeSearchSchema } from './plan.js'
-import { componentSchema, factSchema, proofCheckSchema, trialErrorSchema } from './running.js'
+import { trialErrorSchema } from './running/faults.js'
+import { factSchema, proofCheckSchema } from './running/readings.js'
+import { componentSchema } from './running/workloads.js'
 import { count, list, name, number, object, record, text } from './shape.js'
 
 /** A figure with its uncertainty. `low` and `high` bound it at `level`. */

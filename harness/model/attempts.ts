@@ -1,5 +1,5 @@
 /** Which planned trials are measured and which are still to be: told by the attempts that a journal has. Pure. */
-import { generatorLossSchema } from './running.js'
+import { generatorLossSchema } from './running/faults.js'
 import type { Trial } from '../model.js'
 
 /** A trial is run once, and once more when that attempt could not be believed through no fault of the arm. */

@@ -6,13 +6,9 @@ import { z } from 'zod'
 import { loadResultSchema } from '../protocol/result.js'
 import { billCategorySchema } from './paths.js'
 import { planSchema } from './plan.js'
-import {
-  componentSchema,
-  factSchema,
-  proofCheckSchema,
-  trialErrorSchema,
-  usageReadingSchema,
-} from './running.js'
+import { trialErrorSchema } from './running/faults.js'
+import { factSchema, proofCheckSchema, usageReadingSchema } from './running/readings.js'
+import { componentSchema } from './running/workloads.js'
 import { trialEventSchema } from './script.js'
 import { amount, count, instant, list, name, number, object, record, text } from './shape.js'
 

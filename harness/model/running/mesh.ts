@@ -1,0 +1,85 @@
+/** What carries the traffic. */
+import type { z } from 'zod'
+import type { OwnProgram } from '../config.js'
+import type { Downloads } from '../downloads.js'
+import type { Path } from '../paths.js'
+import type { Arm } from '../plan.js'
+import type { EnvironmentRequest, Ground, Host, Platform, Progress, Scope, Unmet } from './platform.js'
+import type { Fact, HopCounters, ProofCheck } from './readings.js'
+import type { Component, Endpoint } from './workloads.js'
+
+/** What a cluster must be like before anything is installed on it; known before it is created. */
+export interface ClusterNeeds {
+  /** False: nodes stay NotReady until the mesh brings its CNI; create the cluster without waiting for them. */
+  readonly defaultCni: boolean
+  readonly kubeProxy: boolean
+}
+
+/** What carries the traffic. One file each in infra/meshes. */
+export interface Mesh {
+  readonly name: string
+  readonly summary: string
+  /** The product that it is one way of running: claims set the architectures of one product against each other. */
+  readonly family?: string
+  /** Paths that this mesh can form. */
+  readonly paths: readonly string[]
+  /** What the platform must offer. */
+  readonly livesOn: Ground
+  /**
+   * Programs of this repository among its hops, which a variant may build otherwise. Absent where settings hold for
+   * the whole mesh, so that one arm cannot have others than the next.
+   */
+  readonly varies?: readonly OwnProgram[]
+  /** Programs of others that its hops run, by name; absent: none. */
+  readonly programs?: readonly string[]
+  /** Its part of the config's `meshSettings`, with defaults; absent: nothing can be set. */
+  readonly settings?: z.ZodType
+  /** What has to be downloaded for arms on these paths, with its settings; absent: nothing. */
+  downloads?(paths: readonly Path[], settings?: unknown): Downloads
+  /** What its settings lay over the installation, for plans; throws a `UserError` for what cannot be read. */
+  overlays?(settings: unknown, paths: readonly Path[]): readonly Fact[]
+  /** What a cluster that is made for arms on these paths must be like; absent: as it comes. */
+  clusterNeeds?(paths: readonly Path[], settings?: unknown): ClusterNeeds
+  /** Whether the counters of several client pods add up. Absent: where the client has no sidecar of its own. */
+  readonly manyClients?: 'always' | 'never'
+  /** Unmet needs of this mesh's own: a binary, a kernel feature, what cannot be downloaded from here. */
+  check(request: EnvironmentRequest, on: Pick<Platform, 'offers'>): Promise<readonly Unmet[]>
+  install(context: MeshContext): Promise<MeshSession>
+}
+
+export interface MeshContext {
+  readonly request: EnvironmentRequest
+  readonly host: Host
+  readonly scope: Scope
+  readonly progress: Progress
+}
+
+/** A mesh that is installed and can raise arms. */
+export interface MeshSession {
+  readonly facts: readonly Fact[]
+  /** Control-plane components. */
+  readonly components: readonly Component[]
+  raise(arm: Arm, path: Path): Promise<RaisedArm>
+}
+
+/** A program as it names itself, for example `stock Envoy 1.40`, and what a reader must know of it. */
+export interface Build {
+  readonly name: string
+  readonly means?: string
+}
+
+/** An arm whose hops are up. */
+export interface RaisedArm {
+  /** Where the client sends its requests, and the authority it names. */
+  readonly endpoint: Endpoint & { readonly authority?: string }
+  /** The server that answers, as `Host.startApplication` named it; arms may share one. */
+  readonly application: Component
+  /** The hops. */
+  readonly components: readonly Component[]
+  /** What carries its traffic, as that says itself, where a mesh's name may mean several programs. */
+  readonly build?: Build
+  /** Cumulative counters of one of `components` or of `application`, normalised from whatever the mesh exposes. */
+  readCounters(component: string): Promise<HopCounters>
+  /** Checks done once: plaintext refused at mTLS ports, wrong identity refused, placement. */
+  prove(): Promise<readonly ProofCheck[]>
+}
