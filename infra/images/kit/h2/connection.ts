@@ -19,10 +19,12 @@ import {
   readU31,
   setting,
 } from './frames.js'
+import { ConnectionWindow } from './connection-window.js'
+import { Goodbye } from './goodbye.js'
 import { HeaderGatherer } from './header-gatherer.js'
 import { type HeaderList, HpackError } from './hpack.js'
 import { PeerBudget } from './peer-budget.js'
-import { checkFrame } from './rules.js'
+import { checkFrame, faultOfData, faultOfList, isInformational } from './rules.js'
 import { FrameSender } from './sender.js'
 import { readSettings } from './settings.js'
 import { H2Stream, type StreamHandler, type StreamHost, StreamResetError } from './stream.js'
@@ -50,8 +52,6 @@ export interface ConnectionEvents {
   onClose?(error?: Error): void
 }
 
-/** Credited as bytes arrive, so that one slow stream cannot hold up the others; streams bound the memory. */
-const connectionWindow = 16 << 20
 /** What is queued still goes out with a close; a peer that does not read is cut after this. */
 const lingerMs = 1000
 
@@ -83,13 +83,9 @@ export class H2Connection implements StreamHost, FrameHandler {
   readonly #streams: StreamTable
   #prefaceLeft: Buffer | undefined
   #settled = false
-  #sendWindow = defaultWindow
-  #uncredited = 0
+  readonly #window: ConnectionWindow
+  readonly #goodbye: Goodbye
   #peerInitialWindow = defaultWindow
-  #goawaySent = false
-  /** Server: the final GOAWAY is out, so later streams are refused. */
-  #lastNamed = false
-  #goawayReceived = false
   #drained: (() => void) | undefined
   #closed = false
   /** Nothing is read until the peer has read its answers. */
@@ -118,7 +114,8 @@ export class H2Connection implements StreamHost, FrameHandler {
       [setting.maxHeaderListSize, limits.headerBytes],
       this.#server ? [setting.maxConcurrentStreams, limits.streamsPerConnection] : [setting.enablePush, 0],
     ])
-    this.#sender.windowUpdate(0, connectionWindow - defaultWindow)
+    this.#window = new ConnectionWindow(this.#sender)
+    this.#goodbye = new Goodbye(this.#server, this.#sender, this.#streams)
     stream.on('drain', () => {
       this.#readOn()
       if (this.#sender.drained()) this.#streams.pumpAll()
@@ -145,7 +142,7 @@ export class H2Connection implements StreamHost, FrameHandler {
 
   /** False once either side said GOAWAY or the stream ids run out. */
   get usable(): boolean {
-    return !this.#closed && !this.#goawaySent && !this.#goawayReceived && this.#streams.hasIds
+    return !this.#closed && !this.#goodbye.isSaid && this.#streams.hasIds
   }
 
   /** Takes bytes of the peer. The memory may be used again when this returns. */
@@ -191,12 +188,7 @@ export class H2Connection implements StreamHost, FrameHandler {
       onDrained?.()
       return
     }
-    if (!this.#goawaySent) {
-      this.#goawaySent = true
-      // RFC 9113 §6.8: the first GOAWAY names the largest id, so that streams on their way are not lost.
-      this.#sender.goaway(this.#server ? maxWindow : 0, errorCode.noError)
-      if (this.#server) this.#sender.ping(Buffer.from('draining'))
-    }
+    this.#goodbye.say()
     this.#closeWhenDrained()
   }
 
@@ -236,11 +228,11 @@ export class H2Connection implements StreamHost, FrameHandler {
   }
 
   sendData(stream: H2Stream, bytes: Uint8Array): number {
-    const allowed = Math.max(0, Math.min(bytes.length, stream.sendWindow, this.#sendWindow))
+    const allowed = Math.max(0, Math.min(bytes.length, stream.sendWindow, this.#window.send))
     if (allowed > 0) this.#budget.sent()
     this.#sender.data(stream.id, bytes, allowed)
     stream.sendWindow -= allowed
-    this.#sendWindow -= allowed
+    this.#window.send -= allowed
     return allowed
   }
 
@@ -366,8 +358,7 @@ export class H2Connection implements StreamHost, FrameHandler {
         : error instanceof HpackError
           ? errorCode.compression
           : errorCode.internal
-    this.#goawaySent = true
-    this.#sender.goaway(this.#streams.lastPeer, code)
+    this.#goodbye.fail(code)
     this.close(error instanceof Error ? error : new Error(String(error)))
   }
 
@@ -375,21 +366,15 @@ export class H2Connection implements StreamHost, FrameHandler {
     if (length === 0 && !(flags & flag.endStream)) this.#budget.control()
     const stream = this.#streams.get(streamId)
     if (!stream) this.#streams.checkNotIdle(streamId, 'DATA')
-    this.#uncredited += length
-    if (this.#uncredited >= connectionWindow / 2) {
-      this.#sender.windowUpdate(0, this.#uncredited)
-      this.#uncredited = 0
-    }
+    this.#window.received(length)
     if (!stream) {
       // RFC 9113 §5.1: after our RST_STREAM the peer may not know yet; otherwise the stream is closed.
       if (this.#streams.resetBy(streamId) !== 'us') this.#faultStream(streamId, errorCode.streamClosed)
       return
     }
     stream.receiveWindow -= length
-    if (stream.remoteEnded) this.#failStream(stream, errorCode.streamClosed, 'DATA after END_STREAM')
-    else if (stream.awaitsHead) this.#failStream(stream, errorCode.protocol, 'DATA before a head')
-    else if (stream.receiveWindow < 0)
-      this.#failStream(stream, errorCode.flowControl, 'more DATA than its window')
+    const fault = faultOfData(stream)
+    if (fault !== undefined) this.#failStream(stream, fault.code, fault.message)
   }
 
   /** RFC 9113 §8.1.1: the content is as long as the head said. False: the stream was cut. */
@@ -414,7 +399,7 @@ export class H2Connection implements StreamHost, FrameHandler {
       return
     }
     this.#streams.openPeers(streamId)
-    if (this.#lastNamed || this.#streams.size >= this.#limits.streamsPerConnection) {
+    if (this.#goodbye.isFinal || this.#streams.size >= this.#limits.streamsPerConnection) {
       this.#faultStream(streamId, errorCode.refusedStream)
       return
     }
@@ -426,27 +411,16 @@ export class H2Connection implements StreamHost, FrameHandler {
 
   /** The head of an answer, or trailers. */
   #onNextList(stream: H2Stream, list: HeaderList, ended: boolean): void {
-    if (stream.remoteEnded) {
-      this.#failStream(stream, errorCode.streamClosed, 'HEADERS after END_STREAM')
-    } else if (stream.awaitsHead) {
-      const informs = list.fields[0] === ':status' && list.fields[1]?.charCodeAt(0) === 49
-      // Informational answers cost us work and move nothing.
-      if (informs) this.#budget.control()
-      if (informs && ended) {
-        this.#failStream(stream, errorCode.protocol, 'an informational answer that ends its stream')
-        return
-      }
-      stream.awaitsHead = informs
+    const isHead = stream.awaitsHead && !stream.remoteEnded
+    const isInterim = isHead && isInformational(list)
+    // Informational answers cost us work and move nothing.
+    if (isInterim) this.#budget.control()
+    const fault = faultOfList(stream, list, ended)
+    if (fault !== undefined) {
+      this.#failStream(stream, fault.code, fault.message)
+    } else if (isHead) {
+      stream.awaitsHead = isInterim
       stream.receiveHead(list, ended)
-    } else if (
-      !ended ||
-      list.isTooLarge ||
-      list.fields.some((name, i) => i % 2 === 0 && name.startsWith(':'))
-    ) {
-      // RFC 9113 §8.1: what comes after the head are trailers, and they end the stream.
-      this.#failStream(stream, errorCode.protocol, 'HEADERS that are no trailers')
-    } else if (stream.contentLeft > 0) {
-      this.#failStream(stream, errorCode.protocol, 'less content than announced')
     } else {
       stream.receiveEnd(list)
     }
@@ -502,17 +476,13 @@ export class H2Connection implements StreamHost, FrameHandler {
 
   #onPing(flags: number, bytes: Buffer, from: number): void {
     this.#budget.control()
-    if (!(flags & flag.ack)) this.#sender.pingAck(bytes, from)
-    // The answer to our PING: whatever the peer sent before it saw the first GOAWAY has arrived.
-    else if (this.#goawaySent && this.#server && !this.#lastNamed) {
-      this.#lastNamed = true
-      this.#sender.goaway(this.#streams.lastPeer, errorCode.noError)
-    }
+    if (flags & flag.ack) this.#goodbye.onPingAck()
+    else this.#sender.pingAck(bytes, from)
   }
 
   #onGoaway(last: number, code: number): void {
     this.#budget.control()
-    this.#goawayReceived = true
+    this.#goodbye.onReceived()
     this.#events.onPeerChange?.()
     if (this.#server) return
     for (const stream of this.#streams.all()) {
@@ -525,10 +495,7 @@ export class H2Connection implements StreamHost, FrameHandler {
   #onWindowUpdate(streamId: number, increment: number): void {
     this.#budget.windowUpdate()
     if (streamId === 0) {
-      if (increment === 0) throw new ConnectionError(errorCode.protocol, 'a window update of 0')
-      this.#sendWindow += increment
-      if (this.#sendWindow > maxWindow)
-        throw new ConnectionError(errorCode.flowControl, 'a window above 2^31-1')
+      this.#window.raise(increment)
       this.#streams.pumpAll()
       return
     }
@@ -570,6 +537,6 @@ export class H2Connection implements StreamHost, FrameHandler {
   }
 
   #closeWhenDrained(): void {
-    if ((this.#goawaySent || this.#goawayReceived) && this.#streams.size === 0) this.close()
+    if (this.#goodbye.isSaid && this.#streams.size === 0) this.close()
   }
 }

@@ -1,5 +1,7 @@
-/** What is wrong with an HTTP/2 frame by itself, whatever the state of its connection: RFC 9113 §6. */
+/** What is wrong with an HTTP/2 frame: by itself (RFC 9113 §6), and where it comes on its stream (§5.1, §8.1). */
 import { ConnectionError, errorCode, flag, frameType } from './frames.js'
+import type { HeaderList } from './hpack.js'
+import type { H2Stream } from './stream.js'
 
 interface Rule {
   readonly name: string
@@ -38,3 +40,35 @@ export function checkFrame(type: number, flags: number, streamId: number, length
     throw new ConnectionError(errorCode.frameSize, 'SETTINGS ACK with content')
   }
 }
+
+/** Ends a stream and not its connection. */
+export interface StreamFault {
+  readonly code: number
+  readonly message: string
+}
+
+/** Of DATA that was counted against the stream's window already. */
+export function faultOfData(stream: H2Stream): StreamFault | undefined {
+  if (stream.remoteEnded) return { code: errorCode.streamClosed, message: 'DATA after END_STREAM' }
+  if (stream.awaitsHead) return { code: errorCode.protocol, message: 'DATA before a head' }
+  if (stream.receiveWindow < 0) return { code: errorCode.flowControl, message: 'more DATA than its window' }
+  return undefined
+}
+
+/** Of fields on a stream that is open: the head of an answer, or trailers, which end the stream. */
+export function faultOfList(stream: H2Stream, list: HeaderList, ended: boolean): StreamFault | undefined {
+  if (stream.remoteEnded) return { code: errorCode.streamClosed, message: 'HEADERS after END_STREAM' }
+  if (stream.awaitsHead)
+    return ended && isInformational(list)
+      ? protocolFault('an informational answer that ends its stream')
+      : undefined
+  const hasPseudo = list.fields.some((name, i) => i % 2 === 0 && name.startsWith(':'))
+  if (!ended || list.isTooLarge || hasPseudo) return protocolFault('HEADERS that are no trailers')
+  return stream.contentLeft > 0 ? protocolFault('less content than announced') : undefined
+}
+
+const protocolFault = (message: string): StreamFault => ({ code: errorCode.protocol, message })
+
+/** The head of a 1xx answer, after which another follows. */
+export const isInformational = (list: HeaderList): boolean =>
+  list.fields[0] === ':status' && list.fields[1]?.charCodeAt(0) === 49

@@ -1,0 +1,56 @@
+/** How the two ends of an HTTP/2 connection say that no more streams follow: GOAWAY, RFC 9113 §6.8. */
+import { errorCode, maxWindow } from './frames.js'
+import type { FrameSender } from './sender.js'
+import type { StreamTable } from './streams.js'
+
+export class Goodbye {
+  /** Either end has said it: no stream is opened any more. */
+  isSaid = false
+  #isSent = false
+  #isFinal = false
+  readonly #server: boolean
+  readonly #sender: FrameSender
+  readonly #streams: StreamTable
+
+  constructor(server: boolean, sender: FrameSender, streams: StreamTable) {
+    this.#server = server
+    this.#sender = sender
+    this.#streams = streams
+  }
+
+  /** Server: the peer knows which stream was its last, so later ones are refused. */
+  get isFinal(): boolean {
+    return this.#isFinal
+  }
+
+  /** Asks for no more streams, once. */
+  say(): void {
+    if (this.#isSent) return
+    this.#sent()
+    // The first GOAWAY names the largest id, so that streams on their way are not lost.
+    this.#sender.goaway(this.#server ? maxWindow : 0, errorCode.noError)
+    if (this.#server) this.#sender.ping(Buffer.from('draining'))
+  }
+
+  /** The answer to our PING: whatever the peer sent before it saw the first GOAWAY has arrived. */
+  onPingAck(): void {
+    if (!this.#isSent || !this.#server || this.#isFinal) return
+    this.#isFinal = true
+    this.#sender.goaway(this.#streams.lastPeer, errorCode.noError)
+  }
+
+  /** The connection ends for an error. */
+  fail(code: number): void {
+    this.#sent()
+    this.#sender.goaway(this.#streams.lastPeer, code)
+  }
+
+  onReceived(): void {
+    this.isSaid = true
+  }
+
+  #sent(): void {
+    this.#isSent = true
+    this.isSaid = true
+  }
+}
