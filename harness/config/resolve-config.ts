@@ -4,12 +4,12 @@ import { engineNames, type EngineName } from '../protocol/engines.js'
 import { defaultGate } from '../analyze/gate.js'
 import { defined } from '../model/defined.js'
 import type { Ground, Mesh, Platform, ResolvedConfig, Threshold, Variant } from '../model.js'
-import { variedArms } from '../model/variants.js'
+import { settingsOf, variedArms } from '../model/variants.js'
 import type { PlanFlags } from './flags.js'
 import { names } from './config-schema.js'
 import { configError, describeIssue, oneOf, quote, readWhole } from './problems.js'
 import { selectArms } from './select-arms.js'
-import { whyNotVaried } from './varying.js'
+import { whatIsWrong, whyNotVaried } from './varying.js'
 import { profileNames, profiles, type ProfileName } from './profiles.js'
 import { meshes } from '../../infra/meshes/index.js'
 import { flagOf, platforms, type PlatformName } from '../../infra/platforms/index.js'
@@ -282,7 +282,8 @@ function thresholdsOf(
 }
 
 /** What varies must be able to on this platform, and in one arm at least. */
-function checkVariants({ arms, platform, variants = [] }: ResolvedConfig, problems: string[]): void {
+function checkVariants(config: ResolvedConfig, problems: string[]): void {
+  const { arms, platform, variants = [] } = config
   const { builds: given } = platforms[platform as PlatformName]
   const all = Object.entries(arms).flatMap(([mesh, list]) =>
     list.filter((path) => path !== 'baseline').map((path) => ({ mesh, path })),
@@ -306,6 +307,13 @@ function checkVariants({ arms, platform, variants = [] }: ResolvedConfig, proble
     // Arms that it cannot change stay as they are; where it changes none, something else is meant.
     const reasons = variant.function !== undefined && isPriced ? undefined : whyNone(variant)
     if (reasons !== undefined) problems.push(`${field}: ${[...new Set(reasons)].join('; ')}`)
+    // What it lays over a mesh's settings has to make whole ones of them.
+    const varied = all.filter(({ mesh, path }) => cannotVary(mesh, path)(variant) === undefined)
+    for (const name_ of new Set(varied.map(({ mesh }) => mesh))) {
+      const laid = settingsOf(config, { mesh: name_, variant: name })
+      const wrong = whatIsWrong(meshes[name_ as keyof typeof meshes], laid)
+      if (wrong !== undefined) problems.push(`${field}: ${wrong}`)
+    }
   }
 }
 

@@ -7,6 +7,7 @@ import { run } from '../process/exec.js'
 import { exitOnInterrupt } from '../process/interrupts.js'
 import type { OwnProgram, ProgramBuild, Variant } from '../model.js'
 import { configError, oneOf } from './problems.js'
+import { SettingsProblem, parseSettings } from './variant-settings.js'
 import { packageRoot } from '../process/package-root.js'
 import { createStateDir, newRunId } from '../process/state.js'
 import { ownPrograms } from '../model/variants.js'
@@ -17,14 +18,11 @@ import { defined } from '../model/defined.js'
 const forms = [
   'name=unchanged',
   'name=function:<function of a hop, see `meshbench list`>',
-  'name=set:proxy.filters.burn.cpuUs=50 (several, separated by commas)',
+  'name=set:proxy.filters.burn.cpuUs=50 (several, separated by commas; a list or an object as JSON: tunnel.ports=[8080])',
   'name=git:<ref>',
   'name=bundles:<folder with proxy.mjs or tunnel.mjs>',
   'name=image:proxy=<reference>',
 ]
-
-/** Settings that a hop reads, as `meshSettings` names them; a key beyond these would change nothing. */
-const settingPaths = [/^capture$/, /^proxy\.filters\.\w+/, /^proxy\.workers$/, /^tunnel\.pool\.\w+$/]
 
 type Fetched = Omit<Variant, 'name'>
 
@@ -54,7 +52,7 @@ async function fetchVariant(flag: string, text: string): Promise<Fetched> {
     case 'function':
       return functionVariant(flag, rest)
     case 'set':
-      return { source: rest, settings: await parseSettings(flag, rest), builds: {} }
+      return { source: rest, settings: await settingsOf(flag, rest), builds: {} }
     case 'git':
       return buildRef(flag, rest)
     case 'bundles':
@@ -80,6 +78,12 @@ function functionVariant(flag: string, text: string): Fetched {
   }
 }
 
+async function settingsOf(flag: string, text: string): Promise<Fetched['settings']> {
+  return parseSettings(text).catch((error: unknown) => {
+    throw error instanceof SettingsProblem ? malformed(flag, error.message) : error
+  })
+}
+
 /** `--function a b` as variants of these names; `all` is every function. */
 export function functionFlags(names: readonly string[]): readonly string[] {
   const problems: string[] = []
@@ -94,53 +98,6 @@ function malformed(flag: string, problem: string): UserError {
   return new UserError(`--variant ${JSON.stringify(flag)}: ${problem}`, {
     hint: `allowed: ${forms.join(' · ')}`,
   })
-}
-
-/** `a.b=1,c.d=x` as nested settings; values are JSON where they parse as such, text otherwise. */
-async function parseSettings(flag: string, text: string): Promise<Record<string, unknown>> {
-  const settings: Record<string, unknown> = {}
-  for (const pair of text.split(',')) {
-    const [, path = '', value = ''] = /^([\w.]+)=(.+)$/s.exec(pair) ?? []
-    if (path === '') throw malformed(flag, `${JSON.stringify(pair)} is not key=value`)
-    if (!settingPaths.some((known) => known.test(path))) {
-      throw malformed(
-        flag,
-        `${path} is no setting of a hop: capture, proxy.filters.<filter>…, proxy.workers, tunnel.pool.<key>`,
-      )
-    }
-    const keys = path.split('.')
-    const inherited = keys.find((key) => key in Object.prototype)
-    if (inherited !== undefined) throw malformed(flag, `${inherited} is no key of a setting`)
-    const last = keys.pop() ?? ''
-    let place = settings
-    for (const key of keys) place = (place[key] ??= {}) as Record<string, unknown>
-    place[last] = parseValue(value)
-  }
-  await checkFilters(flag, settings)
-  return settings
-}
-
-/** What the hop would say of a value when it starts, said before anything is. */
-async function checkFilters(flag: string, settings: Readonly<Record<string, unknown>>): Promise<void> {
-  const { filters } = (settings.proxy ?? {}) as { readonly filters?: unknown }
-  if (filters === undefined) return
-  const { filtersSchema } = await import('../../infra/images/proxy/filters/index.js')
-  const checked = filtersSchema.safeParse(filters, { reportInput: true })
-  // Of fields that are not here the mesh's own settings may have some.
-  const wrong = checked.error?.issues.find(
-    ({ code, input }) => code === 'unrecognized_keys' || input !== undefined,
-  )
-  if (!wrong) return
-  const at = ['proxy', 'filters', ...wrong.path].join('.')
-  throw malformed(flag, `${at}: ${JSON.stringify(wrong.input)}: ${wrong.message}`)
-}
-
-function parseValue(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return text
-  }
 }
 
 function parseImages(flag: string, text: string): Partial<Record<OwnProgram, ProgramBuild>> {

@@ -14,12 +14,27 @@ export function whyNotVaried({ settings, builds }: Variant, mesh: Mesh, path: Pa
   if (!mesh.varies) return `${mesh.name} is the same for all of its arms, so it cannot be varied`
   if (programs.length > 0 && !programs.some((program) => mesh.varies?.includes(program)))
     return `${mesh.name} runs no ${programs.join(' or ')} of this repository`
-  const [issue] = mesh.settings?.safeParse(settings, { reportInput: true }).error?.issues ?? []
-  if (issue) return `of ${mesh.name}: ${describeIssue(issue, mesh.settings as z.ZodType)}`
+  // Of fields that are not here the mesh's own settings may have some.
+  const wrong = whatIsWrong(
+    mesh,
+    settings,
+    ({ code, input }) => code === 'unrecognized_keys' || input !== undefined,
+  )
+  if (wrong !== undefined) return wrong
   const touched = ownPrograms.filter((program) => programs.includes(program) || keys.includes(program))
   // What is of no program is of the mesh, whatever the path.
   if (keys.some((key) => !touched.some((program) => program === key))) return undefined
   const layers = touched.map((program) => layerOf[program])
   if (path.hops.some(({ layer }) => layers.includes(layer))) return undefined
   return `no ${layers.map((layer) => layer.toUpperCase()).join(' or ')} hop is on ${mesh.name}/${path.name}`
+}
+
+/** What is wrong with settings of a mesh, or with what a variant lays over them; undefined where nothing is. */
+export function whatIsWrong(
+  { name, settings: schema }: Mesh,
+  settings: Readonly<Record<string, unknown>>,
+  counts: (issue: z.core.$ZodIssue) => boolean = () => true,
+): string | undefined {
+  const issue = schema?.safeParse(settings, { reportInput: true }).error?.issues.find(counts)
+  return issue && `of ${name}: ${describeIssue(issue, schema as z.ZodType)}`
 }

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
 import { catalogue } from '../cli/catalogue.js'
 import { resolveConfig, type ConfigOverrides } from '../config/resolve-config.js'
 import { UserError } from './errors.js'
@@ -53,6 +54,36 @@ describe('--variant', () => {
       proxy: { filters: { burn: { cpuUs: 50 } } },
       tunnel: { pool: { maxStreamsPerConnection: 10 } },
     })
+  })
+
+  it.each<[text: string, settings: unknown]>([
+    ['proxy.split=[{"weight":9},{"weight":1}]', { proxy: { split: [{ weight: 9 }, { weight: 1 }] } }],
+    [
+      'proxy.zones=[{"name":"near"},{"name":"far"}],proxy.filters.locality.local=near,tunnel.ports=[80, 8080]',
+      {
+        proxy: { zones: [{ name: 'near' }, { name: 'far' }], filters: { locality: { local: 'near' } } },
+        tunnel: { ports: [80, 8080] },
+      },
+    ],
+    [
+      'clusters={"a.b":{"host":"10.0.0.1","port":80}}',
+      { clusters: { 'a.b': { host: '10.0.0.1', port: 80 } } },
+    ],
+    ['clusters.near-by.port=80', { clusters: { 'near-by': { port: 80 } } }],
+    ['proxy.filters.jwt.issuer="a,b"', { proxy: { filters: { jwt: { issuer: 'a,b' } } } }],
+    ['proxy={"workers":2},capture=none', { proxy: { workers: 2 }, capture: 'none' }],
+  ])('reads %s', async (text, settings) => {
+    expect((await resolveVariants([`a=set:${text}`]))[0]?.settings).toEqual(settings)
+  })
+
+  it('can set whatever the reference mesh has', async () => {
+    const shape = meshes.reference.settings as z.ZodObject
+    const paths = Object.entries(shape.shape).flatMap(([key, schema]) => {
+      const inner = (schema as z.ZodOptional).unwrap()
+      return inner instanceof z.ZodObject ? Object.keys(inner.shape).map((name) => `${key}.${name}`) : [key]
+    })
+    expect(paths).toEqual(expect.arrayContaining(['capture', 'proxy.split', 'tunnel.ports']))
+    for (const path of paths) expect(await refusal(`a=set:${path}={}`)).toBe('accepted')
   })
 
   it('turns a function on, by itself', async () => {
@@ -133,6 +164,19 @@ describe('--variant', () => {
     ['a=fast', /does not say what to vary/],
     ['a=set:proxy.filter.burn=1', /proxy\.filter\.burn is no setting of a hop/],
     ['a=set:burn', /"burn" is not key=value/],
+    ['a=set:proxy.splti=[]', /proxy\.splti is no setting of a hop: did you mean split\? proxy has .*zones/],
+    ['a=set:proxi.workers=1', /there are .*capture/],
+    ['a=set:proxy.split.0.weight=3', /proxy\.split is a list, which is set as a whole/],
+    ['a=set:proxy.workers.most=3', /proxy\.workers is one value/],
+    ['a=set:proxy.split=[{weight:9},{weight:1}]', /\[\{weight:9\},\{weight:1\}\] is no JSON/],
+    ['a=set:proxy.workers=1,proxy.workers=2', /proxy\.workers is set by proxy\.workers already/],
+    ['a=set:proxy={"workers":2},proxy.workers=1', /proxy\.workers is set by proxy already/],
+    ['a=set:proxy.filters.burn={"__proto__":{}}', /__proto__ is no key of a setting/],
+    ['a=set:proxy.filters.burn.__proto__=1', /__proto__ is no key of a setting/],
+    [
+      'a=set:installed.revision=1-27',
+      /installed\.revision is .*of the whole of istio-sidecar, istio-ambient/,
+    ],
     ['a=image:envoy=x', /"envoy=x" is not proxy=<reference>/],
     ['a=bundles:/nowhere', /neither proxy\.mjs nor tunnel\.mjs is in \/nowhere/],
     ['a=git:--upload-pack', /a git ref is needed/],
@@ -217,6 +261,23 @@ describe('variants', () => {
     expect(settingsOf(config, { mesh: 'reference' })).toEqual(input.meshSettings.reference)
     expect(variantBuilds(config, arm)).toEqual({ proxy: { sha256 } })
     expect(variantBuilds(config, {})).toEqual({})
+  })
+
+  it('are refused where the settings that they make are not whole', async () => {
+    const problems = async (text: string, meshSettings: object = {}) => {
+      const variants = await resolveVariants([`a=set:${text}`])
+      const arms = { envoy: ['l7-per-node'] }
+      return () => configOf({ variants }, { arms, meshSettings: { envoy: meshSettings } })
+    }
+    expect(await problems('proxy.split=[{"weight":0},{"weight":1}]')).toThrow(
+      '--variant a: of envoy: proxy.split[0].weight: 0',
+    )
+    expect(await problems('clusters.auth.port=9000')).toThrow(
+      '--variant a: of envoy: clusters.auth.host: nothing',
+    )
+    const auth = { host: '127.0.0.1', port: 80 }
+    expect(await problems('clusters.auth.port=9000', { clusters: { auth } })).not.toThrow()
+    expect(await problems('proxy.workers=2')).toThrow('of envoy: proxy: unknown key "workers"')
   })
 
   it('have every arm send what one of them needs, the baseline too', () => {
