@@ -1,6 +1,6 @@
 /** Ties the registries to what the plan asks of them. */
 import { driveWith } from '../load/choice.js'
-import type { Mesh } from '../model.js'
+import type { Mesh, Platform } from '../model.js'
 import { whyNotVaried } from '../config/varying.js'
 import type { Catalogue } from '../plan/plan.js'
 import { meshes, type MeshName } from '../../infra/meshes/index.js'
@@ -16,7 +16,7 @@ export const catalogue: Catalogue = {
   environmentsOf: (platform) => platforms[platform as PlatformName].environments,
   familyOf: (mesh) => (meshes[mesh as MeshName] as Mesh | undefined)?.family,
   timesOf: (platform) => platforms[platform as PlatformName].times,
-  hasUnits: (platform) => 'hasUnits' in platforms[platform as PlatformName],
+  haveUnits: Object.values<Platform>(platforms).flatMap(({ name, hasUnits }) => (hasUnits ? [name] : [])),
   whyNotVaried: (variant, mesh, path) =>
     whyNotVaried(variant, meshes[mesh as MeshName], paths[path as PathName]),
   loadsOf: (experiment, settings) => experimentOf(experiment).loads(settings),

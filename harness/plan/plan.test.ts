@@ -170,4 +170,6 @@ test('units of L7 stand beside the arm’s own hops, as many as the largest step
 test('units of L7 are refused where a platform has none', () => {
   const config: UserConfig = { ...user, platform: 'kind', experiments: { 'scale-out': {} } }
   expect(() => planOf({}, config)).toThrow('scale-out needs hops that can be had any number of times')
+  for (const platform of ['local', 'netns', 'docker'] as const)
+    expect(planOf({}, { ...config, platform }).cells.some(({ units }) => units)).toBe(true)
 })

@@ -44,8 +44,8 @@ export interface Catalogue {
   }[]
   /** Whether an experiment can be put to a path; absent: to every one. A baseline is always measured. */
   readonly carries?: (experiment: string, path: Path) => boolean
-  /** Whether arms have units on a platform; absent: none has. */
-  readonly hasUnits?: (platform: string) => boolean
+  /** Platforms on which arms have units; absent: none. */
+  readonly haveUnits?: readonly string[]
   /** Whether an experiment's loads are compared with each other; absent: none's are. */
   readonly comparesLoads?: (experiment: string) => boolean
   /** The load as another engine than its own drives it; absent: nothing but the engine changes. */
@@ -169,10 +169,11 @@ function listCells(config: ResolvedConfig, arms: readonly Arm[], catalogue: Cata
         hopsAlone,
         units,
       }))
-    if (loads.some(({ units }) => units) && !catalogue.hasUnits?.(config.platform))
+    const { haveUnits = [] } = catalogue
+    if (loads.some(({ units }) => units) && !haveUnits.includes(config.platform))
       throw new UserError(
         `${experiment} needs hops that can be had any number of times, with or without an application: ${config.platform} has none`,
-        { hint: 'measure it with --platform local' },
+        { hint: `measure it with --platform ${haveUnits.join(' or ')}` },
       )
     const carrying = (hopsAlone = false) =>
       arms.filter(({ path, role }) =>

@@ -1,7 +1,7 @@
 /** The pods that answer: one for each arm, with the sidecar that its path ends in. */
 import { defined } from '../../../harness/model/defined.js'
-import type { Arm, Component, Deployed, Endpoint, Path } from '../../../harness/model.js'
-import { echoWorkload } from '../kit/echo-workload.js'
+import type { Arm, Deployed, Endpoint, Path, Workload } from '../../../harness/model.js'
+import { echoWorkloadOf } from '../kit/echo-workload.js'
 import type { Reach } from './api/reach.js'
 import { servicePort, waitsForSidecar, type ArmState } from './arms.js'
 import type { ClientPods } from './client-pods.js'
@@ -30,17 +30,18 @@ export class ApplicationPods {
     const state = this.#parts.arms.of(arm)
     // Its proofs will be asked for as soon as the arms are up. A mesh that shapes it refuses strangers whatever its legs.
     if (state.shape || path.legs.some((leg) => leg !== 'plain')) this.#reach.prepare()
-    const component: Component = { ...echoWorkload.component, name: `${arm.id}/echo`, arm: arm.id }
-    state.application ??= this.#create(state, path, component)
-    return { component, endpoints: await state.application }
+    const workload = echoWorkloadOf(arm)
+    state.application ??= this.#create(state, path, workload)
+    return { component: workload.component, endpoints: await state.application }
   }
 
-  async #create(state: ArmState, path: Path, component: Component): Promise<Record<string, Endpoint>> {
+  async #create(state: ArmState, path: Path, workload: Workload): Promise<Record<string, Endpoint>> {
+    const { component } = workload
     const { options, components, namespaces } = this.#parts
     const { namespace, shape } = state
     await namespaces.ensure(state)
     const application = renderWorkload({
-      workload: { ...echoWorkload, component },
+      workload,
       name: 'echo',
       namespace,
       runId: options.scope.runId,

@@ -1,6 +1,7 @@
 /** Renders what the engine is asked for, purely, so that limits and confinement can be read in a test. */
 import type { ContainerCreateOptions } from 'dockerode'
 import type { Limits } from '../kit/settings.js'
+import { bandwidth } from '../kit/units.js'
 
 /** Where a container's files lie: a volume, since the root is read-only and nothing of the host is mounted. */
 export const configFolder = '/etc/meshbench'
@@ -14,6 +15,8 @@ export interface ContainerSpec {
   /** A network by name, or `container:<id>` to share another's. */
   readonly networkMode: string
   readonly limits: Limits
+  /** Cores in the place of those of `limits`, in periods that are short enough for what is behind a queue. */
+  readonly cpus?: number
   readonly cpuset?: string
   /** Standard input stays open. */
   readonly interactive?: boolean
@@ -36,7 +39,7 @@ export function containerOptions(spec: ContainerSpec): ContainerCreateOptions {
       : {}),
     HostConfig: {
       NetworkMode: spec.networkMode,
-      NanoCpus: Math.round(limits.cpus * 1e9),
+      ...cpuLimit(spec),
       Memory: limits.memoryMib * 2 ** 20,
       // No swap: a hop that outgrows its limit shall die and not slow down.
       MemorySwap: limits.memoryMib * 2 ** 20,
@@ -49,4 +52,11 @@ export function containerOptions(spec: ContainerSpec): ContainerCreateOptions {
       RestartPolicy: { Name: 'no' },
     },
   }
+}
+
+/** `NanoCpus` has periods of 100 ms, for most of which a hop stands still that has used a small share. */
+function cpuLimit({ limits, cpus }: ContainerSpec) {
+  if (cpus === undefined) return { NanoCpus: Math.round(limits.cpus * 1e9) }
+  const { quotaUs, periodUs } = bandwidth(cpus)
+  return { CpuQuota: quotaUs, CpuPeriod: periodUs }
 }

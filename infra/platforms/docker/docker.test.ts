@@ -5,7 +5,7 @@ import { engineAddresses } from './engine.js'
 import { clampLimits } from '../kit/settings.js'
 import { objectName } from './labels.js'
 import { dockerSettings } from './settings.js'
-import { attachmentOf } from './topology.js'
+import { attachmentOf, besideOf } from './topology.js'
 import { parseStats } from './usage.js'
 
 describe('containerOptions', () => {
@@ -59,6 +59,38 @@ describe('containerOptions', () => {
         "name": "meshbench-r-waypoint",
       }
     `)
+  })
+})
+
+it('a hop with cores of its own waits for a few ms and not for most of 100', () => {
+  const { HostConfig: host } = containerOptions({
+    ...{ name: 'unit', image: 'meshbench/proxy:1', argv: [], labels: {}, networkMode: 'bridge' },
+    ...{ limits: { cpus: 2, memoryMib: 256 }, cpus: 0.2 },
+  })
+  // An engine takes either of both ways.
+  expect([host?.NanoCpus, host?.CpuQuota, host?.CpuPeriod]).toEqual([undefined, 2_000, 10_000])
+})
+
+describe('besideOf', () => {
+  const path = paths['l7-sidecar-to-sidecar']
+  const id = `reference/${path.name}`
+  const [outbound, inbound] = path.hops as [(typeof path.hops)[0], (typeof path.hops)[0]]
+  const unit = { id: `${id}+unit-2`, copy: { of: id, which: 'unit-2' as const } }
+
+  it('puts a sidecar into its application’s network, that of a unit into the one that the unit brings', () => {
+    expect(besideOf(inbound, { id }, path)).toBe('echo')
+    expect(besideOf(inbound, { id: `${id}+2`, copy: { of: id, which: 2 } }, path)).toBe('echo')
+    expect(besideOf(inbound, unit, path)).toBe(`${id}+unit-2/echo`)
+  })
+
+  it('has the copies of a client’s sidecar where one generator reaches all of them', () => {
+    expect(besideOf(outbound, { id }, path)).toBeUndefined()
+    expect(besideOf(outbound, unit, path)).toBe(`${id}/client-sidecar`)
+  })
+
+  it('leaves all others their own', () => {
+    const waypoints = paths['l4-l7-l4']
+    for (const hop of waypoints.hops) expect(besideOf(hop, unit, waypoints)).toBeUndefined()
   })
 })
 

@@ -27,6 +27,7 @@ import { findEngine, isMissing, type Engine } from './engine.js'
 import { nodeLabel, objectName, runLabel } from './labels.js'
 import { clampLimits, configuredImages, generatorNeeds, platformSettings } from '../kit/settings.js'
 import { dockerSettings, type DockerSettings } from './settings.js'
+import { countApplications, mostCpus } from '../kit/units.js'
 
 const nodes = ['client', 'server', 'waypoint'] as const satisfies readonly NodeRole[]
 const mibPerContainer = 90
@@ -37,6 +38,7 @@ export const docker: Platform = {
   offers: ['own-hops'],
   environments: 'shared',
   builds: 'image',
+  hasUnits: true,
   times: { environmentMs: 6_000, armMs: 300, hopMs: 600, trialMs: 790 },
   settings: dockerSettings,
   downloads: (settings) => [
@@ -65,19 +67,34 @@ async function checkDocker(request: EnvironmentRequest): Promise<readonly Unmet[
     (sum, arm) => sum + (request.paths.find(({ name }) => name === arm.path)?.hops.length ?? 0),
     0,
   )
-  const neededMib = (hops + 2) * mibPerContainer
+  // A generator beside the applications.
+  const containers = hops + countApplications(request) + 1
+  const neededMib = containers * mibPerContainer
   const foundMib = Math.round(engine.memoryBytes / 2 ** 20)
   const memory: Unmet[] =
     foundMib >= neededMib
       ? []
       : [
           {
-            need: `about ${neededMib} MiB of memory for ${hops + 2} containers`,
+            need: `about ${neededMib} MiB of memory for ${containers} containers`,
             found: `${foundMib} MiB in the engine`,
             remedy: 'give the engine more memory, or measure fewer arms at a time (--arm)',
           },
         ]
-  return [...base, ...memory]
+  return [...base, ...memory, ...unmetCpus(request, engine)]
+}
+
+/** An engine refuses a container more cores than it has. */
+function unmetCpus(request: EnvironmentRequest, { cpus }: Pick<Engine, 'cpus'>): readonly Unmet[] {
+  const asked = mostCpus(request)
+  if (asked === undefined || asked <= cpus) return []
+  return [
+    {
+      need: `${asked} cores for each L7 hop of a unit (experiments.scale-out.cpusPerHop)`,
+      found: `${cpus} in the engine`,
+      remedy: 'ask for no more than there are',
+    },
+  ]
 }
 
 /** Without a base image by digest, one is assembled here, which needs a Linux whose node is dynamically linked. */

@@ -3,6 +3,7 @@ import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type Docker from 'dockerode'
+import { defined } from '../../../harness/model/defined.js'
 import { UserError, messageOf } from '../../../harness/model/errors.js'
 import type {
   Arm,
@@ -25,18 +26,18 @@ import type {
 import { readHost } from '../../../harness/process/probes/host.js'
 import { programPath, type ContainerImages } from '../../supply/container-images/build.js'
 import { configText, containerCommand } from '../../supply/container-images/command.js'
-import { echoWorkload } from '../kit/echo-workload.js'
 import { fetchText } from '../local/loopback.js'
 import { NotReadyError } from '../local/process.js'
 import { relayed } from '../kit/relay.js'
 import { fetchScript, relayScript } from '../kit/remote-scripts.js'
+import { applicationOf, cpusOf } from '../kit/units.js'
 import { configFolder, type ContainerSpec } from './container-options.js'
 import { readyTimeoutMs, startContainer, type StartedContainer } from './container.js'
 import { runInContainer } from './generator.js'
 import { execInContainer } from './exec.js'
 import { componentLabel, nodeLabel, objectName, runLabel } from './labels.js'
 import { cpusetOf, type DockerSettings } from './settings.js'
-import { attachmentOf, isSidecar } from './topology.js'
+import { attachmentOf, besideOf, isSidecar } from './topology.js'
 
 export interface DockerHostOptions {
   readonly docker: Docker
@@ -80,7 +81,8 @@ export class DockerHost implements Host {
   #nextPort = firstPort
   #generators = 0
   #relays = 0
-  #application: Promise<Place> | undefined
+  /** Component → its place: the one that serves all, and those of units. */
+  readonly #applications = new Map<string, Promise<Place>>()
 
   constructor(options: DockerHostOptions) {
     this.#options = options
@@ -90,28 +92,34 @@ export class DockerHost implements Host {
     })
   }
 
-  async startApplication(_arm: Arm, path: Path): Promise<Deployed> {
+  async startApplication(arm: Arm, path: Path): Promise<Deployed> {
     // One server for all arms, so that it is the same for all of them; inbound sidecars join its network.
-    this.#application ??= this.#place(echoWorkload, { index: path.hops.length, path })
-    const { deployed } = await this.#application
+    const workload = applicationOf(arm, path)
+    const { name } = workload.component
+    const application =
+      this.#applications.get(name) ?? this.#place(workload, { index: path.hops.length, path })
+    this.#applications.set(name, application)
+    const { deployed } = await application
     return isSidecar(path.hops.at(-1), 'inbound') ? overLoopback(deployed) : deployed
   }
 
   async deploy(workload: Workload): Promise<Deployed> {
-    const { arm, hop: hopName, name } = workload.component
-    const path = this.#pathOf(arm)
+    const { hop: hopName, name } = workload.component
+    const arm = this.#armOf(workload.component.arm)
+    const path = arm && this.#pathOf(arm)
     const index = path?.hops.findIndex((hop) => hop.name === hopName) ?? -1
     const hop = path?.hops[index]
     if (!path || !hop) throw new Error(`${name} is not a hop of a planned arm`)
-    const owner = isSidecar(hop, 'inbound') ? await this.#application : undefined
-    const { deployed } = await this.#place(workload, { index, path, ...(owner ? { owner } : {}) })
+    const beside = besideOf(hop, arm, path)
+    const owner = beside === undefined ? undefined : this.#find(beside)
+    const { deployed } = await this.#place(workload, { index, path, ...defined({ owner }) })
     return isSidecar(hop, 'outbound') ? overLoopback(deployed) : deployed
   }
 
   /** The generator shares the network of the client's sidecar, or is on the client's network by itself. */
   exec(arm: Arm, command: Command): Running {
     const { networks, images, settings } = this.#options
-    const path = this.#pathOf(arm.id)
+    const path = this.#pathOf(arm)
     if (!path) throw new Error(`${arm.id} is not a planned arm`)
     const [first] = path.hops
     const sidecar = isSidecar(first, 'outbound')
@@ -123,7 +131,7 @@ export class DockerHost implements Host {
       image: images.images.loadgen.reference,
       argv: program === 'loadgen' ? ['node', programPath('loadgen'), ...args] : command.argv,
       ...(command.env ? { env: command.env } : {}),
-      networkMode: sidecar ? `container:${sidecar.started.id}` : networks[home],
+      networkMode: sidecar ? `container:${sidecar.owner.id}` : networks[home],
       limits: settings.generator,
       networks: sidecar ? [] : others.map((node) => networks[node]),
       ...(command.input === undefined ? {} : { input: command.input }),
@@ -141,12 +149,12 @@ export class DockerHost implements Host {
 
   connect({ host, port }: Endpoint): Duplex {
     const { reach, images, settings } = this.#options
-    const { address, started } = this.#behind({ host, port })
+    const { address, owner } = this.#behind({ host, port })
     if (reach === 'address') return connect(port, address)
     const relay = this.#runBeside('relay', this.#relays++, {
       image: images.images.loadgen.reference,
       argv: relayScript({ host: '127.0.0.1', port }),
-      networkMode: `container:${started.id}`,
+      networkMode: `container:${owner.id}`,
       limits: settings.generator,
       networks: [],
     })
@@ -178,7 +186,7 @@ export class DockerHost implements Host {
   }
 
   async #place(workload: Workload, where: { index: number; path: Path; owner?: Place }): Promise<Place> {
-    const { docker, scope, settings, networks, ownImage, programImage, reach } = this.#options
+    const { docker, request, scope, settings, networks, ownImage, programImage, reach } = this.#options
     const { component, program, listeners } = workload
     if (program.kind === 'binary' && reach === 'exec') {
       throw new UserError(`${component.name}: its container holds nothing that could reach its admin page`, {
@@ -195,8 +203,9 @@ export class DockerHost implements Host {
         name: objectName(scope.runId, component.name),
         image: program.kind === 'image' ? await ownImage(program) : await programImage(program),
         argv: containerCommand(program, `${configFolder}/config.json`),
-        networkMode: where.owner ? `container:${where.owner.started.id}` : networks[home],
+        networkMode: where.owner ? `container:${where.owner.owner.id}` : networks[home],
         limits: component.category === 'application' ? settings.application : settings.hop,
+        ...defined({ cpus: cpusOf(request.arms, component) }),
       }),
       networks: where.owner ? [] : others.map((node) => networks[node]),
       files: { ...workload.files, 'config.json': configText(config) },
@@ -245,10 +254,12 @@ export class DockerHost implements Host {
     }
   }
 
-  #pathOf(armId: string | undefined): Path | undefined {
-    const { arms, paths } = this.#options.request
-    const arm = arms.find(({ id }) => id === armId)
-    return arm && paths.find(({ name }) => name === arm.path)
+  #armOf(armId: string | undefined): Arm | undefined {
+    return this.#options.request.arms.find(({ id }) => id === armId)
+  }
+
+  #pathOf(arm: Arm): Path | undefined {
+    return this.#options.request.paths.find(({ name }) => name === arm.path)
   }
 
   #find(component: string): Place {

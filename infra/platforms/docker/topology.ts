@@ -2,7 +2,8 @@
  * Decides which networks a container is on: its node's, and that of the node it sends to. Nothing else is reachable
  * from it, so a path cannot be cut short by mistake.
  */
-import type { Hop, NodeRole, Path } from '../../../harness/model.js'
+import type { Arm, Hop, NodeRole, Path } from '../../../harness/model.js'
+import { applicationOf } from '../kit/units.js'
 
 export interface Attachment {
   /** Network that others reach it on. */
@@ -26,4 +27,13 @@ export function nodeAt(path: Path, index: number): NodeRole {
 /** A sidecar lives in its application's network: they talk over loopback, as in a pod. */
 export function isSidecar(hop: Hop | undefined, side: 'outbound' | 'inbound'): boolean {
   return hop?.role === `sidecar-${side}`
+}
+
+/**
+ * The component whose network a sidecar shares; undefined where a hop has a network of its own. A client is there while a
+ * generator runs and not before, so that its first sidecar stands for it. Copies of that one join it: one generator reaches all.
+ */
+export function besideOf(hop: Hop, arm: Pick<Arm, 'id' | 'copy'>, path: Path): string | undefined {
+  if (isSidecar(hop, 'outbound')) return arm.copy && `${arm.copy.of}/${hop.name}`
+  return isSidecar(hop, 'inbound') ? applicationOf(arm, path).component.name : undefined
 }

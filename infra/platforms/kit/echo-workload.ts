@@ -1,5 +1,5 @@
 /** The application of containers and pods: what answers when a request has passed every hop. */
-import type { Workload } from '../../../harness/model.js'
+import type { Arm, Workload } from '../../../harness/model.js'
 
 export const echoWorkload: Workload = {
   component: { name: 'echo', category: 'application', node: 'server' },
@@ -13,4 +13,9 @@ export const echoWorkload: Workload = {
       { name: 'tcp', kind: 'tcp', host, port: ports.tcp },
     ],
   }),
+}
+
+/** The application of one arm alone. */
+export function echoWorkloadOf({ id }: Pick<Arm, 'id'>): Workload {
+  return { ...echoWorkload, component: { ...echoWorkload.component, name: `${id}/echo`, arm: id } }
 }

@@ -5,9 +5,9 @@
  */
 import { connect } from 'node:net'
 import { totalmem } from 'node:os'
-import { hasSidecarsAlone, unitNumber } from '../../../harness/model/plan.js'
 import type { EnvironmentRequest, Platform, Unmet } from '../../../harness/model.js'
 import { platformSettings } from '../kit/settings.js'
+import { countApplications, cpusOf, ownsApplication } from '../kit/units.js'
 import { findGroups } from './groups.js'
 import { loopbackPlace } from './process.js'
 import { unmetQuota } from './quota.js'
@@ -30,7 +30,7 @@ export const local: Platform = {
   check: async (request) => [
     ...(await unmetPins(platformSettings(localSettings, request))),
     ...unmetMemory(request),
-    ...(request.arms.some(({ copy }) => copy?.cpusPerHop !== undefined) ? await unmetQuota() : []),
+    ...(await unmetQuota(request)),
   ],
 
   create: (request, scope, progress) =>
@@ -47,22 +47,22 @@ const loopbackOf = ({ arms }: EnvironmentRequest): ProcessNetwork => ({
   placeOf: () => Promise.resolve(loopbackPlace),
   wrapClient: (_arm, argv) => argv,
   connect: ({ host, port }) => connect(port, host),
-  ownsApplication: ({ copy }, path) =>
-    copy !== undefined && unitNumber(copy.which) !== undefined && hasSidecarsAlone(path),
-  cpusOf: ({ arm: id, category }) =>
-    category === 'l7' ? arms.find((arm) => arm.id === id)?.copy?.cpusPerHop : undefined,
+  ownsApplication,
+  cpusOf: (component) => cpusOf(arms, component),
 })
 
 /** Memory that processes of all arms together need, where the host has less. */
-export function unmetMemory({ arms, paths }: EnvironmentRequest): readonly Unmet[] {
+export function unmetMemory(request: EnvironmentRequest): readonly Unmet[] {
+  const { arms, paths } = request
   const hopsOf = (name: string) => paths.find((path) => path.name === name)?.hops.length ?? 0
   const hops = arms.reduce((sum, arm) => sum + hopsOf(arm.path), 0)
-  const neededMib = (hops + 2) * mibPerComponent
+  const applications = countApplications(request)
+  const neededMib = (hops + applications + 1) * mibPerComponent
   const foundMib = Math.round(totalmem() / 2 ** 20)
   if (foundMib >= neededMib) return []
   return [
     {
-      need: `about ${neededMib} MiB of memory for ${hops} hops, a server and a generator`,
+      need: `about ${neededMib} MiB of memory for ${hops} hops, ${applications === 1 ? 'a server' : `${applications} servers`} and a generator`,
       found: `${foundMib} MiB`,
       remedy: 'measure fewer arms at a time (--arm)',
     },

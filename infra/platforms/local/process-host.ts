@@ -16,7 +16,7 @@ import type {
 import { start } from '../../../harness/process/exec.js'
 import { readHost } from '../../../harness/process/probes/host.js'
 import { readProcess } from '../../../harness/process/probes/process.js'
-import { echoWorkload } from '../kit/echo-workload.js'
+import { echoWorkload, echoWorkloadOf } from '../kit/echo-workload.js'
 import { createGroups, type ComponentGroups } from './groups.js'
 import { createQuotas } from './quota.js'
 import { fetchText } from './loopback.js'
@@ -30,10 +30,10 @@ export interface ProcessNetwork {
   /** Turns a command into one that runs where the arm's client lives. */
   wrapClient(arm: Arm, argv: readonly string[]): readonly string[]
   readonly connect: (endpoint: Endpoint) => ByteStream
-  /** Cores that a component may use; absent, or undefined: as many as there are. */
-  readonly cpusOf?: (component: Component) => number | undefined
-  /** Whether an arm's application is for it alone; absent: one serves all. */
-  readonly ownsApplication?: (arm: Arm, path: Path) => boolean
+  /** Cores that a component may use; undefined: as many as there are. */
+  readonly cpusOf: (component: Component) => number | undefined
+  /** Whether an arm's application is for it alone; one serves all others. */
+  readonly ownsApplication: (arm: Arm, path: Path) => boolean
 }
 
 export interface ProcessHostOptions {
@@ -55,11 +55,16 @@ export async function createProcessHost(options: ProcessHostOptions): Promise<Ho
     const place = await network.placeOf(workload)
     const wrap = (argv: readonly string[]) => place.wrap(pinned(argv, pinOf(workload.component), pins))
     const started = await startProcess({ workload, bundles, scope, place: { ...place, wrap } })
-    await groups?.place(workload.component.name, started.pid)
-    const cpus = network.cpusOf?.(workload.component)
-    if (cpus !== undefined) await quotas.limit(workload.component.name, started.pid, cpus)
     processes.set(workload.component.name, started)
+    await account(workload.component.name, started)
     return started
+  }
+
+  /** A group counts what its component has used in all its lives, and each of them is limited. */
+  async function account(name: string, { component, pid }: LocalProcess): Promise<void> {
+    await groups?.place(name, pid)
+    const cpus = network.cpusOf(component)
+    if (cpus !== undefined) await quotas.limit(name, pid, cpus)
   }
 
   function find(component: string): LocalProcess {
@@ -72,9 +77,8 @@ export async function createProcessHost(options: ProcessHostOptions): Promise<Ho
     facts: [...network.facts, ...factsOf(groups, pins)],
 
     startApplication(arm: Arm, path: Path) {
-      if (!network.ownsApplication?.(arm, path)) return (application ??= launch(echoWorkload))
-      const component = { ...echoWorkload.component, name: `${arm.id}/echo`, arm: arm.id }
-      return launch({ ...echoWorkload, component })
+      if (!network.ownsApplication(arm, path)) return (application ??= launch(echoWorkload))
+      return launch(echoWorkloadOf(arm))
     },
     deploy: launch,
 
@@ -105,8 +109,7 @@ export async function createProcessHost(options: ProcessHostOptions): Promise<Ho
     async change(component, change) {
       const running = find(component)
       await running.change(change)
-      // A group counts what its component has used in all its lives.
-      if (change.do === 'start') await groups?.place(component, running.pid)
+      if (change.do === 'start') await account(component, running)
     },
     health: (component) => processes.get(component)?.failure,
   }

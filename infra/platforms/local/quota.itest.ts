@@ -4,7 +4,7 @@ import { start } from '../../../harness/process/exec.js'
 import { readProcess } from '../../../harness/process/probes/process.js'
 import { withScope } from '../../../harness/testing/scope.js'
 import { findGroups } from './groups.js'
-import { createQuotas, unmetQuota } from './quota.js'
+import { createQuotas, tryQuota } from './quota.js'
 
 /** Burns what it can get for a second, by the clock that does not stand still with it. */
 const burner = `
@@ -17,7 +17,7 @@ console.log('ready')
 `
 
 test('a component gets the cores that it may use and no more, and nothing is left of the limit', async (context) => {
-  const [unmet] = await unmetQuota()
+  const [unmet] = await tryQuota()
   if (unmet) {
     console.log(`skipped: this host sets no limits of CPU: ${unmet.found}`)
     return context.skip()

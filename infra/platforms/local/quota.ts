@@ -6,20 +6,10 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf } from '../../../harness/model/errors.js'
-import type { Scope, Unmet } from '../../../harness/model.js'
+import type { EnvironmentRequest, Scope, Unmet } from '../../../harness/model.js'
 import { parseProcCgroup } from '../kit/cgroup.js'
+import { bandwidth, mostCpus } from '../kit/units.js'
 import { groupName, groupPrefix, removalOf, removeGroups } from './groups.js'
-
-/** Short, so that what has used its share waits for a few ms and not for most of the usual 100. */
-const shortestPeriodUs = 10_000
-/** The kernel takes no quota below 1 ms. */
-const leastQuotaUs = 1_000
-
-/** µs of CPU in each period of so many µs. */
-export function bandwidth(cpus: number): { readonly quotaUs: number; readonly periodUs: number } {
-  const periodUs = Math.max(shortestPeriodUs, Math.ceil(leastQuotaUs / cpus))
-  return { quotaUs: Math.round(cpus * periodUs), periodUs }
-}
 
 export interface Quotas {
   /** Limits a started process and what it starts; rejects where the kernel refuses. */
@@ -65,8 +55,12 @@ async function setLimit({ version, folder }: Root, component: string, pid: numbe
   await writeFile(join(group, 'cgroup.procs'), String(pid))
 }
 
-/** What limits need and this host refuses: tried on a group that nothing is in. */
-export async function unmetQuota(): Promise<readonly Unmet[]> {
+/** What the limits of a request need and this host refuses: tried on a group that nothing is in. */
+export async function unmetQuota(request: Pick<EnvironmentRequest, 'arms'>): Promise<readonly Unmet[]> {
+  return mostCpus(request) === undefined ? [] : tryQuota()
+}
+
+export async function tryQuota(): Promise<readonly Unmet[]> {
   try {
     const root = await createRoot(`try-${process.pid}`)
     try {

@@ -10,6 +10,9 @@ import { locateBinary } from '../../supply/binaries.js'
 import { haproxyHop } from '../../meshes/haproxy/haproxy.js'
 import { unmetEbpf } from '../../meshes/kernel/needs.js'
 import { unmetWireguard } from '../../meshes/kernel/wireguard.js'
+import { processesOf } from '../../../harness/testing/processes.js'
+import { runUnits } from '../../../harness/testing/units.js'
+import { tryQuota } from '../local/quota.js'
 import { createNamespaces } from './namespaces.js'
 import { unmetNeeds } from './needs.js'
 import { createNetwork } from './network.js'
@@ -151,6 +154,20 @@ describe.skipIf(unmet.length > 0)('namespaces', () => {
       )
       expect(captured.length).toBeGreaterThanOrEqual(2)
       expect(counted.filter((check) => check?.ok !== true)).toEqual([])
+    },
+  )
+
+  test(
+    'units of L7 carry a load together, and are refused nodes of their own',
+    patient,
+    async ({ workspace }) => {
+      const [unmet] = await tryQuota()
+      if (unmet) console.log(`without limits of CPU: ${unmet.found}`)
+      const { runId } = await runUnits(workspace, 'netns', unmet === undefined)
+      expect(processesOf(runId)).toEqual([])
+      const captured = await workspace.meshbench('doctor', '--variant', 'captured=set:capture=redirect')
+      expect(captured.code).toBe(3)
+      expect(captured.stdout + captured.stderr).toContain('for the units of experiment scale-out')
     },
   )
 

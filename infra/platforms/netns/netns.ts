@@ -2,11 +2,14 @@
  * Nodes and pods as network namespaces of this machine: what a cluster's network does to packets, in processes that start as
  * fast as on loopback. Needs Linux, iproute2, and root or a user namespace.
  */
-import type { Arm, EnvironmentRequest, Platform, Progress, Scope } from '../../../harness/model.js'
+import { settingsOf } from '../../../harness/model/variants.js'
+import type { Arm, EnvironmentRequest, Platform, Progress, Scope, Unmet } from '../../../harness/model.js'
 import type { NamespaceHost } from '../../meshes/kernel/arm-network.js'
 import { platformSettings } from '../kit/settings.js'
+import { cpusOf, isUnit, ownsApplication } from '../kit/units.js'
 import { createProcessHost } from '../local/process-host.js'
 import { unmetMemory } from '../local/local.js'
+import { unmetQuota } from '../local/quota.js'
 import { unmetPins } from '../local/settings.js'
 import { createNamespaces, findPrivilege, type Privilege } from './namespaces.js'
 import { unmetNeeds } from './needs.js'
@@ -25,15 +28,35 @@ export const netns: Platform = {
   addsArms: { nftables: ['l4-kernel'] },
   environments: 'shared',
   builds: 'bundle',
+  hasUnits: true,
   times: { environmentMs: 2_500, armMs: 50, hopMs: 150, trialMs: 800 },
   settings: netnsSettings,
 
   async check(request) {
     const settings = platformSettings(netnsSettings, request)
-    return [...(await unmetNeeds(settings)), ...(await unmetPins(settings)), ...unmetMemory(request)]
+    return [
+      ...(await unmetNeeds(settings)),
+      ...(await unmetPins(settings)),
+      ...unmetMemory(request),
+      ...(await unmetQuota(request)),
+      ...unmetUnits(request),
+    ]
   },
 
   create: createNamespaceHost,
+}
+
+/** What is captured has nodes of its own, and with them an application, which units of waypoints must not bring along. */
+function unmetUnits({ arms, config }: EnvironmentRequest): readonly Unmet[] {
+  const [captured] = arms.filter((arm) => isUnit(arm) && settingsOf(config, arm).capture !== undefined)
+  if (!captured) return []
+  return [
+    {
+      need: 'hops on nodes that they share, for the units of experiment scale-out',
+      found: `${captured.copy?.of}, whose setting capture gives it nodes of its own`,
+      remedy: 'leave capture out, or measure it with other experiments (--experiment)',
+    },
+  ]
 }
 
 async function createNamespaceHost(
@@ -73,7 +96,8 @@ async function createNamespaceHost(
           freePorts: (names) => Promise.resolve(Object.fromEntries(names.map((name) => [name, port++]))),
         }
       },
-      ownsApplication: ({ id }) => own.has(id),
+      ownsApplication: (arm, path) => own.has(arm.id) || ownsApplication(arm, path),
+      cpusOf: (component) => cpusOf(request.arms, component),
       wrapClient: ({ id }, argv) => networkOf(id).client.namespace.enter(argv),
       connect(endpoint) {
         const network = networks[Number(endpoint.host.split('.')[1]) - firstBlock]

@@ -1,0 +1,50 @@
+/**
+ * Copies of an arm that are units of its L7 capacity (`copySchema`): which of them have an application of their own, and
+ * how many cores their hops may use.
+ */
+import { hasSidecarsAlone, unitNumber } from '../../../harness/model/plan.js'
+import type { Arm, Component, EnvironmentRequest, Path, Workload } from '../../../harness/model.js'
+import { echoWorkload, echoWorkloadOf } from './echo-workload.js'
+
+type Units = Pick<EnvironmentRequest, 'arms' | 'paths'>
+
+export const isUnit = ({ copy }: Pick<Arm, 'copy'>) =>
+  copy !== undefined && unitNumber(copy.which) !== undefined
+
+/** A unit of sidecars stands beside an application, which is then for it alone; all others are answered by a shared one. */
+export const ownsApplication = (arm: Pick<Arm, 'copy'>, path: Path) => isUnit(arm) && hasSidecarsAlone(path)
+
+/** The application that answers an arm. */
+export const applicationOf = (arm: Pick<Arm, 'id' | 'copy'>, path: Path): Workload =>
+  ownsApplication(arm, path) ? echoWorkloadOf(arm) : echoWorkload
+
+/** Applications that a request needs: the shared one, and those of units. */
+export function countApplications({ arms, paths }: Units): number {
+  const owning = arms.filter((arm) => {
+    const path = paths.find(({ name }) => name === arm.path)
+    return path !== undefined && ownsApplication(arm, path)
+  })
+  return 1 + owning.length
+}
+
+/** Cores that a component may use because it is an L7 hop of a unit; undefined: as many as any other. */
+export function cpusOf(arms: readonly Arm[], { arm: id, category }: Component): number | undefined {
+  return category === 'l7' ? arms.find((arm) => arm.id === id)?.copy?.cpusPerHop : undefined
+}
+
+/** Most cores that a hop of a unit may use; undefined: none is limited. */
+export function mostCpus({ arms }: Pick<Units, 'arms'>): number | undefined {
+  const limits = arms.flatMap(({ copy }) => copy?.cpusPerHop ?? [])
+  return limits.length === 0 ? undefined : Math.max(...limits)
+}
+
+/** Short, so that what has used its share waits for a few ms and not for most of the usual 100. */
+const shortestPeriodUs = 10_000
+/** The kernel takes no quota below 1 ms. */
+const leastQuotaUs = 1_000
+
+/** µs of CPU in each period of so many µs, as CFS bandwidth control has it (the kernel's Documentation/scheduler/sched-bwc.rst). */
+export function bandwidth(cpus: number): { readonly quotaUs: number; readonly periodUs: number } {
+  const periodUs = Math.max(shortestPeriodUs, Math.ceil(leastQuotaUs / cpus))
+  return { quotaUs: Math.round(cpus * periodUs), periodUs }
+}
