@@ -176,6 +176,36 @@ describe('C7', () => {
     expect(claim?.sentence).toContain('Plaintext is not decidable here')
   })
 
+  /** What a look at the packets found on each path when it came up. */
+  const looked = (found: Readonly<Record<string, string>>, raceMs = 200) =>
+    journalOf('startup', told(raceMs)).map((entry): JournalEntry => {
+      if (entry.type !== 'environment') return entry
+      const proofs = Object.entries(found).map(([path, actual]) => [
+        `reference/${path}`,
+        [{ name: 'plaintext while the first hop is away', ok: true, expected: 'whatever is found', actual }],
+      ])
+      return { ...entry, proofs: Object.fromEntries(proofs) as typeof entry.proofs }
+    })
+
+  it('plaintext is decided where the packets were looked at on both paths, and says what decides it elsewhere', () => {
+    const [own, shared] = ['l7-sidecar-to-sidecar', 'l4-only']
+    const sentence = (found: Readonly<Record<string, string>>) => claimOf('C7', looked(found))?.sentence
+    expect(sentence({ [own]: 'none', [shared]: 'none' })).toContain(
+      'of a client’s plaintext none reached the server’s node on l7-sidecar-to-sidecar and none on l4-only',
+    )
+    for (const found of [{}, { [own]: 'none' }, { [own]: 'none', [shared]: 'not looked at: no tcpdump' }])
+      expect(sentence(found)).toMatch(/Plaintext is not decidable here: .* platform netns decides it/)
+  })
+
+  it('what leaks has a race: a node’s component that does refutes it, a sidecar without any other bears it out', () => {
+    const [own, shared] = ['l7-sidecar-to-sidecar', 'l4-only']
+    const verdict = (found: Readonly<Record<string, string>>, raceMs: number) =>
+      claimOf('C7', looked(found, raceMs))?.verdict
+    expect(verdict({ [own]: 'none', [shared]: 'clear' }, 200)).toBe('refuted')
+    expect(verdict({ [own]: 'clear', [shared]: 'none' }, 0)).toBe('supported')
+    expect(verdict({ [own]: 'none', [shared]: 'none' }, 0)).toBe('refuted')
+  })
+
   it('no race refutes it', () => {
     expect(claimOf('C7', journalOf('startup', told(0)))?.verdict).toBe('refuted')
   })

@@ -14,13 +14,49 @@ export const startLimits = {
   lost: 0.5,
 }
 
-/** What is decided of C7: by what each architecture leaves unserved, where nothing is found if nothing of the path starts. */
-export function verdictOfC7(own: Bounds, shared: Bounds, nulls: readonly Bounds[]): Decision {
+/** Whether a client's plaintext got past a hop that was away; undefined where nobody could look. */
+interface Leaks {
+  readonly own?: boolean | undefined
+  readonly shared?: boolean | undefined
+}
+
+/**
+ * What is decided of C7: by what each architecture leaves unserved or lets through in the clear, where nothing is found if
+ * nothing of the path starts. One that leaks has a race, however short.
+ */
+export function verdictOfC7(
+  own: Bounds,
+  shared: Bounds,
+  nulls: readonly Bounds[],
+  leaks: Leaks = {},
+): Decision {
   const isNullQuiet = nulls.length > 0 && nulls.every((none) => decide(none, startLimits.race) === 'refuted')
   if (!isNullQuiet) return 'inconclusive'
-  const [race, none] = [own, shared].map((bounds) => decide(bounds, startLimits.race))
+  const race = leaks.own ? 'supported' : decide(own, startLimits.race)
+  const none = leaks.shared ? 'supported' : decide(shared, startLimits.race)
   if (race === 'refuted' || none === 'supported') return 'refuted'
   return race === 'supported' && none === 'refuted' ? 'supported' : 'inconclusive'
+}
+
+/** What a look at the packets is called while the hop is away that the client is led to; see infra/meshes/kernel/wire.ts. */
+const awayCheck = 'plaintext while the first hop is away'
+
+function leakOf(looks: readonly string[]): boolean | undefined {
+  if (looks.includes('clear')) return true
+  return looks.length > 0 && looks.every((seen) => seen === 'none') ? false : undefined
+}
+
+/** Of the claim what takes a look at packets: where the kernel leads to hops, else it says what would decide it. */
+function plaintext(
+  path: string,
+  leak: boolean | undefined,
+  other: string,
+  otherLeak: boolean | undefined,
+): string {
+  if (leak === undefined || otherLeak === undefined)
+    return 'Plaintext is not decidable here: applications are led to the hop and to nothing else; platform netns decides it, with capture: redirect in meshSettings and tcpdump on the PATH.'
+  const found = (leaks: boolean) => (leaks ? 'some' : 'none')
+  return `While the first hop was away, of a client’s plaintext ${found(leak)} reached the server’s node on ${path} and ${found(otherLeak)} on ${other}, by the packets.`
 }
 
 const sidecars = 'l7-sidecar-to-sidecar'
@@ -35,7 +71,11 @@ export const judgeC7 = byActs((acts) => {
   const nulls = [sidecars, nodePath].flatMap(
     (path) => acts.value(at(path, startLoads.nothing), unserved) ?? [],
   )
-  const verdict = verdictOfC7(own, shared, nulls)
+  const leaks = {
+    own: leakOf(acts.seen(sidecars, awayCheck)),
+    shared: leakOf(acts.seen(nodePath, awayCheck)),
+  }
+  const verdict = verdictOfC7(own, shared, nulls, leaks)
   const native = acts.value(at(sidecars, startLoads.before), unserved)
   const ready = acts.value(at(sidecars, startLoads.before), readiness)
   const waited =
@@ -44,7 +84,7 @@ export const judgeC7 = byActs((acts) => {
       : ''
   return concluded(
     verdict,
-    `${acts.setting} an application that starts with its sidecar went unserved for ${withInterval(own, 'ms')}, one whose node has the component already (${nodePath}) for ${withInterval(shared, 'ms')}; a race is what lasts ${startLimits.race} ms or more.${waited} Plaintext is not decidable here: applications are led to the hop and to nothing else.`,
+    `${acts.setting} an application that starts with its sidecar went unserved for ${withInterval(own, 'ms')}, one whose node has the component already (${nodePath}) for ${withInterval(shared, 'ms')}; a race is what lasts ${startLimits.race} ms or more.${waited} ${plaintext(sidecars, leaks.own, nodePath, leaks.shared)}`,
     [
       ['time unserved of an application that starts with its sidecar', own],
       [`time unserved where the node has the component already (${nodePath})`, shared],

@@ -30,7 +30,7 @@ import { namespace, serviceAuthority, trustDomain } from '../reference/names.js'
 import { captureInbound, captureOutbound, proveSocket, socketInPod, unmetCapture } from './capture.js'
 import { captureSettings, transparentSettings, type HopSettings } from './settings.js'
 import { namespacesOf, type ArmNetwork } from '../kernel/arm-network.js'
-import { isClear, proveWire } from '../kernel/wire.js'
+import { isClear, lookWhileAway, proveWire } from '../kernel/wire.js'
 import type { Builds, HopSpec } from './hop-spec.js'
 
 export type { HopSpec } from './hop-spec.js'
@@ -245,8 +245,25 @@ async function raiseArm({
       ...(await proveEncryptedLegs(raised, host, credentials.impostors)),
       ...(await Promise.all(inPods.map((socket) => proveSocket(...socket)))),
       ...(network ? await proveCarriage(network, scope, path, capture?.endpoint ?? next) : []),
+      ...(network && capture && !arm.copy
+        ? await proveStart(network, host, scope, capture.endpoint, raised[0]?.deployed)
+        : []),
     ],
   }
+}
+
+/** What a client sends before its first hop is there; where hops are dialled it is sent nowhere. */
+async function proveStart(
+  network: ArmNetwork,
+  host: Host,
+  scope: Scope,
+  endpoint: Endpoint,
+  first: Deployed | undefined,
+) {
+  if (!first || !host.change) return []
+  const client = await network.pod('client', 'client')
+  const change = async (what: 'kill' | 'start') => host.change?.(first.component.name, { do: what })
+  return lookWhileAway({ network, scope, client, endpoint, change })
 }
 
 async function proveCarriage(network: ArmNetwork, scope: Scope, path: Path, endpoint: Endpoint) {

@@ -35,19 +35,19 @@ export const askCommand = (url: string) => [
   `fetch('${url}',{signal:AbortSignal.timeout(1500)}).then(r=>console.log('status',r.status),e=>console.log('failed',e.cause?.code??e.name))`,
 ]
 
-export interface WireOptions {
+export interface LookOptions {
   readonly network: ArmNetwork
   readonly scope: Pick<Scope, 'runId' | 'stateDir'>
   readonly client: Pod
   /** What the client asks. */
   readonly endpoint: Endpoint
-  readonly expected: 'clear' | 'encrypted'
 }
 
-/** Empty where there is no tcpdump. */
-export async function proveWire(options: WireOptions): Promise<readonly ProofCheck[]> {
-  if ((await findProgram('tcpdump')) === undefined) return []
-  const { network, scope, client, endpoint, expected } = options
+/** Whether what the client asked could be read there, or why nobody could look. */
+type Seen = 'clear' | 'unread' | { readonly failed: string } | { readonly notLooked: string }
+
+/** Asks once, and looks for it among the packets that reach the server's node. */
+async function look({ network, scope, client, endpoint }: LookOptions): Promise<Seen> {
   const { server } = network.nodes
   const [marker, control] = [randomUUID(), randomUUID()]
   const file = join(scope.stateDir, `packets-${marker}`)
@@ -58,8 +58,7 @@ export async function proveWire(options: WireOptions): Promise<readonly ProofChe
   const end = new AbortController()
   void dump.exited.then(() => end.abort())
   try {
-    if (!(await holds(file, '', end.signal)))
-      return [wireCheck(expected, `nothing: ${(await ended(dump)).trim()}`)]
+    if (!(await holds(file, '', end.signal))) return { failed: `nothing: ${(await ended(dump)).trim()}` }
     await client.namespace.run(
       askCommand(`http://${endpoint.host}:${endpoint.port}/echo?size=1&marker=${marker}`),
     )
@@ -68,23 +67,51 @@ export async function proveWire(options: WireOptions): Promise<readonly ProofChe
     await network.nodes.client.run([process.execPath, '-e', say])
     if (!(await holds(file, control, end.signal)))
       // In a user namespace it may not become the user that it is already: then nobody looks.
-      return [end.signal.aborted ? notLooked((await dump.exited).tail) : wireCheck(expected, 'nothing')]
-    return [wireCheck(expected, (await readFile(file)).includes(marker) ? 'clear' : 'encrypted')]
+      return end.signal.aborted ? { notLooked: (await dump.exited).tail } : { failed: 'nothing' }
+    return (await readFile(file)).includes(marker) ? 'clear' : 'unread'
   } finally {
     dump.kill('SIGKILL')
     await dump.exited
   }
 }
 
-const wireCheck = (expected: WireOptions['expected'], actual: string): ProofCheck => ({
-  name: 'requests on the wire to the server’s node',
-  ok: actual === expected,
-  expected,
-  actual,
-})
+const hasDump = async () => (await findProgram('tcpdump')) !== undefined
 
-const notLooked = (said: string): ProofCheck => ({
-  name: 'requests on the wire to the server’s node',
+export interface WireOptions extends LookOptions {
+  readonly expected: 'clear' | 'encrypted'
+}
+
+/** Whether what is answered can be read on its way. Empty where there is no tcpdump. */
+export async function proveWire({ expected, ...options }: WireOptions): Promise<readonly ProofCheck[]> {
+  if (!(await hasDump())) return []
+  const name = 'requests on the wire to the server’s node'
+  const seen = await look(options)
+  if (typeof seen === 'object' && 'notLooked' in seen) return [notLooked(name, seen.notLooked)]
+  const actual = typeof seen === 'object' ? seen.failed : seen === 'clear' ? 'clear' : 'encrypted'
+  return [{ name, ok: actual === expected, expected, actual }]
+}
+
+export interface AwayOptions extends LookOptions {
+  /** Ends the hop that the kernel leads the client to, and brings it back; each resolves when that is done. */
+  readonly change: (what: 'kill' | 'start') => Promise<void>
+}
+
+/**
+ * Whether anything of a client can be read that sends while its hop is not there, as between its start and that of the hop: a
+ * finding and no condition of the path. Empty where there is no tcpdump.
+ */
+export async function lookWhileAway({ change, ...options }: AwayOptions): Promise<readonly ProofCheck[]> {
+  if (!(await hasDump())) return []
+  const name = 'plaintext while the first hop is away'
+  await change('kill')
+  const seen = await look(options).finally(() => change('start'))
+  if (typeof seen === 'object') return [notLooked(name, 'failed' in seen ? seen.failed : seen.notLooked)]
+  const actual = seen === 'clear' ? 'clear' : 'none'
+  return [{ name, ok: true, expected: 'whatever is found', actual }]
+}
+
+const notLooked = (name: string, said: string): ProofCheck => ({
+  name,
   ok: true,
   expected: 'not looked at',
   actual: `not looked at: ${said.trim().split('\n').at(-1) ?? ''}`,

@@ -9,6 +9,7 @@ import { packageRoot } from '../../../harness/process/package-root.js'
 import { locateBinary } from '../../supply/binaries.js'
 import { haproxyHop } from '../../meshes/haproxy/haproxy.js'
 import { unmetEbpf } from '../../meshes/kernel/needs.js'
+import { lookWhileAway } from '../../meshes/kernel/wire.js'
 import { unmetWireguard } from '../../meshes/kernel/wireguard.js'
 import { processesOf } from '../../../harness/testing/processes.js'
 import { runUnits } from '../../../harness/testing/units.js'
@@ -115,6 +116,11 @@ describe.skipIf(unmet.length > 0)('namespaces', () => {
           ...['encrypted', 'encrypted', 'encrypted', 'encrypted'],
         ])
       expect(counted.filter((check) => check?.ok !== true)).toEqual([])
+      const whileAway = Object.entries(proofs).flatMap(([arm, checks]) =>
+        checks.flatMap(({ name, actual }) => (name.startsWith('plaintext while') ? [[arm, actual]] : [])),
+      )
+      if ((await findProgram('tcpdump')) !== undefined)
+        expect(whileAway).toEqual(arms.reference.map((path) => [`reference/${path}@captured`, 'none']))
       const inPod = Object.values(proofs).flatMap((checks) =>
         checks.filter(({ name }) => name.endsWith('in its pod')),
       )
@@ -230,6 +236,20 @@ describe.skipIf(unmet.length > 0)('namespaces', () => {
         const stream = network.connect({ host: server.address, port: 80 }) as Duplex
         for await (const chunk of stream) bytes.push(chunk as Buffer)
         expect(Buffer.concat(bytes).toString()).toBe('10.77.0.254')
+        // What nothing encrypts is found while whatever stood before it is away, and what nobody takes is not.
+        const changes: string[] = []
+        const look = async (port: number) => {
+          const endpoint = { host: server.address, port }
+          const change = async (what: string) => void changes.push(what)
+          return (await lookWhileAway({ network, scope, client, endpoint, change })).map(
+            ({ actual }) => actual,
+          )
+        }
+        const seen = [...(await look(80)), ...(await look(81))]
+        const unseen = seen.find((actual) => actual.startsWith('not looked at'))
+        if (seen.length === 0 || unseen !== undefined) skip(`no look at packets: ${unseen ?? 'no tcpdump'}`)
+        expect(seen).toEqual(['clear', 'none'])
+        expect(changes).toEqual(['kill', 'start', 'kill', 'start'])
       })
     },
   )
