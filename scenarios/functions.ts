@@ -5,21 +5,29 @@
  * Mirroring and external authorization are not here: they call another service, whose time and place would be measured.
  */
 
+import type { Security } from '../harness/model.js'
+
 /** A function of the hops of one layer, by its name on the command line. */
 export interface MeshFunction {
   /** In words for the report. */
   readonly title: string
   /**
    * What `meshSettings` say to turn it on (infra/meshes/hops/settings.ts). Under `proxy` it is a function of the L7 hops,
-   * under `tunnel` one of the L4 hops.
+   * under `tunnel` one of the L4 hops; `transport` is of the legs between hops.
    */
   readonly settings: FunctionSettings
+  /**
+   * What they say to turn it off, where the arm as configured is not the arm without it: it is then measured against an
+   * arm of its own, which differs from it in these settings alone.
+   */
+  readonly without?: FunctionSettings
   /** Fields that requests must carry for it to have work; every arm's requests then carry them, so that all are alike. */
   readonly requestHeaders?: Readonly<Record<string, string>>
 }
 
 type Settings = Readonly<Record<string, unknown>>
-type FunctionSettings = { readonly proxy: Settings } | { readonly tunnel: Settings }
+type FunctionSettings =
+  { readonly proxy: Settings } | { readonly tunnel: Settings } | { readonly transport: Security }
 
 /** Settings of filters of an L7 hop, by name (infra/images/proxy/filters). */
 const filters = (byName: Settings): FunctionSettings => ({ proxy: { filters: byName } })
@@ -123,6 +131,17 @@ export const functions = {
     settings: filters({ forwarded: { xForwardedFor: true, via: 'bench' } }),
   },
   portAuthorization: { title: 'port authorization', settings: { tunnel: { ports: [8080] } } },
+  // The arm as configured has both: each is measured between two arms that differ in it alone.
+  encryption: {
+    title: 'encryption between hops, certificate of the server alone',
+    settings: { transport: 'tls' },
+    without: { transport: 'plain' },
+  },
+  mutualAuthentication: {
+    title: 'mutual authentication, certificate of the client as well',
+    settings: { transport: 'mtls' },
+    without: { transport: 'tls' },
+  },
 } as const satisfies Record<string, MeshFunction>
 
 export type FunctionName = keyof typeof functions

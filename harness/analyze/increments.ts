@@ -137,7 +137,8 @@ export function armOn(run: Run, group: CellGroup, mesh: string, path: string): s
     .flatMap(({ arm }) => run.armOf.get(arm) ?? [])
     .filter((arm) => arm.role === 'subject' && (arm.mesh === mesh || arm.family === mesh))
   if (path === 'baseline') return subjects[0]?.baseline
-  return subjects.find((arm) => arm.path === path && arm.control === undefined)?.id
+  return subjects.find((arm) => arm.path === path && arm.control === undefined && arm.transport === undefined)
+    ?.id
 }
 
 /** Weighted sum of arms' values in each round; of times, of their medians. */

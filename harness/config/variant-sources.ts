@@ -11,7 +11,7 @@ import { SettingsProblem, parseSettings } from './variant-settings.js'
 import { packageRoot } from '../process/package-root.js'
 import { createStateDir, newRunId } from '../process/state.js'
 import { ownPrograms } from '../model/variants.js'
-import { functionNames, functions, type MeshFunction } from '../../scenarios/functions.js'
+import { functionNames, functions, type FunctionName, type MeshFunction } from '../../scenarios/functions.js'
 import { bundleStore, imageBundle, storeBundle } from '../../infra/images/bundles.js'
 import { defined } from '../model/defined.js'
 
@@ -39,9 +39,22 @@ export async function resolveVariants(flags: readonly string[]): Promise<readonl
     if (!/^[A-Za-z0-9][\w.-]{0,31}$/.test(name))
       throw malformed(flag, 'the name is not of letters, digits, dots and dashes')
     if (variants.some((other) => other.name === name)) throw malformed(flag, `${name} is there twice`)
-    variants.push({ name, ...(await fetchVariant(flag, text)) })
+    const variant = { name, ...(await fetchVariant(flag, text)) }
+    variants.push(...withControl(variant))
   }
   return variants
+}
+
+/** A function that knows what its arm is without it brings that arm along, as its control. */
+function withControl(variant: Variant): readonly Variant[] {
+  const found: MeshFunction | undefined = functions[variant.function as FunctionName]
+  if (found?.without === undefined) return [variant]
+  const name = `${variant.name}.without`
+  const source = `without ${variant.source}`
+  return [
+    { name, source, settings: { ...found.without }, builds: {} },
+    { ...variant, control: name },
+  ]
 }
 
 async function fetchVariant(flag: string, text: string): Promise<Fetched> {

@@ -1,6 +1,7 @@
 /** What a variant can change: asked by the config's checks and by the plan. */
 import type { z } from 'zod'
 import type { Hop, Mesh, OwnProgram, Path, Variant } from '../model.js'
+import { hasProtectedLegs } from '../model/paths.js'
 import { ownPrograms } from '../model/variants.js'
 import { describeIssue } from './problems.js'
 
@@ -22,6 +23,8 @@ export function whyNotVaried({ settings, builds }: Variant, mesh: Mesh, path: Pa
   )
   if (wrong !== undefined) return wrong
   const touched = ownPrograms.filter((program) => programs.includes(program) || keys.includes(program))
+  if (keys.includes('transport') && !hasProtectedLegs(path))
+    return `no leg of ${mesh.name}/${path.name} is encrypted`
   // What is of no program is of the mesh, whatever the path.
   if (keys.some((key) => !touched.some((program) => program === key))) return undefined
   const layers = touched.map((program) => layerOf[program])

@@ -46,6 +46,8 @@ export const variantSchema = object({
   builds: z.partialRecord(ownProgramSchema, programBuildSchema).readonly(),
   /** The one function of the hops that it turns on, by its name in scenarios/functions.ts. */
   function: text.exactOptional(),
+  /** The variant that it is judged against in place of the arm as configured, which nothing else is. */
+  control: name.exactOptional(),
   /** What requests must carry for it; the requests of every arm of the run do. */
   requestHeaders: record(text).exactOptional(),
 })

@@ -44,9 +44,35 @@ export const hopSchema = object({
 })
 export interface Hop extends z.infer<typeof hopSchema> {}
 
-/** How bytes travel between two neighbours on a path. */
-export const legTransportSchema = z.enum(['plain', 'mtls', 'hbone'])
+/**
+ * How bytes travel between two neighbours on a path: by themselves, in plain text, over TLS where the server alone shows a
+ * certificate, or over mutual TLS; or in CONNECT streams of HTTP/2, which over mutual TLS are HBONE.
+ */
+export const legTransportSchema = z.enum(['plain', 'tls', 'mtls', 'connect', 'connect-tls', 'hbone'])
 export type LegTransport = z.infer<typeof legTransportSchema>
+
+/** What protects the legs between hops: nothing, a certificate of the server, or one of each side. */
+export const securitySchema = z.enum(['plain', 'tls', 'mtls'])
+export type Security = z.infer<typeof securitySchema>
+
+const securities: Readonly<Record<LegTransport, Security>> = {
+  plain: 'plain',
+  tls: 'tls',
+  mtls: 'mtls',
+  connect: 'plain',
+  'connect-tls': 'tls',
+  hbone: 'mtls',
+}
+
+export const securityOf = (leg: LegTransport): Security => securities[leg]
+export const isConnect = (leg: LegTransport): boolean =>
+  leg === 'connect' || leg === 'connect-tls' || leg === 'hbone'
+
+/** The same leg with another protection. */
+const legWith = (leg: LegTransport, security: Security): LegTransport =>
+  legTransportSchema.options.find(
+    (other) => isConnect(other) === isConnect(leg) && securityOf(other) === security,
+  ) ?? leg
 
 /**
  * Hops of an arm that are up a second time: for its workload of this number, from 2 on, for what is nobody's workload, or as
@@ -74,3 +100,13 @@ export const pathSchema = object({
   legs: list(legTransportSchema),
 })
 export interface Path extends z.infer<typeof pathSchema> {}
+
+/** A leg that its path protects, so that an arm may carry it otherwise. */
+export const hasProtectedLegs = ({ legs }: Path): boolean => legs.some((leg) => securityOf(leg) !== 'plain')
+
+/** A path as an arm takes it: what the path protects is carried as the arm says; absent: as the path says. */
+export function carriedPath({ transport }: { readonly transport?: Security }, path: Path): Path {
+  if (transport === undefined) return path
+  const legs = path.legs.map((leg) => (securityOf(leg) === 'plain' ? leg : legWith(leg, transport)))
+  return { ...path, legs }
+}

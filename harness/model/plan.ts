@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { loadSpecSchema } from '../protocol/spec.js'
 import { resolvedConfigSchema } from './config.js'
-import { copySchema, pathSchema, type Copy, type Path } from './paths.js'
+import { copySchema, pathSchema, securitySchema, type Copy, type Path } from './paths.js'
 import { scriptSchema, type Action } from './script.js'
 import { amount, count, list, name, number, object, text } from './shape.js'
 
@@ -25,6 +25,8 @@ export const armSchema = object({
   baseline: name,
   /** The product that its mesh is one way of running, for example `istio`; absent: the mesh stands for itself. */
   family: name.exactOptional(),
+  /** What protects the legs that its path encrypts, where that is not what the path says: see `carriedPath`. */
+  transport: securitySchema.exclude(['mtls']).exactOptional(),
   /** What carried its traffic, as it said itself when the arm came up, for example `stock Envoy 1.40`; absent in plans. */
   build: name.exactOptional(),
   /** Of hops that are raised again beside those of an arm; such arms are no column of any comparison. */

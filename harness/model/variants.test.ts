@@ -35,6 +35,9 @@ const configOf = (overrides: ConfigOverrides, more: object = {}) =>
 const unchanged = (name: string): Variant => ({ name, source: 'as configured', settings: {}, builds: {} })
 const sha256 = 'a'.repeat(64)
 
+/** Functions of the hops of one layer; the others are of the legs between hops. */
+const ofHops = functionNames.filter((name) => !('transport' in functions[name].settings))
+
 async function refusal(flag: string): Promise<string> {
   return resolveVariants([flag]).then(
     () => 'accepted',
@@ -95,7 +98,7 @@ describe('--variant', () => {
     expect(functionFlags(['all'])).toHaveLength(functionNames.length)
   })
 
-  it.each(functionNames)('%s is as the reference mesh wants it, on the hops of one layer', async (name) => {
+  it.each(ofHops)('%s is as the reference mesh wants it, on the hops of one layer', async (name) => {
     const { settings }: MeshFunction = functions[name]
     const [variant] = await resolveVariants([`a=function:${name}`])
     expect(variant?.settings).toEqual(settings)
@@ -117,7 +120,7 @@ describe('--variant', () => {
     if (layer === 'l7') verifyProxy(proxySchema.parse(config))
   })
 
-  it.each(functionNames)('%s is rendered for Envoy, or the plan says that Envoy has it not', async (name) => {
+  it.each(ofHops)('%s is rendered for Envoy, or the plan says that Envoy has it not', async (name) => {
     const { settings }: MeshFunction = functions[name]
     const [variant] = await resolveVariants([`a=function:${name}`])
     const why = whyNotVaried(variant as Variant, meshes.envoy, l7PerNode)
@@ -131,6 +134,42 @@ describe('--variant', () => {
         renderHop({ ...(spec as HopSpec), settings: {} }, testPlacement()),
       )
     }
+  })
+
+  it('what protects legs is measured between arms that differ in it alone, on paths that encrypt', async () => {
+    const asked = functionFlags(['encryption', 'mutualAuthentication'])
+    const variants = await resolveVariants(['plain=unchanged', ...asked])
+    const arms = { reference: ['l4-only', 'l7-per-node'], envoy: ['l7-sidecar-to-sidecar'] }
+    const plan = makePlan(configOf({ variants }, { arms, meshSettings: {} }), catalogue)
+    for (const id of ['reference/l4-only', 'envoy/l7-sidecar-to-sidecar'])
+      expect(
+        plan.arms
+          .filter((arm) => arm.id.startsWith(`${id}@`))
+          .map((arm) => [arm.variant, arm.transport, arm.control]),
+      ).toEqual([
+        ['plain', undefined, undefined],
+        ['encryption.without', 'plain', undefined],
+        ['encryption', 'tls', `${id}@encryption.without`],
+        ['mutualAuthentication.without', 'tls', undefined],
+        ['mutualAuthentication', undefined, `${id}@mutualAuthentication.without`],
+      ])
+    expect(unvariedLines(plan)).toEqual([
+      `reference/l7-per-node as it is, not @${variants
+        .slice(1)
+        .map(({ name }) => name)
+        .join(', @')}: no leg of reference/l7-per-node is encrypted`,
+    ])
+    const one = makePlan(
+      configOf({ variants: variants.slice(1, 3) }, { arms: { reference: ['l4-only'] } }),
+      catalogue,
+    )
+    expect(one.arms.filter(({ role }) => role === 'subject').map(({ id }) => id)).toEqual([
+      'reference/l4-only',
+      'reference/l4-only@encryption.without',
+      'reference/l4-only@encryption',
+    ])
+    const haproxy = configOf.bind(undefined, { variants }, { arms: { haproxy: ['l7-sidecar-to-sidecar'] } })
+    expect(haproxy).toThrow(/of haproxy: .*transport/)
   })
 
   it('tells in the plan of functions that no arm has, and refuses one that is asked for alone', async () => {
@@ -177,6 +216,7 @@ describe('--variant', () => {
       'a=set:installed.revision=1-27',
       /installed\.revision is .*of the whole of istio-sidecar, istio-ambient/,
     ],
+    ['a=function:juggle', /no function named "juggle"/],
     ['a=image:envoy=x', /"envoy=x" is not proxy=<reference>/],
     ['a=bundles:/nowhere', /neither proxy\.mjs nor tunnel\.mjs is in \/nowhere/],
     ['a=git:--upload-pack', /a git ref is needed/],

@@ -1,5 +1,6 @@
 /** What a variant changes: its settings are laid over those of the mesh, its builds replace programs. Pure. */
-import type { Arm, OwnProgram, ResolvedConfig, Variant } from '../model.js'
+import type { Arm, OwnProgram, Path, ResolvedConfig, Variant } from '../model.js'
+import { hasProtectedLegs } from './paths.js'
 
 type Settings = Readonly<Record<string, unknown>>
 
@@ -14,6 +15,16 @@ export function settingsOf(
   return overlay(own, variantOf(config, variant)?.settings ?? {})
 }
 
+/** What protects the legs of an arm of a mesh on a path; undefined: what the path says. */
+export function transportOf(
+  config: ResolvedConfig,
+  arm: Pick<Arm, 'mesh' | 'variant'>,
+  path: Path,
+): Arm['transport'] {
+  const { transport } = settingsOf(config, arm)
+  return hasProtectedLegs(path) && (transport === 'plain' || transport === 'tls') ? transport : undefined
+}
+
 /** The programs that an arm's variant builds otherwise. */
 export function variantBuilds(config: ResolvedConfig, { variant }: Pick<Arm, 'variant'>): Variant['builds'] {
   return variantOf(config, variant)?.builds ?? {}
@@ -22,7 +33,8 @@ export function variantBuilds(config: ResolvedConfig, { variant }: Pick<Arm, 'va
 /**
  * What an arm becomes. The first of several variants is what the others are judged against; a single one is judged
  * against the arm as it is configured. In the place of one that cannot change the arm stands the arm as it is, and so it
- * does alone where nothing that changes anything can. `whyNot` says why one cannot.
+ * does alone where nothing that changes anything can. A variant that names its own control is judged against that one,
+ * and both stand behind all others. `whyNot` says why one cannot.
  */
 export function variedArms(
   id: string,
@@ -33,10 +45,21 @@ export function variedArms(
     Object.keys(settings).length + Object.keys(builds).length > 0
   const able = variants.filter((variant) => whyNot(variant) === undefined)
   if (variants.some(changes) && !able.some(changes)) return [{ id }]
-  const named = able.map(({ name }) => ({ id: `${id}@${name}`, variant: name }))
-  const isControlThere = variants.length > 1 && able[0] === variants[0]
+  const armOf = (name: string) => ({ id: `${id}@${name}`, variant: name })
+  const controls = new Set(variants.flatMap(({ control }) => control ?? []))
+  const isPaired = ({ name, control }: Variant) => control !== undefined || controls.has(name)
+  const alone = able.filter((variant) => !isPaired(variant))
+  const named = alone.map(({ name }) => armOf(name))
+  const isControlThere = variants.length > 1 && alone[0] === variants.find((variant) => !isPaired(variant))
   const [control = { id }, ...judged] = isControlThere ? named : [{ id }, ...named]
-  return [control, ...judged.map((arm) => ({ ...arm, control: control.id }))]
+  return [
+    control,
+    ...judged.map((arm) => ({ ...arm, control: control.id })),
+    ...able.filter(isPaired).map(({ name, control: own }) => ({
+      ...armOf(name),
+      ...(own === undefined ? {} : { control: armOf(own).id }),
+    })),
+  ]
 }
 
 /** One line for the report. */

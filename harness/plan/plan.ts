@@ -19,7 +19,7 @@ import type {
   TrialSpec,
   Variant,
 } from '../model.js'
-import { variedArms } from '../model/variants.js'
+import { transportOf, variedArms } from '../model/variants.js'
 import { seededRandom } from '../protocol/random.js'
 
 /** What the registries know of the names in a config; handed in, so that a plan can be tested without them. */
@@ -113,7 +113,10 @@ function listArms(config: ResolvedConfig, catalogue: Catalogue): Arm[] {
                 role: 'subject' as const,
                 environment,
                 baseline,
-                ...defined({ family: catalogue.familyOf?.(mesh) }),
+                ...defined({
+                  family: catalogue.familyOf?.(mesh),
+                  transport: transportOf(config, { mesh, ...variant }, catalogue.paths[path] as Path),
+                }),
               }),
             ),
           ),

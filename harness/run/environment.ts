@@ -1,4 +1,5 @@
 /** Brings a platform up, its meshes on it, and their arms: one environment that trials can run against. */
+import { carriedPath } from '../model/paths.js'
 import { unitNumber } from '../model/plan.js'
 import { describeVariant } from '../model/variants.js'
 import { defined } from '../model/defined.js'
@@ -147,7 +148,7 @@ function whatWasSaid(error: unknown): string {
 async function raise(request: EnvironmentRequest, session: MeshSession, arm: Arm): Promise<RaisedArm> {
   const path = request.paths.find(({ name }) => name === arm.path)
   if (!path) throw new Error(`no path named ${arm.path}`)
-  return session.raise(arm, path)
+  return session.raise(arm, carriedPath(arm, path))
 }
 
 /** What a mesh lacks is known before anything is created: its arms are left out, with the remedy. */

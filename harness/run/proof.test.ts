@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Arm, Component, HopCounters, LoadSpec } from '../model.js'
+import { carriedPath } from '../model/paths.js'
 import { judgeTrial, type ProofInput } from './proof.js'
 import { paths } from '../../scenarios/paths/index.js'
 
@@ -88,6 +89,46 @@ test('traffic that took its path passes every check', () => {
       'mTLS handshakes accepted by server-tunnel',
     ]),
   )
+})
+
+const handshakes = (client: number, server: number, peer?: string): HopCounters => {
+  const { peers: _, ...counters } = carried({ tlsHandshakesClient: client, tlsHandshakesServer: server })
+  return { ...counters, ...(peer === undefined ? {} : { peers: [peer] }) }
+}
+const ofHops = (client: HopCounters, waypoint: HopCounters, server: HopCounters) => ({
+  ...after,
+  [`${arm.id}/client-tunnel`]: client,
+  [`${arm.id}/waypoint`]: { ...waypoint, requests: 1100 },
+  [`${arm.id}/server-tunnel`]: server,
+})
+
+test('legs in plain text are proved to have no handshake, where the path itself would encrypt', () => {
+  const plain = {
+    arm: { ...arm, transport: 'plain' as const },
+    path: carriedPath({ transport: 'plain' }, path),
+  }
+  const none = handshakes(0, 0)
+  expect(failing({ ...plain, after: ofHops(none, none, none) })).toEqual([])
+  expect(failing({ ...plain, after: ofHops(handshakes(1, 0), none, none) })).toEqual([
+    'TLS handshakes at client-tunnel: 0, not 1',
+  ])
+  // The same counters are no proof of the path as it is.
+  expect(failing({ after: ofHops(none, none, none) })).toContain(
+    'mTLS handshakes made by client-tunnel: 1, not 0',
+  )
+})
+
+test('legs with a certificate of the server alone are proved by handshakes in which clients are nobody', () => {
+  const tls = { arm: { ...arm, transport: 'tls' as const }, path: carriedPath({ transport: 'tls' }, path) }
+  const server = 'spiffe://cluster.local/ns/bench/sa/server'
+  const [out, through, last] = [handshakes(1, 0, server), handshakes(1, 1, server), handshakes(0, 1)]
+  expect(failing({ ...tls, after: ofHops(out, through, last) })).toEqual([])
+  expect(failing({ ...tls, after: ofHops(out, through, handshakes(0, 0)) })).toEqual([
+    'TLS handshakes accepted by server-tunnel: 1, not 0',
+  ])
+  expect(failing({ ...tls, after: ofHops(out, through, handshakes(0, 1, server)) })).toEqual([
+    `no identity of a client at server-tunnel: none, not ${server}`,
+  ])
 })
 
 test.each<[string, Record<string, HopCounters>, string]>([

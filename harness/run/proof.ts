@@ -3,7 +3,17 @@
  *
  * Judges counters read before the generator started and after the window ended, both with nothing in flight.
  */
-import type { Arm, Component, HopCounter, HopCounters, LoadSpec, Path, ProofCheck } from '../model.js'
+import { isConnect, securityOf } from '../model/paths.js'
+import type {
+  Arm,
+  Component,
+  HopCounter,
+  HopCounters,
+  LoadSpec,
+  Path,
+  ProofCheck,
+  Security,
+} from '../model.js'
 
 /** What one trial sent, from before its warm-up to the end of its window. */
 export interface TrialTraffic {
@@ -48,19 +58,44 @@ export function judgeTrial(input: ProofInput): readonly ProofCheck[] {
       checks.push(...judgeHandshakes(input, hop.name, 'tlsHandshakesServer', index, moved))
     if (upstreamEncrypted)
       checks.push(...judgeHandshakes(input, hop.name, 'tlsHandshakesClient', index + 1, moved))
-    const peers = input.after[component.name]?.peers
-    if ((downstreamEncrypted || upstreamEncrypted) && peers) {
-      checks.push({
-        name: `peer identity at ${hop.name}`,
-        ok: peers.length > 0 && peers.every((peer) => peer.startsWith('spiffe://')),
-        expected: 'a SPIFFE id',
-        actual: peers.join(', ') || 'none',
-      })
-    }
+    if (arm.transport === 'plain' && !downstreamEncrypted && !upstreamEncrypted)
+      checks.push(judgePlaintext(hop.name, moved))
+    checks.push(...judgePeers(hop.name, path, index, input.after[component.name]?.peers))
   }
   checks.push(...judgeRules(input), ...judgeApplication(input))
   checks.push(...judgeBystanders(input))
   return checks
+}
+
+/** Who has proved who it is: with mutual TLS either side of a leg, with TLS the hop that was dialled. */
+function judgePeers(
+  hop: string,
+  path: Path,
+  index: number,
+  peers: readonly string[] | undefined,
+): ProofCheck[] {
+  const [before, after] = [securityAt(path, index), securityAt(path, index + 1)]
+  if (before === 'plain' && after === 'plain') return []
+  const actual = peers?.join(', ') ?? 'none'
+  if (before === 'tls' && after === 'plain')
+    return [
+      { name: `no identity of a client at ${hop}`, ok: (peers ?? []).length === 0, expected: 'none', actual },
+    ]
+  if (!peers) return []
+  return [
+    {
+      name: `peer identity at ${hop}`,
+      ok: peers.length > 0 && peers.every((peer) => peer.startsWith('spiffe://')),
+      expected: 'a SPIFFE id',
+      actual: actual || 'none',
+    },
+  ]
+}
+
+/** What its path would encrypt, and the arm does not, has to be so. */
+function judgePlaintext(hop: string, moved: Moved): ProofCheck {
+  const value = (moved.tlsHandshakesServer ?? 0) + (moved.tlsHandshakesClient ?? 0)
+  return atLeastAndMost(`TLS handshakes at ${hop}`, { min: 0, max: 0, value })
 }
 
 /** L4 of the kernel where no hop stands: each connection has passed its rules once, and each body its tunnel. */
@@ -149,17 +184,17 @@ function judgeHandshakes(
   const value = moved[counter]
   if (value === undefined) return []
   const { connections } = input.traffic
-  const hbone = input.path.legs[leg] === 'hbone'
   const { carriers = 1 } = input
-  const most = hbone
+  const most = isConnect(input.path.legs[leg] ?? 'plain')
     ? carriers * Math.ceil(connections / carriers / input.maxStreamsPerConnection)
     : connections
   const component = input.components.find((other) => other.arm === input.arm.id && other.hop === hop)
   const before = component ? (input.before[component.name]?.[counter] ?? 0) : 0
   // Nothing was pooled before the first trial, so it must have shaken hands.
   const least = before === 0 && connections > 0 ? 1 : 0
+  const kind = securityAt(input.path, leg) === 'tls' ? 'TLS' : 'mTLS'
   const side = counter === 'tlsHandshakesServer' ? 'accepted by' : 'made by'
-  return [atLeastAndMost(`mTLS handshakes ${side} ${hop}`, { min: least, max: most, value })]
+  return [atLeastAndMost(`${kind} handshakes ${side} ${hop}`, { min: least, max: most, value })]
 }
 
 /** Hops of other arms must not have moved. */
@@ -199,8 +234,12 @@ function delta(input: ProofInput, component: string): Moved | undefined {
   return moved
 }
 
+function securityAt({ legs }: Path, leg: number): Security {
+  return securityOf(legs[leg] ?? 'plain')
+}
+
 function isEncrypted(path: Path, leg: number): boolean {
-  return path.legs[leg] === 'mtls' || path.legs[leg] === 'hbone'
+  return securityAt(path, leg) !== 'plain'
 }
 
 /** To the request, but for what an engine cannot count. */

@@ -27,6 +27,7 @@ import type {
   Unmet,
 } from '../model.js'
 import { changedPrograms } from '../model/journal.js'
+import { carriedPath } from '../model/paths.js'
 import { roundsOf } from '../model/plan.js'
 import { environmentRequests, trialMs, visitsOf, type Visit } from '../plan/plan.js'
 import { runTrial, type TrialProgress } from './trial.js'
@@ -307,7 +308,7 @@ function findTrial(
   const arm = arms.find(({ id }) => id === cell?.arm)
   const path = paths.find(({ name }) => name === arm?.path)
   if (!cell || !arm || !path) throw new Error(`the plan names an unknown cell: ${spec.cell}`)
-  return { spec, cell, arm, path }
+  return { spec, cell, arm, path: carriedPath(arm, path) }
 }
 
 /** Tells of failed trials, but once only of what fails every trial that follows in the same words, as a dead hop does. */

@@ -3,6 +3,9 @@ import { expect, test } from 'vitest'
 import { analyze } from '../../harness/analyze/analyze.js'
 import type { Variant } from '../../harness/model.js'
 import { readJournal } from '../../harness/run/journal.js'
+import { defined } from '../../harness/model/defined.js'
+import { paths as allPaths } from '../../scenarios/paths/index.js'
+import { sketchPath } from './drawings/path-sketch.js'
 import { createFigureBook } from './figures.js'
 import { createView } from './view.js'
 import { functionCostTable } from './sections/functions.js'
@@ -21,6 +24,7 @@ test('a function stands with the layer of its hops and where it runs', () => {
   for (const [settings, layer] of [
     [{ proxy: { split: [] } }, 'L7'],
     [{ tunnel: { ports: [8080] } }, 'L4'],
+    [{ transport: 'tls' }, 'L4'],
   ] as const) {
     const table = tableOf((variant) => ({ ...variant, source: 'in words', settings, function: variant.name }))
     expect(table?.columns.slice(0, 4)).toEqual(columns)
@@ -30,6 +34,23 @@ test('a function stands with the layer of its hops and where it runs', () => {
       expect(row.slice(0, 3)).toEqual(['in words', layer, 'user space'])
     }
   }
+})
+
+test('an arm that does not encrypt what its path would is named and drawn so', () => {
+  const arms = analysis.arms.map((arm) => ({ ...arm, path: arm.role === 'subject' ? 'l4-only' : arm.path }))
+  const drawn = (transport?: 'plain' | 'tls') => {
+    const paths = [...analysis.paths, allPaths['l4-only']]
+    const view = createView({
+      ...analysis,
+      paths,
+      arms: arms.map((arm) => ({ ...arm, ...defined({ transport }) })),
+    })
+    const [arm] = view.subjects
+    return [arm?.label, sketchPath(arm?.path ?? allPaths['l4-only'], '').includes('sk-lock')]
+  }
+  expect(drawn()).toEqual([expect.not.stringMatching(/encrypted|TLS/), true])
+  expect(drawn('plain')).toEqual([expect.stringContaining(', not encrypted'), false])
+  expect(drawn('tls')).toEqual([expect.stringContaining(', one-way TLS'), true])
 })
 
 test('without functions there is no such table', () => {

@@ -1,4 +1,5 @@
 /** What every section and chart asks of an Analysis: arms in order with their look, the load to lead with, look-ups. */
+import { carriedPath } from '../../harness/model/paths.js'
 import { baselineMesh } from '../../harness/model/plan.js'
 import * as metrics from '../../scenarios/metrics.js'
 import type {
@@ -106,7 +107,7 @@ export function createView(analysis: Analysis): View {
   const shades = shadesOf(analysis.arms)
   const labels = new Set<string>()
   const arms = analysis.arms.map((arm, index): ArmView => {
-    const path = paths.get(arm.path) ?? unknownPath(arm.path)
+    const path = carriedPath(arm, paths.get(arm.path) ?? unknownPath(arm.path))
     return {
       id: arm.id,
       arm,
@@ -262,6 +263,12 @@ export function excludesZero(estimate: Estimate): boolean {
   return estimate.low > 0 || estimate.high < 0
 }
 
+/** What its path would encrypt, and the arm does not, or not as the path says. */
+const transportWords: Readonly<Record<NonNullable<Arm['transport']>, string>> = {
+  plain: 'not encrypted',
+  tls: 'one-way TLS',
+}
+
 function armLabel(arm: Arm, path: Path, withMesh: boolean, withEnvironment: boolean): string {
   if (arm.role !== 'subject') {
     // Of an environment for each mesh, the mesh is the name: `kind/cilium`.
@@ -269,7 +276,8 @@ function armLabel(arm: Arm, path: Path, withMesh: boolean, withEnvironment: bool
     return where + (arm.role === 'twin' ? 'A/A twin' : path.label)
   }
   const base = withMesh && arm.mesh !== baselineMesh ? `${arm.mesh} ${path.label}` : path.label
-  const full = arm.variant === undefined ? base : `${base} @${arm.variant}`
+  const carried = arm.transport === undefined ? base : `${base}, ${transportWords[arm.transport]}`
+  const full = arm.variant === undefined ? carried : `${carried} @${arm.variant}`
   return arm.build === undefined ? full : `${full} (${arm.build})`
 }
 

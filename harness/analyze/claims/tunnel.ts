@@ -13,7 +13,10 @@ const mostHandshakes = 0.1
 export const judgeC8: Rule = (run, groups, settings) => {
   const [first] = groups
     .flatMap(({ cells }) => cells)
-    .filter(({ arm }) => run.armOf.get(arm)?.path === 'l4-only' && run.armOf.get(arm)?.variant === undefined)
+    .filter(({ arm }) => {
+      const { path, variant, transport } = run.armOf.get(arm) ?? {}
+      return path === 'l4-only' && variant === undefined && transport === undefined
+    })
     .flatMap((cell) => {
       const values = [...seriesOf(run, cell.id, handshakesPerConnection).values()]
       return values.length === 0 ? [] : [{ cell, values }]

@@ -8,11 +8,11 @@ import {
   workloadSchema,
 } from '../kit/process/config.js'
 import { filtersSchema } from './filters/index.js'
-import { clusterSchema, limitsSchema, listenerSchema, routeSchema } from './shapes.js'
+import { clusterSchema, connectSecurity, limitsSchema, listenerSchema, routeSchema } from './shapes.js'
 
 export const proxySchema = z.strictObject({
   ...baseConfigShape,
-  identity: workloadSchema.optional().describe('Who this proxy is; needed for mtls and hbone'),
+  identity: workloadSchema.optional().describe('Who this proxy is; needed for every transport but plain'),
   limits: limitsSchema,
   pool: poolSchema,
   listeners: z.array(listenerSchema).min(1),
@@ -38,8 +38,8 @@ export function verifyProxy(config: ProxyConfig): void {
     if (cluster.transport !== 'plain' && config.identity === undefined) {
       problems.push(`${at}.transport: ${cluster.transport} needs config.identity`)
     }
-    if (cluster.transport === 'hbone' && cluster.authority === undefined) {
-      problems.push(`${at}.authority: missing, and hbone needs it`)
+    if (connectSecurity(cluster.transport) && cluster.authority === undefined) {
+      problems.push(`${at}.authority: missing, and ${cluster.transport} needs it`)
     }
   }
   const names = new Set(['admin'])

@@ -8,6 +8,7 @@ import type { ListenerAddress } from '../kit/net/address.js'
 import type { ProxyConfig } from './config.js'
 import { type ListenerContext, type ProxyListener, openListener } from './downstream/listener.js'
 import { createRuntime } from './runtime.js'
+import { connectSecurity } from './shapes.js'
 
 const tickMs = 250
 
@@ -23,7 +24,7 @@ export async function startProxy(
     baseDir: context.configDir,
   })
   const poolOf = ({ clusters, trustDomain, pool, limits }: ProxyConfig) =>
-    clusters.some(({ transport }) => transport === 'hbone')
+    clusters.some(({ transport }) => connectSecurity(transport))
       ? new HbonePool({ identities, metrics, trustDomain, pool, limits: limits.hbone })
       : undefined
   let hbonePool = poolOf(config)

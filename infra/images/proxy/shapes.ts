@@ -8,9 +8,29 @@ import {
   nameSchema,
   portSchema,
   spiffeIdSchema,
+  type Security,
 } from '../kit/process/config.js'
 
-const transportSchema = z.enum(['plain', 'mtls', 'hbone'])
+const transportSchema = z
+  .enum(['plain', 'tls', 'mtls', 'connect', 'connect-tls', 'hbone'])
+  .describe(
+    'tls: the server alone shows a certificate; hbone: CONNECT over mtls; connect and connect-tls: CONNECT over the others',
+  )
+export type Transport = z.infer<typeof transportSchema>
+
+/** Of a transport that carries HTTP in CONNECT streams: what is below them; undefined of all others. */
+export function connectSecurity(transport: Transport): Security | undefined {
+  switch (transport) {
+    case 'connect':
+      return 'plain'
+    case 'connect-tls':
+      return 'tls'
+    case 'hbone':
+      return 'mtls'
+    default:
+      return undefined
+  }
+}
 
 export const listenerSchema = z.strictObject({
   name: nameSchema,

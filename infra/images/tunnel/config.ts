@@ -10,6 +10,7 @@ import {
   nameSchema,
   poolSchema,
   portSchema,
+  securitySchema,
   spiffeIdSchema,
 } from '../kit/process/config.js'
 import { parseCidr } from './cidr.js'
@@ -48,6 +49,7 @@ const captureSchema = z
         .array(spiffeIdSchema)
         .default([])
         .describe('ids that the peer may have; empty: any of the trust domain'),
+      security: securitySchema.default('mtls'),
     }),
   })
   .describe('Accepts plain TCP and carries it over HBONE')
@@ -86,6 +88,7 @@ const hboneSchema = z
   .strictObject({
     kind: z.literal('hbone'),
     ...listenShape,
+    security: securitySchema.default('mtls'),
     routes: z.array(routeSchema).min(1),
   })
   .describe('Terminates HBONE and connects to the upstream')

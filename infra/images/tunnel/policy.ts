@@ -5,7 +5,8 @@ import type { SpiffeId } from '../kit/tls/spiffe.js'
 import type { RuleConfig } from './config.js'
 
 export interface PolicyInput {
-  readonly peer: SpiffeId
+  /** Absent where the peer showed no certificate: it has no principal and no namespace. */
+  readonly peer: SpiffeId | undefined
   /** IP address of the peer hop. */
   readonly address: string
   /** `host:port` that the peer asked for. */
@@ -33,8 +34,9 @@ export function permits(rules: readonly RuleConfig[] | undefined, input: PolicyI
 }
 
 function matches(rule: RuleConfig, { peer, address, authority }: PolicyInput): boolean {
-  if (rule.principals && !rule.principals.some((pattern) => matchesPattern(pattern, peer.id))) return false
-  if (rule.namespaces && !(peer.namespace !== undefined && rule.namespaces.includes(peer.namespace)))
+  if (rule.principals && !(peer && rule.principals.some((pattern) => matchesPattern(pattern, peer.id))))
+    return false
+  if (rule.namespaces && !(peer?.namespace !== undefined && rule.namespaces.includes(peer.namespace)))
     return false
   if (rule.ports && !rule.ports.includes(Number(authority.slice(authority.lastIndexOf(':') + 1))))
     return false

@@ -70,6 +70,7 @@ export async function startTermination(
     trustDomain,
     limits,
     workload: (initial.routes[0] as RouteConfig).workload,
+    security: initial.security,
     workloadOf: (serverName) =>
       [...routes.values()].find(({ authority }) => hostOf(authority) === serverName)?.workload,
     onStream: answer,

@@ -55,7 +55,7 @@ export async function startTunnel(
     const wanted = new Map(next.listeners.map((listener) => [listener.name, listener]))
     for (const [name, entry] of [...running]) {
       const listener = wanted.get(name)
-      if (listener && listener.kind === entry.kind && sameAddress(listener, entry.config)) continue
+      if (listener && listener.kind === entry.kind && sameSocket(listener, entry.config)) continue
       // The address has to be free before the successor can have it.
       running.delete(name)
       leave(entry)
@@ -90,8 +90,11 @@ export async function startTunnel(
   }
 }
 
-function sameAddress(a: { host: string; port: number }, b: { host: string; port: number }): boolean {
-  return a.host === b.host && a.port === b.port
+type Listening = { readonly host: string; readonly port: number; readonly security?: unknown }
+
+/** What a listener cannot change while it listens. */
+function sameSocket(a: Listening, b: Listening): boolean {
+  return a.host === b.host && a.port === b.port && a.security === b.security
 }
 
 /** What only a restart can change. Throws `ConfigError`. */

@@ -36,10 +36,16 @@ export interface TlsFiles {
   readonly caFile: string
   /** SPIFFE ids, one of which the peer must have. */
   readonly peers: readonly string[]
+  /** False: the server alone shows a certificate. */
+  readonly mutual: boolean
 }
 
 /** What both ends share: TLS 1.3 alone, the run's CA, and exactly the expected SPIFFE ids. */
-function commonTls(tls: TlsFiles, alpn: readonly string[]): JsonObject {
+function commonTls(
+  tls: TlsFiles,
+  alpn: readonly string[],
+  { shows, checks }: { readonly shows: boolean; readonly checks: boolean },
+): JsonObject {
   return {
     tls_params: {
       tls_minimum_protocol_version: 'TLSv1_3',
@@ -47,13 +53,20 @@ function commonTls(tls: TlsFiles, alpn: readonly string[]): JsonObject {
       ecdh_curves: ['X25519', 'P-256'],
     },
     alpn_protocols: alpn,
-    tls_certificates: [
-      { certificate_chain: { filename: tls.certFile }, private_key: { filename: tls.keyFile } },
-    ],
-    validation_context: {
-      trusted_ca: { filename: tls.caFile },
-      match_typed_subject_alt_names: tls.peers.map((peer) => ({ san_type: 'URI', matcher: { exact: peer } })),
-    },
+    ...(shows && {
+      tls_certificates: [
+        { certificate_chain: { filename: tls.certFile }, private_key: { filename: tls.keyFile } },
+      ],
+    }),
+    // With it a server would ask for a certificate, wanted or not.
+    ...(checks && {
+      validation_context: {
+        trusted_ca: { filename: tls.caFile },
+        match_typed_subject_alt_names: tls.peers.map((peer) => ({
+          ...{ san_type: 'URI', matcher: { exact: peer } },
+        })),
+      },
+    }),
   }
 }
 
@@ -63,8 +76,8 @@ export function downstreamTls(tls: TlsFiles, alpn: readonly string[]): JsonObjec
   return {
     name: 'envoy.transport_sockets.tls',
     typed_config: typed(`${tlsPackage}.DownstreamTlsContext`, {
-      require_client_certificate: true,
-      common_tls_context: commonTls(tls, alpn),
+      require_client_certificate: tls.mutual,
+      common_tls_context: commonTls(tls, alpn, { shows: true, checks: tls.mutual }),
     }),
   }
 }
@@ -75,7 +88,9 @@ export function downstreamTls(tls: TlsFiles, alpn: readonly string[]): JsonObjec
 export function upstreamTls(tls: TlsFiles, alpn: readonly string[] = []): JsonObject {
   return {
     name: 'envoy.transport_sockets.tls',
-    typed_config: typed(`${tlsPackage}.UpstreamTlsContext`, { common_tls_context: commonTls(tls, alpn) }),
+    typed_config: typed(`${tlsPackage}.UpstreamTlsContext`, {
+      common_tls_context: commonTls(tls, alpn, { shows: tls.mutual, checks: true }),
+    }),
   }
 }
 

@@ -1,5 +1,6 @@
 /** Reads what an Envoy hop carried from its admin statistics, so that its path is proved as any other's. */
 import type { HopCounters } from '../../../harness/model.js'
+import { isConnect, securityOf } from '../../../harness/model/paths.js'
 import type { HopSpec } from '../hops/hop-mesh.js'
 import { names } from './roles.js'
 
@@ -42,16 +43,16 @@ export function envoyCounters(text: string, spec: HopSpec): HopCounters {
   }
   const { hop, downstreamLeg, upstreamLeg, before, after } = spec
   const l7 = hop.layer === 'l7'
-  const endsHbone = downstreamLeg === 'hbone'
-  const upstream = upstreamLeg === 'plain' ? names.service : names.next
+  const endsHbone = isConnect(downstreamLeg)
+  const upstream = after ? names.next : names.service
   const tlsHandshakesServer = read(`listener.${names.downstream}.ssl.handshake`)
   const tlsHandshakesClient = read(`cluster.${names.next}.ssl.handshake`)
   const peers = [
-    ...(tlsHandshakesServer > 0 && before ? [before.spiffeId] : []),
+    ...(tlsHandshakesServer > 0 && before && securityOf(downstreamLeg) === 'mtls' ? [before.spiffeId] : []),
     ...(tlsHandshakesClient > 0 && after ? [after.spiffeId] : []),
   ]
   const streamsIn = endsHbone ? read(`http.${names.hbone}.downstream_rq_total`) : 0
-  const streamsOut = upstreamLeg === 'hbone' ? read(`cluster.${names.next}.upstream_rq_total`) : 0
+  const streamsOut = isConnect(upstreamLeg) ? read(`cluster.${names.next}.upstream_rq_total`) : 0
   return {
     ...(l7 ? { requests: read(`http.${names.l7}.downstream_rq_total`) } : {}),
     downstreamConnections: endsHbone ? streamsIn : read(`listener.${names.downstream}.downstream_cx_total`),

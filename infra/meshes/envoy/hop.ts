@@ -1,10 +1,11 @@
 /** Envoy as a hop: whichever role the path asks for, as a process with a bootstrap of its own. */
 import type { BinaryNeed } from '../../supply/binaries.js'
-import type { Placement } from '../../../harness/model.js'
+import type { LegTransport, Placement } from '../../../harness/model.js'
+import { securityOf } from '../../../harness/model/paths.js'
 import { defined } from '../../../harness/model/defined.js'
 import { hopLimits, sizingFact } from '../hops/hop-limits.js'
 import { credentialFiles, hopComponent, type HopProgram, type HopSpec } from '../hops/hop-mesh.js'
-import { vendorSettings } from '../hops/settings.js'
+import { transportSettings, vendorSettings } from '../hops/settings.js'
 import type { JsonObject, TlsFiles } from './blocks.js'
 import { envoyCounters, statsPath } from './counters.js'
 import { envoyFunctionNames, envoyFunctions, functionDifferences, type FunctionContext } from './functions.js'
@@ -22,7 +23,7 @@ export const envoyNeed: BinaryNeed = {
 export const envoyHop: HopProgram = {
   name: 'envoy',
   need: envoyNeed,
-  settings: vendorSettings(envoyFunctionNames),
+  settings: { ...vendorSettings(envoyFunctionNames), ...transportSettings },
 
   facts(settings) {
     const configs = settings.proxy?.filters ?? {}
@@ -74,13 +75,17 @@ export const envoyHop: HopProgram = {
 export function renderHop(spec: HopSpec, placement: Placement): JsonObject {
   const { hop, upstream, authority, before, after, settings } = spec
   const { bindHost, ports } = placement
-  const tls = (peer: HopSpec['before']): TlsFiles => {
+  const [inbound, outbound] = [spec.downstreamLeg, spec.upstreamLeg]
+  const tls = (leg: LegTransport, peer: HopSpec['before']): TlsFiles | undefined => {
+    const security = securityOf(leg)
+    if (security === 'plain') return undefined
     if (!peer) throw new Error(`${hop.name} has an encrypted leg to nobody`)
     return {
       certFile: placement.file('cert.pem'),
       keyFile: placement.file('key.pem'),
       caFile: placement.file('ca.pem'),
       peers: [peer.spiffeId],
+      mutual: security === 'mtls',
     }
   }
   const base = {
@@ -105,28 +110,33 @@ export function renderHop(spec: HopSpec, placement: Placement): JsonObject {
     case 'per-node':
       return roles.perNode(l7())
     case 'sidecar-outbound':
-      return roles.sidecarOutbound({ ...l7(), upstreamTls: tls(after) })
+      return roles.sidecarOutbound({ ...l7(), upstreamTls: tls(outbound, after) })
     case 'sidecar-inbound':
-      return roles.sidecarInbound({ ...l7(), downstreamTls: tls(before) })
+      return roles.sidecarInbound({ ...l7(), downstreamTls: tls(inbound, before) })
     case 'tunnel-outbound':
-      return roles.tunnelOutbound({ ...base, authority, upstreamTls: tls(after) })
+      return roles.tunnelOutbound({ ...base, authority, upstreamTls: tls(outbound, after) })
     case 'tunnel-inbound':
-      return roles.tunnelInbound({ ...base, authority, downstreamTls: tls(before) })
+      return roles.tunnelInbound({ ...base, authority, downstreamTls: tls(inbound, before) })
     case 'ingress':
       throw new Error('this mesh has no config for a gateway')
     case 'waypoint':
-      return roles.waypoint({ ...l7(), authority, downstreamTls: tls(before), upstreamTls: tls(after) })
+      return roles.waypoint({
+        ...l7(),
+        authority,
+        downstreamTls: tls(inbound, before),
+        upstreamTls: tls(outbound, after),
+      })
   }
 }
 
 /** Where an L7 hop finds the client's SPIFFE id. */
 function knownPrincipal({ downstreamLeg }: HopSpec): Pick<FunctionContext, 'principal'> {
   switch (downstreamLeg) {
-    case 'plain':
-      return {}
     case 'mtls':
       return { principal: 'tls' }
     case 'hbone':
       return { principal: { filterState: roles.sourceState } }
+    default:
+      return {}
   }
 }

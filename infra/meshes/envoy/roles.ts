@@ -57,12 +57,12 @@ interface WithFunctions {
   readonly zones?: Zones
 }
 
-/** Credentials towards the hop before, the hop after, or both. */
+/** Credentials towards the hop before, the hop after, or both; undefined where the leg is not encrypted. */
 interface DownstreamTls {
-  readonly downstreamTls: TlsFiles
+  readonly downstreamTls: TlsFiles | undefined
 }
 interface UpstreamTls {
-  readonly upstreamTls: TlsFiles
+  readonly upstreamTls: TlsFiles | undefined
 }
 interface WithAuthority {
   /** `host:port` that CONNECT names. */
@@ -83,15 +83,15 @@ export function perNode(role: PerNode): JsonObject {
 
 /** Plain HTTP in, HTTP over mutual TLS out. */
 export function sidecarOutbound(role: SidecarOutbound): JsonObject {
-  const transportSocket = upstreamTls(role.upstreamTls)
-  return l7Bootstrap(role, { service: { name: names.next, target: role.upstream, transportSocket } })
+  const transport = role.upstreamTls && { transportSocket: upstreamTls(role.upstreamTls) }
+  return l7Bootstrap(role, { service: { name: names.next, target: role.upstream, ...transport } })
 }
 
 /** HTTP over mutual TLS in, plain HTTP out. */
 export function sidecarInbound(role: SidecarInbound): JsonObject {
   return l7Bootstrap(role, {
     service: { name: names.service, target: role.upstream },
-    transportSocket: downstreamTls(role.downstreamTls, ['h2', 'http/1.1']),
+    ...accepting(role, ['h2', 'http/1.1']),
   })
 }
 
@@ -122,7 +122,7 @@ export function tunnelInbound(role: TunnelInbound): JsonObject {
       listener({
         name: names.downstream,
         address: listen,
-        transportSocket: downstreamTls(role.downstreamTls, ['h2']),
+        ...accepting(role, ['h2']),
         filter: httpManager({
           statPrefix: names.hbone,
           limits,
@@ -152,7 +152,7 @@ export function waypoint(role: Waypoint): JsonObject {
       listener({
         name: names.downstream,
         address: listen,
-        transportSocket: downstreamTls(role.downstreamTls, ['h2']),
+        ...accepting(role, ['h2']),
         filter: httpManager({
           statPrefix: names.hbone,
           limits,
@@ -182,6 +182,10 @@ export function waypoint(role: Waypoint): JsonObject {
 }
 
 // ---------------------------------------------------------------- parts of roles
+
+/** The transport socket of a listener; none where the leg to it is not encrypted. */
+const accepting = ({ downstreamTls: tls }: DownstreamTls, alpn: readonly string[]) =>
+  tls && { transportSocket: downstreamTls(tls, alpn) }
 
 function l7Bootstrap(
   role: EnvoyBase & WithFunctions,
@@ -310,13 +314,13 @@ function header(key: string, value: string): Json {
   return { header: { key, value }, append_action: 'OVERWRITE_IF_EXISTS_OR_ADD' }
 }
 
-function hboneCluster(target: Endpoint, tls: TlsFiles, limits: HopLimits): JsonObject {
+function hboneCluster(target: Endpoint, tls: TlsFiles | undefined, limits: HopLimits): JsonObject {
   return cluster({
     name: names.next,
     limits,
     target,
     speaks: 'tunnel',
-    transportSocket: upstreamTls(tls, ['h2']),
+    ...(tls && { transportSocket: upstreamTls(tls, ['h2']) }),
   })
 }
 

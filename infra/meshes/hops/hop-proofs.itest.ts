@@ -1,10 +1,12 @@
-import { createServer as createHttpServer } from 'node:http'
+import { createServer as createHttpServer, type RequestListener } from 'node:http'
 import { createSecureServer } from 'node:http2'
 import { connect, type AddressInfo, type Server } from 'node:net'
 import { createServer as createTlsServer } from 'node:https'
 import type { TlsOptions } from 'node:tls'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
-import type { Endpoint, Host, Identity, Path } from '../../../harness/model.js'
+import type { Arm, Endpoint, Host, Identity, Path } from '../../../harness/model.js'
+import { defined } from '../../../harness/model/defined.js'
+import { carriedPath } from '../../../harness/model/paths.js'
 import { paths } from '../../../scenarios/paths/index.js'
 import { createAuthority, spiffeId } from '../../platforms/kit/identity.js'
 import { proveEncryptedLegs, type Impostors } from './hop-proofs.js'
@@ -32,14 +34,18 @@ afterEach(() => {
 })
 
 /** Names of the checks that fail against a port. */
-async function failing(listening: Server, path: Path): Promise<string[]> {
+async function failing(
+  listening: Server,
+  path: Path,
+  transport?: NonNullable<Arm['transport']>,
+): Promise<string[]> {
   running.push(listening)
   await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve))
   const { port } = listening.address() as AddressInfo
-  const inbound = hopSpecs('test', path)[1]
+  const inbound = hopSpecs('test', carriedPath(defined({ transport }), path))[1]
   if (!inbound) throw new Error('paths have changed')
   const hop = {
-    spec: { ...inbound, before: client },
+    spec: { ...inbound, arm: { ...inbound.arm, ...defined({ transport }) }, before: client },
     deployed: {
       component: { name: 'hop', category: 'l7', node: 'server' },
       endpoints: { downstream: { host: '127.0.0.1', port } },
@@ -47,13 +53,33 @@ async function failing(listening: Server, path: Path): Promise<string[]> {
   }
   const host = { connect: ({ host: address, port }: Endpoint) => connect(port, address) } as unknown as Host
   const checks = await proveEncryptedLegs([hop], host, impostors)
-  expect(checks).toHaveLength(5)
+  expect(checks).toHaveLength(transport === undefined ? 5 : 2)
   return checks.filter(({ ok }) => !ok).map(({ name }) => name.replace(/spiffe:\S+\//, ''))
 }
 
 function mutual(extra: TlsOptions = {}): TlsOptions {
   return { cert: server.certPem, key: server.keyPem, ca: server.caPem, requestCert: true, ...extra }
 }
+
+describe('proofs of a port that is protected otherwise than its path says', () => {
+  const answer: RequestListener = (_request, response) => response.end('ok')
+  const strict = () => createTlsServer(mutual({ rejectUnauthorized: true }), answer)
+  const oneWay = () => createTlsServer({ cert: server.certPem, key: server.keyPem }, answer)
+
+  it('pass where it is what it is called', async () => {
+    expect(await failing(createHttpServer(answer), l7SidecarToSidecar, 'plain')).toEqual([])
+    expect(await failing(oneWay(), l7SidecarToSidecar, 'tls')).toEqual([])
+  })
+
+  it('fail where it protects more, or less', async () => {
+    const plain = ['plaintext answered at server-sidecar', 'TLS refused at server-sidecar']
+    expect(await failing(strict(), l7SidecarToSidecar, 'plain')).toEqual(plain)
+    expect(await failing(oneWay(), l7SidecarToSidecar, 'plain')).toEqual(plain)
+    const tls = ['no certificate accepted at server-sidecar', 'plaintext refused at server-sidecar']
+    expect(await failing(strict(), l7SidecarToSidecar, 'tls')).toEqual(tls.slice(0, 1))
+    expect(await failing(createHttpServer(answer), l7SidecarToSidecar, 'tls')).toEqual(tls)
+  }, 90_000)
+})
 
 describe('proofs of an encrypted port', () => {
   it('pass where exactly the expected identity is let in', async () => {

@@ -1,11 +1,13 @@
 /**
  * Tries what a mutual TLS port must refuse: plaintext, no certificate, another workload's identity, another authority's
- * certificate. The right identity is tried as well, since a port that answers nobody refuses everything.
+ * certificate. The right identity is tried as well, since a port that answers nobody refuses everything. Of an arm whose
+ * legs are protected otherwise it is tried that they are: what is called plain must not be encrypted.
  */
 import { connect as connectHttp2 } from 'node:http2'
 import type { Duplex } from 'node:stream'
-import { connect as connectTls, type TLSSocket } from 'node:tls'
+import { connect as connectTls, TLSSocket } from 'node:tls'
 import type { Deployed, Host, Identity, ProofCheck } from '../../../harness/model.js'
+import { isConnect, securityOf } from '../../../harness/model/paths.js'
 import { exchange } from './exchange.js'
 import type { HopSpec } from './hop-spec.js'
 
@@ -31,30 +33,40 @@ export async function proveEncryptedLegs(
     hops.map(async ({ spec, deployed }) => {
       const endpoint = deployed.endpoints.downstream
       const { before, hop, downstreamLeg } = spec
-      if (downstreamLeg === 'plain' || !before || !endpoint) return []
-      const hbone = downstreamLeg === 'hbone'
+      const security = securityOf(downstreamLeg)
+      if (!before || !endpoint || (security === 'plain' && spec.arm.transport === undefined)) return []
+      const options = { caPem: before.caPem, hbone: isConnect(downstreamLeg), authority: spec.authority }
       const attempt = (credentials: Identity | undefined, timeoutMs = probeTimeoutMs) =>
-        probeTls(host.connect(endpoint) as Duplex, {
-          credentials,
-          caPem: before.caPem,
-          hbone,
-          authority: spec.authority,
-          timeoutMs,
-        })
+        probeTls(host.connect(endpoint) as Duplex, { ...options, credentials, timeoutMs })
+      if (security === 'plain') {
+        const timeoutMs = answerTimeoutMs
+        const clear = await probePlain(host.connect(endpoint) as Duplex, { ...options, timeoutMs })
+        return [
+          check(`plaintext answered at ${hop.name}`, 'answers', clear, true),
+          check(`TLS refused at ${hop.name}`, 'refused', await attempt(before)),
+        ]
+      }
+      const plainly = () => exchange(host, endpoint, plaintextRequest(spec.authority), probeTimeoutMs)
+      if (security === 'tls')
+        return [
+          check(
+            `no certificate accepted at ${hop.name}`,
+            'answers',
+            await attempt(undefined, answerTimeoutMs),
+            true,
+          ),
+          refusesPlaintext(hop.name, await plainly()),
+        ]
       // First what must be answered: silence is a refusal only on a way that is known to carry.
       const right = await attempt(before, answerTimeoutMs)
       const [plain, none, intruder, foreign] = await Promise.all([
-        exchange(host, endpoint, plaintextRequest(spec.authority), probeTimeoutMs),
+        plainly(),
         attempt(undefined),
         attempt(impostors.intruder),
         attempt(await impostors.foreign(before.spiffeId)),
       ])
-      const text = Buffer.from(plain).toString('latin1')
       return [
-        check(`plaintext refused at ${hop.name}`, 'no reply to HTTP without TLS', {
-          ok: !text.startsWith('HTTP/') || isHttpRefusal(text),
-          actual: text.startsWith('HTTP/') ? firstLine(text) : `${plain.length} bytes, not HTTP`,
-        }),
+        refusesPlaintext(hop.name, plain),
         check(`${before.spiffeId} accepted at ${hop.name}`, 'answers', right, true),
         check(`no certificate refused at ${hop.name}`, 'refused', none),
         check(`${impostors.intruder.spiffeId} refused at ${hop.name}`, 'refused', intruder),
@@ -63,6 +75,14 @@ export async function proveEncryptedLegs(
     }),
   )
   return checks.flat()
+}
+
+function refusesPlaintext(hop: string, reply: Uint8Array): ProofCheck {
+  const text = Buffer.from(reply).toString('latin1')
+  return check(`plaintext refused at ${hop}`, 'no reply to HTTP without TLS', {
+    ok: !text.startsWith('HTTP/') || isHttpRefusal(text),
+    actual: text.startsWith('HTTP/') ? firstLine(text) : `${reply.length} bytes, not HTTP`,
+  })
 }
 
 /** How a TLS port took an attempt. */
@@ -106,11 +126,31 @@ export async function probeTls(connection: Duplex, options: ProbeOptions): Promi
   }
 }
 
+/** The same without TLS. */
+export async function probePlain(
+  connection: Duplex,
+  { hbone, authority, timeoutMs = probeTimeoutMs }: Omit<ProbeOptions, 'credentials' | 'caPem'>,
+): Promise<ProbeResult> {
+  const timer = setTimeout(() => connection.destroy(new Error('no answer')), timeoutMs)
+  try {
+    return await (hbone ? probeHbone(connection, authority) : probeHttp(connection, authority))
+  } finally {
+    clearTimeout(timer)
+    connection.destroy()
+  }
+}
+
+/** Calls back when bytes may be written: after the handshake, or at once where there is none. */
+function whenOpen(connection: Duplex, then: () => void): void {
+  if (connection instanceof TLSSocket) connection.once('secureConnect', then)
+  else then()
+}
+
 /** HTTP/1.1: any reply but a refusal lets in. */
-function probeHttp(socket: TLSSocket, authority: string): Promise<ProbeResult> {
+function probeHttp(socket: Duplex, authority: string): Promise<ProbeResult> {
   return new Promise((resolve) => {
     let ended = 'closed without a reply'
-    socket.once('secureConnect', () => socket.write(plaintextRequest(authority)))
+    whenOpen(socket, () => socket.write(plaintextRequest(authority)))
     socket.once('data', (chunk: Buffer) => {
       const text = chunk.toString('latin1')
       resolve({ accepted: !isHttpRefusal(text), actual: firstLine(text) })
@@ -123,14 +163,17 @@ function probeHttp(socket: TLSSocket, authority: string): Promise<ProbeResult> {
 }
 
 /** HBONE: a CONNECT that is answered 200 lets in; a hop may also refuse with 401, 403 or 404. */
-function probeHbone(socket: TLSSocket, authority: string): Promise<ProbeResult> {
+function probeHbone(socket: Duplex, authority: string): Promise<ProbeResult> {
   return new Promise((resolve) => {
     const refuse = (actual: string) => resolve({ accepted: false, actual })
     socket.on('error', (error: Error) => refuse(reasonOf(error)))
     socket.once('close', () => refuse('closed without a reply'))
-    socket.once('secureConnect', () => {
-      if (socket.alpnProtocol !== 'h2') return refuse('no HTTP/2')
-      const session = connectHttp2(`https://${authority}`, { createConnection: () => socket })
+    whenOpen(socket, () => {
+      const isTls = socket instanceof TLSSocket
+      if (isTls && socket.alpnProtocol !== 'h2') return refuse('no HTTP/2')
+      const session = connectHttp2(`${isTls ? 'https' : 'http'}://${authority}`, {
+        createConnection: () => socket,
+      })
       session.on('error', (error: Error) => refuse(reasonOf(error)))
       const stream = session.request({ ':method': 'CONNECT', ':authority': authority })
       stream.on('error', (error: Error) => refuse(reasonOf(error)))

@@ -3,7 +3,7 @@ import { hopLimits, sizingFact } from './hop-limits.js'
 import { credentialFiles, hopComponent, type HopProgram, type HopSpec } from './hop-mesh.js'
 import { proxyConfig, tunnelConfig } from '../reference/config.js'
 import { readReferenceCounters } from '../reference/counters.js'
-import { proxySettings, tunnelSettings } from './settings.js'
+import { proxySettings, transportSettings, tunnelSettings } from './settings.js'
 
 function ownHop(
   image: 'tunnel' | 'proxy',
@@ -13,7 +13,7 @@ function ownHop(
   return {
     name: image,
     own: image,
-    settings,
+    settings: { ...settings, ...transportSettings },
     facts: () => [sizingFact(`meshbench ${image}`, hopLimits, true)],
     workload(spec: HopSpec) {
       const { before, after, builds, ...rest } = spec

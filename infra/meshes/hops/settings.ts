@@ -1,5 +1,6 @@
 /** What the config's `meshSettings` may hold of hops; laid over the config of each. */
 import { z } from 'zod'
+import { securitySchema } from '../../../harness/model/paths.js'
 import { addressSchema, poolSchema } from '../../images/kit/process/config.js'
 
 /** Functions of an L7 hop, by name, whoever makes it; their fields are checked by the hop when it starts. */
@@ -59,6 +60,12 @@ const targets = {
     .optional(),
 }
 
+/**
+ * What protects the legs between hops that the path encrypts; absent: `mtls`, as the path says. The arm is then told apart
+ * by it wherever it is named, and proved to be carried so. Read by `transportOf` (harness/model/variants.ts).
+ */
+export const transportSettings = { transport: securitySchema.optional() }
+
 /** Of this repository's tunnel: its pool of HBONE connections. */
 export const tunnelSettings = {
   tunnel: z
@@ -105,6 +112,7 @@ export const captureSettings = { capture: z.enum(['none', 'redirect']).optional(
 export const transparentSettings = { capture: z.enum(['none', 'redirect', 'tproxy']).optional() }
 
 type Shape = typeof transparentSettings &
+  typeof transportSettings &
   typeof tunnelSettings &
   Pick<ReturnType<typeof vendorSettings>, 'clusters'> &
   typeof proxySettings

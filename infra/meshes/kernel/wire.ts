@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Endpoint, Fact, Hop, Path, ProofCheck, Scope } from '../../../harness/model.js'
+import { securityOf } from '../../../harness/model/paths.js'
 import { findProgram, start } from '../../../harness/process/exec.js'
 import type { ArmNetwork, Pod } from './arm-network.js'
 
@@ -25,7 +26,7 @@ export async function wireFact(): Promise<Fact> {
 /** Whether the leg that reaches the server's node carries bytes as they are. */
 export function isClear({ hops, legs }: Path): boolean {
   const first = hops.findIndex(({ node }: Hop) => node === 'server')
-  return legs[first < 0 ? hops.length : first] === 'plain'
+  return securityOf(legs[first < 0 ? hops.length : first] ?? 'plain') === 'plain'
 }
 
 /** Prints the status of one request, or why there was none. */

@@ -1,6 +1,7 @@
 /** Renders the configs of the reference mesh's hops: pure, so that they can be read in a test. */
 import type { Endpoint, Hop, Identity, LegTransport, Placement } from '../../../harness/model.js'
 import { defined } from '../../../harness/model/defined.js'
+import { isConnect, securityOf } from '../../../harness/model/paths.js'
 import { shareName, type HopSettings } from '../hops/settings.js'
 import { serviceAuthority, trustDomain } from './names.js'
 
@@ -20,7 +21,7 @@ export interface HopPlacement {
 }
 
 export function tunnelConfig(options: HopPlacement): unknown {
-  const { hop, identity, placement, upstream, downstreamId, upstreamId, settings } = options
+  const { hop, identity, placement, upstream, downstreamLeg, upstreamLeg, upstreamId, settings } = options
   const fd = placement.descriptors?.downstream
   const listen = {
     ...{ name: 'downstream', host: placement.bindHost, port: placement.ports.downstream },
@@ -42,24 +43,32 @@ export function tunnelConfig(options: HopPlacement): unknown {
               authority: serviceAuthority,
               via: upstream,
               expect: upstreamId ? [upstreamId] : [],
+              security: securityOf(upstreamLeg),
             },
           }
         : {
             ...listen,
             kind: 'hbone',
+            security: securityOf(downstreamLeg),
             routes: [
               {
                 authority: serviceAuthority,
                 workload: identity.spiffeId,
                 to: upstream,
-                allow: downstreamId
-                  ? [{ principals: [downstreamId], ...defined({ ports: settings.tunnel?.ports }) }]
-                  : [],
+                ...defined({ allow: rules(options) }),
               },
             ],
           },
     ],
   }
+}
+
+/** Who may reach the service, and at which ports. Without certificates of clients nobody is known: undefined lets all in. */
+function rules({ downstreamLeg, downstreamId, settings }: HopPlacement) {
+  const ports = settings.tunnel?.ports
+  if (downstreamId === undefined) return []
+  const principals = securityOf(downstreamLeg) === 'mtls' ? [downstreamId] : undefined
+  return principals || ports ? [defined({ principals, ports })] : undefined
 }
 
 export function proxyConfig(options: HopPlacement): unknown {
@@ -77,8 +86,8 @@ export function proxyConfig(options: HopPlacement): unknown {
         host: placement.bindHost,
         port: placement.ports.downstream,
         transport: downstreamLeg,
-        ...(downstreamId ? { expect: [downstreamId] } : {}),
-        ...(downstreamLeg === 'hbone' ? { authorities: [serviceAuthority] } : {}),
+        ...(downstreamId && securityOf(downstreamLeg) === 'mtls' ? { expect: [downstreamId] } : {}),
+        ...(isConnect(downstreamLeg) ? { authorities: [serviceAuthority] } : {}),
       },
     ],
     ...targets(options),
@@ -97,7 +106,7 @@ function targets({ upstream, upstreamLeg, upstreamId, settings }: HopPlacement) 
     clusters: shares.map(({ name, endpoints }) => ({
       ...{ name, endpoints, transport: upstreamLeg, protocol: 'http1' },
       ...(upstreamId ? { expect: [upstreamId] } : {}),
-      ...(upstreamLeg === 'hbone' ? { authority: serviceAuthority } : {}),
+      ...(isConnect(upstreamLeg) ? { authority: serviceAuthority } : {}),
     })),
     routes: [
       {

@@ -3,6 +3,8 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Endpoint, Path } from '../../../harness/model.js'
+import { defined } from '../../../harness/model/defined.js'
+import { carriedPath } from '../../../harness/model/paths.js'
 import { functions, type MeshFunction } from '../../../scenarios/functions.js'
 import { paths } from '../../../scenarios/paths/index.js'
 import { locateBinary } from '../../supply/binaries.js'
@@ -46,7 +48,11 @@ async function raise({ l4, l7 }: (typeof vendors)[number], settings: HopSettings
   const mesh = createHopMesh({ name, summary: '', paths: [path.name], l4, l7 })
   const config = { ...test.context.request.config, meshSettings: { [name]: settings } }
   const session = await mesh.install({ ...test.context, request: { ...test.context.request, config } })
-  const arm = await session.raise(testArm(name, path), path)
+  const transport = settings.transport === 'mtls' ? undefined : settings.transport
+  const arm = await session.raise(
+    { ...testArm(name, path), ...defined({ transport }) },
+    carriedPath(defined({ transport }), path),
+  )
   const ask = async (requests: number, options?: GetOptions) =>
     (await getMany(arm.endpoint, requests, { connections: 1, ...options })).map(({ status }) => status)
   return { arm, ask }
@@ -144,6 +150,39 @@ describe.each(vendors)('on $vendor', (vendor) => {
     expect(await ask(1, { headers: { 'x-bench-team': 'other' } })).toEqual([403])
     expect(await ask(1)).toEqual([403])
   })
+})
+
+describe.each(vendors)('what protects legs on $vendor', (vendor) => {
+  const may = it.skipIf(vendor.skip)
+  const forms = [functions.encryption.without, functions.encryption.settings] as const
+  const spread = [l4Only, l7SidecarToSidecar, l4L7L4].flatMap((path) =>
+    [...forms, functions.mutualAuthentication.settings].map((settings) => ({
+      ...{ path, settings, name: path.name, transport: settings.transport },
+    })),
+  )
+
+  may.each(spread)(
+    '$transport on $name: passes every request and is what it says',
+    async ({ path, settings }) => {
+      const { arm, ask } = await raise(vendor, settings, path)
+      const before = await Promise.all(arm.components.map(({ name }) => arm.readCounters(name)))
+      expect(await ask(20)).toEqual(all(20, 200))
+      for (const [index, { name }] of arm.components.entries()) {
+        const counters = await arm.readCounters(name)
+        const since = (key: 'tlsHandshakesServer' | 'tlsHandshakesClient') =>
+          (counters[key] ?? 0) - (before[index]?.[key] ?? 0)
+        const isEncrypted = settings.transport !== 'plain'
+        const [isFirst, isLast] = [index === 0, index === arm.components.length - 1]
+        expect([name, since('tlsHandshakesServer') > 0]).toEqual([name, isEncrypted && !isFirst])
+        expect([name, since('tlsHandshakesClient') > 0]).toEqual([name, isEncrypted && !isLast])
+        const knows = settings.transport === 'mtls' || (isEncrypted && !isLast)
+        expect([name, counters.peers !== undefined]).toEqual([name, knows])
+      }
+      const proofs = await arm.prove()
+      expect(proofs.filter(({ ok }) => !ok)).toEqual([])
+      expect(proofs.length).toBeGreaterThan(0)
+    },
+  )
 })
 
 describe('portAuthorization', () => {

@@ -1,5 +1,6 @@
 /** Draws a path as SVG: nodes, pods and hops with their layer, legs as they are carried, and figures at every hop. */
 import type { Hop, LegTransport, NodeRole, Path } from '../../../harness/model.js'
+import { securityOf } from '../../../harness/model/paths.js'
 import { escapeHtml } from '../clean.js'
 import type { Size } from '../theme.js'
 
@@ -32,7 +33,14 @@ const nodeTitle: Record<NodeRole, string> = {
   server: 'server node',
   waypoint: 'waypoint node',
 }
-const legTitle: Record<LegTransport, string> = { plain: 'plain', mtls: 'mTLS', hbone: 'HBONE' }
+const legTitle: Record<LegTransport, string> = {
+  plain: 'plain',
+  tls: 'TLS',
+  mtls: 'mTLS',
+  connect: 'CONNECT',
+  'connect-tls': 'CONNECT, TLS',
+  hbone: 'HBONE',
+}
 
 /** Words for a path, used as the drawing's text alternative. */
 export function pathInWords(path: Path): string {
@@ -195,7 +203,7 @@ function drawBox(box: Box, x: number, centre: number, width: number, colour: str
 
 function legAcross(from: number, to: number, y: number, leg: LegTransport): string {
   const arrow = `<path d="M${to - 8},${y - 5}L${to - 1},${y}L${to - 8},${y + 5}" class="dg-arrow"/>`
-  if (leg === 'plain') return `<path d="M${from},${y}H${to - 2}" class="dg-leg"/>${arrow}`
+  if (securityOf(leg) === 'plain') return `<path d="M${from},${y}H${to - 2}" class="dg-leg"/>${arrow}`
   const middle = (from + to) / 2
   return (
     `<path d="M${from},${y - 2.5}H${to - 7}M${from},${y + 2.5}H${to - 7}" class="dg-leg"/>${arrow}` +
@@ -206,7 +214,7 @@ function legAcross(from: number, to: number, y: number, leg: LegTransport): stri
 
 function legDown(x: number, from: number, to: number, leg: LegTransport): string {
   const arrow = `<path d="M${x - 5},${to - 8}L${x},${to - 1}L${x + 5},${to - 8}" class="dg-arrow"/>`
-  if (leg === 'plain') return `<path d="M${x},${from}V${to - 2}" class="dg-leg"/>${arrow}`
+  if (securityOf(leg) === 'plain') return `<path d="M${x},${from}V${to - 2}" class="dg-leg"/>${arrow}`
   const middle = (from + to) / 2
   return (
     `<path d="M${x - 2.5},${from}V${to - 7}M${x + 2.5},${from}V${to - 7}" class="dg-leg"/>${arrow}` +
@@ -251,5 +259,6 @@ function shorten(name: string, most: number): string {
 }
 
 function legWords(leg: LegTransport): string {
-  return leg === 'plain' ? 'then in plain text' : `then over ${legTitle[leg]}, encrypted,`
+  if (leg === 'plain') return 'then in plain text'
+  return `then over ${legTitle[leg]}, ${securityOf(leg) === 'plain' ? 'in plain text' : 'encrypted'},`
 }

@@ -1,5 +1,6 @@
 /** A path in miniature, beside its figures: client, hops by layer, server, and a lock on what is encrypted. */
 import type { Path } from '../../../harness/model.js'
+import { securityOf } from '../../../harness/model/paths.js'
 import { pathInWords } from './diagram.js'
 import { escapeHtml } from '../clean.js'
 
@@ -18,7 +19,7 @@ export function sketchPath(path: Path, colour: string): string {
   for (let index = 0; index < legs; index++) {
     const from = index === 0 ? 2 * end : left(index - 1) + hopWidth
     const to = index === legs - 1 ? width - 2 * end : left(index)
-    parts.push(leg(from, to, (path.legs[index] ?? 'plain') !== 'plain'))
+    parts.push(leg(from, to, securityOf(path.legs[index] ?? 'plain') !== 'plain'))
   }
   parts.push(...path.hops.map((hop, index) => box(left(index), hop.layer, colour)))
   const dot = (x: number) =>

@@ -43,8 +43,8 @@ export function functionTable(view: View, book: FigureBook): Table {
   }
 }
 
-/** The layer of the hops whose settings a function changes. */
-const layerOf = (settings: Readonly<Record<string, unknown>>) => ('tunnel' in settings ? 'L4' : 'L7')
+/** The layer of the hops whose settings a function changes; what protects connections is L4, whatever hops they join. */
+const layerOf = (settings: Readonly<Record<string, unknown>>) => ('proxy' in settings ? 'L7' : 'L4')
 
 /** What each function costs by itself: the difference between an arm with it and the same arm without; undefined when none was measured. */
 export function functionCostTable(view: View, book: FigureBook): Table | undefined {

@@ -2,6 +2,7 @@
 import type { GateVerdict } from '../../../harness/analyze/gate.js'
 import { notMeasured } from '../../../harness/analyze/standings.js'
 import { metricText } from '../../../harness/analyze/gate.js'
+import { hasProtectedLegs } from '../../../harness/model/paths.js'
 import { metricTitle } from '../../../scenarios/registry.js'
 import * as metrics from '../../../scenarios/metrics.js'
 import { given, plural, sentence, thousand } from '../../formats/format.js'
@@ -141,7 +142,7 @@ function directWords(view: View): string {
 
 /** Paths that encrypt do more than those that do not: a reader of their difference has to know. */
 function unlike(arms: readonly ArmView[]): string {
-  const plain = arms.filter(({ path }) => path.legs.every((leg) => leg === 'plain'))
+  const plain = arms.filter(({ path }) => !hasProtectedLegs(path))
   if (plain.length === 0 || plain.length === arms.length) return ''
   const names = [...new Set(plain.map(({ label }) => label))]
   const who = names.length > 3 ? plural(names.length, 'arm') : listOf(names)

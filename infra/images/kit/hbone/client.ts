@@ -1,5 +1,4 @@
 /** HBONE connections to peers, pooled by source identity and destination, so that streams share handshakes. */
-import type { TLSSocket } from 'node:tls'
 import type { ByteStream } from '../net/byte-stream.js'
 import { SharedDial, Waiter } from '../net/waiter.js'
 import type { HboneLimits, PoolConfig } from '../process/config.js'
@@ -167,7 +166,7 @@ export class HbonePool {
     return pooled
   }
 
-  #add(key: string, source: string, socket: TLSSocket): Pooled {
+  #add(key: string, source: string, socket: ByteStream): Pooled {
     const connection = new H2Connection(socket, 'client', this.#options.limits, {
       onPeerChange: () => {
         if (!connection.usable) this.#retire(pooled)
@@ -217,7 +216,7 @@ export class HbonePool {
    */
   async #acquire(request: HboneRequest): Promise<Pooled> {
     const { source, destination } = request
-    const key = `${source} ${destination.via.host}:${destination.via.port} ${destination.serverName ?? ''} ${destination.expect.join()}`
+    const key = `${source} ${destination.via.host}:${destination.via.port} ${destination.serverName ?? ''} ${destination.expect.join()} ${destination.security ?? 'mtls'}`
     const { waiter = new Waiter() } = request
     if (waiter.isGone) throw gone()
     let pooled = this.#pool.multiplex ? this.#findRoom(key) : await this.#dial(key, request, waiter)

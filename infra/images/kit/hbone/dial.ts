@@ -1,4 +1,8 @@
-/** Dials a peer hop: TCP, mutual TLS 1.3, ALPN, and the peer's SPIFFE identity, before a single byte of payload. */
+/**
+ * Dials a peer hop: TCP, mutual TLS 1.3, ALPN, and the peer's SPIFFE identity, before a single byte of payload; or, where
+ * that is asked for, without a certificate of its own, or without TLS.
+ */
+import { type Socket, connect as connectPlain } from 'node:net'
 import { type PeerCertificate, type TLSSocket, connect } from 'node:tls'
 import { type HboneDestination, HboneError, hboneAlpn } from './hbone.js'
 import type { HopMetrics } from '../process/hop-metrics.js'
@@ -23,13 +27,13 @@ export interface TlsSessions {
 
 function tlsOptions(
   identity: Identity,
-  { via, serverName }: HboneDestination,
+  { via, serverName, security }: HboneDestination,
   offered: TlsSession | undefined,
 ) {
   return {
     host: via.host,
     port: via.port,
-    secureContext: identity.secureContext,
+    secureContext: security === 'tls' ? identity.anonymousContext : identity.secureContext,
     ALPNProtocols: [hboneAlpn],
     minVersion: tlsSettings.minVersion,
     maxVersion: tlsSettings.maxVersion,
@@ -41,8 +45,7 @@ function tlsOptions(
   }
 }
 
-/** Rejects with `HboneError` 503; its reason is the label of the metric. */
-export async function dialHbone(options: {
+export interface HboneDial {
   readonly identity: Identity
   readonly destination: HboneDestination
   readonly trustDomain: string
@@ -54,7 +57,54 @@ export async function dialHbone(options: {
   readonly waiter: Waiter
   /** What comes in, from the handshake on. The memory is used again when it returns, unless `keepRead` is called. */
   onBytes(bytes: Buffer): void
-}): Promise<TLSSocket> {
+}
+
+/** Rejects with `HboneError` 503; its reason is the label of the metric. */
+export function dialHbone(options: HboneDial): Promise<TLSSocket | Socket> {
+  return options.destination.security === 'plain' ? dialPlain(options) : dialTls(options)
+}
+
+async function dialPlain(options: HboneDial): Promise<Socket> {
+  const { destination, timeoutMs, metrics, waiter } = options
+  const { via } = destination
+  // Its bytes go on to other sockets, which may keep them: memory of its own, as with TLS.
+  const reads = tlsReads((buffer, length) => {
+    options.onBytes(buffer.subarray(0, length))
+  })
+  return new Promise((resolve, reject) => {
+    const settle = (): void => {
+      clearTimeout(timer)
+      waiter.onLeave = undefined
+      socket.off('error', onError)
+    }
+    const giveUp = (reason: string, message: string): void => {
+      settle()
+      socket.on('error', () => {})
+      socket.destroy()
+      reject(new HboneError(503, reason, `CONNECT to ${via.host}:${via.port}: ${message}`))
+    }
+    const onError = (error: NodeJS.ErrnoException): void => {
+      giveUp(error.code ?? 'error', error.message)
+    }
+    waiter.onLeave = () => {
+      giveUp('client-gone', 'nobody waits for it')
+    }
+    const timer = setTimeout(() => {
+      giveUp('timeout', `not connected within ${timeoutMs} ms`)
+    }, timeoutMs)
+    const socket = connectPlain({ host: via.host, port: via.port, noDelay: true, onread: reads })
+    socket.on('error', onError)
+    socket.once('close', reads.release)
+    socket.once('connect', () => {
+      settle()
+      socket.setKeepAlive(true, 30_000)
+      metrics.upstreamConnections.labels(`${via.host}:${via.port}`).add()
+      resolve(socket)
+    })
+  })
+}
+
+async function dialTls(options: HboneDial): Promise<TLSSocket> {
   const { identity, destination, trustDomain, timeoutMs, metrics, sessions, waiter } = options
   const reads = tlsReads((buffer, length) => {
     options.onBytes(buffer.subarray(0, length))

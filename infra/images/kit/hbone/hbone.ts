@@ -1,5 +1,7 @@
 /** The words of HBONE that client and server share: HTTP/2 CONNECT over mutual TLS 1.3, as ztunnel speaks it. */
 
+import type { Security } from '../process/config.js'
+
 /** ALPN protocol of HBONE. */
 export const hboneAlpn = 'h2'
 
@@ -26,4 +28,6 @@ export interface HboneDestination {
   readonly serverName?: string | undefined
   /** SPIFFE ids that the peer may have; empty: any of the trust domain. */
   readonly expect: readonly string[]
+  /** Absent: `mtls`, which HBONE demands. */
+  readonly security?: Security | undefined
 }

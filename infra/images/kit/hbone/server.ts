@@ -1,10 +1,14 @@
-/** The HBONE listener: terminates mutual TLS, checks who calls and hands out CONNECT streams. */
-import type { AddressInfo, Socket } from 'node:net'
-import { type SecureContext, type Server, type TLSSocket, createServer } from 'node:tls'
+/**
+ * The HBONE listener: terminates mutual TLS, checks who calls and hands out CONNECT streams. Where that is asked for it
+ * wants no certificate of who calls, or no TLS: then it does not know who that is.
+ */
+import { type AddressInfo, type Server, type Socket, createServer as createPlainServer } from 'node:net'
+import { type SecureContext, type Server as TlsServer, type TLSSocket, createServer } from 'node:tls'
+import { acceptWithReads } from '../net/accept-with-reads.js'
 import { type ListenAt, listenOptions } from '../net/address.js'
 import type { ByteStream } from '../net/byte-stream.js'
-import { reuseReads } from '../net/reads.js'
-import type { HboneLimits } from '../process/config.js'
+import { reuseReads, tlsReads } from '../net/reads.js'
+import type { HboneLimits, Security } from '../process/config.js'
 import { hboneAlpn } from './hbone.js'
 import { H2Connection } from '../h2/connection.js'
 import { type HeaderList, blockWriter } from '../h2/hpack.js'
@@ -19,7 +23,8 @@ import { type PeerCheck, type SpiffeId, checkPeer } from '../tls/spiffe.js'
 /** A CONNECT request that waits for an answer: call `accept` or `refuse` once. */
 export interface HboneStreamRequest {
   readonly authority: string
-  readonly peer: SpiffeId
+  /** Absent where it showed no certificate, since none was asked for. */
+  readonly peer: SpiffeId | undefined
   /** IP address of the peer hop. */
   readonly peerAddress: string
   /** Names in lower case; repeated fields joined by ", ". */
@@ -39,6 +44,8 @@ export interface HboneServerOptions {
   readonly metrics: HopMetrics
   readonly trustDomain: string
   readonly limits: HboneLimits
+  /** Absent: `mtls`, which HBONE demands. */
+  readonly security?: Security | undefined
   /** Workload whose certificate is shown to peers that name no server, as ztunnel does not. */
   readonly workload: string
   /** Workload of a server name, for peers that send one. */
@@ -52,8 +59,10 @@ const sweepMs = 1000
 export class HboneServer {
   readonly #options: HboneServerOptions
   readonly #server: Server
+  /** The same, where it speaks TLS. */
+  readonly #tls: TlsServer | undefined
   readonly #connections = new Set<H2Connection>()
-  readonly #sockets = new Set<TLSSocket>()
+  readonly #sockets = new Set<Socket>()
   readonly #refusals: Metric<Cell>
   readonly #sweep: NodeJS.Timeout
   #limits: HboneLimits
@@ -61,33 +70,20 @@ export class HboneServer {
   #draining: (() => void) | undefined
 
   constructor(options: HboneServerOptions) {
-    const { identities, metrics, limits, workload } = options
+    const { identities, metrics, limits, workload, security = 'mtls' } = options
     this.#options = options
     this.#limits = limits
     this.#workload = workload
     this.#refusals = metrics.registry.counter('meshbench_hbone_refusals_total', 'CONNECT streams refused.', [
       'status',
     ])
-    this.#server = createServer({
-      ...tlsSettings,
-      ...identities.get(workload).pem,
-      requestCert: true,
-      // Checked below, where the reason can be told; nothing is read from a peer before.
-      rejectUnauthorized: false,
-      ALPNProtocols: [hboneAlpn],
-      handshakeTimeout: limits.handshakeTimeoutMs,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: 30_000,
-      SNICallback(serverName, done) {
-        const named = options.workloadOf?.(serverName)
-        const context: SecureContext | undefined =
-          named !== undefined && identities.has(named) ? identities.get(named).secureContext : undefined
-        done(null, context)
-      },
-    })
+    this.#tls = security === 'plain' ? undefined : createTlsServer(options, security)
+    this.#server = this.#tls ?? createPlainServer(socketOptions)
     this.#server.maxConnections = limits.connections
-    this.#follow()
+    this.#server.on('drop', () => {
+      this.#countRefused('too-many-connections')
+    })
+    if (this.#tls) this.#follow(this.#tls)
     identities.onChange((changed) => {
       if (changed.includes(this.#workload)) this.#useCertificate()
     })
@@ -108,6 +104,7 @@ export class HboneServer {
         resolve()
       })
     })
+    if (!this.#tls) this.#acceptPlain()
     const bound = this.#server.address() as AddressInfo
     return { host: bound.address, port: bound.port }
   }
@@ -138,23 +135,44 @@ export class HboneServer {
     this.#useCertificate()
   }
 
-  #follow(): void {
-    this.#server.on('drop', () => {
-      this.#countRefused('too-many-connections')
-    })
-    this.#server.on('connection', (socket: Socket) => {
+  /** There is nothing to check: whoever connects is served, and is nobody. */
+  #acceptPlain(): void {
+    const accept = (socket: Socket): void => {
+      socket.setKeepAlive(true, 30_000)
+      this.#serve(socket, undefined)
+      socket.resume()
+    }
+    this.#server.on('connection', accept)
+    const options = {
+      hasRoom: () => this.#sockets.size < this.#limits.connections,
+      // Its bytes go on to other sockets, which may keep them: memory of its own, as with TLS.
+      reads: (socket: () => Socket) =>
+        tlsReads((buffer, length) => {
+          socket().emit('data', buffer.subarray(0, length))
+        }),
+      highWaterMark: writeBytes,
+    }
+    acceptWithReads(this.#server, options, accept)
+  }
+
+  #follow(server: TlsServer): void {
+    server.on('connection', (socket: Socket) => {
       // Errors before the handshake is over come as tlsClientError.
       socket.on('error', () => {})
     })
-    this.#server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
+    server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
       this.#countRefused(error.code ?? 'error')
       // Node leaves a connection whose handshake timed out open.
       socket.destroy()
     })
-    this.#server.on('secureConnection', (socket) => {
+    server.on('secureConnection', (socket) => {
+      if (this.#options.security === 'tls' && socket.alpnProtocol === hboneAlpn) {
+        this.#serveTls(socket, undefined)
+        return
+      }
       const check = checkPeer(socket, this.#options.trustDomain)
       if ('peer' in check && socket.authorized && socket.alpnProtocol === hboneAlpn) {
-        this.#serve(socket, check.peer)
+        this.#serveTls(socket, check.peer)
         return
       }
       this.#countRefused(refusalOf(socket, check))
@@ -171,13 +189,19 @@ export class HboneServer {
   #useCertificate(): void {
     const { identities } = this.#options
     if (identities.has(this.#workload))
-      this.#server.setSecureContext({ ...tlsSettings, ...identities.get(this.#workload).pem })
+      this.#tls?.setSecureContext({ ...tlsSettings, ...identities.get(this.#workload).pem })
   }
 
-  #serve(socket: TLSSocket, peer: SpiffeId): void {
-    const { metrics, onStream } = this.#options
-    metrics.tlsHandshakes.labels('server', peer.id).add()
+  #serveTls(socket: TLSSocket, peer: SpiffeId | undefined): void {
+    const { metrics } = this.#options
+    metrics.tlsHandshakes.labels('server', peer?.id ?? '').add()
     if (socket.isSessionReused()) metrics.tlsResumptions.labels('server').add()
+    reuseReads(socket)
+    this.#serve(socket, peer)
+  }
+
+  #serve(socket: Socket, peer: SpiffeId | undefined): void {
+    const { metrics, onStream } = this.#options
     const inbound = metrics.hboneStreams.labels('inbound')
     const gauge = metrics.hboneConnections.labels('server')
     const peerAddress = socket.remoteAddress ?? ''
@@ -194,7 +218,6 @@ export class HboneServer {
         if (this.#connections.size === 0) this.#draining?.()
       },
     })
-    reuseReads(socket)
     socket.on('data', (chunk: Buffer) => {
       connection.read(chunk)
     })
@@ -213,6 +236,31 @@ export class HboneServer {
       else if (connection.streamCount === 0 && now - connection.idleSince > idleMs) connection.drain()
     }
   }
+}
+
+const socketOptions = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 }
+
+/** Bytes that a client's socket takes before streams are told to wait. */
+const writeBytes = 64 * 1024
+
+function createTlsServer(options: HboneServerOptions, security: Exclude<Security, 'plain'>): TlsServer {
+  const { identities, limits, workload } = options
+  return createServer({
+    ...tlsSettings,
+    ...identities.get(workload).pem,
+    requestCert: security === 'mtls',
+    // Checked where the reason can be told; nothing is read from a peer before.
+    rejectUnauthorized: false,
+    ALPNProtocols: [hboneAlpn],
+    handshakeTimeout: limits.handshakeTimeoutMs,
+    ...socketOptions,
+    SNICallback(serverName, done) {
+      const named = options.workloadOf?.(serverName)
+      const context: SecureContext | undefined =
+        named !== undefined && identities.has(named) ? identities.get(named).secureContext : undefined
+      done(null, context)
+    },
+  })
 }
 
 function refusalOf(socket: TLSSocket, check: PeerCheck): string {

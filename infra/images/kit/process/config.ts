@@ -42,6 +42,14 @@ export const workloadSchema = z
   })
   .describe('One identity that this program may act as')
 
+/** HBONE is CONNECT over mutual TLS; the other forms are what its parts are measured against. */
+export const securitySchema = z
+  .enum(['plain', 'tls', 'mtls'])
+  .describe(
+    'plain: CONNECT in plain text; tls: the server alone shows a certificate; mtls: both do, as HBONE demands',
+  )
+export type Security = z.infer<typeof securitySchema>
+
 export const poolSchema = z
   .strictObject({
     maxStreamsPerConnection: z.int().min(1).max(100_000).default(100),

@@ -10,6 +10,8 @@ import { parseSpiffeId, uriNames } from './spiffe.js'
 export interface Identity {
   readonly spiffeId: string
   readonly secureContext: SecureContext
+  /** Trusts the same authorities and shows no certificate. */
+  readonly anonymousContext: SecureContext
   /** The same as PEM, for servers that build a context of their own. */
   readonly pem: { readonly cert: Buffer; readonly key: Buffer; readonly ca: Buffer }
   /** Changes when the certificate, its chain or the authorities do: connections made with an older one are retired. */
@@ -128,9 +130,13 @@ function loadIdentity(workload: WorkloadConfig, trustDomain: string, baseDir: st
     throw new Error(`${workload.keyFile} is not the key of ${workload.certFile}`)
   }
   const notAfter = new Date(leaf.validTo)
+  let anonymous: SecureContext | undefined
   return {
     spiffeId: workload.spiffeId,
     secureContext: createSecureContext({ cert, key, ca, ...tlsSettings }),
+    get anonymousContext() {
+      return (anonymous ??= createSecureContext({ ca, ...tlsSettings }))
+    },
     pem: { cert, key, ca },
     fingerprint: `${sha256(cert)} ${sha256(ca)}`,
     notAfter,

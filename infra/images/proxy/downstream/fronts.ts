@@ -1,4 +1,4 @@
-/** What accepts connections, by transport: plain, mutual TLS, HBONE. Each hands streams over to the listener behind it. */
+/** What accepts connections, by transport: plain, TLS, mutual TLS, CONNECT. Each hands streams over to the listener behind it. */
 import { type AddressInfo, type Server, type Socket, createServer } from 'node:net'
 import { type TLSSocket, createServer as createTlsServer } from 'node:tls'
 import { HboneServer } from '../../kit/hbone/server.js'
@@ -10,7 +10,7 @@ import type { HopMetrics } from '../../kit/process/hop-metrics.js'
 import { type IdentityStore, tlsSettings } from '../../kit/tls/identities.js'
 import { type SpiffeId, checkPeer } from '../../kit/tls/spiffe.js'
 import type { ProxyConfig } from '../config.js'
-import type { ProxyListenerConfig } from '../shapes.js'
+import { type ProxyListenerConfig, connectSecurity } from '../shapes.js'
 
 export interface Front {
   readonly address: ListenerAddress
@@ -45,8 +45,11 @@ export function openFront(
   switch (listener.transport) {
     case 'plain':
       return openPlainFront(listener, serve)
+    case 'tls':
     case 'mtls':
-      return openMtlsFront(listener, config, context, serve)
+      return openTlsFront(listener, config, context, serve)
+    case 'connect':
+    case 'connect-tls':
     case 'hbone':
       return openHboneFront(listener, config, context, serve)
   }
@@ -80,12 +83,14 @@ async function openPlainFront(listener: ProxyListenerConfig, serve: Serve): Prom
   }
 }
 
-async function openMtlsFront(
+/** Over mutual TLS a client is who its certificate says, over TLS it is nobody. */
+async function openTlsFront(
   listener: ProxyListenerConfig,
   config: ProxyConfig,
   { metrics, identities }: FrontContext,
   serve: Serve,
 ): Promise<Front> {
+  const mutual = listener.transport === 'mtls'
   const spiffeId = config.identity?.spiffeId as string
   const certificate = () => ({ ...identities.get(spiffeId).pem, ...tlsSettings })
   const countFailure = (reason: string): void => {
@@ -94,14 +99,19 @@ async function openMtlsFront(
   const server = createTlsServer(
     {
       ...certificate(),
-      requestCert: true,
-      rejectUnauthorized: true,
+      requestCert: mutual,
+      rejectUnauthorized: mutual,
       ALPNProtocols: ['h2', 'http/1.1'],
       handshakeTimeout: config.limits.hbone.handshakeTimeoutMs,
       allowHalfOpen: true,
       noDelay: true,
     },
     (socket: TLSSocket) => {
+      if (!mutual) {
+        metrics.tlsHandshakes.labels('server', '').add()
+        serve(socket, socket.remoteAddress ?? '', undefined, fresh)
+        return
+      }
       const check = checkPeer(socket, config.trustDomain, listener.expect)
       if ('refusal' in check) {
         countFailure(check.refusal)
@@ -165,8 +175,9 @@ async function openHboneFront(
     trustDomain: config.trustDomain,
     limits: config.limits.hbone,
     workload: config.identity?.spiffeId as string,
+    security: connectSecurity(listener.transport),
     onStream(request) {
-      const isExpected = listener.expect.length === 0 || listener.expect.includes(request.peer.id)
+      const isExpected = listener.expect.length === 0 || listener.expect.includes(request.peer?.id ?? '')
       const isServed = listener.authorities.length === 0 || listener.authorities.includes(request.authority)
       if (!isExpected || !isServed) {
         request.refuse(isExpected ? 404 : 401)

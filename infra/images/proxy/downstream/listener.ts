@@ -125,7 +125,7 @@ function describe(
   const { metrics, clock } = context
   return {
     listener: name,
-    scheme: transport === 'plain' ? 'http' : 'https',
+    scheme: transport === 'plain' || transport === 'connect' ? 'http' : 'https',
     keepsClientCert: clientCert === 'keep',
     receivedBytes: metrics.receivedBytes.labels('downstream'),
     sentBytes: metrics.sentBytes.labels('downstream'),

@@ -1,4 +1,4 @@
-/** Opens connections to upstreams: plain, mutual TLS or HBONE, and only to who they should be. */
+/** Opens connections to upstreams: plain, TLS, mutual TLS or CONNECT, and only to who they should be. */
 import { connect as connectPlain } from 'node:net'
 import { type TLSSocket, connect as connectTls } from 'node:tls'
 import type { ByteStream } from '../../kit/net/byte-stream.js'
@@ -7,7 +7,7 @@ import type { HbonePool } from '../../kit/hbone/client.js'
 import type { HopMetrics } from '../../kit/process/hop-metrics.js'
 import { type IdentityStore, tlsSettings } from '../../kit/tls/identities.js'
 import { checkPeer } from '../../kit/tls/spiffe.js'
-import type { ClusterConfig } from '../shapes.js'
+import { type ClusterConfig, connectSecurity } from '../shapes.js'
 import type { Http1Upstream } from './http1-upstream.js'
 import { type ReusedReads, plainReads, tlsReads } from '../../kit/net/reads.js'
 
@@ -41,8 +41,11 @@ export function createDialler(
   switch (cluster.transport) {
     case 'plain':
       return plainDialler(cluster, endpoint, context)
+    case 'tls':
     case 'mtls':
       return tlsDialler(cluster, endpoint, context)
+    case 'connect':
+    case 'connect-tls':
     case 'hbone':
       return hboneDialler(cluster, endpoint, context)
   }
@@ -115,10 +118,11 @@ function limitConnect(
 }
 
 function tlsOptions(cluster: ClusterConfig, { host, port }: Address, context: DiallerContext) {
+  const identity = context.identities.get(context.source as string)
   return {
     host,
     port,
-    secureContext: context.identities.get(context.source as string).secureContext,
+    secureContext: cluster.transport === 'tls' ? identity.anonymousContext : identity.secureContext,
     ALPNProtocols: [cluster.protocol === 'h2' ? 'h2' : 'http/1.1'],
     minVersion: tlsSettings.minVersion,
     maxVersion: tlsSettings.maxVersion,
@@ -211,7 +215,10 @@ function hboneDialler(cluster: ClusterConfig, via: Address, context: DiallerCont
     pool.connect({
       waiter,
       source: context.source as string,
-      destination: { authority: cluster.authority as string, via, expect: cluster.expect },
+      destination: {
+        ...{ authority: cluster.authority as string, via, expect: cluster.expect },
+        security: connectSecurity(cluster.transport),
+      },
     })
   return {
     dialHttp1(connection: Http1Upstream, connected, failed) {
