@@ -23,7 +23,7 @@ import { proxyConfig, tunnelConfig } from '../../infra/meshes/reference/config.j
 import { functionNames, functions, type MeshFunction } from '../../scenarios/functions.js'
 import { paths } from '../../scenarios/paths/index.js'
 
-const { 'l7-per-node': l7PerNode } = paths
+const { 'l7-per-node': l7PerNode, 'l4-only': l4Only } = paths
 
 const input = {
   arms: { reference: ['l7-per-node'] },
@@ -123,17 +123,25 @@ describe('--variant', () => {
   it.each(ofHops)('%s is rendered for Envoy, or the plan says that Envoy has it not', async (name) => {
     const { settings }: MeshFunction = functions[name]
     const [variant] = await resolveVariants([`a=function:${name}`])
-    const why = whyNotVaried(variant as Variant, meshes.envoy, l7PerNode)
-    const [spec] = hopSpecs('envoy', l7PerNode, settings)
+    const isTunnel = 'tunnel' in settings
+    const path = isTunnel ? l4Only : l7PerNode
+    const why = whyNotVaried(variant as Variant, meshes.envoy, path)
     const used = 'proxy' in settings ? Object.keys((settings.proxy.filters as object | undefined) ?? {}) : []
-    if ('tunnel' in settings || used.some((filter) => !envoyFunctionNames.some((known) => known === filter)))
-      expect(why).toMatch(/^of envoy: /)
-    else {
-      expect(why).toBeUndefined()
-      expect(renderHop(spec as HopSpec, testPlacement())).not.toEqual(
-        renderHop({ ...(spec as HopSpec), settings: {} }, testPlacement()),
-      )
-    }
+    if (used.some((filter) => !envoyFunctionNames.some((known) => known === filter)))
+      return expect(why).toMatch(/^of envoy: /)
+    expect(why).toBeUndefined()
+    const spec = hopSpecs('envoy', path, settings).at(-1) as HopSpec
+    expect(renderHop(spec, testPlacement())).not.toEqual(
+      renderHop({ ...spec, settings: {} }, testPlacement()),
+    )
+  })
+
+  it('a mix of vendors lets be set what its tunnel has', () => {
+    const pool = { tunnel: { pool: { multiplex: false } } }
+    expect(meshes['tunnel+envoy'].settings?.safeParse(pool).success).toBe(true)
+    expect(meshes['envoy+proxy'].settings?.safeParse(pool).success).toBe(false)
+    for (const mesh of ['tunnel+envoy', 'envoy+proxy'] as const)
+      expect(meshes[mesh].settings?.safeParse({ tunnel: { ports: [80] } }).success).toBe(true)
   })
 
   it('what protects legs is measured between arms that differ in it alone, on paths that encrypt', async () => {

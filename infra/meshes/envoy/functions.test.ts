@@ -4,7 +4,7 @@ import { hopSpecs, testPlacement } from '../hops/testing.js'
 import { envoyFunctionNames, envoyFunctions, functionDifferences } from './functions.js'
 import { renderHop } from './hop.js'
 
-const { 'l4-l7-l4': l4L7L4, 'l7-per-node': l7PerNode } = paths
+const { 'l4-only': l4Only, 'l4-l7-l4': l4L7L4, 'l7-per-node': l7PerNode } = paths
 
 const clusters = new Map([['server', 'service']])
 
@@ -43,6 +43,15 @@ describe('functions of Envoy', () => {
     if (!waypoint) throw new Error('no waypoint')
     const text = JSON.stringify(renderHop(waypoint, testPlacement()))
     expect(text).toContain('"filter_state":{"key":"meshbench.source"')
+  })
+
+  it('authorize ports where HBONE ends, and nowhere else', () => {
+    const [outbound, inbound] = hopSpecs('envoy', l4Only, { tunnel: { ports: [8080, 9090] } }).map((spec) =>
+      JSON.stringify(renderHop(spec, testPlacement())),
+    )
+    expect(outbound).not.toContain('rbac')
+    const suffixes = [...(inbound ?? '').matchAll(/":authority","string_match":\{"suffix":"([^"]+)"/g)]
+    expect(suffixes.map(([, suffix]) => suffix)).toEqual([':8080', ':9090'])
   })
 
   it('say where they differ from the proxy, as far as they are used', () => {

@@ -147,6 +147,20 @@ const authorization: Rendering<'authorization'> = {
 
 type Rule = Config<'authorization'>['rules'][number]
 
+/** Ports of the service that CONNECT may name, checked once a stream, which is a connection; undefined: any. */
+export function portFilters(ports: readonly number[] | undefined): readonly JsonObject[] {
+  if (ports === undefined) return []
+  const rules = ports.map((port) => ({
+    header: { name: ':authority', string_match: { suffix: `:${port}` } },
+  }))
+  const allowed: JsonObject = { permissions: [{ or_rules: { rules } }], principals: [{ any: true }] }
+  return [
+    httpFilter('rbac', 'envoy.extensions.filters.http.rbac.v3.RBAC', {
+      rules: { action: 'ALLOW', policies: { ports: allowed } },
+    }),
+  ]
+}
+
 /** All fields of a rule have to match, and of each field one value. */
 function policy(rule: Rule, context: FunctionContext): JsonObject {
   const { methods, paths, headers = [], principals, claims = [] } = rule

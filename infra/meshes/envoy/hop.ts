@@ -5,10 +5,16 @@ import { securityOf } from '../../../harness/model/paths.js'
 import { defined } from '../../../harness/model/defined.js'
 import { hopLimits, sizingFact } from '../hops/hop-limits.js'
 import { credentialFiles, hopComponent, type HopProgram, type HopSpec } from '../hops/hop-mesh.js'
-import { transportSettings, vendorSettings } from '../hops/settings.js'
+import { transportSettings, vendorSettings, vendorTunnelSettings } from '../hops/settings.js'
 import type { JsonObject, TlsFiles } from './blocks.js'
 import { envoyCounters, statsPath } from './counters.js'
-import { envoyFunctionNames, envoyFunctions, functionDifferences, type FunctionContext } from './functions.js'
+import {
+  envoyFunctionNames,
+  envoyFunctions,
+  functionDifferences,
+  portFilters,
+  type FunctionContext,
+} from './functions.js'
 import * as roles from './roles.js'
 
 export const envoyNeed: BinaryNeed = {
@@ -23,7 +29,7 @@ export const envoyNeed: BinaryNeed = {
 export const envoyHop: HopProgram = {
   name: 'envoy',
   need: envoyNeed,
-  settings: { ...vendorSettings(envoyFunctionNames), ...transportSettings },
+  settings: { ...vendorSettings(envoyFunctionNames), ...vendorTunnelSettings, ...transportSettings },
 
   facts(settings) {
     const configs = settings.proxy?.filters ?? {}
@@ -116,7 +122,10 @@ export function renderHop(spec: HopSpec, placement: Placement): JsonObject {
     case 'tunnel-outbound':
       return roles.tunnelOutbound({ ...base, authority, upstreamTls: tls(outbound, after) })
     case 'tunnel-inbound':
-      return roles.tunnelInbound({ ...base, authority, downstreamTls: tls(inbound, before) })
+      return roles.tunnelInbound({
+        ...{ ...base, authority, downstreamTls: tls(inbound, before) },
+        filters: portFilters(settings.tunnel?.ports),
+      })
     case 'ingress':
       throw new Error('this mesh has no config for a gateway')
     case 'waypoint':

@@ -73,7 +73,10 @@ export type PerNode = EnvoyBase & WithUpstream & WithFunctions
 export type SidecarOutbound = EnvoyBase & WithUpstream & WithFunctions & UpstreamTls
 export type SidecarInbound = EnvoyBase & WithUpstream & WithFunctions & DownstreamTls
 export type TunnelOutbound = EnvoyBase & WithUpstream & WithAuthority & UpstreamTls
-export type TunnelInbound = EnvoyBase & WithUpstream & WithAuthority & DownstreamTls
+export type TunnelInbound = EnvoyBase &
+  WithUpstream &
+  WithAuthority &
+  DownstreamTls & { readonly filters?: readonly JsonObject[] }
 export type Waypoint = EnvoyBase & WithUpstream & WithAuthority & WithFunctions & DownstreamTls & UpstreamTls
 
 /** Plain HTTP in, plain HTTP out. */
@@ -127,7 +130,7 @@ export function tunnelInbound(role: TunnelInbound): JsonObject {
           statPrefix: names.hbone,
           limits,
           connect: true,
-          filters: [],
+          filters: role.filters ?? [],
           virtualHost: connectHost(authority, names.service),
         }),
       }),

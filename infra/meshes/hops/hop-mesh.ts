@@ -79,6 +79,8 @@ export function createHopMesh(options: HopMeshOptions): Mesh {
       Object.assign(
         { ...(options.l7?.transparent ? transparentSettings : captureSettings) },
         ...programs.map((program) => program.settings),
+        // A program may be at both layers elsewhere; what is read of a tunnel is up to the one that is the tunnel here.
+        defined({ tunnel: options.l4?.settings?.tunnel }),
       ),
     ),
     ...defined({ manyClients: options.manyClients }),

@@ -66,17 +66,25 @@ const targets = {
  */
 export const transportSettings = { transport: securitySchema.optional() }
 
-/** Of this repository's tunnel: its pool of HBONE connections. */
+/** Functions of an L4 hop, whoever makes it. */
+const l4Functions = {
+  /** Ports of the service that a client may reach, checked where HBONE ends; absent: any. */
+  ports: z.array(z.int().min(1).max(65_535)).min(1).optional(),
+}
+
+/** Of this repository's tunnel: its functions, and its pool of HBONE connections. */
 export const tunnelSettings = {
   tunnel: z
     .strictObject({
       /** Of HBONE connections, by source identity and destination. */
       pool: z.strictObject(poolSchema.unwrap().shape).partial().optional(),
-      /** Ports of the service that a client may reach, checked where HBONE ends; absent: any. */
-      ports: z.array(z.int().min(1).max(65_535)).min(1).optional(),
+      ...l4Functions,
     })
     .optional(),
 }
+
+/** Of an L4 hop of another vendor. */
+export const vendorTunnelSettings = { tunnel: z.strictObject(l4Functions).optional() }
 
 /** Of this repository's proxy. */
 export const proxySettings = {

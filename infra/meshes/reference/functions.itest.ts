@@ -185,12 +185,13 @@ describe.each(vendors)('what protects legs on $vendor', (vendor) => {
   )
 })
 
-describe('portAuthorization', () => {
-  it('passes the port of the service and refuses all others', async () => {
-    const [reference] = vendors
-    const { ask } = await raise(reference, settingsOf(functions.portAuthorization), l4Only)
+describe.each(vendors)('what tunnels do on $vendor', (vendor) => {
+  const may = it.skipIf(vendor.skip)
+
+  may('portAuthorization: passes the port of the service and refuses all others', async () => {
+    const { ask } = await raise(vendor, settingsOf(functions.portAuthorization), l4Only)
     expect(await ask(5)).toEqual(all(5, 200))
-    const closed = await raise(reference, { tunnel: { ports: [8081] } }, l4Only)
+    const closed = await raise(vendor, { tunnel: { ports: [8081] } }, l4Only)
     await expect(closed.ask(1)).rejects.toThrow()
   })
 })
