@@ -5,7 +5,6 @@ import type { MetricChart } from '../../scenarios/experiments/experiment.js'
 import { experimentNamed, figureOf } from '../../scenarios/registry.js'
 import { estimateText, sentence, unitLabel } from '../formats/format.js'
 import type { FigureBook } from '../page/figures.js'
-import { describe } from '../page/svg.js'
 import type { Size } from '../page/theme.js'
 import type { ArmView, LoadView, View } from '../page/view.js'
 import { controlPlaneCost } from './acts/control-plane.js'
@@ -15,7 +14,7 @@ import { footprintLines, scaleOutApplicationLines, scaleOutLines } from './acts/
 import { timelineChart } from './acts/timeline.js'
 import type { Chart, ChartBuilder } from './chart.js'
 import { domainWithZero } from './layout.js'
-import { armAxis, estimateMarks } from './marks.js'
+import { armAxis, datum, estimateMarks } from './marks.js'
 
 export interface DeclaredChart {
   /** Unique in the page. */
@@ -94,13 +93,8 @@ function build(rows: readonly Row[], title: string, size: Size): TopLevelSpec {
     axis: { title, titleAnchor: 'start', tickCount: size === 'wide' ? 8 : 4 },
   }
   const values = rows.map(({ arm, estimate }) => ({
-    arm: arm.label,
-    value: estimate.value,
-    low: estimate.low,
-    high: estimate.high,
-    colour: arm.colour,
+    ...datum(arm, estimate, `${arm.label}: ${sentence(estimate)}`),
     text: estimateText(estimate).value,
-    tip: describe(arm.key, `${arm.label}: ${sentence(estimate)}`),
   }))
   return {
     width: plotWidth,

@@ -1,11 +1,21 @@
 /** The marks that charts are made of: axes of arms and of values, intervals, points, lines, and the figures beside them. */
+import type { Estimate } from '../../harness/model.js'
+import { describe } from '../page/svg.js'
 import { figureWidth, ink, muted, type Size } from '../page/theme.js'
+import type { ArmView } from '../page/view.js'
 
 /** How a mark is told apart and what hovering says: fields that every datum of an arm has. */
 export const byColour = { field: 'colour', type: 'nominal', scale: null }
 const byShape = { field: 'shape', type: 'nominal', scale: null }
 export const tip = { field: 'tip' }
 const name = { field: 'name' }
+
+/** What marks read of an arm and a figure of it: where that lies, how it looks, and what hovering says. */
+export function datum(arm: ArmView, { value, low, high }: Estimate, said: string) {
+  const { key, label, colour, shape } = arm
+  const told = { tip: describe(key, said), name: describe(key, label) }
+  return { arm: label, value, low, high, colour, shape, label, ...told }
+}
 
 /** Arms down the side, in their order; `plotWidth` is what is left beside their labels. `steps`: height of a row of many arms, and of few. */
 export function armAxis(labels: readonly string[], size: Size, steps: readonly [number, number] = [26, 44]) {

@@ -3,13 +3,12 @@ import type { TopLevelSpec } from 'vega-lite'
 import type { Estimate, ReadMetric } from '../../../harness/model.js'
 import { figureOf } from '../../../scenarios/registry.js'
 import { estimateText, sentence, unitLabel } from '../../formats/format.js'
-import { describe } from '../../page/svg.js'
 import { muted, type Size } from '../../page/theme.js'
 import type { FigureBook } from '../../page/figures.js'
 import type { ArmView, View } from '../../page/view.js'
 import type { Chart } from '../chart.js'
 import { domainWithZero } from '../layout.js'
-import { armAxis, estimateMarks } from '../marks.js'
+import { armAxis, datum, estimateMarks } from '../marks.js'
 
 export interface AcrossLoads {
   readonly experiment: string
@@ -79,15 +78,11 @@ function build(rows: readonly Row[], title: string, size: Size): TopLevelSpec {
     axis: { title, titleAnchor: 'start', tickCount: size === 'wide' ? 8 : 4 },
   }
   const values = rows.map(({ arm, label, estimate, behind }) => ({
+    ...datum(arm, estimate, `${label}: ${sentence(estimate)}`),
     arm: label,
-    value: estimate.value,
-    low: estimate.low,
-    high: estimate.high,
     behind: behind?.value ?? 0,
     zero: 0,
-    colour: arm.colour,
     text: estimateText(estimate).value,
-    tip: describe(arm.key, `${label}: ${sentence(estimate)}`),
   }))
   const bar = {
     mark: { type: 'bar', height: 10, fill: muted, opacity: 0.3 },

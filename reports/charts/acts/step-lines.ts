@@ -8,12 +8,11 @@ import { footprintLoads, meshMemory } from '../../../scenarios/experiments/footp
 import { applicationMemory, l7Memory } from '../../../scenarios/experiments/scale-out.js'
 import { figureOf } from '../../../scenarios/registry.js'
 import { sentence } from '../../formats/format.js'
-import { describe } from '../../page/svg.js'
 import { figureWidth, type Size } from '../../page/theme.js'
 import type { ArmView, View } from '../../page/view.js'
 import type { FigureBook } from '../../page/figures.js'
 import type { Chart, ChartBuilder } from '../chart.js'
-import { endLabels, endRoom, intervalMark, lineMark, pointMark } from '../marks.js'
+import { datum, endLabels, endRoom, intervalMark, lineMark, pointMark } from '../marks.js'
 
 interface Step {
   readonly arm: ArmView
@@ -110,16 +109,9 @@ function chartOf(
 
 function build(steps: readonly Step[], counts: readonly number[], several: string, size: Size): TopLevelSpec {
   const values = steps.map(({ arm, count, memory }) => ({
+    ...datum(arm, memory, `${arm.label} with ${count}: ${sentence(memory)}`),
     arm: arm.key,
     count,
-    mib: memory.value,
-    low: memory.low,
-    high: memory.high,
-    colour: arm.colour,
-    shape: arm.shape,
-    label: arm.label,
-    tip: describe(arm.key, `${arm.label} with ${count}: ${sentence(memory)}`),
-    name: describe(arm.key, arm.label),
   }))
   const room = endRoom(
     values.map(({ label }) => label),
@@ -132,7 +124,7 @@ function build(steps: readonly Step[], counts: readonly number[], several: strin
     axis: { title: several, titleAnchor: 'end', values: counts },
   }
   const y = {
-    field: 'mib',
+    field: 'value',
     type: 'quantitative',
     scale: { domain: [0, Math.max(...values.map(({ high }) => high)) * 1.05], nice: false },
     axis: { title: 'MiB', tickCount: 5 },

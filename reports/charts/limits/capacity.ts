@@ -3,11 +3,10 @@ import * as metrics from '../../../scenarios/metrics.js'
 import type { TopLevelSpec } from 'vega-lite'
 import type { Estimate } from '../../../harness/model.js'
 import { changeText, fixed, sentence } from '../../formats/format.js'
-import { describe } from '../../page/svg.js'
 import { ink, type Size } from '../../page/theme.js'
 import type { ArmView } from '../../page/view.js'
 import type { Chart, ChartBuilder } from '../chart.js'
-import { armAxis, byColour, figureMark, spanMark, tip, valueAxis } from '../marks.js'
+import { armAxis, byColour, datum, figureMark, spanMark, tip, valueAxis } from '../marks.js'
 
 interface Bar {
   readonly arm: ArmView
@@ -60,13 +59,8 @@ function build(bars: readonly Bar[], size: Size): TopLevelSpec {
     format: '~r',
   })
   const values = bars.map(({ arm, throughput }) => ({
-    arm: arm.label,
-    value: throughput.value,
-    low: throughput.low,
-    high: throughput.high,
-    colour: arm.colour,
+    ...datum(arm, throughput, `${arm.label}: ${sentence(throughput)}`),
     text: fixed(throughput.value, 0),
-    tip: describe(arm.key, `${arm.label}: ${sentence(throughput)}`),
   }))
   return {
     width: plotWidth,

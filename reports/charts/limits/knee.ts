@@ -9,7 +9,7 @@ import type { Size } from '../../page/theme.js'
 import type { ArmView } from '../../page/view.js'
 import type { Chart, ChartBuilder } from '../chart.js'
 import { logDomain } from '../layout.js'
-import { armAxis, byColour, estimateMarks, tip } from '../marks.js'
+import { armAxis, byColour, datum, estimateMarks, tip } from '../marks.js'
 
 interface Row {
   readonly arm: ArmView
@@ -94,13 +94,10 @@ function build(rows: readonly Row[], size: Size): TopLevelSpec {
     ...rows.flatMap(({ rate }) => (rate.beyond ? [] : [rate.low, rate.high])),
   ])
   const values = rows.map(({ arm, rate }) => ({
-    arm: arm.label,
-    value: rate.value,
+    ...datum(arm, rate, `${arm.label}: ${sentence(rate)}`),
     low: Math.max(rate.low, domain[0]),
     high: Math.min(upperBound(rate), domain[1]),
-    colour: arm.colour,
     text: rate.beyond ? estimateText(rate).value : fixed(rate.value, 0),
-    tip: describe(arm.key, `${arm.label}: ${sentence(rate)}`),
   }))
   const x = {
     type: 'quantitative',

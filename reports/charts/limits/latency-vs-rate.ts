@@ -3,7 +3,6 @@ import * as metrics from '../../../scenarios/metrics.js'
 import type { TopLevelSpec } from 'vega-lite'
 import type { Estimate } from '../../../harness/model.js'
 import { fixed, sentence } from '../../formats/format.js'
-import { describe } from '../../page/svg.js'
 import { figureWidth, warn, type Size } from '../../page/theme.js'
 import type { FigureBook } from '../../page/figures.js'
 import type { ArmView, LoadView, View } from '../../page/view.js'
@@ -11,6 +10,7 @@ import type { Chart, ChartBuilder, Table } from '../chart.js'
 import { logDomain, spreadLabels } from '../layout.js'
 import {
   byColour,
+  datum,
   endLabels,
   endRoom,
   intervalMark,
@@ -157,18 +157,8 @@ function build(
 }
 
 function valuesOf({ arm, rate, p99 }: Point) {
-  return {
-    arm: arm.key,
-    rate,
-    ms: p99.value,
-    low: p99.low,
-    high: p99.high,
-    colour: arm.colour,
-    shape: arm.shape,
-    label: arm.label,
-    tip: describe(arm.key, `${arm.label} at ${fixed(rate, 0)}/s: p99 ${sentence(p99)}`),
-    name: describe(arm.key, arm.label),
-  }
+  const drawn = datum(arm, p99, `${arm.label} at ${fixed(rate, 0)}/s: p99 ${sentence(p99)}`)
+  return { ...drawn, arm: arm.key, rate, ms: p99.value }
 }
 
 /** Rates that were tried, with room for the knees. */
@@ -200,12 +190,9 @@ function promiseLine(slo: number, y: object): object {
 
 function kneeMarks(knees: readonly Knee[], x: object, y: object): object[] {
   const values = knees.map(({ arm, rate, latencyMs }) => ({
+    ...datum(arm, rate, `knee of ${arm.label}: ${sentence(rate)}`),
     rate: rate.value,
-    low: rate.low,
-    high: rate.high,
     ms: latencyMs,
-    colour: arm.colour,
-    tip: describe(arm.key, `knee of ${arm.label}: ${sentence(rate)}`),
   }))
   return [
     { data: { values }, ...spanMark(x, y) },

@@ -3,12 +3,11 @@ import * as metrics from '../../../scenarios/metrics.js'
 import type { TopLevelSpec } from 'vega-lite'
 import type { Estimate, LoadSpec } from '../../../harness/model.js'
 import { bytes, fixed, sentence, thousand } from '../../formats/format.js'
-import { describe } from '../../page/svg.js'
 import { figureWidth, type Size } from '../../page/theme.js'
 import type { ArmView, LoadView } from '../../page/view.js'
 import type { Chart, ChartBuilder } from '../chart.js'
 import { logDomain } from '../layout.js'
-import { intervalMark, lineMark, pointMark } from '../marks.js'
+import { datum, intervalMark, lineMark, pointMark } from '../marks.js'
 
 type Axis = 'ratePerSecond' | 'connections' | 'payloadBytes'
 
@@ -127,19 +126,9 @@ function panelOf(
     const estimate = panel.of(point)
     if (estimate === undefined) return []
     const { arm } = point
-    return [
-      {
-        arm: arm.key,
-        at: text(point.at),
-        value: estimate.value,
-        low: Math.max(estimate.low, estimate.value / 100),
-        high: estimate.high,
-        colour: arm.colour,
-        shape: arm.shape,
-        tip: describe(arm.key, `${arm.label} at ${text(point.at)}: ${sentence(estimate)}`),
-        name: describe(arm.key, arm.label),
-      },
-    ]
+    const drawn = datum(arm, estimate, `${arm.label} at ${text(point.at)}: ${sentence(estimate)}`)
+    const low = Math.max(estimate.low, estimate.value / 100)
+    return [{ ...drawn, arm: arm.key, at: text(point.at), low }]
   })
   const domain = logDomain(values.flatMap(({ low, high }) => [low, high]))
   const x = {
