@@ -17,7 +17,6 @@ import type {
   Downloads,
   HostPlatform,
   ImagePin,
-  ManifestPin,
   NeededDownloads,
   ToolPin,
 } from '../../harness/model.js'
@@ -50,8 +49,10 @@ export function listPulls(
   const { hostPlatform = 'linux/amd64', mirrors = {} } = options
   const items = needed.flatMap(({ neededBy, tools = [], manifests = [], charts = [], images = [] }) => [
     ...tools.map((tool) => toolItem(tool, hostPlatform, neededBy, mirrors)),
-    ...manifests.map((manifest) => manifestItem(manifest, neededBy, mirrors)),
-    ...charts.map((chart) => chartItem(chart, neededBy, mirrors)),
+    ...manifests.map((manifest) =>
+      fileItem('manifest', manifest, mirroredUrl(manifest.url, mirrors), neededBy),
+    ),
+    ...charts.map((chart) => fileItem('chart', chart, mirroredUrl(chart.repository, mirrors), neededBy)),
     ...images.map((image) => imageItem(image, neededBy, mirrors)),
   ])
   const seen = new Map<string, PullItem>()
@@ -165,28 +166,15 @@ function imageItem(image: ImagePin, neededBy: string, mirrors: Mirrors): PullIte
   }
 }
 
-function chartItem(chart: ChartPin, neededBy: string, mirrors: Mirrors): PullItem {
-  return {
-    kind: 'chart',
-    name: chart.name,
-    version: chart.version,
-    source: mirroredUrl(chart.repository, mirrors),
-    digest: chart.sha256,
-    neededBy,
-    cachePath: join('charts', `${chart.name}-${chart.version}.tgz`),
-  }
-}
-
-function manifestItem(manifest: ManifestPin, neededBy: string, mirrors: Mirrors): PullItem {
-  return {
-    kind: 'manifest',
-    name: manifest.name,
-    version: manifest.version,
-    source: mirroredUrl(manifest.url, mirrors),
-    digest: manifest.sha256,
-    neededBy,
-    cachePath: join('manifests', `${manifest.name}-${manifest.version}.yaml`),
-  }
+/** A file that is named for what it is of. */
+function fileItem(
+  kind: 'chart' | 'manifest',
+  { name, version, sha256 }: Pick<ChartPin, 'name' | 'version' | 'sha256'>,
+  source: string,
+  neededBy: string,
+): PullItem {
+  const cachePath = join(`${kind}s`, `${name}-${version}.${kind === 'chart' ? 'tgz' : 'yaml'}`)
+  return { kind, name, version, source, digest: sha256, neededBy, cachePath }
 }
 
 export interface PullOptions {
@@ -203,7 +191,6 @@ export interface PullOptions {
 }
 
 export interface Pulled {
-  readonly item: PullItem
   readonly file: string
   readonly state: 'cached' | 'pulled'
 }
@@ -222,7 +209,7 @@ export async function pullAhead(
     const cached = await isCached(item, file)
     options.note?.(`${cached ? 'have' : 'pull'} ${item.kind} ${item.name} ${item.version}`)
     if (!cached) await pullOne(item, file, options)
-    pulled.push({ item, file, state: cached ? 'cached' : 'pulled' })
+    pulled.push({ file, state: cached ? 'cached' : 'pulled' })
   }
   return pulled
 }

@@ -66,42 +66,24 @@ export function namespaceManifest(
   }
 }
 
+const ofRun = (kind: string, name: string, namespace: string, runId: string): Manifest => ({
+  apiVersion: 'v1',
+  kind,
+  metadata: { name, namespace, labels: { [runLabel]: runId } },
+})
+
 export function serviceAccountManifest(name: string, namespace: string, runId: string): Manifest {
-  return {
-    apiVersion: 'v1',
-    kind: 'ServiceAccount',
-    metadata: { name, namespace, labels: { [runLabel]: runId } },
-    automountServiceAccountToken: false,
-  }
+  return { ...ofRun('ServiceAccount', name, namespace, runId), automountServiceAccountToken: false }
 }
 
-export function configMapManifest(
-  name: string,
-  namespace: string,
-  runId: string,
-  data: Readonly<Record<string, string>>,
-): Manifest {
-  return {
-    apiVersion: 'v1',
-    kind: 'ConfigMap',
-    metadata: { name, namespace, labels: { [runLabel]: runId } },
-    data,
-  }
+type Texts = Readonly<Record<string, string>>
+
+export function configMapManifest(name: string, namespace: string, runId: string, data: Texts): Manifest {
+  return { ...ofRun('ConfigMap', name, namespace, runId), data }
 }
 
-export function secretManifest(
-  name: string,
-  namespace: string,
-  runId: string,
-  stringData: Readonly<Record<string, string>>,
-): Manifest {
-  return {
-    apiVersion: 'v1',
-    kind: 'Secret',
-    metadata: { name, namespace, labels: { [runLabel]: runId } },
-    type: 'Opaque',
-    stringData,
-  }
+export function secretManifest(name: string, namespace: string, runId: string, stringData: Texts): Manifest {
+  return { ...ofRun('Secret', name, namespace, runId), type: 'Opaque', stringData }
 }
 
 export interface ServiceTemplate {
