@@ -7,7 +7,6 @@ interface AutocannonJson {
   readonly duration: number
   readonly errors: number
   readonly timeouts: number
-  readonly mismatches: number
   readonly resets: number
   readonly statusCodeStats: Readonly<Record<string, { readonly count: number }>>
   readonly latency: Readonly<Record<string, number>>

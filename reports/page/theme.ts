@@ -5,7 +5,6 @@ import type { Config } from 'vega-lite'
 export const ink = 'var(--ink)'
 export const muted = 'var(--muted)'
 export const hairline = 'var(--hairline)'
-export const paper = 'var(--paper)'
 export const noiseBand = 'var(--noise)'
 export const warn = 'var(--warn)'
 /** A pattern defined once on the page: what no component accounts for. */

@@ -15,8 +15,6 @@ import { tarStream } from './tar.js'
 export interface BuiltImage {
   /** `meshbench/<image>:<hash>`: the hash is over the bundle, the base and the Dockerfile. */
   readonly reference: string
-  readonly bundleSha256: string
-  readonly built: boolean
 }
 
 export interface ContainerImages {
@@ -67,8 +65,7 @@ export async function buildImages(docker: Docker, options: BuildOptions): Promis
   for (const image of imageNames) {
     const { path, sha256 } = bundles[image]
     const reference = imageReference(image, sha256, base, dockerfile)
-    const built = !(await isPresent(docker, reference))
-    if (built) {
+    if (!(await isPresent(docker, reference))) {
       const context = tarStream([
         { name: 'Dockerfile', mode: 0o644, content: dockerfile },
         { name: `${image}.mjs`, mode: 0o644, content: await readFile(path) },
@@ -84,7 +81,7 @@ export async function buildImages(docker: Docker, options: BuildOptions): Promis
         `build of ${reference}`,
       )
     }
-    images[image] = { reference, bundleSha256: sha256, built }
+    images[image] = { reference }
   }
   const built = images as Record<ImageName, BuiltImage>
   return { base, images: { ...built, loadgen: await provideGenerator(docker, built.loadgen, options) } }
@@ -98,7 +95,7 @@ async function provideGenerator(
 ): Promise<BuiltImage> {
   if (generatorImage !== undefined) {
     const hint = 'load it into the engine yourself, or leave generatorImage out'
-    return { ...own, reference: await provideImage(docker, generatorImage, hint), built: false }
+    return { reference: await provideImage(docker, generatorImage, hint) }
   }
   if (tools.length === 0) return own
   const hint = "name an image that holds it in the platform's settings: generatorImage"
@@ -117,7 +114,7 @@ async function provideGenerator(
       },
     )
   const reference = `${own.reference.replace('/loadgen:', '/loadgen-tools:')}-${hashOf(files).slice(0, 8)}`
-  if (await isPresent(docker, reference)) return { ...own, reference, built: false }
+  if (await isPresent(docker, reference)) return { reference }
   const context = tarStream([
     { name: 'Dockerfile', mode: 0o644, content: `FROM ${own.reference}\nCOPY tools/ /\n` },
     ...[...files].map(([path, content]) => ({ name: `tools${path}`, mode: 0o755, content })),
@@ -127,7 +124,7 @@ async function provideGenerator(
     await docker.buildImage(context, { t: reference, rm: true, forcerm: true }),
     `build of ${reference}`,
   )
-  return { ...own, reference, built: true }
+  return { reference }
 }
 
 /** Reference of one of this repository's programs: the image built here, or the one that a variant names, pulled unless it is there. */

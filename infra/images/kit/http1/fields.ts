@@ -47,16 +47,7 @@ function noteField(head: Http1Head, lineStart: number, nameEnd: number, valueEnd
   const { raw } = head
   switch (nameEnd - lineStart) {
     case 2:
-      if (isName(raw, lineStart, 'te')) {
-        cut(head, lineStart, valueEnd)
-        if (
-          trimSpace(raw, nameEnd + 1, valueEnd)
-            .toLowerCase()
-            .split(/\s*,\s*/)
-            .includes('trailers')
-        )
-          head.teTrailers = true
-      }
+      if (isName(raw, lineStart, 'te')) cut(head, lineStart, valueEnd)
       break
     case 4:
       if (isName(raw, lineStart, 'host')) {

@@ -48,8 +48,6 @@ export class Http1Head {
   /** Value of the Upgrade header, lower case. */
   upgrade = ''
   expectContinue = false
-  /** `te: trailers` was there. */
-  teTrailers = false
   /** An x-forwarded-client-cert header was there: a claim of identity that only a trusted hop may make. */
   clientCert = false
   /** Framing fields are clear but oddly written: they are written anew, as not everybody may read them as we do. */

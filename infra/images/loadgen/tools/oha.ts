@@ -6,7 +6,6 @@ interface OhaJson {
   readonly summary?: {
     readonly total: number
     readonly slowest: number
-    readonly fastest: number
     readonly totalData: number
   }
   readonly latencyPercentiles?: Readonly<Record<string, number | null>>

@@ -1,7 +1,7 @@
 /** Hostile bytes at the front door of a real proxy: nothing ambiguous reaches the upstream, and nothing stops the proxy. */
 import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { corpus } from '../../kit/http1/corpus.js'
+import { corpus } from '../../kit/http1/testdata/corpus.js'
 import {
   type TestProxy,
   type TestUpstream,

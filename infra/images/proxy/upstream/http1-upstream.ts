@@ -153,10 +153,6 @@ export class Http1Upstream implements UpstreamSide {
     this.#close()
   }
 
-  get isIdle(): boolean {
-    return this.#mode === 'idle' && this.#exchange === undefined
-  }
-
   onBytes(buffer: Buffer, length: number, lease: Lease): void {
     this.#pool.receivedBytes.value += length
     try {

@@ -3,7 +3,6 @@
  * window cost no listing and `health` can answer at once.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { messageOf } from '../../../../harness/model/errors.js'
 import type { ApiProxy } from './api-proxy.js'
 
 /** The part of a pod that is used (Kubernetes API, core/v1 Pod). */
@@ -206,17 +205,13 @@ export class PodWatch {
           this.#notify()
         }
         this.#stops.delete(stop)
-      } catch (error) {
-        this.lastProblem = messageOf(error)
+      } catch {
         if (this.#closed) return
         await sleep(500, undefined, { ref: false })
         version = await this.#list(namespace).catch(() => version)
       }
     }
   }
-
-  /** Why a watch broke last, for diagnostics. */
-  lastProblem: string | undefined
 
   #notify(): void {
     for (const listener of this.#listeners) listener()
