@@ -131,6 +131,15 @@ export const functions = {
     settings: filters({ forwarded: { xForwardedFor: true, via: 'bench' } }),
   },
   portAuthorization: { title: 'port authorization', settings: { tunnel: { ports: [8080] } } },
+  connectionMetrics: {
+    title: 'connection metrics by identity',
+    settings: { tunnel: { connectionMetrics: true } },
+  },
+  // Both endpoints are the same server: what is measured is choosing.
+  connectionBalance: {
+    title: 'connection load balancing, least connections',
+    settings: { tunnel: { endpoints: [{}, {}], balance: 'least-connections' } },
+  },
   // The arm as configured has both: each is measured between two arms that differ in it alone.
   encryption: {
     title: 'encryption between hops, certificate of the server alone',

@@ -127,7 +127,8 @@ describe('--variant', () => {
     const path = isTunnel ? l4Only : l7PerNode
     const why = whyNotVaried(variant as Variant, meshes.envoy, path)
     const used = 'proxy' in settings ? Object.keys((settings.proxy.filters as object | undefined) ?? {}) : []
-    if (used.some((filter) => !envoyFunctionNames.some((known) => known === filter)))
+    const lacks = used.some((filter) => !envoyFunctionNames.some((known) => known === filter))
+    if (lacks || (isTunnel && 'connectionMetrics' in settings.tunnel))
       return expect(why).toMatch(/^of envoy: /)
     expect(why).toBeUndefined()
     const spec = hopSpecs('envoy', path, settings).at(-1) as HopSpec

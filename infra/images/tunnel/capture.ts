@@ -10,6 +10,7 @@ import { type HopMetrics, countersThrough } from '../kit/process/hop-metrics.js'
 import type { ImageContext } from '../kit/process/image.js'
 import { parseSpiffeId } from '../kit/tls/spiffe.js'
 import type { CaptureConfig } from './config.js'
+import { type ConnectionEnds, type ConnectionMetrics, meteredBy } from './connection-metrics.js'
 import { type TcpListener, listenTcp } from './tcp.js'
 
 export interface CaptureListener extends TcpListener {
@@ -24,13 +25,14 @@ export async function startCapture(
     readonly metrics: HopMetrics
     readonly maxConnections: number
     readonly context: ImageContext
+    readonly connections: ConnectionMetrics | undefined
   },
 ): Promise<CaptureListener> {
   const { pool, metrics } = options
   let config = initial
   let baggage = formatBaggage(config)
   const accepted = metrics.downstreamConnections.labels(config.name)
-  const { toUpstream, toDownstream } = countersThrough(metrics)
+  const counters = countersThrough(metrics)
   const failures = metrics.registry.counter(
     'meshbench_connect_failures_total',
     'Connections that were accepted and could not be carried on.',
@@ -50,7 +52,7 @@ export async function startCapture(
         waiter,
         headers: { baggage, forwarded: formatForwarded(socket, config.destination.authority) },
       })
-      splice(socket, stream, { aToB: toUpstream, bToA: toDownstream })
+      splice(socket, stream, meteredBy(counters, options.connections?.open(endsOf(config))))
       socket.resume()
     } catch (error) {
       const reason = error instanceof HboneError ? error.reason : 'error'
@@ -70,6 +72,16 @@ export async function startCapture(
       config = next
       baggage = formatBaggage(next)
     },
+  }
+}
+
+/** Who is proved by the handshake: with one id expected, the peer has that id. */
+function endsOf({ source, destination }: CaptureConfig): ConnectionEnds {
+  const { authority: service, security, expect } = destination
+  const peer = security !== 'plain' && expect.length === 1 ? expect[0] : undefined
+  return {
+    ...{ reporter: 'source', service, security, destination: peer },
+    source: security === 'mtls' ? source : undefined,
   }
 }
 

@@ -75,7 +75,13 @@ const ruleSchema = z
 const routeSchema = z.strictObject({
   authority: authoritySchema,
   workload: spiffeIdSchema.describe('workload that answers for this authority'),
-  to: addressSchema.describe('the upstream, plain TCP'),
+  to: z
+    .union([addressSchema, z.array(addressSchema).min(1).max(64)])
+    .describe('the upstream, plain TCP, or several, among which connections are spread'),
+  balance: z
+    .enum(['round-robin', 'least-connections'])
+    .default('round-robin')
+    .describe('which of several upstreams a connection goes to'),
   allow: z
     .array(ruleSchema)
     .optional()
@@ -97,6 +103,10 @@ export const tunnelSchema = z.strictObject({
   ...baseConfigShape,
   pool: poolSchema,
   limits: hboneLimitsSchema,
+  connectionMetrics: z
+    .boolean()
+    .default(false)
+    .describe('bytes, connections and how long they stood, by the identities at their ends'),
   listeners: z.array(z.discriminatedUnion('kind', [captureSchema, hboneSchema])).min(1),
 })
 

@@ -6,7 +6,7 @@ import { parseCidr } from './cidr.js'
 import { type PolicyInput, permits } from './policy.js'
 
 const input = (id = 'spiffe://bench.local/ns/bench/sa/client', address = '10.1.2.3'): PolicyInput => ({
-  peer: parseSpiffeId(id) as PolicyInput['peer'],
+  peer: parseSpiffeId(id),
   address,
   authority: 'server.bench:8080',
 })

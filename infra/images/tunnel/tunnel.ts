@@ -5,6 +5,7 @@ import { createHopMetrics } from '../kit/process/hop-metrics.js'
 import { createIdentityStore } from '../kit/tls/identities.js'
 import type { ImageContext, ImageServer } from '../kit/process/image.js'
 import { type CaptureListener, startCapture } from './capture.js'
+import { createConnectionMetrics } from './connection-metrics.js'
 import type { CaptureConfig, HboneListenerConfig, TunnelConfig } from './config.js'
 import { type TerminationListener, startTermination } from './termination.js'
 
@@ -25,6 +26,7 @@ export async function startTunnel(
     baseDir: context.configDir,
   })
   const pool = new HbonePool({ identities, metrics, trustDomain, pool: config.pool, limits: config.limits })
+  const connections = config.connectionMetrics ? createConnectionMetrics(context.registry) : undefined
   const running = new Map<string, Running>()
   /** Listeners that a reload took away and whose connections are not over yet. */
   const leaving = new Set<Running>()
@@ -33,10 +35,12 @@ export async function startTunnel(
     const { limits } = config
     if (wanted.kind === 'capture') {
       const maxConnections = limits.connections
-      const listener = await startCapture(wanted, { pool, metrics, maxConnections, context })
+      const listener = await startCapture(wanted, { pool, metrics, maxConnections, context, connections })
       return { kind: 'capture', config: wanted, listener }
     }
-    const listener = await startTermination(wanted, { identities, metrics, trustDomain, limits })
+    const listener = await startTermination(wanted, {
+      ...{ identities, metrics, trustDomain, limits, connections },
+    })
     return { kind: 'hbone', config: wanted, listener }
   }
   const leave = (entry: Running): void => {
@@ -100,7 +104,7 @@ function sameSocket(a: Listening, b: Listening): boolean {
 /** What only a restart can change. Throws `ConfigError`. */
 function refuseFixedChanges(now: TunnelConfig, next: TunnelConfig): void {
   const problems: string[] = []
-  for (const field of ['admin', 'trustDomain', 'workers'] as const) {
+  for (const field of ['admin', 'trustDomain', 'workers', 'connectionMetrics'] as const) {
     if (JSON.stringify(now[field]) !== JSON.stringify(next[field])) {
       problems.push(
         `config.${field}: cannot change while running (value: ${JSON.stringify(next[field])}); restart instead`,

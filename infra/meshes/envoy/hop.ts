@@ -125,6 +125,7 @@ export function renderHop(spec: HopSpec, placement: Placement): JsonObject {
       return roles.tunnelInbound({
         ...{ ...base, authority, downstreamTls: tls(inbound, before) },
         filters: portFilters(settings.tunnel?.ports),
+        ...defined({ endpoints: settings.tunnel?.endpoints, balance: settings.tunnel?.balance }),
       })
     case 'ingress':
       throw new Error('this mesh has no config for a gateway')

@@ -76,7 +76,12 @@ export type TunnelOutbound = EnvoyBase & WithUpstream & WithAuthority & Upstream
 export type TunnelInbound = EnvoyBase &
   WithUpstream &
   WithAuthority &
-  DownstreamTls & { readonly filters?: readonly JsonObject[] }
+  DownstreamTls & {
+    /** Of CONNECT requests, in order. */
+    readonly filters?: readonly JsonObject[]
+    readonly endpoints?: readonly { readonly at?: Endpoint | undefined }[]
+    readonly balance?: 'round-robin' | 'least-connections'
+  }
 export type Waypoint = EnvoyBase & WithUpstream & WithAuthority & WithFunctions & DownstreamTls & UpstreamTls
 
 /** Plain HTTP in, plain HTTP out. */
@@ -135,7 +140,12 @@ export function tunnelInbound(role: TunnelInbound): JsonObject {
         }),
       }),
     ],
-    clusters: [cluster({ name: names.service, limits, target: upstream, speaks: 'tcp' })],
+    clusters: [
+      cluster({
+        ...{ name: names.service, limits, target: upstream, speaks: 'tcp' },
+        ...spread(role),
+      }),
+    ],
   })
 }
 
@@ -185,6 +195,18 @@ export function waypoint(role: Waypoint): JsonObject {
 }
 
 // ---------------------------------------------------------------- parts of roles
+
+/** Endpoints of a TCP service, and which of them a connection goes to; of a single one there is nothing to say. */
+function spread({ endpoints, balance }: TunnelInbound): Pick<ClusterSpec, 'zones' | 'fields'> {
+  if (endpoints === undefined) return {}
+  return {
+    zones: endpoints.map(({ at }, index) => ({
+      ...{ name: `endpoint-${index + 1}`, priority: 0 },
+      ...defined({ at }),
+    })),
+    fields: { lb_policy: balance === 'least-connections' ? 'LEAST_REQUEST' : 'ROUND_ROBIN' },
+  }
+}
 
 /** The transport socket of a listener; none where the leg to it is not encrypted. */
 const accepting = ({ downstreamTls: tls }: DownstreamTls, alpn: readonly string[]) =>

@@ -70,6 +70,19 @@ export const transportSettings = { transport: securitySchema.optional() }
 const l4Functions = {
   /** Ports of the service that a client may reach, checked where HBONE ends; absent: any. */
   ports: z.array(z.int().min(1).max(65_535)).min(1).optional(),
+  /** Of the service, among which connections are spread where HBONE ends; absent: the server alone. */
+  endpoints: z
+    .array(
+      z.strictObject({
+        /** Absent: the server. */
+        at: addressSchema.optional(),
+      }),
+    )
+    .min(2)
+    .max(16)
+    .optional(),
+  /** Which of several endpoints a connection goes to; absent: they take turns. */
+  balance: z.enum(['round-robin', 'least-connections']).optional(),
 }
 
 /** Of this repository's tunnel: its functions, and its pool of HBONE connections. */
@@ -79,6 +92,8 @@ export const tunnelSettings = {
       /** Of HBONE connections, by source identity and destination. */
       pool: z.strictObject(poolSchema.unwrap().shape).partial().optional(),
       ...l4Functions,
+      /** Of connections by the identities at their ends: how many, how long, bytes. */
+      connectionMetrics: z.boolean().optional(),
     })
     .optional(),
 }

@@ -32,6 +32,7 @@ export function tunnelConfig(options: HopPlacement): unknown {
     trustDomain,
     drainMs: 1_000,
     workloads: [{ spiffeId: identity.spiffeId, ...credentialFiles(placement) }],
+    ...defined({ connectionMetrics: settings.tunnel?.connectionMetrics }),
     pool: { maxStreamsPerConnection: 100, ...settings.tunnel?.pool },
     listeners: [
       hop.role === 'tunnel-outbound'
@@ -54,7 +55,8 @@ export function tunnelConfig(options: HopPlacement): unknown {
               {
                 authority: serviceAuthority,
                 workload: identity.spiffeId,
-                to: upstream,
+                to: settings.tunnel?.endpoints?.map(({ at = upstream }) => at) ?? upstream,
+                ...defined({ balance: settings.tunnel?.balance }),
                 ...defined({ allow: rules(options) }),
               },
             ],

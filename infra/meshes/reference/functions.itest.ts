@@ -1,12 +1,13 @@
 /** Functions of hops at the wire, as `meshSettings` turn them on: each passes what it should and does its work. */
 import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { connect, type AddressInfo, type Socket } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Endpoint, Path } from '../../../harness/model.js'
 import { defined } from '../../../harness/model/defined.js'
 import { carriedPath } from '../../../harness/model/paths.js'
 import { functions, type MeshFunction } from '../../../scenarios/functions.js'
 import { paths } from '../../../scenarios/paths/index.js'
+import { parsePrometheus, sumSamples } from '../../../harness/process/prometheus.js'
 import { locateBinary } from '../../supply/binaries.js'
 import { envoyHop, envoyNeed } from '../envoy/hop.js'
 import { getMany, type GetOptions } from '../envoy/testing.js'
@@ -58,8 +59,15 @@ async function raise({ l4, l7 }: (typeof vendors)[number], settings: HopSettings
   return { arm, ask }
 }
 
+interface Served {
+  readonly at: Endpoint
+  readonly asked: () => number
+  /** Ends all of its connections. */
+  readonly cut: () => void
+}
+
 /** A server that answers with a status and counts what it was asked. */
-async function serve(status: number, afterMs = 0): Promise<{ at: Endpoint; asked: () => number }> {
+async function serve(status: number, afterMs = 0): Promise<Served> {
   let asked = 0
   const server = createServer((_request, response) => {
     asked++
@@ -68,7 +76,22 @@ async function serve(status: number, afterMs = 0): Promise<{ at: Endpoint; asked
   })
   servers.push(server)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return { at: { host: '127.0.0.1', port: (server.address() as AddressInfo).port }, asked: () => asked }
+  return {
+    at: { host: '127.0.0.1', port: (server.address() as AddressInfo).port },
+    asked: () => asked,
+    cut: () => server.closeAllConnections(),
+  }
+}
+
+/** Opens a connection, has one request answered and keeps it. */
+async function hold({ host, port }: Endpoint): Promise<Socket> {
+  const socket = connect(port, host)
+  await new Promise<void>((resolve, reject) => {
+    socket.once('error', reject)
+    socket.once('data', () => resolve())
+    socket.write('GET / HTTP/1.1\r\nhost: server\r\n\r\n')
+  })
+  return socket.on('error', () => {})
 }
 
 /** What the hops read of it; they check it when they start. */
@@ -193,5 +216,85 @@ describe.each(vendors)('what tunnels do on $vendor', (vendor) => {
     expect(await ask(5)).toEqual(all(5, 200))
     const closed = await raise(vendor, { tunnel: { ports: [8081] } }, l4Only)
     await expect(closed.ask(1)).rejects.toThrow()
+  })
+
+  may('connectionBalance: passes every request as it is priced, and takes turns without it', async () => {
+    const { ask, arm } = await raise(vendor, settingsOf(functions.connectionBalance), l4Only)
+    expect(await ask(20)).toEqual(all(20, 200))
+    expect((await arm.prove()).filter(({ ok }) => !ok)).toEqual([])
+    const [a, b] = [await serve(200), await serve(200)]
+    const turns = await raise(vendor, { tunnel: { endpoints: [a, b].map(({ at }) => ({ at })) } }, l4Only)
+    for (let count = 0; count < 10; count++) expect(await turns.ask(1)).toEqual([200])
+    expect([a.asked(), b.asked()]).toEqual([5, 5])
+  })
+
+  may('connectionBalance: new connections go where the fewest stand', async () => {
+    const [a, b] = [await serve(200), await serve(200)]
+    const endpoints = [a, b].map(({ at }) => ({ at }))
+    const { arm } = await raise(vendor, { tunnel: { endpoints, balance: 'least-connections' } }, l4Only)
+    const held: Socket[] = []
+    const open = async (count: number) => {
+      for (let opened = 0; opened < count; opened++) held.push(await hold(arm.endpoint))
+    }
+    try {
+      await open(100)
+      const before = a.asked()
+      a.cut()
+      await expect.poll(() => held.filter(({ destroyed }) => destroyed).length).toBe(before)
+      await open(50)
+      const more = a.asked() - before
+      if (vendor.vendor === 'reference') expect([before, more]).toEqual([50, 50])
+      // Envoy compares two draws, which are b twice one time in four: Binomial(50, 3/4), four standard deviations.
+      expect(more).toBeGreaterThan(25)
+    } finally {
+      for (const socket of held) socket.destroy()
+    }
+  })
+})
+
+describe('connectionMetrics', () => {
+  it('counts each connection at both ends, by who is there', async () => {
+    const [reference] = vendors
+    const { arm, ask } = await raise(reference, settingsOf(functions.connectionMetrics), l4Only)
+    expect(await ask(5, { connections: 1 })).toEqual(all(5, 200))
+    const account = (name: string) => `spiffe://cluster.local/ns/bench/sa/${name}`
+    for (const [{ name }, reporter] of [
+      [arm.components[0] ?? { name: '' }, 'source'],
+      [arm.components[1] ?? { name: '' }, 'destination'],
+    ] as const) {
+      const read = async (metric: string) => {
+        const samples = parsePrometheus(await test.host.fetchAdmin(name, '/metrics'))
+        return sumSamples(samples, `meshbench_tcp_${metric}`, {
+          ...{ reporter, destination_service: 'server.bench:8080', connection_security_policy: 'mutual_tls' },
+          ...{ source_principal: account('client'), destination_principal: account('server') },
+        })
+      }
+      expect(await read('connections_opened_total')).toBe(1)
+      await expect.poll(() => read('connections_closed_total')).toBe(1)
+      expect(await read('connection_duration_seconds_count')).toBe(1)
+      expect(await read('received_bytes_total')).toBeGreaterThan(5 * 40)
+      expect(await read('sent_bytes_total')).toBeGreaterThan(5 * 1024)
+    }
+  })
+
+  it('knows nobody who has shown no certificate, and is nothing where it is off', async () => {
+    const [reference] = vendors
+    const settings = { ...settingsOf(functions.connectionMetrics), transport: 'plain' } as const
+    for (const [using, lines] of [
+      [settings, 1],
+      [{}, 0],
+    ] as const) {
+      const { arm, ask } = await raise(reference, using, l4Only)
+      expect(await ask(1)).toEqual([200])
+      for (const { name } of arm.components) {
+        const text = await test.host.fetchAdmin(name, '/metrics')
+        const opened = text.split('\n').filter((line) => line.startsWith('meshbench_tcp_connections_opened'))
+        expect([name, opened.length]).toEqual([name, lines])
+        for (const line of opened)
+          expect(line).toMatch(
+            /source_principal="unknown",destination_principal="unknown",.*_policy="none"\} 1$/,
+          )
+      }
+    }
   })
 })
