@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import type { Progress, Scope } from '../model.js'
+import { start } from '../process/exec.js'
 import { openScope } from '../process/scope.js'
 
 export const silentProgress: Progress = { step: (_title, run) => run(), note: () => {} }
@@ -18,4 +19,20 @@ export async function withScope(runId: string, work: (scope: Scope) => Promise<u
     expect(await scope.close()).toEqual([])
     await rm(stateDir, { recursive: true, force: true })
   }
+}
+
+/** A program of Node's that says `ready`, and `done` when it has been told to go; it ends with the scope. */
+export async function startWaiting(scope: Scope, script: string) {
+  const running = start({ argv: [process.execPath, '-e', script] })
+  scope.defer('end it', async () => {
+    running.kill('SIGKILL')
+    await running.exited
+  })
+  const lines = running.lines[Symbol.asyncIterator]()
+  expect((await lines.next()).value).toBe('ready')
+  const go = async () => {
+    running.write('go\n')
+    expect((await lines.next()).value).toBe('done')
+  }
+  return { pid: running.pid ?? 0, go }
 }

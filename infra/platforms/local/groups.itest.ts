@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest'
-import { start } from '../../../harness/process/exec.js'
 import { readProcess } from '../../../harness/process/probes/process.js'
-import { withScope } from '../../../harness/testing/scope.js'
+import { startWaiting, withScope } from '../../../harness/testing/scope.js'
 import { createGroups, findGroups } from './groups.js'
 
 /** Starts a child that burns CPU and ends, then stays without doing anything. */
@@ -24,19 +23,11 @@ test('a group counts the CPU of what a component has started, and is gone with t
       context.skip()
       return
     }
-    const running = start({ argv: [process.execPath, '-e', parent] })
-    scope.defer('stop it', async () => {
-      running.kill('SIGKILL')
-      await running.exited
-    })
-    const lines = running.lines[Symbol.asyncIterator]()
-    expect((await lines.next()).value).toBe('ready')
-    const pid = running.pid ?? 0
+    const { pid, go } = await startWaiting(scope, parent)
     expect(await groups.place('some/component', pid)).toBe(true)
     expect(await groups.place('some/other', 2 ** 22 + 1)).toBe(false)
     const [before, ownBefore] = [await groups.read('some/component'), await readProcess(pid)]
-    running.write('go\n')
-    expect((await lines.next()).value).toBe('done')
+    await go()
     const [after, ownAfter] = [await groups.read('some/component'), await readProcess(pid)]
     const rise = (after?.cpuNs ?? 0) - (before?.cpuNs ?? 0)
     // The child's own CPU is in the group, and not in the counters of the process that is left.

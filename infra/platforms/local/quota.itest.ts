@@ -1,8 +1,7 @@
 /** A limit of CPU on the kernel's own control groups: a process gets its share and no more, and the group goes with the run. */
 import { expect, test } from 'vitest'
-import { start } from '../../../harness/process/exec.js'
 import { readProcess } from '../../../harness/process/probes/process.js'
-import { withScope } from '../../../harness/testing/scope.js'
+import { startWaiting, withScope } from '../../../harness/testing/scope.js'
 import { findGroups } from './groups.js'
 import { createQuotas, tryQuota } from './quota.js'
 
@@ -25,18 +24,10 @@ test('a component gets the cores that it may use and no more, and nothing is lef
   const runId = `quota-test-${process.pid}`
   await withScope(runId, async (scope) => {
     const quotas = createQuotas(scope)
-    const running = start({ argv: [process.execPath, '-e', burner] })
-    scope.defer('stop it', async () => {
-      running.kill('SIGKILL')
-      await running.exited
-    })
-    const lines = running.lines[Symbol.asyncIterator]()
-    expect((await lines.next()).value).toBe('ready')
-    const pid = running.pid ?? 0
+    const { pid, go } = await startWaiting(scope, burner)
     await quotas.limit('some/component', pid, 0.1)
     const before = await readProcess(pid)
-    running.write('go\n')
-    expect((await lines.next()).value).toBe('done')
+    await go()
     const after = await readProcess(pid)
     // A tenth of a second, and what a period more or less makes; a process without a limit would use ten times as much.
     expect(after.cpuNs - before.cpuNs).toBeLessThan(200e6)

@@ -1,46 +1,14 @@
 /** What must not change its meaning on the way from one version of HTTP to the other: ends, lengths, names and trailers. */
 import { once } from 'node:events'
-import {
-  type ClientHttp2Session,
-  type IncomingHttpHeaders,
-  type ServerHttp2Session,
-  type ServerHttp2Stream,
-  connect,
-  constants,
-  createServer,
-} from 'node:http2'
+import { type IncomingHttpHeaders, constants } from 'node:http2'
 import { type AddressInfo, connect as connectTcp, createServer as createTcpServer } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { errorCode, flag, frameType } from '../../kit/h2/frames.js'
 import { encodeHeaders } from '../../kit/h2/hpack.js'
 import { frame, speakFrames, u32 } from '../../kit/h2/raw-http2.js'
-import { type TestProxy, ask, closedAfterEach, cluster, sendRaw } from './testing.js'
+import { type TestProxy, ask, closedAfterEach, cluster, h2, sendRaw } from './testing.js'
 
-const { open, proxy, upstream: startUpstream } = closedAfterEach()
-const h2 = (address: { host: string; port: number }) => ({ ...cluster('server', address), protocol: 'h2' })
-
-/** An HTTP/2 upstream. `streams` counts requests, `sessions` are its connections. */
-const http2Upstream = async (handler: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void) => {
-  const server = createServer()
-  const sessions: ServerHttp2Session[] = []
-  server.on('session', (opened) => {
-    opened.on('error', () => {})
-    sessions.push(opened)
-  })
-  server.on('stream', (stream, headers) => {
-    stream.on('error', () => {})
-    handler(stream, headers)
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  open.push({
-    close: () => {
-      for (const opened of sessions) opened.destroy()
-      server.close()
-    },
-  })
-  return { host: '127.0.0.1', port: (server.address() as AddressInfo).port, sessions }
-}
+const { http2Upstream, open, proxy, session, upstream: startUpstream } = closedAfterEach()
 
 /** An HTTP/1.1 upstream that answers every request with these bytes. */
 const rawUpstream = async (answer: string) => {
@@ -57,16 +25,6 @@ const rawUpstream = async (answer: string) => {
 const get = (target: TestProxy, more = ''): Promise<string> =>
   sendRaw(target.address, [`GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n${more}\r\n`])
 
-const session = (target: TestProxy): ClientHttp2Session => {
-  const client = connect(`http://${target.address.host}:${target.address.port}`)
-  client.on('error', () => {})
-  open.push({
-    close: () => {
-      client.destroy()
-    },
-  })
-  return client
-}
 const askHttp2 = async (
   target: TestProxy,
   headers: Record<string, string> = {},

@@ -5,11 +5,10 @@ import { describe, expect, it } from 'vitest'
 import { errorCode, flag, frameType } from '../../kit/h2/frames.js'
 import { type HeaderField, HpackDecoder, encodeHeaders } from '../../kit/h2/hpack.js'
 import { type RawClient, type RawFrame, frame, speakFrames, u32 } from '../../kit/h2/raw-http2.js'
-import { type TestProxy, closedAfterEach, cluster } from './testing.js'
+import { type TestProxy, closedAfterEach, cluster, h2 } from './testing.js'
 
 const { data, headers, rstStream, goaway, settings } = frameType
 const { open, proxy, upstream: startUpstream } = closedAfterEach()
-const h2 = (address: { host: string; port: number }) => ({ ...cluster('server', address), protocol: 'h2' })
 const client = async (target: TestProxy): Promise<RawClient> => {
   const socket = connect(target.address)
   await once(socket, 'connect')

@@ -1,30 +1,12 @@
 /** HTTP/2 and gRPC through the proxy, with node:http2 and @grpc/grpc-js, which we did not write, on both sides. */
 import { once } from 'node:events'
-import {
-  type ClientHttp2Session,
-  type IncomingHttpHeaders,
-  type ServerHttp2Session,
-  type ServerHttp2Stream,
-  connect,
-  constants,
-  createServer,
-} from 'node:http2'
-import type { AddressInfo } from 'node:net'
+import { type ClientHttp2Session, type IncomingHttpHeaders, constants } from 'node:http2'
 import * as grpc from '@grpc/grpc-js'
 import { describe, expect, it } from 'vitest'
-import { type TestProxy, closedAfterEach, cluster, sendRaw } from './testing.js'
+import { closedAfterEach, cluster, h2, sendRaw } from './testing.js'
 
-const { open, proxy, upstream: startUpstream } = closedAfterEach()
-const session = (target: TestProxy): ClientHttp2Session => {
-  const client = connect(`http://${target.address.host}:${target.address.port}`)
-  client.on('error', () => {})
-  open.push({
-    close: () => {
-      client.destroy()
-    },
-  })
-  return client
-}
+const { http2Upstream, open, proxy, session, upstream: startUpstream } = closedAfterEach()
+
 interface Answer {
   headers: IncomingHttpHeaders & { ':status'?: number | undefined }
   trailers: IncomingHttpHeaders
@@ -48,26 +30,6 @@ const ask = async (
   answer.resetCode = stream.rstCode
   return answer
 }
-const http2Upstream = async (handler: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void) => {
-  const server = createServer()
-  const sessions = new Set<ServerHttp2Session>()
-  server.on('session', (opened) => sessions.add(opened))
-  server.on('stream', handler)
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  open.push({
-    close: () => {
-      for (const opened of sessions) opened.destroy()
-      server.close()
-    },
-  })
-  return { host: '127.0.0.1', port: (server.address() as AddressInfo).port, sessions }
-}
-const h2 = (address: { host: string; port: number }) => ({
-  ...cluster('server', address),
-  protocol: 'h2',
-})
-
 describe('HTTP/2', () => {
   it('becomes HTTP/1.1 for an HTTP/1.1 upstream', async () => {
     const upstream = await startUpstream()
@@ -118,7 +80,7 @@ describe('HTTP/2', () => {
     ).toBe(413)
     const big = 'z'.repeat(3_000_000)
     expect((await ask(client, { ':path': '/echo', ':method': 'POST' }, big)).body).toBe(big)
-    expect(upstream.sessions.size).toBe(1)
+    expect(upstream.sessions.length).toBe(1)
   })
 
   it('opens a new session when the old one goes away', async () => {
@@ -131,7 +93,7 @@ describe('HTTP/2', () => {
     for (const one of upstream.sessions) one.goaway()
     await new Promise((resolve) => setTimeout(resolve, 50))
     expect((await ask(client, {})).headers[':status']).toBe(200)
-    expect(upstream.sessions.size).toBe(2)
+    expect(upstream.sessions.length).toBe(2)
   })
 
   it('brings trailers of a request to an HTTP/2 upstream that had to be dialled first', async () => {

@@ -8,6 +8,14 @@ import {
   createServer,
   request,
 } from 'node:http'
+import {
+  type ClientHttp2Session,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+  connect as connectHttp2,
+  createServer as createHttp2Server,
+} from 'node:http2'
 import { type AddressInfo, type Socket, connect } from 'node:net'
 import { afterEach } from 'vitest'
 import { parseConfig } from '../../kit/process/config.js'
@@ -40,6 +48,8 @@ export const cluster = (name: string, ...upstreams: readonly ListenerAddress[]):
   endpoints: upstreams.map(({ host, port }) => ({ host, port })),
   transport: 'plain',
 })
+
+export const h2 = (upstream: ListenerAddress) => ({ ...cluster('server', upstream), protocol: 'h2' })
 
 /** Starts a proxy with a config that is completed by defaults: one plain listener, everything to cluster `server`. */
 export async function startTestProxy(config: Record<string, unknown>, configDir = '/'): Promise<TestProxy> {
@@ -135,6 +145,33 @@ export function closedAfterEach() {
     proxyTo: (server: ListenerAddress, config: Record<string, unknown> = {}) =>
       proxy({ clusters: [cluster('server', server)], ...config }),
     upstream: async (...given: Parameters<typeof startUpstream>) => opened(await startUpstream(...given)),
+    /** A client's connection of HTTP/2. */
+    session: ({ address: { host, port } }: TestProxy): ClientHttp2Session => {
+      const client = connectHttp2(`http://${host}:${port}`)
+      client.on('error', () => {})
+      opened({ close: () => client.destroy() })
+      return client
+    },
+    /** `sessions` are its connections. */
+    http2Upstream: async (handler: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void) => {
+      const server = createHttp2Server()
+      const sessions: ServerHttp2Session[] = []
+      server.on('session', (session) => {
+        session.on('error', () => {})
+        sessions.push(session)
+      })
+      server.on('stream', (stream, headers) => {
+        stream.on('error', () => {})
+        handler(stream, headers)
+      })
+      server.listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      const close = () => {
+        for (const session of sessions) session.destroy()
+        server.close()
+      }
+      return opened({ host: '127.0.0.1', port: (server.address() as AddressInfo).port, sessions, close })
+    },
     /** A server that does with a socket what it likes. */
     rawServer: async (onSocket: (socket: Socket) => void) =>
       opened(await listenTcp(onSocket, { allowHalfOpen: false })),
