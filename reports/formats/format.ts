@@ -185,8 +185,8 @@ export function paceText(load: LoadSpec): string {
 }
 
 /** `1 trial`, `2 trials`. */
-export function plural(count: number, one: string, many = `${one}s`): string {
-  return `${fixed(count, 0)} ${count === 1 ? one : many}`
+export function plural(count: number, one: string): string {
+  return `${fixed(count, 0)} ${count === 1 ? one : `${one}s`}`
 }
 
 function pad(value: number): string {

@@ -8,7 +8,7 @@ import { UserError, messageOf } from '../../../harness/model/errors.js'
 import { findProgram } from '../../../harness/process/exec.js'
 import type { Workload } from '../../../harness/model.js'
 import { imageArchive } from '../pull.js'
-import { imageBundles, imageNames, type ImageBundles, type ImageName } from '../../images/bundles.js'
+import { imageBundles, imageNames, type ImageName } from '../../images/bundles.js'
 import { assembleBase, assembleProgram, hashOf, programFiles, type AssembledImage } from './base.js'
 import { tarStream } from './tar.js'
 
@@ -27,7 +27,6 @@ export interface BuildOptions {
   /** Base image by digest; without it the base is assembled from the running node. */
   readonly baseImage?: string
   readonly version: string
-  readonly bundles?: ImageBundles
   /** Load tools of others that the generator runs: from this machine's PATH into its image. */
   readonly tools?: readonly string[]
   /** Image of the generator by digest, which holds `programPath('loadgen')`, node, and the tools that it is to run. */
@@ -52,7 +51,7 @@ export function imageReference(
 
 /** Makes sure that the engine has all four images. Builds only those whose content it has not seen. */
 export async function buildImages(docker: Docker, options: BuildOptions): Promise<ContainerImages> {
-  const bundles = options.bundles ?? (await imageBundles())
+  const bundles = await imageBundles()
   const base = options.baseImage ?? (await importBase(docker))
   let from = base
   if (options.baseImage !== undefined) {

@@ -46,12 +46,11 @@ export function drawInterval(estimate: Estimate, axis: Axis, arm: Pick<ArmView, 
 }
 
 /** The axis' own numbers: a few round ones that do not touch. */
-export function drawAxis(axis: Axis, label: (value: number) => string = given): string {
-  const ticks = ticksOf(axis, label)
+export function drawAxis(axis: Axis): string {
   return (
     `<svg class="ticks" width="100%" height="16" aria-hidden="true" focusable="false">` +
-    ticks
-      .map((value) => `<text x="${at(value, axis)}" y="12" text-anchor="middle">${label(value)}</text>`)
+    ticksOf(axis)
+      .map((value) => `<text x="${at(value, axis)}" y="12" text-anchor="middle">${given(value)}</text>`)
       .join('') +
     '</svg>'
   )
@@ -61,7 +60,7 @@ export function drawAxis(axis: Axis, label: (value: number) => string = given): 
 const narrowest = { column: 110, digit: 6.2, gap: 6 }
 
 /** Multiples of a round step; where their labels would touch in the narrowest column, every second or third of them. */
-function ticksOf({ low, high }: Axis, label: (value: number) => string): number[] {
+function ticksOf({ low, high }: Axis): number[] {
   const raw = (high - low) / 5
   const size = 10 ** Math.floor(Math.log10(raw))
   const step = [1, 2, 5, 10].map((factor) => factor * size).find((one) => one >= raw) ?? raw
@@ -70,7 +69,7 @@ function ticksOf({ low, high }: Axis, label: (value: number) => string): number[
   const multiples = Array.from({ length: 5 }, (_, index) => first + index).filter(
     (multiple) => multiple * step <= high - edge,
   )
-  const widest = Math.max(0, ...multiples.map((multiple) => label(multiple * step).length)) * narrowest.digit
+  const widest = Math.max(0, ...multiples.map((multiple) => given(multiple * step).length)) * narrowest.digit
   const stepPx = (step / (high - low)) * narrowest.column
   const every = Math.ceil((widest + narrowest.gap) / stepPx)
   const subsets = Array.from({ length: every }, (_, offset) =>

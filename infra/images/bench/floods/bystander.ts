@@ -8,7 +8,9 @@ export interface Bystander {
   stop(): Promise<{ readonly latenciesMs: readonly number[]; readonly errors: readonly string[] }>
 }
 
-export function startBystander(entry: ListenerAddress, pauseMs = 5): Bystander {
+const pauseMs = 5
+
+export function startBystander(entry: ListenerAddress): Bystander {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   const latenciesMs: number[] = []
   const errors: string[] = []

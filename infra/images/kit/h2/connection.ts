@@ -86,7 +86,6 @@ export class H2Connection implements StreamHost, FrameHandler {
   readonly #window: ConnectionWindow
   readonly #goodbye: Goodbye
   #peerInitialWindow = defaultWindow
-  #drained: (() => void) | undefined
   #closed = false
   /** Nothing is read until the peer has read its answers. */
   #isHeld = false
@@ -181,13 +180,9 @@ export class H2Connection implements StreamHost, FrameHandler {
     if (!stream.remoteEnded) stream.reset(errorCode.noError)
   }
 
-  /** Takes no more streams; calls back when the open ones are done, and closes then. */
-  drain(onDrained?: () => void): void {
-    this.#drained = onDrained
-    if (this.#closed) {
-      onDrained?.()
-      return
-    }
+  /** Takes no more streams, and closes when the open ones are done. */
+  drain(): void {
+    if (this.#closed) return
     this.#goodbye.say()
     this.#closeWhenDrained()
   }
@@ -217,7 +212,6 @@ export class H2Connection implements StreamHost, FrameHandler {
       stream.resume()
       setTimeout(() => stream.destroy(), lingerMs).unref()
     }
-    this.#drained?.()
     this.#events.onClose?.(error)
   }
 

@@ -61,12 +61,12 @@ export class Kubectl {
    * Applies objects in one go, in their order. Tries again when the API server was too busy to answer, as it is while
    * a cluster comes up on few CPUs; applying twice does no harm.
    */
-  async apply(manifests: readonly Manifest[], options: AccessOptions = {}): Promise<void> {
+  async apply(manifests: readonly Manifest[]): Promise<void> {
     // Validation here would fetch the whole schema for each call; the server validates what it is given.
     const args = ['apply', '--validate=false', '-f', '-']
     for (let attempt = 1; ; attempt++) {
       try {
-        await this.run(args, { ...options, input: renderList(manifests) })
+        await this.run(args, { input: renderList(manifests) })
         return
       } catch (error) {
         if (attempt === applyAttempts || !isTransient(error)) throw error
