@@ -184,6 +184,11 @@ export function paceText(load: LoadSpec): string {
       : `as fast as ${load.connections} connections allow`
 }
 
+/** At most so many characters; what is cut off shows. */
+export function shorten(text: string, most: number): string {
+  return text.length <= most ? text : `${text.slice(0, Math.max(1, most - 1))}…`
+}
+
 /** `1 trial`, `2 trials`. */
 export function plural(count: number, one: string): string {
   return `${fixed(count, 0)} ${count === 1 ? one : `${one}s`}`

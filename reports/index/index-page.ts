@@ -1,7 +1,7 @@
 /** The front page of a folder of runs: the newest first, and how the main figures moved from run to run. */
 import type { Analysis, Path } from '../../harness/model.js'
 import type { TableCell } from '../charts/chart.js'
-import { cleanDeep, cleanText } from '../page/clean.js'
+import { cleanDeep, cleanText, escapeHtml } from '../page/clean.js'
 import { createFigureBook } from '../page/figures.js'
 import { dateTime, plural } from '../formats/format.js'
 import { renderPage, tableView, type ReportAssets } from '../page/page.js'
@@ -25,7 +25,7 @@ export async function renderIndex(runs: readonly IndexedRun[], assets: ReportAss
     const { analysis } = view
     const c1 = analysis.claims.find(({ id }) => id === 'C1')
     return [
-      { html: `<a href="${href}">${escape(analysis.runId)}</a>` },
+      { html: `<a href="${href}">${escapeHtml(cleanText(analysis.runId))}</a>` },
       dateTime(analysis.startedAt),
       analysis.version,
       analysis.config.platform,
@@ -91,8 +91,4 @@ function safeHref(href: string): string {
   return parts.some((part) => part === '' || part === '.' || part === '..')
     ? '#'
     : parts.map((part) => encodeURIComponent(part).replaceAll("'", '%27')).join('/')
-}
-
-function escape(text: string): string {
-  return cleanText(text).replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
 }

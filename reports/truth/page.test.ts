@@ -41,7 +41,7 @@ it('page and Markdown say who is right, by how much the others are off, and what
     expect(text).toContain('The host was not idle')
     expect(text).toContain('within 5 %')
   }
-  expect(html).toContain('✗ 2.90 ms &lt;b&gt;')
+  expect(html).toContain('✗ 2.90 ms &#60;b&#62;')
   expect(html).toContain('id="truth-table"')
   expect(truthTableSchema.parse(JSON.parse(JSON.stringify(tableOf())))).toEqual(tableOf())
 })

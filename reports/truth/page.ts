@@ -1,7 +1,7 @@
 /** The table of load generators as one HTML page: questions down, tools across, each cell judged. */
 import type { TruthCell, TruthTable } from '../../harness/model/truth.js'
 import type { TableCell } from '../charts/chart.js'
-import { cleanDeep } from '../page/clean.js'
+import { cleanDeep, escapeHtml } from '../page/clean.js'
 import { renderPage, tableView, type ReportAssets } from '../page/page.js'
 import {
   closestLine,
@@ -57,8 +57,5 @@ export function truthHtml(raw: TruthTable, assets: ReportAssets): string {
 
 function htmlOf(cell: TruthCell | undefined): TableCell {
   if (!cell) return ''
-  return { html: `<span class="${cell.verdict}">${markOf(cell)} ${escape(cell.text)}</span>` }
+  return { html: `<span class="${cell.verdict}">${markOf(cell)} ${escapeHtml(cell.text)}</span>` }
 }
-
-const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
-const escape = (text: string) => text.replace(/[&<>"]/g, (character) => entities[character] as string)

@@ -12,18 +12,15 @@ import { parseArgs } from 'node:util'
 import { catalogue } from '../../cli/catalogue.js'
 import { meshRegistry } from '../../cli/commands/planning.js'
 import { resolveConfig } from '../../config/resolve-config.js'
-import { UserError, exitCodes, messageOf } from '../../model/errors.js'
+import { UserError, exitCodes } from '../../model/errors.js'
 import type { NoiseFloor, Plan } from '../../model.js'
 import { makePlan } from '../../plan/plan.js'
 import { platforms } from '../../../infra/platforms/index.js'
-import { interruptSignal, runOnce } from './series.js'
+import { exitCodeOf, interruptSignal, runOnce } from './series.js'
 
 const allowedShare = 0.05
 
-process.exitCode = await main().catch((error: unknown) => {
-  console.error(messageOf(error))
-  return error instanceof UserError ? error.exitCode : exitCodes.runFailed
-})
+process.exitCode = await main().catch(exitCodeOf)
 
 /** Baseline and twin under the profile's latency experiment; the seed is what differs between comparisons. */
 function planOf(profile: string, seed: number): Plan {

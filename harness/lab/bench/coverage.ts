@@ -10,7 +10,7 @@
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { UserError, exitCodes, messageOf } from '../../model/errors.js'
+import { UserError, exitCodes } from '../../model/errors.js'
 import { run } from '../../process/exec.js'
 import {
   brokenPromises,
@@ -24,7 +24,7 @@ import {
   type HostName,
 } from '../../stats/simulation/coverage.js'
 import { hostNoises } from '../../stats/simulation/simulated-host.js'
-import { interruptSignal } from './series.js'
+import { exitCodeOf, interruptSignal } from './series.js'
 
 interface Job {
   readonly design: DesignName | 'found'
@@ -50,9 +50,7 @@ const foundHead = ['host', 'effect', 'found']
 const signal = interruptSignal()
 
 process.exitCode = await main().catch((error: unknown) => {
-  if (signal.aborted) return exitCodes.interrupted
-  console.error(messageOf(error))
-  return error instanceof UserError ? error.exitCode : exitCodes.runFailed
+  return signal.aborted ? exitCodes.interrupted : exitCodeOf(error)
 })
 
 async function main(): Promise<number> {

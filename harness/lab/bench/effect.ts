@@ -13,13 +13,13 @@ import { parseArgs } from 'node:util'
 import { catalogue } from '../../cli/catalogue.js'
 import { meshRegistry } from '../../cli/commands/planning.js'
 import { resolveConfig } from '../../config/resolve-config.js'
-import { UserError, exitCodes, messageOf } from '../../model/errors.js'
+import { UserError, exitCodes } from '../../model/errors.js'
 import type { Analysis, Mesh, Plan } from '../../model.js'
 import { makePlan } from '../../plan/plan.js'
 import { createHopMesh } from '../../../infra/meshes/hops/hop-mesh.js'
 import { ownProxy } from '../../../infra/meshes/hops/own-hops.js'
 import { platforms } from '../../../infra/platforms/index.js'
-import { interruptSignal, runOnce } from './series.js'
+import { exitCodeOf, interruptSignal, runOnce } from './series.js'
 import { defined } from '../../model/defined.js'
 
 const path = 'l7-per-node'
@@ -34,10 +34,7 @@ const meshes: Readonly<Record<string, Mesh>> = {
   ),
 }
 
-process.exitCode = await main().catch((error: unknown) => {
-  console.error(messageOf(error))
-  return error instanceof UserError ? error.exitCode : exitCodes.runFailed
-})
+process.exitCode = await main().catch(exitCodeOf)
 
 function planOf(
   profile: string,

@@ -11,9 +11,10 @@ import { chromium } from 'playwright-core'
 import { renderHtml } from '../../../reports/page/render.js'
 import { analyze } from '../../analyze/analyze.js'
 import { loadReportAssets } from '../../cli/outputs.js'
-import { UserError, exitCodes, messageOf } from '../../model/errors.js'
+import { UserError, exitCodes } from '../../model/errors.js'
 import { readJournal } from '../../run/journal.js'
 import { findChromium } from '../../testing/chromium.js'
+import { exitCodeOf } from './series.js'
 
 const pictures = [
   { name: 'answer-light', width: 1440, height: 900, colorScheme: 'light' },
@@ -26,10 +27,7 @@ const pictureFolder = 'reports/screenshots'
 /** What a repository can carry. */
 const largestSampleBytes = 600_000
 
-process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
-  console.error(messageOf(error))
-  return error instanceof UserError ? error.exitCode : exitCodes.runFailed
-})
+process.exitCode = await main(process.argv.slice(2)).catch(exitCodeOf)
 
 async function main([run]: readonly string[]): Promise<number> {
   if (run === undefined) throw new UserError('name the folder of a run: npm run screenshots -- results/<run>')

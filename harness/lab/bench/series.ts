@@ -7,7 +7,7 @@ import { analyze } from '../../analyze/analyze.js'
 import { precisionReached } from '../../analyze/precision.js'
 import { makeHeader } from '../../cli/commands/run.js'
 import { createDisplay } from '../../run/display.js'
-import { UserError, exitCodes } from '../../model/errors.js'
+import { UserError, exitCodes, messageOf } from '../../model/errors.js'
 import { journalName, openJournal, readJournal } from '../../run/journal.js'
 import type { Analysis, JournalEntry, Mesh, Plan, Platform } from '../../model.js'
 import { checkHost, executePlan } from '../../run/run.js'
@@ -71,4 +71,10 @@ export function interruptSignal(): AbortSignal {
   const controller = new AbortController()
   onInterrupt(() => controller.abort(new Error('interrupted')))
   return controller.signal
+}
+
+/** Says what ended a bench, and gives the exit code for it. */
+export function exitCodeOf(error: unknown): number {
+  console.error(messageOf(error))
+  return error instanceof UserError ? error.exitCode : exitCodes.runFailed
 }

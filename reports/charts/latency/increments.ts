@@ -1,7 +1,7 @@
 /** Answers "where on the path?": what each step between two paths adds, in time and in CPU, from zero. */
 import type { TopLevelSpec } from 'vega-lite'
 import type { Estimate, Increment } from '../../../harness/model.js'
-import { estimateText, sentence, thin, thousand } from '../../formats/format.js'
+import { estimateText, sentence, shorten, thin, thousand } from '../../formats/format.js'
 import { describe } from '../../page/svg.js'
 import { figureWidth, hatch, ink, muted, type Size } from '../../page/theme.js'
 import type { View } from '../../page/view.js'
@@ -144,10 +144,6 @@ function twoLines(title: string, most: number): string[] {
   if (title.length <= most) return [title]
   const at = title.lastIndexOf(' ', most)
   return at < 1 ? [title.slice(0, most)] : [title.slice(0, at), shorten(title.slice(at + 1), most)]
-}
-
-function shorten(text: string, most: number): string {
-  return text.length <= most ? text : `${text.slice(0, most - 1)}…`
 }
 
 /** The step's title, with the mesh when several meshes have the same step. */

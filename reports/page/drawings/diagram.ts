@@ -1,6 +1,7 @@
 /** Draws a path as SVG: nodes, pods and hops with their layer, legs as they are carried, and figures at every hop. */
 import type { Hop, LegTransport, NodeRole, Path } from '../../../harness/model.js'
 import { securityOf } from '../../../harness/model/paths.js'
+import { shorten } from '../../formats/format.js'
 import { escapeHtml } from '../clean.js'
 import type { Size } from '../theme.js'
 
@@ -252,10 +253,6 @@ function text(
 
 function wrap(width: number, height: number, parts: readonly string[], alternative: string): string {
   return `<svg xmlns="http://www.w3.org/2000/svg" class="diagram" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeHtml(alternative)}">${parts.join('')}</svg>`
-}
-
-function shorten(name: string, most: number): string {
-  return name.length <= most ? name : `${name.slice(0, Math.max(1, most - 1))}…`
 }
 
 function legWords(leg: LegTransport): string {
