@@ -13,7 +13,7 @@ export interface MeshFunction {
   readonly title: string
   /**
    * What `meshSettings` say to turn it on (infra/meshes/hops/settings.ts). Under `proxy` it is a function of the L7 hops,
-   * under `tunnel` one of the L4 hops; `transport` is of the legs between hops.
+   * under `tunnel` one of the L4 hops; `transport` is of the legs between hops, `policy` of the kernel's rules.
    */
   readonly settings: FunctionSettings
   /**
@@ -27,7 +27,10 @@ export interface MeshFunction {
 
 type Settings = Readonly<Record<string, unknown>>
 type FunctionSettings =
-  { readonly proxy: Settings } | { readonly tunnel: Settings } | { readonly transport: Security }
+  | { readonly proxy: Settings }
+  | { readonly tunnel: Settings }
+  | { readonly transport: Security }
+  | { readonly policy: boolean }
 
 /** Settings of filters of an L7 hop, by name (infra/images/proxy/filters). */
 const filters = (byName: Settings): FunctionSettings => ({ proxy: { filters: byName } })
@@ -150,6 +153,12 @@ export const functions = {
     title: 'mutual authentication, certificate of the client as well',
     settings: { transport: 'mtls' },
     without: { transport: 'tls' },
+  },
+  // The kernel's path has it as configured: what is measured is the server's node with the rules and without any.
+  networkPolicy: {
+    title: "network policy: the client's address and port alone",
+    settings: { policy: true },
+    without: { policy: false },
   },
 } as const satisfies Record<string, MeshFunction>
 

@@ -17,6 +17,7 @@ import { tunnelSchema } from '../../infra/images/tunnel/config.js'
 import { envoyFunctionNames } from '../../infra/meshes/envoy/functions.js'
 import { renderHop } from '../../infra/meshes/envoy/hop.js'
 import type { HopSpec } from '../../infra/meshes/hops/hop-spec.js'
+import type { HopSettings } from '../../infra/meshes/hops/settings.js'
 import { hopSpecs, testPlacement } from '../../infra/meshes/hops/testing.js'
 import { meshes } from '../../infra/meshes/index.js'
 import { proxyConfig, tunnelConfig } from '../../infra/meshes/reference/config.js'
@@ -35,8 +36,10 @@ const configOf = (overrides: ConfigOverrides, more: object = {}) =>
 const unchanged = (name: string): Variant => ({ name, source: 'as configured', settings: {}, builds: {} })
 const sha256 = 'a'.repeat(64)
 
-/** Functions of the hops of one layer; the others are of the legs between hops. */
-const ofHops = functionNames.filter((name) => !('transport' in functions[name].settings))
+/** Functions of the hops of one layer; the others are of the legs between hops, and of the kernel. */
+const ofHops = functionNames.filter((name) =>
+  ['proxy', 'tunnel'].some((program) => program in functions[name].settings),
+)
 
 async function refusal(flag: string): Promise<string> {
   return resolveVariants([flag]).then(
@@ -110,7 +113,9 @@ describe('--variant', () => {
       expect(whyNotVaried(variant as Variant, meshes.reference, path)).toMatch(/^no L[47] hop is on/)
     const [path] = paths.filter(({ hops }) => hops.some((hop) => hop.layer === layer))
     expect(whyNotVaried(variant as Variant, meshes.reference, path as Path)).toBeUndefined()
-    const spec = hopSpecs('reference', path as Path, settings).find(({ hop }) => hop.layer === layer)
+    const spec = hopSpecs('reference', path as Path, settings as HopSettings).find(
+      ({ hop }) => hop.layer === layer,
+    )
     const config = (layer === 'l4' ? tunnelConfig : proxyConfig)({
       ...{ ...(spec as HopSpec), placement: testPlacement() },
     })
@@ -131,7 +136,7 @@ describe('--variant', () => {
     if (lacks || (isTunnel && 'connectionMetrics' in settings.tunnel))
       return expect(why).toMatch(/^of envoy: /)
     expect(why).toBeUndefined()
-    const spec = hopSpecs('envoy', path, settings).at(-1) as HopSpec
+    const spec = hopSpecs('envoy', path, settings as HopSettings).at(-1) as HopSpec
     expect(renderHop(spec, testPlacement())).not.toEqual(
       renderHop({ ...spec, settings: {} }, testPlacement()),
     )
@@ -179,6 +184,21 @@ describe('--variant', () => {
     ])
     const haproxy = configOf.bind(undefined, { variants }, { arms: { haproxy: ['l7-sidecar-to-sidecar'] } })
     expect(haproxy).toThrow(/of haproxy: .*transport/)
+  })
+
+  it('a network policy is of the kernel, with the same kernel without one as its control', async () => {
+    const variants = await resolveVariants(functionFlags(['networkPolicy']))
+    const arms = { reference: ['l4-only'], nftables: ['l4-kernel'], ebpf: ['l4-kernel'] }
+    const plan = makePlan(configOf({ variants }, { arms, meshSettings: {}, platform: 'netns' }), catalogue)
+    expect(
+      plan.arms.filter(({ role }) => role === 'subject').map(({ id, control }) => [id, control]),
+    ).toEqual([
+      ['nftables/l4-kernel', undefined],
+      ['nftables/l4-kernel@networkPolicy.without', undefined],
+      ['nftables/l4-kernel@networkPolicy', 'nftables/l4-kernel@networkPolicy.without'],
+      ['reference/l4-only', undefined],
+      ['ebpf/l4-kernel', undefined],
+    ])
   })
 
   it('tells in the plan of functions that no arm has, and refuses one that is asked for alone', async () => {
@@ -285,7 +305,12 @@ describe('variants', () => {
       ['haproxy/l7-per-node@captured', 'haproxy/l7-per-node'],
     ])
     expect(unvariedLines(plan([dialled, captured]))).toEqual([
-      'nftables/l4-kernel as it is, not @dialled, @captured: nftables is the same for all of its arms, so it cannot be varied',
+      ...[dialled, captured].map(({ name, settings }) =>
+        [
+          `nftables/l4-kernel as it is, not @${name}: of nftables: the config: unknown key "capture"`,
+          `(${JSON.stringify(settings.capture)}); allowed: policy`,
+        ].join(' '),
+      ),
     ])
     const limits = ['nftables/l4-kernel', 'haproxy/l7-per-node'].map((arm) => ({
       ...{ metric: 'cpu.per1000Requests', max: 2 },

@@ -21,17 +21,18 @@ const tableOf = (change: (variant: Variant) => Variant) => {
 
 test('a function stands with the layer of its hops and where it runs', () => {
   const columns = ['function', 'layer', 'where', 'on top of']
-  for (const [settings, layer] of [
+  for (const [settings, layer, where = 'user space'] of [
     [{ proxy: { split: [] } }, 'L7'],
     [{ tunnel: { ports: [8080] } }, 'L4'],
     [{ transport: 'tls' }, 'L4'],
+    [{ policy: true }, 'L3 and L4', 'kernel'],
   ] as const) {
     const table = tableOf((variant) => ({ ...variant, source: 'in words', settings, function: variant.name }))
     expect(table?.columns.slice(0, 4)).toEqual(columns)
     expect(table?.rows.length).toBeGreaterThan(0)
     for (const row of table?.rows ?? []) {
       expect(row).toHaveLength(table?.columns.length ?? 0)
-      expect(row.slice(0, 3)).toEqual(['in words', layer, 'user space'])
+      expect(row.slice(0, 3)).toEqual(['in words', layer, where])
     }
   }
 })

@@ -2,6 +2,7 @@
  * A mesh without a process on the way: a service's address and its policy are held by the kernel's own means. What they
  * cost is kernel time in the application, the generator and the host's remainder.
  */
+import type { z } from 'zod'
 import type {
   Arm,
   Component,
@@ -13,6 +14,7 @@ import type {
   ProofCheck,
   RaisedArm,
 } from '../../../harness/model.js'
+import { settingsOf } from '../../../harness/model/variants.js'
 import { endpointOf } from '../hops/hop-mesh.js'
 import { readReferenceCounters } from '../reference/counters.js'
 import { serviceAuthority } from '../reference/names.js'
@@ -31,6 +33,8 @@ export interface ServiceCounts {
 /** A service that is known on the client's node, with its policy on the server's. */
 export interface KernelService {
   read(): Promise<ServiceCounts>
+  /** Without one everybody who knows the service is let in; absent: the client alone is. */
+  readonly policy?: 'none'
   /** Lets a further pod of the client's node ask for the service; absent where every pod can. */
   introduce?(pod: Pod): Promise<void>
   /** What it can show beside its counters once a request has been answered. */
@@ -42,16 +46,30 @@ export interface KernelMeshOptions extends Pick<Mesh, 'name' | 'summary' | 'chec
   facts(request: EnvironmentRequest): Promise<readonly Fact[]>
   /** Beside `l4-kernel`: path → what joins the nodes on it. */
   readonly joins?: Readonly<Record<string, (options: JoinOptions) => Promise<readonly WireguardEnd[]>>>
-  serve(network: ArmNetwork, rules: ServiceRules, context: MeshContext): Promise<KernelService>
+  /** What `meshSettings` may hold of it; absent: nothing, and its arms are all the same. */
+  readonly settings?: z.ZodType<KernelSettings>
+  serve(
+    network: ArmNetwork,
+    rules: ServiceRules,
+    context: MeshContext,
+    settings: KernelSettings,
+  ): Promise<KernelService>
+}
+
+export interface KernelSettings {
+  /** False: no policy, so that strangers are let in as well. Default: true. */
+  readonly policy?: boolean | undefined
 }
 
 export function createKernelMesh(options: KernelMeshOptions): Mesh {
-  const { name, summary, joins = {} } = options
+  const { name, summary, joins = {}, settings } = options
   return {
     name,
     summary,
     paths: ['l4-kernel', ...Object.keys(joins)],
     livesOn: 'namespaces',
+    // Its settings alone: no program of this repository is on the way.
+    ...(settings && { settings, varies: [] }),
     check: (request, on) => options.check(request, on),
     async install(context) {
       return {
@@ -79,7 +97,8 @@ async function raise(
     server: { address: http.host, port: http.port },
     clientAddress: client.address,
   }
-  const service = await options.serve(network, rules, context)
+  const settings: KernelSettings = settingsOf(context.request.config, arm)
+  const service = await options.serve(network, rules, context, settings)
   const ends = (await options.joins?.[path.name]?.({ arm, network, host, scope: context.scope })) ?? []
   const component: Component = { name: `${arm.id}/rules`, arm: arm.id, category: 'l4', node: 'client' }
   return {
@@ -125,14 +144,19 @@ async function prove(
   const allowed = between.allowed - before.allowed
   const denied = after.denied - between.denied
   const led = after.translated - between.translated
-  return [
-    {
-      name: 'request to the service',
-      ok: answered === 'status 200',
-      expected: 'status 200',
-      actual: answered,
-    },
+  const way = [
+    isAnswered('request to the service', answered),
     countCheck('connections led to the server', '1', asked, asked === 1),
+  ]
+  if (service.policy === 'none')
+    return [
+      ...way,
+      ...shown,
+      isAnswered('a stranger is answered, for want of a policy', refused),
+      countCheck('connections of the stranger led to the server', '1', led, led === 1),
+    ]
+  return [
+    ...way,
     countCheck('connections allowed by the policy', '1', allowed, allowed === 1),
     ...shown,
     {
@@ -145,6 +169,10 @@ async function prove(
     countCheck('connections of the stranger led to the server', 'at least 1', led, led >= 1),
     countCheck('packets denied by the policy', 'at least 1', denied, denied >= 1),
   ]
+}
+
+function isAnswered(name: string, actual: string): ProofCheck {
+  return { name, ok: actual === 'status 200', expected: 'status 200', actual }
 }
 
 export function countCheck(name: string, expected: string, value: number, ok: boolean): ProofCheck {

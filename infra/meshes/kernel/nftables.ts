@@ -1,6 +1,7 @@
 /** L4 as rules of nftables have it: DNAT and connection tracking for a service, filters for its policy. */
+import { z } from 'zod'
 import type { EnvironmentRequest, ProofCheck } from '../../../harness/model.js'
-import type { ArmNetwork } from './arm-network.js'
+import type { ArmNetwork, Stack } from './arm-network.js'
 import { countCheck, createKernelMesh } from './kernel-mesh.js'
 import { unmetRules } from './needs.js'
 import { policyLines, readCounters, serviceLines, table } from './rules.js'
@@ -26,17 +27,22 @@ export const nftables = createKernelMesh({
     ...(await unmetRules()),
     ...(isEncrypted(request) ? await unmetWireguard() : []),
   ],
-  async serve(network, rules) {
+  settings: z.strictObject({
+    /** Only the client may open connections to the server; false: everybody who knows the service. */
+    policy: z.boolean().optional(),
+  }),
+  async serve(network, rules, _context, { policy = true }) {
     const { client, server } = network.nodes
     await client.nft(serviceLines(rules))
-    await server.nft(policyLines(rules))
+    if (policy) await server.nft(policyLines(rules))
+    const countersOf = async (node: Stack) =>
+      readCounters(await node.run(['nft', 'list', 'counters', 'table', 'ip', table]))
     return {
+      ...(policy ? {} : { policy: 'none' as const }),
       async read() {
-        const [{ connections = 0 }, { allowed = 0, denied = 0 }] = (await Promise.all(
-          [client, server].map(async (node) =>
-            readCounters(await node.run(['nft', 'list', 'counters', 'table', 'ip', table])),
-          ),
-        )) as [Record<string, number>, Record<string, number>]
+        const { connections = 0 } = await countersOf(client)
+        if (!policy) return { translated: connections, allowed: 0, denied: 0 }
+        const { allowed = 0, denied = 0 } = await countersOf(server)
         return { translated: connections, allowed, denied }
       },
       prove: () => proveTracking(network),

@@ -78,6 +78,31 @@ describe.skipIf(unmet.length > 0)('namespaces', () => {
   )
 
   test(
+    'a policy and encryption are measured against arms that are without them, on the wire as well',
+    patient,
+    async ({ workspace }) => {
+      const arms = { reference: ['l4-only'], nftables: ['l4-kernel'] }
+      const meshSettings = { reference: { capture: 'none' } }
+      workspace.writeConfig({ ...smallConfig, ...once, arms, meshSettings, platform: 'netns' })
+      const functions = ['--function', 'networkPolicy', 'encryption']
+      const { code, stderr } = await workspace.meshbench('run', '--out', 'out', ...noPage, ...functions)
+      expect([stderr, code]).toEqual(['', 0])
+      const { entries } = workspace.journal('out')
+      const proofs = entries.find((entry) => entry.type === 'environment')?.proofs ?? {}
+      expect(Object.values(proofs).flatMap((checks) => checks.filter(({ ok }) => !ok))).toEqual([])
+      const strangers = (arm: string) =>
+        (proofs[arm] ?? []).flatMap(({ name }) => /^a stranger is (\w+)/.exec(name)?.[1] ?? [])
+      expect(strangers('nftables/l4-kernel@networkPolicy')).toEqual(['dropped'])
+      expect(strangers('nftables/l4-kernel@networkPolicy.without')).toEqual(['answered'])
+      if ((await findProgram('tcpdump')) === undefined) return
+      const onWire = (arm: string) =>
+        proofs[arm]?.find(({ name }) => name.startsWith('requests on the wire'))?.actual
+      expect(onWire('reference/l4-only@encryption.without')).toBe('clear')
+      expect(onWire('reference/l4-only@encryption')).toBe('encrypted')
+    },
+  )
+
+  test(
     'capture runs beside dialling, and its rules have seen every connection',
     patient,
     async ({ workspace }) => {

@@ -44,7 +44,12 @@ export function functionTable(view: View, book: FigureBook): Table {
 }
 
 /** The layer of the hops whose settings a function changes; what protects connections is L4, whatever hops they join. */
-const layerOf = (settings: Readonly<Record<string, unknown>>) => ('proxy' in settings ? 'L7' : 'L4')
+const layerOf = (settings: Readonly<Record<string, unknown>>) =>
+  'proxy' in settings ? 'L7' : 'policy' in settings ? 'L3 and L4' : 'L4'
+
+/** Hops are processes; a policy is rules of the kernel. */
+const whereOf = (settings: Readonly<Record<string, unknown>>) =>
+  'policy' in settings ? 'kernel' : 'user space'
 
 /** What each function costs by itself: the difference between an arm with it and the same arm without; undefined when none was measured. */
 export function functionCostTable(view: View, book: FigureBook): Table | undefined {
@@ -61,8 +66,7 @@ export function functionCostTable(view: View, book: FigureBook): Table | undefin
       [
         variant.source,
         layerOf(variant.settings),
-        // Hops are processes; what the kernel does has no function to turn on.
-        'user space',
+        whereOf(variant.settings),
         { html: armHtml(view.arm(control)) },
         {
           html: book.print(
