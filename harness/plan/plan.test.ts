@@ -167,6 +167,14 @@ test('units of L7 stand beside the arm’s own hops, as many as the largest step
   expect(plan.cells.some(({ arm, units }) => arm.startsWith('none/') && units)).toBe(false)
 })
 
+test('a baseline, of which nothing starts, is measured once beside the loads of startup', () => {
+  const { cells } = planOf({}, { ...user, experiments: { startup: {} } })
+  const loadsOf = (arm: string) => cells.filter((cell) => cell.arm === arm).length
+  expect([loadsOf('none/baseline'), loadsOf('none/baseline-twin')]).toEqual([1, 1])
+  const subjects = cells.map(({ arm }) => arm).filter((arm) => !arm.startsWith('none/'))
+  for (const arm of subjects) expect(loadsOf(arm)).toBe(3)
+})
+
 test('units of L7 are refused where a platform has none', () => {
   const config: UserConfig = { ...user, platform: 'kind', experiments: { 'scale-out': {} } }
   expect(() => planOf({}, config)).toThrow('scale-out needs hops that can be had any number of times')

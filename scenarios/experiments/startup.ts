@@ -72,8 +72,14 @@ export const startup = {
     const label = (what: string) => `${what}, ${loadLabel(load)}`
     return [
       { label: label(startLoads.together), load, script: together(startAtMs) },
-      { label: label(startLoads.before), load, script: before(startAtMs, rest.durationMs) },
-      { label: label(startLoads.nothing), load, script: (path) => restart(path, startAtMs, 'spare') },
+      // Of a baseline nothing starts: it is measured once.
+      { label: label(startLoads.before), load, script: before(startAtMs, rest.durationMs), hopsAlone: true },
+      {
+        label: label(startLoads.nothing),
+        load,
+        script: (path) => restart(path, startAtMs, 'spare'),
+        hopsAlone: true,
+      },
     ]
   },
   carries: ({ hops }) => hops.length > 0,

@@ -45,8 +45,13 @@ export function located(values: readonly number[]): Location {
  * asks for the scatter alone and not for what is expected.
  */
 export function isKnown(values: readonly number[], within: number): boolean {
+  return halfWidth(values) <= within
+}
+
+/** Half of the 95 % interval of where values lie. */
+export function halfWidth(values: readonly number[]): number {
   const { low, high } = boundsOf(located(values), 0.95)
-  return (high - low) / 2 <= within
+  return (high - low) / 2
 }
 
 const columns = ['check', 'what', 'expected', 'measured', 'error', 'allowed', ''] as const

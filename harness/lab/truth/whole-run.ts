@@ -10,6 +10,9 @@ import { packageRoot } from '../../process/package-root.js'
 import { readJournal } from '../../run/journal.js'
 import { located } from './check.js'
 
+/** Such a run ends by itself: a host with other work may take several times what an idle one does, and waits for each of them. */
+const killMs = 2_400_000
+
 export interface RunOptions {
   readonly platform?: string
   readonly rounds?: number
@@ -43,7 +46,7 @@ export async function measureRun(
     const cli = [process.execPath, '--import', 'tsx', join(packageRoot, 'harness', 'cli.ts')]
     const flags = variants.flatMap((variant) => ['--variant', variant])
     const argv = [...cli, 'run', '--config', config, '--out', out, '--force', ...flags]
-    const { code, stderr } = await run(argv, { cwd: packageRoot, timeoutMs: 900_000, allowFailure: true })
+    const { code, stderr } = await run(argv, { cwd: packageRoot, timeoutMs: killMs, allowFailure: true })
     if (code === exitCodes.hostLacks || code === exitCodes.usage) throw new Error(stderr.trim())
     const { entries } = readJournal(out)
     const trials = entries.filter((entry) => entry.type === 'trial').filter(({ state }) => state === 'ok')
@@ -53,18 +56,25 @@ export async function measureRun(
   }
 }
 
+type OneOf = (trial: Trial) => boolean
+
 /** Where, over the rounds that have both, what was read of the first trial less what was read of the second lies; NaN of none. */
-export function pairedRise(
+export function pairedRise(...[trials, of, read]: Parameters<typeof pairedDifferences>): number {
+  const differences = pairedDifferences(trials, of, read)
+  return differences.length === 0 ? Number.NaN : located(differences).value
+}
+
+/** What was read of the first trial less what was read of the second, of the rounds that have both. */
+export function pairedDifferences(
   trials: readonly Trial[],
-  of: readonly [treated: (trial: Trial) => boolean, control: (trial: Trial) => boolean],
+  of: readonly [treated: OneOf, control: OneOf],
   read: (trial: Trial) => number | undefined,
-): number {
+): readonly number[] {
   const [treated, control] = of.map(
     (isOne) => new Map(trials.filter(isOne).map((trial) => [trial.round, read(trial)])),
   )
-  const differences = [...(treated ?? [])].flatMap(([round, value]) => {
+  return [...(treated ?? [])].flatMap(([round, value]) => {
     const other = control?.get(round)
     return value === undefined || other === undefined ? [] : [value - other]
   })
-  return differences.length === 0 ? Number.NaN : located(differences).value
 }
