@@ -10,7 +10,7 @@ import type { ArmView, LoadView, View } from '../page/view.js'
 import { controlPlaneCost } from './acts/control-plane.js'
 import { firstConnection } from './acts/first-connection.js'
 import { startTimeline } from './acts/start-timeline.js'
-import { footprintLines, scaleOutApplicationLines, scaleOutLines } from './acts/step-lines.js'
+import { footprintLines, scaleOutApplicationLines, scaleOutKnees, scaleOutLines } from './acts/step-lines.js'
 import { timelineChart } from './acts/timeline.js'
 import type { Chart, ChartBuilder } from './chart.js'
 import { domainWithZero } from './layout.js'
@@ -35,6 +35,7 @@ const comparingLoads: Readonly<Record<string, ChartBuilder>> = {
   'footprint-lines': footprintLines,
   'scale-out-lines': scaleOutLines,
   'scale-out-application': scaleOutApplicationLines,
+  'scale-out-knees': scaleOutKnees,
 }
 
 /** None where the run has no data for them. */

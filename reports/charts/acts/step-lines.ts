@@ -1,11 +1,12 @@
 /**
  * Draws what was measured in steps against how many there were of something, one line an arm: memory by replicas of the
- * application, where a mesh becomes the larger one as two lines cross; and memory by units of L7 capacity.
+ * application, where a mesh becomes the larger one as two lines cross; and memory and what is carried by units of L7 capacity.
  */
 import type { TopLevelSpec } from 'vega-lite'
 import type { Estimate, ReadMetric } from '../../../harness/model.js'
 import { footprintLoads, meshMemory } from '../../../scenarios/experiments/footprint.js'
 import { applicationMemory, l7Memory } from '../../../scenarios/experiments/scale-out.js'
+import { throughput } from '../../../scenarios/metrics.js'
 import { figureOf } from '../../../scenarios/registry.js'
 import { sentence } from '../../formats/format.js'
 import { figureWidth, type Size } from '../../page/theme.js'
@@ -17,18 +18,23 @@ import { datum, endLabels, endRoom, intervalMark, lineMark, pointMark } from '..
 interface Step {
   readonly arm: ArmView
   readonly count: number
-  readonly memory: Estimate
+  readonly figure: Estimate
 }
 
 interface Stepped {
   readonly experiment: string
   /** What loads that are drawn have in their label; absent: all are. */
   readonly labelled?: string
+  /** Knees are drawn, of loads whose rate is searched; absent: all others, since a searched load has no rate of its own. */
+  readonly searched?: boolean
   readonly metric: ReadMetric
   /** What the steps are counts of: one, and several. */
   readonly of: readonly [string, string]
   readonly title: string
   readonly caption: string
+  readonly unit: string
+  /** Over what the intervals are; absent: rounds of the same processes. */
+  readonly over?: string
 }
 
 const sizes = 'Proportional set size where the kernel tells it, under one total rate that does not grow'
@@ -40,6 +46,7 @@ export const footprintLines = stepLines({
   of: ['replica', 'replicas'],
   title: 'Memory of all hops by replicas of the application',
   caption: sizes,
+  unit: 'MiB',
 })
 
 export const scaleOutLines = stepLines({
@@ -48,6 +55,7 @@ export const scaleOutLines = stepLines({
   of: ['unit', 'units'],
   title: 'Memory of all L7 hops by units of L7 capacity',
   caption: `${sizes}; tunnels are not counted`,
+  unit: 'MiB',
 })
 
 export const scaleOutApplicationLines = stepLines({
@@ -56,62 +64,95 @@ export const scaleOutApplicationLines = stepLines({
   of: ['unit', 'units'],
   title: 'Memory of the application by units of L7 capacity',
   caption: `${sizes}; a unit of sidecars comes with an application of its own`,
+  unit: 'MiB',
+})
+
+export const scaleOutKnees = stepLines({
+  experiment: 'scale-out',
+  searched: true,
+  metric: throughput,
+  of: ['unit', 'units'],
+  title: 'Largest rate that is carried, by units of L7 capacity',
+  caption:
+    'Searched with an open loop at each step, with a quota of CPU for each L7 hop; a point without a line is a bound, and a line that meets the upper edge goes on, as the table says',
+  unit: 'req/s',
+  over: 'the trials of each search',
 })
 
 function stepLines(drawn: Stepped): ChartBuilder {
   return (view, book) => chartOf(drawn, view, book)
 }
 
-function chartOf(
-  { experiment, labelled = '', metric, of: [one, several], title, caption }: Stepped,
+function stepsOf(
+  { experiment, labelled = '', searched = false, metric }: Stepped,
   view: View,
-  book: FigureBook,
-): Chart | undefined {
+): readonly Step[] {
   const loads = view.loads.filter(
     (load) =>
       load.experiment === experiment &&
       load.loadLabel.includes(labelled) &&
-      // A searched load has no rate of its own.
-      load.load.ratePerSecond !== undefined,
+      (load.load.ratePerSecond === undefined) === searched,
   )
-  const steps = view.subjects.flatMap((arm) =>
+  return view.subjects.flatMap((arm) =>
     loads.flatMap((load): Step[] => {
       const cell = view.cell(arm.id, load)
-      const memory = cell && figureOf(cell, metric)
-      return memory && memory.n > 0 ? [{ arm, count: load.load.workloads ?? 1, memory }] : []
+      const figure = cell && figureOf(cell, metric)
+      return figure && figure.n > 0 ? [{ arm, count: load.load.workloads ?? 1, figure }] : []
     }),
   )
+}
+
+function chartOf(drawn: Stepped, view: View, book: FigureBook): Chart | undefined {
+  const { metric, title, caption, unit, over = 'rounds of the same processes' } = drawn
+  const [one, several] = drawn.of
+  const steps = stepsOf(drawn, view)
   const [first] = steps
   if (!first) return undefined
   const counts = [...new Set(steps.map(({ count }) => count))].sort((a, b) => a - b)
   const arms = view.subjects.filter((arm) => steps.some((step) => step.arm === arm))
   return {
     title,
-    caption: `${caption}; 95 % intervals over rounds of the same processes, n = ${first.memory.n}.`,
+    caption: `${caption}; 95 % intervals over ${over}, n = ${first.figure.n}.`,
     alternative: steps
-      .map(({ arm, count, memory }) => `${arm.label} with ${count}: ${sentence(memory)}`)
+      .map(({ arm, count, figure }) => `${arm.label} with ${count}: ${sentence(figure)}`)
       .join('; '),
     table: {
-      columns: ['arm', ...counts.map((count) => `${count} ${count === 1 ? one : several}, MiB`)],
+      columns: ['arm', ...counts.map((count) => `${count} ${count === 1 ? one : several}, ${unit}`)],
       rows: arms.map((arm) => [
         arm.label,
         ...counts.map((count) => ({
-          html: book.print(steps.find((step) => step.arm === arm && step.count === count)?.memory, {
+          html: book.print(steps.find((step) => step.arm === arm && step.count === count)?.figure, {
             metric: metric.id,
             kind: 'value',
           }),
         })),
       ]),
     },
-    spec: (size) => build(steps, counts, several, size),
+    spec: (size) => build(steps, counts, [several, unit], size),
   }
 }
 
-function build(steps: readonly Step[], counts: readonly number[], several: string, size: Size): TopLevelSpec {
-  const values = steps.map(({ arm, count, memory }) => ({
-    ...datum(arm, memory, `${arm.label} with ${count}: ${sentence(memory)}`),
+/** What is known on one side alone is drawn as a point. */
+const drawn = ({ value, low, high, beyond }: Estimate) =>
+  beyond ? { low: value, high: value } : { low, high }
+
+function build(
+  steps: readonly Step[],
+  counts: readonly number[],
+  [several, unit]: readonly [string, string],
+  size: Size,
+): TopLevelSpec {
+  // Of a search that was cut short an interval may have nearly no end, beside which no point could be told from another.
+  const top = Math.min(
+    Math.max(...steps.map(({ figure }) => drawn(figure).high)) * 1.05,
+    Math.max(...steps.map(({ figure }) => figure.value)) * 2,
+  )
+  const values = steps.map(({ arm, count, figure }) => ({
+    ...datum(arm, figure, `${arm.label} with ${count}: ${sentence(figure)}`),
     arm: arm.key,
     count,
+    low: drawn(figure).low,
+    high: Math.min(drawn(figure).high, top),
   }))
   const room = endRoom(
     values.map(({ label }) => label),
@@ -126,8 +167,8 @@ function build(steps: readonly Step[], counts: readonly number[], several: strin
   const y = {
     field: 'value',
     type: 'quantitative',
-    scale: { domain: [0, Math.max(...values.map(({ high }) => high)) * 1.05], nice: false },
-    axis: { title: 'MiB', tickCount: 5 },
+    scale: { domain: [0, top], nice: false },
+    axis: { title: unit, tickCount: 5 },
   }
   const ends = values.filter(({ count }) => count === Math.max(...counts))
   return {
