@@ -2,8 +2,10 @@
  * What a mesh does with a request or a connection, each thing by itself: settings of a hop under which the function works
  * and lets everything pass, so that an arm with it and the same arm without it differ by what the function costs.
  *
- * Mirroring and external authorization are not here: they call another service, whose time and place would be measured.
+ * Some call another service, which is raised beside the hops of each arm: what a request waits for it is the function's price,
+ * and what it burns itself has a row of its own in the bill.
  */
+import type { CalledService } from '../harness/model.js'
 
 /** A function of the hops of one layer, by its name on the command line. */
 export interface MeshFunction {
@@ -14,6 +16,8 @@ export interface MeshFunction {
    * under `tunnel` one of the L4 hops.
    */
   readonly settings: FunctionSettings
+  /** The service that it calls, which `settings` have raised; absent: none. */
+  readonly service?: CalledService
   /** Fields that requests must carry for it to have work; every arm's requests then carry them, so that all are alike. */
   readonly requestHeaders?: Readonly<Record<string, string>>
 }
@@ -23,6 +27,12 @@ type FunctionSettings = { readonly proxy: Settings } | { readonly tunnel: Settin
 
 /** Settings of filters of an L7 hop, by name (infra/images/proxy/filters). */
 const filters = (byName: Settings): FunctionSettings => ({ proxy: { filters: byName } })
+
+/** Filters that call a service by its name, and what that service is told. */
+const calling = (service: CalledService, told: Settings, byName: Settings) => ({
+  service,
+  settings: { proxy: { services: { [service]: told }, filters: byName } },
+})
 
 /** Public half of a key that signed one token. The private half was never kept, and nothing but these arms trusts it. */
 const modulus = [
@@ -51,6 +61,10 @@ const jwt = {
 }
 
 const authorization = (rule: Settings) => ({ authorization: { rules: [rule] } })
+
+/** What the rule by header and the authorizer let pass. */
+const team = { header: 'x-bench-team', value: 'mesh' }
+const ofTeam = { [team.header]: team.value }
 
 export const functions = {
   balance: {
@@ -103,8 +117,8 @@ export const functions = {
   },
   authorizationHeaders: {
     title: 'authorization by header',
-    settings: filters(authorization({ headers: [{ name: 'x-bench-team', values: ['mesh'] }] })),
-    requestHeaders: { 'x-bench-team': 'mesh' },
+    settings: filters(authorization({ headers: [{ name: team.header, values: [team.value] }] })),
+    requestHeaders: ofTeam,
   },
   // Claims are known of a token that was checked: less `jwt`, this is the price of the rule.
   authorizationClaims: {
@@ -121,6 +135,13 @@ export const functions = {
   forwarded: {
     title: 'forwarding headers',
     settings: filters({ forwarded: { xForwardedFor: true, via: 'bench' } }),
+  },
+  externalAuthorization: {
+    title: 'external authorization over HTTP',
+    ...calling('authorizer', team, {
+      externalAuthorization: { cluster: 'authorizer', requestHeaders: [team.header] },
+    }),
+    requestHeaders: ofTeam,
   },
   portAuthorization: { title: 'port authorization', settings: { tunnel: { ports: [8080] } } },
 } as const satisfies Record<string, MeshFunction>

@@ -1,13 +1,22 @@
 /** What a variant can change: asked by the config's checks and by the plan. */
 import type { z } from 'zod'
-import type { Hop, Mesh, OwnProgram, Path, Variant } from '../model.js'
-import { ownPrograms } from '../model/variants.js'
+import type { Hop, Mesh, OwnProgram, Path, Platform, Variant } from '../model.js'
+import { calledServices, ownPrograms } from '../model/variants.js'
+import { platforms } from '../../infra/platforms/index.js'
 import { describeIssue } from './problems.js'
 
 const layerOf: Readonly<Record<OwnProgram, Hop['layer']>> = { proxy: 'l7', tunnel: 'l4' }
 
-/** Why a variant cannot change anything of a mesh's arm on a path; undefined where it can, or where it is to change nothing. */
-export function whyNotVaried({ settings, builds }: Variant, mesh: Mesh, path: Path): string | undefined {
+/**
+ * Why a variant cannot change anything of a mesh's arm on a path of this platform; undefined where it can, or where it is to
+ * change nothing.
+ */
+export function whyNotVaried(
+  { settings, builds }: Variant,
+  mesh: Mesh,
+  path: Path,
+  platform: Pick<Platform, 'name' | 'raisesServices'>,
+): string | undefined {
   const programs = ownPrograms.filter((program) => program in builds)
   const keys = Object.keys(settings)
   if (programs.length + keys.length === 0) return undefined
@@ -16,6 +25,9 @@ export function whyNotVaried({ settings, builds }: Variant, mesh: Mesh, path: Pa
     return `${mesh.name} runs no ${programs.join(' or ')} of this repository`
   const [issue] = mesh.settings?.safeParse(settings, { reportInput: true }).error?.issues ?? []
   if (issue) return `of ${mesh.name}: ${describeIssue(issue, mesh.settings as z.ZodType)}`
+  const called = calledServices(settings)
+  if (called.length > 0 && !platform.raisesServices)
+    return `it needs a service (${called.join(', ')}), which ${platform.name} does not raise; ${raising()} do`
   const touched = ownPrograms.filter((program) => programs.includes(program) || keys.includes(program))
   // What is of no program is of the mesh, whatever the path.
   if (keys.some((key) => !touched.some((program) => program === key))) return undefined
@@ -23,3 +35,9 @@ export function whyNotVaried({ settings, builds }: Variant, mesh: Mesh, path: Pa
   if (path.hops.some(({ layer }) => layers.includes(layer))) return undefined
   return `no ${layers.map((layer) => layer.toUpperCase()).join(' or ')} hop is on ${mesh.name}/${path.name}`
 }
+
+const raising = () =>
+  Object.values<Platform>(platforms)
+    .filter(({ raisesServices }) => raisesServices)
+    .map(({ name }) => name)
+    .join(', ')

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { OwnProgram, ProgramBuild, ResolvedConfig } from './config.js'
 import { generatorFaultSchema } from '../protocol/events.js'
-import { billCategorySchema, copySchema, nodeRoleSchema, type Path } from './paths.js'
+import { billCategorySchema, calledServiceSchema, copySchema, nodeRoleSchema, type Path } from './paths.js'
 import type { Downloads, NeededDownloads } from './downloads.js'
 import type { Arm } from './plan.js'
 import type { Change } from './script.js'
@@ -46,6 +46,8 @@ export const componentSchema = object({
   /** Hop of the arm's path; without it the component is a client, a server or a control plane. */
   hop: name.exactOptional(),
   category: billCategorySchema,
+  /** Of a `called-service`: what it is to the functions that call it. */
+  service: calledServiceSchema.exactOptional(),
   /** Set where `arm` is a copy. */
   copy: copySchema.exactOptional(),
   node: z.enum([...nodeRoleSchema.options, 'control-plane']),
@@ -287,6 +289,8 @@ export interface Platform {
   readonly builds: 'bundle' | 'image'
   /** Copies of an arm can be units of L7 capacity; see `copySchema`. */
   readonly hasUnits?: true
+  /** It deploys what is no hop of a path, so that functions which call a service find one. */
+  readonly raisesServices?: true
   /** For the estimate of a plan: measured on two cores that do nothing else. */
   readonly times: PlatformTimes
   /** Arms that are brought up at a time, where that is mostly waiting; default 1. */
@@ -407,7 +411,10 @@ export interface Mesh {
   /** Whether the counters of several client pods add up. Absent: where the client has no sidecar of its own. */
   readonly manyClients?: 'always' | 'never'
   /** Unmet needs of this mesh's own: a binary, a kernel feature, what cannot be downloaded from here. */
-  check(request: EnvironmentRequest, on: Pick<Platform, 'offers'>): Promise<readonly Unmet[]>
+  check(
+    request: EnvironmentRequest,
+    on: Pick<Platform, 'offers' | 'raisesServices'>,
+  ): Promise<readonly Unmet[]>
   install(context: MeshContext): Promise<MeshSession>
 }
 
@@ -438,7 +445,7 @@ export interface RaisedArm {
   readonly endpoint: Endpoint & { readonly authority?: string }
   /** The server that answers, as `Host.startApplication` named it; arms may share one. */
   readonly application: Component
-  /** The hops. */
+  /** The hops, and the services that their functions call. */
   readonly components: readonly Component[]
   /** What carries its traffic, as that says itself, where a mesh's name may mean several programs. */
   readonly build?: Build

@@ -39,6 +39,12 @@ export function variedArms(
   return [control, ...judged.map((arm) => ({ ...arm, control: control.id }))]
 }
 
+/** Names of the services that settings of a mesh have its functions call. */
+export function calledServices(settings: Settings): readonly string[] {
+  const { proxy } = settings as { readonly proxy?: { readonly services?: Settings } }
+  return Object.keys(proxy?.services ?? {})
+}
+
 /** One line for the report. */
 export function describeVariant({ source, builds }: Variant): string {
   const parts = Object.entries(builds).map(([program, build]) =>

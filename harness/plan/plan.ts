@@ -29,8 +29,13 @@ export interface Catalogue {
   /** The product that a mesh is one way of running; absent: none is. */
   readonly familyOf?: (mesh: string) => string | undefined
   readonly timesOf: (platform: string) => PlatformTimes
-  /** Why a variant can change nothing of a mesh's arm on a path; absent: every variant changes every arm. */
-  readonly whyNotVaried?: (variant: Variant, mesh: string, path: string) => string | undefined
+  /** Why a variant can change nothing of a mesh's arm on a path of a platform; absent: every variant changes every arm. */
+  readonly whyNotVaried?: (
+    variant: Variant,
+    mesh: string,
+    path: string,
+    platform: string,
+  ) => string | undefined
   readonly loadsOf: (
     experiment: string,
     settings: unknown,
@@ -105,7 +110,7 @@ function listArms(config: ResolvedConfig, catalogue: Catalogue): Arm[] {
         (config.arms[mesh] ?? [])
           .filter((path) => path !== 'baseline')
           .flatMap((path) =>
-            variedArms(`${mesh}/${path}`, config.variants ?? [], whyNot(mesh, path, catalogue)).map(
+            variedArms(`${mesh}/${path}`, config.variants ?? [], whyNot(mesh, path, config, catalogue)).map(
               (variant) => ({
                 ...variant,
                 mesh,
@@ -123,17 +128,18 @@ function listArms(config: ResolvedConfig, catalogue: Catalogue): Arm[] {
 }
 
 const whyNot =
-  (mesh: string, path: string, { whyNotVaried }: Catalogue) =>
+  (mesh: string, path: string, { platform }: Pick<ResolvedConfig, 'platform'>, { whyNotVaried }: Catalogue) =>
   (variant: Variant) =>
-    whyNotVaried?.(variant, mesh, path)
+    whyNotVaried?.(variant, mesh, path, platform)
 
-function listUnvaried({ arms, variants = [] }: ResolvedConfig, catalogue: Catalogue): Plan['unvaried'] {
+function listUnvaried(config: ResolvedConfig, catalogue: Catalogue): Plan['unvaried'] {
+  const { arms, variants = [] } = config
   const found = Object.entries(arms).flatMap(([mesh, list]) =>
     list
       .filter((path) => path !== 'baseline')
       .flatMap((path) =>
         variants.flatMap((variant) => {
-          const why = whyNot(mesh, path, catalogue)(variant)
+          const why = whyNot(mesh, path, config, catalogue)(variant)
           return why === undefined ? [] : [{ arm: `${mesh}/${path}`, variant: variant.name, why }]
         }),
       ),

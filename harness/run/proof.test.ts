@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Arm, Component, HopCounters, LoadSpec } from '../model.js'
 import { judgeTrial, type ProofInput } from './proof.js'
 import { paths } from '../../scenarios/paths/index.js'
@@ -128,6 +128,34 @@ test.each<[string, Record<string, HopCounters>, string]>([
   ],
 ])('%s: refused', (_name, changed, problem) => {
   expect(failing({ after: { ...after, ...changed } })).toContain(problem)
+})
+
+describe('a service that functions call', () => {
+  const name = `${arm.id}/authorizer`
+  const service: Component = {
+    ...{ name, arm: arm.id, service: 'authorizer' },
+    ...{ category: 'called-service', node: 'waypoint' },
+  }
+  const asked = (requests: number | undefined, changes: Partial<ProofInput> = {}) =>
+    failing({
+      components: [...components, service],
+      before: { ...before, [name]: zero },
+      after: requests === undefined ? after : { ...after, [name]: { ...zero, requests } },
+      ...changes,
+    })
+
+  test('is asked once for each request by each L7 hop, and no less', () => {
+    expect(asked(1100)).toEqual([])
+    expect(asked(1099)).toEqual([`requests at ${name}: 1100, not 1099`])
+    expect(asked(1101)).toEqual([`requests at ${name}: 1100, not 1101`])
+    expect(asked(undefined)).toEqual([`counters of ${name}: readable, not not read`])
+  })
+
+  test('answers what an engine could not count, and nothing where there are no requests', () => {
+    const traffic = { ...input.traffic, uncounted: 2 }
+    expect(asked(1102, { traffic })).not.toContain(`requests at ${name}: 1100 to 1102, not 1102`)
+    expect(asked(0, { load: { ...load, protocol: 'tcp' } }).filter((line) => line.includes(name))).toEqual([])
+  })
 })
 
 test('a hop whose counters cannot be read fails its proof', () => {

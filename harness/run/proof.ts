@@ -58,7 +58,7 @@ export function judgeTrial(input: ProofInput): readonly ProofCheck[] {
       })
     }
   }
-  checks.push(...judgeRules(input), ...judgeApplication(input))
+  checks.push(...judgeRules(input), ...judgeServices(input), ...judgeApplication(input))
   checks.push(...judgeBystanders(input))
   return checks
 }
@@ -76,6 +76,26 @@ function judgeRules(input: ProofInput): ProofCheck[] {
       return value === undefined
         ? { name: `counters of ${name}`, ok: false, expected: 'readable', actual: 'not read' }
         : atLeastAndMost(`connections at ${name}`, { min: connections, max: connections, value })
+    })
+}
+
+/**
+ * What functions call was asked once for each request by each L7 hop: a function that asks nobody, or keeps the answer, would
+ * be cheap.
+ */
+function judgeServices(input: ProofInput): ProofCheck[] {
+  const { traffic, load, path, arm } = input
+  if (load.protocol === 'tcp') return []
+  const callers = path.hops.filter(({ layer }) => layer === 'l7').length
+  const { requests, uncounted = 0 } = traffic
+  return input.components
+    .filter((component) => component.arm === arm.id && component.service !== undefined)
+    .map(({ name }) => {
+      const value = delta(input, name)?.requests
+      if (value === undefined)
+        return { name: `counters of ${name}`, ok: false, expected: 'readable', actual: 'not read' }
+      const [min, max] = [requests * callers, (requests + uncounted) * callers]
+      return atLeastAndMost(`requests at ${name}`, { min, max, value })
     })
 }
 

@@ -4,16 +4,27 @@ import { baseConfigShape, hostSchema, nameSchema, portSchema } from '../kit/proc
 
 const delayMsSchema = z.number().min(0).max(60_000)
 
-const listenerSchema = z.strictObject({
-  name: nameSchema,
-  host: hostSchema,
-  port: portSchema,
-  kind: z
-    .enum(['http', 'tcp'])
-    .describe(
-      'http: HTTP/1.1, HTTP/2 with prior knowledge, gRPC, and framed TCP echo, told apart by their first bytes; tcp: every byte is sent back',
-    ),
-})
+const address = { name: nameSchema, host: hostSchema, port: portSchema }
+
+const listenerSchema = z.discriminatedUnion('kind', [
+  z.strictObject({
+    ...address,
+    kind: z
+      .enum(['http', 'tcp'])
+      .describe(
+        'http: HTTP/1.1, HTTP/2 with prior knowledge, gRPC, and framed TCP echo, told apart by their first bytes; tcp: every byte is sent back',
+      ),
+  }),
+  z
+    .strictObject({
+      ...address,
+      kind: z.literal('authorizer'),
+      allow: z
+        .strictObject({ header: z.string().min(1).toLowerCase(), value: z.string() })
+        .describe('a request that carries this field with this value gets 200, any other 403'),
+    })
+    .describe('External authorization over HTTP/1.1: decides about requests that a proxy asks about'),
+])
 
 export const faultsSchema = z
   .strictObject({

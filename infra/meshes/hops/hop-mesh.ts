@@ -29,6 +29,8 @@ import { readReferenceCounters } from '../reference/counters.js'
 import { namespace, serviceAuthority, trustDomain } from '../reference/names.js'
 import { captureInbound, captureOutbound, proveSocket, socketInPod, unmetCapture } from './capture.js'
 import { captureSettings, transparentSettings, type HopSettings } from './settings.js'
+import { raiseServices } from '../services/called-services.js'
+import { unmetServices } from '../services/unmet.js'
 import { namespacesOf, type ArmNetwork } from '../kernel/arm-network.js'
 import { isClear, proveWire } from '../kernel/wire.js'
 import type { Builds, HopSpec } from './hop-spec.js'
@@ -84,7 +86,11 @@ export function createHopMesh(options: HopMeshOptions): Mesh {
     ...defined({ manyClients: options.manyClients }),
     async check(request, on) {
       const unmet = await Promise.all(needs.map((need) => checkProgram(need, request.config)))
-      return [...unmet.flat(), ...(await unmetCapture(name, request, on))]
+      return [
+        ...unmet.flat(),
+        ...(await unmetCapture(name, request, on)),
+        ...unmetServices(name, request, on),
+      ]
     },
     async install({ host, progress, request, scope }: MeshContext): Promise<MeshSession> {
       const credentials = await progress.step(`${name}: identities`, issueCredentials)
@@ -196,6 +202,7 @@ async function raiseArm({
   const way = settings.capture === 'none' ? undefined : settings.capture
   const capturing = way && network
   const application = await host.startApplication(arm, path)
+  const services = await raiseServices(host, arm, path, settings.proxy?.services)
   let next = endpointOf(application, 'http')
   const raised: { spec: HopSpec; deployed: Deployed }[] = []
   const inPods: Parameters<typeof proveSocket>[] = []
@@ -213,6 +220,7 @@ async function raiseArm({
       ...(after ? { after: identityOf(after) } : {}),
       authority: serviceAuthority,
       settings,
+      services: services.endpoints,
       builds,
     }
     const program = programOf(hop)
@@ -232,12 +240,13 @@ async function raiseArm({
     components: [
       ...raised.map(({ deployed }) => deployed.component),
       ...(capture ? [capture.component] : []),
+      ...services.components,
     ],
     readCounters: async (component) => {
       if (capture?.component.name === component)
         return { downstreamConnections: await capture.readConnections() }
       const found = raised.find(({ deployed }) => deployed.component.name === component)
-      // The application is this repository's own on every arm.
+      // The application, and what functions call, are this repository's own on every arm.
       if (!found) return readReferenceCounters(await host.fetchAdmin(component, '/metrics'))
       return programOf(found.spec.hop).readCounters((page) => host.fetchAdmin(component, page), found.spec)
     },

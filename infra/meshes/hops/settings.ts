@@ -1,6 +1,7 @@
 /** What the config's `meshSettings` may hold of hops; laid over the config of each. */
 import { z } from 'zod'
 import { addressSchema, poolSchema } from '../../images/kit/process/config.js'
+import { servicesSchema } from '../services/called-services.js'
 
 /** Functions of an L7 hop, by name, whoever makes it; their fields are checked by the hop when it starts. */
 export const filterNames = [
@@ -59,6 +60,9 @@ const targets = {
     .optional(),
 }
 
+/** What functions call, by the name of the cluster that they name: raised for each arm, where the platform can. */
+const services = servicesSchema.optional()
+
 /** Of this repository's tunnel: its pool of HBONE connections. */
 export const tunnelSettings = {
   tunnel: z
@@ -78,6 +82,7 @@ export const proxySettings = {
       /** Functions by name, with their settings; see `meshbench list`. */
       filters: filtersOf(filterNames),
       ...targets,
+      services,
       /** Threads that share the connections. */
       workers: z.int().min(0).optional(),
     })
@@ -91,6 +96,7 @@ export const vendorSettings = (names: readonly FilterName[]) => ({
       /** Functions by name, with their settings; see `meshbench list`. */
       filters: filtersOf(names),
       ...targets,
+      services,
     })
     .optional(),
   /** Servers that functions may call or mirror to, by name; `server` is the service itself. */

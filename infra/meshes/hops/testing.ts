@@ -57,6 +57,12 @@ export function hopSpecs(mesh: string, path: Path, settings: HopSettings = {}): 
     authority: serviceAuthority,
     builds: {},
     settings,
+    services: Object.fromEntries(
+      Object.keys(settings.proxy?.services ?? {}).map((name, order) => [
+        name,
+        { host: '127.0.0.1', port: 12_001 + order, protocol: 'http1' as const },
+      ]),
+    ),
   }))
 }
 

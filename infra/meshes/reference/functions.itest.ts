@@ -2,7 +2,7 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import type { Endpoint, Path } from '../../../harness/model.js'
+import type { CalledService, Endpoint, Path } from '../../../harness/model.js'
 import { functions, type MeshFunction } from '../../../scenarios/functions.js'
 import { l4L7L4 } from '../../../scenarios/paths/l4-l7-l4.js'
 import { l4Only } from '../../../scenarios/paths/l4-only.js'
@@ -45,7 +45,12 @@ async function raise({ l4, l7 }: (typeof vendors)[number], settings: HopSettings
   const arm = await session.raise(testArm(name, path), path)
   const ask = async (requests: number, options?: GetOptions) =>
     (await getMany(arm.endpoint, requests, { connections: 1, ...options })).map(({ status }) => status)
-  return { arm, ask }
+  /** Requests that a service has answered so far. */
+  const askedOf = async (service: CalledService) => {
+    const component = arm.components.find((other) => other.service === service)
+    return (await arm.readCounters(component?.name ?? '')).requests
+  }
+  return { arm, ask, askedOf }
 }
 
 /** A server that answers with a status and counts what it was asked. */
@@ -132,6 +137,24 @@ describe.each(vendors)('on $vendor', (vendor) => {
     const other = await raise(vendor, { proxy: { filters: { jwt, authorization } } })
     expect(await other.ask(3, { headers })).toEqual(all(3, 403))
   })
+
+  may.each([l7PerNode, l7SidecarToSidecar, l4L7L4])(
+    'externalAuthorization: each hop asks for each request on $name, and a denial is one',
+    async (path) => {
+      const { requestHeaders: headers } = functions.externalAuthorization
+      const { arm, ask, askedOf } = await raise(vendor, settingsOf(functions.externalAuthorization), path)
+      const callers = path.hops.filter(({ layer }) => layer === 'l7').length
+      expect(await ask(20, { headers })).toEqual(all(20, 200))
+      expect(await askedOf('authorizer')).toBe(20 * callers)
+      expect(await ask(3, { headers: { 'x-bench-team': 'other' } })).toEqual(all(3, 403))
+      expect(await ask(3)).toEqual(all(3, 403))
+      // The first hop has denied them, so that a second one has nothing to ask about.
+      expect(await askedOf('authorizer')).toBe(20 * callers + 6)
+      const service = arm.components.find(({ category }) => category === 'called-service')
+      expect(service?.name).toMatch(/\/authorizer$/)
+      expect(service).not.toHaveProperty('hop')
+    },
+  )
 
   may('authorizationHeaders: passes the header and refuses another, or none', async () => {
     const { requestHeaders: headers } = functions.authorizationHeaders

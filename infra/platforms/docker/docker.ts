@@ -37,6 +37,7 @@ export const docker: Platform = {
   offers: ['own-hops'],
   environments: 'shared',
   builds: 'image',
+  raisesServices: true,
   times: { environmentMs: 6_000, armMs: 300, hopMs: 600, trialMs: 790 },
   settings: dockerSettings,
   downloads: (settings) => [

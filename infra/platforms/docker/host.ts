@@ -36,7 +36,7 @@ import { runInContainer } from './generator.js'
 import { execInContainer } from './exec.js'
 import { componentLabel, nodeLabel, objectName, runLabel } from './labels.js'
 import { cpusetOf, type DockerSettings } from './settings.js'
-import { attachmentOf, isSidecar } from './topology.js'
+import { attachmentOf, attachmentOfService, isSidecar, type Attachment } from './topology.js'
 
 export interface DockerHostOptions {
   readonly docker: Docker
@@ -92,19 +92,22 @@ export class DockerHost implements Host {
 
   async startApplication(_arm: Arm, path: Path): Promise<Deployed> {
     // One server for all arms, so that it is the same for all of them; inbound sidecars join its network.
-    this.#application ??= this.#place(echoWorkload, { index: path.hops.length, path })
+    this.#application ??= this.#place(echoWorkload, { at: attachmentOf(path, path.hops.length) })
     const { deployed } = await this.#application
     return isSidecar(path.hops.at(-1), 'inbound') ? overLoopback(deployed) : deployed
   }
 
   async deploy(workload: Workload): Promise<Deployed> {
-    const { arm, hop: hopName, name } = workload.component
+    const { arm, hop: hopName, name, category } = workload.component
     const path = this.#pathOf(arm)
+    if (path && category === 'called-service')
+      return (await this.#place(workload, { at: attachmentOfService(path) })).deployed
     const index = path?.hops.findIndex((hop) => hop.name === hopName) ?? -1
     const hop = path?.hops[index]
     if (!path || !hop) throw new Error(`${name} is not a hop of a planned arm`)
     const owner = isSidecar(hop, 'inbound') ? await this.#application : undefined
-    const { deployed } = await this.#place(workload, { index, path, ...(owner ? { owner } : {}) })
+    const at = attachmentOf(path, index)
+    const { deployed } = await this.#place(workload, { at, ...(owner ? { owner } : {}) })
     return isSidecar(hop, 'outbound') ? overLoopback(deployed) : deployed
   }
 
@@ -177,7 +180,7 @@ export class DockerHost implements Host {
     return this.#places.get(component)?.started.failure
   }
 
-  async #place(workload: Workload, where: { index: number; path: Path; owner?: Place }): Promise<Place> {
+  async #place(workload: Workload, where: { at: Attachment; owner?: Place }): Promise<Place> {
     const { docker, scope, settings, networks, ownImage, programImage, reach } = this.#options
     const { component, program, listeners } = workload
     if (program.kind === 'binary' && reach === 'exec') {
@@ -185,7 +188,7 @@ export class DockerHost implements Host {
         hint: 'use a Docker engine on this Linux machine, whose containers can be reached by address',
       })
     }
-    const { home, others } = attachmentOf(where.path, where.index)
+    const { home, others } = where.at
     const ports = Object.fromEntries(listeners.map((name) => [name, this.#nextPort++]))
     const config = workload.config({ bindHost: '0.0.0.0', ports, file: (name) => `${configFolder}/${name}` })
     const started = await startContainer({
@@ -196,7 +199,7 @@ export class DockerHost implements Host {
         image: program.kind === 'image' ? await ownImage(program) : await programImage(program),
         argv: containerCommand(program, `${configFolder}/config.json`),
         networkMode: where.owner ? `container:${where.owner.started.id}` : networks[home],
-        limits: component.category === 'application' ? settings.application : settings.hop,
+        limits: isServer(component) ? settings.application : settings.hop,
       }),
       networks: where.owner ? [] : others.map((node) => networks[node]),
       files: { ...workload.files, 'config.json': configText(config) },
@@ -266,6 +269,9 @@ export class DockerHost implements Host {
     return found
   }
 }
+
+/** It answers requests, where all others carry them. */
+const isServer = ({ category }: Component) => category === 'application' || category === 'called-service'
 
 /** What a container beside the components is made of. */
 interface BesideSpec extends Omit<ContainerSpec, 'labels' | 'name'> {

@@ -25,6 +25,7 @@ export const netns: Platform = {
   addsArms: { nftables: ['l4-kernel'] },
   environments: 'shared',
   builds: 'bundle',
+  raisesServices: true,
   times: { environmentMs: 2_500, armMs: 50, hopMs: 150, trialMs: 800 },
   settings: netnsSettings,
 
