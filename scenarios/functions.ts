@@ -143,6 +143,10 @@ export const functions = {
     }),
     requestHeaders: ofTeam,
   },
+  mirror: {
+    title: 'request mirroring, all requests',
+    ...calling('mirror', {}, { mirror: { cluster: 'mirror' } }),
+  },
   portAuthorization: { title: 'port authorization', settings: { tunnel: { ports: [8080] } } },
 } as const satisfies Record<string, MeshFunction>
 

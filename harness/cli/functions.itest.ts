@@ -11,7 +11,7 @@ afterAll(() => workspace.remove())
 /** Those that would refuse requests if they were told the wrong thing. */
 const asked = [
   ...(['jwt', 'authorizationClaims', 'authorizationHeaders', 'rateLimit', 'headers'] as const),
-  ...(['externalAuthorization'] as const),
+  ...(['externalAuthorization', 'mirror'] as const),
 ]
 
 test('--function puts each on the path by itself, and the report says what each cost', async () => {
@@ -37,5 +37,6 @@ test('--function puts each on the path by itself, and the report says what each 
     if (priced.has('plain') && priced.has(name)) expect(table).toContain(functions[name].title)
   }
   if (priced.has('plain') && priced.has('externalAuthorization')) expect(table).toContain('authorizer: ')
+  if (priced.has('plain') && priced.has('mirror')) expect(table).toContain('mirror: ')
   expect(priced.size).toBeGreaterThan(1)
 }, 180_000)

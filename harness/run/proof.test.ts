@@ -151,6 +151,15 @@ describe('a service that functions call', () => {
     expect(asked(undefined)).toEqual([`counters of ${name}: readable, not not read`])
   })
 
+  test('gets copies of requests, which may still be on their way', () => {
+    const mirror = { ...service, service: 'mirror' as const }
+    const copied = (requests: number) =>
+      asked(requests, { components: [...components, mirror] }).filter((line) => line.includes(name))
+    expect([copied(1100), copied(1)]).toEqual([[], []])
+    expect(copied(0)).toEqual([`requests at ${name}: 1 to 1100, not 0`])
+    expect(copied(1101)).toEqual([`requests at ${name}: 1 to 1100, not 1101`])
+  })
+
   test('answers what an engine could not count, and nothing where there are no requests', () => {
     const traffic = { ...input.traffic, uncounted: 2 }
     expect(asked(1102, { traffic })).not.toContain(`requests at ${name}: 1100 to 1102, not 1102`)

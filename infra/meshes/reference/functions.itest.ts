@@ -156,6 +156,19 @@ describe.each(vendors)('on $vendor', (vendor) => {
     },
   )
 
+  may.each([l7PerNode, l7SidecarToSidecar, l4L7L4])(
+    'mirror: each hop sends a copy of each request on $name, whatever becomes of the copies',
+    async (path) => {
+      const { ask, askedOf } = await raise(vendor, settingsOf(functions.mirror), path)
+      const callers = path.hops.filter(({ layer }) => layer === 'l7').length
+      expect(await ask(20)).toEqual(all(20, 200))
+      await expect.poll(() => askedOf('mirror')).toBe(20 * callers)
+      // Each copy asks for what the request asked for: it fails there, too, and the client has the service's answer.
+      expect(await ask(5, { path: '/echo?size=1&status=404' })).toEqual(all(5, 404))
+      await expect.poll(() => askedOf('mirror')).toBe(25 * callers)
+    },
+  )
+
   may('authorizationHeaders: passes the header and refuses another, or none', async () => {
     const { requestHeaders: headers } = functions.authorizationHeaders
     const { ask } = await raise(vendor, settingsOf(functions.authorizationHeaders))

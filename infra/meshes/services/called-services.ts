@@ -10,6 +10,8 @@ export const servicesSchema = z
   .strictObject({
     /** External authorization over HTTP: lets pass what carries this field with this value, and denies the rest with 403. */
     authorizer: z.strictObject({ header: z.string().min(1), value: z.string() }),
+    /** Where copies of requests go: an application as the arm's own, whose answers nobody waits for. */
+    mirror: z.strictObject({}),
   })
   .partial()
 
@@ -31,6 +33,7 @@ const listeners: { [Name in keyof ServicesSettings]-?: (settings: never) => List
     kind: 'authorizer',
     allow: { header, value },
   }),
+  mirror: () => ({ kind: 'http' }),
 }
 
 const protocolOf = (_name: CalledService): ServiceEndpoint['protocol'] => 'http1'
