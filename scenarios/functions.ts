@@ -54,11 +54,10 @@ const token = [
 
 const bearer = { authorization: `Bearer ${token}` }
 
-const jwt = {
-  issuer: 'https://issuer.bench.local',
-  audiences: ['server'],
-  jwks: { keys: [{ kty: 'RSA', kid: 'bench', alg: 'RS256', use: 'sig', n: modulus, e: 'AQAB' }] },
-}
+const jwks = { keys: [{ kty: 'RSA', kid: 'bench', alg: 'RS256', use: 'sig', n: modulus, e: 'AQAB' }] }
+/** A hop that kept the token to itself would leave the next one, which has the function too, without. */
+const tokens = { issuer: 'https://issuer.bench.local', audiences: ['server'], forward: true }
+const jwt = { ...tokens, jwks }
 
 const authorization = (rule: Settings) => ({ authorization: { rules: [rule] } })
 
@@ -146,6 +145,12 @@ export const functions = {
   mirror: {
     title: 'request mirroring, all requests',
     ...calling('mirror', {}, { mirror: { cluster: 'mirror' } }),
+  },
+  // Keys are fetched once and kept: less `jwt`, this is what it costs to have them from an issuer.
+  oidc: {
+    title: 'OIDC tokens (RS256), keys fetched from the issuer (JWKS)',
+    ...calling('issuer', { jwks }, { jwt: { ...tokens, remoteJwks: { cluster: 'issuer' } } }),
+    requestHeaders: bearer,
   },
   portAuthorization: { title: 'port authorization', settings: { tunnel: { ports: [8080] } } },
 } as const satisfies Record<string, MeshFunction>

@@ -160,6 +160,12 @@ describe('a service that functions call', () => {
     expect(copied(1101)).toEqual([`requests at ${name}: 1 to 1100, not 1101`])
   })
 
+  test('has its keys fetched once, if it is an issuer', () => {
+    const issuer = { ...service, service: 'issuer' as const }
+    for (const requests of [0, 1, 2])
+      expect(asked(requests, { components: [...components, issuer] })).toEqual([])
+  })
+
   test('answers what an engine could not count, and nothing where there are no requests', () => {
     const traffic = { ...input.traffic, uncounted: 2 }
     expect(asked(1102, { traffic })).not.toContain(`requests at ${name}: 1100 to 1102, not 1102`)

@@ -81,7 +81,8 @@ function judgeRules(input: ProofInput): ProofCheck[] {
 
 /**
  * What functions call was asked once for each request by each L7 hop: a function that asks nobody, or keeps the answer, would
- * be cheap. Copies of requests come after the answers, and may be left out when too many are under way.
+ * be cheap. Copies of requests come after the answers, and may be left out when too many are under way. An issuer's
+ * keys are kept: a token that passes is the proof that they were fetched, since a hop has no others.
  */
 function judgeServices(input: ProofInput): ProofCheck[] {
   const { traffic, load, path, arm } = input
@@ -89,7 +90,8 @@ function judgeServices(input: ProofInput): ProofCheck[] {
   const callers = path.hops.filter(({ layer }) => layer === 'l7').length
   const { requests, uncounted = 0 } = traffic
   return input.components
-    .filter((component) => component.arm === arm.id && component.service !== undefined)
+    .filter((component) => component.arm === arm.id)
+    .filter(({ service }) => service !== undefined && service !== 'issuer')
     .map(({ name, service }) => {
       const value = delta(input, name)?.requests
       if (value === undefined)

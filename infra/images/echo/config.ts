@@ -24,6 +24,13 @@ const listenerSchema = z.discriminatedUnion('kind', [
         .describe('a request that carries this field with this value gets 200, any other 403'),
     })
     .describe('External authorization over HTTP/1.1: decides about requests that a proxy asks about'),
+  z
+    .strictObject({
+      ...address,
+      kind: z.literal('issuer'),
+      jwks: z.strictObject({ keys: z.array(z.looseObject({ kty: z.string().min(1) })).min(1) }),
+    })
+    .describe('An issuer of tokens over HTTP/1.1: its keys at /.well-known/jwks.json, 404 elsewhere'),
 ])
 
 export const faultsSchema = z

@@ -8,8 +8,9 @@ import type { Cell } from '../kit/process/metrics.js'
 import { authorizer } from './authorizer.js'
 import { type EchoConfig, type ListenerConfig, echoSchema } from './config.js'
 import { createFaults } from './faults.js'
-import { serveHttp1 } from './http1.js'
+import { type Decide, serveHttp1 } from './http1.js'
 import { serveHttp2 } from './http2.js'
+import { issuer } from './issuer.js'
 import type { EchoConnection, EchoService } from './service.js'
 import { serveTcpEcho } from './tcp.js'
 
@@ -99,15 +100,19 @@ type Serve = (socket: Socket, opened: (connection: EchoConnection) => void) => v
 
 function serverOf(listener: ListenerConfig, service: EchoService): Serve {
   const nothing = Buffer.alloc(0)
+  const deciding =
+    (decide: Decide): Serve =>
+    (socket, opened) =>
+      opened(serveHttp1(socket, nothing, service, decide))
   switch (listener.kind) {
     case 'tcp':
       return (socket, opened) => opened(serveTcpEcho(socket, nothing, service))
     case 'http':
       return (socket, opened) => sniff(socket, (first) => opened(serveSniffed(socket, first, service)))
-    case 'authorizer': {
-      const decide = authorizer(listener.allow)
-      return (socket, opened) => opened(serveHttp1(socket, nothing, service, decide))
-    }
+    case 'authorizer':
+      return deciding(authorizer(listener.allow))
+    case 'issuer':
+      return deciding(issuer(listener.jwks))
   }
 }
 

@@ -63,10 +63,14 @@ export function verifyProxy(config: ProxyConfig): void {
       problems.push(`config.routes[${i}].prefixRewrite: needs match.prefix`)
     }
   }
-  for (const name of ['mirror', 'externalAuthorization'] as const) {
-    const used = config.filters[name]?.cluster
+  const { mirror, externalAuthorization, jwt } = config.filters
+  for (const [field, used] of Object.entries({
+    mirror: mirror?.cluster,
+    externalAuthorization: externalAuthorization?.cluster,
+    'jwt.remoteJwks': jwt?.remoteJwks?.cluster,
+  })) {
     if (used !== undefined && !clusters.has(used)) {
-      problems.push(`config.filters.${name}.cluster: ${used} is not one of config.clusters`)
+      problems.push(`config.filters.${field}.cluster: ${used} is not one of config.clusters`)
     }
   }
   if (problems.length > 0) throw new ConfigError(problems)

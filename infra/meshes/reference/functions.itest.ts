@@ -1,4 +1,5 @@
 /** Functions of hops at the wire, as `meshSettings` turn them on: each passes what it should and does its work. */
+import { generateKeyPairSync } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -168,6 +169,41 @@ describe.each(vendors)('on $vendor', (vendor) => {
       await expect.poll(() => askedOf('mirror')).toBe(25 * callers)
     },
   )
+
+  may.each([l7PerNode, l7SidecarToSidecar, l4L7L4])(
+    'oidc: each hop has its keys from the issuer on $name, passes its token and refuses another',
+    async (path) => {
+      const { requestHeaders: headers } = functions.oidc
+      const { ask, askedOf } = await raise(vendor, settingsOf(functions.oidc), path)
+      const callers = path.hops.filter(({ layer }) => layer === 'l7').length
+      expect(await ask(20, { headers })).toEqual(all(20, 200))
+      expect(await ask(1)).toEqual([401])
+      expect(
+        await ask(1, { headers: { authorization: `${headers.authorization.slice(0, -3)}AAA` } }),
+      ).toEqual([401])
+      // Once for each thread of a hop that keeps keys of its own, and not for each request.
+      const fetched = (await askedOf('issuer')) ?? 0
+      expect(fetched).toBeGreaterThanOrEqual(callers)
+      expect(fetched).toBeLessThanOrEqual(4 * callers)
+    },
+  )
+
+  may('jwt: passes its token at each hop of a path', async () => {
+    const { requestHeaders: headers } = functions.jwt
+    const { ask } = await raise(vendor, settingsOf(functions.jwt), l7SidecarToSidecar)
+    expect(await ask(3, { headers })).toEqual(all(3, 200))
+    expect(await ask(3)).toEqual(all(3, 401))
+  })
+
+  may('oidc: passes nobody whose issuer has other keys', async () => {
+    const { requestHeaders: headers } = functions.oidc
+    const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+    const keys = [{ ...publicKey.export({ format: 'jwk' }), kty: 'RSA', kid: 'bench', alg: 'RS256' }]
+    const settings = settingsOf(functions.oidc)
+    const services = { issuer: { jwks: { keys } } }
+    const { ask } = await raise(vendor, { proxy: { ...settings.proxy, services } })
+    expect(await ask(3, { headers })).toEqual(all(3, 401))
+  })
 
   may('authorizationHeaders: passes the header and refuses another, or none', async () => {
     const { requestHeaders: headers } = functions.authorizationHeaders

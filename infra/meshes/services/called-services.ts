@@ -12,6 +12,10 @@ export const servicesSchema = z
     authorizer: z.strictObject({ header: z.string().min(1), value: z.string() }),
     /** Where copies of requests go: an application as the arm's own, whose answers nobody waits for. */
     mirror: z.strictObject({}),
+    /** Who has issued tokens: has its public keys (RFC 7517) at `/.well-known/jwks.json`. */
+    issuer: z.strictObject({
+      jwks: z.strictObject({ keys: z.array(z.looseObject({ kty: z.string() })).min(1) }),
+    }),
   })
   .partial()
 
@@ -34,6 +38,7 @@ const listeners: { [Name in keyof ServicesSettings]-?: (settings: never) => List
     allow: { header, value },
   }),
   mirror: () => ({ kind: 'http' }),
+  issuer: ({ jwks }: { jwks: unknown }) => ({ kind: 'issuer', jwks }),
 }
 
 const protocolOf = (_name: CalledService): ServiceEndpoint['protocol'] => 'http1'
