@@ -138,7 +138,7 @@ export const functions = {
   externalAuthorization: {
     title: 'external authorization over HTTP',
     ...calling('authorizer', team, {
-      externalAuthorization: { cluster: 'authorizer', requestHeaders: [team.header] },
+      externalAuthorization: { cluster: 'authorizer', requestHeaders: [team.header], timeoutMs: 1000 },
     }),
     requestHeaders: ofTeam,
   },
@@ -151,6 +151,20 @@ export const functions = {
     title: 'OIDC tokens (RS256), keys fetched from the issuer (JWKS)',
     ...calling('issuer', { jwks }, { jwt: { ...tokens, remoteJwks: { cluster: 'issuer' } } }),
     requestHeaders: bearer,
+  },
+  // What the service does not answer in time is refused, so that no request goes by undecided.
+  globalRateLimit: {
+    title: 'global rate limit by a service (gRPC)',
+    ...calling(
+      'rateLimiter',
+      { requestsPerSecond: 1_000_000 },
+      {
+        globalRateLimit: {
+          ...{ cluster: 'rateLimiter', descriptor: { value: 'server' } },
+          ...{ timeoutMs: 1000, failOpen: false },
+        },
+      },
+    ),
   },
   portAuthorization: { title: 'port authorization', settings: { tunnel: { ports: [8080] } } },
 } as const satisfies Record<string, MeshFunction>

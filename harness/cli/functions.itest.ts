@@ -11,7 +11,7 @@ afterAll(() => workspace.remove())
 /** Those that would refuse requests if they were told the wrong thing. */
 const asked = [
   ...(['jwt', 'authorizationClaims', 'authorizationHeaders', 'rateLimit', 'headers'] as const),
-  ...(['externalAuthorization', 'mirror'] as const),
+  ...(['externalAuthorization', 'mirror', 'oidc', 'globalRateLimit'] as const),
 ]
 
 test('--function puts each on the path by itself, and the report says what each cost', async () => {

@@ -31,6 +31,17 @@ const listenerSchema = z.discriminatedUnion('kind', [
       jwks: z.strictObject({ keys: z.array(z.looseObject({ kty: z.string().min(1) })).min(1) }),
     })
     .describe('An issuer of tokens over HTTP/1.1: its keys at /.well-known/jwks.json, 404 elsewhere'),
+  z
+    .strictObject({
+      ...address,
+      kind: z.literal('rate-limiter'),
+      requestsPerSecond: z
+        .number()
+        .min(0)
+        .max(1_000_000_000)
+        .describe('of one domain and descriptor, in windows of a second; 0: none'),
+    })
+    .describe('A rate limit service: envoy.service.ratelimit.v3 over gRPC with prior knowledge'),
 ])
 
 export const faultsSchema = z

@@ -11,6 +11,7 @@ import { createFaults } from './faults.js'
 import { type Decide, serveHttp1 } from './http1.js'
 import { serveHttp2 } from './http2.js'
 import { issuer } from './issuer.js'
+import { rateLimiter } from './rate-limiter.js'
 import type { EchoConnection, EchoService } from './service.js'
 import { serveTcpEcho } from './tcp.js'
 
@@ -113,6 +114,10 @@ function serverOf(listener: ListenerConfig, service: EchoService): Serve {
       return deciding(authorizer(listener.allow))
     case 'issuer':
       return deciding(issuer(listener.jwks))
+    case 'rate-limiter': {
+      const calls = rateLimiter(listener)
+      return (socket, opened) => opened(serveHttp2(socket, nothing, service, calls))
+    }
   }
 }
 

@@ -92,6 +92,30 @@ const rateLimit: Rendering<'rateLimit'> = {
   },
 }
 
+const globalRateLimit: Rendering<'globalRateLimit'> = {
+  differs: 'a refusal says x-envoy-ratelimited',
+  render: ({ cluster, domain, descriptor, timeoutMs, failOpen }, context) => ({
+    filters: [
+      httpFilter('ratelimit', 'envoy.extensions.filters.http.ratelimit.v3.RateLimit', {
+        domain,
+        timeout: seconds(timeoutMs),
+        failure_mode_deny: !failOpen,
+        rate_limit_service: {
+          grpc_service: { envoy_grpc: { cluster_name: clusterNamed(cluster, context) } },
+          transport_api_version: 'V3',
+        },
+      }),
+    ],
+    action: {
+      rate_limits: [
+        {
+          actions: [{ generic_key: { descriptor_key: descriptor.key, descriptor_value: descriptor.value } }],
+        },
+      ],
+    },
+  }),
+}
+
 /** Key under which the claims of a token lie in the dynamic metadata. */
 const claimsKey = 'claims'
 
@@ -376,6 +400,7 @@ const renderings = {
   timeouts,
   fault,
   rateLimit,
+  globalRateLimit,
   jwt,
   authorization,
   externalAuthorization,

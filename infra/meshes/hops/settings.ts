@@ -13,6 +13,7 @@ export const filterNames = [
   'timeouts',
   'fault',
   'rateLimit',
+  'globalRateLimit',
   'jwt',
   'authorization',
   'externalAuthorization',

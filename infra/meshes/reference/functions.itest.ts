@@ -205,6 +205,43 @@ describe.each(vendors)('on $vendor', (vendor) => {
     expect(await ask(3, { headers })).toEqual(all(3, 401))
   })
 
+  may.each([l7PerNode, l7SidecarToSidecar, l4L7L4])(
+    'globalRateLimit: each hop asks for each request on $name',
+    async (path) => {
+      const { ask, askedOf } = await raise(vendor, settingsOf(functions.globalRateLimit), path)
+      const callers = path.hops.filter(({ layer }) => layer === 'l7').length
+      expect(await ask(20)).toEqual(all(20, 200))
+      expect(await askedOf('rateLimiter')).toBe(20 * callers)
+    },
+  )
+
+  may('globalRateLimit: what is over the limit of the service is refused', async () => {
+    const limitedTo = async (requestsPerSecond: number) => {
+      const { proxy } = settingsOf(functions.globalRateLimit)
+      return raise(vendor, { proxy: { ...proxy, services: { rateLimiter: { requestsPerSecond } } } })
+    }
+    const closed = await limitedTo(0)
+    expect(await closed.ask(5)).toEqual(all(5, 429))
+    expect(await closed.askedOf('rateLimiter')).toBe(5)
+    // Windows of a second: some requests of as many as these come after the first of one.
+    const narrow = await limitedTo(1)
+    expect(new Set(await narrow.ask(200))).toEqual(new Set([200, 429]))
+  })
+
+  may('globalRateLimit: a service that is gone refuses, or lets pass, as it is told', async () => {
+    const gone = async (failOpen: boolean) => {
+      const { proxy } = settingsOf(functions.globalRateLimit)
+      const { globalRateLimit = {} } = proxy?.filters ?? {}
+      const filters = { globalRateLimit: { ...globalRateLimit, failOpen } }
+      const { arm, ask } = await raise(vendor, { proxy: { ...proxy, filters } })
+      const service = arm.components.find((other) => other.service === 'rateLimiter')
+      await test.stop(service?.name ?? '')
+      return ask(3)
+    }
+    expect(await gone(false)).toEqual(all(3, 500))
+    expect(await gone(true)).toEqual(all(3, 200))
+  })
+
   may('authorizationHeaders: passes the header and refuses another, or none', async () => {
     const { requestHeaders: headers } = functions.authorizationHeaders
     const { ask } = await raise(vendor, settingsOf(functions.authorizationHeaders))

@@ -16,6 +16,8 @@ export const servicesSchema = z
     issuer: z.strictObject({
       jwks: z.strictObject({ keys: z.array(z.looseObject({ kty: z.string() })).min(1) }),
     }),
+    /** A rate limit service of Envoy's API over gRPC: over the limit is what comes after so many within a second. */
+    rateLimiter: z.strictObject({ requestsPerSecond: z.number().min(0).max(1_000_000_000) }),
   })
   .partial()
 
@@ -39,9 +41,14 @@ const listeners: { [Name in keyof ServicesSettings]-?: (settings: never) => List
   }),
   mirror: () => ({ kind: 'http' }),
   issuer: ({ jwks }: { jwks: unknown }) => ({ kind: 'issuer', jwks }),
+  rateLimiter: ({ requestsPerSecond }: { requestsPerSecond: number }) => ({
+    kind: 'rate-limiter',
+    requestsPerSecond,
+  }),
 }
 
-const protocolOf = (_name: CalledService): ServiceEndpoint['protocol'] => 'http1'
+export const protocolOf = (name: CalledService): ServiceEndpoint['protocol'] =>
+  name === 'rateLimiter' ? 'h2' : 'http1'
 
 export interface RaisedServices {
   readonly endpoints: ServiceEndpoints
