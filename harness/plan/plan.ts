@@ -19,7 +19,7 @@ import type {
   TrialSpec,
   Variant,
 } from '../model.js'
-import { variedArms } from '../model/variants.js'
+import { requestHeadersOf, variedArms } from '../model/variants.js'
 import { seededRandom } from '../protocol/random.js'
 
 /** What the registries know of the names in a config; handed in, so that a plan can be tested without them. */
@@ -155,11 +155,7 @@ interface CellGroup {
 }
 
 function listCells(config: ResolvedConfig, arms: readonly Arm[], catalogue: Catalogue): CellGroup[] {
-  // What one variant's requests need, all carry: arms differ by what is on their path and by nothing else.
-  const headers = Object.assign(
-    {},
-    ...(config.variants ?? []).map(({ requestHeaders = {} }) => requestHeaders),
-  ) as Record<string, string>
+  const headers = requestHeadersOf(config)
   const more = Object.keys(headers).length === 0 ? {} : { headers }
   return Object.entries(config.experiments).flatMap(([experiment, settings]) => {
     const rounds = Math.min(config.rounds.max, catalogue.roundsOf(experiment, settings) ?? Infinity)

@@ -23,7 +23,7 @@ import type {
 } from '../../../harness/model.js'
 import { defined } from '../../../harness/model/defined.js'
 import { findProgramSource, checkProgram, type BinaryNeed } from '../../supply/binaries.js'
-import { settingsOf, variantBuilds } from '../../../harness/model/variants.js'
+import { requestHeadersOf, settingsOf, variantBuilds } from '../../../harness/model/variants.js'
 import { proveEncryptedLegs, type Impostors } from './hop-proofs.js'
 import { readReferenceCounters } from '../reference/counters.js'
 import { namespace, serviceAuthority, trustDomain } from '../reference/names.js'
@@ -109,6 +109,7 @@ export function createHopMesh(options: HopMeshOptions): Mesh {
             ...{ arm, path, host, scope, credentials, options, paths },
             settings: settingsOf(request.config, arm),
             builds: variantBuilds(request.config, arm),
+            requestHeaders: requestHeadersOf(request.config),
           }),
       }
     },
@@ -171,6 +172,7 @@ interface RaiseOptions {
   readonly credentials: Credentials
   readonly settings: HopSettings
   readonly builds: Builds
+  readonly requestHeaders: Readonly<Record<string, string>>
   readonly options: HopMeshOptions
   /** `argv[0]` by program name. */
   readonly paths: ReadonlyMap<string, string>
@@ -185,6 +187,7 @@ async function raiseArm({
   credentials,
   settings,
   builds,
+  requestHeaders,
   options,
   paths,
 }: RaiseOptions): Promise<RaisedArm> {
@@ -221,6 +224,7 @@ async function raiseArm({
       authority: serviceAuthority,
       settings,
       services: services.endpoints,
+      requestHeaders,
       builds,
     }
     const program = programOf(hop)

@@ -33,18 +33,20 @@ export async function proveEncryptedLegs(
       const { before, hop, downstreamLeg } = spec
       if (downstreamLeg === 'plain' || !before || !endpoint) return []
       const hbone = downstreamLeg === 'hbone'
+      const request = probeRequest(spec.authority, spec.requestHeaders)
       const attempt = (credentials: Identity | undefined, timeoutMs = probeTimeoutMs) =>
         probeTls(host.connect(endpoint) as Duplex, {
           credentials,
           caPem: before.caPem,
           hbone,
           authority: spec.authority,
+          request,
           timeoutMs,
         })
       // First what must be answered: silence is a refusal only on a way that is known to carry.
       const right = await attempt(before, answerTimeoutMs)
       const [plain, none, intruder, foreign] = await Promise.all([
-        exchange(host, endpoint, plaintextRequest(spec.authority), probeTimeoutMs),
+        exchange(host, endpoint, request, probeTimeoutMs),
         attempt(undefined),
         attempt(impostors.intruder),
         attempt(await impostors.foreign(before.spiffeId)),
@@ -77,6 +79,8 @@ export interface ProbeOptions {
   /** Speak HTTP/2, as HBONE does, instead of HTTP/1.1. */
   readonly hbone: boolean
   readonly authority: string
+  /** What is sent over HTTP/1.1. */
+  readonly request: Buffer
   /** Silence for this long is no answer. */
   readonly timeoutMs?: number
 }
@@ -86,7 +90,7 @@ export interface ProbeOptions {
  * before the server has judged its certificate, so a handshake proves nothing.
  */
 export async function probeTls(connection: Duplex, options: ProbeOptions): Promise<ProbeResult> {
-  const { credentials, caPem, hbone, authority, timeoutMs = probeTimeoutMs } = options
+  const { credentials, caPem, hbone, authority, request, timeoutMs = probeTimeoutMs } = options
   const socket = connectTls({
     socket: connection,
     ca: caPem,
@@ -98,7 +102,7 @@ export async function probeTls(connection: Duplex, options: ProbeOptions): Promi
   })
   const timer = setTimeout(() => socket.destroy(new Error('no answer')), timeoutMs)
   try {
-    return await (hbone ? probeHbone(socket, authority) : probeHttp(socket, authority))
+    return await (hbone ? probeHbone(socket, authority) : probeHttp(socket, request))
   } finally {
     clearTimeout(timer)
     socket.destroy()
@@ -107,10 +111,10 @@ export async function probeTls(connection: Duplex, options: ProbeOptions): Promi
 }
 
 /** HTTP/1.1: any reply but a refusal lets in. */
-function probeHttp(socket: TLSSocket, authority: string): Promise<ProbeResult> {
+function probeHttp(socket: TLSSocket, request: Buffer): Promise<ProbeResult> {
   return new Promise((resolve) => {
     let ended = 'closed without a reply'
-    socket.once('secureConnect', () => socket.write(plaintextRequest(authority)))
+    socket.once('secureConnect', () => socket.write(request))
     socket.once('data', (chunk: Buffer) => {
       const text = chunk.toString('latin1')
       resolve({ accepted: !isHttpRefusal(text), actual: firstLine(text) })
@@ -143,8 +147,12 @@ function probeHbone(socket: TLSSocket, authority: string): Promise<ProbeResult> 
   })
 }
 
-function plaintextRequest(authority: string): Buffer {
-  return Buffer.from(`GET /echo?size=1 HTTP/1.1\r\nhost: ${authority}\r\nconnection: close\r\n\r\n`)
+/** A hop whose functions ask for fields would refuse a request without them, whoever it comes from. */
+function probeRequest(authority: string, headers: HopSpec['requestHeaders'] = {}): Buffer {
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  return Buffer.from(
+    `GET /echo?size=1 HTTP/1.1\r\nhost: ${authority}\r\nconnection: close\r\n${lines.join('')}\r\n`,
+  )
 }
 
 /** nginx answers plaintext and bad certificates with 400, haproxy and nginx unwanted ones with 403. */

@@ -30,6 +30,8 @@ export interface HopSpec {
   readonly settings: HopSettings
   /** Services that its functions may call, by name; absent: none is up. */
   readonly services?: ServiceEndpoints
+  /** What requests of the run carry for a function's sake; absent: nothing. */
+  readonly requestHeaders?: Readonly<Record<string, string>>
   /** Programs of this repository that the arm's variant builds otherwise. */
   readonly builds: Builds
 }

@@ -37,11 +37,17 @@ const vendors = [
   { vendor: 'envoy', l4: envoyHop, l7: envoyHop, skip: missing !== undefined },
 ] as const
 
-/** Raises a path with these settings. */
-async function raise({ l4, l7 }: (typeof vendors)[number], settings: HopSettings, path: Path = l7PerNode) {
+/** Raises a path with these settings; what the run's requests carry is asked for when the path is proved. */
+async function raise(
+  { l4, l7 }: (typeof vendors)[number],
+  settings: HopSettings,
+  path: Path = l7PerNode,
+  requestHeaders: Readonly<Record<string, string>> = {},
+) {
   const name = `functions-${++count}`
   const mesh = createHopMesh({ name, summary: '', paths: [path.name], l4, l7 })
-  const config = { ...test.context.request.config, meshSettings: { [name]: settings } }
+  const variants = [{ name: 'asked', source: '', settings: {}, builds: {}, requestHeaders }]
+  const config = { ...test.context.request.config, variants, meshSettings: { [name]: settings } }
   const session = await mesh.install({ ...test.context, request: { ...test.context.request, config } })
   const arm = await session.raise(testArm(name, path), path)
   const ask = async (requests: number, options?: GetOptions) =>
@@ -143,7 +149,8 @@ describe.each(vendors)('on $vendor', (vendor) => {
     'externalAuthorization: each hop asks for each request on $name, and a denial is one',
     async (path) => {
       const { requestHeaders: headers } = functions.externalAuthorization
-      const { arm, ask, askedOf } = await raise(vendor, settingsOf(functions.externalAuthorization), path)
+      const settings = settingsOf(functions.externalAuthorization)
+      const { arm, ask, askedOf } = await raise(vendor, settings, path, headers)
       const callers = path.hops.filter(({ layer }) => layer === 'l7').length
       expect(await ask(20, { headers })).toEqual(all(20, 200))
       expect(await askedOf('authorizer')).toBe(20 * callers)
@@ -154,6 +161,7 @@ describe.each(vendors)('on $vendor', (vendor) => {
       const service = arm.components.find(({ category }) => category === 'called-service')
       expect(service?.name).toMatch(/\/authorizer$/)
       expect(service).not.toHaveProperty('hop')
+      expect((await arm.prove()).filter(({ ok }) => !ok)).toEqual([])
     },
   )
 
@@ -174,7 +182,7 @@ describe.each(vendors)('on $vendor', (vendor) => {
     'oidc: each hop has its keys from the issuer on $name, passes its token and refuses another',
     async (path) => {
       const { requestHeaders: headers } = functions.oidc
-      const { ask, askedOf } = await raise(vendor, settingsOf(functions.oidc), path)
+      const { arm, ask, askedOf } = await raise(vendor, settingsOf(functions.oidc), path, headers)
       const callers = path.hops.filter(({ layer }) => layer === 'l7').length
       expect(await ask(20, { headers })).toEqual(all(20, 200))
       expect(await ask(1)).toEqual([401])
@@ -185,6 +193,7 @@ describe.each(vendors)('on $vendor', (vendor) => {
       const fetched = (await askedOf('issuer')) ?? 0
       expect(fetched).toBeGreaterThanOrEqual(callers)
       expect(fetched).toBeLessThanOrEqual(4 * callers)
+      expect((await arm.prove()).filter(({ ok }) => !ok)).toEqual([])
     },
   )
 
