@@ -33,7 +33,7 @@ import { raiseServices } from '../services/called-services.js'
 import { unmetServices } from '../services/unmet.js'
 import { namespacesOf, type ArmNetwork } from '../kernel/arm-network.js'
 import { isClear, proveWire } from '../kernel/wire.js'
-import type { Builds, HopSpec } from './hop-spec.js'
+import type { HopSpec } from './hop-spec.js'
 
 export type { HopSpec } from './hop-spec.js'
 
@@ -107,9 +107,11 @@ export function createHopMesh(options: HopMeshOptions): Mesh {
         raise: (arm, path) =>
           raiseArm({
             ...{ arm, path, host, scope, credentials, options, paths },
-            settings: settingsOf(request.config, arm),
-            builds: variantBuilds(request.config, arm),
-            requestHeaders: requestHeadersOf(request.config),
+            given: {
+              settings: settingsOf(request.config, arm),
+              builds: variantBuilds(request.config, arm),
+              requestHeaders: requestHeadersOf(request.config),
+            },
           }),
       }
     },
@@ -170,9 +172,8 @@ interface RaiseOptions {
   readonly host: Host
   readonly scope: Scope
   readonly credentials: Credentials
-  readonly settings: HopSettings
-  readonly builds: Builds
-  readonly requestHeaders: Readonly<Record<string, string>>
+  /** What the config says of the arm's hops. */
+  readonly given: Pick<HopSpec, 'settings' | 'builds' | 'requestHeaders'>
   readonly options: HopMeshOptions
   /** `argv[0]` by program name. */
   readonly paths: ReadonlyMap<string, string>
@@ -185,12 +186,11 @@ async function raiseArm({
   host,
   scope,
   credentials,
-  settings,
-  builds,
-  requestHeaders,
+  given,
   options,
   paths,
 }: RaiseOptions): Promise<RaisedArm> {
+  const { settings } = given
   const identityOf = (hop: Hop): Identity => {
     const identity = credentials.byAccount.get(serviceAccountOf[hop.role])
     if (!identity) throw new Error(`no identity for ${hop.role}`)
@@ -222,10 +222,8 @@ async function raiseArm({
       ...(before ? { before: identityOf(before) } : {}),
       ...(after ? { after: identityOf(after) } : {}),
       authority: serviceAuthority,
-      settings,
+      ...given,
       services: services.endpoints,
-      requestHeaders,
-      builds,
     }
     const program = programOf(hop)
     const workload = program.workload(spec, paths.get(program.need?.name ?? '') ?? '')
