@@ -2,8 +2,10 @@
  * What a mesh does with a request or a connection, each thing by itself: settings of a hop under which the function works
  * and lets everything pass, so that an arm with it and the same arm without it differ by what the function costs.
  *
- * Mirroring and external authorization are not here: they call another service, whose time and place would be measured.
+ * Some call another service, which is raised beside the hops of each arm: what a request waits for it is the function's price,
+ * and what it burns itself has a row of its own in the bill.
  */
+import type { CalledService } from '../harness/model.js'
 
 import type { Security } from '../harness/model.js'
 
@@ -21,6 +23,8 @@ export interface MeshFunction {
    * arm of its own, which differs from it in these settings alone.
    */
   readonly without?: FunctionSettings
+  /** The service that it calls, which `settings` have raised; absent: none. */
+  readonly service?: CalledService
   /** Fields that requests must carry for it to have work; every arm's requests then carry them, so that all are alike. */
   readonly requestHeaders?: Readonly<Record<string, string>>
 }
@@ -34,6 +38,12 @@ type FunctionSettings =
 
 /** Settings of filters of an L7 hop, by name (infra/images/proxy/filters). */
 const filters = (byName: Settings): FunctionSettings => ({ proxy: { filters: byName } })
+
+/** Filters that call a service by its name, and what that service is told. */
+const calling = (service: CalledService, told: Settings, byName: Settings) => ({
+  service,
+  settings: { proxy: { services: { [service]: told }, filters: byName } },
+})
 
 /** Public half of a key that signed one token. The private half was never kept, and nothing but these arms trusts it. */
 const modulus = [
@@ -55,13 +65,16 @@ const token = [
 
 const bearer = { authorization: `Bearer ${token}` }
 
-const jwt = {
-  issuer: 'https://issuer.bench.local',
-  audiences: ['server'],
-  jwks: { keys: [{ kty: 'RSA', kid: 'bench', alg: 'RS256', use: 'sig', n: modulus, e: 'AQAB' }] },
-}
+const jwks = { keys: [{ kty: 'RSA', kid: 'bench', alg: 'RS256', use: 'sig', n: modulus, e: 'AQAB' }] }
+/** A hop that kept the token to itself would leave the next one, which has the function too, without. */
+const tokens = { issuer: 'https://issuer.bench.local', audiences: ['server'], forward: true }
+const jwt = { ...tokens, jwks }
 
 const authorization = (rule: Settings) => ({ authorization: { rules: [rule] } })
+
+/** What the rule by header and the authorizer let pass. */
+const team = { header: 'x-bench-team', value: 'mesh' }
+const ofTeam = { [team.header]: team.value }
 
 export const functions = {
   balance: {
@@ -114,8 +127,8 @@ export const functions = {
   },
   authorizationHeaders: {
     title: 'authorization by header',
-    settings: filters(authorization({ headers: [{ name: 'x-bench-team', values: ['mesh'] }] })),
-    requestHeaders: { 'x-bench-team': 'mesh' },
+    settings: filters(authorization({ headers: [{ name: team.header, values: [team.value] }] })),
+    requestHeaders: ofTeam,
   },
   // Claims are known of a token that was checked: less `jwt`, this is the price of the rule.
   authorizationClaims: {
@@ -132,6 +145,37 @@ export const functions = {
   forwarded: {
     title: 'forwarding headers',
     settings: filters({ forwarded: { xForwardedFor: true, via: 'bench' } }),
+  },
+  externalAuthorization: {
+    title: 'external authorization over HTTP',
+    ...calling('authorizer', team, {
+      externalAuthorization: { cluster: 'authorizer', requestHeaders: [team.header], timeoutMs: 1000 },
+    }),
+    requestHeaders: ofTeam,
+  },
+  mirror: {
+    title: 'request mirroring, all requests',
+    ...calling('mirror', {}, { mirror: { cluster: 'mirror' } }),
+  },
+  // Keys are fetched once and kept: less `jwt`, this is what it costs to have them from an issuer.
+  oidc: {
+    title: 'OIDC tokens (RS256), keys fetched from the issuer (JWKS)',
+    ...calling('issuer', { jwks }, { jwt: { ...tokens, remoteJwks: { cluster: 'issuer' } } }),
+    requestHeaders: bearer,
+  },
+  // What the service does not answer in time is refused, so that no request goes by undecided.
+  globalRateLimit: {
+    title: 'global rate limit by a service (gRPC)',
+    ...calling(
+      'rateLimiter',
+      { requestsPerSecond: 1_000_000 },
+      {
+        globalRateLimit: {
+          ...{ cluster: 'rateLimiter', descriptor: { value: 'server' } },
+          ...{ timeoutMs: 1000, failOpen: false },
+        },
+      },
+    ),
   },
   portAuthorization: { title: 'port authorization', settings: { tunnel: { ports: [8080] } } },
   connectionMetrics: {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { analyze } from './analyze.js'
-import type { Analysis, Comparison, JournalEntry } from '../model.js'
+import type { Analysis, Comparison, Component, JournalEntry } from '../model.js'
 import { oneSidedSearch } from '../testdata/one-sided-search.js'
 import { syntheticJournal, trueCosts, type SyntheticOptions } from '../testdata/synthetic-journal.js'
 
@@ -173,6 +173,48 @@ describe('the bill', () => {
     const sum = own.reduce((total, row) => total + row.cpu.value, 0)
     expect(cell?.cpu?.value).toBeCloseTo(sum, -1)
     expect(own.find(({ hop }) => hop === 'waypoint')).toMatchObject({ layer: 'l7', category: 'l7' })
+  })
+
+  it('has a row for a service that functions call, which is charged to no hop and not left unaccounted', () => {
+    const name = `${l4l7l4}/authorizer`
+    const component: Component = {
+      ...{ name, arm: l4l7l4, service: 'authorizer' },
+      ...{ category: 'called-service', node: 'waypoint' },
+    }
+    const plain = journal()
+    const entries = plain.map((entry): JournalEntry => {
+      if (entry.type === 'environment') return { ...entry, components: [...entry.components, component] }
+      if (entry.type !== 'trial' || !entry.usage || !entry.load) return entry
+      // 7 µs a request, which the host has worked, too.
+      const cpuNs = entry.cell.includes(`|${l4l7l4}|`) ? entry.load.ok * 7000 : 0
+      const row = {
+        component: name,
+        category: 'called-service',
+        cpuNs,
+        source: 's',
+        resolutionNs: 1,
+      } as const
+      const { usage } = entry
+      return {
+        ...entry,
+        usage: {
+          ...usage,
+          hostBusyNs: usage.hostBusyNs + cpuNs,
+          components: [...usage.components, row],
+        },
+      }
+    })
+    const cellOf = (analysis: Analysis) =>
+      analysis.cells.find(({ arm, experiment }) => arm === l4l7l4 && experiment === 'latency')
+    const [own, called] = [cellOf(analyze(plain)), cellOf(analyze(entries))]
+    expect(called?.cpu).toEqual(own?.cpu)
+    const row = called?.bill.find(({ category }) => category === 'called-service')
+    expect([row?.component, row?.hop, row?.cpu.value]).toEqual([name, undefined, 7])
+    const unaccounted = (one: typeof own) =>
+      one?.bill.find(({ category }) => category === 'unaccounted')?.cpu.value ?? NaN
+    expect(unaccounted(called)).toBeCloseTo(unaccounted(own))
+    const other = analyze(entries).cells.find(({ arm }) => arm !== l4l7l4)
+    expect(other?.bill.map(({ component: each }) => each)).not.toContain(name)
   })
 
   it('is left out where usage cannot be had, and latency is still told', () => {

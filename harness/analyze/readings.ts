@@ -141,7 +141,10 @@ export function billOf(run: Run, trial: Trial): TrialBill | undefined {
 
 function billWindow(components: readonly Component[], cell: Cell, usage: Usage): TrialBill {
   const componentOf = new Map(components.map((component) => [component.name, component]))
-  const ns = { generator: 0, application: 0, hops: 0, controlPlane: 0, platform: 0, bystanders: 0 }
+  const ns: Record<BillGroup, number> = {
+    ...{ generator: 0, application: 0, hops: 0, calledServices: 0 },
+    ...{ controlPlane: 0, platform: 0, bystanders: 0 },
+  }
   const rss: { hops?: number; application?: number } = {}
   const hops: ComponentUsage[] = []
   const applications: ComponentUsage[] = []
@@ -214,7 +217,9 @@ function numberOf(which: Copy['which'], cell: Cell): number | undefined {
   return typeof which === 'number' ? which : undefined
 }
 
-export type BillGroup = 'generator' | 'application' | 'hops' | 'controlPlane' | 'platform' | 'bystanders'
+/** What functions call is in no group that is attributed to the arm: another service does that work. */
+export type BillGroup =
+  'generator' | 'application' | 'hops' | 'calledServices' | 'controlPlane' | 'platform' | 'bystanders'
 
 /** Which part of the bill of a cell's arm a component belongs to; `components` are all of the run. */
 export function grouping(
@@ -240,6 +245,7 @@ function groupOf(component: Component | undefined, category: string, cell: Cell)
   const isOwn = arm === cell.arm && !cell.units
   if (arm !== undefined && !isOwn && !isWorkloads) return 'bystanders'
   if (category === 'application' || category === 'platform') return category
+  if (category === 'called-service') return 'calledServices'
   return category === 'control-plane' ? 'controlPlane' : 'hops'
 }
 

@@ -17,8 +17,13 @@ export const catalogue: Catalogue = {
   familyOf: (mesh) => (meshes[mesh as MeshName] as Mesh | undefined)?.family,
   timesOf: (platform) => platforms[platform as PlatformName].times,
   haveUnits: Object.values<Platform>(platforms).flatMap(({ name, hasUnits }) => (hasUnits ? [name] : [])),
-  whyNotVaried: (variant, mesh, path) =>
-    whyNotVaried(variant, meshes[mesh as MeshName], paths[path as PathName]),
+  whyNotVaried: (variant, mesh, path, platform) =>
+    whyNotVaried(
+      variant,
+      meshes[mesh as MeshName],
+      paths[path as PathName],
+      platforms[platform as PlatformName],
+    ),
   loadsOf: (experiment, settings) => experimentOf(experiment).loads(settings),
   carries: (experiment, path) => experimentOf(experiment).carries?.(path) ?? true,
   comparesLoads: (experiment) => experimentOf(experiment).comparesLoads ?? false,

@@ -9,7 +9,10 @@ const workspace = createWorkspace()
 afterAll(() => workspace.remove())
 
 /** Those that would refuse requests if they were told the wrong thing. */
-const asked = ['jwt', 'authorizationClaims', 'authorizationHeaders', 'rateLimit', 'headers'] as const
+const asked = [
+  ...(['jwt', 'authorizationClaims', 'authorizationHeaders', 'rateLimit', 'headers'] as const),
+  ...(['externalAuthorization', 'mirror', 'oidc', 'globalRateLimit'] as const),
+]
 
 test('--function puts each on the path by itself, and the report says what each cost', async () => {
   workspace.writeConfig({ ...smallConfig, arms: { reference: ['l7-per-node'] }, rounds: { min: 1, max: 1 } })
@@ -33,5 +36,7 @@ test('--function puts each on the path by itself, and the report says what each 
   for (const name of asked) {
     if (priced.has('plain') && priced.has(name)) expect(table).toContain(functions[name].title)
   }
+  if (priced.has('plain') && priced.has('externalAuthorization')) expect(table).toContain('authorizer: ')
+  if (priced.has('plain') && priced.has('mirror')) expect(table).toContain('mirror: ')
   expect(priced.size).toBeGreaterThan(1)
 }, 180_000)

@@ -64,7 +64,7 @@ export function resolveConfig(
       ...(chosenByFlag ? {} : defined(config.rounds)),
       ...defined({ budgetMinutes: overrides.budget }),
     },
-    thresholds: thresholdsOf(config.thresholds, arms, overrides.variants ?? []),
+    thresholds: thresholdsOf(config.thresholds, arms, overrides.variants ?? [], platform),
     gate: { ...defaultGate, ...defined(config.gate) },
     ...defined({ variants: overrides.variants }),
     cost: config.cost,
@@ -232,15 +232,16 @@ function checkPlacement({ arms, platform }: ResolvedConfig, problems: string[]):
   if (total === 0 && problems.length === 0) problems.push('arms: none is left to measure; name at least one')
 }
 
-const cannotVary = (mesh: string, path: string) => (variant: Variant) =>
+const cannotVary = (mesh: string, path: string, platform: PlatformName) => (variant: Variant) =>
   names(meshes).includes(mesh as keyof typeof meshes) && path in paths
-    ? whyNotVaried(variant, meshes[mesh as keyof typeof meshes], paths[path as PathName])
+    ? whyNotVaried(variant, meshes[mesh as keyof typeof meshes], paths[path as PathName], platforms[platform])
     : undefined
 
 /** The arms that variants make of those of a config, by the id that the config knows. */
 function variedOf(
   arms: ResolvedConfig['arms'],
   variants: readonly Variant[],
+  platform: PlatformName,
 ): ReadonlyMap<string, ReturnType<typeof variedArms>> {
   return new Map(
     Object.entries(arms).flatMap(([mesh, list]) =>
@@ -248,7 +249,7 @@ function variedOf(
         `${mesh}/${path}`,
         path === 'baseline'
           ? [{ id: `${mesh}/${path}` }]
-          : variedArms(`${mesh}/${path}`, variants, cannotVary(mesh, path)),
+          : variedArms(`${mesh}/${path}`, variants, cannotVary(mesh, path, platform)),
       ]),
     ),
   )
@@ -259,8 +260,9 @@ function thresholdsOf(
   thresholds: readonly Threshold[],
   arms: ResolvedConfig['arms'],
   variants: readonly Variant[],
+  platform: PlatformName,
 ): readonly Threshold[] {
-  const varied = variedOf(arms, variants)
+  const varied = variedOf(arms, variants, platform)
   const namesOf = (id: string, variant: string | undefined) => {
     const made = varied.get(id) ?? []
     return made.find((arm) => arm.variant === variant) ?? made.find(({ control }) => control === undefined)
@@ -284,12 +286,13 @@ function thresholdsOf(
 /** What varies must be able to on this platform, and in one arm at least. */
 function checkVariants(config: ResolvedConfig, problems: string[]): void {
   const { arms, platform, variants = [] } = config
-  const { builds: given } = platforms[platform as PlatformName]
+  const on = platform as PlatformName
+  const { builds: given } = platforms[on]
   const all = Object.entries(arms).flatMap(([mesh, list]) =>
     list.filter((path) => path !== 'baseline').map((path) => ({ mesh, path })),
   )
   const whyNone = (variant: Variant) => {
-    const reasons = all.map(({ mesh, path }) => cannotVary(mesh, path)(variant))
+    const reasons = all.map(({ mesh, path }) => cannotVary(mesh, path, on)(variant))
     return reasons.length > 0 && reasons.every((reason) => reason !== undefined) ? reasons : undefined
   }
   // Of a list of functions those that no arm has are told of in the plan, as long as one is measured.
@@ -308,7 +311,7 @@ function checkVariants(config: ResolvedConfig, problems: string[]): void {
     const reasons = variant.function !== undefined && isPriced ? undefined : whyNone(variant)
     if (reasons !== undefined) problems.push(`${field}: ${[...new Set(reasons)].join('; ')}`)
     // What it lays over a mesh's settings has to make whole ones of them.
-    const varied = all.filter(({ mesh, path }) => cannotVary(mesh, path)(variant) === undefined)
+    const varied = all.filter(({ mesh, path }) => cannotVary(mesh, path, on)(variant) === undefined)
     for (const name_ of new Set(varied.map(({ mesh }) => mesh))) {
       const laid = settingsOf(config, { mesh: name_, variant: name })
       const wrong = whatIsWrong(meshes[name_ as keyof typeof meshes], laid)
@@ -326,11 +329,16 @@ function checkThresholdExperiments({ experiments, thresholds }: ResolvedConfig, 
       )
 }
 
-function checkThresholdArms({ arms, thresholds, variants = [] }: ResolvedConfig, problems: string[]): void {
+function checkThresholdArms(
+  { arms, thresholds, variants = [], platform }: ResolvedConfig,
+  problems: string[],
+): void {
   const known = [
     'none/baseline',
     ...Object.keys(arms).map((mesh) => `${mesh}/baseline`),
-    ...[...variedOf(arms, variants).values()].flatMap((made) => made.map(({ id }) => id)),
+    ...[...variedOf(arms, variants, platform as PlatformName).values()].flatMap((made) =>
+      made.map(({ id }) => id),
+    ),
   ]
   for (const [index, threshold] of thresholds.entries()) {
     for (const field of ['arm', 'relativeTo'] as const) {

@@ -1,14 +1,23 @@
 /** What a variant can change: asked by the config's checks and by the plan. */
 import type { z } from 'zod'
-import type { Hop, Mesh, OwnProgram, Path, Variant } from '../model.js'
+import type { Hop, Mesh, OwnProgram, Path, Platform, Variant } from '../model.js'
 import { hasProtectedLegs } from '../model/paths.js'
-import { ownPrograms } from '../model/variants.js'
+import { calledServices, ownPrograms } from '../model/variants.js'
+import { platforms } from '../../infra/platforms/index.js'
 import { describeIssue } from './problems.js'
 
 const layerOf: Readonly<Record<OwnProgram, Hop['layer']>> = { proxy: 'l7', tunnel: 'l4' }
 
-/** Why a variant cannot change anything of a mesh's arm on a path; undefined where it can, or where it is to change nothing. */
-export function whyNotVaried({ settings, builds }: Variant, mesh: Mesh, path: Path): string | undefined {
+/**
+ * Why a variant cannot change anything of a mesh's arm on a path of this platform; undefined where it can, or where it is to
+ * change nothing.
+ */
+export function whyNotVaried(
+  { settings, builds }: Variant,
+  mesh: Mesh,
+  path: Path,
+  platform: Pick<Platform, 'name' | 'raisesServices'>,
+): string | undefined {
   const programs = ownPrograms.filter((program) => program in builds)
   const keys = Object.keys(settings)
   if (programs.length + keys.length === 0) return undefined
@@ -22,6 +31,9 @@ export function whyNotVaried({ settings, builds }: Variant, mesh: Mesh, path: Pa
     ({ code, input }) => code === 'unrecognized_keys' || input !== undefined,
   )
   if (wrong !== undefined) return wrong
+  const called = calledServices(settings)
+  if (called.length > 0 && !platform.raisesServices)
+    return `it needs a service (${called.join(', ')}), which ${platform.name} does not raise; ${raising()} do`
   const touched = ownPrograms.filter((program) => programs.includes(program) || keys.includes(program))
   if (keys.includes('transport') && !hasProtectedLegs(path))
     return `no leg of ${mesh.name}/${path.name} is encrypted`
@@ -41,3 +53,9 @@ export function whatIsWrong(
   const issue = schema?.safeParse(settings, { reportInput: true }).error?.issues.find(counts)
   return issue && `of ${name}: ${describeIssue(issue, schema as z.ZodType)}`
 }
+
+const raising = () =>
+  Object.values<Platform>(platforms)
+    .filter(({ raisesServices }) => raisesServices)
+    .map(({ name }) => name)
+    .join(', ')

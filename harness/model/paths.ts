@@ -11,13 +11,15 @@ export type NodeRole = z.infer<typeof nodeRoleSchema>
 
 /**
  * Who pays: the row of the bill to which a component's CPU and memory are charged. `platform` is what runs the
- * components and is there without any mesh, such as a cluster's kubelets and API server.
+ * components and is there without any mesh, such as a cluster's kubelets and API server. A `called-service` is what a
+ * function of the hops asks: it works for the function, and is no part of what the hops themselves cost.
  */
 export const billCategorySchema = z.enum([
   'generator',
   'application',
   'l4',
   'l7',
+  'called-service',
   'control-plane',
   'platform',
 ])
@@ -33,6 +35,10 @@ const hopRoleSchema = z.enum([
   'tunnel-outbound',
   'tunnel-inbound',
 ])
+
+/** What functions of L7 hops can call, by what it does for them. */
+export const calledServiceSchema = z.enum(['authorizer', 'mirror', 'issuer', 'rateLimiter'])
+export type CalledService = z.infer<typeof calledServiceSchema>
 
 /** One proxy or tunnel that a request passes. */
 export const hopSchema = object({

@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { catalogue } from '../cli/catalogue.js'
 import { resolveConfig, type ConfigOverrides } from '../config/resolve-config.js'
 import { UserError } from './errors.js'
-import type { Path, Variant } from '../model.js'
+import type { EnvironmentRequest, Path, Variant } from '../model.js'
 import { makePlan } from '../plan/plan.js'
 import { functionFlags, resolveVariants } from '../config/variant-sources.js'
 import { unvariedLines } from './plan.js'
@@ -20,6 +20,7 @@ import type { HopSpec } from '../../infra/meshes/hops/hop-spec.js'
 import type { HopSettings } from '../../infra/meshes/hops/settings.js'
 import { hopSpecs, testPlacement } from '../../infra/meshes/hops/testing.js'
 import { meshes } from '../../infra/meshes/index.js'
+import { platforms } from '../../infra/platforms/index.js'
 import { proxyConfig, tunnelConfig } from '../../infra/meshes/reference/config.js'
 import { functionNames, functions, type MeshFunction } from '../../scenarios/functions.js'
 import { paths } from '../../scenarios/paths/index.js'
@@ -110,9 +111,11 @@ describe('--variant', () => {
     const layer = 'tunnel' in settings ? 'l4' : 'l7'
     const paths = [...new Set(meshes.reference.paths)].map((path) => catalogue.paths[path] as Path)
     for (const path of paths.filter(({ hops }) => hops.every((hop) => hop.layer !== layer)))
-      expect(whyNotVaried(variant as Variant, meshes.reference, path)).toMatch(/^no L[47] hop is on/)
+      expect(whyNotVaried(variant as Variant, meshes.reference, path, platforms.local)).toMatch(
+        /^no L[47] hop is on/,
+      )
     const [path] = paths.filter(({ hops }) => hops.some((hop) => hop.layer === layer))
-    expect(whyNotVaried(variant as Variant, meshes.reference, path as Path)).toBeUndefined()
+    expect(whyNotVaried(variant as Variant, meshes.reference, path as Path, platforms.local)).toBeUndefined()
     const spec = hopSpecs('reference', path as Path, settings as HopSettings).find(
       ({ hop }) => hop.layer === layer,
     )
@@ -130,7 +133,7 @@ describe('--variant', () => {
     const [variant] = await resolveVariants([`a=function:${name}`])
     const isTunnel = 'tunnel' in settings
     const path = isTunnel ? l4Only : l7PerNode
-    const why = whyNotVaried(variant as Variant, meshes.envoy, path)
+    const why = whyNotVaried(variant as Variant, meshes.envoy, path, platforms.local)
     const used = 'proxy' in settings ? Object.keys((settings.proxy.filters as object | undefined) ?? {}) : []
     const lacks = used.some((filter) => !envoyFunctionNames.some((known) => known === filter))
     if (lacks || (isTunnel && 'connectionMetrics' in settings.tunnel))
@@ -212,6 +215,21 @@ describe('--variant', () => {
     ])
     const alone = await resolveVariants(asked.slice(1))
     expect(() => configOf({ variants: alone })).toThrow(/--function portAuthorization: no L4 hop/)
+  })
+
+  it('refuses one that calls a service where the platform raises none, and names those that do', async () => {
+    const variants = await resolveVariants(['a=function:externalAuthorization'])
+    expect(() => configOf({ variants, platform: 'kind' })).toThrow(
+      /it needs a service \(authorizer\), which kind does not raise; docker, local, netns do/,
+    )
+    expect(configOf({ variants, platform: 'docker' }).variants).toHaveLength(1)
+    const request = {
+      config: { ...configOf({}), meshSettings: { reference: { proxy: { services: { authorizer: {} } } } } },
+      arms: makePlan(configOf({}), catalogue).arms,
+    } as unknown as EnvironmentRequest
+    const [unmet] = await meshes.reference.check(request, platforms.kind)
+    expect(unmet?.need).toContain('meshSettings.reference.proxy.services: authorizer')
+    expect(await meshes.reference.check(request, platforms.local)).toEqual([])
   })
 
   it('keeps bundles of a folder by their content', async () => {

@@ -62,6 +62,22 @@ export function variedArms(
   ]
 }
 
+/** What one variant's requests need, all carry: arms differ by what is on their path and by nothing else. */
+export function requestHeadersOf({
+  variants = [],
+}: Pick<ResolvedConfig, 'variants'>): Readonly<Record<string, string>> {
+  return Object.assign({}, ...variants.map(({ requestHeaders = {} }) => requestHeaders)) as Record<
+    string,
+    string
+  >
+}
+
+/** Names of the services that settings of a mesh have its functions call. */
+export function calledServices(settings: Settings): readonly string[] {
+  const { proxy } = settings as { readonly proxy?: { readonly services?: Settings } }
+  return Object.keys(proxy?.services ?? {})
+}
+
 /** One line for the report. */
 export function describeVariant({ source, builds }: Variant): string {
   const parts = Object.entries(builds).map(([program, build]) =>

@@ -19,7 +19,7 @@ import type {
   TrialSpec,
   Variant,
 } from '../model.js'
-import { transportOf, variedArms } from '../model/variants.js'
+import { requestHeadersOf, transportOf, variedArms } from '../model/variants.js'
 import { seededRandom } from '../protocol/random.js'
 
 /** What the registries know of the names in a config; handed in, so that a plan can be tested without them. */
@@ -29,8 +29,13 @@ export interface Catalogue {
   /** The product that a mesh is one way of running; absent: none is. */
   readonly familyOf?: (mesh: string) => string | undefined
   readonly timesOf: (platform: string) => PlatformTimes
-  /** Why a variant can change nothing of a mesh's arm on a path; absent: every variant changes every arm. */
-  readonly whyNotVaried?: (variant: Variant, mesh: string, path: string) => string | undefined
+  /** Why a variant can change nothing of a mesh's arm on a path of a platform; absent: every variant changes every arm. */
+  readonly whyNotVaried?: (
+    variant: Variant,
+    mesh: string,
+    path: string,
+    platform: string,
+  ) => string | undefined
   readonly loadsOf: (
     experiment: string,
     settings: unknown,
@@ -105,7 +110,7 @@ function listArms(config: ResolvedConfig, catalogue: Catalogue): Arm[] {
         (config.arms[mesh] ?? [])
           .filter((path) => path !== 'baseline')
           .flatMap((path) =>
-            variedArms(`${mesh}/${path}`, config.variants ?? [], whyNot(mesh, path, catalogue)).map(
+            variedArms(`${mesh}/${path}`, config.variants ?? [], whyNot(mesh, path, config, catalogue)).map(
               (variant) => ({
                 ...variant,
                 mesh,
@@ -126,17 +131,18 @@ function listArms(config: ResolvedConfig, catalogue: Catalogue): Arm[] {
 }
 
 const whyNot =
-  (mesh: string, path: string, { whyNotVaried }: Catalogue) =>
+  (mesh: string, path: string, { platform }: Pick<ResolvedConfig, 'platform'>, { whyNotVaried }: Catalogue) =>
   (variant: Variant) =>
-    whyNotVaried?.(variant, mesh, path)
+    whyNotVaried?.(variant, mesh, path, platform)
 
-function listUnvaried({ arms, variants = [] }: ResolvedConfig, catalogue: Catalogue): Plan['unvaried'] {
+function listUnvaried(config: ResolvedConfig, catalogue: Catalogue): Plan['unvaried'] {
+  const { arms, variants = [] } = config
   const found = Object.entries(arms).flatMap(([mesh, list]) =>
     list
       .filter((path) => path !== 'baseline')
       .flatMap((path) =>
         variants.flatMap((variant) => {
-          const why = whyNot(mesh, path, catalogue)(variant)
+          const why = whyNot(mesh, path, config, catalogue)(variant)
           return why === undefined ? [] : [{ arm: `${mesh}/${path}`, variant: variant.name, why }]
         }),
       ),
@@ -152,11 +158,7 @@ interface CellGroup {
 }
 
 function listCells(config: ResolvedConfig, arms: readonly Arm[], catalogue: Catalogue): CellGroup[] {
-  // What one variant's requests need, all carry: arms differ by what is on their path and by nothing else.
-  const headers = Object.assign(
-    {},
-    ...(config.variants ?? []).map(({ requestHeaders = {} }) => requestHeaders),
-  ) as Record<string, string>
+  const headers = requestHeadersOf(config)
   const more = Object.keys(headers).length === 0 ? {} : { headers }
   return Object.entries(config.experiments).flatMap(([experiment, settings]) => {
     const rounds = Math.min(config.rounds.max, catalogue.roundsOf(experiment, settings) ?? Infinity)

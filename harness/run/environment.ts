@@ -78,7 +78,7 @@ export async function createEnvironment(options: CreateEnvironmentOptions): Prom
 }
 
 /**
- * Hops of arms that came up whose usage is not to be had: a container that is not found would look like one that costs
+ * Hops of arms that came up, and what their functions call, whose usage is not to be had: a container that is not found would look like one that costs
  * nothing. What is no hop, as rules of the kernel, has no process.
  */
 async function findUnbilled(
@@ -87,7 +87,7 @@ async function findUnbilled(
   failures: Readonly<Record<string, TrialError>>,
 ): Promise<readonly string[]> {
   const hops = Object.entries(raised).flatMap(([arm, { components }]) =>
-    failures[arm] ? [] : components.filter(({ hop }) => hop !== undefined),
+    failures[arm] ? [] : components.filter(({ hop, service }) => hop !== undefined || service !== undefined),
   )
   const readings = await host.readUsage(hops)
   return hops.map(({ name }) => name).filter((name) => !(name in readings))

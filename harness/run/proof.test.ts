@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Arm, Component, HopCounters, LoadSpec } from '../model.js'
 import { carriedPath } from '../model/paths.js'
 import { judgeTrial, type ProofInput } from './proof.js'
@@ -169,6 +169,49 @@ test.each<[string, Record<string, HopCounters>, string]>([
   ],
 ])('%s: refused', (_name, changed, problem) => {
   expect(failing({ after: { ...after, ...changed } })).toContain(problem)
+})
+
+describe('a service that functions call', () => {
+  const name = `${arm.id}/authorizer`
+  const service: Component = {
+    ...{ name, arm: arm.id, service: 'authorizer' },
+    ...{ category: 'called-service', node: 'waypoint' },
+  }
+  const asked = (requests: number | undefined, changes: Partial<ProofInput> = {}) =>
+    failing({
+      components: [...components, service],
+      before: { ...before, [name]: zero },
+      after: requests === undefined ? after : { ...after, [name]: { ...zero, requests } },
+      ...changes,
+    })
+
+  test('is asked once for each request by each L7 hop, and no less', () => {
+    expect(asked(1100)).toEqual([])
+    expect(asked(1099)).toEqual([`requests at ${name}: 1100, not 1099`])
+    expect(asked(1101)).toEqual([`requests at ${name}: 1100, not 1101`])
+    expect(asked(undefined)).toEqual([`counters of ${name}: readable, not not read`])
+  })
+
+  test('gets copies of requests, which may still be on their way', () => {
+    const mirror = { ...service, service: 'mirror' as const }
+    const copied = (requests: number) =>
+      asked(requests, { components: [...components, mirror] }).filter((line) => line.includes(name))
+    expect([copied(1100), copied(1)]).toEqual([[], []])
+    expect(copied(0)).toEqual([`requests at ${name}: 1 to 1100, not 0`])
+    expect(copied(1101)).toEqual([`requests at ${name}: 1 to 1100, not 1101`])
+  })
+
+  test('has its keys fetched once, if it is an issuer', () => {
+    const issuer = { ...service, service: 'issuer' as const }
+    for (const requests of [0, 1, 2])
+      expect(asked(requests, { components: [...components, issuer] })).toEqual([])
+  })
+
+  test('answers what an engine could not count, and nothing where there are no requests', () => {
+    const traffic = { ...input.traffic, uncounted: 2 }
+    expect(asked(1102, { traffic })).not.toContain(`requests at ${name}: 1100 to 1102, not 1102`)
+    expect(asked(0, { load: { ...load, protocol: 'tcp' } }).filter((line) => line.includes(name))).toEqual([])
+  })
 })
 
 test('a hop whose counters cannot be read fails its proof', () => {

@@ -62,7 +62,7 @@ export function judgeTrial(input: ProofInput): readonly ProofCheck[] {
       checks.push(judgePlaintext(hop.name, moved))
     checks.push(...judgePeers(hop.name, path, index, input.after[component.name]?.peers))
   }
-  checks.push(...judgeRules(input), ...judgeApplication(input))
+  checks.push(...judgeRules(input), ...judgeServices(input), ...judgeApplication(input))
   checks.push(...judgeBystanders(input))
   return checks
 }
@@ -111,6 +111,29 @@ function judgeRules(input: ProofInput): ProofCheck[] {
       return value === undefined
         ? { name: `counters of ${name}`, ok: false, expected: 'readable', actual: 'not read' }
         : atLeastAndMost(`connections at ${name}`, { min: connections, max: connections, value })
+    })
+}
+
+/**
+ * What functions call was asked once for each request by each L7 hop: a function that asks nobody, or keeps the answer, would
+ * be cheap. Copies of requests come after the answers, and may be left out when too many are under way. An issuer's
+ * keys are kept: a token that passes is the proof that they were fetched, since a hop has no others.
+ */
+function judgeServices(input: ProofInput): ProofCheck[] {
+  const { traffic, load, path, arm } = input
+  if (load.protocol === 'tcp') return []
+  const callers = path.hops.filter(({ layer }) => layer === 'l7').length
+  const { requests, uncounted = 0 } = traffic
+  return input.components
+    .filter((component) => component.arm === arm.id)
+    .filter(({ service }) => service !== undefined && service !== 'issuer')
+    .map(({ name, service }) => {
+      const value = delta(input, name)?.requests
+      if (value === undefined)
+        return { name: `counters of ${name}`, ok: false, expected: 'readable', actual: 'not read' }
+      const max = (requests + uncounted) * callers
+      const min = service === 'mirror' ? Math.min(1, max) : requests * callers
+      return atLeastAndMost(`requests at ${name}`, { min, max, value })
     })
 }
 

@@ -137,6 +137,7 @@ const categories: readonly BillRow['category'][] = [
   'application',
   'l4',
   'l7',
+  'called-service',
   'control-plane',
   'generator',
   'platform',

@@ -7,7 +7,7 @@ import { platforms } from '../../../infra/platforms/index.js'
 import { experiments } from '../../../scenarios/experiments/index.js'
 import { charts } from '../../../reports/charts/index.js'
 import { chartFormats, formats } from '../../../reports/formats/index.js'
-import { functions } from '../../../scenarios/functions.js'
+import { functions, type MeshFunction } from '../../../scenarios/functions.js'
 import { paths } from '../../../scenarios/paths/index.js'
 
 type Listing = Readonly<Record<string, readonly (readonly [name: string, summary: string])[]>>
@@ -21,7 +21,10 @@ export async function listCommand(flags: { json: boolean }): Promise<ExitCode> {
     ]),
     paths: Object.values(paths).map(({ name, summary }) => [name, summary]),
     experiments: Object.values(experiments).map(({ name, question }) => [name, question]),
-    functions: Object.entries(functions).map(([name, { title }]) => [name, title]),
+    functions: Object.entries<MeshFunction>(functions).map(([name, { title, service }]) => [
+      name,
+      service === undefined ? title : `${title} (calls a service: ${service})`,
+    ]),
     engines: Object.entries(engines).map(([name, engine]) => [name, engineText(engine)]),
     formats: Object.entries({ ...formats, ...chartFormats }).map(([name, { summary }]) => [name, summary]),
     charts: Object.keys(charts).map((name) => [name, '']),

@@ -43,7 +43,10 @@ export interface Mesh {
   /** Whether the counters of several client pods add up. Absent: where the client has no sidecar of its own. */
   readonly manyClients?: 'always' | 'never'
   /** Unmet needs of this mesh's own: a binary, a kernel feature, what cannot be downloaded from here. */
-  check(request: EnvironmentRequest, on: Pick<Platform, 'offers'>): Promise<readonly Unmet[]>
+  check(
+    request: EnvironmentRequest,
+    on: Pick<Platform, 'offers' | 'raisesServices'>,
+  ): Promise<readonly Unmet[]>
   install(context: MeshContext): Promise<MeshSession>
 }
 
@@ -74,7 +77,7 @@ export interface RaisedArm {
   readonly endpoint: Endpoint & { readonly authority?: string }
   /** The server that answers, as `Host.startApplication` named it; arms may share one. */
   readonly application: Component
-  /** The hops. */
+  /** The hops, and the services that their functions call. */
   readonly components: readonly Component[]
   /** What carries its traffic, as that says itself, where a mesh's name may mean several programs. */
   readonly build?: Build

@@ -1,7 +1,7 @@
 /** What runs: commands, programs with their configs and listeners, and what is charged for them. */
 import { z } from 'zod'
 import type { OwnProgram, ProgramBuild } from '../config.js'
-import { billCategorySchema, copySchema, nodeRoleSchema } from '../paths.js'
+import { billCategorySchema, calledServiceSchema, copySchema, nodeRoleSchema } from '../paths.js'
 import { name, object } from '../shape.js'
 
 /** A command to run somewhere. `argv[0]` is looked up by the target. */
@@ -42,6 +42,8 @@ export const componentSchema = object({
   /** Hop of the arm's path; without it the component is a client, a server or a control plane. */
   hop: name.exactOptional(),
   category: billCategorySchema,
+  /** Of a `called-service`: what it is to the functions that call it. */
+  service: calledServiceSchema.exactOptional(),
   /** Set where `arm` is a copy. */
   copy: copySchema.exactOptional(),
   node: z.enum([...nodeRoleSchema.options, 'control-plane']),

@@ -8,8 +8,8 @@ export function copyIds(cell: Cell, path: Path): readonly string[] {
 }
 
 /**
- * Components without the copies in use, and counters with those of their copies added: of hops to the hop's, of a unit's
- * application to the one that arms share.
+ * Components without the copies in use, and counters with those of their copies added: of hops to the hop's, of what
+ * their functions call to what the hop's call, of a unit's application to the one that arms share.
  */
 export function fold(
   components: readonly Component[],
@@ -22,7 +22,9 @@ export function fold(
   const originalOf = (copy: Component) =>
     (copy.category === 'application'
       ? components.find(({ arm, category }) => arm === undefined && category === 'application')
-      : components.find(({ arm, hop }) => arm === copy.copy?.of && hop === copy.hop)
+      : components.find(
+          ({ arm, hop, service }) => arm === copy.copy?.of && hop === copy.hop && service === copy.service,
+        )
     )?.name ?? copy.name
   return {
     components: components.filter((component) => !isCopy(component)),

@@ -4,16 +4,45 @@ import { baseConfigShape, hostSchema, nameSchema, portSchema } from '../kit/proc
 
 const delayMsSchema = z.number().min(0).max(60_000)
 
-const listenerSchema = z.strictObject({
-  name: nameSchema,
-  host: hostSchema,
-  port: portSchema,
-  kind: z
-    .enum(['http', 'tcp'])
-    .describe(
-      'http: HTTP/1.1, HTTP/2 with prior knowledge, gRPC, and framed TCP echo, told apart by their first bytes; tcp: every byte is sent back',
-    ),
-})
+const address = { name: nameSchema, host: hostSchema, port: portSchema }
+
+const listenerSchema = z.discriminatedUnion('kind', [
+  z.strictObject({
+    ...address,
+    kind: z
+      .enum(['http', 'tcp'])
+      .describe(
+        'http: HTTP/1.1, HTTP/2 with prior knowledge, gRPC, and framed TCP echo, told apart by their first bytes; tcp: every byte is sent back',
+      ),
+  }),
+  z
+    .strictObject({
+      ...address,
+      kind: z.literal('authorizer'),
+      allow: z
+        .strictObject({ header: z.string().min(1).toLowerCase(), value: z.string() })
+        .describe('a request that carries this field with this value gets 200, any other 403'),
+    })
+    .describe('External authorization over HTTP/1.1: decides about requests that a proxy asks about'),
+  z
+    .strictObject({
+      ...address,
+      kind: z.literal('issuer'),
+      jwks: z.strictObject({ keys: z.array(z.looseObject({ kty: z.string().min(1) })).min(1) }),
+    })
+    .describe('An issuer of tokens over HTTP/1.1: its keys at /.well-known/jwks.json, 404 elsewhere'),
+  z
+    .strictObject({
+      ...address,
+      kind: z.literal('rate-limiter'),
+      requestsPerSecond: z
+        .number()
+        .min(0)
+        .max(1_000_000_000)
+        .describe('of one domain and descriptor, in windows of a second; 0: none'),
+    })
+    .describe('A rate limit service: envoy.service.ratelimit.v3 over gRPC with prior knowledge'),
+])
 
 export const faultsSchema = z
   .strictObject({

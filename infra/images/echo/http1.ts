@@ -9,6 +9,7 @@ const reasons: Readonly<Record<number, string>> = {
   201: 'Created',
   204: 'No Content',
   400: 'Bad Request',
+  403: 'Forbidden',
   404: 'Not Found',
   413: 'Content Too Large',
   429: 'Too Many Requests',
@@ -23,6 +24,16 @@ const reasons: Readonly<Record<number, string>> = {
 const ready = new Map<string, Buffer>()
 let readyForSecond = 0
 
+/** What a listener that is no echo answers, given a request's head without its last empty line. */
+export type Decide = (head: string) => FixedReply
+
+/** A whole reply whose body is always the same. */
+export interface FixedReply {
+  readonly status: number
+  readonly body: string
+  readonly type?: string
+}
+
 interface Request {
   readonly method: string
   readonly target: string
@@ -30,25 +41,34 @@ interface Request {
   readonly body: BodyReader
   /** The body's parts, when they are sent back. */
   readonly parts: Buffer[]
+  /** Absent: what the target asks for. */
+  readonly decided: FixedReply | undefined
 }
 
-/** Serves one connection. `first` is what was already read from it. */
-export function serveHttp1(socket: Socket, first: Buffer, service: EchoService): EchoConnection {
-  return new Http1Connection(socket, first, service)
+/** Serves one connection. `first` is what was already read from it; without `decide` it echoes. */
+export function serveHttp1(
+  socket: Socket,
+  first: Buffer,
+  service: EchoService,
+  decide?: Decide,
+): EchoConnection {
+  return new Http1Connection(socket, first, service, decide)
 }
 
 class Http1Connection implements EchoConnection {
   readonly #socket: Socket
   readonly #service: EchoService
+  readonly #decide: Decide | undefined
   #buffer: Buffer
   #request: Request | undefined
   /** A reply is on its way: what the client pipelines meanwhile waits. */
   #isReplying = false
   #hasClientEnded = false
 
-  constructor(socket: Socket, first: Buffer, service: EchoService) {
+  constructor(socket: Socket, first: Buffer, service: EchoService, decide: Decide | undefined) {
     this.#socket = socket
     this.#service = service
+    this.#decide = decide
     this.#buffer = first
     socket.on('data', (chunk: Buffer) => {
       service.receivedBytes.add(chunk.length)
@@ -87,9 +107,10 @@ class Http1Connection implements EchoConnection {
     if (!this.#request) {
       const end = endOfHead(this.#buffer, 0)
       if (end < 0) return undefined
-      const head = parseHead(this.#buffer.toString('latin1', 0, end - 4))
+      const text = this.#buffer.toString('latin1', 0, end - 4)
+      const head = parseHead(text)
       this.#buffer = this.#buffer.subarray(end)
-      this.#request = startRequest(head)
+      this.#request = startRequest(head, this.#decide?.(text))
       if (head.expectContinue) this.#socket.write('HTTP/1.1 100 Continue\r\n\r\n')
     }
     const request = this.#request
@@ -107,6 +128,14 @@ class Http1Connection implements EchoConnection {
   }
 
   #answer(request: Request): void {
+    const { decided } = request
+    if (decided) {
+      this.#isReplying = true
+      this.#service.faults.apply(0, () => {
+        if (!this.#socket.destroyed) this.#sendDecided(request, decided)
+      })
+      return
+    }
     let asked: EchoRequest
     try {
       asked = parseTarget(request.target)
@@ -146,6 +175,15 @@ class Http1Connection implements EchoConnection {
     this.#finish(isLast)
   }
 
+  #sendDecided({ connection: wanted, method }: Request, { status, body, type }: FixedReply): void {
+    const connection = this.#service.isDraining() ? 'close' : wanted
+    const size = Buffer.byteLength(body)
+    this.#service.countRequest(status)
+    this.#service.sentBytes.add(size)
+    this.#socket.write(headOf(status, size, connection, type) + (method === 'HEAD' ? '' : body))
+    this.#finish(connection === 'close')
+  }
+
   #finish(isLast: boolean): void {
     this.#isReplying = false
     if (isLast) {
@@ -165,7 +203,7 @@ class Http1Connection implements EchoConnection {
   }
 }
 
-function startRequest(head: MessageHead): Request {
+function startRequest(head: MessageHead, decided: FixedReply | undefined): Request {
   const match = /^([A-Z]{1,20}) (\/\S{0,8000}|\*|https?:\/\/\S{1,8000}) HTTP\/1\.([01])$/.exec(head.startLine)
   if (!match) {
     const other = / HTTP\/\d\.\d$/.test(head.startLine) && !/ HTTP\/1\.[01]$/.test(head.startLine)
@@ -187,6 +225,7 @@ function startRequest(head: MessageHead): Request {
           : 'keep',
     body: new BodyReader(head.chunked ? 'chunked' : (head.contentLength ?? 0)),
     parts: [],
+    decided,
   }
 }
 
@@ -205,9 +244,14 @@ function readyReply(status: number, size: number): Buffer {
   return reply
 }
 
-function headOf(status: number, size: number, connection: Request['connection']): string {
+function headOf(
+  status: number,
+  size: number,
+  connection: Request['connection'],
+  contentType = 'application/octet-stream',
+): string {
   const length = status === 204 || status === 304 ? '' : `content-length: ${size}\r\n`
-  const type = size > 0 ? 'content-type: application/octet-stream\r\n' : ''
+  const type = size > 0 ? `content-type: ${contentType}\r\n` : ''
   // RFC 9112 §9.3: a client of HTTP/1.0 takes the connection for closed unless it is told.
   const close = connection === 'close' ? 'connection: close\r\n' : ''
   const keep = connection === 'keep, and say so' ? 'connection: keep-alive\r\n' : ''

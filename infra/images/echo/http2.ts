@@ -22,13 +22,21 @@ const limits: ConnectionLimits = {
 /** gRPC status codes that this server answers with. */
 const grpcStatus = { ok: '0', invalidArgument: '3', unimplemented: '12' } as const
 
-/** Serves one connection. `first` is what was already read from it. */
-export function serveHttp2(socket: Socket, first: Buffer, service: EchoService): EchoConnection {
+/** Path of a call → what answers it, given the framed request; one that throws is answered with an invalid argument. */
+export type GrpcCalls = ReadonlyMap<string, (body: Buffer) => Buffer>
+
+/** Serves one connection. `first` is what was already read from it; with `calls` it answers these and is no echo. */
+export function serveHttp2(
+  socket: Socket,
+  first: Buffer,
+  service: EchoService,
+  calls?: GrpcCalls,
+): EchoConnection {
   const connection = new H2Connection(socket, 'server', limits, {
     onRequest(stream, list) {
       const request = requestOf(list)
       if (request === undefined) connection.fault(stream, 'a malformed request')
-      else new EchoExchange(stream, request, service)
+      else new EchoExchange(stream, request, service, calls)
     },
   })
   socket.on('data', (bytes: Buffer) => {
@@ -55,16 +63,18 @@ class EchoExchange implements StreamHandler {
   readonly #stream: H2Stream
   readonly #request: RequestFields
   readonly #service: EchoService
+  readonly #calls: GrpcCalls | undefined
   #parts: Buffer[] = []
   #bytes = 0
   /** Bytes of the pattern that are still to be sent. */
   #left = 0
   #trailers: Buffer | undefined
 
-  constructor(stream: H2Stream, request: RequestFields, service: EchoService) {
+  constructor(stream: H2Stream, request: RequestFields, service: EchoService, calls: GrpcCalls | undefined) {
     this.#stream = stream
     this.#request = request
     this.#service = service
+    this.#calls = calls
     stream.handler = this
   }
 
@@ -90,6 +100,10 @@ class EchoExchange implements StreamHandler {
   onOver(): void {}
 
   #answer(body: Buffer): void {
+    if (this.#calls) {
+      this.#answerCall(body, this.#calls)
+      return
+    }
     const { fields } = this.#request
     const type = fields[fields.indexOf('content-type') + 1]
     if (type?.startsWith('application/grpc') === true) this.#answerGrpc(body)
@@ -134,6 +148,29 @@ class EchoExchange implements StreamHandler {
       }
       this.#left = size
       this.#writePattern()
+    })
+  }
+
+  #answerCall(body: Buffer, calls: GrpcCalls): void {
+    const call = calls.get(this.#request.path)
+    if (call === undefined) {
+      this.#refuseGrpc(grpcStatus.unimplemented, `only ${[...calls.keys()].join(', ')}`)
+      return
+    }
+    let reply: Buffer
+    try {
+      reply = call(body)
+    } catch (error) {
+      this.#refuseGrpc(grpcStatus.invalidArgument, (error as Error).message)
+      return
+    }
+    this.#service.faults.apply(0, () => {
+      if (this.#stream.isClosed) return
+      this.#service.countRequest(200)
+      this.#service.sentBytes.add(reply.length)
+      this.#head([':status', '200', 'content-type', 'application/grpc'], false)
+      this.#stream.write(reply)
+      this.#stream.end(grpcTrailers)
     })
   }
 

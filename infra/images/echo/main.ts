@@ -5,10 +5,13 @@ import { createHopMetrics } from '../kit/process/hop-metrics.js'
 import { type ImageContext, type ImageServer, runImage } from '../kit/process/image.js'
 import type { ListenerAddress } from '../kit/net/address.js'
 import type { Cell } from '../kit/process/metrics.js'
+import { authorizer } from './authorizer.js'
 import { type EchoConfig, type ListenerConfig, echoSchema } from './config.js'
 import { createFaults } from './faults.js'
-import { serveHttp1 } from './http1.js'
+import { type Decide, serveHttp1 } from './http1.js'
 import { serveHttp2 } from './http2.js'
+import { issuer } from './issuer.js'
+import { rateLimiter } from './rate-limiter.js'
 import type { EchoConnection, EchoService } from './service.js'
 import { serveTcpEcho } from './tcp.js'
 
@@ -33,8 +36,14 @@ async function start(config: EchoConfig, context: ImageContext): Promise<ImageSe
   }
   const connections = new Map<Socket, EchoConnection | undefined>()
   let drained: (() => void) | undefined
-  const onConnection = (listener: ListenerConfig, count: Cell) => (socket: Socket) => {
-    count.add()
+  const onConnection = (listener: ListenerConfig, count: Cell) => {
+    const serve = serverOf(listener, service)
+    return (socket: Socket) => {
+      count.add()
+      accept(socket, serve)
+    }
+  }
+  const accept = (socket: Socket, serve: Serve) => {
     socket.setNoDelay(true)
     connections.set(socket, undefined)
     socket.on('error', () => {})
@@ -42,8 +51,7 @@ async function start(config: EchoConfig, context: ImageContext): Promise<ImageSe
       connections.delete(socket)
       if (connections.size === 0) drained?.()
     })
-    if (listener.kind === 'tcp') connections.set(socket, serveTcpEcho(socket, Buffer.alloc(0), service))
-    else sniff(socket, (first) => connections.set(socket, serveSniffed(socket, first, service)))
+    serve(socket, (connection) => connections.set(socket, connection))
   }
 
   const servers: Server[] = []
@@ -86,6 +94,31 @@ function listen(server: Server, { name, host, port }: ListenerConfig): Promise<v
     })
     server.listen({ host, port, backlog: 4096 }, resolve)
   })
+}
+
+/** Serves a new connection, and tells of it as soon as it can be drained. */
+type Serve = (socket: Socket, opened: (connection: EchoConnection) => void) => void
+
+function serverOf(listener: ListenerConfig, service: EchoService): Serve {
+  const nothing = Buffer.alloc(0)
+  const deciding =
+    (decide: Decide): Serve =>
+    (socket, opened) =>
+      opened(serveHttp1(socket, nothing, service, decide))
+  switch (listener.kind) {
+    case 'tcp':
+      return (socket, opened) => opened(serveTcpEcho(socket, nothing, service))
+    case 'http':
+      return (socket, opened) => sniff(socket, (first) => opened(serveSniffed(socket, first, service)))
+    case 'authorizer':
+      return deciding(authorizer(listener.allow))
+    case 'issuer':
+      return deciding(issuer(listener.jwks))
+    case 'rate-limiter': {
+      const calls = rateLimiter(listener)
+      return (socket, opened) => opened(serveHttp2(socket, nothing, service, calls))
+    }
+  }
 }
 
 /** Waits for as many bytes as tell the protocols apart. */

@@ -55,6 +55,11 @@ describe('the config', () => {
     expect(problemsOf((config) => (config.filters['mirror'] = { cluster: 'nowhere' })).join()).toMatch(
       /filters\.mirror\.cluster/,
     )
+    const tokens = { issuer: 'i', audiences: ['a'] }
+    const jwt = (keys: object) =>
+      problemsOf((config) => (config.filters['jwt'] = { ...tokens, ...keys })).join()
+    expect(jwt({ remoteJwks: { cluster: 'nowhere' } })).toMatch(/filters\.jwt\.remoteJwks\.cluster: nowhere/)
+    expect(jwt({})).toMatch(/filters\.jwt\.jwks: either jwks or remoteJwks/)
     expect(problemsOf((config) => (config.filters['burn'] = { cpuUs: -1 })).join()).toMatch(
       /config\.filters\.burn\.cpuUs/,
     )

@@ -63,11 +63,19 @@ export function verifyProxy(config: ProxyConfig): void {
       problems.push(`config.routes[${i}].prefixRewrite: needs match.prefix`)
     }
   }
-  for (const name of ['mirror', 'externalAuthorization'] as const) {
-    const used = config.filters[name]?.cluster
+  const { mirror, externalAuthorization, jwt, globalRateLimit } = config.filters
+  for (const [field, used] of Object.entries({
+    mirror: mirror?.cluster,
+    externalAuthorization: externalAuthorization?.cluster,
+    'jwt.remoteJwks': jwt?.remoteJwks?.cluster,
+    globalRateLimit: globalRateLimit?.cluster,
+  })) {
     if (used !== undefined && !clusters.has(used)) {
-      problems.push(`config.filters.${name}.cluster: ${used} is not one of config.clusters`)
+      problems.push(`config.filters.${field}.cluster: ${used} is not one of config.clusters`)
     }
   }
+  const limiter = config.clusters.find(({ name }) => name === globalRateLimit?.cluster)
+  if (limiter !== undefined && limiter.protocol !== 'h2')
+    problems.push(`config.filters.globalRateLimit.cluster: ${limiter.name} is not of protocol h2, as gRPC is`)
   if (problems.length > 0) throw new ConfigError(problems)
 }

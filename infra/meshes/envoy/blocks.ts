@@ -189,8 +189,8 @@ export interface ClusterSpec {
   readonly limits: HopLimits
   readonly target: Endpoint | { readonly internalListener: string }
   readonly transportSocket?: JsonObject
-  /** `http`: the protocol that the client speaks; `tunnel`: HTTP/2 for CONNECT; `tcp`: bytes. */
-  readonly speaks: 'http' | 'tunnel' | 'tcp'
+  /** `http`: the protocol that the client speaks; `h2`: HTTP/2; `tunnel`: HTTP/2 for CONNECT; `tcp`: bytes. */
+  readonly speaks: 'http' | 'h2' | 'tunnel' | 'tcp'
   /** Fields of the circuit breaker beside, or instead of, the limits'. */
   readonly thresholds?: JsonObject
   /** Other fields of the cluster. */
@@ -280,13 +280,14 @@ function addressOf(target: ClusterSpec['target'], id?: string): JsonObject {
 
 const upstreamOptions = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions'
 
-function upstreamFields(limits: HopLimits, speaks: 'http' | 'tunnel'): JsonObject {
+function upstreamFields(limits: HopLimits, speaks: 'http' | 'h2' | 'tunnel'): JsonObject {
   const idle = { idle_timeout: seconds(speaks === 'tunnel' ? limits.tunnelIdleMs : limits.upstreamIdleMs) }
   switch (speaks) {
+    case 'h2':
     case 'tunnel':
       return {
         common_http_protocol_options: idle,
-        explicit_http_config: { http2_protocol_options: http2Options(limits, true) },
+        explicit_http_config: { http2_protocol_options: http2Options(limits, speaks === 'tunnel') },
       }
     case 'http':
       return {

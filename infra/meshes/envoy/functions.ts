@@ -92,12 +92,37 @@ const rateLimit: Rendering<'rateLimit'> = {
   },
 }
 
+const globalRateLimit: Rendering<'globalRateLimit'> = {
+  differs: 'a refusal says x-envoy-ratelimited',
+  render: ({ cluster, domain, descriptor, timeoutMs, failOpen }, context) => ({
+    filters: [
+      httpFilter('ratelimit', 'envoy.extensions.filters.http.ratelimit.v3.RateLimit', {
+        domain,
+        timeout: seconds(timeoutMs),
+        failure_mode_deny: !failOpen,
+        rate_limit_service: {
+          grpc_service: { envoy_grpc: { cluster_name: clusterNamed(cluster, context) } },
+          transport_api_version: 'V3',
+        },
+      }),
+    ],
+    action: {
+      rate_limits: [
+        {
+          actions: [{ generic_key: { descriptor_key: descriptor.key, descriptor_value: descriptor.value } }],
+        },
+      ],
+    },
+  }),
+}
+
 /** Key under which the claims of a token lie in the dynamic metadata. */
 const claimsKey = 'claims'
 
 const jwt: Rendering<'jwt'> = {
-  differs: 'algorithms are those of the keys; clocks may differ by at least one second',
-  render: ({ issuer, audiences, jwks, clockToleranceMs, allowMissing, forward }) => {
+  differs:
+    'algorithms are those of the keys; clocks may differ by at least one second; without keys of an issuer 401, not 503',
+  render: ({ issuer, audiences, jwks, remoteJwks, clockToleranceMs, allowMissing, forward }, context) => {
     const provider = { provider_name: 'token' }
     return {
       filters: [
@@ -106,7 +131,9 @@ const jwt: Rendering<'jwt'> = {
             token: {
               issuer,
               audiences,
-              local_jwks: { inline_string: JSON.stringify(jwks) },
+              ...(remoteJwks
+                ? { remote_jwks: remoteKeys(remoteJwks, context) }
+                : { local_jwks: { inline_string: JSON.stringify(jwks) } }),
               forward,
               // 0 would mean Envoy's default of a minute.
               clock_skew_seconds: Math.max(1, Math.ceil(clockToleranceMs / 1000)),
@@ -125,6 +152,22 @@ const jwt: Rendering<'jwt'> = {
       ],
     }
   },
+}
+
+/** As our proxy does: at the start and again when they are old, and a listener waits for the first answer. */
+function remoteKeys(
+  { cluster, path, host = cluster, timeoutMs, cacheMs }: NonNullable<Config<'jwt'>['remoteJwks']>,
+  context: FunctionContext,
+): JsonObject {
+  return {
+    http_uri: {
+      uri: `http://${host}${path}`,
+      cluster: clusterNamed(cluster, context),
+      timeout: seconds(timeoutMs),
+    },
+    cache_duration: seconds(cacheMs),
+    async_fetch: { fast_listener: false },
+  }
 }
 
 /** Deny rules win; with an allow rule, one has to match. Envoy needs a filter for each action. */
@@ -371,6 +414,7 @@ const renderings = {
   timeouts,
   fault,
   rateLimit,
+  globalRateLimit,
   jwt,
   authorization,
   externalAuthorization,

@@ -101,7 +101,7 @@ export function renderHop(spec: HopSpec, placement: Placement): JsonObject {
     limits: hopLimits,
     upstream,
   }
-  const extraClusters = settings.clusters ?? {}
+  const extraClusters = { ...settings.clusters, ...spec.services }
   const clusters = new Map([
     ['server', hop.role === 'sidecar-outbound' ? roles.names.next : roles.names.service],
     ...Object.keys(extraClusters).map((name) => [name, roles.extraName(name)] as const),

@@ -45,6 +45,9 @@ export interface EnvoyBase {
   readonly limits: HopLimits
 }
 
+/** Absent protocol: the client's. */
+type ExtraEndpoint = Endpoint & { readonly protocol?: 'http1' | 'h2' }
+
 interface WithUpstream {
   readonly upstream: Endpoint
 }
@@ -52,7 +55,7 @@ interface WithUpstream {
 interface WithFunctions {
   readonly functions?: EnvoyFunctions
   /** Clusters beside the service, for functions that call or mirror to somebody else. */
-  readonly extraClusters?: Readonly<Record<string, Endpoint>>
+  readonly extraClusters?: Readonly<Record<string, ExtraEndpoint>>
   readonly split?: Split
   readonly zones?: Zones
 }
@@ -258,8 +261,8 @@ function serviceClusters(
 }
 
 function extra({ limits, extraClusters = {} }: WithFunctions & { limits: HopLimits }): JsonObject[] {
-  return Object.entries(extraClusters).map(([name, target]) =>
-    cluster({ name: extraName(name), limits, target, speaks: 'http' }),
+  return Object.entries(extraClusters).map(([name, { protocol, ...target }]) =>
+    cluster({ name: extraName(name), limits, target, speaks: protocol === 'h2' ? 'h2' : 'http' }),
   )
 }
 

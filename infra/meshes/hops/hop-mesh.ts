@@ -23,12 +23,14 @@ import type {
 } from '../../../harness/model.js'
 import { defined } from '../../../harness/model/defined.js'
 import { findProgramSource, checkProgram, type BinaryNeed } from '../../supply/binaries.js'
-import { settingsOf, variantBuilds } from '../../../harness/model/variants.js'
+import { requestHeadersOf, settingsOf, variantBuilds } from '../../../harness/model/variants.js'
 import { proveEncryptedLegs, type Impostors } from './hop-proofs.js'
 import { readReferenceCounters } from '../reference/counters.js'
 import { namespace, serviceAuthority, trustDomain } from '../reference/names.js'
 import { captureInbound, captureOutbound, proveSocket, socketInPod, unmetCapture } from './capture.js'
 import { captureSettings, transparentSettings, type HopSettings } from './settings.js'
+import { raiseServices } from '../services/called-services.js'
+import { unmetServices } from '../services/unmet.js'
 import { namespacesOf, type ArmNetwork } from '../kernel/arm-network.js'
 import { isClear, lookWhileAway, proveWire } from '../kernel/wire.js'
 import type { Builds, HopSpec } from './hop-spec.js'
@@ -86,7 +88,11 @@ export function createHopMesh(options: HopMeshOptions): Mesh {
     ...defined({ manyClients: options.manyClients }),
     async check(request, on) {
       const unmet = await Promise.all(needs.map((need) => checkProgram(need, request.config)))
-      return [...unmet.flat(), ...(await unmetCapture(name, request, on))]
+      return [
+        ...unmet.flat(),
+        ...(await unmetCapture(name, request, on)),
+        ...unmetServices(name, request, on),
+      ]
     },
     async install({ host, progress, request, scope }: MeshContext): Promise<MeshSession> {
       const credentials = await progress.step(`${name}: identities`, issueCredentials)
@@ -103,8 +109,11 @@ export function createHopMesh(options: HopMeshOptions): Mesh {
         raise: (arm, path) =>
           raiseArm({
             ...{ arm, path, host, scope, credentials, options, paths },
-            settings: settingsOf(request.config, arm),
-            builds: variantBuilds(request.config, arm),
+            given: {
+              settings: settingsOf(request.config, arm),
+              builds: variantBuilds(request.config, arm),
+              requestHeaders: requestHeadersOf(request.config),
+            },
           }),
       }
     },
@@ -165,8 +174,8 @@ interface RaiseOptions {
   readonly host: Host
   readonly scope: Scope
   readonly credentials: Credentials
-  readonly settings: HopSettings
-  readonly builds: Builds
+  /** What the config says of the arm's hops. */
+  readonly given: Pick<HopSpec, 'settings' | 'builds' | 'requestHeaders'>
   readonly options: HopMeshOptions
   /** `argv[0]` by program name. */
   readonly paths: ReadonlyMap<string, string>
@@ -179,11 +188,11 @@ async function raiseArm({
   host,
   scope,
   credentials,
-  settings,
-  builds,
+  given,
   options,
   paths,
 }: RaiseOptions): Promise<RaisedArm> {
+  const { settings } = given
   const identityOf = (hop: Hop): Identity => {
     const identity = credentials.byAccount.get(serviceAccountOf[hop.role])
     if (!identity) throw new Error(`no identity for ${hop.role}`)
@@ -198,6 +207,7 @@ async function raiseArm({
   const way = settings.capture === 'none' ? undefined : settings.capture
   const capturing = way && network
   const application = await host.startApplication(arm, path)
+  const services = await raiseServices(host, arm, path, settings.proxy?.services)
   let next = endpointOf(application, 'http')
   const raised: { spec: HopSpec; deployed: Deployed }[] = []
   const inPods: Parameters<typeof proveSocket>[] = []
@@ -214,8 +224,8 @@ async function raiseArm({
       ...(before ? { before: identityOf(before) } : {}),
       ...(after ? { after: identityOf(after) } : {}),
       authority: serviceAuthority,
-      settings,
-      builds,
+      ...given,
+      services: services.endpoints,
     }
     const program = programOf(hop)
     const workload = program.workload(spec, paths.get(program.need?.name ?? '') ?? '')
@@ -234,12 +244,13 @@ async function raiseArm({
     components: [
       ...raised.map(({ deployed }) => deployed.component),
       ...(capture ? [capture.component] : []),
+      ...services.components,
     ],
     readCounters: async (component) => {
       if (capture?.component.name === component)
         return { downstreamConnections: await capture.readConnections() }
       const found = raised.find(({ deployed }) => deployed.component.name === component)
-      // The application is this repository's own on every arm.
+      // The application, and what functions call, are this repository's own on every arm.
       if (!found) return readReferenceCounters(await host.fetchAdmin(component, '/metrics'))
       return programOf(found.spec.hop).readCounters((page) => host.fetchAdmin(component, page), found.spec)
     },

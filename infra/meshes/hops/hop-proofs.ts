@@ -35,7 +35,9 @@ export async function proveEncryptedLegs(
       const { before, hop, downstreamLeg } = spec
       const security = securityOf(downstreamLeg)
       if (!before || !endpoint || (security === 'plain' && spec.arm.transport === undefined)) return []
-      const options = { caPem: before.caPem, hbone: isConnect(downstreamLeg), authority: spec.authority }
+      const request = probeRequest(spec.authority, spec.requestHeaders)
+      const { caPem } = before
+      const options = { caPem, hbone: isConnect(downstreamLeg), authority: spec.authority, request }
       const attempt = (credentials: Identity | undefined, timeoutMs = probeTimeoutMs) =>
         probeTls(host.connect(endpoint) as Duplex, { ...options, credentials, timeoutMs })
       if (security === 'plain') {
@@ -46,7 +48,7 @@ export async function proveEncryptedLegs(
           check(`TLS refused at ${hop.name}`, 'refused', await attempt(before)),
         ]
       }
-      const plainly = () => exchange(host, endpoint, plaintextRequest(spec.authority), probeTimeoutMs)
+      const plainly = () => exchange(host, endpoint, request, probeTimeoutMs)
       if (security === 'tls')
         return [
           check(
@@ -97,6 +99,8 @@ export interface ProbeOptions {
   /** Speak HTTP/2, as HBONE does, instead of HTTP/1.1. */
   readonly hbone: boolean
   readonly authority: string
+  /** What is sent over HTTP/1.1. */
+  readonly request: Buffer
   /** Silence for this long is no answer. */
   readonly timeoutMs?: number
 }
@@ -106,7 +110,7 @@ export interface ProbeOptions {
  * before the server has judged its certificate, so a handshake proves nothing.
  */
 export async function probeTls(connection: Duplex, options: ProbeOptions): Promise<ProbeResult> {
-  const { credentials, caPem, hbone, authority, timeoutMs = probeTimeoutMs } = options
+  const { credentials, caPem, hbone, authority, request, timeoutMs = probeTimeoutMs } = options
   const socket = connectTls({
     socket: connection,
     ca: caPem,
@@ -118,7 +122,7 @@ export async function probeTls(connection: Duplex, options: ProbeOptions): Promi
   })
   const timer = setTimeout(() => socket.destroy(new Error('no answer')), timeoutMs)
   try {
-    return await (hbone ? probeHbone(socket, authority) : probeHttp(socket, authority))
+    return await (hbone ? probeHbone(socket, authority) : probeHttp(socket, request))
   } finally {
     clearTimeout(timer)
     socket.destroy()
@@ -129,11 +133,11 @@ export async function probeTls(connection: Duplex, options: ProbeOptions): Promi
 /** The same without TLS. */
 export async function probePlain(
   connection: Duplex,
-  { hbone, authority, timeoutMs = probeTimeoutMs }: Omit<ProbeOptions, 'credentials' | 'caPem'>,
+  { hbone, authority, request, timeoutMs = probeTimeoutMs }: Omit<ProbeOptions, 'credentials' | 'caPem'>,
 ): Promise<ProbeResult> {
   const timer = setTimeout(() => connection.destroy(new Error('no answer')), timeoutMs)
   try {
-    return await (hbone ? probeHbone(connection, authority) : probeHttp(connection, authority))
+    return await (hbone ? probeHbone(connection, authority) : probeHttp(connection, request))
   } finally {
     clearTimeout(timer)
     connection.destroy()
@@ -147,10 +151,10 @@ function whenOpen(connection: Duplex, then: () => void): void {
 }
 
 /** HTTP/1.1: any reply but a refusal lets in. */
-function probeHttp(socket: Duplex, authority: string): Promise<ProbeResult> {
+function probeHttp(socket: Duplex, request: Buffer): Promise<ProbeResult> {
   return new Promise((resolve) => {
     let ended = 'closed without a reply'
-    whenOpen(socket, () => socket.write(plaintextRequest(authority)))
+    whenOpen(socket, () => socket.write(request))
     socket.once('data', (chunk: Buffer) => {
       const text = chunk.toString('latin1')
       resolve({ accepted: !isHttpRefusal(text), actual: firstLine(text) })
@@ -186,8 +190,12 @@ function probeHbone(socket: Duplex, authority: string): Promise<ProbeResult> {
   })
 }
 
-function plaintextRequest(authority: string): Buffer {
-  return Buffer.from(`GET /echo?size=1 HTTP/1.1\r\nhost: ${authority}\r\nconnection: close\r\n\r\n`)
+/** A hop whose functions ask for fields would refuse a request without them, whoever it comes from. */
+function probeRequest(authority: string, headers: HopSpec['requestHeaders'] = {}): Buffer {
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  return Buffer.from(
+    `GET /echo?size=1 HTTP/1.1\r\nhost: ${authority}\r\nconnection: close\r\n${lines.join('')}\r\n`,
+  )
 }
 
 /** nginx answers plaintext and bad certificates with 400, haproxy and nginx unwanted ones with 403. */

@@ -8,6 +8,7 @@ import type {
   OwnProgram,
   ProgramBuild,
 } from '../../../harness/model.js'
+import type { ServiceEndpoints } from '../services/called-services.js'
 import type { HopSettings } from './settings.js'
 
 /** All that decides one hop of an arm. */
@@ -27,6 +28,10 @@ export interface HopSpec {
   readonly authority: string
   /** What the config's `meshSettings` hold for this mesh. */
   readonly settings: HopSettings
+  /** Services that its functions may call, by name; absent: none is up. */
+  readonly services?: ServiceEndpoints
+  /** What requests of the run carry for a function's sake; absent: nothing. */
+  readonly requestHeaders?: Readonly<Record<string, string>>
   /** Programs of this repository that the arm's variant builds otherwise. */
   readonly builds: Builds
 }

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { securitySchema } from '../../../harness/model/paths.js'
 import { addressSchema, poolSchema } from '../../images/kit/process/config.js'
+import { servicesSchema } from '../services/called-services.js'
 
 /** Functions of an L7 hop, by name, whoever makes it; their fields are checked by the hop when it starts. */
 export const filterNames = [
@@ -13,6 +14,7 @@ export const filterNames = [
   'timeouts',
   'fault',
   'rateLimit',
+  'globalRateLimit',
   'jwt',
   'authorization',
   'externalAuthorization',
@@ -85,6 +87,9 @@ const l4Functions = {
   balance: z.enum(['round-robin', 'least-connections']).optional(),
 }
 
+/** What functions call, by the name of the cluster that they name: raised for each arm, where the platform can. */
+const services = servicesSchema.optional()
+
 /** Of this repository's tunnel: its functions, and its pool of HBONE connections. */
 export const tunnelSettings = {
   tunnel: z
@@ -108,6 +113,7 @@ export const proxySettings = {
       /** Functions by name, with their settings; see `meshbench list`. */
       filters: filtersOf(filterNames),
       ...targets,
+      services,
       /** Threads that share the connections. */
       workers: z.int().min(0).optional(),
     })
@@ -121,6 +127,7 @@ export const vendorSettings = (names: readonly FilterName[]) => ({
       /** Functions by name, with their settings; see `meshbench list`. */
       filters: filtersOf(names),
       ...targets,
+      services,
     })
     .optional(),
   /** Servers that functions may call or mirror to, by name; `server` is the service itself. */

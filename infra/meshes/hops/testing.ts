@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type {
   Arm,
+  CalledService,
   Deployed,
   Endpoint,
   Host,
@@ -17,7 +18,8 @@ import { openScope, type OpenScope } from '../../../harness/process/scope.js'
 import { imageBundle, type ImageBundles, type ImageName } from '../../images/bundles.js'
 import { echoWorkload } from '../../platforms/kit/echo-workload.js'
 import { fetchText } from '../../platforms/local/loopback.js'
-import { loopbackPlace, startProcess } from '../../platforms/local/process.js'
+import { loopbackPlace, startProcess, type LocalProcess } from '../../platforms/local/process.js'
+import { protocolOf } from '../services/called-services.js'
 import { dnsNameOf, type HopSpec } from './hop-mesh.js'
 import type { HopSettings } from './settings.js'
 import { namespace, serviceAuthority, trustDomain } from '../reference/names.js'
@@ -57,6 +59,12 @@ export function hopSpecs(mesh: string, path: Path, settings: HopSettings = {}): 
     authority: serviceAuthority,
     builds: {},
     settings,
+    services: Object.fromEntries(
+      Object.keys(settings.proxy?.services ?? {}).map((name, order) => [
+        name,
+        { host: '127.0.0.1', port: 12_001 + order, protocol: protocolOf(name as CalledService) },
+      ]),
+    ),
   }))
 }
 
@@ -82,6 +90,8 @@ export interface TestHost {
   readonly host: Host
   readonly scope: OpenScope
   readonly context: MeshContext
+  /** Ends a component that was started. */
+  stop(component: string): Promise<void>
   close(): Promise<void>
 }
 
@@ -92,7 +102,7 @@ export async function openTestHost(images: readonly ImageName[], meshSettings = 
   const root = join(import.meta.dirname, '../../images')
   const built = await Promise.all(images.map((image) => imageBundle(image, root, join(stateDir, 'bundles'))))
   const bundles = Object.fromEntries(built.map((bundle) => [bundle.image, bundle])) as ImageBundles
-  const running = new Map<string, Deployed>()
+  const running = new Map<string, LocalProcess>()
   const deploy: Host['deploy'] = async (workload) => {
     const started = await startProcess({ workload, bundles, scope, place: loopbackPlace })
     running.set(started.component.name, started)
@@ -120,6 +130,7 @@ export async function openTestHost(images: readonly ImageName[], meshSettings = 
     host,
     scope,
     context,
+    stop: async (component) => running.get(component)?.change({ do: 'stop' }),
     async close() {
       const problems = await scope.close()
       await rm(stateDir, { recursive: true, force: true })

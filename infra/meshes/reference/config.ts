@@ -3,6 +3,7 @@ import type { Endpoint, Hop, Identity, LegTransport, Placement } from '../../../
 import { defined } from '../../../harness/model/defined.js'
 import { isConnect, securityOf } from '../../../harness/model/paths.js'
 import { shareName, type HopSettings } from '../hops/settings.js'
+import type { ServiceEndpoints } from '../services/called-services.js'
 import { serviceAuthority, trustDomain } from './names.js'
 
 /** All that decides a hop's config. */
@@ -18,6 +19,7 @@ export interface HopPlacement {
   /** SPIFFE id of the hop after, absent when the application is next. */
   readonly upstreamId?: string
   readonly settings: HopSettings
+  readonly services?: ServiceEndpoints
 }
 
 export function tunnelConfig(options: HopPlacement): unknown {
@@ -97,19 +99,27 @@ export function proxyConfig(options: HopPlacement): unknown {
   }
 }
 
-/** One cluster of the server, or one for each share of a split; zones are endpoints of each. */
-function targets({ upstream, upstreamLeg, upstreamId, settings }: HopPlacement) {
+/**
+ * One cluster of the server, or one for each share of a split; zones are endpoints of each. What functions call is a cluster
+ * by its own name.
+ */
+function targets({ upstream, upstreamLeg, upstreamId, settings, services = {} }: HopPlacement) {
   const { split = [{ weight: 1 }], zones } = settings.proxy ?? {}
   const shares = split.map(({ weight, at = upstream }, index) => ({
     ...{ name: shareName('server', index), weight },
     endpoints: zones?.map((zone) => ({ ...(zone.at ?? at), locality: zone.name })) ?? [at],
   }))
   return {
-    clusters: shares.map(({ name, endpoints }) => ({
-      ...{ name, endpoints, transport: upstreamLeg, protocol: 'http1' },
-      ...(upstreamId ? { expect: [upstreamId] } : {}),
-      ...(isConnect(upstreamLeg) ? { authority: serviceAuthority } : {}),
-    })),
+    clusters: [
+      ...shares.map(({ name, endpoints }) => ({
+        ...{ name, endpoints, transport: upstreamLeg, protocol: 'http1' },
+        ...(upstreamId ? { expect: [upstreamId] } : {}),
+        ...(isConnect(upstreamLeg) ? { authority: serviceAuthority } : {}),
+      })),
+      ...Object.entries(services).map(([name, { protocol, ...at }]) => ({
+        ...{ name, endpoints: [at], transport: 'plain', protocol },
+      })),
+    ],
     routes: [
       {
         match: { prefix: '/' },

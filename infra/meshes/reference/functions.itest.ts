@@ -1,8 +1,9 @@
 /** Functions of hops at the wire, as `meshSettings` turn them on: each passes what it should and does its work. */
+import { generateKeyPairSync } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import { connect, type AddressInfo, type Socket } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import type { Endpoint, Path } from '../../../harness/model.js'
+import type { CalledService, Endpoint, Path } from '../../../harness/model.js'
 import { defined } from '../../../harness/model/defined.js'
 import { carriedPath } from '../../../harness/model/paths.js'
 import { functions, type MeshFunction } from '../../../scenarios/functions.js'
@@ -43,11 +44,17 @@ const vendors = [
   { vendor: 'envoy', l4: envoyHop, l7: envoyHop, skip: missing !== undefined },
 ] as const
 
-/** Raises a path with these settings. */
-async function raise({ l4, l7 }: (typeof vendors)[number], settings: HopSettings, path: Path = l7PerNode) {
+/** Raises a path with these settings; what the run's requests carry is asked for when the path is proved. */
+async function raise(
+  { l4, l7 }: (typeof vendors)[number],
+  settings: HopSettings,
+  path: Path = l7PerNode,
+  requestHeaders: Readonly<Record<string, string>> = {},
+) {
   const name = `functions-${++count}`
   const mesh = createHopMesh({ name, summary: '', paths: [path.name], l4, l7 })
-  const config = { ...test.context.request.config, meshSettings: { [name]: settings } }
+  const variants = [{ name: 'asked', source: '', settings: {}, builds: {}, requestHeaders }]
+  const config = { ...test.context.request.config, variants, meshSettings: { [name]: settings } }
   const session = await mesh.install({ ...test.context, request: { ...test.context.request, config } })
   const transport = settings.transport === 'mtls' ? undefined : settings.transport
   const arm = await session.raise(
@@ -56,7 +63,12 @@ async function raise({ l4, l7 }: (typeof vendors)[number], settings: HopSettings
   )
   const ask = async (requests: number, options?: GetOptions) =>
     (await getMany(arm.endpoint, requests, { connections: 1, ...options })).map(({ status }) => status)
-  return { arm, ask }
+  /** Requests that a service has answered so far. */
+  const askedOf = async (service: CalledService) => {
+    const component = arm.components.find((other) => other.service === service)
+    return (await arm.readCounters(component?.name ?? '')).requests
+  }
+  return { arm, ask, askedOf }
 }
 
 interface Served {
@@ -164,6 +176,112 @@ describe.each(vendors)('on $vendor', (vendor) => {
     const { jwt = {} } = settingsOf(functions.jwt).proxy?.filters ?? {}
     const other = await raise(vendor, { proxy: { filters: { jwt, authorization } } })
     expect(await other.ask(3, { headers })).toEqual(all(3, 403))
+  })
+
+  may.each([l7PerNode, l7SidecarToSidecar, l4L7L4])(
+    'externalAuthorization: each hop asks for each request on $name, and a denial is one',
+    async (path) => {
+      const { requestHeaders: headers } = functions.externalAuthorization
+      const settings = settingsOf(functions.externalAuthorization)
+      const { arm, ask, askedOf } = await raise(vendor, settings, path, headers)
+      const callers = path.hops.filter(({ layer }) => layer === 'l7').length
+      expect(await ask(20, { headers })).toEqual(all(20, 200))
+      expect(await askedOf('authorizer')).toBe(20 * callers)
+      expect(await ask(3, { headers: { 'x-bench-team': 'other' } })).toEqual(all(3, 403))
+      expect(await ask(3)).toEqual(all(3, 403))
+      // The first hop has denied them, so that a second one has nothing to ask about.
+      expect(await askedOf('authorizer')).toBe(20 * callers + 6)
+      const service = arm.components.find(({ category }) => category === 'called-service')
+      expect(service?.name).toMatch(/\/authorizer$/)
+      expect(service).not.toHaveProperty('hop')
+      expect((await arm.prove()).filter(({ ok }) => !ok)).toEqual([])
+    },
+  )
+
+  may.each([l7PerNode, l7SidecarToSidecar, l4L7L4])(
+    'mirror: each hop sends a copy of each request on $name, whatever becomes of the copies',
+    async (path) => {
+      const { ask, askedOf } = await raise(vendor, settingsOf(functions.mirror), path)
+      const callers = path.hops.filter(({ layer }) => layer === 'l7').length
+      expect(await ask(20)).toEqual(all(20, 200))
+      await expect.poll(() => askedOf('mirror')).toBe(20 * callers)
+      // Each copy asks for what the request asked for: it fails there, too, and the client has the service's answer.
+      expect(await ask(5, { path: '/echo?size=1&status=404' })).toEqual(all(5, 404))
+      await expect.poll(() => askedOf('mirror')).toBe(25 * callers)
+    },
+  )
+
+  may.each([l7PerNode, l7SidecarToSidecar, l4L7L4])(
+    'oidc: each hop has its keys from the issuer on $name, passes its token and refuses another',
+    async (path) => {
+      const { requestHeaders: headers } = functions.oidc
+      const { arm, ask, askedOf } = await raise(vendor, settingsOf(functions.oidc), path, headers)
+      const callers = path.hops.filter(({ layer }) => layer === 'l7').length
+      expect(await ask(20, { headers })).toEqual(all(20, 200))
+      expect(await ask(1)).toEqual([401])
+      expect(
+        await ask(1, { headers: { authorization: `${headers.authorization.slice(0, -3)}AAA` } }),
+      ).toEqual([401])
+      // Once for each thread of a hop that keeps keys of its own, and not for each request.
+      const fetched = (await askedOf('issuer')) ?? 0
+      expect(fetched).toBeGreaterThanOrEqual(callers)
+      expect(fetched).toBeLessThanOrEqual(4 * callers)
+      expect((await arm.prove()).filter(({ ok }) => !ok)).toEqual([])
+    },
+  )
+
+  may('jwt: passes its token at each hop of a path', async () => {
+    const { requestHeaders: headers } = functions.jwt
+    const { ask } = await raise(vendor, settingsOf(functions.jwt), l7SidecarToSidecar)
+    expect(await ask(3, { headers })).toEqual(all(3, 200))
+    expect(await ask(3)).toEqual(all(3, 401))
+  })
+
+  may('oidc: passes nobody whose issuer has other keys', async () => {
+    const { requestHeaders: headers } = functions.oidc
+    const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+    const keys = [{ ...publicKey.export({ format: 'jwk' }), kty: 'RSA', kid: 'bench', alg: 'RS256' }]
+    const settings = settingsOf(functions.oidc)
+    const services = { issuer: { jwks: { keys } } }
+    const { ask } = await raise(vendor, { proxy: { ...settings.proxy, services } })
+    expect(await ask(3, { headers })).toEqual(all(3, 401))
+  })
+
+  may.each([l7PerNode, l7SidecarToSidecar, l4L7L4])(
+    'globalRateLimit: each hop asks for each request on $name',
+    async (path) => {
+      const { ask, askedOf } = await raise(vendor, settingsOf(functions.globalRateLimit), path)
+      const callers = path.hops.filter(({ layer }) => layer === 'l7').length
+      expect(await ask(20)).toEqual(all(20, 200))
+      expect(await askedOf('rateLimiter')).toBe(20 * callers)
+    },
+  )
+
+  may('globalRateLimit: what is over the limit of the service is refused', async () => {
+    const limitedTo = async (requestsPerSecond: number) => {
+      const { proxy } = settingsOf(functions.globalRateLimit)
+      return raise(vendor, { proxy: { ...proxy, services: { rateLimiter: { requestsPerSecond } } } })
+    }
+    const closed = await limitedTo(0)
+    expect(await closed.ask(5)).toEqual(all(5, 429))
+    expect(await closed.askedOf('rateLimiter')).toBe(5)
+    // Windows of a second: some requests of as many as these come after the first of one.
+    const narrow = await limitedTo(1)
+    expect(new Set(await narrow.ask(200))).toEqual(new Set([200, 429]))
+  })
+
+  may('globalRateLimit: a service that is gone refuses, or lets pass, as it is told', async () => {
+    const gone = async (failOpen: boolean) => {
+      const { proxy } = settingsOf(functions.globalRateLimit)
+      const { globalRateLimit = {} } = proxy?.filters ?? {}
+      const filters = { globalRateLimit: { ...globalRateLimit, failOpen } }
+      const { arm, ask } = await raise(vendor, { proxy: { ...proxy, filters } })
+      const service = arm.components.find((other) => other.service === 'rateLimiter')
+      await test.stop(service?.name ?? '')
+      return ask(3)
+    }
+    expect(await gone(false)).toEqual(all(3, 500))
+    expect(await gone(true)).toEqual(all(3, 200))
   })
 
   may('authorizationHeaders: passes the header and refuses another, or none', async () => {

@@ -5,7 +5,7 @@ import { engineAddresses } from './engine.js'
 import { clampLimits } from '../kit/settings.js'
 import { objectName } from './labels.js'
 import { dockerSettings } from './settings.js'
-import { attachmentOf, besideOf } from './topology.js'
+import { attachmentOf, attachmentOfService, besideOf } from './topology.js'
 import { parseStats } from './usage.js'
 
 describe('containerOptions', () => {
@@ -109,6 +109,15 @@ describe('attachmentOf', () => {
 
   it('lets the client of the baseline reach the server itself', () => {
     expect(attachmentOf(paths.baseline, -1)).toEqual({ home: 'client', others: ['server'] })
+  })
+
+  it.each(Object.values(paths))('puts a service where every L7 hop of $name reaches it', (path) => {
+    const { home, others } = attachmentOfService(path)
+    expect(others).toEqual([])
+    for (const [index, { layer }] of path.hops.entries()) {
+      const { home: own, others: further } = attachmentOf(path, index)
+      if (layer === 'l7') expect([own, ...further]).toContain(home)
+    }
   })
 })
 

@@ -37,7 +37,7 @@ import { runInContainer } from './generator.js'
 import { execInContainer } from './exec.js'
 import { componentLabel, nodeLabel, objectName, runLabel } from './labels.js'
 import { cpusetOf, type DockerSettings } from './settings.js'
-import { attachmentOf, besideOf, isSidecar } from './topology.js'
+import { attachmentOf, attachmentOfService, besideOf, isSidecar, type Attachment } from './topology.js'
 
 export interface DockerHostOptions {
   readonly docker: Docker
@@ -97,22 +97,24 @@ export class DockerHost implements Host {
     const workload = applicationOf(arm, path)
     const { name } = workload.component
     const application =
-      this.#applications.get(name) ?? this.#place(workload, { index: path.hops.length, path })
+      this.#applications.get(name) ?? this.#place(workload, { at: attachmentOf(path, path.hops.length) })
     this.#applications.set(name, application)
     const { deployed } = await application
     return isSidecar(path.hops.at(-1), 'inbound') ? overLoopback(deployed) : deployed
   }
 
   async deploy(workload: Workload): Promise<Deployed> {
-    const { hop: hopName, name } = workload.component
+    const { hop: hopName, name, category } = workload.component
     const arm = this.#armOf(workload.component.arm)
     const path = arm && this.#pathOf(arm)
+    if (path && category === 'called-service')
+      return (await this.#place(workload, { at: attachmentOfService(path) })).deployed
     const index = path?.hops.findIndex((hop) => hop.name === hopName) ?? -1
     const hop = path?.hops[index]
     if (!path || !hop) throw new Error(`${name} is not a hop of a planned arm`)
     const beside = besideOf(hop, arm, path)
     const owner = beside === undefined ? undefined : this.#find(beside)
-    const { deployed } = await this.#place(workload, { index, path, ...defined({ owner }) })
+    const { deployed } = await this.#place(workload, { at: attachmentOf(path, index), ...defined({ owner }) })
     return isSidecar(hop, 'outbound') ? overLoopback(deployed) : deployed
   }
 
@@ -185,7 +187,7 @@ export class DockerHost implements Host {
     return this.#places.get(component)?.started.failure
   }
 
-  async #place(workload: Workload, where: { index: number; path: Path; owner?: Place }): Promise<Place> {
+  async #place(workload: Workload, where: { at: Attachment; owner?: Place }): Promise<Place> {
     const { docker, request, scope, settings, networks, ownImage, programImage, reach } = this.#options
     const { component, program, listeners } = workload
     if (program.kind === 'binary' && reach === 'exec') {
@@ -193,7 +195,7 @@ export class DockerHost implements Host {
         hint: 'use a Docker engine on this Linux machine, whose containers can be reached by address',
       })
     }
-    const { home, others } = attachmentOf(where.path, where.index)
+    const { home, others } = where.at
     const ports = Object.fromEntries(listeners.map((name) => [name, this.#nextPort++]))
     const config = workload.config({ bindHost: '0.0.0.0', ports, file: (name) => `${configFolder}/${name}` })
     const started = await startContainer({
@@ -204,7 +206,7 @@ export class DockerHost implements Host {
         image: program.kind === 'image' ? await ownImage(program) : await programImage(program),
         argv: containerCommand(program, `${configFolder}/config.json`),
         networkMode: where.owner ? `container:${where.owner.owner.id}` : networks[home],
-        limits: component.category === 'application' ? settings.application : settings.hop,
+        limits: isServer(component) ? settings.application : settings.hop,
         ...defined({ cpus: cpusOf(request.arms, component) }),
       }),
       networks: where.owner ? [] : others.map((node) => networks[node]),
@@ -277,6 +279,9 @@ export class DockerHost implements Host {
     return found
   }
 }
+
+/** It answers requests, where all others carry them. */
+const isServer = ({ category }: Component) => category === 'application' || category === 'called-service'
 
 /** What a container beside the components is made of. */
 interface BesideSpec extends Omit<ContainerSpec, 'labels' | 'name'> {

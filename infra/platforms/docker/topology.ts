@@ -24,6 +24,21 @@ export function nodeAt(path: Path, index: number): NodeRole {
   return path.hops[index]?.node ?? 'server'
 }
 
+/**
+ * A service that functions call: on the node of the last hop that may call it, and it sends nowhere. Throws where another L7
+ * hop of the path is not on that network.
+ */
+export function attachmentOfService(path: Path): Attachment {
+  const callers = [...path.hops.entries()].filter(([, { layer }]) => layer === 'l7')
+  const home = nodeAt(path, callers.at(-1)?.[0] ?? path.hops.length)
+  for (const [index, { name }] of callers) {
+    const { home: own, others } = attachmentOf(path, index)
+    if (own !== home && !others.includes(home))
+      throw new Error(`${name} of ${path.name} cannot reach a service on the node of the last L7 hop`)
+  }
+  return { home, others: [] }
+}
+
 /** A sidecar lives in its application's network: they talk over loopback, as in a pod. */
 export function isSidecar(hop: Hop | undefined, side: 'outbound' | 'inbound'): boolean {
   return hop?.role === `sidecar-${side}`

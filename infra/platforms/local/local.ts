@@ -22,6 +22,7 @@ export const local: Platform = {
   offers: ['own-hops'],
   environments: 'shared',
   builds: 'bundle',
+  raisesServices: true,
   hasUnits: true,
   times: { environmentMs: 1_500, armMs: 0, hopMs: 110, trialMs: 750 },
   settings: localSettings,

@@ -32,7 +32,7 @@ export const pinSettings = z
   .strictObject({
     /** Cores of the load generator. */
     generator: cores,
-    /** Cores of the application. */
+    /** Cores of the application, and of the services that functions call. */
     server: cores,
     /** Cores that all hops share. */
     hops: cores,
@@ -91,7 +91,8 @@ export type Pinned = keyof LocalSettings['pin']
 
 /** Which part of the pinning a component belongs to. */
 export function pinOf({ category }: Pick<Component, 'category'>): Pinned {
-  return category === 'application' ? 'server' : category === 'generator' ? 'generator' : 'hops'
+  if (category === 'application' || category === 'called-service') return 'server'
+  return category === 'generator' ? 'generator' : 'hops'
 }
 
 /** The command on the cores of its part; `taskset` replaces itself by the command, so that the pid is the command's. */

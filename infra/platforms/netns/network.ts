@@ -84,6 +84,6 @@ export async function placeComponent(
   // What serves an arm's L4 without being a hop of its path is the node's, as WireGuard is.
   if (role === undefined ? component.category === 'l4' : onNode.has(role))
     return { namespace: network.nodes[node], address: network.nodeAddress(node) }
-  const alone = role === 'waypoint' || role === 'ingress'
+  const alone = role === 'waypoint' || role === 'ingress' || component.category === 'called-service'
   return network.pod(node, alone ? component.name : node)
 }

@@ -18,7 +18,7 @@ import { stackedBars, type Segment } from './stacked-bars.js'
 /** In a bar's order, from zero: what every arm pays, then what the mesh adds, then what nobody claims. */
 const order: readonly BillRow['category'][] = ['application', 'l4', 'l7', 'control-plane', 'unaccounted']
 
-/** The generator, the platform and the orchestrator are not part of a mesh's bill; they are in the table. */
+/** The generator, what functions call, the platform and the orchestrator are not part of a mesh's bill; they are in the table. */
 export function chargeable(cell: CellAnalysis): readonly BillRow[] {
   return order.flatMap((category) => cell.bill.filter((row) => row.category === category))
 }
@@ -36,6 +36,7 @@ export function rowFill(row: BillRow, arm: ArmView): { readonly fill: string; re
       return { fill: hatch, opacity: 1 }
     case 'application':
     case 'generator':
+    case 'called-service':
     case 'platform':
     case 'orchestrator':
       return { fill: 'var(--app)', opacity: 1 }
@@ -79,6 +80,7 @@ export const cpuBill: ChartBuilder = (view, book): Chart | undefined => {
   const base = cells.find(({ arm }) => arm.arm.role === 'baseline')
   const most = subjects[0]
   const ratio = most && view.compare(most.arm.id, [metrics.cpu])?.ratio
+  const calls = cells.some(({ cell }) => cell.bill.some(({ category }) => category === 'called-service'))
   const gap = Math.max(...cells.map(({ cell }) => Math.abs(cell.billGapShare ?? 0)))
   return {
     title:
@@ -90,7 +92,7 @@ export const cpuBill: ChartBuilder = (view, book): Chart | undefined => {
     caption:
       `CPU ms per ${thousand} requests at ${paceText(lead.load)}, n = ${cells[0]?.cpu.n ?? 0} rounds: grey is the application, light ` +
       `an L4 hop, strong an L7 hop, hatched what the host spent and no component accounts for. Printed: the components' sum with its 95 % interval, plus what is unaccounted. ` +
-      `The generator and what runs the components (a cluster's own programs) are left out. The bill reconciles with the host's total within ${fixed(gap * 100, 1)} %.`,
+      `The generator${calls ? ', the services that functions call' : ''} and what runs the components (a cluster's own programs) are left out. The bill reconciles with the host's total within ${fixed(gap * 100, 1)} %.`,
     alternative: cells
       .map(({ arm, cpu }) => `${arm.label}: ${sentence(cpu)} per ${thousand} requests`)
       .join('; '),

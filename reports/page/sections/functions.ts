@@ -1,8 +1,10 @@
 /** What functions of a mesh cost: by the layer that does them, and each by itself where it was measured. */
 import * as metrics from '../../../scenarios/metrics.js'
+import { rowName } from '../../charts/resources/cpu-bill.js'
 import type { Table, TableCell } from '../../charts/chart.js'
 import { thousand } from '../../formats/format.js'
 import { armHtml } from '../arm-name.js'
+import { escapeHtml } from '../clean.js'
 import type { FigureBook } from '../figures.js'
 import { cpuMetrics, latencyMetrics, type View } from '../view.js'
 import { functionRows } from './talk.js'
@@ -51,6 +53,19 @@ const layerOf = (settings: Readonly<Record<string, unknown>>) =>
 const whereOf = (settings: Readonly<Record<string, unknown>>) =>
   'policy' in settings ? 'kernel' : 'user space'
 
+const calledRows = (view: View, arm: string) =>
+  (view.cell(arm)?.bill ?? []).filter(({ category }) => category === 'called-service')
+
+/** What the service that an arm's function calls used of the CPU, which the added CPU leaves out; `–`: it calls none. */
+function calledText(view: View, book: FigureBook, arm: string): string {
+  const texts = calledRows(view, arm).map((row) => {
+    const { component } = row
+    const cpu = book.print(row.cpu, { metric: metrics.cpu.id, kind: 'value', component })
+    return `${escapeHtml(rowName(row))}: ${cpu}`
+  })
+  return texts.length === 0 ? '–' : texts.join(', ')
+}
+
 /** What each function costs by itself: the difference between an arm with it and the same arm without; undefined when none was measured. */
 export function functionCostTable(view: View, book: FigureBook): Table | undefined {
   const measured = view.subjects.flatMap((arm) => {
@@ -58,6 +73,7 @@ export function functionCostTable(view: View, book: FigureBook): Table | undefin
     const { control } = arm.arm
     return variant?.function === undefined || control === undefined ? [] : [{ arm, control, variant }]
   })
+  const calls = measured.some(({ arm }) => calledRows(view, arm.id).length > 0)
   const rows = measured.flatMap(({ arm, control, variant }): TableCell[][] => {
     const cpu = view.compare(arm.id, cpuMetrics, { versus: control })
     const time = view.compare(arm.id, latencyMetrics, { versus: control, percentile: 50 })
@@ -84,6 +100,7 @@ export function functionCostTable(view: View, book: FigureBook): Table | undefin
             true,
           ),
         },
+        ...(calls ? [{ html: calledText(view, book, arm.id) }] : []),
       ],
     ]
   })
@@ -96,6 +113,7 @@ export function functionCostTable(view: View, book: FigureBook): Table | undefin
       'on top of',
       `added CPU, ms per ${thousand} requests`,
       'added p50, ms',
+      ...(calls ? ['the service that it calls, CPU beside'] : []),
     ],
     rows,
   }

@@ -10,6 +10,7 @@ import { externalAuthorization } from './security/external-authorization.js'
 import { fault } from './inject/fault.js'
 import { forwarded } from './traffic/forwarded.js'
 import { headers } from './traffic/headers.js'
+import { globalRateLimit } from './security/global-rate-limit.js'
 import { health } from './traffic/health.js'
 import { jwt } from './security/jwt.js'
 import { locality } from './traffic/locality.js'
@@ -37,6 +38,7 @@ export const filters = {
   timeouts,
   fault,
   rateLimit,
+  globalRateLimit,
   jwt,
   authorization,
   externalAuthorization,

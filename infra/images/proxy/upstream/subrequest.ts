@@ -1,4 +1,4 @@
-/** Requests of the proxy's own: health checks, mirrors, questions to an authorizer. */
+/** Requests of the proxy's own: health checks, mirrors, questions to an authorizer or an issuer. */
 import type { Cluster, Endpoint } from './cluster.js'
 import type { FailureKind, ResponseStart, UpstreamOwner, UpstreamSide } from '../exchange/sides.js'
 import { type Fields, RequestHead, type ResponseHead } from '../exchange/message.js'
@@ -6,21 +6,31 @@ import { type Fields, RequestHead, type ResponseHead } from '../exchange/message
 export interface SubrequestAnswer {
   readonly status: number
   readonly fields: Fields
+  /** Empty where none was to be kept. */
+  readonly body: Buffer
+  readonly trailers: Fields | undefined
+}
+
+export interface SubrequestOptions {
+  readonly body?: Buffer
+  readonly timeoutMs: number
+  /** Of the response's body; a longer one is a failure. Absent: it is read and dropped, however long. */
+  readonly keepBytes?: number
 }
 
 /**
- * Sends a request and resolves when its response is whole; the body is read and dropped. A cluster's healthy endpoints take
- * turns. Rejects with the kind of failure.
+ * Sends a request and resolves when its response is whole. A cluster's healthy endpoints take turns. Rejects with the kind of
+ * failure.
  */
 export async function subrequest(
   target: Cluster | Endpoint,
   request: RequestHead,
-  options: { readonly body?: Buffer; readonly timeoutMs: number },
+  options: SubrequestOptions,
 ): Promise<SubrequestAnswer> {
   const endpoint = 'endpoints' in target ? healthyEndpoint(target) : target
   if (endpoint === undefined) throw new Error('no-healthy-upstream')
   return new Promise((resolve, reject) => {
-    new Subrequest(endpoint, request, options.body, options.timeoutMs, resolve, (kind) => {
+    new Subrequest(endpoint, request, options, resolve, (kind) => {
       reject(new Error(kind))
     }).start()
   })
@@ -49,24 +59,27 @@ class Subrequest implements UpstreamOwner {
   readonly #endpoint: Endpoint
   readonly #request: RequestHead
   readonly #body: Buffer | undefined
+  readonly #keepBytes: number | undefined
   readonly #resolve: (answer: SubrequestAnswer) => void
   readonly #reject: (kind: FailureKind | 'overflow') => void
   readonly #timer: NodeJS.Timeout
   #upstream: UpstreamSide | undefined
   #head: ResponseHead | undefined
   #isSecondTry = false
+  #parts: Buffer[] = []
+  #bytes = 0
 
   constructor(
     endpoint: Endpoint,
     request: RequestHead,
-    body: Buffer | undefined,
-    timeoutMs: number,
+    { body, timeoutMs, keepBytes }: SubrequestOptions,
     resolve: (answer: SubrequestAnswer) => void,
     reject: (kind: FailureKind | 'overflow') => void,
   ) {
     this.#endpoint = endpoint
     this.#request = request
     this.#body = body
+    this.#keepBytes = keepBytes
     this.#resolve = resolve
     this.#reject = reject
     this.#timer = setTimeout(() => {
@@ -97,18 +110,31 @@ class Subrequest implements UpstreamOwner {
   cork(): void {}
   uncork(): void {}
 
-  onResponse({ head, ended }: ResponseStart): void {
+  onResponse({ head, buffer, bodyStart, bodyEnd, ended }: ResponseStart): void {
     this.#head = head
-    if (ended) this.onResponseEnd()
+    this.onResponseBody(buffer.subarray(bodyStart, bodyEnd))
+    if (ended) this.onResponseEnd(undefined)
   }
 
-  onResponseBody(): void {}
+  onResponseBody(bytes: Buffer): void {
+    if (this.#keepBytes === undefined || this.isOver || bytes.length === 0) return
+    this.#bytes += bytes.length
+    if (this.#bytes <= this.#keepBytes) {
+      // The buffer is read into again.
+      this.#parts.push(Buffer.from(bytes))
+      return
+    }
+    this.#upstream?.cut()
+    this.onFailure('protocol')
+  }
 
-  onResponseEnd(): void {
+  onResponseEnd(trailers: Fields | undefined): void {
     if (this.isOver) return
     this.#end()
-    const head = this.#head as ResponseHead
-    this.#resolve({ status: head.status, fields: head.fields })
+    const { status, fields } = this.#head as ResponseHead
+    const [only] = this.#parts
+    const body = this.#parts.length === 1 && only ? only : Buffer.concat(this.#parts)
+    this.#resolve({ status, fields, body, trailers })
   }
 
   onFailure(kind: FailureKind): void {

@@ -1,14 +1,16 @@
-/** Admits requests that carry a valid token: RS256 or ES256, keys in the config (RFC 7519, RFC 8725). */
-import { createLocalJWKSet, errors, jwtVerify } from 'jose'
+/** Admits requests that carry a valid token: RS256 or ES256, keys in the config or fetched from the issuer (RFC 7519, RFC 8725). */
+import { createLocalJWKSet, errors, jwtVerify, type JWTVerifyGetKey } from 'jose'
 import { z } from 'zod'
-import { defineFilter } from '../../exchange/filter.js'
+import { defineFilter, type FilterContext } from '../../exchange/filter.js'
+import { KeysUnavailable, jwksSchema, remoteJwksSchema, remoteKeys, type RemoteJwks } from './remote-jwks.js'
 
 export const jwt = defineFilter({
   schema: z
     .strictObject({
       issuer: z.string().min(1),
       audiences: z.array(z.string().min(1)).min(1),
-      jwks: z.strictObject({ keys: z.array(z.looseObject({ kty: z.enum(['RSA', 'EC']) })).min(1) }),
+      jwks: jwksSchema.optional(),
+      remoteJwks: remoteJwksSchema.optional(),
       algorithms: z
         .array(z.enum(['RS256', 'ES256']))
         .min(1)
@@ -17,10 +19,14 @@ export const jwt = defineFilter({
       allowMissing: z.boolean().default(false).describe('requests without a token pass, without claims'),
       forward: z.boolean().default(false).describe('leave the token on the request to the upstream'),
     })
+    .refine((config) => (config.jwks === undefined) !== (config.remoteJwks === undefined), {
+      error: 'either jwks or remoteJwks',
+      path: ['jwks'],
+    })
     .describe('JWT validation'),
-  create: (config, { registry }) => {
+  create: (config, { registry, clusters }) => {
     const results = registry.counter('meshbench_jwt_total', 'Validated tokens by result.', ['result'])
-    const keys = createLocalJWKSet(config.jwks)
+    const keys = keysOf(config, clusters, registry)
     const options = {
       issuer: config.issuer,
       audience: config.audiences,
@@ -49,10 +55,37 @@ export const jwt = defineFilter({
             if (!config.forward) fields.remove('authorization')
             return undefined
           },
-          (error: unknown) =>
-            refuse(error instanceof errors.JWTExpired ? 'expired' : 'invalid', 'invalid_token'),
+          (error: unknown) => {
+            if (error instanceof KeysUnavailable) {
+              results.labels('unchecked').add()
+              return { status: 503, reason: 'jwt-no-keys' }
+            }
+            return refuse(error instanceof errors.JWTExpired ? 'expired' : 'invalid', 'invalid_token')
+          },
         )
       },
     }
   },
 })
+
+interface Keys {
+  readonly jwks?: z.output<typeof jwksSchema> | undefined
+  readonly remoteJwks?: RemoteJwks | undefined
+}
+
+function keysOf(
+  { jwks, remoteJwks }: Keys,
+  clusters: FilterContext['clusters'],
+  registry: FilterContext['registry'],
+): JWTVerifyGetKey {
+  if (remoteJwks === undefined) return createLocalJWKSet(jwks ?? { keys: [] })
+  const fetches = registry.counter(
+    'meshbench_jwks_fetches_total',
+    'Fetches of the issuer’s keys by result.',
+    ['result'],
+  )
+  return remoteKeys(remoteJwks, clusters, {
+    fetched: fetches.labels('fetched'),
+    failed: fetches.labels('failed'),
+  })
+}

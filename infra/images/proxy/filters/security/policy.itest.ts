@@ -56,6 +56,50 @@ describe('jwt', () => {
     expect(metric('meshbench_jwt_total', 'missing')).toBe(1)
     expect(server.seen.length).toBe(2)
   })
+
+  it('fetches keys of the issuer once, has 503 as long as there are none, and asks again when they are old', async () => {
+    const server = await upstream()
+    const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true })
+    // What an issuer may have beside the keys that are used here.
+    const others = [{ kty: 'OKP', crv: 'Ed25519', kid: 'other', x: 'AA' }]
+    const keys = [...others, { ...(await exportJWK(publicKey)), kid: 'ec', alg: 'ES256' }]
+    let isUp = false
+    const issuer = await upstream((_request, response) => {
+      response.statusCode = isUp ? 200 : 500
+      // In two parts: the whole of it is read.
+      const text = JSON.stringify({ keys, issuer: 'issuer' })
+      response.write(text.slice(0, 20))
+      setImmediate(() => response.end(text.slice(20)))
+    })
+    const started = await proxyOf({
+      clusters: [cluster('server', server), cluster('issuer', issuer)],
+      filters: {
+        jwt: {
+          ...{ issuer: 'issuer', audiences: ['bench'] },
+          remoteJwks: { cluster: 'issuer', path: '/keys', host: 'issuer.bench', cacheMs: 1000 },
+        },
+      },
+    })
+    const token = await new SignJWT()
+      .setProtectedHeader({ alg: 'ES256', kid: 'ec' })
+      .setIssuer('issuer')
+      .setAudience('bench')
+      .setExpirationTime('1h')
+      .sign(privateKey)
+    const headers = { authorization: `Bearer ${token}` }
+    const status = async () => (await ask(started.address, { headers })).status
+    expect([await status(), await status()]).toEqual([503, 503])
+    // An issuer that fails is not asked for each request.
+    expect(issuer.seen.length).toBeLessThan(3)
+    expect(issuer.seen[0]).toMatchObject({ method: 'GET', url: '/keys', headers: { host: 'issuer.bench' } })
+    expect(server.seen).toEqual([])
+    isUp = true
+    await expect.poll(status, { timeout: 10_000, interval: 100 }).toBe(200)
+    const asked = () => started.metric('meshbench_jwks_fetches_total', 'fetched')
+    expect(asked()).toBe(1)
+    await expect.poll(async () => [await status(), asked()], { timeout: 10_000 }).toEqual([200, 2])
+    expect(started.metric('meshbench_jwt_total', 'unchecked')).toBeGreaterThanOrEqual(2)
+  })
 })
 
 describe('authorization', () => {
