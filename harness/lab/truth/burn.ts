@@ -1,26 +1,39 @@
 /** A server that burns c µs of CPU more for each request: the CPU that is charged to it rises by c. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { defined } from '../../model/defined.js'
 import { withAwakeCores } from '../../process/awake.js'
+import { unmetPins, type LocalSettings } from '../../../infra/platforms/local/settings.js'
 import { type Answer, isKnown, located, tolerance } from './check.js'
 import type { EchoServer, Rig } from './rig.js'
 
 const burnsUs = [50, 200]
 /**
- * What a request burns in every slice. A first burn costs more than what it burns (its clock is a system call, and its
- * code and counter push others out of the caches, whatever is burned), which is no error of the
- * account; with a burn in both slices, only its length differs.
+ * What a request burns in every slice. A burn costs more than what it burns (its clock is a system call, and its code
+ * and counter push others out of the caches), which is no error of the account; with one in both slices, only its
+ * length differs.
  */
 const leastUs = 20
 /** Loads of this length, as long as the rise is not known to half of what it may be off. */
 const loadMs = 30_000
 const mostLoads = 10
 const sliceMs = 600
+/** Requests after which a load is known to run. */
+const underWay = 1000
 /** The last pair begins before this is left of a load: its two slices, and the calls to the server around them. */
 const lastPairMs = 2 * (sliceMs + 500)
 /** Requests until the compiler has done with the server: before, each costs up to twice as much. */
 const warmUp = { warmupMs: 0, durationMs: 6000 }
-/** A core that is mostly busy: at lower rates, what a request costs by itself wanders with what else ran on it. */
-const ratePerSecond = 3000
+/**
+ * One request after the other on one connection: each finds the server waiting, however long the one before it burned.
+ * With several at once a longer burn gathers requests, which then share a wake-up and a read, and cost less by
+ * themselves.
+ */
+const oneByOne = { connections: 1 }
+/**
+ * Where `taskset` and the host have them: what a request costs by itself depends on whether the server is moved between
+ * cores, and shares one with whoever asks it; and that depends on how busy the burn keeps it.
+ */
+const apart: LocalSettings = { pin: { generator: '0', server: '1' } }
 
 /**
  * One server and one load, with a longer burn switched on and off: what a request costs beside it differs by a fifth between
@@ -32,16 +45,17 @@ export async function checkBurn(rig: Rig): Promise<Answer[]> {
 }
 
 async function measureBurns(rig: Rig): Promise<Answer[]> {
-  const server = await rig.echo()
+  const place = (await unmetPins(apart)).length === 0 ? apart : undefined
+  const server = await rig.echo({}, place)
   const answers: Answer[] = []
   for (const burnUs of burnsUs) {
     await server.inject({ burnUs: leastUs })
-    await rig.load('open-loop', { ...warmUp, ratePerSecond }, server)
+    await rig.load('closed-loop', { ...oneByOne, ...warmUp }, server, defined({ place }))
     const rises: number[] = []
     const burned: number[] = []
     const allowed = tolerance(burnUs, 0.05)
     for (let loads = 0; loads < mostLoads && (loads === 0 || !isKnown(rises, allowed / 2)); loads++) {
-      for (const pair of await measurePairs(rig, server, burnUs)) {
+      for (const pair of await measurePairs(rig, server, burnUs, place)) {
         rises.push(pair.burning.cpuUs - pair.plain.cpuUs)
         burned.push(pair.burning.burnedUs - pair.plain.burnedUs)
       }
@@ -76,14 +90,20 @@ async function measurePairs(
   rig: Rig,
   server: EchoServer,
   burnUs: number,
+  place: LocalSettings | undefined,
 ): Promise<readonly { plain: Slice; burning: Slice }[]> {
-  const load = rig.load('open-loop', { ratePerSecond, warmupMs: 0, durationMs: loadMs }, server)
+  const load = rig.load(
+    'closed-loop',
+    { ...oneByOne, warmupMs: 0, durationMs: loadMs },
+    server,
+    defined({ place }),
+  )
   // Only what the slices say is judged; a load that fails makes them worthless.
   let failed = false
   void load.catch(() => (failed = true))
   const measured: { plain: Slice; burning: Slice }[] = []
   // A load is known to run once its requests come.
-  for (const before = await server.requests(); !failed && (await server.requests()) < before + ratePerSecond;)
+  for (const before = await server.requests(); !failed && (await server.requests()) < before + underWay;)
     await sleep(sliceMs)
   const end = performance.now() + loadMs - 1000 - lastPairMs
   while (!failed && performance.now() < end) {

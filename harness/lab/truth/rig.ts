@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { imageBundle } from '../../../infra/images/bundles.js'
+import { pinned, type LocalSettings } from '../../../infra/platforms/local/settings.js'
 import { parsePrometheus, sumSamples } from '../../process/prometheus.js'
 import { start } from '../../process/exec.js'
 import { loadCommand, type LoadTarget } from '../../load/command.js'
@@ -46,7 +47,8 @@ export interface LoadRun {
 }
 
 export interface Rig {
-  echo(faults?: EchoFaults): Promise<EchoServer>
+  /** `place`: cores that server and generators stay on; absent: any. */
+  echo(faults?: EchoFaults, place?: LocalSettings): Promise<EchoServer>
   /** Drives a load. Rejects with the generator's own error, or when it dies. */
   load(engine: EngineName, spec: RigLoad, server: EchoServer, options?: LoadOptions): Promise<LoadRun>
   close(): Promise<void>
@@ -57,6 +59,7 @@ export type RigLoad = Partial<LoadSpec> & Readonly<Record<string, unknown>>
 export interface LoadOptions {
   readonly seed?: number
   readonly target?: LoadTarget
+  readonly place?: LocalSettings
   /** Called at both edges of the window, with nothing in flight; the generator waits for it. */
   onEdge?(edge: 'start' | 'end'): Promise<void>
   /** Called when the window starts. */
@@ -72,6 +75,8 @@ const defaults = {
   timeoutMs: 5000,
 } as const
 
+const anywhere: LocalSettings = { pin: {} }
+
 export async function createRig(): Promise<Rig> {
   const images = fileURLToPath(new URL('../../../infra/images', import.meta.url))
   const folder = await mkdtemp(join(tmpdir(), 'meshbench-truth-'))
@@ -81,7 +86,7 @@ export async function createRig(): Promise<Rig> {
   if (!echoBundle || !loadgenBundle) throw new Error('the images were not built')
   const running = new Set<Running>()
   const run = (argv: readonly string[]): Running => {
-    const child = start({ argv: [process.execPath, ...argv] })
+    const child = start({ argv })
     running.add(child)
     void child.exited.then(() => running.delete(child))
     return child
@@ -89,15 +94,17 @@ export async function createRig(): Promise<Rig> {
   let servers = 0
 
   return {
-    echo: (faults = {}) =>
+    echo: (faults = {}, place = anywhere) =>
       startEcho(join(folder, `echo-${servers++}.json`), faults, (config) =>
-        run([echoBundle.path, '--config', config]),
+        run(pinned([process.execPath, echoBundle.path, '--config', config], 'server', place)),
       ),
 
     async load(engine, spec, server, options = {}) {
       const full = { ...defaults, engine, model: engineOf(engine).models[0] ?? 'open', ...spec }
       const { argv } = loadCommand(full, options.target ?? server.http, options.seed ?? 1)
-      const child = argv[0] === 'loadgen' ? run([loadgenBundle.path, ...argv.slice(1)]) : start({ argv })
+      const own = [process.execPath, loadgenBundle.path, ...argv.slice(1)]
+      const child =
+        argv[0] === 'loadgen' ? run(pinned(own, 'generator', options.place ?? anywhere)) : start({ argv })
       return followLoad(child, server, options)
     },
 
