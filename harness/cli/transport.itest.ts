@@ -145,3 +145,19 @@ test.concurrent(
     )
   },
 )
+
+for (const protocol of ['h2', 'grpc'] as const)
+  test.concurrent(`${protocol} passes every architecture`, async ({ workspace }) => {
+    const timing = { warmupMs: 50, durationMs: 300 }
+    workspace.writeConfig({
+      ...smallConfig,
+      arms: { reference: ['l4-only', 'l7-per-node', 'l7-sidecar-to-sidecar', 'l4-l7-l4'] },
+      experiments: { latency: { ratesPerSecond: [100], connections: 2, protocol, ...timing } },
+      rounds: { min: 1, max: 1 },
+    })
+    await workspace.meshbench('run', '--out', 'out', ...noPage)
+    const trials = trialsOf(workspace.journal('out').entries, 'latency')
+    expect(trials.map(({ state, load }) => [state, load?.ok])).toEqual(
+      Array.from({ length: 6 }, () => ['ok', 30]),
+    )
+  })

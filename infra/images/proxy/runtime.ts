@@ -5,7 +5,7 @@ import { Cluster } from './upstream/cluster.js'
 import type { PoolContext } from './upstream/pool.js'
 import type { ProxyConfig } from './config.js'
 import type { ProxyLimits } from './shapes.js'
-import { type DiallerContext, createDialler } from './upstream/dialler.js'
+import type { DiallerContext } from './upstream/dialler.js'
 import { type Chain, type FilterContext, createChain } from './exchange/filter.js'
 import { createFilters } from './filters/index.js'
 import { type Route, createRouter } from './exchange/router.js'
@@ -36,14 +36,7 @@ export function createRuntime(
 ): Runtime {
   const { metrics, clusterContext, diallerContext, baseDir, log } = parts
   const clusters = new Map(
-    config.clusters.map((cluster) => [
-      cluster.name,
-      new Cluster(
-        cluster,
-        cluster.endpoints.map((endpoint) => createDialler(cluster, endpoint, diallerContext)),
-        clusterContext,
-      ),
-    ]),
+    config.clusters.map((cluster) => [cluster.name, new Cluster(cluster, diallerContext, clusterContext)]),
   )
   const filters = createFilters(config.filters, {
     registry: metrics.registry,

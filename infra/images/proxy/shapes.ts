@@ -66,7 +66,12 @@ export const clusterSchema = z.strictObject({
     )
     .min(1),
   transport: transportSchema,
-  protocol: z.enum(['http1', 'h2']).default('http1'),
+  protocol: z
+    .enum(['http1', 'h2', 'client'])
+    .default('http1')
+    .describe(
+      'client: the protocol that the client of a request speaks, so that gRPC passes and HTTP/1.1 does',
+    ),
   expect: z.array(spiffeIdSchema).default([]).describe('ids that the peer may have (mtls and hbone)'),
   authority: authoritySchema.optional().describe(':authority of the CONNECT request (hbone)'),
 })

@@ -33,7 +33,7 @@ import { raiseServices } from '../services/called-services.js'
 import { unmetServices } from '../services/unmet.js'
 import { namespacesOf, type ArmNetwork } from '../kernel/arm-network.js'
 import { isClear, lookWhileAway, proveWire } from '../kernel/wire.js'
-import type { Builds, HopSpec } from './hop-spec.js'
+import type { HopSpec } from './hop-spec.js'
 
 export type { HopSpec } from './hop-spec.js'
 
@@ -258,22 +258,20 @@ async function raiseArm({
       ...(await proveEncryptedLegs(raised, host, credentials.impostors)),
       ...(await Promise.all(inPods.map((socket) => proveSocket(...socket)))),
       ...(network ? await proveCarriage(network, scope, path, capture?.endpoint ?? next) : []),
-      ...(network && capture && !arm.copy
-        ? await proveStart(network, host, scope, capture.endpoint, raised[0]?.deployed)
-        : []),
+      ...(arm.copy ? [] : await proveStart(network, host, scope, capture?.endpoint, raised[0]?.deployed)),
     ],
   }
 }
 
 /** What a client sends before its first hop is there; where hops are dialled it is sent nowhere. */
 async function proveStart(
-  network: ArmNetwork,
+  network: ArmNetwork | undefined,
   host: Host,
   scope: Scope,
-  endpoint: Endpoint,
+  endpoint: Endpoint | undefined,
   first: Deployed | undefined,
 ) {
-  if (!first || !host.change) return []
+  if (!network || !endpoint || !first || !host.change) return []
   const client = await network.pod('client', 'client')
   const change = async (what: 'kill' | 'start') => host.change?.(first.component.name, { do: what })
   return lookWhileAway({ network, scope, client, endpoint, change })

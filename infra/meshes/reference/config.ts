@@ -112,7 +112,7 @@ function targets({ upstream, upstreamLeg, upstreamId, settings, services = {} }:
   return {
     clusters: [
       ...shares.map(({ name, endpoints }) => ({
-        ...{ name, endpoints, transport: upstreamLeg, protocol: 'http1' },
+        ...{ name, endpoints, transport: upstreamLeg, protocol: 'client' },
         ...(upstreamId ? { expect: [upstreamId] } : {}),
         ...(isConnect(upstreamLeg) ? { authority: serviceAuthority } : {}),
       })),

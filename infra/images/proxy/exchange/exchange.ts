@@ -5,6 +5,7 @@ import { type Fields, type RequestHead, type ResponseHead } from './message.js'
 import { type Reply, asksForGrpc, grpcReply, httpReply } from './reply.js'
 import { HeldBody } from '../downstream/held-body.js'
 import type { Runtime } from '../runtime.js'
+import type { UpstreamPool } from '../upstream/pool.js'
 import {
   type DownstreamSide,
   type FailureKind,
@@ -50,7 +51,7 @@ export class Exchange implements UpstreamOwner, FilterExchange {
   requestEnded = false
 
   #upstream: UpstreamSide | undefined
-  #waiting: Endpoint | undefined
+  #waiting: UpstreamPool | undefined
   #sent = false
   #attemptOpen = false
   #staleAttempts = 0
@@ -247,7 +248,7 @@ export class Exchange implements UpstreamOwner, FilterExchange {
   /** Ends the running attempt as failed; it may be retried. */
   failAttempt(kind: FailureKind): void {
     const upstream = this.#upstream
-    this.#waiting?.pool.forget(this)
+    this.#waiting?.forget(this)
     this.#upstream = undefined
     upstream?.cut()
     this.onFailure(kind)
@@ -295,7 +296,7 @@ export class Exchange implements UpstreamOwner, FilterExchange {
     this.attempts++
     // An HTTP/2 server may refuse what it was sent, and ask for it again.
     if (
-      cluster.config.protocol === 'h2' &&
+      cluster.protocolFor(this.downstream.protocol) === 'h2' &&
       !this.#bodyLost &&
       !(this.requestEnded && this.requestBytes === 0)
     )
@@ -316,14 +317,15 @@ export class Exchange implements UpstreamOwner, FilterExchange {
     endpoint.active++
     this.#attemptOpen = true
     this.#sent = false
-    const upstream = endpoint.pool.acquire(this, this.#staleAttempts > 0)
+    const pool = endpoint.pools[this.downstream.protocol]
+    const upstream = pool.acquire(this, this.#staleAttempts > 0)
     if (upstream !== undefined && upstream !== 'overflow') {
       this.#upstream = upstream
       this.#send(buffer, from, to, lease)
       return
     }
     if (to > from) this.#hold(buffer.subarray(from, to))
-    if (upstream === undefined) this.#waiting = endpoint
+    if (upstream === undefined) this.#waiting = pool
     else this.reply({ status: 503, reason: 'overflow' })
   }
 
@@ -395,7 +397,7 @@ export class Exchange implements UpstreamOwner, FilterExchange {
     clearTimeout(this.#retryTimer)
     const upstream = this.#upstream
     this.#upstream = undefined
-    this.#waiting?.pool.forget(this)
+    this.#waiting?.forget(this)
     this.#waiting = undefined
     upstream?.cut()
     this.#endAttempt({ kind, status })

@@ -1,9 +1,11 @@
 /** Upstreams: a cluster's endpoints, and which one comes next. */
 import type { ClusterConfig } from '../shapes.js'
-import type { Dialler } from './dialler.js'
+import { createDialler, type DiallerContext } from './dialler.js'
 import { Http1Pool } from './http1-pool.js'
 import { Http2Pool } from './http2-pool.js'
 import type { ConnectionLimits, PoolContext, UpstreamPool } from './pool.js'
+
+export type HttpProtocol = 'http1' | 'h2'
 
 export class Endpoint {
   readonly host: string
@@ -11,7 +13,8 @@ export class Endpoint {
   readonly name: string
   readonly locality: string | undefined
   readonly weight: number
-  readonly pool: UpstreamPool
+  /** By the protocol that the client speaks; one pool for both where the cluster has a protocol of its own. */
+  readonly pools: Readonly<Record<HttpProtocol, UpstreamPool>>
   /** Exchanges that are under way. */
   active = 0
   /** Set by health checks. */
@@ -21,13 +24,16 @@ export class Endpoint {
   /** State of weighted round robin. */
   turn = 0
 
-  constructor({ host, port, locality, weight }: ClusterConfig['endpoints'][number], pool: UpstreamPool) {
+  constructor(
+    { host, port, locality, weight }: ClusterConfig['endpoints'][number],
+    pools: Readonly<Record<HttpProtocol, UpstreamPool>>,
+  ) {
     this.host = host
     this.port = port
     this.name = `${host}:${port}`
     this.locality = locality
     this.weight = weight
-    this.pool = pool
+    this.pools = pools
   }
 }
 
@@ -39,14 +45,22 @@ export class Cluster {
   #next = 0
   readonly #isWeighted: boolean
 
-  constructor(config: ClusterConfig, diallers: readonly Dialler[], context: PoolContext) {
+  constructor(config: ClusterConfig, dialling: DiallerContext, context: PoolContext) {
     this.name = config.name
     this.config = config
     this.#isWeighted = config.endpoints.some(({ weight }) => weight !== config.endpoints[0]?.weight)
     this.limits = { maxConnections: Infinity, maxPending: Infinity }
-    this.endpoints = config.endpoints.map(
-      (endpoint, i) => new Endpoint(endpoint, this.#createPool(diallers[i] as Dialler, context)),
-    )
+    const poolOf = (protocol: HttpProtocol, endpoint: ClusterConfig['endpoints'][number]): UpstreamPool => {
+      const dialler = createDialler({ ...config, protocol }, endpoint, dialling)
+      return protocol === 'h2'
+        ? new Http2Pool(dialler, context)
+        : new Http1Pool(dialler, context, this.limits)
+    }
+    this.endpoints = config.endpoints.map((endpoint) => {
+      const h2 = poolOf(this.protocolFor('h2'), endpoint)
+      const http1 = this.protocolFor('http1') === this.protocolFor('h2') ? h2 : poolOf('http1', endpoint)
+      return new Endpoint(endpoint, { http1, h2 })
+    })
   }
 
   /** In turn; endpoints of more weight come more often (smooth weighted round robin: shares are exact and interleaved). */
@@ -57,18 +71,24 @@ export class Cluster {
     return endpoint
   }
 
-  #createPool(dialler: Dialler, context: PoolContext): UpstreamPool {
-    return this.config.protocol === 'h2'
-      ? new Http2Pool(dialler, context)
-      : new Http1Pool(dialler, context, this.limits)
+  /** What a request is sent on in whose client speaks this. */
+  protocolFor(client: HttpProtocol): HttpProtocol {
+    return this.config.protocol === 'client' ? client : this.config.protocol
   }
 
   onTick(nowMs: number): void {
-    for (const { pool } of this.endpoints) pool.onTick(nowMs)
+    for (const pool of this.#pools()) pool.onTick(nowMs)
   }
 
   retire(): void {
-    for (const { pool } of this.endpoints) pool.retire()
+    for (const pool of this.#pools()) pool.retire()
+  }
+
+  *#pools(): Generator<UpstreamPool> {
+    for (const { pools } of this.endpoints) {
+      yield pools.http1
+      if (pools.h2 !== pools.http1) yield pools.h2
+    }
   }
 }
 

@@ -84,13 +84,13 @@ class Subrequest implements UpstreamOwner {
     this.#reject = reject
     this.#timer = setTimeout(() => {
       this.#upstream?.cut()
-      this.#endpoint.pool.forget(this)
+      this.#endpoint.pools.http1.forget(this)
       this.onFailure('timeout')
     }, timeoutMs)
   }
 
   start(): void {
-    const upstream = this.#endpoint.pool.acquire(this, this.#isSecondTry)
+    const upstream = this.#endpoint.pools.http1.acquire(this, this.#isSecondTry)
     if (upstream === 'overflow') {
       this.#end()
       this.#reject('overflow')
