@@ -151,13 +151,16 @@ for (const protocol of ['h2', 'grpc'] as const)
     const timing = { warmupMs: 50, durationMs: 300 }
     workspace.writeConfig({
       ...smallConfig,
-      arms: { reference: ['l4-only', 'l7-per-node', 'l7-sidecar-to-sidecar', 'l4-l7-l4'] },
+      // The second is left out where there is none.
+      arms: {
+        reference: ['l4-only', 'l7-per-node', 'l7-sidecar-to-sidecar', 'l4-l7-l4'],
+        haproxy: ['l7-per-node', 'l7-sidecar-to-sidecar'],
+      },
       experiments: { latency: { ratesPerSecond: [100], connections: 2, protocol, ...timing } },
       rounds: { min: 1, max: 1 },
     })
     await workspace.meshbench('run', '--out', 'out', ...noPage)
     const trials = trialsOf(workspace.journal('out').entries, 'latency')
-    expect(trials.map(({ state, load }) => [state, load?.ok])).toEqual(
-      Array.from({ length: 6 }, () => ['ok', 30]),
-    )
+    expect(trials.length).toBeGreaterThanOrEqual(6)
+    expect(trials.map(({ state, load }) => [state, load?.ok])).toEqual(trials.map(() => ['ok', 30]))
   })

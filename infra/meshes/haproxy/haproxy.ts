@@ -63,8 +63,10 @@ export function renderHaproxy(spec: HopSpec, { bindHost, ports, file }: Placemen
       : ''
   const tlsOut =
     upstreamLeg === 'mtls' && after
-      ? ` ssl crt '${file('identity.pem')}' ca-file '${file('ca.pem')}' verify required verifyhost ${dnsNameOf(after.spiffeId)} alpn http/1.1`
-      : ''
+      ? ` ssl crt '${file('identity.pem')}' ca-file '${file('ca.pem')}' verify required verifyhost ${dnsNameOf(after.spiffeId)}`
+      : undefined
+  const server = (name: string, alpn: string, clear: string) =>
+    `  server ${name} ${upstream.host}:${upstream.port} maxconn ${limits.upstreamConnections} pool-max-conn -1 pool-purge-delay ${limits.upstreamIdleMs}${tlsOut === undefined ? clear : `${tlsOut} alpn ${alpn}`}`
   const lines = [
     'global',
     `  nbthread ${limits.workers}`,
@@ -99,7 +101,10 @@ export function renderHaproxy(spec: HopSpec, { bindHost, ports, file }: Placemen
     '  default_backend service',
     '',
     'backend service',
-    `  server server ${upstream.host}:${upstream.port} maxconn ${limits.upstreamConnections} pool-max-conn -1 pool-purge-delay ${limits.upstreamIdleMs}${tlsOut}`,
+    // A request goes on in the protocol that its client speaks, as with the other proxies: gRPC is none without it.
+    '  use-server server-h2 if { req.ver 2.0 }',
+    server('server', 'http/1.1', ''),
+    `${server('server-h2', 'h2', ' proto h2')} weight 0`,
     '',
     'frontend admin',
     `  bind ${bindHost}:${ports.admin ?? 0}`,
@@ -140,7 +145,7 @@ export function haproxyCounters(csv: string, spec: HopSpec): HopCounters {
   }
   const { downstreamLeg, upstreamLeg, before, after } = spec
   const tlsHandshakesServer = downstreamLeg === 'mtls' ? cell('downstream', 'FRONTEND', 'ssl_sess') : 0
-  const tlsHandshakesClient = upstreamLeg === 'mtls' ? cell('service', 'server', 'ssl_sess') : 0
+  const tlsHandshakesClient = upstreamLeg === 'mtls' ? cell('service', 'BACKEND', 'ssl_sess') : 0
   const peers = [
     ...(tlsHandshakesServer > 0 && before ? [before.spiffeId] : []),
     ...(tlsHandshakesClient > 0 && after ? [after.spiffeId] : []),
@@ -148,7 +153,7 @@ export function haproxyCounters(csv: string, spec: HopSpec): HopCounters {
   return {
     requests: cell('downstream', 'FRONTEND', 'req_tot'),
     downstreamConnections: cell('downstream', 'FRONTEND', 'conn_tot'),
-    upstreamConnections: cell('service', 'server', 'connect'),
+    upstreamConnections: cell('service', 'BACKEND', 'connect'),
     hboneStreams: 0,
     tlsHandshakesServer,
     tlsHandshakesClient,

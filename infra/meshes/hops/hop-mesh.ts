@@ -7,6 +7,7 @@ import type {
   Arm,
   Deployed,
   Endpoint,
+  EnvironmentRequest,
   Fact,
   Hop,
   HopCounters,
@@ -19,12 +20,14 @@ import type {
   Path,
   RaisedArm,
   Scope,
+  Unmet,
   Workload,
 } from '../../../harness/model.js'
 import { defined } from '../../../harness/model/defined.js'
 import { findProgramSource, checkProgram, type BinaryNeed } from '../../supply/binaries.js'
 import { requestHeadersOf, settingsOf, variantBuilds } from '../../../harness/model/variants.js'
 import { proveEncryptedLegs, type Impostors } from './hop-proofs.js'
+import type { Protocol } from '../../../harness/protocol/engines.js'
 import { readReferenceCounters } from '../reference/counters.js'
 import { namespace, serviceAuthority, trustDomain } from '../reference/names.js'
 import { captureInbound, captureOutbound, proveSocket, socketInPod, unmetCapture } from './capture.js'
@@ -44,6 +47,8 @@ export interface HopProgram {
   readonly own?: OwnProgram
   /** It can listen at addresses that are not its host's, as `capture: 'tproxy'` needs. */
   readonly transparent?: true
+  /** What of loads it carries; absent: all. */
+  readonly protocols?: readonly Protocol[]
   /** The program that must be found; this repository's own need none. */
   readonly need?: BinaryNeed
   /** What of `meshSettings` it reads; absent: nothing. */
@@ -92,6 +97,7 @@ export function createHopMesh(options: HopMeshOptions): Mesh {
         ...unmet.flat(),
         ...(await unmetCapture(name, request, on)),
         ...unmetServices(name, request, on),
+        ...unmetProtocols(request, programs),
       ]
     },
     async install({ host, progress, request, scope }: MeshContext): Promise<MeshSession> {
@@ -118,6 +124,28 @@ export function createHopMesh(options: HopMeshOptions): Mesh {
       }
     },
   }
+}
+
+const speaking = z.object({ protocol: z.string() })
+
+/** Tells before anything is started that a program does not carry what the loads speak. */
+function unmetProtocols(
+  { config }: Pick<EnvironmentRequest, 'config'>,
+  programs: readonly Pick<HopProgram, 'name' | 'protocols'>[],
+): readonly Unmet[] {
+  const loads = Object.entries(config.experiments).flatMap(([experiment, settings]) => {
+    const { data } = speaking.safeParse(settings)
+    return data ? [{ experiment, protocol: data.protocol }] : []
+  })
+  return programs.flatMap(({ name, protocols }) =>
+    loads
+      .filter(({ protocol }) => protocols?.every((carried) => carried !== protocol))
+      .map(({ experiment, protocol }) => ({
+        need: `${name} for experiments.${experiment}.protocol: ${protocol}`,
+        found: `${name} carries ${protocols?.join(', ') ?? ''} alone between hops`,
+        remedy: `leave its arms out, or measure ${protocols?.join(' or ') ?? ''}`,
+      })),
+  )
 }
 
 // ---------------------------------------------------------------- identities

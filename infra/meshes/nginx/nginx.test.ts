@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { paths } from '../../../scenarios/paths/index.js'
-import { nginxCounters, renderNginx } from './nginx.js'
+import type { EnvironmentRequest } from '../../../harness/model.js'
+import { nginx, nginxCounters, renderNginx } from './nginx.js'
 import { hopSpecs, testPlacement } from '../hops/testing.js'
 
 const { 'l7-per-node': l7PerNode, 'l7-sidecar-to-sidecar': l7SidecarToSidecar } = paths
@@ -45,5 +46,25 @@ describe('nginx', () => {
 
   it('is not read from an error page', () => {
     expect(() => nginxCounters('<html>404</html>', 0)).toThrow('stub_status')
+  })
+
+  it('is left out of loads that it cannot carry', async () => {
+    const experiments = { latency: { protocol: 'grpc' }, connect: { protocol: 'http1' }, capacity: {} }
+    const config = {
+      experiments,
+      meshSettings: {},
+      platform: 'local',
+      platformSettings: {},
+    } as unknown as EnvironmentRequest['config']
+    const request = { config, arms: [] } as unknown as EnvironmentRequest
+    expect(
+      (await nginx.check(request, { offers: [] })).filter(({ need }) => need.includes('protocol')),
+    ).toEqual([
+      {
+        need: 'nginx for experiments.latency.protocol: grpc',
+        found: 'nginx carries http1 alone between hops',
+        remedy: 'leave its arms out, or measure http1',
+      },
+    ])
   })
 })

@@ -27,6 +27,8 @@ const looks = new WeakMap<HopSpec, number>()
 export const nginxHop: HopProgram = {
   name: 'nginx',
   need,
+  // It dials servers with HTTP/1 alone, and before 1.25 has no h2c beside it on a plain listener.
+  protocols: ['http1'],
   facts: () => [
     sizingFact('nginx', limits),
     {
@@ -39,7 +41,6 @@ export const nginxHop: HopProgram = {
       value:
         'requests and connections from clients alone; it tells neither handshakes nor upstream connections',
     },
-    { name: 'nginx protocols', value: 'HTTP/1.1 on plain listeners: nginx before 1.25 has no h2c beside it' },
   ],
   workload(spec, program) {
     return {
