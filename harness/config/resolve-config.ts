@@ -297,9 +297,12 @@ function checkVariants(config: ResolvedConfig, problems: string[]): void {
   }
   // Of a list of functions those that no arm has are told of in the plan, as long as one is measured.
   const isPriced = variants.some((one) => one.function !== undefined && whyNone(one) === undefined)
+  // What a function is measured against came with it.
+  const askedBy = (variant: Variant) => variants.find(({ control }) => control === variant.name) ?? variant
   for (const variant of variants) {
     const { name, builds } = variant
-    const field = `${variant.function === undefined ? '--variant' : '--function'} ${name}`
+    const isFunction = askedBy(variant).function !== undefined
+    const field = `${isFunction ? '--function' : '--variant'} ${askedBy(variant).name}`
     for (const build of Object.values(builds))
       if ('reference' in build !== (given === 'image'))
         problems.push(
@@ -308,8 +311,9 @@ function checkVariants(config: ResolvedConfig, problems: string[]): void {
             : `${field}: ${platform} runs no container images; allowed: ${name}=git:<ref>, ${name}=bundles:<folder>`,
         )
     // Arms that it cannot change stay as they are; where it changes none, something else is meant.
-    const reasons = variant.function !== undefined && isPriced ? undefined : whyNone(variant)
-    if (reasons !== undefined) problems.push(`${field}: ${[...new Set(reasons)].join('; ')}`)
+    const reasons = isFunction && isPriced ? undefined : whyNone(variant)
+    const problem = reasons && `${field}: ${[...new Set(reasons)].join('; ')}`
+    if (problem !== undefined && !problems.includes(problem)) problems.push(problem)
     // What it lays over a mesh's settings has to make whole ones of them.
     const varied = all.filter(({ mesh, path }) => cannotVary(mesh, path, on)(variant) === undefined)
     for (const name_ of new Set(varied.map(({ mesh }) => mesh))) {

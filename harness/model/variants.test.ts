@@ -153,6 +153,18 @@ describe('--variant', () => {
       expect(meshes[mesh].settings?.safeParse({ tunnel: { ports: [80] } }).success).toBe(true)
   })
 
+  it('all functions are asked of a path that has not all of them; one that it has not is refused once', async () => {
+    const arms = { reference: ['l7-per-node'] }
+    const all = await resolveVariants(['plain=unchanged', ...functionFlags(['all'])])
+    const plan = makePlan(configOf({ variants: all }, { arms, meshSettings: {} }), catalogue)
+    expect(plan.arms.map(({ variant }) => variant)).toContain('jwt')
+    expect(plan.arms.map(({ variant }) => variant)).not.toContain('encryption.without')
+    const one = await resolveVariants(functionFlags(['encryption']))
+    expect(() => configOf({ variants: one }, { arms, meshSettings: {} })).toThrow(
+      '--function encryption: no leg of reference/l7-per-node is encrypted',
+    )
+  })
+
   it('what protects legs is measured between arms that differ in it alone, on paths that encrypt', async () => {
     const asked = functionFlags(['encryption', 'mutualAuthentication'])
     const variants = await resolveVariants(['plain=unchanged', ...asked])
