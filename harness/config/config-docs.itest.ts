@@ -10,4 +10,10 @@ test('harness/config/README.md names every field, its bounds, its default and it
     proseWrap: 'preserve',
   })
   await expect(text).toMatchFileSnapshot('./README.md')
+  // What is put together of fields has its words at those.
+  const rows = text
+    .split('\n')
+    .map((line) => line.split(' | ').map((cell) => cell.replaceAll(/[|`]/g, '').trim()))
+  const unsaid = rows.filter(([, type, , purpose]) => purpose === '' && type !== 'object')
+  expect(unsaid.map(([field]) => field)).toEqual([])
 })

@@ -43,8 +43,10 @@ function ownSettings<Name extends string>(
   >
 }
 
+/** Of times: which of their percentiles. */
 const percentile = z.union([z.literal(50), z.literal(90), z.literal(99), z.literal(99.9)]).exactOptional()
 
+/** Its id; see `meshbench list`. */
 const metric = z.enum(metricIds)
 
 const threshold = z
@@ -52,8 +54,11 @@ const threshold = z
     ...thresholdSchema.unwrap().shape,
     metric,
     percentile,
+    /** As `mesh/path`, with `@variant` where there are some. */
     arm: checkedLater<MeasuredArm>(z.string()),
+    /** An arm whose figure is the measure: limits are then ratios to it. */
     relativeTo: checkedLater<MeasuredArm | 'none/baseline'>(z.string()).exactOptional(),
+    /** Where it is judged; absent: wherever it was measured. */
     experiment: named(experiments).exactOptional(),
   })
   .superRefine(({ metric: id, ...given }, context) => {
@@ -118,6 +123,7 @@ export const configSchema = z.strictObject({
   /** How `meshbench gate` judges variants. Default: CPU by 5 %, p50 and throughput by 10 %; inconclusive passes. */
   gate: z
     .strictObject({
+      /** Metrics that are judged, each by how much is too much. */
       checks: z.array(gateCheck).min(1).readonly(),
       inconclusive: gatePolicySchema.unwrap().shape.inconclusive,
       noData: gatePolicySchema.unwrap().shape.noData,

@@ -74,11 +74,37 @@ class Comments {
     if (!symbol) return undefined
     return {
       type: this.#checker.getNonNullableType(this.#checker.getTypeOfSymbol(symbol)),
-      purpose: ts
-        .displayPartsToString(symbol.getDocumentationComment(this.#checker))
-        .replaceAll(/\s+/g, ' ')
-        .trim(),
+      purpose: this.#said(symbol) || this.#saidOfSource(symbol),
     }
+  }
+
+  #said(symbol: ts.Symbol | undefined): string {
+    const isImported = symbol !== undefined && (symbol.flags & ts.SymbolFlags.Alias) !== 0
+    const meant = isImported ? this.#checker.getAliasedSymbol(symbol) : symbol
+    const parts = meant?.getDocumentationComment(this.#checker)
+    return ts.displayPartsToString(parts).replaceAll(/\s+/g, ' ').trim()
+  }
+
+  /** `cost.perGibHour.default(0.005)` and `rate.default(100)`: what is said where it comes from holds for it, too. */
+  #saidOfSource({ declarations = [] }: ts.Symbol): string {
+    const [declared] = declarations
+    let at: ts.Node | undefined =
+      declared && ts.isPropertyAssignment(declared)
+        ? declared.initializer
+        : declared && ts.isShorthandPropertyAssignment(declared)
+          ? declared.name
+          : undefined
+    while (at) {
+      // What is called has words of its own, which are not about the field.
+      const isCalled = ts.isCallExpression(at.parent) && at.parent.expression === at
+      const symbol = ts.isShorthandPropertyAssignment(at.parent)
+        ? this.#checker.getShorthandAssignmentValueSymbol(at.parent)
+        : this.#checker.getSymbolAtLocation(at)
+      const said = isCalled ? '' : this.#said(symbol)
+      if (said !== '') return said
+      at = ts.isCallExpression(at) || ts.isPropertyAccessExpression(at) ? at.expression : undefined
+    }
+    return ''
   }
 
   /** What an array holds. */
@@ -170,16 +196,11 @@ type Owner = Readonly<Record<string, { readonly settings?: z.ZodType }>>
 /** A section for each of a registry that has settings; those with the same settings share one. */
 function settingsSections(owners: Owner, comments: Comments, types: ReadonlyMap<unknown, ts.Type>): string {
   const sections = new Map<string, string[]>()
+  // What a mesh of hops lets be set is put together of what its programs do.
+  const ofHops = comments.declared(join(packageRoot, 'infra/meshes/hops/settings.ts'), 'HopSettings')
   for (const [name, { settings }] of Object.entries(owners)) {
     if (!settings) continue
-    const schema = settings instanceof z.ZodObject ? settings : undefined
-    const own = types.get(settings)
-    // A mesh of hops has a section of settings for each program, each checked by a schema of that program.
-    const fields = own
-      ? fieldsOf(jsonSchemaOf(settings), comments, own)
-      : Object.entries(schema?.shape ?? {}).flatMap(([part, inner]) =>
-          partFields(part, inner, comments, types),
-        )
+    const fields = fieldsOf(jsonSchemaOf(settings), comments, types.get(settings) ?? ofHops)
     if (fields.length === 0) continue
     const text = table(fields)
     sections.set(text, [...(sections.get(text) ?? []), name])
@@ -187,15 +208,6 @@ function settingsSections(owners: Owner, comments: Comments, types: ReadonlyMap<
   return [...sections]
     .map(([text, named]) => `### ${named.map((name) => `\`${name}\``).join(', ')}\n\n${text}`)
     .join('\n\n')
-}
-
-function partFields(part: string, inner: unknown, comments: Comments, types: ReadonlyMap<unknown, ts.Type>) {
-  let schema = inner
-  while (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault)
-    schema = schema.unwrap()
-  return schema instanceof z.ZodType
-    ? fieldsOf(jsonSchemaOf(schema), comments, types.get(schema), `${part}.`)
-    : []
 }
 
 export async function configDocs(): Promise<string> {

@@ -11,9 +11,11 @@ const lateUs = 250_000
 
 const settings = z
   .strictObject({
+    /** Of one client each, with a sidecar each where there are sidecars. */
     workloads: count.min(2).max(16).default(4),
     /** Of all workloads together. */
     ratePerSecond: rate.default(400),
+    /** When one hop is killed, from the start of the window. */
     killAtMs: count.default(400),
     /** When it is started again: a program may need a second or more to come up where cores are busy. */
     backAtMs: count.default(800),

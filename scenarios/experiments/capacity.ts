@@ -9,7 +9,9 @@ const settings = z
     /** The promise: this percentile of response times stays at or under so many ms. */
     slo: z
       .strictObject({
+        /** Of response times, from due. */
         percentile: z.union([z.literal(50), z.literal(90), z.literal(99), z.literal(99.9)]).default(99),
+        /** What it may be at most. */
         latencyMs: z.number().positive().max(60_000).default(10),
       })
       .prefault({}),

@@ -9,8 +9,9 @@ const settings = z
   .strictObject({
     /** At rest: enough to know that the path is whole. */
     ratePerSecond: rate.default(10),
-    /** How many proxies end and come back in a window, and how far apart. */
+    /** How many proxies end and come back in a window. */
     proxies: count.max(100).default(3),
+    /** From one of them to the next. */
     everyMs: count.max(60_000).default(1000),
     ...openLoopSettings({ warmupMs: 200, durationMs: 4000 }),
   })

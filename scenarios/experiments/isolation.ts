@@ -7,6 +7,7 @@ import { openLoopSettings, payloadBytes, rate } from './load-settings.js'
 const settings = z.strictObject({
   /** The victim's. */
   ratePerSecond: rate.default(400),
+  /** What the other tenant sends. */
   neighbour: z
     .strictObject({
       ratePerSecond: rate.default(150),

@@ -2,13 +2,16 @@
 import { z } from 'zod'
 
 export const count = z.int().positive()
+/** Requests a second, over all connections. */
 export const rate = z.number().positive().max(1_000_000)
+/** Held open by the generator, in all. */
 export const connections = count.max(10_000)
-/** Of one reply, which the application holds in memory. */
+/** Length of each reply's body, which the application holds in memory. */
 export const payloadBytes = z
   .int()
   .min(0)
   .max(64 * 2 ** 20)
+/** Between generator and application, hops included; `tcp` passes L4 hops alone. */
 export const protocol = z.enum(['http1', 'h2', 'grpc', 'tcp'])
 export const rounds = count.max(1000)
 
@@ -30,11 +33,8 @@ export const windowSettings = ({ warmupMs, durationMs, timeoutMs = 5000 }: Windo
 
 /** What an open loop sends, but for its rate. */
 export const openLoopSettings = (window: WindowDefaults) => ({
-  /** Held open by the generator, in all. */
   connections: connections.default(16),
-  /** Length of each reply's body. */
   payloadBytes: payloadBytes.default(1024),
-  /** Between generator and application, hops included; `tcp` passes L4 hops alone. */
   protocol: protocol.default('http1'),
   /** Evenly spaced, or at random as many independent users ask. */
   arrival: z.enum(['uniform', 'poisson']).default('uniform'),

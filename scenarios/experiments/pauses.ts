@@ -8,8 +8,9 @@ import { count, openLoopSettings, rate } from './load-settings.js'
 const settings = z
   .strictObject({
     ratePerSecond: rate.default(400),
-    /** Each pause, and from the start of one to the start of the next. */
+    /** Length of each pause. */
     pauseMs: count.max(10_000).default(50),
+    /** From the start of one to the start of the next. */
     everyMs: count.max(60_000).default(1000),
     ...openLoopSettings({ warmupMs: 200, durationMs: 2000 }),
   })

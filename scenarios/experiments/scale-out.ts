@@ -26,7 +26,9 @@ const settings = z
     /** What a step has to keep at its knee: this percentile of response times at or under so many ms. */
     slo: z
       .strictObject({
+        /** Of response times, from due. */
         percentile: z.union([z.literal(50), z.literal(90), z.literal(99)]).default(90),
+        /** What it may be at most. */
         latencyMs: z.number().positive().max(60_000).default(50),
       })
       .prefault({}),

@@ -15,6 +15,7 @@ const settings = z.strictObject({
   rates: z.array(rate).max(20).default([250, 500, 1000, 2000]),
   /** 128: past the 100 streams of one tunnel's connection. */
   connectionCounts: z.array(connections).max(20).default([1, 10, 64, 128]),
+  /** Lengths of replies, each with a curve's point of its own. */
   payloads: z
     .array(payloadBytes)
     .max(20)

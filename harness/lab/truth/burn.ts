@@ -7,12 +7,13 @@ import { type Answer, isKnown, located, tolerance } from './check.js'
 import type { EchoServer, Rig } from './rig.js'
 
 const burnsUs = [50, 200]
-/**
- * What a request burns in every slice. A burn costs more than what it burns (its clock is a system call, and its code
- * and counter push others out of the caches), which is no error of the account; with one in both slices, only its
- * length differs.
- */
+/** What a request burns in every slice: with a burn in both, only its length differs, and not the code that runs. */
 const leastUs = 20
+/**
+ * Requests that are burned for at one go. After a burn the rest of a request finds its caches cold, the colder the longer
+ * it burned, and costs more: that is no error of the account, and is paid once for so many.
+ */
+const burnEvery = 20
 /** Loads of this length, as long as the rise is not known to half of what it may be off. */
 const loadMs = 30_000
 const mostLoads = 10
@@ -49,7 +50,7 @@ async function measureBurns(rig: Rig): Promise<Answer[]> {
   const server = await rig.echo({}, place)
   const answers: Answer[] = []
   for (const burnUs of burnsUs) {
-    await server.inject({ burnUs: leastUs })
+    await server.inject({ burnUs: leastUs, burnEvery })
     await rig.load('closed-loop', { ...oneByOne, ...warmUp }, server, defined({ place }))
     const rises: number[] = []
     const burned: number[] = []
@@ -109,7 +110,7 @@ async function measurePairs(
   while (!failed && performance.now() < end) {
     const slices: [plain: Slice, burning: Slice] = [nothing, nothing]
     for (const burning of measured.length % 2 === 0 ? [0, 1] : [1, 0]) {
-      await server.inject({ burnUs: leastUs + burning * burnUs })
+      await server.inject({ burnUs: leastUs + burning * burnUs, burnEvery })
       slices[burning as 0 | 1] = await readSlice(server)
     }
     measured.push({ plain: slices[0], burning: slices[1] })

@@ -18,6 +18,7 @@ import { readProcess } from '../../process/probes/process.js'
 export interface EchoFaults {
   readonly delayMs?: number
   readonly burnUs?: number
+  readonly burnEvery?: number
   readonly slow?: { readonly every: number; readonly delayMs: number }
   readonly freeze?: { readonly afterRequests: number; readonly durationMs: number }
 }

@@ -7,7 +7,7 @@ const config = { admin: { host: '127.0.0.1', port: 0 }, listeners: [listener] }
 
 describe('the config', () => {
   it('injects nothing unless it is told to', () => {
-    expect(parseConfig(echoSchema, config).faults).toEqual({ delayMs: 0, burnUs: 0 })
+    expect(parseConfig(echoSchema, config).faults).toEqual({ delayMs: 0, burnUs: 0, burnEvery: 1 })
   })
 
   it('names every problem', () => {

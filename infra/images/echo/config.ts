@@ -48,6 +48,12 @@ export const faultsSchema = z
   .strictObject({
     delayMs: delayMsSchema.default(0).describe('every reply waits this long; fractions count'),
     burnUs: z.number().min(0).max(1_000_000).default(0).describe('CPU time burned by every request'),
+    burnEvery: z
+      .int()
+      .min(1)
+      .max(1000)
+      .default(1)
+      .describe('one request in so many burns at one go what all of them are to burn'),
     slow: z
       .strictObject({
         every: z.int().min(1).describe('one request in this many'),

@@ -36,7 +36,8 @@ export function createFaults(first: FaultsConfig, burnedSeconds: Cell): Faults {
         frozen = true
         freeze(config.freeze.durationMs)
       }
-      if (config.burnUs > 0) burnedSeconds.add(burn(config.burnUs) / 1e6)
+      const { burnUs, burnEvery } = config
+      if (burnUs > 0 && requests % burnEvery === 0) burnedSeconds.add(burn(burnUs * burnEvery) / 1e6)
       let delayUs = extraDelayUs + config.delayMs * 1000
       if (config.slow && requests % config.slow.every === 0) delayUs += config.slow.delayMs * 1000
       if (delayUs <= 0) {

@@ -40,6 +40,7 @@ const targets = {
   split: z
     .array(
       z.strictObject({
+        /** Its part of the sum of all weights. */
         weight: z.int().min(1).max(10_000),
         /** Absent: the server. */
         at: addressSchema.optional(),
@@ -52,6 +53,7 @@ const targets = {
   zones: z
     .array(
       z.strictObject({
+        /** Of the zone, region or node. */
         name: z.string().min(1).max(63),
         /** Absent: the server. */
         at: addressSchema.optional(),
@@ -62,11 +64,11 @@ const targets = {
     .optional(),
 }
 
-/**
- * What protects the legs between hops that the path encrypts; absent: `mtls`, as the path says. The arm is then told apart
- * by it wherever it is named, and proved to be carried so. Read by `transportOf` (harness/model/variants.ts).
- */
-export const transportSettings = { transport: securitySchema.optional() }
+/** The arm is told apart by it wherever it is named, and proved to be carried so; read by `transportOf` (harness/model/variants.ts). */
+export const transportSettings = {
+  /** What protects the legs between hops that the path encrypts; absent: `mtls`, as the path says. */
+  transport: securitySchema.optional(),
+}
 
 /** Functions of an L4 hop, whoever makes it. */
 const l4Functions = {
@@ -87,7 +89,6 @@ const l4Functions = {
   balance: z.enum(['round-robin', 'least-connections']).optional(),
 }
 
-/** What functions call, by the name of the cluster that they name: raised for each arm, where the platform can. */
 const services = servicesSchema.optional()
 
 /** Of this repository's tunnel: its functions, and its pool of HBONE connections. */
@@ -113,6 +114,7 @@ export const proxySettings = {
       /** Functions by name, with their settings; see `meshbench list`. */
       filters: filtersOf(filterNames),
       ...targets,
+      /** What functions call, by the name of the cluster that they name: raised for each arm, where the platform can. */
       services,
       /** Threads that share the connections. */
       workers: z.int().min(0).optional(),
@@ -134,12 +136,15 @@ export const vendorSettings = (names: readonly FilterName[]) => ({
   clusters: z.record(z.string(), addressSchema).optional(),
 })
 
-/**
- * Of the mesh: hops are dialled, or the kernel leads traffic to them; either way in namespaces of the arm's own. `tproxy`
- * leaves what comes to a hop the address that it was meant for, which the hop has to be able to listen at.
- */
+/** Of the mesh. */
 export const captureSettings = { capture: z.enum(['none', 'redirect']).optional() }
-export const transparentSettings = { capture: z.enum(['none', 'redirect', 'tproxy']).optional() }
+export const transparentSettings = {
+  /**
+   * Hops are dialled (`none`), or the kernel leads traffic to them; either way in namespaces of the arm's own. `tproxy` leaves
+   * what comes to a hop the address that it was meant for, which the hop has to be able to listen at.
+   */
+  capture: z.enum(['none', 'redirect', 'tproxy']).optional(),
+}
 
 type Shape = typeof transparentSettings &
   typeof transportSettings &

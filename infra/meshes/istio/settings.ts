@@ -7,7 +7,9 @@ const common = {
   /** What Istio's charts call the ground they stand on; without it they expect what most clusters have, kind among them. */
   platform: z.enum(istioPlatforms).optional(),
   /** An Istio that is on the cluster already, for `kubernetes`: used as it is, by its revision where it has one. */
-  installed: z.strictObject({ revision: z.string().min(1).optional() }).optional(),
+  installed: z
+    .strictObject({ revision: z.string().min(1).optional().describe('absent: the default one') })
+    .optional(),
 }
 
 /** Values go to charts, and there are none where nothing is installed. */

@@ -28,8 +28,10 @@ export const nftables = createKernelMesh({
     ...(isEncrypted(request) ? await unmetWireguard() : []),
   ],
   settings: z.strictObject({
-    /** Only the client may open connections to the server; false: everybody who knows the service. */
-    policy: z.boolean().optional(),
+    policy: z
+      .boolean()
+      .optional()
+      .describe('only the client may open connections to the server; false: everybody who knows the service'),
   }),
   async serve(network, rules, _context, { policy = true }) {
     const { client, server } = network.nodes

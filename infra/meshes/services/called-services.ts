@@ -9,15 +9,25 @@ import type { Arm, CalledService, Component, Endpoint, Host, Path, Workload } fr
 export const servicesSchema = z
   .strictObject({
     /** External authorization over HTTP: lets pass what carries this field with this value, and denies the rest with 403. */
-    authorizer: z.strictObject({ header: z.string().min(1), value: z.string() }),
+    authorizer: z.strictObject({
+      header: z.string().min(1).describe('field that a request has to carry'),
+      value: z.string().describe('what it has to say'),
+    }),
     /** Where copies of requests go: an application as the arm's own, whose answers nobody waits for. */
     mirror: z.strictObject({}),
     /** Who has issued tokens: has its public keys (RFC 7517) at `/.well-known/jwks.json`. */
     issuer: z.strictObject({
-      jwks: z.strictObject({ keys: z.array(z.looseObject({ kty: z.string() })).min(1) }),
+      jwks: z.strictObject({
+        keys: z
+          .array(z.looseObject({ kty: z.string().describe('kind of the key, as RFC 7517 names it') }))
+          .min(1)
+          .describe('public keys'),
+      }),
     }),
     /** A rate limit service of Envoy's API over gRPC: over the limit is what comes after so many within a second. */
-    rateLimiter: z.strictObject({ requestsPerSecond: z.number().min(0).max(1_000_000_000) }),
+    rateLimiter: z.strictObject({
+      requestsPerSecond: z.number().min(0).max(1_000_000_000).describe('of all that ask, together; 0: none'),
+    }),
   })
   .partial()
 

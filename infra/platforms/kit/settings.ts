@@ -52,8 +52,11 @@ export type Limits = z.infer<typeof limits>
 
 /** Equal for every hop of every mesh. 2 cores and 1 GiB are Istio's defaults for sidecars and waypoints. */
 export const containerLimits = {
+  /** Of each hop. */
   hop: limits.default({ cpus: 2, memoryMib: 1024 }),
+  /** Of the server, and of each service that functions call. */
   application: limits.default({ cpus: 2, memoryMib: 1024 }),
+  /** Of the load generator. */
   generator: limits.default({ cpus: 2, memoryMib: 1024 }),
 }
 

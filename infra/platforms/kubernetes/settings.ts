@@ -9,8 +9,14 @@ export const kubernetesSettings = z.strictObject({
   /** Context of the kubeconfig; without it the current one, unless that looks like production. */
   context: z.string().min(1).optional(),
   /** References that the nodes can pull. */
+  /** References of this project's four images, where the nodes pull them. */
   images: z
-    .strictObject({ echo: z.string(), tunnel: z.string(), proxy: z.string(), loadgen: z.string() })
+    .strictObject({
+      echo: z.string().describe('the application, and services that functions call'),
+      tunnel: z.string().describe('the L4 hop'),
+      proxy: z.string().describe('the L7 hop'),
+      loadgen: z.string().describe('the load generator'),
+    })
     .optional(),
   programImages,
   /** Labels of the node that plays each role; without them the first ready nodes by name. */

@@ -52,7 +52,12 @@ export type Security = z.infer<typeof securitySchema>
 
 export const poolSchema = z
   .strictObject({
-    maxStreamsPerConnection: z.int().min(1).max(100_000).default(100),
+    maxStreamsPerConnection: z
+      .int()
+      .min(1)
+      .max(100_000)
+      .default(100)
+      .describe('streams after which another connection is opened'),
     multiplex: z.boolean().default(true).describe('false: one TLS connection per TCP connection'),
     resume: z
       .boolean()
