@@ -8,9 +8,8 @@ import { trialsOf } from '../../../harness/testing/trials.js'
 const workspace = createWorkspace()
 afterAll(() => workspace.remove())
 
-const request = { arms: [], config: { platform: 'local', platformSettings: {} } } as unknown as Parameters<
-  (typeof meshes)['reference']['check']
->[0]
+const config = { platform: 'local', platformSettings: {}, experiments: {} }
+const request = { arms: [], config } as unknown as Parameters<(typeof meshes)['reference']['check']>[0]
 const local = Object.values(meshes).filter(({ name, livesOn }) => name !== 'none' && livesOn === 'own-hops')
 const checked = await Promise.all(
   local.map(async (mesh) => ({ mesh, unmet: await mesh.check(request, platforms.local) })),
