@@ -5,9 +5,7 @@
  * Some call another service, which is raised beside the hops of each arm: what a request waits for it is the function's price,
  * and what it burns itself has a row of its own in the bill.
  */
-import type { CalledService } from '../harness/model.js'
-
-import type { Security } from '../harness/model.js'
+import type { CalledService, Security } from '../harness/model.js'
 
 /** A function of the hops of one layer, by its name on the command line. */
 export interface MeshFunction {
