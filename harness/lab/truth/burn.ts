@@ -7,8 +7,11 @@ import { type Answer, isKnown, located, tolerance } from './check.js'
 import type { EchoServer, Rig } from './rig.js'
 
 const burnsUs = [50, 200]
-/** What a request burns in every slice: with a burn in both, only its length differs, and not the code that runs. */
-const leastUs = 20
+/**
+ * What a request burns in every slice: with a burn in both, only its length differs, and not the code that runs; and
+ * both are long enough to leave the caches as cold as a burn can.
+ */
+const leastUs = 100
 /**
  * Requests that are burned for at one go. After a burn the rest of a request finds its caches cold, the colder the longer
  * it burned, and costs more: that is no error of the account, and is paid once for so many.
