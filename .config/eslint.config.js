@@ -55,6 +55,20 @@ export default defineConfig(
   },
   {
     files: ['**/*.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector:
+            'TSAsExpression > TSTypeReference > Identifier[name=/^(EnvironmentRequest|ResolvedConfig)$/]',
+          message:
+            'Half a request hides what reads the other half: harness/testing/request.ts gives a whole one.',
+        },
+      ],
+    },
+  },
+  {
+    files: ['**/*.ts'],
     ignores: tests,
     rules: { 'max-lines-per-function': ['error', { max: 80, IIFEs: true }] },
   },

@@ -2,6 +2,7 @@
 import { throughput } from '../../scenarios/metrics.js'
 import { metricNamed, metrics, readBy } from '../../scenarios/registry.js'
 import { defined } from '../model/defined.js'
+import { pricedBy } from '../model/variants.js'
 import { unmeasured, type ArmStanding } from './standings.js'
 import { fewestFirm } from './estimates.js'
 import { visibleSentence, visibleShare } from './visible.js'
@@ -52,10 +53,12 @@ export type Gated = Pick<
 
 /**
  * Judges variants by the interval of their ratio to the control and the practical threshold, and takes the thresholds
- * of the config as they were judged. `policy` replaces the config's.
+ * of the config as they were judged. Functions that a run has a price of are not judged. `policy` replaces the config's.
  */
 export function gate(analysis: Gated, policy: GatePolicy = analysis.config.gate ?? defaultGate): GateResult {
-  const judged = analysis.arms.filter(({ control }) => control !== undefined)
+  const judged = analysis.arms.filter(
+    (arm) => arm.control !== undefined && pricedBy(analysis.config, arm) === undefined,
+  )
   const variants = judged.flatMap(({ id, control = '' }) =>
     policy.checks.flatMap((check) => judgeCheck(analysis, id, control, check)),
   )

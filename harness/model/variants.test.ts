@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { catalogue } from '../cli/catalogue.js'
 import { resolveConfig, type ConfigOverrides } from '../config/resolve-config.js'
 import { UserError } from './errors.js'
-import type { EnvironmentRequest, Path, Variant } from '../model.js'
+import type { Path, Variant } from '../model.js'
 import { makePlan } from '../plan/plan.js'
 import { functionFlags, resolveVariants } from '../config/variant-sources.js'
 import { unvariedLines } from './plan.js'
@@ -24,6 +24,7 @@ import { platforms } from '../../infra/platforms/index.js'
 import { proxyConfig, tunnelConfig } from '../../infra/meshes/reference/config.js'
 import { functionNames, functions, type MeshFunction } from '../../scenarios/functions.js'
 import { paths } from '../../scenarios/paths/index.js'
+import { testRequest } from '../testing/request.js'
 
 const { 'l7-per-node': l7PerNode, 'l4-only': l4Only } = paths
 
@@ -235,10 +236,10 @@ describe('--variant', () => {
       /it needs a service \(authorizer\), which kind does not raise; docker, local, netns do/,
     )
     expect(configOf({ variants, platform: 'docker' }).variants).toHaveLength(1)
-    const request = {
-      config: { ...configOf({}), meshSettings: { reference: { proxy: { services: { authorizer: {} } } } } },
+    const request = testRequest({
+      config: { meshSettings: { reference: { proxy: { services: { authorizer: {} } } } } },
       arms: makePlan(configOf({}), catalogue).arms,
-    } as unknown as EnvironmentRequest
+    })
     const [unmet] = await meshes.reference.check(request, platforms.kind)
     expect(unmet?.need).toContain('meshSettings.reference.proxy.services: authorizer')
     expect(await meshes.reference.check(request, platforms.local)).toEqual([])

@@ -31,6 +31,18 @@ export function variantBuilds(config: ResolvedConfig, { variant }: Pick<Arm, 'va
 }
 
 /**
+ * The function of a mesh whose price an arm is there to tell, beside the same arm without it; undefined: an arm is as
+ * configured, is a control, or is a variant that is judged. A price is neither better nor worse.
+ */
+export function pricedBy(
+  config: Pick<ResolvedConfig, 'variants'>,
+  { variant, control }: Pick<Arm, 'variant' | 'control'>,
+): Variant | undefined {
+  const found = control === undefined ? undefined : variantOf(config, variant)
+  return found?.function === undefined ? undefined : found
+}
+
+/**
  * What an arm becomes. The first of several variants is what the others are judged against; a single one is judged
  * against the arm as it is configured. In the place of one that cannot change the arm stands the arm as it is, and so it
  * does alone where nothing that changes anything can. A variant that names its own control is judged against that one,
@@ -86,7 +98,7 @@ export function describeVariant({ source, builds }: Variant): string {
   return [source, ...parts].join(', ')
 }
 
-function variantOf(config: ResolvedConfig, name: string | undefined): Variant | undefined {
+function variantOf(config: Pick<ResolvedConfig, 'variants'>, name: string | undefined): Variant | undefined {
   return config.variants?.find((variant) => variant.name === name)
 }
 

@@ -5,16 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parse } from 'yaml'
-import type {
-  Arm,
-  Downloads,
-  Mesh,
-  MeshContext,
-  Path,
-  Progress,
-  ResolvedConfig,
-  Scope,
-} from '../../../harness/model.js'
+import type { Arm, Downloads, Mesh, MeshContext, Path, Progress, Scope } from '../../../harness/model.js'
 import type { ArmObjects } from '../../../harness/model/cluster-access.js'
 import { UserError } from '../../../harness/model/errors.js'
 import { silentProgress } from '../../../harness/testing/scope.js'
@@ -22,6 +13,7 @@ import { paths } from '../../../scenarios/paths/index.js'
 import { listPulls } from '../../supply/pull.js'
 import { meshes } from '../index.js'
 import { transcriptHost, type TranscriptCluster } from '../testdata/transcript-cluster.js'
+import { testRequest } from '../../../harness/testing/request.js'
 
 const testdata = (path: string) => fileURLToPath(new URL(`../testdata/${path}`, import.meta.url))
 export const readTestdata = (path: string) => readFileSync(testdata(path), 'utf8')
@@ -56,12 +48,7 @@ export function meshContext(
 ): MeshContext {
   const config = { platform: cluster.isOwn ? 'kind' : 'kubernetes', meshSettings: { [mesh]: settings } }
   return {
-    request: {
-      id: `kind/${mesh}`,
-      config: config as unknown as ResolvedConfig,
-      arms,
-      paths: Object.values<Path>(paths),
-    },
+    request: testRequest({ id: `kind/${mesh}`, config, arms, paths: Object.values<Path>(paths) }),
     host: transcriptHost(cluster),
     scope: {
       ...{ runId: 'r', stateDir: '/nonexistent', signal: new AbortController().signal, defer: () => {} },

@@ -3,7 +3,6 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { EnvironmentRequest } from '../../../harness/model.js'
 import { defined } from '../../../harness/model/defined.js'
 import { ciliumOverlays } from '../cilium/install.js'
 import { ciliumSettings } from '../cilium/settings.js'
@@ -14,6 +13,7 @@ import { installLines } from '../declared.js'
 import { transcriptCluster } from '../testdata/transcript-cluster.js'
 import { commandsOf, valuesOf } from './testing.js'
 import { pullSecretNames, valuesDifference, withValues } from './values.js'
+import { testRequest } from '../../../harness/testing/request.js'
 
 const ours = { global: { hub: 'docker.io/istio', tag: '1.31.1' }, tolerations: [{ operator: 'Exists' }] }
 
@@ -98,7 +98,7 @@ test('a plan says what would be installed, and what is laid over it', () => {
     { mesh: 'istio-sidecar', path: 'l7-sidecar-to-sidecar' },
     { mesh: 'none', path: 'baseline' },
   ]
-  const lines = installLines({ config, arms, paths: [] } as unknown as EnvironmentRequest)
+  const lines = installLines(testRequest({ config, arms }))
   expect(lines).toEqual([
     'istio-sidecar: base 1.31.1, istiod 1.31.1',
     '  images docker.io/istio/pilot:1.31.1, docker.io/istio/proxyv2:1.31.1',
@@ -184,11 +184,8 @@ describe('an installation', () => {
     expect(istioAmbient.downloads?.([], { cni: 'cilium' }).charts?.map(({ name }) => name)).toEqual([
       ...['cilium', 'base', 'istiod', 'cni', 'ztunnel'],
     ])
-    const request = { config: { meshSettings: { 'istio-ambient': { cni: 'cilium', cacheDir: folder } } } }
-    const unmet = await istioAmbient.check(
-      { ...request, id: 'x', arms: [], paths: [] } as unknown as EnvironmentRequest,
-      { offers: ['cluster'] },
-    )
+    const config = { meshSettings: { 'istio-ambient': { cni: 'cilium', cacheDir: folder } } }
+    const unmet = await istioAmbient.check(testRequest({ config }), { offers: ['cluster'] })
     expect(unmet[0]?.need).toBe('a cluster that is made with cilium as its network')
   })
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { inboundLines, outboundLines, transparentLines, unmetCapture } from './capture.js'
+import { testRequest } from '../../../harness/testing/request.js'
 
 const service = { host: '10.100.96.1', port: 8080 }
 
@@ -29,10 +30,10 @@ test('what is taken under its own address is counted by its first packets', () =
 })
 
 test('capture where there are no namespaces is an unmet need, with the remedy', async () => {
-  const request = {
-    arms: [{ id: 'reference/l4-only', mesh: 'reference', path: 'l4-only' }],
-    config: { platform: 'local', meshSettings: { reference: { capture: 'redirect' } } },
-  } as unknown as Parameters<typeof unmetCapture>[1]
+  const request = testRequest({
+    arms: [{ mesh: 'reference', path: 'l4-only' }],
+    config: { meshSettings: { reference: { capture: 'redirect' } } },
+  })
   const [unmet] = await unmetCapture('reference', request, { offers: ['own-hops'] })
   expect(unmet?.remedy).toContain('--platform netns')
   expect(await unmetCapture('reference', request, { offers: ['own-hops', 'namespaces'] })).toEqual([])

@@ -4,15 +4,14 @@ import { createWorkspace, smallConfig } from '../../../harness/testing/cli.js'
 import { platforms } from '../../platforms/index.js'
 import { meshes } from '../index.js'
 import { trialsOf } from '../../../harness/testing/trials.js'
+import { testRequest } from '../../../harness/testing/request.js'
 
 const workspace = createWorkspace()
 afterAll(() => workspace.remove())
 
-const config = { platform: 'local', platformSettings: {}, experiments: {} }
-const request = { arms: [], config } as unknown as Parameters<(typeof meshes)['reference']['check']>[0]
 const local = Object.values(meshes).filter(({ name, livesOn }) => name !== 'none' && livesOn === 'own-hops')
 const checked = await Promise.all(
-  local.map(async (mesh) => ({ mesh, unmet: await mesh.check(request, platforms.local) })),
+  local.map(async (mesh) => ({ mesh, unmet: await mesh.check(testRequest({}), platforms.local) })),
 )
 for (const { mesh, unmet } of checked) {
   for (const { need, found, remedy } of unmet)

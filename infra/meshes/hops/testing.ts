@@ -24,6 +24,7 @@ import { dnsNameOf, type HopSpec } from './hop-mesh.js'
 import type { HopSettings } from './settings.js'
 import { namespace, serviceAuthority, trustDomain } from '../reference/names.js'
 import { spiffeId } from '../../platforms/kit/spiffe-id.js'
+import { testRequest } from '../../../harness/testing/request.js'
 
 /** An identity without keys, for configs that only name files. */
 export function namedIdentity(account: string): Identity {
@@ -121,11 +122,11 @@ export async function openTestHost(images: readonly ImageName[], meshSettings = 
     },
   } as unknown as Host
   const context = {
-    request: { config: { meshSettings, platform: 'local', platformSettings: {} } },
+    request: testRequest({ config: { meshSettings } }),
     host,
     scope,
     progress: { step: <T>(_title: string, run: () => Promise<T>) => run(), note: () => {} },
-  } as unknown as MeshContext
+  }
   return {
     host,
     scope,

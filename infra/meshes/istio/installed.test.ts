@@ -1,6 +1,5 @@
 /** An Istio that was there before the run: found, used as it is, told, and left as it was. */
 import { describe, expect, test } from 'vitest'
-import type { EnvironmentRequest } from '../../../harness/model.js'
 import { paths } from '../../../scenarios/paths/index.js'
 import { benchObjects, commandsOf, meshContext, testArm } from '../clusters/testing.js'
 import { transcriptCluster } from '../testdata/transcript-cluster.js'
@@ -8,6 +7,7 @@ import { istioSettings } from './settings.js'
 import { onInstalled } from './installed.js'
 import { istioSidecar } from './istio.js'
 import { ambientManifests, sidecarIngressShape, sidecarShape } from './manifests.js'
+import { testRequest } from '../../../harness/testing/request.js'
 
 const { 'l7-sidecar-to-sidecar': l7SidecarToSidecar } = paths
 
@@ -68,7 +68,7 @@ describe('needs', () => {
   test('nothing to download, and no leave to change the cluster', async () => {
     expect(istioSidecar.downloads?.([], { installed: {} })).toEqual({})
     const config = { meshSettings: { 'istio-sidecar': { installed: {} } } }
-    const request = { id: 'x', arms: [], paths: [], config } as unknown as EnvironmentRequest
+    const request = testRequest({ config })
     expect(await istioSidecar.check(request, { offers: ['cluster'] })).toEqual([])
     const [unmet] = await istioSidecar.check(request, { offers: ['cluster', 'new-cluster'] })
     expect(unmet?.need).toBe('istio-sidecar: a cluster that Istio is on already')

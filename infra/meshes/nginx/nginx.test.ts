@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { paths } from '../../../scenarios/paths/index.js'
-import type { EnvironmentRequest } from '../../../harness/model.js'
 import { nginx, nginxCounters, renderNginx } from './nginx.js'
 import { hopSpecs, testPlacement } from '../hops/testing.js'
+import { testRequest } from '../../../harness/testing/request.js'
 
 const { 'l7-per-node': l7PerNode, 'l7-sidecar-to-sidecar': l7SidecarToSidecar } = paths
 
@@ -50,13 +50,7 @@ describe('nginx', () => {
 
   it('is left out of loads that it cannot carry', async () => {
     const experiments = { latency: { protocol: 'grpc' }, connect: { protocol: 'http1' }, capacity: {} }
-    const config = {
-      experiments,
-      meshSettings: {},
-      platform: 'local',
-      platformSettings: {},
-    } as unknown as EnvironmentRequest['config']
-    const request = { config, arms: [] } as unknown as EnvironmentRequest
+    const request = testRequest({ config: { experiments } })
     expect(
       (await nginx.check(request, { offers: [] })).filter(({ need }) => need.includes('protocol')),
     ).toEqual([

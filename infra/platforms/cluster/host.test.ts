@@ -9,6 +9,7 @@ import type { Pod } from './api/pods.js'
 import { createKubeHost } from './host.js'
 import type { KubeHostOptions } from './host-options.js'
 import type { Manifest } from './render/manifests.js'
+import { testRequest } from '../../../harness/testing/request.js'
 
 const paths = Object.values(byName)
 const nodes = { client: 'n1', server: 'n2', waypoint: 'n3', 'control-plane': 'n0' }
@@ -106,7 +107,7 @@ async function hostOf(pathName: string) {
   const limits = { cpus: 1, memoryMib: 64 }
   const host = await createKubeHost({
     ...cluster.options,
-    request: { id: 'e', arms: [arm], paths } as never,
+    request: testRequest({ id: 'e', arms: [arm], paths }),
     scope,
     images: { echo: 'echo:1', tunnel: 'tunnel:1', proxy: 'proxy:1', loadgen: 'loadgen:1' },
     programImage: async ({ name }) => `${name}:1`,

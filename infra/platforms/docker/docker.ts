@@ -27,7 +27,7 @@ import { findEngine, isMissing, type Engine } from './engine.js'
 import { nodeLabel, objectName, runLabel } from './labels.js'
 import { clampLimits, configuredImages, generatorNeeds, platformSettings } from '../kit/settings.js'
 import { dockerSettings, type DockerSettings } from './settings.js'
-import { countApplications, mostCpus } from '../kit/units.js'
+import { countComponents, mostCpus } from '../kit/units.js'
 
 const nodes = ['client', 'server', 'waypoint'] as const satisfies readonly NodeRole[]
 const mibPerContainer = 90
@@ -64,12 +64,9 @@ async function checkDocker(request: EnvironmentRequest): Promise<readonly Unmet[
       ...base,
     ]
   }
-  const hops = request.arms.reduce(
-    (sum, arm) => sum + (request.paths.find(({ name }) => name === arm.path)?.hops.length ?? 0),
-    0,
-  )
-  // A generator beside the applications.
-  const containers = hops + countApplications(request) + 1
+  const { hops, applications, services } = countComponents(request)
+  // A generator beside them.
+  const containers = hops + applications + services + 1
   const neededMib = containers * mibPerContainer
   const foundMib = Math.round(engine.memoryBytes / 2 ** 20)
   const memory: Unmet[] =

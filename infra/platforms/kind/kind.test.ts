@@ -14,6 +14,7 @@ import { clusterNeeds } from '../../meshes/declared.js'
 import { run } from '../../../harness/process/exec.js'
 import { openScope } from '../../../harness/process/scope.js'
 import { nodeImageFor, pinnedReference } from '../../supply/versions.js'
+import { testRequest } from '../../../harness/testing/request.js'
 
 const runId = '2026-11-22t10-04-31-1a2b3c'
 
@@ -54,9 +55,7 @@ describe('cluster config', () => {
   })
 
   it('takes CNI and kube-proxy away for Cilium alone', () => {
-    const config = { meshSettings: {} }
-    const of = (mesh: string) =>
-      clusterNeeds({ config, arms: [{ mesh: 'none' }, { mesh }], paths: [] } as never)
+    const of = (mesh: string) => clusterNeeds(testRequest({ arms: [{ mesh: 'none' }, { mesh }] }))
     expect(of('cilium')).toEqual({ defaultCni: false, kubeProxy: false })
     expect(of('istio-ambient')).toEqual(plain)
   })

@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createEnvironment } from '../../../harness/run/environment.js'
 import type {
-  Arm,
   Edge,
   Environment,
   EnvironmentRequest,
@@ -18,6 +17,7 @@ import type {
 import { judgeTrial } from '../../../harness/run/proof.js'
 import { openScope } from '../../../harness/process/scope.js'
 import { meshes } from '../../meshes/index.js'
+import { testRequest } from '../../../harness/testing/request.js'
 
 export interface BroughtUp {
   readonly runId: string
@@ -129,31 +129,14 @@ export async function bringUp(platform: Platform, options: BringUpOptions): Prom
 }
 
 export function requestFor(platform: Platform, options: BringUpOptions): EnvironmentRequest {
-  const environment = platform.name
-  const { mesh = 'reference' } = options
-  const baseline = 'none/baseline'
-  const arms: Arm[] = [
-    { id: baseline, mesh: 'none', path: 'baseline', role: 'baseline', environment, baseline },
-    ...options.paths
-      .filter(({ name }) => name !== 'baseline')
-      .map(({ name }): Arm => ({
-        id: `${mesh}/${name}`,
-        mesh,
-        path: name,
-        role: 'subject',
-        environment,
-        baseline,
-      })),
-  ]
-  const config = {
-    platform: platform.name,
-    meshSettings: {},
-    platformSettings: options.platformSettings ?? {},
-  }
-  return {
+  const { mesh = 'reference', paths, platformSettings = {} } = options
+  return testRequest({
     id: `${platform.name}/${mesh}`,
-    arms,
-    paths: options.paths,
-    config,
-  } as unknown as EnvironmentRequest
+    arms: [
+      { mesh: 'none', role: 'baseline' },
+      ...paths.filter(({ name }) => name !== 'baseline').map(({ name: path }) => ({ mesh, path })),
+    ],
+    paths,
+    config: { platform: platform.name, platformSettings },
+  })
 }

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { Arm, Component } from '../../../harness/model.js'
+import { testRequest } from '../../../harness/testing/request.js'
 import { paths } from '../../../scenarios/paths/index.js'
-import { bandwidth, countApplications, cpusOf, mostCpus, ownsApplication } from './units.js'
+import { bandwidth, countComponents, cpusOf, mostCpus, ownsApplication } from './units.js'
 
 const armOf = (path: string, copy?: Arm['copy']): Arm => ({
   ...{ id: `reference/${path}${copy ? `+${copy.which}` : ''}`, mesh: 'reference', path },
@@ -32,7 +33,19 @@ describe('units of L7', () => {
       armOf(waypoint.name),
       ...units(waypoint.name),
     ]
-    expect(countApplications({ arms, paths: [sidecars, waypoint] })).toBe(1 + 2)
+    expect(countComponents(testRequest({ arms, paths: [sidecars, waypoint] }))).toEqual({
+      ...{ hops: 3 * sidecars.hops.length + 3 * waypoint.hops.length, applications: 1 + 2, services: 0 },
+    })
+  })
+
+  it('are counted with the services that functions of their L7 hops call', () => {
+    const config = { meshSettings: { reference: { proxy: { services: { authorizer: {}, mirror: {} } } } } }
+    const tunnels = paths['l4-only']
+    const request = testRequest({
+      ...{ config, paths: [tunnels, waypoint] },
+      arms: [armOf(tunnels.name), armOf(waypoint.name), copyOf(waypoint.name, 'unit-1')],
+    })
+    expect(countComponents(request).services).toBe(2 * 2)
   })
 
   it('limit their L7 hops and nothing else', () => {

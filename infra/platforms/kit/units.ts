@@ -1,8 +1,9 @@
 /**
  * Copies of an arm that are units of its L7 capacity (`copySchema`): which of them have an application of their own, and
- * how many cores their hops may use.
+ * how many cores their hops may use; and how much a request brings up in all.
  */
 import { hasSidecarsAlone, unitNumber } from '../../../harness/model/plan.js'
+import { calledServices, settingsOf } from '../../../harness/model/variants.js'
 import type { Arm, Component, EnvironmentRequest, Path, Workload } from '../../../harness/model.js'
 import { echoWorkload, echoWorkloadOf } from './echo-workload.js'
 
@@ -19,12 +20,28 @@ export const applicationOf = (arm: Pick<Arm, 'id' | 'copy'>, path: Path): Worklo
   ownsApplication(arm, path) ? echoWorkloadOf(arm) : echoWorkload
 
 /** Applications that a request needs: the shared one, and those of units. */
-export function countApplications({ arms, paths }: Units): number {
+function countApplications({ arms, paths }: Units): number {
   const owning = arms.filter((arm) => {
     const path = paths.find(({ name }) => name === arm.path)
     return path !== undefined && ownsApplication(arm, path)
   })
   return 1 + owning.length
+}
+
+/** What a request brings up beside its generator: hops, applications, and the services that functions of L7 hops call. */
+export function countComponents({ arms, paths, config }: EnvironmentRequest): {
+  readonly hops: number
+  readonly applications: number
+  readonly services: number
+} {
+  const counted = { hops: 0, applications: countApplications({ arms, paths }), services: 0 }
+  for (const arm of arms) {
+    const { hops = [] } = paths.find(({ name }) => name === arm.path) ?? {}
+    counted.hops += hops.length
+    if (hops.some(({ layer }) => layer === 'l7'))
+      counted.services += calledServices(settingsOf(config, arm)).length
+  }
+  return counted
 }
 
 /** Cores that a component may use because it is an L7 hop of a unit; undefined: as many as any other. */

@@ -2,12 +2,12 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import type { EnvironmentRequest } from '../../../harness/model.js'
 import { fakeProgram } from '../cluster/api/testing.js'
 import { clusterTools } from '../../meshes/declared.js'
 import { kubernetes } from './kubernetes.js'
 import { assignNodes, type NodeInfo } from './nodes.js'
 import { kubernetesSettings, looksLikeProduction } from './settings.js'
+import { testRequest } from '../../../harness/testing/request.js'
 
 const node = (
   name: string,
@@ -101,9 +101,7 @@ describe('kubectl', () => {
     await fakeProgram(folder, 'kubectl', `echo "$KUBECONFIG $*" >> ${log}\n${answer}`)
     const images = { echo: 'a', tunnel: 'b', proxy: 'c', loadgen: 'd' }
     const config = { platform: 'kubernetes', platformSettings: { kubernetes: { images } } }
-    expect(await kubernetes.check({ arms: [], paths: [], config } as unknown as EnvironmentRequest)).toEqual(
-      [],
-    )
+    expect(await kubernetes.check(testRequest({ config }))).toEqual([])
     expect((await readFile(log, 'utf8')).split('\n').filter(Boolean)).toEqual([
       '/a:/b config current-context',
       '/a:/b get nodes -o json',
@@ -111,12 +109,7 @@ describe('kubectl', () => {
   })
 
   it('comes with helm for meshes that are installed with charts, and for no others', () => {
-    const toolsOf = (mesh: string) =>
-      clusterTools({
-        config: { meshSettings: {} },
-        arms: [{ mesh }],
-        paths: [],
-      } as unknown as EnvironmentRequest)
+    const toolsOf = (mesh: string) => clusterTools(testRequest({ arms: [{ mesh }] }))
     expect(toolsOf('istio-ambient')).toEqual(['kubectl', 'helm'])
     expect(toolsOf('reference')).toEqual(['kubectl'])
   })

@@ -7,7 +7,7 @@ import { connect } from 'node:net'
 import { totalmem } from 'node:os'
 import type { EnvironmentRequest, Platform, Unmet } from '../../../harness/model.js'
 import { platformSettings } from '../kit/settings.js'
-import { countApplications, cpusOf, ownsApplication } from '../kit/units.js'
+import { countComponents, cpusOf, ownsApplication } from '../kit/units.js'
 import { findGroups } from './groups.js'
 import { loopbackPlace } from './process.js'
 import { unmetQuota } from './quota.js'
@@ -54,16 +54,13 @@ const loopbackOf = ({ arms }: EnvironmentRequest): ProcessNetwork => ({
 
 /** Memory that processes of all arms together need, where the host has less. */
 export function unmetMemory(request: EnvironmentRequest): readonly Unmet[] {
-  const { arms, paths } = request
-  const hopsOf = (name: string) => paths.find((path) => path.name === name)?.hops.length ?? 0
-  const hops = arms.reduce((sum, arm) => sum + hopsOf(arm.path), 0)
-  const applications = countApplications(request)
-  const neededMib = (hops + applications + 1) * mibPerComponent
+  const { hops, applications, services } = countComponents(request)
+  const neededMib = (hops + applications + services + 1) * mibPerComponent
   const foundMib = Math.round(totalmem() / 2 ** 20)
   if (foundMib >= neededMib) return []
   return [
     {
-      need: `about ${neededMib} MiB of memory for ${hops} hops, ${applications === 1 ? 'a server' : `${applications} servers`} and a generator`,
+      need: `about ${neededMib} MiB of memory for ${hops} hops, ${applications === 1 ? 'a server' : `${applications} servers`}${services === 0 ? '' : `, ${services} called ${services === 1 ? 'service' : 'services'}`} and a generator`,
       found: `${foundMib} MiB`,
       remedy: 'measure fewer arms at a time (--arm)',
     },

@@ -210,3 +210,39 @@ describe('what to do next', () => {
     expect(answer(variants).nextHtml).not.toMatch(/next to nothing|small/)
   })
 })
+
+describe('functions have a price, which is neither better nor worse', () => {
+  const asConfigured = { source: 'as configured', settings: {}, builds: {} }
+  const priced = (options: SyntheticOptions) =>
+    analyze(
+      journal({
+        rounds: 12,
+        arms: ['l7-per-node'],
+        experiments: ['latency'],
+        variants: [
+          { name: 'plain', ...asConfigured },
+          ...['jwt', 'retry'].map((name) => ({
+            ...{ name, ...asConfigured, function: name, source: `function:${name}` },
+            settings: { proxy: {} },
+          })),
+        ],
+        ...options,
+      }),
+    )
+  const dear = priced({ effect: { 'reference/l7-per-node@jwt': { cpu: 1.3 } } })
+
+  test('the first screen says which costs most, and how many cost nothing that it can tell', () => {
+    const { headline, pictures, nextHtml } = answer(dear)
+    expect(headline).toMatch(
+      /^L7 per node @jwt adds \+?[\d.]+.ms of CPU per 1.000 requests; 1 more adds none that this run can tell$/,
+    )
+    expect(pictures.map(({ id }) => id)).toEqual(['functions-picture', 'picture'])
+    expect(pictures[0]?.rows.map(({ label }) => label)).toEqual(['L7 per node @jwt', 'L7 per node @retry'])
+    expect(headline + nextHtml).not.toMatch(/worse|better/)
+    expect(answer(priced({})).headline).toBe('None of 2 functions adds CPU that this run can tell')
+  })
+
+  test('no gate fails because of one', () => {
+    expect(gate(dear)).toMatchObject({ variants: [], outcome: 'pass' })
+  })
+})

@@ -17,8 +17,9 @@ import { escapeHtml } from '../clean.js'
 import type { FigureBook } from '../figures.js'
 import { alone, listOf, rank, type Ranked, type Ranking } from '../ranking.js'
 import type { ArmView, View } from '../view.js'
+import { pricedFunctions, type PricedFunction } from './functions.js'
 import { nextStep } from './next.js'
-import { addedPicture, checkWords, variantPicture, type Picture } from './picture.js'
+import { addedPicture, checkWords, functionPicture, variantPicture, type Picture } from './picture.js'
 import { trust, trustWord, type Trust } from './trust.js'
 
 export interface Answer {
@@ -56,9 +57,10 @@ export function buildAnswer(view: View, book: FigureBook): Answer {
       dateTime(analysis.startedAt),
     ].join(' · '),
     banners: banners(view),
-    pictures: [variantPicture(view, book, verdicts), addedPicture(view, book)].filter(
-      (one) => one !== undefined,
-    ),
+    pictures: [
+      variantPicture(view, book, verdicts) ?? functionPicture(view, book),
+      addedPicture(view, book),
+    ].filter((one) => one !== undefined),
     trust: trusted,
     trustWord: trustWord(view, trusted),
     nextHtml: nextStep(view, verdicts),
@@ -95,6 +97,7 @@ function headline(view: View, verdicts: readonly GateVerdict[], words: Words): s
     return `Nothing can be said: none of ${plural(trials.length, 'trial')} is valid`
   const found =
     variantHeadline(view, verdicts, words) ??
+    functionHeadline(view, words) ??
     (rank(view, 'time') ? undefined : throughputHeadline(view, words)) ??
     costHeadline(view, words)
   if (found !== undefined) return found + withoutWords(view, words)
@@ -142,6 +145,27 @@ function variantHeadline(view: View, verdicts: readonly GateVerdict[], words: Wo
   if (open[0])
     return `Not decided: ${open.length} of ${plural(verdicts.length, 'check')} of the variants ${open.length === 1 ? 'does' : 'do'} not tell; none is worse`
   return `No variant differs by as much as matters, in ${plural(verdicts.length, 'check')}`
+}
+
+/** Which function is the dearest, and how many cost anything that can be told. */
+function functionHeadline(view: View, words: Words): string | undefined {
+  const priced = pricedFunctions(view).filter(({ cpu }) => cpu !== undefined)
+  if (priced.length === 0) return undefined
+  const told = priced.filter(({ cpu }) => cpu?.verdict === 'worse')
+  const price = ({ cpu }: PricedFunction) => (cpu ? words.figure(cpu.difference, cpu.metric) : '')
+  const unit = `of CPU per ${thousand} requests`
+  const [first, second] = told
+  if (first === undefined)
+    return priced.length === 1
+      ? `${priced.map(({ arm }) => words.arm(arm)).join('')} adds no CPU that this run can tell`
+      : `None of ${plural(priced.length, 'function')} adds CPU that this run can tell`
+  const rest = priced.length - told.length
+  return [
+    second === undefined
+      ? `${words.arm(first.arm)} adds ${price(first)} ${unit}`
+      : `Of ${plural(told.length, 'function')} that add CPU, ${words.arm(first.arm)} adds the most by its estimate, ${price(first)} ${unit}`,
+    ...(rest === 0 ? [] : [`; ${rest} more ${rest === 1 ? 'adds' : 'add'} none that this run can tell`]),
+  ].join('')
 }
 
 /** Which path is cheapest, as far as the intervals tell. */

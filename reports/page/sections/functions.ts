@@ -1,12 +1,14 @@
 /** What functions of a mesh cost: by the layer that does them, and each by itself where it was measured. */
+import { pricedBy } from '../../../harness/model/variants.js'
 import * as metrics from '../../../scenarios/metrics.js'
+import type { Comparison, Variant } from '../../../harness/model.js'
 import { rowName } from '../../charts/resources/cpu-bill.js'
 import type { Table, TableCell } from '../../charts/chart.js'
 import { thousand } from '../../formats/format.js'
 import { armHtml } from '../arm-name.js'
 import { escapeHtml } from '../clean.js'
 import type { FigureBook } from '../figures.js'
-import { cpuMetrics, latencyMetrics, type View } from '../view.js'
+import { cpuMetrics, latencyMetrics, type ArmView, type View } from '../view.js'
 import { functionRows } from './talk.js'
 
 /** The measured price of one hop of a layer: mean over the hops of that layer on the leading load. */
@@ -66,44 +68,52 @@ function calledText(view: View, book: FigureBook, arm: string): string {
   return texts.length === 0 ? '–' : texts.join(', ')
 }
 
+/** An arm with one function more than another, and what that adds. */
+export interface PricedFunction {
+  readonly arm: ArmView
+  readonly control: ArmView
+  readonly variant: Variant
+  readonly cpu: Comparison | undefined
+  /** At the median. */
+  readonly time: Comparison | undefined
+}
+
+/** Functions of which a price was measured, by what they add in CPU, the dearest first. */
+export function pricedFunctions(view: View): readonly PricedFunction[] {
+  return view.subjects
+    .flatMap((arm): PricedFunction[] => {
+      const variant = pricedBy(view.analysis.config, arm.arm)
+      const { control } = arm.arm
+      if (variant === undefined || control === undefined) return []
+      const cpu = view.compare(arm.id, cpuMetrics, { versus: control })
+      const time = view.compare(arm.id, latencyMetrics, { versus: control, percentile: 50 })
+      return cpu || time ? [{ arm, control: view.arm(control), variant, cpu, time }] : []
+    })
+    .sort((a, b) => (b.cpu?.difference.value ?? 0) - (a.cpu?.difference.value ?? 0))
+}
+
 /** What each function costs by itself: the difference between an arm with it and the same arm without; undefined when none was measured. */
 export function functionCostTable(view: View, book: FigureBook): Table | undefined {
-  const measured = view.subjects.flatMap((arm) => {
-    const variant = view.analysis.config.variants?.find(({ name }) => name === arm.arm.variant)
-    const { control } = arm.arm
-    return variant?.function === undefined || control === undefined ? [] : [{ arm, control, variant }]
-  })
-  const calls = measured.some(({ arm }) => calledRows(view, arm.id).length > 0)
-  const rows = measured.flatMap(({ arm, control, variant }): TableCell[][] => {
-    const cpu = view.compare(arm.id, cpuMetrics, { versus: control })
-    const time = view.compare(arm.id, latencyMetrics, { versus: control, percentile: 50 })
-    if (cpu === undefined && time === undefined) return []
-    return [
-      [
-        variant.source,
-        layerOf(variant.settings),
-        whereOf(variant.settings),
-        { html: armHtml(view.arm(control)) },
-        {
-          html: book.print(
-            cpu?.difference,
-            { metric: cpu?.metric ?? 'cpu', kind: 'difference' },
-            'cell',
-            true,
-          ),
-        },
-        {
-          html: book.print(
-            time?.difference,
-            { metric: time?.metric ?? 'latency', percentile: 50, kind: 'difference' },
-            'cell',
-            true,
-          ),
-        },
-        ...(calls ? [{ html: calledText(view, book, arm.id) }] : []),
-      ],
-    ]
-  })
+  const priced = pricedFunctions(view)
+  const calls = priced.some(({ arm }) => calledRows(view, arm.id).length > 0)
+  const rows = priced.map(({ arm, control, variant, cpu, time }): TableCell[] => [
+    variant.source,
+    layerOf(variant.settings),
+    whereOf(variant.settings),
+    { html: armHtml(control) },
+    {
+      html: book.print(cpu?.difference, { metric: cpu?.metric ?? 'cpu', kind: 'difference' }, 'cell', true),
+    },
+    {
+      html: book.print(
+        time?.difference,
+        { metric: time?.metric ?? 'latency', percentile: 50, kind: 'difference' },
+        'cell',
+        true,
+      ),
+    },
+    ...(calls ? [{ html: calledText(view, book, arm.id) }] : []),
+  ])
   if (rows.length === 0) return undefined
   return {
     columns: [

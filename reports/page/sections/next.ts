@@ -6,6 +6,7 @@ import type { Estimate } from '../../../harness/model.js'
 import { escapeHtml } from '../clean.js'
 import { alone, rank } from '../ranking.js'
 import type { View } from '../view.js'
+import { pricedFunctions } from './functions.js'
 import { checkWords } from './picture.js'
 
 /** HTML of a sentence. */
@@ -29,7 +30,7 @@ export function nextStep(view: View, verdicts: readonly GateVerdict[]): string {
   const open = nearest(verdicts)
   if (open)
     return `${checkWords(open)}, of ${escapeHtml(view.arm(open.arm).label)}, is the nearest to a decision (<code>--rounds</code>): ${wantedFor(open)}.`
-  const tie = tieStep(view)
+  const tie = priceStep(view) ?? tieStep(view)
   if (tie !== undefined) return tie
   return 'repeat it with your own rate (<code>--rate</code>) before you choose: the order of the paths can turn with load, and absolute figures belong to this host.'
 }
@@ -37,6 +38,16 @@ export function nextStep(view: View, verdicts: readonly GateVerdict[]): string {
 const thenTie = (view: View) => {
   const tie = tieStep(view)
   return tie === undefined ? '' : ` Then, ${tie}`
+}
+
+/** The dearest function whose price is not told from nothing: the rounds that would tell it. */
+function priceStep(view: View): string | undefined {
+  const open = pricedFunctions(view).find(
+    ({ cpu }) => cpu?.verdict === 'inconclusive' && cpu.difference.value > 0,
+  )
+  if (!open?.cpu) return undefined
+  const { value, low, high, n } = open.cpu.difference
+  return `to tell whether ${escapeHtml(open.arm.label)} costs anything (<code>--rounds</code>): ${moreRounds(n, (high - low) / 2, value)}.`
 }
 
 /** Where several arms share the first place: the rounds that would part them. */

@@ -3,6 +3,7 @@ import type { GateVerdict } from '../../../harness/analyze/gate.js'
 import { notMeasured } from '../../../harness/analyze/standings.js'
 import { metricText } from '../../../harness/analyze/gate.js'
 import { hasProtectedLegs } from '../../../harness/model/paths.js'
+import type { Comparison } from '../../../harness/model.js'
 import { metricTitle } from '../../../scenarios/registry.js'
 import * as metrics from '../../../scenarios/metrics.js'
 import { given, plural, sentence, thousand } from '../../formats/format.js'
@@ -13,6 +14,7 @@ import { sketchPath } from '../drawings/path-sketch.js'
 import { listOf, rank } from '../ranking.js'
 import { cpuMetrics, latencyMetrics, type Added, type ArmView, type View } from '../view.js'
 import type { Chip } from './chip.js'
+import { pricedFunctions } from './functions.js'
 
 export interface Picture {
   readonly id: string
@@ -78,8 +80,74 @@ export function addedPicture(view: View, book: FigureBook): Picture | undefined 
   ]
   const sorted = sortedSubjects(view)
   if (sorted.every((arm) => columns.every(({ of }) => of(arm) === undefined))) return undefined
-  const axes = columns.map(({ of }) => {
-    const floor = view.arms.filter(({ arm }) => arm.role === 'twin').flatMap((arm) => of(arm)?.estimate ?? [])
+  const axes = axesOf(columns, sorted, twins)
+  const rowOf = (arm: ArmView) => ({
+    ...differenceRow(arm, columns, axes, book),
+    ...(arm.arm.role === 'twin' && twins.length === 1 ? { label: 'A/A difference' } : {}),
+    last: book.print(view.cell(arm.id)?.hopMemory, { metric: metrics.memory.id, kind: 'value' }),
+  })
+  const chosen = sorted.length <= mostRows ? sorted : choose(view, sorted)
+  const rest = sorted.filter((arm) => !chosen.includes(arm))
+  return {
+    id: 'picture',
+    lastTitle: 'memory of hops, MiB',
+    caption: `Added to a direct request${directWords(view)}: dots are estimates, lines 95 % intervals, the grey band is what the baseline differs by from itself when it is measured twice (A/A)${unlike(view.subjects)}`,
+    columns: headsOf(columns, axes),
+    rows: [
+      ...chosen.map(rowOf),
+      ...missingRows(view),
+      ...twins.filter((twin) => columns.some(({ of }) => of(twin))).map(rowOf),
+    ],
+    more: rest.map(rowOf),
+    moreText: `${plural(rest.length, 'more arm')} between the cheapest and the dearest`,
+  }
+}
+
+/** What each function adds to the same hops without it, the dearest first; undefined when none was measured. */
+export function functionPicture(view: View, book: FigureBook): Picture | undefined {
+  const priced = pricedFunctions(view)
+  if (priced.length === 0) return undefined
+  const columns: readonly Column[] = [
+    {
+      title: `added CPU, ms per ${thousand} requests`,
+      brief: `CPU, ms/${thousand}`,
+      of: (arm) => addedOf(priced.find((one) => one.arm === arm)?.cpu),
+    },
+    {
+      title: 'added p50, ms',
+      brief: 'p50, ms',
+      of: (arm) => addedOf(priced.find((one) => one.arm === arm)?.time),
+    },
+  ]
+  const arms = priced.map(({ arm }) => arm)
+  const axes = axesOf(columns, arms, [])
+  const rows = priced.map(({ arm, control }) => ({
+    ...differenceRow(arm, columns, axes, book),
+    last: `<span class="dim">${escapeHtml(control.label)}</span>`,
+  }))
+  return {
+    id: 'functions-picture',
+    lastTitle: 'on top of',
+    caption:
+      'What each function adds to the same hops without it, sent the same requests in the same rounds: dots are estimates, lines 95 % intervals; a function whose interval holds 0 costs nothing that this run can tell',
+    columns: headsOf(columns, axes),
+    rows: rows.slice(0, mostRows),
+    more: rows.slice(mostRows),
+    moreText: plural(Math.max(0, rows.length - mostRows), 'more function'),
+  }
+}
+
+const addedOf = (comparison: Comparison | undefined): Added | undefined =>
+  comparison && {
+    metric: comparison.metric,
+    percentile: comparison.percentile,
+    estimate: comparison.difference,
+  }
+
+/** One axis a column, wide enough for all arms, with what `twins` differ by as the noise floor. */
+function axesOf(columns: readonly Column[], arms: readonly ArmView[], twins: readonly ArmView[]) {
+  return columns.map(({ of }) => {
+    const floor = twins.flatMap((arm) => of(arm)?.estimate ?? [])
     const band: Band | undefined =
       floor.length === 0
         ? undefined
@@ -89,14 +157,24 @@ export function addedPicture(view: View, book: FigureBook): Picture | undefined 
             high: Math.max(...floor.map(({ high }) => high)),
           }
     return axisOf(
-      sorted.flatMap((arm) => of(arm)?.estimate ?? []),
+      arms.flatMap((arm) => of(arm)?.estimate ?? []),
       0,
       band,
     )
   })
-  const rowOf = (arm: ArmView): PictureRow => ({
+}
+
+const headsOf = (columns: readonly Column[], axes: readonly (Axis | undefined)[]) =>
+  columns.map(({ title, brief }, index) => ({ title, brief, ticks: ticks(axes[index]) }))
+
+function differenceRow(
+  arm: ArmView,
+  columns: readonly Column[],
+  axes: readonly (Axis | undefined)[],
+  book: FigureBook,
+): Omit<PictureRow, 'last'> {
+  return {
     ...rowHead(arm),
-    ...(arm.arm.role === 'twin' && twins.length === 1 ? { label: 'A/A difference' } : {}),
     cells: columns.map(({ of }, index) => {
       const found = of(arm)
       const axis = axes[index]
@@ -109,22 +187,6 @@ export function addedPicture(view: View, book: FigureBook): Picture | undefined 
         }),
       }
     }),
-    last: book.print(view.cell(arm.id)?.hopMemory, { metric: metrics.memory.id, kind: 'value' }),
-  })
-  const chosen = sorted.length <= mostRows ? sorted : choose(view, sorted)
-  const rest = sorted.filter((arm) => !chosen.includes(arm))
-  return {
-    id: 'picture',
-    lastTitle: 'memory of hops, MiB',
-    caption: `Added to a direct request${directWords(view)}: dots are estimates, lines 95 % intervals, the grey band is what the baseline differs by from itself when it is measured twice (A/A)${unlike(view.subjects)}`,
-    columns: columns.map(({ title, brief }, index) => ({ title, brief, ticks: ticks(axes[index]) })),
-    rows: [
-      ...chosen.map(rowOf),
-      ...missingRows(view),
-      ...twins.filter((twin) => columns.some(({ of }) => of(twin))).map(rowOf),
-    ],
-    more: rest.map(rowOf),
-    moreText: `${plural(rest.length, 'more arm')} between the cheapest and the dearest`,
   }
 }
 
