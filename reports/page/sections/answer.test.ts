@@ -234,12 +234,14 @@ describe('functions have a price, which is neither better nor worse', () => {
   test('the first screen says which costs most, and how many cost nothing that it can tell', () => {
     const { headline, pictures, nextHtml } = answer(dear)
     expect(headline).toMatch(
-      /^L7 per node @jwt adds \+?[\d.]+.ms of CPU per 1.000 requests; 1 more adds none that this run can tell$/,
+      /^L7 per node @jwt adds \+?[\d.]+.ms of CPU per 1.000 requests; of the other arms with a function 1 adds none that this run can tell$/,
     )
     expect(pictures.map(({ id }) => id)).toEqual(['functions-picture', 'picture'])
     expect(pictures[0]?.rows.map(({ label }) => label)).toEqual(['L7 per node @jwt', 'L7 per node @retry'])
     expect(headline + nextHtml).not.toMatch(/worse|better/)
-    expect(answer(priced({})).headline).toBe('None of 2 functions adds CPU that this run can tell')
+    expect(answer(priced({})).headline).toBe(
+      'None of 2 arms with a function more adds CPU that this run can tell',
+    )
   })
 
   test('no gate fails because of one', () => {

@@ -154,18 +154,23 @@ function functionHeadline(view: View, words: Words): string | undefined {
   const told = priced.filter(({ cpu }) => cpu?.verdict === 'worse')
   const price = ({ cpu }: PricedFunction) => (cpu ? words.figure(cpu.difference, cpu.metric) : '')
   const unit = `of CPU per ${thousand} requests`
-  const [first, second] = told
+  const [first, ...others] = told
   if (first === undefined)
     return priced.length === 1
       ? `${priced.map(({ arm }) => words.arm(arm)).join('')} adds no CPU that this run can tell`
-      : `None of ${plural(priced.length, 'function')} adds CPU that this run can tell`
+      : `None of ${plural(priced.length, 'arm')} with a function more adds CPU that this run can tell`
   const rest = priced.length - told.length
-  return [
-    second === undefined
+  const also = [
+    ...(others.length === 0 ? [] : [`${others.length} more ${others.length === 1 ? 'adds' : 'add'} CPU`]),
+    ...(rest === 0 ? [] : [`${rest} ${rest === 1 ? 'adds' : 'add'} none that this run can tell`]),
+  ]
+  const main =
+    others.length === 0
       ? `${words.arm(first.arm)} adds ${price(first)} ${unit}`
-      : `Of ${plural(told.length, 'function')} that add CPU, ${words.arm(first.arm)} adds the most by its estimate, ${price(first)} ${unit}`,
-    ...(rest === 0 ? [] : [`; ${rest} more ${rest === 1 ? 'adds' : 'add'} none that this run can tell`]),
-  ].join('')
+      : `By its estimate ${words.arm(first.arm)} is the dearest function, with ${price(first)} ${unit}`
+  return [main, ...(also.length === 0 ? [] : [`of the other arms with a function ${also.join(', ')}`])].join(
+    '; ',
+  )
 }
 
 /** Which path is cheapest, as far as the intervals tell. */
