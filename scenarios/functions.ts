@@ -13,7 +13,8 @@ export interface MeshFunction {
   readonly title: string
   /**
    * What `meshSettings` say to turn it on (infra/meshes/hops/settings.ts). Under `proxy` it is a function of the L7 hops,
-   * under `tunnel` one of the L4 hops; `transport` is of the legs between hops, `policy` of the kernel's rules.
+   * under `tunnel` one of the L4 hops, each of them unless a mesh has it at one place (`Mesh.placeOf`); `transport` is of the
+   * legs between hops, `policy` of the kernel's rules.
    */
   readonly settings: FunctionSettings
   /**

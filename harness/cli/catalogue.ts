@@ -24,6 +24,8 @@ export const catalogue: Catalogue = {
       paths[path as PathName],
       platforms[platform as PlatformName],
     ),
+  placeOf: ({ settings }, mesh, path) =>
+    (meshes[mesh as MeshName] as Mesh | undefined)?.placeOf?.(settings, paths[path as PathName]),
   loadsOf: (experiment, settings) => experimentOf(experiment).loads(settings),
   carries: (experiment, path) => experimentOf(experiment).carries?.(path) ?? true,
   comparesLoads: (experiment) => experimentOf(experiment).comparesLoads ?? false,

@@ -84,15 +84,17 @@ function lay(settings: Settings, keys: readonly string[], value: unknown): void 
 /** Why no mesh whose hops can be varied has a setting at a path; undefined where one has. */
 function unknownPath(path: string): string | undefined {
   const all = Object.values<Mesh>(meshes)
-  const varied = all.filter(({ varies }) => varies)
   const keys = path.split('.')
+  const isVaried = ({ varies, variesIn }: Mesh) =>
+    varies !== undefined && variesIn?.includes(keys[0] ?? '') !== false
+  const varied = all.filter(isVaried)
   const problem = walk(
     varied.flatMap(({ settings }) => settings ?? []),
     keys,
   )
   if (problem === undefined) return undefined
   const whole = all.filter(
-    ({ varies, settings }) => !varies && settings && walk([settings], keys) === undefined,
+    (mesh) => !isVaried(mesh) && mesh.settings && walk([mesh.settings], keys) === undefined,
   )
   const names = whole.map(({ name }) => name).join(', ')
   return whole.length > 0

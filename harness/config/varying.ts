@@ -24,6 +24,8 @@ export function whyNotVaried(
   if (!mesh.varies) return `${mesh.name} is the same for all of its arms, so it cannot be varied`
   if (programs.length > 0 && !programs.some((program) => mesh.varies?.includes(program)))
     return `${mesh.name} runs no ${programs.join(' or ')} of this repository`
+  const whyNot = mesh.whyNot?.(settings, path)
+  if (whyNot !== undefined) return `of ${mesh.name}: ${whyNot}`
   // Of fields that are not here the mesh's own settings may have some.
   const wrong = whatIsWrong(
     mesh,
@@ -31,6 +33,8 @@ export function whyNotVaried(
     ({ code, input }) => code === 'unrecognized_keys' || input !== undefined,
   )
   if (wrong !== undefined) return wrong
+  const fixed = keys.filter((key) => mesh.variesIn?.includes(key) === false)
+  if (fixed.length > 0) return `${fixed.join(', ')}: the same for all arms of ${mesh.name}`
   const called = calledServices(settings)
   if (called.length > 0 && !platform.raisesServices)
     return `it needs a service (${called.join(', ')}), which ${platform.name} does not raise; ${raising()} do`

@@ -27,6 +27,8 @@ export const armSchema = object({
   family: name.exactOptional(),
   /** What protects the legs that its path encrypts, where that is not what the path says: see `carriedPath`. */
   transport: securitySchema.exclude(['mtls']).exactOptional(),
+  /** Where on its path its mesh does what its variant turns on, in words; absent: on each hop of the layer. */
+  place: text.exactOptional(),
   /** What carried its traffic, as it said itself when the arm came up, for example `stock Envoy 1.40`; absent in plans. */
   build: name.exactOptional(),
   /** Of hops that are raised again beside those of an arm; such arms are no column of any comparison. */

@@ -403,10 +403,16 @@ describe('variants', () => {
     expect(() => configOf({ variants: [bundle] }, { arms: { haproxy: ['l7-per-node'] } })).toThrow(
       'haproxy runs no proxy of this repository',
     )
-    const istio = { arms: { 'istio-sidecar': ['l7-sidecar-to-sidecar'] }, meshSettings: {}, platform: 'kind' }
+    const on = (arms: object) => ({ arms, meshSettings: {}, platform: 'kind' })
     const burn: Variant = { ...unchanged('s'), settings: { proxy: { workers: 2 } } }
-    expect(() => configOf({ variants: [burn] }, istio)).toThrow(
-      'istio-sidecar is the same for all of its arms',
+    expect(() => configOf({ variants: [burn] }, on({ cilium: ['l4-kernel'] }))).toThrow(
+      'cilium is the same for all of its arms',
+    )
+    const istio = on({ 'istio-sidecar': ['l7-sidecar-to-sidecar'] })
+    expect(() => configOf({ variants: [burn] }, istio)).toThrow('of istio-sidecar: proxy.workers: ')
+    const values: Variant = { ...unchanged('v'), settings: { values: { istiod: {} } } }
+    expect(() => configOf({ variants: [values] }, istio)).toThrow(
+      'values: the same for all arms of istio-sidecar',
     )
   })
 

@@ -36,6 +36,8 @@ export interface Catalogue {
     path: string,
     platform: string,
   ) => string | undefined
+  /** Where on a path a mesh does what a variant turns on; absent, or undefined: on each hop of the layer. */
+  readonly placeOf?: (variant: Variant, mesh: string, path: string) => string | undefined
   readonly loadsOf: (
     experiment: string,
     settings: unknown,
@@ -121,6 +123,7 @@ function listArms(config: ResolvedConfig, catalogue: Catalogue): Arm[] {
                 ...defined({
                   family: catalogue.familyOf?.(mesh),
                   transport: transportOf(config, { mesh, ...variant }, catalogue.paths[path] as Path),
+                  place: placeOf(variant.variant, mesh, path, config, catalogue),
                 }),
               }),
             ),
@@ -128,6 +131,17 @@ function listArms(config: ResolvedConfig, catalogue: Catalogue): Arm[] {
       ),
     ]
   })
+}
+
+function placeOf(
+  name: string | undefined,
+  mesh: string,
+  path: string,
+  { variants }: Pick<ResolvedConfig, 'variants'>,
+  catalogue: Catalogue,
+): string | undefined {
+  const variant = variants?.find((other) => other.name === name)
+  return variant && catalogue.placeOf?.(variant, mesh, path)
 }
 
 const whyNot =

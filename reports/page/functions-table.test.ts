@@ -37,6 +37,15 @@ test('a function stands with the layer of its hops and where it runs', () => {
   }
 })
 
+test('a function that a mesh has at one place of a path stands with that place', () => {
+  const arms = analysis.arms.map((arm) => ({ ...arm, place: 'the waypoint' }))
+  const variants = (analysis.config.variants ?? []).map((variant) => ({ ...variant, function: variant.name }))
+  const placed = { ...analysis, arms, config: { ...analysis.config, variants } }
+  const table = functionCostTable(createView(placed), createFigureBook())
+  expect(table?.rows.length).toBeGreaterThan(0)
+  for (const row of table?.rows ?? []) expect(row[2]).toBe('user space: the waypoint')
+})
+
 test('an arm that does not encrypt what its path would is named and drawn so', () => {
   const arms = analysis.arms.map((arm) => ({ ...arm, path: arm.role === 'subject' ? 'l4-only' : arm.path }))
   const drawn = (transport?: 'plain' | 'tls') => {

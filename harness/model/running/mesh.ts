@@ -30,6 +30,15 @@ export interface Mesh {
    * the whole mesh, so that one arm cannot have others than the next.
    */
   readonly varies?: readonly OwnProgram[]
+  /** Keys of `settings` that a variant may change, the others being of the whole mesh. Absent: all, if `varies` is given. */
+  readonly variesIn?: readonly string[]
+  /**
+   * Why an arm on a path cannot have settings, or have them laid over its own, in better words than a schema has; undefined
+   * where it can. Absent: the schema says it all.
+   */
+  whyNot?(settings: Readonly<Record<string, unknown>>, path: Path): string | undefined
+  /** Where on a path it does what settings turn on, in words. Absent, or undefined: on each hop of the layer. */
+  placeOf?(settings: Readonly<Record<string, unknown>>, path: Path): string | undefined
   /** Programs of others that its hops run, by name; absent: none. */
   readonly programs?: readonly string[]
   /** Its part of the config's `meshSettings`, with defaults; absent: nothing can be set. */

@@ -62,7 +62,10 @@ describe('istioctl finds nothing wrong with the golden manifests', () => {
   }
   /** The first document of these files is a shape, which is not for the API server. */
   const manifestsOf = (text: string) => text.split('---\n').slice(1).join('---\n')
-  for (const name of ['istio-sidecar-l4', 'istio-sidecar-l7', 'istio-ambient-l4', 'istio-ambient-l7']) {
+  for (const name of [
+    ...['istio-sidecar-l4', 'istio-sidecar-l7', 'istio-ambient-l4', 'istio-ambient-l7'],
+    ...['istio-sidecar-functions', 'istio-ambient-functions'],
+  ]) {
     testUnless(noIstioctl, name, async () => {
       await validate(manifestsOf(await readFile(join(goldenDir, `${name}.yaml`), 'utf8')))
     })

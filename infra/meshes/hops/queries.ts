@@ -117,25 +117,29 @@ export async function serviceEndpoint(cluster: ClusterAccess, objects: ArmObject
   return { host: ip.trim(), port: service.port, authority: serviceAuthority(objects) }
 }
 
+/** Fields that a request must carry for an arm's functions to let it pass. */
+export type RequestHeaders = Readonly<Record<string, string>>
+
 /** Status of one GET that the arm's own client sends to its service, or to another authority, or why there was none. */
 export async function requestAsClient(
   cluster: ClusterAccess,
   objects: ArmObjects,
   path: string,
   authority = serviceAuthority(objects),
+  headers: RequestHeaders = {},
 ): Promise<{ readonly status?: number; readonly text: string }> {
   const { namespace, clientSelector } = objects
   // Of several generators any one will do.
   const [client] = await findPods(cluster, namespace, clientSelector)
   if (!client) throw new Error(`no pod ${clientSelector} in ${namespace}`)
-  const argv = requestCommand(authority, path)
+  const argv = requestCommand(authority, path, headers)
   return readAnswer(await cluster.kubectl(['exec', '-n', namespace, client.name, '--', ...argv]))
 }
 
 /** A command that GETs a path and says what came of it. The images have node and no shell. */
-function requestCommand(authority: string, path: string): readonly string[] {
+function requestCommand(authority: string, path: string, headers: RequestHeaders): readonly string[] {
   const url = `http://${authority}${path}`
-  const script = `fetch(${JSON.stringify(url)},{signal:AbortSignal.timeout(5000)}).then(r=>console.log('status',r.status),e=>console.log('failed',e.cause?.code??e.message))`
+  const script = `fetch(${JSON.stringify(url)},{headers:${JSON.stringify(headers)},signal:AbortSignal.timeout(5000)}).then(r=>console.log('status',r.status),e=>console.log('failed',e.cause?.code??e.message))`
   return ['node', '-e', script]
 }
 
@@ -157,9 +161,10 @@ export function isCutOff(text: string): boolean {
 export async function proveStrangerRefused(
   runAsStranger: (argv: readonly string[]) => Promise<string>,
   objects: ArmObjects,
+  headers: RequestHeaders = {},
 ): Promise<ProofCheck> {
   const { status, text } = readAnswer(
-    await runAsStranger(requestCommand(serviceAuthority(objects), '/echo?size=1')),
+    await runAsStranger(requestCommand(serviceAuthority(objects), '/echo?size=1', headers)),
   )
   return {
     name: 'another identity inside the mesh is refused',
@@ -174,8 +179,9 @@ export async function proveReachable(
   cluster: ClusterAccess,
   objects: ArmObjects,
   authority?: string,
+  headers: RequestHeaders = {},
 ): Promise<ProofCheck> {
-  const { status, text } = await requestAsClient(cluster, objects, '/echo?size=1', authority)
+  const { status, text } = await requestAsClient(cluster, objects, '/echo?size=1', authority, headers)
   return { name: 'request through the mesh', ok: status === 200, expected: 'status 200', actual: text }
 }
 
@@ -211,8 +217,11 @@ export async function provePlaintextRefused(
   cluster: ClusterAccess,
   host: Host,
   endpoint: Endpoint & { readonly authority: string },
+  headers: RequestHeaders = {},
 ): Promise<ProofCheck> {
-  const request = `GET /echo?size=1 HTTP/1.1\r\nhost: ${endpoint.authority}\r\nconnection: close\r\n\r\n`
+  const fields = Object.entries({ host: endpoint.authority, connection: 'close', ...headers })
+  const lines = ['GET /echo?size=1 HTTP/1.1', ...fields.map(([field, value]) => `${field}: ${value}`)]
+  const request = `${lines.join('\r\n')}\r\n\r\n`
   const ask = async (where: Endpoint, timeoutMs: number) =>
     (await exchange(host, where, Buffer.from(request), timeoutMs)).toString('latin1')
   const name = 'plaintext from outside the mesh is refused'

@@ -34,6 +34,8 @@ type FilterName = (typeof filterNames)[number]
 const filtersOf = (names: readonly FilterName[]) =>
   z.partialRecord(z.enum(names), z.record(z.string(), z.unknown())).optional()
 
+export const weightSchema = z.int().min(1).max(10_000)
+
 /** Where an L7 hop sends what it has taken. */
 const targets = {
   /** Shares of the traffic by weight, exact and interleaved; each is a cluster of its own. */
@@ -41,7 +43,7 @@ const targets = {
     .array(
       z.strictObject({
         /** Its part of the sum of all weights. */
-        weight: z.int().min(1).max(10_000),
+        weight: weightSchema,
         /** Absent: the server. */
         at: addressSchema.optional(),
       }),
@@ -70,10 +72,12 @@ export const transportSettings = {
   transport: securitySchema.optional(),
 }
 
+export const portsSchema = z.array(z.int().min(1).max(65_535)).min(1)
+
 /** Functions of an L4 hop, whoever makes it. */
 const l4Functions = {
   /** Ports of the service that a client may reach, checked where HBONE ends; absent: any. */
-  ports: z.array(z.int().min(1).max(65_535)).min(1).optional(),
+  ports: portsSchema.optional(),
   /** Of the service, among which connections are spread where HBONE ends; absent: the server alone. */
   endpoints: z
     .array(

@@ -1,11 +1,13 @@
 /** The ways of running Istio: sidecars beside each pod, or a ztunnel on each node and waypoints where L7 is wanted. */
-import type { Mesh, Platform, Unmet } from '../../../harness/model.js'
+import type { EnvironmentRequest, Mesh, Platform, Unmet } from '../../../harness/model.js'
+import { settingsOf as settingsOfArm } from '../../../harness/model/variants.js'
 import { checkDownloads } from '../hops/check.js'
 import { istioDownloads } from './downloads.js'
+import { placeOnIstio, whyNotOnIstio } from './functions.js'
 import { istioOverlays } from './install.js'
 import { checkInstalled } from './installed.js'
 import { installIstio } from './session.js'
-import { istioSettings, type IstioSettings } from './settings.js'
+import { armSettings, istioSettings, type IstioSettings } from './settings.js'
 import type { IstioMode } from './values.js'
 
 const settingsOf = (mode: IstioMode, given: unknown): IstioSettings => istioSettings[mode].parse(given ?? {})
@@ -18,17 +20,42 @@ function istioMesh(mode: IstioMode, own: Pick<Mesh, 'summary' | 'paths' | 'clust
     ...own,
     family: 'istio',
     livesOn: 'cluster',
+    varies: [],
+    variesIn: armSettings,
+    whyNot: (given, path) => whyNotOnIstio(mode, given, path),
+    placeOf: (given, path) => placeOnIstio(mode, given, path),
     settings: istioSettings[mode],
     downloads: (paths, given) => istioDownloads(mode, paths, settingsOf(mode, given)),
     overlays: (given, paths) => istioOverlays(mode, given, paths),
     manyClients: 'always',
     check: async (request, on) => [
       ...checkInstalled(name, settingsOf(mode, request.config.meshSettings[name]).installed, on),
+      ...unmetFunctions(mode, name, request),
       ...(await checkDownloads(mesh, request, on)),
     ],
     install: (context) => installIstio(mode, context),
   }
   return mesh
+}
+
+/** A variant that cannot be had is left out by the plan; here it is the mesh's own settings, with what is laid over them. */
+function unmetFunctions(
+  mode: IstioMode,
+  mesh: string,
+  { config, arms, paths }: EnvironmentRequest,
+): readonly Unmet[] {
+  const reasons = arms
+    .filter((arm) => arm.mesh === mesh)
+    .flatMap((arm) => {
+      const path = paths.find(({ name }) => name === arm.path)
+      const why = path && whyNotOnIstio(mode, settingsOfArm(config, arm), path)
+      return why === undefined ? [] : [`${arm.path}: ${why}`]
+    })
+  return [...new Set(reasons)].map((found) => ({
+    need: `the functions that meshSettings.${mesh} ask for`,
+    found,
+    remedy: `leave it out of meshSettings.${mesh}, or the path out of arms.${mesh}`,
+  }))
 }
 
 /** Two Envoys on the way, as HTTP proxies or, for TCP ports, as byte carriers. */

@@ -4,6 +4,7 @@ import { gatewayApiGroup, httpListener, httpRoute } from '../clusters/gateway-ap
 import { hopLimits } from '../hops/hop-limits.js'
 import { proxySizing, requestTimeout } from '../hops/sizing.js'
 import type { Manifest } from '../hops/yaml.js'
+import { noFunctions, nothingAsked, type AskedOfClients, type IstioFunctions } from './functions.js'
 import { proxyConfig, type IstioMode } from './values.js'
 
 export const trustDomain = 'cluster.local'
@@ -78,31 +79,48 @@ export interface EnvoyOptions {
   readonly telemetry?: boolean
   /** Curves that are offered to the server, best first. */
   readonly curves?: readonly string[]
+  /** What is turned on beyond carrying traffic; absent: nothing. */
+  readonly functions?: IstioFunctions
 }
 
 export function sidecarManifests(
   layer: SidecarLayer,
   objects: ArmObjects,
-  { telemetry = true, curves }: EnvoyOptions = {},
+  { telemetry = true, curves, functions = noFunctions }: EnvoyOptions = {},
 ): readonly Manifest[] {
   const prompt = telemetry ? [promptTcpTelemetry(objects.namespace)] : []
+  // Functions of requests are of hops that parse them, and of connections of hops that do not.
+  const parsed = layer === 'l7' ? functions : noFunctions
   return [
     strictMutualTls(objects),
-    destinationRule(objects, { tls: { mode: 'ISTIO_MUTUAL' } }),
-    ...(layer === 'l7' ? [virtualService(objects)] : prompt),
-    serverPolicy(objects, 'client'),
+    destinationRule(objects, parsed, { tls: { mode: 'ISTIO_MUTUAL' } }),
+    ...(layer === 'l7' ? [virtualService(objects, functions)] : prompt),
+    ...serverPolicies(objects, 'client', layer === 'l7' ? functions.asked : portsAsked(functions)),
     ...(curves ? [curvesToServer(objects, 'SIDECAR_OUTBOUND', curves)] : []),
   ]
 }
 
-export function ambientManifests(withWaypoint: boolean, objects: ArmObjects): readonly Manifest[] {
+export function ambientManifests(
+  withWaypoint: boolean,
+  objects: ArmObjects,
+  { functions = noFunctions }: Pick<EnvoyOptions, 'functions'> = {},
+): readonly Manifest[] {
   return [
     strictMutualTls(objects),
     // Behind a waypoint the server's ztunnel sees the waypoint's identity, not the client's.
-    serverPolicy(objects, withWaypoint ? waypointName : 'client'),
-    ...(withWaypoint
-      ? [waypoint(objects), waypointPolicy(objects), destinationRule(objects), waypointRoute(objects)]
-      : []),
+    ...serverPolicies(objects, withWaypoint ? waypointName : 'client', portsAsked(functions)),
+    ...(withWaypoint ? waypointManifests(objects, functions) : []),
+  ]
+}
+
+/** A service has one kind of route: an HTTPRoute, which is stable there, unless a function is asked for that it has not. */
+function waypointManifests(objects: ArmObjects, functions: IstioFunctions): readonly Manifest[] {
+  const isRouted = functions.shares.length > 0 || Object.keys(functions.route).length > 0
+  return [
+    waypoint(objects),
+    ...waypointPolicies(objects, functions.asked),
+    destinationRule(objects, functions),
+    isRouted ? virtualService(objects, functions) : waypointRoute(objects),
   ]
 }
 
@@ -114,14 +132,15 @@ export function ingressManifests(
   mode: IstioMode,
   objects: ArmObjects,
   gatewayNode: string,
-  { curves }: EnvoyOptions = {},
+  { curves, functions = noFunctions }: EnvoyOptions = {},
 ): readonly Manifest[] {
+  const asked = mode === 'sidecar' ? functions.asked : portsAsked(functions)
   return [
     strictMutualTls(objects),
-    serverPolicy(objects, gatewayAccount),
+    ...serverPolicies(objects, gatewayAccount, asked),
     gatewayPlacement(objects, gatewayNode),
     gateway(objects),
-    destinationRule(objects, mode === 'sidecar' ? { tls: { mode: 'ISTIO_MUTUAL' } } : {}),
+    destinationRule(objects, functions, mode === 'sidecar' ? { tls: { mode: 'ISTIO_MUTUAL' } } : {}),
     httpRoute(objects, { group: gatewayApiGroup, kind: 'Gateway', name: gatewayName }),
     ...(curves && mode === 'sidecar' ? [curvesToServer(objects, 'GATEWAY', curves)] : []),
   ]
@@ -168,17 +187,45 @@ function strictMutualTls({ namespace }: ArmObjects): Manifest {
 }
 
 /** Who may reach the server's pods, by mTLS identity: what the reference mesh's hops check, too. */
-function serverPolicy({ namespace }: ArmObjects, peer: string): Manifest {
-  return {
+function serverPolicies(objects: ArmObjects, peer: string, asked: AskedOfClients): readonly Manifest[] {
+  return policies(objects, 'server', { selector: { matchLabels: { app: 'server' } } }, peer, asked)
+}
+
+function waypointPolicies(objects: ArmObjects, asked: AskedOfClients): readonly Manifest[] {
+  const targetRefs = [{ group: '', kind: 'Service', name: objects.service.name }]
+  return policies(objects, 'waypoint', { targetRefs }, 'client', asked)
+}
+
+/** What functions ask of a client goes into the rules that name its identity: a second policy would let in by itself. */
+function policies(
+  { namespace }: ArmObjects,
+  name: string,
+  target: object,
+  peer: string,
+  { jwtRules, requestPrincipals, allow, deny }: AskedOfClients,
+): readonly Manifest[] {
+  const policy = (kind: string, suffix: string, spec: object): Manifest => ({
     apiVersion: 'security.istio.io/v1',
-    kind: 'AuthorizationPolicy',
-    metadata: { name: 'server', namespace },
-    spec: {
-      selector: { matchLabels: { app: 'server' } },
-      action: 'ALLOW',
-      rules: [{ from: [{ source: { principals: [principal(namespace, peer)] } }] }],
-    },
+    kind,
+    metadata: { name: `${name}${suffix}`, namespace },
+    spec: { ...target, ...spec },
+  })
+  const source = {
+    principals: [principal(namespace, peer)],
+    ...(requestPrincipals.length === 0 ? {} : { requestPrincipals }),
   }
+  const rules = (allow.length === 0 ? [{}] : allow).map((rule) => ({ from: [{ source }], ...rule }))
+  return [
+    policy('AuthorizationPolicy', '', { action: 'ALLOW', rules }),
+    ...(deny.length === 0 ? [] : [policy('AuthorizationPolicy', '-deny', { action: 'DENY', rules: deny })]),
+    ...(jwtRules.length === 0 ? [] : [policy('RequestAuthentication', '', { jwtRules })]),
+  ]
+}
+
+/** Of what carries connections. */
+function portsAsked({ ports }: IstioFunctions): AskedOfClients {
+  if (ports.length === 0) return nothingAsked
+  return { ...nothingAsked, allow: [{ to: [{ operation: { ports: ports.map(String) } }] }] }
 }
 
 /** Host name that the sidecar and the waypoint route by. */
@@ -187,7 +234,11 @@ export function serviceHost({ namespace, service }: ArmObjects): string {
 }
 
 /** Pool limits of whatever Envoy speaks to the server: the client's sidecar, the waypoint, or the gateway. */
-function destinationRule(objects: ArmObjects, tls: { tls?: object } = {}): Manifest {
+function destinationRule(
+  objects: ArmObjects,
+  { traffic, pool, shares }: IstioFunctions,
+  tls: { tls?: object } = {},
+): Manifest {
   return {
     apiVersion: 'networking.istio.io/v1',
     kind: 'DestinationRule',
@@ -200,21 +251,31 @@ function destinationRule(objects: ArmObjects, tls: { tls?: object } = {}): Manif
           tcp: {
             maxConnections: hopLimits.upstreamConnections,
             connectTimeout: `${hopLimits.connectTimeoutMs / 1000}s`,
+            ...pool.tcp,
           },
           http: {
             http1MaxPendingRequests: hopLimits.pendingRequests,
             http2MaxRequests: hopLimits.upstreamRequests,
             idleTimeout: `${hopLimits.upstreamIdleMs / 1000}s`,
             h2UpgradePolicy: 'DO_NOT_UPGRADE',
+            ...pool.http,
           },
         },
+        ...traffic,
       },
+      // All of the server's pods in each.
+      ...(shares.length === 0
+        ? {}
+        : { subsets: shares.map((_, index) => ({ name: subsetName(index), labels: { app: 'server' } })) }),
     },
   }
 }
 
-function virtualService(objects: ArmObjects): Manifest {
+const subsetName = (index: number) => `share-${index + 1}`
+
+function virtualService(objects: ArmObjects, { route, shares }: IstioFunctions): Manifest {
   const host = serviceHost(objects)
+  const port = { number: objects.service.port }
   return {
     apiVersion: 'networking.istio.io/v1',
     kind: 'VirtualService',
@@ -225,7 +286,14 @@ function virtualService(objects: ArmObjects): Manifest {
         {
           ...(requestTimeout === undefined ? {} : { timeout: requestTimeout }),
           retries: { attempts: hopLimits.retries },
-          route: [{ destination: { host, port: { number: objects.service.port } } }],
+          ...route,
+          route:
+            shares.length === 0
+              ? [{ destination: { host, port } }]
+              : shares.map((weight, index) => ({
+                  destination: { host, subset: subsetName(index), port },
+                  weight,
+                })),
         },
       ],
     },
@@ -253,19 +321,6 @@ function waypoint({ namespace }: ArmObjects): Manifest {
     spec: {
       gatewayClassName: 'istio-waypoint',
       listeners: [{ name: 'mesh', port: 15008, protocol: 'HBONE' }],
-    },
-  }
-}
-
-function waypointPolicy({ namespace, service }: ArmObjects): Manifest {
-  return {
-    apiVersion: 'security.istio.io/v1',
-    kind: 'AuthorizationPolicy',
-    metadata: { name: 'waypoint', namespace },
-    spec: {
-      targetRefs: [{ group: '', kind: 'Service', name: service.name }],
-      action: 'ALLOW',
-      rules: [{ from: [{ source: { principals: [principal(namespace, 'client')] } }] }],
     },
   }
 }

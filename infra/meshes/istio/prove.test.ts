@@ -58,6 +58,8 @@ interface World {
   answerAtFirst?: string
   /** Whether Envoys count whom their policies let in. */
   admits?: boolean
+  /** Fields without which nobody is answered. */
+  headers?: Record<string, string>
 }
 
 const sidecar = [{ name: 'istio-proxy', ready: true, restartCount: 0 }]
@@ -127,7 +129,7 @@ async function prove(world: World): Promise<readonly ProofCheck[]> {
       ...(world.answerAtFirst === undefined
         ? []
         : [`$ kubectl exec -n bench pod-0 -- node -e *\n${world.answerAtFirst}`]),
-      `$* kubectl exec -n bench pod-0 -- node -e *\n${world.answer}`,
+      `$* kubectl exec -n bench pod-0 -- node -e *headers:${JSON.stringify(world.headers ?? {})}*\n${world.answer}`,
       '',
     ].join('\n'),
   )
@@ -139,7 +141,11 @@ async function prove(world: World): Promise<readonly ProofCheck[]> {
     objects: benchObjects,
     endpoint: benchEndpoint,
     hops: world.hops,
-    runAsStranger: async () => `${world.stranger}\n`,
+    requestHeaders: world.headers ?? {},
+    runAsStranger: async (argv) => {
+      expect(argv.at(-1)).toContain(`headers:${JSON.stringify(world.headers ?? {})}`)
+      return `${world.stranger}\n`
+    },
     wait: async () => {},
     readView: async ({ component: { name } }) => {
       const read = countRead(name)
@@ -177,6 +183,9 @@ describe('what is right passes', () => {
     expect(await refused(world)).toEqual([])
     const told = (await prove(world)).find(({ name }) => name === 'encrypted leg at sidecar-outbound')
     expect(told?.actual).toBe('1 of TLS: TLS_AES_256_GCM_SHA384, X25519MLKEM768')
+  })
+  test('an arm whose functions ask for fields, which whoever is to be refused shows, too', async () => {
+    expect(await refused({ ...sidecarWorld(), headers: { 'x-bench-team': 'mesh' } })).toEqual([])
   })
   test('a stranger that was refused in an earlier stay is no peer of this one', async () => {
     const world = waypointWorld()

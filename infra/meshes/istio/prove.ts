@@ -10,6 +10,7 @@ import {
   proveReachable,
   proveStrangerRefused,
   type PodView,
+  type RequestHeaders,
 } from '../hops/queries.js'
 import { gatewayAccount, gatewayName, gatewayService, principal, waypointName } from './manifests.js'
 import type { IstioView, TlsLeg } from './counters.js'
@@ -25,6 +26,8 @@ export interface IstioProofInput {
   readonly endpoint: Endpoint & { readonly authority: string }
   readonly hops: readonly BoundHop[]
   readonly readView: (hop: BoundHop) => Promise<IstioView>
+  /** Fields that requests carry: without them a function would refuse what is to be refused for another reason. */
+  readonly requestHeaders?: RequestHeaders
   /** Runs a command in the mesh under an identity that is nobody's peer. */
   readonly runAsStranger: (argv: readonly string[]) => Promise<string>
   /** Replaced in tests. */
@@ -32,7 +35,7 @@ export interface IstioProofInput {
 }
 
 export async function proveIstioArm(input: IstioProofInput): Promise<readonly ProofCheck[]> {
-  const { mode, cluster, host, objects, endpoint, hops } = input
+  const { mode, cluster, host, objects, endpoint, hops, requestHeaders } = input
   const { namespace, clientSelector, serverSelector } = objects
   const isIngress = hops.some(({ kind }) => kind === 'gateway')
   const clients = await findPods(cluster, namespace, clientSelector)
@@ -44,9 +47,9 @@ export async function proveIstioArm(input: IstioProofInput): Promise<readonly Pr
     ...enrolled,
     await proveStrict(cluster, namespace),
     ...(await proveOneRequest(input)),
-    await provePlaintextRefused(cluster, host, endpoint),
+    await provePlaintextRefused(cluster, host, endpoint, requestHeaders),
     // Last: hops remember peers, and this one is none of the path's.
-    await proveStrangerRefused(input.runAsStranger, objects),
+    await proveStrangerRefused(input.runAsStranger, objects, requestHeaders),
   ]
   const gateway = isIngress ? gatewayName : waypointName
   return hops.some(({ kind }) => kind === 'waypoint' || kind === 'gateway')
@@ -110,15 +113,16 @@ const attemptDelayMs = 2_000
 
 /** One request, and every hop that counts by itself must have seen it, with the right peer. */
 async function proveOneRequest(input: IstioProofInput): Promise<ProofCheck[]> {
-  const { hops, readView, cluster, objects, wait = sleep } = input
+  const { hops, readView, cluster, objects, requestHeaders, wait = sleep } = input
   const readAll = () => Promise.all(hops.map(readView))
   const before = await readAll()
   const isIngress = hops.some(({ kind }) => kind === 'gateway')
   const entry = isIngress ? { ...objects, service: gatewayService } : objects
-  let reachable = await proveReachable(cluster, entry)
+  const ask = () => proveReachable(cluster, entry, undefined, requestHeaders)
+  let reachable = await ask()
   for (let attempt = 1; attempt < attempts && !reachable.ok; attempt++) {
     await wait(attemptDelayMs)
-    reachable = await proveReachable(cluster, entry)
+    reachable = await ask()
   }
   const after = await readAll()
   return [reachable, ...hops.flatMap((hop, index) => proveHop(input, hop, before[index], after[index]))]

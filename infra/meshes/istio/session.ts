@@ -14,6 +14,7 @@ import type {
 import { mirrored } from '../../supply/pull.js'
 import { istio } from '../../supply/versions.js'
 import { defined } from '../../../harness/model/defined.js'
+import { requestHeadersOf, settingsOf } from '../../../harness/model/variants.js'
 import {
   clusterOf,
   type ArmObjects,
@@ -31,7 +32,7 @@ import {
   type LaidRelease,
 } from '../clusters/values.js'
 import { readReferenceCounters } from '../reference/counters.js'
-import { fetchFromPods, serviceEndpoint } from '../hops/queries.js'
+import { fetchFromPods, serviceEndpoint, type RequestHeaders } from '../hops/queries.js'
 import { sizingFacts } from '../hops/sizing.js'
 import { applyManifests, assetsFrom, isLoaded, runSteps } from '../hops/steps.js'
 import type { Manifest } from '../hops/yaml.js'
@@ -39,6 +40,7 @@ import { pathsOf } from '../paths-of.js'
 import { readBuild } from './build.js'
 import { readIstioView, type IstioView } from './counters.js'
 import { istioDownloads } from './downloads.js'
+import { functionFacts, istioFunctions } from './functions.js'
 import { bindHop, type BoundHop } from './hop.js'
 import { bindCiliumCni, ciliumCniFact } from './cilium-cni.js'
 import { istioCharts, istioSteps } from './install.js'
@@ -84,19 +86,28 @@ export async function installIstio(mode: IstioMode, context: MeshContext): Promi
     ? [...foundSteps(mode, installed), ...manifestSteps(settings.manifests)]
     : istioSteps(options, cluster, charts, settings)
   await runSteps(steps, { mesh, cluster, assets, namespaces: [istioNamespace] }, progress, scope)
+  const { config } = request
+  const ofArm = (arm: Pick<Arm, 'mesh' | 'variant'>) => settingsOf(config, arm)
+  const own = request.arms.filter((arm) => arm.mesh === mesh)
+  const requestHeaders = requestHeadersOf(config)
   return {
     facts: [
       ...(installed ? await installedFacts(cluster, mesh, installed) : installationFacts(mode, cluster)),
       ...securityFacts(mode),
       ...(settings.curves ? [{ name: `${mesh} curves`, value: settings.curves.join(', ') }] : []),
       ...(settings.cni === 'cilium' ? [ciliumCniFact] : []),
+      ...functionFacts(mesh, own.map(ofArm)),
       ...overlayFacts(mesh, installed ? [] : charts, settings),
     ],
     components: [
       ...bindControlPlane(mode, cluster),
       ...(settings.cni === 'cilium' ? bindCiliumCni(cluster) : []),
     ],
-    raise: (arm, path) => raiseIstioArm({ mode, arm, path, host, cluster, pullSecrets, envoy, installed }),
+    raise: (arm, path) =>
+      raiseIstioArm({
+        ...{ mode, arm, path, host, cluster, pullSecrets, installed, requestHeaders },
+        envoy: { ...envoy, functions: istioFunctions(istioSettings[mode].parse(ofArm(arm))) },
+      }),
   }
 }
 
@@ -176,6 +187,7 @@ interface RaiseOptions {
   /** Files of Secrets that injected proxies are pulled with. */
   readonly pullSecrets: readonly string[]
   readonly envoy: EnvoyOptions
+  readonly requestHeaders: RequestHeaders
   /** Given where the installation was there before the run. */
   readonly installed: Installed | undefined
 }
@@ -204,11 +216,11 @@ function planArm(
     return { shape: sidecarShape(layer), manifests: sidecarManifests(layer, objects, options) }
   }
   const withWaypoint = path.hops.some(({ role }) => role === 'waypoint')
-  return { shape: ambientShape(withWaypoint), manifests: ambientManifests(withWaypoint, objects) }
+  return { shape: ambientShape(withWaypoint), manifests: ambientManifests(withWaypoint, objects, options) }
 }
 
 async function raiseIstioArm(options: RaiseOptions): Promise<RaisedArm> {
-  const { mode, arm, path, host, cluster, pullSecrets, envoy, installed } = options
+  const { mode, arm, path, host, cluster, pullSecrets, envoy, installed, requestHeaders } = options
   const objects = cluster.objectsOf(arm)
   const planned = planArm(mode, path, objects, cluster.nodes.waypoint, envoy)
   const { shape, manifests } = installed ? onInstalled(installed, planned.shape, planned.manifests) : planned
@@ -236,7 +248,7 @@ async function raiseIstioArm(options: RaiseOptions): Promise<RaisedArm> {
     readCounters,
     prove: (): Promise<readonly ProofCheck[]> =>
       proveIstioArm({
-        ...{ mode, cluster, host, objects, endpoint: serverEndpoint, hops, readView },
+        ...{ mode, cluster, host, objects, endpoint: serverEndpoint, hops, readView, requestHeaders },
         runAsStranger: (argv) => cluster.runAsStranger(arm, argv),
       }),
   }

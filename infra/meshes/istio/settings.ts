@@ -1,6 +1,8 @@
 /** What the config's `meshSettings` may hold of Istio. */
 import { z } from 'zod'
 import { chartSettings } from '../clusters/settings.js'
+import { portsSchema, weightSchema } from '../hops/settings.js'
+import { istioFunctionNames } from './functions.js'
 import { istioPlatforms, releaseNames, type IstioMode } from './values.js'
 
 const common = {
@@ -12,6 +14,37 @@ const common = {
     .optional(),
 }
 
+/** What one arm may have and the next may not, since it is of objects in an arm's own namespace. */
+const ofArms = {
+  /** Functions of what parses requests, as this repository's hops have them; infra/meshes/README.md says which. */
+  proxy: z
+    .strictObject({
+      /** Functions by name, with their settings; see `meshbench list`. */
+      filters: z.partialRecord(z.enum(istioFunctionNames), z.record(z.string(), z.unknown())).optional(),
+      /** Shares of the traffic by weight, of the same server; each is a subset of its own. */
+      split: z
+        .array(
+          z.strictObject({
+            /** Its part of the sum of all weights. */
+            weight: weightSchema,
+          }),
+        )
+        .min(2)
+        .max(16)
+        .optional(),
+    })
+    .optional(),
+  /** Functions of what carries connections. */
+  tunnel: z
+    .strictObject({
+      /** Ports of the server that its client may reach; absent: any. */
+      ports: portsSchema.optional(),
+    })
+    .optional(),
+}
+/** Keys of what a variant may change; of the others every arm has the same. */
+export const armSettings: readonly string[] = Object.keys(ofArms)
+
 /** Values go to charts, and there are none where nothing is installed. */
 const orValues = <T extends z.ZodType<{ installed?: unknown; values: object }>>(schema: T) =>
   schema.refine(({ installed: there, values }) => there === undefined || Object.keys(values).length === 0, {
@@ -22,6 +55,7 @@ const orValues = <T extends z.ZodType<{ installed?: unknown; values: object }>>(
 export const sidecarSettings = orValues(
   chartSettings(releaseNames.sidecar).extend({
     ...common,
+    ...ofArms,
     /**
      * Curves that Envoys offer servers, best first; `['X25519']` is what this repository's hops agree on. Without it what Envoy
      * itself prefers, since 1.40 a hybrid with ML-KEM.
@@ -33,6 +67,7 @@ export const sidecarSettings = orValues(
 export const ambientSettings = orValues(
   chartSettings(releaseNames.ambient).extend({
     ...common,
+    ...ofArms,
     /** Network of a cluster that is made for it, in the place of kindnet and kube-proxy. */
     cni: z.enum(['cilium']).optional(),
   }),

@@ -51,9 +51,9 @@ export function functionTable(view: View, book: FigureBook): Table {
 const layerOf = (settings: Readonly<Record<string, unknown>>) =>
   'proxy' in settings ? 'L7' : 'policy' in settings ? 'L3 and L4' : 'L4'
 
-/** Hops are processes; a policy is rules of the kernel. */
-const whereOf = (settings: Readonly<Record<string, unknown>>) =>
-  'policy' in settings ? 'kernel' : 'user space'
+/** Hops are processes; a policy is rules of the kernel. Of a mesh that does not do it on each hop, where it does. */
+const whereOf = (settings: Readonly<Record<string, unknown>>, place: string | undefined) =>
+  'policy' in settings ? 'kernel' : place === undefined ? 'user space' : `user space: ${place}`
 
 const calledRows = (view: View, arm: string) =>
   (view.cell(arm)?.bill ?? []).filter(({ category }) => category === 'called-service')
@@ -99,7 +99,7 @@ export function functionCostTable(view: View, book: FigureBook): Table | undefin
   const rows = priced.map(({ arm, control, variant, cpu, time }): TableCell[] => [
     variant.source,
     layerOf(variant.settings),
-    whereOf(variant.settings),
+    whereOf(variant.settings, arm.arm.place),
     { html: armHtml(control) },
     {
       html: book.print(cpu?.difference, { metric: cpu?.metric ?? 'cpu', kind: 'difference' }, 'cell', true),
