@@ -117,8 +117,10 @@ async function loadBesideSleeper(rig: Rig, server: EchoServer): Promise<SlowLoad
   return { run, besideUs }
 }
 
-/** How often each of the programs below looks: for as many milliseconds, so that it ends before the load beside it. */
+/** How often the program below looks: for as many milliseconds, so that all are within the load beside it. */
 const looks = 3500
+/** ms for which it then sleeps until that load is over: a process that ends takes a core for tens of ms, and who sends waits. */
+const restMs = 2000
 
 /** 99th percentile in µs of what a program of its own finds: no generator can know its lag better than this. */
 async function lateness(program: string): Promise<number> {
@@ -142,4 +144,5 @@ for (let i = 1; i <= ${looks}; i++) {
   for (let left; (left = start + i - performance.now()) > 0; ) Atomics.wait(word, 0, 0, left)
   late.push((performance.now() - start - i) * 1000)
 }
+Atomics.wait(word, 0, 0, ${restMs})
 `
