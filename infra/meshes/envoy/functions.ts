@@ -382,12 +382,16 @@ const retryConditions: Readonly<Record<Config<'retry'>['on'][number], string>> =
   '5xx': '5xx',
 }
 
+/** Conditions of a retry as Envoy's configuration names them, and Istio's with it. */
+export const retryOn = (on: Config<'retry'>['on']): string =>
+  [...new Set(on.map((condition) => retryConditions[condition]))].join(',')
+
 const retry: Rendering<'retry'> = {
   differs: 'a try that has timed out counts as a gateway error',
   render: ({ retries, on, methods, backoff, budget }) => ({
     action: {
       retry_policy: {
-        retry_on: [...new Set(on.map((condition) => retryConditions[condition]))].join(','),
+        retry_on: retryOn(on),
         num_retries: retries,
         retriable_request_headers: methods.map((method) => ({
           name: ':method',

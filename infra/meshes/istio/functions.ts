@@ -12,6 +12,7 @@ import type { z } from 'zod'
 import type { Fact, Hop, Path } from '../../../harness/model.js'
 import { filtersSchema, type FiltersConfig } from '../../images/proxy/filters/index.js'
 import { hasGateway } from '../clusters/gateway-api.js'
+import { retryOn } from '../envoy/functions.js'
 import type { IstioMode } from './values.js'
 
 type Fields = Readonly<Record<string, unknown>>
@@ -116,15 +117,6 @@ function operations({ set, add, remove }: NonNullable<Config<'headers'>['request
   }
 }
 
-/** Envoy answers a try that has timed out with 504, which is one of its gateway errors. */
-const retryConditions: Readonly<Record<Config<'retry'>['on'][number], string>> = {
-  'connect-failure': 'connect-failure',
-  reset: 'reset',
-  timeout: 'gateway-error',
-  'gateway-error': 'gateway-error',
-  '5xx': '5xx',
-}
-
 const retry: Rendering<'retry'> = {
   kind: 'route',
   differs:
@@ -135,7 +127,7 @@ const retry: Rendering<'retry'> = {
     route: {
       retries: {
         attempts: retries,
-        retryOn: [...new Set(on.map((condition) => retryConditions[condition]))].join(','),
+        retryOn: retryOn(on),
         // Envoy wants a base of at least a millisecond.
         backoff: seconds(Math.max(1, backoff.baseMs)),
         // Istio refuses it where there are no retries.
