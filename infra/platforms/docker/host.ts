@@ -14,6 +14,7 @@ import type {
   Endpoint,
   EnvironmentRequest,
   Fact,
+  Hop,
   Host,
   NodeRole,
   Path,
@@ -29,7 +30,7 @@ import { configText, containerCommand } from '../../supply/container-images/comm
 import { fetchText } from '../local/loopback.js'
 import { NotReadyError } from '../local/process.js'
 import { relayed } from '../kit/relay.js'
-import { fetchScript, relayScript } from '../kit/remote-scripts.js'
+import { fetchScript, idleScript, relayScript } from '../kit/remote-scripts.js'
 import { applicationOf, cpusOf } from '../kit/units.js'
 import { configFolder, type ContainerSpec } from './container-options.js'
 import { readyTimeoutMs, startContainer, type StartedContainer } from './container.js'
@@ -113,7 +114,7 @@ export class DockerHost implements Host {
     const hop = path?.hops[index]
     if (!path || !hop) throw new Error(`${name} is not a hop of a planned arm`)
     const beside = besideOf(hop, arm, path)
-    const owner = beside === undefined ? undefined : this.#find(beside)
+    const owner = beside === undefined ? await this.#clientOf(hop, arm, path) : this.#find(beside).owner
     const { deployed } = await this.#place(workload, { at: attachmentOf(path, index), ...defined({ owner }) })
     return isSidecar(hop, 'outbound') ? overLoopback(deployed) : deployed
   }
@@ -187,7 +188,31 @@ export class DockerHost implements Host {
     return this.#places.get(component)?.started.failure
   }
 
-  async #place(workload: Workload, where: { at: Attachment; owner?: Place }): Promise<Place> {
+  /**
+   * What holds the network of a client and of its sidecars, as a pod's sandbox does. A container that ends and comes back is
+   * given a new network, and the generator would stay behind in the old one. Undefined of a hop that no client shares one with.
+   */
+  async #clientOf(hop: Hop, arm: Arm, path: Path): Promise<StartedContainer | undefined> {
+    if (!isSidecar(hop, 'outbound')) return undefined
+    const { docker, scope, images, settings, networks } = this.#options
+    const { home, others } = attachmentOf(path, 0)
+    const name = `${arm.id}/client`
+    return startContainer({
+      docker,
+      spec: this.#specOf({
+        component: { name, category: 'generator', node: 'client' },
+        name: objectName(scope.runId, name),
+        image: images.images.loadgen.reference,
+        argv: idleScript(),
+        networkMode: networks[home],
+        limits: settings.generator,
+      }),
+      networks: others.map((node) => networks[node]),
+      files: {},
+    })
+  }
+
+  async #place(workload: Workload, where: { at: Attachment; owner?: StartedContainer }): Promise<Place> {
     const { docker, request, scope, settings, networks, ownImage, programImage, reach } = this.#options
     const { component, program, listeners } = workload
     if (program.kind === 'binary' && reach === 'exec') {
@@ -205,7 +230,7 @@ export class DockerHost implements Host {
         name: objectName(scope.runId, component.name),
         image: program.kind === 'image' ? await ownImage(program) : await programImage(program),
         argv: containerCommand(program, `${configFolder}/config.json`),
-        networkMode: where.owner ? `container:${where.owner.owner.id}` : networks[home],
+        networkMode: where.owner ? `container:${where.owner.id}` : networks[home],
         limits: isServer(component) ? settings.application : settings.hop,
         ...defined({ cpus: cpusOf(request.arms, component) }),
       }),
@@ -213,7 +238,7 @@ export class DockerHost implements Host {
       files: { ...workload.files, 'config.json': configText(config) },
       ...(program.kind === 'image' ? { readyPattern: /"event":\s*"ready"/ } : {}),
     })
-    const owner = where.owner?.owner ?? started
+    const owner = where.owner ?? started
     const address = owner.addresses[networks[home]]
     if (!address) throw new Error(`${component.name} has no address on ${networks[home]}`)
     const endpoints = Object.fromEntries(

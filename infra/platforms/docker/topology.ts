@@ -45,8 +45,8 @@ export function isSidecar(hop: Hop | undefined, side: 'outbound' | 'inbound'): b
 }
 
 /**
- * The component whose network a sidecar shares; undefined where a hop has a network of its own. A client is there while a
- * generator runs and not before, so that its first sidecar stands for it. Copies of that one join it: one generator reaches all.
+ * The component whose network a hop shares; undefined where it is the first in its network. A client's first sidecar is in the
+ * client's, and copies of that sidecar join it there: one generator reaches all.
  */
 export function besideOf(hop: Hop, arm: Pick<Arm, 'id' | 'copy'>, path: Path): string | undefined {
   if (isSidecar(hop, 'outbound')) return arm.copy && `${arm.copy.of}/${hop.name}`
