@@ -22,8 +22,25 @@ const limits: ConnectionLimits = {
 /** gRPC status codes that this server answers with. */
 const grpcStatus = { ok: '0', invalidArgument: '3', unimplemented: '12' } as const
 
+/** What a call is answered with: bytes of a framed message, and how many of the pattern come behind them. */
+export interface GrpcReply {
+  readonly bytes: Buffer
+  readonly patternBytes: number
+}
+
 /** Path of a call → what answers it, given the framed request; one that throws is answered with an invalid argument. */
-export type GrpcCalls = ReadonlyMap<string, (body: Buffer) => Buffer>
+export type GrpcCalls = ReadonlyMap<string, (body: Buffer) => GrpcReply>
+
+const echoCalls: GrpcCalls = new Map([
+  [
+    grpcPath,
+    (body) => {
+      const patternBytes = decodeEchoRequest(body)
+      if (patternBytes > 0xfffffff0) throw new Error('a message holds at most 4 GiB')
+      return { bytes: echoReplyHead(patternBytes), patternBytes }
+    },
+  ],
+])
 
 /** Serves one connection. `first` is what was already read from it; with `calls` it answers these and is no echo. */
 export function serveHttp2(
@@ -100,13 +117,10 @@ class EchoExchange implements StreamHandler {
   onOver(): void {}
 
   #answer(body: Buffer): void {
-    if (this.#calls) {
-      this.#answerCall(body, this.#calls)
-      return
-    }
     const { fields } = this.#request
     const type = fields[fields.indexOf('content-type') + 1]
-    if (type?.startsWith('application/grpc') === true) this.#answerGrpc(body)
+    if (this.#calls) this.#answerCall(body, this.#calls)
+    else if (type?.startsWith('application/grpc') === true) this.#answerCall(body, echoCalls)
     else this.#answerHttp(body)
   }
 
@@ -157,7 +171,7 @@ class EchoExchange implements StreamHandler {
       this.#refuseGrpc(grpcStatus.unimplemented, `only ${[...calls.keys()].join(', ')}`)
       return
     }
-    let reply: Buffer
+    let reply: GrpcReply
     try {
       reply = call(body)
     } catch (error) {
@@ -166,34 +180,12 @@ class EchoExchange implements StreamHandler {
     }
     this.#service.faults.apply(0, () => {
       if (this.#stream.isClosed) return
+      const { bytes, patternBytes } = reply
       this.#service.countRequest(200)
-      this.#service.sentBytes.add(reply.length)
+      this.#service.sentBytes.add(bytes.length + patternBytes)
       this.#head([':status', '200', 'content-type', 'application/grpc'], false)
-      this.#stream.write(reply)
-      this.#stream.end(grpcTrailers)
-    })
-  }
-
-  #answerGrpc(body: Buffer): void {
-    if (this.#request.path !== grpcPath) {
-      this.#refuseGrpc(grpcStatus.unimplemented, `only ${grpcPath}`)
-      return
-    }
-    let size: number
-    try {
-      size = decodeEchoRequest(body)
-      if (size > 0xfffffff0) throw new Error('a message holds at most 4 GiB')
-    } catch (error) {
-      this.#refuseGrpc(grpcStatus.invalidArgument, (error as Error).message)
-      return
-    }
-    this.#service.faults.apply(0, () => {
-      if (this.#stream.isClosed) return
-      this.#service.countRequest(200)
-      this.#service.sentBytes.add(size)
-      this.#head([':status', '200', 'content-type', 'application/grpc'], false)
-      this.#stream.write(echoReplyHead(size))
-      this.#left = size
+      this.#stream.write(bytes)
+      this.#left = patternBytes
       this.#trailers = grpcTrailers
       this.#writePattern()
     })

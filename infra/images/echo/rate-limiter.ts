@@ -22,7 +22,8 @@ export function rateLimiter({ requestsPerSecond }: { requestsPerSecond: number }
         }
         const count = (counts.get(key) ?? 0) + 1
         if (counts.size < maxCounted || counts.has(key)) counts.set(key, count)
-        return count > requestsPerSecond ? rateLimitReplies.overLimit : rateLimitReplies.ok
+        const bytes = count > requestsPerSecond ? rateLimitReplies.overLimit : rateLimitReplies.ok
+        return { bytes, patternBytes: 0 }
       },
     ],
   ])

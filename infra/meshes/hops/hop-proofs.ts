@@ -110,7 +110,7 @@ export interface ProbeOptions {
  * before the server has judged its certificate, so a handshake proves nothing.
  */
 export async function probeTls(connection: Duplex, options: ProbeOptions): Promise<ProbeResult> {
-  const { credentials, caPem, hbone, authority, request, timeoutMs = probeTimeoutMs } = options
+  const { credentials, caPem, hbone } = options
   const socket = connectTls({
     socket: connection,
     ca: caPem,
@@ -120,12 +120,9 @@ export async function probeTls(connection: Duplex, options: ProbeOptions): Promi
     // The server's name is a SPIFFE id, which Node does not look at; this probe asks for the server's judgement alone.
     checkServerIdentity: () => undefined,
   })
-  const timer = setTimeout(() => socket.destroy(new Error('no answer')), timeoutMs)
   try {
-    return await (hbone ? probeHbone(socket, authority) : probeHttp(socket, request))
+    return await probePlain(socket, options)
   } finally {
-    clearTimeout(timer)
-    socket.destroy()
     connection.destroy()
   }
 }
