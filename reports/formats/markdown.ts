@@ -1,9 +1,10 @@
 /** A summary for places that show Markdown: a pull request, a CI job's summary. */
 import { missingOf, unmeasured } from '../../harness/analyze/standings.js'
 import { visibleFloor, visibleText } from '../../harness/analyze/visible.js'
-import type { Analysis, Estimate } from '../../harness/model.js'
+import type { Analysis, Comparison, Estimate } from '../../harness/model.js'
 import { cleanDeep } from '../page/clean.js'
 import { dateTime, estimateText, fixed, hasNoInterval, loadText, plural, sentence } from './format.js'
+import { pricedFunctions } from '../page/sections/functions.js'
 import { transportRows } from '../page/transport-lines.js'
 import { createView, type Added, type ArmView, type View } from '../page/view.js'
 
@@ -27,6 +28,7 @@ export function renderMarkdown(analysis: Analysis): string {
   lines.push(
     ...thresholdLines(clean),
     ...summary(view),
+    ...functionPrices(view),
     ...transport(view),
     ...claimLines(clean),
     ...validity(clean),
@@ -59,14 +61,38 @@ function thresholdLines(analysis: Analysis): string[] {
 function summary(view: View): string[] {
   if (view.lead === undefined) return ['**No trial is valid:** nothing was measured.', '']
   const visible = visibleFloor(view.analysis)
+  // A function's price is what it adds to its own arm, in a table of its own.
+  const priced = new Set(pricedFunctions(view).map(({ arm }) => arm.id))
+  const arms = view.arms.filter((arm) => arm.arm.role !== 'baseline' && !priced.has(arm.id))
   return [
     `At ${loadText(view.lead.load)}, ${plural(view.rounds, 'round')}; differences to the baseline with 95 % intervals:`,
     '',
     '| arm | added p50, ms | added p99, ms | added CPU, ms per 1 000 requests | memory of the hops, MiB |',
     '| --- | --- | --- | --- | --- |',
-    ...view.arms.filter((arm) => arm.arm.role !== 'baseline').map((arm) => armRow(arm, view)),
+    ...arms.map((arm) => armRow(arm, view)),
     '',
     ...(visible === undefined ? [] : [`Smallest difference that this run could have seen: ${visible}.`, '']),
+  ]
+}
+
+function functionPrices(view: View): string[] {
+  const priced = pricedFunctions(view)
+  if (priced.length === 0) return []
+  const difference = (found: Comparison | undefined) => (found ? figure(found.difference, true) : '–')
+  return [
+    'What each function adds to the same arm without it, the dearest first; 95 % intervals:',
+    '',
+    '| function | on top of | added CPU, ms per 1 000 requests | added p50, ms |',
+    '| --- | --- | --- | --- |',
+    ...priced.map(({ variant, control, cpu, time }) =>
+      row([
+        escapeMarkdown(variant.source),
+        escapeMarkdown(control.label),
+        difference(cpu),
+        difference(time),
+      ]),
+    ),
+    '',
   ]
 }
 

@@ -6,6 +6,7 @@ import { readJournal } from '../../harness/run/journal.js'
 import { defined } from '../../harness/model/defined.js'
 import { paths as allPaths } from '../../scenarios/paths/index.js'
 import { sketchPath } from './drawings/path-sketch.js'
+import { renderMarkdown } from '../formats/markdown.js'
 import { createFigureBook } from './figures.js'
 import { createView } from './view.js'
 import { functionCostTable } from './sections/functions.js'
@@ -65,4 +66,19 @@ test('an arm that does not encrypt what its path would is named and drawn so', (
 
 test('without functions there is no such table', () => {
   expect(tableOf((variant) => variant)).toBeUndefined()
+})
+
+test('Markdown has a price list, and leaves out of the arms what stands in it', () => {
+  const variants = (analysis.config.variants ?? []).map((variant) => ({
+    ...variant,
+    source: `function of ${variant.name}`,
+    function: variant.name,
+  }))
+  const text = renderMarkdown({ ...analysis, config: { ...analysis.config, variants } })
+  const priced = analysis.arms.filter(({ control }) => control !== undefined)
+  expect(priced.length).toBeGreaterThan(0)
+  for (const { variant = '' } of priced) {
+    expect(text).toMatch(new RegExp(`^\\| function of ${variant} \\| .* \\| [+−\\d].* \\| [+−\\d].* \\|$`, 'm'))
+    expect(text).not.toContain(`@${variant} |`)
+  }
 })

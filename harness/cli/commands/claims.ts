@@ -23,6 +23,8 @@ interface ExperimentTime {
   readonly name: string
   /** ms, with the arms and the profile of the config; absent where it cannot be planned so. */
   readonly estimateMs?: number
+  /** Why it cannot be planned so. */
+  readonly refused?: string
 }
 
 export async function claimsCommand(flags: PlanFlags & { json: boolean }): Promise<ExitCode> {
@@ -53,7 +55,7 @@ async function timeOf(name: string, flags: PlanFlags): Promise<ExperimentTime> {
     return { name, estimateMs: Math.min(estimateMs, config.rounds.budgetMinutes * 60_000) }
   } catch (error) {
     // A config may have no arm that this experiment can be put to.
-    if (error instanceof UserError) return { name }
+    if (error instanceof UserError) return { name, refused: error.message }
     throw error
   }
 }
@@ -96,8 +98,8 @@ function lastWord(id: ClaimId, runs: readonly KnownRun[]): ClaimRow['last'] {
 
 function describe({ id, claim, experiments: deciding, last }: ClaimRow): string {
   const by = deciding.map(
-    ({ name, estimateMs }) =>
-      `${name} (${estimateMs === undefined ? 'not with the arms of this config' : `about ${formatDuration(estimateMs)}`})`,
+    ({ name, estimateMs, refused = '' }) =>
+      `${name} (${estimateMs === undefined ? `not with this config: ${refused}` : `about ${formatDuration(estimateMs)}`})`,
   )
   return [
     `${id}  ${claim}`,

@@ -89,7 +89,7 @@ function planThatFits(planOf: (more: ConfigOverrides) => Plan): Plan {
       ;(fits ? taken : late).push(name)
     } catch (error) {
       if (!(error instanceof UserError)) throw error
-      unfit.push(name)
+      unfit.push(`${name}: ${error.message}`)
     }
   }
   if (late.length > 0) {
@@ -98,8 +98,7 @@ function planThatFits(planOf: (more: ConfigOverrides) => Plan): Plan {
     const minutes = Math.ceil(Math.max(...times.map(({ estimateMs }) => estimateMs)) / 60_000)
     process.stderr.write(`! left out for lack of time: ${late.join(', ')}; --budget ${minutes} takes all\n`)
   }
-  if (unfit.length > 0)
-    process.stderr.write(`! left out, as this config cannot run them: ${unfit.join(', ')}\n`)
+  for (const reason of unfit) process.stderr.write(`! left out, as this config cannot run it: ${reason}\n`)
   const plan = planOf({ experiment: taken })
   const { max, min } = plan.config.rounds
   const least = Math.min(roundsToFit, max)
