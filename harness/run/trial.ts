@@ -257,6 +257,9 @@ async function followEvents(
 ): Promise<Outcome> {
   const { environment, onProgress } = options
   let played: Promise<readonly TrialEvent[]> = Promise.resolve([])
+  let over = () => {}
+  const isOver = new Promise<void>((resolve) => (over = resolve))
+  ended.addEventListener('abort', over, { once: true })
   const edges: { start?: Edge; end?: Edge } = {}
   let result: LoadResult | undefined
   let failure: TrialError | undefined
@@ -266,10 +269,13 @@ async function followEvents(
       switch (event.event) {
         case 'edge':
           // The window ends when its load has, and not before its script.
-          if (event.edge === 'end') await played
+          if (event.edge === 'end') {
+            over()
+            await played
+          }
           edges[event.edge] = await environment.read({ counters: false, usage: true })
           running.write('go\n')
-          if (event.edge === 'start') played = script.play(ended)
+          if (event.edge === 'start') played = script.play(ended, isOver)
           break
         case 'progress':
           onProgress({

@@ -246,7 +246,7 @@ function specOf({ argv }: Command): LoadSpec {
   return JSON.parse(argv[argv.indexOf('--spec') + 1] ?? '{}') as LoadSpec
 }
 
-function fakeResult({ durationMs }: LoadSpec): LoadResult {
+export function fakeResult({ durationMs }: LoadSpec): LoadResult {
   const latencies = Array.from({ length: requestsPerWindow }, (_, index) => 400 + index)
   return {
     engine: 'open-loop',

@@ -21,10 +21,11 @@ const lookIntervalMs = 10
 /** A script whose second loads stand ready. */
 export interface ReadyScript {
   /**
-   * Resolves with one event for each action, in order, when the last has ended. What cannot be done is an event with its
-   * problem, and what is due after `ended` is left out: nothing is thrown.
+   * Resolves with one event for each action, in order, when the last has ended and `over` has: the trial's own load is sent and
+   * answered, or never will be. What cannot be done is an event with its problem, and what is due after `ended` is left out:
+   * nothing is thrown.
    */
-  play(ended: AbortSignal): Promise<readonly TrialEvent[]>
+  play(ended: AbortSignal, over: Promise<unknown>): Promise<readonly TrialEvent[]>
   /** Ends its loads and brings back what it has ended or paused, whether or not it was played to its end. */
   close(): Promise<void>
 }
@@ -55,12 +56,13 @@ export function readyScript(script: Script, stage: Stage): ReadyScript {
     action: Action,
     signal: AbortSignal,
     onStart: () => void,
-  ): Promise<TrialEvent['load']> {
+  ): Promise<SecondLoad | undefined> {
     const { environment, arm } = stage
     if ('load' in action) {
       const load = loads.get(action)
       if (!load || load instanceof Error) throw load ?? new Error('the load was not started')
-      return load.run(onStart)
+      await load.run(onStart)
+      return load
     }
     const component = componentOf(environment, arm, action.target)
     if (!component) throw new Error(`${arm.id} has no ${nameOf(action.target)}`)
@@ -80,10 +82,10 @@ export function readyScript(script: Script, stage: Stage): ReadyScript {
   }
 
   return {
-    async play(signal) {
+    async play(signal, over) {
       const begin = performance.now()
       const sinceBegin = () => Math.round((performance.now() - begin) * 1000) / 1000
-      const events: TrialEvent[] = []
+      const events: (TrialEvent & { readonly second?: SecondLoad })[] = []
       for (const action of script) {
         // A timer may fire up to 1 ms before its time.
         while (sinceBegin() < action.atMs && !signal.aborted)
@@ -91,8 +93,8 @@ export function readyScript(script: Script, stage: Stage): ReadyScript {
         if (signal.aborted) break
         let startedMs = sinceBegin()
         const done = await carryOut(action, signal, () => (startedMs = sinceBegin())).then(
-          (load) => ({ load, problem: undefined }),
-          (error: unknown) => ({ load: undefined, problem: messageOf(error) }),
+          (second) => ({ second, problem: undefined }),
+          (error: unknown) => ({ second: undefined, problem: messageOf(error) }),
         )
         events.push({
           action: describe(action),
@@ -103,7 +105,10 @@ export function readyScript(script: Script, stage: Stage): ReadyScript {
           ...defined(done),
         })
       }
-      return events
+      if (events.some(({ second }) => second)) await over
+      return Promise.all(
+        events.map(async ({ second, ...event }) => ({ ...event, ...defined(await outcomeOf(second)) })),
+      )
     },
     async close() {
       await Promise.all([...loads.values()].flatMap((load) => (load instanceof Error ? [] : [load.stop()])))
@@ -114,6 +119,15 @@ export function readyScript(script: Script, stage: Stage): ReadyScript {
           await stage.environment.change(component, { do: back }).catch(() => {})
       }
     },
+  }
+}
+
+async function outcomeOf(second: SecondLoad | undefined): Promise<Pick<TrialEvent, 'load' | 'problem'>> {
+  if (!second) return {}
+  try {
+    return { load: await second.finish() }
+  } catch (error) {
+    return { problem: messageOf(error) }
   }
 }
 

@@ -16,10 +16,22 @@ export interface Stage {
 type LoadAction = Extract<Action, { readonly load: unknown }>
 
 export interface SecondLoad {
-  /** Starts its window when it is ready; resolves with what became of it. Rejects when the generator does. */
-  run(onStart: () => void): Promise<NonNullable<TrialEvent['load']>>
+  /** Starts its window when it is ready, and resolves when all of it is sent and answered, or it never will be. */
+  run(onStart: () => void): Promise<void>
+  /**
+   * Lets it end, and resolves with what became of it. Rejects when the generator does. A process that ends takes a core for
+   * a while, so that it lives on until the trial's own window is over.
+   */
+  finish(): Promise<NonNullable<TrialEvent['load']>>
   /** Ends it, whatever it does. */
   stop(): Promise<void>
+}
+
+/** A promise, and what resolves it. */
+function gate(): { readonly passed: Promise<void>; open(): void } {
+  let open = () => {}
+  const passed = new Promise<void>((resolve) => (open = resolve))
+  return { passed, open: () => open() }
 }
 
 /** Its counters are not read, so that its edges wait for nobody but the script. */
@@ -29,10 +41,9 @@ export function startSecondLoad(action: LoadAction, stage: Stage): SecondLoad {
   const endpoint = environment.raised[along]?.endpoint
   if (!endpoint) throw new Error(`${along} has no endpoint`)
   const running = environment.exec(along, loadCommand(action.load, endpoint, seed + 1))
-  let due = () => {}
-  const isDue = new Promise<void>((resolve) => (due = resolve))
+  const [due, answered, over] = [gate(), gate(), gate()]
   let onStart = () => {}
-  const result = follow()
+  const result = follow().finally(() => answered.open())
   // Whoever runs it is told of it; nobody may ever do so.
   result.catch(() => {})
 
@@ -43,8 +54,11 @@ export function startSecondLoad(action: LoadAction, stage: Stage): SecondLoad {
       if (event.event === 'result') return event.result
       if (event.event !== 'edge') continue
       if (event.edge === 'start') {
-        await isDue
+        await due.passed
         onStart()
+      } else {
+        answered.open()
+        await over.passed
       }
       running.write('go\n')
     }
@@ -55,12 +69,17 @@ export function startSecondLoad(action: LoadAction, stage: Stage): SecondLoad {
   return {
     async run(tellStart) {
       onStart = tellStart
-      due()
+      due.open()
+      await answered.passed
+    },
+    async finish() {
+      over.open()
       const { sent, ok, warmupSent, connectionsOpened, generatorCpuUs } = await result
       return { sent, ok, allSent: warmupSent + sent, connectionsOpened, generatorCpuUs }
     },
     async stop() {
-      due()
+      due.open()
+      over.open()
       running.kill('SIGKILL')
       await running.exited
     },
