@@ -62,7 +62,10 @@ export function analyze(entries: readonly JournalEntry[]): Analysis {
     noise,
     increments: incrementsOf(run, groups, settings),
     claims: claimsOf(run, groups, settings),
-    thresholds: check({ config: plan.config, cells, comparisons, arms: plan.arms }),
+    thresholds: check(
+      { config: plan.config, cells, comparisons, arms: plan.arms },
+      (cell) => (run.cellOf.get(cell)?.script ?? []).length > 0,
+    ),
     trials: run.trials.map((trial) => summarizeTrial(run, trial, odd.get(trial) ?? [])),
     proofs: proofsOf(run),
     failures,

@@ -57,6 +57,14 @@ describe('check', () => {
     expect(verdict?.actual?.n).toBe(10)
   })
 
+  it('judges what an experiment does on purpose where that experiment is named alone', () => {
+    const errors = { metric: 'errors.share', arm, max: 0 } as const
+    const thresholds = [errors, { ...errors, experiment: 'latency' }]
+    const judged = check({ ...measured, config: { ...measured.config, thresholds } }, () => true)
+    expect(judged.map(({ state }) => state)).toEqual(['pass'])
+    expect(judged[0]?.threshold.experiment).toBe('latency')
+  })
+
   it('has no data on an arm that was not measured', () => {
     expect(states({ metric: 'latency.added', percentile: 50, arm: 'reference/none', max: 1 })).toEqual([
       'no data',

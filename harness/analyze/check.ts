@@ -9,20 +9,25 @@ import { figure, upperBound, withInterval } from './words.js'
 /** What a check needs of an analysis. */
 export type Checked = Pick<Analysis, 'config' | 'cells' | 'comparisons' | 'arms'>
 
-/** One verdict for each threshold and each load that it applies to. */
-export function check(analysis: Checked): ThresholdVerdict[] {
+/**
+ * One verdict for each threshold and each load that it applies to. `hasScript` tells of a cell whether its experiment kills,
+ * pauses or floods while it is measured: what that does is a finding, and is judged where the experiment is named alone.
+ */
+export function check(
+  analysis: Checked,
+  hasScript: (cell: string) => boolean = () => false,
+): ThresholdVerdict[] {
   return analysis.config.thresholds.flatMap((threshold) => {
-    const verdicts = analysis.cells
-      .filter(
-        ({ arm, experiment }) =>
-          arm === threshold.arm &&
-          (threshold.experiment === undefined || experiment === threshold.experiment),
-      )
-      .flatMap((cell): ThresholdVerdict[] => {
-        const found = lookUp(analysis, threshold, cell)
-        return found ? [judge(threshold, found, cell)] : []
-      })
-    if (verdicts.length > 0) return verdicts
+    const own = analysis.cells.filter(({ arm }) => arm === threshold.arm)
+    const asked = own.filter(({ cell, experiment }) =>
+      threshold.experiment === undefined ? !hasScript(cell) : experiment === threshold.experiment,
+    )
+    const verdicts = asked.flatMap((cell): ThresholdVerdict[] => {
+      const found = lookUp(analysis, threshold, cell)
+      return found ? [judge(threshold, found, cell)] : []
+    })
+    const isMeantForOthers = threshold.experiment === undefined && own.length > 0 && asked.length === 0
+    if (verdicts.length > 0 || isMeantForOthers) return verdicts
     const expected = expectation(threshold, undefined)
     const absent = [threshold.arm, threshold.relativeTo ?? threshold.arm].filter(
       (name, index, all) => all.indexOf(name) === index && !analysis.arms.some(({ id }) => id === name),

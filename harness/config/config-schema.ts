@@ -58,7 +58,7 @@ const threshold = z
     arm: checkedLater<MeasuredArm>(z.string()),
     /** An arm whose figure is the measure: limits are then ratios to it. */
     relativeTo: checkedLater<MeasuredArm | 'none/baseline'>(z.string()).exactOptional(),
-    /** Where it is judged; absent: wherever it was measured. */
+    /** Where it is judged; absent: wherever it was measured and nothing was killed, paused or flooded meanwhile. */
     experiment: named(experiments).exactOptional(),
   })
   .superRefine(({ metric: id, ...given }, context) => {
