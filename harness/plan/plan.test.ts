@@ -109,7 +109,7 @@ test('where each mesh has its own cluster, each cluster has its own baseline and
 })
 
 test('the estimate counts what the platform takes, for each environment, arm, hop and trial', () => {
-  const none = { environmentMs: 0, armMs: 0, hopMs: 0, trialMs: 0 }
+  const none = { environmentMs: 0, armMs: 0, hopMs: 0, trialMs: 0, trialHopMs: 0 }
   const estimateWith = (times: Partial<typeof none>) =>
     makePlan(resolveConfig(user), { ...catalogue, timesOf: () => ({ ...none, ...times }) }).estimateMs
   const load = estimateWith({})
@@ -117,7 +117,9 @@ test('the estimate counts what the platform takes, for each environment, arm, ho
   expect(estimateWith({ environmentMs: 7 }) - load).toBe(7)
   expect(estimateWith({ armMs: 7 }) - load).toBe(7 * arms.length)
   expect(estimateWith({ trialMs: 7 }) - load).toBe(7 * order.length)
-  expect(estimateWith({ hopMs: 7 })).toBeGreaterThan(load)
+  const hops = (estimateWith({ hopMs: 7 }) - load) / 7
+  expect(hops).toBeGreaterThan(arms.length)
+  expect(estimateWith({ trialHopMs: 7 }) - load).toBe(7 * hops * order.length)
 })
 
 test('with blocks, clusters take turns in seeded order, and every trial is there once', () => {

@@ -291,20 +291,28 @@ function estimate(
   times: PlatformTimes,
 ): number {
   const cellOf = new Map(cells.map((cell) => [cell.id, cell]))
-  const trials = order.reduce((sum, { cell }) => sum + trialMs(cellOf.get(cell)?.load, times), 0)
   const armOf = new Map(arms.map((arm) => [arm.id, arm]))
-  const environments = order.map(({ cell }) => armOf.get(cellOf.get(cell)?.arm ?? '')?.environment)
-  // An environment comes up once for each of its blocks, with all its arms.
-  const visits = environments.filter((environment, index) => environment !== environments[index - 1])
-  const raising = visits.reduce((sum, environment) => {
-    const own = withCopies(
-      arms.filter((arm) => arm.environment === environment),
-      { cells, paths },
-    )
-    const hops = own.flatMap((arm) => paths.find(({ name }) => name === arm.path)?.hops ?? [])
-    return sum + times.environmentMs + own.length * times.armMs + hops.length * times.hopMs
+  const environmentOf = ({ cell }: TrialSpec) => armOf.get(cellOf.get(cell)?.arm ?? '')?.environment
+  const upOf = new Map(
+    [...new Set(arms.map(({ environment }) => environment))].map((environment) => {
+      const up = withCopies(
+        arms.filter((arm) => arm.environment === environment),
+        { cells, paths },
+      )
+      const hops = up.flatMap((arm) => paths.find(({ name }) => name === arm.path)?.hops ?? [])
+      return [environment, { arms: up.length, hops: hops.length }]
+    }),
+  )
+  const none = { arms: 0, hops: 0 }
+  return order.reduce((sum, spec, index) => {
+    const environment = environmentOf(spec)
+    const up = upOf.get(environment ?? '') ?? none
+    // An environment comes up once for each of its blocks, with all its arms.
+    const isFirst = index === 0 || environment !== environmentOf(order[index - 1] as TrialSpec)
+    const raising = times.environmentMs + up.arms * times.armMs + up.hops * times.hopMs
+    const reading = up.hops * (times.trialHopMs ?? 0)
+    return sum + trialMs(cellOf.get(spec.cell)?.load, times) + reading + (isFirst ? raising : 0)
   }, 0)
-  return raising + trials
 }
 
 /** Expected time of one trial. */

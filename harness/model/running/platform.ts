@@ -99,6 +99,8 @@ export interface PlatformTimes {
   readonly hopMs: number
   /** Starting the generator, connecting, reading the edges: once for each trial. */
   readonly trialMs: number
+  /** Reading one hop, once for each trial, whether it carries it or not. Default: 0. */
+  readonly trialHopMs?: number
 }
 
 /**
