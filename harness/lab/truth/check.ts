@@ -40,6 +40,11 @@ export function located(values: readonly number[]): Location {
   return estimateLocation(values, { seed: 1 })
 }
 
+/** The same as a number; NaN of none, which is no right answer. */
+export function lying(values: readonly number[]): number {
+  return values.length === 0 ? Number.NaN : located(values).value
+}
+
 /**
  * Whether it is known well enough to be judged where values lie: half of their 95 % interval is at most `within`. It
  * asks for the scatter alone and not for what is expected.
@@ -48,8 +53,9 @@ export function isKnown(values: readonly number[], within: number): boolean {
   return halfWidth(values) <= within
 }
 
-/** Half of the 95 % interval of where values lie. */
+/** Half of the 95 % interval of where values lie; NaN of fewer than two. */
 export function halfWidth(values: readonly number[]): number {
+  if (values.length < 2) return Number.NaN
   const { low, high } = boundsOf(located(values), 0.95)
   return (high - low) / 2
 }

@@ -8,7 +8,6 @@ import { exitCodes } from '../../model/errors.js'
 import { run } from '../../process/exec.js'
 import { packageRoot } from '../../process/package-root.js'
 import { readJournal } from '../../run/journal.js'
-import { located } from './check.js'
 
 /** Such a run ends by itself: a host with other work may take several times what an idle one does, and waits for each of them. */
 const killMs = 2_400_000
@@ -58,23 +57,19 @@ export async function measureRun(
 
 type OneOf = (trial: Trial) => boolean
 
-/** Where, over the rounds that have both, what was read of the first trial less what was read of the second lies; NaN of none. */
-export function pairedRise(...[trials, of, read]: Parameters<typeof pairedDifferences>): number {
-  const differences = pairedDifferences(trials, of, read)
-  return differences.length === 0 ? Number.NaN : located(differences).value
-}
-
-/** What was read of the first trial less what was read of the second, of the rounds that have both. */
+/** What was read of the first trial less what was read of the second, by round, of the rounds that have both. */
 export function pairedDifferences(
   trials: readonly Trial[],
   of: readonly [treated: OneOf, control: OneOf],
   read: (trial: Trial) => number | undefined,
-): readonly number[] {
+): ReadonlyMap<number, number> {
   const [treated, control] = of.map(
     (isOne) => new Map(trials.filter(isOne).map((trial) => [trial.round, read(trial)])),
   )
-  return [...(treated ?? [])].flatMap(([round, value]) => {
-    const other = control?.get(round)
-    return value === undefined || other === undefined ? [] : [value - other]
-  })
+  return new Map(
+    [...(treated ?? [])].flatMap(([round, value]) => {
+      const other = control?.get(round)
+      return value === undefined || other === undefined ? [] : [[round, value - other] as const]
+    }),
+  )
 }
