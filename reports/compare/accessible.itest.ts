@@ -71,7 +71,7 @@ describe.skipIf(executable === undefined)('pages beside the report', { timeout: 
       await page.goto(pathToFileURL(join(folder, `${name}.html`)).href)
       expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0)
       expect(await axeFindings(page)).toEqual([])
-      await page.evaluate('document.querySelectorAll("details").forEach((one) => (one.open = true))')
+      await page.evaluate('document.querySelectorAll("details").forEach((fold) => (fold.open = true))')
       expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0)
       await page.close()
     })

@@ -19,7 +19,7 @@ export function renderComparison(a: Analysis, b: Analysis, assets: ReportAssets,
   const result = compareRuns(first, second)
   const book = createFigureBook()
   const [main, others] = [true, false].map((wanted) =>
-    result.differences.filter((one) => isMain(one) === wanted),
+    result.differences.filter((difference) => isMain(difference) === wanted),
   )
   const differences = (rows: typeof result.differences = []) =>
     tableView({
@@ -58,7 +58,7 @@ export function renderComparison(a: Analysis, b: Analysis, assets: ReportAssets,
               'smallest visible',
               'verdict',
             ],
-            rows: figures.map((one) => figureRow(one, book)),
+            rows: figures.map((figure) => figureRow(figure, book)),
           }),
         })),
         onlyA: result.onlyA.join(', '),
@@ -74,10 +74,10 @@ export function renderComparison(a: Analysis, b: Analysis, assets: ReportAssets,
 function picturesOf(figures: readonly PairedFigure[], view: View, book: FigureBook): Picture[] {
   return [...new Set(figures.map(loadOf))].flatMap((text, index): Picture[] => {
     const here = figures.filter(
-      (one) =>
-        loadOf(one) === text &&
-        Number.isFinite(one.change.low) &&
-        view.arm(one.comparison.arm).arm.baseline === one.comparison.versus,
+      (figure) =>
+        loadOf(figure) === text &&
+        Number.isFinite(figure.change.low) &&
+        view.arm(figure.comparison.arm).arm.baseline === figure.comparison.versus,
     )
     const metrics = [...new Set(here.map(({ comparison }) => metricText(comparison)))].slice(0, mostColumns)
     const columns = metrics.map((metric) => {
@@ -140,10 +140,10 @@ function loadsOf(
 ): readonly { readonly text: string; readonly figures: readonly PairedFigure[] }[] {
   const changed = ({ state }: PairedFigure) => Number(state === 'worse' || state === 'better')
   return [...new Set(figures.map(loadOf))].map((text) => {
-    const own = figures.filter((one) => loadOf(one) === text)
+    const own = figures.filter((figure) => loadOf(figure) === text)
     return {
       text: `${text}: ${own.filter(changed).length} of ${own.length} ratios changed by more than matters`,
-      figures: [...own].sort((one, other) => changed(other) - changed(one)),
+      figures: [...own].sort((a, b) => changed(b) - changed(a)),
     }
   })
 }

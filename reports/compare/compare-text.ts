@@ -45,7 +45,7 @@ export function comparisonLines(first: Analysis, second: Analysis): string[] {
   return [
     ...differences
       .filter(({ what }) => !what.startsWith('host.loadAverage'))
-      .map(({ what, a: one, b: other }) => `differs: ${what}: ${one} → ${other}`),
+      .map(({ what, a: from, b: to }) => `differs: ${what}: ${from} → ${to}`),
     '',
     ...alignColumns([header(a, b), ...figures.map(rowOf)], [0, 1, 2, 3, 6, 7, 8]),
     '',
@@ -68,12 +68,12 @@ export function comparisonMarkdown(first: Analysis, second: Analysis): string {
       : [
           line(['differs', a.runId, b.runId]),
           '| --- | --- | --- |',
-          ...main.map(({ what, a: one, b: other }) => line([what, one, other])),
+          ...main.map(({ what, a: from, b: to }) => line([what, from, to])),
           '',
         ]),
     line(names),
     `|${' --- |'.repeat(names.length)}`,
-    ...figures.map((one) => line(rowOf(one))),
+    ...figures.map((figure) => line(rowOf(figure))),
     '',
     'Changes are ratios of ratios to the baseline with 95 % intervals; rounds of two runs are not paired, so that drift between them is in every figure.',
     '',

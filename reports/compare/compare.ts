@@ -56,7 +56,7 @@ export function compareRuns(a: Analysis, b: Analysis): RunComparison {
     objections.push(`Their hops inherited other variables of the environment: ${variables.join('; ')}.`)
   const ids = (analysis: Analysis) => new Set(analysis.arms.map((arm) => arm.id))
   const [inA, inB] = [ids(a), ids(b)]
-  const later = new Map(b.comparisons.map((one) => [one.id, one]))
+  const later = new Map(b.comparisons.map((comparison) => [comparison.id, comparison]))
   return {
     objections,
     differences: differencesOf(a, b),
@@ -110,10 +110,10 @@ function differencesOf(a: Analysis, b: Analysis): RunDifference[] {
     outcome: analysis.outcome,
     rounds: `${analysis.rounds.done} of ${analysis.rounds.planned}`,
   })
-  const [one, two] = [facts(a), facts(b)]
-  return [...new Set([...Object.keys(one), ...Object.keys(two)])]
-    .filter((key) => one[key] !== two[key] && key !== 'host.loadAverage1m' && key !== 'config.outDir')
-    .map((what) => ({ what, a: one[what] ?? '–', b: two[what] ?? '–' }))
+  const [first, second] = [facts(a), facts(b)]
+  return [...new Set([...Object.keys(first), ...Object.keys(second)])]
+    .filter((key) => first[key] !== second[key] && key !== 'host.loadAverage1m' && key !== 'config.outDir')
+    .map((what) => ({ what, a: first[what] ?? '–', b: second[what] ?? '–' }))
 }
 
 /** `{ a: { b: 1 } }` as `{ 'prefix.a.b': '1' }`. */
@@ -135,8 +135,8 @@ function sameButForSeed(a: Analysis, b: Analysis): boolean {
 function changeOf(a: Estimate, b: Estimate): Estimate {
   const positive = [a, b].every(({ value, low, high }) => value > 0 && low > 0 && high > 0)
   const value = a.value > 0 ? b.value / a.value : Number.NaN
-  const side = (one: Estimate, two: Estimate) =>
-    Math.hypot(Math.log(one.high / one.value), Math.log(two.value / two.low))
+  const side = (rising: Estimate, falling: Estimate) =>
+    Math.hypot(Math.log(rising.high / rising.value), Math.log(falling.value / falling.low))
   return {
     value,
     low: positive ? value * Math.exp(-side(a, b)) : -Infinity,
@@ -177,7 +177,7 @@ function stateOf(
 /** One sentence: what became of the ratios. */
 export function comparisonHeadline(figures: readonly PairedFigure[]): string {
   if (figures.length === 0) return 'The two runs have nothing in common to compare'
-  const count = (state: ChangeState) => figures.filter((one) => one.state === state).length
+  const count = (state: ChangeState) => figures.filter((figure) => figure.state === state).length
   const [worse, better, open] = [count('worse'), count('better'), count('inconclusive')]
   if (worse + better > 0)
     return `Of ${figures.length} ratios, ${worse} became worse and ${better} better by more than matters; ${open} are not decided`

@@ -98,7 +98,8 @@ export function gateAnnotations(result: GateResult): string[] {
 }
 
 function headline({ outcome, policy, variants, thresholds, failures }: GateResult): string {
-  const count = (state: string) => [...variants, ...thresholds].filter((one) => one.state === state).length
+  const count = (state: string) =>
+    [...variants, ...thresholds].filter((verdict) => verdict.state === state).length
   const failed = count('worse') + count('fail') + failures.length
   if (outcome === 'fail')
     return `failed: ${failed} of ${variants.length + thresholds.length + failures.length} checks`

@@ -37,10 +37,10 @@ describe('a table of platforms', () => {
 
   test('takes no figure of another experiment that has the same load', () => {
     const local = on('local')
-    const again = local.comparisons.map((one) => ({
-      ...one,
+    const again = local.comparisons.map((comparison) => ({
+      ...comparison,
       experiment: 'sweep',
-      difference: { ...one.difference, value: 9, low: 8, high: 10 },
+      difference: { ...comparison.difference, value: 9, low: 8, high: 10 },
     }))
     const both = { ...local, comparisons: [...local.comparisons, ...again] }
     expect(platformTable([both, on('kind')])).toBe(platformTable([local, on('kind')]))

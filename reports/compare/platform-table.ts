@@ -54,7 +54,7 @@ export function platformTable(runs: readonly Analysis[]): string {
   ]
   const overheads = others.flatMap((column) =>
     meshes.map((mesh) => {
-      const [own, other] = [column, base].map((one) => one?.baselines.get(mesh))
+      const [own, other] = [column, base].map((platform) => platform?.baselines.get(mesh))
       return `- ${column.platform} itself, against ${base?.platform}: ${difference(own?.p50, other?.p50)} ms at the median of the baseline${of(mesh)}, ${difference(own?.cpu, other?.cpu)} ms of CPU per 1 000 requests in the application${platformText(own?.platformCpu ?? 0)}.`
     }),
   )
@@ -93,8 +93,8 @@ interface Column {
 }
 
 function columnOf(run: Analysis, load: string): Column {
-  const isHere = (one: { readonly experiment: string; readonly loadLabel: string }) =>
-    one.experiment === 'latency' && one.loadLabel === load
+  const isHere = ({ experiment, loadLabel }: { readonly experiment: string; readonly loadLabel: string }) =>
+    experiment === 'latency' && loadLabel === load
   const subjects = run.arms.filter(({ role }) => role === 'subject')
   const comparisons = run.comparisons.filter(isHere)
   const added = subjects.map(({ id, baseline }) => {
@@ -106,13 +106,13 @@ function columnOf(run: Analysis, load: string): Column {
     return [id, { p50: median?.difference, cpu: cpu?.difference }] as const
   })
   const baselines = subjects.map(({ mesh, baseline }) => {
-    const cell = run.cells.find((one) => one.arm === baseline && isHere(one))
+    const cell = run.cells.find((measured) => measured.arm === baseline && isHere(measured))
     const platformRows = (cell?.bill ?? []).filter(({ category }) => category === 'platform')
     const platformCpu = platformRows.reduce((sum, { cpu }) => sum + cpu.value, 0)
     return [mesh, { p50: cell?.response?.['50'], cpu: cell?.cpu, platformCpu }] as const
   })
   const floors = subjects.map(({ mesh, environment }) => {
-    const floor = run.noise.find((one) => one.environment === environment && isHere(one))
+    const floor = run.noise.find((measured) => measured.environment === environment && isHere(measured))
     return [mesh, { p50: floor?.latencyP50, cpu: floor?.cpu }] as const
   })
   return {

@@ -85,9 +85,10 @@ export function estimateText(estimate: Estimate, options: { readonly sign?: bool
   const widest = Math.max(Math.abs(value), Number.isFinite(halfWidth) ? halfWidth : 0)
   let decimals = decimalsFor(widest, halfWidth)
   // An interval that holds zero must not look as if it ended there.
-  const vanishes = (one: number) => one !== 0 && Number(one.toFixed(decimals)) === 0
+  const vanishes = (scaled: number) => scaled !== 0 && Number(scaled.toFixed(decimals)) === 0
   for (let more = 0; more < 2 && low < 0 && high > 0 && (vanishes(low) || vanishes(high)); more++) decimals++
-  const show = (one: number) => (options.sign === true ? signed(one, decimals) : fixed(one, decimals))
+  const show = (scaled: number) =>
+    options.sign === true ? signed(scaled, decimals) : fixed(scaled, decimals)
   const mark = estimate.beyond ? beyondMark[estimate.beyond] + thin : ''
   return { value: mark + show(value), low: show(low), high: show(high), unit: unitText[estimate.unit] }
 }
@@ -112,13 +113,13 @@ export function plusMinus(estimate: Estimate): string {
 
 /** A ratio as a change: `27 % less (22 to 31 %)`, or both directions when the interval spans 1. */
 export function changeText(ratio: Estimate): string {
-  const percent = (one: number) => (one - 1) * 100
+  const percent = (factor: number) => (factor - 1) * 100
   if (hasNoInterval(ratio))
     return `${fixed(Math.abs(percent(ratio.value)), 0)}${thin}% ${ratio.value < 1 ? 'less' : 'more'} (one round)`
   const [value, low, high] = [percent(ratio.value), percent(ratio.low), percent(ratio.high)]
   const decimals = decimalsFor(Math.max(Math.abs(value), high - low), (high - low) / 2)
-  const show = (one: number) => fixed(Math.abs(one), decimals)
-  const word = (one: number) => (one < 0 ? 'less' : 'more')
+  const show = (change: number) => fixed(Math.abs(change), decimals)
+  const word = (change: number) => (change < 0 ? 'less' : 'more')
   if (low < 0 && high > 0) {
     return `${show(value)}${thin}% ${word(value)} (${show(low)}${thin}% less to ${show(high)}${thin}% more)`
   }
@@ -190,8 +191,8 @@ export function shorten(text: string, most: number): string {
 }
 
 /** `1 trial`, `2 trials`. */
-export function plural(count: number, one: string): string {
-  return `${fixed(count, 0)} ${count === 1 ? one : `${one}s`}`
+export function plural(count: number, singular: string): string {
+  return `${fixed(count, 0)} ${count === 1 ? singular : `${singular}s`}`
 }
 
 function pad(value: number): string {

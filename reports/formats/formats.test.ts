@@ -75,10 +75,10 @@ describe('formats', () => {
       .split('\n')
       .filter((line) => !line.startsWith('#'))
     const series = lines.map((line) => line.replace(/ [^ ]+$/, ''))
-    expect(series.filter((one, index) => series.indexOf(one) !== index)).toEqual([])
-    expect(series.filter((one) => one.startsWith('meshbench_threshold_passed'))).toHaveLength(6)
+    expect(series.filter((name, index) => series.indexOf(name) !== index)).toEqual([])
+    expect(series.filter((name) => name.startsWith('meshbench_threshold_passed'))).toHaveLength(6)
     expect(
-      series.filter((one) => one.includes('l7-per-node') && !one.startsWith('meshbench_trials')),
+      series.filter((name) => name.includes('l7-per-node') && !name.startsWith('meshbench_trials')),
     ).toEqual([])
   })
   it('markdown escapes what could become a link, an image or HTML', () => {

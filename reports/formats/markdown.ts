@@ -22,7 +22,7 @@ export function renderMarkdown(analysis: Analysis): string {
       '',
     )
   }
-  if (clean.noise.some((one) => one.differs)) {
+  if (clean.noise.some(({ differs }) => differs)) {
     lines.push('**The baseline differs from its twin:** this run is less certain than its intervals say.', '')
   }
   lines.push(
@@ -45,14 +45,20 @@ function thresholdLines(analysis: Analysis): string[] {
   return [
     '| threshold | expected | found | smallest visible | verdict |',
     '| --- | --- | --- | --- | --- |',
-    ...analysis.thresholds.map((one) => {
-      const actual = one.actual === undefined ? '–' : sentence(one.actual)
-      const what = one.sentence.split(' is ')[0] ?? one.sentence
+    ...analysis.thresholds.map((verdict) => {
+      const actual = verdict.actual === undefined ? '–' : sentence(verdict.actual)
+      const what = verdict.sentence.split(' is ')[0] ?? verdict.sentence
       const visible =
-        one.visible === undefined || one.actual === undefined
+        verdict.visible === undefined || verdict.actual === undefined
           ? '–'
-          : visibleText(one.visible, one.actual.unit)
-      return row([escapeMarkdown(what), escapeMarkdown(one.expected), actual, visible, `**${one.state}**`])
+          : visibleText(verdict.visible, verdict.actual.unit)
+      return row([
+        escapeMarkdown(what),
+        escapeMarkdown(verdict.expected),
+        actual,
+        visible,
+        `**${verdict.state}**`,
+      ])
     }),
     '',
   ]

@@ -51,14 +51,9 @@ export function renderOpenMetrics(analysis: Analysis): string {
     }
   }
   const ratios = family('meshbench_comparison_ratio', '', 'Ratio of an arm to another, paired within rounds.')
-  for (const one of clean.comparisons) {
-    const { experiment, arm, versus, metric, percentile, verdict } = one
-    add(
-      ratios,
-      { run: clean.runId, experiment, load: one.loadLabel, arm, versus, metric, percentile, verdict },
-      one.ratio,
-      1,
-    )
+  for (const comparison of clean.comparisons) {
+    const { experiment, loadLabel: load, arm, versus, metric, percentile, verdict, ratio } = comparison
+    add(ratios, { run: clean.runId, experiment, load, arm, versus, metric, percentile, verdict }, ratio, 1)
   }
   const passed = family(
     'meshbench_threshold_passed',
@@ -67,7 +62,7 @@ export function renderOpenMetrics(analysis: Analysis): string {
   )
   for (const { threshold, state, actual } of clean.thresholds) {
     const { metric, percentile, arm, relativeTo, min, max } = threshold
-    const cell = clean.cells.find((one) => one.cell === actual?.cells[0])
+    const cell = clean.cells.find(({ cell: id }) => id === actual?.cells[0])
     const where = { experiment: cell?.experiment ?? threshold.experiment, load: cell?.loadLabel }
     const labels = {
       run: clean.runId,

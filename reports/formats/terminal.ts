@@ -135,7 +135,7 @@ function trustLines(
     lines.push(...wrap(plain(text), columns, '  ').map((line) => paint(line, colour)))
   const visible = visibleFloor(view.analysis)
   if (visible !== undefined) tell(`smallest difference that this run could have seen: ${visible}`, 'dim')
-  if (view.analysis.noise.some((one) => one.differs))
+  if (view.analysis.noise.some(({ differs }) => differs))
     tell('the baseline differs from its twin: this run is less certain than its intervals say', 'yellow')
   const bad = view.analysis.trials.filter((trial) => trial.state !== 'ok').length
   if (bad > 0)

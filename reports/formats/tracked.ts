@@ -59,7 +59,7 @@ export function renderBencher(analysis: Analysis): string {
  */
 export function renderActionBenchmark(analysis: Analysis, better: 'less' | 'more'): string {
   const entries = tracked(analysis)
-    .filter((one) => one.better === better)
+    .filter((entry) => entry.better === better)
     .map(({ arm, load, metric, estimate }) => {
       const { value, low, high, unit, n } = estimate
       return {

@@ -17,7 +17,7 @@ function merged(cell: string) {
     highestTrackableValue: 3_600_000_000,
     numberOfSignificantValueDigits: 3,
   })
-  for (const trial of trials.filter((one) => one.cell === cell)) {
+  for (const trial of trials.filter(({ cell: id }) => id === cell)) {
     const { data = '' } = trial.load?.response ?? trial.load?.service ?? {}
     sum.add(hdr.decodeFromCompressedBase64(data, 64, false))
   }
@@ -28,8 +28,8 @@ describe('HdrHistogram', () => {
   test('logs are read by a HistogramLogReader: every valid trial with its tag and its counts', () => {
     const reader = new hdr.HistogramLogReader(log?.contents ?? '', 64, false)
     const read: { tag: string; count: number; p99: number }[] = []
-    for (let one = reader.nextIntervalHistogram(); one; one = reader.nextIntervalHistogram())
-      read.push({ tag: one.tag, count: one.totalCount, p99: one.getValueAtPercentile(99) })
+    for (let interval = reader.nextIntervalHistogram(); interval; interval = reader.nextIntervalHistogram())
+      read.push({ tag: interval.tag, count: interval.totalCount, p99: interval.getValueAtPercentile(99) })
     expect(read).toHaveLength(trials.length)
     for (const { cell, load } of trials) {
       const own = hdr.decodeFromCompressedBase64((load?.response ?? load?.service)?.data ?? '', 64, false)
@@ -74,7 +74,7 @@ test('Bencher gets a value between its bounds for every measure, by names that i
   >
   for (const name of Object.keys(benchmarks))
     expect(Buffer.byteLength(name)).toBeLessThan(longestBenchmarkName)
-  const measures = Object.values(benchmarks).flatMap((one) => Object.entries(one))
+  const measures = Object.values(benchmarks).flatMap((benchmark) => Object.entries(benchmark))
   expect(measures.length).toBeGreaterThan(50)
   for (const [name, measure] of measures) {
     expect(Buffer.byteLength(name)).toBeLessThanOrEqual(longestMeasureName)

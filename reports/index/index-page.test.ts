@@ -22,10 +22,11 @@ function runsWithStep(count: number, from: number, factor: number, loadLabel?: s
   const sample = sampleAnalysis({ rounds: 3, rates: [1000] })
   return Array.from({ length: count }, (_, run) => {
     const noise = 1 + ((run * 7) % 5) / 500
-    const comparisons = sample.comparisons.map((one): Analysis['comparisons'][number] => {
-      const by = noise * (run >= from && one.arm === 'reference/l4-l7-l4' ? factor : 1)
-      const { value, low, high } = one.ratio
-      return { ...one, ratio: { ...one.ratio, value: value * by, low: low * by, high: high * by } }
+    const comparisons = sample.comparisons.map((comparison): Analysis['comparisons'][number] => {
+      const by = noise * (run >= from && comparison.arm === 'reference/l4-l7-l4' ? factor : 1)
+      const { value, low, high } = comparison.ratio
+      const ratio = { ...comparison.ratio, value: value * by, low: low * by, high: high * by }
+      return { ...comparison, ratio }
     })
     const analysis = {
       ...sample,

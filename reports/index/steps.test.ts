@@ -15,7 +15,7 @@ describe('a series of runs', () => {
   ] as const)('without a step is called one hardly ever: %s noise', (_, draw, most) => {
     for (const n of [8, 20]) {
       const alarms = series(1500, () => Number(findSteps(series(n, draw)).length > 0))
-      expect(alarms.reduce((sum, one) => sum + one, 0) / alarms.length).toBeLessThan(most)
+      expect(alarms.reduce((sum, alarm) => sum + alarm, 0) / alarms.length).toBeLessThan(most)
     }
   })
 

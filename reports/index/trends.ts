@@ -71,7 +71,7 @@ export function comparableSeries(
     ])
     series.set(key, [...(series.get(key) ?? []), view])
   }
-  const newest = (one: readonly View[]) => one.at(-1)?.analysis.startedAt ?? ''
+  const newest = (own: readonly View[]) => own.at(-1)?.analysis.startedAt ?? ''
   return [...series.values()]
     .sort((a, b) => newest(b).localeCompare(newest(a)))
     .map((own) => ({ views: own, text: seriesText(own[0]) }))

@@ -11,9 +11,9 @@ describe('text from the journal', () => {
     expect(cleanText('fine 😀 text\twith tab')).toBe('fine 😀 text\twith tab')
   })
   it('is shortened so that two long names stay two', () => {
-    const [one, two] = [cleanText('x'.repeat(10_240)), cleanText(`${'x'.repeat(10_240)}y`)]
-    expect(one.length).toBeLessThan(700)
-    expect(one).not.toBe(two)
+    const [first, second] = [cleanText('x'.repeat(10_240)), cleanText(`${'x'.repeat(10_240)}y`)]
+    expect(first.length).toBeLessThan(700)
+    expect(first).not.toBe(second)
   })
   it('keeps references: keys and values are cleaned alike', () => {
     const clean = cleanDeep({ names: ['a\u0000b'], byName: { 'a\u0000b': 1 } })

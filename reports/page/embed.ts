@@ -38,8 +38,8 @@ export function packAnalysis(analysis: Analysis): PackedAnalysis {
     if (isCurvePoint(value))
       return {
         '^': [value.percentile, value.ms, value.lowMs, value.highMs]
-          .filter((one) => one !== undefined)
-          .map((one) => digits(one)),
+          .filter((field) => field !== undefined)
+          .map((field) => digits(field)),
       }
     if (isEstimate(value)) {
       const { value: figure, low, high, n, level, unit, method, cells } = value

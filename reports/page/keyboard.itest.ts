@@ -23,9 +23,10 @@ const cellsSeen = `Array.from(document.querySelectorAll('table'), (table) =>
 
 /** In the page: what has the focus. */
 const focused = `(() => {
-  const one = document.activeElement
-  const fold = one.matches('details > summary') ? one.parentElement : undefined
-  return { body: one === document.body, href: one.getAttribute('href'), fold: fold === undefined ? 'none' : fold.open ? 'open' : 'shut' }
+  const element = document.activeElement
+  const fold = element.matches('details > summary') ? element.parentElement : undefined
+  return { body: element === document.body, href: element.getAttribute('href'),
+    fold: fold === undefined ? 'none' : fold.open ? 'open' : 'shut' }
 })()`
 
 interface Focused {
@@ -84,9 +85,9 @@ describe.skipIf(executable === undefined)(
       const [page, scripted] = [await open(false), await open(true)]
       const hrefs = await walk(page)
       expect(await page.locator('details:not([open])').count()).toBe(0)
-      await scripted.evaluate('document.querySelectorAll("details").forEach((one) => (one.open = true))')
+      await scripted.evaluate('document.querySelectorAll("details").forEach((fold) => (fold.open = true))')
       const [plain, withScript] = (await Promise.all(
-        [page, scripted].map((one) => one.evaluate(cellsSeen)),
+        [page, scripted].map((either) => either.evaluate(cellsSeen)),
       )) as [string[][], string[][]]
       expect(plain).toEqual(withScript)
       expect(plain.flat()).not.toContain('unseen')

@@ -94,7 +94,7 @@ describe.skipIf(executable === undefined)('the first screen', { timeout: 600_000
     const known = readFileSync(madeWith, 'utf8')
     if (!existsSync(kept)) writeFileSync(kept, picture)
     if (known === drawnWith) {
-      const pair = JSON.stringify([readFileSync(kept), picture].map((one) => one.toString('base64')))
+      const pair = JSON.stringify([readFileSync(kept), picture].map((png) => png.toString('base64')))
       expect(await page.evaluate(`(${differingShare})(${pair})`)).toBeLessThan(0.005)
     } else console.log(`not compared: drawn with ${drawnWith}, the picture with ${known}`)
     await page.close()
@@ -103,14 +103,15 @@ describe.skipIf(executable === undefined)('the first screen', { timeout: 600_000
   it('is printed whole, and what stays folded is named with where it can be read', async () => {
     const page = await open(views[4])
     const cut = await page.evaluate(`Array.from(document.querySelectorAll('main *'))
-      .filter((one) => !one.parentElement.closest('svg') && one.checkVisibility())
-      .filter((one) => one.getBoundingClientRect().right > innerWidth + 1 || (one.matches('.scroll, pre') && one.scrollWidth > one.clientWidth + 1))
-      .map((one) => one.outerHTML.slice(0, 120))`)
+      .filter((element) => !element.parentElement.closest('svg') && element.checkVisibility())
+      .filter((element) => element.getBoundingClientRect().right > innerWidth + 1 ||
+        (element.matches('.scroll, pre') && element.scrollWidth > element.clientWidth + 1))
+      .map((element) => element.outerHTML.slice(0, 120))`)
     expect(cut).toEqual([])
     const folded: string[] =
       await page.evaluate(`Array.from(document.querySelectorAll('details:not([open]) > summary'))
-      .filter((one) => one.checkVisibility())
-      .map((one) => one.innerText + getComputedStyle(one, '::after').content)`)
+      .filter((summary) => summary.checkVisibility())
+      .map((summary) => summary.innerText + getComputedStyle(summary, '::after').content)`)
     expect(folded.length).toBeGreaterThan(10)
     for (const text of folded) expect(text).toMatch(/\S.* – not printed: .*report\.html.*journal\.jsonl/s)
     // Tables of charts share their words: their charts' titles tell them apart.

@@ -49,8 +49,8 @@ export function rank(view: View, what: 'time' | 'cpu'): Ranking | undefined {
   return {
     what,
     all,
-    least: all.filter((one) => one === first || !apart(first, one)),
-    most: all.filter((one) => one === last || !apart(last, one)),
+    least: all.filter((ranked) => ranked === first || !apart(first, ranked)),
+    most: all.filter((ranked) => ranked === last || !apart(last, ranked)),
     lead: leadOf(first, all[1], direct),
   }
 }

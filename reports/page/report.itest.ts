@@ -25,7 +25,8 @@ const faintText = `async (picture) => {
   const context = canvas.getContext('2d', { willReadFrequently: true })
   context.drawImage(image, 0, 0)
   const light = (r, g, b) => {
-    const [x, y, z] = [r, g, b].map((one) => (one / 255 <= 0.03928 ? one / 255 / 12.92 : ((one / 255 + 0.055) / 1.055) ** 2.4))
+    const [x, y, z] = [r, g, b].map((channel) =>
+      channel / 255 <= 0.03928 ? channel / 255 / 12.92 : ((channel / 255 + 0.055) / 1.055) ** 2.4)
     return 0.2126 * x + 0.7152 * y + 0.0722 * z
   }
   const faint = []
@@ -113,7 +114,7 @@ describe.skipIf(executable === undefined)('the report in Chromium', { timeout: p
     'sets off the text of its drawings by 4.5 : 1, %s',
     async (colorScheme) => {
       const { page } = await open(files.honest, { colorScheme })
-      await page.evaluate('document.querySelectorAll("details").forEach((one) => (one.open = true))')
+      await page.evaluate('document.querySelectorAll("details").forEach((fold) => (fold.open = true))')
       await page.addStyleTag({
         content: 'svg text { visibility: hidden } table, pre, .path { display: none !important }',
       })
@@ -131,7 +132,7 @@ describe.skipIf(executable === undefined)('the report in Chromium', { timeout: p
     async (width, height) => {
       const { page } = await open(files.honest, { width })
       const bottom = await page.evaluate(
-        'Math.max(...Array.from(document.querySelectorAll("#answer .glance"), (one) => one.getBoundingClientRect().bottom))',
+        'Math.max(...Array.from(document.querySelectorAll("#answer .glance"), (glance) => glance.getBoundingClientRect().bottom))',
       )
       expect(bottom).toBeLessThanOrEqual(height)
       if (width === 1440)
@@ -238,7 +239,7 @@ describe.skipIf(executable === undefined)('the report in Chromium', { timeout: p
 
   it('stays inert when the journal is hostile', async () => {
     const { page, complaints } = await open(files.hostile, { width: 390 })
-    await page.evaluate('document.querySelectorAll("details").forEach((one) => (one.open = true))')
+    await page.evaluate('document.querySelectorAll("details").forEach((fold) => (fold.open = true))')
     await page.mouse.move(100, 300)
     expect(await page.evaluate('window.pwned')).toBeUndefined()
     expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0)

@@ -123,9 +123,10 @@ export function createView(analysis: Analysis): View {
   const lead = chooseLead(loads, analysis)
   const cells = new Map(analysis.cells.map((cell) => [key(cell.experiment, cell.loadLabel, cell.arm), cell]))
   const comparisons = new Map<string, Comparison>()
-  for (const one of analysis.comparisons) {
-    const id = comparisonKey(one.experiment, one.loadLabel, one.arm, one.versus, one.metric, one.percentile)
-    if (!comparisons.has(id)) comparisons.set(id, one)
+  for (const comparison of analysis.comparisons) {
+    const { experiment, loadLabel, arm, versus, metric, percentile } = comparison
+    const id = comparisonKey(experiment, loadLabel, arm, versus, metric, percentile)
+    if (!comparisons.has(id)) comparisons.set(id, comparison)
   }
   const compare: View['compare'] = (arm, metrics, options = {}) => {
     const load = options.load ?? lead
@@ -144,10 +145,10 @@ export function createView(analysis: Analysis): View {
   )
   const noise: View['noise'] = (environment, load = lead) =>
     analysis.noise.find(
-      (one) =>
-        one.environment === environment &&
-        one.loadLabel === load?.loadLabel &&
-        one.experiment === load.experiment,
+      (floor) =>
+        floor.environment === environment &&
+        floor.loadLabel === load?.loadLabel &&
+        floor.experiment === load.experiment,
     )
   return {
     analysis,
@@ -187,7 +188,7 @@ function roundsOf(load: LoadView | undefined, { cells, trials, rounds }: Analysi
   const done = new Map(here.map(({ cell }) => [cell, new Set<number>()]))
   for (const { cell, round, error } of trials) if (error?.kind !== 'interrupted') done.get(cell)?.add(round)
   const [first, ...others] = [...done.values()]
-  return [...(first ?? [])].filter((round) => others.every((one) => one.has(round))).length
+  return [...(first ?? [])].filter((round) => others.every((other) => other.has(round))).length
 }
 
 function incrementsAt(lead: LoadView | undefined, analysis: Analysis): readonly Increment[] {
@@ -198,8 +199,8 @@ function incrementsAt(lead: LoadView | undefined, analysis: Analysis): readonly 
       .map((cell) => cell.cell),
   )
   return analysis.increments
-    .filter((one) => one.latencyP50.cells.every((cell) => cells.has(cell)))
-    .map((one) => ({ ...one, title: one.title.replace(`, ${lead.loadLabel}`, '') }))
+    .filter((increment) => increment.latencyP50.cells.every((cell) => cells.has(cell)))
+    .map((increment) => ({ ...increment, title: increment.title.replace(`, ${lead.loadLabel}`, '') }))
 }
 
 function noiseOf(
@@ -310,7 +311,7 @@ function collectLoads(cells: readonly CellAnalysis[]): LoadView[] {
 function chooseLead(loads: readonly LoadView[], analysis: Analysis): LoadView | undefined {
   const claimed = analysis.claims.find((claim) => claim.id <= 'C3' && claim.figures.length > 0)?.figures[0]
     ?.estimate.cells[0]
-  const cell = analysis.cells.find((one) => one.cell === claimed)
+  const cell = analysis.cells.find(({ cell: id }) => id === claimed)
   const named = loads.find(
     (load) => load.loadLabel === cell?.loadLabel && load.experiment === cell.experiment,
   )

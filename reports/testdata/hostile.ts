@@ -52,9 +52,9 @@ export function hostileAnalysis(): Analysis {
   }
   const walk = (value: unknown, key: string): unknown => {
     if (typeof value === 'string') return word(value, key)
-    if (Array.isArray(value)) return value.map((one) => walk(one, key))
+    if (Array.isArray(value)) return value.map((element) => walk(element, key))
     if (value !== null && typeof value === 'object') {
-      return Object.fromEntries(Object.entries(value).map(([inner, one]) => [inner.includes('/') ? word(inner, 'arm') : inner, walk(one, inner)]))
+      return Object.fromEntries(Object.entries(value).map(([inner, part]) => [inner.includes('/') ? word(inner, 'arm') : inner, walk(part, inner)]))
     }
     return value
   }

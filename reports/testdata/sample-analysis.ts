@@ -106,14 +106,14 @@ export function sampleAnalysis(options: SampleOptions = {}): Analysis {
     { name: 'echo', category: 'application', node: 'server' },
   ]
   for (const arm of arms) {
-    const path = samplePaths.find((one) => one.name === arm.path)!
+    const path = samplePaths.find(({ name }) => name === arm.path)!
     for (const hop of path.hops) {
       components.push({ name: `${arm.id}/${hop.name}`, arm: arm.id, hop: hop.name, category: hop.layer, node: hop.node })
     }
   }
   for (const rate of rates) {
     for (const arm of arms) {
-      const path = samplePaths.find((one) => one.name === arm.path)!
+      const path = samplePaths.find(({ name }) => name === arm.path)!
       const extra = added[arm.path]!
       const scale = 1 + meshes.indexOf(arm.mesh) * 0.15 * (meshes.indexOf(arm.mesh) > 0 ? 1 : 0)
       const busy = 1 + rate / 4000

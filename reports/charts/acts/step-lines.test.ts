@@ -17,7 +17,7 @@ function steps(knees: readonly Partial<Estimate>[]): Analysis {
       ...{ invalidShare: 0, failedShare: 0 },
     }),
   )
-  const [cell] = analysis.cells.filter((one) => one.arm === arm)
+  const [cell] = analysis.cells.filter(({ arm: id }) => id === arm)
   if (!cell) throw new Error('the journal has a capacity')
   const cells = knees.map((rate, index) => ({
     ...cell,

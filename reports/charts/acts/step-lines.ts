@@ -104,7 +104,7 @@ function stepsOf(
 
 function chartOf(drawn: Stepped, view: View, book: FigureBook): Chart | undefined {
   const { metric, title, caption, unit, over = 'rounds of the same processes' } = drawn
-  const [one, several] = drawn.of
+  const [singular, several] = drawn.of
   const steps = stepsOf(drawn, view)
   const [first] = steps
   if (!first) return undefined
@@ -117,7 +117,7 @@ function chartOf(drawn: Stepped, view: View, book: FigureBook): Chart | undefine
       .map(({ arm, count, figure }) => `${arm.label} with ${count}: ${sentence(figure)}`)
       .join('; '),
     table: {
-      columns: ['arm', ...counts.map((count) => `${count} ${count === 1 ? one : several}, ${unit}`)],
+      columns: ['arm', ...counts.map((count) => `${count} ${count === 1 ? singular : several}, ${unit}`)],
       rows: arms.map((arm) => [
         arm.label,
         ...counts.map((count) => ({

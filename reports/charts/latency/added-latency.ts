@@ -138,8 +138,8 @@ function title(view: View): string {
   const sorted = medians.sort((a, b) => a.estimate.value - b.estimate.value)
   const [least, most] = [sorted[0], sorted.at(-1)]
   if (least === undefined || most === undefined) return 'What each path adds to latency'
-  const clear = (one: typeof least) => one.isClear
-  const figure = (one: typeof least) => `${fixed(one.estimate.value, one.estimate.value < 0.1 ? 3 : 2)} ms`
+  const clear = ({ isClear }: typeof least) => isClear
+  const figure = ({ estimate: { value } }: typeof least) => `${fixed(value, value < 0.1 ? 3 : 2)} ms`
   if (least === most) return `${most.arm.label} adds ${figure(most)} at the median`
   if (!medians.some(clear)) return 'No path adds a delay that this run could tell from zero'
   return `At the median ${least.arm.label} adds ${clear(least) ? figure(least) : 'nothing measurable'}, ${most.arm.label} ${clear(most) ? figure(most) : 'an amount that is not certain'}`

@@ -12,10 +12,10 @@ import { byColour, figureMark, spanMark, tip, valueAxis } from '../marks.js'
 export const increments: ChartBuilder = (view, book): Chart | undefined => {
   const all = view.increments
   if (all.length === 0) return undefined
-  const steps = all.filter((one) => !isResidual(one))
+  const steps = all.filter((increment) => !isResidual(increment))
   // A step is called the dearest when its whole interval lies above those of all others.
-  const dearest = steps.find((one) =>
-    steps.every((other) => other === one || one.cpu.low > Math.max(0, other.cpu.high)),
+  const dearest = steps.find((step) =>
+    steps.every((other) => other === step || step.cpu.low > Math.max(0, other.cpu.high)),
   )
   return {
     title:
@@ -24,23 +24,23 @@ export const increments: ChartBuilder = (view, book): Chart | undefined => {
         : `${estimateText(dearest.cpu, { sign: true }).value}${thin}ms of CPU per ${thousand} requests: the dearest step is ${dearest.title}`,
     caption: `Paired differences between two arms that differ by that step, with 95 % intervals, n = ${all[0]?.latencyP50.n ?? 0} rounds. Time is the median response time.${notesOf(all)}`,
     alternative: all
-      .map((one) => `${one.title}: ${sentence(one.latencyP50)}, ${sentence(one.cpu)} CPU`)
+      .map(({ title, latencyP50, cpu }) => `${title}: ${sentence(latencyP50)}, ${sentence(cpu)} CPU`)
       .join('; '),
     table: {
       columns: ['step', 'from', 'to', 'added at p50, ms', `added CPU, ms per ${thousand} requests`],
-      rows: all.map((one) => [
-        one.title,
-        view.arm(one.fromArm).label,
-        view.arm(one.toArm).label,
+      rows: all.map((increment) => [
+        increment.title,
+        view.arm(increment.fromArm).label,
+        view.arm(increment.toArm).label,
         {
           html: book.print(
-            one.latencyP50,
+            increment.latencyP50,
             { metric: 'increment.latency', percentile: 50, kind: 'difference' },
             'cell',
             true,
           ),
         },
-        { html: book.print(one.cpu, { metric: 'increment.cpu', kind: 'difference' }, 'cell', true) },
+        { html: book.print(increment.cpu, { metric: 'increment.cpu', kind: 'difference' }, 'cell', true) },
       ]),
     },
     spec: (size) => build(all, size, view),
@@ -51,21 +51,21 @@ const notesOf = (all: readonly Increment[]) =>
   [...new Set(all.flatMap(({ note }) => note ?? []))].map((note) => ` ${note}`).join('')
 
 /** Whether an increment is what the steps leave over, by the analysis' own naming. */
-export function isResidual(one: Increment): boolean {
-  return /^residual\b/i.test(one.title)
+export function isResidual({ title }: Increment): boolean {
+  return /^residual\b/i.test(title)
 }
 
 function build(all: readonly Increment[], size: Size, view: View): TopLevelSpec {
   const columns = size === 'wide' ? 2 : 1
   const width = (figureWidth[size] - 30 * columns) / columns
-  const names = all.map((one) => twoLines(nameOf(one, all, view), Math.floor(width / 6.6)))
+  const names = all.map((increment) => twoLines(nameOf(increment, all, view), Math.floor(width / 6.6)))
   const panels = [
     {
-      ...panel(all, view, (one) => one.latencyP50, 'ms added', width, names),
+      ...panel(all, view, ({ latencyP50 }) => latencyP50, 'ms added', width, names),
       title: { text: 'time at the median' },
     },
     {
-      ...panel(all, view, (one) => one.cpu, `ms per ${thousand} requests`, width, columns === 1 ? names : []),
+      ...panel(all, view, ({ cpu }) => cpu, `ms per ${thousand} requests`, width, columns === 1 ? names : []),
       title: { text: 'CPU' },
     },
   ]
@@ -76,14 +76,14 @@ function build(all: readonly Increment[], size: Size, view: View): TopLevelSpec 
 function panel(
   all: readonly Increment[],
   view: View,
-  pick: (one: Increment) => Estimate,
+  pick: (increment: Increment) => Estimate,
   axis: string,
   width: number,
   names: readonly (readonly string[])[],
 ) {
-  const values = all.map((one, row) => {
-    const estimate = pick(one)
-    const arm = view.arm(one.toArm)
+  const values = all.map((increment, row) => {
+    const estimate = pick(increment)
+    const arm = view.arm(increment.toArm)
     return {
       row,
       // Two marks of one line each: how a block of lines is placed differs between renderers.
@@ -95,9 +95,9 @@ function panel(
       value: estimate.value,
       low: estimate.low,
       high: estimate.high,
-      colour: isResidual(one) ? hatch : arm.colour,
+      colour: isResidual(increment) ? hatch : arm.colour,
       text: estimateText(estimate, { sign: true }).value,
-      tip: describe(arm.key, `${one.title}: ${sentence(estimate, { sign: true })}`),
+      tip: describe(arm.key, `${increment.title}: ${sentence(estimate, { sign: true })}`),
     }
   })
   const domain = domainWithZero(
@@ -147,7 +147,7 @@ function twoLines(title: string, most: number): string[] {
 }
 
 /** The step's title, with the mesh when several meshes have the same step. */
-function nameOf(one: Increment, all: readonly Increment[], view: View): string {
-  if (all.filter((other) => other.title === one.title).length === 1) return one.title
-  return `${view.arm(one.toArm).arm.mesh}: ${one.title}`
+function nameOf(increment: Increment, all: readonly Increment[], view: View): string {
+  if (all.filter((other) => other.title === increment.title).length === 1) return increment.title
+  return `${view.arm(increment.toArm).arm.mesh}: ${increment.title}`
 }

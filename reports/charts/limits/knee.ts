@@ -21,7 +21,8 @@ interface Row {
 export const knee: ChartBuilder = (view, book): Chart | undefined => {
   // Knees by the number of units are a chart of their own: this one has a place for one knee of each arm.
   const load = view.loads.find(
-    (one) => one.load.workloads === undefined && view.arms.some((arm) => view.cell(arm.id, one)?.knee),
+    (measured) =>
+      measured.load.workloads === undefined && view.arms.some((arm) => view.cell(arm.id, measured)?.knee),
   )
   if (load === undefined) return undefined
   const rows = view.arms.flatMap((arm): Row[] => {

@@ -49,7 +49,7 @@ export const latencyVsRate: ChartBuilder = (view, book): Chart | undefined => {
   const knees = arms.flatMap((arm): Knee[] => {
     const cell = view.loads
       .map((load) => view.cell(arm.id, load))
-      .find((one) => one?.knee?.search.percentile === 99 && one.throughput.n > 0)
+      .find((measured) => measured?.knee?.search.percentile === 99 && measured.throughput.n > 0)
     return cell?.knee ? [{ arm, rate: cell.throughput, latencyMs: cell.knee.search.latencyMs }] : []
   })
   // A mark where nothing was found would look like a knee.

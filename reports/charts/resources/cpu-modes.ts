@@ -32,39 +32,44 @@ export const cpuModes: ChartBuilder = (view): Chart | undefined => {
   })
   if (lead === undefined || !modes.some(({ user }) => user > 0)) return undefined
   const parts = [
-    { name: 'user', fill: (arm: ArmView) => arm.colour, opacity: 0.5, value: (one: Modes) => one.user },
-    { name: 'system', fill: (arm: ArmView) => arm.colour, opacity: 0.22, value: (one: Modes) => one.system },
-    { name: 'not split', fill: () => 'var(--app)', opacity: 1, value: (one: Modes) => one.unsplit },
-    { name: 'unaccounted', fill: () => hatch, opacity: 1, value: (one: Modes) => one.unaccounted },
+    { name: 'user', fill: (arm: ArmView) => arm.colour, opacity: 0.5, value: ({ user }: Modes) => user },
+    {
+      name: 'system',
+      fill: (arm: ArmView) => arm.colour,
+      opacity: 0.22,
+      value: ({ system }: Modes) => system,
+    },
+    { name: 'not split', fill: () => 'var(--app)', opacity: 1, value: ({ unsplit }: Modes) => unsplit },
+    { name: 'unaccounted', fill: () => hatch, opacity: 1, value: ({ unaccounted }: Modes) => unaccounted },
   ]
   return {
     title: `User and system time per ${thousand} requests`,
     caption: `CPU ms per ${thousand} requests at ${paceText(lead.load)}: strong is user space, light is system time charged to a component, hatched is unaccounted (interrupts, kernel workers, other processes).`,
     alternative: modes
       .map(
-        (one) =>
-          `${one.arm.label}: ${number(one.user)} ms user, ${number(one.system)} ms system, ${number(one.unaccounted)} ms unaccounted`,
+        ({ arm, user, system, unaccounted }) =>
+          `${arm.label}: ${number(user)} ms user, ${number(system)} ms system, ${number(unaccounted)} ms unaccounted`,
       )
       .join('; '),
     table: {
       columns: ['arm', 'user, ms', 'system, ms', 'not split, ms', 'unaccounted, ms'],
-      rows: modes.map((one) => [
-        one.arm.label,
-        ...[one.user, one.system, one.unsplit, one.unaccounted].map(number),
+      rows: modes.map(({ arm, user, system, unsplit, unaccounted }) => [
+        arm.label,
+        ...[user, system, unsplit, unaccounted].map(number),
       ]),
     },
     spec: (size) =>
       stackedBars(
         {
           arms: modes.map(({ arm }) => arm),
-          segments: modes.flatMap((one) =>
+          segments: modes.flatMap((split) =>
             parts.map((part) => ({
-              arm: one.arm,
+              arm: split.arm,
               name: part.name,
-              value: part.value(one),
-              fill: part.fill(one.arm),
+              value: part.value(split),
+              fill: part.fill(split.arm),
               opacity: part.opacity,
-              tip: `${one.arm.label}, ${part.name}: ${number(part.value(one))} ms per ${thousand} requests`,
+              tip: `${split.arm.label}, ${part.name}: ${number(part.value(split))} ms per ${thousand} requests`,
               labelled: part.name !== 'unaccounted',
             })),
           ),

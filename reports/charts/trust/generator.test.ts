@@ -36,8 +36,8 @@ describe('the generator', () => {
     const shared = journal('latency').map((entry): JournalEntry => {
       if (entry.type !== 'trial' || !entry.load || !entry.usage) return entry
       const { windowMs, components } = entry.usage
-      const busy = components.map((one) =>
-        one.category === 'generator' ? { ...one, cpuNs: 1.5 * windowMs * 1e6 } : one,
+      const busy = components.map((component) =>
+        component.category === 'generator' ? { ...component, cpuNs: 1.5 * windowMs * 1e6 } : component,
       )
       return {
         ...entry,

@@ -57,7 +57,7 @@ export const generator: ChartBuilder = (view): Chart | undefined => {
         ? 'The generator went beyond its limits in valid trials'
         : `The generator stayed within ${fixed(Math.max(1, nearest * 100), 0)} % of its limits in every valid trial`,
     caption:
-      `Lag is how late requests were sent after they were due; limits are ${panels.map((one) => `${given(one.limit)}${thin}${one.axis.includes('ms') ? 'ms' : '%'} for ${one.title}`).join(' and ')}, ` +
+      `Lag is how late requests were sent after they were due; limits are ${panels.map(({ title, axis, limit }) => `${given(limit)}${thin}${axis.includes('ms') ? 'ms' : '%'} for ${title}`).join(' and ')}, ` +
       `beyond which a trial is invalid (crosses). ${plural(trials.length, 'trial')}.` +
       (trials.length < view.analysis.trials.length
         ? ' Trials without a rate to keep, which use all that they can, are left out.'
@@ -65,13 +65,13 @@ export const generator: ChartBuilder = (view): Chart | undefined => {
       (trials.length > mostDots ? ' Of each span of trials the highest is drawn.' : ''),
     alternative: panels
       .map(
-        (one) =>
-          `${one.title}: at most ${number(one.worst)} of ${given(one.limit)}, ${one.axis}, in valid trials`,
+        ({ title, axis, worst, limit }) =>
+          `${title}: at most ${number(worst)} of ${given(limit)}, ${axis}, in valid trials`,
       )
       .join('; '),
     table: {
       columns: ['measure', 'unit', 'highest in valid trials', 'limit'],
-      rows: panels.map((one) => [one.title, one.axis, number(one.worst), given(one.limit)]),
+      rows: panels.map(({ title, axis, worst, limit }) => [title, axis, number(worst), given(limit)]),
     },
     spec: (size) => build(panels, size, view),
   }
@@ -94,7 +94,7 @@ function build(panels: readonly Panel[], size: Size, view: View): TopLevelSpec {
   const width = figureWidth[size] / columns - 56
   return {
     data: { values: [] },
-    concat: panels.map((one) => panel(one, width, view)),
+    concat: panels.map((drawn) => panel(drawn, width, view)),
     columns,
     spacing: 32,
   } as unknown as TopLevelSpec

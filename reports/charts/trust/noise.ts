@@ -17,23 +17,23 @@ interface Dot {
 }
 
 export const noise: ChartBuilder = (view, book): Chart | undefined => {
-  const dots = view.analysis.noise.flatMap((one): Dot[] => {
+  const dots = view.analysis.noise.flatMap((floor): Dot[] => {
     const load = view.loads.find(
-      (other) => other.loadLabel === one.loadLabel && other.experiment === one.experiment,
+      (other) => other.loadLabel === floor.loadLabel && other.experiment === floor.experiment,
     )
     const baseline = view.arms.find(
-      (arm) => arm.arm.role === 'baseline' && arm.arm.environment === one.environment,
+      (arm) => arm.arm.role === 'baseline' && arm.arm.environment === floor.environment,
     )
     const cell = baseline === undefined ? undefined : view.cell(baseline.id, load)
     const name = [
-      load === undefined ? one.loadLabel : loadName(load, view),
-      ...(view.environments.length > 1 ? [one.environment] : []),
+      load === undefined ? floor.loadLabel : loadName(load, view),
+      ...(view.environments.length > 1 ? [floor.environment] : []),
     ].join(', ')
     const latency = cell?.response ?? cell?.service
     return [
-      { measure: 'p50', estimate: one.latencyP50, base: latency?.['50']?.value },
-      { measure: 'p99', estimate: one.latencyP99, base: latency?.['99']?.value },
-      { measure: 'CPU', estimate: one.cpu, base: cell?.cpu?.value },
+      { measure: 'p50', estimate: floor.latencyP50, base: latency?.['50']?.value },
+      { measure: 'p99', estimate: floor.latencyP99, base: latency?.['99']?.value },
+      { measure: 'CPU', estimate: floor.cpu, base: cell?.cpu?.value },
     ].flatMap(({ measure, estimate, base }) =>
       estimate === undefined || base === undefined || !(base > 0)
         ? []
@@ -41,7 +41,7 @@ export const noise: ChartBuilder = (view, book): Chart | undefined => {
     )
   })
   if (dots.length === 0) return undefined
-  const differing = view.analysis.noise.filter((one) => one.differs).length
+  const differing = view.analysis.noise.filter(({ differs }) => differs).length
   const widest = Math.max(
     ...dots.map(({ estimate, base }) => Math.max(Math.abs(estimate.low), Math.abs(estimate.high)) / base),
   )
@@ -76,10 +76,10 @@ export const noise: ChartBuilder = (view, book): Chart | undefined => {
 
 /** `at 1 000/s` where the rate tells loads apart, else the label, with its experiment where others have the same. */
 function loadName({ load, loadLabel, experiment }: LoadView, { loads }: View): string {
-  const rates = loads.map((one) => one.load.ratePerSecond)
+  const rates = loads.map(({ load: spec }) => spec.ratePerSecond)
   if (load.ratePerSecond !== undefined && new Set(rates).size === rates.length)
     return `at ${fixed(load.ratePerSecond, 0)}/s`
-  return loads.filter((one) => one.loadLabel === loadLabel).length > 1
+  return loads.filter(({ loadLabel: label }) => label === loadLabel).length > 1
     ? `${experiment}, ${loadLabel}`
     : loadLabel
 }

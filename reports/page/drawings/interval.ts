@@ -63,7 +63,7 @@ const narrowest = { column: 110, digit: 6.2, gap: 6 }
 function ticksOf({ low, high }: Axis): number[] {
   const raw = (high - low) / 5
   const size = 10 ** Math.floor(Math.log10(raw))
-  const step = [1, 2, 5, 10].map((factor) => factor * size).find((one) => one >= raw) ?? raw
+  const step = [1, 2, 5, 10].map((factor) => factor * size).find((candidate) => candidate >= raw) ?? raw
   const edge = (high - low) * 0.06
   const first = Math.ceil((low + edge) / step)
   const multiples = Array.from({ length: 5 }, (_, index) => first + index).filter(

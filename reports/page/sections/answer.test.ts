@@ -34,13 +34,13 @@ const cutSearch = journal({ rounds: 6, experiments: ['capacity'] })
 
 describe('the first screen says of A/A', () => {
   const sample = sampleAnalysis({ rates: [500, 1000] })
-  const [floor, ...others] = sample.noise.map((one) => ({ ...one, differs: false }))
-  const wide = { ...floor!.latencyP99, value: 0.9, low: 0.8, high: 1 }
+  const [first, ...others] = sample.noise.map((floor) => ({ ...floor, differs: false }))
+  const wide = { ...first!.latencyP99, value: 0.9, low: 0.8, high: 1 }
 
   test('which figure differs, and under which load when the answer speaks of another', () => {
     const lead = createView(sample).lead?.loadLabel
-    const noise = [floor!, ...others].map((one) =>
-      one.loadLabel === lead ? one : { ...one, latencyP99: wide, differs: true },
+    const noise = [first!, ...others].map((floor) =>
+      floor.loadLabel === lead ? floor : { ...floor, latencyP99: wide, differs: true },
     )
     const { ok, brief, text } = sameTwice({ ...sample, noise })
     expect([ok, brief]).toEqual([false, 'A/A differs'])
@@ -71,8 +71,10 @@ describe('the first screen says of A/A', () => {
 describe('the headline', () => {
   test.each(['saturation', 'stream', 'capacity'] as const)(
     'of a run of %s alone is what it carries',
-    (one) => {
-      const { headline } = answer(analyze(one === 'capacity' ? searched : journal({ experiments: [one] })))
+    (experiment) => {
+      const { headline } = answer(
+        analyze(experiment === 'capacity' ? searched : journal({ experiments: [experiment] })),
+      )
       expect(headline).toMatch(
         /^Throughput against a direct connection\. L4 only: 0\.\d+ times; L7 per node: 0\.\d+ times$/,
       )

@@ -60,7 +60,7 @@ export function buildAnswer(view: View, book: FigureBook): Answer {
     pictures: [
       variantPicture(view, book, verdicts) ?? functionPicture(view, book),
       addedPicture(view, book),
-    ].filter((one) => one !== undefined),
+    ].filter((picture) => picture !== undefined),
     trust: trusted,
     trustWord: trustWord(view, trusted),
     nextHtml: nextStep(view, verdicts),
@@ -119,13 +119,15 @@ function variantHeadline(view: View, verdicts: readonly GateVerdict[], words: Wo
   if (verdicts.length === 0) return undefined
   const of = (state: GateVerdict['state']) =>
     verdicts
-      .filter((one) => one.state === state)
+      .filter((verdict) => verdict.state === state)
       .sort((a, b) => Math.abs(Math.log(b.ratio?.value ?? 1)) - Math.abs(Math.log(a.ratio?.value ?? 1)))
-  const say = (one: GateVerdict, verb: string) =>
-    `${words.arm(view.arm(one.arm))} ${verb} ${words.arm(view.arm(one.control), ':')} ${checkWords(one)} is ` +
-    (one.ratio
-      ? `${words.ratio(one.ratio, one.check.metric, one.check.percentile)} times as much`
-      : 'beyond what was tried')
+  const say = (verdict: GateVerdict, verb: string) => {
+    const { arm, control, check, ratio } = verdict
+    return (
+      `${words.arm(view.arm(arm))} ${verb} ${words.arm(view.arm(control), ':')} ${checkWords(verdict)} is ` +
+      (ratio ? `${words.ratio(ratio, check.metric, check.percentile)} times as much` : 'beyond what was tried')
+    )
+  }
   const [worse, better] = [of('worse'), of('better')]
   const others = ([first, second, ...more]: readonly GateVerdict[], word: string) => {
     if (first === undefined || second === undefined) return ''
@@ -136,7 +138,7 @@ function variantHeadline(view: View, verdicts: readonly GateVerdict[], words: Wo
   }
   const open = of('inconclusive')
   const undecided = ({ arm }: GateVerdict) => {
-    const names = [...new Set(open.filter((one) => one.arm === arm).map(checkWords))]
+    const names = [...new Set(open.filter((verdict) => verdict.arm === arm).map(checkWords))]
     return names.length === 0 ? '' : `. Not decided: ${listOf(names)}`
   }
   if (worse[0]) return `${say(worse[0], 'is worse than')}${others(worse, 'worse')}${undecided(worse[0])}`
@@ -179,7 +181,7 @@ function costHeadline(view: View, words: Words): string | undefined {
   const main = cpu ?? time
   if (main === undefined) return undefined
   const price = (arm: ArmView) => {
-    const find = (all: readonly Ranked[] | undefined) => all?.find((one) => one.arm === arm)
+    const find = (all: readonly Ranked[] | undefined) => all?.find((ranked) => ranked.arm === arm)
     const [inTime, inCpu] = [find(time?.all), find(cpu?.all)]
     return [
       ...(inTime ? [`${words.figure(inTime.estimate, inTime.metric, 50)} to a median request`] : []),
@@ -217,7 +219,7 @@ function leadWords(ranking: Ranking | undefined, words: Words): string {
 
 /** What two that are not told apart add. */
 function bothPrices(names: readonly ArmView[], ranking: Ranking | undefined, words: Words): string {
-  const found = names.flatMap((arm) => ranking?.all.find((one) => one.arm === arm) ?? [])
+  const found = names.flatMap((arm) => ranking?.all.find((ranked) => ranked.arm === arm) ?? [])
   if (found.length !== 2 || names.length !== 2) return ''
   const figures = found.map(({ estimate, metric }) => words.figure(estimate, metric))
   return `: they add ${listOf(figures)}${ranking?.what === 'cpu' ? ` of CPU per ${thousand} requests` : ' to a median request'}`
@@ -236,7 +238,7 @@ function throughputHeadline(view: View, words: Words): string | undefined {
   const text = ({ ratio, metric }: typeof least) =>
     ratio.low <= 1 && ratio.high >= 1 ? 'no measurable difference' : `${words.ratio(ratio, metric)} times`
   const parts = [least, ...(least === most ? [] : [most])].map(
-    (one) => `${words.arm(one.arm, ':')} ${text(one)}`,
+    (carried) => `${words.arm(carried.arm, ':')} ${text(carried)}`,
   )
   return `Throughput against a direct connection. ${parts.join('; ')}`
 }
@@ -250,7 +252,7 @@ function banners(view: View): string[] {
       `Partial run. ${cut} ${analysis.rounds.done} of ${analysis.rounds.planned} rounds are complete.`,
     )
   }
-  if (analysis.noise.some((one) => one.differs)) {
+  if (analysis.noise.some(({ differs }) => differs)) {
     list.push(
       'The baseline measured twice differs from itself: something but the paths influenced this run, and its intervals are too narrow.',
     )

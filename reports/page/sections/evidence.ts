@@ -115,13 +115,13 @@ function environmentTable(analysis: Analysis): Table {
 function sizingTable(view: View): Table {
   const cells = view.loads.flatMap((load) => {
     const cell = view.analysis.cells.find(
-      (one) => one.loadLabel === load.loadLabel && one.experiment === load.experiment,
+      ({ loadLabel, experiment }) => loadLabel === load.loadLabel && experiment === load.experiment,
     )
     return cell === undefined ? [] : [{ load, cell }]
   })
   const arms = (cell: CellAnalysis) =>
     view.analysis.cells.filter(
-      (one) => one.loadLabel === cell.loadLabel && one.experiment === cell.experiment,
+      ({ loadLabel, experiment }) => loadLabel === cell.loadLabel && experiment === cell.experiment,
     ).length
   return {
     columns: [
@@ -209,7 +209,7 @@ function trialTable(view: View, trials: Analysis['trials']): Table {
 
 /** Which methods stand behind the page's figures, for readers without script. */
 export function methodTable(legend: FigureLegend): Table {
-  return { columns: ['method of estimation'], rows: legend.methods.map((one) => [one]) }
+  return { columns: ['method of estimation'], rows: legend.methods.map((text) => [text]) }
 }
 
 /** What a shell takes, from the root of the repository. The journal keeps what followed the program's name. */

@@ -19,12 +19,12 @@ function hopPrice(layer: 'l4' | 'l7', view: View, book: FigureBook): string {
   if (found.length === 0) return 'not measured in this run'
   const sorted = found.sort((a, b) => a.row.cpu.value - b.row.cpu.value)
   const [least, most] = [sorted[0], sorted.at(-1)]
-  const print = (one: (typeof found)[number] | undefined) =>
-    one === undefined
+  const print = (hop: (typeof found)[number] | undefined) =>
+    hop === undefined
       ? ''
       : book.print(
-          one.row.cpu,
-          { metric: metrics.cpu.id, kind: 'value', component: one.row.component },
+          hop.row.cpu,
+          { metric: metrics.cpu.id, kind: 'value', component: hop.row.component },
           'sentence',
         )
   return least === most ? print(least) : `${print(least)} to ${print(most)} per hop`

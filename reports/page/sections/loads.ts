@@ -19,14 +19,14 @@ export function otherLoads(view: View, book: FigureBook): { readonly text: strin
               view.added(arm.id, 'latency', { percentile: Number(percentile), load }),
             )
             const cpu = view.added(arm.id, 'cpu', { load })
-            if (cpu === undefined && found.every((one) => one === undefined)) return []
+            if (cpu === undefined && found.every((figure) => figure === undefined)) return []
             return [
               [
                 { html: armHtml(arm) },
-                ...[...found, cpu].map((one) => ({
+                ...[...found, cpu].map((figure) => ({
                   html: book.print(
-                    one?.estimate,
-                    { metric: one?.metric ?? 'none', percentile: one?.percentile, kind: 'difference' },
+                    figure?.estimate,
+                    { metric: figure?.metric ?? 'none', percentile: figure?.percentile, kind: 'difference' },
                     'cell',
                     true,
                   ),

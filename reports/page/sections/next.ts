@@ -64,8 +64,8 @@ type Open = GateVerdict & { readonly ratio: Estimate }
 
 /** What is open and has the least way to go; what more rounds cannot decide is not among it. */
 function nearest(verdicts: readonly GateVerdict[]): Open | undefined {
-  const isOpen = (one: GateVerdict): one is Open =>
-    one.state === 'inconclusive' && one.ratio !== undefined && one.isOneProcess === undefined
+  const isOpen = (verdict: GateVerdict): verdict is Open =>
+    verdict.state === 'inconclusive' && verdict.ratio !== undefined && verdict.isOneProcess === undefined
   const way = ({ ratio, check }: Open) => (ratio.high - ratio.low) / check.practical
   return verdicts.filter(isOpen).sort((a, b) => way(a) - way(b))[0]
 }

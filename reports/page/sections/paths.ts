@@ -28,7 +28,7 @@ export function buildPaths(view: View, book: FigureBook): PathFigure[] {
     .filter((arm) => arm.arm.role !== 'twin')
     .map((arm, _, arms) => {
       // With many arms each path is drawn once; the others keep their sentence.
-      const drawn = arms.length <= mostDrawings || arms.find((one) => one.path === arm.path) === arm
+      const drawn = arms.length <= mostDrawings || arms.find(({ path }) => path === arm.path) === arm
       const figures = hopFigures(arm, view)
       const drawing = { path: arm.path, colour: arm.colour, figures, alternative: pathInWords(arm.path) }
       return {
@@ -65,7 +65,7 @@ function hopFigures(arm: ArmView, view: View): Record<string, HopFigures> {
   }
   return Object.fromEntries(
     arm.path.hops.map((hop): [string, HopFigures] => {
-      const row = bill.find((one) => one.hop === hop.name)
+      const row = bill.find(({ hop: name }) => name === hop.name)
       const memory = row?.memory === undefined ? '' : `, ${number(row.memory.value)} MiB`
       const cpu = row === undefined ? '' : `${number(row.cpu.value)}${thin}ms CPU`
       return [
@@ -92,7 +92,7 @@ function stepsTo(arm: ArmView, view: View): Increment[] {
   const steps: Increment[] = []
   let at = arm.id
   while (at !== arm.arm.baseline) {
-    const step = view.increments.find((one) => one.toArm === at && !isResidual(one))
+    const step = view.increments.find((increment) => increment.toArm === at && !isResidual(increment))
     if (step === undefined || steps.includes(step)) return []
     steps.unshift(step)
     at = step.fromArm
@@ -112,7 +112,7 @@ function totals(arm: ArmView, view: View, book: FigureBook): string {
   const time = view.added(arm.id, 'latency', { percentile: 50 })
   const cpu = view.added(arm.id, 'cpu')
   const hops = view.cell(arm.id)?.hopCpu
-  const residual = view.increments.find((one) => one.toArm === arm.id && isResidual(one))
+  const residual = view.increments.find((increment) => increment.toArm === arm.id && isResidual(increment))
   const sentences: string[] = []
   if (time !== undefined) {
     sentences.push(

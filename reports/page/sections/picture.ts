@@ -111,12 +111,12 @@ export function functionPicture(view: View, book: FigureBook): Picture | undefin
     {
       title: `added CPU, ms per ${thousand} requests`,
       brief: `CPU, ms/${thousand}`,
-      of: (arm) => addedOf(priced.find((one) => one.arm === arm)?.cpu),
+      of: (arm) => addedOf(priced.find((price) => price.arm === arm)?.cpu),
     },
     {
       title: 'added p50, ms',
       brief: 'p50, ms',
-      of: (arm) => addedOf(priced.find((one) => one.arm === arm)?.time),
+      of: (arm) => addedOf(priced.find((price) => price.arm === arm)?.time),
     },
   ]
   const arms = priced.map(({ arm }) => arm)
@@ -235,13 +235,15 @@ export function variantPicture(
   )
   const judged = here.length > 0 ? here : verdicts
   if (judged.every(({ ratio }) => ratio === undefined)) return undefined
-  const checks = [...new Map(judged.map((one) => [metricText(one.check), one.check])).values()]
+  const checks = [...new Map(judged.map(({ check }) => [metricText(check), check])).values()]
   const arms = [...new Set(judged.map(({ arm }) => arm))].map((id) => view.arm(id))
   const found = (arm: ArmView, check: (typeof checks)[number]) =>
-    judged.find((one) => one.arm === arm.id && metricText(one.check) === metricText(check))
+    judged.find((verdict) => verdict.arm === arm.id && metricText(verdict.check) === metricText(check))
   const axes = checks.map((check) =>
     axisOf(
-      judged.flatMap((one) => (metricText(one.check) === metricText(check) && one.ratio ? [one.ratio] : [])),
+      judged.flatMap((verdict) =>
+        metricText(verdict.check) === metricText(check) && verdict.ratio ? [verdict.ratio] : [],
+      ),
       1,
       { means: 'too little to matter', low: 1 - check.practical, high: 1 + check.practical },
     ),

@@ -86,9 +86,9 @@ function verdictQuestions(view: View, book: FigureBook): Question[] {
     ...(lines.length === 0
       ? []
       : [{ id: 'thresholds', question: 'Did it pass its thresholds?', lines, folds: [] }]),
-    ...headToHead(view, book).map((one, index) => ({
+    ...headToHead(view, book).map((choice, index) => ({
       id: index === 0 ? 'choice' : `choice-${index + 1}`,
-      ...one,
+      ...choice,
       folds: [],
     })),
   ]
@@ -148,7 +148,7 @@ function costQuestions(view: View, book: FigureBook, drawn: Drawn): Question[] {
       : [
           {
             summary: 'The bill in full',
-            html: escapeHtml([bill.note, bill.callsNote].filter((one) => one !== '').join(' ')),
+            html: escapeHtml([bill.note, bill.callsNote].filter((note) => note !== '').join(' ')),
             tables: [{ label: 'The bill in full', table: tableView(bill.table) }],
           },
         ]),
@@ -227,9 +227,9 @@ function transportQuestions(view: View, book: FigureBook): Question[] {
             id,
             question: text,
             html,
-            folds: found.map((one) => ({
-              summary: `${one.text}, with 95 % intervals over rounds`,
-              tables: one.tables.map(({ label, table }) => ({ label, table: tableView(table) })),
+            folds: found.map(({ text: load, tables }) => ({
+              summary: `${load}, with 95 % intervals over rounds`,
+              tables: tables.map(({ label, table }) => ({ label, table: tableView(table) })),
             })),
           },
         ]

@@ -36,7 +36,9 @@ export function thresholdLines(view: View, book: FigureBook): ThresholdLine[] {
 function thresholdSubject(verdict: ThresholdVerdict, view: View): string {
   const { threshold, experiment, loadLabel } = verdict
   const { metric, percentile, arm, relativeTo } = threshold
-  const load = view.loads.find((one) => one.experiment === experiment && one.loadLabel === loadLabel)
+  const load = view.loads.find(
+    (measured) => measured.experiment === experiment && measured.loadLabel === loadLabel,
+  )
   return [
     `${metricTitle(metric, percentile)} of ${view.arm(arm).label}`,
     ...(relativeTo === undefined ? [] : [`as a ratio to ${view.arm(relativeTo).label}`]),
@@ -50,7 +52,7 @@ export function gateTable(view: View, book: FigureBook, verdicts: readonly GateV
     columns: ['variant', 'against', 'what', 'load', 'ratio', 'too little to matter', 'verdict'],
     rows: verdicts.map(({ arm, control, check, experiment, loadLabel, ratio, state }) => {
       const cell = view.analysis.cells.find(
-        (one) => one.experiment === experiment && one.loadLabel === loadLabel,
+        (measured) => measured.experiment === experiment && measured.loadLabel === loadLabel,
       )
       return [
         { html: armHtml(view.arm(arm)) },

@@ -69,7 +69,7 @@ function validTrials(view: View): Trust {
   const bad = trials.filter(({ arm, state }) => state !== 'ok' && !missing.has(arm))
   const cells = new Set(bad.map(({ cell }) => cell))
   const settled = new Set(valid.filter(({ cell }) => cells.has(cell)).map(place))
-  const lost = new Set(bad.map(place).filter((one) => !settled.has(one))).size
+  const lost = new Set(bad.map(place).filter((at) => !settled.has(at))).size
   const repeated = bad.filter((trial) => settled.has(place(trial))).length
   const count = (state: string) => trials.filter((trial) => trial.state === state).length
   const listed = trials.length > valid.length ? ' (<a href="#not-valid">listed with reasons</a>)' : ''
@@ -114,7 +114,7 @@ function sameTwice(view: View, book: FigureBook): Trust {
   const { noise } = view.analysis
   const differing = noise.filter(({ differs }) => differs)
   const knees = kneesOfTwins(view)
-  const apart = knees.filter((one) => one.apart)
+  const apart = knees.filter((pair) => pair.apart)
   if (noise.length === 0 && knees.length === 0) {
     const twins = new Set(view.arms.filter(({ arm }) => arm.role === 'twin').map(({ id }) => id))
     const twice = view.analysis.trials.some(({ arm, state }) => state === 'ok' && twins.has(arm))
