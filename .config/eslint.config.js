@@ -47,6 +47,8 @@ export default defineConfig(
         'error',
         { allowNumber: true, allowBoolean: true },
       ],
+      // A name says what it holds, a `cell` or a `verdict`; this one says only that there is something.
+      'id-denylist': ['error', 'one'],
       '@typescript-eslint/require-await': 'off',
       '@typescript-eslint/no-empty-function': 'off',
       // A shape's type by its name: `interface Arm extends z.infer<typeof armSchema> {}`.

@@ -134,7 +134,7 @@ beforeAll(async () => {
 
 describe('an experiment that is one file and one line', () => {
   it('has its metric estimated, compared and judged', () => {
-    const cell = analysis.cells.find((one) => one.experiment === 'toy' && one.arm === arm)
+    const cell = analysis.cells.find(({ arm: id, experiment }) => id === arm && experiment === 'toy')
     expect(cell?.figures?.['toy.replyBytes']).toMatchObject({ value: 1024, n: 4 })
     expect(cell?.load.ratePerSecond).toBe(50)
     expect(analysis.comparisons.filter(({ experiment }) => experiment === 'toy')).toHaveLength(3)
@@ -177,7 +177,7 @@ describe('an experiment that acts', () => {
   })
 
   it('has metrics of its events, and a chart of them', () => {
-    const cell = analysis.cells.find((one) => one.experiment === 'acting' && one.arm === arm)
+    const cell = analysis.cells.find(({ arm: id, experiment }) => id === arm && experiment === 'acting')
     expect(cell?.figures?.['toy.outageMs']).toMatchObject({ unit: 'ms', n: 4 })
     expect(page.includes('Outages')).toBe(true)
   })

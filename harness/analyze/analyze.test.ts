@@ -22,8 +22,11 @@ function find(
   percentile?: number,
 ): Comparison {
   const found = analysis.comparisons.find(
-    (one) =>
-      one.metric === metric && one.arm === arm && one.versus === versus && one.percentile === percentile,
+    (comparison) =>
+      comparison.metric === metric &&
+      comparison.arm === arm &&
+      comparison.versus === versus &&
+      comparison.percentile === percentile,
   )
   if (!found) throw new Error(`no comparison ${metric} ${arm} ${versus}`)
   return found
@@ -33,7 +36,7 @@ function find(
 function badNumbers(value: unknown, path = ''): string[] {
   if (typeof value === 'number') return Number.isFinite(value) ? [] : [path]
   if (typeof value !== 'object' || value === null) return []
-  return Object.entries(value).flatMap(([key, one]) => badNumbers(one, `${path}.${key}`))
+  return Object.entries(value).flatMap(([key, member]) => badNumbers(member, `${path}.${key}`))
 }
 
 const plain = journal()
@@ -92,7 +95,7 @@ describe('analyze', () => {
 
   it('compares open loop by response time and closed loop by throughput', () => {
     const metrics = (experiment: string) =>
-      new Set(whole.comparisons.filter((one) => one.experiment === experiment).map(({ metric }) => metric))
+      new Set(whole.comparisons.filter(({ experiment: id }) => id === experiment).map(({ metric }) => metric))
     expect(metrics('latency').has('latency.response')).toBe(true)
     expect(metrics('latency').has('throughput')).toBe(false)
     expect(metrics('saturation').has('throughput')).toBe(true)
@@ -210,8 +213,8 @@ describe('the bill', () => {
     expect(called?.cpu).toEqual(own?.cpu)
     const row = called?.bill.find(({ category }) => category === 'called-service')
     expect([row?.component, row?.hop, row?.cpu.value]).toEqual([name, undefined, 7])
-    const unaccounted = (one: typeof own) =>
-      one?.bill.find(({ category }) => category === 'unaccounted')?.cpu.value ?? NaN
+    const unaccounted = (cell: typeof own) =>
+      cell?.bill.find(({ category }) => category === 'unaccounted')?.cpu.value ?? NaN
     expect(unaccounted(called)).toBeCloseTo(unaccounted(own))
     const other = analyze(entries).cells.find(({ arm }) => arm !== l4l7l4)
     expect(other?.bill.map(({ component: each }) => each)).not.toContain(name)
@@ -498,7 +501,7 @@ describe('a search for the knee', () => {
   const entries = journal({ experiments: ['capacity'], rounds: 12 })
   const analysis = analyze(entries)
   const cellOf = (arm: string) => {
-    const cell = analysis.cells.find((one) => one.arm === arm)
+    const cell = analysis.cells.find(({ arm: id }) => id === arm)
     if (!cell?.knee) throw new Error(`no knee of ${arm}`)
     return { ...cell, knee: cell.knee }
   }
@@ -539,13 +542,13 @@ describe('a search for the knee', () => {
       return analyze(oneSidedSearch(entries, l7l7, beyond))
     }
     const [below, above] = [judged('below'), judged('above')]
-    for (const [one, beyond] of [
+    for (const [{ cells, comparisons }, beyond] of [
       [below, 'below'],
       [above, 'above'],
     ] as const) {
-      const cell = one.cells.find(({ arm }) => arm === l7l7)
+      const cell = cells.find(({ arm }) => arm === l7l7)
       expect(cell?.throughput).toMatchObject({ beyond, value: beyond === 'below' ? 62.5 : 64_000 })
-      expect(one.comparisons.filter(({ arm, versus }) => arm === l7l7 || versus === l7l7)).toEqual([])
+      expect(comparisons.filter(({ arm, versus }) => arm === l7l7 || versus === l7l7)).toEqual([])
     }
     expect(below.thresholds.map(({ state }) => state)).toEqual([
       'pass',

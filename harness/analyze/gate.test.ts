@@ -31,7 +31,7 @@ const states = (options: SyntheticOptions, policy = cpuOnly) =>
 describe('a gate', () => {
   it('judges every variant but the first, which is the control', () => {
     const { variants: verdicts, outcome } = gate(analysisOf({}), cpuOnly)
-    expect(verdicts.map((one) => [one.arm, one.control])).toEqual([[`${arm}@new`, `${arm}@old`]])
+    expect(verdicts.map((verdict) => [verdict.arm, verdict.control])).toEqual([[`${arm}@new`, `${arm}@old`]])
     expect(outcome).toBe('pass')
   })
 
@@ -100,7 +100,7 @@ describe('a gate', () => {
       variants,
     })
     const judged = (beyond: 'above' | 'below', ...arms: string[]) =>
-      gate(analyze(arms.reduce((all, one) => oneSidedSearch(all, one, beyond), entries)), policy).variants
+      gate(analyze(arms.reduce((all, id) => oneSidedSearch(all, id, beyond), entries)), policy).variants
     expect(judged('below', `${arm}@new`)).toMatchObject([
       { state: 'worse', sentence: expect.stringContaining('is < 3.91 req/s') as string },
     ])

@@ -90,11 +90,11 @@ export const fails = (
 /** One verdict for each load that has this metric; one that is undecided when none has. */
 function judgeCheck(analysis: Gated, arm: string, control: string, check: GateCheck): GateVerdict[] {
   const found = analysis.comparisons.filter(
-    (one) =>
-      one.arm === arm &&
-      one.versus === control &&
-      one.metric === check.metric &&
-      one.percentile === check.percentile,
+    (comparison) =>
+      comparison.arm === arm &&
+      comparison.versus === control &&
+      comparison.metric === check.metric &&
+      comparison.percentile === check.percentile,
   )
   // A metric that no experiment of this run can tell is not asked for: an open loop has no throughput to compare.
   const told =
@@ -115,7 +115,10 @@ function judgeKnees(analysis: Gated, arm: string, control: string, check: GateCh
   return analysis.cells.flatMap((cell): GateVerdict[] => {
     const { experiment, loadLabel, throughput: own } = cell
     const other = analysis.cells.find(
-      (one) => one.arm === control && one.experiment === experiment && one.loadLabel === loadLabel,
+      (candidate) =>
+        candidate.arm === control &&
+        candidate.experiment === experiment &&
+        candidate.loadLabel === loadLabel,
     )?.throughput
     if (cell.arm !== arm || !cell.knee || !other || own.n === 0 || other.n === 0) return []
     if (!own.beyond && !other.beyond) return []

@@ -23,11 +23,11 @@ const trialsOf = (journal: readonly JournalEntry[], cell: string) =>
   journal.filter((entry): entry is Trial => entry.type === 'trial' && entry.cell === cell)
 const compared = (metric: string, percentile?: number) =>
   analysis.comparisons.find(
-    (one) =>
-      one.metric === metric &&
-      one.arm === subject &&
-      one.versus === 'none/baseline' &&
-      one.percentile === percentile,
+    (comparison) =>
+      comparison.metric === metric &&
+      comparison.arm === subject &&
+      comparison.versus === 'none/baseline' &&
+      comparison.percentile === percentile,
   )
 
 test('new connections have times to connect and to the first byte, with paired differences', () => {
@@ -100,7 +100,7 @@ test('every format shows them, and the analysis keeps to its schema', () => {
   expect(terminal).toMatch(/first byte p50, ms .*handshakes/)
   expect(terminal).toMatch(/Gb\/s +CPU, s per GiB/)
   const narrow = renderTerminal(analysis, { columns: 60, colour: false }).split('\n')
-  for (const line of narrow.slice(narrow.findIndex((one) => one.startsWith('connect:'))))
+  for (const line of narrow.slice(narrow.findIndex((text) => text.startsWith('connect:'))))
     expect(line.length).toBeLessThanOrEqual(60)
   const markdown = renderMarkdown(analysis)
   expect(markdown).toContain('| arm | Gb/s | CPU, s per GiB | added CPU, s per GiB |')

@@ -28,6 +28,6 @@ export function endingOf(analysis: Analysis, message?: string): Ending {
     return { code: exitCodes.runFailed, missing: [], problem: { message: said, hint } }
   }
   const policy = analysis.config.gate ?? defaultGate
-  const failed = missing.length > 0 || analysis.thresholds.some((one) => fails(one, policy))
+  const failed = missing.length > 0 || analysis.thresholds.some((verdict) => fails(verdict, policy))
   return { code: failed ? exitCodes.thresholdFailed : exitCodes.ok, missing }
 }

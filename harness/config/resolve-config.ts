@@ -296,7 +296,9 @@ function checkVariants(config: ResolvedConfig, problems: string[]): void {
     return reasons.length > 0 && reasons.every((reason) => reason !== undefined) ? reasons : undefined
   }
   // Of a list of functions those that no arm has are told of in the plan, as long as one is measured.
-  const isPriced = variants.some((one) => one.function !== undefined && whyNone(one) === undefined)
+  const isPriced = variants.some(
+    (variant) => variant.function !== undefined && whyNone(variant) === undefined,
+  )
   // What a function is measured against came with it.
   const askedBy = (variant: Variant) => variants.find(({ control }) => control === variant.name) ?? variant
   for (const variant of variants) {

@@ -160,8 +160,8 @@ describe('--variant', () => {
     const plan = makePlan(configOf({ variants: all }, { arms, meshSettings: {} }), catalogue)
     expect(plan.arms.map(({ variant }) => variant)).toContain('jwt')
     expect(plan.arms.map(({ variant }) => variant)).not.toContain('encryption.without')
-    const one = await resolveVariants(functionFlags(['encryption']))
-    expect(() => configOf({ variants: one }, { arms, meshSettings: {} })).toThrow(
+    const encryption = await resolveVariants(functionFlags(['encryption']))
+    expect(() => configOf({ variants: encryption }, { arms, meshSettings: {} })).toThrow(
       '--function encryption: no leg of reference/l7-per-node is encrypted',
     )
   })
@@ -189,11 +189,11 @@ describe('--variant', () => {
         .map(({ name }) => name)
         .join(', @')}: no leg of reference/l7-per-node is encrypted`,
     ])
-    const one = makePlan(
+    const encryptionPlan = makePlan(
       configOf({ variants: variants.slice(1, 3) }, { arms: { reference: ['l4-only'] } }),
       catalogue,
     )
-    expect(one.arms.filter(({ role }) => role === 'subject').map(({ id }) => id)).toEqual([
+    expect(encryptionPlan.arms.filter(({ role }) => role === 'subject').map(({ id }) => id)).toEqual([
       'reference/l4-only',
       'reference/l4-only@encryption.without',
       'reference/l4-only@encryption',

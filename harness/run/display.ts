@@ -149,7 +149,9 @@ function describeStatus(status: RoundStatus, columns: number): string {
 /** `reference/l4-only  p50 0.31 ms (0.28 to 0.34)  6 of 6 valid`, a line an arm. */
 function medianLines({ medians = [] }: RoundStatus): string[] {
   const names = Math.max(0, ...medians.map(({ arm }) => arm.length))
-  const texts = medians.map((one) => (one.medianMs === undefined ? '' : `p50 ${medianText(one, ' ms')}`))
+  const texts = medians.map((median) =>
+    median.medianMs === undefined ? '' : `p50 ${medianText(median, ' ms')}`,
+  )
   const widest = Math.max(0, ...texts.map((text) => text.length))
   return medians.map(
     ({ arm, valid, trials }, index) =>
@@ -161,7 +163,7 @@ function mediansText({ medians = [] }: RoundStatus): string {
   const known = medians.filter(({ medianMs }) => medianMs !== undefined)
   return known.length === 0
     ? ''
-    : `; p50 so far, ms: ${known.map((one) => `${one.arm} ${medianText(one)}`).join(', ')}`
+    : `; p50 so far, ms: ${known.map((median) => `${median.arm} ${medianText(median)}`).join(', ')}`
 }
 
 function medianText({ medianMs = 0, interval }: RunningMedian, unit = ''): string {

@@ -71,10 +71,10 @@ describe('estimateLocation', () => {
 
   it('says what it does not know', () => {
     expect(estimateLocation([], options)).toEqual({ value: 0, se: Infinity, n: 0, df: 1 })
-    const one = estimateLocation([7], options)
-    expect(one.value).toBe(7)
-    expect(boundsOf(one, 0.95)).toEqual({ low: -Infinity, high: Infinity })
-    expect(pValueOf(one)).toBe(1)
+    const single = estimateLocation([7], options)
+    expect(single.value).toBe(7)
+    expect(boundsOf(single, 0.95)).toEqual({ low: -Infinity, high: Infinity })
+    expect(pValueOf(single)).toBe(1)
   })
 
   it('scales with its values', () => {
@@ -86,11 +86,11 @@ describe('estimateLocation', () => {
       ),
     )
     expect(large?.se).toBeCloseTo(1000 * (small?.se ?? 0), 9)
-    expect(pValueOf(large ?? one())).toBeCloseTo(pValueOf(small ?? one()), 12)
+    expect(pValueOf(large ?? zeroEstimate())).toBeCloseTo(pValueOf(small ?? zeroEstimate()), 12)
   })
 })
 
-const one = () => ({ value: 0, se: 1, n: 2, df: 1 })
+const zeroEstimate = () => ({ value: 0, se: 1, n: 2, df: 1 })
 
 describe('pValueOf', () => {
   it('agrees with the interval', () => {

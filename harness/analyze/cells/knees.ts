@@ -153,8 +153,10 @@ export function kneeWarnings(run: Run, { cell, arm, knee }: CellAnalysis): strin
   const own = run.cellOf.get(cell)
   if (twin?.role !== 'twin' || !own) return warnings
   const other = run.plan.cells.find(
-    (one) =>
-      one.arm === twin.baseline && one.experiment === own.experiment && one.loadLabel === own.loadLabel,
+    (planned) =>
+      planned.arm === twin.baseline &&
+      planned.experiment === own.experiment &&
+      planned.loadLabel === own.loadLabel,
   )
   const compared = other && compareSearches(run, own, other)
   if (compared && compared.result.pValue < 1 - level)

@@ -21,8 +21,8 @@ export function oddTrials(run: Run): ReadonlyMap<Trial, readonly string[]> {
     if (trials.length < fewestForOutliers) continue
     for (const { name, value } of watched(run)) {
       const values = trials.map(value)
-      if (values.some((one) => one === undefined)) continue
-      const scores = robustScores(values.map((one) => Math.log(Math.max(one ?? 0, 1e-9))))
+      if (values.includes(undefined)) continue
+      const scores = robustScores(values.map((measured) => Math.log(Math.max(measured ?? 0, 1e-9))))
       trials.forEach((trial, index) => {
         const score = scores[index] ?? 0
         if (Math.abs(score) < outlierScore) return
@@ -81,9 +81,9 @@ function relativeByRound(
     const series = seriesOf(run, id, value)
     const centre = middle([...series.values()])
     if (!(centre > 0)) continue
-    for (const [round, one] of series) {
+    for (const [round, measured] of series) {
       const sum = sums.get(round) ?? { total: 0, count: 0 }
-      sums.set(round, { total: sum.total + one / centre, count: sum.count + 1 })
+      sums.set(round, { total: sum.total + measured / centre, count: sum.count + 1 })
     }
   }
   return [...sums]

@@ -14,9 +14,9 @@ export interface CompareFlags {
 }
 
 export async function compareCommand(a: string, b: string, flags: CompareFlags): Promise<ExitCode> {
-  const [first, second] = [readJournal(a), readJournal(b)]
-  const [one, two] = [analyze(first.entries), analyze(second.entries)]
-  const { objections, figures } = compareRuns(one, two)
+  const [firstJournal, secondJournal] = [readJournal(a), readJournal(b)]
+  const [first, second] = [analyze(firstJournal.entries), analyze(secondJournal.entries)]
+  const { objections, figures } = compareRuns(first, second)
   if (objections.length > 0 && !flags.force) {
     throw new UserError(
       [`${a} and ${b} must not be compared:`, ...objections.map((text) => `  - ${text}`)].join('\n'),
@@ -28,17 +28,17 @@ export async function compareCommand(a: string, b: string, flags: CompareFlags):
       hint: 'measure both with the same arms, experiments and loads',
       exitCode: exitCodes.runFailed,
     })
-  const file = resolve(flags.out ?? join(second.folder, `compare-${one.runId}.html`))
-  const html = renderComparison(one, two, await loadReportAssets(), objections.length > 0)
+  const file = resolve(flags.out ?? join(secondJournal.folder, `compare-${first.runId}.html`))
+  const html = renderComparison(first, second, await loadReportAssets(), objections.length > 0)
   const name = basename(file).replace(/\.html$/, '')
   const paths = await writeFiles(dirname(file), [
     { name: basename(file), contents: html },
-    { name: `${name}.md`, contents: comparisonMarkdown(one, two) },
+    { name: `${name}.md`, contents: comparisonMarkdown(first, second) },
   ])
   const print = (line: string) => process.stdout.write(`${line}\n`)
-  if (one.runId === two.runId) print('! This compares a run with itself.')
+  if (first.runId === second.runId) print('! This compares a run with itself.')
   for (const objection of objections) print(`! ${objection}`)
-  for (const line of comparisonLines(one, two)) print(line)
+  for (const line of comparisonLines(first, second)) print(line)
   print('')
   for (const path of paths) print(`wrote ${path}`)
   return exitCodes.ok

@@ -125,8 +125,8 @@ describe('charges', () => {
     expect(established.components.every(({ name }) => cluster.bound.has(name))).toBe(true)
 
     cluster.goOn('$* kubectl apply --server-side -f -\n$* kubectl get service server *\n10.96.0.10\n')
-    const one = await established.raise(testArm('cilium', 'l7-per-node'), l7PerNode)
-    expect(one.components).toMatchObject([
+    const perNode = await established.raise(testArm('cilium', 'l7-per-node'), l7PerNode)
+    expect(perNode.components).toMatchObject([
       { hop: 'node-proxy', node: 'server', process: 'cilium/envoy on meshbench-worker2' },
     ])
     const both = await established.raise(testArm('cilium', 'l7-per-node-both'), l7PerNodeBoth)
@@ -135,7 +135,8 @@ describe('charges', () => {
       'cilium/envoy on meshbench-worker2',
     ])
     const processes = new Set(established.components.map(({ process }) => process))
-    for (const { process } of [...one.components, ...both.components]) expect(processes).toContain(process)
+    for (const { process } of [...perNode.components, ...both.components])
+      expect(processes).toContain(process)
     const kernel = await established.raise(testArm('cilium', 'l4-kernel'), l4Kernel)
     expect(kernel.components).toEqual([])
   })

@@ -45,8 +45,8 @@ function manifestsOf(mode: IstioMode, settings: Settings, layer = layerOf(settin
 
 /** The objects that are not the same without. */
 function changed(mode: IstioMode, settings: Settings) {
-  const plain = new Set(manifestsOf(mode, {}, layerOf(settings)).map((one) => toYaml([one])))
-  return manifestsOf(mode, settings).filter((one) => !plain.has(toYaml([one])))
+  const plain = new Set(manifestsOf(mode, {}, layerOf(settings)).map((object) => toYaml([object])))
+  return manifestsOf(mode, settings).filter((object) => !plain.has(toYaml([object])))
 }
 
 const filters = (byName: Settings) => ({ proxy: { filters: byName } })

@@ -23,7 +23,7 @@ export async function getMany(
   { path = '/echo?size=1024', headers = {}, connections = 4 }: GetOptions = {},
 ): Promise<Answer[]> {
   const agent = new Agent({ keepAlive: true, maxSockets: connections })
-  const one = () =>
+  const get = () =>
     new Promise<Answer>((resolve, reject) => {
       const sent = request(
         { host, port, path, agent, headers: { host: serviceAuthority, ...headers } },
@@ -38,7 +38,7 @@ export async function getMany(
       sent.once('error', reject)
       sent.end()
     })
-  const answers = await Promise.all(Array.from({ length: count }, one))
+  const answers = await Promise.all(Array.from({ length: count }, get))
   agent.destroy()
   return answers
 }

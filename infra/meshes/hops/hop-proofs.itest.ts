@@ -30,7 +30,7 @@ beforeAll(async () => {
   impostors = { intruder: await own.issue(id('intruder')), foreign: (name) => foreign.issue(name) }
 })
 afterEach(() => {
-  for (const one of running.splice(0)) one.close()
+  for (const listening of running.splice(0)) listening.close()
 })
 
 /** Names of the checks that fail against a port. */

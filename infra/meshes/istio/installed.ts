@@ -61,7 +61,9 @@ async function findReady(
   const all = (JSON.parse(text) as { items: readonly Workload[] }).items
   const revisionOf = ({ metadata }: Workload) => metadata.labels?.['istio.io/rev'] ?? 'default'
   // A ztunnel serves every revision.
-  const found = all.filter((one) => app === 'ztunnel' || revisionOf(one) === (revision ?? 'default'))
+  const found = all.filter(
+    (workload) => app === 'ztunnel' || revisionOf(workload) === (revision ?? 'default'),
+  )
   const ready = found.find(({ status }) => (status.readyReplicas ?? status.numberReady ?? 0) > 0)
   if (ready) return ready
   const others = all.map(revisionOf)

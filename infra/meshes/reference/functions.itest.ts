@@ -162,8 +162,8 @@ describe.each(vendors)('on $vendor', (vendor) => {
   may.each([l7PerNode, l7SidecarToSidecar, l4L7L4])(
     'split and locality, as they are priced, pass every request on $name',
     async (path) => {
-      for (const one of [functions.split, functions.locality]) {
-        const { arm, ask } = await raise(vendor, settingsOf(one), path)
+      for (const meshFunction of [functions.split, functions.locality]) {
+        const { arm, ask } = await raise(vendor, settingsOf(meshFunction), path)
         expect(await ask(20)).toEqual(all(20, 200))
         const bad = (await arm.prove()).filter(({ ok }) => !ok)
         expect(bad).toEqual([])

@@ -145,11 +145,11 @@ describe('joinGenerators', () => {
     b.say({ event: 'edge', edge: 'start' })
     await expect.poll(() => events).toEqual(['connected', 'edge'])
     await expect.poll(() => [a.written, b.written]).toEqual([['go\n'], ['go\n']])
-    for (const one of [b, a]) one.say({ event: 'edge', edge: 'end' })
+    for (const generator of [b, a]) generator.say({ event: 'edge', edge: 'end' })
     await expect.poll(() => a.written).toHaveLength(2)
-    for (const one of [a, b]) {
-      one.say({ event: 'result', result: result({}) })
-      one.end(0)
+    for (const generator of [a, b]) {
+      generator.say({ event: 'result', result: result({}) })
+      generator.end(0)
     }
     await reading
     expect(events).toEqual(['connected', 'edge', 'edge', 'result'])

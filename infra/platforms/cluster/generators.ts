@@ -183,7 +183,7 @@ export function mergeResults(results: readonly LoadResult[]): LoadResult {
   const unknown = [...new Set(results.flatMap((result) => result.unknown ?? []))]
   const merged = Object.fromEntries(
     (['response', 'service', 'sendLag', 'connect', 'firstByte'] as const).flatMap((name) => {
-      const found = results.map((result) => result[name]).filter((one) => one !== undefined)
+      const found = results.map((result) => result[name]).filter((histogram) => histogram !== undefined)
       // A distribution that lacks a generator's part would be another distribution.
       return found.length === results.length ? [[name, mergeHistograms(found)] as const] : []
     }),

@@ -74,7 +74,7 @@ describe('a run that is interrupted between two commands', () => {
         () => saveImages({ docker, references: [], scope }),
         () => loadArchive({ kind, name: 'c', archive: 'a', nodes: [], scope }),
       ]
-      for (const one of all) await expect(one()).rejects.toThrow('interrupted')
+      for (const command of all) await expect(command()).rejects.toThrow('interrupted')
       expect(await readdir(stateDir)).toEqual([])
     } finally {
       await rm(stateDir, { recursive: true })

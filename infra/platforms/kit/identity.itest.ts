@@ -16,12 +16,12 @@ test('an issued identity is an X.509-SVID of its authority', async () => {
 })
 
 test('two authorities do not trust each other', async () => {
-  const [one, other] = await Promise.all([
+  const [own, foreign] = await Promise.all([
     createAuthority({ trustDomain: 'cluster.local' }),
     createAuthority({ trustDomain: 'cluster.local' }),
   ])
-  const leaf = new X509Certificate((await one.issue('spiffe://cluster.local/ns/a/sa/b')).certPem)
-  expect(leaf.verify(new X509Certificate(other.caPem).publicKey)).toBe(false)
+  const leaf = new X509Certificate((await own.issue('spiffe://cluster.local/ns/a/sa/b')).certPem)
+  expect(leaf.verify(new X509Certificate(foreign.caPem).publicKey)).toBe(false)
 })
 
 test('validity can be chosen, so that expiry can be tested', async () => {

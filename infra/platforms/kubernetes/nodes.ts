@@ -30,18 +30,18 @@ export function assignNodes(
   for (const role of roles) {
     const selector = selectors[role]
     if (!selector) continue
-    const node = usable.find(
-      (one) =>
-        admits(one, role) &&
-        Object.entries(selector).every(([key, value]) => one.metadata.labels?.[key] === value),
+    const chosen = usable.find(
+      (node) =>
+        admits(node, role) &&
+        Object.entries(selector).every(([key, value]) => node.metadata.labels?.[key] === value),
     )
-    if (!node) throw new Error(`no ready node for the ${role}: ${JSON.stringify(selector)}`)
-    assigned[role] = node.metadata.name
+    if (!chosen) throw new Error(`no ready node for the ${role}: ${JSON.stringify(selector)}`)
+    assigned[role] = chosen.metadata.name
   }
   for (const role of roles) {
     if (assigned[role] !== undefined) continue
     const taken = Object.values(assigned)
-    const admitting = usable.filter((one) => admits(one, role))
+    const admitting = usable.filter((node) => admits(node, role))
     const free = admitting.find(({ metadata }) => !taken.includes(metadata.name)) ?? admitting.at(-1)
     if (!free) throw new Error(`no ready node takes pods of the ${role}`)
     assigned[role] = free.metadata.name

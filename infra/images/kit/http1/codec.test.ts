@@ -56,7 +56,8 @@ describe('the corpus', () => {
     expect(new Set(corpus.map(({ name }) => name)).size).toBe(corpus.length)
   })
 
-  it.each(corpus.map((one) => [one.name, one] as const))('%s', (_name, { bytes, outcome }) => {
+  const namedCases = corpus.map((corpusCase) => [corpusCase.name, corpusCase] as const)
+  it.each(namedCases)('%s', (_name, { bytes, outcome }) => {
     const buffer = Buffer.from(bytes, 'latin1')
     expect(read([buffer])).toEqual(outcome)
     const step = Math.max(1, Math.floor(buffer.length / 600))

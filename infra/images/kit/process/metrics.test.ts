@@ -52,14 +52,14 @@ h_seconds_count{l="v"} 4
 
 describe('mergeSnapshots', () => {
   it('adds up children by labels, and keeps those of one side', () => {
-    const one = createRegistry()
-    const two = createRegistry()
-    one.counter('a_total', 'A.', ['l']).labels('x').add(1)
-    two.counter('a_total', 'A.', ['l']).labels('x').add(2)
-    two.counter('a_total', 'A.', ['l']).labels('y').add(4)
-    one.histogram('h', 'H.', [], [1]).labels().observe(0.5)
-    two.histogram('h', 'H.', [], [1]).labels().observe(3)
-    const text = renderSnapshot(mergeSnapshots([one.snapshot(), two.snapshot()]))
+    const first = createRegistry()
+    const second = createRegistry()
+    first.counter('a_total', 'A.', ['l']).labels('x').add(1)
+    second.counter('a_total', 'A.', ['l']).labels('x').add(2)
+    second.counter('a_total', 'A.', ['l']).labels('y').add(4)
+    first.histogram('h', 'H.', [], [1]).labels().observe(0.5)
+    second.histogram('h', 'H.', [], [1]).labels().observe(3)
+    const text = renderSnapshot(mergeSnapshots([first.snapshot(), second.snapshot()]))
     expect(text).toContain('a_total{l="x"} 3')
     expect(text).toContain('a_total{l="y"} 4')
     expect(text).toContain('h_bucket{le="1"} 1')

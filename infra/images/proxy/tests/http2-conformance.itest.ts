@@ -81,7 +81,7 @@ async function outcomeOf(client: RawClient, frames: readonly Buffer[]): Promise<
 }
 
 describe.each([...new Set(http2Cases.map(({ section }) => section))])('%s', (section) => {
-  it.each(http2Cases.filter((one) => one.section === section))(
+  it.each(http2Cases.filter((http2Case) => http2Case.section === section))(
     '$title: $outcome',
     async ({ outcome, frames, forwards = 0 }) => {
       const before = upstream.seen.length

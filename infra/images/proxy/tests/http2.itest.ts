@@ -90,7 +90,7 @@ describe('HTTP/2', () => {
     const target = await proxy({ clusters: [h2(upstream)] })
     const client = session(target)
     expect((await ask(client, {})).headers[':status']).toBe(200)
-    for (const one of upstream.sessions) one.goaway()
+    for (const upstreamSession of upstream.sessions) upstreamSession.goaway()
     await new Promise((resolve) => setTimeout(resolve, 50))
     expect((await ask(client, {})).headers[':status']).toBe(200)
     expect(upstream.sessions.length).toBe(2)

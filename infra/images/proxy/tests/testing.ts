@@ -132,11 +132,11 @@ export async function startUpstream(
 export function closedAfterEach() {
   const open: { close(): void }[] = []
   afterEach(() => {
-    for (const one of open.splice(0)) one.close()
+    for (const resource of open.splice(0)) resource.close()
   })
-  const opened = <T extends { close(): void }>(one: T): T => {
-    open.push(one)
-    return one
+  const opened = <T extends { close(): void }>(resource: T): T => {
+    open.push(resource)
+    return resource
   }
   const proxy = async (...given: Parameters<typeof startTestProxy>) => opened(await startTestProxy(...given))
   return {

@@ -93,7 +93,7 @@ export class Kubectl {
     { input, timeoutMs, pastAbort, signal }: AccessOptions,
   ): Promise<string> {
     const bounds = this.#bounds(pastAbort)
-    const signals = [bounds.signal, signal].filter((one) => one !== undefined)
+    const signals = [bounds.signal, signal].filter((abortSignal) => abortSignal !== undefined)
     const { stdout } = await run(argv, {
       ...bounds,
       ...(signals.length === 0 ? {} : { signal: AbortSignal.any(signals) }),
