@@ -116,9 +116,7 @@ function judgeKnees(analysis: Gated, arm: string, control: string, check: GateCh
     const { experiment, loadLabel, throughput: own } = cell
     const other = analysis.cells.find(
       (candidate) =>
-        candidate.arm === control &&
-        candidate.experiment === experiment &&
-        candidate.loadLabel === loadLabel,
+        candidate.arm === control && candidate.experiment === experiment && candidate.loadLabel === loadLabel,
     )?.throughput
     if (cell.arm !== arm || !cell.knee || !other || own.n === 0 || other.n === 0) return []
     if (!own.beyond && !other.beyond) return []

@@ -17,6 +17,7 @@ import type {
 } from '../model.js'
 import { unitNumber } from '../model/plan.js'
 import { decodeHistogram, percentileOf, type Buckets } from '../stats/histogram.js'
+import { defined } from '../model/defined.js'
 
 type Entry<Type extends JournalEntry['type']> = Extract<JournalEntry, { type: Type }>
 
@@ -62,7 +63,7 @@ export function indexJournal(entries: readonly JournalEntry[]): Run {
     environments,
     notes: entries.filter((entry) => entry.type === 'note'),
     resumes: entries.filter((entry) => entry.type === 'resume'),
-    ...(end ? { end } : {}),
+    ...defined({ end }),
     components: [...components.values()],
     armOf: new Map(header.plan.arms.map((arm) => [arm.id, arm])),
     cellOf: new Map(header.plan.cells.map((cell) => [cell.id, cell])),

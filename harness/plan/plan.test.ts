@@ -3,6 +3,7 @@ import { catalogue } from '../cli/catalogue.js'
 import type { UserConfig } from '../config.js'
 import { resolveConfig } from '../config/resolve-config.js'
 import { environmentRequests, makePlan, visitsOf } from './plan.js'
+import { defined } from '../model/defined.js'
 
 const user: UserConfig = {
   arms: { reference: ['baseline', 'l4-only', 'l7-sidecar-to-sidecar', 'l4-l7-l4', 'l7-per-node'] },
@@ -131,7 +132,7 @@ test('with blocks, clusters take turns in seeded order, and every trial is there
     makePlan(
       resolveConfig({
         ...config,
-        rounds: { min: 7, max: 7, ...(blocks === undefined ? {} : { blocks }) },
+        rounds: { min: 7, max: 7, ...defined({ blocks }) },
       }),
       { ...catalogue, environmentsOf: () => 'per-mesh', timesOf: () => times },
     )

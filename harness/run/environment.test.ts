@@ -9,6 +9,7 @@ import { resolveConfig } from '../config/resolve-config.js'
 import { openScope } from '../process/scope.js'
 import { createFake, type FakeScript } from '../testing/fake-platform.js'
 import { silentProgress } from '../testing/scope.js'
+import { defined } from '../model/defined.js'
 
 const plan = makePlan(
   resolveConfig({ arms: { reference: ['l4-only', 'l7-sidecar-to-sidecar', 'l4-l7-l4', 'l7-per-node'] } }),
@@ -19,7 +20,7 @@ function createFrom(script: FakeScript, armsAtOnce?: number, signal = new AbortC
   const { platform, meshes } = createFake(script)
   return createEnvironment({
     request: { id: 'local', config: plan.config, arms: plan.arms, paths: plan.paths },
-    platform: { ...platform, ...(armsAtOnce === undefined ? {} : { armsAtOnce }) },
+    platform: { ...platform, ...defined({ armsAtOnce }) },
     meshes,
     scope: openScope({ runId: 'r', stateDir: '/nonexistent', signal }),
     progress: silentProgress,

@@ -3,6 +3,7 @@ import { histogramOf } from '../load/histogram.js'
 import { resolveConfig } from '../config/resolve-config.js'
 import type { BillCategory, LoadResult, LoadSpec, Usage } from '../model.js'
 import { judgeProbe, judgeValidity } from './validity.js'
+import { defined } from '../model/defined.js'
 
 const { validity: limits } = resolveConfig({ arms: { reference: ['l4-only'] } })
 const spec: LoadSpec = {
@@ -121,7 +122,7 @@ test('a tail at 40 ms and a throttled hop are warned of', () => {
 
 test('a timer that is late as a rule is warned of, one that is late at times is not', () => {
   const warningsOf = (sendLag: LoadResult['sendLag']) =>
-    judgeValidity(spec, { ...load, ...(sendLag ? { sendLag } : {}) }, usage, limits).warnings
+    judgeValidity(spec, { ...load, ...defined({ sendLag }) }, usage, limits).warnings
   expect(warningsOf(at(800))).toEqual([
     expect.stringMatching(/^timer floor: half of the requests were sent (79|80)\d µs/),
   ])

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import type { TruthCell } from '../model/truth.js'
 import { standingsOf } from './standings.js'
+import { defined } from '../model/defined.js'
 
 const tools = [
   { name: 'ours', program: undefined, takesRate: true },
@@ -9,7 +10,7 @@ const tools = [
 ]
 const right = (value: number, error?: number): TruthCell => ({
   ...{ verdict: 'right', text: '', value, truth: 1000 },
-  ...(error === undefined ? {} : { error }),
+  ...defined({ error }),
 })
 const placeOf = (question: string, ours: TruthCell, theirs: TruthCell, step = 1) =>
   standingsOf(

@@ -9,6 +9,7 @@ import { type Tool, type ToolReport, commandOf } from '../../infra/images/loadge
 import { autocannon } from './autocannon.js'
 import { warmupMs } from './scenarios.js'
 import type { Ask, Subject } from './subject.js'
+import { defined } from '../model/defined.js'
 
 const timeoutMs = 5000
 
@@ -23,7 +24,7 @@ function specOf({
 }: Ask): LoadSpec & Readonly<Record<string, unknown>> {
   return {
     ...{ engine: 'open-loop', model: ratePerSecond === undefined ? 'closed' : 'open', protocol: 'http1' },
-    ...(ratePerSecond === undefined ? {} : { ratePerSecond }),
+    ...defined({ ratePerSecond }),
     ...{ connections, warmupMs, durationMs: seconds * 1000, payloadBytes, timeoutMs, workers: 1 },
     ...{ headers: {}, seed: 1, target: { host, port } },
   }
@@ -89,7 +90,7 @@ export function toolSubject(name: string, tool: Tool, takesRate: boolean): Subje
     takesRate,
     canBeFresh: tool.canBeFresh ?? false,
     versionArguments: versionArguments[name] ?? ['--version'],
-    ...(tool.files ? { files: tool.files } : {}),
+    ...defined({ files: tool.files }),
     notes: tool.limits,
     command: (ask) => commandOf(tool, runOf(ask)),
     read: (output, ask, files) => tool.parse(output, runOf(ask), files),

@@ -3,6 +3,7 @@ import type { Estimate } from '../../harness/model.js'
 import { describe } from '../page/svg.js'
 import { figureWidth, ink, muted, type Size } from '../page/theme.js'
 import type { ArmView } from '../page/view.js'
+import { defined } from '../../harness/model/defined.js'
 
 /** How a mark is told apart and what hovering says: fields that every datum of an arm has. */
 export const byColour = { field: 'colour', type: 'nominal', scale: null }
@@ -149,7 +150,7 @@ export function pointMark(x: object, y: object, size = 60): object {
 export function endLabels(values: readonly object[], x: object, y: object, limit?: number): object {
   return {
     data: { values },
-    mark: { type: 'text', align: 'left', dx: 9, fontSize: 12, fill: ink, ...(limit ? { limit } : {}) },
+    mark: { type: 'text', align: 'left', dx: 9, fontSize: 12, fill: ink, ...defined({ limit }) },
     encoding: { x, y, text: { field: 'label' }, description: name },
   }
 }

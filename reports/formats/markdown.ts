@@ -91,12 +91,7 @@ function functionPrices(view: View): string[] {
     '| function | on top of | added CPU, ms per 1 000 requests | added p50, ms |',
     '| --- | --- | --- | --- |',
     ...priced.map(({ variant, control, cpu, time }) =>
-      row([
-        escapeMarkdown(variant.source),
-        escapeMarkdown(control.label),
-        difference(cpu),
-        difference(time),
-      ]),
+      row([escapeMarkdown(variant.source), escapeMarkdown(control.label), difference(cpu), difference(time)]),
     ),
     '',
   ]

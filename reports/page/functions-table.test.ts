@@ -78,7 +78,9 @@ test('Markdown has a price list, and leaves out of the arms what stands in it', 
   const priced = analysis.arms.filter(({ control }) => control !== undefined)
   expect(priced.length).toBeGreaterThan(0)
   for (const { variant = '' } of priced) {
-    expect(text).toMatch(new RegExp(`^\\| function of ${variant} \\| .* \\| [+−\\d].* \\| [+−\\d].* \\|$`, 'm'))
+    expect(text).toMatch(
+      new RegExp(`^\\| function of ${variant} \\| .* \\| [+−\\d].* \\| [+−\\d].* \\|$`, 'm'),
+    )
     expect(text).not.toContain(`@${variant} |`)
   }
 })

@@ -12,6 +12,7 @@ import type {
   Path,
   TrialSummary,
 } from '../../harness/model.js'
+import { defined } from '../../harness/model/defined.js'
 
 /** Small fast generator with a known period; enough for test data. */
 export function mulberry32(seed: number): () => number {
@@ -164,7 +165,7 @@ export function sampleAnalysis(options: SampleOptions = {}): Analysis {
         const ratio = mine.value / theirs.value
         const spread = half / theirs.value
         comparisons.push({
-          id: `${metric}|${percentile ?? ''}|${id}`, metric, ...(percentile === undefined ? {} : { percentile }), experiment: 'latency', loadLabel: label(rate), arm: arm.id, versus: arm.baseline,
+          id: `${metric}|${percentile ?? ''}|${id}`, metric, ...defined({ percentile }), experiment: 'latency', loadLabel: label(rate), arm: arm.id, versus: arm.baseline,
           difference: estimate(difference, half, mine.unit, [id, base]), ratio: estimate(ratio, spread, 'ratio', [id, base]),
           verdict: Math.abs(difference) < half ? 'inconclusive' : difference > 0 ? 'worse' : 'better', pValue: Math.abs(difference) < half ? 0.6 : 0.0004, detectable: half * 1.4,
         })

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { responseTime } from '../metrics.js'
 import { loadLabel, type Experiment } from './experiment.js'
 import { openLoopSettings, payloadBytes, rate } from './load-settings.js'
+import { defined } from '../../harness/model/defined.js'
 
 const settings = z.strictObject({
   /** The victim's. */
@@ -37,9 +38,7 @@ export const isolation = {
     const label = (what: string) => `${what}, ${loadLabel(load)}`
     const { sliceMs: _, ...second } = { ...load, ...neighbour }
     const quiet = { ...second, ratePerSecond: 10, payloadBytes: rest.payloadBytes }
-    const noise = (loud: typeof second, along?: 'spare') => [
-      { atMs: 0, load: loud, ...(along === undefined ? {} : { along }) },
-    ]
+    const noise = (loud: typeof second, along?: 'spare') => [{ atMs: 0, load: loud, ...defined({ along }) }]
     return [
       { label: label(neighbourLoads.none), load },
       { label: label(neighbourLoads.apart), load, script: noise(second, 'spare'), hopsAlone: true },

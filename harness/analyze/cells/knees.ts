@@ -5,6 +5,7 @@ import { nextKneeStep } from '../../stats/knee/knee.js'
 import { settledTrials } from '../../model/attempts.js'
 import { level, type PairedResult } from '../estimates.js'
 import { latencyMs, type Run } from '../readings.js'
+import { defined } from '../../model/defined.js'
 
 /**
  * The rate that the next trial of this cell is to have; undefined when the search is over. Depends on nothing but the
@@ -40,7 +41,7 @@ function kneeTrials(search: KneeSearch, trials: readonly Trial[]): KneeTrial[] {
           round,
           ratePerSecond,
           passed,
-          ...(latency === undefined ? {} : { latencyMs: latency }),
+          ...defined({ latencyMs: latency }),
           unsent: load.unsent,
           errors,
         },

@@ -12,6 +12,7 @@ import { applicationMemory } from '../../../scenarios/experiments/scale-out.js'
 import { analyze } from '../analyze.js'
 import { sidecars } from './steps.js'
 import { bothHalves, scalingLimits, verdictOfScaling } from './scaling.js'
+import { defined } from '../../model/defined.js'
 
 const runs = 400
 const units = [1, 2, 3, 4]
@@ -111,7 +112,7 @@ function journalOf(seed: number): JournalEntry[] {
     { name: 'echo', category: 'application' as const, node: 'server' as const },
     ...arms.flatMap(({ id: arm, copy, path: name }): Component[] => {
       const path = plan.paths.find((other) => other.name === name) as Path
-      const base = { arm, ...(copy ? { copy } : {}) }
+      const base = { arm, ...defined({ copy }) }
       return [
         ...(copy && hasSidecarsAlone(path)
           ? [{ ...base, name: `${arm}/echo`, category: 'application' as const, node: 'server' as const }]

@@ -11,6 +11,7 @@ import { journalName, readJournal } from '../../run/journal.js'
 import type { Experiment } from '../../../scenarios/experiments/experiment.js'
 import { experiments } from '../../../scenarios/experiments/index.js'
 import { planFromFlags } from './planning.js'
+import { defined } from '../../model/defined.js'
 
 interface ClaimRow {
   readonly id: ClaimId
@@ -39,7 +40,7 @@ export async function claimsCommand(flags: PlanFlags & { json: boolean }): Promi
       id,
       claim: claims[id].claim,
       experiments: deciding.flatMap(({ name }) => times.get(name) ?? []),
-      ...(last ? { last } : {}),
+      ...defined({ last }),
     }
   })
   process.stdout.write(
@@ -90,7 +91,7 @@ function lastWord(id: ClaimId, runs: readonly KnownRun[]): ClaimRow['last'] {
     const found = claims.find((claim) => claim.id === id && claim.verdict !== 'no data')
     if (found) {
       const { verdict, sentence, next } = found
-      return { run: name, verdict, sentence, ...(next === undefined ? {} : { next }) }
+      return { run: name, verdict, sentence, ...defined({ next }) }
     }
   }
   return undefined

@@ -11,6 +11,7 @@ import { loadReportAssets, writeFiles } from '../outputs.js'
 import { imageBundles } from '../../../infra/images/bundles.js'
 import { truthHtml } from '../../../reports/truth/page.js'
 import { truthMarkdown } from '../../../reports/truth/markdown.js'
+import { defined } from '../../model/defined.js'
 
 export interface TruthFlags {
   readonly tool?: readonly string[]
@@ -30,7 +31,7 @@ export async function truthCommand(flags: TruthFlags): Promise<ExitCode> {
   try {
     const { loadgen } = await imageBundles()
     const table = await measureTruth({
-      ...(flags.tool ? { tools: flags.tool } : {}),
+      ...defined({ tools: flags.tool }),
       ...{ subjects: listSubjects(loadgen.path), folder, runId, tell },
     })
     await writeTable(table, out)

@@ -1,6 +1,7 @@
 /** How well this host keeps time: nothing that is measured on it is truer than that. */
 import { readHost } from './host.js'
 import { run } from '../exec.js'
+import { defined } from '../../model/defined.js'
 
 export interface HostTiming {
   /** How late the kernel wakes a thread that sleeps for 1 ms. */
@@ -48,6 +49,6 @@ export async function measureTiming(options: { readonly runId?: string } = {}): 
     wakeUpLateP99Us: round(found.p99),
     clockStepUs: round(found.step),
     stealShare: (after.stealNs - before.stealNs) / ((after.atNs - before.atNs) * after.cpus),
-    ...(found.source === undefined ? {} : { clockSource: found.source }),
+    ...defined({ clockSource: found.source }),
   }
 }

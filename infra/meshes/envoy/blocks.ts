@@ -112,7 +112,7 @@ export function listener({ name, address, filter, transportSocket }: ListenerSpe
     ...(address
       ? { address: socketAddress(address), enable_reuse_port: false, tcp_backlog_size: 1024 }
       : { internal_listener: {} }),
-    filter_chains: [{ filters: [filter], ...(transportSocket ? { transport_socket: transportSocket } : {}) }],
+    filter_chains: [{ filters: [filter], ...defined({ transport_socket: transportSocket }) }],
   }
 }
 
@@ -254,7 +254,7 @@ export function cluster({
       ],
     },
     ...(internal ? {} : { upstream_connection_options: tcpKeepalive }),
-    ...(socket ? { transport_socket: socket } : {}),
+    ...defined({ transport_socket: socket }),
     ...fields,
     ...(speaks === 'tcp'
       ? {}

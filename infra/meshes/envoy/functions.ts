@@ -335,9 +335,11 @@ const circuitBreaker: Rendering<'circuitBreaker'> = {
       throw new Error('circuitBreaker.maxPending: 0: Envoy could open no connection at all')
     return {
       thresholds: {
-        ...(maxConnections === undefined ? {} : { max_connections: maxConnections }),
-        ...(maxPending === undefined ? {} : { max_pending_requests: maxPending }),
-        ...(maxRequests === undefined ? {} : { max_requests: maxRequests }),
+        ...defined({
+          max_connections: maxConnections,
+          max_pending_requests: maxPending,
+          max_requests: maxRequests,
+        }),
       },
     }
   },

@@ -228,7 +228,7 @@ function l7Bootstrap(
         name: names.downstream,
         address: listen,
         filter: l7Manager(service.name, role),
-        ...(transportSocket ? { transportSocket } : {}),
+        ...defined({ transportSocket }),
       }),
     ],
     clusters: [...serviceClusters(role, service), ...extra(role)],

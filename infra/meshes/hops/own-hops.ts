@@ -4,6 +4,7 @@ import { credentialFiles, hopComponent, type HopProgram, type HopSpec } from './
 import { proxyConfig, tunnelConfig } from '../reference/config.js'
 import { readReferenceCounters } from '../reference/counters.js'
 import { proxySettings, transportSettings, tunnelSettings } from './settings.js'
+import { defined } from '../../../harness/model/defined.js'
 
 function ownHop(
   image: 'tunnel' | 'proxy',
@@ -20,7 +21,7 @@ function ownHop(
       const build = builds[image]
       return {
         component: hopComponent(spec),
-        program: { kind: 'image', image, ...(build ? { build } : {}) },
+        program: { kind: 'image', image, ...defined({ build }) },
         listeners: ['downstream', 'admin'],
         files: credentialFiles(spec),
         config: (placement) =>

@@ -14,6 +14,7 @@ import { filtersSchema, type FiltersConfig } from '../../images/proxy/filters/in
 import { hasGateway } from '../clusters/gateway-api.js'
 import { retryOn } from '../envoy/functions.js'
 import type { IstioMode } from './values.js'
+import { defined } from '../../../harness/model/defined.js'
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -146,8 +147,7 @@ const circuitBreaker: Rendering<'circuitBreaker'> = {
     pool: {
       tcp: maxConnections === undefined ? {} : { maxConnections },
       http: {
-        ...(maxPending === undefined ? {} : { http1MaxPendingRequests: maxPending }),
-        ...(maxRequests === undefined ? {} : { http2MaxRequests: maxRequests }),
+        ...defined({ http1MaxPendingRequests: maxPending, http2MaxRequests: maxRequests }),
       },
     },
   }),
@@ -212,7 +212,7 @@ function policyRule(rule: Config<'authorization'>['rules'][number]): Fields {
     ...fields.map(({ name, values }) => ({ key: `request.headers[${name}]`, values })),
     ...claims.map(({ name, values }) => ({ key: `request.auth.claims[${name}]`, values })),
   ]
-  const operation = { ...(methods ? { methods } : {}), ...(paths ? { paths } : {}) }
+  const operation = { ...defined({ methods, paths }) }
   return {
     ...(Object.keys(operation).length === 0 ? {} : { to: [{ operation }] }),
     ...(when.length === 0 ? {} : { when }),

@@ -5,6 +5,7 @@ import type { PodAddress } from '../hops/queries.js'
 import type { IstioHopKind } from './counters.js'
 import { gatewayName, waypointName } from './manifests.js'
 import { istioNamespace, type IstioMode } from './values.js'
+import { defined } from '../../../harness/model/defined.js'
 
 /** A hop of an arm: what is charged for it, and where its counters are. */
 export interface BoundHop {
@@ -46,7 +47,7 @@ export function bindHop(
     namespace: address.namespace,
     podSelector: address.selector,
     container: 'istio-proxy',
-    ...(address.nodeName === undefined ? {} : { nodeName: address.nodeName }),
+    ...defined({ nodeName: address.nodeName }),
   })
   return { component, kind, layer: hop.layer, address }
 }

@@ -6,6 +6,7 @@ import { MeshInstallError } from '../clusters/install-errors.js'
 import { kubernetesStep, type Step } from '../hops/steps.js'
 import type { Manifest } from '../hops/yaml.js'
 import { istioNamespace, proxyConfig, type IstioMode } from './values.js'
+import { defined } from '../../../harness/model/defined.js'
 
 export interface Installed {
   /** Label `istio.io/rev` of its istiod; absent: the default one, which has none or `default`. */
@@ -126,8 +127,7 @@ export function onInstalled(
   return {
     shape: {
       ...shape,
-      ...(namespace ? { namespace } : {}),
-      ...(marked ? { serverPod: marked } : {}),
+      ...defined({ namespace, serverPod: marked }),
     },
     manifests: manifests.map((manifest) =>
       manifest.kind === 'Gateway' ? gatewayOf(manifest, mark) : manifest,

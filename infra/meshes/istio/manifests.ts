@@ -6,6 +6,7 @@ import { proxySizing, requestTimeout } from '../hops/sizing.js'
 import type { Manifest } from '../hops/yaml.js'
 import { noFunctions, nothingAsked, type AskedOfClients, type IstioFunctions } from './functions.js'
 import { proxyConfig, type IstioMode } from './values.js'
+import { defined } from '../../../harness/model/defined.js'
 
 export const trustDomain = 'cluster.local'
 export const waypointName = 'waypoint'
@@ -284,7 +285,7 @@ function virtualService(objects: ArmObjects, { route, shares }: IstioFunctions):
       hosts: [host],
       http: [
         {
-          ...(requestTimeout === undefined ? {} : { timeout: requestTimeout }),
+          ...defined({ timeout: requestTimeout }),
           retries: { attempts: hopLimits.retries },
           ...route,
           route:

@@ -148,7 +148,7 @@ function bindControlPlane(mode: IstioMode, cluster: ClusterAccess): readonly Com
       namespace: istioNamespace,
       podSelector,
       container,
-      ...(nodeName === undefined ? {} : { nodeName }),
+      ...defined({ nodeName }),
     })
     return component
   }

@@ -5,6 +5,7 @@ import { namespaceManifest, serviceManifest, workloadManifest } from '../../plat
 import type { ArmShape } from '../../../harness/model/cluster-access.js'
 import { ciliumShape } from '../cilium/manifests.js'
 import { ambientShape, sidecarIngressShape, sidecarShape } from '../istio/manifests.js'
+import { defined } from '../../../harness/model/defined.js'
 
 const runId = 'dry-run'
 
@@ -28,8 +29,8 @@ export function coreObjects(name: string, shape: ArmShape): readonly object[] {
       namespace,
       runId,
       selector: { app: 'server' },
-      ports: [{ name: 'http', port: 8080, targetPort: 8080, ...(appProtocol ? { appProtocol } : {}) }],
-      ...(shape.service ? { marks: shape.service } : {}),
+      ports: [{ name: 'http', port: 8080, targetPort: 8080, ...defined({ appProtocol }) }],
+      ...defined({ marks: shape.service }),
     }),
     workloadManifest({
       kind: 'Deployment',
@@ -52,7 +53,7 @@ export function coreObjects(name: string, shape: ArmShape): readonly object[] {
         },
       ],
       volumes: [],
-      ...(shape.serverPod ? { marks: shape.serverPod } : {}),
+      ...defined({ marks: shape.serverPod }),
     }),
   ]
 }

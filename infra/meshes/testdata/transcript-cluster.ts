@@ -11,6 +11,7 @@ import { Duplex } from 'node:stream'
 import { CommandError } from '../../../harness/model/errors.js'
 import type { Arm, Component, Deployed, Host } from '../../../harness/model.js'
 import type { ArmShape, ClusterAccess, ClusterHost, ContainerSelector } from '../../../harness/model/cluster-access.js'
+import { defined } from '../../../harness/model/defined.js'
 
 interface Entry {
   readonly pattern: RegExp
@@ -53,7 +54,7 @@ export function transcriptCluster(transcript: string, overrides: Partial<Cluster
   const bound = new Map<string, ContainerSelector>()
   const answer = async (argv: readonly string[], input?: string): Promise<string> => {
     const command = argv.join(' ')
-    commands.push({ command, ...(input === undefined ? {} : { input }) })
+    commands.push({ command, ...defined({ input }) })
     const entry = entries.find(({ pattern, repeat, used }) => (repeat || !used) && pattern.test(command))
     if (!entry) throw new Error(`the transcript has no: ${command}`)
     entry.used = true

@@ -2,6 +2,7 @@
 import type { ContainerCreateOptions } from 'dockerode'
 import type { Limits } from '../kit/settings.js'
 import { bandwidth } from '../kit/units.js'
+import { defined } from '../../../harness/model/defined.js'
 
 /** Where a container's files lie: a volume, since the root is read-only and nothing of the host is mounted. */
 export const configFolder = '/etc/meshbench'
@@ -43,7 +44,7 @@ export function containerOptions(spec: ContainerSpec): ContainerCreateOptions {
       Memory: limits.memoryMib * 2 ** 20,
       // No swap: a hop that outgrows its limit shall die and not slow down.
       MemorySwap: limits.memoryMib * 2 ** 20,
-      ...(spec.cpuset === undefined ? {} : { CpusetCpus: spec.cpuset }),
+      ...defined({ CpusetCpus: spec.cpuset }),
       PidsLimit: 256,
       ReadonlyRootfs: true,
       Tmpfs: { '/tmp': 'rw,noexec,nosuid,nodev,size=64m,mode=1777' },

@@ -133,11 +133,11 @@ export class DockerHost implements Host {
     return this.#runBeside('generator', this.#generators++, {
       image: images.images.loadgen.reference,
       argv: program === 'loadgen' ? ['node', programPath('loadgen'), ...args] : command.argv,
-      ...(command.env ? { env: command.env } : {}),
+      ...defined({ env: command.env }),
       networkMode: sidecar ? `container:${sidecar.owner.id}` : networks[home],
       limits: settings.generator,
       networks: sidecar ? [] : others.map((node) => networks[node]),
-      ...(command.input === undefined ? {} : { input: command.input }),
+      ...defined({ input: command.input }),
     })
   }
 
@@ -265,7 +265,7 @@ export class DockerHost implements Host {
         ...spec,
       }),
       networks,
-      ...(input === undefined ? {} : { input }),
+      ...defined({ input }),
       signal: scope.signal,
     })
   }
@@ -276,7 +276,7 @@ export class DockerHost implements Host {
     const cpuset = cpusetOf(settings, node)
     return {
       ...spec,
-      ...(cpuset === undefined ? {} : { cpuset }),
+      ...defined({ cpuset }),
       labels: { [runLabel]: scope.runId, [componentLabel]: component.name, [nodeLabel]: node },
     }
   }

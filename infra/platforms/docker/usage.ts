@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import type Docker from 'dockerode'
 import type { UsageReading } from '../../../harness/model.js'
 import { cgroupFiles, parseCgroup, parseProcCgroup, type CgroupPaths } from '../kit/cgroup.js'
+import { defined } from '../../../harness/model/defined.js'
 
 /** Finds a container's cgroup through its first process; undefined when the engine runs on another machine. */
 export async function findCgroup(containerId: string, pid: number): Promise<CgroupPaths | undefined> {
@@ -73,14 +74,13 @@ export function parseStats(stats: EngineStats): UsageReading {
   const inactive = memory?.total_inactive_file ?? memory?.inactive_file ?? 0
   return {
     cpuNs: cpu.total_usage,
-    ...(cpu.usage_in_usermode === undefined ? {} : { cpuUserNs: cpu.usage_in_usermode }),
-    ...(cpu.usage_in_kernelmode === undefined ? {} : { cpuSystemNs: cpu.usage_in_kernelmode }),
+    ...defined({ cpuUserNs: cpu.usage_in_usermode, cpuSystemNs: cpu.usage_in_kernelmode }),
     ...(throttling?.throttled_periods === undefined
       ? {}
       : { throttledPeriods: throttling.throttled_periods }),
     ...(throttling?.throttled_time === undefined ? {} : { throttledNs: throttling.throttled_time }),
     ...(usage === undefined ? {} : { rssBytes: inactive < usage ? usage - inactive : usage }),
-    ...(peak === undefined ? {} : { peakRssBytes: peak }),
+    ...defined({ peakRssBytes: peak }),
     source: 'engine-stats',
     // The engine reads the same cgroup when asked, in microseconds on version 2.
     resolutionNs: 1000,

@@ -3,11 +3,12 @@ import type { Arm, Component } from '../../../harness/model.js'
 import { testRequest } from '../../../harness/testing/request.js'
 import { paths } from '../../../scenarios/paths/index.js'
 import { bandwidth, countComponents, cpusOf, mostCpus, ownsApplication } from './units.js'
+import { defined } from '../../../harness/model/defined.js'
 
 const armOf = (path: string, copy?: Arm['copy']): Arm => ({
   ...{ id: `reference/${path}${copy ? `+${copy.which}` : ''}`, mesh: 'reference', path },
   ...{ role: 'subject', environment: 'local', baseline: 'none/baseline' },
-  ...(copy ? { copy } : {}),
+  ...defined({ copy }),
 })
 const copyOf = (path: string, which: NonNullable<Arm['copy']>['which']) =>
   armOf(path, { of: `reference/${path}`, which, ...(which === 'unit-1' ? { cpusPerHop: 0.2 } : {}) })
@@ -53,7 +54,7 @@ describe('units of L7', () => {
     const arms = [armOf(waypoint.name), unit, copyOf(waypoint.name, 2)]
     const component = (arm: string | undefined, category: Component['category']): Component => ({
       ...{ name: 'x', category, node: 'server' },
-      ...(arm === undefined ? {} : { arm }),
+      ...defined({ arm }),
     })
     expect(cpusOf(arms, component(unit.id, 'l7'))).toBe(0.2)
     expect(cpusOf(arms, component(unit.id, 'l4'))).toBeUndefined()

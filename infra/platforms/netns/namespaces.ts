@@ -5,6 +5,7 @@
 import { messageOf } from '../../../harness/model/errors.js'
 import type { Scope } from '../../../harness/model.js'
 import { run, start } from '../../../harness/process/exec.js'
+import { defined } from '../../../harness/model/defined.js'
 
 /** How this process may make namespaces: as it is, or as root of a user namespace of its own. */
 export type Privilege = 'own' | 'user-namespace'
@@ -76,7 +77,7 @@ function namespaceOf(name: string, pid: number, privilege: Privilege, scope: Sco
   const enter = (argv: readonly string[]) => ['nsenter', '--target', String(pid), ...user, '--net', ...argv]
   const { runId, signal } = scope
   const runIn = async (argv: readonly string[], input?: string) => {
-    const settings = { runId, signal, ...(input === undefined ? {} : { input }) }
+    const settings = { runId, signal, ...defined({ input }) }
     return (await run(enter(argv), settings)).stdout
   }
   return {

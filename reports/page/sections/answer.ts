@@ -125,7 +125,9 @@ function variantHeadline(view: View, verdicts: readonly GateVerdict[], words: Wo
     const { arm, control, check, ratio } = verdict
     return (
       `${words.arm(view.arm(arm))} ${verb} ${words.arm(view.arm(control), ':')} ${checkWords(verdict)} is ` +
-      (ratio ? `${words.ratio(ratio, check.metric, check.percentile)} times as much` : 'beyond what was tried')
+      (ratio
+        ? `${words.ratio(ratio, check.metric, check.percentile)} times as much`
+        : 'beyond what was tried')
     )
   }
   const [worse, better] = [of('worse'), of('better')]

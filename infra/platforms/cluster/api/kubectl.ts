@@ -5,6 +5,7 @@ import { run, start, type StartOptions } from '../../../../harness/process/exec.
 import type { Command, Running } from '../../../../harness/model.js'
 import type { AccessOptions } from '../../../../harness/model/cluster-access.js'
 import type { Manifest } from '../render/manifests.js'
+import { defined } from '../../../../harness/model/defined.js'
 
 const applyAttempts = 4
 const retryMs = 2_000
@@ -97,8 +98,7 @@ export class Kubectl {
     const { stdout } = await run(argv, {
       ...bounds,
       ...(signals.length === 0 ? {} : { signal: AbortSignal.any(signals) }),
-      ...(input === undefined ? {} : { input }),
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      ...defined({ input, timeoutMs }),
     })
     return stdout
   }

@@ -2,6 +2,7 @@
 import type { ObjectMarks } from '../../../../harness/model/cluster-access.js'
 import type { NodeRole } from '../../../../harness/model.js'
 import { componentLabel, machineLabel, roleLabel, runLabel } from './names.js'
+import { defined } from '../../../../harness/model/defined.js'
 
 export type Manifest = Readonly<Record<string, unknown>>
 
@@ -189,6 +190,6 @@ function containerSpec(container: ContainerTemplate, imagePullPolicy: string): M
 function marksOf(labels: Readonly<Record<string, string>>, marks: ObjectMarks = {}): Manifest {
   return {
     labels: { ...labels, ...marks.labels },
-    ...(marks.annotations === undefined ? {} : { annotations: marks.annotations }),
+    ...defined({ annotations: marks.annotations }),
   }
 }

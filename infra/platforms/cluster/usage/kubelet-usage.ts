@@ -8,6 +8,7 @@ import type { UsageReading } from '../../../../harness/model.js'
 import { parsePrometheus } from '../../../../harness/process/prometheus.js'
 import type { ApiProxy } from '../api/api-proxy.js'
 import type { ContainerRef, UsageSource } from './components.js'
+import { defined } from '../../../../harness/model/defined.js'
 
 /** Longest age of a sample. */
 const resolutionNs = 15e9
@@ -46,7 +47,7 @@ export function parseResourceMetrics(
     const memory = find('container_memory_working_set_bytes', ref)
     readings.set(ref.id, {
       cpuNs: cpuSeconds * 1e9,
-      ...(memory === undefined ? {} : { rssBytes: memory }),
+      ...defined({ rssBytes: memory }),
       source: 'kubelet',
       resolutionNs,
     })
