@@ -84,7 +84,10 @@ export async function startContainer(options: StartOptions): Promise<StartedCont
         // What comes back is given a cgroup that counts from 0.
         const lives = ['kill', 'stop'].includes(change.do) && !life.failure
         if (lives) earlier.push(await readContainer(container, cgroup))
-        return end(container, change)
+        await end(container, change)
+        // What starts it again asks whether it has ended, which its watcher learns a moment later.
+        if (lives) await life.over
+        return
       }
       if (!life.failure) return
       const since = Math.floor(Date.now() / 1000)
@@ -110,10 +113,11 @@ function watchLife(container: Docker.Container, name: string, tail: () => string
   let failure: TrialError | undefined
   let expected = false
   let lives = 0
+  let over: Promise<void> = Promise.resolve()
   const begin = () => {
     const life = ++lives
     failure = undefined
-    void container.wait().then(
+    over = container.wait().then(
       async ({ StatusCode: code }: { StatusCode: number }) => {
         if (expected || life !== lives) return
         const oom = await container.inspect().then(
@@ -132,6 +136,10 @@ function watchLife(container: Docker.Container, name: string, tail: () => string
   return {
     get failure() {
       return failure
+    },
+    /** Resolves when the end of its present life is told of. */
+    get over() {
+      return over
     },
     begin,
     expectEnd: () => (expected = true),
