@@ -289,6 +289,11 @@ describe('claims', () => {
     })
   })
 
+  it('do not call an L7 hop the expensive part that costs little more than an L4 hop', () => {
+    const { C3 } = verdicts({ costs: { l4HopCpuUs: 100, l4HopMs: 0.2, l7HopCpuUs: 115, l7HopMs: 0.23 } })
+    expect(C3).toBe('refuted')
+  })
+
   it('stay open where they are as good as equal, and say what would decide them', () => {
     const claim = analyze(journal({ rounds: 8, costs: { l4HopCpuUs: 39, l4HopMs: 0.065 } })).claims[0]
     expect(claim?.verdict).toBe('inconclusive')

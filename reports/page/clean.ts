@@ -1,8 +1,8 @@
 /** Makes text from the journal harmless to look at: names, errors and log excerpts are untrusted. */
 import { createHash } from 'node:crypto'
 
-/** Longest line shown whole; longer ones keep their head and a fingerprint, so that two stay two. */
-const longestLine = 600
+/** Longest line shown whole, sentences of verdicts among them; longer ones keep their head and a fingerprint, so that two stay two. */
+const longestLine = 1000
 /** Longest excerpt (anything with line breaks). */
 const longestExcerpt = 4000
 

@@ -4,7 +4,7 @@ import type { Estimate, ReadMetric } from '../../model.js'
 import { alpha, fewestFirm, type PairedResult } from '../estimates.js'
 import { figure, withInterval } from '../words.js'
 import { concluded, couldSee, nextOf } from './finding.js'
-import { addedBy, byMeter, isApart, scaled, setting, type Weights } from './meter.js'
+import { addedBy, byMeter, isApart, less, scaled, setting, type Weights } from './meter.js'
 
 const l4l7l4: Weights = { 'l4-l7-l4': 1 }
 const l7l7: Weights = { 'l7-sidecar-to-sidecar': 1 }
@@ -156,18 +156,20 @@ function openParts(
     : `, which is not told once corrected for all tests of the claims (Holm, ${open.join(', ')})`
 }
 
+/** “The expensive part” is taken as: half as much again as an L4 hop, or more. Nearer than that, L4 is not cheap beside it. */
+const expensive = 1.5
+
 export const judgeC3 = byMeter((meter) => {
   const l7Path = (['l7-per-node', 'l7-sidecar-to-sidecar'] as const).find((path) => meter.has(path))
   if (!meter.has('l4-only', 'baseline') || !l7Path) return undefined
   const l4Hop = scaled(addedBy('l4-only'), 0.5)
   const l7Hop = scaled(addedBy(l7Path), l7Path === 'l7-per-node' ? 1 : 0.5)
-  const test = (metric: ReadMetric) => meter.compare(metric, l7Hop, l4Hop)
-  const cpu = test(cpuMetric)
-  const latency = test(responseTime)
-  const hasCpu = cpu.difference.n > 0
-  const decisive = hasCpu ? cpu : latency
-  if (decisive.difference.n === 0) return undefined
+  const hasCpu = meter.compare(cpuMetric, l7Hop, l4Hop).difference.n > 0
   const metric: ReadMetric = hasCpu ? cpuMetric : responseTime
+  const shares = meter.compare(metric, l7Hop, l4Hop)
+  // Above zero where an L7 hop is the expensive part.
+  const limit = meter.compare(metric, l7Hop, scaled(l4Hop, expensive))
+  if (shares.difference.n === 0) return undefined
   const [unit, what, named] = hasCpu
     ? ['µs', 'of CPU a request', 'CPU per request']
     : ['ms', 'at the median', 'median response time']
@@ -180,22 +182,22 @@ export const judgeC3 = byMeter((meter) => {
     l7: meter.estimate(responseTime, l7Hop),
   }
   return {
-    pValues: [decisive.pValue],
+    pValues: [meter.p(metric, less(l7Hop, scaled(l4Hop, expensive)))],
     conclude([pValue = 1]) {
-      const which = direction(decisive, pValue)
+      const which = direction(limit, pValue)
       const verdict = which === 'open' ? 'inconclusive' : which === 'more' ? 'supported' : 'refuted'
       const second = hasCpu
         ? ` At the median an L7 hop took ${withInterval(times.l7, 'ms')}, an L4 hop ${withInterval(times.l4, 'ms')}.`
         : ''
       return concluded(
         verdict,
-        `${setting(meter.context)} an L7 hop cost ${withInterval(perHop.l7, unit)} ${what} and an L4 hop, HBONE included, ${withInterval(perHop.l4, unit)}: ${withInterval(decisive.ratio, 'times')} as much${which === 'open' ? openC3(decisive, pValue) : ''}.${second}${couldSee(decisive, hasCpu ? 'ms of CPU per 1 000 requests' : 'ms')}`,
+        `${setting(meter.context)} an L7 hop cost ${withInterval(perHop.l7, unit)} ${what} and an L4 hop, HBONE included, ${withInterval(perHop.l4, unit)}: ${withInterval(shares.ratio, 'times')} as much; “expensive” is read as ${expensive} times or more${which === 'open' ? openC3(limit, pValue) : ''}.${second}${couldSee(limit, hasCpu ? 'ms of CPU per 1 000 requests' : 'ms')}`,
         [
           [`${named} of an L7 hop`, hasCpu ? perRequest(perHop.l7) : perHop.l7],
           [`${named} of an L4 hop`, hasCpu ? perRequest(perHop.l4) : perHop.l4],
-          ['L7 hop to L4 hop', decisive.ratio],
+          ['L7 hop to L4 hop', shares.ratio],
         ],
-        nextOf([decisive.difference]),
+        nextOf([limit.difference]),
       )
     },
   }
@@ -203,7 +205,7 @@ export const judgeC3 = byMeter((meter) => {
 
 function openC3(result: PairedResult, pValue: number): string {
   const why = whyOpen(result, pValue)
-  return why === '' ? '' : `, which cannot be told apart${why}`
+  return why === '' ? '' : `, which cannot be told${why}`
 }
 
 /** ms per 1 000 requests are µs per request: the same figure under the unit that a reader expects. */

@@ -170,6 +170,12 @@ export function scaled(weights: Weights, factor: number): Weights {
   return Object.fromEntries(Object.entries(weights).map(([path, weight]) => [path, weight * factor]))
 }
 
+/** What the first takes beyond the second. */
+export function less(first: Weights, second: Weights): Weights {
+  const paths = [...new Set([...Object.keys(first), ...Object.keys(second)])]
+  return Object.fromEntries(paths.map((path) => [path, (first[path] ?? 0) - (second[path] ?? 0)]))
+}
+
 /** A rule that judges by sums of paths, at one load of one mesh. */
 export function byMeter(judge: (meter: Meter) => Finding | undefined): Rule {
   return (run, groups, settings) => {

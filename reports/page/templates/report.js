@@ -144,13 +144,13 @@
 
   // ------------------------------------------------------------ highlighting an arm everywhere
   let chosen
-  const marked = all('svg [data-arm], .prow[data-arm], .path[data-arm]').filter((one) =>
-    /^a\d+$/.test(one.dataset.arm),
+  const marked = all('svg [data-arm], .prow[data-arm], .path[data-arm]').filter((element) =>
+    /^a\d+$/.test(element.dataset.arm),
   )
   function highlight(arm) {
     chosen = arm === chosen ? undefined : arm
-    for (const one of marked)
-      one.classList.toggle('dimmed', chosen !== undefined && one.dataset.arm !== chosen)
+    for (const element of marked)
+      element.classList.toggle('dimmed', chosen !== undefined && element.dataset.arm !== chosen)
     for (const button of all('#arm-picker button'))
       button.setAttribute('aria-pressed', String(button.value === chosen))
   }
@@ -168,7 +168,7 @@
     else if (chosen && !event.target.closest('a, button, summary, table, input, select')) highlight(undefined)
   })
   const picker = document.getElementById('arm-picker')
-  const names = new Map(all('.picture .subject .arm').map((one) => [one.dataset.arm, one]))
+  const names = new Map(all('.picture .subject .arm').map((element) => [element.dataset.arm, element]))
   if (picker && names.size > 1) {
     picker.append(element('p', 'Highlight'))
     for (const [key, source] of names) {
@@ -287,7 +287,8 @@
 
   // A link into a closed part opens it.
   const open = (target) => {
-    for (let one = target; one; one = one.parentElement) if (one.tagName === 'DETAILS') one.open = true
+    for (let element = target; element; element = element.parentElement)
+      if (element.tagName === 'DETAILS') element.open = true
   }
   const follow = () => open(document.getElementById(decodeURIComponent(location.hash.slice(1))))
   if (location.hash) follow()
