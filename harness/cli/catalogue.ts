@@ -17,6 +17,9 @@ export const catalogue: Catalogue = {
   familyOf: (mesh) => (meshes[mesh as MeshName] as Mesh | undefined)?.family,
   timesOf: (platform) => platforms[platform as PlatformName].times,
   haveUnits: Object.values<Platform>(platforms).flatMap(({ name, hasUnits }) => (hasUnits ? [name] : [])),
+  canChange: Object.values<Platform>(platforms).flatMap(({ name, changesHops }) =>
+    changesHops ? [name] : [],
+  ),
   whyNotVaried: (variant, mesh, path, platform) =>
     whyNotVaried(
       variant,

@@ -184,3 +184,15 @@ test('units of L7 are refused where a platform has none', () => {
   for (const platform of ['local', 'netns', 'docker'] as const)
     expect(planOf({}, { ...config, platform }).cells.some(({ units }) => units)).toBe(true)
 })
+
+test('what ends, pauses or starts hops is refused where a platform cannot, before anything is started', () => {
+  for (const experiment of ['blast-radius', 'startup', 'pauses', 'first-packet', 'control-plane'] as const) {
+    const config: UserConfig = { ...user, experiments: { [experiment]: {} } }
+    const planFor = (platform: 'kind' | 'docker' | 'netns') => () => planOf({}, { ...config, platform })
+    expect(planFor('kind')).toThrow(`${experiment} ends, pauses or starts hops: kind cannot yet`)
+    for (const platform of ['docker', 'netns'] as const) expect(planFor(platform)).not.toThrow()
+  }
+  // A neighbour and copies at rest need none of it.
+  for (const experiment of ['isolation', 'footprint', 'modes'] as const)
+    expect(planOf({}, { ...user, platform: 'kind', experiments: { [experiment]: {} } }).cells).not.toEqual([])
+})

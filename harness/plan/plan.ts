@@ -53,6 +53,8 @@ export interface Catalogue {
   readonly carries?: (experiment: string, path: Path) => boolean
   /** Platforms on which arms have units; absent: none. */
   readonly haveUnits?: readonly string[]
+  /** Platforms that can end, pause and start hops; absent: all. */
+  readonly canChange?: readonly string[]
   /** Whether an experiment's loads are compared with each other; absent: none's are. */
   readonly comparesLoads?: (experiment: string) => boolean
   /** The load as another engine than its own drives it; absent: nothing but the engine changes. */
@@ -200,6 +202,13 @@ function listCells(config: ResolvedConfig, arms: readonly Arm[], catalogue: Cata
           ? (catalogue.carries?.(experiment, catalogue.paths[path] as Path) ?? true)
           : !hopsAlone,
       )
+    const { canChange = [config.platform] } = catalogue
+    const isChanging = ({ script }: (typeof loads)[number]) =>
+      carrying().some((arm) => scriptOf(script, arm, catalogue)?.some((action) => 'change' in action))
+    if (!canChange.includes(config.platform) && loads.some(isChanging))
+      throw new UserError(`${experiment} ends, pauses or starts hops: ${config.platform} cannot yet`, {
+        hint: `measure it with --platform ${canChange.join(' or ')}`,
+      })
     return loads.map(({ label, load, search, script, hopsAlone, units }) => ({
       experiment,
       // What a search needs does not depend on how precisely something else is wanted.

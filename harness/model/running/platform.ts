@@ -62,6 +62,8 @@ export interface Platform {
   readonly builds: 'bundle' | 'image'
   /** Copies of an arm can be units of L7 capacity; see `copySchema`. */
   readonly hasUnits?: true
+  /** Its hosts have `change`: hops can be ended, paused and started while load runs. */
+  readonly changesHops?: true
   /** It deploys what is no hop of a path, so that functions which call a service find one. */
   readonly raisesServices?: true
   /** For the estimate of a plan: measured on two cores that do nothing else. */
