@@ -17,9 +17,13 @@ export const catalogue: Catalogue = {
   familyOf: (mesh) => (meshes[mesh as MeshName] as Mesh | undefined)?.family,
   timesOf: (platform) => platforms[platform as PlatformName].times,
   haveUnits: Object.values<Platform>(platforms).flatMap(({ name, hasUnits }) => (hasUnits ? [name] : [])),
-  canChange: Object.values<Platform>(platforms).flatMap(({ name, changesHops }) =>
-    changesHops ? [name] : [],
+  restartMs: Object.fromEntries(
+    Object.values<Platform>(platforms).flatMap(({ name, changesHops }) =>
+      changesHops ? [[name, changesHops.restartMs]] : [],
+    ),
   ),
+  sharesHop: (mesh, { role }) =>
+    (meshes[mesh as MeshName] as Mesh | undefined)?.nodeWide?.includes(role) ?? false,
   whyNotVaried: (variant, mesh, path, platform) =>
     whyNotVaried(
       variant,

@@ -188,11 +188,44 @@ test('units of L7 are refused where a platform has none', () => {
 test('what ends, pauses or starts hops is refused where a platform cannot, before anything is started', () => {
   for (const experiment of ['blast-radius', 'startup', 'pauses', 'first-packet', 'control-plane'] as const) {
     const config: UserConfig = { ...user, experiments: { [experiment]: {} } }
-    const planFor = (platform: 'kind' | 'docker' | 'netns') => () => planOf({}, { ...config, platform })
-    expect(planFor('kind')).toThrow(`${experiment} ends, pauses or starts hops: kind cannot yet`)
-    for (const platform of ['docker', 'netns'] as const) expect(planFor(platform)).not.toThrow()
+    const planFor = (platform: 'kubernetes' | 'kind' | 'docker' | 'netns') => () =>
+      planOf({}, { ...config, platform })
+    expect(planFor('kubernetes')).toThrow(`${experiment} ends, pauses or starts hops: kubernetes cannot`)
+    for (const platform of ['kind', 'docker', 'netns'] as const) expect(planFor(platform)).not.toThrow()
   }
   // A neighbour and copies at rest need none of it.
   for (const experiment of ['isolation', 'footprint', 'modes'] as const)
-    expect(planOf({}, { ...user, platform: 'kind', experiments: { [experiment]: {} } }).cells).not.toEqual([])
+    expect(
+      planOf({}, { ...user, platform: 'kubernetes', experiments: { [experiment]: {} } }).cells,
+    ).not.toEqual([])
+})
+
+test('windows are longer where a start takes long, for every arm alike', () => {
+  const durations = (platform: 'kind' | 'local', experiment: string) => {
+    const { cells } = planOf({}, { ...user, platform, experiments: { [experiment]: {} } })
+    return [...new Set(cells.map(({ load: { durationMs } }) => durationMs))]
+  }
+  const [local = 0] = durations('local', 'startup')
+  expect(durations('kind', 'startup')).toEqual([local + 4000])
+  expect(durations('kind', 'pauses')).toEqual(durations('local', 'pauses'))
+})
+
+test('a spare hop is asked of no mesh that has one program for all of a node', () => {
+  const arms = {
+    'istio-ambient': ['l4-only', 'l4-l7-l4'],
+    'istio-sidecar': ['l7-sidecar-to-sidecar'],
+  } as const
+  const { cells } = planOf({}, {
+    ...user,
+    platform: 'kind',
+    arms,
+    experiments: { 'blast-radius': {}, isolation: {} },
+  })
+  const withSpare = (experiment: string) =>
+    cells
+      .filter((cell) => cell.experiment === experiment && JSON.stringify(cell.script ?? []).includes('spare'))
+      .map(({ arm }) => arm)
+  expect(withSpare('blast-radius')).toEqual(['istio-sidecar/l7-sidecar-to-sidecar'])
+  expect(withSpare('isolation')).toEqual(['istio-ambient/l4-l7-l4'])
+  expect(cells.some(({ id }) => id.startsWith('blast-radius|istio-ambient/l4-only|'))).toBe(true)
 })

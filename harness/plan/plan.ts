@@ -15,16 +15,22 @@ import type {
   Plan,
   PlatformTimes,
   ResolvedConfig,
-  Script,
   TrialSpec,
   Variant,
 } from '../model.js'
 import { requestHeadersOf, transportOf, variedArms } from '../model/variants.js'
 import { seededRandom } from '../protocol/random.js'
+import {
+  canHave,
+  refuseChanges,
+  scriptOf,
+  withRestarts,
+  type ScriptCatalogue,
+  type ScriptSource,
+} from './scripts.js'
 
 /** What the registries know of the names in a config; handed in, so that a plan can be tested without them. */
-export interface Catalogue {
-  readonly paths: Readonly<Record<string, Path>>
+export interface Catalogue extends ScriptCatalogue {
   readonly environmentsOf: (platform: string) => 'shared' | 'per-mesh'
   /** The product that a mesh is one way of running; absent: none is. */
   readonly familyOf?: (mesh: string) => string | undefined
@@ -45,7 +51,7 @@ export interface Catalogue {
     label: string
     load: LoadSpec
     search?: KneeSearch
-    script?: Script | ((path: Path) => Script)
+    script?: ScriptSource
     hopsAlone?: true
     units?: Units
   }[]
@@ -53,8 +59,6 @@ export interface Catalogue {
   readonly carries?: (experiment: string, path: Path) => boolean
   /** Platforms on which arms have units; absent: none. */
   readonly haveUnits?: readonly string[]
-  /** Platforms that can end, pause and start hops; absent: all. */
-  readonly canChange?: readonly string[]
   /** Whether an experiment's loads are compared with each other; absent: none's are. */
   readonly comparesLoads?: (experiment: string) => boolean
   /** The load as another engine than its own drives it; absent: nothing but the engine changes. */
@@ -202,41 +206,28 @@ function listCells(config: ResolvedConfig, arms: readonly Arm[], catalogue: Cata
           ? (catalogue.carries?.(experiment, catalogue.paths[path] as Path) ?? true)
           : !hopsAlone,
       )
-    const { canChange = [config.platform] } = catalogue
-    const isChanging = ({ script }: (typeof loads)[number]) =>
-      carrying().some((arm) => scriptOf(script, arm, catalogue)?.some((action) => 'change' in action))
-    if (!canChange.includes(config.platform) && loads.some(isChanging))
-      throw new UserError(`${experiment} ends, pauses or starts hops: ${config.platform} cannot yet`, {
-        hint: `measure it with --platform ${canChange.join(' or ')}`,
-      })
-    return loads.map(({ label, load, search, script, hopsAlone, units }) => ({
-      experiment,
-      // What a search needs does not depend on how precisely something else is wanted.
-      rounds: search?.maxProbes ?? rounds,
-      cells: carrying(hopsAlone).map((arm) => ({
-        id: `${experiment}|${arm.id}|${label}`,
+    return loads.flatMap(({ label, load, search, script, hopsAlone, units }) => {
+      const under = carrying(hopsAlone).map((arm) => ({ arm, script: scriptOf(script, arm, catalogue) }))
+      const scripts = under.flatMap((each) => (each.script ? [each.script] : []))
+      refuseChanges(experiment, config.platform, scripts, catalogue)
+      const able = under.filter((each) => canHave(each.script, each.arm, catalogue))
+      // Baselines alone would be compared with nothing.
+      if (able.length < under.length && able.every(({ arm }) => arm.role !== 'subject')) return []
+      return {
         experiment,
-        arm: arm.id,
-        load: { ...load, ...more },
-        loadLabel: label,
-        ...defined({
-          search,
-          script: scriptOf(script, arm, catalogue),
-          units: arm.role === 'subject' ? units : undefined,
-        }),
-      })),
-    }))
+        // What a search needs does not depend on how precisely something else is wanted.
+        rounds: search?.maxProbes ?? rounds,
+        cells: able.map(({ arm, script: own }) => ({
+          id: `${experiment}|${arm.id}|${label}`,
+          experiment,
+          arm: arm.id,
+          load: { ...withRestarts(load, config.platform, scripts, catalogue), ...more },
+          loadLabel: label,
+          ...defined({ search, script: own, units: arm.role === 'subject' ? units : undefined }),
+        })),
+      }
+    })
   })
-}
-
-/** None for a baseline, which has no hops to act on. */
-function scriptOf(
-  script: Script | ((path: Path) => Script) | undefined,
-  { role, path }: Arm,
-  { paths }: Catalogue,
-): Script | undefined {
-  if (role !== 'subject') return undefined
-  return typeof script === 'function' ? script(paths[path] as Path) : script
 }
 
 /** Groups whose cells are shuffled together: one for each load, or one for all loads that are compared with each other. */

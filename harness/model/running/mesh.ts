@@ -2,7 +2,7 @@
 import type { z } from 'zod'
 import type { OwnProgram } from '../config.js'
 import type { Downloads } from '../downloads.js'
-import type { Path } from '../paths.js'
+import type { Hop, Path } from '../paths.js'
 import type { Arm } from '../plan.js'
 import type { EnvironmentRequest, Ground, Host, Platform, Progress, Scope, Unmet } from './platform.js'
 import type { Fact, HopCounters, ProofCheck } from './readings.js'
@@ -49,6 +49,8 @@ export interface Mesh {
   overlays?(settings: unknown, paths: readonly Path[]): readonly Fact[]
   /** What a cluster that is made for arms on these paths must be like; absent: as it comes. */
   clusterNeeds?(paths: readonly Path[], settings?: unknown): ClusterNeeds
+  /** Roles of hops that are one program for all arms of a node: of those no second one can be had. Absent: none. */
+  readonly nodeWide?: readonly Hop['role'][]
   /** Whether the counters of several client pods add up. Absent: where the client has no sidecar of its own. */
   readonly manyClients?: 'always' | 'never'
   /** Unmet needs of this mesh's own: a binary, a kernel feature, what cannot be downloaded from here. */

@@ -63,7 +63,10 @@ export interface Platform {
   /** Copies of an arm can be units of L7 capacity; see `copySchema`. */
   readonly hasUnits?: true
   /** Its hosts have `change`: hops can be ended, paused and started while load runs. */
-  readonly changesHops?: true
+  readonly changesHops?: {
+    /** How much longer than a program of this machine a hop may take to come back; windows are that much longer for each start. */
+    readonly restartMs: number
+  }
   /** It deploys what is no hop of a path, so that functions which call a service find one. */
   readonly raisesServices?: true
   /** For the estimate of a plan: measured on two cores that do nothing else. */

@@ -33,6 +33,7 @@ function inMode(mode: CiliumMode, summary: string, paths: readonly string[]): Me
     clusterNeeds: () => ({ defaultCni: false, kubeProxy: false }),
     // Its proofs look at the one endpoint that is the client.
     manyClients: 'never',
+    nodeWide: ['per-node', 'ingress', 'tunnel-outbound', 'tunnel-inbound'],
     check: async (request, on) => [
       ...(await checkCilium(mode === 'wireguard')),
       ...(await checkDownloads(mesh, request, on)),

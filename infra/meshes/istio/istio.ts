@@ -28,6 +28,7 @@ function istioMesh(mode: IstioMode, own: Pick<Mesh, 'summary' | 'paths' | 'clust
     downloads: (paths, given) => istioDownloads(mode, paths, settingsOf(mode, given)),
     overlays: (given, paths) => istioOverlays(mode, given, paths),
     manyClients: 'always',
+    ...(mode === 'ambient' ? { nodeWide: ['tunnel-outbound', 'tunnel-inbound'] } : {}),
     check: async (request, on) => [
       ...checkInstalled(name, settingsOf(mode, request.config.meshSettings[name]).installed, on),
       ...unmetFunctions(mode, name, request),

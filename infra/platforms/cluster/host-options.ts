@@ -11,6 +11,7 @@ import type {
 } from '../../../harness/model.js'
 import type { ImageName } from '../../images/bundles.js'
 import type { ClusterAccess } from '../../../harness/model/cluster-access.js'
+import type { OnNode } from './changes.js'
 import type { ApiProxy } from './api/api-proxy.js'
 import type { ComponentsOptions } from './usage/components.js'
 import type { Kubectl } from './api/kubectl.js'
@@ -40,6 +41,8 @@ export interface KubeHostOptions {
   readonly billsCluster?: boolean
   readonly nodeFailure: ComponentsOptions['nodeFailure']
   readonly nodeExec: ClusterAccess['nodeExec']
+  /** The same without delay, where it can be had: then hops can be ended, paused and brought back. */
+  readonly onNode?: OnNode
   readonly loadArchive?: (path: string) => Promise<void>
   readonly readHost: () => Promise<HostReading>
   readonly clusterName: string

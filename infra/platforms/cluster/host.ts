@@ -11,6 +11,7 @@ import type { ClusterAccess, ClusterHost } from '../../../harness/model/cluster-
 import { Reach } from './api/reach.js'
 import { ApplicationPods } from './application-pods.js'
 import { Arms } from './arms.js'
+import { Changes } from './changes.js'
 import { ClientPods } from './client-pods.js'
 import { Diagnostics } from './diagnostics.js'
 import { HopPods } from './hop-pods.js'
@@ -48,6 +49,8 @@ export async function createKubeHost(options: KubeHostOptions): Promise<ClusterH
   const clients = new ClientPods(parts)
   const applications = new ApplicationPods(parts, clients, reach)
   const hops = new HopPods(parts, applications, clients, reach)
+  const { onNode } = options
+  const changes = onNode && new Changes({ components, pods, onNode, signal: scope.signal })
   return {
     cluster: accessTo(parts, clients, strangers),
     facts: options.facts,
@@ -69,9 +72,10 @@ export async function createKubeHost(options: KubeHostOptions): Promise<ClusterH
     beginTrial: () => components.beginTrial(),
     health(component) {
       const failure = components.health(component)
-      if (failure) diagnostics.want()
+      if (failure && !changes?.isDown(component)) diagnostics.want()
       return failure
     },
+    ...(changes && { change: (component, change) => changes.change(component, change) }),
     // The kubelet looks at its containers once a second, and the API server hears of it later.
     deathNoticedMs: 5_000,
   }

@@ -7,7 +7,8 @@ import type { Change, TrialError, UsageReading } from '../../../harness/model.js
 import { NotReadyError } from '../local/process.js'
 import { tarStream, type TarEntry } from '../../supply/container-images/tar.js'
 import { configFolder, containerOptions, type ContainerSpec } from './container-options.js'
-import { findCgroup, readContainer, withEarlier } from './usage.js'
+import { withEarlier } from '../kit/cgroup.js'
+import { findCgroup, readContainer } from './usage.js'
 
 export const readyTimeoutMs = 30_000
 const tailLines = 60

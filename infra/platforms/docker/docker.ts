@@ -39,7 +39,7 @@ export const docker: Platform = {
   environments: 'shared',
   builds: 'image',
   hasUnits: true,
-  changesHops: true,
+  changesHops: { restartMs: 0 },
   raisesServices: true,
   times: { environmentMs: 6_000, armMs: 300, hopMs: 600, trialMs: 790 },
   settings: dockerSettings,

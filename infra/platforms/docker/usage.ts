@@ -23,18 +23,6 @@ export async function readContainer(
   return reading
 }
 
-/** With the CPU of the lives before this one, whose counters are gone with them. */
-export function withEarlier(reading: UsageReading, earlier: readonly UsageReading[]): UsageReading {
-  const sum = (key: 'cpuNs' | 'cpuUserNs' | 'cpuSystemNs') =>
-    earlier.reduce((total, { [key]: own = 0 }) => total + own, reading[key] ?? 0)
-  return {
-    ...reading,
-    cpuNs: sum('cpuNs'),
-    ...(reading.cpuUserNs === undefined ? {} : { cpuUserNs: sum('cpuUserNs') }),
-    ...(reading.cpuSystemNs === undefined ? {} : { cpuSystemNs: sum('cpuSystemNs') }),
-  }
-}
-
 async function readCgroup(paths: CgroupPaths): Promise<UsageReading | undefined> {
   const entries = await Promise.all(
     Object.entries(cgroupFiles(paths)).map(

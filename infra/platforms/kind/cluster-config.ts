@@ -63,9 +63,30 @@ export function renderClusterConfig(options: ClusterConfigOptions): string {
     name,
     ...(Object.keys(networking).length > 0 ? { networking } : {}),
     nodes: [{ role: 'control-plane', image: nodeImage }, ...rolesOf(workers).map(worker)],
-    // From Kubernetes 1.35 on the kubelet refuses cgroup v1 unless it is told otherwise; older ones ignore the field.
-    ...(cgroup === 'v1'
-      ? { kubeadmConfigPatches: [stringify({ kind: 'KubeletConfiguration', failCgroupV1: false })] }
-      : {}),
+    ...kubeletPatch({ nodeImage, cgroup }),
   })
+}
+
+/** What every node's kubelet is told (kubelet.config.k8s.io/v1beta1, KubeletConfiguration). */
+function kubeletPatch({ nodeImage, cgroup }: Pick<ClusterConfigOptions, 'nodeImage' | 'cgroup'>) {
+  const settings = {
+    // From Kubernetes 1.35 on it refuses cgroup v1 unless it is told otherwise; older ones ignore the field.
+    ...(cgroup === 'v1' ? { failCgroupV1: false } : {}),
+    ...quickRestarts(nodeImage),
+  }
+  if (Object.keys(settings).length === 0) return {}
+  return { kubeadmConfigPatches: [stringify({ kind: 'KubeletConfiguration', ...settings })] }
+}
+
+/**
+ * What an experiment ends again and again comes back after 1 s at most, and not after up to 5 min. Kubernetes has it since
+ * 1.32, and needs a gate until 1.34 (KEP-5593); a version that an image does not name is left as it is.
+ */
+function quickRestarts(nodeImage: string) {
+  const minor = Number(/:v?1\.(\d+)\./.exec(nodeImage)?.[1] ?? 0)
+  if (minor < 32) return {}
+  return {
+    ...(minor < 35 ? { featureGates: { KubeletCrashLoopBackOffMax: true } } : {}),
+    crashLoopBackOff: { maxContainerRestartPeriod: '1s' },
+  }
 }

@@ -39,6 +39,7 @@ import { nodeNames, renderClusterConfig } from './cluster-config.js'
 import { createCluster, loadArchive, loadImages, saveImages, watchNodes } from './cluster.js'
 import { emptyCluster, findKept, missingImages, type KeptCluster } from './kept.js'
 import { provideNodeImage } from './node-image.js'
+import { nodeShells } from './node-shell.js'
 import { kindSettings, type KindSettings } from './settings.js'
 
 /** What everything that follows works with. */
@@ -276,12 +277,13 @@ async function hostOn(site: Site, cluster: Cluster, own: OwnImages, nodeImage: s
   scope.defer('stop watching pods', () => pods.close())
   const kubernetesVersion = await readKubernetesVersion(proxy)
   const nodeExec = nodeExecOf(site)
+  const onNode = nodeShells(engine.docker, scope)
   const selectors = (['client', 'server', 'waypoint'] as const).map((role) => [
     role,
     { 'kubernetes.io/hostname': nodes[role] },
   ])
   return createKubeHost({
-    ...{ kubectl, proxy, pods, request, scope, nodes, readHost, kubernetesVersion, nodeExec },
+    ...{ kubectl, proxy, pods, request, scope, nodes, readHost, kubernetesVersion, nodeExec, onNode },
     images: own.references,
     loadedAs: own.loadedAs,
     programImage: programImages(site, cluster),
@@ -289,7 +291,7 @@ async function hostOn(site: Site, cluster: Cluster, own: OwnImages, nodeImage: s
     limits: clampLimits(settings, engine.cpus),
     generatorPods: settings.generatorPods,
     nodeSelectors: Object.fromEntries(selectors) as NonNullable<KubeHostOptions['nodeSelectors']>,
-    usage: usageFromNodes(nodeExec),
+    usage: usageFromNodes(onNode),
     billsCluster: true,
     nodeFailure: watchNodes(engine.docker, Object.values(nodes), scope),
     clusterName: name,

@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { run } from '../../../harness/process/exec.js'
-import type { Host, Platform } from '../../../harness/model.js'
+import type { Host, LoadResult, Platform } from '../../../harness/model.js'
 import { createWorkspace, smallConfig } from '../../../harness/testing/cli.js'
 import type { ClusterAccess } from '../../../harness/model/cluster-access.js'
 import { provePlaintextRefused } from '../../meshes/hops/queries.js'
@@ -225,6 +225,47 @@ describe.skipIf(reason !== '')('kind', () => {
       tail: expect.stringContaining('is invalid') as unknown,
     })
   })
+
+  it('ends a hop on its node, brings it back, and charges what both of its containers have used', async () => {
+    const arm = 'reference/l4-l7-l4'
+    const hop = `${arm}/server-tunnel`
+    const change = (what: 'kill' | 'stop' | 'start' | 'pause' | 'resume') =>
+      up.environment.change(hop, { do: what })
+    const cpuOf = async () =>
+      (await up.environment.read({ counters: false, usage: true })).usage[hop]?.cpuNs ?? 0
+    up.environment.beginTrial()
+    for (const how of ['kill', 'stop', 'kill'] as const) {
+      const before = await cpuOf()
+      await change('pause')
+      expect(up.environment.health(arm)).toBeUndefined()
+      if (how === 'stop') await change('resume')
+      await change(how)
+      await expect.poll(() => up.environment.health(arm)?.kind, { timeout: 20_000 }).toBe('hop-died')
+      await change('start')
+      expect(up.environment.health(arm)).toBeUndefined()
+      expect(await cpuOf()).toBeGreaterThan(before)
+    }
+    const { result } = await up.trial(arm)
+    expect(result.ok).toBe(result.sent)
+  }, 120_000)
+
+  it('ends the sidecar of a client whose load goes on', async () => {
+    const arm = 'reference/l7-sidecar-to-sidecar'
+    const running = up.startLoad(arm, { durationMs: 12_000, sliceMs: 100 })
+    let slices: { ok: readonly number[]; failed: readonly number[] } | undefined
+    for await (const line of running.lines) {
+      const event = JSON.parse(line) as { event: string; edge?: string; result?: LoadResult }
+      if (event.event === 'edge') {
+        running.write('go\n')
+        if (event.edge === 'start')
+          for (const what of ['kill', 'start'] as const)
+            await up.environment.change(`${arm}/client-sidecar`, { do: what })
+      }
+      slices = event.result?.slices?.workloads[0] ?? slices
+    }
+    expect(slices?.failed.some((failures) => failures > 0)).toBe(true)
+    expect([slices?.failed.at(-1), (slices?.ok.at(-1) ?? 0) > 0]).toEqual([0, true])
+  }, 120_000)
 
   it('says that a waypoint was killed in mid-trial, and goes on when it is back', async () => {
     const arm = 'reference/l4-l7-l4'

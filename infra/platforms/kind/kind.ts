@@ -20,6 +20,8 @@ export const kind: Platform = {
   environments: 'per-mesh',
   builds: 'image',
   times: { environmentMs: 65_000, armMs: 5_000, hopMs: 4_000, trialMs: 770 },
+  // A kubelet sees within a second what has ended, waits another, and starts it.
+  changesHops: { restartMs: 4_000 },
   armsAtOnce: 4,
   settings: kindSettings,
   flags: {

@@ -105,6 +105,18 @@ export function parseCgroup(
   }
 }
 
+/** With the CPU of the lives before this one, whose counters are gone with them. */
+export function withEarlier(reading: UsageReading, earlier: readonly UsageReading[]): UsageReading {
+  const sum = (key: 'cpuNs' | 'cpuUserNs' | 'cpuSystemNs') =>
+    earlier.reduce((total, { [key]: own = 0 }) => total + own, reading[key] ?? 0)
+  return {
+    ...reading,
+    cpuNs: sum('cpuNs'),
+    ...(reading.cpuUserNs === undefined ? {} : { cpuUserNs: sum('cpuUserNs') }),
+    ...(reading.cpuSystemNs === undefined ? {} : { cpuSystemNs: sum('cpuSystemNs') }),
+  }
+}
+
 /** Sum of several containers' readings: what a component made of more than one costs. */
 export function addReadings(readings: readonly UsageReading[]): UsageReading | undefined {
   const [first] = readings

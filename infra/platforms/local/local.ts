@@ -24,7 +24,7 @@ export const local: Platform = {
   builds: 'bundle',
   raisesServices: true,
   hasUnits: true,
-  changesHops: true,
+  changesHops: { restartMs: 0 },
   times: { environmentMs: 1_500, armMs: 0, hopMs: 110, trialMs: 580, trialHopMs: 8 },
   settings: localSettings,
   leftovers: findGroups,

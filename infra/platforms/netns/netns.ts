@@ -29,7 +29,7 @@ export const netns: Platform = {
   environments: 'shared',
   builds: 'bundle',
   hasUnits: true,
-  changesHops: true,
+  changesHops: { restartMs: 0 },
   raisesServices: true,
   times: { environmentMs: 2_500, armMs: 50, hopMs: 150, trialMs: 800 },
   settings: netnsSettings,

@@ -1,7 +1,7 @@
 /** Finds the containers behind each component, and tells from them what it has used and whether it is well. */
 import type { Component, NodeRole, TrialError, UsageReading } from '../../../../harness/model.js'
 import type { ContainerSelector } from '../../../../harness/model/cluster-access.js'
-import { addReadings } from '../../kit/cgroup.js'
+import { addReadings, withEarlier } from '../../kit/cgroup.js'
 import type { NodeProgram } from './cluster-programs.js'
 import { containerId, containersOf, describePod, isReady, type Pod, type PodWatch } from '../api/pods.js'
 
@@ -46,6 +46,8 @@ export class Components {
   readonly #programs = new Map<string, readonly ProgramRef[]>()
   /** Containers of each component when the running trial began: a replaced one cannot continue it. */
   readonly #expected = new Map<string, string>()
+  /** What containers had used that were ended on purpose, by the place in their pod that others have taken since. */
+  readonly #earlier = new Map<string, UsageReading[]>()
 
   constructor(options: ComponentsOptions) {
     this.#options = options
@@ -112,27 +114,54 @@ export class Components {
     const refs = new Map(
       components
         .filter(({ name }) => this.#selectors.has(name))
-        .map(({ name }) => [name, this.#containersOf(name)] as const),
+        .map(({ name }) => [name, this.containersOf(name)] as const),
     )
     const programs = components.flatMap(({ name }) => this.#programs.get(name) ?? [])
     const readings = await this.#options.usage(distinct([...refs.values()].flat()), programs)
     const result: Record<string, UsageReading> = {}
-    const add = (name: string, keys: readonly string[]) => {
+    const add = (name: string, keys: readonly string[], earlier: readonly UsageReading[]) => {
       const found = keys.flatMap((key) => readings.get(key) ?? [])
       // A sum that lacks a part would look like a cheaper component.
       const sum = found.length < keys.length ? undefined : addReadings(found)
-      if (sum) result[name] = sum
+      if (sum) result[name] = withEarlier(sum, earlier)
     }
     for (const [name, containers] of refs)
       add(
         name,
         containers.map(({ id }) => id),
+        containers.flatMap((ref) => this.#earlier.get(placeOf(ref)) ?? []),
       )
-    for (const { name } of components) add(name, (this.#programs.get(name) ?? []).map(programKey))
+    for (const { name } of components) add(name, (this.#programs.get(name) ?? []).map(programKey), [])
     return result
   }
 
-  #containersOf(component: string): readonly ContainerRef[] {
+  /** Reads its containers, which are about to be ended, so that what they have used is not lost with them. */
+  async keepUsage(component: string): Promise<void> {
+    const refs = this.containersOf(component)
+    const readings = await this.#options.usage(refs, [])
+    for (const ref of refs) {
+      const reading = readings.get(ref.id)
+      if (reading) this.#earlier.set(placeOf(ref), [...(this.#earlier.get(placeOf(ref)) ?? []), reading])
+    }
+  }
+
+  /** Whether containers have taken the place of these, and are ready. */
+  haveFollowed(component: string, ended: readonly ContainerRef[]): boolean {
+    const now = this.containersOf(component)
+    const isFollowed = (old: ContainerRef) =>
+      now.some((ref) => placeOf(ref) === placeOf(old) && ref.id !== old.id)
+    return ended.every(isFollowed) && this.podsOf(component).every(isReady)
+  }
+
+  /** Its containers were replaced on purpose: the running trial goes on with those that are there. */
+  accept(component: string): void {
+    const places = new Set(this.containersOf(component).map(placeOf))
+    for (const name of this.#expected.keys())
+      if (this.containersOf(name).some((ref) => places.has(placeOf(ref))))
+        this.#expected.set(name, this.#identity(name))
+  }
+
+  containersOf(component: string): readonly ContainerRef[] {
     return this.#matching(this.selectorOf(component))
   }
 
@@ -152,12 +181,15 @@ export class Components {
   }
 
   #identity(component: string): string {
-    return this.#containersOf(component)
+    return this.containersOf(component)
       .map(({ id }) => id)
       .sort()
       .join(',')
   }
 }
+
+/** What a container and the one that follows it in the same pod have in common. */
+const placeOf = ({ namespace, pod, container }: ContainerRef) => `${namespace}/${pod}/${container}`
 
 function distinct(refs: readonly ContainerRef[]): readonly ContainerRef[] {
   return [...new Map(refs.map((ref) => [ref.id, ref])).values()]

@@ -1,0 +1,70 @@
+/** What the scripts of an experiment come to on a platform and a mesh: which arms can have them, and how long they take. */
+import { UserError } from '../model/errors.js'
+import type { Arm, Hop, LoadSpec, Path, Script } from '../model.js'
+
+/** A script, or how one follows from the path of an arm. */
+export type ScriptSource = Script | ((path: Path) => Script) | undefined
+
+export interface ScriptCatalogue {
+  readonly paths: Readonly<Record<string, Path>>
+  /** Platforms that can end, pause and start hops, and what a start takes there (see `Platform.changesHops`); absent: all. */
+  readonly restartMs?: Readonly<Record<string, number>>
+  /** Whether a mesh has one program for a hop of all arms of a node, so that no spare one can be had; absent: none has. */
+  readonly sharesHop?: (mesh: string, hop: Hop) => boolean
+}
+
+/** None for a baseline, which has no hops to act on. */
+export function scriptOf(
+  script: ScriptSource,
+  { role, path }: Pick<Arm, 'role' | 'path'>,
+  { paths }: ScriptCatalogue,
+): Script | undefined {
+  if (role !== 'subject') return undefined
+  return typeof script === 'function' ? script(paths[path] as Path) : script
+}
+
+/** Throws a `UserError` where the platform cannot do what the scripts of these loads ask. */
+export function refuseChanges(
+  experiment: string,
+  platform: string,
+  scripts: readonly Script[],
+  { restartMs = { [platform]: 0 } }: ScriptCatalogue,
+): void {
+  const isChanging = scripts.some((script) => script.some((action) => 'change' in action))
+  if (!isChanging || restartMs[platform] !== undefined) return
+  throw new UserError(`${experiment} ends, pauses or starts hops: ${platform} cannot`, {
+    hint: `measure it with --platform ${Object.keys(restartMs).join(' or ')}`,
+  })
+}
+
+/**
+ * Whether an arm can be put under a load with this script. What has no spare of a hop, its mesh having one program for all of
+ * its node, cannot: it would be done to the arm itself.
+ */
+export function canHave(
+  script: Script | undefined,
+  { mesh, path }: Pick<Arm, 'mesh' | 'path'>,
+  { paths, sharesHop = () => false }: ScriptCatalogue,
+): boolean {
+  const hops = paths[path]?.hops ?? []
+  return (script ?? []).every((action) => {
+    if ('load' in action)
+      return action.along !== 'spare' || hops.length === 0 || !hops.every((hop) => sharesHop(mesh, hop))
+    if (action.target === 'application' || action.target.of !== 'spare') return true
+    const { hop: name } = action.target
+    return !hops.some((hop) => hop.name === name && sharesHop(mesh, hop))
+  })
+}
+
+/** The load with the time that its script's starts take where they take long: the same for every arm under it. */
+export function withRestarts(
+  load: LoadSpec,
+  platform: string,
+  scripts: readonly Script[],
+  { restartMs = {} }: ScriptCatalogue,
+): LoadSpec {
+  const starts = (script: Script) =>
+    script.filter((action) => 'change' in action && action.change.do === 'start').length
+  const most = Math.max(0, ...scripts.map(starts))
+  return { ...load, durationMs: load.durationMs + most * (restartMs[platform] ?? 0) }
+}

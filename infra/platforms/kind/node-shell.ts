@@ -1,0 +1,98 @@
+/**
+ * A shell on each node that stays open: a command takes the time that it takes, and not that of a process which the engine
+ * starts for it. What is timed by a command needs that, such as a pause of some milliseconds.
+ */
+import { randomBytes } from 'node:crypto'
+import { PassThrough, type Duplex } from 'node:stream'
+import type Docker from 'dockerode'
+import { CommandError } from '../../../harness/model/errors.js'
+import type { Scope } from '../../../harness/model.js'
+
+/** Standard output of a command on a node; commands of one node run one after another. Throws `CommandError`. */
+export type NodeShell = (node: string, argv: readonly string[]) => Promise<string>
+
+/** Shells open when they are first needed, again if they were lost, and close with the scope. */
+export function nodeShells(docker: Docker, scope: Pick<Scope, 'defer'>): NodeShell {
+  const shells = new Map<string, Promise<Shell>>()
+  const last = new Map<string, Promise<unknown>>()
+  scope.defer('close the shells of nodes', async () => {
+    for (const shell of await Promise.allSettled(shells.values()))
+      if (shell.status === 'fulfilled') shell.value.close()
+  })
+  const shellOf = async (node: string): Promise<Shell> => {
+    const open = await shells.get(node)?.catch(() => undefined)
+    if (open && !open.isLost()) return open
+    const opening = openShell(docker, node)
+    shells.set(node, opening)
+    return opening
+  }
+  return (node, argv) => {
+    const before = last.get(node) ?? Promise.resolve()
+    const running = before.catch(() => {}).then(async () => (await shellOf(node)).run(argv))
+    last.set(node, running)
+    return running
+  }
+}
+
+interface Shell {
+  run(argv: readonly string[]): Promise<string>
+  isLost(): boolean
+  close(): void
+}
+
+const tailBytes = 8 * 1024
+
+async function openShell(docker: Docker, container: string): Promise<Shell> {
+  const exec = await docker
+    .getContainer(container)
+    .exec({ Cmd: ['sh'], AttachStdin: true, AttachStdout: true, AttachStderr: true })
+  const stream: Duplex = await exec.start({ hijack: true, stdin: true })
+  const [stdout, stderr] = [new PassThrough(), new PassThrough()]
+  docker.modem.demuxStream(stream, stdout, stderr)
+  let tail = ''
+  stderr.on('data', (chunk: Buffer) => (tail = (tail + chunk.toString()).slice(-tailBytes)))
+  let lost = false
+  let onLost: (() => void) | undefined
+  const lose = () => {
+    lost = true
+    onLost?.()
+  }
+  stream.once('error', lose).once('end', lose).once('close', lose)
+  return {
+    async run(argv) {
+      tail = ''
+      // No command's own output holds it.
+      const end = `end-${randomBytes(12).toString('hex')}`
+      const status = new RegExp(`\\n${end} (\\d+)\\n`)
+      const text = await new Promise<string>((resolve, reject) => {
+        let output = ''
+        const onData = (chunk: Buffer) => {
+          output += chunk.toString()
+          if (status.test(output.slice(-end.length - 16))) finish(() => resolve(output))
+        }
+        const finish = (settle: () => void) => {
+          stdout.off('data', onData)
+          onLost = undefined
+          settle()
+        }
+        onLost = () =>
+          finish(() =>
+            reject(new CommandError(argv, { code: null, signal: null, tail: 'its shell was lost' })),
+          )
+        if (lost) return onLost()
+        stdout.on('data', onData)
+        stream.write(`${argv.map(quoted).join(' ')} </dev/null; printf '\\n%s %d\\n' ${end} $?\n`)
+      })
+      const [mark = '', code = ''] = status.exec(text) ?? []
+      if (code !== '0') throw new CommandError(argv, { code: Number(code), signal: null, tail })
+      return text.slice(0, -mark.length)
+    },
+    isLost: () => lost,
+    close: () => stream.end(),
+  }
+}
+
+/** As a POSIX shell takes it for one word (IEEE Std 1003.1, Shell Command Language, 2.2.2). */
+function quoted(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`
+}
