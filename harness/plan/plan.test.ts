@@ -215,12 +215,15 @@ test('a spare hop is asked of no mesh that has one program for all of a node', (
     'istio-ambient': ['l4-only', 'l4-l7-l4'],
     'istio-sidecar': ['l7-sidecar-to-sidecar'],
   } as const
-  const { cells } = planOf({}, {
-    ...user,
-    platform: 'kind',
-    arms,
-    experiments: { 'blast-radius': {}, isolation: {} },
-  })
+  const { cells } = planOf(
+    {},
+    {
+      ...user,
+      platform: 'kind',
+      arms,
+      experiments: { 'blast-radius': {}, isolation: {} },
+    },
+  )
   const withSpare = (experiment: string) =>
     cells
       .filter((cell) => cell.experiment === experiment && JSON.stringify(cell.script ?? []).includes('spare'))
