@@ -3,7 +3,7 @@
  * transcript.
  */
 import { UserError } from './errors.js'
-import type { Arm, Component, Host, NodeRole } from '../model.js'
+import type { Arm, Component, Host, NodeRole, Path } from '../model.js'
 
 export interface AccessOptions {
   /** Text for standard input, for example manifests for `apply -f -`. */
@@ -93,8 +93,20 @@ export interface ClusterAccess {
   runAsStranger(arm: Arm, argv: readonly string[]): Promise<string>
   /** Loads an image archive into the nodes, where that is how images get there. */
   loadArchive?(path: string): Promise<void>
-  /** Tells which containers a component is, so that `Host.readUsage` and `Host.health` can find it. */
-  bind(component: Component, containers: ContainerSelector): void
+  /**
+   * Tells which containers a component is, so that `Host.readUsage` and `Host.health` can find it. `standIn`: what a script
+   * acts on in its place, of a spare component that is more than its arm's own.
+   */
+  bind(component: Component, containers: ContainerSelector, standIn?: ContainerSelector): void
+}
+
+/**
+ * A node that a path does not cross. What a mesh runs once on each node carries nothing of the arm there, so that it can be
+ * the spare one.
+ */
+export function nodeOffPath(nodes: ClusterAccess['nodes'], { hops }: Path): string {
+  const crossed = new Set([nodes.client, nodes.server, ...hops.map(({ node }) => nodes[node])])
+  return [nodes.waypoint, nodes['control-plane']].find((node) => !crossed.has(node)) ?? nodes['control-plane']
 }
 
 /**

@@ -9,7 +9,7 @@ export interface ScriptCatalogue {
   readonly paths: Readonly<Record<string, Path>>
   /** Platforms that can end, pause and start hops, and what a start takes there (see `Platform.changesHops`); absent: all. */
   readonly restartMs?: Readonly<Record<string, number>>
-  /** Whether a mesh has one program for a hop of all arms of a node, so that no spare one can be had; absent: none has. */
+  /** Whether a mesh has one program for a hop of all arms of a node, so that another load takes the same; absent: none has. */
   readonly sharesHop?: (mesh: string, hop: Hop) => boolean
 }
 
@@ -38,8 +38,8 @@ export function refuseChanges(
 }
 
 /**
- * Whether an arm can be put under a load with this script. What has no spare of a hop, its mesh having one program for all of
- * its node, cannot: it would be done to the arm itself.
+ * Whether an arm can be put under a load with this script. A second load along spare hops cannot be had where the mesh has one
+ * program of each for all of its node: it would take the arm's own.
  */
 export function canHave(
   script: Script | undefined,
@@ -47,13 +47,8 @@ export function canHave(
   { paths, sharesHop = () => false }: ScriptCatalogue,
 ): boolean {
   const hops = paths[path]?.hops ?? []
-  return (script ?? []).every((action) => {
-    if ('load' in action)
-      return action.along !== 'spare' || hops.length === 0 || !hops.every((hop) => sharesHop(mesh, hop))
-    if (action.target === 'application' || action.target.of !== 'spare') return true
-    const { hop: name } = action.target
-    return !hops.some((hop) => hop.name === name && sharesHop(mesh, hop))
-  })
+  const isShared = hops.length > 0 && hops.every((hop) => sharesHop(mesh, hop))
+  return !isShared || !script?.some((action) => 'load' in action && action.along === 'spare')
 }
 
 /** The load with the time that its script's starts take where they take long: the same for every arm under it. */

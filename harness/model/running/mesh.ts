@@ -49,7 +49,7 @@ export interface Mesh {
   overlays?(settings: unknown, paths: readonly Path[]): readonly Fact[]
   /** What a cluster that is made for arms on these paths must be like; absent: as it comes. */
   clusterNeeds?(paths: readonly Path[], settings?: unknown): ClusterNeeds
-  /** Roles of hops that are one program for all arms of a node: of those no second one can be had. Absent: none. */
+  /** Roles of hops that are one program for all arms of a node. Absent: none. */
   readonly nodeWide?: readonly Hop['role'][]
   /** Whether the counters of several client pods add up. Absent: where the client has no sidecar of its own. */
   readonly manyClients?: 'always' | 'never'

@@ -1,6 +1,6 @@
 /** A hop of a Cilium arm that is in user space: which node's program is charged for it, and where its counters are. */
-import type { Arm, Component, Hop } from '../../../harness/model.js'
-import type { ClusterAccess } from '../../../harness/model/cluster-access.js'
+import type { Arm, Component, Hop, Path } from '../../../harness/model.js'
+import { nodeOffPath, type ClusterAccess } from '../../../harness/model/cluster-access.js'
 import type { PodAddress } from '../hops/queries.js'
 import { ciliumNamespace } from './values.js'
 
@@ -15,7 +15,12 @@ export interface CiliumHop {
   readonly address: PodAddress
 }
 
-export function bindHop(mesh: string, arm: Arm, hop: Hop, cluster: ClusterAccess): CiliumHop {
+export function bindHop(
+  mesh: string,
+  { arm, path }: { readonly arm: Arm; readonly path: Path },
+  hop: Hop,
+  cluster: ClusterAccess,
+): CiliumHop {
   const kind = kindOf(hop)
   // With one Envoy it is the server's: an ingress rule is enforced where the server is.
   const node = kind === 'envoy' && arm.path === 'l7-per-node' ? 'server' : hop.node
@@ -34,7 +39,13 @@ export function bindHop(mesh: string, arm: Arm, hop: Hop, cluster: ClusterAccess
     node,
     process: isEnvoy ? envoyProcess(mesh, nodeName) : ztunnelProcess(mesh, nodeName),
   }
-  cluster.bind(component, { namespace: ciliumNamespace, podSelector: address.selector, nodeName })
+  const containers = { namespace: ciliumNamespace, podSelector: address.selector, nodeName }
+  const isSpare = arm.copy?.which === 'spare'
+  cluster.bind(
+    component,
+    containers,
+    isSpare ? { ...containers, nodeName: nodeOffPath(cluster.nodes, path) } : undefined,
+  )
   return { component, kind, node, address }
 }
 

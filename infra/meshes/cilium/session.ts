@@ -137,7 +137,7 @@ async function raiseCiliumArm({ mode, arm, path, host, cluster }: RaiseOptions):
   const objects = cluster.objectsOf(arm)
   cluster.shapeArm(arm, ciliumShape(name))
   const { application, endpoint, serverEndpoint } = await bringUp()
-  const hops = path.hops.map((hop) => bindHop(meshName(mode), arm, hop, cluster))
+  const hops = path.hops.map((hop) => bindHop(meshName(mode), { arm, path }, hop, cluster))
 
   const readCounters = async (component: string): Promise<HopCounters> => {
     const bound = hops.find((each) => each.component.name === component)

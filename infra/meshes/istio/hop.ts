@@ -1,6 +1,6 @@
 /** A hop of an Istio arm: which containers are charged for it, and where its counters are. */
-import type { Arm, Component, Hop } from '../../../harness/model.js'
-import type { ArmObjects, ClusterAccess } from '../../../harness/model/cluster-access.js'
+import type { Arm, Component, Hop, Path } from '../../../harness/model.js'
+import { nodeOffPath, type ArmObjects, type ClusterAccess } from '../../../harness/model/cluster-access.js'
 import type { PodAddress } from '../hops/queries.js'
 import type { IstioHopKind } from './counters.js'
 import { gatewayName, waypointName } from './manifests.js'
@@ -26,7 +26,7 @@ const kinds: Readonly<Partial<Record<Hop['role'], IstioHopKind>>> = {
 
 export function bindHop(
   mode: IstioMode,
-  arm: Arm,
+  { arm, path }: { readonly arm: Arm; readonly path: Path },
   hop: Hop,
   objects: ArmObjects,
   cluster: ClusterAccess,
@@ -34,21 +34,28 @@ export function bindHop(
   const kind = kinds[hop.role]
   if (!kind) throw new Error(`Istio has no hop of the role ${hop.role}`)
   const address = addressOf(kind, hop, objects, cluster)
+  // One ztunnel carries all arms of its node.
+  const isShared = kind.startsWith('ztunnel')
   const component: Component = {
     name: `${arm.id}/${hop.name}`,
     arm: arm.id,
     hop: hop.name,
     category: hop.layer,
     node: hop.node,
-    // One ztunnel carries all arms of its node.
-    ...(kind.startsWith('ztunnel') ? { process: `istio-${mode}/ztunnel on ${cluster.nodes[hop.node]}` } : {}),
+    ...(isShared ? { process: `istio-${mode}/ztunnel on ${cluster.nodes[hop.node]}` } : {}),
   }
-  cluster.bind(component, {
+  const containers = {
     namespace: address.namespace,
     podSelector: address.selector,
     container: 'istio-proxy',
     ...defined({ nodeName: address.nodeName }),
-  })
+  }
+  const isSpare = isShared && arm.copy?.which === 'spare'
+  cluster.bind(
+    component,
+    containers,
+    isSpare ? { ...containers, nodeName: nodeOffPath(cluster.nodes, path) } : undefined,
+  )
   return { component, kind, layer: hop.layer, address }
 }
 

@@ -226,7 +226,7 @@ async function raiseIstioArm(options: RaiseOptions): Promise<RaisedArm> {
   const { shape, manifests } = installed ? onInstalled(installed, planned.shape, planned.manifests) : planned
   cluster.shapeArm(arm, shape)
   const { application, endpoint, serverEndpoint } = await bringUp()
-  const hops = path.hops.map((hop) => bindHop(mode, arm, hop, objects, cluster))
+  const hops = path.hops.map((hop) => bindHop(mode, { arm, path }, hop, objects, cluster))
   const hopOf = new Map(hops.map((bound) => [bound.component.name, bound]))
 
   const readView = async ({ address, kind, layer }: BoundHop): Promise<IstioView> => {

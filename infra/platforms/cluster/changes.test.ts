@@ -12,6 +12,8 @@ import { Components } from './usage/components.js'
 const runFile = promisify(execFile)
 const idOf = (letter: string) => letter.repeat(64)
 const hop: Component = { name: 'a/hop', category: 'l7', node: 'client' }
+const beside: Component = { name: 'a/echo', category: 'application', node: 'client' }
+const spare: Component = { name: 'b/hop', category: 'l7', node: 'client' }
 
 /** A pod of one container, whose cgroups are folders here and whose program is a process of this machine. */
 describe('changes of a hop on a cluster', () => {
@@ -33,6 +35,13 @@ describe('changes of a hop on a cluster', () => {
           containerID: `containerd://${idOf(letter)}`,
           state: { running: {} },
         },
+        {
+          name: 'echo',
+          ready: true,
+          restartCount: 0,
+          containerID: `containerd://${idOf('e')}`,
+          state: { running: {} },
+        },
       ],
     },
   })
@@ -52,11 +61,16 @@ describe('changes of a hop on a cluster', () => {
       usage: async () => usage,
       nodeFailure: () => undefined,
     })
-    components.bind(hop, { namespace: 'ns', podSelector: 'app=hop' })
+    const own = { namespace: 'ns', podSelector: 'app=hop', container: 'hop' }
+    components.bind(hop, own)
+    components.bind(beside, { ...own, container: 'echo' })
+    // Of the same program as another arm's hop: what is acted on runs elsewhere, as here where nothing does.
+    components.bind(spare, own, { ...own, nodeName: 'elsewhere' })
     components.beginTrial()
     const changes = new Changes({
       components,
       pods,
+      proxy: { patch: async () => {} },
       signal: new AbortController().signal,
       async onNode(node, [program = '', ...args]) {
         expect(node).toBe('worker')
@@ -114,6 +128,12 @@ describe('changes of a hop on a cluster', () => {
       expect((await components.readUsage([hop]))[hop.name]).toMatchObject({ cpuNs: 12, rssBytes: 50 })
     },
   )
+
+  it('act on what stands in for a spare one that is the arm’s own', async () => {
+    const { changes } = setUp()
+    await expect(changes.change(spare.name, { do: 'kill' })).rejects.toThrow('no container that runs')
+    expect(await stateOf()).toBe('S')
+  })
 
   it('say what cannot be done', async () => {
     const { changes } = setUp()

@@ -3,7 +3,9 @@
  * node's kubelet, in its own time: to start it is to wait until it is ready.
  */
 import type { Change } from '../../../harness/model.js'
+import type { ApiProxy } from './api/api-proxy.js'
 import type { PodWatch } from './api/pods.js'
+import { nudge } from './nudge.js'
 import type { Components, ContainerRef } from './usage/components.js'
 import { findCommand, parseFound } from './usage/node-cgroups.js'
 
@@ -12,7 +14,8 @@ export type OnNode = (node: string, argv: readonly string[]) => Promise<string>
 
 export interface ChangesOptions {
   readonly components: Components
-  readonly pods: Pick<PodWatch, 'waitFor'>
+  readonly pods: Pick<PodWatch, 'waitFor' | 'find'>
+  readonly proxy: Pick<ApiProxy, 'patch'>
   readonly onNode: OnNode
   readonly signal: AbortSignal
 }
@@ -56,39 +59,57 @@ export class Changes {
   }
 
   async #signal(component: string, signal: 'STOP' | 'CONT'): Promise<void> {
-    await this.#eachOf(component, `${members}; kill -${signal} $(members "$1")`)
+    await this.#eachOf(this.#runningOf(component), `${members}; kill -${signal} $(members "$1")`)
   }
 
   async #end(component: string, how: 'kill' | 'stop'): Promise<void> {
     if (this.isDown(component)) return
-    const { components } = this.#options
+    const refs = this.#runningOf(component)
     // Counters go with a container, and what follows it counts from 0.
-    await components.keepUsage(component)
-    this.#ended.set(component, components.containersOf(component))
-    await this.#eachOf(component, how === 'kill' ? killScript : stopScript)
+    await this.#options.components.expectEnd(refs)
+    this.#ended.set(component, refs)
+    await this.#nudging(refs, () => this.#eachOf(refs, how === 'kill' ? killScript : stopScript))
   }
 
   async #awaitStarted(component: string): Promise<void> {
     const ended = this.#ended.get(component)
     if (!ended) return
     const { components, pods, signal } = this.#options
-    await pods.waitFor(component, () => components.haveFollowed(component, ended), {
-      timeoutMs: readyTimeoutMs,
-      signal,
-      explain: () =>
-        components.health(component)?.message ?? 'no container has followed the one that was ended',
-    })
-    components.accept(component)
+    await this.#nudging(ended, () =>
+      pods.waitFor(component, () => components.haveFollowed(component, ended), {
+        timeoutMs: readyTimeoutMs,
+        signal,
+        explain: () => 'what has followed what was ended is not ready',
+      }),
+    )
+    components.accept(ended)
     this.#ended.delete(component)
   }
 
-  /** Runs a script for each of its containers, with the folder of its cgroup. */
-  async #eachOf(component: string, script: string): Promise<void> {
-    const { components, onNode } = this.#options
-    const refs = components.containersOf(component)
+  /** A kubelet that has seen an end sooner than it may start the next container looks again 10 s to 15 s later. */
+  async #nudging<T>(refs: readonly ContainerRef[], run: () => Promise<T>): Promise<T> {
+    const { pods, proxy } = this.#options
+    const names = new Set(refs.map(({ namespace, pod }) => `${namespace}/${pod}`))
+    const waiting = () =>
+      [...new Set(refs.map(({ namespace }) => namespace))].flatMap((namespace) =>
+        pods.find(namespace, '').filter(({ metadata }) => names.has(`${namespace}/${metadata.name}`)),
+      )
+    const stop = nudge(proxy, waiting)
+    return run().finally(stop)
+  }
+
+  #runningOf(component: string): readonly ContainerRef[] {
+    const refs = this.#options.components.actedOn(component)
     if (refs.length === 0) throw new Error(`${component} has no container that runs`)
+    return refs
+  }
+
+  /** Runs a script for each container, with the folder of its cgroup. */
+  async #eachOf(refs: readonly ContainerRef[], script: string): Promise<void> {
     await Promise.all(
-      refs.map(async (ref) => onNode(ref.nodeName, ['sh', '-c', script, 'sh', await this.#folderOf(ref)])),
+      refs.map(async (ref) =>
+        this.#options.onNode(ref.nodeName, ['sh', '-c', script, 'sh', await this.#folderOf(ref)]),
+      ),
     )
   }
 

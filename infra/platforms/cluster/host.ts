@@ -50,7 +50,7 @@ export async function createKubeHost(options: KubeHostOptions): Promise<ClusterH
   const applications = new ApplicationPods(parts, clients, reach)
   const hops = new HopPods(parts, applications, clients, reach)
   const { onNode } = options
-  const changes = onNode && new Changes({ components, pods, onNode, signal: scope.signal })
+  const changes = onNode && new Changes({ components, pods, proxy, onNode, signal: scope.signal })
   return {
     cluster: accessTo(parts, clients, strangers),
     facts: options.facts,
@@ -107,8 +107,8 @@ function accessTo(
     ensureNamespace: (arm) => namespaces.ensure(arms.of(arm)),
     ensureClient: (arm) => clients.ensure(arms.of(arm)),
     runAsStranger: (arm, argv) => strangers.run(arm, argv),
-    bind: (component, containers) => {
-      components.bind(component, containers)
+    bind: (component, containers, standIn) => {
+      components.bind(component, containers, standIn)
       // Rejects only when the API server is gone, which everything else will tell.
       void pods.watch(containers.namespace).catch(() => {})
     },

@@ -165,7 +165,7 @@ container_cpu_usage_seconds_total{container="echo",namespace="bench",pod="server
 container_cpu_usage_seconds_total{container="echo",namespace="other",pod="server-1"} 99 1732000000000
 container_memory_working_set_bytes{container="echo",namespace="bench",pod="server-1"} 2.5e+07 1732000000000
 `
-  const ref = { id: 'i', nodeName: 'n', namespace: 'bench', pod: 'server-1', container: 'echo' }
+  const ref = { id: 'i', ready: true, nodeName: 'n', namespace: 'bench', pod: 'server-1', container: 'echo' }
 
   it('reads the container that is meant, and states its resolution', () => {
     expect(parseResourceMetrics(text, [ref]).get('i')).toEqual({

@@ -8,13 +8,12 @@ import type { ApiProxy } from './api/api-proxy.js'
 import { misplaced } from './usage/components.js'
 import { renderList, reasonOf, type Kubectl } from './api/kubectl.js'
 import type { Diagnostics } from './diagnostics.js'
+import { nudge } from './nudge.js'
 import type { Manifest } from './render/manifests.js'
 import { lastWarnings } from './api/events.js'
 import { containersOf, describePod, isReady, type Pod, type PodWatch } from './api/pods.js'
 
 const readyTimeoutMs = 120_000
-const nudgeMs = 1_000
-const lookLabel = 'meshbench.look'
 /** Container states that do not pass by waiting. */
 const hopeless = new Set([
   'ErrImageNeverPull',
@@ -82,7 +81,10 @@ export class Rollout {
       const names = containersOf(pod).map(({ name }) => name)
       return isReady(pod) && expectContainers.every((name) => names.includes(name))
     }
-    const nudging = this.#nudge(namespace, find)
+    // Old kubelets (seen with 1.20) look at a pod again only a minute after its startup probe has succeeded.
+    const stopNudging = nudge(this.#options.proxy, () =>
+      find().filter((pod) => !isReady(pod) && isRunning(pod)),
+    )
     try {
       await pods.waitFor(title, () => find().length === count && find().every(complete), {
         timeoutMs: readyTimeoutMs,
@@ -105,7 +107,7 @@ export class Rollout {
       const message = error instanceof Error ? error.message : String(error)
       throw new NotReadyError([message, ...said].join('; '), await this.#logs(namespace, selector))
     } finally {
-      clearInterval(nudging)
+      stopNudging()
     }
   }
 
@@ -113,25 +115,6 @@ export class Rollout {
   async clusterIp(namespace: string, service: string): Promise<string> {
     const path = `/api/v1/namespaces/${namespace}/services/${service}`
     return (await this.#options.proxy.json<{ spec: { clusterIP: string } }>(path)).spec.clusterIP
-  }
-
-  /**
-   * Old kubelets (seen with 1.20) look at a pod again only a minute after its startup probe has succeeded; a changed
-   * annotation makes them look at once.
-   */
-  #nudge(namespace: string, find: () => readonly Pod[]): NodeJS.Timeout {
-    let busy = false
-    return setInterval(() => {
-      const waiting = find().filter((pod) => !isReady(pod) && isRunning(pod))
-      if (busy || waiting.length === 0) return
-      busy = true
-      const change = { metadata: { annotations: { [lookLabel]: String(Date.now()) } } }
-      const nudged = waiting.map(({ metadata: { name } }) =>
-        this.#options.proxy.patch(`/api/v1/namespaces/${namespace}/pods/${name}`, change),
-      )
-      // It only saves time.
-      void Promise.allSettled(nudged).finally(() => (busy = false))
-    }, nudgeMs)
   }
 
   async #logs(namespace: string, selector: string): Promise<string> {

@@ -8,6 +8,7 @@ import { containerId, containersOf, describePod, isReady, type Pod, type PodWatc
 /** A container whose usage is wanted. */
 export interface ContainerRef {
   readonly id: string
+  readonly ready: boolean
   readonly nodeName: string
   readonly namespace: string
   readonly pod: string
@@ -48,13 +49,18 @@ export class Components {
   readonly #expected = new Map<string, string>()
   /** What containers had used that were ended on purpose, by the place in their pod that others have taken since. */
   readonly #earlier = new Map<string, UsageReading[]>()
+  /** Places whose container was ended on purpose, and not followed yet. */
+  readonly #away = new Set<string>()
+  /** What is acted on where a component is more than its arm's own. */
+  readonly #standIns = new Map<string, ContainerSelector>()
 
   constructor(options: ComponentsOptions) {
     this.#options = options
   }
 
-  bind(component: Component, selector: ContainerSelector): void {
+  bind(component: Component, selector: ContainerSelector, standIn?: ContainerSelector): void {
     this.#selectors.set(component.name, selector)
+    if (standIn) this.#standIns.set(component.name, standIn)
   }
 
   /** A component that is one program on each of these nodes. */
@@ -100,7 +106,7 @@ export class Components {
     if (pods.length === 0) return { kind: 'hop-died', message: `${component}: its pod is gone` }
     const expected = this.#expected.get(component)
     const isReplaced = expected !== undefined && expected !== this.#identity(component)
-    const unready = pods.find((pod) => !isReady(pod))
+    const unready = pods.find((pod) => !isReady(pod) && !this.#isWellBeside(selector, pod))
     if (unready) {
       const place = isReplaced ? ', in the place of what went away during the trial' : ''
       return { kind: 'hop-died', message: `${component}: ${describePod(unready)}${place}` }
@@ -108,6 +114,14 @@ export class Components {
     return isReplaced
       ? { kind: 'hop-died', message: `${component}: its container was replaced during the trial` }
       : undefined
+  }
+
+  /** Its pod is not ready since another container of it was ended on purpose; its own are. */
+  #isWellBeside(selector: ContainerSelector, { metadata: { namespace, name: pod } }: Pod): boolean {
+    const own = this.#matching(selector).filter((ref) => ref.pod === pod)
+    const isOwnAway = own.some((ref) => this.#away.has(placeOf(ref)))
+    const isOtherAway = [...this.#away].some((place) => place.startsWith(`${namespace}/${pod}/`))
+    return isOtherAway && !isOwnAway && own.length > 0 && own.every(({ ready }) => ready)
   }
 
   async readUsage(components: readonly Component[]): Promise<Readonly<Record<string, UsageReading>>> {
@@ -135,9 +149,14 @@ export class Components {
     return result
   }
 
-  /** Reads its containers, which are about to be ended, so that what they have used is not lost with them. */
-  async keepUsage(component: string): Promise<void> {
-    const refs = this.containersOf(component)
+  /** Containers that are ended or paused when a script acts on it. */
+  actedOn(component: string): readonly ContainerRef[] {
+    return this.#matching(this.#standIns.get(component) ?? this.selectorOf(component))
+  }
+
+  /** These are about to be ended on purpose: reads them, so that what they have used is not lost with them. */
+  async expectEnd(refs: readonly ContainerRef[]): Promise<void> {
+    for (const ref of refs) this.#away.add(placeOf(ref))
     const readings = await this.#options.usage(refs, [])
     for (const ref of refs) {
       const reading = readings.get(ref.id)
@@ -147,15 +166,16 @@ export class Components {
 
   /** Whether containers have taken the place of these, and are ready. */
   haveFollowed(component: string, ended: readonly ContainerRef[]): boolean {
-    const now = this.containersOf(component)
-    const isFollowed = (old: ContainerRef) =>
-      now.some((ref) => placeOf(ref) === placeOf(old) && ref.id !== old.id)
-    return ended.every(isFollowed) && this.podsOf(component).every(isReady)
+    const now = this.actedOn(component)
+    return ended.every((old) =>
+      now.some((ref) => placeOf(ref) === placeOf(old) && ref.id !== old.id && ref.ready),
+    )
   }
 
-  /** Its containers were replaced on purpose: the running trial goes on with those that are there. */
-  accept(component: string): void {
-    const places = new Set(this.containersOf(component).map(placeOf))
+  /** They were replaced on purpose: the running trial goes on with what has followed them. */
+  accept(ended: readonly ContainerRef[]): void {
+    const places = new Set(ended.map(placeOf))
+    for (const place of places) this.#away.delete(place)
     for (const name of this.#expected.keys())
       if (this.containersOf(name).some((ref) => places.has(placeOf(ref))))
         this.#expected.set(name, this.#identity(name))
@@ -175,7 +195,9 @@ export class Components {
           const id = containerId(status)
           const nodeName = pod.spec.nodeName
           if (id === undefined || nodeName === undefined) return []
-          return [{ id, nodeName, namespace, pod: pod.metadata.name, container: status.name }]
+          return [
+            { id, ready: status.ready, nodeName, namespace, pod: pod.metadata.name, container: status.name },
+          ]
         }),
     )
   }
