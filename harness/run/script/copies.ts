@@ -9,7 +9,7 @@ export function copyIds(cell: Cell, path: Path): readonly string[] {
 
 /**
  * Components without the copies in use, and counters with those of their copies added: of hops to the hop's, of what
- * their functions call to what the hop's call, of a unit's application to the one that arms share.
+ * their functions call to what the hop's call, of an application of its own to the arm's, or to the one that arms share.
  */
 export function fold(
   components: readonly Component[],
@@ -19,13 +19,19 @@ export function fold(
   if (copies.length === 0) return { components, edges }
   const isCopy = ({ arm }: Component) => arm !== undefined && copies.includes(arm)
   const copied = components.filter(isCopy)
-  const originalOf = (copy: Component) =>
-    (copy.category === 'application'
-      ? components.find(({ arm, category }) => arm === undefined && category === 'application')
-      : components.find(
-          ({ arm, hop, service }) => arm === copy.copy?.of && hop === copy.hop && service === copy.service,
-        )
-    )?.name ?? copy.name
+  const applications = components.filter(({ category }) => category === 'application')
+  const originalOf = (copy: Component) => {
+    // Where each arm has its own, an application says nothing of the arm that its hops are a copy of.
+    const of = copied.find(({ arm, copy: made }) => arm === copy.arm && made)?.copy?.of
+    return (
+      (copy.category === 'application'
+        ? (applications.find(({ arm }) => arm === of) ?? applications.find(({ arm }) => arm === undefined))
+        : components.find(
+            ({ arm, hop, service }) => arm === copy.copy?.of && hop === copy.hop && service === copy.service,
+          )
+      )?.name ?? copy.name
+    )
+  }
   return {
     components: components.filter((component) => !isCopy(component)),
     edges: edges.map((counters) => {
