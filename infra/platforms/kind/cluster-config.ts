@@ -78,15 +78,20 @@ function kubeletPatch({ nodeImage, cgroup }: Pick<ClusterConfigOptions, 'nodeIma
   return { kubeadmConfigPatches: [stringify({ kind: 'KubeletConfiguration', ...settings })] }
 }
 
+/** Kubernetes' minor version as the image's tag says it; 0 where it says none. */
+const minorOf = (nodeImage: string) => Number(/:v?1\.(\d+)\./.exec(nodeImage)?.[1] ?? 0)
+
+/** Whether a cluster of this image is told to start what has ended again within a second; see `quickRestarts`. */
+export const restartsQuickly = (nodeImage: string): boolean => minorOf(nodeImage) >= 32
+
 /**
  * What an experiment ends again and again comes back after 1 s at most, and not after up to 5 min. Kubernetes has it since
  * 1.32, and needs a gate until 1.34 (KEP-5593); a version that an image does not name is left as it is.
  */
 function quickRestarts(nodeImage: string) {
-  const minor = Number(/:v?1\.(\d+)\./.exec(nodeImage)?.[1] ?? 0)
-  if (minor < 32) return {}
+  if (!restartsQuickly(nodeImage)) return {}
   return {
-    ...(minor < 35 ? { featureGates: { KubeletCrashLoopBackOffMax: true } } : {}),
+    ...(minorOf(nodeImage) < 35 ? { featureGates: { KubeletCrashLoopBackOffMax: true } } : {}),
     crashLoopBackOff: { maxContainerRestartPeriod: '1s' },
   }
 }

@@ -35,7 +35,7 @@ import { execInContainer } from '../docker/exec.js'
 import { generatorFacts } from '../kit/generator-pods.js'
 import { clampLimits, generatorNeeds, platformSettings } from '../kit/settings.js'
 import { clusterName } from './clean.js'
-import { nodeNames, renderClusterConfig } from './cluster-config.js'
+import { nodeNames, renderClusterConfig, restartsQuickly } from './cluster-config.js'
 import { createCluster, loadArchive, loadImages, saveImages, watchNodes } from './cluster.js'
 import { emptyCluster, findKept, missingImages, type KeptCluster } from './kept.js'
 import { provideNodeImage } from './node-image.js'
@@ -318,6 +318,12 @@ function factsOf(
     },
     { name: 'cluster', value: found.cluster },
     { name: 'node image', value: found.nodeImage },
+    {
+      name: 'restarts',
+      value: restartsQuickly(found.nodeImage)
+        ? 'what has ended its kubelet starts again, a second later at most'
+        : 'what has ended its kubelet starts again, later each time (10 s to 5 min)',
+    },
     { name: 'engine', value: `${engine.product} ${engine.version}, cgroup ${engine.cgroup}` },
     { name: 'base image', value: found.base },
     { name: 'limits of each hop', value: `${Math.min(hop.cpus, engine.cpus)} CPUs, ${hop.memoryMib} MiB` },
