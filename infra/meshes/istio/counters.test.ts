@@ -137,6 +137,11 @@ describe('pages of stock Envoys under Istio 1.31, as they were recorded', () => 
       },
     },
     'stock-gateway': { hop: { kind: 'gateway', ...gateway }, view: { counters: { requests: 1 }, tls } },
+    // Of an ambient mesh: it sends by the cluster of HBONE.
+    'stock-gateway-ambient': {
+      hop: { ...gateway, kind: 'gateway', namespace: 'mb-istio-ambient-ingress' },
+      view: { counters: { requests: 481 }, tls },
+    },
     'stock-waypoint': {
       hop: { kind: 'waypoint', ...waypoint },
       view: {
@@ -181,17 +186,11 @@ envoy_cluster_ssl_curves_X25519MLKEM768{${toServer}} 2
       tls: { handshakes: 0, ciphers: [], curves: [] },
     })
   })
-  test('a gateway of an ambient mesh sends by the cluster of HBONE', () => {
-    const hbone = 'cluster_name="connect_originate"'
-    const page = `envoy_cluster_upstream_rq_total{${toServer}} 40
-envoy_cluster_ssl_handshake{${toServer}} 0
-envoy_cluster_ssl_handshake{${hbone}} 1
-envoy_cluster_ssl_ciphers_TLS_AES_256_GCM_SHA384{${hbone}} 1
-envoy_cluster_ssl_curves_X25519{${hbone}} 1
-`
-    const { tls } = readIstioView(page, { kind: 'gateway', layer: 'l7', namespace: 'bench' })
-    expect(tls).toEqual({ handshakes: 1, ciphers: ['TLS_AES_256_GCM_SHA384'], curves: ['X25519'] })
-    expect(readIstioView(page, client).tls?.handshakes).toBe(0)
+  test('nobody but a gateway sends by the cluster of HBONE', () => {
+    const hop = { layer: 'l7', namespace: 'mb-istio-ambient-ingress' } as const
+    const page = metrics('stock-gateway-ambient')
+    expect(readIstioView(page, { ...hop, kind: 'gateway' }).tls?.handshakes).toBe(1)
+    expect(readIstioView(page, { ...hop, kind: 'sidecar-outbound' }).tls?.handshakes).toBe(0)
   })
   test('the server counts what came in, whoever sent it, and names no peer', () => {
     const page = `envoy_cluster_upstream_rq_total{cluster_name="inbound|8080||"} 40

@@ -49,6 +49,8 @@ interface World {
   /** Whether nothing that is asked from outside of the mesh gets anywhere. */
   isOutsideCutOff?: boolean
   stranger: string
+  /** How often what the stranger said was lost before it is heard. */
+  lost?: number
   hops: BoundHop[]
   after: Record<string, HopCounters>
   /** What every hop's page says besides. */
@@ -144,6 +146,7 @@ async function prove(world: World): Promise<readonly ProofCheck[]> {
     requestHeaders: world.headers ?? {},
     runAsStranger: async (argv) => {
       expect(argv.at(-1)).toContain(`headers:${JSON.stringify(world.headers ?? {})}`)
+      if (world.lost !== undefined && world.lost-- > 0) return ''
       return `${world.stranger}\n`
     },
     wait: async () => {},
@@ -269,6 +272,10 @@ describe('what is wrong is refused, by name', () => {
       expect(await refused(world)).toEqual([])
     },
   )
+  test('a refusal that was not heard at first is asked for again', async () => {
+    world.lost = 2
+    expect(await refused(world)).toEqual([])
+  })
   test('PERMISSIVE mutual TLS', async () => {
     world.strict = 'PERMISSIVE'
     expect(await refused(world)).toMatchObject([{ name: 'mutual TLS is required', actual: 'PERMISSIVE' }])

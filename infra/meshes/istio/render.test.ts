@@ -91,6 +91,8 @@ test("Envoy's counters that prove a path are kept, and no others", () => {
   ])
     expect(isKept(`${cluster}.${stat}`)).toBe(true)
   expect(isKept('cluster.inbound|8080||.upstream_rq_total')).toBe(true)
+  // As istiod names it, and as older ones did.
+  expect(isKept('cluster.connect_originate;.ssl.handshake')).toBe(true)
   expect(isKept('cluster.connect_originate.ssl.handshake')).toBe(true)
   expect(isKept('http.inbound_0.0.0.0_8080.rbac.allowed')).toBe(true)
   expect(isKept('listener.0.0.0.0_15006.ssl.ciphers.TLS_AES_256_GCM_SHA384')).toBe(true)

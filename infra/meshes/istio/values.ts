@@ -50,8 +50,8 @@ const profileOf = (mode: IstioMode) => (mode === 'ambient' ? { profile: 'ambient
 /** What proves a path: Istio's bootstrap leaves these of Envoy's counters out unless they are named. */
 const provingStats = {
   inclusionRegexps: [
-    // HBONE leaves by a cluster of its own.
-    'cluster\\.((in|out)bound.*|connect_originate)\\.(upstream_(rq_total|cx_(total|[rt]x_bytes_total))|ssl\\.(handshake|ciphers\\..*|curves\\..*))',
+    // HBONE leaves by a cluster of its own, whose name istiod ends with a semicolon.
+    'cluster\\.((in|out)bound.*|connect_originate;?)\\.(upstream_(rq_total|cx_(total|[rt]x_bytes_total))|ssl\\.(handshake|ciphers\\..*|curves\\..*))',
     'listener\\..*\\.ssl\\.(handshake|ciphers\\..*|curves\\..*)',
     // Peers that a policy let in: what tells identities where Istio's extension is not there.
     '.*rbac\\.(allowed|denied)',
