@@ -87,6 +87,8 @@ export function renderHaproxy(spec: HopSpec, { bindHost, ports, file }: Placemen
     // Without a limit on requests the longest silence is that of an idle connection.
     `  timeout server ${limits.requestTimeoutMs || limits.idleMs}`,
     `  retries ${limits.retries}`,
+    // A connection that closes without a request is no request.
+    '  option http-ignore-probes',
     // Any idle connection may carry any client's next request, as in the other proxies' pools.
     '  http-reuse always',
     '',

@@ -1,6 +1,7 @@
 /** haproxy and nginx carry the paths that they can, prove them, and refuse impostors on either side. */
+import { once } from 'node:events'
+import { connect, type AddressInfo } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
-import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Identity } from '../../../harness/model.js'
 import { paths } from '../../../scenarios/paths/index.js'
@@ -53,6 +54,10 @@ for (const { mesh, program, refusal } of [
       )
       expect(connections[0]).toBe(4)
       expect(connections.every((count) => count >= 1 && count <= 4)).toBe(true)
+      // A connection that closes without a request is none, and a load at rest has many.
+      const idle = connect(arm.endpoint.port, arm.endpoint.host, () => idle.end()).resume()
+      await once(idle, 'close')
+      expect((await read()).map(({ requests }) => requests)).toEqual(after.map(({ requests }) => requests))
     })
 
     it('refuses a server with another identity than it expects', async () => {
