@@ -96,6 +96,12 @@ function planThatFits(planOf: (more: ConfigOverrides) => Plan): Plan {
     const experiment = [...taken, ...late]
     const times = [planOf({ experiment }), planOf({ experiment, rounds: roundsToFit })]
     const minutes = Math.ceil(Math.max(...times.map(({ estimateMs }) => estimateMs)) / 60_000)
+    if (taken.length === 0) {
+      const { config } = planOf({ experiment: late.slice(0, 1) })
+      throw new UserError(`no experiment fits into ${config.rounds.budgetMinutes} min`, {
+        hint: `--budget ${minutes} takes all; less takes those that decide most claims`,
+      })
+    }
     process.stderr.write(`! left out for lack of time: ${late.join(', ')}; --budget ${minutes} takes all\n`)
   }
   for (const reason of unfit) process.stderr.write(`! left out, as this config cannot run it: ${reason}\n`)
