@@ -44,7 +44,8 @@ export function summarizeTrial(run: Run, trial: Trial, oddities: readonly string
 
 /**
  * arm → checks made once; then those made at each trial, by name: how many trials made it, and whether all passed. The
- * first one that failed is shown, else the last.
+ * first one that failed is shown, else the last. A check that did not hold where the trial counts all the same is none: a hop
+ * was ended, or a request failed, and counters prove nothing of the path then.
  */
 export function proofsOf(run: Run): Analysis['proofs'] {
   const proofs: Record<string, (ProofCheck & { trials?: number })[]> = {}
@@ -53,7 +54,8 @@ export function proofsOf(run: Run): Analysis['proofs'] {
     const repeated = new Map<string, ProofCheck & { trials: number }>()
     for (const trial of run.trials) {
       if (run.cellOf.get(trial.cell)?.arm !== arm.id) continue
-      for (const check of trial.proof) {
+      const proof = trial.state === 'ok' ? trial.proof.filter(({ ok }) => ok) : trial.proof
+      for (const check of proof) {
         const before = repeated.get(check.name)
         const shown = before && !before.ok ? before : check
         repeated.set(check.name, { ...shown, trials: (before?.trials ?? 0) + 1 })

@@ -38,7 +38,7 @@ export function headToHead(view: View, book: FigureBook): HeadToHead[] {
         ...(time === undefined
           ? []
           : [
-              `${time.verdict === 'inconclusive' ? 'differed by' : 'was'} ${book.print(time.difference, { metric: time.metric, percentile: 50, kind: 'difference' }, 'slower')} at the median`,
+              `${excludesZero(time.difference) ? 'was' : 'differed by'} ${book.print(time.difference, { metric: time.metric, percentile: 50, kind: 'difference' }, 'slower')} at the median`,
             ]),
       ]
       if (parts.length === 0) return []
