@@ -1,9 +1,8 @@
 /** What a script does to a container, on a real engine: it ends, stands still, comes back where it was, and is billed for all its lives. */
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import type { LoadResult } from '../../../harness/model.js'
 import { docker } from './docker.js'
 import { paths } from '../../../scenarios/paths/index.js'
-import { bringUp, requestFor, type BroughtUp } from '../kit/testing.js'
+import { bringUp, requestFor, slicesWhile, type BroughtUp } from '../kit/testing.js'
 
 const measured = [paths.baseline, paths['l7-per-node'], paths['l7-sidecar-to-sidecar']]
 const unmet = await docker.check(requestFor(docker, { paths: measured }))
@@ -45,21 +44,12 @@ describe.skipIf(reason !== '')('changes to a container', () => {
 
   it('a client outlives its sidecar, and is answered again once that is back', async () => {
     const sidecars = 'reference/l7-sidecar-to-sidecar'
-    const running = up.startLoad(sidecars, { durationMs: 4_000, sliceMs: 100 })
-    let result: LoadResult | undefined
-    for await (const line of running.lines) {
-      const event = JSON.parse(line) as { event: string; edge?: string; result?: LoadResult }
-      if (event.event === 'edge') {
-        running.write('go\n')
-        if (event.edge === 'start')
-          for (const what of ['kill', 'start'] as const)
-            await up.environment.change(`${sidecars}/client-sidecar`, { do: what })
-      }
-      if (event.event === 'result') ({ result } = event)
-    }
-    const [slices] = result?.slices?.workloads ?? []
-    expect(slices?.failed.some((failures) => failures > 0)).toBe(true)
-    expect([slices?.failed.at(-1), slices?.ok.at(-1)]).toEqual([0, expect.toSatisfy((ok: number) => ok > 0)])
+    const { ok, failed } = await slicesWhile(up, sidecars, 4_000, async () => {
+      for (const what of ['kill', 'start'] as const)
+        await up.environment.change(`${sidecars}/client-sidecar`, { do: what })
+    })
+    expect(failed.some((failures) => failures > 0)).toBe(true)
+    expect([failed.at(-1), (ok.at(-1) ?? 0) > 0]).toEqual([0, true])
   }, 60_000)
 
   it('starting what runs changes nothing', async () => {

@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { run } from '../../../harness/process/exec.js'
-import type { Host, LoadResult, Platform } from '../../../harness/model.js'
+import type { Host, Platform } from '../../../harness/model.js'
 import { createWorkspace, smallConfig } from '../../../harness/testing/cli.js'
 import type { ClusterAccess } from '../../../harness/model/cluster-access.js'
 import { provePlaintextRefused } from '../../meshes/hops/queries.js'
@@ -15,7 +15,7 @@ import { paths } from '../../../scenarios/paths/index.js'
 import { clusterLeftovers, findClusters } from './clean.js'
 import { asExisting, kindForTests } from './testing.js'
 import { kind } from './kind.js'
-import { bringUp, type BroughtUp } from '../kit/testing.js'
+import { bringUp, slicesWhile, type BroughtUp } from '../kit/testing.js'
 import { trialsOf } from '../../../harness/testing/trials.js'
 
 /** A sidecar's, a DaemonSet's and a Deployment's way of being placed. */
@@ -251,20 +251,12 @@ describe.skipIf(reason !== '')('kind', () => {
 
   it('ends the sidecar of a client whose load goes on', async () => {
     const arm = 'reference/l7-sidecar-to-sidecar'
-    const running = up.startLoad(arm, { durationMs: 12_000, sliceMs: 100 })
-    let slices: { ok: readonly number[]; failed: readonly number[] } | undefined
-    for await (const line of running.lines) {
-      const event = JSON.parse(line) as { event: string; edge?: string; result?: LoadResult }
-      if (event.event === 'edge') {
-        running.write('go\n')
-        if (event.edge === 'start')
-          for (const what of ['kill', 'start'] as const)
-            await up.environment.change(`${arm}/client-sidecar`, { do: what })
-      }
-      slices = event.result?.slices?.workloads[0] ?? slices
-    }
-    expect(slices?.failed.some((failures) => failures > 0)).toBe(true)
-    expect([slices?.failed.at(-1), (slices?.ok.at(-1) ?? 0) > 0]).toEqual([0, true])
+    const { ok, failed } = await slicesWhile(up, arm, 12_000, async () => {
+      for (const what of ['kill', 'start'] as const)
+        await up.environment.change(`${arm}/client-sidecar`, { do: what })
+    })
+    expect(failed.some((failures) => failures > 0)).toBe(true)
+    expect([failed.at(-1), (ok.at(-1) ?? 0) > 0]).toEqual([0, true])
   }, 120_000)
 
   it('says that a waypoint was killed in mid-trial, and goes on when it is back', async () => {

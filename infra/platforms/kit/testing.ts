@@ -60,6 +60,28 @@ const load: LoadSpec = {
   timeoutMs: 10_000,
 }
 
+/** Successes and failures of each slice of a load during whose window something is done to what carries it. */
+export async function slicesWhile(
+  up: BroughtUp,
+  arm: string,
+  durationMs: number,
+  act: () => Promise<void>,
+): Promise<{ readonly ok: readonly number[]; readonly failed: readonly number[] }> {
+  const running = up.startLoad(arm, { durationMs, sliceMs: 100 })
+  let result: LoadResult | undefined
+  for await (const line of running.lines) {
+    const event = JSON.parse(line) as { event: string; edge?: string; result?: LoadResult }
+    if (event.event === 'edge') {
+      running.write('go\n')
+      if (event.edge === 'start') await act()
+    }
+    result = event.result ?? result
+  }
+  const [slices] = result?.slices?.workloads ?? []
+  if (!slices) throw new Error(`the load on ${arm} gave no slices`)
+  return slices
+}
+
 /** A baseline and a mesh on the given paths. */
 export async function bringUp(platform: Platform, options: BringUpOptions): Promise<BroughtUp> {
   const request = requestFor(platform, options)
