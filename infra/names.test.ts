@@ -18,7 +18,7 @@ const questions = new RegExp(
 
 /** Its own folder, what is no part of the product, and what speaks of programs that have these names, too. */
 const exempt =
-  /^infra\/(?:images|meshes\/(?:cilium|envoy|haproxy|istio|kernel|nginx|reference)|platforms\/(?:docker|kind|kubernetes|local))\/|\btest(?:ing|data)\b|\.i?test\.ts$|\/lab\//
+  /^infra\/(?:images|meshes\/(?:cilium|envoy|finagle|haproxy|istio|kernel|nginx|reference)|platforms\/(?:docker|kind|kubernetes|local))\/|\btest(?:ing|data)\b|\.i?test\.ts$|\/lab\//
 
 it('outside of its folder and the registries', async () => {
   const asked: string[] = []

@@ -182,6 +182,7 @@ function billWindow(components: readonly Component[], cell: Cell, usage: Usage):
     applicationMemoryBytes: memoryOf(applications),
     l7Ns: l7.reduce((sum, { cpuNs }) => sum + cpuNs, 0),
     l7MemoryBytes: memoryOf(l7),
+    l7Hops: l7.length,
   }
 }
 

@@ -37,6 +37,8 @@ export interface TrialBill {
   readonly applicationMemoryBytes: number | undefined
   /** Of the hops that work at L7 alone. */
   readonly l7MemoryBytes: number | undefined
+  /** How many those are. */
+  readonly l7Hops: number
   readonly l7Ns: number
 }
 

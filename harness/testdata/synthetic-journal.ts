@@ -51,12 +51,14 @@ export interface SyntheticOptions {
   /** Paths of further meshes, in the environment of `arms`. */
   readonly others?: Readonly<Record<string, readonly string[]>>
   /** Default: `['latency', 'saturation']`. */
-  readonly experiments?: readonly ('latency' | 'saturation' | 'capacity' | 'connect' | 'stream')[]
+  readonly experiments?: readonly ('latency' | 'saturation' | 'capacity' | 'connect' | 'stream' | 'pauses')[]
   readonly ratesPerSecond?: readonly number[]
   readonly durationMs?: number
   readonly costs?: Partial<SyntheticCosts>
-  /** arm → factors on its true latency and CPU, for example `{ 'reference/l4-l7-l4': { latency: 1.1 } }`. */
-  readonly effect?: Readonly<Record<string, { readonly latency?: number; readonly cpu?: number }>>
+  /** arm → factors on its true latency, CPU and memory, for example `{ 'reference/l4-l7-l4': { latency: 1.1 } }`. */
+  readonly effect?: Readonly<Record<string, { readonly latency?: number; readonly cpu?: number; readonly memory?: number }>>
+  /** mesh → what its hops run on. */
+  readonly runtimes?: Readonly<Record<string, NonNullable<Component['runtime']>>>
   readonly noise?: NoiseOptions
   /** Share of trials that are invalid (then run again), and that fail. Default: 0.03 and 0.01. */
   readonly invalidShare?: number
@@ -96,7 +98,7 @@ export function syntheticJournal(options: SyntheticOptions = {}): JournalEntry[]
   const noise = createNoise(seed * 7919 + 17, options.noise)
   const truth = { ...defaultCosts, ...options.costs }
   const cells = new Map(plan.cells.map((cell) => [cell.id, cell]))
-  const components = componentsOf(plan)
+  const components = componentsOf(plan, options)
   const entries: JournalEntry[] = [
     {
       type: 'run',
@@ -204,6 +206,7 @@ export function syntheticPlan(options: SyntheticOptions = {}): Plan {
     capacity: experiments.capacity.settings.parse({ durationMs: 300, maxProbes: 12 }),
     connect: experiments.connect.settings.parse({ rounds: planned }),
     stream: experiments.stream.settings.parse({ rounds: planned }),
+    pauses: experiments.pauses.settings.parse({ durationMs: options.durationMs ?? 1500 }),
   }
   const config: ResolvedConfig = {
     seed,
@@ -239,17 +242,21 @@ export function syntheticPlan(options: SyntheticOptions = {}): Plan {
         saturation: () => experiments.saturation.loads(settings.saturation),
         connect: () => experiments.connect.loads(settings.connect),
         stream: () => experiments.stream.loads(settings.stream),
+        pauses: () => experiments.pauses.loads(settings.pauses),
       })[name as keyof typeof settings](),
     roundsOf: (name) => (name === 'saturation' ? settings.saturation.rounds : undefined),
   })
 }
 
-function componentsOf(plan: Plan): Component[] {
+function componentsOf(plan: Plan, { runtimes }: SyntheticOptions): Component[] {
   return [
     { name: 'echo', category: 'application', node: 'server' },
     ...plan.arms.flatMap((arm) =>
       hopsOf(plan, arm).map(
-        (hop): Component => ({ name: `${arm.id}/${hop.name}`, arm: arm.id, hop: hop.name, category: hop.layer, node: hop.node }),
+        (hop): Component => ({
+          ...{ name: `${arm.id}/${hop.name}`, arm: arm.id, hop: hop.name, category: hop.layer, node: hop.node },
+          ...defined({ runtime: runtimes?.[arm.mesh] }),
+        }),
       ),
     ),
   ]
@@ -394,7 +401,8 @@ function syntheticUsage({ cell, arm, path, factor, noise, truth, options, compon
     const us =
       component.category === 'application' ? truth.applicationCpuUs : component.category === 'l4' ? truth.l4HopCpuUs : truth.l7HopCpuUs
     const cpuNs = onPath ? perRequestNs(us) : Math.round(2e5 * noise.random())
-    const rssBytes = Math.round((62 + (component.category === 'l7' ? 14 : 0) + noise.random()) * 2 ** 20)
+    const mib = (62 + (component.category === 'l7' ? 14 : 0)) * (options.effect?.[component.arm ?? '']?.memory ?? 1)
+    const rssBytes = Math.round((mib + noise.random()) * 2 ** 20)
     return {
       component: component.name,
       category: component.category,

@@ -3,6 +3,7 @@ import type { Mesh } from '../../harness/model.js'
 import { cilium, ciliumGateway, ciliumWireguard, ciliumZtunnel } from './cilium/cilium.js'
 import { envoyProxy } from './envoy/envoy-proxy.js'
 import { envoy } from './envoy/envoy.js'
+import { finagle } from './finagle/finagle.js'
 import { haproxy } from './haproxy/haproxy.js'
 import { istioAmbient, istioSidecar } from './istio/istio.js'
 import { ebpf } from './kernel/ebpf.js'
@@ -20,6 +21,7 @@ export const meshes = {
   'envoy+proxy': envoyProxy,
   haproxy,
   nginx,
+  finagle,
   nftables,
   ebpf,
   'istio-sidecar': istioSidecar,

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import { findProgram, run } from '../../harness/process/exec.js'
-import type { Fact, ResolvedConfig, Unmet } from '../../harness/model.js'
+import type { Fact, Platform, ResolvedConfig, Unmet } from '../../harness/model.js'
 
 /** How to find a program and how to get it. */
 export interface BinaryNeed {
@@ -17,6 +17,8 @@ export interface BinaryNeed {
   readonly version: RegExp
   /** What to do when it is missing. */
   readonly remedy: string
+  /** It starts another program, so that no image can be made of its file and what that loads: containers need one by digest. */
+  readonly script?: true
 }
 
 export interface Binary {
@@ -100,8 +102,21 @@ export interface ProgramSource {
 }
 
 /** Unmet needs of a program: none when the platform's settings name an image of it, or this machine has it. */
-export async function checkProgram(need: BinaryNeed, config: ResolvedConfig): Promise<readonly Unmet[]> {
-  return programImage(need.name, config) === undefined ? checkBinary(need) : []
+export async function checkProgram(
+  need: BinaryNeed,
+  config: ResolvedConfig,
+  { builds }: Partial<Pick<Platform, 'builds'>> = {},
+): Promise<readonly Unmet[]> {
+  if (programImage(need.name, config) !== undefined) return []
+  if (builds !== 'image' || !need.script) return checkBinary(need)
+  const { platform } = config
+  return [
+    {
+      need: `an image of ${need.name} on ${platform}`,
+      found: 'none is named, and of a program that another one runs none can be assembled',
+      remedy: `name one by digest: platformSettings.${platform}.programImages.${need.name}; or measure it on local`,
+    },
+  ]
 }
 
 /** Finds a program. Throws when `checkProgram` would have told a need. */

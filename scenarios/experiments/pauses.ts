@@ -1,7 +1,7 @@
 /** What do pauses of a proxy, as those of a garbage collector, do to its tail, and are they worse where all share it? */
 import { z } from 'zod'
 import type { Path, Script } from '../../harness/model.js'
-import { responseTime } from '../metrics.js'
+import { metric, responseTime } from '../metrics.js'
 import { loadLabel, type Experiment } from './experiment.js'
 import { count, openLoopSettings, rate } from './load-settings.js'
 
@@ -19,6 +19,17 @@ const settings = z
     message: 'it must be longer than pauseMs',
   })
 export type PausesSettings = z.infer<typeof settings>
+
+/** Shared pages divided among those who share them, where the kernel tells so. */
+export const memoryOfHop = metric({
+  id: 'pauses.memory',
+  title: 'Memory of one L7 hop',
+  unit: 'MiB',
+  better: 'less',
+  sample: 'process',
+  read: ({ bill }) => bill?.l7MemoryBytes && bill.l7MemoryBytes / bill.l7Hops / 2 ** 20,
+  resolution: () => 4096 / 2 ** 20,
+})
 
 /** Each load's label begins with one of these: claims compare them. */
 export const pauseLoads = { none: 'no pauses', paused: 'pauses', nothing: 'pauses of a spare hop' } as const
@@ -57,7 +68,7 @@ export const pausesExperiment = {
   },
   carries: ({ hops }) => hops.length > 0,
   comparesLoads: true,
-  metrics: [responseTime],
+  metrics: [responseTime, memoryOfHop],
   charts: [
     {
       name: 'pauses-tail',

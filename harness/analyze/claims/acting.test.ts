@@ -1,8 +1,10 @@
 /** What the verdicts on acting experiments may say by chance, simulated at the limit itself, where chance is all there is. */
 import { expect, it } from 'vitest'
-import { comparePaired } from '../estimates.js'
 import { seededRandom } from '../../protocol/random.js'
-import { limits } from './acting.js'
+import { syntheticJournal, type SyntheticOptions } from '../../testdata/synthetic-journal.js'
+import { analyze } from '../analyze.js'
+import { comparePaired } from '../estimates.js'
+import { limits, verdictOfC11 } from './acting.js'
 import { decide, type Decision } from './decision.js'
 
 const rounds = 9
@@ -42,4 +44,43 @@ it('an effect of twice the limit is found, and so is none at all', () => {
 
 it('two rounds decide nothing, whatever they show', () => {
   expect(verdicts(10, limits.badlyIsolated, 2).inconclusive).toBeCloseTo(1)
+})
+
+/** A proxy on a JVM beside sidecars that run on none: its p99 and its memory, against theirs, in truth. */
+const claimOfJvm = (tail: number, size: number, more: Partial<SyntheticOptions> = {}) => {
+  const journal = syntheticJournal({
+    ...{ experiments: ['pauses'], durationMs: 400, invalidShare: 0, failedShare: 0 },
+    arms: ['l7-per-node', 'l7-sidecar-to-sidecar'],
+    others: { finagle: ['l7-per-node'] },
+    runtimes: { finagle: 'jvm' },
+    // A hop less than between sidecars: what one hop takes of 0.16 + 0.13 ms, and two of 0.16 + 0.26.
+    effect: { 'finagle/l7-per-node': { latency: (tail * 0.42) / 0.29, memory: size } },
+    ...more,
+  })
+  return analyze(journal).claims.find(({ id }) => id === 'C11')
+}
+
+it('C11 is decided by a JVM, where the run has one, by both of its halves', () => {
+  expect(claimOfJvm(4, 4)).toMatchObject({ verdict: 'supported' })
+  expect(claimOfJvm(4, 1)).toMatchObject({ verdict: 'refuted' })
+  expect(claimOfJvm(1, 4)).toMatchObject({ verdict: 'refuted' })
+  expect(claimOfJvm(4, 4)?.sentence).toContain('On finagle, a JVM,')
+  const few = claimOfJvm(4, 4, { rounds: 2 })
+  expect(few).toMatchObject({ verdict: 'inconclusive' })
+  expect(few?.next).toContain('rounds')
+})
+
+it('C11 without a JVM is judged by pauses that are injected', () => {
+  const injected = claimOfJvm(4, 4, { others: {}, effect: {} })
+  expect(injected?.sentence).toContain('On reference')
+  expect(claimOfJvm(4, 4, { runtimes: {} })?.sentence).not.toContain('a JVM')
+})
+
+it('C11’s halves refute alone and carry together', () => {
+  const at = (low: number, high: number) => ({ low, high, n: rounds })
+  const [above, below, across] = [at(2.5, 3), at(1, 1.5), at(1.5, 2.5)]
+  expect(verdictOfC11(above, above)).toBe('supported')
+  expect(verdictOfC11(below, above)).toBe('refuted')
+  expect(verdictOfC11(across, below)).toBe('refuted')
+  expect(verdictOfC11(across, above)).toBe('inconclusive')
 })

@@ -6,10 +6,10 @@
  */
 import { killLoads, workloadsHit } from '../../../scenarios/experiments/blast-radius.js'
 import { neighbourLoads } from '../../../scenarios/experiments/isolation.js'
-import { pauseLoads } from '../../../scenarios/experiments/pauses.js'
+import { memoryOfHop, pauseLoads } from '../../../scenarios/experiments/pauses.js'
 import type { Estimate } from '../../model.js'
 import { withInterval } from '../words.js'
-import { byActs } from './acts.js'
+import { byActs, type Acts } from './acts.js'
 import { decide, type Bounds, type Decision } from './decision.js'
 import { concluded, wanting, type Conclusion } from './finding.js'
 
@@ -22,6 +22,8 @@ export const limits = {
   badlyIsolated: 1.5,
   /** C11: p99 of a paused per-node proxy, to that of sidecars that never pause. */
   highTail: 2,
+  /** C11: memory of a proxy on a JVM to that of one sidecar: a node holds half as many pods with such sidecars, if memory is what fills it. */
+  tooLarge: 2,
   /** C6: of a node's workloads, those that its component's death hurts at least. */
   everyWorkload: 0.9,
   /** C6: those that a sidecar's death hurts at most; of the null, half of that. */
@@ -101,10 +103,56 @@ export const judgeC6 = byActs((acts) => {
   )
 })
 
+const perNode = { path: 'l7-per-node', load: pauseLoads.none }
+const sidecars = { path: 'l7-sidecar-to-sidecar', load: pauseLoads.none }
+
+/** By a JVM where the run has one; by pauses that are injected, which bear one half alone, where it has none. */
+export const judgeC11 = byActs((acts) => ofJvm(acts) ?? ofInjectedPauses(acts))
+
+function ofJvm(acts: Acts): Conclusion | undefined {
+  const [mesh, native] = [acts.meshOn(perNode.path, 'jvm'), acts.meshOn(sidecars.path, 'native')]
+  if (mesh === undefined || native === undefined) return undefined
+  const [jvm, own] = [
+    { ...perNode, mesh },
+    { ...sidecars, mesh: native },
+  ]
+  const tail = acts.ratio(jvm, own)
+  const size = acts.ratio(jvm, own, memoryOfHop)
+  const nothing = acts.ratio({ ...jvm, load: pauseLoads.nothing }, jvm)
+  const injected = acts.ratio({ ...jvm, load: pauseLoads.paused }, own)
+  if (!tail || !size) return undefined
+  const isNullQuiet = nothing !== undefined && decide(nothing, limits.highTail) === 'refuted'
+  return concluded(
+    isNullQuiet ? verdictOfC11(tail, size) : 'inconclusive',
+    `On ${mesh}, a JVM, the per-node proxy’s p99 was ${withInterval(tail, 'times')} that of ${native}’s sidecars, and its memory ${withInterval(size, 'times')} that of one of them; “high” is read as ${limits.highTail} times or more, “too large” as ${limits.tooLarge} times.`,
+    [
+      ['p99 of a per-node proxy on a JVM to that of sidecars', tail],
+      ['memory of a proxy on a JVM to that of one sidecar', size],
+      ['p99 of a per-node proxy on a JVM with pauses on top to that of sidecars', injected],
+      ['p99 on a JVM while a spare hop pauses to that without pauses', nothing],
+    ],
+    isNullQuiet || !nothing ? wantingMore(tail, size) : wanting(nothing, limits.highTail),
+  )
+}
+
+/** Both halves carry it; one that does not hold refutes it. */
+export function verdictOfC11(tail: Bounds, size: Bounds): Decision {
+  const halves = [decide(tail, limits.highTail), decide(size, limits.tooLarge)]
+  if (halves.includes('refuted')) return 'refuted'
+  return halves.includes('inconclusive') ? 'inconclusive' : 'supported'
+}
+
+/** Rounds for the half that is open. */
+function wantingMore(tail: Estimate, size: Estimate): string {
+  return decide(tail, limits.highTail) === 'inconclusive'
+    ? wanting(tail, limits.highTail)
+    : wanting(size, limits.tooLarge)
+}
+
 /** The tail alone: what a JVM takes in memory is asked of a JVM. */
-export const judgeC11 = byActs((acts) => {
-  const shared = (load: string) => ({ load, path: 'l7-per-node' })
-  const own = (load: string) => ({ load, path: 'l7-sidecar-to-sidecar' })
+function ofInjectedPauses(acts: Acts): Conclusion | undefined {
+  const shared = (load: string) => ({ ...perNode, load })
+  const own = (load: string) => ({ ...sidecars, load })
   const ratio = acts.ratio(shared(pauseLoads.paused), own(pauseLoads.none))
   const same = acts.ratio(shared(pauseLoads.paused), own(pauseLoads.paused))
   const nothing = acts.ratio(shared(pauseLoads.nothing), shared(pauseLoads.none))
@@ -120,6 +168,6 @@ export const judgeC11 = byActs((acts) => {
     ...found,
     verdict: 'inconclusive',
     sentence: `${found.sentence} That bears the half on the tail out.`,
-    next: 'measure the memory of a JVM-based proxy: pauses are injected here, and no JVM is run',
+    next: 'measure a proxy on a JVM in the same run (--mesh finagle): pauses are injected here, and no JVM is run',
   }
-})
+}

@@ -11,6 +11,8 @@ import { byMesh, type Conclusion, type Rule } from './finding.js'
 interface Place {
   readonly load: string
   readonly path: string
+  /** Absent: the one that is judged. */
+  readonly mesh?: string
 }
 
 export class Acts {
@@ -26,16 +28,28 @@ export class Acts {
     this.mesh = mesh
   }
 
-  #cell({ load, path }: Place) {
+  #cell({ load, path, mesh }: Place) {
+    const arm = this.#arm(path, mesh) ?? ''
     const group = this.#groups.find(
       ({ loadLabel, byArm, cells: [first] }) =>
-        first !== undefined && loadLabel.startsWith(load) && byArm.has(this.#arm(path) ?? ''),
+        first !== undefined && loadLabel.startsWith(load) && byArm.has(arm),
     )
-    return group?.byArm.get(this.#arm(path) ?? '')
+    return group?.byArm.get(arm)
   }
 
-  #arm(path: string): string | undefined {
-    return this.#groups.flatMap((group) => armOn(this.#run, group, this.mesh, path) ?? [])[0]
+  #arm(path: string, mesh = this.mesh): string | undefined {
+    return this.#groups.flatMap((group) => armOn(this.#run, group, mesh, path) ?? [])[0]
+  }
+
+  /** Of the run's meshes, in their order, the first whose path has hops of this runtime; `native`: of none that is named. */
+  meshOn(path: string, runtime: 'jvm' | 'native'): string | undefined {
+    const { armOf, components } = this.#run
+    const meshes = [...armOf.values()].flatMap((arm) => (arm.role === 'subject' ? [arm.mesh] : []))
+    return meshes.find((mesh) => {
+      const arm = this.#arm(path, mesh)
+      const hops = components.filter((component) => component.hop !== undefined && component.arm === arm)
+      return hops.length > 0 && hops.every((hop) => (hop.runtime ?? 'native') === runtime)
+    })
   }
 
   #series(place: Place, metric: ReadMetric, percentile?: number) {
@@ -44,13 +58,15 @@ export class Acts {
     )
   }
 
-  /** p99 of the first to that of the second, paired by round; undefined without a round that has both. */
-  ratio(first: Place, second: Place): Estimate | undefined {
-    const series = [first, second].map((place) => this.#series(place, responseTime, 99))
+  /** Of the first to the second, p99 where nothing else is asked, paired by round; undefined without a round that has both. */
+  ratio(first: Place, second: Place, of?: ReadMetric): Estimate | undefined {
+    const series = [first, second].map((place) =>
+      of ? this.#series(place, of) : this.#series(place, responseTime, 99),
+    )
     const [treated = [], reference = []] = pairedSeries(...series).values
     const cells = [first, second].map((place) => this.#cell(place)?.id ?? '')
     if (treated.length === 0) return undefined
-    return comparePaired(treated, reference, this.#settings, { unit: 'ms', cells }).ratio
+    return comparePaired(treated, reference, this.#settings, { unit: of?.unit ?? 'ms', cells }).ratio
   }
 
   /** `signed` figures may lie below zero. */

@@ -85,7 +85,8 @@ export const claims: Readonly<Record<ClaimId, Claim>> = {
   },
   C11: {
     claim: 'A JVM-based per-node proxy has a high tail latency and is too large for a sidecar.',
-    needs: 'measure l7-per-node and l7-sidecar-to-sidecar on one mesh, with the pauses experiment',
+    needs:
+      'measure a JVM’s l7-per-node (--mesh finagle) and l7-sidecar-to-sidecar in one run, with the pauses experiment',
     judge: judgeC11,
   },
   C12: {

@@ -56,7 +56,7 @@ export interface Mesh {
   /** Unmet needs of this mesh's own: a binary, a kernel feature, what cannot be downloaded from here. */
   check(
     request: EnvironmentRequest,
-    on: Pick<Platform, 'offers' | 'raisesServices'>,
+    on: Pick<Platform, 'offers' | 'raisesServices'> & Partial<Pick<Platform, 'builds'>>,
   ): Promise<readonly Unmet[]>
   install(context: MeshContext): Promise<MeshSession>
 }

@@ -52,6 +52,8 @@ export const componentSchema = object({
    * ztunnel: its usage counts once, and its traffic is not that of a bystander.
    */
   process: name.exactOptional(),
+  /** What a hop runs on where claims ask for it. */
+  runtime: z.literal('jvm').exactOptional(),
 })
 export interface Component extends z.infer<typeof componentSchema> {}
 

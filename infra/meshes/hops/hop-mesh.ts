@@ -92,7 +92,7 @@ export function createHopMesh(options: HopMeshOptions): Mesh {
     ),
     ...defined({ manyClients: options.manyClients }),
     async check(request, on) {
-      const unmet = await Promise.all(needs.map((need) => checkProgram(need, request.config)))
+      const unmet = await Promise.all(needs.map((need) => checkProgram(need, request.config, on)))
       return [
         ...unmet.flat(),
         ...(await unmetCapture(name, request, on)),

@@ -1,4 +1,4 @@
-/** haproxy and nginx carry the paths that they can, prove them, and refuse impostors on either side. */
+/** haproxy, nginx and Finagle carry the paths that they can, prove them, and refuse impostors where legs are encrypted. */
 import { once } from 'node:events'
 import { connect, type AddressInfo } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
@@ -8,6 +8,7 @@ import { paths } from '../../../scenarios/paths/index.js'
 import { locateBinary } from '../../supply/binaries.js'
 import { createAuthority, spiffeId } from '../../platforms/kit/identity.js'
 import { getMany } from '../envoy/testing.js'
+import { finagle, finagleHop } from '../finagle/finagle.js'
 import { haproxy, haproxyHop } from '../haproxy/haproxy.js'
 import { dnsNameOf } from './hop-mesh.js'
 import { nginx, nginxHop } from '../nginx/nginx.js'
@@ -17,6 +18,7 @@ import { hopSpecs, openTestHost, testArm, type TestHost } from './testing.js'
 for (const { mesh, program, refusal } of [
   { mesh: haproxy, program: haproxyHop, refusal: 503 },
   { mesh: nginx, program: nginxHop, refusal: 502 },
+  { mesh: finagle, program: finagleHop },
 ]) {
   const { need } = program
   if (!need) throw new Error(`${program.name} is nobody's program`)
@@ -60,6 +62,7 @@ for (const { mesh, program, refusal } of [
       expect((await read()).map(({ requests }) => requests)).toEqual(after.map(({ requests }) => requests))
     })
 
+    if (refusal === undefined) return
     it('refuses a server with another identity than it expects', async () => {
       const authority = await createAuthority({ trustDomain })
       const issue = (account: string) => {

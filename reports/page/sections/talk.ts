@@ -68,6 +68,7 @@ export const systemRows: readonly {
       'at the node proxy, L7',
       'routing rules in the node proxy; ingress by the same proxy',
     ],
+    // Finagle alone is Linkerd's stack, not Linkerd.
     arms: [],
   },
   {
