@@ -28,10 +28,11 @@ const settings: Settings =
 const arms = Object.entries(settings.arms).flatMap(([mesh, paths]) => paths.map((path) => ({ mesh, path })))
 
 describe.skipIf(reason !== '')('on a cluster of its own', () => {
-  const workspace = createWorkspace({ timeoutMs: 1_200_000 })
+  const timeoutMs = 1_200_000
+  const workspace = createWorkspace({ timeoutMs })
   afterAll(() => workspace.remove())
 
-  test.each(arms)('$mesh/$path', async ({ mesh, path }) => {
+  test.each(arms)('$mesh/$path', { timeout: timeoutMs }, async ({ mesh, path }) => {
     const { meshSettings, platformSettings } = settings
     workspace.writeConfig({ ...smallConfig, arms: { [mesh]: [path] }, meshSettings, platformSettings })
     const out = `${mesh}-${path}`
