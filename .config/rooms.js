@@ -43,7 +43,7 @@ const rooms = {
   'infra/images/tunnel': ['infra/images/kit'],
   'infra/images/echo': ['infra/images/kit'],
   'infra/images/loadgen': ['infra/images/kit', 'harness/protocol'],
-  'infra/images/bench': ['infra/images'],
+  'infra/images/bench': ['infra/images', 'harness/protocol'],
   'infra/supply': [...base, 'harness/process', ...images],
   'infra/platforms/kit': [...base, 'harness/process', 'harness/load', 'infra/supply', ...declared],
   'infra/platforms/local': [...base, 'harness/process', 'infra/supply', 'infra/platforms/kit', ...images],

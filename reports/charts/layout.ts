@@ -101,17 +101,3 @@ interface Box {
 function overlap(a: Box, b: Box): boolean {
   return a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height
 }
-
-/** Sorted by value; many times faster than sorting a list with a comparison. */
-export function ascending(values: readonly number[]): Float64Array {
-  return Float64Array.from(values).sort()
-}
-
-/** Median of a list; NaN when it is empty. */
-export function median(values: readonly number[]): number {
-  const sorted = ascending(values)
-  const middle = Math.floor(sorted.length / 2)
-  const [a, b] = [sorted[middle - 1], sorted[middle]]
-  if (b === undefined) return Number.NaN
-  return sorted.length % 2 === 1 || a === undefined ? b : (a + b) / 2
-}

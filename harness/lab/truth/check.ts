@@ -26,15 +26,6 @@ export function isRight(answer: Answer): boolean {
   return Math.abs(answer.measured - answer.expected) <= answer.tolerance
 }
 
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = sorted.length >> 1
-  if (sorted.length === 0) return Number.NaN
-  return sorted.length % 2 === 1
-    ? (sorted[middle] as number)
-    : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2
-}
-
 /** Where values lie, by the estimator of every report. */
 export function located(values: readonly number[]): Location {
   return estimateLocation(values, { seed: 1 })

@@ -1,6 +1,7 @@
 /** A server that stands still: open loop charges every request that falls due meanwhile, as arithmetic says. */
 import { countAbove, maxUs, percentileUs } from '../../load/histogram.js'
-import { type Answer, median, tolerance } from './check.js'
+import { median } from '../../protocol/averages.js'
+import { type Answer, tolerance } from './check.js'
 import type { LoadRun, Rig } from './rig.js'
 
 const repeats = 3

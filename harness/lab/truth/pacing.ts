@@ -3,7 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { withAwakeCores } from '../../process/awake.js'
 import { run } from '../../process/exec.js'
 import { percentileUs } from '../../load/histogram.js'
-import { type Answer, median } from './check.js'
+import { median } from '../../protocol/averages.js'
+import type { Answer } from './check.js'
 import type { EchoServer, LoadRun, Rig } from './rig.js'
 
 const ratePerSecond = 1000

@@ -1,12 +1,12 @@
 /** Answers "can I trust it?" over time: every trial of every arm where it happened, drift and invalid trials to be seen. */
 import type { TopLevelSpec } from 'vega-lite'
 import type { TrialSummary } from '../../../harness/model.js'
+import { ascending, median } from '../../../harness/protocol/averages.js'
 import { fixed, number, paceText, plural } from '../../formats/format.js'
 import { describe } from '../../page/svg.js'
 import { figureWidth, ink, muted, warn, type Size } from '../../page/theme.js'
 import type { ArmView, View } from '../../page/view.js'
 import type { Chart, ChartBuilder } from '../chart.js'
-import { ascending, median } from '../layout.js'
 import { byColour, tip } from '../marks.js'
 
 interface Dot {
