@@ -8,7 +8,6 @@ const near: Answer = {
   expected: 1,
   measured: 1.04,
   tolerance: 0.05,
-  rule: 'near',
 }
 
 describe('answers', () => {

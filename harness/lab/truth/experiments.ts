@@ -44,7 +44,6 @@ async function checkPause(): Promise<Answer[]> {
       expected: median(lengths),
       measured: median(paused.map(longestMs)),
       tolerance: tolerance(200, 0.05, 2 * intervalMs),
-      rule: 'near',
     },
     {
       check: 'pauses',
@@ -52,7 +51,6 @@ async function checkPause(): Promise<Answer[]> {
       unit: 'ms',
       expected: 100,
       measured: median(other.map(longestMs)),
-      tolerance: 0,
       rule: 'atMost',
     },
   ]
@@ -94,8 +92,6 @@ async function checkKill(): Promise<Answer[]> {
       unit: '',
       expected,
       measured: hit(of(arm, load)),
-      tolerance: 0,
-      rule: 'near',
     })),
     {
       check: 'blast-radius',
@@ -104,7 +100,6 @@ async function checkKill(): Promise<Answer[]> {
       expected: 0,
       measured: median(moments),
       tolerance: 50,
-      rule: 'near',
     },
   ]
 }
@@ -155,7 +150,6 @@ async function checkLeak(): Promise<Answer[]> {
       expected: 0.5,
       measured: slopes.leaking,
       tolerance: tolerance(0.5, 0.05),
-      rule: 'near',
     },
     {
       check: 'footprint',
@@ -164,7 +158,6 @@ async function checkLeak(): Promise<Answer[]> {
       expected: 0,
       measured: slopes.sound,
       tolerance: 0.05,
-      rule: 'near',
     },
   ]
 }

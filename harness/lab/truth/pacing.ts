@@ -33,15 +33,9 @@ export async function checkPacing(rig: Rig): Promise<Answer[]> {
     server,
   )
   await server.kill()
-  const atMost = (what: string, unit: string, expected: number, measured: number): Answer => ({
-    check: 'pacing',
-    what,
-    unit,
-    expected,
-    measured,
-    tolerance: 0,
-    rule: 'atMost',
-  })
+  const atMost = (what: string, unit: string, expected: number, measured: number): Answer => {
+    return { check: 'pacing', what, unit, expected, measured, rule: 'atMost' }
+  }
   const context = (what: string, unit: string, measured: number): Answer => ({
     ...atMost(what, unit, 0, measured),
     rule: 'context',
