@@ -5,7 +5,7 @@ import { envoyProxy } from './envoy-config.js'
 import { haproxyTls } from './haproxy-tls.js'
 import { createPeerFiles } from './peer-files.js'
 import { freePort, missing, startEnvoy, startHaproxy, startNghttpx, startNginx } from './programs.js'
-import { type Subject, oneHop, twoHops } from './subject.js'
+import { type Subject, ofImage, oneHop, twoHops } from './subject.js'
 
 type Protocol = 'http1' | 'h2'
 const loopback = async (): Promise<ListenerAddress> => ({ host: '127.0.0.1', port: await freePort() })
@@ -98,13 +98,7 @@ const ourProxy = (name: string, protocol: Protocol, filters: Record<string, unkn
       },
       { nodeArguments },
     )
-    return {
-      entry: image.listeners['downstream'] as ListenerAddress,
-      hops: [{ name: 'proxy', pid: image.pid }],
-      async stop(signal: NodeJS.Signals = 'SIGKILL') {
-        await image.stop(signal)
-      },
-    }
+    return oneHop(ofImage(image, 'downstream'))
   },
 })
 
@@ -186,17 +180,7 @@ const ourMtls: Subject = {
       transport: 'mtls',
       expect: [server.spiffeId],
     })
-    return {
-      entry: outbound.listeners['downstream'] as ListenerAddress,
-      hops: [
-        { name: 'outbound', pid: outbound.pid },
-        { name: 'inbound', pid: inbound.pid },
-      ],
-      async stop(signal: NodeJS.Signals = 'SIGKILL') {
-        await outbound.stop(signal)
-        await inbound.stop(signal)
-      },
-    }
+    return twoHops(ofImage(outbound, 'downstream'), ofImage(inbound, 'downstream'))
   },
 }
 
