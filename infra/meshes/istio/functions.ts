@@ -12,7 +12,7 @@ import type { z } from 'zod'
 import type { Fact, Hop, Path } from '../../../harness/model.js'
 import { filtersSchema, type FiltersConfig } from '../../images/proxy/filters/index.js'
 import { hasGateway } from '../clusters/gateway-api.js'
-import { retryOn } from '../envoy/functions.js'
+import { retryOn } from '../envoy/functions/traffic.js'
 import type { IstioMode } from './values.js'
 import { defined } from '../../../harness/model/defined.js'
 
