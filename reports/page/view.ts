@@ -125,7 +125,7 @@ export function createView(analysis: Analysis): View {
   const comparisons = new Map<string, Comparison>()
   for (const comparison of analysis.comparisons) {
     const { experiment, loadLabel, arm, versus, metric, percentile } = comparison
-    const id = comparisonKey(experiment, loadLabel, arm, versus, metric, percentile)
+    const id = key(experiment, loadLabel, arm, versus, metric, percentile)
     if (!comparisons.has(id)) comparisons.set(id, comparison)
   }
   const compare: View['compare'] = (arm, metrics, options = {}) => {
@@ -133,9 +133,8 @@ export function createView(analysis: Analysis): View {
     const versus = options.versus ?? byId.get(arm)?.arm.baseline
     if (load === undefined || versus === undefined) return undefined
     for (const metric of metrics) {
-      const found = comparisons.get(
-        comparisonKey(load.experiment, load.loadLabel, arm, versus, metric.id, options.percentile),
-      )
+      const id = key(load.experiment, load.loadLabel, arm, versus, metric.id, options.percentile)
+      const found = comparisons.get(id)
       if (found !== undefined) return found
     }
     return undefined
@@ -331,19 +330,8 @@ function chooseLead(loads: readonly LoadView[], analysis: Analysis): LoadView | 
   )[0]
 }
 
-function key(...parts: readonly string[]): string {
+function key(...parts: readonly (string | number | undefined)[]): string {
   return parts.join('\u0000')
-}
-
-function comparisonKey(
-  experiment: string,
-  loadLabel: string,
-  arm: string,
-  versus: string,
-  metric: string,
-  percentile: number | undefined,
-): string {
-  return key(experiment, loadLabel, arm, versus, metric, percentile === undefined ? '' : String(percentile))
 }
 
 function unknownPath(name: string): Path {

@@ -59,7 +59,7 @@ export function gateTable(view: View, book: FigureBook, verdicts: readonly GateV
         view.arm(control).label,
         metricTitle(check.metric, check.percentile),
         cell === undefined ? experiment : `${experiment}: ${loadText(cell.load)}`,
-        { html: book.print(ratio, { metric: check.metric, percentile: check.percentile, kind: 'ratio' }) },
+        book.cell(ratio, { metric: check.metric, percentile: check.percentile, kind: 'ratio' }),
         `±${String(check.practical * 100)} %`,
         state,
       ]
