@@ -46,9 +46,7 @@ export const planFlags = {
   budget: flag<number>(
     '--budget <minutes>',
     'how long the trials may take, instead of what the profile allows',
-    {
-      parse: parseMinutes,
-    },
+    { parse: parseMinutes },
   ),
   seed: flag<number>('--seed <n>', 'seed of the order of trials', { parse: parseSeed }),
   variant: flag<readonly string[]>(

@@ -20,7 +20,6 @@ interface Measured {
 /** Per request and hop. */
 export type Counted = KernelCounts
 
-/** What 1 000 connections took. */
 export interface Row {
   readonly name: string
   /** Bytes of memory by hop: at rest, after the loads with 1 000 connections, at most. */

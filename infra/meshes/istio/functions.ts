@@ -146,9 +146,7 @@ const circuitBreaker: Rendering<'circuitBreaker'> = {
   render: ({ maxConnections, maxPending, maxRequests }) => ({
     pool: {
       tcp: maxConnections === undefined ? {} : { maxConnections },
-      http: {
-        ...defined({ http1MaxPendingRequests: maxPending, http2MaxRequests: maxRequests }),
-      },
+      http: { ...defined({ http1MaxPendingRequests: maxPending, http2MaxRequests: maxRequests }) },
     },
   }),
 }

@@ -42,9 +42,7 @@ interface Turn extends Report {
 const child = spawn(
   process.execPath,
   ['--import', 'tsx', fileURLToPath(new URL('sender.ts', import.meta.url))],
-  {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  },
+  { stdio: ['pipe', 'pipe', 'inherit'] },
 )
 const answers = createInterface({ input: child.stdout })
 

@@ -3,7 +3,6 @@ import type { ErrorKind } from '../../../../harness/protocol/result.js'
 import type { Spec } from '../spec.js'
 import { kindOfStatus } from '../wires/wire.js'
 
-/** One run of the tool. */
 export interface ToolRun {
   readonly spec: Spec
   readonly url: string

@@ -6,9 +6,7 @@ import { typed, type JsonObject } from '../blocks.js'
 export interface EnvoyFunctions {
   /** HTTP filters before the router, in order. */
   readonly filters: readonly JsonObject[]
-  /** Fields of the route's action. */
   readonly action: JsonObject
-  /** Fields of the route itself. */
   readonly route: JsonObject
   /** Fields of the circuit breaker of the service's cluster. */
   readonly thresholds: JsonObject
