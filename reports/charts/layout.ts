@@ -16,15 +16,17 @@ export function logDomain(values: readonly number[]): [number, number] {
   return [Math.min(...positive) / 1.12, Math.max(...positive) * 1.12]
 }
 
+/** Between the middles of labels of one line. */
+const gapPx = 15
+
 /**
- * Moves label positions apart so that neighbours keep `gapPx`, as near as possible to where they belong. Values and
+ * Moves label positions apart so that neighbours keep their gap, as near as possible to where they belong. Values and
  * result are in the axis' units; order is kept.
  */
 export function spreadLabels(
   values: readonly number[],
   domain: readonly [number, number],
   heightPx: number,
-  gapPx: number,
   log: boolean,
 ): number[] {
   const scale = (value: number) => (log ? Math.log(Math.max(value, Number.MIN_VALUE)) : value)

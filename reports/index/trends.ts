@@ -178,7 +178,6 @@ function specOf(
     last.map(({ value }) => value),
     domain,
     plotHeight,
-    15,
     false,
   )
   const labelRoom = endRoom(

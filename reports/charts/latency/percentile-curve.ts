@@ -75,7 +75,6 @@ function build(lines: readonly Line[], size: Size, time: string): TopLevelSpec {
     lines.map(({ points }) => points.at(-1)?.ms ?? 0),
     domain,
     height,
-    15,
     log,
   )
   const ends = lines.map(({ arm }, index) => ({

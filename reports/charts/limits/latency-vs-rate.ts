@@ -129,7 +129,6 @@ function build(
     ends.map(({ p99 }) => p99.value),
     domain,
     height,
-    15,
     log,
   )
   const x = rateAxis(points, knees, size)
