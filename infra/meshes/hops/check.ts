@@ -21,7 +21,6 @@ export async function checkDownloads(
   { name: mesh, downloads }: Pick<Mesh, 'name' | 'downloads'>,
   request: EnvironmentRequest,
   { offers }: Pick<Platform, 'offers'>,
-  isReachable: (url: string) => Promise<boolean> = reachable,
 ): Promise<readonly Unmet[]> {
   const { mirrors, cacheDir = defaultCacheDir() } = settingsFor(sourceSettings, mesh, request)
   const all = { neededBy: mesh, ...downloads?.(pathsOf(mesh, request), request.config.meshSettings[mesh]) }
@@ -35,7 +34,7 @@ export async function checkDownloads(
   const unmet = await Promise.all(
     [...places].map(async ([url, missing]): Promise<readonly Unmet[]> => {
       const [first] = missing
-      if (!first || (await isReachable(url))) return []
+      if (!first || (await reachable(url))) return []
       const things = missing.map(({ name, version }) => `${name.split('/').at(-1)} ${version}`).join(', ')
       return [
         {
