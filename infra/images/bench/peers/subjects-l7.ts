@@ -1,6 +1,7 @@
 /** The L7 rows: haproxy, nginx, Envoy, nghttpx and our proxy, over HTTP/1.1 or HTTP/2, plain or with mutual TLS between two. */
 import { startImage, trustDomain, writeWorkload, createTestAuthority } from '../../kit/testing.js'
 import type { ListenerAddress } from '../../kit/net/address.js'
+import { proxyConfig } from '../proxy-config.js'
 import { envoyProxy } from './envoy-config.js'
 import { haproxyTls } from './haproxy-tls.js'
 import { createPeerFiles } from './peer-files.js'
@@ -86,18 +87,8 @@ const plain = { transport: 'plain' } as const
 const ourProxy = (name: string, protocol: Protocol, filters: Record<string, unknown> = {}): Subject => ({
   name,
   async start(workspace, application, nodeArguments = []) {
-    const image = await startImage(
-      'proxy',
-      workspace,
-      {
-        admin: { host: '127.0.0.1', port: 0 },
-        listeners: [{ name: 'downstream', host: '127.0.0.1', port: 0, ...plain }],
-        clusters: [{ name: 'server', endpoints: [application], protocol, ...plain }],
-        routes: [{ match: { prefix: '/' }, cluster: 'server' }],
-        filters,
-      },
-      { nodeArguments },
-    )
+    const config = proxyConfig(plain, { endpoints: [application], protocol, ...plain }, { filters })
+    const image = await startImage('proxy', workspace, config, { nodeArguments })
     return oneHop(ofImage(image, 'downstream'))
   },
 })
@@ -155,20 +146,10 @@ const ourMtls: Subject = {
     const authority = await createTestAuthority()
     const client = await writeWorkload(workspace, authority, 'mtls-client')
     const server = await writeWorkload(workspace, authority, 'mtls-server')
-    const start = (identity: typeof client, listener: object, cluster: object) =>
-      startImage(
-        'proxy',
-        workspace,
-        {
-          admin: { host: '127.0.0.1', port: 0 },
-          trustDomain,
-          identity,
-          listeners: [{ name: 'downstream', host: '127.0.0.1', port: 0, ...listener }],
-          clusters: [{ name: 'server', ...cluster }],
-          routes: [{ match: { prefix: '/' }, cluster: 'server' }],
-        },
-        { nodeArguments },
-      )
+    const start = (identity: typeof client, listener: object, cluster: object) => {
+      const config = proxyConfig(listener, cluster, { trustDomain, identity })
+      return startImage('proxy', workspace, config, { nodeArguments })
+    }
     const inbound = await start(
       server,
       { transport: 'mtls', expect: [client.spiffeId] },
