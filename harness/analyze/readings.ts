@@ -112,17 +112,15 @@ export function latencyMs(trial: Trial, kind: Timing, percentile: number, timeou
 }
 
 /** Mutual TLS handshakes of the arm's hops for each connection of the client; undefined where no hop tells. */
-export function handshakesPerConnection({ tlsHandshakes, load }: Trial): number | undefined {
-  return tlsHandshakes === undefined || !load || load.connectionsOpened === 0
-    ? undefined
-    : tlsHandshakes / load.connectionsOpened
-}
+export const handshakesPerConnection = (trial: Trial) => perConnection(trial, trial.tlsHandshakes)
 
 /** Those of them that resumed a session; undefined where no hop tells. */
-export function resumptionsPerConnection({ tlsResumptions, load }: Trial): number | undefined {
-  return tlsResumptions === undefined || !load || load.connectionsOpened === 0
+export const resumptionsPerConnection = (trial: Trial) => perConnection(trial, trial.tlsResumptions)
+
+function perConnection({ load }: Trial, count: number | undefined): number | undefined {
+  return count === undefined || !load || load.connectionsOpened === 0
     ? undefined
-    : tlsResumptions / load.connectionsOpened
+    : count / load.connectionsOpened
 }
 
 /** Of each request a connection of its own is opened, or bytes are what counts, so that usual latency does not apply. */
@@ -317,7 +315,6 @@ export interface CellGroup {
   readonly loadLabel: string
   readonly environment: string
   readonly cells: readonly Cell[]
-  /** arm → cell. */
   readonly byArm: ReadonlyMap<string, Cell>
 }
 

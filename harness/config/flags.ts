@@ -40,15 +40,13 @@ export const planFlags = {
     'drive the experiments with this load engine (see `meshbench list`)',
   ),
   rate: flag<readonly number[]>('--rate <requests-per-second...>', 'rates of the latency experiment', {
-    parse: (text, rates = []) => [...rates, parseRate(text)],
+    parse: (text, rates = []) => [...rates, parseAbove0(text, 'requests per second')],
   }),
   rounds: flag<number>('--rounds <n>', 'exactly this many rounds', { parse: parseCount }),
   budget: flag<number>(
     '--budget <minutes>',
     'how long the trials may take, instead of what the profile allows',
-    {
-      parse: parseMinutes,
-    },
+    { parse: (text) => parseAbove0(text, 'minutes') },
   ),
   seed: flag<number>('--seed <n>', 'seed of the order of trials', { parse: parseSeed }),
   variant: flag<readonly string[]>(
@@ -91,16 +89,9 @@ function parseSeed(text: string): number {
   return seed
 }
 
-function parseMinutes(text: string): number {
-  const minutes = Number(text)
-  if (!Number.isFinite(minutes) || minutes <= 0)
-    throw new InvalidArgumentError('a number of minutes above 0 is needed.')
-  return minutes
-}
-
-function parseRate(text: string): number {
-  const rate = Number(text)
-  if (!Number.isFinite(rate) || rate <= 0)
-    throw new InvalidArgumentError('a number of requests per second above 0 is needed.')
-  return rate
+function parseAbove0(text: string, what: string): number {
+  const number = Number(text)
+  if (!Number.isFinite(number) || number <= 0)
+    throw new InvalidArgumentError(`a number of ${what} above 0 is needed.`)
+  return number
 }

@@ -97,7 +97,6 @@ const billRowSchema = object({
 })
 export interface BillRow extends z.infer<typeof billRowSchema> {}
 
-/** One trial of a search. */
 const kneeTrialSchema = object({
   round: count,
   ratePerSecond: number,
@@ -156,7 +155,6 @@ const timelineSchema = object({
 })
 export interface Timeline extends z.infer<typeof timelineSchema> {}
 
-/** Estimates of one cell. */
 export const cellAnalysisSchema = object({
   cell: text,
   experiment: text,

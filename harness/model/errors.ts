@@ -1,6 +1,5 @@
 /** The kinds of failure that a person can act on; anything else that is thrown is a bug. */
 
-/** Exit codes of the CLI. */
 export const exitCodes = {
   ok: 0,
   thresholdFailed: 1,

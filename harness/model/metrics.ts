@@ -70,7 +70,6 @@ interface Described<Id extends string> {
   readonly gate?: { readonly practical: number; readonly percentile?: number }
 }
 
-/** A metric that is read from every trial. */
 export interface ReadMetric<Id extends string = string> extends Described<Id> {
   /** Undefined when the trial cannot tell. Of times, `percentile` is one of `percentiles`. */
   read(reading: TrialReading, percentile: number): number | undefined

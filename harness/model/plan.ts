@@ -115,7 +115,6 @@ export const cellSchema = object({
 })
 export interface Cell extends z.infer<typeof cellSchema> {}
 
-/** One planned trial. */
 export const trialSpecSchema = object({
   /** Position in the plan's order, from 0. */
   index: count,

@@ -8,7 +8,6 @@ export const text = z.string()
 /** Text that something is found by. */
 export const name = z.string().min(1)
 export const number = z.number()
-/** At least 0. */
 export const amount = z.number().min(0)
 /** Whole, and at least 0. */
 export const count = z.int().min(0)

@@ -329,11 +329,10 @@ export interface Visit {
 /** The stays of a plan in their order: one for each environment, or with blocks one for each of its turns. */
 export function visitsOf(plan: Plan): readonly Visit[] {
   const requests = new Map(environmentRequests(plan).map((request) => [request.id, request]))
-  const environmentOf = new Map(plan.arms.map((arm) => [arm.id, arm.environment]))
-  const armOf = new Map(plan.cells.map((cell) => [cell.id, cell.arm]))
+  const environmentOf = environmentsOfCells(plan)
   const visits: { request: EnvironmentRequest; trials: TrialSpec[] }[] = []
   for (const trial of plan.order) {
-    const request = requests.get(environmentOf.get(armOf.get(trial.cell) ?? '') ?? '')
+    const request = requests.get(environmentOf.get(trial.cell) ?? '')
     if (!request) throw new Error(`the plan names an unknown cell: ${trial.cell}`)
     if (visits.at(-1)?.request !== request) visits.push({ request, trials: [] })
     visits.at(-1)?.trials.push(trial)
@@ -343,9 +342,8 @@ export function visitsOf(plan: Plan): readonly Visit[] {
 
 /** The environments of a plan, each with its arms, in the order in which the plan visits them first. */
 export function environmentRequests(plan: Plan): readonly EnvironmentRequest[] {
-  const environmentOf = new Map(plan.arms.map((arm) => [arm.id, arm.environment]))
-  const armOf = new Map(plan.cells.map((cell) => [cell.id, cell.arm]))
-  const visited = new Set(plan.order.map(({ cell }) => environmentOf.get(armOf.get(cell) ?? '') ?? ''))
+  const environmentOf = environmentsOfCells(plan)
+  const visited = new Set(plan.order.map(({ cell }) => environmentOf.get(cell) ?? ''))
   return [...visited].map((id) => ({
     id,
     config: plan.config,
@@ -355,6 +353,11 @@ export function environmentRequests(plan: Plan): readonly EnvironmentRequest[] {
     ),
     paths: plan.paths,
   }))
+}
+
+function environmentsOfCells({ arms, cells }: Plan): ReadonlyMap<string, string | undefined> {
+  const environmentOf = new Map(arms.map((arm) => [arm.id, arm.environment]))
+  return new Map(cells.map((cell) => [cell.id, environmentOf.get(cell.arm)]))
 }
 
 /** Arms with those of their copies that some trial uses. */

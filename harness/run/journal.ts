@@ -163,9 +163,7 @@ function checkTrialsAreOfPlan(header: RunHeader, entries: readonly JournalEntry[
     if (!cells.has(entry.cell)) {
       throw new UserError(
         `${file} line ${index + 1}: cell: ${JSON.stringify(entry.cell)} is not in the run's plan`,
-        {
-          hint: 'the line belongs to another journal',
-        },
+        { hint: 'the line belongs to another journal' },
       )
     }
   }

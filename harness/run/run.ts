@@ -214,9 +214,7 @@ function refuseOtherPrograms(entries: readonly JournalEntry[], environment: Envi
   if (changed.length > 0)
     throw new OtherPrograms(
       `other programs are installed than this run was begun with: ${changed.join('; ')}`,
-      {
-        hint: 'a run measures one build; put it back, or start a new run',
-      },
+      { hint: 'a run measures one build; put it back, or start a new run' },
     )
 }
 

@@ -88,7 +88,7 @@ export function toolSubject(name: string, tool: Tool, takesRate: boolean): Subje
     name,
     program: tool.program,
     takesRate,
-    canBeFresh: tool.canBeFresh ?? false,
+    canBeFresh: tool.neverFresh === undefined,
     versionArguments: versionArguments[name] ?? ['--version'],
     ...defined({ files: tool.files }),
     notes: tool.limits,

@@ -149,7 +149,8 @@ async function readVersion(need: BinaryNeed, path: string): Promise<string> {
   return version
 }
 
-async function hashFile(path: string): Promise<string> {
+/** SHA-256 of a file, in hex. */
+export async function hashFile(path: string): Promise<string> {
   const hash = createHash('sha256')
   await pipeline(createReadStream(path), hash)
   return hash.digest('hex')

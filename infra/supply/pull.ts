@@ -2,14 +2,12 @@
  * Says what a run will download and downloads it ahead, so that a host without a network can be prepared from one
  * that has one. The list is pure; only `pullAhead` touches network and disk.
  */
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import { UserError } from '../../harness/model/errors.js'
 import { run as runCommand, type RunOptions, type RunResult } from '../../harness/process/exec.js'
+import { hashFile } from './binaries.js'
 import { saveArchive } from './save-images.js'
 import { pinnedReference, unknownDigest } from './versions.js'
 import type {
@@ -127,7 +125,8 @@ export async function imageArchive(
   return (await isFilled(file)) ? { file, tag: reference } : undefined
 }
 
-async function isFilled(file: string): Promise<boolean> {
+/** Whether a file is there whole: what is still downloaded lies under another name. */
+export async function isFilled(file: string): Promise<boolean> {
   return stat(file).then(
     ({ size }) => size > 0,
     () => false,
@@ -218,7 +217,7 @@ async function isCached(item: PullItem, file: string): Promise<boolean> {
   if (!(await isFilled(file))) return false
   // An image's digest is over its manifest, not over the archive, so an archive is taken as it was saved.
   if (item.kind === 'image' || item.digest === unknownDigest) return true
-  return (await sha256Of(file)) === item.digest
+  return (await hashFile(file)) === item.digest
 }
 
 async function pullOne(item: PullItem, file: string, options: PullOptions): Promise<void> {
@@ -229,7 +228,7 @@ async function pullOne(item: PullItem, file: string, options: PullOptions): Prom
     else if (item.kind === 'chart') await pullChart(item, partial, options)
     else await download(item.source, partial, options)
     if (item.kind !== 'image' && item.digest !== unknownDigest) {
-      const found = await sha256Of(partial)
+      const found = await hashFile(partial)
       if (found !== item.digest) {
         throw new UserError(
           `${item.name} ${item.version} from ${item.source} has SHA-256 ${found}, not ${item.digest}.`,
@@ -285,10 +284,4 @@ async function download(url: string, file: string, options: PullOptions): Promis
     })
   }
   await writeFile(file, Buffer.from(await response.arrayBuffer()))
-}
-
-async function sha256Of(file: string): Promise<string> {
-  const hash = createHash('sha256')
-  await pipeline(createReadStream(file), hash)
-  return hash.digest('hex')
 }

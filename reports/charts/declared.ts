@@ -71,7 +71,7 @@ function chartOf(declared: MetricChart, load: LoadView, view: View, book: Figure
       columns: ['arm', what],
       rows: rows.map(({ arm, estimate }) => [
         arm.label,
-        { html: book.print(estimate, { metric: metric.id, percentile, kind: 'value' }) },
+        book.cell(estimate, { metric: metric.id, percentile, kind: 'value' }),
       ]),
     },
     spec: (size) => build(rows, what, size),

@@ -16,15 +16,17 @@ export function logDomain(values: readonly number[]): [number, number] {
   return [Math.min(...positive) / 1.12, Math.max(...positive) * 1.12]
 }
 
+/** Between the middles of labels of one line. */
+const gapPx = 15
+
 /**
- * Moves label positions apart so that neighbours keep `gapPx`, as near as possible to where they belong. Values and
+ * Moves label positions apart so that neighbours keep their gap, as near as possible to where they belong. Values and
  * result are in the axis' units; order is kept.
  */
 export function spreadLabels(
   values: readonly number[],
   domain: readonly [number, number],
   heightPx: number,
-  gapPx: number,
   log: boolean,
 ): number[] {
   const scale = (value: number) => (log ? Math.log(Math.max(value, Number.MIN_VALUE)) : value)
@@ -100,18 +102,4 @@ interface Box {
 
 function overlap(a: Box, b: Box): boolean {
   return a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height
-}
-
-/** Sorted by value; many times faster than sorting a list with a comparison. */
-export function ascending(values: readonly number[]): Float64Array {
-  return Float64Array.from(values).sort()
-}
-
-/** Median of a list; NaN when it is empty. */
-export function median(values: readonly number[]): number {
-  const sorted = ascending(values)
-  const middle = Math.floor(sorted.length / 2)
-  const [a, b] = [sorted[middle - 1], sorted[middle]]
-  if (b === undefined) return Number.NaN
-  return sorted.length % 2 === 1 || a === undefined ? b : (a + b) / 2
 }

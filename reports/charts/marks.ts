@@ -7,7 +7,7 @@ import { defined } from '../../harness/model/defined.js'
 
 /** How a mark is told apart and what hovering says: fields that every datum of an arm has. */
 export const byColour = { field: 'colour', type: 'nominal', scale: null }
-const byShape = { field: 'shape', type: 'nominal', scale: null }
+export const byShape = { field: 'shape', type: 'nominal', scale: null }
 export const tip = { field: 'tip' }
 const name = { field: 'name' }
 
@@ -18,12 +18,14 @@ export function datum(arm: ArmView, { value, low, high }: Estimate, said: string
   return { arm: label, value, low, high, colour, shape, label, ...told }
 }
 
+/** Room for arms' labels down the side, in px. */
+export function labelWidthOf(labels: readonly string[], size: Size): number {
+  return Math.min(size === 'wide' ? 230 : 130, 14 + 7.4 * Math.max(...labels.map((label) => label.length)))
+}
+
 /** Arms down the side, in their order; `plotWidth` is what is left beside their labels. `steps`: height of a row of many arms, and of few. */
 export function armAxis(labels: readonly string[], size: Size, steps: readonly [number, number] = [26, 44]) {
-  const labelWidth = Math.min(
-    size === 'wide' ? 230 : 130,
-    14 + 7.4 * Math.max(...labels.map((label) => label.length)),
-  )
+  const labelWidth = labelWidthOf(labels, size)
   return {
     labelWidth,
     plotWidth: figureWidth[size] - labelWidth - 24,
@@ -37,13 +39,23 @@ export function armAxis(labels: readonly string[], size: Size, steps: readonly [
   }
 }
 
-/** An axis of values that ends where it is told to. */
+/** An axis of figures that ends where it is told to. */
+export function linearAxis(field: string, domain: readonly number[], axis: object | null) {
+  return { field, type: 'quantitative', scale: { domain, nice: false }, axis }
+}
+
+/** The same with figures as they are printed. */
 export function valueAxis(domain: readonly [number, number], axis: object, field = 'value') {
+  return linearAxis(field, domain, { titleAnchor: 'start', format: '.4~r', ...axis })
+}
+
+/** When trials were, over the whole run. */
+export function minutesAxis(tickCount: number) {
   return {
-    field,
+    field: 'minutes',
     type: 'quantitative',
-    scale: { domain, nice: false },
-    axis: { titleAnchor: 'start', format: '.4~r', ...axis },
+    scale: { nice: false, padding: 6 },
+    axis: { title: 'minutes since the start', titleAnchor: 'end', tickCount, grid: false },
   }
 }
 

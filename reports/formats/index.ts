@@ -14,7 +14,6 @@ import { renderMarkdown } from './markdown.js'
 import { renderOpenMetrics } from './openmetrics.js'
 import { renderActionBenchmark, renderBencher } from './tracked.js'
 
-/** A whole analysis as one file. */
 export interface Format {
   /** File that `meshbench report --format` writes into the run's folder. */
   readonly file: string

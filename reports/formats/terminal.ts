@@ -6,7 +6,7 @@ import { cleanDeep } from '../page/clean.js'
 import { alignColumns, plain } from '../page/columns.js'
 import { hasNoInterval, loadText, plural, plusMinus, signed, decimalsFor } from './format.js'
 import { transportRows } from '../page/transport-lines.js'
-import { cpuMetrics, createView, latencyMetrics, type ArmView, type View } from '../page/view.js'
+import { createView, type Added, type ArmView, type View } from '../page/view.js'
 
 export interface TerminalOptions {
   /** Width to fit into, in characters. */
@@ -16,16 +16,24 @@ export interface TerminalOptions {
 
 const colours = { bold: '1', dim: '2', red: '31', green: '32', yellow: '33' } as const
 
+/** What lines are written for. */
+interface Screen {
+  readonly columns: number
+  readonly paint: (text: string, colour: keyof typeof colours) => string
+}
+
 const fewestColumns = 20
 const usualColumns = 80
 
 /** The table and verdicts as plain lines, with ANSI colour only when asked. No trailing line break. */
 export function renderTerminal(analysis: Analysis, { colour, columns: told }: TerminalOptions): string {
-  // Some terminals say 0, and none is read at a word a line.
-  const options = { colour, columns: told < fewestColumns ? usualColumns : told }
   const view = createView(cleanDeep(analysis))
-  const paint = (text: string, colour: keyof typeof colours) =>
-    options.colour ? `\u001b[${colours[colour]}m${text}\u001b[0m` : text
+  // Some terminals say 0, and none is read at a word a line.
+  const screen: Screen = {
+    columns: told < fewestColumns ? usualColumns : told,
+    paint: (text, name) => (colour ? `\u001b[${colours[name]}m${text}\u001b[0m` : text),
+  }
+  const { columns, paint } = screen
   const lines: string[] = []
   if (!['complete', 'precise', 'budget'].includes(analysis.outcome)) {
     lines.push(
@@ -35,26 +43,17 @@ export function renderTerminal(analysis: Analysis, { colour, columns: told }: Te
       ),
     )
   }
-  lines.push(...table(view, options.columns, paint))
-  lines.push(...transportLines(view, options.columns, paint))
-  lines.push(...trustLines(view, options.columns, paint))
+  lines.push(...table(view, screen), ...transportLines(view, screen), ...trustLines(view, screen))
   const claims = view.analysis.claims.filter((claim) => claim.verdict !== 'no data')
-  if (claims.length > 0)
-    lines.push('', ...claims.flatMap((claim) => claimLines(claim, options.columns, paint)))
+  if (claims.length > 0) lines.push('', ...claims.flatMap((claim) => claimLines(claim, screen)))
   for (const verdict of view.analysis.thresholds) {
     const colour = verdict.state === 'pass' ? 'green' : verdict.state === 'fail' ? 'red' : 'yellow'
-    lines.push(
-      ...wrap(`${paint(verdict.state, colour)}  ${plain(verdict.sentence)}`, options.columns, '      '),
-    )
+    lines.push(...wrap(`${paint(verdict.state, colour)}  ${plain(verdict.sentence)}`, columns, '      '))
   }
   return lines.join('\n')
 }
 
-function table(
-  view: View,
-  columns: number,
-  paint: (text: string, colour: keyof typeof colours) => string,
-): string[] {
+function table(view: View, { columns, paint }: Screen): string[] {
   if (view.lead === undefined) return ['no trial is valid']
   const header = ['', 'added p50, ms', 'added p99, ms', 'CPU / 1 000 req, ms', 'memory, MiB']
   const rows = view.arms
@@ -77,11 +76,7 @@ function table(
 }
 
 /** New connections and long transfers; columns that do not fit are left out, from the right. */
-function transportLines(
-  view: View,
-  columns: number,
-  paint: (text: string, colour: keyof typeof colours) => string,
-): string[] {
+function transportLines(view: View, { columns, paint }: Screen): string[] {
   const print = (estimate: Estimate | undefined, sign = false) =>
     estimate === undefined ? '–' : sign ? signedInterval(estimate) : plain(plusMinus(estimate))
   return transportRows(view, print).flatMap(({ title, columns: names, rows }) => {
@@ -102,34 +97,17 @@ function signedInterval(estimate: Estimate): string {
 }
 
 function cells(arm: ArmView, view: View): string[] {
-  const print = (difference: Estimate | undefined) =>
-    difference === undefined ? '–' : signedInterval(difference)
+  const print = (added: Added | undefined) => (added ? signedInterval(added.estimate) : '–')
   const memory = view.cell(arm.id)?.hopMemory
-  // The twin is no arm to choose: what it differs by is the noise floor.
-  const floor =
-    arm.arm.role === 'twin'
-      ? view.analysis.noise.find(
-          ({ environment, loadLabel, experiment }) =>
-            environment === arm.arm.environment &&
-            loadLabel === view.lead?.loadLabel &&
-            experiment === view.lead.experiment,
-        )
-      : undefined
-  const compare = (metrics: typeof latencyMetrics, percentile?: number) =>
-    view.compare(arm.id, metrics, percentile === undefined ? {} : { percentile })?.difference
   return [
-    print(floor?.latencyP50 ?? compare(latencyMetrics, 50)),
-    print(floor?.latencyP99 ?? compare(latencyMetrics, 99)),
-    print(floor?.cpu ?? compare(cpuMetrics)),
+    print(view.added(arm.id, 'latency', { percentile: 50 })),
+    print(view.added(arm.id, 'latency', { percentile: 99 })),
+    print(view.added(arm.id, 'cpu')),
     memory === undefined ? '–' : plain(plusMinus(memory)),
   ]
 }
 
-function trustLines(
-  view: View,
-  columns: number,
-  paint: (text: string, colour: keyof typeof colours) => string,
-): string[] {
+function trustLines(view: View, { columns, paint }: Screen): string[] {
   const lines: string[] = []
   const tell = (text: string, colour: keyof typeof colours) =>
     lines.push(...wrap(plain(text), columns, '  ').map((line) => paint(line, colour)))
@@ -148,11 +126,7 @@ function trustLines(
   return lines
 }
 
-function claimLines(
-  claim: ClaimAnalysis,
-  columns: number,
-  paint: (text: string, colour: keyof typeof colours) => string,
-): string[] {
+function claimLines(claim: ClaimAnalysis, { columns, paint }: Screen): string[] {
   const next = claim.verdict === 'inconclusive' && claim.next !== undefined ? ` ${claim.next}` : ''
   const [first = '', ...rest] = wrap(
     plain(`${claim.id} ${claim.verdict}: ${claim.sentence}${next}`),

@@ -33,7 +33,7 @@ export async function renderIndex(runs: readonly IndexedRun[], assets: ReportAss
       analysis.outcome,
       `${analysis.trials.filter(({ state }) => state === 'ok').length} of ${analysis.trials.length}`,
       thresholdsText(analysis.thresholds),
-      { html: book.print(c1?.figures[0]?.estimate, { metric: 'claim.C1', kind: 'ratio' }) },
+      book.cell(c1?.figures[0]?.estimate, { metric: 'claim.C1', kind: 'ratio' }),
     ]
   })
   const oldestFirst = newest.map(({ view }) => view).reverse()

@@ -6,6 +6,7 @@
  * The critical value of each length is simulated, so that a series without a step is called one with a probability of
  * `falseAlarms`; steps.test.ts counts them, for tails heavier than the normal's too.
  */
+import { mean } from '../../harness/protocol/averages.js'
 import { seededRandom } from '../../harness/protocol/random.js'
 
 export const falseAlarms = 0.01
@@ -75,8 +76,4 @@ function criticalValue(n: number): number {
 /** Box and Muller's. */
 function gaussian(random: () => number): number {
   return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random())
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length
 }

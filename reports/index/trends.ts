@@ -134,13 +134,9 @@ async function drawTrend(
       columns: ['arm', ...views.map(({ analysis }) => analysis.runId)],
       rows: ids.map((id) => [
         points.findLast((point) => point.id === id)?.arm ?? id,
-        ...views.map((view) => ({
-          html: book.print(ratioOf(view, id), {
-            metric: trend.metrics[1]?.id ?? '',
-            kind: 'ratio',
-            percentile,
-          }),
-        })),
+        ...views.map((view) =>
+          book.cell(ratioOf(view, id), { metric: trend.metrics[1]?.id ?? '', kind: 'ratio', percentile }),
+        ),
       ]),
     }),
   }
@@ -182,7 +178,6 @@ function specOf(
     last.map(({ value }) => value),
     domain,
     plotHeight,
-    15,
     false,
   )
   const labelRoom = endRoom(

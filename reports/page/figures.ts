@@ -33,6 +33,8 @@ export interface FigureLegend {
 export interface FigureBook {
   /** HTML of one estimate; safe to insert as it is. */
   print(estimate: Estimate | undefined, name: FigureName, style?: FigureStyle, sign?: boolean): string
+  /** The same as a cell of a table. */
+  cell(...figure: Parameters<FigureBook['print']>): { readonly html: string }
   legend(): FigureLegend
 }
 
@@ -41,7 +43,7 @@ export function createFigureBook(): FigureBook {
   const methods = interner()
   const cells = interner()
   const names = interner()
-  return {
+  const book: FigureBook = {
     print(estimate, name, style = 'cell', sign = false) {
       if (estimate === undefined) return '<span class="none">–</span>'
       const attributes = [
@@ -58,8 +60,10 @@ export function createFigureBook(): FigureBook {
       ]
       return `<data class="fig" ${attributes.join(' ')}>${body(estimate, style, sign)}</data>`
     },
+    cell: (...figure) => ({ html: book.print(...figure) }),
     legend: () => ({ methods: methods.all(), cells: cells.all(), names: names.all() }),
   }
+  return book
 }
 
 /** `latency.added p99 difference`, `cpu.per1000Requests value of echo`. */

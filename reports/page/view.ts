@@ -48,6 +48,12 @@ export interface LoadView {
   readonly text: string
 }
 
+type Place = { readonly [Key in 'experiment' | 'loadLabel']?: string | undefined }
+
+/** Whether something was measured under a load; nothing was under none. */
+export const isUnder = (load: Place | undefined) => (measured: Place) =>
+  load !== undefined && measured.experiment === load.experiment && measured.loadLabel === load.loadLabel
+
 export interface View {
   readonly analysis: Analysis
   readonly arms: readonly ArmView[]
@@ -125,7 +131,7 @@ export function createView(analysis: Analysis): View {
   const comparisons = new Map<string, Comparison>()
   for (const comparison of analysis.comparisons) {
     const { experiment, loadLabel, arm, versus, metric, percentile } = comparison
-    const id = comparisonKey(experiment, loadLabel, arm, versus, metric, percentile)
+    const id = key(experiment, loadLabel, arm, versus, metric, percentile)
     if (!comparisons.has(id)) comparisons.set(id, comparison)
   }
   const compare: View['compare'] = (arm, metrics, options = {}) => {
@@ -133,9 +139,8 @@ export function createView(analysis: Analysis): View {
     const versus = options.versus ?? byId.get(arm)?.arm.baseline
     if (load === undefined || versus === undefined) return undefined
     for (const metric of metrics) {
-      const found = comparisons.get(
-        comparisonKey(load.experiment, load.loadLabel, arm, versus, metric.id, options.percentile),
-      )
+      const id = key(load.experiment, load.loadLabel, arm, versus, metric.id, options.percentile)
+      const found = comparisons.get(id)
       if (found !== undefined) return found
     }
     return undefined
@@ -144,12 +149,7 @@ export function createView(analysis: Analysis): View {
     analysis.cells.filter(({ knee, load }) => knee || load.model === 'closed').map(({ cell }) => cell),
   )
   const noise: View['noise'] = (environment, load = lead) =>
-    analysis.noise.find(
-      (floor) =>
-        floor.environment === environment &&
-        floor.loadLabel === load?.loadLabel &&
-        floor.experiment === load.experiment,
-    )
+    analysis.noise.filter(isUnder(load)).find((floor) => floor.environment === environment)
   return {
     analysis,
     arms,
@@ -181,9 +181,7 @@ export function createView(analysis: Analysis): View {
 
 /** Rounds in which every arm had its trial under a load, however it ended. Arms of a search need different numbers. */
 function roundsOf(load: LoadView | undefined, { cells, trials, rounds }: Analysis): number {
-  const here = cells.filter(
-    ({ experiment, loadLabel }) => experiment === load?.experiment && loadLabel === load.loadLabel,
-  )
+  const here = cells.filter(isUnder(load))
   if (here.length === 0 || here.some(({ knee }) => knee)) return rounds.done
   const done = new Map(here.map(({ cell }) => [cell, new Set<number>()]))
   for (const { cell, round, error } of trials) if (error?.kind !== 'interrupted') done.get(cell)?.add(round)
@@ -193,11 +191,7 @@ function roundsOf(load: LoadView | undefined, { cells, trials, rounds }: Analysi
 
 function incrementsAt(lead: LoadView | undefined, analysis: Analysis): readonly Increment[] {
   if (lead === undefined) return []
-  const cells = new Set(
-    analysis.cells
-      .filter((cell) => cell.loadLabel === lead.loadLabel && cell.experiment === lead.experiment)
-      .map((cell) => cell.cell),
-  )
+  const cells = new Set(analysis.cells.filter(isUnder(lead)).map(({ cell }) => cell))
   return analysis.increments
     .filter((increment) => increment.latencyP50.cells.every((cell) => cells.has(cell)))
     .map((increment) => ({ ...increment, title: increment.title.replace(`, ${lead.loadLabel}`, '') }))
@@ -312,15 +306,10 @@ function chooseLead(loads: readonly LoadView[], analysis: Analysis): LoadView | 
   const claimed = analysis.claims.find((claim) => claim.id <= 'C3' && claim.figures.length > 0)?.figures[0]
     ?.estimate.cells[0]
   const cell = analysis.cells.find(({ cell: id }) => id === claimed)
-  const named = loads.find(
-    (load) => load.loadLabel === cell?.loadLabel && load.experiment === cell.experiment,
-  )
+  const named = loads.find(isUnder(cell))
   if (named !== undefined) return named
   const answered = (load: LoadView) =>
-    analysis.cells.filter(
-      (cell) =>
-        cell.loadLabel === load.loadLabel && cell.experiment === load.experiment && cell.trials.ok > 0,
-    ).length
+    analysis.cells.filter(isUnder(load)).filter(({ trials }) => trials.ok > 0).length
   const rank = (load: LoadView) =>
     (load.experiment === 'latency' ? 2 : 0) + (load.load.ratePerSecond === undefined ? 0 : 1)
   return [...loads].sort(
@@ -331,19 +320,8 @@ function chooseLead(loads: readonly LoadView[], analysis: Analysis): LoadView | 
   )[0]
 }
 
-function key(...parts: readonly string[]): string {
+function key(...parts: readonly (string | number | undefined)[]): string {
   return parts.join('\u0000')
-}
-
-function comparisonKey(
-  experiment: string,
-  loadLabel: string,
-  arm: string,
-  versus: string,
-  metric: string,
-  percentile: number | undefined,
-): string {
-  return key(experiment, loadLabel, arm, versus, metric, percentile === undefined ? '' : String(percentile))
 }
 
 function unknownPath(name: string): Path {

@@ -8,6 +8,7 @@ import {
   notesOf,
   standingLine,
   standingWords,
+  truthColumns,
   warningsOf,
 } from './words.js'
 
@@ -25,11 +26,7 @@ export function truthMarkdown(table: TruthTable): string {
     hostLine(table),
     ...warningsOf(table).map((warning) => `**${warning}**`),
     '',
-    row([
-      'question',
-      ...table.tools.map(({ name, version }) => `${name} ${version}`.trim()),
-      'ours beside others',
-    ]),
+    row(truthColumns(table)),
     row(['question', ...names, 'ours'].map(() => '---')),
     ...table.questions.map(({ id, title }) =>
       row([title, ...names.map((name) => cellText(table.cells[name]?.[id])), standingWords(table, id)]),

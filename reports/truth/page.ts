@@ -11,6 +11,7 @@ import {
   notesOf,
   standingLine,
   standingWords,
+  truthColumns,
   warningsOf,
 } from './words.js'
 
@@ -32,11 +33,7 @@ export function truthHtml(raw: TruthTable, assets: ReportAssets): string {
         warnings: warningsOf(table),
         key: keyLine,
         matrix: tableView({
-          columns: [
-            'question',
-            ...table.tools.map(({ name, version }) => `${name} ${version}`.trim()),
-            'ours beside others',
-          ],
+          columns: truthColumns(table),
           rows: table.questions.map(({ id, title }): TableCell[] => [
             title,
             ...table.tools.map(({ name }) => htmlOf(table.cells[name]?.[id])),

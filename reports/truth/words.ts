@@ -10,6 +10,12 @@ export const markOf = (cell: TruthCell): string => marks[cell.verdict]
 export const keyLine =
   '✓ right, ✗ off, ~ the limit lies within the error, ? not told by the tool, – cannot be asked of it, ! failed. ± is half of the 95 % interval over repeats; in brackets what was true.'
 
+export const truthColumns = ({ tools }: TruthTable): readonly string[] => [
+  'question',
+  ...tools.map(({ name, version }) => `${name} ${version}`.trim()),
+  'ours beside others',
+]
+
 /** Who is right in most of the questions that are judged, and who comes next. */
 export function standingLine({ tools, cells }: TruthTable): string {
   const standings = tools

@@ -3,8 +3,7 @@ import { z } from 'zod'
 import { metric } from '../metrics.js'
 import { loadLabel, sidecarsOrNone, type Experiment } from './experiment.js'
 import { connections, count, openLoopSettings, rate, rounds } from './load-settings.js'
-
-const mib = 2 ** 20
+import { coresIn, memoryIn } from './resources.js'
 
 const settings = z
   .strictObject({
@@ -36,27 +35,13 @@ export const footprintLoads = { rest: 'at rest', load: 'under load' } as const
 export const meshMemory = metric({
   id: 'footprint.memory',
   title: 'Memory of all hops',
-  unit: 'MiB',
-  better: 'less',
-  sample: 'process',
-  read: ({ bill }) => {
-    const bytes = bill?.hopsPssBytes ?? bill?.hopsRssBytes
-    return bytes === undefined ? undefined : bytes / mib
-  },
-  resolution: () => 4096 / mib,
+  ...memoryIn(({ hopsPssBytes, hopsRssBytes }) => hopsPssBytes ?? hopsRssBytes),
 })
 
-/** Cores: seconds of CPU in each second, whether or not anybody asks for anything. */
 export const meshCpu = metric({
   id: 'footprint.cpu',
   title: 'CPU of all hops',
-  unit: 'vCPU',
-  better: 'less',
-  sample: 'round',
-  read: ({ bill, trial: { usage } }) =>
-    bill && usage && usage.windowMs > 0 ? bill.hopsNs / 1e6 / usage.windowMs : undefined,
-  resolution: ({ bill, trial: { usage } }) =>
-    (bill?.attributedStepNs ?? 0) / 1e6 / Math.max(1, usage?.windowMs ?? 0),
+  ...coresIn((bill) => bill.hopsNs),
 })
 
 export const footprint = {

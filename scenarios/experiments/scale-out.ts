@@ -1,12 +1,10 @@
 /** What does one more unit of L7 capacity take: of the mesh, and of the application that comes along with a sidecar? */
 import { z } from 'zod'
-import type { TrialBill, TrialReading } from '../../harness/model.js'
 import { defined } from '../../harness/model/defined.js'
 import { metric } from '../metrics.js'
 import { loadLabel, sidecarsOrNone, type Experiment, type LabelledLoad } from './experiment.js'
 import { connections, count, openLoopSettings, rate, rounds } from './load-settings.js'
-
-const mib = 2 ** 20
+import { coresIn, memoryIn } from './resources.js'
 
 const settings = z
   .strictObject({
@@ -50,42 +48,23 @@ export type ScaleOutSettings = z.infer<typeof settings>
 /** How labels of loads end whose knee is searched. */
 export const kneeLabel = 'knee'
 
-const memory = (bytesOf: (bill: TrialBill) => number | undefined) =>
-  ({
-    unit: 'MiB',
-    better: 'less',
-    sample: 'process',
-    read: ({ bill }: TrialReading) => {
-      const bytes = bill && bytesOf(bill)
-      return bytes === undefined ? undefined : bytes / mib
-    },
-    resolution: () => 4096 / mib,
-  }) as const
-
 /** Tunnels are left out: a node has one of them for all of its waypoints. */
 export const l7Memory = metric({
   id: 'scale-out.memory',
   title: 'Memory of all L7 hops',
-  ...memory((bill) => bill.l7MemoryBytes),
+  ...memoryIn((bill) => bill.l7MemoryBytes),
 })
 
 export const applicationMemory = metric({
   id: 'scale-out.application',
   title: 'Memory of the application',
-  ...memory((bill) => bill.applicationMemoryBytes),
+  ...memoryIn((bill) => bill.applicationMemoryBytes),
 })
 
-/** Cores: seconds of CPU in each second. */
 export const l7Cpu = metric({
   id: 'scale-out.cpu',
   title: 'CPU of all L7 hops',
-  unit: 'vCPU',
-  better: 'less',
-  sample: 'round',
-  read: ({ bill, trial: { usage } }) =>
-    bill && usage && usage.windowMs > 0 ? bill.l7Ns / 1e6 / usage.windowMs : undefined,
-  resolution: ({ bill, trial: { usage } }) =>
-    (bill?.attributedStepNs ?? 0) / 1e6 / Math.max(1, usage?.windowMs ?? 0),
+  ...coresIn((bill) => bill.l7Ns),
 })
 
 export const scaleOut = {

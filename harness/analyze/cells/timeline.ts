@@ -1,5 +1,6 @@
 /** How a trial went over its window, slice by slice, over all rounds: what is drawn of experiments that act on hops. */
 import type { Timeline, Trial } from '../../model.js'
+import { median } from '../../protocol/averages.js'
 
 /** Medians over rounds of each slice's mean, sums of what failed; undefined where the load was not sliced. */
 export function timelineOf(trials: readonly Trial[]): Timeline | undefined {
@@ -34,11 +35,4 @@ function eventsOf(trials: readonly Trial[]): Timeline['events'] {
     startedMs: median(all.flatMap((events) => events[index]?.startedMs ?? [])),
     endedMs: median(all.flatMap((events) => events[index]?.endedMs ?? [])),
   }))
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = sorted.length >> 1
-  const upper = sorted[middle] ?? 0
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? upper) + upper) / 2
 }

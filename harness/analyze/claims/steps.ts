@@ -1,5 +1,6 @@
 /** What an experiment measured in steps, each with more of something than the one before, and the line through its means. */
 import type { Cell, Estimate, ReadMetric } from '../../model.js'
+import { mean } from '../../protocol/averages.js'
 import { fitLine, type Bounded, type Line } from '../../stats/line.js'
 import { level } from '../estimates.js'
 import { armOn } from '../increments.js'
@@ -47,17 +48,12 @@ export class Steps {
   }
 }
 
-const mean = (values: Iterable<number>) => {
-  const all = [...values]
-  return all.reduce((sum, value) => sum + value, 0) / all.length
-}
-
 export const cellsOf = (steps: StepValues) => [...steps.values()].map(({ cell }) => cell)
 const roundsOf = (steps: StepValues) => Math.min(...[...steps.values()].map(({ series }) => series.size))
 
 /** Undefined of fewer than three steps. */
 export function lineOf(steps: StepValues): Line | undefined {
-  return fitLine([...steps].map(([x, { series }]) => ({ x, y: mean(series.values()) })))
+  return fitLine([...steps].map(([x, { series }]) => ({ x, y: mean([...series.values()]) })))
 }
 
 /** `of`: what the steps are counts of. */

@@ -190,9 +190,7 @@ async function prepareResume(flags: RunFlags, run: string): Promise<Prepared> {
   if (wanted.hash !== header.plan.hash) {
     throw new UserError(
       `the plan differs from that of ${show(folder)} (${wanted.hash.slice(0, 12)}, not ${header.plan.hash.slice(0, 12)})`,
-      {
-        hint: 'config, flags or version have changed since: put them back, or start a new run',
-      },
+      { hint: 'config, flags or version have changed since: put them back, or start a new run' },
     )
   }
   const current = await makeHeader(header.plan, header.runId, new Date(), {})
@@ -202,9 +200,7 @@ async function prepareResume(flags: RunFlags, run: string): Promise<Prepared> {
   if (changedImages.length > 0) {
     throw new UserError(
       `the images have changed since ${show(folder)} was started: ${changedImages.join(', ')}`,
-      {
-        hint: 'a run measures one build; start a new run',
-      },
+      { hint: 'a run measures one build; start a new run' },
     )
   }
   const changed = (['hostKey', 'cpuModel', 'kernel', 'node'] as const).filter(
@@ -218,9 +214,7 @@ async function prepareResume(flags: RunFlags, run: string): Promise<Prepared> {
     ]
     throw new UserError(
       `${show(folder)} was measured on another host, Node or environment: ${texts.join('; ')}`,
-      {
-        hint: 'a run measures one host and one Node; start a new run here',
-      },
+      { hint: 'a run measures one host and one Node; start a new run here' },
     )
   }
   return { plan: header.plan, folder, header, entries }

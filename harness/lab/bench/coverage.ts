@@ -31,7 +31,6 @@ interface Job {
   readonly host: HostName
 }
 
-/** A line of a table. */
 interface Line {
   readonly cells: readonly string[]
   readonly broken: readonly string[]

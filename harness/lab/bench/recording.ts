@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util'
 import { exitCodes, messageOf } from '../../model/errors.js'
 import { findProgram } from '../../process/exec.js'
 import type { EngineName } from '../../protocol/engines.js'
-import { median } from '../truth/check.js'
+import { median } from '../../protocol/averages.js'
 import { type EchoServer, type Rig, createRig } from '../truth/rig.js'
 
 /** Recording may cost at most this share of the throughput. */

@@ -3,7 +3,8 @@ import type { HostReading } from '../../model.js'
 import { readHost } from '../../process/probes/host.js'
 import { busyNs } from '../../run/usage.js'
 import { readAccounts } from './accounts.js'
-import { type Answer, median, tolerance } from './check.js'
+import { median } from '../../protocol/averages.js'
+import { type Answer, tolerance } from './check.js'
 import { checkReferences, readTasks } from './references.js'
 import type { EchoServer, Rig, RigLoad } from './rig.js'
 
@@ -78,50 +79,45 @@ async function measure(rig: Rig, server: EchoServer, spec: RigLoad): Promise<Run
 function judge(label: string, runs: readonly Run[]): Answer[] {
   const middle = (read: (run: Run) => number) => median(runs.map(read))
   const host = middle((run) => run.host)
-  const base = { check: 'bill', unit: 'cores', tolerance: 0, rule: 'context' } as const
-  const against = (what: string, expected: number, measured: number, judged: boolean): Answer => ({
-    ...base,
-    what: `${label}: ${what}`,
-    expected,
-    measured,
-    ...(judged ? { tolerance: tolerance(expected, 0.03), rule: 'near' } : {}),
-  })
+  const context = (what: string, expected: number, measured: number): Answer => {
+    return { check: 'bill', what: `${label}: ${what}`, unit: 'cores', expected, measured, rule: 'context' }
+  }
   const tasks = runs.flatMap((run) => run.tasks ?? [])
   return [
-    against(
+    context(
       `neither idle nor stolen, by the sum of all processes, median of ${repeats}`,
       host,
       middle((run) => run.accounts),
-      false,
     ),
     ...(tasks.length === runs.length
       ? [
-          against(
-            'CPU of all tasks, by the sum of all processes',
-            median(tasks),
-            middle((run) => run.accounts),
-            true,
-          ),
-          against(
+          {
+            check: 'bill',
+            what: `${label}: CPU of all tasks, by the sum of all processes`,
+            unit: 'cores',
+            expected: median(tasks),
+            measured: middle((run) => run.accounts),
+            tolerance: tolerance(median(tasks), 0.03),
+          },
+          context(
             'in no task: interrupts that find a CPU idle, and the way into and out of idle',
             0,
             host - median(tasks),
-            false,
           ),
         ]
       : []),
-    against(
+    context(
       'of the host: server, generator and this process',
       host,
       middle((run) => run.known),
-      false,
     ),
     {
-      ...base,
-      what: `${label}: unaccounted: the host less these`,
+      ...context(
+        'unaccounted: the host less these',
+        0,
+        middle((run) => (100 * (run.host - run.known)) / run.host),
+      ),
       unit: '% of the host',
-      expected: 0,
-      measured: middle((run) => (100 * (run.host - run.known)) / run.host),
     },
   ]
 }

@@ -72,7 +72,6 @@ async function measureBurns(rig: Rig): Promise<Answer[]> {
         expected: burnUs,
         measured: located(burned).value,
         tolerance: tolerance(burnUs, 0.02),
-        rule: 'near',
       },
       {
         check: 'CPU',
@@ -81,7 +80,6 @@ async function measureBurns(rig: Rig): Promise<Answer[]> {
         expected: burnUs,
         measured: located(rises).value,
         tolerance: allowed,
-        rule: 'near',
       },
     )
   }

@@ -8,10 +8,10 @@ export interface Answer {
   readonly unit: string
   readonly expected: number
   readonly measured: number
-  /** Largest difference that passes; for `atMost` unused. */
-  readonly tolerance: number
-  /** `near`: within the tolerance; `atMost`: not above what is expected; `context`: printed, not judged. */
-  readonly rule: 'near' | 'atMost' | 'context'
+  /** Largest difference that passes; absent: none. */
+  readonly tolerance?: number
+  /** `atMost`: not above what is expected; `context`: printed, not judged; absent: within the tolerance. */
+  readonly rule?: 'atMost' | 'context'
 }
 
 /** Half the width of the band around a truth: a share of it, or an amount, whichever is larger. */
@@ -19,20 +19,11 @@ export function tolerance(expected: number, share: number, least = 0): number {
   return Math.max(Math.abs(expected) * share, least)
 }
 
-export function isRight(answer: Answer): boolean {
-  if (!Number.isFinite(answer.measured)) return false
-  if (answer.rule === 'context') return true
-  if (answer.rule === 'atMost') return answer.measured <= answer.expected
-  return Math.abs(answer.measured - answer.expected) <= answer.tolerance
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = sorted.length >> 1
-  if (sorted.length === 0) return Number.NaN
-  return sorted.length % 2 === 1
-    ? (sorted[middle] as number)
-    : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2
+export function isRight({ expected, measured, tolerance = 0, rule }: Answer): boolean {
+  if (!Number.isFinite(measured)) return false
+  if (rule === 'context') return true
+  if (rule === 'atMost') return measured <= expected
+  return Math.abs(measured - expected) <= tolerance
 }
 
 /** Where values lie, by the estimator of every report. */
@@ -79,7 +70,7 @@ export function renderAnswers(answers: readonly Answer[]): string {
 }
 
 function cellsOf(answer: Answer): readonly string[] {
-  const { check, what, unit, expected, measured, rule } = answer
+  const { check, what, unit, expected, measured, tolerance = 0, rule } = answer
   const error = measured - expected
   const share = expected === 0 ? '' : ` (${signed((100 * error) / expected, 1)} %)`
   return [
@@ -88,7 +79,7 @@ function cellsOf(answer: Answer): readonly string[] {
     `${rule === 'atMost' ? '≤ ' : ''}${number(expected)} ${unit}`,
     `${number(measured)} ${unit}`,
     rule === 'atMost' ? '' : `${signed(error, digitsOf(error))}${share}`,
-    rule === 'near' ? `± ${number(answer.tolerance)}` : '',
+    rule === undefined ? `± ${number(tolerance)}` : '',
     rule === 'context' ? '·' : isRight(answer) ? 'right' : 'WRONG',
   ]
 }

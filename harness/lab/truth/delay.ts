@@ -38,7 +38,6 @@ async function measureDelays(rig: Rig): Promise<Answer[]> {
       expected: delayMs,
       measured: located(rises).value,
       tolerance: allowed,
-      rule: 'near',
     })
   }
   await plain.kill()

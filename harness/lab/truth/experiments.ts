@@ -8,7 +8,8 @@ import { start } from '../../process/exec.js'
 import { readProcess } from '../../process/probes/process.js'
 import { fitLine } from '../../stats/line.js'
 import type { Trial, TrialEvent } from '../../model.js'
-import { median, tolerance, type Answer } from './check.js'
+import { median } from '../../protocol/averages.js'
+import { tolerance, type Answer } from './check.js'
 import { checkNeighbour } from './neighbour.js'
 import { checkPlaintext, checkRace } from './starts.js'
 import { measureRun } from './whole-run.js'
@@ -43,7 +44,6 @@ async function checkPause(): Promise<Answer[]> {
       expected: median(lengths),
       measured: median(paused.map(longestMs)),
       tolerance: tolerance(200, 0.05, 2 * intervalMs),
-      rule: 'near',
     },
     {
       check: 'pauses',
@@ -51,7 +51,6 @@ async function checkPause(): Promise<Answer[]> {
       unit: 'ms',
       expected: 100,
       measured: median(other.map(longestMs)),
-      tolerance: 0,
       rule: 'atMost',
     },
   ]
@@ -93,8 +92,6 @@ async function checkKill(): Promise<Answer[]> {
       unit: '',
       expected,
       measured: hit(of(arm, load)),
-      tolerance: 0,
-      rule: 'near',
     })),
     {
       check: 'blast-radius',
@@ -103,7 +100,6 @@ async function checkKill(): Promise<Answer[]> {
       expected: 0,
       measured: median(moments),
       tolerance: 50,
-      rule: 'near',
     },
   ]
 }
@@ -154,7 +150,6 @@ async function checkLeak(): Promise<Answer[]> {
       expected: 0.5,
       measured: slopes.leaking,
       tolerance: tolerance(0.5, 0.05),
-      rule: 'near',
     },
     {
       check: 'footprint',
@@ -163,7 +158,6 @@ async function checkLeak(): Promise<Answer[]> {
       expected: 0,
       measured: slopes.sound,
       tolerance: 0.05,
-      rule: 'near',
     },
   ]
 }

@@ -150,7 +150,6 @@ async function compare(subjects: readonly Subject[], truth: Truth, bench: Bench)
       unit: 'ms',
       expected,
       measured: read,
-      tolerance: 0,
       rule: 'context',
     })),
     ...[...further].map(([{ name }, values]): Answer => ({
@@ -159,7 +158,6 @@ async function compare(subjects: readonly Subject[], truth: Truth, bench: Bench)
       unit: 'ms',
       expected: truth.nominal * levelWithin,
       measured: boundsOf(located(values), 0.95).high,
-      tolerance: 0,
       rule: 'atMost',
     })),
   ]

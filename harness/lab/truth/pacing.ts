@@ -3,7 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { withAwakeCores } from '../../process/awake.js'
 import { run } from '../../process/exec.js'
 import { percentileUs } from '../../load/histogram.js'
-import { type Answer, median } from './check.js'
+import { median } from '../../protocol/averages.js'
+import type { Answer } from './check.js'
 import type { EchoServer, LoadRun, Rig } from './rig.js'
 
 const ratePerSecond = 1000
@@ -32,15 +33,9 @@ export async function checkPacing(rig: Rig): Promise<Answer[]> {
     server,
   )
   await server.kill()
-  const atMost = (what: string, unit: string, expected: number, measured: number): Answer => ({
-    check: 'pacing',
-    what,
-    unit,
-    expected,
-    measured,
-    tolerance: 0,
-    rule: 'atMost',
-  })
+  const atMost = (what: string, unit: string, expected: number, measured: number): Answer => {
+    return { check: 'pacing', what, unit, expected, measured, rule: 'atMost' }
+  }
   const context = (what: string, unit: string, measured: number): Answer => ({
     ...atMost(what, unit, 0, measured),
     rule: 'context',

@@ -29,16 +29,10 @@ export async function checkRace(): Promise<Answer[]> {
     const variants = ['prompt=unchanged', `late=bundles:${folder}`]
     const arms = { reference: ['l7-sidecar-to-sidecar'] }
     const { trials } = await measureRun('startup', arms, settings, { rounds, variants })
-    const later = (load: string) => {
-      const isOf = (variant: string) => (trial: Trial) =>
-        trial.cell.includes(`@${variant}|`) && trial.cell.includes(`|${load}`)
-      const differences = pairedDifferences(
-        trials,
-        [isOf('late'), isOf('prompt')],
-        (trial) => readRestart(trial)?.unservedMs,
-      )
-      return [...differences.values()]
-    }
+    const unserved = (trial: Trial) => readRestart(trial)?.unservedMs
+    const later = (load: string) => [
+      ...pairedDifferences(trials, load, ['late', 'prompt'], unserved).values(),
+    ]
     const [together, nothing] = [later(startLoads.together), later(startLoads.nothing)]
     return [
       {
@@ -48,7 +42,6 @@ export async function checkRace(): Promise<Answer[]> {
         expected: lateMs,
         measured: lying(together),
         tolerance: tolerance(lateMs, 0.05),
-        rule: 'near',
       },
       {
         check: 'startup',
@@ -56,7 +49,6 @@ export async function checkRace(): Promise<Answer[]> {
         unit: 'ms',
         expected: lateMs / 5,
         measured: halfWidth(together),
-        tolerance: 0,
         rule: 'atMost',
       },
       {
@@ -66,7 +58,6 @@ export async function checkRace(): Promise<Answer[]> {
         expected: 0,
         measured: lying(nothing),
         tolerance: tolerance(lateMs, 0.05),
-        rule: 'near',
       },
     ]
   } finally {
@@ -101,8 +92,6 @@ export async function checkPlaintext(): Promise<Answer[]> {
       unit: '',
       expected: Number(expected),
       measured: share(String(arm)),
-      tolerance: 0,
-      rule: 'near',
     }))
   } catch (error) {
     return notHere(messageOf(error))

@@ -55,17 +55,17 @@ export async function measureRun(
   }
 }
 
-type OneOf = (trial: Trial) => boolean
-
-/** What was read of the first trial less what was read of the second, by round, of the rounds that have both. */
+/** What was read of the first variant less what was read of the second under a load, by round, of rounds that have both. */
 export function pairedDifferences(
   trials: readonly Trial[],
-  of: readonly [treated: OneOf, control: OneOf],
+  load: string,
+  variants: readonly [treated: string, control: string],
   read: (trial: Trial) => number | undefined,
 ): ReadonlyMap<number, number> {
-  const [treated, control] = of.map(
-    (isOne) => new Map(trials.filter(isOne).map((trial) => [trial.round, read(trial)])),
-  )
+  const [treated, control] = variants.map((variant) => {
+    const own = trials.filter(({ cell }) => cell.includes(`@${variant}|`) && cell.includes(`|${load}`))
+    return new Map(own.map((trial) => [trial.round, read(trial)]))
+  })
   return new Map(
     [...(treated ?? [])].flatMap(([round, value]) => {
       const other = control?.get(round)

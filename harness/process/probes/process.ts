@@ -7,6 +7,7 @@
  */
 import { readFile, readdir } from 'node:fs/promises'
 import type { UsageReading } from '../../model.js'
+import { defined } from '../../model/defined.js'
 
 /** Nanoseconds in one clock tick: USER_HZ is 100 on every Linux architecture that Node runs on (proc(5), times(2)). */
 const nsPerTick = 10_000_000
@@ -30,13 +31,15 @@ export async function readProcess(pid: number): Promise<UsageReading> {
     cpuNs: total,
     cpuUserNs: total * userShare,
     cpuSystemNs: total * (1 - userShare),
-    ...optional('rssBytes', kibField(status, 'VmRSS')),
-    ...optional('peakRssBytes', kibField(status, 'VmHWM')),
-    ...optional('pssBytes', kibField(rollup, 'Pss')),
-    ...optional('voluntarySwitches', numberField(status, 'voluntary_ctxt_switches')),
-    ...optional('involuntarySwitches', numberField(status, 'nonvoluntary_ctxt_switches')),
-    ...optional('readSyscalls', numberField(io, 'syscr')),
-    ...optional('writeSyscalls', numberField(io, 'syscw')),
+    ...defined({
+      rssBytes: kibField(status, 'VmRSS'),
+      peakRssBytes: kibField(status, 'VmHWM'),
+      pssBytes: kibField(rollup, 'Pss'),
+      voluntarySwitches: numberField(status, 'voluntary_ctxt_switches'),
+      involuntarySwitches: numberField(status, 'nonvoluntary_ctxt_switches'),
+      readSyscalls: numberField(io, 'syscr'),
+      writeSyscalls: numberField(io, 'syscw'),
+    }),
     source: cpuNs === undefined ? 'ticks' : 'schedstat',
     resolutionNs: cpuNs === undefined ? nsPerTick : 1,
   }
@@ -79,8 +82,4 @@ function numberField(text: string, name: string): number | undefined {
 function kibField(text: string, name: string): number | undefined {
   const kib = numberField(text, name)
   return kib === undefined ? undefined : kib * 1024
-}
-
-function optional<K extends string>(key: K, value: number | undefined): { [P in K]?: number } {
-  return value === undefined ? {} : ({ [key]: value } as { [P in K]?: number })
 }

@@ -2,6 +2,7 @@
  * Shows by simulation that the statistics keep their promises: intervals cover, A/A is quiet, printed effects are
  * found. `npm run bench:coverage` (harness/lab/bench/coverage.ts) prints the tables; harness/stats/README.md holds them.
  */
+import { ascending, mean } from '../../protocol/averages.js'
 import { holm } from '../families.js'
 import { fewestTight, halfWidth, type Location } from '../location.js'
 import { locateLogRatios, pair, type Pairing, type Settings } from '../paired.js'
@@ -205,12 +206,8 @@ export function simulateCoverage(noise: HostNoise, design: Design, runs: number,
 /** Bursts of more own spreads than these leave the run that they hit without a finding. */
 const farOff = 20
 
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length
-}
-
 function tenths(values: readonly number[]): [number, number] {
-  const sorted = [...values].sort((a, b) => a - b)
+  const sorted = [...ascending(values)]
   const tenth = Math.max(1, Math.floor(sorted.length / 10))
   return [mean(sorted.slice(0, tenth)), mean(sorted.slice(-tenth))]
 }

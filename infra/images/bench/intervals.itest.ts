@@ -1,10 +1,11 @@
 /** Coverage of the bench's intervals, by simulation: too long for a unit test. */
 import { describe, expect, it } from 'vitest'
-import { bootstrapMedian, createRandom } from './intervals.js'
+import { seededRandom } from '../../../harness/protocol/random.js'
+import { bootstrapMedian } from './intervals.js'
 
 describe('bootstrapMedian', () => {
   it('covers the true median in about 95 % of cases', () => {
-    const random = createRandom(7)
+    const random = seededRandom(7)
     let covered = 0
     for (let i = 0; i < 300; i += 1) {
       // Sum of three uniforms: symmetric around 1.5.

@@ -1,13 +1,6 @@
 /** The bench's intervals of known ratios. */
 import { describe, expect, it } from 'vitest'
-import { median, pairedRatio } from './intervals.js'
-
-describe('median', () => {
-  it('takes the middle, or the mean of the two middles', () => {
-    expect(median([3, 1, 2])).toBe(2)
-    expect(median([4, 1, 3, 2])).toBe(2.5)
-  })
-})
+import { pairedRatio } from './intervals.js'
 
 describe('pairedRatio', () => {
   it('cancels drift that both sides share', () => {

@@ -26,6 +26,7 @@ import {
 import { tlsSettings } from '../kit/tls/identities.js'
 import { startTunnelPair } from '../tunnel/pair.js'
 import { proportionalBytes } from './counters.js'
+import { proxyConfig } from './proxy-config.js'
 
 const { values } = parseArgs({
   options: {
@@ -96,15 +97,10 @@ const authority = await createTestAuthority()
 const client = await writeWorkload(workspace, authority, 'idle-client')
 const server = await writeWorkload(workspace, authority, 'idle-server')
 const upstream = { host: '127.0.0.1', port: 9 }
-const startProxy = (listener: object): Promise<RunningImage> =>
-  startImage('proxy', workspace, {
-    admin: { host: '127.0.0.1', port: 0 },
-    trustDomain,
-    identity: server,
-    listeners: [{ name: 'downstream', host: '127.0.0.1', port: 0, ...listener }],
-    clusters: [{ name: 'server', endpoints: [upstream], transport: 'plain' }],
-    routes: [{ match: { prefix: '/' }, cluster: 'server' }],
-  })
+const startProxy = (listener: object): Promise<RunningImage> => {
+  const cluster = { endpoints: [upstream], transport: 'plain' }
+  return startImage('proxy', workspace, proxyConfig(listener, cluster, { trustDomain, identity: server }))
+}
 const path = (file: string): string => join(workspace.dir, file)
 const read = (file: string): Buffer => readFileSync(path(file))
 const tls = {

@@ -1,7 +1,8 @@
 /** How the bench's figures are printed. */
+import { mean, median } from '../../../harness/protocol/averages.js'
 import type { Load } from './peers/families.js'
 import type { KernelCounts } from './counters.js'
-import { type Interval, bootstrapMedian, median, pairedRatio } from './intervals.js'
+import { type Interval, bootstrapMedian, pairedRatio } from './intervals.js'
 
 export interface Round {
   /** µs of CPU per request and hop. */
@@ -19,7 +20,6 @@ interface Measured {
 /** Per request and hop. */
 export type Counted = KernelCounts
 
-/** What 1 000 connections took. */
 export interface Row {
   readonly name: string
   /** Bytes of memory by hop: at rest, after the loads with 1 000 connections, at most. */
@@ -28,7 +28,7 @@ export interface Row {
   readonly peak: readonly number[]
 }
 
-const meanHop = ({ hopCpuUs }: Round): number => hopCpuUs.reduce((sum, us) => sum + us, 0) / hopCpuUs.length
+const meanHop = ({ hopCpuUs }: Round): number => mean(hopCpuUs)
 
 /** Prints a table and what became of the load's bars. False when one is missed, or requests failed. */
 export function printCpu(title: string, load: Load, measured: readonly Measured[]): boolean {

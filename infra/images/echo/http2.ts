@@ -142,17 +142,8 @@ class EchoExchange implements StreamHandler {
       this.#service.countRequest(status)
       const size = status === 204 || status === 304 ? 0 : (sizeBytes ?? body.length)
       const isWhole = size === 0 || this.#request.method === 'HEAD'
-      this.#head(
-        [
-          ':status',
-          String(status),
-          'content-type',
-          'application/octet-stream',
-          'content-length',
-          String(size),
-        ],
-        isWhole,
-      )
+      const type = 'application/octet-stream'
+      this.#head([':status', String(status), 'content-type', type, 'content-length', String(size)], isWhole)
       if (isWhole) return
       this.#service.sentBytes.add(size)
       if (sizeBytes === undefined) {

@@ -1,9 +1,8 @@
 /** The echo server: the application behind every path, cheap enough that hops show, and faulty on request. */
 import { type Server, type Socket, createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { createHopMetrics } from '../kit/process/hop-metrics.js'
 import { type ImageContext, type ImageServer, runImage } from '../kit/process/image.js'
-import type { ListenerAddress } from '../kit/net/address.js'
+import { type ListenerAddress, listen } from '../kit/net/address.js'
 import type { Cell } from '../kit/process/metrics.js'
 import { authorizer } from './authorizer.js'
 import { type EchoConfig, type ListenerConfig, echoSchema } from './config.js'
@@ -61,10 +60,8 @@ async function start(config: EchoConfig, context: ImageContext): Promise<ImageSe
       { allowHalfOpen: true },
       onConnection(listener, metrics.downstreamConnections.labels(listener.name)),
     )
-    await listen(server, listener)
+    listeners[listener.name] = await listen(server, listener)
     servers.push(server)
-    const { address, port } = server.address() as AddressInfo
-    listeners[listener.name] = { host: address, port }
   }
   return {
     listeners,
@@ -85,15 +82,6 @@ async function start(config: EchoConfig, context: ImageContext): Promise<ImageSe
       for (const socket of connections.keys()) socket.destroy()
     },
   }
-}
-
-function listen(server: Server, { name, host, port }: ListenerConfig): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error) => {
-      reject(new Error(`listener ${name}: ${error.message}`))
-    })
-    server.listen({ host, port, backlog: 4096 }, resolve)
-  })
 }
 
 /** Serves a new connection, and tells of it as soon as it can be drained. */

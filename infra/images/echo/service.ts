@@ -4,7 +4,6 @@ import type { Faults } from './faults.js'
 
 export interface EchoService {
   readonly faults: Faults
-  /** Counts one answered request. */
   countRequest(status: number): void
   readonly receivedBytes: Cell
   readonly sentBytes: Cell

@@ -12,7 +12,6 @@ export class EngineError extends Error {
   }
 }
 
-/** Speaks with the harness. */
 export interface Harness {
   emit(event: LoadEvent): void
   /** Announces an edge and resolves when the harness has read its counters. Rejects when it has gone away. */

@@ -68,7 +68,7 @@ async function drive(name: ToolName, tool: Tool, spec: Spec, harness: Harness, r
     achievedRatePerSecond: (report.ok / windowMs) * 1000,
     connectionsOpened: connectionsOf(report, spec) + (warmup ? connectionsOf(warmup, spec) : 0),
     warmupSent: warmup ? sentOf(warmup) : 0,
-    ...(tool.leavesUncounted ? { uncounted: spec.connections * (warmup ? 2 : 1) } : {}),
+    ...(tool.countsAll ? {} : { uncounted: spec.connections * (warmup ? 2 : 1) }),
     bodyBytes: report.bodyBytes ?? report.ok * spec.payloadBytes,
     ...(tool.charges === 'due' ? { response: latency } : { service: latency }),
     unknown: [tool.charges === 'due' ? 'service' : 'response', 'sendLag', 'unsent'],

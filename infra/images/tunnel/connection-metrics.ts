@@ -26,7 +26,6 @@ export interface ConnectionMeter {
 }
 
 export interface ConnectionMetrics {
-  /** Counts a connection as opened. */
   open(ends: ConnectionEnds): ConnectionMeter
 }
 

@@ -82,17 +82,8 @@ const agentOn = (cluster: ClusterAccess, role: NodeRole) =>
 /** Standard output of a command in the agent of one end's node. */
 async function askAgent(cluster: ClusterAccess, role: NodeRole, command: readonly string[]): Promise<string> {
   const { name } = await agentOn(cluster, role)
-  return cluster.kubectl([
-    'exec',
-    '-n',
-    agentNamespace,
-    name,
-    '-c',
-    'cilium-agent',
-    '--',
-    'cilium-dbg',
-    ...command,
-  ])
+  const inAgent = ['exec', '-n', agentNamespace, name, '-c', 'cilium-agent', '--']
+  return cluster.kubectl([...inAgent, 'cilium-dbg', ...command])
 }
 
 async function readEnds({ cluster, objects }: CiliumProofInput): Promise<Ends> {

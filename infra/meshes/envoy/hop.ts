@@ -8,13 +8,9 @@ import { credentialFiles, hopComponent, type HopProgram, type HopSpec } from '..
 import { transportSettings, vendorSettings, vendorTunnelSettings } from '../hops/settings.js'
 import type { JsonObject, TlsFiles } from './blocks.js'
 import { envoyCounters, statsPath } from './counters.js'
-import {
-  envoyFunctionNames,
-  envoyFunctions,
-  functionDifferences,
-  portFilters,
-  type FunctionContext,
-} from './functions.js'
+import { envoyFunctionNames, envoyFunctions, functionDifferences } from './functions.js'
+import type { FunctionContext } from './functions/rendering.js'
+import { portFilters } from './functions/security.js'
 import * as roles from './roles.js'
 
 export const envoyNeed: BinaryNeed = {

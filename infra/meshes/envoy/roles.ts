@@ -16,7 +16,7 @@ import {
   type JsonObject,
   type TlsFiles,
 } from './blocks.js'
-import { noFunctions, type EnvoyFunctions } from './functions.js'
+import { noFunctions, type EnvoyFunctions } from './functions/rendering.js'
 import { shareName, type Split, type Zones } from '../hops/settings.js'
 
 /** Names under which Envoy counts; envoy/counters.ts reads them. */
@@ -125,24 +125,11 @@ export function tunnelOutbound(role: TunnelOutbound): JsonObject {
 
 /** CONNECT streams in, a TCP connection for each out. */
 export function tunnelInbound(role: TunnelInbound): JsonObject {
-  const { id, admin, listen, limits, upstream, authority } = role
+  const { id, admin, limits, upstream } = role
   return bootstrap({
     id,
     admin,
-    listeners: [
-      listener({
-        name: names.downstream,
-        address: listen,
-        ...accepting(role, ['h2']),
-        filter: httpManager({
-          statPrefix: names.hbone,
-          limits,
-          connect: true,
-          filters: role.filters ?? [],
-          virtualHost: connectHost(authority, names.service),
-        }),
-      }),
-    ],
+    listeners: [hboneEnd(role, role.filters ?? [], names.service)],
     clusters: [
       cluster({
         ...{ name: names.service, limits, target: upstream, speaks: 'tcp' },
@@ -158,25 +145,14 @@ export function tunnelInbound(role: TunnelInbound): JsonObject {
  * (https://github.com/istio/istio/blob/master/pilot/pkg/networking/core/listener_waypoint.go).
  */
 export function waypoint(role: Waypoint): JsonObject {
-  const { id, admin, listen, limits, upstream, authority, split = [], zones = [] } = role
+  const { id, admin, limits, upstream, authority, split = [], zones = [] } = role
   if ([...split, ...zones].some(({ at }) => at !== undefined))
     throw new Error('split and zones at a waypoint of Envoy lead to the server alone')
   return bootstrap({
     id,
     admin,
     listeners: [
-      listener({
-        name: names.downstream,
-        address: listen,
-        ...accepting(role, ['h2']),
-        filter: httpManager({
-          statPrefix: names.hbone,
-          limits,
-          connect: true,
-          filters: [keepSource],
-          virtualHost: connectHost(authority, names.waypointInner),
-        }),
-      }),
+      hboneEnd(role, [keepSource], names.waypointInner),
       listener({ name: names.waypointInner, filter: l7Manager(names.service, role) }),
       listener({
         name: names.waypointOrigin,
@@ -198,6 +174,27 @@ export function waypoint(role: Waypoint): JsonObject {
 }
 
 // ---------------------------------------------------------------- parts of roles
+
+/** The listener that ends HBONE, and hands the connections inside to a cluster. */
+function hboneEnd(
+  role: EnvoyBase & WithAuthority & DownstreamTls,
+  filters: readonly JsonObject[],
+  target: string,
+): JsonObject {
+  const { listen, limits, authority } = role
+  return listener({
+    name: names.downstream,
+    address: listen,
+    ...accepting(role, ['h2']),
+    filter: httpManager({
+      statPrefix: names.hbone,
+      limits,
+      connect: true,
+      filters,
+      virtualHost: connectHost(authority, target),
+    }),
+  })
+}
 
 /** Endpoints of a TCP service, and which of them a connection goes to; of a single one there is nothing to say. */
 function spread({ endpoints, balance }: TunnelInbound): Pick<ClusterSpec, 'zones' | 'fields'> {

@@ -1,9 +1,9 @@
 /** Needs that all meshes from Helm charts share. */
-import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { EnvironmentRequest, Mesh, Platform, Unmet } from '../../../harness/model.js'
 import {
   defaultCacheDir,
+  isFilled,
   listPulls,
   pullAheadRemedy,
   pullCommandFor,
@@ -21,21 +21,20 @@ export async function checkDownloads(
   { name: mesh, downloads }: Pick<Mesh, 'name' | 'downloads'>,
   request: EnvironmentRequest,
   { offers }: Pick<Platform, 'offers'>,
-  isReachable: (url: string) => Promise<boolean> = reachable,
 ): Promise<readonly Unmet[]> {
   const { mirrors, cacheDir = defaultCacheDir() } = settingsFor(sourceSettings, mesh, request)
   const all = { neededBy: mesh, ...downloads?.(pathsOf(mesh, request), request.config.meshSettings[mesh]) }
   const needed = offers.includes('new-cluster') ? all : { ...all, images: [] }
   const places = new Map<string, PullItem[]>()
   for (const item of listPulls([needed], { mirrors })) {
-    if (await isThere(join(cacheDir, item.cachePath))) continue
+    if (await isFilled(join(cacheDir, item.cachePath))) continue
     const { url } = placeOf(item)
     places.set(url, [...(places.get(url) ?? []), item])
   }
   const unmet = await Promise.all(
     [...places].map(async ([url, missing]): Promise<readonly Unmet[]> => {
       const [first] = missing
-      if (!first || (await isReachable(url))) return []
+      if (!first || (await reachable(url))) return []
       const things = missing.map(({ name, version }) => `${name.split('/').at(-1)} ${version}`).join(', ')
       return [
         {
@@ -55,11 +54,4 @@ function placeOf({ kind, source }: PullItem): { readonly url: string; readonly n
   if (kind === 'manifest') return { url: source, name: source }
   const registry = registryOf(source.replace('oci://', ''))
   return { url: `https://${registry}/v2/`, name: registry }
-}
-
-async function isThere(file: string): Promise<boolean> {
-  return stat(file).then(
-    ({ size }) => size > 0,
-    () => false,
-  )
 }

@@ -40,7 +40,6 @@ import type { HopSpec } from './hop-spec.js'
 
 export type { HopSpec } from './hop-spec.js'
 
-/** A vendor's hop. */
 export interface HopProgram {
   readonly name: string
   /** Set when it is a program of this repository. */

@@ -105,16 +105,13 @@ const serviceAuthority = ({ namespace, service }: ArmObjects) =>
 /** The service's own address: a mesh that routes by service must be given the service, never a pod. */
 export async function serviceEndpoint(cluster: ClusterAccess, objects: ArmObjects): Promise<ServiceEndpoint> {
   const { namespace, service } = objects
-  const ip = await cluster.kubectl([
-    'get',
-    'service',
-    service.name,
-    '-n',
-    namespace,
-    '-o',
-    'jsonpath={.spec.clusterIP}',
-  ])
-  return { host: ip.trim(), port: service.port, authority: serviceAuthority(objects) }
+  const host = await clusterIp(cluster, service.name, namespace)
+  return { host, port: service.port, authority: serviceAuthority(objects) }
+}
+
+async function clusterIp(cluster: ClusterAccess, service: string, namespace: string): Promise<string> {
+  const get = ['get', 'service', service, '-n', namespace]
+  return (await cluster.kubectl([...get, '-o', 'jsonpath={.spec.clusterIP}'])).trim()
 }
 
 /** Fields that a request must carry for an arm's functions to let it pass. */
@@ -201,17 +198,27 @@ export async function provePlacement(
   objects: ArmObjects,
 ): Promise<readonly ProofCheck[]> {
   const { namespace, clientSelector, serverSelector } = objects
-  const check = async (role: NodeRole, selector: string): Promise<ProofCheck> => {
-    const pods = await findPods(cluster, namespace, selector)
-    const nodes = [...new Set(pods.map(({ nodeName }) => nodeName))]
-    return {
-      name: `${role} is on its node`,
-      ok: nodes.length === 1 && nodes[0] === cluster.nodes[role],
-      expected: cluster.nodes[role],
-      actual: nodes.join(', ') || 'no pod',
-    }
+  return Promise.all([
+    proveOnNode(cluster, 'client', { namespace, selector: clientSelector }),
+    proveOnNode(cluster, 'server', { namespace, selector: serverSelector }),
+  ])
+}
+
+/** All pods of an address are on the node of a role. */
+export async function proveOnNode(
+  cluster: ClusterAccess,
+  role: NodeRole,
+  { namespace, selector }: PodAddress,
+  name: string = role,
+): Promise<ProofCheck> {
+  const pods = await findPods(cluster, namespace, selector)
+  const nodes = [...new Set(pods.map(({ nodeName }) => nodeName))]
+  return {
+    name: `${name} is on its node`,
+    ok: nodes.length === 1 && nodes[0] === cluster.nodes[role],
+    expected: cluster.nodes[role],
+    actual: nodes.join(', ') || 'no pod',
   }
-  return Promise.all([check('client', clientSelector), check('server', serverSelector)])
 }
 
 /** Refusals come at once; a busy host may take its time over them. */
@@ -236,7 +243,8 @@ export async function provePlaintextRefused(
     (await exchange(host, where, Buffer.from(request), timeoutMs)).toString('latin1')
   const name = 'plaintext from outside the mesh is refused'
   const expected = 'no reply, or a refusal'
-  if ((await ask(await apiServerService(cluster), answerTimeoutMs)) === '')
+  const apiServer = { host: await clusterIp(cluster, 'kubernetes', 'default'), port: 443 }
+  if ((await ask(apiServer, answerTimeoutMs)) === '')
     return { name, ok: false, expected, actual: 'not tried: from there not even the API server is reached' }
   const reply = await ask(endpoint, probeTimeoutMs)
   return {
@@ -245,13 +253,6 @@ export async function provePlaintextRefused(
     expected,
     actual: reply === '' ? 'no reply' : (reply.split('\r\n')[0] ?? ''),
   }
-}
-
-/** Where every pod of a cluster reaches its API server. */
-async function apiServerService(cluster: ClusterAccess): Promise<Endpoint> {
-  const service = ['service', 'kubernetes', '-n', 'default']
-  const ip = await cluster.kubectl(['get', ...service, '-o', 'jsonpath={.spec.clusterIP}'])
-  return { host: ip.trim(), port: 443 }
 }
 
 /** A counter rose by at least what one request must leave behind. `how` says what only counts, for example `with mutual TLS`. */

@@ -2,34 +2,13 @@
 import { z } from 'zod'
 import { securitySchema } from '../../../harness/model/paths.js'
 import { addressSchema, poolSchema } from '../../images/kit/process/config.js'
+import { filters } from '../../images/proxy/filters/index.js'
 import { servicesSchema } from '../services/called-services.js'
 
 /** Functions of an L7 hop, by name, whoever makes it; their fields are checked by the hop when it starts. */
-export const filterNames = [
-  'requestMetrics',
-  'accessLog',
-  'trace',
-  'pause',
-  'burn',
-  'timeouts',
-  'fault',
-  'rateLimit',
-  'globalRateLimit',
-  'jwt',
-  'authorization',
-  'externalAuthorization',
-  'headers',
-  'forwarded',
-  'mirror',
-  'circuitBreaker',
-  'health',
-  'outlier',
-  'locality',
-  'balance',
-  'retry',
-] as const
+export const filterNames = Object.keys(filters) as FilterName[]
 
-type FilterName = (typeof filterNames)[number]
+type FilterName = keyof typeof filters
 
 const filtersOf = (names: readonly FilterName[]) =>
   z.partialRecord(z.enum(names), z.record(z.string(), z.unknown())).optional()

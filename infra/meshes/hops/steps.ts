@@ -1,8 +1,7 @@
 /** The visible steps of an installation: each is one command, one wait or one check, and fails with what to do. */
-import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ChartPin, Downloads, ManifestPin, Progress, Scope } from '../../../harness/model.js'
-import { defaultCacheDir, listPulls, mirroredUrl, type Mirrors } from '../../supply/pull.js'
+import { defaultCacheDir, isFilled, listPulls, mirroredUrl, type Mirrors } from '../../supply/pull.js'
 import type { ClusterAccess } from '../../../harness/model/cluster-access.js'
 import { explainFailure, MeshInstallError, unlessHopeless } from '../clusters/install-errors.js'
 import { toYaml, type Manifest } from './yaml.js'
@@ -26,7 +25,7 @@ export function assetsFrom(
   return {
     async chart({ name, version, repository }) {
       const file = join(cacheDir, 'charts', `${name}-${version}.tgz`)
-      if (await exists(file)) return [file]
+      if (await isFilled(file)) return [file]
       const source = mirroredUrl(repository, mirrors)
       return source.startsWith('oci://')
         ? [`${source}/${name}`, '--version', version]
@@ -34,21 +33,14 @@ export function assetsFrom(
     },
     async manifest({ name, version, url }) {
       const file = join(cacheDir, 'manifests', `${name}-${version}.yaml`)
-      return (await exists(file)) ? file : mirroredUrl(url, mirrors)
+      return (await isFilled(file)) ? file : mirroredUrl(url, mirrors)
     },
     async archives() {
       const files = listPulls([{ neededBy: '', images }]).map(({ cachePath }) => join(cacheDir, cachePath))
-      const there = await Promise.all(files.map(exists))
+      const there = await Promise.all(files.map(isFilled))
       return there.every(Boolean) ? files : []
     },
   }
-}
-
-async function exists(file: string): Promise<boolean> {
-  return stat(file).then(
-    () => true,
-    () => false,
-  )
 }
 
 export interface InstallContext {
@@ -143,12 +135,15 @@ export async function applyManifests(cluster: ClusterAccess, manifests: readonly
   await cluster.kubectl(['apply', '--server-side', '-f', '-'], { input: toYaml(manifests) })
 }
 
+const waitTimeoutMs = 3 * 60_000
+
 /** Waits with `kubectl wait` or `kubectl rollout status`. */
-export function waitStep(title: string, args: readonly string[], timeoutMs = 3 * 60_000): Step {
+export function waitStep(title: string, args: readonly string[]): Step {
   return {
     title,
     async run({ cluster }) {
-      await cluster.kubectl([...args, `--timeout=${timeoutMs / 1000}s`], { timeoutMs: timeoutMs + 15_000 })
+      const wait = [...args, `--timeout=${waitTimeoutMs / 1000}s`]
+      await cluster.kubectl(wait, { timeoutMs: waitTimeoutMs + 15_000 })
     },
   }
 }

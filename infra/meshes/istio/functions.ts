@@ -12,7 +12,7 @@ import type { z } from 'zod'
 import type { Fact, Hop, Path } from '../../../harness/model.js'
 import { filtersSchema, type FiltersConfig } from '../../images/proxy/filters/index.js'
 import { hasGateway } from '../clusters/gateway-api.js'
-import { retryOn } from '../envoy/functions.js'
+import { retryOn } from '../envoy/functions/traffic.js'
 import type { IstioMode } from './values.js'
 import { defined } from '../../../harness/model/defined.js'
 
@@ -146,9 +146,7 @@ const circuitBreaker: Rendering<'circuitBreaker'> = {
   render: ({ maxConnections, maxPending, maxRequests }) => ({
     pool: {
       tcp: maxConnections === undefined ? {} : { maxConnections },
-      http: {
-        ...defined({ http1MaxPendingRequests: maxPending, http2MaxRequests: maxRequests }),
-      },
+      http: { ...defined({ http1MaxPendingRequests: maxPending, http2MaxRequests: maxRequests }) },
     },
   }),
 }

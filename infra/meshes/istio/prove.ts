@@ -5,6 +5,7 @@ import type { ArmObjects, ClusterAccess } from '../../../harness/model/cluster-a
 import {
   findPods,
   proveMoved,
+  proveOnNode,
   provePlacement,
   provePlaintextRefused,
   proveReachable,
@@ -52,9 +53,9 @@ export async function proveIstioArm(input: IstioProofInput): Promise<readonly Pr
     await proveStrangerRefused(input.runAsStranger, objects, requestHeaders),
   ]
   const gateway = isIngress ? gatewayName : waypointName
-  return hops.some(({ kind }) => kind === 'waypoint' || kind === 'gateway')
-    ? [...checks, await proveGatewayPlacement(cluster, namespace, gateway)]
-    : checks
+  if (!hops.some(({ kind }) => kind === 'waypoint' || kind === 'gateway')) return checks
+  const selector = `gateway.networking.k8s.io/gateway-name=${gateway}`
+  return [...checks, await proveOnNode(cluster, 'waypoint', { namespace, selector }, gateway)]
 }
 
 /** The sidecar is there and ready, as a native one or as a container beside the application. */
@@ -94,15 +95,8 @@ function proveOutside(pod: PodView): ProofCheck {
 }
 
 async function proveStrict(cluster: ClusterAccess, namespace: string): Promise<ProofCheck> {
-  const mode = await cluster.kubectl([
-    'get',
-    'peerauthentication',
-    'default',
-    '-n',
-    namespace,
-    '-o',
-    'jsonpath={.spec.mtls.mode}',
-  ])
+  const get = ['get', 'peerauthentication', 'default', '-n', namespace]
+  const mode = await cluster.kubectl([...get, '-o', 'jsonpath={.spec.mtls.mode}'])
   const actual = mode.trim() || 'not set'
   return { name: 'mutual TLS is required', ok: actual === 'STRICT', expected: 'STRICT', actual }
 }
@@ -200,20 +194,5 @@ function expectedPeer(kind: BoundHop['kind'], { objects, hops }: IstioProofInput
     case 'gateway':
     case 'sidecar-outbound':
       return undefined
-  }
-}
-
-async function proveGatewayPlacement(
-  cluster: ClusterAccess,
-  namespace: string,
-  name: string,
-): Promise<ProofCheck> {
-  const pods = await findPods(cluster, namespace, `gateway.networking.k8s.io/gateway-name=${name}`)
-  const nodes = [...new Set(pods.map(({ nodeName }) => nodeName))]
-  return {
-    name: `${name} is on its node`,
-    ok: nodes.length === 1 && nodes[0] === cluster.nodes.waypoint,
-    expected: cluster.nodes.waypoint,
-    actual: nodes.join(', ') || 'no pod',
   }
 }

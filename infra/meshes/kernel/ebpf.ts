@@ -62,41 +62,21 @@ export const filterCommand = (link: string, hook: Hook, object: string, program:
 /** Reads the counts of the program at a hook: its map of numbers, whose other one holds settings. */
 async function counterOf(node: Stack, link: string, hook: Hook): Promise<() => Promise<readonly number[]>> {
   const json = async <T>(argv: readonly string[]) => JSON.parse(await node.run(argv)) as T
-  const filters = await json<readonly { options?: { prog?: { id: number } } }[]>([
-    'tc',
-    '-json',
-    'filter',
-    'show',
-    'dev',
-    link,
-    hook,
-  ])
+  const bpftool = <T>(...argv: readonly string[]) => json<T>(['bpftool', '--json', ...argv])
+  const atHook = ['tc', '-json', 'filter', 'show', 'dev', link, hook]
+  const filters = await json<readonly { options?: { prog?: { id: number } } }[]>(atHook)
   const program = filters.find(({ options }) => options?.prog)?.options?.prog
   if (!program) throw new Error(`no program at ${hook} of ${link}`)
-  const { map_ids: maps = [] } = await json<{ map_ids?: readonly number[] }>([
-    'bpftool',
-    '--json',
-    'prog',
-    'show',
-    'id',
-    String(program.id),
-  ])
+  const ofProgram = ['prog', 'show', 'id', String(program.id)]
+  const { map_ids: maps = [] } = await bpftool<{ map_ids?: readonly number[] }>(...ofProgram)
   const named = await Promise.all(
-    maps.map((id) =>
-      json<{ id: number; name: string }>(['bpftool', '--json', 'map', 'show', 'id', String(id)]),
-    ),
+    maps.map((id) => bpftool<{ id: number; name: string }>('map', 'show', 'id', String(id))),
   )
   const counts = named.find(({ name }) => name === 'counts')
   if (!counts) return () => Promise.resolve([])
   return async () => {
-    const entries = await json<readonly { value: readonly string[] }[]>([
-      'bpftool',
-      '--json',
-      'map',
-      'dump',
-      'id',
-      String(counts.id),
-    ])
+    const dump = ['map', 'dump', 'id', String(counts.id)]
+    const entries = await bpftool<readonly { value: readonly string[] }[]>(...dump)
     return entries.map(({ value }) => Number(Buffer.from(value.map(Number)).readBigUInt64LE()))
   }
 }

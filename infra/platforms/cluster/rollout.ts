@@ -111,7 +111,6 @@ export class Rollout {
     }
   }
 
-  /** Address of a service. */
   async clusterIp(namespace: string, service: string): Promise<string> {
     const path = `/api/v1/namespaces/${namespace}/services/${service}`
     return (await this.#options.proxy.json<{ spec: { clusterIP: string } }>(path)).spec.clusterIP

@@ -5,6 +5,7 @@
  * Files: Documentation/admin-guide/cgroup-v2.rst, and cgroup-v1/{cpuacct,memory}.rst of the kernel.
  */
 import type { UsageReading } from '../../../harness/model.js'
+import { defined } from '../../../harness/model/defined.js'
 
 /** Where a cgroup's files lie. In version 1 each controller has a tree of its own. */
 export interface CgroupPaths {
@@ -76,9 +77,11 @@ export function parseCgroup(
   const usedBytes = parseNumber(texts.memory)
   const inactiveBytes = memoryStat.get(version === 2 ? 'inactive_file' : 'total_inactive_file') ?? 0
   const shared = {
-    ...optional('rssBytes', usedBytes === undefined ? undefined : Math.max(0, usedBytes - inactiveBytes)),
-    ...optional('peakRssBytes', parseNumber(texts.memoryPeak)),
-    ...optional('throttledPeriods', stat.get('nr_throttled')),
+    ...defined({
+      rssBytes: usedBytes === undefined ? undefined : Math.max(0, usedBytes - inactiveBytes),
+      peakRssBytes: parseNumber(texts.memoryPeak),
+      throttledPeriods: stat.get('nr_throttled'),
+    }),
     source: `cgroup-v${version}`,
   }
   if (version === 2) {
@@ -86,9 +89,11 @@ export function parseCgroup(
     if (usageUs === undefined) return undefined
     return {
       cpuNs: usageUs * 1000,
-      ...optional('cpuUserNs', scaled(stat.get('user_usec'), 1000)),
-      ...optional('cpuSystemNs', scaled(stat.get('system_usec'), 1000)),
-      ...optional('throttledNs', scaled(stat.get('throttled_usec'), 1000)),
+      ...defined({
+        cpuUserNs: inNs(stat.get('user_usec')),
+        cpuSystemNs: inNs(stat.get('system_usec')),
+        throttledNs: inNs(stat.get('throttled_usec')),
+      }),
       ...shared,
       resolutionNs: 1000,
     }
@@ -97,9 +102,11 @@ export function parseCgroup(
   if (cpuNs === undefined) return undefined
   return {
     cpuNs,
-    ...optional('cpuUserNs', parseNumber(texts.cpuUser)),
-    ...optional('cpuSystemNs', parseNumber(texts.cpuSystem)),
-    ...optional('throttledNs', stat.get('throttled_time')),
+    ...defined({
+      cpuUserNs: parseNumber(texts.cpuUser),
+      cpuSystemNs: parseNumber(texts.cpuSystem),
+      throttledNs: stat.get('throttled_time'),
+    }),
     ...shared,
     resolutionNs: 1,
   }
@@ -121,27 +128,20 @@ export function withEarlier(reading: UsageReading, earlier: readonly UsageReadin
 export function addReadings(readings: readonly UsageReading[]): UsageReading | undefined {
   const [first] = readings
   if (!first) return undefined
-  const sum = (
-    field:
-      | 'cpuNs'
-      | 'cpuUserNs'
-      | 'cpuSystemNs'
-      | 'rssBytes'
-      | 'peakRssBytes'
-      | 'throttledPeriods'
-      | 'throttledNs',
-  ) => {
-    const values = readings.map((reading) => reading[field])
+  const sum = (read: (reading: UsageReading) => number | undefined) => {
+    const values = readings.map(read)
     return values.every((value) => value !== undefined) ? values.reduce((a, b) => a + b, 0) : undefined
   }
   return {
-    cpuNs: sum('cpuNs') ?? 0,
-    ...optional('cpuUserNs', sum('cpuUserNs')),
-    ...optional('cpuSystemNs', sum('cpuSystemNs')),
-    ...optional('rssBytes', sum('rssBytes')),
-    ...optional('peakRssBytes', sum('peakRssBytes')),
-    ...optional('throttledPeriods', sum('throttledPeriods')),
-    ...optional('throttledNs', sum('throttledNs')),
+    cpuNs: sum(({ cpuNs }) => cpuNs) ?? 0,
+    ...defined({
+      cpuUserNs: sum(({ cpuUserNs }) => cpuUserNs),
+      cpuSystemNs: sum(({ cpuSystemNs }) => cpuSystemNs),
+      rssBytes: sum(({ rssBytes }) => rssBytes),
+      peakRssBytes: sum(({ peakRssBytes }) => peakRssBytes),
+      throttledPeriods: sum(({ throttledPeriods }) => throttledPeriods),
+      throttledNs: sum(({ throttledNs }) => throttledNs),
+    }),
     source: first.source,
     resolutionNs: Math.max(...readings.map(({ resolutionNs }) => resolutionNs)),
   }
@@ -162,10 +162,6 @@ function parseNumber(text: string | undefined): number | undefined {
   return /^\d+$/.test(trimmed) ? Number(trimmed) : undefined
 }
 
-function scaled(value: number | undefined, factor: number): number | undefined {
-  return value === undefined ? undefined : value * factor
-}
-
-function optional<K extends string>(key: K, value: number | undefined): { [P in K]?: number } {
-  return value === undefined ? {} : ({ [key]: value } as { [P in K]?: number })
+function inNs(us: number | undefined): number | undefined {
+  return us === undefined ? undefined : us * 1000
 }

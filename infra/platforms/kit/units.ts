@@ -15,7 +15,6 @@ export const isUnit = ({ copy }: Pick<Arm, 'copy'>) =>
 /** A unit of sidecars stands beside an application, which is then for it alone; all others are answered by a shared one. */
 export const ownsApplication = (arm: Pick<Arm, 'copy'>, path: Path) => isUnit(arm) && hasSidecarsAlone(path)
 
-/** The application that answers an arm. */
 export const applicationOf = (arm: Pick<Arm, 'id' | 'copy'>, path: Path): Workload =>
   ownsApplication(arm, path) ? echoWorkloadOf(arm) : echoWorkload
 

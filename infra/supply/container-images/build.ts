@@ -33,7 +33,6 @@ export interface BuildOptions {
   readonly generatorImage?: string
 }
 
-/** The program's path in its image. */
 export function programPath(image: ImageName): string {
   return `/app/${image}.mjs`
 }
@@ -108,9 +107,7 @@ async function provideGenerator(
   if (baseImage !== undefined && files.size > tools.length)
     throw new UserError(
       `${tools.join(', ')} loads libraries of this machine, which ${baseImage} is not made of`,
-      {
-        hint,
-      },
+      { hint },
     )
   const reference = `${own.reference.replace('/loadgen:', '/loadgen-tools:')}-${hashOf(files).slice(0, 8)}`
   if (await isPresent(docker, reference)) return { reference }

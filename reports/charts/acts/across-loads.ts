@@ -45,8 +45,8 @@ export function acrossLoads(view: View, book: FigureBook, chart: AcrossLoads): C
       rows: rows.map((row) => [
         row.arm.label,
         row.load,
-        { html: book.print(row.estimate, { metric: metric.id, kind: 'value' }) },
-        ...(behind ? [{ html: book.print(row.behind, { metric: behind.id, kind: 'value' }) }] : []),
+        book.cell(row.estimate, { metric: metric.id, kind: 'value' }),
+        ...(behind ? [book.cell(row.behind, { metric: behind.id, kind: 'value' })] : []),
       ]),
     },
     spec: (size) => build(rows, columnOf(metric), size),

@@ -13,7 +13,7 @@ import { figureWidth, type Size } from '../../page/theme.js'
 import type { ArmView, View } from '../../page/view.js'
 import type { FigureBook } from '../../page/figures.js'
 import type { Chart, ChartBuilder } from '../chart.js'
-import { datum, endLabels, endRoom, intervalMark, lineMark, pointMark } from '../marks.js'
+import { datum, endLabels, endRoom, intervalMark, lineMark, linearAxis, pointMark } from '../marks.js'
 
 interface Step {
   readonly arm: ArmView
@@ -120,12 +120,12 @@ function chartOf(drawn: Stepped, view: View, book: FigureBook): Chart | undefine
       columns: ['arm', ...counts.map((count) => `${count} ${count === 1 ? singular : several}, ${unit}`)],
       rows: arms.map((arm) => [
         arm.label,
-        ...counts.map((count) => ({
-          html: book.print(steps.find((step) => step.arm === arm && step.count === count)?.figure, {
+        ...counts.map((count) =>
+          book.cell(steps.find((step) => step.arm === arm && step.count === count)?.figure, {
             metric: metric.id,
             kind: 'value',
           }),
-        })),
+        ),
       ]),
     },
     spec: (size) => build(steps, counts, [several, unit], size),
@@ -158,18 +158,9 @@ function build(
     values.map(({ label }) => label),
     size,
   )
-  const x = {
-    field: 'count',
-    type: 'quantitative',
-    scale: { domain: [0, Math.max(...counts)], nice: false },
-    axis: { title: several, titleAnchor: 'end', values: counts },
-  }
-  const y = {
-    field: 'value',
-    type: 'quantitative',
-    scale: { domain: [0, top], nice: false },
-    axis: { title: unit, tickCount: 5 },
-  }
+  const across = { title: several, titleAnchor: 'end', values: counts }
+  const x = linearAxis('count', [0, Math.max(...counts)], across)
+  const y = linearAxis('value', [0, top], { title: unit, tickCount: 5 })
   const ends = values.filter(({ count }) => count === Math.max(...counts))
   return {
     width: figureWidth[size] - 56 - room,

@@ -6,7 +6,7 @@ import { describe } from '../../page/svg.js'
 import { figureWidth, noiseBand, type Size } from '../../page/theme.js'
 import type { ArmView, LoadView, View } from '../../page/view.js'
 import type { Chart } from '../chart.js'
-import { endLabels, endRoom, lineMark } from '../marks.js'
+import { endLabels, endRoom, lineMark, linearAxis } from '../marks.js'
 
 interface Line {
   readonly arm: ArmView
@@ -71,22 +71,9 @@ function build(
   )
   const last = Math.max(...values.map(({ ms }) => ms))
   const most = Math.max(1e-6, ...values.map(({ value }) => value))
-  const x = {
-    field: 'ms',
-    type: 'quantitative',
-    scale: { domain: [0, last], nice: false },
-    axis: {
-      title: 'ms from the start of the window',
-      titleAnchor: 'end',
-      tickCount: size === 'wide' ? 8 : 4,
-    },
-  }
-  const y = {
-    field: 'value',
-    type: 'quantitative',
-    scale: { domain: [0, most * 1.08], nice: false },
-    axis: { title: what, tickCount: 5 },
-  }
+  const time = { title: 'ms from the start of the window', titleAnchor: 'end' }
+  const x = linearAxis('ms', [0, last], { ...time, tickCount: size === 'wide' ? 8 : 4 })
+  const y = linearAxis('value', [0, most * 1.08], { title: what, tickCount: 5 })
   // One name for each path, at the end of its first line.
   const ends = [...new Map(lines.map((line) => [line.arm.key, line])).values()].flatMap(({ label }) =>
     values.filter((value) => value.arm === label).slice(-1),

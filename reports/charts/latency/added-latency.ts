@@ -48,7 +48,7 @@ function tableOf(arms: readonly ArmView[], points: readonly Point[], book: Figur
   const cell = (arm: ArmView, percentile: string): TableCell => {
     const point = points.find((other) => other.arm === arm && other.at === percentile)
     const named = { metric: point?.metric ?? 'latency', percentile, kind: 'difference' as const }
-    return { html: book.print(point?.estimate, named, 'cell', true) }
+    return book.cell(point?.estimate, named, 'cell', true)
   }
   return {
     columns: ['arm', ...shown.map((percentile) => `added p${percentile}, ms`)],

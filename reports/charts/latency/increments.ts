@@ -32,15 +32,13 @@ export const increments: ChartBuilder = (view, book): Chart | undefined => {
         increment.title,
         view.arm(increment.fromArm).label,
         view.arm(increment.toArm).label,
-        {
-          html: book.print(
-            increment.latencyP50,
-            { metric: 'increment.latency', percentile: 50, kind: 'difference' },
-            'cell',
-            true,
-          ),
-        },
-        { html: book.print(increment.cpu, { metric: 'increment.cpu', kind: 'difference' }, 'cell', true) },
+        book.cell(
+          increment.latencyP50,
+          { metric: 'increment.latency', percentile: 50, kind: 'difference' },
+          'cell',
+          true,
+        ),
+        book.cell(increment.cpu, { metric: 'increment.cpu', kind: 'difference' }, 'cell', true),
       ]),
     },
     spec: (size) => build(all, size, view),

@@ -7,7 +7,7 @@ import type { ArmView } from '../../page/view.js'
 import type { CurvePoint } from '../../../harness/model.js'
 import type { Chart, ChartBuilder } from '../chart.js'
 import { logDomain, spreadLabels } from '../layout.js'
-import { byColour, endLabels, endRoom, lineMark, pointMark, timeAxis } from '../marks.js'
+import { byColour, endLabels, endRoom, lineMark, linearAxis, pointMark, timeAxis } from '../marks.js'
 
 interface Line {
   readonly arm: ArmView
@@ -75,7 +75,6 @@ function build(lines: readonly Line[], size: Size, time: string): TopLevelSpec {
     lines.map(({ points }) => points.at(-1)?.ms ?? 0),
     domain,
     height,
-    15,
     log,
   )
   const ends = lines.map(({ arm }, index) => ({
@@ -140,18 +139,13 @@ function bandMark(x: object, y: object): object {
 
 /** Nines along the axis: 50, 90, 99, 99.9, … */
 function percentileAxis(far: number): object {
-  return {
-    field: 'nines',
-    type: 'quantitative',
-    scale: { domain: [0, far], nice: false },
-    axis: {
-      title: 'percentile',
-      titleAnchor: 'end',
-      values: [Math.log10(2), 1, 2, 3, 4, 5].filter((value) => value <= far + 1e-9),
-      labelExpr:
-        "datum.value < 0.5 ? '50' : datum.value < 1.5 ? '90' : datum.value < 2.5 ? '99' : datum.value < 3.5 ? '99.9' : datum.value < 4.5 ? '99.99' : '99.999'",
-    },
-  }
+  return linearAxis('nines', [0, far], {
+    title: 'percentile',
+    titleAnchor: 'end',
+    values: [Math.log10(2), 1, 2, 3, 4, 5].filter((value) => value <= far + 1e-9),
+    labelExpr:
+      "datum.value < 0.5 ? '50' : datum.value < 1.5 ? '90' : datum.value < 2.5 ? '99' : datum.value < 3.5 ? '99.9' : datum.value < 4.5 ? '99.99' : '99.999'",
+  })
 }
 
 function nines(percentile: number): number {

@@ -38,8 +38,8 @@ export const capacity: ChartBuilder = (view, book): Chart | undefined => {
       columns: ['arm', 'throughput, requests/s', 'against the baseline'],
       rows: bars.map(({ arm, throughput, ratio }) => [
         arm.label,
-        { html: book.print(throughput, { metric: metrics.throughput.id, kind: 'value' }) },
-        { html: book.print(ratio, { metric: metrics.throughput.id, kind: 'ratio' }, 'change') },
+        book.cell(throughput, { metric: metrics.throughput.id, kind: 'value' }),
+        book.cell(ratio, { metric: metrics.throughput.id, kind: 'ratio' }, 'change'),
       ]),
     },
     spec: (size) => build(bars, size),

@@ -40,8 +40,8 @@ export const knee: ChartBuilder = (view, book): Chart | undefined => {
       columns: ['arm', 'largest rate, requests/s', 'against the baseline', 'trials', 'how the search ended'],
       rows: rows.map(({ arm, rate, ratio, knee: { trials: own, end } }) => [
         arm.label,
-        { html: book.print(rate, { metric: metrics.throughput.id, kind: 'value' }) },
-        { html: book.print(ratio, { metric: metrics.throughput.id, kind: 'ratio' }, 'change') },
+        book.cell(rate, { metric: metrics.throughput.id, kind: 'value' }),
+        book.cell(ratio, { metric: metrics.throughput.id, kind: 'ratio' }, 'change'),
         String(own.length),
         ends[end],
       ]),

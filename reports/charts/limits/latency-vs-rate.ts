@@ -100,10 +100,8 @@ function tableOf(
     ],
     rows: arms.map((arm) => [
       arm.label,
-      ...loads.map((load) => ({ html: book.print(view.cell(arm.id, load)?.response?.['99'], p99) })),
-      ...(knees.length === 0
-        ? []
-        : [{ html: book.print(knees.find((knee) => knee.arm === arm)?.rate, rate) }]),
+      ...loads.map((load) => book.cell(view.cell(arm.id, load)?.response?.['99'], p99)),
+      ...(knees.length === 0 ? [] : [book.cell(knees.find((knee) => knee.arm === arm)?.rate, rate)]),
     ]),
   }
 }
@@ -131,7 +129,6 @@ function build(
     ends.map(({ p99 }) => p99.value),
     domain,
     height,
-    15,
     log,
   )
   const x = rateAxis(points, knees, size)

@@ -50,9 +50,9 @@ function sweepAlong(axis: Axis): ChartBuilder {
     const { title, text } = axes[axis]
     const [low, high] = [measured[0] as number, measured.at(-1) as number]
     const cells = (point: Point | undefined) => [
-      { html: book.print(point?.p50, { metric: metrics.responseTime.id, percentile: 50, kind: 'value' }) },
-      { html: book.print(point?.p99, { metric: metrics.responseTime.id, percentile: 99, kind: 'value' }) },
-      { html: book.print(point?.cpu, { metric: metrics.cpu.id, kind: 'value' }) },
+      book.cell(point?.p50, { metric: metrics.responseTime.id, percentile: 50, kind: 'value' }),
+      book.cell(point?.p99, { metric: metrics.responseTime.id, percentile: 99, kind: 'value' }),
+      book.cell(point?.cpu, { metric: metrics.cpu.id, kind: 'value' }),
     ]
     return {
       title: `Response time and CPU from ${text(low)} to ${text(high)} ${title}`,

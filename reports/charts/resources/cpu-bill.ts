@@ -103,20 +103,14 @@ export const cpuBill: ChartBuilder = (view, book): Chart | undefined => {
           arm.label,
           rowName(row),
           row.category,
-          {
-            html: book.print(row.cpu, {
-              metric: metrics.cpu.id,
-              kind: 'value',
-              component: row.component,
-            }),
-          },
+          book.cell(row.cpu, { metric: metrics.cpu.id, kind: 'value', component: row.component }),
           row.cpuUserShare === undefined ? '–' : fixed(row.cpuUserShare * 100, 0),
         ]),
         [
           arm.label,
           'total without generator',
           '',
-          { html: book.print(cpu, { metric: metrics.cpu.id, kind: 'value' }) },
+          book.cell(cpu, { metric: metrics.cpu.id, kind: 'value' }),
           '',
         ],
       ]),

@@ -44,19 +44,9 @@ export const memory: ChartBuilder = (view, book): Chart | undefined => {
         ...rows.map((row): TableCell[] => [
           arm.label,
           rowName(row),
-          {
-            html: book.print(row.memory, {
-              metric: metrics.memory.id,
-              kind: 'value',
-              component: row.component,
-            }),
-          },
+          book.cell(row.memory, { metric: metrics.memory.id, kind: 'value', component: row.component }),
         ]),
-        [
-          arm.label,
-          'all hops',
-          { html: book.print(cell.hopMemory, { metric: metrics.memory.id, kind: 'value' }) },
-        ],
+        [arm.label, 'all hops', book.cell(cell.hopMemory, { metric: metrics.memory.id, kind: 'value' })],
       ]),
     },
     spec: (size) =>

@@ -9,7 +9,7 @@ import { cpuMetrics, latencyMetrics, type ArmView } from '../../page/view.js'
 import { alone, rank } from '../../page/ranking.js'
 import type { Chart, ChartBuilder } from '../chart.js'
 import { domainWithZero, labelPlaces, placeLabels, type LabelPlace } from '../layout.js'
-import { intervalMark, pointMark, spanMark, tip, valueAxis, zeroLine } from '../marks.js'
+import { intervalMark, linearAxis, pointMark, spanMark, tip, valueAxis, zeroLine } from '../marks.js'
 
 interface Point {
   readonly arm: ArmView
@@ -30,9 +30,8 @@ export const tradeoff: ChartBuilder = (view, book): Chart | undefined => {
   })
   if (points.length < 2) return undefined
   const cheapest = alone(rank(view, 'cpu')?.least)
-  const added = (estimate: Estimate, metric: string, percentile?: number) => ({
-    html: book.print(estimate, { metric, percentile, kind: 'difference' }, 'cell', true),
-  })
+  const added = (estimate: Estimate, metric: string, percentile?: number) =>
+    book.cell(estimate, { metric, percentile, kind: 'difference' }, 'cell', true)
   return {
     title:
       cheapest && alone(rank(view, 'time')?.least)?.arm === cheapest.arm
@@ -82,12 +81,7 @@ function build(points: readonly Point[], size: Size): TopLevelSpec {
     { title: 'added at the median, ms', titleAnchor: 'end', tickCount: size === 'wide' ? 8 : 4 },
     'time',
   )
-  const y = {
-    ...x,
-    field: 'cpu',
-    scale: { domain: yDomain, nice: false },
-    axis: { title: `added CPU, ms per ${thousand} requests`, tickCount: 6 },
-  }
+  const y = linearAxis('cpu', yDomain, { title: `added CPU, ms per ${thousand} requests`, tickCount: 6 })
   const line = { strokeWidth: 2.5, strokeCap: 'round', opacity: 0.75 }
   const values = points.map((point, index) => valuesOf(point, places[index]))
   const spread = (of: 'time' | 'cpu') => values.map((value) => ({ ...value, ...value.spread[of] }))

@@ -6,7 +6,7 @@ import { describe } from '../../page/svg.js'
 import { figureWidth, warn, type Size } from '../../page/theme.js'
 import type { View } from '../../page/view.js'
 import type { Chart, ChartBuilder } from '../chart.js'
-import { byColour, tip } from '../marks.js'
+import { byColour, byShape, linearAxis, minutesAxis, tip } from '../marks.js'
 
 interface Measure {
   readonly title: string
@@ -124,12 +124,7 @@ function panel({ title, axis, limit, dots }: Panel, width: number, view: View) {
     shape: trial.state === 'ok' ? 'circle' : 'cross',
     tip: describe(view.arm(trial.arm).key, ''),
   }))
-  const y = {
-    field: 'value',
-    type: 'quantitative',
-    scale: { domain: [0, top], nice: false },
-    axis: { title: axis, tickCount: 4 },
-  }
+  const y = linearAxis('value', [0, top], { title: axis, tickCount: 4 })
   return {
     title: { text: title, offset: 22 },
     width,
@@ -139,15 +134,10 @@ function panel({ title, axis, limit, dots }: Panel, width: number, view: View) {
         data: { values },
         mark: { type: 'point', filled: true, size: values.length > 300 ? 10 : 20, opacity: 0.75 },
         encoding: {
-          x: {
-            field: 'minutes',
-            type: 'quantitative',
-            scale: { nice: false, padding: 6 },
-            axis: { title: 'minutes since the start', titleAnchor: 'end', tickCount: 5, grid: false },
-          },
+          x: minutesAxis(5),
           y,
           fill: byColour,
-          shape: { field: 'shape', type: 'nominal', scale: null },
+          shape: byShape,
           description: tip,
         },
       },
@@ -155,7 +145,7 @@ function panel({ title, axis, limit, dots }: Panel, width: number, view: View) {
         ? []
         : [
             {
-              data: { values: [{ limit: limit }] },
+              data: { values: [{ limit }] },
               mark: { type: 'rule', stroke: warn, strokeDash: [5, 4] },
               encoding: { y: { ...y, field: 'limit' } },
             },

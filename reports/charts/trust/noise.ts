@@ -59,14 +59,7 @@ export const noise: ChartBuilder = (view, book): Chart | undefined => {
       rows: dots.map((dot) => [
         dot.load,
         dot.measure,
-        {
-          html: book.print(
-            dot.estimate,
-            { metric: `noise.${dot.measure}`, kind: 'difference' },
-            'cell',
-            true,
-          ),
-        },
+        book.cell(dot.estimate, { metric: `noise.${dot.measure}`, kind: 'difference' }, 'cell', true),
         dot.estimate.unit,
       ]),
     },

@@ -1,13 +1,13 @@
 /** Answers "can I trust it?" over time: every trial of every arm where it happened, drift and invalid trials to be seen. */
 import type { TopLevelSpec } from 'vega-lite'
 import type { TrialSummary } from '../../../harness/model.js'
+import { ascending, median } from '../../../harness/protocol/averages.js'
 import { fixed, number, paceText, plural } from '../../formats/format.js'
 import { describe } from '../../page/svg.js'
 import { figureWidth, ink, muted, warn, type Size } from '../../page/theme.js'
 import type { ArmView, View } from '../../page/view.js'
 import type { Chart, ChartBuilder } from '../chart.js'
-import { ascending, median } from '../layout.js'
-import { byColour, tip } from '../marks.js'
+import { byColour, byShape, labelWidthOf, linearAxis, minutesAxis, tip } from '../marks.js'
 
 interface Dot {
   readonly arm: ArmView
@@ -127,10 +127,7 @@ function build(dots: readonly Dot[], edge: number, size: Size, view: View): TopL
   const labels = view.arms
     .map((arm) => arm.label)
     .filter((label) => dots.some((dot) => dot.arm.label === label))
-  const labelWidth = Math.min(
-    size === 'wide' ? 230 : 130,
-    14 + 7.4 * Math.max(...labels.map((label) => label.length)),
-  )
+  const labelWidth = labelWidthOf(labels, size)
   const rowHeight = labels.length > 12 ? 22 : 46
   const values = dots.map((dot) => ({
     minutes: Math.round(dot.minutes * 1000) / 1000,
@@ -141,40 +138,30 @@ function build(dots: readonly Dot[], edge: number, size: Size, view: View): TopL
     // Thousands of dots with words would be most of the page; then only those that do not count speak.
     tip: describe(dot.arm.key, dots.length > mostWords && dot.trial.state === 'ok' ? '' : wordsOf(dot)),
   }))
-  const x = {
-    field: 'minutes',
-    type: 'quantitative',
-    scale: { nice: false, padding: 6 },
-    axis: { title: 'minutes since the start', titleAnchor: 'end', tickCount: 6, grid: false },
-  }
-  const y = {
-    field: 'row',
-    type: 'quantitative',
-    scale: { domain: [labels.length - 0.45, -0.55], nice: false },
-    axis: null,
-  }
+  const y = linearAxis('row', [labels.length - 0.45, -0.55], null)
+  const names = { values: labels.map((label, row) => ({ label, row })) }
   return {
     width: figureWidth[size] - labelWidth - 12,
     height: rowHeight * labels.length,
     data: { values },
     layer: [
       {
-        data: { values: labels.map((label, row) => ({ label, row })) },
+        data: names,
         mark: { type: 'rule', stroke: muted, opacity: 0.35 },
         encoding: { y },
       },
       {
-        data: { values: labels.map((label, row) => ({ label, row })) },
+        data: names,
         mark: { type: 'text', align: 'right', fontSize: 12, fill: ink, limit: labelWidth - 8 },
         encoding: { y, x: { value: -8 }, text: { field: 'label' } },
       },
       {
         mark: { type: 'point', filled: true, opacity: 0.8 },
         encoding: {
-          x,
+          x: minutesAxis(6),
           y,
           fill: byColour,
-          shape: { field: 'shape', type: 'nominal', scale: null },
+          shape: byShape,
           size: { field: 'size', type: 'quantitative', scale: null, legend: null },
           description: tip,
         },

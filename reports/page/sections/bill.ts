@@ -22,9 +22,8 @@ export function billTable(
     return cell && cell.bill.length > 0 ? [{ arm, cell }] : []
   })
   if (arms.length === 0) return undefined
-  const print = (row: BillRow, estimate: BillRow['memory'], metric: string) => ({
-    html: book.print(estimate, { metric, kind: 'value', component: row.component }),
-  })
+  const print = (row: BillRow, estimate: BillRow['memory'], metric: string) =>
+    book.cell(estimate, { metric, kind: 'value', component: row.component })
   const rows = arms.flatMap(({ arm, cell }) => [
     ...cell.bill.map((row) => [
       arm.label,
@@ -42,7 +41,7 @@ export function billTable(
     ...(cell.kernel ?? []).map(({ part, cpu: estimate }) => [
       arm.label,
       `of these: ${kernelParts[part].title}`,
-      { html: book.print(estimate, { metric: cpu.id, kind: 'value', component: part }) },
+      book.cell(estimate, { metric: cpu.id, kind: 'value', component: part }),
       ...Array.from({ length: 7 }, () => '–'),
       kernelParts[part].source,
     ]),

@@ -24,9 +24,9 @@ export function costTable(
     return [
       [
         { html: armHtml(arm) },
-        { html: book.print(vcpu, { metric: 'cost.vcpuAt1000PerSecond', kind: 'difference' }) },
-        { html: book.print(perBillion, { metric: 'cost.perBillionRequests', kind: 'difference' }) },
-        { html: book.print(perMonth, { metric: 'cost.memoryPerMonth', kind: 'value' }) },
+        book.cell(vcpu, { metric: 'cost.vcpuAt1000PerSecond', kind: 'difference' }),
+        book.cell(perBillion, { metric: 'cost.perBillionRequests', kind: 'difference' }),
+        book.cell(perMonth, { metric: 'cost.memoryPerMonth', kind: 'value' }),
       ],
     ]
   })

@@ -1,5 +1,5 @@
 /** The end of the page: proofs, trials that do not count, where and how it was measured, and how to do it again. */
-import type { Analysis, CellAnalysis } from '../../../harness/model.js'
+import type { Analysis } from '../../../harness/model.js'
 import type { Table, TableCell } from '../../charts/chart.js'
 import type { FigureLegend } from '../figures.js'
 import {
@@ -13,7 +13,7 @@ import {
   plural,
   thousand,
 } from '../../formats/format.js'
-import type { View } from '../view.js'
+import { isUnder, type View } from '../view.js'
 import { armHtml } from '../arm-name.js'
 
 export interface Evidence {
@@ -114,15 +114,9 @@ function environmentTable(analysis: Analysis): Table {
 
 function sizingTable(view: View): Table {
   const cells = view.loads.flatMap((load) => {
-    const cell = view.analysis.cells.find(
-      ({ loadLabel, experiment }) => loadLabel === load.loadLabel && experiment === load.experiment,
-    )
-    return cell === undefined ? [] : [{ load, cell }]
+    const [cell, ...others] = view.analysis.cells.filter(isUnder(load))
+    return cell === undefined ? [] : [{ load, cell, arms: 1 + others.length }]
   })
-  const arms = (cell: CellAnalysis) =>
-    view.analysis.cells.filter(
-      ({ loadLabel, experiment }) => loadLabel === cell.loadLabel && experiment === cell.experiment,
-    ).length
   return {
     columns: [
       'experiment',
@@ -134,13 +128,13 @@ function sizingTable(view: View): Table {
       'trials per arm',
       'what the engine cannot give',
     ],
-    rows: cells.map(({ load, cell }) => [
+    rows: cells.map(({ load, cell, arms }) => [
       load.experiment,
       loadText(load.load),
       `${load.load.engine}, ${load.load.model} loop`,
       duration(load.load.warmupMs),
       duration(load.load.durationMs),
-      fixed(arms(cell), 0),
+      fixed(arms, 0),
       fixed(cell.trials.ok + cell.trials.invalid + cell.trials.failed, 0),
       cell.engineLimits?.join('; ') ?? '–',
     ]),

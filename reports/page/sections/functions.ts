@@ -101,17 +101,13 @@ export function functionCostTable(view: View, book: FigureBook): Table | undefin
     layerOf(variant.settings),
     whereOf(variant.settings, arm.arm.place),
     { html: armHtml(control) },
-    {
-      html: book.print(cpu?.difference, { metric: cpu?.metric ?? 'cpu', kind: 'difference' }, 'cell', true),
-    },
-    {
-      html: book.print(
-        time?.difference,
-        { metric: time?.metric ?? 'latency', percentile: 50, kind: 'difference' },
-        'cell',
-        true,
-      ),
-    },
+    book.cell(cpu?.difference, { metric: cpu?.metric ?? 'cpu', kind: 'difference' }, 'cell', true),
+    book.cell(
+      time?.difference,
+      { metric: time?.metric ?? 'latency', percentile: 50, kind: 'difference' },
+      'cell',
+      true,
+    ),
     ...(calls ? [{ html: calledText(view, book, arm.id) }] : []),
   ])
   if (rows.length === 0) return undefined

@@ -23,14 +23,14 @@ export function otherLoads(view: View, book: FigureBook): { readonly text: strin
             return [
               [
                 { html: armHtml(arm) },
-                ...[...found, cpu].map((figure) => ({
-                  html: book.print(
+                ...[...found, cpu].map((figure) =>
+                  book.cell(
                     figure?.estimate,
                     { metric: figure?.metric ?? 'none', percentile: figure?.percentile, kind: 'difference' },
                     'cell',
                     true,
                   ),
-                })),
+                ),
               ],
             ]
           })

@@ -12,7 +12,7 @@ import type { FigureBook } from '../figures.js'
 import { axisOf, drawAxis, drawInterval, type Axis, type Band } from '../drawings/interval.js'
 import { sketchPath } from '../drawings/path-sketch.js'
 import { listOf, rank } from '../ranking.js'
-import { cpuMetrics, latencyMetrics, type Added, type ArmView, type View } from '../view.js'
+import { cpuMetrics, isUnder, latencyMetrics, type Added, type ArmView, type View } from '../view.js'
 import type { Chip } from './chip.js'
 import { pricedFunctions } from './functions.js'
 
@@ -131,11 +131,15 @@ export function functionPicture(view: View, book: FigureBook): Picture | undefin
     caption:
       'What each function adds to the same hops without it, sent the same requests in the same rounds: dots are estimates, lines 95 % intervals; a function whose interval holds 0 costs nothing that this run can tell',
     columns: headsOf(columns, axes),
-    rows: rows.slice(0, mostRows),
-    more: rows.slice(mostRows),
-    moreText: plural(Math.max(0, rows.length - mostRows), 'more function'),
+    ...folded(rows, 'more function'),
   }
 }
+
+const folded = (rows: readonly PictureRow[], more: string) => ({
+  rows: rows.slice(0, mostRows),
+  more: rows.slice(mostRows),
+  moreText: plural(Math.max(0, rows.length - mostRows), more),
+})
 
 const addedOf = (comparison: Comparison | undefined): Added | undefined =>
   comparison && {
@@ -229,10 +233,7 @@ export function variantPicture(
   book: FigureBook,
   verdicts: readonly GateVerdict[],
 ): Picture | undefined {
-  const here = verdicts.filter(
-    ({ loadLabel, experiment }) =>
-      view.lead === undefined || (loadLabel === view.lead.loadLabel && experiment === view.lead.experiment),
-  )
+  const here = view.lead === undefined ? verdicts : verdicts.filter(isUnder(view.lead))
   const judged = here.length > 0 ? here : verdicts
   if (judged.every(({ ratio }) => ratio === undefined)) return undefined
   const checks = [...new Map(judged.map(({ check }) => [metricText(check), check])).values()]
@@ -275,9 +276,7 @@ export function variantPicture(
       brief: `${briefly(check)}, ratio`,
       ticks: ticks(axes[index]),
     })),
-    rows: sorted.slice(0, mostRows),
-    more: sorted.slice(mostRows),
-    moreText: plural(Math.max(0, sorted.length - mostRows), 'more variant'),
+    ...folded(sorted, 'more variant'),
   }
 }
 

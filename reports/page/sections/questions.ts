@@ -1,5 +1,6 @@
 /** The questions of a run in the order of what decides most: each with its verdict, one chart, and the rest folded. */
 import { gate } from '../../../harness/analyze/gate.js'
+import type { Table } from '../../charts/chart.js'
 import type { ChartName } from '../../charts/index.js'
 import { escapeHtml } from '../clean.js'
 import type { FigureBook } from '../figures.js'
@@ -74,12 +75,11 @@ function verdictQuestions(view: View, book: FigureBook): Question[] {
             question: 'Did the variants change anything?',
             html: `Of ${plural(verdicts.length, 'check')}, ${worse} ${worse === 1 ? 'is' : 'are'} worse, ${verdicts.filter(({ state }) => state === 'better').length} better, ${verdicts.filter(({ state }) => state === 'same').length} the same and ${open} not decided.`,
             folds: [
-              {
-                summary: 'Every check under every load',
-                tables: [
-                  { label: 'Checks of the variants', table: tableView(gateTable(view, book, verdicts)) },
-                ],
-              },
+              tableFold(
+                'Every check under every load',
+                gateTable(view, book, verdicts),
+                'Checks of the variants',
+              ),
             ],
           },
         ]),
@@ -147,9 +147,8 @@ function costQuestions(view: View, book: FigureBook, drawn: Drawn): Question[] {
       ? []
       : [
           {
-            summary: 'The bill in full',
+            ...tableFold('The bill in full', bill.table),
             html: escapeHtml([bill.note, bill.callsNote].filter((note) => note !== '').join(' ')),
-            tables: [{ label: 'The bill in full', table: tableView(bill.table) }],
           },
         ]),
     ...foldOf('User space and kernel', drawn, ['cpu-modes']),
@@ -158,9 +157,8 @@ function costQuestions(view: View, book: FigureBook, drawn: Drawn): Question[] {
       ? []
       : [
           {
-            summary: 'What it is worth in money',
+            ...tableFold('What it is worth in money', cost.table, 'Cost'),
             html: escapeHtml(cost.intro),
-            tables: [{ label: 'Cost', table: tableView(cost.table) }],
           },
         ]),
   ]
@@ -175,12 +173,7 @@ function costQuestions(view: View, book: FigureBook, drawn: Drawn): Question[] {
             id: 'functions',
             question: 'What does each function cost by itself?',
             html: `Hops with the function on against the same hops without it, ${leadText(view)}, differences with 95 % intervals, paired within rounds. Every arm was sent the same requests.`,
-            folds: [
-              {
-                summary: 'Functions, each by itself',
-                tables: [{ label: 'What each function costs by itself', table: tableView(functions) }],
-              },
-            ],
+            folds: [tableFold('Functions, each by itself', functions, 'What each function costs by itself')],
           },
         ]),
     ...(drawn.memory ? [{ id: 'memory', question: 'How much memory?', chart: drawn.memory, folds: [] }] : []),
@@ -248,6 +241,11 @@ function transportQuestions(view: View, book: FigureBook): Question[] {
     ),
   ]
 }
+
+const tableFold = (summary: string, table: Table, label = summary): Fold => ({
+  summary,
+  tables: [{ label, table: tableView(table) }],
+})
 
 const under = (name: ChartName) => name.replaceAll('-', '_')
 

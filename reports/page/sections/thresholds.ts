@@ -7,7 +7,7 @@ import { loadText } from '../../formats/format.js'
 import { armHtml } from '../arm-name.js'
 import { escapeHtml } from '../clean.js'
 import type { FigureBook } from '../figures.js'
-import type { View } from '../view.js'
+import { isUnder, type View } from '../view.js'
 import type { Chip } from './chip.js'
 
 export interface ThresholdLine {
@@ -34,11 +34,8 @@ export function thresholdLines(view: View, book: FigureBook): ThresholdLine[] {
 
 /** `CPU per 1 000 requests of L4-L7-L4, as a ratio to L7-L7, at 1 000 requests/s, …`. */
 function thresholdSubject(verdict: ThresholdVerdict, view: View): string {
-  const { threshold, experiment, loadLabel } = verdict
-  const { metric, percentile, arm, relativeTo } = threshold
-  const load = view.loads.find(
-    (measured) => measured.experiment === experiment && measured.loadLabel === loadLabel,
-  )
+  const { metric, percentile, arm, relativeTo } = verdict.threshold
+  const load = view.loads.find((measured) => isUnder(measured)(verdict))
   return [
     `${metricTitle(metric, percentile)} of ${view.arm(arm).label}`,
     ...(relativeTo === undefined ? [] : [`as a ratio to ${view.arm(relativeTo).label}`]),
@@ -51,15 +48,13 @@ export function gateTable(view: View, book: FigureBook, verdicts: readonly GateV
   return {
     columns: ['variant', 'against', 'what', 'load', 'ratio', 'too little to matter', 'verdict'],
     rows: verdicts.map(({ arm, control, check, experiment, loadLabel, ratio, state }) => {
-      const cell = view.analysis.cells.find(
-        (measured) => measured.experiment === experiment && measured.loadLabel === loadLabel,
-      )
+      const cell = view.analysis.cells.find(isUnder({ experiment, loadLabel }))
       return [
         { html: armHtml(view.arm(arm)) },
         view.arm(control).label,
         metricTitle(check.metric, check.percentile),
         cell === undefined ? experiment : `${experiment}: ${loadText(cell.load)}`,
-        { html: book.print(ratio, { metric: check.metric, percentile: check.percentile, kind: 'ratio' }) },
+        book.cell(ratio, { metric: check.metric, percentile: check.percentile, kind: 'ratio' }),
         `±${String(check.practical * 100)} %`,
         state,
       ]

@@ -155,5 +155,5 @@ function printer(book: FigureBook) {
     name: FigureName,
     sign = false,
     style: FigureStyle = 'cell',
-  ): TableCell => ({ html: book.print(estimate, name, style, sign) })
+  ): TableCell => book.cell(estimate, name, style, sign)
 }

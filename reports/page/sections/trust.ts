@@ -6,7 +6,7 @@ import type { Estimate, NoiseFloor, TrialSummary } from '../../../harness/model.
 import { escapeHtml } from '../clean.js'
 import type { FigureBook } from '../figures.js'
 import { fixed, given, thin, number, plural, thousand } from '../../formats/format.js'
-import { excludesZero, type View } from '../view.js'
+import { excludesZero, isUnder, type View } from '../view.js'
 
 export interface Trust {
   readonly ok: boolean
@@ -129,9 +129,7 @@ function sameTwice(view: View, book: FigureBook): Trust {
             : 'The baseline was not measured twice: the noise floor is unknown.'
     return { ok: false, brief: 'no A/A', name: 'A/A', html }
   }
-  const leading = noise.filter(
-    ({ experiment, loadLabel }) => experiment === view.lead?.experiment && loadLabel === view.lead.loadLabel,
-  )
+  const leading = noise.filter(isUnder(view.lead))
   const quiet = leading.length > 0 ? leading : noise
   const floors =
     differing.length > 0
@@ -188,9 +186,8 @@ const floorWords: Readonly<Record<FloorFigure, string>> = {
 
 /** `+0.05 ms (0.01 to 0.09) at p99 (sweep, 500/s)`: where it was is said when it is not what the answer speaks of. */
 function floorHtml(floor: NoiseFloor, names: readonly FloorFigure[], view: View, book: FigureBook): string {
-  const isLead = floor.experiment === view.lead?.experiment && floor.loadLabel === view.lead.loadLabel
   const where = [
-    ...(isLead ? [] : [floor.experiment, floor.loadLabel]),
+    ...(isUnder(view.lead)(floor) ? [] : [floor.experiment, floor.loadLabel]),
     ...(view.environments.length > 1 ? [floor.environment] : []),
   ]
   const figures = names.map(
@@ -218,58 +215,36 @@ function kneesOfTwins(
 
 function generator(view: View): Trust {
   const { validity } = view.analysis.config
+  const told = (ok: boolean, brief: string, html: string): Trust => ({ ok, brief, name: 'Generator', html })
   // Whether the generator was the limit of a search is told with the knees.
   const valid = view.analysis.trials.filter((trial) => trial.state === 'ok' && view.paced(trial))
   if (valid.length === 0 && view.analysis.trials.some((trial) => trial.state === 'ok'))
-    return {
-      ok: true,
-      brief: 'no rate to keep',
-      name: 'Generator',
-      html: 'No load had a rate to keep: a closed loop and a search for the largest rate use all that they can.',
-    }
+    return told(
+      true,
+      'no rate to keep',
+      'No load had a rate to keep: a closed loop and a search for the largest rate use all that they can.',
+    )
   const lags = valid.flatMap((trial) => (trial.sendLagP99Us === undefined ? [] : [trial.sendLagP99Us]))
   const shares = valid.flatMap((trial) =>
     trial.generatorCpuShare === undefined ? [] : [trial.generatorCpuShare],
   )
   if (valid.length === 0) {
     const tried = view.analysis.trials.length
-    return {
-      ok: false,
-      brief: 'no valid trial',
-      name: 'Generator',
-      html:
-        tried === 0
-          ? 'No trial was run.'
-          : `None of ${plural(tried, 'trial')} is valid; what the generator did in each stands with its reason (<a href="#not-valid">list</a>).`,
-    }
+    const html =
+      tried === 0
+        ? 'No trial was run.'
+        : `None of ${plural(tried, 'trial')} is valid; what the generator did in each stands with its reason (<a href="#not-valid">list</a>).`
+    return told(false, 'no valid trial', html)
   }
   if (lags.length === 0 && shares.length === 0)
-    return {
-      ok: false,
-      brief: 'generator unknown',
-      name: 'Generator',
-      html: 'The generator reported neither lag nor CPU.',
-    }
+    return told(false, 'generator unknown', 'The generator reported neither lag nor CPU.')
   const [lag, share] = [maximum(lags), maximum(shares)]
   const ok = lag <= validity.maxSendLagP99Us && share <= validity.maxGeneratorCpuShare
-  return {
-    ok,
-    brief: ok ? 'generator had headroom' : 'generator beyond its limits',
-    name: 'Generator',
-    html:
-      [
-        ...(lags.length > 0
-          ? [
-              `In valid trials it sends at most ${number(lag / 1000)}${thin}ms late (p99; limit ${given(validity.maxSendLagP99Us / 1000)}${thin}ms)`,
-            ]
-          : []),
-        ...(shares.length > 0
-          ? [
-              `uses at most ${fixed(share * 100, 0)}${thin}% of a core per worker (limit ${fixed(validity.maxGeneratorCpuShare * 100, 0)}${thin}%)`,
-            ]
-          : []),
-      ].join(' and ') + '.',
-  }
+  const lagText = `In valid trials it sends at most ${number(lag / 1000)}${thin}ms late (p99; limit ${given(validity.maxSendLagP99Us / 1000)}${thin}ms)`
+  const shareText = `uses at most ${fixed(share * 100, 0)}${thin}% of a core per worker (limit ${fixed(validity.maxGeneratorCpuShare * 100, 0)}${thin}%)`
+  const known = [...(lags.length > 0 ? [lagText] : []), ...(shares.length > 0 ? [shareText] : [])]
+  const brief = ok ? 'generator had headroom' : 'generator beyond its limits'
+  return told(ok, brief, `${known.join(' and ')}.`)
 }
 
 /** `Math.max` over long lists without spreading them onto the stack. */

@@ -9,6 +9,7 @@ import {
   writeWorkload,
 } from '../../kit/testing.js'
 import { inboundConfig, outboundConfig, pairAuthority } from '../../tunnel/pair.js'
+import { proxyConfig } from '../proxy-config.js'
 
 export const chainPaths = ['l4', 'l4-l7-l4'] as const
 export type ChainPath = (typeof chainPaths)[number]
@@ -86,30 +87,15 @@ export async function startChain(
 type Files = (name: string) => Awaited<ReturnType<typeof writeWorkload>>
 
 function waypointConfig(files: Files, via: ListenerAddress, protocol: 'http1' | 'h2') {
-  const at = { host: '127.0.0.1', port: 0 }
-  return {
-    admin: at,
-    trustDomain,
-    identity: files('waypoint'),
-    listeners: [
-      {
-        name: 'downstream',
-        ...at,
-        transport: 'hbone',
-        expect: [files('client').spiffeId],
-        authorities: [pairAuthority],
-      },
-    ],
-    clusters: [
-      {
-        name: 'server',
-        endpoints: [{ host: via.host, port: via.port }],
-        transport: 'hbone',
-        protocol,
-        expect: [files('server').spiffeId],
-        authority: pairAuthority,
-      },
-    ],
-    routes: [{ match: { prefix: '/' }, cluster: 'server' }],
-  }
+  return proxyConfig(
+    { transport: 'hbone', expect: [files('client').spiffeId], authorities: [pairAuthority] },
+    {
+      endpoints: [{ host: via.host, port: via.port }],
+      transport: 'hbone',
+      protocol,
+      expect: [files('server').spiffeId],
+      authority: pairAuthority,
+    },
+    { trustDomain, identity: files('waypoint') },
+  )
 }

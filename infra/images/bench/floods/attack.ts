@@ -66,7 +66,7 @@ export async function attack(
       setTimeout(open, reconnectMs)
     })
   }
-  for (let i = 0; i < kind.connections; i += 1) open()
+  for (let i = 0; i < (kind.connections ?? 1); i += 1) open()
   await begun
   await new Promise((resolve) => setTimeout(resolve, seconds * 1000))
   isOver = true

@@ -13,10 +13,10 @@ export interface FloodRequest {
 
 export interface FloodKind {
   readonly name: string
-  /** Connections at once. */
-  readonly connections: number
-  /** Answers are left in the kernel. */
-  readonly isDeaf: boolean
+  /** At once; 1 by default. */
+  readonly connections?: number
+  /** Answers are left in the kernel; by default they are read. */
+  readonly isDeaf?: boolean
   /** After the preface, or all there is of it. */
   open(request: FloodRequest): Buffer
   /** Sent again and again; stream ids go on from `id`. */
@@ -36,6 +36,13 @@ function headOf(
 ): Buffer {
   const flags = endHeaders | (ended ? endStream : 0)
   return frame(headers, flags, id, encodeHeaders(request.head(ended, path), false))
+}
+
+/** A whole request for `path`, whether the head alone asks for it or bytes behind it do. */
+function ask(request: FloodRequest, id: number, path: string, flags = 0): Buffer {
+  const asked = request.ask(path)
+  const head = headOf(request, id, { ended: asked === undefined, path })
+  return asked === undefined ? head : Buffer.concat([head, frame(data, flags, id, asked)])
 }
 
 const repeat = (count: number, make: (i: number) => Buffer): Buffer =>
@@ -65,8 +72,6 @@ const bombBlock = Buffer.alloc(16_000, 0x80 | 62)
 export const floodKinds: readonly FloodKind[] = [
   {
     name: 'rapid reset',
-    connections: 1,
-    isDeaf: false,
     open: plainOpen,
     burst: streams(perBurst, (request, id) =>
       Buffer.concat([headOf(request, id, { ended: false }), frame(rstStream, 0, id, u32(8))]),
@@ -74,8 +79,6 @@ export const floodKinds: readonly FloodKind[] = [
   },
   {
     name: 'resets that it provokes',
-    connections: 1,
-    isDeaf: false,
     open: plainOpen,
     burst: streams(perBurst, (request, id) =>
       Buffer.concat([headOf(request, id, { ended: false }), frame(windowUpdate, 0, id, u32(0))]),
@@ -83,43 +86,33 @@ export const floodKinds: readonly FloodKind[] = [
   },
   {
     name: 'CONTINUATION',
-    connections: 1,
-    isDeaf: false,
     open: () => preface(frame(headers, 0, 1, encodeHeaders([['x-first', 'y']], false))),
     burst: same(() => repeat(perBurst, () => frame(continuation, 0, 1, encodeHeaders([['x', 'y']], false)))),
   },
   {
     name: 'SETTINGS',
-    connections: 1,
     isDeaf: true,
     open: plainOpen,
     burst: same(() => repeat(perBurst, (i) => frame(settings, 0, 0, settingEntry(4, 65_535 + (i % 2))))),
   },
   {
     name: 'PING',
-    connections: 1,
     isDeaf: true,
     open: plainOpen,
     burst: same(() => repeat(perBurst, () => frame(ping, 0, 0, Buffer.alloc(8)))),
   },
   {
     name: 'empty DATA',
-    connections: 1,
-    isDeaf: false,
     open: withOpenStream,
     burst: same(() => repeat(perBurst, () => frame(data, 0, 1))),
   },
   {
     name: 'WINDOW_UPDATE',
-    connections: 1,
-    isDeaf: false,
     open: withOpenStream,
     burst: same(() => repeat(perBurst, (i) => frame(windowUpdate, 0, i % 2, u32(1)))),
   },
   {
     name: 'PRIORITY',
-    connections: 1,
-    isDeaf: false,
     open: plainOpen,
     burst: same(() =>
       repeat(perBurst, (i) => frame(priority, 0, 2 * i + 1, Buffer.concat([u32(0), Buffer.of(1)]))),
@@ -128,23 +121,15 @@ export const floodKinds: readonly FloodKind[] = [
   {
     name: 'tiny windows',
     connections: 4,
-    isDeaf: false,
     open: (request) =>
       preface(
         frame(settings, 0, 0, settingEntry(4, 1)),
-        repeat(20, (i) => {
-          const id = 2 * i + 1
-          const asked = request.ask('/large')
-          const head = headOf(request, id, { ended: asked === undefined, path: '/large' })
-          return asked === undefined ? head : Buffer.concat([head, frame(data, 0, id, asked)])
-        }),
+        repeat(20, (i) => ask(request, 2 * i + 1, '/large')),
       ),
     burst: same(() => repeat(20, (i) => frame(windowUpdate, 0, 2 * i + 1, u32(1)))),
   },
   {
     name: 'header bombs',
-    connections: 1,
-    isDeaf: false,
     open: plainOpen,
     burst: streams(4, (_request, id) =>
       frame(headers, endHeaders | endStream, id, id === 1 ? bombEntry : bombBlock),
@@ -153,13 +138,11 @@ export const floodKinds: readonly FloodKind[] = [
   {
     name: 'slow preface',
     connections: 200,
-    isDeaf: false,
     open: () => clientPreface.subarray(0, 1),
     burst: (_request, id) => ({ bytes: nothing, nextId: id }),
   },
   {
     name: 'unread answers',
-    connections: 1,
     isDeaf: true,
     open: plainOpen,
     burst: streams(perBurst, (request, id) => headOf(request, id, { path: '/empty' })),
@@ -169,12 +152,6 @@ export const floodKinds: readonly FloodKind[] = [
 /** Requests that mean something, as many at a time as the others send frames: what a flood is compared with. */
 export const honest: FloodKind = {
   name: 'honest requests',
-  connections: 1,
-  isDeaf: false,
   open: plainOpen,
-  burst: streams(20, (request, id) => {
-    const asked = request.ask('/')
-    const head = headOf(request, id, { ended: asked === undefined })
-    return asked === undefined ? head : Buffer.concat([head, frame(data, endStream, id, asked)])
-  }),
+  burst: streams(20, (request, id) => ask(request, id, '/', endStream)),
 }

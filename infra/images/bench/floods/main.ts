@@ -12,6 +12,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { ascending, mean } from '../../../../harness/protocol/averages.js'
 import { createWorkspace } from '../../kit/testing.js'
 import { memoryBytes } from '../counters.js'
 import { type Interval, pairedRatio } from '../intervals.js'
@@ -41,9 +42,7 @@ interface Turn extends Report {
 const child = spawn(
   process.execPath,
   ['--import', 'tsx', fileURLToPath(new URL('sender.ts', import.meta.url))],
-  {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  },
+  { stdio: ['pipe', 'pipe', 'inherit'] },
 )
 const answers = createInterface({ input: child.stdout })
 
@@ -70,11 +69,10 @@ async function turn(target: FloodTarget, kind: string, cpuShare: number): Promis
 }
 
 function percentile(of: readonly number[], share: number): number {
-  const sorted = [...of].sort((a, b) => a - b)
+  const sorted = ascending(of)
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? NaN
 }
 
-const mean = (of: readonly number[]): number => of.reduce((sum, value) => sum + value, 0) / of.length
 const row = (...cells: readonly string[]): string =>
   cells
     .map((cell, i) => cell.padEnd(i === 0 ? 34 : 16))

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import type { ListenerAddress } from '../../kit/net/address.js'
 import { type Workspace, startImage } from '../../kit/testing.js'
 import { pairAuthority, startTunnelPair } from '../../tunnel/pair.js'
+import { proxyConfig } from '../proxy-config.js'
 import type { AttackTarget } from './attack.js'
 import type { FloodRequest } from './kinds.js'
 
@@ -64,13 +65,9 @@ export const floodRequests = {
 
 export async function startProxyTarget(workspace: Workspace): Promise<FloodTarget> {
   const { address, server } = await startApplication()
-  const image = await startImage('proxy', workspace, {
-    admin: { host: '127.0.0.1', port: 0 },
-    listeners: [{ name: 'downstream', host: '127.0.0.1', port: 0, transport: 'plain' }],
-    clusters: [{ name: 'server', endpoints: [address], transport: 'plain' }],
-    routes: [{ match: { prefix: '/' }, cluster: 'server' }],
-    limits: { headTimeoutMs },
-  })
+  const plain = { transport: 'plain' }
+  const config = proxyConfig(plain, { endpoints: [address], ...plain }, { limits: { headTimeoutMs } })
+  const image = await startImage('proxy', workspace, config)
   const entry = image.listeners['downstream'] as ListenerAddress
   return {
     name: 'proxy',

@@ -11,7 +11,7 @@ import type { Workspace } from '../../kit/testing.js'
 export interface Peer {
   readonly pid: number
   readonly address: ListenerAddress
-  stop(): Promise<void>
+  stop(signal?: NodeJS.Signals): Promise<void>
 }
 
 /** A port that was free a moment ago: these programs cannot be asked which one they chose. */

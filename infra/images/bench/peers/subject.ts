@@ -1,6 +1,6 @@
 /** What the bench can measure: something that stands between a load and an application. */
 import type { ListenerAddress } from '../../kit/net/address.js'
-import type { Workspace } from '../../kit/testing.js'
+import type { RunningImage, Workspace } from '../../kit/testing.js'
 import type { Peer } from './programs.js'
 
 export interface Subject {
@@ -24,9 +24,24 @@ export interface RunningSubject {
   stop(signal?: NodeJS.Signals): Promise<void>
 }
 
+/** One of ours, by its only listener that is not the admin's. */
+export function ofImage(image: RunningImage, listener: string): Peer {
+  return {
+    pid: image.pid,
+    address: image.listeners[listener] as ListenerAddress,
+    async stop(signal = 'SIGKILL') {
+      await image.stop(signal)
+    },
+  }
+}
+
 /** One process between load and application. */
 export function oneHop(proxy: Peer): RunningSubject {
-  return { entry: proxy.address, hops: [{ name: 'proxy', pid: proxy.pid }], stop: () => proxy.stop() }
+  return {
+    entry: proxy.address,
+    hops: [{ name: 'proxy', pid: proxy.pid }],
+    stop: (signal) => proxy.stop(signal),
+  }
 }
 
 /** Two processes with an encrypted leg between them. */
@@ -37,9 +52,9 @@ export function twoHops(outbound: Peer, inbound: Peer): RunningSubject {
       { name: 'outbound', pid: outbound.pid },
       { name: 'inbound', pid: inbound.pid },
     ],
-    async stop() {
-      await outbound.stop()
-      await inbound.stop()
+    async stop(signal) {
+      await outbound.stop(signal)
+      await inbound.stop(signal)
     },
   }
 }

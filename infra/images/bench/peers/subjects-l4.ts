@@ -4,7 +4,7 @@ import { envoyInbound, envoyOutbound } from './envoy-config.js'
 import { createPeerFiles } from './peer-files.js'
 import { freePort, missing, startEnvoy } from './programs.js'
 import { haproxyTls } from './haproxy-tls.js'
-import { type Subject, twoHops } from './subject.js'
+import { type Subject, ofImage, twoHops } from './subject.js'
 
 /** Mutual TLS 1.3 with the same suite as the tunnel; one TLS connection per TCP connection. */
 const haproxyTcp: Subject = {
@@ -39,15 +39,8 @@ const envoyTunnel: Subject = {
 const tunnel = (name: string, pool: Record<string, unknown>): Subject => ({
   name,
   async start(workspace, application, nodeArguments = []) {
-    const pair = await startTunnelPair(workspace, application, { pool, nodeArguments })
-    return {
-      entry: pair.entry,
-      hops: [
-        { name: 'outbound', pid: pair.outbound.pid },
-        { name: 'inbound', pid: pair.inbound.pid },
-      ],
-      stop: (signal) => pair.stop(signal),
-    }
+    const { outbound, inbound } = await startTunnelPair(workspace, application, { pool, nodeArguments })
+    return twoHops(ofImage(outbound, 'outbound'), ofImage(inbound, 'inbound'))
   },
 })
 

@@ -1,11 +1,12 @@
 /** The L7 rows: haproxy, nginx, Envoy, nghttpx and our proxy, over HTTP/1.1 or HTTP/2, plain or with mutual TLS between two. */
 import { startImage, trustDomain, writeWorkload, createTestAuthority } from '../../kit/testing.js'
 import type { ListenerAddress } from '../../kit/net/address.js'
+import { proxyConfig } from '../proxy-config.js'
 import { envoyProxy } from './envoy-config.js'
 import { haproxyTls } from './haproxy-tls.js'
 import { createPeerFiles } from './peer-files.js'
 import { freePort, missing, startEnvoy, startHaproxy, startNghttpx, startNginx } from './programs.js'
-import { type Subject, oneHop, twoHops } from './subject.js'
+import { type Subject, ofImage, oneHop, twoHops } from './subject.js'
 
 type Protocol = 'http1' | 'h2'
 const loopback = async (): Promise<ListenerAddress> => ({ host: '127.0.0.1', port: await freePort() })
@@ -86,25 +87,9 @@ const plain = { transport: 'plain' } as const
 const ourProxy = (name: string, protocol: Protocol, filters: Record<string, unknown> = {}): Subject => ({
   name,
   async start(workspace, application, nodeArguments = []) {
-    const image = await startImage(
-      'proxy',
-      workspace,
-      {
-        admin: { host: '127.0.0.1', port: 0 },
-        listeners: [{ name: 'downstream', host: '127.0.0.1', port: 0, ...plain }],
-        clusters: [{ name: 'server', endpoints: [application], protocol, ...plain }],
-        routes: [{ match: { prefix: '/' }, cluster: 'server' }],
-        filters,
-      },
-      { nodeArguments },
-    )
-    return {
-      entry: image.listeners['downstream'] as ListenerAddress,
-      hops: [{ name: 'proxy', pid: image.pid }],
-      async stop(signal: NodeJS.Signals = 'SIGKILL') {
-        await image.stop(signal)
-      },
-    }
+    const config = proxyConfig(plain, { endpoints: [application], protocol, ...plain }, { filters })
+    const image = await startImage('proxy', workspace, config, { nodeArguments })
+    return oneHop(ofImage(image, 'downstream'))
   },
 })
 
@@ -161,20 +146,10 @@ const ourMtls: Subject = {
     const authority = await createTestAuthority()
     const client = await writeWorkload(workspace, authority, 'mtls-client')
     const server = await writeWorkload(workspace, authority, 'mtls-server')
-    const start = (identity: typeof client, listener: object, cluster: object) =>
-      startImage(
-        'proxy',
-        workspace,
-        {
-          admin: { host: '127.0.0.1', port: 0 },
-          trustDomain,
-          identity,
-          listeners: [{ name: 'downstream', host: '127.0.0.1', port: 0, ...listener }],
-          clusters: [{ name: 'server', ...cluster }],
-          routes: [{ match: { prefix: '/' }, cluster: 'server' }],
-        },
-        { nodeArguments },
-      )
+    const start = (identity: typeof client, listener: object, cluster: object) => {
+      const config = proxyConfig(listener, cluster, { trustDomain, identity })
+      return startImage('proxy', workspace, config, { nodeArguments })
+    }
     const inbound = await start(
       server,
       { transport: 'mtls', expect: [client.spiffeId] },
@@ -186,17 +161,7 @@ const ourMtls: Subject = {
       transport: 'mtls',
       expect: [server.spiffeId],
     })
-    return {
-      entry: outbound.listeners['downstream'] as ListenerAddress,
-      hops: [
-        { name: 'outbound', pid: outbound.pid },
-        { name: 'inbound', pid: inbound.pid },
-      ],
-      async stop(signal: NodeJS.Signals = 'SIGKILL') {
-        await outbound.stop(signal)
-        await inbound.stop(signal)
-      },
-    }
+    return twoHops(ofImage(outbound, 'downstream'), ofImage(inbound, 'downstream'))
   },
 }
 

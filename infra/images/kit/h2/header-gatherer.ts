@@ -23,7 +23,6 @@ export class HeaderGatherer {
   readonly #limits: HeaderGathererLimits
   readonly #decoder: HpackDecoder
   #unfinished: Unfinished | undefined
-  /** END_STREAM of the latest HEADERS. */
   endStream = false
 
   constructor(limits: HeaderGathererLimits) {

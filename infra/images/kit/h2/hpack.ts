@@ -273,7 +273,6 @@ export class BlockWriter {
   bytes = Buffer.allocUnsafeSlow(4096)
   length = 0
 
-  /** Begins a block. */
   begin(): this {
     this.length = 0
     return this

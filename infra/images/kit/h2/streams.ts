@@ -61,7 +61,6 @@ export class StreamTable {
     this.#waiting.add(stream)
   }
 
-  /** Lets a stream go on that waited. */
   pump(stream: H2Stream): void {
     if (this.#waiting.delete(stream)) stream.pump()
   }

@@ -1,6 +1,6 @@
 /** Broken input at the HBONE door, from a fixed seed: no crash, no hang, no stream left behind. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createRandom } from '../../bench/intervals.js'
+import { seededRandom } from '../../../../harness/protocol/random.js'
 import { FrameReader, clientPreface, flag, frameType } from '../h2/frames.js'
 import {
   type HboneFixture,
@@ -28,7 +28,7 @@ afterAll(() => {
   fixture.close()
 })
 
-const random = createRandom(20_261_122)
+const random = seededRandom(20_261_122)
 const below = (n: number): number => Math.floor(random() * n)
 const bytes = (n: number): Buffer => Buffer.from(Array.from({ length: n }, () => below(256)))
 

@@ -2,7 +2,6 @@
 
 import type { Security } from '../process/config.js'
 
-/** ALPN protocol of HBONE. */
 export const hboneAlpn = 'h2'
 
 /** Why a stream could not be had. `status` is what the peer answered, or what a caller should answer in its place. */

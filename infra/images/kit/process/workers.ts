@@ -27,7 +27,6 @@ export interface Workers {
   /** Prometheus text of all workers and of this process, added up. */
   metrics(): Promise<string>
   signal(signal: 'SIGHUP' | 'SIGTERM'): void
-  /** Resolves when every worker has ended. */
   ended(): Promise<void>
 }
 

@@ -36,8 +36,6 @@ export function parseAb(csv: string, output: string): ToolReport {
 export const ab: Tool = {
   program: 'ab',
   charges: 'sent',
-  leavesUncounted: true,
-  canBeFresh: true,
   limits: [
     'ab: closed loop, so there is no response time and no send lag',
     'ab: speaks HTTP/1.0, and statuses that are no success are not told apart',

@@ -43,8 +43,6 @@ export function parseBombardier(output: string): ToolReport {
 export const bombardier: Tool = {
   program: 'bombardier',
   charges: 'sent',
-  leavesUncounted: true,
-  canBeFresh: true,
   limits: [
     'bombardier: its rate is a bucket that all connections take from; there is no due time and no send lag',
     'bombardier: only five percentiles and the slowest are known; values between take the next higher one',

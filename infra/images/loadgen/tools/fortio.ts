@@ -34,8 +34,6 @@ export function parseFortio(text: string): ToolReport {
 export const fortio: Tool = {
   program: 'fortio',
   charges: 'sent',
-  leavesUncounted: true,
-  canBeFresh: true,
   limits: [
     'fortio: latency is charged from when a request was sent; there is no due time and no send lag',
     'fortio: one request on each connection, sent ahead of the rest, is not counted',

@@ -1,5 +1,6 @@
 /** h2load (nghttp2): its log file has one line for each reply, in µs. */
-import { type Tool, type ToolReport, addError, kindOfCode } from './tool.js'
+import { kindOfStatus } from '../wires/wire.js'
+import { type Tool, type ToolReport, addError } from './tool.js'
 import type { ErrorKind } from '../../../../harness/protocol/result.js'
 
 const logFile = 'requests.log'
@@ -11,7 +12,7 @@ export function parseH2loadLog(log: string, output: string): ToolReport {
   for (const line of log.split('\n')) {
     const [, status, us] = line.split('\t')
     if (us === undefined) continue
-    const kind = Number(status) < 0 ? 'reset' : kindOfCode(Number(status))
+    const kind = Number(status) < 0 ? 'reset' : kindOfStatus(Number(status))
     if (kind === undefined) latency.push([Number(us), 1])
     else addError(errors, kind, 1)
   }
@@ -31,8 +32,6 @@ export function parseH2loadLog(log: string, output: string): ToolReport {
 export const h2load: Tool = {
   program: 'h2load',
   charges: 'sent',
-  leavesUncounted: true,
-  canBeFresh: true,
   limits: [
     'h2load: no due time and no send lag; a rate is dealt to the connections, each with a timer of its own',
     'h2load: requests in flight at the end are not counted, so the server sees some more',

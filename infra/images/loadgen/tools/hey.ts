@@ -1,5 +1,6 @@
 /** hey: its CSV has one line for each reply, in steps of 100 µs. */
-import { type Tool, type ToolReport, addError, kindOfCode, secondsArgument } from './tool.js'
+import { kindOfStatus } from '../wires/wire.js'
+import { type Tool, type ToolReport, addError, secondsArgument } from './tool.js'
 import type { ErrorKind } from '../../../../harness/protocol/result.js'
 
 const header = 'response-time,DNS+dialup,DNS,Request-write,Response-delay,Response-read,status-code,offset'
@@ -13,7 +14,7 @@ export function parseHeyCsv(output: string): ToolReport {
   for (const line of lines.slice(start + 1)) {
     const columns = line.split(',')
     if (columns.length !== 8) continue
-    const kind = kindOfCode(Number(columns[6]))
+    const kind = kindOfStatus(Number(columns[6]))
     if (kind === undefined) latency.push([Number(columns[0]) * 1e6, 1])
     else addError(errors, kind, 1)
   }
@@ -23,8 +24,6 @@ export function parseHeyCsv(output: string): ToolReport {
 export const hey: Tool = {
   program: 'hey',
   charges: 'sent',
-  leavesUncounted: true,
-  canBeFresh: true,
   limits: [
     'hey: times in steps of 100 µs, and at most one million of them',
     'hey: its rate is a pause after each reply of each connection; there is no due time and no send lag',

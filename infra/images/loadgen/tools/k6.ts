@@ -54,8 +54,6 @@ export function parseK6(text: string): ToolReport {
 export const k6: Tool = {
   program: 'k6',
   charges: 'sent',
-  leavesUncounted: true,
-  canBeFresh: true,
   limits: [
     'k6: latency is charged from when a request was sent; iterations that were due while all connections were taken are dropped, and told as dropped',
     'k6: only the percentiles that are asked for are known; values between take the next higher one',

@@ -69,7 +69,7 @@ function secondsOf(duration: string): number {
 export const nighthawk: Tool = {
   program: 'nighthawk_client',
   charges: 'sent',
-  leavesUncounted: true,
+  neverFresh: true,
   limits: [
     'nighthawk: latency is charged from when a request was sent; what waited for a connection shows in its blocking time, which is not read',
     'nighthawk: latencies are known at the steps of its percentile spectrum, and of successful requests alone',

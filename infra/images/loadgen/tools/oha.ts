@@ -36,8 +36,6 @@ export function parseOha(output: string): ToolReport {
 export const oha: Tool = {
   program: 'oha',
   charges: 'due',
-  leavesUncounted: true,
-  canBeFresh: true,
   limits: [
     'oha: only its nine percentiles and the slowest are known; values between take the next higher one',
     'oha: no send lag, and lengths of bodies are not checked',

@@ -42,8 +42,6 @@ export function parsePlow(output: string): ToolReport {
 export const plow: Tool = {
   program: 'plow',
   charges: 'sent',
-  leavesUncounted: true,
-  canBeFresh: true,
   limits: [
     'plow: its rate is a bucket that all connections take from; there is no due time and no send lag',
     'plow: only seven percentiles, estimated, and the slowest are known; values between take the next higher one',

@@ -1,8 +1,8 @@
 /** What a load tool of somebody else's is to the generator: a command line, and a reader of what it prints. */
 import type { ErrorKind } from '../../../../harness/protocol/result.js'
 import type { Spec } from '../spec.js'
+import { kindOfStatus } from '../wires/wire.js'
 
-/** One run of the tool. */
 export interface ToolRun {
   readonly spec: Spec
   readonly url: string
@@ -33,16 +33,16 @@ export interface Tool {
   readonly program: string
   /** Where its latency starts: when a request was due, or when it was sent. */
   readonly charges: 'due' | 'sent'
-  /** Up to one request for each connection reaches the server without being counted: in flight at the end, or sent ahead of the rest. */
-  readonly leavesUncounted: boolean
+  /** Others leave up to one request for each connection uncounted: in flight at the end, or sent ahead of the rest. */
+  readonly countsAll?: true
   /** What it cannot give, in words for the report. */
   readonly limits: readonly string[]
   /** Files that it needs in the folder, by name. */
   readonly files?: Readonly<Record<string, string>>
   /** A command that takes the arguments in the program's place, for tools whose output another program has to read. */
   readonly wrap?: readonly string[]
-  /** Whether it can be asked for a new connection for each request. */
-  readonly canBeFresh?: boolean
+  /** It cannot be asked for a new connection for each request. */
+  readonly neverFresh?: true
   /** Arguments, without the program. */
   argv(run: ToolRun): readonly string[]
   /** `files` reads one that the tool wrote. Throws when the output is not what this version prints. */
@@ -84,7 +84,7 @@ export function countFates(
   const errors: Partial<Record<ErrorKind, number>> = {}
   let ok = 0
   for (const [status, count] of statuses) {
-    const kind = kindOfCode(status)
+    const kind = kindOfStatus(status)
     if (kind === undefined) ok += count
     else addError(errors, kind, count)
   }
@@ -95,13 +95,6 @@ export function countFates(
       count,
     )
   return { ok, errors }
-}
-
-/** The kind of an answered request by its status; undefined when it succeeded. */
-export function kindOfCode(status: number): ErrorKind | undefined {
-  // 304 answers a question that a client asked: no tool fails it by itself.
-  if ((status >= 200 && status < 300) || status === 304) return undefined
-  return status >= 500 ? '5xx' : status >= 400 ? '4xx' : 'other'
 }
 
 /** Adds to a count by kind; 0 leaves no trace. */

@@ -1,5 +1,6 @@
 /** vegeta: its results have one line for each reply, in ns, when its own encoder has read them. */
-import { type Tool, type ToolReport, addError, kindOfCode, secondsArgument } from './tool.js'
+import { kindOfStatus } from '../wires/wire.js'
+import { type Tool, type ToolReport, addError, secondsArgument } from './tool.js'
 import type { ErrorKind } from '../../../../harness/protocol/result.js'
 
 /** Columns as `vegeta encode --to csv` writes them: Unix ns, status, latency ns, bytes out, bytes in, error, … */
@@ -9,7 +10,7 @@ export function parseVegetaCsv(output: string): ToolReport {
   for (const line of output.split('\n')) {
     const [, status, ns, , , failure = ''] = line.split(',')
     if (ns === undefined) continue
-    const kind = kindOfCode(Number(status))
+    const kind = kindOfStatus(Number(status))
     // A status may stand beside a failure: the body that broke off had a head.
     if (Number(status) === 0 || (failure !== '' && kind === undefined))
       addError(
@@ -27,8 +28,7 @@ export function parseVegetaCsv(output: string): ToolReport {
 export const vegeta: Tool = {
   program: 'vegeta',
   charges: 'due',
-  leavesUncounted: false,
-  canBeFresh: true,
+  countsAll: true,
   limits: [
     'vegeta: latency starts when a worker takes a request up, which is when it was due as long as one is free',
     'vegeta: no send lag, and lengths of bodies are not checked',

@@ -48,8 +48,6 @@ export function parseWrkSummary(output: string): ToolReport {
 export const wrk: Tool = {
   program: 'wrk',
   charges: 'sent',
-  leavesUncounted: true,
-  canBeFresh: true,
   limits: [
     'wrk: closed loop, so there is no response time and no send lag',
     'wrk: statuses of 400 and above are not told apart, and lengths of bodies are not checked',

@@ -1,6 +1,6 @@
 /** wrk2: wrk with a constant rate, charged from when a request was due. */
 import { parseWrkSummary } from './wrk.js'
-import { type Tool, type ToolReport, secondsArgument } from './tool.js'
+import { type Tool, type ToolReport, addError, secondsArgument } from './tool.js'
 import type { ErrorKind } from '../../../../harness/protocol/result.js'
 
 /** The spectrum of `--latency`: value in ms, share, count so far (https://github.com/giltene/wrk2#readme). */
@@ -27,22 +27,16 @@ export function parseWrk2(output: string): ToolReport {
   const socket = /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(output)
   const status = Number(/Non-2xx or 3xx responses: (\d+)/.exec(output)?.[1] ?? 0)
   const [connect = 0, read = 0, write = 0, timeout = 0] = (socket?.slice(1) ?? []).map(Number)
-  for (const [kind, count] of [
-    ['connect', connect],
-    ['reset', read + write],
-    ['timeout', timeout],
-    ['other', status],
-  ] as const) {
-    if (count > 0) errors[kind] = count
-  }
+  addError(errors, 'connect', connect)
+  addError(errors, 'reset', read + write)
+  addError(errors, 'timeout', timeout)
+  addError(errors, 'other', status)
   return { ok: requests - status, errors, latency }
 }
 
 export const wrk2: Tool = {
   program: 'wrk2',
   charges: 'due',
-  leavesUncounted: true,
-  canBeFresh: true,
   limits: [
     'wrk2: its timer is 1 ms coarse, so latencies below a few ms are mostly its own lag',
     'wrk2: no send lag, no service time; what was due and not sent is not told',

@@ -1,9 +1,9 @@
 /** What accepts connections, by transport: plain, TLS, mutual TLS, CONNECT. Each hands streams over to the listener behind it. */
-import { type AddressInfo, type Server, type Socket, createServer } from 'node:net'
+import { type Socket, createServer } from 'node:net'
 import { type TLSSocket, createServer as createTlsServer } from 'node:tls'
 import { HboneServer } from '../../kit/hbone/server.js'
 import { acceptWithReads } from '../../kit/net/accept-with-reads.js'
-import type { ListenerAddress } from '../../kit/net/address.js'
+import { type ListenerAddress, listen } from '../../kit/net/address.js'
 import type { ByteStream } from '../../kit/net/byte-stream.js'
 import { type Leasing, type ReusedReads, plainReads } from '../../kit/net/reads.js'
 import type { HopMetrics } from '../../kit/process/hop-metrics.js'
@@ -150,17 +150,6 @@ async function openTlsFront(
       for (const socket of handshaking) socket.destroy()
     },
   }
-}
-
-async function listen(server: Server, { name, host, port }: ProxyListenerConfig): Promise<ListenerAddress> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => {
-      reject(new Error(`listener ${name}: ${error.message}`))
-    })
-    server.listen({ host, port, backlog: 4096 }, resolve)
-  })
-  const bound = server.address() as AddressInfo
-  return { host: bound.address, port: bound.port }
 }
 
 async function openHboneFront(

@@ -71,7 +71,6 @@ export interface UpstreamOwner {
   uncork(): void
 }
 
-/** The upstream's side of an exchange. */
 export interface UpstreamSide {
   /** Sends the head and the first part of the body. False: `Exchange.onUpstreamDrain` follows. */
   send(head: RequestHead, body: Buffer | undefined, lease: Lease, ended: boolean): boolean

@@ -32,7 +32,6 @@ export interface DiallerContext {
   readonly connectTimeoutMs: number
 }
 
-/** A dialler for one endpoint of a cluster. */
 export function createDialler(
   cluster: ClusterConfig,
   endpoint: { readonly host: string; readonly port: number },

@@ -14,7 +14,6 @@ const maxStreams = 100
 export class Http2Pool implements UpstreamPool {
   readonly #dialler: Dialler
   readonly #context: PoolContext
-  /** Connections that take new streams. */
   #open: H2Connection[] = []
   /** Those that have carried a stream before. */
   readonly #used = new WeakSet<H2Connection>()

@@ -28,5 +28,4 @@ export function labelValue(text: string): string {
   return /^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/.test(text) ? text : dnsLabel(text)
 }
 
-/** This machine, as the value of `machineLabel`. */
 export const machineName = (): string => labelValue(hostname())
