@@ -9,6 +9,7 @@ export const loadModels = ['open', 'closed'] as const
 
 /** Figures that an engine may not know. */
 export const engineLacks = ['response', 'service', 'sendLag', 'unsent'] as const
+export type EngineLack = (typeof engineLacks)[number]
 
 export interface EngineRates {
   /** The rate is dealt to the connections, and each of them sends its first request at once. */
@@ -23,7 +24,7 @@ export interface Engine {
   readonly models: readonly (typeof loadModels)[number][]
   readonly protocols: readonly Protocol[]
   /** What it cannot tell; absent for engines that tell all there is. */
-  readonly lacks?: readonly (typeof engineLacks)[number][]
+  readonly lacks?: readonly EngineLack[]
   /** How a rate is kept; absent: as a whole, whatever it is. */
   readonly rates?: EngineRates
   /** Step of its times in µs; absent: 1. */
@@ -124,7 +125,7 @@ export const engines = {
       'k6 from the PATH, constant arrival rate that drops what finds no connection free; percentiles only',
     models: ['open', 'closed'],
     protocols: ['http1'],
-    lacks: ['response', 'sendLag', 'unsent'],
+    lacks: ['response', 'sendLag'],
     needs: 'k6',
   },
   bombardier: {

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { EngineLack } from '../../../harness/protocol/engines.js'
 import { bucketCount, bucketIndex, encodeCounts } from '../../../harness/protocol/histogram.js'
 import type { LoadResult } from '../../../harness/protocol/result.js'
 import type { Phase } from '../../../harness/protocol/events.js'
@@ -63,7 +64,7 @@ async function drive(name: ToolName, tool: Tool, spec: Spec, harness: Harness, r
     sent,
     ok: report.ok,
     errors: report.errors,
-    unsent: 0,
+    unsent: report.dropped ?? 0,
     windowMs,
     achievedRatePerSecond: (report.ok / windowMs) * 1000,
     connectionsOpened: connectionsOf(report, spec) + (warmup ? connectionsOf(warmup, spec) : 0),
@@ -71,7 +72,7 @@ async function drive(name: ToolName, tool: Tool, spec: Spec, harness: Harness, r
     ...(tool.countsAll ? {} : { uncounted: spec.connections * (warmup ? 2 : 1) }),
     bodyBytes: report.bodyBytes ?? report.ok * spec.payloadBytes,
     ...(tool.charges === 'due' ? { response: latency } : { service: latency }),
-    unknown: [tool.charges === 'due' ? 'service' : 'response', 'sendLag', 'unsent'],
+    unknown: unknownTo(tool, report),
     generatorCpuUs: cpuEnd - cpuStart,
     limits: [
       ...tool.limits,
@@ -79,6 +80,15 @@ async function drive(name: ToolName, tool: Tool, spec: Spec, harness: Harness, r
     ],
   }
   harness.emit({ event: 'result', result })
+}
+
+/** What its kind cannot tell; one that leaves due requests out may say how many. */
+export function unknownTo(
+  { charges }: Pick<Tool, 'charges'>,
+  { dropped }: Pick<ToolReport, 'dropped'>,
+): EngineLack[] {
+  const lacks: EngineLack[] = [charges === 'due' ? 'service' : 'response', 'sendLag']
+  return dropped === undefined ? [...lacks, 'unsent'] : lacks
 }
 
 function sentOf(report: ToolReport): number {

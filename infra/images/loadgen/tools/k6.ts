@@ -55,7 +55,7 @@ export const k6: Tool = {
   program: 'k6',
   charges: 'sent',
   limits: [
-    'k6: latency is charged from when a request was sent; iterations that were due while all connections were taken are dropped, and told as dropped',
+    'k6: latency is charged from when a request was sent; iterations that were due while all connections were taken are dropped, and told as unsent',
     'k6: only the percentiles that are asked for are known; values between take the next higher one',
     'k6: no send lag; its duration leaves out connecting',
   ],

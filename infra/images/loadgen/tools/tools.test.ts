@@ -4,6 +4,8 @@ import { parseBombardier } from './bombardier.js'
 import { parseFortio } from './fortio.js'
 import { parseH2loadLog } from './h2load.js'
 import { parseHeyCsv } from './hey.js'
+import { unknownTo } from '../external.js'
+import { engines } from '../../../../harness/protocol/engines.js'
 import { tools } from './index.js'
 import { parseK6 } from './k6.js'
 import { parseNighthawk } from './nighthawk.js'
@@ -258,6 +260,9 @@ Requests/sec:     59.32
     const output = `{"http_req_duration":{"type":"trend","contains":"time","values":{"p(25)":1.1522824999999999,"p(50)":1.2048345,"p(95)":11.38403169999998,"p(99)":26.427049359999998,"p(99.9)":76.07615435600044,"max":82.222265,"p(10)":1.1301131,"p(75)":1.4336025000000001,"p(90)":6.553190500000005,"count":382}},"status_200":{"type":"counter","contains":"default","values":{"count":363,"rate":346.30922550442205}},"status_500":{"type":"counter","contains":"default","values":{"count":19,"rate":18.126378194446332}},"dropped_iterations":{"contains":"default","values":{"count":105,"rate":100.17209002194026},"type":"counter"},"http_reqs":{"contains":"default","values":{"count":382,"rate":364.43560369886836},"type":"counter"}}`
     const report = parseK6(output)
     expect(report).toMatchObject({ ok: 363, errors: { '5xx': 19 }, dropped: 105 })
+    // What it leaves out is a figure of the trial, as with our own engines.
+    expect(unknownTo(tools.k6, report)).toEqual(engines.k6.lacks)
+    expect(unknownTo(tools.fortio, {})).toEqual(engines.fortio.lacks)
     expect([...report.latency].map(([us, count]) => [Math.round(us), count])).toEqual([
       [1130, 39],
       [1152, 57],
