@@ -75,7 +75,6 @@ describe('what was typed', () => {
         alone.meshbench('plan', '--function', 'jwtt'),
         alone.meshbench('plan', '--variant', 'v=set:proxy.filters.burn.cpuUs=abc'),
         alone.meshbench('plan', '--variant', 'v=set:proxy.filters.__proto__.x=1'),
-        alone.meshbench('run', '--out', ''),
         alone.meshbench('run', '--out', 'bench.config.ts'),
       ])
       const parts = [
@@ -84,7 +83,6 @@ describe('what was typed', () => {
         ['the command line has a problem', '--function: "jwtt" is unknown; did you mean jwt?'],
         ['--variant "v=set:proxy.filters.burn.cpuUs=abc"', 'proxy.filters.burn.cpuUs: "abc"'],
         ['__proto__ is no key of a setting'],
-        ['--out: a folder is needed'],
         ['--out: bench.config.ts is a file'],
       ]
       for (const [index, { code, stdout, stderr }] of answers.entries()) {
@@ -94,6 +92,47 @@ describe('what was typed', () => {
     } finally {
       alone.remove()
     }
+  })
+})
+
+describe('the name of a file or folder', () => {
+  it('is refused when it is empty, as an unset variable of a script leaves it, or of the other kind', async () => {
+    const run = 'runs/one'
+    const page = `${run}/journal.jsonl`
+    const refused: readonly (readonly [string, readonly string[]])[] = [
+      ['a name is needed', ['report', '']],
+      ['a name is needed', ['report', run, '--out', '']],
+      ['a name is needed', ['report', run, '--format', '']],
+      ['a name is needed', ['compare', run, '']],
+      ['a name is needed', ['compare', run, run, '--out', ' ']],
+      ['a name is needed', ['index', '']],
+      ['a name is needed', ['clean', '']],
+      ['a name is needed', ['run', '--out', '']],
+      ['a name is needed', ['run', '--resume', '']],
+      ['a name is needed', ['plan', '--config', '']],
+      ['a name is needed', ['truth', '--tool', '']],
+      [`--out: ${page} is a file`, ['report', run, '--out', page]],
+      [`--out: ${page} is a file`, ['truth', '--out', page]],
+      [`--out: ${run} is a folder`, ['compare', run, run, '--out', run]],
+      ['--against: nowhere cannot be read', ['truth', '--against', 'nowhere']],
+    ]
+    for (const [words, typed] of refused) {
+      const { code, stderr } = await workspace.meshbench(...typed)
+      expect([typed, code, stderr]).toEqual([typed, 2, expect.stringContaining(words)])
+    }
+  })
+
+  it('stands in the message where it cannot be written', async () => {
+    mkdirSync(workspace.path('taken/trials.csv'), { recursive: true })
+    const { code, stderr } = await workspace.meshbench(
+      'report',
+      'runs/one',
+      '--out',
+      'taken',
+      '--format',
+      'csv',
+    )
+    expect([code, stderr]).toEqual([4, expect.stringContaining('cannot write to taken/trials.csv: EISDIR')])
   })
 })
 
