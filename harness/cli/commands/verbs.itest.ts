@@ -64,6 +64,36 @@ describe('a config', () => {
   })
 })
 
+describe('what is wrong with a config', () => {
+  it('is told once for all experiments, and of what hops would refuse when they start', async () => {
+    const alone = createWorkspace()
+    try {
+      const burn = { proxy: { filters: { burn: { cpuUs: '5' }, retry: { attempt: 3 }, jwt: {} } } }
+      alone.writeConfig({ arms: { reference: ['l7-per-node'] }, meshSettings: { reference: burn } })
+      const { code, stderr } = await alone.meshbench('plan', '--experiment', 'all')
+      expect([code, stderr.split('\n  → ')[0]]).toEqual([
+        2,
+        [
+          'meshbench: bench.config.ts has 4 problems:',
+          '  - meshSettings.reference.proxy.filters.burn.cpuUs: "5" is not allowed; needed: a number',
+          '  - meshSettings.reference.proxy.filters.jwt.issuer: it is missing; needed: a text',
+          '  - meshSettings.reference.proxy.filters.jwt.audiences: it is missing; needed: a list',
+          '  - meshSettings.reference.proxy.filters.retry: unknown key "attempt" (3); allowed: retries, on, methods, backoff, budget',
+        ].join('\n'),
+      ])
+      // A variant may complete what is there, and what it says of it is checked as ever.
+      alone.writeConfig({
+        arms: { reference: ['l7-per-node'] },
+        meshSettings: { reference: { proxy: { filters: { burn: {} } } } },
+      })
+      const completed = await alone.meshbench('plan', '--variant', 'a=set:proxy.filters.burn.cpuUs=5')
+      expect([completed.code, completed.stderr]).toEqual([0, ''])
+    } finally {
+      alone.remove()
+    }
+  })
+})
+
 describe('what was typed', () => {
   it('is help for nothing, and what was probably meant for a word that is near a verb, a value or a key', async () => {
     const alone = createWorkspace()
