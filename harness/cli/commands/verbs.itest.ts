@@ -94,6 +94,28 @@ describe('what is wrong with a config', () => {
   })
 })
 
+describe('a plan', () => {
+  it('says what arms and loads are in columns, however long a name is', async () => {
+    const alone = createWorkspace()
+    try {
+      alone.writeConfig({
+        arms: { reference: ['l4-only'] },
+        experiments: { latency: {}, 'control-plane': {} },
+      })
+      const flags = ['--function', 'mutualAuthentication', 'connectionBalance', '--rounds', '1']
+      const lines = (await alone.meshbench('plan', ...flags)).stdout.split('\n')
+      const columns = (part: string) =>
+        new Set(lines.filter((line) => line.includes(part)).map((line) => line.indexOf(part)))
+      expect(lines.filter((line) => line.includes('client → '))).toHaveLength(5)
+      expect(columns('client → ').size).toBe(1)
+      expect(columns(' 1 round of ').size).toBe(1)
+      expect(lines.join()).not.toContain('1 rounds')
+    } finally {
+      alone.remove()
+    }
+  })
+})
+
 describe('what was typed', () => {
   it('is help for nothing, and what was probably meant for a word that is near a verb, a value or a key', async () => {
     const alone = createWorkspace()
