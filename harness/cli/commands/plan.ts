@@ -1,5 +1,5 @@
 /** `meshbench plan`: what a run would do, and how long it would take. */
-import { formatDuration } from '../../run/display.js'
+import { timeText } from '../../run/display.js'
 import { exitCodes, type ExitCode } from '../../model/errors.js'
 import { roundsOf, unvariedLines } from '../../model/plan.js'
 import type { Plan } from '../../model.js'
@@ -16,7 +16,7 @@ export async function planCommand(flags: PlanFlags & { json: boolean }): Promise
     return exitCodes.ok
   }
   await tellOtherRuns()
-  const { config, arms, paths, order, estimateMs } = plan
+  const { config, arms, paths, order } = plan
   const installed = installLines(plan)
   const lines = [
     `platform ${config.platform} · profile ${config.profile} · seed ${config.seed} · plan ${plan.hash.slice(0, 12)}`,
@@ -40,7 +40,7 @@ export async function planCommand(flags: PlanFlags & { json: boolean }): Promise
     'loads, each on every arm',
     ...table(loadRows(plan)),
     '',
-    `${order.length} trials, ${config.rounds.min < config.rounds.max ? 'at most' : 'about'} ${formatDuration(estimateMs)}`,
+    `${order.length} trials, ${timeText(plan)}`,
   ]
   process.stdout.write(`${lines.join('\n')}\n`)
   return exitCodes.ok

@@ -7,7 +7,7 @@ import { analyze } from '../../analyze/analyze.js'
 import { changedVariables } from '../../model/journal.js'
 import { tellCi } from '../ci.js'
 import { endingOf } from '../ending.js'
-import { createDisplay, formatDuration, type Display } from '../../run/display.js'
+import { createDisplay, timeText, type Display } from '../../run/display.js'
 import { UserError, exitCodes, messageOf, type ExitCode } from '../../model/errors.js'
 import { onInterrupt } from '../../process/interrupts.js'
 import { openJournal, readJournal } from '../../run/journal.js'
@@ -231,11 +231,9 @@ function recordedFlags(flags: PlanFlags): PlanFlags {
 
 /** `meshbench 0.1.0 · local · reference · seed 1 · 6 arms × 10 rounds · about 2 min 40 s` */
 function describeStart(plan: Plan): string {
-  const { config, arms, estimateMs } = plan
+  const { config, arms } = plan
   const rounds = roundsOf(plan)
   const adaptive = config.rounds.min < config.rounds.max
-  const budgetMs = Math.min(estimateMs, config.rounds.budgetMinutes * 60_000)
-  const time = adaptive ? `at most ${formatDuration(budgetMs)}` : `about ${formatDuration(estimateMs)}`
   return [
     `meshbench ${version}`,
     config.platform,
@@ -243,7 +241,7 @@ function describeStart(plan: Plan): string {
     config.profile,
     `seed ${config.seed}`,
     `${arms.length} arms × ${adaptive ? `${config.rounds.min} to ` : ''}${rounds} rounds`,
-    time,
+    timeText(plan),
   ].join(' · ')
 }
 
