@@ -10,7 +10,7 @@ import type { TruthFlags } from './cli/commands/truth.js'
 import { CommandError, UserError, exitCodes, type ExitCode } from './model/errors.js'
 import { outliveTerminal } from './process/interrupts.js'
 import { version } from './process/package-root.js'
-import { planFlags, type AnyFlag, type PlanFlags } from './config/flags.js'
+import { notEmpty, planFlags, type AnyFlag, type PlanFlags } from './config/flags.js'
 
 const program = new Command('meshbench')
   .description(
@@ -57,8 +57,8 @@ function withOutputFlags(command: Command): Command {
 
 withOutputFlags(withPlanFlags(program.command('run')))
   .description('measure and write the report')
-  .option('--out <folder>', 'folder of this run (default: results/<time>-<platform>)')
-  .option('--resume <run>', 'go on with a run that was cut off')
+  .option('--out <folder>', 'folder of this run (default: results/<time>-<platform>)', notEmpty)
+  .option('--resume <run>', 'go on with a run that was cut off', notEmpty)
   .option('--json', 'print the analysis as JSON, and progress on standard error', false)
   .option('--force', 'measure although another run is being measured on this host', false)
   .action((flags: RunFlags) => act(async () => (await import('./cli/commands/run.js')).runCommand(flags)))
@@ -72,8 +72,8 @@ withPlanFlags(program.command('plan'))
 
 withOutputFlags(program.command('report'))
   .description('render a run again, from its journal alone')
-  .argument('<run>', 'folder of a run')
-  .option('--out <folder>', 'where to write (default: the folder of the run)')
+  .argument('<run>', 'folder of a run', notEmpty)
+  .option('--out <folder>', 'where to write (default: the folder of the run)', notEmpty)
   .option('--json', 'print the analysis as JSON', false)
   .action((run: string, flags: ReportFlags) =>
     act(async () => (await import('./cli/commands/report.js')).reportCommand(run, flags)),
@@ -82,9 +82,9 @@ withOutputFlags(program.command('report'))
 program
   .command('compare')
   .description('set two runs side by side; refuses those of another host or plan')
-  .argument('<run-a>', 'folder of the earlier run')
-  .argument('<run-b>', 'folder of the later run')
-  .option('--out <file>', 'page to write (default: compare-<run a>.html in the folder of run b)')
+  .argument('<run-a>', 'folder of the earlier run', notEmpty)
+  .argument('<run-b>', 'folder of the later run', notEmpty)
+  .option('--out <file>', 'page to write (default: compare-<run a>.html in the folder of run b)', notEmpty)
   .option('--force', 'compare in spite of another host or plan; the page says so', false)
   .action((a: string, b: string, flags: CompareFlags) =>
     act(async () => (await import('./cli/commands/compare.js')).compareCommand(a, b, flags)),
@@ -93,7 +93,7 @@ program
 program
   .command('gate')
   .description('decide by a run with variants or thresholds: exit code 1 when something got worse or failed')
-  .argument('<run>', 'folder of a run')
+  .argument('<run>', 'folder of a run', notEmpty)
   .addOption(
     new Option('--inconclusive <policy>', 'what undecided checks do (default: as the config says)').choices([
       'pass',
@@ -108,7 +108,7 @@ program
 program
   .command('index')
   .description('write the front page of a folder of runs, with trends')
-  .argument('<folder>', 'folder that holds folders of runs')
+  .argument('<folder>', 'folder that holds folders of runs', notEmpty)
   .action((folder: string) =>
     act(async () => (await import('./cli/commands/index-runs.js')).indexCommand(folder)),
   )
@@ -151,8 +151,12 @@ program
     'only these, comma-separated or repeated (default: all that are found)',
     collectNames,
   )
-  .option('--out <folder>', 'folder of the table (default: results/<time>-truth)')
-  .option('--against <file>', 'truth.json of an earlier table of this host: exit code 1 when cells disagree')
+  .option('--out <folder>', 'folder of the table (default: results/<time>-truth)', notEmpty)
+  .option(
+    '--against <file>',
+    'truth.json of an earlier table of this host: exit code 1 when cells disagree',
+    notEmpty,
+  )
   .option('--json', 'print the table as JSON', false)
   .action((flags: TruthFlags) =>
     act(async () => (await import('./cli/commands/truth.js')).truthCommand(flags)),
@@ -161,7 +165,7 @@ program
 program
   .command('clean')
   .description('end and remove whatever runs that were killed left behind')
-  .argument('[run-id]', 'only this run')
+  .argument('[run-id]', 'only this run', notEmpty)
   .option('--dry-run', 'only list it', false)
   .action((runId: string | undefined, flags: { dryRun: boolean }) =>
     act(async () => (await import('./cli/commands/clean.js')).cleanCommand(runId, flags)),
@@ -188,7 +192,9 @@ function parseShare(text: string): number {
 
 /** `a,b` and repeated flags alike, so that a flag never swallows the argument after it. */
 function collectNames(text: string, names: readonly string[] = []): readonly string[] {
-  return [...names, ...text.split(',').filter((name) => name !== '')]
+  const added = text.split(',').filter((name) => name.trim() !== '')
+  if (added.length === 0) throw new InvalidArgumentError('a name is needed.')
+  return [...names, ...added]
 }
 
 function describe(error: unknown, verbose: boolean): ExitCode {

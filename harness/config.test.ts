@@ -79,6 +79,37 @@ test('a path of a mesh that is named is accepted where it is offered, whatever t
   })
 })
 
+test('a rate that was typed is blamed where it was typed, and told when no experiment takes it', () => {
+  expect(problemsOf(minimal, { rate: [1e7] })).toMatch(
+    /^the command line has a problem:\n {2}- --rate: 10000000 is not allowed; needed: at most 1000000$/,
+  )
+  expect(problemsOf(minimal, { rate: [100], experiment: ['capacity'] })).toContain(
+    '--rate: without effect on capacity; it is for --experiment latency',
+  )
+})
+
+test.each([
+  [{}, 'arms: it is missing; needed: an object'],
+  [{ ...minimal, seed: 1.5 }, 'seed: 1.5 is not allowed; needed: a whole number'],
+  [{ ...minimal, seed: NaN }, 'seed: NaN is not allowed; needed: a number'],
+  [{ ...minimal, seed: 1n }, 'seed: 1n is not allowed; needed: a number'],
+  [{ ...minimal, outDir: '' }, 'outDir: "" is not allowed; needed: at least something in it'],
+  [
+    { ...minimal, rounds: { budgetMinutes: 0 } },
+    'rounds.budgetMinutes: 0 is not allowed; needed: more than 0',
+  ],
+  [
+    { ...minimal, experiments: { latency: { ratesPerSecond: 1000 } } },
+    'experiments.latency.ratesPerSecond: 1000 is not allowed; needed: a list',
+  ],
+  [
+    { ...minimal, experiments: { capacity: { slo: { percentile: 95 } } } },
+    'experiments.capacity.slo.percentile: 95 is not allowed; allowed: 50, 90, 99, 99.9',
+  ],
+])('what is needed is said in the words of a config: %o', (config, problem) => {
+  expect(problemsOf(config)).toContain(problem)
+})
+
 const onL4 = { arm: 'reference/l4-only' }
 test.each([
   [
@@ -195,7 +226,7 @@ test('a setting that a mesh or a platform does not have is refused with what was
   )
   expect(problems).toMatch(/meshSettings\.cilium: unknown key "huble" \(false\); allowed: .*hubble/)
   expect(problems).toContain('platformSettings.local: unknown key "pins" ({}); allowed: pin')
-  expect(problems).toMatch(/platformSettings\.kind\.workers: 9: .*<=3/)
+  expect(problems).toMatch(/platformSettings\.kind\.workers: 9 is not allowed; needed: at most 3/)
 })
 
 test('a flag of one platform is laid over its settings, and refused on another', () => {

@@ -1,4 +1,5 @@
 /** Writes what a person opens and a machine reads, from one analysis. */
+import { existsSync, statSync } from 'node:fs'
 import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UserError, exitCodes, messageOf } from '../model/errors.js'
@@ -123,17 +124,28 @@ export async function writeOutputs(
   return writeFiles(folder, files)
 }
 
-/** Writes files into a folder and returns their paths. Throws a `UserError` that says the journal is intact. */
+/** Refuses a file where `--out` names a folder: told before anything is measured or rendered. */
+export function refuseFile(out: string): void {
+  if (existsSync(out) && !statSync(out).isDirectory())
+    throw new UserError(`--out: ${out} is a file`, { hint: 'name a folder, which need not be there yet' })
+}
+
+/** Writes files into a folder and returns their paths. Throws a `UserError` with the path that failed and what to do, `hint`. */
 export async function writeFiles(
   folder: string,
   files: readonly { readonly name: string; readonly contents: string | Uint8Array }[],
+  hint = 'the journal is intact: render it again with --out <another folder>',
 ): Promise<readonly string[]> {
+  let path = folder
   try {
     await mkdir(folder, { recursive: true })
-    for (const { name, contents } of files) await writeFile(join(folder, name), contents)
+    for (const { name, contents } of files) {
+      path = join(folder, name)
+      await writeFile(path, contents)
+    }
   } catch (error) {
-    throw new UserError(`cannot write to ${folder}: ${messageOf(error)}`, {
-      hint: 'the journal is intact: render it again with --out <another folder>',
+    throw new UserError(`cannot write to ${path}: ${messageOf(error)}`, {
+      hint,
       exitCode: exitCodes.runFailed,
       cause: error,
     })

@@ -19,7 +19,7 @@ const flag = <Value>(
 
 export const planFlags = {
   // No default of its own: a resumed run has the config that it was started with unless one is named.
-  config: flag<string>('-c, --config <file>', 'config file (default: bench.config.ts)'),
+  config: flag<string>('-c, --config <file>', 'config file (default: bench.config.ts)', { parse: notEmpty }),
   profile: flag<string>(
     '--profile <name>',
     profileNames.map((name) => `${name}: ${profiles[name].summary}`).join('; '),
@@ -75,6 +75,12 @@ export function planFlagsOf(flags: PlanFlags): PlanFlags {
   return Object.fromEntries(
     Object.entries(flags).filter(([name, value]) => name in planFlags && value !== undefined),
   )
+}
+
+/** The name of a file or folder. A script whose variable is empty would else mean the folder that it stands in. */
+export function notEmpty(text: string): string {
+  if (text.trim() === '') throw new InvalidArgumentError('a name is needed.')
+  return text
 }
 
 function parseCount(text: string): number {

@@ -125,8 +125,51 @@ export function describeIssue(
     case 'custom':
       return `${where}: ${issue.message}`
     default:
-      return `${where}: ${show(issue.input)}: ${issue.message}`
+      return issue.input === undefined
+        ? `${where}: it is missing; ${needed(issue)}`
+        : `${where}: ${show(issue.input)} is not allowed; ${needed(issue)}`
   }
+}
+
+/** Types as a person calls them who writes a config and knows nothing of what checks it. */
+const kinds: Readonly<Record<string, string>> = {
+  array: 'a list',
+  boolean: 'true or false',
+  int: 'a whole number',
+  number: 'a number',
+  object: 'an object',
+  record: 'an object',
+  string: 'a text',
+}
+
+/** What would be right instead, of what a schema says of one place. */
+function needed(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return `needed: ${kinds[issue.expected] ?? issue.expected}`
+    case 'too_small':
+      return issue.minimum === 1 && !isAmount(issue.origin)
+        ? 'needed: at least something in it'
+        : `needed: ${issue.inclusive === false ? 'more than' : 'at least'} ${issue.minimum}${unitOf(issue.origin)}`
+    case 'too_big':
+      return `needed: ${issue.inclusive === false ? 'less than' : 'at most'} ${issue.maximum}${unitOf(issue.origin)}`
+    case 'invalid_union': {
+      const ways = issue.errors.flatMap(([first]) => first ?? [])
+      const values = ways.flatMap((way) => (way.code === 'invalid_value' ? way.values.map(String) : []))
+      if (values.length > 0 && values.length === ways.length) return offer(issue.input, values)
+      const words = [...new Set(ways.map((way) => needed(way).replace('needed: ', '')))]
+      return words.length > 0 ? `needed: ${words.join(' or ')}` : issue.message
+    }
+    default:
+      return issue.message
+  }
+}
+
+const isAmount = (origin: string) => ['number', 'int', 'bigint', 'date'].includes(origin)
+
+function unitOf(origin: string): string {
+  if (isAmount(origin)) return ''
+  return origin === 'string' ? ' characters' : ' entries'
 }
 
 type Named = Readonly<Record<string, unknown>>
@@ -175,7 +218,19 @@ export function quote(value: string): string {
 }
 
 function show(value: unknown): string {
-  if (value === undefined) return 'nothing'
-  const text = typeof value === 'function' ? 'a function' : JSON.stringify(value)
+  const text = textOf(value)
   return text.length > 80 ? `${text.slice(0, 77)}…` : text
+}
+
+/** A config is a program's value, of which JSON has no words for some: NaN, functions, what holds itself. */
+function textOf(value: unknown): string {
+  if (value === undefined) return 'nothing'
+  if (typeof value === 'function') return 'a function'
+  if (typeof value === 'bigint') return `${value}n`
+  if (typeof value === 'number' || typeof value === 'symbol') return String(value)
+  try {
+    return JSON.stringify(value)
+  } catch {
+    return 'an object'
+  }
 }

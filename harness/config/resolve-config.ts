@@ -25,7 +25,7 @@ export interface ConfigOverrides extends Omit<PlanFlags, 'config' | 'variant' | 
 }
 
 /**
- * Checks a config, lays the profile under it and the flags over it.
+ * Checks a config, lays the profile under it and the flags over it. `found` are problems that are known of it already.
  *
  * Throws one `UserError` that lists every problem with its path, the value and what is allowed.
  */
@@ -33,8 +33,10 @@ export function resolveConfig(
   input: unknown,
   overrides: ConfigOverrides = {},
   source = 'bench.config.ts',
+  found: readonly string[] = [],
 ): ResolvedConfig {
   const { config, given, problems, wrong } = readWhole(input)
+  problems.push(...found)
   if (!config) throw configError(source, problems)
 
   const profileName = oneOf(overrides.profile ?? config.profile, profileNames, '--profile', problems)
@@ -137,11 +139,17 @@ function resolveExperiments(
     if (parsed.success) resolved[known] = parsed.data
     else
       problems.push(
-        ...parsed.error.issues.map((issue) =>
-          describeIssue(issue, experiments[known].settings, ['experiments', known]),
-        ),
+        ...parsed.error.issues.map((issue) => {
+          const problem = describeIssue(issue, experiments[known].settings, ['experiments', known])
+          const isTyped = 'ratesPerSecond' in rates && issue.path[0] === 'ratesPerSecond'
+          return isTyped ? problem.replace(/^[^:]*/, '--rate') : problem
+        }),
       )
   }
+  // Without effect, which nobody who gives it means.
+  const known = names_.filter((name) => name in experiments)
+  if (overrides.rate && known.length > 0 && known.length === names_.length && !known.includes('latency'))
+    problems.push(`--rate: without effect on ${known.join(', ')}; it is for --experiment latency`)
   if (Object.keys(resolved).length === 0 && problems.length === 0)
     problems.push('experiments: none is left to run')
   return resolved

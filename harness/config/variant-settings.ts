@@ -1,7 +1,7 @@
 /** Reads the settings of `--variant name=set:…`: any that `meshSettings` have of hops, values as JSON has them. */
 import { z } from 'zod'
 import type { Mesh } from '../model.js'
-import { nearest, quote } from './problems.js'
+import { describeIssue, nearest, quote } from './problems.js'
 import { meshes } from '../../infra/meshes/index.js'
 
 export type Settings = Record<string, unknown>
@@ -149,14 +149,42 @@ function keysOf(schema: z.ZodType): readonly string[] {
 /** What the hop would say of a value when it starts, said before anything is. */
 async function checkFilters(settings: Readonly<Settings>): Promise<void> {
   const { filters } = (settings.proxy ?? {}) as { readonly filters?: unknown }
-  if (filters === undefined) return
-  const { filtersSchema } = await import('../../infra/images/proxy/filters/index.js')
-  const checked = filtersSchema.safeParse(filters, { reportInput: true })
   // Of fields that are not here the mesh's own settings may have some.
-  const wrong = checked.error?.issues.find(
-    ({ code, input }) => code === 'unrecognized_keys' || input !== undefined,
-  )
-  if (!wrong) return
-  const at = ['proxy', 'filters', ...wrong.path].join('.')
-  throw new SettingsProblem(`${at}: ${JSON.stringify(wrong.input)}: ${wrong.message}`)
+  const [problem] = filters === undefined ? [] : await filterProblems(filters, [], isGiven)
+  if (problem !== undefined) throw new SettingsProblem(problem)
+}
+
+const isGiven = ({ code, input }: z.core.$ZodIssue) => code === 'unrecognized_keys' || input !== undefined
+
+/** What is wrong with functions of L7 hops, whose names the mesh's own shape knows and whose fields the filters' does. */
+async function filterProblems(
+  filters: unknown,
+  place: readonly string[],
+  counts: (issue: z.core.$ZodIssue) => boolean,
+): Promise<readonly string[]> {
+  const { filtersSchema } = await import('../../infra/images/proxy/filters/index.js')
+  const issues = filtersSchema.safeParse(filters, { reportInput: true }).error?.issues ?? []
+  return issues
+    .filter(counts)
+    .map((issue) => describeIssue(issue, filtersSchema, [...place, 'proxy', 'filters']))
+}
+
+/**
+ * What hops of a config's `meshSettings` would refuse when they start. What a variant is to complete may lack fields.
+ * A name that is no function is told by the shape of the mesh's settings, and so is what is no object.
+ */
+export async function configFilterProblems(config: unknown, isVaried: boolean): Promise<readonly string[]> {
+  const inner = (value: unknown, key: string): unknown =>
+    typeof value === 'object' && value !== null ? (value as Settings)[key] : undefined
+  const meshSettings = inner(config, 'meshSettings')
+  const problems: string[] = []
+  for (const mesh of Object.keys(meshes)) {
+    const filters = inner(inner(inner(meshSettings, mesh), 'proxy'), 'filters')
+    if (typeof filters !== 'object' || filters === null) continue
+    const isOfField = ({ path, code }: z.core.$ZodIssue) =>
+      path.length > 1 || (path.length === 1 && code === 'unrecognized_keys')
+    const counts = (issue: z.core.$ZodIssue) => isOfField(issue) && (!isVaried || isGiven(issue))
+    problems.push(...(await filterProblems(filters, ['meshSettings', mesh], counts)))
+  }
+  return problems
 }

@@ -150,6 +150,12 @@ export function unvariedLines({ unvaried = [] }: Pick<Plan, 'unvaried'>): readon
   return [...byReason].map(([line, names]) => line.replace('%', names.join(', @')))
 }
 
+/** How long a plan takes at most: its budget ends it, though not before the least of its rounds. */
+export function longestMs({ config, estimateMs }: Pick<Plan, 'config' | 'estimateMs'>): number {
+  const { min, max, budgetMinutes } = config.rounds
+  return Math.min(estimateMs, Math.max((estimateMs * min) / max, budgetMinutes * 60_000))
+}
+
 /** Rounds of a plan, planned or for the cells that `of` names. A plan may have a million trials: no array of them is spread. */
 export function roundsOf({ order }: Pick<Plan, 'order'>, cell?: string): number {
   return order.reduce(

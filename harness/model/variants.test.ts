@@ -378,7 +378,7 @@ describe('variants', () => {
       '--variant a: of envoy: proxy.split[0].weight: 0',
     )
     expect(await problems('clusters.auth.port=9000')).toThrow(
-      '--variant a: of envoy: clusters.auth.host: nothing',
+      '--variant a: of envoy: clusters.auth.host: it is missing; needed: a text',
     )
     const auth = { host: '127.0.0.1', port: 80 }
     expect(await problems('clusters.auth.port=9000', { clusters: { auth } })).not.toThrow()

@@ -1,5 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { createDisplay, type RoundStatus } from './display.js'
+import { catalogue } from '../cli/catalogue.js'
+import { resolveConfig } from '../config/resolve-config.js'
+import { makePlan } from '../plan/plan.js'
+import { createDisplay, timeText, type RoundStatus } from './display.js'
 import { medianOf } from './running-medians.js'
 
 const status: RoundStatus = {
@@ -61,4 +64,13 @@ test('a median has an interval from six values on, as order statistics tell', ()
   // Of nine the second and the eighth: 2.0 % lie beyond each.
   expect(medianOf([1, 2, 3, 4, 5, 6, 7, 8, 9])).toEqual({ medianMs: 5, interval: [2, 8] })
   expect(medianOf([])).toEqual({})
+})
+
+test('a plan takes at most its budget, though never less than its least rounds, and about its rounds where they are given', () => {
+  const config = { arms: { reference: ['l4-only', 'l4-l7-l4'] }, experiments: { latency: {} } }
+  const planOf = (flags: object) => makePlan(resolveConfig(config, flags), catalogue)
+  expect(timeText(planOf({ profile: 'full' }))).toBe('at most 1 h 00 min')
+  expect(timeText(planOf({ rounds: 20, budget: 0.1 }))).toMatch(/^about \d+ min/)
+  expect(timeText(planOf({}))).toMatch(/^at most 1 min/)
+  expect(timeText(planOf({ budget: 0.01 }))).toMatch(/^at most 4\d s$/)
 })

@@ -1,6 +1,7 @@
 /** Shows a person how a run is going: a line that renews itself on a terminal, plain lines elsewhere. */
 import { messageOf } from '../model/errors.js'
-import type { Progress } from '../model.js'
+import type { Plan, Progress } from '../model.js'
+import { longestMs } from '../model/plan.js'
 import type { RunningMedian } from './running-medians.js'
 
 /** What is shown while rounds go on. */
@@ -182,4 +183,10 @@ export function formatDuration(ms: number): string {
   const minutes = Math.floor(seconds / 60)
   if (minutes < 60) return `${minutes} min ${String(seconds % 60).padStart(2, '0')} s`
   return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, '0')} min`
+}
+
+/** How long a plan takes: the same words wherever a run is told of before it is measured. */
+export function timeText(plan: Plan): string {
+  const { min, max } = plan.config.rounds
+  return min < max ? `at most ${formatDuration(longestMs(plan))}` : `about ${formatDuration(plan.estimateMs)}`
 }

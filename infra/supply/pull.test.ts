@@ -102,6 +102,8 @@ describe('listPulls', () => {
     expect(unpinned).toBeGreaterThan(0)
     expect(renderPulls(items)).toContain(`${unpinned} of ${items.length} have no known digest`)
     expect(renderPulls(items).match(/NOT PINNED/g)).toHaveLength(unpinned)
+    const sources = items.map(({ source }, index) => renderPulls(items).split('\n')[index]?.indexOf(source))
+    expect(new Set(sources).size).toBe(1)
     expect(renderPulls([])).toContain('nothing to pull')
   })
 })

@@ -64,9 +64,10 @@ export function listPulls(
 /** The listing of `meshbench pull --list`: one line per item, unpinned ones marked. */
 export function renderPulls(items: readonly PullItem[]): string {
   if (items.length === 0) return 'nothing to pull: these meshes and this platform need no download\n'
+  const widest = Math.max(...items.map(({ name, version }) => `${name} ${version}`.length))
   const lines = items.map(({ kind, name, version, source, digest, neededBy }) => {
     const pin = digest === unknownDigest ? 'NOT PINNED' : digest.replace(/^sha256:/, '').slice(0, 12)
-    return `${kind.padEnd(8)} ${`${name} ${version}`.padEnd(34)} ${pin.padEnd(12)}  ${source}  (${neededBy})`
+    return `${kind.padEnd(8)} ${`${name} ${version}`.padEnd(widest)}  ${pin.padEnd(12)}  ${source}  (${neededBy})`
   })
   const unpinned = items.filter(({ digest }) => digest === unknownDigest).length
   const note =

@@ -5,7 +5,9 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { chromium, type Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { analyze } from '../../harness/analyze/analyze.js'
 import type { Analysis } from '../../harness/model.js'
+import { readJournal } from '../../harness/run/journal.js'
 import { findChromium } from '../../harness/testing/chromium.js'
 import { renderComparison } from './compare-page.js'
 import { renderIndex } from '../index/index-page.js'
@@ -48,6 +50,10 @@ describe.skipIf(executable === undefined)('pages beside the report', { timeout: 
     const [first, last] = [runs[0], runs.at(-1)]
     if (first === undefined || last === undefined) throw new Error('there are no runs')
     writeFileSync(join(folder, 'compare.html'), renderComparison(first, last, assets, true))
+    const [before, after] = ['quick-local', 'variants'].map((name) =>
+      analyze(readJournal(`harness/testdata/journals/${name}`).entries),
+    ) as [Analysis, Analysis]
+    writeFileSync(join(folder, 'other-plan.html'), renderComparison(before, after, assets, true))
     const indexed = runs.map((analysis) => ({ analysis, href: `${analysis.runId}/report.html` }))
     writeFileSync(join(folder, 'index.html'), await renderIndex(indexed, assets))
     // As root, in a container, Chromium's own sandbox cannot start; the pages are this test's own.
@@ -58,7 +64,7 @@ describe.skipIf(executable === undefined)('pages beside the report', { timeout: 
     rmSync(folder, { recursive: true, force: true })
   })
 
-  describe.each(['compare', 'index'])('the page %s', (name) => {
+  describe.each(['compare', 'other-plan', 'index'])('the page %s', (name) => {
     it.each([
       [390, 'light'],
       [390, 'dark'],
@@ -75,5 +81,16 @@ describe.skipIf(executable === undefined)('pages beside the report', { timeout: 
       expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0)
       await page.close()
     })
+  })
+
+  it('shows what differs between plans beside each other, on a phone too', async () => {
+    const page = await browser.newPage({ viewport: { width: 1440, height: 900 } })
+    await page.goto(pathToFileURL(join(folder, 'other-plan.html')).href)
+    const frame = 'document.querySelector("#answer table").parentElement'
+    expect(await page.evaluate(`${frame}.scrollWidth - ${frame}.clientWidth`)).toBeLessThanOrEqual(0)
+    await page.setViewportSize({ width: 390, height: 844 })
+    const last = 'document.querySelector("#answer tbody td:last-child")'
+    expect(await page.evaluate(`innerWidth - ${last}.getBoundingClientRect().left`)).toBeGreaterThan(100)
+    await page.close()
   })
 })

@@ -113,7 +113,12 @@ function differencesOf(a: Analysis, b: Analysis): RunDifference[] {
   const [first, second] = [facts(a), facts(b)]
   return [...new Set([...Object.keys(first), ...Object.keys(second)])]
     .filter((key) => first[key] !== second[key] && key !== 'host.loadAverage1m' && key !== 'config.outDir')
-    .map((what) => ({ what, a: first[what] ?? '–', b: second[what] ?? '–' }))
+    .map((what) => ({ what, a: shown(first[what]), b: shown(second[what]) }))
+}
+
+/** Of a digest as much as tells it from another: two whole ones lead a table out of the page. */
+function shown(value = '–'): string {
+  return value.replace(/\b([0-9a-f]{12})[0-9a-f]{52}\b/g, '$1')
 }
 
 /** `{ a: { b: 1 } }` as `{ 'prefix.a.b': '1' }`. */

@@ -48,6 +48,18 @@ describe('the page', () => {
     expect(first).toContain('the port was taken')
   })
 
+  it.each([
+    [['run', '--out', 'results/here', '--rounds', '3']],
+    [['run', '--rounds', '3', '--out=results/here']],
+  ])(
+    'gives a command that measures again, which no run does into a folder that has one: %j',
+    async (command) => {
+      const html = await renderHtml({ ...sampleAnalysis({ rounds: 1 }), command }, assets)
+      expect(html).toContain('npm run meshbench -- run --rounds 3 --seed 1<')
+      expect(html).not.toContain('results/here')
+    },
+  )
+
   it('renders a run without a single valid trial', async () => {
     const empty = {
       ...sampleAnalysis({ rounds: 1 }),

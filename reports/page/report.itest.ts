@@ -7,6 +7,7 @@ import { chromium, type Browser, type Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { analyze } from '../../harness/analyze/analyze.js'
 import { findChromium } from '../../harness/testing/chromium.js'
+import { readJournal } from '../../harness/run/journal.js'
 import { syntheticJournal } from '../../harness/testdata/synthetic-journal.js'
 import { renderHtml } from './render.js'
 import { axeFindings } from '../testdata/accessible.js'
@@ -59,15 +60,18 @@ const patienceMs = 600_000
 describe.skipIf(executable === undefined)('the report in Chromium', { timeout: patienceMs }, () => {
   let browser: Browser
   let folder: string
-  let files: Readonly<Record<'honest' | 'hostile', string>>
+  let files: Readonly<Record<'honest' | 'hostile' | 'varied', string>>
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'meshbench-report-'))
-    files = { honest: join(folder, 'report.html'), hostile: join(folder, 'hostile.html') }
+    const file = (name: string) => join(folder, `${name}.html`)
+    files = { honest: file('report'), hostile: file('hostile'), varied: file('varied') }
     const assets = readAssets()
     const analysis = analyze(syntheticJournal({ rounds: 6, ratesPerSecond: [500, 1000] }))
     writeFileSync(files.honest, await renderHtml(analysis, assets))
     writeFileSync(files.hostile, await renderHtml(hostileAnalysis(), assets))
+    const variants = readJournal('harness/testdata/journals/variants').entries
+    writeFileSync(files.varied, await renderHtml(analyze(variants), assets))
     // As root, in a container, Chromium's own sandbox cannot start; the pages are this test's own.
     browser = await chromium.launch({ executablePath: executable ?? '', args: ['--no-sandbox'] })
   }, patienceMs)
@@ -109,6 +113,13 @@ describe.skipIf(executable === undefined)('the report in Chromium', { timeout: p
       })
     }
   }
+
+  it('holds verdicts in their columns on a phone', async () => {
+    const { page } = await open(files.varied, { width: 390 })
+    expect(await page.evaluate('document.querySelectorAll(".prow .chip").length')).toBeGreaterThan(0)
+    expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0)
+    await page.close()
+  })
 
   it.each(['light', 'dark'] as const)(
     'sets off the text of its drawings by 4.5 : 1, %s',

@@ -10,6 +10,7 @@ import { formatDuration } from '../../run/display.js'
 import { journalName, readJournal } from '../../run/journal.js'
 import type { Experiment } from '../../../scenarios/experiments/experiment.js'
 import { experiments } from '../../../scenarios/experiments/index.js'
+import { longestMs } from '../../model/plan.js'
 import { planFromFlags } from './planning.js'
 import { defined } from '../../model/defined.js'
 
@@ -49,11 +50,11 @@ export async function claimsCommand(flags: PlanFlags & { json: boolean }): Promi
   return exitCodes.ok
 }
 
-/** At most what the run's budget lets it take. */
+/** At most what the run's budget lets it take, or its least rounds. */
 async function timeOf(name: string, flags: PlanFlags): Promise<ExperimentTime> {
   try {
-    const { estimateMs, config } = await planFromFlags({ ...flags, experiment: [name] })
-    return { name, estimateMs: Math.min(estimateMs, config.rounds.budgetMinutes * 60_000) }
+    const plan = await planFromFlags({ ...flags, experiment: [name] })
+    return { name, estimateMs: longestMs(plan) }
   } catch (error) {
     // A config may have no arm that this experiment can be put to.
     if (error instanceof UserError) return { name, refused: error.message }

@@ -1,4 +1,5 @@
 /** `meshbench compare`: two runs side by side, from their journals alone. */
+import { existsSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { analyze } from '../../analyze/analyze.js'
 import { UserError, exitCodes, type ExitCode } from '../../model/errors.js'
@@ -14,6 +15,8 @@ export interface CompareFlags {
 }
 
 export async function compareCommand(a: string, b: string, flags: CompareFlags): Promise<ExitCode> {
+  if (flags.out !== undefined && existsSync(flags.out) && statSync(flags.out).isDirectory())
+    throw new UserError(`--out: ${flags.out} is a folder`, { hint: 'name a file, as compare.html is' })
   const [firstJournal, secondJournal] = [readJournal(a), readJournal(b)]
   const [first, second] = [analyze(firstJournal.entries), analyze(secondJournal.entries)]
   const { objections, figures } = compareRuns(first, second)
@@ -31,10 +34,11 @@ export async function compareCommand(a: string, b: string, flags: CompareFlags):
   const file = resolve(flags.out ?? join(secondJournal.folder, `compare-${first.runId}.html`))
   const html = renderComparison(first, second, await loadReportAssets(), objections.length > 0)
   const name = basename(file).replace(/\.html$/, '')
-  const paths = await writeFiles(dirname(file), [
+  const files = [
     { name: basename(file), contents: html },
     { name: `${name}.md`, contents: comparisonMarkdown(first, second) },
-  ])
+  ]
+  const paths = await writeFiles(dirname(file), files, 'name another file with --out')
   const print = (line: string) => process.stdout.write(`${line}\n`)
   if (first.runId === second.runId) print('! This compares a run with itself.')
   for (const objection of objections) print(`! ${objection}`)

@@ -27,7 +27,8 @@ export async function indexCommand(folder: string): Promise<ExitCode> {
     })
   }
   const html = await renderIndex(runs, await loadReportAssets())
-  const [path] = await writeFiles(folder, [{ name: 'index.html', contents: html }])
+  const hint = 'the page stands beside the runs that it links to: make their folder one that can be written'
+  const [path] = await writeFiles(folder, [{ name: 'index.html', contents: html }], hint)
   print(`wrote ${path ?? folder}: ${runs.length} ${runs.length === 1 ? 'run' : 'runs'}`)
   return exitCodes.ok
 }

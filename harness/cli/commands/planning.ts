@@ -64,11 +64,19 @@ export async function planFromFlags(flags: PlanFlags): Promise<Plan> {
     platformFlags: platformFlagsOf(flags),
     ...defined({ variants: await variantsFromFlags(flags) }),
   }
+  const found = await settingProblems(input, overrides.variants !== undefined)
   const planOf = (more: ConfigOverrides) =>
-    makePlan(resolveConfig(input, { ...overrides, ...more }, file), catalogue)
+    makePlan(resolveConfig(input, { ...overrides, ...more }, file, found), catalogue)
   const plan = flags.experiment?.includes(allExperiments) ? planThatFits(planOf) : planOf({})
   for (const line of engineWarnings(plan.cells.map(({ load }) => load))) process.stderr.write(`! ${line}\n`)
   return plan
+}
+
+/** The filters know what their fields may be, and are loaded for a config that has settings alone. */
+async function settingProblems(config: unknown, isVaried: boolean): Promise<readonly string[]> {
+  if (typeof config !== 'object' || config === null || !('meshSettings' in config)) return []
+  const { configFilterProblems } = await import('../../config/variant-settings.js')
+  return configFilterProblems(config, isVaried)
 }
 
 /** Rounds that an experiment is given time for: fewer decide little, and what time is left takes more. */
@@ -81,7 +89,7 @@ const roundsToFit = 5
 function planThatFits(planOf: (more: ConfigOverrides) => Plan): Plan {
   const taken: string[] = []
   const late: string[] = []
-  const unfit: string[] = []
+  const unfit: { readonly name: string; readonly error: UserError }[] = []
   for (const name of byWhatTheyDecide(Object.values<Experiment>(experiments))) {
     try {
       const { estimateMs, config } = planOf({ experiment: [...taken, name], rounds: roundsToFit })
@@ -89,9 +97,11 @@ function planThatFits(planOf: (more: ConfigOverrides) => Plan): Plan {
       ;(fits ? taken : late).push(name)
     } catch (error) {
       if (!(error instanceof UserError)) throw error
-      unfit.push(`${name}: ${error.message}`)
+      unfit.push({ name, error })
     }
   }
+  // What is wrong then is no experiment's, and is said once.
+  if (unfit[0] && taken.length + late.length === 0) throw unfit[0].error
   if (late.length > 0) {
     const experiment = [...taken, ...late]
     const times = [planOf({ experiment }), planOf({ experiment, rounds: roundsToFit })]
@@ -104,7 +114,8 @@ function planThatFits(planOf: (more: ConfigOverrides) => Plan): Plan {
     }
     process.stderr.write(`! left out for lack of time: ${late.join(', ')}; --budget ${minutes} takes all\n`)
   }
-  for (const reason of unfit) process.stderr.write(`! left out, as this config cannot run it: ${reason}\n`)
+  for (const { name, error } of unfit)
+    process.stderr.write(`! left out, as this config cannot run it: ${name}: ${error.message}\n`)
   const plan = planOf({ experiment: taken })
   const { max, min } = plan.config.rounds
   const least = Math.min(roundsToFit, max)

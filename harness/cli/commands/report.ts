@@ -3,7 +3,7 @@ import { analyze } from '../../analyze/analyze.js'
 import { tellCi } from '../ci.js'
 import { exitCodes, type ExitCode } from '../../model/errors.js'
 import { readJournal } from '../../run/journal.js'
-import { outputRequest, writeOutputs, type OutputFlags } from '../outputs.js'
+import { outputRequest, refuseFile, writeOutputs, type OutputFlags } from '../outputs.js'
 import { runAnnotations } from '../../../reports/formats/annotations.js'
 import { renderMarkdown } from '../../../reports/formats/markdown.js'
 
@@ -14,6 +14,7 @@ export interface ReportFlags extends OutputFlags {
 
 export async function reportCommand(run: string, flags: ReportFlags): Promise<ExitCode> {
   const request = outputRequest(flags)
+  if (flags.out !== undefined) refuseFile(flags.out)
   const journal = readJournal(run)
   const analysis = analyze(journal.entries)
   if (flags.json) {

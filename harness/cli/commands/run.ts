@@ -1,18 +1,18 @@
 /** `meshbench run`: from config to report, or from where an earlier run was cut off. */
 import { setMaxListeners } from 'node:events'
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
 import { analyze } from '../../analyze/analyze.js'
 import { changedVariables } from '../../model/journal.js'
 import { tellCi } from '../ci.js'
 import { endingOf } from '../ending.js'
-import { createDisplay, formatDuration, type Display } from '../../run/display.js'
+import { createDisplay, timeText, type Display } from '../../run/display.js'
 import { UserError, exitCodes, messageOf, type ExitCode } from '../../model/errors.js'
 import { onInterrupt } from '../../process/interrupts.js'
 import { openJournal, readJournal } from '../../run/journal.js'
 import type { Analysis, JournalEntry, Plan, RunHeader } from '../../model.js'
-import { outputRequest, writeOutputs, type OutputFlags, type OutputRequest } from '../outputs.js'
+import { outputRequest, refuseFile, writeOutputs, type OutputFlags, type OutputRequest } from '../outputs.js'
 import { roundsOf } from '../../model/plan.js'
 import { version } from '../../process/package-root.js'
 import { fingerprint } from '../../process/probes/fingerprint.js'
@@ -140,11 +140,7 @@ async function prepareRun(flags: RunFlags): Promise<Prepared> {
   const started = new Date()
   const runId = newRunId(started)
   const folder = resolve(flags.out ?? join(plan.config.outDir, `${runId}-${plan.config.platform}`))
-  if (flags.out?.trim() === '') throw new UserError('--out: a folder is needed, and its name is empty')
-  if (existsSync(folder) && !statSync(folder).isDirectory())
-    throw new UserError(`--out: ${show(folder)} is a file`, {
-      hint: 'name a folder that is empty or not there',
-    })
+  if (flags.out !== undefined) refuseFile(flags.out)
   if (existsSync(folder) && readdirSync(folder).length > 0) {
     throw new UserError(`${show(folder)} is not empty`, {
       hint: `choose another folder with --out, or go on with what it holds: --resume ${show(folder)}`,
@@ -229,11 +225,9 @@ function recordedFlags(flags: PlanFlags): PlanFlags {
 
 /** `meshbench 0.1.0 · local · reference · seed 1 · 6 arms × 10 rounds · about 2 min 40 s` */
 function describeStart(plan: Plan): string {
-  const { config, arms, estimateMs } = plan
+  const { config, arms } = plan
   const rounds = roundsOf(plan)
   const adaptive = config.rounds.min < config.rounds.max
-  const budgetMs = Math.min(estimateMs, config.rounds.budgetMinutes * 60_000)
-  const time = adaptive ? `at most ${formatDuration(budgetMs)}` : `about ${formatDuration(estimateMs)}`
   return [
     `meshbench ${version}`,
     config.platform,
@@ -241,7 +235,7 @@ function describeStart(plan: Plan): string {
     config.profile,
     `seed ${config.seed}`,
     `${arms.length} arms × ${adaptive ? `${config.rounds.min} to ` : ''}${rounds} rounds`,
-    time,
+    timeText(plan),
   ].join(' · ')
 }
 

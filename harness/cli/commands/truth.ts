@@ -7,7 +7,7 @@ import { exitOnInterrupt } from '../../process/interrupts.js'
 import { createStateDir, newRunId } from '../../process/state.js'
 import { listSubjects } from '../../truth/subjects.js'
 import { measureTruth } from '../../truth/truth.js'
-import { loadReportAssets, writeFiles } from '../outputs.js'
+import { loadReportAssets, refuseFile, writeFiles } from '../outputs.js'
 import { imageBundles } from '../../../infra/images/bundles.js'
 import { truthHtml } from '../../../reports/truth/page.js'
 import { truthMarkdown } from '../../../reports/truth/markdown.js'
@@ -26,6 +26,7 @@ export async function truthCommand(flags: TruthFlags): Promise<ExitCode> {
   const started = new Date()
   const runId = newRunId(started)
   const out = flags.out ?? join('results', `${runId}-truth`)
+  refuseFile(out)
   const away = exitOnInterrupt()
   const folder = await createStateDir(runId)
   try {
@@ -34,8 +35,9 @@ export async function truthCommand(flags: TruthFlags): Promise<ExitCode> {
       ...defined({ tools: flags.tool }),
       ...{ subjects: listSubjects(loadgen.path), folder, runId, tell },
     })
-    await writeTable(table, out)
+    // Printed first, so that minutes of measuring are not lost where the table cannot be kept.
     process.stdout.write(flags.json ? `${JSON.stringify(table, null, 2)}\n` : truthMarkdown(table))
+    await writeTable(table, out)
     tell(`→ ${join(out, 'truth.html')}`)
     return earlier ? compare(earlier, table, tell) : exitCodes.ok
   } finally {
@@ -45,11 +47,12 @@ export async function truthCommand(flags: TruthFlags): Promise<ExitCode> {
 }
 
 async function writeTable(table: TruthTable, out: string): Promise<void> {
-  await writeFiles(out, [
+  const files = [
     { name: 'truth.json', contents: `${JSON.stringify(table, null, 2)}\n` },
     { name: 'truth.md', contents: truthMarkdown(table) },
     { name: 'truth.html', contents: truthHtml(table, await loadReportAssets()) },
-  ])
+  ]
+  await writeFiles(out, files, 'name another folder with --out')
 }
 
 function compare(earlier: TruthTable, table: TruthTable, tell: (line: string) => void): ExitCode {
@@ -63,6 +66,10 @@ async function readTable(file: string): Promise<TruthTable> {
   try {
     return truthTableSchema.parse(JSON.parse(await readFile(file, 'utf8')))
   } catch (error) {
-    throw new UserError(`--against: ${file} is no table of this version: ${messageOf(error)}`)
+    const isRead = (error as NodeJS.ErrnoException).code === undefined
+    const problem = isRead ? 'is no table of this version' : 'cannot be read'
+    throw new UserError(`--against: ${file} ${problem}: ${messageOf(error)}`, {
+      hint: 'name the truth.json that an earlier `meshbench truth` wrote',
+    })
   }
 }

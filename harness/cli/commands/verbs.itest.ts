@@ -64,6 +64,58 @@ describe('a config', () => {
   })
 })
 
+describe('what is wrong with a config', () => {
+  it('is told once for all experiments, and of what hops would refuse when they start', async () => {
+    const alone = createWorkspace()
+    try {
+      const burn = { proxy: { filters: { burn: { cpuUs: '5' }, retry: { attempt: 3 }, jwt: {} } } }
+      alone.writeConfig({ arms: { reference: ['l7-per-node'] }, meshSettings: { reference: burn } })
+      const { code, stderr } = await alone.meshbench('plan', '--experiment', 'all')
+      expect([code, stderr.split('\n  → ')[0]]).toEqual([
+        2,
+        [
+          'meshbench: bench.config.ts has 4 problems:',
+          '  - meshSettings.reference.proxy.filters.burn.cpuUs: "5" is not allowed; needed: a number',
+          '  - meshSettings.reference.proxy.filters.jwt.issuer: it is missing; needed: a text',
+          '  - meshSettings.reference.proxy.filters.jwt.audiences: it is missing; needed: a list',
+          '  - meshSettings.reference.proxy.filters.retry: unknown key "attempt" (3); allowed: retries, on, methods, backoff, budget',
+        ].join('\n'),
+      ])
+      // A variant may complete what is there, and what it says of it is checked as ever.
+      alone.writeConfig({
+        arms: { reference: ['l7-per-node'] },
+        meshSettings: { reference: { proxy: { filters: { burn: {} } } } },
+      })
+      const completed = await alone.meshbench('plan', '--variant', 'a=set:proxy.filters.burn.cpuUs=5')
+      expect([completed.code, completed.stderr]).toEqual([0, ''])
+    } finally {
+      alone.remove()
+    }
+  })
+})
+
+describe('a plan', () => {
+  it('says what arms and loads are in columns, however long a name is', async () => {
+    const alone = createWorkspace()
+    try {
+      alone.writeConfig({
+        arms: { reference: ['l4-only'] },
+        experiments: { latency: {}, 'control-plane': {} },
+      })
+      const flags = ['--function', 'mutualAuthentication', 'connectionBalance', '--rounds', '1']
+      const lines = (await alone.meshbench('plan', ...flags)).stdout.split('\n')
+      const columns = (part: string) =>
+        new Set(lines.filter((line) => line.includes(part)).map((line) => line.indexOf(part)))
+      expect(lines.filter((line) => line.includes('client → '))).toHaveLength(5)
+      expect(columns('client → ').size).toBe(1)
+      expect(columns(' 1 round of ').size).toBe(1)
+      expect(lines.join()).not.toContain('1 rounds')
+    } finally {
+      alone.remove()
+    }
+  })
+})
+
 describe('what was typed', () => {
   it('is help for nothing, and what was probably meant for a word that is near a verb, a value or a key', async () => {
     const alone = createWorkspace()
@@ -75,7 +127,6 @@ describe('what was typed', () => {
         alone.meshbench('plan', '--function', 'jwtt'),
         alone.meshbench('plan', '--variant', 'v=set:proxy.filters.burn.cpuUs=abc'),
         alone.meshbench('plan', '--variant', 'v=set:proxy.filters.__proto__.x=1'),
-        alone.meshbench('run', '--out', ''),
         alone.meshbench('run', '--out', 'bench.config.ts'),
       ])
       const parts = [
@@ -84,7 +135,6 @@ describe('what was typed', () => {
         ['the command line has a problem', '--function: "jwtt" is unknown; did you mean jwt?'],
         ['--variant "v=set:proxy.filters.burn.cpuUs=abc"', 'proxy.filters.burn.cpuUs: "abc"'],
         ['__proto__ is no key of a setting'],
-        ['--out: a folder is needed'],
         ['--out: bench.config.ts is a file'],
       ]
       for (const [index, { code, stdout, stderr }] of answers.entries()) {
@@ -94,6 +144,47 @@ describe('what was typed', () => {
     } finally {
       alone.remove()
     }
+  })
+})
+
+describe('the name of a file or folder', () => {
+  it('is refused when it is empty, as an unset variable of a script leaves it, or of the other kind', async () => {
+    const run = 'runs/one'
+    const page = `${run}/journal.jsonl`
+    const refused: readonly (readonly [string, readonly string[]])[] = [
+      ['a name is needed', ['report', '']],
+      ['a name is needed', ['report', run, '--out', '']],
+      ['a name is needed', ['report', run, '--format', '']],
+      ['a name is needed', ['compare', run, '']],
+      ['a name is needed', ['compare', run, run, '--out', ' ']],
+      ['a name is needed', ['index', '']],
+      ['a name is needed', ['clean', '']],
+      ['a name is needed', ['run', '--out', '']],
+      ['a name is needed', ['run', '--resume', '']],
+      ['a name is needed', ['plan', '--config', '']],
+      ['a name is needed', ['truth', '--tool', '']],
+      [`--out: ${page} is a file`, ['report', run, '--out', page]],
+      [`--out: ${page} is a file`, ['truth', '--out', page]],
+      [`--out: ${run} is a folder`, ['compare', run, run, '--out', run]],
+      ['--against: nowhere cannot be read', ['truth', '--against', 'nowhere']],
+    ]
+    for (const [words, typed] of refused) {
+      const { code, stderr } = await workspace.meshbench(...typed)
+      expect([typed, code, stderr]).toEqual([typed, 2, expect.stringContaining(words)])
+    }
+  })
+
+  it('stands in the message where it cannot be written', async () => {
+    mkdirSync(workspace.path('taken/trials.csv'), { recursive: true })
+    const { code, stderr } = await workspace.meshbench(
+      'report',
+      'runs/one',
+      '--out',
+      'taken',
+      '--format',
+      'csv',
+    )
+    expect([code, stderr]).toEqual([4, expect.stringContaining('cannot write to taken/trials.csv: EISDIR')])
   })
 })
 

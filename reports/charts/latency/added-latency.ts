@@ -1,7 +1,7 @@
 /** Answers "what does each path add?": a dot with its interval per arm and percentile, zero and the noise floor behind. */
 import type { TopLevelSpec } from 'vega-lite'
 import type { Estimate } from '../../../harness/model.js'
-import { estimateText, fixed, paceText, sentence } from '../../formats/format.js'
+import { estimateText, paceText, sentence } from '../../formats/format.js'
 import type { FigureBook } from '../../page/figures.js'
 import { describe } from '../../page/svg.js'
 import { figureWidth, noiseBand, type Size } from '../../page/theme.js'
@@ -128,6 +128,7 @@ function reachOf(floors: readonly { readonly estimate: Estimate }[]): number | u
   return Math.max(...floors.flatMap(({ estimate: { low, high } }) => [Math.abs(low), Math.abs(high)]))
 }
 
+/** Only what a verdict is sure of, beside others that are looked at: what it is not sure of is not nothing. */
 function title(view: View): string {
   const medians = view.subjects.flatMap((arm) => {
     const found = view.compare(arm.id, latencyMetrics, { percentile: 50 })
@@ -138,9 +139,11 @@ function title(view: View): string {
   const sorted = medians.sort((a, b) => a.estimate.value - b.estimate.value)
   const [least, most] = [sorted[0], sorted.at(-1)]
   if (least === undefined || most === undefined) return 'What each path adds to latency'
-  const clear = ({ isClear }: typeof least) => isClear
-  const figure = ({ estimate: { value } }: typeof least) => `${fixed(value, value < 0.1 ? 3 : 2)} ms`
-  if (least === most) return `${most.arm.label} adds ${figure(most)} at the median`
-  if (!medians.some(clear)) return 'No path adds a delay that this run could tell from zero'
-  return `At the median ${least.arm.label} adds ${clear(least) ? figure(least) : 'nothing measurable'}, ${most.arm.label} ${clear(most) ? figure(most) : 'an amount that is not certain'}`
+  const amount = ({ estimate, isClear }: typeof least) =>
+    isClear ? `${estimateText(estimate).value} ${estimate.unit}` : 'an amount that is not certain'
+  if (!medians.some(({ isClear }) => isClear))
+    return `What ${least === most ? least.arm.label : 'each path'} adds at the median is not certain`
+  return least === most
+    ? `${most.arm.label} adds ${amount(most)} at the median`
+    : `At the median ${least.arm.label} adds ${amount(least)}, ${most.arm.label} ${amount(most)}`
 }

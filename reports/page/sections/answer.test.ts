@@ -169,6 +169,11 @@ test('a trial that was repeated is no reason for doubt; one that is missing is',
     brief: '1 of 24 trials not valid',
     html: expect.stringContaining('1 trial stayed without a valid repetition') as string,
   })
+  const none = journal({}).map((entry) =>
+    entry.type === 'trial' ? { ...entry, state: 'invalid' as const, reasons: ['lag'] } : entry,
+  )
+  // Nothing is compared, with a gap or without.
+  expect(trials(none)?.html).toMatch(/^0 valid trials, 24 invalid, 0 failed \([^)]*\)\.$/)
 })
 
 test('what to do next is to mend a hop that died, before the run goes on', () => {

@@ -208,9 +208,17 @@ export function methodTable(legend: FigureLegend): Table {
 
 /** What a shell takes, from the root of the repository. The journal keeps what followed the program's name. */
 function commandLine({ command, config }: Analysis): string {
+  const again = withoutFolder(command)
   // Said even when it was the default: a default may change.
-  const seed = command.includes('--seed') ? [] : ['--seed', String(config.seed)]
-  return ['npm', 'run', 'meshbench', '--', ...command, ...seed].map(shellQuote).join(' ')
+  const seed = again.some((word) => /^--seed(=|$)/.test(word)) ? [] : ['--seed', String(config.seed)]
+  return ['npm', 'run', 'meshbench', '--', ...again, ...seed].map(shellQuote).join(' ')
+}
+
+/** The folder of a run has that run in it: the same command would be refused there. */
+function withoutFolder(command: readonly string[]): readonly string[] {
+  return command.filter(
+    (word, index) => command[index - 1] !== '--out' && word !== '--out' && !word.startsWith('--out='),
+  )
 }
 
 /** Quotes an argument for a POSIX shell when it needs it. */

@@ -82,7 +82,7 @@ function validTrials(view: View): Trust {
           ? `no round has a gap, ${fixed(repeated, 0)} of ${plural(trials.length, 'trial')} repeated`
           : `all ${plural(valid.length, 'trial')} valid`,
     name: 'Trials',
-    html: `${plural(valid.length, 'valid trial')}, ${fixed(count('invalid'), 0)} invalid, ${fixed(count('failed'), 0)} failed${listed}.${gaps(lost, repeated)}`,
+    html: `${plural(valid.length, 'valid trial')}, ${fixed(count('invalid'), 0)} invalid, ${fixed(count('failed'), 0)} failed${listed}.${valid.length === 0 ? '' : gaps(lost, repeated)}`,
   }
 }
 

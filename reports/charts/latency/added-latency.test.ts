@@ -1,0 +1,20 @@
+import { expect, test } from 'vitest'
+import { analyze } from '../../../harness/analyze/analyze.js'
+import type { Analysis } from '../../../harness/model.js'
+import { readJournal } from '../../../harness/run/journal.js'
+import { createFigureBook } from '../../page/figures.js'
+import { createView } from '../../page/view.js'
+import { addedLatency } from './added-latency.js'
+
+const titleOf = (analysis: Analysis) => addedLatency(createView(analysis), createFigureBook())?.title
+
+test('a title calls no delay nothing that is not certain, and rounds a figure as its interval is rounded', () => {
+  const analysis = analyze(readJournal('harness/testdata/journals/quick-local').entries)
+  expect(titleOf(analysis)).toBe('At the median L4 only adds an amount that is not certain, L4-L7-L4 2.0 ms')
+  const unsure = (list: Analysis['comparisons']) =>
+    list.map((comparison) => ({ ...comparison, verdict: 'inconclusive' as const }))
+  const comparisons = unsure(analysis.comparisons)
+  expect(titleOf({ ...analysis, comparisons })).toBe('What each path adds at the median is not certain')
+  const arms = analysis.arms.filter(({ path }) => path !== 'l4-l7-l4')
+  expect(titleOf({ ...analysis, arms, comparisons })).toBe('What L4 only adds at the median is not certain')
+})
