@@ -155,6 +155,17 @@ describe('upgrade', () => {
     expect(target.metric('meshbench_requests_total', '1xx')).toBe(1)
   })
 
+  it('tells the server of a client that ended its half before the switch', async () => {
+    const switched = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'
+    const server = await rawServer((socket) => {
+      socket.once('data', () => setTimeout(() => socket.write(switched), 100))
+      socket.on('end', () => socket.end('bye'))
+    })
+    const asked = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'
+    const got = await sendRaw((await proxyTo(server)).address, [asked], { halfClose: true })
+    expect(got).toMatch(/^HTTP\/1\.1 101 [^]*bye$/)
+  })
+
   it('refuses a switch that nobody asked for', async () => {
     const server = await answering(
       'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
