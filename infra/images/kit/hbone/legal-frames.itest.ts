@@ -1,10 +1,14 @@
-/** What HTTP/2 allows and an HBONE server has to bear, and how its streams and connections end in order. */
+/** What HTTP/2 allows and an HBONE server, or client, has to bear, and how its streams and connections end in order. */
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { flag, frameType } from '../h2/frames.js'
-import { HpackDecoder } from '../h2/hpack.js'
+import { HpackDecoder, encodeHeaders } from '../h2/hpack.js'
 import { frame, settingEntry, u32 } from '../h2/raw-http2.js'
 import { type ProtocolFixture, connectBlock, createProtocolFixture, open } from './protocol-testkit.js'
-import { connectRaw, echo } from './testkit.js'
+import { connectRaw, destination, echo, readAll } from './testkit.js'
+import { spiffe } from '../testing.js'
 
 let target: ProtocolFixture
 beforeAll(async () => {
@@ -15,6 +19,30 @@ afterAll(() => {
 })
 
 const { data, headers, priority, rstStream, settings, ping, goaway, windowUpdate, continuation } = frameType
+
+describe('a server', () => {
+  it('may end a stream in the frame of its answer, and the end is heard', async () => {
+    const server = createServer(
+      { ...target.hbone.pem(target.hbone.server), ALPNProtocols: ['h2'] },
+      (socket) => {
+        const answer = encodeHeaders([[':status', '200']], true)
+        socket.on('error', () => {})
+        socket.once('data', () => {
+          socket.write(frame(settings, 0, 0))
+          socket.write(frame(headers, flag.endHeaders | flag.endStream, 1, answer))
+        })
+      },
+    )
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    const { port } = server.address() as AddressInfo
+    const stream = await target.hbone
+      .createPool()
+      .pool.connect({ source: spiffe('client'), destination: destination({ host: '127.0.0.1', port }) })
+    expect(await readAll(stream)).toHaveLength(0)
+    stream.destroy()
+    server.close()
+  })
+})
 
 describe('what is legal', () => {
   it('is tolerated: a list that is larger than the limit is answered, an ACK that nobody asked for ignored', async () => {
