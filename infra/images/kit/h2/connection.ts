@@ -146,6 +146,11 @@ export class H2Connection implements StreamHost, FrameHandler {
     return !this.#closed && !this.#goodbye.isSaid && this.#streams.hasIds
   }
 
+  /** The peer takes no streams at all, and there is none: nothing is lost by closing it. */
+  get isUseless(): boolean {
+    return this.peerMaxStreams === 0 && this.#streams.size === 0
+  }
+
   /** Takes bytes of the peer. The memory may be used again when this returns. */
   read(chunk: Buffer): void {
     if (this.#closed) return
