@@ -141,8 +141,8 @@ export class Http1Downstream implements DownstreamSide {
     if (this.#exchange === undefined && this.#pending === undefined) this.#end()
   }
 
-  inform(head: ResponseHead): void {
-    this.#writer.inform(head)
+  inform(head: ResponseHead): boolean {
+    return this.#writer.inform(head)
   }
 
   respond(start: ResponseStart): boolean {

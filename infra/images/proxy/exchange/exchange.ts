@@ -143,7 +143,9 @@ export class Exchange implements UpstreamOwner, FilterExchange {
   }
 
   onInform(head: ResponseHead): void {
-    if (!this.isOver && this.response === undefined) this.downstream.inform(head)
+    if (this.isOver || this.response !== undefined) return
+    // An upstream may inform without end, and a client need not read.
+    if (!this.downstream.inform(head)) this.#pauseResponse()
   }
 
   onSwitch(head: ResponseHead): void {
@@ -349,6 +351,8 @@ export class Exchange implements UpstreamOwner, FilterExchange {
       else this.#held = undefined
       goOn = upstream.send(this.request, body, 'owned', ended)
     }
+    // The client has still not read what an attempt before informed it of.
+    if (this.#responsePaused) upstream.pause()
     // The body was whole, with trailers, before the upstream was there.
     if (trailers !== undefined) upstream.finish(trailers)
     if (goOn) this.onUpstreamDrain()

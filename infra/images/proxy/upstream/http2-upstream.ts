@@ -80,8 +80,10 @@ export class Http2Upstream implements UpstreamSide, StreamHandler {
     if (this.#isOver) return
     const origin = readResponseOrigin(list)
     if (origin === undefined) this.#refuse()
-    else if (origin.status < 200) this.#owner.onInform(new ResponseHead(origin.status, 0, undefined, origin))
-    else this.#onResponse(origin, ended)
+    else if (origin.status >= 200) this.#onResponse(origin, ended)
+    // A pause holds DATA back and no heads: what the client does not take is left out.
+    else if (this.#stream?.isPaused !== true)
+      this.#owner.onInform(new ResponseHead(origin.status, 0, undefined, origin))
   }
 
   onData(bytes: Buffer): void {
