@@ -7,7 +7,13 @@ import { clientPreface, flag, frameType, setting } from '../../kit/h2/frames.js'
 import { encodeHeaders } from '../../kit/h2/hpack.js'
 import { frame, settingEntry, u32 } from '../../kit/h2/raw-http2.js'
 import type { ByteStream } from '../../kit/net/byte-stream.js'
-import { type HboneFixture, createHboneFixture, destination, readAll } from '../../kit/hbone/testkit.js'
+import {
+  type HboneFixture,
+  connectRaw,
+  createHboneFixture,
+  destination,
+  readAll,
+} from '../../kit/hbone/testkit.js'
 import { listenTcp, spiffe } from '../../kit/testing.js'
 import { type TestProxy, closedAfterEach, cluster } from './testing.js'
 
@@ -64,6 +70,51 @@ describe('a request that is given up while its upstream is dialled', () => {
     const connections = () =>
       new Promise<number>((resolve) => server.server.getConnections((_error, count) => resolve(count)))
     await expect.poll(connections).toBe(0)
+  })
+})
+
+describe('a reload', () => {
+  const ask = async (stream: ByteStream): Promise<string> => {
+    const all = readAll(stream)
+    stream.write(Buffer.from('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'))
+    return String(await all)
+  }
+
+  it('changes the limits of an HBONE listener, and how connections to upstreams are shared', async () => {
+    const { address } = await fixture.startServer((request) => {
+      const stream = request.accept()
+      stream.on('data', () =>
+        stream.write(Buffer.from('HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n')),
+      )
+      stream.on('end', () => {
+        stream.end()
+      })
+    })
+    const config = {
+      identity: fixture.server,
+      listeners: [listener('hbone')],
+      clusters: [
+        { ...cluster('server', address), transport: 'hbone', authority: destination(address).authority },
+      ],
+    }
+    const target = await proxy(config)
+    const { pool } = fixture.createPool()
+    const connectTo = () =>
+      pool.connect({ source: spiffe('client'), destination: destination(target.address) })
+    const opened = () => target.metric('meshbench_upstream_connections_total')
+    for (let i = 0; i < 3; i += 1) expect(await ask(await connectTo())).toMatch(/ 204 /)
+    expect(opened()).toBe(1)
+    await target.reload({
+      ...config,
+      pool: { multiplex: false },
+      limits: { hbone: { streamsPerConnection: 1 } },
+    })
+    for (let i = 0; i < 3; i += 1) expect(await ask(await connectTo())).toMatch(/ 204 /)
+    expect(opened()).toBe(4)
+    const client = await connectRaw(fixture, target.address)
+    open.push({ close: () => client.socket.destroy() })
+    const { payload } = await client.next(({ type }) => type === frameType.settings)
+    expect(payload.includes(settingEntry(setting.maxConcurrentStreams, 1))).toBe(true)
   })
 })
 
