@@ -65,6 +65,8 @@ export async function startProxy(
       if (problem !== undefined) throw new ConfigError([problem])
       const changed = identities.reload(workloads(next))
       if (changed.length > 0) for (const listener of listeners) listener.renewCertificate()
+      for (const listener of listeners) listener.update(next.limits)
+      hbonePool?.configure(next.pool)
       hbonePool ??= poolOf(next)
       const before = runtime
       runtime = runtimeOf(next)

@@ -105,7 +105,12 @@ export class H2Connection implements StreamHost, FrameHandler {
     this.#budget = new PeerBudget(limits)
     this.#reader = new FrameReader(this)
     this.#streams = new StreamTable(this.#server)
-    this.#sender = new FrameSender(stream)
+    const onRoom = (): void => {
+      if (!this.#sender.hasRoom) return
+      this.#readOn()
+      if (this.#sender.drained()) this.#streams.pumpAll()
+    }
+    this.#sender = new FrameSender(stream, onRoom)
     if (this.#server) this.#prefaceLeft = clientPreface
     else this.#sender.raw(clientPreface)
     this.#sender.settings([
@@ -115,10 +120,7 @@ export class H2Connection implements StreamHost, FrameHandler {
     ])
     this.#window = new ConnectionWindow(this.#sender)
     this.#goodbye = new Goodbye(this.#server, this.#sender, this.#streams)
-    stream.on('drain', () => {
-      this.#readOn()
-      if (this.#sender.drained()) this.#streams.pumpAll()
-    })
+    stream.on('drain', onRoom)
     // HTTP/2 knows no half-close: a peer that ends its side has gone.
     stream.on('end', () => {
       this.close(new StreamResetError('the peer closed the connection'))
@@ -142,6 +144,11 @@ export class H2Connection implements StreamHost, FrameHandler {
   /** False once either side said GOAWAY or the stream ids run out. */
   get usable(): boolean {
     return !this.#closed && !this.#goodbye.isSaid && this.#streams.hasIds
+  }
+
+  /** The peer takes no streams at all, and there is none: nothing is lost by closing it. */
+  get isUseless(): boolean {
+    return this.peerMaxStreams === 0 && this.#streams.size === 0
   }
 
   /** Takes bytes of the peer. The memory may be used again when this returns. */

@@ -56,6 +56,7 @@ export class FrameWriter {
   /** A stream that is none of Node's copies what it is given. */
   readonly #socket: Socket | undefined
   readonly #onFlush: () => void
+  readonly #onTaken: () => void
   #slab: Slab | undefined
   #start = 0
   #end = 0
@@ -67,17 +68,20 @@ export class FrameWriter {
    * before. Undefined where they leave together.
    */
   readonly #queue: { readonly slab: Slab; readonly part: Buffer }[] | undefined
+  /** Bytes of that queue. */
+  queuedBytes = 0
   #isWriting = false
   /** Where the last staged frame begins, and its stream: END_STREAM may still be put on it. */
   #lastFrame = 0
   #lastStream = -1
 
-  /** `onFlush` is called after each write. */
-  constructor(stream: ByteStream, onFlush: () => void) {
+  /** `onFlush` is called after each write, `onTaken` whenever the socket has taken one of the parts that wait for it. */
+  constructor(stream: ByteStream, onFlush: () => void, onTaken: () => void) {
     this.#stream = stream
     this.#socket = stream instanceof Socket ? stream : undefined
     if (stream instanceof TLSSocket) this.#queue = []
     this.#onFlush = onFlush
+    this.#onTaken = onTaken
   }
 
   /** Writes bytes that are no frame: the preface. */
@@ -144,11 +148,6 @@ export class FrameWriter {
     recycle(slab)
   }
 
-  /** Bytes that wait here for the socket. */
-  get queuedBytes(): number {
-    return this.#queue?.reduce((sum, { part }) => sum + part.length, 0) ?? 0
-  }
-
   /** Gives all to the socket at once: nothing follows. */
   finish(): void {
     this.flush()
@@ -186,8 +185,12 @@ export class FrameWriter {
 
   #put(part: Buffer, slab: Slab): void {
     if (this.#queue && this.#socket) {
-      if (this.#isWriting) this.#queue.push({ slab, part })
-      else this.#writeNext(this.#socket, part, slab)
+      if (this.#isWriting) {
+        this.#queue.push({ slab, part })
+        this.queuedBytes += part.length
+      } else {
+        this.#writeNext(this.#socket, part, slab)
+      }
     } else if (this.#socket) {
       this.#socket.write(part, slab.done)
     } else {
@@ -202,7 +205,11 @@ export class FrameWriter {
       slab.done()
       this.#isWriting = false
       const next = socket.destroyed || socket.writableEnded ? undefined : this.#queue?.shift()
-      if (next) this.#writeNext(socket, next.part, next.slab)
+      if (next) {
+        this.queuedBytes -= next.part.length
+        this.#writeNext(socket, next.part, next.slab)
+      }
+      this.#onTaken()
     })
   }
 

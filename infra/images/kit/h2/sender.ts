@@ -24,15 +24,26 @@ export class FrameSender {
   blocked = false
   /** SETTINGS_MAX_FRAME_SIZE of the peer. */
   maxFrame = defaultMaxFrame
+  readonly #stream: ByteStream
   readonly #writer: FrameWriter
   #isFirstBlock = true
   #queuedControl = 0
   #queuedHeads = 0
 
-  constructor(stream: ByteStream) {
-    this.#writer = new FrameWriter(stream, () => {
-      if (stream.writableLength + this.#writer.queuedBytes > socketHighWater) this.blocked = true
-    })
+  /** `onRoom` is called when there may be room again for a stream that tells of it by no `drain`. */
+  constructor(stream: ByteStream, onRoom: () => void) {
+    this.#stream = stream
+    const onFlush = (): void => {
+      if (this.#isFull) this.blocked = true
+    }
+    const onTaken = (): void => {
+      if (this.blocked) onRoom()
+    }
+    this.#writer = new FrameWriter(stream, onFlush, onTaken)
+  }
+
+  get #isFull(): boolean {
+    return this.#stream.writableLength + this.#writer.queuedBytes > socketHighWater
   }
 
   /** Bytes that are no frame: the preface. */
@@ -50,7 +61,15 @@ export class FrameSender {
     return this.#queuedHeads > maxQueuedHeads
   }
 
-  /** The socket has taken what it held. Returns whether it was too much before. */
+  /**
+   * The socket has taken what it held: false while more waits for it than it should, as over TLS, where a socket gets one
+   * part at a time and is drained after each.
+   */
+  get hasRoom(): boolean {
+    return !this.blocked || !this.#isFull
+  }
+
+  /** There is room. Returns whether there was none before. */
   drained(): boolean {
     this.#queuedControl = 0
     this.#queuedHeads = 0

@@ -169,11 +169,11 @@ export class HbonePool {
   #add(key: string, source: string, socket: ByteStream): Pooled {
     const connection = new H2Connection(socket, 'client', this.#options.limits, {
       onPeerChange: () => {
-        if (!connection.usable) this.#retire(pooled)
+        if (!connection.usable || connection.isUseless) this.#retire(pooled)
       },
       onStreamClose: () => {
         if (connection.streamCount > 0) return
-        if (!this.#pool.multiplex) this.#retire(pooled)
+        if (!this.#pool.multiplex || connection.isUseless) this.#retire(pooled)
         else if (connection.usable) this.#waitIdle(pooled)
       },
       onClose: () => {

@@ -1,10 +1,14 @@
-/** What HTTP/2 allows and an HBONE server has to bear, and how its streams and connections end in order. */
+/** What HTTP/2 allows and an HBONE server, or client, has to bear, and how its streams and connections end in order. */
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { type TLSSocket, createServer } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { flag, frameType } from '../h2/frames.js'
-import { HpackDecoder } from '../h2/hpack.js'
+import { errorCode, flag, frameType, setting } from '../h2/frames.js'
+import { HpackDecoder, encodeHeaders } from '../h2/hpack.js'
 import { frame, settingEntry, u32 } from '../h2/raw-http2.js'
 import { type ProtocolFixture, connectBlock, createProtocolFixture, open } from './protocol-testkit.js'
-import { connectRaw, echo } from './testkit.js'
+import { connectRaw, destination, echo, readAll } from './testkit.js'
+import { spiffe } from '../testing.js'
 
 let target: ProtocolFixture
 beforeAll(async () => {
@@ -15,6 +19,50 @@ afterAll(() => {
 })
 
 const { data, headers, priority, rstStream, settings, ping, goaway, windowUpdate, continuation } = frameType
+
+describe('a server', () => {
+  /** Speaks by hand: `answer` to the first bytes of a connection. */
+  const serve = async (...answer: Buffer[]) => {
+    const { hbone } = target
+    const sockets = new Set<TLSSocket>()
+    const server = createServer({ ...hbone.pem(hbone.server), ALPNProtocols: ['h2'] }, (socket) => {
+      sockets.add(socket)
+      socket.on('close', () => sockets.delete(socket)).on('error', () => {})
+      socket.once('data', () => socket.write(Buffer.concat(answer)))
+    })
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    const { port } = server.address() as AddressInfo
+    const { pool } = hbone.createPool()
+    return {
+      sockets,
+      close: () => server.close(),
+      connect: () =>
+        pool.connect({ source: spiffe('client'), destination: destination({ host: '127.0.0.1', port }) }),
+    }
+  }
+
+  it('may end a stream in the frame of its answer, and the end is heard', async () => {
+    const answer = encodeHeaders([[':status', '200']], true)
+    const server = await serve(
+      frame(settings, 0, 0),
+      frame(headers, flag.endHeaders | flag.endStream, 1, answer),
+    )
+    const stream = await server.connect()
+    expect(await readAll(stream)).toHaveLength(0)
+    stream.destroy()
+    server.close()
+  })
+
+  it('that takes no streams at all is left, and no connection to it kept', async () => {
+    const server = await serve(
+      frame(settings, 0, 0, settingEntry(setting.maxConcurrentStreams, 0)),
+      frame(rstStream, 0, 1, u32(errorCode.refusedStream)),
+    )
+    for (let i = 0; i < 3; i += 1) await expect(server.connect()).rejects.toThrow('reset')
+    await expect.poll(() => server.sockets.size, { timeout: 3000 }).toBe(0)
+    server.close()
+  })
+})
 
 describe('what is legal', () => {
   it('is tolerated: a list that is larger than the limit is answered, an ACK that nobody asked for ignored', async () => {

@@ -15,6 +15,8 @@ export class HboneStream extends EventEmitter implements ByteStream, StreamHandl
   #stream: H2Stream | undefined
   #isHeld = false
   #isEnding = false
+  /** Client: the answer came with the end of its stream, which is told when somebody listens. */
+  #endsUnheard = false
   /** It closed while nobody listened: told to the first who does. */
   #unheard: { readonly error: Error | undefined } | undefined
 
@@ -84,7 +86,12 @@ export class HboneStream extends EventEmitter implements ByteStream, StreamHandl
 
   resume(): this {
     this.#isHeld = false
-    if (!this.destroyed) this.h2.resume()
+    if (this.destroyed) return this
+    this.h2.resume()
+    if (this.#endsUnheard) {
+      this.#endsUnheard = false
+      this.emit('end')
+    }
     return this
   }
 
@@ -100,8 +107,8 @@ export class HboneStream extends EventEmitter implements ByteStream, StreamHandl
     if (response.status < 200) return
     const answer = this.onResponse
     this.onResponse = undefined
+    this.#endsUnheard = ended
     answer?.(response.status)
-    if (ended) this.emit('end')
   }
 
   onData(bytes: Buffer): void {

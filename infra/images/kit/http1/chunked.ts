@@ -14,6 +14,8 @@ const maxExtensionBytes = 256
 const maxSize = 2 ** 52
 /** Leading zeros say nothing; this many digits are borne. */
 const maxSizeDigits = 256
+/** What is not longer is moved behind the chunk before it: to hand it out by itself costs more than the copy. */
+const movedBytes = 4096
 
 type State = 'size' | 'space' | 'extension' | 'size-lf' | 'data' | 'data-cr' | 'data-lf' | 'trailer'
 
@@ -36,13 +38,26 @@ export class ChunkedDecoder {
     this.#limits = limits
   }
 
-  /** Consumes from `start`, hands out content, and returns the index of the first byte after what it consumed. */
+  /**
+   * Consumes from `start`, hands out content, and returns the index of the first byte after what it consumed. Content of
+   * short chunks is joined within the buffer, over the framing that lay between: chunks of a byte would else cost us a write
+   * each, and whoever sends them next to nothing.
+   */
   feed(buffer: Buffer, start: number, end: number, onData: (start: number, end: number) => void): number {
     let at = start
+    let from = start
+    let to = start
     while (at < end && !this.done) {
       if (this.#state === 'data') {
         const take = Math.min(this.#left, end - at)
-        onData(at, at + take)
+        if (to > from && take <= movedBytes) {
+          buffer.copyWithin(to, at, at + take)
+          to += take
+        } else {
+          if (to > from) onData(from, to)
+          from = at
+          to = at + take
+        }
         at += take
         this.#left -= take
         if (this.#left === 0) this.#state = 'data-cr'
@@ -53,6 +68,7 @@ export class ChunkedDecoder {
         at++
       }
     }
+    if (to > from) onData(from, to)
     return at
   }
 

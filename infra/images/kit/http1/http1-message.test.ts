@@ -24,6 +24,10 @@ describe('parseHead', () => {
     ['a length that is no number', 'content-length: +1'],
     ['an unknown transfer coding', 'transfer-encoding: gzip, chunked'],
     ['space before the colon', 'host : a'],
+    // Only space and tab are white space (RFC 9110 §5.6.3), whatever JavaScript takes away.
+    ['a vertical tab before a coding', 'transfer-encoding: \vchunked'],
+    ['a form feed behind a length', 'content-length: 1\f'],
+    ['a no-break space before a length', 'content-length: \xa01'],
     ['a folded line', 'a: b\r\n c: d'],
     ['a line without a colon', 'a: b\r\nnonsense'],
     ['an empty name', ': b'],
@@ -32,6 +36,19 @@ describe('parseHead', () => {
       expect(() => parseHead(`GET / HTTP/1.1\r\n${headers}`)).toThrow(Http1Error)
     })
   }
+})
+
+describe('parseHead, of messages as they are seldom sent', () => {
+  it('refuses chunks in HTTP/1.0, of either side', () => {
+    for (const start of ['POST / HTTP/1.0', 'HTTP/1.0 200 OK'])
+      expect(() => parseHead(`${start}\r\ntransfer-encoding: chunked`)).toThrow(/HTTP\/1\.0/)
+    expect(parseHead('POST /HTTP/1.0 HTTP/1.1\r\ntransfer-encoding: chunked').chunked).toBe(true)
+  })
+
+  it('reads several lines of Connection as one list', () => {
+    const { connection } = parseHead('GET / HTTP/1.1\r\nConnection: close\r\nConnection: X-A')
+    expect(connection.split(', ')).toEqual(['close', 'x-a'])
+  })
 })
 
 describe('endOfHead', () => {

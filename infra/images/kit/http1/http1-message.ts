@@ -1,5 +1,7 @@
 /** Strict and cheap parsing of HTTP/1.1 messages (RFC 9112), for a server and a client that must cost little. */
 
+import { trimSpace } from './characters.js'
+
 /** A message that breaks the protocol. `status` is what a server answers. */
 export class Http1Error extends Error {
   readonly status: number
@@ -52,26 +54,21 @@ export function parseHead(text: string): MessageHead {
     if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(name)) throw new Http1Error(400, `bad header name "${name}"`)
     switch (name) {
       case 'content-length': {
-        const value = text.slice(colon + 1, end).trim()
+        const value = trimSpace(text, colon + 1, end)
         if (!/^\d{1,15}$/.test(value)) throw new Http1Error(400, `bad content-length "${value}"`)
         if (contentLength !== undefined) throw new Http1Error(400, 'two content-length headers')
         contentLength = Number(value)
         break
       }
       case 'transfer-encoding': {
-        const value = text
-          .slice(colon + 1, end)
-          .trim()
-          .toLowerCase()
+        const value = trimSpace(text, colon + 1, end).toLowerCase()
         if (value !== 'chunked' || chunked) throw new Http1Error(501, `transfer-encoding "${value}"`)
         chunked = true
         break
       }
       case 'connection':
-        connection = text
-          .slice(colon + 1, end)
-          .trim()
-          .toLowerCase()
+        // RFC 9110 §5.3: several lines are one list.
+        connection += (connection === '' ? '' : ', ') + trimSpace(text, colon + 1, end).toLowerCase()
         break
       case 'host':
         hosts++
@@ -85,6 +82,9 @@ export function parseHead(text: string): MessageHead {
   if (chunked && contentLength !== undefined) {
     throw new Http1Error(400, 'content-length beside transfer-encoding')
   }
+  // The same §6.1: whoever speaks HTTP/1.0 knows of no chunks, and reads another body.
+  if (chunked && /(?:^| )HTTP\/1\.0(?: |$)/.test(startLine))
+    throw new Http1Error(400, 'transfer-encoding in HTTP/1.0')
   return { startLine, contentLength, chunked, connection, hosts, expectContinue }
 }
 

@@ -10,11 +10,13 @@ import type { HopMetrics } from '../../kit/process/hop-metrics.js'
 import { type IdentityStore, tlsSettings } from '../../kit/tls/identities.js'
 import { type SpiffeId, checkPeer } from '../../kit/tls/spiffe.js'
 import type { ProxyConfig } from '../config.js'
-import { type ProxyListenerConfig, connectSecurity } from '../shapes.js'
+import { type ProxyLimits, type ProxyListenerConfig, connectSecurity } from '../shapes.js'
 
 export interface Front {
   readonly address: ListenerAddress
   renewCertificate(): void
+  /** Takes on the limits of a new config, for connections from now on. */
+  update(limits: ProxyLimits): void
   /** Stops accepting; resolves when what it still holds itself is closed. */
   stop(): Promise<void>
   close(): void
@@ -74,6 +76,8 @@ async function openPlainFront(listener: ProxyListenerConfig, serve: Serve): Prom
   return {
     address,
     renewCertificate: () => {},
+    // Connections are counted by `serve`, which asks for the limits each time.
+    update: () => {},
     async stop() {
       server.close()
     },
@@ -142,6 +146,9 @@ async function openTlsFront(
     renewCertificate: () => {
       server.setSecureContext(certificate())
     },
+    update: ({ connections }) => {
+      server.maxConnections = connections
+    },
     async stop() {
       server.close()
     },
@@ -158,12 +165,13 @@ async function openHboneFront(
   { identities, metrics }: FrontContext,
   serve: Serve,
 ): Promise<Front> {
+  const workload = config.identity?.spiffeId as string
   const server = new HboneServer({
     identities,
     metrics,
     trustDomain: config.trustDomain,
     limits: config.limits.hbone,
-    workload: config.identity?.spiffeId as string,
+    workload,
     security: connectSecurity(listener.transport),
     onStream(request) {
       const isExpected = listener.expect.length === 0 || listener.expect.includes(request.peer?.id ?? '')
@@ -180,6 +188,9 @@ async function openHboneFront(
     address,
     // The HBONE server follows the identity store by itself.
     renewCertificate: () => {},
+    update: ({ hbone: limits }) => {
+      server.update({ workload, limits })
+    },
     stop: () => server.drain(),
     close: () => {
       server.close()

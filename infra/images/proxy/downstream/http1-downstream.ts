@@ -106,9 +106,8 @@ export class Http1Downstream implements DownstreamSide {
     } else if (nowMs >= this.#closeAtMs) {
       // What a slow client has not had yet is still part of its answer.
       if (backlog === 0) this.#stream.destroy()
-    } else if (this.#closing || this.#isBacklogged) {
-      return
     } else if (this.#exchange === undefined) {
+      if (this.#closing || this.#isBacklogged) return
       if (this.#pending === undefined) {
         if (nowMs - this.#lastReadMs > limits.idleMs) this.#end()
       } else if (nowMs - this.#headSinceMs > limits.headTimeoutMs) {
@@ -142,8 +141,8 @@ export class Http1Downstream implements DownstreamSide {
     if (this.#exchange === undefined && this.#pending === undefined) this.#end()
   }
 
-  inform(head: ResponseHead): void {
-    this.#writer.inform(head)
+  inform(head: ResponseHead): boolean {
+    return this.#writer.inform(head)
   }
 
   respond(start: ResponseStart): boolean {
@@ -217,6 +216,7 @@ export class Http1Downstream implements DownstreamSide {
     const pending = this.#pending
     this.#pending = undefined
     if (pending !== undefined) this.#exchange?.onRequestBody(pending, 'owned')
+    if (this.#clientEnded) this.#exchange?.onRequestEnd(undefined)
   }
 
   cork(): void {
@@ -265,7 +265,11 @@ export class Http1Downstream implements DownstreamSide {
     let at = from
     // RFC 9112 §2.2: empty lines before a request are borne.
     while (bytes[at] === 13 && bytes[at + 1] === 10) at += 2
-    if (at >= bytes.length) return -1
+    if (at >= bytes.length) {
+      // Of a head nothing has come: its time does not run yet.
+      this.#headSinceMs = 0
+      return -1
+    }
     this.#headStart = at
     const onlyReturn = at + 1 === bytes.length && bytes[at] === 13
     const end = onlyReturn ? -1 : endOfHead(bytes, at, bytes.length, this.#context.runtime().limits)

@@ -29,8 +29,8 @@ export class Http1ResponseWriter {
     this.#isChunked = false
   }
 
-  inform(head: ResponseHead): void {
-    if (this.minor === 1) this.text(head.toHttp1(''))
+  inform(head: ResponseHead): boolean {
+    return this.minor === 0 || this.text(head.toHttp1(''))
   }
 
   switchProtocol(head: ResponseHead, protocol: string): boolean {

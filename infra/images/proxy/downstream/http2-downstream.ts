@@ -147,10 +147,13 @@ class Http2Downstream implements DownstreamSide, StreamHandler {
 
   // ------------------------------------------------------------ DownstreamSide
 
-  inform(head: ResponseHead): void {
-    if (this.#isAnswered) return
+  inform(head: ResponseHead): boolean {
+    const stream = this.#stream
+    if (this.#isAnswered || stream.isClosed) return true
     const block = responseBlock(head, true)
-    this.#stream.head(block.bytes, block.length, false)
+    stream.head(block.bytes, block.length, false)
+    // Nothing is written, but the stream says whether there is room, and when.
+    return stream.write(nothing)
   }
 
   respond({ head, buffer, bodyStart, bodyEnd, ended }: ResponseStart): boolean {

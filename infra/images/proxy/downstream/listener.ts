@@ -3,7 +3,7 @@ import type { ByteStream } from '../../kit/net/byte-stream.js'
 import type { ListenerAddress } from '../../kit/net/address.js'
 import type { SpiffeId } from '../../kit/tls/spiffe.js'
 import type { ProxyConfig } from '../config.js'
-import type { ProxyListenerConfig } from '../shapes.js'
+import type { ProxyLimits, ProxyListenerConfig } from '../shapes.js'
 import type { Clock } from '../exchange/clock.js'
 import type { DownstreamConnection, DownstreamContext } from './downstream-context.js'
 import { type FrontContext, openFront } from './fronts.js'
@@ -23,6 +23,8 @@ export interface ProxyListener {
   readonly address: ListenerAddress
   onTick(nowMs: number): void
   renewCertificate(): void
+  /** Takes on the limits of a new config, for connections from now on. */
+  update(limits: ProxyLimits): void
   /** Stops accepting; resolves when the last connection is closed. */
   drain(): Promise<void>
   close(): void
@@ -89,17 +91,14 @@ export async function openListener(
 
   const front = await openFront(listener, config, context, serve)
   return {
+    ...front,
     name: listener.name,
-    address: front.address,
     onTick(nowMs) {
       const { headTimeoutMs, idleMs } = context.runtime().limits
       for (const entry of open) {
         if (entry.connection !== undefined) entry.connection.onTick(nowMs)
         else if (nowMs - entry.sinceMs > (entry.hasBytes ? headTimeoutMs : idleMs)) entry.stream.destroy()
       }
-    },
-    renewCertificate: () => {
-      front.renewCertificate()
     },
     async drain() {
       const stopped = front.stop()

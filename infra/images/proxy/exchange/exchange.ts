@@ -143,7 +143,9 @@ export class Exchange implements UpstreamOwner, FilterExchange {
   }
 
   onInform(head: ResponseHead): void {
-    if (!this.isOver && this.response === undefined) this.downstream.inform(head)
+    if (this.isOver || this.response !== undefined) return
+    // An upstream may inform without end, and a client need not read.
+    if (!this.downstream.inform(head)) this.#pauseResponse()
   }
 
   onSwitch(head: ResponseHead): void {
@@ -294,13 +296,9 @@ export class Exchange implements UpstreamOwner, FilterExchange {
   #attempt(buffer: Buffer = nothing, from = 0, to = 0, lease: Lease = 'owned'): void {
     const cluster = this.cluster as Cluster
     this.attempts++
+    const isHttp2 = cluster.protocolFor(this.downstream.protocol) === 'h2'
     // An HTTP/2 server may refuse what it was sent, and ask for it again.
-    if (
-      cluster.protocolFor(this.downstream.protocol) === 'h2' &&
-      !this.#bodyLost &&
-      !(this.requestEnded && this.requestBytes === 0)
-    )
-      this.#keepBody = true
+    if (isHttp2 && !this.#bodyLost && !(this.requestEnded && this.requestBytes === 0)) this.#keepBody = true
     for (const filter of this.runtime.chain.attempt) {
       const refusal = filter.attempt(this)
       if (refusal !== undefined) {
@@ -313,6 +311,8 @@ export class Exchange implements UpstreamOwner, FilterExchange {
       this.reply({ status: 503, reason: 'no-healthy-upstream' })
       return
     }
+    // Only HTTP/1.0 knows requests that name no host (RFC 9113 §8.3.1).
+    if (isHttp2 && this.request.authority === '') this.request.authority = endpoint.name
     this.endpoint = endpoint
     endpoint.active++
     this.#attemptOpen = true
@@ -349,6 +349,8 @@ export class Exchange implements UpstreamOwner, FilterExchange {
       else this.#held = undefined
       goOn = upstream.send(this.request, body, 'owned', ended)
     }
+    // The client has still not read what an attempt before informed it of.
+    if (this.#responsePaused) upstream.pause()
     // The body was whole, with trailers, before the upstream was there.
     if (trailers !== undefined) upstream.finish(trailers)
     if (goOn) this.onUpstreamDrain()

@@ -47,6 +47,7 @@ export function readRequestOrigin(list: HeaderList): RequestOrigin | undefined {
     isKept: list.isKept,
     block: undefined,
     blockOf: undefined,
+    blockLength: 0,
   }
   if (list.isKept) list.memo = origin
   return origin
@@ -65,6 +66,7 @@ export function readResponseOrigin(list: HeaderList): ResponseOrigin | undefined
     isKept: list.isKept,
     block: undefined,
     blockOf: undefined,
+    blockLength: 0,
   }
   if (list.isKept) list.memo = origin
   return origin
@@ -94,7 +96,9 @@ export function requestBlock(head: RequestHead): Block {
   // Asked for first: what a client claims of itself is taken away there.
   const { list } = head.fields
   const kept = origin?.isKept === true && head.isUntouched ? origin : undefined
-  if (kept?.block !== undefined && kept.blockOf === clientCert) return kept.block
+  // The same fields with content, and without, are two heads.
+  if (kept?.block !== undefined && kept.blockOf === clientCert && kept.blockLength === head.contentLength)
+    return kept.block
   const block = blockWriter
     .begin()
     .field(':method', head.method)
@@ -106,6 +110,7 @@ export function requestBlock(head: RequestHead): Block {
   if (head.contentLength > 0 || head.statesNoContent)
     block.field('content-length', String(head.contentLength))
   if (head.acceptsTrailers) block.field('te', 'trailers')
+  if (kept !== undefined) kept.blockLength = head.contentLength
   return keep(kept, clientCert, block)
 }
 

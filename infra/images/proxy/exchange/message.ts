@@ -78,9 +78,10 @@ export interface Http2Origin {
   readonly contentLength: number
   /** It comes again, so that it is worth while to keep what is made of it. */
   readonly isKept: boolean
-  /** The head as it goes on, untouched, and for which client certificate. */
+  /** The head as it goes on, untouched, and for which client certificate and length of content. */
   block: { readonly bytes: Buffer; readonly length: number } | undefined
   blockOf: string | undefined
+  blockLength: number
 }
 
 export class RequestHead {

@@ -34,8 +34,8 @@ export interface DownstreamSide {
   readonly peer: SpiffeId | undefined
   /** IP address of the client, or of the hop before. */
   readonly address: string
-  /** Sends a 1xx response. */
-  inform(head: ResponseHead): void
+  /** Sends a 1xx response. False: the client is slow, `Exchange.onDownstreamDrain` follows. */
+  inform(head: ResponseHead): boolean
   /** Sends the head and the first part of the body. False: the client is slow, `Exchange.onDownstreamDrain` follows. */
   respond(start: ResponseStart): boolean
   body(bytes: Buffer, lease: Lease): boolean

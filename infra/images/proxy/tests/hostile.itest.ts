@@ -1,5 +1,6 @@
 /** Hostile bytes at the front door of a real proxy: nothing ambiguous reaches the upstream, and nothing stops the proxy. */
-import { connect } from 'node:net'
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { corpus } from '../../kit/http1/testdata/corpus.js'
 import {
@@ -79,6 +80,49 @@ describe('slow clients', () => {
       { timeoutMs: 3000 },
     )
     expect(statuses(slow)).toEqual([408])
+  })
+
+  it('have the whole time for a head, whatever empty lines came before it', async () => {
+    const patient = await startTestProxy({
+      clusters: [cluster('server', upstream)],
+      limits: { headTimeoutMs: 800 },
+    })
+    const client = connect({ ...patient.address, noDelay: true })
+    let text = ''
+    client.on('data', (bytes: Buffer) => (text += String(bytes)))
+    for (const [piece, pauseMs] of [
+      ['\r', 50],
+      ['\n', 1000],
+      ['GET / HTTP/1.1\r\nHo', 400],
+      ['st: a\r\nConnection: close\r\n\r\n', 0],
+    ] as const) {
+      client.write(piece)
+      await new Promise((resolve) => setTimeout(resolve, pauseMs))
+    }
+    await once(client, 'close')
+    patient.close()
+    expect(statuses(text)).toEqual([200])
+  })
+
+  it('are cut off in a body that does not come, though its answer has begun', async () => {
+    const begun = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n'
+    const server = createServer((socket) => {
+      socket.on('error', () => {})
+      socket.once('data', () => socket.write(begun))
+    })
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    const { port } = server.address() as AddressInfo
+    const early = await startTestProxy({
+      clusters: [cluster('server', { host: '127.0.0.1', port })],
+      limits: { bodyIdleMs: 300 },
+    })
+    const client = connect(early.address)
+    client.on('error', () => {})
+    client.resume()
+    client.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc')
+    await expect.poll(() => client.destroyed, { timeout: 3000 }).toBe(true)
+    early.close()
+    server.close()
   })
 })
 

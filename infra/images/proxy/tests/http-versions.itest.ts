@@ -122,6 +122,29 @@ describe('an answer of HTTP/2', () => {
     expect([answer.status, answer.code]).not.toEqual([200, 0])
   })
 
+  it.each([
+    ['GET', '204'],
+    ['GET', '304'],
+    ['HEAD', '200'],
+  ])('to %s with status %s cannot bring an answer of its own making as content', async (method, status) => {
+    const head = encodeHeaders([[':status', status]], true)
+    const upstream = await frameUpstream([
+      frame(frameType.headers, flag.endHeaders, 1, head),
+      frame(frameType.data, flag.endStream, 1, 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil'),
+    ])
+    const target = await proxy({ clusters: [h2(upstream)] })
+    const text = await sendRaw(target.address, [`${method} / HTTP/1.1\r\nHost: a\r\n\r\n`])
+    expect(text).not.toContain('evil')
+    const {
+      status: got,
+      body,
+      code,
+    } = await askHttp2(await proxy({ clusters: [h2(upstream)] }), {
+      ':method': method,
+    })
+    expect([got, body, code]).toEqual([Number(status), '', 0])
+  })
+
   it('with a status that is none is a bad answer', async () => {
     const head = encodeHeaders([[':status', '600']], true)
     const upstream = await frameUpstream([frame(frameType.headers, flag.endHeaders, 1, head), half])
@@ -166,6 +189,38 @@ describe('a request of HTTP/2', () => {
     client.send(frame(frameType.rstStream, 0, 1, u32(code)))
     await expect.poll(upstream.closed).toBe(1)
     expect(upstream.seen()).not.toContain('0\r\n\r\n')
+  })
+
+  it('with content is not said to have none because one without had the same fields', async () => {
+    const seen: (string | undefined)[] = []
+    const bodies: string[] = []
+    const upstream = await http2Upstream((stream, headers) => {
+      let body = ''
+      seen.push(headers['content-length'])
+      stream.on('data', (bytes: Buffer) => (body += String(bytes)))
+      stream.on('end', () => {
+        bodies.push(body)
+        stream.respond({ ':status': 204 }, { endStream: true })
+      })
+    })
+    const target = await proxy({ clusters: [h2(upstream)] })
+    const socket = connectTcp(target.address)
+    open.push({ close: () => socket.destroy() })
+    const client = speakFrames(socket)
+    const [headers, data] = [frameType.headers, frameType.data]
+    const answered = (id: number) => client.next(({ type, streamId }) => type === headers && streamId === id)
+    // A head that has come twice is kept, with what was made of it. (Without the size of the table, which changes it.)
+    const fields = post.subarray(1)
+    for (const id of [1, 3, 5]) {
+      client.send(frame(headers, flag.endHeaders | flag.endStream, id, fields))
+      await answered(id)
+    }
+    client.send(frame(headers, flag.endHeaders, 7, fields), frame(data, flag.endStream, 7, 'content'))
+    await answered(7)
+    client.send(frame(headers, flag.endHeaders | flag.endStream, 9, fields))
+    await answered(9)
+    expect(seen).toEqual(['0', '0', '0', undefined, '0'])
+    expect(bodies).toEqual(['', '', '', 'content', ''])
   })
 
   it('is given up when its client ends its side of the connection', async () => {

@@ -4,6 +4,7 @@ import { connect as connectHttp2 } from 'node:http2'
 import { connect } from 'node:net'
 import { Agent, request as undiciRequest } from 'undici'
 import { describe, expect, it } from 'vitest'
+import { ChunkedDecoder } from '../../kit/http1/chunked.js'
 import { ask, closedAfterEach, cluster, sendRaw } from './testing.js'
 
 const { open, proxyTo, rawServer, upstream } = closedAfterEach()
@@ -26,6 +27,32 @@ describe('framing', () => {
       }
     }
     expect(target.metric('meshbench_requests_total', '2xx')).toBe(20)
+  })
+
+  it('passes short chunks that came together on as one, and every byte in its place', async () => {
+    let got = ''
+    const server = await rawServer((socket) => {
+      socket.on('data', (bytes: Buffer) => {
+        got += bytes.toString('latin1')
+        if (got.endsWith('\r\n0\r\n\r\n')) socket.write('HTTP/1.1 204 No Content\r\n\r\n')
+      })
+    })
+    const { address } = await proxyTo(server)
+    const head = 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n'
+    const chunk = (size: number, i: number) =>
+      `${size.toString(16)};x\r\n${String.fromCharCode(97 + (i % 26)).repeat(size)}\r\n`
+    const send = async (sizes: readonly number[]) => {
+      got = ''
+      await sendRaw(address, [`${head}${sizes.map(chunk).join('')}0\r\n\r\n`])
+      const decoder = new ChunkedDecoder({ headBytes: 1000, headerCount: 10, targetBytes: 1000 })
+      const bytes = Buffer.from(got.slice(got.indexOf('\r\n\r\n') + 4), 'latin1')
+      let content = ''
+      decoder.feed(bytes, 0, bytes.length, (from, to) => (content += bytes.toString('latin1', from, to)))
+      expect(content === sizes.map((size, i) => chunk(size, i).split('\r\n')[1]).join('')).toBe(true)
+    }
+    await send(Array.from({ length: 5000 }, () => 1))
+    expect(got.match(/\r\n/g)?.length).toBeLessThan(200)
+    await send(Array.from({ length: 400 }, (_, i) => [1, 4095, 4096, 4097, 20_000, 7][(i * 7) % 6] as number))
   })
 
   it('answers pipelined requests in order, over one upstream connection', async () => {
@@ -153,6 +180,17 @@ describe('upgrade', () => {
     expect(got).toMatch(/^HTTP\/1\.1 101 Switching Protocols\r\n/)
     expect(got.endsWith('\r\n\r\nhelloping\x00\xff')).toBe(true)
     expect(target.metric('meshbench_requests_total', '1xx')).toBe(1)
+  })
+
+  it('tells the server of a client that ended its half before the switch', async () => {
+    const switched = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'
+    const server = await rawServer((socket) => {
+      socket.once('data', () => setTimeout(() => socket.write(switched), 100))
+      socket.on('end', () => socket.end('bye'))
+    })
+    const asked = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'
+    const got = await sendRaw((await proxyTo(server)).address, [asked], { halfClose: true })
+    expect(got).toMatch(/^HTTP\/1\.1 101 [^]*bye$/)
   })
 
   it('refuses a switch that nobody asked for', async () => {

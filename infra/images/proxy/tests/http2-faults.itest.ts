@@ -2,9 +2,16 @@
 import { once } from 'node:events'
 import { type AddressInfo, type Socket, connect, createServer } from 'node:net'
 import { describe, expect, it } from 'vitest'
-import { errorCode, flag, frameType } from '../../kit/h2/frames.js'
+import { errorCode, flag, frameType, setting } from '../../kit/h2/frames.js'
 import { type HeaderField, HpackDecoder, encodeHeaders } from '../../kit/h2/hpack.js'
-import { type RawClient, type RawFrame, frame, speakFrames, u32 } from '../../kit/h2/raw-http2.js'
+import {
+  type RawClient,
+  type RawFrame,
+  frame,
+  settingEntry,
+  speakFrames,
+  u32,
+} from '../../kit/h2/raw-http2.js'
 import { type TestProxy, closedAfterEach, cluster, h2 } from './testing.js'
 
 const { data, headers, rstStream, goaway, settings } = frameType
@@ -164,6 +171,22 @@ describe('a request that the upstream did not begin with', () => {
     isRefused = false
     from.send(request(3, 'POST', 'called', ['content-type', 'application/grpc'], ['te', 'trailers']))
     expect(await bodyOf(from, 3)).toBe('got called')
+  })
+
+  it('leaves no connection behind whose server takes no streams at all', async () => {
+    const sockets = new Set<Socket>()
+    const upstream = await upstreamOf(({ socket, got: { streamId } }) => {
+      sockets.add(socket)
+      socket.on('close', () => sockets.delete(socket))
+      socket.write(frame(settings, 0, 0, settingEntry(setting.maxConcurrentStreams, 0)))
+      socket.write(frame(rstStream, 0, streamId, u32(errorCode.refusedStream)))
+    })
+    const from = await client(await proxy({ clusters: [h2(upstream)] }))
+    for (const id of [1, 3, 5, 7]) {
+      from.send(request(id, 'GET'))
+      expect((await answerOf(from, id))[':status']).toBe('503')
+    }
+    await expect.poll(() => sockets.size, { timeout: 3000 }).toBe(0)
   })
 
   it('is not sent for ever', async () => {

@@ -111,6 +111,19 @@ describe('HTTP/2', () => {
     expect(trailers).toEqual([expect.objectContaining({ 'x-sum': '3' })])
   })
 
+  it('names a host for a client of HTTP/1.0 that named none', async () => {
+    const authorities: (string | undefined)[] = []
+    const server = await http2Upstream((stream, headers) => {
+      authorities.push(headers[':authority'])
+      stream.respond({ ':status': 204 }, { endStream: true })
+    })
+    const { address } = await proxy({ clusters: [h2(server)] })
+    const hop = await proxy({ clusters: [h2(address)] })
+    for (const { host, port } of [address, hop.address])
+      expect(await sendRaw({ host, port }, ['GET / HTTP/1.0\r\n\r\n'])).toMatch(/ 204 /)
+    expect(authorities).toEqual([`127.0.0.1:${server.port}`, `127.0.0.1:${address.port}`])
+  })
+
   it('lets an HTTP/1.1 client reach an HTTP/2 upstream', async () => {
     const upstream = await http2Upstream((serve) => {
       serve.respond({ ':status': 200, 'x-up': 'h2' })

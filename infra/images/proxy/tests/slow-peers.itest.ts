@@ -1,10 +1,23 @@
-/** HTTP/1.1 through the proxy between peers that read slowly or not at all: nobody's bytes are lost, mixed up or piled up. */
+/** HTTP through the proxy between peers that read slowly or not at all: nobody's bytes are lost, mixed up or piled up. */
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { describe, expect, it } from 'vitest'
+import { flag, frameType } from '../../kit/h2/frames.js'
+import { encodeHeaders } from '../../kit/h2/hpack.js'
+import { frame, speakFrames } from '../../kit/h2/raw-http2.js'
 import { ask, closedAfterEach, sendRaw } from './testing.js'
 
 const { open, proxyTo, rawServer, upstream } = closedAfterEach()
+
+const getBlock = encodeHeaders(
+  [
+    [':method', 'GET'],
+    [':scheme', 'http'],
+    [':path', '/'],
+    [':authority', 'a'],
+  ],
+  false,
+)
 
 describe('back-pressure', () => {
   it('does not read faster than the client does', async () => {
@@ -39,6 +52,43 @@ describe('back-pressure', () => {
     await once(client, 'close')
     expect(received).toBeGreaterThan(40 * 1024 * 1024)
   })
+
+  it.each(['HTTP/1.1', 'HTTP/2'])(
+    'holds an upstream that only informs, for a client of %s',
+    async (version) => {
+      const block = `HTTP/1.1 103 Early Hints\r\nLink: ${'x'.repeat(8000)}\r\n\r\n`.repeat(8)
+      const server = await rawServer((socket) => {
+        const more = (): void => {
+          while (socket.write(block));
+        }
+        socket.on('drain', more)
+        socket.once('data', more)
+      })
+      const { address, metric } = await proxyTo(server)
+      const client = connect(address)
+      open.push({ close: () => client.destroy() })
+      await once(client, 'connect')
+      if (version === 'HTTP/1.1') client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+      else speakFrames(client).send(frame(frameType.headers, flag.endHeaders | flag.endStream, 1, getBlock))
+      client.pause()
+      const read = () => metric('meshbench_received_bytes_total', 'upstream')
+      await expect.poll(read).toBeGreaterThan(1_000_000)
+      // It stands still once the kernel's buffers are full.
+      await expect
+        .poll(
+          async () => {
+            const before = read()
+            await new Promise((resolve) => setTimeout(resolve, 300))
+            return read() - before
+          },
+          { timeout: 5000 },
+        )
+        .toBe(0)
+      const held = read()
+      client.resume()
+      await expect.poll(read).toBeGreaterThan(held + 1_000_000)
+    },
+  )
 })
 
 describe('many slow transfers at once', () => {

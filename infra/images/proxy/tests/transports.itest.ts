@@ -3,8 +3,17 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { clientPreface, flag, frameType, setting } from '../../kit/h2/frames.js'
+import { encodeHeaders } from '../../kit/h2/hpack.js'
+import { frame, settingEntry, u32 } from '../../kit/h2/raw-http2.js'
 import type { ByteStream } from '../../kit/net/byte-stream.js'
-import { type HboneFixture, createHboneFixture, destination, readAll } from '../../kit/hbone/testkit.js'
+import {
+  type HboneFixture,
+  connectRaw,
+  createHboneFixture,
+  destination,
+  readAll,
+} from '../../kit/hbone/testkit.js'
 import { listenTcp, spiffe } from '../../kit/testing.js'
 import { type TestProxy, closedAfterEach, cluster } from './testing.js'
 
@@ -64,6 +73,51 @@ describe('a request that is given up while its upstream is dialled', () => {
   })
 })
 
+describe('a reload', () => {
+  const ask = async (stream: ByteStream): Promise<string> => {
+    const all = readAll(stream)
+    stream.write(Buffer.from('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'))
+    return String(await all)
+  }
+
+  it('changes the limits of an HBONE listener, and how connections to upstreams are shared', async () => {
+    const { address } = await fixture.startServer((request) => {
+      const stream = request.accept()
+      stream.on('data', () =>
+        stream.write(Buffer.from('HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n')),
+      )
+      stream.on('end', () => {
+        stream.end()
+      })
+    })
+    const config = {
+      identity: fixture.server,
+      listeners: [listener('hbone')],
+      clusters: [
+        { ...cluster('server', address), transport: 'hbone', authority: destination(address).authority },
+      ],
+    }
+    const target = await proxy(config)
+    const { pool } = fixture.createPool()
+    const connectTo = () =>
+      pool.connect({ source: spiffe('client'), destination: destination(target.address) })
+    const opened = () => target.metric('meshbench_upstream_connections_total')
+    for (let i = 0; i < 3; i += 1) expect(await ask(await connectTo())).toMatch(/ 204 /)
+    expect(opened()).toBe(1)
+    await target.reload({
+      ...config,
+      pool: { multiplex: false },
+      limits: { hbone: { streamsPerConnection: 1 } },
+    })
+    for (let i = 0; i < 3; i += 1) expect(await ask(await connectTo())).toMatch(/ 204 /)
+    expect(opened()).toBe(4)
+    const client = await connectRaw(fixture, target.address)
+    open.push({ close: () => client.socket.destroy() })
+    const { payload } = await client.next(({ type }) => type === frameType.settings)
+    expect(payload.includes(settingEntry(setting.maxConcurrentStreams, 1))).toBe(true)
+  })
+})
+
 describe('an HBONE client that reads slowly', () => {
   const connectTo = async (body: Buffer, limits = {}, served?: () => void): Promise<ByteStream> => {
     const target = await proxy({
@@ -114,6 +168,63 @@ describe('an HBONE client that reads slowly', () => {
     })
     stream.write(Buffer.from('GET / HTTP/1.1\r\nHost: a\r\n\r\n'))
     expect(String(await cut)).toMatch(/reset/)
+  })
+})
+
+describe('a client of HTTP/2 over mutual TLS', () => {
+  it('with windows without bounds, that reads little by little, is not kept more for than fits', async () => {
+    const server = await listenTcp((socket) => {
+      const block = Buffer.alloc(65_536)
+      const more = (): void => {
+        while (socket.write(block));
+      }
+      socket.on('drain', more)
+      socket.once('data', () => {
+        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n')
+        more()
+      })
+    })
+    open.push(server)
+    const { address, metric } = await proxy({
+      identity: fixture.client,
+      listeners: [listener('mtls')],
+      clusters: [cluster('server', server)],
+    })
+    const socket = connectTls({
+      ...{ ...address, ...fixture.pem(fixture.client), ALPNProtocols: ['h2'] },
+      checkServerIdentity: () => undefined,
+    })
+    open.push({ close: () => socket.destroy() })
+    await once(socket, 'secureConnect')
+    const largest = 0x7fff_ffff
+    const block = encodeHeaders(
+      [
+        [':method', 'GET'],
+        [':scheme', 'https'],
+        [':path', '/'],
+        [':authority', 'a'],
+      ],
+      false,
+    )
+    socket.write(
+      Buffer.concat([
+        ...[clientPreface, frame(frameType.settings, 0, 0, settingEntry(setting.initialWindowSize, largest))],
+        frame(frameType.windowUpdate, 0, 0, u32(largest - 65_535)),
+        ...Array.from({ length: 100 }, (_, i) =>
+          frame(frameType.headers, flag.endHeaders | flag.endStream, 2 * i + 1, block),
+        ),
+      ]),
+    )
+    let received = 0
+    socket.on('data', (bytes: Buffer) => {
+      received += bytes.length
+      socket.pause()
+      setTimeout(() => socket.resume(), 2)
+    })
+    const taken = () => metric('meshbench_received_bytes_total', 'upstream')
+    await expect.poll(() => received, { timeout: 60_000 }).toBeGreaterThan(15_000_000)
+    // A read of each stream, what may wait for the socket, and what the kernel holds.
+    expect(taken() - received).toBeLessThan(30_000_000)
   })
 })
 

@@ -59,8 +59,9 @@ export class Http1Pool implements UpstreamPool {
         receivedBytes,
         sentBytes,
         release: (released) => {
-          const next = this.#isRetired ? undefined : this.#waiting.shift()
-          if (this.#isRetired) {
+          // Who waits is served by a retired pool too: no other knows of it.
+          const next = this.#waiting.shift()
+          if (next === undefined && this.#isRetired) {
             released.retire()
           } else if (next === undefined) {
             released.idleSinceMs = clock.nowMs
@@ -107,15 +108,13 @@ export class Http1Pool implements UpstreamPool {
   }
 
   #openNext(): void {
-    if (
-      this.#isRetired ||
-      this.#waiting.length === 0 ||
-      this.#connections.size >= this.#limits.maxConnections
-    )
-      return
+    if (this.#waiting.length === 0 || this.#connections.size >= this.#limits.maxConnections) return
     const next = this.#waiting.shift() as UpstreamOwner
     process.nextTick(() => {
-      if (next.isOver) return
+      if (next.isOver) {
+        this.#openNext()
+        return
+      }
       const upstream = this.#open(next)
       if (upstream !== undefined) next.onUpstream(upstream)
     })

@@ -116,10 +116,12 @@ export class Http2Pool implements UpstreamPool {
   #connect(stream: ByteStream): H2Connection {
     const connection = new H2Connection(stream, 'client', http2Limits(this.#context.limits), {
       onPeerChange: () => {
-        if (!connection.usable) this.#drop(connection)
+        if (!connection.usable || connection.isUseless) this.#drop(connection)
         this.#serveWaiting()
       },
       onStreamClose: () => {
+        // Kept, such connections would become one more with each request.
+        if (connection.isUseless) this.#drop(connection)
         if (this.#waiting.length > 0) this.#serveWaiting()
       },
       onClose: () => {

@@ -80,8 +80,10 @@ export class Http2Upstream implements UpstreamSide, StreamHandler {
     if (this.#isOver) return
     const origin = readResponseOrigin(list)
     if (origin === undefined) this.#refuse()
-    else if (origin.status < 200) this.#owner.onInform(new ResponseHead(origin.status, 0, undefined, origin))
-    else this.#onResponse(origin, ended)
+    else if (origin.status >= 200) this.#onResponse(origin, ended)
+    // A pause holds DATA back and no heads: what the client does not take is left out.
+    else if (this.#stream?.isPaused !== true)
+      this.#owner.onInform(new ResponseHead(origin.status, 0, undefined, origin))
   }
 
   onData(bytes: Buffer): void {
@@ -114,8 +116,10 @@ export class Http2Upstream implements UpstreamSide, StreamHandler {
 
   #onResponse(origin: ResponseOrigin, ended: boolean): void {
     const { status, contentLength } = origin
-    const isBodyless = ended || this.#isHead || status === 204 || status === 304
-    if (!isBodyless && this.#stream) this.#stream.contentLeft = contentLength
+    const isContentless = this.#isHead || status === 204 || status === 304
+    const isBodyless = ended || isContentless
+    // DATA of an answer that has no content would be read as the beginning of the next one by an HTTP/1.1 client.
+    if (!ended && this.#stream) this.#stream.contentLeft = isContentless ? 0 : contentLength
     else if (ended && contentLength > 0 && !this.#isHead && status !== 304) {
       // RFC 9113 §8.1.1.
       this.#refuse()

@@ -76,7 +76,7 @@ function compile(rule: Rule): Test {
       tests.push(({ request }) => {
         // As routing reads it: in any case, and the port is not part of the name. Else a deny rule is easily evaded.
         const host = request.authority.toLowerCase()
-        return matches(host) || matches(host.replace(/:\d+$/, ''))
+        return matches(host) || matches(host.replace(/:\d*$/, ''))
       })
       continue
     }

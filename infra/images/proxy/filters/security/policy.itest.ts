@@ -151,11 +151,11 @@ describe('authorization', () => {
     const target = await proxy(server, {
       authorization: { rules: [{ action: 'deny', headers: [{ name: 'host', values: ['Admin.bench'] }] }] },
     })
-    for (const host of ['admin.bench', 'ADMIN.bench', 'admin.bench:80', 'admin.BENCH:8080']) {
+    for (const host of ['admin.bench', 'ADMIN.bench', 'admin.bench:80', 'admin.BENCH:8080', 'admin.bench:']) {
       expect([host, (await ask(target.address, { headers: { host } })).status]).toEqual([host, 403])
     }
     expect((await ask(target.address, { headers: { host: 'other.bench' } })).status).toBe(200)
-    expect(target.metric('meshbench_authorization_total', 'denied')).toBe(4)
+    expect(target.metric('meshbench_authorization_total', 'denied')).toBe(5)
   })
 
   it('is not misled by a header that is repeated, in lines of its own or in one', async () => {

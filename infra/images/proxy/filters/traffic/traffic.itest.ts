@@ -283,6 +283,19 @@ describe('circuit breaking', () => {
     expect(target.metric('meshbench_upstream_connections_total')).toBe(1)
     expect(target.metric('meshbench_circuit_breaker_total', 'pending')).toBe(2)
   })
+
+  it('serves who waited for a connection when the config changed', async () => {
+    const server = await slow()
+    const config = {
+      clusters: [cluster('server', server)],
+      filters: { circuitBreaker: { maxConnections: 1, maxPending: 4 } },
+    }
+    const target = await proxy(config)
+    const answered = codes(target, 4)
+    await expect.poll(() => server.seen.length).toBe(1)
+    await target.reload(config)
+    expect(await answered).toEqual([200, 200, 200, 200])
+  })
 })
 
 describe('mirroring', () => {
