@@ -63,13 +63,15 @@ export async function startProxy(
     async reload(next) {
       const problem = whatCannotChange(current, next)
       if (problem !== undefined) throw new ConfigError([problem])
+      // A filter may refuse what its files hold: nothing has changed then.
+      hbonePool ??= poolOf(next)
+      const successor = runtimeOf(next)
       const changed = identities.reload(workloads(next))
       if (changed.length > 0) for (const listener of listeners) listener.renewCertificate()
       for (const listener of listeners) listener.update(next.limits)
       hbonePool?.configure(next.pool)
-      hbonePool ??= poolOf(next)
       const before = runtime
-      runtime = runtimeOf(next)
+      runtime = successor
       current = next
       before.retire()
     },

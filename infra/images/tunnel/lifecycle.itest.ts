@@ -189,6 +189,17 @@ describe('reload', () => {
     expect(inbound.log()).toContain('is not JSON')
   })
 
+  it('keeps its listeners when the address of a new one is taken', async () => {
+    const inbound = await start(inboundConfig([route('server.bench:8080', 'server')]))
+    const via = at(inbound, 'inbound')
+    const outbound = await start(outboundConfig([capture('a', 'client', via)]), 'taken.json')
+    const taken = { ...capture('b', 'client', via), port: via.port }
+    writeFileSync(join(workspace.dir, 'taken.json'), JSON.stringify(outboundConfig([taken])))
+    await until(async () => (await outbound.metric('meshbench_config_reloads_total', 'refused')) === 1)
+    expect(await ping(await dial(at(outbound, 'a')))).toBe('ping')
+    expect(outbound.log()).toContain('EADDRINUSE')
+  })
+
   it('rotates certificates: streams live on, new ones use the new certificate', async () => {
     const inbound = await start(inboundConfig([route('server.bench:8080', 'server')]))
     const outbound = await start(outboundConfig([capture('a', 'client', at(inbound, 'inbound'))]))

@@ -4,14 +4,11 @@ import { HbonePool } from '../kit/hbone/client.js'
 import { createHopMetrics } from '../kit/process/hop-metrics.js'
 import { createIdentityStore } from '../kit/tls/identities.js'
 import type { ImageContext, ImageServer } from '../kit/process/image.js'
-import { type CaptureListener, startCapture } from './capture.js'
+import { startCapture } from './capture.js'
 import { createConnectionMetrics } from './connection-metrics.js'
-import type { CaptureConfig, HboneListenerConfig, TunnelConfig } from './config.js'
-import { type TerminationListener, startTermination } from './termination.js'
-
-type Running =
-  | { readonly kind: 'capture'; config: CaptureConfig; readonly listener: CaptureListener }
-  | { readonly kind: 'hbone'; config: HboneListenerConfig; readonly listener: TerminationListener }
+import type { TunnelConfig } from './config.js'
+import { ListenerSet, type StartListener } from './listener-set.js'
+import { startTermination } from './termination.js'
 
 export async function startTunnel(
   initial: TunnelConfig,
@@ -27,12 +24,7 @@ export async function startTunnel(
   })
   const pool = new HbonePool({ identities, metrics, trustDomain, pool: config.pool, limits: config.limits })
   const connections = config.connectionMetrics ? createConnectionMetrics(context.registry) : undefined
-  const running = new Map<string, Running>()
-  /** Listeners that a reload took away and whose connections are not over yet. */
-  const leaving = new Set<Running>()
-
-  const start = async (wanted: CaptureConfig | HboneListenerConfig): Promise<Running> => {
-    const { limits } = config
+  const start: StartListener = async (wanted, limits) => {
     if (wanted.kind === 'capture') {
       const maxConnections = limits.connections
       const listener = await startCapture(wanted, { pool, metrics, maxConnections, context, connections })
@@ -43,62 +35,34 @@ export async function startTunnel(
     })
     return { kind: 'hbone', config: wanted, listener }
   }
-  const leave = (entry: Running): void => {
-    leaving.add(entry)
-    void entry.listener.drain().then(() => {
-      entry.listener.close()
-      leaving.delete(entry)
-    })
-  }
+  const listeners = new ListenerSet(start)
+  await listeners.replace(config)
 
-  const reload = async (next: TunnelConfig): Promise<void> => {
-    refuseFixedChanges(config, next)
-    identities.reload(next.workloads)
-    config = next
-    pool.configure(next.pool)
-    const wanted = new Map(next.listeners.map((listener) => [listener.name, listener]))
-    for (const [name, entry] of [...running]) {
-      const listener = wanted.get(name)
-      if (listener && listener.kind === entry.kind && sameSocket(listener, entry.config)) continue
-      // The address has to be free before the successor can have it.
-      running.delete(name)
-      leave(entry)
-    }
-    for (const listener of next.listeners) {
-      const entry = running.get(listener.name)
-      if (!entry) running.set(listener.name, await start(listener))
-      else if (entry.kind === 'capture' && listener.kind === 'capture') {
-        entry.config = listener
-        entry.listener.update(listener)
-      } else if (entry.kind === 'hbone' && listener.kind === 'hbone') {
-        entry.config = listener
-        entry.listener.update(listener, next.limits)
-      }
-    }
-  }
-
-  for (const listener of config.listeners) running.set(listener.name, await start(listener))
   return {
-    listeners: Object.fromEntries([...running].map(([name, { listener }]) => [name, listener.address])),
-    reload,
+    listeners: listeners.addresses(),
+    async reload(next) {
+      refuseFixedChanges(config, next)
+      identities.reload(next.workloads)
+      try {
+        await listeners.replace(next, () => {
+          config = next
+          pool.configure(next.pool)
+        })
+      } catch (error) {
+        identities.reload(config.workloads)
+        throw error
+      }
+    },
     async drain() {
-      const entries = [...running.values(), ...leaving]
       // Connections first: the streams of a capture listener need the pool until they are over.
-      await Promise.all(entries.map(({ listener }) => listener.drain()))
+      await listeners.drain()
       pool.retire()
     },
     close() {
-      for (const { listener } of [...running.values(), ...leaving]) listener.close()
+      listeners.close()
       pool.close()
     },
   }
-}
-
-type Listening = { readonly host: string; readonly port: number; readonly security?: unknown }
-
-/** What a listener cannot change while it listens. */
-function sameSocket(a: Listening, b: Listening): boolean {
-  return a.host === b.host && a.port === b.port && a.security === b.security
 }
 
 /** What only a restart can change. Throws `ConfigError`. */

@@ -1,0 +1,109 @@
+/** The listeners of a tunnel, which a reload replaces while connections go on. */
+import type { ListenerAddress } from '../kit/net/address.js'
+import type { CaptureListener } from './capture.js'
+import type { CaptureConfig, HboneListenerConfig, TunnelConfig } from './config.js'
+import type { TerminationListener } from './termination.js'
+
+type ListenerConfig = CaptureConfig | HboneListenerConfig
+
+type Running =
+  | { readonly kind: 'capture'; config: CaptureConfig; readonly listener: CaptureListener }
+  | { readonly kind: 'hbone'; config: HboneListenerConfig; readonly listener: TerminationListener }
+
+export type StartListener = (wanted: ListenerConfig, limits: TunnelConfig['limits']) => Promise<Running>
+
+export class ListenerSet {
+  readonly #start: StartListener
+  readonly #running = new Map<string, Running>()
+  /** Those that were taken away and whose connections are not over yet. */
+  readonly #leaving = new Set<Running>()
+
+  constructor(start: StartListener) {
+    this.#start = start
+  }
+
+  addresses(): Record<string, ListenerAddress> {
+    return Object.fromEntries([...this.#running].map(([name, { listener }]) => [name, listener.address]))
+  }
+
+  /**
+   * Makes them those of a config. Somebody else may have the address of a new one: what can be tried before anything
+   * changes is, and throws then; `commit` is called when the old config is left.
+   */
+  async replace(
+    { listeners, limits }: Pick<TunnelConfig, 'listeners' | 'limits'>,
+    commit?: () => void,
+  ): Promise<void> {
+    const staying = listeners.filter((listener) => {
+      const entry = this.#running.get(listener.name)
+      return entry?.kind === listener.kind && sameSocket(listener, entry.config)
+    })
+    const successors = listeners.filter((listener) => !staying.includes(listener))
+    const ours = new Set([...this.#running.values()].map(({ listener }) => listener.address.port))
+    const waits = ({ port }: ListenerConfig) => ours.has(port)
+    const free = successors.filter((listener) => !waits(listener))
+    const opened = await this.#startAll(free, limits)
+    commit?.()
+    const names = new Set(staying.map(({ name }) => name))
+    for (const [name, entry] of [...this.#running]) if (!names.has(name)) this.#leave(name, entry)
+    this.#add(opened)
+    // Their addresses are free now.
+    this.#add(await this.#startAll(successors.filter(waits), limits))
+    for (const listener of staying) this.#update(listener, limits)
+  }
+
+  async drain(): Promise<void> {
+    await Promise.all(this.#all().map(({ listener }) => listener.drain()))
+  }
+
+  close(): void {
+    for (const { listener } of this.#all()) listener.close()
+  }
+
+  /** All of them, or none. */
+  async #startAll(wanted: readonly ListenerConfig[], limits: TunnelConfig['limits']): Promise<Running[]> {
+    const started: Running[] = []
+    try {
+      for (const listener of wanted) started.push(await this.#start(listener, limits))
+    } catch (error) {
+      for (const { listener } of started) listener.close()
+      throw error
+    }
+    return started
+  }
+
+  #add(entries: readonly Running[]): void {
+    for (const entry of entries) this.#running.set(entry.config.name, entry)
+  }
+
+  #leave(name: string, entry: Running): void {
+    this.#running.delete(name)
+    this.#leaving.add(entry)
+    void entry.listener.drain().then(() => {
+      entry.listener.close()
+      this.#leaving.delete(entry)
+    })
+  }
+
+  #update(listener: ListenerConfig, limits: TunnelConfig['limits']): void {
+    const entry = this.#running.get(listener.name)
+    if (entry?.kind === 'capture' && listener.kind === 'capture') {
+      entry.config = listener
+      entry.listener.update(listener)
+    } else if (entry?.kind === 'hbone' && listener.kind === 'hbone') {
+      entry.config = listener
+      entry.listener.update(listener, limits)
+    }
+  }
+
+  #all(): Running[] {
+    return [...this.#running.values(), ...this.#leaving]
+  }
+}
+
+type Listening = { readonly host: string; readonly port: number; readonly security?: unknown }
+
+/** What a listener cannot change while it listens. */
+function sameSocket(a: Listening, b: Listening): boolean {
+  return a.host === b.host && a.port === b.port && a.security === b.security
+}
