@@ -2,6 +2,7 @@
 /** The command line: verbs, flags, and what failures look like to a person. */
 import { resolve } from 'node:path'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { printable } from './cli/commands/print.js'
 import type { CompareFlags } from './cli/commands/compare.js'
 import type { GateFlags } from './cli/commands/gate.js'
 import type { ReportFlags } from './cli/commands/report.js'
@@ -202,7 +203,7 @@ function describe(error: unknown, verbose: boolean): ExitCode {
     // Commander has already written its message; help and version are no errors.
     return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
   }
-  const print = (text: string) => process.stderr.write(`${text}\n`)
+  const print = (text: string) => process.stderr.write(`${printable(text)}\n`)
   if (error instanceof UserError) {
     print(`meshbench: ${error.message}`)
     if (error.hint !== undefined) print(`  → ${error.hint}`)

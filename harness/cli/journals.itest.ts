@@ -21,6 +21,12 @@ const journals = {
     'reference/l4-only': [1.0265, 580.5],
     'reference/l4-only@cold': [1.0665, 699.9],
   },
+  kind: {
+    'reference/baseline': [0.536, 343.8],
+    'reference/l4-only': [1.16475, 1167],
+    'reference/l7-sidecar-to-sidecar': [1.305, 1354.1],
+    'reference/l4-l7-l4': [1.6055, 1709.8],
+  },
 }
 
 describe.each(Object.entries(journals))('the journal %s', (name, arms) => {

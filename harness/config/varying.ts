@@ -26,6 +26,8 @@ export function whyNotVaried(
     return `${mesh.name} runs no ${programs.join(' or ')} of this repository`
   const whyNot = mesh.whyNot?.(settings, path)
   if (whyNot !== undefined) return `of ${mesh.name}: ${whyNot}`
+  const lacking = unknownAtTop(mesh, settings)
+  if (lacking.length > 0) return `${mesh.name} has no setting ${lacking.join(', ')}`
   // Of fields that are not here the mesh's own settings may have some.
   const wrong = whatIsWrong(
     mesh,
@@ -56,6 +58,13 @@ export function whatIsWrong(
 ): string | undefined {
   const issue = schema?.safeParse(settings, { reportInput: true }).error?.issues.find(counts)
   return issue && `of ${name}: ${describeIssue(issue, schema as z.ZodType)}`
+}
+
+function unknownAtTop({ settings: schema }: Mesh, settings: Readonly<Record<string, unknown>>): string[] {
+  const issues = schema?.safeParse(settings).error?.issues ?? []
+  return issues.flatMap((issue) =>
+    issue.code === 'unrecognized_keys' && issue.path.length === 0 ? issue.keys : [],
+  )
 }
 
 const raising = () =>

@@ -66,6 +66,7 @@ test.each([
   ['half a header', '{"type":"run"', 'has no header'],
   ['a line that is not JSON', `${JSON.stringify(header)}\nnonsense\n`, 'line 2 is not JSON'],
   ['an entry of unknown type', `${JSON.stringify(header)}\n{"type":"?"}\n`, 'line 2 is of unknown type "?"'],
+  ['an entry without a type', `${JSON.stringify(header)}\n{}\n`, 'line 2 has no type'],
   [
     'a trial without a state',
     `${JSON.stringify(header)}\n{"type":"trial","index":0,"round":0,"cell":"x","attempt":0,"startedAt":"2026-01-01T00:00:00Z","elapsedMs":1,"proof":[],"reasons":[],"warnings":[]}\n`,

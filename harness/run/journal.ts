@@ -181,7 +181,8 @@ function parseEntry(line: string, file: string, number: number): JournalEntry {
   const type = (value as { type?: unknown } | null)?.type
   if (typeof type !== 'string' || !Object.hasOwn(entrySchemas, type)) {
     const shown = JSON.stringify(type) as string | undefined
-    throw new UserError(`${file} line ${number} is of unknown type ${shown?.slice(0, 60) ?? 'undefined'}`, {
+    const what = shown === undefined ? 'has no type' : `is of unknown type ${shown.slice(0, 60)}`
+    throw new UserError(`${file} line ${number} ${what}`, {
       hint: `known are ${Object.keys(entrySchemas).join(', ')}`,
     })
   }

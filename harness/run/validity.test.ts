@@ -1,7 +1,10 @@
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { histogramOf } from '../load/histogram.js'
 import { resolveConfig } from '../config/resolve-config.js'
 import type { BillCategory, LoadResult, LoadSpec, Usage } from '../model.js'
+import { packageRoot } from '../process/package-root.js'
+import { readJournal } from './journal.js'
 import { judgeProbe, judgeValidity } from './validity.js'
 import { defined } from '../model/defined.js'
 
@@ -189,6 +192,24 @@ describe('on a cluster that shares the host', () => {
     // The same trial, its bill without the rows of the cluster and with them.
     expect(judge(0.88, measured).reasons).toEqual(['others used 58.0 % of the host; at most 50.0 %'])
     expect(judge(0.88, [...measured, ...cluster]).reasons).toEqual([])
+  })
+
+  test('so it is in a recorded run: what the cluster took was told as others’ before it had rows', () => {
+    const { header, entries } = readJournal(join(packageRoot, 'harness/testdata/journals/kind'))
+    const strict = { ...header.plan.config.validity, maxForeignCpuShare: 0.1 }
+    const judged = entries.flatMap((entry) => {
+      if (entry.type !== 'trial' || !entry.load || !entry.usage) return []
+      const { load: measuredLoad, usage: bill } = entry
+      const strangers = bill.components.filter(({ category }) => category !== 'platform')
+      const reasonsOf = (components: Usage['components']) =>
+        judgeValidity(spec, measuredLoad, { ...bill, components }, strict).reasons.filter((reason) =>
+          reason.startsWith('others used'),
+        )
+      return [{ before: reasonsOf(strangers), after: reasonsOf(bill.components) }]
+    })
+    expect(judged.length).toBe(30)
+    expect(judged.filter(({ before }) => before.length === 0)).toEqual([])
+    expect(judged.filter(({ after }) => after.length > 0)).toEqual([])
   })
 
   test('a stranger, be it a pod or a process of a node, is in no row and makes the trial invalid', () => {

@@ -3,9 +3,9 @@ import { exitCodes, type ExitCode } from '../../model/errors.js'
 import type { Platform } from '../../model.js'
 import { platforms } from '../../../infra/platforms/index.js'
 import { findLeftovers, liveRuns, removeLeftover } from '../../process/state.js'
+import { print } from './print.js'
 
 export async function cleanCommand(runId: string | undefined, flags: { dryRun: boolean }): Promise<ExitCode> {
-  const print = (text: string) => process.stdout.write(`${text}\n`)
   const found = await removeLeftovers(runId, { dryRun: flags.dryRun, tell: print })
   if (found === 0)
     print(runId === undefined ? 'nothing is left of any run' : `nothing is left of run ${runId}`)

@@ -8,6 +8,7 @@ import { loadReportAssets, writeFiles } from '../outputs.js'
 import { compareRuns } from '../../../reports/compare/compare.js'
 import { renderComparison } from '../../../reports/compare/compare-page.js'
 import { comparisonLines, comparisonMarkdown } from '../../../reports/compare/compare-text.js'
+import { print } from './print.js'
 
 export interface CompareFlags {
   readonly out?: string
@@ -39,7 +40,6 @@ export async function compareCommand(a: string, b: string, flags: CompareFlags):
     { name: `${name}.md`, contents: comparisonMarkdown(first, second) },
   ]
   const paths = await writeFiles(dirname(file), files, 'name another file with --out')
-  const print = (line: string) => process.stdout.write(`${line}\n`)
   if (first.runId === second.runId) print('! This compares a run with itself.')
   for (const objection of objections) print(`! ${objection}`)
   for (const line of comparisonLines(first, second)) print(line)

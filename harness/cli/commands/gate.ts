@@ -6,6 +6,7 @@ import { defaultGate, gate } from '../../analyze/gate.js'
 import { readJournal } from '../../run/journal.js'
 import type { GatePolicy } from '../../model.js'
 import { gateAnnotations, gateLines, gateMarkdown } from '../../../reports/compare/gate-lines.js'
+import { print } from './print.js'
 
 export interface GateFlags {
   readonly inconclusive?: GatePolicy['inconclusive']
@@ -24,7 +25,6 @@ export async function gateCommand(run: string, flags: GateFlags): Promise<ExitCo
     })
   }
   const result = gate(analysis, { ...configured, checks, inconclusive })
-  const print = (line: string) => process.stdout.write(`${line}\n`)
   for (const line of gateLines(result)) print(line)
   await tellCi({ summary: gateMarkdown(result), annotations: gateAnnotations(result) }, print)
   const passes = result.outcome === 'pass' || (result.outcome === 'inconclusive' && inconclusive === 'pass')

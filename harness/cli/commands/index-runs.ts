@@ -6,10 +6,10 @@ import { UserError, exitCodes, messageOf, type ExitCode } from '../../model/erro
 import { journalName, readJournal } from '../../run/journal.js'
 import { loadReportAssets, usualOutputs, writeFiles, writeOutputs } from '../outputs.js'
 import { renderIndex, type IndexedRun } from '../../../reports/index/index-page.js'
+import { print } from './print.js'
 
 /** Reads every run below `folder`, renders reports that are missing and writes `index.html`. A run that cannot be read is told and left out. */
 export async function indexCommand(folder: string): Promise<ExitCode> {
-  const print = (line: string) => process.stdout.write(`${line}\n`)
   const runs: IndexedRun[] = []
   for (const name of runFolders(folder)) {
     try {

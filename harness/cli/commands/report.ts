@@ -6,6 +6,7 @@ import { readJournal } from '../../run/journal.js'
 import { outputRequest, refuseFile, writeOutputs, type OutputFlags } from '../outputs.js'
 import { runAnnotations } from '../../../reports/formats/annotations.js'
 import { renderMarkdown } from '../../../reports/formats/markdown.js'
+import { print } from './print.js'
 
 export interface ReportFlags extends OutputFlags {
   readonly out?: string
@@ -21,7 +22,6 @@ export async function reportCommand(run: string, flags: ReportFlags): Promise<Ex
     process.stdout.write(`${JSON.stringify(analysis)}\n`)
     return exitCodes.ok
   }
-  const print = (line: string) => process.stdout.write(`${line}\n`)
   for (const path of await writeOutputs(analysis, flags.out ?? journal.folder, request, journal.entries))
     print(`wrote ${path}`)
   await tellCi({ summary: renderMarkdown(analysis), annotations: runAnnotations(analysis) }, print)
