@@ -8,15 +8,19 @@ afterAll(() => {
   workspace.remove()
 })
 
-it('loses no request and no byte while certificates are rotated and configs reloaded', async () => {
-  const { totals, accounts } = await runEndurance(workspace, {
-    path: 'l4-l7-l4',
-    requests: 20_000,
-    connections: 500,
-    concurrency: 16,
-  })
-  expect(totals.errors).toEqual([])
-  expect(totals).toMatchObject({ requests: 20_000, connections: 500, resets: 10 })
-  expect(accounts.filter(({ expected, counted }) => expected !== counted)).toEqual([])
-  expect(accounts.length).toBeGreaterThan(15)
-})
+it.each([
+  { protocol: 'http1', resets: 10 },
+  { protocol: 'h2', resets: 0 },
+  { protocol: 'grpc', resets: 0 },
+] as const)(
+  'loses no request and no byte of $protocol while certificates are rotated and configs reloaded',
+  async ({ protocol, resets }) => {
+    const { totals, accounts } = await runEndurance(workspace, {
+      ...{ path: 'l4-l7-l4', protocol, requests: 20_000, connections: 500, concurrency: 16 },
+    })
+    expect(totals.errors).toEqual([])
+    expect(totals).toMatchObject({ requests: 20_000, connections: 500, resets })
+    expect(accounts.filter(({ expected, counted }) => expected !== counted)).toEqual([])
+    expect(accounts.length).toBeGreaterThan(15)
+  },
+)

@@ -15,9 +15,10 @@ export interface Totals {
   errors: string[]
 }
 
-const bodyBytes = 1024
+export const bodyBytes = 1024
 /** A body per pattern: which one comes tells whose answer it is. */
 const bodies = Array.from({ length: 251 }, (_, i) => Buffer.alloc(bodyBytes, i))
+export const bodyOf = (pattern: number): Buffer => bodies[pattern % bodies.length] as Buffer
 const head = (startLine: string): string =>
   `${startLine}\r\nhost: bench\r\ncontent-length: ${bodyBytes}\r\n\r\n`
 
@@ -38,10 +39,14 @@ function readMessages(onMessage: (startLine: string, body: Buffer) => void): (ch
   }
 }
 
-/** Echoes the body of each request. `bytes` counts what its sockets carried. */
-export async function startEchoServer(): Promise<
-  ListenerAddress & { readonly bytes: { received: number; sent: number }; close(): void }
-> {
+/** `bytes` counts what its sockets carried. */
+export interface EchoServer extends ListenerAddress {
+  readonly bytes: { received: number; sent: number }
+  close(): void
+}
+
+/** Echoes the body of each request. */
+export async function startEchoServer(): Promise<EchoServer> {
   const bytes = { received: 0, sent: 0 }
   const server = await listenTcp((socket) => {
     const read = readMessages((_startLine, body) => {
@@ -81,7 +86,7 @@ export async function runConnection(
       reject(new Error(`connection ${index}, request ${sent}: ${message}`))
     }
     const send = (): void => {
-      const body = bodies[(index + sent) % bodies.length] as Buffer
+      const body = bodyOf(index + sent)
       sent += 1
       const request = Buffer.concat([Buffer.from(head(`POST /${index}/${sent} HTTP/1.1`)), body])
       totals.sentBytes += request.length
@@ -89,7 +94,7 @@ export async function runConnection(
     }
     const read = readMessages((startLine, body) => {
       if (!startLine.startsWith('HTTP/1.1 200')) fail(`answered ${startLine}`)
-      else if (!body.equals(bodies[(index + sent - 1) % bodies.length] as Buffer)) fail('a wrong body')
+      else if (!body.equals(bodyOf(index + sent - 1))) fail('a wrong body')
       else {
         totals.requests += 1
         if (sent < requests) send()

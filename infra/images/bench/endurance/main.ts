@@ -3,12 +3,12 @@
  * every byte is accounted for on every leg, certificates are rotated and configs reloaded on the way. Prints the slope
  * of each process's memory; exits 1 on an error, a lost byte, or memory that grows.
  *
- *     npm run bench:endurance -- [--path l4-l7-l4] [--requests 2000000] [--connections 50000] [--concurrency 16]
+ *     npm run bench:endurance -- [--path l4-l7-l4] [--protocol http1|h2|grpc] [--requests 2000000] [--connections 50000] [--concurrency 16]
  */
 import { parseArgs } from 'node:util'
 import { createWorkspace } from '../../kit/testing.js'
-import { type ChainPath, chainPaths } from './chain.js'
-import { runEndurance } from './run.js'
+import { chainPaths } from './chain.js'
+import { enduranceProtocols, runEndurance } from './run.js'
 
 /** 8 MiB in a million requests: below what a heap breathes, far above what a leak of one object per request is. */
 const maxSlopeBytes = 8 * 1024
@@ -16,17 +16,18 @@ const maxSlopeBytes = 8 * 1024
 const { values } = parseArgs({
   options: {
     path: { type: 'string', default: 'l4-l7-l4' },
+    protocol: { type: 'string', default: 'http1' },
     requests: { type: 'string', default: '2000000' },
     connections: { type: 'string', default: '50000' },
     concurrency: { type: 'string', default: '16' },
   },
 })
-if (!(chainPaths as readonly string[]).includes(values.path)) {
-  throw new Error(`--path: "${values.path}" is none of ${chainPaths.join(', ')}`)
-}
+const path = oneOf('path', values.path, chainPaths)
+const protocol = oneOf('protocol', values.protocol, enduranceProtocols)
 const workspace = createWorkspace()
 const { totals, accounts, memory, seconds } = await runEndurance(workspace, {
-  path: values.path as ChainPath,
+  path,
+  protocol,
   requests: Number(values.requests),
   connections: Number(values.connections),
   concurrency: Number(values.concurrency),
@@ -41,7 +42,7 @@ const wrong = accounts.filter(({ expected, counted }) => expected !== counted)
 const growing = memory.filter(({ slopeBytes }) => slopeBytes > maxSlopeBytes)
 const mib = (bytes: number): string => (bytes / 2 ** 20).toFixed(1)
 console.log(
-  `${values.path}: ${totals.requests} requests over ${totals.connections} connections, ${totals.resets} ended by our reset, in ${seconds.toFixed(0)} s; ${totals.errors.length} errors`,
+  `${path}, ${protocol}: ${totals.requests} requests over ${totals.connections} connections, ${totals.resets} ended by our reset, in ${seconds.toFixed(0)} s; ${totals.errors.length} errors`,
 )
 for (const error of totals.errors.slice(0, 20)) console.log(`  ${error}`)
 for (const { what, expected, counted } of accounts) {
@@ -55,3 +56,9 @@ for (const { name, firstBytes, lastBytes, slopeBytes } of memory) {
   )
 }
 process.exitCode = totals.errors.length + wrong.length + growing.length === 0 ? 0 : 1
+
+function oneOf<Name extends string>(flag: string, value: string, names: readonly Name[]): Name {
+  const found = names.find((name) => name === value)
+  if (found === undefined) throw new Error(`--${flag}: "${value}" is none of ${names.join(', ')}`)
+  return found
+}

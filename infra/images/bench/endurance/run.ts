@@ -1,11 +1,16 @@
 /** An endurance run: traffic through a chain, certificates and config changed on the way, and the books afterwards. */
 import type { Workspace } from '../../kit/testing.js'
 import { type Chain, type ChainPath, startChain } from './chain.js'
+import { messageBytes, runHttp2Connection, startHttp2EchoServer } from './http2-ends.js'
 import { type Totals, runConnection, startEchoServer } from './load.js'
 import { memoryBytes } from '../counters.js'
 
+export const enduranceProtocols = ['http1', 'h2', 'grpc'] as const
+export type EnduranceProtocol = (typeof enduranceProtocols)[number]
+
 export interface EnduranceOptions {
   readonly path: ChainPath
+  readonly protocol: EnduranceProtocol
   readonly requests: number
   readonly connections: number
   /** Connections at the same time. */
@@ -40,15 +45,18 @@ const samples = 80
 /** Shares of the connections after which certificates, or configs, are replaced. */
 const rotations = [0.25, 0.75]
 const reloads = [0.5]
+/** And as often in long runs. */
+const reloadEveryMs = 30_000
 
 /** Runs and closes everything it started. Requests that fail are in `totals.errors`; it rejects only when it cannot go on. */
 export async function runEndurance(
   workspace: Workspace,
   options: EnduranceOptions,
 ): Promise<EnduranceReport> {
-  const upstream = await startEchoServer()
+  const isHttp1 = options.protocol === 'http1'
+  const upstream = await (isHttp1 ? startEchoServer() : startHttp2EchoServer())
   try {
-    const chain = await startChain(workspace, upstream, options.path)
+    const chain = await startChain(workspace, upstream, options.path, { protocol: isHttp1 ? 'http1' : 'h2' })
     try {
       return await drive(chain, upstream.bytes, options)
     } finally {
@@ -62,7 +70,7 @@ export async function runEndurance(
 async function drive(
   chain: Chain,
   upstream: { readonly received: number; readonly sent: number },
-  { requests, connections, concurrency, onProgress }: EnduranceOptions,
+  { protocol, requests, connections, concurrency, onProgress }: EnduranceOptions,
 ): Promise<EnduranceReport> {
   const perConnection = Math.max(1, Math.round(requests / connections))
   const totals: Totals = {
@@ -91,19 +99,28 @@ async function drive(
         onProgress?.(totals)
       }
       try {
-        await runConnection(chain.entry, index, perConnection, totals)
+        if (protocol === 'http1') await runConnection(chain.entry, index, perConnection, totals)
+        else await runHttp2Connection(chain.entry, index, perConnection, totals, protocol === 'grpc')
       } catch (error) {
         totals.errors.push((error as Error).message)
       }
     }
   }
   const started = Date.now()
+  const reloading = setInterval(() => {
+    chain.reload()
+  }, reloadEveryMs)
   await Promise.all(Array.from({ length: Math.min(concurrency, connections) }, lane))
+  clearInterval(reloading)
   const seconds = (Date.now() - started) / 1000
   return {
     totals,
     seconds,
-    accounts: await balance(chain, totals, upstream, perConnection * connections, connections),
+    accounts: await balance(chain, totals, upstream, {
+      protocol,
+      requests: perConnection * connections,
+      connections,
+    }),
     memory: chain.hops.map(({ name }, hop) => ({
       name,
       firstBytes: points[0]?.rss[hop] ?? 0,
@@ -118,8 +135,7 @@ async function balance(
   { hops }: Chain,
   totals: Totals,
   upstream: { readonly received: number; readonly sent: number },
-  requests: number,
-  connections: number,
+  { protocol, requests, connections }: Pick<EnduranceOptions, 'protocol' | 'requests' | 'connections'>,
 ): Promise<Account[]> {
   const sums = await Promise.all(
     hops.map(async ({ name, image }) => ({
@@ -137,14 +153,19 @@ async function balance(
     { what: 'requests answered', expected: requests, counted: totals.requests },
     { what: 'connections', expected: connections, counted: totals.connections },
   ]
-  let before = { name: 'us', out: totals.sentBytes, back: totals.receivedBytes }
+  // Of HTTP/2 the waypoint counts content, and frames are on either side of it: its books are those of messages.
+  const contentBytes = protocol === 'http1' ? undefined : requests * messageBytes[protocol]
+  let before: Side | undefined = { name: 'us', out: totals.sentBytes, back: totals.receivedBytes }
   for (const hop of sums) {
-    accounts.push(
-      { what: `bytes ${before.name} → ${hop.name}`, expected: before.out, counted: hop.toServerIn },
-      { what: `bytes ${hop.name} → ${before.name}`, expected: hop.toClientOut, counted: before.back },
-      { what: `${hop.name}: reloads refused`, expected: 0, counted: hop.refusedReloads },
-    )
-    if (hop.name === 'waypoint') {
+    const isWaypoint = hop.name === 'waypoint'
+    const content = isWaypoint ? contentBytes : undefined
+    if (before && content === undefined)
+      accounts.push(
+        { what: `bytes ${before.name} → ${hop.name}`, expected: before.out, counted: hop.toServerIn },
+        { what: `bytes ${hop.name} → ${before.name}`, expected: hop.toClientOut, counted: before.back },
+      )
+    accounts.push({ what: `${hop.name}: reloads refused`, expected: 0, counted: hop.refusedReloads })
+    if (isWaypoint) {
       accounts.push({ what: 'waypoint: requests', expected: requests, counted: hop.requests })
     } else {
       accounts.push(
@@ -152,15 +173,27 @@ async function balance(
         { what: `${hop.name}: bytes to the client`, expected: hop.toClientIn, counted: hop.toClientOut },
       )
     }
+    if (content !== undefined)
+      for (const way of ['toServerIn', 'toServerOut', 'toClientIn', 'toClientOut'] as const)
+        accounts.push({ what: `${hop.name}: content, ${way}`, expected: content, counted: hop[way] })
     // Two rotations and a reload; the watcher may take changes that come together as one.
     accounts.push({ what: `${hop.name}: reloaded`, expected: 1, counted: Math.min(1, hop.reloads) })
-    before = { name: hop.name, out: hop.toServerOut, back: hop.toClientIn }
+    before =
+      content === undefined ? { name: hop.name, out: hop.toServerOut, back: hop.toClientIn } : undefined
   }
-  accounts.push(
-    { what: `bytes ${before.name} → upstream`, expected: before.out, counted: upstream.received },
-    { what: `bytes upstream → ${before.name}`, expected: upstream.sent, counted: before.back },
-  )
+  if (before)
+    accounts.push(
+      { what: `bytes ${before.name} → upstream`, expected: before.out, counted: upstream.received },
+      { what: `bytes upstream → ${before.name}`, expected: upstream.sent, counted: before.back },
+    )
   return accounts
+}
+
+/** What one side of a leg has sent on it, and what has come back. */
+interface Side {
+  readonly name: string
+  readonly out: number
+  readonly back: number
 }
 
 /** The first half fills caches, pools and the heap; the second has to be flat. */
