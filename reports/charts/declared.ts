@@ -43,13 +43,21 @@ export function declaredCharts(view: View, book: FigureBook): DeclaredChart[] {
   const named = (name: string, chart: Chart | undefined): DeclaredChart[] => (chart ? [{ name, chart }] : [])
   return [
     ...Object.entries(comparingLoads).flatMap(([name, builder]) => named(name, builder(view, book))),
-    ...view.loads.flatMap((load, index) => [
-      ...(experimentNamed(load.experiment)?.charts ?? []).flatMap((declared) =>
-        named(`${declared.name}-${index}`, chartOf(declared, load, view, book)),
-      ),
-      ...named(`timeline-${index}`, timelineChart(load, view)),
-    ]),
+    ...view.loads.flatMap((load, index) => {
+      const own = (experimentNamed(load.experiment)?.charts ?? []).map(
+        (declared) => [declared.name, chartOf(declared, load, view, book)] as const,
+      )
+      return [...own, ['timeline', timelineChart(load, view)] as const].flatMap(([name, chart]) =>
+        named(`${name}-${index}`, chart && { ...chart, title: titleUnder(chart.title, load, view) }),
+      )
+    }),
   ]
+}
+
+/** What was done, where an experiment does several things: else one title stands over several charts. */
+function titleUnder(title: string, { experiment, loadLabel }: LoadView, { loads }: View): string {
+  const several = loads.filter((load) => load.experiment === experiment).length > 1
+  return several ? `${title}: ${loadLabel.replace(/,.*/, '')}` : title
 }
 
 function chartOf(declared: MetricChart, load: LoadView, view: View, book: FigureBook): Chart | undefined {
@@ -74,11 +82,11 @@ function chartOf(declared: MetricChart, load: LoadView, view: View, book: Figure
         book.cell(estimate, { metric: metric.id, percentile, kind: 'value' }),
       ]),
     },
-    spec: (size) => build(rows, what, size),
+    spec: (size) => build(rows, what, metric.unit, size),
   }
 }
 
-function build(rows: readonly Row[], title: string, size: Size): TopLevelSpec {
+function build(rows: readonly Row[], title: string, unit: Estimate['unit'], size: Size): TopLevelSpec {
   const { plotWidth, rowHeight, y } = armAxis(
     rows.map(({ arm }) => arm.label),
     size,
@@ -91,7 +99,11 @@ function build(rows: readonly Row[], title: string, size: Size): TopLevelSpec {
         0.1,
       ),
     },
-    axis: { title, titleAnchor: 'start', tickCount: size === 'wide' ? 8 : 4 },
+    axis: {
+      ...{ title, titleAnchor: 'start', tickCount: size === 'wide' ? 8 : 4, format: '.4~r' },
+      // Figures of shares are printed in per cent.
+      ...(unit === 'share' ? { labelExpr: "format(datum.value * 100, '.4~r')" } : {}),
+    },
   }
   const values = rows.map(({ arm, estimate }) => ({
     ...datum(arm, estimate, `${arm.label}: ${sentence(estimate)}`),

@@ -167,6 +167,26 @@ export function endLabels(values: readonly object[], x: object, y: object, limit
   }
 }
 
+/**
+ * The same values, moved up where they are nearer than `gap` to the one below, and down again from above `top`: so that
+ * names do not lie over each other.
+ */
+export function spread<Value extends { readonly value: number }>(
+  values: readonly Value[],
+  gap: number,
+  top: number,
+): Value[] {
+  let floor = -Infinity
+  const raised = [...values]
+    .sort((a, b) => a.value - b.value)
+    .map((value) => ({ ...value, value: (floor = Math.max(value.value, floor + gap)) }))
+  let ceiling = top + gap
+  return raised
+    .reverse()
+    .map((value) => ({ ...value, value: (ceiling = Math.min(value.value, ceiling - gap)) }))
+    .reverse()
+}
+
 /** Room for names at the ends of lines, in px. */
 export function endRoom(labels: readonly string[], size: Size): number {
   return Math.min(size === 'wide' ? 210 : 120, 14 + 7.6 * Math.max(...labels.map((label) => label.length)))

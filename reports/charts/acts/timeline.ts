@@ -6,7 +6,11 @@ import { describe } from '../../page/svg.js'
 import { figureWidth, noiseBand, type Size } from '../../page/theme.js'
 import type { ArmView, LoadView, View } from '../../page/view.js'
 import type { Chart } from '../chart.js'
-import { endLabels, endRoom, lineMark, linearAxis } from '../marks.js'
+import { endLabels, endRoom, lineMark, linearAxis, pointMark, spread } from '../marks.js'
+
+/** In px. */
+const plotHeight = 220
+const nameHeight = 15
 
 interface Line {
   readonly arm: ArmView
@@ -64,27 +68,28 @@ function build(
       arm: label,
       ms: (slice + 0.5) * sliceMs,
       value,
-      colour: arm.colour,
-      label: arm.label,
-      name: describe(arm.key, label),
+      ...{ colour: arm.colour, shape: arm.shape, label: arm.label },
+      ...{ name: describe(arm.key, label), tip: describe(arm.key, label) },
     })),
   )
   const last = Math.max(...values.map(({ ms }) => ms))
   const most = Math.max(1e-6, ...values.map(({ value }) => value))
-  const time = { title: 'ms from the start of the window', titleAnchor: 'end' }
+  const time = { title: 'ms from the start of the window', titleAnchor: 'end', format: '.4~r' }
   const x = linearAxis('ms', [0, last], { ...time, tickCount: size === 'wide' ? 8 : 4 })
-  const y = linearAxis('value', [0, most * 1.08], { title: what, tickCount: 5 })
-  // One name for each path, at the end of its first line.
-  const ends = [...new Map(lines.map((line) => [line.arm.key, line])).values()].flatMap(({ label }) =>
+  const top = most * 1.08
+  const y = linearAxis('value', [0, top], { title: what, tickCount: 5, format: '.4~r' })
+  // One name for each path, at the end of its first line; most lines end at the same height.
+  const lastPoints = [...new Map(lines.map((line) => [line.arm.key, line])).values()].flatMap(({ label }) =>
     values.filter((value) => value.arm === label).slice(-1),
   )
+  const ends = spread(lastPoints, (top / plotHeight) * nameHeight, top)
   const room = endRoom(
     ends.map(({ label }) => label),
     size,
   )
   return {
     width: figureWidth[size] - 56 - room,
-    height: 220,
+    height: plotHeight,
     data: { values },
     layer: [
       {
@@ -93,6 +98,7 @@ function build(
         encoding: { x: { ...x, field: 'from' }, x2: { field: 'to' } },
       },
       lineMark(x, y),
+      { ...pointMark(x, y), data: { values: ends } },
       endLabels(ends, x, y, room - 9),
     ],
   } as unknown as TopLevelSpec
