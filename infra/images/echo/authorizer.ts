@@ -5,17 +5,11 @@ import type { Decide } from './http1.js'
 export function authorizer({ header, value }: { header: string; value: string }): Decide {
   const allowed = { status: 200, body: '' }
   const denied = { status: 403, body: 'denied\n' }
-  return (head) => (fieldOf(head, header) === value ? allowed : denied)
+  return (head) => (valueOf(head.fields(), header) === value ? allowed : denied)
 }
 
-/** Value of the first field of this name; the head has been checked. */
-function fieldOf(head: string, name: string): string | undefined {
-  for (let end = head.indexOf('\r\n'); end >= 0;) {
-    const start = end + 2
-    end = head.indexOf('\r\n', start)
-    const colon = head.indexOf(':', start)
-    if (head.slice(start, colon).toLowerCase() === name)
-      return head.slice(colon + 1, end < 0 ? undefined : end).trim()
-  }
+/** Of the first field of this name, among flat pairs. */
+function valueOf(fields: readonly string[], name: string): string | undefined {
+  for (let i = 0; i < fields.length; i += 2) if (fields[i] === name) return fields[i + 1]
   return undefined
 }
