@@ -1,6 +1,8 @@
 /** HTTP/1.1 on a bare socket: `node:http` costs twice as much per request, and the application must not be the bulk of what is measured. */
 import type { Socket } from 'node:net'
-import { BodyReader, Http1Error, type MessageHead, endOfHead, parseHead } from '../kit/http1/http1-message.js'
+import { BodyReader, endLimits } from '../kit/http1/body.js'
+import { endOfHead, parseRequestHead } from '../kit/http1/head.js'
+import { HeadError, type Http1Head } from '../kit/http1/http1-head.js'
 import { type EchoRequest, EchoRequestError, parseTarget } from './request.js'
 import { type EchoConnection, type EchoService, maxEchoedBytes, pattern, writePattern } from './service.js'
 
@@ -24,8 +26,8 @@ const reasons: Readonly<Record<number, string>> = {
 const ready = new Map<string, Buffer>()
 let readyForSecond = 0
 
-/** What a listener that is no echo answers, given a request's head without its last empty line. */
-export type Decide = (head: string) => FixedReply
+/** What a listener that is no echo answers to a request. */
+export type Decide = (head: Http1Head) => FixedReply
 
 /** A whole reply whose body is always the same. */
 export interface FixedReply {
@@ -105,19 +107,18 @@ class Http1Connection implements EchoConnection {
   /** Undefined: it has not come whole. */
   #readRequest(): Request | undefined {
     if (!this.#request) {
-      const end = endOfHead(this.#buffer, 0)
+      const end = endOfHead(this.#buffer, 0, this.#buffer.length, endLimits)
       if (end < 0) return undefined
-      const text = this.#buffer.toString('latin1', 0, end - 4)
-      const head = parseHead(text)
+      const head = parseRequestHead(this.#buffer.toString('latin1', 0, end), endLimits)
       this.#buffer = this.#buffer.subarray(end)
-      this.#request = startRequest(head, this.#decide?.(text))
+      this.#request = startRequest(head, this.#decide?.(head))
       if (head.expectContinue) this.#socket.write('HTTP/1.1 100 Continue\r\n\r\n')
     }
     const request = this.#request
     const { body, parts } = request
     if (!body.done) {
       const used = body.feed(this.#buffer, 0, this.#buffer.length, (part) => {
-        if (body.bytes + part.length > maxEchoedBytes) throw new Http1Error(413, 'the body is over 16 MiB')
+        if (body.bytes + part.length > maxEchoedBytes) throw new HeadError(413, 'the body is over 16 MiB')
         parts.push(part)
       })
       this.#buffer = this.#buffer.subarray(used)
@@ -141,7 +142,7 @@ class Http1Connection implements EchoConnection {
       asked = parseTarget(request.target)
     } catch (error) {
       if (!(error instanceof EchoRequestError)) throw error
-      throw new Http1Error(400, error.message)
+      throw new HeadError(400, error.message)
     }
     this.#isReplying = true
     this.#service.faults.apply(asked.delayUs, () => {
@@ -195,7 +196,7 @@ class Http1Connection implements EchoConnection {
   }
 
   #refuse(error: unknown): void {
-    if (!(error instanceof Http1Error)) throw error
+    if (!(error instanceof HeadError)) throw error
     const body = `${error.message}\n`
     this.#isReplying = true
     this.#service.countRequest(error.status)
@@ -203,27 +204,15 @@ class Http1Connection implements EchoConnection {
   }
 }
 
-function startRequest(head: MessageHead, decided: FixedReply | undefined): Request {
-  const match = /^([A-Z]{1,20}) (\/\S{0,8000}|\*|https?:\/\/\S{1,8000}) HTTP\/1\.([01])$/.exec(head.startLine)
-  if (!match) {
-    const other = / HTTP\/\d\.\d$/.test(head.startLine) && !/ HTTP\/1\.[01]$/.test(head.startLine)
-    throw other ? new Http1Error(505, 'only HTTP/1.0 and HTTP/1.1') : new Http1Error(400, 'bad request line')
-  }
-  const [, method = '', target = '', minor] = match
-  // RFC 9112 §3.2: one host, always.
-  if (minor === '1' && head.hosts !== 1)
-    throw new Http1Error(400, `${head.hosts} host headers instead of one`)
-  const options = head.connection.split(/\s*,\s*/)
+function startRequest(head: Http1Head, decided: FixedReply | undefined): Request {
+  const { method, target, minor, chunked, contentLength } = head
+  if (method === 'CONNECT') throw new HeadError(400, 'CONNECT to an application')
+  const isLast = head.close || (minor === 0 && !head.keepAlive)
   return {
     method,
     target,
-    connection:
-      options.includes('close') || (minor === '0' && !options.includes('keep-alive'))
-        ? 'close'
-        : minor === '0'
-          ? 'keep, and say so'
-          : 'keep',
-    body: new BodyReader(head.chunked ? 'chunked' : (head.contentLength ?? 0)),
+    connection: isLast ? 'close' : minor === 0 ? 'keep, and say so' : 'keep',
+    body: new BodyReader(chunked ? 'chunked' : Math.max(0, contentLength)),
     parts: [],
     decided,
   }

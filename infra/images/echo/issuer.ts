@@ -6,5 +6,5 @@ export const jwksPath = '/.well-known/jwks.json'
 export function issuer(jwks: { readonly keys: readonly unknown[] }): Decide {
   const keys = { status: 200, body: JSON.stringify(jwks), type: 'application/jwk-set+json' }
   const elsewhere = { status: 404, body: `the keys are at ${jwksPath}\n` }
-  return (head) => (/^GET (\S+) /.exec(head)?.[1] === jwksPath ? keys : elsewhere)
+  return ({ method, target }) => (method === 'GET' && target === jwksPath ? keys : elsewhere)
 }

@@ -1,7 +1,8 @@
 /** The two ends of an endurance run: a server that echoes bodies, and a client that compares every byte it gets back. */
 import { type Socket, connect } from 'node:net'
 import type { ListenerAddress } from '../../kit/net/address.js'
-import { endOfHead, parseHead } from '../../kit/http1/http1-message.js'
+import { endLimits } from '../../kit/http1/body.js'
+import { endOfHead, parseRequestHead, parseResponseHead } from '../../kit/http1/head.js'
 import { listenTcp } from '../../kit/testing.js'
 
 /** What the ends themselves saw. Bytes are those of the sockets, heads included. */
@@ -22,18 +23,22 @@ export const bodyOf = (pattern: number): Buffer => bodies[pattern % bodies.lengt
 const head = (startLine: string): string =>
   `${startLine}\r\nhost: bench\r\ncontent-length: ${bodyBytes}\r\n\r\n`
 
-/** Calls back with each whole message's start line and body. Throws `Http1Error`. */
-function readMessages(onMessage: (startLine: string, body: Buffer) => void): (chunk: Buffer) => void {
+/** Calls back with each whole message's start line and body. Throws `HeadError`. */
+function readMessages(
+  parse: typeof parseRequestHead,
+  onMessage: (startLine: string, body: Buffer) => void,
+): (chunk: Buffer) => void {
   let pending = Buffer.alloc(0)
   return (chunk) => {
     let bytes = pending.length === 0 ? chunk : Buffer.concat([pending, chunk])
     for (;;) {
-      const end = endOfHead(bytes, 0)
+      const end = endOfHead(bytes, 0, bytes.length, endLimits)
       if (end < 0) break
-      const { startLine, contentLength = 0 } = parseHead(bytes.toString('latin1', 0, end - 4))
-      if (bytes.length < end + contentLength) break
-      onMessage(startLine, bytes.subarray(end, end + contentLength))
-      bytes = bytes.subarray(end + contentLength)
+      const { raw, lineEnd, contentLength } = parse(bytes.toString('latin1', 0, end), endLimits)
+      const stop = end + Math.max(0, contentLength)
+      if (bytes.length < stop) break
+      onMessage(raw.slice(0, lineEnd), bytes.subarray(end, stop))
+      bytes = bytes.subarray(stop)
     }
     pending = Buffer.from(bytes)
   }
@@ -49,7 +54,7 @@ export interface EchoServer extends ListenerAddress {
 export async function startEchoServer(): Promise<EchoServer> {
   const bytes = { received: 0, sent: 0 }
   const server = await listenTcp((socket) => {
-    const read = readMessages((_startLine, body) => {
+    const read = readMessages(parseRequestHead, (_startLine, body) => {
       const answer = Buffer.concat([Buffer.from(head('HTTP/1.1 200 OK')), body])
       bytes.sent += answer.length
       socket.write(answer)
@@ -92,7 +97,7 @@ export async function runConnection(
       totals.sentBytes += request.length
       socket.write(request)
     }
-    const read = readMessages((startLine, body) => {
+    const read = readMessages(parseResponseHead, (startLine, body) => {
       if (!startLine.startsWith('HTTP/1.1 200')) fail(`answered ${startLine}`)
       else if (!body.equals(bodyOf(index + sent - 1))) fail('a wrong body')
       else {

@@ -97,3 +97,9 @@ export class Http1Head {
     return list
   }
 }
+
+/** Value of the first field of this name, in lower case, among flat pairs of name and value. */
+export function firstValue(fields: readonly string[], name: string): string | undefined {
+  for (let i = 0; i < fields.length; i += 2) if (fields[i] === name) return fields[i + 1]
+  return undefined
+}

@@ -1,5 +1,7 @@
 /** HTTP/1.1 on a bare socket with a strict parser: `node:http` costs twice the CPU and hides when bytes were sent. */
-import { BodyReader, endOfHead, parseHead } from '../../kit/http1/http1-message.js'
+import { BodyReader, endLimits } from '../../kit/http1/body.js'
+import { endOfHead, parseResponseHead } from '../../kit/http1/head.js'
+import type { Http1Head } from '../../kit/http1/http1-head.js'
 import { type Spec, authorityOf } from '../spec.js'
 import { type Wire, type WireEvents, kindOfStatus } from './wire.js'
 import { WireSocket } from './wire-socket.js'
@@ -78,12 +80,12 @@ export class Http1Wire implements Wire {
     while (at < end) {
       if (!this.#isInFlight) throw new Error('bytes that nobody asked for')
       if (!this.#body) {
-        const headEnd = endOfHead(buffer.subarray(0, end), at)
+        const headEnd = endOfHead(buffer, at, end, endLimits)
         if (headEnd < 0) {
           this.#partial = Buffer.from(buffer.subarray(at, end))
           return
         }
-        this.#body = this.#startReply(buffer.toString('latin1', at, headEnd - 4))
+        this.#body = this.#startReply(parseResponseHead(buffer.toString('latin1', at, headEnd), endLimits))
         at = headEnd
         // An interim reply (RFC 9110 §15.2) is not the answer.
         if (!this.#body) continue
@@ -94,16 +96,13 @@ export class Http1Wire implements Wire {
     }
   }
 
-  #startReply(text: string): BodyReader | undefined {
-    const head = parseHead(text)
-    const match = /^HTTP\/1\.([01]) (\d{3})(?: |$)/.exec(head.startLine)
-    if (!match) throw new Error('bad status line')
-    this.#status = Number(match[2])
-    if (this.#status < 200) return undefined
-    const options = head.connection
-    this.#isReusable = match[1] === '1' ? !options.includes('close') : options.includes('keep-alive')
-    if (this.#status === 204 || this.#status === 304) return new BodyReader(0)
-    return new BodyReader(head.chunked ? 'chunked' : (head.contentLength ?? 'close'))
+  #startReply(head: Http1Head): BodyReader | undefined {
+    const { status, minor, close, keepAlive, chunked, contentLength } = head
+    this.#status = status
+    if (status < 200) return undefined
+    this.#isReusable = !close && (minor === 1 || keepAlive)
+    if (status === 204 || status === 304) return new BodyReader(0)
+    return new BodyReader(chunked ? 'chunked' : contentLength < 0 ? 'close' : contentLength)
   }
 
   /** `isWhole`: nothing came behind the reply. */

@@ -1,5 +1,6 @@
 /** Heads between HTTP/2 and the proxy's own form: read once, and kept with the list that they were read from. */
 import { forbiddenTrailers } from '../../kit/http1/head.js'
+import { firstValue } from '../../kit/http1/http1-head.js'
 import { type BlockWriter, type HeaderList, blockWriter } from '../../kit/h2/hpack.js'
 import { readRequest, readResponse, readTrailers } from '../../kit/h2/message.js'
 import { Fields, type Http2Origin, type RequestHead, type ResponseHead } from './message.js'
@@ -29,7 +30,7 @@ export function readRequestOrigin(list: HeaderList): RequestOrigin | undefined {
   const request = readRequest(list)
   if (request === undefined) return undefined
   const { method, path, fields, contentLength } = request
-  const host = valueOf(fields, 'host')
+  const host = firstValue(fields, 'host')
   const authority = request.authority || (host ?? '')
   if (method !== 'CONNECT') {
     const isPath = pathPattern.test(path) || (path === '*' && method === 'OPTIONS')
@@ -42,7 +43,7 @@ export function readRequestOrigin(list: HeaderList): RequestOrigin | undefined {
     authority,
     contentLength,
     fields: withoutOwn(fields),
-    acceptsTrailers: valueOf(fields, 'te') !== undefined,
+    acceptsTrailers: firstValue(fields, 'te') !== undefined,
     refusal: method === 'CONNECT' ? 405 : isTwofold || !authorityPattern.test(authority) ? 400 : undefined,
     isKept: list.isKept,
     block: undefined,
@@ -145,11 +146,6 @@ function keep(origin: Http2Origin | undefined, blockOf: string | undefined, bloc
   origin.block = { bytes, length: bytes.length }
   origin.blockOf = blockOf
   return origin.block
-}
-
-function valueOf(fields: readonly string[], name: string): string | undefined {
-  for (let i = 0; i < fields.length; i += 2) if (fields[i] === name) return fields[i + 1]
-  return undefined
 }
 
 function withoutOwn(fields: readonly string[]): readonly string[] {

@@ -1,5 +1,5 @@
 /** Requests and responses as filters see them, whatever the protocol; an HTTP/1.1 head that nobody touched stays text. */
-import type { Http1Head } from '../../kit/http1/http1-head.js'
+import { type Http1Head, firstValue } from '../../kit/http1/http1-head.js'
 
 /** Header fields as flat pairs of lower-case name and value. */
 export class Fields {
@@ -19,9 +19,7 @@ export class Fields {
 
   /** The first value, or undefined. */
   get(name: string): string | undefined {
-    const { list } = this
-    for (let i = 0; i < list.length; i += 2) if (list[i] === name) return list[i + 1]
-    return undefined
+    return firstValue(this.list, name)
   }
 
   /** The value of each line. */
