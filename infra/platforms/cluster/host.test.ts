@@ -75,8 +75,16 @@ function instantCluster() {
       },
     },
     proxy: {
-      json: async (path: string) => ({ spec: { clusterIP: `ip of ${path.split('/').slice(-3).join('/')}` } }),
-      delete: async (path: string) => void log.push(`delete ${path}`),
+      json: async (path: string) => ({
+        metadata: {},
+        spec: { clusterIP: `ip of ${path.split('/').slice(-3).join('/')}` },
+      }),
+      async delete(path: string) {
+        log.push(`delete ${path}`)
+        const namespace = /\/namespaces\/([^/]+)\/pods/.exec(path)?.[1]
+        const left = pods.filter(({ metadata }) => metadata.namespace !== namespace)
+        pods.splice(0, pods.length, ...left)
+      },
     },
     pods: {
       watch: async () => {},

@@ -33,7 +33,7 @@ export async function createKubeHost(options: KubeHostOptions): Promise<ClusterH
   const manifestDir = join(scope.stateDir, `manifests-${dnsLabel(options.clusterName)}`)
   const diagnostics = new Diagnostics({ kubectl, runId, folder: options.diagnosticsDir, manifestDir })
   const rollout = new Rollout({ ...options, manifestDir, signal: scope.signal, diagnostics })
-  const namespaces = new Namespaces({ proxy, pods, rollout, runId })
+  const namespaces = new Namespaces({ proxy, pods, rollout, runId, signal: scope.signal })
   if (options.deleteNamespaces) scope.defer('delete namespaces', () => namespaces.delete())
   // Deferred after what deletes namespaces, so that it looks at them before.
   scope.defer('keep diagnostics', () => diagnostics.collectIfWanted())
