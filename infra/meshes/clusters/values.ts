@@ -101,8 +101,10 @@ export function manifestSteps(files: readonly string[]): readonly Step[] {
   return files.map((file) => ({
     title: file,
     async run({ cluster, undo }) {
-      undo(`delete what ${file} made`, () =>
-        cluster.kubectl(['delete', '--ignore-not-found', '--wait=false', '-f', file], undoing),
+      undo(
+        `delete what ${file} made`,
+        () => cluster.kubectl(['delete', '--ignore-not-found', '--wait=false', '-f', file], undoing),
+        { evenIfKept: true },
       )
       await cluster.kubectl(['apply', '--server-side', '-f', file])
     },

@@ -362,6 +362,37 @@ describe('on a cluster that is somebody’s', () => {
   })
 })
 
+test('what the user has laid over it goes from a cluster that is kept, and the mesh stays', async () => {
+  const settings = { cacheDir: '/nonexistent', manifests: ['filter.yaml'] }
+  const undoneOn = async (isKept: boolean) => {
+    const more = '$ kubectl apply --server-side -f filter.yaml\n$* kubectl delete secrets *\n'
+    const cluster = transcriptCluster(transcript('istio-sidecar-install') + more, { isKept })
+    const scope = openScope({ runId: 'r', stateDir: '/nonexistent', signal: new AbortController().signal })
+    await istioSidecar.install(contextOn(cluster, istioSidecar, { settings, scope }))
+    const installed = cluster.commands.length
+    cluster.goOn('$ kubectl delete *\n')
+    expect(await scope.close()).toEqual([])
+    return commandsOf(cluster).slice(installed)
+  }
+  expect(await undoneOn(true)).toEqual([
+    'kubectl delete --ignore-not-found --wait=false -f filter.yaml',
+  ])
+  expect(await undoneOn(false)).toEqual([])
+})
+
+test('what an interrupted run left of helm’s does not lock a cluster that was kept', async () => {
+  const text = `${transcript('istio-sidecar-install')}$* kubectl delete secrets *\n`
+  const cluster = transcriptCluster(text, { isKept: true })
+  await istioSidecar.install(contextOn(cluster, istioSidecar))
+  const commands = commandsOf(cluster)
+  const pending = 'status in (pending-install,pending-upgrade,pending-rollback)'
+  const unlocking = commands.indexOf(
+    `kubectl delete secrets -n istio-system -l owner=helm,name=istiod,${pending}`,
+  )
+  expect(unlocking).toBeGreaterThan(0)
+  expect(commands[unlocking + 1]).toMatch(/^helm upgrade --install istiod /)
+})
+
 test('a platform without a cluster is refused with what to choose instead', async () => {
   const { cluster: _, ...host } = transcriptHost(transcriptCluster(''))
   await expect(istioAmbient.install({ ...contextOn(transcriptCluster('')), host })).rejects.toThrow(

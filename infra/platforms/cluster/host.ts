@@ -91,6 +91,7 @@ function accessTo(
   return {
     clusterName: options.clusterName,
     isOwn: options.isOwnCluster,
+    isKept: options.isOwnCluster && options.deleteNamespaces,
     kubernetesVersion: options.kubernetesVersion,
     nodes: options.nodes,
     apiServer: options.apiServer,
