@@ -1,6 +1,6 @@
 /** Installs Istio against transcripts: the commands that would run, and what a person reads when one of them fails. */
 import { rm } from 'node:fs/promises'
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { UserError } from '../../../harness/model/errors.js'
 import { openScope } from '../../../harness/process/scope.js'
 import { silentProgress } from '../../../harness/testing/scope.js'
@@ -374,9 +374,7 @@ test('what the user has laid over it goes from a cluster that is kept, and the m
     expect(await scope.close()).toEqual([])
     return commandsOf(cluster).slice(installed)
   }
-  expect(await undoneOn(true)).toEqual([
-    'kubectl delete --ignore-not-found --wait=false -f filter.yaml',
-  ])
+  expect(await undoneOn(true)).toEqual(['kubectl delete --ignore-not-found --wait=false -f filter.yaml'])
   expect(await undoneOn(false)).toEqual([])
 })
 
@@ -410,4 +408,47 @@ test('an interrupt between steps is an interrupt, not a failed installation', as
   }
   const context = contextOn(cluster, istioSidecar, { scope, progress })
   await expect(istioSidecar.install(context)).rejects.toMatchObject({ name: 'AbortError' })
+})
+
+test('an interrupt while an arm comes up is an interrupt, and no cluster is asked for its reason', async () => {
+  const controller = new AbortController()
+  const cluster = transcriptCluster(transcript('istio-ambient-install'))
+  const scope = { signal: controller.signal }
+  const established = await istioAmbient.install(contextOn(cluster, istioAmbient, { scope }))
+  cluster.goOn('$ kubectl apply --server-side -f -\n! 1\nerror: timed out waiting for the condition\n')
+  controller.abort()
+  const raising = established.raise(testArm('istio-ambient', 'l4-l7-l4'), l4L7L4)
+  await expect(raising).rejects.toMatchObject({ name: 'AbortError' })
+  expect(commandsOf(cluster).filter((command) => command.includes('get pods'))).toEqual([])
+})
+
+describe('Cilium as the network under ambient', () => {
+  afterEach(() => void vi.useRealTimers())
+
+  test('that will not come up ends the wait for it', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    const waiting = { reason: 'ImagePullBackOff', message: '403 Forbidden' }
+    const agent = {
+      metadata: { name: 'cilium-x9k2f', namespace: 'kube-system' },
+      status: { containerStatuses: [{ name: 'agent', image: 'cilium:v1', state: { waiting } }] },
+    }
+    const cluster = transcriptCluster('$ helm upgrade --install cilium *\n', {
+      kubectl: async ([verb, kind], options) =>
+        verb === 'rollout'
+          ? new Promise<string>((_, reject) =>
+              options?.signal?.addEventListener('abort', () => reject(new Error('ended'))),
+            )
+          : JSON.stringify({ items: kind === 'pods' ? [agent] : [] }),
+    })
+    const settings = { cacheDir: '/nonexistent', cni: 'cilium' }
+    let isOver = false
+    const failed = failureOf(istioAmbient.install(contextOn(cluster, istioAmbient, { settings })))
+    void failed.finally(() => (isOver = true))
+    const look = async () => {
+      await vi.advanceTimersByTimeAsync(5_000)
+      return isOver
+    }
+    await expect.poll(look).toBe(true)
+    expect((await failed).message).toMatch(/the image cilium:v1 cannot be pulled \(403 Forbidden\)/)
+  })
 })
