@@ -23,7 +23,10 @@ const podWith = (init: readonly ContainerStatus[], containers: readonly Containe
 })
 
 /** What is said of pods that do not become ready, by a wait that ends long before its time. */
-async function failureOf(pods: () => readonly Pod[], events: readonly object[] = []): Promise<string> {
+async function failureOf(
+  pods: () => readonly Pod[],
+  { events = [], expectContainers = [] }: { events?: readonly object[]; expectContainers?: string[] } = {},
+): Promise<string> {
   const watch = new PodWatch({} as never)
   const rollout = new Rollout({
     kubectl: {
@@ -39,7 +42,7 @@ async function failureOf(pods: () => readonly Pod[], events: readonly object[] =
     diagnostics: { want: () => {} },
     refusedAfterMs: 1,
   })
-  const where = { namespace: 'bench', selector: 'app=server', role: 'server' } as const
+  const where = { namespace: 'bench', selector: 'app=server', role: 'server', expectContainers } as const
   return rollout.ready('server of x', where).then(
     () => 'ready',
     (error: unknown) => (error as Error).message,
@@ -49,7 +52,12 @@ async function failureOf(pods: () => readonly Pod[], events: readonly object[] =
 describe('pods that will not come up', () => {
   const initializing = container('echo', { waiting: { reason: 'PodInitializing' } })
   it.each([
-    ['ImagePullBackOff', [], [container('echo', waiting('ImagePullBackOff'))], 'echo waits: ImagePullBackOff'],
+    [
+      'ImagePullBackOff',
+      [],
+      [container('echo', waiting('ImagePullBackOff'))],
+      'echo waits: ImagePullBackOff',
+    ],
     [
       'an injected sidecar whose image is not to be had',
       [container('istio-proxy', waiting('ImagePullBackOff'))],
@@ -72,6 +80,17 @@ describe('pods that will not come up', () => {
   })
 })
 
+it('a pod that is ready without the sidecar that it should have is not waited for', async () => {
+  const status = {
+    conditions: [{ type: 'Ready', status: 'True' }],
+    containerStatuses: [container('echo', {})],
+  }
+  const expectContainers = ['istio-proxy']
+  expect(await failureOf(() => [{ ...podWith([], []), status }], { expectContainers })).toBe(
+    'server of x: server-1 was made without istio-proxy, which its mesh should have put into it',
+  )
+})
+
 describe('pods that are not made', () => {
   const refusal = (kind: string, name: string, message: string) => ({
     ...{ involvedObject: { kind, name }, reason: 'FailedCreate', message },
@@ -85,7 +104,8 @@ describe('pods that are not made', () => {
       refusal('DaemonSet', 'server-tunnel', 'of a DaemonSet'),
     ]
     const own = refusal('ReplicaSet', 'server-7c9f6d5b8d', denied)
-    expect(await failureOf(() => [], [own, ...others])).toBe(`server of x: FailedCreate: ${denied}`)
+    const events = [own, ...others]
+    expect(await failureOf(() => [], { events })).toBe(`server of x: FailedCreate: ${denied}`)
   })
 
   it('are waited for while nobody says why', async () => {

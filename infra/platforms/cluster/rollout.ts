@@ -89,10 +89,11 @@ export class Rollout {
     const { namespace, selector, role, expectContainers = [] } = where
     const find = () =>
       pods.find(namespace, selector).filter(({ metadata }) => metadata.deletionTimestamp === undefined)
-    const complete = (pod: Pod) => {
+    const lacking = (pod: Pod) => {
       const names = containersOf(pod).map(({ name }) => name)
-      return isReady(pod) && expectContainers.every((name) => names.includes(name))
+      return expectContainers.filter((name) => !names.includes(name))
     }
+    const complete = (pod: Pod) => isReady(pod) && lacking(pod).length === 0
     // Old kubelets (seen with 1.20) look at a pod again only a minute after its startup probe has succeeded.
     const stopNudging = nudge(this.#options.proxy, () =>
       find().filter((pod) => !isReady(pod) && isRunning(pod)),
@@ -105,7 +106,7 @@ export class Rollout {
         explain: () => find().map(describePod).join('; ') || 'no pod was created',
         isHopeless: () =>
           find()
-            .map(hopelessReason)
+            .map((pod) => hopelessReason(pod, lacking(pod)))
             .find((reason) => reason !== undefined) ?? refusals.last(),
       })
       const found = find()
@@ -157,8 +158,12 @@ function isRunning(pod: Pod): boolean {
   return containers.length > 0 && containers.every(({ state }) => state?.running !== undefined)
 }
 
-function hopelessReason(pod: Pod): string | undefined {
+/** `lacking` are containers that it should have besides. */
+function hopelessReason(pod: Pod, lacking: readonly string[]): string | undefined {
   const { containerStatuses = [], initContainerStatuses = [] } = pod.status
+  // A pod's containers are fixed when it is made.
+  if (lacking.length > 0 && isReady(pod))
+    return `${pod.metadata.name} was made without ${lacking.join(', ')}, which its mesh should have put into it`
   const isStuck = ({ state }: ContainerStatus) => hopeless.has(state?.waiting?.reason ?? '')
   // Sidecars that a mesh injects are among the init containers, some of which end when their work is done.
   const stuck =
