@@ -3,7 +3,7 @@ import { carriedPath } from '../model/paths.js'
 import { unitNumber } from '../model/plan.js'
 import { describeVariant } from '../model/variants.js'
 import { defined } from '../model/defined.js'
-import { CommandError, messageOf } from '../model/errors.js'
+import { CommandError, whatWasSaid } from '../model/errors.js'
 import type {
   Arm,
   BillCategory,
@@ -140,13 +140,6 @@ async function proveArm(handle: RaisedArm): Promise<readonly ProofCheck[]> {
     .catch((error: unknown): readonly ProofCheck[] => [
       { name: 'proof of path', ok: false, expected: 'can be made', actual: whatWasSaid(error) },
     ])
-}
-
-/** What was asked of whom, and its own words: "kubectl exited with code 1" helps nobody. */
-function whatWasSaid(error: unknown): string {
-  if (!(error instanceof CommandError)) return messageOf(error)
-  const words = error.tail.trim().split('\n').slice(-3).join(' ')
-  return `${error.message}${words === '' ? '' : `: ${words}`} (asked: ${error.argv.join(' ').slice(0, 300)})`
 }
 
 async function raise(request: EnvironmentRequest, session: MeshSession, arm: Arm): Promise<RaisedArm> {
