@@ -25,7 +25,7 @@ interface CleanOptions {
  */
 export async function removeLeftovers(
   runId: string | undefined,
-  { dryRun = false, tell, on = Object.values(platforms) }: CleanOptions,
+  { dryRun = false, tell, on = Object.values<Platform>(platforms) }: CleanOptions,
 ): Promise<number> {
   const leftovers = await findLeftovers(runId)
   const alive = await liveRuns()
