@@ -66,6 +66,8 @@ export interface ClusterAccess {
   readonly clusterName: string
   /** False where it was there before the run: what is on it is somebody's, and what is installed on it must go again. */
   readonly isOwn: boolean
+  /** True where it is one of the run's own that stays: the next run on it may want other things there. */
+  readonly isKept: boolean
   /** For example `1.34.11`. */
   readonly kubernetesVersion: string
   /** Kubernetes node names by role. */

@@ -49,3 +49,10 @@ export class CommandError extends Error {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
+
+/** What was asked of whom, and its own words: "kubectl exited with code 1" helps nobody. */
+export function whatWasSaid(error: unknown): string {
+  if (!(error instanceof CommandError)) return messageOf(error)
+  const words = error.tail.trim().split('\n').slice(-3).join(' ')
+  return `${error.message}${words === '' ? '' : `: ${words}`} (asked: ${error.argv.join(' ').slice(0, 300)})`
+}

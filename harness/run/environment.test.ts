@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { catalogue } from '../cli/catalogue.js'
 import { createEnvironment } from './environment.js'
+import { CommandError } from '../model/errors.js'
 import type { Mesh } from '../model.js'
 import { makePlan } from '../plan/plan.js'
 import { resolveConfig } from '../config/resolve-config.js'
@@ -60,6 +61,17 @@ test('an arm that does not come up leaves the others alone', async () => {
   expect(Object.keys(environment.raised)).toHaveLength(plan.arms.length - 1)
 })
 
+test('a command that failed says what was asked of it, and what it said', async () => {
+  const end = { code: 1, signal: null, tail: 'loading images …\nERROR: no space left on device\n' }
+  const whileRaising = async ({ id }: { id: string }) => {
+    if (id === 'reference/l4-only') throw new CommandError(['kind', 'load', 'image-archive', 'a.tar'], end)
+  }
+  const { failures } = await createFrom({ whileRaising })
+  expect(failures['reference/l4-only']?.message).toBe(
+    'kind exited with code 1: loading images … ERROR: no space left on device (asked: kind load image-archive a.tar)',
+  )
+})
+
 test('an arm that failed is taken down before anything is measured, and only what is up is counted', async () => {
   const { platform, meshes } = createFake({ failsToRaise: ({ id }) => id === 'reference/l4-only' })
   const [takenDown, said]: [string[], string[]] = [[], []]
@@ -96,6 +108,59 @@ test('an interrupt ends the bringing up once nothing is on its way any more', as
   }
   await expect(createFrom({ whileRaising }, 2, controller.signal)).rejects.toThrow('interrupted')
   expect([...onTheWay]).toEqual([])
+})
+
+test('evidence is kept before a mesh takes its own away', async () => {
+  const { platform, meshes, undone } = createFake()
+  const create: typeof platform.create = async (...given) => ({
+    ...(await platform.create(...given)),
+    keepEvidence: async () => void undone.push('evidence'),
+  })
+  const scope = openScope({ runId: 'r', stateDir: '/nonexistent', signal: new AbortController().signal })
+  await createEnvironment({
+    request: { id: 'local', config: plan.config, arms: plan.arms, paths: plan.paths },
+    platform: { ...platform, create },
+    meshes,
+    scope,
+    progress: silentProgress,
+  })
+  expect(await scope.close()).toEqual([])
+  expect(undone).toEqual(['evidence', 'reference', 'none', 'local'])
+})
+
+test('an interrupt while an arm is proved leaves the others unproved', async () => {
+  const { platform, meshes } = createFake({})
+  const controller = new AbortController()
+  const proved: string[] = []
+  const proving = Object.fromEntries(
+    Object.entries(meshes).map(([name, mesh]): [string, Mesh] => [
+      name,
+      {
+        ...mesh,
+        install: async (context) => {
+          const session = await mesh.install(context)
+          const raise: typeof session.raise = async (arm, path) => ({
+            ...(await session.raise(arm, path)),
+            async prove() {
+              proved.push(arm.id)
+              controller.abort(new Error('interrupted'))
+              throw new Error('kubectl was ended by SIGKILL (interrupted)')
+            },
+          })
+          return { ...session, raise }
+        },
+      },
+    ]),
+  )
+  const creating = createEnvironment({
+    request: { id: 'local', config: plan.config, arms: plan.arms, paths: plan.paths },
+    platform,
+    meshes: proving,
+    scope: openScope({ runId: 'r', stateDir: '/nonexistent', signal: controller.signal }),
+    progress: silentProgress,
+  })
+  await expect(creating).rejects.toThrow('interrupted')
+  expect(proved).toHaveLength(1)
 })
 
 test('a hop whose usage cannot be read is named, and what carries an arm as it calls itself', async () => {

@@ -3,7 +3,7 @@ import { carriedPath } from '../model/paths.js'
 import { unitNumber } from '../model/plan.js'
 import { describeVariant } from '../model/variants.js'
 import { defined } from '../model/defined.js'
-import { CommandError, messageOf } from '../model/errors.js'
+import { CommandError, whatWasSaid } from '../model/errors.js'
 import type {
   Arm,
   BillCategory,
@@ -42,6 +42,8 @@ export async function createEnvironment(options: CreateEnvironmentOptions): Prom
   const failures = await checkMeshes(request, platform, meshes)
   const host = await platform.create(request, scope, progress)
   const sessions = await installMeshes({ request, host, meshes, scope, progress, failures })
+  // Deferred after the meshes: what they take away with them, as the pods of their gateways, is looked at before.
+  scope.defer('keep evidence', () => host.keepEvidence?.())
 
   const proofs: Record<string, readonly ProofCheck[]> = {}
   const total = request.arms.length
@@ -53,6 +55,8 @@ export async function createEnvironment(options: CreateEnvironmentOptions): Prom
   await progress.step('proof of path', async () => {
     for (const [arm, handle] of Object.entries(raised)) {
       const checks = await proveArm(handle)
+      // A command that an interrupt ends proves nothing, and those of the next arms would run to their end.
+      scope.signal.throwIfAborted()
       proofs[arm] = checks
       const refused = checks.filter(({ ok }) => !ok)
       if (refused.length > 0) {
@@ -136,13 +140,6 @@ async function proveArm(handle: RaisedArm): Promise<readonly ProofCheck[]> {
     .catch((error: unknown): readonly ProofCheck[] => [
       { name: 'proof of path', ok: false, expected: 'can be made', actual: whatWasSaid(error) },
     ])
-}
-
-/** What was asked of whom, and its own words: "kubectl exited with code 1" helps nobody. */
-function whatWasSaid(error: unknown): string {
-  if (!(error instanceof CommandError)) return messageOf(error)
-  const words = error.tail.trim().split('\n').slice(-3).join(' ')
-  return `${error.message}${words === '' ? '' : `: ${words}`} (asked: ${error.argv.join(' ').slice(0, 300)})`
 }
 
 async function raise(request: EnvironmentRequest, session: MeshSession, arm: Arm): Promise<RaisedArm> {
@@ -327,7 +324,7 @@ export function describeFailure(kind: TrialErrorKind, error: unknown): TrialErro
   const detail = error instanceof CommandError ? error.tail : (error as { detail?: unknown } | null)?.detail
   return {
     kind,
-    message: messageOf(error),
+    message: whatWasSaid(error),
     ...(typeof detail === 'string' && detail !== '' ? { detail } : {}),
   }
 }

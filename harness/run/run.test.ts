@@ -60,6 +60,26 @@ test('every planned trial is in the journal, in order, with its bill and its pro
   expect(fake.undone).toEqual(['reference', 'none', 'local'])
 })
 
+test('what cannot be taken down is kept, and told to the person who waits', async () => {
+  const fake = createFake()
+  const create: typeof fake.platform.create = (request, scope, progress) => {
+    scope.defer('delete cluster c', () => Promise.reject(new Error('it does not end')))
+    return fake.platform.create(request, scope, progress)
+  }
+  const said: string[] = []
+  const { written } = await runFake(
+    {},
+    {
+      platform: { ...fake.platform, create },
+      meshes: fake.meshes,
+      display: createDisplay({ write: (text) => said.push(text) }),
+    },
+  )
+  const problem = 'could not clean up: delete cluster c: it does not end'
+  expect(said.join('')).toContain(`! ${problem}`)
+  expect(JSON.stringify(written)).toContain(problem)
+})
+
 test('a bypassed hop fails its trials with the evidence', async () => {
   const { trials } = await runFake({ bypassed: (component) => component.name.endsWith('waypoint') })
   const waypoint = trials.filter((trial) => armOf(trial) === 'reference/l4-l7-l4')

@@ -199,7 +199,10 @@ async function measureEnvironment(
     journal.note(`${message}\n${failure.detail ?? ''}`.trim())
     return { why: 'failed', message, measuredMs: 0 }
   } finally {
-    for (const problem of await scope.close()) journal.note(`could not clean up: ${problem}`)
+    for (const problem of await scope.close()) {
+      journal.note(`could not clean up: ${problem}`)
+      display.line(`! could not clean up: ${problem}`)
+    }
   }
 }
 

@@ -129,6 +129,8 @@ export interface Host {
   deploy(workload: Workload): Promise<Deployed>
   /** Removes what an arm that failed has left, so that it is in nobody's way; absent where nothing stays. */
   takeDown?(arm: Arm): Promise<void>
+  /** Keeps what explains what went wrong, if something did, before anything is taken away; absent where there is nothing to keep. */
+  keepEvidence?(): Promise<void>
   /** Runs a command where this arm's client lives. For the bundled generator, `argv` starts with `loadgen`. */
   exec(arm: Arm, command: Command): Running
   /** GETs a path of a component's admin listener, from wherever it can be reached. */

@@ -300,3 +300,15 @@ describe('what a person reads when a step fails', () => {
     )
   })
 })
+
+test('an interrupt while an arm comes up is an interrupt, and no cluster is asked for its reason', async () => {
+  const controller = new AbortController()
+  const scope = { signal: controller.signal }
+  const { session, cluster } = install(cilium, 'cilium-install', ['l4-kernel'], { scope })
+  const established = await session
+  cluster.goOn('$ kubectl apply --server-side -f -\n! 1\nerror: timed out waiting for the condition\n')
+  controller.abort()
+  const raising = established.raise(testArm('cilium', 'l4-kernel'), l4Kernel)
+  await expect(raising).rejects.toMatchObject({ name: 'AbortError' })
+  expect(commandsOf(cluster).filter((command) => command.includes('get pods'))).toEqual([])
+})

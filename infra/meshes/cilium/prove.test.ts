@@ -1,6 +1,5 @@
 /** Proofs of a Cilium arm before it is measured: each must refuse the mode that is not what its name says. */
 import { beforeEach, describe, expect, test } from 'vitest'
-import { defined } from '../../../harness/model/defined.js'
 import type { HopCounters, ProofCheck } from '../../../harness/model.js'
 import { benchEndpoint, benchObjects, countReads, readTestdata } from '../clusters/testing.js'
 import { transcriptCluster, transcriptHost } from '../testdata/transcript-cluster.js'
@@ -26,12 +25,17 @@ const withKubeProxy = atClient.replace('"mode": "True"', '"mode": "False"')
 const strangers = output('endpoints-server-regenerating')
 const gatewayEndpoint = { host: '172.18.0.5', port: 31234, authority: '172.18.0.5:31234' }
 
-const pod = (name: string, nodeName: string, podIP?: string) => ({
-  metadata: { name },
-  spec: { nodeName },
-  status: defined({ podIP }),
-})
+const pod = (name: string, nodeName: string) => ({ metadata: { name }, spec: { nodeName }, status: {} })
 const list = (...items: object[]) => JSON.stringify({ items })
+
+/** Pods of the arm as they were recorded, on a node of this cluster. */
+function recordedPods(app: 'client' | 'server', nodeName: string): string {
+  const { items } = JSON.parse(output('pods')) as {
+    items: readonly { metadata: { labels: { app: string } }; spec: object }[]
+  }
+  const own = items.filter(({ metadata }) => metadata.labels.app === app)
+  return list(...own.map((found) => ({ ...found, spec: { ...found.spec, nodeName } })))
+}
 
 function envoyHop(name: string, node: CiliumHop['node']): CiliumHop {
   return {
@@ -115,13 +119,14 @@ async function prove(world: World): Promise<readonly ProofCheck[]> {
     pod('cilium-c', 'meshbench-worker3'),
   )
   const isGateway = world.path === 'ingress-alone'
+  const asClient = 'kubectl exec -n bench client-975d4c5c5-7xdmw -- node -e'
   const inAgent = (agent: string, command: string) =>
     `kubectl exec -n kube-system ${agent} -c cilium-agent -- cilium-dbg ${command} -o json`
   const cluster = transcriptCluster(
     [
       '$ kubectl get service kubernetes -n default *\n10.96.0.1',
-      `$* kubectl get pods -n bench -l app=client -o json\n${list(pod('pod-0', world.clientNode, '10.244.2.186'))}`,
-      `$* kubectl get pods -n bench -l app=server -o json\n${list(pod('pod-0', 'meshbench-worker2', '10.244.1.122'))}`,
+      `$* kubectl get pods -n bench -l app=client -o json\n${recordedPods('client', world.clientNode)}`,
+      `$* kubectl get pods -n bench -l app=server -o json\n${recordedPods('server', 'meshbench-worker2')}`,
       `$* kubectl get pods -n kube-system -l k8s-app=cilium -o json\n${agents}`,
       `$* ${inAgent('cilium-a', 'status')}\n${world.clientStatus}`,
       ...(world.serverStatusAtFirst === undefined
@@ -136,12 +141,10 @@ async function prove(world: World): Promise<readonly ProofCheck[]> {
       `$ ${inAgent('cilium-b', 'bpf auth list')}\n${world.auth}`,
       `$ node meshbench-worker cat *\n${world.wireguardBytes[0]}`,
       `$ node meshbench-worker cat *\n${world.wireguardBytes[1]}`,
-      `$* kubectl exec -n bench pod-0 -- node -e *denied-by-policy*\n${world.denied}`,
-      ...(isGateway ? [`$* kubectl exec -n bench pod-0 -- node -e *server.bench.svc*\n${world.past}`] : []),
-      ...(world.answersAtFirst ?? []).map(
-        (answer) => `$ kubectl exec -n bench pod-0 -- node -e *\n${answer}`,
-      ),
-      `$* kubectl exec -n bench pod-0 -- node -e *\n${world.answer}`,
+      `$* ${asClient} *denied-by-policy*\n${world.denied}`,
+      ...(isGateway ? [`$* ${asClient} *server.bench.svc*\n${world.past}`] : []),
+      ...(world.answersAtFirst ?? []).map((answer) => `$ ${asClient} *\n${answer}`),
+      `$* ${asClient} *\n${world.answer}`,
       '',
     ].join('\n'),
   )

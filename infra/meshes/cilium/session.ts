@@ -72,7 +72,7 @@ export async function installCilium(mode: CiliumMode, context: MeshContext): Pro
   return {
     facts: [...ciliumFacts(mode, options, cluster), ...overlayFacts(mesh, charts, settings)],
     components: bindShared(mesh, options, cluster),
-    raise: (arm, path) => raiseCiliumArm({ mode, arm, path, host, cluster }),
+    raise: (arm, path) => raiseCiliumArm({ mode, arm, path, host, cluster, signal: scope.signal }),
   }
 }
 
@@ -130,9 +130,12 @@ interface RaiseOptions {
   readonly path: Path
   readonly host: Host
   readonly cluster: ClusterAccess
+  /** Aborted when the run is interrupted: then nobody waits for an explanation. */
+  readonly signal: AbortSignal
 }
 
-async function raiseCiliumArm({ mode, arm, path, host, cluster }: RaiseOptions): Promise<RaisedArm> {
+async function raiseCiliumArm(options: RaiseOptions): Promise<RaisedArm> {
+  const { mode, arm, path, host, cluster, signal } = options
   const name = path.name as CiliumPath
   const objects = cluster.objectsOf(arm)
   cluster.shapeArm(arm, ciliumShape(name))
@@ -184,6 +187,7 @@ async function raiseCiliumArm({ mode, arm, path, host, cluster }: RaiseOptions):
       const endpoint = gateway ? await gatewayEndpoint(cluster) : serverEndpoint
       return { application: component, endpoint, serverEndpoint }
     } catch (error) {
+      signal.throwIfAborted()
       throw await explainFailure({ step: arm.id, mesh: arm.mesh, cluster, error })
     }
   }

@@ -12,11 +12,34 @@ const crashing = {
   state: { waiting: { reason: 'CrashLoopBackOff' } },
   lastState: { terminated: { reason: 'Error', exitCode: 1 } },
 }
-const clusterWith = (found: object) =>
+/** As a kubelet shows it that starts a second later what has ended. */
+const startedAgain = { ...crashing, ready: false, state: { running: {} } }
+const list = (...items: object[]) => JSON.stringify({ items })
+const notMade = (name: string, uid: string, lastTimestamp: string) => ({
+  involvedObject: { kind: 'DaemonSet', namespace: 'istio-system', name, uid },
+  reason: 'FailedCreate',
+  message: 'Error creating: insufficient quota to match these scopes',
+  firstTimestamp: '2026-11-30T01:00:00Z',
+  lastTimestamp,
+})
+const daemonSet = (uid: string, currentNumberScheduled: number, namespace = 'istio-system') => ({
+  metadata: { name: 'ztunnel', namespace, uid },
+  spec: {},
+  status: { desiredNumberScheduled: 4, currentNumberScheduled },
+})
+interface Before {
+  readonly first?: object
+  readonly events?: readonly object[]
+  readonly controllers?: readonly object[]
+}
+/** A cluster with one pod, which may have been otherwise at first, and with what was said of others. */
+const clusterWith = (found: object, { first, events = [], controllers = [] }: Before = {}) =>
   transcriptCluster(
     [
-      `$* kubectl get pods -A -o json\n${JSON.stringify({ items: [found] })}`,
-      '$* kubectl get events *\n{"items":[]}',
+      ...(first ? [`$ kubectl get pods -A -o json\n${list(first)}`] : []),
+      `$* kubectl get pods -A -o json\n${list(found)}`,
+      `$* kubectl get events *\n${list(...events)}`,
+      `$* kubectl get replicasets,daemonsets,statefulsets -A -o json\n${list(...controllers)}`,
       '$* kubectl logs --previous -n istio-system istiod-1 -c discovery --tail=5\nfatal\tno certificate',
       '',
     ].join('\n'),
@@ -28,12 +51,19 @@ const endless = (signal: AbortSignal | undefined) =>
     signal?.addEventListener('abort', () => reject(new Error('ended')), { once: true }),
   )
 
-test.each([
+const refusal = notMade('ztunnel', 'u1', '2026-11-30T01:00:21Z')
+test.each<[object, RegExp, Before?]>([
   [pod(pulling('ImagePullBackOff')), /the image pilot:nope cannot be pulled \(ImagePullBackOff: not found\)/],
   [pod(pulling('ErrImageNeverPull')), /pilot:nope cannot be pulled/],
   [pod(crashing, 3), /istiod-1 keeps ending: container discovery: Error, exit code 1: fatal\tno certificate/],
-])('%#', async (found, message) => {
-  const cluster = clusterWith(found)
+  [pod(startedAgain, 8), /istiod-1 keeps ending: container discovery/, { first: pod(startedAgain, 5) }],
+  [
+    pod({ ready: true }),
+    /no pod of istio-system\/ztunnel can be made: Error creating: insufficient quota to match these scopes$/,
+    { events: [refusal], controllers: [daemonSet('u1', 0)] },
+  ],
+])('%#', async (found, message, before) => {
+  const cluster = clusterWith(found, before)
   const waiting = unlessHopeless(
     { ...cluster, helm: (_, options) => endless(options?.signal) },
     ['istio-system'],
@@ -46,12 +76,28 @@ test.each([
   expect(explained.message).toMatch(message)
 })
 
-test.each([
+test.each<[string, object, Before?]>([
   ['a first try that failed', pod(pulling('ErrImagePull'))],
   ['a pod that waits for others', pod(crashing, 1)],
   ["somebody else's pod", pod(crashing, 9, 'shop')],
-])('%s ends nothing', async (_, found) => {
-  const cluster = clusterWith(found)
+  ['a pod that has ended in another time', pod(startedAgain, 9)],
+  [
+    'a DaemonSet whose pods are there by now, or that was another',
+    pod({ ready: true }),
+    { events: [refusal], controllers: [daemonSet('u1', 4), daemonSet('u2', 0)] },
+  ],
+  [
+    'a webhook that did not answer for a moment',
+    pod({ ready: true }),
+    { events: [notMade('ztunnel', 'u1', '2026-11-30T01:00:05Z')], controllers: [daemonSet('u1', 0)] },
+  ],
+  [
+    "somebody else's DaemonSet",
+    pod({ ready: true }),
+    { events: [refusal], controllers: [daemonSet('u1', 0, 'shop')] },
+  ],
+])('%s ends nothing', async (_, found, before) => {
+  const cluster = clusterWith(found, before)
   let looks = 0
   const counting = {
     ...cluster,
@@ -70,4 +116,31 @@ test.each([
     1,
   )
   expect(await done).toBe('ready')
+})
+
+test('what takes the work back is not ended by a look that comes after it', async () => {
+  const cluster = clusterWith(pod(crashing, 3))
+  let answer = () => {}
+  const asked = new Promise<void>((resolve) => (answer = resolve))
+  let isAsked = false
+  let ofWork: AbortSignal | undefined
+  const slow = {
+    ...cluster,
+    kubectl: async (args: readonly string[]) => {
+      isAsked = true
+      await asked
+      return cluster.kubectl(args)
+    },
+    helm: async (_: readonly string[], options?: { signal?: AbortSignal }) => {
+      ofWork = options?.signal
+      await expect.poll(() => isAsked).toBe(true)
+      throw new Error('failed by itself')
+    },
+  }
+  const working = unlessHopeless(slow, ['istio-system'], (watched) => watched.helm(['upgrade']), 1)
+  await expect(working).rejects.toThrow('failed by itself')
+  answer()
+  await expect.poll(() => cluster.commands.length).toBeGreaterThan(2)
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(ofWork?.aborted).toBe(false)
 })

@@ -4,6 +4,7 @@
  */
 import { CommandError, exitCodes, messageOf, UserError } from '../../../harness/model/errors.js'
 import type { ClusterAccess } from '../../../harness/model/cluster-access.js'
+import { hopelessRestarts, inspectCluster, type ClusterState } from './cluster-state.js'
 
 /** A mesh that did not come up. `detail` is the evidence: the end of the command's output, or what the cluster says. */
 export class MeshInstallError extends UserError {
@@ -63,12 +64,18 @@ export async function explainFailure({ step, mesh, cluster, error }: Failure): P
 
 /** The first reason that is enough by itself; all of them are the evidence. */
 function explainState(state: ClusterState): Explanation {
-  const { imageProblems, unreadyNodes, unschedulable, crashing, warnings } = state
+  const { imageProblems, refused, unreadyNodes, unschedulable, crashing, warnings } = state
   const [image] = imageProblems
   if (image)
     return {
       message: `the image ${image.image} cannot be pulled (${image.reason}), so ${image.pod} does not start`,
       hint: 'Pull ahead on a host with a network (meshbench pull) and copy the cache, or name a registry mirror.',
+    }
+  const [refusal] = refused
+  if (refusal)
+    return {
+      message: `no pod of ${refusal.pod} can be made: ${refusal.reason}`,
+      hint: 'Change what it names: a webhook or a quota of the cluster, or the pod security of that namespace.',
     }
   const [unready] = unreadyNodes
   if (unready)
@@ -106,7 +113,7 @@ const watchIntervalMs = 5_000
 
 /**
  * Does some work on a cluster, and ends it as soon as a pod of these namespaces will not come up by waiting: its image is not
- * to be had, or it has ended again and again.
+ * to be had, it has ended again and again, or the cluster does not let it be made.
  */
 export async function unlessHopeless<T>(
   cluster: ClusterAccess,
@@ -118,12 +125,16 @@ export async function unlessHopeless<T>(
   const { signal } = ended
   let hopeless: ClusterState | undefined
   let looking = false
+  let isOver = false
+  let first: ClusterState | undefined
   const look = async () => {
     if (looking) return
     looking = true
     const state = await inspectCluster(cluster, namespaces)
     looking = false
-    if (!state || !isHopeless(state)) return
+    first ??= state
+    // What takes the work back has its signal, too, and must not be ended by a look that comes late.
+    if (isOver || !state || !isHopeless(state, first ?? state)) return
     hopeless = state
     ended.abort()
   }
@@ -137,17 +148,23 @@ export async function unlessHopeless<T>(
   } catch (error) {
     throw hopeless ? new HopelessError(hopeless) : error
   } finally {
+    isOver = true
     clearInterval(timer)
   }
 }
 
-/** Pods that wait for others may end once or twice before these are there. */
-const hopelessRestarts = 3
+/** What keeps pods from being made may pass as long; by then their controller has tried a dozen times. */
+const hopelessRefusalMs = 20_000
 
-function isHopeless({ imageProblems, crashing }: ClusterState): boolean {
+/** `first` is what was seen at first: what had ended by then may have been in another time. */
+function isHopeless({ imageProblems, refused, crashing }: ClusterState, first: ClusterState): boolean {
   return (
     imageProblems.some(({ isFirst }) => !isFirst) ||
-    crashing.some(({ restarts }) => restarts >= hopelessRestarts)
+    refused.some(({ forMs }) => forMs >= hopelessRefusalMs) ||
+    crashing.some(({ key, restarts, isBackingOff }) => {
+      const before = isBackingOff ? 0 : (first.restarts.get(key) ?? 0)
+      return restarts - before >= hopelessRestarts
+    })
   )
 }
 
@@ -224,193 +241,4 @@ function ownWords(text: string): string {
     .slice(start, end < 0 ? undefined : end)
     .map((line) => line.trim())
     .join(' ')
-}
-
-interface PodProblem {
-  /** `namespace/name`. */
-  readonly pod: string
-  readonly reason: string
-}
-
-interface ImageProblem extends PodProblem {
-  readonly image: string
-  /** The kubelet has not tried again yet. */
-  readonly isFirst: boolean
-}
-
-interface Crash extends PodProblem {
-  readonly container: string
-  readonly restarts: number
-}
-
-export interface ClusterState {
-  readonly imageProblems: readonly ImageProblem[]
-  /** In the order of their first failure, each with the end of its log where it can be read. */
-  readonly crashing: readonly Crash[]
-  readonly unschedulable: readonly PodProblem[]
-  readonly unreadyNodes: readonly { readonly node: string; readonly reason: string }[]
-  /** The last warning about each pod that is not ready and says nothing itself. */
-  readonly warnings: readonly PodProblem[]
-  readonly evidence: readonly string[]
-}
-
-interface Condition {
-  readonly type: string
-  readonly status: string
-  readonly reason?: string
-  readonly message?: string
-}
-
-interface ContainerStatus {
-  readonly name?: string
-  readonly image: string
-  readonly restartCount?: number
-  readonly state?: { readonly waiting?: { readonly reason?: string; readonly message?: string } }
-  readonly lastState?: { readonly terminated?: { readonly reason?: string; readonly exitCode?: number } }
-}
-
-interface KubernetesItem {
-  readonly metadata: { readonly name: string; readonly namespace?: string }
-  readonly status?: {
-    readonly conditions?: readonly Condition[]
-    readonly containerStatuses?: readonly ContainerStatus[]
-    readonly initContainerStatuses?: readonly ContainerStatus[]
-  }
-}
-
-/** The part of an event that is used (Kubernetes API, core/v1 Event). */
-interface WarningEvent {
-  readonly involvedObject: { readonly namespace?: string; readonly name?: string }
-  readonly reason?: string
-  readonly message?: string
-  readonly firstTimestamp?: string | null
-  readonly lastTimestamp?: string | null
-}
-
-/** A busy API server is slow just when it is asked why something timed out. */
-const inspectTimeoutMs = 60_000
-const logLines = 5
-
-/**
- * What pods and nodes say of themselves, those of some namespaces or all; undefined when the cluster cannot be asked, even
- * at a second try.
- */
-async function inspectCluster(
-  cluster: ClusterAccess,
-  namespaces?: readonly string[],
-): Promise<ClusterState | undefined> {
-  const list = async <T = KubernetesItem>(args: readonly string[]): Promise<readonly T[]> => {
-    const text = await cluster.kubectl(['get', ...args, '-o', 'json'], { timeoutMs: inspectTimeoutMs })
-    return (JSON.parse(text) as { items: readonly T[] }).items
-  }
-  const isMeant = ({ metadata }: KubernetesItem) =>
-    namespaces === undefined || namespaces.includes(metadata.namespace ?? 'default')
-  for (let attempt = 0; attempt < 2; attempt++) {
-    try {
-      const pods = (await list(['pods', '-A'])).filter(isMeant)
-      // One that is watched while it comes up has nodes that are not ready yet.
-      const nodes = namespaces === undefined ? await list(['nodes']) : []
-      const events = ['events', '-A', '--field-selector', 'type=Warning']
-      const warnings = await list<WarningEvent>(events).catch(() => [])
-      const state = readState(pods, nodes, warnings)
-      return { ...state, crashing: await withLogs(cluster, state.crashing) }
-    } catch {
-      // The command that failed is what the user hears of; this one only looks for its reason.
-    }
-  }
-  return undefined
-}
-
-/** The end of a container's log says more than its exit code. */
-function withLogs(cluster: ClusterAccess, crashing: readonly Crash[]): Promise<readonly Crash[]> {
-  return Promise.all(
-    crashing.map(async (crash) => {
-      const [namespace = '', name = ''] = crash.pod.split('/')
-      const logs = ['logs', '--previous', '-n', namespace, name, '-c', crash.container, `--tail=${logLines}`]
-      const text = await cluster.kubectl(logs, { timeoutMs: 15_000 }).catch(() => '')
-      const said = text.trim().split('\n').at(-1) ?? ''
-      return said === '' ? crash : { ...crash, reason: `${crash.reason}: ${said}` }
-    }),
-  )
-}
-
-const nameOf = ({ metadata }: KubernetesItem) => `${metadata.namespace ?? 'default'}/${metadata.name}`
-
-function readState(
-  pods: readonly KubernetesItem[],
-  nodes: readonly KubernetesItem[],
-  events: readonly WarningEvent[],
-): ClusterState {
-  const containers = pods.flatMap((pod) =>
-    [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])].map(
-      (container) => ({ pod: nameOf(pod), container, waiting: container.state?.waiting }),
-    ),
-  )
-  const imageProblems = containers
-    .filter(({ waiting }) =>
-      /^(?:ErrImagePull|ImagePullBackOff|ErrImageNeverPull|InvalidImageName)$/.test(waiting?.reason ?? ''),
-    )
-    .map(({ pod, container, waiting }) => ({
-      pod,
-      image: container.image,
-      reason: waiting?.message ?? waiting?.reason ?? '',
-      isFirst: waiting?.reason === 'ErrImagePull',
-    }))
-  const crashing = containers
-    .filter(({ waiting }) => waiting?.reason === 'CrashLoopBackOff')
-    .map(({ pod, container: { name = '', restartCount = 0, lastState } }) => {
-      const last = lastState?.terminated
-      const reason = last
-        ? `${last.reason ?? 'Error'}, exit code ${last.exitCode ?? '?'}`
-        : 'CrashLoopBackOff'
-      return { pod, container: name, restarts: restartCount, reason }
-    })
-    .sort((a, b) => (firstFailure(events, a.pod) < firstFailure(events, b.pod) ? -1 : 1))
-  const unschedulable = pods.flatMap((pod) =>
-    (pod.status?.conditions ?? [])
-      .filter(({ type, reason }) => type === 'PodScheduled' && reason === 'Unschedulable')
-      .map(({ message }) => ({ pod: nameOf(pod), reason: message ?? 'Unschedulable' })),
-  )
-  const unreadyNodes = nodes.flatMap((node) =>
-    (node.status?.conditions ?? [])
-      .filter(({ type, status }) => type === 'Ready' && status !== 'True')
-      .map(({ message, reason }) => ({ node: node.metadata.name, reason: message ?? reason ?? 'NotReady' })),
-  )
-  const warnings = lastWarnings(pods, events)
-  const evidence = [
-    ...imageProblems.map(({ pod, image, reason }) => `${pod}: ${image}: ${reason}`),
-    ...crashing.map(({ pod, container, reason }) => `${pod}: ${container}: ${reason}`),
-    ...unschedulable.map(({ pod, reason }) => `${pod}: ${reason}`),
-    ...unreadyNodes.map(({ node, reason }) => `node ${node}: ${reason}`),
-    ...warnings.map(({ pod, reason }) => `${pod}: ${reason}`),
-  ]
-  return { imageProblems, crashing, unschedulable, unreadyNodes, warnings, evidence }
-}
-
-const podOf = ({ involvedObject: { namespace = 'default', name = '' } }: WarningEvent) =>
-  `${namespace}/${name}`
-
-/** When a pod was first warned of; one that never was comes last. */
-function firstFailure(events: readonly WarningEvent[], pod: string): string {
-  const times = events
-    .filter((event) => podOf(event) === pod)
-    .map(({ firstTimestamp }) => firstTimestamp ?? '~')
-  return times.sort()[0] ?? '~'
-}
-
-function lastWarnings(
-  pods: readonly KubernetesItem[],
-  events: readonly WarningEvent[],
-): readonly PodProblem[] {
-  const isReady = (pod: KubernetesItem) =>
-    pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true
-  const byTime = [...events].sort((a, b) => ((a.lastTimestamp ?? '') < (b.lastTimestamp ?? '') ? -1 : 1))
-  return pods
-    .filter((pod) => !isReady(pod))
-    .flatMap((pod) => {
-      const last = byTime.findLast((event) => podOf(event) === nameOf(pod))
-      return last
-        ? [{ pod: nameOf(pod), reason: `${last.reason ?? 'Warning'}: ${(last.message ?? '').trim()}` }]
-        : []
-    })
 }

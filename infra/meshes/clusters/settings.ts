@@ -12,7 +12,7 @@ const fromCharts = {
   cacheDir: z.string().min(1).optional(),
   /** Files of Secrets that images are pulled with; they are put into every namespace of the mesh, before its charts. */
   pullSecrets: z.array(z.string().min(1)).default([]),
-  /** Files that are applied after the charts, in this order, and taken away with the mesh. */
+  /** Files that are applied after the charts, in this order, and taken away after the run. */
   manifests: z.array(z.string().min(1)).default([]),
 }
 

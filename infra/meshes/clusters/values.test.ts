@@ -59,6 +59,20 @@ describe('values', () => {
     ])
     expect(valuesDifference(ours, withValues(ours, ours, 'f'))).toEqual([])
   })
+  test('what is secret is told without what it is', () => {
+    const pem = '-----BEGIN PRIVATE KEY-----\nx\n'
+    const merged = withValues(
+      ours,
+      { tls: { ca: { cert: 'c', key: 'hidden' } }, registry: { adminToken: 'hidden' }, files: [pem] },
+      'f',
+    )
+    expect(valuesDifference(ours, merged)).toEqual([
+      'files: not set → a secret',
+      'registry.adminToken: not set → a secret',
+      'tls.ca.cert: not set → "c"',
+      'tls.ca.key: not set → a secret',
+    ])
+  })
 })
 
 describe('settings', () => {

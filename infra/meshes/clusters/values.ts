@@ -93,7 +93,17 @@ export function valuesDifference(ours: unknown, merged: unknown, path = ''): rea
     )
   }
   const [before, after] = [JSON.stringify(ours), JSON.stringify(merged)]
-  return before === after ? [] : [`${path}: ${before ?? 'not set'} → ${after ?? 'not set'}`]
+  if (before === after) return []
+  const told = isSecret(path, after) ? 'a secret' : after
+  return [`${path}: ${before ?? 'not set'} → ${told ?? 'not set'}`]
+}
+
+/** As charts name what is secret itself, for example `tls.ca.key`; names of Secrets are not, and end otherwise. */
+const secretPath = /(^|\.)key$|(password|passphrase|token|privateKey|secretKey|apiKey)$/i
+
+/** Differences are told in journals and reports, which are shown to others; a file of values need not be. */
+function isSecret(path: string, text: string | undefined): boolean {
+  return text !== undefined && (secretPath.test(path) || text.includes('PRIVATE KEY'))
 }
 
 /** Applies the user's own manifests, a file a step. */
@@ -101,8 +111,10 @@ export function manifestSteps(files: readonly string[]): readonly Step[] {
   return files.map((file) => ({
     title: file,
     async run({ cluster, undo }) {
-      undo(`delete what ${file} made`, () =>
-        cluster.kubectl(['delete', '--ignore-not-found', '--wait=false', '-f', file], undoing),
+      undo(
+        `delete what ${file} made`,
+        () => cluster.kubectl(['delete', '--ignore-not-found', '--wait=false', '-f', file], undoing),
+        { evenIfKept: true },
       )
       await cluster.kubectl(['apply', '--server-side', '-f', file])
     },

@@ -47,8 +47,15 @@ export interface InstallContext {
   readonly mesh: string
   readonly cluster: ClusterAccess
   readonly assets: Assets
-  /** Says how to take back what is about to be done, last first. A cluster of the run's own takes everything with it. */
-  readonly undo: (title: string, work: () => Promise<unknown>) => void
+  /**
+   * Says how to take back what is about to be done, last first. A cluster of the run's own takes everything with it; one that
+   * is kept keeps its mesh, which the next run lays over it again, and loses what that run would not ask for.
+   */
+  readonly undo: (
+    title: string,
+    work: () => Promise<unknown>,
+    options?: { readonly evenIfKept?: boolean },
+  ) => void
 }
 
 /** For the commands that take something back: the run may have been interrupted. */
@@ -73,8 +80,9 @@ export async function runSteps(
   scope: Pick<Scope, 'defer' | 'signal'>,
 ): Promise<void> {
   const { signal } = scope
-  const undo: InstallContext['undo'] = (title, work) => {
-    if (!context.cluster.isOwn) scope.defer(title, async () => void (await work()))
+  const { isOwn, isKept } = context.cluster
+  const undo: InstallContext['undo'] = (title, work, { evenIfKept = false } = {}) => {
+    if (!isOwn || (isKept && evenIfKept)) scope.defer(title, async () => void (await work()))
   }
   for (const step of steps) {
     signal.throwIfAborted()
@@ -112,6 +120,7 @@ export function helmStep({ release, chart, namespace, values, wait = true }: Hel
       undo(`uninstall ${release}`, () =>
         cluster.helm(['uninstall', release, '--namespace', namespace, '--ignore-not-found'], undoing),
       )
+      if (cluster.isKept) await unlock(cluster, release, namespace)
       const args = [
         'upgrade',
         '--install',
@@ -121,12 +130,23 @@ export function helmStep({ release, chart, namespace, values, wait = true }: Hel
         namespace,
         '--create-namespace',
         ...(wait ? ['--wait', '--timeout', `${helmTimeoutMs / 1000}s`] : []),
+        // Else no values at all would be those of the last time, on a cluster that was kept.
+        '--reset-values',
         '--values',
         '-',
       ]
       await cluster.helm(args, { input: toYaml([values]), timeoutMs: helmTimeoutMs + 30_000 })
     },
   }
+}
+
+/**
+ * Helm keeps what it does in Secrets, and refuses to do more while it is not through: a run that was interrupted has left it so
+ * on a cluster that stays, which nobody but this run uses now.
+ */
+async function unlock(cluster: ClusterAccess, release: string, namespace: string): Promise<void> {
+  const selector = `owner=helm,name=${release},status in (pending-install,pending-upgrade,pending-rollback)`
+  await cluster.kubectl(['delete', 'secrets', '-n', namespace, '-l', selector])
 }
 
 /** Applies manifests; what is there already and equal stays as it is. */

@@ -154,63 +154,28 @@ describe('pages of stock Envoys under Istio 1.31, as they were recorded', () => 
   test.each(Object.entries(pages))('%s', (page, { hop, view }) => {
     expect(readIstioView(metrics(page), hop)).toEqual(view)
   })
-})
-
-describe("Envoy's own counters, which an Envoy without Istio's filters has, too", () => {
-  const toServer = 'cluster_name="outbound|8080||server.bench.svc.cluster.local"'
-  const client = { kind: 'sidecar-outbound', layer: 'l7', namespace: 'bench' } as const
-  const server = { kind: 'sidecar-inbound', layer: 'l7', namespace: 'bench' } as const
-  const atClient = `envoy_cluster_upstream_rq_total{${toServer}} 40
-envoy_cluster_upstream_rq_total{cluster_name="outbound|53||kube-dns.kube-system.svc.cluster.local"} 7
-envoy_cluster_upstream_rq_total{cluster_name="xds-grpc"} 3
-envoy_cluster_ssl_handshake{${toServer}} 2
-envoy_cluster_ssl_ciphers_TLS_AES_256_GCM_SHA384{${toServer}} 2
-envoy_cluster_ssl_curves_X25519MLKEM768{${toServer}} 2
-`
-
-  test('the client counts what went to the server, and tells cipher and curve', () => {
-    expect(readIstioView(atClient, client)).toEqual({
-      counters: { requests: 40 },
-      tls: { handshakes: 2, ciphers: ['TLS_AES_256_GCM_SHA384'], curves: ['X25519MLKEM768'] },
-    })
-  })
-  test.each([
-    ['sidecar-outbound', 'outbound|8080||server.bench.svc.cluster.local'],
-    ['sidecar-inbound', 'inbound|8080||'],
-    ['waypoint', 'inbound-vip|8080|http|server.bench.svc.cluster.local'],
-    ['gateway', 'outbound|8080||server.bench.svc.cluster.local'],
-  ] as const)('without counters of TLS no hand was shaken: %s', (kind, cluster) => {
-    const plain = `envoy_cluster_upstream_rq_total{cluster_name="${cluster}"} 40\n`
-    expect(readIstioView(plain, { kind, layer: 'l7', namespace: 'bench' })).toEqual({
-      counters: { requests: 40 },
-      tls: { handshakes: 0, ciphers: [], curves: [] },
-    })
-  })
+  test.each(Object.entries(pages))(
+    'without counters of TLS no hand was shaken: %s',
+    (page, { hop, view }) => {
+      const plain = metrics(page).replaceAll(/^envoy_(?:cluster|listener)_ssl_.*\n/gm, '')
+      const none = { handshakes: 0, ciphers: [], curves: [] }
+      expect(readIstioView(plain, hop)).toEqual({ ...view, tls: none })
+    },
+  )
   test('nobody but a gateway sends by the cluster of HBONE', () => {
     const hop = { layer: 'l7', namespace: 'mb-istio-ambient-ingress' } as const
     const page = metrics('stock-gateway-ambient')
     expect(readIstioView(page, { ...hop, kind: 'gateway' }).tls?.handshakes).toBe(1)
     expect(readIstioView(page, { ...hop, kind: 'sidecar-outbound' }).tls?.handshakes).toBe(0)
   })
-  test('the server counts what came in, whoever sent it, and names no peer', () => {
-    const page = `envoy_cluster_upstream_rq_total{cluster_name="inbound|8080||"} 40
-envoy_listener_ssl_handshake{listener_address="0.0.0.0_15006"} 2
-envoy_listener_ssl_ciphers_TLS_AES_256_GCM_SHA384{listener_address="0.0.0.0_15006"} 2
-`
-    expect(readIstioView(page, server)).toEqual({
-      counters: { requests: 40 },
-      tls: { handshakes: 2, ciphers: ['TLS_AES_256_GCM_SHA384'], curves: [] },
-    })
-  })
   test("where Istio's extension counts, too, only what both have seen counts, and it names the peer", () => {
-    const both = `envoy_cluster_upstream_rq_total{cluster_name="inbound|8080||"} 40
-${metrics('sidecar-server').replaceAll(sidecars, 'bench')}`
-    expect(readIstioView(both, server)).toMatchObject({
-      counters: { requests: 40 },
-      peerCounts: { 'spiffe://cluster.local/ns/bench/sa/client': 5000 },
+    const server = { kind: 'sidecar-inbound', ...l7 } as const
+    const withExtension = (page: string) =>
+      metrics('stock-sidecar-server') + metrics(page).replaceAll(sidecars, l7.namespace)
+    expect(readIstioView(withExtension('sidecar-server'), server)).toMatchObject({
+      counters: { requests: 1 },
+      peerCounts: { [`spiffe://cluster.local/ns/${l7.namespace}/sa/client`]: 5000 },
     })
-    const plaintext = `envoy_cluster_upstream_rq_total{cluster_name="inbound|8080||"} 40
-${metrics('sidecar-server-plaintext').replaceAll(sidecars, 'bench')}`
-    expect(readIstioCounters(plaintext, server).requests).toBe(0)
+    expect(readIstioCounters(withExtension('sidecar-server-plaintext'), server).requests).toBe(0)
   })
 })

@@ -1,6 +1,6 @@
 /** Installs Istio against transcripts: the commands that would run, and what a person reads when one of them fails. */
 import { rm } from 'node:fs/promises'
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { UserError } from '../../../harness/model/errors.js'
 import { openScope } from '../../../harness/process/scope.js'
 import { silentProgress } from '../../../harness/testing/scope.js'
@@ -362,6 +362,35 @@ describe('on a cluster that is somebody’s', () => {
   })
 })
 
+test('what the user has laid over it goes from a cluster that is kept, and the mesh stays', async () => {
+  const settings = { cacheDir: '/nonexistent', manifests: ['filter.yaml'] }
+  const undoneOn = async (isKept: boolean) => {
+    const more = '$ kubectl apply --server-side -f filter.yaml\n$* kubectl delete secrets *\n'
+    const cluster = transcriptCluster(transcript('istio-sidecar-install') + more, { isKept })
+    const scope = openScope({ runId: 'r', stateDir: '/nonexistent', signal: new AbortController().signal })
+    await istioSidecar.install(contextOn(cluster, istioSidecar, { settings, scope }))
+    const installed = cluster.commands.length
+    cluster.goOn('$ kubectl delete *\n')
+    expect(await scope.close()).toEqual([])
+    return commandsOf(cluster).slice(installed)
+  }
+  expect(await undoneOn(true)).toEqual(['kubectl delete --ignore-not-found --wait=false -f filter.yaml'])
+  expect(await undoneOn(false)).toEqual([])
+})
+
+test('what an interrupted run left of helm’s does not lock a cluster that was kept', async () => {
+  const text = `${transcript('istio-sidecar-install')}$* kubectl delete secrets *\n`
+  const cluster = transcriptCluster(text, { isKept: true })
+  await istioSidecar.install(contextOn(cluster, istioSidecar))
+  const commands = commandsOf(cluster)
+  const pending = 'status in (pending-install,pending-upgrade,pending-rollback)'
+  const unlocking = commands.indexOf(
+    `kubectl delete secrets -n istio-system -l owner=helm,name=istiod,${pending}`,
+  )
+  expect(unlocking).toBeGreaterThan(0)
+  expect(commands[unlocking + 1]).toMatch(/^helm upgrade --install istiod /)
+})
+
 test('a platform without a cluster is refused with what to choose instead', async () => {
   const { cluster: _, ...host } = transcriptHost(transcriptCluster(''))
   await expect(istioAmbient.install({ ...contextOn(transcriptCluster('')), host })).rejects.toThrow(
@@ -379,4 +408,47 @@ test('an interrupt between steps is an interrupt, not a failed installation', as
   }
   const context = contextOn(cluster, istioSidecar, { scope, progress })
   await expect(istioSidecar.install(context)).rejects.toMatchObject({ name: 'AbortError' })
+})
+
+test('an interrupt while an arm comes up is an interrupt, and no cluster is asked for its reason', async () => {
+  const controller = new AbortController()
+  const cluster = transcriptCluster(transcript('istio-ambient-install'))
+  const scope = { signal: controller.signal }
+  const established = await istioAmbient.install(contextOn(cluster, istioAmbient, { scope }))
+  cluster.goOn('$ kubectl apply --server-side -f -\n! 1\nerror: timed out waiting for the condition\n')
+  controller.abort()
+  const raising = established.raise(testArm('istio-ambient', 'l4-l7-l4'), l4L7L4)
+  await expect(raising).rejects.toMatchObject({ name: 'AbortError' })
+  expect(commandsOf(cluster).filter((command) => command.includes('get pods'))).toEqual([])
+})
+
+describe('Cilium as the network under ambient', () => {
+  afterEach(() => void vi.useRealTimers())
+
+  test('that will not come up ends the wait for it', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    const waiting = { reason: 'ImagePullBackOff', message: '403 Forbidden' }
+    const agent = {
+      metadata: { name: 'cilium-x9k2f', namespace: 'kube-system' },
+      status: { containerStatuses: [{ name: 'agent', image: 'cilium:v1', state: { waiting } }] },
+    }
+    const cluster = transcriptCluster('$ helm upgrade --install cilium *\n', {
+      kubectl: async ([verb, kind], options) =>
+        verb === 'rollout'
+          ? new Promise<string>((_, reject) =>
+              options?.signal?.addEventListener('abort', () => reject(new Error('ended'))),
+            )
+          : JSON.stringify({ items: kind === 'pods' ? [agent] : [] }),
+    })
+    const settings = { cacheDir: '/nonexistent', cni: 'cilium' }
+    let isOver = false
+    const failed = failureOf(istioAmbient.install(contextOn(cluster, istioAmbient, { settings })))
+    void failed.finally(() => (isOver = true))
+    const look = async () => {
+      await vi.advanceTimersByTimeAsync(5_000)
+      return isOver
+    }
+    await expect.poll(look).toBe(true)
+    expect((await failed).message).toMatch(/the image cilium:v1 cannot be pulled \(403 Forbidden\)/)
+  })
 })

@@ -42,6 +42,7 @@ import { readIstioView, type IstioView } from './counters.js'
 import { istioDownloads } from './downloads.js'
 import { functionFacts, istioFunctions } from './functions.js'
 import { bindHop, type BoundHop } from './hop.js'
+import { ciliumNamespace } from '../cilium/values.js'
 import { bindCiliumCni, ciliumCniFact } from './cilium-cni.js'
 import { istioCharts, istioSteps } from './install.js'
 import { istioSettings, type IstioSettings } from './settings.js'
@@ -85,7 +86,9 @@ export async function installIstio(mode: IstioMode, context: MeshContext): Promi
   const steps = installed
     ? [...foundSteps(mode, installed), ...manifestSteps(settings.manifests)]
     : istioSteps(options, cluster, charts, settings)
-  await runSteps(steps, { mesh, cluster, assets, namespaces: [istioNamespace] }, progress, scope)
+  // Where pods are looked at while a step waits for them.
+  const namespaces = [istioNamespace, ...(settings.cni === 'cilium' ? [ciliumNamespace] : [])]
+  await runSteps(steps, { mesh, cluster, assets, namespaces }, progress, scope)
   const { config } = request
   const ofArm = (arm: Pick<Arm, 'mesh' | 'variant'>) => settingsOf(config, arm)
   const own = request.arms.filter((arm) => arm.mesh === mesh)
@@ -106,6 +109,7 @@ export async function installIstio(mode: IstioMode, context: MeshContext): Promi
     raise: (arm, path) =>
       raiseIstioArm({
         ...{ mode, arm, path, host, cluster, pullSecrets, installed, requestHeaders },
+        signal: scope.signal,
         envoy: { ...envoy, functions: istioFunctions(istioSettings[mode].parse(ofArm(arm))) },
       }),
   }
@@ -190,6 +194,8 @@ interface RaiseOptions {
   readonly requestHeaders: RequestHeaders
   /** Given where the installation was there before the run. */
   readonly installed: Installed | undefined
+  /** Aborted when the run is interrupted: then nobody waits for an explanation. */
+  readonly signal: AbortSignal
 }
 
 /** Off where the user's values say so: then nothing may ask for it. */
@@ -220,7 +226,7 @@ function planArm(
 }
 
 async function raiseIstioArm(options: RaiseOptions): Promise<RaisedArm> {
-  const { mode, arm, path, host, cluster, pullSecrets, envoy, installed, requestHeaders } = options
+  const { mode, arm, path, host, cluster, pullSecrets, envoy, installed, requestHeaders, signal } = options
   const objects = cluster.objectsOf(arm)
   const planned = planArm(mode, path, objects, cluster.nodes.waypoint, envoy)
   const { shape, manifests } = installed ? onInstalled(installed, planned.shape, planned.manifests) : planned
@@ -275,6 +281,7 @@ async function raiseIstioArm(options: RaiseOptions): Promise<RaisedArm> {
         : serverEndpoint
       return { application: component, endpoint, serverEndpoint }
     } catch (error) {
+      signal.throwIfAborted()
       throw await explainFailure({ step: arm.id, mesh: arm.mesh, cluster, error })
     }
   }

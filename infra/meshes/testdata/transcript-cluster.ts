@@ -68,6 +68,7 @@ export function transcriptCluster(transcript: string, overrides: Partial<Cluster
     // As long as kind's really are.
     clusterName: 'mb-2026-11-25t18-05-52-ab12cd--cilium',
     isOwn: true,
+    isKept: false,
     kubernetesVersion: '1.36.4',
     nodes: {
       'control-plane': 'meshbench-control-plane',

@@ -75,8 +75,16 @@ function instantCluster() {
       },
     },
     proxy: {
-      json: async (path: string) => ({ spec: { clusterIP: `ip of ${path.split('/').slice(-3).join('/')}` } }),
-      delete: async (path: string) => void log.push(`delete ${path}`),
+      json: async (path: string) => ({
+        metadata: {},
+        spec: { clusterIP: `ip of ${path.split('/').slice(-3).join('/')}` },
+      }),
+      async delete(path: string) {
+        log.push(`delete ${path}`)
+        const namespace = /\/namespaces\/([^/]+)\/pods/.exec(path)?.[1]
+        const left = pods.filter(({ metadata }) => metadata.namespace !== namespace)
+        pods.splice(0, pods.length, ...left)
+      },
     },
     pods: {
       watch: async () => {},
@@ -90,7 +98,7 @@ function instantCluster() {
   return { applied, log, options: options as never as Pick<KubeHostOptions, 'kubectl' | 'proxy' | 'pods'> }
 }
 
-async function hostOf(pathName: string) {
+async function hostOf(pathName: string, more: Partial<KubeHostOptions> = {}) {
   const path = paths.find(({ name }) => name === pathName)
   if (!path) throw new Error(`no path ${pathName}`)
   const arm: Arm = {
@@ -127,6 +135,7 @@ async function hostOf(pathName: string) {
     deleteNamespaces: true,
     diagnosticsDir: join(stateDir, 'diagnostics'),
     facts: [],
+    ...more,
   })
   const close = async () => {
     const problems = await scope.close()
@@ -170,6 +179,16 @@ describe('a host of a cluster', () => {
     const { arm, path, host, close } = await hostOf('baseline')
     await host.startApplication(arm, path)
     expect(() => host.cluster.shapeArm(arm, {})).toThrow('too late')
+    await close()
+  })
+
+  it('takes an arm down whose evidence cannot be kept, and says so', async () => {
+    // No folder can be made below a file.
+    const diagnosticsDir = join(import.meta.dirname, 'host.test.ts', 'diagnostics')
+    const { arm, path, host, close, log } = await hostOf('baseline', { diagnosticsDir })
+    await host.startApplication(arm, path)
+    await expect(host.takeDown?.(arm)).rejects.toThrow('ENOTDIR')
+    expect(log).toContain('delete /api/v1/namespaces/mb-reference-baseline')
     await close()
   })
 

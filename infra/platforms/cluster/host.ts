@@ -33,10 +33,8 @@ export async function createKubeHost(options: KubeHostOptions): Promise<ClusterH
   const manifestDir = join(scope.stateDir, `manifests-${dnsLabel(options.clusterName)}`)
   const diagnostics = new Diagnostics({ kubectl, runId, folder: options.diagnosticsDir, manifestDir })
   const rollout = new Rollout({ ...options, manifestDir, signal: scope.signal, diagnostics })
-  const namespaces = new Namespaces({ proxy, pods, rollout, runId })
+  const namespaces = new Namespaces({ proxy, pods, rollout, runId, signal: scope.signal })
   if (options.deleteNamespaces) scope.defer('delete namespaces', () => namespaces.delete())
-  // Deferred after what deletes namespaces, so that it looks at them before.
-  scope.defer('keep diagnostics', () => diagnostics.collectIfWanted())
   const parts: HostParts = {
     options,
     arms: new Arms(options.namespacePrefix),
@@ -59,11 +57,13 @@ export async function createKubeHost(options: KubeHostOptions): Promise<ClusterH
     deploy: (workload) => hops.deploy(workload),
     async takeDown(arm) {
       const { namespace } = parts.arms.of(arm)
-      // Its events and logs go with it.
+      // Its events and logs go with it. It goes where they cannot be kept, too, which is told then.
       diagnostics.want()
-      await diagnostics.keep(namespace)
+      const kept = await Promise.allSettled([diagnostics.keep(namespace)])
       await namespaces.takeDown(namespace, scope.signal)
+      for (const { reason } of kept.filter((result) => result.status === 'rejected')) throw reason
     },
+    keepEvidence: () => diagnostics.collectIfWanted(),
     fetchAdmin: (component, path) => reach.fetchAdmin(component, path),
     exec: (arm, command) => clients.exec(arm, command),
     connect: (endpoint) => reach.connect(endpoint),
@@ -91,6 +91,7 @@ function accessTo(
   return {
     clusterName: options.clusterName,
     isOwn: options.isOwnCluster,
+    isKept: options.isOwnCluster && options.deleteNamespaces,
     kubernetesVersion: options.kubernetesVersion,
     nodes: options.nodes,
     apiServer: options.apiServer,

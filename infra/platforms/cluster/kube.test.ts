@@ -3,12 +3,13 @@ import { CommandError } from '../../../harness/model/errors.js'
 import { paths } from '../../../scenarios/paths/index.js'
 import { Arms, waitsForSidecar } from './arms.js'
 import { misplaced } from './usage/components.js'
-import { parseResourceMetrics } from './usage/kubelet-usage.js'
+import { parseResourceMetrics, usageFromKubelets } from './usage/kubelet-usage.js'
+import { ApiError } from './api/api-proxy.js'
 import { lastWarnings } from './api/events.js'
 import { isTransient, reasonOf, renderList } from './api/kubectl.js'
 import { dnsLabel, labelValue } from './render/names.js'
 import { execArguments } from './api/pod-exec.js'
-import { containerId, containersOf, describePod, isReady, matches, type Pod } from './api/pods.js'
+import { containerId, containersOf, describePod, isReady, matches, PodWatch, type Pod } from './api/pods.js'
 
 const pod = (parts: Partial<Pod['status']>, metadata: Partial<Pod['metadata']> = {}): Pod => ({
   metadata: {
@@ -97,6 +98,22 @@ describe('pods', () => {
     )
   })
 
+  it('are watched for whoever asks after a listing that failed', async () => {
+    let tries = 0
+    const proxy = {
+      async json() {
+        if (++tries === 1) throw new Error('GET took more than 10000 ms')
+        return { metadata: { resourceVersion: '1' }, items: [pod({})] }
+      },
+      stream: () => new Promise(() => {}),
+    }
+    const watch = new PodWatch(proxy as never)
+    await expect(watch.watch('bench')).rejects.toThrow('took more than')
+    await watch.watch('bench')
+    expect(watch.find('bench', 'app=wp')).toHaveLength(1)
+    watch.close()
+  })
+
   it('notices a pod on another node', () => {
     const nodes = { client: 'c-worker', server: 'c-worker2', waypoint: 'c-worker3' }
     expect(misplaced([pod({})], 'waypoint', nodes)).toBeUndefined()
@@ -178,6 +195,21 @@ container_memory_working_set_bytes{container="echo",namespace="bench",pod="serve
 
   it('says nothing of a container that is not there', () => {
     expect(parseResourceMetrics(text, [{ ...ref, pod: 'server-2' }]).size).toBe(0)
+  })
+
+  it('leaves out the node whose kubelet does not answer, and no other', async () => {
+    const usage = usageFromKubelets({
+      async get(path) {
+        if (path.includes('/nodes/n/')) return text
+        throw new ApiError(path, 503, 'error trying to reach service')
+      },
+    })
+    const other = { ...ref, id: 'j', nodeName: 'm' }
+    expect([...(await usage([ref, other], [])).keys()]).toEqual(['i'])
+    const refused = usageFromKubelets({
+      get: (path) => Promise.reject(new ApiError(path, 403, 'cannot get resource "nodes/proxy"')),
+    })
+    await expect(refused([ref], [])).rejects.toThrow('answered 403 cannot get resource "nodes/proxy"')
   })
 })
 

@@ -1,4 +1,5 @@
 /** Makes the namespaces of a run, and removes them where the cluster outlives it. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { ArmShape } from '../../../harness/model/cluster-access.js'
 import { ApiError, type ApiProxy } from './api/api-proxy.js'
 import type { PodWatch } from './api/pods.js'
@@ -9,17 +10,28 @@ import type { Rollout } from './rollout.js'
 
 /** Pods that are deleted at once are gone within seconds; a busy kubelet takes longer. */
 const goneTimeoutMs = 60_000
+const lookIntervalMs = 500
 
 export interface NamespacesOptions {
-  readonly proxy: ApiProxy
-  readonly pods: PodWatch
-  readonly rollout: Rollout
+  readonly proxy: Pick<ApiProxy, 'json' | 'delete'>
+  readonly pods: Pick<PodWatch, 'watch' | 'waitFor' | 'find'>
+  readonly rollout: Pick<Rollout, 'apply'>
   readonly runId: string
+  readonly signal: AbortSignal
+}
+
+/** The part of a namespace that is used (Kubernetes API, core/v1 Namespace). */
+interface Namespace {
+  readonly metadata: { readonly deletionTimestamp?: string }
+  readonly status?: {
+    readonly conditions?: readonly { readonly status: string; readonly message?: string }[]
+  }
 }
 
 export class Namespaces {
   readonly #options: NamespacesOptions
-  readonly #names: string[] = []
+  /** Name → its making, which may still go on. */
+  readonly #made = new Map<string, Promise<void>>()
 
   constructor(options: NamespacesOptions) {
     this.#options = options
@@ -30,10 +42,16 @@ export class Namespaces {
     return (state.namespaceReady ??= this.create(state.namespace, state.shape))
   }
 
-  async create(namespace: string, shape?: ArmShape): Promise<void> {
+  create(namespace: string, shape?: ArmShape): Promise<void> {
+    const making = this.#create(namespace, shape)
+    // Before it is there: what a failed attempt leaves must go, too.
+    this.#made.set(namespace, making)
+    return making
+  }
+
+  async #create(namespace: string, shape?: ArmShape): Promise<void> {
     const { pods, rollout, runId } = this.#options
-    // Before it is created: what a failed attempt leaves must go, too.
-    this.#names.push(namespace)
+    await this.#awaitEndOf(namespace)
     await rollout.apply(`namespace ${namespace}`, [
       namespaceManifest(namespace, { runId, machine: machineName() }, shape?.namespace),
       ...['client', 'server', 'hop'].map((name) => serviceAccountManifest(name, namespace, runId)),
@@ -41,9 +59,29 @@ export class Namespaces {
     await pods.watch(namespace)
   }
 
+  /**
+   * An earlier stay of this run, or the run that it goes on with, did not wait for the end of what it deleted: nothing can
+   * be made in a namespace that is on its way out.
+   */
+  async #awaitEndOf(namespace: string): Promise<void> {
+    const { proxy, signal } = this.#options
+    // Who may make one need not be allowed to look at it.
+    const find = () => proxy.json<Namespace>(`/api/v1/namespaces/${namespace}`).catch(ignoreAnswer)
+    const deadline = Date.now() + goneTimeoutMs
+    for (let found = await find(); found?.metadata.deletionTimestamp !== undefined; found = await find()) {
+      if (Date.now() > deadline) {
+        const why = found.status?.conditions?.find(({ status, message }) => status === 'True' && message)
+        throw new Error(
+          `the namespace ${namespace} was deleted before and is not gone after ${goneTimeoutMs / 1000} s: ${why?.message ?? 'it does not say why'}`,
+        )
+      }
+      await sleep(lookIntervalMs, undefined, { signal })
+    }
+  }
+
   /** Deletes one before the run is over, and waits until none of its pods is left. */
   async takeDown(namespace: string, signal: AbortSignal): Promise<void> {
-    if (!this.#names.includes(namespace)) return
+    if (!this.#made.has(namespace)) return
     await this.#deleteOne(namespace)
     const { pods } = this.#options
     await pods.waitFor(`end of ${namespace}`, () => pods.find(namespace, '').length === 0, {
@@ -58,17 +96,24 @@ export class Namespaces {
    * save: a kubelet may take a minute over one, and the next run on the cluster would wait for it.
    */
   async delete(): Promise<void> {
-    const results = await Promise.allSettled(this.#names.map((name) => this.#deleteOne(name)))
-    for (const { reason } of results.filter((result) => result.status === 'rejected')) {
-      if (!(reason instanceof ApiError && reason.status === 404)) throw reason
-    }
+    const results = await Promise.allSettled([...this.#made.keys()].map((name) => this.#deleteOne(name)))
+    for (const result of results) if (result.status === 'rejected') throw result.reason
   }
 
   async #deleteOne(name: string): Promise<void> {
     const { proxy } = this.#options
+    // One that is still being made, as nobody has waited for, would come after it was deleted.
+    await this.#made.get(name)?.catch(() => {})
     const path = `/api/v1/namespaces/${name}`
-    await proxy.delete(path)
+    await proxy.delete(path).catch((error: unknown) => {
+      // Gone, or never made; or on its way out already, for API servers that refuse to be told twice.
+      if (!(error instanceof ApiError && [404, 409].includes(error.status))) throw error
+    })
     // Who may delete a namespace need not be allowed this; then they take their time.
     await proxy.delete(`${path}/pods?gracePeriodSeconds=0`).catch(() => {})
   }
+}
+
+function ignoreAnswer(error: unknown): undefined {
+  if (!(error instanceof ApiError)) throw error
 }

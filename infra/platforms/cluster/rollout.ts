@@ -10,13 +10,23 @@ import { renderList, reasonOf, type Kubectl } from './api/kubectl.js'
 import type { Diagnostics } from './diagnostics.js'
 import { nudge } from './nudge.js'
 import type { Manifest } from './render/manifests.js'
-import { lastWarnings } from './api/events.js'
-import { containersOf, describePod, isReady, type Pod, type PodWatch } from './api/pods.js'
+import { lastRefusal, lastWarnings } from './api/events.js'
+import {
+  containersOf,
+  describePod,
+  isReady,
+  type ContainerStatus,
+  type Pod,
+  type PodWatch,
+} from './api/pods.js'
 
 const readyTimeoutMs = 120_000
+/** What keeps pods from being made may pass as long; by then their controller has tried a dozen times. */
+const refusedAfterMs = 30_000
 /** Container states that do not pass by waiting. */
 const hopeless = new Set([
   'ErrImageNeverPull',
+  'ImagePullBackOff',
   'InvalidImageName',
   'CreateContainerConfigError',
   'CreateContainerError',
@@ -25,15 +35,17 @@ const hopeless = new Set([
 ])
 
 export interface RolloutOptions {
-  readonly kubectl: Kubectl
+  readonly kubectl: Pick<Kubectl, 'apply' | 'json' | 'run'>
   readonly proxy: Pick<ApiProxy, 'patch' | 'json'>
-  readonly pods: PodWatch
+  readonly pods: Pick<PodWatch, 'find' | 'waitFor'>
   readonly nodes: Readonly<Record<NodeRole, string>>
   /** Where rendered manifests are kept. */
   readonly manifestDir: string
   readonly signal: AbortSignal
   /** Wanted when something did not come up. */
   readonly diagnostics: Pick<Diagnostics, 'want'>
+  /** How long pods may be refused before that is the end of it; shorter in tests. */
+  readonly refusedAfterMs?: number
 }
 
 /** Pods that are waited for, and the node that they must be on. */
@@ -77,14 +89,16 @@ export class Rollout {
     const { namespace, selector, role, expectContainers = [] } = where
     const find = () =>
       pods.find(namespace, selector).filter(({ metadata }) => metadata.deletionTimestamp === undefined)
-    const complete = (pod: Pod) => {
+    const lacking = (pod: Pod) => {
       const names = containersOf(pod).map(({ name }) => name)
-      return isReady(pod) && expectContainers.every((name) => names.includes(name))
+      return expectContainers.filter((name) => !names.includes(name))
     }
+    const complete = (pod: Pod) => isReady(pod) && lacking(pod).length === 0
     // Old kubelets (seen with 1.20) look at a pod again only a minute after its startup probe has succeeded.
     const stopNudging = nudge(this.#options.proxy, () =>
       find().filter((pod) => !isReady(pod) && isRunning(pod)),
     )
+    const refusals = this.#watchRefusals(where, () => find().length < count)
     try {
       await pods.waitFor(title, () => find().length === count && find().every(complete), {
         timeoutMs: readyTimeoutMs,
@@ -92,8 +106,8 @@ export class Rollout {
         explain: () => find().map(describePod).join('; ') || 'no pod was created',
         isHopeless: () =>
           find()
-            .map(hopelessReason)
-            .find((reason) => reason !== undefined),
+            .map((pod) => hopelessReason(pod, lacking(pod)))
+            .find((reason) => reason !== undefined) ?? refusals.last(),
       })
       const found = find()
       const wrong = misplaced(found, role, nodes)
@@ -108,7 +122,21 @@ export class Rollout {
       throw new NotReadyError([message, ...said].join('; '), await this.#logs(namespace, selector))
     } finally {
       stopNudging()
+      refusals.stop()
     }
+  }
+
+  /** Asks now and then why pods are missing, which they cannot say themselves; `last` is what was said, while they are. */
+  #watchRefusals({ namespace, selector }: PodsWanted, areMissing: () => boolean) {
+    const { kubectl, refusedAfterMs: everyMs = refusedAfterMs } = this.#options
+    // A workload has the name that its pods are found by.
+    const workload = selector.slice(selector.indexOf('=') + 1)
+    let last: string | undefined
+    const look = async () => {
+      last = areMissing() ? await lastRefusal(kubectl, namespace, workload) : undefined
+    }
+    const timer = setInterval(() => void look(), everyMs)
+    return { last: () => (areMissing() ? last : undefined), stop: () => clearInterval(timer) }
   }
 
   async clusterIp(namespace: string, service: string): Promise<string> {
@@ -130,10 +158,17 @@ function isRunning(pod: Pod): boolean {
   return containers.length > 0 && containers.every(({ state }) => state?.running !== undefined)
 }
 
-function hopelessReason(pod: Pod): string | undefined {
-  const stuck = (pod.status.containerStatuses ?? []).some(
-    ({ state }) => hopeless.has(state?.waiting?.reason ?? '') || state?.terminated !== undefined,
-  )
+/** `lacking` are containers that it should have besides. */
+function hopelessReason(pod: Pod, lacking: readonly string[]): string | undefined {
+  const { containerStatuses = [], initContainerStatuses = [] } = pod.status
+  // A pod's containers are fixed when it is made.
+  if (lacking.length > 0 && isReady(pod))
+    return `${pod.metadata.name} was made without ${lacking.join(', ')}, which its mesh should have put into it`
+  const isStuck = ({ state }: ContainerStatus) => hopeless.has(state?.waiting?.reason ?? '')
+  // Sidecars that a mesh injects are among the init containers, some of which end when their work is done.
+  const stuck =
+    [...initContainerStatuses, ...containerStatuses].some(isStuck) ||
+    containerStatuses.some(({ state }) => state?.terminated !== undefined)
   return stuck ? describePod(pod) : undefined
 }
 

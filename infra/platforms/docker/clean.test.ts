@@ -1,7 +1,7 @@
 import type Docker from 'dockerode'
 import { expect, it } from 'vitest'
-import { removeRun } from './clean.js'
-import { runLabel } from './labels.js'
+import { removeArm, removeRun } from './clean.js'
+import { componentLabel, runLabel } from './labels.js'
 
 const refusal = (statusCode: number) => Object.assign(new Error(`status ${statusCode}`), { statusCode })
 
@@ -43,4 +43,16 @@ it('tells what the engine refuses for another reason', async () => {
     networks: 0,
     problems: ['remove network n: status 500'],
   })
+})
+
+it('takes away what an arm has, ready or not, and nothing of another or of all', async () => {
+  const labels = (component: string) => ({ [runLabel]: 'r', [componentLabel]: component })
+  const names = ['a/x/waypoint', 'a/x/client', 'a/x+2/waypoint', 'a/xy/waypoint', 'echo', 'generator']
+  const removed: string[] = []
+  const docker = {
+    listContainers: async () => names.map((name) => ({ Id: name, Labels: labels(name) })),
+    getContainer: (id: string) => ({ remove: async () => void removed.push(id) }),
+  } as unknown as Docker
+  await removeArm(docker, 'r', 'a/x')
+  expect(removed).toEqual(['a/x/waypoint', 'a/x/client'])
 })

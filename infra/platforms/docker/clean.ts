@@ -4,7 +4,7 @@ import type Docker from 'dockerode'
 import type { PlatformLeftover } from '../../../harness/model.js'
 import { messageOf } from '../../../harness/model/errors.js'
 import { findEngine, isMissing } from './engine.js'
-import { runFilter, runLabel } from './labels.js'
+import { componentLabel, runFilter, runLabel } from './labels.js'
 
 export interface Cleaned {
   readonly containers: number
@@ -121,6 +121,13 @@ export async function removeRun(docker: Docker, runId?: string): Promise<Cleaned
     runIds: [...new Set(labels)].filter(Boolean).sort(),
     problems,
   }
+}
+
+/** Removes the containers of an arm's own components, those that did not get ready among them. */
+export async function removeArm(docker: Docker, runId: string, arm: string): Promise<void> {
+  const containers = await docker.listContainers({ all: true, filters: runFilter(runId) })
+  const own = containers.filter(({ Labels }) => Labels[componentLabel]?.startsWith(`${arm}/`))
+  await Promise.all(own.map(({ Id: id }) => docker.getContainer(id).remove({ v: true, force: true })))
 }
 
 async function isGone(inspect: () => Promise<unknown>): Promise<boolean> {

@@ -32,6 +32,7 @@ import { NotReadyError } from '../local/process.js'
 import { relayed } from '../kit/relay.js'
 import { fetchScript, idleScript, relayScript } from '../kit/remote-scripts.js'
 import { applicationOf, cpusOf } from '../kit/units.js'
+import { removeArm } from './clean.js'
 import { configFolder, type ContainerSpec } from './container-options.js'
 import { readyTimeoutMs, startContainer, type StartedContainer } from './container.js'
 import { runInContainer } from './generator.js'
@@ -117,6 +118,17 @@ export class DockerHost implements Host {
     const owner = beside === undefined ? await this.#clientOf(hop, arm, path) : this.#find(beside).owner
     const { deployed } = await this.#place(workload, { at: attachmentOf(path, index), ...defined({ owner }) })
     return isSidecar(hop, 'outbound') ? overLoopback(deployed) : deployed
+  }
+
+  /** What an arm that failed left would have its part of the cores beside the others. */
+  async takeDown({ id }: Arm): Promise<void> {
+    const { docker, scope } = this.#options
+    for (const [name, { started }] of this.#places) {
+      if (!name.startsWith(`${id}/`)) continue
+      started.expectEnd()
+      this.#places.delete(name)
+    }
+    await removeArm(docker, scope.runId, id)
   }
 
   /** The generator shares the network of the client's sidecar, or is on the client's network by itself. */

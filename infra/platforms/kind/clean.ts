@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { run } from '../../../harness/process/exec.js'
 import { findEngine, isMissing } from '../docker/engine.js'
 import { dnsLabel } from '../cluster/render/names.js'
-import { requireTools } from '../../supply/tools.js'
+import { findTool } from '../../supply/tools.js'
 import type { PlatformLeftover } from '../../../harness/model.js'
 
 const prefix = 'mb'
@@ -51,10 +51,8 @@ export async function deleteCluster(kind: string, name: string): Promise<void> {
 export async function findClusters(
   runId?: string,
 ): Promise<{ readonly kind: string; readonly names: readonly string[] } | undefined> {
-  const kind = await requireTools({ names: ['kind'] }).then(
-    (tools) => tools.kind,
-    () => undefined,
-  )
+  // Not downloaded to look for what it has made: without it there is nothing.
+  const kind = await findTool('kind').catch(() => undefined)
   if (kind === undefined) return undefined
   // Without an engine there are no clusters, and kind says so with an error.
   const { stdout, code } = await run([kind, 'get', 'clusters'], { allowFailure: true })

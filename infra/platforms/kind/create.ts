@@ -37,7 +37,7 @@ import { clampLimits, generatorNeeds, platformSettings } from '../kit/settings.j
 import { clusterName } from './clean.js'
 import { nodeNames, renderClusterConfig, restartsQuickly } from './cluster-config.js'
 import { createCluster, loadArchive, loadImages, saveImages, watchNodes } from './cluster.js'
-import { emptyCluster, findKept, missingImages, type KeptCluster } from './kept.js'
+import { emptyCluster, findKept, hasNetwork, missingImages, type KeptCluster } from './kept.js'
 import { provideNodeImage } from './node-image.js'
 import { nodeShells } from './node-shell.js'
 import { kindSettings, type KindSettings } from './settings.js'
@@ -82,7 +82,7 @@ export async function createKind(
   const own = await progress.step('container images', () => buildOwnImages(site))
   scope.signal.throwIfAborted()
   const needs = clusterNeeds(request)
-  const kept = await findKeptCluster(site, nodeImage)
+  const kept = await findKeptCluster(site, nodeImage, needs)
   // A cluster that comes up waits most of the time.
   const archive = kept ? undefined : archiveImages(site, own)
   const cluster = kept
@@ -153,13 +153,16 @@ const namesOf = ({ references, loadedAs }: OwnImages) => [...Object.values(refer
 
 /** With blocks, a run that keeps its clusters finds them again itself. */
 async function findKeptCluster(
-  { request, settings, engine, kind, scope, progress }: Site,
+  site: Site,
   nodeImage: string,
+  needs: ClusterNeeds,
 ): Promise<KeptCluster | undefined> {
+  const { request, settings, engine, kind, scope, progress } = site
   const { reuse, keep, workers } = settings
   if (!reuse && !keep) return undefined
   const wanted = { docker: engine.docker, kind, environment: request.id, nodeImage, workers, scope }
-  const kept = await findKept({ ...wanted, ownOnly: !reuse })
+  const fits = (found: KeptCluster) => hasNetwork(clusterAt(site, found, true).kubectl, needs)
+  const kept = await findKept({ ...wanted, ownOnly: !reuse, fits })
   if (reuse) progress.note(kept ? `the cluster ${kept.name} is used again` : 'no kept cluster fits')
   return kept
 }
@@ -246,10 +249,15 @@ async function awaitNodes(kubectl: Kubectl): Promise<void> {
 }
 
 /** What is pinned nowhere (DNS, a mesh's control plane) goes to the control plane: the workers are for what is measured. */
-async function placeUnpinned(kubectl: Kubectl): Promise<void> {
+export async function placeUnpinned(kubectl: Pick<Kubectl, 'run'>): Promise<void> {
   const keys = ['node-role.kubernetes.io/control-plane', 'node-role.kubernetes.io/master']
   // The key depends on the version; one of the two is not there.
-  await Promise.all(keys.map((key) => kubectl.run(['taint', 'nodes', '--all', `${key}-`]).catch(() => {})))
+  const ignoreMissing = (error: unknown) => {
+    if (!/taint .* not found/.test(reasonOf(error))) throw error
+  }
+  await Promise.all(
+    keys.map((key) => kubectl.run(['taint', 'nodes', '--all', `${key}-`]).catch(ignoreMissing)),
+  )
 }
 
 /** Images of programs of others, brought onto the nodes when a hop first asks for one. */

@@ -3,7 +3,7 @@ import { writeFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type Docker from 'dockerode'
 import { run } from '../../../harness/process/exec.js'
-import type { Scope } from '../../../harness/model.js'
+import type { ClusterNeeds, Scope } from '../../../harness/model.js'
 import { createStateDir, liveRuns } from '../../../harness/process/state.js'
 import type { Kubectl } from '../cluster/api/kubectl.js'
 import { runLabel } from '../cluster/render/names.js'
@@ -18,6 +18,8 @@ export interface WantedCluster {
   readonly workers: number
   /** Only the cluster that this very run left in an earlier block. */
   readonly ownOnly: boolean
+  /** Whether it is as it would be made now, as far as its nodes do not tell. */
+  readonly fits: (kept: KeptCluster) => Promise<boolean>
   readonly scope: Scope
 }
 
@@ -30,12 +32,12 @@ export interface KeptCluster {
 const clusterLabel = 'io.x-k8s.kind.cluster'
 
 /**
- * The first cluster that was made for the same mesh, with as many nodes of the same image, all of them up, and that no
- * living run uses; undefined when there is none. It is marked as in use until the scope is closed, so that
+ * The first cluster that was made for the same mesh, with as many nodes of the same image, all of them up, that fits, and
+ * that no living run uses; undefined when there is none. It is marked as in use until the scope is closed, so that
  * `meshbench clean` leaves it alone.
  */
 export async function findKept(wanted: WantedCluster): Promise<KeptCluster | undefined> {
-  const { docker, kind, environment, nodeImage, workers, ownOnly, scope } = wanted
+  const { docker, kind, environment, nodeImage, workers, ownOnly, fits, scope } = wanted
   const alive = await liveRuns()
   for (const name of (await findClusters())?.names ?? []) {
     const owner = runOfCluster(name)
@@ -48,16 +50,31 @@ export async function findKept(wanted: WantedCluster): Promise<KeptCluster | und
       continue
     const nodes = await docker.listContainers({ filters: { label: [`${clusterLabel}=${name}`] } })
     if (nodes.length !== 1 + workers || nodes.some(({ Image: image }) => image !== nodeImage)) continue
+    const kubeconfig = join(scope.stateDir, `${name}.kubeconfig`)
+    const { stdout } = await run([kind, 'get', 'kubeconfig', '--name', name], { runId: scope.runId })
+    await writeFile(kubeconfig, stdout, { mode: 0o600 })
+    if (!(await fits({ name, kubeconfig }))) continue
     if (!isOwn) {
       const lease = await createStateDir(owner)
       scope.defer(`give the cluster ${name} back`, () => rm(lease, { recursive: true, force: true }))
     }
-    const kubeconfig = join(scope.stateDir, `${name}.kubeconfig`)
-    const { stdout } = await run([kind, 'get', 'kubeconfig', '--name', name], { runId: scope.runId })
-    await writeFile(kubeconfig, stdout, { mode: 0o600 })
     return { name, kubeconfig }
   }
   return undefined
+}
+
+/**
+ * Whether a cluster has the network that is needed. A mesh's settings decide it, and neither the cluster's name nor its
+ * nodes tell: Cilium would be laid over kindnet and kube-proxy, or be taken for them.
+ */
+export async function hasNetwork(
+  kubectl: Pick<Kubectl, 'run'>,
+  { defaultCni, kubeProxy }: ClusterNeeds,
+): Promise<boolean> {
+  const get = ['get', 'daemonsets', '-n', 'kube-system', '-o', 'name']
+  const names = (await kubectl.run(get, { timeoutMs: 20_000 })).split('\n')
+  const has = (name: string) => names.includes(`daemonset.apps/${name}`)
+  return has('kube-proxy') === kubeProxy && (defaultCni || !has('kindnet'))
 }
 
 /**

@@ -1,11 +1,13 @@
 import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
-import { clusterName, runOfCluster } from './clean.js'
+import { describe, expect, it, vi } from 'vitest'
+import { clusterName, findClusters, runOfCluster } from './clean.js'
 import { createCluster, loadArchive, saveImages } from './cluster.js'
+import { placeUnpinned } from './create.js'
+import { CommandError } from '../../../harness/model/errors.js'
 import { nodeNames, renderClusterConfig, rolesOf } from './cluster-config.js'
-import { missingImages } from './kept.js'
+import { hasNetwork, missingImages } from './kept.js'
 import { fakeProgram } from '../cluster/api/testing.js'
 import { checkNodeImage } from './node-image.js'
 import { checkHostFacts } from './preflight.js'
@@ -95,6 +97,27 @@ describe('cluster names', () => {
   })
 })
 
+describe('clusters that are left', () => {
+  it('are looked for without a download where there is no kind', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'meshbench-clusters-'))
+    const fetched: unknown[] = []
+    vi.stubEnv('PATH', folder)
+    vi.stubEnv('MESHBENCH_CACHE', folder)
+    vi.stubGlobal('fetch', async (url: unknown) => {
+      fetched.push(url)
+      throw new Error('no network')
+    })
+    try {
+      expect(await findClusters()).toBeUndefined()
+      expect(fetched).toEqual([])
+    } finally {
+      vi.unstubAllEnvs()
+      vi.unstubAllGlobals()
+      await rm(folder, { recursive: true })
+    }
+  })
+})
+
 describe('preflight', () => {
   const good = { inotify: { max_user_watches: 524_288, max_user_instances: 512 }, availableMib: 16_000 }
 
@@ -151,6 +174,22 @@ describe('the image of the nodes', () => {
 })
 
 describe('a kept cluster', () => {
+  it('is used again with the network that it was made with alone', async () => {
+    const namesOf = (...names: string[]) => ({
+      run: async () => names.map((name) => `daemonset.apps/${name}\n`).join(''),
+    })
+    const [own, brought] = [
+      { defaultCni: true, kubeProxy: true },
+      { defaultCni: false, kubeProxy: false },
+    ]
+    expect(await hasNetwork(namesOf('kindnet', 'kube-proxy', 'ztunnel'), own)).toBe(true)
+    expect(await hasNetwork(namesOf('kindnet', 'kube-proxy'), brought)).toBe(false)
+    expect(await hasNetwork(namesOf('cilium', 'cilium-envoy'), brought)).toBe(true)
+    expect(await hasNetwork(namesOf('cilium', 'cilium-envoy'), own)).toBe(false)
+    // Of a run that was interrupted before it had installed any.
+    expect(await hasNetwork(namesOf(), brought)).toBe(true)
+  })
+
   it('is given only the images that a node of it lacks', async () => {
     const lists: Record<string, string> = {
       a: 'docker.io/meshbench/echo:1\ndocker.io/meshbench/proxy:2\nsha256:77\n',
@@ -159,6 +198,19 @@ describe('a kept cluster', () => {
     const references = ['meshbench/echo:1', 'meshbench/proxy:2']
     const missing = await missingImages(async (node) => lists[node] ?? '', ['a', 'b'], references)
     expect(missing).toEqual(['meshbench/proxy:2'])
+  })
+})
+
+describe('the control plane', () => {
+  const failing = (tail: string) => ({
+    run: ([program = '']: readonly string[]) =>
+      Promise.reject(new CommandError([program], { code: 1, signal: null, tail })),
+  })
+
+  it('may have lost its taint before, and takes what is pinned nowhere in any case, or says why not', async () => {
+    await placeUnpinned(failing('error: taint "node-role.kubernetes.io/master" not found\n'))
+    const busy = failing('Unable to connect to the server: net/http: TLS handshake timeout\n')
+    await expect(placeUnpinned(busy)).rejects.toThrow('exited with code 1')
   })
 })
 

@@ -5,7 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { nodeShells } from './node-shell.js'
 
 /** An engine whose containers are shells of this machine. */
-function shellsHere() {
+function shellsHere(timeoutMs?: number) {
   const opened: ChildProcess[] = []
   const undo: (() => Promise<void> | void)[] = []
   const engine = {
@@ -25,7 +25,7 @@ function shellsHere() {
       },
     },
   }
-  const run = nodeShells(engine as unknown as Docker, { defer: (_, action) => undo.push(action) })
+  const run = nodeShells(engine as unknown as Docker, { defer: (_, action) => undo.push(action) }, timeoutMs)
   return { run, opened, close: () => Promise.all(undo.map(async (action) => action())) }
 }
 
@@ -59,5 +59,13 @@ describe('the shell of a node', () => {
     here.opened.at(-1)?.kill('SIGKILL')
     await lost
     expect(await here.run('c', ['echo', 'again'])).toBe('again\n')
+  })
+
+  it('gives up a command without an end, and goes on in another shell', async () => {
+    const impatient = shellsHere(200)
+    await expect(impatient.run('d', ['sleep', '2'])).rejects.toMatchObject({ tail: 'no end after 200 ms' })
+    expect(await impatient.run('d', ['echo', 'again'])).toBe('again\n')
+    expect(impatient.opened).toHaveLength(2)
+    await impatient.close()
   })
 })

@@ -11,8 +11,15 @@ import type { Scope } from '../../../harness/model.js'
 /** Standard output of a command on a node; commands of one node run one after another. Throws `CommandError`. */
 export type NodeShell = (node: string, argv: readonly string[]) => Promise<string>
 
+/** A node that stands still answers nothing. The longest wait here, for a kubelet to begin anew, is half a minute or more. */
+const commandTimeoutMs = 120_000
+
 /** Shells open when they are first needed, again if they were lost, and close with the scope. */
-export function nodeShells(docker: Docker, scope: Pick<Scope, 'defer'>): NodeShell {
+export function nodeShells(
+  docker: Docker,
+  scope: Pick<Scope, 'defer'>,
+  timeoutMs = commandTimeoutMs,
+): NodeShell {
   const shells = new Map<string, Promise<Shell>>()
   const last = new Map<string, Promise<unknown>>()
   scope.defer('close the shells of nodes', async () => {
@@ -22,7 +29,7 @@ export function nodeShells(docker: Docker, scope: Pick<Scope, 'defer'>): NodeShe
   const shellOf = async (node: string): Promise<Shell> => {
     const open = await shells.get(node)?.catch(() => undefined)
     if (open && !open.isLost()) return open
-    const opening = openShell(docker, node)
+    const opening = openShell(docker, node, timeoutMs)
     shells.set(node, opening)
     return opening
   }
@@ -42,7 +49,7 @@ interface Shell {
 
 const tailBytes = 8 * 1024
 
-async function openShell(docker: Docker, container: string): Promise<Shell> {
+async function openShell(docker: Docker, container: string, timeoutMs: number): Promise<Shell> {
   const exec = await docker
     .getContainer(container)
     .exec({ Cmd: ['sh'], AttachStdin: true, AttachStdout: true, AttachStderr: true })
@@ -71,14 +78,20 @@ async function openShell(docker: Docker, container: string): Promise<Shell> {
           if (status.test(output.slice(-end.length - 16))) finish(() => resolve(output))
         }
         const finish = (settle: () => void) => {
+          clearTimeout(timer)
           stdout.off('data', onData)
           onLost = undefined
           settle()
         }
-        onLost = () =>
-          finish(() =>
-            reject(new CommandError(argv, { code: null, signal: null, tail: 'its shell was lost' })),
-          )
+        const fail = (why: string) =>
+          finish(() => reject(new CommandError(argv, { code: null, signal: null, tail: why })))
+        const timer = setTimeout(() => {
+          // What comes of it later must not be taken for the next command's.
+          lost = true
+          fail(`no end after ${timeoutMs} ms`)
+          stream.destroy()
+        }, timeoutMs)
+        onLost = () => fail('its shell was lost')
         if (lost) return onLost()
         stdout.on('data', onData)
         stream.write(`${argv.map(quoted).join(' ')} </dev/null; printf '\\n%s %d\\n' ${end} $?\n`)

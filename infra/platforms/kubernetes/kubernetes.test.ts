@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { fakeProgram } from '../cluster/api/testing.js'
+import type { ClusterHost } from '../../../harness/model/cluster-access.js'
+import { silentProgress, withScope } from '../../../harness/testing/scope.js'
 import { clusterTools } from '../../meshes/declared.js'
 import { kubernetes } from './kubernetes.js'
 import { assignNodes, type NodeInfo } from './nodes.js'
@@ -106,6 +108,33 @@ describe('kubectl', () => {
       '/a:/b config current-context',
       '/a:/b get nodes -o json',
     ])
+  })
+
+  it('stays with the context that the run began with, whatever becomes the current one', async () => {
+    const nodes = JSON.stringify({ items: [node('a')] })
+    const log = join(folder, 'log')
+    const versions = "{ items: [{ status: { nodeInfo: { kubeletVersion: 'v1.34.4' } } }] }"
+    const serve = `require('node:http').createServer((_, r) => r.end(JSON.stringify(${versions})))`
+    const listen = `${serve}.listen(process.argv.at(-1).split('=')[1])`
+    const answer = [
+      'case "$*" in',
+      '*current-context*) echo lab ;;',
+      `*unix-socket*) exec '${process.execPath}' -e "${listen}" -- "$@" ;;`,
+      `*) echo '${nodes}' ;;`,
+      'esac',
+    ].join('\n')
+    await fakeProgram(folder, 'kubectl', `echo "$*" >> ${log}\n${answer}`)
+    const images = { echo: 'a', tunnel: 'b', proxy: 'c', loadgen: 'd' }
+    const config = { platform: 'kubernetes', platformSettings: { kubernetes: { images } } }
+    await withScope('r', async (scope) => {
+      const host = await kubernetes.create(testRequest({ config }), scope, silentProgress)
+      await (host as ClusterHost).cluster.kubectl(['apply', '-f', 'x'])
+    })
+    const commands = (await readFile(log, 'utf8')).split('\n').filter(Boolean)
+    const isTold = (command: string) => command.startsWith('--context lab ')
+    const afterwards = commands.slice(commands.findIndex(isTold))
+    expect(afterwards.filter((command) => !isTold(command))).toEqual([])
+    expect(afterwards).toContain('--context lab apply -f x')
   })
 
   it('comes with helm for meshes that are installed with charts, and for no others', () => {

@@ -131,8 +131,9 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
       exitCode: exitCodes.hostLacks,
     })
   }
-  const kubectl = await kubectlFor(clusterTools(request), settings, scope)
-  const context = await contextOf(kubectl, settings)
+  const context = await contextOf(await kubectlFor(['kubectl'], settings, scope), settings)
+  // By its name: another context may become the current one while the run goes on.
+  const kubectl = await kubectlFor(clusterTools(request), { ...settings, context }, scope)
   const found = await progress.step(`nodes of ${context}`, () => readNodes(kubectl))
   const nodes = assignNodes(found, settings.nodeSelectors)
   const proxy = await startApiProxy(kubectl, scope)

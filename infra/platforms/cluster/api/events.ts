@@ -2,7 +2,7 @@
 import type { Kubectl } from './kubectl.js'
 
 /** The part of an event that is used (Kubernetes API, core/v1 Event). */
-interface PodEvent {
+interface Warning {
   readonly involvedObject: { readonly kind?: string; readonly name?: string }
   readonly reason?: string
   readonly message?: string
@@ -17,15 +17,39 @@ export async function lastWarnings(
   pods: readonly { readonly metadata: { readonly name: string } }[],
 ): Promise<readonly string[]> {
   if (pods.length === 0) return []
-  const args = ['get', 'events', '-n', namespace, '--field-selector', 'type=Warning']
-  const list = await kubectl
-    .json<{ items: readonly PodEvent[] }>(args, { timeoutMs: 15_000 })
-    .catch(() => ({ items: [] }))
-  const byTime = [...list.items].sort((a, b) => (timeOf(a) < timeOf(b) ? -1 : 1))
+  const warnings = await warningsIn(kubectl, namespace)
   return pods.flatMap(({ metadata }) => {
-    const last = byTime.findLast(({ involvedObject }) => involvedObject.name === metadata.name)
-    return last === undefined ? [] : [`${last.reason ?? 'Warning'}: ${(last.message ?? '').trim()}`]
+    const last = warnings.findLast(({ involvedObject }) => involvedObject.name === metadata.name)
+    return last === undefined ? [] : [textOf(last)]
   })
 }
 
-const timeOf = ({ lastTimestamp, eventTime }: PodEvent) => lastTimestamp ?? eventTime ?? ''
+/**
+ * Why pods of a Deployment or a DaemonSet are not made, as its controller warned last: a webhook that denies them or does not
+ * answer, a quota, a level of pod security. Undefined where it has nothing to say.
+ */
+export async function lastRefusal(
+  kubectl: Pick<Kubectl, 'json'>,
+  namespace: string,
+  workload: string,
+): Promise<string | undefined> {
+  // A Deployment's pods are made by its ReplicaSet, which is named after it and a hash.
+  const isOfWorkload = ({ kind, name = '' }: Warning['involvedObject']) =>
+    kind === 'ReplicaSet' ? name.replace(/-[a-z0-9]+$/, '') === workload : name === workload
+  const last = (await warningsIn(kubectl, namespace)).findLast(
+    ({ reason, involvedObject }) => reason === 'FailedCreate' && isOfWorkload(involvedObject),
+  )
+  return last && textOf(last)
+}
+
+/** In the order of time. None where events cannot be read. */
+async function warningsIn(kubectl: Pick<Kubectl, 'json'>, namespace: string): Promise<readonly Warning[]> {
+  const args = ['get', 'events', '-n', namespace, '--field-selector', 'type=Warning']
+  const list = await kubectl
+    .json<{ items: readonly Warning[] }>(args, { timeoutMs: 15_000 })
+    .catch(() => ({ items: [] }))
+  return [...list.items].sort((a, b) => (timeOf(a) < timeOf(b) ? -1 : 1))
+}
+
+const textOf = ({ reason = 'Warning', message = '' }: Warning) => `${reason}: ${message.trim()}`
+const timeOf = ({ lastTimestamp, eventTime }: Warning) => lastTimestamp ?? eventTime ?? ''

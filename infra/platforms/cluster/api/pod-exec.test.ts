@@ -64,4 +64,16 @@ describe('a command in a pod', () => {
     await next()
     expect(events.indexOf('killed')).toBeLessThan(events.indexOf('exited'))
   })
+
+  it('is ended in the pod when the way to it broke off, before anything else is run there', async () => {
+    const { kubectl, events, end, finishKilling } = fakeKubectl()
+    const running = runInPod(kubectl, resolve, { argv: ['node'] })
+    void running.exited.then(() => events.push('exited'))
+    await next()
+    end(1)
+    await expect.poll(() => events).toEqual(['kill all'])
+    finishKilling()
+    expect(await running.exited).toMatchObject({ code: 1, signal: null })
+    expect(events).toEqual(['kill all', 'killed', 'exited'])
+  })
 })

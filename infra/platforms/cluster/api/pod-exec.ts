@@ -34,16 +34,16 @@ export function runInPod(kubectl: Kubectl, resolve: () => Promise<PodTarget>, co
   /** Ends everything in the pod, so that nothing new may be run there before it is through. */
   let killing: Promise<void> = Promise.resolve()
 
+  const endAll = async (where: PodTarget, signal: 'SIGTERM' | 'SIGKILL') => {
+    const argv = execArguments(where, { argv: killAllScript(signal) })
+    // The pod holds nothing but its idle process and what was run in it. It may be gone already.
+    await kubectl.run(argv, { timeoutMs: 10_000 }).catch(() => {})
+  }
   const kill = (signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM') => {
     if (ended) return
     wanted = signal
     if (!running || !target) return
-    // The pod holds nothing but its idle process and what was run in it. It may be gone already.
-    const end = kubectl.run(execArguments(target, { argv: killAllScript(signal) }), { timeoutMs: 10_000 })
-    killing = end.then(
-      () => {},
-      () => {},
-    )
+    killing = endAll(target, signal)
     void killing.then(() => running?.kill('SIGKILL'))
   }
 
@@ -57,6 +57,8 @@ export function runInPod(kubectl: Kubectl, resolve: () => Promise<PodTarget>, co
     const end = await running.exited
     ended = true
     await killing
+    // Where the way to it broke off, the command goes on beside what is run there next.
+    if (end.code !== 0 && wanted === undefined) await endAll(target, 'SIGKILL')
     return wanted ? { ...end, signal: end.signal ?? wanted } : end
   }
   const exited = work()

@@ -122,6 +122,8 @@ export class PodWatch {
     if (!started) {
       started = this.#start(namespace)
       this.#namespaces.set(namespace, started)
+      // Whoever asks next tries anew.
+      void started.catch(() => this.#namespaces.delete(namespace))
     }
     return started
   }

@@ -6,7 +6,7 @@
  */
 import type { UsageReading } from '../../../../harness/model.js'
 import { parsePrometheus } from '../../../../harness/process/prometheus.js'
-import type { ApiProxy } from '../api/api-proxy.js'
+import { ApiError, type ApiProxy } from '../api/api-proxy.js'
 import type { ContainerRef, UsageSource } from './components.js'
 import { defined } from '../../../../harness/model/defined.js'
 
@@ -18,13 +18,19 @@ export function usageFromKubelets(proxy: Pick<ApiProxy, 'get'>): UsageSource {
     const readings = new Map<string, UsageReading>()
     await Promise.all(
       [...new Set(containers.map(({ nodeName }) => nodeName))].map(async (node) => {
-        const text = await proxy.get(`/api/v1/nodes/${node}/proxy/metrics/resource`)
+        const text = await proxy.get(`/api/v1/nodes/${node}/proxy/metrics/resource`).catch(unlessRefused)
         const onNode = containers.filter(({ nodeName }) => nodeName === node)
         for (const [id, reading] of parseResourceMetrics(text, onNode)) readings.set(id, reading)
       }),
     )
     return readings
   }
+}
+
+/** Nothing is read of a kubelet that does not answer; whoever may not ask at all is told so. */
+function unlessRefused(error: unknown): string {
+  if (error instanceof ApiError && error.status < 500) throw error
+  return ''
 }
 
 export function parseResourceMetrics(
