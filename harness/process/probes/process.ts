@@ -4,8 +4,11 @@
  * CPU time is the sum of `/proc/PID/task/*\/schedstat` (nanoseconds on CPU per thread; Documentation/scheduler/
  * sched-stats.rst), whose resolution is far finer than the 10 ms ticks of `/proc/PID/stat`. The split into user and
  * system is known only in ticks (proc(5)); it is scaled to the finer total.
+ *
+ * Files of procfs are read at once: the kernel writes them as they are read, and to wait for a thread of the pool costs ten
+ * times the reading. A run of thirty arms reads some thousand of them at each edge of a window.
  */
-import { readFile, readdir } from 'node:fs/promises'
+import { readFileSync, readdirSync } from 'node:fs'
 import type { UsageReading } from '../../model.js'
 import { defined } from '../../model/defined.js'
 
@@ -14,16 +17,13 @@ const nsPerTick = 10_000_000
 
 /** Reads a live process; rejects with ENOENT when it has ended. */
 export async function readProcess(pid: number): Promise<UsageReading> {
-  const [cpuNs, stat, status, rollup, io] = await Promise.all([
-    readThreads(pid),
-    readFile(`/proc/${pid}/stat`, 'utf8'),
-    readFile(`/proc/${pid}/status`, 'utf8'),
-    // Readable by the owner alone; another user's process has no PSS for us.
-    readFile(`/proc/${pid}/smaps_rollup`, 'utf8').catch(() => ''),
-    // The owner’s alone, too, and absent from kernels without CONFIG_TASK_IO_ACCOUNTING.
-    readFile(`/proc/${pid}/io`, 'utf8').catch(() => ''),
-  ])
-  const ticks = parseStatTicks(stat)
+  const cpuNs = await readThreads(pid)
+  const ticks = parseStatTicks(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  // Readable by the owner alone; another user's process has no PSS for us.
+  const rollup = textOf(`/proc/${pid}/smaps_rollup`)
+  // The owner’s alone, too, and absent from kernels without CONFIG_TASK_IO_ACCOUNTING.
+  const io = textOf(`/proc/${pid}/io`)
   const tickTotal = ticks.user + ticks.system
   const total = cpuNs ?? tickTotal * nsPerTick
   const userShare = tickTotal === 0 ? 0 : ticks.user / tickTotal
@@ -47,16 +47,21 @@ export async function readProcess(pid: number): Promise<UsageReading> {
 
 /** CPU of a process in ns, summed over its living threads; undefined where the kernel keeps no schedstat. */
 export async function readThreads(pid: number): Promise<number | undefined> {
-  const threads = await readdir(`/proc/${pid}/task`)
-  const times = await Promise.all(
-    threads.map(async (thread) => {
-      // A thread may end between the listing and the reading.
-      const text = await readFile(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').catch(() => '')
-      return Number(text.split(' ')[0] ?? '')
-    }),
-  )
-  const total = times.reduce((sum, time) => sum + (Number.isFinite(time) ? time : 0), 0)
+  const total = readdirSync(`/proc/${pid}/task`).reduce((sum, thread) => {
+    // A thread may end between the listing and the reading.
+    const time = Number(textOf(`/proc/${pid}/task/${thread}/schedstat`).split(' ', 1)[0])
+    return sum + (Number.isFinite(time) ? time : 0)
+  }, 0)
   return total > 0 ? total : undefined
+}
+
+/** Empty for a file that cannot be read. */
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
+  }
 }
 
 /** utime and stime: fields 14 and 15, counted after the command's name, which may hold spaces and parentheses. */

@@ -5,7 +5,7 @@
  * They are made below the group that Meshbench itself is in, so that what an administrator allows is what is used: root
  * on version 1, a delegated subtree on version 2 (cgroups(7)).
  */
-import { existsSync, readdirSync, rmdirSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync, rmdirSync } from 'node:fs'
 import { mkdir, readFile, readdir, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -70,13 +70,18 @@ export async function createGroups(scope: Scope): Promise<ComponentGroups | unde
       if (!paths) return undefined
       // Memory is not counted here: it would charge pages that were touched before the process was placed to others.
       const { memory: _1, memoryStat: _2, memoryPeak: _3, ...files } = cgroupFiles(paths)
-      const texts = await Promise.all(
-        Object.entries(files).map(
-          async ([key, path]) => [key, await readFile(path, 'utf8').catch(() => undefined)] as const,
-        ),
-      )
+      const texts = Object.entries(files).map(([key, path]) => [key, textOf(path)] as const)
       return parseCgroup(paths.version, Object.fromEntries(texts))
     },
+  }
+}
+
+/** At once, as procfs is read; undefined for a file that is not there. */
+function textOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return undefined
   }
 }
 
