@@ -71,6 +71,20 @@ test('a bypassed hop fails its trials with the evidence', async () => {
   expect(trials.filter(({ state }) => state === 'ok')).toHaveLength(16)
 })
 
+test('a trial is invalid of which a part of the bill could not be read, since its arm would look cheaper', async () => {
+  const tunnel = 'reference/l4-only/client-tunnel'
+  const first = plan.order.findIndex(({ cell }) => cell.includes('|reference/l4-only|'))
+  const { trials } = await runFake({
+    unread: (component, trial) => component === tunnel && trial <= first,
+  })
+  const reason = `the usage of ${tunnel} could be read at one edge of the window alone`
+  const invalid = trials.filter(({ state }) => state !== 'ok')
+  // Of the arms before it a part is missing that is not theirs.
+  expect(invalid.map(({ index, attempt, state, reasons }) => [index, attempt, state, reasons])).toEqual([
+    [first, 0, 'invalid', [reason]],
+  ])
+})
+
 test('traffic that leaks into another arm is seen', async () => {
   const off = ({ proof }: Trial) => proof.find(({ name }) => name === 'hops off the path stand still')
   const clean = await runFake()
