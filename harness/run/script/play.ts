@@ -70,16 +70,8 @@ export function readyScript(script: Script, stage: Stage): ReadyScript {
     if ('change' in action) {
       changed.set(component.name, action.change.do)
       await environment.change(component.name, action.change)
-    } else await awaitHealth(component.name, action.awaitWithinMs, signal)
+    } else await awaitHealth(environment, component.name, action.awaitWithinMs, signal)
     return undefined
-  }
-
-  async function awaitHealth(component: string, withinMs: number, signal: AbortSignal): Promise<void> {
-    const deadline = performance.now() + withinMs
-    while (stage.environment.componentHealth(component)) {
-      if (performance.now() > deadline) throw new Error(`${component} was not well within ${withinMs} ms`)
-      await sleep(lookIntervalMs, undefined, { signal })
-    }
   }
 
   return {
@@ -124,6 +116,19 @@ export function readyScript(script: Script, stage: Stage): ReadyScript {
           await stage.environment.change(component, { do: back }).catch(() => {})
       }
     },
+  }
+}
+
+async function awaitHealth(
+  environment: Environment,
+  component: string,
+  withinMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const deadline = performance.now() + withinMs
+  while (environment.componentHealth(component)) {
+    if (performance.now() > deadline) throw new Error(`${component} was not well within ${withinMs} ms`)
+    await sleep(lookIntervalMs, undefined, { signal })
   }
 }
 
