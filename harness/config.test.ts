@@ -140,6 +140,19 @@ test('a rate of which a window cannot hold what is asked for is refused with one
   expect(resolveConfig({ ...minimal, experiments: { latency } }, { rate: [333.4] })).toBeDefined()
 })
 
+test('settings under which an experiment could measure nothing are refused', () => {
+  const problemOf = (name: string, settings: object) =>
+    problemsOf({ ...minimal, experiments: { [name]: settings } })
+  expect(problemOf('pauses', { everyMs: 30_000, pauseMs: 200 })).toContain(
+    'experiments.pauses.everyMs: half of it passes before the first pause',
+  )
+  for (const name of ['footprint', 'blast-radius', 'startup', 'first-packet'])
+    expect(problemOf(name, { workers: 2 })).toContain(
+      `experiments.${name}.workers: more than one cannot tell`,
+    )
+  expect(resolveConfig({ ...minimal, experiments: { latency: { workers: 2 } } })).toBeDefined()
+})
+
 test('functions of an L7 hop leave a path that has none as it is, and are refused where no path has one', () => {
   const settings = { proxy: { filters: { jwt: {} } } }
   const jwt = { name: 'jwt', source: 'jwt', settings, builds: {}, function: 'jwt' }

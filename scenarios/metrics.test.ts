@@ -1,5 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import type { EngineName, TrialReading } from '../harness/model.js'
+import { responseTime, serviceTime } from './metrics.js'
 import { metricIds, metrics, readBy } from './registry.js'
 
 /** A config's template for `meshbench init` names metrics as a config does. */
@@ -31,5 +33,14 @@ describe('metrics', () => {
       expect(metric.percentiles ?? []).toEqual(expect.arrayContaining(awaited))
       expect(readBy(metric).unit).toBe(metric.unit)
     }
+  })
+
+  it('of times are no finer than their histogram, nor than what the engine can tell', () => {
+    const at = (engine: EngineName, ms: number) =>
+      ({ trial: { load: { engine } }, percentileMs: () => ms }) as unknown as TrialReading
+    expect(responseTime.resolution(at('open-loop', 0.3), 50)).toBe(0.001)
+    expect(responseTime.resolution(at('open-loop', 20), 99)).toBe(0.02)
+    expect(serviceTime.resolution(at('hey', 0.3), 50)).toBe(0.1)
+    expect(responseTime.resolution(at('wrk2', 2), 50)).toBe(1)
   })
 })

@@ -1,5 +1,6 @@
 /** The metrics that every experiment may name. One of an experiment's own stands in that experiment's file. */
 import type { AddedMetric, Estimate, Metric, ReadMetric, Timing, TrialReading } from '../harness/model.js'
+import { engineOf } from '../harness/protocol/engines.js'
 
 /** Keeps the id's own type, so that a typo in a config does not compile. */
 export const metric = <const Id extends string>(described: ReadMetric<Id>): ReadMetric<Id> => described
@@ -12,15 +13,17 @@ const gib = 2 ** 30
 const mib = 2 ** 20
 const pageBytes = 4096
 
-/** What all times have in common: histograms of whole microseconds with three significant digits. */
+/** What all times have in common: histograms of whole microseconds with three significant digits, or of what their engine can tell. */
 const timed = (kind: Timing) => ({
   unit: 'ms' as const,
   better: 'less' as const,
   sample: 'round' as const,
   read: (reading: TrialReading, percentile: number) => reading.percentileMs(kind, percentile),
   resolution: (reading: TrialReading, percentile: number) =>
-    Math.max(1, reading.percentileMs(kind, percentile) ?? 0) / 1000,
+    Math.max(stepUsOf(reading), reading.percentileMs(kind, percentile) ?? 0) / 1000,
 })
+
+const stepUsOf = ({ trial: { load } }: TrialReading) => (load && engineOf(load.engine).stepUs) ?? 1
 
 /**
  * ms of CPU per 1 000 answered requests, which are µs per request, from ns in a window: work on what failed is charged

@@ -5,6 +5,8 @@ import type { Analysis, GatePolicy, Trial } from '../model.js'
 import { oneSidedSearch } from '../testdata/one-sided-search.js'
 import { syntheticJournal, type SyntheticOptions } from '../testdata/synthetic-journal.js'
 import { gateAnnotations, gateLines, gateMarkdown } from '../../reports/compare/gate-lines.js'
+import { runAnnotations } from '../../reports/formats/annotations.js'
+import { renderJunit } from '../../reports/formats/junit.js'
 
 const arm = 'reference/l7-per-node'
 const variants = ['old', 'new'].map((name) => ({ name, source: 'as configured', settings: {}, builds: {} }))
@@ -128,5 +130,25 @@ describe('a gate', () => {
     expect(gateAnnotations(result)).toEqual([
       expect.stringMatching(/^::error title=Meshbench%3A threshold failed::/),
     ])
+  })
+
+  it('counts a threshold without data among what failed, unless the policy lets it pass, in every format', () => {
+    const thresholds = [{ metric: 'connect.time' as const, percentile: 50, arm: `${arm}@new`, max: 1 }]
+    const analysis = analysisOf({ thresholds })
+    const strict = gate(analysis, cpuOnly)
+    expect(strict.outcome).toBe('fail')
+    expect(gateMarkdown(strict)).toMatch(/^## Meshbench gate: failed: 1 of 2 checks/)
+    expect(gateAnnotations(strict)).toEqual([expect.stringMatching(/^::error .*threshold no data::/)])
+    const lax: GatePolicy = { ...cpuOnly, noData: 'pass' }
+    expect(gate(analysis, lax).outcome).toBe('inconclusive')
+    const told = { ...analysis, config: { ...analysis.config, gate: lax } }
+    for (const lines of [gateAnnotations(gate(told)), runAnnotations(told)])
+      expect(lines).toEqual([expect.stringMatching(/^::notice .*threshold no data::/)])
+    expect(renderJunit(told)).toMatch(
+      /<testsuite name="thresholds" tests="1" failures="0" skipped="1" errors="0">/,
+    )
+    expect(renderJunit(analysis)).toMatch(
+      /<testsuite name="thresholds" tests="1" failures="0" skipped="0" errors="1">/,
+    )
   })
 })

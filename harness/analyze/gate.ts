@@ -160,7 +160,7 @@ function judge(analysis: Gated, comparison: Comparison, check: GateCheck): GateV
 }
 
 /** Rounds of one process are no independent samples of what it uses. */
-function isOneProcess({ metric }: GateCheck): boolean {
+export function isOneProcess({ metric }: { readonly metric: string }): boolean {
   const asked = metricNamed(metric)
   return asked !== undefined && readBy(asked).sample === 'process'
 }

@@ -82,6 +82,7 @@ export function resolveConfig(
       ? resolved
       : { ...resolved, rounds: { ...resolved.rounds, min: rounds, max: rounds } }
   checkWindows(ownExperiments, overrides, problems)
+  checkWorkers(ownExperiments, problems)
   checkRounds(final, problems)
   checkPlacement(final, problems)
   checkVariants(final, problems)
@@ -201,6 +202,23 @@ function checkWindows(
         `${field}: ${ratePerSecond} requests per second are ${asked} in a window of ${durationMs} ms, of which ${sent} would be sent; allowed: ${(sent * 1000) / durationMs} per second, or a longer window`,
       )
     }
+  }
+}
+
+/** One thread tells workloads and moments apart: with more of them a trial would fail, or its figures be missing. */
+function checkWorkers(resolved: Readonly<Record<string, unknown>>, problems: string[]): void {
+  for (const [name, settings] of Object.entries(resolved)) {
+    const experiment = experiments[name as keyof typeof experiments] as Experiment
+    const isSplit = experiment
+      .loads(settings)
+      .some(
+        ({ load: { workers = 1, workloads = 1, sliceMs } }) =>
+          workers > 1 && (workloads > 1 || sliceMs !== undefined),
+      )
+    if (isSplit)
+      problems.push(
+        `experiments.${name}.workers: more than one cannot tell its workloads or moments apart; allowed: 1`,
+      )
   }
 }
 

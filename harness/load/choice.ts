@@ -22,11 +22,13 @@ export function whyNot(
 ): string | undefined {
   if (engine === load.engine) return undefined
   const { models, protocols, lacks = [], needs } = engineOf(engine)
+  const { workloads = 1 } = load
   if (irreplaceable.includes(load.engine)) return `what it measures is what engine ${load.engine} does`
   if (!models.includes(load.model)) return `it is a load of an ${load.model} loop; ${able(load)}`
   if (!protocols.includes(load.protocol)) return `${engine} does not speak ${load.protocol}; ${able(load)}`
   if (options.searched && (lacks.includes('unsent') || lacks.includes('response')))
     return `its search needs to know what was due and left unsent, which ${engine} cannot tell`
+  if (needs !== undefined && workloads > 1) return `${engine} sends to one workload, and it has ${workloads}`
   if (needs !== undefined && load.arrival === 'poisson') return `${engine} knows no Poisson arrivals`
   if (needs !== undefined && options.headers)
     return `${engine} is given no headers, and a function of this run needs some`

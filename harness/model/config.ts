@@ -81,7 +81,7 @@ export const roundsSchema = object({
   max: counted.max(10_000),
   /** Stop early when every paired ratio is known to ± this share, for example 0.05. */
   untilEffect: positive.max(1),
-  /** No round begins later, once there are `min` of them. */
+  /** Of measuring in one environment: no round begins later, once there are `min` of them. */
   budgetMinutes: positive,
   /** How often environments that cannot stand side by side (clusters) take turns; absent: each is measured at one go. */
   blocks: counted.max(100).exactOptional(),

@@ -150,10 +150,15 @@ export function unvariedLines({ unvaried = [] }: Pick<Plan, 'unvaried'>): readon
   return [...byReason].map(([line, names]) => line.replace('%', names.join(', @')))
 }
 
-/** How long a plan takes at most: its budget ends it, though not before the least of its rounds. */
-export function longestMs({ config, estimateMs }: Pick<Plan, 'config' | 'estimateMs'>): number {
+/** How long a plan takes at most: the budget that each environment has ends it, though not before the least of its rounds. */
+export function longestMs({
+  config,
+  estimateMs,
+  arms,
+}: Pick<Plan, 'config' | 'estimateMs' | 'arms'>): number {
   const { min, max, budgetMinutes } = config.rounds
-  return Math.min(estimateMs, Math.max((estimateMs * min) / max, budgetMinutes * 60_000))
+  const environments = new Set(arms.map(({ environment }) => environment)).size
+  return Math.min(estimateMs, Math.max((estimateMs * min) / max, environments * budgetMinutes * 60_000))
 }
 
 /** Rounds of a plan, planned or for the cells that `of` names. A plan may have a million trials: no array of them is spread. */

@@ -96,16 +96,23 @@ export async function liveRuns(): Promise<ReadonlySet<string>> {
   return new Set((await liveOwners()).map(({ runId }) => runId))
 }
 
-/** Runs that are being measured and would be disturbed by another. */
-export async function lockingRuns(): Promise<readonly string[]> {
-  return (await liveOwners()).filter(({ lock }) => lock === ownLock()).map(({ runId }) => runId)
+/**
+ * Runs that are being measured and would be disturbed by another; with the folder of a run, those alone that go before it:
+ * of several that begin at once, of which none has found another, all but one give way.
+ */
+export async function lockingRuns(folder?: string): Promise<readonly string[]> {
+  const own = folder === undefined ? undefined : basename(folder)
+  return (await liveOwners())
+    .filter(({ lock, name }) => lock === ownLock() && (own === undefined || name < own))
+    .map(({ runId }) => runId)
 }
 
-async function liveOwners(): Promise<readonly Owner[]> {
-  const folders = (await readdir(tmpdir())).filter((name) => name.startsWith(prefix))
-  const owners = await Promise.all(folders.map((name) => readOwner(join(tmpdir(), name))))
-  const alive: Owner[] = []
-  for (const owner of owners) if (owner && (await isAlive(owner))) alive.push(owner)
+async function liveOwners(): Promise<readonly (Owner & { readonly name: string })[]> {
+  const names = (await readdir(tmpdir())).filter((name) => name.startsWith(prefix))
+  const owners = await Promise.all(names.map((name) => readOwner(join(tmpdir(), name))))
+  const alive: (Owner & { name: string })[] = []
+  for (const [index, owner] of owners.entries())
+    if (owner && (await isAlive(owner))) alive.push({ ...owner, name: names[index] ?? '' })
   return alive
 }
 

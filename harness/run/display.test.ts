@@ -73,4 +73,8 @@ test('a plan takes at most its budget, though never less than its least rounds, 
   expect(timeText(planOf({ rounds: 20, budget: 0.1 }))).toMatch(/^about \d+ min/)
   expect(timeText(planOf({}))).toMatch(/^at most 1 min/)
   expect(timeText(planOf({ budget: 0.01 }))).toMatch(/^at most 4\d s$/)
+  // Each environment has a budget of its own.
+  const apart = { ...catalogue, environmentsOf: () => 'per-mesh' as const }
+  const two = { ...config, arms: { reference: ['l4-only'], haproxy: ['l7-per-node'] } }
+  expect(timeText(makePlan(resolveConfig(two, { profile: 'full' }), apart))).toBe('at most 2 h 00 min')
 })

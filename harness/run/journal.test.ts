@@ -97,6 +97,31 @@ test('a byte order mark and empty lines at the end are no damage; a trial that i
   expect(() => readJournal(folder)).toThrow('line 3 is the same trial as line 2')
 })
 
+test.each(['\n\n', '\r\n\r\n \n'])('empty lines at the end do not come to stand within it: %j', (end) => {
+  const eol = end.startsWith('\r') ? '\r\n' : '\n'
+  writeFileSync(join(folder, journalName), `${JSON.stringify(header)}${eol}${end}`)
+  const journal = openJournal(folder)
+  journal.append(note('after'))
+  journal.close()
+  expect(readJournal(folder)).toMatchObject({ torn: false, entries: [{ type: 'run' }, { text: 'after' }] })
+})
+
+test('an attempt that was interrupted is there again under its number once the run has gone on', () => {
+  const trial = (startedAt: string, rest: object) => ({
+    ...{ type: 'trial', index: 0, round: 0, cell: header.plan.cells[0]?.id, attempt: 0, startedAt },
+    ...{ elapsedMs: 1, proof: [], reasons: [], warnings: [], ...rest },
+  })
+  const interrupted = { state: 'failed', error: { kind: 'interrupted', message: 'interrupted' } }
+  const write = (...lines: object[]) =>
+    writeFileSync(join(folder, journalName), lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
+  const [first, second] = ['2026-01-01T00:00:00Z', '2026-01-01T01:00:00Z'].map((at) => trial(at, interrupted))
+  const done = trial('2026-01-01T02:00:00Z', { state: 'ok' })
+  write(header, first ?? {}, second ?? {}, done)
+  expect(readJournal(folder).entries).toHaveLength(4)
+  write(header, first ?? {}, first ?? {}, done)
+  expect(() => readJournal(folder)).toThrow('line 3 is the same trial as line 2')
+})
+
 test('a missing journal is named', () => {
   expect(() => readJournal(join(folder, 'nowhere'))).toThrow(/no journal at .*nowhere/)
 })

@@ -4,6 +4,7 @@
  */
 import { closeSync, existsSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { isInterrupted } from '../model/attempts.js'
 import { UserError, messageOf } from '../model/errors.js'
 import { entrySchemas } from '../model/journal.js'
 import type { JournalEntry, RunHeader, Trial } from '../model.js'
@@ -41,7 +42,7 @@ export class RunJournal {
   }
 }
 
-/** Opens a run's journal for appending; half a line at its end, left by a crash, is cut off. */
+/** Opens a run's journal for appending; half a line at its end, left by a crash, is cut off, as are empty ones of an editor. */
 export function openJournal(
   folder: string,
   held: readonly JournalEntry[] = [],
@@ -67,7 +68,7 @@ export function openJournal(
 function openForAppending(path: string): number {
   try {
     const descriptor = openSync(path, 'a+')
-    truncateTornLine(path, descriptor)
+    truncateAfterEntries(path, descriptor)
     return descriptor
   } catch (error) {
     throw new UserError(`cannot write the journal ${path}: ${messageOf(error)}`, {
@@ -77,11 +78,15 @@ function openForAppending(path: string): number {
   }
 }
 
-function truncateTornLine(path: string, descriptor: number): void {
+function truncateAfterEntries(path: string, descriptor: number): void {
   const bytes = readFileSync(path)
-  if (bytes.length === 0 || bytes.at(-1) === 0x0a) return
-  ftruncateSync(descriptor, bytes.lastIndexOf(0x0a) + 1)
+  const whole = bytes.subarray(0, bytes.lastIndexOf(0x0a) + 1)
+  const last = whole.findLastIndex((byte) => !blanks.includes(byte))
+  const end = whole.indexOf(0x0a, last + 1) + 1
+  if (end < bytes.length) ftruncateSync(descriptor, end)
 }
+
+const blanks = [...' \t\r\n'].map((blank) => blank.charCodeAt(0))
 
 /** A journal that was read: its header and all entries, header first. */
 export interface Journal {
@@ -153,7 +158,8 @@ function checkTrialsAreOfPlan(header: RunHeader, entries: readonly JournalEntry[
   const seen = new Map<string, number>()
   for (const [index, entry] of entries.entries()) {
     if (entry.type !== 'trial') continue
-    const key = `${entry.index} ${entry.attempt}`
+    // An attempt that is interrupted is made again under its number, as often as it is.
+    const key = `${entry.index} ${entry.attempt}${isInterrupted(entry) ? ` ${entry.startedAt}` : ''}`
     const before = seen.get(key)
     if (before !== undefined)
       throw new UserError(`${file} line ${index + 1} is the same trial as line ${before}`, {

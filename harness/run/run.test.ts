@@ -91,6 +91,20 @@ test('a bypassed hop fails its trials with the evidence', async () => {
   expect(trials.filter(({ state }) => state === 'ok')).toHaveLength(16)
 })
 
+test('a trial is invalid of which a part of the bill could not be read, since its arm would look cheaper', async () => {
+  const tunnel = 'reference/l4-only/client-tunnel'
+  const first = plan.order.findIndex(({ cell }) => cell.includes('|reference/l4-only|'))
+  const { trials } = await runFake({
+    unread: (component, trial) => component === tunnel && trial <= first,
+  })
+  const reason = `the usage of ${tunnel} could be read at one edge of the window alone`
+  const invalid = trials.filter(({ state }) => state !== 'ok')
+  // Of the arms before it a part is missing that is not theirs.
+  expect(invalid.map(({ index, attempt, state, reasons }) => [index, attempt, state, reasons])).toEqual([
+    [first, 0, 'invalid', [reason]],
+  ])
+})
+
 test('traffic that leaks into another arm is seen', async () => {
   const off = ({ proof }: Trial) => proof.find(({ name }) => name === 'hops off the path stand still')
   const clean = await runFake()
@@ -421,4 +435,26 @@ test('with blocks, environments come up again for each turn, and what is done is
   )
   const resumed = await runFake({}, { plan: blocked, held: half })
   expect(resumed.written.filter(({ type }) => type === 'environment')).toHaveLength(1)
+})
+
+test('where each turn is as short as a round, a run ends by budget, precision or hopelessness all the same', async () => {
+  const planOf = (budgetMinutes: number) =>
+    makePlan(
+      resolveConfig({
+        arms: { reference: ['l4-only'], haproxy: ['l7-per-node'] },
+        experiments: { latency: {} },
+        rounds: { min: 2, max: 4, blocks: 4, budgetMinutes },
+      }),
+      { ...catalogue, environmentsOf: () => 'per-mesh' },
+    )
+  const endOf = async (script: FakeScript, options: Partial<RunOptions>) => {
+    const { outcome, trials } = await runFake(script, options)
+    // The fake has no haproxy: its arm fails, and what it ends by is its own.
+    const own = trials.filter(({ cell }) => cell.includes('|reference/'))
+    return [outcome.outcome, new Set(own.map(({ round }) => round)).size]
+  }
+  expect(await endOf({}, { plan: planOf(1e-6) })).toEqual(['budget', 2])
+  expect(await endOf({}, { plan: planOf(60), precisionReached: () => true })).toEqual(['precise', 2])
+  expect(await endOf({ load: () => ({ unsent: 7 }) }, { plan: planOf(60) })).toEqual(['failed', 2])
+  expect(await endOf({}, { plan: planOf(60) })).toEqual(['complete', 4])
 })

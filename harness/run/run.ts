@@ -53,6 +53,8 @@ export interface RunOptions {
   readonly clocks?: Clocks
   /** Where evidence of failures is kept. */
   readonly evidenceDir?: string
+  /** Folder of the run's keys and configs; default: it is made. It goes with the run. */
+  readonly stateDir?: string
 }
 
 export interface RunOutcome {
@@ -107,7 +109,7 @@ function distinct(unmet: readonly Unmet[]): readonly Unmet[] {
  */
 export async function executePlan(options: RunOptions): Promise<RunOutcome> {
   const { runId, signal, display, journal, evidenceDir } = options
-  const stateDir = await createStateDir(runId)
+  const { stateDir = await createStateDir(runId) } = options
   const scope = openScope({ runId, stateDir, signal, ...defined({ evidenceDir }) })
   scope.defer('remove keys and configs', () => rm(stateDir, { recursive: true, force: true }))
   const standstill = watchStandstill(options.clocks)
@@ -143,7 +145,8 @@ async function measureEnvironments(session: Session): Promise<Omit<RunOutcome, '
   const ended = new Map<string, StayEnd>()
   /** Time spent measuring in each, over all stays. */
   const spentMs = new Map<string, number>()
-  for (const visit of visitsOf(plan)) {
+  const visits = visitsOf(plan)
+  for (const [index, visit] of visits.entries()) {
     const { id } = visit.request
     const todo = trialsLeft(session, visit)
     if (ended.has(id) || todo.length === 0) continue
@@ -152,7 +155,10 @@ async function measureEnvironments(session: Session): Promise<Omit<RunOutcome, '
     const budgetMs = plan.config.rounds.budgetMinutes * 60_000 - before
     const stay = await measureEnvironment(session, visit.request, todo, budgetMs)
     spentMs.set(id, before + stay.measuredMs)
-    if (stay.why !== 'done') ended.set(id, stay)
+    const next = visits.slice(index + 1).find(({ request }) => request.id === id)?.trials[0]
+    const leftMs = budgetMs - stay.measuredMs
+    const end = stay.why === 'done' ? next && endBefore(next.round, session, visit.request, leftMs) : stay
+    if (end) ended.set(id, end)
   }
   if (signal.aborted) return { outcome: 'interrupted' }
   const ends = [...ended.values()]
@@ -232,8 +238,6 @@ async function measureRounds(
   const cells = new Map(plan.cells.map((cell) => [cell.id, cell]))
   const clock = createClock(todo, cells, session.platform.times, session.standstill)
   const tellFailures = createTeller(display, environment)
-  const ids = new Set(request.arms.map(({ id }) => id))
-  const own = new Set(plan.cells.filter(({ arm }) => ids.has(arm)).map(({ id }) => id))
   const medians = createRunningMedians()
   const spoiled: Trial[] = []
   let lastRound = todo[0]?.round ?? 0
@@ -241,11 +245,8 @@ async function measureRounds(
     if (signal.aborted) return { why: 'interrupted' }
     if (spec.round !== lastRound) {
       lastRound = spec.round
-      const hopeless = allInvalid(journal.trials.filter(({ cell: id }) => own.has(id)))
-      if (hopeless !== undefined) return { why: 'failed', message: hopeless }
-      const isEnough = spec.round >= plan.config.rounds.min
-      if (isEnough && session.precisionReached(journal.entries)) return { why: 'precise' }
-      if (isEnough && clock.elapsedMs() > budgetMs) return { why: 'budget' }
+      const end = endBefore(spec.round, session, request, budgetMs - clock.elapsedMs())
+      if (end) return end
     }
     const what = findTrial(spec, cells, request)
     const cell = planTrial(what.cell, journal)
@@ -278,6 +279,22 @@ async function measureRounds(
       return { why: 'failed', message: `no arm of ${request.id} is left alive: ${last.error?.message ?? ''}` }
   }
   return { why: 'done' }
+}
+
+/** Why this round of an environment does not begin, nor any after it; undefined: it does. */
+function endBefore(
+  round: number,
+  { plan, journal, precisionReached }: Session,
+  { arms }: EnvironmentRequest,
+  leftMs: number,
+): StayEnd | undefined {
+  const ids = new Set(arms.map(({ id }) => id))
+  const own = new Set(plan.cells.filter(({ arm }) => ids.has(arm)).map(({ id }) => id))
+  const hopeless = allInvalid(journal.trials.filter(({ cell }) => own.has(cell)))
+  if (hopeless !== undefined) return { why: 'failed', message: hopeless }
+  if (round < plan.config.rounds.min) return undefined
+  if (precisionReached(journal.entries)) return { why: 'precise' }
+  return leftMs < 0 ? { why: 'budget' } : undefined
 }
 
 /** Rounds that must all be wholly invalid before a run gives up: one may have met a passing disturbance. */

@@ -27,7 +27,7 @@ import { judgeTrial } from './proof.js'
 import type { Standstill } from '../process/standstill.js'
 import { copyIds, fold } from './script/copies.js'
 import { endedBy, readyScript, type ReadyScript } from './script/play.js'
-import { billWindow, onePerProcess } from './usage.js'
+import { billWindow, halfRead, onePerProcess } from './usage.js'
 import { judgeProbe, judgeValidity } from './validity.js'
 
 /** How a trial is going, for the progress display. */
@@ -95,14 +95,18 @@ export async function runTrial(options: TrialOptions): Promise<Trial> {
   const after = await environment.read({ counters: true, usage: false })
 
   const { result, start, end, events } = outcome
-  const usage = billWindow(onePerProcess(environment.components, arm.id), start, end, result, events)
+  const billed = onePerProcess(environment.components, arm.id)
+  const usage = billWindow(billed, start, end, result, events)
   const proof = proofOf(options, copies, { before, after }, outcome)
   // Of a search and of a script, requests that failed are findings.
   const mayFail = cell.search !== undefined || script.length > 0
   const { warnings, reasons: spoilt } = mayFail
     ? judgeProbe(result, usage, options.limits)
     : judgeValidity(cell.load, result, usage, options.limits)
-  const reasons = [...stoodStill(standstill.totalMs() - stoodMs), ...spoilt]
+  const isCharged = ({ name, arm: of, category }: Component) =>
+    !ended.has(name) && (of === undefined ? category !== 'platform' : of === arm.id || copies.includes(of))
+  const unread = halfRead(billed.filter(isCharged), start, end)
+  const reasons = [...stoodStill(standstill.totalMs() - stoodMs), ...unread.map(unreadReason), ...spoilt]
   // A request that failed may have got as far as any hop: counters then prove nothing about the path.
   const allAnswered = [result, ...secondLoadsOf(events)].every(({ sent, ok }) => sent === ok)
   const countable = ended.size === 0 && (!mayFail || allAnswered)
@@ -135,6 +139,8 @@ function stoodStill(ms: number): readonly string[] {
     ? [`Meshbench stood still for ${(ms / 1000).toFixed(1)} s (stopped, asleep, or its clock was set)`]
     : []
 }
+
+const unreadReason = (name: string) => `the usage of ${name} could be read at one edge of the window alone`
 
 /** What every hop of the arm carried, its copies in use counted in, against what all generators of the trial sent. */
 function proofOf(

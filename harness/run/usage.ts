@@ -55,6 +55,13 @@ export function billWindow(
   }
 }
 
+/** Components that could be read at one of two edges alone: a sum that lacks them looks like that of a cheaper arm. */
+export function halfRead(components: readonly Component[], start: Edge, end: Edge): readonly string[] {
+  return components
+    .map(({ name }) => name)
+    .filter((name) => (start.usage[name] === undefined) !== (end.usage[name] === undefined))
+}
+
 function componentUsage(component: Component, before: UsageReading, after: UsageReading): ComponentUsage {
   const since = (key: keyof UsageReading): number | undefined => {
     const [first, last] = [before[key], after[key]]

@@ -89,6 +89,17 @@ test.each<[string, Partial<LoadResult>, Partial<Usage>, RegExp]>([
   expect(reasons[0]).toMatch(reason)
 })
 
+test('requests that may fail are no missing rate', () => {
+  const failing = { ...load, ok: 900, errors: { timeout: 100 }, achievedRatePerSecond: 900 }
+  const lax = { ...limits, maxErrorShare: 0.2 }
+  expect(judgeValidity(spec, failing, usage, lax).reasons).toEqual([])
+  expect(judgeValidity(spec, failing, usage, limits).reasons).toEqual([
+    expect.stringMatching(/^100 of 1000 requests failed/),
+  ])
+  const slow = { ...failing, achievedRatePerSecond: 800 }
+  expect(judgeValidity(spec, slow, usage, lax).reasons).toEqual([expect.stringMatching(/achieved 88\.9 %/)])
+})
+
 test('a window too short for its rate holds fewer requests than were asked for, and all of them are enough', () => {
   const short = { ...spec, ratePerSecond: 3, durationMs: 400 }
   const reasonsOf = (change: Partial<LoadResult>) =>

@@ -63,7 +63,9 @@ function judgeLoad(
     reasons.push(`${errors} of ${load.sent} requests failed (${kinds.join(', ')})`)
   }
   if (spec.model === 'open' && spec.ratePerSecond !== undefined) {
-    const share = load.achievedRatePerSecond / dueRate(load, spec.ratePerSecond, spec.durationMs)
+    // What failed was sent, too: whether it may have is a limit of its own.
+    const sentPerSecond = load.achievedRatePerSecond * (load.sent / Math.max(1, load.ok))
+    const share = sentPerSecond / dueRate(load, spec.ratePerSecond, spec.durationMs)
     if (load.unsent > 0) reasons.push(`${load.unsent} requests were due but never sent`)
     // An open loop of our own sends what is due and no more; others may send what they like.
     else if (load.unknown?.includes('unsent') && share > 2 - limits.minAchievedShare)

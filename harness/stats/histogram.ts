@@ -1,5 +1,5 @@
 /** Reads the journal's histograms: exact merging by adding counts, percentiles finer than a bucket. */
-import { bucketHighestUs, bucketLowestUs, decodeCounts } from '../protocol/histogram.js'
+import { bucketHighestUs, bucketIndex, bucketLowestUs, decodeCounts } from '../protocol/histogram.js'
 import type { Histogram } from '../model.js'
 
 /** Buckets that hold something, in ascending order of value. */
@@ -54,6 +54,20 @@ export function percentileOf({ low, high, count, total }: Buckets, percentile: n
     below += held
   }
   return (high[high.length - 1] as number) + 0.5
+}
+
+/** With so many more that took `us`, or as long as the slowest where that took longer. */
+export function withSlowest({ low, high, count, total }: Buckets, us: number, more: number): Buckets {
+  const index = bucketIndex(us)
+  const isBeyond = bucketLowestUs(index) > (low.at(-1) ?? -1)
+  const append = (values: Float64Array, value: number) => Float64Array.from([...values, value])
+  const last = count.length - 1
+  return {
+    low: isBeyond ? append(low, bucketLowestUs(index)) : low,
+    high: isBeyond ? append(high, bucketHighestUs(index)) : high,
+    count: isBeyond ? append(count, more) : count.map((held, at) => (at === last ? held + more : held)),
+    total: total + more,
+  }
 }
 
 /** Histograms over one common set of buckets, so that any mixture of them is a sum of rows. */

@@ -206,7 +206,7 @@ export function syntheticPlan(options: SyntheticOptions = {}): Plan {
     capacity: experiments.capacity.settings.parse({ durationMs: 300, maxProbes: 12 }),
     connect: experiments.connect.settings.parse({ rounds: planned }),
     stream: experiments.stream.settings.parse({ rounds: planned }),
-    pauses: experiments.pauses.settings.parse({ durationMs: options.durationMs ?? 1500 }),
+    pauses: experiments.pauses.settings.parse({ durationMs: options.durationMs ?? 1500, everyMs: Math.min(1000, options.durationMs ?? 1500) }),
   }
   const config: ResolvedConfig = {
     seed,

@@ -32,6 +32,8 @@ export interface FakeScript {
   readonly comesBack?: boolean
   /** How often health is asked for before it tells of a death. Default: 0. */
   readonly looksBeforeNotice?: number
+  /** A component whose usage cannot be read at the end of this trial's window. */
+  readonly unread?: (component: string, trial: number) => boolean
   /** Requests that a hop's counter misses, as when traffic goes around it. */
   readonly bypassed?: (component: Component, trial: number) => boolean
   /** A component of another arm that this trial's requests reach, too. */
@@ -60,6 +62,8 @@ export function createFake(script: FakeScript = {}) {
   const hops = new Map<string, Component[]>()
   let trials = 0
   let hostNs = 0
+  /** The trial whose window has just ended. */
+  let ending: number | undefined
 
   const bump = (name: string, key: string, by: number) => {
     const entry = counters.get(name) ?? {}
@@ -120,8 +124,10 @@ export function createFake(script: FakeScript = {}) {
         p99Us: 500,
       })
       const end = go()
+      ending = trial
       yield JSON.stringify({ event: 'edge', edge: 'end' })
       await end
+      ending = undefined
       yield JSON.stringify({
         event: 'result',
         result: { ...fakeResult(specOf(command)), ...script.load?.(arm, trial, specOf(command)) },
@@ -150,10 +156,12 @@ export function createFake(script: FakeScript = {}) {
     connect: () => Duplex.from([]),
     readUsage: async (components) =>
       Object.fromEntries(
-        components.map(({ name }): [string, UsageReading] => [
-          name,
-          { cpuNs: cpu.get(name) ?? 0, rssBytes: 2 ** 26, source: 'fake', resolutionNs: 1 },
-        ]),
+        components
+          .filter(({ name }) => ending === undefined || !script.unread?.(name, ending))
+          .map(({ name }): [string, UsageReading] => [
+            name,
+            { cpuNs: cpu.get(name) ?? 0, rssBytes: 2 ** 26, source: 'fake', resolutionNs: 1 },
+          ]),
       ),
     readHost: async () => ({
       userNs: hostNs / 10,

@@ -1,6 +1,7 @@
 /** Sets two runs side by side: what differs in config, versions and host, and what became of the numbers. Pure. */
 import { probit } from 'simple-statistics'
 import { fewestFirm, power } from '../../harness/analyze/estimates.js'
+import { isOneProcess } from '../../harness/analyze/gate.js'
 import { changedVariables } from '../../harness/model/journal.js'
 import { defined } from '../../harness/model/defined.js'
 import type { Analysis, Comparison, Estimate } from '../../harness/model.js'
@@ -64,7 +65,7 @@ export function compareRuns(a: Analysis, b: Analysis): RunComparison {
       const other = later.get(comparison.id)
       if (other === undefined) return []
       const [first, second] = [comparison.ratio, other.ratio]
-      const isFirm = Math.min(first.n, second.n) >= fewestFirm
+      const isFirm = Math.min(first.n, second.n) >= fewestFirm && !isOneProcess(comparison)
       const apart = isFirm && (first.high < second.low || second.high < first.low)
       const change = changeOf(first, second)
       const practical = practicalOf(comparison)

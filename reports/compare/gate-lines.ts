@@ -3,7 +3,7 @@ import { metricNamed } from '../../scenarios/registry.js'
 import type { ThresholdVerdict } from '../../harness/model.js'
 import { absentText, thresholdText } from '../../harness/analyze/check.js'
 import { visibleText } from '../../harness/analyze/visible.js'
-import { metricText, type GateResult, type GateVerdict } from '../../harness/analyze/gate.js'
+import { fails, metricText, type GateResult, type GateVerdict } from '../../harness/analyze/gate.js'
 import { annotation, standingAnnotations, thresholdAnnotations } from '../formats/annotations.js'
 import { cleanDeep } from '../page/clean.js'
 import { alignColumns, plain } from '../page/columns.js'
@@ -93,14 +93,15 @@ export function gateAnnotations(result: GateResult): string[] {
           ? [annotation('notice', 'Meshbench: inconclusive', text)]
           : [],
     ),
-    ...thresholdAnnotations(result),
+    ...thresholdAnnotations(result, result.policy),
   ]
 }
 
 function headline({ outcome, policy, variants, thresholds, failures }: GateResult): string {
-  const count = (state: string) =>
-    [...variants, ...thresholds].filter((verdict) => verdict.state === state).length
-  const failed = count('worse') + count('fail') + failures.length
+  const failed =
+    variants.filter(({ state }) => state === 'worse').length +
+    thresholds.filter((verdict) => fails(verdict, policy)).length +
+    failures.length
   if (outcome === 'fail')
     return `failed: ${failed} of ${variants.length + thresholds.length + failures.length} checks`
   const checks = variants.length + thresholds.length

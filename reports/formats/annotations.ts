@@ -1,6 +1,7 @@
 /** Lines that a CI service shows beside a change: GitHub's workflow commands, one per threshold that did not pass. */
+import { defaultGate, fails } from '../../harness/analyze/gate.js'
 import { unmeasured, type ArmStanding, type Judged } from '../../harness/analyze/standings.js'
-import type { Analysis } from '../../harness/model.js'
+import type { Analysis, GatePolicy } from '../../harness/model.js'
 import { cleanText } from '../page/clean.js'
 
 export type AnnotationLevel = 'error' | 'warning' | 'notice'
@@ -20,14 +21,17 @@ export function standingAnnotations(standings: readonly ArmStanding[]): string[]
   )
 }
 
-/** A threshold that failed or has no data is an error, an undecided one a notice; what passed says nothing. */
-export function thresholdAnnotations({ thresholds }: Pick<Analysis, 'thresholds'>): string[] {
-  return thresholds.flatMap(({ state, sentence }) => {
+/** A threshold that fails the gate, for want of data too, is an error, an undecided one a notice; what passed says nothing. */
+export function thresholdAnnotations(
+  { thresholds }: Pick<Analysis, 'thresholds'>,
+  policy: Pick<GatePolicy, 'noData'> = defaultGate,
+): string[] {
+  return thresholds.flatMap((verdict) => {
+    const { state, sentence } = verdict
     if (state === 'pass') return []
-    const failed = state === 'fail' || state === 'no data'
     return [
       annotation(
-        failed ? 'error' : 'notice',
+        fails(verdict, policy) ? 'error' : 'notice',
         `Meshbench: threshold ${state === 'fail' ? 'failed' : state}`,
         sentence,
       ),
@@ -36,7 +40,7 @@ export function thresholdAnnotations({ thresholds }: Pick<Analysis, 'thresholds'
 }
 
 /** What of a run did not come out as asked for. */
-export const runAnnotations = (analysis: Judged & Pick<Analysis, 'thresholds'>): string[] => [
+export const runAnnotations = (analysis: Judged & Pick<Analysis, 'thresholds' | 'config'>): string[] => [
   ...standingAnnotations(unmeasured(analysis)),
-  ...thresholdAnnotations(analysis),
+  ...thresholdAnnotations(analysis, analysis.config.gate),
 ]

@@ -81,6 +81,13 @@ describe('formats', () => {
       series.filter((name) => name.includes('l7-per-node') && !name.startsWith('meshbench_trials')),
     ).toEqual([])
   })
+  it('markdown names a threshold without data by what it asks', () => {
+    const [judged] = sample.thresholds
+    const { threshold, expected } = judged!
+    const sentence = `${threshold.metric} of x relative to y: no data, y is not in this run; expected 1.`
+    const missing = { threshold, expected, state: 'no data' as const, absent: ['y'], sentence }
+    expect(formats.markdown.render({ ...sample, thresholds: [missing] })).not.toContain('no data, y')
+  })
   it('markdown escapes what could become a link, an image or HTML', () => {
     expect(formats.markdown.render(sample)).toContain('| L4-L7-L4 |')
     expect(formats.markdown.render(sample)).toMatch(/\| A\/A twin \| [+−\d]/)
@@ -169,6 +176,21 @@ describe('two runs', () => {
       'Compared because it was asked for.',
     )
     expect(renderComparison(hostile, hostile, readAssets(), true)).not.toMatch(/<img|onerror="/)
+  })
+  it('decide nothing by memory, of which each has that of one process, however many its rounds', () => {
+    const run = analyze(
+      syntheticJournal({ rounds: 4, durationMs: 200, experiments: ['latency'], arms: ['l4-only'] }),
+    )
+    const comparisons = run.comparisons.map((comparison) =>
+      comparison.metric === 'memory.rss'
+        ? { ...comparison, ratio: { ...comparison.ratio, value: 9, low: 8, high: 10 } }
+        : comparison,
+    )
+    const found = compareRuns(run, { ...run, comparisons }).figures.filter(
+      ({ comparison }) => comparison.metric === 'memory.rss',
+    )
+    expect(found.length).toBeGreaterThan(0)
+    expect(found.filter(({ state, apart }) => apart || state !== 'inconclusive')).toEqual([])
   })
   it('differ only where their intervals do not touch', () => {
     const [first, ...rest] = sample.comparisons

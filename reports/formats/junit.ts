@@ -1,10 +1,11 @@
 /**
  * JUnit XML, so that CI systems list thresholds and claims like tests. An arm that was not measured is an error, a
- * threshold that failed a failure; one that could not be decided is skipped, one without data an error. A claim never fails a build: supported and refuted are both answers.
+ * threshold that failed a failure; one that could not be decided is skipped, one without data an error unless the gate
+ * lets it pass. A claim never fails a build: supported and refuted are both answers.
  */
-import type { Analysis, ClaimAnalysis, ThresholdVerdict } from '../../harness/model.js'
+import type { Analysis, ClaimAnalysis, GatePolicy, ThresholdVerdict } from '../../harness/model.js'
 import { thresholdText } from '../../harness/analyze/check.js'
-import { gate, metricText, type GateVerdict } from '../../harness/analyze/gate.js'
+import { fails, gate, metricText, type GateVerdict } from '../../harness/analyze/gate.js'
 import { missingOf, standingsOf, type ArmStanding } from '../../harness/analyze/standings.js'
 import { cleanDeep } from '../page/clean.js'
 import { sentence } from './format.js'
@@ -12,11 +13,15 @@ import { escapeXml } from './xml.js'
 
 export function renderJunit(analysis: Analysis): string {
   const { thresholds, claims, runId, startedAt, endedAt } = cleanDeep(analysis)
+  const { variants, policy } = cleanDeep(gate(analysis))
   const seconds = Math.max(0, (Date.parse(endedAt) - Date.parse(startedAt)) / 1000 || 0)
   const suites = [
     suite('arms', standingsOf(cleanDeep(analysis)).map(armCase)),
-    suite('thresholds', thresholds.map(thresholdCase)),
-    suite('variants', cleanDeep(gate(analysis)).variants.map(variantCase)),
+    suite(
+      'thresholds',
+      thresholds.map((verdict) => thresholdCase(verdict, policy)),
+    ),
+    suite('variants', variants.map(variantCase)),
     suite('claims', claims.map(claimCase)),
   ]
   const count = (kind: Outcome) => suites.reduce((sum, { counts }) => sum + counts[kind], 0)
@@ -56,14 +61,14 @@ function armCase(standing: ArmStanding): Case {
   }
 }
 
-function thresholdCase(verdict: ThresholdVerdict): Case {
+function thresholdCase(verdict: ThresholdVerdict, policy: GatePolicy): Case {
   const { threshold, experiment, loadLabel = '', state, expected, actual } = verdict
   // One threshold may be judged at several loads; CI systems tell cases apart by name alone.
   const load = experiment === undefined ? '' : ` (${experiment}, ${loadLabel})`
   const found = actual === undefined ? 'nothing' : sentence(actual)
   return {
     name: `${thresholdText(threshold)}${load}: ${expected}`,
-    outcome: outcomes[state],
+    outcome: state === 'no data' && !fails(verdict, policy) ? 'skipped' : outcomes[state],
     message: `${state}: expected ${expected}, found ${found}`,
     detail: verdict.sentence,
   }

@@ -1,4 +1,5 @@
 /** A summary for places that show Markdown: a pull request, a CI job's summary. */
+import { thresholdText } from '../../harness/analyze/check.js'
 import { missingOf, unmeasured } from '../../harness/analyze/standings.js'
 import { visibleFloor, visibleText } from '../../harness/analyze/visible.js'
 import type { Analysis, Comparison, Estimate } from '../../harness/model.js'
@@ -47,13 +48,14 @@ function thresholdLines(analysis: Analysis): string[] {
     '| --- | --- | --- | --- | --- |',
     ...analysis.thresholds.map((verdict) => {
       const actual = verdict.actual === undefined ? '–' : sentence(verdict.actual)
-      const what = verdict.sentence.split(' is ')[0] ?? verdict.sentence
+      const { threshold, experiment, loadLabel = '' } = verdict
+      const load = experiment === undefined ? '' : ` (${experiment}, ${loadLabel})`
       const visible =
         verdict.visible === undefined || verdict.actual === undefined
           ? '–'
           : visibleText(verdict.visible, verdict.actual.unit)
       return row([
-        escapeMarkdown(what),
+        escapeMarkdown(thresholdText(threshold) + load),
         escapeMarkdown(verdict.expected),
         actual,
         visible,

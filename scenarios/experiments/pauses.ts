@@ -18,6 +18,10 @@ const settings = z
     path: ['everyMs'],
     message: 'it must be longer than pauseMs',
   })
+  .refine(({ pauseMs, everyMs, durationMs }) => everyMs / 2 + pauseMs <= durationMs, {
+    path: ['everyMs'],
+    message: 'half of it passes before the first pause, which must end within the window',
+  })
 export type PausesSettings = z.infer<typeof settings>
 
 /** Shared pages divided among those who share them, where the kernel tells so. */
@@ -39,7 +43,7 @@ function pauses({ pauseMs, everyMs, durationMs }: PausesSettings, of?: 'spare') 
   return ({ hops: [first] }: Path): Script => {
     if (!first) return []
     const target = of === undefined ? { hop: first.name } : { hop: first.name, of }
-    const times = Math.max(1, Math.floor((durationMs + everyMs / 2 - pauseMs) / everyMs))
+    const times = Math.floor((durationMs + everyMs / 2 - pauseMs) / everyMs)
     return Array.from({ length: times }, (_, index) => (index + 0.5) * everyMs).flatMap((atMs) => [
       { atMs, target, change: { do: 'pause' as const } },
       { atMs: atMs + pauseMs, target, change: { do: 'resume' as const } },

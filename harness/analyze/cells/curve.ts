@@ -1,11 +1,11 @@
 /** The percentile curve of a cell: all of its requests together, with a band from trial to trial. */
 import type { Cell, CurvePoint, Trial } from '../../model.js'
-import { alignBuckets, mergeRows, percentileOf } from '../../stats/histogram.js'
+import { alignBuckets, mergeRows, percentileOf, withSlowest } from '../../stats/histogram.js'
 import type { Settings } from '../../stats/paired.js'
 import { randomStream } from '../../stats/random.js'
 import { studentQuantile } from '../../stats/student.js'
 import { level } from '../estimates.js'
-import { bucketsOf } from '../readings.js'
+import { bucketsOf, failedIn } from '../readings.js'
 
 const curvePercentiles = [
   1, 5, 10, 25, 50, 75, 90, 95, 97.5, 99, 99.5, 99.75, 99.9, 99.95, 99.99, 99.995, 99.999,
@@ -16,11 +16,17 @@ const fewestBeyond = 5
 
 /**
  * Percentile curve of all valid trials' requests, merged by adding counts. Its band comes from drawing whole trials
- * again (a cluster bootstrap), since requests of one trial share that trial's luck.
+ * again (a cluster bootstrap), since requests of one trial share that trial's luck. Requests that failed are charged the
+ * time-out, as in every other percentile.
  */
 export function curveOf(valid: readonly Trial[], cell: Cell, settings: Settings): CurvePoint[] {
   const kind = valid.some((trial) => bucketsOf(trial, 'response')) ? 'response' : 'service'
-  const histograms = valid.flatMap((trial) => bucketsOf(trial, kind) ?? [])
+  const timeoutUs = cell.load.timeoutMs * 1000
+  const histograms = valid.flatMap((trial) => {
+    const buckets = bucketsOf(trial, kind)
+    const failed = buckets ? failedIn(trial, buckets) : 0
+    return buckets ? [failed > 0 ? withSlowest(buckets, timeoutUs, failed) : buckets] : []
+  })
   const n = histograms.length
   if (n === 0) return []
   const table = alignBuckets(histograms)

@@ -2,7 +2,10 @@
 import type { Timeline, Trial } from '../../model.js'
 import { median } from '../../protocol/averages.js'
 
-/** Medians over rounds of each slice's mean, sums of what failed; undefined where the load was not sliced. */
+/**
+ * Medians of each slice's mean over the rounds that answered in it, 0 where none did, and sums of what failed; undefined
+ * where the load was not sliced.
+ */
 export function timelineOf(trials: readonly Trial[]): Timeline | undefined {
   const sliced = trials.flatMap(({ load }) => load?.slices ?? [])
   const [first] = sliced
@@ -14,7 +17,12 @@ export function timelineOf(trials: readonly Trial[]): Timeline | undefined {
     rounds: sliced.length,
     workloads: first.workloads.map((_, workload) => ({
       meanMs: Array.from({ length: slices }, (_, slice) =>
-        median(over(({ workloads }) => (workloads[workload]?.meanUs[slice] ?? 0) / 1000)),
+        medianOrNothing(
+          sliced.flatMap(({ workloads }) => {
+            const { ok, meanUs } = workloads[workload] ?? {}
+            return (ok?.[slice] ?? 0) > 0 ? (meanUs?.[slice] ?? 0) / 1000 : []
+          }),
+        ),
       ),
       failed: Array.from({ length: slices }, (_, slice) =>
         over(({ workloads }) => workloads[workload]?.failed[slice] ?? 0).reduce(
@@ -26,6 +34,8 @@ export function timelineOf(trials: readonly Trial[]): Timeline | undefined {
     events: eventsOf(trials),
   }
 }
+
+const medianOrNothing = (values: readonly number[]) => (values.length === 0 ? 0 : median(values))
 
 /** When each action of the script began and ended, at the median. */
 function eventsOf(trials: readonly Trial[]): Timeline['events'] {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { analyze } from '../analyze.js'
 import type { SyntheticOptions } from '../../testdata/synthetic-journal.js'
-import { badNumbers, failedTrial, smallJournal } from '../../testing/analysis.js'
+import { badNumbers, comparisonOf, failedTrial, smallJournal } from '../../testing/analysis.js'
 
 const whole = analyze(smallJournal({ experiments: ['latency', 'saturation'] }))
 
@@ -65,6 +65,20 @@ describe('claims', () => {
       }
     }
     expect(corrected).toBeGreaterThan(0)
+  })
+
+  it('give a difference the interval that the comparison of the same two has', () => {
+    const compared = (metric: string, percentile?: number) =>
+      comparisonOf(whole, metric, 'reference/l4-l7-l4', 'reference/l7-sidecar-to-sidecar', percentile)
+        .difference
+    for (const [label, { low, high }] of [
+      ['CPU of L4-L7-L4 less', compared('cpu.per1000Requests')],
+      ['median response time of L4-L7-L4 less', compared('latency.response', 50)],
+    ] as const) {
+      const told = whole.claims[0]?.figures.find((figure) => figure.label.startsWith(label))?.estimate
+      expect(told?.low).toBeCloseTo(low, 12)
+      expect(told?.high).toBeCloseTo(high, 12)
+    }
   })
 
   it('give the break-even of C1: the L7 hop at which both paths cost the same', () => {

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { seededRandom } from '../../protocol/random.js'
 import { bounded, fitLine, slopeOf } from '../../stats/line.js'
 import { comparePaired } from '../estimates.js'
-import { growthLimits, verdictOfC12, verdictOfC4 } from './growth.js'
+import { growthLimits, overtaking, verdictOfC12, verdictOfC4 } from './growth.js'
 
 const runs = 400
 const replicas = [1, 2, 4, 8]
@@ -89,4 +89,16 @@ it('CPU that does not grow is not taken for growth', () => {
 it('sidecars that grow beside what does not are found, and so is a mesh that grows as they do', () => {
   expect(verdicts(perReplica, 0, 2).supported).toBeGreaterThan(0.6)
   expect(verdicts(perReplica, perReplica, 2).refuted).toBeGreaterThan(0.8)
+})
+
+it('the count from which on sidecars take more is told where they do so at some count, and nowhere else', () => {
+  const line = (intercept: number, slope: number) => {
+    const fitted = fitLine(replicas.map((x) => ({ x, y: intercept + slope * x + 0.01 * (x % 2) })))
+    if (!fitted) throw new Error('no line')
+    return fitted
+  }
+  expect(overtaking(line(0, 80), line(160, 0))?.value).toBeCloseTo(2, 1)
+  // What is shared grows faster: from there on sidecars take less.
+  expect(overtaking(line(160, 0), line(0, 80))).toBeUndefined()
+  expect(overtaking(line(160, 80), line(0, 0))).toBeUndefined()
 })

@@ -6,7 +6,7 @@
  */
 import { footprintLoads, meshCpu, meshMemory } from '../../../scenarios/experiments/footprint.js'
 import type { Estimate } from '../../model.js'
-import { crossing, fitLine, slopeOf, type Line } from '../../stats/line.js'
+import { crossing, fitLine, slopeOf, type Bounded, type Line } from '../../stats/line.js'
 import type { Settings } from '../../stats/paired.js'
 import { comparePaired, estimateOf } from '../estimates.js'
 import { pairedSeries, type Run } from '../readings.js'
@@ -76,7 +76,7 @@ function growthOfC4(steps: Steps, settings: Settings) {
   const [ownSlope, sharedSlope] = [growthOf(ownLine, own), growthOf(sharedLine, shared)]
   const ownCpu = cpuSlope(steps.of(sidecars, meshCpu, at('rest')), settings)
   const sharedCpu = cpuSlope(steps.of(path, meshCpu, at('rest')), settings)
-  const met = crossing(ownLine, sharedLine)
+  const met = overtaking(ownLine, sharedLine)
   const meets = met && fromLine('count', met, ownLine, own, 'replicas')
   const cpu =
     ownCpu && sharedCpu
@@ -93,6 +93,12 @@ function growthOfC4(steps: Steps, settings: Settings) {
       [`replicas from which on sidecars take more memory than ${path}`, meets],
     ] as const,
   }
+}
+
+/** From how many replicas on the first takes more; undefined where it grows no faster, or has taken more from the start. */
+export function overtaking(own: Line, shared: Line): Bounded | undefined {
+  const met = own.slope > shared.slope ? crossing(own, shared) : undefined
+  return met && met.high > 0 ? met : undefined
 }
 
 /** What is decided of C4’s first half, from lines alone. */

@@ -4,7 +4,7 @@ import { pValueOf } from '../../stats/location.js'
 import { locate, type Settings } from '../../stats/paired.js'
 import { comparePaired, fewestFirm, type PairedResult } from '../estimates.js'
 import { armOn, combine, combinedValues } from '../increments.js'
-import type { CellGroup, Run } from '../readings.js'
+import { stepOf, type CellGroup, type Run } from '../readings.js'
 import { figure } from '../words.js'
 import type { Finding, Rule } from './finding.js'
 
@@ -123,8 +123,16 @@ function createMeter(run: Run, context: ClaimContext, settings: Settings): Meter
   const values = (metric: ReadMetric, weights: Weights, all: readonly string[]) =>
     combinedValues(run, group, metric, termsOf(weights, all))
   const cellsOf = (paths: readonly string[]) => armsIn(paths).map((arm) => group.byArm.get(arm)?.id ?? '')
+  const pathsOf = (rows: readonly Weights[]) => [...new Set(rows.flatMap((row) => Object.keys(row)))]
+  // As `combine` has it, so that a difference has one interval wherever it stands.
+  const stepIn = (metric: ReadMetric, rows: readonly Weights[]) => {
+    const all = pathsOf(rows)
+    const terms = rows.flatMap((row) => termsOf(row, all))
+    const weights = terms.reduce((sum, [, weight]) => sum + Math.abs(weight), 0)
+    return (stepOf(run, cellsOf(all), metric) * weights) / 2
+  }
   const sums: Meter['sums'] = (metric, rows) => {
-    const all = [...new Set(rows.flatMap((row) => Object.keys(row)))]
+    const all = pathsOf(rows)
     return rows.map((row) => values(metric, row, all))
   }
   return {
@@ -136,15 +144,15 @@ function createMeter(run: Run, context: ClaimContext, settings: Settings): Meter
       combine(run, group, settings, metric, termsOf(weights, Object.keys(weights))),
     compare: (metric, first, second) => {
       const [treated = [], reference = []] = sums(metric, [first, second])
-      const paths = [...new Set([...Object.keys(first), ...Object.keys(second)])]
       return comparePaired(treated, reference, settings, {
         unit: metric.unit,
-        cells: cellsOf(paths),
+        cells: cellsOf(pathsOf([first, second])),
+        step: stepIn(metric, [first, second]),
       })
     },
     p: (metric, weights) => {
       const all = values(metric, weights, Object.keys(weights))
-      return all.length < fewestFirm ? 1 : pValueOf(locate(all, settings))
+      return all.length < fewestFirm ? 1 : pValueOf(locate(all, settings, stepIn(metric, [weights])))
     },
   }
 }

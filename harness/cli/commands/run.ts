@@ -11,7 +11,7 @@ import { createDisplay, timeText, type Display } from '../../run/display.js'
 import { UserError, exitCodes, messageOf, type ExitCode } from '../../model/errors.js'
 import { onInterrupt } from '../../process/interrupts.js'
 import { openJournal, readJournal } from '../../run/journal.js'
-import type { Analysis, JournalEntry, Plan, RunHeader } from '../../model.js'
+import type { Analysis, JournalEntry, Plan, Platform, RunHeader } from '../../model.js'
 import { outputRequest, refuseFile, writeOutputs, type OutputFlags, type OutputRequest } from '../outputs.js'
 import { roundsOf } from '../../model/plan.js'
 import { version } from '../../process/package-root.js'
@@ -20,7 +20,7 @@ import { checkHost, executePlan } from '../../run/run.js'
 import { precisionReached } from '../../analyze/precision.js'
 import { removeLeftovers } from './clean.js'
 import { describeUnmet, restlessHost } from './doctor.js'
-import { liveRuns, lockingRuns, newRunId } from '../../process/state.js'
+import { createStateDir, liveRuns, lockingRuns, newRunId } from '../../process/state.js'
 import { planFlagsOf, type PlanFlags } from '../../config/flags.js'
 import { meshRegistry, planFromFlags, platformFlagsOf, platformOf } from './planning.js'
 import { imageBundles } from '../../../infra/images/bundles.js'
@@ -43,38 +43,57 @@ export async function runCommand(flags: RunFlags): Promise<ExitCode> {
   // What a killed run left would be measured along.
   if (flags.resume !== undefined)
     await removeLeftovers(prepared.header.runId, { tell: (line) => display.line(line) })
-  const { plan, folder, header } = prepared
+  const { plan, header } = prepared
   const platform = platformOf(plan)
   const lacking = await checkHost(plan, platform, meshRegistry)
   const unmet = lacking.leavesArms ? lacking.platform : [...lacking.platform, ...lacking.meshes]
   if (unmet.length > 0) throw new UserError(describeUnmet(unmet), { exitCode: exitCodes.hostLacks })
-  await refuseBesideOthers(flags.force, display)
+  refuseBeside(await lockingRuns(), flags.force, display)
   const restless = await restlessHost(plan, platform)
   if (restless !== undefined) display.line(`! ${restless}`)
+  const interrupt = catchInterrupts(display)
+  try {
+    const stateDir = await createStateDir(header.runId)
+    if (!flags.force) refuseBeside(await lockingRuns(stateDir), false, display)
+    return await measure(prepared, { platform, stateDir, outputs, flags, display, signal: interrupt.signal })
+  } finally {
+    interrupt.stop()
+  }
+}
 
+interface Measuring {
+  readonly platform: Platform
+  readonly stateDir: string
+  readonly outputs: OutputRequest
+  readonly flags: RunFlags
+  readonly display: Display
+  readonly signal: AbortSignal
+}
+
+async function measure(
+  { plan, folder, header, entries }: Prepared,
+  { platform, stateDir, outputs, flags, display, signal }: Measuring,
+): Promise<ExitCode> {
   await mkdir(folder, { recursive: true }).catch((error: unknown) => {
     throw new UserError(`cannot create ${folder}: ${messageOf(error)}`, {
       hint: 'choose another folder with --out',
     })
   })
-  const journal = openJournal(folder, prepared.entries)
-  const command = process.argv.slice(2)
-  journal.append(
-    prepared.entries.length === 0 ? header : { type: 'resume', at: new Date().toISOString(), command },
-  )
-
-  display.line(describeStart(plan))
-  const interrupt = catchInterrupts(display)
+  const journal = openJournal(folder, entries)
   try {
+    const command = process.argv.slice(2)
+    journal.append(entries.length === 0 ? header : { type: 'resume', at: new Date().toISOString(), command })
+    display.line(describeStart(plan))
     const outcome = await executePlan({
       plan,
       runId: header.runId,
+      stateDir,
       evidenceDir: join(folder, 'diagnostics'),
       platform,
       meshes: meshRegistry,
       journal,
       display,
-      signal: interrupt.signal,
+      signal,
       precisionReached: (soFar) => precisionReached(soFar, plan.config),
     })
     for (const problem of outcome.cleanupProblems) display.line(`! could not clean up: ${problem}`)
@@ -87,14 +106,12 @@ export async function runCommand(flags: RunFlags): Promise<ExitCode> {
     for (const what of missing) display.line(`! ${what}`)
     return code
   } finally {
-    interrupt.stop()
     journal.close()
   }
 }
 
 /** Two runs on one host spoil each other, and neither could tell by what. */
-async function refuseBesideOthers(force: boolean, display: Display): Promise<void> {
-  const others = await lockingRuns()
+function refuseBeside(others: readonly string[], force: boolean, display: Display): void {
   if (others.length === 0) return
   const message = `another run is being measured on this host: ${others.join(', ')}`
   if (force) return display.line(`! ${message}`)

@@ -77,3 +77,29 @@ test('one that is not waited for can be ended', async () => {
   await settled()
   expect(told).toEqual(['start', 'end'])
 })
+
+test('what is being done when a trial ends is waited for before it is undone', async () => {
+  const told: string[] = []
+  let killed = () => {}
+  const environment = {
+    raised: { [arm.id]: { components: [{ name: 'proxy', hop: 'node-proxy' }] } },
+    change: async (_component: string, { do: what }: { do: string }) => {
+      told.push(what)
+      if (what === 'kill') await new Promise<void>((resolve) => (killed = resolve))
+      told.push(`${what} is done`)
+    },
+  } as unknown as Environment
+  const kill: Script = [{ atMs: 0, target: { hop: 'node-proxy' }, change: { do: 'kill' } }]
+  const { signal } = new AbortController()
+  const ended = new AbortController()
+  const ready = readyScript(kill, { environment, arm, seed: 1, signal })
+  const played = ready.play(ended.signal, Promise.resolve())
+  await settled()
+  // As when the generator dies.
+  ended.abort()
+  const closed = ready.close()
+  await settled()
+  killed()
+  await Promise.all([played, closed])
+  expect(told).toEqual(['kill', 'kill is done', 'start', 'start is done'])
+})

@@ -51,6 +51,7 @@ export function readyScript(script: Script, stage: Stage): ReadyScript {
       )
   /** Component → what was done to it last. */
   const changed = new Map<string, Change['do']>()
+  let underWay: Promise<unknown> = Promise.resolve()
 
   async function carryOut(
     action: Action,
@@ -69,16 +70,8 @@ export function readyScript(script: Script, stage: Stage): ReadyScript {
     if ('change' in action) {
       changed.set(component.name, action.change.do)
       await environment.change(component.name, action.change)
-    } else await awaitHealth(component.name, action.awaitWithinMs, signal)
+    } else await awaitHealth(environment, component.name, action.awaitWithinMs, signal)
     return undefined
-  }
-
-  async function awaitHealth(component: string, withinMs: number, signal: AbortSignal): Promise<void> {
-    const deadline = performance.now() + withinMs
-    while (stage.environment.componentHealth(component)) {
-      if (performance.now() > deadline) throw new Error(`${component} was not well within ${withinMs} ms`)
-      await sleep(lookIntervalMs, undefined, { signal })
-    }
   }
 
   return {
@@ -92,10 +85,12 @@ export function readyScript(script: Script, stage: Stage): ReadyScript {
           await sleep(Math.ceil(action.atMs - sinceBegin()), undefined, { signal }).catch(() => {})
         if (signal.aborted) break
         let startedMs = sinceBegin()
-        const done = await carryOut(action, signal, () => (startedMs = sinceBegin())).then(
+        const acting = carryOut(action, signal, () => (startedMs = sinceBegin())).then(
           (second) => ({ second, problem: undefined }),
           (error: unknown) => ({ second: undefined, problem: messageOf(error) }),
         )
+        underWay = acting
+        const done = await acting
         events.push({
           action: describe(action),
           kind: kindOf(action),
@@ -112,6 +107,8 @@ export function readyScript(script: Script, stage: Stage): ReadyScript {
     },
     async close() {
       await Promise.all([...loads.values()].flatMap((load) => (load instanceof Error ? [] : [load.stop()])))
+      // Whatever became of the trial, what is being done has its end before it is undone.
+      if (!stage.signal.aborted) await underWay
       for (const [component, last] of changed) {
         const back = last === 'pause' ? 'resume' : last === 'kill' || last === 'stop' ? 'start' : undefined
         // What does not come back is told by its health when the next trial begins.
@@ -119,6 +116,19 @@ export function readyScript(script: Script, stage: Stage): ReadyScript {
           await stage.environment.change(component, { do: back }).catch(() => {})
       }
     },
+  }
+}
+
+async function awaitHealth(
+  environment: Environment,
+  component: string,
+  withinMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const deadline = performance.now() + withinMs
+  while (environment.componentHealth(component)) {
+    if (performance.now() > deadline) throw new Error(`${component} was not well within ${withinMs} ms`)
+    await sleep(lookIntervalMs, undefined, { signal })
   }
 }
 

@@ -112,17 +112,21 @@ export function parseCgroup(
   }
 }
 
-/** With the CPU of the lives before this one, whose counters are gone with them. */
+/** With what the lives before this one have used, whose counters are gone with them. */
 export function withEarlier(reading: UsageReading, earlier: readonly UsageReading[]): UsageReading {
-  const sum = (key: 'cpuNs' | 'cpuUserNs' | 'cpuSystemNs') =>
-    earlier.reduce((total, { [key]: own = 0 }) => total + own, reading[key] ?? 0)
-  return {
-    ...reading,
-    cpuNs: sum('cpuNs'),
-    ...(reading.cpuUserNs === undefined ? {} : { cpuUserNs: sum('cpuUserNs') }),
-    ...(reading.cpuSystemNs === undefined ? {} : { cpuSystemNs: sum('cpuSystemNs') }),
+  const sums: Partial<Record<(typeof counted)[number], number>> = {}
+  for (const key of counted) {
+    const { [key]: own } = reading
+    if (own !== undefined) sums[key] = earlier.reduce((sum, { [key]: before = 0 }) => sum + before, own)
   }
+  return { ...reading, ...sums }
 }
+
+/** What begins at nothing in each life. */
+const counted = [
+  ...(['cpuNs', 'cpuUserNs', 'cpuSystemNs', 'voluntarySwitches', 'involuntarySwitches'] as const),
+  ...(['throttledPeriods', 'throttledNs', 'readSyscalls', 'writeSyscalls'] as const),
+]
 
 /** Sum of several containers' readings: what a component made of more than one costs. */
 export function addReadings(readings: readonly UsageReading[]): UsageReading | undefined {

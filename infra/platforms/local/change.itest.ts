@@ -55,6 +55,20 @@ it('a pause is no death, and what was asked meanwhile is answered after it', asy
   expect(await answer).toBe('')
 })
 
+it('what it used in the lives before stays on its bill', async () => {
+  const component = { name, category: 'application', node: 'server' } as const
+  const used = async () => (await host.readUsage([component]))[name]
+  // More than a start takes.
+  for (let asked = 0; asked < 300; asked++) await ask()
+  const before = await used()
+  await change('kill')
+  await vi.waitFor(() => expect(host.health(name)?.kind).toBe('hop-died'))
+  await change('start')
+  const after = await used()
+  for (const counter of ['cpuNs', 'voluntarySwitches', 'readSyscalls'] as const)
+    expect(after?.[counter] ?? 0, counter).toBeGreaterThanOrEqual(before?.[counter] ?? 0)
+})
+
 it('a hop that ends at its start is told with its exit code and its last line', async () => {
   const words = 'console.error("reading the config"); console.error("no such field: prot"); process.exit(3)'
   const hop = host.deploy({

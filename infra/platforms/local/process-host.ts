@@ -17,6 +17,7 @@ import { start } from '../../../harness/process/exec.js'
 import { readHost } from '../../../harness/process/probes/host.js'
 import { readProcess } from '../../../harness/process/probes/process.js'
 import { echoWorkload, echoWorkloadOf } from '../kit/echo-workload.js'
+import { withEarlier } from '../kit/cgroup.js'
 import { createGroups, type ComponentGroups } from './groups.js'
 import { createQuotas } from './quota.js'
 import { fetchText } from './loopback.js'
@@ -49,6 +50,8 @@ export async function createProcessHost(options: ProcessHostOptions): Promise<Ho
   const groups = await createGroups(scope)
   const quotas = createQuotas(scope)
   const processes = new Map<string, LocalProcess>()
+  /** Component → readings at the end of its lives that a script has ended. */
+  const earlier = new Map<string, readonly UsageReading[]>()
   let application: Promise<LocalProcess> | undefined
 
   async function launch(workload: Workload): Promise<LocalProcess> {
@@ -104,10 +107,14 @@ export async function createProcessHost(options: ProcessHostOptions): Promise<Ho
 
     connect: network.connect,
 
-    readUsage: (components) => readUsage(components, processes, groups),
+    readUsage: (components) => readUsage(components, processes, groups, earlier),
     readHost,
     async change(component, change) {
       const running = find(component)
+      const isEnd = change.do === 'kill' || change.do === 'stop'
+      const reading =
+        isEnd && !running.failure ? await readProcess(running.pid).catch(() => undefined) : undefined
+      if (reading) earlier.set(component, [...(earlier.get(component) ?? []), reading])
       await running.change(change)
       if (change.do === 'start') await account(component, running)
     },
@@ -134,6 +141,7 @@ async function readUsage(
   components: readonly Component[],
   processes: ReadonlyMap<string, LocalProcess>,
   groups: ComponentGroups | undefined,
+  earlier: ReadonlyMap<string, readonly UsageReading[]>,
 ): Promise<Readonly<Record<string, UsageReading>>> {
   const readings = await Promise.all(
     components.map(async ({ name }): Promise<[string, UsageReading] | undefined> => {
@@ -141,7 +149,7 @@ async function readUsage(
       if (!running || running.failure) return undefined
       return Promise.all([readProcess(running.pid), groups?.read(name)]).then(
         // Memory and context switches are the process's; a cgroup's CPU is the better count where there is one.
-        ([reading, cpu]) => [name, { ...reading, ...cpu }],
+        ([reading, cpu]) => [name, { ...withEarlier(reading, earlier.get(name) ?? []), ...cpu }],
         () => undefined, // It died in between; `health` says so.
       )
     }),
