@@ -1,6 +1,6 @@
-/** How the two ends of an HTTP/2 connection say that no more streams follow: GOAWAY, RFC 9113 §6.8. */
-import { errorCode, maxWindow } from './frames.js'
-import type { FrameSender } from './sender.js'
+/** How the two ends of an HTTP/2 connection say that no more streams follow, and end it: GOAWAY, RFC 9113 §6.8. */
+import { errorCode, maxWindow } from '../frames.js'
+import type { FrameSender } from '../sender.js'
 import type { StreamTable } from './streams.js'
 
 export class Goodbye {
@@ -8,14 +8,14 @@ export class Goodbye {
   isSaid = false
   #isSent = false
   #isFinal = false
-  readonly #server: boolean
   readonly #sender: FrameSender
   readonly #streams: StreamTable
+  readonly #close: () => void
 
-  constructor(server: boolean, sender: FrameSender, streams: StreamTable) {
-    this.#server = server
+  constructor(sender: FrameSender, streams: StreamTable, close: () => void) {
     this.#sender = sender
     this.#streams = streams
+    this.#close = close
   }
 
   /** Server: the peer knows which stream was its last, so later ones are refused. */
@@ -28,13 +28,13 @@ export class Goodbye {
     if (this.#isSent) return
     this.#sent()
     // The first GOAWAY names the largest id, so that streams on their way are not lost.
-    this.#sender.goaway(this.#server ? maxWindow : 0, errorCode.noError)
-    if (this.#server) this.#sender.ping(Buffer.from('draining'))
+    this.#sender.goaway(this.#streams.isServer ? maxWindow : 0, errorCode.noError)
+    if (this.#streams.isServer) this.#sender.ping(Buffer.from('draining'))
   }
 
   /** The answer to our PING: whatever the peer sent before it saw the first GOAWAY has arrived. */
   onPingAck(): void {
-    if (!this.#isSent || !this.#server || this.#isFinal) return
+    if (!this.#isSent || !this.#streams.isServer || this.#isFinal) return
     this.#isFinal = true
     this.#sender.goaway(this.#streams.lastPeer, errorCode.noError)
   }
@@ -47,6 +47,11 @@ export class Goodbye {
 
   onReceived(): void {
     this.isSaid = true
+  }
+
+  /** Closes when it has been said and no stream is left. */
+  closeWhenDone(): void {
+    if (this.isSaid && this.#streams.size === 0) this.#close()
   }
 
   #sent(): void {

@@ -1,7 +1,7 @@
 /** What is wrong with an HTTP/2 frame: by itself (RFC 9113 §6), and where it comes on its stream (§5.1, §8.1). */
-import { ConnectionError, errorCode, flag, frameType } from './frames.js'
-import type { HeaderList } from './hpack.js'
-import type { H2Stream } from './stream.js'
+import { ConnectionError, errorCode, flag, frameType } from '../frames.js'
+import type { HeaderList } from '../hpack.js'
+import type { H2Stream } from '../stream.js'
 
 interface Rule {
   readonly name: string

@@ -1,6 +1,6 @@
 /** Flow control of an HTTP/2 connection as a whole, both ways: RFC 9113 §5.2 and §6.9. */
-import { ConnectionError, defaultWindow, errorCode, maxWindow } from './frames.js'
-import type { FrameSender } from './sender.js'
+import { ConnectionError, defaultWindow, errorCode, maxWindow } from '../frames.js'
+import type { FrameSender } from '../sender.js'
 
 /** Credited as bytes arrive, so that one slow stream cannot hold up the others; streams bound the memory. */
 const receiveBytes = 16 << 20

@@ -1,5 +1,5 @@
 /** What a peer may make us do in a second: the guard against rapid reset and floods of small frames. */
-import { ConnectionError, errorCode } from './frames.js'
+import { ConnectionError, errorCode } from '../frames.js'
 
 export interface PeerBudgetLimits {
   readonly resetsPerSecond: number

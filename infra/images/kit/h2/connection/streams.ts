@@ -1,15 +1,21 @@
 /** The streams of one HTTP/2 connection: which are open, which wait for room, and which ids there have been. */
-import { ConnectionError, errorCode, maxWindow } from './frames.js'
-import type { H2Stream } from './stream.js'
+import { ConnectionError, defaultWindow, errorCode, maxWindow } from '../frames.js'
+import type { H2Stream } from '../stream.js'
 
 const rememberedResets = 1000
 
 export type Side = 'us' | 'peer'
 
 export class StreamTable {
+  readonly isServer: boolean
   /** Highest id that the peer opened. */
   lastPeer = 0
-  readonly #isServer: boolean
+  /** Streams that the peer lets us have open (client). */
+  peerMaxStreams = 100
+  /** Bytes that the peer lets a new stream send. */
+  initialWindow = defaultWindow
+  /** Since when there has been no stream, ms since 1970. */
+  idleSince = Date.now()
   readonly #streams = new Map<number, H2Stream>()
   readonly #waiting = new Set<H2Stream>()
   /** Streams that were reset, and by whom: what the peer sent before it knew of a reset of ours is ignored. */
@@ -19,7 +25,7 @@ export class StreamTable {
   #next = 1
 
   constructor(isServer: boolean) {
-    this.#isServer = isServer
+    this.isServer = isServer
   }
 
   get size(): number {
@@ -54,7 +60,9 @@ export class StreamTable {
   /** False when it was not there. */
   delete(stream: H2Stream): boolean {
     this.#waiting.delete(stream)
-    return this.#streams.delete(stream.id)
+    if (!this.#streams.delete(stream.id)) return false
+    if (this.#streams.size === 0) this.idleSince = Date.now()
+    return true
   }
 
   wait(stream: H2Stream): void {
@@ -79,7 +87,9 @@ export class StreamTable {
   }
 
   /** The peer changed its initial window (RFC 9113 §6.9.2), which moves every open one. Throws `ConnectionError`. */
-  moveWindows(change: number): void {
+  moveWindows(initial: number): void {
+    const change = initial - this.initialWindow
+    this.initialWindow = initial
     for (const stream of this.#streams.values()) {
       stream.sendWindow += change
       if (stream.sendWindow > maxWindow)
@@ -112,8 +122,8 @@ export class StreamTable {
 
   /** A frame on a stream that was never opened is a connection error (RFC 9113 §5.1). Throws `ConnectionError`. */
   checkNotIdle(id: number, what: string): void {
-    const peers = id % 2 === 1 ? this.#isServer : !this.#isServer
-    const opened = peers ? id <= this.lastPeer : !this.#isServer && id < this.#next
+    const peers = id % 2 === 1 ? this.isServer : !this.isServer
+    const opened = peers ? id <= this.lastPeer : !this.isServer && id < this.#next
     if (id === 0 || !opened) throw new ConnectionError(errorCode.protocol, `${what} on an idle stream`)
   }
 }
