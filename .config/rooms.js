@@ -75,7 +75,8 @@ const rooms = {
 
 const mostFiles = 20
 
-const isTest = (file) => /\.(test|itest)\.ts$|\/testdata\/|\/testing\/|\/testing\.ts$|testkit\.ts$/.test(file)
+const isTest = (file) =>
+  /\.(test|itest)\.ts$|\/testdata\/|\/testing\/|\/testing\.ts$|\/testkit\.ts$/.test(file)
 
 const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '[a-z]*.ts'], {
   encoding: 'utf8',

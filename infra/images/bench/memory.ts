@@ -13,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
 import { parseArgs } from 'node:util'
 import { clientPreface, frameType } from '../kit/h2/frames.js'
-import { frame } from '../kit/h2/raw-http2.js'
+import { frame } from '../kit/h2/testkit.js'
 import type { ListenerAddress } from '../kit/net/address.js'
 import {
   type RunningImage,

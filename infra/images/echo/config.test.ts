@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { parseConfig, toJsonSchema } from '../kit/process/config.js'
+import { parseConfig } from '../kit/process/config.js'
+import { toJsonSchema } from '../kit/process/testkit.js'
 import { echoSchema } from './config.js'
 
 const listener = { name: 'http', kind: 'http', host: '127.0.0.1', port: 0 }

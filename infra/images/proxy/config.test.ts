@@ -1,7 +1,8 @@
 /** The config's schema file is the validation's own, the README's example is valid, and bad configs are told by field. */
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { ConfigError, parseConfig, toJsonSchema } from '../kit/process/config.js'
+import { ConfigError, parseConfig } from '../kit/process/config.js'
+import { toJsonSchema } from '../kit/process/testkit.js'
 import { proxySchema, verifyProxy } from './config.js'
 import { filters } from './filters/index.js'
 

@@ -1,7 +1,8 @@
 /** The config's schema file is the validation's own, and the README's example is a valid config. */
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { ConfigError, parseConfig, toJsonSchema } from '../kit/process/config.js'
+import { ConfigError, parseConfig } from '../kit/process/config.js'
+import { toJsonSchema } from '../kit/process/testkit.js'
 import { type TunnelConfig, tunnelSchema, verifyTunnel } from './config.js'
 
 const example = (): unknown => {

@@ -4,14 +4,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { run } from '../../../harness/process/exec.js'
-import { tarBuffer } from './tar.js'
+import { type TarEntry, tarBlocks } from './tar.js'
 
-describe('tarBuffer', () => {
+const archiveOf = (entries: readonly TarEntry[]): Buffer => Buffer.concat([...tarBlocks(entries)])
+
+describe('an archive', () => {
   it('is read back by tar with names, modes, owners and contents', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'tar-test-'))
     try {
       const long = `${'deep/'.repeat(25)}file.txt`
-      const archive = tarBuffer([
+      const archive = archiveOf([
         { name: 'app/', mode: 0o755 },
         { name: 'app/key.pem', mode: 0o400, content: 'secret', uid: 65532, gid: 65532 },
         { name: 'app/block.bin', mode: 0o644, content: Buffer.alloc(512, 7) },
@@ -30,10 +32,10 @@ describe('tarBuffer', () => {
 
   it('gives equal bytes for equal contents', () => {
     const entries = [{ name: 'a', mode: 0o644, content: 'x' }]
-    expect(tarBuffer(entries).equals(tarBuffer(entries))).toBe(true)
+    expect(archiveOf(entries).equals(archiveOf(entries))).toBe(true)
   })
 
   it('refuses a name that does not fit', () => {
-    expect(() => tarBuffer([{ name: 'x'.repeat(101), mode: 0o644 }])).toThrow(/too long/)
+    expect(() => archiveOf([{ name: 'x'.repeat(101), mode: 0o644 }])).toThrow(/too long/)
   })
 })

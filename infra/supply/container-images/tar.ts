@@ -33,10 +33,6 @@ export function tarStream(entries: Iterable<TarEntry>): Readable {
   return ReadableStream.from(tarBlocks(entries))
 }
 
-export function tarBuffer(entries: Iterable<TarEntry>): Buffer {
-  return Buffer.concat([...tarBlocks(entries)])
-}
-
 /** One ustar header. Times are zero: equal contents must give equal archives. */
 function tarHeader(entry: TarEntry, size: number): Uint8Array {
   const header = Buffer.alloc(blockBytes)

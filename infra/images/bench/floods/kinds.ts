@@ -1,7 +1,7 @@
 /** Floods of HTTP/2: what a hostile client sends over and over, as bytes. */
 import { clientPreface, flag, frameType } from '../../kit/h2/frames.js'
 import { type HeaderField, encodeHeaders } from '../../kit/h2/hpack.js'
-import { frame, settingEntry, u32 } from '../../kit/h2/raw-http2.js'
+import { frame, settingEntry, u32 } from '../../kit/h2/testkit.js'
 
 /** A request as the target wants it, and the bytes that ask for a large answer after it. */
 export interface FloodRequest {

@@ -4,7 +4,7 @@ import type { ByteStream } from '../net/byte-stream.js'
 import { H2Connection } from './connection.js'
 import { clientPreface, flag, frameType } from './frames.js'
 import { blockWriter, encodeHeaders } from './hpack.js'
-import { frame } from './raw-http2.js'
+import { frame } from './testkit.js'
 
 /** A peer that takes nothing: whatever is written stays. */
 class DeafPeer extends EventEmitter implements ByteStream {

@@ -1,8 +1,8 @@
 /** What ends a connection of HBONE: RFC 9113, in the order of h2spec's list where it applies to CONNECT. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { errorCode, flag, frameType } from '../h2/frames.js'
-import { frame, settingEntry, u32 } from '../h2/raw-http2.js'
-import { type ProtocolFixture, connectBlock, createProtocolFixture, open } from './protocol-testkit.js'
+import { frame, settingEntry, u32 } from '../h2/testkit.js'
+import { type ProtocolFixture, connectBlock, createProtocolFixture, open } from './testkit.js'
 
 let target: ProtocolFixture
 beforeAll(async () => {

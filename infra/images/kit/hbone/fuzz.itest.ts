@@ -12,7 +12,7 @@ import {
   readAll,
 } from './testkit.js'
 import { HpackDecoder, encodeHeaders } from '../h2/hpack.js'
-import { frame } from '../h2/raw-http2.js'
+import { frame } from '../h2/testkit.js'
 import { spiffe } from '../testing.js'
 
 let fixture: HboneFixture

@@ -5,9 +5,17 @@ import { type TLSSocket, createServer } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { errorCode, flag, frameType, setting } from '../h2/frames.js'
 import { HpackDecoder, encodeHeaders } from '../h2/hpack.js'
-import { frame, settingEntry, u32 } from '../h2/raw-http2.js'
-import { type ProtocolFixture, connectBlock, createProtocolFixture, open } from './protocol-testkit.js'
-import { connectRaw, destination, echo, readAll } from './testkit.js'
+import { frame, settingEntry, u32 } from '../h2/testkit.js'
+import {
+  type ProtocolFixture,
+  connectBlock,
+  connectRaw,
+  createProtocolFixture,
+  destination,
+  echo,
+  open,
+  readAll,
+} from './testkit.js'
 import { spiffe } from '../testing.js'
 
 let target: ProtocolFixture

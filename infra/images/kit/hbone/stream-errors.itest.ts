@@ -2,10 +2,16 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { errorCode, flag, frameType } from '../h2/frames.js'
 import { type HeaderField, encodeHeaders } from '../h2/hpack.js'
-import { type RawClient, frame, u32 } from '../h2/raw-http2.js'
+import { type RawClient, frame, u32 } from '../h2/testkit.js'
 import type { ByteStream } from '../net/byte-stream.js'
-import { type ProtocolFixture, connectBlock, createProtocolFixture, open } from './protocol-testkit.js'
-import { connectRaw, echo } from './testkit.js'
+import {
+  type ProtocolFixture,
+  connectBlock,
+  connectRaw,
+  createProtocolFixture,
+  echo,
+  open,
+} from './testkit.js'
 
 let target: ProtocolFixture
 beforeAll(async () => {

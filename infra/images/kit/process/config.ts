@@ -16,7 +16,7 @@ export const nameSchema = z
   .regex(/^[a-z0-9][a-z0-9_.-]{0,62}$/i, 'letters, digits, ".", "_" and "-", at most 63 characters')
 
 /** https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE-ID.md §2: trust domain and path, no query or fragment. */
-export const trustDomainSchema = z
+const trustDomainSchema = z
   .string()
   .regex(/^[a-z0-9._-]{1,255}$/, 'a SPIFFE trust domain: lower-case letters, digits, ".", "_" and "-"')
 export const spiffeIdSchema = z
@@ -191,11 +191,6 @@ function describeIssue(issue: z.core.$ZodIssue, root: unknown): string[] {
 
 function shorten(text: string): string {
   return text.length > 120 ? `${text.slice(0, 117)}…` : text
-}
-
-/** JSON Schema (draft 2020-12) of a config file. Generated, so that it cannot disagree with the validation. */
-export function toJsonSchema(schema: z.ZodType, title: string): string {
-  return JSON.stringify({ title, ...z.toJSONSchema(schema, { io: 'input' }) }, null, 2) + '\n'
 }
 
 const secretKeys = /^(key|privateKey|secret|password|token)$/i

@@ -5,7 +5,7 @@ import { type AddressInfo, connect as connectTcp, createServer as createTcpServe
 import { describe, expect, it } from 'vitest'
 import { errorCode, flag, frameType } from '../../kit/h2/frames.js'
 import { encodeHeaders } from '../../kit/h2/hpack.js'
-import { frame, speakFrames, u32 } from '../../kit/h2/raw-http2.js'
+import { frame, speakFrames, u32 } from '../../kit/h2/testkit.js'
 import { type TestProxy, ask, closedAfterEach, cluster, h2, sendRaw } from './testing.js'
 
 const { http2Upstream, open, proxy, session, upstream: startUpstream } = closedAfterEach()

@@ -1,7 +1,7 @@
 /** What a broken or hostile HTTP/2 client may say, in the order of h2spec's list (RFC 9113 and RFC 7541), and what it gets. */
 import { errorCode, flag, frameType } from '../../kit/h2/frames.js'
 import { type HeaderField, encodeHeaders } from '../../kit/h2/hpack.js'
-import { frame, settingEntry, u32 } from '../../kit/h2/raw-http2.js'
+import { frame, settingEntry, u32 } from '../../kit/h2/testkit.js'
 
 const {
   data,

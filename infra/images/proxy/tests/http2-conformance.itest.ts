@@ -4,7 +4,7 @@ import { type Socket, connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { errorCode, flag, frameType } from '../../kit/h2/frames.js'
 import { HpackDecoder, encodeHeaders } from '../../kit/h2/hpack.js'
-import { type RawClient, frame, settingEntry, speakFrames, u32 } from '../../kit/h2/raw-http2.js'
+import { type RawClient, frame, settingEntry, speakFrames, u32 } from '../../kit/h2/testkit.js'
 import { http2Cases } from './http2-cases.js'
 import { type TestProxy, type TestUpstream, cluster, startTestProxy, startUpstream } from './testing.js'
 

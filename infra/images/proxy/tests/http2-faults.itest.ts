@@ -4,14 +4,7 @@ import { type AddressInfo, type Socket, connect, createServer } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { errorCode, flag, frameType, setting } from '../../kit/h2/frames.js'
 import { type HeaderField, HpackDecoder, encodeHeaders } from '../../kit/h2/hpack.js'
-import {
-  type RawClient,
-  type RawFrame,
-  frame,
-  settingEntry,
-  speakFrames,
-  u32,
-} from '../../kit/h2/raw-http2.js'
+import { type RawClient, type RawFrame, frame, settingEntry, speakFrames, u32 } from '../../kit/h2/testkit.js'
 import { type TestProxy, closedAfterEach, cluster, h2 } from './testing.js'
 
 const { data, headers, rstStream, goaway, settings } = frameType

@@ -4,7 +4,7 @@ import { connect } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { flag, frameType } from '../../kit/h2/frames.js'
 import { encodeHeaders } from '../../kit/h2/hpack.js'
-import { frame, speakFrames } from '../../kit/h2/raw-http2.js'
+import { frame, speakFrames } from '../../kit/h2/testkit.js'
 import { ask, closedAfterEach, sendRaw } from './testing.js'
 
 const { open, proxyTo, rawServer, upstream } = closedAfterEach()

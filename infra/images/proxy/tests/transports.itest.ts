@@ -5,7 +5,7 @@ import { connect as connectTls } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { clientPreface, flag, frameType, setting } from '../../kit/h2/frames.js'
 import { encodeHeaders } from '../../kit/h2/hpack.js'
-import { frame, settingEntry, u32 } from '../../kit/h2/raw-http2.js'
+import { frame, settingEntry, u32 } from '../../kit/h2/testkit.js'
 import type { ByteStream } from '../../kit/net/byte-stream.js'
 import {
   type HboneFixture,
