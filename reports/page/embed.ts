@@ -20,7 +20,7 @@ export interface PackedAnalysis {
 }
 
 /** Parts that hold estimates; the others are free-form and are kept as they are. */
-export const packedParts = ['cells', 'comparisons', 'noise', 'increments', 'claims', 'thresholds'] as const
+const packedParts = ['cells', 'comparisons', 'noise', 'increments', 'claims', 'thresholds'] as const
 
 const internedFields: ReadonlySet<string> = new Set(['cell', 'arm', 'experiment'])
 
@@ -89,48 +89,6 @@ function fieldsOf(trials: readonly TrialSummary[]): readonly (keyof TrialSummary
   return [...fields] as (keyof TrialSummary)[]
 }
 
-/** The inverse of `packAnalysis`; page script does the same. */
-export function unpackAnalysis({ analysis, trials, strings }: PackedAnalysis): Analysis {
-  const unpack = (value: unknown): unknown => {
-    if (Array.isArray(value)) return value.map(unpack)
-    if (value === null || typeof value !== 'object') return value
-    const point = (value as Record<string, unknown>)['^']
-    if (Array.isArray(point)) {
-      const [percentile, ms, lowMs, highMs] = point as number[]
-      return { percentile, ms, ...(lowMs === undefined ? {} : { lowMs, highMs }) }
-    }
-    const row = (value as Record<string, unknown>)['~']
-    if (Array.isArray(row)) {
-      const [figure, low, high, n, level, unit, method, cells] = row as [...number[], readonly number[]]
-      const at = (index: number | undefined) => strings[index ?? -1]
-      const names = (cells as unknown as readonly number[]).map(at)
-      return {
-        value: figure,
-        unit: at(unit as number),
-        low,
-        high,
-        level,
-        n,
-        method: at(method as number),
-        cells: names,
-      }
-    }
-    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, unpack(inner)]))
-  }
-  const whole = analysis as Record<string, unknown>
-  const parts = Object.fromEntries(packedParts.map((part) => [part, unpack(whole[part])]))
-  const unpackedTrials = trials.rows.map((row) =>
-    Object.fromEntries(
-      trials.fields.flatMap((field, index): [string, unknown][] => {
-        const value = row[index]
-        if (value === null || value === undefined) return []
-        return [[field, internedFields.has(field) && typeof value === 'number' ? strings[value] : value]]
-      }),
-    ),
-  )
-  return { ...whole, ...parts, trials: unpackedTrials } as unknown as Analysis
-}
-
 /** A trial's histogram keeps three digits; those of its sums beyond six are noise. */
 const trialDigits = 6
 
@@ -147,5 +105,7 @@ function isCurvePoint(value: object): value is CurvePoint {
 }
 
 function isEstimate(value: object): value is Estimate {
+  // A row has no place for what is known on one side only; such an estimate is kept as an object.
+  if ('beyond' in value) return false
   return 'value' in value && 'low' in value && 'high' in value && 'method' in value && 'cells' in value
 }
