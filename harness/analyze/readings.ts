@@ -161,12 +161,8 @@ function billWindow(components: readonly Component[], cell: Cell, usage: Usage):
   const l7 = hops.filter(({ category }) => category === 'l7')
   const known = Object.values(ns).reduce((sum, value) => sum + value, usage.orchestratorNs)
   return {
-    generatorNs: ns.generator,
     orchestratorNs: usage.orchestratorNs,
-    applicationNs: ns.application,
     hopsNs: ns.hops,
-    controlPlaneNs: ns.controlPlane,
-    platformNs: ns.platform,
     bystandersNs: ns.bystanders,
     unaccountedNs: usage.hostBusyNs - known,
     hostBusyNs: usage.hostBusyNs,

@@ -7,13 +7,8 @@ export type Timing = 'response' | 'service' | 'connect' | 'firstByte'
 
 /** The bill of one trial, in ns of CPU. */
 export interface TrialBill {
-  readonly generatorNs: number
   readonly orchestratorNs: number
-  readonly applicationNs: number
   readonly hopsNs: number
-  readonly controlPlaneNs: number
-  /** What runs the components: no arm's cost, since it is there without any mesh. */
-  readonly platformNs: number
   /** Components of other arms: idle, and there only because arms are measured side by side. */
   readonly bystandersNs: number
   /** Busy time of the host that none of these accounts for; may be below zero by the probes' resolution. */

@@ -20,8 +20,6 @@ export interface KneeEstimate {
   readonly ratePerSecond: number
   readonly low: number
   readonly high: number
-  readonly level: number
-  readonly probes: number
   /** `precise`: as wanted; `probes`: they ran out; `above` and `below`: the knee lies outside the rates tried. */
   readonly end: 'precise' | 'probes' | 'above' | 'below'
   readonly method: string
@@ -57,19 +55,15 @@ export function nextKneeStep(probes: readonly KneeProbe[], settings: KneeSetting
   const failures = probes.filter(({ passed }) => !passed).map(({ ratePerSecond }) => ratePerSecond)
   const ends = (limit: number, rates: readonly number[]) =>
     rates.filter((rate) => rate === limit).length >= passesAtLimit
-  if (failures.length === 0 && ends(maxPerSecond, passes))
-    return { estimate: atLimit(maxPerSecond, 'above', probes.length) }
-  if (passes.length === 0 && ends(minPerSecond, failures))
-    return { estimate: atLimit(minPerSecond, 'below', probes.length) }
+  if (failures.length === 0 && ends(maxPerSecond, passes)) return { estimate: atLimit(maxPerSecond, 'above') }
+  if (passes.length === 0 && ends(minPerSecond, failures)) return { estimate: atLimit(minPerSecond, 'below') }
   const bracketed = passes.length > 0 && failures.length > 0
   if (!bracketed) {
     if (probes.length < maxProbes)
       return { next: clamp(last.ratePerSecond * (last.passed ? 2 : 0.5), settings) }
     // The posterior would end where the rates allowed do: a figure that nobody measured.
     return {
-      estimate: last.passed
-        ? atLimit(Math.max(...passes), 'above', probes.length)
-        : atLimit(Math.min(...failures), 'below', probes.length),
+      estimate: last.passed ? atLimit(Math.max(...passes), 'above') : atLimit(Math.min(...failures), 'below'),
     }
   }
   const posterior = kneePosterior(probes, settings)
@@ -83,8 +77,6 @@ export function nextKneeStep(probes: readonly KneeProbe[], settings: KneeSetting
         ratePerSecond: middle,
         low,
         high,
-        level,
-        probes: probes.length,
         end: precise ? 'precise' : 'probes',
         method: 'adaptive search (QUEST), median and 95 % credible interval of the posterior',
       },
@@ -107,14 +99,12 @@ function clamp(rate: number, { minPerSecond, maxPerSecond }: KneeSettings): numb
   return Math.min(maxPerSecond, Math.max(minPerSecond, rate))
 }
 
-function atLimit(rate: number, end: 'above' | 'below', probes: number): KneeEstimate {
+function atLimit(rate: number, end: 'above' | 'below'): KneeEstimate {
   return {
     ratePerSecond: rate,
     // Beyond the limit nothing was tried: what is known is one side only.
     low: end === 'above' ? rate : 0,
     high: rate,
-    level,
-    probes,
     end,
     method: `the knee lies ${end === 'above' ? 'at or above the highest' : 'below the lowest'} rate tried`,
   }

@@ -29,7 +29,6 @@ const agentStatus = z.object({
   'kube-proxy-replacement': z.object({ mode: z.string() }),
   proxy: z.object({
     'envoy-deployment-mode': z.string().default('unknown'),
-    'total-redirects': z.number().default(0),
     redirects: z
       .array(z.object({ name: z.string(), proxy: z.string().default('') }))
       .nullish()
@@ -41,7 +40,6 @@ export interface AgentStatus {
   readonly kubeProxyReplacement: boolean
   /** `external`: the DaemonSet; `embedded`: within the agent, where its cost could not be told from the agent's. */
   readonly envoyMode: string
-  readonly totalRedirects: number
   /** Endpoints whose traffic goes to Envoy: id and direction. */
   readonly redirects: readonly { readonly endpointId: number; readonly direction: 'ingress' | 'egress' }[]
 }
@@ -52,7 +50,6 @@ export function parseAgentStatus(text: string): AgentStatus {
   return {
     kubeProxyReplacement: status['kube-proxy-replacement'].mode === 'True',
     envoyMode: status.proxy['envoy-deployment-mode'],
-    totalRedirects: status.proxy['total-redirects'],
     redirects: status.proxy.redirects.flatMap(({ name }) => {
       // `<endpoint>:<direction>:<protocol>:<port>:<listener>`
       const match = /^(\d+):(ingress|egress):/.exec(name)
