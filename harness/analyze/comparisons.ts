@@ -244,7 +244,7 @@ export function adjust(measured: readonly MeasuredComparison[]): Comparison[] {
   })
 }
 
-export function verdictOf(metric: Metric, difference: number, pValue: number): Verdict {
+function verdictOf(metric: Metric, difference: number, pValue: number): Verdict {
   if (pValue > alpha || difference === 0) return 'inconclusive'
   return (metric.better === 'more') === difference > 0 ? 'better' : 'worse'
 }

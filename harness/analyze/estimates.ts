@@ -24,7 +24,7 @@ export interface EstimateOptions {
  * Estimate over rounds. What JSON can hold is all there is: no value gives 0 with `n: 0`; one round has no spread, and
  * its bounds are ± `scale` (the size of what was measured; by default the value's own), which `method` says.
  */
-export function toEstimate(
+function toEstimate(
   location: Location,
   what: string,
   options: EstimateOptions & { readonly scale?: number; readonly log?: boolean },

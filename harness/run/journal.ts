@@ -8,7 +8,7 @@ import { UserError, messageOf } from '../model/errors.js'
 import { entrySchemas } from '../model/journal.js'
 import type { JournalEntry, RunHeader, Trial } from '../model.js'
 
-export const journalSchema = 1
+const journalSchema = 1
 export const journalName = 'journal.jsonl'
 
 /** The record of a run that goes on: what it holds, and the only way to add to it. */

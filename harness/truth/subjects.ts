@@ -31,7 +31,7 @@ function specOf({
 }
 
 /** One of the generator's own engines; with `fresh`, as `connect`. */
-export function engineSubject(name: 'open-loop' | 'closed-loop', bundle: string): Subject {
+function engineSubject(name: 'open-loop' | 'closed-loop', bundle: string): Subject {
   const open = name === 'open-loop'
   return {
     name,
@@ -71,7 +71,7 @@ function reportOf(result: LoadResult): ToolReport {
 }
 
 /** A tool as the generator drives it. */
-export function toolSubject(name: string, tool: Tool, takesRate: boolean): Subject {
+function toolSubject(name: string, tool: Tool, takesRate: boolean): Subject {
   const runOf = (ask: Ask) => {
     const spec = {
       ...specOf(ask),

@@ -53,7 +53,7 @@ interface FoundStep {
 }
 
 /** Runs that may be put on one line, the series of the newest run first. `views` come oldest first. */
-export function comparableSeries(
+function comparableSeries(
   views: readonly View[],
 ): readonly { readonly text: string; readonly views: readonly View[] }[] {
   const series = new Map<string, View[]>()

@@ -67,7 +67,7 @@ export function createFigureBook(): FigureBook {
 }
 
 /** `latency.added p99 difference`, `cpu.per1000Requests value of echo`. */
-export function nameText(name: FigureName): string {
+function nameText(name: FigureName): string {
   const percentile = name.percentile === undefined ? '' : ` p${name.percentile}`
   return `${name.metric}${percentile} ${name.kind}${name.component === undefined ? '' : ` of ${name.component}`}`
 }

@@ -30,7 +30,7 @@ export async function prepareDrawing(): Promise<void> {
 }
 
 /** Separates what a mark says from the arm it belongs to, inside a mark's `description`. */
-export const armMark = '\u0001'
+const armMark = '\u0001'
 
 /** Builds a mark's description: `arm` is a key that page script highlights by, `tip` what hovering shows. */
 export function describe(arm: string, tip: string): string {

@@ -103,7 +103,7 @@ export const latencyMetrics: readonly Metric[] = [
   metrics.serviceTime,
 ]
 export const cpuMetrics: readonly Metric[] = [metrics.addedCpu, metrics.cpu]
-export const memoryMetrics: readonly Metric[] = [metrics.addedMemory, metrics.memory]
+const memoryMetrics: readonly Metric[] = [metrics.addedMemory, metrics.memory]
 
 /** Prepares an analysis for display. Pure and cheap: a few maps. */
 export function createView(analysis: Analysis): View {

@@ -46,7 +46,7 @@ const settings = z
 export type ScaleOutSettings = z.infer<typeof settings>
 
 /** How labels of loads end whose knee is searched. */
-export const kneeLabel = 'knee'
+const kneeLabel = 'knee'
 
 /** Tunnels are left out: a node has one of them for all of its waypoints. */
 export const l7Memory = metric({
@@ -61,7 +61,7 @@ export const applicationMemory = metric({
   ...memoryIn((bill) => bill.applicationMemoryBytes),
 })
 
-export const l7Cpu = metric({
+const l7Cpu = metric({
   id: 'scale-out.cpu',
   title: 'CPU of all L7 hops',
   ...coresIn((bill) => bill.l7Ns),

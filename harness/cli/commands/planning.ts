@@ -17,7 +17,7 @@ import { meshes } from '../../../infra/meshes/index.js'
 import { platformFlags, platforms, type PlatformName } from '../../../infra/platforms/index.js'
 
 /** Imports a config file, TypeScript or JavaScript. Throws `UserError` when there is none or it does not load. */
-export async function loadConfigFile(file: string): Promise<unknown> {
+async function loadConfigFile(file: string): Promise<unknown> {
   const path = resolve(file)
   if (!existsSync(path)) {
     throw new UserError(`no config at ${file}`, {

@@ -39,7 +39,7 @@ function frozenLate(drainPerSecond: number): number {
 }
 
 /** How fast a backlog as a freeze leaves it is worked off, in requests per second. */
-export async function measureDrain(rig: Rig): Promise<number> {
+async function measureDrain(rig: Rig): Promise<number> {
   const plain = await rig.echo()
   const drains: number[] = []
   for (let repeat = 0; repeat < backlogs; repeat++) {

@@ -48,7 +48,7 @@ function readKsoftirqd(): number | undefined {
 }
 
 /** First line of `/proc/stat`: user nice system idle iowait irq softirq steal … in ticks (proc(5)). */
-export function parseHostStat(
+function parseHostStat(
   text: string,
 ): Omit<HostReading, 'cpus' | 'atNs' | 'ksoftirqdNs' | 'orchestratorCpuNs'> {
   const line = text.slice(0, text.indexOf('\n'))

@@ -60,7 +60,7 @@ export async function readThreads(pid: number): Promise<number | undefined> {
 }
 
 /** utime and stime: fields 14 and 15, counted after the command's name, which may hold spaces and parentheses. */
-export function parseStatTicks(stat: string): { user: number; system: number } {
+function parseStatTicks(stat: string): { user: number; system: number } {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return { user: Number(fields[11] ?? 0), system: Number(fields[12] ?? 0) }
 }

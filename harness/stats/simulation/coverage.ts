@@ -219,7 +219,7 @@ export const effects = [0.05, 0.1, 0.2]
 const familySize = subjects.length
 
 /** Share of runs in which a path that costs `effect` more is found, the other paths of its family costing nothing. */
-export function powerOf(noise: HostNoise, design: Design, effect: number, runs: number, seed = 1): number {
+function powerOf(noise: HostNoise, design: Design, effect: number, runs: number, seed = 1): number {
   const stream = randomStream(seed, `power|${noise.name}|${design.name}`)
   const truths = metrics.map((metric) => ({
     ...metric,

@@ -44,7 +44,7 @@ const listenerSchema = z.discriminatedUnion('kind', [
     .describe('A rate limit service: envoy.service.ratelimit.v3 over gRPC with prior knowledge'),
 ])
 
-export const faultsSchema = z
+const faultsSchema = z
   .strictObject({
     delayMs: delayMsSchema.default(0).describe('every reply waits this long; fractions count'),
     burnUs: z.number().min(0).max(1_000_000).default(0).describe('CPU time burned by every request'),

@@ -1,7 +1,7 @@
 /** An issuer as those ask it who check its tokens: its public keys (RFC 7517 §5), and nothing else. */
 import type { Decide } from './http1.js'
 
-export const jwksPath = '/.well-known/jwks.json'
+const jwksPath = '/.well-known/jwks.json'
 
 export function issuer(jwks: { readonly keys: readonly unknown[] }): Decide {
   const keys = { status: 200, body: JSON.stringify(jwks), type: 'application/jwk-set+json' }

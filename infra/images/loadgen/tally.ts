@@ -5,7 +5,7 @@
 import { bucketCount, bucketHighestUs, bucketIndex, rankOf } from '../../../harness/protocol/histogram.js'
 import { type ErrorKind, type Slices, errorKinds } from '../../../harness/protocol/result.js'
 
-export const histogramNames = ['response', 'service', 'sendLag', 'connect', 'firstByte'] as const
+const histogramNames = ['response', 'service', 'sendLag', 'connect', 'firstByte'] as const
 export type HistogramName = (typeof histogramNames)[number]
 
 const counterNames = [

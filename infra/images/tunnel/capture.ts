@@ -116,7 +116,7 @@ class ResetWatch {
 }
 
 /** RFC 7239, in the form that ztunnel uses. */
-export function formatForwarded(
+function formatForwarded(
   { remoteAddress = 'unknown', remotePort = 0 }: Partial<Socket>,
   authority: string,
 ): string {

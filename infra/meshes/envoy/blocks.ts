@@ -117,11 +117,11 @@ export function listener({ name, address, filter, transportSocket }: ListenerSpe
 }
 
 /** `TCP_NODELAY` is Envoy's default on every socket; keep-alive has to be asked for. */
-export const tcpKeepalive: JsonObject = {
+const tcpKeepalive: JsonObject = {
   tcp_keepalive: { keepalive_probes: 9, keepalive_time: 180, keepalive_interval: 75 },
 }
 
-export const routerFilter: JsonObject = {
+const routerFilter: JsonObject = {
   name: 'envoy.filters.http.router',
   typed_config: typed('envoy.extensions.filters.http.router.v3.Router', { suppress_envoy_headers: true }),
 }
@@ -173,7 +173,7 @@ export function httpManager({
 }
 
 /** Windows and streams of HTTP/2, the same at both ends of a leg. */
-export function http2Options(limits: HopLimits, connect: boolean): JsonObject {
+function http2Options(limits: HopLimits, connect: boolean): JsonObject {
   return {
     max_concurrent_streams: limits.streamsPerConnection,
     initial_stream_window_size: limits.streamWindowBytes,

@@ -109,7 +109,7 @@ export interface ProbeOptions {
  * Opens TLS on a connection, sends a request and tells whether it was served. With TLS 1.3 a client's handshake is complete
  * before the server has judged its certificate, so a handshake proves nothing.
  */
-export async function probeTls(connection: Duplex, options: ProbeOptions): Promise<ProbeResult> {
+async function probeTls(connection: Duplex, options: ProbeOptions): Promise<ProbeResult> {
   const { credentials, caPem, hbone } = options
   const socket = connectTls({
     socket: connection,
@@ -128,7 +128,7 @@ export async function probeTls(connection: Duplex, options: ProbeOptions): Promi
 }
 
 /** The same without TLS. */
-export async function probePlain(
+async function probePlain(
   connection: Duplex,
   { hbone, authority, request, timeoutMs = probeTimeoutMs }: Omit<ProbeOptions, 'credentials' | 'caPem'>,
 ): Promise<ProbeResult> {

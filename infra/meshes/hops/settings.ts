@@ -6,7 +6,7 @@ import { filters } from '../../images/proxy/filters/index.js'
 import { servicesSchema } from '../services/called-services.js'
 
 /** Functions of an L7 hop, by name, whoever makes it; their fields are checked by the hop when it starts. */
-export const filterNames = Object.keys(filters) as FilterName[]
+const filterNames = Object.keys(filters) as FilterName[]
 
 type FilterName = keyof typeof filters
 

@@ -230,7 +230,7 @@ function portsAsked({ ports }: IstioFunctions): AskedOfClients {
 }
 
 /** Host name that the sidecar and the waypoint route by. */
-export function serviceHost({ namespace, service }: ArmObjects): string {
+function serviceHost({ namespace, service }: ArmObjects): string {
   return `${service.name}.${namespace}.svc.cluster.local`
 }
 

@@ -93,7 +93,7 @@ export function istiodValues(options: IstioOptions) {
   }
 }
 
-export function cniValues(options: IstioOptions) {
+function cniValues(options: IstioOptions) {
   const { mode, hub = istio.hub } = options
   return {
     ...profileOf(mode),
@@ -101,7 +101,7 @@ export function cniValues(options: IstioOptions) {
   }
 }
 
-export function ztunnelValues(options: IstioOptions) {
+function ztunnelValues(options: IstioOptions) {
   const { hub: from, tag, imagePullPolicy } = image(options.hub ?? istio.hub)
   const { platform } = options
   return {

@@ -10,7 +10,7 @@ import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { servicePort, type ServiceRules } from './rules.js'
 
-export const objectSha256 = '87db88a3c53665f6d12b2f58bd3134d8e1e768b1085c436e9cc662e472d0c531'
+const objectSha256 = '87db88a3c53665f6d12b2f58bd3134d8e1e768b1085c436e9cc662e472d0c531'
 
 const path = fileURLToPath(new URL('l4-kernel.bpf.o', import.meta.url))
 

@@ -52,9 +52,9 @@ export const ebpf = createKernelMesh({
   },
 })
 
-export const classifierCommand = (link: string) => ['tc', 'qdisc', 'add', 'dev', link, 'clsact']
+const classifierCommand = (link: string) => ['tc', 'qdisc', 'add', 'dev', link, 'clsact']
 
-export const filterCommand = (link: string, hook: Hook, object: string, program: string) => [
+const filterCommand = (link: string, hook: Hook, object: string, program: string) => [
   ...['tc', 'filter', 'add', 'dev', link, hook],
   ...['bpf', 'direct-action', 'object-file', object, 'section', `classifier/${program}`],
 ]

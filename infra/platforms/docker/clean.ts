@@ -19,7 +19,7 @@ const removalTimeoutMs = 20_000
 const pollMs = 50
 
 /** Runs that have something on the engine, and how much. */
-export async function findRunsOnEngine(
+async function findRunsOnEngine(
   docker: Docker,
   runId?: string,
 ): Promise<readonly { readonly runId: string; readonly containers: number; readonly networks: number }[]> {

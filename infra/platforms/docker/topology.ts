@@ -19,7 +19,7 @@ export function attachmentOf(path: Path, index: number): Attachment {
   return { home, others: next === home ? [] : [next] }
 }
 
-export function nodeAt(path: Path, index: number): NodeRole {
+function nodeAt(path: Path, index: number): NodeRole {
   if (index < 0) return 'client'
   return path.hops[index]?.node ?? 'server'
 }

@@ -180,7 +180,7 @@ async function importImage(docker: Docker, repository: string, image: AssembledI
 }
 
 /** Whether the engine has an image. */
-export async function isPresent(docker: Docker, reference: string): Promise<boolean> {
+async function isPresent(docker: Docker, reference: string): Promise<boolean> {
   return docker
     .getImage(reference)
     .inspect()

@@ -222,6 +222,6 @@ function withoutFolder(command: readonly string[]): readonly string[] {
 }
 
 /** Quotes an argument for a POSIX shell when it needs it. */
-export function shellQuote(argument: string): string {
+function shellQuote(argument: string): string {
   return /^[A-Za-z0-9_@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replace(/'/g, `'\\''`)}'`
 }

@@ -12,7 +12,7 @@ export class Http1Error extends Error {
   }
 }
 
-export const maxHeadBytes = 32 * 1024
+const maxHeadBytes = 32 * 1024
 
 /** What framing and the two programs need to know of a head; other headers are checked and forgotten. */
 export interface MessageHead {

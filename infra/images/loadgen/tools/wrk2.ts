@@ -4,7 +4,7 @@ import { type Tool, type ToolReport, addError, secondsArgument } from './tool.js
 import type { ErrorKind } from '../../../../harness/protocol/result.js'
 
 /** The spectrum of `--latency`: value in ms, share, count so far (https://github.com/giltene/wrk2#readme). */
-export function parseSpectrum(output: string): [number, number][] {
+function parseSpectrum(output: string): [number, number][] {
   const start = output.indexOf('Detailed Percentile spectrum')
   if (start < 0) throw new Error('wrk2 printed no percentile spectrum')
   const buckets: [number, number][] = []

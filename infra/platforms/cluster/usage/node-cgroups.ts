@@ -104,10 +104,7 @@ const [tickNs, pageBytes] = [10_000_000, 4096]
  * A program of the node, and the children that it has waited for: `containerd` starts one for every pod. Undefined where
  * none runs.
  */
-export function parseProgram(
-  stdout: string,
-  { program }: Pick<ProgramRef, 'program'>,
-): UsageReading | undefined {
+function parseProgram(stdout: string, { program }: Pick<ProgramRef, 'program'>): UsageReading | undefined {
   const names = commandNames[program]
   const processes = [...stdout.matchAll(/^\/proc\/\d+\/stat:\d+ \((.*)\) (.*)$/gm)].filter(([, name = '']) =>
     names.includes(name),
