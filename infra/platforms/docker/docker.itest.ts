@@ -8,7 +8,7 @@ import { findProgram } from '../../../harness/process/exec.js'
 import { createWorkspace, smallConfig } from '../../../harness/testing/cli.js'
 import { paths, type PathName } from '../../../scenarios/paths/index.js'
 import { buildImages } from '../../supply/container-images/build.js'
-import { tarStream, type TarEntry } from '../../supply/container-images/tar.js'
+import { tarBlocks, tarStream, type TarEntry } from '../../supply/container-images/tar.js'
 import { createAuthority, spiffeId } from '../kit/identity.js'
 import { imageBundles } from '../../images/bundles.js'
 import { meshes } from '../../meshes/index.js'
@@ -134,7 +134,9 @@ describe.skipIf(reason !== '' || isMissing(engine))('docker', () => {
         HostConfig: { ReadonlyRootfs: true, CapDrop: ['ALL'], NetworkMode: 'none' },
       })
       try {
-        await container.putArchive(tarStream(await hopFiles(image)), { path: '/etc/meshbench' })
+        await container.putArchive(Buffer.concat([...tarBlocks(await hopFiles(image))]), {
+          path: '/etc/meshbench',
+        })
         await container.start()
         const health = async () => (await container.inspect()).State.Health?.Status
         await expect.poll(health, { timeout: 40_000, interval: 500 }).toBe('healthy')
