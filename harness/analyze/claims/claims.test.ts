@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { analyze } from '../analyze.js'
 import type { SyntheticOptions } from '../../testdata/synthetic-journal.js'
+import { estimateText } from '../../../reports/formats/format.js'
 import { badNumbers, failedTrial, smallJournal } from '../../testing/analysis.js'
 
 const whole = analyze(smallJournal({ experiments: ['latency', 'saturation'] }))
@@ -65,6 +66,19 @@ describe('claims', () => {
       }
     }
     expect(corrected).toBeGreaterThan(0)
+  })
+
+  it('round a ratio as the tables beside them do', () => {
+    const ratios = whole.claims.flatMap(({ sentence, figures }) =>
+      figures
+        .filter(({ estimate }) => estimate.unit === 'ratio')
+        .map(({ estimate }) => ({ sentence, estimate })),
+    )
+    expect(ratios.length).toBeGreaterThan(3)
+    for (const { sentence, estimate } of ratios) {
+      const { value, low, high } = estimateText(estimate)
+      expect(sentence).toMatch(new RegExp(`(^| )${value}( times)? \\(${low} to ${high}\\)`))
+    }
   })
 
   it('give the break-even of C1: the L7 hop at which both paths cost the same', () => {
