@@ -5,28 +5,39 @@ import { platforms } from '../../../infra/platforms/index.js'
 import { findLeftovers, liveRuns, removeLeftover } from '../../process/state.js'
 import { print } from './print.js'
 
-export async function cleanCommand(runId: string | undefined, flags: { dryRun: boolean }): Promise<ExitCode> {
-  const found = await removeLeftovers(runId, { dryRun: flags.dryRun, tell: print })
+export interface CleanFlags {
+  readonly dryRun: boolean
+  /** What runs have that are still alive is taken, too. */
+  readonly force: boolean
+}
+
+export async function cleanCommand(runId: string | undefined, flags: CleanFlags): Promise<ExitCode> {
+  const found = await removeLeftovers(runId, { ...flags, tell: print })
   if (found === 0)
     print(runId === undefined ? 'nothing is left of any run' : `nothing is left of run ${runId}`)
   return exitCodes.ok
 }
 
-/** Removes what runs that are no longer alive left, or with `dryRun` only tells of it; returns how much there was. */
+/**
+ * Removes what runs that are no longer alive left, or with `dryRun` only tells of it; returns how much there was. What a run has
+ * that is still alive, as in another terminal, is left alone and told, unless that run is named or `force` is given.
+ */
 export async function removeLeftovers(
   runId: string | undefined,
-  { dryRun = false, tell }: { dryRun?: boolean; tell: (line: string) => void },
+  { dryRun = false, force = false, tell }: Partial<CleanFlags> & { readonly tell: (line: string) => void },
 ): Promise<number> {
-  const leftovers = await findLeftovers(runId)
+  const living = force || runId !== undefined
+  const leftovers = await findLeftovers(runId, { living })
   const alive = await liveRuns()
   const found = await Promise.all(
     Object.values<Platform>(platforms).map(async (platform) => (await platform.leftovers?.(runId)) ?? []),
   )
-  const onPlatforms = found.flat().filter((leftover) => !alive.has(leftover.runId))
+  const onPlatforms = found.flat().filter((leftover) => living || !alive.has(leftover.runId))
+  for (const [id, pid] of alive) if (runId === undefined || id === runId) tell(aliveText(id, pid, living))
   for (const leftover of leftovers) {
     const folder = leftover.stateDir === undefined ? '' : ` and ${leftover.stateDir}`
     tell(
-      `${dryRun ? 'would remove' : 'removing'} ${leftover.pids.length} processes${folder} of run ${leftover.runId}`,
+      `${dryRun ? 'would remove' : 'removing'} ${processesText(leftover.pids.length)}${folder} of run ${leftover.runId}`,
     )
     if (!dryRun) await removeLeftover(leftover)
   }
@@ -35,4 +46,16 @@ export async function removeLeftovers(
     if (!dryRun) await leftover.remove()
   }
   return leftovers.length + onPlatforms.length
+}
+
+const processesText = (count: number) => `${count} ${count === 1 ? 'process' : 'processes'}`
+
+function aliveText(runId: string, pid: number | undefined, isTaken: boolean): string {
+  const what =
+    pid === undefined
+      ? `run ${runId} is another user’s, and may still be alive`
+      : `run ${runId} is still alive, in process ${pid}`
+  return isTaken
+    ? `! ${what}: what is taken from it here is missing there`
+    : `${what}: what it has is left alone; \`meshbench clean ${runId}\` takes it`
 }
