@@ -45,7 +45,11 @@ function thresholdLines(analysis: Analysis): string[] {
   if (analysis.thresholds.length === 0) return []
   const rows = analysis.thresholds.map(thresholdRow)
   const details = detailsOf(rows).map((detail) => `- ${escapeMarkdown(detail)}`)
-  return [...markdownTable(tableOf(rows)), '', ...(details.length === 0 ? [] : [...details, ''])]
+  // The verdict, which comes first in each row, stands out.
+  const table = markdownTable(tableOf(rows)).map((line) =>
+    line.replace(/^\| (pass|fail|no data|inconclusive) \|/, '| **$1** |'),
+  )
+  return [...table, '', ...(details.length === 0 ? [] : [...details, ''])]
 }
 
 function summary(view: View): string[] {
