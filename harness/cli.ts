@@ -3,6 +3,7 @@
 import { resolve } from 'node:path'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { printable } from './cli/commands/print.js'
+import type { CleanFlags } from './cli/commands/clean.js'
 import type { CompareFlags } from './cli/commands/compare.js'
 import type { GateFlags } from './cli/commands/gate.js'
 import type { ReportFlags } from './cli/commands/report.js'
@@ -165,10 +166,13 @@ program
 
 program
   .command('clean')
-  .description('end and remove whatever runs that were killed left behind')
-  .argument('[run-id]', 'only this run', notEmpty)
+  .description(
+    'end and remove whatever runs that were killed left behind; what living runs have is left alone',
+  )
+  .argument('[run-id]', 'only this run, even if it is still alive', notEmpty)
   .option('--dry-run', 'only list it', false)
-  .action((runId: string | undefined, flags: { dryRun: boolean }) =>
+  .option('--force', 'take what living runs have, too', false)
+  .action((runId: string | undefined, flags: CleanFlags) =>
     act(async () => (await import('./cli/commands/clean.js')).cleanCommand(runId, flags)),
   )
 

@@ -1,9 +1,11 @@
 import { expect, test } from 'vitest'
 import { defineConfig, type UserConfig } from './config.js'
+import { claimIds, claims } from './analyze/claims/claims.js'
 import { catalogue } from './cli/catalogue.js'
 import { makePlan } from './plan/plan.js'
 import { resolveConfig } from './config/resolve-config.js'
 import { UserError } from './model/errors.js'
+import { experimentNamed } from '../scenarios/registry.js'
 
 const minimal: UserConfig = { arms: { reference: ['l4-only', 'l4-l7-l4'] } }
 
@@ -26,6 +28,24 @@ test('a minimal config gets every default of the quick profile', () => {
     payloadBytes: 1024,
   })
   expect(JSON.parse(JSON.stringify(config))).toEqual(config)
+})
+
+test.each(claimIds)('the command that decides %s is one that makes a plan of what has data on it', (id) => {
+  const words = claims[id].flags.split(' ')
+  const valuesOf = (flag: string) => {
+    const rest = words.slice(words.indexOf(flag) + 1)
+    const end = rest.findIndex((word) => word.startsWith('--'))
+    return words.includes(flag) ? rest.slice(0, end < 0 ? undefined : end) : []
+  }
+  const [platform] = valuesOf('--platform')
+  const [arms, asked] = [valuesOf('--arm'), valuesOf('--experiment')]
+  const overrides = { arm: arms, experiment: asked, ...(platform === undefined ? {} : { platform }) }
+  const { cells } = makePlan(resolveConfig(minimal, overrides), catalogue)
+  for (const experiment of asked) expect(experimentNamed(experiment)?.claims).toContain(id)
+  for (const arm of arms) {
+    const measured = new Set(cells.filter((cell) => cell.arm === arm).map((cell) => cell.experiment))
+    expect([...measured].sort()).toEqual([...asked].sort())
+  }
 })
 
 test('all problems are told at once, each with its path, the value and what is allowed', () => {

@@ -50,9 +50,9 @@ describe('check', () => {
 
   it('says what it expected, what it saw, and where', () => {
     const [verdict] = verdicts({ metric: 'latency.added', percentile: 50, arm, max: 0.1 })
-    expect(verdict?.expected).toBe('at most 0.100 ms')
+    expect(verdict?.expected).toBe('at most 0.1 ms')
     expect(verdict?.sentence).toMatch(
-      /^latency\.added p50 of reference\/l4-l7-l4 \(latency, 1000\/s c16 1024B http1\) is 0\.\d+ ms \(0\.\d+ to 0\.\d+\); expected at most 0\.100 ms: fail\. The smallest difference that this run could have seen is 0\.00\d+ ms\.$/,
+      /^latency\.added p50 of reference\/l4-l7-l4 \(latency, 1000\/s c16 1024B http1\) is 0\.\d+ ms \(0\.\d+ to 0\.\d+\); expected at most 0\.1 ms: fail\. The smallest difference that this run could have seen is 0\.00\d+ ms\.$/,
     )
     expect(verdict?.actual?.n).toBe(10)
   })
@@ -98,7 +98,11 @@ describe('check', () => {
     (versus, outcome) => {
       const thresholds = verdicts({ metric: 'cpu.per1000Requests', max: 1, arm, relativeTo: versus })
       expect(thresholds[0]?.sentence).toContain(`no data, ${versus} is not in this run`)
-      expect(gate({ ...measured, thresholds }).outcome).toBe(outcome)
+      const result = gate({ ...measured, thresholds })
+      expect(result.outcome).toBe(outcome)
+      expect(gateLines(result).at(-1)).toMatch(
+        outcome === 'fail' ? /^failed: 1 of 1 check$/ : /^inconclusive/,
+      )
     },
   )
 

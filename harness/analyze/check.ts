@@ -4,7 +4,7 @@ import type { Analysis, CellAnalysis, Estimate, Threshold, ThresholdVerdict } fr
 import { defined } from '../model/defined.js'
 import { fewestFirm } from './estimates.js'
 import { visibleSentence, visibleShare } from './visible.js'
-import { figure, upperBound, withInterval } from './words.js'
+import { asGiven, figure, inPrintedUnit, printedScale, unitText, upperBound, withInterval } from './words.js'
 
 /** What a check needs of an analysis. */
 export type Checked = Pick<Analysis, 'config' | 'cells' | 'comparisons' | 'arms'>
@@ -28,7 +28,7 @@ export function check(
     })
     const isMeantForOthers = threshold.experiment === undefined && own.length > 0 && asked.length === 0
     if (verdicts.length > 0 || isMeantForOthers) return verdicts
-    const expected = expectation(threshold, undefined)
+    const expected = expectation(threshold, unitOf(threshold))
     const absent = [threshold.arm, threshold.relativeTo ?? threshold.arm].filter(
       (name, index, all) => all.indexOf(name) === index && !analysis.arms.some(({ id }) => id === name),
     )
@@ -92,7 +92,9 @@ function judge(threshold: Threshold, { actual, visible }: Found, cell: CellAnaly
   const why = actual.beyond ? 'what lies beyond was not tried' : 'the interval lies on both sides'
   const words = { pass: 'pass', fail: 'fail', inconclusive: `inconclusive, ${why}` }[state]
   const measured =
-    actual.method === 'counted' ? figure(actual.value) : withInterval(actual, unitWord(actual.unit))
+    actual.method === 'counted'
+      ? [figure(inPrintedUnit(actual).value), unitText[actual.unit]].filter(Boolean).join(' ')
+      : withInterval(actual)
   return {
     threshold,
     experiment: cell.experiment,
@@ -115,15 +117,17 @@ export function thresholdText({ metric, percentile, arm, relativeTo }: Threshold
   return relativeTo === undefined ? `${what} of ${arm}` : `${what} of ${arm} relative to ${relativeTo}`
 }
 
-function expectation({ max, min }: Threshold, unit: Estimate['unit'] | undefined): string {
-  const word = unit === undefined || unitWord(unit) === '' ? '' : ` ${unitWord(unit)}`
-  const parts = [
-    ...(min === undefined ? [] : [`at least ${figure(min)}${word}`]),
-    ...(max === undefined ? [] : [`at most ${figure(max)}${word}`]),
-  ]
-  return parts.join(' and ')
+/** What a threshold without a figure would have been judged in. */
+function unitOf({ metric, relativeTo }: Threshold): Estimate['unit'] | undefined {
+  return relativeTo === undefined ? metricNamed(metric)?.unit : 'ratio'
 }
 
-function unitWord(unit: Estimate['unit']): string {
-  return unit === 'ratio' || unit === 'share' || unit === 'count' ? '' : unit
+function expectation({ max, min }: Threshold, unit: Estimate['unit'] | undefined): string {
+  const limit = (given: number) =>
+    [asGiven(given * printedScale(unit)), unit === undefined ? '' : unitText[unit]].filter(Boolean).join(' ')
+  const parts = [
+    ...(min === undefined ? [] : [`at least ${limit(min)}`]),
+    ...(max === undefined ? [] : [`at most ${limit(max)}`]),
+  ]
+  return parts.join(' and ')
 }

@@ -57,7 +57,9 @@ describe('a gate', () => {
   it('does not let a variant pass that did not come up', () => {
     const result = gate(analysisOf({ armFailures: { [`${arm}@new`]: 'the config was refused' } }), cpuOnly)
     expect(result.outcome).toBe('fail')
-    expect(gateLines(result).join('\n')).toMatch(/fail .*@new did not come up .*the config was refused/)
+    const lines = gateLines(result)
+    expect(lines[1]).toMatch(/^fail .*@new .* did not come up/)
+    expect(lines).toContain(`${arm}@new did not come up: the config was refused`)
   })
 
   it('does not let a variant pass that came up and then died or answered errors in every trial', () => {
@@ -80,7 +82,9 @@ describe('a gate', () => {
       )
     const dead = spoiled((trial) => ({ ...trial, state: 'failed', reasons: [], error: died }))
     expect(dead.outcome).toBe('fail')
-    expect(gateLines(dead)[1]).toMatch(/^fail .*@new has no valid trial \(latency, .*exited with code 139/)
+    const lines = gateLines(dead)
+    expect(lines[1]).toMatch(/^fail .*@new .* latency, \d+\/s .* has no valid trial/)
+    expect(lines.join('\n')).toMatch(/\n.*@new has no valid trial \(latency, .*exited with code 139/)
     expect(gateAnnotations(dead)[0]).toMatch(/^::error title=.*@new has no valid trial/)
     const refused = spoiled((trial) => ({
       ...trial,
@@ -119,13 +123,35 @@ describe('a gate', () => {
     expect(metrics).toEqual(['cpu.per1000Requests', 'latency.response'])
   })
 
+  it('has short cells, and what has no room in them in sentences below', () => {
+    const why = `its log says ${'a very long story of what went wrong '.repeat(9).trim()}`
+    const thresholds = [
+      { metric: 'cpu.per1000Requests' as const, arm: `${arm}@new`, relativeTo: `${arm}@old`, max: 0.5 },
+      { metric: 'cpu.per1000Requests' as const, arm: 'envoy/l4-only', relativeTo: `${arm}@old`, max: 1 },
+    ]
+    const result = gate(analysisOf({ thresholds, armFailures: { [`${arm}@old`]: why } }), cpuOnly)
+    const [table = '', ...below] = gateMarkdown(result).split('\n\n').slice(1)
+    const cells = table.split('\n').flatMap((line) => line.split(' | '))
+    expect(Math.max(...cells.map((cell) => cell.length))).toBeLessThanOrEqual(40)
+    expect(below.join('\n')).toContain(why)
+    expect(below.join('\n')).toContain('envoy/l4-only is not in this run')
+    const lines = gateLines(result)
+    expect(lines.slice(lines.indexOf('') + 1)).toContain(`${arm}@old did not come up: ${why}`)
+  })
+
+  it('tells a limit as it was given, however small what matters is', () => {
+    const strict = { ...cpuOnly, checks: [{ metric: 'cpu.per1000Requests' as const, practical: 0.004 }] }
+    expect(gateLines(gate(analysisOf({}), strict)).join('\n')).toContain('at most 1.004 ×')
+  })
+
   it('takes thresholds in, and says what failed and by how much', () => {
     const thresholds = [
       { metric: 'cpu.per1000Requests' as const, arm: `${arm}@new`, relativeTo: `${arm}@old`, max: 0.5 },
     ]
     const result = gate(analysisOf({ thresholds }), cpuOnly)
     expect(result.outcome).toBe('fail')
-    expect(gateLines(result)[1]).toMatch(/^fail .*at most 0.500 +\d+ % +\d\.\d+ %$/)
+    expect(gateLines(result)[1]).toMatch(/^fail .*at most 0.5 × +\d+ % +\d\.\d+ %$/)
+    expect(gateLines(result).join('\n')).toMatch(/\n\nAll under latency, \d+\/s [^\n]+\.\n\nfailed/)
     expect(gateMarkdown(result)).toMatch(/^## Meshbench gate: failed: 1 of 2 checks/)
     expect(gateAnnotations(result)).toEqual([
       expect.stringMatching(/^::error title=Meshbench%3A threshold failed::/),

@@ -6,7 +6,7 @@ import { pricedBy } from '../model/variants.js'
 import { unmeasured, type ArmStanding } from './standings.js'
 import { fewestFirm } from './estimates.js'
 import { visibleSentence, visibleShare } from './visible.js'
-import { figure, upperBound, withInterval } from './words.js'
+import { asGiven, upperBound, withInterval } from './words.js'
 import type { Analysis, Comparison, Estimate, GateCheck, GatePolicy, ThresholdVerdict } from '../model.js'
 
 /** Used where a config says nothing else: what the metrics themselves ask for, the strictest first. */
@@ -122,13 +122,13 @@ function judgeKnees(analysis: Gated, arm: string, control: string, check: GateCh
     if (!own.beyond && !other.beyond) return []
     const bounds = { low: own.low / upperBound(other), high: upperBound(own) / other.low }
     const state = stateOf({ ...bounds, n: Math.min(own.n, other.n) }, check)
-    const sentence = `${metricText(check)} of ${arm} (${experiment}, ${loadLabel}) is ${withInterval(own, own.unit)}, that of ${control} is ${withInterval(other, other.unit)}: ${wordsOf(state, check)}.`
+    const sentence = `${metricText(check)} of ${arm} (${experiment}, ${loadLabel}) is ${withInterval(own)}, that of ${control} is ${withInterval(other)}: ${wordsOf(state, check)}.`
     return [{ arm, control, check, experiment, loadLabel, state, sentence }]
   })
 }
 
 function wordsOf(state: GateState, { practical }: GateCheck): string {
-  const percent = figure(practical * 100)
+  const percent = asGiven(practical * 100)
   return {
     worse: `worse by more than ${percent} %`,
     better: `better by more than ${percent} %`,

@@ -5,8 +5,9 @@ import type { Analysis, Arm, CellAnalysis } from '../model.js'
 export type Standing = 'measured' | 'incomplete' | 'no valid trials' | 'never came up' | 'not reached'
 
 export interface Missing {
-  /** `did not come up`, `has no valid trial (<load>)` or `was not reached (<load>)`. */
-  readonly what: string
+  readonly what: 'did not come up' | 'has no valid trial' | 'was not reached'
+  /** Experiment and label of the load; absent where it is all of them. */
+  readonly load?: string
   /** Empty where nothing was tried. */
   readonly why: string
 }
@@ -28,7 +29,10 @@ export function standingsOf(analysis: Judged): ArmStanding[] {
 
 /** What is missing of them, a sentence each. */
 export const missingOf = ({ arm, missing }: ArmStanding, label = arm): string[] =>
-  missing.map(({ what, why }) => `${label} ${what}${why === '' ? '' : `: ${why}`}`)
+  missing.map((each) => `${label} ${whatOf(each)}${each.why === '' ? '' : `: ${each.why}`}`)
+
+/** `has no valid trial (latency, 1000/s c16 1024B http1)`. */
+export const whatOf = ({ what, load }: Missing): string => (load === undefined ? what : `${what} (${load})`)
 
 /** Those of which something is missing. */
 export const unmeasured = (analysis: Judged): ArmStanding[] =>
@@ -54,8 +58,8 @@ function standingOf(analysis: Judged, { id }: Arm): ArmStanding {
 function whyNot(analysis: Judged, { cell, experiment, loadLabel, trials }: CellAnalysis): Missing {
   const load = `${experiment}, ${loadLabel}`
   const bad = trials.invalid + trials.failed
-  if (bad === 0) return { what: `was not reached (${load})`, why: '' }
+  if (bad === 0) return { what: 'was not reached', load, why: '' }
   const last = analysis.trials.findLast((trial) => trial.cell === cell)
   const why = last?.error?.message ?? last?.reasons.join('; ') ?? ''
-  return { what: `has no valid trial (${load})`, why: `${why} (the last of ${bad} trials)` }
+  return { what: 'has no valid trial', load, why: `${why} (the last of ${bad} trials)` }
 }

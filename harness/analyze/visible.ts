@@ -2,7 +2,7 @@
 import { figureOf, isAdded, metricNamed } from '../../scenarios/registry.js'
 import type { Analysis, Comparison, Estimate } from '../model.js'
 import { fewestFirm } from './estimates.js'
-import { figure } from './words.js'
+import { figure, unitText } from './words.js'
 
 /** As a share of what the other arm has; undefined where nothing tells what it is a share of, and of too few rounds, which see nothing. */
 export function visibleShare(
@@ -20,7 +20,8 @@ export function visibleShare(
 
 /** `4.2 %` of a ratio, `0.031 ms` of a difference. */
 export function visibleText(visible: number, unit: Estimate['unit']): string {
-  return unit === 'ratio' ? `${figure(visible * 100)} %` : `${figure(visible)} ${unit}`
+  if (unit === 'ratio' || unit === 'share') return `${figure(visible * 100)} %`
+  return [figure(visible), unitText[unit]].filter(Boolean).join(' ')
 }
 
 /** What the A/A comparison says of the first load: `0.021 ms at p50, 0.4 ms at p99, 12 ms of CPU per 1 000 requests`. */

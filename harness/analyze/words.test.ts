@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { figure, moreRounds, withInterval } from './words.js'
+import { asGiven, figure, moreRounds, withInterval } from './words.js'
 
 describe('figure', () => {
   it.each([
@@ -29,8 +29,23 @@ describe('withInterval', () => {
       method: '',
       cells: [],
     } as const
-    expect(withInterval(estimate, 'ms')).toBe('0.312 ms (0.280 to 0.344)')
+    expect(withInterval(estimate, 'ms')).toBe('0.31 ms (0.28 to 0.34)')
+    expect(withInterval({ ...estimate, unit: 'share' })).toBe('31 % (28 to 34)')
+    expect(withInterval({ ...estimate, n: 1, beyond: 'above' })).toBe('≥ 0.312 ms')
   })
+})
+
+describe('asGiven', () => {
+  it.each([
+    [0.1, '0.1'],
+    [1.005, '1.005'],
+    [1044, '1 044'],
+    [1_000_000, '1 000 000'],
+    [0.07 * 100, '7'],
+    [1 + 0.1 + 0.2, '1.3'],
+    [-2.5, '−2.5'],
+    [0, '0'],
+  ])('writes %f as %s', (value, text) => expect(asGiven(value)).toBe(text))
 })
 
 describe('moreRounds', () => {

@@ -57,6 +57,10 @@ test('the claims are listed with what decides them and what the last run says', 
   const rows = JSON.parse(stdout) as { id: string; experiments: { name: string; estimateMs?: number }[] }[]
   expect(rows.map(({ id }) => id)).toEqual(Array.from({ length: 12 }, (_, index) => `C${index + 1}`))
   expect(rows[5]?.experiments).toEqual([{ name: 'blast-radius', estimateMs: expect.any(Number) as number }])
+  const text = (await workspace.meshbench('claims')).stdout
+  expect(text).toMatch(
+    /^C11 .*\n.*\n {4}to decide it: .*a real JVM, which the mesh finagle is.*\n +meshbench run --experiment pauses --arm finagle\/l7-per-node reference\/l7-sidecar-to-sidecar$/m,
+  )
   workspace.remove()
 })
 

@@ -1,10 +1,11 @@
 /** Writes what a person opens and a machine reads, from one analysis. */
-import { existsSync, statSync } from 'node:fs'
-import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises'
+import { statSync } from 'node:fs'
+import { readFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UserError, exitCodes, messageOf } from '../model/errors.js'
 import { findFonts } from './fonts.js'
 import type { Analysis, JournalEntry } from '../model.js'
+import { makeFolder } from '../process/folders.js'
 import { packageRoot } from '../process/package-root.js'
 import { charts, type ChartName } from '../../reports/charts/index.js'
 import { themes, type Theme } from '../../reports/formats/chart-svg.js'
@@ -124,12 +125,6 @@ export async function writeOutputs(
   return writeFiles(folder, files)
 }
 
-/** Refuses a file where `--out` names a folder: told before anything is measured or rendered. */
-export function refuseFile(out: string): void {
-  if (existsSync(out) && !statSync(out).isDirectory())
-    throw new UserError(`--out: ${out} is a file`, { hint: 'name a folder, which need not be there yet' })
-}
-
 /** Writes files into a folder and returns their paths. Throws a `UserError` with the path that failed and what to do, `hint`. */
 export async function writeFiles(
   folder: string,
@@ -138,9 +133,10 @@ export async function writeFiles(
 ): Promise<readonly string[]> {
   let path = folder
   try {
-    await mkdir(folder, { recursive: true })
+    makeFolder(folder)
     for (const { name, contents } of files) {
       path = join(folder, name)
+      refusePipe(path)
       await writeFile(path, contents)
     }
   } catch (error) {
@@ -151,6 +147,12 @@ export async function writeFiles(
     })
   }
   return files.map(({ name }) => join(folder, name))
+}
+
+/** A pipe without a reader would be waited for without end, and a device keeps nothing. */
+function refusePipe(path: string): void {
+  const found = statSync(path, { throwIfNoEntry: false })
+  if (found && !found.isFile() && !found.isDirectory()) throw new Error('it is no ordinary file')
 }
 
 /** Templates, style and script of the report, from source or from the compiled package. */

@@ -6,11 +6,12 @@
  */
 import { randomBytes } from 'node:crypto'
 import { rmSync } from 'node:fs'
-import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, readdir, readlink, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { basename, isAbsolute, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { runIdVariable } from './exec.js'
+import { makeFolder, tryFolder } from './folders.js'
 import { parseStartTicks } from './probes/process.js'
 import { defined } from '../model/defined.js'
 
@@ -46,7 +47,8 @@ export function newRunId(started: Date): string {
 
 /** Creates the folder, readable by its owner alone: private keys lie in it. */
 export async function createStateDir(runId: string): Promise<string> {
-  await mkdir(tmpdir(), { recursive: true })
+  tryFolder('TMPDIR', tmpdir())
+  makeFolder(tmpdir())
   const folder = await mkdtemp(join(tmpdir(), `${prefix}${runId}-`))
   ownFolders.add(folder)
   const owner: Owner = {
@@ -66,34 +68,35 @@ export interface Leftover {
   readonly pids: readonly number[]
 }
 
-/** Leftovers of runs whose owner is gone; with `runId`, of that run alone. */
-export async function findLeftovers(runId?: string): Promise<readonly Leftover[]> {
-  const folders = (await readdir(tmpdir()))
-    .filter((name) => name.startsWith(prefix))
-    .map((name) => join(tmpdir(), name))
-  const owners = new Map<string, { folder: string; alive: boolean }>()
-  for (const folder of folders) {
-    const owner = await readOwner(folder)
-    if (owner) owners.set(owner.runId, { folder, alive: await isAlive(owner) })
-  }
+/**
+ * Leftovers of runs whose owner is gone; with `runId`, of that run alone. With `living`, what runs have that are still alive is
+ * among them.
+ */
+export async function findLeftovers(
+  runId?: string,
+  { living = false }: { readonly living?: boolean } = {},
+): Promise<readonly Leftover[]> {
+  const runs = new Map((await knownRuns()).map((run) => [run.runId, run]))
   const processes = await labelledProcesses()
-  const runIds = new Set([...owners.keys(), ...processes.keys()])
+  const runIds = new Set([...runs.keys(), ...processes.keys()])
   return [...runIds]
     .filter((id) => runId === undefined || id === runId)
-    .filter((id) => owners.get(id)?.alive !== true)
-    .map((id) => {
-      const folder = owners.get(id)?.folder
-      return {
-        runId: id,
-        ...defined({ stateDir: folder }),
-        pids: processes.get(id) ?? [],
-      }
-    })
+    .filter((id) => living || runs.get(id)?.state !== 'alive')
+    .filter((id) => runs.get(id)?.state !== 'hidden')
+    .map((id) => ({
+      runId: id,
+      ...defined({ stateDir: runs.get(id)?.folder }),
+      pids: processes.get(id) ?? [],
+    }))
 }
 
-/** Runs whose owner is alive: what they have elsewhere is in use. */
-export async function liveRuns(): Promise<ReadonlySet<string>> {
-  return new Set((await liveOwners()).map(({ runId }) => runId))
+/**
+ * Runs whose owner is alive, and those of other users, of which it cannot be told: what they have elsewhere is in use. The
+ * owner's process with each, where it is known.
+ */
+export async function liveRuns(): Promise<ReadonlyMap<string, number | undefined>> {
+  const inUse = (await knownRuns()).filter(({ state }) => state !== 'ended')
+  return new Map(inUse.map(({ runId, owner }) => [runId, owner?.pid]))
 }
 
 /**
@@ -102,18 +105,63 @@ export async function liveRuns(): Promise<ReadonlySet<string>> {
  */
 export async function lockingRuns(folder?: string): Promise<readonly string[]> {
   const own = folder === undefined ? undefined : basename(folder)
-  return (await liveOwners())
-    .filter(({ lock, name }) => lock === ownLock() && (own === undefined || name < own))
+  const runs = await knownRuns()
+  return runs
+    .filter(({ state, owner }) => state === 'alive' && owner?.lock === ownLock())
+    .filter((run) => own === undefined || basename(run.folder) < own)
     .map(({ runId }) => runId)
 }
 
-async function liveOwners(): Promise<readonly (Owner & { readonly name: string })[]> {
-  const names = (await readdir(tmpdir())).filter((name) => name.startsWith(prefix))
-  const owners = await Promise.all(names.map((name) => readOwner(join(tmpdir(), name))))
-  const alive: (Owner & { name: string })[] = []
-  for (const [index, owner] of owners.entries())
-    if (owner && (await isAlive(owner))) alive.push({ ...owner, name: names[index] ?? '' })
-  return alive
+/** A run that has a folder on this machine. */
+interface KnownRun {
+  readonly runId: string
+  readonly folder: string
+  /** `hidden`: another user’s, who keeps it from being read. */
+  readonly state: 'alive' | 'ended' | 'hidden'
+  readonly owner?: Owner
+}
+
+async function knownRuns(): Promise<readonly KnownRun[]> {
+  const found = await Promise.all((await stateFolders()).map(knownRun))
+  // A cluster that is borrowed is marked by a folder more: it is in use as long as either owner lives.
+  const rank = { alive: 2, hidden: 1, ended: 0 }
+  const known = found.filter((run) => run !== undefined).sort((a, b) => rank[a.state] - rank[b.state])
+  return [...new Map(known.map((run) => [run.runId, run])).values()]
+}
+
+async function knownRun(folder: string): Promise<KnownRun | undefined> {
+  const owner = await readOwner(folder)
+  if (owner === 'hidden') {
+    const [, runId] = hiddenName.exec(basename(folder)) ?? []
+    return runId === undefined ? undefined : { runId, folder, state: 'hidden' }
+  }
+  if (!owner) return undefined
+  return { runId: owner.runId, folder, state: (await isAlive(owner)) ? 'alive' : 'ended', owner }
+}
+
+/** `meshbench-<run id>-<six characters>`, with an id as `newRunId` makes them. */
+const hiddenName = new RegExp(
+  `^${prefix}(\\d{4}-\\d\\d-\\d\\dt\\d\\d-\\d\\d-\\d\\d-[0-9a-f]{6})-[A-Za-z0-9]{6}$`,
+)
+
+/**
+ * Folders of runs: in this process's temporary folder, and in those of the other processes of this machine, since a run in
+ * another terminal may have another.
+ */
+async function stateFolders(): Promise<readonly string[]> {
+  const parents = new Set([tmpdir()])
+  for (const { pid, variables } of await environments()) {
+    const named = ['TMPDIR', 'TMP', 'TEMP'].map((name) => valueOf(variables, name)).find(Boolean) ?? '/tmp'
+    const cwd = isAbsolute(named) ? '/' : await readlink(`/proc/${pid}/cwd`).catch(() => '/')
+    parents.add(resolve(cwd, named))
+  }
+  const lists = await Promise.all(
+    [...parents].map(async (parent) => {
+      const names = await readdir(parent).catch(() => [])
+      return names.filter((name) => name.startsWith(prefix)).map((name) => join(parent, name))
+    }),
+  )
+  return lists.flat()
 }
 
 /** Ends a leftover's processes, sees them gone, and removes its folder. Throws when some cannot be ended. */
@@ -148,7 +196,7 @@ async function stillRunning(pids: readonly number[]): Promise<readonly number[]>
   return pids.filter((_, index) => environments[index] !== '')
 }
 
-async function readOwner(folder: string): Promise<Owner | undefined> {
+async function readOwner(folder: string): Promise<Owner | 'hidden' | undefined> {
   try {
     const owner = JSON.parse(await readFile(join(folder, ownerName), 'utf8')) as Partial<Owner>
     const { runId, lock, pid, startTicks: ticks } = owner
@@ -156,18 +204,23 @@ async function readOwner(folder: string): Promise<Owner | undefined> {
     return basename(folder).startsWith(`${prefix}${runId}-`)
       ? { runId, pid, startTicks: ticks, ...defined({ lock }) }
       : undefined
-  } catch {
-    return undefined // Not one of ours, or not for us to read.
+  } catch (error) {
+    // Without such a file it is not one of ours.
+    return isRefusal(error) ? 'hidden' : undefined
   }
 }
+
+const isRefusal = (error: unknown) =>
+  ['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')
 
 async function isAlive(owner: Owner): Promise<boolean> {
   if ((await startTicks(owner.pid)) !== owner.startTicks) return false
   try {
     process.kill(owner.pid, 0)
     return true
-  } catch {
-    return false
+  } catch (error) {
+    // It is there, and not ours to signal.
+    return isRefusal(error)
   }
 }
 
@@ -179,16 +232,29 @@ async function startTicks(pid: number): Promise<number> {
 /** run id → processes that carry it in their environment. */
 async function labelledProcesses(): Promise<Map<string, number[]>> {
   const found = new Map<string, number[]>()
-  const entries = await readdir('/proc').catch(() => [])
-  await Promise.all(
-    entries
-      .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-      .map(async (name) => {
-        const environment = await readFile(`/proc/${name}/environ`, 'utf8').catch(() => '')
-        const entry = environment.split('\0').find((text) => text.startsWith(`${runIdVariable}=`))
-        const runId = entry?.slice(runIdVariable.length + 1)
-        if (runId) found.set(runId, [...(found.get(runId) ?? []), Number(name)])
-      }),
-  )
+  for (const { pid, variables } of await environments()) {
+    const runId = valueOf(variables, runIdVariable)
+    if (runId) found.set(runId, [...(found.get(runId) ?? []), pid])
+  }
   return found
+}
+
+interface Environment {
+  readonly pid: number
+  /** `name=value` each. */
+  readonly variables: readonly string[]
+}
+
+/** What the other processes were started with, as far as this user may read it; of none without procfs. */
+async function environments(): Promise<readonly Environment[]> {
+  const names = await readdir('/proc').catch(() => [])
+  const pids = names.filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+  const texts = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '')))
+  return texts.flatMap((text, index) =>
+    text === '' ? [] : [{ pid: Number(pids[index]), variables: text.split('\0') }],
+  )
+}
+
+function valueOf(variables: readonly string[], name: string): string | undefined {
+  return variables.find((text) => text.startsWith(`${name}=`))?.slice(name.length + 1)
 }

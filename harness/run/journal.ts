@@ -48,7 +48,7 @@ export function openJournal(
   held: readonly JournalEntry[] = [],
 ): RunJournal & { close(): void } {
   const path = join(folder, journalName)
-  const descriptor = openForAppending(path)
+  const descriptor = openForAppending(path, held.length > 0)
   const write = (entry: JournalEntry) => {
     const bytes = Buffer.from(`${JSON.stringify(entry)}\n`)
     try {
@@ -65,14 +65,16 @@ export function openJournal(
   return Object.assign(new RunJournal(write, held), { close: () => closeSync(descriptor) })
 }
 
-function openForAppending(path: string): number {
+function openForAppending(path: string, goesOn: boolean): number {
   try {
     const descriptor = openSync(path, 'a+')
     truncateAfterEntries(path, descriptor)
     return descriptor
   } catch (error) {
     throw new UserError(`cannot write the journal ${path}: ${messageOf(error)}`, {
-      hint: 'choose another folder with --out',
+      hint: goesOn
+        ? 'a run goes on in the folder that it began in: make that one that can be written to'
+        : 'choose another folder with --out',
       cause: error,
     })
   }

@@ -234,4 +234,6 @@ describe('pullAhead', () => {
 test('the cache folder follows its variable, then the user cache folder', () => {
   expect(defaultCacheDir({ MESHBENCH_CACHE: '/a' })).toBe('/a')
   expect(defaultCacheDir({ XDG_CACHE_HOME: '/b' })).toBe('/b/meshbench')
+  // As an unset variable of a script leaves it.
+  expect(defaultCacheDir({ MESHBENCH_CACHE: '', XDG_CACHE_HOME: '/b' })).toBe('/b/meshbench')
 })

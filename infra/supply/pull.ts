@@ -2,11 +2,12 @@
  * Says what a run will download and downloads it ahead, so that a host without a network can be prepared from one
  * that has one. The list is pure; only `pullAhead` touches network and disk.
  */
-import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { rename, rm, stat, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { UserError } from '../../harness/model/errors.js'
 import { run as runCommand, type RunOptions, type RunResult } from '../../harness/process/exec.js'
+import { makeFolder } from '../../harness/process/folders.js'
 import { hashFile } from './binaries.js'
 import { saveArchive } from './save-images.js'
 import { pinnedReference, unknownDigest } from './versions.js'
@@ -92,7 +93,7 @@ export function mirroredUrl(url: string, mirrors: Mirrors): string {
 
 /** Where files that were pulled ahead are kept: `MESHBENCH_CACHE`, or the user's cache folder. */
 export function defaultCacheDir(env: NodeJS.ProcessEnv = process.env): string {
-  return env.MESHBENCH_CACHE ?? join(env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'meshbench')
+  return env.MESHBENCH_CACHE || join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'meshbench')
 }
 
 /** The command that fetches everything for these meshes; without their names it would leave out what they need. */
@@ -222,7 +223,7 @@ async function isCached(item: PullItem, file: string): Promise<boolean> {
 }
 
 async function pullOne(item: PullItem, file: string, options: PullOptions): Promise<void> {
-  await mkdir(dirname(file), { recursive: true })
+  makeFolder(dirname(file))
   const partial = `${file}.partial`
   try {
     if (item.kind === 'image') await pullImage(item, partial, options)

@@ -3,7 +3,7 @@ import { visibleText } from '../../harness/analyze/visible.js'
 import type { Analysis, Comparison } from '../../harness/model.js'
 import { metricTitle } from '../../scenarios/registry.js'
 import { changeText, sentence } from '../formats/format.js'
-import { escapeMarkdown } from '../formats/markdown.js'
+import { escapeMarkdown, markdownTable } from '../formats/markdown.js'
 import { cleanDeep } from '../page/clean.js'
 import { alignColumns, plain } from '../page/columns.js'
 import { compareRuns, comparisonHeadline, isMain, type PairedFigure } from './compare.js'
@@ -56,9 +56,7 @@ export function comparisonLines(first: Analysis, second: Analysis): string[] {
 export function comparisonMarkdown(first: Analysis, second: Analysis): string {
   const [a, b] = [cleanDeep(first), cleanDeep(second)]
   const { figures, differences, objections } = compareRuns(a, b)
-  const line = (cells: readonly string[]) => `| ${cells.map(escapeMarkdown).join(' | ')} |`
   const main = differences.filter(isMain)
-  const names = header(a, b)
   return [
     `## Meshbench: ${escapeMarkdown(comparisonHeadline(figures))}`,
     '',
@@ -66,14 +64,13 @@ export function comparisonMarkdown(first: Analysis, second: Analysis): string {
     ...(main.length === 0
       ? ['Nothing differs in host, versions, plan or builds.', '']
       : [
-          line(['differs', a.runId, b.runId]),
-          '| --- | --- | --- |',
-          ...main.map(({ what, a: from, b: to }) => line([what, from, to])),
+          ...markdownTable([
+            ['differs', a.runId, b.runId],
+            ...main.map(({ what, a: from, b: to }) => [what, from, to]),
+          ]),
           '',
         ]),
-    line(names),
-    `|${' --- |'.repeat(names.length)}`,
-    ...figures.map((figure) => line(rowOf(figure))),
+    ...markdownTable([header(a, b), ...figures.map(rowOf)]),
     '',
     'Changes are ratios of ratios to the baseline with 95 % intervals; rounds of two runs are not paired, so that drift between them is in every figure.',
     '',

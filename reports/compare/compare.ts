@@ -6,6 +6,7 @@ import { changedVariables } from '../../harness/model/journal.js'
 import { defined } from '../../harness/model/defined.js'
 import type { Analysis, Comparison, Estimate } from '../../harness/model.js'
 import { metricNamed } from '../../scenarios/registry.js'
+import { plural } from '../formats/format.js'
 
 export interface RunDifference {
   readonly what: string
@@ -185,11 +186,50 @@ export function comparisonHeadline(figures: readonly PairedFigure[]): string {
   if (figures.length === 0) return 'The two runs have nothing in common to compare'
   const count = (state: ChangeState) => figures.filter((figure) => figure.state === state).length
   const [worse, better, open] = [count('worse'), count('better'), count('inconclusive')]
+  const [all, are] = [figures.length, open === 1 ? 'is' : 'are']
   if (worse + better > 0)
-    return `Of ${figures.length} ratios, ${worse} became worse and ${better} better by more than matters; ${open} are not decided`
-  return open === 0
-    ? `All ${figures.length} ratios are the same as far as it matters`
-    : `No ratio changed by more than matters; ${open} of ${figures.length} are not decided`
+    return `Of ${plural(all, 'ratio')}, ${worse} became worse and ${better} better by more than matters; ${open} ${are} not decided`
+  if (open > 0) return `No ratio changed by more than matters; ${open} of ${all} ${are} not decided`
+  return all === 1
+    ? 'The one ratio is the same as far as it matters'
+    : `All ${plural(all, 'ratio')} are the same as far as it matters`
+}
+
+/** What a run compares: `reference/l4-only under latency (1000/s c16 1024B http1)`, or why it compares nothing. */
+export function comparedText({ comparisons, trials }: Analysis): string {
+  if (comparisons.length > 0) return `${few(armsIn(comparisons))} under ${few(loadsIn(comparisons))}`
+  if (trials.length === 0) return 'nothing: it has no trial'
+  const valid = trials.filter(({ state }) => state === 'ok').length
+  return valid === 0
+    ? `nothing: none of its ${trials.length} trials is valid`
+    : 'nothing: no two of its arms were measured under the same load'
+}
+
+/** What two runs that share no comparison have to be given to share one. */
+export function remedyOf(a: Analysis, b: Analysis): string {
+  const empty = [a, b].find(({ comparisons }) => comparisons.length === 0)
+  if (empty)
+    return `the report of ${empty.runId} says why; measure it again, with two arms or more beside each other`
+  const share = (of: (comparisons: readonly Comparison[]) => readonly string[]) =>
+    of(a.comparisons).some((name) => of(b.comparisons).includes(name))
+  const missing = [...(share(armsIn) ? [] : ['arm']), ...(share(loadsIn) ? [] : ['load'])]
+  const what =
+    missing.length === 0
+      ? 'no arm under the same load against the same other'
+      : `no ${missing.join(' and no ')}`
+  return `they share ${what}: measure both with the same --mesh, --arm, --experiment and --rate`
+}
+
+const armsIn = (comparisons: readonly Comparison[]) => [...new Set(comparisons.map(({ arm }) => arm))]
+const loadsIn = (comparisons: readonly Comparison[]) => [
+  ...new Set(comparisons.map(({ experiment, loadLabel }) => `${experiment} (${loadLabel})`)),
+]
+
+const mostNames = 6
+
+function few(names: readonly string[]): string {
+  const more = names.length - mostNames
+  return names.slice(0, mostNames).join(', ') + (more > 0 ? ` and ${more} more` : '')
 }
 
 /** What a person looks for first: host, versions, plan and what the hops are made of. */

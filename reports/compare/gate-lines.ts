@@ -1,83 +1,80 @@
 /** What a gate found, for a terminal, a job summary and annotations. Pure. */
 import { metricNamed } from '../../scenarios/registry.js'
-import type { ThresholdVerdict } from '../../harness/model.js'
-import { absentText, thresholdText } from '../../harness/analyze/check.js'
+import { missingOf, type ArmStanding } from '../../harness/analyze/standings.js'
 import { visibleText } from '../../harness/analyze/visible.js'
+import { asGiven } from '../../harness/analyze/words.js'
 import { fails, metricText, type GateResult, type GateVerdict } from '../../harness/analyze/gate.js'
 import { annotation, standingAnnotations, thresholdAnnotations } from '../formats/annotations.js'
 import { cleanDeep } from '../page/clean.js'
 import { alignColumns, plain } from '../page/columns.js'
-import { escapeMarkdown } from '../formats/markdown.js'
-import { sentence } from '../formats/format.js'
-
-type Row = readonly string[]
-
-const header: Row = ['verdict', 'what', 'load', 'found', 'allowed', 'beyond', 'smallest visible']
+import { escapeMarkdown, markdownTable } from '../formats/markdown.js'
+import { plural, sentence } from '../formats/format.js'
+import { beyond, detailsOf, tableOf, thresholdRow, type VerdictRow } from '../formats/verdict-rows.js'
 
 /** Worst first, so that what failed is seen without scrolling. */
 const severity = ['fail', 'worse', 'no data', 'inconclusive', 'pass', 'same', 'better']
 
-function rowsOf(result: GateResult): Row[] {
+function rowsOf(result: GateResult): VerdictRow[] {
   const { variants, thresholds, failures } = cleanDeep(result)
-  const rows: Row[] = [
-    ...failures.flatMap(({ arm, missing }) =>
-      missing.map(({ what, why }) => ['fail', `${arm} ${what}`, '', why, '', '', '']),
-    ),
+  const rows = [
+    ...failures.flatMap(failureRows),
     ...variants.map(variantRow),
     ...thresholds.map(thresholdRow),
   ]
-  return rows.sort((a, b) => severity.indexOf(a[0] ?? '') - severity.indexOf(b[0] ?? ''))
+  return rows.sort((a, b) => severity.indexOf(a.verdict) - severity.indexOf(b.verdict))
 }
 
-function thresholdRow(verdict: ThresholdVerdict): Row {
-  const { threshold, experiment, loadLabel = '', absent, state, actual, expected, visible } = verdict
-  return [
-    state,
-    `${thresholdText(threshold)}${experiment === undefined ? '' : ` (${experiment}, ${loadLabel})`}`,
-    '',
-    actual ? plain(sentence(actual)) : absent ? absentText(absent) : '–',
-    expected,
-    state === 'fail' && actual ? beyond(actual.value, threshold.min, threshold.max) : '',
-    visible === undefined || !actual ? '–' : visibleText(visible, actual.unit),
-  ]
+function failureRows(standing: ArmStanding): VerdictRow[] {
+  const { arm, missing } = standing
+  return missing.map((each, index) => ({
+    verdict: 'fail',
+    arm,
+    load: each.load ?? '',
+    found: each.what,
+    detail: missingOf(standing)[index] ?? '',
+  }))
 }
 
-function variantRow({ state, arm, control, check, experiment, loadLabel, ratio, visible }: GateVerdict): Row {
+function variantRow(verdict: GateVerdict): VerdictRow {
+  const { state, arm, control, check, experiment, loadLabel, ratio, visible, sentence: detail } = verdict
   const { practical, metric } = check
   const worst = metricNamed(metric)?.better === 'more' ? { min: 1 - practical } : { max: 1 + practical }
-  return [
-    state,
-    `${metricText(check)} of ${arm} against ${control}`,
-    experiment === '' ? '' : `${experiment}, ${loadLabel}`,
-    ratio === undefined ? '–' : plain(sentence(ratio)),
-    worst.max === undefined
-      ? `at least ${(1 - practical).toFixed(2)} ×`
-      : `at most ${worst.max.toFixed(2)} ×`,
-    state === 'worse' && ratio !== undefined ? beyond(ratio.value, worst.min, worst.max) : '',
-    visible === undefined ? '–' : visibleText(visible, 'ratio'),
-  ]
+  return {
+    verdict: state,
+    arm,
+    against: control,
+    metric: metricText(check),
+    load: experiment === '' ? '' : `${experiment}, ${loadLabel}`,
+    found: ratio === undefined ? '–' : plain(sentence(ratio)),
+    allowed:
+      worst.max === undefined ? `at least ${asGiven(1 - practical)} ×` : `at most ${asGiven(worst.max)} ×`,
+    beyond: state === 'worse' && ratio !== undefined ? beyond(ratio, worst) : '',
+    visible: visible === undefined ? '–' : visibleText(visible, 'ratio'),
+    // What a ratio and its limit do not tell.
+    ...(ratio === undefined || verdict.isOneProcess ? { detail } : {}),
+  }
 }
 
-/** By how much a figure lies beyond its limit, as a share of the limit where that has a meaning. */
-function beyond(value: number, min: number | undefined, max: number | undefined): string {
-  const limit = max !== undefined && value > max ? max : (min ?? max ?? 0)
-  const by = Math.abs(value - limit)
-  return limit === 0 ? by.toPrecision(3) : `${((by / Math.abs(limit)) * 100).toPrecision(2)} %`
-}
-
-/** The outcome and the table behind it. */
+/** The outcome and the table behind it, and below it in whole sentences what its cells have no room for. */
 export function gateLines(result: GateResult): string[] {
-  return [...alignColumns([header, ...rowsOf(result)], [0, 1, 2, 3, 4, 5]), '', headline(result)]
+  const rows = rowsOf(result)
+  const details = detailsOf(rows)
+  return [
+    ...alignColumns(tableOf(rows), [0, 1, 2, 3, 4, 5, 6, 7]),
+    '',
+    ...(details.length === 0 ? [] : [...details, '']),
+    headline(result),
+  ]
 }
 
 export function gateMarkdown(result: GateResult): string {
-  const line = (row: Row) => `| ${row.map(escapeMarkdown).join(' | ')} |`
+  const rows = rowsOf(result)
   return [
     `## Meshbench gate: ${headline(result)}`,
     '',
-    line(header),
-    `|${' --- |'.repeat(header.length)}`,
-    ...rowsOf(result).map(line),
+    ...markdownTable(tableOf(rows)),
+    '',
+    ...detailsOf(rows).map((detail) => `- ${escapeMarkdown(detail)}`),
     '',
   ].join('\n')
 }
@@ -98,13 +95,14 @@ export function gateAnnotations(result: GateResult): string[] {
 }
 
 function headline({ outcome, policy, variants, thresholds, failures }: GateResult): string {
-  const failed =
-    variants.filter(({ state }) => state === 'worse').length +
-    thresholds.filter((verdict) => fails(verdict, policy)).length +
-    failures.length
-  if (outcome === 'fail')
-    return `failed: ${failed} of ${variants.length + thresholds.length + failures.length} checks`
   const checks = variants.length + thresholds.length
-  if (outcome === 'pass') return `passed: ${checks} ${checks === 1 ? 'check' : 'checks'}`
+  if (outcome === 'fail') {
+    const failed =
+      failures.length +
+      variants.filter(({ state }) => state === 'worse').length +
+      thresholds.filter((verdict) => fails(verdict, policy)).length
+    return `failed: ${failed} of ${plural(checks + failures.length, 'check')}`
+  }
+  if (outcome === 'pass') return `passed: ${plural(checks, 'check')}`
   return `inconclusive, which the policy lets ${policy.inconclusive}: measure more rounds to decide`
 }

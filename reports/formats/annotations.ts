@@ -1,6 +1,6 @@
 /** Lines that a CI service shows beside a change: GitHub's workflow commands, one per threshold that did not pass. */
 import { defaultGate, fails } from '../../harness/analyze/gate.js'
-import { unmeasured, type ArmStanding, type Judged } from '../../harness/analyze/standings.js'
+import { unmeasured, whatOf, type ArmStanding, type Judged } from '../../harness/analyze/standings.js'
 import type { Analysis, GatePolicy } from '../../harness/model.js'
 import { cleanText } from '../page/clean.js'
 
@@ -17,7 +17,7 @@ export function annotation(level: AnnotationLevel, title: string, message: strin
 /** An arm that was asked for and of which something is missing is an error. */
 export function standingAnnotations(standings: readonly ArmStanding[]): string[] {
   return standings.flatMap(({ arm, missing }) =>
-    missing.map(({ what, why }) => annotation('error', `Meshbench: ${arm} ${what}`, why)),
+    missing.map((each) => annotation('error', `Meshbench: ${arm} ${whatOf(each)}`, each.why)),
   )
 }
 

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
+import { decimalsFor, withInterval } from '../../harness/analyze/words.js'
 import type { Estimate } from '../../harness/model.js'
+import { plain } from '../page/columns.js'
 import {
   bytes,
   changeText,
-  decimalsFor,
   duration,
   estimateText,
   fixed,
@@ -65,6 +66,28 @@ describe('estimates', () => {
       high: '20',
       unit: '%',
     })
+  })
+  it.each([
+    [0.66, 0.61, 0.71, 'ratio', '0.66 × (0.61 to 0.71)'],
+    [1.04, 0.98, 1.1, 'ratio', '1.04 × (0.98 to 1.10)'],
+    [5.584, 4.95, 6.29, 'ratio', '5.6 × (5.0 to 6.3)'],
+    [0.2, -0.0429, 0.442, 'ms', '0.20 ms (−0.04 to 0.44)'],
+    [1044.4, 1012, 1075, 'req/s', '1 044 req/s (1 012 to 1 075)'],
+  ] as const)('are rounded alike in sentences and in tables: %f', (value, low, high, unit, text) => {
+    const known = estimate(value, low, high, unit)
+    expect(plain(sentence(known))).toBe(text)
+    expect(withInterval(known)).toBe(text)
+  })
+  it('are no change of 0 % more or less', () => {
+    const change = (...bounds: readonly [number, number, number]) =>
+      plain(changeText(estimate(...bounds, 'ratio')))
+    expect(change(1, 0.97, 1.03)).toBe('as much (3 % less to 3 % more)')
+    expect(change(1.002, 0.97, 1.04)).toBe('as much (3 % less to 4 % more)')
+    expect(change(1, 1, 1)).toBe('as much (0.00 to 0.00 %)')
+    expect(plain(changeText({ ...estimate(1.001, 0, 2, 'ratio'), n: 1 }))).toBe('as much (one round)')
+    // A small change that is told keeps the digits that tell it.
+    expect(change(1.03, 1.0012, 1.07)).toBe('3.0 % more (0.1 to 7.0 %)')
+    expect(change(0.9988, 0.998, 0.9996)).toBe('0.12 % less (0.04 to 0.20 %)')
   })
   it('say a ratio as a change, nearest bound first', () => {
     expect(changeText(estimate(0.73, 0.69, 0.78, 'ratio'))).toBe('27\u202f% less (22 to 31\u202f%)')

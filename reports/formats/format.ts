@@ -1,50 +1,28 @@
 /** Turns figures into text the same way everywhere: three significant digits, never finer than the interval allows. */
-import { beyondMark } from '../../harness/analyze/words.js'
+import {
+  beyondMark,
+  decimalsFor,
+  decimalsOf,
+  fixedText,
+  inPrintedUnit,
+  printedScale,
+  unitText,
+} from '../../harness/analyze/words.js'
 import type { Estimate, LoadSpec, Protocol } from '../../harness/model.js'
 
 /** Narrow no-break space, between thousands and before units in HTML. */
 export const thin = '\u202f'
 /** One thousand, as prose writes it. */
 export const thousand = `1${thin}000`
-const minus = '\u2212'
-
-const unitText: Record<Estimate['unit'], string> = {
-  ms: 'ms',
-  us: 'µs',
-  ratio: '×',
-  'req/s': 'req/s',
-  MiB: 'MiB',
-  share: '%',
-  vCPU: 'vCPU',
-  currency: '',
-  count: '',
-  'Gb/s': 'Gb/s',
-  s: 's',
-}
 
 /** The unit as printed; `currency` and `count` have none of their own. */
 export function unitLabel(unit: Estimate['unit']): string {
   return unitText[unit]
 }
 
-/** How many decimals a figure deserves: the interval's leading digit (two when it is a 1), at most three digits in all. */
-export function decimalsFor(value: number, halfWidth: number): number {
-  const magnitude = Math.abs(value)
-  const significant = magnitude > 0 && Number.isFinite(magnitude) ? 2 - Math.floor(Math.log10(magnitude)) : 2
-  if (!(halfWidth > 0) || !Number.isFinite(halfWidth)) return clamp(significant, 0, 6)
-  const exponent = Math.floor(Math.log10(halfWidth))
-  const leading = halfWidth / 10 ** exponent
-  return clamp(Math.min(-exponent + (leading < 2 ? 1 : 0), Math.max(significant, 0)), 0, 6)
-}
-
 /** A number with fixed decimals, a true minus sign and thousands apart; `-0.00` is `0.00`. */
 export function fixed(value: number, decimals: number): string {
-  if (!Number.isFinite(value)) return '–'
-  const text = Math.abs(value).toFixed(decimals)
-  const [whole = '0', part] = text.split('.')
-  const grouped = whole.length > 3 ? whole.replace(/\B(?=(\d{3})+$)/g, thin) : whole
-  const sign = value < 0 && Number(text) !== 0 ? minus : ''
-  return sign + grouped + (part === undefined ? '' : `.${part}`)
+  return Number.isFinite(value) ? fixedText(value, decimals, thin) : '–'
 }
 
 /** Three significant digits. */
@@ -79,14 +57,9 @@ export interface EstimateText {
 
 /** Formats an estimate; all three numbers share their decimals. Where one side alone is known, the value says so: `≥ 5 000`. */
 export function estimateText(estimate: Estimate, options: { readonly sign?: boolean } = {}): EstimateText {
-  const scale = estimate.unit === 'share' ? 100 : 1
-  const [value, low, high] = [estimate.value * scale, estimate.low * scale, estimate.high * scale]
-  const halfWidth = estimate.beyond ? 0 : Math.max(high - value, value - low)
-  const widest = Math.max(Math.abs(value), Number.isFinite(halfWidth) ? halfWidth : 0)
-  let decimals = decimalsFor(widest, halfWidth)
-  // An interval that holds zero must not look as if it ended there.
-  const vanishes = (scaled: number) => scaled !== 0 && Number(scaled.toFixed(decimals)) === 0
-  for (let more = 0; more < 2 && low < 0 && high > 0 && (vanishes(low) || vanishes(high)); more++) decimals++
+  const printed = inPrintedUnit(estimate)
+  const { value, low, high } = printed
+  const decimals = decimalsOf(printed)
   const show = (scaled: number) =>
     options.sign === true ? signed(scaled, decimals) : fixed(scaled, decimals)
   const mark = estimate.beyond ? beyondMark[estimate.beyond] + thin : ''
@@ -105,26 +78,33 @@ export function sentence(estimate: Estimate, options: { readonly sign?: boolean 
 export function plusMinus(estimate: Estimate): string {
   const text = estimateText(estimate)
   if (estimate.beyond || hasNoInterval(estimate)) return text.value
-  const scale = estimate.unit === 'share' ? 100 : 1
+  const scale = printedScale(estimate.unit)
   const half = Math.max(estimate.high - estimate.value, estimate.value - estimate.low) * scale
   const widest = Math.max(Math.abs(estimate.value * scale), half)
   return `${text.value} ±${fixed(half, decimalsFor(widest, half))}`
 }
 
-/** A ratio as a change: `27 % less (22 to 31 %)`, or both directions when the interval spans 1. */
+/** A ratio as a change: `27 % less (22 to 31 %)`, both directions when the interval spans 1, `as much` where nothing is left of it. */
 export function changeText(ratio: Estimate): string {
   const percent = (factor: number) => (factor - 1) * 100
-  if (hasNoInterval(ratio))
-    return `${fixed(Math.abs(percent(ratio.value)), 0)}${thin}% ${ratio.value < 1 ? 'less' : 'more'} (one round)`
   const [value, low, high] = [percent(ratio.value), percent(ratio.low), percent(ratio.high)]
-  const decimals = decimalsFor(Math.max(Math.abs(value), high - low), (high - low) / 2)
+  const isOne = hasNoInterval(ratio)
+  const decimals = isOne ? 0 : changeDecimals(value, low, high)
   const show = (change: number) => fixed(Math.abs(change), decimals)
   const word = (change: number) => (change < 0 ? 'less' : 'more')
-  if (low < 0 && high > 0) {
-    return `${show(value)}${thin}% ${word(value)} (${show(low)}${thin}% less to ${show(high)}${thin}% more)`
-  }
+  const amount = Number(show(value)) === 0 ? 'as much' : `${show(value)}${thin}% ${word(value)}`
+  if (isOne) return `${amount} (one round)`
+  if (low < 0 && high > 0) return `${amount} (${show(low)}${thin}% less to ${show(high)}${thin}% more)`
   const [near, far] = Math.abs(low) < Math.abs(high) ? [low, high] : [high, low]
-  return `${show(value)}${thin}% ${word(value)} (${show(near)} to ${show(far)}${thin}%)`
+  return `${amount} (${show(near)} to ${show(far)}${thin}%)`
+}
+
+/** As of every figure; but an interval that leaves out zero must not look as if it reached it. */
+function changeDecimals(value: number, low: number, high: number): number {
+  const decimals = decimalsOf({ value, low, high })
+  const near = Math.min(Math.abs(low), Math.abs(high))
+  const reaches = (digits: number) => low * high > 0 && Number(near.toFixed(digits)) === 0
+  return decimals + [0, 1, 2].filter((more) => reaches(decimals + more)).length
 }
 
 /** `1 KiB`, `512 B`, `24 GiB`. */
@@ -197,8 +177,4 @@ export function plural(count: number, singular: string): string {
 
 function pad(value: number): string {
   return String(value).padStart(2, '0')
-}
-
-function clamp(value: number, low: number, high: number): number {
-  return Math.min(high, Math.max(low, value))
 }

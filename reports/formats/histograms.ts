@@ -131,7 +131,7 @@ export function momentsOf(counts: Float64Array, total: number): { mean: number; 
   return { mean, deviation: Math.sqrt(square / Math.max(1, total)) }
 }
 
-/** A cell's id as the name of a file. */
-export function fileName(cell: string): string {
-  return cell.replace(/[^A-Za-z0-9._-]+/g, '-').replace(/^[-.]+/, '')
+/** The id of a cell or a run as the name of a file, which leads to no other folder. */
+export function fileName(id: string): string {
+  return id.replace(/[^A-Za-z0-9._-]+/g, '-').replace(/^[-.]+/, '')
 }

@@ -1,13 +1,13 @@
 /** A summary for places that show Markdown: a pull request, a CI job's summary. */
-import { thresholdText } from '../../harness/analyze/check.js'
 import { missingOf, unmeasured } from '../../harness/analyze/standings.js'
-import { visibleFloor, visibleText } from '../../harness/analyze/visible.js'
+import { visibleFloor } from '../../harness/analyze/visible.js'
 import type { Analysis, Comparison, Estimate } from '../../harness/model.js'
 import { cleanDeep } from '../page/clean.js'
-import { dateTime, estimateText, fixed, hasNoInterval, loadText, plural, sentence } from './format.js'
+import { dateTime, estimateText, fixed, hasNoInterval, loadText, plural } from './format.js'
 import { pricedFunctions } from '../page/sections/functions.js'
 import { transportRows } from '../page/transport-lines.js'
 import { createView, type Added, type ArmView, type View } from '../page/view.js'
+import { detailsOf, tableOf, thresholdRow } from './verdict-rows.js'
 
 /** Renders GitHub-flavoured Markdown; journal text is escaped so that it can form no link, image or HTML. */
 export function renderMarkdown(analysis: Analysis): string {
@@ -43,27 +43,13 @@ export function renderMarkdown(analysis: Analysis): string {
 
 function thresholdLines(analysis: Analysis): string[] {
   if (analysis.thresholds.length === 0) return []
-  return [
-    '| threshold | expected | found | smallest visible | verdict |',
-    '| --- | --- | --- | --- | --- |',
-    ...analysis.thresholds.map((verdict) => {
-      const actual = verdict.actual === undefined ? '–' : sentence(verdict.actual)
-      const { threshold, experiment, loadLabel = '' } = verdict
-      const load = experiment === undefined ? '' : ` (${experiment}, ${loadLabel})`
-      const visible =
-        verdict.visible === undefined || verdict.actual === undefined
-          ? '–'
-          : visibleText(verdict.visible, verdict.actual.unit)
-      return row([
-        escapeMarkdown(thresholdText(threshold) + load),
-        escapeMarkdown(verdict.expected),
-        actual,
-        visible,
-        `**${verdict.state}**`,
-      ])
-    }),
-    '',
-  ]
+  const rows = analysis.thresholds.map(thresholdRow)
+  const details = detailsOf(rows).map((detail) => `- ${escapeMarkdown(detail)}`)
+  // The verdict, which comes first in each row, stands out.
+  const table = markdownTable(tableOf(rows)).map((line) =>
+    line.replace(/^\| (pass|fail|no data|inconclusive) \|/, '| **$1** |'),
+  )
+  return [...table, '', ...(details.length === 0 ? [] : [...details, ''])]
 }
 
 function summary(view: View): string[] {
@@ -153,6 +139,12 @@ function validity(analysis: Analysis): string[] {
 
 function row(cells: readonly string[]): string {
   return `| ${cells.join(' | ')} |`
+}
+
+/** Rows of plain text, the first of them the heading. */
+export function markdownTable([header = [], ...rows]: readonly (readonly string[])[]): string[] {
+  const line = (cells: readonly string[]) => row(cells.map(escapeMarkdown))
+  return [line(header), row(header.map(() => '---')), ...rows.map(line)]
 }
 
 /** Backslash-escapes everything that Markdown could read, and keeps text on one line. */

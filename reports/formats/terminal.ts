@@ -1,10 +1,11 @@
 /** The summary that a run prints when it ends: one line per arm, the noise floor, the claims, on one screen. */
 import { missingOf, unmeasured } from '../../harness/analyze/standings.js'
 import { visibleFloor } from '../../harness/analyze/visible.js'
+import { decimalsFor } from '../../harness/analyze/words.js'
 import type { Analysis, ClaimAnalysis, Estimate } from '../../harness/model.js'
 import { cleanDeep } from '../page/clean.js'
 import { alignColumns, plain } from '../page/columns.js'
-import { hasNoInterval, loadText, plural, plusMinus, signed, decimalsFor } from './format.js'
+import { hasNoInterval, loadText, plural, plusMinus, signed } from './format.js'
 import { transportRows } from '../page/transport-lines.js'
 import { createView, type Added, type ArmView, type View } from '../page/view.js'
 

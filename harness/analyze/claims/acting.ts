@@ -93,7 +93,7 @@ export const judgeC6 = byActs((acts) => {
   const { verdict, isNullQuiet } = verdictOfC6(shared, own, nulls)
   return concluded(
     verdict,
-    `${acts.setting} killing the node’s component (${nodePath}) hurt ${withInterval(shared, '')} of its workloads, killing one sidecar ${withInterval(own, '')} of them; time to recover is not decidable where nothing but the experiment starts it again.`,
+    `${acts.setting} killing the node’s component (${nodePath}) hurt ${withInterval(shared)} of its workloads, killing one sidecar ${withInterval(own)} of them; time to recover is not decidable where nothing but the experiment starts it again.`,
     [
       [`share of workloads that the death of a node’s component hurts (${nodePath})`, shared],
       ['share of workloads that the death of a sidecar hurts', own],
@@ -105,6 +105,9 @@ export const judgeC6 = byActs((acts) => {
 
 const perNode = { path: 'l7-per-node', load: pauseLoads.none }
 const sidecars = { path: 'l7-sidecar-to-sidecar', load: pauseLoads.none }
+
+/** Flags of a run with a real JVM beside sidecars that are none. */
+export const jvmFlags = '--experiment pauses --arm finagle/l7-per-node reference/l7-sidecar-to-sidecar'
 
 /** By a JVM where the run has one; by pauses that are injected, which bear one half alone, where it has none. */
 export const judgeC11 = byActs((acts) => ofJvm(acts) ?? ofInjectedPauses(acts))
@@ -168,6 +171,6 @@ function ofInjectedPauses(acts: Acts): Conclusion | undefined {
     ...found,
     verdict: 'inconclusive',
     sentence: `${found.sentence} That bears the half on the tail out.`,
-    next: 'measure a proxy on a JVM in the same run (--mesh finagle): pauses are injected here, and no JVM is run',
+    next: `measure a proxy on a real JVM, which the mesh finagle is: meshbench run ${jvmFlags}; pauses are injected here, and no JVM is run`,
   }
 }

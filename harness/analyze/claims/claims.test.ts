@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { analyze } from '../analyze.js'
 import type { SyntheticOptions } from '../../testdata/synthetic-journal.js'
+import { estimateText } from '../../../reports/formats/format.js'
 import { badNumbers, comparisonOf, failedTrial, smallJournal } from '../../testing/analysis.js'
 
 const whole = analyze(smallJournal({ experiments: ['latency', 'saturation'] }))
@@ -78,6 +79,19 @@ describe('claims', () => {
       const told = whole.claims[0]?.figures.find((figure) => figure.label.startsWith(label))?.estimate
       expect(told?.low).toBeCloseTo(low, 12)
       expect(told?.high).toBeCloseTo(high, 12)
+    }
+  })
+
+  it('round a ratio as the tables beside them do', () => {
+    const ratios = whole.claims.flatMap(({ sentence, figures }) =>
+      figures
+        .filter(({ estimate }) => estimate.unit === 'ratio')
+        .map(({ estimate }) => ({ sentence, estimate })),
+    )
+    expect(ratios.length).toBeGreaterThan(3)
+    for (const { sentence, estimate } of ratios) {
+      const { value, low, high } = estimateText(estimate)
+      expect(sentence).toMatch(new RegExp(`(^| )${value}( times)? \\(${low} to ${high}\\)`))
     }
   })
 

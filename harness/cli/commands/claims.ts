@@ -1,5 +1,5 @@
 /** `meshbench claims`: each claim, what decides it, how long that takes here, and what the last run that knows says. */
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { analyze } from '../../analyze/analyze.js'
 import { claimIds, claims } from '../../analyze/claims/claims.js'
@@ -12,12 +12,16 @@ import type { Experiment } from '../../../scenarios/experiments/experiment.js'
 import { experiments } from '../../../scenarios/experiments/index.js'
 import { longestMs } from '../../model/plan.js'
 import { planFromFlags } from './planning.js'
+import { print } from './print.js'
 import { defined } from '../../model/defined.js'
 
 interface ClaimRow {
   readonly id: ClaimId
   readonly claim: string
   readonly experiments: readonly ExperimentTime[]
+  /** What has to be measured, and the command that does. */
+  readonly needs: string
+  readonly command: string
   readonly last?: { readonly run: string } & Pick<ClaimAnalysis, 'verdict' | 'sentence' | 'next'>
 }
 
@@ -37,16 +41,18 @@ export async function claimsCommand(flags: PlanFlags & { json: boolean }): Promi
   const rows = claimIds.map((id): ClaimRow => {
     const deciding = Object.values<Experiment>(experiments).filter(({ claims = [] }) => claims.includes(id))
     const last = lastWord(id, runs)
+    const { claim, needs, flags: asked } = claims[id]
     return {
       id,
-      claim: claims[id].claim,
+      claim,
+      needs,
+      command: `meshbench run ${asked}`,
       experiments: deciding.flatMap(({ name }) => times.get(name) ?? []),
       ...defined({ last }),
     }
   })
-  process.stdout.write(
-    flags.json ? `${JSON.stringify(rows, null, 2)}\n` : `${rows.map(describe).join('\n\n')}\n`,
-  )
+  if (flags.json) process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`)
+  else print([...rows.map(describe), lackText].join('\n\n'))
   return exitCodes.ok
 }
 
@@ -71,7 +77,7 @@ const mostRuns = 20
 
 /** Runs of a folder, the newest first; those that cannot be read are left out. */
 function* newestRuns(folder: string): Generator<KnownRun> {
-  if (!existsSync(folder)) return
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return
   const journals = readdirSync(folder)
     .filter((name) => existsSync(join(folder, name, journalName)))
     .flatMap((name) => {
@@ -98,7 +104,9 @@ function lastWord(id: ClaimId, runs: readonly KnownRun[]): ClaimRow['last'] {
   return undefined
 }
 
-function describe({ id, claim, experiments: deciding, last }: ClaimRow): string {
+const lackText = 'What this host lacks for one of them is told by `meshbench doctor` with the same flags.'
+
+function describe({ id, claim, experiments: deciding, needs, command, last }: ClaimRow): string {
   const by = deciding.map(
     ({ name, estimateMs, refused = '' }) =>
       `${name} (${estimateMs === undefined ? `not with this config: ${refused}` : `about ${formatDuration(estimateMs)}`})`,
@@ -106,6 +114,8 @@ function describe({ id, claim, experiments: deciding, last }: ClaimRow): string 
   return [
     `${id}  ${claim}`,
     `    decided by: ${by.length === 0 ? 'nothing that this version has' : by.join(', ')}`,
+    `    to decide it: ${needs}`,
+    `        ${command}`,
     last
       ? `    ${last.verdict} (${last.run}): ${last.sentence}${last.next === undefined ? '' : ` What would decide it: ${last.next}.`}`
       : '    no run has data on it',

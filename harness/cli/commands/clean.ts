@@ -5,32 +5,40 @@ import { platforms } from '../../../infra/platforms/index.js'
 import { findLeftovers, liveRuns, removeLeftover } from '../../process/state.js'
 import { print } from './print.js'
 
-export async function cleanCommand(runId: string | undefined, flags: { dryRun: boolean }): Promise<ExitCode> {
-  const found = await removeLeftovers(runId, { dryRun: flags.dryRun, tell: print })
+export interface CleanFlags {
+  readonly dryRun: boolean
+  /** What runs have that are still alive is taken, too. */
+  readonly force: boolean
+}
+
+export async function cleanCommand(runId: string | undefined, flags: CleanFlags): Promise<ExitCode> {
+  const found = await removeLeftovers(runId, { ...flags, tell: print })
   if (found === 0)
     print(runId === undefined ? 'nothing is left of any run' : `nothing is left of run ${runId}`)
   return exitCodes.ok
 }
 
-interface CleanOptions {
-  readonly dryRun?: boolean
+interface CleanOptions extends Partial<CleanFlags> {
   readonly tell: (line: string) => void
   /** Default: all that there are. */
   readonly on?: readonly Pick<Platform, 'leftovers'>[]
 }
 
 /**
- * Removes what runs that are no longer alive left, or with `dryRun` only tells of it; returns how much there was. What cannot
+ * Removes what runs that are no longer alive left, or with `dryRun` only tells of it; returns how much there was. What a run has
+ * that is still alive, as in another terminal, is left alone and told, unless that run is named or `force` is given. What cannot
  * be removed keeps nothing else: it is told at the end, as a `UserError`.
  */
 export async function removeLeftovers(
   runId: string | undefined,
-  { dryRun = false, tell, on = Object.values<Platform>(platforms) }: CleanOptions,
+  { dryRun = false, force = false, tell, on = Object.values<Platform>(platforms) }: CleanOptions,
 ): Promise<number> {
-  const leftovers = await findLeftovers(runId)
+  const living = force || runId !== undefined
+  const leftovers = await findLeftovers(runId, { living })
   const alive = await liveRuns()
   const found = await Promise.all(on.map(async (platform) => (await platform.leftovers?.(runId)) ?? []))
-  const onPlatforms = found.flat().filter((leftover) => !alive.has(leftover.runId))
+  const onPlatforms = found.flat().filter((leftover) => living || !alive.has(leftover.runId))
+  for (const [id, pid] of alive) if (runId === undefined || id === runId) tell(aliveText(id, pid, living))
   const problems: string[] = []
   const remove = async (what: string, work: () => Promise<void>) => {
     tell(`${dryRun ? 'would remove' : 'removing'} ${what}`)
@@ -39,7 +47,7 @@ export async function removeLeftovers(
   }
   for (const leftover of leftovers) {
     const folder = leftover.stateDir === undefined ? '' : ` and ${leftover.stateDir}`
-    const what = `${leftover.pids.length} processes${folder} of run ${leftover.runId}`
+    const what = `${processesText(leftover.pids.length)}${folder} of run ${leftover.runId}`
     await remove(what, () => removeLeftover(leftover))
   }
   for (const leftover of onPlatforms)
@@ -51,4 +59,16 @@ export async function removeLeftovers(
     })
   }
   return leftovers.length + onPlatforms.length
+}
+
+const processesText = (count: number) => `${count} ${count === 1 ? 'process' : 'processes'}`
+
+function aliveText(runId: string, pid: number | undefined, isTaken: boolean): string {
+  const what =
+    pid === undefined
+      ? `run ${runId} is another user’s, and may still be alive`
+      : `run ${runId} is still alive, in process ${pid}`
+  return isTaken
+    ? `! ${what}: what is taken from it here is missing there`
+    : `${what}: what it has is left alone; \`meshbench clean ${runId}\` takes it`
 }

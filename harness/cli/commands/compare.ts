@@ -1,13 +1,15 @@
 /** `meshbench compare`: two runs side by side, from their journals alone. */
-import { existsSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { analyze } from '../../analyze/analyze.js'
 import { UserError, exitCodes, type ExitCode } from '../../model/errors.js'
+import type { Analysis } from '../../model.js'
+import { tryFile } from '../../process/folders.js'
 import { readJournal } from '../../run/journal.js'
 import { loadReportAssets, writeFiles } from '../outputs.js'
-import { compareRuns } from '../../../reports/compare/compare.js'
+import { comparedText, compareRuns, remedyOf } from '../../../reports/compare/compare.js'
 import { renderComparison } from '../../../reports/compare/compare-page.js'
 import { comparisonLines, comparisonMarkdown } from '../../../reports/compare/compare-text.js'
+import { fileName } from '../../../reports/formats/histograms.js'
 import { print } from './print.js'
 
 export interface CompareFlags {
@@ -16,23 +18,24 @@ export interface CompareFlags {
 }
 
 export async function compareCommand(a: string, b: string, flags: CompareFlags): Promise<ExitCode> {
-  if (flags.out !== undefined && existsSync(flags.out) && statSync(flags.out).isDirectory())
-    throw new UserError(`--out: ${flags.out} is a folder`, { hint: 'name a file, as compare.html is' })
+  if (flags.out !== undefined) tryFile('--out', flags.out, 'compare.html')
   const [firstJournal, secondJournal] = [readJournal(a), readJournal(b)]
   const [first, second] = [analyze(firstJournal.entries), analyze(secondJournal.entries)]
   const { objections, figures } = compareRuns(first, second)
+  if (figures.length === 0) {
+    const has = (run: string, analysis: Analysis) => `  - ${run} compares ${comparedText(analysis)}`
+    throw new UserError(
+      [`${a} and ${b} have nothing to compare with each other:`, has(a, first), has(b, second)].join('\n'),
+      { hint: remedyOf(first, second), exitCode: exitCodes.runFailed },
+    )
+  }
   if (objections.length > 0 && !flags.force) {
     throw new UserError(
       [`${a} and ${b} must not be compared:`, ...objections.map((text) => `  - ${text}`)].join('\n'),
       { hint: '--force compares them all the same, and the page then says that it was told to' },
     )
   }
-  if (figures.length === 0)
-    throw new UserError(`${a} and ${b} have no comparison in common: there is nothing to compare`, {
-      hint: 'measure both with the same arms, experiments and loads',
-      exitCode: exitCodes.runFailed,
-    })
-  const file = resolve(flags.out ?? join(secondJournal.folder, `compare-${first.runId}.html`))
+  const file = resolve(flags.out ?? join(secondJournal.folder, `compare-${fileName(first.runId)}.html`))
   const html = renderComparison(first, second, await loadReportAssets(), objections.length > 0)
   const name = basename(file).replace(/\.html$/, '')
   const files = [

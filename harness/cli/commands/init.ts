@@ -1,7 +1,7 @@
 /** `meshbench init`: writes a config that explains itself. */
 import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
-import { UserError, exitCodes, type ExitCode } from '../../model/errors.js'
+import { UserError, exitCodes, messageOf, type ExitCode } from '../../model/errors.js'
 
 const file = 'bench.config.ts'
 
@@ -12,7 +12,12 @@ export async function initCommand(flags: { force: boolean }): Promise<ExitCode> 
   // In a checkout of Meshbench the package is its own folder; anywhere else it need not even be installed, since types alone
   // are taken from it: `npx meshbench` and a global one find nothing of theirs beside a config.
   const source = existsSync('harness/config.ts') ? './harness/config.js' : 'meshbench'
-  await writeFile(file, template(source))
+  await writeFile(file, template(source)).catch((error: unknown) => {
+    throw new UserError(`cannot write ${file}: ${messageOf(error)}`, {
+      hint: 'call it in a folder that can be written to',
+      cause: error,
+    })
+  })
   process.stdout.write(`wrote ${file}; \`meshbench plan\` tells what it would do\n`)
   return exitCodes.ok
 }

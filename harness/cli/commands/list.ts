@@ -6,7 +6,7 @@ import { meshes } from '../../../infra/meshes/index.js'
 import { platforms } from '../../../infra/platforms/index.js'
 import { experiments } from '../../../scenarios/experiments/index.js'
 import { charts } from '../../../reports/charts/index.js'
-import { chartFormats, formats } from '../../../reports/formats/index.js'
+import { chartFormats, formats, journalFormats } from '../../../reports/formats/index.js'
 import { functions, type MeshFunction } from '../../../scenarios/functions.js'
 import { paths } from '../../../scenarios/paths/index.js'
 
@@ -26,7 +26,10 @@ export async function listCommand(flags: { json: boolean }): Promise<ExitCode> {
       service === undefined ? title : `${title} (calls a service: ${service})`,
     ]),
     engines: Object.entries(engines).map(([name, engine]) => [name, engineText(engine)]),
-    formats: Object.entries({ ...formats, ...chartFormats }).map(([name, { summary }]) => [name, summary]),
+    formats: Object.entries({ ...formats, ...journalFormats, ...chartFormats }).map(([name, { summary }]) => [
+      name,
+      summary,
+    ]),
     charts: Object.keys(charts).map((name) => [name, '']),
     profiles: Object.entries(profiles).map(([name, { summary }]) => [name, summary]),
   }

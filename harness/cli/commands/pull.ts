@@ -2,6 +2,7 @@
 import { UserError, exitCodes, type ExitCode } from '../../model/errors.js'
 import { defined } from '../../model/defined.js'
 import { findProgram } from '../../process/exec.js'
+import { tryFolder } from '../../process/folders.js'
 import type { ResolvedConfig } from '../../model.js'
 import {
   defaultCacheDir,
@@ -40,6 +41,7 @@ export async function pullCommand(flags: PlanFlags & { list: boolean }): Promise
     })
   }
   const cacheDir = defaultCacheDir()
+  tryFolder('MESHBENCH_CACHE', cacheDir)
   // On the PATH, or among the very items that are pulled.
   const { helm } = items.some(({ kind }) => kind === 'chart')
     ? await requireTools({ names: ['helm'], cacheDir, mirrors })

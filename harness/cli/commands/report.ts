@@ -2,11 +2,12 @@
 import { analyze } from '../../analyze/analyze.js'
 import { tellCi } from '../ci.js'
 import { exitCodes, type ExitCode } from '../../model/errors.js'
+import { tryFolder } from '../../process/folders.js'
 import { readJournal } from '../../run/journal.js'
-import { outputRequest, refuseFile, writeOutputs, type OutputFlags } from '../outputs.js'
+import { outputRequest, writeOutputs, type OutputFlags } from '../outputs.js'
 import { runAnnotations } from '../../../reports/formats/annotations.js'
 import { renderMarkdown } from '../../../reports/formats/markdown.js'
-import { print } from './print.js'
+import { print, printable } from './print.js'
 
 export interface ReportFlags extends OutputFlags {
   readonly out?: string
@@ -15,15 +16,17 @@ export interface ReportFlags extends OutputFlags {
 
 export async function reportCommand(run: string, flags: ReportFlags): Promise<ExitCode> {
   const request = outputRequest(flags)
-  if (flags.out !== undefined) refuseFile(flags.out)
+  if (flags.out !== undefined) tryFolder('--out', flags.out)
   const journal = readJournal(run)
   const analysis = analyze(journal.entries)
+  const write = () => writeOutputs(analysis, flags.out ?? journal.folder, request, journal.entries)
   if (flags.json) {
+    const isAsked = [flags.out, flags.format, flags.chart].some((flag) => flag !== undefined)
+    for (const path of isAsked ? await write() : []) process.stderr.write(`${printable(`wrote ${path}`)}\n`)
     process.stdout.write(`${JSON.stringify(analysis)}\n`)
     return exitCodes.ok
   }
-  for (const path of await writeOutputs(analysis, flags.out ?? journal.folder, request, journal.entries))
-    print(`wrote ${path}`)
+  for (const path of await write()) print(`wrote ${path}`)
   await tellCi({ summary: renderMarkdown(analysis), annotations: runAnnotations(analysis) }, print)
   return exitCodes.ok
 }

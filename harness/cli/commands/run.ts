@@ -1,7 +1,6 @@
 /** `meshbench run`: from config to report, or from where an earlier run was cut off. */
 import { setMaxListeners } from 'node:events'
 import { existsSync, readdirSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
 import { analyze } from '../../analyze/analyze.js'
 import { changedVariables } from '../../model/journal.js'
@@ -9,10 +8,11 @@ import { tellCi } from '../ci.js'
 import { endingOf } from '../ending.js'
 import { createDisplay, timeText, type Display } from '../../run/display.js'
 import { UserError, exitCodes, messageOf, type ExitCode } from '../../model/errors.js'
+import { makeFolder, tryFolder } from '../../process/folders.js'
 import { onInterrupt } from '../../process/interrupts.js'
 import { openJournal, readJournal } from '../../run/journal.js'
 import type { Analysis, JournalEntry, Plan, Platform, RunHeader } from '../../model.js'
-import { outputRequest, refuseFile, writeOutputs, type OutputFlags, type OutputRequest } from '../outputs.js'
+import { outputRequest, writeOutputs, type OutputFlags, type OutputRequest } from '../outputs.js'
 import { roundsOf } from '../../model/plan.js'
 import { version } from '../../process/package-root.js'
 import { fingerprint } from '../../process/probes/fingerprint.js'
@@ -74,11 +74,13 @@ async function measure(
   { plan, folder, header, entries }: Prepared,
   { platform, stateDir, outputs, flags, display, signal }: Measuring,
 ): Promise<ExitCode> {
-  await mkdir(folder, { recursive: true }).catch((error: unknown) => {
+  try {
+    makeFolder(folder)
+  } catch (error) {
     throw new UserError(`cannot create ${folder}: ${messageOf(error)}`, {
       hint: 'choose another folder with --out',
     })
-  })
+  }
   const journal = openJournal(folder, entries)
   try {
     const command = process.argv.slice(2)
@@ -153,11 +155,12 @@ interface Prepared {
 }
 
 async function prepareRun(flags: RunFlags): Promise<Prepared> {
+  if (flags.out !== undefined) tryFolder('--out', flags.out)
   const plan = await planFromFlags(flags)
   const started = new Date()
   const runId = newRunId(started)
   const folder = resolve(flags.out ?? join(plan.config.outDir, `${runId}-${plan.config.platform}`))
-  if (flags.out !== undefined) refuseFile(flags.out)
+  if (flags.out === undefined) tryFolder('outDir of the config', folder)
   if (existsSync(folder) && readdirSync(folder).length > 0) {
     throw new UserError(`${show(folder)} is not empty`, {
       hint: `choose another folder with --out, or go on with what it holds: --resume ${show(folder)}`,

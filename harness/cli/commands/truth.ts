@@ -3,15 +3,17 @@ import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UserError, exitCodes, messageOf, type ExitCode } from '../../model/errors.js'
 import { type TruthTable, disagreements, truthTableSchema } from '../../model/truth.js'
+import { tryFolder } from '../../process/folders.js'
 import { exitOnInterrupt } from '../../process/interrupts.js'
 import { createStateDir, newRunId } from '../../process/state.js'
 import { listSubjects } from '../../truth/subjects.js'
 import { measureTruth } from '../../truth/truth.js'
-import { loadReportAssets, refuseFile, writeFiles } from '../outputs.js'
+import { loadReportAssets, writeFiles } from '../outputs.js'
 import { imageBundles } from '../../../infra/images/bundles.js'
 import { truthHtml } from '../../../reports/truth/page.js'
 import { truthMarkdown } from '../../../reports/truth/markdown.js'
 import { defined } from '../../model/defined.js'
+import { printable } from './print.js'
 
 export interface TruthFlags {
   readonly tool?: readonly string[]
@@ -22,11 +24,11 @@ export interface TruthFlags {
 
 export async function truthCommand(flags: TruthFlags): Promise<ExitCode> {
   const earlier = flags.against === undefined ? undefined : await readTable(flags.against)
-  const tell = (line: string) => process.stderr.write(`${line}\n`)
+  const tell = (line: string) => process.stderr.write(`${printable(line)}\n`)
   const started = new Date()
   const runId = newRunId(started)
   const out = flags.out ?? join('results', `${runId}-truth`)
-  refuseFile(out)
+  tryFolder('--out', out)
   const away = exitOnInterrupt()
   const folder = await createStateDir(runId)
   try {

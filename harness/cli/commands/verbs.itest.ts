@@ -1,5 +1,5 @@
 /** The verbs that need no run: what they write, print and refuse, through the real command line. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { syntheticJournal, type SyntheticOptions } from '../../testdata/synthetic-journal.js'
 import { createWorkspace, type Workspace } from '../../testing/cli.js'
@@ -11,14 +11,15 @@ function writeRun(
   name: string,
   options: SyntheticOptions,
   change: (header: RunHeader) => RunHeader = (other) => other,
+  folder = 'runs',
 ) {
   const entries = syntheticJournal({ rounds: 4, experiments: ['latency'], ...options })
   const lines = entries.map((entry): JournalEntry =>
     entry.type === 'run' ? change({ ...entry, runId: name }) : entry,
   )
-  mkdirSync(workspace.path(`runs/${name}`), { recursive: true })
+  mkdirSync(workspace.path(`${folder}/${name}`), { recursive: true })
   writeFileSync(
-    workspace.path(`runs/${name}/journal.jsonl`),
+    workspace.path(`${folder}/${name}/journal.jsonl`),
     lines.map((entry) => `${JSON.stringify(entry)}\n`).join(''),
   )
 }
@@ -167,11 +168,44 @@ describe('the name of a file or folder', () => {
       [`--out: ${page} is a file`, ['truth', '--out', page]],
       [`--out: ${run} is a folder`, ['compare', run, run, '--out', run]],
       ['--against: nowhere cannot be read', ['truth', '--against', 'nowhere']],
+      // A file system that takes no folders, a device, and what lies below a file.
+      ['--out: /proc/x cannot be written to: ENOENT', ['report', run, '--out', '/proc/x']],
+      ['--out: /proc/x/y cannot be written to: ENOENT', ['run', '--out', '/proc/x/y']],
+      ['--out: /proc/x cannot be written to: ENOENT', ['truth', '--out', '/proc/x']],
+      ['--out: /proc/x/page.html cannot be written to', ['compare', run, run, '--out', '/proc/x/page.html']],
+      ['--out: /dev/null is no ordinary file', ['compare', run, run, '--out', '/dev/null']],
+      ['--out: /dev/null is a file', ['report', run, '--out', '/dev/null']],
+      [`--out: ${page}/x cannot be written to: ENOTDIR`, ['report', run, '--out', `${page}/x`]],
     ]
     for (const [words, typed] of refused) {
       const { code, stderr } = await workspace.meshbench(...typed)
       expect([typed, code, stderr]).toEqual([typed, 2, expect.stringContaining(words)])
+      if (words.includes('cannot be written')) expect(stderr).toMatch(/\n {2}→ name with --out what/)
     }
+  })
+
+  it('is that of the variable where a folder is not named by a flag', async () => {
+    workspace.writeConfig({ arms: { reference: ['l4-only'] }, outDir: '/proc/x' })
+    const run = await workspace.meshbench('run')
+    expect([run.code, run.stderr]).toEqual([2, expect.stringContaining('outDir of the config: /proc/x/')])
+    const truth = await workspace.meshbenchWith({ TMPDIR: '/proc/x' }, 'truth', '--out', 'table')
+    expect([truth.code, truth.stderr]).toEqual([
+      2,
+      expect.stringContaining('TMPDIR: /proc/x cannot be written to'),
+    ])
+    const clean = await workspace.meshbenchWith({ TMPDIR: '/proc/x' }, 'clean', 'nobody')
+    expect([clean.code, clean.stdout]).toEqual([0, 'nothing is left of run nobody\n'])
+  })
+
+  it('waits for no reader of a pipe', async () => {
+    mkdirSync(workspace.path('piped'))
+    const { code, stderr } = await workspace.shell(
+      'mkfifo piped/trials.csv && "$@" report runs/one --out piped --format csv',
+    )
+    expect([code, stderr]).toEqual([
+      4,
+      expect.stringContaining('cannot write to piped/trials.csv: it is no ordinary file'),
+    ])
   })
 
   it('stands in the message where it cannot be written', async () => {
@@ -212,6 +246,15 @@ describe('report', () => {
     expect(read('out/junit.xml')).toContain('failures="1"')
   })
 
+  it('writes what it was asked for beside the JSON that it prints, too', async () => {
+    const { code, stdout, stderr } = await workspace.meshbench(
+      ...['report', 'runs/one', '--json', '--out', 'beside', '--format', 'csv'],
+    )
+    expect([code, stderr]).toEqual([0, 'wrote beside/trials.csv\n'])
+    expect(JSON.parse(stdout)).toMatchObject({ runId: 'one' })
+    expect(read('beside/trials.csv')).toMatch(/,reasons\r\n/)
+  })
+
   it('names what is allowed when a format is unknown', async () => {
     const { code, stderr } = await workspace.meshbench('report', 'runs/one', '--format', 'pdf')
     expect([code, stderr]).toEqual([2, expect.stringMatching(/"pdf" is unknown\n {2}→ allowed: html, /)])
@@ -219,6 +262,15 @@ describe('report', () => {
 })
 
 describe('compare', () => {
+  it('says what each has, and what to do, where two runs have nothing in common', async () => {
+    writeRun('apart', { experiments: ['saturation'] }, undefined, 'others')
+    const { code, stderr } = await workspace.meshbench('compare', 'runs/one', 'others/apart')
+    expect(code).toBe(4)
+    expect(stderr).toMatch(
+      /^meshbench: runs\/one and others\/apart have nothing to compare with each other:\n {2}- runs\/one compares .*reference\/l4-only.* under latency \(.*\n {2}- others\/apart compares .* under saturation \(.*\n {2}→ they share no load: measure both with the same --mesh, --arm, --experiment and --rate\n$/,
+    )
+  })
+
   it('sets two runs of one plan side by side', async () => {
     const { code, stdout } = await workspace.meshbench(
       'compare',
@@ -243,6 +295,42 @@ describe('compare', () => {
     expect(told.code).toBe(0)
     const page = read('runs/other/compare-one.html')
     expect(page.match(/Compared because it was asked for\./g)).toHaveLength(2)
+  })
+})
+
+describe('what a journal from anybody says', () => {
+  it('leads a comparison into no other folder', async () => {
+    writeRun('odd', {}, (header) => ({ ...header, runId: 'x/../../../escaped' }), 'others')
+    writeRun('even', {}, undefined, 'others')
+    const { code, stdout } = await workspace.meshbench('compare', 'others/odd', 'others/even')
+    expect([code, stdout]).toEqual([
+      0,
+      expect.stringContaining('/others/even/compare-x-..-..-..-escaped.html\n'),
+    ])
+    expect(existsSync(workspace.path('escaped.html'))).toBe(false)
+  })
+
+  it('is no command to the terminal that reads it', async () => {
+    const alone = createWorkspace()
+    try {
+      alone.writeConfig({ arms: { reference: ['l4-only'] }, outDir: 'odd' })
+      const name = 'odd/a\u001b[2Jb'
+      mkdirSync(alone.path(name), { recursive: true })
+      writeFileSync(alone.path(`${name}/journal.jsonl`), read('runs/one/journal.jsonl'))
+      const { code, stdout } = await alone.meshbench('claims')
+      expect([code, stdout]).toEqual([0, expect.stringContaining('odd/a\\x1b[2Jb')])
+    } finally {
+      alone.remove()
+    }
+  })
+})
+
+describe('list', () => {
+  it('has every format that --format takes', async () => {
+    const { stdout } = await workspace.meshbench('list', '--json')
+    const listed = (JSON.parse(stdout) as { formats: { name: string }[] }).formats.map(({ name }) => name)
+    const { stderr } = await workspace.meshbench('report', 'runs/one', '--format', 'pdf')
+    expect(stderr).toContain(`allowed: ${listed.join(', ')}`)
   })
 })
 

@@ -1,7 +1,8 @@
+import { hostname } from 'node:os'
 import type Docker from 'dockerode'
 import { expect, it } from 'vitest'
-import { removeArm, removeRun } from './clean.js'
-import { componentLabel, runLabel } from './labels.js'
+import { findRunsOnEngine, removeArm, removeRun } from './clean.js'
+import { componentLabel, machineLabel, runLabel } from './labels.js'
 
 const refusal = (statusCode: number) => Object.assign(new Error(`status ${statusCode}`), { statusCode })
 
@@ -29,6 +30,24 @@ function busyEngine(refusals: { readonly container: number[]; readonly network: 
   } as unknown as Docker
   return { docker, there }
 }
+
+it('finds of all runs those of this machine, and one of another by its id', async () => {
+  const made = { a: hostname(), b: 'another', c: undefined }
+  const containers = Object.entries(made).map(([id, machine]) => ({
+    Labels: { [runLabel]: id, ...(machine === undefined ? {} : { [machineLabel]: machine }) },
+  }))
+  const docker = {
+    listContainers: async ({ filters }: { filters: { label: string[] } }) =>
+      containers.filter(({ Labels }) =>
+        [runLabel, `${runLabel}=${Labels[runLabel]}`].includes(filters.label[0] ?? ''),
+      ),
+    listNetworks: async () => [],
+  } as unknown as Docker
+  const ids = async (runId?: string) => (await findRunsOnEngine(docker, runId)).map((run) => run.runId)
+  // What an earlier version made names no machine.
+  expect(await ids()).toEqual(['a', 'c'])
+  expect(await ids('b')).toEqual(['b'])
+})
 
 it('waits for removals that others began, and for networks until the last container has left', async () => {
   const { docker, there } = busyEngine({ container: [409], network: [403, 409] })

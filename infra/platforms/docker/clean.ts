@@ -1,10 +1,11 @@
 /** Removes what runs left behind, found by label alone, so that it works after `kill -9`. */
+import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type Docker from 'dockerode'
 import type { PlatformLeftover } from '../../../harness/model.js'
 import { messageOf } from '../../../harness/model/errors.js'
 import { findEngine, isMissing } from './engine.js'
-import { componentLabel, runFilter, runLabel } from './labels.js'
+import { componentLabel, machineLabel, runFilter, runLabel } from './labels.js'
 
 export interface Cleaned {
   readonly containers: number
@@ -18,8 +19,11 @@ const stopSeconds = 2
 const removalTimeoutMs = 20_000
 const pollMs = 50
 
-/** Runs that have something on the engine, and how much. */
-async function findRunsOnEngine(
+/**
+ * Runs that have something on the engine, and how much; without a run id those alone that this machine made, since whether one of
+ * another is still alive cannot be told from here.
+ */
+export async function findRunsOnEngine(
   docker: Docker,
   runId?: string,
 ): Promise<readonly { readonly runId: string; readonly containers: number; readonly networks: number }[]> {
@@ -28,7 +32,11 @@ async function findRunsOnEngine(
     docker.listContainers({ all: true, filters }),
     docker.listNetworks({ filters }),
   ])
-  const owners = new Set([...containers, ...networks].map(({ Labels }) => Labels?.[runLabel] ?? ''))
+  const isOurs = ({ Labels: labels }: { Labels?: Record<string, string> | undefined }) =>
+    runId !== undefined || (labels?.[machineLabel] ?? hostname()) === hostname()
+  const owners = new Set(
+    [...containers, ...networks].filter(isOurs).map(({ Labels }) => Labels?.[runLabel] ?? ''),
+  )
   const owned = (objects: readonly { Labels?: Record<string, string> | undefined }[], owner: string) =>
     objects.filter(({ Labels }) => Labels?.[runLabel] === owner).length
   return [...owners]

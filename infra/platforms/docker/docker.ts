@@ -24,7 +24,7 @@ import {
 } from '../../supply/container-images/build.js'
 import { engineLeftovers, removeRun } from './clean.js'
 import { findEngine, isMissing, type Engine } from './engine.js'
-import { nodeLabel, objectName, runLabel } from './labels.js'
+import { nodeLabel, objectName, runLabels } from './labels.js'
 import { clampLimits, configuredImages, generatorNeeds, platformSettings } from '../kit/settings.js'
 import { dockerSettings, type DockerSettings } from './settings.js'
 import { countComponents, mostCpus } from '../kit/units.js'
@@ -157,7 +157,7 @@ async function createNetworks(engine: Engine, runId: string): Promise<Record<Nod
       Name: name,
       Driver: 'bridge',
       CheckDuplicate: true,
-      Labels: { [runLabel]: runId, [nodeLabel]: node },
+      Labels: { ...runLabels(runId), [nodeLabel]: node },
     })
     networks[node] = name
   }

@@ -37,7 +37,7 @@ import { configFolder, type ContainerSpec } from './container-options.js'
 import { readyTimeoutMs, startContainer, type StartedContainer } from './container.js'
 import { runInContainer } from './generator.js'
 import { execInContainer } from './exec.js'
-import { componentLabel, nodeLabel, objectName, runLabel } from './labels.js'
+import { componentLabel, nodeLabel, objectName, runLabels } from './labels.js'
 import { cpusetOf, type DockerSettings } from './settings.js'
 import { attachmentOf, attachmentOfService, besideOf, isSidecar, type Attachment } from './topology.js'
 
@@ -289,7 +289,7 @@ export class DockerHost implements Host {
     return {
       ...spec,
       ...defined({ cpuset }),
-      labels: { [runLabel]: scope.runId, [componentLabel]: component.name, [nodeLabel]: node },
+      labels: { ...runLabels(scope.runId), [componentLabel]: component.name, [nodeLabel]: node },
     }
   }
 

@@ -1,8 +1,17 @@
 /** Labels are the only state: whatever carries a run's label was made by that run and may be removed. */
+import { hostname } from 'node:os'
 
 export const runLabel = 'meshbench.run'
+/** An engine may be shared: whether a run of another machine, or of another container, is still alive cannot be told from here. */
+export const machineLabel = 'meshbench.machine'
 export const componentLabel = 'meshbench.component'
 export const nodeLabel = 'meshbench.node'
+
+/** Labels of whatever a run makes. */
+export const runLabels = (runId: string): Readonly<Record<string, string>> => ({
+  [runLabel]: runId,
+  [machineLabel]: hostname(),
+})
 
 /** Engine filter for one run's objects, or those of all runs. */
 export function runFilter(runId?: string): { label: string[] } {

@@ -1,15 +1,8 @@
 /** Answers "what does it cost?": the whole CPU bill of an arm per 1 000 requests, by who spent it. */
 import * as metrics from '../../../scenarios/metrics.js'
 import type { BillRow, CellAnalysis, Estimate } from '../../../harness/model.js'
-import {
-  decimalsFor,
-  estimateText,
-  fixed,
-  number,
-  paceText,
-  sentence,
-  thousand,
-} from '../../formats/format.js'
+import { decimalsFor } from '../../../harness/analyze/words.js'
+import { estimateText, fixed, number, paceText, sentence, thousand } from '../../formats/format.js'
 import { hatch } from '../../page/theme.js'
 import type { ArmView } from '../../page/view.js'
 import type { Chart, ChartBuilder, TableCell } from '../chart.js'

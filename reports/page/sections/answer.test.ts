@@ -13,6 +13,7 @@ import { sampleAnalysis } from '../../testdata/sample-analysis.js'
 import { createView } from '../view.js'
 import { buildAnswer } from './answer.js'
 import { systemTable } from './systems.js'
+import { gateNotes, gateTable } from './thresholds.js'
 
 const journal = (options: SyntheticOptions) =>
   syntheticJournal({
@@ -211,6 +212,24 @@ describe('what to do next', () => {
     expect(gate(variants).variants.find(({ isOneProcess }) => isOneProcess)?.sentence).toContain(
       'one process of each was measured',
     )
+  })
+
+  test('has a table of checks with short cells, and in words what they have no room for', () => {
+    const view = createView(variants)
+    const verdicts = gate(variants, {
+      checks: [
+        { metric: 'cpu.per1000Requests', practical: 0.07 },
+        { metric: 'memory.rss', practical: 0.1 },
+      ],
+      inconclusive: 'pass',
+    }).variants
+    const { rows } = gateTable(view, createFigureBook(), verdicts)
+    const texts = rows.flat().map((cell) => (typeof cell === 'string' ? cell : ''))
+    expect(Math.max(...texts.map((text) => text.length))).toBeLessThanOrEqual(40)
+    expect(texts).toContain('±7 %')
+    const notes = gateNotes(view, verdicts)
+    expect(notes).toContain('latency, 500/s c8 1024B http1: 500 requests/s, 8 connections')
+    expect(notes).toContain('one process of each was measured')
   })
 
   test('calls no difference small because it is not known', () => {

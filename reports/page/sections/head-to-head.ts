@@ -33,7 +33,7 @@ export function headToHead(view: View, book: FigureBook): HeadToHead[] {
         ...(cpu === undefined
           ? []
           : [
-              `used ${book.print(cpu.ratio, { metric: cpu.metric, kind: 'ratio' }, 'change').replace(/(more|less)/, '$1 CPU')}`,
+              `used ${book.print(cpu.ratio, { metric: cpu.metric, kind: 'ratio' }, 'change').replace(/(more|less|as much)/, '$1 CPU')}`,
             ]),
         ...(time === undefined
           ? []

@@ -1,6 +1,6 @@
 /** The picture of the first screen: one row an arm, its path in miniature beside its figures as intervals on common axes. */
 import type { GateVerdict } from '../../../harness/analyze/gate.js'
-import { notMeasured } from '../../../harness/analyze/standings.js'
+import { notMeasured, whatOf } from '../../../harness/analyze/standings.js'
 import { metricText } from '../../../harness/analyze/gate.js'
 import { hasProtectedLegs } from '../../../harness/model/paths.js'
 import type { Comparison } from '../../../harness/model.js'
@@ -223,7 +223,7 @@ function missingRows(view: View): PictureRow[] {
       ...rowHead(view.arm(arm)),
       cells: [],
       last: '',
-      note: `not measured: ${missing[0]?.what ?? 'was not reached'}`,
+      note: `not measured: ${missing[0] ? whatOf(missing[0]) : 'was not reached'}`,
     }))
 }
 

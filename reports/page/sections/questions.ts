@@ -14,7 +14,7 @@ import { functionCostTable } from './functions.js'
 import { headToHead } from './head-to-head.js'
 import { leadText, otherLoads } from './loads.js'
 import { buildPaths, type PathFigure } from './paths.js'
-import { gateTable, thresholdLines, type ThresholdLine } from './thresholds.js'
+import { gateNotes, gateTable, thresholdLines, type ThresholdLine } from './thresholds.js'
 import { connectTables, streamTables, type TransportTables } from './transport.js'
 
 /** A chart as it stands on the page. */
@@ -75,11 +75,14 @@ function verdictQuestions(view: View, book: FigureBook): Question[] {
             question: 'Did the variants change anything?',
             html: `Of ${plural(verdicts.length, 'check')}, ${worse} ${worse === 1 ? 'is' : 'are'} worse, ${verdicts.filter(({ state }) => state === 'better').length} better, ${verdicts.filter(({ state }) => state === 'same').length} the same and ${open} not decided.`,
             folds: [
-              tableFold(
-                'Every check under every load',
-                gateTable(view, book, verdicts),
-                'Checks of the variants',
-              ),
+              {
+                ...tableFold(
+                  'Every check under every load',
+                  gateTable(view, book, verdicts),
+                  'Checks of the variants',
+                ),
+                html: gateNotes(view, verdicts),
+              },
             ],
           },
         ]),

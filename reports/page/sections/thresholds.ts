@@ -1,9 +1,9 @@
 /** What the config's thresholds and the gate say, a line each. */
 import type { GateVerdict } from '../../../harness/analyze/gate.js'
+import { asGiven } from '../../../harness/analyze/words.js'
 import { metricTitle } from '../../../scenarios/registry.js'
 import type { ThresholdVerdict } from '../../../harness/model.js'
 import type { Table } from '../../charts/chart.js'
-import { loadText } from '../../formats/format.js'
 import { armHtml } from '../arm-name.js'
 import { escapeHtml } from '../clean.js'
 import type { FigureBook } from '../figures.js'
@@ -43,21 +43,32 @@ function thresholdSubject(verdict: ThresholdVerdict, view: View): string {
   ].join(', ')
 }
 
-/** Every check of every variant under every load. */
+/** Every check of every variant under every load; `gateNotes` has in words what its cells have no room for. */
 export function gateTable(view: View, book: FigureBook, verdicts: readonly GateVerdict[]): Table {
   return {
     columns: ['variant', 'against', 'what', 'load', 'ratio', 'too little to matter', 'verdict'],
-    rows: verdicts.map(({ arm, control, check, experiment, loadLabel, ratio, state }) => {
-      const cell = view.analysis.cells.find(isUnder({ experiment, loadLabel }))
-      return [
-        { html: armHtml(view.arm(arm)) },
-        view.arm(control).label,
-        metricTitle(check.metric, check.percentile),
-        cell === undefined ? experiment : `${experiment}: ${loadText(cell.load)}`,
-        book.cell(ratio, { metric: check.metric, percentile: check.percentile, kind: 'ratio' }),
-        `±${String(check.practical * 100)} %`,
-        state,
-      ]
-    }),
+    rows: verdicts.map(({ arm, control, check, experiment, loadLabel, ratio, state }) => [
+      { html: armHtml(view.arm(arm)) },
+      view.arm(control).label,
+      metricTitle(check.metric, check.percentile),
+      experiment === '' ? '–' : loadName({ experiment, loadLabel }),
+      book.cell(ratio, { metric: check.metric, percentile: check.percentile, kind: 'ratio' }),
+      `±${asGiven(check.practical * 100)} %`,
+      state,
+    ]),
   }
 }
+
+/** HTML: the loads of the table in words, and why a check that has a ratio, or none, is not decided by more rounds. */
+export function gateNotes(view: View, verdicts: readonly GateVerdict[]): string {
+  const loads = view.loads
+    .filter((load) => verdicts.some(isUnder(load)))
+    .map((load) => `${loadName(load)}: ${load.text}.`)
+  const reasons = verdicts
+    .filter(({ ratio, isOneProcess }) => ratio === undefined || isOneProcess)
+    .map(({ sentence }) => sentence)
+  return [...loads, ...reasons].map(escapeHtml).join('<br>')
+}
+
+const loadName = ({ experiment, loadLabel }: Pick<GateVerdict, 'experiment' | 'loadLabel'>) =>
+  `${experiment}, ${loadLabel}`
