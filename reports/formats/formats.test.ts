@@ -86,7 +86,8 @@ describe('formats', () => {
     const { threshold, expected } = judged!
     const sentence = `${threshold.metric} of x relative to y: no data, y is not in this run; expected 1.`
     const missing = { threshold, expected, state: 'no data' as const, absent: ['y'], sentence }
-    expect(formats.markdown.render({ ...sample, thresholds: [missing] })).not.toContain('no data, y')
+    const row = ['**no data**', threshold.arm, threshold.relativeTo, threshold.metric].join(' | ')
+    expect(formats.markdown.render({ ...sample, thresholds: [missing] })).toContain(`| ${row} |`)
   })
   it('markdown escapes what could become a link, an image or HTML', () => {
     expect(formats.markdown.render(sample)).toContain('| L4-L7-L4 |')
