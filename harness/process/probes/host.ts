@@ -10,12 +10,13 @@ const nsPerTick = 10_000_000
 export async function readHost(): Promise<HostReading> {
   // At once, so that the counters and the instant beside them belong together.
   const text = readFileSync('/proc/stat', 'utf8')
+  const atNs = Number(process.hrtime.bigint())
   const own = process.cpuUsage()
   return {
     ...parseHostStat(text),
     ...defined({ ksoftirqdNs: readKsoftirqd() }),
     cpus: cpus().length,
-    atNs: Number(process.hrtime.bigint()),
+    atNs,
     orchestratorCpuNs: (own.user + own.system) * 1000,
   }
 }
