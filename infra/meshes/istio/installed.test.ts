@@ -73,6 +73,11 @@ describe('needs', () => {
     const [unmet] = await istioSidecar.check(request, { offers: ['cluster', 'new-cluster'] })
     expect(unmet?.need).toBe('istio-sidecar: a cluster that Istio is on already')
   })
+  test('no values of Cilium where it is not the network', () => {
+    const values = { cilium: { bpf: {} } }
+    expect(istioSettings.ambient.safeParse({ values }).error?.message).toMatch(/Cilium is installed where/)
+    expect(istioSettings.ambient.safeParse({ cni: 'cilium', values }).success).toBe(true)
+  })
   test('no values, since there is no chart to give them to', () => {
     const given = { installed: {}, values: { istiod: {} } }
     expect(istioSettings.sidecar.safeParse(given).error?.message).toMatch(/nothing is installed where/)

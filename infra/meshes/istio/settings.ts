@@ -71,7 +71,10 @@ export const ambientSettings = orValues(
     /** Network of a cluster that is made for it, in the place of kindnet and kube-proxy. */
     cni: z.enum(['cilium']).optional(),
   }),
-)
+).refine(({ cni, values }) => cni === 'cilium' || values.cilium === undefined, {
+  path: ['values', 'cilium'],
+  message: "Cilium is installed where `cni` is 'cilium', and nowhere else",
+})
 
 export const istioSettings = { sidecar: sidecarSettings, ambient: ambientSettings } as const
 
