@@ -3,7 +3,7 @@ import { missingOf, unmeasured } from '../../harness/analyze/standings.js'
 import { visibleFloor } from '../../harness/analyze/visible.js'
 import type { Analysis, Comparison, Estimate } from '../../harness/model.js'
 import { cleanDeep } from '../page/clean.js'
-import { dateTime, estimateText, fixed, hasNoInterval, loadText, plural } from './format.js'
+import { dateTime, estimateText, fixed, hasNoInterval, plural } from './format.js'
 import { pricedFunctions } from '../page/sections/functions.js'
 import { transportRows } from '../page/transport-lines.js'
 import { createView, type Added, type ArmView, type View } from '../page/view.js'
@@ -59,7 +59,7 @@ function summary(view: View): string[] {
   const priced = new Set(pricedFunctions(view).map(({ arm }) => arm.id))
   const arms = view.arms.filter((arm) => arm.arm.role !== 'baseline' && !priced.has(arm.id))
   return [
-    `At ${loadText(view.lead.load)}, ${plural(view.rounds, 'round')}; differences to the baseline with 95 % intervals:`,
+    `At ${view.lead.text}, ${plural(view.rounds, 'round')}; differences to the baseline with 95 % intervals:`,
     '',
     '| arm | added p50, ms | added p99, ms | added CPU, ms per 1 000 requests | memory of the hops, MiB |',
     '| --- | --- | --- | --- | --- |',

@@ -5,7 +5,7 @@ import { decimalsFor } from '../../harness/analyze/words.js'
 import type { Analysis, ClaimAnalysis, Estimate } from '../../harness/model.js'
 import { cleanDeep } from '../page/clean.js'
 import { alignColumns, plain } from '../page/columns.js'
-import { hasNoInterval, loadText, plural, plusMinus, signed } from './format.js'
+import { hasNoInterval, plural, plusMinus, signed } from './format.js'
 import { transportRows } from '../page/transport-lines.js'
 import { createView, type Added, type ArmView, type View } from '../page/view.js'
 
@@ -70,7 +70,7 @@ function table(view: View, { columns, paint }: Screen): string[] {
       .map((cell, index) => (index === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[index] ?? 0)))
       .join('  ')
   return [
-    ...wrap(`at ${plain(loadText(view.lead.load))}, ${plain(plural(view.rounds, 'round'))}`, columns, ''),
+    ...wrap(`at ${plain(view.lead.text)}, ${plain(plural(view.rounds, 'round'))}`, columns, ''),
     paint(line(header), 'dim'),
     ...rows.map((row) => (row[0] === 'A/A difference' ? paint(line(row), 'dim') : line(row))),
   ]

@@ -1,7 +1,7 @@
 /** How the main figures of comparable runs moved from run to run: one series for each host, load, profile and version. */
 import type { TopLevelSpec } from 'vega-lite'
 import type { Estimate, Metric, Path } from '../../harness/model.js'
-import { loadText, number, plural, sentence, signed } from '../formats/format.js'
+import { number, plural, sentence, signed } from '../formats/format.js'
 import { spreadLabels } from '../charts/layout.js'
 import { endLabels, endRoom, intervalMark, lineMark, pointMark } from '../charts/marks.js'
 import type { FigureBook } from '../page/figures.js'
@@ -80,7 +80,7 @@ function comparableSeries(
 function seriesText(view: View | undefined): string {
   if (view?.lead === undefined) return ''
   const { host, config, version } = view.analysis
-  return `${host.cpuModel} (${host.hostKey.slice(0, 8)}), ${loadText(view.lead.load)}, ${config.platform}, profile ${config.profile}, version ${version}`
+  return `${host.cpuModel} (${host.hostKey.slice(0, 8)}), ${view.lead.text}, ${config.platform}, profile ${config.profile}, version ${version}`
 }
 
 export async function drawTrends(

@@ -15,6 +15,7 @@ import type {
   Path,
   TrialSummary,
 } from '../../harness/model.js'
+import { loadLabel as usualLabel } from '../../scenarios/experiments/experiment.js'
 import { loadText } from '../formats/format.js'
 import { safeColour, shaded } from './theme.js'
 
@@ -45,6 +46,7 @@ export interface LoadView {
   readonly experiment: string
   readonly loadLabel: string
   readonly load: LoadSpec
+  /** `a spare hop starts, 200 new connections/s, …`: no two loads of an experiment have the same. */
   readonly text: string
 }
 
@@ -289,13 +291,19 @@ function collectLoads(cells: readonly CellAnalysis[]): LoadView[] {
   const found = new Map<string, LoadView>()
   for (const { experiment, loadLabel, load } of cells) {
     const id = key(experiment, loadLabel)
-    if (!found.has(id)) found.set(id, { experiment, loadLabel, load, text: loadText(load) })
+    if (!found.has(id)) found.set(id, { experiment, loadLabel, load, text: loadTextOf(loadLabel, load) })
   }
   return [...found.values()].sort(
     (a, b) =>
       Number(a.load.model === 'closed') - Number(b.load.model === 'closed') ||
       (a.load.ratePerSecond ?? 0) - (b.load.ratePerSecond ?? 0),
   )
+}
+
+/** With what an experiment calls it, where that says more than the load does: what is done to hops meanwhile. */
+function loadTextOf(label: string, load: LoadSpec): string {
+  const usual = usualLabel(load)
+  return (label.endsWith(`, ${usual}`) ? label.slice(0, -usual.length) : '') + loadText(load)
 }
 
 /**

@@ -3,16 +3,7 @@ import { gate, type GateVerdict } from '../../../harness/analyze/gate.js'
 import { missingOf, notMeasured, unmeasured, type ArmStanding } from '../../../harness/analyze/standings.js'
 import * as metrics from '../../../scenarios/metrics.js'
 import type { Estimate } from '../../../harness/model.js'
-import {
-  dateTime,
-  estimateText,
-  given,
-  loadText,
-  number,
-  plural,
-  thin,
-  thousand,
-} from '../../formats/format.js'
+import { dateTime, estimateText, given, number, plural, thin, thousand } from '../../formats/format.js'
 import { escapeHtml } from '../clean.js'
 import type { FigureBook } from '../figures.js'
 import { alone, listOf, rank, type Ranked, type Ranking } from '../ranking.js'
@@ -51,7 +42,7 @@ export function buildAnswer(view: View, book: FigureBook): Answer {
     headline: headline(view, verdicts, plainWords),
     headlineHtml: headline(view, verdicts, htmlWords(book)),
     dateline: [
-      lead === undefined ? 'no load was measured' : `At ${loadText(lead.load)}`,
+      lead === undefined ? 'no load was measured' : `At ${lead.text}`,
       plural(view.rounds, 'round'),
       `${analysis.host.cpuModel}, ${plural(analysis.host.cpus, 'CPU')}`,
       dateTime(analysis.startedAt),

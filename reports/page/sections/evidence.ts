@@ -2,17 +2,7 @@
 import type { Analysis } from '../../../harness/model.js'
 import type { Table, TableCell } from '../../charts/chart.js'
 import type { FigureLegend } from '../figures.js'
-import {
-  bytes,
-  dateTime,
-  duration,
-  fixed,
-  given,
-  loadText,
-  number,
-  plural,
-  thousand,
-} from '../../formats/format.js'
+import { bytes, dateTime, duration, fixed, given, number, plural, thousand } from '../../formats/format.js'
 import { isUnder, type View } from '../view.js'
 import { armHtml } from '../arm-name.js'
 
@@ -130,7 +120,7 @@ function sizingTable(view: View): Table {
     ],
     rows: cells.map(({ load, cell, arms }) => [
       load.experiment,
-      loadText(load.load),
+      load.text,
       `${load.load.engine}, ${load.load.model} loop`,
       duration(load.load.warmupMs),
       duration(load.load.durationMs),
