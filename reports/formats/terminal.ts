@@ -1,8 +1,9 @@
 /** The summary that a run prints when it ends: one line per arm, the noise floor, the claims, on one screen. */
+import { thresholdText } from '../../harness/analyze/check.js'
 import { missingOf, unmeasured } from '../../harness/analyze/standings.js'
 import { visibleFloor } from '../../harness/analyze/visible.js'
 import { decimalsFor } from '../../harness/analyze/words.js'
-import type { Analysis, ClaimAnalysis, Estimate } from '../../harness/model.js'
+import type { Analysis, ClaimAnalysis, Estimate, ThresholdVerdict } from '../../harness/model.js'
 import { cleanDeep } from '../page/clean.js'
 import { alignColumns, plain } from '../page/columns.js'
 import { hasNoInterval, plural, plusMinus, signed } from './format.js'
@@ -34,7 +35,7 @@ export function renderTerminal(analysis: Analysis, { colour, columns: told }: Te
     columns: told < fewestColumns ? usualColumns : told,
     paint: (text, name) => (colour ? `\u001b[${colours[name]}m${text}\u001b[0m` : text),
   }
-  const { columns, paint } = screen
+  const { paint } = screen
   const lines: string[] = []
   if (!['complete', 'precise', 'budget'].includes(analysis.outcome)) {
     lines.push(
@@ -47,10 +48,7 @@ export function renderTerminal(analysis: Analysis, { colour, columns: told }: Te
   lines.push(...table(view, screen), ...transportLines(view, screen), ...trustLines(view, screen))
   const claims = view.analysis.claims.filter((claim) => claim.verdict !== 'no data')
   if (claims.length > 0) lines.push('', ...claims.flatMap((claim) => claimLines(claim, screen)))
-  for (const verdict of view.analysis.thresholds) {
-    const colour = verdict.state === 'pass' ? 'green' : verdict.state === 'fail' ? 'red' : 'yellow'
-    lines.push(...wrap(`${paint(verdict.state, colour)}  ${plain(verdict.sentence)}`, columns, '      '))
-  }
+  lines.push(...thresholdLines(view, screen))
   return lines.join('\n')
 }
 
@@ -128,13 +126,33 @@ function trustLines(view: View, { columns, paint }: Screen): string[] {
 }
 
 function claimLines(claim: ClaimAnalysis, { columns, paint }: Screen): string[] {
-  const next = claim.verdict === 'inconclusive' && claim.next !== undefined ? ` ${claim.next}` : ''
+  const next =
+    claim.verdict === 'inconclusive' && claim.next !== undefined ? ` To decide it: ${claim.next}.` : ''
   const [first = '', ...rest] = wrap(
     plain(`${claim.id} ${claim.verdict}: ${claim.sentence}${next}`),
     columns,
     '   ',
   )
   return [first.replace(claim.verdict, paint(claim.verdict, 'bold')), ...rest]
+}
+
+/** One a verdict; what passes under many loads is one for all of them, so that what does not pass is seen. */
+function thresholdLines(view: View, { columns, paint }: Screen): string[] {
+  const { thresholds } = view.analysis
+  const named = ({ threshold, expected, state }: ThresholdVerdict) =>
+    `${thresholdText(threshold)}: ${expected}: ${state}`
+  const alike = (verdict: ThresholdVerdict) => thresholds.filter((other) => named(other) === named(verdict))
+  return thresholds.flatMap((verdict) => {
+    const { state, threshold, expected, sentence } = verdict
+    const all = state === 'pass' ? alike(verdict) : [verdict]
+    if (all[0] !== verdict) return []
+    const colour = state === 'pass' ? 'green' : state === 'fail' ? 'red' : 'yellow'
+    const text =
+      all.length === 1
+        ? sentence
+        : `${thresholdText(threshold)} is ${expected} under each of ${all.length} loads.`
+    return wrap(`${paint(state, colour)}  ${plain(text)}`, columns, '      ')
+  })
 }
 
 /** Breaks a line at spaces; later lines are indented. */
