@@ -39,7 +39,9 @@ test('variants are measured side by side: a build of a ref, a setting, and the g
   expect(Math.max(...cpuMsPerRequest('old'))).toBeLessThan(2.5)
   const judged = await workspace.meshbench('gate', 'out', '--inconclusive', 'fail')
   expect(judged.code).toBe(1)
-  expect(judged.stdout).toMatch(/ cpu\.per1000Requests of reference\/l7-per-node@burn against .*@old /)
+  expect(judged.stdout).toMatch(
+    / reference\/l7-per-node@burn +reference\/l7-per-node@old +cpu\.per1000Requests /,
+  )
 })
 
 test('an interrupt while a ref is built leaves nothing of it, neither here nor in the repository', async ({
