@@ -5,8 +5,8 @@
  * sched-stats.rst), whose resolution is far finer than the 10 ms ticks of `/proc/PID/stat`. The split into user and
  * system is known only in ticks (proc(5)); it is scaled to the finer total.
  *
- * Files of procfs are read at once: the kernel writes them as they are read, and a thread of the pool for each took twice
- * the CPU. A run of thirty arms reads some thousand of them at each edge of a window.
+ * Files of procfs are read at once: the kernel writes them as they are read, and a thread of the pool for each costs more
+ * than the reading. A run of thirty arms reads some thousand of them at each edge of a window.
  */
 import { readFileSync, readdirSync } from 'node:fs'
 import type { UsageReading } from '../../model.js'
