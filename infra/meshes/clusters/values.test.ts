@@ -214,6 +214,11 @@ describe('an installation', () => {
     const secret = commands.findIndex((command) => command.includes(`-n istio-system -f ${file}`))
     expect(secret).toBeGreaterThan(0)
     expect(secret).toBeLessThan(commands.findIndex((command) => command.startsWith('helm')))
+    const { cluster: onCilium, inputOf: valuesFor } = await install({ cni: 'cilium', pullSecrets: [file] })
+    expect(valuesFor('cilium')).toMatchObject({ imagePullSecrets: [{ name: 'registry' }] })
+    expect(
+      commandsOf(onCilium).filter((command) => command.endsWith(`-n kube-system -f ${file}`)),
+    ).toHaveLength(1)
     await writeFile(file, 'kind: ConfigMap\n')
     expect(() => pullSecretNames('cilium', [file])).toThrow(
       /meshSettings\.cilium\.pullSecrets: .*secret\.yaml cannot be read as a Secret: there is none in it/,

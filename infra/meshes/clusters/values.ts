@@ -146,17 +146,21 @@ export async function applyPullSecrets(
   for (const file of files) await kubectl(['apply', '--server-side', '-n', namespace, '-f', file])
 }
 
-/** The same before the charts, which find their namespace made. */
-export function pullSecretSteps(namespace: string, files: readonly string[]): readonly Step[] {
-  if (files.length === 0) return []
-  return [
-    {
-      title: 'pull secrets',
-      async run({ cluster }) {
-        const made = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } }
-        await cluster.kubectl(['apply', '--server-side', '-f', '-'], { input: JSON.stringify(made) })
-        await applyPullSecrets(cluster, namespace, files)
-      },
+/** A namespace that the charts find made, with the Secrets in it before their pods ask for them. */
+export function namespaceStep(title: string, namespace: string, files: readonly string[]): Step {
+  return {
+    title,
+    async run({ cluster }) {
+      // Helm would delete one that it had made the last time, and makes no more.
+      const annotations = { 'helm.sh/resource-policy': 'keep' }
+      const made = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, annotations } }
+      await cluster.kubectl(['apply', '--server-side', '-f', '-'], { input: JSON.stringify(made) })
+      await applyPullSecrets(cluster, namespace, files)
     },
-  ]
+  }
+}
+
+/** The same where there are Secrets; else the charts make it. */
+export function pullSecretSteps(namespace: string, files: readonly string[]): readonly Step[] {
+  return files.length === 0 ? [] : [namespaceStep(`pull secrets in ${namespace}`, namespace, files)]
 }

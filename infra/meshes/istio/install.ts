@@ -9,6 +9,7 @@ import {
   type ClusterCommands,
 } from '../../../harness/model/cluster-access.js'
 import { networkSteps } from '../cilium/install.js'
+import { ciliumNamespace } from '../cilium/values.js'
 import { gatewayApiStep, hasGateway } from '../clusters/gateway-api.js'
 import { MeshInstallError } from '../clusters/install-errors.js'
 import type { ChartSettings } from '../clusters/settings.js'
@@ -39,7 +40,7 @@ type Ground = Pick<ClusterAccess, 'nodes' | 'apiServer'>
 /** Charts with their values: ours, and with what the user lays over them. */
 export function istioCharts(
   options: IstioOptions,
-  settings: Pick<IstioSettings, 'values' | 'mirrors' | 'cni'>,
+  settings: Pick<IstioSettings, 'values' | 'mirrors' | 'pullSecrets' | 'cni'>,
   ground: Ground,
   imagesByTag: boolean,
 ): readonly LaidRelease[] {
@@ -90,7 +91,9 @@ export function istioSteps(
     supported,
     ...(isOwn ? [] : [noIstioYet]),
     loadImagesStep,
-    ...(network.length === 0 ? [] : networkSteps(network)),
+    ...(network.length === 0
+      ? []
+      : [...pullSecretSteps(ciliumNamespace, pullSecrets), ...networkSteps(network)]),
     ...gateways,
     ...pullSecretSteps(istioNamespace, pullSecrets),
     ...charts,
