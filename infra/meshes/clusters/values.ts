@@ -5,6 +5,7 @@ import { messageOf, UserError } from '../../../harness/model/errors.js'
 import type { ChartPin, Fact } from '../../../harness/model.js'
 import type { ClusterAccess } from '../../../harness/model/cluster-access.js'
 import { undoing, type Step } from '../hops/steps.js'
+import { secretsIn } from './secrets.js'
 import type { ChartSettings, ValuesGiven, ValuesLayer } from './settings.js'
 
 type Values = Readonly<Record<string, unknown>>
@@ -94,16 +95,8 @@ export function valuesDifference(ours: unknown, merged: unknown, path = ''): rea
   }
   const [before, after] = [JSON.stringify(ours), JSON.stringify(merged)]
   if (before === after) return []
-  const told = isSecret(path, after) ? 'a secret' : after
+  const told = secretsIn(merged, path.split('.')).length > 0 ? 'a secret' : after
   return [`${path}: ${before ?? 'not set'} → ${told ?? 'not set'}`]
-}
-
-/** As charts name what is secret itself, for example `tls.ca.key`; names of Secrets are not, and end otherwise. */
-const secretPath = /(^|\.)key$|(password|passphrase|token|privateKey|secretKey|apiKey)$/i
-
-/** Differences are told in journals and reports, which are shown to others; a file of values need not be. */
-function isSecret(path: string, text: string | undefined): boolean {
-  return text !== undefined && (secretPath.test(path) || text.includes('PRIVATE KEY'))
 }
 
 /** Applies the user's own manifests, a file a step. */
