@@ -62,6 +62,9 @@ function eventsOf(hop: string, readyMs: number, awaits = false): TrialEvent[] {
   ]
 }
 
+/** Of a trial that a test has made itself. */
+const written = (values: readonly number[] = []) => values as number[]
+
 const trialOf = (truth: Truth, events: TrialEvent[]) =>
   ({ events, load: { slices: slicesOf(truth) } }) as unknown as Trial
 
@@ -79,12 +82,45 @@ describe('what is read of a start', () => {
 
   it('where nothing failed nothing is found, and a spare hop is nobody’s to wait for', () => {
     const read = readRestart(trialOf({ raceMs: 0 }, eventsOf('client-tunnel of the spare', 250)))
-    expect(read).toEqual({ readyMs: 0, unservedMs: 0, firstAddedMs: 0 })
+    expect(read).toEqual({ readyMs: 0, unservedMs: 0, outages: 0, firstAddedMs: 0 })
   })
 
   it('a first connection that takes 7 ms longer is found', () => {
     const read = readRestart(trialOf({ raceMs: 200, firstMs: 7 }, eventsOf('client-tunnel', 200)))
     expect(read?.firstAddedMs).toBeCloseTo(7)
+  })
+
+  /** A second outage of 100 ms, 800 ms after the start of the first, which nothing of the script made. */
+  const failingAgain = (truth: Truth, events: TrialEvent[]) => {
+    const trial = trialOf(truth, events)
+    const [workload] = trial.load?.slices?.workloads ?? []
+    const from = Math.floor((killMs + 800) / sliceMs)
+    for (let slice = from; slice < from + 100 / sliceMs; slice++) {
+      written(workload?.failed).splice(slice, 1, 1)
+      written(workload?.ok).splice(slice, 1, 0)
+    }
+    return trial
+  }
+
+  it('two outages are told as two, and the time between them, in which all was answered, is none', () => {
+    const [hop, raceMs] = ['client-sidecar', 200]
+    const together = readRestart(failingAgain({ raceMs, firstMs: 7 }, eventsOf(hop, raceMs)))
+    expect(Math.abs((together?.unservedMs ?? 0) - raceMs - 100)).toBeLessThanOrEqual(sliceMs)
+    expect(together?.outages).toBe(2)
+    // The first connection is that after the start, not that after the last failure of all.
+    expect(together?.firstAddedMs).toBeCloseTo(7)
+    // One that waited for its sidecar lost what failed later, and nothing of what came before.
+    const waited = readRestart(failingAgain({ raceMs }, eventsOf(hop, raceMs, true)))
+    expect(Math.abs((waited?.unservedMs ?? 0) - 100)).toBeLessThanOrEqual(sliceMs)
+  })
+
+  it('a slice in which nobody asked parts no outage', () => {
+    const trial = trialOf({ raceMs: 200 }, eventsOf('client-sidecar', 200))
+    const [workload] = trial.load?.slices?.workloads ?? []
+    written(workload?.failed).splice(Math.floor((killMs + 50) / sliceMs), 3, 0, 0, 0)
+    const read = readRestart(trial)
+    expect(read?.outages).toBe(1)
+    expect(Math.abs((read?.unservedMs ?? 0) - 200)).toBeLessThanOrEqual(sliceMs)
   })
 
   it('a trial in which nothing ended tells nothing', () => {
@@ -165,6 +201,20 @@ describe('C7', () => {
           }
         : { truth: { raceMs: 0 }, events: eventsOf('hop of the spare', 200) }
     }
+
+  it('more than one stretch of failures is told, and one is no news', () => {
+    const found = journalOf('startup', told(200))
+    expect(claimOf('C7', found)?.sentence).not.toContain('stretches')
+    for (const entry of found) {
+      if (entry.type !== 'trial' || !entry.cell.includes('starts with it')) continue
+      const [workload] = entry.load?.slices?.workloads ?? []
+      if (workload?.failed.some((failures) => failures > 0))
+        written(workload.failed).splice(300, 4, 1, 1, 1, 1)
+    }
+    expect(claimOf('C7', found)?.sentence).toContain(
+      'in 2.00 (2.00 to 2.00) stretches, between which it was answered',
+    )
+  })
 
   it('a race of 200 ms that sidecars alone have bears it out, with the figure', () => {
     const claim = claimOf('C7', journalOf('startup', told(200)))
