@@ -11,7 +11,7 @@ import type { Settings } from '../../stats/paired.js'
 import { comparePaired, estimateOf } from '../estimates.js'
 import { pairedSeries, type Run } from '../readings.js'
 import { withInterval } from '../words.js'
-import { decide, type Bounds, type Decision } from './decision.js'
+import { decide, lessShareOf, type Bounds, type Decision, type Located } from './decision.js'
 import { bothHalves, scalingOf } from './scaling.js'
 import { cellsOf, fromLine, lineOf, sidecarless, sidecars, Steps, type StepValues } from './steps.js'
 import { byMesh, concluded, wanting, type Conclusion, type Rule } from './finding.js'
@@ -108,14 +108,14 @@ export function verdictOfC4({
   ownCpu,
   worstShare,
 }: {
-  readonly ownSlope: Bounds & Pick<Estimate, 'value'>
-  readonly sharedSlope: Bounds
+  readonly ownSlope: Located
+  readonly sharedSlope: Located
   readonly ownCpu: Bounds | undefined
   readonly worstShare: number
 }): Decision {
-  const flat = growthLimits.flat * ownSlope.value
   const grows = decide(ownSlope, 0)
-  const sharedGrows = decide(sharedSlope, flat)
+  // What sidecars add is known no better than the rest.
+  const sharedGrows = decide(lessShareOf(sharedSlope, growthLimits.flat, ownSlope), 0)
   const isLinear = worstShare <= growthLimits.linear
   if (grows === 'refuted' || (grows === 'supported' && sharedGrows === 'supported')) return 'refuted'
   const isCpuGrowing = ownCpu !== undefined && decide(ownCpu, 0) === 'supported'
