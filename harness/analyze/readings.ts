@@ -18,6 +18,7 @@ import type {
 import { unitNumber } from '../model/plan.js'
 import { decodeHistogram, percentileOf, type Buckets } from '../stats/histogram.js'
 import { defined } from '../model/defined.js'
+import { Series } from './trust/pairing.js'
 
 type Entry<Type extends JournalEntry['type']> = Extract<JournalEntry, { type: Type }>
 
@@ -273,40 +274,21 @@ export function stepOf(run: Run, cells: readonly string[], metric: ReadMetric, p
   return step
 }
 
-/** Processes that a cell was measured with: an environment that comes up again brings new ones. */
-export function livesOf(run: Run, cell: string): number {
-  const stays = [...(run.valid.get(cell)?.values() ?? [])].map((trial) => run.stayOf.get(trial))
-  return new Set(stays).size
-}
-
 /** At least one request of the trial lies beyond the percentile; 99.9 is no exact binary number: 1 000 requests do reach it. */
 export function reaches(trial: Trial, percentile: number | undefined): boolean {
   return percentile === undefined || (trial.load?.sent ?? 0) * (1 - percentile / 100) > 0.999
 }
 
 /** round → value, of a cell's valid trials. */
-export function seriesOf(
-  run: Run,
-  cell: string,
-  value: (trial: Trial) => number | undefined,
-): ReadonlyMap<number, number> {
-  const series = new Map<number, number>()
+export function seriesOf(run: Run, cell: string, value: (trial: Trial) => number | undefined): Series {
+  const series = new Series(run.armOf.get(run.cellOf.get(cell)?.arm ?? '')?.environment)
   const rounds = [...(run.valid.get(cell) ?? [])].sort(([a], [b]) => a - b)
   for (const [round, trial] of rounds) {
     const measured = value(trial)
-    if (measured !== undefined && Number.isFinite(measured)) series.set(round, measured)
+    if (measured !== undefined && Number.isFinite(measured))
+      series.add(round, measured, run.stayOf.get(trial) ?? 0)
   }
   return series
-}
-
-/** Values of several cells in the rounds that all of them have. */
-export function pairedSeries(...all: readonly ReadonlyMap<number, number>[]): {
-  readonly rounds: readonly number[]
-  readonly values: readonly (readonly number[])[]
-} {
-  const [first, ...others] = all
-  const rounds = [...(first?.keys() ?? [])].filter((round) => others.every((series) => series.has(round)))
-  return { rounds, values: all.map((series) => rounds.map((round) => series.get(round) as number)) }
 }
 
 /** Cells that are compared with each other: one experiment, one load, one environment. */

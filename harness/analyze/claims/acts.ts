@@ -4,7 +4,8 @@ import type { Estimate, ReadMetric } from '../../model.js'
 import type { Settings } from '../../stats/paired.js'
 import { comparePaired, estimateOf } from '../estimates.js'
 import { armOn } from '../increments.js'
-import { pairedSeries, reaches, readMetric, seriesOf, type CellGroup, type Run } from '../readings.js'
+import { reaches, readMetric, seriesOf, type CellGroup, type Run } from '../readings.js'
+import { pairedSeries } from '../trust/pairing.js'
 import { byMesh, type Conclusion, type Rule } from './finding.js'
 
 /** A cell of an experiment: the load whose label begins so, along a mesh's path. */

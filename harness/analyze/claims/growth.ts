@@ -9,7 +9,8 @@ import type { Estimate } from '../../model.js'
 import { crossing, fitLine, slopeOf, type Bounded, type Line } from '../../stats/line.js'
 import type { Settings } from '../../stats/paired.js'
 import { comparePaired, estimateOf } from '../estimates.js'
-import { pairedSeries, type Run } from '../readings.js'
+import type { Run } from '../readings.js'
+import { pairedSeries } from '../trust/pairing.js'
 import { withInterval } from '../words.js'
 import { decide, lessShareOf, type Bounds, type Decision, type Located } from './decision.js'
 import { bothHalves, scalingOf } from './scaling.js'
@@ -135,15 +136,12 @@ export const judgeC12 = bySteps((steps, settings, run) => {
       const most = Math.max(...cores.keys())
       const [of, beside] = [cores.get(most), memory.get(most)]
       if (!of || !beside) return undefined
-      const { rounds, values } = pairedSeries(of.series, beside.series)
-      const costs = rounds.map(
-        (round, index) =>
-          [
-            round,
-            (values[0]?.[index] ?? 0) * perVcpuHour + ((values[1]?.[index] ?? 0) / 1024) * perGibHour,
-          ] as const,
-      )
-      return { most, cell: of.cell, costs: new Map(costs) }
+      // Both are read of the same trials.
+      const costs = of.series.map((round, vcpus) => {
+        const mib = beside.series.get(round)
+        return mib === undefined ? Number.NaN : vcpus * perVcpuHour + (mib / 1024) * perGibHour
+      })
+      return { most, cell: of.cell, costs }
     })
     if (!reference || !treated || reference.most !== treated.most) return undefined
     const [first = [], second = []] = pairedSeries(treated.costs, reference.costs).values
