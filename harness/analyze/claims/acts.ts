@@ -2,10 +2,10 @@
 import { responseTime } from '../../../scenarios/metrics.js'
 import type { Estimate, ReadMetric } from '../../model.js'
 import type { Settings } from '../../stats/paired.js'
-import { comparePaired, estimateOf } from '../estimates.js'
+import { comparePaired, estimateOf, fewestFirm } from '../estimates.js'
 import { armOn } from '../increments.js'
 import { reaches, readMetric, seriesOf, type CellGroup, type Run } from '../readings.js'
-import { pairedSeries } from '../trust/pairing.js'
+import { pairedSeries, samplesOf } from '../trust/pairing.js'
 import { byMesh, type Conclusion, type Rule } from './finding.js'
 
 /** A cell of an experiment: the load whose label begins so, along a mesh's path. */
@@ -14,6 +14,11 @@ interface Place {
   readonly path: string
   /** Absent: the one that is judged. */
   readonly mesh?: string
+}
+
+export interface Sampled {
+  readonly ratio: Estimate
+  readonly samples: number
 }
 
 export class Acts {
@@ -61,13 +66,19 @@ export class Acts {
 
   /** Of the first to the second, p99 where nothing else is asked, paired by round; undefined without a round that has both. */
   ratio(first: Place, second: Place, of?: ReadMetric): Estimate | undefined {
-    const series = [first, second].map((place) =>
-      of ? this.#series(place, of) : this.#series(place, responseTime, 99),
-    )
-    const [treated = [], reference = []] = pairedSeries(...series).values
+    return this.sampled(first, second, of)?.ratio
+  }
+
+  /** The same with its number of independent samples, which are lives of processes where the metric says so. */
+  sampled(first: Place, second: Place, of?: ReadMetric): Sampled | undefined {
+    const [metric, percentile] = of ? [of] : [responseTime, 99]
+    const series = [first, second].map((place) => this.#series(place, metric, percentile))
+    const { values, n } = samplesOf(metric, pairedSeries(...series), fewestFirm)
+    const [treated = [], reference = []] = values
     const cells = [first, second].map((place) => this.#cell(place)?.id ?? '')
     if (treated.length === 0) return undefined
-    return comparePaired(treated, reference, this.#settings, { unit: of?.unit ?? 'ms', cells }).ratio
+    const { ratio } = comparePaired(treated, reference, this.#settings, { unit: metric.unit, cells })
+    return { ratio, samples: n }
   }
 
   /** `signed` figures may lie below zero. */

@@ -8,14 +8,22 @@ import { footprintLoads, meshCpu, meshMemory } from '../../../scenarios/experime
 import type { Estimate } from '../../model.js'
 import { crossing, fitLine, slopeOf, type Bounded, type Line } from '../../stats/line.js'
 import type { Settings } from '../../stats/paired.js'
-import { comparePaired, estimateOf } from '../estimates.js'
+import { comparePaired, estimateOf, fewestFirm } from '../estimates.js'
 import type { Run } from '../readings.js'
-import { pairedSeries } from '../trust/pairing.js'
+import { pairedSeries, samplesOf } from '../trust/pairing.js'
 import { withInterval } from '../words.js'
 import { decide, lessShareOf, type Bounds, type Decision, type Located } from './decision.js'
 import { bothHalves, scalingOf } from './scaling.js'
 import { cellsOf, fromLine, lineOf, sidecarless, sidecars, Steps, type StepValues } from './steps.js'
-import { byMesh, concluded, wanting, type Conclusion, type Rule } from './finding.js'
+import {
+  byMesh,
+  concluded,
+  livesWords,
+  wanting,
+  wantingLives,
+  type Conclusion,
+  type Rule,
+} from './finding.js'
 
 /** Limits with their reasons. */
 export const growthLimits = {
@@ -125,7 +133,10 @@ export function verdictOfC4({
     : 'inconclusive'
 }
 
-/** Money an hour for what the hops take, so that cores and memory are one figure: by the prices of the config. */
+/**
+ * Money an hour for what the hops take, so that cores and memory are one figure: by the prices of the config. Most of it is
+ * memory, of which a process is the sample, so that the costs of its rounds are no more than one sample either.
+ */
 export const judgeC12 = bySteps((steps, settings, run) => {
   const path = sidecarless.find((name) => steps.of(name, meshMemory, at('load')).size > 0)
   if (path === undefined) return undefined
@@ -144,26 +155,34 @@ export const judgeC12 = bySteps((steps, settings, run) => {
       return { most, cell: of.cell, costs }
     })
     if (!reference || !treated || reference.most !== treated.most) return undefined
-    const [first = [], second = []] = pairedSeries(treated.costs, reference.costs).values
+    const { values, n: lives } = samplesOf(
+      meshMemory,
+      pairedSeries(treated.costs, reference.costs),
+      fewestFirm,
+    )
+    const [first = [], second = []] = values
     if (first.length === 0) return undefined
     const cells = [treated.cell, reference.cell]
     const { ratio } = comparePaired(first, second, settings, { unit: 'currency', cells })
-    return { ratio, replicas: reference.most }
+    return { ratio, lives, replicas: reference.most }
   }
   const [rest, load] = [ratioAt('rest'), ratioAt('load')]
   if (!rest || !load) return undefined
-  const ratios = [rest.ratio, load.ratio]
+  const lives = Math.min(rest.lives, load.lives)
+  const ratios = [rest, load].map(({ ratio, lives: n }) => ({ ...ratio, n }))
   const open = ratios.find((ratio) => decide(ratio, growthLimits.farFewer) === 'inconclusive')
   return concluded(
     verdictOfC12(ratios),
-    `On ${steps.mesh} with ${load.replicas} replicas the hops of ${path} took ${withInterval(rest.ratio, 'times')} at rest, and ${withInterval(load.ratio, 'times')} under load, of what sidecars took in CPU and memory, at the prices of the config; “far fewer” is read as at most half of it. There is no control plane here.`,
+    `On ${steps.mesh} with ${load.replicas} replicas the hops of ${path} took ${withInterval(rest.ratio, 'times')} at rest, and ${withInterval(load.ratio, 'times')} under load, of what sidecars took in CPU and memory, at the prices of the config${livesWords(lives)}; “far fewer” is read as at most half of it. There is no control plane here.`,
     [
       [`cost of ${path} at rest to that of sidecars, ${rest.replicas} replicas`, rest.ratio],
       [`cost of ${path} under load to that of sidecars, ${load.replicas} replicas`, load.ratio],
     ],
-    open
-      ? wanting(open, growthLimits.farFewer)
-      : 'rest and load say different things: how busy yours is is for you to say',
+    lives < fewestFirm
+      ? wantingLives
+      : open
+        ? wanting(open, growthLimits.farFewer)
+        : 'rest and load say different things: how busy yours is is for you to say',
   )
 })
 
