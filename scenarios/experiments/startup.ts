@@ -62,6 +62,7 @@ export const outages = metric({
   sample: 'round',
   read: ({ trial }) => readRestart(trial)?.outages,
   resolution: () => 1,
+  counts: () => 1,
 })
 
 export const readiness = metric({

@@ -67,9 +67,7 @@ export const judgeC5 = byActs((acts) => {
 export function verdictOfC6(shared: Bounds, own: Bounds, nulls: readonly Bounds[]) {
   const isQuiet = (none: Bounds) => decide(none, limits.oneWorkload / 2) === 'refuted'
   const isNullQuiet = nulls.length === 2 && nulls.every(isQuiet)
-  const most = decide(shared, limits.everyWorkload)
-  // One workload that lived on in nine rounds of four is more often chance than the limit allows: every one has to be hit.
-  const all = most === 'supported' && shared.low < 1 ? 'inconclusive' : most
+  const all = decide(shared, limits.everyWorkload)
   const some = decide(own, limits.oneWorkload)
   const found: Decision =
     all === 'refuted' || some === 'supported'
@@ -100,9 +98,17 @@ export const judgeC6 = byActs((acts) => {
       ['share of workloads that the death of a sidecar hurts', own],
       ...nulls.map((none) => ['the same when a spare hop is killed', none] as const),
     ],
-    wanting(isNullQuiet ? own : (nulls[0] ?? own), limits.oneWorkload),
+    wantingC6(shared, own, isNullQuiet ? undefined : (nulls[0] ?? own)),
   )
 })
+
+/** Rounds for what is open: the null, the node's component, or the sidecar. */
+function wantingC6(shared: Estimate, own: Estimate, loud: Estimate | undefined): string {
+  if (loud) return wanting(loud, limits.oneWorkload / 2)
+  return decide(shared, limits.everyWorkload) === 'inconclusive'
+    ? wanting(shared, limits.everyWorkload)
+    : wanting(own, limits.oneWorkload)
+}
 
 const perNode = { path: 'l7-per-node', load: pauseLoads.none }
 const sidecars = { path: 'l7-sidecar-to-sidecar', load: pauseLoads.none }

@@ -4,7 +4,7 @@ import type { Estimate, ReadMetric } from '../../model.js'
 import type { Settings } from '../../stats/paired.js'
 import { comparePaired, estimateOf, fewestFirm } from '../estimates.js'
 import { armOn } from '../increments.js'
-import { reaches, readMetric, seriesOf, type CellGroup, type Run } from '../readings.js'
+import { reaches, readMetric, seriesOf, stepOf, surenessOf, type CellGroup, type Run } from '../readings.js'
 import { pairedSeries, samplesOf } from '../trust/pairing.js'
 import { byMesh, type Conclusion, type Rule } from './finding.js'
 
@@ -77,7 +77,8 @@ export class Acts {
     const [treated = [], reference = []] = values
     const cells = [first, second].map((place) => this.#cell(place)?.id ?? '')
     if (treated.length === 0) return undefined
-    const { ratio } = comparePaired(treated, reference, this.#settings, { unit: metric.unit, cells })
+    const step = stepOf(this.#run, cells, metric, percentile)
+    const { ratio } = comparePaired(treated, reference, this.#settings, { unit: metric.unit, cells, step })
     return { ratio, samples: n }
   }
 
@@ -86,7 +87,10 @@ export class Acts {
     const values = [...this.#series(place, metric).values()]
     const cells = [this.#cell(place)?.id ?? '']
     if (values.length === 0) return undefined
-    return estimateOf(values, this.#settings, { unit: metric.unit, positive: kind === 'size', cells })
+    return estimateOf(values, this.#settings, {
+      ...{ unit: metric.unit, positive: kind === 'size', cells },
+      ...surenessOf(this.#run, cells, metric),
+    })
   }
 
   /** What checks of this name saw, made when the path came up; each once for each time that it did. */

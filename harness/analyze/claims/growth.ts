@@ -9,7 +9,7 @@ import type { Estimate } from '../../model.js'
 import { crossing, fitLine, slopeOf, type Bounded, type Line } from '../../stats/line.js'
 import type { Settings } from '../../stats/paired.js'
 import { comparePaired, estimateOf, fewestFirm } from '../estimates.js'
-import type { Run } from '../readings.js'
+import { stepOf, type Run } from '../readings.js'
 import { pairedSeries, samplesOf } from '../trust/pairing.js'
 import { withInterval } from '../words.js'
 import { decide, lessShareOf, type Bounds, type Decision, type Located } from './decision.js'
@@ -46,18 +46,28 @@ const at = (what: keyof typeof footprintLoads) => footprintLoads[what]
 const growthOf = (line: Line, steps: StepValues) => fromLine('MiB', slopeOf(line), line, steps, 'replicas')
 
 /** ms of CPU in each second that one more replica adds: a line in each round that has every step. */
-function cpuSlope(steps: StepValues, settings: Settings): Estimate | undefined {
+function cpuSlope(run: Run, steps: StepValues, settings: Settings): Estimate | undefined {
   const counts = [...steps.keys()]
   const { rounds, values } = pairedSeries(...[...steps.values()].map(({ series }) => series))
   const slopes = rounds.flatMap((_, round) => {
     const line = fitLine(counts.map((x, index) => ({ x, y: values[index]?.[round] ?? 0 })))
     return line ? [line.slope * 1000] : []
   })
-  return slopes.length === 0 ? undefined : estimateOf(slopes, settings, { unit: 'ms', cells: cellsOf(steps) })
+  if (slopes.length === 0) return undefined
+  const cells = cellsOf(steps)
+  const step = stepOf(run, cells, meshCpu) * 1000 * mostOff(counts)
+  return estimateOf(slopes, settings, { unit: 'ms', cells, step })
+}
+
+/** By how much a slope is off at most, where each y is off by one at most. */
+function mostOff(xs: readonly number[]): number {
+  const middle = xs.reduce((sum, x) => sum + x, 0) / xs.length
+  const spread = xs.reduce((sum, x) => sum + (x - middle) ** 2, 0)
+  return xs.reduce((sum, x) => sum + Math.abs(x - middle), 0) / spread
 }
 
 export const judgeC4: Rule = byMesh((run, groups, settings, mesh) => {
-  const growth = growthOfC4(new Steps(run, groups, mesh, 'footprint'), settings)
+  const growth = growthOfC4(run, new Steps(run, groups, mesh, 'footprint'), settings)
   const scaling = scalingOf(run, groups, mesh)
   if (!growth && !scaling) return undefined
   const first = growth
@@ -75,7 +85,7 @@ export const judgeC4: Rule = byMesh((run, groups, settings, mesh) => {
   )
 })
 
-function growthOfC4(steps: Steps, settings: Settings) {
+function growthOfC4(run: Run, steps: Steps, settings: Settings) {
   const own = steps.of(sidecars, meshMemory, at('load'))
   const path = sidecarless.find((name) => steps.of(name, meshMemory, at('load')).size > 2)
   if (path === undefined) return undefined
@@ -83,8 +93,8 @@ function growthOfC4(steps: Steps, settings: Settings) {
   const [ownLine, sharedLine] = [lineOf(own), lineOf(shared)]
   if (!ownLine || !sharedLine) return undefined
   const [ownSlope, sharedSlope] = [growthOf(ownLine, own), growthOf(sharedLine, shared)]
-  const ownCpu = cpuSlope(steps.of(sidecars, meshCpu, at('rest')), settings)
-  const sharedCpu = cpuSlope(steps.of(path, meshCpu, at('rest')), settings)
+  const ownCpu = cpuSlope(run, steps.of(sidecars, meshCpu, at('rest')), settings)
+  const sharedCpu = cpuSlope(run, steps.of(path, meshCpu, at('rest')), settings)
   const met = overtaking(ownLine, sharedLine)
   const meets = met && fromLine('count', met, ownLine, own, 'replicas')
   const cpu =
@@ -163,7 +173,9 @@ export const judgeC12 = bySteps((steps, settings, run) => {
     const [first = [], second = []] = values
     if (first.length === 0) return undefined
     const cells = [treated.cell, reference.cell]
-    const { ratio } = comparePaired(first, second, settings, { unit: 'currency', cells })
+    const step =
+      stepOf(run, cells, meshCpu) * perVcpuHour + (stepOf(run, cells, meshMemory) / 1024) * perGibHour
+    const { ratio } = comparePaired(first, second, settings, { unit: 'currency', cells, step })
     return { ratio, lives, replicas: reference.most }
   }
   const [rest, load] = [ratioAt('rest'), ratioAt('load')]

@@ -1,7 +1,7 @@
 /** What the verdict on L7 that scales on its own may say by chance, simulated; and how the two halves of C4 make one verdict. */
 import { describe, expect, it } from 'vitest'
 import { catalogue } from '../../cli/catalogue.js'
-import type { UserConfig } from '../../config/config-schema.js'
+import type { UserConfig } from '../../config.js'
 import { resolveConfig } from '../../config/resolve-config.js'
 import type { Component, Estimate, JournalEntry, Path, Trial, Usage } from '../../model.js'
 import { hasSidecarsAlone } from '../../model/plan.js'
