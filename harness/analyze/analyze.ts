@@ -12,7 +12,7 @@ import { analyzeCell } from './cells/cells.js'
 import { claimsOf } from './claims/claims.js'
 import { compareCells } from './comparisons.js'
 import type { Settings } from '../stats/paired.js'
-import { driftWarnings, oddTrials } from './trust/health.js'
+import { cutWarnings, driftWarnings, oddTrials } from './trust/health.js'
 import { kneeWarnings, searchGoesOn } from './cells/knees.js'
 import { incrementsOf } from './increments.js'
 import { noiseFloors } from './trust/noise.js'
@@ -80,6 +80,7 @@ export function analyze(entries: readonly JournalEntry[]): Analysis {
       ...cells.flatMap((cell) => cellWarnings(run, cell)),
       ...cells.flatMap((cell) => kneeWarnings(run, cell)),
       ...billWarnings(cells),
+      ...cutWarnings(run, groups),
       ...driftWarnings(run, groups),
       ...run.notes.map(({ text }) => text),
     ],

@@ -7,16 +7,8 @@ import { holm } from '../stats/families.js'
 import type { Settings } from '../stats/paired.js'
 import { alpha, comparePaired, fewestFirm, type EstimateOptions, type PairedResult } from './estimates.js'
 import { compareSearches } from './cells/knees.js'
-import {
-  livesOf,
-  pairedSeries,
-  reaches,
-  readMetric,
-  seriesOf,
-  stepOf,
-  type CellGroup,
-  type Run,
-} from './readings.js'
+import { pairedSeries, samplesOf } from './trust/pairing.js'
+import { reaches, readMetric, seriesOf, stepOf, type CellGroup, type Run } from './readings.js'
 
 /** Paths that claims compare within a mesh: first against second. */
 const comparedPaths: readonly (readonly [string, string])[] = [
@@ -187,8 +179,10 @@ export function measure(
     const series = cells.map((cell) =>
       seriesOf(run, cell, (trial) => readMetric(run, trial, read, percentile)),
     )
-    const { rounds, values } = pairedSeries(...series)
+    const paired = pairedSeries(...series)
+    const { values, n } = samplesOf(read, paired, fewestFirm)
     const [treated = [], reference = [], base = []] = values
+    const { rounds } = paired
     if (rounds.length === 0 || !cells.every((cell) => someReach(run, cell, percentile))) return []
     const less = (from: readonly number[]) => from.map((value, index) => value - (base[index] as number))
     const step = stepOf(run, cells, read, percentile) * (added ? 2 : 1)
@@ -196,9 +190,7 @@ export function measure(
     const result = added
       ? comparePaired(less(treated), less(reference), settings, options)
       : comparePaired(treated, reference, settings, options)
-    // Two processes that differ over many rounds are still one sample of each.
-    const lives = Math.min(...cells.map((cell) => livesOf(run, cell)))
-    return [{ spec, result, n: read.sample === 'process' ? lives : rounds.length }]
+    return [{ spec, result, n }]
   })
 }
 

@@ -2,6 +2,7 @@
 import type { Estimate } from '../model.js'
 import { boundsOf, resampleCount, type Location } from '../stats/location.js'
 import { locate, pair, type Settings } from '../stats/paired.js'
+import { shareBounds } from '../stats/student.js'
 
 export { power } from '../stats/paired.js'
 
@@ -18,6 +19,8 @@ export interface EstimateOptions {
   readonly positive?: boolean
   /** The finest step that a sample can take, in the unit: where samples do not spread, no interval is narrower. */
   readonly step?: number
+  /** Over how many things, each by itself, all values together were counted; absent: they were read. */
+  readonly things?: number
 }
 
 /**
@@ -69,7 +72,31 @@ export function estimateOf(
   settings: Settings,
   options: EstimateOptions,
 ): Estimate {
-  return toEstimate(locate(values, settings, (options.step ?? 0) / 2), 'Hodges–Lehmann over rounds', options)
+  const location = locate(values, settings, (options.step ?? 0) / 2)
+  const estimate = toEstimate(location, 'Hodges–Lehmann over rounds', options)
+  return options.things === undefined || values.length < 2
+    ? estimate
+    : byCount(estimate, values, options.things)
+}
+
+/**
+ * No surer than so many things can make it: of a share the bounds of one that was counted; of a count that all rounds agree
+ * on those of the share of rounds that do.
+ */
+function byCount(estimate: Estimate, values: readonly number[], things: number): Estimate {
+  const isShare = estimate.unit === 'share'
+  if (!isShare && values.some((value) => value !== values[0])) return estimate
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length
+  const { low, high } = shareBounds(isShare ? Math.round(mean * things) : things, things, level)
+  const bounds = isShare
+    ? { low, high }
+    : { low: estimate.value * low, high: estimate.value + (1 - low) * Math.max(1, estimate.value) }
+  return {
+    ...estimate,
+    low: Math.min(estimate.low, bounds.low),
+    high: Math.max(isShare ? Math.min(1, estimate.high) : estimate.high, bounds.high),
+    method: `${estimate.method}; no narrower than ${things} counted things allow (Clopper–Pearson)`,
+  }
 }
 
 /** Two cells compared by round. */

@@ -4,15 +4,8 @@ import type { Estimate, Increment, ReadMetric } from '../model.js'
 import type { Settings } from '../stats/paired.js'
 import { settingsOf } from '../model/variants.js'
 import { comparePaired, estimateOf } from './estimates.js'
-import {
-  isSpecial,
-  pairedSeries,
-  readMetric,
-  seriesOf,
-  stepOf,
-  type CellGroup,
-  type Run,
-} from './readings.js'
+import { pairedSeries } from './trust/pairing.js'
+import { isSpecial, readMetric, seriesOf, stepOf, type CellGroup, type Run } from './readings.js'
 
 interface Step {
   readonly title: string

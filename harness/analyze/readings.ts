@@ -18,6 +18,7 @@ import type {
 import { unitNumber } from '../model/plan.js'
 import { decodeHistogram, percentileOf, type Buckets } from '../stats/histogram.js'
 import { defined } from '../model/defined.js'
+import { Series } from './trust/pairing.js'
 
 type Entry<Type extends JournalEntry['type']> = Extract<JournalEntry, { type: Type }>
 
@@ -121,6 +122,9 @@ export const handshakesPerConnection = (trial: Trial) => perConnection(trial, tr
 /** Those of them that resumed a session; undefined where no hop tells. */
 export const resumptionsPerConnection = (trial: Trial) => perConnection(trial, trial.tlsResumptions)
 
+/** The finest step of both. */
+export const stepPerConnection = (trial: Trial) => perConnection(trial, 1)
+
 function perConnection({ load }: Trial, count: number | undefined): number | undefined {
   return count === undefined || !load || load.connectionsOpened === 0
     ? undefined
@@ -134,6 +138,10 @@ export function isSpecial(group: { readonly cells: readonly Cell[] }): boolean {
 }
 
 export const mib = 2 ** 20
+/** Pages are what memory is counted in. */
+export const pageMib = 4096 / mib
+/** The host's busy time comes of what it was idle, which is printed in steps of 10 ms and read at both edges. */
+export const hostStepNs = 2e7
 
 export function billOf(run: Run, trial: Trial): TrialBill | undefined {
   const { usage } = trial
@@ -152,13 +160,13 @@ function billWindow(components: readonly Component[], cell: Cell, usage: Usage):
   const hops: ComponentUsage[] = []
   const applications: ComponentUsage[] = []
   const groupOf = grouping(components, cell)
-  let stepNs = 0
+  const stepNs = { ...ns }
   for (const row of usage.components) {
     const group = groupOf(componentOf.get(row.component), row.category)
     ns[group] += row.cpuNs
     if (group === 'hops') hops.push(row)
     if (group === 'application') applications.push(row)
-    if (group === 'hops' || group === 'application' || group === 'controlPlane') stepNs += row.resolutionNs
+    stepNs[group] += row.resolutionNs
     if ((group === 'hops' || group === 'application') && row.rssBytes !== undefined)
       rss[group] = (rss[group] ?? 0) + row.rssBytes
   }
@@ -171,7 +179,10 @@ function billWindow(components: readonly Component[], cell: Cell, usage: Usage):
     unaccountedNs: usage.hostBusyNs - known,
     hostBusyNs: usage.hostBusyNs,
     attributedNs: ns.hops + ns.application + ns.controlPlane,
-    attributedStepNs: stepNs,
+    attributedStepNs: stepNs.hops + stepNs.application + stepNs.controlPlane,
+    hopsStepNs: stepNs.hops,
+    bystandersStepNs: stepNs.bystanders,
+    unaccountedStepNs: Object.values(stepNs).reduce((sum, step) => sum + step, hostStepNs),
     hopsUserNs: split(hops, ns.hops, 'cpuUserNs'),
     hopsSystemNs: split(hops, ns.hops, 'cpuSystemNs'),
     hopsRssBytes: rss.hops,
@@ -266,17 +277,31 @@ function readingOf(run: Run, trial: Trial): TrialReading {
 
 /** The coarsest step that a metric takes in the valid trials of these cells, in its unit; 0 of none. */
 export function stepOf(run: Run, cells: readonly string[], metric: ReadMetric, percentile = 50): number {
+  return coarsestOf(run, cells, (trial) => metric.resolution(readingOf(run, trial), percentile))
+}
+
+/** The coarsest of the steps that something read of these cells' valid trials takes. */
+export function coarsestOf(
+  run: Run,
+  cells: readonly string[],
+  stepIn: (trial: Trial) => number | undefined,
+): number {
   let step = 0
   for (const cell of cells)
-    for (const trial of run.valid.get(cell)?.values() ?? [])
-      step = Math.max(step, metric.resolution(readingOf(run, trial), percentile) || 0)
+    for (const trial of run.valid.get(cell)?.values() ?? []) step = Math.max(step, stepIn(trial) || 0)
   return step
 }
 
-/** Processes that a cell was measured with: an environment that comes up again brings new ones. */
-export function livesOf(run: Run, cell: string): number {
-  const stays = [...(run.valid.get(cell)?.values() ?? [])].map((trial) => run.stayOf.get(trial))
-  return new Set(stays).size
+/** How sure a metric's values of these cells are in themselves: to a step where they are read, by their number where counted. */
+export function surenessOf(
+  run: Run,
+  cells: readonly string[],
+  metric: ReadMetric,
+  percentile?: number,
+): { readonly step: number } | { readonly things: number } {
+  if (!metric.counts) return { step: stepOf(run, cells, metric, percentile) }
+  const trials = cells.flatMap((cell) => [...(run.valid.get(cell)?.values() ?? [])])
+  return { things: trials.reduce((sum, trial) => sum + (metric.counts?.(readingOf(run, trial)) ?? 0), 0) }
 }
 
 /** At least one request of the trial lies beyond the percentile; 99.9 is no exact binary number: 1 000 requests do reach it. */
@@ -285,28 +310,15 @@ export function reaches(trial: Trial, percentile: number | undefined): boolean {
 }
 
 /** round → value, of a cell's valid trials. */
-export function seriesOf(
-  run: Run,
-  cell: string,
-  value: (trial: Trial) => number | undefined,
-): ReadonlyMap<number, number> {
-  const series = new Map<number, number>()
+export function seriesOf(run: Run, cell: string, value: (trial: Trial) => number | undefined): Series {
+  const series = new Series(run.armOf.get(run.cellOf.get(cell)?.arm ?? '')?.environment)
   const rounds = [...(run.valid.get(cell) ?? [])].sort(([a], [b]) => a - b)
   for (const [round, trial] of rounds) {
     const measured = value(trial)
-    if (measured !== undefined && Number.isFinite(measured)) series.set(round, measured)
+    if (measured !== undefined && Number.isFinite(measured))
+      series.add(round, measured, run.stayOf.get(trial) ?? 0)
   }
   return series
-}
-
-/** Values of several cells in the rounds that all of them have. */
-export function pairedSeries(...all: readonly ReadonlyMap<number, number>[]): {
-  readonly rounds: readonly number[]
-  readonly values: readonly (readonly number[])[]
-} {
-  const [first, ...others] = all
-  const rounds = [...(first?.keys() ?? [])].filter((round) => others.every((series) => series.has(round)))
-  return { rounds, values: all.map((series) => rounds.map((round) => series.get(round) as number)) }
 }
 
 /** Cells that are compared with each other: one experiment, one load, one environment. */

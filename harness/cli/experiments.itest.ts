@@ -59,7 +59,7 @@ test('the claims are listed with what decides them and what the last run says', 
   expect(rows[5]?.experiments).toEqual([{ name: 'blast-radius', estimateMs: expect.any(Number) as number }])
   const text = (await workspace.meshbench('claims')).stdout
   expect(text).toMatch(
-    /^C11 .*\n.*\n {4}to decide it: .*a real JVM, which the mesh finagle is.*\n +meshbench run --experiment pauses --arm finagle\/l7-per-node reference\/l7-sidecar-to-sidecar$/m,
+    /^C11 .*\n.*\n {4}to decide it: .*a real JVM, which the mesh finagle is.*\n +meshbench run --experiment pauses --blocks 3 --arm finagle\/l7-per-node reference\/l7-sidecar-to-sidecar$/m,
   )
   workspace.remove()
 })

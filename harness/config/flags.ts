@@ -43,6 +43,13 @@ export const planFlags = {
     parse: (text, rates = []) => [...rates, parseAbove0(text, 'requests per second')],
   }),
   rounds: flag<number>('--rounds <n>', 'exactly this many rounds', { parse: parseCount }),
+  blocks: flag<number>(
+    '--blocks <n>',
+    'bring every environment up this often, each time with new processes',
+    {
+      parse: parseCount,
+    },
+  ),
   budget: flag<number>(
     '--budget <minutes>',
     'how long the trials may take, instead of what the profile allows',

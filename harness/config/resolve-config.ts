@@ -64,7 +64,7 @@ export function resolveConfig(
     rounds: {
       ...profile.rounds,
       ...(chosenByFlag ? {} : defined(config.rounds)),
-      ...defined({ budgetMinutes: overrides.budget }),
+      ...defined({ budgetMinutes: overrides.budget, blocks: overrides.blocks }),
     },
     thresholds: thresholdsOf(config.thresholds, arms, overrides.variants ?? [], platform),
     gate: { ...defaultGate, ...defined(config.gate) },

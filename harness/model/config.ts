@@ -83,7 +83,10 @@ export const roundsSchema = object({
   untilEffect: positive.max(1),
   /** Of measuring in one environment: no round begins later, once there are `min` of them. */
   budgetMinutes: positive,
-  /** How often environments that cannot stand side by side (clusters) take turns; absent: each is measured at one go. */
+  /**
+   * How often environments come up anew, each time with other processes; those that cannot stand side by side (clusters) take
+   * turns. Absent: each is measured at one go, so that its processes are the same in all rounds.
+   */
   blocks: counted.max(100).exactOptional(),
 })
 

@@ -19,8 +19,11 @@ export interface TrialBill {
    * since on a shared host it is mostly other people's work.
    */
   readonly attributedNs: number
-  /** The finest step of `attributedNs`: that of all counters that it is the sum of. */
+  /** The finest step of `attributedNs`: that of all counters that it is the sum of. Likewise of the others. */
   readonly attributedStepNs: number
+  readonly hopsStepNs: number
+  readonly bystandersStepNs: number
+  readonly unaccountedStepNs: number
   /** As the kernel splits `hopsNs` by sampling; undefined where it does not. */
   readonly hopsUserNs: number | undefined
   readonly hopsSystemNs: number | undefined
@@ -70,6 +73,11 @@ export interface ReadMetric<Id extends string = string> extends Described<Id> {
   read(reading: TrialReading, percentile: number): number | undefined
   /** The finest step that the figure can take in this trial, in its unit: of a clock, a page, a tick, one request. */
   resolution(reading: TrialReading, percentile: number): number
+  /**
+   * How many things the figure of a trial was counted over, each by itself. It is exact then, so that no rounding by its
+   * resolution hides anything: how sure rounds are that all agree is by the number of things. Absent: it is read, not counted.
+   */
+  counts?(reading: TrialReading): number
   /** What one sample is: each round gives another, or one process lives through all rounds, so that they are not independent. */
   readonly sample: 'round' | 'process'
   /** Counted over a cell's trials rather than estimated over rounds: arms are not compared by it. */

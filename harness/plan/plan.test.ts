@@ -154,6 +154,32 @@ test('with blocks, clusters take turns in seeded order, and every trial is there
   expect(Math.floor(blocked.estimateMs / 1e9)).toBe(ids.length)
 })
 
+test('with blocks, an environment that is the only one comes up anew for each, with the same trials in the same order', () => {
+  const planWith = (blocks?: number) =>
+    makePlan(
+      resolveConfig({
+        ...user,
+        arms: { reference: ['l4-only'] },
+        rounds: { min: 7, max: 7, ...defined({ blocks }) },
+      }),
+      {
+        ...catalogue,
+        timesOf: () => ({ environmentMs: 1e9, armMs: 0, hopMs: 0, trialMs: 0 }),
+      },
+    )
+  const [plain, blocked] = [planWith(), planWith(3)]
+  const roundsIn = (plan: typeof plain) =>
+    visitsOf(plan).map(({ trials }) => [...new Set(trials.map(({ round }) => round))])
+  expect(roundsIn(plain)).toEqual([[0, 1, 2, 3, 4, 5, 6]])
+  expect(roundsIn(blocked)).toEqual([
+    [0, 1],
+    [2, 3, 4],
+    [5, 6],
+  ])
+  expect(blocked.order).toEqual(plain.order)
+  expect([plain, blocked].map(({ estimateMs }) => Math.floor(estimateMs / 1e9))).toEqual([1, 3])
+})
+
 test('units of L7 stand beside the arm’s own hops, as many as the largest step has, on every path', () => {
   const config: UserConfig = {
     arms: { reference: ['l4-l7-l4', 'l7-sidecar-to-sidecar', 'l4-only'] },

@@ -1,5 +1,5 @@
 /** Turns a config into the exact list of trials, before anything is created. Pure: one config, one plan. */
-import { baselineMesh, copiesFor, copyId, unitNumber, type Units } from '../model/plan.js'
+import { baselineMesh, copiesFor, copyId, roundsOf, unitNumber, type Units } from '../model/plan.js'
 import { createHash } from 'node:crypto'
 import { defined } from '../model/defined.js'
 import { UserError } from '../model/errors.js'
@@ -94,7 +94,7 @@ export function makePlan(config: ResolvedConfig, catalogue: Catalogue): Plan {
     paths,
     cells,
     order,
-    estimateMs: estimate(cells, order, arms, paths, catalogue.timesOf(config.platform)),
+    estimateMs: estimate(config, cells, order, arms, paths, catalogue.timesOf(config.platform)),
   }
 }
 
@@ -256,7 +256,7 @@ function refuseTooMany(groups: readonly CellGroup[]): void {
 /**
  * Environments one after another (on `local` there is one), rounds within, every arm once in each round in an order
  * of its own, so that drift hits all arms alike. With blocks, environments take turns, each time in another order, so
- * that what drifts between clusters hits all of them, too.
+ * that what drifts between clusters hits all of them, too; a single one comes up anew for each, with other processes.
  */
 function orderTrials(
   config: ResolvedConfig,
@@ -267,12 +267,11 @@ function orderTrials(
   const environments = [...new Set(arms.map(({ environment }) => environment))]
   const environmentOf = new Map(arms.map((arm) => [arm.id, arm.environment]))
   const rounds = Math.max(0, ...groups.map((group) => group.rounds))
-  const blocks = environments.length > 1 ? Math.min(config.rounds.blocks ?? 1, Math.max(1, rounds)) : 1
+  const edges = blockEdges(config, rounds)
   const order: TrialSpec[] = []
-  for (let block = 0; block < blocks; block++) {
-    const [first, end] = [block, block + 1].map((edge) => Math.round((edge * rounds) / blocks))
+  for (const [block, first] of edges.slice(0, -1).entries()) {
     for (const environment of shuffle(environments, random)) {
-      for (let round = first ?? 0; round < (end ?? rounds); round++) {
+      for (let round = first; round < (edges[block + 1] ?? rounds); round++) {
         for (const group of groups.filter((candidate) => round < candidate.rounds)) {
           const cells = group.cells.filter((cell) => environmentOf.get(cell.arm) === environment)
           for (const cell of shuffle(cells, random)) order.push({ index: order.length, round, cell: cell.id })
@@ -283,7 +282,14 @@ function orderTrials(
   return order
 }
 
+/** The first round of each block, and at the end how many rounds there are. */
+function blockEdges({ rounds: { blocks = 1 } }: ResolvedConfig, rounds: number): readonly number[] {
+  const count = Math.min(blocks, Math.max(1, rounds))
+  return Array.from({ length: count + 1 }, (_, edge) => Math.round((edge * rounds) / count))
+}
+
 function estimate(
+  config: ResolvedConfig,
   cells: readonly Cell[],
   order: readonly TrialSpec[],
   arms: readonly Arm[],
@@ -304,11 +310,11 @@ function estimate(
     }),
   )
   const none = { arms: 0, hops: 0 }
+  const isNew = newStays(config, order, environmentOf)
   return order.reduce((sum, spec, index) => {
-    const environment = environmentOf(spec)
-    const up = upOf.get(environment ?? '') ?? none
+    const up = upOf.get(environmentOf(spec) ?? '') ?? none
     // An environment comes up once for each of its blocks, with all its arms.
-    const isFirst = index === 0 || environment !== environmentOf(order[index - 1] as TrialSpec)
+    const isFirst = isNew(spec, order[index - 1])
     const raising = times.environmentMs + up.arms * times.armMs + up.hops * times.hopMs
     const reading = up.hops * (times.trialHopMs ?? 0)
     return sum + trialMs(cellOf.get(spec.cell)?.load, times) + reading + (isFirst ? raising : 0)
@@ -331,13 +337,32 @@ export function visitsOf(plan: Plan): readonly Visit[] {
   const requests = new Map(environmentRequests(plan).map((request) => [request.id, request]))
   const environmentOf = environmentsOfCells(plan)
   const visits: { request: EnvironmentRequest; trials: TrialSpec[] }[] = []
-  for (const trial of plan.order) {
+  const isNew = newStays(plan.config, plan.order, ({ cell }) => environmentOf.get(cell))
+  for (const [index, trial] of plan.order.entries()) {
     const request = requests.get(environmentOf.get(trial.cell) ?? '')
     if (!request) throw new Error(`the plan names an unknown cell: ${trial.cell}`)
-    if (visits.at(-1)?.request !== request) visits.push({ request, trials: [] })
+    if (isNew(trial, plan.order[index - 1])) visits.push({ request, trials: [] })
     visits.at(-1)?.trials.push(trial)
   }
   return visits
+}
+
+/**
+ * Whether an environment comes up for a trial, given the one before it. Where there are several, two turns of one that meet
+ * at a block's edge are one stay, since clusters are dear to bring up; where there is one, a block would be nothing else.
+ */
+function newStays(
+  config: ResolvedConfig,
+  order: readonly TrialSpec[],
+  environmentOf: (trial: TrialSpec) => string | undefined,
+): (trial: TrialSpec, before: TrialSpec | undefined) => boolean {
+  const edges = blockEdges(config, roundsOf({ order }))
+  const isSingle = new Set(order.map(environmentOf)).size === 1
+  const blockOf = ({ round }: TrialSpec) => edges.findLastIndex((first) => first <= round)
+  return (trial, before) =>
+    before === undefined ||
+    environmentOf(trial) !== environmentOf(before) ||
+    (isSingle && blockOf(trial) !== blockOf(before))
 }
 
 /** The environments of a plan, each with its arms, in the order in which the plan visits them first. */

@@ -100,6 +100,41 @@ test('killing a command ends what it started, too', async () => {
   await vi.waitFor(() => expect(isRunning(grandchild)).toBe(false), 5000)
 })
 
+test('a command that is started after the interrupt is ended at once, and so is one that is run', async () => {
+  const argv = [node, '-e', 'setInterval(() => {}, 1000)']
+  const signal = AbortSignal.abort()
+  const running = start({ argv }, { signal })
+  try {
+    await expect(running.exited).resolves.toMatchObject({ signal: 'SIGKILL' })
+  } finally {
+    running.kill('SIGKILL')
+  }
+  await expect(run(argv, { signal, timeoutMs: 10_000 })).rejects.toThrow('interrupted')
+})
+
+/** Ends at once, and leaves a process behind that has its number written: with its own output, or with none. */
+const leaving = (stdio: string) =>
+  `const child = require('node:child_process').spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: '${stdio}' }); console.log(child.pid); child.unref()`
+
+test.each(['inherit', 'ignore'])(
+  'what outlives its parent (output: %s) is ended with its group',
+  async (stdio) => {
+    const running = start({ argv: [node, '-e', leaving(stdio)] })
+    const lines = running.lines[Symbol.asyncIterator]()
+    const left = Number((await lines.next()).value)
+    try {
+      await vi.waitFor(() => expect(isRunning(running.pid as number)).toBe(false), 5000)
+      // Of a child that was reaped Node knows the exit code.
+      await vi.waitFor(() => {
+        running.kill('SIGKILL')
+        expect(isRunning(left)).toBe(false)
+      }, 5000)
+    } finally {
+      if (isRunning(left)) process.kill(left, 'SIGKILL')
+    }
+  },
+)
+
 test('programs are found on the PATH', async () => {
   await expect(findProgram('node')).resolves.toMatch(/node$/)
   await expect(findProgram('no-such-program-anywhere')).resolves.toBeUndefined()

@@ -45,9 +45,13 @@ process.on('exit', () => {
   for (const child of alive) endGroup(child, 'SIGKILL')
 })
 
-function keepTrack(child: ChildProcess): void {
+/** `until`: whether what an ended child leaves in its group is of nobody's concern; else it is kept in mind until it is gone. */
+function keepTrack(child: ChildProcess, until: 'it ends' | 'its group ends' = 'it ends'): void {
   alive.add(child)
-  for (const event of ['error', 'close'] as const) child.once(event, () => alive.delete(child))
+  child.once('error', () => alive.delete(child))
+  child.once('close', () => {
+    if (until === 'it ends' || !isGroupLeft(child)) alive.delete(child)
+  })
 }
 
 export interface StartOptions {
@@ -76,7 +80,7 @@ export function start(command: Command, options: StartOptions = {}): Running {
       ...(options.runId === undefined ? {} : { [runIdVariable]: options.runId }),
     },
   })
-  keepTrack(child)
+  keepTrack(child, 'its group ends')
   const [stdin, stdout, stderr] = [
     child.stdin as Writable,
     child.stdout as Readable,
@@ -91,6 +95,8 @@ export function start(command: Command, options: StartOptions = {}): Running {
 
   const abort = () => endGroup(child, 'SIGKILL')
   options.signal?.addEventListener('abort', abort, { once: true })
+  // A signal that was given before tells its listeners nothing.
+  if (options.signal?.aborted) abort()
   const exited = new Promise<Awaited<Running['exited']>>((resolve) => {
     child.once('error', (error) => resolve({ code: 127, signal: null, tail: error.message }))
     child.once('close', (code, signal) => resolve({ code, signal, tail: tail.text() }))
@@ -196,6 +202,7 @@ export async function run(
     child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk))
     child.stdin.on('error', () => {})
     child.stdin.end(options.input)
+    if (options.signal?.aborted) abort()
     child.once('error', (error) => {
       settle()
       reject(new CommandError(argv, { code: 127, signal: null, tail: error.message }, error.message))
@@ -231,13 +238,31 @@ async function isExecutable(path: string): Promise<boolean> {
   )
 }
 
-/** Ends a child and whatever it started. */
+/** Ends a child and whatever it started, also where the child itself is gone and what it started lives on. */
 function endGroup(child: ChildProcess, signal: NodeJS.Signals): void {
-  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
+  if (child.pid === undefined) return
+  if (isEnded(child)) {
+    if (isGroupLeft(child)) sendTo(-child.pid, signal)
+  } else if (!sendTo(-child.pid, signal)) child.kill(signal)
+}
+
+const isEnded = ({ exitCode, signalCode }: ChildProcess) => exitCode !== null || signalCode !== null
+
+/**
+ * Whether an ended child has left processes in its group. No process is given a number that a group still has (`fork` in
+ * POSIX.1-2017), so that one which has the child's number now is a stranger's, and so is the group of that number.
+ */
+function isGroupLeft({ pid }: ChildProcess): boolean {
+  return pid !== undefined && !sendTo(pid, 0) && sendTo(-pid, 0)
+}
+
+/** Whether there was somebody to send it to; 0 only asks. */
+function sendTo(pid: number, signal: NodeJS.Signals | 0): boolean {
   try {
-    process.kill(-child.pid, signal)
-  } catch {
-    child.kill(signal)
+    process.kill(pid, signal)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }
 

@@ -437,6 +437,23 @@ test('with blocks, environments come up again for each turn, and what is done is
   expect(resumed.written.filter(({ type }) => type === 'environment')).toHaveLength(1)
 })
 
+test('with blocks, an environment that is the only one comes up anew for each, and no round is cut', async () => {
+  const blocked = makePlan(
+    resolveConfig({
+      arms: { reference: ['l4-only'] },
+      experiments: { latency: {} },
+      rounds: { min: 4, max: 4, blocks: 2 },
+    }),
+    catalogue,
+  )
+  const { outcome, written } = await runFake({}, { plan: blocked })
+  expect(outcome.outcome).toBe('complete')
+  const stays = written.flatMap((entry) =>
+    entry.type === 'environment' ? ['up'] : entry.type === 'trial' ? [entry.round] : [],
+  )
+  expect(stays.filter((entry, index) => entry !== stays[index - 1])).toEqual(['up', 0, 1, 'up', 2, 3])
+})
+
 test('where each turn is as short as a round, a run ends by budget, precision or hopelessness all the same', async () => {
   const planOf = (budgetMinutes: number) =>
     makePlan(

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { studentQuantile, studentTwoSidedP } from './student.js'
+import { shareBounds, studentQuantile, studentTwoSidedP } from './student.js'
 
 // Values from printed tables of the t distribution (for example NIST/SEMATECH e-Handbook, 1.3.6.7.2).
 describe('studentQuantile', () => {
@@ -29,5 +29,19 @@ describe('studentTwoSidedP', () => {
   it('is 1 at zero and 0 at infinity', () => {
     expect(studentTwoSidedP(0, 5)).toBe(1)
     expect(studentTwoSidedP(Infinity, 5)).toBe(0)
+  })
+})
+
+// Of none, or all, of n the bound is α/2 to the power of 1/n, in closed form; the others from printed tables of Clopper and Pearson's limits.
+describe('shareBounds', () => {
+  it.each([
+    [36, 36, 0.025 ** (1 / 36), 1],
+    [0, 9, 0, 1 - 0.025 ** (1 / 9)],
+    [5, 10, 0.1871, 0.8129],
+    [1, 20, 0.0013, 0.2487],
+  ])('of %i of %i', (hits, things, low, high) => {
+    const bounds = shareBounds(hits, things, 0.95)
+    expect(bounds.low).toBeCloseTo(low, 4)
+    expect(bounds.high).toBeCloseTo(high, 4)
   })
 })

@@ -1,4 +1,4 @@
-/** Student's t distribution, which simple-statistics does not have. */
+/** Student's t distribution and bounds of a counted share, which simple-statistics does not have. */
 import { gammaln } from 'simple-statistics'
 
 /** Two-sided tail probability P(|T| > |t|) with `df` degrees of freedom. */
@@ -28,6 +28,29 @@ export function studentQuantile(probability: number, df: number): number {
   const value = (low + high) / 2
   quantiles.set(key, value)
   return value
+}
+
+/**
+ * Bounds of a share of which `hits` of `things` were counted, each thing by itself (Clopper & Pearson 1934): where all agree
+ * there is no spread to judge by, and how many of them there were says how sure that is.
+ */
+export function shareBounds(hits: number, things: number, level: number): { low: number; high: number } {
+  const tail = (1 - level) / 2
+  // P(at least k of n) at a share p is the incomplete beta function I_p(k, n − k + 1) (DLMF 8.17.5).
+  const atLeast = (share: number, k: number) => incompleteBeta(share, k, things - k + 1)
+  const solve = (isAbove: (share: number) => boolean) => {
+    let [low, high] = [0, 1]
+    for (let step = 0; step < 50; step++) {
+      const middle = (low + high) / 2
+      if (isAbove(middle)) high = middle
+      else low = middle
+    }
+    return (low + high) / 2
+  }
+  return {
+    low: hits <= 0 ? 0 : solve((share) => atLeast(share, hits) > tail),
+    high: hits >= things ? 1 : solve((share) => 1 - atLeast(share, hits + 1) < tail),
+  }
 }
 
 /** Regularised incomplete beta function by Lentz's continued fraction (DLMF 8.17.22). */

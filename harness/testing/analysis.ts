@@ -1,5 +1,5 @@
 /** What tests of the analysis share: a small journal, a comparison by its names, and what makes a trial or a figure bad. */
-import type { Analysis, Comparison, JournalEntry } from '../model.js'
+import type { Analysis, Comparison, JournalEntry, Trial } from '../model.js'
 import { syntheticJournal, type SyntheticOptions } from '../testdata/synthetic-journal.js'
 
 /** Small and clean, so that a test takes milliseconds: 400 requests a trial, no bad trials. */
@@ -34,6 +34,21 @@ export function badNumbers(value: unknown, path = ''): string[] {
   if (typeof value === 'number') return Number.isFinite(value) ? [] : [path]
   if (typeof value !== 'object' || value === null) return []
   return Object.entries(value).flatMap(([key, member]) => badNumbers(member, `${path}.${key}`))
+}
+
+/** The same run, whose environment went down before each of these trials and came up again: all that follows has new processes. */
+export function cameUpBefore(
+  entries: readonly JournalEntry[],
+  isFirst: (trial: Trial, before: Trial | undefined) => boolean,
+): JournalEntry[] {
+  const environment = entries.find(({ type }) => type === 'environment')
+  let before: Trial | undefined
+  return entries.flatMap((entry) => {
+    if (entry.type !== 'trial' || !environment) return [entry]
+    const isNew = isFirst(entry, before)
+    before = entry
+    return isNew ? [environment, entry] : [entry]
+  })
 }
 
 export function failedTrial(trial: Extract<JournalEntry, { type: 'trial' }>): JournalEntry {

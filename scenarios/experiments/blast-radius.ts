@@ -53,6 +53,7 @@ export const workloadsHit = metric({
     return slices && slices.filter((hurt) => hurt > 0).length / slices.length
   },
   resolution: (reading) => 1 / Math.max(1, hurtSlices(reading)?.length ?? 1),
+  counts: (reading) => hurtSlices(reading)?.length ?? 0,
 })
 
 const outage = metric({

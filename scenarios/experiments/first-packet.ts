@@ -54,6 +54,8 @@ export const firstLost = metric({
     return before.reduce((sum, failed) => sum + failed, 0)
   },
   resolution: () => 1,
+  // One first contact in each trial.
+  counts: () => 1,
 })
 
 export const firstPacket = {

@@ -25,5 +25,5 @@ export const coresIn = (nsOf: (bill: TrialBill) => number) =>
     read: ({ bill, trial: { usage } }: TrialReading) =>
       bill && usage && usage.windowMs > 0 ? nsOf(bill) / 1e6 / usage.windowMs : undefined,
     resolution: ({ bill, trial: { usage } }: TrialReading) =>
-      (bill?.attributedStepNs ?? 0) / 1e6 / Math.max(1, usage?.windowMs ?? 0),
+      (bill?.hopsStepNs ?? 0) / 1e6 / Math.max(1, usage?.windowMs ?? 0),
   }) as const

@@ -53,6 +53,18 @@ export const unserved = metric({
   resolution: () => sliceMs,
 })
 
+/** One at most where a hop comes up and stays: more tell of one that was well, and failed again. */
+export const outages = metric({
+  id: 'startup.outages',
+  title: 'Stretches of failed requests around a start',
+  unit: 'count',
+  better: 'less',
+  sample: 'round',
+  read: ({ trial }) => readRestart(trial)?.outages,
+  resolution: () => 1,
+  counts: () => 1,
+})
+
 export const readiness = metric({
   id: 'startup.readiness',
   title: 'Time until what a workload brings is ready',
@@ -84,6 +96,6 @@ export const startup = {
   },
   carries: ({ hops }) => hops.length > 0,
   comparesLoads: true,
-  metrics: [unserved, readiness],
+  metrics: [unserved, outages, readiness],
   claims: ['C7'],
 } satisfies Experiment<StartupSettings>

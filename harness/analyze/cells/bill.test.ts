@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { analyze } from '../analyze.js'
-import type { Analysis, Component, JournalEntry } from '../../model.js'
+import type { Analysis, Component, Estimate, JournalEntry } from '../../model.js'
 import { badNumbers, comparisonOf, smallJournal } from '../../testing/analysis.js'
 
 const [l4l7l4, l4] = ['reference/l4-l7-l4', 'reference/l4-only']
@@ -32,6 +32,36 @@ describe('the bill', () => {
     expect(hop?.contextSwitches?.value).toBeCloseTo(1020, -1)
     expect(hop?.memoryPss?.value).toBeLessThan(hop?.memory?.value ?? 0)
     expect(hop?.memoryPeak?.value).toBeGreaterThan(hop?.memory?.value ?? Infinity)
+  })
+
+  it('is no surer of a row than the counter behind it, where all rounds read the same', () => {
+    const tickNs = 1e7
+    const entries = smallJournal({ rounds: 6, arms: ['l4-only'] }).map((entry): JournalEntry => {
+      if (entry.type !== 'trial' || !entry.usage || !entry.load) return entry
+      const components = entry.usage.components.map((row) => ({
+        ...row,
+        ...{ cpuNs: 2 * tickNs, resolutionNs: tickNs, rssBytes: 2 ** 26, readSyscalls: 100 },
+      }))
+      return {
+        ...entry,
+        load: { ...entry.load, ok: 400 },
+        usage: { ...entry.usage, hostBusyNs: 20 * tickNs, components },
+      }
+    })
+    const own = analyze(entries).cells.find(({ arm }) => arm === l4)
+    const width = ({ low, high }: Estimate) => high - low
+    const hop = own?.bill.find(({ component }) => component.endsWith('client-tunnel'))
+    const unaccounted = own?.bill.find(({ category }) => category === 'unaccounted')
+    if (!own?.hopCpu || !own.hopMemory || !hop?.memory || !hop.readSyscalls || !unaccounted)
+      throw new Error('not on the bill')
+    // µs a request.
+    const tick = tickNs / 1e3 / 400
+    expect(width(hop.cpu)).toBeCloseTo(tick)
+    expect(width(own.hopCpu)).toBeCloseTo(2 * tick)
+    expect(width(unaccounted.cpu)).toBeGreaterThan(2 * tick)
+    expect(width(hop.memory)).toBeCloseTo(4096 / 2 ** 20)
+    expect(width(own.hopMemory)).toBeCloseTo(4096 / 2 ** 20)
+    expect(width(hop.readSyscalls)).toBeGreaterThan(0)
   })
 
   it('finds what nobody accounts for', () => {

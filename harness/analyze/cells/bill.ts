@@ -1,12 +1,23 @@
 /** The bill of a cell: what each component cost, and what nobody accounts for. */
 import { per1000, perGib } from '../../../scenarios/metrics.js'
 import { defined } from '../../model/defined.js'
-import type { BillRow, Cell, Component, ComponentUsage, Estimate, Path, Trial } from '../../model.js'
-import { billOf, grouping, mib, type Run } from '../readings.js'
+import type {
+  BillRow,
+  Cell,
+  Component,
+  ComponentUsage,
+  Estimate,
+  Path,
+  Trial,
+  TrialBill,
+} from '../../model.js'
+import { billOf, grouping, mib, pageMib, type Run } from '../readings.js'
 
+/** `stepIn`: the finest step that the value of a trial can take. */
 export type MakeEstimate = (
   unit: Estimate['unit'],
   value: (trial: Trial) => number | undefined,
+  stepIn: (trial: Trial) => number | undefined,
   positive?: boolean,
 ) => Estimate
 
@@ -71,14 +82,15 @@ function componentRow(billed: Billed, usage: ComponentUsage, component: Componen
   const total = (key: 'cpuUserNs' | 'cpuSystemNs') =>
     valid.reduce((sum, trial) => sum + (usageIn(trial, name)?.[key] ?? 0), 0)
   const [user, system] = [total('cpuUserNs'), total('cpuSystemNs')]
+  const perThousand = (part: 'cpuNs' | 'resolutionNs') => (trial: Trial) => {
+    const own = usageIn(trial, name)
+    return own && per1000({ trial }, own[part])
+  }
   return {
     component: name,
     category: usage.category,
     ...(hop ? { layer: hop.layer, hop: hop.name } : {}),
-    cpu: estimate('ms', (trial) => {
-      const own = usageIn(trial, name)
-      return own && per1000({ trial }, own.cpuNs)
-    }),
+    cpu: estimate('ms', perThousand('cpuNs'), perThousand('resolutionNs')),
     ...(user + system > 0 ? { cpuUserShare: user / (user + system) } : {}),
     ...resourcesOf(billed, name),
     source: usage.source,
@@ -91,20 +103,29 @@ function resourcesOf({ cell, estimate }: Billed, name: string) {
   const of = (
     unit: Estimate['unit'],
     value: (usage: ComponentUsage, trial: Trial) => number | undefined,
+    stepIn: (usage: ComponentUsage, trial: Trial) => number | undefined,
   ): Estimate | undefined => {
-    const made = estimate(unit, (trial) => {
+    const read = (what: typeof value) => (trial: Trial) => {
       const usage = usageIn(trial, name)
-      return usage && value(usage, trial)
-    })
+      return usage && what(usage, trial)
+    }
+    const made = estimate(unit, read(value), read(stepIn))
     return made.n > 0 ? made : undefined
   }
+  const perSent = (counted: number | undefined, { load }: Trial) =>
+    counted === undefined ? undefined : (counted * 1000) / Math.max(1, load?.sent ?? 0)
   const per1000Of = (count: (usage: ComponentUsage) => number | undefined) =>
-    of('count', (usage, { load }) => {
-      const counted = count(usage)
-      return counted === undefined ? undefined : (counted * 1000) / Math.max(1, load?.sent ?? 0)
-    })
+    of(
+      'count',
+      (usage, trial) => perSent(count(usage), trial),
+      (_usage, trial) => perSent(1, trial),
+    )
   const memoryOf = (key: 'rssBytes' | 'pssBytes' | 'peakRssBytes') =>
-    of('MiB', ({ [key]: bytes }) => (bytes === undefined ? undefined : bytes / mib))
+    of(
+      'MiB',
+      ({ [key]: bytes }) => (bytes === undefined ? undefined : bytes / mib),
+      () => pageMib,
+    )
   return defined({
     memory: memoryOf('rssBytes'),
     memoryPss: memoryOf('pssBytes'),
@@ -115,7 +136,13 @@ function resourcesOf({ cell, estimate }: Billed, name: string) {
     readSyscalls: per1000Of(({ readSyscalls }) => readSyscalls),
     writeSyscalls: per1000Of(({ writeSyscalls }) => writeSyscalls),
     cpuPerGib:
-      cell.load.engine === 'stream' ? of('s', ({ cpuNs }, trial) => perGib({ trial }, cpuNs)) : undefined,
+      cell.load.engine === 'stream'
+        ? of(
+            's',
+            ({ cpuNs }, trial) => perGib({ trial }, cpuNs),
+            ({ resolutionNs }, trial) => perGib({ trial }, resolutionNs),
+          )
+        : undefined,
   })
 }
 
@@ -126,11 +153,24 @@ function rest(
   category: BillRow['category'],
   part: 'orchestratorNs' | 'bystandersNs' | 'unaccountedNs',
 ): BillRow {
-  const value = (trial: Trial) => {
+  const read = (what: (bill: TrialBill) => number) => (trial: Trial) => {
     const bill = billOf(run, trial)
-    return bill && per1000({ trial }, bill[part])
+    return bill && per1000({ trial }, what(bill))
   }
-  return { component, category, cpu: estimate('ms', value, part !== 'unaccountedNs') }
+  const cpu = estimate(
+    'ms',
+    read((bill) => bill[part]),
+    read(stepsOf[part]),
+    part !== 'unaccountedNs',
+  )
+  return { component, category, cpu }
+}
+
+/** Of Meshbench itself Node tells microseconds, as `getrusage(2)` has them. */
+const stepsOf = {
+  orchestratorNs: () => 1000,
+  bystandersNs: ({ bystandersStepNs }: TrialBill) => bystandersStepNs,
+  unaccountedNs: ({ unaccountedStepNs }: TrialBill) => unaccountedStepNs,
 }
 
 const categories: readonly BillRow['category'][] = [

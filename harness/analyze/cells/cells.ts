@@ -20,23 +20,28 @@ import {
   per1000,
   responseTime,
   serviceTime,
+  throughput,
   transferRate,
 } from '../../../scenarios/metrics.js'
 import { experimentNamed } from '../../../scenarios/registry.js'
-import { billRows } from './bill.js'
+import { billRows, type MakeEstimate } from './bill.js'
 import { curveOf } from './curve.js'
 import { analyzeKnee } from './knees.js'
 import { timelineOf } from './timeline.js'
 import type { Settings } from '../../stats/paired.js'
 import {
   billOf,
+  coarsestOf,
   handshakesPerConnection,
+  hostStepNs,
   mib,
+  pageMib,
   reaches,
   readMetric,
   resumptionsPerConnection,
   seriesOf,
-  stepOf,
+  stepPerConnection,
+  surenessOf,
   type Run,
 } from '../readings.js'
 
@@ -57,29 +62,27 @@ function errorShareOf({ load: asked }: Cell, trials: readonly Trial[]): number {
 
 /** How figures of one cell are made of its valid trials, each paired with what the cell is. */
 function estimatorsOf(run: Run, cell: Cell, settings: Settings) {
-  const estimate = (
-    unit: Estimate['unit'],
-    value: (trial: Trial) => number | undefined,
-    positive = true,
-    step = 0,
-  ): Estimate =>
+  const estimate: MakeEstimate = (unit, value, stepIn, positive = true) =>
     estimateOf([...seriesOf(run, cell.id, value).values()], settings, {
       unit,
       positive,
-      step,
+      step: coarsestOf(run, [cell.id], stepIn),
       cells: [cell.id],
     })
   const maybe = (...args: Parameters<typeof estimate>) => {
     const made = estimate(...args)
     return made.n > 0 ? made : undefined
   }
-  const of = (metric: ReadMetric, percentile?: number) =>
-    maybe(
-      metric.unit,
-      (trial) => (reaches(trial, percentile) ? readMetric(run, trial, metric, percentile) : undefined),
-      true,
-      stepOf(run, [cell.id], metric, percentile),
+  const of = (metric: ReadMetric, percentile?: number) => {
+    const series = seriesOf(run, cell.id, (trial) =>
+      reaches(trial, percentile) ? readMetric(run, trial, metric, percentile) : undefined,
     )
+    if (series.size === 0) return undefined
+    return estimateOf([...series.values()], settings, {
+      ...{ unit: metric.unit, positive: true, cells: [cell.id] },
+      ...surenessOf(run, [cell.id], metric, percentile),
+    })
+  }
   const byPercentile = (metric: ReadMetric): ByPercentile | undefined => {
     const entries = (metric.percentiles ?? []).flatMap((percentile) => {
       const made = of(metric, percentile)
@@ -109,23 +112,32 @@ export function analyzeCell(run: Run, cell: Cell, settings: Settings): CellAnaly
     return { ...base, errorShare: 0, ...analyzeKnee(run, cell, cell.search), bill: [] }
   }
   const { estimate, maybe, of, byPercentile } = estimatorsOf(run, cell, settings)
-  const hopCpu = maybe('ms', (trial) => {
-    const bill = billOf(run, trial)
-    return bill && per1000({ trial }, bill.hopsNs)
-  })
-  const hopMemory = maybe('MiB', (trial) => {
-    const bill = billOf(run, trial)
-    return bill?.hopsRssBytes === undefined ? undefined : bill.hopsRssBytes / mib
-  })
+  const billed = (part: 'hopsNs' | 'hopsStepNs') => (trial: Trial) => {
+    const own = billOf(run, trial)
+    return own && per1000({ trial }, own[part])
+  }
+  const hopCpu = maybe('ms', billed('hopsNs'), billed('hopsStepNs'))
+  const hopMemory = maybe(
+    'MiB',
+    (trial) => {
+      const { hopsRssBytes } = billOf(run, trial) ?? {}
+      return hopsRssBytes === undefined ? undefined : hopsRssBytes / mib
+    },
+    () => pageMib,
+  )
   const bill = billRows(run, cell, valid, estimate)
-  const host = maybe('ms', (trial) => {
-    const { hostBusyNs } = trial.usage ?? {}
-    return hostBusyNs === undefined ? undefined : per1000({ trial }, hostBusyNs)
-  })
+  const host = maybe(
+    'ms',
+    (trial) => {
+      const { hostBusyNs } = trial.usage ?? {}
+      return hostBusyNs === undefined ? undefined : per1000({ trial }, hostBusyNs)
+    },
+    hostStep,
+  )
   const curve = curveOf(valid, cell, settings)
   return {
     ...base,
-    throughput: estimate('req/s', (trial) => trial.load?.achievedRatePerSecond),
+    throughput: of(throughput) ?? estimate('req/s', () => undefined, noStep),
     ...defined({
       response: byPercentile(responseTime),
       service: byPercentile(serviceTime),
@@ -157,14 +169,21 @@ function engineLimits(trials: readonly Trial[]): Pick<CellAnalysis, 'engineLimit
 }
 
 type ValueOf = (trial: Trial) => number | undefined
-type MaybeEstimate = (unit: Estimate['unit'], value: ValueOf) => Estimate | undefined
+type MaybeEstimate = (unit: Estimate['unit'], value: ValueOf, stepIn: ValueOf) => Estimate | undefined
+const noStep: ValueOf = () => undefined
+const hostStep: ValueOf = (trial) => per1000({ trial }, hostStepNs)
 function kernelOf(maybe: MaybeEstimate): CellAnalysis['kernel'] {
   const keys = { softirq: 'hostSoftirqNs', ksoftirqd: 'hostKsoftirqdNs' } as const
   const rows = (['softirq', 'ksoftirqd'] as const).flatMap((part) => {
-    const cpu = maybe('ms', (trial) => {
-      const ns = trial.usage?.[keys[part]]
-      return ns === undefined ? undefined : per1000({ trial }, ns)
-    })
+    const cpu = maybe(
+      'ms',
+      (trial) => {
+        const ns = trial.usage?.[keys[part]]
+        return ns === undefined ? undefined : per1000({ trial }, ns)
+      },
+      // Ticks, read at both edges, as all of the host's.
+      hostStep,
+    )
     return cpu ? [{ part, cpu }] : []
   })
   return rows.length === 0 ? undefined : rows
@@ -194,8 +213,8 @@ function connectOf(maybe: MaybeEstimate, byPercentile: EstimatePercentiles): Con
       time,
       firstByte: byPercentile(firstByte) ?? {},
       ...defined({
-        handshakesPerConnection: maybe('count', handshakesPerConnection),
-        resumptionsPerConnection: maybe('count', resumptionsPerConnection),
+        handshakesPerConnection: maybe('count', handshakesPerConnection, stepPerConnection),
+        resumptionsPerConnection: maybe('count', resumptionsPerConnection, stepPerConnection),
       }),
     }
   )

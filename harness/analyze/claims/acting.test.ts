@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest'
 import { seededRandom } from '../../protocol/random.js'
 import { syntheticJournal, type SyntheticOptions } from '../../testdata/synthetic-journal.js'
+import { cameUpBefore } from '../../testing/analysis.js'
 import { analyze } from '../analyze.js'
 import { comparePaired } from '../estimates.js'
 import { limits, verdictOfC11 } from './acting.js'
@@ -47,7 +48,7 @@ it('two rounds decide nothing, whatever they show', () => {
 })
 
 /** A proxy on a JVM beside sidecars that run on none: its p99 and its memory, against theirs, in truth. */
-const claimOfJvm = (tail: number, size: number, more: Partial<SyntheticOptions> = {}) => {
+const claimOfJvm = (tail: number, size: number, more: Partial<SyntheticOptions> = {}, roundsALife = 3) => {
   const journal = syntheticJournal({
     ...{ experiments: ['pauses'], durationMs: 400, invalidShare: 0, failedShare: 0 },
     arms: ['l7-per-node', 'l7-sidecar-to-sidecar'],
@@ -57,7 +58,10 @@ const claimOfJvm = (tail: number, size: number, more: Partial<SyntheticOptions> 
     effect: { 'finagle/l7-per-node': { latency: (tail * 0.42) / 0.29, memory: size } },
     ...more,
   })
-  return analyze(journal).claims.find(({ id }) => id === 'C11')
+  const isNew = (round: number, before: number | undefined) =>
+    before !== undefined && round !== before && round % roundsALife === 0
+  const anew = cameUpBefore(journal, (trial, before) => isNew(trial.round, before?.round))
+  return analyze(anew).claims.find(({ id }) => id === 'C11')
 }
 
 it('C11 is decided by a JVM, where the run has one, by both of its halves', () => {
@@ -68,6 +72,25 @@ it('C11 is decided by a JVM, where the run has one, by both of its halves', () =
   const few = claimOfJvm(4, 4, { rounds: 2 })
   expect(few).toMatchObject({ verdict: 'inconclusive' })
   expect(few?.next).toContain('rounds')
+})
+
+// The interval lies far from the limit: it is not that which leaves it open.
+it.each([
+  [20, 4, 'one process'],
+  [20, 1, 'one process'],
+  [5, 4, '2 processes'],
+])(
+  'C11’s half on memory is open in lives of %d of ten rounds, where it was %d times',
+  (life, size, lives) => {
+    const claim = claimOfJvm(4, size, {}, life)
+    expect(claim).toMatchObject({ verdict: 'inconclusive' })
+    expect(claim?.sentence).toContain(`by rounds of ${lives} of each, which do not tell what another takes`)
+    expect(claim?.next).toContain('--blocks 3')
+  },
+)
+
+it('C11 is refuted by its tail alone, which is another in each round, whatever is known of memory', () => {
+  expect(claimOfJvm(1, 4, {}, 20)).toMatchObject({ verdict: 'refuted' })
 })
 
 it('C11 without a JVM is judged by pauses that are injected', () => {

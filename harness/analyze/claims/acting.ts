@@ -11,7 +11,8 @@ import type { Estimate } from '../../model.js'
 import { withInterval } from '../words.js'
 import { byActs, type Acts } from './acts.js'
 import { decide, type Bounds, type Decision } from './decision.js'
-import { concluded, wanting, type Conclusion } from './finding.js'
+import { fewestFirm } from '../estimates.js'
+import { concluded, livesWords, wanting, wantingLives, type Conclusion } from './finding.js'
 
 /**
  * Limits with their reasons. A tail is bad where it is half as long again as it would be: less is lost in what a host's
@@ -66,9 +67,7 @@ export const judgeC5 = byActs((acts) => {
 export function verdictOfC6(shared: Bounds, own: Bounds, nulls: readonly Bounds[]) {
   const isQuiet = (none: Bounds) => decide(none, limits.oneWorkload / 2) === 'refuted'
   const isNullQuiet = nulls.length === 2 && nulls.every(isQuiet)
-  const most = decide(shared, limits.everyWorkload)
-  // One workload that lived on in nine rounds of four is more often chance than the limit allows: every one has to be hit.
-  const all = most === 'supported' && shared.low < 1 ? 'inconclusive' : most
+  const all = decide(shared, limits.everyWorkload)
   const some = decide(own, limits.oneWorkload)
   const found: Decision =
     all === 'refuted' || some === 'supported'
@@ -99,15 +98,23 @@ export const judgeC6 = byActs((acts) => {
       ['share of workloads that the death of a sidecar hurts', own],
       ...nulls.map((none) => ['the same when a spare hop is killed', none] as const),
     ],
-    wanting(isNullQuiet ? own : (nulls[0] ?? own), limits.oneWorkload),
+    wantingC6(shared, own, isNullQuiet ? undefined : (nulls[0] ?? own)),
   )
 })
+
+/** Rounds for what is open: the null, the node's component, or the sidecar. */
+function wantingC6(shared: Estimate, own: Estimate, loud: Estimate | undefined): string {
+  if (loud) return wanting(loud, limits.oneWorkload / 2)
+  return decide(shared, limits.everyWorkload) === 'inconclusive'
+    ? wanting(shared, limits.everyWorkload)
+    : wanting(own, limits.oneWorkload)
+}
 
 const perNode = { path: 'l7-per-node', load: pauseLoads.none }
 const sidecars = { path: 'l7-sidecar-to-sidecar', load: pauseLoads.none }
 
 /** Flags of a run with a real JVM beside sidecars that are none. */
-export const jvmFlags = '--experiment pauses --arm finagle/l7-per-node reference/l7-sidecar-to-sidecar'
+export const jvmFlags = `--experiment pauses --blocks ${fewestFirm} --arm finagle/l7-per-node reference/l7-sidecar-to-sidecar`
 
 /** By a JVM where the run has one; by pauses that are injected, which bear one half alone, where it has none. */
 export const judgeC11 = byActs((acts) => ofJvm(acts) ?? ofInjectedPauses(acts))
@@ -120,21 +127,22 @@ function ofJvm(acts: Acts): Conclusion | undefined {
     { ...sidecars, mesh: native },
   ]
   const tail = acts.ratio(jvm, own)
-  const size = acts.ratio(jvm, own, memoryOfHop)
+  const measured = acts.sampled(jvm, own, memoryOfHop)
   const nothing = acts.ratio({ ...jvm, load: pauseLoads.nothing }, jvm)
   const injected = acts.ratio({ ...jvm, load: pauseLoads.paused }, own)
-  if (!tail || !size) return undefined
+  if (!tail || !measured) return undefined
+  const { ratio: size, samples: lives } = measured
   const isNullQuiet = nothing !== undefined && decide(nothing, limits.highTail) === 'refuted'
   return concluded(
-    isNullQuiet ? verdictOfC11(tail, size) : 'inconclusive',
-    `On ${mesh}, a JVM, the per-node proxy’s p99 was ${withInterval(tail, 'times')} that of ${native}’s sidecars, and its memory ${withInterval(size, 'times')} that of one of them; “high” is read as ${limits.highTail} times or more, “too large” as ${limits.tooLarge} times.`,
+    isNullQuiet ? verdictOfC11(tail, { ...size, n: lives }) : 'inconclusive',
+    `On ${mesh}, a JVM, the per-node proxy’s p99 was ${withInterval(tail, 'times')} that of ${native}’s sidecars, and its memory ${withInterval(size, 'times')} that of one of them${livesWords(lives)}; “high” is read as ${limits.highTail} times or more, “too large” as ${limits.tooLarge} times.`,
     [
       ['p99 of a per-node proxy on a JVM to that of sidecars', tail],
       ['memory of a proxy on a JVM to that of one sidecar', size],
       ['p99 of a per-node proxy on a JVM with pauses on top to that of sidecars', injected],
       ['p99 on a JVM while a spare hop pauses to that without pauses', nothing],
     ],
-    isNullQuiet || !nothing ? wantingMore(tail, size) : wanting(nothing, limits.highTail),
+    isNullQuiet || !nothing ? wantingMore(tail, size, lives) : wanting(nothing, limits.highTail),
   )
 }
 
@@ -145,11 +153,10 @@ export function verdictOfC11(tail: Bounds, size: Bounds): Decision {
   return halves.includes('inconclusive') ? 'inconclusive' : 'supported'
 }
 
-/** Rounds for the half that is open. */
-function wantingMore(tail: Estimate, size: Estimate): string {
-  return decide(tail, limits.highTail) === 'inconclusive'
-    ? wanting(tail, limits.highTail)
-    : wanting(size, limits.tooLarge)
+/** Rounds for the half that is open, or processes. */
+function wantingMore(tail: Estimate, size: Estimate, lives: number): string {
+  if (decide(tail, limits.highTail) === 'inconclusive') return wanting(tail, limits.highTail)
+  return lives < fewestFirm ? wantingLives : wanting(size, limits.tooLarge)
 }
 
 /** The tail alone: what a JVM takes in memory is asked of a JVM. */

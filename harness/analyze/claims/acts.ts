@@ -2,9 +2,10 @@
 import { responseTime } from '../../../scenarios/metrics.js'
 import type { Estimate, ReadMetric } from '../../model.js'
 import type { Settings } from '../../stats/paired.js'
-import { comparePaired, estimateOf } from '../estimates.js'
+import { comparePaired, estimateOf, fewestFirm } from '../estimates.js'
 import { armOn } from '../increments.js'
-import { pairedSeries, reaches, readMetric, seriesOf, type CellGroup, type Run } from '../readings.js'
+import { reaches, readMetric, seriesOf, stepOf, surenessOf, type CellGroup, type Run } from '../readings.js'
+import { pairedSeries, samplesOf } from '../trust/pairing.js'
 import { byMesh, type Conclusion, type Rule } from './finding.js'
 
 /** A cell of an experiment: the load whose label begins so, along a mesh's path. */
@@ -13,6 +14,11 @@ interface Place {
   readonly path: string
   /** Absent: the one that is judged. */
   readonly mesh?: string
+}
+
+export interface Sampled {
+  readonly ratio: Estimate
+  readonly samples: number
 }
 
 export class Acts {
@@ -60,13 +66,20 @@ export class Acts {
 
   /** Of the first to the second, p99 where nothing else is asked, paired by round; undefined without a round that has both. */
   ratio(first: Place, second: Place, of?: ReadMetric): Estimate | undefined {
-    const series = [first, second].map((place) =>
-      of ? this.#series(place, of) : this.#series(place, responseTime, 99),
-    )
-    const [treated = [], reference = []] = pairedSeries(...series).values
+    return this.sampled(first, second, of)?.ratio
+  }
+
+  /** The same with its number of independent samples, which are lives of processes where the metric says so. */
+  sampled(first: Place, second: Place, of?: ReadMetric): Sampled | undefined {
+    const [metric, percentile] = of ? [of] : [responseTime, 99]
+    const series = [first, second].map((place) => this.#series(place, metric, percentile))
+    const { values, n } = samplesOf(metric, pairedSeries(...series), fewestFirm)
+    const [treated = [], reference = []] = values
     const cells = [first, second].map((place) => this.#cell(place)?.id ?? '')
     if (treated.length === 0) return undefined
-    return comparePaired(treated, reference, this.#settings, { unit: of?.unit ?? 'ms', cells }).ratio
+    const step = stepOf(this.#run, cells, metric, percentile)
+    const { ratio } = comparePaired(treated, reference, this.#settings, { unit: metric.unit, cells, step })
+    return { ratio, samples: n }
   }
 
   /** `signed` figures may lie below zero. */
@@ -74,7 +87,10 @@ export class Acts {
     const values = [...this.#series(place, metric).values()]
     const cells = [this.#cell(place)?.id ?? '']
     if (values.length === 0) return undefined
-    return estimateOf(values, this.#settings, { unit: metric.unit, positive: kind === 'size', cells })
+    return estimateOf(values, this.#settings, {
+      ...{ unit: metric.unit, positive: kind === 'size', cells },
+      ...surenessOf(this.#run, cells, metric),
+    })
   }
 
   /** What checks of this name saw, made when the path came up; each once for each time that it did. */

@@ -3,6 +3,7 @@ import { experimentNamed } from '../../../scenarios/registry.js'
 import type { ClaimAnalysis, ClaimId } from '../../model.js'
 import { holm } from '../../stats/families.js'
 import type { Settings } from '../../stats/paired.js'
+import { fewestFirm } from '../estimates.js'
 import type { CellGroup, Run } from '../readings.js'
 import { judgeC11, judgeC5, judgeC6, jvmFlags } from './acting.js'
 import type { Rule } from './finding.js'
@@ -99,15 +100,15 @@ export const claims: Readonly<Record<ClaimId, Claim>> = {
   C11: {
     claim: 'A JVM-based per-node proxy has a high tail latency and is too large for a sidecar.',
     needs:
-      'measure the l7-per-node of a real JVM, which the mesh finagle is, and an l7-sidecar-to-sidecar in one run, with the pauses experiment',
+      'measure the l7-per-node of a real JVM, which the mesh finagle is, and an l7-sidecar-to-sidecar in one run, with the pauses experiment and environments that come up several times',
     flags: jvmFlags,
     judge: judgeC11,
   },
   C12: {
     claim: 'A sidecarless mesh needs far fewer resources overall.',
     needs:
-      'measure l7-sidecar-to-sidecar and l4-l7-l4 or l7-per-node on one mesh, with the footprint experiment',
-    flags: '--experiment footprint --arm reference/l7-sidecar-to-sidecar reference/l4-l7-l4',
+      'measure l7-sidecar-to-sidecar and l4-l7-l4 or l7-per-node on one mesh, with the footprint experiment and environments that come up several times',
+    flags: `--experiment footprint --blocks ${fewestFirm} --arm reference/l7-sidecar-to-sidecar reference/l4-l7-l4`,
     judge: judgeC12,
   },
 }

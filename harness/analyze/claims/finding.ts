@@ -63,6 +63,17 @@ export function wanting({ n, value, low, high }: Estimate, limit: number): strin
   return moreRounds(n, (high - low) / 2, Math.abs(value - limit) * 0.8)
 }
 
+/** Of a figure whose samples are processes: what is wanting where too few of them were measured, however many the rounds. */
+export const wantingLives = `processes that are started anew, in ${fewestFirm} lives at least (--blocks ${fewestFirm} or more): rounds of one process do not tell what another takes`
+
+/** Why an interval of rounds decides nothing, for the end of a part of a sentence; empty where there are lives enough. */
+export function livesWords(lives: number): string {
+  if (lives >= fewestFirm) return ''
+  return lives === 1
+    ? ', by rounds of one process of each, which do not tell what another takes'
+    : `, by rounds of ${lives} processes of each, which do not tell what another takes`
+}
+
 function ratioOf({ value, low, high }: Estimate): number {
   return (high - low) / Math.max(Math.abs(value), Number.MIN_VALUE)
 }

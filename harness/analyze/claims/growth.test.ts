@@ -82,6 +82,15 @@ it('“far fewer” is decided by chance alone at its limit, and found where it 
   expect(costVerdicts(1.2 * growthLimits.farFewer).refuted).toBeGreaterThan(0.8)
 })
 
+it('a share of what sidecars add is known no better than that', () => {
+  const at = (value: number, half: number) => ({ value, low: value - half, high: value + half, n: 6 })
+  const verdict = (half: number) =>
+    verdictOfC4({ ownSlope: at(80, half), sharedSlope: at(5.5, 1.5), ownCpu: at(2, 1), worstShare: 0 })
+  expect(verdict(8)).toBe('supported')
+  // A tenth of 80 is more than 7, a tenth of what it may be as well is not.
+  expect(verdict(70)).toBe('inconclusive')
+})
+
 it('CPU that does not grow is not taken for growth', () => {
   expect(verdicts(perReplica, 0, 0).supported).toBeLessThan(byChance)
 })

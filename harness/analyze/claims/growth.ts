@@ -8,13 +8,22 @@ import { footprintLoads, meshCpu, meshMemory } from '../../../scenarios/experime
 import type { Estimate } from '../../model.js'
 import { crossing, fitLine, slopeOf, type Bounded, type Line } from '../../stats/line.js'
 import type { Settings } from '../../stats/paired.js'
-import { comparePaired, estimateOf } from '../estimates.js'
-import { pairedSeries, type Run } from '../readings.js'
+import { comparePaired, estimateOf, fewestFirm } from '../estimates.js'
+import { stepOf, type Run } from '../readings.js'
+import { pairedSeries, samplesOf } from '../trust/pairing.js'
 import { withInterval } from '../words.js'
-import { decide, type Bounds, type Decision } from './decision.js'
+import { decide, lessShareOf, type Bounds, type Decision, type Located } from './decision.js'
 import { bothHalves, scalingOf } from './scaling.js'
 import { cellsOf, fromLine, lineOf, sidecarless, sidecars, Steps, type StepValues } from './steps.js'
-import { byMesh, concluded, wanting, type Conclusion, type Rule } from './finding.js'
+import {
+  byMesh,
+  concluded,
+  livesWords,
+  wanting,
+  wantingLives,
+  type Conclusion,
+  type Rule,
+} from './finding.js'
 
 /** Limits with their reasons. */
 export const growthLimits = {
@@ -37,18 +46,28 @@ const at = (what: keyof typeof footprintLoads) => footprintLoads[what]
 const growthOf = (line: Line, steps: StepValues) => fromLine('MiB', slopeOf(line), line, steps, 'replicas')
 
 /** ms of CPU in each second that one more replica adds: a line in each round that has every step. */
-function cpuSlope(steps: StepValues, settings: Settings): Estimate | undefined {
+function cpuSlope(run: Run, steps: StepValues, settings: Settings): Estimate | undefined {
   const counts = [...steps.keys()]
   const { rounds, values } = pairedSeries(...[...steps.values()].map(({ series }) => series))
   const slopes = rounds.flatMap((_, round) => {
     const line = fitLine(counts.map((x, index) => ({ x, y: values[index]?.[round] ?? 0 })))
     return line ? [line.slope * 1000] : []
   })
-  return slopes.length === 0 ? undefined : estimateOf(slopes, settings, { unit: 'ms', cells: cellsOf(steps) })
+  if (slopes.length === 0) return undefined
+  const cells = cellsOf(steps)
+  const step = stepOf(run, cells, meshCpu) * 1000 * mostOff(counts)
+  return estimateOf(slopes, settings, { unit: 'ms', cells, step })
+}
+
+/** By how much a slope is off at most, where each y is off by one at most. */
+function mostOff(xs: readonly number[]): number {
+  const middle = xs.reduce((sum, x) => sum + x, 0) / xs.length
+  const spread = xs.reduce((sum, x) => sum + (x - middle) ** 2, 0)
+  return xs.reduce((sum, x) => sum + Math.abs(x - middle), 0) / spread
 }
 
 export const judgeC4: Rule = byMesh((run, groups, settings, mesh) => {
-  const growth = growthOfC4(new Steps(run, groups, mesh, 'footprint'), settings)
+  const growth = growthOfC4(run, new Steps(run, groups, mesh, 'footprint'), settings)
   const scaling = scalingOf(run, groups, mesh)
   if (!growth && !scaling) return undefined
   const first = growth
@@ -66,7 +85,7 @@ export const judgeC4: Rule = byMesh((run, groups, settings, mesh) => {
   )
 })
 
-function growthOfC4(steps: Steps, settings: Settings) {
+function growthOfC4(run: Run, steps: Steps, settings: Settings) {
   const own = steps.of(sidecars, meshMemory, at('load'))
   const path = sidecarless.find((name) => steps.of(name, meshMemory, at('load')).size > 2)
   if (path === undefined) return undefined
@@ -74,8 +93,8 @@ function growthOfC4(steps: Steps, settings: Settings) {
   const [ownLine, sharedLine] = [lineOf(own), lineOf(shared)]
   if (!ownLine || !sharedLine) return undefined
   const [ownSlope, sharedSlope] = [growthOf(ownLine, own), growthOf(sharedLine, shared)]
-  const ownCpu = cpuSlope(steps.of(sidecars, meshCpu, at('rest')), settings)
-  const sharedCpu = cpuSlope(steps.of(path, meshCpu, at('rest')), settings)
+  const ownCpu = cpuSlope(run, steps.of(sidecars, meshCpu, at('rest')), settings)
+  const sharedCpu = cpuSlope(run, steps.of(path, meshCpu, at('rest')), settings)
   const met = overtaking(ownLine, sharedLine)
   const meets = met && fromLine('count', met, ownLine, own, 'replicas')
   const cpu =
@@ -108,14 +127,14 @@ export function verdictOfC4({
   ownCpu,
   worstShare,
 }: {
-  readonly ownSlope: Bounds & Pick<Estimate, 'value'>
-  readonly sharedSlope: Bounds
+  readonly ownSlope: Located
+  readonly sharedSlope: Located
   readonly ownCpu: Bounds | undefined
   readonly worstShare: number
 }): Decision {
-  const flat = growthLimits.flat * ownSlope.value
   const grows = decide(ownSlope, 0)
-  const sharedGrows = decide(sharedSlope, flat)
+  // What sidecars add is known no better than the rest.
+  const sharedGrows = decide(lessShareOf(sharedSlope, growthLimits.flat, ownSlope), 0)
   const isLinear = worstShare <= growthLimits.linear
   if (grows === 'refuted' || (grows === 'supported' && sharedGrows === 'supported')) return 'refuted'
   const isCpuGrowing = ownCpu !== undefined && decide(ownCpu, 0) === 'supported'
@@ -124,7 +143,10 @@ export function verdictOfC4({
     : 'inconclusive'
 }
 
-/** Money an hour for what the hops take, so that cores and memory are one figure: by the prices of the config. */
+/**
+ * Money an hour for what the hops take, so that cores and memory are one figure: by the prices of the config. Most of it is
+ * memory, of which a process is the sample, so that the costs of its rounds are no more than one sample either.
+ */
 export const judgeC12 = bySteps((steps, settings, run) => {
   const path = sidecarless.find((name) => steps.of(name, meshMemory, at('load')).size > 0)
   if (path === undefined) return undefined
@@ -135,37 +157,44 @@ export const judgeC12 = bySteps((steps, settings, run) => {
       const most = Math.max(...cores.keys())
       const [of, beside] = [cores.get(most), memory.get(most)]
       if (!of || !beside) return undefined
-      const { rounds, values } = pairedSeries(of.series, beside.series)
-      const costs = rounds.map(
-        (round, index) =>
-          [
-            round,
-            (values[0]?.[index] ?? 0) * perVcpuHour + ((values[1]?.[index] ?? 0) / 1024) * perGibHour,
-          ] as const,
-      )
-      return { most, cell: of.cell, costs: new Map(costs) }
+      // Both are read of the same trials.
+      const costs = of.series.map((round, vcpus) => {
+        const mib = beside.series.get(round)
+        return mib === undefined ? Number.NaN : vcpus * perVcpuHour + (mib / 1024) * perGibHour
+      })
+      return { most, cell: of.cell, costs }
     })
     if (!reference || !treated || reference.most !== treated.most) return undefined
-    const [first = [], second = []] = pairedSeries(treated.costs, reference.costs).values
+    const { values, n: lives } = samplesOf(
+      meshMemory,
+      pairedSeries(treated.costs, reference.costs),
+      fewestFirm,
+    )
+    const [first = [], second = []] = values
     if (first.length === 0) return undefined
     const cells = [treated.cell, reference.cell]
-    const { ratio } = comparePaired(first, second, settings, { unit: 'currency', cells })
-    return { ratio, replicas: reference.most }
+    const step =
+      stepOf(run, cells, meshCpu) * perVcpuHour + (stepOf(run, cells, meshMemory) / 1024) * perGibHour
+    const { ratio } = comparePaired(first, second, settings, { unit: 'currency', cells, step })
+    return { ratio, lives, replicas: reference.most }
   }
   const [rest, load] = [ratioAt('rest'), ratioAt('load')]
   if (!rest || !load) return undefined
-  const ratios = [rest.ratio, load.ratio]
+  const lives = Math.min(rest.lives, load.lives)
+  const ratios = [rest, load].map(({ ratio, lives: n }) => ({ ...ratio, n }))
   const open = ratios.find((ratio) => decide(ratio, growthLimits.farFewer) === 'inconclusive')
   return concluded(
     verdictOfC12(ratios),
-    `On ${steps.mesh} with ${load.replicas} replicas the hops of ${path} took ${withInterval(rest.ratio, 'times')} at rest, and ${withInterval(load.ratio, 'times')} under load, of what sidecars took in CPU and memory, at the prices of the config; “far fewer” is read as at most half of it. There is no control plane here.`,
+    `On ${steps.mesh} with ${load.replicas} replicas the hops of ${path} took ${withInterval(rest.ratio, 'times')} at rest, and ${withInterval(load.ratio, 'times')} under load, of what sidecars took in CPU and memory, at the prices of the config${livesWords(lives)}; “far fewer” is read as at most half of it. There is no control plane here.`,
     [
       [`cost of ${path} at rest to that of sidecars, ${rest.replicas} replicas`, rest.ratio],
       [`cost of ${path} under load to that of sidecars, ${load.replicas} replicas`, load.ratio],
     ],
-    open
-      ? wanting(open, growthLimits.farFewer)
-      : 'rest and load say different things: how busy yours is is for you to say',
+    lives < fewestFirm
+      ? wantingLives
+      : open
+        ? wanting(open, growthLimits.farFewer)
+        : 'rest and load say different things: how busy yours is is for you to say',
   )
 })
 

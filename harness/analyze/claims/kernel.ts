@@ -10,7 +10,7 @@ import { pValueOf } from '../../stats/location.js'
 import { locate, type Settings } from '../../stats/paired.js'
 import { alpha, comparePaired, fewestFirm } from '../estimates.js'
 import { armOn, combinedValues } from '../increments.js'
-import type { CellGroup, Run } from '../readings.js'
+import { hostStepNs, stepOf, type CellGroup, type Run } from '../readings.js'
 import { withInterval } from '../words.js'
 import { concluded, couldSee, nextOf, type Finding, type Rule } from './finding.js'
 
@@ -26,8 +26,7 @@ const hostCpu: ReadMetric = {
   better: 'less',
   sample: 'round',
   read: (reading) => reading.bill && per1000(reading, reading.bill.hostBusyNs - reading.bill.orchestratorNs),
-  // Idle time is printed in steps of 10 ms, and is read at both edges.
-  resolution: (reading) => per1000(reading, 2e7) ?? 0,
+  resolution: (reading) => per1000(reading, hostStepNs) ?? 0,
 }
 
 /** CPU by round of a baseline and of what does L4 or L7 in its place. */
@@ -36,12 +35,14 @@ export interface KernelCosts {
   readonly ebpf: readonly number[]
   readonly rules: readonly number[]
   readonly hop: readonly number[]
+  /** The finest step that any of them can take; absent: none is known. */
+  readonly step?: number
 }
 
 const added = (values: readonly number[], { baseline }: KernelCosts) =>
   values.map((value, round) => value - (baseline[round] ?? 0))
 
-/** By how much eBPF adds more than the share of another that it may. */
+/** By how much eBPF adds more than the share of another that it may: one whole value less two halves, off by a step at most. */
 const excess = (costs: KernelCosts, other: readonly number[]) =>
   added(costs.ebpf, costs).map((value, round) => value - atMost * (added(other, costs)[round] ?? 0))
 
@@ -49,7 +50,7 @@ const excess = (costs: KernelCosts, other: readonly number[]) =>
 export function kernelTests(costs: KernelCosts, settings: Settings): readonly number[] {
   return [costs.rules, costs.hop].map((other) => {
     const values = excess(costs, other)
-    return values.length < fewestFirm ? 1 : pValueOf(locate(values, settings))
+    return values.length < fewestFirm ? 1 : pValueOf(locate(values, settings, costs.step))
   })
 }
 
@@ -61,7 +62,7 @@ export function kernelVerdict(
 ): ClaimAnalysis['verdict'] {
   const sides = [costs.rules, costs.hop].map((other, index) => {
     const firm = (adjusted[index] ?? 1) <= alpha && costs.ebpf.length >= fewestFirm
-    return firm ? Math.sign(locate(excess(costs, other), settings).value) : 0
+    return firm ? Math.sign(locate(excess(costs, other), settings, costs.step).value) : 0
   })
   return sides.some((side) => side > 0)
     ? 'refuted'
@@ -102,12 +103,15 @@ function costsOf(run: Run, group: CellGroup): Measured | undefined {
       arms.map((other) => [other, other === arm ? 1 : 0]),
     ),
   )
-  return baseline.length === 0 ? undefined : { group, arms, costs: { baseline, ebpf, rules, hop } }
+  const cells = arms.map((arm) => group.byArm.get(arm)?.id ?? '')
+  const step = stepOf(run, cells, hostCpu)
+  return baseline.length === 0 ? undefined : { group, arms, costs: { baseline, ebpf, rules, hop, step } }
 }
 
 function concluding({ group, arms, costs }: Measured, settings: Settings): Finding {
   const cells = arms.map((arm) => group.byArm.get(arm)?.id ?? '')
-  const options = { unit: 'ms' as const, cells }
+  const { step = 0 } = costs
+  const options = { unit: 'ms' as const, cells, step }
   const [ebpf, rules, hop] = [costs.ebpf, costs.rules, costs.hop].map((values) => added(values, costs)) as [
     number[],
     number[],
@@ -115,7 +119,8 @@ function concluding({ group, arms, costs }: Measured, settings: Settings): Findi
   ]
   const value = (values: readonly number[]): Estimate =>
     comparePaired(values, costs.baseline, settings, options).difference
-  const share = (of: readonly number[]) => comparePaired(ebpf, of, settings, options).ratio
+  const share = (of: readonly number[]) =>
+    comparePaired(ebpf, of, settings, { ...options, step: 2 * step }).ratio
   const parts = [rules, hop].map((other) =>
     comparePaired(
       ebpf,

@@ -1,6 +1,7 @@
 /** What the verdict on L7 that scales on its own may say by chance, simulated; and how the two halves of C4 make one verdict. */
 import { describe, expect, it } from 'vitest'
 import { catalogue } from '../../cli/catalogue.js'
+import type { UserConfig } from '../../config.js'
 import { resolveConfig } from '../../config/resolve-config.js'
 import type { Component, Estimate, JournalEntry, Path, Trial, Usage } from '../../model.js'
 import { hasSidecarsAlone } from '../../model/plan.js'
@@ -9,7 +10,9 @@ import { seededRandom } from '../../protocol/random.js'
 import { fitLine, slopeOf } from '../../stats/line.js'
 import { syntheticJournal } from '../../testdata/synthetic-journal.js'
 import { applicationMemory } from '../../../scenarios/experiments/scale-out.js'
+import { cameUpBefore } from '../../testing/analysis.js'
 import { analyze } from '../analyze.js'
+import { growthLimits } from './growth.js'
 import { sidecars } from './steps.js'
 import { bothHalves, scalingLimits, verdictOfScaling } from './scaling.js'
 import { defined } from '../../model/defined.js'
@@ -98,11 +101,14 @@ it.each([
 /** What processes of one kind hold, MiB; that of an application that arms share, too. */
 const held = { l7: 20, l4: 15, application: 18 } as const
 
-/** A journal of `scale-out` alone on sidecars and waypoints, in which every process is of its kind's size ± a little. */
-function journalOf(seed: number): JournalEntry[] {
+/** A journal of one experiment on sidecars and waypoints, in which every process is of its kind's size ± a little. */
+function journalOf(
+  seed: number,
+  experiments: NonNullable<UserConfig['experiments']> = { 'scale-out': { units } },
+): JournalEntry[] {
   const config = resolveConfig({
     arms: { reference: [sidecars, 'l4-l7-l4'] },
-    experiments: { 'scale-out': { units } },
+    experiments,
     rounds: { min: 6, max: 6 },
   })
   const plan = makePlan(config, catalogue)
@@ -185,5 +191,32 @@ describe('a journal of scale-out', () => {
     expect(claim?.verdict).toBe('inconclusive')
     expect(claim?.next).toBe('the footprint experiment as well')
     expect(claim?.sentence).toContain('So L7 scales without the application there.')
+  })
+})
+
+describe('a journal of footprint', () => {
+  const once = journalOf(3, { footprint: { replicas: [1, 2, 8] } })
+  const c12 = (entries: JournalEntry[]) => analyze(entries).claims.find(({ id }) => id === 'C12')
+
+  it('decides nothing of C12 by six rounds of one process of each, and says what does', () => {
+    const claim = c12(once)
+    expect(claim?.verdict).toBe('inconclusive')
+    // Far below the half: it is not the interval that leaves it open.
+    expect(claim?.figures[1]?.estimate.high).toBeLessThan(growthLimits.farFewer)
+    expect(claim?.sentence).toContain(
+      'by rounds of one process of each, which do not tell what another takes',
+    )
+    expect(claim?.next).toContain('--blocks 3')
+  })
+
+  it('decides it by processes where they were started anew often enough', () => {
+    const anew = cameUpBefore(
+      once,
+      (trial, before) => before !== undefined && trial.round !== before.round && trial.round % 2 === 0,
+    )
+    const claim = c12(anew)
+    expect(claim?.verdict).toBe('supported')
+    expect(claim?.figures.map(({ estimate }) => estimate.n)).toEqual([3, 3])
+    expect(claim?.sentence).not.toContain('by rounds of')
   })
 })

@@ -9,7 +9,7 @@ import { analyzeKnee } from '../cells/knees.js'
 import { level } from '../estimates.js'
 import type { CellGroup, Run } from '../readings.js'
 import { withInterval } from '../words.js'
-import { decide, type Bounds, type Decision } from './decision.js'
+import { decide, lessShareOf, type Bounds, type Decision, type Located } from './decision.js'
 import { fromLine, lineOf, sidecarless, sidecars, Steps } from './steps.js'
 
 export const scalingLimits = {
@@ -87,14 +87,14 @@ export function verdictOfScaling({
   sharedApplication,
 }: {
   readonly ownMesh: Bounds
-  readonly ownApplication: Bounds & Pick<Estimate, 'value'>
+  readonly ownApplication: Located
   readonly sharedMesh: Bounds
-  readonly sharedApplication: Bounds
+  readonly sharedApplication: Located
 }): Decision {
   const adds = [ownMesh, ownApplication, sharedMesh].map((growth) => decide(growth, 0))
   // Below nothing lies no share of it that could be judged.
   if (adds[1] !== 'supported') return adds[1] === 'refuted' ? 'refuted' : 'inconclusive'
-  const changes = decide(sharedApplication, scalingLimits.unchanged * ownApplication.value)
+  const changes = decide(lessShareOf(sharedApplication, scalingLimits.unchanged, ownApplication), 0)
   if (changes === 'supported') return 'refuted'
   return changes === 'refuted' && adds.every((decision) => decision === 'supported')
     ? 'supported'

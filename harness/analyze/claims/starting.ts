@@ -1,6 +1,6 @@
 /** Rules of the claims on what a start brings with it: C7 on that of a workload, C9 on that of a connection. */
 import { firstAdded, firstLoads, firstLost } from '../../../scenarios/experiments/first-packet.js'
-import { readiness, startLoads, unserved } from '../../../scenarios/experiments/startup.js'
+import { outages, readiness, startLoads, unserved } from '../../../scenarios/experiments/startup.js'
 import { withInterval } from '../words.js'
 import { byActs, type Acts } from './acts.js'
 import { decide, type Bounds, type Decision } from './decision.js'
@@ -82,9 +82,14 @@ export const judgeC7 = byActs((acts) => {
     native && ready
       ? ` One that waits for its sidecar went unserved for ${withInterval(native, 'ms')} and starts ${withInterval(ready, 'ms')} later.`
       : ''
+  const stretches = acts.value(at(sidecars, startLoads.together), outages)
+  const apart =
+    stretches && stretches.value > 1
+      ? ` in ${withInterval(stretches, '')} stretches, between which it was answered`
+      : ''
   return concluded(
     verdict,
-    `${acts.setting} an application that starts with its sidecar went unserved for ${withInterval(own, 'ms')}, one whose node has the component already (${nodePath}) for ${withInterval(shared, 'ms')}; a race is what lasts ${startLimits.race} ms or more.${waited} ${plaintext(sidecars, leaks.own, nodePath, leaks.shared)}`,
+    `${acts.setting} an application that starts with its sidecar went unserved for ${withInterval(own, 'ms')}${apart}, one whose node has the component already (${nodePath}) for ${withInterval(shared, 'ms')}; a race is what lasts ${startLimits.race} ms or more.${waited} ${plaintext(sidecars, leaks.own, nodePath, leaks.shared)}`,
     [
       ['time unserved of an application that starts with its sidecar', own],
       [`time unserved where the node has the component already (${nodePath})`, shared],

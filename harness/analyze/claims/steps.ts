@@ -3,6 +3,7 @@ import type { Cell, Estimate, ReadMetric } from '../../model.js'
 import { mean } from '../../protocol/averages.js'
 import { fitLine, type Bounded, type Line } from '../../stats/line.js'
 import { level } from '../estimates.js'
+import type { Series } from '../trust/pairing.js'
 import { armOn } from '../increments.js'
 import { readMetric, seriesOf, type CellGroup, type Run } from '../readings.js'
 
@@ -11,10 +12,7 @@ export const sidecars = 'l7-sidecar-to-sidecar'
 export const sidecarless = ['l4-l7-l4', 'l7-per-node'] as const
 
 /** Count of workloads → round → value. */
-export type StepValues = ReadonlyMap<
-  number,
-  { readonly cell: string; readonly series: ReadonlyMap<number, number> }
->
+export type StepValues = ReadonlyMap<number, { readonly cell: string; readonly series: Series }>
 
 /** What the steps of a mesh's paths measured in one experiment. */
 export class Steps {
@@ -37,7 +35,7 @@ export class Steps {
 
   /** Under loads whose label has `labelled` in it. */
   of(path: string, metric: ReadMetric, labelled = ''): StepValues {
-    const steps = new Map<number, { readonly cell: string; readonly series: ReadonlyMap<number, number> }>()
+    const steps = new Map<number, { readonly cell: string; readonly series: Series }>()
     for (const cell of this.cellsOn(path)) {
       // A search has a rate of its own in each trial.
       if (cell.search || !cell.loadLabel.includes(labelled)) continue

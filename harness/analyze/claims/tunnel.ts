@@ -2,7 +2,7 @@
 import { detectableBy } from '../../stats/location.js'
 import { locate, power } from '../../stats/paired.js'
 import { alpha, estimateOf, fewestFirm } from '../estimates.js'
-import { handshakesPerConnection, seriesOf } from '../readings.js'
+import { coarsestOf, handshakesPerConnection, seriesOf, stepPerConnection } from '../readings.js'
 import { figure, moreRounds, withInterval } from '../words.js'
 import { concluded, type Rule } from './finding.js'
 
@@ -23,8 +23,9 @@ export const judgeC8: Rule = (run, groups, settings) => {
     })
   if (!first) return undefined
   const { cell, values } = first
-  const visible = detectableBy(locate(values, settings), alpha, power)
-  const estimate = estimateOf(values, settings, { unit: 'count', positive: true, cells: [cell.id] })
+  const step = coarsestOf(run, [cell.id], stepPerConnection)
+  const visible = detectableBy(locate(values, settings, step / 2), alpha, power)
+  const estimate = estimateOf(values, settings, { unit: 'count', positive: true, step, cells: [cell.id] })
   const isFirm = estimate.n >= fewestFirm
   const verdict = !isFirm
     ? 'inconclusive'

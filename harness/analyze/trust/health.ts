@@ -1,6 +1,7 @@
 /** Whether the run itself was well: drift, slow starts, outliers. They are told, never dropped. */
 import { cpu } from '../../../scenarios/metrics.js'
-import type { Trial } from '../../model.js'
+import { experimentNamed } from '../../../scenarios/registry.js'
+import type { Cell, Trial } from '../../model.js'
 import { mannKendall, robustScores, theilSen } from '../../stats/trend.js'
 import { alpha } from '../estimates.js'
 import { latencyMs, readMetric, seriesOf, type CellGroup, type Run } from '../readings.js'
@@ -42,6 +43,51 @@ function watched(run: Run): readonly { name: string; value: (trial: Trial) => nu
     { name: 'p50', value: (trial) => latencyMs(trial, 'response', 50) ?? latencyMs(trial, 'service', 50) },
     { name: 'CPU', value: (trial) => readMetric(run, trial, cpu) },
   ]
+}
+
+/**
+ * Rounds that a resume cut: what was measured before it and what was measured after it are not paired, which is said of each
+ * experiment, or of each of its loads where those are not compared with each other.
+ */
+export function cutWarnings(run: Run, groups: readonly CellGroup[]): string[] {
+  const cut = new Map<string, Set<number>>()
+  for (const { experiment, loadLabel, environment, cells } of groups) {
+    const comparesLoads = experimentNamed(experiment)?.comparesLoads === true
+    const where = comparesLoads
+      ? `${experiment}, ${environment}`
+      : `${experiment}, ${loadLabel}, ${environment}`
+    const beside = comparesLoads
+      ? groups.filter((other) => other.experiment === experiment && other.environment === environment)
+      : [{ cells }]
+    const rounds = cut.get(where) ?? new Set<number>()
+    for (const round of cutRounds(
+      run,
+      beside.flatMap((group) => group.cells),
+    ))
+      rounds.add(round)
+    cut.set(where, rounds)
+  }
+  return [...cut].flatMap(([where, rounds]) => {
+    if (rounds.size === 0) return []
+    const numbers = [...rounds].sort((a, b) => a - b).map((round) => round + 1)
+    const [named, were] = numbers.length === 1 ? ['Round', 'was'] : ['Rounds', 'were']
+    return [
+      `${named} ${numbers.join(', ')} ${were} cut when the run was resumed (${where}): trials from before and after are kept, and not paired with each other, since they were not measured side by side.`,
+    ]
+  })
+}
+
+/** Rounds in which some of these cells were measured in another coming-up of their environment than others. */
+function cutRounds(run: Run, cells: readonly Cell[]): ReadonlySet<number> {
+  const stayIn = new Map<number, number | undefined>()
+  const cut = new Set<number>()
+  for (const { id } of cells)
+    for (const [round, trial] of run.valid.get(id) ?? []) {
+      const stay = run.stayOf.get(trial)
+      if (stayIn.has(round) && stayIn.get(round) !== stay) cut.add(round)
+      stayIn.set(round, stay)
+    }
+  return cut
 }
 
 /** Drift over the run and slow first rounds, as warnings. Arms are compared within a round, so it hits all alike. */

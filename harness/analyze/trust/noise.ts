@@ -5,7 +5,8 @@ import type { NoiseFloor, ReadMetric } from '../../model.js'
 import { holm } from '../../stats/families.js'
 import type { Settings } from '../../stats/paired.js'
 import { alpha, comparePaired, fewestFirm, type PairedResult } from '../estimates.js'
-import { pairedSeries, readMetric, seriesOf, stepOf, type CellGroup, type Run } from '../readings.js'
+import { pairedSeries } from './pairing.js'
+import { readMetric, seriesOf, stepOf, type CellGroup, type Run } from '../readings.js'
 
 /** One for each load that has both; the tests of all loads are one family, as one false alarm spoils a run. */
 export function noiseFloors(run: Run, groups: readonly CellGroup[], settings: Settings): NoiseFloor[] {
