@@ -1,8 +1,7 @@
 /** Registry of meshes: a new mesh is one file and one line here. */
 import type { Mesh } from '../../harness/model.js'
 import { cilium, ciliumGateway, ciliumWireguard, ciliumZtunnel } from './cilium/cilium.js'
-import { envoyProxy } from './envoy/envoy-proxy.js'
-import { envoy } from './envoy/envoy.js'
+import { envoy, envoyProxy, tunnelEnvoy } from './envoy/envoy.js'
 import { finagle } from './finagle/finagle.js'
 import { haproxy } from './haproxy/haproxy.js'
 import { istioAmbient, istioSidecar } from './istio/istio.js'
@@ -11,7 +10,6 @@ import { nftables } from './kernel/nftables.js'
 import { nginx } from './nginx/nginx.js'
 import { none } from './reference/none.js'
 import { reference } from './reference/reference.js'
-import { tunnelEnvoy } from './envoy/tunnel-envoy.js'
 
 export const meshes = {
   none,

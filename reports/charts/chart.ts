@@ -1,5 +1,4 @@
 /** What a chart is: a finding, the picture, and everything needed to read it without the picture. */
-import type { TopLevelSpec } from 'vega-lite'
 import type { FigureBook } from '../page/figures.js'
 import type { Size } from '../page/theme.js'
 import type { View } from '../page/view.js'
@@ -23,7 +22,7 @@ export interface Chart {
   readonly alternative: string
   readonly table: Table
   /** The Vega-Lite spec, laid out for a place to read it. */
-  spec(size: Size): TopLevelSpec
+  readonly spec: (size: Size) => object
 }
 
 /** Builds a chart, or nothing when the analysis has no data for it. */

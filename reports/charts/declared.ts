@@ -1,33 +1,22 @@
 /** Charts that experiments declare: one metric, every arm with its interval, under each load of the experiment. */
-import type { TopLevelSpec } from 'vega-lite'
-import type { Estimate } from '../../harness/model.js'
 import type { MetricChart } from '../../scenarios/experiments/experiment.js'
 import { experimentNamed, figureOf } from '../../scenarios/registry.js'
-import { estimateText, sentence, unitLabel } from '../formats/format.js'
+import { sentence, unitLabel } from '../formats/format.js'
 import type { FigureBook } from '../page/figures.js'
-import type { Size } from '../page/theme.js'
-import type { ArmView, LoadView, View } from '../page/view.js'
-import { controlPlaneCost } from './acts/control-plane.js'
-import { firstConnection } from './acts/first-connection.js'
-import { startTimeline } from './acts/start-timeline.js'
+import type { LoadView, View } from '../page/view.js'
+import { controlPlaneCost, firstConnection, startTimeline } from './acts/across-loads.js'
 import { footprintLines, scaleOutApplicationLines, scaleOutKnees, scaleOutLines } from './acts/step-lines.js'
 import { timelineChart } from './acts/timeline.js'
 import type { Chart, ChartBuilder } from './chart.js'
-import { domainWithZero } from './layout.js'
-import { armAxis, datum, estimateMarks } from './marks.js'
+import { estimateRows, type EstimateRow } from './marks.js'
 
-export interface DeclaredChart {
+interface DeclaredChart {
   /** Unique in the page. */
   readonly name: string
   readonly chart: Chart
 }
 
-interface Row {
-  readonly arm: ArmView
-  readonly estimate: Estimate
-}
-
-/** Charts that set an experiment's loads side by side, by name: each is one file and one line here. */
+/** Charts that set an experiment's loads side by side, by name. */
 const comparingLoads: Readonly<Record<string, ChartBuilder>> = {
   'start-timeline': startTimeline,
   'first-connection': firstConnection,
@@ -62,14 +51,16 @@ function titleUnder(title: string, { experiment, loadLabel }: LoadView, { loads 
 
 function chartOf(declared: MetricChart, load: LoadView, view: View, book: FigureBook): Chart | undefined {
   const { metric, percentile, title, caption } = declared
-  const rows = view.arms.flatMap((arm): Row[] => {
+  const rows = view.arms.flatMap((arm): EstimateRow[] => {
     const cell = view.cell(arm.id, load)
     const estimate = cell && figureOf(cell, metric, percentile)
-    return estimate && estimate.n > 0 ? [{ arm, estimate }] : []
+    return estimate && estimate.n > 0 ? [{ arm, label: arm.label, estimate }] : []
   })
   const [first] = rows
   if (!first) return undefined
   const unit = unitLabel(metric.unit)
+  // Figures of shares are printed in per cent.
+  const inPercent = metric.unit === 'share' ? { labelExpr: "format(datum.value * 100, '.4~r')" } : {}
   const what = `${metric.title}${percentile === undefined ? '' : ` at p${percentile}`}${unit === '' ? '' : `, ${unit}`}`
   return {
     title,
@@ -82,37 +73,6 @@ function chartOf(declared: MetricChart, load: LoadView, view: View, book: Figure
         book.cell(estimate, { metric: metric.id, percentile, kind: 'value' }),
       ]),
     },
-    spec: (size) => build(rows, what, metric.unit, size),
+    spec: (size) => estimateRows(rows, { title: what, ...inPercent }, size),
   }
-}
-
-function build(rows: readonly Row[], title: string, unit: Estimate['unit'], size: Size): TopLevelSpec {
-  const { plotWidth, rowHeight, y } = armAxis(
-    rows.map(({ arm }) => arm.label),
-    size,
-  )
-  const x = {
-    type: 'quantitative',
-    scale: {
-      domain: domainWithZero(
-        rows.flatMap(({ estimate: { low, high } }) => [low, high]),
-        0.1,
-      ),
-    },
-    axis: {
-      ...{ title, titleAnchor: 'start', tickCount: size === 'wide' ? 8 : 4, format: '.4~r' },
-      // Figures of shares are printed in per cent.
-      ...(unit === 'share' ? { labelExpr: "format(datum.value * 100, '.4~r')" } : {}),
-    },
-  }
-  const values = rows.map(({ arm, estimate }) => ({
-    ...datum(arm, estimate, `${arm.label}: ${sentence(estimate)}`),
-    text: estimateText(estimate).value,
-  }))
-  return {
-    width: plotWidth,
-    height: rowHeight,
-    data: { values },
-    layer: estimateMarks(x, y),
-  } as unknown as TopLevelSpec
 }

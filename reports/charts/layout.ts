@@ -1,8 +1,11 @@
 /** Geometry that charts share: domains with room for labels, and end labels that do not cover one another. */
 
-/** `[low, high]` around values, with zero in it, and room on the right for a printed figure. */
-export function domainWithZero(values: readonly number[], roomShare = 0.3): [number, number] {
-  const finite = values.filter(Number.isFinite)
+/** `[low, high]` around intervals, with zero in it, and room on the right for a printed figure. */
+export function domainWithZero(
+  intervals: readonly { readonly low: number; readonly high: number }[],
+  roomShare: number,
+): [number, number] {
+  const finite = intervals.flatMap(({ low, high }) => [low, high]).filter(Number.isFinite)
   const low = Math.min(0, ...finite)
   const high = Math.max(0, ...finite)
   const span = high - low || 1
@@ -20,45 +23,48 @@ export function logDomain(values: readonly number[]): [number, number] {
 const gapPx = 15
 
 /**
- * Moves label positions apart so that neighbours keep their gap, as near as possible to where they belong. Values and
- * result are in the axis' units; order is kept.
+ * Moves the ends of lines along their axis so that their names keep a gap, as near as possible to where they belong and
+ * within the plot where it has room for all of them.
  */
-export function spreadLabels(
-  values: readonly number[],
-  domain: readonly [number, number],
+export function spreadLabels<End extends Readonly<Record<string, unknown>>>(
+  ends: readonly End[],
+  { field, scale: { domain, type } }: PlacedAxis,
   heightPx: number,
-  log: boolean,
-): number[] {
-  const scale = (value: number) => (log ? Math.log(Math.max(value, Number.MIN_VALUE)) : value)
-  const [low, high] = [scale(domain[0]), scale(domain[1])]
-  const toPx = (value: number) => ((scale(value) - low) / (high - low)) * heightPx
-  const fromPx = (px: number) => {
-    const value = low + (px / heightPx) * (high - low)
-    return log ? Math.exp(value) : value
-  }
-  const order = values.map((value, index) => ({ index, px: toPx(value) })).sort((a, b) => a.px - b.px)
-  // Blocks of touching labels, each centred on the mean of where its labels belong (pool adjacent violators).
-  const blocks: { wanted: number; members: number[] }[] = []
-  for (const { index, px } of order) {
-    blocks.push({ wanted: px, members: [index] })
-    for (;;) {
-      const upper = blocks.at(-1)
-      const lower = blocks.at(-2)
-      if (upper === undefined || lower === undefined) break
-      const reach = ((upper.members.length + lower.members.length) / 2) * gapPx
-      if (upper.wanted - lower.wanted >= reach) break
-      const total = upper.members.length + lower.members.length
-      const wanted = (upper.wanted * upper.members.length + lower.wanted * lower.members.length) / total
-      blocks.splice(-2, 2, { wanted, members: [...lower.members, ...upper.members] })
+): End[] {
+  const scaled = (value: number) => (type === 'log' ? Math.log(Math.max(value, Number.MIN_VALUE)) : value)
+  const [low = 0, high = 1] = domain.map(scaled)
+  const sorted = ends
+    .map((end) => ({ end, px: ((scaled(Number(end[field])) - low) / (high - low)) * heightPx }))
+    .sort((a, b) => a.px - b.px)
+  // Less the gaps below it, a name's place is never below that of the name before it: those for which it would be
+  // share the mean of their places (pool adjacent violators).
+  const pools: { sum: number; count: number }[] = []
+  sorted.forEach(({ px }, rank) => {
+    let pool = { sum: px - rank * gapPx, count: 1 }
+    let before = pools.at(-1)
+    while (before && before.sum / before.count > pool.sum / pool.count) {
+      pools.pop()
+      pool = { sum: before.sum + pool.sum, count: before.count + pool.count }
+      before = pools.at(-1)
     }
-  }
-  const placed: number[] = values.map(() => 0)
-  for (const block of blocks) {
-    block.members.forEach((index, position) => {
-      placed[index] = fromPx(block.wanted + (position - (block.members.length - 1) / 2) * gapPx)
-    })
-  }
-  return placed
+    pools.push(pool)
+  })
+  const highest = heightPx - (ends.length - 1) * gapPx
+  const places = pools.flatMap(({ sum, count }) => Array.from({ length: count }, () => sum / count))
+  const moved = sorted.map(({ end }, rank) => {
+    const place = places[rank] ?? 0
+    const px = (highest < 0 ? place : Math.min(Math.max(place, 0), highest)) + rank * gapPx
+    const value = low + (px / heightPx) * (high - low)
+    return [end, { ...end, [field]: type === 'log' ? Math.exp(value) : value }] as const
+  })
+  const byEnd = new Map(moved)
+  return ends.map((end) => byEnd.get(end) ?? end)
+}
+
+/** An axis that ends where it is told to. */
+interface PlacedAxis {
+  readonly field: string
+  readonly scale: { readonly domain: readonly number[]; readonly type?: 'log' }
 }
 
 /** Where a label may stand beside its point, the best first. */

@@ -1,9 +1,11 @@
 /** The marks that charts are made of: axes of arms and of values, intervals, points, lines, and the figures beside them. */
 import type { Estimate } from '../../harness/model.js'
+import { estimateText, sentence } from '../formats/format.js'
 import { describe } from '../page/svg.js'
 import { figureWidth, ink, muted, type Size } from '../page/theme.js'
 import type { ArmView } from '../page/view.js'
 import { defined } from '../../harness/model/defined.js'
+import { domainWithZero } from './layout.js'
 
 /** How a mark is told apart and what hovering says: fields that every datum of an arm has. */
 export const byColour = { field: 'colour', type: 'nominal', scale: null }
@@ -24,7 +26,12 @@ export function labelWidthOf(labels: readonly string[], size: Size): number {
 }
 
 /** Arms down the side, in their order; `plotWidth` is what is left beside their labels. `steps`: height of a row of many arms, and of few. */
-export function armAxis(labels: readonly string[], size: Size, steps: readonly [number, number] = [26, 44]) {
+export function armAxis(
+  values: readonly { readonly arm: string }[],
+  size: Size,
+  steps: readonly [number, number] = [26, 44],
+) {
+  const labels = [...new Set(values.map(({ arm }) => arm))]
   const labelWidth = labelWidthOf(labels, size)
   return {
     labelWidth,
@@ -44,9 +51,14 @@ export function linearAxis(field: string, domain: readonly number[], axis: objec
   return { field, type: 'quantitative', scale: { domain, nice: false }, axis }
 }
 
-/** The same with figures as they are printed. */
+/** One with figures as they are printed. */
 export function valueAxis(domain: readonly [number, number], axis: object, field = 'value') {
   return linearAxis(field, domain, { titleAnchor: 'start', format: '.4~r', ...axis })
+}
+
+/** The same, logarithmic. */
+export function logAxis(field: string, domain: readonly number[], axis: object) {
+  return { field, type: 'quantitative', scale: { type: 'log' as const, domain, nice: false }, axis }
 }
 
 /** When trials were, over the whole run. */
@@ -61,12 +73,8 @@ export function minutesAxis(tickCount: number) {
 
 /** Milliseconds up the side, logarithmic where `log` says so. */
 export function timeAxis(domain: readonly [number, number], log: boolean, title: string) {
-  return {
-    field: 'ms',
-    type: 'quantitative',
-    scale: { ...(log ? { type: 'log' } : {}), domain, nice: false },
-    axis: { title: log ? `${title} (logarithmic)` : title, tickCount: 6, format: '.4~r' },
-  }
+  const axis = { title: log ? `${title} (logarithmic)` : title, tickCount: 6, format: '.4~r' }
+  return log ? logAxis('ms', domain, axis) : linearAxis('ms', domain, axis)
 }
 
 /** Where "no difference" lies. */
@@ -134,6 +142,42 @@ export function estimateMarks(x: object, y: object, offsetPx = 0): object[] {
   ]
 }
 
+export interface EstimateRow {
+  readonly arm: ArmView
+  /** Unique among the rows. */
+  readonly label: string
+  readonly estimate: Estimate
+  /** What is drawn as a bar behind the interval, from zero. */
+  readonly behind?: Estimate | undefined
+}
+
+/** A row for each estimate, along an axis with zero. */
+export function estimateRows(rows: readonly EstimateRow[], axis: object, size: Size): object {
+  const values = rows.map(({ arm, label, estimate, behind }) => ({
+    ...datum(arm, estimate, `${label}: ${sentence(estimate)}`),
+    arm: label,
+    behind: behind?.value ?? 0,
+    zero: 0,
+    text: estimateText(estimate).value,
+  }))
+  const { plotWidth, rowHeight, y } = armAxis(values, size)
+  const ends = values.map(({ behind }) => ({ low: behind, high: behind }))
+  const x = valueAxis(domainWithZero([...values, ...ends], 0.1), {
+    tickCount: size === 'wide' ? 8 : 4,
+    ...axis,
+  })
+  const bar = {
+    mark: { type: 'bar', height: 10, fill: muted, opacity: 0.3 },
+    encoding: { x: { ...x, field: 'zero' }, x2: { field: 'behind' }, y, description: tip },
+  }
+  return {
+    width: plotWidth,
+    height: rowHeight,
+    data: { values },
+    layer: [...(rows.some(({ behind }) => behind) ? [bar] : []), ...estimateMarks(x, y)],
+  }
+}
+
 /** Values of an arm joined by a line in its `colour`; `by` is the field that tells lines apart. */
 export function lineMark(x: object, y: object, by = 'arm', options: object = {}): object {
   return {
@@ -167,27 +211,7 @@ export function endLabels(values: readonly object[], x: object, y: object, limit
   }
 }
 
-/**
- * The same values, moved up where they are nearer than `gap` to the one below, and down again from above `top`: so that
- * names do not lie over each other.
- */
-export function spread<Value extends { readonly value: number }>(
-  values: readonly Value[],
-  gap: number,
-  top: number,
-): Value[] {
-  let floor = -Infinity
-  const raised = [...values]
-    .sort((a, b) => a.value - b.value)
-    .map((value) => ({ ...value, value: (floor = Math.max(value.value, floor + gap)) }))
-  let ceiling = top + gap
-  return raised
-    .reverse()
-    .map((value) => ({ ...value, value: (ceiling = Math.min(value.value, ceiling - gap)) }))
-    .reverse()
-}
-
 /** Room for names at the ends of lines, in px. */
-export function endRoom(labels: readonly string[], size: Size): number {
-  return Math.min(size === 'wide' ? 210 : 120, 14 + 7.6 * Math.max(...labels.map((label) => label.length)))
+export function endRoom(ends: readonly { readonly label: string }[], size: Size): number {
+  return Math.min(size === 'wide' ? 210 : 120, 14 + 7.6 * Math.max(...ends.map(({ label }) => label.length)))
 }

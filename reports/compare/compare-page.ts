@@ -5,10 +5,8 @@ import type { TableCell } from '../charts/chart.js'
 import { dateTime, given, plural } from '../formats/format.js'
 import { cleanDeep } from '../page/clean.js'
 import { createFigureBook, type FigureBook } from '../page/figures.js'
-import { axisOf, drawAxis, drawInterval } from '../page/drawings/interval.js'
-import { renderPage, tableView, type ReportAssets } from '../page/page.js'
-import { sketchPath } from '../page/drawings/path-sketch.js'
-import type { Picture } from '../page/sections/picture.js'
+import { renderPage, type ReportAssets } from '../page/page.js'
+import { layOut, sameBand, type Column, type Picture } from '../page/sections/picture.js'
 import { createView, pathStyle, type View } from '../page/view.js'
 import { compareRuns, comparisonHeadline, isMain, type PairedFigure } from './compare.js'
 import { metricText } from './compare-text.js'
@@ -21,11 +19,10 @@ export function renderComparison(a: Analysis, b: Analysis, assets: ReportAssets,
   const [main, others] = [true, false].map((wanted) =>
     result.differences.filter((difference) => isMain(difference) === wanted),
   )
-  const differences = (rows: typeof result.differences = []) =>
-    tableView({
-      columns: ['what', first.runId, second.runId],
-      rows: rows.map(({ what, a: x, b: y }) => [what, x, y]),
-    })
+  const differences = (rows: typeof result.differences = []) => ({
+    columns: ['what', first.runId, second.runId],
+    rows: rows.map(({ what, a: x, b: y }) => [what, x, y]),
+  })
   return renderPage(
     'compare',
     {
@@ -40,14 +37,12 @@ export function renderComparison(a: Analysis, b: Analysis, assets: ReportAssets,
           ? result.objections.map((text) => `Compared because it was asked for. ${text}`)
           : result.objections,
         main: differences(main),
-        mainCount: main?.length ?? 0,
         others: differences(others),
         othersText: plural(others?.length ?? 0, 'more difference'),
-        othersCount: others?.length ?? 0,
         pictures: picturesOf(result.figures, createView(first), book),
         loads: loadsOf(result.figures).map(({ text, figures }) => ({
           text,
-          table: tableView({
+          table: {
             columns: [
               'arm',
               'against',
@@ -59,7 +54,7 @@ export function renderComparison(a: Analysis, b: Analysis, assets: ReportAssets,
               'verdict',
             ],
             rows: figures.map((figure) => figureRow(figure, book)),
-          }),
+          },
         })),
         onlyA: result.onlyA.join(', '),
         onlyB: result.onlyB.join(', '),
@@ -80,48 +75,33 @@ function picturesOf(figures: readonly PairedFigure[], view: View, book: FigureBo
         view.arm(figure.comparison.arm).arm.baseline === figure.comparison.versus,
     )
     const metrics = [...new Set(here.map(({ comparison }) => metricText(comparison)))].slice(0, mostColumns)
-    const columns = metrics.map((metric) => {
+    const columns = metrics.map((metric): Column => {
       const own = here.filter(({ comparison }) => metricText(comparison) === metric)
       const practical = own[0]?.practical ?? 0
-      const axis = axisOf(
-        own.map(({ change }) => change),
-        1,
-        { means: 'too little to matter', low: 1 - practical, high: 1 + practical },
-      )
-      return { metric, own, axis, practical }
+      return {
+        title: `${metric} (±${given(practical * 100)} % is the same)`,
+        brief: metric,
+        kind: 'ratio',
+        band: sameBand(practical),
+        of(arm) {
+          const found = own.find(({ comparison }) => comparison.arm === arm.id)
+          if (!found) return undefined
+          const { change: estimate, state, comparison } = found
+          const { metric: id, percentile } = comparison
+          return { metric: id, percentile, estimate, chip: { kind: state, text: state } }
+        },
+      }
     })
     const arms = [...new Set(here.map(({ comparison }) => comparison.arm))].map((id) => view.arm(id))
     if (arms.length === 0) return []
+    const drawn = layOut(columns, arms, book)
     return [
       {
         id: `picture-${index}`,
         caption: `${text}: the second run’s ratio to the baseline as a ratio to the first’s. Dots are estimates, lines 95 % intervals; what lies between the dashed lines is too little to matter`,
         lastTitle: '',
-        columns: columns.map(({ metric, axis, practical }) => ({
-          title: `${metric} (±${given(practical * 100)} % is the same)`,
-          brief: metric,
-          ticks: drawAxis(axis),
-        })),
-        rows: arms.map((arm) => ({
-          key: arm.key,
-          label: arm.label,
-          colour: arm.colour,
-          sketch: sketchPath(arm.path, arm.colour),
-          kind: 'subject' as const,
-          cells: columns.map(({ own, axis }) => {
-            const found = own.find(({ comparison }) => comparison.arm === arm.id)
-            return {
-              drawing: found ? drawInterval(found.change, axis, arm) : '',
-              html: book.print(found?.change, {
-                metric: found?.comparison.metric ?? 'none',
-                percentile: found?.comparison.percentile,
-                kind: 'ratio',
-              }),
-              ...(found ? { chip: { kind: found.state, text: found.state } } : {}),
-            }
-          }),
-          last: '',
-        })),
+        columns: drawn.columns,
+        rows: arms.map((arm) => ({ ...drawn.rowOf(arm), kind: 'subject' as const, last: '' })),
         more: [],
         moreText: '',
       },

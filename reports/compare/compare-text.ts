@@ -34,9 +34,7 @@ function rowOf({ comparison, a, b, change, visible, state }: PairedFigure): stri
   ]
 }
 
-export function metricText({ metric, percentile }: Comparison): string {
-  return metricTitle(metric, percentile)
-}
+export const metricText = ({ metric, percentile }: Comparison): string => metricTitle(metric, percentile)
 
 /** What differs first, then the ratios of both runs, then the verdict. */
 export function comparisonLines(first: Analysis, second: Analysis): string[] {

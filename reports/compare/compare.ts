@@ -96,10 +96,9 @@ function changedConfig(a: Analysis, b: Analysis): string {
   const changed = differencesOf(a, b)
     .map(({ what }) => what)
     .filter((what) => what.startsWith('config.'))
-  const few = changed.slice(0, 4).join(', ') + (changed.length > 4 ? ` and ${changed.length - 4} more` : '')
   return changed.length === 0
     ? 'arms or the order of trials differ'
-    : `${few} ${changed.length === 1 ? 'differs' : 'differ'}`
+    : `${few(changed, 4)} ${changed.length === 1 ? 'differs' : 'differ'}`
 }
 
 function differencesOf(a: Analysis, b: Analysis): RunDifference[] {
@@ -225,11 +224,9 @@ const loadsIn = (comparisons: readonly Comparison[]) => [
   ...new Set(comparisons.map(({ experiment, loadLabel }) => `${experiment} (${loadLabel})`)),
 ]
 
-const mostNames = 6
-
-function few(names: readonly string[]): string {
-  const more = names.length - mostNames
-  return names.slice(0, mostNames).join(', ') + (more > 0 ? ` and ${more} more` : '')
+function few(names: readonly string[], most = 6): string {
+  const more = names.length - most
+  return names.slice(0, most).join(', ') + (more > 0 ? ` and ${more} more` : '')
 }
 
 /** What a person looks for first: host, versions, plan and what the hops are made of. */

@@ -66,17 +66,20 @@ export function estimateText(estimate: Estimate, options: { readonly sign?: bool
   return { value: mark + show(value), low: show(low), high: show(high), unit: unitText[estimate.unit] }
 }
 
-/** `0.31 ms (0.28 to 0.34)`. */
-export function sentence(estimate: Estimate, options: { readonly sign?: boolean } = {}): string {
+/** `0.31 ms (0.28 to 0.34)`; `bare`: without the unit, where a heading has it. */
+export function sentence(
+  estimate: Estimate,
+  options: { readonly sign?: boolean; readonly bare?: boolean } = {},
+): string {
   const text = estimateText(estimate, options)
-  const unit = text.unit === '' ? '' : `${thin}${text.unit}`
+  const unit = text.unit === '' || options.bare === true ? '' : `${thin}${text.unit}`
   if (hasNoInterval(estimate)) return `${text.value}${unit} (one round)`
   return estimate.beyond ? text.value + unit : `${text.value}${unit} (${text.low} to ${text.high})`
 }
 
 /** `0.31 ±0.03`, for narrow tables; the wider half of the interval. */
-export function plusMinus(estimate: Estimate): string {
-  const text = estimateText(estimate)
+export function plusMinus(estimate: Estimate, options: { readonly sign?: boolean } = {}): string {
+  const text = estimateText(estimate, options)
   if (estimate.beyond || hasNoInterval(estimate)) return text.value
   const scale = printedScale(estimate.unit)
   const half = Math.max(estimate.high - estimate.value, estimate.value - estimate.low) * scale
@@ -131,14 +134,9 @@ export function duration(ms: number): string {
 
 /** `22 Nov 2026, 10:04 UTC`; the text itself when it is no date. */
 export function dateTime(iso: string): string {
-  const time = Date.parse(iso)
-  if (Number.isNaN(time)) return iso
-  const date = new Date(time)
-  const month = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'][
-    date.getUTCMonth()
-  ]
-  const clock = `${pad(date.getUTCHours())}:${pad(date.getUTCMinutes())}`
-  return `${date.getUTCDate()} ${month ?? ''} ${date.getUTCFullYear()}, ${clock} UTC`
+  if (Number.isNaN(Date.parse(iso))) return iso
+  // `Sun, 22 Nov 2026 10:04:31 GMT`, as the language's standard has it.
+  return new Date(iso).toUTCString().replace(/^\w+, 0?(\d+ \w+ \d+) (\d+:\d+).*/, '$1, $2 UTC')
 }
 
 const protocolText: Record<Protocol, string> = { http1: 'HTTP/1.1', h2: 'HTTP/2', grpc: 'gRPC', tcp: 'TCP' }

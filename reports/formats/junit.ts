@@ -7,9 +7,8 @@ import type { Analysis, ClaimAnalysis, GatePolicy, ThresholdVerdict } from '../.
 import { thresholdText } from '../../harness/analyze/check.js'
 import { fails, gate, metricText, type GateVerdict } from '../../harness/analyze/gate.js'
 import { missingOf, standingsOf, type ArmStanding } from '../../harness/analyze/standings.js'
-import { cleanDeep } from '../page/clean.js'
+import { cleanDeep, escapeHtml as escapeXml } from '../page/clean.js'
 import { sentence } from './format.js'
-import { escapeXml } from './xml.js'
 
 export function renderJunit(analysis: Analysis): string {
   const { thresholds, claims, runId, startedAt, endedAt } = cleanDeep(analysis)

@@ -1,12 +1,12 @@
 /** A summary for places that show Markdown: a pull request, a CI job's summary. */
 import { missingOf, unmeasured } from '../../harness/analyze/standings.js'
 import { visibleFloor } from '../../harness/analyze/visible.js'
-import type { Analysis, Comparison, Estimate } from '../../harness/model.js'
+import type { Analysis, Estimate } from '../../harness/model.js'
 import { cleanDeep } from '../page/clean.js'
-import { dateTime, estimateText, fixed, hasNoInterval, plural } from './format.js'
+import { dateTime, fixed, plural, sentence } from './format.js'
 import { pricedFunctions } from '../page/sections/functions.js'
-import { transportRows } from '../page/transport-lines.js'
-import { createView, type Added, type ArmView, type View } from '../page/view.js'
+import { transportRows } from '../page/sections/transport.js'
+import { createView, type ArmView, type View } from '../page/view.js'
 import { detailsOf, tableOf, thresholdRow } from './verdict-rows.js'
 
 /** Renders GitHub-flavoured Markdown; journal text is escaped so that it can form no link, image or HTML. */
@@ -72,23 +72,23 @@ function summary(view: View): string[] {
 function functionPrices(view: View): string[] {
   const priced = pricedFunctions(view)
   if (priced.length === 0) return []
-  const difference = (found: Comparison | undefined) => (found ? figure(found.difference, true) : '–')
   return [
     'What each function adds to the same arm without it, the dearest first; 95 % intervals:',
     '',
     '| function | on top of | added CPU, ms per 1 000 requests | added p50, ms |',
     '| --- | --- | --- | --- |',
     ...priced.map(({ variant, control, cpu, time }) =>
-      row([escapeMarkdown(variant.source), escapeMarkdown(control.label), difference(cpu), difference(time)]),
+      row([
+        ...[variant.source, control.label].map(escapeMarkdown),
+        ...[cpu, time].map((found) => figure(found?.difference, true)),
+      ]),
     ),
     '',
   ]
 }
 
 function transport(view: View): string[] {
-  const print = (estimate: Estimate | undefined, sign = false) =>
-    estimate === undefined ? '–' : figure(estimate, sign)
-  return transportRows(view, print).flatMap(({ title, columns, rows }) => [
+  return transportRows(view, figure).flatMap(({ title, columns, rows }) => [
     `${escapeMarkdown(title)}; 95 % intervals:`,
     '',
     row(columns),
@@ -99,21 +99,17 @@ function transport(view: View): string[] {
 }
 
 function armRow(arm: ArmView, view: View): string {
-  const difference = (found: Added | undefined) => (found === undefined ? '–' : figure(found.estimate, true))
-  const memory = view.cell(arm.id)?.hopMemory
   return row([
     escapeMarkdown(arm.label),
-    difference(view.added(arm.id, 'latency', { percentile: 50 })),
-    difference(view.added(arm.id, 'latency', { percentile: 99 })),
-    difference(view.added(arm.id, 'cpu')),
-    memory === undefined ? '–' : figure(memory, false),
+    figure(view.added(arm.id, 'latency', { percentile: 50 })?.estimate, true),
+    figure(view.added(arm.id, 'latency', { percentile: 99 })?.estimate, true),
+    figure(view.added(arm.id, 'cpu')?.estimate, true),
+    figure(view.cell(arm.id)?.hopMemory, false),
   ])
 }
 
-function figure(estimate: Estimate, sign: boolean): string {
-  const text = estimateText(estimate, { sign })
-  return hasNoInterval(estimate) ? `${text.value} (one round)` : `${text.value} (${text.low} to ${text.high})`
-}
+const figure = (estimate: Estimate | undefined, sign: boolean) =>
+  estimate ? sentence(estimate, { sign, bare: true }) : '–'
 
 function claimLines(analysis: Analysis): string[] {
   const known = analysis.claims.filter((claim) => claim.verdict !== 'no data')

@@ -7,7 +7,7 @@ import type { Analysis, ClaimAnalysis, Estimate, ThresholdVerdict } from '../../
 import { cleanDeep } from '../page/clean.js'
 import { alignColumns, plain } from '../page/columns.js'
 import { hasNoInterval, plural, plusMinus, signed } from './format.js'
-import { transportRows } from '../page/transport-lines.js'
+import { transportRows } from '../page/sections/transport.js'
 import { createView, type Added, type ArmView, type View } from '../page/view.js'
 
 export interface TerminalOptions {
@@ -59,44 +59,45 @@ function table(view: View, { columns, paint }: Screen): string[] {
     .filter((arm) => arm.arm.role !== 'baseline')
     .map((arm) => [arm.arm.role === 'twin' ? 'A/A difference' : arm.label, ...cells(arm, view)])
   if (rows.length === 0) return ['no arm was compared']
-  const all = [header, ...rows]
-  const widths = header.map((_, index) => Math.max(...all.map((row) => [...(row[index] ?? '')].length)))
-  const shown = widths.length - (widths.reduce((sum, width) => sum + width + 2, 0) > columns ? 1 : 0)
-  const line = (row: readonly string[]) =>
-    row
-      .slice(0, shown)
-      .map((cell, index) => (index === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[index] ?? 0)))
-      .join('  ')
+  const [head = '', ...lines] = fitted([header, ...rows], columns, header.length - 1)
   return [
     ...wrap(`at ${plain(view.lead.text)}, ${plain(plural(view.rounds, 'round'))}`, columns, ''),
-    paint(line(header), 'dim'),
-    ...rows.map((row) => (row[0] === 'A/A difference' ? paint(line(row), 'dim') : line(row))),
+    paint(head, 'dim'),
+    ...lines.map((line) => (line.startsWith('A/A difference') ? paint(line, 'dim') : line)),
   ]
 }
 
-/** New connections and long transfers; columns that do not fit are left out, from the right. */
+/** Aligned rows; columns that do not fit are left out, from the right, down to the `fewest`. */
+function fitted(rows: readonly (readonly string[])[], columns: number, fewest: number): string[] {
+  let shown = rows[0]?.length ?? 0
+  let lines = alignColumns(rows)
+  while (shown > fewest && (lines[0] ?? '').length > columns) {
+    shown--
+    lines = alignColumns(rows.map((row) => row.slice(0, shown)))
+  }
+  return lines
+}
+
+/** New connections and long transfers. */
 function transportLines(view: View, { columns, paint }: Screen): string[] {
   const print = (estimate: Estimate | undefined, sign = false) =>
-    estimate === undefined ? '–' : sign ? signedInterval(estimate) : plain(plusMinus(estimate))
+    estimate === undefined ? '–' : sign ? signedText(estimate) : plain(plusMinus(estimate))
   return transportRows(view, print).flatMap(({ title, columns: names, rows }) => {
-    const all = [['', ...names.slice(1).map(plain)], ...rows]
-    let [header = '', ...body] = alignColumns(all)
-    for (let shown = names.length - 1; shown > 1 && header.length > columns; shown--)
-      [header = '', ...body] = alignColumns(all.map((row) => row.slice(0, shown)))
+    const [header = '', ...body] = fitted([['', ...names.slice(1).map(plain)], ...rows], columns, 2)
     return ['', ...wrap(plain(title), columns, ''), paint(header, 'dim'), ...body]
   })
 }
 
-function signedInterval(estimate: Estimate): string {
-  const { value, low, high } = estimate
-  const half = Math.max(high - value, value - low)
-  if (hasNoInterval(estimate)) return plain(signed(value, decimalsFor(value, 0)))
-  const decimals = decimalsFor(Math.max(Math.abs(value), half), half)
-  return plain(`${signed(value, decimals)} ±${half.toFixed(decimals)}`)
-}
+/** Of one round three digits: there is no interval to say how many of them count. */
+const signedText = (estimate: Estimate) =>
+  plain(
+    hasNoInterval(estimate)
+      ? signed(estimate.value, decimalsFor(estimate.value, 0))
+      : plusMinus(estimate, { sign: true }),
+  )
 
 function cells(arm: ArmView, view: View): string[] {
-  const print = (added: Added | undefined) => (added ? signedInterval(added.estimate) : '–')
+  const print = (added: Added | undefined) => (added ? signedText(added.estimate) : '–')
   const memory = view.cell(arm.id)?.hopMemory
   return [
     print(view.added(arm.id, 'latency', { percentile: 50 })),

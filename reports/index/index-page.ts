@@ -4,7 +4,7 @@ import type { TableCell } from '../charts/chart.js'
 import { cleanDeep, cleanText, escapeHtml } from '../page/clean.js'
 import { createFigureBook } from '../page/figures.js'
 import { dateTime, plural } from '../formats/format.js'
-import { renderPage, tableView, type ReportAssets } from '../page/page.js'
+import { renderPage, type ReportAssets } from '../page/page.js'
 import { createView, pathStyle, type View } from '../page/view.js'
 import { drawTrends } from './trends.js'
 
@@ -48,7 +48,7 @@ export async function renderIndex(runs: readonly IndexedRun[], assets: ReportAss
         count: plural(newest.length, 'run'),
         severalHosts: hosts.size > 1,
         trends,
-        runs: tableView({
+        runs: {
           columns: [
             'run',
             'started',
@@ -61,7 +61,7 @@ export async function renderIndex(runs: readonly IndexedRun[], assets: ReportAss
             'C1: CPU of L4-L7-L4 to L7-L7',
           ],
           rows,
-        }),
+        },
       },
       embedded: { 'figure-legend': book.legend() },
     },

@@ -1,26 +1,15 @@
 /** How the main figures of comparable runs moved from run to run: one series for each host, load, profile and version. */
-import type { TopLevelSpec } from 'vega-lite'
 import type { Estimate, Metric, Path } from '../../harness/model.js'
 import { number, plural, sentence, signed } from '../formats/format.js'
+import type { Chart } from '../charts/chart.js'
 import { spreadLabels } from '../charts/layout.js'
-import { endLabels, endRoom, intervalMark, lineMark, pointMark } from '../charts/marks.js'
+import { endLabels, endRoom, intervalMark, lineMark, linearAxis, pointMark } from '../charts/marks.js'
 import type { FigureBook } from '../page/figures.js'
-import { tableView } from '../page/page.js'
 import { listOf } from '../page/ranking.js'
-import { renderSvg } from '../page/svg.js'
+import { drawChart, type DrawnChart } from '../page/svg.js'
 import { figureWidth, type Size } from '../page/theme.js'
 import { cpuMetrics, latencyMetrics, type View } from '../page/view.js'
 import { findSteps } from './steps.js'
-
-export interface DrawnTrend {
-  readonly name: string
-  readonly title: string
-  readonly caption: string
-  readonly wide: string
-  readonly narrow: string
-  readonly alternative: string
-  readonly table: object
-}
 
 interface Trend {
   readonly name: string
@@ -87,27 +76,25 @@ export async function drawTrends(
   views: readonly View[],
   paths: readonly Path[],
   book: FigureBook,
-): Promise<DrawnTrend[]> {
-  const drawn: DrawnTrend[] = []
+): Promise<DrawnChart[]> {
+  const drawn: DrawnChart[] = []
   for (const [index, series] of comparableSeries(views).entries())
     for (const trend of trends) {
-      const found = await drawTrend(trend, series, `${trend.name}-${index}`, paths, book)
-      if (found) drawn.push(found)
+      const chart = chartOf(trend, series, paths, book)
+      if (chart) drawn.push(await drawChart(`trend-${trend.name}-${index}`, chart))
     }
   return drawn
 }
 
 /** Runs are evenly spaced, in order. Nothing with fewer than two runs. */
-async function drawTrend(
+function chartOf(
   trend: Trend,
   { views, text }: { readonly views: readonly View[]; readonly text: string },
-  name: string,
   paths: readonly Path[],
   book: FigureBook,
-): Promise<DrawnTrend | undefined> {
+): Chart | undefined {
   const { percentile } = trend
-  const ratioOf = (view: View, arm: string) =>
-    view.compare(arm, trend.metrics, percentile === undefined ? {} : { percentile })?.ratio
+  const ratioOf = (view: View, arm: string) => view.compare(arm, trend.metrics, { percentile })?.ratio
   const points = views.flatMap((view, run) =>
     view.subjects.flatMap((arm): Point[] => {
       const ratio = ratioOf(view, arm.id)
@@ -121,16 +108,14 @@ async function drawTrend(
   const last = points.filter(({ run }) => run === views.length)
   const runName = (run: number) => views[run - 1]?.analysis.runId ?? String(run)
   return {
-    name,
     title:
       steps.length === 0
         ? `${trend.what} against the baseline over ${plural(views.length, 'run')}: no step`
         : `${trend.what} against the baseline: ${listOf(steps.map(({ arm, run, change }) => `${arm} ${changeText(change)} from ${runName(run)} on`))}`,
     caption: `${text}. Ratios with 95 % intervals, oldest run first; a step is marked where Worsley’s test for a shift (false alarms: 1 in 100 series) finds one, which takes six runs.`,
-    wide: await renderSvg(specOf(trend, points, steps, views.length, 'wide'), `trend-${name}-w`),
-    narrow: await renderSvg(specOf(trend, points, steps, views.length, 'narrow'), `trend-${name}-n`),
+    spec: (size) => specOf(trend, points, steps, views.length, size),
     alternative: last.map(({ arm, ratio }) => `${arm}: ${number(ratio.value)} in the newest run`).join('; '),
-    table: tableView({
+    table: {
       columns: ['arm', ...views.map(({ analysis }) => analysis.runId)],
       rows: ids.map((id) => [
         points.findLast((point) => point.id === id)?.arm ?? id,
@@ -138,7 +123,7 @@ async function drawTrend(
           book.cell(ratioOf(view, id), { metric: trend.metrics[1]?.id ?? '', kind: 'ratio', percentile }),
         ),
       ]),
-    }),
+    },
   }
 }
 
@@ -161,29 +146,20 @@ function specOf(
   steps: readonly FoundStep[],
   runs: number,
   size: Size,
-): TopLevelSpec {
+): object {
   const values = points.map(({ ratio, ...point }) => ({
     ...point,
     value: ratio.value,
     low: ratio.low,
     high: ratio.high,
     shape: 'circle',
+    label: point.arm,
     name: point.arm,
     tip: `${point.arm}: ${sentence(ratio)}`,
   }))
   const bounds = values.flatMap(({ low, high }) => [low, high])
-  const domain: [number, number] = [Math.min(1, ...bounds), Math.max(...bounds)]
   const last = values.filter(({ run }) => run === runs)
-  const places = spreadLabels(
-    last.map(({ value }) => value),
-    domain,
-    plotHeight,
-    false,
-  )
-  const labelRoom = endRoom(
-    values.map(({ arm }) => arm),
-    size,
-  )
+  const labelRoom = endRoom(values, size)
   // Numbers of runs that do not touch: as many as fit, the first and the last among them.
   const every = Math.ceil(runs / (size === 'wide' ? 24 : 8))
   const shown = Array.from({ length: runs }, (_, index) => index + 1).filter((run) => (run - 1) % every === 0)
@@ -193,12 +169,10 @@ function specOf(
     scale: { domain: Array.from({ length: runs }, (_, index) => index + 1) },
     axis: { title: 'run, oldest first', labelAngle: 0, grid: false, values: shown },
   }
-  const y = {
-    field: 'value',
-    type: 'quantitative',
-    scale: { domain, nice: false },
-    axis: { title: `${trend.what}, ratio to the baseline`, tickCount: 5 },
-  }
+  const y = linearAxis('value', [Math.min(1, ...bounds), Math.max(...bounds)], {
+    title: `${trend.what}, ratio to the baseline`,
+    tickCount: 5,
+  })
   const stroke = { field: 'colour', type: 'nominal', scale: null }
   return {
     width: figureWidth[size] - labelRoom - 40,
@@ -213,11 +187,7 @@ function specOf(
       lineMark(x, y, 'id'),
       intervalMark(x, y),
       pointMark(x, y),
-      endLabels(
-        last.map((end, index) => ({ ...end, label: end.arm, value: places[index] ?? end.value })),
-        x,
-        y,
-      ),
+      endLabels(spreadLabels(last, y, plotHeight), x, y),
     ],
-  } as unknown as TopLevelSpec
+  }
 }

@@ -3,6 +3,7 @@ import { beyondMark } from '../../harness/analyze/words.js'
 import type { Estimate } from '../../harness/model.js'
 import { escapeHtml } from './clean.js'
 import { changeText, estimateText, thin, hasNoInterval } from '../formats/format.js'
+import type { Added } from './view.js'
 
 /** Names a figure for traceability: metric, percentile and whether it is a value, a difference or a ratio. */
 export interface FigureName {
@@ -35,6 +36,8 @@ export interface FigureBook {
   print(estimate: Estimate | undefined, name: FigureName, style?: FigureStyle, sign?: boolean): string
   /** The same as a cell of a table. */
   cell(...figure: Parameters<FigureBook['print']>): { readonly html: string }
+  /** A cell with what was added, with its sign. */
+  added(found: Added | undefined): { readonly html: string }
   legend(): FigureLegend
 }
 
@@ -61,10 +64,18 @@ export function createFigureBook(): FigureBook {
       return `<data class="fig" ${attributes.join(' ')}>${body(estimate, style, sign)}</data>`
     },
     cell: (...figure) => ({ html: book.print(...figure) }),
+    added: (found) => book.cell(found?.estimate, differenceOf(found), 'cell', true),
     legend: () => ({ methods: methods.all(), cells: cells.all(), names: names.all() }),
   }
   return book
 }
+
+/** The name of a difference; of one that was not found nothing is printed. */
+export const differenceOf = (found: Added | undefined): FigureName => ({
+  metric: found?.metric ?? 'none',
+  percentile: found?.percentile,
+  kind: 'difference',
+})
 
 /** `latency.added p99 difference`, `cpu.per1000Requests value of echo`. */
 function nameText(name: FigureName): string {

@@ -27,6 +27,7 @@ export interface PageData {
 /** Renders a template inside the page frame. Every `{{…}}` is escaped; `{{{…}}}` is for what this folder made itself. */
 export function renderPage(template: string, data: PageData, assets: ReportAssets): string {
   const handlebars = Handlebars.create()
+  handlebars.registerHelper('rows', rowsHtml)
   handlebars.registerHelper('whole', (text: string) => new Handlebars.SafeString(unbroken(text)))
   for (const [name, source] of Object.entries(assets.templates)) {
     handlebars.registerPartial(name.replace(/\.hbs$/, ''), source)
@@ -57,13 +58,13 @@ function unbroken(text: string): string {
   return escape(text).replace(/\bL\d(-L\d)+\b/g, '<span class="whole">$&</span>')
 }
 
-/** A table as the `table` partial wants it. Rows are written here: as a template, a long table costs as much as all charts. */
-export function tableView({ columns, rows, cells }: Table): object {
+/** Rows are written here: as a template, a long table costs as much as all charts. */
+function rowsHtml({ rows, cells }: Table): string {
   const lines = rows.map((row, at) => {
     const cell = cells?.[at] ?? ''
     return `<tr${cell === '' ? '' : ` data-cell="${escape(cell)}"`}>${row.map(cellHtml).join('')}</tr>\n`
   })
-  return { columns, body: lines.join('') }
+  return lines.join('')
 }
 
 function cellHtml(cell: TableCell, index: number): string {

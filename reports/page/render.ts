@@ -1,23 +1,22 @@
 /** Makes the page that people open from an Analysis: one file, complete without a network and without script. */
 import type { Analysis } from '../../harness/model.js'
-import type { Chart } from '../charts/chart.js'
 import { declaredCharts } from '../charts/declared.js'
 import { charts, type ChartName } from '../charts/index.js'
 import { cleanDeep } from './clean.js'
 import { compressAnalysis } from './embed.js'
 import { createFigureBook, type FigureBook } from './figures.js'
 import { dateTime } from '../formats/format.js'
-import { renderPage, tableView, type ReportAssets } from './page.js'
+import { renderPage, type ReportAssets } from './page.js'
 import { absentParts } from './sections/absent.js'
 import { buildAnswer } from './sections/answer.js'
 import { buildClaims } from './sections/claims.js'
-import { buildEvidence, methodTable, trialCells } from './sections/evidence.js'
+import { buildEvidence, trialCells } from './sections/evidence.js'
 import { functionTable } from './sections/functions.js'
 import { leadText } from './sections/loads.js'
-import { buildQuestions, type DrawnChart } from './sections/questions.js'
+import { buildQuestions } from './sections/questions.js'
 import { systemTable } from './sections/systems.js'
 import { published } from './sections/talk.js'
-import { renderSvg } from './svg.js'
+import { drawChart, type DrawnChart } from './svg.js'
 import { createView, pathStyle, type View } from './view.js'
 
 export type { ReportAssets } from './page.js'
@@ -49,7 +48,6 @@ async function pageBody(view: View, book: FigureBook) {
   const drawn = await drawCharts(view, book)
   const questions = buildQuestions(view, book, drawn)
   const claims = buildClaims(view, book)
-  const evidence = buildEvidence(view)
   const present = new Set([...Object.keys(drawn), ...questions.map(({ id }) => id)])
   const absent = absentParts(
     view,
@@ -68,21 +66,9 @@ async function pageBody(view: View, book: FigureBook) {
     published,
     claims: claims.filter(({ chip }) => chip.text !== 'no data'),
     absent,
-    absentCount: absent.length,
-    functions: tableView(functionTable(view, book)),
-    systems: tableView(systemTable(view, book)),
-    evidence: {
-      ...evidence,
-      proofs: tableView(evidence.proofs),
-      proofCount: evidence.proofs.rows.length,
-      notValid: tableView(evidence.notValid),
-      notValidCount: evidence.notValid.rows.length,
-      warningCount: evidence.warnings.length,
-      environment: tableView(evidence.environment),
-      sizing: tableView(evidence.sizing),
-      trials: tableView(evidence.trials),
-      methods: tableView(methodTable(book.legend())),
-    },
+    functions: functionTable(view, book),
+    systems: systemTable(view, book),
+    evidence: buildEvidence(view, book.legend()),
     arms: view.arms.map(({ key, label, colour }) => ({ key, label, colour })),
   }
 }
@@ -107,15 +93,3 @@ async function drawDeclared(view: View, book: FigureBook): Promise<DrawnChart[]>
 
 /** Charts of more arms than this do not fit a phone's width: there the wide one is shown, to be scrolled sideways. */
 const mostOnPhones = 12
-
-async function drawChart(name: string, chart: Chart, onPhones: boolean): Promise<DrawnChart> {
-  return {
-    name,
-    title: chart.title,
-    caption: chart.caption,
-    alternative: chart.alternative,
-    wide: await renderSvg(chart.spec('wide'), `${name}-w`),
-    narrow: onPhones ? await renderSvg(chart.spec('narrow'), `${name}-n`) : '',
-    table: tableView(chart.table),
-  }
-}

@@ -1,5 +1,6 @@
 /** Draws a Vega-Lite spec as one small SVG string: no browser, no canvas, no request. */
 import type { TopLevelSpec } from 'vega-lite'
+import type { Chart } from '../charts/chart.js'
 import { chartConfig } from './theme.js'
 
 /**
@@ -41,15 +42,25 @@ export function describe(arm: string, tip: string): string {
  * Renders a spec. Marks that carry a `description` get `data-arm` and a `<title>`; everything that only repeats what
  * style sheets say is dropped, which makes the file about half the size. `id` makes references unique on a page.
  */
-export async function renderSvg(spec: TopLevelSpec, id: string): Promise<string> {
+export async function renderSvg(spec: object, id: string): Promise<string> {
   const { vega, compile } = await loadVega()
-  const compiled = compile(spec, { config: chartConfig }).spec
+  const compiled = compile(spec as TopLevelSpec, { config: chartConfig }).spec
   const view = new vega.View(vega.parse(compiled), { renderer: 'none', logLevel: vega.Error })
   try {
     return slim(renumberClips(await view.toSVG(), id), id)
   } finally {
     view.finalize()
   }
+}
+
+/** A chart as it stands on a page. */
+export type DrawnChart = Awaited<ReturnType<typeof drawChart>>
+
+/** Draws a chart for a wide screen, and for a phone where it fits that. */
+export async function drawChart(name: string, { spec, ...said }: Chart, onPhones = true) {
+  const wide = await renderSvg(spec('wide'), `${name}-w`)
+  const narrow = onPhones ? await renderSvg(spec('narrow'), `${name}-n`) : ''
+  return { ...said, name, wide, narrow }
 }
 
 /** Vega counts clip paths over the whole process; ids have to depend on the picture alone and be unique on a page. */

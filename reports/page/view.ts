@@ -92,8 +92,8 @@ export interface Added {
   readonly estimate: Estimate
 }
 
-export interface CompareOptions {
-  readonly percentile?: number
+interface CompareOptions {
+  readonly percentile?: number | undefined
   readonly versus?: string
   readonly load?: LoadView | undefined
 }
@@ -112,7 +112,6 @@ export function createView(analysis: Analysis): View {
   const paths = new Map(analysis.paths.map((path) => [path.name, path]))
   const meshes = [...new Set(analysis.arms.map(({ mesh }) => mesh).filter((mesh) => mesh !== baselineMesh))]
   const environments = [...new Set(analysis.arms.map(({ environment }) => environment))]
-  const shades = shadesOf(analysis.arms)
   const labels = new Set<string>()
   const arms = analysis.arms.map((arm, index): ArmView => {
     const path = carriedPath(arm, paths.get(arm.path) ?? unknownPath(arm.path))
@@ -122,7 +121,7 @@ export function createView(analysis: Analysis): View {
       key: `a${index}`,
       label: uniqueLabel(armLabel(arm, path, meshes.length > 1, environments.length > 1), labels),
       path,
-      colour: `var(--path-${[...paths.keys()].indexOf(arm.path)}${shadeName(shades(arm))}, #767676)`,
+      colour: `var(--path-${[...paths.keys()].indexOf(arm.path)}${shadeName(shadeOf(arm, analysis.arms))}, #767676)`,
       shape: shapes[Math.max(0, shapeOf(arm, meshes, analysis.arms)) % shapes.length] ?? 'circle',
     }
   })
@@ -171,8 +170,7 @@ export function createView(analysis: Analysis): View {
           return { metric: `noise.${what}`, percentile: options.percentile, estimate }
       }
       const metrics = { latency: latencyMetrics, cpu: cpuMetrics, memory: memoryMetrics }[what]
-      const found = compare(arm, metrics, options)
-      return found && { metric: found.metric, percentile: found.percentile, estimate: found.difference }
+      return addedOf(compare(arm, metrics, options))
     },
     noise,
     environments,
@@ -180,6 +178,10 @@ export function createView(analysis: Analysis): View {
     increments: incrementsAt(lead, analysis),
   }
 }
+
+/** What a comparison tells of its arm. */
+export const addedOf = (found: Comparison | undefined): Added | undefined =>
+  found && { metric: found.metric, percentile: found.percentile, estimate: found.difference }
 
 /** Rounds in which every arm had its trial under a load, however it ended. Arms of a search need different numbers. */
 function roundsOf(load: LoadView | undefined, { cells, trials, rounds }: Analysis): number {
@@ -214,37 +216,26 @@ const shadeSteps = [0, -0.38, 0.3, -0.6] as const
 const shadeName = (shade: number) => (shade === 0 ? '' : `-${shade}`)
 
 /** Which shade an arm has among those of its path: the first variant, or the first mesh, has the path's own colour. */
-function shadesOf(arms: readonly Arm[]): (arm: Arm) => number {
-  return (arm) => {
-    const family = arms.filter(({ path, role }) => path === arm.path && role === 'subject')
-    return (
-      Math.max(
-        0,
-        family.findIndex(({ id }) => id === arm.id),
-      ) % shadeSteps.length
-    )
-  }
+function shadeOf(arm: Arm, arms: readonly Arm[]): number {
+  const family = arms.filter(({ path, role }) => path === arm.path && role === 'subject')
+  return Math.max(0, family.indexOf(arm)) % shadeSteps.length
 }
 
 function shapeOf(arm: Arm, meshes: readonly string[], arms: readonly Arm[]): number {
   if (arm.role !== 'subject') return 0
-  if (arms.some(({ variant }) => variant !== undefined))
-    return [...new Set(arms.filter(({ role }) => role === 'subject').map(({ variant }) => variant))].indexOf(
-      arm.variant,
-    )
-  return meshes.indexOf(arm.mesh)
+  if (arms.every(({ variant }) => variant === undefined)) return meshes.indexOf(arm.mesh)
+  const subjects = arms.filter(({ role }) => role === 'subject')
+  return [...new Set(subjects.map(({ variant }) => variant))].indexOf(arm.variant)
 }
 
 /** CSS that gives every path its colour and its shades, in both themes; colours that are not `#rrggbb` become grey. */
 export function pathColours(paths: readonly Path[]): { readonly light: string; readonly dark: string } {
   const rules = (theme: 'light' | 'dark', fallback: string) =>
     paths
-      .flatMap((path, index) =>
-        shadeSteps.map(
-          (step, shade) =>
-            `--path-${index}${shadeName(shade)}:${shaded(safeColour(path.colour[theme], fallback), step)}`,
-        ),
-      )
+      .flatMap(({ colour }, index) => {
+        const own = safeColour(colour[theme], fallback)
+        return shadeSteps.map((step, shade) => `--path-${index}${shadeName(shade)}:${shaded(own, step)}`)
+      })
       .join(';')
   return { light: rules('light', '#666666'), dark: rules('dark', '#a0a0a0') }
 }

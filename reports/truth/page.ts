@@ -2,7 +2,7 @@
 import type { TruthCell, TruthTable } from '../../harness/model/truth.js'
 import type { TableCell } from '../charts/chart.js'
 import { cleanDeep, escapeHtml } from '../page/clean.js'
-import { renderPage, tableView, type ReportAssets } from '../page/page.js'
+import { renderPage, type ReportAssets } from '../page/page.js'
 import {
   closestLine,
   hostLine,
@@ -32,18 +32,18 @@ export function truthHtml(raw: TruthTable, assets: ReportAssets): string {
         host: hostLine(table),
         warnings: warningsOf(table),
         key: keyLine,
-        matrix: tableView({
+        matrix: {
           columns: truthColumns(table),
-          rows: table.questions.map(({ id, title }): TableCell[] => [
+          rows: table.questions.map(({ id, title }) => [
             title,
             ...table.tools.map(({ name }) => htmlOf(table.cells[name]?.[id])),
             standingWords(table, id),
           ]),
-        }),
-        rules: tableView({
+        },
+        rules: {
           columns: ['question', 'right is'],
           rows: table.questions.map(({ title, rule }) => [title, rule === 'told' ? 'not judged' : rule]),
-        }),
+        },
         notes: notesOf(table),
         absent: table.absent.join(', '),
       },

@@ -10,11 +10,9 @@ import { connect, type Socket } from 'node:net'
 import { parseArgs } from 'node:util'
 import type { Endpoint, HopCounters, RaisedArm } from '../../../harness/model.js'
 import { paths } from '../../../scenarios/paths/index.js'
-import { envoyProxy } from './envoy-proxy.js'
 import { serviceAuthority } from '../reference/names.js'
 import { openTestHost, testArm } from '../hops/testing.js'
-import { tunnelEnvoy } from './tunnel-envoy.js'
-import { envoy } from './envoy.js'
+import { envoy, envoyProxy, tunnelEnvoy } from './envoy.js'
 
 const { 'l4-l7-l4': l4L7L4 } = paths
 

@@ -6,52 +6,35 @@
  */
 import type { Fact } from '../../../harness/model.js'
 
-export interface HopLimits {
+export const hopLimits = {
   /** Threads that carry traffic. */
-  readonly workers: number
-  readonly retries: number
-  /** Whole request; 0: no limit. */
-  readonly requestTimeoutMs: number
-  readonly connectTimeoutMs: number
-  /** A client's connection without requests is closed after this. */
-  readonly idleMs: number
-  /** A kept connection to an upstream is closed after this. */
-  readonly upstreamIdleMs: number
-  /** An HBONE connection without streams is closed after this. */
-  readonly tunnelIdleMs: number
-  /** A client has this long to send a request's headers. */
-  readonly headersTimeoutMs: number
-  readonly headerCount: number
-  readonly headerBytes: number
-  /** HTTP/2 streams that one connection carries before the pool opens another. */
-  readonly streamsPerConnection: number
-  readonly streamWindowBytes: number
-  readonly connectionWindowBytes: number
-  /** Connections to one upstream. */
-  readonly upstreamConnections: number
-  readonly upstreamRequests: number
-  /** Requests that wait for a connection. */
-  readonly pendingRequests: number
-}
-
-export const hopLimits: HopLimits = {
   workers: 1,
   retries: 0,
+  /** Whole request; 0: no limit. */
   requestTimeoutMs: 0,
   connectTimeoutMs: 5_000,
+  /** A client's connection without requests is closed after this. */
   idleMs: 3_600_000,
+  /** A kept connection to an upstream is closed after this. */
   upstreamIdleMs: 600_000,
+  /** An HBONE connection without streams is closed after this. */
   tunnelIdleMs: 300_000,
+  /** A client has this long to send a request's headers. */
   headersTimeoutMs: 10_000,
   headerCount: 100,
   headerBytes: 32_768,
+  /** HTTP/2 streams that one connection carries before the pool opens another. */
   streamsPerConnection: 100,
   streamWindowBytes: 4 * 2 ** 20,
   connectionWindowBytes: 16 * 2 ** 20,
+  /** Connections to one upstream. */
   upstreamConnections: 20_000,
   upstreamRequests: 20_000,
+  /** Requests that wait for a connection. */
   pendingRequests: 20_000,
 }
+
+export type HopLimits = Readonly<typeof hopLimits>
 
 /** The limits as one row of the report's sizing table; `hbone`: this vendor's hops carry it. */
 export function sizingFact(vendor: string, limits: HopLimits, hbone = false): Fact {

@@ -1,16 +1,15 @@
-/** The form of charts whose loads are what is compared: one row for each arm under each load of an experiment. */
-import type { TopLevelSpec } from 'vega-lite'
-import type { Estimate, ReadMetric } from '../../../harness/model.js'
+/** Charts whose loads are what is compared: one row for each arm under each load of an experiment. */
+import type { ReadMetric } from '../../../harness/model.js'
+import { controlCpu, controlLoads } from '../../../scenarios/experiments/control-plane.js'
+import { firstAdded, firstLoads } from '../../../scenarios/experiments/first-packet.js'
+import { readiness, startLoads, unserved } from '../../../scenarios/experiments/startup.js'
 import { figureOf } from '../../../scenarios/registry.js'
-import { estimateText, sentence, unitLabel } from '../../formats/format.js'
-import { muted, type Size } from '../../page/theme.js'
-import type { FigureBook } from '../../page/figures.js'
-import type { ArmView, View } from '../../page/view.js'
-import type { Chart } from '../chart.js'
-import { domainWithZero } from '../layout.js'
-import { armAxis, datum, estimateMarks } from '../marks.js'
+import { sentence, unitLabel } from '../../formats/format.js'
+import type { View } from '../../page/view.js'
+import type { ChartBuilder } from '../chart.js'
+import { estimateRows, type EstimateRow } from '../marks.js'
 
-export interface AcrossLoads {
+interface AcrossLoads {
   readonly experiment: string
   readonly title: string
   readonly caption: string
@@ -21,35 +20,66 @@ export interface AcrossLoads {
   readonly loads: Readonly<Record<string, string>>
 }
 
-interface Row {
-  readonly arm: ArmView
-  readonly label: string
+interface Row extends EstimateRow {
   readonly load: string
-  readonly estimate: Estimate
-  readonly behind: Estimate | undefined
 }
 
-/** Undefined where the run has no data for it. */
-export function acrossLoads(view: View, book: FigureBook, chart: AcrossLoads): Chart | undefined {
+/** Answers "what does an application lose while its mesh comes up?": from its first instant until its requests are answered. */
+export const startTimeline = acrossLoads({
+  experiment: 'startup',
+  title: 'From an application’s first instant until its requests are answered',
+  caption:
+    'Bars: until what the workload brings was ready. Ticks: until requests were answered, counted from the application’s first instant; a new connection for each.',
+  metric: unserved,
+  behind: readiness,
+  loads: {
+    [startLoads.together]: 'started together',
+    [startLoads.before]: 'waits for its hop',
+    [startLoads.nothing]: 'spare starts',
+  },
+})
+
+/** Answers "what does the first connection take?": what no handshake before it has paid for. */
+export const firstConnection = acrossLoads({
+  experiment: 'first-packet',
+  title: 'What the first connection takes beyond those behind it',
+  caption:
+    'Response time of the first request through a hop that has just started, less the median of later ones. A path without handshakes shows what is the program’s own start.',
+  metric: firstAdded,
+  loads: { [firstLoads.cold]: 'knows nobody', [firstLoads.nothing]: 'spare starts' },
+})
+
+/** Answers "what does a control plane cost?": while nothing changes, and while proxies come and go. */
+export const controlPlaneCost = acrossLoads({
+  experiment: 'control-plane',
+  title: 'CPU of the control plane, at rest and while proxies come and go',
+  caption: 'Cores in use over the window. A mesh without a control plane has no row.',
+  metric: controlCpu,
+  loads: { [controlLoads.rest]: 'nothing changes', [controlLoads.churn]: 'proxies come and go' },
+})
+
+function acrossLoads(chart: AcrossLoads): ChartBuilder {
   const { metric, behind } = chart
-  const rows = rowsOf(view, chart)
-  const [first] = rows
-  if (!first) return undefined
   const columnOf = ({ title, unit }: ReadMetric) => `${title}, ${unitLabel(unit)}`
-  return {
-    title: chart.title,
-    caption: `${chart.caption} 95 % intervals, n = ${first.estimate.n} rounds.`,
-    alternative: rows.map(({ label, estimate }) => `${label}: ${sentence(estimate)}`).join('; '),
-    table: {
-      columns: ['arm', 'load', columnOf(metric), ...(behind ? [columnOf(behind)] : [])],
-      rows: rows.map((row) => [
-        row.arm.label,
-        row.load,
-        book.cell(row.estimate, { metric: metric.id, kind: 'value' }),
-        ...(behind ? [book.cell(row.behind, { metric: behind.id, kind: 'value' })] : []),
-      ]),
-    },
-    spec: (size) => build(rows, columnOf(metric), size),
+  return (view, book) => {
+    const rows = rowsOf(view, chart)
+    const [first] = rows
+    if (!first) return undefined
+    return {
+      title: chart.title,
+      caption: `${chart.caption} 95 % intervals, n = ${first.estimate.n} rounds.`,
+      alternative: rows.map(({ label, estimate }) => `${label}: ${sentence(estimate)}`).join('; '),
+      table: {
+        columns: ['arm', 'load', columnOf(metric), ...(behind ? [columnOf(behind)] : [])],
+        rows: rows.map((row) => [
+          row.arm.label,
+          row.load,
+          book.cell(row.estimate, { metric: metric.id, kind: 'value' }),
+          ...(behind ? [book.cell(row.behind, { metric: behind.id, kind: 'value' })] : []),
+        ]),
+      },
+      spec: (size) => estimateRows(rows, { title: columnOf(metric) }, size),
+    }
   }
 }
 
@@ -64,39 +94,4 @@ function rowsOf(view: View, { experiment, loads, metric, behind }: AcrossLoads):
       return [{ arm, load: name, label: `${arm.label}, ${name}`, estimate, behind: back }]
     }),
   )
-}
-
-function build(rows: readonly Row[], title: string, size: Size): TopLevelSpec {
-  const { plotWidth, rowHeight, y } = armAxis(
-    rows.map(({ label }) => label),
-    size,
-  )
-  const known = rows.flatMap(({ estimate: { low, high }, behind }) => [low, high, behind?.value ?? 0])
-  const x = {
-    type: 'quantitative',
-    scale: { domain: domainWithZero(known, 0.1) },
-    axis: { title, titleAnchor: 'start', tickCount: size === 'wide' ? 8 : 4 },
-  }
-  const values = rows.map(({ arm, label, estimate, behind }) => ({
-    ...datum(arm, estimate, `${label}: ${sentence(estimate)}`),
-    arm: label,
-    behind: behind?.value ?? 0,
-    zero: 0,
-    text: estimateText(estimate).value,
-  }))
-  const bar = {
-    mark: { type: 'bar', height: 10, fill: muted, opacity: 0.3 },
-    encoding: {
-      x: { ...x, field: 'zero' },
-      x2: { field: 'behind' },
-      y,
-      description: { field: 'tip' },
-    },
-  }
-  return {
-    width: plotWidth,
-    height: rowHeight,
-    data: { values },
-    layer: [...(rows.some(({ behind }) => behind) ? [bar] : []), ...estimateMarks(x, y)],
-  } as unknown as TopLevelSpec
 }

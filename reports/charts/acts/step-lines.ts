@@ -2,7 +2,6 @@
  * Draws what was measured in steps against how many there were of something, one line an arm: memory by replicas of the
  * application, where a mesh becomes the larger one as two lines cross; and memory and what is carried by units of L7 capacity.
  */
-import type { TopLevelSpec } from 'vega-lite'
 import type { Estimate, ReadMetric } from '../../../harness/model.js'
 import { footprintLoads, meshMemory } from '../../../scenarios/experiments/footprint.js'
 import { applicationMemory, l7Memory } from '../../../scenarios/experiments/scale-out.js'
@@ -141,7 +140,7 @@ function build(
   counts: readonly number[],
   [several, unit]: readonly [string, string],
   size: Size,
-): TopLevelSpec {
+): object {
   // Of a search that was cut short an interval may have nearly no end, beside which no point could be told from another.
   const top = Math.min(
     Math.max(...steps.map(({ figure }) => drawn(figure).high)) * 1.05,
@@ -154,10 +153,7 @@ function build(
     low: drawn(figure).low,
     high: Math.min(drawn(figure).high, top),
   }))
-  const room = endRoom(
-    values.map(({ label }) => label),
-    size,
-  )
+  const room = endRoom(values, size)
   const across = { title: several, titleAnchor: 'end', values: counts }
   const x = linearAxis('count', [0, Math.max(...counts)], across)
   const y = linearAxis('value', [0, top], { title: unit, tickCount: 5 })
@@ -167,5 +163,5 @@ function build(
     height: 240,
     data: { values },
     layer: [lineMark(x, y), intervalMark(x, y), pointMark(x, y), endLabels(ends, x, y, room - 9)],
-  } as unknown as TopLevelSpec
+  }
 }

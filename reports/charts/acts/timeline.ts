@@ -1,16 +1,15 @@
 /** Draws what happens to a path's requests over the window in which something is done to its hops. */
-import type { TopLevelSpec } from 'vega-lite'
 import type { Timeline } from '../../../harness/model.js'
 import { fixed } from '../../formats/format.js'
 import { describe } from '../../page/svg.js'
 import { figureWidth, noiseBand, type Size } from '../../page/theme.js'
 import type { ArmView, LoadView, View } from '../../page/view.js'
 import type { Chart } from '../chart.js'
-import { endLabels, endRoom, lineMark, linearAxis, pointMark, spread } from '../marks.js'
+import { spreadLabels } from '../layout.js'
+import { endLabels, endRoom, lineMark, linearAxis, pointMark } from '../marks.js'
 
 /** In px. */
 const plotHeight = 220
-const nameHeight = 15
 
 interface Line {
   readonly arm: ArmView
@@ -62,7 +61,7 @@ function build(
   lines: readonly Line[],
   { from, to, what }: { readonly from: number; readonly to: number; readonly what: string },
   size: Size,
-): TopLevelSpec {
+): object {
   const values = lines.flatMap(({ arm, label, timeline: { sliceMs }, values: own }) =>
     own.map((value, slice) => ({
       arm: label,
@@ -76,17 +75,13 @@ function build(
   const most = Math.max(1e-6, ...values.map(({ value }) => value))
   const time = { title: 'ms from the start of the window', titleAnchor: 'end', format: '.4~r' }
   const x = linearAxis('ms', [0, last], { ...time, tickCount: size === 'wide' ? 8 : 4 })
-  const top = most * 1.08
-  const y = linearAxis('value', [0, top], { title: what, tickCount: 5, format: '.4~r' })
+  const y = linearAxis('value', [0, most * 1.08], { title: what, tickCount: 5, format: '.4~r' })
   // One name for each path, at the end of its first line; most lines end at the same height.
   const lastPoints = [...new Map(lines.map((line) => [line.arm.key, line])).values()].flatMap(({ label }) =>
     values.filter((value) => value.arm === label).slice(-1),
   )
-  const ends = spread(lastPoints, (top / plotHeight) * nameHeight, top)
-  const room = endRoom(
-    ends.map(({ label }) => label),
-    size,
-  )
+  const ends = spreadLabels(lastPoints, y, plotHeight)
+  const room = endRoom(ends, size)
   return {
     width: figureWidth[size] - 56 - room,
     height: plotHeight,
@@ -101,5 +96,5 @@ function build(
       { ...pointMark(x, y), data: { values: ends } },
       endLabels(ends, x, y, room - 9),
     ],
-  } as unknown as TopLevelSpec
+  }
 }

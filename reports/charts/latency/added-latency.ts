@@ -1,14 +1,12 @@
 /** Answers "what does each path add?": a dot with its interval per arm and percentile, zero and the noise floor behind. */
-import type { TopLevelSpec } from 'vega-lite'
 import type { Estimate } from '../../../harness/model.js'
 import { estimateText, paceText, sentence } from '../../formats/format.js'
 import type { FigureBook } from '../../page/figures.js'
-import { describe } from '../../page/svg.js'
-import { figureWidth, noiseBand, type Size } from '../../page/theme.js'
+import { figureWidth, muted, noiseBand, type Size } from '../../page/theme.js'
 import { latencyMetrics, percentiles, type Added, type ArmView, type View } from '../../page/view.js'
 import type { Chart, ChartBuilder, Table, TableCell } from '../chart.js'
 import { domainWithZero } from '../layout.js'
-import { armAxis, figureMark, pointMark, spanMark, valueAxis, zeroLine } from '../marks.js'
+import { armAxis, datum, figureMark, pointMark, spanMark, valueAxis, zeroLine } from '../marks.js'
 
 interface Point extends Added {
   readonly at: (typeof percentiles)[number]
@@ -45,20 +43,21 @@ const shownOf = (points: readonly Point[]) =>
 
 function tableOf(arms: readonly ArmView[], points: readonly Point[], book: FigureBook): Table {
   const shown = shownOf(points)
-  const cell = (arm: ArmView, percentile: string): TableCell => {
-    const point = points.find((other) => other.arm === arm && other.at === percentile)
-    const named = { metric: point?.metric ?? 'latency', percentile, kind: 'difference' as const }
-    return book.cell(point?.estimate, named, 'cell', true)
-  }
+  const cell = (arm: ArmView, percentile: string): TableCell =>
+    book.added(points.find((point) => point.arm === arm && point.at === percentile))
   return {
     columns: ['arm', ...shown.map((percentile) => `added p${percentile}, ms`)],
     rows: arms.map((arm) => [arm.label, ...shown.map((percentile) => cell(arm, percentile))]),
   }
 }
 
-function build(points: readonly Point[], size: Size): TopLevelSpec {
+function build(points: readonly Point[], size: Size): object {
   const shown = shownOf(points)
-  const axis = armAxis([...new Set(points.map(({ arm }) => arm.label))], size, [20, 26])
+  const axis = armAxis(
+    points.map(({ arm }) => ({ arm: arm.label })),
+    size,
+    [20, 26],
+  )
   const columns = size === 'wide' ? shown.length : 1
   const width = Math.max(120, (figureWidth[size] - axis.labelWidth - 22 * columns) / columns)
   const panels = shown.map((percentile, index) => ({
@@ -78,7 +77,7 @@ function build(points: readonly Point[], size: Size): TopLevelSpec {
     columns,
     spacing: 20,
     resolve: { scale: { x: 'independent' } },
-  } as unknown as TopLevelSpec
+  }
 }
 
 /** One percentile: every arm on an axis of its own, with the reach of the noise floor behind. */
@@ -88,20 +87,13 @@ function panel(
   width: number,
 ) {
   const values = points.map(({ arm, at, estimate }) => ({
-    arm: arm.label,
-    value: estimate.value,
-    low: estimate.low,
-    high: estimate.high,
+    ...datum(arm, estimate, `${arm.label}, p${at}: ${sentence(estimate, { sign: true })}, n = ${estimate.n}`),
     text: estimateText(estimate, { sign: true }).value,
-    colour: arm.arm.role === 'twin' ? 'var(--muted)' : arm.colour,
-    shape: arm.shape,
-    tip: describe(arm.key, `${arm.label}, p${at}: ${sentence(estimate, { sign: true })}, n = ${estimate.n}`),
+    ...(arm.arm.role === 'twin' ? { colour: muted } : {}),
   }))
   const reach = reachOf(points.filter(({ arm }) => arm.arm.role === 'twin'))
-  const domain = domainWithZero(
-    [...values.flatMap(({ low, high }) => [low, high]), reach ?? 0, -(reach ?? 0) / 4],
-    48 / Math.max(60, width - 48),
-  )
+  const room = 48 / Math.max(60, width - 48)
+  const domain = domainWithZero([...values, { low: -(reach ?? 0) / 4, high: reach ?? 0 }], room)
   if (reach !== undefined) domain[0] = Math.min(domain[0], -reach)
   const x = valueAxis(domain, { title: 'ms added', tickCount: 4 })
   const rows = { ...y, scale: { domain: y.sort } }

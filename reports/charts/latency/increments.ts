@@ -1,13 +1,11 @@
 /** Answers "where on the path?": what each step between two paths adds, in time and in CPU, from zero. */
-import type { TopLevelSpec } from 'vega-lite'
 import type { Estimate, Increment } from '../../../harness/model.js'
 import { estimateText, sentence, shorten, thin, thousand } from '../../formats/format.js'
-import { describe } from '../../page/svg.js'
 import { figureWidth, hatch, ink, muted, type Size } from '../../page/theme.js'
 import type { View } from '../../page/view.js'
 import type { Chart, ChartBuilder } from '../chart.js'
 import { domainWithZero } from '../layout.js'
-import { byColour, figureMark, spanMark, tip, valueAxis } from '../marks.js'
+import { byColour, datum, figureMark, spanMark, tip, valueAxis } from '../marks.js'
 
 export const increments: ChartBuilder = (view, book): Chart | undefined => {
   const all = view.increments
@@ -32,13 +30,8 @@ export const increments: ChartBuilder = (view, book): Chart | undefined => {
         increment.title,
         view.arm(increment.fromArm).label,
         view.arm(increment.toArm).label,
-        book.cell(
-          increment.latencyP50,
-          { metric: 'increment.latency', percentile: 50, kind: 'difference' },
-          'cell',
-          true,
-        ),
-        book.cell(increment.cpu, { metric: 'increment.cpu', kind: 'difference' }, 'cell', true),
+        book.added({ metric: 'increment.latency', percentile: 50, estimate: increment.latencyP50 }),
+        book.added({ metric: 'increment.cpu', estimate: increment.cpu }),
       ]),
     },
     spec: (size) => build(all, size, view),
@@ -53,7 +46,7 @@ export function isResidual({ title }: Increment): boolean {
   return /^residual\b/i.test(title)
 }
 
-function build(all: readonly Increment[], size: Size, view: View): TopLevelSpec {
+function build(all: readonly Increment[], size: Size, view: View): object {
   const columns = size === 'wide' ? 2 : 1
   const width = (figureWidth[size] - 30 * columns) / columns
   const names = all.map((increment) => twoLines(nameOf(increment, all, view), Math.floor(width / 6.6)))
@@ -67,7 +60,7 @@ function build(all: readonly Increment[], size: Size, view: View): TopLevelSpec 
       title: { text: 'CPU' },
     },
   ]
-  return { data: { values: [] }, concat: panels, columns, spacing: 24 } as unknown as TopLevelSpec
+  return { data: { values: [] }, concat: panels, columns, spacing: 24 }
 }
 
 /** Bars from zero, a row a step, with `names` above them where there are any. */
@@ -90,18 +83,12 @@ function panel(
       from: row - 0.16,
       to: row + 0.16,
       zero: 0,
-      value: estimate.value,
-      low: estimate.low,
-      high: estimate.high,
-      colour: isResidual(increment) ? hatch : arm.colour,
+      ...datum(arm, estimate, `${increment.title}: ${sentence(estimate, { sign: true })}`),
+      ...(isResidual(increment) ? { colour: hatch } : {}),
       text: estimateText(estimate, { sign: true }).value,
-      tip: describe(arm.key, `${increment.title}: ${sentence(estimate, { sign: true })}`),
     }
   })
-  const domain = domainWithZero(
-    values.flatMap(({ low, high }) => [low, high]),
-    56 / Math.max(80, width - 56),
-  )
+  const domain = domainWithZero(values, 56 / Math.max(80, width - 56))
   const y = { ...valueAxis([all.length - 0.35, -0.65], {}, 'row'), axis: null }
   const x = valueAxis(domain, { title: axis, tickCount: 5 })
   return {

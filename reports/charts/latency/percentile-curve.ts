@@ -1,5 +1,4 @@
 /** Answers "how does the tail look?": latency against percentile, with the percentile axis stretched by nines. */
-import type { TopLevelSpec } from 'vega-lite'
 import { number, paceText } from '../../formats/format.js'
 import { describe } from '../../page/svg.js'
 import { figureWidth, type Size } from '../../page/theme.js'
@@ -59,10 +58,10 @@ export const percentileCurve: ChartBuilder = (view): Chart | undefined => {
   }
 }
 
-function build(lines: readonly Line[], size: Size, time: string): TopLevelSpec {
+function build(lines: readonly Line[], size: Size, time: string): object {
   const height = size === 'wide' ? 380 : 320
   const labelRoom = endRoom(
-    lines.map(({ arm }) => arm.label),
+    lines.map(({ arm }) => arm),
     size,
   )
   const all = lines.flatMap(({ points }) =>
@@ -71,20 +70,12 @@ function build(lines: readonly Line[], size: Size, time: string): TopLevelSpec {
   const log = Math.max(...all) / Math.max(Math.min(...all), 1e-6) > logBeyond
   const domain: [number, number] = log ? logDomain(all) : [0, Math.max(...all) * 1.05]
   const far = Math.max(...lines.flatMap(({ points }) => points.map(({ percentile }) => nines(percentile))))
-  const places = spreadLabels(
-    lines.map(({ points }) => points.at(-1)?.ms ?? 0),
-    domain,
-    height,
-    log,
-  )
-  const ends = lines.map(({ arm }, index) => ({
-    nines: far,
-    ms: places[index] ?? 0,
-    label: arm.label,
-    name: describe(arm.key, ''),
-  }))
   const x = percentileAxis(far)
   const y = timeAxis(domain, log, `${time}, ms`)
+  const ends = lines.map(({ arm, points }) => {
+    const name = describe(arm.key, '')
+    return { nines: far, ms: points.at(-1)?.ms ?? 0, label: arm.label, name }
+  })
   return {
     width: figureWidth[size] - 46 - labelRoom,
     height,
@@ -94,9 +85,9 @@ function build(lines: readonly Line[], size: Size, time: string): TopLevelSpec {
       ...(lines.length > mostBands ? [] : [bandMark(x, y)]),
       lineMark(x, y, 'arm', { interpolate: 'monotone', strokeJoin: 'round', clip: true }),
       { data: { values: lines.flatMap(dotsOf) }, ...pointMark(x, y, 34) },
-      endLabels(ends, x, y, labelRoom - 9),
+      endLabels(spreadLabels(ends, y, height), x, y, labelRoom - 9),
     ],
-  } as unknown as TopLevelSpec
+  }
 }
 
 function pointsOf({ arm, points }: Line): object[] {

@@ -1,6 +1,5 @@
 /** Answers "how much does it carry?": throughput of every arm when the load is limited by replies alone. */
 import * as metrics from '../../../scenarios/metrics.js'
-import type { TopLevelSpec } from 'vega-lite'
 import type { Estimate } from '../../../harness/model.js'
 import { changeText, fixed, sentence } from '../../formats/format.js'
 import { ink, type Size } from '../../page/theme.js'
@@ -46,22 +45,18 @@ export const capacity: ChartBuilder = (view, book): Chart | undefined => {
   }
 }
 
-function build(bars: readonly Bar[], size: Size): TopLevelSpec {
-  const { plotWidth, rowHeight, y } = armAxis(
-    bars.map(({ arm }) => arm.label),
-    size,
-    [22, 32],
-  )
-  const highest = Math.max(...bars.map(({ throughput }) => throughput.high))
+function build(bars: readonly Bar[], size: Size): object {
+  const values = bars.map(({ arm, throughput }) => ({
+    ...datum(arm, throughput, `${arm.label}: ${sentence(throughput)}`),
+    text: fixed(throughput.value, 0),
+  }))
+  const { plotWidth, rowHeight, y } = armAxis(values, size, [22, 32])
+  const highest = Math.max(...values.map(({ high }) => high))
   const x = valueAxis([0, (highest * plotWidth) / Math.max(60, plotWidth - 64)], {
     title: 'requests per second',
     tickCount: size === 'wide' ? 8 : 4,
     format: '~r',
   })
-  const values = bars.map(({ arm, throughput }) => ({
-    ...datum(arm, throughput, `${arm.label}: ${sentence(throughput)}`),
-    text: fixed(throughput.value, 0),
-  }))
   return {
     width: plotWidth,
     height: rowHeight,
@@ -74,5 +69,5 @@ function build(bars: readonly Bar[], size: Size): TopLevelSpec {
       spanMark(x, y, { stroke: ink }),
       figureMark(x, y),
     ],
-  } as unknown as TopLevelSpec
+  }
 }

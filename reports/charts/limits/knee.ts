@@ -1,6 +1,5 @@
 /** Answers "how much does it carry before it breaks its promise?": every arm's knee, and the trials that found it. */
 import * as metrics from '../../../scenarios/metrics.js'
-import type { TopLevelSpec } from 'vega-lite'
 import { upperBound } from '../../../harness/analyze/words.js'
 import type { Estimate, KneeAnalysis } from '../../../harness/model.js'
 import { changeText, estimateText, fixed, given, number, plural, sentence } from '../../formats/format.js'
@@ -9,7 +8,7 @@ import type { Size } from '../../page/theme.js'
 import type { ArmView } from '../../page/view.js'
 import type { Chart, ChartBuilder } from '../chart.js'
 import { logDomain } from '../layout.js'
-import { armAxis, byColour, datum, estimateMarks, tip } from '../marks.js'
+import { armAxis, byColour, datum, estimateMarks, logAxis, tip } from '../marks.js'
 
 interface Row {
   readonly arm: ArmView
@@ -87,11 +86,7 @@ const ends: Readonly<Record<KneeAnalysis['end'], string>> = {
   unfinished: 'the run ended first',
 }
 
-function build(rows: readonly Row[], size: Size): TopLevelSpec {
-  const { plotWidth, rowHeight, y } = armAxis(
-    rows.map(({ arm }) => arm.label),
-    size,
-  )
+function build(rows: readonly Row[], size: Size): object {
   const tried = rows.flatMap(({ knee: { trials } }) => trials.map(({ ratePerSecond }) => ratePerSecond))
   const domain = logDomain([
     ...tried,
@@ -103,16 +98,13 @@ function build(rows: readonly Row[], size: Size): TopLevelSpec {
     high: Math.min(upperBound(rate), domain[1]),
     text: rate.beyond ? estimateText(rate).value : fixed(rate.value, 0),
   }))
-  const x = {
-    type: 'quantitative',
-    scale: { type: 'log', domain, nice: false },
-    axis: {
-      title: 'requests per second (logarithmic)',
-      titleAnchor: 'start',
-      tickCount: size === 'wide' ? 8 : 4,
-      format: '~s',
-    },
-  }
+  const { plotWidth, rowHeight, y } = armAxis(values, size)
+  const x = logAxis('rate', domain, {
+    title: 'requests per second (logarithmic)',
+    titleAnchor: 'start',
+    tickCount: size === 'wide' ? 8 : 4,
+    format: '~s',
+  })
   return {
     width: plotWidth,
     height: rowHeight,
@@ -122,7 +114,7 @@ function build(rows: readonly Row[], size: Size): TopLevelSpec {
         data: { values: rows.flatMap(trialDots) },
         mark: { type: 'point', filled: true, size: 42, opacity: 0.9, strokeWidth: 1.5, yOffset: 6 },
         encoding: {
-          x: { ...x, field: 'rate' },
+          x,
           y,
           fill: { field: 'fill', type: 'nominal', scale: null },
           stroke: byColour,
@@ -131,7 +123,7 @@ function build(rows: readonly Row[], size: Size): TopLevelSpec {
       },
       ...estimateMarks(x, y, 8),
     ],
-  } as unknown as TopLevelSpec
+  }
 }
 
 function trialDots({ arm, knee: { trials } }: Row): object[] {

@@ -1,6 +1,6 @@
 /** Answers "when does it break?": p99 of every arm against the rate that was asked for. */
+import { z } from 'zod'
 import * as metrics from '../../../scenarios/metrics.js'
-import type { TopLevelSpec } from 'vega-lite'
 import type { Estimate } from '../../../harness/model.js'
 import { fixed, sentence } from '../../formats/format.js'
 import { figureWidth, warn, type Size } from '../../page/theme.js'
@@ -54,7 +54,7 @@ export const latencyVsRate: ChartBuilder = (view, book): Chart | undefined => {
   })
   // A mark where nothing was found would look like a knee.
   const found = knees.filter(({ rate }) => rate.beyond === undefined)
-  const slo = sloOf(view.analysis.config.experiments.capacity)
+  const slo = withLimit.safeParse(view.analysis.config.experiments.capacity).data?.slo.latencyMs
   return {
     title: `p99 from ${fixed(Math.min(...loads.map(rateOf)), 0)} to ${fixed(Math.max(...loads.map(rateOf)), 0)} requests/s`,
     caption: `p99 of response time per rate with 95 % intervals over rounds, n = ${points[0]?.p99.n ?? 0}. Only rates that were measured are joined; nothing is extrapolated.${knees.length === 0 ? '' : ' Triangles mark the knee of each arm, searched apart, with its interval: the largest rate that kept the promise (dashed).'}`,
@@ -66,6 +66,9 @@ export const latencyVsRate: ChartBuilder = (view, book): Chart | undefined => {
     spec: (size) => build(points, found, size, slo),
   }
 }
+
+/** The capacity experiment's limit on p99, when the config has one. */
+const withLimit = z.object({ slo: z.object({ latencyMs: z.number() }) })
 
 const rateOf = ({ load }: LoadView) => load.ratePerSecond ?? 0
 
@@ -111,12 +114,10 @@ function build(
   knees: readonly Knee[],
   size: Size,
   slo: number | undefined,
-): TopLevelSpec {
+): object {
   const height = size === 'wide' ? 300 : 280
-  const labelRoom = endRoom(
-    points.map(({ arm }) => arm.label),
-    size,
-  )
+  const values = points.map(valuesOf)
+  const labelRoom = endRoom(values, size)
   const all = [
     ...points.flatMap(({ p99 }) => [p99.low, p99.high]),
     ...knees.map(({ latencyMs }) => latencyMs),
@@ -124,33 +125,22 @@ function build(
   const log = Math.max(...all) / Math.max(Math.min(...all), 1e-6) > 12
   const domain: [number, number] = log ? logDomain(all) : [0, Math.max(...all) * 1.08]
   const fastest = Math.max(...points.map(({ rate }) => rate))
-  const ends = points.filter(({ rate }) => rate === fastest)
-  const places = spreadLabels(
-    ends.map(({ p99 }) => p99.value),
-    domain,
-    height,
-    log,
-  )
+  const ends = values.filter(({ rate }) => rate === fastest)
   const x = rateAxis(points, knees, size)
   const y = timeAxis(domain, log, 'p99, ms')
   return {
     width: figureWidth[size] - 46 - labelRoom,
     height,
-    data: { values: points.map(valuesOf) },
+    data: { values },
     layer: [
       ...(slo === undefined || slo > domain[1] ? [] : [promiseLine(slo, y)]),
       lineMark(x, y),
       intervalMark(x, y),
       pointMark(x, y, 70),
       ...kneeMarks(knees, x, y),
-      endLabels(
-        ends.map((end, index) => ({ ...valuesOf(end), ms: places[index] ?? end.p99.value })),
-        x,
-        y,
-        labelRoom - 9,
-      ),
+      endLabels(spreadLabels(ends, y, height), x, y, labelRoom - 9),
     ],
-  } as unknown as TopLevelSpec
+  }
 }
 
 function valuesOf({ arm, rate, p99 }: Point) {
@@ -199,12 +189,4 @@ function kneeMarks(knees: readonly Knee[], x: object, y: object): object[] {
       encoding: { x, y, fill: byColour, description: tip },
     },
   ]
-}
-
-/** The capacity experiment's limit on p99, when the config has one. */
-function sloOf(capacity: unknown): number | undefined {
-  if (typeof capacity !== 'object' || capacity === null || !('slo' in capacity)) return undefined
-  const { slo } = capacity
-  if (typeof slo !== 'object' || slo === null || !('latencyMs' in slo)) return undefined
-  return typeof slo.latencyMs === 'number' ? slo.latencyMs : undefined
 }

@@ -1,13 +1,12 @@
 /** Answers "how does it change with …?": median response time and CPU of every arm along one axis of the sweep. */
 import * as metrics from '../../../scenarios/metrics.js'
-import type { TopLevelSpec } from 'vega-lite'
 import type { Estimate, LoadSpec } from '../../../harness/model.js'
 import { bytes, fixed, sentence, thousand } from '../../formats/format.js'
 import { figureWidth, type Size } from '../../page/theme.js'
 import type { ArmView, LoadView } from '../../page/view.js'
 import type { Chart, ChartBuilder } from '../chart.js'
 import { logDomain } from '../layout.js'
-import { datum, intervalMark, lineMark, pointMark } from '../marks.js'
+import { datum, intervalMark, lineMark, logAxis, pointMark } from '../marks.js'
 
 type Axis = 'ratePerSecond' | 'connections' | 'payloadBytes'
 
@@ -94,12 +93,7 @@ function restOf(load: LoadSpec | undefined, axis: Axis): string {
     .join(', ')
 }
 
-function build(
-  points: readonly Point[],
-  categories: readonly string[],
-  axis: Axis,
-  size: Size,
-): TopLevelSpec {
+function build(points: readonly Point[], categories: readonly string[], axis: Axis, size: Size): object {
   const panels = [
     { title: 'p50, ms', of: (point: Point) => point.p50 },
     { title: `CPU, ms per ${thousand} requests`, of: (point: Point) => point.cpu },
@@ -110,7 +104,7 @@ function build(
     ),
     spacing: 18,
     config: { concat: { spacing: 18 } },
-  } as unknown as TopLevelSpec
+  }
 }
 
 function panelOf(
@@ -137,12 +131,7 @@ function panelOf(
     sort: categories,
     axis: { title: last ? title : null, titleAnchor: 'end', labels: last, labelAngle: 0, grid: false },
   }
-  const y = {
-    field: 'value',
-    type: 'quantitative',
-    scale: { type: 'log', domain, nice: false },
-    axis: { title: panel.title, tickCount: 5, format: '.3~r' },
-  }
+  const y = logAxis('value', domain, { title: panel.title, tickCount: 5, format: '.3~r' })
   return {
     width: figureWidth[size] - 70,
     height: size === 'wide' ? 190 : 170,

@@ -1,6 +1,5 @@
 /** The whole comparison in one picture: what a path adds to latency against the CPU that it adds. */
 import * as metrics from '../../../scenarios/metrics.js'
-import type { TopLevelSpec } from 'vega-lite'
 import type { Estimate } from '../../../harness/model.js'
 import { paceText, sentence, thousand } from '../../formats/format.js'
 import { describe } from '../../page/svg.js'
@@ -30,8 +29,6 @@ export const tradeoff: ChartBuilder = (view, book): Chart | undefined => {
   })
   if (points.length < 2) return undefined
   const cheapest = alone(rank(view, 'cpu')?.least)
-  const added = (estimate: Estimate, metric: string, percentile?: number) =>
-    book.cell(estimate, { metric, percentile, kind: 'difference' }, 'cell', true)
   return {
     title:
       cheapest && alone(rank(view, 'time')?.least)?.arm === cheapest.arm
@@ -45,8 +42,8 @@ export const tradeoff: ChartBuilder = (view, book): Chart | undefined => {
       columns: ['arm', 'added at p50, ms', `added CPU, ms per ${thousand} requests`],
       rows: points.map(({ arm, time, cpu }) => [
         arm.label,
-        added(time, metrics.addedTime.id, 50),
-        added(cpu, metrics.addedCpu.id),
+        book.added({ estimate: time, metric: metrics.addedTime.id, percentile: 50 }),
+        book.added({ estimate: cpu, metric: metrics.addedCpu.id }),
       ]),
     },
     spec: (size) => build(points, size),
@@ -56,15 +53,15 @@ export const tradeoff: ChartBuilder = (view, book): Chart | undefined => {
 const textOf = ({ arm, time, cpu }: Point) =>
   `${arm.label}: ${sentence(time)} at p50, ${sentence(cpu)} CPU per ${thousand} requests`
 
-function build(points: readonly Point[], size: Size): TopLevelSpec {
+function build(points: readonly Point[], size: Size): object {
   const height = size === 'wide' ? 340 : 300
   const width = figureWidth[size] - 60
   const xDomain = domainWithZero(
-    points.flatMap(({ time }) => [time.low, time.high]),
+    points.map(({ time }) => time),
     size === 'wide' ? 0.22 : 0.42,
   )
   const yDomain = domainWithZero(
-    points.flatMap(({ cpu }) => [cpu.low, cpu.high]),
+    points.map(({ cpu }) => cpu),
     0.12,
   )
   const labelled = points.length <= mostLabels ? points : []
@@ -97,7 +94,7 @@ function build(points: readonly Point[], size: Size): TopLevelSpec {
       pointMark(x, y, 170),
       ...labelPlaces.map((place) => labelMark(x, y, place)),
     ],
-  } as unknown as TopLevelSpec
+  }
 }
 
 function valuesOf(point: Point, place: LabelPlace | undefined) {

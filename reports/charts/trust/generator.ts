@@ -1,5 +1,4 @@
 /** Shows that the load generator was not the bottleneck: how late it sent and how busy it was, trial by trial. */
-import type { TopLevelSpec } from 'vega-lite'
 import type { TrialSummary } from '../../../harness/model.js'
 import { fixed, given, number, plural, thin } from '../../formats/format.js'
 import { describe } from '../../page/svg.js'
@@ -89,7 +88,7 @@ interface Dot {
   readonly minutes: number
 }
 
-function build(panels: readonly Panel[], size: Size, view: View): TopLevelSpec {
+function build(panels: readonly Panel[], size: Size, view: View): object {
   const columns = size === 'wide' ? panels.length : 1
   const width = figureWidth[size] / columns - 56
   return {
@@ -97,7 +96,7 @@ function build(panels: readonly Panel[], size: Size, view: View): TopLevelSpec {
     concat: panels.map((drawn) => panel(drawn, width, view)),
     columns,
     spacing: 32,
-  } as unknown as TopLevelSpec
+  }
 }
 
 /** What is drawn of all trials: the highest of each span of them, and whatever is not valid. */

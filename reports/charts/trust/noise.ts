@@ -1,10 +1,9 @@
 /** Shows how far two measurements of the same thing lie apart: the A/A difference of every load, as a share. */
-import type { TopLevelSpec } from 'vega-lite'
 import type { Estimate } from '../../../harness/model.js'
 import { fixed, sentence } from '../../formats/format.js'
 import { describe } from '../../page/svg.js'
 import { ink, muted, type Size } from '../../page/theme.js'
-import type { LoadView, View } from '../../page/view.js'
+import { isUnder, type LoadView, type View } from '../../page/view.js'
 import type { Chart, ChartBuilder } from '../chart.js'
 import { armAxis, spanMark, tip, valueAxis, zeroLine } from '../marks.js'
 
@@ -18,9 +17,7 @@ interface Dot {
 
 export const noise: ChartBuilder = (view, book): Chart | undefined => {
   const dots = view.analysis.noise.flatMap((floor): Dot[] => {
-    const load = view.loads.find(
-      (other) => other.loadLabel === floor.loadLabel && other.experiment === floor.experiment,
-    )
+    const load = view.loads.find(isUnder(floor))
     const baseline = view.arms.find(
       (arm) => arm.arm.role === 'baseline' && arm.arm.environment === floor.environment,
     )
@@ -59,7 +56,7 @@ export const noise: ChartBuilder = (view, book): Chart | undefined => {
       rows: dots.map((dot) => [
         dot.load,
         dot.measure,
-        book.cell(dot.estimate, { metric: `noise.${dot.measure}`, kind: 'difference' }, 'cell', true),
+        book.added({ metric: `noise.${dot.measure}`, estimate: dot.estimate }),
         dot.estimate.unit,
       ]),
     },
@@ -77,7 +74,7 @@ function loadName({ load, loadLabel, experiment }: LoadView, { loads }: View): s
     : loadLabel
 }
 
-function build(dots: readonly Dot[], size: Size): TopLevelSpec {
+function build(dots: readonly Dot[], size: Size): object {
   const values = dots.map(({ measure, load, estimate, base }) => ({
     arm: `${measure} ${load}`,
     value: (estimate.value / base) * 100,
@@ -85,11 +82,7 @@ function build(dots: readonly Dot[], size: Size): TopLevelSpec {
     high: (estimate.high / base) * 100,
     tip: describe('', `${measure}: ${sentence(estimate, { sign: true })}`),
   }))
-  const { plotWidth, rowHeight, y } = armAxis(
-    values.map(({ arm }) => arm),
-    size,
-    [18, 24],
-  )
+  const { plotWidth, rowHeight, y } = armAxis(values, size, [18, 24])
   const reach = Math.max(...values.flatMap(({ low, high }) => [Math.abs(low), Math.abs(high)])) * 1.1
   const x = valueAxis([-reach, reach], { title: 'difference of the twin, % of the baseline', tickCount: 6 })
   return {
@@ -104,5 +97,5 @@ function build(dots: readonly Dot[], size: Size): TopLevelSpec {
         encoding: { x, y, description: tip },
       },
     ],
-  } as unknown as TopLevelSpec
+  }
 }

@@ -1,5 +1,4 @@
 /** Answers "can I trust it?" over time: every trial of every arm where it happened, drift and invalid trials to be seen. */
-import type { TopLevelSpec } from 'vega-lite'
 import type { TrialSummary } from '../../../harness/model.js'
 import { ascending, median } from '../../../harness/protocol/averages.js'
 import { fixed, number, paceText, plural } from '../../formats/format.js'
@@ -123,7 +122,7 @@ function wordsOf(dot: Dot): string {
   return `${dot.arm.label}, round ${dot.trial.round + 1}: p50 ${number(dot.ms)} ms (${fixed(dot.off * 100, 1)} %)${state}`
 }
 
-function build(dots: readonly Dot[], edge: number, size: Size, view: View): TopLevelSpec {
+function build(dots: readonly Dot[], edge: number, size: Size, view: View): object {
   const labels = view.arms
     .map((arm) => arm.label)
     .filter((label) => dots.some((dot) => dot.arm.label === label))
@@ -169,5 +168,5 @@ function build(dots: readonly Dot[], edge: number, size: Size, view: View): TopL
     ],
     padding: { left: labelWidth, right: 6, top: 4, bottom: 4 },
     autosize: { type: 'pad', contains: 'content' },
-  } as unknown as TopLevelSpec
+  }
 }

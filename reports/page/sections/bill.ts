@@ -16,7 +16,7 @@ const kernelParts = {
 export function billTable(
   view: View,
   book: FigureBook,
-): { readonly note: string; readonly callsNote: string; readonly table: Table } | undefined {
+): { readonly note: string; readonly table: Table } | undefined {
   const arms = view.arms.flatMap((arm) => {
     const cell = view.cell(arm.id)
     return cell && cell.bill.length > 0 ? [{ arm, cell }] : []
@@ -46,22 +46,24 @@ export function billTable(
       kernelParts[part].source,
     ]),
   ])
-  const shares = arms.flatMap(({ cell }) =>
-    cell.unaccountedShare === undefined ? [] : [cell.unaccountedShare],
-  )
-  const gaps = arms.flatMap(({ cell }) =>
-    cell.billGapShare === undefined ? [] : [Math.abs(cell.billGapShare)],
-  )
+  const shares = arms.flatMap(({ cell }) => cell.unaccountedShare ?? [])
+  const gaps = arms.flatMap(({ cell }) => Math.abs(cell.billGapShare ?? 0))
   const percent = (share: number) => `${fixed(share * 100, 1)} %`
   const calls = arms.some(({ cell }) => cell.bill.some(({ readSyscalls }) => readSyscalls !== undefined))
+  const notes = [
+    ...(shares.length > 0
+      ? [
+          `Components, generator and Meshbench leave ${percent(Math.min(...shares))} to ${percent(Math.max(...shares))} of the host’s CPU unaccounted; with that row the bill adds up to the host’s total within ${percent(Math.max(0, ...gaps))}.`,
+        ]
+      : []),
+    ...(calls
+      ? [
+          'Read and write calls are the system calls of the families of read(2) and write(2), as proc_pid_io(5) counts them; recv, send and epoll are not among them.',
+        ]
+      : []),
+  ]
   return {
-    callsNote: calls
-      ? 'Read and write calls are the system calls of the families of read(2) and write(2), as proc_pid_io(5) counts them; recv, send and epoll are not among them.'
-      : '',
-    note:
-      shares.length === 0
-        ? ''
-        : `Components, generator and Meshbench leave ${percent(Math.min(...shares))} to ${percent(Math.max(...shares))} of the host’s CPU unaccounted; with that row the bill adds up to the host’s total within ${percent(Math.max(0, ...gaps))}.`,
+    note: notes.join(' '),
     table: {
       columns: [
         'arm',

@@ -6,25 +6,11 @@ import { bytes, dateTime, duration, fixed, given, number, plural, thousand } fro
 import { isUnder, type View } from '../view.js'
 import { armHtml } from '../arm-name.js'
 
-export interface Evidence {
-  readonly proofs: Table
-  readonly notValid: Table
-  readonly warnings: readonly string[]
-  readonly environment: Table
-  readonly sizing: Table
-  readonly method: readonly string[]
-  readonly command: string
-  readonly planHash: string
-  readonly version: string
-  readonly trials: Table
-  readonly trialsNote: string
-  readonly config: string
-}
-
 /** More rows than this would make the page heavy; the embedded data has all of them. */
 const mostRows = 1000
 
-export function buildEvidence(view: View): Evidence {
+/** `legend` is of the whole page: the methods behind its figures stand here for readers without script. */
+export function buildEvidence(view: View, { methods }: FigureLegend) {
   const { analysis } = view
   const trials = analysis.trials.slice(0, mostRows)
   return {
@@ -43,6 +29,7 @@ export function buildEvidence(view: View): Evidence {
         ? `The first ${fixed(trials.length, 0)} of ${plural(analysis.trials.length, 'trial')}; all of them are in the embedded data.`
         : '',
     config: JSON.stringify(analysis.config, null, 2),
+    methods: { columns: ['method of estimation'], rows: methods.map((text) => [text]) },
   }
 }
 
@@ -189,11 +176,6 @@ function trialTable(view: View, trials: Analysis['trials']): Table {
       maybe(trial.errors, 0),
     ]),
   }
-}
-
-/** Which methods stand behind the page's figures, for readers without script. */
-export function methodTable(legend: FigureLegend): Table {
-  return { columns: ['method of estimation'], rows: legend.methods.map((text) => [text]) }
 }
 
 /** What a shell takes, from the root of the repository. The journal keeps what followed the program's name. */

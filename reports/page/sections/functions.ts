@@ -8,7 +8,7 @@ import { thousand } from '../../formats/format.js'
 import { armHtml } from '../arm-name.js'
 import { escapeHtml } from '../clean.js'
 import type { FigureBook } from '../figures.js'
-import { cpuMetrics, latencyMetrics, type ArmView, type View } from '../view.js'
+import { addedOf, cpuMetrics, latencyMetrics, type ArmView, type View } from '../view.js'
 import { functionRows } from './talk.js'
 
 /** The measured price of one hop of a layer: mean over the hops of that layer on the leading load. */
@@ -101,13 +101,8 @@ export function functionCostTable(view: View, book: FigureBook): Table | undefin
     layerOf(variant.settings),
     whereOf(variant.settings, arm.arm.place),
     { html: armHtml(control) },
-    book.cell(cpu?.difference, { metric: cpu?.metric ?? 'cpu', kind: 'difference' }, 'cell', true),
-    book.cell(
-      time?.difference,
-      { metric: time?.metric ?? 'latency', percentile: 50, kind: 'difference' },
-      'cell',
-      true,
-    ),
+    book.added(addedOf(cpu)),
+    book.added(addedOf(time)),
     ...(calls ? [{ html: calledText(view, book, arm.id) }] : []),
   ])
   if (rows.length === 0) return undefined

@@ -6,7 +6,10 @@ import type { FigureBook } from '../figures.js'
 import { percentiles, type View } from '../view.js'
 
 /** Added latency of every load but the leading one, each as a table. */
-export function otherLoads(view: View, book: FigureBook): { readonly text: string; readonly table: Table }[] {
+export function otherLoads(
+  view: View,
+  book: FigureBook,
+): { readonly label: string; readonly table: Table }[] {
   return (
     view.loads
       // New connections and long transfers have tables of their own.
@@ -20,19 +23,7 @@ export function otherLoads(view: View, book: FigureBook): { readonly text: strin
             )
             const cpu = view.added(arm.id, 'cpu', { load })
             if (cpu === undefined && found.every((figure) => figure === undefined)) return []
-            return [
-              [
-                { html: armHtml(arm) },
-                ...[...found, cpu].map((figure) =>
-                  book.cell(
-                    figure?.estimate,
-                    { metric: figure?.metric ?? 'none', percentile: figure?.percentile, kind: 'difference' },
-                    'cell',
-                    true,
-                  ),
-                ),
-              ],
-            ]
+            return [[{ html: armHtml(arm) }, ...[...found, cpu].map((figure) => book.added(figure))]]
           })
         if (rows.length === 0) return []
         const columns = [
@@ -40,7 +31,7 @@ export function otherLoads(view: View, book: FigureBook): { readonly text: strin
           ...percentiles.map((percentile) => `added p${percentile}, ms`),
           `added CPU, ms per ${thousand} requests`,
         ]
-        return [{ text: `${load.experiment}: ${load.text}`, table: { columns, rows } }]
+        return [{ label: `${load.experiment}: ${load.text}`, table: { columns, rows } }]
       })
   )
 }

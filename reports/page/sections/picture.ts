@@ -1,18 +1,18 @@
 /** The picture of the first screen: one row an arm, its path in miniature beside its figures as intervals on common axes. */
-import type { GateVerdict } from '../../../harness/analyze/gate.js'
+import { metricText, type GateVerdict } from '../../../harness/analyze/gate.js'
 import { notMeasured, whatOf } from '../../../harness/analyze/standings.js'
-import { metricText } from '../../../harness/analyze/gate.js'
 import { hasProtectedLegs } from '../../../harness/model/paths.js'
-import type { Comparison } from '../../../harness/model.js'
+import { defined } from '../../../harness/model/defined.js'
+import type { Estimate } from '../../../harness/model.js'
 import { metricTitle } from '../../../scenarios/registry.js'
 import * as metrics from '../../../scenarios/metrics.js'
 import { given, plural, sentence, thousand } from '../../formats/format.js'
 import { escapeHtml } from '../clean.js'
 import type { FigureBook } from '../figures.js'
-import { axisOf, drawAxis, drawInterval, type Axis, type Band } from '../drawings/interval.js'
+import { axisOf, drawAxis, drawInterval, type Band } from '../drawings/interval.js'
 import { sketchPath } from '../drawings/path-sketch.js'
 import { listOf, rank } from '../ranking.js'
-import { cpuMetrics, isUnder, latencyMetrics, type Added, type ArmView, type View } from '../view.js'
+import { addedOf, cpuMetrics, isUnder, latencyMetrics, type Added, type ArmView, type View } from '../view.js'
 import type { Chip } from './chip.js'
 import { pricedFunctions } from './functions.js'
 
@@ -52,39 +52,72 @@ const mostRows = 8
 /** More of them are in the banners and under evidence. */
 const mostMissing = 4
 
-interface Column {
+/** What one column shows, and what lies behind it. */
+export interface Column {
   readonly title: string
   readonly brief: string
-  readonly of: (arm: ArmView) => Added | undefined
+  readonly kind: 'difference' | 'ratio'
+  readonly band?: Band | undefined
+  readonly of: (arm: ArmView) => Shown | undefined
 }
+
+type Shown = Pick<Added, 'metric' | 'percentile'> & {
+  readonly estimate: Estimate | undefined
+  readonly chip?: Chip
+}
+
+/** Of a picture its heads, and how rows are drawn below them: one axis a column, wide enough for all arms. */
+export function layOut(columns: readonly Column[], arms: readonly ArmView[], book: FigureBook) {
+  const laid = columns.map((column) => {
+    const shown = arms.flatMap((arm) => column.of(arm)?.estimate ?? [])
+    return { column, axis: axisOf(shown, column.kind === 'ratio' ? 1 : 0, column.band) }
+  })
+  return {
+    columns: laid.map(({ column: { title, brief }, axis }) => ({ title, brief, ticks: drawAxis(axis) })),
+    rowOf: (arm: ArmView): Omit<PictureRow, 'last'> => ({
+      ...rowHead(arm),
+      cells: laid.map(({ column: { of, kind }, axis }) => {
+        const { estimate, metric = 'none', percentile, chip } = of(arm) ?? {}
+        return {
+          drawing: estimate ? drawInterval(estimate, axis, arm) : '',
+          html: book.print(estimate, { metric, percentile, kind }),
+          ...defined({ chip }),
+        }
+      }),
+    }),
+  }
+}
+
+/** Between these ratios lies what is too little to matter. */
+export const sameBand = (practical: number): Band => ({
+  ...{ means: 'too little to matter', low: 1 - practical, high: 1 + practical },
+})
 
 /** What each path adds; undefined when nothing was compared. */
 export function addedPicture(view: View, book: FigureBook): Picture | undefined {
   const twins = view.arms.filter(({ arm }) => arm.role === 'twin')
-  const columns: readonly Column[] = [
-    {
-      title: 'added p50, ms',
-      brief: 'p50, ms',
-      of: (arm) => view.added(arm.id, 'latency', { percentile: 50 }),
-    },
-    {
-      title: 'added p99, ms',
-      brief: 'p99, ms',
-      of: (arm) => view.added(arm.id, 'latency', { percentile: 99 }),
-    },
-    {
-      title: `added CPU, ms per ${thousand} requests`,
-      brief: `CPU, ms/${thousand}`,
-      of: (arm) => view.added(arm.id, 'cpu'),
-    },
+  const column = (title: string, brief: string, of: Column['of']): Column => {
+    // What the twins differ by is the noise floor.
+    const floor = twins.flatMap((twin) => of(twin)?.estimate ?? [])
+    const [low, high] = [
+      Math.min(...floor.map((estimate) => estimate.low)),
+      Math.max(...floor.map((estimate) => estimate.high)),
+    ]
+    const band = floor.length === 0 ? undefined : ({ means: 'noise floor', low, high } as const)
+    return { title, brief, kind: 'difference', band, of }
+  }
+  const columns = [
+    column('added p50, ms', 'p50, ms', ({ id }) => view.added(id, 'latency', { percentile: 50 })),
+    column('added p99, ms', 'p99, ms', ({ id }) => view.added(id, 'latency', { percentile: 99 })),
+    column(cpuColumn.title, cpuColumn.brief, ({ id }) => view.added(id, 'cpu')),
   ]
   const sorted = sortedSubjects(view)
   if (sorted.every((arm) => columns.every(({ of }) => of(arm) === undefined))) return undefined
-  const axes = axesOf(columns, sorted, twins)
+  const drawn = layOut(columns, sorted, book)
   const rowOf = (arm: ArmView) => ({
-    ...differenceRow(arm, columns, axes, book),
-    ...(arm.arm.role === 'twin' && twins.length === 1 ? { label: 'A/A difference' } : {}),
+    ...drawn.rowOf(arm),
     last: book.print(view.cell(arm.id)?.hopMemory, { metric: metrics.memory.id, kind: 'value' }),
+    ...(arm.arm.role === 'twin' && twins.length === 1 ? { label: 'A/A difference' } : {}),
   })
   const chosen = sorted.length <= mostRows ? sorted : choose(view, sorted)
   const rest = sorted.filter((arm) => !chosen.includes(arm))
@@ -92,7 +125,7 @@ export function addedPicture(view: View, book: FigureBook): Picture | undefined 
     id: 'picture',
     lastTitle: 'memory of hops, MiB',
     caption: `Added to a direct request${directWords(view)}: dots are estimates, lines 95 % intervals, the grey band is what the baseline differs by from itself when it is measured twice (A/A)${unlike(view.subjects)}`,
-    columns: headsOf(columns, axes),
+    columns: drawn.columns,
     rows: [
       ...chosen.map(rowOf),
       ...missingRows(view),
@@ -103,96 +136,42 @@ export function addedPicture(view: View, book: FigureBook): Picture | undefined 
   }
 }
 
+const cpuColumn = { title: `added CPU, ms per ${thousand} requests`, brief: `CPU, ms/${thousand}` }
+
 /** What each function adds to the same hops without it, the dearest first; undefined when none was measured. */
 export function functionPicture(view: View, book: FigureBook): Picture | undefined {
   const priced = pricedFunctions(view)
   if (priced.length === 0) return undefined
+  const of = (arm: ArmView) => priced.find((price) => price.arm === arm)
   const columns: readonly Column[] = [
-    {
-      title: `added CPU, ms per ${thousand} requests`,
-      brief: `CPU, ms/${thousand}`,
-      of: (arm) => addedOf(priced.find((price) => price.arm === arm)?.cpu),
-    },
-    {
-      title: 'added p50, ms',
-      brief: 'p50, ms',
-      of: (arm) => addedOf(priced.find((price) => price.arm === arm)?.time),
-    },
+    { ...cpuColumn, kind: 'difference', of: (arm) => addedOf(of(arm)?.cpu) },
+    { title: 'added p50, ms', brief: 'p50, ms', kind: 'difference', of: (arm) => addedOf(of(arm)?.time) },
   ]
-  const arms = priced.map(({ arm }) => arm)
-  const axes = axesOf(columns, arms, [])
-  const rows = priced.map(({ arm, control }) => ({
-    ...differenceRow(arm, columns, axes, book),
-    last: `<span class="dim">${escapeHtml(control.label)}</span>`,
-  }))
+  const drawn = layOut(
+    columns,
+    priced.map(({ arm }) => arm),
+    book,
+  )
   return {
     id: 'functions-picture',
     lastTitle: 'on top of',
     caption:
       'What each function adds to the same hops without it, sent the same requests in the same rounds: dots are estimates, lines 95 % intervals; a function whose interval holds 0 costs nothing that this run can tell',
-    columns: headsOf(columns, axes),
-    ...folded(rows, 'more function'),
+    columns: drawn.columns,
+    ...folded(
+      priced.map(({ arm, control }) => ({ ...drawn.rowOf(arm), last: dim(control.label) })),
+      'more function',
+    ),
   }
 }
+
+const dim = (label: string) => `<span class="dim">${escapeHtml(label)}</span>`
 
 const folded = (rows: readonly PictureRow[], more: string) => ({
   rows: rows.slice(0, mostRows),
   more: rows.slice(mostRows),
   moreText: plural(Math.max(0, rows.length - mostRows), more),
 })
-
-const addedOf = (comparison: Comparison | undefined): Added | undefined =>
-  comparison && {
-    metric: comparison.metric,
-    percentile: comparison.percentile,
-    estimate: comparison.difference,
-  }
-
-/** One axis a column, wide enough for all arms, with what `twins` differ by as the noise floor. */
-function axesOf(columns: readonly Column[], arms: readonly ArmView[], twins: readonly ArmView[]) {
-  return columns.map(({ of }) => {
-    const floor = twins.flatMap((arm) => of(arm)?.estimate ?? [])
-    const band: Band | undefined =
-      floor.length === 0
-        ? undefined
-        : {
-            means: 'noise floor',
-            low: Math.min(...floor.map(({ low }) => low)),
-            high: Math.max(...floor.map(({ high }) => high)),
-          }
-    return axisOf(
-      arms.flatMap((arm) => of(arm)?.estimate ?? []),
-      0,
-      band,
-    )
-  })
-}
-
-const headsOf = (columns: readonly Column[], axes: readonly (Axis | undefined)[]) =>
-  columns.map(({ title, brief }, index) => ({ title, brief, ticks: ticks(axes[index]) }))
-
-function differenceRow(
-  arm: ArmView,
-  columns: readonly Column[],
-  axes: readonly (Axis | undefined)[],
-  book: FigureBook,
-): Omit<PictureRow, 'last'> {
-  return {
-    ...rowHead(arm),
-    cells: columns.map(({ of }, index) => {
-      const found = of(arm)
-      const axis = axes[index]
-      return {
-        drawing: found && axis ? drawInterval(found.estimate, axis, arm) : '',
-        html: book.print(found?.estimate, {
-          metric: found?.metric ?? 'none',
-          percentile: found?.percentile,
-          kind: 'difference',
-        }),
-      }
-    }),
-  }
-}
 
 /** What a request takes that no path was added to: without it nobody knows whether little was added to much. */
 function directWords(view: View): string {
@@ -238,45 +217,34 @@ export function variantPicture(
   if (judged.every(({ ratio }) => ratio === undefined)) return undefined
   const checks = [...new Map(judged.map(({ check }) => [metricText(check), check])).values()]
   const arms = [...new Set(judged.map(({ arm }) => arm))].map((id) => view.arm(id))
-  const found = (arm: ArmView, check: (typeof checks)[number]) =>
-    judged.find((verdict) => verdict.arm === arm.id && metricText(verdict.check) === metricText(check))
-  const axes = checks.map((check) =>
-    axisOf(
-      judged.flatMap((verdict) =>
-        metricText(verdict.check) === metricText(check) && verdict.ratio ? [verdict.ratio] : [],
-      ),
-      1,
-      { means: 'too little to matter', low: 1 - check.practical, high: 1 + check.practical },
-    ),
-  )
-  const rows = arms.map((arm): PictureRow => ({
-    ...rowHead(arm),
-    cells: checks.map((check, index): PictureCell => {
-      const [verdict, axis] = [found(arm, check), axes[index]]
-      const ratio = verdict?.ratio
-      return {
-        drawing: ratio && axis ? drawInterval(ratio, axis, arm) : '',
-        html: book.print(ratio, { metric: check.metric, percentile: check.percentile, kind: 'ratio' }),
-        ...(verdict
-          ? { chip: { kind: verdict.state, text: verdict.isOneProcess ? 'one process each' : verdict.state } }
-          : {}),
-      }
-    }),
-    last: `<span class="dim">${escapeHtml(view.arm(arm.arm.control ?? '').label)}</span>`,
+  const columns = checks.map((check): Column => ({
+    title: `${metricTitle(check.metric, check.percentile)}, ratio (±${given(check.practical * 100)} % is the same)`,
+    brief: `${briefly(check)}, ratio`,
+    kind: 'ratio',
+    band: sameBand(check.practical),
+    of(arm) {
+      const verdict = judged.find((own) => own.arm === arm.id && metricText(own.check) === metricText(check))
+      if (!verdict) return undefined
+      const chip = { kind: verdict.state, text: verdict.isOneProcess ? 'one process each' : verdict.state }
+      return { metric: check.metric, percentile: check.percentile, estimate: verdict.ratio, chip }
+    },
+  }))
+  const drawn = layOut(columns, arms, book)
+  const rows = arms.map((arm) => ({
+    ...drawn.rowOf(arm),
+    last: dim(view.arm(arm.arm.control ?? '').label),
   }))
   const worst = (row: PictureRow) => (row.cells.some(({ chip }) => chip?.kind === 'worse') ? 0 : 1)
-  const sorted = [...rows].sort((a, b) => worst(a) - worst(b))
   return {
     id: 'variants-picture',
     lastTitle: 'against',
     caption:
       'Each variant as a ratio to its control, measured in the same rounds, of whole requests and not of what its path adds: dots are estimates, lines 95 % intervals; what lies between the dashed lines is too little to matter',
-    columns: checks.map((check, index) => ({
-      title: `${metricTitle(check.metric, check.percentile)}, ratio (±${given(check.practical * 100)} % is the same)`,
-      brief: `${briefly(check)}, ratio`,
-      ticks: ticks(axes[index]),
-    })),
-    ...folded(sorted, 'more variant'),
+    columns: drawn.columns,
+    ...folded(
+      rows.sort((a, b) => worst(a) - worst(b)),
+      'more variant',
+    ),
   }
 }
 
@@ -292,18 +260,10 @@ function briefly({ metric, percentile }: GateVerdict['check']): string {
   return metric === metrics.cpu.id ? 'CPU' : metricTitle(metric)
 }
 
-function rowHead(arm: ArmView): Pick<PictureRow, 'key' | 'label' | 'colour' | 'sketch' | 'kind'> {
-  const kind = arm.arm.role === 'twin' ? 'twin' : 'subject'
-  return {
-    key: arm.key,
-    label: arm.label,
-    colour: arm.colour,
-    sketch: sketchPath(arm.path, arm.colour),
-    kind,
-  }
+function rowHead({ key, label, colour, path, arm: { role } }: ArmView) {
+  const kind = role === 'twin' ? ('twin' as const) : ('subject' as const)
+  return { key, label, colour, sketch: sketchPath(path, colour), kind }
 }
-
-const ticks = (axis: Axis | undefined) => (axis ? drawAxis(axis) : '')
 
 /** By added CPU, else by added time, the cheapest first; what was not compared last. */
 function sortedSubjects(view: View): readonly ArmView[] {

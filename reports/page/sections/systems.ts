@@ -1,8 +1,8 @@
 /** The systems of the talk along five views; only figures of a system's own arms stand in its row. */
 import type { Table } from '../../charts/chart.js'
 import { armHtml } from '../arm-name.js'
-import type { FigureBook } from '../figures.js'
-import { latencyMetrics, type View } from '../view.js'
+import { differenceOf, type FigureBook } from '../figures.js'
+import type { View } from '../view.js'
 import { systemRows, viewColumns } from './talk.js'
 
 export function systemTable(view: View, book: FigureBook): Table {
@@ -14,14 +14,8 @@ export function systemTable(view: View, book: FigureBook): Table {
       )
       const html = measured
         .map((arm) => {
-          const time = view.compare(arm.id, latencyMetrics, { percentile: 50 })
-          const figure = book.print(
-            time?.difference,
-            { metric: time?.metric ?? 'latency', percentile: 50, kind: 'difference' },
-            'sentence',
-            true,
-          )
-          return `${armHtml(arm)} ${figure}`
+          const time = view.added(arm.id, 'latency', { percentile: 50 })
+          return `${armHtml(arm)} ${book.print(time?.estimate, differenceOf(time), 'sentence', true)}`
         })
         .join('<br>')
       return [
