@@ -1,8 +1,9 @@
 /** What does one more unit of L7 capacity take: of the mesh, and of the application that comes along with a sidecar? */
 import { z } from 'zod'
 import { defined } from '../../harness/model/defined.js'
+import type { LabelledLoad } from '../../harness/model.js'
 import { metric } from '../metrics.js'
-import { loadLabel, sidecarsOrNone, type Experiment, type LabelledLoad } from './experiment.js'
+import { loadLabel, sidecarsOrNone, type Experiment } from './experiment.js'
 import { connections, count, openLoopSettings, rate, rounds, steps } from './load-settings.js'
 import { coresIn, memoryIn } from './resources.js'
 
