@@ -3,16 +3,10 @@
 import { resolve } from 'node:path'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { printable } from './cli/commands/print.js'
-import type { CleanFlags } from './cli/commands/clean.js'
-import type { CompareFlags } from './cli/commands/compare.js'
-import type { GateFlags } from './cli/commands/gate.js'
-import type { ReportFlags } from './cli/commands/report.js'
-import type { RunFlags } from './cli/commands/run.js'
-import type { TruthFlags } from './cli/commands/truth.js'
 import { CommandError, UserError, exitCodes, type ExitCode } from './model/errors.js'
 import { outliveTerminal } from './process/interrupts.js'
 import { version } from './process/package-root.js'
-import { notEmpty, planFlags, type AnyFlag, type PlanFlags } from './config/flags.js'
+import { notEmpty, planFlags, type AnyFlag } from './config/flags.js'
 
 const program = new Command('meshbench')
   .description(
@@ -27,11 +21,11 @@ const planVerbs: Command[] = []
 
 /** Flags that platforms declare. All platforms come with them, so that verbs that take none do not load them. */
 async function addPlatformFlags(words: readonly string[]): Promise<void> {
-  const verb = program.commands.find((command) =>
+  const asked = program.commands.find((command) =>
     [command.name(), ...command.aliases()].some((name) => words.includes(name)),
   )
   const isAboutAll = words.some((word) => ['-h', '--help', '-V', '--version'].includes(word))
-  if (verb ? !planVerbs.includes(verb) : isAboutAll) return
+  if (asked ? !planVerbs.includes(asked) : isAboutAll) return
   const { flagOf, platformFlags } = await import('../infra/platforms/index.js')
   for (const command of planVerbs)
     for (const { name, summary } of platformFlags) command.option(flagOf(name), summary)
@@ -63,23 +57,19 @@ withOutputFlags(withPlanFlags(program.command('run')))
   .option('--resume <run>', 'go on with a run that was cut off', notEmpty)
   .option('--json', 'print the analysis as JSON, and progress on standard error', false)
   .option('--force', 'measure although another run is being measured on this host', false)
-  .action((flags: RunFlags) => act(async () => (await import('./cli/commands/run.js')).runCommand(flags)))
+  .action(verb(async () => (await import('./cli/commands/run.js')).runCommand))
 
 withPlanFlags(program.command('plan'))
   .description('print what a run would do, and how long it would take')
   .option('--json', 'print the plan as JSON', false)
-  .action((flags: PlanFlags & { json: boolean }) =>
-    act(async () => (await import('./cli/commands/plan.js')).planCommand(flags)),
-  )
+  .action(verb(async () => (await import('./cli/commands/plan.js')).planCommand))
 
 withOutputFlags(program.command('report'))
   .description('render a run again, from its journal alone')
   .argument('<run>', 'folder of a run', notEmpty)
   .option('--out <folder>', 'where to write (default: the folder of the run)', notEmpty)
   .option('--json', 'print the analysis as JSON', false)
-  .action((run: string, flags: ReportFlags) =>
-    act(async () => (await import('./cli/commands/report.js')).reportCommand(run, flags)),
-  )
+  .action(verb(async () => (await import('./cli/commands/report.js')).reportCommand))
 
 program
   .command('compare')
@@ -88,9 +78,7 @@ program
   .argument('<run-b>', 'folder of the later run', notEmpty)
   .option('--out <file>', 'page to write (default: compare-<run a>.html in the folder of run b)', notEmpty)
   .option('--force', 'compare in spite of another host or plan; the page says so', false)
-  .action((a: string, b: string, flags: CompareFlags) =>
-    act(async () => (await import('./cli/commands/compare.js')).compareCommand(a, b, flags)),
-  )
+  .action(verb(async () => (await import('./cli/commands/compare.js')).compareCommand))
 
 program
   .command('gate')
@@ -103,45 +91,33 @@ program
     ]),
   )
   .option('--practical <share>', 'smallest relative change that matters, for all checks', parseShare)
-  .action((run: string, flags: GateFlags) =>
-    act(async () => (await import('./cli/commands/gate.js')).gateCommand(run, flags)),
-  )
+  .action(verb(async () => (await import('./cli/commands/gate.js')).gateCommand))
 
 program
   .command('index')
   .description('write the front page of a folder of runs, with trends')
   .argument('<folder>', 'folder that holds folders of runs', notEmpty)
-  .action((folder: string) =>
-    act(async () => (await import('./cli/commands/index-runs.js')).indexCommand(folder)),
-  )
+  .action(verb(async () => (await import('./cli/commands/index-runs.js')).indexCommand))
 
 program
   .command('list')
   .description('list platforms, meshes, paths, experiments, engines and profiles')
   .option('--json', 'as JSON', false)
-  .action((flags: { json: boolean }) =>
-    act(async () => (await import('./cli/commands/list.js')).listCommand(flags)),
-  )
+  .action(verb(async () => (await import('./cli/commands/list.js')).listCommand))
 
 withPlanFlags(program.command('claims'))
   .description('each claim, what decides it, how long that takes, and what the last run says')
   .option('--json', 'as JSON', false)
-  .action((flags: PlanFlags & { json: boolean }) =>
-    act(async () => (await import('./cli/commands/claims.js')).claimsCommand(flags)),
-  )
+  .action(verb(async () => (await import('./cli/commands/claims.js')).claimsCommand))
 
 withPlanFlags(program.command('doctor').alias('check'))
   .description('check that this host can do what the config asks for; creates nothing')
-  .action((flags: PlanFlags) =>
-    act(async () => (await import('./cli/commands/doctor.js')).doctorCommand(flags)),
-  )
+  .action(verb(async () => (await import('./cli/commands/doctor.js')).doctorCommand))
 
 withPlanFlags(program.command('pull'))
   .description('download what a run needs ahead, for hosts without a network')
   .option('--list', 'only list it', false)
-  .action((flags: PlanFlags & { list: boolean }) =>
-    act(async () => (await import('./cli/commands/pull.js')).pullCommand(flags)),
-  )
+  .action(verb(async () => (await import('./cli/commands/pull.js')).pullCommand))
 
 program
   .command('truth')
@@ -160,9 +136,7 @@ program
     notEmpty,
   )
   .option('--json', 'print the table as JSON', false)
-  .action((flags: TruthFlags) =>
-    act(async () => (await import('./cli/commands/truth.js')).truthCommand(flags)),
-  )
+  .action(verb(async () => (await import('./cli/commands/truth.js')).truthCommand))
 
 program
   .command('clean')
@@ -172,21 +146,20 @@ program
   .argument('[run-id]', 'only this run, even if it is still alive', notEmpty)
   .option('--dry-run', 'only list it', false)
   .option('--force', 'take what living runs have, too', false)
-  .action((runId: string | undefined, flags: CleanFlags) =>
-    act(async () => (await import('./cli/commands/clean.js')).cleanCommand(runId, flags)),
-  )
+  .action(verb(async () => (await import('./cli/commands/clean.js')).cleanCommand))
 
 program
   .command('init')
   .description('write a commented bench.config.ts')
   .option('--force', 'overwrite the one that is there', false)
-  .action((flags: { force: boolean }) =>
-    act(async () => (await import('./cli/commands/init.js')).initCommand(flags)),
-  )
+  .action(verb(async () => (await import('./cli/commands/init.js')).initCommand))
 
-/** Runs a verb and sets the exit code. Verbs are loaded when called: most need neither charts nor Docker. */
-async function act(verb: () => Promise<ExitCode>): Promise<void> {
-  process.exitCode = await verb()
+/** Sets the exit code by a verb. Verbs are loaded when called: most need neither charts nor Docker. */
+function verb<Given extends unknown[]>(load: () => Promise<(...given: Given) => Promise<ExitCode>>) {
+  return async (...given: Given): Promise<void> => {
+    const command = await load()
+    process.exitCode = await command(...given)
+  }
 }
 
 function parseShare(text: string): number {

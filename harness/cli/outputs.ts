@@ -1,5 +1,5 @@
 /** Writes what a person opens and a machine reads, from one analysis. */
-import { statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { readFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UserError, exitCodes, messageOf } from '../model/errors.js'
@@ -51,13 +51,12 @@ export interface OutputFlags {
 export function outputRequest(flags: OutputFlags): OutputRequest {
   const all = [...keysOf(formats), ...keysOf(journalFormats), ...keysOf(chartFormats)]
   const wanted = [...new Set(flags.format ?? [])].map((name) => oneOf('--format', name, all))
+  const wantedOf = <Name extends string>(registry: Readonly<Record<Name, unknown>>) =>
+    keysOf(registry).filter((name) => wanted.some((other) => other === name))
   const request: OutputRequest = {
-    formats:
-      flags.format === undefined
-        ? usualOutputs.formats
-        : keysOf(formats).filter((name) => wanted.includes(name)),
-    journalFormats: keysOf(journalFormats).filter((name) => wanted.includes(name)),
-    chartFormats: keysOf(chartFormats).filter((name) => wanted.includes(name)),
+    formats: flags.format === undefined ? usualOutputs.formats : wantedOf(formats),
+    journalFormats: wantedOf(journalFormats),
+    chartFormats: wantedOf(chartFormats),
     charts: [...new Set(flags.chart ?? [])].map((name) => oneOf('--chart', name, keysOf(charts))),
     theme: oneOf('--theme', flags.theme ?? usualOutputs.theme, themes),
   }
@@ -157,7 +156,7 @@ function refusePipe(path: string): void {
 
 /** Templates, style and script of the report, from source or from the compiled package. */
 export async function loadReportAssets(): Promise<ReportAssets> {
-  const folder = await templateFolder()
+  const folder = templateFolder()
   const names = await readdir(folder)
   const read = (name: string) => readFile(join(folder, name), 'utf8')
   const templates = await Promise.all(
@@ -173,18 +172,12 @@ export async function loadReportAssets(): Promise<ReportAssets> {
   }
 }
 
-async function templateFolder(): Promise<string> {
+function templateFolder(): string {
   const candidates = ['reports/page/templates', 'dist/reports/page/templates'].map((path) =>
     join(packageRoot, path),
   )
   for (const candidate of candidates) {
-    if (
-      await readdir(candidate).then(
-        () => true,
-        () => false,
-      )
-    )
-      return candidate
+    if (existsSync(candidate)) return candidate
   }
   throw new Error(`no report templates in ${candidates.join(' or ')}`)
 }

@@ -15,7 +15,7 @@ import { meshes } from '../../infra/meshes/index.js'
 import { flagOf, platforms, type PlatformName } from '../../infra/platforms/index.js'
 import { experiments } from '../../scenarios/experiments/index.js'
 import { paths, type PathName } from '../../scenarios/paths/index.js'
-import type { Experiment } from '../../scenarios/experiments/experiment.js'
+import { experimentNamed } from '../../scenarios/registry.js'
 
 /** What flags of the command line change. */
 export interface ConfigOverrides extends Omit<PlanFlags, 'config' | 'variant' | 'function'> {
@@ -65,6 +65,7 @@ export function resolveConfig(
       ...profile.rounds,
       ...(chosenByFlag ? {} : defined(config.rounds)),
       ...defined({ budgetMinutes: overrides.budget, blocks: overrides.blocks }),
+      ...defined({ min: overrides.rounds, max: overrides.rounds }),
     },
     thresholds: thresholdsOf(config.thresholds, arms, overrides.variants ?? [], platform),
     gate: { ...defaultGate, ...defined(config.gate) },
@@ -76,36 +77,33 @@ export function resolveConfig(
     platformSettings: layPlatformFlags(given.platformSettings ?? {}, platform, overrides, problems),
     outDir: config.outDir,
   }
-  const rounds = overrides.rounds
-  const final =
-    rounds === undefined
-      ? resolved
-      : { ...resolved, rounds: { ...resolved.rounds, min: rounds, max: rounds } }
   checkWindows(ownExperiments, overrides, problems)
   checkWorkers(ownExperiments, problems)
-  checkRounds(final, problems)
-  checkPlacement(final, problems)
-  checkVariants(final, problems)
+  checkRounds(resolved, problems)
+  checkPlacement(resolved, problems)
+  checkVariants(resolved, problems)
   if (overrides.arm === undefined && overrides.mesh === undefined && !wrong.has('arms'))
-    checkThresholdArms(final, problems)
+    checkThresholdArms(resolved, problems)
   if (overrides.experiment === undefined && !wrong.has('experiments'))
-    checkThresholdExperiments(final, problems)
+    checkThresholdExperiments(resolved, problems)
   if (problems.length > 0) throw configError(source, problems)
-  return final
+  return resolved
 }
+
+/** Settings as they are given, by the name of whoever has them. */
+type SettingsByName = Readonly<Record<string, Readonly<Record<string, unknown>> | undefined>>
 
 /** A flag of another platform would be without effect, which nobody who gives it means. */
 function layPlatformFlags(
-  settings: Readonly<Record<string, Readonly<Record<string, unknown>> | undefined>>,
+  settings: SettingsByName,
   platform: PlatformName,
   overrides: ConfigOverrides,
   problems: string[],
 ): Readonly<Record<string, unknown>> {
   const given = overrides.platformFlags ?? {}
-  const knowing = (flag: string) =>
-    Object.values<Platform>(platforms).filter(({ flags = {} }) => flag in flags)
   for (const flag of Object.keys(given)) {
-    const others = knowing(flag).map(({ name }) => name)
+    const knowing = Object.values<Platform>(platforms).filter(({ flags = {} }) => flag in flags)
+    const others = knowing.map(({ name }) => name)
     if (!others.includes(platform))
       problems.push(
         `${flagOf(flag)}: nothing on platform ${platform}; it is for --platform ${others.join(' or ')}`,
@@ -117,14 +115,14 @@ function layPlatformFlags(
 }
 
 function resolveExperiments(
-  wanted: Readonly<Record<string, Readonly<Record<string, unknown>> | undefined>>,
+  wanted: SettingsByName,
   profileName: ProfileName,
   chosenByFlag: boolean,
   overrides: ConfigOverrides,
   problems: string[],
 ): Record<string, unknown> {
   const profile = profiles[profileName]
-  const timing: Readonly<Record<string, Readonly<Record<string, unknown>> | undefined>> = profile.experiments
+  const timing: SettingsByName = profile.experiments
   const left: readonly string[] = profile.without
   const resolved: Record<string, unknown> = {}
   const names_ = overrides.experiment ?? Object.keys(wanted).filter((name) => !left.includes(name))
@@ -166,11 +164,9 @@ function resolveEngines(
   const chosen = flag === undefined ? undefined : oneOf(flag, engineNames, '--engine', problems)
   const headers = variants.some(({ requestHeaders = {} }) => Object.keys(requestHeaders).length > 0)
   const engines: Record<string, EngineName> = {}
-  for (const [name, settings] of Object.entries(resolved)) {
+  for (const [name, all] of loadsOf(resolved)) {
     const engine = chosen ?? configured[name]
     if (engine === undefined) continue
-    const experiment = experiments[name as keyof typeof experiments] as Experiment
-    const all = experiment.loads(settings)
     const reason = all
       .map(({ load, search }) => whyNot(engine, load, { searched: search !== undefined, headers }))
       .find((other) => other !== undefined)
@@ -183,15 +179,20 @@ function resolveEngines(
   return engines
 }
 
+/** Loads of a config's experiments, by their names. */
+const loadsOf = (resolved: Readonly<Record<string, unknown>>) =>
+  Object.entries(resolved).map(
+    ([name, settings]) => [name, experimentNamed(name)?.loads(settings) ?? []] as const,
+  )
+
 /** A window holds whole requests: where it cannot hold what a rate asks for, another rate would be sent under its label. */
 function checkWindows(
   resolved: Readonly<Record<string, unknown>>,
   { rate: typed }: ConfigOverrides,
   problems: string[],
 ): void {
-  for (const [name, settings] of Object.entries(resolved)) {
-    const experiment = experiments[name as keyof typeof experiments] as Experiment
-    for (const { load, search } of experiment.loads(settings)) {
+  for (const [name, loads] of loadsOf(resolved)) {
+    for (const { load, search } of loads) {
       const { model, ratePerSecond, durationMs } = load
       if (model !== 'open' || search !== undefined || ratePerSecond === undefined) continue
       const asked = (ratePerSecond * durationMs) / 1000
@@ -207,14 +208,11 @@ function checkWindows(
 
 /** One thread tells workloads and moments apart: with more of them a trial would fail, or its figures be missing. */
 function checkWorkers(resolved: Readonly<Record<string, unknown>>, problems: string[]): void {
-  for (const [name, settings] of Object.entries(resolved)) {
-    const experiment = experiments[name as keyof typeof experiments] as Experiment
-    const isSplit = experiment
-      .loads(settings)
-      .some(
-        ({ load: { workers = 1, workloads = 1, sliceMs } }) =>
-          workers > 1 && (workloads > 1 || sliceMs !== undefined),
-      )
+  for (const [name, loads] of loadsOf(resolved)) {
+    const isSplit = loads.some(
+      ({ load: { workers = 1, workloads = 1, sliceMs } }) =>
+        workers > 1 && (workloads > 1 || sliceMs !== undefined),
+    )
     if (isSplit)
       problems.push(
         `experiments.${name}.workers: more than one cannot tell its workloads or moments apart; allowed: 1`,

@@ -1,9 +1,9 @@
 /** What a run is asked to do: arms, loads, order. */
 import { z } from 'zod'
-import { loadSpecSchema } from '../protocol/spec.js'
+import { loadSpecSchema, type LoadSpec } from '../protocol/spec.js'
 import { resolvedConfigSchema } from './config.js'
 import { copySchema, pathSchema, securitySchema, type Copy, type Path } from './paths.js'
-import { scriptSchema, type Action } from './script.js'
+import { scriptSchema, type Action, type Script } from './script.js'
 import { amount, count, list, name, number, object, text } from './shape.js'
 
 /**
@@ -93,6 +93,23 @@ export interface KneeSearch extends z.infer<typeof kneeSearchSchema> {}
 
 const unitsSchema = object({ cpusPerHop: z.number().positive().exactOptional() })
 export interface Units extends z.infer<typeof unitsSchema> {}
+
+/** A load, and the label under which arms are compared. */
+export interface LabelledLoad {
+  readonly label: string
+  readonly load: LoadSpec
+  /** Search the knee: the load has no rate then, and each trial gets one of its own. */
+  readonly search?: KneeSearch
+  /** What is done to each arm while it is under the load; a baseline, which has no hops, is left alone. */
+  readonly script?: Script | ((path: Path) => Script)
+  /** What is read under it is the hops' own: the baseline, which has none, is left out. */
+  readonly hopsAlone?: true
+  /**
+   * The load's workloads are units of L7 capacity: each with a copy of the arm's hops, and of the application where all of
+   * them are sidecars. Only on a platform that has units.
+   */
+  readonly units?: Units
+}
 
 /** One arm under one load: the unit that gets estimates. */
 export const cellSchema = object({

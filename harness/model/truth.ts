@@ -1,85 +1,70 @@
 /** The shape of the table of load generators: what each tool said of a server whose truth is known. */
 import { z } from 'zod'
+import { list, number, object, record, text } from './shape.js'
 
-/**
- * `right` and `off` are judged; `undecided`: the limit between them lies within the value's error; `hidden`: the tool does not
- * tell; `cannot`: it has no way to; `told`: context.
- */
-export const truthVerdicts = ['right', 'off', 'undecided', 'hidden', 'cannot', 'failed', 'told'] as const
-
-export const truthCellSchema = z
-  .object({
-    verdict: z.enum(truthVerdicts),
-    /** A few words for a person. */
-    text: z.string(),
-    /** What the tool said, or what was seen of it, in the question's unit. */
-    value: z.number().exactOptional(),
-    /** Half of the 95 % interval of `value`; absent where it is a count. */
-    error: z.number().exactOptional(),
-    /** What was true, in the same unit. */
-    truth: z.number().exactOptional(),
-  })
-  .readonly()
-export interface TruthCell extends z.infer<typeof truthCellSchema> {}
+const cellSchema = object({
+  /**
+   * `right` and `off` are judged; `undecided`: the limit between them lies within the value's error; `hidden`: the tool does
+   * not tell; `cannot`: it has no way to; `told`: context.
+   */
+  verdict: z.enum(['right', 'off', 'undecided', 'hidden', 'cannot', 'failed', 'told']),
+  /** A few words for a person. */
+  text,
+  /** What the tool said, or what was seen of it, in the question's unit. */
+  value: number.exactOptional(),
+  /** Half of the 95 % interval of `value`; absent where it is a count. */
+  error: number.exactOptional(),
+  /** What was true, in the same unit. */
+  truth: number.exactOptional(),
+})
+export interface TruthCell extends z.infer<typeof cellSchema> {}
 
 /** How near to the truth one of our own engines is, beside the tools that were asked for the same. */
-export const standingSchema = z
-  .object({
-    engine: z.string(),
-    question: z.string(),
-    /** `level`: another is nearer by no more than both their errors. */
-    place: z.enum(['closest', 'level', 'behind']),
-    /** The nearest of the others; absent where none has an answer. */
-    other: z.string().exactOptional(),
-    /** By how much the other is nearer, in the question's unit; absent where verdicts alone are compared. */
-    by: z.number().exactOptional(),
-    /** Why another is nearer, where it is. */
-    why: z.string().exactOptional(),
-  })
-  .readonly()
+const standingSchema = object({
+  engine: text,
+  question: text,
+  /** `level`: another is nearer by no more than both their errors. */
+  place: z.enum(['closest', 'level', 'behind']),
+  /** The nearest of the others; absent where none has an answer. */
+  other: text.exactOptional(),
+  /** By how much the other is nearer, in the question's unit; absent where verdicts alone are compared. */
+  by: number.exactOptional(),
+  /** Why another is nearer, where it is. */
+  why: text.exactOptional(),
+})
 export interface Standing extends z.infer<typeof standingSchema> {}
 
-export const truthTableSchema = z
-  .object({
-    schema: z.literal(2),
-    kind: z.literal('truth'),
-    meshbench: z.string(),
-    started: z.string(),
-    seconds: z.number(),
-    host: z
-      .object({
-        cpus: z.number(),
-        model: z.string(),
-        kernel: z.string(),
-        node: z.string(),
-        /** Cores that others kept busy before the start. */
-        busyCores: z.number(),
-        /** 99th percentile of how late the kernel wakes a thread that sleeps for 1 ms. */
-        wakeUpLateP99Us: z.number(),
-      })
-      .readonly(),
-    tools: z
-      .array(
-        z
-          .object({
-            name: z.string(),
-            version: z.string(),
-            asks: z.string(),
-            /** What is known of it that explains its row. */
-            notes: z.array(z.string()).readonly(),
-          })
-          .readonly(),
-      )
-      .readonly(),
-    absent: z.array(z.string()).readonly(),
-    questions: z
-      .array(z.object({ id: z.string(), title: z.string(), unit: z.string(), rule: z.string() }).readonly())
-      .readonly(),
-    /** tool → question → cell */
-    cells: z.record(z.string(), z.record(z.string(), truthCellSchema)).readonly(),
-    standings: z.array(standingSchema).readonly(),
-  })
-  .readonly()
+export const truthTableSchema = object({
+  schema: z.literal(2),
+  kind: z.literal('truth'),
+  meshbench: text,
+  started: text,
+  seconds: number,
+  host: object({
+    cpus: number,
+    model: text,
+    kernel: text,
+    node: text,
+    /** Cores that others kept busy before the start. */
+    busyCores: number,
+    /** 99th percentile of how late the kernel wakes a thread that sleeps for 1 ms. */
+    wakeUpLateP99Us: number,
+  }),
+  tools: list(
+    object({
+      name: text,
+      version: text,
+      asks: text,
+      /** What is known of it that explains its row. */
+      notes: list(text),
+    }),
+  ),
+  absent: list(text),
+  questions: list(object({ id: text, title: text, unit: text, rule: text })),
+  /** tool → question → cell */
+  cells: record(record(cellSchema)),
+  standings: list(standingSchema),
+})
 export interface TruthTable extends z.infer<typeof truthTableSchema> {}
 
 /**

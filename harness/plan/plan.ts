@@ -9,7 +9,7 @@ import type {
   Cell,
   Copy,
   EnvironmentRequest,
-  KneeSearch,
+  LabelledLoad,
   LoadSpec,
   Path,
   Plan,
@@ -20,14 +20,7 @@ import type {
 } from '../model.js'
 import { requestHeadersOf, transportOf, variedArms } from '../model/variants.js'
 import { seededRandom } from '../protocol/random.js'
-import {
-  canHave,
-  refuseChanges,
-  scriptOf,
-  withRestarts,
-  type ScriptCatalogue,
-  type ScriptSource,
-} from './scripts.js'
+import { canHave, refuseChanges, scriptOf, withRestarts, type ScriptCatalogue } from './scripts.js'
 
 /** What the registries know of the names in a config; handed in, so that a plan can be tested without them. */
 export interface Catalogue extends ScriptCatalogue {
@@ -44,17 +37,7 @@ export interface Catalogue extends ScriptCatalogue {
   ) => string | undefined
   /** Where on a path a mesh does what a variant turns on; absent, or undefined: on each hop of the layer. */
   readonly placeOf?: (variant: Variant, mesh: string, path: string) => string | undefined
-  readonly loadsOf: (
-    experiment: string,
-    settings: unknown,
-  ) => readonly {
-    label: string
-    load: LoadSpec
-    search?: KneeSearch
-    script?: ScriptSource
-    hopsAlone?: true
-    units?: Units
-  }[]
+  readonly loadsOf: (experiment: string, settings: unknown) => readonly LabelledLoad[]
   /** Whether an experiment can be put to a path; absent: to every one. A baseline is always measured. */
   readonly carries?: (experiment: string, path: Path) => boolean
   /** Platforms on which arms have units; absent: none. */
@@ -183,17 +166,16 @@ function listCells(config: ResolvedConfig, arms: readonly Arm[], catalogue: Cata
   return Object.entries(config.experiments).flatMap(([experiment, settings]) => {
     const rounds = Math.min(config.rounds.max, catalogue.roundsOf(experiment, settings) ?? Infinity)
     const engine = config.engines?.[experiment]
-    const loads = catalogue
-      .loadsOf(experiment, settings)
-      .map(({ label, load, search, script, hopsAlone, units }) => ({
-        // Figures of two engines are not the same thing: the label keeps them apart.
-        label: engine === undefined ? label : `${label} by ${engine}`,
-        load: engine === undefined ? load : (catalogue.driveWith?.(load, engine) ?? { ...load, engine }),
-        search,
-        script,
-        hopsAlone,
-        units,
-      }))
+    const own = catalogue.loadsOf(experiment, settings)
+    // Figures of two engines are not the same thing: the label keeps them apart.
+    const loads =
+      engine === undefined
+        ? own
+        : own.map((each) => ({
+            ...each,
+            label: `${each.label} by ${engine}`,
+            load: catalogue.driveWith?.(each.load, engine) ?? { ...each.load, engine },
+          }))
     const { haveUnits = [] } = catalogue
     if (loads.some(({ units }) => units) && !haveUnits.includes(config.platform))
       throw new UserError(
@@ -217,13 +199,13 @@ function listCells(config: ResolvedConfig, arms: readonly Arm[], catalogue: Cata
         experiment,
         // What a search needs does not depend on how precisely something else is wanted.
         rounds: search?.maxProbes ?? rounds,
-        cells: able.map(({ arm, script: own }) => ({
+        cells: able.map(({ arm, script: ofArm }) => ({
           id: `${experiment}|${arm.id}|${label}`,
           experiment,
           arm: arm.id,
           load: { ...withRestarts(load, config.platform, scripts, catalogue), ...more },
           loadLabel: label,
-          ...defined({ search, script: own, units: arm.role === 'subject' ? units : undefined }),
+          ...defined({ search, script: ofArm, units: arm.role === 'subject' ? units : undefined }),
         })),
       }
     })

@@ -1,9 +1,6 @@
 /** What the scripts of an experiment come to on a platform and a mesh: which arms can have them, and how long they take. */
 import { UserError } from '../model/errors.js'
-import type { Arm, Hop, LoadSpec, Path, Script } from '../model.js'
-
-/** A script, or how one follows from the path of an arm. */
-export type ScriptSource = Script | ((path: Path) => Script) | undefined
+import type { Arm, Hop, LabelledLoad, LoadSpec, Path, Script } from '../model.js'
 
 export interface ScriptCatalogue {
   readonly paths: Readonly<Record<string, Path>>
@@ -15,7 +12,7 @@ export interface ScriptCatalogue {
 
 /** None for a baseline, which has no hops to act on. */
 export function scriptOf(
-  script: ScriptSource,
+  script: LabelledLoad['script'],
   { role, path }: Pick<Arm, 'role' | 'path'>,
   { paths }: ScriptCatalogue,
 ): Script | undefined {

@@ -79,16 +79,10 @@ function terminalDisplay(output: Output): Display {
     clear,
     async step(title, run, done = () => title) {
       show([...steps, `… ${title}`].join('   '))
-      const begin = performance.now()
-      try {
-        const value = await run()
-        steps.push(doneText(done(value), performance.now() - begin))
-        show(steps.join('   '))
-        return value
-      } catch (error) {
-        line(`✗ ${title}: ${messageOf(error)}`)
-        throw error
-      }
+      const { value, text } = await timed(title, run, done, line)
+      steps.push(text)
+      show(steps.join('   '))
+      return value
     },
     status(status) {
       if (steps.length > 0) clear()
@@ -109,15 +103,9 @@ function plainDisplay(output: Output): Display {
     note: line,
     clear: () => {},
     async step(title, run, done = () => title) {
-      const begin = performance.now()
-      try {
-        const value = await run()
-        line(doneText(done(value), performance.now() - begin))
-        return value
-      } catch (error) {
-        line(`✗ ${title}: ${messageOf(error)}`)
-        throw error
-      }
+      const { value, text } = await timed(title, run, done, line)
+      line(text)
+      return value
     },
     status(status) {
       const round = `${status.round}/${status.rounds}`
@@ -130,9 +118,22 @@ function plainDisplay(output: Output): Display {
   }
 }
 
-/** With the time it took, when somebody may have wondered. */
-function doneText(title: string, tookMs: number): string {
-  return tookMs < 5_000 ? `✓ ${title}` : `✓ ${title} (${formatDuration(tookMs)})`
+/** Runs a step; its text has the time that it took when somebody may have wondered. A failure is told on a line of its own. */
+async function timed<T>(
+  title: string,
+  run: () => Promise<T>,
+  done: (value: T) => string,
+  line: (text: string) => void,
+): Promise<{ readonly value: T; readonly text: string }> {
+  const begin = performance.now()
+  try {
+    const value = await run()
+    const tookMs = performance.now() - begin
+    return { value, text: `✓ ${done(value)}${tookMs < 5_000 ? '' : ` (${formatDuration(tookMs)})`}` }
+  } catch (error) {
+    line(`✗ ${title}: ${messageOf(error)}`)
+    throw error
+  }
 }
 
 function describeStatus(status: RoundStatus, columns: number): string {

@@ -25,7 +25,7 @@ import type {
   TrialErrorKind,
 } from '../model.js'
 
-export interface CreateEnvironmentOptions {
+interface CreateEnvironmentOptions {
   readonly request: EnvironmentRequest
   readonly platform: Platform
   readonly meshes: Readonly<Record<string, Mesh>>
@@ -41,7 +41,7 @@ export async function createEnvironment(options: CreateEnvironmentOptions): Prom
   const { request, platform, meshes, scope, progress } = options
   const failures = await checkMeshes(request, platform, meshes)
   const host = await platform.create(request, scope, progress)
-  const sessions = await installMeshes({ request, host, meshes, scope, progress, failures })
+  const sessions = await installMeshes(options, host, failures)
   // Deferred after the meshes: what they take away with them, as the pods of their gateways, is looked at before.
   scope.defer('keep evidence', () => host.keepEvidence?.())
 
@@ -49,7 +49,7 @@ export async function createEnvironment(options: CreateEnvironmentOptions): Prom
   const total = request.arms.length
   const raised = await progress.step(
     'arms',
-    () => raiseArms({ request, sessions, failures, scope, atOnce: platform.armsAtOnce ?? 1 }),
+    () => raiseArms(options, sessions, failures),
     (up) => `${countOf(Object.keys(up).length, total)} arms ready`,
   )
   await progress.step('proof of path', async () => {
@@ -100,30 +100,25 @@ async function findUnbilled(
 const countOf = (some: number, all: number) => (some === all ? String(all) : `${some} of ${all}`)
 
 /** Brings up arms whose mesh is there, some at a time; the result is in the order of the plan, whoever came up first. */
-async function raiseArms(options: {
-  request: EnvironmentRequest
-  sessions: ReadonlyMap<string, MeshSession>
-  failures: Record<string, TrialError>
-  scope: Scope
-  atOnce: number
-}): Promise<Record<string, RaisedArm>> {
-  const { request, sessions, failures, scope, atOnce } = options
+async function raiseArms(
+  { request, platform, scope }: CreateEnvironmentOptions,
+  sessions: ReadonlyMap<string, MeshSession>,
+  failures: Record<string, TrialError>,
+): Promise<Record<string, RaisedArm>> {
   const raised = new Map<string, RaisedArm>()
   const waiting = request.arms.filter(({ id, mesh }) => !failures[id] && sessions.has(mesh))
   const raiseNext = async (): Promise<void> => {
     for (let arm = waiting.shift(); arm; arm = waiting.shift()) {
       scope.signal.throwIfAborted()
-      const session = sessions.get(arm.mesh)
-      if (!session) continue
       try {
-        raised.set(arm.id, await raise(request, session, arm))
+        raised.set(arm.id, await raise(request, sessions.get(arm.mesh) as MeshSession, arm))
       } catch (error) {
         failures[arm.id] = describeFailure('not-ready', error)
       }
     }
   }
   // All are waited for, so that nothing still comes up while the scope is being closed.
-  const lanes = await Promise.allSettled(Array.from({ length: atOnce }, raiseNext))
+  const lanes = await Promise.allSettled(Array.from({ length: platform.armsAtOnce ?? 1 }, raiseNext))
   for (const lane of lanes) if (lane.status === 'rejected') throw lane.reason
   return Object.fromEntries(
     request.arms.flatMap(({ id }) => {
@@ -165,15 +160,11 @@ async function checkMeshes(
   return failures
 }
 
-async function installMeshes(options: {
-  request: EnvironmentRequest
-  host: Host
-  meshes: Readonly<Record<string, Mesh>>
-  scope: Scope
-  progress: Progress
-  failures: Record<string, TrialError>
-}): Promise<Map<string, MeshSession>> {
-  const { request, host, meshes, scope, progress, failures } = options
+async function installMeshes(
+  { request, meshes, scope, progress }: CreateEnvironmentOptions,
+  host: Host,
+  failures: Record<string, TrialError>,
+): Promise<Map<string, MeshSession>> {
   const sessions = new Map<string, MeshSession>()
   const usable = request.arms.filter(({ id }) => !failures[id])
   for (const name of new Set(usable.map(({ mesh }) => mesh))) {
@@ -183,9 +174,8 @@ async function installMeshes(options: {
       sessions.set(name, await mesh.install({ request, host, scope, progress }))
     } catch (error) {
       scope.signal.throwIfAborted()
-      for (const arm of request.arms.filter(({ mesh }) => mesh === name)) {
-        failures[arm.id] = describeFailure('mesh-unavailable', error)
-      }
+      for (const { id } of request.arms.filter(({ mesh }) => mesh === name))
+        failures[id] = describeFailure('mesh-unavailable', error)
     }
   }
   return sessions
@@ -272,11 +262,8 @@ function compose(parts: {
   }
 }
 
-function buildsOf(raised: Readonly<Record<string, RaisedArm>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(raised).flatMap(([arm, { build }]) => (build ? [[arm, build.name] as const] : [])),
-  )
-}
+const buildsOf = (raised: Readonly<Record<string, RaisedArm>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(raised).flatMap(([arm, { build }]) => (build ? [[arm, build.name]] : [])))
 
 /** An application that is there for a unit alone is marked as its hops are; others are as they say. */
 function applicationOf({ application }: RaisedArm, armOf: ReadonlyMap<string, Arm>): Component {

@@ -2,7 +2,8 @@
  * The record of a run: JSON lines, appended and synced one by one, never rewritten. Everything after it is a pure
  * function of it.
  */
-import { closeSync, existsSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, ftruncateSync } from 'node:fs'
+import { openSync, readFileSync, readdirSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { isInterrupted } from '../model/attempts.js'
 import { UserError, messageOf } from '../model/errors.js'
@@ -11,6 +12,13 @@ import type { JournalEntry, RunHeader, Trial } from '../model.js'
 
 const journalSchema = 1
 export const journalName = 'journal.jsonl'
+
+/** Names of folders within one that hold a run, links to folders elsewhere among them. */
+export function runsIn(folder: string): string[] {
+  return readdirSync(folder)
+    .filter((name) => existsSync(join(folder, name, journalName)))
+    .sort()
+}
 
 /** The record of a run that goes on: what it holds, and the only way to add to it. */
 export class RunJournal {

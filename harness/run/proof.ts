@@ -48,7 +48,7 @@ export function judgeTrial(input: ProofInput): readonly ProofCheck[] {
     if (!component) continue
     const moved = delta(input, component.name)
     if (!moved) {
-      checks.push({ name: `counters of ${hop.name}`, ok: false, expected: 'readable', actual: 'not read' })
+      checks.push(notRead(hop.name))
       continue
     }
     checks.push(...judgeHop(input, index, moved))
@@ -109,7 +109,7 @@ function judgeRules(input: ProofInput): ProofCheck[] {
       const bytes = moved && judgeBytes(input, name, moved)
       if (bytes) return bytes
       return value === undefined
-        ? { name: `counters of ${name}`, ok: false, expected: 'readable', actual: 'not read' }
+        ? notRead(name)
         : atLeastAndMost(`connections at ${name}`, { min: connections, max: connections, value })
     })
 }
@@ -129,8 +129,7 @@ function judgeServices(input: ProofInput): ProofCheck[] {
     .filter(({ service }) => service !== undefined && service !== 'issuer')
     .map(({ name, service }) => {
       const value = delta(input, name)?.requests
-      if (value === undefined)
-        return { name: `counters of ${name}`, ok: false, expected: 'readable', actual: 'not read' }
+      if (value === undefined) return notRead(name)
       const max = (requests + uncounted) * callers
       const min = service === 'mirror' ? Math.min(1, max) : requests * callers
       return atLeastAndMost(`requests at ${name}`, { min, max, value })
@@ -269,6 +268,10 @@ function isEncrypted(path: Path, leg: number): boolean {
 function countOf(name: string, { requests, uncounted = 0 }: TrialTraffic, value: number): ProofCheck {
   return atLeastAndMost(name, { min: requests, max: requests + uncounted, value })
 }
+
+const notRead = (name: string): ProofCheck => ({
+  ...{ name: `counters of ${name}`, ok: false, expected: 'readable', actual: 'not read' },
+})
 
 function atLeastAndMost(
   name: string,

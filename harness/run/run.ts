@@ -36,9 +36,6 @@ import { remedyOf, topReason } from '../analyze/reasons.js'
 import { nextRate } from '../analyze/cells/knees.js'
 import { settingsOf } from '../model/variants.js'
 
-/** Decides after a round whether more would tell more; see harness/analyze/precision.ts. */
-export type PrecisionReached = (entries: readonly JournalEntry[]) => boolean
-
 export interface RunOptions {
   readonly plan: Plan
   readonly runId: string
@@ -48,7 +45,8 @@ export interface RunOptions {
   readonly journal: RunJournal
   readonly display: Display
   readonly signal: AbortSignal
-  readonly precisionReached: PrecisionReached
+  /** Decides after a round whether more would tell more; see harness/analyze/precision.ts. */
+  readonly precisionReached: (entries: readonly JournalEntry[]) => boolean
   /** Default: those of the system. */
   readonly clocks?: Clocks
   /** Where evidence of failures is kept. */

@@ -13,19 +13,20 @@ export interface RunningMedian {
   readonly interval?: readonly [number, number]
 }
 
-export interface RunningMedians {
-  add(arm: Arm, loadLabel: string, trials: readonly Trial[]): void
-  /** The arms of the load that was measured last, in the order in which they came. */
-  rows(): readonly RunningMedian[]
+interface Seen {
+  trials: number
+  valid: number
+  /** Medians of those that are valid. */
+  readonly ms: number[]
 }
 
-export function createRunningMedians(): RunningMedians {
-  const loads = new Map<string, Map<string, { trials: number; valid: number; ms: number[] }>>()
+export function createRunningMedians() {
+  const loads = new Map<string, Map<string, Seen>>()
   let latest = ''
   return {
-    add({ id }, loadLabel, trials) {
+    add({ id }: Arm, loadLabel: string, trials: readonly Trial[]): void {
       latest = loadLabel
-      const arms = loads.get(loadLabel) ?? new Map<string, { trials: number; valid: number; ms: number[] }>()
+      const arms = loads.get(loadLabel) ?? new Map<string, Seen>()
       loads.set(loadLabel, arms)
       const seen = arms.get(id) ?? { trials: 0, valid: 0, ms: [] }
       arms.set(id, seen)
@@ -37,7 +38,8 @@ export function createRunningMedians(): RunningMedians {
         if (ms !== undefined) seen.ms.push(ms)
       }
     },
-    rows: () =>
+    /** The arms of the load that was measured last, in the order in which they came. */
+    rows: (): readonly RunningMedian[] =>
       [...(loads.get(latest) ?? [])].map(([arm, { trials, valid, ms }]) => ({
         arm,
         trials,

@@ -39,21 +39,21 @@ export function billWindow(
   const second = events.flatMap((event) =>
     event.load ? [generator('second generator', event.load.generatorCpuUs)] : [],
   )
-  const ksoftirqd = [start.host.ksoftirqdNs, end.host.ksoftirqdNs]
   return {
     windowMs: (end.host.atNs - start.host.atNs) / 1e6,
     cpus: end.host.cpus,
     hostBusyNs: busyNs(start.host, end.host),
     hostSoftirqNs: end.host.softirqNs - start.host.softirqNs,
-    ...defined({
-      hostKsoftirqdNs:
-        ksoftirqd[0] === undefined || ksoftirqd[1] === undefined ? undefined : ksoftirqd[1] - ksoftirqd[0],
-    }),
+    ...defined({ hostKsoftirqdNs: rise(start.host.ksoftirqdNs, end.host.ksoftirqdNs) }),
     hostStealNs: end.host.stealNs - start.host.stealNs,
     orchestratorNs: (end.host.orchestratorCpuNs ?? 0) - (start.host.orchestratorCpuNs ?? 0),
     components: [...rows, generator('generator', load.generatorCpuUs), ...second],
   }
 }
+
+/** Undefined of what was not read at both edges. */
+const rise = (before: number | undefined, after: number | undefined) =>
+  before === undefined || after === undefined ? undefined : after - before
 
 /** Components that could be read at one of two edges alone: a sum that lacks them looks like that of a cheaper arm. */
 export function halfRead(components: readonly Component[], start: Edge, end: Edge): readonly string[] {
@@ -63,32 +63,23 @@ export function halfRead(components: readonly Component[], start: Edge, end: Edg
 }
 
 function componentUsage(component: Component, before: UsageReading, after: UsageReading): ComponentUsage {
-  const since = (key: keyof UsageReading): number | undefined => {
-    const [first, last] = [before[key], after[key]]
-    return typeof first === 'number' && typeof last === 'number' ? last - first : undefined
-  }
-  const user = since('cpuUserNs')
-  const system = since('cpuSystemNs')
-  const voluntary = since('voluntarySwitches')
-  const involuntary = since('involuntarySwitches')
-  const throttled = since('throttledPeriods')
-  const reads = since('readSyscalls')
-  const writes = since('writeSyscalls')
+  const since = (key: Exclude<keyof UsageReading, 'source'>) => rise(before[key], after[key])
+  const notBelow0 = (ns: number | undefined) => ns && Math.max(0, ns)
   return {
     component: component.name,
     category: component.category,
     cpuNs: after.cpuNs - before.cpuNs,
-    ...(user === undefined ? {} : { cpuUserNs: Math.max(0, user) }),
-    ...(system === undefined ? {} : { cpuSystemNs: Math.max(0, system) }),
     ...defined({
+      cpuUserNs: notBelow0(since('cpuUserNs')),
+      cpuSystemNs: notBelow0(since('cpuSystemNs')),
       rssBytes: after.rssBytes,
       pssBytes: after.pssBytes,
       peakRssBytes: after.peakRssBytes,
-      voluntarySwitches: voluntary,
-      involuntarySwitches: involuntary,
-      throttledPeriods: throttled,
-      readSyscalls: reads,
-      writeSyscalls: writes,
+      voluntarySwitches: since('voluntarySwitches'),
+      involuntarySwitches: since('involuntarySwitches'),
+      throttledPeriods: since('throttledPeriods'),
+      readSyscalls: since('readSyscalls'),
+      writeSyscalls: since('writeSyscalls'),
     }),
     source: after.source,
     resolutionNs: after.resolutionNs,

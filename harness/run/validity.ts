@@ -3,10 +3,10 @@ import { generatorCpuShare } from '../model/generator-share.js'
 import { percentileUs } from '../load/histogram.js'
 import type { BillCategory, LoadResult, LoadSpec, Usage, ValidityLimits } from '../model.js'
 
-export interface Validity {
+interface Validity {
   /** Why the trial is invalid; none means that it is valid. */
-  readonly reasons: readonly string[]
-  readonly warnings: readonly string[]
+  readonly reasons: string[]
+  readonly warnings: string[]
 }
 
 /** Delayed ACKs wait 40 ms (TCP_DELACK_MIN): a median beyond it, far above the usual, hints at Nagle's algorithm. */
@@ -27,11 +27,10 @@ export function judgeValidity(
   usage: Usage | undefined,
   limits: ValidityLimits,
 ): Validity {
-  const reasons: string[] = []
-  const warnings: string[] = []
-  judgeLoad(spec, load, limits, reasons, warnings)
-  if (usage) judgeHost(spec, load, usage, limits, reasons, warnings)
-  return { reasons, warnings }
+  const found: Validity = { reasons: [], warnings: [] }
+  judgeLoad(spec, load, limits, found)
+  if (usage) judgeHost(spec, load, usage, limits, found)
+  return found
 }
 
 /**
@@ -39,19 +38,17 @@ export function judgeValidity(
  * generator without CPU are its findings. What others do on the host still makes it invalid.
  */
 export function judgeProbe(load: LoadResult, usage: Usage | undefined, limits: ValidityLimits): Validity {
-  const reasons: string[] = []
-  const warnings: string[] = []
-  if (load.sent === 0) reasons.push('no request was sent')
-  if (usage) judgeOthers(usage, limits, reasons, warnings)
-  return { reasons, warnings }
+  const found: Validity = { reasons: [], warnings: [] }
+  if (load.sent === 0) found.reasons.push('no request was sent')
+  if (usage) judgeOthers(usage, limits, found)
+  return found
 }
 
 function judgeLoad(
   spec: LoadSpec,
   load: LoadResult,
   limits: ValidityLimits,
-  reasons: string[],
-  warnings: string[],
+  { reasons, warnings }: Validity,
 ): void {
   if (load.sent === 0) {
     reasons.push('no request was sent')
@@ -83,15 +80,12 @@ function judgeLoad(
       )
   }
   if (load.sendLag) {
-    const lag = percentileUs(load.sendLag, 99)
+    const [floor, lag] = [percentileUs(load.sendLag, 50), percentileUs(load.sendLag, 99)]
     if (lag > limits.maxSendLagP99Us)
       reasons.push(
         `the generator lagged: p99 of sent − due was ${lag} µs; at most ${limits.maxSendLagP99Us} µs`,
       )
-  }
-  if (load.sendLag && spec.model === 'open') {
-    const floor = percentileUs(load.sendLag, 50)
-    if (floor > timerFloorUs)
+    if (floor > timerFloorUs && spec.model === 'open')
       warnings.push(
         `timer floor: half of the requests were sent ${floor} µs or more after they were due, and their response times hold that`,
       )
@@ -116,18 +110,17 @@ function judgeHost(
   load: LoadResult,
   usage: Usage,
   limits: ValidityLimits,
-  reasons: string[],
-  warnings: string[],
+  found: Validity,
 ): void {
   if (usage.windowMs <= 0) return
   const generatorShare = generatorCpuShare(spec, load.generators ?? 1, usage) ?? 0
   // A closed loop is meant to run as fast as it can; an open loop that has no CPU left measures itself.
   if (spec.model === 'open' && generatorShare > limits.maxGeneratorCpuShare)
-    reasons.push(
+    found.reasons.push(
       `the generator used ${percent(generatorShare)} of a core; at most ${percent(limits.maxGeneratorCpuShare)}`,
     )
-  if (spec.model === 'open') judgeSaturation(load, usage, limits, reasons, warnings)
-  judgeOthers(usage, limits, reasons, warnings)
+  if (spec.model === 'open') judgeSaturation(load, usage, limits, found)
+  judgeOthers(usage, limits, found)
 }
 
 /**
@@ -138,8 +131,7 @@ function judgeSaturation(
   load: LoadResult,
   { windowMs, cpus, hostBusyNs, orchestratorNs, components }: Usage,
   { maxBusyShare = defaultBusyShare }: ValidityLimits,
-  reasons: string[],
-  warnings: string[],
+  { reasons, warnings }: Validity,
 ): void {
   const isFixed = ({ category }: { category: BillCategory }) =>
     category === 'platform' || category === 'control-plane'
@@ -161,7 +153,7 @@ function judgeSaturation(
   else warnings.push(`the host's CPUs worked ${percent(share)} of the time; ${says}`)
 }
 
-function judgeOthers(usage: Usage, limits: ValidityLimits, reasons: string[], warnings: string[]): void {
+function judgeOthers(usage: Usage, limits: ValidityLimits, { reasons, warnings }: Validity): void {
   const hostNs = usage.windowMs * 1e6 * usage.cpus
   if (hostNs <= 0) return
   const steal = usage.hostStealNs / hostNs

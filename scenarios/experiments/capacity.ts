@@ -39,7 +39,6 @@ const settings = z
     path: ['maxPerSecond'],
     message: 'it must be above minPerSecond',
   })
-export type CapacitySettings = z.infer<typeof settings>
 
 export const capacity = {
   name: 'capacity',
@@ -53,4 +52,4 @@ export const capacity = {
     },
   ],
   metrics: [throughput],
-} satisfies Experiment<CapacitySettings>
+} satisfies Experiment<z.infer<typeof settings>>

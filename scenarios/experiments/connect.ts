@@ -15,7 +15,6 @@ const settings = z.strictObject({
   /** How often every arm is measured. */
   rounds: rounds.default(6),
 })
-export type ConnectSettings = z.infer<typeof settings>
 
 export const connect = {
   name: 'connect',
@@ -29,4 +28,4 @@ export const connect = {
   rounds: (own) => own.rounds,
   metrics: [connectTime, firstByte, responseTime, cpu, memory],
   claims: ['C8'],
-} satisfies Experiment<ConnectSettings>
+} satisfies Experiment<z.infer<typeof settings>>

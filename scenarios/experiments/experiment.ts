@@ -1,24 +1,6 @@
 /** What an experiment says of itself: its question, what it does to an arm, and how its answer is shown and judged. */
 import type { z } from 'zod'
-import type { ClaimId, KneeSearch, LoadSpec, Path, ReadMetric, Script } from '../../harness/model.js'
-import type { Units } from '../../harness/model/plan.js'
-
-/** A load, and the label under which arms are compared. */
-export interface LabelledLoad {
-  readonly label: string
-  readonly load: LoadSpec
-  /** Search the knee: the load has no rate then, and each trial gets one of its own. */
-  readonly search?: KneeSearch
-  /** What is done to each arm while it is under the load; a baseline, which has no hops, is left alone. */
-  readonly script?: Script | ((path: Path) => Script)
-  /** What is read under it is the hops' own: the baseline, which has none, is left out. */
-  readonly hopsAlone?: true
-  /**
-   * The load's workloads are units of L7 capacity: each with a copy of the arm's hops, and of the application where all of
-   * them are sidecars. Only on a platform that has units.
-   */
-  readonly units?: Units
-}
+import type { ClaimId, LabelledLoad, LoadSpec, Path, ReadMetric } from '../../harness/model.js'
 
 /** A chart of one metric, every arm with its interval, under each of the experiment's loads. */
 export interface MetricChart {

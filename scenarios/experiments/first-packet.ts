@@ -21,7 +21,6 @@ const settings = z
     path: ['startAtMs'],
     message: 'it must be before the end of the window',
   })
-export type FirstPacketSettings = z.infer<typeof settings>
 
 /** Each load's label begins with one of these: claims compare them. */
 export const firstLoads = {
@@ -81,4 +80,4 @@ export const firstPacket = {
     },
   ],
   claims: ['C9'],
-} satisfies Experiment<FirstPacketSettings>
+} satisfies Experiment<z.infer<typeof settings>>

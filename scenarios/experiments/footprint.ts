@@ -2,13 +2,13 @@
 import { z } from 'zod'
 import { metric } from '../metrics.js'
 import { loadLabel, sidecarsOrNone, type Experiment } from './experiment.js'
-import { connections, count, openLoopSettings, rate, rounds } from './load-settings.js'
+import { connections, openLoopSettings, rate, rounds, steps } from './load-settings.js'
 import { coresIn, memoryIn } from './resources.js'
 
 const settings = z
   .strictObject({
     /** Steps: each with so many replicas of the application behind sidecars of their own, or behind what they share. */
-    replicas: z.array(count.max(64)).min(3).max(8).default([1, 2, 4, 8]),
+    replicas: steps(64).default([1, 2, 4, 8]),
     /** Of all replicas together: it does not grow with them. */
     ratePerSecond: rate.default(400),
     /** At rest: enough to know that the path is whole. */
@@ -22,11 +22,6 @@ const settings = z
     path: ['connections'],
     message: 'each replica needs a connection',
   })
-  .refine(({ replicas }) => replicas.every((n, index) => index === 0 || n > (replicas[index - 1] ?? 0)), {
-    path: ['replicas'],
-    message: 'each step must have more than the one before it',
-  })
-export type FootprintSettings = z.infer<typeof settings>
 
 /** Each load's label ends with one of these behind its count of replicas: claims tell them apart by it. */
 export const footprintLoads = { rest: 'at rest', load: 'under load' } as const
@@ -71,4 +66,4 @@ export const footprint = {
   comparesLoads: true,
   metrics: [meshMemory, meshCpu],
   claims: ['C4', 'C12'],
-} satisfies Experiment<FootprintSettings>
+} satisfies Experiment<z.infer<typeof settings>>

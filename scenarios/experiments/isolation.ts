@@ -18,7 +18,6 @@ const settings = z.strictObject({
     .prefault({}),
   ...openLoopSettings({ warmupMs: 300, durationMs: 1500 }),
 })
-export type IsolationSettings = z.infer<typeof settings>
 
 /** Each load's label begins with one of these: claims compare them. */
 export const neighbourLoads = {
@@ -60,4 +59,4 @@ export const isolation = {
     },
   ],
   claims: ['C5'],
-} satisfies Experiment<IsolationSettings>
+} satisfies Experiment<z.infer<typeof settings>>

@@ -9,7 +9,6 @@ const settings = z.strictObject({
   ratesPerSecond: z.array(rate).min(1).default([1000]),
   ...openLoopSettings({ warmupMs: 400, durationMs: 1500 }),
 })
-export type LatencySettings = z.infer<typeof settings>
 
 export const latency = {
   name: 'latency',
@@ -22,4 +21,4 @@ export const latency = {
     }),
   metrics: [responseTime, cpu, memory],
   claims: ['C1', 'C2', 'C3', 'C10'],
-} satisfies Experiment<LatencySettings>
+} satisfies Experiment<z.infer<typeof settings>>

@@ -14,6 +14,15 @@ export const payloadBytes = z
 /** Between generator and application, hops included; `tcp` passes L4 hops alone. */
 export const protocol = z.enum(['http1', 'h2', 'grpc', 'tcp'])
 export const rounds = count.max(1000)
+/** Each step has more of something than the one before it. */
+export const steps = (most: number) =>
+  z
+    .array(count.max(most))
+    .min(3)
+    .max(8)
+    .refine((all) => all.every((n, index) => index === 0 || n > (all[index - 1] ?? 0)), {
+      message: 'each step must have more than the one before it',
+    })
 
 export interface WindowDefaults {
   readonly warmupMs: number

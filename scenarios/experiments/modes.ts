@@ -8,7 +8,6 @@ const settings = z.strictObject({
   ratePerSecond: rate.default(1000),
   ...openLoopSettings({ warmupMs: 300, durationMs: 1500 }),
 })
-export type ModesSettings = z.infer<typeof settings>
 
 /** A kernel splits CPU by sampling at its ticks, which holds over many ticks alone. */
 const tickNs = 1e7
@@ -60,4 +59,4 @@ export const modes = {
     { name: 'modes-kernel', title: 'CPU of the hops in the kernel', caption, metric: kernelCpu },
   ],
   claims: ['C10'],
-} satisfies Experiment<ModesSettings>
+} satisfies Experiment<z.infer<typeof settings>>

@@ -4,6 +4,7 @@ import type { Path, Script } from '../../harness/model.js'
 import { metric, responseTime } from '../metrics.js'
 import { loadLabel, type Experiment } from './experiment.js'
 import { count, openLoopSettings, rate } from './load-settings.js'
+import { memoryIn } from './resources.js'
 
 const settings = z
   .strictObject({
@@ -28,11 +29,7 @@ export type PausesSettings = z.infer<typeof settings>
 export const memoryOfHop = metric({
   id: 'pauses.memory',
   title: 'Memory of one L7 hop',
-  unit: 'MiB',
-  better: 'less',
-  sample: 'process',
-  read: ({ bill }) => bill?.l7MemoryBytes && bill.l7MemoryBytes / bill.l7Hops / 2 ** 20,
-  resolution: () => 4096 / 2 ** 20,
+  ...memoryIn(({ l7MemoryBytes, l7Hops }) => l7MemoryBytes && l7MemoryBytes / l7Hops),
 })
 
 /** Each load's label begins with one of these: claims compare them. */

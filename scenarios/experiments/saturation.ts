@@ -13,7 +13,6 @@ const settings = z.strictObject({
   /** Saturation is coarse: a few rounds tell it. */
   rounds: rounds.default(3),
 })
-export type SaturationSettings = z.infer<typeof settings>
 
 export const saturation = {
   name: 'saturation',
@@ -30,4 +29,4 @@ export const saturation = {
   },
   rounds: (own) => own.rounds,
   metrics: [cpu, memory, throughput],
-} satisfies Experiment<SaturationSettings>
+} satisfies Experiment<z.infer<typeof settings>>

@@ -1,15 +1,16 @@
 /** What does one more unit of L7 capacity take: of the mesh, and of the application that comes along with a sidecar? */
 import { z } from 'zod'
 import { defined } from '../../harness/model/defined.js'
+import type { LabelledLoad } from '../../harness/model.js'
 import { metric } from '../metrics.js'
-import { loadLabel, sidecarsOrNone, type Experiment, type LabelledLoad } from './experiment.js'
-import { connections, count, openLoopSettings, rate, rounds } from './load-settings.js'
+import { loadLabel, sidecarsOrNone, type Experiment } from './experiment.js'
+import { connections, count, openLoopSettings, rate, rounds, steps } from './load-settings.js'
 import { coresIn, memoryIn } from './resources.js'
 
 const settings = z
   .strictObject({
     /** Steps: each with so many copies of what works at L7, and of the application where that is a sidecar. */
-    units: z.array(count.max(32)).min(3).max(8).default([1, 2, 3, 4]),
+    units: steps(32).default([1, 2, 3, 4]),
     /** Of all units together: it does not grow with them. */
     ratePerSecond: rate.default(400),
     ...openLoopSettings({ warmupMs: 200, durationMs: 1000 }),
@@ -39,11 +40,6 @@ const settings = z
     path: ['connections'],
     message: 'each unit needs a connection',
   })
-  .refine(({ units }) => units.every((n, index) => index === 0 || n > (units[index - 1] ?? 0)), {
-    path: ['units'],
-    message: 'each step must have more than the one before it',
-  })
-export type ScaleOutSettings = z.infer<typeof settings>
 
 /** How labels of loads end whose knee is searched. */
 const kneeLabel = 'knee'
@@ -106,4 +102,4 @@ export const scaleOut = {
   comparesLoads: true,
   metrics: [l7Memory, applicationMemory, l7Cpu],
   claims: ['C4'],
-} satisfies Experiment<ScaleOutSettings>
+} satisfies Experiment<z.infer<typeof settings>>

@@ -20,7 +20,6 @@ const settings = z
     path: ['startAtMs'],
     message: 'it must be before the end of the window',
   })
-export type StartupSettings = z.infer<typeof settings>
 
 /** Each load's label begins with one of these: claims compare them. */
 export const startLoads = {
@@ -98,4 +97,4 @@ export const startup = {
   comparesLoads: true,
   metrics: [unserved, outages, readiness],
   claims: ['C7'],
-} satisfies Experiment<StartupSettings>
+} satisfies Experiment<z.infer<typeof settings>>

@@ -19,7 +19,6 @@ const settings = z
     path: ['payloadBytes'],
     message: 'a frame of raw TCP holds less than 16 MiB',
   })
-export type StreamSettings = z.infer<typeof settings>
 
 export const stream = {
   name: 'stream',
@@ -32,4 +31,4 @@ export const stream = {
   },
   rounds: (own) => own.rounds,
   metrics: [transferRate, cpuPerGib, memory],
-} satisfies Experiment<StreamSettings>
+} satisfies Experiment<z.infer<typeof settings>>

@@ -8,7 +8,6 @@ import { connections, openLoopSettings, payloadBytes, rate, rounds } from './loa
 const kib = 1024
 
 const settings = z.strictObject({
-  /** What the other curves stand on, with the connections and the payload below. */
   /** What connections are varied at. */
   ratePerSecond: rate.default(500),
   /** The curves. An empty list leaves one out. */
@@ -26,7 +25,6 @@ const settings = z.strictObject({
   /** Curves need many loads: a few rounds of each. */
   rounds: rounds.default(4),
 })
-export type SweepSettings = z.infer<typeof settings>
 
 export const sweep = {
   name: 'sweep',
@@ -48,4 +46,4 @@ export const sweep = {
   rounds: (own) => own.rounds,
   metrics: [responseTime, cpu, memory],
   claims: ['C1', 'C2', 'C3'],
-} satisfies Experiment<SweepSettings>
+} satisfies Experiment<z.infer<typeof settings>>

@@ -2,6 +2,7 @@
 import { cpu } from '../../../scenarios/metrics.js'
 import { experimentNamed } from '../../../scenarios/registry.js'
 import type { Cell, Trial } from '../../model.js'
+import { median } from '../../protocol/averages.js'
 import { mannKendall, robustScores, theilSen } from '../../stats/trend.js'
 import { alpha } from '../estimates.js'
 import { latencyMs, readMetric, seriesOf, type CellGroup, type Run } from '../readings.js'
@@ -109,7 +110,7 @@ export function driftWarnings(run: Run, groups: readonly CellGroup[]): string[] 
       const score = robustScores([...rest, first]).at(-1) ?? 0
       if (byRound[0]?.[0] === 0 && score > outlierScore)
         warnings.push(
-          `the first round was slow: ${name} was ${figure((first / middle(rest) - 1) * 100)} % above the other rounds (${group.experiment}, ${group.loadLabel}); it is kept, and a longer warm-up would help`,
+          `the first round was slow: ${name} was ${figure((first / median(rest) - 1) * 100)} % above the other rounds (${group.experiment}, ${group.loadLabel}); it is kept, and a longer warm-up would help`,
         )
       return warnings
     }),
@@ -125,7 +126,7 @@ function relativeByRound(
   const sums = new Map<number, { total: number; count: number }>()
   for (const { id } of group.cells) {
     const series = seriesOf(run, id, value)
-    const centre = middle([...series.values()])
+    const centre = median([...series.values()])
     if (!(centre > 0)) continue
     for (const [round, measured] of series) {
       const sum = sums.get(round) ?? { total: 0, count: 0 }
@@ -135,14 +136,4 @@ function relativeByRound(
   return [...sums]
     .sort(([a], [b]) => a - b)
     .map(([round, { total, count }]) => [round, total / count] as const)
-}
-
-function middle(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  const half = sorted.length / 2
-  return sorted.length === 0
-    ? 0
-    : sorted.length % 2 === 1
-      ? (sorted[Math.floor(half)] as number)
-      : ((sorted[half - 1] as number) + (sorted[half] as number)) / 2
 }

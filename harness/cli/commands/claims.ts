@@ -1,5 +1,5 @@
 /** `meshbench claims`: each claim, what decides it, how long that takes here, and what the last run that knows says. */
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { analyze } from '../../analyze/analyze.js'
 import { claimIds, claims } from '../../analyze/claims/claims.js'
@@ -7,7 +7,7 @@ import type { PlanFlags } from '../../config/flags.js'
 import { UserError, exitCodes, type ExitCode } from '../../model/errors.js'
 import type { ClaimAnalysis, ClaimId } from '../../model.js'
 import { formatDuration } from '../../run/display.js'
-import { journalName, readJournal } from '../../run/journal.js'
+import { readJournal, runsIn } from '../../run/journal.js'
 import type { Experiment } from '../../../scenarios/experiments/experiment.js'
 import { experiments } from '../../../scenarios/experiments/index.js'
 import { longestMs } from '../../model/plan.js'
@@ -78,8 +78,7 @@ const mostRuns = 20
 /** Runs of a folder, the newest first; those that cannot be read are left out. */
 function* newestRuns(folder: string): Generator<KnownRun> {
   if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return
-  const journals = readdirSync(folder)
-    .filter((name) => existsSync(join(folder, name, journalName)))
+  const journals = runsIn(folder)
     .flatMap((name) => {
       try {
         const { header, entries } = readJournal(join(folder, name))

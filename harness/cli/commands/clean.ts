@@ -5,7 +5,7 @@ import { platforms } from '../../../infra/platforms/index.js'
 import { findLeftovers, liveRuns, removeLeftover } from '../../process/state.js'
 import { print } from './print.js'
 
-export interface CleanFlags {
+interface CleanFlags {
   readonly dryRun: boolean
   /** What runs have that are still alive is taken, too. */
   readonly force: boolean

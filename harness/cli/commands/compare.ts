@@ -12,7 +12,7 @@ import { comparisonLines, comparisonMarkdown } from '../../../reports/compare/co
 import { fileName } from '../../../reports/formats/histograms.js'
 import { print } from './print.js'
 
-export interface CompareFlags {
+interface CompareFlags {
   readonly out?: string
   readonly force: boolean
 }

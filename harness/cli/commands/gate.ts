@@ -8,7 +8,7 @@ import type { GatePolicy } from '../../model.js'
 import { gateAnnotations, gateLines, gateMarkdown } from '../../../reports/compare/gate-lines.js'
 import { print } from './print.js'
 
-export interface GateFlags {
+interface GateFlags {
   readonly inconclusive?: GatePolicy['inconclusive']
   readonly practical?: number
 }

@@ -1,17 +1,19 @@
 /** `meshbench index`: the front page of a folder of runs, ready to be served as it lies. */
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { analyze } from '../../analyze/analyze.js'
 import { UserError, exitCodes, messageOf, type ExitCode } from '../../model/errors.js'
-import { journalName, readJournal } from '../../run/journal.js'
+import { readJournal, runsIn } from '../../run/journal.js'
 import { loadReportAssets, usualOutputs, writeFiles, writeOutputs } from '../outputs.js'
 import { renderIndex, type IndexedRun } from '../../../reports/index/index-page.js'
 import { print } from './print.js'
 
 /** Reads every run below `folder`, renders reports that are missing and writes `index.html`. A run that cannot be read is told and left out. */
 export async function indexCommand(folder: string): Promise<ExitCode> {
+  if (!existsSync(folder) || !statSync(folder).isDirectory())
+    throw new UserError(`${folder} is not a folder`, { hint: 'name a folder that holds folders of runs' })
   const runs: IndexedRun[] = []
-  for (const name of runFolders(folder)) {
+  for (const name of runsIn(folder)) {
     try {
       const analysis = analyze(readJournal(join(folder, name)).entries)
       if (!existsSync(join(folder, name, 'report.html')))
@@ -31,20 +33,4 @@ export async function indexCommand(folder: string): Promise<ExitCode> {
   const [path] = await writeFiles(folder, [{ name: 'index.html', contents: html }], hint)
   print(`wrote ${path ?? folder}: ${runs.length} ${runs.length === 1 ? 'run' : 'runs'}`)
   return exitCodes.ok
-}
-
-function runFolders(folder: string): string[] {
-  if (!existsSync(folder) || !statSync(folder).isDirectory())
-    throw new UserError(`${folder} is not a folder`, { hint: 'name a folder that holds folders of runs' })
-  return (
-    readdirSync(folder, { withFileTypes: true })
-      // A folder of runs may hold links to folders elsewhere.
-      .filter(
-        (entry) =>
-          (entry.isDirectory() || entry.isSymbolicLink()) &&
-          existsSync(join(folder, entry.name, journalName)),
-      )
-      .map(({ name }) => name)
-      .sort()
-  )
 }

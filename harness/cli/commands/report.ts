@@ -9,7 +9,7 @@ import { runAnnotations } from '../../../reports/formats/annotations.js'
 import { renderMarkdown } from '../../../reports/formats/markdown.js'
 import { print, printable } from './print.js'
 
-export interface ReportFlags extends OutputFlags {
+interface ReportFlags extends OutputFlags {
   readonly out?: string
   readonly json: boolean
 }

@@ -28,7 +28,7 @@ import { runAnnotations } from '../../../reports/formats/annotations.js'
 import { renderMarkdown } from '../../../reports/formats/markdown.js'
 import { renderTerminal } from '../../../reports/formats/terminal.js'
 
-export interface RunFlags extends PlanFlags, OutputFlags {
+interface RunFlags extends PlanFlags, OutputFlags {
   readonly out?: string
   readonly resume?: string
   readonly json: boolean

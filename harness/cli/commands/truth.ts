@@ -15,7 +15,7 @@ import { truthMarkdown } from '../../../reports/truth/markdown.js'
 import { defined } from '../../model/defined.js'
 import { printable } from './print.js'
 
-export interface TruthFlags {
+interface TruthFlags {
   readonly tool?: readonly string[]
   readonly out?: string
   readonly against?: string

@@ -8,10 +8,10 @@ import { imageBundle } from '../../../infra/images/bundles.js'
 import { pinned, type LocalSettings } from '../../../infra/platforms/local/settings.js'
 import { parsePrometheus, sumSamples } from '../../process/prometheus.js'
 import { start } from '../../process/exec.js'
-import { loadCommand, type LoadTarget } from '../../load/command.js'
+import { loadCommand } from '../../load/command.js'
 import { parseEvent } from '../../load/events.js'
 import { engineOf, type EngineName } from '../../protocol/engines.js'
-import type { Endpoint, LoadResult, LoadSpec, Running } from '../../model.js'
+import type { Endpoint, LoadResult, LoadSpec, RaisedArm, Running } from '../../model.js'
 import { readProcess } from '../../process/probes/process.js'
 
 /** As infra/images/echo/config.ts describes them. */
@@ -58,8 +58,8 @@ export interface Rig {
 export type RigLoad = Partial<LoadSpec> & Readonly<Record<string, unknown>>
 
 export interface LoadOptions {
-  readonly seed?: number
-  readonly target?: LoadTarget
+  /** Absent: the server's HTTP listener. */
+  readonly target?: RaisedArm['endpoint']
   readonly place?: LocalSettings
   /** Called at both edges of the window, with nothing in flight; the generator waits for it. */
   onEdge?(edge: 'start' | 'end'): Promise<void>
@@ -81,10 +81,10 @@ const anywhere: LocalSettings = { pin: {} }
 export async function createRig(): Promise<Rig> {
   const images = fileURLToPath(new URL('../../../infra/images', import.meta.url))
   const folder = await mkdtemp(join(tmpdir(), 'meshbench-truth-'))
-  const [echoBundle, loadgenBundle] = await Promise.all(
-    (['echo', 'loadgen'] as const).map((image) => imageBundle(image, images, folder)),
-  )
-  if (!echoBundle || !loadgenBundle) throw new Error('the images were not built')
+  const [echoBundle, loadgenBundle] = await Promise.all([
+    imageBundle('echo', images, folder),
+    imageBundle('loadgen', images, folder),
+  ])
   const running = new Set<Running>()
   const run = (argv: readonly string[]): Running => {
     const child = start({ argv })
@@ -102,11 +102,9 @@ export async function createRig(): Promise<Rig> {
 
     async load(engine, spec, server, options = {}) {
       const full = { ...defaults, engine, model: engineOf(engine).models[0] ?? 'open', ...spec }
-      const { argv } = loadCommand(full, options.target ?? server.http, options.seed ?? 1)
-      const own = [process.execPath, loadgenBundle.path, ...argv.slice(1)]
-      const child =
-        argv[0] === 'loadgen' ? run(pinned(own, 'generator', options.place ?? anywhere)) : start({ argv })
-      return followLoad(child, server, options)
+      const [, ...args] = loadCommand(full, options.target ?? server.http, 1).argv
+      const own = [process.execPath, loadgenBundle.path, ...args]
+      return followLoad(run(pinned(own, 'generator', options.place ?? anywhere)), server, options)
     },
 
     async close() {
