@@ -11,7 +11,6 @@ import { createFilters } from './filters/index.js'
 import { type Route, createRouter } from './exchange/router.js'
 
 export interface Runtime {
-  readonly config: ProxyConfig
   readonly chain: Chain
   readonly limits: ProxyLimits & HeadLimits
   readonly route: Route
@@ -38,23 +37,15 @@ export function createRuntime(
   const clusters = new Map(
     config.clusters.map((cluster) => [cluster.name, new Cluster(cluster, diallerContext, clusterContext)]),
   )
-  const filters = createFilters(config.filters, {
-    registry: metrics.registry,
-    metrics,
-    clusters,
-    identity: config.identity?.spiffeId,
-    baseDir,
-    log,
-  })
-  const chain = createChain(filters)
+  const { registry } = metrics
+  const chain = createChain(createFilters(config.filters, { registry, clusters, baseDir, log }))
   const classes = ['1xx', '2xx', '3xx', '4xx', '5xx'].map((name) => metrics.requests.labels(name))
-  const refusals = metrics.registry.counter(
+  const refusals = registry.counter(
     'meshbench_refused_requests_total',
     'Requests that broke the protocol or a limit and were not forwarded.',
     ['code'],
   )
   return {
-    config,
     chain,
     limits: config.limits,
     route: createRouter(config.routes, clusters),
