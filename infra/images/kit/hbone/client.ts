@@ -5,7 +5,8 @@ import type { HboneLimits, PoolConfig } from '../process/config.js'
 import { errorCode } from '../h2/frames.js'
 import { type HboneDestination, HboneError } from './hbone.js'
 import { H2Connection } from '../h2/connection.js'
-import { dialHbone, type TlsSession, type TlsSessions } from './dial.js'
+import type { TlsSession, TlsSessions } from '../tls/dial.js'
+import { dialHbone } from './dial.js'
 import { StreamResetError } from '../h2/stream.js'
 import { HboneStream } from './stream.js'
 import type { HopMetrics } from '../process/hop-metrics.js'
@@ -156,7 +157,7 @@ export class HbonePool {
       onBytes(bytes) {
         read(bytes)
       },
-      ...(this.#pool.resume ? { sessions: this.#sessionsOf(key, identity) } : {}),
+      sessions: this.#pool.resume ? this.#sessionsOf(key, identity) : undefined,
     })
     const pooled = this.#add(key, source, socket)
     read = (bytes) => {
