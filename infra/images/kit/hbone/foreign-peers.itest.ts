@@ -85,19 +85,20 @@ describe('our server with a node:http2 client', () => {
   it('reads every header value that Huffman coding can carry', async () => {
     const visible = Array.from({ length: 94 }, (_, i) => String.fromCharCode(33 + i)).join('')
     const high = Array.from({ length: 128 }, (_, i) => String.fromCharCode(128 + i)).join('')
-    let seen: Readonly<Record<string, string>> = {}
+    let fields: readonly string[] = []
+    const valueOf = (name: string) => fields[fields.indexOf(name) + 1] ?? ''
     const before = onStream
     onStream = (incoming) => {
-      seen = incoming.headers
+      fields = incoming.fields
       incoming.refuse(503)
     }
     const stream = request({ baggage: visible, 'x-high': high, forwarded: 'for="[::1]:4711"' })
     const [headers] = (await once(stream, 'response')) as [Record<string, unknown>]
     onStream = before
     expect(headers[':status']).toBe(503)
-    expect(seen['baggage']).toBe(visible)
-    expect(Buffer.from(seen['x-high'] as string, 'latin1')).toEqual(Buffer.from(high, 'latin1'))
-    expect(seen['forwarded']).toBe('for="[::1]:4711"')
+    expect(valueOf('baggage')).toBe(visible)
+    expect(Buffer.from(valueOf('x-high'), 'latin1')).toEqual(Buffer.from(high, 'latin1'))
+    expect(valueOf('forwarded')).toBe('for="[::1]:4711"')
   })
 
   it('tells who calls, and refuses with a status', async () => {

@@ -163,7 +163,7 @@ async function serveHere<C extends BaseConfig>(program: Program<C>): Promise<voi
     admin?.close()
     process.exit(0)
   })
-  if (admin) printReady({ ...server.listeners, admin: { host: admin.host, port: admin.port } })
+  if (admin) printReady({ ...server.listeners, admin: admin.address })
   else joinWorkers(server.listeners, registry)
 }
 
@@ -192,7 +192,7 @@ async function serveWithWorkers<C extends BaseConfig>(program: Program<C>): Prom
     admin.close()
     process.exit(0)
   })
-  printReady({ ...workers.listeners, admin: { host: admin.host, port: admin.port } })
+  printReady({ ...workers.listeners, admin: admin.address })
 }
 
 function onStopSignal(stop: (signal: string) => Promise<void>): void {
