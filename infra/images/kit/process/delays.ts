@@ -25,7 +25,9 @@ export class Delays {
       else high = middle
     }
     entries.splice(low, 0, { dueUs, run })
-    if (low === 0) this.#timer.set(dueUs)
+    const earliestUs = (entries[0] as Entry).dueUs
+    // The timer's thread may be late, above all at its start: then whoever comes next sets it off.
+    if (low === 0 || earliestUs <= nowUs()) this.#timer.set(earliestUs)
   }
 
   /** After the last that waits. */
