@@ -68,21 +68,11 @@ export class HbonePool {
     })
   }
 
-  /** TLS connections that are open or carry streams. */
-  get connections(): number {
-    return this.#alive.size
-  }
-
   /** Opens a stream. Rejects with `HboneError` (its status is the peer's, or 503), also for a waiter that has left. */
   async connect(request: HboneRequest): Promise<ByteStream> {
     const { authority } = request.destination
-    const fields = [
-      ':method',
-      'CONNECT',
-      ':authority',
-      authority,
-      ...Object.entries(request.headers ?? {}).flat(),
-    ]
+    const own = [':method', 'CONNECT', ':authority', authority]
+    const fields = [...own, ...Object.entries(request.headers ?? {}).flat()]
     for (let attempt = 0; ; attempt += 1) {
       const pooled = await this.#acquire(request)
       clearTimeout(pooled.idleTimer)

@@ -270,7 +270,7 @@ describe('our pool with a node:http2 server', () => {
       ),
     )
     expect(metricOf(registry, 'meshbench_tls_handshakes_total')).toBe(5)
-    expect(pool.connections).toBe(5)
+    expect(metricOf(registry, 'meshbench_hbone_connections')).toBe(5)
     await Promise.all(
       streams.map(async (stream) => {
         const all = readAll(stream)
@@ -279,7 +279,7 @@ describe('our pool with a node:http2 server', () => {
         await new Promise((resolve) => setTimeout(resolve, 50))
       }),
     )
-    expect(pool.connections).toBe(0)
+    expect(metricOf(registry, 'meshbench_hbone_connections')).toBe(0)
   })
 
   it('resumes the last session when told to, and shakes hands in full after a rotation', async () => {

@@ -92,10 +92,6 @@ export class HboneServer {
     }, sweepMs).unref()
   }
 
-  get connections(): number {
-    return this.#connections.size
-  }
-
   async listen(at: ListenAt): Promise<ListenerAddress> {
     const address = await listen(this.#server, at)
     if (!this.#tls) this.#acceptPlain()
