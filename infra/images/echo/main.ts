@@ -1,6 +1,6 @@
 /** The echo server: the application behind every path, cheap enough that hops show, and faulty on request. */
 import { type Server, type Socket, createServer } from 'node:net'
-import { createHopMetrics } from '../kit/process/hop-metrics.js'
+import { createHopMetrics, requestCounter } from '../kit/process/hop-metrics.js'
 import { type ImageContext, type ImageServer, runImage } from '../kit/process/image.js'
 import { type ListenerAddress, listen } from '../kit/net/address.js'
 import { authorizer } from './authorizer.js'
@@ -21,11 +21,10 @@ async function start(config: EchoConfig, context: ImageContext): Promise<ImageSe
     config.faults,
     context.registry.counter('meshbench_burn_seconds_total', 'CPU time burned on purpose.').labels(),
   )
-  const classes = ['1xx', '2xx', '3xx', '4xx', '5xx'].map((name) => metrics.requests.labels(name))
   let draining = false
   const service: EchoService = {
     faults,
-    countRequest: (status) => classes[Math.floor(status / 100) - 1]?.add(),
+    countRequest: requestCounter(metrics),
     receivedBytes: metrics.receivedBytes.labels('downstream'),
     sentBytes: metrics.sentBytes.labels('downstream'),
     isDraining: () => draining,

@@ -75,6 +75,12 @@ interface ChildSnapshot {
 
 export interface Registry {
   counter(name: string, help: string, labelNames?: readonly string[]): Metric<Cell>
+  /** The cells of a counter with one label: `counters('x_total', 'X.', { result: ['ok', 'failed'] }).ok`. */
+  counters<const V extends string>(
+    name: string,
+    help: string,
+    valuesOf: Readonly<Record<string, readonly V[]>>,
+  ): Readonly<Record<V, Cell>>
   gauge(name: string, help: string, labelNames?: readonly string[]): Metric<Cell>
   /** `bounds` ascend and are in base units (seconds, bytes). */
   histogram(
@@ -133,9 +139,18 @@ export function createRegistry(): Registry {
     }))
   }
 
+  const counter: Registry['counter'] = (name, help, labelNames = []) =>
+    register({ name, help, type: 'counter', labelNames }, () => new Cell())
+
   return {
-    counter: (name, help, labelNames = []) =>
-      register({ name, help, type: 'counter', labelNames }, () => new Cell()),
+    counter,
+    counters<V extends string>(name: string, help: string, valuesOf: Readonly<Record<string, readonly V[]>>) {
+      const metric = counter(name, help, Object.keys(valuesOf))
+      const cells = Object.values(valuesOf)
+        .flat()
+        .map((value) => [value, metric.labels(value)] as const)
+      return Object.fromEntries(cells) as Record<V, Cell>
+    },
     gauge: (name, help, labelNames = []) =>
       register({ name, help, type: 'gauge', labelNames }, () => new Cell()),
     histogram: (name, help, labelNames, bounds) =>

@@ -188,11 +188,9 @@ export class RequestHead {
     let text = `${this.method} ${this.#path} HTTP/1.1\r\nhost: ${this.#authority}\r\n`
     const { list } = this.fields
     for (let i = 0; i < list.length; i += 2) text += `${list[i]}: ${list[i + 1]}\r\n`
-    if (this.contentLength > 0 || this.statesNoContent) {
+    if (this.contentLength < 0) text += 'transfer-encoding: chunked\r\n'
+    else if (this.contentLength > 0 || this.statesNoContent)
       text += `content-length: ${this.contentLength}\r\n`
-    } else if (this.contentLength < 0) {
-      text += 'transfer-encoding: chunked\r\n'
-    }
     return text + this.#ownLines() + '\r\n'
   }
 

@@ -15,9 +15,9 @@ export const fault = defineFilter({
     })
     .describe('Injected delays and aborts, in exact shares'),
   create: ({ delay, abort }, { registry }) => {
-    const injected = registry.counter('meshbench_faults_injected_total', 'Injected faults.', ['kind'])
-    const delays = injected.labels('delay')
-    const aborts = injected.labels('abort')
+    const injected = registry.counters('meshbench_faults_injected_total', 'Injected faults.', {
+      kind: ['delay', 'abort'],
+    })
     const isDelayed = everyShare(delay?.percent ?? 0)
     const isAborted = everyShare(abort?.percent ?? 0)
     const abortReply = abort && { status: abort.status, reason: 'fault-abort', body: 'fault filter abort\n' }
@@ -26,9 +26,9 @@ export const fault = defineFilter({
     return {
       request() {
         const reply = abortReply !== undefined && isAborted() ? abortReply : undefined
-        if (reply !== undefined) aborts.add()
+        if (reply !== undefined) injected.abort.add()
         if (waiting === undefined || !isDelayed()) return reply
-        delays.add()
+        injected.delay.add()
         return new Promise((resolve) => {
           waiting.at(nowUs() + delayUs, () => {
             resolve(reply)
