@@ -95,7 +95,7 @@ test('with blocks, an environment that is the only one comes up anew for each, a
   )
   const { outcome, written } = await runFake({}, { plan: blocked })
   expect(outcome.outcome).toBe('complete')
-  const stays = written.flatMap((entry) =>
+  const stays = written.flatMap((entry): readonly (string | number)[] =>
     entry.type === 'environment' ? ['up'] : entry.type === 'trial' ? [entry.round] : [],
   )
   expect(stays.filter((entry, index) => entry !== stays[index - 1])).toEqual(['up', 0, 1, 'up', 2, 3])

@@ -43,7 +43,7 @@ const events = {
   'syscalls:sys_enter_futex': 'futex',
 } as const
 
-export type KernelEvent = (typeof events)[keyof typeof events]
+type KernelEvent = (typeof events)[keyof typeof events]
 export type KernelCounts = Readonly<Record<KernelEvent, number>>
 
 /** Counts from now on until the function that it returns is called. Rejects, with perf's words, where perf may not count. */
@@ -62,15 +62,8 @@ export async function countKernelEvents(pid: number): Promise<() => Promise<Kern
   return async () => {
     child.kill('SIGINT')
     await exited
-    const counts: Record<KernelEvent, number> = {
-      calls: 0,
-      switches: 0,
-      epoll_wait: 0,
-      epoll_ctl: 0,
-      read: 0,
-      write: 0,
-      futex: 0,
-    }
+    const none = Object.values(events).map((name) => [name, 0] as const)
+    const counts = Object.fromEntries(none) as Record<KernelEvent, number>
     for (const line of output.split('\n')) {
       const [count = '', , event = ''] = line.split(',')
       const name = events[event as keyof typeof events]

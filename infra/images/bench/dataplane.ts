@@ -16,10 +16,11 @@ import { once } from 'node:events'
 import { type Socket, connect } from 'node:net'
 import { parseArgs } from 'node:util'
 import { createWorkspace, type Workspace } from '../kit/testing.js'
-import { countKernelEvents, cpuNs, memoryBytes } from './counters.js'
+import { type KernelCounts, countKernelEvents, memoryBytes } from './counters.js'
 import { type Family, type Load, createFamilies } from './peers/families.js'
+import { measure } from './peers/measure.js'
 import { type Applications, startApplications } from './peers/programs.js'
-import { type Counted, type Round, type Row, printCounters, printCpu, printRows } from './tables.js'
+import { type Round, type Row, printCounters, printCpu, printRows } from './tables.js'
 import type { RunningSubject, Subject } from './peers/subject.js'
 
 const { values } = parseArgs({
@@ -41,24 +42,10 @@ const largeBytes = Number(values.mib) * 2 ** 20
 
 type Started = RunningSubject & { readonly name: string }
 
-async function measure(load: Load, running: Started): Promise<Round> {
-  let edges: number[][] = []
-  const outcome = await load.driver(running.entry, seconds, () => {
-    edges = [...edges, running.hops.map(({ pid }) => cpuNs(pid))]
-  })
-  const [before = [], after = []] = edges
-  const units = outcome.requests * (load.unitsPerRequest ?? 1)
-  return {
-    hopCpuUs: after.map((ns, i) => (ns - (before[i] as number)) / 1000 / units),
-    requestsPerSecond: outcome.requestsPerSecond * (load.unitsPerRequest ?? 1),
-    errors: outcome.errors,
-  }
-}
-
 /** A window of its own, as counting is not free. Counts are per request and the mean of the hops. */
-async function count(load: Load, running: Started): Promise<Counted> {
-  let stops: (() => Promise<Counted>)[] = []
-  let all: Counted[] = []
+async function count(load: Load, running: Started): Promise<KernelCounts> {
+  let stops: (() => Promise<KernelCounts>)[] = []
+  let all: KernelCounts[] = []
   const outcome = await load.driver(running.entry, seconds, async (edge) => {
     if (edge === 'start') stops = await Promise.all(running.hops.map(({ pid }) => countKernelEvents(pid)))
     else all = await Promise.all(stops.map((stop) => stop()))
@@ -66,9 +53,9 @@ async function count(load: Load, running: Started): Promise<Counted> {
   const units = outcome.requests * (load.unitsPerRequest ?? 1) * running.hops.length
   const sums = Object.entries(all[0] ?? {}).map(([name]) => [
     name,
-    all.reduce((sum, counts) => sum + counts[name as keyof Counted], 0) / units,
+    all.reduce((sum, counts) => sum + counts[name as keyof KernelCounts], 0) / units,
   ])
-  return Object.fromEntries(sums) as Counted
+  return Object.fromEntries(sums) as KernelCounts
 }
 
 /** Every subject once a round, in an order that is turned around from round to round. Results by subject. */
@@ -77,7 +64,7 @@ async function alternate(label: string, load: Load, running: readonly Started[])
   for (let round = 0; round < rounds; round += 1) {
     const order = running.map((_, i) => i)
     if (round % 2 === 1) order.reverse()
-    for (const i of order) (results[i] as Round[]).push(await measure(load, running[i] as Started))
+    for (const i of order) (results[i] as Round[]).push(await measure(load, running[i] as Started, seconds))
     process.stderr.write(`\r${label}: round ${round + 1} of ${rounds} `)
   }
   process.stderr.write('\n')
@@ -154,7 +141,7 @@ async function benchFamily(
 }
 
 async function benchCounters(load: Load, running: readonly Started[]): Promise<void> {
-  const counted: { readonly name: string; readonly counts: Counted }[] = []
+  const counted: { readonly name: string; readonly counts: KernelCounts }[] = []
   try {
     for (const subject of running) counted.push({ name: subject.name, counts: await count(load, subject) })
   } catch (error) {

@@ -11,8 +11,8 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { createWorkspace } from '../kit/testing.js'
-import { cpuNs } from './counters.js'
 import { createFamilies } from './peers/families.js'
+import { measure } from './peers/measure.js'
 import { startApplications } from './peers/programs.js'
 
 const { values } = parseArgs({
@@ -67,18 +67,9 @@ try {
     `--cpu-prof-dir=${workspace.dir}/profiles`,
     '--cpu-prof-interval=200',
   ])
-  const cpu = (): number[] => running.hops.map(({ pid }) => cpuNs(pid))
-  let before = cpu()
-  let after = before
-  const outcome = await load.driver(running.entry, Number(values.seconds), (edge) => {
-    if (edge === 'start') before = cpu()
-    else after = cpu()
-  })
-  const units = outcome.requests * (load.unitsPerRequest ?? 1)
-  for (const [i, { name }] of running.hops.entries()) {
-    const us = ((after[i] as number) - (before[i] as number)) / 1000 / units
-    console.log(`${name}: ${us.toFixed(1)} µs of CPU per ${load.unit ?? 'request'}`)
-  }
+  const { hopCpuUs } = await measure(load, running, Number(values.seconds))
+  for (const [i, { name }] of running.hops.entries())
+    console.log(`${name}: ${hopCpuUs[i]?.toFixed(1)} µs of CPU per ${load.unit ?? 'request'}`)
   await running.stop('SIGTERM')
   for (const file of readdirSync(join(workspace.dir, 'profiles'))) {
     const times = selfTimes(

@@ -17,9 +17,6 @@ interface Measured {
   readonly rounds: readonly Round[]
 }
 
-/** Per request and hop. */
-export type Counted = KernelCounts
-
 export interface Row {
   readonly name: string
   /** Bytes of memory by hop: at rest, after the loads with 1 000 connections, at most. */
@@ -75,12 +72,15 @@ function errorsOf({ rounds }: Measured): number {
   return rounds.reduce((sum, { errors }) => sum + errors, 0)
 }
 
-export function printCounters(counted: readonly { readonly name: string; readonly counts: Counted }[]): void {
+/** Counts are per request and hop. */
+export function printCounters(
+  counted: readonly { readonly name: string; readonly counts: KernelCounts }[],
+): void {
   console.log(
     row('per request and hop', 'system calls', 'read / write', 'epoll_wait / _ctl', 'futex', 'switches'),
   )
   for (const { name, counts } of counted) {
-    const n = (key: keyof Counted): string => counts[key].toFixed(2)
+    const n = (key: keyof KernelCounts): string => counts[key].toFixed(2)
     console.log(
       row(
         name,

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest'
-import { DeadlineQueue } from './deadline-queue.js'
 import { parseTarget } from './request.js'
 
 describe('parseTarget', () => {
@@ -19,34 +18,4 @@ describe('parseTarget', () => {
       expect(() => parseTarget(`/echo?${query}`)).toThrow(query.split('=')[0])
     })
   }
-})
-
-describe('DeadlineQueue', () => {
-  it('gives what is due in order of its deadline, and of arrival where deadlines are equal', () => {
-    const queue = new DeadlineQueue<string>()
-    for (const [at, name] of [
-      [30, 'c'],
-      [10, 'a'],
-      [20, 'b1'],
-      [20, 'b2'],
-      [5, 'z'],
-    ] as const) {
-      queue.add(at, name)
-    }
-    expect(queue.earliest()).toBe(5)
-    const taken: (string | undefined)[] = []
-    for (let i = 0; i < 5; i++) taken.push(queue.takeDue(25))
-    expect(taken).toEqual(['z', 'a', 'b1', 'b2', undefined])
-    expect(queue.size).toBe(1)
-    expect(queue.takeDue(30)).toBe('c')
-    expect(queue.earliest()).toBe(Infinity)
-  })
-
-  it('sorts many', () => {
-    const queue = new DeadlineQueue<number>()
-    const deadlines = Array.from({ length: 1000 }, (_, i) => (i * 7919) % 1009)
-    for (const deadline of deadlines) queue.add(deadline, deadline)
-    const sorted = Array.from({ length: 1000 }, () => queue.takeDue(Infinity))
-    expect(sorted).toEqual([...deadlines].sort((a, b) => a - b))
-  })
 })

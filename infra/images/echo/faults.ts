@@ -1,8 +1,8 @@
 /** What a reply has to suffer before it is sent: delays, burned CPU, freezes. Their sizes are known, so that a measurement can be checked. */
 import type { Cell } from '../kit/process/metrics.js'
-import { PreciseTimer, nowUs } from '../kit/process/precise-timer.js'
+import { Delays } from '../kit/process/delays.js'
+import { nowUs } from '../kit/process/precise-timer.js'
 import type { FaultsConfig } from './config.js'
-import { DeadlineQueue } from './deadline-queue.js'
 
 export interface Faults {
   /**
@@ -19,15 +19,8 @@ export function createFaults(first: FaultsConfig, burnedSeconds: Cell): Faults {
   let config = first
   let requests = 0
   let frozen = false
-  const pending = new DeadlineQueue<() => void>()
-  // The timer brings a thread along: only servers that delay pay for it.
-  let timer: PreciseTimer | undefined
-
-  const fire = (now: number): void => {
-    for (let reply = pending.takeDue(now); reply; reply = pending.takeDue(nowUs())) reply()
-    timer?.set(pending.earliest())
-  }
-
+  // They bring a thread along: only servers that delay pay for it.
+  let delays: Delays | undefined
   return {
     apply(extraDelayUs, reply) {
       const arrived = nowUs()
@@ -44,16 +37,15 @@ export function createFaults(first: FaultsConfig, burnedSeconds: Cell): Faults {
         reply()
         return
       }
-      timer ??= new PreciseTimer(fire)
-      pending.add(arrived + delayUs, reply)
-      timer.set(pending.earliest())
+      delays ??= new Delays()
+      delays.at(arrived + delayUs, reply)
     },
     reload(next) {
       config = next
       frozen = false
     },
     close() {
-      timer?.close()
+      delays?.close()
     },
   }
 }

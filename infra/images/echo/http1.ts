@@ -1,4 +1,5 @@
 /** HTTP/1.1 on a bare socket: `node:http` costs twice as much per request, and the application must not be the bulk of what is measured. */
+import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { BodyReader, endLimits } from '../kit/http1/body.js'
 import { endOfHead, parseRequestHead, startOfHead } from '../kit/http1/head.js'
@@ -6,21 +7,8 @@ import { HeadError, type Http1Head } from '../kit/http1/http1-head.js'
 import { type EchoRequest, EchoRequestError, parseTarget } from './request.js'
 import { type EchoConnection, type EchoService, maxEchoedBytes, pattern, writePattern } from './service.js'
 
-const reasons: Readonly<Record<number, string>> = {
-  200: 'OK',
-  201: 'Created',
-  204: 'No Content',
-  400: 'Bad Request',
-  403: 'Forbidden',
-  404: 'Not Found',
-  413: 'Content Too Large',
-  429: 'Too Many Requests',
-  431: 'Request Header Fields Too Large',
-  500: 'Internal Server Error',
-  501: 'Not Implemented',
-  503: 'Service Unavailable',
-  505: 'HTTP Version Not Supported',
-}
+/** Node has the older name of 413 (RFC 9110 §15.5.14). */
+const reasons: Readonly<Record<number, string | undefined>> = { ...STATUS_CODES, 413: 'Content Too Large' }
 
 /** Replies of the running second by status and size: the `date` header changes with it. */
 const ready = new Map<string, Buffer>()

@@ -1,9 +1,8 @@
 /** The echo server: the application behind every path, cheap enough that hops show, and faulty on request. */
 import { type Server, type Socket, createServer } from 'node:net'
-import { createHopMetrics } from '../kit/process/hop-metrics.js'
+import { createHopMetrics, requestCounter } from '../kit/process/hop-metrics.js'
 import { type ImageContext, type ImageServer, runImage } from '../kit/process/image.js'
 import { type ListenerAddress, listen } from '../kit/net/address.js'
-import type { Cell } from '../kit/process/metrics.js'
 import { authorizer } from './authorizer.js'
 import { type EchoConfig, type ListenerConfig, echoSchema } from './config.js'
 import { createFaults } from './faults.js'
@@ -22,44 +21,35 @@ async function start(config: EchoConfig, context: ImageContext): Promise<ImageSe
     config.faults,
     context.registry.counter('meshbench_burn_seconds_total', 'CPU time burned on purpose.').labels(),
   )
-  const classes = ['', '1xx', '2xx', '3xx', '4xx', '5xx'].map((name) =>
-    name === '' ? undefined : metrics.requests.labels(name),
-  )
   let draining = false
   const service: EchoService = {
     faults,
-    countRequest: (status) => classes[Math.floor(status / 100)]?.add(),
+    countRequest: requestCounter(metrics),
     receivedBytes: metrics.receivedBytes.labels('downstream'),
     sentBytes: metrics.sentBytes.labels('downstream'),
     isDraining: () => draining,
   }
   const connections = new Map<Socket, EchoConnection | undefined>()
   let drained: (() => void) | undefined
-  const onConnection = (listener: ListenerConfig, count: Cell) => {
+  const acceptor = (listener: ListenerConfig) => {
     const serve = serverOf(listener, service)
+    const accepted = metrics.downstreamConnections.labels(listener.name)
     return (socket: Socket) => {
-      count.add()
-      accept(socket, serve)
+      accepted.add()
+      connections.set(socket, undefined)
+      socket.on('error', () => {})
+      socket.on('close', () => {
+        connections.delete(socket)
+        if (connections.size === 0) drained?.()
+      })
+      serve(socket, (connection) => connections.set(socket, connection))
     }
-  }
-  const accept = (socket: Socket, serve: Serve) => {
-    socket.setNoDelay(true)
-    connections.set(socket, undefined)
-    socket.on('error', () => {})
-    socket.on('close', () => {
-      connections.delete(socket)
-      if (connections.size === 0) drained?.()
-    })
-    serve(socket, (connection) => connections.set(socket, connection))
   }
 
   const servers: Server[] = []
   const listeners: Record<string, ListenerAddress> = {}
   for (const listener of config.listeners) {
-    const server = createServer(
-      { allowHalfOpen: true },
-      onConnection(listener, metrics.downstreamConnections.labels(listener.name)),
-    )
+    const server = createServer({ allowHalfOpen: true, noDelay: true }, acceptor(listener))
     listeners[listener.name] = await listen(server, listener)
     servers.push(server)
   }

@@ -24,8 +24,7 @@ export const pattern = Buffer.alloc(256 * 1024, 'meshbench-')
 
 interface Writer {
   write(chunk: Uint8Array): boolean
-  once(event: 'drain' | 'close', listener: () => void): unknown
-  removeListener(event: 'drain' | 'close', listener: () => void): unknown
+  once(event: 'drain', listener: () => void): unknown
   readonly destroyed: boolean
 }
 

@@ -44,10 +44,11 @@ const limits = [
 export async function runClosedLoop(spec: Spec, harness: Harness): Promise<void> {
   const tally = new Tally()
   const gate = new Gate(spec, tally)
+  const { host, port } = spec.target
   // autocannon prints nothing by itself and stops when this process ends.
   autocannon(
     {
-      url: `http://${spec.target.host.includes(':') ? `[${spec.target.host}]` : spec.target.host}:${spec.target.port}`,
+      url: `http://${authorityOf({ host, port })}`,
       connections: spec.connections,
       duration: foreverSeconds,
       timeout: spec.timeoutMs / 1000,
@@ -66,7 +67,7 @@ export async function runClosedLoop(spec: Spec, harness: Harness): Promise<void>
             : {}),
         },
       ],
-      setupClient: (client) => gate.add(client as unknown as Client),
+      setupClient: (client) => mend(client as unknown as Client, gate),
     },
     () => {},
   )
@@ -93,8 +94,9 @@ class Gate {
   readonly connected: Promise<void>
   readonly spec: Spec
   readonly tally: Tally
-  readonly #parked = new Set<Client>()
-  #isOpen = false
+  /** Clients that wait until it opens. */
+  readonly parked = new Set<Client>()
+  isOpen = false
   #inFlight = 0
   #bodyBytes = 0
   #allConnected = false
@@ -111,24 +113,16 @@ class Gate {
     })
   }
 
-  add(client: Client): void {
-    mend(client, this)
-  }
-
-  get isOpen(): boolean {
-    return this.#isOpen
-  }
-
   open(): void {
-    this.#isOpen = true
-    const waiting = [...this.#parked]
-    this.#parked.clear()
+    this.isOpen = true
+    const waiting = [...this.parked]
+    this.parked.clear()
     for (const client of waiting) client._doRequest()
   }
 
   /** Resolves when nothing is in flight. */
   close(): Promise<void> {
-    this.#isOpen = false
+    this.isOpen = false
     return new Promise((resolve) => {
       this.#drained = resolve
       if (this.#inFlight === 0) resolve()
@@ -138,15 +132,6 @@ class Gate {
   /** Comes just before the `response` event of the same reply. */
   sawBody(bytes: number): void {
     this.#bodyBytes = bytes
-  }
-
-  /** The client waits until the gate opens. */
-  park(client: Client): void {
-    this.#parked.add(client)
-  }
-
-  unpark(client: Client): void {
-    this.#parked.delete(client)
   }
 
   sawConnection(): void {
@@ -180,7 +165,7 @@ class Gate {
     this.#inFlight--
     this.tally.set('lastReplyUs', nowUs())
     this.tally.add(kind ?? 'ok')
-    if (!this.#isOpen && this.#inFlight === 0) this.#drained?.()
+    if (!this.isOpen && this.#inFlight === 0) this.#drained?.()
   }
 }
 
@@ -197,7 +182,7 @@ function mend(client: Client, gate: Gate): void {
 
   client._doRequest = () => {
     if (isEnding) return
-    if (!gate.isOpen) gate.park(client)
+    if (!gate.isOpen) gate.parked.add(client)
     else if (isLast) client._connect()
     else doRequest()
   }
@@ -224,7 +209,7 @@ function mend(client: Client, gate: Gate): void {
   // autocannon calls it at the start and whenever a connection is lost, in whatever way.
   client._connect = () => {
     if (sentUs !== undefined) settleLost()
-    gate.unpark(client)
+    gate.parked.delete(client)
     const pauseMs = hasFailed && !wasOpen ? reconnectDelayMs : 0
     wasOpen = false
     hasFailed = false

@@ -3,11 +3,9 @@ import { nowUs } from '../kit/process/precise-timer.js'
 import { encodeCounts } from '../../../harness/protocol/histogram.js'
 import type { LoadResult } from '../../../harness/protocol/result.js'
 import type { Phase } from '../../../harness/protocol/events.js'
-import type { Harness } from './events.js'
+import { type Harness, withProgress } from './events.js'
 import type { Spec } from './spec.js'
-import { type Tally, errorsOf, mergeCounts, percentileUs } from './tally.js'
-
-const progressMs = 500
+import { type Tally, errorsOf, mergeCounts, soFar } from './tally.js'
 
 export interface ClosedLoad {
   readonly engine: 'closed-loop' | 'stream'
@@ -28,19 +26,7 @@ export async function runClosedPhases(load: ClosedLoad): Promise<void> {
   const runPhase = async (phase: Phase, durationMs: number): Promise<number> => {
     tally.startPhase()
     const startUs = nowUs()
-    const progress = setInterval(() => {
-      const p99Us = percentileUs([tally], 'service', 99)
-      harness.emit({
-        event: 'progress',
-        phase,
-        elapsedMs: Math.round((nowUs() - startUs) / 1000),
-        sent: tally.get('sent'),
-        ok: tally.get('ok'),
-        ...(p99Us === undefined ? {} : { p99Us }),
-      })
-    }, progressMs)
-    await load.run(durationMs)
-    clearInterval(progress)
+    await withProgress(harness, phase, startUs, () => soFar([tally], 'service'), load.run(durationMs))
     return startUs
   }
 

@@ -1,6 +1,7 @@
 /** The generator's side of the event protocol: JSON lines out, `go` in. */
 import { createInterface } from 'node:readline'
-import type { GeneratorFault, LoadEvent } from '../../../harness/protocol/events.js'
+import { nowUs } from '../kit/process/precise-timer.js'
+import type { GeneratorFault, LoadEvent, Phase } from '../../../harness/protocol/events.js'
 
 /** Ends the program with an `error` event. */
 export class EngineError extends Error {
@@ -16,6 +17,25 @@ export interface Harness {
   emit(event: LoadEvent): void
   /** Announces an edge and resolves when the harness has read its counters. Rejects when it has gone away. */
   edge(edge: 'start' | 'end'): Promise<void>
+}
+
+const progressMs = 500
+
+/** Tells how far a phase is until `running` settles, and settles with it. `startUs` is of the monotonic clock. */
+export async function withProgress<T>(
+  harness: Harness,
+  phase: Phase,
+  startUs: number,
+  soFar: () => { readonly sent: number; readonly ok: number; readonly p99Us?: number },
+  running: Promise<T>,
+): Promise<T> {
+  const timer = setInterval(() => {
+    const elapsedMs = Math.max(0, Math.round((nowUs() - startUs) / 1000))
+    harness.emit({ event: 'progress', phase, elapsedMs, ...soFar() })
+  }, progressMs)
+  return running.finally(() => {
+    clearInterval(timer)
+  })
 }
 
 export function createHarness(): Harness {

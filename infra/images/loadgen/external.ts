@@ -7,13 +7,13 @@ import type { EngineLack } from '../../../harness/protocol/engines.js'
 import { bucketCount, bucketIndex, encodeCounts } from '../../../harness/protocol/histogram.js'
 import type { LoadResult } from '../../../harness/protocol/result.js'
 import type { Phase } from '../../../harness/protocol/events.js'
-import { EngineError, type Harness } from './events.js'
-import type { Spec } from './spec.js'
+import { nowUs } from '../kit/process/precise-timer.js'
+import { EngineError, type Harness, withProgress } from './events.js'
+import { type Spec, authorityOf } from './spec.js'
 import { type ToolName, tools } from './tools/index.js'
 import { commandOf, type Tool, type ToolReport } from './tools/tool.js'
 
 const nsPerTick = 10_000_000
-const progressMs = 500
 /** Beyond its duration and one timeout a tool that has not ended is stuck. */
 const graceMs = 30_000
 
@@ -29,18 +29,11 @@ export async function runTool(name: ToolName, spec: Spec, harness: Harness): Pro
 
 async function drive(name: ToolName, tool: Tool, spec: Spec, harness: Harness, root: string): Promise<void> {
   const runPhase = async (phase: Phase, durationMs: number): Promise<ToolReport & { elapsedMs: number }> => {
-    const start = performance.now()
-    const elapsedMs = (): number => Math.round(performance.now() - start)
+    const startUs = nowUs()
+    const running = runOnce(tool, spec, durationMs, join(root, phase))
     // A tool tells nothing before it ends: progress is time alone.
-    const progress = setInterval(() => {
-      harness.emit({ event: 'progress', phase, elapsedMs: elapsedMs(), sent: 0, ok: 0 })
-    }, progressMs)
-    try {
-      const report = await runOnce(tool, spec, durationMs, join(root, phase))
-      return { ...report, elapsedMs: elapsedMs() }
-    } finally {
-      clearInterval(progress)
-    }
+    const report = await withProgress(harness, phase, startUs, () => ({ sent: 0, ok: 0 }), running)
+    return { ...report, elapsedMs: Math.round((nowUs() - startUs) / 1000) }
   }
 
   const warmup = spec.warmupMs > 0 ? await runPhase('warmup', spec.warmupMs) : undefined
@@ -103,7 +96,7 @@ function runOnce(tool: Tool, spec: Spec, durationMs: number, folder: string): Pr
   const { host, port, authority } = spec.target
   const run = {
     spec,
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${port}/echo?size=${spec.payloadBytes}`,
+    url: `http://${authorityOf({ host, port })}/echo?size=${spec.payloadBytes}`,
     authority,
     seconds: durationMs / 1000,
     folder,

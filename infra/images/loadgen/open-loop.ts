@@ -4,24 +4,15 @@ import { nowUs } from '../kit/process/precise-timer.js'
 import { encodeCounts } from '../../../harness/protocol/histogram.js'
 import type { LoadResult } from '../../../harness/protocol/result.js'
 import type { Phase } from '../../../harness/protocol/events.js'
-import { EngineError, type Harness } from './events.js'
+import { EngineError, type Harness, withProgress } from './events.js'
 import { stopCompiling } from './runtime.js'
 import { dueTimes, shareOf } from './schedule.js'
 import type { PhaseMessage, SenderData, SenderMessage } from './sender-worker.js'
 import type { Spec } from './spec.js'
-import {
-  type HistogramName,
-  Tally,
-  errorsOf,
-  mergeCounts,
-  percentileUs,
-  sumOf,
-  tallyMemory,
-} from './tally.js'
+import { type HistogramName, Tally, errorsOf, mergeCounts, soFar, sumOf, tallyMemory } from './tally.js'
 
 /** Time for the first due instant to reach all senders before it comes. */
 const leadInUs = 20_000
-const progressMs = 500
 
 interface SenderThread {
   readonly worker: Worker
@@ -107,22 +98,7 @@ async function runPhase(
     thread.worker.postMessage(message)
     return thread.next('done')
   })
-  const progress = setInterval(() => {
-    const p99Us = percentileUs(tallies, 'response', 99)
-    harness.emit({
-      event: 'progress',
-      phase,
-      elapsedMs: Math.max(0, Math.round((nowUs() - startUs) / 1000)),
-      sent: sumOf(tallies, 'sent'),
-      ok: sumOf(tallies, 'ok'),
-      ...(p99Us === undefined ? {} : { p99Us }),
-    })
-  }, progressMs)
-  try {
-    await Promise.all(done)
-  } finally {
-    clearInterval(progress)
-  }
+  await withProgress(harness, phase, startUs, () => soFar(tallies, 'response'), Promise.all(done))
   return startUs + (dues[0] as number)
 }
 

@@ -45,7 +45,6 @@ export class Sender {
   /** Idle connections, longest idle first, so that all are used alike. */
   readonly #idle: Fifo
   readonly #timer: PreciseTimer
-  readonly #overdue: NodeJS.Timeout
   #dues: Float64Array = new Float64Array(0)
   #startUs = 0
   #next = 0
@@ -53,7 +52,6 @@ export class Sender {
   #armedFor = -1
   #inFlight = 0
   #connectedOnce = 0
-  #isClosed = false
   #finish: (() => void) | undefined
 
   constructor(options: SenderOptions) {
@@ -65,9 +63,9 @@ export class Sender {
         this.#armedFor = -1
         this.#dispatch()
       },
-      { maxLeadUs: Math.min(250, Math.max(20, (spinShare * 1e6) / ratePerSecond)) },
+      Math.min(250, Math.max(20, (spinShare * 1e6) / ratePerSecond)),
     )
-    this.#overdue = watchOverdue(this.#slots, spec.timeoutMs, (slot, index) => {
+    watchOverdue(this.#slots, spec.timeoutMs, (slot, index) => {
       if (connectionPerRequest) this.#oneRequest(index, slot).onClose('timeout')
       else this.#onClosed(index, 'timeout')
     })
@@ -101,13 +99,6 @@ export class Sender {
       }
       this.#dispatch()
     })
-  }
-
-  close(): void {
-    this.#isClosed = true
-    clearInterval(this.#overdue)
-    this.#timer.close()
-    for (const slot of this.#slots) slot.wire?.destroy()
   }
 
   #dispatch(): void {
@@ -213,7 +204,6 @@ export class Sender {
   #open(index: number): void {
     const { spec, tally, wire, connections } = this.#options
     const slot = this.#slots[index] as SendingSlot
-    if (this.#isClosed) return
     slot.state = 'connecting'
     slot.sinceUs = nowUs()
     slot.wire = wire(spec, {

@@ -17,8 +17,8 @@ export function watchOverdue<S extends Slot>(
   slots: readonly S[],
   timeoutMs: number,
   onOverdue: (slot: S, index: number) => void,
-): NodeJS.Timeout {
-  return setInterval(
+): void {
+  setInterval(
     () => {
       const limitUs = nowUs() - timeoutMs * 1000
       for (const [index, slot] of slots.entries()) {

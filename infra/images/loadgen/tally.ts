@@ -123,6 +123,13 @@ export function sumOf(tallies: readonly Tally[], name: CounterName): number {
   return tallies.reduce((sum, tally) => sum + tally.get(name), 0)
 }
 
+/** What progress tells; the percentile is of this histogram. */
+export function soFar(tallies: readonly Tally[], name: HistogramName) {
+  const p99Us = percentileUs(tallies, name, 99)
+  const counts = { sent: sumOf(tallies, 'sent'), ok: sumOf(tallies, 'ok') }
+  return p99Us === undefined ? counts : { ...counts, p99Us }
+}
+
 /** Errors by kind, those that happened. */
 export function errorsOf(tallies: readonly Tally[]): Partial<Record<ErrorKind, number>> {
   return Object.fromEntries(

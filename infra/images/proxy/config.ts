@@ -1,12 +1,6 @@
 /** What a proxy's config file may say. The JSON Schema beside this file is generated from it. */
 import { z } from 'zod'
-import {
-  ConfigError,
-  addressSchema,
-  baseConfigShape,
-  poolSchema,
-  workloadSchema,
-} from '../kit/process/config.js'
+import { ConfigError, baseConfigShape, poolSchema, workloadSchema } from '../kit/process/config.js'
 import { filtersSchema } from './filters/index.js'
 import { clusterSchema, connectSecurity, limitsSchema, listenerSchema, routeSchema } from './shapes.js'
 
@@ -25,7 +19,6 @@ export const proxySchema = z.strictObject({
 })
 
 export type ProxyConfig = z.output<typeof proxySchema>
-export { addressSchema }
 
 /** What the schema cannot say: references, uniqueness and what a transport needs. Throws `ConfigError`. */
 export function verifyProxy(config: ProxyConfig): void {

@@ -1,6 +1,6 @@
 /** One config in force: its clusters, routes and filters. A reload makes a new one; exchanges keep the one they began with. */
 import type { HeadLimits } from '../kit/http1/http1-head.js'
-import type { HopMetrics } from '../kit/process/hop-metrics.js'
+import { type HopMetrics, requestCounter } from '../kit/process/hop-metrics.js'
 import { Cluster } from './upstream/cluster.js'
 import type { PoolContext } from './upstream/pool.js'
 import type { ProxyConfig } from './config.js'
@@ -11,7 +11,6 @@ import { createFilters } from './filters/index.js'
 import { type Route, createRouter } from './exchange/router.js'
 
 export interface Runtime {
-  readonly config: ProxyConfig
   readonly chain: Chain
   readonly limits: ProxyLimits & HeadLimits
   readonly route: Route
@@ -38,31 +37,18 @@ export function createRuntime(
   const clusters = new Map(
     config.clusters.map((cluster) => [cluster.name, new Cluster(cluster, diallerContext, clusterContext)]),
   )
-  const filters = createFilters(config.filters, {
-    registry: metrics.registry,
-    metrics,
-    clusters,
-    identity: config.identity?.spiffeId,
-    baseDir,
-    log,
-  })
-  const chain = createChain(filters)
-  const classes = ['1xx', '2xx', '3xx', '4xx', '5xx'].map((name) => metrics.requests.labels(name))
-  const refusals = metrics.registry.counter(
+  const { registry } = metrics
+  const chain = createChain(createFilters(config.filters, { registry, clusters, baseDir, log }))
+  const refusals = registry.counter(
     'meshbench_refused_requests_total',
     'Requests that broke the protocol or a limit and were not forwarded.',
     ['code'],
   )
   return {
-    config,
     chain,
     limits: config.limits,
     route: createRouter(config.routes, clusters),
-    countRequest(status) {
-      // RFC 9110 §15: what is beyond the classes counts as a server's error.
-      const cell = classes[Math.min(5, Math.floor(status / 100)) - 1]
-      if (cell !== undefined) cell.value++
-    },
+    countRequest: requestCounter(metrics),
     countRefusal(status) {
       refusals.labels(String(status)).add()
     },

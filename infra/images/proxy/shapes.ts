@@ -20,16 +20,11 @@ export type Transport = z.infer<typeof transportSchema>
 
 /** Of a transport that carries HTTP in CONNECT streams: what is below them; undefined of all others. */
 export function connectSecurity(transport: Transport): Security | undefined {
-  switch (transport) {
-    case 'connect':
-      return 'plain'
-    case 'connect-tls':
-      return 'tls'
-    case 'hbone':
-      return 'mtls'
-    default:
-      return undefined
-  }
+  return securities[transport]
+}
+
+const securities: Readonly<Partial<Record<Transport, Security>>> = {
+  ...{ connect: 'plain', 'connect-tls': 'tls', hbone: 'mtls' },
 }
 
 export const listenerSchema = z.strictObject({

@@ -4,9 +4,9 @@
  * By default every read allocates 64 KiB and passes through a stream's queue. A tunnel copies what it reads into a frame
  * before the read returns, so one buffer serves all sockets (Node's documented `onread`).
  */
-import { type AddressInfo, type Socket, connect, createServer } from 'node:net'
+import { type Socket, connect, createServer } from 'node:net'
 import { type Reads, acceptWithReads } from '../kit/net/accept-with-reads.js'
-import { type ListenAt, type ListenerAddress, listenOptions } from '../kit/net/address.js'
+import { type ListenAt, type ListenerAddress, listen } from '../kit/net/address.js'
 
 export interface TcpListener {
   readonly address: ListenerAddress
@@ -71,18 +71,11 @@ export async function listenTcp(
   }
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, accept)
   server.maxConnections = options.maxConnections
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(listenOptions(options), () => {
-      server.off('error', reject)
-      resolve()
-    })
-  })
+  const address = await listen(server, options)
   const hasRoom = (): boolean => sockets.size < options.maxConnections
   acceptWithReads(server, { hasRoom, reads: sharedRead, highWaterMark }, accept)
-  const bound = server.address() as AddressInfo
   return {
-    address: { host: bound.address, port: bound.port },
+    address,
     async drain() {
       server.close()
       await new Promise<void>((resolve) => {

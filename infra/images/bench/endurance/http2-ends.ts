@@ -92,14 +92,7 @@ export async function startHttp2EchoServer(): Promise<EchoServer> {
     )
     http2.emit('connection', counted)
   })
-  return {
-    host: server.host,
-    port: server.port,
-    bytes,
-    close: () => {
-      server.close()
-    },
-  }
+  return { ...server, bytes }
 }
 
 /** One connection with so many requests, a few at a time. Rejects with what was wrong. */

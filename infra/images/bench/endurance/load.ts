@@ -65,14 +65,7 @@ export async function startEchoServer(): Promise<EchoServer> {
     })
     socket.on('end', () => socket.end())
   })
-  return {
-    host: server.host,
-    port: server.port,
-    bytes,
-    close: () => {
-      server.close()
-    },
-  }
+  return { ...server, bytes }
 }
 
 /** One connection with so many requests, one after the other. Rejects with what was wrong. */

@@ -74,12 +74,7 @@ async function drive(
 ): Promise<EnduranceReport> {
   const perConnection = Math.max(1, Math.round(requests / connections))
   const totals: Totals = {
-    connections: 0,
-    requests: 0,
-    resets: 0,
-    sentBytes: 0,
-    receivedBytes: 0,
-    errors: [],
+    ...{ connections: 0, requests: 0, resets: 0, sentBytes: 0, receivedBytes: 0, errors: [] },
   }
   const points: { readonly requests: number; readonly rss: readonly number[] }[] = []
   const at = (shares: readonly number[], count: number): boolean =>
@@ -92,10 +87,8 @@ async function drive(
       if (at(rotations, index)) await chain.rotate()
       if (at(reloads, index)) chain.reload()
       if (index % Math.ceil(connections / samples) === 0) {
-        points.push({
-          requests: totals.requests,
-          rss: chain.hops.map(({ image }) => memoryBytes(image.pid).rss),
-        })
+        const rss = chain.hops.map(({ image }) => memoryBytes(image.pid).rss)
+        points.push({ requests: totals.requests, rss })
         onProgress?.(totals)
       }
       try {
@@ -113,14 +106,11 @@ async function drive(
   await Promise.all(Array.from({ length: Math.min(concurrency, connections) }, lane))
   clearInterval(reloading)
   const seconds = (Date.now() - started) / 1000
+  const asked = { protocol, requests: perConnection * connections, connections }
   return {
     totals,
     seconds,
-    accounts: await balance(chain, totals, upstream, {
-      protocol,
-      requests: perConnection * connections,
-      connections,
-    }),
+    accounts: await balance(chain, totals, upstream, asked),
     memory: chain.hops.map(({ name }, hop) => ({
       name,
       firstBytes: points[0]?.rss[hop] ?? 0,

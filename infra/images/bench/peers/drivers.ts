@@ -144,24 +144,14 @@ type OpenLoopEvent =
 export function transfer(bytes: number): Driver {
   return async (target, _seconds, atEdge) => {
     await atEdge('start')
-    const got = await download(target, '/large', bytes)
+    const { stdout } = await run('curl', [
+      ...['-r', `0-${bytes - 1}`],
+      ...['-sS', '--fail', '-o', '/dev/null', '-w', '%{size_download} %{time_total}'],
+      `http://${target.host}:${target.port}/large`,
+    ])
     await atEdge('end')
-    const gib = got.bytes / 2 ** 30
-    return { requests: gib, requestsPerSecond: gib / got.seconds, errors: got.bytes === bytes ? 0 : 1 }
+    const [size = 0, seconds = NaN] = stdout.split(' ').map(Number)
+    const gib = size / 2 ** 30
+    return { requests: gib, requestsPerSecond: gib / seconds, errors: size === bytes ? 0 : 1 }
   }
-}
-
-/** Downloads a body, its first so many bytes, and throws it away. Returns bytes and seconds as curl counted them. */
-export async function download(
-  target: ListenerAddress,
-  path: string,
-  bytes: number,
-): Promise<{ bytes: number; seconds: number }> {
-  const { stdout } = await run('curl', [
-    ...['-r', `0-${bytes - 1}`],
-    ...['-sS', '--fail', '-o', '/dev/null', '-w', '%{size_download} %{time_total}'],
-    `http://${target.host}:${target.port}${path}`,
-  ])
-  const [size, seconds] = stdout.split(' ').map(Number)
-  return { bytes: size ?? 0, seconds: seconds ?? NaN }
 }

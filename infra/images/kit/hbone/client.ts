@@ -5,7 +5,8 @@ import type { HboneLimits, PoolConfig } from '../process/config.js'
 import { errorCode } from '../h2/frames.js'
 import { type HboneDestination, HboneError } from './hbone.js'
 import { H2Connection } from '../h2/connection.js'
-import { dialHbone, type TlsSession, type TlsSessions } from './dial.js'
+import type { TlsSession, TlsSessions } from '../tls/dial.js'
+import { dialHbone } from './dial.js'
 import { StreamResetError } from '../h2/stream.js'
 import { HboneStream } from './stream.js'
 import type { HopMetrics } from '../process/hop-metrics.js'
@@ -67,21 +68,11 @@ export class HbonePool {
     })
   }
 
-  /** TLS connections that are open or carry streams. */
-  get connections(): number {
-    return this.#alive.size
-  }
-
   /** Opens a stream. Rejects with `HboneError` (its status is the peer's, or 503), also for a waiter that has left. */
   async connect(request: HboneRequest): Promise<ByteStream> {
     const { authority } = request.destination
-    const fields = [
-      ':method',
-      'CONNECT',
-      ':authority',
-      authority,
-      ...Object.entries(request.headers ?? {}).flat(),
-    ]
+    const own = [':method', 'CONNECT', ':authority', authority]
+    const fields = [...own, ...Object.entries(request.headers ?? {}).flat()]
     for (let attempt = 0; ; attempt += 1) {
       const pooled = await this.#acquire(request)
       clearTimeout(pooled.idleTimer)
@@ -156,7 +147,7 @@ export class HbonePool {
       onBytes(bytes) {
         read(bytes)
       },
-      ...(this.#pool.resume ? { sessions: this.#sessionsOf(key, identity) } : {}),
+      sessions: this.#pool.resume ? this.#sessionsOf(key, identity) : undefined,
     })
     const pooled = this.#add(key, source, socket)
     read = (bytes) => {

@@ -9,6 +9,7 @@ import {
   createHboneFixture,
   destination,
   echo,
+  metricOf,
   readAll,
 } from './testkit.js'
 import { HpackDecoder, encodeHeaders } from '../h2/hpack.js'
@@ -84,9 +85,9 @@ describe('the HBONE door', () => {
     stream.end()
     expect(String(await all)).toBe('alive')
     pool.close()
-    for (let i = 0; started.server.connections > 0 && i < 100; i += 1)
-      await new Promise((resolve) => setTimeout(resolve, 20))
-    expect(started.server.connections).toBe(0)
+    await expect
+      .poll(() => metricOf(started.registry, 'meshbench_hbone_connections'), { timeout: 5000 })
+      .toBe(0)
   }, 60_000)
 })
 

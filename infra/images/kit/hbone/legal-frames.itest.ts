@@ -191,7 +191,7 @@ describe('what is legal', () => {
     const gone: string[] = []
     const client = await target.connect()
     target.onStream = (request) => {
-      const isServed = Object.hasOwn(request.headers, 'x-served')
+      const isServed = request.fields.includes('x-served')
       request.onGone(() => {
         gone.push(isServed ? 'accepted' : 'waiting')
       })

@@ -2,10 +2,10 @@
  * The HBONE listener: terminates mutual TLS, checks who calls and hands out CONNECT streams. Where that is asked for it
  * wants no certificate of who calls, or no TLS: then it does not know who that is.
  */
-import { type AddressInfo, type Server, type Socket, createServer as createPlainServer } from 'node:net'
+import { type Server, type Socket, createServer as createPlainServer } from 'node:net'
 import { type SecureContext, type Server as TlsServer, type TLSSocket, createServer } from 'node:tls'
 import { acceptWithReads } from '../net/accept-with-reads.js'
-import { type ListenAt, listenOptions } from '../net/address.js'
+import { type ListenAt, type ListenerAddress, listen } from '../net/address.js'
 import type { ByteStream } from '../net/byte-stream.js'
 import { reuseReads, tlsReads } from '../net/reads.js'
 import type { HboneLimits, Security } from '../process/config.js'
@@ -27,8 +27,8 @@ export interface HboneStreamRequest {
   readonly peer: SpiffeId | undefined
   /** IP address of the peer hop. */
   readonly peerAddress: string
-  /** Names in lower case; repeated fields joined by ", ". */
-  readonly headers: Readonly<Record<string, string>>
+  /** Flat pairs of lower-case name and value, as they came. */
+  readonly fields: readonly string[]
   /** True once the peer has gone: an answer would go nowhere. */
   readonly gone: boolean
   /** Answers 200. */
@@ -92,21 +92,10 @@ export class HboneServer {
     }, sweepMs).unref()
   }
 
-  get connections(): number {
-    return this.#connections.size
-  }
-
-  async listen(at: ListenAt): Promise<{ host: string; port: number }> {
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject)
-      this.#server.listen(listenOptions(at), () => {
-        this.#server.off('error', reject)
-        resolve()
-      })
-    })
+  async listen(at: ListenAt): Promise<ListenerAddress> {
+    const address = await listen(this.#server, at)
     if (!this.#tls) this.#acceptPlain()
-    const bound = this.#server.address() as AddressInfo
-    return { host: bound.address, port: bound.port }
+    return address
   }
 
   /** Stops accepting; resolves when the last stream is done. */
@@ -274,7 +263,7 @@ function readConnect(
   connection: H2Connection,
   stream: H2Stream,
   list: HeaderList,
-): { authority: string; headers: Readonly<Record<string, string>> } | undefined {
+): Pick<HboneStreamRequest, 'authority' | 'fields'> | undefined {
   if (list.isTooLarge) {
     answer(connection, stream, 431)
     return undefined
@@ -289,14 +278,7 @@ function readConnect(
     connection.fault(stream, 'a malformed authority')
     return undefined
   }
-  const headers = Object.create(null) as Record<string, string>
-  const { fields } = request
-  for (let i = 0; i < fields.length; i += 2) {
-    const [name, value] = [fields[i] as string, fields[i + 1] as string]
-    const known = headers[name]
-    headers[name] = known === undefined ? value : `${known}, ${value}`
-  }
-  return { authority: request.authority, headers }
+  return request
 }
 
 /** Answers a CONNECT request; anything but 200 ends the stream. */
@@ -310,7 +292,7 @@ function createRequest(
   connection: H2Connection,
   h2: H2Stream,
   refusals: Metric<Cell>,
-  head: Pick<HboneStreamRequest, 'authority' | 'peer' | 'peerAddress' | 'headers'>,
+  head: Pick<HboneStreamRequest, 'authority' | 'peer' | 'peerAddress' | 'fields'>,
 ): HboneStreamRequest {
   let isAnswered = false
   const stream = new HboneStream().attach(h2)

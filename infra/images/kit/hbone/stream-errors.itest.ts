@@ -10,6 +10,7 @@ import {
   connectRaw,
   createProtocolFixture,
   echo,
+  metricOf,
   open,
 } from './testkit.js'
 
@@ -252,7 +253,8 @@ describe('a peer that reads nothing', () => {
       client.socket.on('drain', flood)
       flood()
       // What the kernel takes before it is full comes in steps of seconds.
-      await expect.poll(() => own.server.connections, { timeout: 100_000, interval: 100 }).toBe(0)
+      const connections = () => metricOf(own.registry, 'meshbench_hbone_connections')
+      await expect.poll(connections, { timeout: 100_000, interval: 100 }).toBe(0)
       client.socket.destroy()
     }
   }, 240_000)

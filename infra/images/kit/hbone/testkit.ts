@@ -83,7 +83,7 @@ export async function createHboneFixture(): Promise<HboneFixture> {
         started.close()
       })
       return {
-        address: await started.listen({ host: '127.0.0.1', port: 0 }),
+        address: await started.listen({ name: 'hbone', host: '127.0.0.1', port: 0 }),
         server: started,
         registry,
         identities: store,

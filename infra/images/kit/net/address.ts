@@ -1,4 +1,5 @@
 /** Where a program listens. */
+import { once } from 'node:events'
 import type { AddressInfo, Server } from 'node:net'
 
 export interface ListenerAddress {
@@ -8,26 +9,15 @@ export interface ListenerAddress {
 
 /** Where it is to listen: at an address, or at a listening socket that the process was started with. */
 export interface ListenAt extends ListenerAddress {
+  readonly name: string
   readonly fd?: number | undefined
 }
 
-/** For `listen` of a server of Node's. */
-export const listenOptions = ({
-  host,
-  port,
-  fd,
-}: ListenAt): { host: string; port: number } | { fd: number } => (fd === undefined ? { host, port } : { fd })
-
 /** Listens, and says where: the port may have been the system's to choose. Rejects with the listener's name. */
-export async function listen(
-  server: Server,
-  { name, host, port }: ListenerAddress & { readonly name: string },
-): Promise<ListenerAddress> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => {
-      reject(new Error(`listener ${name}: ${error.message}`))
-    })
-    server.listen({ host, port, backlog: 4096 }, resolve)
+export async function listen(server: Server, { name, host, port, fd }: ListenAt): Promise<ListenerAddress> {
+  server.listen(fd === undefined ? { host, port, backlog: 4096 } : { fd })
+  await once(server, 'listening').catch((error: unknown) => {
+    throw new Error(`listener ${name}: ${(error as Error).message}`, { cause: error })
   })
   const bound = server.address() as AddressInfo
   return { host: bound.address, port: bound.port }

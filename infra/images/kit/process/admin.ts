@@ -1,6 +1,6 @@
 /** The admin listener of every image: metrics for the harness, readiness for the platform, config for people. */
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type ListenerAddress, listen } from '../net/address.js'
 
 export interface AdminOptions {
   readonly host: string
@@ -13,8 +13,7 @@ export interface AdminOptions {
 }
 
 export interface Admin {
-  readonly host: string
-  readonly port: number
+  readonly address: ListenerAddress
   close(): void
 }
 
@@ -60,14 +59,8 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
     },
   )
   server.maxConnections = 100
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(options.port, options.host, resolve)
-  })
-  const { address, port } = server.address() as AddressInfo
   return {
-    host: address,
-    port,
+    address: await listen(server, { name: 'admin', host: options.host, port: options.port }),
     close() {
       server.close()
       server.closeAllConnections()

@@ -120,14 +120,7 @@ export const baseConfigShape = {
   workloads: z.array(workloadSchema).default([]),
 }
 
-export interface BaseConfig {
-  readonly admin: { readonly host: string; readonly port: number }
-  readonly trustDomain: string
-  readonly drainMs: number
-  readonly workers: number
-  readonly workloads: readonly z.output<typeof workloadSchema>[]
-}
-
+export type BaseConfig = z.output<z.ZodObject<typeof baseConfigShape>>
 export type WorkloadConfig = z.output<typeof workloadSchema>
 export type PoolConfig = z.output<typeof poolSchema>
 export type HboneLimits = z.output<typeof hboneLimitsSchema>

@@ -65,6 +65,14 @@ export function createHopMetrics(registry: Registry): HopMetrics {
   }
 }
 
+/** Counts an answered request by the class of its status; what is beyond the classes is a server's error (RFC 9110 §15). */
+export function requestCounter({ requests }: HopMetrics): (status: number) => void {
+  const classes = ['1xx', '2xx', '3xx', '4xx', '5xx'].map((name) => requests.labels(name))
+  return (status) => {
+    classes[Math.min(5, Math.floor(status / 100)) - 1]?.add()
+  }
+}
+
 /** What `splice` calls: bytes of one side are received by a hop, and sent by it on the other. */
 export function countersThrough({ receivedBytes, sentBytes }: HopMetrics) {
   const counter = (from: string, to: string) => {

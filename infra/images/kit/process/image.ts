@@ -5,7 +5,7 @@ import { basename, dirname, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { z } from 'zod'
 import type { ListenerAddress } from '../net/address.js'
-import { startAdmin } from './admin.js'
+import { type Admin, startAdmin } from './admin.js'
 import { type BaseConfig, ConfigError, loadConfig, redact } from './config.js'
 import { addProcessMetrics } from './hop-metrics.js'
 import { type Registry, createRegistry } from './metrics.js'
@@ -36,26 +36,33 @@ export interface Image<C extends BaseConfig> {
   readonly name: string
   readonly schema: z.ZodType<C>
   /** Checks that need more than the schema; `--check` runs them too. Throws `ConfigError`. */
-  readonly verify?: (config: C, configDir: string) => void
+  readonly verify?: (config: C) => void
   start(config: C, context: ImageContext): Promise<ImageServer<C>>
 }
 
 /** Exit codes: 0 drained, 1 failed to start or crashed, 2 bad arguments or config. */
 export async function runImage<C extends BaseConfig>(image: Image<C>): Promise<void> {
   const { file, check, healthcheck } = readArguments(image.name)
-  let config: C
-  let configDir: string
   try {
-    const loaded = loadConfig(image.schema, file)
-    config = loaded.config
-    configDir = loaded.baseDir
-    image.verify?.(config, configDir)
+    const { config, baseDir: configDir } = loadConfig(image.schema, file)
+    image.verify?.(config)
+    if (check) process.exit(0)
+    if (healthcheck) process.exit((await isReady(config)) ? 0 : 1)
+    const registry = createRegistry()
+    addProcessMetrics(registry)
+    const program = { image, file, configDir, registry, state: { config, isReady: false } }
+    if (config.workers > 1 && !isWorker) await serveWithWorkers(program)
+    else await serveHere(program)
   } catch (error) {
-    exitOnBadConfig(error)
+    if (error instanceof ConfigError) {
+      process.stderr.write(error.problems.map((problem) => `${problem}\n`).join(''))
+      process.exit(2)
+    }
+    // A worker has said itself what was wrong.
+    if (error instanceof WorkerExit) process.exit(error.exitCode || 1)
+    process.stderr.write(`${image.name}: ${(error as Error).message}\n`)
+    process.exit(1)
   }
-  if (check) process.exit(0)
-  if (healthcheck) process.exit((await isReady(config)) ? 0 : 1)
-  await serve(image, file, config, configDir)
 }
 
 function readArguments(name: string): { file: string; check: boolean; healthcheck: boolean } {
@@ -88,30 +95,14 @@ async function isReady({ admin }: BaseConfig): Promise<boolean> {
   }
 }
 
-function exitOnBadConfig(error: unknown): never {
-  const problems = error instanceof ConfigError ? error.problems : [String(error)]
-  process.stderr.write(problems.map((problem) => `${problem}\n`).join(''))
-  process.exit(2)
-}
-
-async function serve<C extends BaseConfig>(
-  image: Image<C>,
-  file: string,
-  first: C,
-  configDir: string,
-): Promise<void> {
-  const registry = createRegistry()
-  addProcessMetrics(registry)
-  try {
-    if (first.workers > 1 && !isWorker) await serveWithWorkers(image, file, first, configDir, registry)
-    else await serveHere(image, file, first, configDir, registry)
-  } catch (error) {
-    if (error instanceof ConfigError) exitOnBadConfig(error)
-    // A worker has said itself what was wrong.
-    if (error instanceof WorkerExit) process.exit(error.exitCode || 1)
-    process.stderr.write(`${image.name}: ${(error as Error).message}\n`)
-    process.exit(1)
-  }
+/** An image that is being run. */
+interface Program<C extends BaseConfig> {
+  readonly image: Image<C>
+  readonly file: string
+  readonly configDir: string
+  readonly registry: Registry
+  /** What the admin listener tells. */
+  readonly state: { config: C; isReady: boolean }
 }
 
 const log: ImageContext['log'] = (event, fields = {}) => {
@@ -122,34 +113,32 @@ function printReady(listeners: Readonly<Record<string, ListenerAddress>>): void 
   process.stdout.write(JSON.stringify({ event: 'ready', listeners }) + '\n')
 }
 
+function openAdmin<C extends BaseConfig>(
+  { state }: Program<C>,
+  metrics: () => string | Promise<string>,
+): Promise<Admin> {
+  return startAdmin({
+    ...state.config.admin,
+    metrics,
+    config: () => redact(state.config),
+    isReady: () => state.isReady,
+  })
+}
+
 /** The data plane in this process, which may be one worker of several. */
-async function serveHere<C extends BaseConfig>(
-  image: Image<C>,
-  file: string,
-  first: C,
-  configDir: string,
-  registry: Registry,
-): Promise<void> {
-  let config = first
-  let ready = false
+async function serveHere<C extends BaseConfig>(program: Program<C>): Promise<void> {
+  const { image, file, configDir, registry, state } = program
   const reloads = registry.counter('meshbench_config_reloads_total', 'Reloads of the config.', ['outcome'])
-  const server = await image.start(config, { registry, configDir, log })
-  const admin = isWorker
-    ? undefined
-    : await startAdmin({
-        ...config.admin,
-        metrics: () => registry.render(),
-        config: () => redact(config),
-        isReady: () => ready,
-      })
-  ready = true
+  const server = await image.start(state.config, { registry, configDir, log })
+  const admin = isWorker ? undefined : await openAdmin(program, () => registry.render())
+  state.isReady = true
   const reload = async (): Promise<void> => {
-    if (!ready) return
+    if (!state.isReady) return
     try {
       const next = loadConfig(image.schema, file).config
-      image.verify?.(next, configDir)
+      image.verify?.(next)
       await server.reload(next)
-      config = next
+      state.config = next
       reloads.labels('ok').add()
       log('reloaded')
     } catch (error) {
@@ -157,56 +146,45 @@ async function serveHere<C extends BaseConfig>(
       log('reload-refused', { problems: error instanceof ConfigError ? error.problems : [String(error)] })
     }
   }
-  const stopWatching = onReloadSignal(isWorker ? undefined : file, config, configDir, reload)
+  const stopWatching = onReloadSignal(program, reload)
   onStopSignal(async (signal) => {
-    ready = false
+    state.isReady = false
     stopWatching()
-    log('draining', { signal, drainMs: config.drainMs })
+    const { drainMs } = state.config
+    log('draining', { signal, drainMs })
     const overdue = setTimeout(() => {
       log('drain-overdue')
       server.close()
       process.exit(0)
-    }, config.drainMs)
+    }, drainMs)
     await server.drain()
     clearTimeout(overdue)
     server.close()
     admin?.close()
     process.exit(0)
   })
-  if (admin) printReady({ ...server.listeners, admin: { host: admin.host, port: admin.port } })
+  if (admin) printReady({ ...server.listeners, admin: admin.address })
   else joinWorkers(server.listeners, registry)
 }
 
 /** The process that has the workers: it accepts and hands out connections, and answers for all on the admin listener. */
-async function serveWithWorkers<C extends BaseConfig>(
-  image: Image<C>,
-  file: string,
-  first: C,
-  configDir: string,
-  registry: Registry,
-): Promise<void> {
-  let config = first
-  let ready = false
-  const workers = await startWorkers(config.workers, registry, log)
-  const admin = await startAdmin({
-    ...config.admin,
-    metrics: () => workers.metrics(),
-    config: () => redact(config),
-    isReady: () => ready,
-  })
-  ready = true
+async function serveWithWorkers<C extends BaseConfig>(program: Program<C>): Promise<void> {
+  const { image, file, registry, state } = program
+  const workers = await startWorkers(state.config.workers, registry, log)
+  const admin = await openAdmin(program, () => workers.metrics())
+  state.isReady = true
   const reload = async (): Promise<void> => {
     // The workers load it themselves, refuse what is bad, and count it.
     workers.signal('SIGHUP')
     try {
-      config = loadConfig(image.schema, file).config
+      state.config = loadConfig(image.schema, file).config
     } catch {
       // Said by the workers.
     }
   }
-  const stopWatching = onReloadSignal(file, config, configDir, reload)
+  const stopWatching = onReloadSignal(program, reload)
   onStopSignal(async () => {
-    ready = false
+    state.isReady = false
     stopWatching()
     const ended = workers.ended()
     workers.signal('SIGTERM')
@@ -214,7 +192,7 @@ async function serveWithWorkers<C extends BaseConfig>(
     admin.close()
     process.exit(0)
   })
-  printReady({ ...workers.listeners, admin: { host: admin.host, port: admin.port } })
+  printReady({ ...workers.listeners, admin: admin.address })
 }
 
 function onStopSignal(stop: (signal: string) => Promise<void>): void {
@@ -232,10 +210,8 @@ function onStopSignal(stop: (signal: string) => Promise<void>): void {
  * Calls `onChange` on SIGHUP and when the config file or a certificate changes. Folders are watched, not files: editors
  * and Kubernetes replace a file by a rename, after which a watch on the old inode is silent. Reloads never overlap.
  */
-function onReloadSignal(
-  file: string | undefined,
-  { workloads }: BaseConfig,
-  configDir: string,
+function onReloadSignal<C extends BaseConfig>(
+  { file, configDir, state }: Program<C>,
   onChange: () => Promise<void>,
 ): () => void {
   let timer: NodeJS.Timeout | undefined
@@ -249,9 +225,10 @@ function onReloadSignal(
   process.on('SIGHUP', () => {
     schedule(0)
   })
+  const { workloads } = state.config
   const certificates = workloads.flatMap(({ certFile, keyFile, caFile }) => [certFile, keyFile, caFile])
-  const paths =
-    file === undefined ? [] : [resolve(file), ...certificates.map((name) => resolve(configDir, name))]
+  // Whoever has workers tells them.
+  const paths = isWorker ? [] : [resolve(file), ...certificates.map((name) => resolve(configDir, name))]
   // `..data` is the symbolic link that Kubernetes swaps when a mounted ConfigMap or Secret changes.
   const names = new Set(['..data', ...paths.map((path) => basename(path))])
   const watchers = [...new Set(paths.map((path) => dirname(path)))].map((folder) => {

@@ -9,6 +9,9 @@ export class Cell {
   set(value: number): void {
     this.value = value
   }
+  numbers(): number[] {
+    return [this.value]
+  }
 }
 
 /** A histogram with its labels fixed. */
@@ -33,15 +36,22 @@ export class HistogramCell {
     counts[low] = (counts[low] as number) + 1
     this.sum += value
   }
+  numbers(): number[] {
+    return [...this.counts, this.sum]
+  }
 }
 
-interface Family<C> {
+interface FamilyHead {
   readonly name: string
   readonly help: string
   readonly type: 'counter' | 'gauge' | 'histogram'
   readonly labelNames: readonly string[]
+  /** Of a histogram. */
+  readonly bounds?: readonly number[]
+}
+
+interface Family<C> extends FamilyHead {
   readonly children: Map<string, { readonly values: readonly string[]; readonly cell: C }>
-  readonly create: () => C
 }
 
 /** Finds the child for the values of the labels, in the order in which the labels were named. */
@@ -50,24 +60,27 @@ export interface Metric<C> {
 }
 
 /** Values of one registry as plain data, so that the registries of several workers can be added up. */
-export interface RegistrySnapshot {
-  readonly families: readonly {
-    readonly name: string
-    readonly help: string
-    readonly type: Family<unknown>['type']
-    readonly labelNames: readonly string[]
-    readonly bounds?: readonly number[]
-    readonly children: readonly {
-      readonly values: readonly string[]
-      readonly value?: number
-      readonly counts?: readonly number[]
-      readonly sum?: number
-    }[]
-  }[]
+export type RegistrySnapshot = readonly FamilySnapshot[]
+
+interface FamilySnapshot extends FamilyHead {
+  readonly children: readonly ChildSnapshot[]
+}
+
+interface ChildSnapshot {
+  /** Of the labels. */
+  readonly values: readonly string[]
+  /** The one value; of a histogram the counts, and the sum behind them. */
+  readonly numbers: readonly number[]
 }
 
 export interface Registry {
   counter(name: string, help: string, labelNames?: readonly string[]): Metric<Cell>
+  /** The cells of a counter with one label: `counters('x_total', 'X.', { result: ['ok', 'failed'] }).ok`. */
+  counters<const V extends string>(
+    name: string,
+    help: string,
+    valuesOf: Readonly<Record<string, readonly V[]>>,
+  ): Readonly<Record<V, Cell>>
   gauge(name: string, help: string, labelNames?: readonly string[]): Metric<Cell>
   /** `bounds` ascend and are in base units (seconds, bytes). */
   histogram(
@@ -90,18 +103,13 @@ export function createRegistry(): Registry {
   const families = new Map<string, Family<Cell | HistogramCell>>()
   const collectors: (() => void)[] = []
 
-  function register<C extends Cell | HistogramCell>(
-    name: string,
-    help: string,
-    type: Family<C>['type'],
-    labelNames: readonly string[],
-    create: () => C,
-  ): Metric<C> {
+  function register<C extends Cell | HistogramCell>(head: FamilyHead, create: () => C): Metric<C> {
+    const { name, type, labelNames } = head
     const known = families.get(name)
     if (known && (known.type !== type || known.labelNames.join() !== labelNames.join())) {
       throw new Error(`metric ${name} is already registered as ${known.type}(${known.labelNames.join()})`)
     }
-    const family = (known ?? { name, help, type, labelNames, children: new Map(), create }) as Family<C>
+    const family = (known ?? { ...head, children: new Map() }) as Family<C>
     families.set(name, family)
     const child = (values: string[]): C => {
       if (values.length !== labelNames.length) {
@@ -113,7 +121,7 @@ export function createRegistry(): Registry {
       if (family.children.size >= maxChildren && values.some((value) => value !== 'other')) {
         return child(values.map(() => 'other'))
       }
-      const cell = family.create()
+      const cell = create()
       family.children.set(key, { values, cell })
       return cell
     }
@@ -122,31 +130,31 @@ export function createRegistry(): Registry {
 
   const snapshot = (): RegistrySnapshot => {
     for (const collect of collectors) collect()
-    return {
-      families: [...families.values()].map((family) => {
-        const children = [...family.children.values()]
-        const first = children[0]?.cell
-        return {
-          name: family.name,
-          help: family.help,
-          type: family.type,
-          labelNames: family.labelNames,
-          ...(first instanceof HistogramCell ? { bounds: first.bounds } : {}),
-          children: children.map(({ values, cell }) =>
-            cell instanceof HistogramCell
-              ? { values, counts: [...cell.counts], sum: cell.sum }
-              : { values, value: cell.value },
-          ),
-        }
-      }),
-    }
+    return [...families.values()].map((family) => ({
+      ...family,
+      children: [...family.children.values()].map(({ values, cell }) => ({
+        values,
+        numbers: cell.numbers(),
+      })),
+    }))
   }
 
+  const counter: Registry['counter'] = (name, help, labelNames = []) =>
+    register({ name, help, type: 'counter', labelNames }, () => new Cell())
+
   return {
-    counter: (name, help, labelNames = []) => register(name, help, 'counter', labelNames, () => new Cell()),
-    gauge: (name, help, labelNames = []) => register(name, help, 'gauge', labelNames, () => new Cell()),
+    counter,
+    counters<V extends string>(name: string, help: string, valuesOf: Readonly<Record<string, readonly V[]>>) {
+      const metric = counter(name, help, Object.keys(valuesOf))
+      const cells = Object.values(valuesOf)
+        .flat()
+        .map((value) => [value, metric.labels(value)] as const)
+      return Object.fromEntries(cells) as Record<V, Cell>
+    },
+    gauge: (name, help, labelNames = []) =>
+      register({ name, help, type: 'gauge', labelNames }, () => new Cell()),
     histogram: (name, help, labelNames, bounds) =>
-      register(name, help, 'histogram', labelNames, () => new HistogramCell(bounds)),
+      register({ name, help, type: 'histogram', labelNames, bounds }, () => new HistogramCell(bounds)),
     onCollect: (collect) => {
       collectors.push(collect)
     },
@@ -157,65 +165,40 @@ export function createRegistry(): Registry {
 
 /** Adds up the registries of several workers. Gauges are added too: they count things (connections, bytes). */
 export function mergeSnapshots(snapshots: readonly RegistrySnapshot[]): RegistrySnapshot {
-  type FamilySnapshot = RegistrySnapshot['families'][number]
-  const merged = new Map<
-    string,
-    { family: FamilySnapshot; children: Map<string, FamilySnapshot['children'][number]> }
-  >()
-  for (const { families } of snapshots) {
-    for (const family of families) {
-      let entry = merged.get(family.name)
-      if (!entry) merged.set(family.name, (entry = { family, children: new Map() }))
-      if (family.bounds && !entry.family.bounds) entry.family = family
-      for (const child of family.children) {
-        const key = child.values.join('\u0000')
-        const known = entry.children.get(key)
-        entry.children.set(key, known ? addChildren(known, child) : child)
-      }
+  const merged = new Map<string, { family: FamilySnapshot; children: Map<string, ChildSnapshot> }>()
+  for (const family of snapshots.flat()) {
+    let entry = merged.get(family.name)
+    if (!entry) merged.set(family.name, (entry = { family, children: new Map() }))
+    for (const { values, numbers } of family.children) {
+      const key = values.join('\u0000')
+      const known = entry.children.get(key)?.numbers
+      entry.children.set(key, { values, numbers: numbers.map((number, i) => number + (known?.[i] ?? 0)) })
     }
   }
-  return {
-    families: [...merged.values()].map(({ family, children }) => ({
-      ...family,
-      children: [...children.values()],
-    })),
-  }
-}
-
-type ChildSnapshot = RegistrySnapshot['families'][number]['children'][number]
-
-function addChildren(a: ChildSnapshot, b: ChildSnapshot): ChildSnapshot {
-  if (a.counts && b.counts) {
-    const other = b.counts
-    return {
-      values: a.values,
-      counts: a.counts.map((count, i) => count + (other[i] ?? 0)),
-      sum: (a.sum ?? 0) + (b.sum ?? 0),
-    }
-  }
-  return { values: a.values, value: (a.value ?? 0) + (b.value ?? 0) }
+  return [...merged.values()].map(({ family, children }) => ({ ...family, children: [...children.values()] }))
 }
 
 /** Text exposition format 0.0.4. */
 export function renderSnapshot(snapshot: RegistrySnapshot): string {
   const lines: string[] = []
-  for (const family of snapshot.families) {
+  for (const family of snapshot) {
     lines.push(`# HELP ${family.name} ${family.help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}`)
     lines.push(`# TYPE ${family.name} ${family.type}`)
-    for (const child of family.children) {
-      const pairs = family.labelNames.map((name, i) => `${name}="${escapeLabel(child.values[i] ?? '')}"`)
-      if (!child.counts) {
-        lines.push(`${family.name}${braces(pairs)} ${formatNumber(child.value ?? 0)}`)
+    for (const { values, numbers } of family.children) {
+      const pairs = family.labelNames.map((name, i) => `${name}="${escapeLabel(values[i] ?? '')}"`)
+      const last = formatNumber(numbers.at(-1) ?? 0)
+      if (!family.bounds) {
+        lines.push(`${family.name}${braces(pairs)} ${last}`)
         continue
       }
       let cumulative = 0
-      for (const [i, count] of child.counts.entries()) {
+      for (const [i, count] of numbers.slice(0, -1).entries()) {
         cumulative += count
-        const bound = family.bounds?.[i]
+        const bound = family.bounds[i]
         const le = bound === undefined ? '+Inf' : formatNumber(bound)
         lines.push(`${family.name}_bucket${braces([...pairs, `le="${le}"`])} ${cumulative}`)
       }
-      lines.push(`${family.name}_sum${braces(pairs)} ${formatNumber(child.sum ?? 0)}`)
+      lines.push(`${family.name}_sum${braces(pairs)} ${last}`)
       lines.push(`${family.name}_count${braces(pairs)} ${cumulative}`)
     }
   }

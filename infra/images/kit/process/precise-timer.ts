@@ -8,9 +8,7 @@
  */
 import { Worker } from 'node:worker_threads'
 
-/**
- * Monotonic time in microseconds, the same clock in every thread and process of the host (CLOCK_MONOTONIC).
- */
+/** Monotonic time in microseconds, the same clock in every thread and process of the host (CLOCK_MONOTONIC). */
 export function nowUs(): number {
   return performance.now() * 1000 + clockOffsetUs
 }
@@ -75,11 +73,6 @@ for (;;) {
 }
 `
 
-export interface PreciseTimerOptions {
-  /** Longest time before a deadline that may be spun away, in µs: bounds what precision may cost. Default 250. */
-  readonly maxLeadUs?: number
-}
-
 /** Below this the owner does not turn its event loop once more: a turn would take longer than what is left. */
 const busyUs = 6
 const minLeadUs = 20
@@ -96,10 +89,11 @@ export class PreciseTimer {
   #requestedWakeUs = Infinity
   #spinning = false
 
-  constructor(fire: (nowUs: number) => void, options: PreciseTimerOptions = {}) {
+  /** `maxLeadUs`: longest time before a deadline that may be spun away, in µs: bounds what precision may cost. */
+  constructor(fire: (nowUs: number) => void, maxLeadUs = 250) {
     this.#fire = fire
-    this.#maxLeadUs = options.maxLeadUs ?? 250
-    this.#leadUs = Math.min(100, this.#maxLeadUs)
+    this.#maxLeadUs = maxLeadUs
+    this.#leadUs = Math.min(100, maxLeadUs)
     const memory = new SharedArrayBuffer(slots.bytes)
     this.#sequence = new Int32Array(memory, 0, 1)
     this.#wakeAt = new Float64Array(memory, slots.wakeAtByte, 1)

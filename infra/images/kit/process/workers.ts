@@ -1,5 +1,6 @@
 /** More than one core: the same program as several processes that share the listeners, seen from outside as one. */
 import cluster, { type Worker } from 'node:cluster'
+import { once } from 'node:events'
 import type { ListenerAddress } from '../net/address.js'
 import { type Registry, type RegistrySnapshot, mergeSnapshots, renderSnapshot } from './metrics.js'
 
@@ -86,16 +87,7 @@ export async function startWorkers(
       for (const worker of workers()) worker.process.kill(signal)
     },
     async ended() {
-      await Promise.all(
-        workers().map(
-          (worker) =>
-            new Promise<void>((resolve) => {
-              worker.on('exit', () => {
-                resolve()
-              })
-            }),
-        ),
-      )
+      await Promise.all(workers().map((worker) => once(worker, 'exit')))
     },
   }
 }

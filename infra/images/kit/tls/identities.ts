@@ -8,7 +8,6 @@ import { parseSpiffeId, uriNames } from './spiffe.js'
 
 /** One workload's certificate in the form that TLS needs it. */
 export interface Identity {
-  readonly spiffeId: string
   readonly secureContext: SecureContext
   /** Trusts the same authorities and shows no certificate. */
   readonly anonymousContext: SecureContext
@@ -16,15 +15,12 @@ export interface Identity {
   readonly pem: { readonly cert: Buffer; readonly key: Buffer; readonly ca: Buffer }
   /** Changes when the certificate, its chain or the authorities do: connections made with an older one are retired. */
   readonly fingerprint: string
-  readonly notAfter: Date
 }
 
 export interface IdentityStore {
-  readonly trustDomain: string
   /** Throws when the workload is not known. */
   get(spiffeId: string): Identity
   has(spiffeId: string): boolean
-  all(): readonly Identity[]
   /** Reads everything again. Throws `ConfigError` and changes nothing when any of it is bad. Returns the ids that changed. */
   reload(workloads: readonly WorkloadConfig[]): readonly string[]
   /** Called after a reload that changed something. */
@@ -67,14 +63,12 @@ export function createIdentityStore(options: {
   let identities = load(options.workloads)
   const listeners: ((changed: readonly string[]) => void)[] = []
   return {
-    trustDomain,
     get(spiffeId) {
       const identity = identities.get(spiffeId)
       if (!identity) throw new Error(`no certificate for ${spiffeId}`)
       return identity
     },
     has: (spiffeId) => identities.has(spiffeId),
-    all: () => [...identities.values()],
     reload(workloads) {
       const next = load(workloads)
       const changed: string[] = []
@@ -129,17 +123,14 @@ function loadIdentity(workload: WorkloadConfig, trustDomain: string, baseDir: st
   if (!leaf.checkPrivateKey(createPrivateKey(key))) {
     throw new Error(`${workload.keyFile} is not the key of ${workload.certFile}`)
   }
-  const notAfter = new Date(leaf.validTo)
   let anonymous: SecureContext | undefined
   return {
-    spiffeId: workload.spiffeId,
     secureContext: createSecureContext({ cert, key, ca, ...tlsSettings }),
     get anonymousContext() {
       return (anonymous ??= createSecureContext({ ca, ...tlsSettings }))
     },
     pem: { cert, key, ca },
     fingerprint: `${sha256(cert)} ${sha256(ca)}`,
-    notAfter,
   }
 }
 

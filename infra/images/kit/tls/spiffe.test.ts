@@ -8,7 +8,6 @@ describe('parseSpiffeId', () => {
     expect(parseSpiffeId('spiffe://bench.local/ns/shop/sa/cart')).toEqual({
       id: 'spiffe://bench.local/ns/shop/sa/cart',
       trustDomain: 'bench.local',
-      path: '/ns/shop/sa/cart',
       namespace: 'shop',
       serviceAccount: 'cart',
     })

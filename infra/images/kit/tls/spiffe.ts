@@ -4,8 +4,6 @@ import type { PeerCertificate, TLSSocket } from 'node:tls'
 export interface SpiffeId {
   readonly id: string
   readonly trustDomain: string
-  /** With a leading slash. */
-  readonly path: string
   /** From a path of the form `/ns/<namespace>/sa/<service account>`, as meshes on Kubernetes use it. */
   readonly namespace?: string
   readonly serviceAccount?: string
@@ -17,12 +15,10 @@ const idPattern = /^spiffe:\/\/([a-z0-9._-]{1,255})((?:\/(?!\.{1,2}(?:\/|$))[A-Z
 export function parseSpiffeId(id: string): SpiffeId | undefined {
   const match = id.length <= 2048 ? idPattern.exec(id) : null
   if (!match) return undefined
-  const path = match[2] as string
-  const names = /^\/ns\/([^/]+)\/sa\/([^/]+)$/.exec(path)
+  const names = /^\/ns\/([^/]+)\/sa\/([^/]+)$/.exec(match[2] as string)
   return {
     id,
     trustDomain: match[1] as string,
-    path,
     ...(names ? { namespace: names[1] as string, serviceAccount: names[2] as string } : {}),
   }
 }

@@ -1,6 +1,5 @@
 /** ab (Apache): its CSV has one hundred percentiles in µs; HTTP/1.0 with keep-alive, in one thread. */
-import { type Tool, type ToolReport, addError, stepsOf } from './tool.js'
-import type { ErrorKind } from '../../../../harness/protocol/result.js'
+import { type Tool, type ToolReport, errorsOf, stepsOf, wholeSeconds } from './tool.js'
 
 const csvFile = 'percentiles.csv'
 
@@ -8,15 +7,11 @@ export function parseAb(csv: string, output: string): ToolReport {
   const count = (name: string) => Number(new RegExp(`${name}:\\s+([\\d.]+)`).exec(output)?.[1] ?? 0)
   const complete = count('Complete requests')
   if (complete === 0) throw new Error('ab completed nothing')
-  const errors: Partial<Record<ErrorKind, number>> = {}
   const part = (name: string) => count(`\\(.*${name}`)
   const failed = count('Failed requests')
   const [connect, length] = [part('Connect'), part('Length')]
-  addError(errors, 'connect', connect)
-  addError(errors, 'mismatch', length)
-  addError(errors, 'reset', Math.max(0, failed - connect - length))
+  const reset = Math.max(0, failed - connect - length)
   const statuses = count('Non-2xx responses')
-  addError(errors, 'other', statuses)
   const known = csv
     .split('\n')
     .map((line) => line.split(',').map(Number))
@@ -26,7 +21,7 @@ export function parseAb(csv: string, output: string): ToolReport {
   return {
     // What broke off counts as completed, too, and what has another status as neither.
     ok: Math.max(0, complete - failed - statuses),
-    errors,
+    errors: errorsOf({ connect, mismatch: length, reset, other: statuses }),
     latency: stepsOf(known, complete),
     bodyBytes: count('HTML transferred'),
     windowMs: count('Time taken for tests') * 1000,
@@ -43,16 +38,8 @@ export const ab: Tool = {
   ],
   argv: ({ spec, url, authority, seconds, folder, fresh }) => [
     // The number, after the time: it keeps a slot for each request that it may send.
-    ...[
-      '-q',
-      '-t',
-      String(Math.max(1, Math.round(seconds))),
-      '-n',
-      '2000000',
-      '-c',
-      String(spec.connections),
-    ],
-    ...['-s', String(Math.max(1, Math.round(spec.timeoutMs / 1000))), '-r', '-l'],
+    ...['-q', '-t', wholeSeconds(seconds), '-n', '2000000', '-c', String(spec.connections)],
+    ...['-s', wholeSeconds(spec.timeoutMs / 1000), '-r', '-l'],
     ...(fresh ? [] : ['-k']),
     ...(authority === undefined ? [] : ['-H', `Host: ${authority}`]),
     ...['-e', `${folder}/${csvFile}`, url],

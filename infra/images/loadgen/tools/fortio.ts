@@ -41,15 +41,8 @@ export const fortio: Tool = {
     'fortio: latencies of failed requests are among the rest',
   ],
   argv: ({ spec, url, authority, seconds, folder, fresh }) => [
-    ...[
-      'load',
-      '-qps',
-      String(spec.ratePerSecond ?? -1),
-      '-c',
-      String(spec.connections),
-      '-t',
-      secondsArgument(seconds),
-    ],
+    ...['load', '-qps', String(spec.ratePerSecond ?? -1), '-c', String(spec.connections)],
+    ...['-t', secondsArgument(seconds)],
     ...['-r', '0.0001', '-uniform', '-nocatchup', '-timeout', `${spec.timeoutMs}ms`, '-allow-initial-errors'],
     ...(spec.protocol === 'h2' ? ['-h2'] : []),
     ...(authority === undefined ? [] : ['-H', `Host: ${authority}`]),

@@ -1,5 +1,5 @@
 /** k6: a script of ours asks for a constant arrival rate, and its summary has the percentiles that we name. */
-import { type Tool, type ToolReport, countFates, stepsOf } from './tool.js'
+import { type Tool, type ToolReport, countFates, stepsOf, wholeSeconds } from './tool.js'
 
 const summaryFile = 'summary.json'
 const percentiles = ['p(10)', 'p(25)', 'p(50)', 'p(75)', 'p(90)', 'p(95)', 'p(99)', 'p(99.9)', 'max', 'count']
@@ -67,7 +67,7 @@ export const k6: Tool = {
       URL: url,
       RATE: spec.ratePerSecond ?? 0,
       CONNECTIONS: spec.connections,
-      SECONDS: Math.max(1, Math.round(seconds)),
+      SECONDS: wholeSeconds(seconds),
       TIMEOUT_MS: spec.timeoutMs,
       AUTHORITY: authority ?? '',
       SUMMARY: `${folder}/${summaryFile}`,

@@ -1,6 +1,5 @@
 /** nighthawk: Envoy's own load generator, read through its JSON. */
-import { type Tool, type ToolReport, addError } from './tool.js'
-import type { ErrorKind } from '../../../../harness/protocol/result.js'
+import { type Tool, type ToolReport, errorsOf, wholeSeconds } from './tool.js'
 
 /**
  * api/client/output.proto of envoyproxy/nighthawk as proto3 JSON writes it: 64-bit counts are text, and durations are
@@ -25,21 +24,17 @@ export function parseNighthawk(output: string): ToolReport {
   const all = json.results?.find(({ name }) => name === 'global')
   if (!all) throw new Error('nighthawk wrote no global result')
   const counters = new Map((all.counters ?? []).map(({ name = '', value }) => [name, Number(value ?? 0)]))
-  const counter = (name: string) => counters.get(name) ?? 0
-  const errors: Partial<Record<ErrorKind, number>> = {}
-  addError(errors, '4xx', counter('benchmark.http_4xx'))
-  addError(errors, '5xx', counter('benchmark.http_5xx'))
-  addError(
-    errors,
-    'other',
-    counter('benchmark.http_1xx') + counter('benchmark.http_3xx') + counter('benchmark.http_xxx'),
-  )
-  addError(errors, 'reset', counter('benchmark.stream_resets'))
-  addError(errors, 'connect', counter('benchmark.pool_connection_failure'))
+  const counter = (name: string) => counters.get(`benchmark.${name}`) ?? 0
   const opened = counters.get('upstream_cx_total')
   return {
-    ok: counter('benchmark.http_2xx'),
-    errors,
+    ok: counter('http_2xx'),
+    errors: errorsOf({
+      '4xx': counter('http_4xx'),
+      '5xx': counter('http_5xx'),
+      other: counter('http_1xx') + counter('http_3xx') + counter('http_xxx'),
+      reset: counter('stream_resets'),
+      connect: counter('pool_connection_failure'),
+    }),
     latency: bucketsOf(
       all.statistics?.find(({ id }) => id === 'benchmark_http_client.latency_2xx')?.percentiles ?? [],
     ),
@@ -79,8 +74,8 @@ export const nighthawk: Tool = {
     ...['--output-format', 'json', '--concurrency', String(spec.workers)],
     // Of each of its workers.
     ...['--connections', String(Math.max(1, Math.floor(spec.connections / spec.workers)))],
-    ...['--duration', String(Math.max(1, Math.round(seconds)))],
-    ...['--timeout', String(Math.max(1, Math.round(spec.timeoutMs / 1000)))],
+    ...['--duration', wholeSeconds(seconds)],
+    ...['--timeout', wholeSeconds(spec.timeoutMs / 1000)],
     ...['--rps', String(Math.max(1, Math.round((spec.ratePerSecond ?? 1_000_000) / spec.workers)))],
     ...(spec.protocol === 'h2' ? ['--protocol', 'http2'] : []),
     ...(authority === undefined ? [] : ['--request-header', `Host: ${authority}`]),

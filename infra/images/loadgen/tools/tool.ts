@@ -49,9 +49,14 @@ export interface Tool {
   parse(output: string, run: ToolRun, files: (name: string) => string): ToolReport
 }
 
+/** The finest that tools take. */
+export function wholeSeconds(seconds: number): string {
+  return String(Math.max(1, Math.round(seconds)))
+}
+
 /** Seconds as most tools take them. */
 export function secondsArgument(seconds: number): string {
-  return `${Math.max(1, Math.round(seconds))}s`
+  return `${wholeSeconds(seconds)}s`
 }
 
 /** The whole command line. */
@@ -88,16 +93,32 @@ export function countFates(
     if (kind === undefined) ok += count
     else addError(errors, kind, count)
   }
-  for (const [text, count] of failures)
-    addError(
-      errors,
-      /refused|connect:|dial/i.test(text) ? 'connect' : /time/i.test(text) ? 'timeout' : 'reset',
-      count,
-    )
+  for (const [text, count] of failures) addError(errors, kindOfFailure(text), count)
   return { ok, errors }
 }
 
-/** Adds to a count by kind; 0 leaves no trace. */
-export function addError(errors: Partial<Record<ErrorKind, number>>, kind: ErrorKind, count: number): void {
+/** Counts replies one by one: what was wrong with each, or how long a good one took. */
+export function countReplies(
+  replies: Iterable<readonly [kind: ErrorKind | undefined, us: number]>,
+): Pick<ToolReport, 'ok' | 'errors' | 'latency'> {
+  const errors: Partial<Record<ErrorKind, number>> = {}
+  const latency: [us: number, count: number][] = []
+  for (const [kind, us] of replies)
+    if (kind === undefined) latency.push([us, 1])
+    else addError(errors, kind, 1)
+  return { ok: latency.length, errors, latency }
+}
+
+/** Errors by kind, those that happened. */
+export function errorsOf(counts: ToolReport['errors']): ToolReport['errors'] {
+  return Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0))
+}
+
+/** Of what a tool calls it. */
+export function kindOfFailure(text: string): ErrorKind {
+  return /refused|connect:|dial/i.test(text) ? 'connect' : /time/i.test(text) ? 'timeout' : 'reset'
+}
+
+function addError(errors: Partial<Record<ErrorKind, number>>, kind: ErrorKind, count: number): void {
   if (count > 0) errors[kind] = (errors[kind] ?? 0) + count
 }

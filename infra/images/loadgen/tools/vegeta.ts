@@ -1,28 +1,22 @@
 /** vegeta: its results have one line for each reply, in ns, when its own encoder has read them. */
 import { kindOfStatus } from '../wires/wire.js'
-import { type Tool, type ToolReport, addError, secondsArgument } from './tool.js'
-import type { ErrorKind } from '../../../../harness/protocol/result.js'
+import { type Tool, type ToolReport, countReplies, kindOfFailure, secondsArgument } from './tool.js'
 
 /** Columns as `vegeta encode --to csv` writes them: Unix ns, status, latency ns, bytes out, bytes in, error, … */
 export function parseVegetaCsv(output: string): ToolReport {
-  const errors: Partial<Record<ErrorKind, number>> = {}
-  const latency: [number, number][] = []
-  for (const line of output.split('\n')) {
-    const [, status, ns, , , failure = ''] = line.split(',')
-    if (ns === undefined) continue
-    const kind = kindOfStatus(Number(status))
-    // A status may stand beside a failure: the body that broke off had a head.
-    if (Number(status) === 0 || (failure !== '' && kind === undefined))
-      addError(
-        errors,
-        /dial|refused/.test(failure) ? 'connect' : /time/i.test(failure) ? 'timeout' : 'reset',
-        1,
-      )
-    else if (kind === undefined) latency.push([Number(ns) / 1000, 1])
-    else addError(errors, kind, 1)
-  }
-  if (latency.length === 0 && Object.keys(errors).length === 0) throw new Error('vegeta encoded no results')
-  return { ok: latency.length, errors, latency }
+  const rows = output
+    .split('\n')
+    .map((line) => line.split(','))
+    .filter(({ length }) => length > 2)
+  if (rows.length === 0) throw new Error('vegeta encoded no results')
+  return countReplies(
+    rows.map(([, status, ns, , , failure = '']) => {
+      const kind = kindOfStatus(Number(status))
+      // A status may stand beside a failure: the body that broke off had a head.
+      const hasFailed = Number(status) === 0 || (failure !== '' && kind === undefined)
+      return [hasFailed ? kindOfFailure(failure) : kind, Number(ns) / 1000]
+    }),
+  )
 }
 
 export const vegeta: Tool = {

@@ -1,6 +1,5 @@
 /** wrk 4: its Lua hook hands over the whole histogram, which its text does not show. */
-import { type Tool, type ToolReport, addError, secondsArgument } from './tool.js'
-import type { ErrorKind } from '../../../../harness/protocol/result.js'
+import { type Tool, type ToolReport, errorsOf, secondsArgument } from './tool.js'
 
 /** https://github.com/wg/wrk/blob/master/SCRIPTING: `done` gets summary and latency; `latency(i)` is a value and its count. */
 const script = `
@@ -31,17 +30,12 @@ interface Summary {
 export function parseWrkSummary(output: string): ToolReport {
   const line = output.split('\n').find((text) => text.startsWith('{"requests":'))
   if (line === undefined) throw new Error('wrk printed no summary')
-  const summary = JSON.parse(line) as Summary
-  const errors: Partial<Record<ErrorKind, number>> = {}
-  addError(errors, 'connect', summary.connect)
-  addError(errors, 'reset', summary.read + summary.write)
-  addError(errors, 'other', summary.status)
-  addError(errors, 'timeout', summary.timeout)
+  const { requests, durationUs, connect, read, write, status, timeout, buckets } = JSON.parse(line) as Summary
   return {
-    ok: summary.requests - summary.status,
-    errors,
-    latency: summary.buckets,
-    windowMs: summary.durationUs / 1000,
+    ok: requests - status,
+    errors: errorsOf({ connect, reset: read + write, other: status, timeout }),
+    latency: buckets,
+    windowMs: durationUs / 1000,
   }
 }
 

@@ -1,7 +1,6 @@
 /** wrk2: wrk with a constant rate, charged from when a request was due. */
 import { parseWrkSummary } from './wrk.js'
-import { type Tool, type ToolReport, addError, secondsArgument } from './tool.js'
-import type { ErrorKind } from '../../../../harness/protocol/result.js'
+import { type Tool, type ToolReport, errorsOf, secondsArgument } from './tool.js'
 
 /** The spectrum of `--latency`: value in ms, share, count so far (https://github.com/giltene/wrk2#readme). */
 function parseSpectrum(output: string): [number, number][] {
@@ -23,14 +22,10 @@ export function parseWrk2(output: string): ToolReport {
   const latency = parseSpectrum(output)
   const requests = Number(/^\s*(\d+) requests in /m.exec(output)?.[1] ?? Number.NaN)
   if (Number.isNaN(requests)) return { ...parseWrkSummary(output), latency }
-  const errors: Partial<Record<ErrorKind, number>> = {}
   const socket = /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(output)
   const status = Number(/Non-2xx or 3xx responses: (\d+)/.exec(output)?.[1] ?? 0)
   const [connect = 0, read = 0, write = 0, timeout = 0] = (socket?.slice(1) ?? []).map(Number)
-  addError(errors, 'connect', connect)
-  addError(errors, 'reset', read + write)
-  addError(errors, 'timeout', timeout)
-  addError(errors, 'other', status)
+  const errors = errorsOf({ connect, reset: read + write, timeout, other: status })
   return { ok: requests - status, errors, latency }
 }
 

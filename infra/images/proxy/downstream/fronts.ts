@@ -183,7 +183,7 @@ async function openHboneFront(
       serve(request.accept(), request.peerAddress, request.peer, foreign)
     },
   })
-  const address = await server.listen({ host: listener.host, port: listener.port })
+  const address = await server.listen(listener)
   return {
     address,
     // The HBONE server follows the identity store by itself.

@@ -4,7 +4,7 @@ import type { Cell } from '../../kit/process/metrics.js'
 import type { Fields, ResponseHead } from '../exchange/message.js'
 import type { ResponseStart } from '../exchange/sides.js'
 import type { Lease } from '../../kit/net/reads.js'
-import type { Wire } from '../exchange/wire.js'
+import { type Wire, chunkedEnd } from '../exchange/wire.js'
 
 export class Http1ResponseWriter {
   /** Of the request in progress: it decides how the response is framed. */
@@ -78,10 +78,7 @@ export class Http1ResponseWriter {
   finish(trailers: Fields | undefined): void {
     if (!this.#isChunked) return
     this.#isChunked = false
-    let text = '0\r\n'
-    const list = trailers?.list ?? []
-    for (let i = 0; i < list.length; i += 2) text += `${list[i]}: ${list[i + 1]}\r\n`
-    this.text(text + '\r\n')
+    this.text(chunkedEnd(trailers))
   }
 
   bytes(bytes: Buffer, lease: Lease): boolean {

@@ -14,8 +14,8 @@ import type { Leasing } from '../../kit/net/reads.js'
 
 export interface ListenerContext extends FrontContext {
   readonly clock: Clock
-  runtime(): Runtime
-  isDraining(): boolean
+  readonly runtime: () => Runtime
+  readonly isDraining: () => boolean
 }
 
 export interface ProxyListener {
@@ -119,18 +119,14 @@ export async function openListener(
 /** What all connections of a listener have in common. */
 function describe(
   { name, transport, clientCert }: ProxyListenerConfig,
-  context: ListenerContext,
+  { metrics, clock, runtime, isDraining }: ListenerContext,
 ): Omit<DownstreamContext, 'peer' | 'address' | 'clientCert'> {
-  const { metrics, clock } = context
   return {
-    listener: name,
+    ...{ listener: name, clock, runtime, isDraining },
     scheme: transport === 'plain' || transport === 'connect' ? 'http' : 'https',
     keepsClientCert: clientCert === 'keep',
     receivedBytes: metrics.receivedBytes.labels('downstream'),
     sentBytes: metrics.sentBytes.labels('downstream'),
-    clock,
-    runtime: () => context.runtime(),
-    isDraining: () => context.isDraining(),
   }
 }
 

@@ -34,18 +34,13 @@ export class Exchange implements UpstreamOwner, FilterExchange {
   readonly request: RequestHead
   cluster: Cluster | undefined
   endpoint: Endpoint | undefined
-  /** The head that was sent to the client. */
   response: ResponseHead | undefined
-  /** Tries at an upstream so far. */
   attempts = 0
   requestBytes = 0
   responseBytes = 0
   trailers: Fields | undefined
-  /** Why there was no good answer, for the access log. */
   failure = ''
-  /** `performance.now()` at the start; 0 when no filter needs the time. */
   startedAtMs = 0
-  /** Claims of a valid token. */
   claims: Readonly<Record<string, unknown>> | undefined
   isOver = false
   requestEnded = false
@@ -219,14 +214,9 @@ export class Exchange implements UpstreamOwner, FilterExchange {
     }
     const delayMs = this.runtime.chain.retry.length > 0 ? this.#retryDelay({ kind, status: 0 }) : undefined
     if (delayMs !== undefined) this.#again(delayMs)
-    else
-      this.reply({
-        status: statusOfFailure[kind],
-        reason: `upstream-${kind}`,
-      })
+    else this.reply({ status: statusOfFailure[kind], reason: `upstream-${kind}` })
   }
 
-  /** Answers in the upstream's place. */
   reply(reply: Reply): void {
     if (this.isOver) return
     this.#dropUpstream('cancelled')
@@ -247,7 +237,6 @@ export class Exchange implements UpstreamOwner, FilterExchange {
     this.#finish()
   }
 
-  /** Ends the running attempt as failed; it may be retried. */
   failAttempt(kind: FailureKind): void {
     const upstream = this.#upstream
     this.#waiting?.forget(this)
@@ -256,7 +245,6 @@ export class Exchange implements UpstreamOwner, FilterExchange {
     this.onFailure(kind)
   }
 
-  /** The whole request body when it is at hand, else undefined. */
   get wholeBody(): Buffer | undefined {
     if (!this.requestEnded || this.#bodyLost) return undefined
     return this.#held?.join() ?? nothing

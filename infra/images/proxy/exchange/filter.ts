@@ -1,6 +1,5 @@
 /** What a filter may do. A chain has a list per kind of step, so that a step that no filter takes costs nothing. */
 import type { z } from 'zod'
-import type { HopMetrics } from '../../kit/process/hop-metrics.js'
 import type { Registry } from '../../kit/process/metrics.js'
 import type { Cluster, Endpoint } from '../upstream/cluster.js'
 import type { ResponseHead } from './message.js'
@@ -42,11 +41,8 @@ export interface Filter {
 
 export interface FilterContext {
   readonly registry: Registry
-  readonly metrics: HopMetrics
   /** By name; for filters that send requests of their own. */
   readonly clusters: ReadonlyMap<string, Cluster>
-  /** SPIFFE id of this proxy. */
-  readonly identity: string | undefined
   /** Folder that relative file names start from. */
   readonly baseDir: string
   log(event: string, fields?: Readonly<Record<string, unknown>>): void

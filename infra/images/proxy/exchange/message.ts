@@ -1,4 +1,5 @@
 /** Requests and responses as filters see them, whatever the protocol; an HTTP/1.1 head that nobody touched stays text. */
+import { STATUS_CODES } from 'node:http'
 import { type Http1Head, firstValue } from '../../kit/http1/http1-head.js'
 
 /** Header fields as flat pairs of lower-case name and value. */
@@ -187,11 +188,9 @@ export class RequestHead {
     let text = `${this.method} ${this.#path} HTTP/1.1\r\nhost: ${this.#authority}\r\n`
     const { list } = this.fields
     for (let i = 0; i < list.length; i += 2) text += `${list[i]}: ${list[i + 1]}\r\n`
-    if (this.contentLength > 0 || this.statesNoContent) {
+    if (this.contentLength < 0) text += 'transfer-encoding: chunked\r\n'
+    else if (this.contentLength > 0 || this.statesNoContent)
       text += `content-length: ${this.contentLength}\r\n`
-    } else if (this.contentLength < 0) {
-      text += 'transfer-encoding: chunked\r\n'
-    }
     return text + this.#ownLines() + '\r\n'
   }
 
@@ -280,36 +279,8 @@ export class ResponseHead {
   }
 }
 
-const reasonPhrases: Readonly<Record<number, string>> = {
-  100: 'Continue',
-  101: 'Switching Protocols',
-  103: 'Early Hints',
-  200: 'OK',
-  201: 'Created',
-  202: 'Accepted',
-  204: 'No Content',
-  206: 'Partial Content',
-  301: 'Moved Permanently',
-  302: 'Found',
-  303: 'See Other',
-  304: 'Not Modified',
-  307: 'Temporary Redirect',
-  308: 'Permanent Redirect',
-  400: 'Bad Request',
-  401: 'Unauthorized',
-  403: 'Forbidden',
-  404: 'Not Found',
-  405: 'Method Not Allowed',
-  408: 'Request Timeout',
+/** Node has the older name of 413 (RFC 9110 §15.5.14). */
+const reasonPhrases: Readonly<Record<number, string | undefined>> = {
+  ...STATUS_CODES,
   413: 'Content Too Large',
-  414: 'URI Too Long',
-  417: 'Expectation Failed',
-  429: 'Too Many Requests',
-  431: 'Request Header Fields Too Large',
-  500: 'Internal Server Error',
-  501: 'Not Implemented',
-  502: 'Bad Gateway',
-  503: 'Service Unavailable',
-  504: 'Gateway Timeout',
-  505: 'HTTP Version Not Supported',
 }

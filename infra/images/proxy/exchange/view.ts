@@ -22,7 +22,7 @@ export interface FilterExchange {
   readonly attempts: number
   readonly requestBytes: number
   readonly responseBytes: number
-  /** Why there was no good answer. */
+  /** Why there was no good answer, for the access log. */
   readonly failure: string
   /** `performance.now()` at the start; 0 when no filter needs the time. */
   readonly startedAtMs: number

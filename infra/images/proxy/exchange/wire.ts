@@ -3,6 +3,7 @@ import { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import type { ByteStream } from '../../kit/net/byte-stream.js'
 import { type Lease, keepRead, longReadBytes } from '../../kit/net/reads.js'
+import type { Fields } from './message.js'
 
 /** Sockets that have something to send when every connection that is ready has been read. */
 let waiting: Socket[] = []
@@ -38,6 +39,14 @@ function flush(): void {
   const sockets = waiting
   waiting = []
   for (const socket of sockets) socket.uncork()
+}
+
+/** What ends a chunked body (RFC 9112 §7.1.2). */
+export function chunkedEnd(trailers: Fields | undefined): string {
+  let text = '0\r\n'
+  const list = trailers?.list ?? []
+  for (let i = 0; i < list.length; i += 2) text += `${list[i]}: ${list[i + 1]}\r\n`
+  return text + '\r\n'
 }
 
 /** A stream with a cheap way to write. */

@@ -1,15 +1,14 @@
 /** Opens connections to upstreams: plain, TLS, mutual TLS or CONNECT, and only to who they should be. */
-import { connect as connectPlain } from 'node:net'
-import { type TLSSocket, connect as connectTls } from 'node:tls'
+import { connect } from 'node:net'
 import type { ByteStream } from '../../kit/net/byte-stream.js'
 import { Waiter } from '../../kit/net/waiter.js'
 import type { HbonePool } from '../../kit/hbone/client.js'
 import type { HopMetrics } from '../../kit/process/hop-metrics.js'
-import { type IdentityStore, tlsSettings } from '../../kit/tls/identities.js'
-import { checkPeer } from '../../kit/tls/spiffe.js'
+import { dialPeer } from '../../kit/tls/dial.js'
+import type { IdentityStore } from '../../kit/tls/identities.js'
 import { type ClusterConfig, connectSecurity } from '../shapes.js'
 import type { Http1Upstream } from './http1-upstream.js'
-import { type ReusedReads, plainReads, tlsReads } from '../../kit/net/reads.js'
+import { type OnBytes, plainReads, tlsReads } from '../../kit/net/reads.js'
 
 /** Opens streams to one endpoint. Plain TCP answers at once; TLS and HBONE first have to check who answers. */
 export interface Dialler {
@@ -32,212 +31,111 @@ export interface DiallerContext {
   readonly connectTimeoutMs: number
 }
 
-export function createDialler(
-  cluster: ClusterConfig,
-  endpoint: { readonly host: string; readonly port: number },
-  context: DiallerContext,
-): Dialler {
-  switch (cluster.transport) {
-    case 'plain':
-      return plainDialler(cluster, endpoint, context)
-    case 'tls':
-    case 'mtls':
-      return tlsDialler(cluster, endpoint, context)
-    case 'connect':
-    case 'connect-tls':
-    case 'hbone':
-      return hboneDialler(cluster, endpoint, context)
-  }
-}
-
 interface Address {
   readonly host: string
   readonly port: number
 }
 
-function plainDialler(cluster: ClusterConfig, { host, port }: Address, context: DiallerContext): Dialler {
-  const opened = context.metrics.upstreamConnections.labels(cluster.name)
+/** Opens a stream, whose bytes are handed over as they come. Given up, and rejected, when the waiter leaves. */
+type Open = (onBytes: OnBytes, waiter: Waiter) => Promise<ByteStream>
+
+export function createDialler(cluster: ClusterConfig, address: Address, context: DiallerContext): Dialler {
+  switch (cluster.transport) {
+    case 'plain':
+      return plainDialler(cluster, address, context)
+    case 'tls':
+    case 'mtls':
+      return diallerOf(openSocket(cluster, address, context))
+    case 'connect':
+    case 'connect-tls':
+    case 'hbone':
+      return diallerOf(openHbone(cluster, address, context))
+  }
+}
+
+/** Of what first has to check who answers. */
+function diallerOf(open: Open): Dialler {
   return {
+    dialHttp1(connection, connected, failed) {
+      const waiter = new Waiter()
+      connection.abandon = () => {
+        waiter.leave()
+      }
+      const onBytes: OnBytes = (buffer, length, lease) => {
+        connection.onBytes(buffer, length, lease)
+      }
+      open(onBytes, waiter).then((stream) => {
+        connection.attach(stream)
+        connected()
+      }, failed)
+      return 'later'
+    },
+    dial: (onBytes, waiter) =>
+      open((buffer, length) => {
+        onBytes(length === buffer.length ? buffer : buffer.subarray(0, length))
+      }, waiter),
+  }
+}
+
+function plainDialler(cluster: ClusterConfig, { host, port }: Address, context: DiallerContext): Dialler {
+  const { metrics, connectTimeoutMs } = context
+  const opened = metrics.upstreamConnections.labels(cluster.name)
+  return {
+    ...diallerOf(openSocket(cluster, { host, port }, context)),
+    // Written to before it is connected: there is nobody to check.
     dialHttp1(connection, connected) {
       const reads = plainReads((buffer, length, lease) => {
         connection.onBytes(buffer, length, lease)
       })
-      const socket = connectPlain({ host, port, noDelay: true, onread: reads })
-      socket.once('close', reads.release)
-      limitConnect(socket, context.connectTimeoutMs)
+      const socket = connect({ host, port, noDelay: true, onread: reads })
+      const timer = setTimeout(() => {
+        socket.destroy(new Error(`not connected within ${connectTimeoutMs} ms`))
+      }, connectTimeoutMs)
+      socket.once('close', () => {
+        clearTimeout(timer)
+        reads.release()
+      })
       socket.once('connect', () => {
+        clearTimeout(timer)
         opened.add()
         connected()
       })
       connection.attach(socket)
       return 'now'
     },
-    dial: async (onBytes, waiter) =>
-      new Promise((resolve, reject) => {
-        const reads = plainReads(handOver(onBytes))
-        const socket = connectPlain({ host, port, noDelay: true, onread: reads })
-        socket.once('close', reads.release)
-        limitConnect(socket, context.connectTimeoutMs)
-        socket.once('error', reject)
-        waiter.onLeave = () => socket.destroy(new Error('nobody waits for it'))
-        socket.once('connect', () => {
-          socket.off('error', reject)
-          waiter.onLeave = undefined
-          opened.add()
-          resolve(socket)
-        })
-      }),
   }
 }
 
-const handOver =
-  (onBytes: (bytes: Buffer) => void) =>
-  (buffer: Buffer, length: number): void => {
-    onBytes(buffer.subarray(0, length))
-  }
-
-/** A socket that is not connected in time is destroyed with an error. */
-function limitConnect(
-  socket: {
-    setTimeout(ms: number, f?: () => void): unknown
-    destroy(e: Error): unknown
-    once(event: string, f: () => void): unknown
-  },
-  timeoutMs: number,
-): void {
-  const timer = setTimeout(() => {
-    socket.destroy(new Error(`not connected within ${timeoutMs} ms`))
-  }, timeoutMs)
-  const stop = (): void => {
-    clearTimeout(timer)
-  }
-  socket.once('connect', stop)
-  socket.once('secureConnect', stop)
-  socket.once('close', stop)
-}
-
-function tlsOptions(cluster: ClusterConfig, { host, port }: Address, context: DiallerContext) {
-  const identity = context.identities.get(context.source as string)
-  return {
-    host,
-    port,
-    secureContext: cluster.transport === 'tls' ? identity.anonymousContext : identity.secureContext,
-    ALPNProtocols: [cluster.protocol === 'h2' ? 'h2' : 'http/1.1'],
-    minVersion: tlsSettings.minVersion,
-    maxVersion: tlsSettings.maxVersion,
-    rejectUnauthorized: true,
-    // Names are SPIFFE ids and are checked by who dials.
-    checkServerIdentity: () => undefined,
+function openSocket(cluster: ClusterConfig, { host, port }: Address, context: DiallerContext): Open {
+  const { metrics, identities, source, trustDomain, connectTimeoutMs: timeoutMs } = context
+  const { name: destination, transport, protocol, expect } = cluster
+  const isAnonymous = transport === 'tls'
+  const alpn = protocol === 'h2' ? 'h2' : 'http/1.1'
+  const open = { host, port, destination, metrics, timeoutMs }
+  return async (onBytes, waiter) => {
+    if (transport === 'plain') return dialPeer({ ...open, waiter, reads: plainReads(onBytes) })
+    const tls = {
+      identity: identities.get(source as string),
+      isAnonymous,
+      alpn,
+      trustDomain,
+      expect,
+    } as const
+    return dialPeer({ ...open, waiter, reads: tlsReads(onBytes), tls })
   }
 }
 
-function tlsDialler(cluster: ClusterConfig, address: Address, context: DiallerContext): Dialler {
-  const { metrics, trustDomain, connectTimeoutMs } = context
-  const opened = metrics.upstreamConnections.labels(cluster.name)
-  const connect = (
-    reads: ReusedReads,
-    done: (socket: TLSSocket) => void,
-    failed: (error: Error) => void,
-  ): (() => void) => {
-    const options = { ...tlsOptions(cluster, address, context), onread: reads }
-    const socket = connectTls(options)
-    socket.once('close', reads.release)
-    socket.setNoDelay(true)
-    limitConnect(socket, connectTimeoutMs)
-    let isDone = false
-    const fail = (reason: string, error: Error): void => {
-      if (isDone) return
-      isDone = true
-      metrics.tlsHandshakeFailures.labels('client', reason).add()
-      socket.destroy()
-      failed(error)
-    }
-    socket.once('connect', () => {
-      opened.add()
-    })
-    socket.on('error', (error: NodeJS.ErrnoException) => {
-      fail(error.code ?? 'error', error)
-    })
-    socket.once('close', () => {
-      fail('closed', new Error('closed before the handshake was over'))
-    })
-    socket.once('secureConnect', () => {
-      const check = checkPeer(socket, trustDomain, cluster.expect)
-      if ('refusal' in check) {
-        fail(check.refusal, new Error(check.detail))
-      } else if (cluster.protocol === 'h2' && socket.alpnProtocol !== 'h2') {
-        fail('alpn', new Error('the peer does not speak h2'))
-      } else if (!isDone) {
-        isDone = true
-        metrics.tlsHandshakes.labels('client', check.peer.id).add()
-        done(socket)
-      }
-    })
-    return () => {
-      isDone = true
-      socket.destroy()
-    }
-  }
-  return {
-    dialHttp1(connection, connected, failed) {
-      connection.abandon = connect(
-        tlsReads((buffer, length, lease) => {
-          connection.onBytes(buffer, length, lease)
-        }),
-        (socket) => {
-          connection.attach(socket)
-          connected()
-        },
-        failed,
-      )
-      return 'later'
-    },
-    dial: async (onBytes, waiter) =>
-      new Promise((resolve, reject) => {
-        const settle = (socket: TLSSocket): void => {
-          waiter.onLeave = undefined
-          resolve(socket)
-        }
-        const abandon = connect(tlsReads(handOver(onBytes)), settle, reject)
-        waiter.onLeave = () => {
-          abandon()
-          reject(new Error('nobody waits for it'))
-        }
-      }),
-  }
-}
-
-function hboneDialler(cluster: ClusterConfig, via: Address, context: DiallerContext): Dialler {
+/** The pool counts the connections that it opens; a stream is none. */
+function openHbone(cluster: ClusterConfig, via: Address, context: DiallerContext): Open {
   const pool = context.hbonePool as HbonePool
-  // The pool counts the connections that it opens; a stream is none.
-  const connect = async (waiter: Waiter): Promise<ByteStream> =>
-    pool.connect({
-      waiter,
-      source: context.source as string,
-      destination: {
-        ...{ authority: cluster.authority as string, via, expect: cluster.expect },
-        security: connectSecurity(cluster.transport),
-      },
+  const { expect, transport } = cluster
+  const authority = cluster.authority as string
+  const destination = { authority, via, expect, security: connectSecurity(transport) }
+  return async (onBytes, waiter) => {
+    const stream = await pool.connect({ waiter, source: context.source as string, destination })
+    stream.on('data', (bytes) => {
+      onBytes(bytes, bytes.length, 'borrowed')
     })
-  return {
-    dialHttp1(connection: Http1Upstream, connected, failed) {
-      const waiter = new Waiter()
-      connection.abandon = () => {
-        waiter.leave()
-      }
-      connect(waiter).then((stream) => {
-        connection.attach(stream)
-        stream.on('data', (bytes) => {
-          connection.onBytes(bytes, bytes.length, 'borrowed')
-        })
-        connected()
-      }, failed)
-      return 'later'
-    },
-    async dial(onBytes, waiter) {
-      const stream = await connect(waiter)
-      stream.on('data', onBytes)
-      return stream
-    },
+    return stream
   }
 }

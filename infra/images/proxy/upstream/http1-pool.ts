@@ -53,34 +53,31 @@ export class Http1Pool implements UpstreamPool {
 
   #open(owner: UpstreamOwner): UpstreamSide | undefined {
     const { receivedBytes, sentBytes, limits: headLimits, clock } = this.#context
-    const connection: Http1Upstream = new Http1Upstream(
-      {
-        headLimits,
-        receivedBytes,
-        sentBytes,
-        release: (released) => {
-          // Who waits is served by a retired pool too: no other knows of it.
-          if (this.#waiting.length > 0) {
-            // Not now: the connection is still handing out the response that was before, and may end with it.
-            process.nextTick(() => {
-              this.#lend(released)
-            })
-          } else if (this.#isRetired) {
-            released.retire()
-          } else {
-            released.idleSinceMs = clock.nowMs
-            this.#idle.push(released)
-          }
-        },
-        remove: (removed) => {
-          this.#connections.delete(removed)
-          const at = this.#idle.indexOf(removed)
-          if (at >= 0) this.#idle.splice(at, 1)
-          this.#openNext()
-        },
+    const connection: Http1Upstream = new Http1Upstream({
+      headLimits,
+      receivedBytes,
+      sentBytes,
+      release: (released) => {
+        // Who waits is served by a retired pool too: no other knows of it.
+        if (this.#waiting.length > 0) {
+          // Not now: the connection is still handing out the response that was before, and may end with it.
+          process.nextTick(() => {
+            this.#lend(released)
+          })
+        } else if (this.#isRetired) {
+          released.retire()
+        } else {
+          released.idleSinceMs = clock.nowMs
+          this.#idle.push(released)
+        }
       },
-      true,
-    )
+      remove: (removed) => {
+        this.#connections.delete(removed)
+        const at = this.#idle.indexOf(removed)
+        if (at >= 0) this.#idle.splice(at, 1)
+        this.#openNext()
+      },
+    })
     this.#connections.add(connection)
     connection.begin(owner)
     const mode = this.#dialler.dialHttp1(

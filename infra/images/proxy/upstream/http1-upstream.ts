@@ -8,7 +8,7 @@ import type { Cell } from '../../kit/process/metrics.js'
 import type { UpstreamOwner, UpstreamSide } from '../exchange/sides.js'
 import { Fields, type RequestHead, ResponseHead } from '../exchange/message.js'
 import type { Lease } from '../../kit/net/reads.js'
-import { Wire } from '../exchange/wire.js'
+import { Wire, chunkedEnd } from '../exchange/wire.js'
 
 /** What a connection needs of its pool. */
 export interface Http1Keeper {
@@ -46,11 +46,10 @@ export class Http1Upstream implements UpstreamSide {
   #requestEnded = true
   #isPaused = false
   /** True until the connection is established: a failure then is one of connecting. */
-  #connecting: boolean
+  #connecting = true
 
-  constructor(pool: Http1Keeper, connecting: boolean) {
+  constructor(pool: Http1Keeper) {
     this.#pool = pool
-    this.#connecting = connecting
   }
 
   /** Gives the connection its stream. Bytes come through `onBytes`. */
@@ -126,11 +125,7 @@ export class Http1Upstream implements UpstreamSide {
       this.#stream?.end()
       return
     }
-    if (!this.#chunkedOut) return
-    let text = '0\r\n'
-    const list = trailers?.list ?? []
-    for (let i = 0; i < list.length; i += 2) text += `${list[i]}: ${list[i + 1]}\r\n`
-    this.#wire?.putText(text + '\r\n')
+    if (this.#chunkedOut) this.#wire?.putText(chunkedEnd(trailers))
   }
 
   cut(): void {

@@ -139,13 +139,9 @@ class Subrequest implements UpstreamOwner {
 
   onFailure(kind: FailureKind): void {
     if (this.isOver) return
-    if (
-      kind === 'reset' &&
-      this.#upstream?.isReused === true &&
-      !this.#isSecondTry &&
-      this.#head === undefined
-    ) {
-      // The kept connection had been closed meanwhile.
+    // The kept connection had been closed meanwhile.
+    const isStale = kind === 'reset' && this.#upstream?.isReused === true && this.#head === undefined
+    if (isStale && !this.#isSecondTry) {
       this.#isSecondTry = true
       this.start()
       return

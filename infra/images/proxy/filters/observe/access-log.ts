@@ -15,11 +15,9 @@ export const accessLog = defineFilter({
     .strictObject({ file: z.string().min(1).optional().describe('absent: standard output') })
     .describe('Access log in JSON lines'),
   create: ({ file }, { registry, baseDir }) => {
-    const lines = registry.counter('meshbench_access_log_lines_total', 'Lines of the access log.', [
-      'outcome',
-    ])
-    const written = lines.labels('written')
-    const dropped = lines.labels('dropped')
+    const lines = registry.counters('meshbench_access_log_lines_total', 'Lines of the access log.', {
+      outcome: ['written', 'dropped'],
+    })
     const output: WriteStream | NodeJS.WriteStream =
       file === undefined ? process.stdout : createWriteStream(resolve(baseDir, file), { flags: 'a' })
     output.on('error', () => {})
@@ -35,11 +33,11 @@ export const accessLog = defineFilter({
       needsTime: true,
       end(exchange) {
         if (output.writableLength > maxBacklogBytes) {
-          dropped.add()
+          lines.dropped.add()
           return
         }
         block += lineOf(exchange)
-        written.add()
+        lines.written.add()
         if (block.length > flushBytes) flush()
       },
       close() {

@@ -23,11 +23,9 @@ export const trace = defineFilter({
     .strictObject({ sampled: z.boolean().default(true).describe('flag of the traces that start here') })
     .describe('W3C trace context'),
   create: ({ sampled }, { registry }) => {
-    const spans = registry.counter('meshbench_trace_spans_total', 'Spans by how their trace began.', [
-      'trace',
-    ])
-    const continued = spans.labels('continued')
-    const started = spans.labels('started')
+    const spans = registry.counters('meshbench_trace_spans_total', 'Spans by how their trace began.', {
+      trace: ['continued', 'started'],
+    })
     return {
       request({ request: { fields } }) {
         const match = pattern.exec(fields.join('traceparent') ?? '')
@@ -40,12 +38,12 @@ export const trace = defineFilter({
           !/^0+$/.test(parentId)
         if (isValid) {
           fields.set('traceparent', `00-${traceId}-${randomHex(8)}-${flags}`)
-          continued.add()
+          spans.continued.add()
         } else {
           // §3.3: the state of a trace means nothing without its parent.
           fields.remove('tracestate')
           fields.set('traceparent', `00-${randomHex(16)}-${randomHex(8)}-${sampled ? '01' : '00'}`)
-          started.add()
+          spans.started.add()
         }
         return undefined
       },

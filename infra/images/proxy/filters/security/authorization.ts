@@ -31,11 +31,9 @@ export const authorization = defineFilter({
     .strictObject({ rules: z.array(ruleSchema).min(1) })
     .describe('Deny rules win; if there is an allow rule, one has to match'),
   create: ({ rules }, { registry }) => {
-    const decisions = registry.counter('meshbench_authorization_total', 'Decisions of authorization.', [
-      'decision',
-    ])
-    const allowed = decisions.labels('allowed')
-    const denied = decisions.labels('denied')
+    const decisions = registry.counters('meshbench_authorization_total', 'Decisions of authorization.', {
+      decision: ['allowed', 'denied'],
+    })
     const denies = rules.filter(({ action }) => action === 'deny').map(compile)
     const allows = rules.filter(({ action }) => action === 'allow').map(compile)
     const refusal = { status: 403, reason: 'not-authorized', body: 'access denied\n' }
@@ -44,7 +42,7 @@ export const authorization = defineFilter({
         const isAllowed =
           !denies.some((test) => test(exchange)) &&
           (allows.length === 0 || allows.some((test) => test(exchange)))
-        ;(isAllowed ? allowed : denied).add()
+        decisions[isAllowed ? 'allowed' : 'denied'].add()
         return isAllowed ? undefined : refusal
       },
     }

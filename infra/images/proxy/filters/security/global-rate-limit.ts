@@ -21,16 +21,11 @@ export const globalRateLimit = defineFilter({
     })
     .describe('Global rate limit: a service over gRPC (envoy.service.ratelimit.v3) decides'),
   create: ({ cluster: name, domain, descriptor, timeoutMs, failOpen }, { registry, clusters }) => {
-    const decisions = registry.counter(
+    const decisions = registry.counters(
       'meshbench_global_rate_limit_total',
       'Decisions of the rate limit service.',
-      ['decision'],
+      { decision: ['admitted', 'limited', 'error'] },
     )
-    const cells = {
-      admitted: decisions.labels('admitted'),
-      limited: decisions.labels('limited'),
-      error: decisions.labels('error'),
-    }
     const cluster = clusters.get(name) as Cluster
     const message = encodeRateLimitRequest(domain, descriptor)
     const refusal = { status: 429, reason: 'global-rate-limited', body: 'rate limited\n' }
@@ -44,11 +39,11 @@ export const globalRateLimit = defineFilter({
           .then(isAdmitted)
           .then(
             (admitted) => {
-              cells[admitted ? 'admitted' : 'limited'].add()
+              decisions[admitted ? 'admitted' : 'limited'].add()
               return admitted ? undefined : refusal
             },
             () => {
-              cells.error.add()
+              decisions.error.add()
               return failOpen ? undefined : unanswered
             },
           )

@@ -79,13 +79,10 @@ function keysOf(
   registry: FilterContext['registry'],
 ): JWTVerifyGetKey {
   if (remoteJwks === undefined) return createLocalJWKSet(jwks ?? { keys: [] })
-  const fetches = registry.counter(
+  const fetches = registry.counters(
     'meshbench_jwks_fetches_total',
     'Fetches of the issuer’s keys by result.',
-    ['result'],
+    { result: ['fetched', 'failed'] },
   )
-  return remoteKeys(remoteJwks, clusters, {
-    fetched: fetches.labels('fetched'),
-    failed: fetches.labels('failed'),
-  })
+  return remoteKeys(remoteJwks, clusters, fetches)
 }

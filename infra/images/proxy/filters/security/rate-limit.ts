@@ -18,11 +18,9 @@ export const rateLimit = defineFilter({
     })
     .describe('Local rate limit'),
   create: ({ requestsPerSecond, burst = Math.max(1, Math.ceil(requestsPerSecond)), per }, { registry }) => {
-    const decisions = registry.counter('meshbench_rate_limit_total', 'Decisions of the rate limit.', [
-      'decision',
-    ])
-    const admitted = decisions.labels('admitted')
-    const limited = decisions.labels('limited')
+    const decisions = registry.counters('meshbench_rate_limit_total', 'Decisions of the rate limit.', {
+      decision: ['admitted', 'limited'],
+    })
     const buckets = new Map<string, { tokens: number; atMs: number }>()
     const refusal = { status: 429, reason: 'rate-limited', body: 'rate limited\n' }
     const keyOf = (exchange: FilterExchange): string => {
@@ -41,11 +39,11 @@ export const rateLimit = defineFilter({
         bucket.tokens = Math.min(burst, bucket.tokens + ((now - bucket.atMs) * requestsPerSecond) / 1000)
         bucket.atMs = now
         if (bucket.tokens < 1) {
-          limited.add()
+          decisions.limited.add()
           return refusal
         }
         bucket.tokens--
-        admitted.add()
+        decisions.admitted.add()
         return undefined
       },
     }

@@ -39,25 +39,23 @@ export const headers = defineFilter({
     .strictObject({ request: operationsSchema.optional(), response: operationsSchema.optional() })
     .describe('Header manipulation'),
   create: ({ request, response }, { registry }) => {
-    const changed = registry.counter(
+    const changed = registry.counters(
       'meshbench_header_changes_total',
       'Messages whose headers were changed.',
-      ['direction'],
+      { direction: ['request', 'response'] },
     )
-    const requests = changed.labels('request')
-    const responses = changed.labels('response')
     return {
       ...(request && {
         request(exchange) {
           apply(request, exchange.request.fields)
-          requests.add()
+          changed.request.add()
           return undefined
         },
       }),
       ...(response && {
         response(_exchange, head) {
           apply(response, head.fields)
-          responses.add()
+          changed.response.add()
         },
       }),
     }

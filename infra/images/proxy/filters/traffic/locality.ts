@@ -7,15 +7,13 @@ export const locality = defineFilter({
     .strictObject({ local: z.string().min(1).max(63).describe('where this proxy is') })
     .describe('Locality-aware routing: other localities get traffic only when no local endpoint may be used'),
   create: ({ local }, { registry }) => {
-    const picks = registry.counter('meshbench_locality_picks_total', 'Requests by where they were sent.', [
-      'locality',
-    ])
-    const toLocal = picks.labels('local')
-    const toRemote = picks.labels('remote')
+    const picks = registry.counters('meshbench_locality_picks_total', 'Requests by where they were sent.', {
+      locality: ['local', 'remote'],
+    })
     return {
       candidates(_exchange, endpoints) {
         const near = endpoints.filter((endpoint) => endpoint.locality === local)
-        ;(near.length > 0 ? toLocal : toRemote).add()
+        picks[near.length > 0 ? 'local' : 'remote'].add()
         return near.length > 0 ? near : endpoints
       },
     }

@@ -39,14 +39,9 @@ export const retry = defineFilter({
     })
     .describe('Retries'),
   create: ({ retries, on, methods, backoff, budget }, { registry }) => {
-    const decisions = registry.counter('meshbench_retries_total', 'Failed tries by what became of them.', [
-      'decision',
-    ])
-    const [retried, overLimit, overBudget] = [
-      decisions.labels('retried'),
-      decisions.labels('limit'),
-      decisions.labels('budget'),
-    ]
+    const decisions = registry.counters('meshbench_retries_total', 'Failed tries by what became of them.', {
+      decision: ['retried', 'limit', 'budget'],
+    })
     const wanted = new Set(on)
     const safeMethods = new Set(methods)
     const retrying = new Map<FilterExchange, number>()
@@ -72,16 +67,16 @@ export const retry = defineFilter({
         if (!isRetriable(exchange, outcome)) return undefined
         const done = retrying.get(exchange) ?? 0
         if (done >= retries) {
-          overLimit.add()
+          decisions.limit.add()
           return undefined
         }
         const allowed = Math.max(budget.minConcurrent, (budget.percent / 100) * inProgress)
         if (done === 0 && retrying.size + 1 > allowed) {
-          overBudget.add()
+          decisions.budget.add()
           return undefined
         }
         retrying.set(exchange, done + 1)
-        retried.add()
+        decisions.retried.add()
         return Math.random() * Math.min(backoff.maxMs, backoff.baseMs * 2 ** done)
       },
       end(exchange) {

@@ -20,12 +20,9 @@ export const timeouts = defineFilter({
     })
     .describe('Timeouts; a request that exceeds one gets 504'),
   create: ({ requestMs, perTryMs, idleMs }, { registry }) => {
-    const expired = registry.counter('meshbench_timeouts_total', 'Expired timeouts.', ['kind'])
-    const [ofRequest, ofTry, ofIdle] = [
-      expired.labels('request'),
-      expired.labels('per-try'),
-      expired.labels('idle'),
-    ]
+    const expired = registry.counters('meshbench_timeouts_total', 'Expired timeouts.', {
+      kind: ['request', 'per-try', 'idle'],
+    })
     const running = new Map<FilterExchange, Timers>()
     const timersOf = (exchange: FilterExchange): Timers => {
       let timers = running.get(exchange)
@@ -41,7 +38,7 @@ export const timeouts = defineFilter({
           seen = now
           quiet = 0
         } else if (++quiet >= 2) {
-          ofIdle.add()
+          expired.idle.add()
           exchange.reply({ status: 504, reason: 'idle-timeout' })
         }
       }, limitMs / 2)
@@ -52,7 +49,7 @@ export const timeouts = defineFilter({
         request(exchange: FilterExchange) {
           if (requestMs !== undefined) {
             timersOf(exchange).request = setTimeout(() => {
-              ofRequest.add()
+              expired.request.add()
               exchange.reply({ status: 504, reason: 'request-timeout' })
             }, requestMs)
           }
@@ -65,7 +62,7 @@ export const timeouts = defineFilter({
           const timers = timersOf(exchange)
           clearTimeout(timers.attempt)
           timers.attempt = setTimeout(() => {
-            ofTry.add()
+            expired['per-try'].add()
             exchange.failAttempt('timeout')
           }, perTryMs)
           return undefined
