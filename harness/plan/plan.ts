@@ -1,5 +1,5 @@
 /** Turns a config into the exact list of trials, before anything is created. Pure: one config, one plan. */
-import { baselineMesh, copiesFor, copyId, roundsOf, unitNumber, type Units } from '../model/plan.js'
+import { baselineMesh, copiesFor, copyId, roundsOf, unitNumber } from '../model/plan.js'
 import { createHash } from 'node:crypto'
 import { defined } from '../model/defined.js'
 import { UserError } from '../model/errors.js'
