@@ -4,17 +4,12 @@
  */
 import { UserError } from './errors.js'
 import type { Arm, Component, Host, NodeRole, Path } from '../model.js'
+import type { AccessOptions, ClusterCommands } from './running/commands.js'
 
-export interface AccessOptions {
-  /** Text for standard input, for example manifests for `apply -f -`. */
-  readonly input?: string
-  /** The command is ended after this. Default: one minute. */
-  readonly timeoutMs?: number
-  /** Go on when the run is interrupted: for what undoes something. */
-  readonly pastAbort?: boolean
-  /** Ends the command, beside what interrupts the run. */
-  readonly signal?: AbortSignal
-}
+export type { AccessOptions, ClusterCommands } from './running/commands.js'
+
+/** On a namespace that a mesh is in, besides the run's own marks: the mesh's name, for whoever takes it away. */
+export const meshLabel = 'meshbench.mesh'
 
 /** Labels and annotations that enrol an object in a mesh. */
 export interface ObjectMarks {
@@ -61,23 +56,21 @@ export interface ContainerSelector {
   readonly nodeName?: string
 }
 
-/** A cluster that is up. Every command fails with `CommandError`, whose tail is the end of its output. */
-export interface ClusterAccess {
+/** A cluster that is up. */
+export interface ClusterAccess extends ClusterCommands {
   readonly clusterName: string
   /** False where it was there before the run: what is on it is somebody's, and what is installed on it must go again. */
   readonly isOwn: boolean
   /** True where it is one of the run's own that stays: the next run on it may want other things there. */
   readonly isKept: boolean
+  /** Labels of what the run makes on it, by which it is found when the run was killed. */
+  readonly marks: Readonly<Record<string, string>>
   /** For example `1.34.11`. */
   readonly kubernetesVersion: string
   /** Kubernetes node names by role. */
   readonly nodes: Readonly<Record<NodeRole | 'control-plane', string>>
   /** Where nodes reach the API server without kube-proxy: on kind, the control plane's container name and 6443. */
   readonly apiServer: { readonly host: string; readonly port: number }
-  /** Standard output of `kubectl <args>` on this cluster. */
-  kubectl(args: readonly string[], options?: AccessOptions): Promise<string>
-  /** Standard output of `helm <args>` on this cluster. */
-  helm(args: readonly string[], options?: AccessOptions): Promise<string>
   /** Standard output of a command on a node, outside of any pod. */
   nodeExec(node: string, argv: readonly string[], options?: AccessOptions): Promise<string>
   /** Says how an arm's objects shall look; before `Host.startApplication` of that arm. */

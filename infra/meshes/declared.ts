@@ -1,5 +1,6 @@
 /** What the meshes of a request declare, put together for the platform that carries them. */
 import type { ClusterNeeds, EnvironmentRequest, Mesh, NeededDownloads, Path } from '../../harness/model.js'
+import type { ClusterCommands } from '../../harness/model/cluster-access.js'
 import { hasCharts } from '../supply/pull.js'
 import type { ToolName } from '../supply/versions.js'
 import { meshes } from './index.js'
@@ -58,6 +59,12 @@ export function installLines(request: Measured): readonly string[] {
       ),
     ]
   })
+}
+
+/** How what a killed run left of a mesh is taken away; undefined of one that needs no more than that its namespace goes. */
+export function remover(name: string): ((cluster: ClusterCommands) => Promise<void>) | undefined {
+  const mesh = Object.values<Mesh>(meshes).find((known) => known.name === name)
+  return mesh?.removeLeft && (async (cluster) => mesh.removeLeft?.(cluster))
 }
 
 /** The programs that a cluster is driven with. */

@@ -4,6 +4,7 @@ import type { OwnProgram } from '../config.js'
 import type { Downloads } from '../downloads.js'
 import type { Hop, Path } from '../paths.js'
 import type { Arm } from '../plan.js'
+import type { ClusterCommands } from './commands.js'
 import type { EnvironmentRequest, Ground, Host, Platform, Progress, Scope, Unmet } from './platform.js'
 import type { Fact, HopCounters, ProofCheck } from './readings.js'
 import type { Component, Endpoint } from './workloads.js'
@@ -59,6 +60,11 @@ export interface Mesh {
     on: Pick<Platform, 'offers' | 'raisesServices'> & Partial<Pick<Platform, 'builds'>>,
   ): Promise<readonly Unmet[]>
   install(context: MeshContext): Promise<MeshSession>
+  /**
+   * Takes away what a killed run left of it on a cluster that is somebody's, as the end of a run does, the namespace that has
+   * its mark last. Absent: nothing of it outlives the run's own namespaces.
+   */
+  removeLeft?(cluster: ClusterCommands): Promise<void>
 }
 
 export interface MeshContext {

@@ -1,7 +1,7 @@
 /** HTTP/1.1 on a bare socket: `node:http` costs twice as much per request, and the application must not be the bulk of what is measured. */
 import type { Socket } from 'node:net'
 import { BodyReader, endLimits } from '../kit/http1/body.js'
-import { endOfHead, parseRequestHead } from '../kit/http1/head.js'
+import { endOfHead, parseRequestHead, startOfHead } from '../kit/http1/head.js'
 import { HeadError, type Http1Head } from '../kit/http1/http1-head.js'
 import { type EchoRequest, EchoRequestError, parseTarget } from './request.js'
 import { type EchoConnection, type EchoService, maxEchoedBytes, pattern, writePattern } from './service.js'
@@ -107,6 +107,8 @@ class Http1Connection implements EchoConnection {
   /** Undefined: it has not come whole. */
   #readRequest(): Request | undefined {
     if (!this.#request) {
+      const start = startOfHead(this.#buffer, 0)
+      if (start > 0) this.#buffer = this.#buffer.subarray(start)
       const end = endOfHead(this.#buffer, 0, this.#buffer.length, endLimits)
       if (end < 0) return undefined
       const head = parseRequestHead(this.#buffer.toString('latin1', 0, end), endLimits)

@@ -4,8 +4,9 @@ import { decodeEchoRequest, echoReplyHead, grpcPath } from '../kit/grpc/grpc-ech
 import { type ConnectionLimits, H2Connection } from '../kit/h2/connection.js'
 import { errorCode } from '../kit/h2/frames.js'
 import { type HeaderList, blockWriter } from '../kit/h2/hpack.js'
-import { type RequestFields, readRequest } from '../kit/h2/message.js'
+import { type RequestFields, readRequest, readTrailers } from '../kit/h2/message.js'
 import type { H2Stream, StreamHandler } from '../kit/h2/stream.js'
+import { Pieces } from '../kit/net/pieces.js'
 import { EchoRequestError, parseTarget } from './request.js'
 import { type EchoConnection, type EchoService, maxEchoedBytes, pattern } from './service.js'
 
@@ -50,10 +51,14 @@ export function serveHttp2(
   calls?: GrpcCalls,
 ): EchoConnection {
   const connection = new H2Connection(socket, 'server', limits, {
-    onRequest(stream, list) {
+    onRequest(stream, list, ended) {
       const request = requestOf(list)
-      if (request === undefined) connection.fault(stream, 'a malformed request')
-      else new EchoExchange(stream, request, service, calls)
+      if (request === undefined || (ended && request.contentLength > 0)) {
+        connection.fault(stream, 'a malformed request')
+        return
+      }
+      if (!ended) stream.contentLeft = request.contentLength
+      new EchoExchange(connection, stream, request, service, calls)
     },
   })
   socket.on('data', (bytes: Buffer) => {
@@ -77,17 +82,24 @@ function requestOf(list: HeaderList): RequestFields | undefined {
 const grpcTrailers = blockWriter.begin().field('grpc-status', grpcStatus.ok).copy()
 
 class EchoExchange implements StreamHandler {
+  readonly #connection: H2Connection
   readonly #stream: H2Stream
   readonly #request: RequestFields
   readonly #service: EchoService
   readonly #calls: GrpcCalls | undefined
-  #parts: Buffer[] = []
-  #bytes = 0
+  readonly #body = new Pieces()
   /** Bytes of the pattern that are still to be sent. */
   #left = 0
   #trailers: Buffer | undefined
 
-  constructor(stream: H2Stream, request: RequestFields, service: EchoService, calls: GrpcCalls | undefined) {
+  constructor(
+    connection: H2Connection,
+    stream: H2Stream,
+    request: RequestFields,
+    service: EchoService,
+    calls: GrpcCalls | undefined,
+  ) {
+    this.#connection = connection
     this.#stream = stream
     this.#request = request
     this.#service = service
@@ -99,14 +111,14 @@ class EchoExchange implements StreamHandler {
 
   onData(bytes: Buffer): void {
     this.#service.receivedBytes.add(bytes.length)
-    this.#bytes += bytes.length
-    if (this.#bytes > maxEchoedBytes) this.#stream.reset(errorCode.enhanceYourCalm)
-    else this.#parts.push(Buffer.from(bytes))
+    if (this.#body.length + bytes.length > maxEchoedBytes) this.#stream.reset(errorCode.enhanceYourCalm)
+    else this.#body.keep(bytes)
   }
 
-  onEnd(): void {
-    const parts = this.#parts
-    this.#answer(parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts))
+  onEnd(trailers: HeaderList | undefined): void {
+    if (trailers !== undefined && readTrailers(trailers) === undefined)
+      this.#connection.fault(this.#stream, 'malformed trailers')
+    else this.#answer(this.#body.join())
   }
 
   onDrain(): void {

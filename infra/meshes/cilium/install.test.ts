@@ -1,5 +1,6 @@
 /** Installs Cilium against transcripts: the commands of each mode, its charges, and what a person reads on failure. */
-import { readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import type { Mesh } from '../../../harness/model.js'
@@ -44,9 +45,13 @@ function install(
   mesh: Mesh,
   name: string,
   paths: readonly string[] = mesh.paths,
-  { access = {}, ...options }: InstallOptions & { access?: Partial<ClusterAccess> } = {},
+  {
+    access = {},
+    more = '',
+    ...options
+  }: InstallOptions & { access?: Partial<ClusterAccess>; more?: string } = {},
 ) {
-  const cluster = transcriptCluster(transcript(name), access)
+  const cluster = transcriptCluster(transcript(name) + more, access)
   const baseline = { ...testArm('none', 'baseline'), id: `${mesh.name}/baseline`, role: 'baseline' as const }
   const arms = [baseline, ...paths.map((path) => testArm(mesh.name, path))]
   return { cluster, baseline, session: mesh.install(meshContext(cluster, mesh.name, arms, options)) }
@@ -112,6 +117,35 @@ test('images that were loaded keep their names, whatever mirror they came from; 
     })
   } finally {
     await rm(cacheDir, { recursive: true })
+  }
+})
+
+test("pull secrets are in SPIRE's namespace, too, before the chart puts its pods there", async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'meshbench-secret-'))
+  try {
+    const file = join(folder, 'secret.yaml')
+    await writeFile(file, 'kind: Secret\nmetadata: { name: registry }\n')
+    const settings = { cacheDir: '/nonexistent', pullSecrets: [file] }
+    const applied = async (paths: readonly string[]) => {
+      const name = 'cilium-mutual-auth-install'
+      const { cluster, session } = install(cilium, name, paths, { settings, more: '$* kubectl apply *\n' })
+      await session
+      const commands = commandsOf(cluster)
+      const helm = commands.findIndex((command) => command.startsWith('helm'))
+      return {
+        values: valuesOf(cluster, 'cilium'),
+        before: commands.slice(0, helm).filter((command) => command.endsWith(file)),
+      }
+    }
+    const { values, before } = await applied(['l4-kernel-mutual-auth'])
+    expect(before.map((command) => / -n (\S+) /.exec(command)?.[1])).toEqual(['kube-system', 'cilium-spire'])
+    expect(values).toMatchObject({
+      imagePullSecrets: [{ name: 'registry' }],
+      authentication: { mutual: { spire: { install: { existingNamespace: true } } } },
+    })
+    expect((await applied(['l4-kernel'])).before).toHaveLength(1)
+  } finally {
+    await rm(folder, { recursive: true })
   }
 })
 

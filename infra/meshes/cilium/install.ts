@@ -7,6 +7,7 @@ import type { ChartSettings } from '../clusters/settings.js'
 import {
   layValues,
   manifestSteps,
+  namespaceStep,
   overlayFacts,
   pullSecretNames,
   pullSecretSteps,
@@ -96,6 +97,7 @@ export function ciliumSteps(
     // Before Cilium: its operator looks for them when it starts, and without them makes no gateways.
     ...(options.gateways ? [gatewayApiStep] : []),
     ...pullSecretSteps(ciliumNamespace, pullSecrets),
+    ...(options.mutualAuth ? [namespaceStep('namespace of SPIRE', spireNamespace, pullSecrets)] : []),
     ...networkSteps(releases),
     ...(options.gateways ? [gatewayClassStep] : []),
     ...manifestSteps(manifests),

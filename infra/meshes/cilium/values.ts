@@ -28,7 +28,7 @@ export interface CiliumOptions {
   /** Archives are loaded by tag, and containerd cannot find a digest that it did not pull. */
   readonly imagesByTag: boolean
   readonly mirrors?: Mirrors
-  /** Names of Secrets in Cilium's namespace. */
+  /** Names of Secrets in Cilium's namespace, and in SPIRE's. */
   readonly pullSecrets?: readonly string[]
 }
 
@@ -135,6 +135,8 @@ function authenticationValues({ mutualAuth }: CiliumOptions, image: ImageValues,
           enabled: true,
           install: {
             enabled: true,
+            // It is made before the chart, which would lay its pods into it before the Secrets that they are pulled with.
+            existingNamespace: true,
             initImage: image('docker.io/library/busybox'),
             server: {
               image: image('ghcr.io/spiffe/spire-server'),

@@ -97,6 +97,7 @@ interface Rendered {
       readonly metadata: { readonly labels: Readonly<Record<string, string>> }
       readonly spec: {
         readonly nodeSelector?: object
+        readonly imagePullSecrets?: readonly object[]
         readonly containers: readonly Container[]
         readonly initContainers?: readonly Container[]
       }
@@ -315,6 +316,21 @@ describe.skipIf(noCilium !== undefined)('Cilium’s chart', () => {
     },
     8 * minutes,
   )
+
+  test('pods of every namespace are pulled with the secrets that are named, and no chart makes SPIRE’s', async () => {
+    const { values, ...release } = releaseOf('cilium')
+    const objects = objectsIn(
+      await helm({ ...release, values }, { ...values, imagePullSecrets: [{ name: 'registry' }] }),
+    )
+    for (const { kind, metadata, spec } of objects) {
+      if (spec?.template)
+        expect(spec.template.spec.imagePullSecrets, `${kind} ${metadata.name}`).toEqual([
+          { name: 'registry' },
+        ])
+      expect(`${kind} ${metadata.name}`).not.toBe('Namespace cilium-spire')
+    }
+    expect(objects.filter(({ metadata }) => metadata.namespace === 'cilium-spire')).not.toEqual([])
+  })
 
   test.each(names)('%s: its images are the ones that are pulled ahead', async (mesh) => {
     expect([...imagesIn(await render(mesh))].sort()).toEqual([...pulled(mesh)].sort())

@@ -25,6 +25,14 @@ interface Crash extends PodProblem {
   readonly isBackingOff: boolean
 }
 
+/** What keeps a pod from starting, and may pass: what it needs may come a moment after it. */
+interface Block extends PodProblem {
+  /** Names it among all, from one look to the next. */
+  readonly key: string
+  /** How long it has gone on, where that is told: what was said once may be over. */
+  readonly forMs?: number
+}
+
 /** Of a controller in the place of a pod. */
 interface Refusal extends PodProblem {
   /** From the first to the last time that a pod could not be made. */
@@ -40,6 +48,8 @@ export interface ClusterState {
   /** In the order of their first failure, each with the end of its log where it can be read. */
   readonly crashing: readonly Crash[]
   readonly unschedulable: readonly PodProblem[]
+  /** Containers that cannot be made, volumes that are not to be had, and pods without a place though all nodes are ready. */
+  readonly blocked: readonly Block[]
   readonly unreadyNodes: readonly { readonly node: string; readonly reason: string }[]
   /** The last warning about each pod that is not ready and says nothing itself. */
   readonly warnings: readonly PodProblem[]
@@ -81,14 +91,17 @@ interface WarningEvent {
   readonly eventTime?: string | null
 }
 
-/** The part of a ReplicaSet, a DaemonSet or a StatefulSet that is used (Kubernetes API, apps/v1). */
+/** The part of a ReplicaSet, a DaemonSet, a StatefulSet or a Job that is used (Kubernetes API, apps/v1 and batch/v1). */
 interface Controller {
   readonly metadata: KubernetesItem['metadata'] & { readonly uid: string }
-  readonly spec: { readonly replicas?: number }
+  readonly spec: { readonly replicas?: number; readonly completions?: number }
   readonly status: {
     readonly replicas?: number
     readonly desiredNumberScheduled?: number
     readonly currentNumberScheduled?: number
+    readonly active?: number
+    readonly succeeded?: number
+    readonly failed?: number
   }
 }
 
@@ -113,12 +126,12 @@ export async function inspectCluster(
   for (let attempt = 0; attempt < 2; attempt++) {
     try {
       const pods = (await list(['pods', '-A'])).filter(isMeant)
-      // One that is watched while it comes up has nodes that are not ready yet.
-      const nodes = namespaces === undefined ? await list(['nodes']) : []
+      // One that is watched while it comes up has nodes that are not ready yet: they are why pods have no place.
+      const nodes = namespaces === undefined || unplaced(pods).length > 0 ? await list(['nodes']) : []
       const events = ['events', '-A', '--field-selector', 'type=Warning']
       const warnings = await list<WarningEvent>(events).catch(() => [])
       const controllers = warnings.some(isRefusal)
-        ? await list<Controller>(['replicasets,daemonsets,statefulsets', '-A']).catch(() => [])
+        ? await list<Controller>(['replicasets,daemonsets,statefulsets,jobs', '-A']).catch(() => [])
         : []
       const state = readState({ pods, nodes, warnings, controllers: controllers.filter(isMeant) })
       return { ...state, crashing: await withLogs(cluster, state.crashing) }
@@ -183,28 +196,73 @@ function readState({ pods, nodes, warnings: events, controllers }: Found): Clust
     })
     .sort((a, b) => (firstFailure(events, a.pod) < firstFailure(events, b.pod) ? -1 : 1))
   const refused = refusalsOf(controllers, events)
-  const unschedulable = pods.flatMap((pod) =>
-    (pod.status?.conditions ?? [])
-      .filter(({ type, reason }) => type === 'PodScheduled' && reason === 'Unschedulable')
-      .map(({ message }) => ({ pod: nameOf(pod), reason: message ?? 'Unschedulable' })),
-  )
+  const unschedulable = unplaced(pods)
   const unreadyNodes = nodes.flatMap((node) =>
     (node.status?.conditions ?? [])
       .filter(({ type, status }) => type === 'Ready' && status !== 'True')
       .map(({ message, reason }) => ({ node: node.metadata.name, reason: message ?? reason ?? 'NotReady' })),
   )
   const warnings = lastWarnings(pods, events)
+  const blocked = [
+    ...containers.flatMap(({ pod, key, container: { name = '' }, waiting }) =>
+      cannotBeMade.test(waiting?.reason ?? '')
+        ? [
+            {
+              pod,
+              key,
+              reason: `container ${name}: ${waiting?.reason}: ${waiting?.message ?? 'no more is said'}`,
+            },
+          ]
+        : [],
+    ),
+    ...withoutVolumes(pods, events),
+    ...(unreadyNodes.length > 0
+      ? []
+      : unschedulable.map(({ pod, reason }) => ({
+          pod,
+          key: `${pod} place`,
+          reason,
+        }))),
+  ]
   const evidence = [
     ...imageProblems.map(({ pod, image, reason }) => `${pod}: ${image}: ${reason}`),
     ...refused.map(({ pod, reason }) => `${pod}: ${reason}`),
     ...crashing.map(({ pod, container, reason }) => `${pod}: ${container}: ${reason}`),
     ...unschedulable.map(({ pod, reason }) => `${pod}: ${reason}`),
+    ...blocked.map(({ pod, reason }) => `${pod}: ${reason}`),
     ...unreadyNodes.map(({ node, reason }) => `node ${node}: ${reason}`),
     ...warnings.map(({ pod, reason }) => `${pod}: ${reason}`),
   ]
   const restarts = new Map(containers.map(({ key, container }) => [key, container.restartCount ?? 0]))
-  return { imageProblems, refused, restarts, crashing, unschedulable, unreadyNodes, warnings, evidence }
+  return {
+    ...{ imageProblems, refused, restarts, crashing, unschedulable, blocked, unreadyNodes, warnings },
+    evidence: [...new Set(evidence)],
+  }
 }
+
+/** Reasons for which a kubelet does not get a container made: a Secret or a key that is missing, a user that is refused. */
+const cannotBeMade =
+  /^(?:CreateContainerConfigError|CreateContainerError|RunContainerError|ImageInspectError)$/
+/** Warnings about volumes: what they are of is missing, or cannot be had on the node. A kubelet repeats them while that is so. */
+const noVolume = /^(?:FailedMount|FailedAttachVolume)$/
+
+function withoutVolumes(pods: readonly KubernetesItem[], events: readonly WarningEvent[]): readonly Block[] {
+  const waiting = new Set(pods.filter((pod) => !isReady(pod)).map(nameOf))
+  return events
+    .filter((event) => noVolume.test(event.reason ?? '') && waiting.has(podOf(event)))
+    .map((event) => {
+      const pod = podOf(event)
+      const forMs = Date.parse(timeOf(event)) - Date.parse(event.firstTimestamp ?? timeOf(event))
+      return { pod, key: `${pod} volumes`, reason: `${event.reason}: ${(event.message ?? '').trim()}`, forMs }
+    })
+}
+
+const unplaced = (pods: readonly KubernetesItem[]): readonly PodProblem[] =>
+  pods.flatMap((pod) =>
+    (pod.status?.conditions ?? [])
+      .filter(({ type, reason }) => type === 'PodScheduled' && reason === 'Unschedulable')
+      .map(({ message }) => ({ pod: nameOf(pod), reason: message ?? 'Unschedulable' })),
+  )
 
 /** A kubelet that is told to start what has ended a second later shows it running for most of the time. */
 function endsAgainAndAgain({ ready, restartCount = 0, lastState }: ContainerStatus): boolean {
@@ -218,8 +276,9 @@ const isRefusal = ({ reason }: WarningEvent) => reason === 'FailedCreate'
 function refusalsOf(controllers: readonly Controller[], events: readonly WarningEvent[]): readonly Refusal[] {
   return controllers
     .filter(({ spec, status }) => {
-      const wanted = status.desiredNumberScheduled ?? spec.replicas ?? 0
-      return (status.currentNumberScheduled ?? status.replicas ?? 0) < wanted
+      const wanted = status.desiredNumberScheduled ?? spec.replicas ?? spec.completions ?? 0
+      const { active = 0, succeeded = 0, failed = 0 } = status
+      return (status.currentNumberScheduled ?? status.replicas ?? active + succeeded + failed) < wanted
     })
     .flatMap((controller) => {
       const own = events.filter(
@@ -249,12 +308,13 @@ function firstFailure(events: readonly WarningEvent[], pod: string): string {
   return times.sort()[0] ?? '~'
 }
 
+const isReady = (pod: KubernetesItem) =>
+  pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true
+
 function lastWarnings(
   pods: readonly KubernetesItem[],
   events: readonly WarningEvent[],
 ): readonly PodProblem[] {
-  const isReady = (pod: KubernetesItem) =>
-    pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true
   const inTime = [...events].sort(byTime)
   return pods
     .filter((pod) => !isReady(pod))

@@ -28,8 +28,16 @@ export const gatewayApiStep: Step = {
     undo('remove the Gateway API', () =>
       cluster.kubectl(['delete', '-f', file, '--ignore-not-found', '--timeout=50s'], undoing),
     )
-    await cluster.kubectl(['apply', '--server-side', '-f', file])
+    await apply(cluster, file)
   },
+}
+
+/** On a cluster that is somebody's, what is made says whose it is from its first moment on. */
+async function apply(cluster: ClusterAccess, file: string): Promise<void> {
+  if (cluster.isOwn) return void (await cluster.kubectl(['apply', '--server-side', '-f', file]))
+  const labels = Object.entries(cluster.marks).map(([name, value]) => `${name}=${value}`)
+  const input = await cluster.kubectl(['label', '--local', '-f', file, ...labels, '-o', 'yaml'])
+  await cluster.kubectl(['apply', '--server-side', '-f', '-'], { input })
 }
 
 const gatewayCrd = 'gateways.gateway.networking.k8s.io'

@@ -14,6 +14,38 @@ const crashing = {
 }
 /** As a kubelet shows it that starts a second later what has ended. */
 const startedAgain = { ...crashing, ready: false, state: { running: {} } }
+const misconfigured = {
+  state: { waiting: { reason: 'CreateContainerConfigError', message: 'secret "ca" not found' } },
+}
+const unplaced = {
+  metadata: { name: 'istiod-1', namespace: 'istio-system' },
+  status: {
+    conditions: [
+      {
+        type: 'PodScheduled',
+        status: 'False',
+        reason: 'Unschedulable',
+        message: '0/4 nodes: Insufficient cpu',
+      },
+    ],
+  },
+}
+const node = (status: string) => ({
+  metadata: { name: 'n1' },
+  status: { conditions: [{ type: 'Ready', status, message: 'cni plugin not initialized' }] },
+})
+const mounting = {
+  involvedObject: { kind: 'Pod', namespace: 'istio-system', name: 'istiod-1' },
+  ...{ reason: 'FailedMount', message: 'MountVolume.SetUp failed: configmap "istio" not found' },
+  firstTimestamp: '2026-11-30T01:00:00Z',
+  lastTimestamp: '2026-11-30T01:00:31Z',
+}
+const creating = { ready: false, state: { waiting: { reason: 'ContainerCreating' } } }
+const job = {
+  metadata: { name: 'certgen', namespace: 'istio-system', uid: 'j1' },
+  spec: { completions: 1 },
+  status: {},
+}
 const list = (...items: object[]) => JSON.stringify({ items })
 const notMade = (name: string, uid: string, lastTimestamp: string) => ({
   involvedObject: { kind: 'DaemonSet', namespace: 'istio-system', name, uid },
@@ -31,15 +63,17 @@ interface Before {
   readonly first?: object
   readonly events?: readonly object[]
   readonly controllers?: readonly object[]
+  readonly nodes?: readonly object[]
 }
 /** A cluster with one pod, which may have been otherwise at first, and with what was said of others. */
-const clusterWith = (found: object, { first, events = [], controllers = [] }: Before = {}) =>
+const clusterWith = (found: object, { first, events = [], controllers = [], nodes = [] }: Before = {}) =>
   transcriptCluster(
     [
       ...(first ? [`$ kubectl get pods -A -o json\n${list(first)}`] : []),
       `$* kubectl get pods -A -o json\n${list(found)}`,
+      `$* kubectl get nodes -o json\n${list(...nodes)}`,
       `$* kubectl get events *\n${list(...events)}`,
-      `$* kubectl get replicasets,daemonsets,statefulsets -A -o json\n${list(...controllers)}`,
+      `$* kubectl get replicasets,daemonsets,statefulsets,jobs -A -o json\n${list(...controllers)}`,
       '$* kubectl logs --previous -n istio-system istiod-1 -c discovery --tail=5\nfatal\tno certificate',
       '',
     ].join('\n'),
@@ -62,13 +96,28 @@ test.each<[object, RegExp, Before?]>([
     /no pod of istio-system\/ztunnel can be made: Error creating: insufficient quota to match these scopes$/,
     { events: [refusal], controllers: [daemonSet('u1', 0)] },
   ],
+  [
+    pod({ ready: true }),
+    /no pod of istio-system\/certgen can be made: Error creating: insufficient quota/,
+    { events: [notMade('certgen', 'j1', '2026-11-30T01:00:21Z')], controllers: [job] },
+  ],
+  [
+    pod(misconfigured),
+    /istiod-1 does not start: container discovery: CreateContainerConfigError: secret "ca" not found$/,
+  ],
+  [unplaced, /istiod-1 has no place to run: .*Insufficient cpu/, { nodes: [node('True')] }],
+  [
+    pod(creating),
+    /istiod-1 does not start: FailedMount: .*configmap "istio" not found/,
+    { events: [mounting] },
+  ],
 ])('%#', async (found, message, before) => {
   const cluster = clusterWith(found, before)
   const waiting = unlessHopeless(
     { ...cluster, helm: (_, options) => endless(options?.signal) },
     ['istio-system'],
     (watched) => watched.helm(['upgrade']),
-    1,
+    { everyMs: 1, blockedMs: 20 },
   )
   const error = await waiting.catch((reason: unknown) => reason)
   expect(error).toBeInstanceOf(HopelessError)
@@ -79,6 +128,12 @@ test.each<[object, RegExp, Before?]>([
 test.each<[string, object, Before?]>([
   ['a first try that failed', pod(pulling('ErrImagePull'))],
   ['a pod that waits for others', pod(crashing, 1)],
+  ['a pod that is kept from starting for a moment', pod(misconfigured)],
+  [
+    'a volume that came a moment later',
+    pod(creating),
+    { events: [{ ...mounting, lastTimestamp: '2026-11-30T01:00:07Z' }] },
+  ],
   ["somebody else's pod", pod(crashing, 9, 'shop')],
   ['a pod that has ended in another time', pod(startedAgain, 9)],
   [
@@ -113,9 +168,23 @@ test.each<[string, object, Before?]>([
       await expect.poll(() => looks).toBeGreaterThan(2)
       return 'ready'
     },
-    1,
+    { everyMs: 1 },
   )
   expect(await done).toBe('ready')
+})
+
+test('pods without a place while the network comes up are waited for', async () => {
+  const cluster = clusterWith(unplaced, { nodes: [node('False')] })
+  const waiting = unlessHopeless(
+    cluster,
+    ['istio-system'],
+    async () => {
+      await expect.poll(() => cluster.commands.length).toBeGreaterThan(20)
+      return 'ready'
+    },
+    { everyMs: 1, blockedMs: 1 },
+  )
+  expect(await waiting).toBe('ready')
 })
 
 test('what takes the work back is not ended by a look that comes after it', async () => {
@@ -137,7 +206,9 @@ test('what takes the work back is not ended by a look that comes after it', asyn
       throw new Error('failed by itself')
     },
   }
-  const working = unlessHopeless(slow, ['istio-system'], (watched) => watched.helm(['upgrade']), 1)
+  const working = unlessHopeless(slow, ['istio-system'], (watched) => watched.helm(['upgrade']), {
+    everyMs: 1,
+  })
   await expect(working).rejects.toThrow('failed by itself')
   answer()
   await expect.poll(() => cluster.commands.length).toBeGreaterThan(2)

@@ -64,7 +64,7 @@ export async function explainFailure({ step, mesh, cluster, error }: Failure): P
 
 /** The first reason that is enough by itself; all of them are the evidence. */
 function explainState(state: ClusterState): Explanation {
-  const { imageProblems, refused, unreadyNodes, unschedulable, crashing, warnings } = state
+  const { imageProblems, refused, blocked, unreadyNodes, unschedulable, crashing, warnings } = state
   const [image] = imageProblems
   if (image)
     return {
@@ -89,6 +89,12 @@ function explainState(state: ClusterState): Explanation {
       message: `${unplaced.pod} has no place to run: ${unplaced.reason}`,
       hint: 'Give the cluster more memory or CPUs, or measure fewer meshes at once.',
     }
+  const [block] = blocked
+  if (block)
+    return {
+      message: `${block.pod} does not start: ${block.reason}`,
+      hint: 'Change what it names: a value of the chart, a Secret, a volume or a size that the cluster does not have.',
+    }
   const [crash, ...others] = crashing
   if (crash) {
     const more = others.length === 0 ? '' : `; after it ${others.map(({ pod }) => pod).join(', ')}`
@@ -110,16 +116,18 @@ function explainState(state: ClusterState): Explanation {
 }
 
 const watchIntervalMs = 5_000
+/** What a pod waits for may be made a moment after it, and what holds its place may be on its way out. */
+const hopelessBlockMs = 30_000
 
 /**
  * Does some work on a cluster, and ends it as soon as a pod of these namespaces will not come up by waiting: its image is not
- * to be had, it has ended again and again, or the cluster does not let it be made.
+ * to be had, it has ended again and again, it is kept from starting for half a minute, or the cluster does not let it be made.
  */
 export async function unlessHopeless<T>(
   cluster: ClusterAccess,
   namespaces: readonly string[],
   work: (cluster: ClusterAccess) => Promise<T>,
-  everyMs = watchIntervalMs,
+  { everyMs = watchIntervalMs, blockedMs = hopelessBlockMs } = {},
 ): Promise<T> {
   const ended = new AbortController()
   const { signal } = ended
@@ -127,14 +135,22 @@ export async function unlessHopeless<T>(
   let looking = false
   let isOver = false
   let first: ClusterState | undefined
+  /** When each of the pods that are kept from starting was first seen to be. */
+  let since = new Map<string, number>()
   const look = async () => {
     if (looking) return
     looking = true
     const state = await inspectCluster(cluster, namespaces)
     looking = false
     first ??= state
+    const seenAt = performance.now()
+    const blocked = state?.blocked ?? []
+    since = new Map(blocked.map(({ key }) => [key, since.get(key) ?? seenAt]))
+    const isBlocked = blocked.some(
+      ({ key, forMs = seenAt - (since.get(key) ?? seenAt) }) => forMs >= blockedMs,
+    )
     // What takes the work back has its signal, too, and must not be ended by a look that comes late.
-    if (isOver || !state || !isHopeless(state, first ?? state)) return
+    if (isOver || !state || !(isBlocked || isHopeless(state, first ?? state))) return
     hopeless = state
     ended.abort()
   }

@@ -1,6 +1,7 @@
 /** Settings that every mesh from Helm charts has in the config's `meshSettings`. */
 import { z } from 'zod'
 import type { EnvironmentRequest } from '../../../harness/model.js'
+import { secretsIn } from './secrets.js'
 
 /** An object of values, a YAML file of one, or several in the order in which helm would take them. */
 const layer = z.union([z.string().min(1), z.record(z.string(), z.unknown())])
@@ -19,12 +20,27 @@ const fromCharts = {
 /** For whoever asks of any such mesh where its files come from. */
 export const sourceSettings = z.looseObject(fromCharts)
 
+/** A config is kept whole in the journal, and read again from there; of a file of values only its name is. */
+function refuseSecrets(
+  values: Readonly<Partial<Record<string, ValuesGiven>>>,
+  context: z.RefinementCtx<unknown>,
+): void {
+  const message =
+    "is secret, and a run's journal keeps its config: put it into a file of values, and name that in its place"
+  for (const [release, given] of Object.entries(values))
+    for (const path of secretsIn(given, [release]))
+      context.addIssue({ code: 'custom', path: [...path], message })
+}
+
 /** Settings of a mesh that has these releases. */
 export function chartSettings<Release extends string>(releases: readonly Release[]) {
   return z.strictObject({
     ...fromCharts,
     /** Helm values by release, for example `{ istiod: { telemetry: { enabled: false } } }`, merged over the product's own. */
-    values: z.partialRecord(z.enum(releases), z.union([layer, z.array(layer)])).default({}),
+    values: z
+      .partialRecord(z.enum(releases), z.union([layer, z.array(layer)]))
+      .superRefine(refuseSecrets)
+      .default({}),
   })
 }
 

@@ -75,6 +75,56 @@ describe('values', () => {
   })
 })
 
+/** What must be in no plan, journal, report or terminal, and where it was found. */
+const hidden = 'hunter2'
+const secrets: readonly [object, string][] = [
+  [{ global: { registry: { password: hidden } } }, 'global.registry.password'],
+  [{ tracing: { 'access-token': hidden } }, 'tracing.access-token'],
+  [{ tls: { ca: { key: hidden } } }, 'tls.ca.key'],
+  [
+    {
+      env: [
+        { name: 'PORT', value: '1' },
+        { name: 'DB_PASSWORD', value: hidden },
+      ],
+    },
+    'env.1.value',
+  ],
+  [{ registries: [{ host: 'a', secretKey: hidden }] }, 'registries.0.secretKey'],
+  [{ proxy: `https://user:${hidden}@proxy.example` }, 'proxy'],
+  [{ files: { 'a.yaml': `user: a\npassword: ${hidden}\n` } }, 'files.a.yaml'],
+]
+const plain = {
+  tolerations: [{ key: 'dedicated', operator: 'Exists' }],
+  env: [{ name: 'API_TOKEN', valueFrom: { secretKeyRef: { name: 'api', key: 'token' } } }],
+  automountServiceAccountToken: true,
+  pilot: { env: { ENABLE_TOKEN: 'true', key: '' } },
+  existingSecret: 'registry',
+}
+
+describe('a secret in values', () => {
+  test.each(secrets)('%# is refused in a config, by its name alone', (values, path) => {
+    const { error } = istioSettings.sidecar.safeParse({ values: { istiod: [{ a: 1 }, values] } })
+    expect(error?.issues.map((issue) => issue.path.join('.'))).toEqual([`values.istiod.1.${path}`])
+    expect(error?.message).toMatch(/is secret.*file of values/)
+    expect(JSON.stringify(error?.issues)).not.toContain(hidden)
+  })
+
+  test.each(secrets)('%# may stand in a file, of which no plan tells it', async (values) => {
+    const file = join(folder, 'secrets.json')
+    await writeFile(file, JSON.stringify(values))
+    const given = { values: { istiod: file } }
+    expect(istioSettings.sidecar.safeParse(given).success).toBe(true)
+    const told = istioOverlays('sidecar', given, [])
+    expect(JSON.stringify(told)).toContain('a secret')
+    expect(JSON.stringify(told)).not.toContain(hidden)
+  })
+
+  test('is nothing that only names one', () => {
+    expect(ciliumSettings.safeParse({ values: { cilium: plain } }).error).toBeUndefined()
+  })
+})
+
 describe('settings', () => {
   test.each([
     [istioSettings.sidecar, { valeus: {} }, /valeus/],
@@ -214,6 +264,11 @@ describe('an installation', () => {
     const secret = commands.findIndex((command) => command.includes(`-n istio-system -f ${file}`))
     expect(secret).toBeGreaterThan(0)
     expect(secret).toBeLessThan(commands.findIndex((command) => command.startsWith('helm')))
+    const { cluster: onCilium, inputOf: valuesFor } = await install({ cni: 'cilium', pullSecrets: [file] })
+    expect(valuesFor('cilium')).toMatchObject({ imagePullSecrets: [{ name: 'registry' }] })
+    expect(
+      commandsOf(onCilium).filter((command) => command.endsWith(`-n kube-system -f ${file}`)),
+    ).toHaveLength(1)
     await writeFile(file, 'kind: ConfigMap\n')
     expect(() => pullSecretNames('cilium', [file])).toThrow(
       /meshSettings\.cilium\.pullSecrets: .*secret\.yaml cannot be read as a Secret: there is none in it/,

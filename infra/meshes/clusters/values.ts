@@ -5,6 +5,7 @@ import { messageOf, UserError } from '../../../harness/model/errors.js'
 import type { ChartPin, Fact } from '../../../harness/model.js'
 import type { ClusterAccess } from '../../../harness/model/cluster-access.js'
 import { undoing, type Step } from '../hops/steps.js'
+import { secretsIn } from './secrets.js'
 import type { ChartSettings, ValuesGiven, ValuesLayer } from './settings.js'
 
 type Values = Readonly<Record<string, unknown>>
@@ -94,16 +95,8 @@ export function valuesDifference(ours: unknown, merged: unknown, path = ''): rea
   }
   const [before, after] = [JSON.stringify(ours), JSON.stringify(merged)]
   if (before === after) return []
-  const told = isSecret(path, after) ? 'a secret' : after
+  const told = secretsIn(merged, path.split('.')).length > 0 ? 'a secret' : after
   return [`${path}: ${before ?? 'not set'} → ${told ?? 'not set'}`]
-}
-
-/** As charts name what is secret itself, for example `tls.ca.key`; names of Secrets are not, and end otherwise. */
-const secretPath = /(^|\.)key$|(password|passphrase|token|privateKey|secretKey|apiKey)$/i
-
-/** Differences are told in journals and reports, which are shown to others; a file of values need not be. */
-function isSecret(path: string, text: string | undefined): boolean {
-  return text !== undefined && (secretPath.test(path) || text.includes('PRIVATE KEY'))
 }
 
 /** Applies the user's own manifests, a file a step. */
@@ -146,17 +139,21 @@ export async function applyPullSecrets(
   for (const file of files) await kubectl(['apply', '--server-side', '-n', namespace, '-f', file])
 }
 
-/** The same before the charts, which find their namespace made. */
-export function pullSecretSteps(namespace: string, files: readonly string[]): readonly Step[] {
-  if (files.length === 0) return []
-  return [
-    {
-      title: 'pull secrets',
-      async run({ cluster }) {
-        const made = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } }
-        await cluster.kubectl(['apply', '--server-side', '-f', '-'], { input: JSON.stringify(made) })
-        await applyPullSecrets(cluster, namespace, files)
-      },
+/** A namespace that the charts find made, with the Secrets in it before their pods ask for them. */
+export function namespaceStep(title: string, namespace: string, files: readonly string[]): Step {
+  return {
+    title,
+    async run({ cluster }) {
+      // Helm would delete one that it had made the last time, and makes no more.
+      const annotations = { 'helm.sh/resource-policy': 'keep' }
+      const made = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, annotations } }
+      await cluster.kubectl(['apply', '--server-side', '-f', '-'], { input: JSON.stringify(made) })
+      await applyPullSecrets(cluster, namespace, files)
     },
-  ]
+  }
+}
+
+/** The same where there are Secrets; else the charts make it. */
+export function pullSecretSteps(namespace: string, files: readonly string[]): readonly Step[] {
+  return files.length === 0 ? [] : [namespaceStep(`pull secrets in ${namespace}`, namespace, files)]
 }

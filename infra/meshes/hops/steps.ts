@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import type { ChartPin, Downloads, ManifestPin, Progress, Scope } from '../../../harness/model.js'
 import { defaultCacheDir, isFilled, listPulls, mirroredUrl, type Mirrors } from '../../supply/pull.js'
-import type { ClusterAccess } from '../../../harness/model/cluster-access.js'
+import type { ClusterAccess, ClusterCommands } from '../../../harness/model/cluster-access.js'
 import { explainFailure, MeshInstallError, unlessHopeless } from '../clusters/install-errors.js'
 import { toYaml, type Manifest } from './yaml.js'
 
@@ -117,9 +117,7 @@ export function helmStep({ release, chart, namespace, values, wait = true }: Hel
     title: `${release} ${chart.version}`,
     async run({ cluster, assets, undo }) {
       // Before it is installed: what a failed attempt leaves must go, too.
-      undo(`uninstall ${release}`, () =>
-        cluster.helm(['uninstall', release, '--namespace', namespace, '--ignore-not-found'], undoing),
-      )
+      undo(`uninstall ${release}`, () => uninstall(cluster, release, namespace))
       if (cluster.isKept) await unlock(cluster, release, namespace)
       const args = [
         'upgrade',
@@ -138,6 +136,15 @@ export function helmStep({ release, chart, namespace, values, wait = true }: Hel
       await cluster.helm(args, { input: toYaml([values]), timeoutMs: helmTimeoutMs + 30_000 })
     },
   }
+}
+
+/** One that is not there is as good as uninstalled. */
+export async function uninstall(
+  cluster: Pick<ClusterCommands, 'helm'>,
+  release: string,
+  namespace: string,
+): Promise<void> {
+  await cluster.helm(['uninstall', release, '--namespace', namespace, '--ignore-not-found'], undoing)
 }
 
 /**

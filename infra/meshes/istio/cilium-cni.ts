@@ -25,11 +25,12 @@ type Ground = Pick<ClusterAccess, 'apiServer' | 'nodes'>
 
 /** Cilium's chart as it is under Istio, with the user's values over it. */
 export function ciliumUnderIstio(
-  settings: Pick<ChartSettings, 'values' | 'mirrors'>,
+  settings: Pick<ChartSettings, 'values' | 'mirrors' | 'pullSecrets'>,
   { apiServer, nodes }: Ground,
   imagesByTag: boolean,
 ): LaidRelease {
-  const options = ciliumOptions('none', ciliumSettings.parse({ mirrors: settings.mirrors }), [], {
+  const { mirrors, pullSecrets } = settings
+  const options = ciliumOptions('none', ciliumSettings.parse({ mirrors, pullSecrets }), [], {
     apiServer,
     controlPlaneNode: nodes['control-plane'],
     gatewayNode: nodes.waypoint,

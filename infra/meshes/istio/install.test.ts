@@ -326,8 +326,15 @@ test.each([
 describe('on a cluster that is somebody’s', () => {
   const asked = '$ kubectl get namespaces,customresourcedefinitions,* -o name'
   const others = 'namespace/default\ncustomresourcedefinition.apiextensions.k8s.io/cronjobs.example.com'
+  const marking = '$ kubectl create -f -\nnamespace/istio-system created\n'
   const ours =
     'namespace/istio-system\ncustomresourcedefinition.apiextensions.k8s.io/gateways.networking.istio.io'
+  /** Where the Gateway API is made with the run's marks. */
+  const onTheirs = (text: string) =>
+    text.replace(
+      /\$ kubectl apply --server-side -f (https\S+)/,
+      '$ kubectl label --local -f $1 *\nkind: marked\n$ kubectl apply --server-side -f -',
+    )
   const undone = ['$* helm uninstall *', '$* kubectl delete *', `${asked}\n${others}\n${ours}`, ''].join('\n')
   /** Installs, or fails to, and takes down again. */
   async function installAndUndo(mesh: typeof istioAmbient, text: string) {
@@ -341,16 +348,36 @@ describe('on a cluster that is somebody’s', () => {
     cluster.goOn(undone)
     expect(await scope.close()).toEqual([])
     const commands = commandsOf(cluster)
-    return { error, before: commands.slice(0, installed), after: commands.slice(installed) }
+    const inputs = cluster.commands.map(({ input = '' }) => input)
+    return { error, inputs, before: commands.slice(0, installed), after: commands.slice(installed) }
   }
 
   test('everything that was installed is taken away again, last first, and nothing else', async () => {
     const { error, after } = await installAndUndo(
       istioAmbient,
-      `${asked}\n${others}\n${transcript('istio-ambient-install')}`,
+      `${asked}\n${others}\n${marking}${onTheirs(transcript('istio-ambient-install'))}`,
     )
     expect(error).toBeUndefined()
     await expect(scriptOf(after)).toMatchFileSnapshot(golden('istio-ambient-undo-commands.txt'))
+  })
+
+  test('what it makes for the whole cluster has the marks of the run, from before the first chart on', async () => {
+    const { before, inputs } = await installAndUndo(
+      istioAmbient,
+      `${asked}\n${others}\n${marking}${onTheirs(transcript('istio-ambient-install'))}`,
+    )
+    const at = (pattern: RegExp) => before.findIndex((command) => pattern.test(command))
+    expect(JSON.parse(inputs[at(/create -f -/)] ?? '')).toMatchObject({
+      kind: 'Namespace',
+      metadata: {
+        name: 'istio-system',
+        labels: { 'meshbench.run': 'r', 'meshbench.machine': 'm', 'meshbench.mesh': 'istio-ambient' },
+      },
+    })
+    expect(before[at(/label --local/)]).toContain(' meshbench.run=r meshbench.machine=m -o yaml')
+    expect(inputs[at(/apply --server-side -f -$/)]).toBe('kind: marked')
+    expect(at(/create -f -/)).toBeLessThan(at(/label --local/))
+    expect(at(/label --local/)).toBeLessThan(at(/^helm/))
   })
 
   test('a Gateway API that is there stays as it is', async () => {
@@ -361,25 +388,36 @@ describe('on a cluster that is somebody’s', () => {
       /(gateways.gateway.networking.k8s.io -o json\n)! 1\n.*/,
       `$1${crd}`,
     )
-    const { error, before, after } = await installAndUndo(istioAmbient, `${asked}\n${others}\n${text}`)
+    const { error, before, after } = await installAndUndo(
+      istioAmbient,
+      `${asked}\n${others}\n${marking}${text}`,
+    )
     expect(error).toBeUndefined()
     expect([...before, ...after].filter((command) => command.includes('standard-install'))).toEqual([])
   })
 
   test('what a failed installation left goes, too', async () => {
     const text = transcript('failures/helm-timeout-silent')
-    const { error, after } = await installAndUndo(istioSidecar, `${asked}\n${others}\n${text}`)
+    const { error, after } = await installAndUndo(istioSidecar, `${asked}\n${others}\n${marking}${text}`)
     expect(error).toBeInstanceOf(MeshInstallError)
     expect(after).toContain('helm uninstall istio-base --namespace istio-system --ignore-not-found')
   })
 
-  test('an Istio that is there is refused, and left alone', async () => {
-    const { error, before, after } = await installAndUndo(istioSidecar, `${asked}\n${others}\n${ours}`)
-    expect(error?.message).toMatch(/there is an Istio on the cluster already.*namespace\/istio-system/)
-    expect(error?.hint).toMatch(/--platform kind/)
-    expect(before).toHaveLength(1)
-    expect(after).toEqual([])
-  })
+  test.each([
+    ['', /on the cluster already, or what is left of one.*namespace\/istio-system/, /--platform kind/],
+    ['run-1', /which the run run-1 made: namespace\/istio-system/, /`meshbench clean run-1` takes it away/],
+  ])(
+    'an Istio that is there is refused, and left alone, made by the run "%s"',
+    async (run, message, hint) => {
+      const owner = `$ kubectl get namespace istio-system --ignore-not-found -o jsonpath={.metadata.labels.meshbench\\.run}`
+      const text = `${asked}\n${others}\n${ours}\n${owner}\n${run}\n`
+      const { error, before, after } = await installAndUndo(istioSidecar, text)
+      expect(error?.message).toMatch(message)
+      expect(error?.hint).toMatch(hint)
+      expect(before.filter((command) => !command.startsWith('kubectl get '))).toEqual([])
+      expect(after).toEqual([])
+    },
+  )
 })
 
 test('what the user has laid over it goes from a cluster that is kept, and the mesh stays', async () => {

@@ -2,8 +2,14 @@
 import { istio } from '../../supply/versions.js'
 import { defined } from '../../../harness/model/defined.js'
 import type { Fact, Path } from '../../../harness/model.js'
-import type { AccessOptions, ClusterAccess } from '../../../harness/model/cluster-access.js'
+import {
+  meshLabel,
+  type AccessOptions,
+  type ClusterAccess,
+  type ClusterCommands,
+} from '../../../harness/model/cluster-access.js'
 import { networkSteps } from '../cilium/install.js'
+import { ciliumNamespace } from '../cilium/values.js'
 import { gatewayApiStep, hasGateway } from '../clusters/gateway-api.js'
 import { MeshInstallError } from '../clusters/install-errors.js'
 import type { ChartSettings } from '../clusters/settings.js'
@@ -15,7 +21,15 @@ import {
   pullSecretSteps,
   type LaidRelease,
 } from '../clusters/values.js'
-import { helmStep, kubernetesStep, loadImagesStep, undoing, waitStep, type Step } from '../hops/steps.js'
+import {
+  helmStep,
+  kubernetesStep,
+  loadImagesStep,
+  undoing,
+  uninstall,
+  waitStep,
+  type Step,
+} from '../hops/steps.js'
 import { ciliumUnderIstio } from './cilium-cni.js'
 import { istioSettings, type IstioSettings } from './settings.js'
 import { istioNamespace, istioReleases, type IstioMode, type IstioOptions } from './values.js'
@@ -26,7 +40,7 @@ type Ground = Pick<ClusterAccess, 'nodes' | 'apiServer'>
 /** Charts with their values: ours, and with what the user lays over them. */
 export function istioCharts(
   options: IstioOptions,
-  settings: Pick<IstioSettings, 'values' | 'mirrors' | 'cni'>,
+  settings: Pick<IstioSettings, 'values' | 'mirrors' | 'pullSecrets' | 'cni'>,
   ground: Ground,
   imagesByTag: boolean,
 ): readonly LaidRelease[] {
@@ -77,7 +91,9 @@ export function istioSteps(
     supported,
     ...(isOwn ? [] : [noIstioYet]),
     loadImagesStep,
-    ...(network.length === 0 ? [] : networkSteps(network)),
+    ...(network.length === 0
+      ? []
+      : [...pullSecretSteps(ciliumNamespace, pullSecrets), ...networkSteps(network)]),
     ...gateways,
     ...pullSecretSteps(istioNamespace, pullSecrets),
     ...charts,
@@ -94,22 +110,46 @@ const noIstioYet: Step = {
   title: 'no Istio of others',
   async run({ mesh, cluster, undo }) {
     const found = await piecesOfIstio(cluster)
-    if (found.length > 0) {
-      throw new MeshInstallError(
-        `${mesh}: there is an Istio on the cluster already, or what is left of one: ${found.slice(0, 3).join(', ')}`,
-        {
-          hint: `Use --platform kind; or, if nobody needs it, \`helm uninstall\` its releases in ${istioNamespace} and delete the rest.`,
-          detail: found.join('\n'),
-          cause: undefined,
-        },
-      )
-    }
+    if (found.length > 0) throw await refusal(mesh, cluster, found)
     undo('remove what helm leaves of Istio', () => removePieces(cluster))
+    // Before anything else of it: what a run that is killed leaves has to be told from others'.
+    const labels = { ...cluster.marks, [meshLabel]: mesh }
+    const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: istioNamespace, labels } }
+    await cluster.kubectl(['create', '-f', '-'], { input: JSON.stringify(namespace) })
   },
 }
 
+async function refusal(mesh: string, cluster: ClusterAccess, found: readonly string[]): Promise<Error> {
+  const [mark = ''] = Object.keys(cluster.marks)
+  const path = `jsonpath={.metadata.labels.${mark.replaceAll('.', '\\.')}}`
+  const get = ['get', 'namespace', istioNamespace, '--ignore-not-found', '-o', path]
+  const owner = (await cluster.kubectl(get)).trim()
+  const what = owner === '' ? 'or what is left of one' : `which the run ${owner} made`
+  return new MeshInstallError(
+    `${mesh}: there is an Istio on the cluster already, ${what}: ${found.slice(0, 3).join(', ')}`,
+    {
+      hint:
+        owner === ''
+          ? `Use --platform kind; or, if nobody needs it, \`helm uninstall\` its releases in ${istioNamespace} and delete the rest.`
+          : `\`meshbench clean ${owner}\` takes it away, if that run is over.`,
+      detail: found.join('\n'),
+      cause: undefined,
+    },
+  )
+}
+
+/** What a killed run left of its own, which has its mark: as the end of a run takes it, last first. */
+export async function removeIstio(mode: IstioMode, cluster: ClusterCommands): Promise<void> {
+  const releases = istioReleases({ mode, nodes: unknown.nodes }).map(({ release }) => release)
+  for (const release of releases.reverse()) await uninstall(cluster, release, istioNamespace)
+  await removePieces(cluster)
+}
+
 /** Names of cluster-wide objects that every Istio has, with their kinds. */
-async function piecesOfIstio(cluster: ClusterAccess, access: AccessOptions = {}): Promise<readonly string[]> {
+async function piecesOfIstio(
+  cluster: Pick<ClusterCommands, 'kubectl'>,
+  access: AccessOptions = {},
+): Promise<readonly string[]> {
   const kinds =
     'namespaces,customresourcedefinitions,mutatingwebhookconfigurations,validatingwebhookconfigurations'
   const names = (await cluster.kubectl(['get', kinds, '-o', 'name'], access)).split('\n')
@@ -119,7 +159,7 @@ async function piecesOfIstio(cluster: ClusterAccess, access: AccessOptions = {})
 }
 
 /** Charts keep their CRDs and namespace; istiod itself makes classes of gateways, and a ConfigMap in every namespace. */
-async function removePieces(cluster: ClusterAccess): Promise<void> {
+async function removePieces(cluster: Pick<ClusterCommands, 'kubectl'>): Promise<void> {
   const rootCertificates = ['--all-namespaces', '--field-selector', 'metadata.name=istio-ca-root-cert']
   await cluster.kubectl(['delete', 'configmaps', ...rootCertificates, '--wait=false'], undoing)
   const classes = ['istio', 'istio-remote', 'istio-waypoint']

@@ -4,7 +4,7 @@ import { settingsOf as settingsOfArm } from '../../../harness/model/variants.js'
 import { checkDownloads } from '../hops/check.js'
 import { istioDownloads } from './downloads.js'
 import { placeOnIstio, whyNotOnIstio } from './functions.js'
-import { istioOverlays } from './install.js'
+import { istioOverlays, removeIstio } from './install.js'
 import { checkInstalled } from './installed.js'
 import { installIstio } from './session.js'
 import { armSettings, istioSettings, type IstioSettings } from './settings.js'
@@ -35,6 +35,7 @@ function istioMesh(mode: IstioMode, own: Pick<Mesh, 'summary' | 'paths' | 'clust
       ...(await checkDownloads(mesh, request, on)),
     ],
     install: (context) => installIstio(mode, context),
+    removeLeft: (cluster) => removeIstio(mode, cluster),
   }
   return mesh
 }

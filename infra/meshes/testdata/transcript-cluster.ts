@@ -69,6 +69,7 @@ export function transcriptCluster(transcript: string, overrides: Partial<Cluster
     clusterName: 'mb-2026-11-25t18-05-52-ab12cd--cilium',
     isOwn: true,
     isKept: false,
+    marks: { 'meshbench.run': 'r', 'meshbench.machine': 'm' },
     kubernetesVersion: '1.36.4',
     nodes: {
       'control-plane': 'meshbench-control-plane',

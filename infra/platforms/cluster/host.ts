@@ -18,7 +18,7 @@ import { HopPods } from './hop-pods.js'
 import type { KubeHostOptions } from './host-options.js'
 import { Namespaces } from './namespaces.js'
 import type { HostParts } from './parts.js'
-import { dnsLabel } from './render/names.js'
+import { dnsLabel, machineLabel, machineName, runLabel } from './render/names.js'
 import { Rollout } from './rollout.js'
 import { Strangers } from './strangers.js'
 import { clusterPrograms, type ClusterProgram } from './usage/cluster-programs.js'
@@ -92,6 +92,7 @@ function accessTo(
     clusterName: options.clusterName,
     isOwn: options.isOwnCluster,
     isKept: options.isOwnCluster && options.deleteNamespaces,
+    marks: { [runLabel]: options.scope.runId, [machineLabel]: machineName() },
     kubernetesVersion: options.kubernetesVersion,
     nodes: options.nodes,
     apiServer: options.apiServer,

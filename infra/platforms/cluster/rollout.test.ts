@@ -51,6 +51,43 @@ describe('pods that will not come up', () => {
   })
 })
 
+describe('pods that start nothing', () => {
+  const unplaced = {
+    ...podWith([], []),
+    status: {
+      phase: 'Pending',
+      conditions: [
+        { type: 'PodScheduled', status: 'False', message: '0/4 nodes are available: 4 Insufficient cpu.' },
+      ],
+    },
+  }
+  const idle = podWith([], [container('echo', { waiting: { reason: 'ContainerCreating' } })])
+  const ready = { ...idle, status: { conditions: [{ type: 'Ready', status: 'True' }] } }
+  const mounting = (lastTimestamp: string) => ({
+    ...{ involvedObject: { kind: 'Pod', name: 'server-1' }, reason: 'FailedMount' },
+    ...{ message: 'MountVolume.SetUp failed: secret "keys" not found' },
+    ...{ firstTimestamp: '2026-11-30T01:00:00Z', lastTimestamp },
+  })
+
+  it('are not waited for when there is no place for them', async () => {
+    expect(await failureOf(() => [unplaced])).toBe(
+      'server of x: server-1: Pending, 0/4 nodes are available: 4 Insufficient cpu.',
+    )
+  })
+
+  it('are not waited for when their volumes have been missing for long', async () => {
+    expect(await failureOf(() => [idle], { events: [mounting('2026-11-30T01:00:31Z')] })).toBe(
+      'server of x: server-1: FailedMount: MountVolume.SetUp failed: secret "keys" not found',
+    )
+  })
+
+  it('are waited for while it may pass', async () => {
+    const begin = Date.now()
+    const later = () => (Date.now() - begin < 100 ? [idle] : [ready])
+    expect(await failureOf(later, { events: [mounting('2026-11-30T01:00:07Z')] })).toBe('ready')
+  })
+})
+
 it('a pod that is ready without the sidecar that it should have is not waited for', async () => {
   const expectContainers = ['istio-proxy']
   expect(await failureOf(() => [recordedPod('ready')], { expectContainers })).toBe(

@@ -10,7 +10,7 @@ import { renderList, reasonOf, type Kubectl } from './api/kubectl.js'
 import type { Diagnostics } from './diagnostics.js'
 import { nudge } from './nudge.js'
 import type { Manifest } from './render/manifests.js'
-import { lastRefusal, lastWarnings } from './api/events.js'
+import { lastRefusal, lastWarnings, missingVolume } from './api/events.js'
 import {
   containersOf,
   describePod,
@@ -21,7 +21,7 @@ import {
 } from './api/pods.js'
 
 const readyTimeoutMs = 120_000
-/** What keeps pods from being made may pass as long; by then their controller has tried a dozen times. */
+/** What keeps pods from being made or placed may pass as long; by then their controller has tried a dozen times. */
 const refusedAfterMs = 30_000
 /** Container states that do not pass by waiting. */
 const hopeless = new Set([
@@ -98,7 +98,7 @@ export class Rollout {
     const stopNudging = nudge(this.#options.proxy, () =>
       find().filter((pod) => !isReady(pod) && isRunning(pod)),
     )
-    const refusals = this.#watchRefusals(where, () => find().length < count)
+    const obstacles = this.#watchObstacles(where, find, count)
     try {
       await pods.waitFor(title, () => find().length === count && find().every(complete), {
         timeoutMs: readyTimeoutMs,
@@ -107,7 +107,7 @@ export class Rollout {
         isHopeless: () =>
           find()
             .map((pod) => hopelessReason(pod, lacking(pod)))
-            .find((reason) => reason !== undefined) ?? refusals.last(),
+            .find((reason) => reason !== undefined) ?? obstacles.last(),
       })
       const found = find()
       const wrong = misplaced(found, role, nodes)
@@ -119,24 +119,43 @@ export class Rollout {
       const unready = find().filter((pod) => !complete(pod))
       const said = await lastWarnings(this.#options.kubectl, namespace, unready)
       const message = error instanceof Error ? error.message : String(error)
-      throw new NotReadyError([message, ...said].join('; '), await this.#logs(namespace, selector))
+      const more = said.filter((text) => !message.includes(text))
+      throw new NotReadyError([message, ...more].join('; '), await this.#logs(namespace, selector))
     } finally {
       stopNudging()
-      refusals.stop()
+      obstacles.stop()
     }
   }
 
-  /** Asks now and then why pods are missing, which they cannot say themselves; `last` is what was said, while they are. */
-  #watchRefusals({ namespace, selector }: PodsWanted, areMissing: () => boolean) {
+  /**
+   * Asks now and then why pods are missing, or have started nothing, which they cannot say themselves; `last` is what was said,
+   * while that is so.
+   */
+  #watchObstacles({ namespace, selector }: PodsWanted, find: () => readonly Pod[], count: number) {
     const { kubectl, refusedAfterMs: everyMs = refusedAfterMs } = this.#options
     // A workload has the name that its pods are found by.
     const workload = selector.slice(selector.indexOf('=') + 1)
-    let last: string | undefined
+    const areMissing = () => find().length < count
+    let refusal: string | undefined
+    let unplaced = new Set<string>()
+    let held: { readonly uids: ReadonlySet<string>; readonly reason: string } | undefined
     const look = async () => {
-      last = areMissing() ? await lastRefusal(kubectl, namespace, workload) : undefined
+      const before = unplaced
+      unplaced = new Set(find().filter(isUnplaced).map(uidOf))
+      const still = find().find((pod) => before.has(uidOf(pod)) && isUnplaced(pod))
+      const idle = find().filter(hasStartedNothing)
+      const reason = still ? describePod(still) : await missingVolume(kubectl, namespace, idle)
+      held = reason === undefined ? undefined : { uids: new Set((still ? [still] : idle).map(uidOf)), reason }
+      refusal = areMissing() ? await lastRefusal(kubectl, namespace, workload) : undefined
     }
     const timer = setInterval(() => void look(), everyMs)
-    return { last: () => (areMissing() ? last : undefined), stop: () => clearInterval(timer) }
+    const last = () => {
+      if (areMissing() && refusal !== undefined) return refusal
+      return find().some((pod) => hasStartedNothing(pod) && held?.uids.has(uidOf(pod)))
+        ? held?.reason
+        : undefined
+    }
+    return { last, stop: () => clearInterval(timer) }
   }
 
   async clusterIp(namespace: string, service: string): Promise<string> {
@@ -151,6 +170,17 @@ export class Rollout {
       })
       .catch((error: unknown) => `no logs: ${reasonOf(error)}`)
   }
+}
+
+const uidOf = ({ metadata }: Pod) => metadata.uid
+
+const isUnplaced = ({ status }: Pod) =>
+  (status.conditions ?? []).some(({ type, status: is }) => type === 'PodScheduled' && is === 'False')
+
+function hasStartedNothing({ status: { containerStatuses = [], initContainerStatuses = [] } }: Pod): boolean {
+  return [...initContainerStatuses, ...containerStatuses].every(
+    ({ state }) => state?.running === undefined && state?.terminated === undefined,
+  )
 }
 
 function isRunning(pod: Pod): boolean {

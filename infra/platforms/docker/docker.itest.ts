@@ -116,7 +116,10 @@ describe.skipIf(reason !== '' || isMissing(engine))('docker', () => {
   it.each(['proxy', 'tunnel'] as const)(
     "%s's own Dockerfile makes an image that runs confined and reports that it is healthy",
     async (image) => {
-      const { base } = await buildImages(client, { version: 'test' })
+      const { base } = await buildImages(
+        { docker: client, signal: new AbortController().signal },
+        { version: 'test' },
+      )
       const folder = fileURLToPath(new URL(`../../images/${image}/`, import.meta.url))
       const reference = `meshbench-test/${image}:${up.runId}`
       const context = tarStream([

@@ -121,8 +121,9 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
   const { DockerHost } = await import('./host.js')
   const configured = platformSettings(dockerSettings, request)
   const settings: DockerSettings = { ...configured, ...clampLimits(configured, engine.cpus) }
+  const source = { docker: engine.docker, signal: scope.signal }
   const images = await progress.step('container images', async () =>
-    buildImages(engine.docker, {
+    buildImages(source, {
       version,
       ...defined({ baseImage: settings.baseImage }),
       ...generatorNeeds(request, settings),
@@ -140,8 +141,8 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
     request,
     scope,
     images,
-    ownImage: (program) => provideOwnImage(engine.docker, program, images),
-    programImage: (program) => provideProgramImage(engine.docker, program, settings.programImages),
+    ownImage: (program) => provideOwnImage(source, program, images),
+    programImage: (program) => provideProgramImage(source, program, settings.programImages),
     settings,
     networks,
     facts: factsOf(engine, images, settings),

@@ -22,6 +22,7 @@ import {
   provideProgramImage,
   taggedReference,
   type ContainerImages,
+  type ImageEngine,
 } from '../../supply/container-images/build.js'
 import { requireTools } from '../../supply/tools.js'
 import { readKubernetesVersion, startApiProxy } from '../cluster/api/api-proxy.js'
@@ -113,14 +114,19 @@ async function findSite(request: EnvironmentRequest, scope: Scope, progress: Pro
   return { request, scope, progress, settings, engine, dockerCli, kind, kubectl, ...defined({ helm }) }
 }
 
+const sourceOf = ({ engine: { docker }, scope: { signal } }: Site): ImageEngine => ({ docker, signal })
+
 function provideNodes({ settings, engine, dockerCli, scope }: Site): Promise<string> {
   const { nodeImage, mirrors } = settings
   const { docker, cgroup } = engine
   return provideNodeImage({ cgroup, nodeImage, mirrors }, { docker, dockerCli, scope })
 }
 
-async function buildOwnImages({ request, settings, engine: { docker } }: Site): Promise<OwnImages> {
-  const images = await buildImages(docker, {
+async function buildOwnImages(site: Site): Promise<OwnImages> {
+  const { request, settings } = site
+  const { docker } = site.engine
+  const source = sourceOf(site)
+  const images = await buildImages(source, {
     version,
     ...defined({ baseImage: settings.baseImage }),
     ...generatorNeeds(request, settings),
@@ -132,7 +138,7 @@ async function buildOwnImages({ request, settings, engine: { docker } }: Site): 
   )
   await Promise.all(
     builds.map(async ([image, build]) => {
-      const reference = await provideOwnImage(docker, { kind: 'image', image, build }, images)
+      const reference = await provideOwnImage(source, { kind: 'image', image, build }, images)
       const name = 'reference' in build ? build.reference : reference
       loadedAs.set(name, await taggedReference(docker, reference))
     }),
@@ -265,7 +271,7 @@ function programImages(site: Site, cluster: Cluster): KubeHostOptions['programIm
   const loaded = new Map<string, Promise<string>>()
   const { docker } = site.engine
   const load: KubeHostOptions['programImage'] = async (program) => {
-    const image = await provideProgramImage(docker, program, site.settings.programImages)
+    const image = await provideProgramImage(sourceOf(site), program, site.settings.programImages)
     const reference = await taggedReference(docker, image)
     await loadOnto(site, cluster, [reference])
     return reference

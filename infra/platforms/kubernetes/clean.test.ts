@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { machineName } from '../cluster/render/names.js'
 import { fakeProgram } from '../cluster/api/testing.js'
-import { namespaceLeftovers } from './clean.js'
+import { contextLeftovers } from './clean.js'
 
 let folder: string
 const commands = async () =>
@@ -36,24 +36,30 @@ const list = JSON.stringify({
     namespace('mb-run-0-a', 'run-0', { deletionTimestamp: '2026-01-01T00:00:00Z' }),
   ],
 })
-const answers = `*current-context*) echo lab ;;\n*get*) echo '${list}' ;;`
+const answers = `*current-context*) echo lab ;;\n*get\\ namespaces*) echo '${list}' ;;`
 
 it('finds labelled namespaces of the current context by run, but for those that are going already', async () => {
   await kubectlThat(answers)
-  const found = await namespaceLeftovers()
+  const found = await contextLeftovers()
   expect(found.map(({ runId, title }) => [runId, title])).toEqual([
     ['run-1', '2 namespaces of the context lab'],
-    ['run-2', '1 namespaces of the context lab'],
+    ['run-2', '1 namespace of the context lab'],
   ])
   // Those of other machines' runs, which may be alive, only for who names the run.
-  expect((await commands()).at(-1)).toContain(` -l meshbench.run,meshbench.machine=${machineName()} `)
-  await namespaceLeftovers('run-1')
-  expect((await commands()).at(-1)).toContain(' -l meshbench.run=run-1 ')
+  const selecting = async () => (await commands()).filter((command) => command.includes(' get '))
+  const before = await selecting()
+  expect(before).toHaveLength(2)
+  for (const command of before)
+    expect(command).toContain(` -l meshbench.run,meshbench.machine=${machineName()} `)
+  await contextLeftovers('run-1')
+  const named = (await selecting()).slice(2)
+  expect(named).toHaveLength(2)
+  for (const command of named) expect(command).toContain(' -l meshbench.run=run-1 ')
 })
 
 it('removes these namespaces by name on the context where they were found, and their pods at once', async () => {
   await kubectlThat(answers)
-  const [first] = await namespaceLeftovers()
+  const [first] = await contextLeftovers()
   const before = (await commands()).length
   await first?.remove()
   const said = (await commands()).slice(before)
@@ -66,11 +72,73 @@ it('removes these namespaces by name on the context where they were found, and t
   ])
 })
 
+const istio = JSON.stringify({
+  items: [
+    namespace('mb-run-1-a', 'run-1'),
+    {
+      metadata: {
+        name: 'istio-system',
+        labels: { 'meshbench.run': 'run-1', 'meshbench.mesh': 'istio-ambient' },
+      },
+    },
+  ],
+})
+const wide = [
+  'CustomResourceDefinition/gateways.gateway.networking.k8s.io',
+  'ValidatingAdmissionPolicy/safe-upgrades',
+]
+const pieces = [
+  'namespace/default',
+  'namespace/istio-system',
+  'customresourcedefinition/peers.security.istio.io',
+]
+const withIstio = (gateways = '') => [
+  '*current-context*) echo lab ;;',
+  `*get\\ namespaces\\ *) echo '${istio}' ;;`,
+  `*jsonpath*) printf '%s\\n' ${wide.map((object) => `'run-1 ${object}'`).join(' ')} ;;`,
+  `*get\\ namespaces,*) printf '%s\\n' ${pieces.join(' ')} ;;`,
+  `*get\\ gateways*) echo '${gateways}' ;;`,
+]
+
+it('takes an Istio away that has the mark of a killed run, as the end of a run does, and nothing of others', async () => {
+  await kubectlThat(withIstio().join('\n'))
+  await fakeProgram(folder, 'helm', `echo "helm $*" >> ${join(folder, 'log')}`)
+  const [first, ...more] = await contextLeftovers('run-1')
+  expect(more).toEqual([])
+  expect(first?.title).toBe('1 namespace, istio-ambient, 2 objects of the whole cluster of the context lab')
+  const before = (await commands()).length
+  await first?.remove()
+  const changing = (await commands())
+    .slice(before)
+    .filter((command) => !command.includes(' get '))
+    .map((command) => command.replace(/^(helm )?--(kube-)?context lab /, '$1').replace(/ --.*/, ''))
+  expect(changing).toEqual([
+    ...['delete namespaces mb-run-1-a', 'delete pods', 'delete namespaces mb-run-1-a'],
+    ...['ztunnel', 'istio-cni', 'istiod', 'istio-base'].map((release) => `helm uninstall ${release}`),
+    'delete configmaps',
+    'delete gatewayclasses istio istio-remote istio-waypoint',
+    'delete namespace/istio-system customresourcedefinition/peers.security.istio.io',
+    'delete customresourcedefinition/gateways.gateway.networking.k8s.io validatingadmissionpolicy/safe-upgrades',
+  ])
+})
+
+it('definitions stay by which somebody has made objects since', async () => {
+  await kubectlThat(withIstio('gateway.gateway.networking.k8s.io/shop').join('\n'))
+  await fakeProgram(folder, 'helm', '')
+  const [first] = await contextLeftovers('run-1')
+  await expect(first?.remove()).rejects.toThrow(
+    /the whole cluster stay.*such as gateway\.gateway\.networking\.k8s\.io\/shop.*kubectl label/,
+  )
+  expect((await commands()).filter((command) => command.includes('delete customresourcedefinition'))).toEqual(
+    [],
+  )
+})
+
 it('is silent without kubectl, without a context and without an answer', async () => {
-  expect(await namespaceLeftovers()).toEqual([])
+  expect(await contextLeftovers()).toEqual([])
   await kubectlThat('*) exit 1 ;;')
-  expect(await namespaceLeftovers()).toEqual([])
+  expect(await contextLeftovers()).toEqual([])
   expect(await commands()).toEqual(['config current-context'])
   await kubectlThat('*current-context*) echo lab ;;\n*) exit 1 ;;')
-  expect(await namespaceLeftovers()).toEqual([])
+  expect(await contextLeftovers()).toEqual([])
 })

@@ -1,5 +1,11 @@
-/** Finds what killed runs left on the cluster of kubectl's current context: namespaces with the label of a run, and no others. */
+/**
+ * Finds what killed runs left on the cluster of kubectl's current context by the label of a run, and nothing else: namespaces,
+ * meshes that were installed, and what of them belongs to the whole cluster.
+ */
+import { defined } from '../../../harness/model/defined.js'
 import type { PlatformLeftover } from '../../../harness/model.js'
+import { meshLabel } from '../../../harness/model/cluster-access.js'
+import { remover } from '../../meshes/declared.js'
 import { Kubectl } from '../cluster/api/kubectl.js'
 import { labelValue, machineLabel, machineName, runLabel } from '../cluster/render/names.js'
 import { findTool } from '../../supply/tools.js'
@@ -7,6 +13,9 @@ import { findTool } from '../../supply/tools.js'
 /** A cluster that cannot be reached holds nobody up. */
 const lookTimeoutMs = 8_000
 const requestTimeout = '--request-timeout=5s'
+
+/** Kinds that what a run lays over a whole cluster is of. */
+const wideKinds = 'customresourcedefinitions,validatingadmissionpolicies,validatingadmissionpolicybindings'
 
 interface NamespaceList {
   readonly items: readonly {
@@ -18,14 +27,23 @@ interface NamespaceList {
   }[]
 }
 
+/** What one run left. */
+interface Left {
+  readonly namespaces: string[]
+  readonly meshes: string[]
+  /** As kubectl takes objects: `customresourcedefinition/…`. */
+  readonly wide: string[]
+}
+
 /**
  * By run. Without a run id those alone that this machine made: whether a run on another machine is still alive cannot be
  * told from here. Nothing where there is no kubectl, no context or no answer.
  */
-export async function namespaceLeftovers(runId?: string): Promise<readonly PlatformLeftover[]> {
+export async function contextLeftovers(runId?: string): Promise<readonly PlatformLeftover[]> {
   const path = await findTool('kubectl').catch(() => undefined)
   if (path === undefined) return []
-  const options = { path, runId: 'clean', signal: new AbortController().signal }
+  const helmPath = await findTool('helm').catch(() => undefined)
+  const options = { path, runId: 'clean', signal: new AbortController().signal, ...defined({ helmPath }) }
   const look = (kubectl: Kubectl, args: readonly string[]) =>
     kubectl.run(args, { timeoutMs: lookTimeoutMs }).catch(() => '')
   const context = (await look(new Kubectl(options), ['config', 'current-context'])).trim()
@@ -36,28 +54,91 @@ export async function namespaceLeftovers(runId?: string): Promise<readonly Platf
     runId === undefined ? `${runLabel},${machineLabel}=${machineName()}` : `${runLabel}=${labelValue(runId)}`
   const text = await look(kubectl, ['get', 'namespaces', '-l', selector, '-o', 'json', requestTimeout])
   if (text === '') return []
-  const byRun = new Map<string, string[]>()
-  for (const { metadata } of (JSON.parse(text) as NamespaceList).items) {
-    const owner = metadata.labels[runLabel]
-    if (owner === undefined || metadata.deletionTimestamp !== undefined) continue
-    byRun.set(owner, [...(byRun.get(owner) ?? []), metadata.name])
+  const byRun = new Map<string, Left>()
+  const leftOf = (owner: string) => {
+    const left = byRun.get(owner) ?? { namespaces: [], meshes: [], wide: [] }
+    byRun.set(owner, left)
+    return left
   }
-  return [...byRun].map(([owner, names]) => ({
+  for (const { metadata } of (JSON.parse(text) as NamespaceList).items) {
+    const { [runLabel]: owner, [meshLabel]: mesh = '' } = metadata.labels
+    if (owner === undefined || metadata.deletionTimestamp !== undefined) continue
+    if (remover(mesh)) leftOf(owner).meshes.push(mesh)
+    else leftOf(owner).namespaces.push(metadata.name)
+  }
+  for (const [owner = '', name = ''] of await lookForWide(look, kubectl, selector))
+    leftOf(owner).wide.push(name)
+  return [...byRun].map(([owner, left]) => ({
     runId: owner,
-    title: `${names.length} namespaces of the context ${context}`,
-    remove: () => removeNamespaces(kubectl, names),
+    title: `${titleOf(left)} of the context ${context}`,
+    remove: () => remove(kubectl, owner, left),
   }))
+}
+
+/** Run and object. None where these kinds may not be listed: who may not had no run make any. */
+async function lookForWide(
+  look: (kubectl: Kubectl, args: readonly string[]) => Promise<string>,
+  kubectl: Kubectl,
+  selector: string,
+): Promise<readonly (readonly string[])[]> {
+  const fields = `{.metadata.labels.${runLabel.replaceAll('.', '\\.')}} {.kind}/{.metadata.name}`
+  const path = `jsonpath={range .items[*]}${fields}{"\\n"}{end}`
+  const text = await look(kubectl, ['get', wideKinds, '-l', selector, '-o', path, requestTimeout])
+  return text
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => {
+      const [owner = '', object = ''] = line.split(' ')
+      return [owner, object.toLowerCase()]
+    })
+}
+
+const counted = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`
+
+function titleOf({ namespaces, meshes, wide }: Left): string {
+  const parts = [
+    ...(namespaces.length === 0 ? [] : [counted(namespaces.length, 'namespace')]),
+    ...meshes,
+    ...(wide.length === 0 ? [] : [`${counted(wide.length, 'object')} of the whole cluster`]),
+  ]
+  return parts.join(', ')
+}
+
+/** In the order in which a run's end takes it: arms, meshes, and last what their objects are defined by. */
+async function remove(kubectl: Kubectl, owner: string, { namespaces, meshes, wide }: Left): Promise<void> {
+  if (namespaces.length > 0) await removeNamespaces(kubectl, namespaces)
+  for (const mesh of meshes)
+    await remover(mesh)?.({
+      kubectl: (args, options) => kubectl.run(args, options),
+      helm: (args, options) => kubectl.helm(args, options),
+    })
+  if (wide.length > 0) await removeWide(kubectl, owner, wide)
+}
+
+const listed = 3
+
+/** Definitions would take along what others have made by them since, which no run did. */
+async function removeWide(kubectl: Kubectl, owner: string, wide: readonly string[]): Promise<void> {
+  const kinds = wide.flatMap((object) => /^customresourcedefinition\/(.+)$/.exec(object)?.[1] ?? [])
+  const get = ['get', kinds.join(','), '--all-namespaces', '--ignore-not-found', '-o', 'name']
+  const used = kinds.length === 0 ? [] : (await kubectl.run(get)).split('\n').filter(Boolean)
+  if (used.length > 0)
+    throw new Error(
+      `the definitions of the whole cluster stay, since there are objects by them that no run made, such as ${used.slice(0, listed).join(', ')}; ` +
+        `\`kubectl label ${wideKinds} -l ${runLabel}=${owner} ${runLabel}-\` makes them yours`,
+    )
+  await kubectl.run(['delete', ...wide, '--ignore-not-found', '--timeout=50s'])
 }
 
 /** Their pods go at once, as in what a run deletes itself (infra/platforms/cluster/namespaces.ts). */
 async function removeNamespaces(kubectl: Kubectl, names: readonly string[]): Promise<void> {
-  const remove = (wait: string) =>
+  const removing = (wait: string) =>
     kubectl.run(['delete', 'namespaces', ...names, '--ignore-not-found', wait, '--timeout=120s'], {
       timeoutMs: 150_000,
     })
-  await remove('--wait=false')
+  await removing('--wait=false')
   const now = ['--grace-period=0', '--force', '--wait=false']
   // Who may delete a namespace need not be allowed this; then they take their time.
   for (const name of names) await kubectl.run(['delete', 'pods', '--all', '-n', name, ...now]).catch(() => {})
-  await remove('--wait=true')
+  await removing('--wait=true')
 }

@@ -29,7 +29,7 @@ import { tools, type ToolName } from '../../supply/versions.js'
 import { checkGeneratorPods, generatorFacts } from '../kit/generator-pods.js'
 import { configuredImages, platformSettings } from '../kit/settings.js'
 import { readKubernetesVersion } from '../cluster/api/api-proxy.js'
-import { namespaceLeftovers } from './clean.js'
+import { contextLeftovers } from './clean.js'
 import { assignNodes, selectorsOf, type NodeInfo } from './nodes.js'
 import { kubernetesSettings, looksLikeProduction, type KubernetesSettings } from './settings.js'
 
@@ -47,7 +47,7 @@ export const kubernetes: Platform = {
     { neededBy: 'kubernetes', tools: [tools.kubectl, ...(meshes.some(hasCharts) ? [tools.helm] : [])] },
     { neededBy: 'the config', images: configuredImages(kubernetesSettings.parse(settings ?? {})) },
   ],
-  leftovers: namespaceLeftovers,
+  leftovers: contextLeftovers,
   check: checkKubernetes,
   create,
 }

@@ -32,7 +32,7 @@ function engine(known: readonly string[] = []) {
     pull: (name: string) => done(`pull ${name}`),
     modem: { followProgress: (_: unknown, end: (error: null) => void) => end(null) },
   }
-  return { asked, docker: docker as never }
+  return { asked, docker: docker as never, signal: new AbortController().signal }
 }
 
 it('an image by digest gets a tag, since archives hold no digests', async () => {
@@ -44,19 +44,17 @@ it('an image by digest gets a tag, since archives hold no digests', async () => 
 
 it('an image comes from the engine, else from what was pulled ahead, else from its registry', async () => {
   const there = engine([reference])
-  expect(await provideImage(there.docker, reference, '', cacheDir)).toBe(reference)
+  expect(await provideImage(there, reference, '', cacheDir)).toBe(reference)
   expect(there.asked).toEqual([])
 
   const online = engine()
-  expect(await provideImage(online.docker, reference, '', cacheDir)).toBe(reference)
+  expect(await provideImage(online, reference, '', cacheDir)).toBe(reference)
   expect(online.asked).toEqual([`pull ${reference}`])
 
   const file = join(cacheDir, 'images', 'registry.example_5000_team_envoy_1.tar')
   await mkdir(join(cacheDir, 'images'))
   await writeFile(file, 'archive')
   const offline = engine()
-  expect(await provideImage(offline.docker, reference, '', cacheDir)).toBe(
-    'registry.example:5000/team/envoy:1',
-  )
+  expect(await provideImage(offline, reference, '', cacheDir)).toBe('registry.example:5000/team/envoy:1')
   expect(offline.asked).toEqual([`load ${file}`])
 })

@@ -2,8 +2,10 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type Docker from 'dockerode'
+import { defined } from '../../../harness/model/defined.js'
 import { UserError, messageOf } from '../../../harness/model/errors.js'
 import { findProgram } from '../../../harness/process/exec.js'
 import type { Workload } from '../../../harness/model.js'
@@ -15,6 +17,12 @@ import { tarStream } from './tar.js'
 export interface BuiltImage {
   /** `meshbench/<image>:<hash>`: the hash is over the bundle, the base and the Dockerfile. */
   readonly reference: string
+}
+
+/** An engine that images are brought into, and what ends that before it is done. */
+export interface ImageEngine {
+  readonly docker: Docker
+  readonly signal: AbortSignal
 }
 
 export interface ContainerImages {
@@ -48,15 +56,19 @@ export function imageReference(
   return `meshbench/${image}:${hash.slice(0, 16)}`
 }
 
-/** Makes sure that the engine has all four images. Builds only those whose content it has not seen. */
-export async function buildImages(docker: Docker, options: BuildOptions): Promise<ContainerImages> {
+/**
+ * Makes sure that the engine has all four images. Builds only those whose content it has not seen. Like everything here that
+ * brings images, it rejects with the signal's reason as soon as that is aborted, and the engine ends what it was asked for.
+ */
+export async function buildImages(engine: ImageEngine, options: BuildOptions): Promise<ContainerImages> {
+  const { docker } = engine
   const bundles = await imageBundles()
-  const base = options.baseImage ?? (await importBase(docker))
+  const base = options.baseImage ?? (await importBase(engine))
   let from = base
   if (options.baseImage !== undefined) {
     const hint =
       'load it into the engine yourself, or leave platformSettings.docker.baseImage out to assemble one from node'
-    from = await provideImage(docker, options.baseImage, hint)
+    from = await provideImage(engine, options.baseImage, hint)
   }
   const dockerfile = await readFile(join(fileURLToPath(new URL('.', import.meta.url)), 'Dockerfile'), 'utf8')
   const images: Partial<Record<ImageName, BuiltImage>> = {}
@@ -68,32 +80,31 @@ export async function buildImages(docker: Docker, options: BuildOptions): Promis
         { name: 'Dockerfile', mode: 0o644, content: dockerfile },
         { name: `${image}.mjs`, mode: 0o644, content: await readFile(path) },
       ])
-      await follow(
-        docker,
-        await docker.buildImage(context, {
-          t: reference,
-          buildargs: { BASE: from, IMAGE: image, BUNDLE_SHA256: sha256, VERSION: options.version },
-          rm: true,
-          forcerm: true,
-        }),
-        `build of ${reference}`,
-      )
+      const buildargs = { BASE: from, IMAGE: image, BUNDLE_SHA256: sha256, VERSION: options.version }
+      await build(engine, { reference, context, buildargs, sha256 })
     }
     images[image] = { reference }
   }
   const built = images as Record<ImageName, BuiltImage>
-  return { base, images: { ...built, loadgen: await provideGenerator(docker, built.loadgen, options) } }
+  return {
+    base,
+    images: {
+      ...built,
+      loadgen: await provideGenerator(engine, built.loadgen, bundles.loadgen.sha256, options),
+    },
+  }
 }
 
 /** The generator's image: its own, the one that is named, or its own with the tools that it has to run. */
 async function provideGenerator(
-  docker: Docker,
+  engine: ImageEngine,
   own: BuiltImage,
+  sha256: string,
   { generatorImage, tools = [], baseImage }: BuildOptions,
 ): Promise<BuiltImage> {
   if (generatorImage !== undefined) {
     const hint = 'load it into the engine yourself, or leave generatorImage out'
-    return { reference: await provideImage(docker, generatorImage, hint) }
+    return { reference: await provideImage(engine, generatorImage, hint) }
   }
   if (tools.length === 0) return own
   const hint = "name an image that holds it in the platform's settings: generatorImage"
@@ -110,30 +121,26 @@ async function provideGenerator(
       { hint },
     )
   const reference = `${own.reference.replace('/loadgen:', '/loadgen-tools:')}-${hashOf(files).slice(0, 8)}`
-  if (await isPresent(docker, reference)) return { reference }
+  if (await isPresent(engine.docker, reference)) return { reference }
   const context = tarStream([
     { name: 'Dockerfile', mode: 0o644, content: `FROM ${own.reference}\nCOPY tools/ /\n` },
     ...[...files].map(([path, content]) => ({ name: `tools${path}`, mode: 0o755, content })),
   ])
-  await follow(
-    docker,
-    await docker.buildImage(context, { t: reference, rm: true, forcerm: true }),
-    `build of ${reference}`,
-  )
+  await build(engine, { reference, context, sha256 })
   return { reference }
 }
 
 /** Reference of one of this repository's programs: the image built here, or the one that a variant names, pulled unless it is there. */
 export async function provideOwnImage(
-  docker: Docker,
-  { image, build }: Extract<Workload['program'], { kind: 'image' }>,
+  engine: ImageEngine,
+  { image, build: other }: Extract<Workload['program'], { kind: 'image' }>,
   { images }: ContainerImages,
 ): Promise<string> {
-  if (build === undefined) return images[image].reference
-  if (!('reference' in build)) throw new Error(`a bundle of ${image} cannot run in a container here`)
+  if (other === undefined) return images[image].reference
+  if (!('reference' in other)) throw new Error(`a bundle of ${image} cannot run in a container here`)
   return provideImage(
-    docker,
-    build.reference,
+    engine,
+    other.reference,
     'load it into the engine yourself, or name another image in --variant',
   )
 }
@@ -143,7 +150,7 @@ export async function provideOwnImage(
  * one that is assembled from the program's file on this machine.
  */
 export async function provideProgramImage(
-  docker: Docker,
+  engine: ImageEngine,
   program: { readonly name: string; readonly argv: readonly string[] },
   configuredImages: Readonly<Partial<Record<string, string>>>,
 ): Promise<string> {
@@ -152,31 +159,86 @@ export async function provideProgramImage(
   const hint = `name an image of ${name} by digest in the platform's settings: programImages.${name}`
   if (configured === undefined) {
     return importImage(
-      docker,
+      engine,
       `meshbench/${name}-program`,
       await assembleProgram({ name, file: argv[0] ?? name, hint }),
     )
   }
   return provideImage(
-    docker,
+    engine,
     configured,
     `load it into the engine yourself, or leave programImages.${name} out`,
   )
 }
 
-const importBase = async (docker: Docker) => importImage(docker, 'meshbench/node-base', await assembleBase())
+const importBase = async (engine: ImageEngine) =>
+  importImage(engine, 'meshbench/node-base', await assembleBase())
 
-async function importImage(docker: Docker, repository: string, image: AssembledImage): Promise<string> {
+async function importImage(engine: ImageEngine, repository: string, image: AssembledImage): Promise<string> {
   const tag = image.sha256.slice(0, 16)
   const reference = `${repository}:${tag}`
-  if (await isPresent(docker, reference)) return reference
-  const progress = await docker.importImage(image.archive(), {
-    repo: repository,
-    tag,
-    changes: image.changes,
-  })
-  await follow(docker, progress, `import of ${reference}`)
+  if (await isPresent(engine.docker, reference)) return reference
+  await follow(engine, `import of ${reference}`, (abortSignal) =>
+    engine.docker.importImage(image.archive(), {
+      repo: repository,
+      tag,
+      changes: image.changes,
+      abortSignal,
+    }),
+  )
   return reference
+}
+
+/** Label of the Dockerfile. */
+const bundleLabel = 'meshbench.bundle-sha256'
+/** A step that is under way when its build is given up ends by itself. */
+const stepEndsMs = 250
+
+interface Build {
+  readonly reference: string
+  readonly context: NodeJS.ReadableStream
+  readonly buildargs?: Record<string, string>
+  /** Of the bundle that is in it. */
+  readonly sha256: string
+}
+
+async function build(engine: ImageEngine, { reference, context, buildargs, sha256 }: Build): Promise<void> {
+  const steps: string[] = []
+  const options = { t: reference, rm: true, forcerm: true, ...defined({ buildargs }) }
+  try {
+    await follow(
+      engine,
+      `build of ${reference}`,
+      (abortSignal) => engine.docker.buildImage(context, { ...options, abortSignal }),
+      (text) => steps.push(...imagesIn(text)),
+    )
+  } catch (error) {
+    await removeUnnamed(engine.docker, steps.at(-1), sha256)
+    throw error
+  }
+}
+
+/** Images of a build's steps, as the engine tells of each that is done. */
+const imagesIn = (text: string) => [...text.matchAll(/^ ---> ([0-9a-f]{12,64})$/gm)].map(([, id = '']) => id)
+
+/**
+ * What a build that did not end leaves, which has no name: each image takes those of the steps before it along. `last` is the
+ * last that the engine told of.
+ */
+async function removeUnnamed(docker: Docker, last: string | undefined, sha256: string): Promise<void> {
+  await sleep(stepEndsMs)
+  const filters = { dangling: ['true'], label: [`${bundleLabel}=${sha256}`] }
+  const left = await docker.listImages({ filters }).catch(() => [])
+  for (const id of [...left.map(({ Id }) => Id), ...(last === undefined ? [] : [last])]) {
+    const image = docker.getImage(id)
+    try {
+      const { RepoTags: tags, RepoDigests: digests } = await image.inspect()
+      // A base that was pulled by its digest has no tag.
+      if ([...(tags ?? []), ...(digests ?? [])].length === 0) await image.remove()
+    } catch {
+      // It is gone, or another build goes on from it: then it is not ours to remove.
+    }
+  }
 }
 
 /** Whether the engine has an image. */
@@ -198,21 +260,25 @@ async function isPresent(docker: Docker, reference: string): Promise<boolean> {
  * loaded from an archive that was pulled ahead; digests are not in archives.
  */
 export async function provideImage(
-  docker: Docker,
+  engine: ImageEngine,
   reference: string,
   hint: string,
   cacheDir?: string,
 ): Promise<string> {
+  const { docker, signal } = engine
   if (await isPresent(docker, reference)) return reference
   const archive = await imageArchive(reference, cacheDir)
   if (archive) {
-    await follow(docker, await docker.loadImage(archive.file), `load of ${archive.file}`)
+    await follow(engine, `load of ${archive.file}`, (abortSignal) =>
+      docker.loadImage(archive.file, { abortSignal }),
+    )
     return archive.tag
   }
   try {
-    await follow(docker, await docker.pull(reference), `pull of ${reference}`)
+    await follow(engine, `pull of ${reference}`, (abortSignal) => docker.pull(reference, { abortSignal }))
     return reference
   } catch (error) {
+    signal.throwIfAborted()
     throw new UserError(`the image ${reference} could not be pulled: ${messageOf(error)}`, {
       hint,
       cause: error,
@@ -230,19 +296,37 @@ export async function taggedReference(docker: Docker, reference: string): Promis
   return `${repo}:${tag}`
 }
 
-/** Waits for the end of a build, import or pull. The API answers 200 and puts errors into the stream. */
-async function follow(docker: Docker, stream: NodeJS.ReadableStream, title: string): Promise<void> {
+/**
+ * Asks for a build, an import, a load or a pull and waits for its end. The API answers 200 and puts errors into the stream. An
+ * engine ends its work when nobody reads on, which the signal is for.
+ */
+async function follow(
+  { docker, signal }: ImageEngine,
+  title: string,
+  begin: (signal: AbortSignal) => Promise<NodeJS.ReadableStream>,
+  onOutput: (line: string) => void = () => {},
+): Promise<void> {
+  signal.throwIfAborted()
   const log: string[] = []
-  await new Promise<void>((resolve, reject) => {
-    docker.modem.followProgress(
-      stream,
-      (error: Error | null) => {
-        if (error) reject(new Error(`${title} failed: ${error.message}\n${log.slice(-20).join('')}`))
-        else resolve()
-      },
-      (event: { stream?: string; error?: string }) => {
-        if (event.stream !== undefined) log.push(event.stream)
-      },
-    )
-  })
+  let problem: string | undefined
+  try {
+    const stream = await begin(signal)
+    await new Promise<void>((resolve, reject) => {
+      docker.modem.followProgress(
+        stream,
+        (error: Error | null) => (error ? reject(error) : resolve()),
+        (event: { stream?: string; error?: string }) => {
+          if (event.stream !== undefined) {
+            log.push(event.stream)
+            onOutput(event.stream)
+          }
+          problem ??= event.error
+        },
+      )
+    })
+  } catch (error) {
+    problem = messageOf(error)
+  }
+  signal.throwIfAborted()
+  if (problem !== undefined) throw new Error(`${title} failed: ${problem}\n${log.slice(-20).join('')}`.trim())
 }

@@ -58,8 +58,19 @@ export class ConnectionError extends Error {
 export interface FrameHandler {
   /** Called when a frame's header is read, before its payload. Throws `ConnectionError` to refuse it. */
   onFrameHeader(type: number, flags: number, streamId: number, length: number): void
-  /** A piece of a DATA frame's content; `last` with its final (maybe empty) piece. `padding` bytes are not content. */
-  onData(streamId: number, piece: Buffer, last: boolean, endStream: boolean, padding: number): void
+  /**
+   * A piece of a DATA frame's content, `bytes[from, to)`; `last` with its final (maybe empty) piece. `padding` bytes are
+   * not content.
+   */
+  onData(
+    streamId: number,
+    bytes: Buffer,
+    from: number,
+    to: number,
+    last: boolean,
+    endStream: boolean,
+    padding: number,
+  ): void
   /** Any other frame, whole: its payload is `bytes[from, to)`. */
   onFrame(type: number, flags: number, streamId: number, bytes: Buffer, from: number, to: number): void
 }
@@ -140,13 +151,14 @@ export class FrameReader {
       this.#content = this.#length - 1 - padding
       this.#length -= 1
     }
-    const piece = chunk.subarray(at, at + this.#content)
-    at += piece.length
-    this.#content -= piece.length
-    this.#length -= piece.length
+    const piece = Math.min(this.#content, chunk.length - at)
+    const start = at
+    at += piece
+    this.#content -= piece
+    this.#length -= piece
     const endStream = (this.#flags & flag.endStream) !== 0
     if (this.#content > 0) {
-      this.#handler.onData(this.#streamId, piece, false, endStream, 0)
+      this.#handler.onData(this.#streamId, chunk, start, start + piece, false, endStream, 0)
       return at
     }
     const skipped = Math.min(this.#length, chunk.length - at)
@@ -155,7 +167,8 @@ export class FrameReader {
     const last = this.#length === 0
     if (last) this.#inPayload = false
     const padding = last && this.#flags & flag.padded ? this.#padding + 1 : 0
-    if (last || piece.length > 0) this.#handler.onData(this.#streamId, piece, last, endStream, padding)
+    if (last || piece > 0)
+      this.#handler.onData(this.#streamId, chunk, start, start + piece, last, endStream, padding)
     return at
   }
 

@@ -1,6 +1,7 @@
 /** One HTTP/2 stream: direct calls instead of Node's streams, with windows, back-pressure and half-close. */
 import { errorCode } from './frames.js'
 import { type HeaderList } from './hpack.js'
+import { Pieces } from '../net/pieces.js'
 
 /** What a stream asks of its connection. */
 export interface StreamHost {
@@ -46,33 +47,10 @@ export class StreamResetError extends Error {
   }
 }
 
-/** Pieces that must wait share blocks of this size: a peer's one-byte frames would otherwise cost a buffer each. */
-const inboxBlockBytes = 16 * 1024
-
-/** Received pieces that wait for a reader. */
-class Inbox {
-  readonly pieces: Buffer[] = []
-  /** The block that the last piece lies in, and how much of it is used; undefined when that piece is its own. */
-  #block: { readonly bytes: Buffer; used: number } | undefined
-
-  /** Copies a piece. */
-  keep(piece: Buffer): void {
-    const last = this.pieces.length - 1
-    const block = last < 0 ? undefined : this.#block
-    if (block && piece.length <= block.bytes.length - block.used) {
-      piece.copy(block.bytes, block.used)
-      block.used += piece.length
-      this.pieces[last] = block.bytes.subarray(0, block.used)
-    } else if (piece.length > inboxBlockBytes / 2) {
-      this.pieces.push(Buffer.from(piece))
-      this.#block = undefined
-    } else {
-      const bytes = Buffer.allocUnsafeSlow(inboxBlockBytes)
-      this.#block = { bytes, used: piece.copy(bytes) }
-      this.pieces.push(bytes.subarray(0, piece.length))
-    }
-  }
-}
+/** DATA that is not longer is handed on together with what follows of it in the same read. */
+export const gatheredBytes = 256
+/** So much of it at a time: below half of Node's pool, so that a block costs little. */
+const gatherBlockBytes = 2048
 
 export class H2Stream {
   readonly id: number
@@ -99,10 +77,15 @@ export class H2Stream {
 
   readonly #host: StreamHost
   #isPaused = false
-  #inbox: Inbox | undefined
+  /** Received pieces that wait for a reader. */
+  #inbox: Pieces | undefined
+  /** Content of the read that is being handled: where it lies, and how much of it there is. */
+  #gathered: Buffer | undefined
+  #gatheredFrom = 0
+  #gatheredTo = 0
   #trailers: HeaderList | undefined
   #endDelivered = false
-  #outbox: Buffer[] | undefined
+  #outbox: Pieces | undefined
   #queuedEnd: { readonly trailers: Buffer | undefined } | undefined
   #needsDrain = false
 
@@ -138,7 +121,7 @@ export class H2Stream {
       if (sent === bytes.length && !host.blocked) return true
     }
     if (sent < bytes.length) {
-      ;(this.#outbox ??= []).push(Buffer.from(bytes.subarray(sent)))
+      ;(this.#outbox ??= new Pieces()).keep(bytes.subarray(sent))
       this.pendingBytes += bytes.length - sent
     }
     this.#needsDrain = true
@@ -172,9 +155,8 @@ export class H2Stream {
     this.#isPaused = false
     const inbox = this.#inbox
     if (inbox !== undefined) {
-      const { pieces } = inbox
-      while (!this.#isPaused && !this.isClosed && pieces.length > 0) this.#deliver(pieces.shift() as Buffer)
-      if (pieces.length > 0) return
+      while (!this.#isPaused && !this.isClosed && !inbox.isEmpty) this.#deliver(inbox.take() as Buffer)
+      if (!inbox.isEmpty) return
       this.#inbox = undefined
     }
     this.#deliverEnd()
@@ -194,15 +176,63 @@ export class H2Stream {
     this.#closeWhenDone()
   }
 
-  /** Takes content from the connection. */
-  receive(piece: Buffer): void {
-    if (this.isClosed) return
+  /** Takes content, `bytes[from, to)`, from the connection. */
+  receive(bytes: Buffer, from: number, to: number): void {
+    this.handOn()
+    this.#receive(bytes.subarray(from, to))
+  }
+
+  /**
+   * Takes a few bytes of content. They are handed on with what follows of them in the same read: frames of a byte would
+   * else cost us a call, and a write, each, and whoever sends them next to nothing. True when nothing was held yet:
+   * `handOn` has to be called when the read is over, or another frame comes.
+   */
+  gather(bytes: Buffer, from: number, to: number): boolean {
+    const held = this.#gathered
+    if (held === undefined) {
+      this.#gathered = bytes
+      this.#gatheredFrom = from
+      this.#gatheredTo = to
+      return true
+    }
+    let block = held
+    let at = this.#gatheredTo
+    if (held === bytes || at + to - from > gatherBlockBytes) {
+      // What came first lies where it was read, until more comes.
+      block = Buffer.allocUnsafe(gatherBlockBytes)
+      at = 0
+      if (held === bytes)
+        for (let i = this.#gatheredFrom; i < this.#gatheredTo; i += 1) block[at++] = held[i] as number
+      else this.#receive(held.subarray(0, this.#gatheredTo))
+      this.#gathered = block
+      this.#gatheredFrom = 0
+    }
+    for (let i = from; i < to; i += 1) block[at++] = bytes[i] as number
+    this.#gatheredTo = at
+    return false
+  }
+
+  get isGathering(): boolean {
+    return this.#gathered !== undefined
+  }
+
+  /** Hands on what was gathered. */
+  handOn(): void {
+    const held = this.#gathered
+    if (held === undefined) return
+    this.#gathered = undefined
+    this.#receive(held.subarray(this.#gatheredFrom, this.#gatheredTo))
+  }
+
+  #receive(piece: Buffer): void {
+    if (this.isClosed || piece.length === 0) return
     if (!this.#isPaused && this.#inbox === undefined) this.#deliver(piece)
-    else (this.#inbox ??= new Inbox()).keep(piece)
+    else (this.#inbox ??= new Pieces()).keep(piece)
   }
 
   /** Takes END_STREAM from the connection. */
   receiveEnd(trailers: HeaderList | undefined): void {
+    this.handOn()
     this.remoteEnded = true
     this.#trailers = trailers
     if (this.localEnded) this.#host.forget(this)
@@ -212,15 +242,14 @@ export class H2Stream {
   /** Called when there is window or room again. */
   pump(): void {
     const outbox = this.#outbox
-    while (outbox !== undefined && outbox.length > 0 && !this.#host.blocked) {
-      const bytes = outbox[0] as Buffer
+    while (outbox !== undefined && !outbox.isEmpty && !this.#host.blocked) {
+      const bytes = outbox.take() as Buffer
       const sent = this.#host.sendData(this, bytes)
       this.pendingBytes -= sent
       if (sent < bytes.length) {
-        outbox[0] = bytes.subarray(sent)
+        outbox.putBack(bytes.subarray(sent))
         break
       }
-      outbox.shift()
     }
     if (this.isClosed) return
     if (this.pendingBytes > 0 || this.#host.blocked) {
@@ -273,6 +302,7 @@ export class H2Stream {
 
   #close(): void {
     this.isClosed = true
+    this.#gathered = undefined
     this.#inbox = undefined
     this.#outbox = undefined
     this.pendingBytes = 0

@@ -51,8 +51,8 @@ export function speakFrames(socket: Socket, preface = true): RawClient {
   const data: Buffer[] = []
   const reader = new FrameReader({
     onFrameHeader() {},
-    onData(streamId, piece, last, endStream) {
-      data.push(Buffer.from(piece))
+    onData(streamId, bytes, from, to, last, endStream) {
+      data.push(Buffer.from(bytes.subarray(from, to)))
       if (!last) return
       const payload = Buffer.concat(data.splice(0))
       frames.push({ type: frameType.data, flags: endStream ? flag.endStream : 0, streamId, payload })

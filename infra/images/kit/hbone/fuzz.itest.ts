@@ -105,8 +105,8 @@ describe('FrameReader', () => {
       let content = ''
       const reader = new FrameReader({
         onFrameHeader: (...header) => seen.push(header.join()),
-        onData: (id, piece, last, end, padding) => {
-          content += piece.toString('hex')
+        onData: (id, all, from, to, last, end, padding) => {
+          content += all.toString('hex', from, to)
           if (last) seen.push(`${id} ${content} ${end} ${padding}`)
           if (last) content = ''
         },

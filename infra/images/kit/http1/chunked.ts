@@ -153,3 +153,14 @@ function hexDigit(c: number): number {
   const lower = c | 32
   return lower >= 97 && lower <= 102 ? lower - 87 : -1
 }
+
+/** Content as a chunk (RFC 9112 §7.1), in memory of its own. */
+export function chunkOf(bytes: Buffer): Buffer {
+  const size = `${bytes.length.toString(16)}\r\n`
+  const chunk = Buffer.allocUnsafe(size.length + bytes.length + 2)
+  chunk.write(size, 0, 'latin1')
+  chunk.set(bytes, size.length)
+  chunk[chunk.length - 2] = 13
+  chunk[chunk.length - 1] = 10
+  return chunk
+}

@@ -14,6 +14,13 @@ import {
 import { parseFields } from './fields.js'
 import { HeadError, type HeadLimits, Http1Head } from './http1-head.js'
 
+/** Where the head begins: empty lines before a request are borne (RFC 9112 §2.2). */
+export function startOfHead(buffer: Buffer, from: number): number {
+  let at = from
+  while (buffer[at] === carriageReturn && buffer[at + 1] === lineFeed) at += 2
+  return at
+}
+
 /**
  * Index just after the empty line that ends the head which starts at `start`, or −1 when more bytes are needed.
  * Throws `HeadError` for a head that is too long, and for a bare CR or LF as soon as it is there: waiting for the end of

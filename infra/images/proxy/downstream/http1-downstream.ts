@@ -2,7 +2,7 @@
 import type { ByteStream } from '../../kit/net/byte-stream.js'
 import { endedByReset, isDisconnected, reset } from '../../kit/net/reset.js'
 import { ChunkedDecoder } from '../../kit/http1/chunked.js'
-import { endOfHead, parseRequestHead } from '../../kit/http1/head.js'
+import { endOfHead, parseRequestHead, startOfHead } from '../../kit/http1/head.js'
 import { HeadError } from '../../kit/http1/http1-head.js'
 import type { SpiffeId } from '../../kit/tls/spiffe.js'
 import type { DownstreamContext } from './downstream-context.js'
@@ -262,17 +262,14 @@ export class Http1Downstream implements DownstreamSide {
 
   /** Returns the end of a whole head, or −1 after putting aside what there is of it. */
   #findHead(bytes: Buffer, from: number): number {
-    let at = from
-    // RFC 9112 §2.2: empty lines before a request are borne.
-    while (bytes[at] === 13 && bytes[at + 1] === 10) at += 2
+    const at = startOfHead(bytes, from)
     if (at >= bytes.length) {
       // Of a head nothing has come: its time does not run yet.
       this.#headSinceMs = 0
       return -1
     }
     this.#headStart = at
-    const onlyReturn = at + 1 === bytes.length && bytes[at] === 13
-    const end = onlyReturn ? -1 : endOfHead(bytes, at, bytes.length, this.#context.runtime().limits)
+    const end = endOfHead(bytes, at, bytes.length, this.#context.runtime().limits)
     if (end < 0) {
       if (this.#headSinceMs === 0) this.#headSinceMs = this.#context.clock.nowMs
       this.#pending = Buffer.from(bytes.subarray(at))

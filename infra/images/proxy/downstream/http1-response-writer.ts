@@ -1,4 +1,5 @@
 /** Writes the responses of one HTTP/1.1 connection: as they came where nobody changed them, framed anew where they must be. */
+import { chunkOf } from '../../kit/http1/chunked.js'
 import type { Cell } from '../../kit/process/metrics.js'
 import type { Fields, ResponseHead } from '../exchange/message.js'
 import type { ResponseStart } from '../exchange/sides.js'
@@ -121,14 +122,4 @@ export class Http1ResponseWriter {
     this.#sentBytes.value += text.length + to - from
     return this.#wire.putBoth(text, buffer.subarray(from, to))
   }
-}
-
-function chunkOf(bytes: Buffer): Buffer {
-  const size = `${bytes.length.toString(16)}\r\n`
-  const chunk = Buffer.allocUnsafe(size.length + bytes.length + 2)
-  chunk.write(size, 0, 'latin1')
-  chunk.set(bytes, size.length)
-  chunk[chunk.length - 2] = 13
-  chunk[chunk.length - 1] = 10
-  return chunk
 }

@@ -140,7 +140,9 @@ class Http2Downstream implements DownstreamSide, StreamHandler {
         return
       }
     }
-    if (stream.isPaused) this.#lastReadMs = nowMs
+    // The end of an early answer may have waited for the client's window.
+    if (this.#exchange?.isOver === true) this.#dropRest()
+    else if (stream.isPaused) this.#lastReadMs = nowMs
     else if (this.#exchange?.requestEnded === false && nowMs - this.#lastReadMs > bodyIdleMs)
       this.#exchange.reply({ status: 408, reason: 'slow-body' })
   }
@@ -189,12 +191,15 @@ class Http2Downstream implements DownstreamSide, StreamHandler {
   release(): void {
     const stream = this.#stream
     if (this.#exchange?.requestEnded !== false || stream.isClosed) return
-    // RFC 9113 §8.1: after an early answer the rest of the request is not wanted.
     stream.resume()
-    if (stream.localEnded) {
-      this.#siblings.delete(this)
-      stream.reset(errorCode.noError)
-    }
+    this.#dropRest()
+  }
+
+  /** RFC 9113 §8.1: after an early answer, once that is out, the rest of the request is not wanted. */
+  #dropRest(): void {
+    if (!this.#stream.localEnded) return
+    this.#siblings.delete(this)
+    this.#stream.reset(errorCode.noError)
   }
 
   pauseRequest(): void {

@@ -3,7 +3,7 @@ import type { Cluster, Endpoint } from '../upstream/cluster.js'
 import { type AttemptOutcome, pickEndpoint } from './filter.js'
 import { type Fields, type RequestHead, type ResponseHead } from './message.js'
 import { type Reply, asksForGrpc, grpcReply, httpReply } from './reply.js'
-import { HeldBody } from '../downstream/held-body.js'
+import { Pieces } from '../../kit/net/pieces.js'
 import type { Runtime } from '../runtime.js'
 import type { UpstreamPool } from '../upstream/pool.js'
 import {
@@ -55,7 +55,7 @@ export class Exchange implements UpstreamOwner, FilterExchange {
   #sent = false
   #attemptOpen = false
   #staleAttempts = 0
-  #held: HeldBody | undefined
+  #held: Pieces | undefined
   /** The body is kept for another try, as long as it is small enough. */
   #keepBody: boolean
   #bodyLost = false
@@ -259,7 +259,7 @@ export class Exchange implements UpstreamOwner, FilterExchange {
   /** The whole request body when it is at hand, else undefined. */
   get wholeBody(): Buffer | undefined {
     if (!this.requestEnded || this.#bodyLost) return undefined
-    return this.#held?.bytes ?? nothing
+    return this.#held?.join() ?? nothing
   }
 
   get #canReplay(): boolean {
@@ -344,7 +344,7 @@ export class Exchange implements UpstreamOwner, FilterExchange {
       this.requestBytes += to - from
       goOn = upstream.send(this.request, to > from ? buffer.subarray(from, to) : undefined, lease, ended)
     } else {
-      const body = held.bytes
+      const body = held.join()
       if (this.#keepBody) this.#forgetLargeBody()
       else this.#held = undefined
       goOn = upstream.send(this.request, body, 'owned', ended)
@@ -359,7 +359,7 @@ export class Exchange implements UpstreamOwner, FilterExchange {
 
   #hold(bytes: Buffer): void {
     this.requestBytes += bytes.length
-    ;(this.#held ??= new HeldBody()).add(bytes)
+    ;(this.#held ??= new Pieces()).keep(bytes)
   }
 
   #forgetLargeBody(): void {

@@ -156,3 +156,32 @@ describe('h2 over mtls', () => {
     expect(answer).toMatch(/^HTTP\/1\.1 204 /)
   })
 })
+
+describe('who waits for a connection that ends with the answer before', () => {
+  it('gets another one, and no error', async () => {
+    // The answer and the end of the stream come in one read.
+    const { address } = await fixture.startServer((request) => {
+      const stream = request.accept()
+      stream.on('data', () => {
+        stream.write(Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'))
+        stream.end()
+      })
+    })
+    const target = await startTestProxy(
+      {
+        identity: fixture.client,
+        clusters: [
+          {
+            ...cluster('server', address),
+            ...{ transport: 'hbone', expect: [spiffe('server')], authority: destination(address).authority },
+          },
+        ],
+        filters: { circuitBreaker: { maxConnections: 1, maxPending: 10 } },
+      },
+      fixture.workspace.dir,
+    )
+    const post = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nConnection: close\r\n\r\n'
+    const answers = await Promise.all(Array.from({ length: 5 }, () => sendRaw(target.address, [post])))
+    expect(answers.map((text) => text.slice(0, 15))).toEqual(answers.map(() => 'HTTP/1.1 200 OK'))
+  })
+})

@@ -8,7 +8,7 @@ import { type RawClient, type RawFrame, frame, settingEntry, speakFrames, u32 } 
 import { type TestProxy, closedAfterEach, cluster, h2 } from './testing.js'
 
 const { data, headers, rstStream, goaway, settings } = frameType
-const { open, proxy, upstream: startUpstream } = closedAfterEach()
+const { open, proxy, rawServer, upstream: startUpstream } = closedAfterEach()
 const client = async (target: TestProxy): Promise<RawClient> => {
   const socket = connect(target.address)
   await once(socket, 'connect')
@@ -227,6 +227,24 @@ describe('a client that breaks the protocol', () => {
     from.send(request(3, 'GET'))
     expect((await answerOf(from, 3))[':status']).toBe('200')
     expect(upstream.seen.length).toBe(1)
+  })
+})
+
+describe('an early answer', () => {
+  it('that waited for the client’s window ends the stream, though the request never ends', async () => {
+    const server = await rawServer((socket) => {
+      socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nearly'))
+    })
+    const from = await client(await proxy({ clusters: [cluster('server', server)] }))
+    from.send(frame(settings, 0, 0, settingEntry(setting.initialWindowSize, 0)))
+    const head = request(1, 'POST').subarray()
+    head[4] = flag.endHeaders
+    from.send(head)
+    expect((await answerOf(from, 1))[':status']).toBe('200')
+    from.send(frame(frameType.windowUpdate, 0, 1, u32(100)))
+    expect(await bodyOf(from, 1)).toBe('early')
+    const last = await from.next(({ type, streamId }) => type === rstStream && streamId === 1)
+    expect(last.payload.readUInt32BE(0)).toBe(errorCode.noError)
   })
 })
 

@@ -60,22 +60,16 @@ export class Http1Pool implements UpstreamPool {
         sentBytes,
         release: (released) => {
           // Who waits is served by a retired pool too: no other knows of it.
-          const next = this.#waiting.shift()
-          if (next === undefined && this.#isRetired) {
+          if (this.#waiting.length > 0) {
+            // Not now: the connection is still handing out the response that was before, and may end with it.
+            process.nextTick(() => {
+              this.#lend(released)
+            })
+          } else if (this.#isRetired) {
             released.retire()
-          } else if (next === undefined) {
+          } else {
             released.idleSinceMs = clock.nowMs
             this.#idle.push(released)
-          } else {
-            released.begin(next)
-            // Not now: the connection is still handing out the response that was before.
-            process.nextTick(() => {
-              if (next.isOver) {
-                released.retire()
-              } else {
-                next.onUpstream(released)
-              }
-            })
           }
         },
         remove: (removed) => {
@@ -105,6 +99,22 @@ export class Http1Pool implements UpstreamPool {
     if (mode === 'now') return connection
     this.#opening.set(owner, connection)
     return undefined
+  }
+
+  /** Gives a connection that was released to who waits first. One that has ended since makes room for another. */
+  #lend(released: Http1Upstream): void {
+    if (!this.#connections.has(released)) return
+    let next = this.#waiting.shift()
+    while (next?.isOver === true) next = this.#waiting.shift()
+    if (next !== undefined) {
+      released.begin(next)
+      next.onUpstream(released)
+    } else if (this.#isRetired) {
+      released.retire()
+    } else {
+      released.idleSinceMs = this.#context.clock.nowMs
+      this.#idle.push(released)
+    }
   }
 
   #openNext(): void {

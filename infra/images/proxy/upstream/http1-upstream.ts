@@ -1,7 +1,7 @@
 /** The HTTP/1.1 client side of one connection: one request at a time, then back to its endpoint's pool. */
 import type { ByteStream } from '../../kit/net/byte-stream.js'
 import { endedByReset, reset } from '../../kit/net/reset.js'
-import { ChunkedDecoder } from '../../kit/http1/chunked.js'
+import { ChunkedDecoder, chunkOf } from '../../kit/http1/chunked.js'
 import { endOfHead, parseResponseHead } from '../../kit/http1/head.js'
 import { HeadError, type HeadLimits, type Http1Head } from '../../kit/http1/http1-head.js'
 import type { Cell } from '../../kit/process/metrics.js'
@@ -20,6 +20,9 @@ export interface Http1Keeper {
   /** The connection is gone. */
   remove(connection: Http1Upstream): void
 }
+
+/** Content that is not longer is copied rather than written between two lines. */
+const copiedBytes = 4096
 
 type Mode = 'idle' | 'head' | 'length' | 'chunked' | 'close' | 'tunnel' | 'over'
 
@@ -107,9 +110,11 @@ export class Http1Upstream implements UpstreamSide {
     const wire = this.#wire as Wire
     this.#pool.sentBytes.value += bytes.length
     if (!this.#chunkedOut) return wire.put(bytes, lease)
+    // What has to be copied anyway, or is no more than its framing, goes on in one write.
+    if (lease !== 'owned' || bytes.length <= copiedBytes) return wire.put(chunkOf(bytes), 'owned')
     wire.cork()
     wire.putText(`${bytes.length.toString(16)}\r\n`)
-    wire.put(bytes, lease === 'owned' ? 'owned' : 'borrowed')
+    wire.put(bytes, lease)
     const ok = wire.putText('\r\n')
     wire.uncork()
     return ok

@@ -20,6 +20,8 @@ export class Http2Pool implements UpstreamPool {
   readonly #waiting: UpstreamOwner[] = []
   /** Dials that are under way; the latest is last. */
   readonly #dials: Waiter[] = []
+  /** Connections whose server takes no streams yet, and their dials, which go on until it does. */
+  readonly #settling = new Map<H2Connection, Waiter>()
   #isRetired = false
 
   constructor(dialler: Dialler, context: PoolContext) {
@@ -48,14 +50,15 @@ export class Http2Pool implements UpstreamPool {
     const now = Date.now()
     const { idleMs, connectTimeoutMs } = this.#context
     for (const connection of [...this.#open]) {
-      if (connection.isOverdue(now, connectTimeoutMs)) connection.close()
+      const isSettling = this.#settling.has(connection) && now - connection.idleSince > connectTimeoutMs
+      if (isSettling || connection.isOverdue(now, connectTimeoutMs)) connection.close()
       else if (connection.streamCount === 0 && now - connection.idleSince > idleMs) this.#drop(connection)
     }
   }
 
   retire(): void {
     this.#isRetired = true
-    for (const connection of [...this.#open]) this.#drop(connection)
+    for (const connection of [...this.#open]) if (!this.#settling.has(connection)) this.#drop(connection)
   }
 
   #find(): H2Connection | undefined {
@@ -90,20 +93,40 @@ export class Http2Pool implements UpstreamPool {
     }
     this.#dialler.dial(onBytes, dial).then(
       (stream) => {
-        if (!this.#isUnderWay(dial)) {
+        if (!this.#dials.includes(dial)) {
           stream.destroy()
           return
         }
-        connection = this.#connect(stream)
-        if (early !== undefined) connection.read(early)
-        this.#serveWaiting()
-        if (this.#isRetired) this.#drop(connection)
+        const opened = (connection = this.#connect(stream))
+        this.#settling.set(opened, dial)
+        dial.onLeave = () => {
+          opened.close()
+        }
+        if (early !== undefined) opened.read(early)
+        this.#settle(opened)
       },
       () => {
-        if (!this.#isUnderWay(dial)) return
-        for (const owner of this.#waiting.splice(0)) owner.onFailure('connect')
+        if (this.#isUnderWay(dial)) this.#failWaiting()
       },
     )
+  }
+
+  #failWaiting(): void {
+    for (const owner of this.#waiting.splice(0)) owner.onFailure('connect')
+  }
+
+  /**
+   * Ends the dial of a connection whose server takes streams. It may say before anything else that it takes none for now
+   * (RFC 9113 §5.1.2); to dial again, or to open a stream all the same, would only make things worse.
+   */
+  #settle(connection: H2Connection): void {
+    const dial = this.#settling.get(connection)
+    if (dial === undefined || connection.isUseless) return
+    this.#settling.delete(connection)
+    dial.onLeave = undefined
+    this.#isUnderWay(dial)
+    this.#serveWaiting()
+    if (this.#isRetired) this.#drop(connection)
   }
 
   /** False for a dial that was given up. What is under way is over with this. */
@@ -116,6 +139,10 @@ export class Http2Pool implements UpstreamPool {
   #connect(stream: ByteStream): H2Connection {
     const connection = new H2Connection(stream, 'client', http2Limits(this.#context.limits), {
       onPeerChange: () => {
+        if (connection.usable && this.#settling.has(connection)) {
+          this.#settle(connection)
+          return
+        }
         if (!connection.usable || connection.isUseless) this.#drop(connection)
         this.#serveWaiting()
       },
@@ -126,7 +153,10 @@ export class Http2Pool implements UpstreamPool {
       },
       onClose: () => {
         this.#open = this.#open.filter((other) => other !== connection)
-        this.#serveWaiting()
+        const dial = this.#settling.get(connection)
+        this.#settling.delete(connection)
+        if (dial === undefined) this.#serveWaiting()
+        else if (this.#isUnderWay(dial)) this.#failWaiting()
       },
     })
     this.#open.push(connection)

@@ -6,6 +6,7 @@ interface Warning {
   readonly involvedObject: { readonly kind?: string; readonly name?: string }
   readonly reason?: string
   readonly message?: string
+  readonly firstTimestamp?: string | null
   readonly lastTimestamp?: string | null
   readonly eventTime?: string | null
 }
@@ -42,6 +43,25 @@ export async function lastRefusal(
   return last && textOf(last)
 }
 
+/** A kubelet repeats what is still so, with longer and longer pauses; what it said for less may have passed. */
+const noVolumeForMs = 30_000
+
+/** Why one of these pods has been without its volumes for half a minute, as `pod: reason: message`. */
+export async function missingVolume(
+  kubectl: Pick<Kubectl, 'json'>,
+  namespace: string,
+  pods: readonly { readonly metadata: { readonly name: string } }[],
+): Promise<string | undefined> {
+  const names = new Set(pods.map(({ metadata }) => metadata.name))
+  const last = (await warningsIn(kubectl, namespace)).findLast(
+    ({ reason = '', involvedObject: { name = '' }, firstTimestamp, ...event }) =>
+      /^Failed(Mount|AttachVolume)$/.test(reason) &&
+      names.has(name) &&
+      Date.parse(timeOf(event)) - Date.parse(firstTimestamp ?? timeOf(event)) >= noVolumeForMs,
+  )
+  return last && `${last.involvedObject.name}: ${textOf(last)}`
+}
+
 /** In the order of time. None where events cannot be read. */
 async function warningsIn(kubectl: Pick<Kubectl, 'json'>, namespace: string): Promise<readonly Warning[]> {
   const args = ['get', 'events', '-n', namespace, '--field-selector', 'type=Warning']
@@ -55,4 +75,5 @@ async function warningsIn(kubectl: Pick<Kubectl, 'json'>, namespace: string): Pr
 const folded = /^\(combined from similar events\): /
 const textOf = ({ reason = 'Warning', message = '' }: Warning) =>
   `${reason}: ${message.replace(folded, '').trim()}`
-const timeOf = ({ lastTimestamp, eventTime }: Warning) => lastTimestamp ?? eventTime ?? ''
+const timeOf = ({ lastTimestamp, eventTime }: Pick<Warning, 'lastTimestamp' | 'eventTime'>) =>
+  lastTimestamp ?? eventTime ?? ''

@@ -35,6 +35,10 @@ export class Goodbye {
   /** The answer to our PING: whatever the peer sent before it saw the first GOAWAY has arrived. */
   onPingAck(): void {
     if (!this.#isSent || !this.#streams.isServer || this.#isFinal) return
+    this.#final()
+  }
+
+  #final(): void {
     this.#isFinal = true
     this.#sender.goaway(this.#streams.lastPeer, errorCode.noError)
   }
@@ -51,7 +55,11 @@ export class Goodbye {
 
   /** Closes when it has been said and no stream is left. */
   closeWhenDone(): void {
-    if (this.isSaid && this.#streams.size === 0) this.#close()
+    if (!this.isSaid || this.#streams.size > 0) return
+    // A request that is on its way is lost with the connection: the client has to hear that nothing was done with it, so
+    // that it may send it again (RFC 9113 §6.8).
+    if (this.#streams.isServer && !this.#isFinal) this.#final()
+    this.#close()
   }
 
   #sent(): void {

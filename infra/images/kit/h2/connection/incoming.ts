@@ -16,7 +16,7 @@ import { HeaderGatherer, type HeaderGathererLimits } from '../header-gatherer.js
 import type { HeaderList } from '../hpack.js'
 import type { FrameSender } from '../sender.js'
 import { readSettings } from '../settings.js'
-import { type H2Stream, type StreamHandler, StreamResetError } from '../stream.js'
+import { type H2Stream, type StreamHandler, StreamResetError, gatheredBytes } from '../stream.js'
 import type { Goodbye } from './goodbye.js'
 import type { Outgoing } from './outgoing.js'
 import type { PeerBudget } from './peer-budget.js'
@@ -60,6 +60,12 @@ export class Incoming implements FrameHandler {
   readonly #openedAt = Date.now()
   #prefaceLeft: Buffer | undefined
   #settled = false
+  /** The stream of the DATA frame that is being read, unless that is to be dropped. */
+  #dataStream: H2Stream | undefined
+  /** Of that frame, padding included. */
+  #dataLength = 0
+  /** Streams that hold content of the read that is being handled. */
+  readonly #gathering: H2Stream[] = []
 
   constructor(
     limits: IncomingLimits,
@@ -85,7 +91,9 @@ export class Incoming implements FrameHandler {
   /** Takes bytes of the peer. Throws `ConnectionError` or `HpackError`, with which the connection has to end. */
   read(chunk: Buffer): void {
     const rest = this.#prefaceLeft ? this.#readPreface(chunk, this.#prefaceLeft) : chunk
-    if (rest.length > 0) this.#reader.read(rest)
+    if (rest.length === 0) return
+    this.#reader.read(rest)
+    if (this.#gathering.length > 0) this.#handOn()
   }
 
   /** True for a peer that keeps us waiting for its preface, or for the rest of a frame or of a header block. */
@@ -118,16 +126,30 @@ export class Incoming implements FrameHandler {
     if (type === frameType.data) this.#onDataHeader(flags, streamId, length)
   }
 
-  onData(streamId: number, piece: Buffer, last: boolean, endStream: boolean, padding: number): void {
-    const stream = this.#streams.get(streamId)
-    if (!stream || stream.remoteEnded) return
+  onData(
+    _streamId: number,
+    bytes: Buffer,
+    from: number,
+    to: number,
+    last: boolean,
+    endStream: boolean,
+    padding: number,
+  ): void {
+    // Padding alone moves nothing either.
+    if (padding > 0 && padding === this.#dataLength && !endStream) this.#budget.control()
+    const stream = this.#dataStream
+    if (stream === undefined || stream.isClosed || stream.remoteEnded) return
+    const length = to - from
+    const ended = last && endStream
     if (padding > 0) this.#outgoing.credit(stream, padding)
-    if (stream.contentLeft >= 0 && !this.#countContent(stream, piece.length, last && endStream)) return
-    if (piece.length > 0) stream.receive(piece)
-    if (last && endStream) stream.receiveEnd(undefined)
+    if (stream.contentLeft >= 0 && !this.#countContent(stream, length, ended)) return
+    if (length > gatheredBytes || (ended && !stream.isGathering)) stream.receive(bytes, from, to)
+    else if (length > 0 && stream.gather(bytes, from, to)) this.#gathering.push(stream)
+    if (ended) stream.receiveEnd(undefined)
   }
 
   onFrame(type: number, flags: number, streamId: number, bytes: Buffer, from: number, to: number): void {
+    if (this.#gathering.length > 0) this.#handOn()
     switch (type) {
       case frameType.headers:
         if (this.#isServer && streamId % 2 === 0)
@@ -166,9 +188,16 @@ export class Incoming implements FrameHandler {
 
   // ------------------------------------------------------------ streams
 
+  /** What came before a frame that is no DATA, or before the end of the read, goes on before anything else happens. */
+  #handOn(): void {
+    for (const stream of this.#gathering.splice(0)) stream.handOn()
+  }
+
   #onDataHeader(flags: number, streamId: number, length: number): void {
     if (length === 0 && !(flags & flag.endStream)) this.#budget.control()
     const stream = this.#streams.get(streamId)
+    this.#dataStream = undefined
+    this.#dataLength = length
     if (!stream) this.#streams.checkNotIdle(streamId, 'DATA')
     this.#window.received(length)
     if (!stream) {
@@ -177,6 +206,7 @@ export class Incoming implements FrameHandler {
         this.#outgoing.faultStream(streamId, errorCode.streamClosed)
       return
     }
+    this.#dataStream = stream
     stream.receiveWindow -= length
     const fault = faultOfData(stream)
     if (fault !== undefined) this.#outgoing.failStream(stream, fault.code, fault.message)
