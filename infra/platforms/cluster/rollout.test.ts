@@ -52,39 +52,28 @@ describe('pods that will not come up', () => {
 })
 
 describe('pods that start nothing', () => {
-  const unplaced = {
-    ...podWith([], []),
-    status: {
-      phase: 'Pending',
-      conditions: [
-        { type: 'PodScheduled', status: 'False', message: '0/4 nodes are available: 4 Insufficient cpu.' },
-      ],
-    },
-  }
-  const idle = podWith([], [container('echo', { waiting: { reason: 'ContainerCreating' } })])
-  const ready = { ...idle, status: { conditions: [{ type: 'Ready', status: 'True' }] } }
-  const mounting = (lastTimestamp: string) => ({
-    ...{ involvedObject: { kind: 'Pod', name: 'server-1' }, reason: 'FailedMount' },
-    ...{ message: 'MountVolume.SetUp failed: secret "keys" not found' },
-    ...{ firstTimestamp: '2026-11-30T01:00:00Z', lastTimestamp },
-  })
+  const volumeless = recordedPod('volume-missing')
+  const warned = recordedEvents('pods')
+  /** As it was a moment after the first time. */
+  const justWarned = warned.map((event) => ({ ...event, lastTimestamp: event.firstTimestamp }))
 
   it('are not waited for when there is no place for them', async () => {
-    expect(await failureOf(() => [unplaced])).toBe(
-      'server of x: server-1: Pending, 0/4 nodes are available: 4 Insufficient cpu.',
+    expect(await failureOf(() => [recordedPod('unschedulable')])).toContain(
+      'server of x: unschedulable: Pending, 0/4 nodes are available: 1 Insufficient memory, 3 node(s) had',
     )
   })
 
   it('are not waited for when their volumes have been missing for long', async () => {
-    expect(await failureOf(() => [idle], { events: [mounting('2026-11-30T01:00:31Z')] })).toBe(
-      'server of x: server-1: FailedMount: MountVolume.SetUp failed: secret "keys" not found',
+    expect(await failureOf(() => [volumeless], { events: warned })).toBe(
+      'server of x: volume: FailedMount: MountVolume.SetUp failed for volume "v" : secret "missing" not found',
     )
   })
 
   it('are waited for while it may pass', async () => {
     const begin = Date.now()
-    const later = () => (Date.now() - begin < 100 ? [idle] : [ready])
-    expect(await failureOf(later, { events: [mounting('2026-11-30T01:00:07Z')] })).toBe('ready')
+    const ready = recordedPod('ready', { nodeName: 'n2' })
+    const later = () => (Date.now() - begin < 100 ? [volumeless] : [ready])
+    expect(await failureOf(later, { events: justWarned })).toBe('ready')
   })
 })
 
