@@ -1,6 +1,14 @@
 /** A wait ends as soon as the cluster says that it is in vain. */
 import { expect, test } from 'vitest'
-import { transcriptCluster } from '../testdata/transcript-cluster.js'
+import { transcriptCluster, type TranscriptCluster } from '../testdata/transcript-cluster.js'
+import {
+  recordedControllers,
+  recordedEvents,
+  recordedNodes,
+  recordedPod,
+  type EventsOf,
+  type PodState,
+} from '../../platforms/cluster/testdata/recorded.js'
 import { explainFailure, HopelessError, unlessHopeless } from './install-errors.js'
 
 const pod = (state: object, restartCount = 0, namespace = 'istio-system') => ({
@@ -85,11 +93,84 @@ const endless = (signal: AbortSignal | undefined) =>
     signal?.addEventListener('abort', () => reject(new Error('ended')), { once: true }),
   )
 
+/** What a person reads of a wait in these namespaces that has no end of its own. */
+async function whyHopeless(cluster: TranscriptCluster, ...namespaces: readonly string[]): Promise<string> {
+  const waiting = unlessHopeless(
+    { ...cluster, helm: (_, options) => endless(options?.signal) },
+    namespaces,
+    (watched) => watched.helm(['upgrade']),
+    { everyMs: 1, blockedMs: 20 },
+  )
+  const error = await waiting.catch((reason: unknown) => reason)
+  expect(error).toBeInstanceOf(HopelessError)
+  const explained = await explainFailure({ step: 'istiod', mesh: 'istio-sidecar', cluster, error })
+  return explained.message
+}
+
+test.each<[PodState, RegExp]>([
+  [
+    'image-never',
+    /the image meshbench\/proxy:nope cannot be pulled \(Container image .* pull policy of Never\)/,
+  ],
+  ['init-image-backoff', /the image registry\.example\/proxyv2:1 cannot be pulled \(Back-off pulling/],
+  ['crash-backoff', /states\/crash keeps ending: container echo: Error, exit code 3: no certificate$/],
+  ['init-crash-backoff', /init-crash keeps ending: container istio-proxy: Error, exit code 1/],
+  [
+    'config-error',
+    /config-error does not start: container echo: CreateContainerConfigError: secret "missing" not found$/,
+  ],
+  [
+    'volume-missing',
+    /volume does not start: FailedMount: MountVolume.SetUp failed .*secret "missing" not found$/,
+  ],
+  [
+    'command-missing',
+    /bad-command does not start: container echo: RunContainerError: .*exec: "\/nope": stat \/nope: no such/,
+  ],
+  ['unschedulable', /unschedulable has no place to run: 0\/4 nodes are available: 1 Insufficient memory/],
+])('a pod in this state will not come up by waiting: %s', async (state, message) => {
+  const found = recordedPod(state)
+  const cluster = transcriptCluster(
+    [
+      `$* kubectl get pods -A -o json\n${list(found)}`,
+      `$* kubectl get nodes -o json\n${list(...recordedNodes())}`,
+      `$* kubectl get events *\n${list(...recordedEvents('pods'))}`,
+      `$* kubectl logs --previous -n states ${found.metadata.name} *\nno certificate`,
+      '',
+    ].join('\n'),
+  )
+  expect(await whyHopeless(cluster, found.metadata.namespace)).toMatch(message)
+})
+
+test.each<[EventsOf, RegExp]>([
+  [
+    'refused-by-quota',
+    /no pod of refused\/server-68567f68db can be made: Error creating: pods .*exceeded quota: none/,
+  ],
+  [
+    'refused-by-policy',
+    /no pod of denied\/server-68567f68db can be made: .*ValidatingAdmissionPolicy .* no limits$/,
+  ],
+  [
+    'refused-by-webhook',
+    /no pod of hooked\/ztunnel can be made: .*failed calling webhook "policy\.example\.com"/,
+  ],
+])('pods that the cluster does not let be made: %s', async (events, message) => {
+  const cluster = transcriptCluster(
+    [
+      `$* kubectl get pods -A -o json\n${list()}`,
+      `$* kubectl get events *\n${list(...recordedEvents(events))}`,
+      `$* kubectl get replicasets,daemonsets,statefulsets,jobs -A -o json\n${list(...recordedControllers())}`,
+      `$* kubectl get nodes -o json\n${list(...recordedNodes())}`,
+      '',
+    ].join('\n'),
+  )
+  const namespaces = recordedEvents(events).map(({ involvedObject }) => involvedObject.namespace)
+  expect(await whyHopeless(cluster, ...namespaces)).toMatch(message)
+})
+
 const refusal = notMade('ztunnel', 'u1', '2026-11-30T01:00:21Z')
 test.each<[object, RegExp, Before?]>([
-  [pod(pulling('ImagePullBackOff')), /the image pilot:nope cannot be pulled \(ImagePullBackOff: not found\)/],
-  [pod(pulling('ErrImageNeverPull')), /pilot:nope cannot be pulled/],
-  [pod(crashing, 3), /istiod-1 keeps ending: container discovery: Error, exit code 1: fatal\tno certificate/],
   [pod(startedAgain, 8), /istiod-1 keeps ending: container discovery/, { first: pod(startedAgain, 5) }],
   [
     pod({ ready: true }),
@@ -100,16 +181,6 @@ test.each<[object, RegExp, Before?]>([
     pod({ ready: true }),
     /no pod of istio-system\/certgen can be made: Error creating: insufficient quota/,
     { events: [notMade('certgen', 'j1', '2026-11-30T01:00:21Z')], controllers: [job] },
-  ],
-  [
-    pod(misconfigured),
-    /istiod-1 does not start: container discovery: CreateContainerConfigError: secret "ca" not found$/,
-  ],
-  [unplaced, /istiod-1 has no place to run: .*Insufficient cpu/, { nodes: [node('True')] }],
-  [
-    pod(creating),
-    /istiod-1 does not start: FailedMount: .*configmap "istio" not found/,
-    { events: [mounting] },
   ],
 ])('%#', async (found, message, before) => {
   const cluster = clusterWith(found, before)

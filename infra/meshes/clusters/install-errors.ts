@@ -205,7 +205,10 @@ function matchOutput(tail: string): Explanation | undefined {
       hint: 'Its pod is down or unreachable from the API server: kubectl get pods -A, then repeat the run.',
     }
   }
-  const noKind = /no matches for kind "([^"]+)" in version "([^"]+)"/.exec(tail)
+  const noKind =
+    /no matches for kind "([^"]+)" in version "([^"]+)"/.exec(tail) ??
+    // What kubectl says of a kind that it knew a moment ago.
+    /could not find the requested resource \(\w+ ([^. ]+)\.([^ ]+) /.exec(tail)
   if (noKind) {
     return {
       message: `the cluster does not know ${noKind[1]} of ${noKind[2]}: its CRDs are missing or too old`,
@@ -220,13 +223,19 @@ function matchOutput(tail: string): Explanation | undefined {
     }
   }
   if (
-    /failed to fetch|failed to download|could not be reached|looks like .* is not a valid chart repository/i.test(
+    /failed to fetch|failed to download|could not be reached|"FetchReference" on source|looks like .* is not a valid chart repository/i.test(
       tail,
     )
   ) {
     return {
       message: `the chart cannot be downloaded (${ownWords(tail)})`,
       hint: 'Pull ahead on a host with a network (meshbench pull) and copy the cache, or name a mirror.',
+    }
+  }
+  if (/cluster unreachable|unable to connect to the server|was refused - did you specify/i.test(tail)) {
+    return {
+      message: `the API server does not answer (${ownWords(tail)})`,
+      hint: 'Is it up, and the host not overloaded? Try kubectl get pods -A, then repeat the run.',
     }
   }
   if (/another operation \(install\/upgrade\/rollback\) is in progress/.test(tail)) {

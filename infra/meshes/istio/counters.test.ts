@@ -58,25 +58,29 @@ describe('ztunnel', () => {
     expect(read('mb-l4-l7-l4').peers).toEqual(['spiffe://cluster.local/ns/mb-l4-l7-l4/sa/waypoint'])
   })
 
-  test('behind a waypoint the server side sees the waypoint, whose pool is smaller', () => {
-    const inbound = { kind: 'ztunnel-inbound', layer: 'l4', namespace: 'mb-l4-l7-l4' } as const
-    expect(readIstioCounters(metrics('ztunnel-server'), inbound)).toMatchObject({
+  /** Pages of a real ztunnel on the client's and on the server's node, with two arms and all that proofs try there. */
+  const read = (page: string, kind: 'ztunnel-outbound' | 'ztunnel-inbound', path: string) =>
+    readIstioCounters(metrics(page), { kind, layer: 'l4', namespace: `mb-istio-ambient-${path}` })
+  const id = (path: string, account: string) =>
+    `spiffe://cluster.local/ns/mb-istio-ambient-${path}/sa/${account}`
+
+  test('towards a waypoint the client side sees the waypoint', () => {
+    expect(read('ztunnel-at-client', 'ztunnel-outbound', 'l4-l7-l4')).toMatchObject({
+      // Of the client, and of who must be refused.
       downstreamConnections: 2,
-      peers: ['spiffe://cluster.local/ns/mb-l4-l7-l4/sa/waypoint'],
+      peers: [id('l4-l7-l4', 'waypoint')],
     })
   })
 
-  test.each(['ztunnel-outbound', 'ztunnel-inbound'] as const)('plaintext is no traffic: %s', (kind) => {
-    const counters = readIstioCounters(metrics('ztunnel-plaintext'), {
-      kind,
-      layer: 'l4',
-      namespace: 'mb-l4-only',
-    })
-    expect(counters).toEqual({
-      downstreamConnections: 0,
-      hboneStreams: 0,
-      receivedBytes: 0,
-      sentBytes: 0,
+  test('the server side sees the waypoint or the gateway, and plaintext is no traffic', () => {
+    const waypoint = read('ztunnel-at-server', 'ztunnel-inbound', 'l4-l7-l4')
+    expect(waypoint).toMatchObject({ downstreamConnections: 1, peers: [id('l4-l7-l4', 'waypoint')] })
+    const gateway = read('ztunnel-at-server', 'ztunnel-inbound', 'ingress')
+    expect(gateway).toMatchObject({ downstreamConnections: 15, peers: [id('ingress', 'gateway-istio')] })
+    // Somebody has tried both in plaintext.
+    expect(metrics('ztunnel-at-server').match(/source_workload="prober".*policy="unknown"/g)).not.toBeNull()
+    expect(read('ztunnel-at-server', 'ztunnel-outbound', 'ingress')).toMatchObject({
+      ...{ downstreamConnections: 0, hboneStreams: 0, receivedBytes: 0, sentBytes: 0 },
       peers: [],
     })
   })

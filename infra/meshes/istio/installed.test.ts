@@ -1,7 +1,7 @@
 /** An Istio that was there before the run: found, used as it is, told, and left as it was. */
 import { describe, expect, test } from 'vitest'
 import { paths } from '../../../scenarios/paths/index.js'
-import { benchObjects, commandsOf, meshContext, testArm } from '../clusters/testing.js'
+import { benchObjects, commandsOf, meshContext, readTestdata, testArm } from '../clusters/testing.js'
 import { transcriptCluster } from '../testdata/transcript-cluster.js'
 import { istioSettings } from './settings.js'
 import { onInstalled } from './installed.js'
@@ -11,18 +11,32 @@ import { testRequest } from '../../../harness/testing/request.js'
 
 const { 'l7-sidecar-to-sidecar': l7SidecarToSidecar } = paths
 
-const istiod = (revision: string, readyReplicas: number) => ({
-  metadata: { name: `istiod-${revision}`, labels: { app: 'istiod', 'istio.io/rev': revision } },
-  spec: { template: { spec: { containers: [{ image: 'registry.example/istio/pilot:1.30.4' }] } } },
-  status: { readyReplicas },
-})
+interface Deployment {
+  readonly metadata: { readonly name: string; readonly labels: Readonly<Record<string, string>> }
+  readonly status: object
+}
+/** The Deployment of a default installation, as another revision's, or not ready. */
+const istiod = (revision: string, readyReplicas: number) => {
+  const { items } = JSON.parse(readTestdata('istio/istiod.json')) as { items: readonly [Deployment] }
+  const [{ metadata, status, ...deployment }] = items
+  return {
+    ...deployment,
+    metadata: {
+      ...metadata,
+      name: revision === 'default' ? 'istiod' : `istiod-${revision}`,
+      labels: { ...metadata.labels, 'istio.io/rev': revision },
+    },
+    status: { ...status, readyReplicas },
+  }
+}
+const meshConfig = readTestdata('istio/mesh-config.yaml')
 const arm = testArm('istio-sidecar', 'l7-sidecar-to-sidecar')
 
 function installOn(found: readonly object[], installed: object) {
   const cluster = transcriptCluster(
     [
       `$* kubectl get deployments -n istio-system -l app=istiod -o json\n${JSON.stringify({ items: found })}`,
-      '$ kubectl get configmap istio-canary -n istio-system -o jsonpath={.data.mesh}\naccessLogFile: /dev/stdout',
+      '$ kubectl get configmap istio-canary -n istio-system -o jsonpath={.data.mesh}\n' + meshConfig,
       '$* kubectl apply --server-side -f -',
       '$* kubectl get service server *\n10.96.0.10',
       '',
@@ -44,10 +58,10 @@ test('is used as it is, and told', async () => {
   expect(facts).toContainEqual({
     name: 'istio-sidecar version',
     value: expect.stringMatching(
-      /^registry\.example\/istio\/pilot:1\.30\.4, revision canary, there already, on Kubernetes/,
+      /^docker\.io\/istio\/pilot:1\.31\.1, revision canary, there already, on Kubernetes/,
     ) as string,
   })
-  expect(facts).toContainEqual({ name: 'istio-sidecar mesh config', value: 'accessLogFile: /dev/stdout' })
+  expect(facts).toContainEqual({ name: 'istio-sidecar mesh config', value: meshConfig })
   await established.raise(arm, l7SidecarToSidecar)
   expect(cluster.shapes.get(arm.id)?.namespace?.labels).toEqual({ 'istio.io/rev': 'canary' })
   expect(undone).toEqual([])

@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { HopCounters, ProofCheck } from '../../../harness/model.js'
 import { transcriptCluster, transcriptHost } from '../testdata/transcript-cluster.js'
-import { benchEndpoint, benchObjects, countReads } from '../clusters/testing.js'
+import { benchEndpoint, benchObjects, countReads, readTestdata } from '../clusters/testing.js'
 import type { IstioView } from './counters.js'
 import { proveIstioArm } from './prove.js'
 import type { BoundHop } from './hop.js'
@@ -19,23 +19,36 @@ function hop(kind: BoundHop['kind'], layer: 'l4' | 'l7'): BoundHop {
   }
 }
 
-interface Pod {
-  node: string
-  annotations?: Record<string, string>
-  init?: { name: string; ready: boolean; restartCount: number }[]
-  beside?: { name: string; ready: boolean; restartCount: number }[]
+type PodName =
+  | 'sidecar-client'
+  | 'sidecar-server'
+  | 'plain-client'
+  | 'ambient-client'
+  | 'ambient-server'
+  | 'waypoint'
+  | 'gateway'
+interface RecordedPod {
+  readonly metadata: { readonly annotations?: Readonly<Record<string, string>> }
+  readonly spec: object
+  readonly status: {
+    readonly initContainerStatuses?: readonly { readonly name: string; readonly ready: boolean }[]
+    readonly containerStatuses: readonly { readonly name: string; readonly ready: boolean }[]
+  }
 }
-const pods = (...list: Pod[]) =>
-  JSON.stringify({
-    items: list.map(({ node, annotations = {}, init = [], beside = [] }, index) => ({
-      metadata: { name: `pod-${index}`, annotations },
-      spec: { nodeName: node },
-      status: {
-        initContainerStatuses: init,
-        containerStatuses: [{ name: 'app', ready: true, restartCount: 0 }, ...beside],
-      },
-    })),
+const recorded = JSON.parse(readTestdata('istio/pods.json')) as Readonly<Record<PodName, RecordedPod>>
+
+/** Which of the pods of a real Istio stands there, on which node, and what is otherwise with it. */
+interface Pod {
+  is: PodName
+  node: string
+  but?: (pod: RecordedPod) => RecordedPod
+}
+const pods = ({ is, node, but = (pod) => pod }: Pod) => {
+  const { metadata, spec, status } = but(recorded[is])
+  return JSON.stringify({
+    items: [{ metadata: { ...metadata, name: 'pod-0' }, spec: { ...spec, nodeName: node }, status }],
   })
+}
 
 /** A world in which everything is right; each test breaks one thing. */
 interface World {
@@ -64,8 +77,21 @@ interface World {
   headers?: Record<string, string>
 }
 
-const sidecar = [{ name: 'istio-proxy', ready: true, restartCount: 0 }]
-const captured = { 'ambient.istio.io/redirection': 'enabled' }
+/** As on Kubernetes without native sidecars. */
+const withRegularSidecar = ({ status, ...pod }: RecordedPod): RecordedPod => {
+  const { initContainerStatuses = [], containerStatuses } = status
+  return { ...pod, status: { containerStatuses: [...containerStatuses, ...initContainerStatuses.slice(-1)] } }
+}
+const withSidecarUnready = ({ status, ...pod }: RecordedPod): RecordedPod => {
+  const { initContainerStatuses = [] } = status
+  return {
+    ...pod,
+    status: {
+      ...status,
+      initContainerStatuses: initContainerStatuses.map((each) => ({ ...each, ready: false })),
+    },
+  }
+}
 const common = {
   waypointNode: 'meshbench-worker3',
   strict: 'STRICT',
@@ -77,8 +103,8 @@ const common = {
 const sidecarWorld = (): World => ({
   ...common,
   mode: 'sidecar',
-  client: { node: 'meshbench-worker', init: sidecar },
-  server: { node: 'meshbench-worker2', init: sidecar },
+  client: { is: 'sidecar-client', node: 'meshbench-worker' },
+  server: { is: 'sidecar-server', node: 'meshbench-worker2' },
   hops: [hop('sidecar-outbound', 'l7'), hop('sidecar-inbound', 'l7')],
   after: {
     'sidecar-outbound': { requests: 1 },
@@ -89,8 +115,8 @@ const sidecarWorld = (): World => ({
 const waypointWorld = (): World => ({
   ...common,
   mode: 'ambient',
-  client: { node: 'meshbench-worker', annotations: captured },
-  server: { node: 'meshbench-worker2', annotations: captured },
+  client: { is: 'ambient-client', node: 'meshbench-worker' },
+  server: { is: 'ambient-server', node: 'meshbench-worker2' },
   hops: [hop('ztunnel-outbound', 'l4'), hop('waypoint', 'l7'), hop('ztunnel-inbound', 'l4')],
   after: {
     'ztunnel-outbound': { downstreamConnections: 1, peers: [id('waypoint')] },
@@ -101,7 +127,7 @@ const waypointWorld = (): World => ({
 
 const ingressWorld = (): World => ({
   ...waypointWorld(),
-  client: { node: 'meshbench-worker' },
+  client: { is: 'plain-client', node: 'meshbench-worker' },
   hops: [hop('gateway', 'l7'), hop('ztunnel-inbound', 'l4')],
   after: {
     gateway: { requests: 1 },
@@ -111,7 +137,7 @@ const ingressWorld = (): World => ({
 
 const sidecarIngressWorld = (): World => ({
   ...sidecarWorld(),
-  client: { node: 'meshbench-worker' },
+  client: { is: 'plain-client', node: 'meshbench-worker' },
   hops: [hop('gateway', 'l7'), hop('sidecar-inbound', 'l7')],
   after: {
     gateway: { requests: 1 },
@@ -125,8 +151,8 @@ async function prove(world: World): Promise<readonly ProofCheck[]> {
       '$ kubectl get service kubernetes -n default *\n10.96.0.1',
       `$* kubectl get pods -n bench -l app=client -o json\n${pods(world.client)}`,
       `$* kubectl get pods -n bench -l app=server -o json\n${pods(world.server)}`,
-      `$* kubectl get pods -n bench -l gateway.networking.k8s.io/gateway-name=waypoint -o json\n${pods({ node: world.waypointNode })}`,
-      `$* kubectl get pods -n bench -l gateway.networking.k8s.io/gateway-name=gateway -o json\n${pods({ node: world.waypointNode })}`,
+      `$* kubectl get pods -n bench -l gateway.networking.k8s.io/gateway-name=waypoint -o json\n${pods({ is: 'waypoint', node: world.waypointNode })}`,
+      `$* kubectl get pods -n bench -l gateway.networking.k8s.io/gateway-name=gateway -o json\n${pods({ is: 'gateway', node: world.waypointNode })}`,
       `$ kubectl get peerauthentication default *\n${world.strict}`,
       ...(world.answerAtFirst === undefined
         ? []
@@ -174,7 +200,7 @@ describe('what is right passes', () => {
   })
   test('a sidecar that is a regular container, as on older Kubernetes', async () => {
     const world = sidecarWorld()
-    world.server = { node: world.server.node, beside: sidecar }
+    world.server.but = withRegularSidecar
     expect(await refused(world)).toEqual([])
   })
   test('ambient with a waypoint', async () => {
@@ -225,7 +251,7 @@ describe('what is wrong is refused, by name', () => {
   })
 
   test('a pod whose traffic is not captured', async () => {
-    world.client.annotations = {}
+    world.client.is = 'plain-client'
     expect(await refused(world)).toMatchObject([{ name: 'pod-0 is captured by ztunnel', actual: 'no mark' }])
   })
   test('a waypoint that is bypassed, as when a pod address is called', async () => {
@@ -300,12 +326,12 @@ describe('what is wrong is refused, by name', () => {
   })
   test('a pod into which no sidecar was injected', async () => {
     const plain = sidecarWorld()
-    plain.server = { node: plain.server.node }
+    plain.server.is = 'ambient-server'
     expect(await refused(plain)).toMatchObject([{ actual: 'none was injected' }])
   })
   test('a sidecar that is not ready', async () => {
     const plain = sidecarWorld()
-    plain.client = { ...plain.client, init: [{ name: 'istio-proxy', ready: false, restartCount: 3 }] }
+    plain.client.but = withSidecarUnready
     expect(await refused(plain)).toMatchObject([{ actual: 'native istio-proxy, not ready' }])
   })
 })
@@ -316,7 +342,7 @@ describe('the way in from outside', () => {
   })
   test('refuses a client that is a part of the mesh', async () => {
     const world = ingressWorld()
-    world.client.annotations = captured
+    world.client.is = 'ambient-client'
     expect(await refused(world)).toMatchObject([
       { name: 'pod-0 is outside of the mesh', actual: 'captured by ztunnel' },
     ])
@@ -351,13 +377,13 @@ describe('the way in from outside to a sidecar', () => {
     expect(await refused(world)).toEqual([])
   })
   test('refuses a client that has a sidecar of its own', async () => {
-    world.client.init = sidecar
+    world.client.is = 'sidecar-client'
     expect(await refused(world)).toMatchObject([
       { name: 'pod-0 is outside of the mesh', actual: 'has a sidecar' },
     ])
   })
   test('refuses a server without a sidecar, which the gateway would reach in plaintext', async () => {
-    world.server.init = []
+    world.server.is = 'ambient-server'
     world.after['sidecar-inbound'] = { requests: 0, peers: [] }
     expect((await refused(world)).map(({ name }) => name)).toEqual([
       'sidecar in pod-0',

@@ -6,6 +6,7 @@ import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Component, UsageReading } from '../../../harness/model.js'
 import type { Pod } from './api/pods.js'
+import { recordedPod } from './testdata/recorded.js'
 import { Changes } from './changes.js'
 import { Components } from './usage/components.js'
 
@@ -22,29 +23,19 @@ describe('changes of a hop on a cluster', () => {
   let pod: Pod
   const usage = new Map<string, UsageReading>()
 
-  const podWith = (letter: string, ready = true): Pod => ({
-    metadata: { name: 'hop-1', namespace: 'ns', uid: 'u', labels: { app: 'hop' } },
-    spec: { nodeName: 'worker' },
-    status: {
-      conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }],
-      containerStatuses: [
-        {
-          name: 'hop',
-          ready,
-          restartCount: 0,
-          containerID: `containerd://${idOf(letter)}`,
-          state: { running: {} },
-        },
-        {
-          name: 'echo',
-          ready: true,
-          restartCount: 0,
-          containerID: `containerd://${idOf('e')}`,
-          state: { running: {} },
-        },
-      ],
-    },
-  })
+  const podWith = (letter: string, ready = true): Pod => {
+    const recorded = recordedPod('ready', { name: 'hop-1', namespace: 'ns', nodeName: 'worker' })
+    const [status] = recorded.status.containerStatuses ?? []
+    const running = { ...status!, containerID: `containerd://${idOf(letter)}`, name: 'hop', ready }
+    return {
+      ...recorded,
+      metadata: { ...recorded.metadata, labels: { app: 'hop' } },
+      status: {
+        conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }],
+        containerStatuses: [running, { ...status!, name: 'echo', containerID: `containerd://${idOf('e')}` }],
+      },
+    }
+  }
   const group = async (letter: string, pid: number) => {
     await mkdir(join(folder, idOf(letter)), { recursive: true })
     await writeFile(join(folder, idOf(letter), 'cgroup.procs'), `${pid}\n`)

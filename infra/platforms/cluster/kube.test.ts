@@ -9,20 +9,13 @@ import { lastWarnings } from './api/events.js'
 import { isTransient, reasonOf, renderList } from './api/kubectl.js'
 import { dnsLabel, labelValue } from './render/names.js'
 import { execArguments } from './api/pod-exec.js'
-import { containerId, containersOf, describePod, isReady, matches, PodWatch, type Pod } from './api/pods.js'
+import { containerId, containersOf, describePod, isReady, matches, PodWatch } from './api/pods.js'
+import { recordedEvents, recordedPod, recordedText, type PodState } from './testdata/recorded.js'
 
-const pod = (parts: Partial<Pod['status']>, metadata: Partial<Pod['metadata']> = {}): Pod => ({
-  metadata: {
-    name: 'waypoint-1',
-    namespace: 'bench',
-    uid: 'u1',
-    labels: { app: 'wp', tier: 'l7' },
-    ...metadata,
-  },
-  spec: { nodeName: 'c-worker3' },
-  status: parts,
+const waypoint = recordedPod('ready', {
+  ...{ name: 'waypoint-1', namespace: 'bench', nodeName: 'c-worker3' },
+  labels: { app: 'wp', tier: 'l7' },
 })
-const ready = [{ type: 'Ready', status: 'True' }]
 
 describe('names', () => {
   it('makes DNS labels that stay apart when they are cut', () => {
@@ -40,61 +33,43 @@ describe('names', () => {
 
 describe('pods', () => {
   it('matches every term of a selector', () => {
-    expect(matches(pod({}), 'app=wp')).toBe(true)
-    expect(matches(pod({}), 'app=wp,tier=l4')).toBe(false)
-    expect(() => matches(pod({}), 'app in (a,b)')).toThrow(/key=value/)
+    expect(matches(waypoint, 'app=wp')).toBe(true)
+    expect(matches(waypoint, 'app=wp,tier=l4')).toBe(false)
+    expect(() => matches(waypoint, 'app in (a,b)')).toThrow(/key=value/)
   })
 
   it('is not ready on its way out', () => {
-    expect(isReady(pod({ conditions: ready }))).toBe(true)
-    expect(isReady(pod({ conditions: ready }, { deletionTimestamp: '2026-01-01T00:00:00Z' }))).toBe(false)
-  })
-
-  it('finds native sidecars among the init containers, and finished ones not', () => {
-    const status = (name: string, state: object) => ({ name, ready: true, restartCount: 0, state })
-    const found = containersOf(
-      pod({
-        containerStatuses: [status('echo', { running: {} })],
-        initContainerStatuses: [
-          status('istio-proxy', { running: {} }),
-          status('istio-init', { terminated: {} }),
-        ],
-      }),
-    )
-    expect(found.map(({ name }) => name)).toEqual(['echo', 'istio-proxy'])
+    expect(isReady(recordedPod('ready'))).toBe(true)
+    expect(isReady(recordedPod('leaving'))).toBe(false)
   })
 
   it('takes the id out of containerID', () => {
+    const [status] = containersOf(recordedPod('ready'))
+    expect(containerId(status!)).toMatch(/^[0-9a-f]{64}$/)
+    expect(status?.containerID).toBe(`containerd://${containerId(status!)}`)
     const id = 'a'.repeat(64)
-    const status = { name: 'x', ready: true, restartCount: 0 }
-    expect(containerId({ ...status, containerID: `containerd://${id}` })).toBe(id)
-    expect(containerId({ ...status, containerID: `cri-o://${id}` })).toBe(id)
-    expect(containerId(status)).toBeUndefined()
+    expect(containerId({ ...status!, containerID: `cri-o://${id}` })).toBe(id)
+    // Of a container that was never made.
+    const [unmade] = recordedPod('config-error').status.containerStatuses ?? []
+    expect(containerId(unmade!)).toBeUndefined()
   })
 
-  it('names the sidecar that others wait for', () => {
-    const status = (name: string, state: object, ready = false) => ({ name, ready, restartCount: 0, state })
-    const initContainerStatuses = [
-      status('istio-init', { terminated: { reason: 'Completed', exitCode: 0 } }, true),
-      status('istio-proxy', { running: {} }),
-    ]
-    const containerStatuses = [status('echo', { waiting: { reason: 'PodInitializing' } })]
-    expect(describePod(pod({ phase: 'Pending', containerStatuses, initContainerStatuses }))).toBe(
-      'waypoint-1: container istio-proxy runs and is not ready',
-    )
+  it.each<[PodState, string]>([
+    ['image-never', 'proxy waits: ErrImageNeverPull Container image "meshbench/proxy:nope" is not present'],
+    ['image-first', 'echo waits: ErrImagePull failed to pull and unpack image "registry.example/echo:1"'],
+    ['init-image-backoff', 'istio-proxy waits: ImagePullBackOff Back-off pulling image "registry.example/'],
+    ['init-crash-backoff', 'istio-proxy waits: CrashLoopBackOff back-off 1s restarting failed container'],
+    ['crash-backoff', 'echo waits: CrashLoopBackOff back-off 1s restarting failed container'],
+    ['config-error', 'echo waits: CreateContainerConfigError secret "missing" not found'],
+    ['command-missing', 'echo waits: RunContainerError failed to create containerd task'],
+  ])('says why a container does not start: %s', (state, why) => {
+    const pod = recordedPod(state)
+    expect(describePod(pod)).toContain(`${pod.metadata.name}: container ${why}`)
   })
 
-  it('says why a container does not start', () => {
-    const waiting = {
-      waiting: { reason: 'ErrImageNeverPull', message: 'Container image "x" is not present' },
-    }
-    const status = { name: 'proxy', ready: false, restartCount: 0, state: waiting }
-    expect(describePod(pod({ phase: 'Pending', containerStatuses: [status] }))).toBe(
-      'waypoint-1: container proxy waits: ErrImageNeverPull Container image "x" is not present',
-    )
-    const unschedulable = [{ type: 'PodScheduled', status: 'False', message: '0/4 nodes are available' }]
-    expect(describePod(pod({ phase: 'Pending', conditions: unschedulable }))).toBe(
-      'waypoint-1: Pending, 0/4 nodes are available',
+  it('says why it is nowhere', () => {
+    expect(describePod(recordedPod('unschedulable'))).toMatch(
+      /^unschedulable: Pending, 0\/4 nodes are available: 1 Insufficient memory, 3 node\(s\) had untolerated taint/,
     )
   })
 
@@ -103,7 +78,7 @@ describe('pods', () => {
     const proxy = {
       async json() {
         if (++tries === 1) throw new Error('GET took more than 10000 ms')
-        return { metadata: { resourceVersion: '1' }, items: [pod({})] }
+        return { metadata: { resourceVersion: '1' }, items: [waypoint] }
       },
       stream: () => new Promise(() => {}),
     }
@@ -116,8 +91,8 @@ describe('pods', () => {
 
   it('notices a pod on another node', () => {
     const nodes = { client: 'c-worker', server: 'c-worker2', waypoint: 'c-worker3' }
-    expect(misplaced([pod({})], 'waypoint', nodes)).toBeUndefined()
-    expect(misplaced([pod({})], 'server', nodes)).toBe('waypoint-1 is on c-worker3 and not on c-worker2')
+    expect(misplaced([waypoint], 'waypoint', nodes)).toBeUndefined()
+    expect(misplaced([waypoint], 'server', nodes)).toBe('waypoint-1 is on c-worker3 and not on c-worker2')
   })
 })
 
@@ -177,24 +152,24 @@ describe('kubectl', () => {
 })
 
 describe('kubelet usage', () => {
-  const text = `# TYPE container_cpu_usage_seconds_total counter
-container_cpu_usage_seconds_total{container="echo",namespace="bench",pod="server-1"} 12.5 1732000000000
-container_cpu_usage_seconds_total{container="echo",namespace="other",pod="server-1"} 99 1732000000000
-container_memory_working_set_bytes{container="echo",namespace="bench",pod="server-1"} 2.5e+07 1732000000000
-`
-  const ref = { id: 'i', ready: true, nodeName: 'n', namespace: 'bench', pod: 'server-1', container: 'echo' }
+  const text = recordedText('resource.prom')
+  const ref = {
+    ...{ id: 'i', ready: true, nodeName: 'n' },
+    ...{ namespace: 'kube-system', pod: 'kindnet-zcvv8', container: 'kindnet-cni' },
+  }
 
   it('reads the container that is meant, and states its resolution', () => {
     expect(parseResourceMetrics(text, [ref]).get('i')).toEqual({
-      cpuNs: 12.5e9,
-      rssBytes: 2.5e7,
+      cpuNs: 954_760_185,
+      rssBytes: 21_352_448,
       source: 'kubelet',
       resolutionNs: 15e9,
     })
   })
 
   it('says nothing of a container that is not there', () => {
-    expect(parseResourceMetrics(text, [{ ...ref, pod: 'server-2' }]).size).toBe(0)
+    for (const other of [{ pod: 'kindnet-8xhd5' }, { namespace: 'bench' }, { container: 'kube-proxy' }])
+      expect(parseResourceMetrics(text, [{ ...ref, ...other }]).size).toBe(0)
   })
 
   it('leaves out the node whose kubelet does not answer, and no other', async () => {
@@ -236,26 +211,14 @@ describe('what the cluster says of a failure', () => {
     expect(reasonOf(failed('one\ntwo\nthree\nfour'))).toBe('two three four')
   })
 
-  it('is the last warning about a pod that has no sandbox', async () => {
-    const event = (name: string, lastTimestamp: string, reason: string, message: string) => ({
-      ...{ involvedObject: { kind: 'Pod', name }, lastTimestamp, reason, message },
-    })
-    const items = [
-      event(
-        'server-1',
-        '2026-11-28T09:40:20Z',
-        'FailedCreatePodSandBox',
-        'Cilium API client timeout exceeded\n',
-      ),
-      event('server-1', '2026-11-28T09:40:10Z', 'FailedScheduling', 'no nodes available'),
-      event('client-1', '2026-11-28T09:40:30Z', 'BackOff', 'restarting failed container'),
-    ]
-    const kubectl = { json: async <T>() => ({ items }) as T }
+  it('is the last warning about a pod that says nothing itself', async () => {
+    const kubectl = { json: async <T>() => ({ items: recordedEvents('pods') }) as T }
     const of = (name: string) => ({ metadata: { name } })
-    expect(await lastWarnings(kubectl, 'bench', [of('server-1'), of('other')])).toEqual([
-      'FailedCreatePodSandBox: Cilium API client timeout exceeded',
+    expect(await lastWarnings(kubectl, 'states', [of('volume'), of('other'), of('unschedulable')])).toEqual([
+      'FailedMount: MountVolume.SetUp failed for volume "v" : secret "missing" not found',
+      expect.stringMatching(/^FailedScheduling: 0\/4 nodes are available: 1 Insufficient memory, /),
     ])
     const silent = { json: () => Promise.reject(new Error('gone')) }
-    expect(await lastWarnings(silent, 'bench', [of('server-1')])).toEqual([])
+    expect(await lastWarnings(silent, 'states', [of('volume')])).toEqual([])
   })
 })

@@ -9,6 +9,7 @@ import { CommandError } from '../../../harness/model/errors.js'
 import { nodeNames, renderClusterConfig, rolesOf } from './cluster-config.js'
 import { hasNetwork, missingImages } from './kept.js'
 import { fakeProgram } from '../cluster/api/testing.js'
+import { recordedText } from '../cluster/testdata/recorded.js'
 import { checkNodeImage } from './node-image.js'
 import { checkHostFacts } from './preflight.js'
 import { checkTools, hostPlatform, unpacked } from '../../supply/tools.js'
@@ -191,13 +192,11 @@ describe('a kept cluster', () => {
   })
 
   it('is given only the images that a node of it lacks', async () => {
-    const lists: Record<string, string> = {
-      a: 'docker.io/meshbench/echo:1\ndocker.io/meshbench/proxy:2\nsha256:77\n',
-      b: 'docker.io/meshbench/echo:1\n',
-    }
-    const references = ['meshbench/echo:1', 'meshbench/proxy:2']
+    const had = recordedText('images.txt')
+    const lists: Record<string, string> = { a: had, b: had.replace(/^.*meshbench\/proxy.*\n/m, '') }
+    const references = ['meshbench/echo:5f4a9eaee6049312', 'meshbench/proxy:e4f5ab2c76cd7cfd']
     const missing = await missingImages(async (node) => lists[node] ?? '', ['a', 'b'], references)
-    expect(missing).toEqual(['meshbench/proxy:2'])
+    expect(missing).toEqual(['meshbench/proxy:e4f5ab2c76cd7cfd'])
   })
 })
 
@@ -208,7 +207,8 @@ describe('the control plane', () => {
   })
 
   it('may have lost its taint before, and takes what is pinned nowhere in any case, or says why not', async () => {
-    await placeUnpinned(failing('error: taint "node-role.kubernetes.io/master" not found\n'))
+    // As kubectl says it, a line for each node.
+    await placeUnpinned(failing('taint "node-role.kubernetes.io/master" not found\n'.repeat(4)))
     const busy = failing('Unable to connect to the server: net/http: TLS handshake timeout\n')
     await expect(placeUnpinned(busy)).rejects.toThrow('exited with code 1')
   })

@@ -71,6 +71,9 @@ async function warningsIn(kubectl: Pick<Kubectl, 'json'>, namespace: string): Pr
   return [...list.items].sort((a, b) => (timeOf(a) < timeOf(b) ? -1 : 1))
 }
 
-const textOf = ({ reason = 'Warning', message = '' }: Warning) => `${reason}: ${message.trim()}`
+/** Kubernetes folds many of a kind into one, and says so before their message. */
+const folded = /^\(combined from similar events\): /
+const textOf = ({ reason = 'Warning', message = '' }: Warning) =>
+  `${reason}: ${message.replace(folded, '').trim()}`
 const timeOf = ({ lastTimestamp, eventTime }: Pick<Warning, 'lastTimestamp' | 'eventTime'>) =>
   lastTimestamp ?? eventTime ?? ''

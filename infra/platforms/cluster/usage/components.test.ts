@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import type { Component, TrialError, UsageReading } from '../../../../harness/model.js'
 import { Components, type ContainerRef } from './components.js'
 import type { Pod, PodWatch } from '../api/pods.js'
+import { recordedPod } from '../testdata/recorded.js'
 
 const idOf = (letter: string) => letter.repeat(64)
 
@@ -10,16 +11,17 @@ function pod(
   containers: Readonly<Record<string, string>>,
   parts: { ready?: boolean; node?: string } = {},
 ): Pod {
+  const { node: nodeName = 'worker' } = parts
+  const ready = recordedPod('ready', { name, nodeName, namespace: 'bench', uid: name, labels: { app: 'wp' } })
+  const [status] = ready.status.containerStatuses ?? []
   return {
-    metadata: { name, namespace: 'bench', uid: name, labels: { app: 'wp' } },
-    spec: { nodeName: parts.node ?? 'worker' },
+    ...ready,
     status: {
-      phase: 'Running',
+      ...ready.status,
       conditions: [{ type: 'Ready', status: parts.ready === false ? 'False' : 'True' }],
       containerStatuses: Object.entries(containers).map(([container, letter]) => ({
+        ...status!,
         name: container,
-        ready: true,
-        restartCount: 0,
         containerID: `containerd://${idOf(letter)}`,
       })),
     },

@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest'
+import { recordedText } from '../testdata/recorded.js'
 import { findCommand, parseFound, parseRead, readCommand, usageFromNodes } from './node-cgroups.js'
 
+const recorded = JSON.parse(recordedText('cgroups.json')) as {
+  readonly ids: { readonly coredns: string; readonly 'kube-proxy': string }
+  readonly found: readonly string[]
+  readonly files: readonly string[]
+  readonly processes: readonly string[]
+}
 const [a, b] = ['a'.repeat(64), 'b'.repeat(64)]
 
 describe('cgroups on a node', () => {
@@ -30,27 +37,36 @@ describe('cgroups on a node', () => {
     )
   })
 
+  it('finds and reads those of a node of kind, under systemd and version 1', () => {
+    const { ids, found, files } = recorded
+    const cgroups = parseFound(found.join('\n'), Object.values(ids))
+    expect([...cgroups.keys()].sort()).toEqual(Object.values(ids).sort())
+    const readings = parseRead(files.join('\n'), cgroups)
+    expect(readings.get(ids.coredns)).toMatchObject({
+      ...{ cpuNs: 727_196_849, rssBytes: 15_151_104, throttledPeriods: 0 },
+      source: 'cgroup-v1',
+    })
+    expect(readings.get(ids['kube-proxy'])?.cpuNs).toBe(782_702_252)
+  })
+
   it("reads a node's own programs with the children that they have waited for, and no stranger", async () => {
-    const stat = (pid: number, name: string, own: string) =>
-      `/proc/${pid}/stat:${pid} (${name}) S 1 1 1 0 -1 0 0 0 0 0 ${own} 20 0 9 0 5 1000 50 18446744073709551615`
-    const text = [
-      stat(140, 'containerd', '30 20 4 6'),
-      stat(201, 'containerd-shim', '3 1 0 0'),
-      stat(202, 'kubelet', '100 50 0 0'),
-      // A stranger may well call itself so.
-      stat(900, 'kubelet) S 1 (sh', '999 999 0 0'),
-      stat(901, 'sh', '999 999 0 0'),
-    ].join('\n')
-    const usage = usageFromNodes(async () => text)
+    // A stranger may well call itself so.
+    const stranger =
+      '/proc/900/stat:900 (kubelet) S 1 (sh) S 1 1 1 0 -1 0 0 0 0 0 999 999 0 0 20 0 9 0 5 1000 50 18446744073709551615'
+    const usage = usageFromNodes(async () => [...recorded.processes, stranger].join('\n'))
     const asked = ['kubelet', 'containerd'] as const
     const readings = await usage(
       [],
       asked.map((program) => ({ nodeName: 'worker', program })),
     )
-    expect(readings.get('kubelet on worker')).toMatchObject({ cpuNs: 1.5e9, rssBytes: 50 * 4096 })
+    expect(readings.get('kubelet on worker')).toMatchObject({
+      cpuNs: (889 + 360 + 10 + 5) * 1e7,
+      rssBytes: 37_042 * 4096,
+    })
+    // containerd itself, and its shims by their first fifteen letters.
     expect(readings.get('containerd on worker')).toMatchObject({
-      ...{ cpuNs: 0.64e9, cpuUserNs: 0.37e9, rssBytes: 100 * 4096 },
       ...{ source: 'ticks', resolutionNs: 10_000_000 },
+      ...{ cpuNs: 1_811 * 1e7, cpuUserNs: 1_155 * 1e7, rssBytes: 49_315 * 4096 },
     })
     expect((await usage([], [])).size).toBe(0)
     expect((await usageFromNodes(async () => '')([], [{ nodeName: 'w', program: 'kubelet' }])).size).toBe(0)
