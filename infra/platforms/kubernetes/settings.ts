@@ -8,7 +8,6 @@ const selector = z.record(z.string(), z.string())
 export const kubernetesSettings = z.strictObject({
   /** Context of the kubeconfig; without it the current one, unless that looks like production. */
   context: z.string().min(1).optional(),
-  /** References that the nodes can pull. */
   /** References of this project's four images, where the nodes pull them. */
   images: z
     .strictObject({
