@@ -258,6 +258,31 @@ test('pods without a place while the network comes up are waited for', async () 
   expect(await waiting).toBe('ready')
 })
 
+test('what takes the work back runs, though the wait that it takes back was ended', async () => {
+  const cluster = clusterWith(pod(pulling('ImagePullBackOff')))
+  const signals: (AbortSignal | undefined)[] = []
+  let takeBack = async (): Promise<unknown> => undefined
+  const waiting = unlessHopeless(
+    {
+      ...cluster,
+      helm: (args, options) => {
+        if (args[0] === 'upgrade') return endless(options?.signal)
+        signals.push(options?.signal)
+        return Promise.resolve('')
+      },
+    },
+    ['istio-system'],
+    (watched) => {
+      takeBack = () => watched.helm(['uninstall'], { pastAbort: true })
+      return watched.helm(['upgrade'])
+    },
+    { everyMs: 1 },
+  )
+  await expect(waiting).rejects.toBeInstanceOf(HopelessError)
+  await takeBack()
+  expect(signals).toEqual([undefined])
+})
+
 test('what takes the work back is not ended by a look that comes after it', async () => {
   const cluster = clusterWith(pod(crashing, 3))
   let answer = () => {}

@@ -3,7 +3,7 @@
  * use: the reason stands in pods, nodes and conditions, so those are read before the message is written.
  */
 import { CommandError, exitCodes, messageOf, UserError } from '../../../harness/model/errors.js'
-import type { ClusterAccess } from '../../../harness/model/cluster-access.js'
+import type { AccessOptions, ClusterAccess } from '../../../harness/model/cluster-access.js'
 import { hopelessRestarts, inspectCluster, type ClusterState } from './cluster-state.js'
 
 /** A mesh that did not come up. `detail` is the evidence: the end of the command's output, or what the cluster says. */
@@ -156,10 +156,12 @@ export async function unlessHopeless<T>(
   }
   const timer = setInterval(() => void look(), everyMs)
   try {
+    // What takes the work back is made by it, and runs when the wait has been ended.
+    const bounded = (options?: AccessOptions) => (options?.pastAbort ? options : { ...options, signal })
     return await work({
       ...cluster,
-      kubectl: (args, options) => cluster.kubectl(args, { ...options, signal }),
-      helm: (args, options) => cluster.helm(args, { ...options, signal }),
+      kubectl: (args, options) => cluster.kubectl(args, bounded(options)),
+      helm: (args, options) => cluster.helm(args, bounded(options)),
     })
   } catch (error) {
     throw hopeless ? new HopelessError(hopeless) : error
