@@ -36,7 +36,8 @@ export const gatewayApiStep: Step = {
 async function apply(cluster: ClusterAccess, file: string): Promise<void> {
   if (cluster.isOwn) return void (await cluster.kubectl(['apply', '--server-side', '-f', file]))
   const labels = Object.entries(cluster.marks).map(([name, value]) => `${name}=${value}`)
-  const input = await cluster.kubectl(['label', '--local', '-f', file, ...labels, '-o', 'yaml'])
+  // Not as YAML: kubectl prints documents of it without what stands between them, and the last alone would be applied.
+  const input = await cluster.kubectl(['label', '--local', '-f', file, ...labels, '-o', 'json'])
   await cluster.kubectl(['apply', '--server-side', '-f', '-'], { input })
 }
 

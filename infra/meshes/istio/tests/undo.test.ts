@@ -59,7 +59,7 @@ describe('on a cluster that is somebody’s', () => {
         labels: { 'meshbench.run': 'r', 'meshbench.machine': 'm', 'meshbench.mesh': 'istio-ambient' },
       },
     })
-    expect(before[at(/label --local/)]).toContain(' meshbench.run=r meshbench.machine=m -o yaml')
+    expect(before[at(/label --local/)]).toContain(' meshbench.run=r meshbench.machine=m -o json')
     expect(inputs[at(/apply --server-side -f -$/)]).toBe('kind: marked')
     expect(at(/create -f -/)).toBeLessThan(at(/label --local/))
     expect(at(/label --local/)).toBeLessThan(at(/^helm/))
