@@ -86,6 +86,14 @@ describe('HpackDecoder', () => {
     expect(connection.decode(hex('be')).fields[0]).toBe('a')
   })
 
+  it('ends at a block that unpacks to far more than a head may have, and reads no more of it', () => {
+    const connection = decoder()
+    connection.decode(hex('4001 61 7f ef03'.replaceAll(' ', '') + '62'.repeat(622)))
+    // What is behind its end would be an error of its own.
+    const bomb = Buffer.concat([Buffer.alloc(2000, 0xbe), hex('40')])
+    expect(() => connection.decode(bomb)).toThrow('far more than a head may have')
+  })
+
   it('reads what encodeHeaders writes', () => {
     const fields = [
       [':method', 'CONNECT'],

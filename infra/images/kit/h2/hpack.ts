@@ -25,6 +25,9 @@ const entryOverhead = 32
 /** Thrown for a block that cannot be decoded: a connection error of type COMPRESSION_ERROR. */
 export class HpackError extends Error {}
 
+/** Of the limit of a head: what a block unpacks to, before it is a bomb and not only too large. */
+const mostTimes = 64
+
 export interface HpackLimits {
   /** Names, values and 32 bytes for each field. */
   readonly headerBytes: number
@@ -134,6 +137,9 @@ export class HpackDecoder {
       isFirst = false
       const field = first & 0x80 ? this.#entry(this.#integer(7)) : this.#literal(first)
       size += field[0].length + field[1].length + entryOverhead
+      // No head that somebody means is so far above the limit, and each byte of one may unpack to kilobytes: the connection ends.
+      if (size > mostTimes * headerBytes)
+        throw new HpackError('a block that unpacks to far more than a head may have')
       // What is too much is read all the same, as the table has to stay what the peer thinks it is.
       if (size > headerBytes || fields.length >= 2 * headerCount) isTooLarge = true
       else fields.push(field[0], field[1])
