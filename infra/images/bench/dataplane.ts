@@ -130,7 +130,8 @@ async function benchFamily(
       for (const subject of running) await load.driver(subject.entry, 1, () => {})
       const results = await alternate(label, load, running)
       const measured = running.map((subject, i) => ({ ...subject, rounds: results[i] as Round[] }))
-      ok = printCpu(`${label}, ${rounds} rounds of ${seconds} s`, load, measured) && ok
+      const title = `${label}, ${rounds} rounds of ${seconds} s`
+      ok = printCpu(title, load, measured, family.floor) && ok
       if (values.counters) await benchCounters(load, running)
     }
     if (!values.quick && values.load === undefined && family.hasMemory) await benchMemory(running, rest)

@@ -27,8 +27,16 @@ export interface Row {
 
 const meanHop = ({ hopCpuUs }: Round): number => mean(hopCpuUs)
 
-/** Prints a table and what became of the load's bars. False when one is missed, or requests failed. */
-export function printCpu(title: string, load: Load, measured: readonly Measured[]): boolean {
+/**
+ * Prints a table, what became of the load's bars, and how far the second subject is from the one of `floorName`. False when
+ * a bar is missed, or requests failed.
+ */
+export function printCpu(
+  title: string,
+  load: Load,
+  measured: readonly Measured[],
+  floorName: string | undefined,
+): boolean {
   const { unit = 'request' } = load
   const [reference, second] = measured
   if (reference === undefined) return false
@@ -59,6 +67,9 @@ export function printCpu(title: string, load: Load, measured: readonly Measured[
     if (state === 'missed') ok = false
     console.log(`${second.name}: ${interval(ratio, 2)} × ${against}, at most ${maxCpuRatio}: ${state}`)
   }
+  const floor = measured.find(({ name }) => name === floorName)
+  if (floor !== undefined && second !== undefined && second !== floor)
+    console.log(`${second.name}: ${interval(cpuRatio(second, floor), 2)} × ${floor.name}`)
   return ok
 }
 

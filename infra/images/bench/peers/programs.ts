@@ -141,6 +141,11 @@ export function startNghttpx(port: number, options: readonly string[]): Promise<
   return start('nghttpx', [...settings, '--errorlog-file=/dev/null', ...options], port)
 }
 
+/** Node as it is, with a program that listens on `port`. */
+export function startNode(args: readonly string[], port: number): Promise<Peer> {
+  return start(process.execPath, args, port)
+}
+
 /** The applications that subjects forward to. */
 export interface Applications {
   /** HTTP/1.1: 1 KiB at every path, a sparse file of zeros at `/large`. */

@@ -1,5 +1,6 @@
 /** The L4 rows: haproxy's TCP over mutual TLS, Envoy's tunnel, and ours. */
 import { startTunnelPair } from '../../tunnel/pair.js'
+import { bareNodeMtls } from './bare-node.js'
 import { envoyInbound, envoyOutbound } from './envoy-config.js'
 import { createPeerFiles } from './peer-files.js'
 import { freePort, missing, startEnvoy } from './programs.js'
@@ -49,5 +50,6 @@ export const l4Subjects: readonly Subject[] = [
   haproxyTcp,
   tunnel('tunnel HBONE', {}),
   tunnel('tunnel, one TLS each', { multiplex: false }),
+  bareNodeMtls,
   envoyTunnel,
 ]

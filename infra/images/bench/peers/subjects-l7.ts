@@ -2,6 +2,7 @@
 import { startImage, trustDomain, writeWorkload, createTestAuthority } from '../../kit/testing.js'
 import type { ListenerAddress } from '../../kit/net/address.js'
 import { proxyConfig } from '../proxy-config.js'
+import { bareNode, bareNodeMtls } from './bare-node.js'
 import { envoyProxy } from './envoy-config.js'
 import { haproxyTls } from './haproxy-tls.js'
 import { createPeerFiles } from './peer-files.js'
@@ -178,12 +179,13 @@ export const http1Subjects: readonly Subject[] = [
   haproxyHttp('http1'),
   ourProxy('proxy HTTP', 'http1'),
   ourProxy('proxy with functions', 'http1', functions),
+  bareNode,
   nginxHttp,
   envoyHttp('http1'),
   nghttpxHttp('http1'),
 ]
 
-export const mtlsSubjects: readonly Subject[] = [haproxyMtls, ourMtls, envoyMtls, nghttpxMtls]
+export const mtlsSubjects: readonly Subject[] = [haproxyMtls, ourMtls, bareNodeMtls, envoyMtls, nghttpxMtls]
 
 export const h2Subjects: readonly Subject[] = [
   haproxyHttp('h2'),

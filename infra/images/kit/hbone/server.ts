@@ -18,6 +18,7 @@ import { HboneStream } from './stream.js'
 import type { HopMetrics } from '../process/hop-metrics.js'
 import type { Cell, Metric } from '../process/metrics.js'
 import { type IdentityStore, tlsSettings } from '../tls/identities.js'
+import { paceHandshakes } from '../tls/paced-handshakes.js'
 import { type PeerCheck, type SpiffeId, checkPeer } from '../tls/spiffe.js'
 
 /** A CONNECT request that waits for an answer: call `accept` or `refuse` once. */
@@ -59,7 +60,7 @@ const sweepMs = 1000
 export class HboneServer {
   readonly #options: HboneServerOptions
   readonly #server: Server
-  /** The same, where it speaks TLS. */
+  /** Shakes hands on the connections of `#server`, where it speaks TLS. */
   readonly #tls: TlsServer | undefined
   readonly #connections = new Set<H2Connection>()
   readonly #sockets = new Set<Socket>()
@@ -78,7 +79,7 @@ export class HboneServer {
       'status',
     ])
     this.#tls = security === 'plain' ? undefined : createTlsServer(options, security)
-    this.#server = this.#tls ?? createPlainServer(socketOptions)
+    this.#server = createPlainServer(socketOptions)
     this.#server.maxConnections = limits.connections
     this.#server.on('drop', () => {
       this.#countRefused('too-many-connections')
@@ -145,9 +146,10 @@ export class HboneServer {
   }
 
   #follow(server: TlsServer): void {
-    server.on('connection', (socket: Socket) => {
-      // Errors before the handshake is over come as tlsClientError.
-      socket.on('error', () => {})
+    const begin = paceHandshakes(server)
+    this.#server.on('connection', (socket) => {
+      this.#hold(socket)
+      begin(socket)
     })
     server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
       this.#countRefused(error.code ?? 'error')
@@ -210,11 +212,16 @@ export class HboneServer {
     socket.on('data', (chunk: Buffer) => {
       connection.read(chunk)
     })
-    this.#sockets.add(socket)
-    socket.on('close', () => this.#sockets.delete(socket))
+    this.#hold(socket)
     this.#connections.add(connection)
     gauge.add(1)
     if (this.#draining) connection.drain()
+  }
+
+  /** To be closed with the server. */
+  #hold(socket: Socket): void {
+    this.#sockets.add(socket)
+    socket.on('close', () => this.#sockets.delete(socket))
   }
 
   #closeOverdue(): void {
@@ -227,7 +234,12 @@ export class HboneServer {
   }
 }
 
-const socketOptions = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 }
+const socketOptions = {
+  noDelay: true,
+  keepAlive: true,
+  keepAliveInitialDelay: 30_000,
+  pauseOnConnect: true,
+} as const
 
 /** Bytes that a client's socket takes before streams are told to wait. */
 const writeBytes = 64 * 1024
@@ -242,7 +254,6 @@ function createTlsServer(options: HboneServerOptions, security: Exclude<Security
     rejectUnauthorized: false,
     ALPNProtocols: [hboneAlpn],
     handshakeTimeout: limits.handshakeTimeoutMs,
-    ...socketOptions,
     SNICallback(serverName, done) {
       const named = options.workloadOf?.(serverName)
       const context: SecureContext | undefined =

@@ -8,6 +8,7 @@ import type { ByteStream } from '../../kit/net/byte-stream.js'
 import { type Leasing, type ReusedReads, plainReads } from '../../kit/net/reads.js'
 import type { HopMetrics } from '../../kit/process/hop-metrics.js'
 import { type IdentityStore, tlsSettings } from '../../kit/tls/identities.js'
+import { paceHandshakes } from '../../kit/tls/paced-handshakes.js'
 import { type SpiffeId, checkPeer } from '../../kit/tls/spiffe.js'
 import type { ProxyConfig } from '../config.js'
 import { type ProxyLimits, type ProxyListenerConfig, connectSecurity } from '../shapes.js'
@@ -100,7 +101,7 @@ async function openTlsFront(
   const countFailure = (reason: string): void => {
     metrics.tlsHandshakeFailures.labels('server', reason).add()
   }
-  const server = createTlsServer(
+  const tls = createTlsServer(
     {
       ...certificate(),
       requestCert: mutual,
@@ -108,7 +109,6 @@ async function openTlsFront(
       ALPNProtocols: ['h2', 'http/1.1'],
       handshakeTimeout: config.limits.hbone.handshakeTimeoutMs,
       allowHalfOpen: true,
-      noDelay: true,
     },
     (socket: TLSSocket) => {
       if (!mutual) {
@@ -126,15 +126,17 @@ async function openTlsFront(
       serve(socket, socket.remoteAddress ?? '', check.peer, fresh)
     },
   )
-  server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
+  tls.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
     countFailure(error.code ?? 'error')
     // Node leaves a connection whose handshake timed out open.
     socket.destroy()
   })
-  const handshaking = new Set<Socket>()
-  server.on('connection', (socket: Socket) => {
-    handshaking.add(socket)
-    socket.on('close', () => handshaking.delete(socket))
+  const begin = paceHandshakes(tls)
+  const sockets = new Set<Socket>()
+  const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
+    begin(socket)
   })
   // `serve` counts what has shaken hands; without this, who never does so costs a descriptor and nobody's budget.
   server.maxConnections = config.limits.connections
@@ -144,7 +146,7 @@ async function openTlsFront(
   return {
     address: await listen(server, listener),
     renewCertificate: () => {
-      server.setSecureContext(certificate())
+      tls.setSecureContext(certificate())
     },
     update: ({ connections }) => {
       server.maxConnections = connections
@@ -154,7 +156,7 @@ async function openTlsFront(
     },
     close() {
       server.close()
-      for (const socket of handshaking) socket.destroy()
+      for (const socket of sockets) socket.destroy()
     },
   }
 }
