@@ -9,6 +9,7 @@ const host: StreamHost = {
   sendReset: () => {},
   wait: () => {},
   credit: () => {},
+  hold: () => {},
   forget: () => {},
 }
 
@@ -16,7 +17,7 @@ it('keeps what a slow reader has not taken in few buffers, whatever the size of 
   const received: Buffer[] = []
   const handler: StreamHandler = {
     onHead() {},
-    onData: (piece) => received.push(piece),
+    onData: (piece) => received.push(Buffer.from(piece)),
     onEnd() {},
     onDrain() {},
     onReset() {},

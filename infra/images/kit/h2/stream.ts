@@ -16,6 +16,8 @@ export interface StreamHost {
   wait(stream: H2Stream): void
   /** Bytes were delivered: the peer may send as many again. */
   credit(stream: H2Stream, bytes: number): void
+  /** So many bytes more that were received wait for their reader; less, when negative. */
+  hold(bytes: number): void
   /** Both directions are over. */
   forget(stream: H2Stream): void
 }
@@ -79,6 +81,7 @@ export class H2Stream {
   #isPaused = false
   /** Received pieces that wait for a reader. */
   #inbox: Pieces | undefined
+  #heldBytes = 0
   /** Content of the read that is being handled: where it lies, and how much of it there is. */
   #gathered: Buffer | undefined
   #gatheredFrom = 0
@@ -155,7 +158,13 @@ export class H2Stream {
     this.#isPaused = false
     const inbox = this.#inbox
     if (inbox !== undefined) {
-      while (!this.#isPaused && !this.isClosed && !inbox.isEmpty) this.#deliver(inbox.take() as Buffer)
+      while (!this.#isPaused && !this.isClosed && !inbox.isEmpty) {
+        inbox.consume((bytes) => {
+          this.#hold(-bytes.length)
+          this.#deliver(bytes)
+          return bytes.length
+        })
+      }
       if (!inbox.isEmpty) return
       this.#inbox = undefined
     }
@@ -227,7 +236,15 @@ export class H2Stream {
   #receive(piece: Buffer): void {
     if (this.isClosed || piece.length === 0) return
     if (!this.#isPaused && this.#inbox === undefined) this.#deliver(piece)
-    else (this.#inbox ??= new Pieces()).keep(piece)
+    else {
+      ;(this.#inbox ??= new Pieces()).keep(piece)
+      this.#hold(piece.length)
+    }
+  }
+
+  #hold(bytes: number): void {
+    this.#heldBytes += bytes
+    this.#host.hold(bytes)
   }
 
   /** Takes END_STREAM from the connection. */
@@ -243,13 +260,14 @@ export class H2Stream {
   pump(): void {
     const outbox = this.#outbox
     while (outbox !== undefined && !outbox.isEmpty && !this.#host.blocked) {
-      const bytes = outbox.take() as Buffer
-      const sent = this.#host.sendData(this, bytes)
-      this.pendingBytes -= sent
-      if (sent < bytes.length) {
-        outbox.putBack(bytes.subarray(sent))
-        break
-      }
+      const before = this.pendingBytes
+      outbox.consume((bytes) => {
+        const sent = this.#host.sendData(this, bytes)
+        this.pendingBytes -= sent
+        return sent
+      })
+      // Windows are used up.
+      if (this.pendingBytes === before) break
     }
     if (this.isClosed) return
     if (this.pendingBytes > 0 || this.#host.blocked) {
@@ -304,6 +322,7 @@ export class H2Stream {
     this.isClosed = true
     this.#gathered = undefined
     this.#inbox = undefined
+    if (this.#heldBytes > 0) this.#hold(-this.#heldBytes)
     this.#outbox = undefined
     this.pendingBytes = 0
   }

@@ -1,60 +1,77 @@
 /** Pieces of a byte stream that have to wait, in few blocks, whatever the size in which they come. */
+import { lend } from './reads.js'
 
-/** Pieces share blocks of this size: a peer's pieces of a byte would otherwise cost a buffer each. */
-const blockBytes = 16 * 1024
+/** Pieces share blocks: those of a byte would otherwise cost a buffer each. With the header of an HTTP/2 frame one fills a TLS record. */
+const blockBytes = 16 * 1024 - 9
+/** Blocks that were used up, 4 MiB at most: fresh memory for each is what makes the garbage collector run. */
+const maxSpare = 256
+const spare: Buffer[] = []
+
+/** The piece is `bytes[from, to)`; what follows is free. */
+interface Block {
+  readonly bytes: Buffer
+  from: number
+  to: number
+}
 
 /** In the order in which they came. */
 export class Pieces {
   /** Bytes. */
   length = 0
-  #pieces: Buffer[] = []
-  /** The block that the last piece lies in, and how much of it is used; undefined when that piece is its own. */
-  #block: { readonly bytes: Buffer; used: number } | undefined
+  #blocks: Block[] = []
 
   get isEmpty(): boolean {
-    return this.#pieces.length === 0
+    return this.#blocks.length === 0
   }
 
   /** Copies a piece. */
   keep(piece: Uint8Array): void {
-    this.length += piece.length
-    const last = this.#pieces.length - 1
-    const block = last < 0 ? undefined : this.#block
-    if (block && piece.length <= block.bytes.length - block.used) {
-      block.bytes.set(piece, block.used)
-      block.used += piece.length
-      this.#pieces[last] = block.bytes.subarray(0, block.used)
-    } else if (last < 0 || piece.length > blockBytes / 2) {
-      // Often there is but one.
-      this.#pieces.push(Buffer.from(piece))
-      this.#block = undefined
-    } else {
-      const bytes = Buffer.allocUnsafeSlow(blockBytes)
-      bytes.set(piece)
-      this.#block = { bytes, used: piece.length }
-      this.#pieces.push(bytes.subarray(0, piece.length))
+    let at = 0
+    let block = this.#blocks[this.#blocks.length - 1]
+    // Often there is but one, of a few bytes.
+    if (block === undefined && piece.length <= blockBytes / 2) {
+      this.#blocks.push({ bytes: Buffer.from(piece), from: 0, to: piece.length })
+      at = piece.length
     }
+    while (at < piece.length) {
+      if (block === undefined || block.to === block.bytes.length) {
+        block = { bytes: spare.pop() ?? Buffer.allocUnsafeSlow(blockBytes), from: 0, to: 0 }
+        this.#blocks.push(block)
+      }
+      const next = Math.min(piece.length, at + block.bytes.length - block.to)
+      block.bytes.set(at === 0 && next === piece.length ? piece : piece.subarray(at, next), block.to)
+      block.to += next - at
+      at = next
+    }
+    this.length += piece.length
   }
 
-  /** Takes out the first piece. */
-  take(): Buffer | undefined {
-    const piece = this.#pieces.shift()
-    this.length -= piece?.length ?? 0
-    return piece
+  /**
+   * Hands out the first of what waits; `use` returns how many of its bytes are done with. Their memory is used again
+   * after that, unless `keepRead` is called.
+   */
+  consume(use: (bytes: Buffer) => number): void {
+    // Whoever is handed bytes may ask for the next before it is done.
+    const block = this.#blocks.shift()
+    if (block === undefined) return
+    const isKept = lend(() => {
+      const used = use(block.bytes.subarray(block.from, block.to))
+      block.from += used
+      this.length -= used
+    })
+    if (block.from < block.to) this.#blocks.unshift(block)
+    else if (!isKept && block.bytes.length === blockBytes && spare.length < maxSpare) spare.push(block.bytes)
   }
 
-  /** Puts what is left of the first piece back. */
-  putBack(rest: Buffer): void {
-    // It may lie in the block that the next piece would be joined to.
-    if (this.#pieces.length === 0) this.#block = undefined
-    this.length += rest.length
-    this.#pieces.unshift(rest)
-  }
-
-  /** All of them in one. */
+  /** All of them in one, whose memory stays as it is. */
   join(): Buffer {
-    if (this.#pieces.length !== 1) this.#pieces = [Buffer.concat(this.#pieces)]
-    this.#block = undefined
-    return this.#pieces[0] as Buffer
+    const [first] = this.#blocks
+    if (first === undefined) return Buffer.alloc(0)
+    if (this.#blocks.length > 1) {
+      const bytes = Buffer.concat(this.#blocks.map((block) => block.bytes.subarray(block.from, block.to)))
+      this.#blocks = [{ bytes, from: 0, to: bytes.length }]
+      return bytes
+    }
+    return first.bytes.subarray(first.from, first.to)
   }
 }

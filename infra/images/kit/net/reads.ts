@@ -28,6 +28,16 @@ export function keepRead(): void {
   isKept = true
 }
 
+/** Calls `use` with bytes whose memory is used again afterwards. True: a write keeps them, so that it may not be. */
+export function lend(use: () => void): boolean {
+  const before = isKept
+  isKept = false
+  use()
+  const kept = isKept
+  isKept = before
+  return kept
+}
+
 /** Who owns the memory of the bytes that are being handled. */
 export interface Leasing {
   readonly lease: Lease
@@ -84,11 +94,10 @@ class Reading implements ReusedReads {
       return true
     }
     this.lease = 'reused'
-    const before = isKept
-    isKept = false
-    this.#onBytes(own, length, 'reused')
-    if (isKept) this.#own = Buffer.allocUnsafeSlow(own.length)
-    isKept = before
+    const kept = lend(() => {
+      this.#onBytes(own, length, 'reused')
+    })
+    if (kept) this.#own = Buffer.allocUnsafeSlow(own.length)
     return true
   }
 

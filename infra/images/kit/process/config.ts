@@ -103,7 +103,7 @@ export const hboneLimitsSchema = z
       .int()
       .min(65_535)
       .max(1 << 24)
-      .default(262_144)
+      .default(1_048_576)
       .describe('flow-control window of one stream: bounds what a slow reader makes us hold'),
     connectTimeoutMs: durationMsSchema.default(10_000).describe('of connections to an upstream'),
     idleMs: durationMsSchema.default(3_600_000).describe('a connection without streams is closed after this'),

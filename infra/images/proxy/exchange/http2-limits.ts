@@ -3,7 +3,7 @@ import type { ConnectionLimits } from '../../kit/h2/connection.js'
 import type { ProxyLimits } from '../shapes.js'
 
 /** What a peer may hold of our memory by one stream whose other side is slow. */
-const streamWindowBytes = 262_144
+const streamWindowBytes = 1_048_576
 
 export function http2Limits(limits: ProxyLimits): ConnectionLimits {
   return {

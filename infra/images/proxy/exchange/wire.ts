@@ -49,6 +49,11 @@ export function chunkedEnd(trailers: Fields | undefined): string {
   return text + '\r\n'
 }
 
+/** What is written now goes straight to the socket's handle. */
+function isIdle(socket: Socket): boolean {
+  return socket.writableLength === 0 && socket.writableCorked === 0 && !socket.connecting
+}
+
 /** A stream with a cheap way to write. */
 export class Wire {
   readonly stream: ByteStream
@@ -67,13 +72,12 @@ export class Wire {
     // An HBONE stream copies what it is given.
     if (socket === undefined) return this.stream.write(bytes)
     if (bytes.length < longReadBytes) gather(socket)
-    if (lease === 'owned') return socket.write(bytes)
-    if (lease === 'reused' && this.#plain) {
-      const ok = socket.write(bytes)
-      if (socket.writableLength > 0) keepRead()
-      return ok
-    }
-    return socket.write(Buffer.from(bytes))
+    // TLS has encrypted, or else copied, all of one piece when `write` returns, if the piece did not have to wait.
+    if (lease === 'owned' || (!this.#plain && isIdle(socket))) return socket.write(bytes)
+    if (lease === 'borrowed') return socket.write(Buffer.from(bytes))
+    const ok = socket.write(bytes)
+    if (socket.writableLength > 0) keepRead()
+    return ok
   }
 
   putText(text: string): boolean {

@@ -129,6 +129,10 @@ export class Outgoing implements StreamHost {
     stream.uncredited = 0
   }
 
+  hold(bytes: number): void {
+    if (!this.isClosed) this.window.hold(bytes)
+  }
+
   forget(stream: H2Stream): void {
     if (this.#streams.delete(stream) && !this.isClosed) this.#onForget()
   }

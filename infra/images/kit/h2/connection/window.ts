@@ -2,13 +2,15 @@
 import { ConnectionError, defaultWindow, errorCode, maxWindow } from '../frames.js'
 import type { FrameSender } from '../sender.js'
 
-/** Credited as bytes arrive, so that one slow stream cannot hold up the others; streams bound the memory. */
 const receiveBytes = 16 << 20
+/** Bytes that slow readers may leave with us. */
+const mostHeldBytes = 16 << 20
 
 export class ConnectionWindow {
   /** Bytes that the peer lets us send. */
   send = defaultWindow
   #uncredited = 0
+  #heldBytes = 0
   readonly #sender: FrameSender
 
   constructor(sender: FrameSender) {
@@ -19,7 +21,18 @@ export class ConnectionWindow {
   /** Bytes of the peer came, on whatever stream. */
   received(bytes: number): void {
     this.#uncredited += bytes
-    if (this.#uncredited < receiveBytes / 2) return
+    this.#credit()
+  }
+
+  /** So many bytes more wait for their readers; less, when negative. */
+  hold(bytes: number): void {
+    this.#heldBytes += bytes
+    if (bytes < 0) this.#credit()
+  }
+
+  /** As bytes arrive, so that one slow stream cannot hold up the others, but while many of them fill our memory. */
+  #credit(): void {
+    if (this.#uncredited < receiveBytes / 2 || this.#heldBytes > mostHeldBytes) return
     this.#sender.windowUpdate(0, this.#uncredited)
     this.#uncredited = 0
   }
