@@ -40,7 +40,7 @@ const rounds = Number(values.rounds)
 const seconds = Number(values.seconds)
 const largeBytes = Number(values.mib) * 2 ** 20
 
-type Started = RunningSubject & { readonly name: string }
+type Started = RunningSubject & { readonly name: string; readonly isFloor: boolean }
 
 /** A window of its own, as counting is not free. Counts are per request and the mean of the hops. */
 async function count(load: Load, running: Started): Promise<KernelCounts> {
@@ -95,8 +95,12 @@ async function startSubjects(
   try {
     for (const subject of subjects) {
       const why = isWanted(subject) ? subject.missing?.() : 'not asked for'
+      const { isFloor = false } = subject
       if (why === undefined)
-        running.push({ name: subject.name, ...(await subject.start(workspace, applications[application])) })
+        running.push({
+          ...{ name: subject.name, isFloor },
+          ...(await subject.start(workspace, applications[application])),
+        })
       else if (isWanted(subject)) console.log(`${name}: without ${subject.name}, as there is no ${why}`)
     }
   } catch (error) {
@@ -130,8 +134,7 @@ async function benchFamily(
       for (const subject of running) await load.driver(subject.entry, 1, () => {})
       const results = await alternate(label, load, running)
       const measured = running.map((subject, i) => ({ ...subject, rounds: results[i] as Round[] }))
-      const title = `${label}, ${rounds} rounds of ${seconds} s`
-      ok = printCpu(title, load, measured, family.floor) && ok
+      ok = printCpu(`${label}, ${rounds} rounds of ${seconds} s`, load, measured) && ok
       if (values.counters) await benchCounters(load, running)
     }
     if (!values.quick && values.load === undefined && family.hasMemory) await benchMemory(running, rest)

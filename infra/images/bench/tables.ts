@@ -13,6 +13,7 @@ export interface Round {
 
 interface Measured {
   readonly name: string
+  readonly isFloor: boolean
   readonly hops: readonly { readonly name: string }[]
   readonly rounds: readonly Round[]
 }
@@ -28,15 +29,10 @@ export interface Row {
 const meanHop = ({ hopCpuUs }: Round): number => mean(hopCpuUs)
 
 /**
- * Prints a table, what became of the load's bars, and how far the second subject is from the one of `floorName`. False when
- * a bar is missed, or requests failed.
+ * Prints a table, what became of the load's bars, and how far the second subject is from the floor. False when a bar is
+ * missed, or requests failed.
  */
-export function printCpu(
-  title: string,
-  load: Load,
-  measured: readonly Measured[],
-  floorName: string | undefined,
-): boolean {
+export function printCpu(title: string, load: Load, measured: readonly Measured[]): boolean {
   const { unit = 'request' } = load
   const [reference, second] = measured
   if (reference === undefined) return false
@@ -67,7 +63,7 @@ export function printCpu(
     if (state === 'missed') ok = false
     console.log(`${second.name}: ${interval(ratio, 2)} × ${against}, at most ${maxCpuRatio}: ${state}`)
   }
-  const floor = measured.find(({ name }) => name === floorName)
+  const floor = measured.find(({ isFloor }) => isFloor)
   if (floor !== undefined && second !== undefined && second !== floor)
     console.log(`${second.name}: ${interval(cpuRatio(second, floor), 2)} × ${floor.name}`)
   return ok

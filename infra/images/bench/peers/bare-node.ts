@@ -18,11 +18,13 @@ async function startCopying(workspace: Workspace, config: Omit<CopyingNodeConfig
 
 export const bareNode: Subject = {
   name: 'bare Node',
+  isFloor: true,
   start: async (workspace, to) => oneHop(await startCopying(workspace, { to })),
 }
 
 export const bareNodeMtls: Subject = {
   name: 'bare Node mTLS',
+  isFloor: true,
   async start(workspace, to) {
     const { client, server } = await createPeerFiles(workspace, 'bare-node')
     const inbound = await startCopying(workspace, { to, server })

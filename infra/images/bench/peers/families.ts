@@ -1,6 +1,5 @@
 /** What the bench compares: families of subjects that stand for the same thing, their loads, and the bars they have to meet. */
 import type { Workspace } from '../../kit/testing.js'
-import { bareNode, bareNodeMtls } from './bare-node.js'
 import { type Driver, h2load, openLoop, transfer, wrk } from './drivers.js'
 import type { Applications } from './programs.js'
 import type { Subject } from './subject.js'
@@ -33,8 +32,6 @@ export interface Family {
   readonly loads: readonly Load[]
   /** Memory with 1 000 connections is measured too (HTTP/1.1). */
   readonly hasMemory: boolean
-  /** The subject that shows what Node itself takes: the ratio of ours to it is told. */
-  readonly floor?: string
 }
 
 const bars = (ratios: Readonly<Record<string, number>>): readonly Bar[] =>
@@ -93,7 +90,6 @@ export function createFamilies(
       subjects: http1Subjects,
       loads: [saturated(16, { haproxy: 1.15 }), slow({ haproxy: 1.2 }), large()],
       hasMemory: true,
-      floor: bareNode.name,
     },
     {
       name: 'mtls',
@@ -101,7 +97,6 @@ export function createFamilies(
       subjects: mtlsSubjects,
       loads: [saturated(16), slow(), large()],
       hasMemory: true,
-      floor: bareNodeMtls.name,
     },
     {
       name: 'h2',
@@ -155,7 +150,6 @@ export function createFamilies(
         large({ 'haproxy TCP over TLS': 1.2 }),
       ],
       hasMemory: true,
-      floor: bareNodeMtls.name,
     },
   ]
 }

@@ -5,6 +5,8 @@ import type { Peer } from './programs.js'
 
 export interface Subject {
   readonly name: string
+  /** It shows what Node itself takes: the ratio of ours to it is told. */
+  readonly isFloor?: true
   /** Why it cannot be had on this machine; absent where it always can. */
   missing?(): string | undefined
   /** `nodeArguments` go to the processes that are Node's, for profiles; others take no notice. */

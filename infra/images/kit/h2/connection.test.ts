@@ -23,6 +23,9 @@ class DeafPeer extends EventEmitter implements ByteStream {
   destroy(): void {
     this.destroyed = true
   }
+  resetAndDestroy(): void {
+    this.destroyed = true
+  }
   pause(): void {
     this.isPaused = true
   }

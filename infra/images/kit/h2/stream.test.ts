@@ -2,6 +2,7 @@ import { expect, it } from 'vitest'
 import { H2Stream, type StreamHandler, type StreamHost } from './stream.js'
 
 const host: StreamHost = {
+  isServer: true,
   blocked: false,
   sendData: (_stream, bytes) => bytes.length,
   sendHeaders: () => {},
@@ -39,4 +40,52 @@ it('keeps what a slow reader has not taken in few buffers, whatever the size of 
   expect(received.length).toBeLessThan(20)
   stream.receive(Buffer.from('after'), 0, 5)
   expect(received.at(-1)?.toString()).toBe('after')
+})
+
+it('of a server that has answered and wants no more still brings the whole answer', () => {
+  const heard: string[] = []
+  const handler: StreamHandler = {
+    onHead() {},
+    onData: (piece) => heard.push(piece.toString()),
+    onEnd: () => heard.push('end'),
+    onDrain() {},
+    onReset: () => heard.push('reset'),
+    onOver: () => heard.push('over'),
+  }
+  const client = new H2Stream({ ...host, isServer: false }, handler, 1, 65_535, 1 << 20)
+  client.pause()
+  client.receive(Buffer.from('answer'), 0, 6)
+  client.receiveEnd(undefined)
+  client.stopSending()
+  expect(client.write(Buffer.from('more'))).toBe(false)
+  expect(heard).toEqual([])
+  client.resume()
+  expect(heard).toEqual(['answer', 'end', 'over'])
+})
+
+it.each([
+  ['a server that has answered', true, true, 0],
+  ['a server that has not', true, false, 8],
+  ['a client that has asked', false, true, 8],
+])('%s gives its stream up with the code that says so', (_who, isServer, hasEnded, code) => {
+  const codes: number[] = []
+  const over = { ...host, isServer, sendReset: (_stream: H2Stream, sent: number) => codes.push(sent) }
+  const nothing = (): void => {}
+  const stream = new H2Stream(
+    over,
+    {
+      onHead: nothing,
+      onData: nothing,
+      onEnd: nothing,
+      onDrain: nothing,
+      onReset: nothing,
+      onOver: nothing,
+    },
+    1,
+    65_535,
+    1 << 20,
+  )
+  if (hasEnded) stream.end()
+  stream.reset()
+  expect(codes).toEqual([code])
 })

@@ -5,6 +5,7 @@ import { Pieces } from '../net/pieces.js'
 
 /** What a stream asks of its connection. */
 export interface StreamHost {
+  readonly isServer: boolean
   /** True while the socket cannot take more. */
   readonly blocked: boolean
   /** Sends as much as both windows allow and returns how much that was. The bytes are copied. */
@@ -139,8 +140,8 @@ export class H2Stream {
     else this.#sendEnd(trailers)
   }
 
-  /** Gives the stream up; nothing more comes from it. */
-  reset(code: number = errorCode.cancel): void {
+  /** Gives the stream up; nothing more comes from it. A server that has answered does so without an error (RFC 9113 §8.1). */
+  reset(code: number = this.localEnded && this.#host.isServer ? errorCode.noError : errorCode.cancel): void {
     if (this.isClosed) return
     const isOver = this.localEnded && this.remoteEnded
     this.#close()
@@ -278,6 +279,17 @@ export class H2Stream {
       this.#needsDrain = false
       this.handler.onDrain()
     }
+  }
+
+  /** Client: the server has answered and wants no more of us; its answer stays to be read (RFC 9113 §8.1). */
+  stopSending(): void {
+    if (this.isClosed) return
+    this.#outbox = undefined
+    this.#queuedEnd = undefined
+    this.pendingBytes = 0
+    this.localEnded = true
+    this.#host.forget(this)
+    this.#closeWhenDone()
   }
 
   /** The peer reset the stream, or the connection is gone. */

@@ -205,7 +205,7 @@ describe('a stream error', () => {
         echo(next.accept())
       }
     }
-    client.send(open(), ...Array.from({ length: 17 }, () => frame(data, 0, 1, Buffer.alloc(16_384))))
+    client.send(open(), ...Array.from({ length: 65 }, () => frame(data, 0, 1, Buffer.alloc(16_384))))
     await reset(client, errorCode.flowControl)
     expect(held?.destroyed).toBe(true)
   })

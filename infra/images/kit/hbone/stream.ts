@@ -71,8 +71,19 @@ export class HboneStream extends EventEmitter implements ByteStream, StreamHandl
 
   destroy(error?: Error): void {
     if (this.destroyed) return
-    this.destroyed = true
     this.h2.reset()
+    this.#close(error)
+  }
+
+  /** The peer sees a reset, even if all was said. */
+  resetAndDestroy(): void {
+    if (this.destroyed) return
+    this.h2.reset(errorCode.cancel)
+    this.#close(undefined)
+  }
+
+  #close(error: Error | undefined): void {
+    this.destroyed = true
     process.nextTick(() => {
       this.#announceClose(error)
     })

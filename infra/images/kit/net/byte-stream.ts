@@ -10,6 +10,8 @@ export interface ByteStream {
   end(): unknown
   /** Ends both directions at once; the peer sees a reset when the stream was not finished. */
   destroy(error?: Error): unknown
+  /** The same, and the peer sees a reset in any case. */
+  resetAndDestroy(): unknown
   pause(): unknown
   resume(): unknown
   readonly destroyed: boolean

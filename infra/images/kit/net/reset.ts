@@ -47,8 +47,7 @@ export function isDisconnected(stream: ByteStream): boolean {
 /** Ends a stream so that the peer cannot mistake it for finished: RST on TCP and on TLS, RST_STREAM on HBONE. */
 export function reset(stream: ByteStream): void {
   if (stream instanceof TLSSocket) resetUnder(stream)
-  else if (stream instanceof Socket) stream.resetAndDestroy()
-  else stream.destroy()
+  else stream.resetAndDestroy()
 }
 
 /** `resetAndDestroy` knows TCP alone, and takes care of events that a reset of the handle would leave out. */

@@ -37,6 +37,8 @@ const bulkBytes = 8192
 /** The bytes of `from` are valid during its event alone, unless `keepRead` says that they are kept. */
 function join(from: ByteStream, to: ByteStream, count: ByteCounter | undefined, closed: () => void): void {
   let ended = false
+  /** `to` has said all and wants no more. */
+  let isUnwanted = false
   // A stream of HBONE copies what it is given.
   const socket = to instanceof Socket ? to : undefined
   const gatherer = socket && new Gatherer(socket)
@@ -48,10 +50,16 @@ function join(from: ByteStream, to: ByteStream, count: ByteCounter | undefined, 
     return goOn
   }
   from.on('data', (chunk) => {
+    if (isUnwanted) return
     count?.(chunk.length)
     if (!put(chunk)) from.pause()
   })
   to.on('drain', () => {
+    from.resume()
+  })
+  to.on('close', () => {
+    isUnwanted = true
+    // Its end is still to be seen.
     from.resume()
   })
   from.on('end', () => {

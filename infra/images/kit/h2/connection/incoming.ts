@@ -284,7 +284,8 @@ export class Incoming implements FrameHandler {
     const stream = this.#streams.get(streamId)
     if (!stream) return
     this.#streams.rememberReset(streamId, 'peer')
-    stream.fail(new StreamResetError(`the peer reset the stream (code ${code})`, code))
+    if (code === errorCode.noError && !this.#isServer && stream.remoteEnded) stream.stopSending()
+    else stream.fail(new StreamResetError(`the peer reset the stream (code ${code})`, code))
   }
 
   #onWindowUpdate(streamId: number, increment: number): void {

@@ -86,6 +86,10 @@ export class Outgoing implements StreamHost {
 
   // ------------------------------------------------------------ StreamHost
 
+  get isServer(): boolean {
+    return this.#streams.isServer
+  }
+
   get blocked(): boolean {
     return this.sender.blocked
   }
