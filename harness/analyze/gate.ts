@@ -142,7 +142,7 @@ function judge(analysis: Gated, comparison: Comparison, check: GateCheck): GateV
   const alone = isOneProcess(check)
   const state = alone ? 'inconclusive' : stateOf(ratio, check)
   const words = alone
-    ? 'inconclusive, one process of each was measured, however many the rounds'
+    ? 'inconclusive, as rounds of one process are no independent samples'
     : wordsOf(state, check)
   const measured = withInterval(ratio, '')
   const visible = visibleShare(analysis, comparison)

@@ -134,6 +134,24 @@ describe('open loop', () => {
     expect(tooLarge.result.ok).toBe(0)
   })
 
+  it('takes an answer of HTTP/2 with a line end in a field for none', async () => {
+    const server = await echo()
+    const settings = '000000040000000000'
+    // Status 200, then the field `x` with the value `a\nb` (RFC 7541 §6.1, §6.2.2), on stream 1, which it ends.
+    const head = '000008010500000001' + '88' + '0001780' + '3610a62'
+    const broken = createRawServer((socket) => {
+      socket.on('error', () => {})
+      socket.once('data', () => socket.write(Buffer.from(settings + head, 'hex')))
+    })
+    await once(broken.listen(0, '127.0.0.1'), 'listening')
+    const { port } = broken.address() as AddressInfo
+    const spec = { protocol: 'h2', payloadBytes: 0, ratePerSecond: 50, warmupMs: 0, durationMs: 300 } as const
+    const { result } = await rig.load('open-loop', spec, server, { target: { host: '127.0.0.1', port } })
+    broken.close()
+    expect(result.ok).toBe(0)
+    expect(result.errors.other).toBe(result.sent)
+  })
+
   it('says that it cannot connect', async () => {
     const server = await echo()
     await server.kill()

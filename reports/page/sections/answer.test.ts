@@ -208,9 +208,9 @@ describe('what to do next', () => {
     const { nextHtml, pictures } = answer(variants)
     expect(nextHtml).toMatch(/^its CPU, of L4 only @cold, is the nearest to a decision/)
     const chips = pictures[0]?.rows[0]?.cells.map(({ chip }) => chip?.text)
-    expect(chips).toEqual(['inconclusive', 'inconclusive', 'one process each'])
+    expect(chips).toEqual(['inconclusive', 'inconclusive', 'rounds of one process'])
     expect(gate(variants).variants.find(({ isOneProcess }) => isOneProcess)?.sentence).toContain(
-      'one process of each was measured',
+      'rounds of one process are no independent samples',
     )
   })
 
@@ -229,7 +229,7 @@ describe('what to do next', () => {
     expect(texts).toContain('±7 %')
     const notes = gateNotes(view, verdicts)
     expect(notes).toContain('latency, 500/s c8 1024B http1: 500 requests/s, 8 connections')
-    expect(notes).toContain('one process of each was measured')
+    expect(notes).toContain('rounds of one process are no independent samples')
   })
 
   test('calls no difference small because it is not known', () => {

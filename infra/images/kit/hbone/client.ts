@@ -211,10 +211,17 @@ export class HbonePool {
     const { waiter = new Waiter() } = request
     if (waiter.isGone) throw gone()
     let pooled = this.#pool.multiplex ? this.#findRoom(key) : await this.#dial(key, request, waiter)
-    while (!pooled) {
-      await this.#sharedDial(key, request).wait(waiter)
+    for (let useless = 0; !pooled;) {
+      const dialled = await this.#sharedDial(key, request).wait(waiter)
       if (waiter.isGone) throw gone()
       pooled = this.#findRoom(key)
+      // Others may have taken its streams; a peer that gives none would be dialled for ever.
+      if (dialled?.connection.usable === true && !dialled.connection.isUseless) continue
+      useless += 1
+      if (!pooled && useless > retries) {
+        const { host, port } = destination.via
+        throw new HboneError(503, 'no-streams', `${host}:${port} takes connections and no streams on them`)
+      }
     }
     if (waiter.isGone) {
       // It left with the handshake's last step: nothing else would ever close a connection for one stream.

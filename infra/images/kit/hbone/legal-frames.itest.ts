@@ -30,12 +30,17 @@ const { data, headers, priority, rstStream, settings, ping, goaway, windowUpdate
 
 describe('a server', () => {
   /** Speaks by hand: `answer` to the first bytes of a connection. */
-  const serve = async (...answer: Buffer[]) => {
+  const serve = (...answer: Buffer[]) => serveGreeting(undefined, ...answer)
+  /** Says `greeting` before anything else. */
+  const serveGreeting = async (greeting: Buffer | undefined, ...answer: Buffer[]) => {
     const { hbone } = target
     const sockets = new Set<TLSSocket>()
+    let connections = 0
     const server = createServer({ ...hbone.pem(hbone.server), ALPNProtocols: ['h2'] }, (socket) => {
+      connections += 1
       sockets.add(socket)
       socket.on('close', () => sockets.delete(socket)).on('error', () => {})
+      if (greeting !== undefined) socket.write(greeting)
       socket.once('data', () => socket.write(Buffer.concat(answer)))
     })
     await once(server.listen(0, '127.0.0.1'), 'listening')
@@ -43,6 +48,7 @@ describe('a server', () => {
     const { pool } = hbone.createPool()
     return {
       sockets,
+      connections: () => connections,
       close: () => server.close(),
       connect: () =>
         pool.connect({ source: spiffe('client'), destination: destination({ host: '127.0.0.1', port }) }),
@@ -67,6 +73,14 @@ describe('a server', () => {
       frame(rstStream, 0, 1, u32(errorCode.refusedStream)),
     )
     for (let i = 0; i < 3; i += 1) await expect(server.connect()).rejects.toThrow('reset')
+    await expect.poll(() => server.sockets.size, { timeout: 3000 }).toBe(0)
+    server.close()
+  })
+
+  it('that takes none from the first word on is not dialled for ever', async () => {
+    const server = await serveGreeting(frame(settings, 0, 0, settingEntry(setting.maxConcurrentStreams, 0)))
+    await expect(server.connect()).rejects.toMatchObject({ status: 503 })
+    expect(server.connections()).toBeLessThanOrEqual(3)
     await expect.poll(() => server.sockets.size, { timeout: 3000 }).toBe(0)
     server.close()
   })

@@ -2,6 +2,7 @@
 import { echoReplyHead, encodeEchoRequest, grpcPath } from '../../kit/grpc/grpc-echo.js'
 import { type ConnectionLimits, H2Connection } from '../../kit/h2/connection.js'
 import { type HeaderList, blockWriter } from '../../kit/h2/hpack.js'
+import { readResponse, readTrailers } from '../../kit/h2/message.js'
 import type { StreamHandler } from '../../kit/h2/stream.js'
 import type { ErrorKind } from '../../../../harness/protocol/result.js'
 import { type Spec, authorityOf } from '../spec.js'
@@ -126,6 +127,10 @@ class H2Wire implements Wire {
     let head: HeaderList | undefined
     let bytes = 0
     const onEnd = (trailers: HeaderList | undefined): void => {
+      if (trailers !== undefined && readTrailers(trailers) === undefined) {
+        this.#socket.fail('other')
+        return
+      }
       const kind =
         this.#dialect.judge(status, head as HeaderList, trailers) ??
         (bytes === this.#expectedBytes ? undefined : 'mismatch')
@@ -133,11 +138,15 @@ class H2Wire implements Wire {
     }
     return {
       onHead: (list, isEnded) => {
-        const [, stated = ''] = list.fields
-        if (stated.startsWith('1')) return
+        const answer = readResponse(list)
+        if (answer === undefined) {
+          this.#socket.fail('other')
+          return
+        }
+        if (answer.status < 200) return
         this.#events.onFirstByte?.()
         head = list
-        status = Number(stated)
+        status = answer.status
         if (isEnded) onEnd(undefined)
       },
       onData(part) {
