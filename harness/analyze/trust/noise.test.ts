@@ -19,4 +19,4 @@ it('calls at most one quiet run in twenty one whose baseline differs, however ma
   }).filter(Boolean).length
   // Two standard errors above 5 %; a family for each load would say it of a third of the runs.
   expect(differing / runs).toBeLessThan(0.05 + 2 * Math.sqrt((0.05 * 0.95) / runs))
-})
+}, 60_000)

@@ -225,7 +225,10 @@ export function variantPicture(
     of(arm) {
       const verdict = judged.find((own) => own.arm === arm.id && metricText(own.check) === metricText(check))
       if (!verdict) return undefined
-      const chip = { kind: verdict.state, text: verdict.isOneProcess ? 'rounds of one process' : verdict.state }
+      const chip = {
+        kind: verdict.state,
+        text: verdict.isOneProcess ? 'rounds of one process' : verdict.state,
+      }
       return { metric: check.metric, percentile: check.percentile, estimate: verdict.ratio, chip }
     },
   }))
