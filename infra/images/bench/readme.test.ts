@@ -9,6 +9,6 @@ it('each ratio in README was printed', () => {
   const quoted = section.match(/\d+\.\d+ \(\d+\.\d+–\d+\.\d+\)/g) ?? []
   const files = readdirSync(new URL('printed', import.meta.url))
   const printed = files.map((file) => read(`printed/${file}`)).join('\n')
-  expect(quoted.length).toBe(32)
+  expect(quoted.length).toBe(42)
   expect(quoted.filter((ratio) => !printed.includes(ratio))).toEqual([])
 })
