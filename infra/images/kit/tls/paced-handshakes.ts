@@ -7,7 +7,7 @@ import type { Server as TlsServer } from 'node:tls'
  * whoever has a request in flight waits for so many of them at most.
  */
 export const mostHandshakes = 4
-/** Peers that take longer do not hold up others. So long a wait begins 200 handshakes a second, about what a core can do. */
+/** Peers that take longer do not hold up others. With so long a wait 200 handshakes a second begin even so. */
 export const patienceMs = 20
 
 /**
