@@ -30,6 +30,26 @@ test('a minimal config gets every default of the quick profile', () => {
   expect(JSON.parse(JSON.stringify(config))).toEqual(config)
 })
 
+test('a password in a URL and a private key are refused wherever they stand, and not shown', () => {
+  const hidden = 'hunter2'
+  const filter = { pem: `-----BEGIN PRIVATE KEY-----${hidden}` }
+  const variant = { name: 'v', source: 'typed', builds: {}, settings: { proxy: { filters: [filter] } } }
+  const message = problemsOf(
+    {
+      ...minimal,
+      platformSettings: { kind: { mirrors: { 'docker.io': `https://me:${hidden}@mirror.example/hub` } } },
+      meshSettings: {
+        'istio-ambient': { mirrors: { 'https://get.helm.sh': `https://:${hidden}@m.example` } },
+      },
+    },
+    { variants: [variant] },
+  )
+  expect(message).toMatch(/platformSettings\.kind\.mirrors\.docker\.io: .*URL with a password/)
+  expect(message).toMatch(/meshSettings\.istio-ambient\.mirrors\.https:\/\/get\.helm\.sh: /)
+  expect(message).toMatch(/variants\[0\]\.settings\.proxy\.filters\[0\]\.pem: a private key/)
+  expect(message).not.toContain(hidden)
+})
+
 test.each(claimIds)('the command that decides %s is one that makes a plan of what has data on it', (id) => {
   const words = claims[id].flags.split(' ')
   const valuesOf = (flag: string) => {

@@ -175,7 +175,7 @@ function unitOf(origin: string): string {
 type Named = Readonly<Record<string, unknown>>
 
 /** `thresholds[0].arm`, as a person writes it. */
-function fieldOf(path: readonly PropertyKey[]): string {
+export function fieldOf(path: readonly PropertyKey[]): string {
   return path.reduce<string>(
     (text, key) => (typeof key === 'number' ? `${text}[${key}]` : `${text}${text ? '.' : ''}${String(key)}`),
     '',

@@ -4,10 +4,11 @@ import { engineNames, type EngineName } from '../protocol/engines.js'
 import { defaultGate } from '../analyze/gate.js'
 import { defined } from '../model/defined.js'
 import type { Ground, Mesh, Platform, ResolvedConfig, Threshold, Variant } from '../model.js'
+import { secretTextsIn } from '../model/secrets.js'
 import { settingsOf, variedArms } from '../model/variants.js'
 import type { PlanFlags } from './flags.js'
 import { names } from './config-schema.js'
-import { configError, describeIssue, oneOf, quote, readWhole } from './problems.js'
+import { configError, describeIssue, fieldOf, oneOf, quote, readWhole } from './problems.js'
 import { selectArms } from './select-arms.js'
 import { whatIsWrong, whyNotVaried } from './varying.js'
 import { profileNames, profiles, type ProfileName } from './profiles.js'
@@ -82,6 +83,7 @@ export function resolveConfig(
   checkRounds(resolved, problems)
   checkPlacement(resolved, problems)
   checkVariants(resolved, problems)
+  checkSecrets(resolved, problems)
   if (overrides.arm === undefined && overrides.mesh === undefined && !wrong.has('arms'))
     checkThresholdArms(resolved, problems)
   if (overrides.experiment === undefined && !wrong.has('experiments'))
@@ -222,6 +224,15 @@ function checkWorkers(resolved: Readonly<Record<string, unknown>>, problems: str
 
 /** Share of a rate that may be lost to whole requests. */
 const largestRounding = 0.02
+
+/** A run's journal keeps its config whole, and is shown to others. */
+function checkSecrets(config: ResolvedConfig, problems: string[]): void {
+  for (const path of secretTextsIn(config))
+    problems.push(
+      `${fieldOf(path)}: a private key, or a URL with a password, which a run's journal would keep; leave it out ` +
+        '(what a mirror gives only to those it knows can lie in the cache folder before the run)',
+    )
+}
 
 function checkRounds({ rounds }: ResolvedConfig, problems: string[]): void {
   if (rounds.max < rounds.min)

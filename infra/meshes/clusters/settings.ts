@@ -1,7 +1,7 @@
 /** Settings that every mesh from Helm charts has in the config's `meshSettings`. */
 import { z } from 'zod'
 import type { EnvironmentRequest } from '../../../harness/model.js'
-import { secretsIn } from './secrets.js'
+import { secretsIn } from '../../../harness/model/secrets.js'
 
 /** An object of values, a YAML file of one, or several in the order in which helm would take them. */
 const layer = z.union([z.string().min(1), z.record(z.string(), z.unknown())])

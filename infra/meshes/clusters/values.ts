@@ -5,7 +5,7 @@ import { messageOf, UserError } from '../../../harness/model/errors.js'
 import type { ChartPin, Fact } from '../../../harness/model.js'
 import type { ClusterAccess } from '../../../harness/model/cluster-access.js'
 import { undoing, type Step } from '../hops/steps.js'
-import { secretsIn } from './secrets.js'
+import { secretsIn } from '../../../harness/model/secrets.js'
 import type { ChartSettings, ValuesGiven, ValuesLayer } from './settings.js'
 
 type Values = Readonly<Record<string, unknown>>

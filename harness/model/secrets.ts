@@ -1,17 +1,16 @@
-/** Finds what is secret in Helm values, those of a config and those of a file alike: journals and reports are shown to others. */
+/** Finds what is secret in a config and in Helm values: journals and reports are shown to others. */
 
 export type ValuePath = readonly (string | number)[]
 
 const names = 'password|passwd|passphrase|token|privatekey|secretkey|apikey|accesskey|clientsecret'
 /** As charts and environments name what is secret itself; names of Secrets, and of keys in them, end otherwise. */
 const secretName = new RegExp(`(${names})$`, 'i')
-/** A private key, a user's password in a URL, or a line of a file that is a value as a whole. */
-const secretText = new RegExp(
-  `PRIVATE KEY|//[^/\\s:@]+:[^/\\s@]+@|(${names})["']?\\s*[:=]\\s*["']?[^\\s"']`,
-  'i',
-)
+/** A private key, or a user's password in a URL. */
+const plainSecret = /PRIVATE KEY|\/\/[^/\s:@]*:[^/\s@]+@/i
+/** The same, or a line of a file that is a value as a whole. */
+const secretText = new RegExp(`${plainSecret.source}|(${names})["']?\\s*[:=]\\s*["']?[^\\s"']`, 'i')
 
-/** Paths of what is secret below a value, whose own path says what it is called. */
+/** Paths of what is secret below Helm values by its name or by itself; a value's own path says what it is called. */
 export function secretsIn(value: unknown, path: ValuePath = []): readonly ValuePath[] {
   if (Array.isArray(value))
     return (value as readonly unknown[]).flatMap((item, index) => [
@@ -22,6 +21,14 @@ export function secretsIn(value: unknown, path: ValuePath = []): readonly ValueP
     return Object.entries(value).flatMap(([key, child]) => secretsIn(child, [...path, key]))
   if (!isFilled(value)) return []
   return isNamedSecret(path) || secretText.test(String(value)) ? [path] : []
+}
+
+/** Paths of texts that are secret wherever they stand: a private key, or a URL with a password. */
+export function secretTextsIn(value: unknown, path: ValuePath = []): readonly ValuePath[] {
+  if (typeof value === 'string') return plainSecret.test(value) ? [path] : []
+  if (Array.isArray(value)) return value.flatMap((item, index) => secretTextsIn(item, [...path, index]))
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([key, child]) => secretTextsIn(child, [...path, key]))
 }
 
 const isFilled = (value: unknown) =>
