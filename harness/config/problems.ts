@@ -1,6 +1,7 @@
 /** What is wrong with a config or a flag: every problem at once, each with its place, what was there and what is allowed. */
 import { z } from 'zod'
 import { UserError } from '../model/errors.js'
+import { isSecretText } from '../model/secrets.js'
 import { configSchema } from './config-schema.js'
 
 /** A config as far as it can be read: what is wrong in it is told and left out, so that the rest is checked, too. */
@@ -219,6 +220,8 @@ export function quote(value: string): string {
 
 function show(value: unknown): string {
   const text = textOf(value)
+  // What is printed lands in logs of CI.
+  if (isSecretText(text)) return 'a value with a secret in it'
   return text.length > 80 ? `${text.slice(0, 77)}…` : text
 }
 

@@ -25,11 +25,13 @@ export function secretsIn(value: unknown, path: ValuePath = []): readonly ValueP
 
 /** Paths of texts that are secret wherever they stand: a private key, or a URL with a password. */
 export function secretTextsIn(value: unknown, path: ValuePath = []): readonly ValuePath[] {
-  if (typeof value === 'string') return plainSecret.test(value) ? [path] : []
+  if (typeof value === 'string') return isSecretText(value) ? [path] : []
   if (Array.isArray(value)) return value.flatMap((item, index) => secretTextsIn(item, [...path, index]))
   if (typeof value !== 'object' || value === null) return []
   return Object.entries(value).flatMap(([key, child]) => secretTextsIn(child, [...path, key]))
 }
+
+export const isSecretText = (text: string) => plainSecret.test(text)
 
 const isFilled = (value: unknown) =>
   typeof value === 'number' || (typeof value === 'string' && !/^(true|false|)$/i.test(value.trim()))
