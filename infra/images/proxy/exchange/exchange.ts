@@ -1,6 +1,7 @@
 /** One request and its answer on the way through the proxy: filters, attempts at upstreams, back-pressure, failure. */
 import type { Cluster, Endpoint } from '../upstream/cluster.js'
 import { type AttemptOutcome, pickEndpoint } from './filter.js'
+import { countsHops, spendForward } from './max-forwards.js'
 import { type Fields, type RequestHead, type ResponseHead } from './message.js'
 import { type Reply, asksForGrpc, grpcReply, httpReply } from './reply.js'
 import { Pieces } from '../../kit/net/pieces.js'
@@ -70,9 +71,7 @@ export class Exchange implements UpstreamOwner, FilterExchange {
   start(buffer: Buffer, from: number, to: number, lease: Lease, ended: boolean): void {
     this.requestEnded = ended
     if (this.runtime.chain.request.length === 0 && !this.#keepBody) {
-      this.cluster = this.runtime.route(this.request)
-      if (this.cluster === undefined) this.reply({ status: 404, reason: 'no-route' })
-      else this.#attempt(buffer, from, to, lease)
+      this.#route(buffer, from, to, lease)
       return
     }
     if (to > from) this.#hold(buffer.subarray(from, to))
@@ -276,9 +275,14 @@ export class Exchange implements UpstreamOwner, FilterExchange {
       )
       return
     }
-    this.cluster = this.runtime.route(this.request)
-    if (this.cluster === undefined) this.reply({ status: 404, reason: 'no-route' })
-    else this.#attempt()
+    this.#route()
+  }
+
+  #route(buffer: Buffer = nothing, from = 0, to = 0, lease: Lease = 'owned'): void {
+    const lastHop = countsHops(this.request.method) ? spendForward(this.request) : undefined
+    this.cluster = lastHop === undefined ? this.runtime.route(this.request) : undefined
+    if (this.cluster === undefined) this.reply(lastHop ?? { status: 404, reason: 'no-route' })
+    else this.#attempt(buffer, from, to, lease)
   }
 
   #attempt(buffer: Buffer = nothing, from = 0, to = 0, lease: Lease = 'owned'): void {

@@ -64,6 +64,19 @@ describe('framing', () => {
     expect(target.metric('meshbench_upstream_connections_total')).toBe(1)
   })
 
+  it('counts itself among the hops that OPTIONS and TRACE may still take, and answers where none is left', async () => {
+    const server = await upstream((request, response) => response.end(request.headers['max-forwards'] ?? '-'))
+    const target = await proxyTo(server)
+    const send = (method: string, left: string) =>
+      ask(target.address, { method, headers: { 'max-forwards': left } })
+    for (const method of ['OPTIONS', 'TRACE']) expect(await send(method, '7')).toMatchObject({ body: '6' })
+    expect(await send('OPTIONS', '99999999999999999999')).toMatchObject({ body: '999999' })
+    expect(await send('OPTIONS', 'x')).toMatchObject({ body: 'x' })
+    expect(await send('GET', '0')).toMatchObject({ body: '0' })
+    expect(await send('OPTIONS', '0')).toMatchObject({ status: 200, body: '' })
+    expect(await send('TRACE', '00')).toMatchObject({ status: 405, headers: { allow: '' }, body: '' })
+  })
+
   it('serves HEAD, 204, 304 and HTTP/1.0 clients', async () => {
     const server = await upstream((request, response) => {
       const status = Number(request.url?.slice(1)) || 200
