@@ -5,7 +5,7 @@ import { gatewayApi, minGatewayApiVersion } from '../../supply/versions.js'
 import type { ArmObjects, ClusterAccess } from '../../../harness/model/cluster-access.js'
 import { MeshInstallError } from './install-errors.js'
 import { requestTimeout } from '../hops/sizing.js'
-import { undoing, type Step } from '../hops/steps.js'
+import { applyFile, undoing, type Step } from '../hops/steps.js'
 import type { Manifest } from '../hops/yaml.js'
 
 export const gatewayApiGroup = 'gateway.networking.k8s.io'
@@ -28,17 +28,8 @@ export const gatewayApiStep: Step = {
     undo('remove the Gateway API', () =>
       cluster.kubectl(['delete', '-f', file, '--ignore-not-found', '--timeout=50s'], undoing),
     )
-    await apply(cluster, file)
+    await applyFile(cluster, file)
   },
-}
-
-/** On a cluster that is somebody's, what is made says whose it is from its first moment on. */
-async function apply(cluster: ClusterAccess, file: string): Promise<void> {
-  if (cluster.isOwn) return void (await cluster.kubectl(['apply', '--server-side', '-f', file]))
-  const labels = Object.entries(cluster.marks).map(([name, value]) => `${name}=${value}`)
-  // Not as YAML: kubectl prints documents of it without what stands between them, and the last alone would be applied.
-  const input = await cluster.kubectl(['label', '--local', '-f', file, ...labels, '-o', 'json'])
-  await cluster.kubectl(['apply', '--server-side', '-f', '-'], { input })
 }
 
 const gatewayCrd = 'gateways.gateway.networking.k8s.io'

@@ -11,8 +11,9 @@ import { istioSettings } from '../istio/settings.js'
 import { istioAmbient } from '../istio/istio.js'
 import { installLines } from '../declared.js'
 import { transcriptCluster } from '../testdata/transcript-cluster.js'
+import type { Assets } from '../hops/steps.js'
 import { commandsOf, valuesOf } from './testing.js'
-import { pullSecretNames, valuesDifference, withValues } from './values.js'
+import { manifestSteps, pullSecretNames, valuesDifference, withValues } from './values.js'
 import { testRequest } from '../../../harness/testing/request.js'
 
 const ours = { global: { hub: 'docker.io/istio', tag: '1.31.1' }, tolerations: [{ operator: 'Exists' }] }
@@ -222,6 +223,19 @@ describe('an installation', () => {
     expect(cluster.commands.at(-1)?.command).toContain(
       'kubectl delete --ignore-not-found --wait=false -f filter.yaml',
     )
+  })
+
+  test('on a cluster that is somebody’s every object of them carries the marks of the run', async () => {
+    const asked = 'kubectl label --local -f filter.yaml meshbench.run=r meshbench.machine=m -o json'
+    const cluster = transcriptCluster(`$ ${asked}\n{"kind":"EnvoyFilter"}\n$* kubectl apply *\n`, {
+      isOwn: false,
+    })
+    const [step] = manifestSteps(['filter.yaml'])
+    await step?.run({ mesh: 'istio-ambient', cluster, assets: {} as Assets, undo: () => {} })
+    expect(cluster.commands.at(-1)).toMatchObject({
+      command: 'kubectl apply --server-side -f -',
+      input: expect.stringContaining('EnvoyFilter') as string,
+    })
   })
 
   test('Cilium as the network under ambient comes before Istio, as its documents ask', async () => {

@@ -4,7 +4,7 @@ import { parse, parseAllDocuments } from 'yaml'
 import { messageOf, UserError } from '../../../harness/model/errors.js'
 import type { ChartPin, Fact } from '../../../harness/model.js'
 import type { ClusterAccess } from '../../../harness/model/cluster-access.js'
-import { undoing, type Step } from '../hops/steps.js'
+import { applyFile, undoing, type Step } from '../hops/steps.js'
 import { secretsIn } from '../../../harness/model/secrets.js'
 import type { ChartSettings, ValuesGiven, ValuesLayer } from './settings.js'
 
@@ -109,7 +109,7 @@ export function manifestSteps(files: readonly string[]): readonly Step[] {
         () => cluster.kubectl(['delete', '--ignore-not-found', '--wait=false', '-f', file], undoing),
         { evenIfKept: true },
       )
-      await cluster.kubectl(['apply', '--server-side', '-f', file])
+      await applyFile(cluster, file)
     },
   }))
 }

@@ -162,6 +162,15 @@ export async function applyManifests(cluster: ClusterAccess, manifests: readonly
   await cluster.kubectl(['apply', '--server-side', '-f', '-'], { input: toYaml(manifests) })
 }
 
+/** Applies a file as kubectl takes it. On a cluster that is somebody's, what is made says whose it is from its first moment on. */
+export async function applyFile(cluster: ClusterAccess, file: string): Promise<void> {
+  if (cluster.isOwn) return void (await cluster.kubectl(['apply', '--server-side', '-f', file]))
+  const labels = Object.entries(cluster.marks).map(([name, value]) => `${name}=${value}`)
+  // Not as YAML: kubectl prints documents of it without what stands between them, and the last alone would be applied.
+  const input = await cluster.kubectl(['label', '--local', '-f', file, ...labels, '-o', 'json'])
+  await cluster.kubectl(['apply', '--server-side', '-f', '-'], { input })
+}
+
 const waitTimeoutMs = 3 * 60_000
 
 /** Waits with `kubectl wait` or `kubectl rollout status`. */

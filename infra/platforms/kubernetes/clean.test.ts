@@ -84,8 +84,8 @@ const istio = JSON.stringify({
   ],
 })
 const wide = [
-  'CustomResourceDefinition/gateways.gateway.networking.k8s.io',
-  'ValidatingAdmissionPolicy/safe-upgrades',
+  'apiextensions.k8s.io/v1 CustomResourceDefinition gateways.gateway.networking.k8s.io',
+  'admissionregistration.k8s.io/v1 ValidatingAdmissionPolicy safe-upgrades',
 ]
 const pieces = [
   'namespace/default',
@@ -95,7 +95,7 @@ const pieces = [
 const withIstio = (gateways = '') => [
   '*current-context*) echo lab ;;',
   `*get\\ namespaces\\ *) echo '${istio}' ;;`,
-  `*jsonpath*) printf '%s\\n' ${wide.map((object) => `'run-1 ${object}'`).join(' ')} ;;`,
+  `*get\\ customresourcedefinitions*jsonpath*) printf '%s\\n' ${wide.map((object) => `'run-1 ${object}'`).join(' ')} ;;`,
   `*get\\ namespaces,*) printf '%s\\n' ${pieces.join(' ')} ;;`,
   `*get\\ gateways*) echo '${gateways}' ;;`,
 ]
@@ -120,6 +120,35 @@ it('takes an Istio away that has the mark of a killed run, as the end of a run d
     'delete namespace/istio-system customresourcedefinition/peers.security.istio.io',
     'delete customresourcedefinition/gateways.gateway.networking.k8s.io validatingadmissionpolicy/safe-upgrades',
   ])
+})
+
+it('manifests of the user, which lie outside of what a run makes itself, go before the mesh that reads them', async () => {
+  const laid = [
+    'scheduling.k8s.io/v1 PriorityClass first ',
+    'networking.istio.io/v1 Gateway shop web',
+    'v1 ConfigMap plain web',
+    'v1 ConfigMap ca istio-system',
+  ]
+  const kinds = 'configmaps priorityclasses.scheduling.k8s.io pods namespaces gateways.networking.istio.io'
+  const cases = [
+    `*api-resources*) printf '%s\\n' ${kinds} ;;`,
+    `*get\\ configmaps,priorityclasses.scheduling.k8s.io,gateways.networking.istio.io\\ *) printf '%s\\n' ${laid.map((object) => `'run-1 ${object}'`).join(' ')} ;;`,
+  ]
+  await kubectlThat([...cases, ...withIstio()].join('\n'))
+  await fakeProgram(folder, 'helm', `echo "helm $*" >> ${join(folder, 'log')}`)
+  const [first] = await contextLeftovers('run-1')
+  expect(first?.title).toMatch(/2 objects of the whole cluster, 3 objects from manifests of the context lab$/)
+  const before = (await commands()).length
+  await first?.remove()
+  const changing = (await commands()).slice(before).filter((command) => !command.includes(' get '))
+  const deleted = [
+    'priorityclass.v1.scheduling.k8s.io/first',
+    'gateway.v1.networking.istio.io/shop -n web',
+    'configmap/plain -n web',
+  ].map((object) => `--context lab delete ${object} --ignore-not-found --wait=false`)
+  const start = changing.indexOf(deleted[0] as string)
+  expect(changing.slice(start, start + 3)).toEqual(deleted)
+  expect(changing[start + 3]).toMatch(/^helm .*uninstall ztunnel/)
 })
 
 it('definitions stay by which somebody has made objects since', async () => {

@@ -1,6 +1,6 @@
 /**
  * Finds what killed runs left on the cluster of kubectl's current context by the label of a run, and nothing else: namespaces,
- * meshes that were installed, and what of them belongs to the whole cluster.
+ * meshes that were installed, what of them belongs to the whole cluster, and the user's manifests that were laid over them.
  */
 import { defined } from '../../../harness/model/defined.js'
 import type { PlatformLeftover } from '../../../harness/model.js'
@@ -33,6 +33,8 @@ interface Left {
   readonly meshes: string[]
   /** As kubectl takes objects: `customresourcedefinition/…`. */
   readonly wide: string[]
+  /** Objects of any other kind outside of these namespaces, by their own, which is empty for the whole cluster. */
+  readonly others: { readonly object: string; readonly namespace: string }[]
 }
 
 /**
@@ -56,7 +58,7 @@ export async function contextLeftovers(runId?: string): Promise<readonly Platfor
   if (text === '') return []
   const byRun = new Map<string, Left>()
   const leftOf = (owner: string) => {
-    const left = byRun.get(owner) ?? { namespaces: [], meshes: [], wide: [] }
+    const left = byRun.get(owner) ?? { namespaces: [], meshes: [], wide: [], others: [] }
     byRun.set(owner, left)
     return left
   }
@@ -66,8 +68,14 @@ export async function contextLeftovers(runId?: string): Promise<readonly Platfor
     if (remover(mesh)) leftOf(owner).meshes.push(mesh)
     else leftOf(owner).namespaces.push(metadata.name)
   }
-  for (const [owner = '', name = ''] of await lookForWide(look, kubectl, selector))
-    leftOf(owner).wide.push(name)
+  const found = (kinds: string) => lookForObjects(look, kubectl, selector, kinds)
+  for (const { owner, kind, name } of await found(wideKinds)) leftOf(owner).wide.push(`${kind}/${name}`)
+  // All kinds of a cluster are many to ask for, and no run lays one over it before it has made its namespaces.
+  if (byRun.size > 0) {
+    const going = new Set((JSON.parse(text) as NamespaceList).items.map(({ metadata }) => metadata.name))
+    for (const { owner, kind, group, name, namespace } of await found(await otherKinds(look, kubectl)))
+      if (!going.has(namespace)) leftOf(owner).others.push({ object: `${kind}${group}/${name}`, namespace })
+  }
   return [...byRun].map(([owner, left]) => ({
     runId: owner,
     title: `${titleOf(left)} of the context ${context}`,
@@ -75,38 +83,60 @@ export async function contextLeftovers(runId?: string): Promise<readonly Platfor
   }))
 }
 
-/** Run and object. None where these kinds may not be listed: who may not had no run make any. */
-async function lookForWide(
-  look: (kubectl: Kubectl, args: readonly string[]) => Promise<string>,
-  kubectl: Kubectl,
-  selector: string,
-): Promise<readonly (readonly string[])[]> {
-  const fields = `{.metadata.labels.${runLabel.replaceAll('.', '\\.')}} {.kind}/{.metadata.name}`
+type Look = (kubectl: Kubectl, args: readonly string[]) => Promise<string>
+
+/** What carries the mark of a run. None where these kinds may not be listed: who may not had no run make any. */
+async function lookForObjects(look: Look, kubectl: Kubectl, selector: string, kinds: string) {
+  if (kinds === '') return []
+  const owner = `{.metadata.labels.${runLabel.replaceAll('.', '\\.')}}`
+  const fields = `${owner} {.apiVersion} {.kind} {.metadata.name} {.metadata.namespace}`
   const path = `jsonpath={range .items[*]}${fields}{"\\n"}{end}`
-  const text = await look(kubectl, ['get', wideKinds, '-l', selector, '-o', path, requestTimeout])
+  const text = await look(kubectl, ['get', kinds, '-A', '-l', selector, '-o', path, requestTimeout])
   return text
     .split('\n')
     .filter(Boolean)
     .map((line) => {
-      const [owner = '', object = ''] = line.split(' ')
-      return [owner, object.toLowerCase()]
+      const [owner = '', apiVersion = '', kind = '', name = '', namespace = ''] = line.split(' ')
+      const [group, version] = apiVersion.split('/')
+      // Two groups may have a kind of one name; the core group has no name, and its kinds are told without.
+      const suffix = version === undefined ? '' : `.${version}.${group}`
+      return { owner, kind: kind.toLowerCase(), group: suffix, name, namespace }
     })
+}
+
+/** Names of all kinds that can go, but for those that are looked for by themselves and those that go with their pods. */
+async function otherKinds(look: Look, kubectl: Kubectl): Promise<string> {
+  const args = ['api-resources', '--verbs=list,delete', '-o', 'name', requestTimeout]
+  const elsewhere = /^(namespaces|pods|events|nodes|customresourcedefinitions|validatingadmission\w+)(\.|$)/
+  return (await look(kubectl, args))
+    .split('\n')
+    .filter((kind) => kind !== '' && !elsewhere.test(kind))
+    .join(',')
 }
 
 const counted = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`
 
-function titleOf({ namespaces, meshes, wide }: Left): string {
+function titleOf({ namespaces, meshes, wide, others }: Left): string {
   const parts = [
     ...(namespaces.length === 0 ? [] : [counted(namespaces.length, 'namespace')]),
     ...meshes,
     ...(wide.length === 0 ? [] : [`${counted(wide.length, 'object')} of the whole cluster`]),
+    ...(others.length === 0 ? [] : [`${counted(others.length, 'object')} from manifests`]),
   ]
   return parts.join(', ')
 }
 
-/** In the order in which a run's end takes it: arms, meshes, and last what their objects are defined by. */
-async function remove(kubectl: Kubectl, owner: string, { namespaces, meshes, wide }: Left): Promise<void> {
+/** In the order in which a run's end takes it: arms, manifests, meshes, and last what their objects are defined by. */
+async function remove(
+  kubectl: Kubectl,
+  owner: string,
+  { namespaces, meshes, wide, others }: Left,
+): Promise<void> {
   if (namespaces.length > 0) await removeNamespaces(kubectl, namespaces)
+  for (const { object, namespace } of others) {
+    const where = namespace === '' ? [] : ['-n', namespace]
+    await kubectl.run(['delete', object, ...where, '--ignore-not-found', '--wait=false'])
+  }
   for (const mesh of meshes)
     await remover(mesh)?.({
       kubectl: (args, options) => kubectl.run(args, options),
