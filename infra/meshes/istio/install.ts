@@ -158,10 +158,12 @@ async function piecesOfIstio(
   )
 }
 
-/** Charts keep their CRDs and namespace; istiod itself makes classes of gateways, and a ConfigMap in every namespace. */
+/** Charts keep their CRDs and namespace; istiod itself makes classes of gateways, and ConfigMaps in every namespace. */
 async function removePieces(cluster: Pick<ClusterCommands, 'kubectl'>): Promise<void> {
-  const rootCertificates = ['--all-namespaces', '--field-selector', 'metadata.name=istio-ca-root-cert']
-  await cluster.kubectl(['delete', 'configmaps', ...rootCertificates, '--wait=false'], undoing)
+  for (const name of ['istio-ca-root-cert', 'istio-ca-crl']) {
+    const everywhere = ['--all-namespaces', '--field-selector', `metadata.name=${name}`]
+    await cluster.kubectl(['delete', 'configmaps', ...everywhere, '--wait=false'], undoing)
+  }
   const classes = ['istio', 'istio-remote', 'istio-waypoint']
   // Where the Gateway API is not there, or no longer, they are not either.
   await cluster

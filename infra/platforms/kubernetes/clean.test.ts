@@ -115,7 +115,7 @@ it('takes an Istio away that has the mark of a killed run, as the end of a run d
   expect(changing).toEqual([
     ...['delete namespaces mb-run-1-a', 'delete pods', 'delete namespaces mb-run-1-a'],
     ...['ztunnel', 'istio-cni', 'istiod', 'istio-base'].map((release) => `helm uninstall ${release}`),
-    'delete configmaps',
+    ...['delete configmaps', 'delete configmaps'],
     'delete gatewayclasses istio istio-remote istio-waypoint',
     'delete namespace/istio-system customresourcedefinition/peers.security.istio.io',
     'delete customresourcedefinition/gateways.gateway.networking.k8s.io validatingadmissionpolicy/safe-upgrades',
