@@ -29,6 +29,12 @@ const patient = { timeout: 240_000 }
 /** One round shows how paths behave, and these tests read no figures. */
 const once = { rounds: { min: 1, max: 1 } }
 
+function skipUnlessExtended(skip: () => void): void {
+  if (process.env.MESHBENCH_TEST_EXTENDED === '1') return
+  console.log('skipped: MESHBENCH_TEST_EXTENDED is not 1 (most of a minute)')
+  skip()
+}
+
 describe.skipIf(unmet.length > 0)('namespaces', () => {
   test(
     'all paths of the reference mesh run and prove themselves; nothing is left',
@@ -80,7 +86,8 @@ describe.skipIf(unmet.length > 0)('namespaces', () => {
   test(
     'a policy and encryption are measured against arms that are without them, on the wire as well',
     patient,
-    async ({ workspace }) => {
+    async ({ workspace, skip }) => {
+      skipUnlessExtended(skip)
       const arms = { reference: ['l4-only'], nftables: ['l4-kernel'] }
       const meshSettings = { reference: { capture: 'none' } }
       workspace.writeConfig({ ...smallConfig, ...once, arms, meshSettings, platform: 'netns' })
@@ -192,10 +199,7 @@ describe.skipIf(unmet.length > 0)('namespaces', () => {
     'units of L7 carry a load together, and are refused nodes of their own',
     patient,
     async ({ workspace, skip }) => {
-      if (process.env.MESHBENCH_TEST_EXTENDED !== '1') {
-        console.log('skipped: MESHBENCH_TEST_EXTENDED is not 1 (most of a minute)')
-        skip()
-      }
+      skipUnlessExtended(skip)
       const [unmet] = await tryQuota()
       if (unmet) console.log(`without limits of CPU: ${unmet.found}`)
       const { runId } = await runUnits(workspace, 'netns', unmet === undefined)
