@@ -49,16 +49,33 @@ function remove(value: unknown, [key, ...rest]: readonly PropertyKey[]): unknown
   return rest.length === 0 ? others : { ...others, [String(key)]: remove(inner, rest) }
 }
 
+/** What was made of what was given, and what is wrong with that. */
+export interface Checked<T> {
+  readonly value: T
+  readonly problems: readonly string[]
+}
+
 export function oneOf<Name extends string>(
-  value: string,
+  given: string,
   allowed: readonly Name[],
   field: string,
-  problems: string[],
-): Name | undefined {
-  const found = allowed.find((name) => name === value)
-  if (found) return found
-  problems.push(`${field}: ${quote(value)} is unknown; ${offer(value, allowed)}`)
-  return undefined
+): Checked<Name | undefined> {
+  const value = allowed.find((name) => name === given)
+  const problem = `${field}: ${quote(given)} is unknown; ${offer(given, allowed)}`
+  return { value, problems: value === undefined ? [problem] : [] }
+}
+
+/** Those of a list that are allowed. */
+export function someOf<Name extends string>(
+  given: readonly string[],
+  allowed: readonly Name[],
+  field: string,
+): Checked<readonly Name[]> {
+  const each = given.map((name) => oneOf(name, allowed, field))
+  return {
+    value: each.flatMap(({ value }) => value ?? []),
+    problems: each.flatMap(({ problems }) => problems),
+  }
 }
 
 /** `did you mean l4-only? Allowed: …`, or the names alone. */

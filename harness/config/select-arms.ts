@@ -1,7 +1,7 @@
 /** Which arms the flags leave of those of a config: what is accepted and what is offered are one list. */
 import { meshes } from '../../infra/meshes/index.js'
 import { names } from './config-schema.js'
-import { oneOf } from './problems.js'
+import { type Checked, someOf } from './problems.js'
 
 type Arms = Readonly<Partial<Record<string, readonly string[]>>>
 type Pair = readonly [mesh: string, path: string]
@@ -9,17 +9,14 @@ type Pair = readonly [mesh: string, path: string]
 /** Each `--arm` is `mesh/path` of any mesh, or a path or a mesh: of the config, or of the meshes that `--mesh` names. */
 export function selectArms(
   configured: Arms,
-  {
-    arm: wanted,
-    mesh: wantedMeshes,
-  }: { readonly arm?: readonly string[]; readonly mesh?: readonly string[] },
-  problems: string[],
-): Record<string, readonly string[]> {
-  const named = wantedMeshes?.flatMap((mesh) => oneOf(mesh, names(meshes), '--mesh', problems) ?? [])
+  flags: { readonly arm?: readonly string[]; readonly mesh?: readonly string[] },
+): Checked<Record<string, readonly string[]>> {
+  const chosen = flags.mesh && someOf(flags.mesh, names(meshes), '--mesh')
+  const { value: named, problems = [] } = chosen ?? {}
   const base: Arms = named
     ? Object.fromEntries(named.map((mesh) => [mesh, configured[mesh] ?? meshes[mesh].paths]))
     : configured
-  if (wanted === undefined) return collect(pairsOf(base))
+  if (flags.arm === undefined) return { value: collect(pairsOf(base)), problems }
   const choices = new Map<string, readonly Pair[]>()
   const offer = (name: string, pair: Pair) => choices.set(name, [...(choices.get(name) ?? []), pair])
   for (const pair of pairsOf(base)) offer(pair[0], pair)
@@ -30,12 +27,11 @@ export function selectArms(
   for (const pair of pairsOf(formed)) offer(pair[1], pair)
   for (const pair of names(meshes).flatMap((mesh) => meshes[mesh].paths.map((path): Pair => [mesh, path])))
     offer(pair.join('/'), pair)
-  return collect(
-    wanted.flatMap((name) => {
-      const known = oneOf(name, [...choices.keys()], '--arm', problems)
-      return known === undefined ? [] : (choices.get(known) ?? [])
-    }),
-  )
+  const wanted = someOf(flags.arm, [...choices.keys()], '--arm')
+  return {
+    value: collect(wanted.value.flatMap((name) => choices.get(name) ?? [])),
+    problems: [...problems, ...wanted.problems],
+  }
 }
 
 function pairsOf(arms: Arms): readonly Pair[] {

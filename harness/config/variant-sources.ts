@@ -6,7 +6,7 @@ import { CommandError, UserError, messageOf } from '../model/errors.js'
 import { run } from '../process/exec.js'
 import { exitOnInterrupt } from '../process/interrupts.js'
 import type { OwnProgram, ProgramBuild, Variant } from '../model.js'
-import { configError, oneOf } from './problems.js'
+import { configError, someOf } from './problems.js'
 import { SettingsProblem, parseSettings } from './variant-settings.js'
 import { packageRoot } from '../process/package-root.js'
 import { createStateDir, newRunId } from '../process/state.js'
@@ -99,8 +99,7 @@ async function settingsOf(flag: string, text: string): Promise<Fetched['settings
 
 /** `--function a b` as variants of these names; `all` is every function. */
 export function functionFlags(names: readonly string[]): readonly string[] {
-  const problems: string[] = []
-  const known = names.flatMap((name) => oneOf(name, ['all', ...functionNames], '--function', problems) ?? [])
+  const { value: known, problems } = someOf(names, ['all', ...functionNames], '--function')
   if (problems.length > 0) throw configError('the command line', problems)
   return known.flatMap((name) =>
     name === 'all' ? functionNames.map((each) => `${each}=function:${each}`) : [`${name}=function:${name}`],
