@@ -5,8 +5,23 @@ import type { BillCategory, LoadResult, LoadSpec, Usage, ValidityLimits } from '
 
 interface Validity {
   /** Why the trial is invalid; none means that it is valid. */
-  readonly reasons: string[]
-  readonly warnings: string[]
+  readonly reasons: readonly string[]
+  readonly warnings: readonly string[]
+}
+
+interface Finding {
+  readonly weight: 'reason' | 'warning'
+  readonly text: string
+}
+type Findings = Generator<Finding, void>
+const reason = (text: string): Finding => ({ weight: 'reason', text })
+const warning = (text: string): Finding => ({ weight: 'warning', text })
+
+function validityOf(findings: Findings): Validity {
+  const all = [...findings]
+  const textsOf = (weight: Finding['weight']) =>
+    all.filter((finding) => finding.weight === weight).map(({ text }) => text)
+  return { reasons: textsOf('reason'), warnings: textsOf('warning') }
 }
 
 /** Delayed ACKs wait 40 ms (TCP_DELACK_MIN): a median beyond it, far above the usual, hints at Nagle's algorithm. */
@@ -27,10 +42,17 @@ export function judgeValidity(
   usage: Usage | undefined,
   limits: ValidityLimits,
 ): Validity {
-  const found: Validity = { reasons: [], warnings: [] }
-  judgeLoad(spec, load, limits, found)
-  if (usage) judgeHost(spec, load, usage, limits, found)
-  return found
+  return validityOf(judgeTrial(spec, load, usage, limits))
+}
+
+function* judgeTrial(
+  spec: LoadSpec,
+  load: LoadResult,
+  usage: Usage | undefined,
+  limits: ValidityLimits,
+): Findings {
+  yield* judgeLoad(spec, load, limits)
+  if (usage) yield* judgeHost(spec, load, usage, limits)
 }
 
 /**
@@ -38,55 +60,52 @@ export function judgeValidity(
  * generator without CPU are its findings. What others do on the host still makes it invalid.
  */
 export function judgeProbe(load: LoadResult, usage: Usage | undefined, limits: ValidityLimits): Validity {
-  const found: Validity = { reasons: [], warnings: [] }
-  if (load.sent === 0) found.reasons.push('no request was sent')
-  if (usage) judgeOthers(usage, limits, found)
-  return found
+  return validityOf(judgeSearchTrial(load, usage, limits))
 }
 
-function judgeLoad(
-  spec: LoadSpec,
-  load: LoadResult,
-  limits: ValidityLimits,
-  { reasons, warnings }: Validity,
-): void {
+function* judgeSearchTrial(load: LoadResult, usage: Usage | undefined, limits: ValidityLimits): Findings {
+  if (load.sent === 0) yield reason('no request was sent')
+  if (usage) yield* judgeOthers(usage, limits)
+}
+
+function* judgeLoad(spec: LoadSpec, load: LoadResult, limits: ValidityLimits): Findings {
   if (load.sent === 0) {
-    reasons.push('no request was sent')
+    yield reason('no request was sent')
     return
   }
   const errors = load.sent - load.ok
   if (errors / load.sent > limits.maxErrorShare) {
     const kinds = Object.entries(load.errors).map(([kind, count]) => `${count} × ${kind}`)
-    reasons.push(`${errors} of ${load.sent} requests failed (${kinds.join(', ')})`)
+    yield reason(`${errors} of ${load.sent} requests failed (${kinds.join(', ')})`)
   }
   if (spec.model === 'open' && spec.ratePerSecond !== undefined) {
     // What failed was sent, too: whether it may have is a limit of its own.
     const sentPerSecond = load.achievedRatePerSecond * (load.sent / Math.max(1, load.ok))
     const share = sentPerSecond / dueRate(load, spec.ratePerSecond, spec.durationMs)
-    if (load.unsent > 0) reasons.push(`${load.unsent} requests were due but never sent`)
+    if (load.unsent > 0) yield reason(`${load.unsent} requests were due but never sent`)
     // An open loop of our own sends what is due and no more; others may send what they like.
     else if (load.unknown?.includes('unsent') && share > 2 - limits.minAchievedShare)
-      reasons.push(
+      yield reason(
         `sent ${percent(share)} of the asked rate; at most ${percent(2 - limits.minAchievedShare)} is what was asked for`,
       )
     else if (share < limits.minAchievedShare)
-      reasons.push(
+      yield reason(
         `achieved ${percent(share)} of the asked rate; at least ${percent(limits.minAchievedShare)} is needed`,
       )
     // An engine of others may send more than it was asked for, which is another load.
     else if (share * limits.minAchievedShare > 1)
-      reasons.push(
+      yield reason(
         `achieved ${percent(share)} of the asked rate; at most ${percent(1 / limits.minAchievedShare)} may be`,
       )
   }
   if (load.sendLag) {
     const [floor, lag] = [percentileUs(load.sendLag, 50), percentileUs(load.sendLag, 99)]
     if (lag > limits.maxSendLagP99Us)
-      reasons.push(
+      yield reason(
         `the generator lagged: p99 of sent − due was ${lag} µs; at most ${limits.maxSendLagP99Us} µs`,
       )
     if (floor > timerFloorUs && spec.model === 'open')
-      warnings.push(
+      yield warning(
         `timer floor: half of the requests were sent ${floor} µs or more after they were due, and their response times hold that`,
       )
   }
@@ -94,7 +113,7 @@ function judgeLoad(
   if (latency) {
     const [p50, p99] = [percentileUs(latency, 50), percentileUs(latency, 99)]
     if (p99 > delayedAckUs * 0.98 && p99 < delayedAckUs * 1.15 && p50 < delayedAckUs / 4)
-      warnings.push(
+      yield warning(
         'p99 lies at 40 ms: Nagle’s algorithm against delayed ACKs? Check TCP_NODELAY on every hop',
       )
   }
@@ -105,34 +124,27 @@ function dueRate({ sent, unsent, unknown }: LoadResult, askedPerSecond: number, 
   return unknown?.includes('unsent') ? askedPerSecond : ((sent + unsent) / durationMs) * 1000
 }
 
-function judgeHost(
-  spec: LoadSpec,
-  load: LoadResult,
-  usage: Usage,
-  limits: ValidityLimits,
-  found: Validity,
-): void {
+function* judgeHost(spec: LoadSpec, load: LoadResult, usage: Usage, limits: ValidityLimits): Findings {
   if (usage.windowMs <= 0) return
   const generatorShare = generatorCpuShare(spec, load.generators ?? 1, usage) ?? 0
   // A closed loop is meant to run as fast as it can; an open loop that has no CPU left measures itself.
   if (spec.model === 'open' && generatorShare > limits.maxGeneratorCpuShare)
-    found.reasons.push(
+    yield reason(
       `the generator used ${percent(generatorShare)} of a core; at most ${percent(limits.maxGeneratorCpuShare)}`,
     )
-  if (spec.model === 'open') judgeSaturation(load, usage, limits, found)
-  judgeOthers(usage, limits, found)
+  if (spec.model === 'open') yield* judgeSaturation(load, usage, limits)
+  yield* judgeOthers(usage, limits)
 }
 
 /**
  * Kubernetes works whether there is load or not, and the arm has what it leaves: what a request costs here, of which the
  * host has so much when nobody else is on it, is the rate that it carries.
  */
-function judgeSaturation(
+function* judgeSaturation(
   load: LoadResult,
   { windowMs, cpus, hostBusyNs, orchestratorNs, components }: Usage,
   { maxBusyShare = defaultBusyShare }: ValidityLimits,
-  { reasons, warnings }: Validity,
-): void {
+): Findings {
   const isFixed = ({ category }: { category: BillCategory }) =>
     category === 'platform' || category === 'control-plane'
   if (!components.some(({ category }) => category === 'platform')) return
@@ -147,30 +159,30 @@ function judgeSaturation(
   // Two figures: it is an estimate from one window.
   const says = `at what a request costs on this path it carries about ${Number(carried.toPrecision(2))}/s`
   if (share > maxBusyShare)
-    reasons.push(
+    yield reason(
       `the host was saturated: its CPUs worked ${percent(share)} of the time; at most ${percent(maxBusyShare)}; ${says}`,
     )
-  else warnings.push(`the host's CPUs worked ${percent(share)} of the time; ${says}`)
+  else yield warning(`the host's CPUs worked ${percent(share)} of the time; ${says}`)
 }
 
-function judgeOthers(usage: Usage, limits: ValidityLimits, { reasons, warnings }: Validity): void {
+function* judgeOthers(usage: Usage, limits: ValidityLimits): Findings {
   const hostNs = usage.windowMs * 1e6 * usage.cpus
   if (hostNs <= 0) return
   const steal = usage.hostStealNs / hostNs
   if (steal > limits.maxStealShare)
-    reasons.push(
+    yield reason(
       `the hypervisor stole ${percent(steal)} of the host; at most ${percent(limits.maxStealShare)}`,
     )
   const known = usage.components.reduce((sum, { cpuNs }) => sum + cpuNs, usage.orchestratorNs)
   // Two clocks, one of them in ticks: a host that is full may seem to be fuller.
   const foreign = Math.min(1, Math.max(0, usage.hostBusyNs - known) / hostNs)
   if (foreign > limits.maxForeignCpuShare)
-    reasons.push(`others used ${percent(foreign)} of the host; at most ${percent(limits.maxForeignCpuShare)}`)
+    yield reason(`others used ${percent(foreign)} of the host; at most ${percent(limits.maxForeignCpuShare)}`)
   else if (foreign > limits.maxForeignCpuShare / 4)
-    warnings.push(`others used ${percent(foreign)} of the host`)
+    yield warning(`others used ${percent(foreign)} of the host`)
   for (const { component, throttledPeriods = 0 } of usage.components) {
     if (throttledPeriods > 0)
-      warnings.push(`${component} was throttled in ${throttledPeriods} periods: its limit was measured`)
+      yield warning(`${component} was throttled in ${throttledPeriods} periods: its limit was measured`)
   }
 }
 
