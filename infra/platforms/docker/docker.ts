@@ -3,7 +3,6 @@
  * of its own, so that legs between nodes pass virtual Ethernet and a bridge.
  */
 import { defined } from '../../../harness/model/defined.js'
-import { findProgram } from '../../../harness/process/exec.js'
 import type {
   Fact,
   NodeRole,
@@ -25,7 +24,13 @@ import {
 import { engineLeftovers, removeRun } from './clean.js'
 import { findEngine, isMissing, type Engine } from './engine.js'
 import { nodeLabel, objectName, runLabels } from './labels.js'
-import { clampLimits, configuredImages, generatorNeeds, platformSettings } from '../kit/settings.js'
+import {
+  clampLimits,
+  configuredImages,
+  generatorNeeds,
+  platformSettings,
+  unmetBaseImage,
+} from '../kit/settings.js'
 import { dockerSettings, type DockerSettings } from './settings.js'
 import { countComponents, mostCpus } from '../kit/units.js'
 
@@ -53,7 +58,7 @@ export const docker: Platform = {
 
 async function checkDocker(request: EnvironmentRequest): Promise<readonly Unmet[]> {
   const settings = platformSettings(dockerSettings, request)
-  const [engine, base] = await Promise.all([findEngine(), checkBaseImage(settings)])
+  const [engine, base] = await Promise.all([findEngine(), unmetBaseImage('docker', settings)])
   if (isMissing(engine)) {
     return [
       {
@@ -92,20 +97,6 @@ function unmetCpus(request: EnvironmentRequest, { cpus }: Pick<Engine, 'cpus'>):
       need: `${asked} cores for each L7 hop of a unit (experiments.scale-out.cpusPerHop)`,
       found: `${cpus} in the engine`,
       remedy: 'ask for no more than there are',
-    },
-  ]
-}
-
-/** Without a base image by digest, one is assembled here, which needs a Linux whose node is dynamically linked. */
-async function checkBaseImage(settings: DockerSettings): Promise<readonly Unmet[]> {
-  if (settings.baseImage !== undefined) return []
-  if (process.platform === 'linux' && (await findProgram('ldd'))) return []
-  return [
-    {
-      need: 'a base image for the containers, assembled from the running node on Linux with `ldd`',
-      found: process.platform === 'linux' ? 'no ldd' : process.platform,
-      remedy:
-        'name one by digest in platformSettings.docker.baseImage, for example node:20-bookworm-slim@sha256:…',
     },
   ]
 }

@@ -2,7 +2,8 @@
 import { z } from 'zod'
 import { defined } from '../../../harness/model/defined.js'
 import { toolsOf } from '../../../harness/load/choice.js'
-import type { EnvironmentRequest, ImagePin } from '../../../harness/model.js'
+import type { EnvironmentRequest, ImagePin, Unmet } from '../../../harness/model.js'
+import { findProgram } from '../../../harness/process/exec.js'
 import { meshPrograms } from '../../meshes/declared.js'
 import { asPin } from '../../supply/pull.js'
 
@@ -70,6 +71,22 @@ export function configuredImages(settings: {
   return [baseImage, generatorImage, ...Object.values(programImages)].flatMap((image) =>
     image === undefined ? [] : [asPin(image)],
   )
+}
+
+/** Without a base image by digest one is assembled here, which needs a Linux whose node is dynamically linked. */
+export async function unmetBaseImage(
+  platform: string,
+  { baseImage }: { readonly baseImage?: string | undefined },
+): Promise<readonly Unmet[]> {
+  const isLinux = process.platform === 'linux'
+  if (baseImage !== undefined || (isLinux && (await findProgram('ldd')))) return []
+  return [
+    {
+      need: 'a base image for the containers, assembled from the running node on Linux with `ldd`',
+      found: isLinux ? 'no ldd' : process.platform,
+      remedy: `name one by digest in platformSettings.${platform}.baseImage, for example node:20-bookworm-slim@sha256:…`,
+    },
+  ]
 }
 
 /** Limits that an engine can grant: it refuses more CPUs than it has. */
