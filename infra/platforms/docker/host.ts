@@ -29,8 +29,7 @@ import { programPath, type ContainerImages } from '../../supply/container-images
 import { configText, containerCommand } from '../../supply/container-images/command.js'
 import { fetchText } from '../local/loopback.js'
 import { NotReadyError } from '../local/process.js'
-import { relayed } from '../kit/relay.js'
-import { fetchScript, idleScript, relayScript } from '../kit/remote-scripts.js'
+import { fetchScript, idleScript, relayScript, relayed } from '../kit/remote-scripts.js'
 import { applicationOf, cpusOf } from '../kit/units.js'
 import { removeArm } from './clean.js'
 import { configFolder, type ContainerSpec } from './container-options.js'
@@ -38,7 +37,7 @@ import { readyTimeoutMs, startContainer, type StartedContainer } from './contain
 import { runInContainer } from './generator.js'
 import { execInContainer } from './exec.js'
 import { componentLabel, nodeLabel, objectName, runLabels } from './labels.js'
-import { cpusetOf, type DockerSettings } from './settings.js'
+import type { DockerSettings } from './settings.js'
 import { attachmentOf, attachmentOfService, besideOf, isSidecar, type Attachment } from './topology.js'
 
 export interface DockerHostOptions {
@@ -285,10 +284,9 @@ export class DockerHost implements Host {
   #specOf({ component, ...spec }: Omit<ContainerSpec, 'labels'> & { component: Component }): ContainerSpec {
     const { settings, scope } = this.#options
     const node = component.node === 'control-plane' ? 'server' : component.node
-    const cpuset = cpusetOf(settings, node)
     return {
       ...spec,
-      ...defined({ cpuset }),
+      ...defined({ cpuset: settings.cpusets[node] }),
       labels: { ...runLabels(scope.runId), [componentLabel]: component.name, [nodeLabel]: node },
     }
   }

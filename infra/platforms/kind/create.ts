@@ -14,7 +14,6 @@ import type {
   Scope,
 } from '../../../harness/model.js'
 import { version } from '../../../harness/process/package-root.js'
-import { readHost } from '../../../harness/process/probes/host.js'
 import { clusterNeeds, clusterTools } from '../../meshes/declared.js'
 import {
   buildImages,
@@ -25,11 +24,9 @@ import {
   type ImageEngine,
 } from '../../supply/container-images/build.js'
 import { requireTools } from '../../supply/tools.js'
-import { readKubernetesVersion, startApiProxy } from '../cluster/api/api-proxy.js'
 import { Kubectl, reasonOf } from '../cluster/api/kubectl.js'
-import { PodWatch } from '../cluster/api/pods.js'
 import type { KubeHostOptions } from '../cluster/host-options.js'
-import { createKubeHost } from '../cluster/host.js'
+import { createKubeHost, watchCluster } from '../cluster/host.js'
 import { usageFromNodes } from '../cluster/usage/node-cgroups.js'
 import { findEngine, isMissing, type Engine } from '../docker/engine.js'
 import { execInContainer } from '../docker/exec.js'
@@ -286,25 +283,18 @@ function programImages(site: Site, cluster: Cluster): KubeHostOptions['programIm
 async function hostOn(site: Site, cluster: Cluster, own: OwnImages, nodeImage: string): Promise<Host> {
   const { request, scope, settings, engine, kind } = site
   const { name, nodes, kubectl, isKept } = cluster
-  const proxy = await startApiProxy(kubectl, scope)
-  const pods = new PodWatch(proxy)
-  scope.defer('stop watching pods', () => pods.close())
-  const kubernetesVersion = await readKubernetesVersion(proxy)
-  const nodeExec = nodeExecOf(site)
+  const watched = await watchCluster(kubectl, scope)
+  const { kubernetesVersion } = watched
   const onNode = nodeShells(engine.docker, scope)
-  const selectors = (['client', 'server', 'waypoint'] as const).map((role) => [
-    role,
-    { 'kubernetes.io/hostname': nodes[role] },
-  ])
   return createKubeHost({
-    ...{ kubectl, proxy, pods, request, scope, nodes, readHost, kubernetesVersion, nodeExec, onNode },
+    ...{ kubectl, request, scope, nodes, onNode, ...watched },
+    nodeExec: nodeExecOf(site),
     images: own.references,
     loadedAs: own.loadedAs,
     programImage: programImages(site, cluster),
     imagePullPolicy: 'Never',
     limits: clampLimits(settings, engine.cpus),
     generatorPods: settings.generatorPods,
-    nodeSelectors: Object.fromEntries(selectors) as NonNullable<KubeHostOptions['nodeSelectors']>,
     usage: usageFromNodes(onNode),
     billsCluster: true,
     nodeFailure: watchNodes(engine.docker, Object.values(nodes), scope),

@@ -18,8 +18,6 @@ export interface Pod {
   readonly status: {
     readonly phase?: string
     readonly podIP?: string
-    readonly reason?: string
-    readonly message?: string
     readonly conditions?: readonly {
       readonly type: string
       readonly status: string
@@ -33,13 +31,12 @@ export interface Pod {
 export interface ContainerStatus {
   readonly name: string
   readonly ready: boolean
-  readonly restartCount: number
   /** `containerd://<id>`. */
   readonly containerID?: string
   readonly state?: {
     readonly waiting?: { readonly reason?: string; readonly message?: string }
     readonly running?: Record<string, unknown>
-    readonly terminated?: { readonly reason?: string; readonly exitCode?: number; readonly message?: string }
+    readonly terminated?: { readonly reason?: string; readonly exitCode?: number }
   }
 }
 

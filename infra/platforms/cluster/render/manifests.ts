@@ -46,8 +46,7 @@ export interface WorkloadTemplate {
   readonly replicas?: number
   readonly containers: readonly ContainerTemplate[]
   readonly volumes: readonly VolumeTemplate[]
-  /** Selector of the node; default: the label of its role. */
-  readonly nodeSelector?: Readonly<Record<string, string>>
+  readonly nodeSelector: Readonly<Record<string, string>>
   /** `IfNotPresent` where images are pulled; `Never` where they were loaded, so that a missing one shows at once. */
   readonly imagePullPolicy: 'Never' | 'IfNotPresent'
 }
@@ -130,14 +129,13 @@ export function workloadManifest(workload: WorkloadTemplate): Manifest {
 }
 
 function podSpec(workload: WorkloadTemplate): Manifest {
-  const nodeSelector = workload.nodeSelector ?? { [roleLabel]: workload.node }
   return {
     serviceAccountName: workload.serviceAccount,
     automountServiceAccountToken: false,
     enableServiceLinks: false,
     terminationGracePeriodSeconds: 5,
     ...(workload.hostNetwork ? { hostNetwork: true, dnsPolicy: 'ClusterFirstWithHostNet' } : {}),
-    nodeSelector,
+    nodeSelector: workload.nodeSelector,
     tolerations: [{ key: roleLabel, operator: 'Equal', value: workload.node, effect: 'NoSchedule' }],
     securityContext: {
       runAsNonRoot: true,
