@@ -14,7 +14,7 @@ import { amount, count, instant, list, name, number, object, record, text } from
 
 /** What one component used over one window. */
 export const componentUsageSchema = object({
-  ...usageReadingSchema.unwrap().omit({ throttledNs: true }).shape,
+  ...usageReadingSchema.unwrap().shape,
   component: name,
   category: billCategorySchema,
 })

@@ -31,7 +31,6 @@ export interface StartOptions {
 /** A container that is up. `failure` is set once it has died. */
 export interface StartedContainer {
   readonly id: string
-  readonly container: Docker.Container
   /** Address on each network, by network name; empty when it shares another's network. */
   readonly addresses: Readonly<Record<string, string>>
   /** What it has used in all its lives. Rejects when it has ended. */
@@ -74,7 +73,6 @@ export async function startContainer(options: StartOptions): Promise<StartedCont
   const earlier: UsageReading[] = []
   return {
     id,
-    container,
     addresses,
     read: async () => withEarlier(await readContainer(container, cgroup), earlier),
     get failure() {

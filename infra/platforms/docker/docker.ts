@@ -32,10 +32,9 @@ import {
   unmetBaseImage,
 } from '../kit/settings.js'
 import { dockerSettings, type DockerSettings } from './settings.js'
-import { countComponents, mostCpus } from '../kit/units.js'
+import { mostCpus, unmetMemory } from '../kit/units.js'
 
 const nodes = ['client', 'server', 'waypoint'] as const satisfies readonly NodeRole[]
-const mibPerContainer = 90
 
 export const docker: Platform = {
   name: 'docker',
@@ -70,22 +69,7 @@ async function checkDocker(request: EnvironmentRequest): Promise<readonly Unmet[
       ...base,
     ]
   }
-  const { hops, applications, services } = countComponents(request)
-  // A generator beside them.
-  const containers = hops + applications + services + 1
-  const neededMib = containers * mibPerContainer
-  const foundMib = Math.round(engine.memoryBytes / 2 ** 20)
-  const memory: Unmet[] =
-    foundMib >= neededMib
-      ? []
-      : [
-          {
-            need: `about ${neededMib} MiB of memory for ${containers} containers`,
-            found: `${foundMib} MiB in the engine`,
-            remedy: 'give the engine more memory, or measure fewer arms at a time (--arm)',
-          },
-        ]
-  return [...base, ...memory, ...unmetCpus(request, engine)]
+  return [...base, ...unmetMemory(request, engine.memoryBytes), ...unmetCpus(request, engine)]
 }
 
 /** An engine refuses a container more cores than it has. */
@@ -122,10 +106,7 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
   )
   scope.signal.throwIfAborted()
   // Before anything that carries the label exists.
-  scope.defer('remove containers and networks', async () => {
-    const { problems } = await removeRun(engine.docker, scope.runId)
-    if (problems.length > 0) throw new Error(problems.join('; '))
-  })
+  scope.defer('remove containers and networks', () => removeRun(engine.docker, scope.runId))
   const networks = await progress.step('networks', () => createNetworks(engine, scope.runId))
   return new DockerHost({
     docker: engine.docker,

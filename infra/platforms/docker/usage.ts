@@ -40,7 +40,7 @@ export interface EngineStats {
       readonly usage_in_usermode?: number
       readonly usage_in_kernelmode?: number
     }
-    readonly throttling_data?: { readonly throttled_periods?: number; readonly throttled_time?: number }
+    readonly throttling_data?: { readonly throttled_periods?: number }
   }
   readonly memory_stats: {
     readonly usage?: number
@@ -62,13 +62,13 @@ export function parseStats(stats: EngineStats): UsageReading {
   const inactive = memory?.total_inactive_file ?? memory?.inactive_file ?? 0
   return {
     cpuNs: cpu.total_usage,
-    ...defined({ cpuUserNs: cpu.usage_in_usermode, cpuSystemNs: cpu.usage_in_kernelmode }),
-    ...(throttling?.throttled_periods === undefined
-      ? {}
-      : { throttledPeriods: throttling.throttled_periods }),
-    ...(throttling?.throttled_time === undefined ? {} : { throttledNs: throttling.throttled_time }),
-    ...(usage === undefined ? {} : { rssBytes: inactive < usage ? usage - inactive : usage }),
-    ...defined({ peakRssBytes: peak }),
+    ...defined({
+      cpuUserNs: cpu.usage_in_usermode,
+      cpuSystemNs: cpu.usage_in_kernelmode,
+      throttledPeriods: throttling?.throttled_periods,
+      rssBytes: usage !== undefined && inactive < usage ? usage - inactive : usage,
+      peakRssBytes: peak,
+    }),
     source: 'engine-stats',
     // The engine reads the same cgroup when asked, in microseconds on version 2.
     resolutionNs: 1000,

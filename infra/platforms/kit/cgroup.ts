@@ -15,8 +15,10 @@ export interface CgroupPaths {
   readonly memory: string
 }
 
-/** Paths of a process's cgroup from the text of its `/proc/PID/cgroup`, below the mount `root`. */
-export function parseProcCgroup(text: string, root = '/sys/fs/cgroup'): CgroupPaths | undefined {
+const root = '/sys/fs/cgroup'
+
+/** Paths of a process's cgroup from the text of its `/proc/PID/cgroup`. */
+export function parseProcCgroup(text: string): CgroupPaths | undefined {
   const byController = new Map<string, string>()
   for (const line of text.split('\n')) {
     const [, controllers, path] = /^\d+:([^:]*):(.*)$/.exec(line) ?? []
@@ -92,7 +94,6 @@ export function parseCgroup(
       ...defined({
         cpuUserNs: inNs(stat.get('user_usec')),
         cpuSystemNs: inNs(stat.get('system_usec')),
-        throttledNs: inNs(stat.get('throttled_usec')),
       }),
       ...shared,
       resolutionNs: 1000,
@@ -105,7 +106,6 @@ export function parseCgroup(
     ...defined({
       cpuUserNs: parseNumber(texts.cpuUser),
       cpuSystemNs: parseNumber(texts.cpuSystem),
-      throttledNs: stat.get('throttled_time'),
     }),
     ...shared,
     resolutionNs: 1,
@@ -125,7 +125,7 @@ export function withEarlier(reading: UsageReading, earlier: readonly UsageReadin
 /** What begins at nothing in each life. */
 const counted = [
   ...(['cpuNs', 'cpuUserNs', 'cpuSystemNs', 'voluntarySwitches', 'involuntarySwitches'] as const),
-  ...(['throttledPeriods', 'throttledNs', 'readSyscalls', 'writeSyscalls'] as const),
+  ...(['throttledPeriods', 'readSyscalls', 'writeSyscalls'] as const),
 ]
 
 /** Sum of several containers' readings: what a component made of more than one costs. */
@@ -144,7 +144,6 @@ export function addReadings(readings: readonly UsageReading[]): UsageReading | u
       rssBytes: sum(({ rssBytes }) => rssBytes),
       peakRssBytes: sum(({ peakRssBytes }) => peakRssBytes),
       throttledPeriods: sum(({ throttledPeriods }) => throttledPeriods),
-      throttledNs: sum(({ throttledNs }) => throttledNs),
     }),
     source: first.source,
     resolutionNs: Math.max(...readings.map(({ resolutionNs }) => resolutionNs)),
