@@ -4,12 +4,10 @@ import { createHash } from 'node:crypto'
 import { defined } from '../model/defined.js'
 import { UserError } from '../model/errors.js'
 import type {
-  EngineName,
   Arm,
   Cell,
   Copy,
   EnvironmentRequest,
-  LabelledLoad,
   LoadSpec,
   Path,
   Plan,
@@ -20,43 +18,12 @@ import type {
 } from '../model.js'
 import { requestHeadersOf, transportOf, variedArms } from '../model/variants.js'
 import { seededRandom } from '../protocol/random.js'
-import { canHave, refuseChanges, scriptOf, withRestarts, type ScriptCatalogue } from './scripts.js'
-
-/** What the registries know of the names in a config; handed in, so that a plan can be tested without them. */
-export interface Catalogue extends ScriptCatalogue {
-  readonly environmentsOf: (platform: string) => 'shared' | 'per-mesh'
-  /** The product that a mesh is one way of running; absent: none is. */
-  readonly familyOf?: (mesh: string) => string | undefined
-  readonly timesOf: (platform: string) => PlatformTimes
-  /** Why a variant can change nothing of a mesh's arm on a path of a platform; absent: every variant changes every arm. */
-  readonly whyNotVaried?: (
-    variant: Variant,
-    mesh: string,
-    path: string,
-    platform: string,
-  ) => string | undefined
-  /** Where on a path a mesh does what a variant turns on; absent, or undefined: on each hop of the layer. */
-  readonly placeOf?: (variant: Variant, mesh: string, path: string) => string | undefined
-  readonly loadsOf: (experiment: string, settings: unknown) => readonly LabelledLoad[]
-  /** Whether an experiment can be put to a path; absent: to every one. A baseline is always measured. */
-  readonly carries?: (experiment: string, path: Path) => boolean
-  /** Platforms on which arms have units; absent: none. */
-  readonly haveUnits?: readonly string[]
-  /** Whether an experiment's loads are compared with each other; absent: none's are. */
-  readonly comparesLoads?: (experiment: string) => boolean
-  /** The load as another engine than its own drives it; absent: nothing but the engine changes. */
-  readonly driveWith?: (load: LoadSpec, engine: EngineName) => LoadSpec
-  /** Most rounds of an experiment; undefined: as many as the run has. A search has one for each of its trials. */
-  readonly roundsOf: (experiment: string, settings: unknown) => number | undefined
-}
+import { named, type Catalogue } from './catalogue.js'
+import { canHave, refuseChanges, scriptOf, withRestarts } from './scripts.js'
 
 export function makePlan(config: ResolvedConfig, catalogue: Catalogue): Plan {
   const arms = listArms(config, catalogue)
-  const paths = [...new Set(arms.map(({ path }) => path))].map((name) => {
-    const path = catalogue.paths[name]
-    if (!path) throw new Error(`no path named ${name}`)
-    return path
-  })
+  const paths = [...new Set(arms.map(({ path }) => path))].map((name) => named(catalogue.paths, name))
   const groups = listCells(config, arms, catalogue)
   const cells = groups.flatMap((group) => group.cells)
   const ids = cells.map(({ id }) => id)
@@ -77,7 +44,14 @@ export function makePlan(config: ResolvedConfig, catalogue: Catalogue): Plan {
     paths,
     cells,
     order,
-    estimateMs: estimate(config, cells, order, arms, paths, catalogue.timesOf(config.platform)),
+    estimateMs: estimate(
+      config,
+      cells,
+      order,
+      arms,
+      paths,
+      named(catalogue.platforms, config.platform).times,
+    ),
   }
 }
 
@@ -86,7 +60,7 @@ export function makePlan(config: ResolvedConfig, catalogue: Catalogue): Plan {
  * these are `none/baseline`, elsewhere each mesh has its own.
  */
 function listArms(config: ResolvedConfig, catalogue: Catalogue): Arm[] {
-  const shared = catalogue.environmentsOf(config.platform) === 'shared'
+  const shared = named(catalogue.platforms, config.platform).environments === 'shared'
   const meshNames = Object.keys(config.arms)
   const groups = shared
     ? [{ environment: config.platform, prefix: baselineMesh, meshes: meshNames }]
@@ -110,8 +84,8 @@ function listArms(config: ResolvedConfig, catalogue: Catalogue): Arm[] {
                 environment,
                 baseline,
                 ...defined({
-                  family: catalogue.familyOf?.(mesh),
-                  transport: transportOf(config, { mesh, ...variant }, catalogue.paths[path] as Path),
+                  family: catalogue.meshes[mesh]?.family,
+                  transport: transportOf(config, { mesh, ...variant }, named(catalogue.paths, path)),
                   place: placeOf(variant.variant, mesh, path, config, catalogue),
                 }),
               }),
@@ -130,13 +104,13 @@ function placeOf(
   catalogue: Catalogue,
 ): string | undefined {
   const variant = variants?.find((other) => other.name === name)
-  return variant && catalogue.placeOf?.(variant, mesh, path)
+  return variant && catalogue.meshes[mesh]?.placeOf?.(variant.settings, named(catalogue.paths, path))
 }
 
 const whyNot =
   (mesh: string, path: string, { platform }: Pick<ResolvedConfig, 'platform'>, { whyNotVaried }: Catalogue) =>
   (variant: Variant) =>
-    whyNotVaried?.(variant, mesh, path, platform)
+    whyNotVaried(variant, mesh, path, platform)
 
 function listUnvaried(config: ResolvedConfig, catalogue: Catalogue): Plan['unvaried'] {
   const { arms, variants = [] } = config
@@ -164,9 +138,10 @@ function listCells(config: ResolvedConfig, arms: readonly Arm[], catalogue: Cata
   const headers = requestHeadersOf(config)
   const more = Object.keys(headers).length === 0 ? {} : { headers }
   return Object.entries(config.experiments).flatMap(([experiment, settings]) => {
-    const rounds = Math.min(config.rounds.max, catalogue.roundsOf(experiment, settings) ?? Infinity)
+    const asked = named(catalogue.experiments, experiment)
+    const rounds = Math.min(config.rounds.max, asked.rounds?.(settings) ?? Infinity)
     const engine = config.engines?.[experiment]
-    const own = catalogue.loadsOf(experiment, settings)
+    const own = asked.loads(settings)
     // Figures of two engines are not the same thing: the label keeps them apart.
     const loads =
       engine === undefined
@@ -174,9 +149,11 @@ function listCells(config: ResolvedConfig, arms: readonly Arm[], catalogue: Cata
         : own.map((each) => ({
             ...each,
             label: `${each.label} by ${engine}`,
-            load: catalogue.driveWith?.(each.load, engine) ?? { ...each.load, engine },
+            load: catalogue.driveWith(each.load, engine),
           }))
-    const { haveUnits = [] } = catalogue
+    const haveUnits = Object.values(catalogue.platforms).flatMap(({ name, hasUnits }) =>
+      hasUnits ? [name] : [],
+    )
     if (loads.some(({ units }) => units) && !haveUnits.includes(config.platform))
       throw new UserError(
         `${experiment} needs hops that can be had any number of times, with or without an application: ${config.platform} has none`,
@@ -184,9 +161,7 @@ function listCells(config: ResolvedConfig, arms: readonly Arm[], catalogue: Cata
       )
     const carrying = (hopsAlone = false) =>
       arms.filter(({ path, role }) =>
-        role === 'subject'
-          ? (catalogue.carries?.(experiment, catalogue.paths[path] as Path) ?? true)
-          : !hopsAlone,
+        role === 'subject' ? (asked.carries?.(named(catalogue.paths, path)) ?? true) : !hopsAlone,
       )
     return loads.flatMap(({ label, load, search, script, hopsAlone, units }) => {
       const under = carrying(hopsAlone).map((arm) => ({ arm, script: scriptOf(script, arm, catalogue) }))
@@ -213,9 +188,9 @@ function listCells(config: ResolvedConfig, arms: readonly Arm[], catalogue: Cata
 }
 
 /** Groups whose cells are shuffled together: one for each load, or one for all loads that are compared with each other. */
-function together(groups: readonly CellGroup[], { comparesLoads }: Catalogue): readonly CellGroup[] {
+function together(groups: readonly CellGroup[], { experiments }: Catalogue): readonly CellGroup[] {
   return groups.flatMap((group) => {
-    if (!comparesLoads?.(group.experiment)) return [group]
+    if (!named(experiments, group.experiment).comparesLoads) return [group]
     // A search has rounds of its own.
     const all = groups.filter(
       ({ experiment, rounds }) => experiment === group.experiment && rounds === group.rounds,
