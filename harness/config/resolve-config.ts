@@ -9,15 +9,13 @@ import type { PlanFlags } from './flags.js'
 import { names } from './config-schema.js'
 import { configError, describeIssue, oneOf, quote, readWhole } from './problems.js'
 import { selectArms } from './select-arms.js'
-import { whatIsWrong, whyNotVaried } from './varying.js'
+import { whatIsWrong, whyNotVariedByName } from './varying.js'
 import { profileNames, profiles, type ProfileName } from './profiles.js'
 import { meshes } from '../../infra/meshes/index.js'
 import { flagOf, platforms, type PlatformName } from '../../infra/platforms/index.js'
 import { experiments } from '../../scenarios/experiments/index.js'
-import { paths, type PathName } from '../../scenarios/paths/index.js'
 import { experimentNamed } from '../../scenarios/registry.js'
 
-/** What flags of the command line change. */
 export interface ConfigOverrides extends Omit<PlanFlags, 'config' | 'variant' | 'function'> {
   /** Laid over the settings of the chosen platform. */
   readonly platformFlags?: Readonly<Record<string, boolean>>
@@ -179,7 +177,6 @@ function resolveEngines(
   return engines
 }
 
-/** Loads of a config's experiments, by their names. */
 const loadsOf = (resolved: Readonly<Record<string, unknown>>) =>
   Object.entries(resolved).map(
     ([name, settings]) => [name, experimentNamed(name)?.loads(settings) ?? []] as const,
@@ -256,10 +253,8 @@ function checkPlacement({ arms, platform }: ResolvedConfig, problems: string[]):
   if (total === 0 && problems.length === 0) problems.push('arms: none is left to measure; name at least one')
 }
 
-const cannotVary = (mesh: string, path: string, platform: PlatformName) => (variant: Variant) =>
-  names(meshes).includes(mesh as keyof typeof meshes) && path in paths
-    ? whyNotVaried(variant, meshes[mesh as keyof typeof meshes], paths[path as PathName], platforms[platform])
-    : undefined
+const cannotVary = (mesh: string, path: string, platform: string) => (variant: Variant) =>
+  whyNotVariedByName(variant, mesh, path, platform)
 
 /** The arms that variants make of those of a config, by the id that the config knows. */
 function variedOf(

@@ -11,7 +11,6 @@ export interface Catalogue {
   readonly experiments: Named<Pick<Experiment, 'loads' | 'rounds' | 'carries' | 'comparesLoads'>>
   /** Why a variant can change nothing of a mesh's arm on a path of a platform; undefined where it can. */
   whyNotVaried(variant: Variant, mesh: string, path: string, platform: string): string | undefined
-  /** The load as another engine than its own drives it. */
   driveWith(load: LoadSpec, engine: EngineName): LoadSpec
 }
 

@@ -35,6 +35,7 @@ export function makePlan(config: ResolvedConfig, catalogue: Catalogue): Plan {
   const hash = createHash('sha256')
     .update(JSON.stringify([{ ...config, outDir: '' }, arms, cells, order]))
     .digest('hex')
+  const { times } = named(catalogue.platforms, config.platform)
   return {
     schema: 1,
     hash,
@@ -44,14 +45,7 @@ export function makePlan(config: ResolvedConfig, catalogue: Catalogue): Plan {
     paths,
     cells,
     order,
-    estimateMs: estimate(
-      config,
-      cells,
-      order,
-      arms,
-      paths,
-      named(catalogue.platforms, config.platform).times,
-    ),
+    estimateMs: estimate({ config, arms, paths, cells, order }, times),
   }
 }
 
@@ -245,40 +239,17 @@ function blockEdges({ rounds: { blocks = 1 } }: ResolvedConfig, rounds: number):
   return Array.from({ length: count + 1 }, (_, edge) => Math.round((edge * rounds) / count))
 }
 
-function estimate(
-  config: ResolvedConfig,
-  cells: readonly Cell[],
-  order: readonly TrialSpec[],
-  arms: readonly Arm[],
-  paths: readonly Path[],
-  times: PlatformTimes,
-): number {
-  const cellOf = new Map(cells.map((cell) => [cell.id, cell]))
-  const armOf = new Map(arms.map((arm) => [arm.id, arm]))
-  const environmentOf = ({ cell }: TrialSpec) => armOf.get(cellOf.get(cell)?.arm ?? '')?.environment
-  const upOf = new Map(
-    [...new Set(arms.map(({ environment }) => environment))].map((environment) => {
-      const up = withCopies(
-        arms.filter((arm) => arm.environment === environment),
-        { cells, paths },
-      )
-      const hops = up.flatMap((arm) => paths.find(({ name }) => name === arm.path)?.hops ?? [])
-      return [environment, { arms: up.length, hops: hops.length }]
-    }),
-  )
-  const none = { arms: 0, hops: 0 }
-  const isNew = newStays(config, order, environmentOf)
-  return order.reduce((sum, spec, index) => {
-    const up = upOf.get(environmentOf(spec) ?? '') ?? none
-    // An environment comes up once for each of its blocks, with all its arms.
-    const isFirst = isNew(spec, order[index - 1])
-    const raising = times.environmentMs + up.arms * times.armMs + up.hops * times.hopMs
-    const reading = up.hops * (times.trialHopMs ?? 0)
-    return sum + trialMs(cellOf.get(spec.cell)?.load, times) + reading + (isFirst ? raising : 0)
+/** Each stay brings its environment up with all its arms, and each trial reads every hop, whether it carries it or not. */
+function estimate(plan: Planned, times: PlatformTimes): number {
+  const loadOf = new Map(plan.cells.map(({ id, load }) => [id, load]))
+  return visitsOf(plan).reduce((sum, { request: { arms, paths }, trials }) => {
+    const hops = arms.flatMap((arm) => paths.find(({ name }) => name === arm.path)?.hops ?? []).length
+    const raising = times.environmentMs + arms.length * times.armMs + hops * times.hopMs
+    const reading = hops * (times.trialHopMs ?? 0)
+    return trials.reduce((ms, { cell }) => ms + trialMs(loadOf.get(cell), times) + reading, sum + raising)
   }, 0)
 }
 
-/** Expected time of one trial. */
 export function trialMs(load: LoadSpec | undefined, times: PlatformTimes): number {
   return load ? load.warmupMs + load.durationMs + times.trialMs : 0
 }
@@ -289,8 +260,11 @@ export interface Visit {
   readonly trials: readonly TrialSpec[]
 }
 
+/** What of a plan tells of its stays. */
+type Planned = Pick<Plan, 'config' | 'arms' | 'paths' | 'cells' | 'order'>
+
 /** The stays of a plan in their order: one for each environment, or with blocks one for each of its turns. */
-export function visitsOf(plan: Plan): readonly Visit[] {
+export function visitsOf(plan: Planned): readonly Visit[] {
   const requests = new Map(environmentRequests(plan).map((request) => [request.id, request]))
   const environmentOf = environmentsOfCells(plan)
   const visits: { request: EnvironmentRequest; trials: TrialSpec[] }[] = []
@@ -323,7 +297,7 @@ function newStays(
 }
 
 /** The environments of a plan, each with its arms, in the order in which the plan visits them first. */
-export function environmentRequests(plan: Plan): readonly EnvironmentRequest[] {
+export function environmentRequests(plan: Planned): readonly EnvironmentRequest[] {
   const environmentOf = environmentsOfCells(plan)
   const visited = new Set(plan.order.map(({ cell }) => environmentOf.get(cell) ?? ''))
   return [...visited].map((id) => ({
@@ -337,7 +311,7 @@ export function environmentRequests(plan: Plan): readonly EnvironmentRequest[] {
   }))
 }
 
-function environmentsOfCells({ arms, cells }: Plan): ReadonlyMap<string, string | undefined> {
+function environmentsOfCells({ arms, cells }: Planned): ReadonlyMap<string, string | undefined> {
   const environmentOf = new Map(arms.map((arm) => [arm.id, arm.environment]))
   return new Map(cells.map((cell) => [cell.id, environmentOf.get(cell.arm)]))
 }
@@ -361,7 +335,7 @@ function withCopies(arms: readonly Arm[], { cells, paths }: Pick<Plan, 'cells' |
   })
 }
 
-/** A shuffled copy (Fisher–Yates). */
+/** Fisher–Yates. */
 function shuffle<T>(items: readonly T[], random: () => number): T[] {
   const shuffled = [...items]
   for (let last = shuffled.length - 1; last > 0; last--) {
