@@ -58,7 +58,6 @@ export function sumSamples(samples: readonly Sample[], name: string, labels: Lab
   return selectSamples(samples, name, labels).reduce((sum, sample) => sum + sample.value, 0)
 }
 
-/** Series of this name whose labels match. */
 export function selectSamples(samples: readonly Sample[], name: string, labels: LabelMatch = {}): Sample[] {
   const wanted = Object.entries(labels)
   return samples.filter(
