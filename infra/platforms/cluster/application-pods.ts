@@ -94,7 +94,6 @@ function serviceOf(state: ArmState, runId: string, ports: Readonly<Record<string
   })
 }
 
-/** The application's pod, of its own container and those that share it. */
 export function applicationPod(
   { options }: HostParts,
   state: ArmState,

@@ -12,7 +12,6 @@ const totalMs = 35_000
 export interface DiagnosticsOptions {
   readonly kubectl: Kubectl
   readonly runId: string
-  /** Where everything is put. */
   readonly folder: string
   /** Where the manifests are that were applied. */
   readonly manifestDir: string

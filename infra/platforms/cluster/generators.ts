@@ -102,7 +102,6 @@ export function joinGenerators(runnings: readonly Running[]): Running {
   }
 }
 
-/** Events of several generators, told as those of one. */
 class JoinedEvents {
   readonly #emit: (event: LoadEvent) => void
   readonly #latest: readonly Partial<Record<LoadEvent['event'], LoadEvent>>[]
@@ -118,7 +117,6 @@ class JoinedEvents {
     this.#atEdge.clear()
   }
 
-  /** `index` is the generator's. */
   receive(event: LoadEvent, index: number): void {
     const own = this.#latest[index]
     if (own) own[event.event] = event

@@ -41,7 +41,6 @@ export interface KubeHostOptions {
   readonly namespacePrefix: string
   /** Namespaces outlive the run when the cluster does not go with it: then they are deleted one by one. */
   readonly deleteNamespaces: boolean
-  /** Where evidence of a failure is kept. */
   readonly diagnosticsDir: string
   readonly facts: readonly Fact[]
 }

@@ -93,7 +93,6 @@ export async function createKubeHost(options: KubeHostOptions): Promise<ClusterH
   }
 }
 
-/** What a mesh that installs itself may do with the cluster. */
 function accessTo(parts: HostParts): ClusterAccess {
   const { options, stateOf, components, namespaces } = parts
   const { kubectl, pods } = options

@@ -38,7 +38,6 @@ export function workloadOf(
   }
 }
 
-/** What a mesh wants of an arm's pod. */
 export function podShape(
   { shape }: { readonly shape?: ArmShape },
   pod: 'clientPod' | 'serverPod',

@@ -14,7 +14,6 @@ export const readyTimeoutMs = 30_000
 const tailLines = 60
 /** How often a container's output is looked at until it says that it is ready. */
 const lookIntervalMs = 20
-/** The user that containers run as. */
 const uid = 65532
 
 export interface StartOptions {
@@ -179,7 +178,6 @@ async function resume(container: Docker.Container): Promise<void> {
   if (state.Paused) await container.unpause()
 }
 
-/** Waits until what it has written since then says that it is ready. */
 async function awaitOutput(
   container: Docker.Container,
   pattern: RegExp,

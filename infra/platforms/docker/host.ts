@@ -25,6 +25,7 @@ import type {
   Workload,
 } from '../../../harness/model.js'
 import { readHost } from '../../../harness/process/probes/host.js'
+import { readEach } from '../../../harness/process/read-each.js'
 import { programPath, type ContainerImages } from '../../supply/container-images/build.js'
 import { configText, containerCommand } from '../../supply/container-images/command.js'
 import { fetchText } from '../local/loopback.js'
@@ -50,7 +51,6 @@ export interface DockerHostOptions {
   /** Reference of an image that holds a program of others. */
   readonly programImage: (program: BinaryProgram) => Promise<string>
   readonly settings: DockerSettings
-  /** Network name by node. */
   readonly networks: Readonly<Record<NodeRole, string>>
   readonly facts: readonly Fact[]
   /** How admin pages and ports are reached: at the container's address, or from within the container. */
@@ -175,18 +175,12 @@ export class DockerHost implements Host {
     return relayed(Promise.resolve(relay))
   }
 
+  /** Of one that has died `health` tells. */
   async readUsage(components: readonly Component[]): Promise<Readonly<Record<string, UsageReading>>> {
-    const readings = await Promise.all(
-      components.map(async ({ name }): Promise<[string, UsageReading] | undefined> => {
-        const found = this.#places.get(name)
-        if (!found || found.started.failure) return undefined
-        return found.started.read().then(
-          (reading) => [name, reading],
-          () => undefined, // It died in between; `health` says so.
-        )
-      }),
-    )
-    return Object.fromEntries(readings.filter((entry) => entry !== undefined))
+    return readEach(components, async ({ name }) => {
+      const { started } = this.#places.get(name) ?? {}
+      return started?.failure ? undefined : started?.read()
+    })
   }
 
   async change(component: string, change: Change): Promise<void> {
@@ -318,7 +312,6 @@ export class DockerHost implements Host {
 /** It answers requests, where all others carry them. */
 const isServer = ({ category }: Component) => category === 'application' || category === 'called-service'
 
-/** What a container beside the components is made of. */
 interface BesideSpec extends Omit<ContainerSpec, 'labels' | 'name'> {
   readonly networks: readonly string[]
   readonly input?: string

@@ -30,8 +30,7 @@ import { createKubeHost, watchCluster } from '../cluster/host.js'
 import { usageFromNodes } from '../cluster/usage/node-cgroups.js'
 import { findEngine, isMissing, type Engine } from '../docker/engine.js'
 import { execInContainer } from '../docker/exec.js'
-import { generatorFacts } from '../kit/generator-pods.js'
-import { clampLimits, generatorNeeds, platformSettings } from '../kit/settings.js'
+import { clampLimits, generatorFacts, generatorNeeds, platformSettings } from '../kit/settings.js'
 import { clusterName } from './clean.js'
 import { nodeNames, renderClusterConfig, restartsQuickly } from './cluster-config.js'
 import { createCluster, loadArchive, loadImages, saveImages, watchNodes } from './cluster.js'
@@ -40,14 +39,12 @@ import { provideNodeImage } from './node-image.js'
 import { nodeShells } from './node-shell.js'
 import { kindSettings, type KindSettings } from './settings.js'
 
-/** What everything that follows works with. */
 interface Site {
   readonly request: EnvironmentRequest
   readonly scope: Scope
   readonly progress: Progress
   readonly settings: KindSettings
   readonly engine: Engine
-  /** Paths of programs. */
   readonly dockerCli: string
   readonly kind: string
   readonly kubectl: string
@@ -61,7 +58,6 @@ interface OwnImages {
   readonly loadedAs: ReadonlyMap<string, string>
 }
 
-/** A cluster that is up. */
 interface Cluster {
   readonly name: string
   readonly nodes: KubeHostOptions['nodes']
@@ -83,9 +79,8 @@ export async function createKind(
   const kept = await findKeptCluster(site, nodeImage, needs)
   // A cluster that comes up waits most of the time.
   const archive = kept ? undefined : archiveImages(site, own)
-  const cluster = kept
-    ? await reuseCluster(site, kept)
-    : await newCluster(site, renderable(site, nodeImage, needs))
+  const cluster = kept ? clusterAt(site, kept, true) : await newCluster(site, nodeImage, needs)
+  if (kept) await progress.step('an empty cluster', () => emptyCluster(cluster.kubectl))
   await progress.step('images in the cluster', () => loadOnto(site, cluster, namesOf(own), archive))
   if (needs.defaultCni) await progress.step('nodes ready', () => awaitNodes(cluster.kubectl))
   await placeUnpinned(cluster.kubectl)
@@ -181,20 +176,15 @@ function archiveImages({ dockerCli, scope }: Site, own: OwnImages): Promise<stri
   return archive
 }
 
-function renderable({ request, scope, settings, engine }: Site, nodeImage: string, needs: ClusterNeeds) {
+async function newCluster(site: Site, nodeImage: string, needs: ClusterNeeds): Promise<Cluster> {
+  const { kind, request, scope, progress, engine } = site
+  const { keep, createTimeoutSeconds, workers } = site.settings
   const name = clusterName(scope.runId, request.id)
-  return { name, nodeImage, workers: settings.workers, cgroup: engine.cgroup, needs }
-}
-
-async function newCluster(site: Site, wanted: Parameters<typeof renderClusterConfig>[0]): Promise<Cluster> {
-  const { kind, scope, progress, settings } = site
-  const { keep, createTimeoutSeconds } = settings
-  const { name, workers } = wanted
   const kubeconfig = await progress.step(`cluster of ${1 + workers} nodes`, () =>
     createCluster({
       kind,
       name,
-      config: renderClusterConfig(wanted),
+      config: renderClusterConfig({ name, nodeImage, workers, cgroup: engine.cgroup, needs }),
       timeoutMs: createTimeoutSeconds * 1000,
       keep,
       scope,
@@ -204,12 +194,6 @@ async function newCluster(site: Site, wanted: Parameters<typeof renderClusterCon
   return clusterAt(site, { name, kubeconfig }, false)
 }
 
-async function reuseCluster(site: Site, kept: KeptCluster): Promise<Cluster> {
-  const cluster = clusterAt(site, kept, true)
-  await site.progress.step('an empty cluster', () => emptyCluster(cluster.kubectl))
-  return cluster
-}
-
 function clusterAt(site: Site, { name, kubeconfig }: KeptCluster, isKept: boolean): Cluster {
   const { scope, settings, kubectl: path, helm: helmPath } = site
   const { runId, signal } = scope
@@ -217,7 +201,6 @@ function clusterAt(site: Site, { name, kubeconfig }: KeptCluster, isKept: boolea
   return { name, nodes: nodeNames(name, settings.workers), kubectl, isKept }
 }
 
-/** `written` is an archive of them that is being written already. */
 async function loadOnto(
   site: Site,
   { name, nodes, isKept }: Cluster,

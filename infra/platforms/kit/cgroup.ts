@@ -17,7 +17,6 @@ export interface CgroupPaths {
 
 const root = '/sys/fs/cgroup'
 
-/** Paths of a process's cgroup from the text of its `/proc/PID/cgroup`. */
 export function parseProcCgroup(text: string): CgroupPaths | undefined {
   const byController = new Map<string, string>()
   for (const line of text.split('\n')) {
@@ -150,7 +149,6 @@ export function addReadings(readings: readonly UsageReading[]): UsageReading | u
   }
 }
 
-/** Lines of `key value`. */
 function parseFlatKeyed(text = ''): ReadonlyMap<string, number> {
   return new Map(
     text.split('\n').flatMap((line) => {

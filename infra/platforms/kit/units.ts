@@ -38,7 +38,6 @@ export const ownsApplication = (arm: Pick<Arm, 'copy'>, path: Path) => isUnit(ar
 export const applicationOf = (arm: Pick<Arm, 'id' | 'copy'>, path: Path): Workload =>
   ownsApplication(arm, path) ? echoWorkloadOf(arm) : echoWorkload
 
-/** Applications that a request needs: the shared one, and those of units. */
 function countApplications({ arms, paths }: Units): number {
   const owning = arms.filter((arm) => {
     const path = paths.find(({ name }) => name === arm.path)

@@ -5,17 +5,17 @@
  * They are made below the group that Meshbench itself is in, so that what an administrator allows is what is used: root
  * on version 1, a delegated subtree on version 2 (cgroups(7)).
  */
-import { existsSync, readFileSync, readdirSync, rmdirSync } from 'node:fs'
+import { existsSync, readdirSync, rmdirSync } from 'node:fs'
 import { mkdir, readFile, readdir, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf } from '../../../harness/model/errors.js'
 import type { PlatformLeftover, Scope, UsageReading } from '../../../harness/model.js'
+import { textOf } from '../../../harness/process/probes/process.js'
 import { cgroupFiles, parseCgroup, parseProcCgroup, unifiedCgroup, type CgroupPaths } from '../kit/cgroup.js'
 
 export const groupPrefix = 'meshbench-'
 
-/** A component's name as a folder. */
 export const groupName = (component: string) => component.replace(/[^A-Za-z0-9.-]+/g, '_')
 
 export interface ComponentGroups {
@@ -66,15 +66,6 @@ export async function createGroups(scope: Scope): Promise<ComponentGroups | unde
       const texts = Object.entries(files).map(([key, path]) => [key, textOf(path)] as const)
       return parseCgroup(paths.version, Object.fromEntries(texts))
     },
-  }
-}
-
-/** At once, as procfs is read; undefined for a file that is not there. */
-function textOf(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return undefined
   }
 }
 

@@ -31,7 +31,6 @@ export interface LocalProcess extends Deployed {
   change(change: Change): Promise<void>
 }
 
-/** Where a process runs and how it is reached. */
 export interface ProcessPlace {
   readonly bindHost: string
   /** Turns the command into the one that is started, for example on cores of its own. */

@@ -15,11 +15,9 @@ export interface Namespace {
   readonly pid: number
   /** The command that runs `argv` in it, as the same process. */
   readonly enter: (argv: readonly string[]) => readonly string[]
-  /** Runs lines of ip(8). */
   ip(lines: readonly string[]): Promise<void>
   /** Runs lines of nft(8) in one transaction. */
   nft(lines: readonly string[]): Promise<string>
-  /** Runs a command to its end and returns its output. */
   run(argv: readonly string[]): Promise<string>
 }
 

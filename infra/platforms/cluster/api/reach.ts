@@ -76,7 +76,6 @@ export class Reach {
     return (this.#prober ??= this.#options.createProber())
   }
 
-  /** A TCP connection from the prober. */
   connect(endpoint: Endpoint): Duplex {
     const start = async () => {
       const { kubectl, pods } = this.#options

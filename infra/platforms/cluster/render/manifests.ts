@@ -19,14 +19,12 @@ export interface ContainerTemplate {
   /** Where it answers 200 when it is ready; without it the container counts as ready when it runs. */
   readonly ready?: { readonly port: number; readonly path: string }
   readonly limits: ContainerLimits
-  /** Volumes by name, and where they are mounted. */
   readonly mounts: Readonly<Record<string, string>>
 }
 
 export interface VolumeTemplate {
   readonly name: string
   readonly kind: 'secret' | 'configMap'
-  /** Name of the Secret or ConfigMap. */
   readonly source: string
 }
 

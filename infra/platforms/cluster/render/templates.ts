@@ -22,7 +22,6 @@ export interface RenderOptions {
   readonly name: string
   readonly namespace: string
   readonly runId: string
-  /** Reference of the image that holds its program. */
   readonly image: string
   readonly limits: ContainerLimits
   /** First of its listeners' ports. */

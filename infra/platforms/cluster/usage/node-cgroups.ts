@@ -58,7 +58,6 @@ export function findCommand(ids: readonly string[]): readonly string[] {
   return ['sh', '-c', script, 'sh', '(', ...names, ')']
 }
 
-/** Cgroup of each container that was found. */
 export function parseFound(stdout: string, ids: readonly string[]): ReadonlyMap<string, CgroupPaths> {
   const found = new Map<string, CgroupPaths>()
   // Shorter first: what lies below a container's own group is not the container.
@@ -126,7 +125,6 @@ function parseProgram(stdout: string, { program }: Pick<ProgramRef, 'program'>):
   }
 }
 
-/** A reading of each container whose CPU time was among the files. */
 export function parseRead(
   stdout: string,
   cgroups: ReadonlyMap<string, CgroupPaths>,
