@@ -43,13 +43,7 @@ export function resolveConfig(
   const profile = profiles[profileName]
   const chosenByFlag = overrides.profile !== undefined
   const arms = selectArms({ ...platforms[platform].addsArms, ...config.arms }, overrides, problems)
-  const ownExperiments = resolveExperiments(
-    config.experiments,
-    profileName,
-    chosenByFlag,
-    overrides,
-    problems,
-  )
+  const ownExperiments = resolveExperiments(config.experiments, profileName, overrides, problems)
   const engines = resolveEngines(ownExperiments, config.engines, overrides, problems)
   const resolved: ResolvedConfig = {
     seed: overrides.seed ?? config.seed,
@@ -115,7 +109,6 @@ function layPlatformFlags(
 function resolveExperiments(
   wanted: SettingsByName,
   profileName: ProfileName,
-  chosenByFlag: boolean,
   overrides: ConfigOverrides,
   problems: string[],
 ): Record<string, unknown> {
@@ -129,7 +122,7 @@ function resolveExperiments(
     if (!known) continue
     const own = wanted[known] ?? {}
     const rates = known === 'latency' && overrides.rate ? { ratesPerSecond: overrides.rate } : {}
-    const settings = chosenByFlag
+    const settings = overrides.profile
       ? { ...own, ...timing[known], ...rates }
       : { ...timing[known], ...own, ...rates }
     const parsed = experiments[known].settings.safeParse(settings, { reportInput: true })

@@ -10,8 +10,13 @@ export interface Catalogue {
   readonly platforms: Named<Pick<Platform, 'name' | 'environments' | 'times' | 'hasUnits' | 'changesHops'>>
   readonly experiments: Named<Pick<Experiment, 'loads' | 'rounds' | 'carries' | 'comparesLoads'>>
   /** Why a variant can change nothing of a mesh's arm on a path of a platform; undefined where it can. */
-  whyNotVaried(variant: Variant, mesh: string, path: string, platform: string): string | undefined
-  driveWith(load: LoadSpec, engine: EngineName): LoadSpec
+  readonly whyNotVaried: (
+    variant: Variant,
+    mesh: string,
+    path: string,
+    platform: string,
+  ) => string | undefined
+  readonly driveWith: (load: LoadSpec, engine: EngineName) => LoadSpec
 }
 
 /** Throws for a name that the registry does not have. */

@@ -9,7 +9,6 @@ import type {
   Copy,
   EnvironmentRequest,
   LoadSpec,
-  Path,
   Plan,
   PlatformTimes,
   ResolvedConfig,

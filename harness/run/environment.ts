@@ -182,15 +182,13 @@ async function installMeshes(
   return sessions
 }
 
-function compose(parts: {
-  request: EnvironmentRequest
-  host: Host
-  sessions: ReadonlyMap<string, MeshSession>
-  raised: Readonly<Record<string, RaisedArm>>
-  failures: Readonly<Record<string, TrialError>>
-  proofs: Readonly<Record<string, readonly ProofCheck[]>>
-  unbilled: readonly string[]
-}): Environment {
+interface Parts extends Pick<Environment, 'raised' | 'failures' | 'proofs' | 'unbilled'> {
+  readonly request: EnvironmentRequest
+  readonly host: Host
+  readonly sessions: ReadonlyMap<string, MeshSession>
+}
+
+function compose(parts: Parts): Environment {
   const { request, host, sessions, raised, failures, proofs, unbilled } = parts
   const armOf = new Map(request.arms.map((arm) => [arm.id, arm]))
   const counterReaders = new Map<string, RaisedArm>()
@@ -208,21 +206,9 @@ function compose(parts: {
   const counted = components.filter(({ category }) => !withoutCounters.includes(category))
 
   const health = (component: string) => host.health(component)
-  const facts: Fact[] = [
-    ...(request.config.variants ?? []).map((variant) => ({
-      name: `variant ${variant.name}`,
-      value: describeVariant(variant),
-    })),
-    ...host.facts,
-    ...[...sessions.values()].flatMap((session) => session.facts),
-    ...Object.values(raised).flatMap(({ build }) =>
-      build?.means === undefined ? [] : [{ name: build.name, value: build.means }],
-    ),
-  ]
   return {
     id: request.id,
-    // Meshes that share a program tell the same of it.
-    facts: [...new Map(facts.map((fact) => [`${fact.name}\n${fact.value}`, fact])).values()],
+    facts: factsOf(parts),
     components,
     raised,
     failures,
@@ -262,6 +248,22 @@ function compose(parts: {
     },
     deathNoticedMs: host.deathNoticedMs ?? 2_000,
   }
+}
+
+/** Each once: meshes that share a program tell the same of it. */
+function factsOf({ request, host, sessions, raised }: Parts): readonly Fact[] {
+  const facts: Fact[] = [
+    ...(request.config.variants ?? []).map((variant) => ({
+      name: `variant ${variant.name}`,
+      value: describeVariant(variant),
+    })),
+    ...host.facts,
+    ...[...sessions.values()].flatMap((session) => session.facts),
+    ...Object.values(raised).flatMap(({ build }) =>
+      build?.means === undefined ? [] : [{ name: build.name, value: build.means }],
+    ),
+  ]
+  return [...new Map(facts.map((fact) => [`${fact.name}\n${fact.value}`, fact])).values()]
 }
 
 const buildsOf = (raised: Readonly<Record<string, RaisedArm>>): Record<string, string> =>
