@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline'
 import { PassThrough } from 'node:stream'
 import { parseEvent } from '../../../harness/load/events.js'
 import { mergeHistograms } from '../../../harness/load/histogram.js'
+import { defined } from '../../../harness/model/defined.js'
 import type { LoadEvent } from '../../../harness/protocol/events.js'
 import type { Command, ErrorKind, Histogram, LoadResult, Running } from '../../../harness/model.js'
 
@@ -30,10 +31,10 @@ export function splitLoad(argv: readonly string[], count: number): readonly (rea
       ...spec,
       connections,
       // By connections, so that every connection carries the same rate whatever generator it belongs to.
-      ...(spec.ratePerSecond === undefined
-        ? {}
-        : { ratePerSecond: (spec.ratePerSecond * connections) / spec.connections }),
-      ...(spec.seed === undefined ? {} : { seed: spec.seed + index * 1_000_003 }),
+      ...defined({
+        ratePerSecond: spec.ratePerSecond && (spec.ratePerSecond * connections) / spec.connections,
+        seed: spec.seed === undefined ? undefined : spec.seed + index * 1_000_003,
+      }),
     }
     return argv.map((argument, position) => (position === at ? JSON.stringify(part) : argument))
   })

@@ -68,7 +68,7 @@ export async function startContainer(options: StartOptions): Promise<StartedCont
     Object.entries(network.Networks).map(([name, { IPAddress: address }]) => [name, address]),
   )
   const life = watchLife(container, spec.name, () => tail.join('\n'))
-  let cgroup = await findCgroup(id, state.Pid)
+  let cgroup = findCgroup(id, state.Pid)
   const earlier: UsageReading[] = []
   return {
     id,
@@ -92,7 +92,7 @@ export async function startContainer(options: StartOptions): Promise<StartedCont
       await container.start()
       life.begin()
       const { State: now, NetworkSettings: settings } = await container.inspect()
-      cgroup = await findCgroup(id, now.Pid)
+      cgroup = findCgroup(id, now.Pid)
       const moved = Object.entries(addresses).find(
         ([name, was]) => settings.Networks[name]?.IPAddress !== was,
       )

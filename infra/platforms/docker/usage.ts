@@ -1,13 +1,13 @@
 /** Reads what a container has used: from its cgroup when that is on this machine, else from the engine. */
-import { readFile } from 'node:fs/promises'
 import type Docker from 'dockerode'
 import type { UsageReading } from '../../../harness/model.js'
-import { cgroupFiles, parseCgroup, parseProcCgroup, type CgroupPaths } from '../kit/cgroup.js'
+import { textOf } from '../../../harness/process/probes/process.js'
+import { parseProcCgroup, readCgroup, type CgroupPaths } from '../kit/cgroup.js'
 import { defined } from '../../../harness/model/defined.js'
 
 /** Finds a container's cgroup through its first process; undefined when the engine runs on another machine. */
-export async function findCgroup(containerId: string, pid: number): Promise<CgroupPaths | undefined> {
-  const text = await readFile(`/proc/${pid}/cgroup`, 'utf8').catch(() => '')
+export function findCgroup(containerId: string, pid: number): CgroupPaths | undefined {
+  const text = textOf(`/proc/${pid}/cgroup`)
   // Without the id it is some other process that has this pid here.
   if (!text.includes(containerId)) return undefined
   return parseProcCgroup(text)
@@ -18,18 +18,9 @@ export async function readContainer(
   container: Docker.Container,
   cgroup: CgroupPaths | undefined,
 ): Promise<UsageReading> {
-  const reading = cgroup ? await readCgroup(cgroup) : parseStats(await readStats(container))
+  const reading = cgroup ? readCgroup(cgroup) : parseStats(await readStats(container))
   if (!reading) throw new Error(`no CPU time is known of container ${container.id.slice(0, 12)}`)
   return reading
-}
-
-async function readCgroup(paths: CgroupPaths): Promise<UsageReading | undefined> {
-  const entries = await Promise.all(
-    Object.entries(cgroupFiles(paths)).map(
-      async ([key, path]) => [key, await readFile(path, 'utf8').catch(() => undefined)] as const,
-    ),
-  )
-  return parseCgroup(paths.version, Object.fromEntries(entries))
 }
 
 /** The part of the engine's answer that is used. Keys differ between cgroup versions. */

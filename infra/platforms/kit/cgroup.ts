@@ -6,6 +6,7 @@
  */
 import type { UsageReading } from '../../../harness/model.js'
 import { defined } from '../../../harness/model/defined.js'
+import { textOf } from '../../../harness/process/probes/process.js'
 
 /** Where a cgroup's files lie. In version 1 each controller has a tree of its own. */
 export interface CgroupPaths {
@@ -109,6 +110,16 @@ export function parseCgroup(
     ...shared,
     resolutionNs: 1,
   }
+}
+
+/** The reading of a cgroup whose files `read` gives the texts of, by default as they lie on this host. */
+export function readCgroup(
+  paths: CgroupPaths,
+  files: Readonly<Record<string, string>> = cgroupFiles(paths),
+  read: (path: string) => string | undefined = textOf,
+): UsageReading | undefined {
+  const texts = Object.entries(files).map(([key, path]) => [key, read(path)] as const)
+  return parseCgroup(paths.version, Object.fromEntries(texts))
 }
 
 /** With what the lives before this one have used, whose counters are gone with them. */

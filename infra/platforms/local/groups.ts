@@ -6,13 +6,13 @@
  * on version 1, a delegated subtree on version 2 (cgroups(7)).
  */
 import { existsSync, readdirSync, rmdirSync } from 'node:fs'
-import { mkdir, readFile, readdir, rmdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf } from '../../../harness/model/errors.js'
 import type { PlatformLeftover, Scope, UsageReading } from '../../../harness/model.js'
 import { textOf } from '../../../harness/process/probes/process.js'
-import { cgroupFiles, parseCgroup, parseProcCgroup, unifiedCgroup, type CgroupPaths } from '../kit/cgroup.js'
+import { cgroupFiles, parseProcCgroup, readCgroup, unifiedCgroup, type CgroupPaths } from '../kit/cgroup.js'
 
 export const groupPrefix = 'meshbench-'
 
@@ -27,13 +27,13 @@ export interface ComponentGroups {
 }
 
 /** This process's own group, in which others are made; undefined where there are none. */
-export async function ownGroup(): Promise<CgroupPaths | undefined> {
-  return parseProcCgroup(await readFile('/proc/self/cgroup', 'utf8').catch(() => ''))
+export function ownGroup(): CgroupPaths | undefined {
+  return parseProcCgroup(textOf('/proc/self/cgroup'))
 }
 
 /** Undefined where groups cannot be made. They are removed with the scope, after what runs in them has ended. */
 export async function createGroups(scope: Scope): Promise<ComponentGroups | undefined> {
-  const own = await ownGroup()
+  const own = ownGroup()
   if (!own) return undefined
   const { version } = own
   const root = join(own.cpuacct, `${groupPrefix}${scope.runId}`)
@@ -63,8 +63,7 @@ export async function createGroups(scope: Scope): Promise<ComponentGroups | unde
       if (!paths) return undefined
       // Memory is not counted here: it would charge pages that were touched before the process was placed to others.
       const { memory: _1, memoryStat: _2, memoryPeak: _3, ...files } = cgroupFiles(paths)
-      const texts = Object.entries(files).map(([key, path]) => [key, textOf(path)] as const)
-      return parseCgroup(paths.version, Object.fromEntries(texts))
+      return readCgroup(paths, files)
     },
   }
 }
@@ -128,7 +127,7 @@ async function removeGroup(folder: string): Promise<void> {
 
 /** Groups that killed runs have left: where CPU is counted, and where it is limited, which may be another hierarchy. */
 export async function findGroups(runId?: string): Promise<readonly PlatformLeftover[]> {
-  const own = await ownGroup()
+  const own = ownGroup()
   const folders = own ? [...new Set([own.cpuacct, own.cpu])] : []
   const found = await Promise.all(
     folders.map(async (folder) =>

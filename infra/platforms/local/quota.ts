@@ -33,7 +33,7 @@ interface Root {
 }
 
 async function createRoot(id: string): Promise<Root> {
-  const own = await ownGroup()
+  const own = ownGroup()
   if (!own) throw new Error('there are no control groups here')
   // Where CPU is counted in the same hierarchy, components have their groups there already.
   const folder = join(own.cpu, `${groupPrefix}${id}`)

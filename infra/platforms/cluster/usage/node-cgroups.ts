@@ -10,7 +10,7 @@
 import type { UsageReading } from '../../../../harness/model.js'
 import { commandNames } from './cluster-programs.js'
 import { programKey, type ProgramRef, type UsageSource } from './components.js'
-import { cgroupFiles, parseCgroup, unifiedCgroup, type CgroupPaths } from '../../kit/cgroup.js'
+import { cgroupFiles, readCgroup, unifiedCgroup, type CgroupPaths } from '../../kit/cgroup.js'
 
 /** Where version 1 keeps CPU accounting; where it is missing, the node has version 2. */
 const v1Root = '/sys/fs/cgroup/cpuacct'
@@ -68,11 +68,8 @@ export function parseFound(stdout: string, ids: readonly string[]): ReadonlyMap<
   for (const id of ids) {
     const folder = folders.find((path) => path.slice(path.lastIndexOf('/') + 1).includes(id))
     if (folder === undefined) continue
-    if (!folder.startsWith(`${v1Root}/`)) {
-      found.set(id, unifiedCgroup(folder))
-      continue
-    }
-    found.set(id, v1Cgroup(folder.slice(v1Root.length)))
+    const isOld = folder.startsWith(`${v1Root}/`)
+    found.set(id, isOld ? v1Cgroup(folder.slice(v1Root.length)) : unifiedCgroup(folder))
   }
   return found
 }
@@ -138,8 +135,7 @@ export function parseRead(
   }
   const readings = new Map<string, UsageReading>()
   for (const [id, paths] of cgroups) {
-    const named = Object.entries(cgroupFiles(paths)).map(([key, path]) => [key, texts.get(path)] as const)
-    const reading = parseCgroup(paths.version, Object.fromEntries(named))
+    const reading = readCgroup(paths, cgroupFiles(paths), (path) => texts.get(path))
     if (reading) readings.set(id, reading)
   }
   return readings
