@@ -4,7 +4,7 @@
  */
 import { createInterface } from 'node:readline'
 import { PassThrough } from 'node:stream'
-import { parseEvent } from '../../../harness/load/events.js'
+import { parseEvent } from '../../../harness/load/generator.js'
 import { mergeHistograms } from '../../../harness/load/histogram.js'
 import { defined } from '../../../harness/model/defined.js'
 import type { LoadEvent } from '../../../harness/protocol/events.js'
