@@ -21,7 +21,7 @@ const rooms = {
   'harness/stats': base,
   'harness/process': base,
   'harness/load': [...base, 'harness/process'],
-  'harness/plan': base,
+  'harness/plan': [...base, 'scenarios/experiments/experiment.ts'],
   'harness/analyze': [...base, 'harness/stats', 'scenarios'],
   'harness/config.ts': ['harness/config'],
   'harness/config': [

@@ -123,7 +123,7 @@ beforeAll(async () => {
     platform: fake.platform,
     meshes: fake.meshes,
     journal: new RunJournal((entry) => void entries.push(entry), []),
-    display: createDisplay({ write: () => true }, { quiet: true }),
+    display: createDisplay({ write: () => true }),
     signal: new AbortController().signal,
     precisionReached: () => false,
   })

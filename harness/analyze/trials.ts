@@ -3,7 +3,7 @@ import { cpu, cpuPerGib, transferRate } from '../../scenarios/metrics.js'
 import { defined } from '../model/defined.js'
 import type { Analysis, ProofCheck, Trial, TrialSummary } from '../model.js'
 import { percentileOf } from '../stats/histogram.js'
-import { generatorCpuShare } from '../model/generator-share.js'
+import { generatorCpuShare } from '../model/journal.js'
 import { bucketsOf, latencyMs, readMetric, type Run } from './readings.js'
 
 export function summarizeTrial(run: Run, trial: Trial, oddities: readonly string[]): TrialSummary {

@@ -13,7 +13,6 @@ export interface Ending {
   readonly problem?: { readonly message: string; readonly hint?: string }
 }
 
-/** `message`: why the run failed, where it did. */
 export function endingOf(analysis: Analysis, message?: string): Ending {
   const standings = standingsOf(analysis)
   const missing = standings.flatMap((arm) => missingOf(arm))

@@ -22,7 +22,6 @@ import {
 } from '../../reports/formats/index.js'
 import type { ReportAssets } from '../../reports/page/render.js'
 
-/** What to write: whole formats, and charts in formats of their own. */
 export interface OutputRequest {
   readonly formats: readonly FormatName[]
   readonly journalFormats: readonly JournalFormatName[]
@@ -40,7 +39,6 @@ export const usualOutputs: OutputRequest = {
   theme: 'light',
 }
 
-/** Flags that choose what is written. */
 export interface OutputFlags {
   readonly format?: readonly string[]
   readonly chart?: readonly string[]

@@ -14,7 +14,6 @@ const asTheyAre = [
   'infra/images/bench/truth/server.c',
 ]
 
-/** Adds them to a folder that holds the compiled sources. */
 export async function addProducts(folder: string): Promise<void> {
   const images = join(folder, 'infra/images')
   await mkdir(images, { recursive: true })

@@ -4,10 +4,9 @@ import { secretTextsIn } from '../model/secrets.js'
 import { settingsOf, variedArms } from '../model/variants.js'
 import { names } from './config-schema.js'
 import { fieldOf, quote } from './problems.js'
-import { whatIsWrong, whyNotVaried } from './varying.js'
+import { whatIsWrong, whyNotVariedByName } from './varying.js'
 import { meshes } from '../../infra/meshes/index.js'
 import { flagOf, platforms, type PlatformName } from '../../infra/platforms/index.js'
-import { paths, type PathName } from '../../scenarios/paths/index.js'
 import { experimentNamed } from '../../scenarios/registry.js'
 
 type Problems = Generator<string, void>
@@ -26,7 +25,6 @@ export function* checkAcrossFields(
   yield* checkSecrets(config)
 }
 
-/** Loads of a config's experiments, by their names. */
 export const loadsOf = (resolved: Readonly<Record<string, unknown>>) =>
   Object.entries(resolved).map(
     ([name, settings]) => [name, experimentNamed(name)?.loads(settings) ?? []] as const,
@@ -94,10 +92,8 @@ function* checkPlacement({ arms, platform }: ResolvedConfig): Problems {
   }
 }
 
-const cannotVary = (mesh: string, path: string, platform: PlatformName) => (variant: Variant) =>
-  names(meshes).includes(mesh as keyof typeof meshes) && path in paths
-    ? whyNotVaried(variant, meshes[mesh as keyof typeof meshes], paths[path as PathName], platforms[platform])
-    : undefined
+const cannotVary = (mesh: string, path: string, platform: string) => (variant: Variant) =>
+  whyNotVariedByName(variant, mesh, path, platform)
 
 /** The arms that variants make of those of a config, by the id that the config knows. */
 export function variedOf(

@@ -67,10 +67,8 @@ export const planFlags = {
   ),
 }
 
-/** A row whatever its value is. */
 export type AnyFlag = Flag<unknown>
 
-/** What was given of them. */
 export type PlanFlags = {
   readonly [Name in keyof typeof planFlags]?: (typeof planFlags)[Name] extends Flag<infer Value>
     ? Value

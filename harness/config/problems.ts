@@ -202,21 +202,32 @@ export function fieldOf(path: readonly PropertyKey[]): string {
 
 /** Names of the fields that an object may have at this place of a shape. */
 function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): readonly string[] {
-  const [key, ...rest] = path
-  if (schema instanceof z.ZodObject) {
-    const shape: Readonly<Record<string, unknown>> = schema.shape
-    if (key === undefined) return Object.keys(shape)
-    const field = shape[String(key)]
-    return field ? keysAt(field as z.ZodType, rest) : []
-  }
-  if (schema instanceof z.ZodRecord) {
-    const { keyType, valueType } = schema
-    if (key !== undefined) return keysAt(valueType as z.ZodType, rest)
-    return keyType instanceof z.ZodEnum ? keyType.options.map(String) : []
-  }
-  if (schema instanceof z.ZodArray) return keysAt(schema.element as z.ZodType, rest)
+  const place = path.reduce<z.ZodType | undefined>((outer, key) => {
+    const whole = outer && bare(outer)
+    return whole instanceof z.ZodArray ? (whole.element as z.ZodType) : whole && below(whole, String(key))
+  }, schema)
+  return place ? keysOf(bare(place)) : []
+}
+
+/** Without what says that it may be absent, or what it is then. */
+export function bare(schema: z.ZodType): z.ZodType {
   const { innerType } = schema.def as { readonly innerType?: z.ZodType }
-  return innerType ? keysAt(innerType, path) : []
+  return innerType ? bare(innerType) : schema
+}
+
+/** The shape under a name; undefined where there is none. */
+export function below(schema: z.ZodType, key: string): z.ZodType | undefined {
+  if (schema instanceof z.ZodRecord)
+    return (schema.keyType as z.ZodType).safeParse(key).success ? (schema.valueType as z.ZodType) : undefined
+  if (!(schema instanceof z.ZodObject)) return undefined
+  return Object.hasOwn(schema.shape, key) ? (schema.shape[key] as z.ZodType) : undefined
+}
+
+export function keysOf(schema: z.ZodType): readonly string[] {
+  if (schema instanceof z.ZodObject) return Object.keys(schema.shape)
+  return schema instanceof z.ZodRecord && schema.keyType instanceof z.ZodEnum
+    ? schema.keyType.options.map(String)
+    : []
 }
 
 /** What was typed is blamed on where it was typed: in the config, on the command line, or both. */

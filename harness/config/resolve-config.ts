@@ -20,7 +20,6 @@ import { profileNames, profiles, type ProfileName } from './profiles.js'
 import { platforms, type PlatformName } from '../../infra/platforms/index.js'
 import { experiments } from '../../scenarios/experiments/index.js'
 
-/** What flags of the command line change. */
 export interface ConfigOverrides extends Omit<PlanFlags, 'config' | 'variant' | 'function'> {
   /** Laid over the settings of the chosen platform. */
   readonly platformFlags?: Readonly<Record<string, boolean>>
@@ -53,7 +52,7 @@ export function resolveConfig(
   const profile = profiles[profileName]
   const chosenByFlag = overrides.profile !== undefined
   const selected = selectArms({ ...platforms[platform].addsArms, ...config.arms }, overrides)
-  const own = resolveExperiments(config.experiments, profileName, chosenByFlag, overrides)
+  const own = resolveExperiments(config.experiments, profileName, overrides)
   const chosen = resolveEngines(own.value, config.engines, overrides)
   const [arms, engines] = [selected.value, chosen.value]
   const resolved: ResolvedConfig = {
@@ -112,8 +111,7 @@ function layPlatformFlags(
 function resolveExperiments(
   wanted: SettingsByName,
   profileName: ProfileName,
-  chosenByFlag: boolean,
-  { experiment, rate }: ConfigOverrides,
+  { experiment, profile: chosenByFlag, rate }: ConfigOverrides,
 ): Checked<Readonly<Record<string, unknown>>> {
   const profile = profiles[profileName]
   const timing: SettingsByName = profile.experiments

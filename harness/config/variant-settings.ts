@@ -1,7 +1,7 @@
 /** Reads the settings of `--variant name=set:…`: any that `meshSettings` have of hops, values as JSON has them. */
 import { z } from 'zod'
 import type { Mesh } from '../model.js'
-import { describeIssue, nearest, quote } from './problems.js'
+import { bare, below, describeIssue, keysOf, nearest, quote } from './problems.js'
 import { meshes } from '../../infra/meshes/index.js'
 
 export type Settings = Record<string, unknown>
@@ -114,19 +114,6 @@ function walk(shapes: readonly z.ZodType[], keys: readonly string[]): string | u
   return undefined
 }
 
-/** Without what says that it may be absent, or what it is then. */
-function bare(schema: z.ZodType): z.ZodType {
-  const { innerType } = schema.def as { readonly innerType?: z.ZodType }
-  return innerType ? bare(innerType) : schema
-}
-
-function below(schema: z.ZodType, key: string): z.ZodType | undefined {
-  if (schema instanceof z.ZodRecord)
-    return (schema.keyType as z.ZodType).safeParse(key).success ? (schema.valueType as z.ZodType) : undefined
-  if (!(schema instanceof z.ZodObject)) return undefined
-  return Object.hasOwn(schema.shape, key) ? (schema.shape[key] as z.ZodType) : undefined
-}
-
 function whyNot(places: readonly z.ZodType[], at: string, key: string): string {
   const names = [...new Set(places.flatMap(keysOf))]
   if (names.length > 0) {
@@ -137,13 +124,6 @@ function whyNot(places: readonly z.ZodType[], at: string, key: string): string {
   return places.some((place) => place instanceof z.ZodArray)
     ? `${at} is a list, which is set as a whole: ${at}=[…]`
     : `${at} is one value`
-}
-
-function keysOf(schema: z.ZodType): readonly string[] {
-  if (schema instanceof z.ZodObject) return Object.keys(schema.shape)
-  return schema instanceof z.ZodRecord && schema.keyType instanceof z.ZodEnum
-    ? schema.keyType.options.map(String)
-    : []
 }
 
 /** What the hop would say of a value when it starts, said before anything is. */

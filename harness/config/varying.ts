@@ -3,7 +3,9 @@ import type { z } from 'zod'
 import type { Hop, Mesh, OwnProgram, Path, Platform, Variant } from '../model.js'
 import { hasProtectedLegs } from '../model/paths.js'
 import { calledServices, ownPrograms } from '../model/variants.js'
-import { platforms } from '../../infra/platforms/index.js'
+import { meshes } from '../../infra/meshes/index.js'
+import { platforms, type PlatformName } from '../../infra/platforms/index.js'
+import { paths } from '../../scenarios/paths/index.js'
 import { describeIssue } from './problems.js'
 
 const layerOf: Readonly<Record<OwnProgram, Hop['layer']>> = { proxy: 'l7', tunnel: 'l4' }
@@ -48,6 +50,18 @@ export function whyNotVaried(
   const layers = touched.map((program) => layerOf[program])
   if (path.hops.some(({ layer }) => layers.includes(layer))) return undefined
   return `no ${layers.map((layer) => layer.toUpperCase()).join(' or ')} hop is on ${mesh.name}/${path.name}`
+}
+
+/** The same by their names; undefined, too, of a mesh or a path that there is not. */
+export function whyNotVariedByName(
+  variant: Variant,
+  mesh: string,
+  path: string,
+  platform: string,
+): string | undefined {
+  const { [mesh]: known }: Readonly<Record<string, Mesh>> = meshes
+  const { [path]: along }: Readonly<Record<string, Path>> = paths
+  return known && along && whyNotVaried(variant, known, along, platforms[platform as PlatformName])
 }
 
 /** What is wrong with settings of a mesh, or with what a variant lays over them; undefined where nothing is. */

@@ -5,6 +5,7 @@ import {
   bucketIndex,
   decodeCounts,
   encodeCounts,
+  rankOf,
 } from '../protocol/histogram.js'
 import { messageOf } from '../model/errors.js'
 import type { Histogram } from '../model.js'
@@ -64,8 +65,7 @@ export function mergeHistograms(histograms: readonly Histogram[]): Histogram {
  */
 export function percentileUs(histogram: Histogram, percentile: number): number {
   const buckets = bucketsOf(histogram)
-  // The product of 99.9 and 1000 is a hair above 99900 in binary: such hairs must not move a rank.
-  const rank = Math.max(1, Math.ceil((percentile / 100) * histogram.count - 1e-6))
+  const rank = rankOf(percentile, histogram.count)
   let seen = 0
   for (const { us, count } of buckets) {
     seen += count

@@ -4,9 +4,9 @@
  */
 import { UserError } from './errors.js'
 import type { Arm, Component, Host, NodeRole, Path } from '../model.js'
-import type { AccessOptions, ClusterCommands } from './running/commands.js'
+import type { AccessOptions, ClusterCommands } from './running/workloads.js'
 
-export type { AccessOptions, ClusterCommands } from './running/commands.js'
+export type { AccessOptions, ClusterCommands } from './running/workloads.js'
 
 /** On a namespace that a mesh is in, besides the run's own marks: the mesh's name, for whoever takes it away. */
 export const meshLabel = 'meshbench.mesh'

@@ -132,7 +132,7 @@ export const resolvedConfigSchema = object({
   engines: record(z.enum(engineNames)).exactOptional(),
   rounds: roundsSchema,
   thresholds: list(thresholdSchema),
-  /** Builds and settings that are measured side by side; see harness/config/variants.ts. */
+  /** Builds and settings that are measured side by side; see harness/model/variants.ts. */
   variants: list(variantSchema).exactOptional(),
   /** How variants are judged; absent in journals from before there were any. */
   gate: gatePolicySchema.exactOptional(),

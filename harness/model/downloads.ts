@@ -1,7 +1,7 @@
-/** What a run downloads, each pinned by version and, where it is known, by digest. */
-
-/** SHA-256 in lower-case hex, without a prefix, or `unknown`. */
-export type Sha256 = string
+/**
+ * What a run downloads, each pinned by version and, where it is known, by digest: SHA-256 in lower-case hex, without a
+ * prefix, or `unknown`.
+ */
 
 export type HostPlatform = 'linux/amd64' | 'linux/arm64' | 'darwin/arm64'
 
@@ -13,7 +13,7 @@ export interface ToolPin {
   /** Path within the downloaded tar.gz; absent when the download is the program itself. */
   readonly archiveMember?: (platform: HostPlatform) => string
   /** SHA-256 of what `url` gives. A platform that is not listed cannot be downloaded for. */
-  readonly sha256: Readonly<Partial<Record<HostPlatform, Sha256>>>
+  readonly sha256: Readonly<Partial<Record<HostPlatform, string>>>
 }
 
 /** A container image by tag, and by digest where that is known. */
@@ -28,14 +28,14 @@ export interface ChartPin {
   readonly name: string
   readonly version: string
   readonly repository: string
-  readonly sha256: Sha256
+  readonly sha256: string
 }
 
 export interface ManifestPin {
   readonly name: string
   readonly version: string
   readonly url: string
-  readonly sha256: Sha256
+  readonly sha256: string
 }
 
 export interface Downloads {

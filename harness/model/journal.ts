@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { loadResultSchema } from '../protocol/result.js'
+import type { LoadSpec } from '../protocol/spec.js'
 import { billCategorySchema } from './paths.js'
 import { planSchema } from './plan.js'
 import { trialErrorSchema } from './running/faults.js'
@@ -14,7 +15,7 @@ import { amount, count, instant, list, name, number, object, record, text } from
 
 /** What one component used over one window. */
 export const componentUsageSchema = object({
-  ...usageReadingSchema.unwrap().omit({ throttledNs: true }).shape,
+  ...usageReadingSchema.unwrap().shape,
   component: name,
   category: billCategorySchema,
 })
@@ -32,6 +33,17 @@ export const usageSchema = object({
   components: list(componentUsageSchema),
 })
 export interface Usage extends z.infer<typeof usageSchema> {}
+
+/** CPU of the generator as a share of what it may use: a core for each worker of each generator. */
+export function generatorCpuShare(
+  spec: Pick<LoadSpec, 'workers'>,
+  generators: number,
+  { windowMs, components }: Usage,
+): number | undefined {
+  const generator = components.find(({ category }) => category === 'generator')
+  if (!generator || windowMs <= 0) return undefined
+  return generator.cpuNs / (windowMs * 1e6) / ((spec.workers ?? 1) * generators)
+}
 
 /** One trial as the journal keeps it. Nothing is dropped: `invalid` and `failed` trials stay, with reasons. */
 export const trialSchema = object({

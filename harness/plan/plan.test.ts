@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
 import { catalogue } from '../cli/catalogue.js'
+import { experiments } from '../../scenarios/experiments/index.js'
+import { catalogueOn } from '../testing/catalogue.js'
 import type { UserConfig } from '../config.js'
 import { resolveConfig } from '../config/resolve-config.js'
 import { environmentRequests, makePlan, visitsOf } from './plan.js'
@@ -39,8 +41,13 @@ test('what is named twice is measured once', () => {
 })
 
 test('a plan that would measure a cell twice is refused', () => {
-  const load = catalogue.loadsOf('latency', resolveConfig(user).experiments.latency)
-  expect(() => makePlan(resolveConfig(user), { ...catalogue, loadsOf: () => [...load, ...load] })).toThrow(
+  const { latency } = experiments
+  const loads = (settings: unknown) => {
+    const own = latency.loads(settings as never)
+    return [...own, ...own]
+  }
+  const twice = { ...catalogue, experiments: { ...experiments, latency: { loads } } }
+  expect(() => makePlan(resolveConfig(user), twice)).toThrow(
     'the plan would measure latency|none/baseline|500/s',
   )
 })
@@ -101,7 +108,7 @@ test('on one machine all arms share an environment', () => {
 })
 
 test('where each mesh has its own cluster, each cluster has its own baseline and twin', () => {
-  const plan = makePlan(resolveConfig(user), { ...catalogue, environmentsOf: () => 'per-mesh' })
+  const plan = makePlan(resolveConfig(user), catalogueOn({ environments: 'per-mesh' }))
   expect(plan.arms.map(({ id, baseline }) => [id, baseline]).slice(0, 3)).toEqual([
     ['reference/baseline', 'reference/baseline'],
     ['reference/baseline-twin', 'reference/baseline'],
@@ -112,7 +119,7 @@ test('where each mesh has its own cluster, each cluster has its own baseline and
 test('the estimate counts what the platform takes, for each environment, arm, hop and trial', () => {
   const none = { environmentMs: 0, armMs: 0, hopMs: 0, trialMs: 0, trialHopMs: 0 }
   const estimateWith = (times: Partial<typeof none>) =>
-    makePlan(resolveConfig(user), { ...catalogue, timesOf: () => ({ ...none, ...times }) }).estimateMs
+    makePlan(resolveConfig(user), catalogueOn({ times: { ...none, ...times } })).estimateMs
   const load = estimateWith({})
   const { arms, order } = planOf()
   expect(estimateWith({ environmentMs: 7 }) - load).toBe(7)
@@ -134,7 +141,7 @@ test('with blocks, clusters take turns in seeded order, and every trial is there
         ...config,
         rounds: { min: 7, max: 7, ...defined({ blocks }) },
       }),
-      { ...catalogue, environmentsOf: () => 'per-mesh', timesOf: () => times },
+      catalogueOn({ environments: 'per-mesh', times }),
     )
   const times = { environmentMs: 1e9, armMs: 0, hopMs: 0, trialMs: 0 }
   const [plain, blocked] = [planWith(), planWith(3)]
@@ -162,10 +169,7 @@ test('with blocks, an environment that is the only one comes up anew for each, w
         arms: { reference: ['l4-only'] },
         rounds: { min: 7, max: 7, ...defined({ blocks }) },
       }),
-      {
-        ...catalogue,
-        timesOf: () => ({ environmentMs: 1e9, armMs: 0, hopMs: 0, trialMs: 0 }),
-      },
+      catalogueOn({ times: { environmentMs: 1e9, armMs: 0, hopMs: 0, trialMs: 0 } }),
     )
   const [plain, blocked] = [planWith(), planWith(3)]
   const roundsIn = (plan: typeof plain) =>

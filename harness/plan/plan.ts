@@ -4,14 +4,11 @@ import { createHash } from 'node:crypto'
 import { defined } from '../model/defined.js'
 import { UserError } from '../model/errors.js'
 import type {
-  EngineName,
   Arm,
   Cell,
   Copy,
   EnvironmentRequest,
-  LabelledLoad,
   LoadSpec,
-  Path,
   Plan,
   PlatformTimes,
   ResolvedConfig,
@@ -20,43 +17,12 @@ import type {
 } from '../model.js'
 import { requestHeadersOf, transportOf, variedArms } from '../model/variants.js'
 import { seededRandom } from '../protocol/random.js'
-import { canHave, refuseChanges, scriptOf, withRestarts, type ScriptCatalogue } from './scripts.js'
-
-/** What the registries know of the names in a config; handed in, so that a plan can be tested without them. */
-export interface Catalogue extends ScriptCatalogue {
-  readonly environmentsOf: (platform: string) => 'shared' | 'per-mesh'
-  /** The product that a mesh is one way of running; absent: none is. */
-  readonly familyOf?: (mesh: string) => string | undefined
-  readonly timesOf: (platform: string) => PlatformTimes
-  /** Why a variant can change nothing of a mesh's arm on a path of a platform; absent: every variant changes every arm. */
-  readonly whyNotVaried?: (
-    variant: Variant,
-    mesh: string,
-    path: string,
-    platform: string,
-  ) => string | undefined
-  /** Where on a path a mesh does what a variant turns on; absent, or undefined: on each hop of the layer. */
-  readonly placeOf?: (variant: Variant, mesh: string, path: string) => string | undefined
-  readonly loadsOf: (experiment: string, settings: unknown) => readonly LabelledLoad[]
-  /** Whether an experiment can be put to a path; absent: to every one. A baseline is always measured. */
-  readonly carries?: (experiment: string, path: Path) => boolean
-  /** Platforms on which arms have units; absent: none. */
-  readonly haveUnits?: readonly string[]
-  /** Whether an experiment's loads are compared with each other; absent: none's are. */
-  readonly comparesLoads?: (experiment: string) => boolean
-  /** The load as another engine than its own drives it; absent: nothing but the engine changes. */
-  readonly driveWith?: (load: LoadSpec, engine: EngineName) => LoadSpec
-  /** Most rounds of an experiment; undefined: as many as the run has. A search has one for each of its trials. */
-  readonly roundsOf: (experiment: string, settings: unknown) => number | undefined
-}
+import { named, type Catalogue } from './catalogue.js'
+import { canHave, refuseChanges, scriptOf, withRestarts } from './scripts.js'
 
 export function makePlan(config: ResolvedConfig, catalogue: Catalogue): Plan {
   const arms = listArms(config, catalogue)
-  const paths = [...new Set(arms.map(({ path }) => path))].map((name) => {
-    const path = catalogue.paths[name]
-    if (!path) throw new Error(`no path named ${name}`)
-    return path
-  })
+  const paths = [...new Set(arms.map(({ path }) => path))].map((name) => named(catalogue.paths, name))
   const groups = listCells(config, arms, catalogue)
   const cells = groups.flatMap((group) => group.cells)
   const ids = cells.map(({ id }) => id)
@@ -68,6 +34,7 @@ export function makePlan(config: ResolvedConfig, catalogue: Catalogue): Plan {
   const hash = createHash('sha256')
     .update(JSON.stringify([{ ...config, outDir: '' }, arms, cells, order]))
     .digest('hex')
+  const { times } = named(catalogue.platforms, config.platform)
   return {
     schema: 1,
     hash,
@@ -77,7 +44,7 @@ export function makePlan(config: ResolvedConfig, catalogue: Catalogue): Plan {
     paths,
     cells,
     order,
-    estimateMs: estimate(config, cells, order, arms, paths, catalogue.timesOf(config.platform)),
+    estimateMs: estimate({ config, arms, paths, cells, order }, times),
   }
 }
 
@@ -86,7 +53,7 @@ export function makePlan(config: ResolvedConfig, catalogue: Catalogue): Plan {
  * these are `none/baseline`, elsewhere each mesh has its own.
  */
 function listArms(config: ResolvedConfig, catalogue: Catalogue): Arm[] {
-  const shared = catalogue.environmentsOf(config.platform) === 'shared'
+  const shared = named(catalogue.platforms, config.platform).environments === 'shared'
   const meshNames = Object.keys(config.arms)
   const groups = shared
     ? [{ environment: config.platform, prefix: baselineMesh, meshes: meshNames }]
@@ -110,8 +77,8 @@ function listArms(config: ResolvedConfig, catalogue: Catalogue): Arm[] {
                 environment,
                 baseline,
                 ...defined({
-                  family: catalogue.familyOf?.(mesh),
-                  transport: transportOf(config, { mesh, ...variant }, catalogue.paths[path] as Path),
+                  family: catalogue.meshes[mesh]?.family,
+                  transport: transportOf(config, { mesh, ...variant }, named(catalogue.paths, path)),
                   place: placeOf(variant.variant, mesh, path, config, catalogue),
                 }),
               }),
@@ -130,13 +97,13 @@ function placeOf(
   catalogue: Catalogue,
 ): string | undefined {
   const variant = variants?.find((other) => other.name === name)
-  return variant && catalogue.placeOf?.(variant, mesh, path)
+  return variant && catalogue.meshes[mesh]?.placeOf?.(variant.settings, named(catalogue.paths, path))
 }
 
 const whyNot =
   (mesh: string, path: string, { platform }: Pick<ResolvedConfig, 'platform'>, { whyNotVaried }: Catalogue) =>
   (variant: Variant) =>
-    whyNotVaried?.(variant, mesh, path, platform)
+    whyNotVaried(variant, mesh, path, platform)
 
 function listUnvaried(config: ResolvedConfig, catalogue: Catalogue): Plan['unvaried'] {
   const { arms, variants = [] } = config
@@ -164,9 +131,10 @@ function listCells(config: ResolvedConfig, arms: readonly Arm[], catalogue: Cata
   const headers = requestHeadersOf(config)
   const more = Object.keys(headers).length === 0 ? {} : { headers }
   return Object.entries(config.experiments).flatMap(([experiment, settings]) => {
-    const rounds = Math.min(config.rounds.max, catalogue.roundsOf(experiment, settings) ?? Infinity)
+    const asked = named(catalogue.experiments, experiment)
+    const rounds = Math.min(config.rounds.max, asked.rounds?.(settings) ?? Infinity)
     const engine = config.engines?.[experiment]
-    const own = catalogue.loadsOf(experiment, settings)
+    const own = asked.loads(settings)
     // Figures of two engines are not the same thing: the label keeps them apart.
     const loads =
       engine === undefined
@@ -174,9 +142,11 @@ function listCells(config: ResolvedConfig, arms: readonly Arm[], catalogue: Cata
         : own.map((each) => ({
             ...each,
             label: `${each.label} by ${engine}`,
-            load: catalogue.driveWith?.(each.load, engine) ?? { ...each.load, engine },
+            load: catalogue.driveWith(each.load, engine),
           }))
-    const { haveUnits = [] } = catalogue
+    const haveUnits = Object.values(catalogue.platforms).flatMap(({ name, hasUnits }) =>
+      hasUnits ? [name] : [],
+    )
     if (loads.some(({ units }) => units) && !haveUnits.includes(config.platform))
       throw new UserError(
         `${experiment} needs hops that can be had any number of times, with or without an application: ${config.platform} has none`,
@@ -184,9 +154,7 @@ function listCells(config: ResolvedConfig, arms: readonly Arm[], catalogue: Cata
       )
     const carrying = (hopsAlone = false) =>
       arms.filter(({ path, role }) =>
-        role === 'subject'
-          ? (catalogue.carries?.(experiment, catalogue.paths[path] as Path) ?? true)
-          : !hopsAlone,
+        role === 'subject' ? (asked.carries?.(named(catalogue.paths, path)) ?? true) : !hopsAlone,
       )
     return loads.flatMap(({ label, load, search, script, hopsAlone, units }) => {
       const under = carrying(hopsAlone).map((arm) => ({ arm, script: scriptOf(script, arm, catalogue) }))
@@ -213,9 +181,9 @@ function listCells(config: ResolvedConfig, arms: readonly Arm[], catalogue: Cata
 }
 
 /** Groups whose cells are shuffled together: one for each load, or one for all loads that are compared with each other. */
-function together(groups: readonly CellGroup[], { comparesLoads }: Catalogue): readonly CellGroup[] {
+function together(groups: readonly CellGroup[], { experiments }: Catalogue): readonly CellGroup[] {
   return groups.flatMap((group) => {
-    if (!comparesLoads?.(group.experiment)) return [group]
+    if (!named(experiments, group.experiment).comparesLoads) return [group]
     // A search has rounds of its own.
     const all = groups.filter(
       ({ experiment, rounds }) => experiment === group.experiment && rounds === group.rounds,
@@ -270,40 +238,17 @@ function blockEdges({ rounds: { blocks = 1 } }: ResolvedConfig, rounds: number):
   return Array.from({ length: count + 1 }, (_, edge) => Math.round((edge * rounds) / count))
 }
 
-function estimate(
-  config: ResolvedConfig,
-  cells: readonly Cell[],
-  order: readonly TrialSpec[],
-  arms: readonly Arm[],
-  paths: readonly Path[],
-  times: PlatformTimes,
-): number {
-  const cellOf = new Map(cells.map((cell) => [cell.id, cell]))
-  const armOf = new Map(arms.map((arm) => [arm.id, arm]))
-  const environmentOf = ({ cell }: TrialSpec) => armOf.get(cellOf.get(cell)?.arm ?? '')?.environment
-  const upOf = new Map(
-    [...new Set(arms.map(({ environment }) => environment))].map((environment) => {
-      const up = withCopies(
-        arms.filter((arm) => arm.environment === environment),
-        { cells, paths },
-      )
-      const hops = up.flatMap((arm) => paths.find(({ name }) => name === arm.path)?.hops ?? [])
-      return [environment, { arms: up.length, hops: hops.length }]
-    }),
-  )
-  const none = { arms: 0, hops: 0 }
-  const isNew = newStays(config, order, environmentOf)
-  return order.reduce((sum, spec, index) => {
-    const up = upOf.get(environmentOf(spec) ?? '') ?? none
-    // An environment comes up once for each of its blocks, with all its arms.
-    const isFirst = isNew(spec, order[index - 1])
-    const raising = times.environmentMs + up.arms * times.armMs + up.hops * times.hopMs
-    const reading = up.hops * (times.trialHopMs ?? 0)
-    return sum + trialMs(cellOf.get(spec.cell)?.load, times) + reading + (isFirst ? raising : 0)
+/** Each stay brings its environment up with all its arms, and each trial reads every hop, whether it carries it or not. */
+function estimate(plan: Planned, times: PlatformTimes): number {
+  const loadOf = new Map(plan.cells.map(({ id, load }) => [id, load]))
+  return visitsOf(plan).reduce((sum, { request: { arms, paths }, trials }) => {
+    const hops = arms.flatMap((arm) => paths.find(({ name }) => name === arm.path)?.hops ?? []).length
+    const raising = times.environmentMs + arms.length * times.armMs + hops * times.hopMs
+    const reading = hops * (times.trialHopMs ?? 0)
+    return trials.reduce((ms, { cell }) => ms + trialMs(loadOf.get(cell), times) + reading, sum + raising)
   }, 0)
 }
 
-/** Expected time of one trial. */
 export function trialMs(load: LoadSpec | undefined, times: PlatformTimes): number {
   return load ? load.warmupMs + load.durationMs + times.trialMs : 0
 }
@@ -314,8 +259,11 @@ export interface Visit {
   readonly trials: readonly TrialSpec[]
 }
 
+/** What of a plan tells of its stays. */
+type Planned = Pick<Plan, 'config' | 'arms' | 'paths' | 'cells' | 'order'>
+
 /** The stays of a plan in their order: one for each environment, or with blocks one for each of its turns. */
-export function visitsOf(plan: Plan): readonly Visit[] {
+export function visitsOf(plan: Planned): readonly Visit[] {
   const requests = new Map(environmentRequests(plan).map((request) => [request.id, request]))
   const environmentOf = environmentsOfCells(plan)
   const visits: { request: EnvironmentRequest; trials: TrialSpec[] }[] = []
@@ -348,7 +296,7 @@ function newStays(
 }
 
 /** The environments of a plan, each with its arms, in the order in which the plan visits them first. */
-export function environmentRequests(plan: Plan): readonly EnvironmentRequest[] {
+export function environmentRequests(plan: Planned): readonly EnvironmentRequest[] {
   const environmentOf = environmentsOfCells(plan)
   const visited = new Set(plan.order.map(({ cell }) => environmentOf.get(cell) ?? ''))
   return [...visited].map((id) => ({
@@ -362,7 +310,7 @@ export function environmentRequests(plan: Plan): readonly EnvironmentRequest[] {
   }))
 }
 
-function environmentsOfCells({ arms, cells }: Plan): ReadonlyMap<string, string | undefined> {
+function environmentsOfCells({ arms, cells }: Planned): ReadonlyMap<string, string | undefined> {
   const environmentOf = new Map(arms.map((arm) => [arm.id, arm.environment]))
   return new Map(cells.map((cell) => [cell.id, environmentOf.get(cell.arm)]))
 }
@@ -386,7 +334,7 @@ function withCopies(arms: readonly Arm[], { cells, paths }: Pick<Plan, 'cells' |
   })
 }
 
-/** A shuffled copy (Fisher–Yates). */
+/** Fisher–Yates. */
 function shuffle<T>(items: readonly T[], random: () => number): T[] {
   const shuffled = [...items]
   for (let last = shuffled.length - 1; last > 0; last--) {

@@ -1,23 +1,16 @@
 /** What the scripts of an experiment come to on a platform and a mesh: which arms can have them, and how long they take. */
 import { UserError } from '../model/errors.js'
-import type { Arm, Hop, LabelledLoad, LoadSpec, Path, Script } from '../model.js'
-
-export interface ScriptCatalogue {
-  readonly paths: Readonly<Record<string, Path>>
-  /** Platforms that can end, pause and start hops, and what a start takes there (see `Platform.changesHops`); absent: all. */
-  readonly restartMs?: Readonly<Record<string, number>>
-  /** Whether a mesh has one program for a hop of all arms of a node, so that another load takes the same; absent: none has. */
-  readonly sharesHop?: (mesh: string, hop: Hop) => boolean
-}
+import type { Arm, LabelledLoad, LoadSpec, Script } from '../model.js'
+import { named, type Catalogue } from './catalogue.js'
 
 /** None for a baseline, which has no hops to act on. */
 export function scriptOf(
   script: LabelledLoad['script'],
   { role, path }: Pick<Arm, 'role' | 'path'>,
-  { paths }: ScriptCatalogue,
+  { paths }: Catalogue,
 ): Script | undefined {
   if (role !== 'subject') return undefined
-  return typeof script === 'function' ? script(paths[path] as Path) : script
+  return typeof script === 'function' ? script(named(paths, path)) : script
 }
 
 /** Throws a `UserError` where the platform cannot do what the scripts of these loads ask. */
@@ -25,12 +18,13 @@ export function refuseChanges(
   experiment: string,
   platform: string,
   scripts: readonly Script[],
-  { restartMs = { [platform]: 0 } }: ScriptCatalogue,
+  { platforms }: Catalogue,
 ): void {
   const isChanging = scripts.some((script) => script.some((action) => 'change' in action))
-  if (!isChanging || restartMs[platform] !== undefined) return
+  if (!isChanging || named(platforms, platform).changesHops) return
+  const able = Object.values(platforms).flatMap(({ name, changesHops }) => (changesHops ? [name] : []))
   throw new UserError(`${experiment} ends, pauses or starts hops: ${platform} cannot`, {
-    hint: `measure it with --platform ${Object.keys(restartMs).join(' or ')}`,
+    hint: `measure it with --platform ${able.join(' or ')}`,
   })
 }
 
@@ -41,10 +35,10 @@ export function refuseChanges(
 export function canHave(
   script: Script | undefined,
   { mesh, path }: Pick<Arm, 'mesh' | 'path'>,
-  { paths, sharesHop = () => false }: ScriptCatalogue,
+  { paths, meshes }: Catalogue,
 ): boolean {
   const hops = paths[path]?.hops ?? []
-  const isShared = hops.length > 0 && hops.every((hop) => sharesHop(mesh, hop))
+  const isShared = hops.length > 0 && hops.every(({ role }) => meshes[mesh]?.nodeWide?.includes(role))
   return !isShared || !script?.some((action) => 'load' in action && action.along === 'spare')
 }
 
@@ -53,10 +47,10 @@ export function withRestarts(
   load: LoadSpec,
   platform: string,
   scripts: readonly Script[],
-  { restartMs = {} }: ScriptCatalogue,
+  { platforms }: Catalogue,
 ): LoadSpec {
   const starts = (script: Script) =>
     script.filter((action) => 'change' in action && action.change.do === 'start').length
   const most = Math.max(0, ...scripts.map(starts))
-  return { ...load, durationMs: load.durationMs + most * (restartMs[platform] ?? 0) }
+  return { ...load, durationMs: load.durationMs + most * (platforms[platform]?.changesHops?.restartMs ?? 0) }
 }

@@ -1,8 +1,12 @@
 /** The only file that starts subprocesses, so that each is labelled with its run, bounded in output, and ended. */
-import { spawn, type ChildProcess } from 'node:child_process'
+import {
+  spawn,
+  type ChildProcess,
+  type ChildProcessWithoutNullStreams,
+  type StdioOptions,
+} from 'node:child_process'
 import { once } from 'node:events'
 import type { Server } from 'node:net'
-import type { Readable, Writable } from 'node:stream'
 import { access, constants } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -63,29 +67,38 @@ export interface StartOptions {
 }
 
 /**
- * Starts a command and leaves it running.
- *
- * It gets a session of its own, so that Ctrl-C in the terminal reaches Meshbench alone, which then takes things down
- * in order. A command that cannot be started shows as `exited` with code 127.
+ * Spawns a command in a session of its own, so that Ctrl-C in the terminal reaches Meshbench alone, which then takes things
+ * down in order.
  */
+function launch(
+  argv: readonly string[],
+  { cwd, runId }: Pick<StartOptions, 'cwd' | 'runId'>,
+  env: NodeJS.ProcessEnv,
+  stdio: StdioOptions = ['pipe', 'pipe', 'pipe'],
+): ChildProcessWithoutNullStreams {
+  const [program = '', ...args] = argv
+  const label = runId === undefined ? {} : { [runIdVariable]: runId }
+  const child = spawn(program, args, { cwd, detached: true, stdio, env: { ...env, ...label } })
+  return child as ChildProcessWithoutNullStreams
+}
+
+/** Calls it when the signal is given, or was before, which a signal tells its listeners nothing of. Returns the way back. */
+function onAbort(signal: AbortSignal | undefined, act: () => void): () => void {
+  signal?.addEventListener('abort', act, { once: true })
+  if (signal?.aborted) act()
+  return () => signal?.removeEventListener('abort', act)
+}
+
+/** Starts a command and leaves it running. One that cannot be started shows as `exited` with code 127. */
 export function start(command: Command, options: StartOptions = {}): Running {
-  const [program = '', ...args] = command.argv
-  const child = spawn(program, args, {
-    cwd: options.cwd,
-    detached: true,
-    stdio: ['pipe', 'pipe', 'pipe', ...(options.sockets ?? []).map(descriptorOf)],
-    env: {
-      ...(options.runId === undefined ? process.env : cleanEnvironment()),
-      ...command.env,
-      ...(options.runId === undefined ? {} : { [runIdVariable]: options.runId }),
-    },
-  })
+  const inherited = options.runId === undefined ? process.env : cleanEnvironment()
+  const sockets = (options.sockets ?? []).map(descriptorOf)
+  const child = launch(command.argv, options, { ...inherited, ...command.env }, [
+    ...(['pipe', 'pipe', 'pipe'] as const),
+    ...sockets,
+  ])
   keepTrack(child, 'its group ends')
-  const [stdin, stdout, stderr] = [
-    child.stdin as Writable,
-    child.stdout as Readable,
-    child.stderr as Readable,
-  ]
+  const { stdin, stdout, stderr } = child
   const tail = new Tail()
   stderr.on('data', (chunk: Buffer) => tail.add(chunk))
   stdout.on('data', (chunk: Buffer) => tail.add(chunk))
@@ -93,14 +106,11 @@ export function start(command: Command, options: StartOptions = {}): Running {
   stdin.on('error', () => {})
   if (command.input !== undefined) stdin.write(command.input)
 
-  const abort = () => endGroup(child, 'SIGKILL')
-  options.signal?.addEventListener('abort', abort, { once: true })
-  // A signal that was given before tells its listeners nothing.
-  if (options.signal?.aborted) abort()
+  const forget = onAbort(options.signal, () => endGroup(child, 'SIGKILL'))
   const exited = new Promise<Awaited<Running['exited']>>((resolve) => {
     child.once('error', (error) => resolve({ code: 127, signal: null, tail: error.message }))
     child.once('close', (code, signal) => resolve({ code, signal, tail: tail.text() }))
-  }).finally(() => options.signal?.removeEventListener('abort', abort))
+  }).finally(forget)
 
   return {
     ...defined({ pid: child.pid }),
@@ -130,18 +140,11 @@ export async function openSocket(
   port: number,
   options: Pick<StartOptions, 'runId'>,
 ): Promise<Server> {
-  const [program = '', ...args] = enter([process.execPath, '-e', opener, host, String(port)])
-  const child = spawn(program, args, {
-    detached: true,
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    env: {
-      ...cleanEnvironment(),
-      ...(options.runId === undefined ? {} : { [runIdVariable]: options.runId }),
-    },
-  })
+  const argv = enter([process.execPath, '-e', opener, host, String(port)])
+  const child = launch(argv, options, cleanEnvironment(), ['ignore', 'ignore', 'pipe', 'ipc'])
   keepTrack(child)
   const tail = new Tail()
-  child.stderr?.on('data', (chunk: Buffer) => tail.add(chunk))
+  child.stderr.on('data', (chunk: Buffer) => tail.add(chunk))
   const opened = once(child, 'message').then(([, server]) => server as Server)
   // A child whose channel has carried a handle never tells of its 'close'.
   const ended = once(child, 'exit').then(() => undefined)
@@ -174,15 +177,9 @@ export async function run(
   argv: readonly string[],
   options: RunOptions & { input?: string | Uint8Array } = {},
 ): Promise<RunResult> {
-  const [program = '', ...args] = argv
   const { timeoutMs = 60_000 } = options
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, {
-      cwd: options.cwd,
-      detached: true,
-      stdio: ['pipe', 'pipe', 'pipe'],
-      env: { ...process.env, ...(options.runId === undefined ? {} : { [runIdVariable]: options.runId }) },
-    })
+    const child = launch(argv, options, process.env)
     keepTrack(child)
     const stdout: Buffer[] = []
     const stderr: Buffer[] = []
@@ -192,17 +189,15 @@ export async function run(
       endGroup(child, 'SIGKILL')
     }
     const timer = setTimeout(() => end(`no end after ${timeoutMs} ms`), timeoutMs)
-    const abort = () => end('interrupted')
-    options.signal?.addEventListener('abort', abort, { once: true })
+    const forget = onAbort(options.signal, () => end('interrupted'))
     const settle = () => {
       clearTimeout(timer)
-      options.signal?.removeEventListener('abort', abort)
+      forget()
     }
     child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk))
     child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk))
     child.stdin.on('error', () => {})
     child.stdin.end(options.input)
-    if (options.signal?.aborted) abort()
     child.once('error', (error) => {
       settle()
       reject(new CommandError(argv, { code: 127, signal: null, tail: error.message }, error.message))
@@ -267,7 +262,7 @@ function sendTo(pid: number, signal: NodeJS.Signals | 0): boolean {
 }
 
 /** Keeps the last bytes of a stream. */
-class Tail {
+export class Tail {
   #chunks: Buffer[] = []
   #bytes = 0
 

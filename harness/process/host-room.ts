@@ -1,8 +1,8 @@
 /** What a run asks of this host beside programs: that it rests, and room for the run's connections. */
-import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Plan, Platform, Unmet } from '../model.js'
 import { readHost } from './probes/host.js'
+import { textOf } from './probes/process.js'
 
 const lookMs = 1_000
 
@@ -34,20 +34,13 @@ export interface Room {
 }
 
 export function readRoom(): Room {
-  const read = (path: string) => {
-    try {
-      return readFileSync(path, 'utf8')
-    } catch {
-      return ''
-    }
-  }
-  const files = /^Max open files\s+(\d+)/m.exec(read('/proc/self/limits'))?.[1]
-  const [first = 32_768, last = 60_999] = read('/proc/sys/net/ipv4/ip_local_port_range')
+  const files = /^Max open files\s+(\d+)/m.exec(textOf('/proc/self/limits'))?.[1]
+  const [first = 32_768, last = 60_999] = textOf('/proc/sys/net/ipv4/ip_local_port_range')
     .split(/\s+/)
     .filter((word) => word !== '')
     .map(Number)
   // TIME_WAIT lasts a minute (TCP_TIMEWAIT_LEN); on loopback Linux takes a port again after a second where it may.
-  const reuses = read('/proc/sys/net/ipv4/tcp_tw_reuse').trim() !== '0'
+  const reuses = textOf('/proc/sys/net/ipv4/tcp_tw_reuse').trim() !== '0'
   return {
     openFiles: files === undefined ? undefined : Number(files),
     localPorts: last - first + 1,

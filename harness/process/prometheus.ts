@@ -5,6 +5,7 @@
  * Covers the text format 0.0.4 and what ztunnel writes of OpenMetrics 1.0 (`# EOF`, `# UNIT`, exemplars).
  * https://prometheus.io/docs/instrumenting/exposition_formats/
  */
+import { messageOf } from '../model/errors.js'
 
 /** One line of an exposition: a series and its value at one instant. */
 export interface Sample {
@@ -17,17 +18,6 @@ export interface Sample {
 
 /** Labels that a series must have: an exact value, or a test of the value (`''` when the label is absent). */
 export type LabelMatch = Readonly<Record<string, string | ((value: string) => boolean)>>
-
-/** The text is not an exposition; `line` counts from 1. */
-export class PrometheusSyntaxError extends Error {
-  readonly line: number
-
-  constructor(line: number, problem: string, text: string) {
-    super(`metrics line ${line}: ${problem}: ${text.slice(0, 120)}`)
-    this.name = 'PrometheusSyntaxError'
-    this.line = line
-  }
-}
 
 const metricName = /^[a-zA-Z_:][a-zA-Z0-9_:]*/
 const labelName = /[a-zA-Z_][a-zA-Z0-9_]*/y
@@ -43,19 +33,21 @@ const specialValues: Readonly<Record<string, number>> = {
 const escapes: Readonly<Record<string, string>> = { '\\': '\\', '"': '"', n: '\n' }
 
 /**
- * All samples, in the order of the text. Throws `PrometheusSyntaxError` for a line that is neither empty, a comment
- * nor a sample: an HTML error page or a truncated reply must not read as "no traffic".
+ * All samples, in the order of the text. Throws, with the number of the line, for one that is neither empty, a comment nor a
+ * sample: an HTML error page or a truncated reply must not read as "no traffic".
  */
 export function parsePrometheus(text: string): Sample[] {
-  const samples: Sample[] = []
-  let lineNumber = 0
-  for (const rawLine of text.split('\n')) {
-    lineNumber++
+  return text.split('\n').flatMap((rawLine, index) => {
     const line = rawLine.endsWith('\r') ? rawLine.slice(0, -1) : rawLine
-    if (line.trim() === '' || line.startsWith('#')) continue
-    samples.push(parseSample(line, lineNumber))
-  }
-  return samples
+    if (line.trim() === '' || line.startsWith('#')) return []
+    try {
+      return [parseSample(line)]
+    } catch (error) {
+      throw new Error(`metrics line ${index + 1}: ${messageOf(error)}: ${line.slice(0, 120)}`, {
+        cause: error,
+      })
+    }
+  })
 }
 
 /**
@@ -66,7 +58,6 @@ export function sumSamples(samples: readonly Sample[], name: string, labels: Lab
   return selectSamples(samples, name, labels).reduce((sum, sample) => sum + sample.value, 0)
 }
 
-/** Series of this name whose labels match. */
 export function selectSamples(samples: readonly Sample[], name: string, labels: LabelMatch = {}): Sample[] {
   const wanted = Object.entries(labels)
   return samples.filter(
@@ -79,61 +70,52 @@ export function selectSamples(samples: readonly Sample[], name: string, labels: 
   )
 }
 
-function parseSample(line: string, lineNumber: number): Sample {
+function parseSample(line: string): Sample {
   const name = metricName.exec(line)?.[0]
-  if (name === undefined) throw new PrometheusSyntaxError(lineNumber, 'no metric name', line)
+  if (name === undefined) throw new Error('no metric name')
   const labels: Record<string, string> = {}
   let at = name.length
-  if (line[at] === '{') at = parseLabels(line, at + 1, labels, lineNumber)
+  if (line[at] === '{') at = parseLabels(line, at + 1, labels)
   const valueText = afterSeries.exec(line.slice(at))?.[1]
-  if (valueText === undefined) throw new PrometheusSyntaxError(lineNumber, 'no value after the series', line)
+  if (valueText === undefined) throw new Error('no value after the series')
   const value = specialValues[valueText] ?? (decimal.test(valueText) ? Number(valueText) : undefined)
-  if (value === undefined) throw new PrometheusSyntaxError(lineNumber, `"${valueText}" is not a number`, line)
+  if (value === undefined) throw new Error(`"${valueText}" is not a number`)
   return { name, labels, value }
 }
 
 /** Fills `labels` from the text behind `{`; returns the position behind `}`. */
-function parseLabels(
-  line: string,
-  start: number,
-  labels: Record<string, string>,
-  lineNumber: number,
-): number {
+function parseLabels(line: string, start: number, labels: Record<string, string>): number {
   let at = start
   for (;;) {
     while (line[at] === ' ') at++
     if (line[at] === '}') return at + 1
     labelName.lastIndex = at
     const label = labelName.exec(line)?.[0]
-    if (label === undefined) throw new PrometheusSyntaxError(lineNumber, 'no label name', line)
+    if (label === undefined) throw new Error('no label name')
     at += label.length
-    if (line[at] !== '=' || line[at + 1] !== '"') {
-      throw new PrometheusSyntaxError(lineNumber, `label ${label} has no quoted value`, line)
-    }
-    if (Object.hasOwn(labels, label)) {
-      throw new PrometheusSyntaxError(lineNumber, `label ${label} occurs twice`, line)
-    }
-    const quoted = parseQuoted(line, at + 2, lineNumber)
+    if (line[at] !== '=' || line[at + 1] !== '"') throw new Error(`label ${label} has no quoted value`)
+    if (Object.hasOwn(labels, label)) throw new Error(`label ${label} occurs twice`)
+    const quoted = parseQuoted(line, at + 2)
     labels[label] = quoted.value
     at = quoted.end
     while (line[at] === ' ') at++
     if (line[at] === ',') at++
-    else if (line[at] !== '}') throw new PrometheusSyntaxError(lineNumber, 'expected "," or "}"', line)
+    else if (line[at] !== '}') throw new Error('expected "," or "}"')
   }
 }
 
-function parseQuoted(line: string, start: number, lineNumber: number): { value: string; end: number } {
+function parseQuoted(line: string, start: number): { value: string; end: number } {
   let value = ''
   for (let at = start; at < line.length; at++) {
     const character = line[at]
     if (character === '"') return { value, end: at + 1 }
     if (character === '\\') {
       const escaped = escapes[line[++at] ?? '']
-      if (escaped === undefined) throw new PrometheusSyntaxError(lineNumber, 'unknown escape', line)
+      if (escaped === undefined) throw new Error('unknown escape')
       value += escaped
     } else {
       value += character
     }
   }
-  throw new PrometheusSyntaxError(lineNumber, 'label value does not end', line)
+  throw new Error('label value does not end')
 }

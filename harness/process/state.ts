@@ -10,6 +10,7 @@ import { mkdtemp, readFile, readdir, readlink, rm, writeFile } from 'node:fs/pro
 import { tmpdir } from 'node:os'
 import { basename, isAbsolute, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { z } from 'zod'
 import { runIdVariable } from './exec.js'
 import { makeFolder, tryFolder } from './folders.js'
 import { parseStartTicks } from './probes/process.js'
@@ -31,13 +32,14 @@ process.on('exit', () => {
 export const lockVariable = 'MESHBENCH_LOCK'
 const ownLock = (): string => process.env[lockVariable] ?? 'host'
 
-interface Owner {
-  readonly runId: string
-  readonly lock?: string
-  readonly pid: number
+const ownerSchema = z.object({
+  runId: z.string(),
+  lock: z.string().exactOptional(),
+  pid: z.number(),
   /** Start of the process in ticks since boot: a pid alone may have been given to another. */
-  readonly startTicks: number
-}
+  startTicks: z.number(),
+})
+type Owner = z.infer<typeof ownerSchema>
 
 /** Ids sort by time; two runs that start within one second, even of one plan, are told apart. */
 export function newRunId(started: Date): string {
@@ -198,12 +200,8 @@ async function stillRunning(pids: readonly number[]): Promise<readonly number[]>
 
 async function readOwner(folder: string): Promise<Owner | 'hidden' | undefined> {
   try {
-    const owner = JSON.parse(await readFile(join(folder, ownerName), 'utf8')) as Partial<Owner>
-    const { runId, lock, pid, startTicks: ticks } = owner
-    if (typeof runId !== 'string' || typeof pid !== 'number' || typeof ticks !== 'number') return undefined
-    return basename(folder).startsWith(`${prefix}${runId}-`)
-      ? { runId, pid, startTicks: ticks, ...defined({ lock }) }
-      : undefined
+    const owner = ownerSchema.parse(JSON.parse(await readFile(join(folder, ownerName), 'utf8')))
+    return basename(folder).startsWith(`${prefix}${owner.runId}-`) ? owner : undefined
   } catch (error) {
     // Without such a file it is not one of ours.
     return isRefusal(error) ? 'hidden' : undefined

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { catalogue } from '../cli/catalogue.js'
+import { catalogueOn } from '../testing/catalogue.js'
 import { resolveConfig } from '../config/resolve-config.js'
 import { makePlan } from '../plan/plan.js'
 import { createDisplay, timeText, type RoundStatus } from './display.js'
@@ -74,7 +75,7 @@ test('a plan takes at most its budget, though never less than its least rounds, 
   expect(timeText(planOf({}))).toMatch(/^at most 1 min/)
   expect(timeText(planOf({ budget: 0.01 }))).toMatch(/^at most 4\d s$/)
   // Each environment has a budget of its own.
-  const apart = { ...catalogue, environmentsOf: () => 'per-mesh' as const }
+  const apart = catalogueOn({ environments: 'per-mesh' })
   const two = { ...config, arms: { reference: ['l4-only'], haproxy: ['l7-per-node'] } }
   expect(timeText(makePlan(resolveConfig(two, { profile: 'full' }), apart))).toBe('at most 2 h 00 min')
 })

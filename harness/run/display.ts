@@ -36,15 +36,10 @@ export interface Output {
 
 const renewEveryMs = 120
 
-export function createDisplay(output: Output, options: { readonly quiet?: boolean } = {}): Display {
-  if (options.quiet) return quietDisplay()
+export function createDisplay(output: Output): Display {
   // A dumb terminal takes no line back.
   const renews = output.isTTY && process.env.TERM !== 'dumb'
   return renews ? terminalDisplay(output) : plainDisplay(output)
-}
-
-function quietDisplay(): Display {
-  return { step: (_title, run) => run(), note: () => {}, line: () => {}, status: () => {}, clear: () => {} }
 }
 
 function terminalDisplay(output: Output): Display {

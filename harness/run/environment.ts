@@ -1,6 +1,7 @@
 /** Brings a platform up, its meshes on it, and their arms: one environment that trials can run against. */
 import { carriedPath } from '../model/paths.js'
 import { unitNumber } from '../model/plan.js'
+import { readEach } from '../process/read-each.js'
 import { describeVariant } from '../model/variants.js'
 import { defined } from '../model/defined.js'
 import { CommandError, whatWasSaid } from '../model/errors.js'
@@ -181,15 +182,13 @@ async function installMeshes(
   return sessions
 }
 
-function compose(parts: {
-  request: EnvironmentRequest
-  host: Host
-  sessions: ReadonlyMap<string, MeshSession>
-  raised: Readonly<Record<string, RaisedArm>>
-  failures: Readonly<Record<string, TrialError>>
-  proofs: Readonly<Record<string, readonly ProofCheck[]>>
-  unbilled: readonly string[]
-}): Environment {
+interface Parts extends Pick<Environment, 'raised' | 'failures' | 'proofs' | 'unbilled'> {
+  readonly request: EnvironmentRequest
+  readonly host: Host
+  readonly sessions: ReadonlyMap<string, MeshSession>
+}
+
+function compose(parts: Parts): Environment {
   const { request, host, sessions, raised, failures, proofs, unbilled } = parts
   const armOf = new Map(request.arms.map((arm) => [arm.id, arm]))
   const counterReaders = new Map<string, RaisedArm>()
@@ -207,20 +206,9 @@ function compose(parts: {
   const counted = components.filter(({ category }) => !withoutCounters.includes(category))
 
   const health = (component: string) => host.health(component)
-  const facts = distinct([
-    ...(request.config.variants ?? []).map((variant) => ({
-      name: `variant ${variant.name}`,
-      value: describeVariant(variant),
-    })),
-    ...host.facts,
-    ...[...sessions.values()].flatMap((session) => session.facts),
-    ...Object.values(raised).flatMap(({ build }) =>
-      build?.means === undefined ? [] : [{ name: build.name, value: build.means }],
-    ),
-  ])
   return {
     id: request.id,
-    facts,
+    facts: factsOf(parts),
     components,
     raised,
     failures,
@@ -262,6 +250,22 @@ function compose(parts: {
   }
 }
 
+/** Each once: meshes that share a program tell the same of it. */
+function factsOf({ request, host, sessions, raised }: Parts): readonly Fact[] {
+  const facts: Fact[] = [
+    ...(request.config.variants ?? []).map((variant) => ({
+      name: `variant ${variant.name}`,
+      value: describeVariant(variant),
+    })),
+    ...host.facts,
+    ...[...sessions.values()].flatMap((session) => session.facts),
+    ...Object.values(raised).flatMap(({ build }) =>
+      build?.means === undefined ? [] : [{ name: build.name, value: build.means }],
+    ),
+  ]
+  return [...new Map(facts.map((fact) => [`${fact.name}\n${fact.value}`, fact])).values()]
+}
+
 const buildsOf = (raised: Readonly<Record<string, RaisedArm>>): Record<string, string> =>
   Object.fromEntries(Object.entries(raised).flatMap(([arm, { build }]) => (build ? [[arm, build.name]] : [])))
 
@@ -283,27 +287,15 @@ function hopsOf(
 
 const withoutCounters: readonly BillCategory[] = ['control-plane', 'platform']
 
+/** A hop that cannot be read fails its proof, with that said. */
 async function readCounters(
   components: readonly Component[],
   readers: ReadonlyMap<string, RaisedArm>,
   health: Host['health'],
-): Promise<Record<string, HopCounters>> {
-  const readings = await Promise.all(
-    components.map(async ({ name }): Promise<[string, HopCounters] | undefined> => {
-      const reader = readers.get(name)
-      if (!reader || health(name)) return undefined
-      return reader.readCounters(name).then(
-        (counters) => [name, counters],
-        () => undefined, // A hop that cannot be read fails its proof, with that said.
-      )
-    }),
+): Promise<Readonly<Record<string, HopCounters>>> {
+  return readEach(components, async ({ name }) =>
+    health(name) ? undefined : readers.get(name)?.readCounters(name),
   )
-  return Object.fromEntries(readings.filter((entry) => entry !== undefined))
-}
-
-/** Meshes that share a program tell the same of it. */
-function distinct(facts: readonly Fact[]): Fact[] {
-  return [...new Map(facts.map((fact) => [`${fact.name}\n${fact.value}`, fact])).values()]
 }
 
 /** What a person needs to see of whatever was thrown: the message, and the end of the output when there is one. */

@@ -44,9 +44,8 @@ test('what is appended is read back', () => {
   journal.append(header)
   journal.append(note('first'))
   journal.close()
-  const { entries, torn } = readJournal(folder)
+  const { entries } = readJournal(folder)
   expect(entries).toEqual([header, note('first')])
-  expect(torn).toBe(false)
 })
 
 test('half a line at the end is left out when read, and cut off when the run goes on', () => {
@@ -54,11 +53,11 @@ test('half a line at the end is left out when read, and cut off when the run goe
   journal.append(header)
   journal.close()
   appendFileSync(join(folder, journalName), '{"type":"trial","ind')
-  expect(readJournal(folder)).toMatchObject({ torn: true, entries: [{ type: 'run' }] })
+  expect(readJournal(folder)).toMatchObject({ entries: [{ type: 'run' }] })
   const again = openJournal(folder)
   again.append(note('after'))
   again.close()
-  expect(readJournal(folder)).toMatchObject({ torn: false, entries: [{ type: 'run' }, { text: 'after' }] })
+  expect(readJournal(folder)).toMatchObject({ entries: [{ type: 'run' }, { text: 'after' }] })
 })
 
 test.each([
@@ -92,7 +91,7 @@ test('a byte order mark and empty lines at the end are no damage; a trial that i
   const trial = `{"type":"trial","index":0,"round":0,"cell":${JSON.stringify(header.plan.cells[0]?.id)},"attempt":0,"state":"failed","startedAt":"2026-01-01T00:00:00Z","elapsedMs":1,"proof":[],"reasons":[],"warnings":[]}`
   const write = (...lines: string[]) => writeFileSync(join(folder, journalName), lines.join('\n'))
   write(`\uFEFF${JSON.stringify(header)}`, trial, '', '')
-  expect(readJournal(folder)).toMatchObject({ torn: false, entries: [{ type: 'run' }, { type: 'trial' }] })
+  expect(readJournal(folder)).toMatchObject({ entries: [{ type: 'run' }, { type: 'trial' }] })
   write(JSON.stringify(header), trial, trial, '')
   expect(() => readJournal(folder)).toThrow('line 3 is the same trial as line 2')
 })
@@ -103,7 +102,7 @@ test.each(['\n\n', '\r\n\r\n \n'])('empty lines at the end do not come to stand 
   const journal = openJournal(folder)
   journal.append(note('after'))
   journal.close()
-  expect(readJournal(folder)).toMatchObject({ torn: false, entries: [{ type: 'run' }, { text: 'after' }] })
+  expect(readJournal(folder)).toMatchObject({ entries: [{ type: 'run' }, { text: 'after' }] })
 })
 
 test('an attempt that was interrupted is there again under its number once the run has gone on', () => {

@@ -103,8 +103,6 @@ export interface Journal {
   readonly folder: string
   readonly header: RunHeader
   readonly entries: readonly JournalEntry[]
-  /** True when the last line was cut short, as by a crash or a full disk. */
-  readonly torn: boolean
 }
 
 /**
@@ -129,22 +127,21 @@ export function readJournal(path: string): Journal {
   } catch (error) {
     throw new UserError(`cannot read ${file}: ${messageOf(error)}`, { cause: error })
   }
-  const torn = text !== '' && !text.endsWith('\n')
   const lines = text.split('\n')
-  // After the last newline there is nothing, or half a line.
-  lines.pop()
+  // After the last newline there is nothing, or half a line of a run that was cut off.
+  const half = lines.pop()
   checkSchema(lines[0], file)
   const entries = lines.map((line, index) => parseEntry(line, file, index + 1))
   const [header] = entries
   if (header?.type !== 'run') {
     throw new UserError(`${file} has no header: its first line should be the run's`, {
-      hint: torn
+      hint: half
         ? 'the run was cut off before it began; start it again'
         : 'is this the journal of a Meshbench run?',
     })
   }
   checkTrialsAreOfPlan(header, entries, file)
-  return { folder: join(file, '..'), header, entries, torn }
+  return { folder: join(file, '..'), header, entries }
 }
 
 /** Says so when the journal is of another version, before its lines are judged by the shapes of this one. */

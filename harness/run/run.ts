@@ -98,9 +98,9 @@ export async function checkHost(
   }
 }
 
-function distinct(unmet: readonly Unmet[]): readonly Unmet[] {
-  return [...new Map(unmet.map((need) => [JSON.stringify(need), need])).values()]
-}
+const distinct = (unmet: readonly Unmet[]) => [
+  ...new Map(unmet.map((need) => [JSON.stringify(need), need])).values(),
+]
 
 /**
  * Runs what the plan has left to run. Rejects only for what is no result: a journal that cannot be written, or a bug.

@@ -1,6 +1,7 @@
 /** What is known of every arm while rounds go on: the median of its trials' medians, with an interval. */
 import { latencyMs } from '../analyze/readings.js'
 import type { Arm, Trial } from '../model.js'
+import { ascending, median } from '../protocol/averages.js'
 
 /** Of one arm under the load that is being measured. */
 export interface RunningMedian {
@@ -54,11 +55,10 @@ export function createRunningMedians() {
  * 2.5 % on each side (J. D. Gibbons, S. Chakraborti, Nonparametric Statistical Inference, 5.2).
  */
 export function medianOf(values: readonly number[]): Pick<RunningMedian, 'medianMs' | 'interval'> {
-  const sorted = [...values].sort((a, b) => a - b)
+  const sorted = ascending(values)
   const n = sorted.length
-  const [lower, upper] = [sorted[Math.floor((n - 1) / 2)], sorted[Math.floor(n / 2)]]
-  if (lower === undefined || upper === undefined) return {}
-  const medianMs = (lower + upper) / 2
+  if (n === 0) return {}
+  const medianMs = median(values)
   let [tail, share, rank] = [0, 0.5 ** n, -1]
   for (let k = 0; k < n && tail + share <= 0.025; k++) {
     tail += share

@@ -1,8 +1,7 @@
 /** Runs one trial: generator up, counters at the window's edges, proof of path, verdict on its validity. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { awaitDeath, causeOf } from './attribution.js'
-import { loadCommand } from '../load/command.js'
-import { parseEvent } from '../load/events.js'
+import { loadCommand, parseEvent } from '../load/generator.js'
 import { defined } from '../model/defined.js'
 import { copiesFor, copyId } from '../model/plan.js'
 import type {

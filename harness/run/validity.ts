@@ -1,5 +1,5 @@
 /** Decides whether a trial may be believed: limits beyond which it is invalid, and oddities worth a warning. Pure. */
-import { generatorCpuShare } from '../model/generator-share.js'
+import { generatorCpuShare } from '../model/journal.js'
 import { percentileUs } from '../load/histogram.js'
 import type { BillCategory, LoadResult, LoadSpec, Usage, ValidityLimits } from '../model.js'
 

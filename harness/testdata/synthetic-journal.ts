@@ -1,4 +1,5 @@
 /** Journals whose truth is known: a seeded stand-in for a host, so that analysis and report can be tested against it. */
+import type { Experiment } from '../../scenarios/experiments/experiment.js'
 import { experiments } from '../../scenarios/experiments/index.js'
 import { paths } from '../../scenarios/paths/index.js'
 import type {
@@ -20,6 +21,7 @@ import type {
 } from '../model.js'
 import { nextRate } from '../analyze/cells/knees.js'
 import { bucketCount, bucketIndex, encodeCounts } from '../protocol/histogram.js'
+import type { Catalogue } from '../plan/catalogue.js'
 import { makePlan } from '../plan/plan.js'
 import { createNoise, type Noise, type NoiseOptions } from './synthetic-noise.js'
 import { defined } from '../model/defined.js'
@@ -230,21 +232,20 @@ export function syntheticPlan(options: SyntheticOptions = {}): Plan {
     },
     outDir: 'results',
   }
+  const times = { environmentMs: 1500, armMs: 0, hopMs: 110, trialMs: 570 }
+  const loadsAlone = Object.entries<Experiment>(experiments).map(([name, { loads }]) => [name, { loads }])
   return makePlan(config, {
     paths,
-    environmentsOf: () => (meshes ? 'per-mesh' : 'shared'),
-    familyOf: (mesh) => meshes?.[mesh]?.family,
-    timesOf: () => ({ environmentMs: 1500, armMs: 0, hopMs: 110, trialMs: 570 }),
-    loadsOf: (name) =>
-      ({
-        latency: () => experiments.latency.loads(settings.latency),
-        capacity: () => experiments.capacity.loads(settings.capacity),
-        saturation: () => experiments.saturation.loads(settings.saturation),
-        connect: () => experiments.connect.loads(settings.connect),
-        stream: () => experiments.stream.loads(settings.stream),
-        pauses: () => experiments.pauses.loads(settings.pauses),
-      })[name as keyof typeof settings](),
-    roundsOf: (name) => (name === 'saturation' ? settings.saturation.rounds : undefined),
+    meshes: Object.fromEntries(Object.entries(meshes ?? {}).map(([mesh, { family }]) => [mesh, defined({ family })])),
+    platforms: {
+      local: { name: 'local', environments: meshes ? 'per-mesh' : 'shared', times, changesHops: { restartMs: 0 } },
+    },
+    experiments: {
+      ...(Object.fromEntries(loadsAlone) as Catalogue['experiments']),
+      saturation: { loads: experiments.saturation.loads as Experiment['loads'], rounds: () => settings.saturation.rounds },
+    },
+    whyNotVaried: () => undefined,
+    driveWith: (load, engine) => ({ ...load, engine }),
   })
 }
 

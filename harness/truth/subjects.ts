@@ -1,6 +1,6 @@
 /** The tools under test: this generator's own engines, tools that it can run, and tools that it would rather not. */
 import type { LoadSpec } from '../model.js'
-import { parseEvent } from '../load/events.js'
+import { parseEvent } from '../load/generator.js'
 import { bucketsOf } from '../load/histogram.js'
 import type { LoadResult } from '../protocol/result.js'
 import { engineOf } from '../protocol/engines.js'

@@ -150,7 +150,6 @@ interface Prepared {
   readonly plan: Plan
   readonly folder: string
   readonly header: RunHeader
-  /** What the journal holds already. */
   readonly entries: readonly JournalEntry[]
 }
 
@@ -169,7 +168,6 @@ async function prepareRun(flags: RunFlags): Promise<Prepared> {
   return { plan, folder, header: await makeHeader(plan, runId, started, recordedFlags(flags)), entries: [] }
 }
 
-/** First line of a journal. */
 export async function makeHeader(
   plan: Plan,
   runId: string,

@@ -47,7 +47,7 @@ export async function runOnce({ plan, folder, platform, meshes, signal }: Series
       platform,
       meshes,
       journal,
-      display: createDisplay({ write: () => true }, { quiet: true }),
+      display: createDisplay({ write: () => true }),
       signal,
       precisionReached: (soFar) => precisionReached(soFar, plan.config),
     })

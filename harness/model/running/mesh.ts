@@ -1,13 +1,14 @@
-/** What carries the traffic. */
+/** What carries the traffic, and what trials run against. */
 import type { z } from 'zod'
 import type { OwnProgram } from '../config.js'
 import type { Downloads } from '../downloads.js'
 import type { Hop, Path } from '../paths.js'
 import type { Arm } from '../plan.js'
-import type { ClusterCommands } from './commands.js'
+import type { Change } from '../script.js'
+import type { TrialError } from './faults.js'
 import type { EnvironmentRequest, Ground, Host, Platform, Progress, Scope, Unmet } from './platform.js'
-import type { Fact, HopCounters, ProofCheck } from './readings.js'
-import type { Component, Endpoint } from './workloads.js'
+import type { Edge, Fact, HopCounters, ProofCheck } from './readings.js'
+import type { ClusterCommands, Command, Component, Endpoint, Running } from './workloads.js'
 
 /** What a cluster must be like before anything is installed on it; known before it is created. */
 export interface ClusterNeeds {
@@ -102,4 +103,32 @@ export interface RaisedArm {
   readCounters(component: string): Promise<HopCounters>
   /** Checks done once: plaintext refused at mTLS ports, wrong identity refused, placement. */
   prove(): Promise<readonly ProofCheck[]>
+}
+
+/** A platform with meshes brought up on it: what trials run against. Composed in harness/run/environment.ts. */
+export interface Environment {
+  readonly id: string
+  readonly facts: readonly Fact[]
+  readonly components: readonly Component[]
+  /** Arms that came up; `failures` names the others. */
+  readonly raised: Readonly<Record<string, RaisedArm>>
+  readonly failures: Readonly<Record<string, TrialError>>
+  readonly proofs: Readonly<Record<string, readonly ProofCheck[]>>
+  /** Hops whose usage cannot be read, so that they are missing in the bill. */
+  readonly unbilled: readonly string[]
+  /** What carries an arm's traffic, of those that say so. */
+  readonly builds: Readonly<Record<string, string>>
+  /** Runs a load engine's command where the arm's client lives. */
+  exec(arm: string, command: Command): Running
+  /** Reads usage and the host, and, when asked, every hop's and the application's counters. */
+  read(options: { readonly counters: boolean; readonly usage: boolean }): Promise<Edge>
+  /** Comes before everything else of a trial; see `Host.beginTrial`. */
+  beginTrial(): void
+  /** Why an arm cannot go on, whatever became of the components in `except`. A death may be told of only `deathNoticedMs` after it happened. */
+  health(arm: string, except?: ReadonlySet<string>): TrialError | undefined
+  /** The same of a single component. */
+  componentHealth(component: string): TrialError | undefined
+  /** See `Host.change`; throws where the platform cannot. */
+  change(component: string, change: Change): Promise<void>
+  readonly deathNoticedMs: number
 }

@@ -22,7 +22,6 @@ export const usageReadingSchema = object({
   voluntarySwitches: number.exactOptional(),
   involuntarySwitches: number.exactOptional(),
   throttledPeriods: number.exactOptional(),
-  throttledNs: number.exactOptional(),
   /** Calls of the read(2) and write(2) families: `syscr` and `syscw` of proc_pid_io(5). Not recv, send or epoll. */
   readSyscalls: number.exactOptional(),
   writeSyscalls: number.exactOptional(),

@@ -1,9 +1,10 @@
 /** Says where a run was measured, since absolute figures do not travel. */
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { arch, cpus, loadavg, release, totalmem, type } from 'node:os'
 import type { Fingerprint } from '../../model.js'
 import { influences } from '../exec.js'
+import { textOf } from './process.js'
 
 export function fingerprint(bundles: Readonly<Record<string, string>>): Fingerprint {
   const processors = cpus()
@@ -32,12 +33,7 @@ export function fingerprint(bundles: Readonly<Record<string, string>>): Fingerpr
 
 /** PRETTY_NAME of os-release(5). */
 function distribution(): string {
-  try {
-    const match = /^PRETTY_NAME="?([^"\n]*)"?$/m.exec(readFileSync('/etc/os-release', 'utf8'))
-    return match?.[1] ?? type()
-  } catch {
-    return type()
-  }
+  return /^PRETTY_NAME="?([^"\n]*)"?$/m.exec(textOf('/etc/os-release'))?.[1] ?? type()
 }
 
 /** `v2`, `v1`, `v1 (hybrid)` or `none`: a cgroup2 mount has cgroup.controllers at its root (cgroups(7)). */

@@ -3,6 +3,7 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { defined } from '../../model/defined.js'
 import type { HostReading } from '../../model.js'
+import { textOf } from './process.js'
 
 const nsPerTick = 10_000_000
 
@@ -25,14 +26,8 @@ export async function readHost(): Promise<HostReading> {
 let ksoftirqd: readonly string[] | undefined
 
 function findKsoftirqd(): readonly string[] {
-  const isOne = (pid: string) => {
-    try {
-      return readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('ksoftirqd/')
-    } catch {
-      return false // It ended in between.
-    }
-  }
-  return readdirSync('/proc').filter((name) => /^\d+$/.test(name) && isOne(name))
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
+  return pids.filter((pid) => textOf(`/proc/${pid}/comm`).startsWith('ksoftirqd/'))
 }
 
 /** Undefined where this process does not see the kernel's threads, as in a container. */

@@ -55,8 +55,8 @@ export async function readThreads(pid: number): Promise<number | undefined> {
   return total > 0 ? total : undefined
 }
 
-/** Empty for a file that cannot be read. */
-function textOf(path: string): string {
+/** At once, as the kernel writes it; empty for a file that cannot be read. */
+export function textOf(path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch {

@@ -1,6 +1,5 @@
 /** A second load beside a trial's own: its generator stands ready before the window, and starts when its action is due. */
-import { loadCommand } from '../../load/command.js'
-import { parseEvent } from '../../load/events.js'
+import { loadCommand, parseEvent } from '../../load/generator.js'
 import { copyId } from '../../model/plan.js'
 import type { Action, Arm, Environment, LoadResult, TrialEvent } from '../../model.js'
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { catalogue } from '../../cli/catalogue.js'
+import { catalogueOn } from '../../testing/catalogue.js'
 import { resolveConfig } from '../../config/resolve-config.js'
 import type { JournalEntry } from '../../model.js'
 import { makePlan } from '../../plan/plan.js'
@@ -69,7 +70,7 @@ test('with blocks, environments come up again for each turn, and what is done is
       rounds: { min: 4, max: 4, blocks: 2 },
       seed: 3,
     }),
-    { ...catalogue, environmentsOf: () => 'per-mesh' },
+    catalogueOn({ environments: 'per-mesh' }),
   )
   const { outcome, written, trials } = await runFake({}, { plan: blocked })
   expect(outcome.outcome).toBe('complete')
@@ -109,7 +110,7 @@ test('where each turn is as short as a round, a run ends by budget, precision or
         experiments: { latency: {} },
         rounds: { min: 2, max: 4, blocks: 4, budgetMinutes },
       }),
-      { ...catalogue, environmentsOf: () => 'per-mesh' },
+      catalogueOn({ environments: 'per-mesh' }),
     )
   const endOf = async (script: FakeScript, options: Partial<RunOptions>) => {
     const { outcome, trials } = await runFake(script, options)

@@ -29,7 +29,7 @@ export async function runFake(
     platform: fake.platform,
     meshes: fake.meshes,
     journal: new RunJournal((entry) => void written.push(entry), held),
-    display: createDisplay({ write: () => true }, { quiet: true }),
+    display: createDisplay({ write: () => true }),
     signal: new AbortController().signal,
     precisionReached: () => false,
     ...options,

@@ -16,7 +16,7 @@ import type {
 } from '../../../harness/model.js'
 import { openScope, type OpenScope } from '../../../harness/process/scope.js'
 import { imageBundle, type ImageBundles, type ImageName } from '../../images/bundles.js'
-import { echoWorkload } from '../../platforms/kit/echo-workload.js'
+import { echoWorkload } from '../../platforms/kit/units.js'
 import { fetchText } from '../../platforms/local/loopback.js'
 import { loopbackPlace, startProcess, type LocalProcess } from '../../platforms/local/process.js'
 import { protocolOf } from '../services/called-services.js'

@@ -42,6 +42,7 @@ export function coreObjects(name: string, shape: ArmShape): readonly object[] {
       labels: { app: 'server' },
       serviceAccount: 'default',
       imagePullPolicy: 'Never',
+    nodeSelector: {},
       containers: [
         {
           name: 'echo',

@@ -1,6 +1,6 @@
 /** Keeps what belongs to each arm on a cluster: its names, the shape its mesh wants, and the pods still to be made. */
 import type { Arm, Endpoint, Path } from '../../../harness/model.js'
-import type { ArmObjects, ArmShape } from '../../../harness/model/cluster-access.js'
+import type { ArmShape } from '../../../harness/model/cluster-access.js'
 import { dnsLabel } from './render/names.js'
 import type { RenderedWorkload } from './render/templates.js'
 
@@ -20,37 +20,16 @@ export interface ArmState {
   readonly hostPort: number
 }
 
-export class Arms {
-  readonly #prefix: string
-  readonly #states = new Map<string, ArmState>()
-
-  /** `prefix` starts every namespace, so that those of one run are told from others'. */
-  constructor(prefix: string) {
-    this.#prefix = prefix
-  }
-
-  of(arm: Arm): ArmState {
-    let state = this.#states.get(arm.id)
-    if (!state) {
-      state = {
-        arm,
-        namespace: dnsLabel(this.#prefix, arm.id),
-        // Pods on a node's network share its ports: each arm has its own.
-        hostPort: 21_000 + 20 * this.#states.size,
-      }
-      this.#states.set(arm.id, state)
-    }
+/** The one state of each arm. `prefix` starts every namespace, so that those of one run are told from others'. */
+export function armStates(prefix: string): (arm: Arm) => ArmState {
+  const states = new Map<string, ArmState>()
+  return (arm) => {
+    const known = states.get(arm.id)
+    if (known) return known
+    // Pods on a node's network share its ports: each arm has its own.
+    const state = { arm, namespace: dnsLabel(prefix, arm.id), hostPort: 21_000 + 20 * states.size }
+    states.set(arm.id, state)
     return state
-  }
-
-  objectsOf(arm: Arm): ArmObjects {
-    const { namespace } = this.of(arm)
-    return {
-      namespace,
-      service: { name: 'server', port: servicePort },
-      clientSelector: 'app=client',
-      serverSelector: 'app=server',
-    }
   }
 }
 

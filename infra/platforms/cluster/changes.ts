@@ -104,7 +104,6 @@ export class Changes {
     return refs
   }
 
-  /** Runs a script for each container, with the folder of its cgroup. */
   async #eachOf(refs: readonly ContainerRef[], script: string): Promise<void> {
     await Promise.all(
       refs.map(async (ref) =>

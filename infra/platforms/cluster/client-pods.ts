@@ -8,64 +8,51 @@ import { podShape, podsOf, workloadOf, type HostParts } from './parts.js'
 import { workloadManifest } from './render/manifests.js'
 import { clientContainer, type RenderedWorkload } from './render/templates.js'
 
-export class ClientPods {
-  readonly #parts: HostParts
+/** The arm's clients, made once; those that have waited for a sidecar of ours are made with it. */
+export function ensureClient(parts: HostParts, state: ArmState, sidecar?: RenderedWorkload): Promise<void> {
+  if (sidecar || !state.clientReady) state.clientReady = create(parts, state, sidecar)
+  return state.clientReady
+}
 
-  constructor(parts: HostParts) {
-    this.#parts = parts
-  }
+async function create(parts: HostParts, state: ArmState, sidecar?: RenderedWorkload): Promise<void> {
+  const { options, rollout, namespaces } = parts
+  await namespaces.ensure(state)
+  const client = clientContainer(options, 'client')
+  const pod = workloadOf(options, state, {
+    kind: 'Deployment',
+    name: 'client',
+    node: 'client',
+    labels: { app: 'client' },
+    replicas: options.generatorPods,
+    serviceAccount: 'client',
+    containers: sidecar ? [client, sidecar.container] : [client],
+    volumes: sidecar?.volumes ?? [],
+    ...podShape(state, 'clientPod'),
+  })
+  await rollout.apply(`client of ${state.arm.id}`, [...(sidecar?.objects ?? []), workloadManifest(pod)])
+  await clientsReady(parts, state)
+}
 
-  /** The arm's clients, without a sidecar of ours unless they have one already; made once. */
-  ensure(state: ArmState): Promise<void> {
-    return (state.clientReady ??= this.#create(state))
-  }
+function clientsReady({ options, rollout }: HostParts, state: ArmState): Promise<readonly Pod[]> {
+  return rollout.readyAll(`client of ${state.arm.id}`, podsOf(state, 'client'), options.generatorPods)
+}
 
-  /** The arm's clients, with the sidecar that they have waited for. */
-  createWith(state: ArmState, sidecar: RenderedWorkload): Promise<void> {
-    return (state.clientReady = this.#create(state, sidecar))
-  }
-
-  async #create(state: ArmState, sidecar?: RenderedWorkload): Promise<void> {
-    const { options, rollout, namespaces } = this.#parts
-    await namespaces.ensure(state)
-    const client = clientContainer(options.images, options.limits.generator)
-    const pod = workloadOf(options, state, {
-      kind: 'Deployment',
-      name: 'client',
-      node: 'client',
-      labels: { app: 'client' },
-      replicas: options.generatorPods,
-      serviceAccount: 'client',
-      containers: sidecar ? [client, sidecar.container] : [client],
-      volumes: sidecar?.volumes ?? [],
-      ...podShape(state, 'clientPod'),
-    })
-    await rollout.apply(`client of ${state.arm.id}`, [...(sidecar?.objects ?? []), workloadManifest(pod)])
-    await this.#ready(state)
-  }
-
-  #ready(state: ArmState): Promise<readonly Pod[]> {
-    const { options, rollout } = this.#parts
-    return rollout.readyAll(`client of ${state.arm.id}`, podsOf(state, 'client'), options.generatorPods)
-  }
-
-  /** Runs a command in the arm's client; a load is shared by all of its clients. */
-  exec(arm: Arm, command: Command): Running {
-    const { options, arms } = this.#parts
-    const state = arms.of(arm)
-    const [program = '', ...args] = command.argv
-    const isLoad = program === 'loadgen'
-    const argv = isLoad ? ['node', '/app/loadgen.mjs', ...args] : command.argv
-    // A client whose pod was replaced since the last trial is waited for.
-    const ready = this.#ready(state)
-    const inPod = (part: Command, index: number) => {
-      const resolve = async () => {
-        const pod = (await ready)[index]
-        if (!pod) throw new Error(`${arm.id} has no client number ${index + 1}`)
-        return { namespace: state.namespace, pod: pod.metadata.name, container: 'client' }
-      }
-      return runInPod(options.kubectl, resolve, part)
+/** Runs a command in the arm's client; a load is shared by all of its clients. */
+export function execInClient(parts: HostParts, arm: Arm, command: Command): Running {
+  const { options, stateOf } = parts
+  const state = stateOf(arm)
+  const [program = '', ...args] = command.argv
+  const isLoad = program === 'loadgen'
+  const argv = isLoad ? ['node', '/app/loadgen.mjs', ...args] : command.argv
+  // A client whose pod was replaced since the last trial is waited for.
+  const ready = clientsReady(parts, state)
+  const inPod = (part: Command, index: number) => {
+    const resolve = async () => {
+      const pod = (await ready)[index]
+      if (!pod) throw new Error(`${arm.id} has no client number ${index + 1}`)
+      return { namespace: state.namespace, pod: pod.metadata.name, container: 'client' }
     }
-    return runTogether(command, isLoad ? splitLoad(argv, options.generatorPods) : [argv], inPod)
+    return runInPod(options.kubectl, resolve, part)
   }
+  return runTogether(command, isLoad ? splitLoad(argv, options.generatorPods) : [argv], inPod)
 }

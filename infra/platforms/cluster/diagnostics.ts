@@ -12,7 +12,6 @@ const totalMs = 35_000
 export interface DiagnosticsOptions {
   readonly kubectl: Kubectl
   readonly runId: string
-  /** Where everything is put. */
   readonly folder: string
   /** Where the manifests are that were applied. */
   readonly manifestDir: string
@@ -56,17 +55,12 @@ async function collect({ kubectl, runId, folder, manifestDir }: DiagnosticsOptio
     'described-pods.txt': ['describe', 'pods', '-A', '-l', mine],
   }
   const write = async (name: string, args: readonly string[]) => {
+    // Evidence must not keep what it is about from being removed.
+    if (Date.now() > deadline) return
     const text = await kubectl.run(args, access).catch((error: unknown) => `not read: ${reasonOf(error)}\n`)
     await writeFile(join(folder, name), text, { mode: 0o600 })
   }
-  await inTurn(
-    Object.entries(queries).map(
-      ([name, args]) =>
-        () =>
-          write(name, args),
-    ),
-    deadline,
-  )
+  for (const [name, args] of Object.entries(queries)) await write(name, args)
   const list = async (objects: string, path: string) =>
     (await kubectl.run(['get', ...objects.split(' '), '-o', `jsonpath=${path}`], access).catch(() => ''))
       .split('\n')
@@ -78,20 +72,9 @@ async function collect({ kubectl, runId, folder, manifestDir }: DiagnosticsOptio
   const pods = (
     await list('pods -A', '{range .items[*]}{.metadata.namespace}/{.metadata.name}{"\\n"}{end}')
   ).filter((pod) => mineOnly.has(pod.split('/')[0] ?? ''))
-  await inTurn(
-    pods.map((pod) => async () => {
-      const [namespace = '', name = ''] = pod.split('/')
-      const args = ['logs', '-n', namespace, name, '--all-containers', '--tail=200', '--prefix']
-      await write(`${namespace}-${name}.log`, args)
-    }),
-    deadline,
-  )
-}
-
-/** One after another until the time is up: evidence must not keep what it is about from being removed. */
-async function inTurn(works: readonly (() => Promise<void>)[], deadline: number): Promise<void> {
-  for (const work of works) {
-    if (Date.now() > deadline) return
-    await work()
+  for (const pod of pods) {
+    const [namespace = '', name = ''] = pod.split('/')
+    const args = ['logs', '-n', namespace, name, '--all-containers', '--tail=200', '--prefix']
+    await write(`${namespace}-${name}.log`, args)
   }
 }

@@ -4,8 +4,9 @@
  */
 import { createInterface } from 'node:readline'
 import { PassThrough } from 'node:stream'
-import { parseEvent } from '../../../harness/load/events.js'
+import { parseEvent } from '../../../harness/load/generator.js'
 import { mergeHistograms } from '../../../harness/load/histogram.js'
+import { defined } from '../../../harness/model/defined.js'
 import type { LoadEvent } from '../../../harness/protocol/events.js'
 import type { Command, ErrorKind, Histogram, LoadResult, Running } from '../../../harness/model.js'
 
@@ -30,10 +31,10 @@ export function splitLoad(argv: readonly string[], count: number): readonly (rea
       ...spec,
       connections,
       // By connections, so that every connection carries the same rate whatever generator it belongs to.
-      ...(spec.ratePerSecond === undefined
-        ? {}
-        : { ratePerSecond: (spec.ratePerSecond * connections) / spec.connections }),
-      ...(spec.seed === undefined ? {} : { seed: spec.seed + index * 1_000_003 }),
+      ...defined({
+        ratePerSecond: spec.ratePerSecond && (spec.ratePerSecond * connections) / spec.connections,
+        seed: spec.seed === undefined ? undefined : spec.seed + index * 1_000_003,
+      }),
     }
     return argv.map((argument, position) => (position === at ? JSON.stringify(part) : argument))
   })
@@ -102,7 +103,6 @@ export function joinGenerators(runnings: readonly Running[]): Running {
   }
 }
 
-/** Events of several generators, told as those of one. */
 class JoinedEvents {
   readonly #emit: (event: LoadEvent) => void
   readonly #latest: readonly Partial<Record<LoadEvent['event'], LoadEvent>>[]
@@ -118,7 +118,6 @@ class JoinedEvents {
     this.#atEdge.clear()
   }
 
-  /** `index` is the generator's. */
   receive(event: LoadEvent, index: number): void {
     const own = this.#latest[index]
     if (own) own[event.event] = event

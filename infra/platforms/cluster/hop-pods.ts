@@ -3,10 +3,9 @@
  * per-node proxies as DaemonSets, waypoints as Deployments.
  */
 import type { Component, Deployed, Hop, Workload } from '../../../harness/model.js'
-import type { Reach } from './api/reach.js'
-import type { ApplicationPods } from './application-pods.js'
+import { applicationPod } from './application-pods.js'
 import type { ArmState } from './arms.js'
-import type { ClientPods } from './client-pods.js'
+import { ensureClient } from './client-pods.js'
 import type { KubeHostOptions } from './host-options.js'
 import { onLoopback, podsOf, workloadOf, type HostParts } from './parts.js'
 import { serviceManifest, workloadManifest, type WorkloadTemplate } from './render/manifests.js'
@@ -26,120 +25,111 @@ interface HopRollout {
   readonly selector: Readonly<Record<string, string>>
 }
 
-export class HopPods {
-  readonly #parts: HostParts
-  readonly #applications: ApplicationPods
-  readonly #clients: ClientPods
-  readonly #reach: Reach
-
-  constructor(parts: HostParts, applications: ApplicationPods, clients: ClientPods, reach: Reach) {
-    this.#parts = parts
-    this.#applications = applications
-    this.#clients = clients
-    this.#reach = reach
+export async function deployHop(parts: HostParts, workload: Workload): Promise<Deployed> {
+  const { options, components, namespaces, reach } = parts
+  const { component, program } = workload
+  const { state, hop } = findHop(parts, component)
+  const { namespace } = state
+  await namespaces.ensure(state)
+  const name = dnsLabel(hop.name)
+  const rendered = renderWorkload({
+    workload,
+    name,
+    namespace,
+    runId: options.scope.runId,
+    image: program.kind === 'image' ? ownImage(program, options) : await options.programImage(program),
+    limits: options.limits.hop,
+    firstPort: hopPort,
+  })
+  reach.setAdminPort(component.name, rendered.ports.admin)
+  const bind = (podSelector: string) =>
+    components.bind(component, { namespace, podSelector, container: name })
+  if (hop.role === 'sidecar-outbound') {
+    bind('app=client')
+    await ensureClient(parts, state, rendered)
+    return { component, endpoints: onLoopback(rendered.ports) }
   }
+  const isBeside = hop.role === 'sidecar-inbound'
+  bind(isBeside ? 'app=server' : `${componentLabel}=${name}`)
+  const how = isBeside
+    ? besideApplication(parts, state, component, rendered)
+    : alone(parts, state, hop, rendered)
+  return rollOut(parts, component, rendered, how)
+}
 
-  async deploy(workload: Workload): Promise<Deployed> {
-    const { options, components, namespaces } = this.#parts
-    const { component, program } = workload
-    const { state, hop } = this.#find(component)
-    const { namespace } = state
-    await namespaces.ensure(state)
-    const name = dnsLabel(hop.name)
-    const rendered = renderWorkload({
-      workload,
-      name,
+function findHop(
+  { stateOf, options: { request } }: HostParts,
+  component: Component,
+): { readonly state: ArmState; readonly hop: Hop } {
+  const arm = request.arms.find(({ id }) => id === component.arm)
+  const path = request.paths.find(({ name }) => name === arm?.path)
+  const hop = path?.hops.find(({ name }) => name === component.hop)
+  if (!arm || !hop) throw new Error(`${component.name} is not a hop of a planned arm`)
+  return { state: stateOf(arm), hop }
+}
+
+function besideApplication(
+  parts: HostParts,
+  state: ArmState,
+  component: Component,
+  sidecar: RenderedWorkload,
+): HopRollout {
+  const application = state.waitingApplication
+  if (!application) throw new Error(`${component.name}: its application has not been started`)
+  return {
+    pod: applicationPod(parts, state, [application, sidecar]),
+    parts: [application, sidecar],
+    service: 'server',
+    where: podsOf(state, 'server'),
+    selector: { app: 'server' },
+  }
+}
+
+function alone({ options }: HostParts, state: ArmState, hop: Hop, rendered: RenderedWorkload): HopRollout {
+  const { name } = rendered.container
+  const pod = workloadOf(options, state, {
+    kind: hop.role === 'waypoint' || hop.role === 'ingress' ? 'Deployment' : 'DaemonSet',
+    name,
+    node: hop.node,
+    serviceAccount: 'hop',
+    containers: [rendered.container],
+    volumes: rendered.volumes,
+  })
+  const where = { namespace: state.namespace, selector: `${componentLabel}=${name}`, role: hop.node }
+  return { pod, parts: [rendered], service: name, where, selector: { [componentLabel]: name } }
+}
+
+async function rollOut(
+  { options, rollout }: HostParts,
+  component: Component,
+  hop: RenderedWorkload,
+  how: HopRollout,
+): Promise<Deployed> {
+  const { namespace } = how.where
+  const { admin, ...traffic } = hop.ports
+  await rollout.apply(component.name, [
+    ...how.parts.flatMap(({ objects }) => objects),
+    workloadManifest(how.pod),
+    serviceManifest({
+      name: how.service,
       namespace,
       runId: options.scope.runId,
-      image: program.kind === 'image' ? ownImage(program, options) : await options.programImage(program),
-      limits: options.limits.hop,
-      firstPort: hopPort,
-    })
-    this.#reach.setAdminPort(component.name, rendered.ports.admin)
-    const podSelector =
-      hop.role === 'sidecar-inbound'
-        ? 'app=server'
-        : hop.role === 'sidecar-outbound'
-          ? 'app=client'
-          : `${componentLabel}=${name}`
-    components.bind(component, { namespace, podSelector, container: name })
-    if (hop.role === 'sidecar-outbound') {
-      await this.#clients.createWith(state, rendered)
-      return { component, endpoints: onLoopback(rendered.ports) }
-    }
-    const how =
-      hop.role === 'sidecar-inbound'
-        ? this.#besideApplication(state, component, rendered)
-        : this.#alone(state, hop, rendered)
-    return this.#rollOut(component, rendered, how)
-  }
-
-  #find(component: Component): { readonly state: ArmState; readonly hop: Hop } {
-    const { arms, options } = this.#parts
-    const { arms: planned, paths } = options.request
-    const arm = planned.find(({ id }) => id === component.arm)
-    const path = paths.find(({ name }) => name === arm?.path)
-    const hop = path?.hops.find(({ name }) => name === component.hop)
-    if (!arm || !hop) throw new Error(`${component.name} is not a hop of a planned arm`)
-    return { state: arms.of(arm), hop }
-  }
-
-  #besideApplication(state: ArmState, component: Component, sidecar: RenderedWorkload): HopRollout {
-    const application = state.waitingApplication
-    if (!application) throw new Error(`${component.name}: its application has not been started`)
-    const parts = [application, sidecar]
-    return {
-      pod: this.#applications.podOf(state, parts),
-      parts,
-      service: 'server',
-      where: podsOf(state, 'server'),
-      selector: { app: 'server' },
-    }
-  }
-
-  #alone(state: ArmState, hop: Hop, rendered: RenderedWorkload): HopRollout {
-    const { name } = rendered.container
-    const pod = workloadOf(this.#parts.options, state, {
-      kind: hop.role === 'waypoint' || hop.role === 'ingress' ? 'Deployment' : 'DaemonSet',
-      name,
-      node: hop.node,
-      serviceAccount: 'hop',
-      containers: [rendered.container],
-      volumes: rendered.volumes,
-    })
-    const selector = { [componentLabel]: name }
-    const where = { namespace: state.namespace, selector: `${componentLabel}=${name}`, role: hop.node }
-    return { pod, parts: [rendered], service: name, where, selector }
-  }
-
-  async #rollOut(component: Component, hop: RenderedWorkload, how: HopRollout): Promise<Deployed> {
-    const { options, rollout } = this.#parts
-    const { namespace } = how.where
-    const { admin, ...traffic } = hop.ports
-    await rollout.apply(component.name, [
-      ...how.parts.flatMap(({ objects }) => objects),
-      workloadManifest(how.pod),
-      serviceManifest({
-        name: how.service,
-        namespace,
-        runId: options.scope.runId,
-        selector: how.selector,
-        ports: Object.entries(traffic).map(([listener, port]) => ({
-          name: dnsLabel(listener),
-          port,
-          targetPort: port,
-        })),
-      }),
-    ])
-    const pod = await rollout.ready(component.name, how.where)
-    // Through a service, so that a pod that is replaced is found again.
-    const host = await rollout.clusterIp(namespace, how.service)
-    const endpoints = Object.fromEntries(
-      Object.entries(traffic).map(([listener, port]) => [listener, { host, port }]),
-    )
-    if (admin) endpoints.admin = { host: pod.status.podIP ?? '', port: admin }
-    return { component, endpoints }
-  }
+      selector: how.selector,
+      ports: Object.entries(traffic).map(([listener, port]) => ({
+        name: dnsLabel(listener),
+        port,
+        targetPort: port,
+      })),
+    }),
+  ])
+  const pod = await rollout.ready(component.name, how.where)
+  // Through a service, so that a pod that is replaced is found again.
+  const host = await rollout.clusterIp(namespace, how.service)
+  const endpoints = Object.fromEntries(
+    Object.entries(traffic).map(([listener, port]) => [listener, { host, port }]),
+  )
+  if (admin) endpoints.admin = { host: pod.status.podIP ?? '', port: admin }
+  return { component, endpoints }
 }
 
 /** The image built here, or the one that a variant names. */

@@ -1,14 +1,6 @@
 /** What a platform tells the host of a cluster: how it was made, and what is possible on it. */
 import { UserError } from '../../../harness/model/errors.js'
-import type {
-  Endpoint,
-  EnvironmentRequest,
-  Fact,
-  HostReading,
-  NodeRole,
-  Scope,
-  Workload,
-} from '../../../harness/model.js'
+import type { Endpoint, EnvironmentRequest, Fact, NodeRole, Scope, Workload } from '../../../harness/model.js'
 import type { ImageName } from '../../images/bundles.js'
 import type { ClusterAccess } from '../../../harness/model/cluster-access.js'
 import type { OnNode } from './changes.js'
@@ -34,8 +26,6 @@ export interface KubeHostOptions {
   /** Load generators that share each trial's load, a pod each. */
   readonly generatorPods: number
   readonly nodes: Readonly<Record<NodeRole | 'control-plane', string>>
-  /** Selector of each node where nodes are not labelled by us. */
-  readonly nodeSelectors?: Readonly<Partial<Record<NodeRole, Readonly<Record<string, string>>>>>
   readonly usage: ComponentsOptions['usage']
   /** True where `usage` can read programs of the nodes, and the nodes share the host: then the cluster itself is on the bill. */
   readonly billsCluster?: boolean
@@ -44,7 +34,6 @@ export interface KubeHostOptions {
   /** The same without delay, where it can be had: then hops can be ended, paused and brought back. */
   readonly onNode?: OnNode
   readonly loadArchive?: (path: string) => Promise<void>
-  readonly readHost: () => Promise<HostReading>
   readonly clusterName: string
   readonly isOwnCluster: boolean
   readonly kubernetesVersion: string
@@ -52,7 +41,6 @@ export interface KubeHostOptions {
   readonly namespacePrefix: string
   /** Namespaces outlive the run when the cluster does not go with it: then they are deleted one by one. */
   readonly deleteNamespaces: boolean
-  /** Where evidence of a failure is kept. */
   readonly diagnosticsDir: string
   readonly facts: readonly Fact[]
 }

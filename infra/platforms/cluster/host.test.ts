@@ -28,7 +28,7 @@ function instantCluster() {
           replicas?: number
           template?: {
             metadata: Pod['metadata']
-            spec: { nodeSelector: object; containers: { name: string }[] }
+            spec: { nodeSelector: Record<string, string>; containers: { name: string }[] }
           }
         }
       }
@@ -38,7 +38,7 @@ function instantCluster() {
       if (!template) continue
       const names = template.spec.containers.map(({ name }) => name)
       log.push(`pod ${metadata.namespace}/${metadata.name} of ${names.join(', ')}`)
-      const role = Object.values(template.spec.nodeSelector)[0] as keyof typeof nodes
+      const nodeName = template.spec.nodeSelector['kubernetes.io/hostname'] ?? ''
       for (let index = 0; index < (spec.replicas ?? 1); index++) {
         pods.push({
           metadata: {
@@ -47,14 +47,13 @@ function instantCluster() {
             namespace: metadata.namespace,
             uid: `${pods.length}`,
           },
-          spec: { nodeName: nodes[role] },
+          spec: { nodeName },
           status: {
             podIP: `10.0.0.${pods.length + 1}`,
             conditions: [{ type: 'Ready', status: 'True' }],
             containerStatuses: template.spec.containers.map(({ name }) => ({
               name,
               ready: true,
-              restartCount: 0,
               state: { running: {} },
             })),
           },
@@ -126,7 +125,6 @@ async function hostOf(pathName: string, more: Partial<KubeHostOptions> = {}) {
     usage: async () => new Map(),
     nodeFailure: () => undefined,
     nodeExec: async () => '',
-    readHost: async () => ({}) as never,
     clusterName: 'c',
     isOwnCluster: true,
     kubernetesVersion: '1.34.4',

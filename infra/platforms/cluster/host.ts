@@ -7,22 +7,38 @@
  */
 import { join } from 'node:path'
 import { defined } from '../../../harness/model/defined.js'
+import { readHost } from '../../../harness/process/probes/host.js'
 import type { ClusterAccess, ClusterHost } from '../../../harness/model/cluster-access.js'
+import type { Scope } from '../../../harness/model.js'
+import { readKubernetesVersion, startApiProxy } from './api/api-proxy.js'
+import type { Kubectl } from './api/kubectl.js'
+import { PodWatch } from './api/pods.js'
 import { Reach } from './api/reach.js'
-import { ApplicationPods } from './application-pods.js'
-import { Arms } from './arms.js'
+import { startApplication } from './application-pods.js'
+import { armStates, servicePort } from './arms.js'
 import { Changes } from './changes.js'
-import { ClientPods } from './client-pods.js'
+import { ensureClient, execInClient } from './client-pods.js'
 import { Diagnostics } from './diagnostics.js'
-import { HopPods } from './hop-pods.js'
+import { deployHop } from './hop-pods.js'
 import type { KubeHostOptions } from './host-options.js'
 import { Namespaces } from './namespaces.js'
 import type { HostParts } from './parts.js'
 import { dnsLabel, machineLabel, machineName, runLabel } from './render/names.js'
 import { Rollout } from './rollout.js'
-import { Strangers } from './strangers.js'
+import { createProber, runAsStranger } from './strangers.js'
 import { clusterPrograms, type ClusterProgram } from './usage/cluster-programs.js'
 import { Components } from './usage/components.js'
+
+/** A way to a cluster's API server, a watch on its pods, and its version. */
+export async function watchCluster(
+  kubectl: Kubectl,
+  scope: Scope,
+): Promise<Pick<KubeHostOptions, 'proxy' | 'pods' | 'kubernetesVersion'>> {
+  const proxy = await startApiProxy(kubectl, scope)
+  const pods = new PodWatch(proxy)
+  scope.defer('stop watching pods', () => pods.close())
+  return { proxy, pods, kubernetesVersion: await readKubernetesVersion(proxy) }
+}
 
 export async function createKubeHost(options: KubeHostOptions): Promise<ClusterHost> {
   const { kubectl, proxy, pods, scope } = options
@@ -37,26 +53,22 @@ export async function createKubeHost(options: KubeHostOptions): Promise<ClusterH
   if (options.deleteNamespaces) scope.defer('delete namespaces', () => namespaces.delete())
   const parts: HostParts = {
     options,
-    arms: new Arms(options.namespacePrefix),
+    stateOf: armStates(options.namespacePrefix),
     components,
     rollout,
     namespaces,
+    reach: new Reach({ kubectl, proxy, pods, components, createProber: () => createProber(parts) }),
   }
-  const strangers = new Strangers(parts)
-  const reach = new Reach({ kubectl, proxy, pods, components, createProber: () => strangers.createProber() })
-  const clients = new ClientPods(parts)
-  const applications = new ApplicationPods(parts, clients, reach)
-  const hops = new HopPods(parts, applications, clients, reach)
   const { onNode } = options
   const changes = onNode && new Changes({ components, pods, proxy, onNode, signal: scope.signal })
   return {
-    cluster: accessTo(parts, clients, strangers),
+    cluster: accessTo(parts),
     facts: options.facts,
     components: billed.map(({ component }) => component),
-    startApplication: (arm, path) => applications.start(arm, path),
-    deploy: (workload) => hops.deploy(workload),
+    startApplication: (arm, path) => startApplication(parts, arm, path),
+    deploy: (workload) => deployHop(parts, workload),
     async takeDown(arm) {
-      const { namespace } = parts.arms.of(arm)
+      const { namespace } = parts.stateOf(arm)
       // Its events and logs go with it. It goes where they cannot be kept, too, which is told then.
       diagnostics.want()
       const kept = await Promise.allSettled([diagnostics.keep(namespace)])
@@ -64,11 +76,11 @@ export async function createKubeHost(options: KubeHostOptions): Promise<ClusterH
       for (const { reason } of kept.filter((result) => result.status === 'rejected')) throw reason
     },
     keepEvidence: () => diagnostics.collectIfWanted(),
-    fetchAdmin: (component, path) => reach.fetchAdmin(component, path),
-    exec: (arm, command) => clients.exec(arm, command),
-    connect: (endpoint) => reach.connect(endpoint),
+    fetchAdmin: (component, path) => parts.reach.fetchAdmin(component, path),
+    exec: (arm, command) => execInClient(parts, arm, command),
+    connect: (endpoint) => parts.reach.connect(endpoint),
     readUsage: (measured) => components.readUsage(measured),
-    readHost: options.readHost,
+    readHost,
     beginTrial: () => components.beginTrial(),
     health(component) {
       const failure = components.health(component)
@@ -81,12 +93,8 @@ export async function createKubeHost(options: KubeHostOptions): Promise<ClusterH
   }
 }
 
-/** What a mesh that installs itself may do with the cluster. */
-function accessTo(
-  { options, arms, components, namespaces }: HostParts,
-  clients: ClientPods,
-  strangers: Strangers,
-): ClusterAccess {
+function accessTo(parts: HostParts): ClusterAccess {
+  const { options, stateOf, components, namespaces } = parts
   const { kubectl, pods } = options
   return {
     clusterName: options.clusterName,
@@ -101,14 +109,19 @@ function accessTo(
     nodeExec: options.nodeExec,
     ...defined({ loadArchive: options.loadArchive }),
     shapeArm(arm, shape) {
-      const state = arms.of(arm)
+      const state = stateOf(arm)
       if (state.namespaceReady) throw new Error(`${arm.id} has been started: its shape comes too late`)
       state.shape = shape
     },
-    objectsOf: (arm) => arms.objectsOf(arm),
-    ensureNamespace: (arm) => namespaces.ensure(arms.of(arm)),
-    ensureClient: (arm) => clients.ensure(arms.of(arm)),
-    runAsStranger: (arm, argv) => strangers.run(arm, argv),
+    objectsOf: (arm) => ({
+      namespace: stateOf(arm).namespace,
+      service: { name: 'server', port: servicePort },
+      clientSelector: 'app=client',
+      serverSelector: 'app=server',
+    }),
+    ensureNamespace: (arm) => namespaces.ensure(stateOf(arm)),
+    ensureClient: (arm) => ensureClient(parts, stateOf(arm)),
+    runAsStranger: (arm, argv) => runAsStranger(parts, arm, argv),
     bind: (component, containers, standIn) => {
       components.bind(component, containers, standIn)
       // Rejects only when the API server is gone, which everything else will tell.

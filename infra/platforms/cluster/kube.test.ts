@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { CommandError } from '../../../harness/model/errors.js'
 import { paths } from '../../../scenarios/paths/index.js'
-import { Arms, waitsForSidecar } from './arms.js'
+import { armStates, waitsForSidecar } from './arms.js'
 import { misplaced } from './usage/components.js'
 import { parseResourceMetrics, usageFromKubelets } from './usage/kubelet-usage.js'
 import { ApiError } from './api/api-proxy.js'
@@ -105,7 +105,7 @@ describe('arms', () => {
 
   it('waits for our own sidecars, and never for those that a mesh injects', () => {
     const path = paths['l7-sidecar-to-sidecar']
-    const state = new Arms('mb').of(arm)
+    const state = armStates('mb')(arm)
     expect(waitsForSidecar(state, path, 'inbound')).toBe(true)
     expect(waitsForSidecar(state, path, 'outbound')).toBe(true)
     expect(waitsForSidecar(state, paths['l4-only'], 'inbound')).toBe(false)
@@ -114,9 +114,9 @@ describe('arms', () => {
   })
 
   it('gives each arm a namespace of its own', () => {
-    const arms = new Arms('mb-run')
-    expect(arms.objectsOf(arm).namespace).toBe('mb-run-reference-l7-sidecar-to-sidecar')
-    expect(arms.of(arm)).toBe(arms.of(arm))
+    const stateOf = armStates('mb-run')
+    expect(stateOf(arm).namespace).toBe('mb-run-reference-l7-sidecar-to-sidecar')
+    expect(stateOf(arm)).toBe(stateOf(arm))
   })
 })
 

@@ -1,8 +1,9 @@
 /** What the pods of a host of a cluster share: how they are made, where they go, and who knows of them. */
 import { defined } from '../../../harness/model/defined.js'
-import type { Endpoint } from '../../../harness/model.js'
+import type { Arm, Endpoint } from '../../../harness/model.js'
 import type { ArmShape } from '../../../harness/model/cluster-access.js'
-import type { Arms, ArmState } from './arms.js'
+import type { Reach } from './api/reach.js'
+import type { ArmState } from './arms.js'
 import type { KubeHostOptions } from './host-options.js'
 import type { Namespaces } from './namespaces.js'
 import type { WorkloadTemplate } from './render/manifests.js'
@@ -11,10 +12,11 @@ import type { Components } from './usage/components.js'
 
 export interface HostParts {
   readonly options: KubeHostOptions
-  readonly arms: Arms
+  readonly stateOf: (arm: Arm) => ArmState
   readonly components: Components
   readonly rollout: Rollout
   readonly namespaces: Namespaces
+  readonly reach: Reach
 }
 
 type OwnParts = 'kind' | 'name' | 'node' | 'containers' | 'volumes' | 'serviceAccount'
@@ -30,12 +32,12 @@ export function workloadOf(
     runId: options.scope.runId,
     component: own.name,
     imagePullPolicy: options.imagePullPolicy,
-    ...defined({ nodeSelector: options.nodeSelectors?.[own.node] }),
+    // By name: nodes of a cluster that was there carry no label of ours, and one of several roles that of the first alone.
+    nodeSelector: { 'kubernetes.io/hostname': options.nodes[own.node] },
     ...own,
   }
 }
 
-/** What a mesh wants of an arm's pod. */
 export function podShape(
   { shape }: { readonly shape?: ArmShape },
   pod: 'clientPod' | 'serverPod',

@@ -39,10 +39,8 @@ export interface RolloutOptions {
   readonly proxy: Pick<ApiProxy, 'patch' | 'json'>
   readonly pods: Pick<PodWatch, 'find' | 'waitFor'>
   readonly nodes: Readonly<Record<NodeRole, string>>
-  /** Where rendered manifests are kept. */
   readonly manifestDir: string
   readonly signal: AbortSignal
-  /** Wanted when something did not come up. */
   readonly diagnostics: Pick<Diagnostics, 'want'>
   /** How long pods may be refused before that is the end of it; shorter in tests. */
   readonly refusedAfterMs?: number
@@ -188,7 +186,6 @@ function isRunning(pod: Pod): boolean {
   return containers.length > 0 && containers.every(({ state }) => state?.running !== undefined)
 }
 
-/** `lacking` are containers that it should have besides. */
 function hopelessReason(pod: Pod, lacking: readonly string[]): string | undefined {
   const { containerStatuses = [], initContainerStatuses = [] } = pod.status
   // A pod's containers are fixed when it is made.

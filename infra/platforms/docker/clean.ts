@@ -7,14 +7,6 @@ import { messageOf } from '../../../harness/model/errors.js'
 import { findEngine, isMissing } from './engine.js'
 import { componentLabel, machineLabel, runFilter, runLabel } from './labels.js'
 
-export interface Cleaned {
-  readonly containers: number
-  readonly networks: number
-  /** Runs that something was found of. */
-  readonly runIds: readonly string[]
-  readonly problems: readonly string[]
-}
-
 const stopSeconds = 2
 const removalTimeoutMs = 20_000
 const pollMs = 50
@@ -57,50 +49,43 @@ export async function engineLeftovers(runId?: string): Promise<readonly Platform
   return (await findRunsOnEngine(docker, runId)).map(({ runId: owner, containers, networks }) => ({
     runId: owner,
     title: `${containers} containers and ${networks} networks`,
-    remove: async () => {
-      const { problems } = await removeRun(docker, owner)
-      if (problems.length > 0) throw new Error(problems.join('; '))
-    },
+    remove: () => removeRun(docker, owner),
   }))
 }
 
 /**
- * Removes what carries the label, and resolves when the engine lists nothing of it any more: a removal that another process
- * began is waited for, since a network can go only when the last container has left it.
+ * Removes what carries the run's label, and resolves when the engine lists nothing of it any more: a removal that another
+ * process began is waited for, since a network can go only when the last container has left it. Rejects with all that could
+ * not be removed.
  */
-export async function removeRun(docker: Docker, runId?: string): Promise<Cleaned> {
+export async function removeRun(docker: Docker, runId: string): Promise<void> {
   const problems: string[] = []
   const attempt = async (
     title: string,
     remove: () => Promise<unknown>,
     inspect: () => Promise<unknown>,
-  ): Promise<boolean> => {
+  ): Promise<void> => {
     const deadline = Date.now() + removalTimeoutMs
     for (;;) {
       try {
         await remove()
       } catch (error) {
         const { statusCode: status } = error as { statusCode?: number }
-        if (status === 404) return true
+        if (status === 404) return
         // 409: another removal is under way; 403: the network still has containers, which are being removed.
-        if ((status !== 409 && status !== 403) || Date.now() > deadline) {
-          problems.push(`${title}: ${messageOf(error)}`)
-          return false
-        }
+        if ((status !== 409 && status !== 403) || Date.now() > deadline)
+          return void problems.push(`${title}: ${messageOf(error)}`)
       }
       // The engine may answer before it is done.
-      if (await isGone(inspect)) return true
-      if (Date.now() > deadline) {
-        problems.push(`${title}: the engine still lists it after ${removalTimeoutMs / 1000} s`)
-        return false
-      }
+      if (await isGone(inspect)) return
+      if (Date.now() > deadline)
+        return void problems.push(`${title}: the engine still lists it after ${removalTimeoutMs / 1000} s`)
       await sleep(pollMs)
     }
   }
   const filters = runFilter(runId)
-  const containers = await docker.listContainers({ all: true, filters })
-  const removed = await Promise.all(
-    containers.map(({ Id: id, Names: [name = id] }) => {
+  await Promise.all(
+    (await docker.listContainers({ all: true, filters })).map(({ Id: id, Names: [name = id] }) => {
       const container = docker.getContainer(id)
       const remove = async () => {
         // 304: it has ended already.
@@ -111,9 +96,8 @@ export async function removeRun(docker: Docker, runId?: string): Promise<Cleaned
     }),
   )
   // Networks can go only when nothing is on them.
-  const networks = await docker.listNetworks({ filters })
-  const removedNetworks = await Promise.all(
-    networks.map(({ Id: id, Name: name }) => {
+  await Promise.all(
+    (await docker.listNetworks({ filters })).map(({ Id: id, Name: name }) => {
       const network = docker.getNetwork(id)
       return attempt(
         `remove network ${name}`,
@@ -122,13 +106,7 @@ export async function removeRun(docker: Docker, runId?: string): Promise<Cleaned
       )
     }),
   )
-  const labels = [...containers, ...networks].map(({ Labels }) => Labels?.[runLabel] ?? '')
-  return {
-    containers: removed.filter(Boolean).length,
-    networks: removedNetworks.filter(Boolean).length,
-    runIds: [...new Set(labels)].filter(Boolean).sort(),
-    problems,
-  }
+  if (problems.length > 0) throw new Error(problems.join('; '))
 }
 
 /** Removes the containers of an arm's own components, those that did not get ready among them. */

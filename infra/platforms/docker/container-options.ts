@@ -19,7 +19,6 @@ export interface ContainerSpec {
   /** Cores in the place of those of `limits`, in periods that are short enough for what is behind a queue. */
   readonly cpus?: number
   readonly cpuset?: string
-  /** Standard input stays open. */
   readonly interactive?: boolean
 }
 

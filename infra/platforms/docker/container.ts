@@ -14,7 +14,6 @@ export const readyTimeoutMs = 30_000
 const tailLines = 60
 /** How often a container's output is looked at until it says that it is ready. */
 const lookIntervalMs = 20
-/** The user that containers run as. */
 const uid = 65532
 
 export interface StartOptions {
@@ -31,7 +30,6 @@ export interface StartOptions {
 /** A container that is up. `failure` is set once it has died. */
 export interface StartedContainer {
   readonly id: string
-  readonly container: Docker.Container
   /** Address on each network, by network name; empty when it shares another's network. */
   readonly addresses: Readonly<Record<string, string>>
   /** What it has used in all its lives. Rejects when it has ended. */
@@ -70,11 +68,10 @@ export async function startContainer(options: StartOptions): Promise<StartedCont
     Object.entries(network.Networks).map(([name, { IPAddress: address }]) => [name, address]),
   )
   const life = watchLife(container, spec.name, () => tail.join('\n'))
-  let cgroup = await findCgroup(id, state.Pid)
+  let cgroup = findCgroup(id, state.Pid)
   const earlier: UsageReading[] = []
   return {
     id,
-    container,
     addresses,
     read: async () => withEarlier(await readContainer(container, cgroup), earlier),
     get failure() {
@@ -95,7 +92,7 @@ export async function startContainer(options: StartOptions): Promise<StartedCont
       await container.start()
       life.begin()
       const { State: now, NetworkSettings: settings } = await container.inspect()
-      cgroup = await findCgroup(id, now.Pid)
+      cgroup = findCgroup(id, now.Pid)
       const moved = Object.entries(addresses).find(
         ([name, was]) => settings.Networks[name]?.IPAddress !== was,
       )
@@ -181,7 +178,6 @@ async function resume(container: Docker.Container): Promise<void> {
   if (state.Paused) await container.unpause()
 }
 
-/** Waits until what it has written since then says that it is ready. */
 async function awaitOutput(
   container: Docker.Container,
   pattern: RegExp,

@@ -140,10 +140,10 @@ describe('parseStats', () => {
 
   it('takes inactive pages off on both cgroup versions', () => {
     const v1 = parseStats({
-      cpu_stats: { ...cpu, throttling_data: { throttled_periods: 1, throttled_time: 9 } },
+      cpu_stats: { ...cpu, throttling_data: { throttled_periods: 1 } },
       memory_stats: { usage: 100, max_usage: 200, stats: { total_inactive_file: 30, inactive_file: 1 } },
     })
-    expect(v1).toMatchObject({ cpuNs: 5, rssBytes: 70, peakRssBytes: 200, throttledNs: 9 })
+    expect(v1).toMatchObject({ cpuNs: 5, rssBytes: 70, peakRssBytes: 200, throttledPeriods: 1 })
     const v2 = parseStats({ cpu_stats: cpu, memory_stats: { usage: 100, stats: { inactive_file: 40 } } })
     expect(v2.rssBytes).toBe(60)
     expect(v2.peakRssBytes).toBeUndefined()

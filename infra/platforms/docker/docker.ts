@@ -3,7 +3,6 @@
  * of its own, so that legs between nodes pass virtual Ethernet and a bridge.
  */
 import { defined } from '../../../harness/model/defined.js'
-import { findProgram } from '../../../harness/process/exec.js'
 import type {
   Fact,
   NodeRole,
@@ -25,12 +24,17 @@ import {
 import { engineLeftovers, removeRun } from './clean.js'
 import { findEngine, isMissing, type Engine } from './engine.js'
 import { nodeLabel, objectName, runLabels } from './labels.js'
-import { clampLimits, configuredImages, generatorNeeds, platformSettings } from '../kit/settings.js'
+import {
+  clampLimits,
+  configuredImages,
+  generatorNeeds,
+  platformSettings,
+  unmetBaseImage,
+} from '../kit/settings.js'
 import { dockerSettings, type DockerSettings } from './settings.js'
-import { countComponents, mostCpus } from '../kit/units.js'
+import { mostCpus, unmetMemory } from '../kit/units.js'
 
 const nodes = ['client', 'server', 'waypoint'] as const satisfies readonly NodeRole[]
-const mibPerContainer = 90
 
 export const docker: Platform = {
   name: 'docker',
@@ -53,7 +57,7 @@ export const docker: Platform = {
 
 async function checkDocker(request: EnvironmentRequest): Promise<readonly Unmet[]> {
   const settings = platformSettings(dockerSettings, request)
-  const [engine, base] = await Promise.all([findEngine(), checkBaseImage(settings)])
+  const [engine, base] = await Promise.all([findEngine(), unmetBaseImage('docker', settings)])
   if (isMissing(engine)) {
     return [
       {
@@ -65,22 +69,7 @@ async function checkDocker(request: EnvironmentRequest): Promise<readonly Unmet[
       ...base,
     ]
   }
-  const { hops, applications, services } = countComponents(request)
-  // A generator beside them.
-  const containers = hops + applications + services + 1
-  const neededMib = containers * mibPerContainer
-  const foundMib = Math.round(engine.memoryBytes / 2 ** 20)
-  const memory: Unmet[] =
-    foundMib >= neededMib
-      ? []
-      : [
-          {
-            need: `about ${neededMib} MiB of memory for ${containers} containers`,
-            found: `${foundMib} MiB in the engine`,
-            remedy: 'give the engine more memory, or measure fewer arms at a time (--arm)',
-          },
-        ]
-  return [...base, ...memory, ...unmetCpus(request, engine)]
+  return [...base, ...unmetMemory(request, engine.memoryBytes), ...unmetCpus(request, engine)]
 }
 
 /** An engine refuses a container more cores than it has. */
@@ -92,20 +81,6 @@ function unmetCpus(request: EnvironmentRequest, { cpus }: Pick<Engine, 'cpus'>):
       need: `${asked} cores for each L7 hop of a unit (experiments.scale-out.cpusPerHop)`,
       found: `${cpus} in the engine`,
       remedy: 'ask for no more than there are',
-    },
-  ]
-}
-
-/** Without a base image by digest, one is assembled here, which needs a Linux whose node is dynamically linked. */
-async function checkBaseImage(settings: DockerSettings): Promise<readonly Unmet[]> {
-  if (settings.baseImage !== undefined) return []
-  if (process.platform === 'linux' && (await findProgram('ldd'))) return []
-  return [
-    {
-      need: 'a base image for the containers, assembled from the running node on Linux with `ldd`',
-      found: process.platform === 'linux' ? 'no ldd' : process.platform,
-      remedy:
-        'name one by digest in platformSettings.docker.baseImage, for example node:20-bookworm-slim@sha256:…',
     },
   ]
 }
@@ -131,10 +106,7 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
   )
   scope.signal.throwIfAborted()
   // Before anything that carries the label exists.
-  scope.defer('remove containers and networks', async () => {
-    const { problems } = await removeRun(engine.docker, scope.runId)
-    if (problems.length > 0) throw new Error(problems.join('; '))
-  })
+  scope.defer('remove containers and networks', () => removeRun(engine.docker, scope.runId))
   const networks = await progress.step('networks', () => createNetworks(engine, scope.runId))
   return new DockerHost({
     docker: engine.docker,

@@ -4,9 +4,8 @@ import { createInterface } from 'node:readline'
 import type Docker from 'dockerode'
 import { messageOf } from '../../../harness/model/errors.js'
 import type { Running } from '../../../harness/model.js'
+import { Tail } from '../../../harness/process/exec.js'
 import { containerOptions, type ContainerSpec } from './container-options.js'
-
-const tailBytes = 8 * 1024
 
 export interface RunInContainerOptions {
   readonly docker: Docker
@@ -27,10 +26,7 @@ export function runInContainer(options: RunInContainerOptions): Running {
   const output = new PassThrough()
   const input = new PassThrough()
   if (options.input !== undefined) input.write(options.input)
-  let tail = ''
-  const keep = (chunk: Buffer | string) => {
-    tail = (tail + chunk.toString()).slice(-tailBytes)
-  }
+  const tail = new Tail()
   let container: Docker.Container | undefined
   let wanted: 'SIGTERM' | 'SIGKILL' | undefined
 
@@ -56,8 +52,7 @@ export function runInContainer(options: RunInContainerOptions): Running {
       const stderr = new PassThrough()
       const stdout = new PassThrough()
       docker.modem.demuxStream(stream, stdout, stderr)
-      stdout.on('data', keep)
-      stderr.on('data', keep)
+      for (const part of [stdout, stderr]) part.on('data', (chunk: Buffer) => tail.add(chunk))
       stdout.pipe(output, { end: false })
       stream.on('error', () => {})
       input.pipe(stream)
@@ -68,7 +63,7 @@ export function runInContainer(options: RunInContainerOptions): Running {
       await drained
       const { StatusCode: code } = (await container.wait()) as { StatusCode: number }
       stdout.end()
-      return { code, signal: signalOf(code), tail }
+      return { code, signal: signalOf(code), tail: tail.text() }
     } finally {
       await container.remove({ v: true, force: true }).catch(() => {})
     }
@@ -77,7 +72,7 @@ export function runInContainer(options: RunInContainerOptions): Running {
     .catch((error: unknown): End => ({
       code: 125,
       signal: null,
-      tail: `${tail}\n${messageOf(error)}`.trim(),
+      tail: `${tail.text()}\n${messageOf(error)}`.trim(),
     }))
     .finally(() => {
       options.signal.removeEventListener('abort', abort)

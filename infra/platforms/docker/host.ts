@@ -25,12 +25,12 @@ import type {
   Workload,
 } from '../../../harness/model.js'
 import { readHost } from '../../../harness/process/probes/host.js'
+import { readEach } from '../../../harness/process/read-each.js'
 import { programPath, type ContainerImages } from '../../supply/container-images/build.js'
 import { configText, containerCommand } from '../../supply/container-images/command.js'
 import { fetchText } from '../local/loopback.js'
 import { NotReadyError } from '../local/process.js'
-import { relayed } from '../kit/relay.js'
-import { fetchScript, idleScript, relayScript } from '../kit/remote-scripts.js'
+import { fetchScript, idleScript, relayScript, relayed } from '../kit/remote-scripts.js'
 import { applicationOf, cpusOf } from '../kit/units.js'
 import { removeArm } from './clean.js'
 import { configFolder, type ContainerSpec } from './container-options.js'
@@ -38,7 +38,7 @@ import { readyTimeoutMs, startContainer, type StartedContainer } from './contain
 import { runInContainer } from './generator.js'
 import { execInContainer } from './exec.js'
 import { componentLabel, nodeLabel, objectName, runLabels } from './labels.js'
-import { cpusetOf, type DockerSettings } from './settings.js'
+import type { DockerSettings } from './settings.js'
 import { attachmentOf, attachmentOfService, besideOf, isSidecar, type Attachment } from './topology.js'
 
 export interface DockerHostOptions {
@@ -51,7 +51,6 @@ export interface DockerHostOptions {
   /** Reference of an image that holds a program of others. */
   readonly programImage: (program: BinaryProgram) => Promise<string>
   readonly settings: DockerSettings
-  /** Network name by node. */
   readonly networks: Readonly<Record<NodeRole, string>>
   readonly facts: readonly Fact[]
   /** How admin pages and ports are reached: at the container's address, or from within the container. */
@@ -176,18 +175,12 @@ export class DockerHost implements Host {
     return relayed(Promise.resolve(relay))
   }
 
+  /** Of one that has died `health` tells. */
   async readUsage(components: readonly Component[]): Promise<Readonly<Record<string, UsageReading>>> {
-    const readings = await Promise.all(
-      components.map(async ({ name }): Promise<[string, UsageReading] | undefined> => {
-        const found = this.#places.get(name)
-        if (!found || found.started.failure) return undefined
-        return found.started.read().then(
-          (reading) => [name, reading],
-          () => undefined, // It died in between; `health` says so.
-        )
-      }),
-    )
-    return Object.fromEntries(readings.filter((entry) => entry !== undefined))
+    return readEach(components, async ({ name }) => {
+      const { started } = this.#places.get(name) ?? {}
+      return started?.failure ? undefined : started?.read()
+    })
   }
 
   async change(component: string, change: Change): Promise<void> {
@@ -285,10 +278,9 @@ export class DockerHost implements Host {
   #specOf({ component, ...spec }: Omit<ContainerSpec, 'labels'> & { component: Component }): ContainerSpec {
     const { settings, scope } = this.#options
     const node = component.node === 'control-plane' ? 'server' : component.node
-    const cpuset = cpusetOf(settings, node)
     return {
       ...spec,
-      ...defined({ cpuset }),
+      ...defined({ cpuset: settings.cpusets[node] }),
       labels: { ...runLabels(scope.runId), [componentLabel]: component.name, [nodeLabel]: node },
     }
   }
@@ -320,7 +312,6 @@ export class DockerHost implements Host {
 /** It answers requests, where all others carry them. */
 const isServer = ({ category }: Component) => category === 'application' || category === 'called-service'
 
-/** What a container beside the components is made of. */
 interface BesideSpec extends Omit<ContainerSpec, 'labels' | 'name'> {
   readonly networks: readonly string[]
   readonly input?: string

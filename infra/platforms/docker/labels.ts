@@ -7,7 +7,6 @@ export const machineLabel = 'meshbench.machine'
 export const componentLabel = 'meshbench.component'
 export const nodeLabel = 'meshbench.node'
 
-/** Labels of whatever a run makes. */
 export const runLabels = (runId: string): Readonly<Record<string, string>> => ({
   [runLabel]: runId,
   [machineLabel]: hostname(),

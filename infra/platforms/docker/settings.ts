@@ -1,6 +1,5 @@
 /** Settings of the docker platform: what each container may use, and which image they are based on. */
 import { z } from 'zod'
-import type { NodeRole } from '../../../harness/model.js'
 import { containerLimits, generatorImage, imageByDigest, programImages } from '../kit/settings.js'
 
 export const dockerSettings = z.strictObject({
@@ -16,7 +15,3 @@ export const dockerSettings = z.strictObject({
 })
 
 export type DockerSettings = z.infer<typeof dockerSettings>
-
-export function cpusetOf(settings: DockerSettings, node: NodeRole): string | undefined {
-  return settings.cpusets[node]
-}

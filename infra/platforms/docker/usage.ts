@@ -1,13 +1,13 @@
 /** Reads what a container has used: from its cgroup when that is on this machine, else from the engine. */
-import { readFile } from 'node:fs/promises'
 import type Docker from 'dockerode'
 import type { UsageReading } from '../../../harness/model.js'
-import { cgroupFiles, parseCgroup, parseProcCgroup, type CgroupPaths } from '../kit/cgroup.js'
+import { textOf } from '../../../harness/process/probes/process.js'
+import { parseProcCgroup, readCgroup, type CgroupPaths } from '../kit/cgroup.js'
 import { defined } from '../../../harness/model/defined.js'
 
 /** Finds a container's cgroup through its first process; undefined when the engine runs on another machine. */
-export async function findCgroup(containerId: string, pid: number): Promise<CgroupPaths | undefined> {
-  const text = await readFile(`/proc/${pid}/cgroup`, 'utf8').catch(() => '')
+export function findCgroup(containerId: string, pid: number): CgroupPaths | undefined {
+  const text = textOf(`/proc/${pid}/cgroup`)
   // Without the id it is some other process that has this pid here.
   if (!text.includes(containerId)) return undefined
   return parseProcCgroup(text)
@@ -18,18 +18,9 @@ export async function readContainer(
   container: Docker.Container,
   cgroup: CgroupPaths | undefined,
 ): Promise<UsageReading> {
-  const reading = cgroup ? await readCgroup(cgroup) : parseStats(await readStats(container))
+  const reading = cgroup ? readCgroup(cgroup) : parseStats(await readStats(container))
   if (!reading) throw new Error(`no CPU time is known of container ${container.id.slice(0, 12)}`)
   return reading
-}
-
-async function readCgroup(paths: CgroupPaths): Promise<UsageReading | undefined> {
-  const entries = await Promise.all(
-    Object.entries(cgroupFiles(paths)).map(
-      async ([key, path]) => [key, await readFile(path, 'utf8').catch(() => undefined)] as const,
-    ),
-  )
-  return parseCgroup(paths.version, Object.fromEntries(entries))
 }
 
 /** The part of the engine's answer that is used. Keys differ between cgroup versions. */
@@ -40,7 +31,7 @@ export interface EngineStats {
       readonly usage_in_usermode?: number
       readonly usage_in_kernelmode?: number
     }
-    readonly throttling_data?: { readonly throttled_periods?: number; readonly throttled_time?: number }
+    readonly throttling_data?: { readonly throttled_periods?: number }
   }
   readonly memory_stats: {
     readonly usage?: number
@@ -62,13 +53,13 @@ export function parseStats(stats: EngineStats): UsageReading {
   const inactive = memory?.total_inactive_file ?? memory?.inactive_file ?? 0
   return {
     cpuNs: cpu.total_usage,
-    ...defined({ cpuUserNs: cpu.usage_in_usermode, cpuSystemNs: cpu.usage_in_kernelmode }),
-    ...(throttling?.throttled_periods === undefined
-      ? {}
-      : { throttledPeriods: throttling.throttled_periods }),
-    ...(throttling?.throttled_time === undefined ? {} : { throttledNs: throttling.throttled_time }),
-    ...(usage === undefined ? {} : { rssBytes: inactive < usage ? usage - inactive : usage }),
-    ...defined({ peakRssBytes: peak }),
+    ...defined({
+      cpuUserNs: cpu.usage_in_usermode,
+      cpuSystemNs: cpu.usage_in_kernelmode,
+      throttledPeriods: throttling?.throttled_periods,
+      rssBytes: usage !== undefined && inactive < usage ? usage - inactive : usage,
+      peakRssBytes: peak,
+    }),
     source: 'engine-stats',
     // The engine reads the same cgroup when asked, in microseconds on version 2.
     resolutionNs: 1000,

@@ -5,8 +5,7 @@ import { chartMeshes, clusterTools } from '../../meshes/declared.js'
 import { pullCommandFor } from '../../supply/pull.js'
 import { checkTools } from '../../supply/tools.js'
 import { findEngine, isMissing } from '../docker/engine.js'
-import { checkGeneratorPods } from '../kit/generator-pods.js'
-import { platformSettings } from '../kit/settings.js'
+import { checkGeneratorPods, platformSettings, unmetBaseImage } from '../kit/settings.js'
 import { checkNodeImage } from './node-image.js'
 import { checkHostFacts, readHostFacts } from './preflight.js'
 import { kindSettings } from './settings.js'
@@ -37,7 +36,7 @@ export async function checkKind(request: EnvironmentRequest): Promise<readonly U
     ...tools,
     ...checkGeneratorPods(request, settings.generatorPods),
     ...(await checkNodeImage(wish, docker?.docker)),
-    ...(settings.baseImage === undefined ? await checkAssembling() : []),
+    ...(await unmetBaseImage('kind', settings)),
     ...checkHostFacts(facts, { nodes: 1 + settings.workers, pods: podsOf(request) }),
   ]
 }
@@ -46,18 +45,6 @@ const noDockerCli: Unmet = {
   need: 'the docker command, which kind runs',
   found: 'not on the PATH',
   remedy: 'install the Docker CLI (the package docker-ce-cli or docker.io)',
-}
-
-/** Without a base image one is assembled here. */
-async function checkAssembling(): Promise<readonly Unmet[]> {
-  if (process.platform !== 'linux' || (await findProgram('ldd'))) return []
-  return [
-    {
-      need: 'ldd, to assemble a base image from the running node',
-      found: 'not on the PATH',
-      remedy: 'install it, or name a base image by digest in platformSettings.kind.baseImage',
-    },
-  ]
 }
 
 function podsOf({ arms, paths }: EnvironmentRequest): number {

@@ -5,6 +5,7 @@
  * kubeadm patches. Patches carry no `apiVersion`: one that differs from what kind generates is skipped in silence.
  */
 import { stringify } from 'yaml'
+import { defined } from '../../../harness/model/defined.js'
 import type { ClusterNeeds, NodeRole } from '../../../harness/model.js'
 import { roleLabel } from '../cluster/render/names.js'
 
@@ -67,31 +68,26 @@ export function renderClusterConfig(options: ClusterConfigOptions): string {
   })
 }
 
-/** What every node's kubelet is told (kubelet.config.k8s.io/v1beta1, KubeletConfiguration). */
-function kubeletPatch({ nodeImage, cgroup }: Pick<ClusterConfigOptions, 'nodeImage' | 'cgroup'>) {
-  const settings = {
-    // From Kubernetes 1.35 on it refuses cgroup v1 unless it is told otherwise; older ones ignore the field.
-    ...(cgroup === 'v1' ? { failCgroupV1: false } : {}),
-    ...quickRestarts(nodeImage),
-  }
-  if (Object.keys(settings).length === 0) return {}
-  return { kubeadmConfigPatches: [stringify({ kind: 'KubeletConfiguration', ...settings })] }
-}
-
 /** Kubernetes' minor version as the image's tag says it; 0 where it says none. */
 const minorOf = (nodeImage: string) => Number(/:v?1\.(\d+)\./.exec(nodeImage)?.[1] ?? 0)
 
-/** Whether a cluster of this image is told to start what has ended again within a second; see `quickRestarts`. */
+/** Whether a cluster of this image is told to start what has ended again within a second. */
 export const restartsQuickly = (nodeImage: string): boolean => minorOf(nodeImage) >= 32
 
 /**
+ * What every node's kubelet is told (kubelet.config.k8s.io/v1beta1, KubeletConfiguration).
+ *
  * What an experiment ends again and again comes back after 1 s at most, and not after up to 5 min. Kubernetes has it since
  * 1.32, and needs a gate until 1.34 (KEP-5593); a version that an image does not name is left as it is.
  */
-function quickRestarts(nodeImage: string) {
-  if (!restartsQuickly(nodeImage)) return {}
-  return {
-    ...(minorOf(nodeImage) < 35 ? { featureGates: { KubeletCrashLoopBackOffMax: true } } : {}),
-    crashLoopBackOff: { maxContainerRestartPeriod: '1s' },
-  }
+function kubeletPatch({ nodeImage, cgroup }: Pick<ClusterConfigOptions, 'nodeImage' | 'cgroup'>) {
+  const isQuick = restartsQuickly(nodeImage)
+  const settings = defined({
+    // From Kubernetes 1.35 on it refuses cgroup v1 unless it is told otherwise; older ones ignore the field.
+    failCgroupV1: cgroup === 'v1' ? false : undefined,
+    featureGates: isQuick && minorOf(nodeImage) < 35 ? { KubeletCrashLoopBackOffMax: true } : undefined,
+    crashLoopBackOff: isQuick ? { maxContainerRestartPeriod: '1s' } : undefined,
+  })
+  if (Object.keys(settings).length === 0) return {}
+  return { kubeadmConfigPatches: [stringify({ kind: 'KubeletConfiguration', ...settings })] }
 }

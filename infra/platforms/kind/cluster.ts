@@ -101,7 +101,6 @@ export async function saveImages(
   return archive
 }
 
-/** Loads an image archive, as `docker save` writes it, into nodes. */
 export async function loadArchive(
   options: Pick<LoadImagesOptions, 'kind' | 'name' | 'nodes' | 'scope'> & { readonly archive: string },
 ): Promise<void> {

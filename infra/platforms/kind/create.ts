@@ -14,7 +14,6 @@ import type {
   Scope,
 } from '../../../harness/model.js'
 import { version } from '../../../harness/process/package-root.js'
-import { readHost } from '../../../harness/process/probes/host.js'
 import { clusterNeeds, clusterTools } from '../../meshes/declared.js'
 import {
   buildImages,
@@ -25,16 +24,13 @@ import {
   type ImageEngine,
 } from '../../supply/container-images/build.js'
 import { requireTools } from '../../supply/tools.js'
-import { readKubernetesVersion, startApiProxy } from '../cluster/api/api-proxy.js'
 import { Kubectl, reasonOf } from '../cluster/api/kubectl.js'
-import { PodWatch } from '../cluster/api/pods.js'
 import type { KubeHostOptions } from '../cluster/host-options.js'
-import { createKubeHost } from '../cluster/host.js'
+import { createKubeHost, watchCluster } from '../cluster/host.js'
 import { usageFromNodes } from '../cluster/usage/node-cgroups.js'
 import { findEngine, isMissing, type Engine } from '../docker/engine.js'
 import { execInContainer } from '../docker/exec.js'
-import { generatorFacts } from '../kit/generator-pods.js'
-import { clampLimits, generatorNeeds, platformSettings } from '../kit/settings.js'
+import { clampLimits, generatorFacts, generatorNeeds, platformSettings } from '../kit/settings.js'
 import { clusterName } from './clean.js'
 import { nodeNames, renderClusterConfig, restartsQuickly } from './cluster-config.js'
 import { createCluster, loadArchive, loadImages, saveImages, watchNodes } from './cluster.js'
@@ -43,14 +39,12 @@ import { provideNodeImage } from './node-image.js'
 import { nodeShells } from './node-shell.js'
 import { kindSettings, type KindSettings } from './settings.js'
 
-/** What everything that follows works with. */
 interface Site {
   readonly request: EnvironmentRequest
   readonly scope: Scope
   readonly progress: Progress
   readonly settings: KindSettings
   readonly engine: Engine
-  /** Paths of programs. */
   readonly dockerCli: string
   readonly kind: string
   readonly kubectl: string
@@ -64,7 +58,6 @@ interface OwnImages {
   readonly loadedAs: ReadonlyMap<string, string>
 }
 
-/** A cluster that is up. */
 interface Cluster {
   readonly name: string
   readonly nodes: KubeHostOptions['nodes']
@@ -86,9 +79,8 @@ export async function createKind(
   const kept = await findKeptCluster(site, nodeImage, needs)
   // A cluster that comes up waits most of the time.
   const archive = kept ? undefined : archiveImages(site, own)
-  const cluster = kept
-    ? await reuseCluster(site, kept)
-    : await newCluster(site, renderable(site, nodeImage, needs))
+  const cluster = kept ? clusterAt(site, kept, true) : await newCluster(site, nodeImage, needs)
+  if (kept) await progress.step('an empty cluster', () => emptyCluster(cluster.kubectl))
   await progress.step('images in the cluster', () => loadOnto(site, cluster, namesOf(own), archive))
   if (needs.defaultCni) await progress.step('nodes ready', () => awaitNodes(cluster.kubectl))
   await placeUnpinned(cluster.kubectl)
@@ -184,20 +176,15 @@ function archiveImages({ dockerCli, scope }: Site, own: OwnImages): Promise<stri
   return archive
 }
 
-function renderable({ request, scope, settings, engine }: Site, nodeImage: string, needs: ClusterNeeds) {
+async function newCluster(site: Site, nodeImage: string, needs: ClusterNeeds): Promise<Cluster> {
+  const { kind, request, scope, progress, engine } = site
+  const { keep, createTimeoutSeconds, workers } = site.settings
   const name = clusterName(scope.runId, request.id)
-  return { name, nodeImage, workers: settings.workers, cgroup: engine.cgroup, needs }
-}
-
-async function newCluster(site: Site, wanted: Parameters<typeof renderClusterConfig>[0]): Promise<Cluster> {
-  const { kind, scope, progress, settings } = site
-  const { keep, createTimeoutSeconds } = settings
-  const { name, workers } = wanted
   const kubeconfig = await progress.step(`cluster of ${1 + workers} nodes`, () =>
     createCluster({
       kind,
       name,
-      config: renderClusterConfig(wanted),
+      config: renderClusterConfig({ name, nodeImage, workers, cgroup: engine.cgroup, needs }),
       timeoutMs: createTimeoutSeconds * 1000,
       keep,
       scope,
@@ -207,12 +194,6 @@ async function newCluster(site: Site, wanted: Parameters<typeof renderClusterCon
   return clusterAt(site, { name, kubeconfig }, false)
 }
 
-async function reuseCluster(site: Site, kept: KeptCluster): Promise<Cluster> {
-  const cluster = clusterAt(site, kept, true)
-  await site.progress.step('an empty cluster', () => emptyCluster(cluster.kubectl))
-  return cluster
-}
-
 function clusterAt(site: Site, { name, kubeconfig }: KeptCluster, isKept: boolean): Cluster {
   const { scope, settings, kubectl: path, helm: helmPath } = site
   const { runId, signal } = scope
@@ -220,7 +201,6 @@ function clusterAt(site: Site, { name, kubeconfig }: KeptCluster, isKept: boolea
   return { name, nodes: nodeNames(name, settings.workers), kubectl, isKept }
 }
 
-/** `written` is an archive of them that is being written already. */
 async function loadOnto(
   site: Site,
   { name, nodes, isKept }: Cluster,
@@ -286,25 +266,18 @@ function programImages(site: Site, cluster: Cluster): KubeHostOptions['programIm
 async function hostOn(site: Site, cluster: Cluster, own: OwnImages, nodeImage: string): Promise<Host> {
   const { request, scope, settings, engine, kind } = site
   const { name, nodes, kubectl, isKept } = cluster
-  const proxy = await startApiProxy(kubectl, scope)
-  const pods = new PodWatch(proxy)
-  scope.defer('stop watching pods', () => pods.close())
-  const kubernetesVersion = await readKubernetesVersion(proxy)
-  const nodeExec = nodeExecOf(site)
+  const watched = await watchCluster(kubectl, scope)
+  const { kubernetesVersion } = watched
   const onNode = nodeShells(engine.docker, scope)
-  const selectors = (['client', 'server', 'waypoint'] as const).map((role) => [
-    role,
-    { 'kubernetes.io/hostname': nodes[role] },
-  ])
   return createKubeHost({
-    ...{ kubectl, proxy, pods, request, scope, nodes, readHost, kubernetesVersion, nodeExec, onNode },
+    ...{ kubectl, request, scope, nodes, onNode, ...watched },
+    nodeExec: nodeExecOf(site),
     images: own.references,
     loadedAs: own.loadedAs,
     programImage: programImages(site, cluster),
     imagePullPolicy: 'Never',
     limits: clampLimits(settings, engine.cpus),
     generatorPods: settings.generatorPods,
-    nodeSelectors: Object.fromEntries(selectors) as NonNullable<KubeHostOptions['nodeSelectors']>,
     usage: usageFromNodes(onNode),
     billsCluster: true,
     nodeFailure: watchNodes(engine.docker, Object.values(nodes), scope),

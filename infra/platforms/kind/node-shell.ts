@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto'
 import { PassThrough, type Duplex } from 'node:stream'
 import type Docker from 'dockerode'
 import { CommandError } from '../../../harness/model/errors.js'
+import { Tail } from '../../../harness/process/exec.js'
 import type { Scope } from '../../../harness/model.js'
 
 /** Standard output of a command on a node; commands of one node run one after another. Throws `CommandError`. */
@@ -47,8 +48,6 @@ interface Shell {
   close(): void
 }
 
-const tailBytes = 8 * 1024
-
 async function openShell(docker: Docker, container: string, timeoutMs: number): Promise<Shell> {
   const exec = await docker
     .getContainer(container)
@@ -56,8 +55,8 @@ async function openShell(docker: Docker, container: string, timeoutMs: number): 
   const stream: Duplex = await exec.start({ hijack: true, stdin: true })
   const [stdout, stderr] = [new PassThrough(), new PassThrough()]
   docker.modem.demuxStream(stream, stdout, stderr)
-  let tail = ''
-  stderr.on('data', (chunk: Buffer) => (tail = (tail + chunk.toString()).slice(-tailBytes)))
+  let tail = new Tail()
+  stderr.on('data', (chunk: Buffer) => tail.add(chunk))
   let lost = false
   let onLost: (() => void) | undefined
   const lose = () => {
@@ -67,7 +66,7 @@ async function openShell(docker: Docker, container: string, timeoutMs: number): 
   stream.once('error', lose).once('end', lose).once('close', lose)
   return {
     async run(argv) {
-      tail = ''
+      tail = new Tail()
       // No command's own output holds it.
       const end = `end-${randomBytes(12).toString('hex')}`
       const status = new RegExp(`\\n${end} (\\d+)\\n`)
@@ -97,7 +96,7 @@ async function openShell(docker: Docker, container: string, timeoutMs: number): 
         stream.write(`${argv.map(quoted).join(' ')} </dev/null; printf '\\n%s %d\\n' ${end} $?\n`)
       })
       const [mark = '', code = ''] = status.exec(text) ?? []
-      if (code !== '0') throw new CommandError(argv, { code: Number(code), signal: null, tail })
+      if (code !== '0') throw new CommandError(argv, { code: Number(code), signal: null, tail: tail.text() })
       return text.slice(0, -mark.length)
     },
     isLost: () => lost,

@@ -1,7 +1,12 @@
 /** Settings of the kind platform: the size of the cluster and what each container may use. */
 import { z } from 'zod'
-import { generatorPods } from '../kit/generator-pods.js'
-import { containerLimits, generatorImage, imageByDigest, programImages } from '../kit/settings.js'
+import {
+  containerLimits,
+  generatorImage,
+  generatorPods,
+  imageByDigest,
+  programImages,
+} from '../kit/settings.js'
 
 export const kindSettings = z.strictObject({
   /** Image of the nodes; without it the newest that the pinned kind was released with and the host's cgroups allow. */

@@ -44,7 +44,6 @@ describe('parseCgroup', () => {
       cpuNs: 1_500_000,
       cpuUserNs: 1_000_000,
       cpuSystemNs: 500_000,
-      throttledNs: 70_000,
       throttledPeriods: 3,
       rssBytes: 600_000,
       peakRssBytes: 2_000_000,
@@ -66,7 +65,6 @@ describe('parseCgroup', () => {
     expect(reading).toMatchObject({
       cpuNs: 123_456_789,
       rssBytes: 3000,
-      throttledNs: 99,
       source: 'cgroup-v1',
     })
   })

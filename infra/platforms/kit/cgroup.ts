@@ -6,6 +6,7 @@
  */
 import type { UsageReading } from '../../../harness/model.js'
 import { defined } from '../../../harness/model/defined.js'
+import { textOf } from '../../../harness/process/probes/process.js'
 
 /** Where a cgroup's files lie. In version 1 each controller has a tree of its own. */
 export interface CgroupPaths {
@@ -15,8 +16,9 @@ export interface CgroupPaths {
   readonly memory: string
 }
 
-/** Paths of a process's cgroup from the text of its `/proc/PID/cgroup`, below the mount `root`. */
-export function parseProcCgroup(text: string, root = '/sys/fs/cgroup'): CgroupPaths | undefined {
+const root = '/sys/fs/cgroup'
+
+export function parseProcCgroup(text: string): CgroupPaths | undefined {
   const byController = new Map<string, string>()
   for (const line of text.split('\n')) {
     const [, controllers, path] = /^\d+:([^:]*):(.*)$/.exec(line) ?? []
@@ -92,7 +94,6 @@ export function parseCgroup(
       ...defined({
         cpuUserNs: inNs(stat.get('user_usec')),
         cpuSystemNs: inNs(stat.get('system_usec')),
-        throttledNs: inNs(stat.get('throttled_usec')),
       }),
       ...shared,
       resolutionNs: 1000,
@@ -105,11 +106,20 @@ export function parseCgroup(
     ...defined({
       cpuUserNs: parseNumber(texts.cpuUser),
       cpuSystemNs: parseNumber(texts.cpuSystem),
-      throttledNs: stat.get('throttled_time'),
     }),
     ...shared,
     resolutionNs: 1,
   }
+}
+
+/** The reading of a cgroup whose files `read` gives the texts of, by default as they lie on this host. */
+export function readCgroup(
+  paths: CgroupPaths,
+  files: Readonly<Record<string, string>> = cgroupFiles(paths),
+  read: (path: string) => string | undefined = textOf,
+): UsageReading | undefined {
+  const texts = Object.entries(files).map(([key, path]) => [key, read(path)] as const)
+  return parseCgroup(paths.version, Object.fromEntries(texts))
 }
 
 /** With what the lives before this one have used, whose counters are gone with them. */
@@ -125,7 +135,7 @@ export function withEarlier(reading: UsageReading, earlier: readonly UsageReadin
 /** What begins at nothing in each life. */
 const counted = [
   ...(['cpuNs', 'cpuUserNs', 'cpuSystemNs', 'voluntarySwitches', 'involuntarySwitches'] as const),
-  ...(['throttledPeriods', 'throttledNs', 'readSyscalls', 'writeSyscalls'] as const),
+  ...(['throttledPeriods', 'readSyscalls', 'writeSyscalls'] as const),
 ]
 
 /** Sum of several containers' readings: what a component made of more than one costs. */
@@ -144,14 +154,12 @@ export function addReadings(readings: readonly UsageReading[]): UsageReading | u
       rssBytes: sum(({ rssBytes }) => rssBytes),
       peakRssBytes: sum(({ peakRssBytes }) => peakRssBytes),
       throttledPeriods: sum(({ throttledPeriods }) => throttledPeriods),
-      throttledNs: sum(({ throttledNs }) => throttledNs),
     }),
     source: first.source,
     resolutionNs: Math.max(...readings.map(({ resolutionNs }) => resolutionNs)),
   }
 }
 
-/** Lines of `key value`. */
 function parseFlatKeyed(text = ''): ReadonlyMap<string, number> {
   return new Map(
     text.split('\n').flatMap((line) => {

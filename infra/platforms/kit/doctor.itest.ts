@@ -48,7 +48,7 @@ it('doctor on a bare host lists everything that kind and Istio need, each with a
       needs.filter((each) => each?.startsWith(need)),
       need,
     ).toHaveLength(1)
-  for (const need of ['a Docker engine', 'the docker command', 'ldd']) once(need)
+  for (const need of ['a Docker engine', 'the docker command', 'a base image']) once(need)
   // A node that knows no proxy settings may reach the registries: then nothing of them is missing.
   if (!stdout.includes('cannot be reached')) return
   for (const need of ['kind 0', 'kubectl 1', 'helm 3', 'the image of the nodes']) once(need)

@@ -1,9 +1,11 @@
 /**
- * Short programs that are run inside a container with `node -e`, for what cannot be reached from outside of it.
+ * Short programs that are run inside a container with `node -e`, for what cannot be reached from outside of it, and a TCP
+ * connection that one of them carries.
  *
  * Arguments are passed as JSON in `argv`, never pasted into the program.
  */
-import type { Endpoint } from '../../../harness/model.js'
+import { Duplex } from 'node:stream'
+import type { Endpoint, Running } from '../../../harness/model.js'
 
 /** `argv` that prints the body of a GET, or fails unless the status is 200. */
 export function fetchScript(host: string, port: number, path: string): readonly string[] {
@@ -31,6 +33,34 @@ export function relayScript({ host, port }: Endpoint): readonly string[] {
     lines.on('close', () => socket.destroy())`,
     [host, port],
   )
+}
+
+/** The connection that `relayScript` opens, as a stream. It ends when the far end closes or cannot be reached. */
+export function relayed(start: Promise<Running>): Duplex {
+  const stream = new Duplex({
+    read() {
+      // Lines are pushed as they come: what proofs exchange is small.
+    },
+    write(chunk: Buffer, _encoding, done) {
+      start.then((running) => {
+        running.write(`${chunk.toString('base64')}\n`)
+        done()
+      }, done)
+    },
+    destroy(error, done) {
+      start.then(
+        (running) => running.kill('SIGKILL'),
+        () => {},
+      )
+      done(error)
+    },
+  })
+  const pump = async () => {
+    for await (const line of (await start).lines) stream.push(Buffer.from(line, 'base64'))
+    stream.push(null)
+  }
+  pump().catch((error: unknown) => stream.destroy(error instanceof Error ? error : new Error(String(error))))
+  return stream
 }
 
 /** `argv` that does nothing until it is told to end: it keeps a place where other commands can be run. */

@@ -1,9 +1,10 @@
-/** What platforms let a config say of themselves, in one way. */
+/** What platforms let a config say of themselves, in one way, and what of it cannot be had. */
 import { z } from 'zod'
 import { defined } from '../../../harness/model/defined.js'
 import { toolsOf } from '../../../harness/load/choice.js'
-import type { EnvironmentRequest, ImagePin } from '../../../harness/model.js'
-import { meshPrograms } from '../../meshes/declared.js'
+import type { EnvironmentRequest, Fact, ImagePin, Unmet } from '../../../harness/model.js'
+import { findProgram } from '../../../harness/process/exec.js'
+import { meshPrograms, singleClientArms } from '../../meshes/declared.js'
 import { asPin } from '../../supply/pull.js'
 
 /** The settings of the run's platform with their defaults; the config was checked when it was read. */
@@ -47,7 +48,6 @@ const limits = z.strictObject({
   memoryMib: z.number().int().min(64),
 })
 
-/** What a container may use. */
 export type Limits = z.infer<typeof limits>
 
 /** Equal for every hop of every mesh. 2 cores and 1 GiB are Istio's defaults for sidecars and waypoints. */
@@ -72,6 +72,22 @@ export function configuredImages(settings: {
   )
 }
 
+/** Without a base image by digest one is assembled here, which needs a Linux whose node is dynamically linked. */
+export async function unmetBaseImage(
+  platform: string,
+  { baseImage }: { readonly baseImage?: string | undefined },
+): Promise<readonly Unmet[]> {
+  const isLinux = process.platform === 'linux'
+  if (baseImage !== undefined || (isLinux && (await findProgram('ldd')))) return []
+  return [
+    {
+      need: 'a base image for the containers, assembled from the running node on Linux with `ldd`',
+      found: isLinux ? 'no ldd' : process.platform,
+      remedy: `name one by digest in platformSettings.${platform}.baseImage, for example node:20-bookworm-slim@sha256:…`,
+    },
+  ]
+}
+
 /** Limits that an engine can grant: it refuses more CPUs than it has. */
 export function clampLimits(
   { hop, application, generator }: Readonly<Record<keyof typeof containerLimits, Limits>>,
@@ -79,4 +95,30 @@ export function clampLimits(
 ): Readonly<Record<keyof typeof containerLimits, Limits>> {
   const clamp = (limits: Limits) => ({ ...limits, cpus: Math.min(limits.cpus, cpus) })
   return { hop: clamp(hop), application: clamp(application), generator: clamp(generator) }
+}
+
+/** One process drives some ten thousand requests a second; beyond that, and for tens of thousands of connections, more. */
+export const generatorPods = z.number().int().min(1).max(16).default(1)
+
+/** Each generator's pod has a sidecar of its own where the path has one: all of them must be counted. */
+export function checkGeneratorPods(request: EnvironmentRequest, pods: number): readonly Unmet[] {
+  const wrong = pods === 1 ? [] : singleClientArms(request)
+  if (wrong.length === 0) return []
+  return [
+    {
+      need: `one generator pod for ${wrong.join(', ')}, whose clients' counters cannot be added up`,
+      found: `generatorPods: ${pods}`,
+      remedy: 'set generatorPods to 1, or leave these arms out',
+    },
+  ]
+}
+
+export function generatorFacts(pods: number): readonly Fact[] {
+  if (pods === 1) return []
+  return [
+    {
+      name: 'generators',
+      value: `${pods} pods on the client's node share each trial's connections and rate; a sidecar path has a sidecar in each`,
+    },
+  ]
 }

@@ -1,11 +1,31 @@
 /**
- * Copies of an arm that are units of its L7 capacity (`copySchema`): which of them have an application of their own, and
- * how many cores their hops may use; and how much a request brings up in all.
+ * The application, and the copies of an arm that are units of its L7 capacity (`copySchema`): which of them have an
+ * application of their own, and how many cores their hops may use; and how much a request brings up in all.
  */
+import { totalmem } from 'node:os'
 import { hasSidecarsAlone, unitNumber } from '../../../harness/model/plan.js'
 import { calledServices, settingsOf } from '../../../harness/model/variants.js'
-import type { Arm, Component, EnvironmentRequest, Path, Workload } from '../../../harness/model.js'
-import { echoWorkload, echoWorkloadOf } from './echo-workload.js'
+import type { Arm, Component, EnvironmentRequest, Path, Unmet, Workload } from '../../../harness/model.js'
+
+/** The application of processes, containers and pods: what answers when a request has passed every hop. */
+export const echoWorkload: Workload = {
+  component: { name: 'echo', category: 'application', node: 'server' },
+  program: { kind: 'image', image: 'echo' },
+  listeners: ['http', 'tcp', 'admin'],
+  files: {},
+  config: ({ bindHost: host, ports }) => ({
+    admin: { host, port: ports.admin },
+    listeners: [
+      { name: 'http', kind: 'http', host, port: ports.http },
+      { name: 'tcp', kind: 'tcp', host, port: ports.tcp },
+    ],
+  }),
+}
+
+/** The application of one arm alone. */
+export function echoWorkloadOf({ id }: Pick<Arm, 'id'>): Workload {
+  return { ...echoWorkload, component: { ...echoWorkload.component, name: `${id}/echo`, arm: id } }
+}
 
 type Units = Pick<EnvironmentRequest, 'arms' | 'paths'>
 
@@ -18,7 +38,6 @@ export const ownsApplication = (arm: Pick<Arm, 'copy'>, path: Path) => isUnit(ar
 export const applicationOf = (arm: Pick<Arm, 'id' | 'copy'>, path: Path): Workload =>
   ownsApplication(arm, path) ? echoWorkloadOf(arm) : echoWorkload
 
-/** Applications that a request needs: the shared one, and those of units. */
 function countApplications({ arms, paths }: Units): number {
   const owning = arms.filter((arm) => {
     const path = paths.find(({ name }) => name === arm.path)
@@ -41,6 +60,24 @@ export function countComponents({ arms, paths, config }: EnvironmentRequest): {
       counted.services += calledServices(settingsOf(config, arm)).length
   }
   return counted
+}
+
+const mibPerComponent = 90
+
+/** Memory that all arms need together with a generator, where there is less: on this host, or in an engine of so much. */
+export function unmetMemory(request: EnvironmentRequest, engineBytes?: number): readonly Unmet[] {
+  const { hops, applications, services } = countComponents(request)
+  const neededMib = (hops + applications + services + 1) * mibPerComponent
+  const foundMib = Math.round((engineBytes ?? totalmem()) / 2 ** 20)
+  if (foundMib >= neededMib) return []
+  const less = 'measure fewer arms at a time (--arm)'
+  return [
+    {
+      need: `about ${neededMib} MiB of memory for ${hops} hops, ${applications === 1 ? 'a server' : `${applications} servers`}${services === 0 ? '' : `, ${services} called ${services === 1 ? 'service' : 'services'}`} and a generator`,
+      found: `${foundMib} MiB${engineBytes === undefined ? '' : ' in the engine'}`,
+      remedy: engineBytes === undefined ? less : `give the engine more memory, or ${less}`,
+    },
+  ]
 }
 
 /** Cores that a component may use because it is an L7 hop of a unit; undefined: as many as any other. */

@@ -27,7 +27,6 @@ interface NamespaceList {
   }[]
 }
 
-/** What one run left. */
 interface Left {
   readonly namespaces: string[]
   readonly meshes: string[]

@@ -15,22 +15,17 @@ import type {
   Scope,
   Unmet,
 } from '../../../harness/model.js'
-import { readHost } from '../../../harness/process/probes/host.js'
-import { startApiProxy } from '../cluster/api/api-proxy.js'
 import { noNodeExec } from '../cluster/host-options.js'
-import { createKubeHost } from '../cluster/host.js'
+import { createKubeHost, watchCluster } from '../cluster/host.js'
 import { Kubectl, reasonOf } from '../cluster/api/kubectl.js'
 import { usageFromKubelets } from '../cluster/usage/kubelet-usage.js'
-import { PodWatch } from '../cluster/api/pods.js'
 import { chartMeshes, clusterTools } from '../../meshes/declared.js'
 import { hasCharts, pullCommandFor } from '../../supply/pull.js'
 import { checkTools, requireTools } from '../../supply/tools.js'
 import { tools, type ToolName } from '../../supply/versions.js'
-import { checkGeneratorPods, generatorFacts } from '../kit/generator-pods.js'
-import { configuredImages, platformSettings } from '../kit/settings.js'
-import { readKubernetesVersion } from '../cluster/api/api-proxy.js'
+import { checkGeneratorPods, configuredImages, generatorFacts, platformSettings } from '../kit/settings.js'
 import { contextLeftovers } from './clean.js'
-import { assignNodes, selectorsOf, type NodeInfo } from './nodes.js'
+import { assignNodes, type NodeInfo } from './nodes.js'
 import { kubernetesSettings, looksLikeProduction, type KubernetesSettings } from './settings.js'
 
 export const kubernetes: Platform = {
@@ -136,16 +131,9 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
   const kubectl = await kubectlFor(clusterTools(request), { ...settings, context }, scope)
   const found = await progress.step(`nodes of ${context}`, () => readNodes(kubectl))
   const nodes = assignNodes(found, settings.nodeSelectors)
-  const proxy = await startApiProxy(kubectl, scope)
-  const pods = new PodWatch(proxy)
-  scope.defer('stop watching pods', () => pods.close())
-  const kubernetesVersion = await readKubernetesVersion(proxy)
+  const watched = await watchCluster(kubectl, scope)
   return createKubeHost({
-    kubectl,
-    proxy,
-    pods,
-    request,
-    scope,
+    ...{ kubectl, request, scope, nodes, ...watched },
     images: settings.images,
     programImage: async ({ name }) => {
       const reference = settings.programImages[name]
@@ -157,20 +145,16 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
     imagePullPolicy: 'IfNotPresent',
     limits: { hop: settings.hop, application: settings.application, generator: settings.generator },
     generatorPods: settings.generatorPods,
-    nodes,
-    nodeSelectors: selectorsOf(nodes),
-    usage: usageFromKubelets(proxy),
+    usage: usageFromKubelets(watched.proxy),
     nodeFailure: () => undefined,
     nodeExec: noNodeExec,
-    readHost,
     clusterName: context,
     isOwnCluster: false,
-    kubernetesVersion,
     apiServer: { host: 'kubernetes.default.svc', port: 443 },
     namespacePrefix: `mb-${scope.runId}`,
     deleteNamespaces: true,
     diagnosticsDir: join(scope.evidenceDir ?? join(scope.stateDir, 'diagnostics'), 'kubernetes'),
-    facts: [...factsOf(context, kubernetesVersion, nodes), ...generatorFacts(settings.generatorPods)],
+    facts: [...factsOf(context, watched.kubernetesVersion, nodes), ...generatorFacts(settings.generatorPods)],
   })
 }
 

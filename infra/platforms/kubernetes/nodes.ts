@@ -13,7 +13,6 @@ export interface NodeInfo {
 }
 
 const roles = ['client', 'server', 'waypoint'] as const
-const hostnameLabel = 'kubernetes.io/hostname'
 
 /**
  * A node for each role: the first that fits its selector, else the next ready one by name. With fewer than three nodes
@@ -50,13 +49,6 @@ export function assignNodes(
   const taken = Object.values(named)
   const free = usable.find(({ metadata, spec }) => !taken.includes(metadata.name) && !spec.taints?.length)
   return { ...named, 'control-plane': free?.metadata.name ?? named.waypoint }
-}
-
-export function selectorsOf(
-  nodes: Readonly<Record<NodeRole, string>>,
-): Readonly<Record<NodeRole, Readonly<Record<string, string>>>> {
-  const of = (role: NodeRole) => ({ [hostnameLabel]: nodes[role] })
-  return { client: of('client'), server: of('server'), waypoint: of('waypoint') }
 }
 
 function isUsable({ spec, status }: NodeInfo): boolean {

@@ -1,7 +1,6 @@
 /** Settings of the kubernetes platform, and what keeps load away from clusters that people depend on. */
 import { z } from 'zod'
-import { generatorPods } from '../kit/generator-pods.js'
-import { containerLimits, programImages } from '../kit/settings.js'
+import { containerLimits, generatorPods, programImages } from '../kit/settings.js'
 
 const selector = z.record(z.string(), z.string())
 

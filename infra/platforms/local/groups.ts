@@ -5,18 +5,17 @@
  * They are made below the group that Meshbench itself is in, so that what an administrator allows is what is used: root
  * on version 1, a delegated subtree on version 2 (cgroups(7)).
  */
-import { existsSync, readFileSync, readdirSync, rmdirSync } from 'node:fs'
-import { mkdir, readFile, readdir, rmdir, writeFile } from 'node:fs/promises'
+import { existsSync, readdirSync, rmdirSync } from 'node:fs'
+import { mkdir, readdir, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf } from '../../../harness/model/errors.js'
 import type { PlatformLeftover, Scope, UsageReading } from '../../../harness/model.js'
-import { cgroupFiles, parseCgroup, parseProcCgroup, unifiedCgroup, type CgroupPaths } from '../kit/cgroup.js'
+import { textOf } from '../../../harness/process/probes/process.js'
+import { cgroupFiles, parseProcCgroup, readCgroup, unifiedCgroup, type CgroupPaths } from '../kit/cgroup.js'
 
 export const groupPrefix = 'meshbench-'
-const prefix = groupPrefix
 
-/** A component's name as a folder. */
 export const groupName = (component: string) => component.replace(/[^A-Za-z0-9.-]+/g, '_')
 
 export interface ComponentGroups {
@@ -27,18 +26,17 @@ export interface ComponentGroups {
   read(component: string): Promise<UsageReading | undefined>
 }
 
-/** The folder that groups are made in: this process's own, in the hierarchy that counts CPU. */
-async function findBase(): Promise<{ version: 1 | 2; folder: string } | undefined> {
-  const text = await readFile('/proc/self/cgroup', 'utf8').catch(() => '')
-  const own = parseProcCgroup(text)
-  return own && { version: own.version, folder: own.cpuacct }
+/** This process's own group, in which others are made; undefined where there are none. */
+export function ownGroup(): CgroupPaths | undefined {
+  return parseProcCgroup(textOf('/proc/self/cgroup'))
 }
 
 /** Undefined where groups cannot be made. They are removed with the scope, after what runs in them has ended. */
 export async function createGroups(scope: Scope): Promise<ComponentGroups | undefined> {
-  const base = await findBase()
-  if (!base) return undefined
-  const root = join(base.folder, `${prefix}${scope.runId}`)
+  const own = ownGroup()
+  if (!own) return undefined
+  const { version } = own
+  const root = join(own.cpuacct, `${groupPrefix}${scope.runId}`)
   try {
     await mkdir(root)
   } catch {
@@ -48,7 +46,7 @@ export async function createGroups(scope: Scope): Promise<ComponentGroups | unde
   const placed = new Map<string, CgroupPaths>()
   const folderOf = (component: string) => join(root, groupName(component))
   return {
-    version: base.version,
+    version,
     async place(component, pid) {
       const folder = folderOf(component)
       try {
@@ -57,12 +55,7 @@ export async function createGroups(scope: Scope): Promise<ComponentGroups | unde
       } catch {
         return false
       }
-      placed.set(
-        component,
-        base.version === 2
-          ? unifiedCgroup(folder)
-          : { version: 1, cpu: folder, cpuacct: folder, memory: folder },
-      )
+      placed.set(component, { ...unifiedCgroup(folder), version })
       return true
     },
     async read(component) {
@@ -70,18 +63,8 @@ export async function createGroups(scope: Scope): Promise<ComponentGroups | unde
       if (!paths) return undefined
       // Memory is not counted here: it would charge pages that were touched before the process was placed to others.
       const { memory: _1, memoryStat: _2, memoryPeak: _3, ...files } = cgroupFiles(paths)
-      const texts = Object.entries(files).map(([key, path]) => [key, textOf(path)] as const)
-      return parseCgroup(paths.version, Object.fromEntries(texts))
+      return readCgroup(paths, files)
     },
-  }
-}
-
-/** At once, as procfs is read; undefined for a file that is not there. */
-function textOf(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return undefined
   }
 }
 
@@ -144,13 +127,13 @@ async function removeGroup(folder: string): Promise<void> {
 
 /** Groups that killed runs have left: where CPU is counted, and where it is limited, which may be another hierarchy. */
 export async function findGroups(runId?: string): Promise<readonly PlatformLeftover[]> {
-  const own = parseProcCgroup(await readFile('/proc/self/cgroup', 'utf8').catch(() => ''))
+  const own = ownGroup()
   const folders = own ? [...new Set([own.cpuacct, own.cpu])] : []
   const found = await Promise.all(
     folders.map(async (folder) =>
       (await readdir(folder).catch(() => []))
-        .filter((name) => name.startsWith(prefix))
-        .map((name) => ({ id: name.slice(prefix.length), root: join(folder, name) })),
+        .filter((name) => name.startsWith(groupPrefix))
+        .map((name) => ({ id: name.slice(groupPrefix.length), root: join(folder, name) })),
     ),
   )
   return [...new Set(found.flat().map(({ id }) => id))]

@@ -4,17 +4,14 @@
  * Nodes are names only here, so the network costs nothing and what is left is the cost of the hops themselves.
  */
 import { connect } from 'node:net'
-import { totalmem } from 'node:os'
-import type { EnvironmentRequest, Platform, Unmet } from '../../../harness/model.js'
+import type { EnvironmentRequest, Platform } from '../../../harness/model.js'
 import { platformSettings } from '../kit/settings.js'
-import { countComponents, cpusOf, ownsApplication } from '../kit/units.js'
+import { cpusOf, ownsApplication, unmetMemory } from '../kit/units.js'
 import { findGroups } from './groups.js'
 import { loopbackPlace } from './process.js'
 import { unmetQuota } from './quota.js'
 import { createProcessHost, type ProcessNetwork } from './process-host.js'
 import { localSettings, unmetPins } from './settings.js'
-
-const mibPerComponent = 90
 
 export const local: Platform = {
   name: 'local',
@@ -52,18 +49,3 @@ const loopbackOf = ({ arms }: EnvironmentRequest): ProcessNetwork => ({
   ownsApplication,
   cpusOf: (component) => cpusOf(arms, component),
 })
-
-/** Memory that processes of all arms together need, where the host has less. */
-export function unmetMemory(request: EnvironmentRequest): readonly Unmet[] {
-  const { hops, applications, services } = countComponents(request)
-  const neededMib = (hops + applications + services + 1) * mibPerComponent
-  const foundMib = Math.round(totalmem() / 2 ** 20)
-  if (foundMib >= neededMib) return []
-  return [
-    {
-      need: `about ${neededMib} MiB of memory for ${hops} hops, ${applications === 1 ? 'a server' : `${applications} servers`}${services === 0 ? '' : `, ${services} called ${services === 1 ? 'service' : 'services'}`} and a generator`,
-      found: `${foundMib} MiB`,
-      remedy: 'measure fewer arms at a time (--arm)',
-    },
-  ]
-}

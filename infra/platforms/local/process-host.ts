@@ -16,8 +16,9 @@ import type {
 import { start } from '../../../harness/process/exec.js'
 import { readHost } from '../../../harness/process/probes/host.js'
 import { readProcess } from '../../../harness/process/probes/process.js'
-import { echoWorkload, echoWorkloadOf } from '../kit/echo-workload.js'
+import { readEach } from '../../../harness/process/read-each.js'
 import { withEarlier } from '../kit/cgroup.js'
+import { echoWorkload, echoWorkloadOf } from '../kit/units.js'
 import { createGroups, type ComponentGroups } from './groups.js'
 import { createQuotas } from './quota.js'
 import { fetchText } from './loopback.js'
@@ -137,22 +138,18 @@ function factsOf(groups: ComponentGroups | undefined, { pin }: LocalSettings): r
   ]
 }
 
-async function readUsage(
+/** Of a process that has died `health` tells. */
+function readUsage(
   components: readonly Component[],
   processes: ReadonlyMap<string, LocalProcess>,
   groups: ComponentGroups | undefined,
   earlier: ReadonlyMap<string, readonly UsageReading[]>,
 ): Promise<Readonly<Record<string, UsageReading>>> {
-  const readings = await Promise.all(
-    components.map(async ({ name }): Promise<[string, UsageReading] | undefined> => {
-      const running = processes.get(name)
-      if (!running || running.failure) return undefined
-      return Promise.all([readProcess(running.pid), groups?.read(name)]).then(
-        // Memory and context switches are the process's; a cgroup's CPU is the better count where there is one.
-        ([reading, cpu]) => [name, { ...withEarlier(reading, earlier.get(name) ?? []), ...cpu }],
-        () => undefined, // It died in between; `health` says so.
-      )
-    }),
-  )
-  return Object.fromEntries(readings.filter((entry) => entry !== undefined))
+  return readEach(components, async ({ name }) => {
+    const running = processes.get(name)
+    if (!running || running.failure) return undefined
+    const [reading, cpu] = await Promise.all([readProcess(running.pid), groups?.read(name)])
+    // Memory and context switches are the process's; a cgroup's CPU is the better count where there is one.
+    return { ...withEarlier(reading, earlier.get(name) ?? []), ...cpu }
+  })
 }

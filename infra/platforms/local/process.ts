@@ -1,6 +1,7 @@
 /** Runs one workload as a process: writes its files, waits until it is ready, notices when it dies. */
+import { once } from 'node:events'
 import { mkdir, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type {
@@ -30,7 +31,6 @@ export interface LocalProcess extends Deployed {
   change(change: Change): Promise<void>
 }
 
-/** Where a process runs and how it is reached. */
 export interface ProcessPlace {
   readonly bindHost: string
   /** Turns the command into the one that is started, for example on cores of its own. */
@@ -128,9 +128,8 @@ async function launchProcess(
   folder: string,
   ports: Readonly<Record<string, number>>,
   onStarted: (running: Running) => void,
-): Promise<Readonly<Record<string, Endpoint>>> {
-  const { component, program } = workload
-  const { sockets = {} } = workload
+): Promise<Endpoints> {
+  const { component, program, sockets = {} } = workload
   const opened = await Promise.all(
     Object.entries(sockets).map(([name, where]) => openSocket(where, ports[name] ?? 0, scope)),
   )
@@ -146,9 +145,10 @@ async function launchProcess(
   const running = start({ argv: place.wrap(argv) }, { runId: scope.runId, cwd: folder, sockets: opened })
   for (const socket of opened) socket.close()
   onStarted(running)
-  if (program.kind === 'image') return awaitReadyLine(running, component.name)
+  const { name } = component
+  if (program.kind === 'image') return whenReady(readyLine(running), running, name)
   if (program.readyPath === undefined) return {}
-  return awaitReadyPath(running, component.name, place, ports, program.readyPath)
+  return whenReady(readyPage(running, name, place, ports, program.readyPath), running, name)
 }
 
 async function stop(running: Running): Promise<void> {
@@ -164,9 +164,30 @@ async function stop(running: Running): Promise<void> {
   await running.exited
 }
 
+type Endpoints = Readonly<Record<string, Endpoint>>
+
+/** What becomes of the wait for a program; throws `NotReadyError` where it ended before, which is undefined, or is late. */
+async function whenReady(
+  ready: Promise<Endpoints | undefined>,
+  running: Running,
+  name: string,
+): Promise<Endpoints> {
+  const timeout = new AbortController()
+  const late = sleep(readyTimeoutMs, 'late' as const, { signal: timeout.signal }).catch(() => undefined)
+  const first = await Promise.race([ready, late])
+  timeout.abort()
+  if (first === 'late') running.kill('SIGKILL')
+  else if (first) return first
+  const { code, signal, tail } = await running.exited
+  if (first === 'late')
+    throw new NotReadyError(`${name} was not ready after ${readyTimeoutMs / 1000} s`, tail)
+  const how = code === null ? `by ${signal}` : `exit code ${code}`
+  throw new NotReadyError(`${name} ended before it was ready (${how})${lastWords(tail)}`, tail)
+}
+
 /** Our images write `{"event":"ready","listeners":{…}}` when every listener accepts. */
-async function awaitReadyLine(running: Running, name: string): Promise<Record<string, Endpoint>> {
-  const ready = new Promise<Record<string, Endpoint> | undefined>((resolve) => {
+function readyLine(running: Running): Promise<Endpoints | undefined> {
+  return new Promise((resolve) => {
     // Reads to the end: an output that nobody reads would fill its pipe and block the program.
     void (async () => {
       for await (const line of running.lines) {
@@ -176,24 +197,15 @@ async function awaitReadyLine(running: Running, name: string): Promise<Record<st
       resolve(undefined)
     })()
   })
-  const listeners = await orNotReady(ready, running, name)
-  if (listeners) return listeners
-  const end = await running.exited
-  throw endedEarly(name, end)
 }
 
-function parseReadyLine(line: string): Record<string, Endpoint> | undefined {
+function parseReadyLine(line: string): Endpoints | undefined {
   try {
-    const event = JSON.parse(line) as { event?: unknown; listeners?: Record<string, Endpoint> }
+    const event = JSON.parse(line) as { event?: unknown; listeners?: Endpoints }
     return event.event === 'ready' ? event.listeners : undefined
   } catch {
     return undefined // A log line.
   }
-}
-
-function endedEarly(name: string, { code, signal, tail }: Awaited<Running['exited']>): NotReadyError {
-  const how = code === null ? `by ${signal}` : `exit code ${code}`
-  return new NotReadyError(`${name} ended before it was ready (${how})${lastWords(tail)}`, tail)
 }
 
 /** The last line that a program wrote: mostly why it ended. */
@@ -202,13 +214,13 @@ function lastWords(tail: string): string {
   return line === '' ? '' : `: ${line.slice(0, 300)}`
 }
 
-async function awaitReadyPath(
+async function readyPage(
   running: Running,
   name: string,
   { bindHost: host, connect }: ProcessPlace,
   ports: Readonly<Record<string, number>>,
   path: string,
-): Promise<Record<string, Endpoint>> {
+): Promise<Endpoints | undefined> {
   const endpoints = Object.fromEntries(
     Object.entries(ports).map(([listener, port]) => [listener, { host, port }]),
   )
@@ -216,35 +228,15 @@ async function awaitReadyPath(
   if (!admin) throw new Error(`${name} needs a listener named admin to tell when it is ready`)
   let ended = false
   void running.exited.then(() => (ended = true))
-  const ready = (async () => {
-    while (!ended) {
-      const ok = await fetchText(admin, path, connect).then(
-        () => true,
-        () => false,
-      )
-      if (ok) return endpoints
-      await sleep(20)
-    }
-    return undefined
-  })()
-  const found = await orNotReady(ready, running, name)
-  if (found) return found
-  const end = await running.exited
-  throw endedEarly(name, end)
-}
-
-async function orNotReady<T>(ready: Promise<T>, running: Running, name: string): Promise<T> {
-  const late = Symbol('late')
-  const timeout = new AbortController()
-  const first = await Promise.race([
-    ready,
-    sleep(readyTimeoutMs, late, { signal: timeout.signal }).catch(() => late),
-  ])
-  timeout.abort()
-  if (first !== late) return first as T
-  running.kill('SIGKILL')
-  const { tail } = await running.exited
-  throw new NotReadyError(`${name} was not ready after ${readyTimeoutMs / 1000} s`, tail)
+  while (!ended) {
+    const ok = await fetchText(admin, path, connect).then(
+      () => true,
+      () => false,
+    )
+    if (ok) return endpoints
+    await sleep(20)
+  }
+  return undefined
 }
 
 /** The program's own bundle, or the one that a variant put into the store. */
@@ -260,19 +252,13 @@ function bundlePath(
 /** Asks the kernel for unused ports, all held until the last is known so that no two are the same. */
 async function findFreePorts(names: readonly string[], host: string): Promise<Record<string, number>> {
   const servers = await Promise.all(
-    names.map(
-      (name) =>
-        new Promise<{ name: string; port: number; close: () => Promise<void> }>((resolve, reject) => {
-          const server = createServer()
-          server.once('error', reject)
-          server.listen(0, host, () => {
-            const address = server.address()
-            const port = typeof address === 'object' && address ? address.port : 0
-            resolve({ name, port, close: () => new Promise((closed) => server.close(() => closed())) })
-          })
-        }),
-    ),
+    names.map(async () => {
+      const server = createServer().listen(0, host)
+      await once(server, 'listening')
+      return server
+    }),
   )
-  await Promise.all(servers.map((server) => server.close()))
-  return Object.fromEntries(servers.map(({ name, port }) => [name, port]))
+  const ports = servers.map((server) => (server.address() as AddressInfo).port)
+  await Promise.all(servers.map((server) => once(server.close(), 'close')))
+  return Object.fromEntries(names.map((name, index) => [name, ports[index] ?? 0]))
 }

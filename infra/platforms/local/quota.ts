@@ -3,13 +3,12 @@
  * Documentation/scheduler/sched-bwc.rst), where this host lets us set it: root on version 1, or the controller `cpu` delegated
  * to the group that Meshbench is in on version 2.
  */
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf } from '../../../harness/model/errors.js'
 import type { EnvironmentRequest, Scope, Unmet } from '../../../harness/model.js'
-import { parseProcCgroup } from '../kit/cgroup.js'
 import { bandwidth, mostCpus } from '../kit/units.js'
-import { groupName, groupPrefix, removalOf, removeGroups } from './groups.js'
+import { groupName, groupPrefix, ownGroup, removalOf, removeGroups } from './groups.js'
 
 export interface Quotas {
   /** Limits a started process and what it starts; rejects where the kernel refuses. */
@@ -34,7 +33,7 @@ interface Root {
 }
 
 async function createRoot(id: string): Promise<Root> {
-  const own = parseProcCgroup(await readFile('/proc/self/cgroup', 'utf8'))
+  const own = ownGroup()
   if (!own) throw new Error('there are no control groups here')
   // Where CPU is counted in the same hierarchy, components have their groups there already.
   const folder = join(own.cpu, `${groupPrefix}${id}`)

@@ -1,8 +1,8 @@
 /** Settings of the local platform: on which cores generator, server and hops run. */
-import { readFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { z } from 'zod'
 import { findProgram } from '../../../harness/process/exec.js'
+import { textOf } from '../../../harness/process/probes/process.js'
 import type { Component, Unmet } from '../../../harness/model.js'
 
 interface Range {
@@ -48,15 +48,9 @@ export type LocalSettings = z.infer<typeof localSettings>
 
 /** Cores that this process may use, which a cpuset or a caller's `taskset` may have narrowed; without procfs all there are. */
 function allowedCores(): string {
-  try {
-    const status = readFileSync('/proc/self/status', 'utf8')
-    return /^Cpus_allowed_list:\s*(\S+)$/m.exec(status)?.[1] ?? allCores()
-  } catch {
-    return allCores()
-  }
+  const status = textOf('/proc/self/status')
+  return /^Cpus_allowed_list:\s*(\S+)$/m.exec(status)?.[1] ?? `0-${cpus().length - 1}`
 }
-
-const allCores = (): string => `0-${cpus().length - 1}`
 
 /** What pinning needs and this host lacks; `allowed` as the kernel lists cores. */
 export async function unmetPins(

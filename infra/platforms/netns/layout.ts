@@ -25,7 +25,6 @@ export function addressesOf(block: number) {
 
 export type Addresses = ReturnType<typeof addressesOf>
 
-/** Pods that the addresses of a node suffice for. */
 export const podsPerNode = 250
 
 export interface Links {

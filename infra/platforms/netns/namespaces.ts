@@ -11,16 +11,13 @@ import { defined } from '../../../harness/model/defined.js'
 export type Privilege = 'own' | 'user-namespace'
 
 export interface Namespace {
-  readonly name: string
   /** A process that stays in it; interfaces are moved by it. */
   readonly pid: number
   /** The command that runs `argv` in it, as the same process. */
   readonly enter: (argv: readonly string[]) => readonly string[]
-  /** Runs lines of ip(8). */
   ip(lines: readonly string[]): Promise<void>
   /** Runs lines of nft(8) in one transaction. */
   nft(lines: readonly string[]): Promise<string>
-  /** Runs a command to its end and returns its output. */
   run(argv: readonly string[]): Promise<string>
 }
 
@@ -61,7 +58,7 @@ export function createNamespaces(privilege: Privilege, scope: Scope): Namespaces
     const line = await holder.lines[Symbol.asyncIterator]().next()
     if (line.value !== 'ready')
       throw new Error(`no network namespace for ${name}: ${(await holder.exited).tail.trim()}`)
-    return namespaceOf(name, holder.pid ?? 0, privilege, scope)
+    return namespaceOf(holder.pid ?? 0, privilege, scope)
   }
   return {
     async create(name) {
@@ -72,7 +69,7 @@ export function createNamespaces(privilege: Privilege, scope: Scope): Namespaces
   }
 }
 
-function namespaceOf(name: string, pid: number, privilege: Privilege, scope: Scope): Namespace {
+function namespaceOf(pid: number, privilege: Privilege, scope: Scope): Namespace {
   const user = privilege === 'own' ? [] : ['--user', '--preserve-credentials']
   const enter = (argv: readonly string[]) => ['nsenter', '--target', String(pid), ...user, '--net', ...argv]
   const { runId, signal } = scope
@@ -81,7 +78,6 @@ function namespaceOf(name: string, pid: number, privilege: Privilege, scope: Sco
     return (await run(enter(argv), settings)).stdout
   }
   return {
-    name,
     pid,
     enter,
     ip: async (lines) => void (await runIn(['ip', '-batch', '-'], `${lines.join('\n')}\n`)),

@@ -5,6 +5,7 @@
 import { Agent, request as sendRequest, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Running, Scope } from '../../../../harness/model.js'
 import type { Kubectl } from './kubectl.js'
@@ -39,11 +40,9 @@ export class ApiProxy {
   }
 
   async #textOf(path: string, response: IncomingMessage): Promise<string> {
-    const chunks: Buffer[] = []
-    for await (const chunk of response) chunks.push(chunk as Buffer)
-    const text = Buffer.concat(chunks).toString()
-    if (response.statusCode === 200 || response.statusCode === 202) return text
-    throw new ApiError(path, response.statusCode ?? 0, text.slice(0, 500))
+    const body = await text(response)
+    if (response.statusCode === 200 || response.statusCode === 202) return body
+    throw new ApiError(path, response.statusCode ?? 0, body.slice(0, 500))
   }
 
   async json<T>(path: string): Promise<T> {

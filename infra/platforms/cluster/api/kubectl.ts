@@ -32,7 +32,6 @@ export class Kubectl {
     return this.#run([this.#options.path, ...this.#flags('context'), ...args], options)
   }
 
-  /** Standard output of `helm <args>`. */
   async helm(args: readonly string[], options: AccessOptions = {}): Promise<string> {
     const { helmPath } = this.#options
     if (helmPath === undefined) {
@@ -43,7 +42,6 @@ export class Kubectl {
     return this.#run([helmPath, ...this.#flags('kube-context'), ...args], options)
   }
 
-  /** Starts `kubectl <args>` and leaves it running. */
   start(
     args: readonly string[],
     command: Omit<Command, 'argv'> = {},
@@ -53,7 +51,6 @@ export class Kubectl {
     return start({ ...command, argv }, this.#bounds(pastAbort))
   }
 
-  /** Parsed output of `kubectl <args> -o json`. */
   async json<T>(args: readonly string[], options: AccessOptions = {}): Promise<T> {
     return JSON.parse(await this.run([...args, '-o', 'json'], options)) as T
   }

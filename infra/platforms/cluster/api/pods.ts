@@ -2,6 +2,7 @@
  * Knows at any moment which pods a run has, on which node, with which containers: by watching, so that the edges of a
  * window cost no listing and `health` can answer at once.
  */
+import { EventEmitter, once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ApiProxy } from './api-proxy.js'
 
@@ -18,8 +19,6 @@ export interface Pod {
   readonly status: {
     readonly phase?: string
     readonly podIP?: string
-    readonly reason?: string
-    readonly message?: string
     readonly conditions?: readonly {
       readonly type: string
       readonly status: string
@@ -33,13 +32,12 @@ export interface Pod {
 export interface ContainerStatus {
   readonly name: string
   readonly ready: boolean
-  readonly restartCount: number
   /** `containerd://<id>`. */
   readonly containerID?: string
   readonly state?: {
     readonly waiting?: { readonly reason?: string; readonly message?: string }
     readonly running?: Record<string, unknown>
-    readonly terminated?: { readonly reason?: string; readonly exitCode?: number; readonly message?: string }
+    readonly terminated?: { readonly reason?: string; readonly exitCode?: number }
   }
 }
 
@@ -109,7 +107,8 @@ export class PodWatch {
   readonly #pods = new Map<string, Pod>()
   readonly #namespaces = new Map<string, Promise<void>>()
   readonly #stops = new Set<() => void>()
-  readonly #listeners = new Set<() => void>()
+  /** As many wait for it as arms come up. */
+  readonly #changes = new EventEmitter().setMaxListeners(0)
   #closed = false
 
   constructor(proxy: ApiProxy) {
@@ -162,16 +161,12 @@ export class PodWatch {
     for (const stop of this.#stops) stop()
   }
 
-  #change(timeoutMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer)
-        this.#listeners.delete(done)
-        resolve()
-      }
-      const timer = setTimeout(done, timeoutMs)
-      this.#listeners.add(done)
-    })
+  /** Resolves when something has changed, or after that time. */
+  async #change(timeoutMs: number): Promise<void> {
+    const over = new AbortController()
+    const { signal } = over
+    await Promise.race([once(this.#changes, 'change', { signal }), sleep(timeoutMs, undefined, { signal })])
+    over.abort()
   }
 
   async #start(namespace: string): Promise<void> {
@@ -185,7 +180,7 @@ export class PodWatch {
     )
     for (const [uid, pod] of this.#pods) if (pod.metadata.namespace === namespace) this.#pods.delete(uid)
     for (const pod of list.items) this.#pods.set(pod.metadata.uid, pod)
-    this.#notify()
+    this.#changes.emit('change')
     return list.metadata.resourceVersion
   }
 
@@ -204,7 +199,7 @@ export class PodWatch {
           if (type === 'BOOKMARK') continue
           if (type === 'DELETED') this.#pods.delete(object.metadata.uid)
           else this.#pods.set(object.metadata.uid, object)
-          this.#notify()
+          this.#changes.emit('change')
         }
         this.#stops.delete(stop)
       } catch {
@@ -213,9 +208,5 @@ export class PodWatch {
         version = await this.#list(namespace).catch(() => version)
       }
     }
-  }
-
-  #notify(): void {
-    for (const listener of this.#listeners) listener()
   }
 }

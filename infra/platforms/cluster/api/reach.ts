@@ -1,8 +1,7 @@
 /** Reaches into pods from outside of the cluster: admin pages of components, and raw bytes to a port for proofs. */
 import type { Duplex } from 'node:stream'
 import type { Endpoint } from '../../../../harness/model.js'
-import { relayed } from '../../kit/relay.js'
-import { fetchScript, relayScript } from '../../kit/remote-scripts.js'
+import { fetchScript, relayScript, relayed } from '../../kit/remote-scripts.js'
 import { ApiError, type ApiProxy } from './api-proxy.js'
 import type { Components } from '../usage/components.js'
 import type { Kubectl } from './kubectl.js'
@@ -22,12 +21,6 @@ export interface ReachOptions {
 
 /** Label and container of the pod that `connect` connects from. */
 export const proberName = 'prober'
-
-interface ExecTarget {
-  readonly namespace: string
-  readonly selector: string
-  readonly container: string
-}
 
 export class Reach {
   readonly #options: ReachOptions
@@ -83,22 +76,17 @@ export class Reach {
     return (this.#prober ??= this.#options.createProber())
   }
 
-  /** A TCP connection from the prober. */
   connect(endpoint: Endpoint): Duplex {
     const start = async () => {
+      const { kubectl, pods } = this.#options
       const { namespace } = await this.#proberReady()
-      const target = { namespace, selector: `app=${proberName}`, container: proberName }
-      return this.#options.kubectl.start(this.#execArguments(target, relayScript(endpoint)))
+      const pod = pods
+        .find(namespace, `app=${proberName}`)
+        .find(({ metadata }) => metadata.deletionTimestamp === undefined)
+      if (!pod) throw new Error(`no pod of ${proberName} in ${namespace}`)
+      const where = { namespace, pod: pod.metadata.name, container: proberName }
+      return kubectl.start(execArguments(where, { argv: relayScript(endpoint) }))
     }
     return relayed(start())
-  }
-
-  #execArguments(target: ExecTarget, argv: readonly string[]): readonly string[] {
-    const { namespace, selector, container } = target
-    const [pod] = this.#options.pods
-      .find(namespace, selector)
-      .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
-    if (!pod) throw new Error(`no pod ${selector} in ${namespace}`)
-    return execArguments({ namespace, pod: pod.metadata.name, container }, { argv })
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { stringify } from 'yaml'
-import { echoWorkload } from '../../kit/echo-workload.js'
+import { echoWorkload } from '../../kit/units.js'
 import {
   namespaceManifest,
   serviceAccountManifest,
@@ -49,6 +49,7 @@ function serverPod(): { objects: readonly unknown[]; workload: WorkloadTemplate 
       serviceAccount: 'server',
       containers: [echo.container, sidecar.container],
       volumes: [...echo.volumes, ...sidecar.volumes],
+      nodeSelector: { 'kubernetes.io/hostname': 'worker2' },
       imagePullPolicy: 'Never',
     },
   }
@@ -72,6 +73,7 @@ describe('manifests', () => {
         name: 'client-tunnel',
         component: 'client-tunnel',
         node: 'client',
+        nodeSelector: { 'kubernetes.io/hostname': 'worker' },
       }),
       serviceManifest({
         name: 'server',

@@ -19,14 +19,12 @@ export interface ContainerTemplate {
   /** Where it answers 200 when it is ready; without it the container counts as ready when it runs. */
   readonly ready?: { readonly port: number; readonly path: string }
   readonly limits: ContainerLimits
-  /** Volumes by name, and where they are mounted. */
   readonly mounts: Readonly<Record<string, string>>
 }
 
 export interface VolumeTemplate {
   readonly name: string
   readonly kind: 'secret' | 'configMap'
-  /** Name of the Secret or ConfigMap. */
   readonly source: string
 }
 
@@ -46,8 +44,7 @@ export interface WorkloadTemplate {
   readonly replicas?: number
   readonly containers: readonly ContainerTemplate[]
   readonly volumes: readonly VolumeTemplate[]
-  /** Selector of the node; default: the label of its role. */
-  readonly nodeSelector?: Readonly<Record<string, string>>
+  readonly nodeSelector: Readonly<Record<string, string>>
   /** `IfNotPresent` where images are pulled; `Never` where they were loaded, so that a missing one shows at once. */
   readonly imagePullPolicy: 'Never' | 'IfNotPresent'
 }
@@ -130,14 +127,13 @@ export function workloadManifest(workload: WorkloadTemplate): Manifest {
 }
 
 function podSpec(workload: WorkloadTemplate): Manifest {
-  const nodeSelector = workload.nodeSelector ?? { [roleLabel]: workload.node }
   return {
     serviceAccountName: workload.serviceAccount,
     automountServiceAccountToken: false,
     enableServiceLinks: false,
     terminationGracePeriodSeconds: 5,
     ...(workload.hostNetwork ? { hostNetwork: true, dnsPolicy: 'ClusterFirstWithHostNet' } : {}),
-    nodeSelector,
+    nodeSelector: workload.nodeSelector,
     tolerations: [{ key: roleLabel, operator: 'Equal', value: workload.node, effect: 'NoSchedule' }],
     securityContext: {
       runAsNonRoot: true,

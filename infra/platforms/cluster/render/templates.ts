@@ -1,8 +1,8 @@
 /** Turns workloads into the containers, ConfigMaps and Secrets that carry them, purely. */
 import type { Workload } from '../../../../harness/model.js'
 import { configText, containerCommand } from '../../../supply/container-images/command.js'
-import type { ImageName } from '../../../images/bundles.js'
 import { idleScript } from '../../kit/remote-scripts.js'
+import type { KubeHostOptions } from '../host-options.js'
 import {
   configMapManifest,
   secretManifest,
@@ -22,7 +22,6 @@ export interface RenderOptions {
   readonly name: string
   readonly namespace: string
   readonly runId: string
-  /** Reference of the image that holds its program. */
   readonly image: string
   readonly limits: ContainerLimits
   /** First of its listeners' ports. */
@@ -84,10 +83,11 @@ function readyProbe(program: Workload['program'], port: number | undefined) {
 
 /** The container in which load generators are run: it waits, since a pod is made once and each trial runs a command. */
 export function clientContainer(
-  images: Readonly<Record<ImageName, string>>,
-  limits: ContainerLimits,
+  { images, limits }: Pick<KubeHostOptions, 'images' | 'limits'>,
+  name: string,
 ): ContainerTemplate {
-  return { name: 'client', image: images.loadgen, command: idleScript(), ports: {}, limits, mounts: {} }
+  const { generator } = limits
+  return { name, image: images.loadgen, command: idleScript(), ports: {}, limits: generator, mounts: {} }
 }
 
 /** Names of ports are unique in a pod and have at most 15 characters (core/v1 ContainerPort). */

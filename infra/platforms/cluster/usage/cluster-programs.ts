@@ -33,7 +33,6 @@ const pods: Readonly<Record<string, ContainerSelector>> = {
   },
 }
 
-/** A row of the bill, and where it is read. */
 export type ClusterProgram = { readonly component: Component } & (
   { readonly program: NodeProgram } | { readonly pods: ContainerSelector }
 )

@@ -5,7 +5,6 @@ import { addReadings, withEarlier } from '../../kit/cgroup.js'
 import type { NodeProgram } from './cluster-programs.js'
 import { containerId, containersOf, describePod, isReady, type Pod, type PodWatch } from '../api/pods.js'
 
-/** A container whose usage is wanted. */
 export interface ContainerRef {
   readonly id: string
   readonly ready: boolean
@@ -21,7 +20,6 @@ export interface ProgramRef {
   readonly program: NodeProgram
 }
 
-/** What a program's reading is found by. */
 export const programKey = ({ nodeName, program }: ProgramRef) => `${program} on ${nodeName}`
 
 /**
@@ -36,7 +34,6 @@ export type UsageSource = (
 export interface ComponentsOptions {
   readonly pods: PodWatch
   readonly usage: UsageSource
-  /** Why a node cannot go on. */
   readonly nodeFailure: (nodeName: string) => TrialError | undefined
 }
 
@@ -89,7 +86,6 @@ export class Components {
       .filter(({ spec }) => nodeName === undefined || spec.nodeName === nodeName)
   }
 
-  /** Remembers what every component consists of, at the start of a trial. */
   beginTrial(): void {
     this.#expected.clear()
     for (const name of this.#selectors.keys()) this.#expected.set(name, this.#identity(name))

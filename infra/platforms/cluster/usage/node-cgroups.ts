@@ -10,7 +10,7 @@
 import type { UsageReading } from '../../../../harness/model.js'
 import { commandNames } from './cluster-programs.js'
 import { programKey, type ProgramRef, type UsageSource } from './components.js'
-import { cgroupFiles, parseCgroup, unifiedCgroup, type CgroupPaths } from '../../kit/cgroup.js'
+import { cgroupFiles, readCgroup, unifiedCgroup, type CgroupPaths } from '../../kit/cgroup.js'
 
 /** Where version 1 keeps CPU accounting; where it is missing, the node has version 2. */
 const v1Root = '/sys/fs/cgroup/cpuacct'
@@ -58,7 +58,6 @@ export function findCommand(ids: readonly string[]): readonly string[] {
   return ['sh', '-c', script, 'sh', '(', ...names, ')']
 }
 
-/** Cgroup of each container that was found. */
 export function parseFound(stdout: string, ids: readonly string[]): ReadonlyMap<string, CgroupPaths> {
   const found = new Map<string, CgroupPaths>()
   // Shorter first: what lies below a container's own group is not the container.
@@ -69,11 +68,8 @@ export function parseFound(stdout: string, ids: readonly string[]): ReadonlyMap<
   for (const id of ids) {
     const folder = folders.find((path) => path.slice(path.lastIndexOf('/') + 1).includes(id))
     if (folder === undefined) continue
-    if (!folder.startsWith(`${v1Root}/`)) {
-      found.set(id, unifiedCgroup(folder))
-      continue
-    }
-    found.set(id, v1Cgroup(folder.slice(v1Root.length)))
+    const isOld = folder.startsWith(`${v1Root}/`)
+    found.set(id, isOld ? v1Cgroup(folder.slice(v1Root.length)) : unifiedCgroup(folder))
   }
   return found
 }
@@ -126,7 +122,6 @@ function parseProgram(stdout: string, { program }: Pick<ProgramRef, 'program'>):
   }
 }
 
-/** A reading of each container whose CPU time was among the files. */
 export function parseRead(
   stdout: string,
   cgroups: ReadonlyMap<string, CgroupPaths>,
@@ -140,8 +135,7 @@ export function parseRead(
   }
   const readings = new Map<string, UsageReading>()
   for (const [id, paths] of cgroups) {
-    const named = Object.entries(cgroupFiles(paths)).map(([key, path]) => [key, texts.get(path)] as const)
-    const reading = parseCgroup(paths.version, Object.fromEntries(named))
+    const reading = readCgroup(paths, cgroupFiles(paths), (path) => texts.get(path))
     if (reading) readings.set(id, reading)
   }
   return readings

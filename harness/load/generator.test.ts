@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { parseEvent } from './events.js'
+import { loadCommand, parseEvent } from './generator.js'
 import { histogramOf } from './histogram.js'
-import { loadCommand } from './command.js'
 
 const result = {
   engine: 'open-loop',
