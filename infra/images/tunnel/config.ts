@@ -12,6 +12,7 @@ import {
   portSchema,
   securitySchema,
   spiffeIdSchema,
+  whole,
 } from '../kit/process/config.js'
 import { parseCidr } from './cidr.js'
 
@@ -19,9 +20,7 @@ const listenShape = {
   name: nameSchema,
   host: hostSchema,
   port: portSchema,
-  fd: z
-    .int()
-    .min(3)
+  fd: whole(3)
     .optional()
     .describe(
       'descriptor of a listening socket that the tunnel is started with, in the place of host and port',
@@ -68,7 +67,7 @@ const ruleSchema = z
     principals: z.array(z.string().min(1)).optional().describe('SPIFFE ids; "*" at the end matches any rest'),
     namespaces: z.array(z.string().min(1)).optional(),
     addresses: z.array(cidrSchema).optional().describe("CIDR blocks of the peer hop's address"),
-    ports: z.array(z.int().min(1).max(65535)).optional().describe('ports of the :authority'),
+    ports: z.array(whole(1, 65535)).optional().describe('ports of the :authority'),
   })
   .describe('Matches when every field that it has matches')
 

@@ -1,6 +1,7 @@
 /** Admits requests that carry a valid token: RS256 or ES256, keys in the config or fetched from the issuer (RFC 7519, RFC 8725). */
 import { createLocalJWKSet, errors, jwtVerify, type JWTVerifyGetKey } from 'jose'
 import { z } from 'zod'
+import { whole } from '../../../kit/process/config.js'
 import { defineFilter, type FilterContext } from '../../exchange/filter.js'
 import { KeysUnavailable, jwksSchema, remoteJwksSchema, remoteKeys, type RemoteJwks } from './remote-jwks.js'
 
@@ -15,7 +16,7 @@ export const jwt = defineFilter({
         .array(z.enum(['RS256', 'ES256']))
         .min(1)
         .default(['RS256', 'ES256']),
-      clockToleranceMs: z.int().min(0).max(300_000).default(0),
+      clockToleranceMs: whole(0, 300_000).default(0),
       allowMissing: z.boolean().default(false).describe('requests without a token pass, without claims'),
       forward: z.boolean().default(false).describe('leave the token on the request to the upstream'),
     })

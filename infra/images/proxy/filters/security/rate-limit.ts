@@ -1,5 +1,6 @@
 /** A local token bucket: at most so many requests per second, with a burst. */
 import { z } from 'zod'
+import { whole } from '../../../kit/process/config.js'
 import type { FilterExchange } from '../../exchange/view.js'
 import { defineFilter } from '../../exchange/filter.js'
 
@@ -10,7 +11,7 @@ export const rateLimit = defineFilter({
   schema: z
     .strictObject({
       requestsPerSecond: z.number().gt(0).max(10_000_000),
-      burst: z.int().min(1).max(10_000_000).optional().describe('absent: one second of requests'),
+      burst: whole(1, 10_000_000).optional().describe('absent: one second of requests'),
       per: z
         .enum(['proxy', 'principal', 'address'])
         .default('proxy')

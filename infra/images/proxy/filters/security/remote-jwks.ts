@@ -1,7 +1,7 @@
 /** Keys of an issuer, fetched from it over HTTP (RFC 7517), as `remote_jwks` of Envoy and `jwksUri` of Istio name them. */
 import { createLocalJWKSet, type JWTVerifyGetKey } from 'jose'
 import { z } from 'zod'
-import { nameSchema } from '../../../kit/process/config.js'
+import { nameSchema, whole } from '../../../kit/process/config.js'
 import type { Cell } from '../../../kit/process/metrics.js'
 import type { Cluster } from '../../upstream/cluster.js'
 import { ownRequest, subrequest } from '../../upstream/subrequest.js'
@@ -19,13 +19,8 @@ export const remoteJwksSchema = z
     cluster: nameSchema,
     path: z.string().startsWith('/').default('/.well-known/jwks.json'),
     host: z.string().min(1).optional().describe('the Host that is asked; absent: the name of the cluster'),
-    timeoutMs: z.int().min(1).max(60_000).default(5000),
-    cacheMs: z
-      .int()
-      .min(1000)
-      .max(86_400_000)
-      .default(300_000)
-      .describe('keys that are older are fetched anew'),
+    timeoutMs: whole(1, 60_000).default(5000),
+    cacheMs: whole(1000, 86_400_000).default(300_000).describe('keys that are older are fetched anew'),
   })
   .describe('where the keys are fetched: at the start, and again when they are old; old ones serve meanwhile')
 

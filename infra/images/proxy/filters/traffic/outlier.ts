@@ -1,23 +1,14 @@
 /** Passive health: an endpoint that fails several times in a row gets no traffic for a while. */
 import { z } from 'zod'
+import { whole } from '../../../kit/process/config.js'
 import type { Endpoint } from '../../upstream/cluster.js'
 import { defineFilter } from '../../exchange/filter.js'
 
 export const outlier = defineFilter({
   schema: z
     .strictObject({
-      consecutiveFailures: z
-        .int()
-        .min(1)
-        .max(1000)
-        .default(5)
-        .describe('5xx, resets, refused connections, timeouts'),
-      ejectionMs: z
-        .int()
-        .min(1)
-        .max(3_600_000)
-        .default(30_000)
-        .describe('times the number of ejections so far'),
+      consecutiveFailures: whole(1, 1000).default(5).describe('5xx, resets, refused connections, timeouts'),
+      ejectionMs: whole(1, 3_600_000).default(30_000).describe('times the number of ejections so far'),
       maxEjectedPercent: z.number().min(0).max(100).default(50).describe('of the endpoints of a cluster'),
     })
     .describe('Outlier ejection'),
