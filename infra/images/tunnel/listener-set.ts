@@ -1,16 +1,18 @@
 /** The listeners of a tunnel, which a reload replaces while connections go on. */
 import type { ListenerAddress } from '../kit/net/address.js'
-import type { CaptureListener } from './capture.js'
-import type { CaptureConfig, HboneListenerConfig, TunnelConfig } from './config.js'
-import type { TerminationListener } from './termination.js'
+import type { ListenerConfig, TunnelConfig } from './config.js'
+import type { TunnelListener } from './tcp.js'
 
-type ListenerConfig = CaptureConfig | HboneListenerConfig
+/** Its updates are given configs of the kind that it was started with. */
+type StartListener = (
+  wanted: ListenerConfig,
+  limits: TunnelConfig['limits'],
+) => Promise<TunnelListener<ListenerConfig>>
 
-type Running =
-  | { readonly kind: 'capture'; config: CaptureConfig; readonly listener: CaptureListener }
-  | { readonly kind: 'hbone'; config: HboneListenerConfig; readonly listener: TerminationListener }
-
-export type StartListener = (wanted: ListenerConfig, limits: TunnelConfig['limits']) => Promise<Running>
+interface Running {
+  config: ListenerConfig
+  readonly listener: TunnelListener<ListenerConfig>
+}
 
 export class ListenerSet {
   readonly #start: StartListener
@@ -36,7 +38,7 @@ export class ListenerSet {
   ): Promise<void> {
     const staying = listeners.filter((listener) => {
       const entry = this.#running.get(listener.name)
-      return entry?.kind === listener.kind && sameSocket(listener, entry.config)
+      return entry !== undefined && sameSocket(listener, entry.config)
     })
     const successors = listeners.filter((listener) => !staying.includes(listener))
     const ours = new Set([...this.#running.values()].map(({ listener }) => listener.address.port))
@@ -49,7 +51,11 @@ export class ListenerSet {
     this.#add(opened)
     // Their addresses are free now.
     this.#add(await this.#startAll(successors.filter(waits), limits))
-    for (const listener of staying) this.#update(listener, limits)
+    for (const config of staying) {
+      const entry = this.#running.get(config.name)
+      entry?.listener.update(config, limits)
+      if (entry) entry.config = config
+    }
   }
 
   async drain(): Promise<void> {
@@ -64,7 +70,7 @@ export class ListenerSet {
   async #startAll(wanted: readonly ListenerConfig[], limits: TunnelConfig['limits']): Promise<Running[]> {
     const started: Running[] = []
     try {
-      for (const listener of wanted) started.push(await this.#start(listener, limits))
+      for (const config of wanted) started.push({ config, listener: await this.#start(config, limits) })
     } catch (error) {
       for (const { listener } of started) listener.close()
       throw error
@@ -85,25 +91,14 @@ export class ListenerSet {
     })
   }
 
-  #update(listener: ListenerConfig, limits: TunnelConfig['limits']): void {
-    const entry = this.#running.get(listener.name)
-    if (entry?.kind === 'capture' && listener.kind === 'capture') {
-      entry.config = listener
-      entry.listener.update(listener)
-    } else if (entry?.kind === 'hbone' && listener.kind === 'hbone') {
-      entry.config = listener
-      entry.listener.update(listener, limits)
-    }
-  }
-
   #all(): Running[] {
     return [...this.#running.values(), ...this.#leaving]
   }
 }
 
-type Listening = { readonly host: string; readonly port: number; readonly security?: unknown }
+const securityOf = (config: ListenerConfig) => (config.kind === 'hbone' ? config.security : undefined)
 
 /** What a listener cannot change while it listens. */
-function sameSocket(a: Listening, b: Listening): boolean {
-  return a.host === b.host && a.port === b.port && a.security === b.security
+function sameSocket(a: ListenerConfig, b: ListenerConfig): boolean {
+  return a.kind === b.kind && a.host === b.host && a.port === b.port && securityOf(a) === securityOf(b)
 }
