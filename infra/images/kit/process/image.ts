@@ -5,7 +5,7 @@ import { basename, dirname, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { z } from 'zod'
 import type { ListenerAddress } from '../net/address.js'
-import { type Admin, startAdmin } from './admin.js'
+import { startAdmin } from './admin.js'
 import { type BaseConfig, ConfigError, loadConfig, redact } from './config.js'
 import { addProcessMetrics } from './hop-metrics.js'
 import { type Registry, createRegistry } from './metrics.js'
@@ -17,7 +17,7 @@ export interface ImageContext {
   /** Folder of the config file: relative file names start here. */
   readonly configDir: string
   /** One JSON line on standard error. */
-  log(event: string, fields?: Readonly<Record<string, unknown>>): void
+  readonly log: (event: string, fields?: Readonly<Record<string, unknown>>) => void
 }
 
 /** A started data plane. */
@@ -113,10 +113,7 @@ function printReady(listeners: Readonly<Record<string, ListenerAddress>>): void 
   process.stdout.write(JSON.stringify({ event: 'ready', listeners }) + '\n')
 }
 
-function openAdmin<C extends BaseConfig>(
-  { state }: Program<C>,
-  metrics: () => string | Promise<string>,
-): Promise<Admin> {
+function openAdmin<C extends BaseConfig>({ state }: Program<C>, metrics: () => string | Promise<string>) {
   return startAdmin({
     ...state.config.admin,
     metrics,

@@ -73,33 +73,11 @@ interface ChildSnapshot {
   readonly numbers: readonly number[]
 }
 
-export interface Registry {
-  counter(name: string, help: string, labelNames?: readonly string[]): Metric<Cell>
-  /** The cells of a counter with one label: `counters('x_total', 'X.', { result: ['ok', 'failed'] }).ok`. */
-  counters<const V extends string>(
-    name: string,
-    help: string,
-    valuesOf: Readonly<Record<string, readonly V[]>>,
-  ): Readonly<Record<V, Cell>>
-  gauge(name: string, help: string, labelNames?: readonly string[]): Metric<Cell>
-  /** `bounds` ascend and are in base units (seconds, bytes). */
-  histogram(
-    name: string,
-    help: string,
-    labelNames: readonly string[],
-    bounds: readonly number[],
-  ): Metric<HistogramCell>
-  /** Called before every scrape, for values that are read and not counted. */
-  onCollect(collect: () => void): void
-  snapshot(): RegistrySnapshot
-  render(): string
-}
-
 /** Label values that a peer can choose are bounded: beyond this many children a metric counts into `other`. */
 const maxChildren = 2000
 
 /** Names that are already registered give the same metric again; another type or other labels throw. */
-export function createRegistry(): Registry {
+export function createRegistry() {
   const families = new Map<string, Family<Cell | HistogramCell>>()
   const collectors: (() => void)[] = []
 
@@ -139,29 +117,41 @@ export function createRegistry(): Registry {
     }))
   }
 
-  const counter: Registry['counter'] = (name, help, labelNames = []) =>
+  const counter = (name: string, help: string, labelNames: readonly string[] = []): Metric<Cell> =>
     register({ name, help, type: 'counter', labelNames }, () => new Cell())
 
   return {
     counter,
-    counters<V extends string>(name: string, help: string, valuesOf: Readonly<Record<string, readonly V[]>>) {
+    /** The cells of a counter with one label: `counters('x_total', 'X.', { result: ['ok', 'failed'] }).ok`. */
+    counters<const V extends string>(
+      name: string,
+      help: string,
+      valuesOf: Readonly<Record<string, readonly V[]>>,
+    ): Readonly<Record<V, Cell>> {
       const metric = counter(name, help, Object.keys(valuesOf))
-      const cells = Object.values(valuesOf)
-        .flat()
-        .map((value) => [value, metric.labels(value)] as const)
-      return Object.fromEntries(cells) as Record<V, Cell>
+      const values = Object.values(valuesOf).flat()
+      return Object.fromEntries(values.map((value) => [value, metric.labels(value)])) as Record<V, Cell>
     },
-    gauge: (name, help, labelNames = []) =>
+    gauge: (name: string, help: string, labelNames: readonly string[] = []): Metric<Cell> =>
       register({ name, help, type: 'gauge', labelNames }, () => new Cell()),
-    histogram: (name, help, labelNames, bounds) =>
+    /** `bounds` ascend and are in base units (seconds, bytes). */
+    histogram: (
+      name: string,
+      help: string,
+      labelNames: readonly string[],
+      bounds: readonly number[],
+    ): Metric<HistogramCell> =>
       register({ name, help, type: 'histogram', labelNames, bounds }, () => new HistogramCell(bounds)),
-    onCollect: (collect) => {
+    /** Called before every scrape, for values that are read and not counted. */
+    onCollect(collect: () => void): void {
       collectors.push(collect)
     },
     snapshot,
     render: () => renderSnapshot(snapshot()),
   }
 }
+
+export type Registry = ReturnType<typeof createRegistry>
 
 /** Adds up the registries of several workers. Gauges are added too: they count things (connections, bytes). */
 export function mergeSnapshots(snapshots: readonly RegistrySnapshot[]): RegistrySnapshot {

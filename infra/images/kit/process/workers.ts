@@ -23,14 +23,6 @@ export function joinWorkers(listeners: Readonly<Record<string, ListenerAddress>>
   send({ type: 'ready', listeners })
 }
 
-export interface Workers {
-  readonly listeners: Readonly<Record<string, ListenerAddress>>
-  /** Prometheus text of all workers and of this process, added up. */
-  metrics(): Promise<string>
-  signal(signal: 'SIGHUP' | 'SIGTERM'): void
-  ended(): Promise<void>
-}
-
 /** A worker that ends by itself is replaced, but not for ever. */
 const maxReplacements = 10
 const scrapeTimeoutMs = 2000
@@ -40,7 +32,7 @@ export async function startWorkers(
   count: number,
   registry: Registry,
   log: (event: string, fields: Readonly<Record<string, unknown>>) => void,
-): Promise<Workers> {
+) {
   // Round robin, as a hop has few and long-lived connections: the kernel would give one worker most of them.
   cluster.schedulingPolicy = cluster.SCHED_RR
   let stopping = false
@@ -76,17 +68,18 @@ export async function startWorkers(
   })
   return {
     listeners,
-    async metrics() {
+    /** Prometheus text of all workers and of this process, added up. */
+    async metrics(): Promise<string> {
       const snapshots = await Promise.all(workers().map((worker) => askSnapshot(worker, (scrape += 1))))
       return renderSnapshot(
         mergeSnapshots([registry.snapshot(), ...snapshots.filter((s) => s !== undefined)]),
       )
     },
-    signal(signal) {
+    signal(signal: 'SIGHUP' | 'SIGTERM'): void {
       if (signal === 'SIGTERM') stopping = true
       for (const worker of workers()) worker.process.kill(signal)
     },
-    async ended() {
+    async ended(): Promise<void> {
       await Promise.all(workers().map((worker) => once(worker, 'exit')))
     },
   }

@@ -17,16 +17,6 @@ export interface Identity {
   readonly fingerprint: string
 }
 
-export interface IdentityStore {
-  /** Throws when the workload is not known. */
-  get(spiffeId: string): Identity
-  has(spiffeId: string): boolean
-  /** Reads everything again. Throws `ConfigError` and changes nothing when any of it is bad. Returns the ids that changed. */
-  reload(workloads: readonly WorkloadConfig[]): readonly string[]
-  /** Called after a reload that changed something. */
-  onChange(listener: (changed: readonly string[]) => void): void
-}
-
 /**
  * TLS 1.3 only. AES-128-GCM comes first, as ztunnel allows both AES-GCM suites and the shorter key is the cheaper one.
  * One named group keeps the handshake at one round trip (no HelloRetryRequest).
@@ -43,7 +33,7 @@ export function createIdentityStore(options: {
   readonly workloads: readonly WorkloadConfig[]
   /** Folder that relative file names start from. */
   readonly baseDir: string
-}): IdentityStore {
+}) {
   const { trustDomain, baseDir } = options
   const load = (workloads: readonly WorkloadConfig[]): Map<string, Identity> => {
     const problems: string[] = []
@@ -63,13 +53,15 @@ export function createIdentityStore(options: {
   let identities = load(options.workloads)
   const listeners: ((changed: readonly string[]) => void)[] = []
   return {
-    get(spiffeId) {
+    /** Throws when the workload is not known. */
+    get(spiffeId: string): Identity {
       const identity = identities.get(spiffeId)
       if (!identity) throw new Error(`no certificate for ${spiffeId}`)
       return identity
     },
-    has: (spiffeId) => identities.has(spiffeId),
-    reload(workloads) {
+    has: (spiffeId: string) => identities.has(spiffeId),
+    /** Reads everything again. Throws `ConfigError` and changes nothing when any of it is bad. Returns the ids that changed. */
+    reload(workloads: readonly WorkloadConfig[]): readonly string[] {
       const next = load(workloads)
       const changed: string[] = []
       for (const id of new Set([...identities.keys(), ...next.keys()])) {
@@ -83,11 +75,14 @@ export function createIdentityStore(options: {
       if (changed.length > 0) for (const listener of listeners) listener(changed)
       return changed
     },
-    onChange(listener) {
+    /** Called after a reload that changed something. */
+    onChange(listener: (changed: readonly string[]) => void): void {
       listeners.push(listener)
     },
   }
 }
+
+export type IdentityStore = ReturnType<typeof createIdentityStore>
 
 function loadIdentity(workload: WorkloadConfig, trustDomain: string, baseDir: string): Identity {
   const read = (file: string): Buffer => {
