@@ -3,14 +3,12 @@ import { type Server, type Socket, createServer } from 'node:net'
 import { createHopMetrics, requestCounter } from '../kit/process/hop-metrics.js'
 import { type ImageContext, type ImageServer, runImage } from '../kit/process/image.js'
 import { type ListenerAddress, listen } from '../kit/net/address.js'
-import { authorizer } from './authorizer.js'
 import { type EchoConfig, type ListenerConfig, echoSchema } from './config.js'
 import { createFaults } from './faults.js'
-import { type Decide, serveHttp1 } from './http1.js'
+import { type Decide, Http1Connection } from './http1.js'
 import { serveHttp2 } from './http2.js'
-import { issuer } from './issuer.js'
-import { rateLimiter } from './rate-limiter.js'
 import type { EchoConnection, EchoService } from './service.js'
+import { authorizer, issuer, rateLimiter } from './services.js'
 import { serveTcpEcho } from './tcp.js'
 
 await runImage({ name: 'echo', schema: echoSchema, start })
@@ -82,7 +80,7 @@ function serverOf(listener: ListenerConfig, service: EchoService): Serve {
   const deciding =
     (decide: Decide): Serve =>
     (socket, opened) =>
-      opened(serveHttp1(socket, nothing, service, decide))
+      opened(new Http1Connection(socket, nothing, service, decide))
   switch (listener.kind) {
     case 'tcp':
       return (socket, opened) => opened(serveTcpEcho(socket, nothing, service))
@@ -122,5 +120,5 @@ function serveSniffed(socket: Socket, first: Buffer, service: EchoService): Echo
   if (first[0] === 0) return serveTcpEcho(socket, first, service)
   // RFC 9113 §3.4: the preface looks like a request with the method PRI.
   if (first.toString('latin1', 0, 3) === 'PRI') return serveHttp2(socket, first, service)
-  return serveHttp1(socket, first, service)
+  return new Http1Connection(socket, first, service)
 }

@@ -6,14 +6,13 @@
  */
 import type { ByteStream } from '../net/byte-stream.js'
 import { Goodbye } from './connection/goodbye.js'
-import { Incoming, type IncomingEvents, type IncomingLimits } from './connection/incoming.js'
-import { Outgoing, type OutgoingLimits } from './connection/outgoing.js'
+import { Incoming, type IncomingEvents } from './connection/incoming.js'
+import { Outgoing } from './connection/outgoing.js'
 import { StreamTable } from './connection/streams.js'
 import { ConnectionError, errorCode } from './frames.js'
 import { HpackError } from './hpack.js'
+import type { ConnectionLimits } from './settings.js'
 import { type H2Stream, type StreamHandler, StreamResetError } from './stream.js'
-
-export interface ConnectionLimits extends IncomingLimits, OutgoingLimits {}
 
 export interface ConnectionEvents extends IncomingEvents {
   /** A stream is over, so there is room for another. */

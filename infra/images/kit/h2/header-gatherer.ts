@@ -1,12 +1,7 @@
 /** Gathers a header block from HEADERS and CONTINUATION frames, within bounds (RFC 9113 §4.3, §6.2, §6.10). */
 import { ConnectionError, errorCode, flag, defaultMaxFrame, readU31 } from './frames.js'
 import { type HeaderList, HpackDecoder } from './hpack.js'
-
-export interface HeaderGathererLimits {
-  readonly headerBytes: number
-  readonly headerCount: number
-  readonly continuationFrames: number
-}
+import type { ConnectionLimits } from './settings.js'
 
 interface Unfinished {
   readonly streamId: number
@@ -20,12 +15,12 @@ const tableBytes = 4096
 
 /** One per connection: HPACK's table belongs to all of its streams. */
 export class HeaderGatherer {
-  readonly #limits: HeaderGathererLimits
+  readonly #limits: ConnectionLimits
   readonly #decoder: HpackDecoder
   #unfinished: Unfinished | undefined
   endStream = false
 
-  constructor(limits: HeaderGathererLimits) {
+  constructor(limits: ConnectionLimits) {
     this.#limits = limits
     this.#decoder = new HpackDecoder(tableBytes, limits)
   }

@@ -14,12 +14,6 @@ export interface RequestFields {
   readonly contentLength: number
 }
 
-export interface ResponseFields {
-  readonly status: number
-  readonly fields: readonly string[]
-  readonly contentLength: number
-}
-
 /** RFC 9110 §5.6.2 token, without capitals (RFC 9113 §8.2.1). */
 const fieldName = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/
 // eslint-disable-next-line no-control-regex -- these are the bytes that a field value must not have
@@ -64,7 +58,9 @@ export function readRequest(list: HeaderList): RequestFields | undefined {
 }
 
 /** Returns undefined for a malformed answer. */
-export function readResponse(list: HeaderList): ResponseFields | undefined {
+export function readResponse(
+  list: HeaderList,
+): (Pick<RequestFields, 'fields' | 'contentLength'> & { readonly status: number }) | undefined {
   const [name, status = ''] = list.fields
   if (list.isTooLarge || name !== ':status' || !/^[1-5]\d\d$/.test(status) || status === '101')
     return undefined
@@ -83,7 +79,7 @@ const colon = 58
 function readFields(
   list: readonly string[],
   start: number,
-): { fields: readonly string[]; contentLength: number } | undefined {
+): Pick<RequestFields, 'fields' | 'contentLength'> | undefined {
   let contentLength = -1
   let cookies = 0
   for (let i = start; i < list.length; i += 2) {

@@ -1,8 +1,9 @@
 /** HTTP/2 with prior knowledge, and gRPC on it: one connection per slot and one stream at a time on each. */
 import { echoReplyHead, encodeEchoRequest, grpcPath } from '../../kit/grpc/grpc-echo.js'
-import { type ConnectionLimits, H2Connection } from '../../kit/h2/connection.js'
+import { H2Connection } from '../../kit/h2/connection.js'
 import { type HeaderList, blockWriter } from '../../kit/h2/hpack.js'
 import { readResponse, readTrailers } from '../../kit/h2/message.js'
+import type { ConnectionLimits } from '../../kit/h2/settings.js'
 import type { StreamHandler } from '../../kit/h2/stream.js'
 import type { ErrorKind } from '../../../../harness/protocol/result.js'
 import { type Spec, authorityOf } from '../spec.js'

@@ -1,5 +1,5 @@
 /** Heads between HTTP/2 and the proxy's own form: read once, and kept with the list that they were read from. */
-import { forbiddenTrailers } from '../../kit/http1/head.js'
+import { authorityPattern, forbiddenTrailers } from '../../kit/http1/head.js'
 import { firstValue } from '../../kit/http1/http1-head.js'
 import { type BlockWriter, type HeaderList, blockWriter } from '../../kit/h2/hpack.js'
 import { readRequest, readResponse, readTrailers } from '../../kit/h2/message.js'
@@ -21,7 +21,6 @@ export interface ResponseOrigin extends Http2Origin {
   readonly status: number
 }
 
-const authorityPattern = /^(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?$/
 const pathPattern = /^\/[\x21\x22\x24-\x7e]*$/
 
 /** Returns undefined for a malformed request. */
