@@ -29,21 +29,13 @@ export async function startProxy(
       : undefined
   let hbonePool = poolOf(config)
   const clock = { nowMs: Math.floor(performance.now()) }
+  const receivedBytes = metrics.receivedBytes.labels('upstream')
+  const sentBytes = metrics.sentBytes.labels('upstream')
   const runtimeOf = (from: ProxyConfig) => {
-    const { limits, identity, trustDomain } = from
-    const { connectTimeoutMs, upstreamIdleMs: idleMs } = limits
-    const receivedBytes = metrics.receivedBytes.labels('upstream')
-    const sentBytes = metrics.sentBytes.labels('upstream')
-    const source = identity?.spiffeId
-    return createRuntime(from, {
-      metrics,
-      clusterContext: { limits, clock, receivedBytes, sentBytes, idleMs, connectTimeoutMs },
-      diallerContext: { metrics, identities, source, trustDomain, hbonePool, connectTimeoutMs },
-      baseDir: context.configDir,
-      log: (event, fields) => {
-        context.log(event, fields)
-      },
-    })
+    const { limits, trustDomain } = from
+    const source = from.identity?.spiffeId
+    const own = { limits, source, trustDomain, hbonePool }
+    return createRuntime(from, { metrics, identities, clock, receivedBytes, sentBytes, ...own }, context)
   }
   let runtime = runtimeOf(config)
   let draining = false
@@ -66,8 +58,7 @@ export async function startProxy(
       // A filter may refuse what its files hold: nothing has changed then.
       hbonePool ??= poolOf(next)
       const successor = runtimeOf(next)
-      const changed = identities.reload(workloads(next))
-      if (changed.length > 0) for (const listener of listeners) listener.renewCertificate()
+      identities.reload(workloads(next))
       for (const listener of listeners) listener.update(next.limits)
       hbonePool?.configure(next.pool)
       const before = runtime

@@ -19,7 +19,7 @@ import type { HopMetrics } from '../process/hop-metrics.js'
 import type { Cell, Metric } from '../process/metrics.js'
 import { type IdentityStore, tlsSettings } from '../tls/identities.js'
 import { paceHandshakes } from '../tls/paced-handshakes.js'
-import { type PeerCheck, type SpiffeId, checkPeer } from '../tls/spiffe.js'
+import { type PeerCheck, type SpiffeId, checkCertificate } from '../tls/spiffe.js'
 
 /** A CONNECT request that waits for an answer: call `accept` or `refuse` once. */
 export interface HboneStreamRequest {
@@ -161,7 +161,7 @@ export class HboneServer {
         this.#serveTls(socket, undefined)
         return
       }
-      const check = checkPeer(socket, this.#options.trustDomain)
+      const check = checkCertificate(socket.getPeerCertificate(), this.#options.trustDomain)
       if ('peer' in check && socket.authorized && socket.alpnProtocol === hboneAlpn) {
         this.#serveTls(socket, check.peer)
         return

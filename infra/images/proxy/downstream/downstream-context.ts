@@ -1,15 +1,11 @@
 /** What a downstream connection knows of its listener and of the proxy. */
 import type { Cell } from '../../kit/process/metrics.js'
-import type { SpiffeId } from '../../kit/tls/spiffe.js'
 import type { Clock } from '../exchange/clock.js'
+import type { Client } from '../exchange/sides.js'
 import type { Runtime } from '../runtime.js'
 
-export interface DownstreamContext {
-  readonly listener: string
+export interface DownstreamContext extends Client {
   readonly scheme: 'http' | 'https'
-  /** Who the client proved to be. */
-  readonly peer: SpiffeId | undefined
-  readonly address: string
   /** Value of x-forwarded-client-cert for this connection's requests. */
   readonly clientCert: string | undefined
   /** What the client says under that name is forwarded. */

@@ -27,13 +27,19 @@ export function responseStart(head: ResponseHead, ended: boolean, body: Buffer =
   return { head, buffer: body, headStart: -1, bodyStart: 0, bodyEnd: body.length, lease: 'owned', ended }
 }
 
-/** The client's side of an exchange. */
-export interface DownstreamSide {
-  readonly protocol: 'http1' | 'h2'
+export interface Client {
+  /** Where it came in. */
   readonly listener: string
+  /** Who it proved to be. */
   readonly peer: SpiffeId | undefined
   /** IP address of the client, or of the hop before. */
   readonly address: string
+}
+
+/** The client's side of an exchange. */
+export interface DownstreamSide {
+  readonly protocol: 'http1' | 'h2'
+  readonly client: Client
   /** Sends a 1xx response. False: the client is slow, `Exchange.onDownstreamDrain` follows. */
   inform(head: ResponseHead): boolean
   /** Sends the head and the first part of the body. False: the client is slow, `Exchange.onDownstreamDrain` follows. */

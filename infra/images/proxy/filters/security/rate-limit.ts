@@ -1,8 +1,7 @@
 /** A local token bucket: at most so many requests per second, with a burst. */
 import { z } from 'zod'
 import { whole } from '../../../kit/process/config.js'
-import type { FilterExchange } from '../../exchange/view.js'
-import { defineFilter } from '../../exchange/filter.js'
+import { type FilterExchange, defineFilter } from '../../exchange/filter.js'
 
 /** Buckets of callers that were not seen for long are forgotten; a flood of new names cannot fill the memory. */
 const maxBuckets = 10_000
@@ -26,7 +25,7 @@ export const rateLimit = defineFilter({
     const refusal = { status: 429, reason: 'rate-limited', body: 'rate limited\n' }
     const keyOf = (exchange: FilterExchange): string => {
       if (per === 'proxy') return ''
-      return per === 'principal' ? (exchange.downstream.peer?.id ?? '') : exchange.downstream.address
+      return per === 'principal' ? (exchange.client.peer?.id ?? '') : exchange.client.address
     }
     return {
       request(exchange) {

@@ -1,8 +1,7 @@
 /** Tries again what may be tried again, after a pause that grows, and only while retries are few among the requests. */
 import { z } from 'zod'
 import { whole } from '../../../kit/process/config.js'
-import type { FilterExchange } from '../../exchange/view.js'
-import { type AttemptOutcome, defineFilter } from '../../exchange/filter.js'
+import { type AttemptOutcome, type FilterExchange, defineFilter } from '../../exchange/filter.js'
 
 const conditions = ['connect-failure', 'reset', 'timeout', 'gateway-error', '5xx'] as const
 
