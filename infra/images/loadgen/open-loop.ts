@@ -54,7 +54,6 @@ function startSenders(engine: 'open-loop' | 'connect', spec: Spec) {
   const connectionPerRequest = engine === 'connect'
   const threads = Array.from({ length: workers }, (_, thread) =>
     startSender({
-      role: 'sender',
       spec,
       ratePerSecond: ratePerSecond / workers,
       connectionPerRequest,

@@ -6,9 +6,7 @@ import { type Spec } from './spec.js'
 import { Tally } from './tally.js'
 import { wires } from './wires/index.js'
 
-/** What a sender thread is started with. */
 export interface SenderData {
-  readonly role: 'sender'
   readonly spec: Spec
   /** Of this thread. */
   readonly ratePerSecond: number

@@ -59,7 +59,6 @@ export function secondsArgument(seconds: number): string {
   return `${wholeSeconds(seconds)}s`
 }
 
-/** The whole command line. */
 export function commandOf(tool: Tool, run: ToolRun): readonly string[] {
   return [...(tool.wrap ?? [tool.program]), ...tool.argv(run)]
 }
@@ -119,7 +118,6 @@ export function errorsOf(counts: ToolReport['errors']): ToolReport['errors'] {
   return Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0))
 }
 
-/** Of what a tool calls it. */
 export function kindOfFailure(text: string): ErrorKind {
   return /refused|connect:|dial/i.test(text) ? 'connect' : /time/i.test(text) ? 'timeout' : 'reset'
 }
