@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import { BodyReader, endLimits } from '../kit/http1/body.js'
 import { endOfHead, parseRequestHead, startOfHead } from '../kit/http1/head.js'
 import { HeadError, type Http1Head } from '../kit/http1/http1-head.js'
-import { type EchoRequest, EchoRequestError, parseTarget } from './request.js'
+import { type EchoRequest, parseTarget } from './request.js'
 import { type EchoConnection, type EchoService, maxEchoedBytes, pattern, writePattern } from './service.js'
 
 /** Node has the older name of 413 (RFC 9110 §15.5.14). */
@@ -35,7 +35,6 @@ interface Request {
   readonly decided: FixedReply | undefined
 }
 
-/** Serves one connection. */
 export class Http1Connection implements EchoConnection {
   readonly #socket: Socket
   readonly #service: EchoService
@@ -119,13 +118,7 @@ export class Http1Connection implements EchoConnection {
       })
       return
     }
-    let asked: EchoRequest
-    try {
-      asked = parseTarget(request.target)
-    } catch (error) {
-      if (!(error instanceof EchoRequestError)) throw error
-      throw new HeadError(400, error.message)
-    }
+    const asked = parseTarget(request.target)
     this.#isReplying = true
     this.#service.faults.apply(asked.delayUs, () => {
       if (this.#socket.destroyed) return

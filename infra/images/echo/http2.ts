@@ -7,8 +7,9 @@ import { type HeaderList, blockWriter } from '../kit/h2/hpack.js'
 import { type RequestFields, readRequest, readTrailers } from '../kit/h2/message.js'
 import type { ConnectionLimits } from '../kit/h2/settings.js'
 import type { H2Stream, StreamHandler } from '../kit/h2/stream.js'
+import { HeadError } from '../kit/http1/http1-head.js'
 import { Pieces } from '../kit/net/pieces.js'
-import { EchoRequestError, parseTarget } from './request.js'
+import { parseTarget } from './request.js'
 import { type EchoConnection, type EchoService, maxEchoedBytes, writePattern } from './service.js'
 
 /** An application trusts whoever calls it: only what would break it is bounded. */
@@ -142,7 +143,7 @@ class EchoExchange implements StreamHandler {
     try {
       asked = parseTarget(this.#request.path)
     } catch (error) {
-      if (!(error instanceof EchoRequestError)) throw error
+      if (!(error instanceof HeadError)) throw error
       this.#service.countRequest(400)
       this.#head([':status', '400'], false)
       this.#stream.write(Buffer.from(`${error.message}\n`))
