@@ -16,7 +16,7 @@ export function createRuntime(
   const { metrics } = context
   const clusters = new Map(config.clusters.map((cluster) => [cluster.name, new Cluster(cluster, context)]))
   const { registry } = metrics
-  const chain = createChain(createFilters(config.filters, { registry, clusters, baseDir, log }))
+  const chain = createChain(createFilters(config.filters, { registry, clusters, baseDir }))
   const refusals = registry.counter(
     'meshbench_refused_requests_total',
     'Requests that broke the protocol or a limit and were not forwarded.',

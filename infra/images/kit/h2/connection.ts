@@ -66,12 +66,10 @@ export class H2Connection {
     return this.#streams.size
   }
 
-  /** Streams that the peer lets us have open (client). */
   get peerMaxStreams(): number {
     return this.#streams.peerMaxStreams
   }
 
-  /** Since when there has been no stream, ms since 1970. */
   get idleSince(): number {
     return this.#streams.idleSince
   }
@@ -130,7 +128,6 @@ export class H2Connection {
     if (!stream.isClosed) this.#outgoing.failStream(stream, errorCode.protocol, message)
   }
 
-  /** True for a peer that keeps us waiting for its preface, or for the rest of a frame or of a header block. */
   isOverdue(now: number, timeoutMs: number): boolean {
     return this.#incoming.isOverdue(now, timeoutMs)
   }

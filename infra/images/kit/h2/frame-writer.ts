@@ -23,7 +23,6 @@ interface Slab {
 
 const noBytes = Buffer.alloc(0)
 
-/** Shared by all connections of the process. */
 const spare: Slab[] = []
 
 function takeSlab(owner: FrameWriter): Slab {

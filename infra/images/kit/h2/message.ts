@@ -3,8 +3,6 @@ import type { HeaderList } from './hpack.js'
 
 export interface RequestFields {
   readonly method: string
-  /** Empty for CONNECT. */
-  readonly scheme: string
   readonly path: string
   /** Empty when there was none. */
   readonly authority: string
@@ -54,7 +52,7 @@ export function readRequest(list: HeaderList): RequestFields | undefined {
   if (method === 'CONNECT' ? seen !== (1 | 8) || authority === '' : scheme === '' || path === '')
     return undefined
   const rest = readFields(fields, at)
-  return rest && { method, scheme, path, authority, ...rest }
+  return rest && { method, path, authority, ...rest }
 }
 
 /** Returns undefined for a malformed answer. */

@@ -69,7 +69,7 @@ export class HbonePool {
     })
   }
 
-  /** Opens a stream. Rejects with `HboneError` (its status is the peer's, or 503), also for a waiter that has left. */
+  /** Opens a stream. Rejects with `HboneError`, also for a waiter that has left. */
   async connect(request: HboneRequest): Promise<ByteStream> {
     const { authority } = request.destination
     const own = [':method', 'CONNECT', ':authority', authority]
@@ -135,7 +135,7 @@ export class HbonePool {
 
   /**
    * Mutual TLS with the peer; or, where that is asked for, without a certificate of our own, or without TLS. Rejects with
-   * `HboneError` 503, whose reason is the label of the metric.
+   * `HboneError`.
    */
   async #dialPeer(
     key: string,
@@ -165,7 +165,7 @@ export class HbonePool {
     } catch (error) {
       if (!(error instanceof DialError)) throw error
       const what = security === 'plain' ? 'CONNECT' : 'HBONE'
-      throw new HboneError(503, error.reason, `${what} to ${name}: ${error.message}`)
+      throw new HboneError(error.reason, `${what} to ${name}: ${error.message}`)
     }
   }
 
@@ -232,7 +232,7 @@ export class HbonePool {
       useless += 1
       if (!pooled && useless > retries) {
         const { host, port } = destination.via
-        throw new HboneError(503, 'no-streams', `${host}:${port} takes connections and no streams on them`)
+        throw new HboneError('no-streams', `${host}:${port} takes connections and no streams on them`)
       }
     }
     if (waiter.isGone) {
@@ -258,11 +258,11 @@ export class HbonePool {
   }
 }
 
-const gone = (): HboneError => new HboneError(503, 'client-gone', 'nobody waits for the stream any more')
+const gone = (): HboneError => new HboneError('client-gone', 'nobody waits for the stream any more')
 
 function asHboneError(error: unknown, authority: string): Error {
   if (error instanceof StreamResetError) {
-    return new HboneError(503, 'reset', `no stream to ${authority}: ${error.message}`)
+    return new HboneError('reset', `no stream to ${authority}: ${error.message}`)
   }
   return error instanceof Error ? error : new Error(String(error))
 }
@@ -280,7 +280,7 @@ async function openStream(
       stream.destroy()
     }
     const timer = setTimeout(() => {
-      giveUp(new HboneError(503, 'timeout', `no answer to CONNECT within ${timeoutMs} ms`))
+      giveUp(new HboneError('timeout', `no answer to CONNECT within ${timeoutMs} ms`))
     }, timeoutMs)
     const settled = (): void => {
       clearTimeout(timer)
@@ -302,7 +302,7 @@ async function openStream(
         resolve(stream)
         return
       }
-      reject(new HboneError(status, 'refused', `the peer answered ${status}`))
+      reject(new HboneError('refused', `the peer answered ${status}`))
       stream.destroy()
     }
     stream.on('error', onError)

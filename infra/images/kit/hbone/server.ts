@@ -218,7 +218,6 @@ export class HboneServer {
     if (this.#draining) connection.drain()
   }
 
-  /** To be closed with the server. */
   #hold(socket: Socket): void {
     this.#sockets.add(socket)
     socket.on('close', () => this.#sockets.delete(socket))

@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
 
-/** A whole number from `min` to `max`. */
 export const whole = (min: number, max = Number.MAX_SAFE_INTEGER) => z.int().min(min).max(max)
 
 export const hostSchema = z.string().min(1).max(253).describe('IP address or host name')

@@ -11,7 +11,6 @@ import { addProcessMetrics } from './hop-metrics.js'
 import { type Registry, createRegistry } from './metrics.js'
 import { WorkerExit, isWorker, joinWorkers, startWorkers } from './workers.js'
 
-/** What an image's `start` gets. */
 export interface ImageContext {
   readonly registry: Registry
   /** Folder of the config file: relative file names start here. */
@@ -20,7 +19,6 @@ export interface ImageContext {
   readonly log: (event: string, fields?: Readonly<Record<string, unknown>>) => void
 }
 
-/** A started data plane. */
 export interface ImageServer<C> {
   /** By the listeners' names, as they are bound. */
   readonly listeners: Readonly<Record<string, ListenerAddress>>
@@ -95,7 +93,6 @@ async function isReady({ admin }: BaseConfig): Promise<boolean> {
   }
 }
 
-/** An image that is being run. */
 interface Program<C extends BaseConfig> {
   readonly image: Image<C>
   readonly file: string

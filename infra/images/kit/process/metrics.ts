@@ -14,7 +14,6 @@ export class Cell {
   }
 }
 
-/** A histogram with its labels fixed. */
 export class HistogramCell {
   readonly bounds: readonly number[]
   /** One count per bound, and one for what lies above the last. */
@@ -67,7 +66,6 @@ interface FamilySnapshot extends FamilyHead {
 }
 
 interface ChildSnapshot {
-  /** Of the labels. */
   readonly values: readonly string[]
   /** The one value; of a histogram the counts, and the sum behind them. */
   readonly numbers: readonly number[]

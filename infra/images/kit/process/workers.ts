@@ -1,6 +1,6 @@
 /** More than one core: the same program as several processes that share the listeners, seen from outside as one. */
 import cluster, { type Worker } from 'node:cluster'
-import { once } from 'node:events'
+import { on, once } from 'node:events'
 import type { ListenerAddress } from '../net/address.js'
 import { type Registry, type RegistrySnapshot, mergeSnapshots, renderSnapshot } from './metrics.js'
 
@@ -94,21 +94,13 @@ export class WorkerExit extends Error {
 }
 
 async function askSnapshot(worker: Worker, id: number): Promise<RegistrySnapshot | undefined> {
-  return new Promise((resolve) => {
-    const finish = (snapshot?: RegistrySnapshot): void => {
-      clearTimeout(timer)
-      worker.off('message', onMessage)
-      resolve(snapshot)
-    }
-    const onMessage = (message: FromWorker): void => {
-      if (message.type === 'snapshot' && message.id === id) finish(message.snapshot)
-    }
-    const timer = setTimeout(() => {
-      finish()
-    }, scrapeTimeoutMs)
-    worker.on('message', onMessage)
-    worker.send({ type: 'snapshot', id } satisfies ToWorker, (error: Error | null) => {
-      if (error) finish()
-    })
-  })
+  try {
+    const answers = on(worker, 'message', { signal: AbortSignal.timeout(scrapeTimeoutMs) })
+    worker.send({ type: 'snapshot', id } satisfies ToWorker)
+    for await (const [message] of answers as AsyncIterable<[FromWorker]>)
+      if (message.type === 'snapshot' && message.id === id) return message.snapshot
+  } catch {
+    // It has ended, or is too busy.
+  }
+  return undefined
 }

@@ -1,7 +1,6 @@
 /** What a downstream connection knows of its listener and of the proxy. */
 import type { Cell } from '../../kit/process/metrics.js'
-import type { Clock } from '../exchange/clock.js'
-import type { Client } from '../exchange/sides.js'
+import type { Client, Clock } from '../exchange/sides.js'
 import type { Runtime } from '../runtime.js'
 
 export interface DownstreamContext extends Client {
@@ -16,12 +15,4 @@ export interface DownstreamContext extends Client {
   /** The config in force: each request asks anew. */
   runtime(): Runtime
   isDraining(): boolean
-}
-
-/** A connection as the listener keeps it. */
-export interface DownstreamConnection {
-  /** The memory is leased as the reads of its stream say. */
-  onBytes(bytes: Buffer): void
-  onTick(nowMs: number): void
-  drain(): void
 }

@@ -76,6 +76,7 @@ export class Http1Downstream implements DownstreamSide {
     })
   }
 
+  /** The memory is leased as the reads of its stream say. */
   onBytes(bytes: Buffer): void {
     this.client.receivedBytes.value += bytes.length
     this.#lastReadMs = this.client.clock.nowMs
@@ -341,7 +342,7 @@ export class Http1Downstream implements DownstreamSide {
     if (decoder.done) {
       this.#body = 'none'
       this.#decoder = undefined
-      exchange?.onRequestEnd(fieldsOf(decoder.trailers))
+      exchange?.onRequestEnd(decoder.trailers?.length ? new Fields(decoder.trailers) : undefined)
     }
     return to
   }
@@ -397,8 +398,4 @@ export class Http1Downstream implements DownstreamSide {
     this.#stream.end()
     this.#closeAtMs = this.client.clock.nowMs + lingerMs
   }
-}
-
-function fieldsOf(list: string[] | undefined): Fields | undefined {
-  return list === undefined || list.length === 0 ? undefined : new Fields(list)
 }

@@ -4,7 +4,7 @@ import { errorCode } from '../../kit/h2/frames.js'
 import { type HeaderList, blockWriter } from '../../kit/h2/hpack.js'
 import type { H2Stream, StreamHandler } from '../../kit/h2/stream.js'
 import type { ByteStream } from '../../kit/net/byte-stream.js'
-import type { DownstreamConnection, DownstreamContext } from './downstream-context.js'
+import type { DownstreamContext } from './downstream-context.js'
 import { Exchange } from '../exchange/exchange.js'
 import {
   type RequestOrigin,
@@ -20,7 +20,7 @@ import { type Fields, RequestHead, type ResponseHead } from '../exchange/message
 import { StallWatch } from './stall.js'
 
 /** Serves a connection whose client began with the preface of HTTP/2. */
-export class Http2Connection implements DownstreamConnection {
+export class Http2Connection {
   readonly #connection: H2Connection
   readonly #context: DownstreamContext
   readonly #streams = new Set<Http2Downstream>()
@@ -69,7 +69,6 @@ class Http2Downstream implements DownstreamSide, StreamHandler {
   readonly #siblings: Set<Http2Downstream>
   #exchange: Exchange | undefined
   #isHead = false
-  /** The head of the answer is out. */
   #isAnswered = false
   #lastReadMs: number
   #stallWatch: StallWatch | undefined

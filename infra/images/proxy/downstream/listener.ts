@@ -4,8 +4,8 @@ import type { ByteStream } from '../../kit/net/byte-stream.js'
 import type { SpiffeId } from '../../kit/tls/spiffe.js'
 import type { ProxyConfig } from '../config.js'
 import type { ProxyListenerConfig } from '../shapes.js'
-import type { Clock } from '../exchange/clock.js'
-import type { DownstreamConnection, DownstreamContext } from './downstream-context.js'
+import type { Clock } from '../exchange/sides.js'
+import type { DownstreamContext } from './downstream-context.js'
 import { type FrontContext, openFront } from './fronts.js'
 import { Http1Downstream } from './http1-downstream.js'
 import { Http2Connection } from './http2-downstream.js'
@@ -17,6 +17,8 @@ export interface ListenerContext extends FrontContext {
   readonly runtime: () => Runtime
   readonly isDraining: () => boolean
 }
+
+type DownstreamConnection = Http1Downstream | Http2Connection
 
 interface Accepted {
   readonly stream: ByteStream
@@ -108,17 +110,15 @@ export async function openListener(
 export type ProxyListener = Awaited<ReturnType<typeof openListener>>
 
 /** What all connections of a listener have in common. */
-function describe(
-  { name, transport, clientCert }: ProxyListenerConfig,
-  { metrics, clock, runtime, isDraining }: ListenerContext,
-): Omit<DownstreamContext, 'peer' | 'address' | 'clientCert'> {
+function describe(listener: ProxyListenerConfig, { metrics, clock, runtime, isDraining }: ListenerContext) {
+  const { name, transport, clientCert } = listener
   return {
     ...{ listener: name, clock, runtime, isDraining },
     scheme: transport === 'plain' || transport === 'connect' ? 'http' : 'https',
     keepsClientCert: clientCert === 'keep',
     receivedBytes: metrics.receivedBytes.labels('downstream'),
     sentBytes: metrics.sentBytes.labels('downstream'),
-  }
+  } as const
 }
 
 /** Reads as much as tells HTTP/2 with prior knowledge from HTTP/1.1, then hands the stream over. */

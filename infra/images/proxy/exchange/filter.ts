@@ -24,7 +24,6 @@ export interface FilterExchange {
   readonly startedAtMs: number
   /** The whole request body when it is at hand. */
   readonly wholeBody: Buffer | undefined
-  /** Claims of a valid token. */
   claims: Readonly<Record<string, unknown>> | undefined
   /** Answers in the upstream's place. */
   reply(reply: Reply): void
@@ -54,7 +53,6 @@ export interface Filter {
   retry?(exchange: FilterExchange, outcome: AttemptOutcome): number | undefined
   /** Before the head goes to the client. */
   response?(exchange: FilterExchange, head: ResponseHead): void
-  /** When all is over. */
   end?(exchange: FilterExchange): void
   /** The chain is replaced: stop timers. */
   close?(): void
@@ -70,7 +68,6 @@ export interface FilterContext {
   readonly clusters: ReadonlyMap<string, Cluster>
   /** Folder that relative file names start from. */
   readonly baseDir: string
-  log(event: string, fields?: Readonly<Record<string, unknown>>): void
 }
 
 export interface FilterDefinition<C> {

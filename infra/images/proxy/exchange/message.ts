@@ -18,7 +18,6 @@ export class Fields {
     return this.#list
   }
 
-  /** The first value, or undefined. */
   get(name: string): string | undefined {
     return firstValue(this.list, name)
   }
@@ -106,13 +105,7 @@ export class RequestHead {
   #moved = false
 
   constructor(
-    head: {
-      readonly method: string
-      readonly path: string
-      readonly authority: string
-      readonly scheme: string
-      readonly contentLength: number
-    },
+    head: Pick<RequestHead, 'method' | 'path' | 'authority' | 'scheme' | 'contentLength'>,
     source: Http1Head | undefined,
     origin?: Http2Origin,
   ) {

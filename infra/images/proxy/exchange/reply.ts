@@ -1,7 +1,6 @@
 /** Answers of the proxy's own, as the client reads them: HTTP, or gRPC's status in a head that is all there is. */
 import { Fields, type RequestHead, ResponseHead } from './message.js'
 
-/** An answer of the proxy's own. */
 export interface Reply {
   readonly status: number
   /** For metrics and the access log; not sent. */

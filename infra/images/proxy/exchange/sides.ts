@@ -1,7 +1,12 @@
-/** The two sides that an exchange joins, whatever their protocols, and what either may tell it. */
+/** The two sides that an exchange joins, whatever their protocols, what either may tell it, and the time that they go by. */
 import type { SpiffeId } from '../../kit/tls/spiffe.js'
 import type { Fields, RequestHead, ResponseHead } from './message.js'
 import type { Lease } from '../../kit/net/reads.js'
+
+/** Coarse time, updated a few times a second, so that no request asks the system for it. */
+export interface Clock {
+  nowMs: number
+}
 
 /** `refused`: the upstream says that it has done nothing with the request, so that whatever it is may be sent again. */
 export type FailureKind = 'connect' | 'reset' | 'refused' | 'protocol' | 'timeout'
@@ -28,7 +33,6 @@ export function responseStart(head: ResponseHead, ended: boolean, body: Buffer =
 }
 
 export interface Client {
-  /** Where it came in. */
   readonly listener: string
   /** Who it proved to be. */
   readonly peer: SpiffeId | undefined
@@ -36,7 +40,6 @@ export interface Client {
   readonly address: string
 }
 
-/** The client's side of an exchange. */
 export interface DownstreamSide {
   readonly protocol: 'http1' | 'h2'
   readonly client: Client

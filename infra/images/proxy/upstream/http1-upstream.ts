@@ -10,7 +10,6 @@ import type { Lease } from '../../kit/net/reads.js'
 import { Wire, chunkedEnd } from '../exchange/wire.js'
 import type { PoolContext } from './pool.js'
 
-/** What a connection needs of its pool. */
 export interface Http1Keeper {
   /** The connection may serve another request. */
   release(connection: Http1Upstream): void
@@ -147,7 +146,6 @@ export class Http1Upstream implements UpstreamSide {
     this.#stream?.resume()
   }
 
-  /** Closes an idle connection. */
   retire(): void {
     this.#close()
   }

@@ -1,7 +1,6 @@
 /** What a cluster needs of the connections to one endpoint, whatever their protocol. */
 import type { Cell } from '../../kit/process/metrics.js'
-import type { Clock } from '../exchange/clock.js'
-import type { UpstreamOwner, UpstreamSide } from '../exchange/sides.js'
+import type { Clock, UpstreamOwner, UpstreamSide } from '../exchange/sides.js'
 import type { ProxyLimits } from '../shapes.js'
 
 export interface UpstreamPool {

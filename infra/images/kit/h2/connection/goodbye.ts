@@ -39,7 +39,6 @@ export class Goodbye {
     this.#sender.goaway(this.#streams.lastPeer, errorCode.noError)
   }
 
-  /** The connection ends for an error. */
   fail(code: number): void {
     this.#sent()
     this.#sender.goaway(this.#streams.lastPeer, code)

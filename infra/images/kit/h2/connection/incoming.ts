@@ -95,7 +95,7 @@ export class Incoming implements FrameHandler {
   /** True for a peer that keeps us waiting for its preface, or for the rest of a frame or of a header block. */
   isOverdue(now: number, timeoutMs: number): boolean {
     if (!this.#settled) return now - this.#openedAt > timeoutMs
-    const since = this.#gatherer.since ?? this.#reader.partialSince
+    const since = this.#gatherer.unfinished?.since ?? this.#reader.partialSince
     return since !== undefined && now - since > timeoutMs
   }
 
@@ -114,7 +114,7 @@ export class Incoming implements FrameHandler {
     if (!this.#settled && (type !== frameType.settings || flags & flag.ack)) {
       throw new ConnectionError(errorCode.protocol, 'the first frame is not SETTINGS')
     }
-    const gathering = this.#gatherer.streamId
+    const gathering = this.#gatherer.unfinished?.streamId
     if (gathering !== undefined && (type !== frameType.continuation || streamId !== gathering)) {
       throw new ConnectionError(errorCode.protocol, 'a header block was interrupted')
     }

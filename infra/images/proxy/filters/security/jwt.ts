@@ -2,8 +2,8 @@
 import { createLocalJWKSet, errors, jwtVerify, type JWTVerifyGetKey } from 'jose'
 import { z } from 'zod'
 import { whole } from '../../../kit/process/config.js'
-import { defineFilter, type FilterContext } from '../../exchange/filter.js'
-import { KeysUnavailable, jwksSchema, remoteJwksSchema, remoteKeys, type RemoteJwks } from './remote-jwks.js'
+import { defineFilter } from '../../exchange/filter.js'
+import { KeysUnavailable, jwksSchema, remoteJwksSchema, remoteKeys } from './remote-jwks.js'
 
 export const jwt = defineFilter({
   schema: z
@@ -27,7 +27,11 @@ export const jwt = defineFilter({
     .describe('JWT validation'),
   create: (config, { registry, clusters }) => {
     const results = registry.counter('meshbench_jwt_total', 'Validated tokens by result.', ['result'])
-    const keys = keysOf(config, clusters, registry)
+    const { jwks, remoteJwks } = config
+    const keys: JWTVerifyGetKey =
+      remoteJwks === undefined
+        ? createLocalJWKSet(jwks ?? { keys: [] })
+        : remoteKeys(remoteJwks, clusters, registry)
     const options = {
       issuer: config.issuer,
       audience: config.audiences,
@@ -68,22 +72,3 @@ export const jwt = defineFilter({
     }
   },
 })
-
-interface Keys {
-  readonly jwks?: z.output<typeof jwksSchema> | undefined
-  readonly remoteJwks?: RemoteJwks | undefined
-}
-
-function keysOf(
-  { jwks, remoteJwks }: Keys,
-  clusters: FilterContext['clusters'],
-  registry: FilterContext['registry'],
-): JWTVerifyGetKey {
-  if (remoteJwks === undefined) return createLocalJWKSet(jwks ?? { keys: [] })
-  const fetches = registry.counters(
-    'meshbench_jwks_fetches_total',
-    'Fetches of the issuer’s keys by result.',
-    { result: ['fetched', 'failed'] },
-  )
-  return remoteKeys(remoteJwks, clusters, fetches)
-}

@@ -2,7 +2,7 @@
 import { createLocalJWKSet, type JWTVerifyGetKey } from 'jose'
 import { z } from 'zod'
 import { nameSchema, whole } from '../../../kit/process/config.js'
-import type { Cell } from '../../../kit/process/metrics.js'
+import type { Registry } from '../../../kit/process/metrics.js'
 import type { Cluster } from '../../upstream/cluster.js'
 import { ownRequest, subrequest } from '../../upstream/subrequest.js'
 
@@ -24,8 +24,6 @@ export const remoteJwksSchema = z
   })
   .describe('where the keys are fetched: at the start, and again when they are old; old ones serve meanwhile')
 
-export type RemoteJwks = z.output<typeof remoteJwksSchema>
-
 /** There are no keys to check a token with, so that nothing can be said of the token. */
 export class KeysUnavailable extends Error {
   override readonly name = 'KeysUnavailable'
@@ -37,10 +35,12 @@ const afterFailureMs = 1000
 
 /** Looks keys up in what the issuer last sent. A token that comes before the first answer waits for it. */
 export function remoteKeys(
-  { cluster: name, path, host = name, timeoutMs, cacheMs }: RemoteJwks,
+  { cluster: name, path, host = name, timeoutMs, cacheMs }: z.output<typeof remoteJwksSchema>,
   clusters: ReadonlyMap<string, Cluster>,
-  results: { readonly fetched: Cell; readonly failed: Cell },
+  registry: Registry,
 ): JWTVerifyGetKey {
+  const help = 'Fetches of the issuer’s keys by result.'
+  const results = registry.counters('meshbench_jwks_fetches_total', help, { result: ['fetched', 'failed'] })
   const cluster = clusters.get(name) as Cluster
   let keys: ReturnType<typeof createLocalJWKSet> | undefined
   let dueMs = 0

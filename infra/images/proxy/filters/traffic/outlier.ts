@@ -15,11 +15,6 @@ export const outlier = defineFilter({
   create: ({ consecutiveFailures, ejectionMs, maxEjectedPercent }, { registry }) => {
     const ejections = registry.counter('meshbench_outlier_ejections_total', 'Ejections.', ['endpoint'])
     const states = new WeakMap<Endpoint, { failures: number; ejections: number }>()
-    const stateOf = (endpoint: Endpoint) => {
-      let state = states.get(endpoint)
-      if (state === undefined) states.set(endpoint, (state = { failures: 0, ejections: 0 }))
-      return state
-    }
     return {
       candidates(_exchange, endpoints) {
         if (endpoints.every(({ ejectedUntilMs }) => ejectedUntilMs === 0)) return endpoints
@@ -29,7 +24,8 @@ export const outlier = defineFilter({
       attemptEnd({ cluster }, endpoint, { kind, status }) {
         // A server that goes away in good order refuses what it has not begun.
         if (kind === 'cancelled' || kind === 'refused') return
-        const state = stateOf(endpoint)
+        const state = states.get(endpoint) ?? { failures: 0, ejections: 0 }
+        states.set(endpoint, state)
         if (kind === 'response' && status < 500) {
           state.failures = 0
           return
