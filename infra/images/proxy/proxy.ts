@@ -4,9 +4,9 @@ import { HbonePool } from '../kit/hbone/client.js'
 import { createHopMetrics } from '../kit/process/hop-metrics.js'
 import { createIdentityStore } from '../kit/tls/identities.js'
 import type { ImageContext, ImageServer } from '../kit/process/image.js'
-import type { ListenerAddress } from '../kit/net/address.js'
+import { type ListenerAddress, startAll } from '../kit/net/address.js'
 import type { ProxyConfig } from './config.js'
-import { type ListenerContext, type ProxyListener, openListener } from './downstream/listener.js'
+import { openListener } from './downstream/listener.js'
 import { createRuntime } from './runtime.js'
 import { connectSecurity } from './shapes.js'
 
@@ -41,7 +41,9 @@ export async function startProxy(
   let draining = false
   let current = config
   const listenerContext = { metrics, identities, clock, runtime: () => runtime, isDraining: () => draining }
-  const listeners = await openListeners(config, listenerContext)
+  const listeners = await startAll(config.listeners, (listener) =>
+    openListener(listener, config, listenerContext),
+  )
   const ticker = setInterval(() => {
     clock.nowMs = Math.floor(performance.now())
     runtime.onTick(clock.nowMs)
@@ -77,21 +79,6 @@ export async function startProxy(
       hbonePool?.close()
     },
   }
-}
-
-/** All of a config's, or none. */
-async function openListeners(
-  config: ProxyConfig,
-  context: ListenerContext,
-): Promise<readonly ProxyListener[]> {
-  const listeners: ProxyListener[] = []
-  try {
-    for (const listener of config.listeners) listeners.push(await openListener(listener, config, context))
-  } catch (error) {
-    for (const listener of listeners) listener.close()
-    throw error
-  }
-  return listeners
 }
 
 /** Listeners and trust domain are fixed for the life of the process: changing them would drop connections. */

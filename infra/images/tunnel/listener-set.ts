@@ -1,5 +1,5 @@
 /** The listeners of a tunnel, which a reload replaces while connections go on. */
-import type { ListenerAddress } from '../kit/net/address.js'
+import { type ListenerAddress, startAll } from '../kit/net/address.js'
 import type { ListenerConfig, TunnelConfig } from './config.js'
 import type { TunnelListener } from './tcp.js'
 
@@ -9,9 +9,8 @@ type StartListener = (
   limits: TunnelConfig['limits'],
 ) => Promise<TunnelListener<ListenerConfig>>
 
-interface Running {
+interface Running extends TunnelListener<ListenerConfig> {
   config: ListenerConfig
-  readonly listener: TunnelListener<ListenerConfig>
 }
 
 export class ListenerSet {
@@ -25,7 +24,7 @@ export class ListenerSet {
   }
 
   addresses(): Record<string, ListenerAddress> {
-    return Object.fromEntries([...this.#running].map(([name, { listener }]) => [name, listener.address]))
+    return Object.fromEntries([...this.#running].map(([name, { address }]) => [name, address]))
   }
 
   /**
@@ -41,7 +40,7 @@ export class ListenerSet {
       return entry !== undefined && sameSocket(listener, entry.config)
     })
     const successors = listeners.filter((listener) => !staying.includes(listener))
-    const ours = new Set([...this.#running.values()].map(({ listener }) => listener.address.port))
+    const ours = new Set([...this.#running.values()].map(({ address }) => address.port))
     const waits = ({ port }: ListenerConfig) => ours.has(port)
     const free = successors.filter((listener) => !waits(listener))
     const opened = await this.#startAll(free, limits)
@@ -53,29 +52,21 @@ export class ListenerSet {
     this.#add(await this.#startAll(successors.filter(waits), limits))
     for (const config of staying) {
       const entry = this.#running.get(config.name)
-      entry?.listener.update(config, limits)
+      entry?.update(config, limits)
       if (entry) entry.config = config
     }
   }
 
   async drain(): Promise<void> {
-    await Promise.all(this.#all().map(({ listener }) => listener.drain()))
+    await Promise.all(this.#all().map((entry) => entry.drain()))
   }
 
   close(): void {
-    for (const { listener } of this.#all()) listener.close()
+    for (const entry of this.#all()) entry.close()
   }
 
-  /** All of them, or none. */
-  async #startAll(wanted: readonly ListenerConfig[], limits: TunnelConfig['limits']): Promise<Running[]> {
-    const started: Running[] = []
-    try {
-      for (const config of wanted) started.push({ config, listener: await this.#start(config, limits) })
-    } catch (error) {
-      for (const { listener } of started) listener.close()
-      throw error
-    }
-    return started
+  #startAll(wanted: readonly ListenerConfig[], limits: TunnelConfig['limits']): Promise<Running[]> {
+    return startAll(wanted, async (config) => ({ ...(await this.#start(config, limits)), config }))
   }
 
   #add(entries: readonly Running[]): void {
@@ -85,8 +76,8 @@ export class ListenerSet {
   #leave(name: string, entry: Running): void {
     this.#running.delete(name)
     this.#leaving.add(entry)
-    void entry.listener.drain().then(() => {
-      entry.listener.close()
+    void entry.drain().then(() => {
+      entry.close()
       this.#leaving.delete(entry)
     })
   }

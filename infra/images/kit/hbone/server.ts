@@ -21,8 +21,7 @@ import { type IdentityStore, tlsSettings } from '../tls/identities.js'
 import { paceHandshakes } from '../tls/paced-handshakes.js'
 import { type PeerCheck, type SpiffeId, checkCertificate } from '../tls/spiffe.js'
 
-/** A CONNECT request that waits for an answer: call `accept` or `refuse` once. */
-export interface HboneStreamRequest {
+interface ConnectHead {
   readonly authority: string
   /** Absent where it showed no certificate, since none was asked for. */
   readonly peer: SpiffeId | undefined
@@ -30,15 +29,9 @@ export interface HboneStreamRequest {
   readonly peerAddress: string
   /** Flat pairs of lower-case name and value, as they came. */
   readonly fields: readonly string[]
-  /** True once the peer has gone: an answer would go nowhere. */
-  readonly gone: boolean
-  /** Answers 200. */
-  accept(): ByteStream
-  /** 401 policy denial, 404 no such authority, 503 upstream unreachable. */
-  refuse(status: number): void
-  /** Called when the peer goes before it was answered. */
-  onGone(listener: () => void): void
 }
+
+export type HboneStreamRequest = ReturnType<typeof createRequest>
 
 export interface HboneServerOptions {
   readonly identities: IdentityStore
@@ -273,7 +266,7 @@ function readConnect(
   connection: H2Connection,
   stream: H2Stream,
   list: HeaderList,
-): Pick<HboneStreamRequest, 'authority' | 'fields'> | undefined {
+): Pick<ConnectHead, 'authority' | 'fields'> | undefined {
   if (list.isTooLarge) {
     answer(connection, stream, 431)
     return undefined
@@ -298,30 +291,29 @@ function answer(connection: H2Connection, stream: H2Stream, status: number): voi
   else connection.refuse(stream, block.bytes, block.length)
 }
 
-function createRequest(
-  connection: H2Connection,
-  h2: H2Stream,
-  refusals: Metric<Cell>,
-  head: Pick<HboneStreamRequest, 'authority' | 'peer' | 'peerAddress' | 'fields'>,
-): HboneStreamRequest {
+/** A CONNECT request that waits for an answer: call `accept` or `refuse` once. */
+function createRequest(connection: H2Connection, h2: H2Stream, refusals: Metric<Cell>, head: ConnectHead) {
   let isAnswered = false
   const stream = new HboneStream().attach(h2)
   return {
     ...head,
+    /** True once the peer has gone: an answer would go nowhere. */
     get gone() {
       return h2.isClosed
     },
-    accept() {
+    accept(): ByteStream {
       isAnswered = true
       answer(connection, h2, 200)
       return stream
     },
-    refuse(status) {
+    /** 401 policy denial, 404 no such authority, 503 upstream unreachable. */
+    refuse(status: number): void {
       isAnswered = true
       refusals.labels(String(status)).add()
       answer(connection, h2, status)
     },
-    onGone(listener) {
+    /** Called when the peer goes before it was answered. */
+    onGone(listener: () => void): void {
       stream.on('close', () => {
         // What was accepted belongs to whoever took it: its other side may still have bytes to send.
         if (!isAnswered) listener()

@@ -6,17 +6,6 @@ import { type SecureContext, createSecureContext } from 'node:tls'
 import { ConfigError, type WorkloadConfig } from '../process/config.js'
 import { parseSpiffeId, uriNames } from './spiffe.js'
 
-/** One workload's certificate in the form that TLS needs it. */
-export interface Identity {
-  readonly secureContext: SecureContext
-  /** Trusts the same authorities and shows no certificate. */
-  readonly anonymousContext: SecureContext
-  /** The same as PEM, for servers that build a context of their own. */
-  readonly pem: { readonly cert: Buffer; readonly key: Buffer; readonly ca: Buffer }
-  /** Changes when the certificate, its chain or the authorities do: connections made with an older one are retired. */
-  readonly fingerprint: string
-}
-
 /**
  * TLS 1.3 only. AES-128-GCM comes first, as ztunnel allows both AES-GCM suites and the shorter key is the cheaper one.
  * One named group keeps the handshake at one round trip (no HelloRetryRequest).
@@ -84,7 +73,8 @@ export function createIdentityStore(options: {
 
 export type IdentityStore = ReturnType<typeof createIdentityStore>
 
-function loadIdentity(workload: WorkloadConfig, trustDomain: string, baseDir: string): Identity {
+/** One workload's certificate in the form that TLS needs it. */
+function loadIdentity(workload: WorkloadConfig, trustDomain: string, baseDir: string) {
   const read = (file: string): Buffer => {
     try {
       return readFileSync(resolve(baseDir, file))
@@ -121,13 +111,18 @@ function loadIdentity(workload: WorkloadConfig, trustDomain: string, baseDir: st
   let anonymous: SecureContext | undefined
   return {
     secureContext: createSecureContext({ cert, key, ca, ...tlsSettings }),
-    get anonymousContext() {
+    /** Trusts the same authorities and shows no certificate. */
+    get anonymousContext(): SecureContext {
       return (anonymous ??= createSecureContext({ ca, ...tlsSettings }))
     },
+    /** The same as PEM, for servers that build a context of their own. */
     pem: { cert, key, ca },
+    /** Changes when the certificate, its chain or the authorities do: connections made with an older one are retired. */
     fingerprint: `${sha256(cert)} ${sha256(ca)}`,
   }
 }
+
+export type Identity = ReturnType<typeof loadIdentity>
 
 /** Of a whole file: only its first certificate would leave out intermediates and all but one authority. */
 function sha256(pem: Buffer): string {
