@@ -43,13 +43,6 @@ export interface Leasing {
   readonly lease: Lease
 }
 
-/** Reads whose memory is used again. */
-export interface ReusedReads extends Reads, Leasing {
-  readonly buffer: () => Buffer
-  /** Call it when the socket is closed. */
-  readonly release: () => void
-}
-
 /** What is done with the bytes of a read. */
 export type OnBytes = (buffer: Buffer, length: number, lease: Lease) => void
 
@@ -59,17 +52,18 @@ export type OnBytes = (buffer: Buffer, length: number, lease: Lease) => void
  * gives a socket memory of its own.
  */
 export function plainReads(onBytes: OnBytes): ReusedReads {
-  return new Reading(onBytes, undefined)
+  return new ReusedReads(onBytes, undefined)
 }
 
 /** Reads of a TLS socket: it may hand out bytes while those of another are handled, so that it never reads into `common`. */
 export function tlsReads(onBytes: OnBytes): ReusedReads {
-  return new Reading(onBytes, Buffer.allocUnsafeSlow(tlsReadBytes))
+  return new ReusedReads(onBytes, Buffer.allocUnsafeSlow(tlsReadBytes))
 }
 
 const takeMemory = (): Buffer => spare.pop() ?? Buffer.allocUnsafeSlow(readBytes)
 
-class Reading implements ReusedReads {
+/** Reads whose memory is used again. */
+export class ReusedReads implements Reads, Leasing {
   readonly #onBytes: OnBytes
   /**
    * Of this socket alone: a write that the kernel did not take at once keeps it, and the next read gets other. Shared
@@ -101,6 +95,7 @@ class Reading implements ReusedReads {
     return true
   }
 
+  /** Call it when the socket is closed. */
   readonly release = (): void => {
     if (this.#own?.length === readBytes && spare.length < maxSpare) spare.push(this.#own)
   }
