@@ -7,7 +7,7 @@ import { type SecureContext, type Server as TlsServer, type TLSSocket, createSer
 import { acceptWithReads } from '../net/accept-with-reads.js'
 import { type ListenAt, type ListenerAddress, listen } from '../net/address.js'
 import type { ByteStream } from '../net/byte-stream.js'
-import { reuseReads, tlsReads } from '../net/reads.js'
+import { emitData, reuseReads, tlsReads } from '../net/reads.js'
 import type { HboneLimits, Security } from '../process/config.js'
 import { hboneAlpn } from './hbone.js'
 import { H2Connection } from '../h2/connection.js'
@@ -129,10 +129,7 @@ export class HboneServer {
     const options = {
       hasRoom: () => this.#sockets.size < this.#limits.connections,
       // Its bytes go on to other sockets, which may keep them: memory of its own, as with TLS.
-      reads: (socket: () => Socket) =>
-        tlsReads((buffer, length) => {
-          socket().emit('data', buffer.subarray(0, length))
-        }),
+      reads: (socket: () => Socket) => tlsReads(emitData(socket)),
       highWaterMark: writeBytes,
     }
     acceptWithReads(this.#server, options, accept)

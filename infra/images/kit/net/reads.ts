@@ -1,4 +1,5 @@
 /** Reading into memory that is used again, of plain sockets and of TLS sockets, dialled or accepted. */
+import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { Reads } from './accept-with-reads.js'
 
@@ -60,6 +61,13 @@ export function tlsReads(onBytes: OnBytes): ReusedReads {
   return new ReusedReads(onBytes, Buffer.allocUnsafeSlow(tlsReadBytes))
 }
 
+/** Hands bytes on as the event `data` of their socket, which may not be there yet. */
+export const emitData =
+  (socket: () => Socket): OnBytes =>
+  (buffer, length) => {
+    socket().emit('data', buffer.subarray(0, length))
+  }
+
 const takeMemory = (): Buffer => spare.pop() ?? Buffer.allocUnsafeSlow(readBytes)
 
 /** Reads whose memory is used again. */
@@ -119,9 +127,7 @@ export function reuseReads(socket: TLSSocket): void {
   const handle = internals._handle
   if (buffer === undefined || callback === undefined || generate === undefined || !handle?.useUserBuffer)
     return
-  const reads = tlsReads((bytes, length) => {
-    socket.emit('data', bytes.subarray(0, length))
-  })
+  const reads = tlsReads(emitData(() => socket))
   const first = reads.buffer()
   internals[buffer] = first
   internals[callback] = reads.callback

@@ -152,14 +152,11 @@ function describeIssue(issue: z.core.$ZodIssue, root: unknown): string[] {
     (at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key],
     root,
   )
-  const shown = value === undefined ? 'missing' : shorten(JSON.stringify(value))
+  const text = value === undefined ? 'missing' : JSON.stringify(value)
+  const shown = text.length > 120 ? `${text.slice(0, 117)}…` : text
   const message =
     issue.code === 'unrecognized_keys' ? `unknown field ${issue.keys.join(', ')}` : issue.message
   return [`config${field}: ${message} (value: ${shown})`]
-}
-
-function shorten(text: string): string {
-  return text.length > 120 ? `${text.slice(0, 117)}…` : text
 }
 
 const secretKeys = /^(key|privateKey|secret|password|token)$/i

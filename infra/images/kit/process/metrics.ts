@@ -174,7 +174,7 @@ export function renderSnapshot(snapshot: RegistrySnapshot): string {
     lines.push(`# TYPE ${family.name} ${family.type}`)
     for (const { values, numbers } of family.children) {
       const pairs = family.labelNames.map((name, i) => `${name}="${escapeLabel(values[i] ?? '')}"`)
-      const last = formatNumber(numbers.at(-1) ?? 0)
+      const last = numbers.at(-1) ?? 0
       if (!family.bounds) {
         lines.push(`${family.name}${braces(pairs)} ${last}`)
         continue
@@ -182,8 +182,7 @@ export function renderSnapshot(snapshot: RegistrySnapshot): string {
       let cumulative = 0
       for (const [i, count] of numbers.slice(0, -1).entries()) {
         cumulative += count
-        const bound = family.bounds[i]
-        const le = bound === undefined ? '+Inf' : formatNumber(bound)
+        const le = family.bounds[i] ?? '+Inf'
         lines.push(`${family.name}_bucket${braces([...pairs, `le="${le}"`])} ${cumulative}`)
       }
       lines.push(`${family.name}_sum${braces(pairs)} ${last}`)
@@ -199,10 +198,4 @@ function braces(pairs: readonly string[]): string {
 
 function escapeLabel(value: string): string {
   return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
-}
-
-function formatNumber(value: number): string {
-  if (value === Infinity) return '+Inf'
-  if (value === -Infinity) return '-Inf'
-  return String(value)
 }

@@ -5,7 +5,7 @@ import { HboneServer } from '../../kit/hbone/server.js'
 import { acceptWithReads } from '../../kit/net/accept-with-reads.js'
 import { type ListenerAddress, listen } from '../../kit/net/address.js'
 import type { ByteStream } from '../../kit/net/byte-stream.js'
-import { type Leasing, type ReusedReads, plainReads } from '../../kit/net/reads.js'
+import { type Leasing, emitData, plainReads } from '../../kit/net/reads.js'
 import type { HopMetrics } from '../../kit/process/hop-metrics.js'
 import { type IdentityStore, tlsSettings } from '../../kit/tls/identities.js'
 import { paceHandshakes } from '../../kit/tls/paced-handshakes.js'
@@ -67,10 +67,7 @@ async function openPlainFront(listener: ProxyListenerConfig, serve: Serve): Prom
     accept(socket)
   })
   const address = await listen(server, listener)
-  const reads = (socket: () => Socket): ReusedReads =>
-    plainReads((buffer, length) => {
-      socket().emit('data', buffer.subarray(0, length))
-    })
+  const reads = (socket: () => Socket) => plainReads(emitData(socket))
   // The connections that there may be are counted over all listeners, by `serve`.
   acceptWithReads(server, { hasRoom: () => true, reads, highWaterMark: writeBytes }, accept)
   return {
