@@ -1,6 +1,6 @@
 /** The config of the echo server, and the faults that can be injected to test a harness against known answers. */
 import { z } from 'zod'
-import { baseConfigShape, hostSchema, nameSchema, portSchema } from '../kit/process/config.js'
+import { baseConfigShape, hostSchema, nameSchema, portSchema, whole } from '../kit/process/config.js'
 
 const delayMsSchema = z.number().min(0).max(60_000)
 
@@ -48,23 +48,20 @@ const faultsSchema = z
   .strictObject({
     delayMs: delayMsSchema.default(0).describe('every reply waits this long; fractions count'),
     burnUs: z.number().min(0).max(1_000_000).default(0).describe('CPU time burned by every request'),
-    burnEvery: z
-      .int()
-      .min(1)
-      .max(1000)
+    burnEvery: whole(1, 1000)
       .default(1)
       .describe('one request in so many burns at one go what all of them are to burn'),
     slow: z
       .strictObject({
-        every: z.int().min(1).describe('one request in this many'),
+        every: whole(1).describe('one request in this many'),
         delayMs: delayMsSchema,
       })
       .optional()
       .describe('a share of requests that waits longer'),
     freeze: z
       .strictObject({
-        afterRequests: z.int().min(0).describe('the request that comes after this many starts it'),
-        durationMs: z.int().min(0).max(60_000),
+        afterRequests: whole(0).describe('the request that comes after this many starts it'),
+        durationMs: whole(0, 60_000),
       })
       .optional()
       .describe('the whole process stands still once, busy, as in a collection that stops the world'),

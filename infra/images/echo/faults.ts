@@ -4,25 +4,19 @@ import { Delays } from '../kit/process/delays.js'
 import { nowUs } from '../kit/process/precise-timer.js'
 import type { FaultsConfig } from './config.js'
 
-export interface Faults {
-  /**
-   * Takes the toll of one request and calls `reply`: at once when no delay is due, else after it. `extraDelayUs` is
-   * what the request itself asked for.
-   */
-  apply(extraDelayUs: number, reply: () => void): void
-  reload(config: FaultsConfig): void
-  close(): void
-}
-
 /** `burnedSeconds` counts the CPU time that was burned, so that what was injected is known and not only what was asked for. */
-export function createFaults(first: FaultsConfig, burnedSeconds: Cell): Faults {
+export function createFaults(first: FaultsConfig, burnedSeconds: Cell) {
   let config = first
   let requests = 0
   let frozen = false
   // They bring a thread along: only servers that delay pay for it.
   let delays: Delays | undefined
   return {
-    apply(extraDelayUs, reply) {
+    /**
+     * Takes the toll of one request and calls `reply`: at once when no delay is due, else after it. `extraDelayUs` is
+     * what the request itself asked for.
+     */
+    apply(extraDelayUs: number, reply: () => void): void {
       const arrived = nowUs()
       requests++
       if (config.freeze && !frozen && requests > config.freeze.afterRequests) {
@@ -40,15 +34,17 @@ export function createFaults(first: FaultsConfig, burnedSeconds: Cell): Faults {
       delays ??= new Delays()
       delays.at(arrived + delayUs, reply)
     },
-    reload(next) {
+    reload(next: FaultsConfig): void {
       config = next
       frozen = false
     },
-    close() {
+    close(): void {
       delays?.close()
     },
   }
 }
+
+export type Faults = ReturnType<typeof createFaults>
 
 /** As a collector that stops the world does: busy, so that the core is awake at its end and the end is when it is said to be. */
 function freeze(durationMs: number): void {

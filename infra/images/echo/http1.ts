@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import { BodyReader, endLimits } from '../kit/http1/body.js'
 import { endOfHead, parseRequestHead, startOfHead } from '../kit/http1/head.js'
 import { HeadError, type Http1Head } from '../kit/http1/http1-head.js'
-import { type EchoRequest, EchoRequestError, parseTarget } from './request.js'
+import { type EchoRequest, parseTarget } from './request.js'
 import { type EchoConnection, type EchoService, maxEchoedBytes, pattern, writePattern } from './service.js'
 
 /** Node has the older name of 413 (RFC 9110 §15.5.14). */
@@ -35,17 +35,7 @@ interface Request {
   readonly decided: FixedReply | undefined
 }
 
-/** Serves one connection. `first` is what was already read from it; without `decide` it echoes. */
-export function serveHttp1(
-  socket: Socket,
-  first: Buffer,
-  service: EchoService,
-  decide?: Decide,
-): EchoConnection {
-  return new Http1Connection(socket, first, service, decide)
-}
-
-class Http1Connection implements EchoConnection {
+export class Http1Connection implements EchoConnection {
   readonly #socket: Socket
   readonly #service: EchoService
   readonly #decide: Decide | undefined
@@ -55,7 +45,8 @@ class Http1Connection implements EchoConnection {
   #isReplying = false
   #hasClientEnded = false
 
-  constructor(socket: Socket, first: Buffer, service: EchoService, decide: Decide | undefined) {
+  /** `first` is what was already read; without `decide` it echoes. */
+  constructor(socket: Socket, first: Buffer, service: EchoService, decide?: Decide) {
     this.#socket = socket
     this.#service = service
     this.#decide = decide
@@ -127,13 +118,7 @@ class Http1Connection implements EchoConnection {
       })
       return
     }
-    let asked: EchoRequest
-    try {
-      asked = parseTarget(request.target)
-    } catch (error) {
-      if (!(error instanceof EchoRequestError)) throw error
-      throw new HeadError(400, error.message)
-    }
+    const asked = parseTarget(request.target)
     this.#isReplying = true
     this.#service.faults.apply(asked.delayUs, () => {
       if (this.#socket.destroyed) return
@@ -156,14 +141,20 @@ class Http1Connection implements EchoConnection {
       if (!isHead && sizeBytes === undefined && size > 0) for (const part of parts) socket.write(part)
       else if (!isHead && size > 0) {
         sentBytes.add(size)
-        writePattern(socket, size, () => {
-          this.#finish(isLast)
-        })
+        this.#sendPattern(size, isLast)
         return
       }
     }
     if (!isHead) sentBytes.add(size)
     this.#finish(isLast)
+  }
+
+  #sendPattern(bytes: number, isLast: boolean): void {
+    const socket = this.#socket
+    if (socket.destroyed) return
+    const left = writePattern(bytes, (chunk) => socket.write(chunk))
+    if (left > 0) socket.once('drain', () => this.#sendPattern(left, isLast))
+    else this.#finish(isLast)
   }
 
   #sendDecided({ connection: wanted, method }: Request, { status, body, type }: FixedReply): void {

@@ -1,14 +1,16 @@
 /** HTTP/2 with prior knowledge and gRPC, on connections that began with the HTTP/2 preface. */
 import type { Socket } from 'node:net'
 import { decodeEchoRequest, echoReplyHead, grpcPath } from '../kit/grpc/grpc-echo.js'
-import { type ConnectionLimits, H2Connection } from '../kit/h2/connection.js'
+import { H2Connection } from '../kit/h2/connection.js'
 import { errorCode } from '../kit/h2/frames.js'
 import { type HeaderList, blockWriter } from '../kit/h2/hpack.js'
 import { type RequestFields, readRequest, readTrailers } from '../kit/h2/message.js'
+import type { ConnectionLimits } from '../kit/h2/settings.js'
 import type { H2Stream, StreamHandler } from '../kit/h2/stream.js'
+import { HeadError } from '../kit/http1/http1-head.js'
 import { Pieces } from '../kit/net/pieces.js'
-import { EchoRequestError, parseTarget } from './request.js'
-import { type EchoConnection, type EchoService, maxEchoedBytes, pattern } from './service.js'
+import { parseTarget } from './request.js'
+import { type EchoConnection, type EchoService, maxEchoedBytes, writePattern } from './service.js'
 
 /** An application trusts whoever calls it: only what would break it is bounded. */
 const limits: ConnectionLimits = {
@@ -141,7 +143,7 @@ class EchoExchange implements StreamHandler {
     try {
       asked = parseTarget(this.#request.path)
     } catch (error) {
-      if (!(error instanceof EchoRequestError)) throw error
+      if (!(error instanceof HeadError)) throw error
       this.#service.countRequest(400)
       this.#head([':status', '400'], false)
       this.#stream.write(Buffer.from(`${error.message}\n`))
@@ -212,12 +214,7 @@ class EchoExchange implements StreamHandler {
 
   /** As much of the pattern as the client takes; the rest when it has room. */
   #writePattern(): void {
-    while (this.#left > 0) {
-      const part = Math.min(this.#left, pattern.length)
-      this.#left -= part
-      const goOn = this.#stream.write(part === pattern.length ? pattern : pattern.subarray(0, part))
-      if (!goOn && this.#left > 0) return
-    }
-    this.#stream.end(this.#trailers)
+    this.#left = writePattern(this.#left, (chunk) => this.#stream.write(chunk))
+    if (this.#left === 0) this.#stream.end(this.#trailers)
   }
 }

@@ -3,14 +3,12 @@ import { type Server, type Socket, createServer } from 'node:net'
 import { createHopMetrics, requestCounter } from '../kit/process/hop-metrics.js'
 import { type ImageContext, type ImageServer, runImage } from '../kit/process/image.js'
 import { type ListenerAddress, listen } from '../kit/net/address.js'
-import { authorizer } from './authorizer.js'
 import { type EchoConfig, type ListenerConfig, echoSchema } from './config.js'
 import { createFaults } from './faults.js'
-import { type Decide, serveHttp1 } from './http1.js'
+import { type Decide, Http1Connection } from './http1.js'
 import { serveHttp2 } from './http2.js'
-import { issuer } from './issuer.js'
-import { rateLimiter } from './rate-limiter.js'
 import type { EchoConnection, EchoService } from './service.js'
+import { authorizer, issuer, rateLimiter } from './services.js'
 import { serveTcpEcho } from './tcp.js'
 
 await runImage({ name: 'echo', schema: echoSchema, start })
@@ -34,6 +32,7 @@ async function start(config: EchoConfig, context: ImageContext): Promise<ImageSe
   const acceptor = (listener: ListenerConfig) => {
     const serve = serverOf(listener, service)
     const accepted = metrics.downstreamConnections.labels(listener.name)
+    const open = (socket: Socket, first: Buffer) => connections.set(socket, serve(socket, first))
     return (socket: Socket) => {
       accepted.add()
       connections.set(socket, undefined)
@@ -42,7 +41,8 @@ async function start(config: EchoConfig, context: ImageContext): Promise<ImageSe
         connections.delete(socket)
         if (connections.size === 0) drained?.()
       })
-      serve(socket, (connection) => connections.set(socket, connection))
+      if (listener.kind === 'http') sniff(socket, (first) => open(socket, first))
+      else open(socket, nothing)
     }
   }
 
@@ -74,27 +74,28 @@ async function start(config: EchoConfig, context: ImageContext): Promise<ImageSe
   }
 }
 
-/** Serves a new connection, and tells of it as soon as it can be drained. */
-type Serve = (socket: Socket, opened: (connection: EchoConnection) => void) => void
+const nothing = Buffer.alloc(0)
+
+/** Serves a new connection; `first` is what was already read from it. */
+type Serve = (socket: Socket, first: Buffer) => EchoConnection
 
 function serverOf(listener: ListenerConfig, service: EchoService): Serve {
-  const nothing = Buffer.alloc(0)
   const deciding =
     (decide: Decide): Serve =>
-    (socket, opened) =>
-      opened(serveHttp1(socket, nothing, service, decide))
+    (socket, first) =>
+      new Http1Connection(socket, first, service, decide)
   switch (listener.kind) {
     case 'tcp':
-      return (socket, opened) => opened(serveTcpEcho(socket, nothing, service))
+      return (socket, first) => serveTcpEcho(socket, first, service)
     case 'http':
-      return (socket, opened) => sniff(socket, (first) => opened(serveSniffed(socket, first, service)))
+      return (socket, first) => serveSniffed(socket, first, service)
     case 'authorizer':
       return deciding(authorizer(listener.allow))
     case 'issuer':
       return deciding(issuer(listener.jwks))
     case 'rate-limiter': {
       const calls = rateLimiter(listener)
-      return (socket, opened) => opened(serveHttp2(socket, nothing, service, calls))
+      return (socket, first) => serveHttp2(socket, first, service, calls)
     }
   }
 }
@@ -122,5 +123,5 @@ function serveSniffed(socket: Socket, first: Buffer, service: EchoService): Echo
   if (first[0] === 0) return serveTcpEcho(socket, first, service)
   // RFC 9113 §3.4: the preface looks like a request with the method PRI.
   if (first.toString('latin1', 0, 3) === 'PRI') return serveHttp2(socket, first, service)
-  return serveHttp1(socket, first, service)
+  return new Http1Connection(socket, first, service)
 }

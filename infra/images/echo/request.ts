@@ -1,5 +1,7 @@
 /** What a request may ask of the echo server in its query: `/echo?size=1024&delay=0.2ms&status=503`. */
 
+import { HeadError } from '../kit/http1/http1-head.js'
+
 export interface EchoRequest {
   /** Bytes of the reply's body; undefined: send the request's body back. */
   readonly sizeBytes: number | undefined
@@ -7,17 +9,14 @@ export interface EchoRequest {
   readonly status: number
 }
 
-/** A query that cannot be honoured: the server answers 400 with the message. */
-export class EchoRequestError extends Error {}
-
-export const maxReplyBytes = 1024 ** 4
+const maxReplyBytes = 1024 ** 4
 const maxDelayUs = 60e6
 const microsecondsPer: Readonly<Record<string, number>> = { us: 1, ms: 1e3, s: 1e6, '': 1e3 }
 
 /** Most requests of a load are alike: what was parsed once is looked up. */
 const known = new Map<string, EchoRequest>()
 
-/** Parses a request target. Throws `EchoRequestError`. */
+/** Parses a request target. Throws `HeadError` 400 for a query that cannot be honoured. */
 export function parseTarget(target: string): EchoRequest {
   const cached = known.get(target)
   if (cached) return cached
@@ -36,12 +35,12 @@ export function parseTarget(target: string): EchoRequest {
 function parseInteger(name: string, text: string | null, min: number, max: number): number {
   const value = /^\d{1,15}$/.test(text ?? '') ? Number(text) : Number.NaN
   if (value >= min && value <= max) return value
-  throw new EchoRequestError(`${name}=${text}: a whole number from ${min} to ${max}`)
+  throw new HeadError(400, `${name}=${text}: a whole number from ${min} to ${max}`)
 }
 
 function parseDelay(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(us|ms|s|)$/.exec(text)
   const us = match ? Number(match[1]) * (microsecondsPer[match[2] ?? ''] as number) : Number.NaN
   if (us <= maxDelayUs) return us
-  throw new EchoRequestError(`delay=${text}: a number with us, ms or s, at most 60s`)
+  throw new HeadError(400, `delay=${text}: a number with us, ms or s, at most 60s`)
 }

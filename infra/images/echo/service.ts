@@ -22,25 +22,14 @@ export const maxEchoedBytes = 16 * 1024 * 1024
 /** Replies are cut from this. */
 export const pattern = Buffer.alloc(256 * 1024, 'meshbench-')
 
-interface Writer {
-  write(chunk: Uint8Array): boolean
-  once(event: 'drain', listener: () => void): unknown
-  readonly destroyed: boolean
-}
-
-/** Writes `bytes` of the pattern with back-pressure, then calls `done`. A closed writer ends it silently. */
-export function writePattern(writer: Writer, bytes: number, done: () => void): void {
+/** Writes as much of `bytes` of the pattern as `write` takes before it says to wait; returns how many are left. */
+export function writePattern(bytes: number, write: (chunk: Uint8Array) => boolean): number {
   let left = bytes
-  const more = (): void => {
-    while (left > 0 && !writer.destroyed) {
-      const part = Math.min(left, pattern.length)
-      left -= part
-      if (!writer.write(part === pattern.length ? pattern : pattern.subarray(0, part)) && left > 0) {
-        writer.once('drain', more)
-        return
-      }
-    }
-    if (!writer.destroyed) done()
+  let goOn = true
+  while (left > 0 && goOn) {
+    const part = Math.min(left, pattern.length)
+    left -= part
+    goOn = write(part === pattern.length ? pattern : pattern.subarray(0, part))
   }
-  more()
+  return left
 }

@@ -12,13 +12,12 @@
 import type { EventEmitter } from 'node:events'
 import autocannon from 'autocannon'
 import { nowUs } from '../kit/process/precise-timer.js'
-import { runClosedPhases } from './closed-phases.js'
-import type { ErrorKind } from '../../../harness/protocol/result.js'
-import { EngineError, type Harness } from './events.js'
+import { ClosedLoad, runClosedPhases } from './closed-phases.js'
+import type { Harness } from './events.js'
 import { reconnectDelayMs } from './slots.js'
 import { type Spec, authorityOf } from './spec.js'
-import { Tally, record } from './tally.js'
-import { cannotConnect, kindOfStatus } from './wires/wire.js'
+import { record } from './tally.js'
+import { kindOfStatus } from './wires/wire.js'
 
 /** What autocannon's client is inside. */
 interface Client extends EventEmitter {
@@ -42,8 +41,7 @@ const limits = [
 ]
 
 export async function runClosedLoop(spec: Spec, harness: Harness): Promise<void> {
-  const tally = new Tally()
-  const gate = new Gate(spec, tally)
+  const gate = new Gate(spec)
   const { host, port } = spec.target
   // autocannon prints nothing by itself and stops when this process ends.
   autocannon(
@@ -72,61 +70,19 @@ export async function runClosedLoop(spec: Spec, harness: Harness): Promise<void>
     () => {},
   )
   await gate.connected
-  await runClosedPhases({
-    engine: 'closed-loop',
-    spec,
-    harness,
-    tally,
-    limits: spec.recording
-      ? limits
-      : [...limits, 'recording is off: no times, and bodies are neither counted nor checked'],
-    async run(durationMs) {
-      gate.open()
-      await new Promise((resolve) => setTimeout(resolve, durationMs))
-      await gate.close()
-    },
-  })
+  const unrecorded = 'recording is off: no times, and bodies are neither counted nor checked'
+  await runClosedPhases('closed-loop', gate, harness, spec.recording ? limits : [...limits, unrecorded])
 }
 
-/** Lets requests through while it is open, and counts what becomes of them. */
-class Gate {
-  /** All connections are open for the first time. Rejects when one cannot be opened. */
-  readonly connected: Promise<void>
-  readonly spec: Spec
-  readonly tally: Tally
+class Gate extends ClosedLoad {
   /** Clients that wait until it opens. */
   readonly parked = new Set<Client>()
-  isOpen = false
-  #inFlight = 0
   #bodyBytes = 0
-  #allConnected = false
-  #drained: (() => void) | undefined
-  #onConnected: () => void = () => {}
-  #onFailed: (error: Error) => void = () => {}
 
-  constructor(spec: Spec, tally: Tally) {
-    this.spec = spec
-    this.tally = tally
-    this.connected = new Promise<void>((resolve, reject) => {
-      this.#onConnected = resolve
-      this.#onFailed = reject
-    })
-  }
-
-  open(): void {
-    this.isOpen = true
+  protected override start(): void {
     const waiting = [...this.parked]
     this.parked.clear()
     for (const client of waiting) client._doRequest()
-  }
-
-  /** Resolves when nothing is in flight. */
-  close(): Promise<void> {
-    this.isOpen = false
-    return new Promise((resolve) => {
-      this.#drained = resolve
-      if (this.#inFlight === 0) resolve()
-    })
   }
 
   /** Comes just before the `response` event of the same reply. */
@@ -134,38 +90,12 @@ class Gate {
     this.#bodyBytes = bytes
   }
 
-  sawConnection(): void {
-    this.tally.add('connectionsOpened')
-    if (this.#allConnected || this.tally.get('connectionsOpened') < this.spec.connections) return
-    this.#allConnected = true
-    this.#onConnected()
-  }
-
-  sawNoConnection(code: string | undefined): void {
-    if (this.#allConnected) return
-    this.#onFailed(new EngineError('connect', cannotConnect(this.spec.target, code)))
-  }
-
-  sawRequest(): void {
-    this.#inFlight++
-    this.tally.add('sent')
-  }
-
   sawReply(status: number, durationMs: number): void {
     const { recording, payloadBytes } = this.spec
     const isWrong = recording && this.#bodyBytes !== payloadBytes
     const kind = kindOfStatus(status) ?? (isWrong ? 'mismatch' : undefined)
-    this.tally.add('bodyBytes', this.#bodyBytes)
     if (kind === undefined && recording) record(this.tally.service, durationMs * 1000)
-    this.settle(kind)
-  }
-
-  /** A request has come to its end. */
-  settle(kind: ErrorKind | undefined): void {
-    this.#inFlight--
-    this.tally.set('lastReplyUs', nowUs())
-    this.tally.add(kind ?? 'ok')
-    if (!this.isOpen && this.#inFlight === 0) this.#drained?.()
+    this.settle(kind, this.#bodyBytes)
   }
 }
 
@@ -197,7 +127,7 @@ function mend(client: Client, gate: Gate): void {
     }
     if (sentUs === undefined) return
     sentUs = undefined
-    gate.settle(isLate ? 'timeout' : wasOpen ? 'reset' : 'connect')
+    gate.settle(isLate ? 'timeout' : wasOpen ? 'reset' : 'connect', 0)
   }
   const connectAgain = (): void => {
     connect()

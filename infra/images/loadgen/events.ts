@@ -13,12 +13,6 @@ export class EngineError extends Error {
   }
 }
 
-export interface Harness {
-  emit(event: LoadEvent): void
-  /** Announces an edge and resolves when the harness has read its counters. Rejects when it has gone away. */
-  edge(edge: 'start' | 'end'): Promise<void>
-}
-
 const progressMs = 500
 
 /** Tells how far a phase is until `running` settles, and settles with it. `startUs` is of the monotonic clock. */
@@ -38,7 +32,7 @@ export async function withProgress<T>(
   })
 }
 
-export function createHarness(): Harness {
+export function createHarness() {
   const lines = createInterface({ input: process.stdin })
   let waiting: { resolve(): void; reject(error: Error): void } | undefined
   let gone = false
@@ -56,7 +50,8 @@ export function createHarness(): Harness {
   }
   return {
     emit,
-    edge(edge) {
+    /** Announces an edge and resolves when the harness has read its counters. Rejects when it has gone away. */
+    edge(edge: 'start' | 'end'): Promise<void> {
       return new Promise<void>((resolve, reject) => {
         if (gone) {
           reject(new EngineError('protocol', 'standard input was closed before the edge'))
@@ -68,3 +63,5 @@ export function createHarness(): Harness {
     },
   }
 }
+
+export type Harness = ReturnType<typeof createHarness>

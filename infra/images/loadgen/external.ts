@@ -1,8 +1,9 @@
 /** Runs a load tool of somebody else's between the same edges as our engines, so that its figures can stand beside ours. */
-import { spawn } from 'node:child_process'
+import { type ExecFileException, execFile } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import type { EngineLack } from '../../../harness/protocol/engines.js'
 import { bucketCount, bucketIndex, encodeCounts } from '../../../harness/protocol/histogram.js'
 import type { LoadResult } from '../../../harness/protocol/result.js'
@@ -12,6 +13,8 @@ import { EngineError, type Harness, withProgress } from './events.js'
 import { type Spec, authorityOf } from './spec.js'
 import { type ToolName, tools } from './tools/index.js'
 import { commandOf, type Tool, type ToolReport } from './tools/tool.js'
+
+const execFileText = promisify(execFile)
 
 const nsPerTick = 10_000_000
 /** Beyond its duration and one timeout a tool that has not ended is stuck. */
@@ -92,7 +95,7 @@ function connectionsOf(report: ToolReport, spec: Spec): number {
   return report.connectionsOpened ?? spec.connections
 }
 
-function runOnce(tool: Tool, spec: Spec, durationMs: number, folder: string): Promise<ToolReport> {
+async function runOnce(tool: Tool, spec: Spec, durationMs: number, folder: string): Promise<ToolReport> {
   const { host, port, authority } = spec.target
   const run = {
     spec,
@@ -103,44 +106,34 @@ function runOnce(tool: Tool, spec: Spec, durationMs: number, folder: string): Pr
   }
   mkdirSync(folder, { recursive: true })
   for (const [name, text] of Object.entries(tool.files ?? {})) writeFileSync(join(folder, name), text)
-  return new Promise((resolve, reject) => {
-    const [program = '', ...args] = commandOf(tool, run)
-    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
-    let output = ''
-    let complaint = ''
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
-    child.stderr
-      .setEncoding('utf8')
-      .on('data', (text: string) => (complaint = (complaint + text).slice(-2000)))
-    const stuck = setTimeout(() => child.kill('SIGKILL'), durationMs + spec.timeoutMs + graceMs)
-    // It must not outlive the generator.
-    const end = (): void => {
-      child.kill('SIGKILL')
-    }
-    process.once('exit', end)
-    const settle = (): void => {
-      clearTimeout(stuck)
-      process.removeListener('exit', end)
-    }
-    child.once('error', (error) => {
-      settle()
-      reject(new EngineError('tool', `${tool.program} cannot be started: ${error.message}`))
-    })
-    child.once('close', (code, signal) => {
-      settle()
-      try {
-        if (code !== 0) throw new Error(`it ended with ${code ?? signal}`)
-        resolve(tool.parse(output, run, (name) => readFileSync(join(folder, name), 'utf8')))
-      } catch (error) {
-        reject(
-          new EngineError(
-            'tool',
-            `${tool.program}: ${(error as Error).message}: ${complaint || output.slice(-500)}`,
-          ),
-        )
-      }
-    })
-  })
+  const [program = '', ...args] = commandOf(tool, run)
+  const timeout = durationMs + spec.timeoutMs + graceMs
+  const running = execFileText(program, args, { maxBuffer: Infinity, timeout, killSignal: 'SIGKILL' })
+  const { child } = running
+  child.stdin?.end()
+  // It must not outlive the generator.
+  const end = (): void => {
+    child.kill('SIGKILL')
+  }
+  process.once('exit', end)
+  const { stdout, stderr, failure } = await running.then(
+    (output) => ({ ...output, failure: undefined }),
+    (error: ExecFileException) => ({
+      stdout: error.stdout ?? '',
+      stderr: error.stderr ?? '',
+      failure: error,
+    }),
+  )
+  process.removeListener('exit', end)
+  if (failure?.syscall !== undefined)
+    throw new EngineError('tool', `${tool.program} cannot be started: ${failure.message}`)
+  try {
+    if (failure) throw new Error(`it ended with ${failure.code ?? failure.signal}`)
+    return tool.parse(stdout, run, (name) => readFileSync(join(folder, name), 'utf8'))
+  } catch (error) {
+    const said = stderr.slice(-2000) || stdout.slice(-500)
+    throw new EngineError('tool', `${tool.program}: ${(error as Error).message}: ${said}`)
+  }
 }
 
 /** CPU of children that have ended, in µs: cutime and cstime of proc(5), in ticks. 0 where there is no /proc. */

@@ -1,6 +1,6 @@
 /** The load generator: `loadgen <engine> --spec '<json>'` drives one load and reports it as JSON lines. */
 import { parseArgs } from 'node:util'
-import { isMainThread, workerData } from 'node:worker_threads'
+import { isMainThread } from 'node:worker_threads'
 import { ConfigError, parseConfig } from '../kit/process/config.js'
 import { EngineError, type Harness, createHarness } from './events.js'
 import { runOpenLoop } from './open-loop.js'
@@ -35,7 +35,7 @@ function withoutHeaders(tool: ToolName, spec: Spec): Spec {
 }
 
 if (isMainThread) await main()
-else if ((workerData as { role?: string } | null)?.role === 'sender') runSenderWorker()
+else runSenderWorker()
 
 async function main(): Promise<void> {
   const { engine, spec } = readArguments()

@@ -7,18 +7,13 @@ import type { Phase } from '../../../harness/protocol/events.js'
 import { EngineError, type Harness, withProgress } from './events.js'
 import { stopCompiling } from './runtime.js'
 import { dueTimes, shareOf } from './schedule.js'
-import type { PhaseMessage, SenderData, SenderMessage } from './sender-worker.js'
+import type { SenderPhase } from './sender.js'
+import type { SenderData, SenderMessage } from './sender-worker.js'
 import type { Spec } from './spec.js'
 import { type HistogramName, Tally, errorsOf, mergeCounts, soFar, sumOf, tallyMemory } from './tally.js'
 
 /** Time for the first due instant to reach all senders before it comes. */
 const leadInUs = 20_000
-
-interface SenderThread {
-  readonly worker: Worker
-  /** Resolves with the next message of this type. */
-  next(type: 'connected' | 'done'): Promise<void>
-}
 
 /** `open-loop` keeps its connections; `connect` opens one for every request and times that, too. */
 export async function runOpenLoop(
@@ -47,27 +42,18 @@ export async function runOpenLoop(
   harness.emit({ event: 'result', result: { ...result, ...readTallies(senders, spec, firstDueUs) } })
 }
 
-interface Senders {
-  readonly ratePerSecond: number
-  readonly threads: readonly SenderThread[]
-  /** One for each workload of each thread. */
-  readonly tallies: readonly Tally[]
-  /** Whether each request has a connection of its own. */
-  readonly connectionPerRequest: boolean
-}
-
-function startSenders(engine: 'open-loop' | 'connect', spec: Spec): Senders {
+function startSenders(engine: 'open-loop' | 'connect', spec: Spec) {
   const { ratePerSecond, workloads } = spec
   if (ratePerSecond === undefined) throw new EngineError('spec', `${engine} needs ratePerSecond`)
   if (workloads > 1 && (spec.workers > 1 || spec.connections < workloads))
     throw new EngineError('spec', `${workloads} workloads take a connection each at least, and one worker`)
   const workers = Math.min(spec.workers, spec.connections)
   const targets = [spec.target, ...spec.furtherTargets.map((place) => ({ ...spec.target, ...place }))]
+  /** One for each workload of each thread. */
   const tallies = Array.from({ length: workers * workloads }, () => new Tally(tallyMemory(slicesOf(spec))))
   const connectionPerRequest = engine === 'connect'
   const threads = Array.from({ length: workers }, (_, thread) =>
     startSender({
-      role: 'sender',
       spec,
       ratePerSecond: ratePerSecond / workers,
       connectionPerRequest,
@@ -80,6 +66,8 @@ function startSenders(engine: 'open-loop' | 'connect', spec: Spec): Senders {
   )
   return { ratePerSecond, threads, tallies, connectionPerRequest }
 }
+
+type Senders = ReturnType<typeof startSenders>
 
 const slicesOf = ({ sliceMs, durationMs }: Spec): number =>
   sliceMs === undefined ? 0 : Math.ceil(durationMs / sliceMs)
@@ -94,8 +82,8 @@ async function runPhase(
   const dues = dueTimes({ ratePerSecond, durationMs, arrival, seed })
   const startUs = nowUs() + leadInUs
   const done = threads.map((thread, index) => {
-    const message: PhaseMessage = { phase, startUs, dues: shareOf(dues, index, threads.length), durationMs }
-    thread.worker.postMessage(message)
+    const part: SenderPhase = { startUs, dues: shareOf(dues, index, threads.length), durationMs }
+    thread.worker.postMessage(part)
     return thread.next('done')
   })
   await withProgress(harness, phase, startUs, () => soFar(tallies, 'response'), Promise.all(done))
@@ -132,7 +120,7 @@ function readTallies(
   }
 }
 
-function startSender(data: SenderData): SenderThread {
+function startSender(data: SenderData) {
   // The same file: main.ts sees that it is a sender's thread.
   const worker = new Worker(new URL(import.meta.url), { workerData: data })
   const waiting = new Map<string, { resolve: () => void; reject: (error: Error) => void }>()
@@ -159,8 +147,9 @@ function startSender(data: SenderData): SenderThread {
   worker.on('exit', (code) => fail(new EngineError('internal', `a sender ended with code ${code}`)))
   return {
     worker,
-    next: (type) =>
-      new Promise((resolve, reject) => {
+    /** Resolves with the next message of this type. */
+    next: (type: 'connected' | 'done') =>
+      new Promise<void>((resolve, reject) => {
         if (failure) reject(failure)
         else if (seen.delete(type)) resolve()
         else waiting.set(type, { resolve, reject })

@@ -1,12 +1,8 @@
 /** When requests are due. The schedule is absolute: nothing that happens while it runs can move it. */
 import { seededRandom } from '../../../harness/protocol/random.js'
+import type { Spec } from './spec.js'
 
-export interface ScheduleOptions {
-  readonly ratePerSecond: number
-  readonly durationMs: number
-  readonly arrival: 'uniform' | 'poisson'
-  readonly seed: number
-}
+type Schedule = Pick<Spec, 'durationMs' | 'arrival' | 'seed'> & { readonly ratePerSecond: number }
 
 /**
  * Due times in µs from the start, ascending, in shared memory.
@@ -15,7 +11,7 @@ export interface ScheduleOptions {
  * count, which is uniform order statistics (Ross, Stochastic Processes, §2.3): gaps are exponential, and trials of
  * different seeds still ask for the same number of requests.
  */
-export function dueTimes({ ratePerSecond, durationMs, arrival, seed }: ScheduleOptions): Float64Array {
+export function dueTimes({ ratePerSecond, durationMs, arrival, seed }: Schedule): Float64Array {
   const count = Math.max(1, Math.round((ratePerSecond * durationMs) / 1000))
   const dues = new Float64Array(new SharedArrayBuffer(count * Float64Array.BYTES_PER_ELEMENT))
   if (arrival === 'uniform') {

@@ -1,15 +1,12 @@
 /** Senders in a thread of their own, one for each workload, driven by messages. */
 import { parentPort, workerData } from 'node:worker_threads'
-import type { Phase } from '../../../harness/protocol/events.js'
-import { Sender } from './sender.js'
+import { Sender, type SenderPhase } from './sender.js'
 import { shareOf } from './schedule.js'
 import { type Spec } from './spec.js'
 import { Tally } from './tally.js'
 import { wires } from './wires/index.js'
 
-/** What a sender thread is started with. */
 export interface SenderData {
-  readonly role: 'sender'
   readonly spec: Spec
   /** Of this thread. */
   readonly ratePerSecond: number
@@ -19,13 +16,6 @@ export interface SenderData {
     readonly connections: number
     readonly memory: SharedArrayBuffer
   }[]
-}
-
-export interface PhaseMessage {
-  readonly phase: Phase
-  readonly startUs: number
-  readonly dues: Float64Array
-  readonly durationMs: number
 }
 
 export type SenderMessage =
@@ -51,7 +41,7 @@ export function runSenderWorker(): void {
         onFailed: (message) => send({ type: 'failed', message }),
       }),
   )
-  parentPort?.on('message', (phase: PhaseMessage) => {
+  parentPort?.on('message', (phase: SenderPhase) => {
     const parts = senders.map((sender, index) =>
       sender.run({ ...phase, dues: shareOf(phase.dues, index, count) }),
     )

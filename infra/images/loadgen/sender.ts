@@ -255,7 +255,6 @@ export class Sender {
   }
 }
 
-/** A ring of connection indices. */
 class Fifo {
   readonly #ring: Int32Array
   #head = 0

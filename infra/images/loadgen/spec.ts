@@ -32,7 +32,6 @@ export const specSchema = z.strictObject({
     .describe('of the workloads after the first, where they are reached otherwise'),
 })
 
-/** A load with its target and a seed. */
 export type Spec = z.output<typeof specSchema>
 export type Target = Spec['target']
 

@@ -1,12 +1,11 @@
 /** The stream engine: every connection asks for one large reply after the other; what counts is bytes, not requests. */
 import { nowUs } from '../kit/process/precise-timer.js'
-import { runClosedPhases } from './closed-phases.js'
+import { ClosedLoad, runClosedPhases } from './closed-phases.js'
 import type { ErrorKind } from '../../../harness/protocol/result.js'
-import { EngineError, type Harness } from './events.js'
+import type { Harness } from './events.js'
 import { type Slot, reconnectDelayMs, watchOverdue } from './slots.js'
 import type { Spec } from './spec.js'
-import { Tally, record } from './tally.js'
-import { cannotConnect } from './wires/wire.js'
+import { record } from './tally.js'
 import { wires } from './wires/index.js'
 
 const limits = [
@@ -15,33 +14,16 @@ const limits = [
 ]
 
 export async function runStream(spec: Spec, harness: Harness): Promise<void> {
-  const tally = new Tally()
-  const transfers = new Transfers(spec, tally)
+  const transfers = new Transfers(spec)
   await transfers.connected
-  const run = (durationMs: number): Promise<void> => transfers.run(durationMs)
-  await runClosedPhases({ engine: 'stream', spec, harness, tally, limits, run })
+  await runClosedPhases('stream', transfers, harness, limits)
 }
 
-class Transfers {
-  /** All connections are open for the first time. Rejects when one cannot be opened. */
-  readonly connected: Promise<void>
-  readonly #spec: Spec
-  readonly #tally: Tally
+class Transfers extends ClosedLoad {
   readonly #slots: readonly Slot[]
-  #isOpen = false
-  #inFlight = 0
-  #connectedOnce = 0
-  #drained: (() => void) | undefined
-  #onConnected: () => void = () => {}
-  #onFailed: (error: Error) => void = () => {}
 
-  constructor(spec: Spec, tally: Tally) {
-    this.#spec = spec
-    this.#tally = tally
-    this.connected = new Promise<void>((resolve, reject) => {
-      this.#onConnected = resolve
-      this.#onFailed = reject
-    })
+  constructor(spec: Spec) {
+    super(spec)
     this.#slots = Array.from({ length: spec.connections }, () => ({
       wire: undefined,
       state: 'down',
@@ -53,55 +35,34 @@ class Transfers {
     })
   }
 
-  /** Starts transfers for so long; resolves when the last one has ended. */
-  async run(durationMs: number): Promise<void> {
-    this.#isOpen = true
+  protected override start(): void {
     for (const slot of this.#slots) this.#send(slot)
-    await new Promise((elapsed) => setTimeout(elapsed, durationMs))
-    this.#isOpen = false
-    if (this.#inFlight > 0) await new Promise<void>((done) => (this.#drained = done))
   }
 
   #send(slot: Slot): void {
-    if (!this.#isOpen || slot.state !== 'idle') return
+    if (!this.isOpen || slot.state !== 'idle') return
     slot.state = 'busy'
     slot.sinceUs = nowUs()
-    this.#inFlight++
-    this.#tally.add('sent')
+    this.sawRequest()
     slot.wire?.send()
   }
 
-  #settle(slot: Slot, kind: ErrorKind | undefined, bodyBytes: number): void {
-    const now = nowUs()
-    this.#inFlight--
-    this.#tally.add(kind ?? 'ok')
-    this.#tally.add('bodyBytes', bodyBytes)
-    this.#tally.set('lastReplyUs', now)
-    if (kind === undefined) record(this.#tally.service, now - slot.sinceUs)
-  }
-
-  #checkDrained(): void {
-    if (!this.#isOpen && this.#inFlight === 0) this.#drained?.()
-  }
-
   #open(slot: Slot): void {
-    const { protocol, connections } = this.#spec
     slot.state = 'connecting'
     slot.sinceUs = nowUs()
-    slot.wire = wires[protocol](this.#spec, {
+    slot.wire = wires[this.spec.protocol](this.spec, {
       onOpen: () => {
-        this.#tally.add('connectionsOpened')
         slot.state = 'idle'
-        if (this.#connectedOnce < connections && ++this.#connectedOnce === connections) this.#onConnected()
+        this.sawConnection()
         this.#send(slot)
       },
       onReply: (kind, bodyBytes, isReusable) => {
-        this.#settle(slot, kind, bodyBytes)
+        if (kind === undefined) record(this.tally.service, nowUs() - slot.sinceUs)
+        this.settle(kind, bodyBytes)
         if (isReusable) {
           slot.state = 'idle'
           this.#send(slot)
         } else this.#open(slot)
-        this.#checkDrained()
       },
       onClose: (kind, code) => {
         this.#lose(slot, kind, code)
@@ -112,15 +73,13 @@ class Transfers {
   #lose(slot: Slot, kind: ErrorKind, code?: string): void {
     const was = slot.state
     slot.state = 'down'
-    if (was === 'busy') this.#settle(slot, kind, 0)
-    if (this.#connectedOnce < this.#spec.connections)
-      this.#onFailed(new EngineError('connect', cannotConnect(this.#spec.target, code)))
+    if (was === 'busy') this.settle(kind, 0)
+    this.sawNoConnection(code)
     // A connection that cannot be opened is a failed transfer: nothing else would show it.
-    if (was === 'connecting' && this.#isOpen) {
-      this.#tally.add('sent')
-      this.#tally.add('connect')
+    if (was === 'connecting' && this.isOpen) {
+      this.tally.add('sent')
+      this.tally.add('connect')
     }
     setTimeout(() => this.#open(slot), was === 'connecting' ? reconnectDelayMs : 0)
-    this.#checkDrained()
   }
 }

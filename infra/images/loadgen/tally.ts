@@ -118,7 +118,6 @@ export function record(histogram: Uint32Array, us: number): void {
   histogram[index] = (histogram[index] as number) + 1
 }
 
-/** Sum of a counter over several tallies. */
 export function sumOf(tallies: readonly Tally[], name: CounterName): number {
   return tallies.reduce((sum, tally) => sum + tally.get(name), 0)
 }
@@ -130,14 +129,12 @@ export function soFar(tallies: readonly Tally[], name: HistogramName) {
   return p99Us === undefined ? counts : { ...counts, p99Us }
 }
 
-/** Errors by kind, those that happened. */
 export function errorsOf(tallies: readonly Tally[]): Partial<Record<ErrorKind, number>> {
   return Object.fromEntries(
     errorKinds.map((kind) => [kind, sumOf(tallies, kind)] as const).filter(([, count]) => count > 0),
   )
 }
 
-/** Adds the counts of one histogram over several tallies. */
 export function mergeCounts(tallies: readonly Tally[], name: HistogramName): Float64Array {
   const sum = new Float64Array(bucketCount)
   for (const tally of tallies) {

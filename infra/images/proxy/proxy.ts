@@ -4,9 +4,9 @@ import { HbonePool } from '../kit/hbone/client.js'
 import { createHopMetrics } from '../kit/process/hop-metrics.js'
 import { createIdentityStore } from '../kit/tls/identities.js'
 import type { ImageContext, ImageServer } from '../kit/process/image.js'
-import type { ListenerAddress } from '../kit/net/address.js'
+import { type ListenerAddress, startAll } from '../kit/net/address.js'
 import type { ProxyConfig } from './config.js'
-import { type ListenerContext, type ProxyListener, openListener } from './downstream/listener.js'
+import { openListener } from './downstream/listener.js'
 import { createRuntime } from './runtime.js'
 import { connectSecurity } from './shapes.js'
 
@@ -29,27 +29,21 @@ export async function startProxy(
       : undefined
   let hbonePool = poolOf(config)
   const clock = { nowMs: Math.floor(performance.now()) }
+  const receivedBytes = metrics.receivedBytes.labels('upstream')
+  const sentBytes = metrics.sentBytes.labels('upstream')
   const runtimeOf = (from: ProxyConfig) => {
-    const { limits, identity, trustDomain } = from
-    const { connectTimeoutMs, upstreamIdleMs: idleMs } = limits
-    const receivedBytes = metrics.receivedBytes.labels('upstream')
-    const sentBytes = metrics.sentBytes.labels('upstream')
-    const source = identity?.spiffeId
-    return createRuntime(from, {
-      metrics,
-      clusterContext: { limits, clock, receivedBytes, sentBytes, idleMs, connectTimeoutMs },
-      diallerContext: { metrics, identities, source, trustDomain, hbonePool, connectTimeoutMs },
-      baseDir: context.configDir,
-      log: (event, fields) => {
-        context.log(event, fields)
-      },
-    })
+    const { limits, trustDomain } = from
+    const source = from.identity?.spiffeId
+    const own = { limits, source, trustDomain, hbonePool }
+    return createRuntime(from, { metrics, identities, clock, receivedBytes, sentBytes, ...own }, context)
   }
   let runtime = runtimeOf(config)
   let draining = false
   let current = config
   const listenerContext = { metrics, identities, clock, runtime: () => runtime, isDraining: () => draining }
-  const listeners = await openListeners(config, listenerContext)
+  const listeners = await startAll(config.listeners, (listener) =>
+    openListener(listener, config, listenerContext),
+  )
   const ticker = setInterval(() => {
     clock.nowMs = Math.floor(performance.now())
     runtime.onTick(clock.nowMs)
@@ -66,8 +60,7 @@ export async function startProxy(
       // A filter may refuse what its files hold: nothing has changed then.
       hbonePool ??= poolOf(next)
       const successor = runtimeOf(next)
-      const changed = identities.reload(workloads(next))
-      if (changed.length > 0) for (const listener of listeners) listener.renewCertificate()
+      identities.reload(workloads(next))
       for (const listener of listeners) listener.update(next.limits)
       hbonePool?.configure(next.pool)
       const before = runtime
@@ -86,21 +79,6 @@ export async function startProxy(
       hbonePool?.close()
     },
   }
-}
-
-/** All of a config's, or none. */
-async function openListeners(
-  config: ProxyConfig,
-  context: ListenerContext,
-): Promise<readonly ProxyListener[]> {
-  const listeners: ProxyListener[] = []
-  try {
-    for (const listener of config.listeners) listeners.push(await openListener(listener, config, context))
-  } catch (error) {
-    for (const listener of listeners) listener.close()
-    throw error
-  }
-  return listeners
 }
 
 /** Listeners and trust domain are fixed for the life of the process: changing them would drop connections. */

@@ -1,44 +1,22 @@
 /** One config in force: its clusters, routes and filters. A reload makes a new one; exchanges keep the one they began with. */
-import type { HeadLimits } from '../kit/http1/http1-head.js'
-import { type HopMetrics, requestCounter } from '../kit/process/hop-metrics.js'
+import { requestCounter } from '../kit/process/hop-metrics.js'
+import type { ImageContext } from '../kit/process/image.js'
 import { Cluster } from './upstream/cluster.js'
-import type { PoolContext } from './upstream/pool.js'
 import type { ProxyConfig } from './config.js'
-import type { ProxyLimits } from './shapes.js'
-import type { DiallerContext } from './upstream/dialler.js'
-import { type Chain, type FilterContext, createChain } from './exchange/filter.js'
+import type { UpstreamContext } from './upstream/dialler.js'
+import { createChain } from './exchange/filter.js'
 import { createFilters } from './filters/index.js'
-import { type Route, createRouter } from './exchange/router.js'
-
-export interface Runtime {
-  readonly chain: Chain
-  readonly limits: ProxyLimits & HeadLimits
-  readonly route: Route
-  countRequest(status: number): void
-  /** A request that broke the protocol. */
-  countRefusal(status: number): void
-  log(event: string, fields?: Readonly<Record<string, unknown>>): void
-  onTick(nowMs: number): void
-  /** Another config took over. */
-  retire(): void
-}
+import { createRouter } from './exchange/router.js'
 
 export function createRuntime(
   config: ProxyConfig,
-  parts: {
-    readonly metrics: HopMetrics
-    readonly clusterContext: PoolContext
-    readonly diallerContext: DiallerContext
-    readonly baseDir: string
-    log: FilterContext['log']
-  },
-): Runtime {
-  const { metrics, clusterContext, diallerContext, baseDir, log } = parts
-  const clusters = new Map(
-    config.clusters.map((cluster) => [cluster.name, new Cluster(cluster, diallerContext, clusterContext)]),
-  )
+  context: UpstreamContext,
+  { configDir: baseDir, log }: ImageContext,
+) {
+  const { metrics } = context
+  const clusters = new Map(config.clusters.map((cluster) => [cluster.name, new Cluster(cluster, context)]))
   const { registry } = metrics
-  const chain = createChain(createFilters(config.filters, { registry, clusters, baseDir, log }))
+  const chain = createChain(createFilters(config.filters, { registry, clusters, baseDir }))
   const refusals = registry.counter(
     'meshbench_refused_requests_total',
     'Requests that broke the protocol or a limit and were not forwarded.',
@@ -49,16 +27,20 @@ export function createRuntime(
     limits: config.limits,
     route: createRouter(config.routes, clusters),
     countRequest: requestCounter(metrics),
-    countRefusal(status) {
+    /** A request that broke the protocol. */
+    countRefusal(status: number): void {
       refusals.labels(String(status)).add()
     },
     log,
-    onTick(nowMs) {
+    onTick(nowMs: number): void {
       for (const cluster of clusters.values()) cluster.onTick(nowMs)
     },
-    retire() {
+    /** Another config took over. */
+    retire(): void {
       chain.close()
       for (const cluster of clusters.values()) cluster.retire()
     },
   }
 }
+
+export type Runtime = ReturnType<typeof createRuntime>

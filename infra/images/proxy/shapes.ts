@@ -9,6 +9,7 @@ import {
   portSchema,
   spiffeIdSchema,
   type Security,
+  whole,
 } from '../kit/process/config.js'
 
 const transportSchema = z
@@ -56,7 +57,7 @@ export const clusterSchema = z.strictObject({
         host: hostSchema,
         port: portSchema,
         locality: z.string().min(1).max(63).optional(),
-        weight: z.int().min(1).max(1000).default(1),
+        weight: whole(1, 1000).default(1),
       }),
     )
     .min(1),
@@ -97,7 +98,7 @@ export const routeSchema = z
     match: matchSchema,
     cluster: nameSchema.optional(),
     split: z
-      .array(z.strictObject({ cluster: nameSchema, weight: z.int().min(0).max(10_000) }))
+      .array(z.strictObject({ cluster: nameSchema, weight: whole(0, 10_000) }))
       .min(1)
       .optional()
       .describe('instead of `cluster`: shares of the traffic, exact over each period of the sum of weights'),
@@ -108,14 +109,11 @@ export const routeSchema = z
 
 export const limitsSchema = z
   .strictObject({
-    connections: z.int().min(1).default(20_000).describe('per listener; more are closed at once'),
-    headBytes: z.int().min(256).max(1_048_576).default(32_768),
-    headerCount: z.int().min(4).max(10_000).default(100),
-    targetBytes: z.int().min(16).max(65_536).default(8192),
-    bufferBytes: z
-      .int()
-      .min(0)
-      .max(16_777_216)
+    connections: whole(1).default(20_000).describe('per listener; more are closed at once'),
+    headBytes: whole(256, 1_048_576).default(32_768),
+    headerCount: whole(4, 10_000).default(100),
+    targetBytes: whole(16, 65_536).default(8192),
+    bufferBytes: whole(0, 16_777_216)
       .default(65_536)
       .describe('of a request body that is kept: while an upstream is awaited, for a retry or for a mirror'),
     headTimeoutMs: durationMsSchema.default(10_000).describe('for a whole request head'),
@@ -133,12 +131,8 @@ export const limitsSchema = z
       .default(600_000)
       .describe('a kept upstream connection is closed after this'),
     connectTimeoutMs: durationMsSchema.default(5000).describe('TCP and TLS handshake together'),
-    streamsPerConnection: z.int().min(1).max(10_000).default(100).describe('HTTP/2'),
-    resetsPerSecond: z
-      .int()
-      .min(1)
-      .default(100)
-      .describe('HTTP/2 streams that a client may reset (rapid reset)'),
+    streamsPerConnection: whole(1, 10_000).default(100).describe('HTTP/2'),
+    resetsPerSecond: whole(1).default(100).describe('HTTP/2 streams that a client may reset (rapid reset)'),
     hbone: hboneLimitsSchema,
   })
   .prefault({})

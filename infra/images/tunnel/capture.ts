@@ -11,12 +11,7 @@ import type { ImageContext } from '../kit/process/image.js'
 import { parseSpiffeId } from '../kit/tls/spiffe.js'
 import type { CaptureConfig } from './config.js'
 import { type ConnectionEnds, type ConnectionMetrics, meteredBy } from './connection-metrics.js'
-import { type TcpListener, listenTcp } from './tcp.js'
-
-export interface CaptureListener extends TcpListener {
-  /** Where connections go from now on; those that stand stay where they are. */
-  update(config: CaptureConfig): void
-}
+import { type TunnelListener, listenTcp } from './tcp.js'
 
 export async function startCapture(
   initial: CaptureConfig,
@@ -27,7 +22,7 @@ export async function startCapture(
     readonly context: ImageContext
     readonly connections: ConnectionMetrics | undefined
   },
-): Promise<CaptureListener> {
+): Promise<TunnelListener<CaptureConfig>> {
   const { pool, metrics } = options
   let config = initial
   let baggage = formatBaggage(config)

@@ -1,4 +1,5 @@
 /** What a tunnel's config file may say. The JSON Schema beside this file is generated from it. */
+import { isIP } from 'node:net'
 import { z } from 'zod'
 import {
   ConfigError,
@@ -12,16 +13,14 @@ import {
   portSchema,
   securitySchema,
   spiffeIdSchema,
+  whole,
 } from '../kit/process/config.js'
-import { parseCidr } from './cidr.js'
 
 const listenShape = {
   name: nameSchema,
   host: hostSchema,
   port: portSchema,
-  fd: z
-    .int()
-    .min(3)
+  fd: whole(3)
     .optional()
     .describe(
       'descriptor of a listening socket that the tunnel is started with, in the place of host and port',
@@ -54,6 +53,16 @@ const captureSchema = z
   })
   .describe('Accepts plain TCP and carries it over HBONE')
 
+/** Throws for anything that is not an IP address or `address/bits`. */
+export function parseCidr(block: string): { network: string; bits: number; family: 'ipv4' | 'ipv6' } {
+  const [network = '', suffix] = block.split('/')
+  const version = isIP(network)
+  const widest = version === 6 ? 128 : 32
+  const bits = suffix === undefined ? widest : /^\d{1,3}$/.test(suffix) ? Number(suffix) : NaN
+  if (version === 0 || !(bits <= widest)) throw new Error(`${block} is not an IP address or CIDR block`)
+  return { network, bits, family: version === 6 ? 'ipv6' : 'ipv4' }
+}
+
 const cidrSchema = z.string().refine((block) => {
   try {
     return Boolean(parseCidr(block))
@@ -68,7 +77,7 @@ const ruleSchema = z
     principals: z.array(z.string().min(1)).optional().describe('SPIFFE ids; "*" at the end matches any rest'),
     namespaces: z.array(z.string().min(1)).optional(),
     addresses: z.array(cidrSchema).optional().describe("CIDR blocks of the peer hop's address"),
-    ports: z.array(z.int().min(1).max(65535)).optional().describe('ports of the :authority'),
+    ports: z.array(whole(1, 65535)).optional().describe('ports of the :authority'),
   })
   .describe('Matches when every field that it has matches')
 
@@ -111,6 +120,7 @@ export const tunnelSchema = z.strictObject({
 })
 
 export type TunnelConfig = z.output<typeof tunnelSchema>
+export type ListenerConfig = TunnelConfig['listeners'][number]
 export type CaptureConfig = z.output<typeof captureSchema>
 export type HboneListenerConfig = z.output<typeof hboneSchema>
 export type RouteConfig = z.output<typeof routeSchema>

@@ -5,6 +5,7 @@
  */
 import type { SpliceOptions } from '../kit/net/splice.js'
 import type { Security } from '../kit/process/config.js'
+import type { countersThrough } from '../kit/process/hop-metrics.js'
 import type { Registry } from '../kit/process/metrics.js'
 
 /** Who is at the ends of a connection, as this side of the tunnel knows them. */
@@ -18,31 +19,20 @@ export interface ConnectionEnds {
   readonly security: Security
 }
 
-/** One connection: bytes are told as they pass, and its end once. */
-export interface ConnectionMeter {
-  toUpstream(bytes: number): void
-  toDownstream(bytes: number): void
-  close(): void
-}
-
-export interface ConnectionMetrics {
-  open(ends: ConnectionEnds): ConnectionMeter
-}
-
 /** What `splice` is to call for a connection: the counters of the hop, and the connection's own where it has some. */
 export function meteredBy(
-  { toUpstream, toDownstream }: Pick<ConnectionMeter, 'toUpstream' | 'toDownstream'>,
-  meter: ConnectionMeter | undefined,
+  { toUpstream, toDownstream }: ReturnType<typeof countersThrough>,
+  meter: ReturnType<ConnectionMetrics['open']> | undefined,
 ): SpliceOptions {
   if (meter === undefined) return { aToB: toUpstream, bToA: toDownstream }
   return {
     aToB: (bytes) => {
       toUpstream(bytes)
-      meter.toUpstream(bytes)
+      meter.received.add(bytes)
     },
     bToA: (bytes) => {
       toDownstream(bytes)
-      meter.toDownstream(bytes)
+      meter.sent.add(bytes)
     },
     onClose: () => {
       meter.close()
@@ -63,7 +53,7 @@ const policyNames: Readonly<Record<Security, string>> = { plain: 'none', tls: 't
 /** Seconds: from connections for one request to those that are kept for an hour. */
 const durationBounds = [0.001, 0.01, 0.1, 1, 10, 60, 600, 3600]
 
-export function createConnectionMetrics(registry: Registry): ConnectionMetrics {
+export function createConnectionMetrics(registry: Registry) {
   const counter = (what: string, help: string) =>
     registry.counter(`meshbench_tcp_${what}_total`, help, labelNames)
   const opened = counter('connections_opened', 'Connections that were carried on.')
@@ -77,19 +67,15 @@ export function createConnectionMetrics(registry: Registry): ConnectionMetrics {
     durationBounds,
   )
   return {
-    open({ reporter, source = 'unknown', destination = 'unknown', service, security }) {
+    /** One connection begins: bytes are told as they pass, and its end once. */
+    open({ reporter, source = 'unknown', destination = 'unknown', service, security }: ConnectionEnds) {
       const values = [reporter, source, destination, service, policyNames[security]]
       opened.labels(...values).add()
-      const [inwards, outwards] = [received.labels(...values), sent.labels(...values)]
       const sinceMs = performance.now()
       return {
-        toUpstream(bytes) {
-          inwards.add(bytes)
-        },
-        toDownstream(bytes) {
-          outwards.add(bytes)
-        },
-        close() {
+        received: received.labels(...values),
+        sent: sent.labels(...values),
+        close(): void {
           closed.labels(...values).add()
           duration.labels(...values).observe((performance.now() - sinceMs) / 1000)
         },
@@ -97,3 +83,5 @@ export function createConnectionMetrics(registry: Registry): ConnectionMetrics {
     },
   }
 }
+
+export type ConnectionMetrics = ReturnType<typeof createConnectionMetrics>

@@ -1,16 +1,17 @@
 /** The listeners of a tunnel, which a reload replaces while connections go on. */
-import type { ListenerAddress } from '../kit/net/address.js'
-import type { CaptureListener } from './capture.js'
-import type { CaptureConfig, HboneListenerConfig, TunnelConfig } from './config.js'
-import type { TerminationListener } from './termination.js'
+import { type ListenerAddress, startAll } from '../kit/net/address.js'
+import type { ListenerConfig, TunnelConfig } from './config.js'
+import type { TunnelListener } from './tcp.js'
 
-type ListenerConfig = CaptureConfig | HboneListenerConfig
+/** Its updates are given configs of the kind that it was started with. */
+type StartListener = (
+  wanted: ListenerConfig,
+  limits: TunnelConfig['limits'],
+) => Promise<TunnelListener<ListenerConfig>>
 
-type Running =
-  | { readonly kind: 'capture'; config: CaptureConfig; readonly listener: CaptureListener }
-  | { readonly kind: 'hbone'; config: HboneListenerConfig; readonly listener: TerminationListener }
-
-export type StartListener = (wanted: ListenerConfig, limits: TunnelConfig['limits']) => Promise<Running>
+interface Running extends TunnelListener<ListenerConfig> {
+  config: ListenerConfig
+}
 
 export class ListenerSet {
   readonly #start: StartListener
@@ -23,7 +24,7 @@ export class ListenerSet {
   }
 
   addresses(): Record<string, ListenerAddress> {
-    return Object.fromEntries([...this.#running].map(([name, { listener }]) => [name, listener.address]))
+    return Object.fromEntries([...this.#running].map(([name, { address }]) => [name, address]))
   }
 
   /**
@@ -36,10 +37,10 @@ export class ListenerSet {
   ): Promise<void> {
     const staying = listeners.filter((listener) => {
       const entry = this.#running.get(listener.name)
-      return entry?.kind === listener.kind && sameSocket(listener, entry.config)
+      return entry !== undefined && sameSocket(listener, entry.config)
     })
     const successors = listeners.filter((listener) => !staying.includes(listener))
-    const ours = new Set([...this.#running.values()].map(({ listener }) => listener.address.port))
+    const ours = new Set([...this.#running.values()].map(({ address }) => address.port))
     const waits = ({ port }: ListenerConfig) => ours.has(port)
     const free = successors.filter((listener) => !waits(listener))
     const opened = await this.#startAll(free, limits)
@@ -49,27 +50,23 @@ export class ListenerSet {
     this.#add(opened)
     // Their addresses are free now.
     this.#add(await this.#startAll(successors.filter(waits), limits))
-    for (const listener of staying) this.#update(listener, limits)
+    for (const config of staying) {
+      const entry = this.#running.get(config.name)
+      entry?.update(config, limits)
+      if (entry) entry.config = config
+    }
   }
 
   async drain(): Promise<void> {
-    await Promise.all(this.#all().map(({ listener }) => listener.drain()))
+    await Promise.all(this.#all().map((entry) => entry.drain()))
   }
 
   close(): void {
-    for (const { listener } of this.#all()) listener.close()
+    for (const entry of this.#all()) entry.close()
   }
 
-  /** All of them, or none. */
-  async #startAll(wanted: readonly ListenerConfig[], limits: TunnelConfig['limits']): Promise<Running[]> {
-    const started: Running[] = []
-    try {
-      for (const listener of wanted) started.push(await this.#start(listener, limits))
-    } catch (error) {
-      for (const { listener } of started) listener.close()
-      throw error
-    }
-    return started
+  #startAll(wanted: readonly ListenerConfig[], limits: TunnelConfig['limits']): Promise<Running[]> {
+    return startAll(wanted, async (config) => ({ ...(await this.#start(config, limits)), config }))
   }
 
   #add(entries: readonly Running[]): void {
@@ -79,21 +76,10 @@ export class ListenerSet {
   #leave(name: string, entry: Running): void {
     this.#running.delete(name)
     this.#leaving.add(entry)
-    void entry.listener.drain().then(() => {
-      entry.listener.close()
+    void entry.drain().then(() => {
+      entry.close()
       this.#leaving.delete(entry)
     })
-  }
-
-  #update(listener: ListenerConfig, limits: TunnelConfig['limits']): void {
-    const entry = this.#running.get(listener.name)
-    if (entry?.kind === 'capture' && listener.kind === 'capture') {
-      entry.config = listener
-      entry.listener.update(listener)
-    } else if (entry?.kind === 'hbone' && listener.kind === 'hbone') {
-      entry.config = listener
-      entry.listener.update(listener, limits)
-    }
   }
 
   #all(): Running[] {
@@ -101,9 +87,9 @@ export class ListenerSet {
   }
 }
 
-type Listening = { readonly host: string; readonly port: number; readonly security?: unknown }
+const securityOf = (config: ListenerConfig) => (config.kind === 'hbone' ? config.security : undefined)
 
 /** What a listener cannot change while it listens. */
-function sameSocket(a: Listening, b: Listening): boolean {
-  return a.host === b.host && a.port === b.port && a.security === b.security
+function sameSocket(a: ListenerConfig, b: ListenerConfig): boolean {
+  return a.kind === b.kind && a.host === b.host && a.port === b.port && securityOf(a) === securityOf(b)
 }

@@ -20,38 +20,24 @@ export interface TunnelPair {
   stop(signal?: NodeJS.Signals): Promise<void>
 }
 
-/** Config of a tunnel whose listener `outbound` carries TCP to `via`, where it wants to meet `expect`. */
-export const outboundConfig = (client: WorkloadFiles, via: ListenerAddress, expect: string) => ({
-  admin: { host: '127.0.0.1', port: 0 },
-  trustDomain,
-  workloads: [client],
-  listeners: [
-    {
-      kind: 'capture',
-      name: 'outbound',
-      host: '127.0.0.1',
-      port: 0,
-      source: client.spiffeId,
-      destination: { authority: pairAuthority, via, expect: [expect] },
-    },
-  ],
+const local = { host: '127.0.0.1', port: 0 }
+const configOf = <L>(workload: WorkloadFiles, listener: L) => ({
+  ...{ admin: local, trustDomain, workloads: [workload], listeners: [listener] },
 })
 
+/** Config of a tunnel whose listener `outbound` carries TCP to `via`, where it wants to meet `expect`. */
+export const outboundConfig = (client: WorkloadFiles, via: ListenerAddress, expect: string) =>
+  configOf(client, {
+    ...{ kind: 'capture', name: 'outbound', ...local, source: client.spiffeId },
+    destination: { authority: pairAuthority, via, expect: [expect] },
+  })
+
 /** Config of a tunnel whose listener `inbound` ends HBONE and connects to `upstream`. */
-export const inboundConfig = (server: WorkloadFiles, { host, port }: ListenerAddress) => ({
-  admin: { host: '127.0.0.1', port: 0 },
-  trustDomain,
-  workloads: [server],
-  listeners: [
-    {
-      kind: 'hbone',
-      name: 'inbound',
-      host: '127.0.0.1',
-      port: 0,
-      routes: [{ authority: pairAuthority, workload: server.spiffeId, to: { host, port } }],
-    },
-  ],
-})
+export const inboundConfig = (server: WorkloadFiles, { host, port }: ListenerAddress) =>
+  configOf(server, {
+    ...{ kind: 'hbone', name: 'inbound', ...local },
+    routes: [{ authority: pairAuthority, workload: server.spiffeId, to: { host, port } }],
+  })
 
 /** Starts both tunnels. `upstream` is where the inbound one connects to. */
 export async function startTunnelPair(

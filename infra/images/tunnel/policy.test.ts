@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { parseSpiffeId } from '../kit/tls/spiffe.js'
 import type { RuleConfig } from './config.js'
-import { parseCidr } from './cidr.js'
+import { parseCidr } from './config.js'
 import { type PolicyInput, permits } from './policy.js'
 
 const input = (id = 'spiffe://bench.local/ns/bench/sa/client', address = '10.1.2.3'): PolicyInput => ({

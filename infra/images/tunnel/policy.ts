@@ -1,8 +1,7 @@
 /** L4 authorization: who may reach an authority, by principal, namespace, address and port. */
 import { BlockList, isIP } from 'node:net'
-import { parseCidr } from './cidr.js'
 import type { SpiffeId } from '../kit/tls/spiffe.js'
-import type { RuleConfig } from './config.js'
+import { type RuleConfig, parseCidr } from './config.js'
 
 export interface PolicyInput {
   /** Absent where the peer showed no certificate: it has no principal and no namespace. */
@@ -19,18 +18,11 @@ export interface PolicyInput {
  */
 export function permits(rules: readonly RuleConfig[] | undefined, input: PolicyInput): boolean {
   if (!rules) return true
-  let allowRules = 0
-  let allowed = false
-  for (const rule of rules) {
-    const hit = matches(rule, input)
-    if (rule.action === 'deny') {
-      if (hit) return false
-    } else {
-      allowRules += 1
-      allowed ||= hit
-    }
-  }
-  return allowed || (allowRules === 0 && rules.length > 0)
+  const hits = (action: RuleConfig['action']) =>
+    rules.some((rule) => rule.action === action && matches(rule, input))
+  if (hits('deny')) return false
+  // An empty list allows nobody.
+  return rules.length > 0 && rules.every(({ action }) => action === 'deny') ? true : hits('allow')
 }
 
 function matches(rule: RuleConfig, { peer, address, authority }: PolicyInput): boolean {

@@ -7,6 +7,8 @@
 import { type Socket, connect, createServer } from 'node:net'
 import { type Reads, acceptWithReads } from '../kit/net/accept-with-reads.js'
 import { type ListenAt, type ListenerAddress, listen } from '../kit/net/address.js'
+import type { HboneLimits } from '../kit/process/config.js'
+import type { ListenerConfig } from './config.js'
 
 export interface TcpListener {
   readonly address: ListenerAddress
@@ -14,6 +16,12 @@ export interface TcpListener {
   drain(): Promise<void>
   /** Cuts every connection. */
   close(): void
+}
+
+/** A listener that a reload may change. */
+export interface TunnelListener<C extends ListenerConfig> extends TcpListener {
+  /** For connections, and streams, from now on; those that stand stay where they are. */
+  update(config: C, limits: HboneLimits): void
 }
 
 /** Four DATA frames, each of which fills one TLS record with its header: 4 × (2^14 − 9). */

@@ -8,12 +8,7 @@ import { type Choice, type OpenConnections, createBalancer } from './balance.js'
 import type { HboneListenerConfig, RouteConfig } from './config.js'
 import { type ConnectionMetrics, meteredBy } from './connection-metrics.js'
 import { permits } from './policy.js'
-import { type TcpListener, connectTcp } from './tcp.js'
-
-export interface TerminationListener extends TcpListener {
-  /** Routes and rules for streams from now on; streams that stand live on. */
-  update(config: HboneListenerConfig, limits: HboneLimits): void
-}
+import { type TunnelListener, connectTcp } from './tcp.js'
 
 export async function startTermination(
   initial: HboneListenerConfig,
@@ -24,7 +19,7 @@ export async function startTermination(
     readonly limits: HboneLimits
     readonly connections: ConnectionMetrics | undefined
   },
-): Promise<TerminationListener> {
+): Promise<TunnelListener<HboneListenerConfig>> {
   const { identities, metrics, trustDomain, connections } = options
   const { security } = initial
   const open: OpenConnections = new Map()

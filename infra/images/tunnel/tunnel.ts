@@ -7,7 +7,7 @@ import type { ImageContext, ImageServer } from '../kit/process/image.js'
 import { startCapture } from './capture.js'
 import { createConnectionMetrics } from './connection-metrics.js'
 import type { TunnelConfig } from './config.js'
-import { ListenerSet, type StartListener } from './listener-set.js'
+import { ListenerSet } from './listener-set.js'
 import { startTermination } from './termination.js'
 
 export async function startTunnel(
@@ -24,18 +24,11 @@ export async function startTunnel(
   })
   const pool = new HbonePool({ identities, metrics, trustDomain, pool: config.pool, limits: config.limits })
   const connections = config.connectionMetrics ? createConnectionMetrics(context.registry) : undefined
-  const start: StartListener = async (wanted, limits) => {
-    if (wanted.kind === 'capture') {
-      const maxConnections = limits.connections
-      const listener = await startCapture(wanted, { pool, metrics, maxConnections, context, connections })
-      return { kind: 'capture', config: wanted, listener }
-    }
-    const listener = await startTermination(wanted, {
-      ...{ identities, metrics, trustDomain, limits, connections },
-    })
-    return { kind: 'hbone', config: wanted, listener }
-  }
-  const listeners = new ListenerSet(start)
+  const listeners = new ListenerSet((wanted, limits) =>
+    wanted.kind === 'capture'
+      ? startCapture(wanted, { pool, metrics, maxConnections: limits.connections, context, connections })
+      : startTermination(wanted, { identities, metrics, trustDomain, limits, connections }),
+  )
   await listeners.replace(config)
 
   return {

@@ -6,14 +6,13 @@
  */
 import type { ByteStream } from '../net/byte-stream.js'
 import { Goodbye } from './connection/goodbye.js'
-import { Incoming, type IncomingEvents, type IncomingLimits } from './connection/incoming.js'
-import { Outgoing, type OutgoingLimits } from './connection/outgoing.js'
+import { Incoming, type IncomingEvents } from './connection/incoming.js'
+import { Outgoing } from './connection/outgoing.js'
 import { StreamTable } from './connection/streams.js'
 import { ConnectionError, errorCode } from './frames.js'
 import { HpackError } from './hpack.js'
+import type { ConnectionLimits } from './settings.js'
 import { type H2Stream, type StreamHandler, StreamResetError } from './stream.js'
-
-export interface ConnectionLimits extends IncomingLimits, OutgoingLimits {}
 
 export interface ConnectionEvents extends IncomingEvents {
   /** A stream is over, so there is room for another. */
@@ -67,12 +66,10 @@ export class H2Connection {
     return this.#streams.size
   }
 
-  /** Streams that the peer lets us have open (client). */
   get peerMaxStreams(): number {
     return this.#streams.peerMaxStreams
   }
 
-  /** Since when there has been no stream, ms since 1970. */
   get idleSince(): number {
     return this.#streams.idleSince
   }
@@ -131,7 +128,6 @@ export class H2Connection {
     if (!stream.isClosed) this.#outgoing.failStream(stream, errorCode.protocol, message)
   }
 
-  /** True for a peer that keeps us waiting for its preface, or for the rest of a frame or of a header block. */
   isOverdue(now: number, timeoutMs: number): boolean {
     return this.#incoming.isOverdue(now, timeoutMs)
   }

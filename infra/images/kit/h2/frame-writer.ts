@@ -23,7 +23,6 @@ interface Slab {
 
 const noBytes = Buffer.alloc(0)
 
-/** Shared by all connections of the process. */
 const spare: Slab[] = []
 
 function takeSlab(owner: FrameWriter): Slab {
@@ -51,12 +50,10 @@ function recycle(slab: Slab): void {
   if (spare.length < maxSpare) spare.push(slab)
 }
 
-export class FrameWriter {
+export abstract class FrameWriter {
   readonly #stream: ByteStream
   /** A stream that is none of Node's copies what it is given. */
   readonly #socket: Socket | undefined
-  readonly #onFlush: () => void
-  readonly #onTaken: () => void
   #slab: Slab | undefined
   #start = 0
   #end = 0
@@ -68,20 +65,26 @@ export class FrameWriter {
    * before. Undefined where they leave together.
    */
   readonly #queue: { readonly slab: Slab; readonly part: Buffer }[] | undefined
-  /** Bytes of that queue. */
-  queuedBytes = 0
+  #queuedBytes = 0
   #isWriting = false
   /** Where the last staged frame begins, and its stream: END_STREAM may still be put on it. */
   #lastFrame = 0
   #lastStream = -1
 
-  /** `onFlush` is called after each write, `onTaken` whenever the socket has taken one of the parts that wait for it. */
-  constructor(stream: ByteStream, onFlush: () => void, onTaken: () => void) {
+  constructor(stream: ByteStream) {
     this.#stream = stream
     this.#socket = stream instanceof Socket ? stream : undefined
     if (stream instanceof TLSSocket) this.#queue = []
-    this.#onFlush = onFlush
-    this.#onTaken = onTaken
+  }
+
+  /** Called after each write. */
+  protected abstract onFlush(): void
+  /** The socket has taken one of the parts that wait for it. */
+  protected abstract onTaken(): void
+
+  /** Bytes that wait in this process. */
+  get waitingBytes(): number {
+    return this.#stream.writableLength + this.#queuedBytes
   }
 
   /** Writes bytes that are no frame: the preface. */
@@ -172,7 +175,7 @@ export class FrameWriter {
     } else {
       this.#writeTail(slab)
     }
-    this.#onFlush()
+    this.onFlush()
   }
 
   #writeTail(slab: Slab): void {
@@ -187,7 +190,7 @@ export class FrameWriter {
     if (this.#queue && this.#socket) {
       if (this.#isWriting) {
         this.#queue.push({ slab, part })
-        this.queuedBytes += part.length
+        this.#queuedBytes += part.length
       } else {
         this.#writeNext(this.#socket, part, slab)
       }
@@ -206,10 +209,10 @@ export class FrameWriter {
       this.#isWriting = false
       const next = socket.destroyed || socket.writableEnded ? undefined : this.#queue?.shift()
       if (next) {
-        this.queuedBytes -= next.part.length
+        this.#queuedBytes -= next.part.length
         this.#writeNext(socket, next.part, next.slab)
       }
-      this.#onTaken()
+      this.onTaken()
     })
   }
 

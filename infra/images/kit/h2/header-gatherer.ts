@@ -1,17 +1,13 @@
 /** Gathers a header block from HEADERS and CONTINUATION frames, within bounds (RFC 9113 §4.3, §6.2, §6.10). */
 import { ConnectionError, errorCode, flag, defaultMaxFrame, readU31 } from './frames.js'
 import { type HeaderList, HpackDecoder } from './hpack.js'
-
-export interface HeaderGathererLimits {
-  readonly headerBytes: number
-  readonly headerCount: number
-  readonly continuationFrames: number
-}
+import type { ConnectionLimits } from './settings.js'
 
 interface Unfinished {
   readonly streamId: number
   readonly parts: Buffer[]
   bytes: number
+  /** When it began, ms since 1970. */
   readonly since: number
 }
 
@@ -20,24 +16,15 @@ const tableBytes = 4096
 
 /** One per connection: HPACK's table belongs to all of its streams. */
 export class HeaderGatherer {
-  readonly #limits: HeaderGathererLimits
+  readonly #limits: ConnectionLimits
   readonly #decoder: HpackDecoder
-  #unfinished: Unfinished | undefined
+  /** The block that is not finished: nothing but its CONTINUATION may come. */
+  unfinished: Unfinished | undefined
   endStream = false
 
-  constructor(limits: HeaderGathererLimits) {
+  constructor(limits: ConnectionLimits) {
     this.#limits = limits
     this.#decoder = new HpackDecoder(tableBytes, limits)
-  }
-
-  /** Stream whose block is not finished: nothing but its CONTINUATION may come. */
-  get streamId(): number | undefined {
-    return this.#unfinished?.streamId
-  }
-
-  /** When the unfinished block began, ms since 1970. */
-  get since(): number | undefined {
-    return this.#unfinished?.since
   }
 
   /** Returns the fields when their block is whole. Throws `ConnectionError` or `HpackError`. */
@@ -63,7 +50,7 @@ export class HeaderGatherer {
     if (from > to) throw new ConnectionError(errorCode.protocol, 'padding is longer than its frame')
     this.endStream = (flags & flag.endStream) !== 0
     if (flags & flag.endHeaders) return this.#decoder.decode(bytes, from, to)
-    this.#unfinished = {
+    this.unfinished = {
       streamId,
       parts: [Buffer.from(bytes.subarray(from, to))],
       bytes: to - from,
@@ -73,7 +60,7 @@ export class HeaderGatherer {
   }
 
   continuation(flags: number, bytes: Buffer, from: number, to: number): HeaderList | undefined {
-    const unfinished = this.#unfinished
+    const unfinished = this.unfinished
     if (!unfinished) throw new ConnectionError(errorCode.protocol, 'CONTINUATION without HEADERS')
     const { parts } = unfinished
     parts.push(Buffer.from(bytes.subarray(from, to)))
@@ -86,7 +73,7 @@ export class HeaderGatherer {
       throw new ConnectionError(errorCode.enhanceYourCalm, 'a header block without end')
     }
     if (!(flags & flag.endHeaders)) return undefined
-    this.#unfinished = undefined
+    this.unfinished = undefined
     return this.#decoder.decode(Buffer.concat(parts))
   }
 }

@@ -1,5 +1,6 @@
 /** HPACK (RFC 7541): reads any peer's header blocks within bounds; writes literals and static entries, which need no state. */
 import { decodeHuffman } from './huffman.js'
+import type { ConnectionLimits } from './settings.js'
 
 export type HeaderField = readonly [name: string, value: string]
 
@@ -28,11 +29,7 @@ export class HpackError extends Error {}
 /** Of the limit of a head: what a block unpacks to, before it is a bomb and not only too large. */
 const mostTimes = 64
 
-export interface HpackLimits {
-  /** Names, values and 32 bytes for each field. */
-  readonly headerBytes: number
-  readonly headerCount: number
-}
+type HpackLimits = Pick<ConnectionLimits, 'headerBytes' | 'headerCount'>
 
 /** The fields of one header block, in their order. */
 export class HeaderList {

@@ -3,20 +3,12 @@ import type { HeaderList } from './hpack.js'
 
 export interface RequestFields {
   readonly method: string
-  /** Empty for CONNECT. */
-  readonly scheme: string
   readonly path: string
   /** Empty when there was none. */
   readonly authority: string
   /** Flat pairs of name and value, without pseudo fields; several `cookie` fields are joined. */
   readonly fields: readonly string[]
   /** What content-length says; -1 when there is none. */
-  readonly contentLength: number
-}
-
-export interface ResponseFields {
-  readonly status: number
-  readonly fields: readonly string[]
   readonly contentLength: number
 }
 
@@ -60,11 +52,13 @@ export function readRequest(list: HeaderList): RequestFields | undefined {
   if (method === 'CONNECT' ? seen !== (1 | 8) || authority === '' : scheme === '' || path === '')
     return undefined
   const rest = readFields(fields, at)
-  return rest && { method, scheme, path, authority, ...rest }
+  return rest && { method, path, authority, ...rest }
 }
 
 /** Returns undefined for a malformed answer. */
-export function readResponse(list: HeaderList): ResponseFields | undefined {
+export function readResponse(
+  list: HeaderList,
+): (Pick<RequestFields, 'fields' | 'contentLength'> & { readonly status: number }) | undefined {
   const [name, status = ''] = list.fields
   if (list.isTooLarge || name !== ':status' || !/^[1-5]\d\d$/.test(status) || status === '101')
     return undefined
@@ -83,7 +77,7 @@ const colon = 58
 function readFields(
   list: readonly string[],
   start: number,
-): { fields: readonly string[]; contentLength: number } | undefined {
+): Pick<RequestFields, 'fields' | 'contentLength'> | undefined {
   let contentLength = -1
   let cookies = 0
   for (let i = start; i < list.length; i += 2) {

@@ -19,41 +19,32 @@ const noBytes = Buffer.alloc(0)
 /** Payloads of a few bytes: a frame copies them. */
 const small = Buffer.alloc(8)
 
-export class FrameSender {
+export class FrameSender extends FrameWriter {
   /** True while the socket holds more than it should. */
   blocked = false
   /** SETTINGS_MAX_FRAME_SIZE of the peer. */
   maxFrame = defaultMaxFrame
-  readonly #stream: ByteStream
-  readonly #writer: FrameWriter
+  readonly #onRoom: () => void
   #isFirstBlock = true
   #queuedControl = 0
   #queuedHeads = 0
 
   /** `onRoom` is called when there may be room again for a stream that tells of it by no `drain`. */
   constructor(stream: ByteStream, onRoom: () => void) {
-    this.#stream = stream
-    const onFlush = (): void => {
-      if (this.#isFull) this.blocked = true
-    }
-    const onTaken = (): void => {
-      if (this.blocked) onRoom()
-    }
-    this.#writer = new FrameWriter(stream, onFlush, onTaken)
+    super(stream)
+    this.#onRoom = onRoom
+  }
+
+  protected override onFlush(): void {
+    if (this.#isFull) this.blocked = true
+  }
+
+  protected override onTaken(): void {
+    if (this.blocked) this.#onRoom()
   }
 
   get #isFull(): boolean {
-    return this.#stream.writableLength + this.#writer.queuedBytes > socketHighWater
-  }
-
-  /** Bytes that are no frame: the preface. */
-  raw(bytes: Uint8Array): void {
-    this.#writer.raw(bytes)
-  }
-
-  /** Sends what is left: nothing follows. */
-  finish(): void {
-    this.#writer.finish()
+    return this.waitingBytes > socketHighWater
   }
 
   /** The peer reads so little that it should not be asked for more: heads, unlike DATA, are bound by no window. */
@@ -81,12 +72,8 @@ export class FrameSender {
   data(streamId: number, bytes: Uint8Array, length: number): void {
     const most = Math.min(dataFrameBytes, this.maxFrame)
     for (let from = 0; from < length; from += most) {
-      this.#writer.frame(frameType.data, 0, streamId, bytes, from, Math.min(length, from + most))
+      this.frame(frameType.data, 0, streamId, bytes, from, Math.min(length, from + most))
     }
-  }
-
-  endStream(streamId: number): void {
-    this.#writer.endStream(streamId)
   }
 
   /** A block of fields (`BlockWriter`), `block[0, length)`. */
@@ -94,7 +81,7 @@ export class FrameSender {
     const end = endStream ? flag.endStream : 0
     if (this.blocked) this.#queuedHeads += frameHeaderBytes + length
     if (!this.#isFirstBlock && length <= dataFrameBytes) {
-      this.#writer.frame(frameType.headers, flag.endHeaders | end, streamId, block, 0, length)
+      this.frame(frameType.headers, flag.endHeaders | end, streamId, block, 0, length)
       return
     }
     let bytes = block.subarray(0, length)
@@ -104,43 +91,43 @@ export class FrameSender {
       const to = Math.min(bytes.length, from + dataFrameBytes)
       const type = from === 0 ? frameType.headers : frameType.continuation
       const flags = (to === bytes.length ? flag.endHeaders : 0) | (from === 0 ? end : 0)
-      this.#writer.frame(type, flags, streamId, bytes, from, to)
+      this.frame(type, flags, streamId, bytes, from, to)
     }
   }
 
   settings(values: Settings): void {
-    this.#writer.frame(frameType.settings, 0, 0, encodeSettings(values))
+    this.frame(frameType.settings, 0, 0, encodeSettings(values))
   }
 
   reset(streamId: number, code: number): void {
     small.writeUInt32BE(code)
-    this.#writer.frame(frameType.rstStream, 0, streamId, small, 0, 4)
+    this.frame(frameType.rstStream, 0, streamId, small, 0, 4)
   }
 
   windowUpdate(streamId: number, increment: number): void {
     small.writeUInt32BE(increment)
-    this.#writer.frame(frameType.windowUpdate, 0, streamId, small, 0, 4)
+    this.frame(frameType.windowUpdate, 0, streamId, small, 0, 4)
   }
 
   goaway(lastStream: number, code: number): void {
     small.writeUInt32BE(lastStream, 0)
     small.writeUInt32BE(code, 4)
-    this.#writer.frame(frameType.goaway, 0, 0, small)
+    this.frame(frameType.goaway, 0, 0, small)
   }
 
   ping(payload: Uint8Array): void {
-    this.#writer.frame(frameType.ping, 0, 0, payload)
+    this.frame(frameType.ping, 0, 0, payload)
   }
 
   settingsAck(): void {
     this.#countAnswer(frameHeaderBytes)
-    this.#writer.frame(frameType.settings, flag.ack, 0, noBytes)
+    this.frame(frameType.settings, flag.ack, 0, noBytes)
   }
 
   /** Answers with the payload, `bytes[from, from + 8)`. */
   pingAck(bytes: Uint8Array, from: number): void {
     this.#countAnswer(frameHeaderBytes + 8)
-    this.#writer.frame(frameType.ping, flag.ack, 0, bytes, from, from + 8)
+    this.frame(frameType.ping, flag.ack, 0, bytes, from, from + 8)
   }
 
   /** An answer that the peer provokes for nothing is about to be sent. Throws `ConnectionError`. */

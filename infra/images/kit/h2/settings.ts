@@ -1,5 +1,18 @@
-/** SETTINGS (RFC 9113 §6.5): what a peer may announce, checked; and ours, encoded. */
+/** What a peer may ask of a connection; and SETTINGS (RFC 9113 §6.5): what it may announce, checked, and ours, encoded. */
 import { ConnectionError, defaultMaxFrame, errorCode, maxWindow, setting } from './frames.js'
+
+export interface ConnectionLimits {
+  /** Streams that a client may have open: SETTINGS_MAX_CONCURRENT_STREAMS. */
+  readonly streamsPerConnection: number
+  /** Of one head: names, values and 32 bytes for each field. */
+  readonly headerBytes: number
+  readonly headerCount: number
+  readonly continuationFrames: number
+  readonly resetsPerSecond: number
+  readonly controlFramesPerSecond: number
+  /** What it may send ahead of a stream's reader. */
+  readonly streamWindowBytes: number
+}
 
 export type Settings = readonly (readonly [id: number, value: number])[]
 

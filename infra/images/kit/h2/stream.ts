@@ -41,7 +41,6 @@ export interface StreamHandler {
 
 /** A stream that the peer or the network cut, with the HTTP/2 error code when there was one. */
 export class StreamResetError extends Error {
-  readonly code = 'ECONNRESET'
   readonly h2Code: number | undefined
   constructor(message: string, h2Code?: number) {
     super(message)
@@ -226,7 +225,6 @@ export class H2Stream {
     return this.#gathered !== undefined
   }
 
-  /** Hands on what was gathered. */
   handOn(): void {
     const held = this.#gathered
     if (held === undefined) return
@@ -292,7 +290,6 @@ export class H2Stream {
     this.#closeWhenDone()
   }
 
-  /** The peer reset the stream, or the connection is gone. */
   fail(error: StreamResetError): void {
     if (this.isClosed) return
     this.#close()

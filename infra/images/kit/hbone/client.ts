@@ -1,18 +1,19 @@
 /** HBONE connections to peers, pooled by source identity and destination, so that streams share handshakes. */
+import type { Socket } from 'node:net'
 import type { ByteStream } from '../net/byte-stream.js'
+import { tlsReads } from '../net/reads.js'
 import { SharedDial, Waiter } from '../net/waiter.js'
 import type { HboneLimits, PoolConfig } from '../process/config.js'
 import { errorCode } from '../h2/frames.js'
-import { type HboneDestination, HboneError } from './hbone.js'
+import { type HboneDestination, HboneError, hboneAlpn } from './hbone.js'
 import { H2Connection } from '../h2/connection.js'
-import type { TlsSession, TlsSessions } from '../tls/dial.js'
-import { dialHbone } from './dial.js'
+import { DialError, type TlsSession, dialPeer } from '../tls/dial.js'
 import { StreamResetError } from '../h2/stream.js'
 import { HboneStream } from './stream.js'
 import type { HopMetrics } from '../process/hop-metrics.js'
 import type { Cell } from '../process/metrics.js'
 import { blockWriter } from '../h2/hpack.js'
-import type { Identity, IdentityStore } from '../tls/identities.js'
+import type { IdentityStore } from '../tls/identities.js'
 
 export interface HboneRequest {
   /** SPIFFE id of the workload on whose behalf the stream is opened. */
@@ -68,7 +69,7 @@ export class HbonePool {
     })
   }
 
-  /** Opens a stream. Rejects with `HboneError` (its status is the peer's, or 503), also for a waiter that has left. */
+  /** Opens a stream. Rejects with `HboneError`, also for a waiter that has left. */
   async connect(request: HboneRequest): Promise<ByteStream> {
     const { authority } = request.destination
     const own = [':method', 'CONNECT', ':authority', authority]
@@ -115,46 +116,57 @@ export class HbonePool {
     pooled.connection.drain()
   }
 
-  #sessionsOf(key: string, { fingerprint }: Identity): TlsSessions {
-    const sessions = this.#sessions
-    const name = `${fingerprint} ${key}`
-    return {
-      get latest() {
-        return sessions.get(name)
-      },
-      keep(session) {
-        if (session) sessions.set(name, session)
-        else sessions.delete(name)
-      },
-    }
-  }
-
-  async #dial(key: string, { source, destination }: HboneRequest, waiter: Waiter): Promise<Pooled> {
-    const { identities, metrics, trustDomain } = this.#options
-    const identity = identities.get(source)
+  async #dial(key: string, request: HboneRequest, waiter: Waiter): Promise<Pooled> {
     const early: Buffer[] = []
     // What the peer says before the promise of its connection is kept.
     let read = (bytes: Buffer): void => {
       early.push(Buffer.from(bytes))
     }
-    const socket = await dialHbone({
-      identity,
-      destination,
-      trustDomain,
-      timeoutMs: this.#pool.connectTimeoutMs,
-      metrics,
-      waiter,
-      onBytes(bytes) {
-        read(bytes)
-      },
-      sessions: this.#pool.resume ? this.#sessionsOf(key, identity) : undefined,
+    const socket = await this.#dialPeer(key, request, waiter, (bytes) => {
+      read(bytes)
     })
-    const pooled = this.#add(key, source, socket)
+    const pooled = this.#add(key, request.source, socket)
     read = (bytes) => {
       pooled.connection.read(bytes)
     }
     for (const bytes of early) pooled.connection.read(bytes)
     return pooled
+  }
+
+  /**
+   * Mutual TLS with the peer; or, where that is asked for, without a certificate of our own, or without TLS. Rejects with
+   * `HboneError`.
+   */
+  async #dialPeer(
+    key: string,
+    { source, destination }: HboneRequest,
+    waiter: Waiter,
+    onBytes: (bytes: Buffer) => void,
+  ): Promise<Socket> {
+    const { identities, metrics, trustDomain } = this.#options
+    const { connectTimeoutMs: timeoutMs, resume } = this.#pool
+    const { via, serverName, expect, security } = destination
+    const identity = identities.get(source)
+    const name = `${via.host}:${via.port}`
+    const isAnonymous = security === 'tls'
+    const sessions = resume ? { kept: this.#sessions, key: `${identity.fingerprint} ${key}` } : undefined
+    try {
+      const socket = await dialPeer({
+        ...{ host: via.host, port: via.port, destination: name, timeoutMs, metrics, waiter },
+        // Its bytes go on to other sockets, which may keep them: memory of its own, in plain text, too.
+        reads: tlsReads((buffer, length) => {
+          onBytes(buffer.subarray(0, length))
+        }),
+        ...(security !== 'plain' && {
+          tls: { identity, isAnonymous, alpn: hboneAlpn, trustDomain, expect, serverName, sessions },
+        }),
+      })
+      return socket.setKeepAlive(true, 30_000)
+    } catch (error) {
+      if (!(error instanceof DialError)) throw error
+      const what = security === 'plain' ? 'CONNECT' : 'HBONE'
+      throw new HboneError(error.reason, `${what} to ${name}: ${error.message}`)
+    }
   }
 
   #add(key: string, source: string, socket: ByteStream): Pooled {
@@ -220,7 +232,7 @@ export class HbonePool {
       useless += 1
       if (!pooled && useless > retries) {
         const { host, port } = destination.via
-        throw new HboneError(503, 'no-streams', `${host}:${port} takes connections and no streams on them`)
+        throw new HboneError('no-streams', `${host}:${port} takes connections and no streams on them`)
       }
     }
     if (waiter.isGone) {
@@ -246,11 +258,11 @@ export class HbonePool {
   }
 }
 
-const gone = (): HboneError => new HboneError(503, 'client-gone', 'nobody waits for the stream any more')
+const gone = (): HboneError => new HboneError('client-gone', 'nobody waits for the stream any more')
 
 function asHboneError(error: unknown, authority: string): Error {
   if (error instanceof StreamResetError) {
-    return new HboneError(503, 'reset', `no stream to ${authority}: ${error.message}`)
+    return new HboneError('reset', `no stream to ${authority}: ${error.message}`)
   }
   return error instanceof Error ? error : new Error(String(error))
 }
@@ -268,7 +280,7 @@ async function openStream(
       stream.destroy()
     }
     const timer = setTimeout(() => {
-      giveUp(new HboneError(503, 'timeout', `no answer to CONNECT within ${timeoutMs} ms`))
+      giveUp(new HboneError('timeout', `no answer to CONNECT within ${timeoutMs} ms`))
     }, timeoutMs)
     const settled = (): void => {
       clearTimeout(timer)
@@ -290,7 +302,7 @@ async function openStream(
         resolve(stream)
         return
       }
-      reject(new HboneError(status, 'refused', `the peer answered ${status}`))
+      reject(new HboneError('refused', `the peer answered ${status}`))
       stream.destroy()
     }
     stream.on('error', onError)

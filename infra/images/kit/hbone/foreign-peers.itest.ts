@@ -204,7 +204,7 @@ describe('our pool with a node:http2 server', () => {
       stream.respond({ ':status': 401 }, { endStream: true })
     }
     const refused = pool.connect({ source: spiffe('client'), destination: destination(via) })
-    await expect(refused).rejects.toMatchObject({ status: 401 })
+    await expect(refused).rejects.toThrow('the peer answered 401')
     await expect(refused).rejects.toBeInstanceOf(HboneError)
   })
 
@@ -312,6 +312,6 @@ describe('our pool with a node:http2 server', () => {
     const via = await listen()
     server.close()
     const refused = pool.connect({ source: spiffe('client'), destination: destination(via) })
-    await expect(refused).rejects.toMatchObject({ status: 503, reason: 'ECONNREFUSED' })
+    await expect(refused).rejects.toMatchObject({ reason: 'ECONNREFUSED' })
   })
 })

@@ -4,15 +4,12 @@ import type { Security } from '../process/config.js'
 
 export const hboneAlpn = 'h2'
 
-/** Why a stream could not be had. `status` is what the peer answered, or what a caller should answer in its place. */
+/** Why a stream could not be had; the reason is the label of the metric. */
 export class HboneError extends Error {
-  /** 401 policy denial, 503 upstream or peer unreachable, or another status of the peer's. */
-  readonly status: number
   readonly reason: string
-  constructor(status: number, reason: string, message: string) {
+  constructor(reason: string, message: string) {
     super(message)
     this.name = 'HboneError'
-    this.status = status
     this.reason = reason
   }
 }

@@ -83,7 +83,7 @@ describe('a server', () => {
       // Should the stream be opened before that is read.
       frame(rstStream, 0, 1, u32(errorCode.refusedStream)),
     )
-    await expect(server.connect()).rejects.toMatchObject({ status: 503 })
+    await expect(server.connect()).rejects.toMatchObject({ name: 'HboneError' })
     expect(server.connections()).toBeLessThan(10)
     await expect.poll(() => server.sockets.size, { timeout: 3000 }).toBe(0)
     server.close()

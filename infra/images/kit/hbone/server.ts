@@ -7,7 +7,7 @@ import { type SecureContext, type Server as TlsServer, type TLSSocket, createSer
 import { acceptWithReads } from '../net/accept-with-reads.js'
 import { type ListenAt, type ListenerAddress, listen } from '../net/address.js'
 import type { ByteStream } from '../net/byte-stream.js'
-import { reuseReads, tlsReads } from '../net/reads.js'
+import { emitData, reuseReads, tlsReads } from '../net/reads.js'
 import type { HboneLimits, Security } from '../process/config.js'
 import { hboneAlpn } from './hbone.js'
 import { H2Connection } from '../h2/connection.js'
@@ -19,10 +19,9 @@ import type { HopMetrics } from '../process/hop-metrics.js'
 import type { Cell, Metric } from '../process/metrics.js'
 import { type IdentityStore, tlsSettings } from '../tls/identities.js'
 import { paceHandshakes } from '../tls/paced-handshakes.js'
-import { type PeerCheck, type SpiffeId, checkPeer } from '../tls/spiffe.js'
+import { type PeerCheck, type SpiffeId, checkCertificate } from '../tls/spiffe.js'
 
-/** A CONNECT request that waits for an answer: call `accept` or `refuse` once. */
-export interface HboneStreamRequest {
+interface ConnectHead {
   readonly authority: string
   /** Absent where it showed no certificate, since none was asked for. */
   readonly peer: SpiffeId | undefined
@@ -30,15 +29,9 @@ export interface HboneStreamRequest {
   readonly peerAddress: string
   /** Flat pairs of lower-case name and value, as they came. */
   readonly fields: readonly string[]
-  /** True once the peer has gone: an answer would go nowhere. */
-  readonly gone: boolean
-  /** Answers 200. */
-  accept(): ByteStream
-  /** 401 policy denial, 404 no such authority, 503 upstream unreachable. */
-  refuse(status: number): void
-  /** Called when the peer goes before it was answered. */
-  onGone(listener: () => void): void
 }
+
+export type HboneStreamRequest = ReturnType<typeof createRequest>
 
 export interface HboneServerOptions {
   readonly identities: IdentityStore
@@ -136,10 +129,7 @@ export class HboneServer {
     const options = {
       hasRoom: () => this.#sockets.size < this.#limits.connections,
       // Its bytes go on to other sockets, which may keep them: memory of its own, as with TLS.
-      reads: (socket: () => Socket) =>
-        tlsReads((buffer, length) => {
-          socket().emit('data', buffer.subarray(0, length))
-        }),
+      reads: (socket: () => Socket) => tlsReads(emitData(socket)),
       highWaterMark: writeBytes,
     }
     acceptWithReads(this.#server, options, accept)
@@ -161,7 +151,7 @@ export class HboneServer {
         this.#serveTls(socket, undefined)
         return
       }
-      const check = checkPeer(socket, this.#options.trustDomain)
+      const check = checkCertificate(socket.getPeerCertificate(), this.#options.trustDomain)
       if ('peer' in check && socket.authorized && socket.alpnProtocol === hboneAlpn) {
         this.#serveTls(socket, check.peer)
         return
@@ -218,7 +208,6 @@ export class HboneServer {
     if (this.#draining) connection.drain()
   }
 
-  /** To be closed with the server. */
   #hold(socket: Socket): void {
     this.#sockets.add(socket)
     socket.on('close', () => this.#sockets.delete(socket))
@@ -274,7 +263,7 @@ function readConnect(
   connection: H2Connection,
   stream: H2Stream,
   list: HeaderList,
-): Pick<HboneStreamRequest, 'authority' | 'fields'> | undefined {
+): Pick<ConnectHead, 'authority' | 'fields'> | undefined {
   if (list.isTooLarge) {
     answer(connection, stream, 431)
     return undefined
@@ -299,30 +288,29 @@ function answer(connection: H2Connection, stream: H2Stream, status: number): voi
   else connection.refuse(stream, block.bytes, block.length)
 }
 
-function createRequest(
-  connection: H2Connection,
-  h2: H2Stream,
-  refusals: Metric<Cell>,
-  head: Pick<HboneStreamRequest, 'authority' | 'peer' | 'peerAddress' | 'fields'>,
-): HboneStreamRequest {
+/** A CONNECT request that waits for an answer: call `accept` or `refuse` once. */
+function createRequest(connection: H2Connection, h2: H2Stream, refusals: Metric<Cell>, head: ConnectHead) {
   let isAnswered = false
   const stream = new HboneStream().attach(h2)
   return {
     ...head,
+    /** True once the peer has gone: an answer would go nowhere. */
     get gone() {
       return h2.isClosed
     },
-    accept() {
+    accept(): ByteStream {
       isAnswered = true
       answer(connection, h2, 200)
       return stream
     },
-    refuse(status) {
+    /** 401 policy denial, 404 no such authority, 503 upstream unreachable. */
+    refuse(status: number): void {
       isAnswered = true
       refusals.labels(String(status)).add()
       answer(connection, h2, status)
     },
-    onGone(listener) {
+    /** Called when the peer goes before it was answered. */
+    onGone(listener: () => void): void {
       stream.on('close', () => {
         // What was accepted belongs to whoever took it: its other side may still have bytes to send.
         if (!isAnswered) listener()

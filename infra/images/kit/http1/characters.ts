@@ -20,7 +20,7 @@ function characterTable(allowed: (code: number) => boolean): Uint8Array {
 export const carriageReturn = 13
 export const lineFeed = 10
 export const space = 32
-const tab = 9
+export const tab = 9
 export const colonCode = 58
 
 /** Compares with a name in lower case, whatever the case of the text. */

@@ -1,12 +1,9 @@
 /** Chunked bodies, decoded strictly and at any split of the bytes (RFC 9112 §7.1), because a lax reader is how bodies get smuggled. */
+import { carriageReturn, lineFeed, space, tab } from './characters.js'
 import { parseTrailers } from './head.js'
 import { HeadError, type HeadLimits } from './http1-head.js'
 
-const carriageReturn = 13
-const lineFeed = 10
 const semicolon = 59
-const space = 32
-const tab = 9
 
 /** Extensions mean nothing to a proxy; this many bytes of them in one chunk are borne (CVE-2023-39326). */
 const maxExtensionBytes = 256

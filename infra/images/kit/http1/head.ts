@@ -152,7 +152,7 @@ export const forbiddenTrailers: ReadonlySet<string> = new Set(
 )
 
 /** RFC 3986 §3.2.2: a reg-name, an IPv4 address or an IPv6 address in brackets, and a port. */
-const authorityPattern = /^(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?$/
+export const authorityPattern = /^(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?$/
 
 function checkTarget(head: Http1Head): void {
   const { target, method } = head

@@ -40,9 +40,7 @@ export class Http1Head {
   /** −1: no content-length header. */
   contentLength = -1
   chunked = false
-  /** `connection: close` was there. */
   close = false
-  /** `connection: keep-alive` was there. */
   keepAlive = false
   connectionUpgrade = false
   /** Value of the Upgrade header, lower case. */

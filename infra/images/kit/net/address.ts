@@ -22,3 +22,18 @@ export async function listen(server: Server, { name, host, port, fd }: ListenAt)
   const bound = server.address() as AddressInfo
   return { host: bound.address, port: bound.port }
 }
+
+/** Starts all of them, or none: what has been started is closed when another cannot be. */
+export async function startAll<T, S extends { close(): void }>(
+  wanted: readonly T[],
+  start: (wanted: T) => Promise<S>,
+): Promise<S[]> {
+  const started: S[] = []
+  try {
+    for (const next of wanted) started.push(await start(next))
+  } catch (error) {
+    for (const earlier of started) earlier.close()
+    throw error
+  }
+  return started
+}

@@ -1,4 +1,5 @@
 /** Reading into memory that is used again, of plain sockets and of TLS sockets, dialled or accepted. */
+import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { Reads } from './accept-with-reads.js'
 
@@ -43,13 +44,6 @@ export interface Leasing {
   readonly lease: Lease
 }
 
-/** Reads whose memory is used again. */
-export interface ReusedReads extends Reads, Leasing {
-  readonly buffer: () => Buffer
-  /** Call it when the socket is closed. */
-  readonly release: () => void
-}
-
 /** What is done with the bytes of a read. */
 export type OnBytes = (buffer: Buffer, length: number, lease: Lease) => void
 
@@ -59,17 +53,25 @@ export type OnBytes = (buffer: Buffer, length: number, lease: Lease) => void
  * gives a socket memory of its own.
  */
 export function plainReads(onBytes: OnBytes): ReusedReads {
-  return new Reading(onBytes, undefined)
+  return new ReusedReads(onBytes, undefined)
 }
 
 /** Reads of a TLS socket: it may hand out bytes while those of another are handled, so that it never reads into `common`. */
 export function tlsReads(onBytes: OnBytes): ReusedReads {
-  return new Reading(onBytes, Buffer.allocUnsafeSlow(tlsReadBytes))
+  return new ReusedReads(onBytes, Buffer.allocUnsafeSlow(tlsReadBytes))
 }
+
+/** Hands bytes on as the event `data` of their socket, which may not be there yet. */
+export const emitData =
+  (socket: () => Socket): OnBytes =>
+  (buffer, length) => {
+    socket().emit('data', buffer.subarray(0, length))
+  }
 
 const takeMemory = (): Buffer => spare.pop() ?? Buffer.allocUnsafeSlow(readBytes)
 
-class Reading implements ReusedReads {
+/** Reads whose memory is used again. */
+export class ReusedReads implements Reads, Leasing {
   readonly #onBytes: OnBytes
   /**
    * Of this socket alone: a write that the kernel did not take at once keeps it, and the next read gets other. Shared
@@ -101,6 +103,7 @@ class Reading implements ReusedReads {
     return true
   }
 
+  /** Call it when the socket is closed. */
   readonly release = (): void => {
     if (this.#own?.length === readBytes && spare.length < maxSpare) spare.push(this.#own)
   }
@@ -124,9 +127,7 @@ export function reuseReads(socket: TLSSocket): void {
   const handle = internals._handle
   if (buffer === undefined || callback === undefined || generate === undefined || !handle?.useUserBuffer)
     return
-  const reads = tlsReads((bytes, length) => {
-    socket.emit('data', bytes.subarray(0, length))
-  })
+  const reads = tlsReads(emitData(() => socket))
   const first = reads.buffer()
   internals[buffer] = first
   internals[callback] = reads.callback

@@ -5,7 +5,6 @@ import { Gatherer } from './gatherer.js'
 import { keepRead } from './reads.js'
 import { endedByReset, reset } from './reset.js'
 
-/** Called with the number of bytes that moved. */
 export type ByteCounter = (bytes: number) => void
 
 export interface SpliceOptions {

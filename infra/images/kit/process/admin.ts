@@ -1,8 +1,9 @@
 /** The admin listener of every image: metrics for the harness, readiness for the platform, config for people. */
 import { createServer } from 'node:http'
-import { type ListenerAddress, listen } from '../net/address.js'
+import { listen } from '../net/address.js'
 
-export interface AdminOptions {
+/** Listens, and answers `/metrics`, `/healthz/live`, `/healthz/ready` and `/config`. Rejects when the port is taken. */
+export async function startAdmin(options: {
   readonly host: string
   readonly port: number
   /** Prometheus text. */
@@ -10,15 +11,7 @@ export interface AdminOptions {
   /** Already redacted. */
   config(): unknown
   isReady(): boolean
-}
-
-export interface Admin {
-  readonly address: ListenerAddress
-  close(): void
-}
-
-/** Listens, and answers `/metrics`, `/healthz/live`, `/healthz/ready` and `/config`. Rejects when the port is taken. */
-export async function startAdmin(options: AdminOptions): Promise<Admin> {
+}) {
   const server = createServer(
     { maxHeaderSize: 8192, requestTimeout: 10_000, headersTimeout: 5_000 },
     (request, response) => {
@@ -61,7 +54,7 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
   server.maxConnections = 100
   return {
     address: await listen(server, { name: 'admin', host: options.host, port: options.port }),
-    close() {
+    close(): void {
       server.close()
       server.closeAllConnections()
     },

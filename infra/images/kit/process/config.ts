@@ -3,14 +3,12 @@ import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
 
+export const whole = (min: number, max = Number.MAX_SAFE_INTEGER) => z.int().min(min).max(max)
+
 export const hostSchema = z.string().min(1).max(253).describe('IP address or host name')
-export const portSchema = z
-  .int()
-  .min(0)
-  .max(65535)
-  .describe('TCP port; 0 lets the program choose when it listens')
+export const portSchema = whole(0, 65535).describe('TCP port; 0 lets the program choose when it listens')
 export const addressSchema = z.strictObject({ host: hostSchema, port: portSchema })
-export const durationMsSchema = z.int().min(0).max(86_400_000)
+export const durationMsSchema = whole(0, 86_400_000)
 export const nameSchema = z
   .string()
   .regex(/^[a-z0-9][a-z0-9_.-]{0,62}$/i, 'letters, digits, ".", "_" and "-", at most 63 characters')
@@ -52,10 +50,7 @@ export type Security = z.infer<typeof securitySchema>
 
 export const poolSchema = z
   .strictObject({
-    maxStreamsPerConnection: z
-      .int()
-      .min(1)
-      .max(100_000)
+    maxStreamsPerConnection: whole(1, 100_000)
       .default(100)
       .describe('streams after which another connection is opened'),
     multiplex: z.boolean().default(true).describe('false: one TLS connection per TCP connection'),
@@ -73,36 +68,17 @@ export const poolSchema = z
 
 export const hboneLimitsSchema = z
   .strictObject({
-    connections: z.int().min(1).default(20_000).describe('per listener; more are closed at once'),
-    streamsPerConnection: z
-      .int()
-      .min(1)
-      .max(1_000_000)
-      .default(200)
-      .describe('SETTINGS_MAX_CONCURRENT_STREAMS'),
+    connections: whole(1).default(20_000).describe('per listener; more are closed at once'),
+    streamsPerConnection: whole(1, 1_000_000).default(200).describe('SETTINGS_MAX_CONCURRENT_STREAMS'),
     handshakeTimeoutMs: durationMsSchema.default(10_000),
-    headerBytes: z.int().min(256).max(1_048_576).default(16_384).describe('of one header block, decoded'),
-    headerCount: z.int().min(8).max(10_000).default(100),
-    continuationFrames: z
-      .int()
-      .min(0)
-      .max(1000)
-      .default(8)
-      .describe('CONTINUATION frames of one header block'),
-    resetsPerSecond: z
-      .int()
-      .min(1)
-      .default(200)
-      .describe('streams that a peer may reset per second (rapid reset)'),
-    controlFramesPerSecond: z
-      .int()
-      .min(10)
+    headerBytes: whole(256, 1_048_576).default(16_384).describe('of one header block, decoded'),
+    headerCount: whole(8, 10_000).default(100),
+    continuationFrames: whole(0, 1000).default(8).describe('CONTINUATION frames of one header block'),
+    resetsPerSecond: whole(1).default(200).describe('streams that a peer may reset per second (rapid reset)'),
+    controlFramesPerSecond: whole(10)
       .default(5000)
       .describe('PING, SETTINGS, PRIORITY and empty DATA frames per second'),
-    streamWindowBytes: z
-      .int()
-      .min(65_535)
-      .max(1 << 24)
+    streamWindowBytes: whole(65_535, 1 << 24)
       .default(1_048_576)
       .describe('flow-control window of one stream: bounds what a slow reader makes us hold'),
     connectTimeoutMs: durationMsSchema.default(10_000).describe('of connections to an upstream'),
@@ -116,7 +92,7 @@ export const baseConfigShape = {
   admin: addressSchema.describe('Plain HTTP: /metrics, /healthz/ready, /config'),
   trustDomain: trustDomainSchema.default('cluster.local'),
   drainMs: durationMsSchema.default(10_000).describe('how long SIGTERM waits for what is in flight'),
-  workers: z.int().min(1).max(256).default(1).describe('processes that share the listeners'),
+  workers: whole(1, 256).default(1).describe('processes that share the listeners'),
   workloads: z.array(workloadSchema).default([]),
 }
 
@@ -176,14 +152,11 @@ function describeIssue(issue: z.core.$ZodIssue, root: unknown): string[] {
     (at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key],
     root,
   )
-  const shown = value === undefined ? 'missing' : shorten(JSON.stringify(value))
+  const text = value === undefined ? 'missing' : JSON.stringify(value)
+  const shown = text.length > 120 ? `${text.slice(0, 117)}…` : text
   const message =
     issue.code === 'unrecognized_keys' ? `unknown field ${issue.keys.join(', ')}` : issue.message
   return [`config${field}: ${message} (value: ${shown})`]
-}
-
-function shorten(text: string): string {
-  return text.length > 120 ? `${text.slice(0, 117)}…` : text
 }
 
 const secretKeys = /^(key|privateKey|secret|password|token)$/i

@@ -1,30 +1,7 @@
 /** The metrics that every hop exposes, by the names of the images' contract, so that a harness can prove the path. */
-import type { Cell, Metric, Registry } from './metrics.js'
+import type { Registry } from './metrics.js'
 
-export interface HopMetrics {
-  readonly registry: Registry
-  /** Labels: `code_class` (`2xx`). */
-  readonly requests: Metric<Cell>
-  /** Labels: `listener`. */
-  readonly downstreamConnections: Metric<Cell>
-  /** Labels: `destination`. */
-  readonly upstreamConnections: Metric<Cell>
-  /** Labels: `direction` (`inbound`, `outbound`). */
-  readonly hboneStreams: Metric<Cell>
-  /** Open TLS connections that carry HBONE. Labels: `side` (`server`, `client`). */
-  readonly hboneConnections: Metric<Cell>
-  /** Labels: `side` (`server`, `client`), `peer` (SPIFFE id). */
-  readonly tlsHandshakes: Metric<Cell>
-  /** Handshakes that resumed a session. Labels: `side`. */
-  readonly tlsResumptions: Metric<Cell>
-  /** Labels: `side`, `reason`. */
-  readonly tlsHandshakeFailures: Metric<Cell>
-  /** Labels: `side` (`downstream`, `upstream`). */
-  readonly receivedBytes: Metric<Cell>
-  readonly sentBytes: Metric<Cell>
-}
-
-export function createHopMetrics(registry: Registry): HopMetrics {
+export function createHopMetrics(registry: Registry) {
   return {
     registry,
     requests: registry.counter('meshbench_requests_total', 'Requests answered.', ['code_class']),
@@ -46,6 +23,7 @@ export function createHopMetrics(registry: Registry): HopMetrics {
       'Open TLS connections that carry HBONE.',
       ['side'],
     ),
+    // `side`: server or client; `peer`: its SPIFFE id.
     tlsHandshakes: registry.counter('meshbench_tls_handshakes_total', 'Completed mutual TLS handshakes.', [
       'side',
       'peer',
@@ -60,10 +38,13 @@ export function createHopMetrics(registry: Registry): HopMetrics {
       'Refused TLS handshakes.',
       ['side', 'reason'],
     ),
+    // `side`: downstream or upstream.
     receivedBytes: registry.counter('meshbench_received_bytes_total', 'Payload bytes received.', ['side']),
     sentBytes: registry.counter('meshbench_sent_bytes_total', 'Payload bytes sent.', ['side']),
   }
 }
+
+export type HopMetrics = ReturnType<typeof createHopMetrics>
 
 /** Counts an answered request by the class of its status; what is beyond the classes is a server's error (RFC 9110 §15). */
 export function requestCounter({ requests }: HopMetrics): (status: number) => void {

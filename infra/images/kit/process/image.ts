@@ -5,22 +5,20 @@ import { basename, dirname, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { z } from 'zod'
 import type { ListenerAddress } from '../net/address.js'
-import { type Admin, startAdmin } from './admin.js'
+import { startAdmin } from './admin.js'
 import { type BaseConfig, ConfigError, loadConfig, redact } from './config.js'
 import { addProcessMetrics } from './hop-metrics.js'
 import { type Registry, createRegistry } from './metrics.js'
 import { WorkerExit, isWorker, joinWorkers, startWorkers } from './workers.js'
 
-/** What an image's `start` gets. */
 export interface ImageContext {
   readonly registry: Registry
   /** Folder of the config file: relative file names start here. */
   readonly configDir: string
   /** One JSON line on standard error. */
-  log(event: string, fields?: Readonly<Record<string, unknown>>): void
+  readonly log: (event: string, fields?: Readonly<Record<string, unknown>>) => void
 }
 
-/** A started data plane. */
 export interface ImageServer<C> {
   /** By the listeners' names, as they are bound. */
   readonly listeners: Readonly<Record<string, ListenerAddress>>
@@ -95,7 +93,6 @@ async function isReady({ admin }: BaseConfig): Promise<boolean> {
   }
 }
 
-/** An image that is being run. */
 interface Program<C extends BaseConfig> {
   readonly image: Image<C>
   readonly file: string
@@ -113,10 +110,7 @@ function printReady(listeners: Readonly<Record<string, ListenerAddress>>): void 
   process.stdout.write(JSON.stringify({ event: 'ready', listeners }) + '\n')
 }
 
-function openAdmin<C extends BaseConfig>(
-  { state }: Program<C>,
-  metrics: () => string | Promise<string>,
-): Promise<Admin> {
+function openAdmin<C extends BaseConfig>({ state }: Program<C>, metrics: () => string | Promise<string>) {
   return startAdmin({
     ...state.config.admin,
     metrics,

@@ -14,7 +14,6 @@ export class Cell {
   }
 }
 
-/** A histogram with its labels fixed. */
 export class HistogramCell {
   readonly bounds: readonly number[]
   /** One count per bound, and one for what lies above the last. */
@@ -67,39 +66,16 @@ interface FamilySnapshot extends FamilyHead {
 }
 
 interface ChildSnapshot {
-  /** Of the labels. */
   readonly values: readonly string[]
   /** The one value; of a histogram the counts, and the sum behind them. */
   readonly numbers: readonly number[]
-}
-
-export interface Registry {
-  counter(name: string, help: string, labelNames?: readonly string[]): Metric<Cell>
-  /** The cells of a counter with one label: `counters('x_total', 'X.', { result: ['ok', 'failed'] }).ok`. */
-  counters<const V extends string>(
-    name: string,
-    help: string,
-    valuesOf: Readonly<Record<string, readonly V[]>>,
-  ): Readonly<Record<V, Cell>>
-  gauge(name: string, help: string, labelNames?: readonly string[]): Metric<Cell>
-  /** `bounds` ascend and are in base units (seconds, bytes). */
-  histogram(
-    name: string,
-    help: string,
-    labelNames: readonly string[],
-    bounds: readonly number[],
-  ): Metric<HistogramCell>
-  /** Called before every scrape, for values that are read and not counted. */
-  onCollect(collect: () => void): void
-  snapshot(): RegistrySnapshot
-  render(): string
 }
 
 /** Label values that a peer can choose are bounded: beyond this many children a metric counts into `other`. */
 const maxChildren = 2000
 
 /** Names that are already registered give the same metric again; another type or other labels throw. */
-export function createRegistry(): Registry {
+export function createRegistry() {
   const families = new Map<string, Family<Cell | HistogramCell>>()
   const collectors: (() => void)[] = []
 
@@ -139,29 +115,41 @@ export function createRegistry(): Registry {
     }))
   }
 
-  const counter: Registry['counter'] = (name, help, labelNames = []) =>
+  const counter = (name: string, help: string, labelNames: readonly string[] = []): Metric<Cell> =>
     register({ name, help, type: 'counter', labelNames }, () => new Cell())
 
   return {
     counter,
-    counters<V extends string>(name: string, help: string, valuesOf: Readonly<Record<string, readonly V[]>>) {
+    /** The cells of a counter with one label: `counters('x_total', 'X.', { result: ['ok', 'failed'] }).ok`. */
+    counters<const V extends string>(
+      name: string,
+      help: string,
+      valuesOf: Readonly<Record<string, readonly V[]>>,
+    ): Readonly<Record<V, Cell>> {
       const metric = counter(name, help, Object.keys(valuesOf))
-      const cells = Object.values(valuesOf)
-        .flat()
-        .map((value) => [value, metric.labels(value)] as const)
-      return Object.fromEntries(cells) as Record<V, Cell>
+      const values = Object.values(valuesOf).flat()
+      return Object.fromEntries(values.map((value) => [value, metric.labels(value)])) as Record<V, Cell>
     },
-    gauge: (name, help, labelNames = []) =>
+    gauge: (name: string, help: string, labelNames: readonly string[] = []): Metric<Cell> =>
       register({ name, help, type: 'gauge', labelNames }, () => new Cell()),
-    histogram: (name, help, labelNames, bounds) =>
+    /** `bounds` ascend and are in base units (seconds, bytes). */
+    histogram: (
+      name: string,
+      help: string,
+      labelNames: readonly string[],
+      bounds: readonly number[],
+    ): Metric<HistogramCell> =>
       register({ name, help, type: 'histogram', labelNames, bounds }, () => new HistogramCell(bounds)),
-    onCollect: (collect) => {
+    /** Called before every scrape, for values that are read and not counted. */
+    onCollect(collect: () => void): void {
       collectors.push(collect)
     },
     snapshot,
     render: () => renderSnapshot(snapshot()),
   }
 }
+
+export type Registry = ReturnType<typeof createRegistry>
 
 /** Adds up the registries of several workers. Gauges are added too: they count things (connections, bytes). */
 export function mergeSnapshots(snapshots: readonly RegistrySnapshot[]): RegistrySnapshot {
@@ -186,7 +174,7 @@ export function renderSnapshot(snapshot: RegistrySnapshot): string {
     lines.push(`# TYPE ${family.name} ${family.type}`)
     for (const { values, numbers } of family.children) {
       const pairs = family.labelNames.map((name, i) => `${name}="${escapeLabel(values[i] ?? '')}"`)
-      const last = formatNumber(numbers.at(-1) ?? 0)
+      const last = numbers.at(-1) ?? 0
       if (!family.bounds) {
         lines.push(`${family.name}${braces(pairs)} ${last}`)
         continue
@@ -194,8 +182,7 @@ export function renderSnapshot(snapshot: RegistrySnapshot): string {
       let cumulative = 0
       for (const [i, count] of numbers.slice(0, -1).entries()) {
         cumulative += count
-        const bound = family.bounds[i]
-        const le = bound === undefined ? '+Inf' : formatNumber(bound)
+        const le = family.bounds[i] ?? '+Inf'
         lines.push(`${family.name}_bucket${braces([...pairs, `le="${le}"`])} ${cumulative}`)
       }
       lines.push(`${family.name}_sum${braces(pairs)} ${last}`)
@@ -211,10 +198,4 @@ function braces(pairs: readonly string[]): string {
 
 function escapeLabel(value: string): string {
   return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
-}
-
-function formatNumber(value: number): string {
-  if (value === Infinity) return '+Inf'
-  if (value === -Infinity) return '-Inf'
-  return String(value)
 }

@@ -49,20 +49,12 @@ try {
 } catch {}
 const signal = new Int32Array(workerData, 0, 1)
 const wakeAt = new Float64Array(workerData, ${slots.wakeAtByte}, 1)
-// The first call of each clock loads code for milliseconds: the closest of some pairs of readings counts.
-let best = Infinity
-let offset = 0
-for (let i = 0; i < 20; i++) {
-  const before = performance.now()
-  const [seconds, nanos] = process.hrtime()
-  const after = performance.now()
-  if (after - before >= best) continue
-  best = after - before
-  offset = seconds * 1e3 + nanos / 1e6 - (before + after) / 2
-}
+// The first call loads code for milliseconds.
+process.hrtime()
 for (;;) {
   const sequence = Atomics.load(signal, 0)
-  const leftMs = wakeAt[0] / 1000 - performance.now() - offset
+  const [seconds, nanos] = process.hrtime()
+  const leftMs = wakeAt[0] / 1000 - seconds * 1e3 - nanos / 1e6
   if (leftMs === Infinity) {
     Atomics.wait(signal, 0, sequence)
     continue
@@ -79,7 +71,7 @@ const minLeadUs = 20
 
 /** One deadline at a time; `fire` is called at it or, when the loop is busy, after it, and never before. */
 export class PreciseTimer {
-  readonly #fire: (nowUs: number) => void
+  readonly #fire: () => void
   readonly #maxLeadUs: number
   readonly #sequence: Int32Array
   readonly #wakeAt: Float64Array
@@ -90,7 +82,7 @@ export class PreciseTimer {
   #spinning = false
 
   /** `maxLeadUs`: longest time before a deadline that may be spun away, in µs: bounds what precision may cost. */
-  constructor(fire: (nowUs: number) => void, maxLeadUs = 250) {
+  constructor(fire: () => void, maxLeadUs = 250) {
     this.#fire = fire
     this.#maxLeadUs = maxLeadUs
     this.#leadUs = Math.min(100, maxLeadUs)
@@ -160,6 +152,6 @@ export class PreciseTimer {
     while (time < this.#deadlineUs) time = nowUs()
     this.#deadlineUs = Infinity
     this.#spinning = false
-    this.#fire(time)
+    this.#fire()
   }
 }

@@ -1,6 +1,6 @@
 /** More than one core: the same program as several processes that share the listeners, seen from outside as one. */
 import cluster, { type Worker } from 'node:cluster'
-import { once } from 'node:events'
+import { on, once } from 'node:events'
 import type { ListenerAddress } from '../net/address.js'
 import { type Registry, type RegistrySnapshot, mergeSnapshots, renderSnapshot } from './metrics.js'
 
@@ -23,14 +23,6 @@ export function joinWorkers(listeners: Readonly<Record<string, ListenerAddress>>
   send({ type: 'ready', listeners })
 }
 
-export interface Workers {
-  readonly listeners: Readonly<Record<string, ListenerAddress>>
-  /** Prometheus text of all workers and of this process, added up. */
-  metrics(): Promise<string>
-  signal(signal: 'SIGHUP' | 'SIGTERM'): void
-  ended(): Promise<void>
-}
-
 /** A worker that ends by itself is replaced, but not for ever. */
 const maxReplacements = 10
 const scrapeTimeoutMs = 2000
@@ -40,7 +32,7 @@ export async function startWorkers(
   count: number,
   registry: Registry,
   log: (event: string, fields: Readonly<Record<string, unknown>>) => void,
-): Promise<Workers> {
+) {
   // Round robin, as a hop has few and long-lived connections: the kernel would give one worker most of them.
   cluster.schedulingPolicy = cluster.SCHED_RR
   let stopping = false
@@ -76,17 +68,18 @@ export async function startWorkers(
   })
   return {
     listeners,
-    async metrics() {
+    /** Prometheus text of all workers and of this process, added up. */
+    async metrics(): Promise<string> {
       const snapshots = await Promise.all(workers().map((worker) => askSnapshot(worker, (scrape += 1))))
       return renderSnapshot(
         mergeSnapshots([registry.snapshot(), ...snapshots.filter((s) => s !== undefined)]),
       )
     },
-    signal(signal) {
+    signal(signal: 'SIGHUP' | 'SIGTERM'): void {
       if (signal === 'SIGTERM') stopping = true
       for (const worker of workers()) worker.process.kill(signal)
     },
-    async ended() {
+    async ended(): Promise<void> {
       await Promise.all(workers().map((worker) => once(worker, 'exit')))
     },
   }
@@ -101,21 +94,13 @@ export class WorkerExit extends Error {
 }
 
 async function askSnapshot(worker: Worker, id: number): Promise<RegistrySnapshot | undefined> {
-  return new Promise((resolve) => {
-    const finish = (snapshot?: RegistrySnapshot): void => {
-      clearTimeout(timer)
-      worker.off('message', onMessage)
-      resolve(snapshot)
-    }
-    const onMessage = (message: FromWorker): void => {
-      if (message.type === 'snapshot' && message.id === id) finish(message.snapshot)
-    }
-    const timer = setTimeout(() => {
-      finish()
-    }, scrapeTimeoutMs)
-    worker.on('message', onMessage)
-    worker.send({ type: 'snapshot', id } satisfies ToWorker, (error: Error | null) => {
-      if (error) finish()
-    })
-  })
+  try {
+    const answers = on(worker, 'message', { signal: AbortSignal.timeout(scrapeTimeoutMs) })
+    worker.send({ type: 'snapshot', id } satisfies ToWorker)
+    for await (const [message] of answers as AsyncIterable<[FromWorker]>)
+      if (message.type === 'snapshot' && message.id === id) return message.snapshot
+  } catch {
+    // It has ended, or is too busy.
+  }
+  return undefined
 }

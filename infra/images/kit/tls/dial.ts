@@ -17,13 +17,6 @@ export interface TlsSession {
   readonly certificate: PeerCertificate
 }
 
-/** The latest TLS session with one peer, made with the certificate that the dialling workload has now. */
-export interface TlsSessions {
-  readonly latest: TlsSession | undefined
-  /** A ticket came, or, with undefined, the latest is of no use. */
-  keep(session: TlsSession | undefined): void
-}
-
 export interface PeerTls {
   readonly identity: Identity
   /** No certificate of our own is shown. */
@@ -34,8 +27,11 @@ export interface PeerTls {
   /** SPIFFE ids that the peer may have; empty: any of the trust domain. */
   readonly expect: readonly string[]
   readonly serverName?: string | undefined
-  /** Where sessions to this peer are kept; absent: every handshake is a full one. */
-  readonly sessions?: TlsSessions | undefined
+  /**
+   * Where the latest session is kept, and by what name: of this peer, made with the certificate that the workload has now.
+   * Absent: every handshake is a full one.
+   */
+  readonly sessions?: { readonly kept: Map<string, TlsSession>; readonly key: string } | undefined
 }
 
 export interface PeerDial {
@@ -78,7 +74,7 @@ export function dialPeer(dial: PeerDial): Promise<Socket> {
       reject(new DialError(reason, message))
     }
     const fail = (reason: string, message: string): void => {
-      tls?.sessions?.keep(undefined)
+      tls?.sessions?.kept.delete(tls.sessions.key)
       if (tls) metrics.tlsHandshakeFailures.labels('client', reason).add()
       giveUp(reason, message)
     }
@@ -109,7 +105,7 @@ export function dialPeer(dial: PeerDial): Promise<Socket> {
 }
 
 function tlsOptions({ identity, isAnonymous, alpn, serverName, sessions }: PeerTls) {
-  const ticket = sessions?.latest?.ticket
+  const ticket = sessions?.kept.get(sessions.key)?.ticket
   return {
     secureContext: isAnonymous ? identity.anonymousContext : identity.secureContext,
     ALPNProtocols: [alpn],
@@ -131,7 +127,7 @@ function handshake(
   done: () => void,
   fail: (reason: string, message: string) => void,
 ): TLSSocket {
-  const offered = sessions?.latest
+  const offered = sessions?.kept.get(sessions.key)
   return socket.once('secureConnect', () => {
     const resumed = socket.isSessionReused()
     const certificate = resumed && offered ? offered.certificate : socket.getPeerCertificate()
@@ -144,7 +140,7 @@ function handshake(
       metrics.tlsHandshakes.labels('client', check.peer.id).add()
       if (resumed) metrics.tlsResumptions.labels('client').add()
       // Tickets come after the handshake (RFC 8446 §4.6.1).
-      if (sessions) socket.on('session', (ticket) => sessions.keep({ ticket, certificate }))
+      if (sessions) socket.on('session', (ticket) => sessions.kept.set(sessions.key, { ticket, certificate }))
       done()
     }
   })

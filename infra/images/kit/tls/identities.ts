@@ -6,27 +6,6 @@ import { type SecureContext, createSecureContext } from 'node:tls'
 import { ConfigError, type WorkloadConfig } from '../process/config.js'
 import { parseSpiffeId, uriNames } from './spiffe.js'
 
-/** One workload's certificate in the form that TLS needs it. */
-export interface Identity {
-  readonly secureContext: SecureContext
-  /** Trusts the same authorities and shows no certificate. */
-  readonly anonymousContext: SecureContext
-  /** The same as PEM, for servers that build a context of their own. */
-  readonly pem: { readonly cert: Buffer; readonly key: Buffer; readonly ca: Buffer }
-  /** Changes when the certificate, its chain or the authorities do: connections made with an older one are retired. */
-  readonly fingerprint: string
-}
-
-export interface IdentityStore {
-  /** Throws when the workload is not known. */
-  get(spiffeId: string): Identity
-  has(spiffeId: string): boolean
-  /** Reads everything again. Throws `ConfigError` and changes nothing when any of it is bad. Returns the ids that changed. */
-  reload(workloads: readonly WorkloadConfig[]): readonly string[]
-  /** Called after a reload that changed something. */
-  onChange(listener: (changed: readonly string[]) => void): void
-}
-
 /**
  * TLS 1.3 only. AES-128-GCM comes first, as ztunnel allows both AES-GCM suites and the shorter key is the cheaper one.
  * One named group keeps the handshake at one round trip (no HelloRetryRequest).
@@ -43,7 +22,7 @@ export function createIdentityStore(options: {
   readonly workloads: readonly WorkloadConfig[]
   /** Folder that relative file names start from. */
   readonly baseDir: string
-}): IdentityStore {
+}) {
   const { trustDomain, baseDir } = options
   const load = (workloads: readonly WorkloadConfig[]): Map<string, Identity> => {
     const problems: string[] = []
@@ -63,13 +42,15 @@ export function createIdentityStore(options: {
   let identities = load(options.workloads)
   const listeners: ((changed: readonly string[]) => void)[] = []
   return {
-    get(spiffeId) {
+    /** Throws when the workload is not known. */
+    get(spiffeId: string): Identity {
       const identity = identities.get(spiffeId)
       if (!identity) throw new Error(`no certificate for ${spiffeId}`)
       return identity
     },
-    has: (spiffeId) => identities.has(spiffeId),
-    reload(workloads) {
+    has: (spiffeId: string) => identities.has(spiffeId),
+    /** Reads everything again. Throws `ConfigError` and changes nothing when any of it is bad. Returns the ids that changed. */
+    reload(workloads: readonly WorkloadConfig[]): readonly string[] {
       const next = load(workloads)
       const changed: string[] = []
       for (const id of new Set([...identities.keys(), ...next.keys()])) {
@@ -83,13 +64,17 @@ export function createIdentityStore(options: {
       if (changed.length > 0) for (const listener of listeners) listener(changed)
       return changed
     },
-    onChange(listener) {
+    /** Called after a reload that changed something. */
+    onChange(listener: (changed: readonly string[]) => void): void {
       listeners.push(listener)
     },
   }
 }
 
-function loadIdentity(workload: WorkloadConfig, trustDomain: string, baseDir: string): Identity {
+export type IdentityStore = ReturnType<typeof createIdentityStore>
+
+/** One workload's certificate in the form that TLS needs it. */
+function loadIdentity(workload: WorkloadConfig, trustDomain: string, baseDir: string) {
   const read = (file: string): Buffer => {
     try {
       return readFileSync(resolve(baseDir, file))
@@ -126,13 +111,18 @@ function loadIdentity(workload: WorkloadConfig, trustDomain: string, baseDir: st
   let anonymous: SecureContext | undefined
   return {
     secureContext: createSecureContext({ cert, key, ca, ...tlsSettings }),
-    get anonymousContext() {
+    /** Trusts the same authorities and shows no certificate. */
+    get anonymousContext(): SecureContext {
       return (anonymous ??= createSecureContext({ ca, ...tlsSettings }))
     },
+    /** The same as PEM, for servers that build a context of their own. */
     pem: { cert, key, ca },
+    /** Changes when the certificate, its chain or the authorities do: connections made with an older one are retired. */
     fingerprint: `${sha256(cert)} ${sha256(ca)}`,
   }
 }
+
+export type Identity = ReturnType<typeof loadIdentity>
 
 /** Of a whole file: only its first certificate would leave out intermediates and all but one authority. */
 function sha256(pem: Buffer): string {

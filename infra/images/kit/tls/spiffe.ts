@@ -1,5 +1,5 @@
 /** SPIFFE identities in certificates: who a peer is, and whether it is whom we expect (SPIFFE X509-SVID §4–5). */
-import type { PeerCertificate, TLSSocket } from 'node:tls'
+import type { PeerCertificate } from 'node:tls'
 
 export interface SpiffeId {
   readonly id: string
@@ -74,9 +74,4 @@ export function checkCertificate(
     return { refusal: 'unexpected-identity', detail: `${peer.id} is not one of ${expect.join(', ')}` }
   }
   return { peer }
-}
-
-/** `checkCertificate` for the peer of a finished handshake. */
-export function checkPeer(socket: TLSSocket, trustDomain: string, expect?: readonly string[]): PeerCheck {
-  return checkCertificate(socket.getPeerCertificate(), trustDomain, expect)
 }

@@ -1,5 +1,5 @@
 /** nighthawk: Envoy's own load generator, read through its JSON. */
-import { type Tool, type ToolReport, errorsOf, wholeSeconds } from './tool.js'
+import { type Tool, type ToolReport, addedBy, errorsOf, wholeSeconds } from './tool.js'
 
 /**
  * api/client/output.proto of envoyproxy/nighthawk as proto3 JSON writes it: 64-bit counts are text, and durations are
@@ -25,6 +25,8 @@ export function parseNighthawk(output: string): ToolReport {
   if (!all) throw new Error('nighthawk wrote no global result')
   const counters = new Map((all.counters ?? []).map(({ name = '', value }) => [name, Number(value ?? 0)]))
   const counter = (name: string) => counters.get(`benchmark.${name}`) ?? 0
+  const good = all.statistics?.find(({ id }) => id === 'benchmark_http_client.latency_2xx')
+  const percentiles = good?.percentiles ?? []
   const opened = counters.get('upstream_cx_total')
   return {
     ok: counter('http_2xx'),
@@ -35,24 +37,12 @@ export function parseNighthawk(output: string): ToolReport {
       reset: counter('stream_resets'),
       connect: counter('pool_connection_failure'),
     }),
-    latency: bucketsOf(
-      all.statistics?.find(({ id }) => id === 'benchmark_http_client.latency_2xx')?.percentiles ?? [],
+    latency: addedBy(
+      percentiles.map(({ count = '0', duration = '0s' }) => [secondsOf(duration) * 1e6, Number(count)]),
     ),
     ...(opened === undefined ? {} : { connectionsOpened: opened }),
     ...(all.execution_duration === undefined ? {} : { windowMs: secondsOf(all.execution_duration) * 1000 }),
   }
-}
-
-/** Steps of a percentile spectrum: each has how many requests took at most as long. */
-function bucketsOf(
-  percentiles: readonly { readonly count?: string; readonly duration?: string }[],
-): [number, number][] {
-  let before = 0
-  return percentiles.flatMap(({ count = '0', duration = '0s' }): [number, number][] => {
-    const step = Number(count) - before
-    before = Math.max(before, Number(count))
-    return step > 0 ? [[secondsOf(duration) * 1e6, step]] : []
-  })
 }
 
 function secondsOf(duration: string): number {

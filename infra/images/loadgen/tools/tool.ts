@@ -59,7 +59,6 @@ export function secondsArgument(seconds: number): string {
   return `${wholeSeconds(seconds)}s`
 }
 
-/** The whole command line. */
 export function commandOf(tool: Tool, run: ToolRun): readonly string[] {
   return [...(tool.wrap ?? [tool.program]), ...tool.argv(run)]
 }
@@ -69,16 +68,21 @@ export function stepsOf(
   percentiles: Iterable<readonly [share: number, us: number]>,
   count: number,
 ): [us: number, count: number][] {
+  // As many as do not exceed the percentile, at least: the one that it names is among them.
+  const sorted = [...percentiles].sort(([a], [b]) => a - b)
+  return addedBy(sorted.map(([share, us]) => [us, Math.ceil(share * count - 1e-6)]))
+}
+
+/** Of a spectrum, whose steps have how many requests took at most as long: how many each of them adds. */
+export function addedBy(
+  spectrum: readonly (readonly [us: number, upTo: number])[],
+): [us: number, count: number][] {
   let before = 0
-  return [...percentiles]
-    .sort(([a], [b]) => a - b)
-    .flatMap(([share, us]) => {
-      // As many as do not exceed the percentile, at least: the one that it names is among them.
-      const upTo = Math.ceil(share * count - 1e-6)
-      const step: [number, number][] = upTo > before ? [[us, upTo - before]] : []
-      before = Math.max(before, upTo)
-      return step
-    })
+  return spectrum.flatMap(([us, upTo]): [number, number][] => {
+    const added = upTo - before
+    before = Math.max(before, upTo)
+    return added > 0 ? [[us, added]] : []
+  })
 }
 
 /** Counts answered requests by their status, and failures by what a tool calls them. */
@@ -114,7 +118,6 @@ export function errorsOf(counts: ToolReport['errors']): ToolReport['errors'] {
   return Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0))
 }
 
-/** Of what a tool calls it. */
 export function kindOfFailure(text: string): ErrorKind {
   return /refused|connect:|dial/i.test(text) ? 'connect' : /time/i.test(text) ? 'timeout' : 'reset'
 }

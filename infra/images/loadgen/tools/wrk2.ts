@@ -1,21 +1,14 @@
 /** wrk2: wrk with a constant rate, charged from when a request was due. */
 import { parseWrkSummary } from './wrk.js'
-import { type Tool, type ToolReport, errorsOf, secondsArgument } from './tool.js'
+import { type Tool, type ToolReport, addedBy, errorsOf, secondsArgument } from './tool.js'
 
 /** The spectrum of `--latency`: value in ms, share, count so far (https://github.com/giltene/wrk2#readme). */
 function parseSpectrum(output: string): [number, number][] {
   const start = output.indexOf('Detailed Percentile spectrum')
   if (start < 0) throw new Error('wrk2 printed no percentile spectrum')
-  const buckets: [number, number][] = []
-  let before = 0
-  for (const line of output.slice(start).split('\n')) {
-    const match = /^\s*(\d+\.\d+)\s+\d\.\d+\s+(\d+)\s+(?:\d+\.\d+|inf)\s*$/.exec(line)
-    if (!match) continue
-    const total = Number(match[2])
-    if (total > before) buckets.push([Number(match[1]) * 1000, total - before])
-    before = total
-  }
-  return buckets
+  const lines = output.slice(start).split('\n')
+  const rows = lines.map((line) => /^\s*(\d+\.\d+)\s+\d\.\d+\s+(\d+)\s+(?:\d+\.\d+|inf)\s*$/.exec(line))
+  return addedBy(rows.flatMap((row) => (row ? [[Number(row[1]) * 1000, Number(row[2])] as const] : [])))
 }
 
 export function parseWrk2(output: string): ToolReport {

@@ -1,8 +1,10 @@
 /** HTTP/2 with prior knowledge, and gRPC on it: one connection per slot and one stream at a time on each. */
 import { echoReplyHead, encodeEchoRequest, grpcPath } from '../../kit/grpc/grpc-echo.js'
-import { type ConnectionLimits, H2Connection } from '../../kit/h2/connection.js'
+import { H2Connection } from '../../kit/h2/connection.js'
 import { type HeaderList, blockWriter } from '../../kit/h2/hpack.js'
 import { readResponse, readTrailers } from '../../kit/h2/message.js'
+import type { ConnectionLimits } from '../../kit/h2/settings.js'
+import { firstValue } from '../../kit/http1/http1-head.js'
 import type { StreamHandler } from '../../kit/h2/stream.js'
 import type { ErrorKind } from '../../../../harness/protocol/result.js'
 import { type Spec, authorityOf } from '../spec.js'
@@ -46,18 +48,14 @@ export const grpcWire: WireFactory = (spec, events) =>
     judge(status, head, trailers) {
       const bad = kindOfStatus(status)
       if (bad !== undefined) return bad
-      const code = valueOf(trailers, 'grpc-status') ?? valueOf(head, 'grpc-status')
+      const last = trailers && firstValue(trailers.fields, 'grpc-status')
+      const code = last ?? firstValue(head.fields, 'grpc-status')
       if (code === '0') return undefined
       return code === undefined ? 'other' : serverFaults.has(code) ? '5xx' : '4xx'
     },
   })
 
 const targetOf = (spec: Spec): string[] => [':authority', authorityOf(spec.target), ':scheme', 'http']
-
-function valueOf(list: HeaderList | undefined, name: string): string | undefined {
-  const at = list?.fields.indexOf(name) ?? -1
-  return at < 0 ? undefined : list?.fields[at + 1]
-}
 
 /** The windows must not be what limits a large reply; a server may say as often as it likes what it wants. */
 const limits: ConnectionLimits = {
@@ -121,7 +119,6 @@ class H2Wire implements Wire {
     this.#socket.close()
   }
 
-  /** Reads one reply. */
   #follow(): StreamHandler {
     let status = 0
     let head: HeaderList | undefined

@@ -1,15 +1,10 @@
 /** What a downstream connection knows of its listener and of the proxy. */
 import type { Cell } from '../../kit/process/metrics.js'
-import type { SpiffeId } from '../../kit/tls/spiffe.js'
-import type { Clock } from '../exchange/clock.js'
+import type { Client, Clock } from '../exchange/sides.js'
 import type { Runtime } from '../runtime.js'
 
-export interface DownstreamContext {
-  readonly listener: string
+export interface DownstreamContext extends Client {
   readonly scheme: 'http' | 'https'
-  /** Who the client proved to be. */
-  readonly peer: SpiffeId | undefined
-  readonly address: string
   /** Value of x-forwarded-client-cert for this connection's requests. */
   readonly clientCert: string | undefined
   /** What the client says under that name is forwarded. */
@@ -20,12 +15,4 @@ export interface DownstreamContext {
   /** The config in force: each request asks anew. */
   runtime(): Runtime
   isDraining(): boolean
-}
-
-/** A connection as the listener keeps it. */
-export interface DownstreamConnection {
-  /** The memory is leased as the reads of its stream say. */
-  onBytes(bytes: Buffer): void
-  onTick(nowMs: number): void
-  drain(): void
 }

@@ -5,17 +5,16 @@ import { HboneServer } from '../../kit/hbone/server.js'
 import { acceptWithReads } from '../../kit/net/accept-with-reads.js'
 import { type ListenerAddress, listen } from '../../kit/net/address.js'
 import type { ByteStream } from '../../kit/net/byte-stream.js'
-import { type Leasing, type ReusedReads, plainReads } from '../../kit/net/reads.js'
+import { type Leasing, emitData, plainReads } from '../../kit/net/reads.js'
 import type { HopMetrics } from '../../kit/process/hop-metrics.js'
 import { type IdentityStore, tlsSettings } from '../../kit/tls/identities.js'
 import { paceHandshakes } from '../../kit/tls/paced-handshakes.js'
-import { type SpiffeId, checkPeer } from '../../kit/tls/spiffe.js'
+import { type SpiffeId, checkCertificate } from '../../kit/tls/spiffe.js'
 import type { ProxyConfig } from '../config.js'
 import { type ProxyLimits, type ProxyListenerConfig, connectSecurity } from '../shapes.js'
 
 export interface Front {
   readonly address: ListenerAddress
-  renewCertificate(): void
   /** Takes on the limits of a new config, for connections from now on. */
   update(limits: ProxyLimits): void
   /** Stops accepting; resolves when what it still holds itself is closed. */
@@ -68,15 +67,11 @@ async function openPlainFront(listener: ProxyListenerConfig, serve: Serve): Prom
     accept(socket)
   })
   const address = await listen(server, listener)
-  const reads = (socket: () => Socket): ReusedReads =>
-    plainReads((buffer, length) => {
-      socket().emit('data', buffer.subarray(0, length))
-    })
+  const reads = (socket: () => Socket) => plainReads(emitData(socket))
   // The connections that there may be are counted over all listeners, by `serve`.
   acceptWithReads(server, { hasRoom: () => true, reads, highWaterMark: writeBytes }, accept)
   return {
     address,
-    renewCertificate: () => {},
     // Connections are counted by `serve`, which asks for the limits each time.
     update: () => {},
     async stop() {
@@ -116,7 +111,7 @@ async function openTlsFront(
         serve(socket, socket.remoteAddress ?? '', undefined, fresh)
         return
       }
-      const check = checkPeer(socket, config.trustDomain, listener.expect)
+      const check = checkCertificate(socket.getPeerCertificate(), config.trustDomain, listener.expect)
       if ('refusal' in check) {
         countFailure(check.refusal)
         socket.destroy()
@@ -130,6 +125,9 @@ async function openTlsFront(
     countFailure(error.code ?? 'error')
     // Node leaves a connection whose handshake timed out open.
     socket.destroy()
+  })
+  identities.onChange(() => {
+    tls.setSecureContext(certificate())
   })
   const begin = paceHandshakes(tls)
   const sockets = new Set<Socket>()
@@ -145,9 +143,6 @@ async function openTlsFront(
   })
   return {
     address: await listen(server, listener),
-    renewCertificate: () => {
-      tls.setSecureContext(certificate())
-    },
     update: ({ connections }) => {
       server.maxConnections = connections
     },
@@ -188,8 +183,6 @@ async function openHboneFront(
   const address = await server.listen(listener)
   return {
     address,
-    // The HBONE server follows the identity store by itself.
-    renewCertificate: () => {},
     update: ({ hbone: limits }) => {
       server.update({ workload, limits })
     },

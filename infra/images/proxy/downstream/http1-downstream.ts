@@ -4,7 +4,6 @@ import { endedByReset, isDisconnected, reset } from '../../kit/net/reset.js'
 import { ChunkedDecoder } from '../../kit/http1/chunked.js'
 import { endOfHead, parseRequestHead, startOfHead } from '../../kit/http1/head.js'
 import { HeadError } from '../../kit/http1/http1-head.js'
-import type { SpiffeId } from '../../kit/tls/spiffe.js'
 import type { DownstreamContext } from './downstream-context.js'
 import { Exchange } from '../exchange/exchange.js'
 import type { DownstreamSide, ResponseStart } from '../exchange/sides.js'
@@ -25,10 +24,7 @@ type BodyState = 'none' | 'length' | 'chunked' | 'tunnel'
 
 export class Http1Downstream implements DownstreamSide {
   readonly protocol = 'http1'
-  readonly listener: string
-  readonly peer: SpiffeId | undefined
-  readonly address: string
-  readonly #context: DownstreamContext
+  readonly client: DownstreamContext
   readonly #stream: ByteStream
   readonly #wire: Wire
   readonly #reads: Leasing
@@ -60,11 +56,8 @@ export class Http1Downstream implements DownstreamSide {
     this.#stream = stream
     this.#wire = new Wire(stream)
     this.#writer = new Http1ResponseWriter(this.#wire, context.sentBytes)
-    this.#context = context
     this.#reads = reads
-    this.listener = context.listener
-    this.peer = context.peer
-    this.address = context.address
+    this.client = context
     this.#lastReadMs = context.clock.nowMs
     stream.on('drain', () => {
       this.#exchange?.onDownstreamDrain()
@@ -83,9 +76,10 @@ export class Http1Downstream implements DownstreamSide {
     })
   }
 
+  /** The memory is leased as the reads of its stream say. */
   onBytes(bytes: Buffer): void {
-    this.#context.receivedBytes.value += bytes.length
-    this.#lastReadMs = this.#context.clock.nowMs
+    this.client.receivedBytes.value += bytes.length
+    this.#lastReadMs = this.client.clock.nowMs
     if (this.#pending === undefined) {
       this.#consume(bytes, this.#reads.lease)
       return
@@ -97,7 +91,7 @@ export class Http1Downstream implements DownstreamSide {
 
   /** Called a few times a second: closes what is too slow. */
   onTick(nowMs: number): void {
-    const { limits } = this.#context.runtime()
+    const { limits } = this.client.runtime()
     const { backlog } = this.#wire
     if (this.#stallWatch.isStalled(nowMs, backlog, backlog === 0 ? 0 : this.#wire.taken, limits.sendIdleMs)) {
       this.#stream.destroy()
@@ -132,7 +126,7 @@ export class Http1Downstream implements DownstreamSide {
       this.#sentBytes = bytesWritten
       this.#silentSinceMs = nowMs
     }
-    return nowMs - this.#silentSinceMs > this.#context.runtime().limits.halfCloseMs
+    return nowMs - this.#silentSinceMs > this.client.runtime().limits.halfCloseMs
   }
 
   /** No further request after the one in progress. */
@@ -148,7 +142,7 @@ export class Http1Downstream implements DownstreamSide {
   respond(start: ResponseStart): boolean {
     const { head } = start
     if (head.status === 101) return this.#writer.switchProtocol(head, this.#exchange?.request.upgrade ?? '')
-    const close = this.#closing || this.#clientCloses || this.#body !== 'none' || this.#context.isDraining()
+    const close = this.#closing || this.#clientCloses || this.#body !== 'none' || this.client.isDraining()
     const ok = this.#writer.respond(start, close)
     if (close || this.#writer.mustClose) this.#closing = true
     return ok
@@ -161,7 +155,7 @@ export class Http1Downstream implements DownstreamSide {
   finish(trailers: Fields | undefined): void {
     if (this.#body === 'tunnel') {
       this.#stream.end()
-      this.#closeAtMs = this.#context.clock.nowMs + lingerMs
+      this.#closeAtMs = this.client.clock.nowMs + lingerMs
       return
     }
     this.#writer.finish(trailers)
@@ -206,7 +200,7 @@ export class Http1Downstream implements DownstreamSide {
   resumeRequest(): void {
     if (!this.#paused) return
     this.#paused = false
-    this.#lastReadMs = this.#context.clock.nowMs
+    this.#lastReadMs = this.client.clock.nowMs
     this.#stream.resume()
   }
 
@@ -269,9 +263,9 @@ export class Http1Downstream implements DownstreamSide {
       return -1
     }
     this.#headStart = at
-    const end = endOfHead(bytes, at, bytes.length, this.#context.runtime().limits)
+    const end = endOfHead(bytes, at, bytes.length, this.client.runtime().limits)
     if (end < 0) {
-      if (this.#headSinceMs === 0) this.#headSinceMs = this.#context.clock.nowMs
+      if (this.#headSinceMs === 0) this.#headSinceMs = this.client.clock.nowMs
       this.#pending = Buffer.from(bytes.subarray(at))
     } else {
       this.#headSinceMs = 0
@@ -281,7 +275,7 @@ export class Http1Downstream implements DownstreamSide {
 
   /** Starts an exchange; returns how far the bytes were used. */
   #begin(bytes: Buffer, start: number, end: number, lease: Lease): number {
-    const runtime = this.#context.runtime()
+    const runtime = this.client.runtime()
     const head = parseRequestHead(bytes.toString('latin1', start, end), runtime.limits)
     this.#writer.begin(head.method === 'HEAD', head.minor)
     this.#clientCloses = head.close || (head.minor === 0 && !head.keepAlive)
@@ -292,13 +286,13 @@ export class Http1Downstream implements DownstreamSide {
         method: head.method,
         path: head.target,
         authority: head.authority,
-        scheme: this.#context.scheme,
+        scheme: this.client.scheme,
         contentLength: length,
       },
       head,
     )
-    request.clientCert = this.#context.clientCert
-    request.keepsClientCert = this.#context.keepsClientCert
+    request.clientCert = this.client.clientCert
+    request.keepsClientCert = this.client.keepsClientCert
     if (
       head.connectionUpgrade &&
       head.upgrade === 'websocket' &&
@@ -348,7 +342,7 @@ export class Http1Downstream implements DownstreamSide {
     if (decoder.done) {
       this.#body = 'none'
       this.#decoder = undefined
-      exchange?.onRequestEnd(fieldsOf(decoder.trailers))
+      exchange?.onRequestEnd(decoder.trailers?.length ? new Fields(decoder.trailers) : undefined)
     }
     return to
   }
@@ -363,7 +357,7 @@ export class Http1Downstream implements DownstreamSide {
 
   #onEnd(): void {
     this.#clientEnded = true
-    this.#silentSinceMs = this.#context.clock.nowMs
+    this.#silentSinceMs = this.client.clock.nowMs
     const exchange = this.#exchange
     if (this.#body === 'tunnel') exchange?.onRequestEnd(undefined)
     else if (exchange === undefined) this.#end()
@@ -376,7 +370,7 @@ export class Http1Downstream implements DownstreamSide {
 
   /** A request that is refused before it became an exchange. */
   #refuse(error: HeadError): void {
-    const runtime = this.#context.runtime()
+    const runtime = this.client.runtime()
     runtime.countRequest(error.status)
     runtime.countRefusal(error.status)
     const body = `${error.message}\n`
@@ -384,39 +378,24 @@ export class Http1Downstream implements DownstreamSide {
     this.#writer.text(
       head.toHttp1('content-type: text/plain\r\nconnection: close\r\n') + (this.#writer.isHead ? '' : body),
     )
-    this.#linger()
+    this.#end()
   }
 
   /** A request whose body cannot be forwarded: nothing more of it may reach the upstream, and no success the client. */
   #refuseBody(error: HeadError): void {
     this.#clientCloses = true
-    this.#context.runtime().countRefusal(error.status)
+    this.client.runtime().countRefusal(error.status)
     const exchange = this.#exchange
     exchange?.reply({ status: error.status, reason: 'bad-body', body: `${error.message}\n` })
-    this.#linger()
+    this.#end()
   }
 
   #end(): void {
-    if (this.#body === 'none') {
-      this.#closing = true
-      this.#pending = undefined
-      this.#stream.end()
-      this.#closeAtMs = this.#context.clock.nowMs + lingerMs
-    } else {
-      this.#linger()
-    }
-  }
-
-  #linger(): void {
     this.#closing = true
     this.#body = 'none'
     this.#pending = undefined
     if (this.#paused) this.resumeRequest()
     this.#stream.end()
-    this.#closeAtMs = this.#context.clock.nowMs + lingerMs
+    this.#closeAtMs = this.client.clock.nowMs + lingerMs
   }
-}
-
-function fieldsOf(list: string[] | undefined): Fields | undefined {
-  return list === undefined || list.length === 0 ? undefined : new Fields(list)
 }

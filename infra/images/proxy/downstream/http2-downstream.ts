@@ -4,8 +4,7 @@ import { errorCode } from '../../kit/h2/frames.js'
 import { type HeaderList, blockWriter } from '../../kit/h2/hpack.js'
 import type { H2Stream, StreamHandler } from '../../kit/h2/stream.js'
 import type { ByteStream } from '../../kit/net/byte-stream.js'
-import type { SpiffeId } from '../../kit/tls/spiffe.js'
-import type { DownstreamConnection, DownstreamContext } from './downstream-context.js'
+import type { DownstreamContext } from './downstream-context.js'
 import { Exchange } from '../exchange/exchange.js'
 import {
   type RequestOrigin,
@@ -21,7 +20,7 @@ import { type Fields, RequestHead, type ResponseHead } from '../exchange/message
 import { StallWatch } from './stall.js'
 
 /** Serves a connection whose client began with the preface of HTTP/2. */
-export class Http2Connection implements DownstreamConnection {
+export class Http2Connection {
   readonly #connection: H2Connection
   readonly #context: DownstreamContext
   readonly #streams = new Set<Http2Downstream>()
@@ -66,11 +65,10 @@ class Http2Downstream implements DownstreamSide, StreamHandler {
   readonly protocol = 'h2'
   readonly #stream: H2Stream
   readonly #connection: H2Connection
-  readonly #context: DownstreamContext
+  readonly client: DownstreamContext
   readonly #siblings: Set<Http2Downstream>
   #exchange: Exchange | undefined
   #isHead = false
-  /** The head of the answer is out. */
   #isAnswered = false
   #lastReadMs: number
   #stallWatch: StallWatch | undefined
@@ -83,22 +81,10 @@ class Http2Downstream implements DownstreamSide, StreamHandler {
   ) {
     this.#stream = stream
     this.#connection = connection
-    this.#context = context
+    this.client = context
     this.#siblings = siblings
     this.#lastReadMs = context.clock.nowMs
     stream.handler = this
-  }
-
-  get listener(): string {
-    return this.#context.listener
-  }
-
-  get peer(): SpiffeId | undefined {
-    return this.#context.peer
-  }
-
-  get address(): string {
-    return this.#context.address
   }
 
   start(list: HeaderList, ended: boolean): void {
@@ -114,14 +100,14 @@ class Http2Downstream implements DownstreamSide, StreamHandler {
       this.#connection.fault(stream, 'a malformed request')
       return
     }
-    const runtime = this.#context.runtime()
+    const runtime = this.client.runtime()
     const refusal = origin.refusal ?? (origin.path.length > runtime.limits.targetBytes ? 414 : undefined)
     if (refusal !== undefined) {
       this.#refuse(refusal, list)
       return
     }
     if (!ended) stream.contentLeft = length
-    const request = requestOf(origin, this.#context, ended ? 0 : length)
+    const request = requestOf(origin, this.client, ended ? 0 : length)
     this.#isHead = origin.method === 'HEAD'
     const exchange = new Exchange(runtime, this, request)
     this.#exchange = exchange
@@ -175,7 +161,7 @@ class Http2Downstream implements DownstreamSide, StreamHandler {
   body(bytes: Buffer): boolean {
     const stream = this.#stream
     if (stream.localEnded || stream.isClosed) return true
-    this.#context.sentBytes.value += bytes.length
+    this.client.sentBytes.value += bytes.length
     return stream.write(bytes)
   }
 
@@ -207,7 +193,7 @@ class Http2Downstream implements DownstreamSide, StreamHandler {
   }
 
   resumeRequest(): void {
-    this.#lastReadMs = this.#context.clock.nowMs
+    this.#lastReadMs = this.client.clock.nowMs
     this.#stream.resume()
   }
 
@@ -221,8 +207,8 @@ class Http2Downstream implements DownstreamSide, StreamHandler {
   onHead(): void {}
 
   onData(bytes: Buffer): void {
-    this.#lastReadMs = this.#context.clock.nowMs
-    this.#context.receivedBytes.value += bytes.length
+    this.#lastReadMs = this.client.clock.nowMs
+    this.client.receivedBytes.value += bytes.length
     if (this.#exchange?.onRequestBody(bytes, 'borrowed') === false) this.#stream.pause()
   }
 
@@ -248,7 +234,7 @@ class Http2Downstream implements DownstreamSide, StreamHandler {
 
   /** A request that is refused before it became an exchange. */
   #refuse(status: number, { fields }: HeaderList): void {
-    const runtime = this.#context.runtime()
+    const runtime = this.client.runtime()
     runtime.countRequest(status)
     runtime.countRefusal(status)
     this.#siblings.delete(this)

@@ -1,11 +1,11 @@
 /** Accepts connections, plain, mutual TLS or HBONE, tells HTTP/2 from HTTP/1.1 and keeps track of what is open. */
+import { clientPreface } from '../../kit/h2/frames.js'
 import type { ByteStream } from '../../kit/net/byte-stream.js'
-import type { ListenerAddress } from '../../kit/net/address.js'
 import type { SpiffeId } from '../../kit/tls/spiffe.js'
 import type { ProxyConfig } from '../config.js'
-import type { ProxyLimits, ProxyListenerConfig } from '../shapes.js'
-import type { Clock } from '../exchange/clock.js'
-import type { DownstreamConnection, DownstreamContext } from './downstream-context.js'
+import type { ProxyListenerConfig } from '../shapes.js'
+import type { Clock } from '../exchange/sides.js'
+import type { DownstreamContext } from './downstream-context.js'
 import { type FrontContext, openFront } from './fronts.js'
 import { Http1Downstream } from './http1-downstream.js'
 import { Http2Connection } from './http2-downstream.js'
@@ -18,17 +18,7 @@ export interface ListenerContext extends FrontContext {
   readonly isDraining: () => boolean
 }
 
-export interface ProxyListener {
-  readonly name: string
-  readonly address: ListenerAddress
-  onTick(nowMs: number): void
-  renewCertificate(): void
-  /** Takes on the limits of a new config, for connections from now on. */
-  update(limits: ProxyLimits): void
-  /** Stops accepting; resolves when the last connection is closed. */
-  drain(): Promise<void>
-  close(): void
-}
+type DownstreamConnection = Http1Downstream | Http2Connection
 
 interface Accepted {
   readonly stream: ByteStream
@@ -43,7 +33,7 @@ export async function openListener(
   listener: ProxyListenerConfig,
   config: ProxyConfig,
   context: ListenerContext,
-): Promise<ProxyListener> {
+) {
   const { metrics, clock } = context
   const open = new Set<Accepted>()
   let drained: (() => void) | undefined
@@ -93,14 +83,15 @@ export async function openListener(
   return {
     ...front,
     name: listener.name,
-    onTick(nowMs) {
+    onTick(nowMs: number): void {
       const { headTimeoutMs, idleMs } = context.runtime().limits
       for (const entry of open) {
         if (entry.connection !== undefined) entry.connection.onTick(nowMs)
         else if (nowMs - entry.sinceMs > (entry.hasBytes ? headTimeoutMs : idleMs)) entry.stream.destroy()
       }
     },
-    async drain() {
+    /** Stops accepting; resolves when the last connection is closed. */
+    async drain(): Promise<void> {
       const stopped = front.stop()
       for (const entry of open) {
         if (entry.connection === undefined) entry.stream.destroy()
@@ -109,28 +100,26 @@ export async function openListener(
       if (open.size > 0) await new Promise<void>((resolve) => (drained = resolve))
       await stopped
     },
-    close() {
+    close(): void {
       front.close()
       for (const { stream } of open) stream.destroy()
     },
   }
 }
 
+export type ProxyListener = Awaited<ReturnType<typeof openListener>>
+
 /** What all connections of a listener have in common. */
-function describe(
-  { name, transport, clientCert }: ProxyListenerConfig,
-  { metrics, clock, runtime, isDraining }: ListenerContext,
-): Omit<DownstreamContext, 'peer' | 'address' | 'clientCert'> {
+function describe(listener: ProxyListenerConfig, { metrics, clock, runtime, isDraining }: ListenerContext) {
+  const { name, transport, clientCert } = listener
   return {
     ...{ listener: name, clock, runtime, isDraining },
     scheme: transport === 'plain' || transport === 'connect' ? 'http' : 'https',
     keepsClientCert: clientCert === 'keep',
     receivedBytes: metrics.receivedBytes.labels('downstream'),
     sentBytes: metrics.sentBytes.labels('downstream'),
-  }
+  } as const
 }
-
-const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1')
 
 /** Reads as much as tells HTTP/2 with prior knowledge from HTTP/1.1, then hands the stream over. */
 function sniff(
@@ -145,9 +134,9 @@ function sniff(
       return
     }
     const all = first === undefined ? bytes : Buffer.concat([first, bytes])
-    const length = Math.min(all.length, preface.length)
-    const isPreface = all.compare(preface, 0, length, 0, length) === 0
-    if (isPreface && length < preface.length) {
+    const length = Math.min(all.length, clientPreface.length)
+    const isPreface = all.compare(clientPreface, 0, length, 0, length) === 0
+    if (isPreface && length < clientPreface.length) {
       if (first === undefined) onFirstByte()
       first = Buffer.from(all)
       return

@@ -1,6 +1,6 @@
 /** One request and its answer on the way through the proxy: filters, attempts at upstreams, back-pressure, failure. */
 import type { Cluster, Endpoint } from '../upstream/cluster.js'
-import { type AttemptOutcome, pickEndpoint } from './filter.js'
+import { type AttemptOutcome, type FilterExchange, pickEndpoint } from './filter.js'
 import { countsHops, spendForward } from './max-forwards.js'
 import { type Fields, type RequestHead, type ResponseHead } from './message.js'
 import { type Reply, asksForGrpc, grpcReply, httpReply } from './reply.js'
@@ -8,6 +8,7 @@ import { Pieces } from '../../kit/net/pieces.js'
 import type { Runtime } from '../runtime.js'
 import type { UpstreamPool } from '../upstream/pool.js'
 import {
+  type Client,
   type DownstreamSide,
   type FailureKind,
   responseStart,
@@ -15,7 +16,6 @@ import {
   type UpstreamOwner,
   type UpstreamSide,
 } from './sides.js'
-import type { FilterExchange } from './view.js'
 import type { Lease } from '../../kit/net/reads.js'
 
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
@@ -242,6 +242,10 @@ export class Exchange implements UpstreamOwner, FilterExchange {
     this.#upstream = undefined
     upstream?.cut()
     this.onFailure(kind)
+  }
+
+  get client(): Client {
+    return this.downstream.client
   }
 
   get wholeBody(): Buffer | undefined {

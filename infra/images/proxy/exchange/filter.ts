@@ -1,11 +1,35 @@
-/** What a filter may do. A chain has a list per kind of step, so that a step that no filter takes costs nothing. */
+/** What a filter sees of an exchange, and what it may do. A chain has a list per kind of step, so that a step that no filter takes costs nothing. */
 import type { z } from 'zod'
 import type { Registry } from '../../kit/process/metrics.js'
 import type { Cluster, Endpoint } from '../upstream/cluster.js'
-import type { ResponseHead } from './message.js'
+import type { Fields, RequestHead, ResponseHead } from './message.js'
 import type { Reply } from './reply.js'
-import type { FailureKind } from './sides.js'
-import type { FilterExchange } from './view.js'
+import type { Client, FailureKind } from './sides.js'
+
+export interface FilterExchange {
+  readonly request: RequestHead
+  readonly client: Client
+  readonly cluster: Cluster | undefined
+  readonly endpoint: Endpoint | undefined
+  /** The head that was sent to the client. */
+  readonly response: ResponseHead | undefined
+  readonly trailers: Fields | undefined
+  /** Tries at an upstream so far. */
+  readonly attempts: number
+  readonly requestBytes: number
+  readonly responseBytes: number
+  /** Why there was no good answer, for the access log. */
+  readonly failure: string
+  /** `performance.now()` at the start; 0 when no filter needs the time. */
+  readonly startedAtMs: number
+  /** The whole request body when it is at hand. */
+  readonly wholeBody: Buffer | undefined
+  claims: Readonly<Record<string, unknown>> | undefined
+  /** Answers in the upstream's place. */
+  reply(reply: Reply): void
+  /** Ends the running attempt as failed; it may be retried. */
+  failAttempt(kind: FailureKind): void
+}
 
 export interface AttemptOutcome {
   /** `cancelled`: the proxy or the client gave the attempt up. */
@@ -29,7 +53,6 @@ export interface Filter {
   retry?(exchange: FilterExchange, outcome: AttemptOutcome): number | undefined
   /** Before the head goes to the client. */
   response?(exchange: FilterExchange, head: ResponseHead): void
-  /** When all is over. */
   end?(exchange: FilterExchange): void
   /** The chain is replaced: stop timers. */
   close?(): void
@@ -45,7 +68,6 @@ export interface FilterContext {
   readonly clusters: ReadonlyMap<string, Cluster>
   /** Folder that relative file names start from. */
   readonly baseDir: string
-  log(event: string, fields?: Readonly<Record<string, unknown>>): void
 }
 
 export interface FilterDefinition<C> {
@@ -60,21 +82,7 @@ export function defineFilter<C>(definition: FilterDefinition<C>): FilterDefiniti
 
 type With<K extends keyof Filter> = Filter & Required<Pick<Filter, K>>
 
-export interface Chain {
-  readonly request: readonly With<'request'>[]
-  readonly attempt: readonly With<'attempt'>[]
-  readonly candidates: readonly With<'candidates'>[]
-  readonly choose: readonly With<'choose'>[]
-  readonly attemptEnd: readonly With<'attemptEnd'>[]
-  readonly retry: readonly With<'retry'>[]
-  readonly response: readonly With<'response'>[]
-  readonly end: readonly With<'end'>[]
-  readonly keepsBody: boolean
-  readonly needsTime: boolean
-  close(): void
-}
-
-export function createChain(filters: readonly Filter[]): Chain {
+export function createChain(filters: readonly Filter[]) {
   const having = <K extends keyof Filter>(step: K): With<K>[] =>
     filters.filter((filter): filter is With<K> => filter[step] !== undefined)
   return {
@@ -88,11 +96,13 @@ export function createChain(filters: readonly Filter[]): Chain {
     end: having('end'),
     keepsBody: filters.some(({ keepsBody }) => keepsBody === true),
     needsTime: filters.some(({ needsTime }) => needsTime === true),
-    close() {
+    close(): void {
       for (const filter of filters) filter.close?.()
     },
   }
 }
+
+export type Chain = ReturnType<typeof createChain>
 
 /** An endpoint of the exchange's cluster, or undefined when none may be used. Without filters: round robin. */
 export function pickEndpoint(

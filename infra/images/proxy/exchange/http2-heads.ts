@@ -1,9 +1,9 @@
 /** Heads between HTTP/2 and the proxy's own form: read once, and kept with the list that they were read from. */
-import { forbiddenTrailers } from '../../kit/http1/head.js'
+import { authorityPattern, forbiddenTrailers } from '../../kit/http1/head.js'
 import { firstValue } from '../../kit/http1/http1-head.js'
 import { type BlockWriter, type HeaderList, blockWriter } from '../../kit/h2/hpack.js'
 import { readRequest, readResponse, readTrailers } from '../../kit/h2/message.js'
-import { Fields, type Http2Origin, type RequestHead, type ResponseHead } from './message.js'
+import { type Block, Fields, type Http2Origin, type RequestHead, type ResponseHead } from './message.js'
 
 /** What belongs to one connection, or is kept beside the fields. */
 const ownFields = new Set(['te', 'host', 'content-length', 'http2-settings'])
@@ -21,7 +21,6 @@ export interface ResponseOrigin extends Http2Origin {
   readonly status: number
 }
 
-const authorityPattern = /^(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?$/
 const pathPattern = /^\/[\x21\x22\x24-\x7e]*$/
 
 /** Returns undefined for a malformed request. */
@@ -83,12 +82,6 @@ export function readTrailerFields(list: HeaderList): Fields | undefined {
     if (!ownFields.has(name) && !forbiddenTrailers.has(name)) fields.push(name, trailers[i + 1] as string)
   }
   return new Fields(fields)
-}
-
-/** A block that is ready to be sent: `bytes[0, length)`, valid until the next one is made. */
-export interface Block {
-  readonly bytes: Buffer
-  readonly length: number
 }
 
 /** The head of a request for an HTTP/2 upstream. What nobody touched is encoded once for all of its kind. */

@@ -1,5 +1,5 @@
 /** What the peers of an HTTP/2 connection may ask of the proxy. */
-import type { ConnectionLimits } from '../../kit/h2/connection.js'
+import type { ConnectionLimits } from '../../kit/h2/settings.js'
 import type { ProxyLimits } from '../shapes.js'
 
 /** What a peer may hold of our memory by one stream whose other side is slow. */

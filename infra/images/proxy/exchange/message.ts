@@ -18,7 +18,6 @@ export class Fields {
     return this.#list
   }
 
-  /** The first value, or undefined. */
   get(name: string): string | undefined {
     return firstValue(this.list, name)
   }
@@ -69,6 +68,12 @@ export class Fields {
   }
 }
 
+/** A block of HTTP/2 that is ready to be sent: `bytes[0, length)`, valid until the next one is made. */
+export interface Block {
+  readonly bytes: Buffer
+  readonly length: number
+}
+
 /** What an HTTP/2 head was made of. Where the same bytes come again it is the same object. */
 export interface Http2Origin {
   /** Without pseudo fields, and without those that belong to one connection. */
@@ -78,7 +83,7 @@ export interface Http2Origin {
   /** It comes again, so that it is worth while to keep what is made of it. */
   readonly isKept: boolean
   /** The head as it goes on, untouched, and for which client certificate and length of content. */
-  block: { readonly bytes: Buffer; readonly length: number } | undefined
+  block: Block | undefined
   blockOf: string | undefined
   blockLength: number
 }
@@ -106,13 +111,7 @@ export class RequestHead {
   #moved = false
 
   constructor(
-    head: {
-      readonly method: string
-      readonly path: string
-      readonly authority: string
-      readonly scheme: string
-      readonly contentLength: number
-    },
+    head: Pick<RequestHead, 'method' | 'path' | 'authority' | 'scheme' | 'contentLength'>,
     source: Http1Head | undefined,
     origin?: Http2Origin,
   ) {

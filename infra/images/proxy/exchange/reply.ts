@@ -1,7 +1,6 @@
 /** Answers of the proxy's own, as the client reads them: HTTP, or gRPC's status in a head that is all there is. */
 import { Fields, type RequestHead, ResponseHead } from './message.js'
 
-/** An answer of the proxy's own. */
 export interface Reply {
   readonly status: number
   /** For metrics and the access log; not sent. */
@@ -11,16 +10,11 @@ export interface Reply {
   readonly body?: string
 }
 
-interface OwnAnswer {
-  readonly head: ResponseHead
-  readonly body: Buffer
-}
-
 export function asksForGrpc(request: RequestHead): boolean {
   return request.fields.get('content-type')?.startsWith('application/grpc') === true
 }
 
-export function httpReply(reply: Reply): OwnAnswer {
+export function httpReply(reply: Reply) {
   const body = Buffer.from(reply.body ?? '')
   const fields = new Fields([...(reply.headers ?? [])])
   if (body.length > 0 && fields.get('content-type') === undefined) fields.add('content-type', 'text/plain')
@@ -28,9 +22,8 @@ export function httpReply(reply: Reply): OwnAnswer {
 }
 
 /** Trailers-only (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md). */
-export function grpcReply(reply: Reply): OwnAnswer {
-  const fields = new Fields(grpcFields(reply))
-  const head = new ResponseHead(200, -1, undefined, fields)
+export function grpcReply(reply: Reply) {
+  const head = new ResponseHead(200, -1, undefined, new Fields(grpcFields(reply)))
   return { head, body: Buffer.alloc(0) }
 }
 

@@ -107,7 +107,6 @@ function compileTarget(route: ProxyRouteConfig, clusters: ReadonlyMap<string, Cl
   }
 }
 
-/** The path without its query. */
 export function pathOf(request: RequestHead): string {
   const { path } = request
   const query = path.indexOf('?')

@@ -1,7 +1,12 @@
-/** The two sides that an exchange joins, whatever their protocols, and what either may tell it. */
+/** The two sides that an exchange joins, whatever their protocols, what either may tell it, and the time that they go by. */
 import type { SpiffeId } from '../../kit/tls/spiffe.js'
 import type { Fields, RequestHead, ResponseHead } from './message.js'
 import type { Lease } from '../../kit/net/reads.js'
+
+/** Coarse time, updated a few times a second, so that no request asks the system for it. */
+export interface Clock {
+  nowMs: number
+}
 
 /** `refused`: the upstream says that it has done nothing with the request, so that whatever it is may be sent again. */
 export type FailureKind = 'connect' | 'reset' | 'refused' | 'protocol' | 'timeout'
@@ -27,13 +32,17 @@ export function responseStart(head: ResponseHead, ended: boolean, body: Buffer =
   return { head, buffer: body, headStart: -1, bodyStart: 0, bodyEnd: body.length, lease: 'owned', ended }
 }
 
-/** The client's side of an exchange. */
-export interface DownstreamSide {
-  readonly protocol: 'http1' | 'h2'
+export interface Client {
   readonly listener: string
+  /** Who it proved to be. */
   readonly peer: SpiffeId | undefined
   /** IP address of the client, or of the hop before. */
   readonly address: string
+}
+
+export interface DownstreamSide {
+  readonly protocol: 'http1' | 'h2'
+  readonly client: Client
   /** Sends a 1xx response. False: the client is slow, `Exchange.onDownstreamDrain` follows. */
   inform(head: ResponseHead): boolean
   /** Sends the head and the first part of the body. False: the client is slow, `Exchange.onDownstreamDrain` follows. */

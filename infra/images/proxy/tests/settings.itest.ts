@@ -87,7 +87,9 @@ describe('a server that takes no streams in its first words', () => {
       async dial(onBytes) {
         dials += 1
         const socket = connect({ host, port })
-        socket.on('data', onBytes)
+        socket.on('data', (bytes) => {
+          onBytes(bytes, bytes.length, 'owned')
+        })
         await once(socket, 'data')
         return socket
       },
@@ -101,8 +103,8 @@ describe('a server that takes no streams in its first words', () => {
       routes: [{ match: {}, cluster: 'server' }],
     })
     const context: PoolContext = {
-      ...{ limits, clock: { nowMs: 0 }, receivedBytes: bytes, sentBytes: bytes },
-      ...{ idleMs: 60_000, connectTimeoutMs },
+      limits: { ...limits, upstreamIdleMs: 60_000, connectTimeoutMs },
+      ...{ clock: { nowMs: 0 }, receivedBytes: bytes, sentBytes: bytes },
     }
     return { pool: new Http2Pool(dialler, context), dials: () => dials }
   }

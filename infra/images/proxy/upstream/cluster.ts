@@ -1,15 +1,13 @@
 /** Upstreams: a cluster's endpoints, and which one comes next. */
 import type { ClusterConfig } from '../shapes.js'
-import { createDialler, type DiallerContext } from './dialler.js'
+import { createDialler, type UpstreamContext } from './dialler.js'
 import { Http1Pool } from './http1-pool.js'
 import { Http2Pool } from './http2-pool.js'
-import type { ConnectionLimits, PoolContext, UpstreamPool } from './pool.js'
+import type { ConnectionLimits, UpstreamPool } from './pool.js'
 
 export type HttpProtocol = 'http1' | 'h2'
 
 export class Endpoint {
-  readonly host: string
-  readonly port: number
   readonly name: string
   readonly locality: string | undefined
   readonly weight: number
@@ -28,8 +26,6 @@ export class Endpoint {
     { host, port, locality, weight }: ClusterConfig['endpoints'][number],
     pools: Readonly<Record<HttpProtocol, UpstreamPool>>,
   ) {
-    this.host = host
-    this.port = port
     this.name = `${host}:${port}`
     this.locality = locality
     this.weight = weight
@@ -45,13 +41,13 @@ export class Cluster {
   #next = 0
   readonly #isWeighted: boolean
 
-  constructor(config: ClusterConfig, dialling: DiallerContext, context: PoolContext) {
+  constructor(config: ClusterConfig, context: UpstreamContext) {
     this.name = config.name
     this.config = config
     this.#isWeighted = config.endpoints.some(({ weight }) => weight !== config.endpoints[0]?.weight)
     this.limits = { maxConnections: Infinity, maxPending: Infinity }
     const poolOf = (protocol: HttpProtocol, endpoint: ClusterConfig['endpoints'][number]): UpstreamPool => {
-      const dialler = createDialler({ ...config, protocol }, endpoint, dialling)
+      const dialler = createDialler({ ...config, protocol }, endpoint, context)
       return protocol === 'h2'
         ? new Http2Pool(dialler, context)
         : new Http1Pool(dialler, context, this.limits)

@@ -8,27 +8,25 @@ import { dialPeer } from '../../kit/tls/dial.js'
 import type { IdentityStore } from '../../kit/tls/identities.js'
 import { type ClusterConfig, connectSecurity } from '../shapes.js'
 import type { Http1Upstream } from './http1-upstream.js'
+import type { PoolContext } from './pool.js'
 import { type OnBytes, plainReads, tlsReads } from '../../kit/net/reads.js'
 
 /** Opens streams to one endpoint. Plain TCP answers at once; TLS and HBONE first have to check who answers. */
 export interface Dialler {
   /** For HTTP/1.1: attaches the stream to the connection, now or later; calls `failed` when there will be none. */
   dialHttp1(connection: Http1Upstream, connected: () => void, failed: () => void): 'now' | 'later'
-  /**
-   * For HTTP/2. The memory of what is read may be used again when `onBytes` returns. It is given up, and rejects, when
-   * the waiter leaves.
-   */
-  dial(onBytes: (bytes: Buffer) => void, waiter: Waiter): Promise<ByteStream>
+  /** For HTTP/2. The memory of what is read may be used again when `onBytes` returns. */
+  readonly dial: Open
 }
 
-export interface DiallerContext {
+/** What clusters need of the proxy. */
+export interface UpstreamContext extends PoolContext {
   readonly metrics: HopMetrics
   readonly identities: IdentityStore
   /** SPIFFE id of this proxy. */
   readonly source: string | undefined
   readonly trustDomain: string
   readonly hbonePool: HbonePool | undefined
-  readonly connectTimeoutMs: number
 }
 
 interface Address {
@@ -39,7 +37,7 @@ interface Address {
 /** Opens a stream, whose bytes are handed over as they come. Given up, and rejected, when the waiter leaves. */
 type Open = (onBytes: OnBytes, waiter: Waiter) => Promise<ByteStream>
 
-export function createDialler(cluster: ClusterConfig, address: Address, context: DiallerContext): Dialler {
+export function createDialler(cluster: ClusterConfig, address: Address, context: UpstreamContext): Dialler {
   switch (cluster.transport) {
     case 'plain':
       return plainDialler(cluster, address, context)
@@ -70,15 +68,12 @@ function diallerOf(open: Open): Dialler {
       }, failed)
       return 'later'
     },
-    dial: (onBytes, waiter) =>
-      open((buffer, length) => {
-        onBytes(length === buffer.length ? buffer : buffer.subarray(0, length))
-      }, waiter),
+    dial: open,
   }
 }
 
-function plainDialler(cluster: ClusterConfig, { host, port }: Address, context: DiallerContext): Dialler {
-  const { metrics, connectTimeoutMs } = context
+function plainDialler(cluster: ClusterConfig, { host, port }: Address, context: UpstreamContext): Dialler {
+  const { metrics, limits } = context
   const opened = metrics.upstreamConnections.labels(cluster.name)
   return {
     ...diallerOf(openSocket(cluster, { host, port }, context)),
@@ -89,8 +84,8 @@ function plainDialler(cluster: ClusterConfig, { host, port }: Address, context: 
       })
       const socket = connect({ host, port, noDelay: true, onread: reads })
       const timer = setTimeout(() => {
-        socket.destroy(new Error(`not connected within ${connectTimeoutMs} ms`))
-      }, connectTimeoutMs)
+        socket.destroy(new Error(`not connected within ${limits.connectTimeoutMs} ms`))
+      }, limits.connectTimeoutMs)
       socket.once('close', () => {
         clearTimeout(timer)
         reads.release()
@@ -106,12 +101,12 @@ function plainDialler(cluster: ClusterConfig, { host, port }: Address, context: 
   }
 }
 
-function openSocket(cluster: ClusterConfig, { host, port }: Address, context: DiallerContext): Open {
-  const { metrics, identities, source, trustDomain, connectTimeoutMs: timeoutMs } = context
+function openSocket(cluster: ClusterConfig, { host, port }: Address, context: UpstreamContext): Open {
+  const { metrics, identities, source, trustDomain, limits } = context
   const { name: destination, transport, protocol, expect } = cluster
   const isAnonymous = transport === 'tls'
   const alpn = protocol === 'h2' ? 'h2' : 'http/1.1'
-  const open = { host, port, destination, metrics, timeoutMs }
+  const open = { host, port, destination, metrics, timeoutMs: limits.connectTimeoutMs }
   return async (onBytes, waiter) => {
     if (transport === 'plain') return dialPeer({ ...open, waiter, reads: plainReads(onBytes) })
     const tls = {
@@ -126,7 +121,7 @@ function openSocket(cluster: ClusterConfig, { host, port }: Address, context: Di
 }
 
 /** The pool counts the connections that it opens; a stream is none. */
-function openHbone(cluster: ClusterConfig, via: Address, context: DiallerContext): Open {
+function openHbone(cluster: ClusterConfig, via: Address, context: UpstreamContext): Open {
   const pool = context.hbonePool as HbonePool
   const { expect, transport } = cluster
   const authority = cluster.authority as string

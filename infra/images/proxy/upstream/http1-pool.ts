@@ -1,10 +1,10 @@
 /** HTTP/1.1 connections to one endpoint: each serves one request at a time, and is kept for the next. */
 import type { UpstreamOwner, UpstreamSide } from '../exchange/sides.js'
 import type { Dialler } from './dialler.js'
-import { Http1Upstream } from './http1-upstream.js'
+import { type Http1Keeper, Http1Upstream } from './http1-upstream.js'
 import type { ConnectionLimits, PoolContext, UpstreamPool } from './pool.js'
 
-export class Http1Pool implements UpstreamPool {
+export class Http1Pool implements UpstreamPool, Http1Keeper {
   readonly #context: PoolContext
   readonly #dialler: Dialler
   readonly #limits: ConnectionLimits
@@ -51,33 +51,26 @@ export class Http1Pool implements UpstreamPool {
     }
   }
 
-  #open(owner: UpstreamOwner): UpstreamSide | undefined {
-    const { receivedBytes, sentBytes, limits: headLimits, clock } = this.#context
-    const connection: Http1Upstream = new Http1Upstream({
-      headLimits,
-      receivedBytes,
-      sentBytes,
-      release: (released) => {
-        // Who waits is served by a retired pool too: no other knows of it.
-        if (this.#waiting.length > 0) {
-          // Not now: the connection is still handing out the response that was before, and may end with it.
-          process.nextTick(() => {
-            this.#lend(released)
-          })
-        } else if (this.#isRetired) {
-          released.retire()
-        } else {
-          released.idleSinceMs = clock.nowMs
-          this.#idle.push(released)
-        }
-      },
-      remove: (removed) => {
-        this.#connections.delete(removed)
-        const at = this.#idle.indexOf(removed)
-        if (at >= 0) this.#idle.splice(at, 1)
-        this.#openNext()
-      },
+  release(connection: Http1Upstream): void {
+    if (this.#waiting.length === 0) {
+      this.#keep(connection)
+      return
+    }
+    // Not now: the connection is still handing out the response that was before, and may end with it.
+    process.nextTick(() => {
+      this.#lend(connection)
     })
+  }
+
+  remove(connection: Http1Upstream): void {
+    this.#connections.delete(connection)
+    const at = this.#idle.indexOf(connection)
+    if (at >= 0) this.#idle.splice(at, 1)
+    this.#openNext()
+  }
+
+  #open(owner: UpstreamOwner): UpstreamSide | undefined {
+    const connection = new Http1Upstream(this, this.#context)
     this.#connections.add(connection)
     connection.begin(owner)
     const mode = this.#dialler.dialHttp1(
@@ -98,7 +91,10 @@ export class Http1Pool implements UpstreamPool {
     return undefined
   }
 
-  /** Gives a connection that was released to who waits first. One that has ended since makes room for another. */
+  /**
+   * Gives a connection that was released to who waits first, though the pool may be retired: no other knows of who waits.
+   * One that has ended since makes room for another.
+   */
   #lend(released: Http1Upstream): void {
     if (!this.#connections.has(released)) return
     let next = this.#waiting.shift()
@@ -106,12 +102,18 @@ export class Http1Pool implements UpstreamPool {
     if (next !== undefined) {
       released.begin(next)
       next.onUpstream(released)
-    } else if (this.#isRetired) {
-      released.retire()
     } else {
-      released.idleSinceMs = this.#context.clock.nowMs
-      this.#idle.push(released)
+      this.#keep(released)
     }
+  }
+
+  #keep(connection: Http1Upstream): void {
+    if (this.#isRetired) {
+      connection.retire()
+      return
+    }
+    connection.idleSinceMs = this.#context.clock.nowMs
+    this.#idle.push(connection)
   }
 
   #openNext(): void {
@@ -128,8 +130,8 @@ export class Http1Pool implements UpstreamPool {
   }
 
   onTick(nowMs: number): void {
-    const { idleMs } = this.#context
-    while (this.#idle.length > 0 && nowMs - (this.#idle[0] as Http1Upstream).idleSinceMs > idleMs) {
+    const { upstreamIdleMs } = this.#context.limits
+    while (this.#idle.length > 0 && nowMs - (this.#idle[0] as Http1Upstream).idleSinceMs > upstreamIdleMs) {
       ;(this.#idle.shift() as Http1Upstream).retire()
     }
   }

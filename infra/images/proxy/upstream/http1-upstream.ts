@@ -3,18 +3,14 @@ import type { ByteStream } from '../../kit/net/byte-stream.js'
 import { endedByReset, reset } from '../../kit/net/reset.js'
 import { ChunkedDecoder, chunkOf } from '../../kit/http1/chunked.js'
 import { endOfHead, parseResponseHead } from '../../kit/http1/head.js'
-import { HeadError, type HeadLimits, type Http1Head } from '../../kit/http1/http1-head.js'
-import type { Cell } from '../../kit/process/metrics.js'
+import { HeadError, type Http1Head } from '../../kit/http1/http1-head.js'
 import type { UpstreamOwner, UpstreamSide } from '../exchange/sides.js'
 import { Fields, type RequestHead, ResponseHead } from '../exchange/message.js'
 import type { Lease } from '../../kit/net/reads.js'
 import { Wire, chunkedEnd } from '../exchange/wire.js'
+import type { PoolContext } from './pool.js'
 
-/** What a connection needs of its pool. */
 export interface Http1Keeper {
-  readonly headLimits: HeadLimits
-  readonly receivedBytes: Cell
-  readonly sentBytes: Cell
   /** The connection may serve another request. */
   release(connection: Http1Upstream): void
   /** The connection is gone. */
@@ -33,6 +29,7 @@ export class Http1Upstream implements UpstreamSide {
   /** Coarse time of the last release, for the pool's sweep. */
   idleSinceMs = 0
   readonly #pool: Http1Keeper
+  readonly #context: PoolContext
   #stream: ByteStream | undefined
   #wire: Wire | undefined
   #exchange: UpstreamOwner | undefined
@@ -48,8 +45,9 @@ export class Http1Upstream implements UpstreamSide {
   /** True until the connection is established: a failure then is one of connecting. */
   #connecting = true
 
-  constructor(pool: Http1Keeper) {
+  constructor(pool: Http1Keeper, context: PoolContext) {
     this.#pool = pool
+    this.#context = context
   }
 
   /** Gives the connection its stream. Bytes come through `onBytes`. */
@@ -91,7 +89,7 @@ export class Http1Upstream implements UpstreamSide {
     this.#requestEnded = ended
     this.#chunkedOut = request.contentLength < 0
     const text = request.toHttp1()
-    this.#pool.sentBytes.value += text.length + (body?.length ?? 0)
+    this.#context.sentBytes.value += text.length + (body?.length ?? 0)
     if (!this.#chunkedOut) return body === undefined ? wire.putText(text) : wire.putBoth(text, body)
     let chunked = text
     if (body !== undefined) {
@@ -107,7 +105,7 @@ export class Http1Upstream implements UpstreamSide {
 
   body(bytes: Buffer, lease: Lease): boolean {
     const wire = this.#wire as Wire
-    this.#pool.sentBytes.value += bytes.length
+    this.#context.sentBytes.value += bytes.length
     if (!this.#chunkedOut) return wire.put(bytes, lease)
     // What has to be copied anyway, or is no more than its framing, goes on in one write.
     if (lease !== 'owned' || bytes.length <= copiedBytes) return wire.put(chunkOf(bytes), 'owned')
@@ -148,13 +146,12 @@ export class Http1Upstream implements UpstreamSide {
     this.#stream?.resume()
   }
 
-  /** Closes an idle connection. */
   retire(): void {
     this.#close()
   }
 
   onBytes(buffer: Buffer, length: number, lease: Lease): void {
-    this.#pool.receivedBytes.value += length
+    this.#context.receivedBytes.value += length
     try {
       if (this.#pending === undefined) {
         this.#consume(buffer, length, lease)
@@ -183,12 +180,12 @@ export class Http1Upstream implements UpstreamSide {
       }
       switch (this.#mode) {
         case 'head': {
-          const end = endOfHead(buffer, at, length, this.#pool.headLimits)
+          const end = endOfHead(buffer, at, length, this.#context.limits)
           if (end < 0) {
             this.#pending = Buffer.from(buffer.subarray(at, length))
             return
           }
-          const head = parseResponseHead(buffer.toString('latin1', at, end), this.#pool.headLimits)
+          const head = parseResponseHead(buffer.toString('latin1', at, end), this.#context.limits)
           at = this.#onHead(exchange, head, buffer, at, end, length, lease)
           break
         }
@@ -253,7 +250,7 @@ export class Http1Upstream implements UpstreamSide {
       this.#finishExchange(bodyEnd === length)
     } else if (isChunked) {
       this.#mode = 'chunked'
-      this.#decoder = new ChunkedDecoder(this.#pool.headLimits)
+      this.#decoder = new ChunkedDecoder(this.#context.limits)
       exchange.cork()
     } else if (contentLength < 0) {
       this.#mode = 'close'

@@ -48,11 +48,12 @@ export class Http2Pool implements UpstreamPool {
 
   onTick(): void {
     const now = Date.now()
-    const { idleMs, connectTimeoutMs } = this.#context
+    const { upstreamIdleMs, connectTimeoutMs } = this.#context.limits
     for (const connection of [...this.#open]) {
       const isSettling = this.#settling.has(connection) && now - connection.idleSince > connectTimeoutMs
       if (isSettling || connection.isOverdue(now, connectTimeoutMs)) connection.close()
-      else if (connection.streamCount === 0 && now - connection.idleSince > idleMs) this.#drop(connection)
+      else if (connection.streamCount === 0 && now - connection.idleSince > upstreamIdleMs)
+        this.#drop(connection)
     }
   }
 
@@ -86,7 +87,8 @@ export class Http2Pool implements UpstreamPool {
     this.#dials.push(dial)
     let connection: H2Connection | undefined
     let early: Buffer | undefined
-    const onBytes = (bytes: Buffer): void => {
+    const onBytes = (buffer: Buffer, length: number): void => {
+      const bytes = length === buffer.length ? buffer : buffer.subarray(0, length)
       if (connection !== undefined) connection.read(bytes)
       // What a server says before the promise of its connection is kept.
       else early = Buffer.concat([early ?? Buffer.alloc(0), bytes])

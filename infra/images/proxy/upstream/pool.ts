@@ -1,8 +1,6 @@
 /** What a cluster needs of the connections to one endpoint, whatever their protocol. */
-import type { HeadLimits } from '../../kit/http1/http1-head.js'
 import type { Cell } from '../../kit/process/metrics.js'
-import type { Clock } from '../exchange/clock.js'
-import type { UpstreamOwner, UpstreamSide } from '../exchange/sides.js'
+import type { Clock, UpstreamOwner, UpstreamSide } from '../exchange/sides.js'
 import type { ProxyLimits } from '../shapes.js'
 
 export interface UpstreamPool {
@@ -20,12 +18,10 @@ export interface UpstreamPool {
 }
 
 export interface PoolContext {
-  readonly limits: ProxyLimits & HeadLimits
+  readonly limits: ProxyLimits
   readonly clock: Clock
   readonly receivedBytes: Cell
   readonly sentBytes: Cell
-  readonly idleMs: number
-  readonly connectTimeoutMs: number
 }
 
 /** What circuit breaking sets; without it nothing is limited. */

@@ -1,6 +1,6 @@
 /** Requests of the proxy's own: health checks, mirrors, questions to an authorizer or an issuer. */
 import type { Cluster, Endpoint } from './cluster.js'
-import type { FailureKind, ResponseStart, UpstreamOwner, UpstreamSide } from '../exchange/sides.js'
+import type { FailureKind, UpstreamOwner, UpstreamSide } from '../exchange/sides.js'
 import { type Fields, RequestHead, type ResponseHead } from '../exchange/message.js'
 
 export interface SubrequestAnswer {
@@ -25,16 +25,81 @@ export interface SubrequestOptions {
 export async function subrequest(
   target: Cluster | Endpoint,
   request: RequestHead,
-  options: SubrequestOptions,
+  { body, timeoutMs, keepBytes = 0 }: SubrequestOptions,
 ): Promise<SubrequestAnswer> {
   const endpoint = 'endpoints' in target ? healthyEndpoint(target) : target
   if (endpoint === undefined) throw new Error('no-healthy-upstream')
+  const pool = endpoint.pools.http1
   return new Promise((resolve, reject) => {
-    new Subrequest(endpoint, request, options, resolve, (kind) => {
+    let upstream: UpstreamSide | undefined
+    let head: ResponseHead | undefined
+    let isSecondTry = false
+    let bytes = 0
+    const parts: Buffer[] = []
+    const start = (): void => {
+      const acquired = pool.acquire(owner, isSecondTry)
+      if (acquired === 'overflow') fail('overflow')
+      else if (acquired !== undefined) owner.onUpstream(acquired)
+    }
+    const end = (): void => {
+      owner.isOver = true
+      clearTimeout(timer)
+    }
+    const fail = (kind: FailureKind | 'overflow'): void => {
+      end()
       reject(new Error(kind))
-    }).start()
+    }
+    const owner: UpstreamOwner & { isOver: boolean } = {
+      ...unasked,
+      isOver: false,
+      onUpstream(side) {
+        upstream = side
+        side.send(request, body, 'owned', true)
+      },
+      onResponse({ head: answer, buffer, bodyStart, bodyEnd, lease, ended }) {
+        head = answer
+        owner.onResponseBody(buffer.subarray(bodyStart, bodyEnd), lease)
+        if (ended) owner.onResponseEnd(undefined)
+      },
+      onResponseBody(part) {
+        if (keepBytes === 0 || owner.isOver || part.length === 0) return
+        bytes += part.length
+        if (bytes <= keepBytes) {
+          // The buffer is read into again.
+          parts.push(Buffer.from(part))
+          return
+        }
+        upstream?.cut()
+        owner.onFailure('protocol')
+      },
+      onResponseEnd(trailers) {
+        if (owner.isOver) return
+        end()
+        const { status, fields } = head as ResponseHead
+        resolve({ status, fields, body: Buffer.concat(parts), trailers })
+      },
+      onFailure(kind) {
+        if (owner.isOver) return
+        // The kept connection had been closed meanwhile.
+        const isStale = kind === 'reset' && upstream?.isReused === true && head === undefined
+        if (!isStale || isSecondTry) fail(kind)
+        else {
+          isSecondTry = true
+          start()
+        }
+      },
+    }
+    const timer = setTimeout(() => {
+      upstream?.cut()
+      pool.forget(owner)
+      owner.onFailure('timeout')
+    }, timeoutMs)
+    start()
   })
 }
+
+/** What means nothing to a request that was handed over whole, and whose answer goes nowhere. */
+const unasked = { onUpstreamDrain() {}, onInform() {}, onSwitch() {}, cork() {}, uncork() {} }
 
 function healthyEndpoint(cluster: Cluster): Endpoint | undefined {
   const healthy = cluster.endpoints.filter(({ isHealthy }) => isHealthy)
@@ -52,106 +117,4 @@ export function ownRequest(
   const request = new RequestHead({ method, path, authority, scheme: 'http', contentLength }, undefined)
   for (let i = 0; i < fields.length; i += 2) request.fields.add(fields[i] as string, fields[i + 1] as string)
   return request
-}
-
-class Subrequest implements UpstreamOwner {
-  isOver = false
-  readonly #endpoint: Endpoint
-  readonly #request: RequestHead
-  readonly #body: Buffer | undefined
-  readonly #keepBytes: number | undefined
-  readonly #resolve: (answer: SubrequestAnswer) => void
-  readonly #reject: (kind: FailureKind | 'overflow') => void
-  readonly #timer: NodeJS.Timeout
-  #upstream: UpstreamSide | undefined
-  #head: ResponseHead | undefined
-  #isSecondTry = false
-  #parts: Buffer[] = []
-  #bytes = 0
-
-  constructor(
-    endpoint: Endpoint,
-    request: RequestHead,
-    { body, timeoutMs, keepBytes }: SubrequestOptions,
-    resolve: (answer: SubrequestAnswer) => void,
-    reject: (kind: FailureKind | 'overflow') => void,
-  ) {
-    this.#endpoint = endpoint
-    this.#request = request
-    this.#body = body
-    this.#keepBytes = keepBytes
-    this.#resolve = resolve
-    this.#reject = reject
-    this.#timer = setTimeout(() => {
-      this.#upstream?.cut()
-      this.#endpoint.pools.http1.forget(this)
-      this.onFailure('timeout')
-    }, timeoutMs)
-  }
-
-  start(): void {
-    const upstream = this.#endpoint.pools.http1.acquire(this, this.#isSecondTry)
-    if (upstream === 'overflow') {
-      this.#end()
-      this.#reject('overflow')
-    } else if (upstream !== undefined) {
-      this.onUpstream(upstream)
-    }
-  }
-
-  onUpstream(upstream: UpstreamSide): void {
-    this.#upstream = upstream
-    upstream.send(this.#request, this.#body, 'owned', true)
-  }
-
-  onUpstreamDrain(): void {}
-  onInform(): void {}
-  onSwitch(): void {}
-  cork(): void {}
-  uncork(): void {}
-
-  onResponse({ head, buffer, bodyStart, bodyEnd, ended }: ResponseStart): void {
-    this.#head = head
-    this.onResponseBody(buffer.subarray(bodyStart, bodyEnd))
-    if (ended) this.onResponseEnd(undefined)
-  }
-
-  onResponseBody(bytes: Buffer): void {
-    if (this.#keepBytes === undefined || this.isOver || bytes.length === 0) return
-    this.#bytes += bytes.length
-    if (this.#bytes <= this.#keepBytes) {
-      // The buffer is read into again.
-      this.#parts.push(Buffer.from(bytes))
-      return
-    }
-    this.#upstream?.cut()
-    this.onFailure('protocol')
-  }
-
-  onResponseEnd(trailers: Fields | undefined): void {
-    if (this.isOver) return
-    this.#end()
-    const { status, fields } = this.#head as ResponseHead
-    const [only] = this.#parts
-    const body = this.#parts.length === 1 && only ? only : Buffer.concat(this.#parts)
-    this.#resolve({ status, fields, body, trailers })
-  }
-
-  onFailure(kind: FailureKind): void {
-    if (this.isOver) return
-    // The kept connection had been closed meanwhile.
-    const isStale = kind === 'reset' && this.#upstream?.isReused === true && this.#head === undefined
-    if (isStale && !this.#isSecondTry) {
-      this.#isSecondTry = true
-      this.start()
-      return
-    }
-    this.#end()
-    this.#reject(kind)
-  }
-
-  #end(): void {
-    this.isOver = true
-    clearTimeout(this.#timer)
-  }
 }

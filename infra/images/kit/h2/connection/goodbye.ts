@@ -6,8 +6,9 @@ import type { StreamTable } from './streams.js'
 export class Goodbye {
   /** Either end has said it: no stream is opened any more. */
   isSaid = false
+  /** Server: the peer knows which stream was its last, so later ones are refused. */
+  isFinal = false
   #isSent = false
-  #isFinal = false
   readonly #sender: FrameSender
   readonly #streams: StreamTable
   readonly #close: () => void
@@ -16,11 +17,6 @@ export class Goodbye {
     this.#sender = sender
     this.#streams = streams
     this.#close = close
-  }
-
-  /** Server: the peer knows which stream was its last, so later ones are refused. */
-  get isFinal(): boolean {
-    return this.#isFinal
   }
 
   /** Asks for no more streams, once. */
@@ -34,23 +30,18 @@ export class Goodbye {
 
   /** The answer to our PING: whatever the peer sent before it saw the first GOAWAY has arrived. */
   onPingAck(): void {
-    if (!this.#isSent || !this.#streams.isServer || this.#isFinal) return
+    if (!this.#isSent || !this.#streams.isServer || this.isFinal) return
     this.#final()
   }
 
   #final(): void {
-    this.#isFinal = true
+    this.isFinal = true
     this.#sender.goaway(this.#streams.lastPeer, errorCode.noError)
   }
 
-  /** The connection ends for an error. */
   fail(code: number): void {
     this.#sent()
     this.#sender.goaway(this.#streams.lastPeer, code)
-  }
-
-  onReceived(): void {
-    this.isSaid = true
   }
 
   /** Closes when it has been said and no stream is left. */
@@ -58,7 +49,7 @@ export class Goodbye {
     if (!this.isSaid || this.#streams.size > 0) return
     // A request that is on its way is lost with the connection: the client has to hear that nothing was done with it, so
     // that it may send it again (RFC 9113 §6.8).
-    if (this.#streams.isServer && !this.#isFinal) this.#final()
+    if (this.#streams.isServer && !this.isFinal) this.#final()
     this.#close()
   }
 

@@ -12,10 +12,10 @@ import {
   readU31,
   setting,
 } from '../frames.js'
-import { HeaderGatherer, type HeaderGathererLimits } from '../header-gatherer.js'
+import { HeaderGatherer } from '../header-gatherer.js'
 import type { HeaderList } from '../hpack.js'
 import type { FrameSender } from '../sender.js'
-import { readSettings } from '../settings.js'
+import { type ConnectionLimits, readSettings } from '../settings.js'
 import { type H2Stream, type StreamHandler, StreamResetError, gatheredBytes } from '../stream.js'
 import type { Goodbye } from './goodbye.js'
 import type { Outgoing } from './outgoing.js'
@@ -23,10 +23,6 @@ import type { PeerBudget } from './peer-budget.js'
 import { checkFrame, faultOfData, faultOfList, isInformational } from './rules.js'
 import type { StreamTable } from './streams.js'
 import type { ConnectionWindow } from './window.js'
-
-export interface IncomingLimits extends HeaderGathererLimits {
-  readonly streamsPerConnection: number
-}
 
 export interface IncomingEvents {
   /** Server: a request. Gives the stream its handler. */
@@ -47,7 +43,7 @@ const nobody: StreamHandler = {
 
 export class Incoming implements FrameHandler {
   readonly #isServer: boolean
-  readonly #limits: IncomingLimits
+  readonly #limits: ConnectionLimits
   readonly #events: IncomingEvents
   readonly #streams: StreamTable
   readonly #outgoing: Outgoing
@@ -68,7 +64,7 @@ export class Incoming implements FrameHandler {
   readonly #gathering: H2Stream[] = []
 
   constructor(
-    limits: IncomingLimits,
+    limits: ConnectionLimits,
     streams: StreamTable,
     outgoing: Outgoing,
     goodbye: Goodbye,
@@ -99,7 +95,7 @@ export class Incoming implements FrameHandler {
   /** True for a peer that keeps us waiting for its preface, or for the rest of a frame or of a header block. */
   isOverdue(now: number, timeoutMs: number): boolean {
     if (!this.#settled) return now - this.#openedAt > timeoutMs
-    const since = this.#gatherer.since ?? this.#reader.partialSince
+    const since = this.#gatherer.unfinished?.since ?? this.#reader.partialSince
     return since !== undefined && now - since > timeoutMs
   }
 
@@ -118,7 +114,7 @@ export class Incoming implements FrameHandler {
     if (!this.#settled && (type !== frameType.settings || flags & flag.ack)) {
       throw new ConnectionError(errorCode.protocol, 'the first frame is not SETTINGS')
     }
-    const gathering = this.#gatherer.streamId
+    const gathering = this.#gatherer.unfinished?.streamId
     if (gathering !== undefined && (type !== frameType.continuation || streamId !== gathering)) {
       throw new ConnectionError(errorCode.protocol, 'a header block was interrupted')
     }
@@ -336,7 +332,7 @@ export class Incoming implements FrameHandler {
 
   #onGoaway(last: number, code: number): void {
     this.#budget.control()
-    this.#goodbye.onReceived()
+    this.#goodbye.isSaid = true
     this.#events.onPeerChange?.()
     if (this.#isServer) return
     for (const stream of this.#streams.all()) {

@@ -5,17 +5,11 @@
 import type { ByteStream } from '../../net/byte-stream.js'
 import { clientPreface, setting } from '../frames.js'
 import { FrameSender } from '../sender.js'
+import type { ConnectionLimits } from '../settings.js'
 import { H2Stream, type StreamHandler, type StreamHost, StreamResetError } from '../stream.js'
-import { PeerBudget, type PeerBudgetLimits } from './peer-budget.js'
+import { PeerBudget } from './peer-budget.js'
 import type { StreamTable } from './streams.js'
 import { ConnectionWindow } from './window.js'
-
-export interface OutgoingLimits extends PeerBudgetLimits {
-  /** Streams that the peer may have open (server). */
-  readonly streamsPerConnection: number
-  readonly headerBytes: number
-  readonly streamWindowBytes: number
-}
 
 export class Outgoing implements StreamHost {
   readonly sender: FrameSender
@@ -31,7 +25,7 @@ export class Outgoing implements StreamHost {
   #isHeld = false
 
   /** Greets the peer. `onForget`: a stream is over. */
-  constructor(stream: ByteStream, limits: OutgoingLimits, streams: StreamTable, onForget: () => void) {
+  constructor(stream: ByteStream, limits: ConnectionLimits, streams: StreamTable, onForget: () => void) {
     this.#stream = stream
     this.#streams = streams
     this.#streamWindowBytes = limits.streamWindowBytes

@@ -1,10 +1,6 @@
 /** What a peer may make us do in a second: the guard against rapid reset and floods of small frames. */
 import { ConnectionError, errorCode } from '../frames.js'
-
-export interface PeerBudgetLimits {
-  readonly resetsPerSecond: number
-  readonly controlFramesPerSecond: number
-}
+import type { ConnectionLimits } from '../settings.js'
 
 /** WINDOW_UPDATE frames that cost a peer nothing: at first, for each DATA frame that it got, and at most. */
 const firstWindowUpdates = 1000
@@ -12,13 +8,13 @@ const windowUpdatesPerData = 10
 const maxWindowUpdates = 20_000
 
 export class PeerBudget {
-  readonly #limits: PeerBudgetLimits
+  readonly #limits: ConnectionLimits
   #second = 0
   #resets = 0
   #controls = 0
   #windowUpdates = firstWindowUpdates
 
-  constructor(limits: PeerBudgetLimits) {
+  constructor(limits: ConnectionLimits) {
     this.#limits = limits
   }
 

@@ -48,7 +48,6 @@ export class StreamTable {
     return this.#streams.get(id)
   }
 
-  /** All that are open, in a list of its own. */
   all(): H2Stream[] {
     return [...this.#streams.values()]
   }
@@ -73,7 +72,6 @@ export class StreamTable {
     if (this.#waiting.delete(stream)) stream.pump()
   }
 
-  /** Lets all go on that waited. */
   pumpAll(): void {
     if (this.#waiting.size === 0) return
     const waiting = [...this.#waiting]
@@ -81,7 +79,6 @@ export class StreamTable {
     for (const stream of waiting) if (!stream.isClosed) stream.pump()
   }
 
-  /** No stream goes on any more. */
   stopWaiting(): void {
     this.#waiting.clear()
   }

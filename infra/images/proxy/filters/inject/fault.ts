@@ -1,5 +1,6 @@
 /** Delays or aborts an exact share of the requests. */
 import { z } from 'zod'
+import { whole } from '../../../kit/process/config.js'
 import { Delays } from '../../../kit/process/delays.js'
 import { nowUs } from '../../../kit/process/precise-timer.js'
 import { defineFilter } from '../../exchange/filter.js'
@@ -11,7 +12,7 @@ export const fault = defineFilter({
   schema: z
     .strictObject({
       delay: z.strictObject({ ms: z.number().min(0).max(60_000), percent: percentSchema }).optional(),
-      abort: z.strictObject({ status: z.int().min(400).max(599), percent: percentSchema }).optional(),
+      abort: z.strictObject({ status: whole(400, 599), percent: percentSchema }).optional(),
     })
     .describe('Injected delays and aborts, in exact shares'),
   create: ({ delay, abort }, { registry }) => {

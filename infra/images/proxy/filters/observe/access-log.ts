@@ -2,8 +2,7 @@
 import { type WriteStream, createWriteStream } from 'node:fs'
 import { resolve } from 'node:path'
 import { z } from 'zod'
-import type { FilterExchange } from '../../exchange/view.js'
-import { defineFilter } from '../../exchange/filter.js'
+import { type FilterExchange, defineFilter } from '../../exchange/filter.js'
 
 const flushBytes = 16 * 1024
 const flushMs = 200
@@ -50,12 +49,12 @@ export const accessLog = defineFilter({
 })
 
 function lineOf(exchange: FilterExchange): string {
-  const { request, response, downstream } = exchange
+  const { request, response, client } = exchange
   return (
     JSON.stringify({
       event: 'access',
       time: new Date().toISOString(),
-      listener: downstream.listener,
+      listener: client.listener,
       method: request.method,
       authority: request.authority,
       path: request.path,
@@ -63,8 +62,8 @@ function lineOf(exchange: FilterExchange): string {
       durationMs: Math.round((performance.now() - exchange.startedAtMs) * 1000) / 1000,
       requestBytes: exchange.requestBytes,
       responseBytes: exchange.responseBytes,
-      peer: downstream.peer?.id,
-      address: downstream.address,
+      peer: client.peer?.id,
+      address: client.address,
       upstream: exchange.endpoint?.name,
       attempts: exchange.attempts,
       traceparent: request.fields.get('traceparent'),

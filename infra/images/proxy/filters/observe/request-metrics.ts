@@ -15,24 +15,12 @@ export const requestMetrics = defineFilter({
       'method',
       'code',
     ])
-    const seconds = registry.histogram(
-      'meshbench_request_duration_seconds',
-      'From the request head to the end of the response.',
-      ['cluster'],
-      secondsBounds,
-    )
-    const requestSize = registry.histogram(
-      'meshbench_request_bytes',
-      'Request bodies.',
-      ['cluster'],
-      bytesBounds,
-    )
-    const responseSize = registry.histogram(
-      'meshbench_response_bytes',
-      'Response bodies.',
-      ['cluster'],
-      bytesBounds,
-    )
+    const histogram = (name: string, help: string, bounds: readonly number[]) =>
+      registry.histogram(`meshbench_${name}`, help, ['cluster'], bounds)
+    const help = 'From the request head to the end of the response.'
+    const seconds = histogram('request_duration_seconds', help, secondsBounds)
+    const requestSize = histogram('request_bytes', 'Request bodies.', bytesBounds)
+    const responseSize = histogram('response_bytes', 'Response bodies.', bytesBounds)
     const cells = new Map<string, ReturnType<typeof cellsOf>>()
     const cellsOf = (cluster: string) => ({
       seconds: seconds.labels(cluster),

@@ -1,7 +1,6 @@
 /** Allows and denies requests by who asks (SPIFFE id, claims) and for what (method, path, headers). */
 import { z } from 'zod'
-import type { FilterExchange } from '../../exchange/view.js'
-import { defineFilter } from '../../exchange/filter.js'
+import { type FilterExchange, defineFilter } from '../../exchange/filter.js'
 import { pathOf } from '../../exchange/router.js'
 
 const patternsSchema = z.array(z.string().min(1)).min(1)
@@ -54,7 +53,7 @@ function compile(rule: Rule): Test {
   const { principals, methods, paths, headers, claims } = rule
   if (principals) {
     const matches = matcher(principals)
-    tests.push(({ downstream }) => downstream.peer !== undefined && matches(downstream.peer.id))
+    tests.push(({ client }) => client.peer !== undefined && matches(client.peer.id))
   }
   if (methods) {
     const matches = matcher(methods)

@@ -1,6 +1,6 @@
 /** Asks another service over HTTP whether a request may pass. */
 import { z } from 'zod'
-import { nameSchema } from '../../../kit/process/config.js'
+import { nameSchema, whole } from '../../../kit/process/config.js'
 import type { Cluster } from '../../upstream/cluster.js'
 import { defineFilter } from '../../exchange/filter.js'
 import { ownRequest, subrequest } from '../../upstream/subrequest.js'
@@ -10,7 +10,7 @@ export const externalAuthorization = defineFilter({
     .strictObject({
       cluster: nameSchema,
       pathPrefix: z.string().startsWith('/').default('/').describe("put before the request's path"),
-      timeoutMs: z.int().min(1).max(60_000).default(200),
+      timeoutMs: whole(1, 60_000).default(200),
       requestHeaders: z
         .array(z.string().min(1).toLowerCase())
         .default(['authorization', 'cookie', 'x-request-id', 'traceparent'])

@@ -1,7 +1,7 @@
 /** Asks a rate limit service for each request, over Envoy's gRPC API, so that all proxies share one limit. */
 import { z } from 'zod'
 import { encodeRateLimitRequest, isWithinLimit, rateLimitPath } from '../../../kit/grpc/rate-limit-service.js'
-import { nameSchema } from '../../../kit/process/config.js'
+import { nameSchema, whole } from '../../../kit/process/config.js'
 import { defineFilter } from '../../exchange/filter.js'
 import type { Cluster } from '../../upstream/cluster.js'
 import { ownRequest, subrequest, type SubrequestAnswer } from '../../upstream/subrequest.js'
@@ -16,7 +16,7 @@ export const globalRateLimit = defineFilter({
       descriptor: z
         .strictObject({ key: z.string().min(1).default('generic_key'), value: z.string().min(1) })
         .describe('what is counted: all requests of this key and value together'),
-      timeoutMs: z.int().min(1).max(60_000).default(20),
+      timeoutMs: whole(1, 60_000).default(20),
       failOpen: z.boolean().default(true).describe('let pass what the service does not answer'),
     })
     .describe('Global rate limit: a service over gRPC (envoy.service.ratelimit.v3) decides'),

@@ -1,8 +1,9 @@
 /** Admits requests that carry a valid token: RS256 or ES256, keys in the config or fetched from the issuer (RFC 7519, RFC 8725). */
 import { createLocalJWKSet, errors, jwtVerify, type JWTVerifyGetKey } from 'jose'
 import { z } from 'zod'
-import { defineFilter, type FilterContext } from '../../exchange/filter.js'
-import { KeysUnavailable, jwksSchema, remoteJwksSchema, remoteKeys, type RemoteJwks } from './remote-jwks.js'
+import { whole } from '../../../kit/process/config.js'
+import { defineFilter } from '../../exchange/filter.js'
+import { KeysUnavailable, jwksSchema, remoteJwksSchema, remoteKeys } from './remote-jwks.js'
 
 export const jwt = defineFilter({
   schema: z
@@ -15,7 +16,7 @@ export const jwt = defineFilter({
         .array(z.enum(['RS256', 'ES256']))
         .min(1)
         .default(['RS256', 'ES256']),
-      clockToleranceMs: z.int().min(0).max(300_000).default(0),
+      clockToleranceMs: whole(0, 300_000).default(0),
       allowMissing: z.boolean().default(false).describe('requests without a token pass, without claims'),
       forward: z.boolean().default(false).describe('leave the token on the request to the upstream'),
     })
@@ -26,7 +27,11 @@ export const jwt = defineFilter({
     .describe('JWT validation'),
   create: (config, { registry, clusters }) => {
     const results = registry.counter('meshbench_jwt_total', 'Validated tokens by result.', ['result'])
-    const keys = keysOf(config, clusters, registry)
+    const { jwks, remoteJwks } = config
+    const keys: JWTVerifyGetKey =
+      remoteJwks === undefined
+        ? createLocalJWKSet(jwks ?? { keys: [] })
+        : remoteKeys(remoteJwks, clusters, registry)
     const options = {
       issuer: config.issuer,
       audience: config.audiences,
@@ -67,22 +72,3 @@ export const jwt = defineFilter({
     }
   },
 })
-
-interface Keys {
-  readonly jwks?: z.output<typeof jwksSchema> | undefined
-  readonly remoteJwks?: RemoteJwks | undefined
-}
-
-function keysOf(
-  { jwks, remoteJwks }: Keys,
-  clusters: FilterContext['clusters'],
-  registry: FilterContext['registry'],
-): JWTVerifyGetKey {
-  if (remoteJwks === undefined) return createLocalJWKSet(jwks ?? { keys: [] })
-  const fetches = registry.counters(
-    'meshbench_jwks_fetches_total',
-    'Fetches of the issuer’s keys by result.',
-    { result: ['fetched', 'failed'] },
-  )
-  return remoteKeys(remoteJwks, clusters, fetches)
-}

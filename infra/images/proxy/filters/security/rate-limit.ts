@@ -1,7 +1,7 @@
 /** A local token bucket: at most so many requests per second, with a burst. */
 import { z } from 'zod'
-import type { FilterExchange } from '../../exchange/view.js'
-import { defineFilter } from '../../exchange/filter.js'
+import { whole } from '../../../kit/process/config.js'
+import { type FilterExchange, defineFilter } from '../../exchange/filter.js'
 
 /** Buckets of callers that were not seen for long are forgotten; a flood of new names cannot fill the memory. */
 const maxBuckets = 10_000
@@ -10,7 +10,7 @@ export const rateLimit = defineFilter({
   schema: z
     .strictObject({
       requestsPerSecond: z.number().gt(0).max(10_000_000),
-      burst: z.int().min(1).max(10_000_000).optional().describe('absent: one second of requests'),
+      burst: whole(1, 10_000_000).optional().describe('absent: one second of requests'),
       per: z
         .enum(['proxy', 'principal', 'address'])
         .default('proxy')
@@ -25,7 +25,7 @@ export const rateLimit = defineFilter({
     const refusal = { status: 429, reason: 'rate-limited', body: 'rate limited\n' }
     const keyOf = (exchange: FilterExchange): string => {
       if (per === 'proxy') return ''
-      return per === 'principal' ? (exchange.downstream.peer?.id ?? '') : exchange.downstream.address
+      return per === 'principal' ? (exchange.client.peer?.id ?? '') : exchange.client.address
     }
     return {
       request(exchange) {

@@ -1,8 +1,8 @@
 /** Keys of an issuer, fetched from it over HTTP (RFC 7517), as `remote_jwks` of Envoy and `jwksUri` of Istio name them. */
 import { createLocalJWKSet, type JWTVerifyGetKey } from 'jose'
 import { z } from 'zod'
-import { nameSchema } from '../../../kit/process/config.js'
-import type { Cell } from '../../../kit/process/metrics.js'
+import { nameSchema, whole } from '../../../kit/process/config.js'
+import type { Registry } from '../../../kit/process/metrics.js'
 import type { Cluster } from '../../upstream/cluster.js'
 import { ownRequest, subrequest } from '../../upstream/subrequest.js'
 
@@ -19,17 +19,10 @@ export const remoteJwksSchema = z
     cluster: nameSchema,
     path: z.string().startsWith('/').default('/.well-known/jwks.json'),
     host: z.string().min(1).optional().describe('the Host that is asked; absent: the name of the cluster'),
-    timeoutMs: z.int().min(1).max(60_000).default(5000),
-    cacheMs: z
-      .int()
-      .min(1000)
-      .max(86_400_000)
-      .default(300_000)
-      .describe('keys that are older are fetched anew'),
+    timeoutMs: whole(1, 60_000).default(5000),
+    cacheMs: whole(1000, 86_400_000).default(300_000).describe('keys that are older are fetched anew'),
   })
   .describe('where the keys are fetched: at the start, and again when they are old; old ones serve meanwhile')
-
-export type RemoteJwks = z.output<typeof remoteJwksSchema>
 
 /** There are no keys to check a token with, so that nothing can be said of the token. */
 export class KeysUnavailable extends Error {
@@ -42,10 +35,12 @@ const afterFailureMs = 1000
 
 /** Looks keys up in what the issuer last sent. A token that comes before the first answer waits for it. */
 export function remoteKeys(
-  { cluster: name, path, host = name, timeoutMs, cacheMs }: RemoteJwks,
+  { cluster: name, path, host = name, timeoutMs, cacheMs }: z.output<typeof remoteJwksSchema>,
   clusters: ReadonlyMap<string, Cluster>,
-  results: { readonly fetched: Cell; readonly failed: Cell },
+  registry: Registry,
 ): JWTVerifyGetKey {
+  const help = 'Fetches of the issuer’s keys by result.'
+  const results = registry.counters('meshbench_jwks_fetches_total', help, { result: ['fetched', 'failed'] })
   const cluster = clusters.get(name) as Cluster
   let keys: ReturnType<typeof createLocalJWKSet> | undefined
   let dueMs = 0

@@ -1,19 +1,15 @@
 /** Refuses at once what an overloaded upstream would only answer late: bounds on connections, waiters and requests. */
 import { z } from 'zod'
+import { whole } from '../../../kit/process/config.js'
 import { defineFilter } from '../../exchange/filter.js'
 
-const limitSchema = z.int().min(1).max(10_000_000).optional()
+const limitSchema = whole(1, 10_000_000).optional()
 
 export const circuitBreaker = defineFilter({
   schema: z
     .strictObject({
       maxConnections: limitSchema.describe('HTTP/1.1 connections to each endpoint'),
-      maxPending: z
-        .int()
-        .min(0)
-        .max(10_000_000)
-        .optional()
-        .describe('requests that wait for such a connection'),
+      maxPending: whole(0, 10_000_000).optional().describe('requests that wait for such a connection'),
       maxRequests: limitSchema.describe('requests in progress to each cluster'),
     })
     .describe('Circuit breaking; what exceeds a limit gets 503'),

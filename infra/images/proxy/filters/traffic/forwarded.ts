@@ -23,13 +23,13 @@ export const forwarded = defineFilter({
       .counter('meshbench_forwarded_requests_total', 'Requests with forwarding headers.')
       .labels()
     return {
-      request({ request, downstream }) {
+      request({ request, client }) {
         const { fields } = request
         const append = (name: string, value: string): void => {
           const before = config.trustClient || name === 'via' ? fields.join(name) : undefined
           fields.set(name, before === undefined ? value : `${before}, ${value}`)
         }
-        const { address } = downstream
+        const { address } = client
         if (config.xForwardedFor) {
           append('x-forwarded-for', address)
           if (!config.trustClient || fields.get('x-forwarded-proto') === undefined) {

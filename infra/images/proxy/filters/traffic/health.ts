@@ -1,5 +1,6 @@
 /** Active health: asks each endpoint now and then, and sends no traffic to one that does not answer well. */
 import { z } from 'zod'
+import { whole } from '../../../kit/process/config.js'
 import type { Endpoint } from '../../upstream/cluster.js'
 import { defineFilter } from '../../exchange/filter.js'
 import { ownRequest, subrequest } from '../../upstream/subrequest.js'
@@ -9,10 +10,10 @@ export const health = defineFilter({
     .strictObject({
       path: z.string().startsWith('/').default('/healthz'),
       authority: z.string().min(1).default('health.check'),
-      intervalMs: z.int().min(10).max(3_600_000).default(5000),
-      timeoutMs: z.int().min(1).max(60_000).default(1000),
-      unhealthyAfter: z.int().min(1).max(100).default(3),
-      healthyAfter: z.int().min(1).max(100).default(2),
+      intervalMs: whole(10, 3_600_000).default(5000),
+      timeoutMs: whole(1, 60_000).default(1000),
+      unhealthyAfter: whole(1, 100).default(3),
+      healthyAfter: whole(1, 100).default(2),
       clusters: z.array(z.string()).optional().describe('absent: all'),
     })
     .describe('Active health checks; 2xx and 3xx are good answers'),

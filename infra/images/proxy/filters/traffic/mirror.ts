@@ -1,6 +1,6 @@
 /** Sends a copy of a share of the requests to another cluster and drops the answers. */
 import { z } from 'zod'
-import { nameSchema } from '../../../kit/process/config.js'
+import { nameSchema, whole } from '../../../kit/process/config.js'
 import type { Cluster } from '../../upstream/cluster.js'
 import { defineFilter } from '../../exchange/filter.js'
 import { ownRequest, subrequest } from '../../upstream/subrequest.js'
@@ -14,7 +14,7 @@ export const mirror = defineFilter({
     .strictObject({
       cluster: nameSchema,
       percent: z.number().gt(0).max(100).default(100).describe('an exact share'),
-      timeoutMs: z.int().min(1).max(600_000).default(10_000),
+      timeoutMs: whole(1, 600_000).default(10_000),
     })
     .describe('Mirroring; bodies beyond limits.bufferBytes are not mirrored'),
   create: ({ cluster: name, percent, timeoutMs }, { registry, clusters }) => {

@@ -1,34 +1,20 @@
 /** Passive health: an endpoint that fails several times in a row gets no traffic for a while. */
 import { z } from 'zod'
+import { whole } from '../../../kit/process/config.js'
 import type { Endpoint } from '../../upstream/cluster.js'
 import { defineFilter } from '../../exchange/filter.js'
 
 export const outlier = defineFilter({
   schema: z
     .strictObject({
-      consecutiveFailures: z
-        .int()
-        .min(1)
-        .max(1000)
-        .default(5)
-        .describe('5xx, resets, refused connections, timeouts'),
-      ejectionMs: z
-        .int()
-        .min(1)
-        .max(3_600_000)
-        .default(30_000)
-        .describe('times the number of ejections so far'),
+      consecutiveFailures: whole(1, 1000).default(5).describe('5xx, resets, refused connections, timeouts'),
+      ejectionMs: whole(1, 3_600_000).default(30_000).describe('times the number of ejections so far'),
       maxEjectedPercent: z.number().min(0).max(100).default(50).describe('of the endpoints of a cluster'),
     })
     .describe('Outlier ejection'),
   create: ({ consecutiveFailures, ejectionMs, maxEjectedPercent }, { registry }) => {
     const ejections = registry.counter('meshbench_outlier_ejections_total', 'Ejections.', ['endpoint'])
     const states = new WeakMap<Endpoint, { failures: number; ejections: number }>()
-    const stateOf = (endpoint: Endpoint) => {
-      let state = states.get(endpoint)
-      if (state === undefined) states.set(endpoint, (state = { failures: 0, ejections: 0 }))
-      return state
-    }
     return {
       candidates(_exchange, endpoints) {
         if (endpoints.every(({ ejectedUntilMs }) => ejectedUntilMs === 0)) return endpoints
@@ -38,7 +24,8 @@ export const outlier = defineFilter({
       attemptEnd({ cluster }, endpoint, { kind, status }) {
         // A server that goes away in good order refuses what it has not begun.
         if (kind === 'cancelled' || kind === 'refused') return
-        const state = stateOf(endpoint)
+        const state = states.get(endpoint) ?? { failures: 0, ejections: 0 }
+        states.set(endpoint, state)
         if (kind === 'response' && status < 500) {
           state.failures = 0
           return

@@ -1,14 +1,14 @@
 /** Tries again what may be tried again, after a pause that grows, and only while retries are few among the requests. */
 import { z } from 'zod'
-import type { FilterExchange } from '../../exchange/view.js'
-import { type AttemptOutcome, defineFilter } from '../../exchange/filter.js'
+import { whole } from '../../../kit/process/config.js'
+import { type AttemptOutcome, type FilterExchange, defineFilter } from '../../exchange/filter.js'
 
 const conditions = ['connect-failure', 'reset', 'timeout', 'gateway-error', '5xx'] as const
 
 export const retry = defineFilter({
   schema: z
     .strictObject({
-      retries: z.int().min(1).max(10).default(2).describe('tries after the first'),
+      retries: whole(1, 10).default(2).describe('tries after the first'),
       on: z
         .array(z.enum(conditions))
         .min(1)
@@ -33,7 +33,7 @@ export const retry = defineFilter({
             .max(100)
             .default(20)
             .describe('of the requests in progress that may be retries'),
-          minConcurrent: z.int().min(0).max(10_000).default(3).describe('retries that are always allowed'),
+          minConcurrent: whole(0, 10_000).default(3).describe('retries that are always allowed'),
         })
         .prefault({}),
     })

@@ -1,7 +1,6 @@
 /** Bounds how long a request, each try at an upstream, and silence on a stream may last. */
 import { z } from 'zod'
-import type { FilterExchange } from '../../exchange/view.js'
-import { defineFilter } from '../../exchange/filter.js'
+import { type FilterExchange, defineFilter } from '../../exchange/filter.js'
 
 const timeoutSchema = z.number().min(1).max(3_600_000).optional()
 
