@@ -1,5 +1,5 @@
 /** This repository's own tunnel and proxy as hop programs, so that a mesh can mix them with another vendor's. */
-import { hopLimits, sizingFact } from './hop-limits.js'
+import { sizingFact } from './hop-limits.js'
 import { credentialFiles, hopComponent, type HopProgram, type HopSpec } from './hop-mesh.js'
 import { proxyConfig, tunnelConfig } from '../reference/config.js'
 import { readReferenceCounters } from '../reference/counters.js'
@@ -15,7 +15,7 @@ function ownHop(
     name: image,
     own: image,
     settings: { ...settings, ...transportSettings },
-    facts: () => [sizingFact(`meshbench ${image}`, hopLimits, true)],
+    facts: () => [sizingFact(`meshbench ${image}`, true)],
     workload(spec: HopSpec) {
       const { before, after, builds, ...rest } = spec
       const build = builds[image]

@@ -16,8 +16,6 @@ export interface EnvoyFunctions {
   readonly nearZone?: string
 }
 
-export const noFunctions: EnvoyFunctions = { filters: [], action: {}, route: {}, thresholds: {}, cluster: {} }
-
 /** What a hop knows that a function may need. */
 export interface FunctionContext {
   /** Where the client's SPIFFE id is: in its certificate, or in the filter state that HBONE's end has left. */
