@@ -1,4 +1,5 @@
 /** An endurance run: traffic through a chain, certificates and config changed on the way, and the books afterwards. */
+import { linearRegression } from 'simple-statistics'
 import type { Workspace } from '../../kit/testing.js'
 import { type Chain, type ChainPath, startChain } from './chain.js'
 import { messageBytes, runHttp2Connection, startHttp2EchoServer } from './http2-ends.js'
@@ -6,11 +7,10 @@ import { type Totals, runConnection, startEchoServer } from './load.js'
 import { memoryBytes } from '../counters.js'
 
 export const enduranceProtocols = ['http1', 'h2', 'grpc'] as const
-export type EnduranceProtocol = (typeof enduranceProtocols)[number]
 
 export interface EnduranceOptions {
   readonly path: ChainPath
-  readonly protocol: EnduranceProtocol
+  readonly protocol: (typeof enduranceProtocols)[number]
   readonly requests: number
   readonly connections: number
   /** Connections at the same time. */
@@ -26,21 +26,6 @@ export interface Account {
   readonly counted: number
 }
 
-export interface HopMemory {
-  readonly name: string
-  readonly firstBytes: number
-  readonly lastBytes: number
-  /** Least-squares slope of resident memory over the second half, bytes per 1 000 requests. */
-  readonly slopeBytes: number
-}
-
-export interface EnduranceReport {
-  readonly totals: Totals
-  readonly accounts: readonly Account[]
-  readonly memory: readonly HopMemory[]
-  readonly seconds: number
-}
-
 const samples = 80
 /** Shares of the connections after which certificates, or configs, are replaced. */
 const rotations = [0.25, 0.75]
@@ -49,10 +34,7 @@ const reloads = [0.5]
 const reloadEveryMs = 30_000
 
 /** Runs and closes everything it started. Requests that fail are in `totals.errors`; it rejects only when it cannot go on. */
-export async function runEndurance(
-  workspace: Workspace,
-  options: EnduranceOptions,
-): Promise<EnduranceReport> {
+export async function runEndurance(workspace: Workspace, options: EnduranceOptions) {
   const isHttp1 = options.protocol === 'http1'
   const upstream = await (isHttp1 ? startEchoServer() : startHttp2EchoServer())
   try {
@@ -71,7 +53,7 @@ async function drive(
   chain: Chain,
   upstream: { readonly received: number; readonly sent: number },
   { protocol, requests, connections, concurrency, onProgress }: EnduranceOptions,
-): Promise<EnduranceReport> {
+) {
   const perConnection = Math.max(1, Math.round(requests / connections))
   const totals: Totals = {
     ...{ connections: 0, requests: 0, resets: 0, sentBytes: 0, receivedBytes: 0, errors: [] },
@@ -115,6 +97,7 @@ async function drive(
       name,
       firstBytes: points[0]?.rss[hop] ?? 0,
       lastBytes: points.at(-1)?.rss[hop] ?? 0,
+      /** Least-squares slope of resident memory over the second half, bytes per 1 000 requests. */
       slopeBytes: slope(points.map((point) => [point.requests / 1000, point.rss[hop] as number])),
     })),
   }
@@ -187,10 +170,5 @@ interface Side {
 }
 
 /** The first half fills caches, pools and the heap; the second has to be flat. */
-function slope(points: readonly (readonly [number, number])[]): number {
-  const half = points.slice(points.length >>> 1)
-  const mean = (of: 0 | 1): number => half.reduce((sum, point) => sum + point[of], 0) / half.length
-  const [meanX, meanY] = [mean(0), mean(1)]
-  const covariance = half.reduce((sum, [x, y]) => sum + (x - meanX) * (y - meanY), 0)
-  return covariance / half.reduce((sum, [x]) => sum + (x - meanX) ** 2, 0)
-}
+const slope = (points: readonly [number, number][]): number =>
+  linearRegression(points.slice(points.length >>> 1)).m
