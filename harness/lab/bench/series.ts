@@ -3,6 +3,7 @@ import { onInterrupt } from '../../process/interrupts.js'
 import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readFlags as parseFlags } from '../../../infra/images/bench/flags.js'
 import { analyze } from '../../analyze/analyze.js'
 import { precisionReached } from '../../analyze/precision.js'
 import { makeHeader } from '../../cli/commands/run.js'
@@ -13,7 +14,7 @@ import type { Analysis, JournalEntry, Mesh, Plan, Platform } from '../../model.j
 import { checkHost, executePlan } from '../../run/run.js'
 import { newRunId } from '../../process/state.js'
 
-export interface SeriesRun {
+interface SeriesRun {
   readonly plan: Plan
   readonly folder: string
   readonly platform: Platform
@@ -71,6 +72,22 @@ export function interruptSignal(): AbortSignal {
   const controller = new AbortController()
   onInterrupt(() => controller.abort(new Error('interrupted')))
   return controller.signal
+}
+
+/** A bench's options. Throws a `UserError` for what is none, or has no such value. */
+export function readFlags<const Defaults extends Parameters<typeof parseFlags>[0]>(defaults: Defaults) {
+  try {
+    return parseFlags(defaults)
+  } catch (error) {
+    throw new UserError(messageOf(error))
+  }
+}
+
+/** A flag that has to be a whole number of so many or more. Throws a `UserError`. */
+export function wholeFlag(name: string, value: number, least = 1): number {
+  if (!Number.isInteger(value) || value < least)
+    throw new UserError(`--${name}: ${value} is no whole number of ${least} or more`)
+  return value
 }
 
 /** Says what ended a bench, and gives the exit code for it. */
