@@ -35,10 +35,6 @@ export function resourcesOf(sizing: ContainerSizing) {
   }
 }
 
-/** `15s`; undefined where requests may take as long as they want. */
-export const requestTimeout: string | undefined =
-  hopLimits.requestTimeoutMs === 0 ? undefined : `${hopLimits.requestTimeoutMs / 1000}s`
-
 /** A setting that a mesh has no value for, or whose value cannot be made equal: said in the report, never hidden. */
 export interface SizingExceptions {
   readonly [setting: string]: string
@@ -51,7 +47,7 @@ export function sizingFacts(mesh: string, exceptions: SizingExceptions = {}): re
     'CPU of a proxy': `request ${proxySizing.cpuRequest}, limit ${proxySizing.cpuLimit}`,
     'memory of a proxy': `request ${proxySizing.memoryRequest}, limit ${proxySizing.memoryLimit}`,
     retries: String(hopLimits.retries),
-    'request timeout': requestTimeout ?? 'none',
+    'request timeout': 'none',
     'connect timeout': `${hopLimits.connectTimeoutMs / 1000} s`,
     'idle keep-alive': `client ${hopLimits.idleMs / 1000} s, upstream ${hopLimits.upstreamIdleMs / 1000} s`,
     'connections upstream': `at most ${hopLimits.upstreamConnections}`,

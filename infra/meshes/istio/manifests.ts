@@ -2,11 +2,10 @@
 import type { ArmObjects, ArmShape } from '../../../harness/model/cluster-access.js'
 import { gatewayApiGroup, httpListener, httpRoute } from '../clusters/gateway-api.js'
 import { hopLimits } from '../hops/hop-limits.js'
-import { proxySizing, requestTimeout } from '../hops/sizing.js'
+import { proxySizing } from '../hops/sizing.js'
 import type { Manifest } from '../hops/yaml.js'
 import { noFunctions, nothingAsked, type AskedOfClients, type IstioFunctions } from './functions.js'
 import { proxyConfig, type IstioMode } from './values.js'
-import { defined } from '../../../harness/model/defined.js'
 
 export const trustDomain = 'cluster.local'
 export const waypointName = 'waypoint'
@@ -285,7 +284,6 @@ function virtualService(objects: ArmObjects, { route, shares }: IstioFunctions):
       hosts: [host],
       http: [
         {
-          ...defined({ timeout: requestTimeout }),
           retries: { attempts: hopLimits.retries },
           ...route,
           route:
