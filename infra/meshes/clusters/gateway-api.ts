@@ -3,9 +3,10 @@ import { CommandError } from '../../../harness/model/errors.js'
 import type { Path } from '../../../harness/model.js'
 import { gatewayApi, minGatewayApiVersion } from '../../supply/versions.js'
 import type { ArmObjects, ClusterAccess } from '../../../harness/model/cluster-access.js'
+import type { KubernetesItem } from './cluster-state.js'
 import { MeshInstallError } from './install-errors.js'
 import { undoing, waitForRollout, type Step } from '../hops/steps.js'
-import type { Manifest } from '../hops/yaml.js'
+import { manifest, type Manifest } from '../hops/yaml.js'
 
 export const gatewayApiGroup = 'gateway.networking.k8s.io'
 
@@ -93,17 +94,6 @@ function compareVersions(a: string, b: string): number {
   return 0
 }
 
-interface Conditions {
-  readonly status?: {
-    readonly conditions?: readonly {
-      readonly type: string
-      readonly status: string
-      readonly reason: string
-      readonly message?: string
-    }[]
-  }
-}
-
 const gatewayTimeoutMs = 2 * 60_000
 const classTimeoutMs = 60_000
 
@@ -183,7 +173,7 @@ async function waitForCondition(
 async function unmetConditions(cluster: ClusterAccess, object: readonly string[]) {
   try {
     const text = await cluster.kubectl(['get', ...object, '-o', 'json'])
-    const conditions = (JSON.parse(text) as Conditions).status?.conditions ?? []
+    const conditions = (JSON.parse(text) as KubernetesItem).status?.conditions ?? []
     return conditions.filter(({ status }) => status !== 'True')
   } catch {
     return []
@@ -192,19 +182,15 @@ async function unmetConditions(cluster: ClusterAccess, object: readonly string[]
 
 /** Requests of a parent, a Gateway or a Service, to the arm's server. Retries are no part of the standard channel. */
 export function httpRoute({ namespace, service }: ArmObjects, parent: object): Manifest {
-  return {
-    apiVersion: `${gatewayApiGroup}/v1`,
-    kind: 'HTTPRoute',
-    metadata: { name: 'server', namespace },
-    spec: {
+  return manifest(
+    `${gatewayApiGroup}/v1`,
+    'HTTPRoute',
+    { name: 'server', namespace },
+    {
       parentRefs: [parent],
-      rules: [
-        {
-          backendRefs: [{ name: service.name, port: service.port }],
-        },
-      ],
+      rules: [{ backendRefs: [{ name: service.name, port: service.port }] }],
     },
-  }
+  )
 }
 
 /** A gateway's one listener, for the routes of its own namespace. */

@@ -14,6 +14,13 @@ export interface Manifest {
   readonly [field: string]: unknown
 }
 
+export const manifest = (
+  apiVersion: string,
+  kind: string,
+  metadata: Manifest['metadata'],
+  spec: object,
+): Manifest => ({ apiVersion, kind, metadata, spec })
+
 /** Documents separated by `---`. */
 export function toYaml(documents: readonly object[]): string {
   // Aliases are legal YAML, but some of kubectl's readers and all human ones do better without.
