@@ -48,14 +48,7 @@ async function send(order: Order): Promise<Report> {
 async function turn(target: FloodTarget, kind: string, cpuShare: number): Promise<Turn> {
   const { address, pem } = target.attack
   const bystander = startBystander(target.entry)
-  const report = await send({
-    kind,
-    target: target.name,
-    address,
-    seconds,
-    cpuShare,
-    ...(pem === undefined ? {} : { pem: pem as NonNullable<Order['pem']> }),
-  })
+  const report = await send({ kind, target: target.name, address, pem, seconds, cpuShare })
   const { latenciesMs, errors } = await bystander.stop()
   return { ...report, errors, p99Ms: percentile(latenciesMs, 0.99) }
 }
