@@ -1,4 +1,5 @@
 /** Questions that every mesh asks of its cluster: where pods are, what they count, whether a request gets through. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { exchange } from './exchange.js'
 import type { ArmObjects, ClusterAccess } from '../../../harness/model/cluster-access.js'
 import type { Endpoint, Host, NodeRole, ProofCheck } from '../../../harness/model.js'
@@ -181,15 +182,29 @@ export async function proveStrangerRefused(
   }
 }
 
-/** The client reaches its server with 200: nothing later means anything if it does not. */
+/** What a mesh learns of a new pod, it learns within seconds of its being ready. */
+export const patience = { tries: 10, delayMs: 2_000 }
+
+/** The client reaches its server with 200, at one of so many tries: nothing later means anything if it does not. */
 export async function proveReachable(
   cluster: ClusterAccess,
   objects: ArmObjects,
   authority?: string,
-  headers: RequestHeaders = {},
+  { headers = {}, tries = 1, wait = sleep }: FirstRequest = {},
 ): Promise<ProofCheck> {
-  const { status, text } = await requestAsClient(cluster, objects, '/echo?size=1', authority, headers)
-  return { name: 'request through the mesh', ok: status === 200, expected: 'status 200', actual: text }
+  for (let left = tries - 1; ; left--) {
+    const { status, text } = await requestAsClient(cluster, objects, '/echo?size=1', authority, headers)
+    if (status === 200 || left <= 0)
+      return { name: 'request through the mesh', ok: status === 200, expected: 'status 200', actual: text }
+    await wait(patience.delayMs)
+  }
+}
+
+interface FirstRequest {
+  readonly headers?: RequestHeaders | undefined
+  readonly tries?: number
+  /** Replaced in tests. */
+  readonly wait?: (ms: number) => Promise<unknown>
 }
 
 /** Client and server are on the nodes that they are meant to be on. */

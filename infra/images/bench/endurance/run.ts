@@ -122,43 +122,37 @@ async function balance(
       requests: await image.metric('meshbench_requests_total', '2xx'),
     })),
   )
-  const accounts: Account[] = [
-    { what: 'requests answered', expected: requests, counted: totals.requests },
-    { what: 'connections', expected: connections, counted: totals.connections },
-  ]
+  const accounts: Account[] = []
+  const same = (what: string, expected: number, counted: number) => accounts.push({ what, expected, counted })
+  same('requests answered', requests, totals.requests)
+  same('connections', connections, totals.connections)
   // Of HTTP/2 the waypoint counts content, and frames are on either side of it: its books are those of messages.
   const contentBytes = protocol === 'http1' ? undefined : requests * messageBytes[protocol]
   let before: Side | undefined = { name: 'us', out: totals.sentBytes, back: totals.receivedBytes }
-  for (const hop of sums) {
-    const isWaypoint = hop.name === 'waypoint'
+  for (const { name, ...hop } of sums) {
+    const isWaypoint = name === 'waypoint'
     const content = isWaypoint ? contentBytes : undefined
-    if (before && content === undefined)
-      accounts.push(
-        { what: `bytes ${before.name} → ${hop.name}`, expected: before.out, counted: hop.toServerIn },
-        { what: `bytes ${hop.name} → ${before.name}`, expected: hop.toClientOut, counted: before.back },
-      )
-    accounts.push({ what: `${hop.name}: reloads refused`, expected: 0, counted: hop.refusedReloads })
-    if (isWaypoint) {
-      accounts.push({ what: 'waypoint: requests', expected: requests, counted: hop.requests })
-    } else {
-      accounts.push(
-        { what: `${hop.name}: bytes to the server`, expected: hop.toServerIn, counted: hop.toServerOut },
-        { what: `${hop.name}: bytes to the client`, expected: hop.toClientIn, counted: hop.toClientOut },
-      )
+    if (before && content === undefined) {
+      same(`bytes ${before.name} → ${name}`, before.out, hop.toServerIn)
+      same(`bytes ${name} → ${before.name}`, hop.toClientOut, before.back)
+    }
+    same(`${name}: reloads refused`, 0, hop.refusedReloads)
+    if (isWaypoint) same('waypoint: requests', requests, hop.requests)
+    else {
+      same(`${name}: bytes to the server`, hop.toServerIn, hop.toServerOut)
+      same(`${name}: bytes to the client`, hop.toClientIn, hop.toClientOut)
     }
     if (content !== undefined)
       for (const way of ['toServerIn', 'toServerOut', 'toClientIn', 'toClientOut'] as const)
-        accounts.push({ what: `${hop.name}: content, ${way}`, expected: content, counted: hop[way] })
+        same(`${name}: content, ${way}`, content, hop[way])
     // Two rotations and a reload; the watcher may take changes that come together as one.
-    accounts.push({ what: `${hop.name}: reloaded`, expected: 1, counted: Math.min(1, hop.reloads) })
-    before =
-      content === undefined ? { name: hop.name, out: hop.toServerOut, back: hop.toClientIn } : undefined
+    same(`${name}: reloaded`, 1, Math.min(1, hop.reloads))
+    before = content === undefined ? { name, out: hop.toServerOut, back: hop.toClientIn } : undefined
   }
-  if (before)
-    accounts.push(
-      { what: `bytes ${before.name} → upstream`, expected: before.out, counted: upstream.received },
-      { what: `bytes upstream → ${before.name}`, expected: upstream.sent, counted: before.back },
-    )
+  if (before) {
+    same(`bytes ${before.name} → upstream`, before.out, upstream.received)
+    same(`bytes upstream → ${before.name}`, upstream.sent, before.back)
+  }
   return accounts
 }
 
