@@ -109,9 +109,9 @@ async function fetchTool(name: ToolName, options: Omit<ToolOptions, 'names'>): P
     })
   }
   const cacheDir = options.cacheDir ?? defaultCacheDir(options.env)
-  const [pulled] = await pullAhead([item], { cacheDir, hostPlatform: platform })
-  if (!pulled) throw new Error(`${name} was not pulled`)
-  const program = await unpacked(pulled.file, pinned[name].archiveMember?.(platform))
+  const [file] = await pullAhead([item], { cacheDir, hostPlatform: platform })
+  if (file === undefined) throw new Error(`${name} was not pulled`)
+  const program = await unpacked(file, pinned[name].archiveMember?.(platform))
   await chmod(program, 0o755)
   return program
 }

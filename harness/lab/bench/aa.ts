@@ -14,7 +14,6 @@ import { resolveConfig } from '../../config/resolve-config.js'
 import { exitCodes } from '../../model/errors.js'
 import type { NoiseFloor, Plan } from '../../model.js'
 import { makePlan } from '../../plan/plan.js'
-import { platforms } from '../../../infra/platforms/index.js'
 import { exitCodeOf, interruptSignal, readFlags, runOnce, wholeFlag } from './series.js'
 
 const allowedShare = 0.05
@@ -40,7 +39,6 @@ async function main(): Promise<number> {
     const analysis = await runOnce({
       plan: planOf(profile, index + 1),
       folder: join(out, String(index + 1).padStart(3, '0')),
-      platform: platforms.local,
       meshes: meshRegistry,
       signal,
     })

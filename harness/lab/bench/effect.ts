@@ -17,7 +17,6 @@ import type { Analysis, Mesh, Plan } from '../../model.js'
 import { makePlan } from '../../plan/plan.js'
 import { createHopMesh } from '../../../infra/meshes/hops/hop-mesh.js'
 import { ownProxy } from '../../../infra/meshes/hops/own-hops.js'
-import { platforms } from '../../../infra/platforms/index.js'
 import { exitCodeOf, interruptSignal, readFlags, runOnce } from './series.js'
 import { defined } from '../../model/defined.js'
 
@@ -63,7 +62,7 @@ async function main(): Promise<number> {
   const { share, profile, minutes, out } = flags
   if (share > 10) throw new UserError(`--share: ${share} is not from 0 to 10`)
   if (minutes === 0) throw new UserError('--minutes: 0 is not above 0')
-  const run = { platform: platforms.local, meshes, signal: interruptSignal() }
+  const run = { meshes, signal: interruptSignal() }
   // What the hop costs by itself says how much a share of it is.
   const pilot = await runOnce({
     ...run,

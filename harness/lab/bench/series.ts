@@ -4,20 +4,20 @@ import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readFlags as parseFlags } from '../../../infra/images/bench/flags.js'
+import { platforms } from '../../../infra/platforms/index.js'
 import { analyze } from '../../analyze/analyze.js'
 import { precisionReached } from '../../analyze/precision.js'
 import { makeHeader } from '../../cli/commands/run.js'
 import { createDisplay } from '../../run/display.js'
 import { UserError, exitCodes, messageOf } from '../../model/errors.js'
 import { journalName, openJournal, readJournal } from '../../run/journal.js'
-import type { Analysis, JournalEntry, Mesh, Plan, Platform } from '../../model.js'
+import type { Analysis, JournalEntry, Mesh, Plan } from '../../model.js'
 import { checkHost, executePlan } from '../../run/run.js'
 import { newRunId } from '../../process/state.js'
 
 interface SeriesRun {
   readonly plan: Plan
   readonly folder: string
-  readonly platform: Platform
   readonly meshes: Readonly<Record<string, Mesh>>
   readonly signal: AbortSignal
 }
@@ -26,11 +26,12 @@ interface SeriesRun {
  * The analysis of one run, measured now or before. Throws `UserError` when the host lacks something, when the folder
  * holds another plan, and when the run was interrupted or failed: what it measured is kept, and the next call goes on.
  */
-export async function runOnce({ plan, folder, platform, meshes, signal }: SeriesRun): Promise<Analysis> {
+export async function runOnce({ plan, folder, meshes, signal }: SeriesRun): Promise<Analysis> {
   const before = existsSync(join(folder, journalName)) ? readJournal(folder) : undefined
   if (before && before.header.plan.hash !== plan.hash)
     throw new UserError(`${folder} holds another plan`, { hint: 'choose another folder with --out' })
   if (before && isWhole(before.entries)) return analyze(before.entries)
+  const platform = platforms.local
   const { platform: unmet } = await checkHost(plan, platform, meshes)
   if (unmet.length > 0)
     throw new UserError(`${unmet[0]?.need}: found ${unmet[0]?.found}`, { exitCode: exitCodes.hostLacks })

@@ -10,7 +10,6 @@ import { ciliumSettings } from './settings.js'
 import { installCilium } from './session.js'
 import type { CiliumMode } from './values.js'
 
-/** Needs of one mode. */
 export async function checkCilium(
   wireguard: boolean,
   kernel: KernelSource = hostKernel,

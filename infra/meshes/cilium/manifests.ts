@@ -3,7 +3,6 @@ import type { ArmObjects, ArmShape } from '../../../harness/model/cluster-access
 import { gatewayApiGroup, httpListener, httpRoute } from '../clusters/gateway-api.js'
 import { manifest, type Manifest } from '../hops/yaml.js'
 
-/** Cilium's paths, by name. */
 export type CiliumPath =
   | 'l4-kernel'
   | 'l4-kernel-wireguard'

@@ -39,7 +39,6 @@ export interface CiliumProofInput {
   readonly cluster: ClusterAccess
   readonly host: Host
   readonly objects: ArmObjects
-  /** Where requests go. */
   readonly endpoint: ServiceEndpoint
   /** The server's own, which is another one only behind a gateway. */
   readonly serverEndpoint: ServiceEndpoint

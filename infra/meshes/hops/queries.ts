@@ -1,6 +1,6 @@
 /** Questions that every mesh asks of its cluster: where pods are, what they count, whether a request gets through. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { exchange } from './exchange.js'
+import type { Duplex } from 'node:stream'
 import type { ArmObjects, ClusterAccess } from '../../../harness/model/cluster-access.js'
 import type { Endpoint, Host, NodeRole, ProofCheck } from '../../../harness/model.js'
 
@@ -219,7 +219,6 @@ export async function provePlacement(
   ])
 }
 
-/** All pods of an address are on the node of a role. */
 export async function proveOnNode(
   cluster: ClusterAccess,
   role: NodeRole,
@@ -234,6 +233,28 @@ export async function proveOnNode(
     expected: cluster.nodes[role],
     actual: nodes.join(', ') || 'no pod',
   }
+}
+
+/** Sends bytes to a port, for proofs of what it refuses, and collects what comes back until the peer closes, resets, or `timeoutMs` passes. Never rejects. */
+export function exchange(
+  host: Pick<Host, 'connect'>,
+  endpoint: Endpoint,
+  bytes: Uint8Array,
+  timeoutMs: number,
+): Promise<Buffer> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = []
+    const socket = host.connect(endpoint) as Duplex
+    const timer = setTimeout(() => socket.destroy(), timeoutMs)
+    socket.on('data', (chunk: Buffer) => chunks.push(chunk))
+    socket.on('error', () => {})
+    socket.once('end', () => socket.destroy())
+    socket.once('close', () => {
+      clearTimeout(timer)
+      resolve(Buffer.concat(chunks))
+    })
+    socket.write(bytes)
+  })
 }
 
 /** Refusals come at once; a busy host may take its time over them. */

@@ -1,7 +1,6 @@
 /** Writes manifests and Helm values: plain YAML, one style, so that golden files read well and diffs are small. */
 import { stringify } from 'yaml'
 
-/** A Kubernetes object. */
 export interface Manifest {
   readonly apiVersion: string
   readonly kind: string

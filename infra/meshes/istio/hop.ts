@@ -7,7 +7,6 @@ import type { IstioHopKind } from './counters.js'
 import { gatewayName, waypointName } from './manifests.js'
 import { istioNamespace, type IstioMode } from './values.js'
 
-/** A hop of an arm: what is charged for it, and where its counters are. */
 export interface BoundHop {
   readonly component: Component
   readonly kind: IstioHopKind

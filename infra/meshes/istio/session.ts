@@ -177,7 +177,6 @@ function hasTelemetry(charts: readonly LaidRelease[]): boolean {
   return telemetry?.enabled !== false
 }
 
-/** What a path is made of in Istio. */
 function planArm(
   mode: IstioMode,
   path: Path,

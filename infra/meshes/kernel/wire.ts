@@ -40,7 +40,6 @@ export interface LookOptions {
   readonly network: ArmNetwork
   readonly scope: Pick<Scope, 'runId' | 'stateDir'>
   readonly client: Pod
-  /** What the client asks. */
   readonly endpoint: Endpoint
 }
 

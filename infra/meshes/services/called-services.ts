@@ -45,7 +45,6 @@ export const servicesSchema = z
 
 export type ServicesSettings = z.output<typeof servicesSchema>
 
-/** How a hop reaches one. */
 export interface ServiceEndpoint extends Endpoint {
   readonly protocol: 'http1' | 'h2'
 }

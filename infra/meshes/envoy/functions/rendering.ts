@@ -2,7 +2,6 @@
 import type { FiltersConfig } from '../../../images/proxy/filters/index.js'
 import { typed, type JsonObject } from '../blocks.js'
 
-/** What functions add to an L7 hop. */
 export interface EnvoyFunctions {
   /** HTTP filters before the router, in order. */
   readonly filters: readonly JsonObject[]
