@@ -69,8 +69,6 @@ const rooms = {
   ],
   'infra/platforms': [...base, 'infra/platforms'],
   'infra/meshes': [...base, 'harness/process', 'infra/supply', 'infra/platforms/kit', 'infra/images'],
-  // A mesh measured by itself, for hours.
-  'infra/meshes/envoy/soak.ts': everything,
 }
 
 const mostFiles = 20

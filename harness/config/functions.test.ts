@@ -54,9 +54,7 @@ describe('--function', () => {
     const spec = hopSpecs('reference', path as Path, settings as HopSettings).find(
       ({ hop }) => hop.layer === layer,
     )
-    const config = (layer === 'l4' ? tunnelConfig : proxyConfig)({
-      ...{ ...(spec as HopSpec), placement: testPlacement() },
-    })
+    const config = (layer === 'l4' ? tunnelConfig : proxyConfig)(spec as HopSpec, testPlacement())
     const schema = layer === 'l4' ? tunnelSchema : proxySchema
     const { error } = schema.safeParse(config)
     expect(error).toBeUndefined()

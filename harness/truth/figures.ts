@@ -1,4 +1,5 @@
 /** Figures of what a tool reported: percentiles, counts, the step of its times, and a median with its error. */
+import { sampleStandardDeviation } from 'simple-statistics'
 import { studentQuantile } from '../stats/student.js'
 import type { ToolReport } from '../../infra/images/loadgen/tools/tool.js'
 import { percentileOf } from './log.js'
@@ -45,7 +46,6 @@ export function middleWithError(values: readonly number[]): {
 } {
   const value = percentileOf(values, 50)
   if (values.length < 2) return { value }
-  const mean = values.reduce((sum, each) => sum + each, 0) / values.length
-  const variance = values.reduce((sum, each) => sum + (each - mean) ** 2, 0) / (values.length - 1)
-  return { value, error: studentQuantile(0.975, values.length - 1) * Math.sqrt(variance / values.length) }
+  const error = sampleStandardDeviation([...values]) / Math.sqrt(values.length)
+  return { value, error: studentQuantile(0.975, values.length - 1) * error }
 }

@@ -12,10 +12,13 @@ import {
   serviceTimes,
 } from './log.js'
 import type { ScenarioName } from './scenarios.js'
+import type { Subject } from './subject.js'
 import { latencyPercentile, middleWithError, reportedTotal, stepOf } from './figures.js'
 
 /** Every run of one tool, by scenario. */
 export type Attempts = Readonly<Record<ScenarioName, readonly Attempt[]>>
+
+type Able = Pick<Subject, 'takesRate' | 'canBeFresh'>
 
 export interface Question {
   readonly title: string
@@ -24,7 +27,9 @@ export interface Question {
   readonly rule: string
   /** Scenarios that have to have gone well for an answer. */
   readonly from: readonly ScenarioName[]
-  judge(runs: Attempts, tool: { readonly takesRate: boolean; readonly canBeFresh: boolean }): TruthCell
+  /** How tools compare: by whether they are right, or not at all; absent: by how far a value lies from the truth. */
+  readonly compare?: 'verdict' | 'never'
+  judge(runs: Attempts, tool: Able): TruthCell
 }
 
 const rateWithin = 0.01
@@ -108,6 +113,7 @@ function answers(scenario: ScenarioName, title: string): Question {
     unit: 'requests',
     rule: 'none is an error, and all are counted but what was in flight',
     from: [],
+    compare: 'verdict',
     judge(runs) {
       const [run] = runs[scenario]
       if (!run) return { verdict: 'failed', text: 'not run' }
@@ -138,6 +144,7 @@ function failures(
     unit: 'errors',
     rule: 'as many as were injected, by a kind of their own',
     from: [scenario],
+    compare: 'verdict',
     judge(runs) {
       const [run] = runs[scenario]
       if (!run?.report) return { verdict: 'failed', text: run?.failure ?? 'not run' }
@@ -324,6 +331,7 @@ export const questions = {
     unit: 'requests',
     rule: 'waited for, or counted',
     from: ['delay-5ms'],
+    compare: 'verdict',
     judge({ 'delay-5ms': runs }) {
       const cut = runs.reduce((sum, { log }) => sum + countFate(log, 'lost'), 0)
       const missing = runs.reduce(
@@ -341,6 +349,7 @@ export const questions = {
     unit: 'µs',
     rule: 'kept apart',
     from: ['connect'],
+    compare: 'verdict',
     judge({ connect }) {
       const slowest = medianOf(connect.map((run) => latencyPercentile(run, 100)))
       const within = slowest > 500_000
@@ -363,6 +372,7 @@ export const questions = {
     unit: 'connections',
     rule: 'as many as requests, without errors',
     from: ['fresh'],
+    compare: 'verdict',
     judge({ fresh }, { canBeFresh }) {
       if (!canBeFresh) return cannot('cannot be asked for it')
       const [run] = fresh
@@ -384,6 +394,7 @@ export const questions = {
     unit: 'µs',
     rule: 'told',
     from: ['slow', 'connect'],
+    compare: 'never',
     judge({ slow, connect }) {
       // Both take two seconds, one of them with hardly a request.
       const [idle] = connect
@@ -403,10 +414,7 @@ function rateOfReplies({ requests }: Attempt['log']): number {
 }
 
 /** One tool's row: every question, or why it has no answer. */
-export function judgeTool(
-  runs: Attempts,
-  tool: { readonly takesRate: boolean; readonly canBeFresh: boolean },
-): Record<string, TruthCell> {
+export function judgeTool(runs: Attempts, tool: Able): Record<string, TruthCell> {
   return Object.fromEntries(
     Object.entries<Question>(questions).map(([name, question]): [string, TruthCell] => {
       if (name === 'rate' && !tool.takesRate) return [name, noRate]

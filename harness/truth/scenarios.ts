@@ -70,27 +70,14 @@ export const scenarios = {
     faults: { delayUs: 200, slowEvery: 1000, slowUs: 50_000 },
   },
   freeze: {
-    ...{
-      ...usual,
-      title: 'a server that stands still for 100 ms',
-      ratePerSecond: 1000,
-      // Few, so that a tool that charges only what it has sent cannot fill the slowest hundredth by it.
-      connections: 4,
-      repeats: 3,
-    },
-    closedConnections: 4,
-    warmed: true,
+    ...{ ...usual, title: 'a server that stands still for 100 ms', ratePerSecond: 1000, repeats: 3 },
+    // Few, so that a tool that charges only what it has sent cannot fill the slowest hundredth by it.
+    ...{ connections: 4, closedConnections: 4, warmed: true },
     faults: { delayUs: 200, freezeAfter: 300, freezeUs: 100_000 },
   },
   saturated: {
-    ...{
-      ...usual,
-      title: 'a server that serves 500 a second, asked for 1 000',
-      ratePerSecond: 1000,
-      seconds: 2,
-      repeats: 3,
-    },
-    ...{ connections: 16, closedConnections: 16 },
+    ...{ ...usual, title: 'a server that serves 500 a second, asked for 1 000', ratePerSecond: 1000 },
+    ...{ connections: 16, closedConnections: 16, seconds: 2, repeats: 3 },
     faults: { serialUs: 2000 },
   },
   connect: {

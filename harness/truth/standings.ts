@@ -1,32 +1,12 @@
 /** Whether our own engines are the closest to the truth in what they can answer, beside tools asked for the same. Pure. */
 import type { Standing, TruthCell } from '../model/truth.js'
 import { defined } from '../model/defined.js'
-import { questions, type QuestionName } from './questions.js'
+import { questions, type Question, type QuestionName } from './questions.js'
 import type { Subject } from './subject.js'
 
 type Cells = Readonly<Record<string, Readonly<Record<string, TruthCell>>>>
 
-/** `value`: by how far a value lies from the truth; `verdict`: right or not; `never`: nothing is true of it. */
-const comparisons: Readonly<Record<QuestionName, 'value' | 'verdict' | 'never'>> = {
-  ...{
-    rate: 'value',
-    arrivals: 'value',
-    punctual: 'value',
-    counted: 'value',
-    adds: 'value',
-    resolution: 'value',
-  },
-  ...{ 'delay-200us': 'value', 'delay-1ms': 'value', 'delay-5ms': 'value', slow: 'value', freeze: 'value' },
-  ...{
-    saturated: 'value',
-    throughput: 'value',
-    'in-flight': 'verdict',
-    connect: 'verdict',
-    close: 'verdict',
-  },
-  ...{ 'status-204': 'verdict', 'status-304': 'verdict', chunked: 'verdict', ipv6: 'verdict' },
-  ...{ errors: 'verdict', reset: 'verdict', fresh: 'verdict', cpu: 'never' },
-}
+const compareOf = (name: QuestionName) => (questions[name] as Question).compare
 
 const late = 'what fell due while its core was taken away is sent at once when it is back'
 const turn =
@@ -72,7 +52,7 @@ function standingOf(
   cells: Cells,
 ): Standing | undefined {
   const own = cells[engine]?.[question]
-  if (comparisons[question] === 'never' || !own || own.verdict === 'cannot') return undefined
+  if (compareOf(question) === 'never' || !own || own.verdict === 'cannot') return undefined
   const answers = others
     .flatMap((other) => {
       const cell = cells[other]?.[question]
@@ -86,7 +66,7 @@ function standingOf(
   if (!best) return { ...standing, place: Number.isFinite(distance) ? 'closest' : 'behind' }
   if (distance < best.distance) return { ...standing, place: 'closest' }
   if (isLevel(own, best.cell, distance - best.distance)) return { ...standing, place: 'level' }
-  const isMeasured = comparisons[question] === 'value' && Number.isFinite(distance)
+  const isMeasured = compareOf(question) === undefined && Number.isFinite(distance)
   const by = isMeasured ? Number((distance - best.distance).toPrecision(3)) : undefined
   return { ...standing, place: 'behind', ...defined({ by, why: reasons[question] }) }
 }
@@ -101,7 +81,7 @@ function isLevel(own: TruthCell, best: TruthCell, by: number): boolean {
 
 /** From the truth, in the question's unit; no less than the step of a tool's times, which may hit the truth unknowing. */
 function distanceOf(tool: string, cell: TruthCell, question: QuestionName, cells: Cells): number {
-  if (comparisons[question] === 'verdict')
+  if (compareOf(question) === 'verdict')
     return cell.verdict === 'right' ? 0 : cell.verdict === 'cannot' ? Infinity : 1
   if (cell.value === undefined) return Infinity
   const step = questions[question].unit === 'µs' ? (cells[tool]?.resolution?.value ?? 0) : 0

@@ -1,5 +1,5 @@
 /** What the meshes of a request declare, put together for the platform that carries them. */
-import type { ClusterNeeds, EnvironmentRequest, Mesh, NeededDownloads, Path } from '../../harness/model.js'
+import type { ClusterNeeds, EnvironmentRequest, Mesh, NeededDownloads } from '../../harness/model.js'
 import type { ClusterCommands } from '../../harness/model/cluster-access.js'
 import { hasCharts } from '../supply/pull.js'
 import type { ToolName } from '../supply/versions.js'
@@ -13,14 +13,8 @@ export const meshPrograms: readonly string[] = [
 
 type Measured = Pick<EnvironmentRequest, 'arms' | 'paths' | 'config'>
 
-interface Declaring {
-  readonly mesh: Mesh
-  readonly paths: readonly Path[]
-  readonly settings: unknown
-}
-
 /** Every mesh that is measured, with the paths that it is measured on. */
-function declaring(request: Measured): readonly Declaring[] {
+function declaring(request: Measured) {
   const names = new Set(request.arms.map(({ mesh }) => mesh))
   return Object.values<Mesh>(meshes)
     .filter(({ name }) => names.has(name))

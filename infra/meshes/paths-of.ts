@@ -1,7 +1,6 @@
-/** What of a mesh a request measures: everything that it declares is asked for by these paths. */
+/** The paths that a request's arms take on a mesh, each once: everything that a mesh declares is asked for by these. */
 import type { EnvironmentRequest, Path } from '../../harness/model.js'
 
-/** The paths that the request's arms take on a mesh, each once. */
 export function pathsOf(
   mesh: string,
   { arms, paths }: Pick<EnvironmentRequest, 'arms' | 'paths'>,

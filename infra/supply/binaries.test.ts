@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { binaryFact, checkBinary, locateBinary, requireBinary, type BinaryNeed } from './binaries.js'
+import { testRequest } from '../../harness/testing/request.js'
+import { checkBinary, findProgramSource, locateBinary, type BinaryNeed } from './binaries.js'
 
 const need: BinaryNeed = {
   name: 'meshbench-no-such-program',
@@ -49,9 +50,9 @@ describe('a binary', () => {
   it('is told with version and hash', async () => {
     vi.stubEnv('MESHBENCH_TEST_BIN', good)
     expect(await checkBinary(need)).toEqual([])
-    const binary = await requireBinary(need)
-    expect(binary.version).toBe('1.2.3')
-    expect(binaryFact(binary).value).toMatch(/^1\.2\.3, sha256 [0-9a-f]{64}$/)
+    const { argv0, fact } = await findProgramSource(need, testRequest({}).config)
+    expect(argv0).toBe(good)
+    expect(fact.value).toMatch(/^1\.2\.3, sha256 [0-9a-f]{64}$/)
   })
 
   it('that does not tell its version is not taken', async () => {

@@ -21,14 +21,6 @@ export interface BinaryNeed {
   readonly script?: true
 }
 
-export interface Binary {
-  readonly name: string
-  readonly path: string
-  readonly version: string
-  /** Of the file's bytes, in hex. */
-  readonly sha256: string
-}
-
 /** Path of a program, or what is missing. A variable that names something unusable is an error, not a reason to search on. */
 export async function locateBinary(
   need: BinaryNeed,
@@ -74,25 +66,6 @@ export async function checkBinary(need: BinaryNeed): Promise<readonly Unmet[]> {
   }
 }
 
-const inspected = new Map<string, Promise<Binary>>()
-
-/** Finds a program with version and hash. Throws when `checkBinary` would have told a need. */
-export async function requireBinary(need: BinaryNeed): Promise<Binary> {
-  const path = await locateBinary(need)
-  if (typeof path !== 'string') throw new Error(`${path.need}: ${path.found}; ${path.remedy}`)
-  let binary = inspected.get(path)
-  if (!binary) {
-    binary = inspect(need, path)
-    inspected.set(path, binary)
-  }
-  return binary
-}
-
-/** What the report says of a program. */
-export function binaryFact({ name, version, sha256 }: Binary): Fact {
-  return { name: `${name} binary`, value: `${version}, sha256 ${sha256}`, program: true }
-}
-
 /** Where a program comes from, and what the report says of it. */
 export interface ProgramSource {
   readonly name: string
@@ -125,8 +98,13 @@ export async function findProgramSource(need: BinaryNeed, config: ResolvedConfig
   const image = programImage(name, config)
   if (image !== undefined)
     return { name, argv0: name, fact: { name: `${name} image`, value: image, program: true } }
-  const binary = await requireBinary(need)
-  return { name, argv0: binary.path, fact: binaryFact(binary) }
+  const path = await locateBinary(need)
+  if (typeof path !== 'string') throw new Error(`${path.need}: ${path.found}; ${path.remedy}`)
+  const [version, sha256] = await Promise.all([readVersion(need, path), hashOnce(path)])
+  return {
+    ...{ name, argv0: path },
+    fact: { name: `${name} binary`, value: `${version}, sha256 ${sha256}`, program: true },
+  }
 }
 
 /** The image of a program that the settings of the run's platform name; the platform's own schema checks them. */
@@ -136,9 +114,13 @@ export function programImage(name: string, config: ResolvedConfig): string | und
   return settings?.programImages?.[name]
 }
 
-async function inspect(need: BinaryNeed, path: string): Promise<Binary> {
-  const [version, sha256] = await Promise.all([readVersion(need, path), hashFile(path)])
-  return { name: need.name, path, version, sha256 }
+const hashes = new Map<string, Promise<string>>()
+
+/** Programs of several meshes are the same, and large. */
+function hashOnce(path: string): Promise<string> {
+  const hash = hashes.get(path) ?? hashFile(path)
+  hashes.set(path, hash)
+  return hash
 }
 
 async function readVersion(need: BinaryNeed, path: string): Promise<string> {

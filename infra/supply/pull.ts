@@ -191,28 +191,23 @@ export interface PullOptions {
   readonly note?: (text: string) => void
 }
 
-export interface Pulled {
-  readonly file: string
-  readonly state: 'cached' | 'pulled'
-}
-
 /**
  * Puts every item into the cache, or leaves it when it is there and its digest is right. Images become archives that
- * `kind load image-archive` takes. Throws `UserError` for a download whose digest is wrong; nothing of it is kept.
+ * `kind load image-archive` takes. Returns their paths. Throws `UserError` for a download whose digest is wrong; nothing of it is kept.
  */
 export async function pullAhead(
   items: readonly PullItem[],
   options: PullOptions,
-): Promise<readonly Pulled[]> {
-  const pulled: Pulled[] = []
+): Promise<readonly string[]> {
+  const files: string[] = []
   for (const item of items) {
     const file = join(options.cacheDir, item.cachePath)
     const cached = await isCached(item, file)
     options.note?.(`${cached ? 'have' : 'pull'} ${item.kind} ${item.name} ${item.version}`)
     if (!cached) await pullOne(item, file, options)
-    pulled.push({ file, state: cached ? 'cached' : 'pulled' })
+    files.push(file)
   }
-  return pulled
+  return files
 }
 
 async function isCached(item: PullItem, file: string): Promise<boolean> {

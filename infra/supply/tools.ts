@@ -1,11 +1,19 @@
 /** Finds the programs that clusters are made and driven with: on the PATH, in the cache, or where they can be downloaded from. */
-import { chmod, mkdir, stat } from 'node:fs/promises'
+import { chmod, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UserError, exitCodes } from '../../harness/model/errors.js'
 import { findProgram, run } from '../../harness/process/exec.js'
 import type { HostPlatform, ToolPin, Unmet } from '../../harness/model.js'
 import { reachable } from '../../harness/process/reachable.js'
-import { defaultCacheDir, pullAhead, pullAheadRemedy, toolItem, type Mirrors, type PullItem } from './pull.js'
+import {
+  defaultCacheDir,
+  isFilled,
+  pullAhead,
+  pullAheadRemedy,
+  toolItem,
+  type Mirrors,
+  type PullItem,
+} from './pull.js'
 import { tools, type ToolName } from './versions.js'
 
 const pinned: Readonly<Record<ToolName, ToolPin>> = tools
@@ -79,12 +87,8 @@ export async function findTool(
   const item = downloadOf(name, options.mirrors)
   if (!item) return undefined
   const cached = join(options.cacheDir ?? defaultCacheDir(options.env), item.cachePath)
-  const isThere = await stat(cached).then(
-    ({ size }) => size > 0,
-    () => false,
-  )
   // Verified again and made executable: the cache may have been copied here.
-  return isThere ? fetchTool(name, options) : undefined
+  return (await isFilled(cached)) ? fetchTool(name, options) : undefined
 }
 
 /** Version of a program that is a major version ahead of the pinned one, whose flags are not those that we give. */
@@ -105,9 +109,9 @@ async function fetchTool(name: ToolName, options: Omit<ToolOptions, 'names'>): P
     })
   }
   const cacheDir = options.cacheDir ?? defaultCacheDir(options.env)
-  const [pulled] = await pullAhead([item], { cacheDir, hostPlatform: platform })
-  if (!pulled) throw new Error(`${name} was not pulled`)
-  const program = await unpacked(pulled.file, pinned[name].archiveMember?.(platform))
+  const [file] = await pullAhead([item], { cacheDir, hostPlatform: platform })
+  if (file === undefined) throw new Error(`${name} was not pulled`)
+  const program = await unpacked(file, pinned[name].archiveMember?.(platform))
   await chmod(program, 0o755)
   return program
 }

@@ -8,15 +8,13 @@
  * Ctrl-C keeps what was measured, and the same command goes on from there. Exits 1 when more than 5 % differ.
  */
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { catalogue } from '../../cli/catalogue.js'
 import { meshRegistry } from '../../cli/commands/planning.js'
 import { resolveConfig } from '../../config/resolve-config.js'
-import { UserError, exitCodes } from '../../model/errors.js'
+import { exitCodes } from '../../model/errors.js'
 import type { NoiseFloor, Plan } from '../../model.js'
 import { makePlan } from '../../plan/plan.js'
-import { platforms } from '../../../infra/platforms/index.js'
-import { exitCodeOf, interruptSignal, runOnce } from './series.js'
+import { exitCodeOf, interruptSignal, readFlags, runOnce, wholeFlag } from './series.js'
 
 const allowedShare = 0.05
 
@@ -33,23 +31,14 @@ function planOf(profile: string, seed: number): Plan {
 }
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      comparisons: { type: 'string', default: '40' },
-      profile: { type: 'string', default: 'quick' },
-      out: { type: 'string', default: 'results/aa' },
-    },
-  })
-  const comparisons = Number(values.comparisons)
-  if (!Number.isInteger(comparisons) || comparisons < 1)
-    throw new UserError(`--comparisons: ${values.comparisons} is no whole number above 0`)
+  const { profile, out, ...given } = readFlags({ comparisons: 40, profile: 'quick', out: 'results/aa' })
+  const comparisons = wholeFlag('comparisons', given.comparisons)
   const signal = interruptSignal()
   const floors: NoiseFloor[] = []
   for (let index = 0; index < comparisons; index++) {
     const analysis = await runOnce({
-      plan: planOf(values.profile, index + 1),
-      folder: join(values.out, String(index + 1).padStart(3, '0')),
-      platform: platforms.local,
+      plan: planOf(profile, index + 1),
+      folder: join(out, String(index + 1).padStart(3, '0')),
       meshes: meshRegistry,
       signal,
     })

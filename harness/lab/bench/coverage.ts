@@ -9,7 +9,6 @@
  */
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import { UserError, exitCodes } from '../../model/errors.js'
 import { run } from '../../process/exec.js'
 import {
@@ -24,7 +23,7 @@ import {
   type HostName,
 } from '../../stats/simulation/coverage.js'
 import { hostNoises } from '../../stats/simulation/simulated-host.js'
-import { exitCodeOf, interruptSignal } from './series.js'
+import { exitCodeOf, interruptSignal, readFlags, wholeFlag } from './series.js'
 
 interface Job {
   readonly design: DesignName | 'found'
@@ -53,26 +52,17 @@ process.exitCode = await main().catch((error: unknown) => {
 })
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      runs: { type: 'string', default: '10000' },
-      design: { type: 'string' },
-      host: { type: 'string' },
-      row: { type: 'boolean', default: false },
-    },
-  })
-  const runs = Number(values.runs)
-  if (!Number.isInteger(runs) || runs < 4)
-    throw new UserError(`--runs: ${values.runs} is no whole number from 4`)
+  const flags = readFlags({ runs: 10_000, design: undefined, host: undefined, row: false })
+  const runs = wholeFlag('runs', flags.runs, 4)
   const rowDesigns = chosen(
     'design',
     [...(Object.keys(designs) as DesignName[]), 'found' as const],
-    values.design,
+    flags.design,
   )
-  const hosts = chosen('host', Object.keys(hostNoises) as HostName[], values.host)
+  const hosts = chosen('host', Object.keys(hostNoises) as HostName[], flags.host)
   const jobs = rowDesigns.flatMap((design) => hosts.map((host): Job => ({ design, host })))
   const [only] = jobs
-  if (values.row && only) {
+  if (flags.row && only) {
     console.log(JSON.stringify(simulate(only, runs)))
     return exitCodes.ok
   }

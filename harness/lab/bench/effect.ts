@@ -9,7 +9,6 @@
  */
 import * as metrics from '../../../scenarios/metrics.js'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { catalogue } from '../../cli/catalogue.js'
 import { meshRegistry } from '../../cli/commands/planning.js'
 import { resolveConfig } from '../../config/resolve-config.js'
@@ -18,8 +17,7 @@ import type { Analysis, Mesh, Plan } from '../../model.js'
 import { makePlan } from '../../plan/plan.js'
 import { createHopMesh } from '../../../infra/meshes/hops/hop-mesh.js'
 import { ownProxy } from '../../../infra/meshes/hops/own-hops.js'
-import { platforms } from '../../../infra/platforms/index.js'
-import { exitCodeOf, interruptSignal, runOnce } from './series.js'
+import { exitCodeOf, interruptSignal, readFlags, runOnce } from './series.js'
 import { defined } from '../../model/defined.js'
 
 const path = 'l7-per-node'
@@ -60,23 +58,16 @@ function planOf(
 }
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      share: { type: 'string', default: '0.05' },
-      profile: { type: 'string', default: 'full' },
-      minutes: { type: 'string', default: '60' },
-      out: { type: 'string', default: 'results/effect' },
-    },
-  })
-  const [share, minutes] = [Number(values.share), Number(values.minutes)]
-  if (!(share >= 0 && share <= 10)) throw new UserError(`--share: ${values.share} is not from 0 to 10`)
-  if (!(minutes > 0)) throw new UserError(`--minutes: ${values.minutes} is not above 0`)
-  const run = { platform: platforms.local, meshes, signal: interruptSignal() }
+  const flags = readFlags({ share: 0.05, profile: 'full', minutes: 60, out: 'results/effect' })
+  const { share, profile, minutes, out } = flags
+  if (share > 10) throw new UserError(`--share: ${share} is not from 0 to 10`)
+  if (minutes === 0) throw new UserError('--minutes: 0 is not above 0')
+  const run = { meshes, signal: interruptSignal() }
   // What the hop costs by itself says how much a share of it is.
   const pilot = await runOnce({
     ...run,
     plan: planOf('quick', 4, undefined, 0),
-    folder: join(values.out, 'pilot'),
+    folder: join(out, 'pilot'),
   })
   const hopUs = pilot.cells.find(({ arm }) => arm === `${plain}/${path}`)?.hopCpu?.value
   if (hopUs === undefined) throw new UserError('the pilot has no valid trial: is the host idle?')
@@ -84,8 +75,8 @@ async function main(): Promise<number> {
   console.log(`the hop costs ${hopUs.toFixed(1)} µs of CPU a request; ${burnUs} µs more are burned`)
   const analysis = await runOnce({
     ...run,
-    plan: planOf(values.profile, undefined, minutes, burnUs),
-    folder: join(values.out, values.profile),
+    plan: planOf(profile, undefined, minutes, burnUs),
+    folder: join(out, profile),
   })
   return judge(analysis, burnUs)
 }

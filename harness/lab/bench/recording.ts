@@ -2,15 +2,15 @@
  * Shows what recording costs the closed-loop engine: its throughput with our histograms and checks against itself
  * without them, alternated on one server, with other tools beside it. Run it with `npm run bench:recording`.
  *
- *     npm run bench:recording -- [--rounds 5] [--seconds 2] [--json]
+ *     npm run bench:recording -- [--rounds 5] [--seconds 2]
  */
 import { onInterrupt } from '../../process/interrupts.js'
-import { parseArgs } from 'node:util'
 import { exitCodes, messageOf } from '../../model/errors.js'
 import { findProgram } from '../../process/exec.js'
 import type { EngineName } from '../../protocol/engines.js'
 import { median } from '../../protocol/averages.js'
 import { type EchoServer, type Rig, createRig } from '../truth/rig.js'
+import { exitCodeOf, readFlags, wholeFlag } from './series.js'
 
 /** Recording may cost at most this share of the throughput. */
 const allowedShare = 0.15
@@ -27,27 +27,11 @@ const variants: readonly Variant[] = [
   { label: 'closed-loop, recording off', engine: 'closed-loop', recording: false },
 ]
 
-process.exitCode = await main()
+process.exitCode = await main().catch(exitCodeOf)
 
 async function main(): Promise<number> {
-  let rounds: number
-  let seconds: number
-  let json: boolean
-  try {
-    const { values } = parseArgs({
-      options: {
-        rounds: { type: 'string', default: '5' },
-        seconds: { type: 'string', default: '2' },
-        json: { type: 'boolean', default: false },
-      },
-    })
-    rounds = atLeastOne('--rounds', values.rounds)
-    seconds = atLeastOne('--seconds', values.seconds)
-    json = values.json
-  } catch (error) {
-    console.error(messageOf(error))
-    return exitCodes.usage
-  }
+  const flags = readFlags({ rounds: 5, seconds: 2 })
+  const [rounds, seconds] = [wholeFlag('rounds', flags.rounds), wholeFlag('seconds', flags.seconds)]
   const others: Variant[] = []
   for (const engine of ['wrk', 'hey'] as const) {
     if ((await findProgram(engine)) !== undefined) others.push({ label: engine, engine, recording: true })
@@ -69,21 +53,12 @@ async function main(): Promise<number> {
           console.error(`${variant.label}: ${messageOf(error)}`)
         }
       }
-      if (!json) process.stderr.write(`round ${round + 1} of ${rounds}\n`)
+      process.stderr.write(`round ${round + 1} of ${rounds}\n`)
     }
-  } catch (error) {
-    console.error(messageOf(error))
-    return exitCodes.runFailed
   } finally {
     await rig.close()
   }
-  return report(rates, json)
-}
-
-function atLeastOne(name: string, text: string): number {
-  const value = Number(text)
-  if (!(value >= 1)) throw new Error(`${name} ${text}: a number of at least 1`)
-  return value
+  return report(rates)
 }
 
 async function throughput(rig: Rig, server: EchoServer, variant: Variant, seconds: number): Promise<number> {
@@ -94,26 +69,18 @@ async function throughput(rig: Rig, server: EchoServer, variant: Variant, second
   return result.achievedRatePerSecond
 }
 
-function report(rates: ReadonlyMap<Variant, number[]>, json: boolean): number {
+function report(rates: ReadonlyMap<Variant, number[]>): number {
+  for (const [{ label }, values] of rates) {
+    const each = values.map((value) => Math.round(value)).join(' ')
+    console.log(`${label.padEnd(28)} ${String(Math.round(median(values))).padStart(8)} req/s   (${each})`)
+  }
   const [withRecording = [], without = []] = variants.map((variant) => rates.get(variant) ?? [])
   // Paired by round, so that a host that drifts does so for both.
   const ratios = withRecording.map((rate, round) => rate / (without[round] ?? Number.NaN))
   const ratio = median(ratios)
   const right = Math.abs(ratio - 1) <= allowedShare
-  const rows = [...rates].map(([{ label }, values]) => ({
-    label,
-    median: Math.round(median(values)),
-    values,
-  }))
-  if (json) console.log(JSON.stringify({ rows, ratios, ratio, allowedShare, right }, null, 2))
-  else {
-    for (const row of rows) {
-      const each = row.values.map((value) => Math.round(value)).join(' ')
-      console.log(`${row.label.padEnd(28)} ${String(row.median).padStart(8)} req/s   (${each})`)
-    }
-    const each = ratios.map((value) => value.toFixed(3)).join(' ')
-    console.log(`\nrecording on / off: ${ratio.toFixed(3)}, median of paired ratios (${each})`)
-    console.log(right ? `within ${allowedShare * 100} %` : `NOT within ${allowedShare * 100} %`)
-  }
+  const each = ratios.map((value) => value.toFixed(3)).join(' ')
+  console.log(`\nrecording on / off: ${ratio.toFixed(3)}, median of paired ratios (${each})`)
+  console.log(right ? `within ${allowedShare * 100} %` : `NOT within ${allowedShare * 100} %`)
   return right ? exitCodes.ok : exitCodes.thresholdFailed
 }

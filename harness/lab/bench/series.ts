@@ -3,20 +3,21 @@ import { onInterrupt } from '../../process/interrupts.js'
 import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readFlags as parseFlags } from '../../../infra/images/bench/flags.js'
+import { platforms } from '../../../infra/platforms/index.js'
 import { analyze } from '../../analyze/analyze.js'
 import { precisionReached } from '../../analyze/precision.js'
 import { makeHeader } from '../../cli/commands/run.js'
 import { createDisplay } from '../../run/display.js'
 import { UserError, exitCodes, messageOf } from '../../model/errors.js'
 import { journalName, openJournal, readJournal } from '../../run/journal.js'
-import type { Analysis, JournalEntry, Mesh, Plan, Platform } from '../../model.js'
+import type { Analysis, JournalEntry, Mesh, Plan } from '../../model.js'
 import { checkHost, executePlan } from '../../run/run.js'
 import { newRunId } from '../../process/state.js'
 
-export interface SeriesRun {
+interface SeriesRun {
   readonly plan: Plan
   readonly folder: string
-  readonly platform: Platform
   readonly meshes: Readonly<Record<string, Mesh>>
   readonly signal: AbortSignal
 }
@@ -25,11 +26,12 @@ export interface SeriesRun {
  * The analysis of one run, measured now or before. Throws `UserError` when the host lacks something, when the folder
  * holds another plan, and when the run was interrupted or failed: what it measured is kept, and the next call goes on.
  */
-export async function runOnce({ plan, folder, platform, meshes, signal }: SeriesRun): Promise<Analysis> {
+export async function runOnce({ plan, folder, meshes, signal }: SeriesRun): Promise<Analysis> {
   const before = existsSync(join(folder, journalName)) ? readJournal(folder) : undefined
   if (before && before.header.plan.hash !== plan.hash)
     throw new UserError(`${folder} holds another plan`, { hint: 'choose another folder with --out' })
   if (before && isWhole(before.entries)) return analyze(before.entries)
+  const platform = platforms.local
   const { platform: unmet } = await checkHost(plan, platform, meshes)
   if (unmet.length > 0)
     throw new UserError(`${unmet[0]?.need}: found ${unmet[0]?.found}`, { exitCode: exitCodes.hostLacks })
@@ -71,6 +73,22 @@ export function interruptSignal(): AbortSignal {
   const controller = new AbortController()
   onInterrupt(() => controller.abort(new Error('interrupted')))
   return controller.signal
+}
+
+/** A bench's options. Throws a `UserError` for what is none, or has no such value. */
+export function readFlags<const Defaults extends Parameters<typeof parseFlags>[0]>(defaults: Defaults) {
+  try {
+    return parseFlags(defaults)
+  } catch (error) {
+    throw new UserError(messageOf(error))
+  }
+}
+
+/** A flag that has to be a whole number of so many or more. Throws a `UserError`. */
+export function wholeFlag(name: string, value: number, least = 1): number {
+  if (!Number.isInteger(value) || value < least)
+    throw new UserError(`--${name}: ${value} is no whole number of ${least} or more`)
+  return value
 }
 
 /** Says what ended a bench, and gives the exit code for it. */

@@ -1,11 +1,9 @@
 /** The bill reconciles: what every process of the host counts for itself is what the host was not idle for. */
-import type { HostReading } from '../../model.js'
-import { readHost } from '../../process/probes/host.js'
 import { busyNs } from '../../run/usage.js'
 import { readAccounts } from './accounts.js'
 import { median } from '../../protocol/averages.js'
 import { type Answer, tolerance } from './check.js'
-import { checkReferences, readTasks } from './references.js'
+import { checkReferences, read, used, type Reading } from './references.js'
 import type { EchoServer, Rig, RigLoad } from './rig.js'
 
 /**
@@ -26,12 +24,9 @@ const loads = [
 ] as const
 const repeats = 3
 
-interface Reading {
-  readonly host: HostReading
+interface Edge extends Reading {
   /** Sum over all processes of the host, those included that have ended. */
   readonly accountsNs: number
-  /** The kernel's own sum over all tasks, dead ones too; undefined where it keeps none. */
-  readonly tasksNs: number | undefined
 }
 
 interface Run {
@@ -55,10 +50,10 @@ export async function checkBill(rig: Rig): Promise<Answer[]> {
 }
 
 async function measure(rig: Rig, server: EchoServer, spec: RigLoad): Promise<Run> {
-  const edges: Reading[] = []
+  const edges: Edge[] = []
   const { result, serverCpuUs } = await rig.load('open-loop', spec, server, {
     async onEdge(edge) {
-      edges.push(await readAll(edge))
+      edges.push(await readEdge(edge))
     },
   })
   const [start, end] = edges
@@ -68,10 +63,7 @@ async function measure(rig: Rig, server: EchoServer, spec: RigLoad): Promise<Run
   return {
     host: cores(busyNs(start.host, end.host)),
     accounts: cores(end.accountsNs - start.accountsNs),
-    tasks:
-      start.tasksNs === undefined || end.tasksNs === undefined
-        ? undefined
-        : cores(end.tasksNs - start.tasksNs),
+    tasks: used(start, end).tasks,
     known: cores((serverCpuUs + result.generatorCpuUs) * 1000 + own),
   }
 }
@@ -123,12 +115,9 @@ function judge(label: string, runs: readonly Run[]): Answer[] {
 }
 
 /** Looking at all processes takes a while: it is done outside the window, and this process counts itself. */
-async function readAll(edge: 'start' | 'end'): Promise<Reading> {
-  if (edge === 'end') {
-    const [host, tasksNs] = [await readHost(), readTasks()]
-    return { host, tasksNs, accountsNs: (await readAccounts()) + (host.orchestratorCpuNs ?? 0) }
-  }
-  const others = await readAccounts()
-  const [host, tasksNs] = [await readHost(), readTasks()]
-  return { host, tasksNs, accountsNs: others + (host.orchestratorCpuNs ?? 0) }
+async function readEdge(edge: 'start' | 'end'): Promise<Edge> {
+  const before = edge === 'start' ? await readAccounts() : undefined
+  const reading = await read()
+  const others = before ?? (await readAccounts())
+  return { ...reading, accountsNs: others + (reading.host.orchestratorCpuNs ?? 0) }
 }

@@ -8,10 +8,10 @@
  */
 import { onInterrupt } from '../../process/interrupts.js'
 import { cpus, loadavg } from 'node:os'
-import { parseArgs } from 'node:util'
-import { exitCodes, messageOf } from '../../model/errors.js'
+import { UserError, exitCodes, messageOf } from '../../model/errors.js'
 import { readHost } from '../../process/probes/host.js'
 import { busyNs } from '../../run/usage.js'
+import { exitCodeOf, readFlags } from '../bench/series.js'
 import { checkBill } from './bill.js'
 import { checkBurn } from './burn.js'
 import { type Answer, isRight, renderAnswers } from './check.js'
@@ -36,38 +36,21 @@ const checks = {
 } satisfies Record<string, (rig: Rig) => Promise<Answer[]>>
 type Checks = Readonly<Record<string, (rig: Rig) => Promise<Answer[]>>>
 
-process.exitCode = await main()
+process.exitCode = await main().catch(exitCodeOf)
 
 async function main(): Promise<number> {
-  let chosen: Checks
-  let wanted: readonly string[]
-  let json: boolean
-  try {
-    const { values } = parseArgs({
-      options: {
-        only: { type: 'string' },
-        experiments: { type: 'boolean', default: false },
-        json: { type: 'boolean', default: false },
-      },
-    })
-    json = values.json
-    chosen = values.experiments ? experimentChecks : checks
-    const names = Object.keys(chosen)
-    wanted = values.only?.split(',') ?? names
-    const unknown = wanted.filter((name) => !names.includes(name))
-    if (unknown.length > 0) throw new Error(`--only ${unknown.join(',')}: the checks are ${names.join(', ')}`)
-  } catch (error) {
-    console.error(messageOf(error))
-    return exitCodes.usage
-  }
+  const { only, experiments, json } = readFlags({ only: undefined, experiments: false, json: false })
+  const chosen: Checks = experiments ? experimentChecks : checks
+  const names = Object.keys(chosen)
+  const wanted = only?.split(',') ?? names
+  const unknown = wanted.filter((name) => !names.includes(name))
+  if (unknown.length > 0)
+    throw new UserError(`--only ${unknown.join(',')}: the checks are ${names.join(', ')}`)
   const foreign = await foreignCores()
   const note = `host: ${cpus().length} CPUs, load average ${(loadavg()[0] ?? 0).toFixed(2)}, ${foreign.toFixed(2)} cores busy before the start`
   if (!json) console.log(note)
   const rig = await createRig()
-  const interrupt = (): void => {
-    void rig.close().then(() => process.exit(exitCodes.interrupted))
-  }
-  onInterrupt(interrupt)
+  onInterrupt(() => void rig.close().then(() => process.exit(exitCodes.interrupted)))
   const answers: Answer[] = []
   try {
     for (const name of wanted) {
@@ -84,14 +67,14 @@ async function main(): Promise<number> {
     await rig.close()
   }
   const whole = answers.map((answer) => ({ tolerance: 0, rule: 'near', ...answer }))
-  if (json) console.log(JSON.stringify({ note, answers: whole }, null, 2))
-  else console.log(`\n${renderAnswers(answers)}`)
   const wrong = answers.filter((answer) => !isRight(answer)).length
-  if (!json) console.log(wrong === 0 ? '\nall right' : `\n${wrong} wrong`)
-  if (!json && wrong > 0 && foreign > 0.1) {
-    console.log(
-      'The host was not idle: what others use shows in latencies and send lag. Try again when it is.',
-    )
+  if (json) console.log(JSON.stringify({ note, answers: whole }, null, 2))
+  else {
+    console.log(`\n${renderAnswers(answers)}\n\n${wrong === 0 ? 'all right' : `${wrong} wrong`}`)
+    if (wrong > 0 && foreign > 0.1)
+      console.log(
+        'The host was not idle: what others use shows in latencies and send lag. Try again when it is.',
+      )
   }
   return wrong === 0 ? exitCodes.ok : exitCodes.thresholdFailed
 }

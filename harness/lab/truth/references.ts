@@ -27,7 +27,7 @@ const shares = [0.25, 0.5, 1]
 const windowMs = 4000
 
 /** CPU of all tasks since boot in ns; undefined where the kernel keeps no such sum. */
-export function readTasks(): number | undefined {
+function readTasks(): number | undefined {
   for (const folder of ['cpuacct', 'cpu,cpuacct']) {
     const file = `/sys/fs/cgroup/${folder}/cpuacct.usage`
     if (existsSync(file)) return Number(readFileSync(file, 'utf8'))
@@ -43,8 +43,9 @@ export function parseSchedstat(text: string): number {
   )
 }
 
-interface Reading {
+export interface Reading {
   readonly host: HostReading
+  /** The kernel's own sum over all tasks, dead ones too; undefined where it keeps none. */
   readonly tasksNs: number | undefined
 }
 
@@ -57,8 +58,8 @@ export interface Used {
 }
 
 export async function read(): Promise<Reading> {
-  const tasksNs = readTasks()
-  return { tasksNs, host: await readHost() }
+  const host = await readHost()
+  return { host, tasksNs: readTasks() }
 }
 
 export function used(from: Reading, to: Reading): Used {

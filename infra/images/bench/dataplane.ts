@@ -14,33 +14,22 @@
  */
 import { once } from 'node:events'
 import { type Socket, connect } from 'node:net'
-import { parseArgs } from 'node:util'
 import { createWorkspace, type Workspace } from '../kit/testing.js'
 import { type KernelCounts, countKernelEvents, memoryBytes } from './counters.js'
-import { type Family, type Load, createFamilies } from './peers/families.js'
-import { measure } from './peers/measure.js'
+import { isAsked, readFlags } from './flags.js'
+import { type Family, type Load, type Round, createFamilies, measure } from './peers/families.js'
 import { type Applications, startApplications } from './peers/programs.js'
-import { type Round, type Row, printCounters, printCpu, printRows } from './tables.js'
+import { printCounters, printCpu, printMemory } from './tables.js'
 import type { RunningSubject, Subject } from './peers/subject.js'
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '10' },
-    seconds: { type: 'string', default: '2' },
-    rate: { type: 'string', default: '1000' },
-    mib: { type: 'string', default: '1024' },
-    only: { type: 'string' },
-    load: { type: 'string' },
-    subject: { type: 'string' },
-    counters: { type: 'boolean', default: false },
-    quick: { type: 'boolean', default: false },
-  },
+const flags = readFlags({
+  ...{ rounds: 10, seconds: 2, rate: 1000, mib: 1024, only: undefined, load: undefined, subject: undefined },
+  ...{ counters: false, quick: false },
 })
-const rounds = Number(values.rounds)
-const seconds = Number(values.seconds)
-const largeBytes = Number(values.mib) * 2 ** 20
+const { rounds, seconds } = flags
+const largeBytes = flags.mib * 2 ** 20
 
-type Started = RunningSubject & { readonly name: string; readonly isFloor: boolean }
+type Started = Subject & RunningSubject
 
 /** A window of its own, as counting is not free. Counts are per request and the mean of the hops. */
 async function count(load: Load, running: Started): Promise<KernelCounts> {
@@ -93,15 +82,11 @@ async function startSubjects(
 ): Promise<Started[]> {
   const running: Started[] = []
   try {
-    for (const subject of subjects) {
-      const why = isWanted(subject) ? subject.missing?.() : 'not asked for'
-      const { isFloor = false } = subject
+    for (const subject of subjects.filter(isWanted)) {
+      const why = subject.missing?.()
       if (why === undefined)
-        running.push({
-          ...{ name: subject.name, isFloor },
-          ...(await subject.start(workspace, applications[application])),
-        })
-      else if (isWanted(subject)) console.log(`${name}: without ${subject.name}, as there is no ${why}`)
+        running.push({ ...subject, ...(await subject.start(workspace, applications[application])) })
+      else console.log(`${name}: without ${subject.name}, as there is no ${why}`)
     }
   } catch (error) {
     for (const subject of running) await subject.stop()
@@ -111,7 +96,7 @@ async function startSubjects(
 }
 
 function isWanted({ name }: Subject): boolean {
-  return values.subject?.split(',').some((part) => name.includes(part)) ?? true
+  return flags.subject?.split(',').some((part) => name.includes(part)) ?? true
 }
 
 /** False when a bar is missed, or requests failed. */
@@ -126,7 +111,7 @@ async function benchFamily(
     const rest = running.map(({ hops }) => hops.map(({ pid }) => memoryBytes(pid).rss))
     const loads = family.loads.filter(
       ({ name, isSlow }) =>
-        (values.load === undefined || name.includes(values.load)) && !(values.quick && isSlow),
+        (flags.load === undefined || name.includes(flags.load)) && !(flags.quick && isSlow),
     )
     for (const load of loads) {
       const label = `${family.name}: ${load.name}`
@@ -135,9 +120,9 @@ async function benchFamily(
       const results = await alternate(label, load, running)
       const measured = running.map((subject, i) => ({ ...subject, rounds: results[i] as Round[] }))
       ok = printCpu(`${label}, ${rounds} rounds of ${seconds} s`, load, measured) && ok
-      if (values.counters) await benchCounters(load, running)
+      if (flags.counters) await benchCounters(load, running)
     }
-    if (!values.quick && values.load === undefined && family.hasMemory) await benchMemory(running, rest)
+    if (!flags.quick && flags.load === undefined && family.hasMemory) await benchMemory(running, rest)
     return ok
   } finally {
     for (const subject of running) await subject.stop()
@@ -156,18 +141,18 @@ async function benchCounters(load: Load, running: readonly Started[]): Promise<v
 }
 
 async function benchMemory(running: readonly Started[], rest: readonly number[][]): Promise<void> {
-  const rows: Row[] = []
+  const rows: Parameters<typeof printMemory>[0][number][] = []
   for (const [i, subject] of running.entries()) {
     const loaded = await memoryWithConnections(subject, 1000)
     const peak = subject.hops.map(({ pid }) => memoryBytes(pid).peak)
-    rows.push({ name: subject.name, rest: rest[i] as number[], loaded, peak })
+    rows.push([subject.name, rest[i] as number[], loaded, peak])
   }
-  printRows(rows)
+  printMemory(rows)
 }
 
 const workspace = createWorkspace()
-const families = createFamilies(workspace, Number(values.rate), largeBytes).filter(
-  ({ name }) => values.only?.split(',').includes(name) ?? true,
+const families = createFamilies(workspace, flags.rate, largeBytes).filter(({ name }) =>
+  isAsked(flags.only, name),
 )
 const needed = families.map(({ application }) => application)
 const applications = await startApplications(workspace, largeBytes, needed)

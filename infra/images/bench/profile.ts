@@ -9,21 +9,12 @@
  */
 import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { createWorkspace } from '../kit/testing.js'
-import { createFamilies } from './peers/families.js'
-import { measure } from './peers/measure.js'
+import { readFlags } from './flags.js'
+import { createFamilies, measure } from './peers/families.js'
 import { startApplications } from './peers/programs.js'
 
-const { values } = parseArgs({
-  options: {
-    family: { type: 'string', default: 'l7' },
-    subject: { type: 'string' },
-    load: { type: 'string', default: 'saturated' },
-    seconds: { type: 'string', default: '5' },
-    top: { type: 'string', default: '25' },
-  },
-})
+const flags = readFlags({ family: 'l7', subject: '', load: 'saturated', seconds: 5, top: 25 })
 
 /** What `--cpu-prof` writes, as far as it is used here. */
 interface CpuProfile {
@@ -52,11 +43,11 @@ function selfTimes({ nodes, samples, timeDeltas }: CpuProfile): [string, number]
 }
 
 const workspace = createWorkspace()
-const family = createFamilies(workspace, 1000, 2 ** 30).find(({ name }) => name === values.family)
+const family = createFamilies(workspace, 1000, 2 ** 30).find(({ name }) => name === flags.family)
 const subject = family?.subjects.find(
-  ({ name }) => /^(proxy|tunnel)/.test(name) && name.includes(values.subject ?? ''),
+  ({ name }) => /^(proxy|tunnel)/.test(name) && name.includes(flags.subject),
 )
-const load = family?.loads.find(({ name }) => name.includes(values.load))
+const load = family?.loads.find(({ name }) => name.includes(flags.load))
 if (family === undefined || subject === undefined || load === undefined) {
   throw new Error('--family, --subject or --load: there is none of that name in the bench')
 }
@@ -67,7 +58,7 @@ try {
     `--cpu-prof-dir=${workspace.dir}/profiles`,
     '--cpu-prof-interval=200',
   ])
-  const { hopCpuUs } = await measure(load, running, Number(values.seconds))
+  const { hopCpuUs } = await measure(load, running, flags.seconds)
   for (const [i, { name }] of running.hops.entries())
     console.log(`${name}: ${hopCpuUs[i]?.toFixed(1)} µs of CPU per ${load.unit ?? 'request'}`)
   await running.stop('SIGTERM')
@@ -77,7 +68,7 @@ try {
     )
     const busy = times.filter(([name]) => name !== '(idle)').reduce((sum, [, ms]) => sum + ms, 0)
     console.log(`\n${file}: ${busy.toFixed(0)} ms busy`)
-    for (const [name, ms] of times.slice(0, Number(values.top))) {
+    for (const [name, ms] of times.slice(0, flags.top)) {
       console.log(`${((ms / busy) * 100).toFixed(1).padStart(6)} %  ${ms.toFixed(0).padStart(6)} ms  ${name}`)
     }
   }

@@ -1,29 +1,14 @@
 /** How the bench's figures are printed. */
 import { mean, median } from '../../../harness/protocol/averages.js'
-import type { Load } from './peers/families.js'
+import type { Load, Round } from './peers/families.js'
 import type { KernelCounts } from './counters.js'
 import { type Interval, bootstrapMedian, pairedRatio } from './intervals.js'
 
-export interface Round {
-  /** µs of CPU per request and hop. */
-  readonly hopCpuUs: readonly number[]
-  readonly requestsPerSecond: number
-  readonly errors: number
-}
-
 interface Measured {
   readonly name: string
-  readonly isFloor: boolean
+  readonly isFloor?: true
   readonly hops: readonly { readonly name: string }[]
   readonly rounds: readonly Round[]
-}
-
-export interface Row {
-  readonly name: string
-  /** Bytes of memory by hop: at rest, after the loads with 1 000 connections, at most. */
-  readonly rest: readonly number[]
-  readonly loaded: readonly number[]
-  readonly peak: readonly number[]
 }
 
 const meanHop = ({ hopCpuUs }: Round): number => mean(hopCpuUs)
@@ -55,7 +40,7 @@ export function printCpu(title: string, load: Load, measured: readonly Measured[
     )
   }
   let ok = measured.every((subject) => errorsOf(subject) === 0)
-  for (const { against, maxCpuRatio } of load.bars ?? []) {
+  for (const [against, maxCpuRatio] of Object.entries(load.bars ?? {})) {
     const peer = measured.find(({ name }) => name === against)
     if (peer === undefined || second === undefined) continue
     const ratio = cpuRatio(second, peer)
@@ -101,9 +86,12 @@ export function printCounters(
   }
 }
 
-export function printRows(rows: readonly Row[]): void {
+/** Bytes of memory by hop: at rest, after the loads with 1 000 connections, at most. */
+export function printMemory(
+  rows: readonly (readonly [name: string, ...memory: (readonly number[])[]])[],
+): void {
   console.log(row('', 'MiB at rest', 'MiB, 1000 connections', 'peak MiB'))
-  for (const { name, rest, loaded, peak } of rows) console.log(row(name, mib(rest), mib(loaded), mib(peak)))
+  for (const [name, ...memory] of rows) console.log(row(name, ...memory.map(mib)))
 }
 
 function row(...cells: string[]): string {
@@ -114,7 +102,7 @@ function row(...cells: string[]): string {
     .trimEnd()
 }
 
-function interval({ value, low, high }: Interval, digits: number): string {
+export function interval({ value, low, high }: Interval, digits: number): string {
   return `${value.toFixed(digits)} (${low.toFixed(digits)}–${high.toFixed(digits)})`
 }
 

@@ -5,13 +5,11 @@
 import type { Mesh, Unmet } from '../../../harness/model.js'
 import { checkDownloads } from '../hops/check.js'
 import { checkKernelVersion, checkWireguard, hostKernel, type KernelSource } from './kernel.js'
-import { ciliumDownloads } from './downloads.js'
-import { ciliumOverlays, meshName } from './install.js'
+import { ciliumDownloads, ciliumOverlays, meshName } from './install.js'
 import { ciliumSettings } from './settings.js'
 import { installCilium } from './session.js'
 import type { CiliumMode } from './values.js'
 
-/** Needs of one mode. */
 export async function checkCilium(
   wireguard: boolean,
   kernel: KernelSource = hostKernel,

@@ -1,11 +1,13 @@
-/** A hop of a Cilium arm that is in user space: which node's program is charged for it, and where its counters are. */
-import type { Arm, Component, Hop, Path } from '../../../harness/model.js'
-import { nodeOffPath, type ClusterAccess } from '../../../harness/model/cluster-access.js'
+/** What is charged for Cilium on a cluster: hops in user space with their counters, and what is there whatever arms are measured. */
+import type { Arm, Component, Hop, HopCounters, Path } from '../../../harness/model.js'
+import type { ClusterAccess } from '../../../harness/model/cluster-access.js'
+import { parsePrometheus, sumSamples } from '../../../harness/process/prometheus.js'
+import { bindHopOf, bindOfMesh, controlPlane } from '../clusters/raise.js'
 import type { PodAddress } from '../hops/queries.js'
-import { ciliumNamespace } from './values.js'
+import { ciliumNamespace, spireNamespace, type CiliumOptions } from './values.js'
 
-export const envoyProcess = (mesh: string, nodeName: string) => `${mesh}/envoy on ${nodeName}`
-export const ztunnelProcess = (mesh: string, nodeName: string) => `${mesh}/ztunnel on ${nodeName}`
+const envoyProcess = (mesh: string, nodeName: string) => `${mesh}/envoy on ${nodeName}`
+const ztunnelProcess = (mesh: string, nodeName: string) => `${mesh}/ztunnel on ${nodeName}`
 
 /** A hop in user space. What the kernel does is no hop: it is in the host's total. */
 export interface CiliumHop {
@@ -31,21 +33,8 @@ export function bindHop(
     selector: isEnvoy ? 'k8s-app=cilium-envoy' : 'app=ztunnel-cilium',
     nodeName,
   }
-  const component: Component = {
-    name: `${arm.id}/${hop.name}`,
-    arm: arm.id,
-    hop: hop.name,
-    category: hop.layer,
-    node,
-    process: isEnvoy ? envoyProcess(mesh, nodeName) : ztunnelProcess(mesh, nodeName),
-  }
-  const containers = { namespace: ciliumNamespace, podSelector: address.selector, nodeName }
-  const isSpare = arm.copy?.which === 'spare'
-  cluster.bind(
-    component,
-    containers,
-    isSpare ? { ...containers, nodeName: nodeOffPath(cluster.nodes, path) } : undefined,
-  )
+  const process = isEnvoy ? envoyProcess(mesh, nodeName) : ztunnelProcess(mesh, nodeName)
+  const component = bindHopOf(cluster, { arm, path }, { ...hop, node }, address, { process })
   return { component, kind, node, address }
 }
 
@@ -55,4 +44,59 @@ function kindOf({ role }: Hop): CiliumHop['kind'] {
   if (role === 'tunnel-outbound') return 'ztunnel-outbound'
   if (role === 'tunnel-inbound') return 'ztunnel-inbound'
   throw new Error(`Cilium has no hop of the role ${role}`)
+}
+
+/** Listeners that policies make, and those that Gateways make for plain HTTP. */
+const prefixes = { policy: 'proxy', gateway: 'listener-insecure' } as const
+
+/**
+ * Requests of a node's Envoy. Listeners of one origin share a stat prefix; Envoy's own metrics and health listeners
+ * have others, and are left out. There is no label of a namespace: what arms share on a node cannot be told apart by
+ * it, which `Component.process` says.
+ */
+export function readCiliumEnvoyCounters(text: string, origin: keyof typeof prefixes): HopCounters {
+  const samples = parsePrometheus(text)
+  return {
+    requests: sumSamples(samples, 'envoy_http_downstream_rq_total', {
+      envoy_http_conn_manager_prefix: prefixes[origin],
+    }),
+  }
+}
+
+/** Agents, operator and SPIRE are the control plane; Envoys are there on every node, used or not. */
+export function bindShared(
+  mesh: string,
+  options: Pick<CiliumOptions, 'encryption' | 'mutualAuth'>,
+  cluster: ClusterAccess,
+): readonly Component[] {
+  const bind = (
+    component: Component,
+    podSelector: string,
+    more: { nodeName?: string; namespace?: string } = {},
+  ) => bindOfMesh(cluster, component, { namespace: ciliumNamespace, podSelector, ...more })
+  const perNode = [...new Set(Object.values(cluster.nodes))].flatMap((nodeName) => {
+    const node = roleOf(cluster, nodeName)
+    const agent = { ...controlPlane(mesh, `agent on ${nodeName}`), node }
+    const process = envoyProcess(mesh, nodeName)
+    const envoy: Component = { name: process, category: 'l7', node, process }
+    const tunnelProcess = ztunnelProcess(mesh, nodeName)
+    const tunnel: Component = { name: tunnelProcess, category: 'l4', node, process: tunnelProcess }
+    return [
+      bind(agent, 'k8s-app=cilium', { nodeName }),
+      bind(envoy, 'k8s-app=cilium-envoy', { nodeName }),
+      ...(options.encryption === 'ztunnel' ? [bind(tunnel, 'app=ztunnel-cilium', { nodeName })] : []),
+    ]
+  })
+  const spire = options.mutualAuth
+    ? [
+        bind(controlPlane(mesh, 'spire-server'), 'app=spire-server', { namespace: spireNamespace }),
+        bind(controlPlane(mesh, 'spire-agent'), 'app=spire-agent', { namespace: spireNamespace }),
+      ]
+    : []
+  return [...perNode, bind(controlPlane(mesh, 'operator'), 'io.cilium/app=operator'), ...spire]
+}
+
+function roleOf(cluster: ClusterAccess, nodeName: string): Component['node'] {
+  const roles = ['client', 'server', 'waypoint'] as const
+  return roles.find((role) => cluster.nodes[role] === nodeName) ?? 'control-plane'
 }

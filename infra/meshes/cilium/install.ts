@@ -1,7 +1,7 @@
 /** Installs Cilium from its chart as the network of a cluster, in each of its modes. */
-import type { Fact, Path } from '../../../harness/model.js'
+import type { Downloads, Fact, Path } from '../../../harness/model.js'
 import type { ClusterAccess } from '../../../harness/model/cluster-access.js'
-import { cilium } from '../../supply/versions.js'
+import { cilium, gatewayApi } from '../../supply/versions.js'
 import { gatewayApiStep, waitForGatewayClass } from '../clusters/gateway-api.js'
 import type { ChartSettings } from '../clusters/settings.js'
 import {
@@ -18,10 +18,10 @@ import {
   helmStep,
   kubernetesStep,
   loadImagesStep,
+  waitForRollout,
   waitStep,
   type Step,
 } from '../hops/steps.js'
-import { needsSpire } from './downloads.js'
 import { ciliumSettings, type CiliumSettings } from './settings.js'
 import { gatewayClassManifests, gatewayClassName } from './manifests.js'
 import {
@@ -34,6 +34,27 @@ import {
 
 export function meshName(mode: CiliumMode): string {
   return mode === 'none' ? 'cilium' : `cilium-${mode}`
+}
+
+/** What it is installed from: SPIRE only where an arm authenticates with it. */
+export function ciliumDownloads(mode: CiliumMode, paths: readonly Path[]): Downloads {
+  const { agent, operator, envoy, ztunnel, spireServer, spireAgent, spireInit } = cilium.images
+  return {
+    manifests: mode === 'gateway' ? [gatewayApi] : [],
+    charts: [cilium.charts.cilium],
+    images: [
+      agent,
+      operator,
+      envoy,
+      ...(mode === 'ztunnel' ? [ztunnel] : []),
+      ...(needsSpire(paths) ? [spireServer, spireAgent, spireInit] : []),
+    ],
+  }
+}
+
+/** Whether an arm is measured that authenticates mutually, which SPIRE is installed for. */
+export function needsSpire(paths: readonly Pick<Path, 'name'>[]): boolean {
+  return paths.some(({ name }) => name === 'l4-kernel-mutual-auth')
 }
 
 /** What a mode and its settings come to, on a cluster that is known by then. */
@@ -138,10 +159,8 @@ const spireTimeoutMs = 3 * 60_000
 
 /** A SPIRE server that is ready and does not answer is a known state of it, and drops every handshake. */
 export async function waitForSpire({ kubectl }: Pick<ClusterAccess, 'kubectl'>): Promise<void> {
-  for (const what of ['statefulset/spire-server', 'daemonset/spire-agent']) {
-    const rollout = ['rollout', 'status', what, '-n', spireNamespace, `--timeout=${spireTimeoutMs / 1000}s`]
-    await kubectl(rollout, { timeoutMs: spireTimeoutMs + 15_000 })
-  }
+  for (const what of ['statefulset/spire-server', 'daemonset/spire-agent'])
+    await waitForRollout({ kubectl }, what, spireNamespace, spireTimeoutMs)
   const inServer = ['exec', '-n', spireNamespace, 'spire-server-0', '-c', 'spire-server', '--']
   await kubectl([...inServer, '/opt/spire/bin/spire-server', 'healthcheck'])
 }

@@ -1,9 +1,8 @@
 /** What each of Cilium's paths puts into an arm's namespace, as pure data. */
 import type { ArmObjects, ArmShape } from '../../../harness/model/cluster-access.js'
 import { gatewayApiGroup, httpListener, httpRoute } from '../clusters/gateway-api.js'
-import type { Manifest } from '../hops/yaml.js'
+import { manifest, type Manifest } from '../hops/yaml.js'
 
-/** Cilium's paths, by name. */
 export type CiliumPath =
   | 'l4-kernel'
   | 'l4-kernel-wireguard'
@@ -51,35 +50,27 @@ export const gatewayPort = 8080
 export const gatewayClassName = 'cilium'
 
 /** Not the chart's, which would come only where the CRDs are there before it is rendered. */
-export function gatewayClassManifests(): readonly Manifest[] {
-  return [
+export const gatewayClassManifests = (): readonly Manifest[] => [
+  manifest(
+    `${gatewayApiGroup}/v1`,
+    'GatewayClass',
+    { name: gatewayClassName },
     {
-      apiVersion: `${gatewayApiGroup}/v1`,
-      kind: 'GatewayClass',
-      metadata: { name: gatewayClassName },
-      spec: { controllerName: 'io.cilium/gateway-controller' },
+      controllerName: 'io.cilium/gateway-controller',
     },
-  ]
-}
+  ),
+]
 
 function gateway({ namespace }: ArmObjects): Manifest {
-  return {
-    apiVersion: `${gatewayApiGroup}/v1`,
-    kind: 'Gateway',
-    metadata: { name: gatewayName, namespace },
-    spec: { gatewayClassName, listeners: [httpListener(gatewayPort)] },
-  }
+  const spec = { gatewayClassName, listeners: [httpListener(gatewayPort)] }
+  return manifest(`${gatewayApiGroup}/v1`, 'Gateway', { name: gatewayName, namespace }, spec)
 }
 
 /** Reads and writes are allowed, everything else is not: an HTTP rule is what sends traffic through Envoy. */
 const httpRules = { http: [{ path: '/echo.*' }, { method: 'POST' }] }
 
-const policy = (name: string, namespace: string, spec: object): Manifest => ({
-  apiVersion: 'cilium.io/v2',
-  kind: 'CiliumNetworkPolicy',
-  metadata: { name, namespace },
-  spec,
-})
+const policy = (name: string, namespace: string, spec: object) =>
+  manifest('cilium.io/v2', 'CiliumNetworkPolicy', { name, namespace }, spec)
 
 interface ServerRules {
   readonly http?: boolean

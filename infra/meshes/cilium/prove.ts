@@ -8,6 +8,7 @@ import type { ArmObjects, ClusterAccess } from '../../../harness/model/cluster-a
 import {
   isCutOff,
   onePod,
+  patience,
   proveMoved,
   provePlacement,
   provePlaintextRefused,
@@ -27,13 +28,10 @@ import {
 } from './status.js'
 
 const agentNamespace = 'kube-system'
-/** Policies reach agents and Envoy within seconds after pods are ready. */
-const attempts = 10
-const attemptDelayMs = 2_000
 /** SPIRE hands out identities, and ztunnels are told of pods, in their own time: tries of the first request. */
-const patience: Readonly<Partial<Record<CiliumPath, number>>> = {
-  'l4-kernel-mutual-auth': 45_000 / attemptDelayMs,
-  'l4-ztunnel': 20_000 / attemptDelayMs,
+const triesOf: Readonly<Partial<Record<CiliumPath, number>>> = {
+  'l4-kernel-mutual-auth': 45_000 / patience.delayMs,
+  'l4-ztunnel': 20_000 / patience.delayMs,
 }
 
 export interface CiliumProofInput {
@@ -41,7 +39,6 @@ export interface CiliumProofInput {
   readonly cluster: ClusterAccess
   readonly host: Host
   readonly objects: ArmObjects
-  /** Where requests go. */
   readonly endpoint: ServiceEndpoint
   /** The server's own, which is another one only behind a gateway. */
   readonly serverEndpoint: ServiceEndpoint
@@ -106,10 +103,10 @@ async function readEnds({ cluster, objects }: CiliumProofInput): Promise<Ends> {
 async function settledEnds(input: CiliumProofInput): Promise<Ends> {
   const { path, wait = sleep } = input
   let ends = await readEnds(input)
-  for (let attempt = 1; attempt < attempts; attempt++) {
+  for (let attempt = 1; attempt < patience.tries; attempt++) {
     const settled = [...(path === 'l4-ztunnel' ? [] : [proveEnforced(ends)]), ...proveRedirects(path, ends)]
     if (settled.every(({ ok }) => ok)) break
-    await wait(attemptDelayMs)
+    await wait(patience.delayMs)
     ends = await readEnds(input)
   }
   return ends
@@ -173,11 +170,8 @@ async function proveTraffic(input: CiliumProofInput): Promise<ProofCheck[]> {
   const { path, cluster, endpoint, objects, hops, readCounters, wait = sleep } = input
   const readAll = () => Promise.all(hops.map(({ component }) => readCounters(component.name)))
   const before = await readAll()
-  let reachable = await proveReachable(cluster, objects, endpoint.authority)
-  for (let attempt = 1; !reachable.ok && attempt < (patience[path] ?? 1); attempt++) {
-    await wait(attemptDelayMs)
-    reachable = await proveReachable(cluster, objects, endpoint.authority)
-  }
+  const tries = triesOf[path] ?? 1
+  const reachable = await proveReachable(cluster, objects, endpoint.authority, { tries, wait })
   const after = await readAll()
   const moved = hops.map(({ component, kind }, index) => {
     const counter = kind === 'envoy' || kind === 'gateway' ? 'requests' : 'downstreamConnections'

@@ -1,37 +1,28 @@
 /** Brings Cilium up as the network of a cluster and raises its arms: policies, charges and proofs of each mode. */
-import type {
-  Arm,
-  Fact,
-  Host,
-  HopCounters,
-  MeshContext,
-  MeshSession,
-  Path,
-  RaisedArm,
-} from '../../../harness/model.js'
+import type { Arm, Fact, HopCounters, MeshContext, MeshSession, RaisedArm } from '../../../harness/model.js'
 import { cilium } from '../../supply/versions.js'
 import { clusterOf, type ClusterAccess } from '../../../harness/model/cluster-access.js'
 import { settingsFor } from '../clusters/settings.js'
 import { overlayFacts } from '../clusters/values.js'
 import { hopLimits } from '../hops/hop-limits.js'
-import { waitForGateway } from '../clusters/gateway-api.js'
-import { explainFailure, unlessHopeless } from '../clusters/install-errors.js'
+import { hasGateway } from '../clusters/gateway-api.js'
+import { unlessHopeless } from '../clusters/install-errors.js'
+import { bringUpArm, type ArmToRaise } from '../clusters/raise.js'
 import { readIstioCounters } from '../istio/counters.js'
-import { fetchFromPods, serviceEndpoint, type ServiceEndpoint } from '../hops/queries.js'
+import { fetchFromPods, type ServiceEndpoint } from '../hops/queries.js'
 import { readReferenceCounters } from '../reference/counters.js'
 import { sizingFacts } from '../hops/sizing.js'
-import { applyManifests, assetsFrom, isLoaded, runSteps } from '../hops/steps.js'
+import { assetsFrom, isLoaded, runSteps } from '../hops/steps.js'
 import { pathsOf } from '../paths-of.js'
-import { readCiliumEnvoyCounters } from './counters.js'
-import { ciliumDownloads, needsSpire } from './downloads.js'
-import { bindShared } from './charges.js'
-import { bindHop } from './hop.js'
+import { bindHop, bindShared, readCiliumEnvoyCounters } from './hop.js'
 import {
   ciliumCharts,
+  ciliumDownloads,
   ciliumOptions,
   ciliumSteps,
   gatewayController,
   meshName,
+  needsSpire,
   waitForSpire,
 } from './install.js'
 import { ciliumSettings } from './settings.js'
@@ -72,7 +63,7 @@ export async function installCilium(mode: CiliumMode, context: MeshContext): Pro
   return {
     facts: [...ciliumFacts(mode, options, cluster), ...overlayFacts(mesh, charts, settings)],
     components: bindShared(mesh, options, cluster),
-    raise: (arm, path) => raiseCiliumArm({ mode, arm, path, host, cluster, signal: scope.signal }),
+    raise: (arm, path) => raiseCiliumArm(mode, { arm, path, host, cluster, signal: scope.signal }),
   }
 }
 
@@ -124,22 +115,17 @@ function ciliumFacts(mode: CiliumMode, options: CiliumOptions, cluster: ClusterA
   ]
 }
 
-interface RaiseOptions {
-  readonly mode: CiliumMode
-  readonly arm: Arm
-  readonly path: Path
-  readonly host: Host
-  readonly cluster: ClusterAccess
-  /** Aborted when the run is interrupted: then nobody waits for an explanation. */
-  readonly signal: AbortSignal
-}
-
-async function raiseCiliumArm(options: RaiseOptions): Promise<RaisedArm> {
-  const { mode, arm, path, host, cluster, signal } = options
+async function raiseCiliumArm(mode: CiliumMode, raised: ArmToRaise): Promise<RaisedArm> {
+  const { arm, path, host, cluster } = raised
   const name = path.name as CiliumPath
   const objects = cluster.objectsOf(arm)
   cluster.shapeArm(arm, ciliumShape(name))
-  const { application, endpoint, serverEndpoint } = await bringUp()
+  const { application, endpoint, serverEndpoint } = await bringUpArm(raised, {
+    manifests: ciliumManifests(name, objects),
+    controller: gatewayController,
+    ...(needsSpire([path]) && { before: () => unlessHopeless(cluster, [spireNamespace], waitForSpire) }),
+    enter: hasGateway(path) ? () => gatewayEndpoint(cluster) : undefined,
+  })
   const hops = path.hops.map((hop) => bindHop(meshName(mode), { arm, path }, hop, cluster))
 
   const readCounters = async (component: string): Promise<HopCounters> => {
@@ -166,30 +152,6 @@ async function raiseCiliumArm(options: RaiseOptions): Promise<RaisedArm> {
       proveCiliumArm({
         ...{ path: name, cluster, host, objects, endpoint, serverEndpoint, hops, readCounters },
       }),
-  }
-
-  /** Policies first: the client's first packet must already meet them. */
-  async function bringUp() {
-    try {
-      await cluster.ensureNamespace(arm)
-      const manifests = ciliumManifests(name, objects)
-      await applyManifests(cluster, manifests)
-      if (needsSpire([path])) await unlessHopeless(cluster, [spireNamespace], waitForSpire)
-      const { component } = await host.startApplication(arm, path)
-      await cluster.ensureClient(arm)
-      const { namespace } = objects
-      const gateway = manifests.find(({ kind }) => kind === 'Gateway')
-      if (gateway) {
-        const wait = { mesh: arm.mesh, namespace, gateway, controller: gatewayController }
-        await waitForGateway(cluster, wait)
-      }
-      const serverEndpoint = await serviceEndpoint(cluster, objects)
-      const endpoint = gateway ? await gatewayEndpoint(cluster) : serverEndpoint
-      return { application: component, endpoint, serverEndpoint }
-    } catch (error) {
-      signal.throwIfAborted()
-      throw await explainFailure({ step: arm.id, mesh: arm.mesh, cluster, error })
-    }
   }
 }
 

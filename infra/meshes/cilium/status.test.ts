@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { readTestdata } from '../clusters/testing.js'
-import { readCiliumEnvoyCounters } from './counters.js'
+import { readCiliumEnvoyCounters } from './hop.js'
 import { parseAgentStatus, parseAuthList, parseEncryptStatus, parseEndpoint } from './status.js'
 
 const output = (name: string) => readTestdata(`cilium/${name}.json`)

@@ -2,7 +2,7 @@
 import type { Endpoint } from '../../../harness/model.js'
 import { mirrored, type Mirrors } from '../../supply/pull.js'
 import { hopLimits } from '../hops/hop-limits.js'
-import { proxySizing, resourcesOf } from '../hops/sizing.js'
+import { proxyResources } from '../hops/sizing.js'
 
 /** What encrypts traffic between nodes: a setting of the whole cluster, so each has a cluster of its own. */
 export type CiliumEncryption = 'none' | 'wireguard' | 'ztunnel'
@@ -73,7 +73,7 @@ export function ciliumValues(options: CiliumOptions) {
     envoy: {
       enabled: true,
       image: image('quay.io/cilium/cilium-envoy'),
-      resources: resourcesOf(proxySizing),
+      resources: proxyResources,
       // Envoy's default is a worker for each core of the node; the starter takes arguments as the chart writes them.
       extraArgs: [`--concurrency ${hopLimits.workers}`],
       // Cilium's default is 3, Istio's 2.
@@ -117,7 +117,7 @@ function encryptionValues({ encryption }: CiliumOptions, image: ImageValues) {
         type: 'ztunnel',
         ztunnel: {
           image: image('quay.io/cilium/ztunnel'),
-          resources: resourcesOf(proxySizing),
+          resources: proxyResources,
           extraEnv: [{ name: 'ZTUNNEL_WORKER_THREADS', value: String(hopLimits.workers) }],
         },
       }

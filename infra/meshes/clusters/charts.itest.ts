@@ -17,7 +17,7 @@ import { downloadsOnAllPaths } from './testing.js'
 import { ciliumValues, envoyMetricsPort, type CiliumOptions } from '../cilium/values.js'
 import { hopLimits } from '../hops/hop-limits.js'
 import { istioReleases, type IstioMode } from '../istio/values.js'
-import { proxySizing, resourcesOf } from '../hops/sizing.js'
+import { proxyResources } from '../hops/sizing.js'
 import { toYaml } from '../hops/yaml.js'
 
 const kubeVersion = '1.36.4'
@@ -271,7 +271,7 @@ describe.skipIf(noIstio !== undefined)('Istio’s charts', () => {
     const ztunnel = workload(objects, 'app=ztunnel').container('istio-proxy')
     expect(ztunnel.env).toContainEqual({ name: 'ZTUNNEL_WORKER_THREADS', value: String(hopLimits.workers) })
     // The chart writes quantities without quotes.
-    expect(parse(toYaml([ztunnel.resources ?? {}]), { schema: 'failsafe' })).toEqual(resourcesOf(proxySizing))
+    expect(parse(toYaml([ztunnel.resources ?? {}]), { schema: 'failsafe' })).toEqual(proxyResources)
     for (const image of imagesIn(objects)) expect(pulled('istio-ambient')).toContain(image)
     expect(meshConfigOf(objects)).toHaveProperty(
       'defaultConfig.proxyMetadata.ISTIO_META_ENABLE_HBONE',
@@ -351,7 +351,7 @@ describe.skipIf(noCilium !== undefined)('Cilium’s chart', () => {
     const envoy = workload(objects, 'k8s-app=cilium-envoy', 'kube-system').container('cilium-envoy')
     expect(envoy.args?.join(' ')).toMatch(new RegExp(`--concurrency ${hopLimits.workers}( |$)`))
     expect(envoy.ports).toContainEqual(expect.objectContaining({ containerPort: envoyMetricsPort }))
-    expect(envoy.resources).toEqual(resourcesOf(proxySizing))
+    expect(envoy.resources).toEqual(proxyResources)
     const config = objects.find(({ metadata }) => metadata.name === 'cilium-config')?.data
     expect(config).toMatchObject({
       'http-request-timeout': String(hopLimits.requestTimeoutMs / 1000),

@@ -72,7 +72,7 @@ interface ContainerStatus {
   readonly lastState?: { readonly terminated?: { readonly reason?: string; readonly exitCode?: number } }
 }
 
-interface KubernetesItem {
+export interface KubernetesItem {
   readonly metadata: { readonly name: string; readonly namespace?: string }
   readonly status?: {
     readonly conditions?: readonly Condition[]

@@ -3,10 +3,10 @@ import { CommandError } from '../../../harness/model/errors.js'
 import type { Path } from '../../../harness/model.js'
 import { gatewayApi, minGatewayApiVersion } from '../../supply/versions.js'
 import type { ArmObjects, ClusterAccess } from '../../../harness/model/cluster-access.js'
+import type { KubernetesItem } from './cluster-state.js'
 import { MeshInstallError } from './install-errors.js'
-import { requestTimeout } from '../hops/sizing.js'
-import { applyFile, undoing, type Step } from '../hops/steps.js'
-import type { Manifest } from '../hops/yaml.js'
+import { applyFile, undoing, waitForRollout, type Step } from '../hops/steps.js'
+import { manifest, type Manifest } from '../hops/yaml.js'
 
 export const gatewayApiGroup = 'gateway.networking.k8s.io'
 
@@ -85,17 +85,6 @@ function compareVersions(a: string, b: string): number {
   return 0
 }
 
-interface Conditions {
-  readonly status?: {
-    readonly conditions?: readonly {
-      readonly type: string
-      readonly status: string
-      readonly reason: string
-      readonly message?: string
-    }[]
-  }
-}
-
 const gatewayTimeoutMs = 2 * 60_000
 const classTimeoutMs = 60_000
 
@@ -119,29 +108,16 @@ export async function waitForGateway(cluster: ClusterAccess, wait: GatewayWait):
   const { mesh, namespace, gateway, controller, deployment } = wait
   const { name } = gateway.metadata
   const { gatewayClassName } = gateway.spec as { readonly gatewayClassName: string }
-  // In full: other groups have gateways, too.
-  const object = [`${gatewayCrd}/${name}`, '-n', namespace]
-  try {
-    await waitForCondition(cluster, 'Programmed', object, gatewayTimeoutMs)
-  } catch (error) {
-    const bad = await unmetConditions(cluster, object)
+  await waitForCondition(cluster, 'Programmed', gatewayTimeoutMs, {
+    // In full: other groups have gateways, too.
+    object: [`${gatewayCrd}/${name}`, '-n', namespace],
+    problem: `${mesh}: the ${name} in ${namespace} is not programmed`,
+    hint: `Does ${controller} run, and does the GatewayClass ${gatewayClassName} exist?`,
     // A pod that cannot start is the commoner reason, and is explained from the pods.
-    const isPods = deployment !== undefined && bad.some(({ reason }) => reason === 'AddressNotAssigned')
-    if (bad.length === 0 || isPods) throw error
-    throw new MeshInstallError(
-      `${mesh}: the ${name} in ${namespace} is not programmed: ${describeConditions(bad)}`,
-      {
-        hint: `Does ${controller} run, and does the GatewayClass ${gatewayClassName} exist?`,
-        detail: JSON.stringify(bad),
-        cause: error,
-      },
-    )
-  }
-  if (deployment === undefined) return
-  const rollout = ['rollout', 'status', `deployment/${deployment}`, '-n', namespace]
-  await cluster.kubectl([...rollout, `--timeout=${gatewayTimeoutMs / 1000}s`], {
-    timeoutMs: gatewayTimeoutMs + 15_000,
+    otherReason: deployment === undefined ? undefined : 'AddressNotAssigned',
   })
+  if (deployment === undefined) return
+  await waitForRollout(cluster, `deployment/${deployment}`, namespace, gatewayTimeoutMs)
 }
 
 /** Waits until a GatewayClass has found its controller, and its parameters are good. */
@@ -149,67 +125,63 @@ export async function waitForGatewayClass(
   cluster: ClusterAccess,
   { mesh, name, controller }: { readonly mesh: string; readonly name: string; readonly controller: string },
 ): Promise<void> {
-  const object = [`gatewayclass/${name}`]
-  try {
-    await waitForCondition(cluster, 'Accepted', object, classTimeoutMs)
-  } catch (error) {
-    const bad = await unmetConditions(cluster, object)
-    if (bad.length === 0) throw error
-    throw new MeshInstallError(
-      `${mesh}: the GatewayClass ${name} is not accepted: ${describeConditions(bad)}`,
-      {
-        hint: `Does ${controller} run, and was the Gateway API there when it started? Its log says so.`,
-        detail: JSON.stringify(bad),
-        cause: error,
-      },
-    )
-  }
+  await waitForCondition(cluster, 'Accepted', classTimeoutMs, {
+    object: [`gatewayclass/${name}`],
+    problem: `${mesh}: the GatewayClass ${name} is not accepted`,
+    hint: `Does ${controller} run, and was the Gateway API there when it started? Its log says so.`,
+  })
+}
+
+interface Awaited {
+  readonly object: readonly string[]
+  readonly problem: string
+  readonly hint: string
+  /** Of a condition that is better explained by what timed out. */
+  readonly otherReason?: string | undefined
 }
 
 async function waitForCondition(
   cluster: ClusterAccess,
   condition: string,
-  object: readonly string[],
   timeoutMs: number,
+  { object, problem, hint, otherReason }: Awaited,
 ): Promise<void> {
-  const argv = ['wait', `--for=condition=${condition}`, ...object, `--timeout=${timeoutMs / 1000}s`]
-  await cluster.kubectl(argv, { timeoutMs: timeoutMs + 15_000 })
+  try {
+    const argv = ['wait', `--for=condition=${condition}`, ...object, `--timeout=${timeoutMs / 1000}s`]
+    await cluster.kubectl(argv, { timeoutMs: timeoutMs + 15_000 })
+  } catch (error) {
+    const bad = await unmetConditions(cluster, object)
+    if (bad.length === 0 || bad.some(({ reason }) => reason === otherReason)) throw error
+    const said = bad.map(
+      ({ type, reason, message }) => `${type} is ${reason}${message ? ` (${message})` : ''}`,
+    )
+    throw new MeshInstallError(`${problem}: ${said.join('; ')}`, {
+      ...{ hint, detail: JSON.stringify(bad), cause: error },
+    })
+  }
 }
 
 async function unmetConditions(cluster: ClusterAccess, object: readonly string[]) {
   try {
     const text = await cluster.kubectl(['get', ...object, '-o', 'json'])
-    const conditions = (JSON.parse(text) as Conditions).status?.conditions ?? []
+    const conditions = (JSON.parse(text) as KubernetesItem).status?.conditions ?? []
     return conditions.filter(({ status }) => status !== 'True')
   } catch {
     return []
   }
 }
 
-type Unmet = Awaited<ReturnType<typeof unmetConditions>>
-
-function describeConditions(conditions: Unmet): string {
-  return conditions
-    .map(({ type, reason, message }) => `${type} is ${reason}${message ? ` (${message})` : ''}`)
-    .join('; ')
-}
-
 /** Requests of a parent, a Gateway or a Service, to the arm's server. Retries are no part of the standard channel. */
 export function httpRoute({ namespace, service }: ArmObjects, parent: object): Manifest {
-  return {
-    apiVersion: `${gatewayApiGroup}/v1`,
-    kind: 'HTTPRoute',
-    metadata: { name: 'server', namespace },
-    spec: {
+  return manifest(
+    `${gatewayApiGroup}/v1`,
+    'HTTPRoute',
+    { name: 'server', namespace },
+    {
       parentRefs: [parent],
-      rules: [
-        {
-          backendRefs: [{ name: service.name, port: service.port }],
-          ...(requestTimeout === undefined ? {} : { timeouts: { request: requestTimeout } }),
-        },
-      ],
+      rules: [{ backendRefs: [{ name: service.name, port: service.port }] }],
     },
-  }
+  )
 }
 
 /** A gateway's one listener, for the routes of its own namespace. */

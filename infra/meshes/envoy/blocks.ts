@@ -6,7 +6,7 @@
 import { isIP } from 'node:net'
 import type { Endpoint } from '../../../harness/model.js'
 import { defined } from '../../../harness/model/defined.js'
-import type { HopLimits } from '../hops/hop-limits.js'
+import { hopLimits as limits } from '../hops/hop-limits.js'
 
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json }
 export type JsonObject = { readonly [key: string]: Json }
@@ -40,71 +40,54 @@ export interface TlsFiles {
   readonly mutual: boolean
 }
 
-/** What both ends share: TLS 1.3 alone, the run's CA, and exactly the expected SPIFFE ids. */
-function commonTls(
-  tls: TlsFiles,
-  alpn: readonly string[],
-  { shows, checks }: { readonly shows: boolean; readonly checks: boolean },
-): JsonObject {
-  return {
-    tls_params: {
-      tls_minimum_protocol_version: 'TLSv1_3',
-      tls_maximum_protocol_version: 'TLSv1_3',
-      ecdh_curves: ['X25519', 'P-256'],
-    },
-    alpn_protocols: alpn,
-    ...(shows && {
-      tls_certificates: [
-        { certificate_chain: { filename: tls.certFile }, private_key: { filename: tls.keyFile } },
-      ],
-    }),
-    // With it a server would ask for a certificate, wanted or not.
-    ...(checks && {
-      validation_context: {
-        trusted_ca: { filename: tls.caFile },
-        match_typed_subject_alt_names: tls.peers.map((peer) => ({
-          ...{ san_type: 'URI', matcher: { exact: peer } },
-        })),
-      },
-    }),
-  }
-}
-
-const tlsPackage = 'envoy.extensions.transport_sockets.tls.v3'
-
-export function downstreamTls(tls: TlsFiles, alpn: readonly string[]): JsonObject {
-  return {
-    name: 'envoy.transport_sockets.tls',
-    typed_config: typed(`${tlsPackage}.DownstreamTlsContext`, {
-      require_client_certificate: tls.mutual,
-      common_tls_context: commonTls(tls, alpn, { shows: true, checks: tls.mutual }),
-    }),
-  }
-}
-
 /**
- * Without `alpn` Envoy offers what the connection pool speaks.
+ * TLS 1.3 alone, the run's CA, and exactly the expected SPIFFE ids. Without `alpn` an upstream is offered what its connection
+ * pool speaks.
  */
-export function upstreamTls(tls: TlsFiles, alpn: readonly string[] = []): JsonObject {
+export function tlsSocket(
+  side: 'Downstream' | 'Upstream',
+  { certFile, keyFile, caFile, peers, mutual }: TlsFiles,
+  alpn: readonly string[] = [],
+): JsonObject {
+  const isServer = side === 'Downstream'
   return {
     name: 'envoy.transport_sockets.tls',
-    typed_config: typed(`${tlsPackage}.UpstreamTlsContext`, {
-      common_tls_context: commonTls(tls, alpn, { shows: tls.mutual, checks: true }),
+    typed_config: typed(`envoy.extensions.transport_sockets.tls.v3.${side}TlsContext`, {
+      ...(isServer && { require_client_certificate: mutual }),
+      common_tls_context: {
+        tls_params: {
+          tls_minimum_protocol_version: 'TLSv1_3',
+          tls_maximum_protocol_version: 'TLSv1_3',
+          ecdh_curves: ['X25519', 'P-256'],
+        },
+        alpn_protocols: alpn,
+        ...((isServer || mutual) && {
+          tls_certificates: [
+            { certificate_chain: { filename: certFile }, private_key: { filename: keyFile } },
+          ],
+        }),
+        // With it a server would ask for a certificate, wanted or not.
+        ...((!isServer || mutual) && {
+          validation_context: {
+            trusted_ca: { filename: caFile },
+            match_typed_subject_alt_names: peers.map((peer) => ({
+              ...{ san_type: 'URI', matcher: { exact: peer } },
+            })),
+          },
+        }),
+      },
     }),
   }
 }
 
 // ---------------------------------------------------------------- listeners
 
-export interface ListenerSpec {
-  readonly name: string
-  /** Without an address it is an internal listener: reached from inside this process alone. */
-  readonly address?: Endpoint
-  readonly filter: JsonObject
-  readonly transportSocket?: JsonObject
-}
-
-export function listener({ name, address, filter, transportSocket }: ListenerSpec): JsonObject {
+/** Without an address it is an internal listener: reached from inside this process alone. */
+export function listener(
+  name: string,
+  filter: JsonObject,
+  { address, transportSocket }: { address?: Endpoint; transportSocket?: JsonObject | undefined } = {},
+): JsonObject {
   return {
     name,
     // Without it statistics are named after the address, which differs in every run.
@@ -126,33 +109,25 @@ const routerFilter: JsonObject = {
   typed_config: typed('envoy.extensions.filters.http.router.v3.Router', { suppress_envoy_headers: true }),
 }
 
-export interface HttpManagerSpec {
-  readonly statPrefix: string
-  readonly limits: HopLimits
-  readonly virtualHost: JsonObject
-  /** Filters before the router. */
-  readonly filters: readonly JsonObject[]
-  /** Accepts CONNECT and nothing else of HTTP/1. */
-  readonly connect?: boolean
-}
-
 const managerType = 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager'
 
-/** An HTTP connection manager that adds nothing to a request which the reference proxy does not add. */
-export function httpManager({
-  statPrefix,
-  limits,
-  virtualHost,
-  filters,
-  connect = false,
-}: HttpManagerSpec): JsonObject {
+/**
+ * An HTTP connection manager that adds nothing to a request which the reference proxy does not add. `filters` come before the
+ * router; with `connect` it accepts CONNECT and nothing else of HTTP/1.
+ */
+export function httpManager(
+  statPrefix: string,
+  virtualHost: JsonObject,
+  filters: readonly JsonObject[],
+  { connect = false } = {},
+): JsonObject {
   return {
     name: 'envoy.filters.network.http_connection_manager',
     typed_config: typed(managerType, {
       stat_prefix: statPrefix,
       codec_type: connect ? 'HTTP2' : 'AUTO',
-      http2_protocol_options: http2Options(limits, connect),
-      ...(connect ? { upgrade_configs: [{ upgrade_type: 'CONNECT' }] } : {}),
+      http2_protocol_options: http2Options(connect),
+      ...(connect && { upgrade_configs: [{ upgrade_type: 'CONNECT' }] }),
       generate_request_id: false,
       server_header_transformation: 'PASS_THROUGH',
       use_remote_address: false,
@@ -173,20 +148,17 @@ export function httpManager({
 }
 
 /** Windows and streams of HTTP/2, the same at both ends of a leg. */
-function http2Options(limits: HopLimits, connect: boolean): JsonObject {
-  return {
-    max_concurrent_streams: limits.streamsPerConnection,
-    initial_stream_window_size: limits.streamWindowBytes,
-    initial_connection_window_size: limits.connectionWindowBytes,
-    ...(connect ? { allow_connect: true } : {}),
-  }
-}
+const http2Options = (connect: boolean): JsonObject => ({
+  max_concurrent_streams: limits.streamsPerConnection,
+  initial_stream_window_size: limits.streamWindowBytes,
+  initial_connection_window_size: limits.connectionWindowBytes,
+  ...(connect && { allow_connect: true }),
+})
 
 // ---------------------------------------------------------------- clusters
 
 export interface ClusterSpec {
   readonly name: string
-  readonly limits: HopLimits
   readonly target: Endpoint | { readonly internalListener: string }
   readonly transportSocket?: JsonObject
   /** `http`: the protocol that the client speaks; `h2`: HTTP/2; `tunnel`: HTTP/2 for CONNECT; `tcp`: bytes. */
@@ -195,29 +167,14 @@ export interface ClusterSpec {
   readonly thresholds?: JsonObject
   /** Other fields of the cluster. */
   readonly fields?: JsonObject
-  /** Endpoints by locality in the place of the one target; those of priority 0 are used first. */
-  readonly zones?: readonly Zone[]
-}
-
-export interface Zone {
-  readonly name: string
-  readonly priority: number
-  /** Absent: the cluster's target. */
-  readonly at?: Endpoint
+  /** Endpoints by locality in the place of the one target, each absent where it is the target; priority 0 is used first. */
+  readonly zones?: readonly { readonly name: string; readonly priority: number; readonly at?: Endpoint }[]
 }
 
 const internalUpstream = 'envoy.extensions.transport_sockets.internal_upstream.v3.InternalUpstreamTransport'
 
-export function cluster({
-  name,
-  limits,
-  target,
-  transportSocket,
-  speaks,
-  thresholds = {},
-  fields = {},
-  zones,
-}: ClusterSpec): JsonObject {
+export function cluster(spec: ClusterSpec): JsonObject {
+  const { name, target, transportSocket, speaks, thresholds = {}, fields = {}, zones } = spec
   const internal = 'internalListener' in target
   const hosts = internal ? [] : [target.host, ...(zones ?? []).flatMap(({ at }) => at?.host ?? [])]
   const socket = internal
@@ -253,78 +210,58 @@ export function cluster({
         },
       ],
     },
-    ...(internal ? {} : { upstream_connection_options: tcpKeepalive }),
+    ...(!internal && { upstream_connection_options: tcpKeepalive }),
     ...defined({ transport_socket: socket }),
     ...fields,
-    ...(speaks === 'tcp'
-      ? {}
-      : {
-          typed_extension_protocol_options: {
-            [upstreamOptions]: typed(upstreamOptions, upstreamFields(limits, speaks)),
-          },
-        }),
+    ...(speaks !== 'tcp' && {
+      typed_extension_protocol_options: { [upstreamOptions]: typed(upstreamOptions, upstreamFields(speaks)) },
+    }),
   }
 }
 
 /** Endpoints that lead to one internal listener are told apart by an id. */
 function addressOf(target: ClusterSpec['target'], id?: string): JsonObject {
-  return 'internalListener' in target
-    ? {
-        envoy_internal_address: {
-          server_listener_name: target.internalListener,
-          ...defined({ endpoint_id: id }),
-        },
-      }
-    : socketAddress(target)
+  if (!('internalListener' in target)) return socketAddress(target)
+  return {
+    envoy_internal_address: {
+      server_listener_name: target.internalListener,
+      ...defined({ endpoint_id: id }),
+    },
+  }
 }
 
 const upstreamOptions = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions'
 
-function upstreamFields(limits: HopLimits, speaks: 'http' | 'h2' | 'tunnel'): JsonObject {
-  const idle = { idle_timeout: seconds(speaks === 'tunnel' ? limits.tunnelIdleMs : limits.upstreamIdleMs) }
-  switch (speaks) {
-    case 'h2':
-    case 'tunnel':
-      return {
-        common_http_protocol_options: idle,
-        explicit_http_config: { http2_protocol_options: http2Options(limits, speaks === 'tunnel') },
-      }
-    case 'http':
-      return {
-        common_http_protocol_options: idle,
-        use_downstream_protocol_config: {
-          http_protocol_options: {},
-          http2_protocol_options: http2Options(limits, false),
-        },
-      }
+function upstreamFields(speaks: 'http' | 'h2' | 'tunnel'): JsonObject {
+  const idleMs = speaks === 'tunnel' ? limits.tunnelIdleMs : limits.upstreamIdleMs
+  const http2 = { http2_protocol_options: http2Options(speaks === 'tunnel') }
+  return {
+    common_http_protocol_options: { idle_timeout: seconds(idleMs) },
+    ...(speaks === 'http'
+      ? { use_downstream_protocol_config: { http_protocol_options: {}, ...http2 } }
+      : { explicit_http_config: http2 }),
   }
 }
 
 // ---------------------------------------------------------------- bootstrap
 
-export interface BootstrapSpec {
-  /** The component's name, for Envoy's own messages. */
-  readonly id: string
-  readonly admin: Endpoint
-  readonly listeners: readonly JsonObject[]
-  readonly clusters: readonly JsonObject[]
-}
-
-export function bootstrap({ id, admin, listeners, clusters }: BootstrapSpec): JsonObject {
-  const internal = listeners.some((entry) => 'internal_listener' in entry)
+/** `id`: the component's name, for Envoy's own messages. */
+export function bootstrap(
+  { id, admin }: { readonly id: string; readonly admin: Endpoint },
+  listeners: readonly JsonObject[],
+  clusters: readonly JsonObject[],
+): JsonObject {
   return {
     node: { id, cluster: 'meshbench' },
     admin: { address: socketAddress(admin) },
-    ...(internal
-      ? {
-          bootstrap_extensions: [
-            {
-              name: 'envoy.bootstrap.internal_listener',
-              typed_config: typed('envoy.extensions.bootstrap.internal_listener.v3.InternalListener'),
-            },
-          ],
-        }
-      : {}),
+    ...(listeners.some((entry) => 'internal_listener' in entry) && {
+      bootstrap_extensions: [
+        {
+          name: 'envoy.bootstrap.internal_listener',
+          typed_config: typed('envoy.extensions.bootstrap.internal_listener.v3.InternalListener'),
+        },
+      ],
+    }),
     static_resources: { listeners, clusters },
   }
 }

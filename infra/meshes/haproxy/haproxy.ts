@@ -2,14 +2,7 @@
 import type { BinaryNeed } from '../../supply/binaries.js'
 import type { HopCounters, Placement } from '../../../harness/model.js'
 import { hopLimits as limits, sizingFact } from '../hops/hop-limits.js'
-import {
-  createHopMesh,
-  credentialFiles,
-  dnsNameOf,
-  hopComponent,
-  type HopProgram,
-  type HopSpec,
-} from '../hops/hop-mesh.js'
+import { createHopMesh, credentialFiles, dnsNameOf, vendorHop, type HopSpec } from '../hops/hop-mesh.js'
 
 const need: BinaryNeed = {
   name: 'haproxy',
@@ -21,38 +14,27 @@ const need: BinaryNeed = {
   remedy: 'apt-get install haproxy, or set HAPROXY_BIN',
 }
 
-export const haproxyHop: HopProgram = {
-  name: 'haproxy',
+export const haproxyHop = vendorHop({
   need,
   transparent: true,
   facts: () => [
-    sizingFact('haproxy', limits),
+    sizingFact('haproxy'),
     {
       name: 'haproxy identities',
       value:
         'it cannot match URI SANs: the server by a DNS SAN of its SVID, the client by the SAN inside its certificate',
     },
   ],
-  workload(spec, program) {
-    const { identity } = spec
-    const files = credentialFiles(spec)
-    return {
-      component: hopComponent(spec),
-      // -db: in the foreground, one process.
-      program: {
-        kind: 'binary',
-        name: need.name,
-        argv: [program, '-db', '-f', '{config}'],
-        readyPath: '/ready',
-      },
-      listeners: ['downstream', 'admin'],
-      files:
-        'ca.pem' in files ? { ...files, 'identity.pem': `${identity.certPem}\n${identity.keyPem}\n` } : {},
-      config: (placement) => renderHaproxy(spec, placement),
-    }
+  // In the foreground, one process.
+  args: ['-db', '-f', '{config}'],
+  readyPath: '/ready',
+  files(spec) {
+    const { 'ca.pem': ca, 'cert.pem': cert, 'key.pem': key } = credentialFiles(spec)
+    return ca === undefined ? {} : { 'ca.pem': ca, 'identity.pem': `${cert}\n${key}\n` }
   },
+  config: renderHaproxy,
   readCounters: async (fetchAdmin, spec) => haproxyCounters(await fetchAdmin('/stats;csv'), spec),
-}
+})
 
 /** The configuration of a hop. Pure. */
 export function renderHaproxy(spec: HopSpec, { bindHost, ports, file }: Placement): string {
@@ -85,7 +67,7 @@ export function renderHaproxy(spec: HopSpec, { bindHost, ports, file }: Placemen
     `  timeout http-request ${limits.headersTimeoutMs}`,
     `  timeout connect ${limits.connectTimeoutMs}`,
     // Without a limit on requests the longest silence is that of an idle connection.
-    `  timeout server ${limits.requestTimeoutMs || limits.idleMs}`,
+    `  timeout server ${limits.idleMs}`,
     `  retries ${limits.retries}`,
     // A connection that closes without a request is no request.
     '  option http-ignore-probes',

@@ -34,12 +34,10 @@ export const hopLimits = {
   pendingRequests: 20_000,
 }
 
-export type HopLimits = Readonly<typeof hopLimits>
-
 /** The limits as one row of the report's sizing table; `hbone`: this vendor's hops carry it. */
-export function sizingFact(vendor: string, limits: HopLimits, hbone = false): Fact {
+export function sizingFact(vendor: string, hbone = false): Fact {
   const { workers, retries, connectTimeoutMs, upstreamIdleMs, streamsPerConnection, upstreamConnections } =
-    limits
+    hopLimits
   return {
     name: `${vendor} sizing`,
     value: [

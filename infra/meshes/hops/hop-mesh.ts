@@ -18,6 +18,7 @@ import type {
   MeshSession,
   OwnProgram,
   Path,
+  Placement,
   RaisedArm,
   Scope,
   Unmet,
@@ -32,8 +33,7 @@ import { readReferenceCounters } from '../reference/counters.js'
 import { namespace, serviceAuthority, trustDomain } from '../reference/names.js'
 import { captureInbound, captureOutbound, proveSocket, socketInPod, unmetCapture } from './capture.js'
 import { captureSettings, transparentSettings, type HopSettings } from './settings.js'
-import { raiseServices } from '../services/called-services.js'
-import { unmetServices } from '../services/unmet.js'
+import { raiseServices, unmetServices } from '../services/called-services.js'
 import { namespacesOf, type ArmNetwork } from '../kernel/arm-network.js'
 import { isClear, lookWhileAway, proveWire } from '../kernel/wire.js'
 import type { HopSpec } from './hop-spec.js'
@@ -57,6 +57,35 @@ export interface HopProgram {
   workload(spec: HopSpec, program: string): Workload
   /** Reads the hop's counters; `fetchAdmin` GETs a path of its admin listener. */
   readCounters(fetchAdmin: (path: string) => Promise<string>, spec: HopSpec): Promise<HopCounters>
+}
+
+/** A hop that is somebody else's program, found by what `need` says. */
+export interface VendorHop extends Omit<HopProgram, 'name' | 'own' | 'need' | 'workload'> {
+  readonly need: BinaryNeed
+  /** Its arguments; `{config}` and `{folder}` stand for the paths of its config file and of a folder that it may write to. */
+  readonly args: readonly string[]
+  /** Path of its admin listener that answers once it is ready. */
+  readonly readyPath: string
+  readonly runtime?: 'jvm'
+  /** Files beside its config; absent: its credentials, where a leg is encrypted. */
+  readonly files?: (spec: HopSpec) => Readonly<Record<string, string>>
+  readonly config: (spec: HopSpec, placement: Placement) => unknown
+}
+
+export function vendorHop(vendor: VendorHop): HopProgram {
+  const { args, readyPath, runtime, files = credentialFiles, config, ...rest } = vendor
+  const { name } = rest.need
+  return {
+    name,
+    ...rest,
+    workload: (spec, program) => ({
+      component: { ...hopComponent(spec), ...defined({ runtime }) },
+      program: { kind: 'binary', name, argv: [program, ...args], readyPath },
+      listeners: ['downstream', 'admin'],
+      files: files(spec),
+      config: (placement) => config(spec, placement),
+    }),
+  }
 }
 
 export interface HopMeshOptions {

@@ -8,7 +8,7 @@ import type { Duplex } from 'node:stream'
 import { connect as connectTls, TLSSocket } from 'node:tls'
 import type { Deployed, Host, Identity, ProofCheck } from '../../../harness/model.js'
 import { isConnect, securityOf } from '../../../harness/model/paths.js'
-import { exchange } from './exchange.js'
+import { exchange } from './queries.js'
 import type { HopSpec } from './hop-spec.js'
 
 /** Credentials that nobody may be let in with. */

@@ -11,7 +11,6 @@ import type {
 import type { ServiceEndpoints } from '../services/called-services.js'
 import type { HopSettings } from './settings.js'
 
-/** All that decides one hop of an arm. */
 export interface HopSpec {
   readonly arm: Arm
   readonly hop: Hop

@@ -1,6 +1,6 @@
 /** This repository's own tunnel and proxy as hop programs, so that a mesh can mix them with another vendor's. */
-import { hopLimits, sizingFact } from './hop-limits.js'
-import { credentialFiles, hopComponent, type HopProgram, type HopSpec } from './hop-mesh.js'
+import { sizingFact } from './hop-limits.js'
+import { credentialFiles, hopComponent, type HopProgram } from './hop-mesh.js'
 import { proxyConfig, tunnelConfig } from '../reference/config.js'
 import { readReferenceCounters } from '../reference/counters.js'
 import { proxySettings, transportSettings, tunnelSettings } from './settings.js'
@@ -15,24 +15,14 @@ function ownHop(
     name: image,
     own: image,
     settings: { ...settings, ...transportSettings },
-    facts: () => [sizingFact(`meshbench ${image}`, hopLimits, true)],
-    workload(spec: HopSpec) {
-      const { before, after, builds, ...rest } = spec
-      const build = builds[image]
-      return {
-        component: hopComponent(spec),
-        program: { kind: 'image', image, ...defined({ build }) },
-        listeners: ['downstream', 'admin'],
-        files: credentialFiles(spec),
-        config: (placement) =>
-          render({
-            ...rest,
-            placement,
-            ...(before ? { downstreamId: before.spiffeId } : {}),
-            ...(after ? { upstreamId: after.spiffeId } : {}),
-          }),
-      }
-    },
+    facts: () => [sizingFact(`meshbench ${image}`, true)],
+    workload: (spec) => ({
+      component: hopComponent(spec),
+      program: { kind: 'image', image, ...defined({ build: spec.builds[image] }) },
+      listeners: ['downstream', 'admin'],
+      files: credentialFiles(spec),
+      config: (placement) => render(spec, placement),
+    }),
     readCounters: async (fetchAdmin) => readReferenceCounters(await fetchAdmin('/metrics')),
   }
 }

@@ -1,5 +1,6 @@
 /** Questions that every mesh asks of its cluster: where pods are, what they count, whether a request gets through. */
-import { exchange } from './exchange.js'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Duplex } from 'node:stream'
 import type { ArmObjects, ClusterAccess } from '../../../harness/model/cluster-access.js'
 import type { Endpoint, Host, NodeRole, ProofCheck } from '../../../harness/model.js'
 
@@ -181,15 +182,29 @@ export async function proveStrangerRefused(
   }
 }
 
-/** The client reaches its server with 200: nothing later means anything if it does not. */
+/** What a mesh learns of a new pod, it learns within seconds of its being ready. */
+export const patience = { tries: 10, delayMs: 2_000 }
+
+/** The client reaches its server with 200, at one of so many tries: nothing later means anything if it does not. */
 export async function proveReachable(
   cluster: ClusterAccess,
   objects: ArmObjects,
   authority?: string,
-  headers: RequestHeaders = {},
+  { headers = {}, tries = 1, wait = sleep }: FirstRequest = {},
 ): Promise<ProofCheck> {
-  const { status, text } = await requestAsClient(cluster, objects, '/echo?size=1', authority, headers)
-  return { name: 'request through the mesh', ok: status === 200, expected: 'status 200', actual: text }
+  for (let left = tries - 1; ; left--) {
+    const { status, text } = await requestAsClient(cluster, objects, '/echo?size=1', authority, headers)
+    if (status === 200 || left <= 0)
+      return { name: 'request through the mesh', ok: status === 200, expected: 'status 200', actual: text }
+    await wait(patience.delayMs)
+  }
+}
+
+interface FirstRequest {
+  readonly headers?: RequestHeaders | undefined
+  readonly tries?: number
+  /** Replaced in tests. */
+  readonly wait?: (ms: number) => Promise<unknown>
 }
 
 /** Client and server are on the nodes that they are meant to be on. */
@@ -204,7 +219,6 @@ export async function provePlacement(
   ])
 }
 
-/** All pods of an address are on the node of a role. */
 export async function proveOnNode(
   cluster: ClusterAccess,
   role: NodeRole,
@@ -219,6 +233,28 @@ export async function proveOnNode(
     expected: cluster.nodes[role],
     actual: nodes.join(', ') || 'no pod',
   }
+}
+
+/** Sends bytes to a port, for proofs of what it refuses, and collects what comes back until the peer closes, resets, or `timeoutMs` passes. Never rejects. */
+export function exchange(
+  host: Pick<Host, 'connect'>,
+  endpoint: Endpoint,
+  bytes: Uint8Array,
+  timeoutMs: number,
+): Promise<Buffer> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = []
+    const socket = host.connect(endpoint) as Duplex
+    const timer = setTimeout(() => socket.destroy(), timeoutMs)
+    socket.on('data', (chunk: Buffer) => chunks.push(chunk))
+    socket.on('error', () => {})
+    socket.once('end', () => socket.destroy())
+    socket.once('close', () => {
+      clearTimeout(timer)
+      resolve(Buffer.concat(chunks))
+    })
+    socket.write(bytes)
+  })
 }
 
 /** Refusals come at once; a busy host may take its time over them. */

@@ -5,19 +5,11 @@
 import type { Fact } from '../../../harness/model.js'
 import { hopLimits } from './hop-limits.js'
 
-/** Kubernetes quantities for one container. */
-export interface ContainerSizing {
-  readonly cpuRequest: string
-  readonly cpuLimit: string
-  readonly memoryRequest: string
-  readonly memoryLimit: string
-}
-
 /**
  * Of every proxy and tunnel, shared or not. The CPU limit lies above what `hopLimits.workers` threads can use, so that
- * it never throttles: a throttled proxy measures its limit.
+ * it never throttles: a throttled proxy measures its limit. Kubernetes quantities.
  */
-export const proxySizing: ContainerSizing = {
+export const proxySizing = {
   cpuRequest: '100m',
   cpuLimit: '2',
   memoryRequest: '128Mi',
@@ -27,31 +19,26 @@ export const proxySizing: ContainerSizing = {
 /** Of control planes: small requests, since charts' defaults (2 GiB for istiod) fill a laptop's cluster. */
 export const controlPlaneRequests = { cpu: '100m', memory: '256Mi' } as const
 
-/** As a container's `resources`. */
-export function resourcesOf(sizing: ContainerSizing) {
-  return {
-    requests: { cpu: sizing.cpuRequest, memory: sizing.memoryRequest },
-    limits: { cpu: sizing.cpuLimit, memory: sizing.memoryLimit },
-  }
+/** The same as a container's `resources`. */
+export const proxyResources = {
+  requests: { cpu: proxySizing.cpuRequest, memory: proxySizing.memoryRequest },
+  limits: { cpu: proxySizing.cpuLimit, memory: proxySizing.memoryLimit },
 }
 
-/** `15s`; undefined where requests may take as long as they want. */
-export const requestTimeout: string | undefined =
-  hopLimits.requestTimeoutMs === 0 ? undefined : `${hopLimits.requestTimeoutMs / 1000}s`
-
-/** A setting that a mesh has no value for, or whose value cannot be made equal: said in the report, never hidden. */
-export interface SizingExceptions {
-  readonly [setting: string]: string
-}
-
-/** The sizing table's rows of one mesh: the same for all, but for what its exceptions name. */
-export function sizingFacts(mesh: string, exceptions: SizingExceptions = {}): readonly Fact[] {
+/**
+ * The sizing table's rows of one mesh: the same for all, but for what its exceptions name, since the mesh has no value for it,
+ * or none that can be made equal.
+ */
+export function sizingFacts(
+  mesh: string,
+  exceptions: Readonly<Record<string, string>> = {},
+): readonly Fact[] {
   const rows: Readonly<Record<string, string>> = {
     workers: `${hopLimits.workers} per proxy and tunnel`,
     'CPU of a proxy': `request ${proxySizing.cpuRequest}, limit ${proxySizing.cpuLimit}`,
     'memory of a proxy': `request ${proxySizing.memoryRequest}, limit ${proxySizing.memoryLimit}`,
     retries: String(hopLimits.retries),
-    'request timeout': requestTimeout ?? 'none',
+    'request timeout': 'none',
     'connect timeout': `${hopLimits.connectTimeoutMs / 1000} s`,
     'idle keep-alive': `client ${hopLimits.idleMs / 1000} s, upstream ${hopLimits.upstreamIdleMs / 1000} s`,
     'connections upstream': `at most ${hopLimits.upstreamConnections}`,

@@ -184,6 +184,17 @@ export function waitStep(title: string, args: readonly string[]): Step {
   }
 }
 
+/** Waits until all pods of a controller, for example `deployment/istiod`, are ready. */
+export async function waitForRollout(
+  { kubectl }: Pick<ClusterCommands, 'kubectl'>,
+  what: string,
+  namespace: string,
+  timeoutMs: number,
+): Promise<void> {
+  const rollout = ['rollout', 'status', what, '-n', namespace, `--timeout=${timeoutMs / 1000}s`]
+  await kubectl(rollout, { timeoutMs: timeoutMs + 15_000 })
+}
+
 /** Refuses a cluster that is older than the mesh supports: its API server would do so with a riddle. */
 export function kubernetesStep(product: string, minMinor: number): Step {
   return {

@@ -1,7 +1,6 @@
 /** Writes manifests and Helm values: plain YAML, one style, so that golden files read well and diffs are small. */
 import { stringify } from 'yaml'
 
-/** A Kubernetes object. */
 export interface Manifest {
   readonly apiVersion: string
   readonly kind: string
@@ -13,6 +12,13 @@ export interface Manifest {
   }
   readonly [field: string]: unknown
 }
+
+export const manifest = (
+  apiVersion: string,
+  kind: string,
+  metadata: Manifest['metadata'],
+  spec: object,
+): Manifest => ({ apiVersion, kind, metadata, spec })
 
 /** Documents separated by `---`. */
 export function toYaml(documents: readonly object[]): string {

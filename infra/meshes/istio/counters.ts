@@ -57,7 +57,6 @@ const peerLabel: Readonly<Record<IstioHopKind, string | undefined>> = {
 export interface IstioHop {
   readonly kind: IstioHopKind
   readonly layer: 'l4' | 'l7'
-  /** The arm's namespace. */
   readonly namespace: string
 }
 

@@ -1,13 +1,12 @@
 /** A hop of an Istio arm: which containers are charged for it, and where its counters are. */
 import type { Arm, Component, Hop, Path } from '../../../harness/model.js'
-import { nodeOffPath, type ArmObjects, type ClusterAccess } from '../../../harness/model/cluster-access.js'
+import type { ArmObjects, ClusterAccess } from '../../../harness/model/cluster-access.js'
+import { bindHopOf } from '../clusters/raise.js'
 import type { PodAddress } from '../hops/queries.js'
 import type { IstioHopKind } from './counters.js'
 import { gatewayName, waypointName } from './manifests.js'
 import { istioNamespace, type IstioMode } from './values.js'
-import { defined } from '../../../harness/model/defined.js'
 
-/** A hop of an arm: what is charged for it, and where its counters are. */
 export interface BoundHop {
   readonly component: Component
   readonly kind: IstioHopKind
@@ -36,26 +35,8 @@ export function bindHop(
   const address = addressOf(kind, hop, objects, cluster)
   // One ztunnel carries all arms of its node.
   const isShared = kind.startsWith('ztunnel')
-  const component: Component = {
-    name: `${arm.id}/${hop.name}`,
-    arm: arm.id,
-    hop: hop.name,
-    category: hop.layer,
-    node: hop.node,
-    ...(isShared ? { process: `istio-${mode}/ztunnel on ${cluster.nodes[hop.node]}` } : {}),
-  }
-  const containers = {
-    namespace: address.namespace,
-    podSelector: address.selector,
-    container: 'istio-proxy',
-    ...defined({ nodeName: address.nodeName }),
-  }
-  const isSpare = isShared && arm.copy?.which === 'spare'
-  cluster.bind(
-    component,
-    containers,
-    isSpare ? { ...containers, nodeName: nodeOffPath(cluster.nodes, path) } : undefined,
-  )
+  const process = isShared ? `istio-${mode}/ztunnel on ${cluster.nodes[hop.node]}` : undefined
+  const component = bindHopOf(cluster, { arm, path }, hop, address, { process, container: 'istio-proxy' })
   return { component, kind, layer: hop.layer, address }
 }
 

@@ -1,7 +1,7 @@
 /** Installs Istio from its charts, or takes care that nothing of others' is in the way, and undoes it where the cluster stays. */
-import { istio } from '../../supply/versions.js'
+import { gatewayApi, istio } from '../../supply/versions.js'
 import { defined } from '../../../harness/model/defined.js'
-import type { Fact, Path } from '../../../harness/model.js'
+import type { Downloads, Fact, Path } from '../../../harness/model.js'
 import {
   meshLabel,
   type AccessOptions,
@@ -30,9 +30,34 @@ import {
   waitStep,
   type Step,
 } from '../hops/steps.js'
-import { ciliumUnderIstio } from './cilium-cni.js'
+import { ciliumUnderIstio, withCiliumCni } from './cilium-cni.js'
 import { istioSettings, type IstioSettings } from './settings.js'
 import { istioNamespace, istioReleases, type IstioMode, type IstioOptions } from './values.js'
+
+/** What it is installed from. */
+export function istioDownloads(
+  mode: IstioMode,
+  paths: readonly Path[],
+  settings: { readonly cni?: 'cilium' | undefined; readonly installed?: object | undefined } = {},
+): Downloads {
+  if (settings.installed) return {}
+  const { base, istiod, cni, ztunnel } = istio.charts
+  const { images } = istio
+  if (mode === 'ambient') {
+    const own = {
+      manifests: [gatewayApi],
+      charts: [base, istiod, cni, ztunnel],
+      images: [images.pilotDistroless, images.proxyDistroless, images.cni, images.ztunnel],
+    }
+    return settings.cni === 'cilium' ? withCiliumCni(own) : own
+  }
+  return {
+    // Sidecars alone need none of it.
+    manifests: paths.some(hasGateway) ? [gatewayApi] : [],
+    charts: [base, istiod],
+    images: [images.pilot, images.proxy],
+  }
+}
 
 /** What stands where, as charts are told. */
 type Ground = Pick<ClusterAccess, 'nodes' | 'apiServer'>

@@ -2,11 +2,10 @@
 import type { ArmObjects, ArmShape } from '../../../harness/model/cluster-access.js'
 import { gatewayApiGroup, httpListener, httpRoute } from '../clusters/gateway-api.js'
 import { hopLimits } from '../hops/hop-limits.js'
-import { proxySizing, requestTimeout } from '../hops/sizing.js'
-import type { Manifest } from '../hops/yaml.js'
+import { proxySizing } from '../hops/sizing.js'
+import { manifest, type Manifest } from '../hops/yaml.js'
 import { noFunctions, nothingAsked, type AskedOfClients, type IstioFunctions } from './functions.js'
 import { proxyConfig, type IstioMode } from './values.js'
-import { defined } from '../../../harness/model/defined.js'
 
 export const trustDomain = 'cluster.local'
 export const waypointName = 'waypoint'
@@ -158,33 +157,20 @@ function curvesToServer(
     '@type': 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext',
     common_tls_context: { tls_params: { ecdh_curves: curves } },
   }
-  return {
-    apiVersion: 'networking.istio.io/v1alpha3',
-    kind: 'EnvoyFilter',
-    metadata: { name: 'curves', namespace },
-    spec: {
-      configPatches: [
-        {
-          applyTo: 'CLUSTER',
-          match: { context, cluster: { service: serviceHost(objects), portNumber: service.port } },
-          patch: {
-            operation: 'MERGE',
-            value: { transport_socket: { name: 'envoy.transport_sockets.tls', typed_config: tls } },
-          },
-        },
-      ],
-    },
-  }
+  const cluster = { service: serviceHost(objects), portNumber: service.port }
+  const value = { transport_socket: { name: 'envoy.transport_sockets.tls', typed_config: tls } }
+  const metadata = { name: 'curves', namespace }
+  return manifest('networking.istio.io/v1alpha3', 'EnvoyFilter', metadata, {
+    configPatches: [
+      { applyTo: 'CLUSTER', match: { context, cluster }, patch: { operation: 'MERGE', value } },
+    ],
+  })
 }
 
 /** No port is exempt: counters of the application are read from within its pod. */
 function strictMutualTls({ namespace }: ArmObjects): Manifest {
-  return {
-    apiVersion: 'security.istio.io/v1',
-    kind: 'PeerAuthentication',
-    metadata: { name: 'default', namespace },
-    spec: { mtls: { mode: 'STRICT' } },
-  }
+  const metadata = { name: 'default', namespace }
+  return manifest('security.istio.io/v1', 'PeerAuthentication', metadata, { mtls: { mode: 'STRICT' } })
 }
 
 /** Who may reach the server's pods, by mTLS identity: what the reference mesh's hops check, too. */
@@ -205,12 +191,8 @@ function policies(
   peer: string,
   { jwtRules, requestPrincipals, allow, deny }: AskedOfClients,
 ): readonly Manifest[] {
-  const policy = (kind: string, suffix: string, spec: object): Manifest => ({
-    apiVersion: 'security.istio.io/v1',
-    kind,
-    metadata: { name: `${name}${suffix}`, namespace },
-    spec: { ...target, ...spec },
-  })
+  const policy = (kind: string, suffix: string, spec: object) =>
+    manifest('security.istio.io/v1', kind, { name: `${name}${suffix}`, namespace }, { ...target, ...spec })
   const source = {
     principals: [principal(namespace, peer)],
     ...(requestPrincipals.length === 0 ? {} : { requestPrincipals }),
@@ -240,11 +222,12 @@ function destinationRule(
   { traffic, pool, shares }: IstioFunctions,
   tls: { tls?: object } = {},
 ): Manifest {
-  return {
-    apiVersion: 'networking.istio.io/v1',
-    kind: 'DestinationRule',
-    metadata: { name: 'server', namespace: objects.namespace },
-    spec: {
+  const { namespace } = objects
+  return manifest(
+    'networking.istio.io/v1',
+    'DestinationRule',
+    { name: 'server', namespace },
+    {
       host: serviceHost(objects),
       trafficPolicy: {
         ...tls,
@@ -265,11 +248,11 @@ function destinationRule(
         ...traffic,
       },
       // All of the server's pods in each.
-      ...(shares.length === 0
-        ? {}
-        : { subsets: shares.map((_, index) => ({ name: subsetName(index), labels: { app: 'server' } })) }),
+      ...(shares.length > 0 && {
+        subsets: shares.map((_, index) => ({ name: subsetName(index), labels: { app: 'server' } })),
+      }),
     },
-  }
+  )
 }
 
 const subsetName = (index: number) => `share-${index + 1}`
@@ -277,28 +260,15 @@ const subsetName = (index: number) => `share-${index + 1}`
 function virtualService(objects: ArmObjects, { route, shares }: IstioFunctions): Manifest {
   const host = serviceHost(objects)
   const port = { number: objects.service.port }
-  return {
-    apiVersion: 'networking.istio.io/v1',
-    kind: 'VirtualService',
-    metadata: { name: 'server', namespace: objects.namespace },
-    spec: {
-      hosts: [host],
-      http: [
-        {
-          ...defined({ timeout: requestTimeout }),
-          retries: { attempts: hopLimits.retries },
-          ...route,
-          route:
-            shares.length === 0
-              ? [{ destination: { host, port } }]
-              : shares.map((weight, index) => ({
-                  destination: { host, subset: subsetName(index), port },
-                  weight,
-                })),
-        },
-      ],
-    },
-  }
+  const targets =
+    shares.length === 0
+      ? [{ destination: { host, port } }]
+      : shares.map((weight, index) => ({ destination: { host, subset: subsetName(index), port }, weight }))
+  const metadata = { name: 'server', namespace: objects.namespace }
+  return manifest('networking.istio.io/v1', 'VirtualService', metadata, {
+    hosts: [host],
+    http: [{ retries: { attempts: hopLimits.retries }, ...route, route: targets }],
+  })
 }
 
 /**
@@ -306,24 +276,18 @@ function virtualService(objects: ArmObjects, { route, shares }: IstioFunctions):
  * trial would end before its connections were counted.
  */
 function promptTcpTelemetry(namespace: string): Manifest {
-  return {
-    apiVersion: 'telemetry.istio.io/v1',
-    kind: 'Telemetry',
-    metadata: { name: 'prompt-tcp', namespace },
-    spec: { metrics: [{ providers: [{ name: 'prometheus' }], reportingInterval: '1s' }] },
-  }
+  const metadata = { name: 'prompt-tcp', namespace }
+  return manifest('telemetry.istio.io/v1', 'Telemetry', metadata, {
+    metrics: [{ providers: [{ name: 'prometheus' }], reportingInterval: '1s' }],
+  })
 }
 
 function waypoint({ namespace }: ArmObjects): Manifest {
-  return {
-    apiVersion: `${gatewayApiGroup}/v1`,
-    kind: 'Gateway',
-    metadata: { name: waypointName, namespace, labels: { 'istio.io/waypoint-for': 'service' } },
-    spec: {
-      gatewayClassName: 'istio-waypoint',
-      listeners: [{ name: 'mesh', port: 15008, protocol: 'HBONE' }],
-    },
-  }
+  const metadata = { name: waypointName, namespace, labels: { 'istio.io/waypoint-for': 'service' } }
+  return manifest(`${gatewayApiGroup}/v1`, 'Gateway', metadata, {
+    gatewayClassName: 'istio-waypoint',
+    listeners: [{ name: 'mesh', port: 15008, protocol: 'HBONE' }],
+  })
 }
 
 function waypointRoute(objects: ArmObjects): Manifest {
@@ -346,19 +310,16 @@ function gatewayPlacement({ namespace }: ArmObjects, node: string): Manifest {
 }
 
 function gateway({ namespace }: ArmObjects): Manifest {
-  return {
-    apiVersion: `${gatewayApiGroup}/v1`,
-    kind: 'Gateway',
-    metadata: {
-      name: gatewayName,
-      namespace,
-      // A load balancer's address would never come on a cluster that has none, and the Gateway would wait for it.
-      annotations: { 'networking.istio.io/service-type': 'ClusterIP' },
-    },
-    spec: {
+  // A load balancer's address would never come on a cluster that has none, and the Gateway would wait for it.
+  const annotations = { 'networking.istio.io/service-type': 'ClusterIP' }
+  return manifest(
+    `${gatewayApiGroup}/v1`,
+    'Gateway',
+    { name: gatewayName, namespace, annotations },
+    {
       gatewayClassName: 'istio',
       infrastructure: { parametersRef: { group: '', kind: 'ConfigMap', name: gatewayName } },
       listeners: [httpListener(gatewayService.port)],
     },
-  }
+  )
 }

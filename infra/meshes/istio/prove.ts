@@ -4,6 +4,7 @@ import type { Endpoint, Host, ProofCheck } from '../../../harness/model.js'
 import type { ArmObjects, ClusterAccess } from '../../../harness/model/cluster-access.js'
 import {
   findPods,
+  patience,
   proveMoved,
   proveOnNode,
   provePlacement,
@@ -101,10 +102,6 @@ async function proveStrict(cluster: ClusterAccess, namespace: string): Promise<P
   return { name: 'mutual TLS is required', ok: actual === 'STRICT', expected: 'STRICT', actual }
 }
 
-/** Istiod and its proxies learn of a new pod within seconds of its being ready. */
-const attempts = 10
-const attemptDelayMs = 2_000
-
 /** One request, and every hop that counts by itself must have seen it, with the right peer. */
 async function proveOneRequest(input: IstioProofInput): Promise<ProofCheck[]> {
   const { hops, readView, cluster, objects, requestHeaders, wait = sleep } = input
@@ -112,12 +109,9 @@ async function proveOneRequest(input: IstioProofInput): Promise<ProofCheck[]> {
   const before = await readAll()
   const isIngress = hops.some(({ kind }) => kind === 'gateway')
   const entry = isIngress ? { ...objects, service: gatewayService } : objects
-  const ask = () => proveReachable(cluster, entry, undefined, requestHeaders)
-  let reachable = await ask()
-  for (let attempt = 1; attempt < attempts && !reachable.ok; attempt++) {
-    await wait(attemptDelayMs)
-    reachable = await ask()
-  }
+  const reachable = await proveReachable(cluster, entry, undefined, {
+    ...{ headers: requestHeaders, tries: patience.tries, wait },
+  })
   const after = await readAll()
   return [reachable, ...hops.flatMap((hop, index) => proveHop(input, hop, before[index], after[index]))]
 }

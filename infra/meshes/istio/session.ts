@@ -4,7 +4,6 @@ import type {
   Component,
   Fact,
   HopCounters,
-  Host,
   MeshContext,
   MeshSession,
   Path,
@@ -21,30 +20,23 @@ import {
   type ArmShape,
   type ClusterAccess,
 } from '../../../harness/model/cluster-access.js'
-import { hasGateway, waitForGateway } from '../clusters/gateway-api.js'
-import { explainFailure, unlessHopeless } from '../clusters/install-errors.js'
+import { hasGateway } from '../clusters/gateway-api.js'
+import { bindOfMesh, bringUpArm, controlPlane, type ArmToRaise } from '../clusters/raise.js'
 import { settingsFor } from '../clusters/settings.js'
-import {
-  applyPullSecrets,
-  manifestSteps,
-  overlayFacts,
-  pullSecretNames,
-  type LaidRelease,
-} from '../clusters/values.js'
+import { manifestSteps, overlayFacts, pullSecretNames, type LaidRelease } from '../clusters/values.js'
 import { readReferenceCounters } from '../reference/counters.js'
 import { fetchFromPods, serviceEndpoint, type RequestHeaders } from '../hops/queries.js'
 import { sizingFacts } from '../hops/sizing.js'
-import { applyManifests, assetsFrom, isLoaded, runSteps } from '../hops/steps.js'
+import { assetsFrom, isLoaded, runSteps } from '../hops/steps.js'
 import type { Manifest } from '../hops/yaml.js'
 import { pathsOf } from '../paths-of.js'
 import { readBuild } from './build.js'
 import { readIstioView, type IstioView } from './counters.js'
-import { istioDownloads } from './downloads.js'
 import { functionFacts, istioFunctions } from './functions.js'
 import { bindHop, type BoundHop } from './hop.js'
 import { ciliumNamespace } from '../cilium/values.js'
 import { bindCiliumCni, ciliumCniFact } from './cilium-cni.js'
-import { istioCharts, istioSteps } from './install.js'
+import { istioCharts, istioDownloads, istioSteps } from './install.js'
 import { istioSettings, type IstioSettings } from './settings.js'
 import { foundSteps, installedFacts, onInstalled, type Installed } from './installed.js'
 import {
@@ -142,26 +134,12 @@ function securityFacts(mode: IstioMode): readonly Fact[] {
 /** What is charged to the control plane, and ztunnels of nodes that no path crosses. */
 function bindControlPlane(mode: IstioMode, cluster: ClusterAccess): readonly Component[] {
   const mesh = `istio-${mode}`
-  const bind = (
-    component: Component,
-    podSelector: string,
-    container: string,
-    nodeName?: string,
-  ): Component => {
-    cluster.bind(component, {
-      namespace: istioNamespace,
-      podSelector,
-      container,
+  const bind = (component: Component, podSelector: string, container: string, nodeName?: string) =>
+    bindOfMesh(cluster, component, {
+      ...{ namespace: istioNamespace, podSelector, container },
       ...defined({ nodeName }),
     })
-    return component
-  }
-  const controlPlane = (name: string): Component => ({
-    name: `${mesh}/${name}`,
-    category: 'control-plane',
-    node: 'control-plane',
-  })
-  const istiod = bind(controlPlane('istiod'), 'app=istiod', 'discovery')
+  const istiod = bind(controlPlane(mesh, 'istiod'), 'app=istiod', 'discovery')
   if (mode === 'sidecar') return [istiod]
   const { client, server } = cluster.nodes
   const offPath = [...new Set(Object.values(cluster.nodes))].filter(
@@ -175,27 +153,21 @@ function bindControlPlane(mode: IstioMode, cluster: ClusterAccess): readonly Com
       node,
     ),
   )
-  return [istiod, bind(controlPlane('istio-cni'), 'k8s-app=istio-cni-node', 'install-cni'), ...idle]
+  return [istiod, bind(controlPlane(mesh, 'istio-cni'), 'k8s-app=istio-cni-node', 'install-cni'), ...idle]
 }
 
 function nodeRole(cluster: ClusterAccess, node: string): Component['node'] {
   return cluster.nodes['control-plane'] === node ? 'control-plane' : 'waypoint'
 }
 
-interface RaiseOptions {
+interface RaiseOptions extends ArmToRaise {
   readonly mode: IstioMode
-  readonly arm: Arm
-  readonly path: Path
-  readonly host: Host
-  readonly cluster: ClusterAccess
   /** Files of Secrets that injected proxies are pulled with. */
   readonly pullSecrets: readonly string[]
   readonly envoy: EnvoyOptions
   readonly requestHeaders: RequestHeaders
   /** Given where the installation was there before the run. */
   readonly installed: Installed | undefined
-  /** Aborted when the run is interrupted: then nobody waits for an explanation. */
-  readonly signal: AbortSignal
 }
 
 /** Off where the user's values say so: then nothing may ask for it. */
@@ -205,7 +177,6 @@ function hasTelemetry(charts: readonly LaidRelease[]): boolean {
   return telemetry?.enabled !== false
 }
 
-/** What a path is made of in Istio. */
 function planArm(
   mode: IstioMode,
   path: Path,
@@ -226,12 +197,18 @@ function planArm(
 }
 
 async function raiseIstioArm(options: RaiseOptions): Promise<RaisedArm> {
-  const { mode, arm, path, host, cluster, pullSecrets, envoy, installed, requestHeaders, signal } = options
+  const { mode, arm, path, host, cluster, pullSecrets, envoy, installed, requestHeaders } = options
   const objects = cluster.objectsOf(arm)
   const planned = planArm(mode, path, objects, cluster.nodes.waypoint, envoy)
   const { shape, manifests } = installed ? onInstalled(installed, planned.shape, planned.manifests) : planned
   cluster.shapeArm(arm, shape)
-  const { application, endpoint, serverEndpoint } = await bringUp()
+  const { application, endpoint, serverEndpoint } = await bringUpArm(options, {
+    ...{ manifests, pullSecrets, deploymentOf },
+    controller: mode === 'ambient' ? 'istiod with the ambient profile' : 'istiod',
+    enter: hasGateway(path)
+      ? () => serviceEndpoint(cluster, { ...objects, service: gatewayService })
+      : undefined,
+  })
   const hops = path.hops.map((hop) => bindHop(mode, { arm, path }, hop, objects, cluster))
   const hopOf = new Map(hops.map((bound) => [bound.component.name, bound]))
 
@@ -242,7 +219,9 @@ async function raiseIstioArm(options: RaiseOptions): Promise<RaisedArm> {
   }
   const readCounters = async (component: string): Promise<HopCounters> => {
     const bound = hopOf.get(component)
-    return bound ? (await readView(bound)).counters : readApplicationCounters(host, component)
+    if (bound) return (await readView(bound)).counters
+    // The application is this repository's own, whatever carries its traffic.
+    return readReferenceCounters(await host.fetchAdmin(component, '/metrics'))
   }
   const proxy = hops.find(({ kind }) => !kind.startsWith('ztunnel'))
   const build = proxy && (await readBuild(cluster, proxy.address))
@@ -258,36 +237,4 @@ async function raiseIstioArm(options: RaiseOptions): Promise<RaisedArm> {
         runAsStranger: (argv) => cluster.runAsStranger(arm, argv),
       }),
   }
-
-  /** Namespace and policies first: pods that start before them would be plain, or deny everyone. */
-  async function bringUp() {
-    try {
-      await cluster.ensureNamespace(arm)
-      await applyPullSecrets(cluster, objects.namespace, pullSecrets)
-      await applyManifests(cluster, manifests)
-      const { component } = await host.startApplication(arm, path)
-      await cluster.ensureClient(arm)
-      const controller = mode === 'ambient' ? 'istiod with the ambient profile' : 'istiod'
-      for (const gateway of manifests.filter(({ kind }) => kind === 'Gateway')) {
-        const { namespace } = objects
-        const deployment = deploymentOf(gateway)
-        await unlessHopeless(cluster, [namespace], (watched) =>
-          waitForGateway(watched, { mesh: arm.mesh, namespace, gateway, controller, deployment }),
-        )
-      }
-      const serverEndpoint = await serviceEndpoint(cluster, objects)
-      const endpoint = hasGateway(path)
-        ? await serviceEndpoint(cluster, { ...objects, service: gatewayService })
-        : serverEndpoint
-      return { application: component, endpoint, serverEndpoint }
-    } catch (error) {
-      signal.throwIfAborted()
-      throw await explainFailure({ step: arm.id, mesh: arm.mesh, cluster, error })
-    }
-  }
-}
-
-/** The application is this repository's own, whatever carries its traffic. */
-async function readApplicationCounters(host: Host, component: string): Promise<HopCounters> {
-  return readReferenceCounters(await host.fetchAdmin(component, '/metrics'))
 }

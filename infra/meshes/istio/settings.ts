@@ -52,7 +52,7 @@ const orValues = <T extends z.ZodType<{ installed?: unknown; values: object }>>(
     message: 'nothing is installed where `installed` is given, so that values change nothing',
   })
 
-export const sidecarSettings = orValues(
+const sidecarSettings = orValues(
   chartSettings(releaseNames.sidecar).extend({
     ...common,
     ...ofArms,
@@ -64,7 +64,7 @@ export const sidecarSettings = orValues(
   }),
 )
 
-export const ambientSettings = orValues(
+const ambientSettings = orValues(
   chartSettings(releaseNames.ambient).extend({
     ...common,
     ...ofArms,

@@ -3,7 +3,7 @@ import { defined } from '../../../harness/model/defined.js'
 import { istio } from '../../supply/versions.js'
 import type { ChartRelease } from '../clusters/values.js'
 import { hopLimits } from '../hops/hop-limits.js'
-import { controlPlaneRequests, proxySizing, resourcesOf } from '../hops/sizing.js'
+import { controlPlaneRequests, proxyResources } from '../hops/sizing.js'
 
 export const istioNamespace = 'istio-system'
 
@@ -69,11 +69,11 @@ export function istiodValues(options: IstioOptions) {
       ...image(hub),
       ...secretsOf(options),
       ...platformOf(options),
-      proxy: { resources: resourcesOf(proxySizing) },
+      proxy: { resources: proxyResources },
       ...(mode === 'ambient'
         ? {
             waypoint: {
-              resources: resourcesOf(proxySizing),
+              resources: proxyResources,
               nodeSelector: on(nodes.waypoint),
               tolerations: anyNode,
             },
@@ -113,7 +113,7 @@ function ztunnelValues(options: IstioOptions) {
     imagePullPolicy,
     // Default: a quarter of the node's cores, at least two.
     env: { ZTUNNEL_WORKER_THREADS: String(hopLimits.workers) },
-    resources: resourcesOf(proxySizing),
+    resources: proxyResources,
     // Its access log writes a line for each connection; Envoy's is off by default, and this makes them alike.
     logLevel: 'warn',
   }

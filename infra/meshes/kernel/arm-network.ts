@@ -2,7 +2,6 @@
 import { UserError } from '../../../harness/model/errors.js'
 import type { Arm, Host, NodeRole } from '../../../harness/model.js'
 
-/** A network stack of its own. */
 export interface Stack {
   /** The command that runs `argv` there, as the same process. */
   readonly enter: (argv: readonly string[]) => readonly string[]

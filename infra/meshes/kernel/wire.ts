@@ -40,7 +40,6 @@ export interface LookOptions {
   readonly network: ArmNetwork
   readonly scope: Pick<Scope, 'runId' | 'stateDir'>
   readonly client: Pod
-  /** What the client asks. */
   readonly endpoint: Endpoint
 }
 
@@ -78,12 +77,11 @@ async function look({ network, scope, client, endpoint }: LookOptions): Promise<
 
 const hasDump = async () => (await findProgram('tcpdump')) !== undefined
 
-export interface WireOptions extends LookOptions {
-  readonly expected: 'clear' | 'encrypted'
-}
-
 /** Whether what is answered can be read on its way. Empty where there is no tcpdump. */
-export async function proveWire({ expected, ...options }: WireOptions): Promise<readonly ProofCheck[]> {
+export async function proveWire({
+  expected,
+  ...options
+}: LookOptions & { readonly expected: 'clear' | 'encrypted' }): Promise<readonly ProofCheck[]> {
   if (!(await hasDump())) return []
   const name = 'requests on the wire to the server’s node'
   const seen = await look(options)

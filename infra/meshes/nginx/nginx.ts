@@ -3,14 +3,7 @@ import { X509Certificate } from 'node:crypto'
 import type { BinaryNeed } from '../../supply/binaries.js'
 import type { HopCounters, Placement } from '../../../harness/model.js'
 import { hopLimits as limits, sizingFact } from '../hops/hop-limits.js'
-import {
-  createHopMesh,
-  credentialFiles,
-  dnsNameOf,
-  hopComponent,
-  type HopProgram,
-  type HopSpec,
-} from '../hops/hop-mesh.js'
+import { createHopMesh, dnsNameOf, vendorHop, type HopSpec } from '../hops/hop-mesh.js'
 
 const need: BinaryNeed = {
   name: 'nginx',
@@ -24,13 +17,12 @@ const need: BinaryNeed = {
 /** nginx counts a look at its statistics as a request like any other, so each hop's looks are counted here. */
 const looks = new WeakMap<HopSpec, number>()
 
-export const nginxHop: HopProgram = {
-  name: 'nginx',
+export const nginxHop = vendorHop({
   need,
   // It dials servers with HTTP/1 alone, and before 1.25 has no h2c beside it on a plain listener.
   protocols: ['http1'],
   facts: () => [
-    sizingFact('nginx', limits),
+    sizingFact('nginx'),
     {
       name: 'nginx identities',
       value:
@@ -42,27 +34,16 @@ export const nginxHop: HopProgram = {
         'requests and connections from clients alone; it tells neither handshakes nor upstream connections',
     },
   ],
-  workload(spec, program) {
-    return {
-      component: hopComponent(spec),
-      program: {
-        kind: 'binary',
-        name: need.name,
-        argv: [program, '-p', '{folder}', '-e', 'stderr', '-c', '{config}'],
-        readyPath: '/status',
-      },
-      listeners: ['downstream', 'admin'],
-      files: credentialFiles(spec),
-      config: (placement) => renderNginx(spec, placement),
-    }
-  },
+  args: ['-p', '{folder}', '-e', 'stderr', '-c', '{config}'],
+  readyPath: '/status',
+  config: renderNginx,
   async readCounters(fetchAdmin, spec) {
     const page = await fetchAdmin('/status')
     const before = looks.get(spec) ?? 0
     looks.set(spec, before + 1)
     return nginxCounters(page, before)
   },
-}
+})
 
 /** The configuration of a hop. Pure. */
 export function renderNginx(spec: HopSpec, { bindHost, ports, file }: Placement): string {
@@ -111,8 +92,8 @@ ${mtlsIn ? tlsIn(file) : ''}    location / {
       proxy_set_header Connection "";
       proxy_set_header Host $http_host;
       proxy_connect_timeout ${seconds(limits.connectTimeoutMs)};
-      proxy_read_timeout ${seconds(limits.requestTimeoutMs || limits.idleMs)};
-      proxy_next_upstream ${limits.retries === 0 ? 'off' : 'error timeout'};
+      proxy_read_timeout ${seconds(limits.idleMs)};
+      proxy_next_upstream off;
       # Requests and replies stream through, as in the other proxies.
       proxy_request_buffering off;
       proxy_buffering off;

@@ -1,29 +1,27 @@
 /** Renders the configs of the reference mesh's hops: pure, so that they can be read in a test. */
-import type { Endpoint, Hop, Identity, LegTransport, Placement } from '../../../harness/model.js'
+import type { Placement } from '../../../harness/model.js'
 import { defined } from '../../../harness/model/defined.js'
 import { isConnect, securityOf } from '../../../harness/model/paths.js'
-import { shareName, type HopSettings } from '../hops/settings.js'
-import type { ServiceEndpoints } from '../services/called-services.js'
+import type { HopSpec } from '../hops/hop-spec.js'
+import { shareName } from '../hops/settings.js'
 import { serviceAuthority, trustDomain } from './names.js'
 
-/** All that decides a hop's config. */
-export interface HopPlacement {
-  readonly hop: Hop
-  readonly identity: Identity
-  readonly placement: Placement
-  readonly upstream: Endpoint
-  readonly downstreamLeg: LegTransport
-  readonly upstreamLeg: LegTransport
-  /** SPIFFE id of the hop before, absent when the client comes straight here. */
-  readonly downstreamId?: string
-  /** SPIFFE id of the hop after, absent when the application is next. */
-  readonly upstreamId?: string
-  readonly settings: HopSettings
-  readonly services?: ServiceEndpoints
-}
+/** What a hop is made from, as far as its config says it. */
+type Configured = Pick<
+  HopSpec,
+  | 'hop'
+  | 'identity'
+  | 'upstream'
+  | 'downstreamLeg'
+  | 'upstreamLeg'
+  | 'before'
+  | 'after'
+  | 'settings'
+  | 'services'
+>
 
-export function tunnelConfig(options: HopPlacement): unknown {
-  const { hop, identity, placement, upstream, downstreamLeg, upstreamLeg, upstreamId, settings } = options
+export function tunnelConfig(spec: Configured, placement: Placement): unknown {
+  const { hop, identity, upstream, downstreamLeg, upstreamLeg, after, settings } = spec
   const fd = placement.descriptors?.downstream
   const listen = {
     ...{ name: 'downstream', host: placement.bindHost, port: placement.ports.downstream },
@@ -45,7 +43,7 @@ export function tunnelConfig(options: HopPlacement): unknown {
             destination: {
               authority: serviceAuthority,
               via: upstream,
-              expect: upstreamId ? [upstreamId] : [],
+              expect: after ? [after.spiffeId] : [],
               security: securityOf(upstreamLeg),
             },
           }
@@ -58,7 +56,7 @@ export function tunnelConfig(options: HopPlacement): unknown {
                 authority: serviceAuthority,
                 workload: identity.spiffeId,
                 to: settings.tunnel?.endpoints?.map(({ at = upstream }) => at) ?? upstream,
-                ...defined({ balance: settings.tunnel?.balance, allow: rules(options) }),
+                ...defined({ balance: settings.tunnel?.balance, allow: rules(spec) }),
               },
             ],
           },
@@ -67,21 +65,21 @@ export function tunnelConfig(options: HopPlacement): unknown {
 }
 
 /** Who may reach the service, and at which ports. Without certificates of clients nobody is known: undefined lets all in. */
-function rules({ downstreamLeg, downstreamId, settings }: HopPlacement) {
+function rules({ downstreamLeg, before, settings }: Configured) {
   const ports = settings.tunnel?.ports
-  if (downstreamId === undefined) return []
-  const principals = securityOf(downstreamLeg) === 'mtls' ? [downstreamId] : undefined
+  if (!before) return []
+  const principals = securityOf(downstreamLeg) === 'mtls' ? [before.spiffeId] : undefined
   return principals || ports ? [defined({ principals, ports })] : undefined
 }
 
-export function proxyConfig(options: HopPlacement): unknown {
-  const { identity, placement, downstreamLeg, upstreamLeg, downstreamId, settings } = options
+export function proxyConfig(spec: Configured, placement: Placement): unknown {
+  const { identity, downstreamLeg, upstreamLeg, before, settings } = spec
   const encrypted = downstreamLeg !== 'plain' || upstreamLeg !== 'plain'
   return {
     admin: { host: placement.bindHost, port: placement.ports.admin },
     trustDomain,
     drainMs: 1_000,
-    ...(settings.proxy?.workers === undefined ? {} : { workers: settings.proxy.workers }),
+    ...defined({ workers: settings.proxy?.workers }),
     ...(encrypted ? { identity: { spiffeId: identity.spiffeId, ...credentialFiles(placement) } } : {}),
     listeners: [
       {
@@ -89,11 +87,11 @@ export function proxyConfig(options: HopPlacement): unknown {
         host: placement.bindHost,
         port: placement.ports.downstream,
         transport: downstreamLeg,
-        ...(downstreamId && securityOf(downstreamLeg) === 'mtls' ? { expect: [downstreamId] } : {}),
+        ...(before && securityOf(downstreamLeg) === 'mtls' ? { expect: [before.spiffeId] } : {}),
         ...(isConnect(downstreamLeg) ? { authorities: [serviceAuthority] } : {}),
       },
     ],
-    ...targets(options),
+    ...targets(spec),
     filters: settings.proxy?.filters ?? {},
   }
 }
@@ -102,7 +100,7 @@ export function proxyConfig(options: HopPlacement): unknown {
  * One cluster of the server, or one for each share of a split; zones are endpoints of each. What functions call is a cluster
  * by its own name.
  */
-function targets({ upstream, upstreamLeg, upstreamId, settings, services = {} }: HopPlacement) {
+function targets({ upstream, upstreamLeg, after, settings, services = {} }: Configured) {
   const { split = [{ weight: 1 }], zones } = settings.proxy ?? {}
   const shares = split.map(({ weight, at = upstream }, index) => ({
     ...{ name: shareName('server', index), weight },
@@ -112,7 +110,7 @@ function targets({ upstream, upstreamLeg, upstreamId, settings, services = {} }:
     clusters: [
       ...shares.map(({ name, endpoints }) => ({
         ...{ name, endpoints, transport: upstreamLeg, protocol: 'client' },
-        ...(upstreamId ? { expect: [upstreamId] } : {}),
+        ...(after ? { expect: [after.spiffeId] } : {}),
         ...(isConnect(upstreamLeg) ? { authority: serviceAuthority } : {}),
       })),
       ...Object.entries(services).map(([name, { protocol, ...at }]) => ({

@@ -1,7 +1,9 @@
 /** No mesh: the baseline and its twin, which tell what everything else adds and how small a difference is noise. */
 import { baselineMesh } from '../../../harness/model/plan.js'
 import type { Mesh } from '../../../harness/model.js'
+import { endpointOf } from '../hops/hop-mesh.js'
 import { readReferenceCounters } from './counters.js'
+import { serviceAuthority } from './names.js'
 
 export const none: Mesh = {
   name: baselineMesh,
@@ -15,10 +17,8 @@ export const none: Mesh = {
       components: [],
       async raise(arm, path) {
         const application = await host.startApplication(arm, path)
-        const endpoint = application.endpoints.http
-        if (!endpoint) throw new Error('the application has no listener named http')
         return {
-          endpoint: { ...endpoint, authority: 'server.bench:8080' },
+          endpoint: { ...endpointOf(application, 'http'), authority: serviceAuthority },
           application: application.component,
           components: [],
           readCounters: async (component) =>

@@ -3,7 +3,19 @@
  * hops. Each arm has its own, so that what one is asked, and what that costs, is this arm's alone.
  */
 import { z } from 'zod'
-import type { Arm, CalledService, Component, Endpoint, Host, Path, Workload } from '../../../harness/model.js'
+import type {
+  Arm,
+  CalledService,
+  Component,
+  Endpoint,
+  EnvironmentRequest,
+  Host,
+  Path,
+  Platform,
+  Unmet,
+  Workload,
+} from '../../../harness/model.js'
+import { calledServices, settingsOf } from '../../../harness/model/variants.js'
 
 /** By name, which is also that of the cluster under which the functions reach it; it listens in plain text. */
 export const servicesSchema = z
@@ -33,7 +45,6 @@ export const servicesSchema = z
 
 export type ServicesSettings = z.output<typeof servicesSchema>
 
-/** How a hop reaches one. */
 export interface ServiceEndpoint extends Endpoint {
   readonly protocol: 'http1' | 'h2'
 }
@@ -102,4 +113,26 @@ function workloadOf(component: Component, listener: Listener): Workload {
       listeners: [{ name: 'service', host, port: ports.service, ...listener }],
     }),
   }
+}
+
+/**
+ * Tells before anything is started that a platform cannot raise what functions of a mesh call. A variant that needs one is left
+ * out by the plan; here it is the mesh's own settings that name it.
+ */
+export function unmetServices(
+  mesh: string,
+  { config, arms }: EnvironmentRequest,
+  { raisesServices }: Pick<Platform, 'raisesServices'>,
+): readonly Unmet[] {
+  if (raisesServices) return []
+  const own = arms.filter((arm) => arm.mesh === mesh)
+  const called = new Set(own.flatMap((arm) => calledServices(settingsOf(config, arm))))
+  if (called.size === 0) return []
+  return [
+    {
+      need: `services for meshSettings.${mesh}.proxy.services: ${[...called].join(', ')}`,
+      found: `${config.platform}, which deploys hops alone`,
+      remedy: 'measure on local, docker or netns, or leave the functions that call them out',
+    },
+  ]
 }

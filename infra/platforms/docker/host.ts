@@ -142,7 +142,7 @@ export class DockerHost implements Host {
     const { home, others } = attachmentOf(path, -1)
     const [program = '', ...args] = command.argv
     return this.#runBeside('generator', this.#generators++, {
-      image: images.images.loadgen.reference,
+      image: images.images.loadgen,
       argv: program === 'loadgen' ? ['node', programPath('loadgen'), ...args] : command.argv,
       ...defined({ env: command.env }),
       networkMode: sidecar ? `container:${sidecar.owner.id}` : networks[home],
@@ -166,7 +166,7 @@ export class DockerHost implements Host {
     const { address, owner } = this.#behind({ host, port })
     if (reach === 'address') return connect(port, address)
     const relay = this.#runBeside('relay', this.#relays++, {
-      image: images.images.loadgen.reference,
+      image: images.images.loadgen,
       argv: relayScript({ host: '127.0.0.1', port }),
       networkMode: `container:${owner.id}`,
       limits: settings.generator,
@@ -207,7 +207,7 @@ export class DockerHost implements Host {
       spec: this.#specOf({
         component: { name, category: 'generator', node: 'client' },
         name: objectName(scope.runId, name),
-        image: images.images.loadgen.reference,
+        image: images.images.loadgen,
         argv: idleScript(),
         networkMode: networks[home],
         limits: settings.generator,

@@ -138,10 +138,8 @@ async function buildOwnImages(site: Site): Promise<OwnImages> {
   return {
     images,
     references: {
-      echo: echo.reference,
-      tunnel: tunnel.reference,
-      proxy: proxy.reference,
-      loadgen: await taggedReference(docker, loadgen.reference),
+      ...{ echo, tunnel, proxy },
+      loadgen: await taggedReference(docker, loadgen),
     },
     loadedAs,
   }

@@ -14,11 +14,6 @@ import { imageBundles, imageNames, type ImageName } from '../../images/bundles.j
 import { assembleBase, assembleProgram, hashOf, programFiles, type AssembledImage } from './base.js'
 import { tarStream } from './tar.js'
 
-export interface BuiltImage {
-  /** `meshbench/<image>:<hash>`: the hash is over the bundle, the base and the Dockerfile. */
-  readonly reference: string
-}
-
 /** An engine that images are brought into, and what ends that before it is done. */
 export interface ImageEngine {
   readonly docker: Docker
@@ -28,7 +23,8 @@ export interface ImageEngine {
 export interface ContainerImages {
   /** Reference of the base by digest, or of the one that was assembled. */
   readonly base: string
-  readonly images: Readonly<Record<ImageName, BuiltImage>>
+  /** `meshbench/<image>:<hash>`: the hash is over the bundle, the base and the Dockerfile. */
+  readonly images: Readonly<Record<ImageName, string>>
 }
 
 export interface BuildOptions {
@@ -71,7 +67,7 @@ export async function buildImages(engine: ImageEngine, options: BuildOptions): P
     from = await provideImage(engine, options.baseImage, hint)
   }
   const dockerfile = await readFile(join(fileURLToPath(new URL('.', import.meta.url)), 'Dockerfile'), 'utf8')
-  const images: Partial<Record<ImageName, BuiltImage>> = {}
+  const images: Partial<Record<ImageName, string>> = {}
   for (const image of imageNames) {
     const { path, sha256 } = bundles[image]
     const reference = imageReference(image, sha256, base, dockerfile)
@@ -83,28 +79,23 @@ export async function buildImages(engine: ImageEngine, options: BuildOptions): P
       const buildargs = { BASE: from, IMAGE: image, BUNDLE_SHA256: sha256, VERSION: options.version }
       await build(engine, { reference, context, buildargs, sha256 })
     }
-    images[image] = { reference }
+    images[image] = reference
   }
-  const built = images as Record<ImageName, BuiltImage>
-  return {
-    base,
-    images: {
-      ...built,
-      loadgen: await provideGenerator(engine, built.loadgen, bundles.loadgen.sha256, options),
-    },
-  }
+  const built = images as Record<ImageName, string>
+  const loadgen = await provideGenerator(engine, built.loadgen, bundles.loadgen.sha256, options)
+  return { base, images: { ...built, loadgen } }
 }
 
 /** The generator's image: its own, the one that is named, or its own with the tools that it has to run. */
 async function provideGenerator(
   engine: ImageEngine,
-  own: BuiltImage,
+  own: string,
   sha256: string,
   { generatorImage, tools = [], baseImage }: BuildOptions,
-): Promise<BuiltImage> {
+): Promise<string> {
   if (generatorImage !== undefined) {
     const hint = 'load it into the engine yourself, or leave generatorImage out'
-    return { reference: await provideImage(engine, generatorImage, hint) }
+    return provideImage(engine, generatorImage, hint)
   }
   if (tools.length === 0) return own
   const hint = "name an image that holds it in the platform's settings: generatorImage"
@@ -120,14 +111,14 @@ async function provideGenerator(
       `${tools.join(', ')} loads libraries of this machine, which ${baseImage} is not made of`,
       { hint },
     )
-  const reference = `${own.reference.replace('/loadgen:', '/loadgen-tools:')}-${hashOf(files).slice(0, 8)}`
-  if (await isPresent(engine.docker, reference)) return { reference }
+  const reference = `${own.replace('/loadgen:', '/loadgen-tools:')}-${hashOf(files).slice(0, 8)}`
+  if (await isPresent(engine.docker, reference)) return reference
   const context = tarStream([
-    { name: 'Dockerfile', mode: 0o644, content: `FROM ${own.reference}\nCOPY tools/ /\n` },
+    { name: 'Dockerfile', mode: 0o644, content: `FROM ${own}\nCOPY tools/ /\n` },
     ...[...files].map(([path, content]) => ({ name: `tools${path}`, mode: 0o755, content })),
   ])
   await build(engine, { reference, context, sha256 })
-  return { reference }
+  return reference
 }
 
 /** Reference of one of this repository's programs: the image built here, or the one that a variant names, pulled unless it is there. */
@@ -136,7 +127,7 @@ export async function provideOwnImage(
   { image, build: other }: Extract<Workload['program'], { kind: 'image' }>,
   { images }: ContainerImages,
 ): Promise<string> {
-  if (other === undefined) return images[image].reference
+  if (other === undefined) return images[image]
   if (!('reference' in other)) throw new Error(`a bundle of ${image} cannot run in a container here`)
   return provideImage(
     engine,

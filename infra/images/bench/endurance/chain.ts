@@ -11,7 +11,7 @@ import {
 import { inboundConfig, outboundConfig, pairAuthority } from '../../tunnel/pair.js'
 import { proxyConfig } from '../proxy-config.js'
 
-export const chainPaths = ['l4', 'l4-l7-l4'] as const
+export const chainPaths = ['l4-l7-l4', 'l4'] as const
 export type ChainPath = (typeof chainPaths)[number]
 
 export interface Chain {

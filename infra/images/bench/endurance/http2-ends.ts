@@ -2,13 +2,7 @@
  * The ends of an endurance run over HTTP/2 and gRPC, on Node's own implementation: what our hops say is read by somebody
  * else's code. Bytes are counted below it, at the socket.
  */
-import {
-  connect,
-  createServer,
-  type ClientHttp2Session,
-  type IncomingHttpHeaders,
-  type ServerHttp2Stream,
-} from 'node:http2'
+import { connect, createServer, type ClientHttp2Session, type IncomingHttpHeaders } from 'node:http2'
 import { connect as dial, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import type { ListenerAddress } from '../../kit/net/address.js'
@@ -66,23 +60,15 @@ class CountedSocket extends Duplex {
 /** Echoes the body of each request; a gRPC call ends with its status. */
 export async function startHttp2EchoServer(): Promise<EchoServer> {
   const bytes = { received: 0, sent: 0 }
-  const http2 = createServer()
-  http2.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
-    const isGrpc = headers['content-type'] === 'application/grpc'
+  const http2 = createServer((request, response) => {
+    if (request.headers['content-type'] === 'application/grpc') {
+      response.setHeader('content-type', 'application/grpc')
+      response.addTrailers({ 'grpc-status': '0' })
+    }
     const chunks: Buffer[] = []
-    stream.on('error', () => {})
-    stream.on('data', (chunk: Buffer) => chunks.push(chunk))
-    stream.on('end', () => {
-      stream.respond(
-        { ':status': 200, ...(isGrpc ? { 'content-type': 'application/grpc' } : {}) },
-        { waitForTrailers: isGrpc },
-      )
-      if (isGrpc)
-        stream.on('wantTrailers', () => {
-          stream.sendTrailers({ 'grpc-status': '0' })
-        })
-      stream.end(Buffer.concat(chunks))
-    })
+    request.on('error', () => {})
+    request.on('data', (chunk: Buffer) => chunks.push(chunk))
+    request.on('end', () => response.end(Buffer.concat(chunks)))
   })
   const server = await listenTcp((socket) => {
     const counted = new CountedSocket(

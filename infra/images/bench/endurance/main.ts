@@ -5,32 +5,21 @@
  *
  *     npm run bench:endurance -- [--path l4-l7-l4] [--protocol http1|h2|grpc] [--requests 2000000] [--connections 50000] [--concurrency 16]
  */
-import { parseArgs } from 'node:util'
 import { createWorkspace } from '../../kit/testing.js'
+import { readFlags } from '../flags.js'
 import { chainPaths } from './chain.js'
 import { enduranceProtocols, runEndurance } from './run.js'
 
 /** 8 MiB in a million requests: below what a heap breathes, far above what a leak of one object per request is. */
 const maxSlopeBytes = 8 * 1024
 
-const { values } = parseArgs({
-  options: {
-    path: { type: 'string', default: 'l4-l7-l4' },
-    protocol: { type: 'string', default: 'http1' },
-    requests: { type: 'string', default: '2000000' },
-    connections: { type: 'string', default: '50000' },
-    concurrency: { type: 'string', default: '16' },
-  },
+const flags = readFlags({
+  ...{ path: chainPaths, protocol: enduranceProtocols },
+  ...{ requests: 2_000_000, connections: 50_000, concurrency: 16 },
 })
-const path = oneOf('path', values.path, chainPaths)
-const protocol = oneOf('protocol', values.protocol, enduranceProtocols)
 const workspace = createWorkspace()
 const { totals, accounts, memory, seconds } = await runEndurance(workspace, {
-  path,
-  protocol,
-  requests: Number(values.requests),
-  connections: Number(values.connections),
-  concurrency: Number(values.concurrency),
+  ...flags,
   onProgress({ connections, requests, errors }) {
     process.stderr.write(`\r${connections} connections, ${requests} requests, ${errors.length} errors `)
   },
@@ -42,23 +31,15 @@ const wrong = accounts.filter(({ expected, counted }) => expected !== counted)
 const growing = memory.filter(({ slopeBytes }) => slopeBytes > maxSlopeBytes)
 const mib = (bytes: number): string => (bytes / 2 ** 20).toFixed(1)
 console.log(
-  `${path}, ${protocol}: ${totals.requests} requests over ${totals.connections} connections, ${totals.resets} ended by our reset, in ${seconds.toFixed(0)} s; ${totals.errors.length} errors`,
+  `${flags.path}, ${flags.protocol}: ${totals.requests} requests over ${totals.connections} connections, ${totals.resets} ended by our reset, in ${seconds.toFixed(0)} s; ${totals.errors.length} errors`,
 )
 for (const error of totals.errors.slice(0, 20)) console.log(`  ${error}`)
-for (const { what, expected, counted } of accounts) {
-  console.log(
-    `${expected === counted ? 'ok   ' : 'WRONG'} ${what}: ${counted}${expected === counted ? '' : `, not ${expected}`}`,
+const tell = (isRight: boolean, text: string) => console.log(`${isRight ? 'ok   ' : 'WRONG'} ${text}`)
+for (const { what, expected, counted } of accounts)
+  tell(expected === counted, `${what}: ${counted}${expected === counted ? '' : `, not ${expected}`}`)
+for (const { name, firstBytes, lastBytes, slopeBytes } of memory)
+  tell(
+    slopeBytes <= maxSlopeBytes,
+    `memory of ${name}: ${mib(firstBytes)} → ${mib(lastBytes)} MiB, slope ${(slopeBytes / 1024).toFixed(2)} KiB per 1 000 requests`,
   )
-}
-for (const { name, firstBytes, lastBytes, slopeBytes } of memory) {
-  console.log(
-    `${slopeBytes > maxSlopeBytes ? 'WRONG' : 'ok   '} memory of ${name}: ${mib(firstBytes)} → ${mib(lastBytes)} MiB, slope ${(slopeBytes / 1024).toFixed(2)} KiB per 1 000 requests`,
-  )
-}
 process.exitCode = totals.errors.length + wrong.length + growing.length === 0 ? 0 : 1
-
-function oneOf<Name extends string>(flag: string, value: string, names: readonly Name[]): Name {
-  const found = names.find((name) => name === value)
-  if (found === undefined) throw new Error(`--${flag}: "${value}" is none of ${names.join(', ')}`)
-  return found
-}

@@ -1,4 +1,5 @@
 /** An endurance run: traffic through a chain, certificates and config changed on the way, and the books afterwards. */
+import { linearRegression } from 'simple-statistics'
 import type { Workspace } from '../../kit/testing.js'
 import { type Chain, type ChainPath, startChain } from './chain.js'
 import { messageBytes, runHttp2Connection, startHttp2EchoServer } from './http2-ends.js'
@@ -6,11 +7,10 @@ import { type Totals, runConnection, startEchoServer } from './load.js'
 import { memoryBytes } from '../counters.js'
 
 export const enduranceProtocols = ['http1', 'h2', 'grpc'] as const
-export type EnduranceProtocol = (typeof enduranceProtocols)[number]
 
 export interface EnduranceOptions {
   readonly path: ChainPath
-  readonly protocol: EnduranceProtocol
+  readonly protocol: (typeof enduranceProtocols)[number]
   readonly requests: number
   readonly connections: number
   /** Connections at the same time. */
@@ -26,21 +26,6 @@ export interface Account {
   readonly counted: number
 }
 
-export interface HopMemory {
-  readonly name: string
-  readonly firstBytes: number
-  readonly lastBytes: number
-  /** Least-squares slope of resident memory over the second half, bytes per 1 000 requests. */
-  readonly slopeBytes: number
-}
-
-export interface EnduranceReport {
-  readonly totals: Totals
-  readonly accounts: readonly Account[]
-  readonly memory: readonly HopMemory[]
-  readonly seconds: number
-}
-
 const samples = 80
 /** Shares of the connections after which certificates, or configs, are replaced. */
 const rotations = [0.25, 0.75]
@@ -49,10 +34,7 @@ const reloads = [0.5]
 const reloadEveryMs = 30_000
 
 /** Runs and closes everything it started. Requests that fail are in `totals.errors`; it rejects only when it cannot go on. */
-export async function runEndurance(
-  workspace: Workspace,
-  options: EnduranceOptions,
-): Promise<EnduranceReport> {
+export async function runEndurance(workspace: Workspace, options: EnduranceOptions) {
   const isHttp1 = options.protocol === 'http1'
   const upstream = await (isHttp1 ? startEchoServer() : startHttp2EchoServer())
   try {
@@ -71,7 +53,7 @@ async function drive(
   chain: Chain,
   upstream: { readonly received: number; readonly sent: number },
   { protocol, requests, connections, concurrency, onProgress }: EnduranceOptions,
-): Promise<EnduranceReport> {
+) {
   const perConnection = Math.max(1, Math.round(requests / connections))
   const totals: Totals = {
     ...{ connections: 0, requests: 0, resets: 0, sentBytes: 0, receivedBytes: 0, errors: [] },
@@ -115,6 +97,7 @@ async function drive(
       name,
       firstBytes: points[0]?.rss[hop] ?? 0,
       lastBytes: points.at(-1)?.rss[hop] ?? 0,
+      /** Least-squares slope of resident memory over the second half, bytes per 1 000 requests. */
       slopeBytes: slope(points.map((point) => [point.requests / 1000, point.rss[hop] as number])),
     })),
   }
@@ -139,43 +122,37 @@ async function balance(
       requests: await image.metric('meshbench_requests_total', '2xx'),
     })),
   )
-  const accounts: Account[] = [
-    { what: 'requests answered', expected: requests, counted: totals.requests },
-    { what: 'connections', expected: connections, counted: totals.connections },
-  ]
+  const accounts: Account[] = []
+  const same = (what: string, expected: number, counted: number) => accounts.push({ what, expected, counted })
+  same('requests answered', requests, totals.requests)
+  same('connections', connections, totals.connections)
   // Of HTTP/2 the waypoint counts content, and frames are on either side of it: its books are those of messages.
   const contentBytes = protocol === 'http1' ? undefined : requests * messageBytes[protocol]
   let before: Side | undefined = { name: 'us', out: totals.sentBytes, back: totals.receivedBytes }
-  for (const hop of sums) {
-    const isWaypoint = hop.name === 'waypoint'
+  for (const { name, ...hop } of sums) {
+    const isWaypoint = name === 'waypoint'
     const content = isWaypoint ? contentBytes : undefined
-    if (before && content === undefined)
-      accounts.push(
-        { what: `bytes ${before.name} → ${hop.name}`, expected: before.out, counted: hop.toServerIn },
-        { what: `bytes ${hop.name} → ${before.name}`, expected: hop.toClientOut, counted: before.back },
-      )
-    accounts.push({ what: `${hop.name}: reloads refused`, expected: 0, counted: hop.refusedReloads })
-    if (isWaypoint) {
-      accounts.push({ what: 'waypoint: requests', expected: requests, counted: hop.requests })
-    } else {
-      accounts.push(
-        { what: `${hop.name}: bytes to the server`, expected: hop.toServerIn, counted: hop.toServerOut },
-        { what: `${hop.name}: bytes to the client`, expected: hop.toClientIn, counted: hop.toClientOut },
-      )
+    if (before && content === undefined) {
+      same(`bytes ${before.name} → ${name}`, before.out, hop.toServerIn)
+      same(`bytes ${name} → ${before.name}`, hop.toClientOut, before.back)
+    }
+    same(`${name}: reloads refused`, 0, hop.refusedReloads)
+    if (isWaypoint) same('waypoint: requests', requests, hop.requests)
+    else {
+      same(`${name}: bytes to the server`, hop.toServerIn, hop.toServerOut)
+      same(`${name}: bytes to the client`, hop.toClientIn, hop.toClientOut)
     }
     if (content !== undefined)
       for (const way of ['toServerIn', 'toServerOut', 'toClientIn', 'toClientOut'] as const)
-        accounts.push({ what: `${hop.name}: content, ${way}`, expected: content, counted: hop[way] })
+        same(`${name}: content, ${way}`, content, hop[way])
     // Two rotations and a reload; the watcher may take changes that come together as one.
-    accounts.push({ what: `${hop.name}: reloaded`, expected: 1, counted: Math.min(1, hop.reloads) })
-    before =
-      content === undefined ? { name: hop.name, out: hop.toServerOut, back: hop.toClientIn } : undefined
+    same(`${name}: reloaded`, 1, Math.min(1, hop.reloads))
+    before = content === undefined ? { name, out: hop.toServerOut, back: hop.toClientIn } : undefined
   }
-  if (before)
-    accounts.push(
-      { what: `bytes ${before.name} → upstream`, expected: before.out, counted: upstream.received },
-      { what: `bytes upstream → ${before.name}`, expected: upstream.sent, counted: before.back },
-    )
+  if (before) {
+    same(`bytes ${before.name} → upstream`, before.out, upstream.received)
+    same(`bytes upstream → ${before.name}`, upstream.sent, before.back)
+  }
   return accounts
 }
 
@@ -187,10 +164,5 @@ interface Side {
 }
 
 /** The first half fills caches, pools and the heap; the second has to be flat. */
-function slope(points: readonly (readonly [number, number])[]): number {
-  const half = points.slice(points.length >>> 1)
-  const mean = (of: 0 | 1): number => half.reduce((sum, point) => sum + point[of], 0) / half.length
-  const [meanX, meanY] = [mean(0), mean(1)]
-  const covariance = half.reduce((sum, [x, y]) => sum + (x - meanX) * (y - meanY), 0)
-  return covariance / half.reduce((sum, [x]) => sum + (x - meanX) ** 2, 0)
-}
+const slope = (points: readonly [number, number][]): number =>
+  linearRegression(points.slice(points.length >>> 1)).m

@@ -1,14 +1,14 @@
 /** Sends a flood for a while, over connections that are opened again when the target closes them. */
 import { type Socket, connect as connectTcp } from 'node:net'
-import { type SecureContextOptions, connect as connectTls } from 'node:tls'
+import { connect as connectTls } from 'node:tls'
 import type { ListenerAddress } from '../../kit/net/address.js'
 import { tlsSettings } from '../../kit/tls/identities.js'
 import type { FloodKind, FloodRequest } from './kinds.js'
 
 export interface AttackTarget {
   readonly address: ListenerAddress
-  /** Absent: no TLS. */
-  readonly pem?: Pick<SecureContextOptions, 'cert' | 'key' | 'ca'>
+  /** Undefined: no TLS. */
+  readonly pem: { readonly cert: string; readonly key: string; readonly ca: string } | undefined
   readonly request: FloodRequest
 }
 

@@ -11,27 +11,19 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import { ascending, mean } from '../../../../harness/protocol/averages.js'
 import { createWorkspace } from '../../kit/testing.js'
 import { memoryBytes } from '../counters.js'
-import { type Interval, pairedRatio } from '../intervals.js'
+import { isAsked, readFlags } from '../flags.js'
+import { pairedRatio } from '../intervals.js'
+import { interval } from '../tables.js'
 import { startBystander } from './bystander.js'
 import { floodKinds, honest } from './kinds.js'
 import type { Order, Report } from './sender.js'
 import { type FloodTarget, descriptorsOf, startProxyTarget, startTunnelTarget } from './targets.js'
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '10' },
-    seconds: { type: 'string', default: '1' },
-    share: { type: 'string', default: '0.3' },
-    only: { type: 'string' },
-    target: { type: 'string' },
-  },
-})
-const rounds = Number(values.rounds)
-const seconds = Number(values.seconds)
+const flags = readFlags({ rounds: 10, seconds: 1, share: 0.3, only: undefined, target: undefined })
+const { rounds, seconds } = flags
 const mostRatio = 2
 
 interface Turn extends Report {
@@ -56,14 +48,7 @@ async function send(order: Order): Promise<Report> {
 async function turn(target: FloodTarget, kind: string, cpuShare: number): Promise<Turn> {
   const { address, pem } = target.attack
   const bystander = startBystander(target.entry)
-  const report = await send({
-    kind,
-    target: target.name,
-    address,
-    seconds,
-    cpuShare,
-    ...(pem === undefined ? {} : { pem: pem as NonNullable<Order['pem']> }),
-  })
+  const report = await send({ kind, target: target.name, address, pem, seconds, cpuShare })
   const { latenciesMs, errors } = await bystander.stop()
   return { ...report, errors, p99Ms: percentile(latenciesMs, 0.99) }
 }
@@ -78,8 +63,6 @@ const row = (...cells: readonly string[]): string =>
     .map((cell, i) => cell.padEnd(i === 0 ? 34 : 16))
     .join(' ')
     .trimEnd()
-const shown = ({ value, low, high }: Interval): string =>
-  `${value.toFixed(2)} (${low.toFixed(2)}–${high.toFixed(2)})`
 
 /** False when the bystander had to suffer. */
 async function benchKind(target: FloodTarget, kind: string): Promise<boolean> {
@@ -87,7 +70,7 @@ async function benchKind(target: FloodTarget, kind: string): Promise<boolean> {
   const honestTurns: Turn[] = []
   const before = { bytes: memoryBytes(target.pid).rss, descriptors: descriptorsOf(target.pid) }
   for (let round = 0; round < rounds; round += 1) {
-    const flood = await turn(target, kind, Number(values.share))
+    const flood = await turn(target, kind, flags.share)
     floods.push(flood)
     honestTurns.push(await turn(target, honest.name, flood.cpuShare))
   }
@@ -101,7 +84,7 @@ async function benchKind(target: FloodTarget, kind: string): Promise<boolean> {
       String(errors.length),
       mean(of(floods, 'p99Ms')).toFixed(2),
       mean(of(honestTurns, 'p99Ms')).toFixed(2),
-      shown(ratio),
+      interval(ratio, 2),
       `${mean(of(floods, 'cpuShare')).toFixed(2)} / ${mean(of(honestTurns, 'cpuShare')).toFixed(2)}`,
       ((memoryBytes(target.pid).rss - before.bytes) / 2 ** 20).toFixed(1),
       String(descriptorsOf(target.pid) - before.descriptors),
@@ -119,10 +102,10 @@ try {
   for (const start of [startProxyTarget, startTunnelTarget]) {
     const target = await start(workspace)
     try {
-      if (values.target?.split(',').includes(target.name) === false) continue
+      if (!isAsked(flags.target, target.name)) continue
       await turn(target, honest.name, 1)
       for (const { name } of floodKinds)
-        if (values.only?.split(',').includes(name) !== false) isOk = (await benchKind(target, name)) && isOk
+        if (isAsked(flags.only, name)) isOk = (await benchKind(target, name)) && isOk
     } finally {
       await target.stop()
     }

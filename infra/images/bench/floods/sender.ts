@@ -1,15 +1,12 @@
 /** The process that floods, so that what it costs itself can be measured: takes orders as JSON lines and answers each with one. */
 import { createInterface } from 'node:readline'
-import type { ListenerAddress } from '../../kit/net/address.js'
-import { attack } from './attack.js'
+import { attack, type AttackTarget } from './attack.js'
 import { floodKinds, honest } from './kinds.js'
 import { floodRequests } from './targets.js'
 
-export interface Order {
+export interface Order extends Pick<AttackTarget, 'address' | 'pem'> {
   readonly kind: string
   readonly target: keyof typeof floodRequests
-  readonly address: ListenerAddress
-  readonly pem?: { readonly cert: string; readonly key: string; readonly ca: string }
   readonly seconds: number
   /** Of one CPU, at most. */
   readonly cpuShare: number
@@ -34,7 +31,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   }
   const outcome = await attack(
     found,
-    { address, request: floodRequests[target], ...(pem === undefined ? {} : { pem }) },
+    { address, pem, request: floodRequests[target] },
     seconds,
     () => usedMs() <= cpuShare * (performance.now() - startedAt),
   )

@@ -71,7 +71,7 @@ export async function startProxyTarget(workspace: Workspace): Promise<FloodTarge
   const entry = image.listeners['downstream'] as ListenerAddress
   return {
     name: 'proxy',
-    attack: { address: entry, request: floodRequests.proxy },
+    attack: { address: entry, pem: undefined, request: floodRequests.proxy },
     entry,
     pid: image.pid,
     async stop() {

@@ -1,23 +1,14 @@
 /**
- * A Node that does nothing but copy between connections, one to one: what a hop costs that Node itself takes. Run by
- * `bare-node.ts`, bundled, with its `CopyingNodeConfig` as JSON in its argument.
+ * A Node that does nothing but copy between connections, one to one: what a hop costs that Node itself takes. Run bundled, with
+ * its place as JSON in its argument.
  */
 import { readFileSync } from 'node:fs'
 import { type Socket, connect, createServer } from 'node:net'
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
-import type { ListenerAddress } from '../../kit/net/address.js'
 import { tlsSettings } from '../../kit/tls/identities.js'
-import type { PeerFiles } from './peer-files.js'
+import type { PeerFiles, Place } from './programs.js'
 
-export interface CopyingNodeConfig {
-  readonly at: ListenerAddress
-  readonly to: ListenerAddress
-  /** Mutual TLS on the side where there are files; plain where there are none. */
-  readonly server?: PeerFiles
-  readonly client?: PeerFiles
-}
-
-const { at, to, server, client } = JSON.parse(process.argv[2] as string) as CopyingNodeConfig
+const { at, to, inbound, outbound } = JSON.parse(process.argv[2] as string) as Place
 
 const read = (files: PeerFiles) => ({
   cert: readFileSync(files.cert),
@@ -25,7 +16,7 @@ const read = (files: PeerFiles) => ({
   ca: readFileSync(files.ca),
   ...tlsSettings,
 })
-const clientTls = client && read(client)
+const clientTls = outbound && read(outbound)
 
 function dial(): Socket {
   if (clientTls === undefined) return connect({ ...to, noDelay: true })
@@ -48,7 +39,7 @@ function copy(downstream: Socket): void {
 }
 
 const listener =
-  server === undefined
+  inbound === undefined
     ? createServer({ noDelay: true }, copy)
-    : createTlsServer({ noDelay: true, requestCert: true, ...read(server) }, copy)
+    : createTlsServer({ noDelay: true, requestCert: true, ...read(inbound) }, copy)
 listener.listen(at.port, at.host)

@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import type { LoadEvent } from '../../../../harness/protocol/events.js'
 import { imageBundle } from '../../bundles.js'
 import type { ListenerAddress } from '../../kit/net/address.js'
 
@@ -104,7 +105,7 @@ export function openLoop(load: OpenLoop): Driver {
       warmupMs: 500,
       durationMs: seconds * 1000,
       timeoutMs: 10_000,
-      target: { host: target.host, port: target.port },
+      target,
     }
     const child = spawn(process.execPath, [path, 'open-loop', '--spec', JSON.stringify(spec)], {
       stdio: ['pipe', 'pipe', 'inherit'],
@@ -112,7 +113,7 @@ export function openLoop(load: OpenLoop): Driver {
     const ended = once(child, 'exit')
     let outcome: LoadOutcome | undefined
     for await (const line of createInterface({ input: child.stdout })) {
-      const message = JSON.parse(line) as OpenLoopEvent
+      const message = JSON.parse(line) as LoadEvent
       if (message.event === 'edge') {
         await atEdge(message.edge)
         child.stdin.write('go\n')
@@ -126,19 +127,6 @@ export function openLoop(load: OpenLoop): Driver {
     return outcome
   }
 }
-
-type OpenLoopEvent =
-  | { readonly event: 'edge'; readonly edge: 'start' | 'end' }
-  | {
-      readonly event: 'result'
-      readonly result: {
-        readonly ok: number
-        readonly sent: number
-        readonly achievedRatePerSecond: number
-      }
-    }
-  | { readonly event: 'error'; readonly message: string }
-  | { readonly event: 'connected' | 'progress' }
 
 /** One download of `/large`, its first so many bytes; a request stands for a GiB. */
 export function transfer(bytes: number): Driver {

@@ -2,15 +2,9 @@
 import type { Workspace } from '../../kit/testing.js'
 import { type Driver, h2load, openLoop, transfer, wrk } from './drivers.js'
 import type { Applications } from './programs.js'
-import type { Subject } from './subject.js'
-import { l4Subjects } from './subjects-l4.js'
-import { h2Subjects, http1Subjects, mtlsSubjects } from './subjects-l7.js'
-
-/** What the family's second subject may cost, as a ratio to another's CPU per request. */
-export interface Bar {
-  readonly against: string
-  readonly maxCpuRatio: number
-}
+import { cpuNs } from '../counters.js'
+import type { RunningSubject, Subject } from './subject.js'
+import { h2Subjects, http1Subjects, l4Subjects, mtlsSubjects } from './subjects.js'
 
 export interface Load {
   readonly name: string
@@ -19,7 +13,8 @@ export interface Load {
   readonly unit?: 'message' | 'GiB'
   /** Messages of a call, where figures are for each; 1 by default. */
   readonly unitsPerRequest?: number
-  readonly bars?: readonly Bar[]
+  /** What the family's second subject may cost, as ratios to others' CPU per request, by their names. */
+  readonly bars?: Ratios
   /** Left out by `--quick`. */
   readonly isSlow?: boolean
 }
@@ -31,38 +26,61 @@ export interface Family {
   readonly subjects: readonly Subject[]
   readonly loads: readonly Load[]
   /** Memory with 1 000 connections is measured too (HTTP/1.1). */
-  readonly hasMemory: boolean
+  readonly hasMemory?: true
 }
 
-const bars = (ratios: Readonly<Record<string, number>>): readonly Bar[] =>
-  Object.entries(ratios).map(([against, maxCpuRatio]) => ({ against, maxCpuRatio }))
+type Ratios = Readonly<Record<string, number>>
+
+export interface Round {
+  /** µs of CPU per request and hop. */
+  readonly hopCpuUs: readonly number[]
+  readonly requestsPerSecond: number
+  readonly errors: number
+}
+
+/** One window of a load on a subject, and the CPU that each of its hops used in it. */
+export async function measure(load: Load, running: RunningSubject, seconds: number): Promise<Round> {
+  const edges: number[][] = []
+  const outcome = await load.driver(running.entry, seconds, () => {
+    edges.push(running.hops.map(({ pid }) => cpuNs(pid)))
+  })
+  const [before = [], after = []] = edges
+  const { unitsPerRequest = 1 } = load
+  const units = outcome.requests * unitsPerRequest
+  return {
+    hopCpuUs: after.map((ns, i) => (ns - (before[i] as number)) / 1000 / units),
+    requestsPerSecond: outcome.requestsPerSecond * unitsPerRequest,
+    errors: outcome.errors,
+  }
+}
+
 /** Messages of a streaming call, each of 1 KiB with its prefix. */
 const messages = 64
 
 /** Loads that several families share. */
 function createLoads(ratePerSecond: number, largeBytes: number) {
-  const saturated = (connections: number, ratios: Readonly<Record<string, number>> = {}): Load => ({
+  const saturated = (connections: number, bars: Ratios = {}): Load => ({
     name: `saturated, HTTP/1.1 over ${connections} connections, 1 KiB replies`,
     driver: wrk(connections),
-    bars: bars(ratios),
+    bars,
   })
-  const slow = (ratios: Readonly<Record<string, number>> = {}): Load => ({
+  const slow = (bars: Ratios = {}): Load => ({
     name: `${ratePerSecond}/s, HTTP/1.1 over 64 connections, 1 KiB replies`,
     driver: openLoop({ connections: 64, ratePerSecond, protocol: 'http1', payloadBytes: 1024 }),
-    bars: bars(ratios),
+    bars,
     isSlow: true,
   })
-  const large = (ratios: Readonly<Record<string, number>> = {}): Load => ({
+  const large = (bars: Ratios = {}): Load => ({
     name: `a body of ${(largeBytes / 2 ** 20).toFixed(0)} MiB`,
     driver: transfer(largeBytes),
     unit: 'GiB',
-    bars: bars(ratios),
+    bars,
     isSlow: true,
   })
-  const h2Load = (streams: number, what: string, bodyFile: string | undefined, ratios = {}): Load => ({
+  const h2Load = (streams: number, what: string, bodyFile: string | undefined, bars: Ratios = {}): Load => ({
     name: `saturated, ${what} over 16 connections with ${streams} streams each`,
     driver: h2load({ connections: 16, streams, ...(bodyFile === undefined ? {} : { bodyFile }) }),
-    bars: bars(ratios),
+    bars,
   })
   const h2Slow = (protocol: 'h2' | 'grpc', what: string): Load => ({
     name: `${ratePerSecond}/s, ${what} over 64 connections`,
@@ -107,7 +125,6 @@ export function createFamilies(
         h2Load(16, 'h2c without a body', undefined, { Envoy: 1, haproxy: 4 }),
         h2Slow('h2', 'h2c without a body'),
       ],
-      hasMemory: false,
     },
     {
       name: 'grpc',
@@ -118,7 +135,6 @@ export function createFamilies(
         h2Load(16, 'unary gRPC calls', unary, { Envoy: 1 }),
         h2Slow('grpc', 'unary gRPC calls'),
       ],
-      hasMemory: false,
     },
     {
       name: 'grpc-stream',
@@ -135,7 +151,6 @@ export function createFamilies(
           isSlow: true,
         },
       ],
-      hasMemory: false,
     },
     {
       name: 'l4',

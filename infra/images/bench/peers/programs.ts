@@ -2,9 +2,8 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { truncateSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
+import { type AddressInfo, connect, createServer } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { ListenerAddress } from '../../kit/net/address.js'
 import type { Workspace } from '../../kit/testing.js'
 
@@ -14,29 +13,48 @@ export interface Peer {
   stop(signal?: NodeJS.Signals): Promise<void>
 }
 
-/** A port that was free a moment ago: these programs cannot be asked which one they chose. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
+/** Certificates of one end of a leg of mutual TLS, on disk in the forms that peers read. */
+export interface PeerFiles {
+  readonly cert: string
+  readonly key: string
+  /** Certificate and key in one, as haproxy reads them. */
+  readonly both: string
+  readonly ca: string
+}
+
+/** Where a peer's hop stands: it listens at `at`, and dials `to`. */
+export interface Place {
+  readonly at: ListenerAddress
+  readonly to: ListenerAddress
+  /** Of the encrypted leg, which is on the side of the client of `inbound` and on that of the server of `outbound`. */
+  readonly inbound?: PeerFiles
+  readonly outbound?: PeerFiles
+}
+
+/** Whose port was free a moment ago: these programs cannot be asked which one they chose. */
+export async function freeAddress(): Promise<ListenerAddress> {
+  const host = '127.0.0.1'
+  const server = createServer().listen(0, host)
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   server.close()
   await once(server, 'close')
-  return port
+  return { host, port }
 }
 
-async function start(command: string, args: readonly string[], port: number): Promise<Peer> {
+async function start(command: string, args: readonly string[], address: ListenerAddress): Promise<Peer> {
   const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] })
   let output = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     output += text
   })
   await Promise.race([
-    accepts(port),
+    accepts(address),
     once(child, 'exit').then(() => {
       throw new Error(`${command} ended: ${output}`)
     }),
   ])
-  return { pid: child.pid as number, address: { host: '127.0.0.1', port }, stop: () => stop(child) }
+  return { pid: child.pid as number, address, stop: () => stop(child) }
 }
 
 async function stop(child: ChildProcess): Promise<void> {
@@ -45,29 +63,27 @@ async function stop(child: ChildProcess): Promise<void> {
   await once(child, 'exit')
 }
 
-async function accepts(port: number): Promise<void> {
+async function accepts(address: ListenerAddress): Promise<void> {
   for (let attempt = 0; attempt < 100; attempt += 1) {
-    const socket = connect(port, '127.0.0.1')
-    const ok = await new Promise<boolean>((resolve) => {
-      socket.once('connect', () => {
-        resolve(true)
-      })
-      socket.once('error', () => {
-        resolve(false)
-      })
-    })
+    const socket = connect(address)
+    const ok = await once(socket, 'connect').then(
+      () => true,
+      () => false,
+    )
     socket.destroy()
     if (ok) return
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    await sleep(50)
   }
-  throw new Error(`nothing listens on port ${port}`)
+  throw new Error(`nothing listens on port ${address.port}`)
 }
 
 const envoyBinary = (): string => process.env['ENVOY_BIN'] ?? 'envoy'
 
+export type Program = 'haproxy' | 'nginx' | 'envoy' | 'nghttpx' | 'node'
+
 /** Undefined when the program can be run, else what is missing. */
-export function missing(program: 'haproxy' | 'nginx' | 'envoy' | 'nghttpx'): string | undefined {
-  const command = program === 'envoy' ? envoyBinary() : program
+export function missing(program: Program): string | undefined {
+  const command = program === 'envoy' ? envoyBinary() : program === 'node' ? process.execPath : program
   if (spawnSync(command, [program === 'nginx' ? '-v' : '--version']).error === undefined) return undefined
   return program === 'envoy'
     ? 'envoy: not on the PATH, and ENVOY_BIN names none (see infra/meshes/envoy/fetch-envoy.sh)'
@@ -75,18 +91,14 @@ export function missing(program: 'haproxy' | 'nginx' | 'envoy' | 'nghttpx'): str
 }
 
 /** nginx with one worker and the given contents of `http { … }`. */
-export function startNginx(
-  workspace: Workspace,
-  name: string,
-  port: number,
-  contents: string,
-): Promise<Peer> {
+export function startNginx(workspace: Workspace, at: ListenerAddress, contents: string): Promise<Peer> {
+  const { dir } = workspace
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
-    .map((kind) => `${kind}_temp_path ${workspace.dir};`)
+    .map((kind) => `${kind}_temp_path ${dir};`)
     .join(' ')
   const config = workspace.write(
-    `${name}.conf`,
-    `daemon off; master_process off; worker_processes 1; pid ${join(workspace.dir, `${name}.pid`)}; error_log /dev/null;
+    `nginx-${at.port}.conf`,
+    `daemon off; master_process off; worker_processes 1; pid ${dir}/nginx-${at.port}.pid; error_log /dev/null;
 events { worker_connections 4096; }
 http {
   access_log off; keepalive_requests 1000000000; keepalive_timeout 600s; sendfile on; tcp_nodelay on; ${temporary}
@@ -94,56 +106,57 @@ http {
 }
 `,
   )
-  return start('nginx', ['-p', workspace.dir, '-e', '/dev/null', '-c', config], port)
+  return start('nginx', ['-p', dir, '-e', '/dev/null', '-c', config], at)
 }
 
-/** haproxy with one thread and the given sections. */
-export async function startHaproxy(
+/** haproxy with one thread; `plain` is said of both of its sides where there is no TLS. */
+export function startHaproxy(
   workspace: Workspace,
-  name: string,
-  port: number,
-  sections: string,
+  { at, to, inbound, outbound }: Place,
+  mode: 'tcp' | 'http',
+  plain = '',
 ): Promise<Peer> {
+  const suite = 'verify required ssl-min-ver TLSv1.3 ciphersuites TLS_AES_128_GCM_SHA256'
+  const tls = (files: PeerFiles | undefined) =>
+    files ? `ssl crt ${files.both} ca-file ${files.ca} ${suite}` : plain
   const config = workspace.write(
-    `${name}.cfg`,
+    `haproxy-${at.port}.cfg`,
     `global
   nbthread 1
   maxconn 4000
 defaults
+  mode ${mode}
   timeout connect 10s
   timeout client 600s
   timeout server 600s
   maxconn 4000
-${sections}
+  ${mode === 'http' ? 'http-reuse always' : ''}
+frontend in
+  bind 127.0.0.1:${at.port} ${tls(inbound)}
+  default_backend app
+backend app
+  server app 127.0.0.1:${to.port} ${tls(outbound)}
 `,
   )
-  return start('haproxy', ['-db', '-f', config], port)
+  return start('haproxy', ['-db', '-f', config], at)
 }
 
-/** Envoy with one worker and the given `static_resources`. */
-export function startEnvoy(
-  workspace: Workspace,
-  name: string,
-  port: number,
-  resources: Record<string, unknown>,
-): Promise<Peer> {
-  const config = workspace.write(`${name}.json`, JSON.stringify({ static_resources: resources }))
-  return start(
-    envoyBinary(),
-    ['-c', config, '--concurrency', '1', '--disable-hot-restart', '--log-level', 'off'],
-    port,
-  )
+/** Envoy with one worker and this bootstrap, as YAML. */
+export function startEnvoy(workspace: Workspace, at: ListenerAddress, bootstrap: string): Promise<Peer> {
+  const config = workspace.write(`envoy-${at.port}.yaml`, bootstrap)
+  const options = ['--concurrency', '1', '--disable-hot-restart', '--log-level', 'off']
+  return start(envoyBinary(), ['-c', config, ...options], at)
 }
 
 /** nghttpx with one worker. */
-export function startNghttpx(port: number, options: readonly string[]): Promise<Peer> {
+export function startNghttpx(at: ListenerAddress, options: readonly string[]): Promise<Peer> {
   const settings = ['--conf=/dev/null', '--single-process', '--workers=1', '--no-ocsp', '--log-level=FATAL']
-  return start('nghttpx', [...settings, '--errorlog-file=/dev/null', ...options], port)
+  return start('nghttpx', [...settings, '--errorlog-file=/dev/null', ...options], at)
 }
 
-/** Node as it is, with a program that listens on `port`. */
-export function startNode(args: readonly string[], port: number): Promise<Peer> {
-  return start(process.execPath, args, port)
+/** Node as it is, with a program that listens at an address. */
+export function startNode(args: readonly string[], at: ListenerAddress): Promise<Peer> {
+  return start(process.execPath, args, at)
 }
 
 /** The applications that subjects forward to. */
@@ -163,28 +176,24 @@ export async function startApplications(
   largeBytes: number,
   needed: readonly (keyof Applications)[],
 ): Promise<Applications> {
-  const http1 = await freePort()
-  const h2 = await freePort()
+  const [http1, h2, grpc] = [await freeAddress(), await freeAddress(), await freeAddress()]
   truncateSync(workspace.write('large', ''), largeBytes)
   const nginx = await startNginx(
     workspace,
-    'application',
     http1,
     `server {
-    listen 127.0.0.1:${http1};
+    listen 127.0.0.1:${http1.port};
     location / { default_type text/plain; return 200 "${'x'.repeat(1024)}"; }
     location = /large { root ${workspace.dir}; }
   }
-  server { listen 127.0.0.1:${h2} http2; location / { return 200 ""; } }`,
+  server { listen 127.0.0.1:${h2.port} http2; location / { return 200 ""; } }`,
   )
-  const grpc = await freePort()
   const options = ['--no-tls', '--address=127.0.0.1', '--echo-upload', '--trailer=grpc-status: 0', '-m1000']
-  const echo = needed.includes('grpc') ? await start('nghttpd', [...options, String(grpc)], grpc) : undefined
-  const address = (port: number): ListenerAddress => ({ host: '127.0.0.1', port })
+  const echo = needed.includes('grpc')
+    ? await start('nghttpd', [...options, String(grpc.port)], grpc)
+    : undefined
   return {
-    http1: address(http1),
-    h2: address(h2),
-    grpc: address(grpc),
+    ...{ http1, h2, grpc },
     async stop() {
       await nginx.stop()
       await echo?.stop()

@@ -1,7 +1,7 @@
 /** What the bench can measure: something that stands between a load and an application. */
 import type { ListenerAddress } from '../../kit/net/address.js'
-import type { RunningImage, Workspace } from '../../kit/testing.js'
-import type { Peer } from './programs.js'
+import { type RunningImage, type Workspace, createTestAuthority } from '../../kit/testing.js'
+import { type Peer, type PeerFiles, type Place, type Program, freeAddress, missing } from './programs.js'
 
 export interface Subject {
   readonly name: string
@@ -57,6 +57,44 @@ export function twoHops(outbound: Peer, inbound: Peer): RunningSubject {
     async stop(signal) {
       await outbound.stop(signal)
       await inbound.stop(signal)
+    },
+  }
+}
+
+type Start = (workspace: Workspace, place: Place) => Promise<Peer>
+
+/** A peer that is one process. */
+export function onePeer(name: string, program: Program, start: Start): Subject {
+  return {
+    name,
+    missing: () => missing(program),
+    start: async (workspace, to) => oneHop(await start(workspace, { at: await freeAddress(), to })),
+  }
+}
+
+/** A peer that is two, with mutual TLS between them, of one authority. */
+export function twoPeers(name: string, program: Program, start: Start): Subject {
+  return {
+    name,
+    missing: () => missing(program),
+    async start(workspace, application) {
+      const authority = await createTestAuthority()
+      const issue = async (end: string): Promise<PeerFiles> => {
+        const id = `spiffe://${authority.trustDomain}/ns/bench/sa/${end}`
+        const { certPem, keyPem } = await authority.issue(id)
+        const write = (suffix: string, text: string) =>
+          workspace.write(`${name.replaceAll(' ', '-')}-${end}-${suffix}.pem`, text)
+        return {
+          cert: write('cert', certPem),
+          key: write('key', keyPem),
+          both: write('both', `${certPem}\n${keyPem}`),
+          ca: write('ca', authority.caPem),
+        }
+      }
+      const [client, server] = [await issue('client'), await issue('server')]
+      const [entry, via] = [await freeAddress(), await freeAddress()]
+      const inbound = await start(workspace, { at: via, to: application, inbound: server })
+      return twoHops(await start(workspace, { at: entry, to: via, outbound: client }), inbound)
     },
   }
 }

@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startChain } from '../../bench/endurance/chain.js'
-import { freePort, startNginx } from '../../bench/peers/programs.js'
+import { freeAddress, startNginx } from '../../bench/peers/programs.js'
 import type { ListenerAddress } from '../../kit/net/address.js'
 import { createTestAuthority, createWorkspace, spiffe, writeWorkload } from '../../kit/testing.js'
 import { type TestProxy, type TestUpstream, ask, cluster, startTestProxy, startUpstream } from './testing.js'
@@ -186,15 +186,14 @@ describe('HTTP/2 inside HBONE, through tunnel, waypoint and tunnel', () => {
 
 describe('nginx as the upstream', () => {
   itWith('nginx', 'answers through the proxy as it does directly', async () => {
-    const port = await freePort()
+    const address = await freeAddress()
     workspace.write('page.html', 'p'.repeat(300_000))
     const nginx = await startNginx(
       workspace,
-      'nginx',
-      port,
+      address,
       `types { text/html html; } gzip on; gzip_min_length 100;
   server {
-    listen 127.0.0.1:${port};
+    listen 127.0.0.1:${address.port};
     location / { root ${workspace.dir}; }
     location /moved { return 301 /page.html; }
     location /empty { return 204; }

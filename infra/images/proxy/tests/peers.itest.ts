@@ -2,7 +2,7 @@
 import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { missing } from '../../bench/peers/programs.js'
-import { http1Subjects } from '../../bench/peers/subjects-l7.js'
+import { http1Subjects } from '../../bench/peers/subjects.js'
 import type { RunningSubject } from '../../bench/peers/subject.js'
 import { endedByReset } from '../../kit/net/reset.js'
 import { createWorkspace, listenTcp } from '../../kit/testing.js'

@@ -2,7 +2,6 @@
 import type { FiltersConfig } from '../../../images/proxy/filters/index.js'
 import { typed, type JsonObject } from '../blocks.js'
 
-/** What functions add to an L7 hop. */
 export interface EnvoyFunctions {
   /** HTTP filters before the router, in order. */
   readonly filters: readonly JsonObject[]
@@ -15,8 +14,6 @@ export interface EnvoyFunctions {
   /** The zone whose endpoints are used first. */
   readonly nearZone?: string
 }
-
-export const noFunctions: EnvoyFunctions = { filters: [], action: {}, route: {}, thresholds: {}, cluster: {} }
 
 /** What a hop knows that a function may need. */
 export interface FunctionContext {

@@ -1,0 +1,98 @@
+/** What raising an arm on a cluster is to every mesh there: what is laid first, who is charged for what, and where requests go. */
+import type { Arm, Component, Hop, Host, Path } from '../../../harness/model.js'
+import { nodeOffPath, type ClusterAccess } from '../../../harness/model/cluster-access.js'
+import { defined } from '../../../harness/model/defined.js'
+import { serviceEndpoint, type PodAddress, type ServiceEndpoint } from '../hops/queries.js'
+import { applyManifests } from '../hops/steps.js'
+import type { Manifest } from '../hops/yaml.js'
+import { waitForGateway } from './gateway-api.js'
+import { explainFailure, unlessHopeless } from './install-errors.js'
+import { applyPullSecrets } from './values.js'
+
+export interface ArmToRaise {
+  readonly arm: Arm
+  readonly path: Path
+  readonly host: Host
+  readonly cluster: ClusterAccess
+  /** Aborted when the run is interrupted: then nobody waits for an explanation. */
+  readonly signal: AbortSignal
+}
+
+interface ArmParts {
+  /** What its namespace holds before its pods start. */
+  readonly manifests: readonly Manifest[]
+  /** Files of Secrets that injected proxies are pulled with. */
+  readonly pullSecrets?: readonly string[]
+  /** What has to answer before the application starts; absent: nothing. */
+  readonly before?: () => Promise<void>
+  /** What programs its gateways, and must therefore run. */
+  readonly controller: string
+  /** The Deployment that is made for a gateway; absent: none is. */
+  readonly deploymentOf?: (gateway: Manifest) => string
+  /** Where requests enter, when it is not the server's own address. */
+  readonly enter?: (() => Promise<ServiceEndpoint>) | undefined
+}
+
+/** Policies come first: pods that start before them would be plain, or deny everyone. */
+export async function bringUpArm(
+  { arm, path, host, cluster, signal }: ArmToRaise,
+  { manifests, pullSecrets = [], before, controller, deploymentOf, enter }: ArmParts,
+) {
+  const { mesh } = arm
+  const objects = cluster.objectsOf(arm)
+  const { namespace } = objects
+  try {
+    await cluster.ensureNamespace(arm)
+    await applyPullSecrets(cluster, namespace, pullSecrets)
+    await applyManifests(cluster, manifests)
+    await before?.()
+    const { component: application } = await host.startApplication(arm, path)
+    await cluster.ensureClient(arm)
+    for (const gateway of manifests.filter(({ kind }) => kind === 'Gateway'))
+      await unlessHopeless(cluster, [namespace], (watched) =>
+        waitForGateway(watched, {
+          ...{ mesh, namespace, gateway, controller },
+          ...defined({ deployment: deploymentOf?.(gateway) }),
+        }),
+      )
+    const serverEndpoint = await serviceEndpoint(cluster, objects)
+    return { application, serverEndpoint, endpoint: (await enter?.()) ?? serverEndpoint }
+  } catch (error) {
+    signal.throwIfAborted()
+    throw await explainFailure({ step: arm.id, mesh, cluster, error })
+  }
+}
+
+/** Charges a hop of an arm for its containers, which arms share where a `process` is named: a spare copy has those of another node. */
+export function bindHopOf(
+  cluster: ClusterAccess,
+  { arm, path }: Pick<ArmToRaise, 'arm' | 'path'>,
+  { name, layer, node }: Pick<Hop, 'name' | 'layer' | 'node'>,
+  { namespace, selector, nodeName }: PodAddress,
+  { process, container }: { readonly process?: string | undefined; readonly container?: string },
+): Component {
+  const component: Component = {
+    ...{ name: `${arm.id}/${name}`, arm: arm.id, hop: name, category: layer, node },
+    ...defined({ process }),
+  }
+  const containers = { namespace, podSelector: selector, ...defined({ container, nodeName }) }
+  const isSpare = process !== undefined && arm.copy?.which === 'spare'
+  const elsewhere = isSpare ? { ...containers, nodeName: nodeOffPath(cluster.nodes, path) } : undefined
+  cluster.bind(component, containers, elsewhere)
+  return component
+}
+
+/** Charges a mesh itself for containers, whatever arms are measured. */
+export function bindOfMesh(
+  cluster: ClusterAccess,
+  component: Component,
+  containers: Parameters<ClusterAccess['bind']>[1],
+): Component {
+  cluster.bind(component, containers)
+  return component
+}
+
+/** A part of a mesh's control plane. */
+export const controlPlane = (mesh: string, name: string): Component => ({
+  ...{ name: `${mesh}/${name}`, category: 'control-plane', node: 'control-plane' },
+})
