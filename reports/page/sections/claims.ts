@@ -1,7 +1,6 @@
 /** The claims that this run decides, and those on which it holds no data. */
-import type { FigureBook } from '../figures.js'
+import type { Chip, FigureBook } from '../figures.js'
 import type { View } from '../view.js'
-import type { Chip } from './chip.js'
 
 export interface ClaimRow {
   readonly id: string

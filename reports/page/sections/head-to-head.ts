@@ -1,11 +1,9 @@
 /** L4-L7-L4 against L7-L7 of each mesh: the choice that a platform team has to make. */
 import * as metrics from '../../../scenarios/metrics.js'
 import type { Verdict } from '../../../harness/model.js'
-import { armHtml } from '../arm-name.js'
 import { escapeHtml } from '../clean.js'
-import type { FigureBook } from '../figures.js'
+import { type Chip, armHtml, type FigureBook } from '../figures.js'
 import { excludesZero, type View } from '../view.js'
-import type { Chip } from './chip.js'
 
 export interface HeadToHead {
   readonly question: string

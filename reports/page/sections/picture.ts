@@ -8,12 +8,11 @@ import { metricTitle } from '../../../scenarios/registry.js'
 import * as metrics from '../../../scenarios/metrics.js'
 import { given, plural, sentence, thousand } from '../../formats/format.js'
 import { escapeHtml } from '../clean.js'
-import type { FigureBook } from '../figures.js'
+import type { Chip, FigureBook } from '../figures.js'
 import { axisOf, drawAxis, drawInterval, type Band } from '../drawings/interval.js'
 import { sketchPath } from '../drawings/path-sketch.js'
 import { listOf, rank } from '../ranking.js'
 import { addedOf, cpuMetrics, isUnder, latencyMetrics, type Added, type ArmView, type View } from '../view.js'
-import type { Chip } from './chip.js'
 import { pricedFunctions } from './functions.js'
 
 export interface Picture {

@@ -3,10 +3,9 @@ import * as metrics from '../../../scenarios/metrics.js'
 import { figureOf } from '../../../scenarios/registry.js'
 import type { CellAnalysis, Comparison, Estimate, Metric, ReadMetric } from '../../../harness/model.js'
 import type { Table, TableCell } from '../../charts/chart.js'
-import type { FigureBook, FigureName, FigureStyle } from '../figures.js'
+import { armHtml, type FigureBook, type FigureName, type FigureStyle } from '../figures.js'
 import { thousand } from '../../formats/format.js'
 import { cpuMetrics, type ArmView, type LoadView, type View } from '../view.js'
-import { armHtml } from '../arm-name.js'
 
 export interface TransportTables {
   readonly text: string
