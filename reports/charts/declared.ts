@@ -1,9 +1,10 @@
 /** Charts that experiments declare: one metric, every arm with its interval, under each load of the experiment or across them. */
+import { unitText } from '../../harness/analyze/words.js'
 import type { ReadMetric } from '../../harness/model.js'
 import type { MetricChart } from '../../scenarios/experiments/experiment.js'
 import { experiments } from '../../scenarios/experiments/index.js'
 import { experimentNamed, figureOf } from '../../scenarios/registry.js'
-import { sentence, unitLabel } from '../formats/format.js'
+import { sentence } from '../formats/format.js'
 import type { FigureBook } from '../page/figures.js'
 import type { ArmView, LoadView, View } from '../page/view.js'
 import { stepLines } from './acts/step-lines.js'
@@ -78,7 +79,7 @@ function rowsAcross(experiment: string, declared: MetricChart, view: View): Row[
 }
 
 function columnOf({ title, unit }: ReadMetric, percentile?: number): string {
-  const label = unitLabel(unit)
+  const label = unitText[unit]
   return `${title}${percentile === undefined ? '' : ` at p${percentile}`}${label === '' ? '' : `, ${label}`}`
 }
 

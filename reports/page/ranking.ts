@@ -17,12 +17,7 @@ export interface Ranking {
   readonly least: readonly Ranked[]
   readonly most: readonly Ranked[]
   /** What the second adds beyond the first; undefined where the two were not compared with each other. */
-  readonly lead: Lead | undefined
-}
-
-export interface Lead {
-  readonly second: Ranked
-  readonly estimate: Estimate
+  readonly lead: { readonly second: Ranked; readonly estimate: Estimate } | undefined
 }
 
 /** Undefined when nothing was compared. `time` is at the median, `cpu` per 1 000 requests. */
@@ -59,7 +54,7 @@ function leadOf(
   first: Ranked,
   second: Ranked | undefined,
   direct: (a: Ranked, b: Ranked) => Comparison | undefined,
-): Lead | undefined {
+): Ranking['lead'] {
   if (second === undefined) return undefined
   const [ahead, behind] = [direct(second, first)?.difference, direct(first, second)?.difference]
   if (ahead) return { second, estimate: ahead }

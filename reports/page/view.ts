@@ -6,6 +6,7 @@ import type {
   Analysis,
   Arm,
   CellAnalysis,
+  ClaimAnalysis,
   Comparison,
   Estimate,
   Increment,
@@ -167,6 +168,25 @@ export function createView(analysis: Analysis): View {
     increments: incrementsAt(lead, analysis),
   }
 }
+
+/** What every summary says of an arm: what it adds at p50, at p99 and in CPU, which has a sign, and the memory of its hops. */
+export function summaryOf({ id }: ArmView, view: View) {
+  const added = [
+    view.added(id, 'latency', { percentile: 50 }),
+    view.added(id, 'latency', { percentile: 99 }),
+    view.added(id, 'cpu'),
+  ]
+  return [
+    ...added.map((found) => ({ estimate: found?.estimate, sign: true })),
+    { estimate: view.cell(id)?.hopMemory, sign: false },
+  ]
+}
+
+export const isPartial = ({ outcome }: Analysis) => !['complete', 'precise', 'budget'].includes(outcome)
+
+/** What was found of a claim, and what would decide it where nothing does. */
+export const withNext = ({ verdict, sentence, next }: ClaimAnalysis): string =>
+  verdict === 'inconclusive' && next !== undefined ? `${sentence} To decide it: ${next}.` : sentence
 
 /** What a comparison tells of its arm. */
 export const addedOf = (found: Comparison | undefined): Added | undefined =>

@@ -79,14 +79,10 @@ export const judgeC10: Rule = (run, groups, settings) => {
   return best && concluding(best, settings)
 }
 
-interface Measured {
-  readonly group: CellGroup
-  /** In the order of `KernelCosts`. */
-  readonly arms: readonly string[]
-  readonly costs: KernelCosts
-}
+type Measured = NonNullable<ReturnType<typeof costsOf>>
 
-function costsOf(run: Run, group: CellGroup): Measured | undefined {
+/** Arms in the order of `KernelCosts`. */
+function costsOf(run: Run, group: CellGroup) {
   const meshes = [...new Set(group.cells.flatMap(({ arm }) => run.armOf.get(arm)?.mesh ?? []))]
   const arms = [
     armOn(run, group, 'ebpf', 'baseline'),

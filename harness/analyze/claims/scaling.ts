@@ -17,14 +17,8 @@ export const scalingLimits = {
   unchanged: 0.1,
 }
 
-export interface Scaling {
-  readonly decision: Decision
-  readonly sentence: string
-  readonly figures: readonly (readonly [label: string, estimate: Estimate | undefined])[]
-}
-
 /** Undefined where the run has no steps of both kinds on this mesh. */
-export function scalingOf(run: Run, groups: readonly CellGroup[], mesh: string): Scaling | undefined {
+export function scalingOf(run: Run, groups: readonly CellGroup[], mesh: string) {
   const steps = new Steps(run, groups, mesh, 'scale-out')
   const slope = (path: string, metric: typeof l7Memory | typeof applicationMemory) => {
     const values = steps.of(path, metric)
@@ -49,7 +43,7 @@ export function scalingOf(run: Run, groups: readonly CellGroup[], mesh: string):
       ['memory of the application that one more unit adds with sidecars', ownApplication],
       [`requests a second that one more unit adds on ${path}`, gained[0]],
       ['requests a second that one more unit adds with sidecars', gained[1]],
-    ],
+    ] as const,
   }
 }
 

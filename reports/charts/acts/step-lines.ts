@@ -2,10 +2,11 @@
  * Draws what was measured in steps against how many there were of something, one line an arm: memory by replicas of the
  * application, where a mesh becomes the larger one as two lines cross; and memory and what is carried by units of L7 capacity.
  */
+import { unitText } from '../../../harness/analyze/words.js'
 import type { Estimate } from '../../../harness/model.js'
 import type { MetricChart } from '../../../scenarios/experiments/experiment.js'
 import { figureOf } from '../../../scenarios/registry.js'
-import { sentence, unitLabel } from '../../formats/format.js'
+import { sentence } from '../../formats/format.js'
 import { figureWidth, type Size } from '../../page/theme.js'
 import type { ArmView, View } from '../../page/view.js'
 import type { FigureBook } from '../../page/figures.js'
@@ -44,7 +45,7 @@ export function stepLines(
   const { metric, title, caption } = declared
   const { of: [singular, several] = ['', ''], searched } = declared.steps ?? {}
   const over = searched ? 'the trials of each search' : 'rounds of the same processes'
-  const unit = unitLabel(metric.unit)
+  const unit = unitText[metric.unit]
   const steps = stepsOf(experiment, declared, view)
   const [first] = steps
   if (!first) return undefined

@@ -2,19 +2,13 @@
 import * as metrics from '../../../scenarios/metrics.js'
 import type { Verdict } from '../../../harness/model.js'
 import { escapeHtml } from '../clean.js'
-import { type Chip, armHtml, type FigureBook } from '../figures.js'
+import { armHtml, type FigureBook } from '../figures.js'
 import { excludesZero, type View } from '../view.js'
 
-export interface HeadToHead {
-  readonly question: string
-  readonly html: string
-  readonly chip: Chip
-}
-
-export function headToHead(view: View, book: FigureBook): HeadToHead[] {
+export function headToHead(view: View, book: FigureBook) {
   return view.subjects
     .filter((arm) => arm.arm.path === 'l4-l7-l4')
-    .flatMap((arm): HeadToHead[] => {
+    .flatMap((arm) => {
       const rival = view.subjects.find(
         (other) =>
           other.arm.path === 'l7-sidecar-to-sidecar' &&
