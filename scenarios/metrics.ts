@@ -12,7 +12,6 @@ export const metric = <const Id extends string>(described: Described<Id>): ReadM
   ...described,
 })
 
-/** What an arm adds to its baseline. */
 function added<const Id extends string>(id: Id, title: string, addedTo: ReadMetric): AddedMetric<Id> {
   const { unit, better, percentiles } = addedTo
   return { id, title, unit, better, ...defined({ percentiles }), travels: true, addedTo }
@@ -38,11 +37,14 @@ const stepUsOf = ({ trial: { load } }: TrialReading) => (load && engineOf(load.e
 
 /**
  * ms of CPU per 1 000 answered requests, which are µs per request, from ns in a window: work on what failed is charged
- * to what did not. Undefined when nothing was answered.
+ * to what did not. Undefined when nothing was answered, or the ns are.
  */
-export function per1000({ trial }: Pick<TrialReading, 'trial'>, cpuNs: number): number | undefined {
+export function per1000(
+  { trial }: Pick<TrialReading, 'trial'>,
+  cpuNs: number | undefined,
+): number | undefined {
   const answered = trial.load?.ok ?? 0
-  return answered > 0 ? cpuNs / 1e3 / answered : undefined
+  return answered > 0 && cpuNs !== undefined ? cpuNs / 1e3 / answered : undefined
 }
 
 /** Seconds of CPU per GiB of payload, from ns in a window; undefined when nothing was moved. */
@@ -107,8 +109,8 @@ export const cpu = metric({
   unit: 'ms',
   awaited: true,
   gate: { practical: 0.05 },
-  read: (reading) => reading.bill && per1000(reading, reading.bill.attributedNs),
-  resolution: (reading) => per1000(reading, reading.bill?.attributedStepNs ?? 0) ?? 0,
+  read: (reading) => per1000(reading, reading.bill?.attributedNs),
+  resolution: (reading) => per1000(reading, reading.bill?.attributedStepNs) ?? 0,
   ofCell: ({ cpu }) => cpu,
   // CPU ms per 1 000 requests are CPU µs per request.
   openMetrics: {

@@ -6,7 +6,6 @@ import { fewestFirm } from './estimates.js'
 import { visibleSentence, visibleShare } from './visible.js'
 import { asGiven, figure, inPrintedUnit, printedScale, unitText, upperBound, withInterval } from './words.js'
 
-/** What a check needs of an analysis. */
 export type Checked = Pick<Analysis, 'config' | 'cells' | 'comparisons' | 'arms'>
 
 /**
@@ -45,7 +44,6 @@ interface Found {
   readonly visible?: number | undefined
 }
 
-/** Undefined when this cell has no such figure. */
 function lookUp(analysis: Checked, threshold: Threshold, cell: CellAnalysis): Found | undefined {
   const { percentile, relativeTo } = threshold
   const metric = metrics.get(threshold.metric)

@@ -18,7 +18,6 @@ const comparedPaths: readonly (readonly [string, string])[] = [
   ['l7-per-node', 'l7-sidecar-to-sidecar'],
 ]
 
-/** What is compared, before it is measured. */
 export interface ComparisonSpec {
   readonly group: CellGroup
   readonly metric: Metric
@@ -29,11 +28,9 @@ export interface ComparisonSpec {
   readonly family: string
 }
 
-/** A comparison with what is needed to correct it. */
 export interface MeasuredComparison {
   readonly spec: ComparisonSpec
   readonly result: PairedResult
-  /** Independent samples. */
   readonly n: number
 }
 

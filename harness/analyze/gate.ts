@@ -45,7 +45,6 @@ export interface GateResult {
   readonly outcome: 'pass' | 'fail' | 'inconclusive'
 }
 
-/** What a gate needs of an analysis. */
 export type Gated = Pick<
   Analysis,
   'config' | 'arms' | 'cells' | 'comparisons' | 'thresholds' | 'failures' | 'trials'

@@ -148,7 +148,6 @@ function visibleOf({ value, low, high }: Estimate): number | undefined {
 
 const usualPractical = 0.1
 
-/** One sentence: what became of the ratios. */
 export function comparisonHeadline(figures: readonly PairedFigure[]): string {
   if (figures.length === 0) return 'The two runs have nothing in common to compare'
   const count = (state: GateState) => figures.filter((figure) => figure.state === state).length

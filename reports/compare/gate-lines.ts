@@ -79,7 +79,6 @@ export function gateMarkdown(result: GateResult): string {
   ].join('\n')
 }
 
-/** One annotation for whatever fails the gate or leaves it open. */
 export function gateAnnotations(result: GateResult): string[] {
   return [
     ...standingAnnotations(result.failures),

@@ -12,7 +12,6 @@ import { createView, isPartial, summaryOf, withNext, type View } from '../page/v
 
 const colours = { bold: '1', dim: '2', red: '31', green: '32', yellow: '33' } as const
 
-/** What lines are written for. */
 interface Screen {
   readonly columns: number
   readonly paint: (text: string, colour: keyof typeof colours) => string
@@ -78,7 +77,6 @@ function fitted(rows: readonly (readonly string[])[], columns: number, fewest: n
   return lines
 }
 
-/** New connections and long transfers. */
 function transportLines(view: View, { columns, paint }: Screen): string[] {
   return transportRows(view, print).flatMap(({ title, columns: names, rows }) => {
     const [header = '', ...body] = fitted([['', ...names.slice(1).map(plain)], ...rows], columns, 2)

@@ -1,5 +1,5 @@
 /** Prints estimates so that each can be traced: every figure carries its method, n and the journal cells behind it. */
-import { beyondMark } from '../../harness/analyze/words.js'
+import { beyondMark, negated } from '../../harness/analyze/words.js'
 import type { Estimate } from '../../harness/model.js'
 import { escapeHtml } from './clean.js'
 import { changeText, estimateText, thin, hasNoInterval } from '../formats/format.js'
@@ -52,7 +52,6 @@ export interface FigureBook {
   legend(): FigureLegend
 }
 
-/** Starts the figures of one page. */
 export function createFigureBook(): FigureBook {
   const methods = interner()
   const cells = interner()
@@ -98,8 +97,7 @@ function body(estimate: Estimate, style: FigureStyle, sign: boolean): string {
   if (style === 'slower') {
     if (estimate.low <= 0 && estimate.high >= 0) return body(estimate, 'sentence', true)
     if (estimate.value > 0) return body(estimate, 'sentence', false).replace(' <', ' slower <')
-    const turned = { ...estimate, value: -estimate.value, low: -estimate.high, high: -estimate.low }
-    return body(turned, 'sentence', false).replace(' <', ' faster <')
+    return body(negated(estimate), 'sentence', false).replace(' <', ' faster <')
   }
   if (style === 'change') return lighten(changeText(estimate))
   const text = estimateText(estimate, { sign })

@@ -184,7 +184,6 @@ export function summaryOf({ id }: ArmView, view: View) {
 
 export const isPartial = ({ outcome }: Analysis) => !['complete', 'precise', 'budget'].includes(outcome)
 
-/** What was found of a claim, and what would decide it where nothing does. */
 export const withNext = ({ verdict, sentence, next }: ClaimAnalysis): string =>
   verdict === 'inconclusive' && next !== undefined ? `${sentence} To decide it: ${next}.` : sentence
 

@@ -16,7 +16,7 @@ const userCpu = metric({
   id: 'modes.user',
   title: 'CPU of the hops in user space, per 1\u202f000 requests',
   unit: 'ms',
-  read: (reading) => reading.bill?.hopsUserNs && per1000(reading, reading.bill.hopsUserNs),
+  read: (reading) => per1000(reading, reading.bill?.hopsUserNs),
   resolution: (reading) => per1000(reading, tickNs) ?? 0,
 })
 
@@ -24,7 +24,7 @@ const kernelCpu = metric({
   id: 'modes.kernel',
   title: 'CPU of the hops in the kernel, per 1\u202f000 requests',
   unit: 'ms',
-  read: (reading) => reading.bill?.hopsSystemNs && per1000(reading, reading.bill.hopsSystemNs),
+  read: (reading) => per1000(reading, reading.bill?.hopsSystemNs),
   resolution: (reading) => per1000(reading, tickNs) ?? 0,
 })
 
@@ -33,7 +33,7 @@ const softirqCpu = metric({
   id: 'modes.softirq',
   title: 'Soft interrupts of the whole host, per 1\u202f000 requests',
   unit: 'ms',
-  read: (reading) => reading.trial.usage && per1000(reading, reading.trial.usage.hostSoftirqNs),
+  read: (reading) => per1000(reading, reading.trial.usage?.hostSoftirqNs),
   resolution: (reading) => per1000(reading, tickNs) ?? 0,
 })
 

@@ -141,7 +141,6 @@ function isBracketed(trials: readonly KneeTrial[]): boolean {
   return trials.some(({ passed }) => passed) && trials.some(({ passed }) => !passed)
 }
 
-/** What a reader of a knee has to know. */
 export function kneeWarnings(run: Run, { cell, arm, knee }: CellAnalysis): string[] {
   if (!knee) return []
   const warnings: string[] = []

@@ -96,7 +96,6 @@ export class Acts {
     )
   }
 
-  /** How one starts a sentence on it. */
   get setting(): string {
     return `On ${this.mesh}`
   }

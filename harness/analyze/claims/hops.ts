@@ -2,7 +2,7 @@
 import { cpu as cpuMetric, responseTime } from '../../../scenarios/metrics.js'
 import type { Estimate, ReadMetric } from '../../model.js'
 import { alpha, fewestFirm, type PairedResult } from '../estimates.js'
-import { figure, withInterval } from '../words.js'
+import { figure, negated, withInterval } from '../words.js'
 import { concluded, couldSee, nextOf } from './finding.js'
 import { addedBy, byMeter, isApart, less, scaled, setting, type Weights } from './meter.js'
 
@@ -95,10 +95,6 @@ function whyOpen({ difference, ratio, pValue: own }: PairedResult, pValue: numbe
   return own <= alpha
     ? ` once corrected for all tests of the claims (Holm, p = ${figure(pValue)}; each interval is for itself)`
     : ' by ratio and difference alike'
-}
-
-function negated(estimate: Estimate): Estimate {
-  return { ...estimate, value: -estimate.value, low: -estimate.high, high: -estimate.low }
 }
 
 /** “Much cheaper” is taken as: adds at most half. */

@@ -10,7 +10,7 @@ import { level } from '../estimates.js'
 import type { CellGroup, Run } from '../readings.js'
 import { withInterval } from '../words.js'
 import { decide, lessShareOf, type Bounds, type Decision, type Located } from './decision.js'
-import { fromLine, lineOf, sidecarless, sidecars, Steps } from './steps.js'
+import { fromLine, lineOf, sidecarless, sidecars, stepsOf, type Steps } from './steps.js'
 
 export const scalingLimits = {
   /** A unit whose application adds less than this share of what a sidecar's adds leaves the application as it is. */
@@ -19,7 +19,7 @@ export const scalingLimits = {
 
 /** Undefined where the run has no steps of both kinds on this mesh. */
 export function scalingOf(run: Run, groups: readonly CellGroup[], mesh: string) {
-  const steps = new Steps(run, groups, mesh, 'scale-out')
+  const steps = stepsOf(run, groups, mesh, 'scale-out')
   const slope = (path: string, metric: typeof l7Memory | typeof applicationMemory) => {
     const values = steps.of(path, metric)
     const line = lineOf(values)

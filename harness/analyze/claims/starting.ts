@@ -6,7 +6,6 @@ import { byActs, type Acts } from './acts.js'
 import { decide, type Bounds, type Decision } from './decision.js'
 import { concluded, wanting, type Conclusion } from './finding.js'
 
-/** Limits with their reasons. */
 export const startLimits = {
   /** C7, in ms: a client that tries again commonly does so after 25 ms, which hides what is shorter. */
   race: 25,

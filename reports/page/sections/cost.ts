@@ -5,7 +5,6 @@ import { given, thousand } from '../../formats/format.js'
 import { armHtml, type FigureBook } from '../figures.js'
 import { cpuMetrics, type View } from '../view.js'
 
-/** What the mesh's part of the bill is worth, at the config's prices. */
 export function costTable(
   view: View,
   book: FigureBook,

@@ -51,7 +51,6 @@ const mostRows = 8
 /** More of them are in the banners and under evidence. */
 const mostMissing = 4
 
-/** What one column shows, and what lies behind it. */
 export interface Column {
   readonly title: string
   readonly brief: string
