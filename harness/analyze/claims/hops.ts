@@ -182,12 +182,13 @@ export const judgeC3 = byMeter((meter) => {
     conclude([pValue = 1]) {
       const which = direction(limit, pValue)
       const verdict = which === 'open' ? 'inconclusive' : which === 'more' ? 'supported' : 'refuted'
+      const why = which === 'open' ? whyOpen(limit, pValue) : ''
       const second = hasCpu
         ? ` At the median an L7 hop took ${withInterval(times.l7, 'ms')}, an L4 hop ${withInterval(times.l4, 'ms')}.`
         : ''
       return concluded(
         verdict,
-        `${setting(meter.context)} an L7 hop cost ${withInterval(perHop.l7, unit)} ${what} and an L4 hop, HBONE included, ${withInterval(perHop.l4, unit)}: ${withInterval(shares.ratio, 'times')} as much; “expensive” is read as ${expensive} times or more${which === 'open' ? openC3(limit, pValue) : ''}.${second}${couldSee(limit, hasCpu ? 'ms of CPU per 1 000 requests' : 'ms')}`,
+        `${setting(meter.context)} an L7 hop cost ${withInterval(perHop.l7, unit)} ${what} and an L4 hop, HBONE included, ${withInterval(perHop.l4, unit)}: ${withInterval(shares.ratio, 'times')} as much; “expensive” is read as ${expensive} times or more${why === '' ? '' : `, which cannot be told${why}`}.${second}${couldSee(limit, hasCpu ? 'ms of CPU per 1 000 requests' : 'ms')}`,
         [
           [`${named} of an L7 hop`, hasCpu ? perRequest(perHop.l7) : perHop.l7],
           [`${named} of an L4 hop`, hasCpu ? perRequest(perHop.l4) : perHop.l4],
@@ -198,11 +199,6 @@ export const judgeC3 = byMeter((meter) => {
     },
   }
 })
-
-function openC3(result: PairedResult, pValue: number): string {
-  const why = whyOpen(result, pValue)
-  return why === '' ? '' : `, which cannot be told${why}`
-}
 
 /** ms per 1 000 requests are µs per request: the same figure under the unit that a reader expects. */
 function perRequest(estimate: Estimate): Estimate {
