@@ -1,23 +1,33 @@
 /** The metrics that every experiment may name. One of an experiment's own stands in that experiment's file. */
 import type { AddedMetric, Estimate, Metric, ReadMetric, Timing, TrialReading } from '../harness/model.js'
+import { defined } from '../harness/model/defined.js'
 import { engineOf } from '../harness/protocol/engines.js'
 
-/** Keeps the id's own type, so that a typo in a config does not compile. */
-export const metric = <const Id extends string>(described: ReadMetric<Id>): ReadMetric<Id> => described
-const added = <const Id extends string>(described: AddedMetric<Id>): AddedMetric<Id> => described
+type Usual = 'better' | 'sample'
+type Described<Id extends string> = Omit<ReadMetric<Id>, Usual> & Partial<Pick<ReadMetric, Usual>>
+
+/** Less is better and each round is a sample, unless it says otherwise. Keeps the id's own type, so that a typo in a config does not compile. */
+export const metric = <const Id extends string>(described: Described<Id>): ReadMetric<Id> => ({
+  ...{ better: 'less', sample: 'round' },
+  ...described,
+})
+
+function added<const Id extends string>(id: Id, title: string, addedTo: ReadMetric): AddedMetric<Id> {
+  const { unit, better, percentiles } = addedTo
+  return { id, title, unit, better, ...defined({ percentiles }), travels: true, addedTo }
+}
 
 const percentiles = [50, 90, 99, 99.9]
 /** Connections are opened at a low rate: a trial has too few for more. */
 const fewPercentiles = [50, 99]
 const gib = 2 ** 30
-const mib = 2 ** 20
-const pageBytes = 4096
+export const mib = 2 ** 20
+/** Pages are what memory is counted in. */
+export const pageMib = 4096 / mib
 
 /** What all times have in common: histograms of whole microseconds with three significant digits, or of what their engine can tell. */
 const timed = (kind: Timing) => ({
   unit: 'ms' as const,
-  better: 'less' as const,
-  sample: 'round' as const,
   read: (reading: TrialReading, percentile: number) => reading.percentileMs(kind, percentile),
   resolution: (reading: TrialReading, percentile: number) =>
     Math.max(stepUsOf(reading), reading.percentileMs(kind, percentile) ?? 0) / 1000,
@@ -27,11 +37,14 @@ const stepUsOf = ({ trial: { load } }: TrialReading) => (load && engineOf(load.e
 
 /**
  * ms of CPU per 1 000 answered requests, which are µs per request, from ns in a window: work on what failed is charged
- * to what did not. Undefined when nothing was answered.
+ * to what did not. Undefined when nothing was answered, or the ns are.
  */
-export function per1000({ trial }: Pick<TrialReading, 'trial'>, cpuNs: number): number | undefined {
+export function per1000(
+  { trial }: Pick<TrialReading, 'trial'>,
+  cpuNs: number | undefined,
+): number | undefined {
   const answered = trial.load?.ok ?? 0
-  return answered > 0 ? cpuNs / 1e3 / answered : undefined
+  return answered > 0 && cpuNs !== undefined ? cpuNs / 1e3 / answered : undefined
 }
 
 /** Seconds of CPU per GiB of payload, from ns in a window; undefined when nothing was moved. */
@@ -70,15 +83,7 @@ export const responseTime = metric({
   },
 })
 
-export const addedTime = added({
-  id: 'latency.added',
-  title: 'Added response time',
-  unit: 'ms',
-  better: 'less',
-  percentiles,
-  travels: true,
-  addedTo: responseTime,
-})
+export const addedTime = added('latency.added', 'Added response time', responseTime)
 
 export const throughput = metric({
   id: 'throughput',
@@ -87,7 +92,6 @@ export const throughput = metric({
   better: 'more',
   awaited: true,
   gate: { practical: 0.1 },
-  sample: 'round',
   read: ({ trial }) => trial.load?.achievedRatePerSecond,
   resolution: ({ trial }) => 1000 / Math.max(1, trial.load?.windowMs ?? 0),
   ofCell: ({ throughput }) => throughput,
@@ -103,12 +107,10 @@ export const cpu = metric({
   id: 'cpu.per1000Requests',
   title: 'CPU per 1\u202f000 requests',
   unit: 'ms',
-  better: 'less',
   awaited: true,
   gate: { practical: 0.05 },
-  sample: 'round',
-  read: (reading) => reading.bill && per1000(reading, reading.bill.attributedNs),
-  resolution: (reading) => per1000(reading, reading.bill?.attributedStepNs ?? 0) ?? 0,
+  read: (reading) => per1000(reading, reading.bill?.attributedNs),
+  resolution: (reading) => per1000(reading, reading.bill?.attributedStepNs) ?? 0,
   ofCell: ({ cpu }) => cpu,
   // CPU ms per 1 000 requests are CPU µs per request.
   openMetrics: {
@@ -118,27 +120,19 @@ export const cpu = metric({
   },
 })
 
-export const addedCpu = added({
-  id: 'cpu.added',
-  title: 'Added CPU per 1\u202f000 requests',
-  unit: 'ms',
-  better: 'less',
-  travels: true,
-  addedTo: cpu,
-})
+export const addedCpu = added('cpu.added', 'Added CPU per 1\u202f000 requests', cpu)
 
 /** Compared: hops and application, since a baseline has no hops. Of a cell: the hops. One process lives through all rounds. */
 export const memory = metric({
   id: 'memory.rss',
   title: 'Memory of the hops',
   unit: 'MiB',
-  better: 'less',
   sample: 'process',
   read({ bill }) {
     const known = [bill?.hopsRssBytes, bill?.applicationRssBytes].filter((bytes) => bytes !== undefined)
     return known.length === 0 ? undefined : known.reduce((sum, bytes) => sum + bytes, 0) / mib
   },
-  resolution: () => pageBytes / mib,
+  resolution: () => pageMib,
   ofCell: ({ hopMemory }) => hopMemory,
   openMetrics: {
     name: 'meshbench_hop_memory_bytes',
@@ -148,23 +142,14 @@ export const memory = metric({
   },
 })
 
-export const addedMemory = added({
-  id: 'memory.added',
-  title: 'Added memory',
-  unit: 'MiB',
-  better: 'less',
-  travels: true,
-  addedTo: memory,
-})
+export const addedMemory = added('memory.added', 'Added memory', memory)
 
 export const errorShare = metric({
   id: 'errors.share',
   title: 'Share of errors',
   unit: 'share',
-  better: 'less',
   travels: true,
   counted: true,
-  sample: 'round',
   read: ({ trial: { load } }) => load && (load.sent - load.ok) / load.sent,
   resolution: ({ trial }) => 1 / Math.max(1, trial.load?.sent ?? 0),
   ofCell: ({ errorShare: share, trials, cell }) =>
@@ -222,7 +207,6 @@ export const transferRate = metric({
   unit: 'Gb/s',
   better: 'more',
   awaited: true,
-  sample: 'round',
   read: ({ trial: { load } }) => load && gigabitsPerSecond(load.bodyBytes, load.windowMs),
   resolution: ({ trial }) => gigabitsPerSecond(1, trial.load?.windowMs ?? 0),
   ofCell: ({ stream }) => stream?.throughput,
@@ -233,9 +217,7 @@ export const cpuPerGib = metric({
   id: 'cpu.perGib',
   title: 'CPU per GiB of long transfers',
   unit: 's',
-  better: 'less',
   awaited: true,
-  sample: 'round',
   read: (reading) => reading.bill && perGib(reading, reading.bill.attributedNs),
   resolution: (reading) => perGib(reading, reading.bill?.attributedStepNs ?? 0) ?? 0,
   ofCell: ({ stream }) => stream?.cpuPerGib,

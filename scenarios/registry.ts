@@ -13,7 +13,7 @@ export function experimentNamed(name: string): Experiment | undefined {
   return Object.hasOwn(experiments, name) ? experiments[name as ExperimentName] : undefined
 }
 
-/** id → metric. */
+/** id → metric; none for one that this version does not have. */
 export const metrics: ReadonlyMap<string, Metric> = new Map<string, Metric>(
   [
     ...commonMetrics,
@@ -22,11 +22,6 @@ export const metrics: ReadonlyMap<string, Metric> = new Map<string, Metric>(
 )
 
 export const metricIds = [...metrics.keys()] as MetricId[]
-
-/** Undefined for one that this version does not have. */
-export function metricNamed(id: string): Metric | undefined {
-  return metrics.get(id)
-}
 
 export function isAdded(metric: Metric): metric is AddedMetric {
   return 'addedTo' in metric
@@ -48,5 +43,5 @@ export function figureOf(cell: CellAnalysis, metric: ReadMetric, percentile = 50
 
 /** `Response time at p99`; the id where this version does not have the metric. */
 export function metricTitle(id: string, percentile?: number): string {
-  return `${metricNamed(id)?.title ?? id}${percentile === undefined ? '' : ` at p${percentile}`}`
+  return `${metrics.get(id)?.title ?? id}${percentile === undefined ? '' : ` at p${percentile}`}`
 }

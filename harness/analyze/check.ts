@@ -1,12 +1,11 @@
 /** Judges thresholds: pass, fail, or inconclusive where the interval lies on both sides of the limit. */
-import { figureOf, isAdded, metricNamed } from '../../scenarios/registry.js'
+import { figureOf, isAdded, metrics } from '../../scenarios/registry.js'
 import type { Analysis, CellAnalysis, Estimate, Threshold, ThresholdVerdict } from '../model.js'
 import { defined } from '../model/defined.js'
 import { fewestFirm } from './estimates.js'
 import { visibleSentence, visibleShare } from './visible.js'
 import { asGiven, figure, inPrintedUnit, printedScale, unitText, upperBound, withInterval } from './words.js'
 
-/** What a check needs of an analysis. */
 export type Checked = Pick<Analysis, 'config' | 'cells' | 'comparisons' | 'arms'>
 
 /**
@@ -45,10 +44,9 @@ interface Found {
   readonly visible?: number | undefined
 }
 
-/** Undefined when this cell has no such figure. */
 function lookUp(analysis: Checked, threshold: Threshold, cell: CellAnalysis): Found | undefined {
   const { percentile, relativeTo } = threshold
-  const metric = metricNamed(threshold.metric)
+  const metric = metrics.get(threshold.metric)
   if (!metric) return undefined
   const compared = (id: string, versus: string | undefined) =>
     analysis.comparisons.find(
@@ -119,7 +117,7 @@ export function thresholdText({ metric, percentile, arm, relativeTo }: Threshold
 
 /** What a threshold without a figure would have been judged in. */
 function unitOf({ metric, relativeTo }: Threshold): Estimate['unit'] | undefined {
-  return relativeTo === undefined ? metricNamed(metric)?.unit : 'ratio'
+  return relativeTo === undefined ? metrics.get(metric)?.unit : 'ratio'
 }
 
 function expectation({ max, min }: Threshold, unit: Estimate['unit'] | undefined): string {

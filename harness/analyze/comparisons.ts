@@ -1,6 +1,6 @@
 /** Compares cells by round: every arm with its baseline, and the paths that the claims set against each other. */
 import { cpu, memory, responseTime, throughput } from '../../scenarios/metrics.js'
-import { experimentNamed, isAdded, metricNamed, readBy } from '../../scenarios/registry.js'
+import { experimentNamed, isAdded, metrics, readBy } from '../../scenarios/registry.js'
 import { defined } from '../model/defined.js'
 import type { Arm, Comparison, Metric, ReadMetric, Threshold, Verdict } from '../model.js'
 import { holm } from '../stats/families.js'
@@ -18,7 +18,6 @@ const comparedPaths: readonly (readonly [string, string])[] = [
   ['l7-per-node', 'l7-sidecar-to-sidecar'],
 ]
 
-/** What is compared, before it is measured. */
 export interface ComparisonSpec {
   readonly group: CellGroup
   readonly metric: Metric
@@ -29,11 +28,9 @@ export interface ComparisonSpec {
   readonly family: string
 }
 
-/** A comparison with what is needed to correct it. */
 export interface MeasuredComparison {
   readonly spec: ComparisonSpec
   readonly result: PairedResult
-  /** Independent samples. */
   readonly n: number
 }
 
@@ -131,7 +128,7 @@ function metricsOf(run: Run, group: CellGroup, arm: string, versus: string): rea
         (threshold.experiment === undefined || threshold.experiment === group.experiment),
     )
     .flatMap((threshold): MetricChoice[] => {
-      const metric = metricNamed(threshold.metric)
+      const metric = metrics.get(threshold.metric)
       if (!metric || readBy(metric).counted) return []
       // Against the baseline, what is added is the difference that is there anyway.
       if (isAdded(metric) && versus === baseline) return []

@@ -66,7 +66,6 @@ function memoryWords({ lag1 }: Location): string {
     : `; widened, since rounds resemble those before them (lag-1 correlation ${lag1.toFixed(2)}, von Neumann’s ratio by ranks)`
 }
 
-/** Estimate of a quantity from its values in each round. */
 export function estimateOf(
   values: readonly number[],
   settings: Settings,
@@ -99,7 +98,6 @@ function byCount(estimate: Estimate, values: readonly number[], things: number):
   }
 }
 
-/** Two cells compared by round. */
 export interface PairedResult {
   readonly difference: Estimate
   readonly ratio: Estimate

@@ -1,6 +1,6 @@
 /** Says of every variant whether it is better or worse than its control, the same as far as it matters, or undecided. Pure. */
 import { throughput } from '../../scenarios/metrics.js'
-import { metricNamed, metrics, readBy } from '../../scenarios/registry.js'
+import { metrics, readBy } from '../../scenarios/registry.js'
 import { defined } from '../model/defined.js'
 import { pricedBy } from '../model/variants.js'
 import { unmeasured, type ArmStanding } from './standings.js'
@@ -45,7 +45,6 @@ export interface GateResult {
   readonly outcome: 'pass' | 'fail' | 'inconclusive'
 }
 
-/** What a gate needs of an analysis. */
 export type Gated = Pick<
   Analysis,
   'config' | 'arms' | 'cells' | 'comparisons' | 'thresholds' | 'failures' | 'trials'
@@ -161,17 +160,17 @@ function judge(analysis: Gated, comparison: Comparison, check: GateCheck): GateV
 
 /** Rounds of one process are no independent samples of what it uses. */
 export function isOneProcess({ metric }: { readonly metric: string }): boolean {
-  const asked = metricNamed(metric)
+  const asked = metrics.get(metric)
   return asked !== undefined && readBy(asked).sample === 'process'
 }
 
-/** Fewer rounds than these decide nothing. */
-function stateOf(
+/** Of a ratio, by what is too little to matter; few rounds decide nothing. */
+export function stateOf(
   { low, high, n }: Pick<Estimate, 'low' | 'high' | 'n'>,
-  { metric, practical }: GateCheck,
+  { metric, practical }: Pick<GateCheck, 'metric' | 'practical'>,
 ): GateState {
   if (n < fewestFirm) return 'inconclusive'
-  const more = metricNamed(metric)?.better === 'more'
+  const more = metrics.get(metric)?.better === 'more'
   if (low > 1 + practical) return more ? 'better' : 'worse'
   if (high < 1 - practical) return more ? 'worse' : 'better'
   return low >= 1 - practical && high <= 1 + practical ? 'same' : 'inconclusive'

@@ -30,7 +30,7 @@ const captureNote =
   'Node cannot ask for the address that a connection was meant for (SO_ORIGINAL_DST): a rule for each service leads to a port of its own and does that work in the kernel. A hop that asks pays one more system call for each connection.'
 
 /** Residuals: a path's added cost less that of its parts, each measured on a path of its own. */
-const residuals: readonly { title: string; from: string; to: string; parts: readonly string[] }[] = [
+const residuals: readonly (Step & { readonly parts: readonly string[] })[] = [
   {
     title: 'Residual: what two tunnels and one L7 hop do not explain of L4-L7-L4',
     from: 'l4-only',
@@ -57,42 +57,23 @@ export function incrementsOf(run: Run, groups: readonly CellGroup[], settings: S
     const ofPaths = [...meshes].flatMap((mesh) => {
       const armOf = (path: string) => armOn(run, group, mesh, path)
       const build = (
-        title: string,
-        [from, to]: readonly [string, string],
-        terms: readonly (readonly [string, number])[],
+        { title, from, to }: Step,
+        ...others: (readonly [path: string, weight: number])[]
       ): Increment[] => {
         const [fromArm, toArm] = [armOf(from), armOf(to)]
-        const arms = terms.map(([path]) => armOf(path))
-        if (fromArm === undefined || toArm === undefined || arms.some((arm) => arm === undefined)) return []
-        const sum = (metric: ReadMetric) =>
-          combine(
-            run,
-            group,
-            settings,
-            metric,
-            terms.map(([, weight], index) => [arms[index] ?? '', weight]),
-          )
+        const terms = [[to, 1] as const, ...others].map(
+          ([path, weight]) => [armOf(path) ?? '', weight] as const,
+        )
+        if (fromArm === undefined || toArm === undefined || terms.some(([arm]) => arm === '')) return []
+        const sum = (metric: ReadMetric) => combine(run, group, settings, metric, terms)
         const latencyP50 = sum(responseTime)
         const cpu = sum(cpuMetric)
         return latencyP50.n > 0 ? [{ title: `${title}${suffix}`, fromArm, toArm, latencyP50, cpu }] : []
       }
       return [
-        ...steps.flatMap(({ title, from, to }) =>
-          build(
-            title,
-            [from, to],
-            [
-              [to, 1],
-              [from, -1],
-            ],
-          ),
-        ),
-        ...residuals.flatMap(({ title, from, to, parts }) =>
-          build(
-            title,
-            [from, to],
-            [[to, 1], ['baseline', parts.length - 1], ...parts.map((part) => [part, -1] as const)],
-          ),
+        ...steps.flatMap((step) => build(step, [step.from, -1])),
+        ...residuals.flatMap(({ parts, ...step }) =>
+          build(step, ['baseline', parts.length - 1], ...parts.map((part) => [part, -1] as const)),
         ),
       ]
     })

@@ -1,5 +1,5 @@
 /** Tells a running measurement that more rounds would tell no more than was asked for. */
-import { metricNamed } from '../../scenarios/registry.js'
+import { metrics } from '../../scenarios/registry.js'
 import type { Comparison, JournalEntry, ResolvedConfig } from '../model.js'
 import { isLook } from '../stats/sequential.js'
 import { compareCells } from './comparisons.js'
@@ -50,7 +50,7 @@ function plannedRounds(run: Run, group: CellGroup): number {
 
 /** Whether a run goes on for it, as its metric says. */
 function isAwaited({ metric, percentile }: Comparison): boolean {
-  const awaited = metricNamed(metric)?.awaited
+  const awaited = metrics.get(metric)?.awaited
   return awaited === true || (awaited?.some((at) => at === percentile) ?? false)
 }
 

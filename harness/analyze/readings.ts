@@ -22,7 +22,6 @@ import { Series } from './trust/pairing.js'
 
 type Entry<Type extends JournalEntry['type']> = Extract<JournalEntry, { type: Type }>
 
-/** A journal, indexed. */
 export interface Run {
   readonly header: RunHeader
   readonly plan: Plan
@@ -137,9 +136,6 @@ export function isSpecial(group: { readonly cells: readonly Cell[] }): boolean {
   return engine === 'connect' || engine === 'stream'
 }
 
-export const mib = 2 ** 20
-/** Pages are what memory is counted in. */
-export const pageMib = 4096 / mib
 /** The host's busy time comes of what it was idle, which is printed in steps of 10 ms and read at both edges. */
 export const hostStepNs = 2e7
 

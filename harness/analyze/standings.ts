@@ -18,7 +18,6 @@ export interface ArmStanding {
   readonly missing: readonly Missing[]
 }
 
-/** What standings are read from. */
 export type Judged = Pick<Analysis, 'arms' | 'cells' | 'failures' | 'trials'>
 
 /** One standing for each arm that was asked for: the subjects, or the baselines where nothing else was. */

@@ -1,5 +1,5 @@
 /** The smallest difference that a run could have seen, which stands beside every verdict: with 80 % power at its level. Pure. */
-import { figureOf, isAdded, metricNamed } from '../../scenarios/registry.js'
+import { figureOf, isAdded, metrics } from '../../scenarios/registry.js'
 import type { Analysis, Comparison, Estimate } from '../model.js'
 import { fewestFirm } from './estimates.js'
 import { figure, unitText } from './words.js'
@@ -13,7 +13,7 @@ export function visibleShare(
   const cell = cells.find(
     (known) => known.arm === versus && known.experiment === experiment && known.loadLabel === loadLabel,
   )
-  const asked = metricNamed(metric)
+  const asked = metrics.get(metric)
   const reference = cell && asked && !isAdded(asked) ? figureOf(cell, asked, percentile)?.value : undefined
   return reference !== undefined && reference > 0 && detectable > 0 ? detectable / reference : undefined
 }

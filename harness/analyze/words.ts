@@ -97,6 +97,12 @@ export function withInterval(estimate: Estimate, unit: string = unitText[estimat
   return n === 1 ? `${text} from one round` : `${text} (${show(low)} to ${show(high)})`
 }
 
+/** The same difference the other way round. */
+export const negated = <T extends Pick<Estimate, 'value' | 'low' | 'high'>>(estimate: T): T => ({
+  ...estimate,
+  ...{ value: -estimate.value, low: -estimate.high, high: -estimate.low },
+})
+
 /** The upper bound as far as it is known. */
 export function upperBound({ high, beyond }: Estimate): number {
   return beyond === 'above' ? Infinity : high

@@ -1,6 +1,6 @@
 /** How a run ends for whoever called it: its exit code, and what a person is told beside the summary. Pure. */
 import { defaultGate, fails } from '../analyze/gate.js'
-import { topReason, remedyOf } from '../analyze/reasons.js'
+import { topReason, remedyOf } from '../analyze/trust/reasons.js'
 import { missingOf, standingsOf } from '../analyze/standings.js'
 import { exitCodes, type ExitCode } from '../model/errors.js'
 import type { Analysis } from '../model.js'

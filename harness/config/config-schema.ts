@@ -7,7 +7,7 @@ import { profileNames } from './profiles.js'
 import { meshes, type MeshName } from '../../infra/meshes/index.js'
 import { defaultPlatform, platforms } from '../../infra/platforms/index.js'
 import { experiments, type ExperimentName } from '../../scenarios/experiments/index.js'
-import { metricIds, metricNamed } from '../../scenarios/registry.js'
+import { metricIds, metrics } from '../../scenarios/registry.js'
 import { paths, type PathName } from '../../scenarios/paths/index.js'
 
 /** `mesh/path`, for example `reference/l4-only`. */
@@ -62,7 +62,7 @@ const threshold = z
     experiment: named(experiments).exactOptional(),
   })
   .superRefine(({ metric: id, ...given }, context) => {
-    const metric = metricNamed(id)
+    const metric = metrics.get(id)
     const problem = (path: string, message: string) =>
       context.addIssue({ code: 'custom', path: [path], message })
     if (given.max === undefined && given.min === undefined) problem('max', 'give max, min or both')
@@ -87,7 +87,7 @@ const threshold = z
 const gateCheck = z
   .strictObject({ ...gateCheckSchema.unwrap().shape, metric, percentile })
   .superRefine((check, context) => {
-    if ((metricNamed(check.metric)?.percentiles !== undefined) !== (check.percentile !== undefined))
+    if ((metrics.get(check.metric)?.percentiles !== undefined) !== (check.percentile !== undefined))
       context.addIssue({
         code: 'custom',
         path: ['percentile'],

@@ -32,7 +32,7 @@ import { roundsOf } from '../model/plan.js'
 import { environmentRequests, trialMs, visitsOf, type Visit } from '../plan/plan.js'
 import { runTrial, type TrialProgress } from './trial.js'
 import { watchStandstill, type Clocks, type Standstill } from '../process/standstill.js'
-import { remedyOf, topReason } from '../analyze/reasons.js'
+import { remedyOf, topReason } from '../analyze/trust/reasons.js'
 import { nextRate } from '../analyze/cells/knees.js'
 import { settingsOf } from '../model/variants.js'
 

@@ -45,19 +45,12 @@ function midRanks(values: readonly number[]): number[] {
   return ranks
 }
 
-export interface Dependence {
-  /** Correlation of a round with the next; 0 where the series shows none beyond chance. */
-  readonly lag1: number
-  /** Independent rounds that carry as much about the mean. */
-  readonly independent: number
-}
-
 /**
  * Where the test finds a memory, n rounds carry what n(1 − r)/(1 + r) independent ones would (Bayley & Hammersley 1946,
  * for a memory that fades by the factor r from round to round). r itself comes out too small in short series, by about
- * (1 + 4r)/n (Marriott & Pope 1954), which is put right.
+ * (1 + 4r)/n (Marriott & Pope 1954), which is put right. `lag1` is 0 where the series shows no memory beyond chance.
  */
-export function dependenceOf(values: readonly number[]): Dependence {
+export function dependenceOf(values: readonly number[]) {
   const n = values.length
   if (n < fewestRounds || rankVonNeumann(values) >= level) return { lag1: 0, independent: n }
   const lag1 = Math.min(largest, Math.max(0, (n * autocorrelation(values) + 1) / (n - 4)))

@@ -61,7 +61,6 @@ export function logAxis(field: string, domain: readonly number[], axis: object) 
   return { field, type: 'quantitative', scale: { type: 'log' as const, domain, nice: false }, axis }
 }
 
-/** When trials were, over the whole run. */
 export function minutesAxis(tickCount: number) {
   return {
     field: 'minutes',
@@ -151,7 +150,6 @@ export interface EstimateRow {
   readonly behind?: Estimate | undefined
 }
 
-/** A row for each estimate, along an axis with zero. */
 export function estimateRows(rows: readonly EstimateRow[], axis: object, size: Size): object {
   const values = rows.map(({ arm, label, estimate, behind }) => ({
     ...datum(arm, estimate, `${label}: ${sentence(estimate)}`),

@@ -1,14 +1,14 @@
 /** Sets two runs side by side: what differs in config, versions and host, and what became of the numbers. Pure. */
 import { probit } from 'simple-statistics'
 import { fewestFirm, power } from '../../harness/analyze/estimates.js'
-import { isOneProcess } from '../../harness/analyze/gate.js'
+import { isOneProcess, stateOf, type GateState } from '../../harness/analyze/gate.js'
 import { changedVariables } from '../../harness/model/journal.js'
 import { defined } from '../../harness/model/defined.js'
 import type { Analysis, Comparison, Estimate } from '../../harness/model.js'
-import { metricNamed } from '../../scenarios/registry.js'
+import { metrics } from '../../scenarios/registry.js'
 import { plural } from '../formats/format.js'
 
-export interface RunDifference {
+interface RunDifference {
   readonly what: string
   readonly a: string
   readonly b: string
@@ -24,26 +24,11 @@ export interface PairedFigure {
   readonly practical: number
   /** Smallest change that these two runs could have seen, as a share. */
   readonly visible?: number
-  readonly state: ChangeState
-  /** The intervals of the two do not touch: they differ by more than chance explains. */
-  readonly apart: boolean
-}
-
-/** `same`: the whole interval lies within what is too little to matter. */
-export type ChangeState = 'better' | 'worse' | 'same' | 'inconclusive'
-
-export interface RunComparison {
-  /** Why these two must not be compared; empty when they may. */
-  readonly objections: readonly string[]
-  readonly differences: readonly RunDifference[]
-  readonly figures: readonly PairedFigure[]
-  /** Arms that only one of them has. */
-  readonly onlyA: readonly string[]
-  readonly onlyB: readonly string[]
+  readonly state: GateState
 }
 
 /** Compares two analyses. Objections are reported, not thrown: the caller decides whether it was told to go on. */
-export function compareRuns(a: Analysis, b: Analysis): RunComparison {
+export function compareRuns(a: Analysis, b: Analysis) {
   const objections: string[] = []
   if (a.host.hostKey !== b.host.hostKey)
     objections.push(
@@ -60,6 +45,7 @@ export function compareRuns(a: Analysis, b: Analysis): RunComparison {
   const [inA, inB] = [ids(a), ids(b)]
   const later = new Map(b.comparisons.map((comparison) => [comparison.id, comparison]))
   return {
+    /** Why these two must not be compared; empty when they may. */
     objections,
     differences: differencesOf(a, b),
     figures: a.comparisons.flatMap((comparison): PairedFigure[] => {
@@ -67,9 +53,8 @@ export function compareRuns(a: Analysis, b: Analysis): RunComparison {
       if (other === undefined) return []
       const [first, second] = [comparison.ratio, other.ratio]
       const isFirm = Math.min(first.n, second.n) >= fewestFirm && !isOneProcess(comparison)
-      const apart = isFirm && (first.high < second.low || second.high < first.low)
       const change = changeOf(first, second)
-      const practical = practicalOf(comparison)
+      const practical = metrics.get(comparison.metric)?.gate?.practical ?? usualPractical
       return [
         {
           comparison,
@@ -78,11 +63,11 @@ export function compareRuns(a: Analysis, b: Analysis): RunComparison {
           change,
           practical,
           ...defined({ visible: isFirm ? visibleOf(change) : undefined }),
-          state: stateOf(comparison, change, practical, isFirm),
-          apart,
+          state: isFirm ? stateOf(change, { metric: comparison.metric, practical }) : 'inconclusive',
         },
       ]
     }),
+    /** Arms that only one of them has. */
     onlyA: [...inA].filter((id) => !inB.has(id)),
     onlyB: [...inB].filter((id) => !inA.has(id)),
   }
@@ -163,27 +148,9 @@ function visibleOf({ value, low, high }: Estimate): number | undefined {
 
 const usualPractical = 0.1
 
-function practicalOf({ metric }: Comparison): number {
-  return metricNamed(metric)?.gate?.practical ?? usualPractical
-}
-
-function stateOf(
-  { metric }: Comparison,
-  { low, high }: Estimate,
-  practical: number,
-  firm: boolean,
-): ChangeState {
-  if (!firm) return 'inconclusive'
-  const more = metricNamed(metric)?.better === 'more'
-  if (low > 1 + practical) return more ? 'better' : 'worse'
-  if (high < 1 - practical) return more ? 'worse' : 'better'
-  return low >= 1 - practical && high <= 1 + practical ? 'same' : 'inconclusive'
-}
-
-/** One sentence: what became of the ratios. */
 export function comparisonHeadline(figures: readonly PairedFigure[]): string {
   if (figures.length === 0) return 'The two runs have nothing in common to compare'
-  const count = (state: ChangeState) => figures.filter((figure) => figure.state === state).length
+  const count = (state: GateState) => figures.filter((figure) => figure.state === state).length
   const [worse, better, open] = [count('worse'), count('better'), count('inconclusive')]
   const [all, are] = [figures.length, open === 1 ? 'is' : 'are']
   if (worse + better > 0)

@@ -1,5 +1,5 @@
 /** What a gate found, for a terminal, a job summary and annotations. Pure. */
-import { metricNamed } from '../../scenarios/registry.js'
+import { metrics } from '../../scenarios/registry.js'
 import { missingOf, type ArmStanding } from '../../harness/analyze/standings.js'
 import { visibleText } from '../../harness/analyze/visible.js'
 import { asGiven } from '../../harness/analyze/words.js'
@@ -38,7 +38,7 @@ function failureRows(standing: ArmStanding): VerdictRow[] {
 function variantRow(verdict: GateVerdict): VerdictRow {
   const { state, arm, control, check, experiment, loadLabel, ratio, visible, sentence: detail } = verdict
   const { practical, metric } = check
-  const worst = metricNamed(metric)?.better === 'more' ? { min: 1 - practical } : { max: 1 + practical }
+  const worst = metrics.get(metric)?.better === 'more' ? { min: 1 - practical } : { max: 1 + practical }
   return {
     verdict: state,
     arm,
@@ -79,7 +79,6 @@ export function gateMarkdown(result: GateResult): string {
   ].join('\n')
 }
 
-/** One annotation for whatever fails the gate or leaves it open. */
 export function gateAnnotations(result: GateResult): string[] {
   return [
     ...standingAnnotations(result.failures),

@@ -123,7 +123,6 @@ function columnOf(run: Analysis, load: string): Column {
   }
 }
 
-/** Labels of the loads of the latency experiment that all runs have. */
 function sharedLoads(runs: readonly Analysis[]): readonly string[] {
   const [first, ...others] = runs.map(
     ({ cells }) =>

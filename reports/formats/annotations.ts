@@ -39,7 +39,6 @@ export function thresholdAnnotations(
   })
 }
 
-/** What of a run did not come out as asked for. */
 export const runAnnotations = (analysis: Judged & Pick<Analysis, 'thresholds' | 'config'>): string[] => [
   ...standingAnnotations(unmeasured(analysis)),
   ...thresholdAnnotations(analysis, analysis.config.gate),

@@ -1,4 +1,4 @@
-/** One chart as a file of its own, in either theme, for slides and documents: with its finding above and its method below. */
+/** One chart as a file of its own, in either theme, for slides and documents: with its finding above and its method below; as a PNG for places that take no SVG. */
 import type { Analysis } from '../../harness/model.js'
 import { charts, type ChartName } from '../charts/index.js'
 import { cleanDeep, escapeHtml } from '../page/clean.js'
@@ -50,6 +50,32 @@ export async function renderChartSvg(
     /var\((--[\w-]+)(?:,\s*([^()]+))?\)/g,
     (_, variable: string, fallback: string | undefined) => values.get(variable) ?? fallback ?? '#808080',
   )
+}
+
+/** Pixels per CSS pixel: sharp on the screens that people present from. */
+const zoom = 2
+
+/** The bytes of a PNG, or nothing likewise. Drawn with fonts of its own, so that every machine draws the same. */
+export async function renderChartPng(
+  analysis: Analysis,
+  name: ChartName,
+  theme: Theme,
+  assets: ChartAssets,
+): Promise<Uint8Array | undefined> {
+  const svg = await renderChartSvg(analysis, name, theme, assets)
+  if (svg === undefined) return undefined
+  // A native module that only this format needs: everything else works where it has no build.
+  const { Resvg } = await import('@resvg/resvg-js')
+  const image = new Resvg(svg, {
+    fitTo: { mode: 'zoom', value: zoom },
+    font: {
+      loadSystemFonts: false,
+      fontFiles: [...assets.fontFiles],
+      defaultFontFamily: 'Inter',
+      sansSerifFamily: 'Inter',
+    },
+  })
+  return image.render().asPng()
 }
 
 const margin = 12

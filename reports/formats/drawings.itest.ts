@@ -3,8 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { renderIndex } from '../index/index-page.js'
 import { readAssets } from '../testdata/assets.js'
 import { sampleAnalysis } from '../testdata/sample-analysis.js'
-import { renderChartPng } from './chart-png.js'
-import { renderChartSvg } from './chart-svg.js'
+import { renderChartPng, renderChartSvg } from './chart-svg.js'
 
 const sample = sampleAnalysis({ rounds: 4, rates: [1000] })
 

@@ -15,11 +15,6 @@ export const thin = '\u202f'
 /** One thousand, as prose writes it. */
 export const thousand = `1${thin}000`
 
-/** The unit as printed; `currency` and `count` have none of their own. */
-export function unitLabel(unit: Estimate['unit']): string {
-  return unitText[unit]
-}
-
 /** A number with fixed decimals, a true minus sign and thousands apart; `-0.00` is `0.00`. */
 export function fixed(value: number, decimals: number): string {
   return Number.isFinite(value) ? fixedText(value, decimals, thin) : '–'
@@ -47,16 +42,8 @@ export function hasNoInterval({ n, method, beyond }: Pick<Estimate, 'n' | 'metho
   return n === 1 && method !== 'counted' && beyond === undefined
 }
 
-/** The parts of an estimate as text, in its unit (`share` becomes percent). */
-export interface EstimateText {
-  readonly value: string
-  readonly low: string
-  readonly high: string
-  readonly unit: string
-}
-
-/** Formats an estimate; all three numbers share their decimals. Where one side alone is known, the value says so: `≥ 5 000`. */
-export function estimateText(estimate: Estimate, options: { readonly sign?: boolean } = {}): EstimateText {
+/** The parts of an estimate as text, in its unit (`share` becomes percent); all three numbers share their decimals. Where one side alone is known, the value says so: `≥ 5 000`. */
+export function estimateText(estimate: Estimate, options: { readonly sign?: boolean } = {}) {
   const printed = inPrintedUnit(estimate)
   const { value, low, high } = printed
   const decimals = decimalsOf(printed)
@@ -132,6 +119,8 @@ export function duration(ms: number): string {
   return `${Math.floor(seconds / 3600)}${thin}h ${pad(Math.floor((seconds % 3600) / 60))}${thin}min`
 }
 
+const pad = (value: number) => String(value).padStart(2, '0')
+
 /** `22 Nov 2026, 10:04 UTC`; the text itself when it is no date. */
 export function dateTime(iso: string): string {
   if (Number.isNaN(Date.parse(iso))) return iso
@@ -143,24 +132,24 @@ const protocolText: Record<Protocol, string> = { http1: 'HTTP/1.1', h2: 'HTTP/2'
 
 /** `1 000 requests/s, 16 connections, 1 KiB replies, HTTP/1.1`. */
 export function loadText(load: LoadSpec): string {
+  const replies = `${bytes(load.payloadBytes)} replies, ${protocolText[load.protocol]}`
   if (load.engine === 'connect')
-    return `${fixed(load.ratePerSecond ?? 0, 0)} new connections/s, at most ${load.connections} at once, ${bytes(load.payloadBytes)} replies, ${protocolText[load.protocol]}`
-  const pace =
-    load.model === 'open' && load.ratePerSecond !== undefined
-      ? `${fixed(load.ratePerSecond, 0)} requests/s`
-      : load.model === 'open'
-        ? 'open loop, rate searched'
-        : 'closed loop'
-  return `${pace}, ${load.connections} connections, ${bytes(load.payloadBytes)} replies, ${protocolText[load.protocol]}`
+    return `${fixed(load.ratePerSecond ?? 0, 0)} new connections/s, at most ${load.connections} at once, ${replies}`
+  return `${paceOf(load, 'requests/s', 'open loop, rate searched', 'closed loop')}, ${load.connections} connections, ${replies}`
 }
 
 /** `1 000 requests per second` or `as fast as 16 connections allow`. */
-export function paceText(load: LoadSpec): string {
-  return load.model === 'open' && load.ratePerSecond !== undefined
-    ? `${fixed(load.ratePerSecond, 0)} requests per second`
-    : load.model === 'open'
-      ? 'the largest rate that keeps the promise'
-      : `as fast as ${load.connections} connections allow`
+export const paceText = (load: LoadSpec): string =>
+  paceOf(
+    load,
+    'requests per second',
+    'the largest rate that keeps the promise',
+    `as fast as ${load.connections} connections allow`,
+  )
+
+function paceOf({ model, ratePerSecond }: LoadSpec, unit: string, searched: string, closed: string): string {
+  if (model !== 'open') return closed
+  return ratePerSecond === undefined ? searched : `${fixed(ratePerSecond, 0)} ${unit}`
 }
 
 /** At most so many characters; what is cut off shows. */
@@ -171,8 +160,4 @@ export function shorten(text: string, most: number): string {
 /** `1 trial`, `2 trials`. */
 export function plural(count: number, singular: string): string {
   return `${fixed(count, 0)} ${count === 1 ? singular : `${singular}s`}`
-}
-
-function pad(value: number): string {
-  return String(value).padStart(2, '0')
 }

@@ -45,14 +45,8 @@ export function renderHistogramLog(entries: readonly JournalEntry[]): string {
   ].join('\n')
 }
 
-/** All valid trials of a cell as one histogram: counts are added, percentiles never averaged. */
-export interface CellTimes {
-  readonly cell: string
-  readonly counts: Float64Array
-  readonly total: number
-}
-
-export function cellTimes(entries: readonly JournalEntry[]): CellTimes[] {
+/** All valid trials of each cell as one histogram: counts are added, percentiles never averaged. */
+export function cellTimes(entries: readonly JournalEntry[]) {
   const cells = new Map<string, Float64Array>()
   for (const trial of valid(entries)) {
     const histogram = timesOf(trial)
@@ -81,7 +75,7 @@ export function renderPercentiles(entries: readonly JournalEntry[]) {
   return cellTimes(entries).map((times) => ({ name: `${fileName(times.cell)}.hgrm`, contents: hgrm(times) }))
 }
 
-function hgrm({ counts, total }: CellTimes): string {
+function hgrm({ counts, total }: ReturnType<typeof cellTimes>[number]): string {
   const rows = ['       Value     Percentile TotalCount 1/(1-Percentile)', '']
   const highest = highestOf(counts)
   let percentile = 0

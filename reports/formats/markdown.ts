@@ -6,7 +6,7 @@ import { cleanDeep } from '../page/clean.js'
 import { dateTime, fixed, plural, sentence } from './format.js'
 import { pricedFunctions } from '../page/sections/functions.js'
 import { transportRows } from '../page/sections/transport.js'
-import { createView, type ArmView, type View } from '../page/view.js'
+import { createView, isPartial, summaryOf, withNext, type View } from '../page/view.js'
 import { detailsOf, tableOf, thresholdRow } from './verdict-rows.js'
 
 /** Renders GitHub-flavoured Markdown; journal text is escaped so that it can form no link, image or HTML. */
@@ -17,7 +17,7 @@ export function renderMarkdown(analysis: Analysis): string {
     `## Meshbench ${escapeMarkdown(clean.version)}: ${escapeMarkdown(clean.config.platform)}`,
     '',
   ]
-  if (!['complete', 'precise', 'budget'].includes(clean.outcome)) {
+  if (isPartial(clean)) {
     lines.push(
       `**Partial run** (${clean.outcome}): ${clean.rounds.done} of ${clean.rounds.planned} rounds.`,
       '',
@@ -61,9 +61,19 @@ function summary(view: View): string[] {
   return [
     `At ${view.lead.text}, ${plural(view.rounds, 'round')}; differences to the baseline with 95 % intervals:`,
     '',
-    '| arm | added p50, ms | added p99, ms | added CPU, ms per 1 000 requests | memory of the hops, MiB |',
-    '| --- | --- | --- | --- | --- |',
-    ...arms.map((arm) => armRow(arm, view)),
+    ...table(
+      [
+        'arm',
+        'added p50, ms',
+        'added p99, ms',
+        'added CPU, ms per 1 000 requests',
+        'memory of the hops, MiB',
+      ],
+      arms.map((arm) => [
+        escapeMarkdown(arm.label),
+        ...summaryOf(arm, view).map(({ estimate, sign }) => figure(estimate, sign)),
+      ]),
+    ),
     '',
     ...(visible === undefined ? [] : [`Smallest difference that this run could have seen: ${visible}.`, '']),
   ]
@@ -75,10 +85,9 @@ function functionPrices(view: View): string[] {
   return [
     'What each function adds to the same arm without it, the dearest first; 95 % intervals:',
     '',
-    '| function | on top of | added CPU, ms per 1 000 requests | added p50, ms |',
-    '| --- | --- | --- | --- |',
-    ...priced.map(({ variant, control, cpu, time }) =>
-      row([
+    ...table(
+      ['function', 'on top of', 'added CPU, ms per 1 000 requests', 'added p50, ms'],
+      priced.map(({ variant, control, cpu, time }) => [
         ...[variant.source, control.label].map(escapeMarkdown),
         ...[cpu, time].map((found) => figure(found?.difference, true)),
       ]),
@@ -91,20 +100,11 @@ function transport(view: View): string[] {
   return transportRows(view, figure).flatMap(({ title, columns, rows }) => [
     `${escapeMarkdown(title)}; 95 % intervals:`,
     '',
-    row(columns),
-    row(columns.map(() => '---')),
-    ...rows.map(([arm = '', ...figures]) => row([escapeMarkdown(arm), ...figures])),
+    ...table(
+      columns,
+      rows.map(([arm = '', ...figures]) => [escapeMarkdown(arm), ...figures]),
+    ),
     '',
-  ])
-}
-
-function armRow(arm: ArmView, view: View): string {
-  return row([
-    escapeMarkdown(arm.label),
-    figure(view.added(arm.id, 'latency', { percentile: 50 })?.estimate, true),
-    figure(view.added(arm.id, 'latency', { percentile: 99 })?.estimate, true),
-    figure(view.added(arm.id, 'cpu')?.estimate, true),
-    figure(view.cell(arm.id)?.hopMemory, false),
   ])
 }
 
@@ -115,11 +115,10 @@ function claimLines(analysis: Analysis): string[] {
   const known = analysis.claims.filter((claim) => claim.verdict !== 'no data')
   if (known.length === 0) return []
   return [
-    ...known.map((claim) => {
-      const next =
-        claim.verdict === 'inconclusive' && claim.next !== undefined ? ` To decide it: ${claim.next}.` : ''
-      return `- **${claim.id} ${claim.verdict}:** *${escapeMarkdown(claim.claim)}* ${escapeMarkdown(claim.sentence + next)}`
-    }),
+    ...known.map(
+      (claim) =>
+        `- **${claim.id} ${claim.verdict}:** *${escapeMarkdown(claim.claim)}* ${escapeMarkdown(withNext(claim))}`,
+    ),
     '',
   ]
 }
@@ -133,14 +132,15 @@ function validity(analysis: Analysis): string[] {
   ]
 }
 
-function row(cells: readonly string[]): string {
-  return `| ${cells.join(' | ')} |`
+/** Cells as they are: escaped, or made here. */
+export function table(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  return [header, header.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`)
 }
 
 /** Rows of plain text, the first of them the heading. */
 export function markdownTable([header = [], ...rows]: readonly (readonly string[])[]): string[] {
-  const line = (cells: readonly string[]) => row(cells.map(escapeMarkdown))
-  return [line(header), row(header.map(() => '---')), ...rows.map(line)]
+  const escaped = (cells: readonly string[]) => cells.map(escapeMarkdown)
+  return table(escaped(header), rows.map(escaped))
 }
 
 /** Backslash-escapes everything that Markdown could read, and keeps text on one line. */

@@ -2,6 +2,7 @@
 import { figureOf, isAdded, metrics } from '../../scenarios/registry.js'
 import { hasNoInterval } from './format.js'
 import type { Analysis, Estimate } from '../../harness/model.js'
+import { defined } from '../../harness/model/defined.js'
 import { cleanDeep } from '../page/clean.js'
 
 interface Family {
@@ -36,13 +37,8 @@ export function renderOpenMetrics(analysis: Analysis): string {
   })
   const trials = family('meshbench_trials', '', 'Trials by state.')
   for (const cell of clean.cells) {
-    const labels = {
-      run: clean.runId,
-      host: clean.host.hostKey,
-      experiment: cell.experiment,
-      arm: cell.arm,
-      load: cell.loadLabel,
-    }
+    const { experiment, arm, loadLabel: load } = cell
+    const labels = { run: clean.runId, host: clean.host.hostKey, experiment, arm, load }
     for (const { metric, to, factor } of exported)
       for (const percentile of metric.percentiles ?? [undefined])
         add(to, { ...labels, percentile }, figureOf(cell, metric, percentile), factor)
@@ -96,12 +92,7 @@ function boundsOf({ beyond }: Estimate): readonly ('value' | 'low' | 'high')[] {
 }
 
 function labelText(labels: Labels): string {
-  const parts = Object.entries(labels).flatMap(([name, value]) =>
-    value === undefined
-      ? []
-      : [
-          `${name}="${String(value).replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')}"`,
-        ],
-  )
-  return parts.length === 0 ? '' : `{${parts.join(',')}}`
+  const escape = (text: string) => text.replace(/[\\"]/g, '\\$&').replaceAll('\n', '\\n')
+  const parts = Object.entries(defined(labels)).map(([name, value]) => `${name}="${escape(String(value))}"`)
+  return `{${parts.join(',')}}`
 }

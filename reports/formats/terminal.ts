@@ -8,17 +8,10 @@ import { cleanDeep } from '../page/clean.js'
 import { alignColumns, plain } from '../page/columns.js'
 import { hasNoInterval, plural, plusMinus, signed } from './format.js'
 import { transportRows } from '../page/sections/transport.js'
-import { createView, type Added, type ArmView, type View } from '../page/view.js'
-
-export interface TerminalOptions {
-  /** Width to fit into, in characters. */
-  readonly columns: number
-  readonly colour: boolean
-}
+import { createView, isPartial, summaryOf, withNext, type View } from '../page/view.js'
 
 const colours = { bold: '1', dim: '2', red: '31', green: '32', yellow: '33' } as const
 
-/** What lines are written for. */
 interface Screen {
   readonly columns: number
   readonly paint: (text: string, colour: keyof typeof colours) => string
@@ -27,8 +20,11 @@ interface Screen {
 const fewestColumns = 20
 const usualColumns = 80
 
-/** The table and verdicts as plain lines, with ANSI colour only when asked. No trailing line break. */
-export function renderTerminal(analysis: Analysis, { colour, columns: told }: TerminalOptions): string {
+/** The table and verdicts as plain lines of so many characters, with ANSI colour only when asked. No trailing line break. */
+export function renderTerminal(
+  analysis: Analysis,
+  { colour, columns: told }: { readonly columns: number; readonly colour: boolean },
+): string {
   const view = createView(cleanDeep(analysis))
   // Some terminals say 0, and none is read at a word a line.
   const screen: Screen = {
@@ -37,7 +33,7 @@ export function renderTerminal(analysis: Analysis, { colour, columns: told }: Te
   }
   const { paint } = screen
   const lines: string[] = []
-  if (!['complete', 'precise', 'budget'].includes(analysis.outcome)) {
+  if (isPartial(analysis)) {
     lines.push(
       paint(
         `partial run (${analysis.outcome}): ${analysis.rounds.done} of ${analysis.rounds.planned} rounds`,
@@ -57,7 +53,10 @@ function table(view: View, { columns, paint }: Screen): string[] {
   const header = ['', 'added p50, ms', 'added p99, ms', 'CPU / 1 000 req, ms', 'memory, MiB']
   const rows = view.arms
     .filter((arm) => arm.arm.role !== 'baseline')
-    .map((arm) => [arm.arm.role === 'twin' ? 'A/A difference' : arm.label, ...cells(arm, view)])
+    .map((arm) => [
+      arm.arm.role === 'twin' ? 'A/A difference' : arm.label,
+      ...summaryOf(arm, view).map(({ estimate, sign }) => print(estimate, sign)),
+    ])
   if (rows.length === 0) return ['no arm was compared']
   const [head = '', ...lines] = fitted([header, ...rows], columns, header.length - 1)
   return [
@@ -78,15 +77,15 @@ function fitted(rows: readonly (readonly string[])[], columns: number, fewest: n
   return lines
 }
 
-/** New connections and long transfers. */
 function transportLines(view: View, { columns, paint }: Screen): string[] {
-  const print = (estimate: Estimate | undefined, sign = false) =>
-    estimate === undefined ? '–' : sign ? signedText(estimate) : plain(plusMinus(estimate))
   return transportRows(view, print).flatMap(({ title, columns: names, rows }) => {
     const [header = '', ...body] = fitted([['', ...names.slice(1).map(plain)], ...rows], columns, 2)
     return ['', ...wrap(plain(title), columns, ''), paint(header, 'dim'), ...body]
   })
 }
+
+const print = (estimate: Estimate | undefined, sign: boolean) =>
+  estimate === undefined ? '–' : sign ? signedText(estimate) : plain(plusMinus(estimate))
 
 /** Of one round three digits: there is no interval to say how many of them count. */
 const signedText = (estimate: Estimate) =>
@@ -95,17 +94,6 @@ const signedText = (estimate: Estimate) =>
       ? signed(estimate.value, decimalsFor(estimate.value, 0))
       : plusMinus(estimate, { sign: true }),
   )
-
-function cells(arm: ArmView, view: View): string[] {
-  const print = (added: Added | undefined) => (added ? signedText(added.estimate) : '–')
-  const memory = view.cell(arm.id)?.hopMemory
-  return [
-    print(view.added(arm.id, 'latency', { percentile: 50 })),
-    print(view.added(arm.id, 'latency', { percentile: 99 })),
-    print(view.added(arm.id, 'cpu')),
-    memory === undefined ? '–' : plain(plusMinus(memory)),
-  ]
-}
 
 function trustLines(view: View, { columns, paint }: Screen): string[] {
   const lines: string[] = []
@@ -127,13 +115,8 @@ function trustLines(view: View, { columns, paint }: Screen): string[] {
 }
 
 function claimLines(claim: ClaimAnalysis, { columns, paint }: Screen): string[] {
-  const next =
-    claim.verdict === 'inconclusive' && claim.next !== undefined ? ` To decide it: ${claim.next}.` : ''
-  const [first = '', ...rest] = wrap(
-    plain(`${claim.id} ${claim.verdict}: ${claim.sentence}${next}`),
-    columns,
-    '   ',
-  )
+  const text = plain(`${claim.id} ${claim.verdict}: ${withNext(claim)}`)
+  const [first = '', ...rest] = wrap(text, columns, '   ')
   return [first.replace(claim.verdict, paint(claim.verdict, 'bold')), ...rest]
 }
 

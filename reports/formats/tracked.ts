@@ -1,7 +1,8 @@
 /** Figures for services that track benchmarks over time: Bencher, and the action github-action-benchmark. */
+import { unitText } from '../../harness/analyze/words.js'
 import type { Analysis, Estimate } from '../../harness/model.js'
 import { figureOf, isAdded, metrics } from '../../scenarios/registry.js'
-import { hasNoInterval, unitLabel } from './format.js'
+import { hasNoInterval } from './format.js'
 
 interface Tracked {
   readonly arm: string
@@ -44,7 +45,7 @@ export function renderBencher(analysis: Analysis): string {
   for (const { arm, load, metric, estimate } of tracked(analysis)) {
     const { value, low, high, unit } = estimate
     const bounds = hasNoInterval(estimate) ? {} : { lower_value: low, upper_value: high }
-    const measure = `${metric}${unitLabel(unit) === '' ? '' : ` (${unitLabel(unit)})`}`
+    const measure = `${metric}${unitText[unit] === '' ? '' : ` (${unitText[unit]})`}`
     benchmarks[`${arm} (${load})`] = {
       ...benchmarks[`${arm} (${load})`],
       [measure]: { value, ...bounds },
@@ -64,7 +65,7 @@ export function renderActionBenchmark(analysis: Analysis, better: 'less' | 'more
       const { value, low, high, unit, n } = estimate
       return {
         name: `${arm}: ${metric} (${load})`,
-        unit: unitLabel(unit),
+        unit: unitText[unit],
         value,
         ...(hasNoInterval(estimate)
           ? { extra: 'one round' }

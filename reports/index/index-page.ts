@@ -1,11 +1,11 @@
 /** The front page of a folder of runs: the newest first, and how the main figures moved from run to run. */
-import type { Analysis, Path } from '../../harness/model.js'
+import type { Analysis } from '../../harness/model.js'
 import type { TableCell } from '../charts/chart.js'
 import { cleanDeep, cleanText, escapeHtml } from '../page/clean.js'
 import { createFigureBook } from '../page/figures.js'
 import { dateTime, plural } from '../formats/format.js'
 import { renderPage, type ReportAssets } from '../page/page.js'
-import { createView, pathStyle, type View } from '../page/view.js'
+import { createView, pathStyle } from '../page/view.js'
 import { drawTrends } from './trends.js'
 
 /** A run and where its report lies, relative to the index; only plain relative links are made. */
@@ -37,7 +37,12 @@ export async function renderIndex(runs: readonly IndexedRun[], assets: ReportAss
     ]
   })
   const oldestFirst = newest.map(({ view }) => view).reverse()
-  const paths = mergePaths(oldestFirst)
+  // Every path that any run measured, the newest run's word on its colour last.
+  const paths = [
+    ...new Map(
+      oldestFirst.flatMap(({ analysis }) => analysis.paths.map((path) => [path.name, path])),
+    ).values(),
+  ]
   const trends = await drawTrends(oldestFirst, paths, book)
   return renderPage(
     'index',
@@ -67,13 +72,6 @@ export async function renderIndex(runs: readonly IndexedRun[], assets: ReportAss
     },
     assets,
   )
-}
-
-/** Every path that any run measured, the newest run's word on its colour last. */
-function mergePaths(views: readonly View[]): readonly Path[] {
-  return [
-    ...new Map(views.flatMap(({ analysis }) => analysis.paths.map((path) => [path.name, path]))).values(),
-  ]
 }
 
 /** `pass` only when all of them do, else how many do not, worst first. */

@@ -33,31 +33,17 @@ interface Point {
   readonly ratio: Estimate
 }
 
-/** A step of one arm: from which run on, and by what factor. */
-interface FoundStep {
-  readonly run: number
-  readonly arm: string
-  readonly colour: string
-  readonly change: number
-}
+type FoundStep = ReturnType<typeof stepsOf>[number]
 
 /** Runs that may be put on one line, the series of the newest run first. `views` come oldest first. */
-function comparableSeries(
-  views: readonly View[],
-): readonly { readonly text: string; readonly views: readonly View[] }[] {
+function comparableSeries(views: readonly View[]) {
   const series = new Map<string, View[]>()
   for (const view of views) {
     const { host, config, version } = view.analysis
     const { lead } = view
     if (lead === undefined) continue
-    const key = JSON.stringify([
-      host.hostKey,
-      lead.experiment,
-      lead.loadLabel,
-      config.platform,
-      config.profile,
-      version,
-    ])
+    const where = [host.hostKey, lead.experiment, lead.loadLabel, config.platform, config.profile, version]
+    const key = JSON.stringify(where)
     series.set(key, [...(series.get(key) ?? []), view])
   }
   const newest = (own: readonly View[]) => own.at(-1)?.analysis.startedAt ?? ''
@@ -127,7 +113,8 @@ function chartOf(
   }
 }
 
-function stepsOf(points: readonly Point[]): FoundStep[] {
+/** From which run on, and by what factor. */
+function stepsOf(points: readonly Point[]) {
   const values = points.map(({ ratio }) => Math.log(Math.max(ratio.value, 1e-9)))
   return findSteps(values).flatMap(({ at, size }) => {
     const point = points[at]
@@ -137,7 +124,6 @@ function stepsOf(points: readonly Point[]): FoundStep[] {
 
 const changeText = (change: number) => `${signed(change * 100, Math.abs(change) < 0.1 ? 1 : 0)} %`
 
-/** Height of a trend's plot in px. */
 const plotHeight = 240
 
 function specOf(

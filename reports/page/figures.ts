@@ -1,9 +1,9 @@
 /** Prints estimates so that each can be traced: every figure carries its method, n and the journal cells behind it. */
-import { beyondMark } from '../../harness/analyze/words.js'
+import { beyondMark, negated } from '../../harness/analyze/words.js'
 import type { Estimate } from '../../harness/model.js'
 import { escapeHtml } from './clean.js'
 import { changeText, estimateText, thin, hasNoInterval } from '../formats/format.js'
-import type { Added } from './view.js'
+import type { Added, ArmView } from './view.js'
 
 /** Names a figure for traceability: metric, percentile and whether it is a value, a difference or a ratio. */
 export interface FigureName {
@@ -24,6 +24,17 @@ export type FigureStyle =
   /** `0.31 ms slower (0.28 to 0.34)` from a difference of times; signed when its interval spans zero. */
   | 'slower'
 
+/** A verdict in a word, with its style. */
+export interface Chip {
+  /** `better`, `worse`, `inconclusive`, `supported`, … : style and glyph follow it, the text says it. */
+  readonly kind: string
+  readonly text: string
+}
+
+/** An arm's name with its colour, for highlighting. */
+export const armHtml = ({ key, label, colour }: ArmView): string =>
+  `<span class="arm" data-arm="${key}" style="--c:${colour}">${escapeHtml(label)}</span>`
+
 /** What page script needs to explain a figure: strings are kept once and referred to by position. */
 export interface FigureLegend {
   readonly methods: readonly string[]
@@ -41,7 +52,6 @@ export interface FigureBook {
   legend(): FigureLegend
 }
 
-/** Starts the figures of one page. */
 export function createFigureBook(): FigureBook {
   const methods = interner()
   const cells = interner()
@@ -87,8 +97,7 @@ function body(estimate: Estimate, style: FigureStyle, sign: boolean): string {
   if (style === 'slower') {
     if (estimate.low <= 0 && estimate.high >= 0) return body(estimate, 'sentence', true)
     if (estimate.value > 0) return body(estimate, 'sentence', false).replace(' <', ' slower <')
-    const turned = { ...estimate, value: -estimate.value, low: -estimate.high, high: -estimate.low }
-    return body(turned, 'sentence', false).replace(' <', ' faster <')
+    return body(negated(estimate), 'sentence', false).replace(' <', ' faster <')
   }
   if (style === 'change') return lighten(changeText(estimate))
   const text = estimateText(estimate, { sign })
@@ -114,11 +123,8 @@ function interner() {
   const positions = new Map<string, number>()
   return {
     index(text: string): number {
-      let position = positions.get(text)
-      if (position === undefined) {
-        position = positions.size
-        positions.set(text, position)
-      }
+      const position = positions.get(text) ?? positions.size
+      positions.set(text, position)
       return position
     },
     all: () => [...positions.keys()],

@@ -1,5 +1,6 @@
 /** Which arms are cheapest and dearest as far as intervals tell: what is not told apart shares its place. */
-import type { Comparison, Estimate } from '../../harness/model.js'
+import { negated } from '../../harness/analyze/words.js'
+import type { Estimate } from '../../harness/model.js'
 import { cpuMetrics, latencyMetrics, type ArmView, type View } from './view.js'
 
 export interface Ranked {
@@ -17,12 +18,7 @@ export interface Ranking {
   readonly least: readonly Ranked[]
   readonly most: readonly Ranked[]
   /** What the second adds beyond the first; undefined where the two were not compared with each other. */
-  readonly lead: Lead | undefined
-}
-
-export interface Lead {
-  readonly second: Ranked
-  readonly estimate: Estimate
+  readonly lead: { readonly second: Ranked; readonly estimate: Estimate } | undefined
 }
 
 /** Undefined when nothing was compared. `time` is at the median, `cpu` per 1 000 requests. */
@@ -46,25 +42,15 @@ export function rank(view: View, what: 'time' | 'cpu'): Ranking | undefined {
       ? paired.verdict !== 'inconclusive'
       : a.estimate.high < b.estimate.low || b.estimate.high < a.estimate.low
   }
+  const [ahead, behind] = all[1] ? [direct(all[1], first), direct(first, all[1])] : []
+  const lead = ahead?.difference ?? (behind && negated(behind.difference))
   return {
     what,
     all,
     least: all.filter((ranked) => ranked === first || !apart(first, ranked)),
     most: all.filter((ranked) => ranked === last || !apart(last, ranked)),
-    lead: leadOf(first, all[1], direct),
+    lead: all[1] && lead && { second: all[1], estimate: lead },
   }
-}
-
-function leadOf(
-  first: Ranked,
-  second: Ranked | undefined,
-  direct: (a: Ranked, b: Ranked) => Comparison | undefined,
-): Lead | undefined {
-  if (second === undefined) return undefined
-  const [ahead, behind] = [direct(second, first)?.difference, direct(first, second)?.difference]
-  if (ahead) return { second, estimate: ahead }
-  const { value = 0, low = 0, high = 0 } = behind ?? {}
-  return behind && { second, estimate: { ...behind, value: -value, low: -high, high: -low } }
 }
 
 /** The arm that stands alone at an end of the ranking; undefined where several share the place. */

@@ -1,7 +1,8 @@
 /** Makes the page that people open from an Analysis: one file, complete without a network and without script. */
 import type { Analysis } from '../../harness/model.js'
 import { declaredCharts } from '../charts/declared.js'
-import { charts, type ChartName } from '../charts/index.js'
+import type { Chart, ChartBuilder } from '../charts/chart.js'
+import { charts } from '../charts/index.js'
 import { cleanDeep } from './clean.js'
 import { compressAnalysis } from './embed.js'
 import { createFigureBook, type FigureBook } from './figures.js'
@@ -62,31 +63,30 @@ async function pageBody(view: View, book: FigureBook) {
     lead: leadText(view),
     questions,
     figures: drawn,
-    declared: await drawDeclared(view, book),
+    declared: await drawAll(declaredCharts(view, book), view),
     published,
     claims: claims.filter(({ chip }) => chip.text !== 'no data'),
     absent,
     functions: functionTable(view, book),
     systems: systemTable(view, book),
     evidence: buildEvidence(view, book.legend()),
-    arms: view.arms.map(({ key, label, colour }) => ({ key, label, colour })),
   }
 }
 
 /** All charts that have data, by name with underscores, as templates can address them. */
 async function drawCharts(view: View, book: FigureBook): Promise<Record<string, DrawnChart>> {
-  const drawn: Record<string, DrawnChart> = {}
-  for (const name of Object.keys(charts) as ChartName[]) {
-    const chart = charts[name](view, book)
-    if (chart !== undefined)
-      drawn[name.replaceAll('-', '_')] = await drawChart(name, chart, view.arms.length <= mostOnPhones)
-  }
-  return drawn
+  const found = Object.entries<ChartBuilder>(charts).flatMap(([name, builder]) => {
+    const chart = builder(view, book)
+    return chart ? [{ name, chart }] : []
+  })
+  return Object.fromEntries(
+    (await drawAll(found, view)).map((chart) => [chart.name.replaceAll('-', '_'), chart]),
+  )
 }
 
-async function drawDeclared(view: View, book: FigureBook): Promise<DrawnChart[]> {
+async function drawAll(found: readonly { readonly name: string; readonly chart: Chart }[], view: View) {
   const drawn: DrawnChart[] = []
-  for (const { name, chart } of declaredCharts(view, book))
+  for (const { name, chart } of found)
     drawn.push(await drawChart(name, chart, view.arms.length <= mostOnPhones))
   return drawn
 }

@@ -53,10 +53,8 @@ export async function renderSvg(spec: object, id: string): Promise<string> {
   }
 }
 
-/** A chart as it stands on a page. */
 export type DrawnChart = Awaited<ReturnType<typeof drawChart>>
 
-/** Draws a chart for a wide screen, and for a phone where it fits that. */
 export async function drawChart(name: string, { spec, ...said }: Chart, onPhones = true) {
   const wide = await renderSvg(spec('wide'), `${name}-w`)
   const narrow = onPhones ? await renderSvg(spec('narrow'), `${name}-n`) : ''

@@ -4,7 +4,6 @@ import type { Config } from 'vega-lite'
 /** Roles of colour in a figure; their values are in templates/report.css. */
 export const ink = 'var(--ink)'
 export const muted = 'var(--muted)'
-export const hairline = 'var(--hairline)'
 export const noiseBand = 'var(--noise)'
 export const warn = 'var(--warn)'
 /** A pattern defined once on the page: what no component accounts for. */
@@ -27,7 +26,7 @@ export const chartConfig: Config = {
     domain: false,
     ticks: false,
     grid: true,
-    gridColor: hairline,
+    gridColor: 'var(--hairline)',
     labelColor: muted,
     labelFontSize: 12,
     labelPadding: 6,
@@ -45,17 +44,9 @@ export const chartConfig: Config = {
     titleX: 0,
     titleBaseline: 'bottom',
   },
-  header: { labelColor: ink, labelFontSize: 13, labelFontWeight: 600, title: null, labelPadding: 8 },
   title: { color: ink, fontSize: 13, fontWeight: 600, anchor: 'start', offset: 8 },
   text: { color: ink, fontSize: 12 },
   rule: { color: muted },
-  legend: {
-    labelColor: muted,
-    titleColor: muted,
-    labelFontSize: 12,
-    titleFontSize: 12,
-    symbolType: 'square',
-  },
 }
 
 const hex = /^#[0-9a-f]{6}$/i

@@ -6,6 +6,7 @@ import type {
   Analysis,
   Arm,
   CellAnalysis,
+  ClaimAnalysis,
   Comparison,
   Estimate,
   Increment,
@@ -71,13 +72,7 @@ export interface View {
   /** The comparison of an arm with its baseline, or with `versus`. */
   compare(arm: string, metrics: readonly Metric[], options?: CompareOptions): Comparison | undefined
   /** What an arm adds to its baseline; for the baseline's twin that is the A/A difference. */
-  added(
-    arm: string,
-    what: 'latency' | 'cpu' | 'memory',
-    options?: Omit<CompareOptions, 'versus'>,
-  ): Added | undefined
-  /** The A/A difference in an environment. */
-  noise(environment: string, load?: LoadView): NoiseFloor | undefined
+  added(arm: string, what: 'latency' | 'cpu', options?: Omit<CompareOptions, 'versus'>): Added | undefined
   /** Environments in which arms were measured, in order; each has a baseline and a noise floor of its own. */
   readonly environments: readonly string[]
   /** Whether a trial had a rate to keep. A closed loop and a search for the largest rate use all that they can, on purpose. */
@@ -105,7 +100,6 @@ export const latencyMetrics: readonly Metric[] = [
   metrics.serviceTime,
 ]
 export const cpuMetrics: readonly Metric[] = [metrics.addedCpu, metrics.cpu]
-const memoryMetrics: readonly Metric[] = [metrics.addedMemory, metrics.memory]
 
 /** Prepares an analysis for display. Pure and cheap: a few maps. */
 export function createView(analysis: Analysis): View {
@@ -139,18 +133,14 @@ export function createView(analysis: Analysis): View {
     const load = options.load ?? lead
     const versus = options.versus ?? byId.get(arm)?.arm.baseline
     if (load === undefined || versus === undefined) return undefined
-    for (const metric of metrics) {
-      const id = key(load.experiment, load.loadLabel, arm, versus, metric.id, options.percentile)
-      const found = comparisons.get(id)
-      if (found !== undefined) return found
-    }
-    return undefined
+    const ids = metrics.map(({ id }) =>
+      key(load.experiment, load.loadLabel, arm, versus, id, options.percentile),
+    )
+    return ids.map((id) => comparisons.get(id)).find((found) => found !== undefined)
   }
   const unpaced = new Set(
     analysis.cells.filter(({ knee, load }) => knee || load.model === 'closed').map(({ cell }) => cell),
   )
-  const noise: View['noise'] = (environment, load = lead) =>
-    analysis.noise.filter(isUnder(load)).find((floor) => floor.environment === environment)
   return {
     analysis,
     arms,
@@ -165,19 +155,37 @@ export function createView(analysis: Analysis): View {
     added(arm, what, options = {}) {
       const twin = byId.get(arm)?.arm
       if (twin?.role === 'twin') {
-        const estimate = noiseOf(noise(twin.environment, options.load ?? lead), what, options.percentile)
+        const floors = analysis.noise.filter(isUnder(options.load ?? lead))
+        const floor = floors.find(({ environment }) => environment === twin.environment)
+        const estimate = noiseOf(floor, what, options.percentile)
         if (estimate !== undefined)
           return { metric: `noise.${what}`, percentile: options.percentile, estimate }
       }
-      const metrics = { latency: latencyMetrics, cpu: cpuMetrics, memory: memoryMetrics }[what]
-      return addedOf(compare(arm, metrics, options))
+      return addedOf(compare(arm, what === 'cpu' ? cpuMetrics : latencyMetrics, options))
     },
-    noise,
     environments,
     paced: (trial) => !unpaced.has(trial.cell),
     increments: incrementsAt(lead, analysis),
   }
 }
+
+/** What every summary says of an arm: what it adds at p50, at p99 and in CPU, which has a sign, and the memory of its hops. */
+export function summaryOf({ id }: ArmView, view: View) {
+  const added = [
+    view.added(id, 'latency', { percentile: 50 }),
+    view.added(id, 'latency', { percentile: 99 }),
+    view.added(id, 'cpu'),
+  ]
+  return [
+    ...added.map((found) => ({ estimate: found?.estimate, sign: true })),
+    { estimate: view.cell(id)?.hopMemory, sign: false },
+  ]
+}
+
+export const isPartial = ({ outcome }: Analysis) => !['complete', 'precise', 'budget'].includes(outcome)
+
+export const withNext = ({ verdict, sentence, next }: ClaimAnalysis): string =>
+  verdict === 'inconclusive' && next !== undefined ? `${sentence} To decide it: ${next}.` : sentence
 
 /** What a comparison tells of its arm. */
 export const addedOf = (found: Comparison | undefined): Added | undefined =>
@@ -201,13 +209,8 @@ function incrementsAt(lead: LoadView | undefined, analysis: Analysis): readonly 
     .map((increment) => ({ ...increment, title: increment.title.replace(`, ${lead.loadLabel}`, '') }))
 }
 
-function noiseOf(
-  noise: NoiseFloor | undefined,
-  what: string,
-  percentile: number | undefined,
-): Estimate | undefined {
+function noiseOf(noise: NoiseFloor | undefined, what: 'latency' | 'cpu', percentile?: number) {
   if (what === 'cpu') return noise?.cpu
-  if (what !== 'latency') return undefined
   return percentile === 50 ? noise?.latencyP50 : percentile === 99 ? noise?.latencyP99 : undefined
 }
 
@@ -324,14 +327,8 @@ function key(...parts: readonly (string | number | undefined)[]): string {
 }
 
 function unknownPath(name: string): Path {
-  return {
-    name,
-    label: name,
-    summary: '',
-    colour: { light: '#666666', dark: '#a0a0a0' },
-    hops: [],
-    legs: ['plain'],
-  }
+  const colour = { light: '#666666', dark: '#a0a0a0' }
+  return { name, label: name, summary: '', colour, hops: [], legs: ['plain'] }
 }
 
 function strangerArm(id: string): ArmView {

@@ -1,16 +1,6 @@
 /** The table of load generators as Markdown: questions down, tools across. */
 import type { TruthCell, TruthTable } from '../../harness/model/truth.js'
-import {
-  closestLine,
-  hostLine,
-  keyLine,
-  markOf,
-  notesOf,
-  standingLine,
-  standingWords,
-  truthColumns,
-  warningsOf,
-} from './words.js'
+import * as words from './words.js'
 
 export function truthMarkdown(table: TruthTable): string {
   const names = table.tools.map(({ name }) => name)
@@ -19,32 +9,32 @@ export function truthMarkdown(table: TruthTable): string {
   return [
     '# Which load generator can be believed',
     '',
-    standingLine(table),
+    words.standingLine(table),
     '',
-    closestLine(table),
+    words.closestLine(table),
     '',
-    hostLine(table),
-    ...warningsOf(table).map((warning) => `**${warning}**`),
+    words.hostLine(table),
+    ...words.warningsOf(table).map((warning) => `**${warning}**`),
     '',
-    row(truthColumns(table)),
+    row(words.truthColumns(table)),
     row(['question', ...names, 'ours'].map(() => '---')),
     ...table.questions.map(({ id, title }) =>
-      row([title, ...names.map((name) => cellText(table.cells[name]?.[id])), standingWords(table, id)]),
+      row([title, ...names.map((name) => cellText(table.cells[name]?.[id])), words.standingWords(table, id)]),
     ),
     '',
-    keyLine,
+    words.keyLine,
     'Right is:',
     '',
     ...table.questions.filter(({ rule }) => rule !== 'told').map(({ title, rule }) => `- ${title}: ${rule}`),
     '',
     'What is known of the tools:',
     '',
-    ...notesOf(table).map((note) => `- ${note}`),
+    ...words.notesOf(table).map((note) => `- ${note}`),
     ...(table.absent.length > 0 ? ['', `Not on the PATH: ${table.absent.join(', ')}.`] : []),
     '',
   ].join('\n')
 }
 
 function cellText(cell: TruthCell | undefined): string {
-  return cell ? `${markOf(cell)} ${cell.text}`.trim() : ''
+  return cell ? `${words.markOf(cell)} ${cell.text}`.trim() : ''
 }

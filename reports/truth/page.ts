@@ -3,17 +3,7 @@ import type { TruthCell, TruthTable } from '../../harness/model/truth.js'
 import type { TableCell } from '../charts/chart.js'
 import { cleanDeep, escapeHtml } from '../page/clean.js'
 import { renderPage, type ReportAssets } from '../page/page.js'
-import {
-  closestLine,
-  hostLine,
-  keyLine,
-  markOf,
-  notesOf,
-  standingLine,
-  standingWords,
-  truthColumns,
-  warningsOf,
-} from './words.js'
+import * as words from './words.js'
 
 const style = `.truth{max-width:none}.truth td{min-width:7rem}.truth .right{color:var(--good)}.truth .off,.truth .failed{color:var(--warn)}.truth .hidden,.truth .cannot,.truth .undecided{color:var(--muted)}`
 
@@ -27,24 +17,24 @@ export function truthHtml(raw: TruthTable, assets: ReportAssets): string {
       style,
       embedded: { 'truth-table': table },
       body: {
-        headline: standingLine(table),
-        closest: closestLine(table),
-        host: hostLine(table),
-        warnings: warningsOf(table),
-        key: keyLine,
+        headline: words.standingLine(table),
+        closest: words.closestLine(table),
+        host: words.hostLine(table),
+        warnings: words.warningsOf(table),
+        key: words.keyLine,
         matrix: {
-          columns: truthColumns(table),
+          columns: words.truthColumns(table),
           rows: table.questions.map(({ id, title }) => [
             title,
             ...table.tools.map(({ name }) => htmlOf(table.cells[name]?.[id])),
-            standingWords(table, id),
+            words.standingWords(table, id),
           ]),
         },
         rules: {
           columns: ['question', 'right is'],
           rows: table.questions.map(({ title, rule }) => [title, rule === 'told' ? 'not judged' : rule]),
         },
-        notes: notesOf(table),
+        notes: words.notesOf(table),
         absent: table.absent.join(', '),
       },
     },
@@ -54,5 +44,5 @@ export function truthHtml(raw: TruthTable, assets: ReportAssets): string {
 
 function htmlOf(cell: TruthCell | undefined): TableCell {
   if (!cell) return ''
-  return { html: `<span class="${cell.verdict}">${markOf(cell)} ${escapeHtml(cell.text)}</span>` }
+  return { html: `<span class="${cell.verdict}">${words.markOf(cell)} ${escapeHtml(cell.text)}</span>` }
 }

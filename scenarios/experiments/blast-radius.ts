@@ -1,8 +1,8 @@
 /** How many workloads does the death of one component hurt, and for how long? */
 import { z } from 'zod'
-import type { Path, Script, TrialReading } from '../../harness/model.js'
+import type { Path, TrialReading } from '../../harness/model.js'
 import { metric } from '../metrics.js'
-import { loadLabel, sidecarsOrNone, type Experiment } from './experiment.js'
+import { actsOn, called, openLoop, sidecarsOrNone, type Experiment } from './experiment.js'
 import { count, openLoopSettings, rate } from './load-settings.js'
 
 const sliceMs = 50
@@ -29,9 +29,8 @@ const settings = z
     path: ['connections'],
     message: 'each workload needs a connection',
   })
-export type BlastRadiusSettings = z.infer<typeof settings>
+type Settings = z.infer<typeof settings>
 
-/** Each load's label begins with one of these: claims compare them. */
 export const killLoads = { killed: 'a hop is killed', nothing: 'a spare hop is killed' } as const
 
 /** Of each workload the slices in which a request failed or was late. */
@@ -46,8 +45,6 @@ export const workloadsHit = metric({
   id: 'blast.workloadsHit',
   title: 'Share of workloads that are hurt',
   unit: 'share',
-  better: 'less',
-  sample: 'round',
   read(reading) {
     const slices = hurtSlices(reading)
     return slices && slices.filter((hurt) => hurt > 0).length / slices.length
@@ -60,24 +57,18 @@ const outage = metric({
   id: 'blast.outageMs',
   title: 'Time in which a workload is hurt, all workloads together',
   unit: 'ms',
-  better: 'less',
-  sample: 'round',
   read: (reading) => hurtSlices(reading)?.reduce((sum, hurt) => sum + hurt * sliceMs, 0),
   resolution: () => sliceMs,
 })
 
 /** The server's end of the path, of the first workload where each has its own. */
-function kill({ killAtMs, backAtMs }: BlastRadiusSettings, of?: 'spare') {
-  return ({ hops }: Path): Script => {
-    const last = hops.at(-1)
-    if (!last) return []
-    const target = of === undefined ? { hop: last.name } : { hop: last.name, of }
-    return [
-      { atMs: killAtMs, target, change: { do: 'kill' } },
-      { atMs: backAtMs, target, change: { do: 'start' } },
-    ]
-  }
-}
+const kill =
+  ({ killAtMs, backAtMs }: Settings, of?: 'spare') =>
+  ({ hops }: Path) =>
+    actsOn(hops.at(-1), of, [
+      [killAtMs, 'kill'],
+      [backAtMs, 'start'],
+    ])
 
 export const blastRadius = {
   name: 'blast-radius',
@@ -85,11 +76,11 @@ export const blastRadius = {
   settings,
   loads: (own) => {
     const { killAtMs: _1, backAtMs: _2, ...rest } = own
-    const load = { engine: 'open-loop' as const, model: 'open' as const, ...rest, sliceMs }
-    const label = (what: string) => `${what}, ${own.workloads} workloads, ${loadLabel(load)}`
+    const named = (what: string) =>
+      called(`${what}, ${own.workloads} workloads`, openLoop({ ...rest, sliceMs }))
     return [
-      { label: label(killLoads.killed), load, script: kill(own), hopsAlone: true },
-      { label: label(killLoads.nothing), load, script: kill(own, 'spare') },
+      { ...named(killLoads.killed), script: kill(own), hopsAlone: true },
+      { ...named(killLoads.nothing), script: kill(own, 'spare') },
     ]
   },
   carries: sidecarsOrNone,
@@ -110,4 +101,4 @@ export const blastRadius = {
     },
   ],
   claims: ['C6'],
-} satisfies Experiment<BlastRadiusSettings>
+} satisfies Experiment<Settings>

@@ -1,7 +1,7 @@
 /** How many requests a second does each path carry before it breaks its promise? Searched with an open loop. */
 import { z } from 'zod'
 import { throughput } from '../metrics.js'
-import type { Experiment } from './experiment.js'
+import { openLoop, type Experiment } from './experiment.js'
 import { count, openLoopSettings, rate } from './load-settings.js'
 
 const settings = z
@@ -47,7 +47,7 @@ export const capacity = {
   loads: ({ slo, startPerSecond, minPerSecond, maxPerSecond, precision, maxProbes, ...rest }) => [
     {
       label: `p${slo.percentile} ≤ ${slo.latencyMs} ms c${rest.connections} ${rest.payloadBytes}B ${rest.protocol}`,
-      load: { engine: 'open-loop' as const, model: 'open' as const, ...rest },
+      load: openLoop(rest),
       search: { ...slo, startPerSecond, minPerSecond, maxPerSecond, precision, maxProbes },
     },
   ],

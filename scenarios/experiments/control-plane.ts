@@ -1,8 +1,8 @@
 /** What does a control plane cost while nothing changes, and while proxies come and go? */
 import { z } from 'zod'
-import type { Path, Script, TrialReading } from '../../harness/model.js'
-import { metric } from '../metrics.js'
-import { loadLabel, type Experiment } from './experiment.js'
+import type { Path, TrialReading } from '../../harness/model.js'
+import { metric, mib, pageMib } from '../metrics.js'
+import { actsOn, called, openLoop, type Experiment } from './experiment.js'
 import { count, openLoopSettings, rate } from './load-settings.js'
 
 const settings = z
@@ -19,21 +19,15 @@ const settings = z
     path: ['proxies'],
     message: 'all of them must come back within the window',
   })
-export type ControlPlaneSettings = z.infer<typeof settings>
+type Settings = z.infer<typeof settings>
 
-/** Each load's label begins with one of these: claims compare them. */
-export const controlLoads = { rest: 'nothing changes', churn: 'proxies come and go' } as const
+const controlLoads = { rest: 'nothing changes', churn: 'proxies come and go' } as const
 
 /** A spare hop, which carries nothing: what it asks of a control plane is all that it does. */
-function churn({ proxies, everyMs }: ControlPlaneSettings) {
-  return ({ hops: [first] }: Path): Script => {
-    if (!first) return []
-    const target = { hop: first.name, of: 'spare' as const }
-    return Array.from({ length: proxies }, (_, index) => (index + 0.5) * everyMs).flatMap((atMs) => [
-      { atMs, target, change: { do: 'stop' as const } },
-      { atMs, target, change: { do: 'start' as const } },
-    ])
-  }
+function churn({ proxies, everyMs }: Settings) {
+  const times = Array.from({ length: proxies }, (_, index) => (index + 0.5) * everyMs)
+  const acts = times.flatMap((atMs) => [[atMs, 'stop'] as const, [atMs, 'start'] as const])
+  return ({ hops: [first] }: Path) => actsOn(first, 'spare', acts)
 }
 
 /** Undefined where there is none, rather than nothing: a mesh without one has no figure here. */
@@ -42,12 +36,10 @@ const controlRows = ({ trial: { usage } }: Pick<TrialReading, 'trial'>) => {
   return rows.length === 0 ? undefined : rows
 }
 
-export const controlCpu = metric({
+const controlCpu = metric({
   id: 'controlPlane.cpu',
   title: 'CPU of the control plane',
   unit: 'vCPU',
-  better: 'less',
-  sample: 'round',
   read: (reading) => {
     const rows = controlRows(reading)
     const windowMs = reading.trial.usage?.windowMs ?? 0
@@ -63,15 +55,13 @@ const controlMemory = metric({
   id: 'controlPlane.memory',
   title: 'Memory of the control plane',
   unit: 'MiB',
-  better: 'less',
   sample: 'process',
   read: (reading) =>
     controlRows(reading)?.reduce<number | undefined>(
-      (sum, { rssBytes }) =>
-        sum === undefined || rssBytes === undefined ? undefined : sum + rssBytes / 2 ** 20,
+      (sum, { rssBytes }) => (sum === undefined || rssBytes === undefined ? undefined : sum + rssBytes / mib),
       0,
     ),
-  resolution: () => 4096 / 2 ** 20,
+  resolution: () => pageMib,
 })
 
 export const controlPlane = {
@@ -80,15 +70,23 @@ export const controlPlane = {
   settings,
   loads: (own) => {
     const { proxies, everyMs, ...rest } = own
-    const load = { engine: 'open-loop' as const, model: 'open' as const, ...rest }
-    const label = (what: string) => `${what}, ${loadLabel(load)}`
+    const load = openLoop(rest)
     return [
-      { label: label(controlLoads.rest), load },
-      { label: label(`${controlLoads.churn} (${proxies}, every ${everyMs} ms)`), load, script: churn(own) },
+      called(controlLoads.rest, load),
+      { ...called(`${controlLoads.churn} (${proxies}, every ${everyMs} ms)`, load), script: churn(own) },
     ]
   },
   carries: ({ hops }) => hops.length > 0,
   comparesLoads: true,
   metrics: [controlCpu, controlMemory],
+  charts: [
+    {
+      name: 'control-plane',
+      title: 'CPU of the control plane, at rest and while proxies come and go',
+      caption: 'Cores in use over the window. A mesh without a control plane has no row.',
+      metric: controlCpu,
+      across: { [controlLoads.rest]: 'nothing changes', [controlLoads.churn]: 'proxies come and go' },
+    },
+  ],
   claims: ['C12'],
-} satisfies Experiment<ControlPlaneSettings>
+} satisfies Experiment<Settings>

@@ -1,8 +1,18 @@
 /** What an experiment says of itself: its question, what it does to an arm, and how its answer is shown and judged. */
 import type { z } from 'zod'
-import type { ClaimId, LabelledLoad, LoadSpec, Path, ReadMetric } from '../../harness/model.js'
+import { defined } from '../../harness/model/defined.js'
+import type {
+  Change,
+  ClaimId,
+  Hop,
+  LabelledLoad,
+  LoadSpec,
+  Path,
+  ReadMetric,
+  Script,
+} from '../../harness/model.js'
 
-/** A chart of one metric, every arm with its interval, under each of the experiment's loads. */
+/** A chart of one metric, every arm with its interval: under each of the experiment's loads, or of its loads beside each other. */
 export interface MetricChart {
   /** Unique among charts; kebab-case. */
   readonly name: string
@@ -12,6 +22,19 @@ export interface MetricChart {
   readonly caption: string
   readonly metric: ReadMetric
   readonly percentile?: number
+  /** Loads beside each other: how their labels begin → what they are called here; others are left out. */
+  readonly across?: Readonly<Record<string, string>>
+  /** Of loads beside each other: what is drawn as a bar behind the interval, from zero. */
+  readonly behind?: ReadMetric
+  /** Loads as the steps of a line: of so many of something each. */
+  readonly steps?: {
+    /** Of what: one, and several. */
+    readonly of: readonly [string, string]
+    /** What loads that are drawn have in their label; absent: all are. */
+    readonly labelled?: string
+    /** Knees are drawn, of loads whose rate is searched; absent: all others, since a searched load has no rate of its own. */
+    readonly searched?: true
+  }
 }
 
 /** `Settings` is what the experiment takes in the config, after defaults. */
@@ -46,4 +69,31 @@ export function sidecarsOrNone({ hops }: Path): boolean {
 export function loadLabel(load: LoadSpec): string {
   const pace = load.model === 'open' ? `${load.ratePerSecond ?? 0}/s` : 'max'
   return `${pace} c${load.connections} ${load.payloadBytes}B ${load.protocol}`
+}
+
+/** A load of settings that an open loop has. */
+export const openLoop = <Settings>(settings: Settings) => ({
+  engine: 'open-loop' as const,
+  model: 'open' as const,
+  ...settings,
+})
+
+/** A load under a label that begins with what is special about it: claims tell loads of an experiment apart by that. */
+export const called = <Load extends LoadSpec>(what: string, load: Load) => ({
+  label: `${what}, ${loadLabel(load)}`,
+  load,
+})
+
+/** What is done to a hop, or to a spare copy of it that carries nothing; nothing where the path has no such hop. */
+export function actsOn(
+  hop: Hop | undefined,
+  of: 'spare' | undefined,
+  acts: readonly (readonly [
+    atMs: number,
+    act: Change['do'] & ('start' | 'stop' | 'kill' | 'pause' | 'resume'),
+  ])[],
+): Script {
+  if (!hop) return []
+  const target = { hop: hop.name, ...defined({ of }) }
+  return acts.map(([atMs, act]) => ({ atMs, target, change: { do: act } }))
 }

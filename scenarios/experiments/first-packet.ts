@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import type { TrialReading } from '../../harness/model.js'
 import { metric } from '../metrics.js'
-import { loadLabel, type Experiment } from './experiment.js'
+import { called, type Experiment } from './experiment.js'
 import { count, openLoopSettings, rate } from './load-settings.js'
 import { readRestart, restart, sliceMs } from './restart.js'
 
@@ -22,7 +22,6 @@ const settings = z
     message: 'it must be before the end of the window',
   })
 
-/** Each load's label begins with one of these: claims compare them. */
 export const firstLoads = {
   cold: 'the first hop knows nobody',
   nothing: 'a spare hop knows nobody',
@@ -32,8 +31,6 @@ export const firstAdded = metric({
   id: 'firstPacket.added',
   title: 'What the first connection takes beyond those behind it',
   unit: 'ms',
-  better: 'less',
-  sample: 'round',
   read: ({ trial }) => readRestart(trial)?.firstAddedMs,
   resolution: () => 0.001,
 })
@@ -43,8 +40,6 @@ export const firstLost = metric({
   id: 'firstPacket.lost',
   title: 'First requests that are lost',
   unit: 'count',
-  better: 'less',
-  sample: 'round',
   read({ trial: { events = [], load } }: Pick<TrialReading, 'trial'>) {
     const slices = load?.slices?.workloads[0]
     if (!slices || events.length > 0) return undefined
@@ -63,15 +58,22 @@ export const firstPacket = {
   settings,
   loads: ({ startAtMs, ...rest }) => {
     const load = { engine: 'connect' as const, model: 'open' as const, ...rest, sliceMs }
-    const label = (what: string) => `${what}, ${loadLabel(load)}`
     return [
-      { label: label(firstLoads.cold), load, script: (path) => restart(path, startAtMs) },
-      { label: label(firstLoads.nothing), load, script: (path) => restart(path, startAtMs, 'spare') },
+      { ...called(firstLoads.cold, load), script: (path) => restart(path, startAtMs) },
+      { ...called(firstLoads.nothing, load), script: (path) => restart(path, startAtMs, 'spare') },
     ]
   },
   comparesLoads: true,
   metrics: [firstAdded, firstLost],
   charts: [
+    {
+      name: 'first-connection',
+      title: 'What the first connection takes beyond those behind it',
+      caption:
+        'Response time of the first request through a hop that has just started, less the median of later ones. A path without handshakes shows what is the program’s own start.',
+      metric: firstAdded,
+      across: { [firstLoads.cold]: 'knows nobody', [firstLoads.nothing]: 'spare starts' },
+    },
     {
       name: 'first-packet-lost',
       title: 'First requests that are lost',

@@ -1,9 +1,9 @@
 /** How do a mesh's memory and CPU grow with the replicas of its application, and from how many on is which mesh smaller? */
 import { z } from 'zod'
 import { metric } from '../metrics.js'
-import { loadLabel, sidecarsOrNone, type Experiment } from './experiment.js'
+import { called, openLoop, sidecarsOrNone, type Experiment } from './experiment.js'
 import { connections, openLoopSettings, rate, rounds, steps } from './load-settings.js'
-import { coresIn, memoryIn } from './resources.js'
+import { coresIn, memoryIn, sizes } from './resources.js'
 
 const settings = z
   .strictObject({
@@ -47,23 +47,30 @@ export const footprint = {
     replicas.flatMap((workloads) =>
       Object.values(footprintLoads).map((what) => {
         const isAtRest = what === footprintLoads.rest
-        const load = {
-          engine: 'open-loop' as const,
-          model: 'open' as const,
+        const load = openLoop({
           ...rest,
           workloads,
           ratePerSecond: isAtRest ? restPerSecond : rest.ratePerSecond,
           // What is used at rest is little, and comes in bursts.
           durationMs: isAtRest ? 2 * rest.durationMs : rest.durationMs,
-        }
-        const label = `${workloads} ${workloads === 1 ? 'replica' : 'replicas'} ${what}, ${loadLabel(load)}`
+        })
+        const named = called(`${workloads} ${workloads === 1 ? 'replica' : 'replicas'} ${what}`, load)
         const isFirst = workloads === replicas[0] && what === footprintLoads.load
-        return { label, load, ...(isFirst ? {} : { hopsAlone: true as const }) }
+        return { ...named, ...(isFirst ? {} : { hopsAlone: true as const }) }
       }),
     ),
   rounds: (own) => own.rounds,
   carries: sidecarsOrNone,
   comparesLoads: true,
   metrics: [meshMemory, meshCpu],
+  charts: [
+    {
+      name: 'footprint-lines',
+      title: 'Memory of all hops by replicas of the application',
+      caption: sizes,
+      metric: meshMemory,
+      steps: { of: ['replica', 'replicas'], labelled: footprintLoads.load },
+    },
+  ],
   claims: ['C4', 'C12'],
 } satisfies Experiment<z.infer<typeof settings>>

@@ -1,7 +1,7 @@
 /** What does a busy neighbour do to a tenant: by sharing the tenant's hops, and by being on the same host at all? */
 import { z } from 'zod'
 import { responseTime } from '../metrics.js'
-import { loadLabel, type Experiment } from './experiment.js'
+import { called, openLoop, type Experiment } from './experiment.js'
 import { openLoopSettings, payloadBytes, rate } from './load-settings.js'
 import { defined } from '../../harness/model/defined.js'
 
@@ -19,7 +19,6 @@ const settings = z.strictObject({
   ...openLoopSettings({ warmupMs: 300, durationMs: 1500 }),
 })
 
-/** Each load's label begins with one of these: claims compare them. */
 export const neighbourLoads = {
   none: 'no neighbour',
   apart: 'neighbour on hops of its own',
@@ -33,16 +32,15 @@ export const isolation = {
     'How much worse off is a tenant whose neighbour is busy, on the same hops and on hops of its own?',
   settings,
   loads: ({ neighbour, ...rest }) => {
-    const load = { engine: 'open-loop' as const, model: 'open' as const, ...rest, sliceMs: 50 }
-    const label = (what: string) => `${what}, ${loadLabel(load)}`
+    const load = openLoop({ ...rest, sliceMs: 50 })
     const { sliceMs: _, ...second } = { ...load, ...neighbour }
     const quiet = { ...second, ratePerSecond: 10, payloadBytes: rest.payloadBytes }
     const noise = (loud: typeof second, along?: 'spare') => [{ atMs: 0, load: loud, ...defined({ along }) }]
     return [
-      { label: label(neighbourLoads.none), load },
-      { label: label(neighbourLoads.apart), load, script: noise(second, 'spare'), hopsAlone: true },
-      { label: label(neighbourLoads.sharing), load, script: noise(second), hopsAlone: true },
-      { label: label(neighbourLoads.quiet), load, script: noise(quiet), hopsAlone: true },
+      called(neighbourLoads.none, load),
+      { ...called(neighbourLoads.apart, load), script: noise(second, 'spare'), hopsAlone: true },
+      { ...called(neighbourLoads.sharing, load), script: noise(second), hopsAlone: true },
+      { ...called(neighbourLoads.quiet, load), script: noise(quiet), hopsAlone: true },
     ]
   },
   // What has sidecars alone shares no hop.

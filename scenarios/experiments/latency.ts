@@ -1,7 +1,7 @@
 /** What does each path add to the response time, at rates below every arm's knee? */
 import { z } from 'zod'
 import { responseTime, cpu, memory } from '../metrics.js'
-import { loadLabel, type Experiment } from './experiment.js'
+import { loadLabel, openLoop, type Experiment } from './experiment.js'
 import { openLoopSettings, rate } from './load-settings.js'
 
 const settings = z.strictObject({
@@ -16,7 +16,7 @@ export const latency = {
   settings,
   loads: ({ ratesPerSecond, ...rest }) =>
     [...new Set(ratesPerSecond)].map((ratePerSecond) => {
-      const load = { engine: 'open-loop' as const, model: 'open' as const, ratePerSecond, ...rest }
+      const load = openLoop({ ratePerSecond, ...rest })
       return { label: loadLabel(load), load }
     }),
   metrics: [responseTime, cpu, memory],

@@ -1,7 +1,7 @@
 /** Where is the CPU of each path spent, in the programs of the hops or in the kernel on their behalf? */
 import { z } from 'zod'
 import { metric, per1000 } from '../metrics.js'
-import { loadLabel, type Experiment } from './experiment.js'
+import { called, openLoop, type Experiment } from './experiment.js'
 import { openLoopSettings, rate } from './load-settings.js'
 
 const settings = z.strictObject({
@@ -16,9 +16,7 @@ const userCpu = metric({
   id: 'modes.user',
   title: 'CPU of the hops in user space, per 1\u202f000 requests',
   unit: 'ms',
-  better: 'less',
-  sample: 'round',
-  read: (reading) => reading.bill?.hopsUserNs && per1000(reading, reading.bill.hopsUserNs),
+  read: (reading) => per1000(reading, reading.bill?.hopsUserNs),
   resolution: (reading) => per1000(reading, tickNs) ?? 0,
 })
 
@@ -26,9 +24,7 @@ const kernelCpu = metric({
   id: 'modes.kernel',
   title: 'CPU of the hops in the kernel, per 1\u202f000 requests',
   unit: 'ms',
-  better: 'less',
-  sample: 'round',
-  read: (reading) => reading.bill?.hopsSystemNs && per1000(reading, reading.bill.hopsSystemNs),
+  read: (reading) => per1000(reading, reading.bill?.hopsSystemNs),
   resolution: (reading) => per1000(reading, tickNs) ?? 0,
 })
 
@@ -37,9 +33,7 @@ const softirqCpu = metric({
   id: 'modes.softirq',
   title: 'Soft interrupts of the whole host, per 1\u202f000 requests',
   unit: 'ms',
-  better: 'less',
-  sample: 'round',
-  read: (reading) => reading.trial.usage && per1000(reading, reading.trial.usage.hostSoftirqNs),
+  read: (reading) => per1000(reading, reading.trial.usage?.hostSoftirqNs),
   resolution: (reading) => per1000(reading, tickNs) ?? 0,
 })
 
@@ -49,10 +43,7 @@ export const modes = {
   name: 'modes',
   question: 'Where is the CPU of each path spent, in user space or in the kernel?',
   settings,
-  loads: (own) => {
-    const load = { engine: 'open-loop' as const, model: 'open' as const, ...own }
-    return [{ label: `by mode, ${loadLabel(load)}`, load }]
-  },
+  loads: (own) => [called('by mode', openLoop(own))],
   metrics: [userCpu, kernelCpu, softirqCpu],
   charts: [
     { name: 'modes-user', title: 'CPU of the hops in user space', caption, metric: userCpu },

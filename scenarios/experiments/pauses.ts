@@ -1,8 +1,8 @@
 /** What do pauses of a proxy, as those of a garbage collector, do to its tail, and are they worse where all share it? */
 import { z } from 'zod'
-import type { Path, Script } from '../../harness/model.js'
+import type { Path } from '../../harness/model.js'
 import { metric, responseTime } from '../metrics.js'
-import { loadLabel, type Experiment } from './experiment.js'
+import { actsOn, called, openLoop, type Experiment } from './experiment.js'
 import { count, openLoopSettings, rate } from './load-settings.js'
 import { memoryIn } from './resources.js'
 
@@ -23,7 +23,7 @@ const settings = z
     path: ['everyMs'],
     message: 'half of it passes before the first pause, which must end within the window',
   })
-export type PausesSettings = z.infer<typeof settings>
+type Settings = z.infer<typeof settings>
 
 /** Shared pages divided among those who share them, where the kernel tells so. */
 export const memoryOfHop = metric({
@@ -32,20 +32,14 @@ export const memoryOfHop = metric({
   ...memoryIn(({ l7MemoryBytes, l7Hops }) => l7MemoryBytes && l7MemoryBytes / l7Hops),
 })
 
-/** Each load's label begins with one of these: claims compare them. */
 export const pauseLoads = { none: 'no pauses', paused: 'pauses', nothing: 'pauses of a spare hop' } as const
 
 /** Pauses of the path's first hop, or of a spare one that carries nothing: the first a half period from the start. */
-function pauses({ pauseMs, everyMs, durationMs }: PausesSettings, of?: 'spare') {
-  return ({ hops: [first] }: Path): Script => {
-    if (!first) return []
-    const target = of === undefined ? { hop: first.name } : { hop: first.name, of }
-    const times = Math.floor((durationMs + everyMs / 2 - pauseMs) / everyMs)
-    return Array.from({ length: times }, (_, index) => (index + 0.5) * everyMs).flatMap((atMs) => [
-      { atMs, target, change: { do: 'pause' as const } },
-      { atMs: atMs + pauseMs, target, change: { do: 'resume' as const } },
-    ])
-  }
+function pauses({ pauseMs, everyMs, durationMs }: Settings, of?: 'spare') {
+  const length = Math.floor((durationMs + everyMs / 2 - pauseMs) / everyMs)
+  const times = Array.from({ length }, (_, index) => (index + 0.5) * everyMs)
+  const acts = times.flatMap((atMs) => [[atMs, 'pause'] as const, [atMs + pauseMs, 'resume'] as const])
+  return ({ hops: [first] }: Path) => actsOn(first, of, acts)
 }
 
 export const pausesExperiment = {
@@ -54,17 +48,12 @@ export const pausesExperiment = {
   settings,
   loads: (own) => {
     const { pauseMs, everyMs, ...rest } = own
-    const load = { engine: 'open-loop' as const, model: 'open' as const, ...rest }
-    const label = (what: string) => `${what}, ${loadLabel(load)}`
+    const load = openLoop(rest)
+    const paused = called(`${pauseLoads.paused} ${pauseMs} ms/${everyMs} ms`, load)
     return [
-      { label: label(pauseLoads.none), load },
-      {
-        label: label(`${pauseLoads.paused} ${pauseMs} ms/${everyMs} ms`),
-        load,
-        script: pauses(own),
-        hopsAlone: true,
-      },
-      { label: label(pauseLoads.nothing), load, script: pauses(own, 'spare'), hopsAlone: true },
+      called(pauseLoads.none, load),
+      { ...paused, script: pauses(own), hopsAlone: true },
+      { ...called(pauseLoads.nothing, load), script: pauses(own, 'spare'), hopsAlone: true },
     ]
   },
   carries: ({ hops }) => hops.length > 0,
@@ -80,4 +69,4 @@ export const pausesExperiment = {
     },
   ],
   claims: ['C11'],
-} satisfies Experiment<PausesSettings>
+} satisfies Experiment<Settings>

@@ -4,18 +4,16 @@
  * Each request has a connection of its own, so that one is refused at once where nobody listens, and the next tries again.
  */
 import type { Path, Script, Slices, Trial } from '../../harness/model.js'
+import { actsOn } from './experiment.js'
 
 export const sliceMs = 5
 
 /** Ends the path's first hop, or a spare one that carries nothing, and starts it again at once. */
-export function restart({ hops: [first] }: Path, atMs: number, of?: 'spare'): Script {
-  if (!first) return []
-  const target = of === undefined ? { hop: first.name } : { hop: first.name, of }
-  return [
-    { atMs, target, change: { do: 'kill' } },
-    { atMs, target, change: { do: 'start' } },
-  ]
-}
+export const restart = ({ hops: [first] }: Path, atMs: number, of?: 'spare'): Script =>
+  actsOn(first, of, [
+    [atMs, 'kill'],
+    [atMs, 'start'],
+  ])
 
 export interface Restart {
   /** From the start of the hop until it was ready, as its platform saw it; 0 of a spare hop, which nobody waits for. */

@@ -19,12 +19,8 @@ export const saturation = {
   question: 'How many requests a second does each path answer when every connection is always busy?',
   settings,
   loads: ({ rounds: _rounds, ...rest }) => {
-    const load = {
-      engine: 'closed-loop' as const,
-      model: 'closed' as const,
-      protocol: 'http1' as const,
-      ...rest,
-    }
+    const closed = { engine: 'closed-loop', model: 'closed', protocol: 'http1' } as const
+    const load = { ...closed, ...rest }
     return [{ label: loadLabel(load), load }]
   },
   rounds: (own) => own.rounds,

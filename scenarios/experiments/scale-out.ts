@@ -2,10 +2,10 @@
 import { z } from 'zod'
 import { defined } from '../../harness/model/defined.js'
 import type { LabelledLoad } from '../../harness/model.js'
-import { metric } from '../metrics.js'
-import { loadLabel, sidecarsOrNone, type Experiment } from './experiment.js'
+import { metric, throughput } from '../metrics.js'
+import { called, openLoop, sidecarsOrNone, type Experiment } from './experiment.js'
 import { connections, count, openLoopSettings, rate, rounds, steps } from './load-settings.js'
-import { coresIn, memoryIn } from './resources.js'
+import { coresIn, memoryIn, sizes } from './resources.js'
 
 const settings = z
   .strictObject({
@@ -41,9 +41,6 @@ const settings = z
     message: 'each unit needs a connection',
   })
 
-/** How labels of loads end whose knee is searched. */
-const kneeLabel = 'knee'
-
 /** Tunnels are left out: a node has one of them for all of its waypoints. */
 export const l7Memory = metric({
   id: 'scale-out.memory',
@@ -69,37 +66,45 @@ export const scaleOut = {
   settings,
   loads: ({ units, rounds: _, cpusPerHop, slo, startPerUnit, maxProbes, ...rest }) =>
     units.flatMap((workloads): LabelledLoad[] => {
-      const load = { engine: 'open-loop' as const, model: 'open' as const, ...rest, workloads }
+      const load = openLoop({ ...rest, workloads })
       const what = `${workloads} ${workloads === 1 ? 'unit' : 'units'} of L7`
       const common = {
         units: defined({ cpusPerHop }),
         ...(workloads === units[0] ? {} : { hopsAlone: true as const }),
       }
       const { ratePerSecond: _rate, ...searched } = load
-      const startPerSecond = startPerUnit * workloads
-      const search = {
-        ...slo,
-        startPerSecond,
-        minPerSecond: 20,
-        maxPerSecond: 100_000,
-        precision: 0.05,
-        maxProbes,
-      }
-      const knee = {
-        label: `${what}, ${kneeLabel}`,
-        load: searched,
-        search,
-        ...common,
-        hopsAlone: true as const,
-      }
-      return [
-        { label: `${what}, ${loadLabel(load)}`, load, ...common },
-        ...(cpusPerHop === undefined ? [] : [knee]),
-      ]
+      const rates = { startPerSecond: startPerUnit * workloads, minPerSecond: 20, maxPerSecond: 100_000 }
+      const search = { ...slo, ...rates, precision: 0.05, maxProbes }
+      const knee = { label: `${what}, knee`, load: searched, search, ...common, hopsAlone: true as const }
+      return [{ ...called(what, load), ...common }, ...(cpusPerHop === undefined ? [] : [knee])]
     }),
   rounds: (own) => own.rounds,
   carries: (path) => sidecarsOrNone(path) && path.hops.some(({ layer }) => layer === 'l7'),
   comparesLoads: true,
   metrics: [l7Memory, applicationMemory, l7Cpu],
+  charts: [
+    {
+      name: 'scale-out-lines',
+      title: 'Memory of all L7 hops by units of L7 capacity',
+      caption: `${sizes}; tunnels are not counted`,
+      metric: l7Memory,
+      steps: { of: ['unit', 'units'] },
+    },
+    {
+      name: 'scale-out-application',
+      title: 'Memory of the application by units of L7 capacity',
+      caption: `${sizes}; a unit of sidecars comes with an application of its own`,
+      metric: applicationMemory,
+      steps: { of: ['unit', 'units'] },
+    },
+    {
+      name: 'scale-out-knees',
+      title: 'Largest rate that is carried, by units of L7 capacity',
+      caption:
+        'Searched with an open loop at each step, with a quota of CPU for each L7 hop; a point without a line is a bound, and a line that meets the upper edge goes on, as the table says',
+      metric: throughput,
+      steps: { of: ['unit', 'units'], searched: true },
+    },
+  ],
   claims: ['C4'],
 } satisfies Experiment<z.infer<typeof settings>>

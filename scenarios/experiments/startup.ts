@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import type { Path, Script } from '../../harness/model.js'
 import { metric } from '../metrics.js'
-import { loadLabel, type Experiment } from './experiment.js'
+import { called, type Experiment } from './experiment.js'
 import { count, openLoopSettings, rate } from './load-settings.js'
 import { readRestart, restart, sliceMs } from './restart.js'
 
@@ -21,7 +21,6 @@ const settings = z
     message: 'it must be before the end of the window',
   })
 
-/** Each load's label begins with one of these: claims compare them. */
 export const startLoads = {
   together: 'all that a workload brings starts with it',
   before: 'a workload waits for its hop',
@@ -46,8 +45,6 @@ export const unserved = metric({
   id: 'startup.unserved',
   title: 'Time from an application’s first instant until its requests are answered',
   unit: 'ms',
-  better: 'less',
-  sample: 'round',
   read: ({ trial }) => readRestart(trial)?.unservedMs,
   resolution: () => sliceMs,
 })
@@ -57,8 +54,6 @@ export const outages = metric({
   id: 'startup.outages',
   title: 'Stretches of failed requests around a start',
   unit: 'count',
-  better: 'less',
-  sample: 'round',
   read: ({ trial }) => readRestart(trial)?.outages,
   resolution: () => 1,
   counts: () => 1,
@@ -68,8 +63,6 @@ export const readiness = metric({
   id: 'startup.readiness',
   title: 'Time until what a workload brings is ready',
   unit: 'ms',
-  better: 'less',
-  sample: 'round',
   read: ({ trial }) => readRestart(trial)?.readyMs,
   resolution: () => 1,
 })
@@ -80,21 +73,31 @@ export const startup = {
   settings,
   loads: ({ startAtMs, ...rest }) => {
     const load = { engine: 'connect' as const, model: 'open' as const, ...rest, sliceMs }
-    const label = (what: string) => `${what}, ${loadLabel(load)}`
+    const nothing = (path: Path) => restart(path, startAtMs, 'spare')
     return [
-      { label: label(startLoads.together), load, script: together(startAtMs) },
+      { ...called(startLoads.together, load), script: together(startAtMs) },
       // Of a baseline nothing starts: it is measured once.
-      { label: label(startLoads.before), load, script: before(startAtMs, rest.durationMs), hopsAlone: true },
-      {
-        label: label(startLoads.nothing),
-        load,
-        script: (path) => restart(path, startAtMs, 'spare'),
-        hopsAlone: true,
-      },
+      { ...called(startLoads.before, load), script: before(startAtMs, rest.durationMs), hopsAlone: true },
+      { ...called(startLoads.nothing, load), script: nothing, hopsAlone: true },
     ]
   },
   carries: ({ hops }) => hops.length > 0,
   comparesLoads: true,
   metrics: [unserved, outages, readiness],
+  charts: [
+    {
+      name: 'start-timeline',
+      title: 'From an application’s first instant until its requests are answered',
+      caption:
+        'Bars: until what the workload brings was ready. Ticks: until requests were answered, counted from the application’s first instant; a new connection for each.',
+      metric: unserved,
+      behind: readiness,
+      across: {
+        [startLoads.together]: 'started together',
+        [startLoads.before]: 'waits for its hop',
+        [startLoads.nothing]: 'spare starts',
+      },
+    },
+  ],
   claims: ['C7'],
 } satisfies Experiment<z.infer<typeof settings>>

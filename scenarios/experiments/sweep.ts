@@ -1,8 +1,7 @@
 /** How do response time and CPU change with rate, connections and payload? Curves, since one point may be the odd one. */
 import { z } from 'zod'
-import type { LoadSpec } from '../../harness/model.js'
 import { responseTime, cpu, memory } from '../metrics.js'
-import { loadLabel, type Experiment } from './experiment.js'
+import { loadLabel, openLoop, type Experiment } from './experiment.js'
 import { connections, openLoopSettings, payloadBytes, rate, rounds } from './load-settings.js'
 
 const kib = 1024
@@ -31,7 +30,7 @@ export const sweep = {
   question: 'How do response time and CPU of each path change with rate, connections and payload?',
   settings,
   loads({ rates, connectionCounts, payloads, payloadRatePerSecond, rounds: _rounds, ...rest }) {
-    const base: LoadSpec = { engine: 'open-loop', model: 'open', ...rest }
+    const base = openLoop(rest)
     const loads = [
       ...rates.map((ratePerSecond) => ({ ...base, ratePerSecond })),
       ...connectionCounts.map((connections) => ({ ...base, connections })),

@@ -1,5 +1,5 @@
 /** The bill of a cell: what each component cost, and what nobody accounts for. */
-import { per1000, perGib } from '../../../scenarios/metrics.js'
+import { mib, pageMib, per1000, perGib } from '../../../scenarios/metrics.js'
 import { defined } from '../../model/defined.js'
 import type {
   BillRow,
@@ -11,7 +11,7 @@ import type {
   Trial,
   TrialBill,
 } from '../../model.js'
-import { billOf, grouping, mib, pageMib, type Run } from '../readings.js'
+import { billOf, grouping, type Run } from '../readings.js'
 
 /** `stepIn`: the finest step that the value of a trial can take. */
 export type MakeEstimate = (
@@ -21,7 +21,6 @@ export type MakeEstimate = (
   positive?: boolean,
 ) => Estimate
 
-/** What the rows of one bill are read from. */
 interface Billed {
   readonly run: Run
   readonly cell: Cell
@@ -82,10 +81,8 @@ function componentRow(billed: Billed, usage: ComponentUsage, component: Componen
   const total = (key: 'cpuUserNs' | 'cpuSystemNs') =>
     valid.reduce((sum, trial) => sum + (usageIn(trial, name)?.[key] ?? 0), 0)
   const [user, system] = [total('cpuUserNs'), total('cpuSystemNs')]
-  const perThousand = (part: 'cpuNs' | 'resolutionNs') => (trial: Trial) => {
-    const own = usageIn(trial, name)
-    return own && per1000({ trial }, own[part])
-  }
+  const perThousand = (part: 'cpuNs' | 'resolutionNs') => (trial: Trial) =>
+    per1000({ trial }, usageIn(trial, name)?.[part])
   return {
     component: name,
     category: usage.category,
@@ -155,7 +152,7 @@ function rest(
 ): BillRow {
   const read = (what: (bill: TrialBill) => number) => (trial: Trial) => {
     const bill = billOf(run, trial)
-    return bill && per1000({ trial }, what(bill))
+    return per1000({ trial }, bill && what(bill))
   }
   const cpu = estimate(
     'ms',

@@ -12,17 +12,7 @@ import type {
 } from '../../model.js'
 import { estimateOf } from '../estimates.js'
 import { defined } from '../../model/defined.js'
-import {
-  connectTime,
-  cpu,
-  cpuPerGib,
-  firstByte,
-  per1000,
-  responseTime,
-  serviceTime,
-  throughput,
-  transferRate,
-} from '../../../scenarios/metrics.js'
+import * as metrics from '../../../scenarios/metrics.js'
 import { experimentNamed } from '../../../scenarios/registry.js'
 import { billRows, type MakeEstimate } from './bill.js'
 import { curveOf } from './curve.js'
@@ -34,8 +24,6 @@ import {
   coarsestOf,
   handshakesPerConnection,
   hostStepNs,
-  mib,
-  pageMib,
   reaches,
   readMetric,
   resumptionsPerConnection,
@@ -97,6 +85,7 @@ export function analyzeCell(run: Run, cell: Cell, settings: Settings): CellAnaly
   const trials = run.trials.filter((trial) => trial.cell === cell.id)
   const valid = [...(run.valid.get(cell.id)?.values() ?? [])]
   const count = (state: Trial['state']) => trials.filter((trial) => trial.state === state).length
+  const limits = [...new Set(trials.flatMap(({ load }) => load?.limits ?? []))]
   const base = {
     cell: cell.id,
     experiment: cell.experiment,
@@ -105,46 +94,38 @@ export function analyzeCell(run: Run, cell: Cell, settings: Settings): CellAnaly
     loadLabel: cell.loadLabel,
     trials: { ok: count('ok'), invalid: count('invalid'), failed: count('failed') },
     errorShare: errorShareOf(cell, trials),
-    ...engineLimits(trials),
+    // As the trials themselves say it: a journal may be older than what is known of its engines now.
+    ...defined({ engineLimits: limits.length > 0 ? limits : undefined }),
   }
   if (cell.search) {
     // A search asks for more than the arm can do: requests that failed there are its findings, not faults.
     return { ...base, errorShare: 0, ...analyzeKnee(run, cell, cell.search), bill: [] }
   }
   const { estimate, maybe, of, byPercentile } = estimatorsOf(run, cell, settings)
-  const billed = (part: 'hopsNs' | 'hopsStepNs') => (trial: Trial) => {
-    const own = billOf(run, trial)
-    return own && per1000({ trial }, own[part])
-  }
+  const billed = (part: 'hopsNs' | 'hopsStepNs') => (trial: Trial) =>
+    metrics.per1000({ trial }, billOf(run, trial)?.[part])
   const hopCpu = maybe('ms', billed('hopsNs'), billed('hopsStepNs'))
   const hopMemory = maybe(
     'MiB',
     (trial) => {
       const { hopsRssBytes } = billOf(run, trial) ?? {}
-      return hopsRssBytes === undefined ? undefined : hopsRssBytes / mib
+      return hopsRssBytes === undefined ? undefined : hopsRssBytes / metrics.mib
     },
-    () => pageMib,
+    () => metrics.pageMib,
   )
   const bill = billRows(run, cell, valid, estimate)
-  const host = maybe(
-    'ms',
-    (trial) => {
-      const { hostBusyNs } = trial.usage ?? {}
-      return hostBusyNs === undefined ? undefined : per1000({ trial }, hostBusyNs)
-    },
-    hostStep,
-  )
+  const host = maybe('ms', (trial) => metrics.per1000({ trial }, trial.usage?.hostBusyNs), hostStep)
   const curve = curveOf(valid, cell, settings)
   return {
     ...base,
-    throughput: of(throughput) ?? estimate('req/s', () => undefined, noStep),
+    throughput: of(metrics.throughput) ?? estimate('req/s', () => undefined, noStep),
     ...defined({
-      response: byPercentile(responseTime),
-      service: byPercentile(serviceTime),
+      response: byPercentile(metrics.responseTime),
+      service: byPercentile(metrics.serviceTime),
       curve: curve.length > 0 ? curve : undefined,
       connect: cell.load.engine === 'connect' ? connectOf(maybe, byPercentile) : undefined,
       stream: cell.load.engine === 'stream' ? streamOf(of) : undefined,
-      cpu: of(cpu),
+      cpu: of(metrics.cpu),
       hopCpu,
       hopMemory,
       figures: ownFigures(cell, of, byPercentile),
@@ -162,28 +143,20 @@ export function analyzeCell(run: Run, cell: Cell, settings: Settings): CellAnaly
   }
 }
 
-/** As the trials themselves say it: a journal may be older than what is known of its engines now. */
-function engineLimits(trials: readonly Trial[]): Pick<CellAnalysis, 'engineLimits'> {
-  const limits = [...new Set(trials.flatMap(({ load }) => load?.limits ?? []))]
-  return limits.length === 0 ? {} : { engineLimits: limits }
-}
-
 type ValueOf = (trial: Trial) => number | undefined
 type MaybeEstimate = (unit: Estimate['unit'], value: ValueOf, stepIn: ValueOf) => Estimate | undefined
 const noStep: ValueOf = () => undefined
-const hostStep: ValueOf = (trial) => per1000({ trial }, hostStepNs)
+const hostStep: ValueOf = (trial) => metrics.per1000({ trial }, hostStepNs)
 function kernelOf(maybe: MaybeEstimate): CellAnalysis['kernel'] {
-  const keys = { softirq: 'hostSoftirqNs', ksoftirqd: 'hostKsoftirqdNs' } as const
-  const rows = (['softirq', 'ksoftirqd'] as const).flatMap((part) => {
-    const cpu = maybe(
-      'ms',
-      (trial) => {
-        const ns = trial.usage?.[keys[part]]
-        return ns === undefined ? undefined : per1000({ trial }, ns)
-      },
-      // Ticks, read at both edges, as all of the host's.
-      hostStep,
-    )
+  const rows = (
+    [
+      ['softirq', 'hostSoftirqNs'],
+      ['ksoftirqd', 'hostKsoftirqdNs'],
+    ] as const
+  ).flatMap(([part, key]) => {
+    const ns = (trial: Trial) => trial.usage?.[key]
+    // Ticks, read at both edges, as all of the host's.
+    const cpu = maybe('ms', (trial) => metrics.per1000({ trial }, ns(trial)), hostStep)
     return cpu ? [{ part, cpu }] : []
   })
   return rows.length === 0 ? undefined : rows
@@ -207,11 +180,11 @@ function ownFigures(
 }
 
 function connectOf(maybe: MaybeEstimate, byPercentile: EstimatePercentiles): ConnectAnalysis | undefined {
-  const time = byPercentile(connectTime)
+  const time = byPercentile(metrics.connectTime)
   return (
     time && {
       time,
-      firstByte: byPercentile(firstByte) ?? {},
+      firstByte: byPercentile(metrics.firstByte) ?? {},
       ...defined({
         handshakesPerConnection: maybe('count', handshakesPerConnection, stepPerConnection),
         resumptionsPerConnection: maybe('count', resumptionsPerConnection, stepPerConnection),
@@ -221,6 +194,6 @@ function connectOf(maybe: MaybeEstimate, byPercentile: EstimatePercentiles): Con
 }
 
 function streamOf(of: EstimateMetric): StreamAnalysis | undefined {
-  const rate = of(transferRate)
-  return rate && { throughput: rate, ...defined({ cpuPerGib: of(cpuPerGib) }) }
+  const rate = of(metrics.transferRate)
+  return rate && { throughput: rate, ...defined({ cpuPerGib: of(metrics.cpuPerGib) }) }
 }

@@ -36,16 +36,8 @@ function kneeTrials(search: KneeSearch, trials: readonly Trial[]): KneeTrial[] {
       const latency = latencyMs(trial, 'response', search.percentile)
       const errors = load.sent - load.ok
       const passed = errors === 0 && load.unsent === 0 && latency !== undefined && latency <= search.latencyMs
-      return [
-        {
-          round,
-          ratePerSecond,
-          passed,
-          ...defined({ latencyMs: latency }),
-          unsent: load.unsent,
-          errors,
-        },
-      ]
+      const { unsent } = load
+      return [{ round, ratePerSecond, passed, ...defined({ latencyMs: latency }), unsent, errors }]
     })
     .sort((a, b) => a.round - b.round)
 }
@@ -118,18 +110,11 @@ export function compareSearches(
   if (!first || !second || !isBracketed(first) || !isBracketed(second)) return undefined
   const n = Math.min(first.length, second.length)
   const { difference, ratio, pValue, detectable } = compareKnees(first, second, search)
-  const estimate = (range: typeof ratio, unit: Estimate['unit']): Estimate => ({
-    ...range,
-    unit,
-    level,
-    n,
-    method: kneeComparisonMethod,
-    cells: [treated.id, reference.id],
-  })
+  const told = { level, n, method: kneeComparisonMethod, cells: [treated.id, reference.id] }
   return {
     result: {
-      difference: estimate(difference, 'req/s'),
-      ratio: estimate(ratio, 'ratio'),
+      difference: { ...difference, unit: 'req/s', ...told },
+      ratio: { ...ratio, unit: 'ratio', ...told },
       pValue,
       detectable,
     },
@@ -141,7 +126,6 @@ function isBracketed(trials: readonly KneeTrial[]): boolean {
   return trials.some(({ passed }) => passed) && trials.some(({ passed }) => !passed)
 }
 
-/** What a reader of a knee has to know. */
 export function kneeWarnings(run: Run, { cell, arm, knee }: CellAnalysis): string[] {
   if (!knee) return []
   const warnings: string[] = []
@@ -154,10 +138,8 @@ export function kneeWarnings(run: Run, { cell, arm, knee }: CellAnalysis): strin
   const own = run.cellOf.get(cell)
   if (twin?.role !== 'twin' || !own) return warnings
   const other = run.plan.cells.find(
-    (planned) =>
-      planned.arm === twin.baseline &&
-      planned.experiment === own.experiment &&
-      planned.loadLabel === own.loadLabel,
+    ({ arm: id, experiment, loadLabel }) =>
+      id === twin.baseline && experiment === own.experiment && loadLabel === own.loadLabel,
   )
   const compared = other && compareSearches(run, own, other)
   if (compared && compared.result.pValue < 1 - level)

@@ -16,11 +16,6 @@ interface Place {
   readonly mesh?: string
 }
 
-export interface Sampled {
-  readonly ratio: Estimate
-  readonly samples: number
-}
-
 export class Acts {
   readonly mesh: string
   readonly #run: Run
@@ -70,7 +65,7 @@ export class Acts {
   }
 
   /** The same with its number of independent samples, which are lives of processes where the metric says so. */
-  sampled(first: Place, second: Place, of?: ReadMetric): Sampled | undefined {
+  sampled(first: Place, second: Place, of?: ReadMetric) {
     const [metric, percentile] = of ? [of] : [responseTime, 99]
     const series = [first, second].map((place) => this.#series(place, metric, percentile))
     const { values, n } = samplesOf(metric, pairedSeries(...series), fewestFirm)
@@ -101,7 +96,6 @@ export class Acts {
     )
   }
 
-  /** How one starts a sentence on it. */
   get setting(): string {
     return `On ${this.mesh}`
   }

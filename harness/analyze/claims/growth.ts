@@ -14,18 +14,18 @@ import { pairedSeries, samplesOf } from '../trust/pairing.js'
 import { withInterval } from '../words.js'
 import { decide, lessShareOf, type Bounds, type Decision, type Located } from './decision.js'
 import { bothHalves, scalingOf } from './scaling.js'
-import { cellsOf, fromLine, lineOf, sidecarless, sidecars, Steps, type StepValues } from './steps.js'
 import {
-  byMesh,
-  concluded,
-  livesWords,
-  wanting,
-  wantingLives,
-  type Conclusion,
-  type Rule,
-} from './finding.js'
+  cellsOf,
+  fromLine,
+  lineOf,
+  sidecarless,
+  sidecars,
+  stepsOf,
+  type Steps,
+  type StepValues,
+} from './steps.js'
+import { byMesh, concluded, livesWords, wanting, wantingLives, type Rule } from './finding.js'
 
-/** Limits with their reasons. */
 export const growthLimits = {
   /** C4: a mesh that adds less than this share of what sidecars add for each replica does not grow with replicas. */
   flat: 0.1,
@@ -33,12 +33,6 @@ export const growthLimits = {
   linear: 0.1,
   /** C12: “far fewer” is at most half. */
   farFewer: 0.5,
-}
-
-function bySteps(judge: (steps: Steps, settings: Settings, run: Run) => Conclusion | undefined): Rule {
-  return byMesh((run, groups, settings, mesh) =>
-    judge(new Steps(run, groups, mesh, 'footprint'), settings, run),
-  )
 }
 
 const at = (what: keyof typeof footprintLoads) => footprintLoads[what]
@@ -67,7 +61,7 @@ function mostOff(xs: readonly number[]): number {
 }
 
 export const judgeC4: Rule = byMesh((run, groups, settings, mesh) => {
-  const growth = growthOfC4(run, new Steps(run, groups, mesh, 'footprint'), settings)
+  const growth = growthOfC4(run, stepsOf(run, groups, mesh, 'footprint'), settings)
   const scaling = scalingOf(run, groups, mesh)
   if (!growth && !scaling) return undefined
   const first = growth
@@ -147,7 +141,8 @@ export function verdictOfC4({
  * Money an hour for what the hops take, so that cores and memory are one figure: by the prices of the config. Most of it is
  * memory, of which a process is the sample, so that the costs of its rounds are no more than one sample either.
  */
-export const judgeC12 = bySteps((steps, settings, run) => {
+export const judgeC12 = byMesh((run, groups, settings, mesh) => {
+  const steps = stepsOf(run, groups, mesh, 'footprint')
   const path = sidecarless.find((name) => steps.of(name, meshMemory, at('load')).size > 0)
   if (path === undefined) return undefined
   const { perVcpuHour, perGibHour } = run.plan.config.cost
@@ -185,7 +180,7 @@ export const judgeC12 = bySteps((steps, settings, run) => {
   const open = ratios.find((ratio) => decide(ratio, growthLimits.farFewer) === 'inconclusive')
   return concluded(
     verdictOfC12(ratios),
-    `On ${steps.mesh} with ${load.replicas} replicas the hops of ${path} took ${withInterval(rest.ratio, 'times')} at rest, and ${withInterval(load.ratio, 'times')} under load, of what sidecars took in CPU and memory, at the prices of the config${livesWords(lives)}; “far fewer” is read as at most half of it. There is no control plane here.`,
+    `On ${mesh} with ${load.replicas} replicas the hops of ${path} took ${withInterval(rest.ratio, 'times')} at rest, and ${withInterval(load.ratio, 'times')} under load, of what sidecars took in CPU and memory, at the prices of the config${livesWords(lives)}; “far fewer” is read as at most half of it. There is no control plane here.`,
     [
       [`cost of ${path} at rest to that of sidecars, ${rest.replicas} replicas`, rest.ratio],
       [`cost of ${path} under load to that of sidecars, ${load.replicas} replicas`, load.ratio],

@@ -2,7 +2,7 @@
 import { cpu as cpuMetric, responseTime } from '../../../scenarios/metrics.js'
 import type { Estimate, ReadMetric } from '../../model.js'
 import { alpha, fewestFirm, type PairedResult } from '../estimates.js'
-import { figure, withInterval } from '../words.js'
+import { figure, negated, withInterval } from '../words.js'
 import { concluded, couldSee, nextOf } from './finding.js'
 import { addedBy, byMeter, isApart, less, scaled, setting, type Weights } from './meter.js'
 
@@ -97,10 +97,6 @@ function whyOpen({ difference, ratio, pValue: own }: PairedResult, pValue: numbe
     : ' by ratio and difference alike'
 }
 
-function negated(estimate: Estimate): Estimate {
-  return { ...estimate, value: -estimate.value, low: -estimate.high, high: -estimate.low }
-}
-
 /** “Much cheaper” is taken as: adds at most half. */
 const muchCheaper = 0.5
 
@@ -186,12 +182,13 @@ export const judgeC3 = byMeter((meter) => {
     conclude([pValue = 1]) {
       const which = direction(limit, pValue)
       const verdict = which === 'open' ? 'inconclusive' : which === 'more' ? 'supported' : 'refuted'
+      const why = which === 'open' ? whyOpen(limit, pValue) : ''
       const second = hasCpu
         ? ` At the median an L7 hop took ${withInterval(times.l7, 'ms')}, an L4 hop ${withInterval(times.l4, 'ms')}.`
         : ''
       return concluded(
         verdict,
-        `${setting(meter.context)} an L7 hop cost ${withInterval(perHop.l7, unit)} ${what} and an L4 hop, HBONE included, ${withInterval(perHop.l4, unit)}: ${withInterval(shares.ratio, 'times')} as much; “expensive” is read as ${expensive} times or more${which === 'open' ? openC3(limit, pValue) : ''}.${second}${couldSee(limit, hasCpu ? 'ms of CPU per 1 000 requests' : 'ms')}`,
+        `${setting(meter.context)} an L7 hop cost ${withInterval(perHop.l7, unit)} ${what} and an L4 hop, HBONE included, ${withInterval(perHop.l4, unit)}: ${withInterval(shares.ratio, 'times')} as much; “expensive” is read as ${expensive} times or more${why === '' ? '' : `, which cannot be told${why}`}.${second}${couldSee(limit, hasCpu ? 'ms of CPU per 1 000 requests' : 'ms')}`,
         [
           [`${named} of an L7 hop`, hasCpu ? perRequest(perHop.l7) : perHop.l7],
           [`${named} of an L4 hop`, hasCpu ? perRequest(perHop.l4) : perHop.l4],
@@ -202,11 +199,6 @@ export const judgeC3 = byMeter((meter) => {
     },
   }
 })
-
-function openC3(result: PairedResult, pValue: number): string {
-  const why = whyOpen(result, pValue)
-  return why === '' ? '' : `, which cannot be told${why}`
-}
 
 /** ms per 1 000 requests are µs per request: the same figure under the unit that a reader expects. */
 function perRequest(estimate: Estimate): Estimate {

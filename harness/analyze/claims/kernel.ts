@@ -4,8 +4,8 @@
  * The kernel works in the name of whoever sends, the generator included. So what is compared is all that the host was busy
  * with, less Meshbench itself, and not what components are charged.
  */
-import { per1000 } from '../../../scenarios/metrics.js'
-import type { ClaimAnalysis, Estimate, ReadMetric } from '../../model.js'
+import { metric, per1000 } from '../../../scenarios/metrics.js'
+import type { ClaimAnalysis, Estimate } from '../../model.js'
 import { pValueOf } from '../../stats/location.js'
 import { locate, type Settings } from '../../stats/paired.js'
 import { alpha, comparePaired, fewestFirm } from '../estimates.js'
@@ -19,15 +19,13 @@ export const atMost = 0.5
 
 const perThousand = 'ms of the host’s CPU per 1 000 requests'
 
-const hostCpu: ReadMetric = {
+const hostCpu = metric({
   id: 'cpu.host',
   title: 'CPU of the host per 1 000 requests',
   unit: 'ms',
-  better: 'less',
-  sample: 'round',
-  read: (reading) => reading.bill && per1000(reading, reading.bill.hostBusyNs - reading.bill.orchestratorNs),
+  read: (reading) => per1000(reading, reading.bill && reading.bill.hostBusyNs - reading.bill.orchestratorNs),
   resolution: (reading) => per1000(reading, hostStepNs) ?? 0,
-}
+})
 
 /** CPU by round of a baseline and of what does L4 or L7 in its place. */
 export interface KernelCosts {
@@ -79,14 +77,10 @@ export const judgeC10: Rule = (run, groups, settings) => {
   return best && concluding(best, settings)
 }
 
-interface Measured {
-  readonly group: CellGroup
-  /** In the order of `KernelCosts`. */
-  readonly arms: readonly string[]
-  readonly costs: KernelCosts
-}
+type Measured = NonNullable<ReturnType<typeof costsOf>>
 
-function costsOf(run: Run, group: CellGroup): Measured | undefined {
+/** Arms in the order of `KernelCosts`. */
+function costsOf(run: Run, group: CellGroup) {
   const meshes = [...new Set(group.cells.flatMap(({ arm }) => run.armOf.get(arm)?.mesh ?? []))]
   const arms = [
     armOn(run, group, 'ebpf', 'baseline'),

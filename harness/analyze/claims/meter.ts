@@ -1,5 +1,5 @@
 /** Where claims on the cost of hops are answered: the mesh and the load, and weighted sums of its paths there. */
-import type { Arm, Estimate, ReadMetric } from '../../model.js'
+import type { Estimate, ReadMetric } from '../../model.js'
 import { pValueOf } from '../../stats/location.js'
 import { locate, type Settings } from '../../stats/paired.js'
 import { comparePaired, fewestFirm, type PairedResult } from '../estimates.js'
@@ -8,15 +8,7 @@ import { stepOf, type CellGroup, type Run } from '../readings.js'
 import { figure } from '../words.js'
 import type { Finding, Rule } from './finding.js'
 
-export interface ClaimContext {
-  readonly group: CellGroup
-  /** A mesh, or a product whose meshes have a path each. */
-  readonly mesh: string
-  /** Arms by path; the baselines of their environments, several where the arms stand in several. */
-  readonly armOf: ReadonlyMap<string, Arm>
-  readonly baselines: readonly string[]
-  readonly severalMeshes: boolean
-}
+type Context = NonNullable<ReturnType<typeof contextOf>>
 
 const needed = ['l4-l7-l4', 'l7-sidecar-to-sidecar', 'l4-only', 'l7-per-node']
 
@@ -44,7 +36,7 @@ function acrossEnvironments(groups: readonly CellGroup[]): readonly CellGroup[] 
  * of the paths that they need, a product before what stands for itself, then the load with the most rounds, then the
  * highest rate.
  */
-function contextOf(run: Run, groups: readonly CellGroup[]): ClaimContext | undefined {
+function contextOf(run: Run, groups: readonly CellGroup[]) {
   const candidates = [...groups, ...acrossEnvironments(groups)]
     .flatMap((group) => {
       return sidesOf(run, group).map((mesh) => {
@@ -81,28 +73,23 @@ function contextOf(run: Run, groups: readonly CellGroup[]): ClaimContext | undef
   return (
     best && {
       group: best.group,
+      /** A mesh, or a product whose meshes have a path each. */
       mesh: best.mesh,
+      /** By path. */
       armOf: best.armOf,
+      /** Of the environments that the arms stand in. */
       baselines: [...new Set([...best.armOf.values()].map(({ baseline }) => baseline))],
       severalMeshes: new Set(candidates.map(({ mesh }) => mesh)).size > 1,
     }
   )
 }
 
-/** Measures weighted sums of paths, paired by round, at the load that claims are answered for. */
-export interface Meter {
-  readonly context: ClaimContext
-  has(...paths: readonly string[]): boolean
-  /** Values by round, each row one weighted sum, over the rounds that all have. */
-  sums(metric: ReadMetric, rows: readonly Readonly<Record<string, number>>[]): readonly (readonly number[])[]
-  estimate(metric: ReadMetric, weights: Readonly<Record<string, number>>): Estimate
-  compare(metric: ReadMetric, first: Weights, second: Weights): PairedResult
-  p(metric: ReadMetric, weights: Weights): number
-}
+type Meter = ReturnType<typeof createMeter>
 
 export type Weights = Readonly<Record<string, number>>
 
-function createMeter(run: Run, context: ClaimContext, settings: Settings): Meter {
+/** Measures weighted sums of paths, paired by round, at the load that claims are answered for. */
+function createMeter(run: Run, context: Context, settings: Settings) {
   const { group, baselines } = context
   const armsOf = (path: string): readonly string[] =>
     path === 'baseline' ? baselines : [context.armOf.get(path)?.id ?? '']
@@ -131,26 +118,19 @@ function createMeter(run: Run, context: ClaimContext, settings: Settings): Meter
     const weights = terms.reduce((sum, [, weight]) => sum + Math.abs(weight), 0)
     return (stepOf(run, cellsOf(all), metric) * weights) / 2
   }
-  const sums: Meter['sums'] = (metric, rows) => {
-    const all = pathsOf(rows)
-    return rows.map((row) => values(metric, row, all))
-  }
   return {
     context,
-    has: (...paths) =>
+    has: (...paths: readonly string[]) =>
       paths.flatMap(armsOf).every((arm) => (run.valid.get(group.byArm.get(arm)?.id ?? '')?.size ?? 0) > 0),
-    sums,
-    estimate: (metric, weights) =>
+    estimate: (metric: ReadMetric, weights: Weights): Estimate =>
       combine(run, group, settings, metric, termsOf(weights, Object.keys(weights))),
-    compare: (metric, first, second) => {
-      const [treated = [], reference = []] = sums(metric, [first, second])
-      return comparePaired(treated, reference, settings, {
-        unit: metric.unit,
-        cells: cellsOf(pathsOf([first, second])),
-        step: stepIn(metric, [first, second]),
-      })
+    /** Over the rounds that have the paths of both. */
+    compare(metric: ReadMetric, first: Weights, second: Weights): PairedResult {
+      const all = pathsOf([first, second])
+      const options = { unit: metric.unit, cells: cellsOf(all), step: stepIn(metric, [first, second]) }
+      return comparePaired(values(metric, first, all), values(metric, second, all), settings, options)
     },
-    p: (metric, weights) => {
+    p(metric: ReadMetric, weights: Weights): number {
       const all = values(metric, weights, Object.keys(weights))
       return all.length < fewestFirm ? 1 : pValueOf(locate(all, settings, stepIn(metric, [weights])))
     },
@@ -160,12 +140,12 @@ function createMeter(run: Run, context: ClaimContext, settings: Settings): Meter
 export const addedBy = (path: string): Weights => ({ [path]: 1, baseline: -1 })
 
 /** Whether arms stand in several environments: what they add can be compared then, not what they use in all. */
-export function isApart({ baselines }: ClaimContext): boolean {
+export function isApart({ baselines }: Pick<Context, 'baselines'>): boolean {
   return baselines.length > 1
 }
 
 /** Where and at which load, for the start of a sentence. */
-export function setting(context: ClaimContext): string {
+export function setting(context: Context): string {
   const { group, mesh, armOf, severalMeshes } = context
   const load = group.cells[0]?.load
   const rate = load?.ratePerSecond === undefined ? group.loadLabel : `${figure(load.ratePerSecond)} req/s`

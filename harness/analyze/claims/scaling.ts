@@ -10,22 +10,16 @@ import { level } from '../estimates.js'
 import type { CellGroup, Run } from '../readings.js'
 import { withInterval } from '../words.js'
 import { decide, lessShareOf, type Bounds, type Decision, type Located } from './decision.js'
-import { fromLine, lineOf, sidecarless, sidecars, Steps } from './steps.js'
+import { fromLine, lineOf, sidecarless, sidecars, stepsOf, type Steps } from './steps.js'
 
 export const scalingLimits = {
   /** A unit whose application adds less than this share of what a sidecar's adds leaves the application as it is. */
   unchanged: 0.1,
 }
 
-export interface Scaling {
-  readonly decision: Decision
-  readonly sentence: string
-  readonly figures: readonly (readonly [label: string, estimate: Estimate | undefined])[]
-}
-
 /** Undefined where the run has no steps of both kinds on this mesh. */
-export function scalingOf(run: Run, groups: readonly CellGroup[], mesh: string): Scaling | undefined {
-  const steps = new Steps(run, groups, mesh, 'scale-out')
+export function scalingOf(run: Run, groups: readonly CellGroup[], mesh: string) {
+  const steps = stepsOf(run, groups, mesh, 'scale-out')
   const slope = (path: string, metric: typeof l7Memory | typeof applicationMemory) => {
     const values = steps.of(path, metric)
     const line = lineOf(values)
@@ -49,7 +43,7 @@ export function scalingOf(run: Run, groups: readonly CellGroup[], mesh: string):
       ['memory of the application that one more unit adds with sidecars', ownApplication],
       [`requests a second that one more unit adds on ${path}`, gained[0]],
       ['requests a second that one more unit adds with sidecars', gained[1]],
-    ],
+    ] as const,
   }
 }
 

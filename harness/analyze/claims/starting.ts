@@ -6,7 +6,6 @@ import { byActs, type Acts } from './acts.js'
 import { decide, type Bounds, type Decision } from './decision.js'
 import { concluded, wanting, type Conclusion } from './finding.js'
 
-/** Limits with their reasons. */
 export const startLimits = {
   /** C7, in ms: a client that tries again commonly does so after 25 ms, which hides what is shorter. */
   race: 25,
@@ -14,21 +13,16 @@ export const startLimits = {
   lost: 0.5,
 }
 
-/** Whether a client's plaintext got past a hop that was away; undefined where nobody could look. */
-interface Leaks {
-  readonly own?: boolean | undefined
-  readonly shared?: boolean | undefined
-}
-
 /**
  * What is decided of C7: by what each architecture leaves unserved or lets through in the clear, where nothing is found if
- * nothing of the path starts. One that leaks has a race, however short.
+ * nothing of the path starts. One that leaks a client's plaintext past a hop that was away has a race, however short; where
+ * nobody could look, that is undefined.
  */
 export function verdictOfC7(
   own: Bounds,
   shared: Bounds,
   nulls: readonly Bounds[],
-  leaks: Leaks = {},
+  leaks: { readonly own?: boolean | undefined; readonly shared?: boolean | undefined } = {},
 ): Decision {
   const isNullQuiet = nulls.length > 0 && nulls.every((none) => decide(none, startLimits.race) === 'refuted')
   if (!isNullQuiet) return 'inconclusive'

@@ -15,36 +15,25 @@ export const sidecarless = ['l4-l7-l4', 'l7-per-node'] as const
 export type StepValues = ReadonlyMap<number, { readonly cell: string; readonly series: Series }>
 
 /** What the steps of a mesh's paths measured in one experiment. */
-export class Steps {
-  readonly #run: Run
-  readonly #groups: readonly CellGroup[]
-  readonly mesh: string
-
-  constructor(run: Run, groups: readonly CellGroup[], mesh: string, experiment: string) {
-    this.#run = run
-    this.#groups = groups.filter((group) => group.experiment === experiment)
-    this.mesh = mesh
-  }
-
+export function stepsOf(run: Run, groups: readonly CellGroup[], mesh: string, experiment: string) {
+  const own = groups.filter((group) => group.experiment === experiment)
   /** Cells of a path, searched ones too. */
-  cellsOn(path: string): readonly Cell[] {
-    return this.#groups.flatMap(
-      (group) => group.byArm.get(armOn(this.#run, group, this.mesh, path) ?? '') ?? [],
-    )
-  }
-
+  const cellsOn = (path: string): readonly Cell[] =>
+    own.flatMap((group) => group.byArm.get(armOn(run, group, mesh, path) ?? '') ?? [])
   /** Under loads whose label has `labelled` in it. */
-  of(path: string, metric: ReadMetric, labelled = ''): StepValues {
+  const of = (path: string, metric: ReadMetric, labelled = ''): StepValues => {
     const steps = new Map<number, { readonly cell: string; readonly series: Series }>()
-    for (const cell of this.cellsOn(path)) {
+    for (const cell of cellsOn(path)) {
       // A search has a rate of its own in each trial.
       if (cell.search || !cell.loadLabel.includes(labelled)) continue
-      const series = seriesOf(this.#run, cell.id, (trial) => readMetric(this.#run, trial, metric))
+      const series = seriesOf(run, cell.id, (trial) => readMetric(run, trial, metric))
       if (series.size > 0) steps.set(cell.load.workloads ?? 1, { cell: cell.id, series })
     }
     return steps
   }
+  return { cellsOn, of }
 }
+export type Steps = ReturnType<typeof stepsOf>
 
 export const cellsOf = (steps: StepValues) => [...steps.values()].map(({ cell }) => cell)
 const roundsOf = (steps: StepValues) => Math.min(...[...steps.values()].map(({ series }) => series.size))

@@ -60,13 +60,8 @@ export function cutWarnings(run: Run, groups: readonly CellGroup[]): string[] {
     const beside = comparesLoads
       ? groups.filter((other) => other.experiment === experiment && other.environment === environment)
       : [{ cells }]
-    const rounds = cut.get(where) ?? new Set<number>()
-    for (const round of cutRounds(
-      run,
-      beside.flatMap((group) => group.cells),
-    ))
-      rounds.add(round)
-    cut.set(where, rounds)
+    const compared = beside.flatMap((group) => group.cells)
+    cut.set(where, new Set([...(cut.get(where) ?? []), ...cutRounds(run, compared)]))
   }
   return [...cut].flatMap(([where, rounds]) => {
     if (rounds.size === 0) return []

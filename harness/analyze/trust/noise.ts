@@ -18,13 +18,7 @@ export function noiseFloors(run: Run, groups: readonly CellGroup[], settings: Se
   }))
 }
 
-interface TestedFloor {
-  readonly floor: Omit<NoiseFloor, 'differs'>
-  /** Of the tests that have rounds enough to say anything. */
-  readonly pValues: readonly number[]
-}
-
-function floorOf(run: Run, group: CellGroup, settings: Settings): TestedFloor | undefined {
+function floorOf(run: Run, group: CellGroup, settings: Settings) {
   const twin = group.cells.find(({ arm }) => run.armOf.get(arm)?.role === 'twin')
   const baseline = twin && group.byArm.get(run.armOf.get(twin.arm)?.baseline ?? '')
   if (!twin || !baseline) return undefined
@@ -70,6 +64,7 @@ function floorOf(run: Run, group: CellGroup, settings: Settings): TestedFloor | 
           }
         : {}),
     },
+    /** Of the tests that have rounds enough to say anything. */
     pValues: results.filter(({ difference }) => difference.n >= fewestFirm).map(({ pValue }) => pValue),
   }
 }

@@ -1,22 +1,8 @@
 /** Compares two knees that were searched apart: how many times more does one path carry than another? */
 import { probit } from 'simple-statistics'
 import { kneeQuantiles, type KneeProbe, type KneeSettings } from './knee.js'
+import type { Bounded } from '../line.js'
 import { power } from '../paired.js'
-
-export interface Range {
-  readonly value: number
-  readonly low: number
-  readonly high: number
-}
-
-export interface KneeComparison {
-  readonly difference: Range
-  readonly ratio: Range
-  /** Two-sided posterior probability that the knees lie the other way round; not adjusted for any family. */
-  readonly pValue: number
-  /** Smallest true difference that a test at level `alpha` finds with 80 % power. */
-  readonly detectable: (alpha: number) => number
-}
 
 export const kneeComparisonMethod = 'posteriors of both searches, median and 95 % credible interval'
 
@@ -30,7 +16,7 @@ export function compareKnees(
   treated: readonly KneeProbe[],
   reference: readonly KneeProbe[],
   settings: KneeSettings,
-): KneeComparison {
+) {
   const above = kneeQuantiles(treated, settings, probabilities)
   const below = kneeQuantiles(reference, settings, probabilities)
   const ratios = Float64Array.from(above.flatMap((a) => below.map((b) => a / b))).sort()
@@ -45,13 +31,14 @@ export function compareKnees(
   return {
     difference: rangeOf(differences),
     ratio: rangeOf(ratios),
-    // Finitely many pairs cannot tell a chance below one of them.
+    // Two-sided posterior probability that the knees lie the other way round, of no family; finitely many pairs cannot tell a chance below one of them.
     pValue: Math.max(1 / ratios.length, Math.min(1, 2 * Math.min(share, 1 - share))),
-    detectable: (alpha) => middle * Math.expm1((probit(1 - alpha / 2) + probit(power)) * spread),
+    /** Smallest true difference that a test at level `alpha` finds with 80 % power. */
+    detectable: (alpha: number) => middle * Math.expm1((probit(1 - alpha / 2) + probit(power)) * spread),
   }
 }
 
-function rangeOf(sorted: Float64Array): Range {
+function rangeOf(sorted: Float64Array): Bounded {
   const at = (probability: number) => sorted[Math.round(probability * (sorted.length - 1))] as number
   return { value: at(0.5), low: at((1 - level) / 2), high: at((1 + level) / 2) }
 }

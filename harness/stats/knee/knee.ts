@@ -110,17 +110,10 @@ function atLimit(rate: number, end: 'above' | 'below'): KneeEstimate {
   }
 }
 
-interface Posterior {
-  readonly rates: readonly number[]
-  /** Probability of each rate; they sum to 1. */
-  readonly mass: Float64Array
-}
+type Posterior = ReturnType<typeof kneePosterior>
 
 /** Probability of each candidate for the knee, all equally likely (on a log scale) before the first probe. */
-function kneePosterior(
-  probes: readonly KneeProbe[],
-  { minPerSecond, maxPerSecond }: KneeSettings,
-): Posterior {
+function kneePosterior(probes: readonly KneeProbe[], { minPerSecond, maxPerSecond }: KneeSettings) {
   const count = Math.max(2, Math.ceil(Math.log(maxPerSecond / minPerSecond) / gridStep) + 1)
   const rates = Array.from(
     { length: count },
@@ -131,7 +124,9 @@ function kneePosterior(
   const mass = Float64Array.from(rates, (rate) => {
     const log = Math.log(rate)
     return slopes.reduce(
-      (sum, slope) => sum + logProbes.reduce((product, probe) => product * likelihood(probe, log, slope), 1),
+      (sum, slope) =>
+        sum +
+        logProbes.reduce((product, probe) => product * likelihood(probe.log, probe.passed, log, slope), 1),
       0,
     )
   })
@@ -140,13 +135,9 @@ function kneePosterior(
 }
 
 /** Chance of a probe's outcome if the knee (its logarithm) were here: logistic, with lapses either way. */
-function likelihood(
-  probe: { readonly log: number; readonly passed: boolean },
-  knee: number,
-  slope: number,
-): number {
-  const pass = lapse + (1 - 2 * lapse) / (1 + Math.exp((1.7 * (probe.log - knee)) / slope))
-  return probe.passed ? pass : 1 - pass
+function likelihood(log: number, passed: boolean, knee: number, slope: number): number {
+  const pass = lapse + (1 - 2 * lapse) / (1 + Math.exp((1.7 * (log - knee)) / slope))
+  return passed ? pass : 1 - pass
 }
 
 function quantileOf({ rates, mass }: Posterior, probability: number): number {

@@ -127,12 +127,8 @@ function isPrecise(series: Series, untilEffect: number, settings: SteppedSetting
 }
 
 function logRatio(series: Series, metric: number, arm: number, settings: SteppedSettings): Location {
-  return locateLogRatios(
-    series[metric]?.[arm] ?? [],
-    series[metric]?.[baseline] ?? [],
-    settings,
-    settings.step,
-  )
+  const [own = [], base = []] = [series[metric]?.[arm], series[metric]?.[baseline]]
+  return locateLogRatios(own, base, settings, settings.step)
 }
 
 function compare(series: Series, metric: number, arm: number, settings: SteppedSettings): Pairing {
@@ -295,18 +291,11 @@ export function brokenPromises(row: CoverageRow): string[] {
 }
 
 /** Whether `full` finds an effect of the size that runs of `quick` print as detectable. */
-export function findByFull(
-  noise: HostNoise,
-  runs: number,
-): { readonly effect: number; readonly found: number; readonly broken: readonly string[] } {
+export function findByFull(noise: HostNoise, runs: number) {
   const { detectable: effect } = simulateCoverage(noise, designs.quick, runs)
   const found = powerOf(noise, designs.full, effect, runs)
-  return {
-    effect,
-    found,
-    broken:
-      found < 0.95 ? [`${noise.name}: ${designs.full.name} finds it in ${percent(found)}, not 95 %`] : [],
-  }
+  const broken = `${noise.name}: ${designs.full.name} finds it in ${percent(found)}, not 95 %`
+  return { effect, found, broken: found < 0.95 ? [broken] : [] }
 }
 
 export function percent(share: number): string {

@@ -64,27 +64,11 @@ export interface SimulatedMetric {
   readonly spread: number
 }
 
-export interface SimulatedRound {
-  /** metric → arm → value. */
-  readonly values: readonly (readonly number[])[]
-  /** How slow the host was, as a multiple, by swing and drift: the mean of the round's trials. */
-  readonly slowness: number
-}
-
-export interface SimulatedHost {
-  /** Runs every arm once, in random order. */
-  round(progress: number): SimulatedRound
-}
-
 /**
  * Metrics of one trial share two thirds of its own noise, as percentiles of one window do. The swing is an
  * Ornstein–Uhlenbeck process over trials: pairing within a round takes most of it away, not all.
  */
-export function simulateHost(
-  noise: HostNoise,
-  metrics: readonly SimulatedMetric[],
-  stream: RandomStream,
-): SimulatedHost {
+export function simulateHost(noise: HostNoise, metrics: readonly SimulatedMetric[], stream: RandomStream) {
   const arms = metrics[0]?.truths.length ?? 0
   const kept = Math.exp(-1 / noise.memoryTrials)
   let swing = stream.normal()
@@ -95,7 +79,8 @@ export function simulateHost(
     return body + burst
   }
   return {
-    round(progress) {
+    /** Runs every arm once, in random order. */
+    round(progress: number) {
       const order = shuffled(arms, stream)
       const values = metrics.map(() => new Array<number>(arms).fill(0))
       let slowness = 0
@@ -112,6 +97,7 @@ export function simulateHost(
           row[arm] = noise.step === undefined ? value : Math.round(value / noise.step) * noise.step
         })
       }
+      // metric → arm → value; and how slow the host was, as a multiple, by swing and drift.
       return { values, slowness }
     },
   }

@@ -3,9 +3,16 @@ import { analyze } from '../../../harness/analyze/analyze.js'
 import type { Analysis, Estimate } from '../../../harness/model.js'
 import { syntheticJournal } from '../../../harness/testdata/synthetic-journal.js'
 import { createFigureBook } from '../../page/figures.js'
-import { createView } from '../../page/view.js'
+import { createView, type View } from '../../page/view.js'
 import { knee } from '../limits/knee.js'
-import { scaleOutKnees, scaleOutLines } from './step-lines.js'
+import { scaleOut } from '../../../scenarios/experiments/scale-out.js'
+import type { MetricChart } from '../../../scenarios/experiments/experiment.js'
+import { stepLines } from './step-lines.js'
+
+const drawn = (name: string, view: View) => {
+  const declared = scaleOut.charts.find((chart) => chart.name === name) as MetricChart
+  return stepLines('scale-out', declared, view, createFigureBook())
+}
 
 const arm = 'reference/l7-per-node'
 
@@ -45,7 +52,7 @@ test('knees by units: each with its interval, of which no part leaves the plot',
       { value: 300, low: 0, high: 0, beyond: 'above' },
     ]),
   )
-  const chart = scaleOutKnees(view, createFigureBook())
+  const chart = drawn('scale-out-knees', view)
   const spec = chart?.spec('wide') as unknown as { data: { values: readonly Point[] } }
   expect(spec.data.values.map(({ count, value, low, high }) => [count, value, low, high])).toEqual([
     [1, 100, 90, 110],
@@ -57,5 +64,5 @@ test('knees by units: each with its interval, of which no part leaves the plot',
   expect(JSON.stringify(chart?.table.rows)).toContain('40000')
   // Of one knee for each arm there is none, and of a load whose rate is searched no memory is drawn.
   expect(knee(view, createFigureBook())).toBeUndefined()
-  expect(scaleOutLines(view, createFigureBook())).toBeUndefined()
+  expect(drawn('scale-out-lines', view)).toBeUndefined()
 })

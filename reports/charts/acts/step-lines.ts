@@ -2,16 +2,15 @@
  * Draws what was measured in steps against how many there were of something, one line an arm: memory by replicas of the
  * application, where a mesh becomes the larger one as two lines cross; and memory and what is carried by units of L7 capacity.
  */
-import type { Estimate, ReadMetric } from '../../../harness/model.js'
-import { footprintLoads, meshMemory } from '../../../scenarios/experiments/footprint.js'
-import { applicationMemory, l7Memory } from '../../../scenarios/experiments/scale-out.js'
-import { throughput } from '../../../scenarios/metrics.js'
+import { unitText } from '../../../harness/analyze/words.js'
+import type { Estimate } from '../../../harness/model.js'
+import type { MetricChart } from '../../../scenarios/experiments/experiment.js'
 import { figureOf } from '../../../scenarios/registry.js'
 import { sentence } from '../../formats/format.js'
 import { figureWidth, type Size } from '../../page/theme.js'
 import type { ArmView, View } from '../../page/view.js'
 import type { FigureBook } from '../../page/figures.js'
-import type { Chart, ChartBuilder } from '../chart.js'
+import type { Chart } from '../chart.js'
 import { datum, endLabels, endRoom, intervalMark, lineMark, linearAxis, pointMark } from '../marks.js'
 
 interface Step {
@@ -20,72 +19,8 @@ interface Step {
   readonly figure: Estimate
 }
 
-interface Stepped {
-  readonly experiment: string
-  /** What loads that are drawn have in their label; absent: all are. */
-  readonly labelled?: string
-  /** Knees are drawn, of loads whose rate is searched; absent: all others, since a searched load has no rate of its own. */
-  readonly searched?: boolean
-  readonly metric: ReadMetric
-  /** What the steps are counts of: one, and several. */
-  readonly of: readonly [string, string]
-  readonly title: string
-  readonly caption: string
-  readonly unit: string
-  /** Over what the intervals are; absent: rounds of the same processes. */
-  readonly over?: string
-}
-
-const sizes = 'Proportional set size where the kernel tells it, under one total rate that does not grow'
-
-export const footprintLines = stepLines({
-  experiment: 'footprint',
-  labelled: footprintLoads.load,
-  metric: meshMemory,
-  of: ['replica', 'replicas'],
-  title: 'Memory of all hops by replicas of the application',
-  caption: sizes,
-  unit: 'MiB',
-})
-
-export const scaleOutLines = stepLines({
-  experiment: 'scale-out',
-  metric: l7Memory,
-  of: ['unit', 'units'],
-  title: 'Memory of all L7 hops by units of L7 capacity',
-  caption: `${sizes}; tunnels are not counted`,
-  unit: 'MiB',
-})
-
-export const scaleOutApplicationLines = stepLines({
-  experiment: 'scale-out',
-  metric: applicationMemory,
-  of: ['unit', 'units'],
-  title: 'Memory of the application by units of L7 capacity',
-  caption: `${sizes}; a unit of sidecars comes with an application of its own`,
-  unit: 'MiB',
-})
-
-export const scaleOutKnees = stepLines({
-  experiment: 'scale-out',
-  searched: true,
-  metric: throughput,
-  of: ['unit', 'units'],
-  title: 'Largest rate that is carried, by units of L7 capacity',
-  caption:
-    'Searched with an open loop at each step, with a quota of CPU for each L7 hop; a point without a line is a bound, and a line that meets the upper edge goes on, as the table says',
-  unit: 'req/s',
-  over: 'the trials of each search',
-})
-
-function stepLines(drawn: Stepped): ChartBuilder {
-  return (view, book) => chartOf(drawn, view, book)
-}
-
-function stepsOf(
-  { experiment, labelled = '', searched = false, metric }: Stepped,
-  view: View,
-): readonly Step[] {
+function stepsOf(experiment: string, { metric, steps }: MetricChart, view: View): readonly Step[] {
+  const { labelled = '', searched = false } = steps ?? {}
   const loads = view.loads.filter(
     (load) =>
       load.experiment === experiment &&
@@ -101,10 +36,17 @@ function stepsOf(
   )
 }
 
-function chartOf(drawn: Stepped, view: View, book: FigureBook): Chart | undefined {
-  const { metric, title, caption, unit, over = 'rounds of the same processes' } = drawn
-  const [singular, several] = drawn.of
-  const steps = stepsOf(drawn, view)
+export function stepLines(
+  experiment: string,
+  declared: MetricChart,
+  view: View,
+  book: FigureBook,
+): Chart | undefined {
+  const { metric, title, caption } = declared
+  const { of: [singular, several] = ['', ''], searched } = declared.steps ?? {}
+  const over = searched ? 'the trials of each search' : 'rounds of the same processes'
+  const unit = unitText[metric.unit]
+  const steps = stepsOf(experiment, declared, view)
   const [first] = steps
   if (!first) return undefined
   const counts = [...new Set(steps.map(({ count }) => count))].sort((a, b) => a - b)

@@ -70,15 +70,10 @@ function sweepAlong(axis: Axis): ChartBuilder {
 
 /** The loads that differ in nothing but the axis: the largest such family. */
 function curveOf(loads: readonly LoadView[], axis: Axis): readonly LoadView[] {
-  const families = new Map<string, LoadView[]>()
-  for (const load of loads) {
-    const key = JSON.stringify({ ...load.load, [axis]: 0 })
-    families.set(key, [...(families.get(key) ?? []), load])
-  }
-  return [...families.values()].reduce<LoadView[]>(
-    (largest, family) => (family.length > largest.length ? family : largest),
-    [],
-  )
+  const familyOf = ({ load }: LoadView) => JSON.stringify({ ...load, [axis]: 0 })
+  return [...new Set(loads.map(familyOf))]
+    .map((family) => loads.filter((load) => familyOf(load) === family))
+    .reduce((largest, family) => (family.length > largest.length ? family : largest), [])
 }
 
 function restOf(load: LoadSpec | undefined, axis: Axis): string {

@@ -17,23 +17,14 @@ export function chargeable(cell: CellAnalysis): readonly BillRow[] {
 }
 
 /** How a row of the bill is filled: the arm's colour for what the mesh spends, strong for L7 and light for L4. */
-export function rowFill(row: BillRow, arm: ArmView): { readonly fill: string; readonly opacity: number } {
-  switch (row.category) {
-    case 'l7':
-      return { fill: arm.colour, opacity: 0.5 }
-    case 'l4':
-      return { fill: arm.colour, opacity: 0.22 }
-    case 'control-plane':
-      return { fill: 'var(--ink)', opacity: 0.35 }
-    case 'unaccounted':
-      return { fill: hatch, opacity: 1 }
-    case 'application':
-    case 'generator':
-    case 'called-service':
-    case 'platform':
-    case 'orchestrator':
-      return { fill: 'var(--app)', opacity: 1 }
-  }
+export function rowFill(
+  { category }: BillRow,
+  { colour }: ArmView,
+): { readonly fill: string; readonly opacity: number } {
+  if (category === 'l7') return { fill: colour, opacity: 0.5 }
+  if (category === 'l4') return { fill: colour, opacity: 0.22 }
+  if (category === 'control-plane') return { fill: 'var(--ink)', opacity: 0.35 }
+  return { fill: category === 'unaccounted' ? hatch : 'var(--app)', opacity: 1 }
 }
 
 /** `waypoint`, `echo`; the arm's own prefix is left out. */

@@ -9,20 +9,19 @@ export const memory: ChartBuilder = (view, book): Chart | undefined => {
   const { lead } = view
   const cells = view.subjects.flatMap((arm) => {
     const cell = view.cell(arm.id)
-    const rows =
-      cell === undefined
-        ? []
-        : chargeable(cell).filter((row) => row.memory !== undefined && isMesh(row.category))
-    return cell === undefined || rows.length === 0 ? [] : [{ arm, cell, rows }]
+    const rows = (cell ? chargeable(cell) : []).flatMap((row) =>
+      row.memory && isMesh(row.category) ? [{ ...row, memory: row.memory }] : [],
+    )
+    return cell && rows.length > 0 ? [{ arm, cell, rows }] : []
   })
   if (lead === undefined || cells.length === 0) return undefined
   const segments = cells.flatMap(({ arm, rows }) =>
     rows.map((row): Segment => ({
       arm,
       name: rowName(row),
-      value: row.memory?.value ?? 0,
+      value: row.memory.value,
       ...rowFill(row, arm),
-      tip: `${arm.label}, ${rowName(row)}: ${row.memory === undefined ? '–' : sentence(row.memory)}`,
+      tip: `${arm.label}, ${rowName(row)}: ${sentence(row.memory)}`,
       labelled: true,
     })),
   )
@@ -54,6 +53,4 @@ export const memory: ChartBuilder = (view, book): Chart | undefined => {
   }
 }
 
-function isMesh(category: string): boolean {
-  return category === 'l4' || category === 'l7' || category === 'control-plane'
-}
+const isMesh = (category: string) => ['l4', 'l7', 'control-plane'].includes(category)

@@ -66,18 +66,10 @@ export const trialStrip: ChartBuilder = (view): Chart | undefined => {
 function collect(view: View): Dot[] {
   const { lead } = view
   const start = Date.parse(view.analysis.startedAt)
-  const byCell = new Map<string, TrialSummary[]>()
-  for (const trial of view.analysis.trials) {
-    const list = byCell.get(trial.cell)
-    if (list === undefined) byCell.set(trial.cell, [trial])
-    else list.push(trial)
-  }
   return view.arms.flatMap((arm): Dot[] => {
-    const cell = view.cell(arm.id, lead)
-    const trials = cell === undefined ? [] : (byCell.get(cell.cell) ?? [])
-    const middle = median(
-      trials.flatMap((trial) => (trial.state === 'ok' && trial.p50Ms !== undefined ? [trial.p50Ms] : [])),
-    )
+    const cell = view.cell(arm.id, lead)?.cell
+    const trials = view.analysis.trials.filter((trial) => trial.cell === cell)
+    const middle = median(trials.flatMap(({ state, p50Ms }) => (state === 'ok' ? (p50Ms ?? []) : [])))
     return trials.flatMap((trial): Dot[] => {
       const minutes = (Date.parse(trial.startedAt) - start) / 60_000
       if (trial.p50Ms === undefined || !Number.isFinite(minutes) || !Number.isFinite(middle)) return []

@@ -78,18 +78,25 @@ function drawAcross({ path, colour, figures, alternative }: Diagram): string {
   for (const group of groupByNode(boxes)) {
     const from = left(group.from) - 12
     const to = left(group.to) + boxWidth + 12
-    parts.push(frame(from, 8, to - from, 118), text(from + 8, 22, nodeTitle[group.node], 'dg-node', 'start'))
+    parts.push(
+      frame('node', from, 8, to - from, 118),
+      text(from + 8, 22, nodeTitle[group.node], 'dg-node', 'start'),
+    )
   }
   for (const pod of podsOf(boxes)) {
     const from = left(pod.from) - 6
     const to = left(pod.to) + boxWidth + 6
-    parts.push(podFrame(from, 34, to - from, 84), text(from + 6, 112, 'pod', 'dg-node', 'start'))
+    parts.push(frame('pod', from, 34, to - from, 84), text(from + 6, 112, 'pod', 'dg-node', 'start'))
   }
   boxes.slice(1).forEach((_, index) => {
-    const leg = path.legs[index] ?? 'plain'
-    const from = left(index) + boxWidth
-    const to = left(index + 1)
-    parts.push(legAcross(from, to, centre, leg))
+    const [from, to] = [left(index) + boxWidth, left(index + 1)]
+    const middle = (from + to) / 2
+    parts.push(
+      drawLeg(path.legs[index] ?? 'plain', {
+        ...{ from, to, run: 'H', point: (along, aside) => `${along},${centre + aside}` },
+        ...{ lock: [middle - 5, centre - 24], words: [middle, centre + 20, 'middle'] },
+      }),
+    )
   })
   boxes.forEach((box, index) => {
     const x = left(index)
@@ -114,24 +121,24 @@ function drawDown({ path, colour, figures, alternative }: Diagram): string {
   const parts: string[] = []
   for (const group of groupByNode(boxes)) {
     const top = centre(group.from) - 44
-    parts.push(frame(8, top, width - 16, centre(group.to) + 34 - top))
+    parts.push(frame('node', 8, top, width - 16, centre(group.to) + 34 - top))
     parts.push(text(width - 16, top + 15, nodeTitle[group.node], 'dg-node', 'end'))
   }
   for (const pod of podsOf(boxes)) {
     const top = centre(pod.from) - 30
-    parts.push(podFrame(x - 8, top, boxWidth + 16, centre(pod.to) + 30 - top))
+    parts.push(frame('pod', x - 8, top, boxWidth + 16, centre(pod.to) + 30 - top))
     const application = pod.from === 0 ? pod.from : pod.to
     parts.push(text(x + boxWidth + 14, centre(application) + 4, 'pod', 'dg-node', 'start'))
   }
   boxes.slice(1).forEach((_, index) => {
-    const [above, below] = [heightOf(boxes[index]) / 2, heightOf(boxes[index + 1]) / 2]
+    const from = centre(index) + heightOf(boxes[index]) / 2
+    const to = centre(index + 1) - heightOf(boxes[index + 1]) / 2
+    const [at, middle] = [x + boxWidth / 2, (from + to) / 2]
     parts.push(
-      legDown(
-        x + boxWidth / 2,
-        centre(index) + above,
-        centre(index + 1) - below,
-        path.legs[index] ?? 'plain',
-      ),
+      drawLeg(path.legs[index] ?? 'plain', {
+        ...{ from, to, run: 'V', point: (along, aside) => `${at + aside},${along}` },
+        ...{ lock: [at + 14, middle - 8], words: [at + 32, middle + 4, 'start'] },
+      }),
     )
   })
   boxes.forEach((box, index) => {
@@ -202,50 +209,38 @@ function drawBox(box: Box, x: number, centre: number, width: number, colour: str
   )
 }
 
-function legAcross(from: number, to: number, y: number, leg: LegTransport): string {
-  const arrow = `<path d="M${to - 8},${y - 5}L${to - 1},${y}L${to - 8},${y + 5}" class="dg-arrow"/>`
-  if (securityOf(leg) === 'plain') return `<path d="M${from},${y}H${to - 2}" class="dg-leg"/>${arrow}`
-  const middle = (from + to) / 2
-  return (
-    `<path d="M${from},${y - 2.5}H${to - 7}M${from},${y + 2.5}H${to - 7}" class="dg-leg"/>${arrow}` +
-    lock(middle - 5, y - 24) +
-    text(middle, y + 20, legTitle[leg], 'dg-lock', 'middle')
-  )
+interface LegPlace {
+  /** Along the path, in px. */
+  readonly from: number
+  readonly to: number
+  /** A point so far along the path, and so far aside of it; and the command that draws a line along it. */
+  readonly point: (along: number, aside: number) => string
+  readonly run: 'H' | 'V'
+  readonly lock: readonly [x: number, y: number]
+  readonly words: readonly [x: number, y: number, anchor: Anchor]
 }
 
-function legDown(x: number, from: number, to: number, leg: LegTransport): string {
-  const arrow = `<path d="M${x - 5},${to - 8}L${x},${to - 1}L${x + 5},${to - 8}" class="dg-arrow"/>`
-  if (securityOf(leg) === 'plain') return `<path d="M${x},${from}V${to - 2}" class="dg-leg"/>${arrow}`
-  const middle = (from + to) / 2
+function drawLeg(leg: LegTransport, { from, to, point, run, lock: [x, y], words }: LegPlace): string {
+  const arrow = `<path d="M${point(to - 8, -5)}L${point(to - 1, 0)}L${point(to - 8, 5)}" class="dg-arrow"/>`
+  if (securityOf(leg) === 'plain')
+    return `<path d="M${point(from, 0)}${run}${to - 2}" class="dg-leg"/>${arrow}`
+  const line = (aside: number) => `M${point(from, aside)}${run}${to - 7}`
   return (
-    `<path d="M${x - 2.5},${from}V${to - 7}M${x + 2.5},${from}V${to - 7}" class="dg-leg"/>${arrow}` +
-    lock(x + 14, middle - 8) +
-    text(x + 32, middle + 4, legTitle[leg], 'dg-lock', 'start')
-  )
-}
-
-function lock(x: number, y: number): string {
-  return (
+    `<path d="${line(-2.5)}${line(2.5)}" class="dg-leg"/>${arrow}` +
     `<path d="M${x + 2},${y + 6}V${y + 3.5}a3,3 0 0 1 6,0V${y + 6}" class="dg-lockbow"/>` +
-    `<rect x="${x}" y="${y + 6}" width="10" height="7.5" rx="1.5" class="dg-lockbody"/>`
+    `<rect x="${x}" y="${y + 6}" width="10" height="7.5" rx="1.5" class="dg-lockbody"/>` +
+    text(words[0], words[1], legTitle[leg], 'dg-lock', words[2])
   )
 }
 
-function frame(x: number, y: number, width: number, height: number): string {
-  return `<rect x="${x}" y="${y}" width="${width}" height="${height}" rx="8" class="dg-frame"/>`
+function frame(of: 'node' | 'pod', x: number, y: number, width: number, height: number): string {
+  const [radius, kind] = of === 'node' ? [8, 'dg-frame'] : [6, 'dg-pod']
+  return `<rect x="${x}" y="${y}" width="${width}" height="${height}" rx="${radius}" class="${kind}"/>`
 }
 
-function podFrame(x: number, y: number, width: number, height: number): string {
-  return `<rect x="${x}" y="${y}" width="${width}" height="${height}" rx="6" class="dg-pod"/>`
-}
+type Anchor = 'start' | 'middle' | 'end'
 
-function text(
-  x: number,
-  y: number,
-  content: string,
-  kind: string,
-  anchor: 'start' | 'middle' | 'end',
-): string {
+function text(x: number, y: number, content: string, kind: string, anchor: Anchor): string {
   return content === ''
     ? ''
     : `<text x="${x}" y="${y}" class="${kind}" text-anchor="${anchor}">${escapeHtml(content)}</text>`

@@ -1,17 +1,14 @@
-/** What this run holds no data on, and the command that would measure it: one folded line on the page. */
+/** What this run holds no data on, and what would measure it, a shell's command or words: one folded line on the page. */
 import type { View } from '../view.js'
-import type { ClaimRow } from './claims.js'
+import type { buildClaims } from './claims.js'
 
-export interface Absent {
-  readonly what: string
-  /** What a shell takes; empty where words say it. */
-  readonly command: string
-  readonly words: string
-}
-
-export function absentParts(view: View, claims: readonly ClaimRow[], present: ReadonlySet<string>): Absent[] {
+export function absentParts(
+  view: View,
+  claims: ReturnType<typeof buildClaims>,
+  present: ReadonlySet<string>,
+) {
   const experiments = new Set(view.loads.map(({ experiment }) => experiment))
-  const asks = (what: string, flags: string, there: boolean): Absent[] =>
+  const asks = (what: string, flags: string, there: boolean) =>
     there ? [] : [{ what, command: `npm run bench -- ${flags}`, words: '' }]
   return [
     ...asks('How latency grows with the rate', '--rate 500 1000 2000', present.has('latency_vs_rate')),

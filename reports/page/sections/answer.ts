@@ -10,22 +10,8 @@ import { alone, listOf, rank, type Ranked, type Ranking } from '../ranking.js'
 import type { ArmView, View } from '../view.js'
 import { pricedFunctions, type PricedFunction } from './functions.js'
 import { nextStep } from './next.js'
-import { addedPicture, checkWords, functionPicture, variantPicture, type Picture } from './picture.js'
-import { trust, trustWord, type Trust } from './trust.js'
-
-export interface Answer {
-  readonly headline: string
-  /** The same with figures that explain themselves and labels that do not break. */
-  readonly headlineHtml: string
-  /** Host, date and load, since absolute figures do not travel. */
-  readonly dateline: string
-  readonly banners: readonly string[]
-  /** The one that answers first; runs with variants have what each path adds as a second. */
-  readonly pictures: readonly Picture[]
-  readonly trust: readonly Trust[]
-  readonly trustWord: string
-  readonly nextHtml: string
-}
+import { addedPicture, checkWords, functionPicture, variantPicture } from './picture.js'
+import { trust, trustWord } from './trust.js'
 
 const partial: Partial<Record<string, string>> = {
   interrupted: 'This run was interrupted: the figures rest on the rounds that were finished.',
@@ -34,13 +20,15 @@ const partial: Partial<Record<string, string>> = {
     'This run has no end in its journal: it was cut off, and the figures rest on what was written until then.',
 }
 
-export function buildAnswer(view: View, book: FigureBook): Answer {
+export function buildAnswer(view: View, book: FigureBook) {
   const { analysis, lead } = view
   const verdicts = gate(analysis).variants
   const trusted = trust(view, book)
   return {
     headline: headline(view, verdicts, plainWords),
+    /** The same with figures that explain themselves and labels that do not break. */
     headlineHtml: headline(view, verdicts, htmlWords(book)),
+    /** Host, date and load, since absolute figures do not travel. */
     dateline: [
       lead === undefined ? 'no load was measured' : `At ${lead.text}`,
       plural(view.rounds, 'round'),
@@ -48,6 +36,7 @@ export function buildAnswer(view: View, book: FigureBook): Answer {
       dateTime(analysis.startedAt),
     ].join(' · '),
     banners: banners(view),
+    /** The one that answers first; runs with variants have what each path adds as a second. */
     pictures: [
       variantPicture(view, book, verdicts) ?? functionPicture(view, book),
       addedPicture(view, book),
@@ -58,7 +47,6 @@ export function buildAnswer(view: View, book: FigureBook): Answer {
   }
 }
 
-/** How a headline writes what it names: as text for the title, as HTML for the page. */
 interface Words {
   arm(arm: ArmView, after?: string): string
   /** With its unit, and its interval where there is room. */

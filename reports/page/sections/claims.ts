@@ -1,19 +1,9 @@
 /** The claims that this run decides, and those on which it holds no data. */
 import type { FigureBook } from '../figures.js'
 import type { View } from '../view.js'
-import type { Chip } from './chip.js'
-
-export interface ClaimRow {
-  readonly id: string
-  readonly claim: string
-  readonly chip: Chip
-  readonly sentence: string
-  readonly figures: readonly { readonly label: string; readonly html: string }[]
-  readonly next: string
-}
 
 /** Every claim, those without data included: `analyze` says what they would need. */
-export function buildClaims(view: View, book: FigureBook): ClaimRow[] {
+export function buildClaims(view: View, book: FigureBook) {
   return view.analysis.claims.map(({ id, claim, verdict, sentence, figures, next = '' }) => ({
     id,
     claim,

@@ -2,11 +2,9 @@
 import type { Estimate } from '../../../harness/model.js'
 import type { Table, TableCell } from '../../charts/chart.js'
 import { given, thousand } from '../../formats/format.js'
-import { armHtml } from '../arm-name.js'
-import type { FigureBook } from '../figures.js'
+import { armHtml, type FigureBook } from '../figures.js'
 import { cpuMetrics, type View } from '../view.js'
 
-/** What the mesh's part of the bill is worth, at the config's prices. */
 export function costTable(
   view: View,
   book: FigureBook,

@@ -1,10 +1,9 @@
 /** The end of the page: proofs, trials that do not count, where and how it was measured, and how to do it again. */
 import type { Analysis } from '../../../harness/model.js'
 import type { Table, TableCell } from '../../charts/chart.js'
-import type { FigureLegend } from '../figures.js'
+import { armHtml, type FigureLegend } from '../figures.js'
 import { bytes, dateTime, duration, fixed, given, number, plural, thousand } from '../../formats/format.js'
 import { isUnder, type View } from '../view.js'
-import { armHtml } from '../arm-name.js'
 
 /** More rows than this would make the page heavy; the embedded data has all of them. */
 const mostRows = 1000

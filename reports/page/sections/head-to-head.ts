@@ -1,22 +1,14 @@
 /** L4-L7-L4 against L7-L7 of each mesh: the choice that a platform team has to make. */
 import * as metrics from '../../../scenarios/metrics.js'
 import type { Verdict } from '../../../harness/model.js'
-import { armHtml } from '../arm-name.js'
 import { escapeHtml } from '../clean.js'
-import type { FigureBook } from '../figures.js'
+import { armHtml, type FigureBook } from '../figures.js'
 import { excludesZero, type View } from '../view.js'
-import type { Chip } from './chip.js'
 
-export interface HeadToHead {
-  readonly question: string
-  readonly html: string
-  readonly chip: Chip
-}
-
-export function headToHead(view: View, book: FigureBook): HeadToHead[] {
+export function headToHead(view: View, book: FigureBook) {
   return view.subjects
     .filter((arm) => arm.arm.path === 'l4-l7-l4')
-    .flatMap((arm): HeadToHead[] => {
+    .flatMap((arm) => {
       const rival = view.subjects.find(
         (other) =>
           other.arm.path === 'l7-sidecar-to-sidecar' &&

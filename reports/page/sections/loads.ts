@@ -1,8 +1,7 @@
 /** What the arms add under the loads that the answer does not speak of. */
-import { armHtml } from '../arm-name.js'
 import type { Table, TableCell } from '../../charts/chart.js'
 import { paceText, thousand } from '../../formats/format.js'
-import type { FigureBook } from '../figures.js'
+import { armHtml, type FigureBook } from '../figures.js'
 import { percentiles, type View } from '../view.js'
 
 /** Added latency of every load but the leading one, each as a table. */

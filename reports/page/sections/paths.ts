@@ -8,22 +8,13 @@ import { drawPath, pathInWords, type HopFigures } from '../drawings/diagram.js'
 import type { FigureBook } from '../figures.js'
 import type { ArmView, View } from '../view.js'
 
-export interface PathFigure {
-  readonly key: string
-  readonly label: string
-  readonly colour: string
-  readonly summary: string
-  readonly wide: string
-  readonly narrow: string
-  /** Sentence with totals and residual. */
-  readonly html: string
-}
+export type PathFigure = ReturnType<typeof buildPaths>[number]
 
 /** More arms than this are drawn once for each path. */
 const mostDrawings = 12
 
 /** A drawing per arm; the baseline's twin looks like the baseline and is left out. */
-export function buildPaths(view: View, book: FigureBook): PathFigure[] {
+export function buildPaths(view: View, book: FigureBook) {
   return view.arms
     .filter((arm) => arm.arm.role !== 'twin')
     .map((arm, _, arms) => {

@@ -8,12 +8,11 @@ import { metricTitle } from '../../../scenarios/registry.js'
 import * as metrics from '../../../scenarios/metrics.js'
 import { given, plural, sentence, thousand } from '../../formats/format.js'
 import { escapeHtml } from '../clean.js'
-import type { FigureBook } from '../figures.js'
+import type { Chip, FigureBook } from '../figures.js'
 import { axisOf, drawAxis, drawInterval, type Band } from '../drawings/interval.js'
 import { sketchPath } from '../drawings/path-sketch.js'
 import { listOf, rank } from '../ranking.js'
 import { addedOf, cpuMetrics, isUnder, latencyMetrics, type Added, type ArmView, type View } from '../view.js'
-import type { Chip } from './chip.js'
 import { pricedFunctions } from './functions.js'
 
 export interface Picture {
@@ -52,7 +51,6 @@ const mostRows = 8
 /** More of them are in the banners and under evidence. */
 const mostMissing = 4
 
-/** What one column shows, and what lies behind it. */
 export interface Column {
   readonly title: string
   readonly brief: string
@@ -99,10 +97,8 @@ export function addedPicture(view: View, book: FigureBook): Picture | undefined 
   const column = (title: string, brief: string, of: Column['of']): Column => {
     // What the twins differ by is the noise floor.
     const floor = twins.flatMap((twin) => of(twin)?.estimate ?? [])
-    const [low, high] = [
-      Math.min(...floor.map((estimate) => estimate.low)),
-      Math.max(...floor.map((estimate) => estimate.high)),
-    ]
+    const low = Math.min(...floor.map((estimate) => estimate.low))
+    const high = Math.max(...floor.map((estimate) => estimate.high))
     const band = floor.length === 0 ? undefined : ({ means: 'noise floor', low, high } as const)
     return { title, brief, kind: 'difference', band, of }
   }
@@ -147,21 +143,16 @@ export function functionPicture(view: View, book: FigureBook): Picture | undefin
     { ...cpuColumn, kind: 'difference', of: (arm) => addedOf(of(arm)?.cpu) },
     { title: 'added p50, ms', brief: 'p50, ms', kind: 'difference', of: (arm) => addedOf(of(arm)?.time) },
   ]
-  const drawn = layOut(
-    columns,
-    priced.map(({ arm }) => arm),
-    book,
-  )
+  const arms = priced.map(({ arm }) => arm)
+  const drawn = layOut(columns, arms, book)
+  const rows = priced.map(({ arm, control }) => ({ ...drawn.rowOf(arm), last: dim(control.label) }))
   return {
     id: 'functions-picture',
     lastTitle: 'on top of',
     caption:
       'What each function adds to the same hops without it, sent the same requests in the same rounds: dots are estimates, lines 95 % intervals; a function whose interval holds 0 costs nothing that this run can tell',
     columns: drawn.columns,
-    ...folded(
-      priced.map(({ arm, control }) => ({ ...drawn.rowOf(arm), last: dim(control.label) })),
-      'more function',
-    ),
+    ...folded(rows, 'more function'),
   }
 }
 
@@ -238,16 +229,14 @@ export function variantPicture(
     last: dim(view.arm(arm.arm.control ?? '').label),
   }))
   const worst = (row: PictureRow) => (row.cells.some(({ chip }) => chip?.kind === 'worse') ? 0 : 1)
+  rows.sort((a, b) => worst(a) - worst(b))
   return {
     id: 'variants-picture',
     lastTitle: 'against',
     caption:
       'Each variant as a ratio to its control, measured in the same rounds, of whole requests and not of what its path adds: dots are estimates, lines 95 % intervals; what lies between the dashed lines is too little to matter',
     columns: drawn.columns,
-    ...folded(
-      rows.sort((a, b) => worst(a) - worst(b)),
-      'more variant',
-    ),
+    ...folded(rows, 'more variant'),
   }
 }
 

@@ -3,11 +3,10 @@ import { gate } from '../../../harness/analyze/gate.js'
 import type { Table } from '../../charts/chart.js'
 import type { ChartName } from '../../charts/index.js'
 import { escapeHtml } from '../clean.js'
-import type { FigureBook } from '../figures.js'
+import type { Chip, FigureBook } from '../figures.js'
 import { plural } from '../../formats/format.js'
 import type { DrawnChart } from '../svg.js'
 import type { View } from '../view.js'
-import type { Chip } from './chip.js'
 import { billTable } from './bill.js'
 import { costTable } from './cost.js'
 import { functionCostTable } from './functions.js'
@@ -52,8 +51,8 @@ export function buildQuestions(view: View, book: FigureBook, drawn: Drawn): Ques
     costQuestion(view, book, drawn),
     functionQuestion(view, book),
     drawn.memory && { id: 'memory', question: 'How much memory?', chart: drawn.memory, folds: [] },
-    limitQuestion(drawn),
-    sweepQuestion(drawn),
+    chartsQuestion(drawn, limit),
+    chartsQuestion(drawn, sweep),
     connectionQuestion(view, book),
     transferQuestion(view, book),
   ])
@@ -145,34 +144,32 @@ function functionQuestion(view: View, book: FigureBook): Question | undefined {
   }
 }
 
-/** A search tells more than a sweep of rates, and both more than a closed loop: one is shown, the others fold. */
-function limitQuestion(drawn: Drawn): Question | undefined {
-  const summaries = { knee: 'The search', 'latency-vs-rate': 'Latency against rate', capacity: 'Always busy' }
-  const [first, ...rest] = (['knee', 'latency-vs-rate', 'capacity'] as const).filter((name) =>
-    chartOf(drawn, name),
+/** Of several charts the first that has data is shown, and the others fold under their summary, or under their title. */
+function chartsQuestion(
+  drawn: Drawn,
+  {
+    id,
+    question,
+    summaries,
+  }: Pick<Question, 'id' | 'question'> & { readonly summaries: Partial<Record<ChartName, string>> },
+): Question | undefined {
+  const [first, ...rest] = (Object.keys(summaries) as ChartName[]).filter((name) => chartOf(drawn, name))
+  const folds = rest.map((name) =>
+    foldOf(summaries[name] || (chartOf(drawn, name)?.title ?? name), drawn, name),
   )
-  return (
-    first && {
-      id: 'limit',
-      question: 'How much does it carry?',
-      chart: chartOf(drawn, first),
-      folds: present(rest.map((name) => foldOf(summaries[name], drawn, name))),
-    }
-  )
+  return first && { id, question, chart: chartOf(drawn, first), folds: present(folds) }
 }
 
-function sweepQuestion(drawn: Drawn): Question | undefined {
-  const [first, ...rest] = (['sweep-rate', 'sweep-connections', 'sweep-payload'] as const).filter((name) =>
-    chartOf(drawn, name),
-  )
-  return (
-    first && {
-      id: 'sweep',
-      question: 'How does it change with the load?',
-      chart: chartOf(drawn, first),
-      folds: present(rest.map((name) => foldOf(chartOf(drawn, name)?.title ?? name, drawn, name))),
-    }
-  )
+/** A search tells more than a sweep of rates, and both more than a closed loop. */
+const limit = {
+  id: 'limit',
+  question: 'How much does it carry?',
+  summaries: { knee: 'The search', 'latency-vs-rate': 'Latency against rate', capacity: 'Always busy' },
+}
+const sweep = {
+  id: 'sweep',
+  question: 'How does it change with the load?',
+  summaries: { 'sweep-rate': '', 'sweep-connections': '', 'sweep-payload': '' },
 }
 
 function connectionQuestion(view: View, book: FigureBook): Question | undefined {

@@ -1,7 +1,6 @@
 /** The systems of the talk along five views; only figures of a system's own arms stand in its row. */
 import type { Table } from '../../charts/chart.js'
-import { armHtml } from '../arm-name.js'
-import { differenceOf, type FigureBook } from '../figures.js'
+import { armHtml, differenceOf, type FigureBook } from '../figures.js'
 import type { View } from '../view.js'
 import { systemRows, viewColumns } from './talk.js'
 

@@ -4,18 +4,13 @@ import { asGiven } from '../../../harness/analyze/words.js'
 import { metricTitle } from '../../../scenarios/registry.js'
 import type { ThresholdVerdict } from '../../../harness/model.js'
 import type { Table } from '../../charts/chart.js'
-import { armHtml } from '../arm-name.js'
 import { escapeHtml } from '../clean.js'
-import type { FigureBook } from '../figures.js'
+import { armHtml, type FigureBook } from '../figures.js'
 import { isUnder, type View } from '../view.js'
-import type { Chip } from './chip.js'
 
-export interface ThresholdLine {
-  readonly chip: Chip
-  readonly html: string
-}
+export type ThresholdLine = ReturnType<typeof thresholdLines>[number]
 
-export function thresholdLines(view: View, book: FigureBook): ThresholdLine[] {
+export function thresholdLines(view: View, book: FigureBook) {
   return view.analysis.thresholds.map((verdict) => {
     const actual = book.print(
       verdict.actual,

@@ -3,23 +3,11 @@ import * as metrics from '../../../scenarios/metrics.js'
 import { figureOf } from '../../../scenarios/registry.js'
 import type { CellAnalysis, Comparison, Estimate, Metric, ReadMetric } from '../../../harness/model.js'
 import type { Table, TableCell } from '../../charts/chart.js'
-import type { FigureBook, FigureName, FigureStyle } from '../figures.js'
+import { armHtml, type FigureBook, type FigureName, type FigureStyle } from '../figures.js'
 import { thousand } from '../../formats/format.js'
 import { cpuMetrics, type ArmView, type LoadView, type View } from '../view.js'
-import { armHtml } from '../arm-name.js'
 
-export interface TransportTables {
-  readonly text: string
-  readonly tables: readonly { readonly label: string; readonly table: Table }[]
-}
-
-/** A table as text, for a terminal and for Markdown. */
-interface TransportRows {
-  /** `connect: 200 new connections/s, …`. */
-  readonly title: string
-  readonly columns: readonly string[]
-  readonly rows: readonly (readonly string[])[]
-}
+export type TransportTables = ReturnType<typeof streamTables>[number]
 
 /** One figure of every arm. */
 interface Column {
@@ -120,7 +108,7 @@ export function connectTables(view: View, book: FigureBook): TransportTables[] {
 }
 
 /** One for each load of long transfers: throughput and CPU of every arm, then CPU of every component. */
-export function streamTables(view: View, book: FigureBook): TransportTables[] {
+export function streamTables(view: View, book: FigureBook) {
   return loadsOf(view, 'stream').map((load) => {
     const transfers = { label: 'Long transfers', table: tableOf(streamColumns, load, view, book) }
     const rows = view.arms.flatMap((arm) =>
@@ -143,27 +131,23 @@ export function streamTables(view: View, book: FigureBook): TransportTables[] {
 /** How an estimate is printed; a difference is printed with its sign. */
 type Print = (estimate: Estimate | undefined, sign: boolean) => string
 
-/** One table for each load of new connections or of long transfers; none where none was measured. */
-export function transportRows(view: View, print: Print): TransportRows[] {
+/** As text, for a terminal and for Markdown, where there is less room: a table for each load of new connections or of long transfers. */
+export function transportRows(view: View, print: Print) {
   const columns = { connect: [...connectTimes, ...connectCosts], stream: streamColumns }
-  return view.loads.flatMap((load): TransportRows[] => {
-    const { engine } = load.load
-    if (engine !== 'connect' && engine !== 'stream') return []
-    const shown = columns[engine].filter(({ brief }) => brief !== undefined)
-    const rows = rowsOf(shown, load, view, ({ name }, estimate) =>
-      print(estimate, name.kind === 'difference'),
-    )
-    const title = `${load.experiment}: ${load.text}`
-    return rows.length === 0
-      ? []
-      : [
-          {
-            title,
-            columns: ['arm', ...shown.map(({ brief }) => brief ?? '')],
-            rows: rows.map(({ arm, cells }) => [arm.label, ...cells]),
-          },
-        ]
-  })
+  return (['connect', 'stream'] as const).flatMap((engine) =>
+    loadsOf(view, engine).map((load) => {
+      const shown = columns[engine].filter(({ brief }) => brief !== undefined)
+      const rows = rowsOf(shown, load, view, ({ name }, estimate) =>
+        print(estimate, name.kind === 'difference'),
+      )
+      return {
+        /** `connect: 200 new connections/s, …`. */
+        title: `${load.experiment}: ${load.text}`,
+        columns: ['arm', ...shown.map(({ brief }) => brief ?? '')],
+        rows: rows.map(({ arm, cells }) => [arm.label, ...cells]),
+      }
+    }),
+  )
 }
 
 function tableOf(columns: readonly Column[], load: LoadView, view: View, book: FigureBook): Table {

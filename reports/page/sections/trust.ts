@@ -2,7 +2,7 @@
 import * as metrics from '../../../scenarios/metrics.js'
 import { upperBound } from '../../../harness/analyze/words.js'
 import { notMeasured } from '../../../harness/analyze/standings.js'
-import type { Estimate, NoiseFloor, TrialSummary } from '../../../harness/model.js'
+import type { Analysis, Estimate, NoiseFloor, TrialSummary } from '../../../harness/model.js'
 import { escapeHtml } from '../clean.js'
 import type { FigureBook } from '../figures.js'
 import { fixed, given, thin, number, plural, thousand } from '../../formats/format.js'
@@ -18,27 +18,21 @@ export interface Trust {
 
 export function trust(view: View, book: FigureBook): readonly Trust[] {
   const { analysis } = view
-  const list: Trust[] = []
-  list.push(sameTwice(view, book))
-  list.push(...armsMeasured(view), validTrials(view))
-  list.push(generator(view))
-  const checks = Object.values(analysis.proofs).flat()
+  return [sameTwice(view, book), ...armsMeasured(view), validTrials(view), generator(view), proof(analysis)]
+}
+
+function proof({ proofs }: Analysis): Trust {
+  const name = 'Proof of path'
+  const checks = Object.values(proofs).flat()
+  if (checks.length === 0)
+    return { ok: false, brief: 'paths not checked', name, html: 'No check of the path was recorded.' }
   const broken = checks.filter((check) => !check.ok).length
-  list.push({
-    ok: broken === 0 && checks.length > 0,
-    brief:
-      broken === 0 && checks.length > 0
-        ? 'paths proved by counters'
-        : checks.length === 0
-          ? 'paths not checked'
-          : 'paths not proved',
-    name: 'Proof of path',
-    html:
-      checks.length === 0
-        ? 'No check of the path was recorded.'
-        : `${plural(checks.length - broken, 'check')} of the path hold, ${fixed(broken, 0)} do not.`,
-  })
-  return list
+  return {
+    ok: broken === 0,
+    brief: broken === 0 ? 'paths proved by counters' : 'paths not proved',
+    name,
+    html: `${plural(checks.length - broken, 'check')} of the path hold, ${fixed(broken, 0)} do not.`,
+  }
 }
 
 /** Told only where an arm that was asked for has no figure at all. */
@@ -134,7 +128,7 @@ function sameTwice(view: View, book: FigureBook): Trust {
   const floors =
     differing.length > 0
       ? `${differing.map((floor) => floorHtml(floor, disagreeing(floor), view, book)).join('; ')}: a difference where there is none.`
-      : `${quiet.map((floor) => floorHtml(floor, ['p50'], view, book)).join('; ')}: no difference.`
+      : `${quiet.map((floor) => floorHtml(floor, [floorFigures[0]], view, book)).join('; ')}: no difference.`
   const shown = apart.length > 0 ? apart : noise.length === 0 ? knees : []
   return {
     ok: differing.length + apart.length === 0,
@@ -162,26 +156,21 @@ function withinText(floor: NoiseFloor | undefined): string {
   return `A/A within ${[`${within(floor.latencyP50)} p50`, ...cpu].join(', ')}`
 }
 
-type FloorFigure = 'p50' | 'p99' | 'CPU'
+const floorFigures = [
+  { name: 'p50', words: 'at the median', of: ({ latencyP50 }: NoiseFloor) => latencyP50 },
+  { name: 'p99', words: 'at p99', of: ({ latencyP99 }: NoiseFloor) => latencyP99 },
+  { name: 'CPU', words: `of CPU per ${thousand} requests`, of: ({ cpu }: NoiseFloor) => cpu },
+] as const
+type FloorFigure = (typeof floorFigures)[number]
 
 /** Figures whose own interval excludes zero; the verdict is over all of them. */
 function disagreeing(floor: NoiseFloor): readonly FloorFigure[] {
-  const all = (['p50', 'p99', 'CPU'] as const).filter((name) => estimateOf(floor, name) !== undefined)
-  const apart = all.filter((name) => {
-    const estimate = estimateOf(floor, name)
-    return estimate !== undefined && excludesZero(estimate)
+  const all = floorFigures.filter(({ of }) => of(floor))
+  const apart = all.filter(({ of }) => {
+    const estimate = of(floor)
+    return estimate && excludesZero(estimate)
   })
   return apart.length > 0 ? apart : all
-}
-
-function estimateOf({ latencyP50, latencyP99, cpu }: NoiseFloor, name: FloorFigure): Estimate | undefined {
-  return { p50: latencyP50, p99: latencyP99, CPU: cpu }[name]
-}
-
-const floorWords: Readonly<Record<FloorFigure, string>> = {
-  p50: 'at the median',
-  p99: 'at p99',
-  CPU: `of CPU per ${thousand} requests`,
 }
 
 /** `+0.05 ms (0.01 to 0.09) at p99 (sweep, 500/s)`: where it was is said when it is not what the answer speaks of. */
@@ -191,8 +180,8 @@ function floorHtml(floor: NoiseFloor, names: readonly FloorFigure[], view: View,
     ...(view.environments.length > 1 ? [floor.environment] : []),
   ]
   const figures = names.map(
-    (name) =>
-      `${book.print(estimateOf(floor, name), { metric: `noise.${name}`, kind: 'difference' }, 'sentence', true)} ${floorWords[name]}`,
+    ({ name, words, of }) =>
+      `${book.print(of(floor), { metric: `noise.${name}`, kind: 'difference' }, 'sentence', true)} ${words}`,
   )
   return figures.join(', ') + (where.length === 0 ? '' : ` (${escapeHtml(where.join(', '))})`)
 }
@@ -224,10 +213,8 @@ function generator(view: View): Trust {
       'no rate to keep',
       'No load had a rate to keep: a closed loop and a search for the largest rate use all that they can.',
     )
-  const lags = valid.flatMap((trial) => (trial.sendLagP99Us === undefined ? [] : [trial.sendLagP99Us]))
-  const shares = valid.flatMap((trial) =>
-    trial.generatorCpuShare === undefined ? [] : [trial.generatorCpuShare],
-  )
+  const lags = valid.flatMap(({ sendLagP99Us }) => sendLagP99Us ?? [])
+  const shares = valid.flatMap(({ generatorCpuShare }) => generatorCpuShare ?? [])
   if (valid.length === 0) {
     const tried = view.analysis.trials.length
     const html =

@@ -1,5 +1,5 @@
 /** Why trials cannot be believed: the reason that spoiled the most of them, and what to do about it. Pure. */
-import type { Trial } from '../model.js'
+import type { Trial } from '../../model.js'
 
 /**
  * The reason that spoiled the most trials, its figures left aside while counting. Of those that spoiled as many the cause
