@@ -73,6 +73,8 @@ describe('changes of a hop on a cluster', () => {
     return { components, changes }
   }
   const stateOf = async () => / ([A-Z]) /.exec(await readFile(`/proc/${program.pid}/stat`, 'utf8'))?.[1]
+  /** The kernel carries a signal out when the process is next in turn. */
+  const expectState = (state: string) => expect.poll(stateOf, { timeout: 10_000 }).toBe(state)
 
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'meshbench-test-'))
@@ -90,9 +92,9 @@ describe('changes of a hop on a cluster', () => {
   it('stop it and let it go on', async () => {
     const { changes } = setUp()
     await changes.change(hop.name, { do: 'pause' })
-    expect(await stateOf()).toBe('T')
+    await expectState('T')
     await changes.change(hop.name, { do: 'resume' })
-    expect(await stateOf()).toBe('S')
+    await expectState('S')
   })
 
   it.each(['kill', 'stop'] as const)(
@@ -123,7 +125,7 @@ describe('changes of a hop on a cluster', () => {
   it('act on what stands in for a spare one that is the arm’s own', async () => {
     const { changes } = setUp()
     await expect(changes.change(spare.name, { do: 'kill' })).rejects.toThrow('no container that runs')
-    expect(await stateOf()).toBe('S')
+    await expectState('S')
   })
 
   it('say what cannot be done', async () => {
