@@ -52,7 +52,8 @@ const orValues = <T extends z.ZodType<{ installed?: unknown; values: object }>>(
     message: 'nothing is installed where `installed` is given, so that values change nothing',
   })
 
-const sidecarSettings = orValues(
+/** Both exported by themselves: the config's reference reads the words of their fields from the source. */
+export const sidecarSettings = orValues(
   chartSettings(releaseNames.sidecar).extend({
     ...common,
     ...ofArms,
@@ -64,7 +65,7 @@ const sidecarSettings = orValues(
   }),
 )
 
-const ambientSettings = orValues(
+export const ambientSettings = orValues(
   chartSettings(releaseNames.ambient).extend({
     ...common,
     ...ofArms,
