@@ -11,24 +11,23 @@ import { clientContainer } from './render/templates.js'
 const strangerName = 'stranger'
 const strangerTimeoutMs = 30_000
 
+/** What a client lives in, on its node, under a name of its own. */
+const idleAtClient = (options: HostParts['options'], name: string, serviceAccount: string) => ({
+  kind: 'Deployment' as const,
+  name,
+  node: 'client' as const,
+  labels: { app: name },
+  serviceAccount,
+  containers: [clientContainer(options, name)],
+  volumes: [],
+})
+
 /** A pod on the client's node that no mesh knows of, in a namespace of its own. */
 export async function createProber(parts: HostParts): Promise<{ readonly namespace: string }> {
   const { options, namespaces, rollout } = parts
   const namespace = dnsLabel(options.namespacePrefix, proberName)
   await namespaces.create(namespace)
-  const prober = workloadOf(
-    options,
-    { namespace },
-    {
-      kind: 'Deployment',
-      name: proberName,
-      node: 'client',
-      labels: { app: proberName },
-      serviceAccount: 'client',
-      containers: [clientContainer(options, proberName)],
-      volumes: [],
-    },
-  )
+  const prober = workloadOf(options, { namespace }, idleAtClient(options, proberName, 'client'))
   await rollout.apply(proberName, [workloadManifest(prober)])
   await rollout.ready(proberName, { namespace, selector: `app=${proberName}`, role: 'client' })
   return { namespace }
@@ -42,13 +41,7 @@ export async function runAsStranger(parts: HostParts, arm: Arm, argv: readonly s
   const { namespace } = state
   const title = `stranger of ${arm.id}`
   const stranger = workloadOf(options, state, {
-    kind: 'Deployment',
-    name: strangerName,
-    node: 'client',
-    labels: { app: strangerName },
-    serviceAccount: 'hop',
-    containers: [clientContainer(options, strangerName)],
-    volumes: [],
+    ...idleAtClient(options, strangerName, 'hop'),
     ...podShape(state, 'clientPod'),
   })
   try {
