@@ -6,7 +6,7 @@ import { printable } from './cli/commands/print.js'
 import { CommandError, UserError, exitCodes, type ExitCode } from './model/errors.js'
 import { outliveTerminal } from './process/interrupts.js'
 import { version } from './process/package-root.js'
-import { notEmpty, planFlags, type AnyFlag } from './config/flags.js'
+import { fleetOption, notEmpty, planFlags, type AnyFlag } from './config/flags.js'
 
 const program = new Command('meshbench')
   .description(
@@ -68,6 +68,7 @@ withOutputFlags(program.command('report'))
   .description('render a run again, from its journal alone')
   .argument('<run>', 'folder of a run', notEmpty)
   .option('--out <folder>', 'where to write (default: the folder of the run)', notEmpty)
+  .option(...fleetOption)
   .option('--json', 'print the analysis as JSON', false)
   .action(verb(async () => (await import('./cli/commands/report.js')).reportCommand))
 

@@ -14,6 +14,7 @@ import { compareCells } from './comparisons.js'
 import type { Settings } from '../stats/paired.js'
 import { cutWarnings, driftWarnings, oddTrials } from './trust/health.js'
 import { kneeWarnings, searchGoesOn } from './cells/knees.js'
+import { fleetBills } from './cells/fleet.js'
 import { incrementsOf } from './increments.js'
 import { noiseFloors } from './trust/noise.js'
 import { roundsOf, unvariedLines } from '../model/plan.js'
@@ -61,6 +62,7 @@ export function analyze(entries: readonly JournalEntry[]): Analysis {
     comparisons,
     noise,
     increments: incrementsOf(run, groups, settings),
+    ...defined({ fleet: fleetBills(run, groups, settings) }),
     claims: claimsOf(run, groups, settings),
     thresholds: check(
       { config: plan.config, cells, comparisons, arms: plan.arms },

@@ -1,8 +1,16 @@
 /** What `bench.config.ts` may say: the shapes of the model, with the names that there are and what holds where nothing is said. */
 import { z } from 'zod'
 import { engineNames } from '../protocol/engines.js'
-import { costSchema, gateCheckSchema, gatePolicySchema, resolvedConfigSchema } from '../model/config.js'
-import { roundsSchema, thresholdSchema, validitySchema } from '../model/config.js'
+import {
+  costSchema,
+  fleetSchema as fleetShape,
+  gateCheckSchema,
+  gatePolicySchema,
+  resolvedConfigSchema,
+  roundsSchema,
+  thresholdSchema,
+  validitySchema,
+} from '../model/config.js'
 import { profileNames } from './profiles.js'
 import { meshes, type MeshName } from '../../infra/meshes/index.js'
 import { defaultPlatform, platforms } from '../../infra/platforms/index.js'
@@ -97,6 +105,12 @@ const gateCheck = z
   .readonly()
 
 const cost = costSchema.unwrap().shape
+
+/** Whose bill is told; one waypoint unless it says how many. */
+export const fleetSchema = z
+  .strictObject({ ...fleetShape.unwrap().shape, waypoints: fleetShape.unwrap().shape.waypoints.default(1) })
+  .readonly()
+
 const validity = validitySchema.unwrap().shape
 const config = resolvedConfigSchema.unwrap().shape
 
@@ -130,12 +144,14 @@ export const configSchema = z.strictObject({
     })
     .partial()
     .default({}),
-  /** Prices for the cost line. Default: 0.04 USD per vCPU-hour, 0.005 USD per GiB-hour. */
+  /** Prices of what hops take, and the fleet that it is told for. Default: 0.04 USD per vCPU-hour, 0.005 USD per GiB-hour. */
   cost: z
     .strictObject({
       perVcpuHour: cost.perVcpuHour.default(0.04),
       perGibHour: cost.perGibHour.default(0.005),
       currency: cost.currency.default('USD'),
+      /** What you run, or mean to: cores, memory and money of each path are told for it. */
+      fleet: fleetSchema.exactOptional(),
     })
     .prefault({}),
   /** A mesh's own settings, for example `{ reference: { tunnel: { pool: { maxStreamsPerConnection: 10 } } } }`. */

@@ -17,6 +17,14 @@ const flag = <Value>(
   more: Omit<Flag<Value>, 'option' | 'help'> = {},
 ): Flag<Value> => ({ option, help, ...more })
 
+export const fleetExample = 'requestsPerSecond=20000,pods=400,nodes=20,waypoints=2'
+
+/** It changes nothing that is measured: a report can be asked for another. */
+export const fleetOption = [
+  '--fleet <numbers>',
+  `tell what each path comes to in a fleet: ${fleetExample}`,
+] as const
+
 export const planFlags = {
   // No default of its own: a resumed run has the config that it was started with unless one is named.
   config: flag<string>('-c, --config <file>', 'config file (default: bench.config.ts)', { parse: notEmpty }),
@@ -55,6 +63,7 @@ export const planFlags = {
     'how long the trials may take, instead of what the profile allows',
     { parse: (text) => parseAbove0(text, 'minutes') },
   ),
+  fleet: flag<string>(...fleetOption),
   seed: flag<number>('--seed <n>', 'seed of the order of trials', { parse: parseSeed }),
   variant: flag<readonly string[]>(
     '--variant <name=what>',

@@ -4,6 +4,7 @@ import { engineNames, type EngineName } from '../protocol/engines.js'
 import { defaultGate } from '../analyze/gate.js'
 import { defined } from '../model/defined.js'
 import type { ResolvedConfig, Threshold, Variant } from '../model.js'
+import { readFleet } from './fleet.js'
 import type { PlanFlags } from './flags.js'
 import { names } from './config-schema.js'
 import {
@@ -54,6 +55,7 @@ export function resolveConfig(
   const selected = selectArms({ ...platforms[platform].addsArms, ...config.arms }, overrides)
   const own = resolveExperiments(config.experiments, profileName, overrides)
   const chosen = resolveEngines(own.value, config.engines, overrides)
+  const fleet = overrides.fleet === undefined ? undefined : readFleet(overrides.fleet)
   const [arms, engines] = [selected.value, chosen.value]
   const resolved: ResolvedConfig = {
     seed: overrides.seed ?? config.seed,
@@ -72,7 +74,7 @@ export function resolveConfig(
     thresholds: thresholdsOf(config.thresholds, arms, overrides.variants ?? [], platform),
     gate: { ...defaultGate, ...defined(config.gate) },
     ...defined({ variants: overrides.variants }),
-    cost: config.cost,
+    cost: { ...config.cost, ...defined({ fleet: fleet?.value }) },
     validity: config.validity,
     // As they were given: whoever reads them lays their defaults on.
     meshSettings: given.meshSettings ?? {},
@@ -83,6 +85,7 @@ export function resolveConfig(
     ...selected.problems,
     ...own.problems,
     ...chosen.problems,
+    ...(fleet?.problems ?? []),
     ...checkAcrossFields(resolved, overrides),
   )
   if (overrides.arm === undefined && overrides.mesh === undefined && !wrong.has('arms'))

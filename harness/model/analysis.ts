@@ -270,6 +270,28 @@ const noiseFloorSchema = object({
 })
 export interface NoiseFloor extends z.infer<typeof noiseFloorSchema> {}
 
+/** What a run's figures come to for the config's fleet, arm by arm, under one load. */
+const fleetBillSchema = object({
+  experiment: text,
+  loadLabel: text,
+  arm: text,
+  /** Whether a hop of its path parses requests. */
+  doesL7: z.boolean(),
+  /** Hops of the fleet: how many there are for whom, and what one of them holds in MiB. */
+  hops: list(object({ per: z.enum(['pod', 'node', 'waypoint']), count, memory: estimateSchema })),
+  /** Cores that the path adds at the fleet's rate. */
+  cores: estimateSchema,
+  /** Of all hops, MiB; absent where a hop's is not known. */
+  memory: estimateSchema.exactOptional(),
+  /** Money a month for memory, which is the same at any rate. */
+  memoryPerMonth: estimateSchema.exactOptional(),
+  /** Money a month in all, at the fleet's own rate first, then at others. */
+  perMonth: list(object({ requestsPerSecond: number, cost: estimateSchema })),
+  /** Against the arm that costs the least at the fleet's own rate, of those with an L7 hop or of those without; absent of that one. */
+  versus: object({ arm: text, ratio: estimateSchema, verdict: verdictSchema }).exactOptional(),
+})
+export interface FleetBill extends z.infer<typeof fleetBillSchema> {}
+
 const trialFigures = {
   index: count,
   round: count,
@@ -331,6 +353,7 @@ export const analysisSchema = object({
   comparisons: list(comparisonSchema),
   noise: list(noiseFloorSchema),
   increments: list(incrementSchema),
+  fleet: list(fleetBillSchema).exactOptional(),
   claims: list(claimAnalysisSchema),
   thresholds: list(thresholdVerdictSchema),
   trials: list(trialSummarySchema),

@@ -90,7 +90,20 @@ export const roundsSchema = object({
   blocks: counted.max(100).exactOptional(),
 })
 
-/** Prices for the cost line. */
+/** What a reader runs, or means to: what a run measured is told for it in cores, memory and money. Counts are of all of it. */
+export const fleetSchema = object({
+  /** Requests between services that pass the mesh, each counted once. */
+  requestsPerSecond: positive.max(1e9),
+  /** Pods in the mesh: where they have sidecars, as many of those. */
+  pods: counted.max(1e7),
+  /** Nodes with pods of the mesh on them: as many tunnels, or proxies of nodes. */
+  nodes: counted.max(1e6),
+  /** Waypoints, or gateways, of all services together. */
+  waypoints: counted.max(1e6),
+})
+export interface Fleet extends z.infer<typeof fleetSchema> {}
+
+/** Prices for what resources are worth. */
 export const costSchema = object({
   /** One core for an hour. */
   perVcpuHour: number.min(0),
@@ -98,6 +111,8 @@ export const costSchema = object({
   perGibHour: number.min(0),
   /** As it is printed. */
   currency: z.string().min(1).max(8),
+  /** Whose bill is told, beside that of a thousand requests. */
+  fleet: fleetSchema.exactOptional(),
 })
 
 /** Limits beyond which a trial is `invalid`. */

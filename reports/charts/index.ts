@@ -4,6 +4,7 @@ import { capacity } from './limits/capacity.js'
 import type { ChartBuilder } from './chart.js'
 import { cpuBill } from './resources/cpu-bill.js'
 import { cpuModes } from './resources/cpu-modes.js'
+import { fleet } from './resources/fleet.js'
 import { generator } from './trust/generator.js'
 import { increments } from './latency/increments.js'
 import { knee } from './limits/knee.js'
@@ -30,6 +31,7 @@ export const charts = {
   'cpu-bill': cpuBill,
   'cpu-modes': cpuModes,
   memory,
+  fleet,
   noise,
   generator,
 } satisfies Record<string, ChartBuilder>

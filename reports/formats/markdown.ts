@@ -2,6 +2,7 @@
 import { missingOf, unmeasured } from '../../harness/analyze/standings.js'
 import { visibleFloor } from '../../harness/analyze/visible.js'
 import type { Analysis, Estimate } from '../../harness/model.js'
+import { fleetText, pricedArms } from '../charts/resources/fleet.js'
 import { cleanDeep } from '../page/clean.js'
 import { dateTime, fixed, plural, sentence } from './format.js'
 import { pricedFunctions } from '../page/sections/functions.js'
@@ -30,6 +31,7 @@ export function renderMarkdown(analysis: Analysis): string {
     ...thresholdLines(clean),
     ...summary(view),
     ...functionPrices(view),
+    ...fleetCosts(view),
     ...transport(view),
     ...claimLines(clean),
     ...validity(clean),
@@ -90,6 +92,30 @@ function functionPrices(view: View): string[] {
       priced.map(({ variant, control, cpu, time }) => [
         ...[variant.source, control.label].map(escapeMarkdown),
         ...[cpu, time].map((found) => figure(found?.difference, true)),
+      ]),
+    ),
+    '',
+  ]
+}
+
+function fleetCosts(view: View): string[] {
+  const { fleet, currency } = view.analysis.config.cost
+  const priced = pricedArms(view)
+  if (fleet === undefined || priced.length === 0) return []
+  return [
+    `What each path would add at ${fleetText(fleet)}; 95 % intervals:`,
+    '',
+    ...table(
+      [
+        'arm',
+        'cores',
+        'memory, MiB',
+        `${escapeMarkdown(currency)} a month`,
+        'times the least that does the same',
+      ],
+      priced.map(({ arm, bill, cost }) => [
+        escapeMarkdown(arm.label),
+        ...[bill.cores, bill.memory, cost, bill.versus?.ratio].map((estimate) => figure(estimate, false)),
       ]),
     ),
     '',

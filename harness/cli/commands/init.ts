@@ -61,8 +61,13 @@ export default {
     // { metric: 'latency.added', percentile: 99, arm: 'reference/l4-l7-l4', max: 1.5 },
   ],
 
-  // Prices for the cost line.
-  cost: { perVcpuHour: 0.04, perGibHour: 0.005, currency: 'USD' },
+  // Prices of what hops take; with a fleet, what each path comes to in yours.
+  cost: {
+    perVcpuHour: 0.04,
+    perGibHour: 0.005,
+    currency: 'USD',
+    // fleet: { requestsPerSecond: 20_000, pods: 400, nodes: 20, waypoints: 2 },
+  },
 } satisfies UserConfig
 `
 }

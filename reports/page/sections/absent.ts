@@ -18,6 +18,16 @@ export function absentParts(
     ...asks('What a new connection costs', '--experiment connect', experiments.has('connect')),
     ...asks('What long transfers cost', '--experiment stream', experiments.has('stream')),
     ...asks('What each function of a hop costs by itself', '--function all', present.has('functions')),
+    ...(present.has('fleet')
+      ? []
+      : [
+          {
+            what: 'What it comes to in your fleet',
+            command:
+              'npm run meshbench -- report <run> --fleet requestsPerSecond=20000,pods=400,nodes=20,waypoints=2',
+            words: '',
+          },
+        ]),
     ...claims.map(({ id, claim, next }) => ({ what: `${id}. ${claim}`, command: '', words: next })),
   ]
 }

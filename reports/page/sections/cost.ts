@@ -2,7 +2,10 @@
 import type { Estimate } from '../../../harness/model.js'
 import type { Table, TableCell } from '../../charts/chart.js'
 import { given, thousand } from '../../formats/format.js'
+import { pricedArms } from '../../charts/resources/fleet.js'
+import { escapeHtml } from '../clean.js'
 import { armHtml, type FigureBook } from '../figures.js'
+import { listOf } from '../ranking.js'
 import { cpuMetrics, type View } from '../view.js'
 
 export function costTable(
@@ -42,6 +45,29 @@ export function costTable(
       rows,
     },
   }
+}
+
+/** What costs the least with L7 in the path and without it, and how much more the rest do. */
+export function fleetAnswer(view: View, book: FigureBook): string {
+  const { currency } = view.analysis.config.cost
+  const cost = (estimate: Estimate) =>
+    `${book.print(estimate, { metric: 'fleet.perMonth', kind: 'difference' })} ${escapeHtml(currency)} a month`
+  const groups = [true, false].map((doesL7) => pricedArms(view).filter(({ bill }) => bill.doesL7 === doesL7))
+  return groups
+    .flatMap((alike) => {
+      const least = alike.find(({ bill }) => bill.versus === undefined)
+      if (!least) return []
+      const others = alike.flatMap(({ arm, bill: { versus } }) => {
+        if (!versus) return []
+        const ratio = book.print(versus.ratio, { metric: 'fleet.perMonth', kind: 'ratio' }, 'change')
+        return [`${armHtml(arm)} ${ratio}${versus.verdict === 'worse' ? '' : ', which is not told from it'}`]
+      })
+      const rest = others.length === 0 ? '' : `; ${listOf(others)}`
+      return [
+        `${least.bill.doesL7 ? 'With L7 in the path' : 'Without L7'} ${armHtml(least.arm)} comes to ${others.length === 0 ? '' : 'the least, '}${cost(least.cost)}${rest}.`,
+      ]
+    })
+    .join(' ')
 }
 
 function scale(estimate: Estimate, factor: number, unit: Estimate['unit']): Estimate {

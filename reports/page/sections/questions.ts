@@ -8,7 +8,7 @@ import { plural } from '../../formats/format.js'
 import type { DrawnChart } from '../svg.js'
 import type { View } from '../view.js'
 import { billTable } from './bill.js'
-import { costTable } from './cost.js'
+import { costTable, fleetAnswer } from './cost.js'
 import { functionCostTable } from './functions.js'
 import { headToHead } from './head-to-head.js'
 import { leadText, otherLoads } from './loads.js'
@@ -46,6 +46,7 @@ export function buildQuestions(view: View, book: FigureBook, drawn: Drawn): Ques
       ...choice,
       folds: [],
     })),
+    fleetQuestion(view, book, drawn),
     pathQuestion(view, book, drawn),
     latencyQuestion(view, book, drawn),
     costQuestion(view, book, drawn),
@@ -131,6 +132,17 @@ function costQuestion(view: View, book: FigureBook, drawn: Drawn): Question | un
   ])
   if (!drawn.cpu_bill && folds.length === 0) return undefined
   return { id: 'resources', question: 'What does it cost in CPU?', chart: drawn.cpu_bill, folds }
+}
+
+function fleetQuestion(view: View, book: FigureBook, drawn: Drawn): Question | undefined {
+  return (
+    drawn.fleet && {
+      ...{ id: 'fleet', question: 'What would it come to in your fleet?' },
+      html: fleetAnswer(view, book),
+      chart: drawn.fleet,
+      folds: [],
+    }
+  )
 }
 
 function functionQuestion(view: View, book: FigureBook): Question | undefined {
