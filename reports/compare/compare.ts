@@ -34,7 +34,7 @@ export function compareRuns(a: Analysis, b: Analysis) {
     objections.push(
       `They ran on different hosts (${hostText(a)}; ${hostText(b)}): absolute figures are not comparable, and ratios hardly.`,
     )
-  if (a.planHash !== b.planHash && !sameButForSeed(a, b))
+  if (a.planHash !== b.planHash && !measureTheSame(a, b))
     objections.push(
       `They followed different plans (${a.planHash.slice(0, 12)}; ${b.planHash.slice(0, 12)}): ${changedConfig(a, b)}.`,
     )
@@ -115,11 +115,13 @@ function flatten(prefix: string, value: unknown): Record<string, string> {
   )
 }
 
-/** Another seed is another order of the same trials: that is no reason not to compare. */
-function sameButForSeed(a: Analysis, b: Analysis): boolean {
+/** Another seed is another order of the same trials, and prices and fleets are told of what was measured: no reasons not to compare. */
+function measureTheSame(a: Analysis, b: Analysis): boolean {
   const arms = (analysis: Analysis) => JSON.stringify(analysis.arms.map(({ id }) => id).sort())
-  const config = ({ config: { seed: _seed, outDir: _outDir, ...rest } }: Analysis) => JSON.stringify(rest)
-  return a.config.seed !== b.config.seed && arms(a) === arms(b) && config(a) === config(b)
+  const told = ({ config: { seed, cost } }: Analysis) => JSON.stringify({ seed, cost })
+  const measured = ({ config: { seed: _seed, cost: _cost, outDir: _outDir, ...rest } }: Analysis) =>
+    JSON.stringify(rest)
+  return told(a) !== told(b) && arms(a) === arms(b) && measured(a) === measured(b)
 }
 
 /** The ratio of two independent ratios: on the log scale the half-widths add up in squares. */

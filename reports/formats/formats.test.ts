@@ -170,6 +170,12 @@ describe('two runs', () => {
     const result = compareRuns(sample, other)
     // Another seed is another order of the same trials.
     expect(result.objections).toHaveLength(1)
+    const priced = {
+      ...sample,
+      planHash: 'x',
+      config: { ...sample.config, cost: { ...sample.config.cost, perGibHour: 1 } },
+    }
+    expect(compareRuns(sample, priced).objections).toEqual([])
     const rounds = { ...other, config: { ...other.config, rounds: { ...other.config.rounds, min: 1 } } }
     expect(compareRuns(sample, rounds).objections).toHaveLength(2)
     expect(result.differences.map(({ what }) => what)).toContain('config.seed')
