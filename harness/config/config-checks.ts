@@ -19,6 +19,7 @@ export function* checkAcrossFields(
   yield* checkPlatformFlags(config, typed.platformFlags)
   yield* checkWindows(config, typed.rate)
   yield* checkWorkers(config)
+  yield* checkMix(config)
   yield* checkRounds(config)
   yield* checkPlacement(config)
   yield* checkVariants(config)
@@ -58,6 +59,13 @@ function* checkWorkers({ experiments }: ResolvedConfig): Problems {
     if (isSplit)
       yield `experiments.${name}.workers: more than one cannot tell its workloads or moments apart; allowed: 1`
   }
+}
+
+/** A frame of raw TCP comes back as it was sent: there is no request apart from its reply. */
+function* checkMix({ experiments }: ResolvedConfig): Problems {
+  for (const [name, loads] of loadsOf(experiments))
+    if (loads.some(({ load: { mix, protocol } }) => mix && protocol === 'tcp'))
+      yield `experiments.${name}.mix: tcp has one kind of request; allowed with http1, h2 and grpc`
 }
 
 function* checkRounds({ rounds }: ResolvedConfig): Problems {

@@ -48,6 +48,12 @@ describe('an engine of the user’s choice', () => {
       { ratesPerSecond: [100.5] },
       /bombardier takes whole requests a second, 100 or 101, and not 100\.5/,
     ],
+    [
+      'hey',
+      'latency',
+      { mix: [{ share: 1, payloadBytes: 1 }] },
+      /hey sends requests of one kind, and it mixes 1/,
+    ],
     ['wrk2', 'footprint', {}, /wrk2 sends to one workload, and it has 2/],
     [
       'open-loop',

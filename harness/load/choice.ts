@@ -28,6 +28,8 @@ export function whyNot(
   if (!protocols.includes(load.protocol)) return `${engine} does not speak ${load.protocol}; ${able(load)}`
   if (options.searched && (lacks.includes('unsent') || lacks.includes('response')))
     return `its search needs to know what was due and left unsent, which ${engine} cannot tell`
+  if (load.mix && engine !== 'open-loop')
+    return `${engine} sends requests of one kind, and it mixes ${load.mix.length}`
   if (needs !== undefined && workloads > 1) return `${engine} sends to one workload, and it has ${workloads}`
   if (needs !== undefined && load.arrival === 'poisson') return `${engine} knows no Poisson arrivals`
   if (needs !== undefined && options.headers)

@@ -44,6 +44,37 @@ describe('open loop', () => {
     })
   }
 
+  for (const protocol of ['http1', 'h2', 'grpc'] as const) {
+    it(`sends the kinds of a mix by their shares, bodies included, over ${protocol}`, async () => {
+      const server = await echo()
+      const mix = [
+        { share: 3, requestBytes: 0, payloadBytes: 100 },
+        // More than a window of HTTP/2 at its start.
+        { share: 1, requestBytes: 100_000, payloadBytes: 200_000 },
+      ]
+      const spec = { protocol, mix, ratePerSecond: 256, warmupMs: 0, durationMs: 1000, connections: 4 }
+      const { result } = await rig.load('open-loop', spec, server)
+      expect(result.errors).toEqual({})
+      expect(result.ok).toBe(256)
+      expect(result.bodyBytes).toBe(192 * 100 + 64 * 200_000)
+      const received = await server.receivedBytes()
+      expect(received).toBeGreaterThanOrEqual(64 * 100_000)
+      // Heads and frames are no tenth of it.
+      expect(received).toBeLessThan(64 * 110_000)
+    })
+  }
+
+  it('mixes on connections of one request each, too', async () => {
+    const server = await echo()
+    const mix = [
+      { share: 1, requestBytes: 10, payloadBytes: 100 },
+      { share: 1, requestBytes: 0, payloadBytes: 200 },
+    ]
+    const spec = { mix, ratePerSecond: 128, warmupMs: 0, durationMs: 500, connections: 2 }
+    const { result } = await rig.load('connect', spec, server)
+    expect(result).toMatchObject({ ok: 64, connectionsOpened: 64, bodyBytes: 32 * 300 })
+  })
+
   it('splits the load over workers and merges what they saw', async () => {
     const server = await echo()
     const spec = {

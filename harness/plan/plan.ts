@@ -16,7 +16,7 @@ import type {
   Variant,
 } from '../model.js'
 import { requestHeadersOf, transportOf, variedArms } from '../model/variants.js'
-import { seededRandom } from '../protocol/random.js'
+import { seededRandom, shuffle } from '../protocol/random.js'
 import { named, type Catalogue } from './catalogue.js'
 import { canHave, refuseChanges, scriptOf, withRestarts } from './scripts.js'
 
@@ -332,14 +332,4 @@ function withCopies(arms: readonly Arm[], { cells, paths }: Pick<Plan, 'cells' |
       })),
     ]
   })
-}
-
-/** Fisher–Yates. */
-function shuffle<T>(items: readonly T[], random: () => number): T[] {
-  const shuffled = [...items]
-  for (let last = shuffled.length - 1; last > 0; last--) {
-    const other = Math.floor(random() * (last + 1))
-    ;[shuffled[last], shuffled[other]] = [shuffled[other] as T, shuffled[last] as T]
-  }
-  return shuffled
 }

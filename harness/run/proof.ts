@@ -169,11 +169,12 @@ function judgeHop(input: ProofInput, index: number, moved: Moved): ProofCheck[] 
   return bytes ? [...checks, bytes] : checks
 }
 
-/** Every request and its reply pass: their bodies are the least that can have been carried. Undefined where none are counted. */
+/** Every request and its reply pass: their replies' bodies are the least that can have been carried, of a mix its smallest. Undefined where none are counted. */
 function judgeBytes({ traffic, load }: ProofInput, name: string, moved: Moved): ProofCheck | undefined {
   if (moved.receivedBytes === undefined && moved.sentBytes === undefined) return undefined
   const bytes = (moved.receivedBytes ?? 0) + (moved.sentBytes ?? 0)
-  const least = traffic.requests * load.payloadBytes
+  const smallest = Math.min(...(load.mix ?? [load]).map(({ payloadBytes }) => payloadBytes))
+  const least = traffic.requests * smallest
   return {
     name: `bytes through ${name}`,
     ok: bytes > 0 && bytes >= least,

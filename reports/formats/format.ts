@@ -132,7 +132,8 @@ const protocolText: Record<Protocol, string> = { http1: 'HTTP/1.1', h2: 'HTTP/2'
 
 /** `1 000 requests/s, 16 connections, 1 KiB replies, HTTP/1.1`. */
 export function loadText(load: LoadSpec): string {
-  const replies = `${bytes(load.payloadBytes)} replies, ${protocolText[load.protocol]}`
+  const mixed = load.mix ? `a mix of ${plural(load.mix.length, 'kind')} of request, on average ` : ''
+  const replies = `${mixed}${bytes(load.payloadBytes)} replies, ${protocolText[load.protocol]}`
   if (load.engine === 'connect')
     return `${fixed(load.ratePerSecond ?? 0, 0)} new connections/s, at most ${load.connections} at once, ${replies}`
   return `${paceOf(load, 'requests/s', 'open loop, rate searched', 'closed loop')}, ${load.connections} connections, ${replies}`

@@ -1,7 +1,7 @@
 /** How many requests a second does each path carry before it breaks its promise? Searched with an open loop. */
 import { z } from 'zod'
 import { throughput } from '../metrics.js'
-import { openLoop, type Experiment } from './experiment.js'
+import { openLoop, requestLabel, type Experiment } from './experiment.js'
 import { count, openLoopSettings, rate } from './load-settings.js'
 
 const settings = z
@@ -46,7 +46,7 @@ export const capacity = {
   settings,
   loads: ({ slo, startPerSecond, minPerSecond, maxPerSecond, precision, maxProbes, ...rest }) => [
     {
-      label: `p${slo.percentile} ≤ ${slo.latencyMs} ms c${rest.connections} ${rest.payloadBytes}B ${rest.protocol}`,
+      label: `p${slo.percentile} ≤ ${slo.latencyMs} ms c${rest.connections} ${requestLabel(rest)}`,
       load: openLoop(rest),
       search: { ...slo, startPerSecond, minPerSecond, maxPerSecond, precision, maxProbes },
     },

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { connectTime, firstByte, responseTime, cpu, memory } from '../metrics.js'
-import { loadLabel, type Experiment } from './experiment.js'
+import { loadLabel, openLoop, type Experiment } from './experiment.js'
 import { openLoopSettings, rounds } from './load-settings.js'
 
 const settings = z.strictObject({
@@ -22,7 +22,7 @@ export const connect = {
     'How long does a new connection take on each path, to connect and to the first byte, and what does it cost in CPU?',
   settings,
   loads: ({ rounds: _rounds, ...rest }) => {
-    const load = { engine: 'connect' as const, model: 'open' as const, ...rest }
+    const load = { ...openLoop(rest), engine: 'connect' as const }
     return [{ label: `new connections ${loadLabel(load)}`, load }]
   },
   rounds: (own) => own.rounds,

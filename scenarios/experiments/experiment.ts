@@ -68,15 +68,30 @@ export function sidecarsOrNone({ hops }: Path): boolean {
 /** `1000/s c16 1024B http1`: what a load is, in one line. */
 export function loadLabel(load: LoadSpec): string {
   const pace = load.model === 'open' ? `${load.ratePerSecond ?? 0}/s` : 'max'
-  return `${pace} c${load.connections} ${load.payloadBytes}B ${load.protocol}`
+  return `${pace} c${load.connections} ${requestLabel(load)}`
 }
 
+/** `1024B http1`, `mix of 3 http1`: what is asked for, in a label. */
+export const requestLabel = ({
+  mix,
+  payloadBytes,
+  protocol,
+}: Pick<LoadSpec, 'mix' | 'payloadBytes' | 'protocol'>) =>
+  `${mix ? `mix of ${mix.length}` : `${payloadBytes}B`} ${protocol}`
+
 /** A load of settings that an open loop has. */
-export const openLoop = <Settings>(settings: Settings) => ({
+export const openLoop = <Settings extends Pick<LoadSpec, 'mix' | 'payloadBytes'>>(settings: Settings) => ({
   engine: 'open-loop' as const,
   model: 'open' as const,
   ...settings,
+  payloadBytes: meanPayload(settings),
 })
+
+function meanPayload({ mix, payloadBytes }: Pick<LoadSpec, 'mix' | 'payloadBytes'>): number {
+  if (!mix) return payloadBytes
+  const all = mix.reduce((sum, { share }) => sum + share, 0)
+  return Math.round(mix.reduce((sum, kind) => sum + (kind.share / all) * kind.payloadBytes, 0))
+}
 
 /** A load under a label that begins with what is special about it: claims tell loads of an experiment apart by that. */
 export const called = <Load extends LoadSpec>(what: string, load: Load) => ({

@@ -33,7 +33,7 @@ export const isolation = {
   settings,
   loads: ({ neighbour, ...rest }) => {
     const load = openLoop({ ...rest, sliceMs: 50 })
-    const { sliceMs: _, ...second } = { ...load, ...neighbour }
+    const { sliceMs: _, mix: __, ...second } = { ...load, ...neighbour }
     const quiet = { ...second, ratePerSecond: 10, payloadBytes: rest.payloadBytes }
     const noise = (loud: typeof second, along?: 'spare') => [{ atMs: 0, load: loud, ...defined({ along }) }]
     return [

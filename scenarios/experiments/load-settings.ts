@@ -1,5 +1,8 @@
 /** Settings that several experiments take, each with its bounds: what an experiment gives is the defaults. */
 import { z } from 'zod'
+import { requestKindSchema } from '../../harness/protocol/spec.js'
+
+const requestKind = requestKindSchema.unwrap().shape
 
 export const count = z.int().positive()
 /** Requests a second, over all connections. */
@@ -11,6 +14,20 @@ export const payloadBytes = z
   .int()
   .min(0)
   .max(64 * 2 ** 20)
+/** Kinds of request that a load is mixed of, as recorded traffic has them. */
+const mix = z
+  .array(
+    z
+      .strictObject({
+        share: requestKind.share,
+        requestBytes: requestKind.requestBytes.default(0),
+        payloadBytes: requestKind.payloadBytes,
+      })
+      .readonly(),
+  )
+  .min(1)
+  .max(64)
+  .readonly()
 /** Between generator and application, hops included; `tcp` passes L4 hops alone. */
 export const protocol = z.enum(['http1', 'h2', 'grpc', 'tcp'])
 export const rounds = count.max(1000)
@@ -44,6 +61,8 @@ export const windowSettings = ({ warmupMs, durationMs, timeoutMs = 5000 }: Windo
 export const openLoopSettings = (window: WindowDefaults) => ({
   connections: connections.default(16),
   payloadBytes: payloadBytes.default(1024),
+  /** Kinds of request instead of the single one whose reply has `payloadBytes`; not of `tcp`. */
+  mix: mix.exactOptional(),
   protocol: protocol.default('http1'),
   /** Evenly spaced, or at random as many independent users ask. */
   arrival: z.enum(['uniform', 'poisson']).default('uniform'),

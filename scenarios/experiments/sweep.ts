@@ -30,11 +30,14 @@ export const sweep = {
   question: 'How do response time and CPU of each path change with rate, connections and payload?',
   settings,
   loads({ rates, connectionCounts, payloads, payloadRatePerSecond, rounds: _rounds, ...rest }) {
+    const { mix: _mix, ...single } = rest
     const base = openLoop(rest)
     const loads = [
       ...rates.map((ratePerSecond) => ({ ...base, ratePerSecond })),
       ...connectionCounts.map((connections) => ({ ...base, connections })),
-      ...payloads.map((payloadBytes) => ({ ...base, payloadBytes, ratePerSecond: payloadRatePerSecond })),
+      ...payloads.map((payloadBytes) =>
+        openLoop({ ...single, payloadBytes, ratePerSecond: payloadRatePerSecond }),
+      ),
     ]
     // Where curves cross they share a load.
     return [...new Map(loads.map((load) => [loadLabel(load), load]))].map(([label, load]) => ({

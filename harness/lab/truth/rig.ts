@@ -30,6 +30,8 @@ export interface EchoServer {
   requests(): Promise<number>
   /** Connections that it has accepted on all listeners. */
   connections(): Promise<number>
+  /** Bytes that clients have sent it, heads included. */
+  receivedBytes(): Promise<number>
   /** CPU time in µs that its injected burns have used, by its own clock. */
   burnedUs(): Promise<number>
   /** CPU time in µs that it has used. */
@@ -140,6 +142,7 @@ async function startEcho(
     pid,
     requests: () => counter('meshbench_requests_total'),
     connections: () => counter('meshbench_downstream_connections_total'),
+    receivedBytes: () => counter('meshbench_received_bytes_total'),
     burnedUs: async () => (await counter('meshbench_burn_seconds_total')) * 1e6,
     cpuUs: async () => (await readProcess(pid)).cpuNs / 1000,
     async inject(wanted) {

@@ -1,6 +1,7 @@
 /** Keeps a schedule on a set of connections: what is due is sent at once or waits for a connection, and is charged. */
 import { PreciseTimer, nowUs } from '../kit/process/precise-timer.js'
 import type { ErrorKind } from '../../../harness/protocol/result.js'
+import { orderOf } from './mix.js'
 import type { Spec } from './spec.js'
 import { type Slot, reconnectDelayMs, watchOverdue } from './slots.js'
 import { type Tally, record } from './tally.js'
@@ -32,6 +33,8 @@ export interface SenderPhase {
 
 interface SendingSlot extends Slot {
   dueUs: number
+  /** Of its request, by its place in the spec. */
+  kind: number
 }
 
 /** Share of a sender's time that its timer may spin away for precision. */
@@ -45,6 +48,7 @@ export class Sender {
   /** Idle connections, longest idle first, so that all are used alike. */
   readonly #idle: Fifo
   readonly #timer: PreciseTimer
+  readonly #order: Uint8Array
   #dues: Float64Array = new Float64Array(0)
   #startUs = 0
   #next = 0
@@ -58,6 +62,7 @@ export class Sender {
     const { spec, connections, connectionPerRequest, ratePerSecond } = options
     this.#options = options
     this.#idle = new Fifo(connections)
+    this.#order = orderOf(spec)
     this.#timer = new PreciseTimer(
       () => {
         this.#armedFor = -1
@@ -70,7 +75,7 @@ export class Sender {
       else this.#onClosed(index, 'timeout')
     })
     for (let index = 0; index < connections; index++) {
-      this.#slots.push({ wire: undefined, state: 'down', dueUs: 0, sinceUs: 0 })
+      this.#slots.push({ wire: undefined, state: 'down', dueUs: 0, sinceUs: 0, kind: 0 })
       if (connectionPerRequest) this.#free(index)
       else this.#open(index)
     }
@@ -111,24 +116,25 @@ export class Sender {
         }
         return
       }
-      this.#next++
-      this.#sendOn(this.#idle.take(), dueUs)
+      const kind = this.#order[this.#next++ % this.#order.length] as number
+      this.#sendOn(this.#idle.take(), dueUs, kind)
     }
     if (this.#next === this.#end) this.#settle()
   }
 
-  #sendOn(index: number, dueUs: number): void {
+  #sendOn(index: number, dueUs: number, kind: number): void {
     const { spec, tally, wire, connectionPerRequest } = this.#options
     const slot = this.#slots[index] as SendingSlot
     slot.state = 'busy'
     slot.dueUs = dueUs
+    slot.kind = kind
     this.#inFlight++
     tally.add('sent')
     const sentUs = nowUs()
     slot.sinceUs = sentUs
     tally.set('lastSentUs', sentUs)
     if (connectionPerRequest) slot.wire = wire(spec, this.#oneRequest(index, slot))
-    else slot.wire?.send()
+    else slot.wire?.send(kind)
     record(tally.sendLag, sentUs - dueUs)
   }
 
@@ -183,7 +189,7 @@ export class Sender {
       onOpen() {
         tally.add('connectionsOpened')
         record(tally.connect, nowUs() - slot.sinceUs)
-        slot.wire?.send()
+        slot.wire?.send(slot.kind)
       },
       onFirstByte() {
         firstByteUs = nowUs()

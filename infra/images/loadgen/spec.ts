@@ -13,6 +13,7 @@ export const specSchema = z.strictObject({
   arrival: load.arrival.unwrap().default('uniform'),
   workers: load.workers.unwrap().default(1),
   headers: load.headers.unwrap().default({}),
+  mix: load.mix.unwrap().optional(),
   workloads: load.workloads.unwrap().default(1),
   sliceMs: load.sliceMs.unwrap().optional(),
   seed: z.int().default(1),

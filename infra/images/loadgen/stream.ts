@@ -44,7 +44,7 @@ class Transfers extends ClosedLoad {
     slot.state = 'busy'
     slot.sinceUs = nowUs()
     this.sawRequest()
-    slot.wire?.send()
+    slot.wire?.send(0)
   }
 
   #open(slot: Slot): void {

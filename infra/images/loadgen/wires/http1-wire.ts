@@ -2,6 +2,7 @@
 import { BodyReader, endLimits } from '../../kit/http1/body.js'
 import { endOfHead, parseResponseHead } from '../../kit/http1/head.js'
 import type { Http1Head } from '../../kit/http1/http1-head.js'
+import { type AskedKind, bodyOf, kindsOf, onceFor } from '../mix.js'
 import { type Spec, authorityOf } from '../spec.js'
 import { type Wire, type WireEvents, kindOfStatus } from './wire.js'
 import { WireSocket } from './wire-socket.js'
@@ -11,8 +12,8 @@ const empty = Buffer.alloc(0)
 export class Http1Wire implements Wire {
   readonly #events: WireEvents
   readonly #connection: WireSocket
-  readonly #request: Buffer
-  readonly #payloadBytes: number
+  readonly #kinds: readonly WrittenKind[]
+  #payloadBytes = 0
   #isInFlight = false
   #awaitsFirstByte = false
   /** Start of a head that has not come whole. */
@@ -23,18 +24,19 @@ export class Http1Wire implements Wire {
 
   constructor(spec: Spec, events: WireEvents) {
     this.#events = events
-    this.#request = requestOf(spec)
-    this.#payloadBytes = spec.payloadBytes
+    this.#kinds = kindsWritten(spec)
     this.#connection = new WireSocket(spec.target, events, (buffer, length) => {
       this.#read(buffer, length)
     })
     this.#follow()
   }
 
-  send(): void {
+  send(kind: number): void {
+    const { request, payloadBytes } = this.#kinds[kind] as WrittenKind
+    this.#payloadBytes = payloadBytes
     this.#isInFlight = true
     this.#awaitsFirstByte = true
-    this.#connection.socket.write(this.#request)
+    this.#connection.socket.write(request)
   }
 
   destroy(): void {
@@ -117,15 +119,25 @@ export class Http1Wire implements Wire {
   }
 }
 
-function requestOf({ target, payloadBytes, headers }: Spec): Buffer {
+interface WrittenKind {
+  readonly request: Buffer
+  readonly payloadBytes: number
+}
+
+/** Written once for all connections that send the same. */
+const kindsWritten = onceFor((spec): readonly WrittenKind[] =>
+  kindsOf(spec).map((kind) => ({ request: requestOf(spec, kind), payloadBytes: kind.payloadBytes })),
+)
+
+function requestOf({ target, headers }: Spec, { requestBytes, payloadBytes }: AskedKind): Buffer {
   const fields = Object.entries({
     host: authorityOf(target),
     'user-agent': 'meshbench',
     accept: '*/*',
+    ...(requestBytes > 0 ? { 'content-length': String(requestBytes) } : {}),
     ...headers,
   })
-  return Buffer.from(
-    `GET /echo?size=${payloadBytes} HTTP/1.1\r\n${fields.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`,
-    'latin1',
-  )
+  const method = requestBytes > 0 ? 'POST' : 'GET'
+  const head = `${method} /echo?size=${payloadBytes} HTTP/1.1\r\n${fields.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`
+  return Buffer.concat([Buffer.from(head, 'latin1'), bodyOf(requestBytes)])
 }

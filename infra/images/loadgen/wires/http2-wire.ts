@@ -7,55 +7,79 @@ import type { ConnectionLimits } from '../../kit/h2/settings.js'
 import { firstValue } from '../../kit/http1/http1-head.js'
 import type { StreamHandler } from '../../kit/h2/stream.js'
 import type { ErrorKind } from '../../../../harness/protocol/result.js'
+import { bodyOf, kindsOf, onceFor } from '../mix.js'
 import { type Spec, authorityOf } from '../spec.js'
 import { type Wire, type WireEvents, type WireFactory, kindOfStatus } from './wire.js'
 import { WireSocket } from './wire-socket.js'
 
 /** What differs between plain HTTP/2 and gRPC. */
 interface Dialect {
-  /** Flat pairs, the pseudo fields first. */
-  readonly fields: readonly string[]
-  /** Undefined: the request has no body. */
-  readonly body: Buffer | undefined
-  /** Bytes of a good reply that are not payload. */
-  readonly overheadBytes: number
+  readonly kinds: readonly WrittenKind[]
   /** Kind of a reply by what is said in its head and after its body. */
   judge(status: number, head: HeaderList, trailers: HeaderList | undefined): ErrorKind | undefined
 }
 
-export const h2Wire: WireFactory = (spec, events) =>
-  new H2Wire(spec, events, {
-    fields: [
-      ...[':method', 'GET', ':path', `/echo?size=${spec.payloadBytes}`, ...targetOf(spec)],
-      ...['user-agent', 'meshbench', 'accept', '*/*'],
-    ],
-    body: undefined,
-    overheadBytes: 0,
-    judge: (status) => kindOfStatus(status),
-  })
+interface WrittenKind {
+  /** The block of the request's fields. */
+  readonly head: Buffer
+  /** Undefined: the request has no body. */
+  readonly body: Buffer | undefined
+  /** Of a good reply, and how many of its bytes are not payload. */
+  readonly expectedBytes: number
+  readonly overheadBytes: number
+}
+
+const plain = onceFor((spec): Dialect => ({
+  kinds: kindsOf(spec).map(({ requestBytes, payloadBytes }) => {
+    const hasBody = requestBytes > 0
+    return {
+      head: headOf(spec, hasBody ? 'POST' : 'GET', `/echo?size=${payloadBytes}`, [
+        ...['accept', '*/*', ...(hasBody ? ['content-length', String(requestBytes)] : [])],
+      ]),
+      body: hasBody ? bodyOf(requestBytes) : undefined,
+      ...{ expectedBytes: payloadBytes, overheadBytes: 0 },
+    }
+  }),
+  judge: (status) => kindOfStatus(status),
+}))
+
+export const h2Wire: WireFactory = (spec, events) => new H2Wire(spec, events, plain(spec))
 
 /** https://github.com/grpc/grpc/blob/master/doc/statuscodes.md: UNKNOWN, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE, DATA_LOSS. */
 const serverFaults = new Set(['2', '4', '13', '14', '15'])
 
-export const grpcWire: WireFactory = (spec, events) =>
-  new H2Wire(spec, events, {
-    fields: [
-      ...[':method', 'POST', ':path', grpcPath, ...targetOf(spec)],
-      ...['content-type', 'application/grpc', 'user-agent', 'meshbench', 'te', 'trailers'],
-    ],
-    body: encodeEchoRequest(spec.payloadBytes),
-    overheadBytes: echoReplyHead(spec.payloadBytes).length,
-    judge(status, head, trailers) {
-      const bad = kindOfStatus(status)
-      if (bad !== undefined) return bad
-      const last = trailers && firstValue(trailers.fields, 'grpc-status')
-      const code = last ?? firstValue(head.fields, 'grpc-status')
-      if (code === '0') return undefined
-      return code === undefined ? 'other' : serverFaults.has(code) ? '5xx' : '4xx'
-    },
-  })
+const grpc = onceFor((spec): Dialect => ({
+  kinds: kindsOf(spec).map(({ requestBytes, payloadBytes }) => {
+    const overheadBytes = echoReplyHead(payloadBytes).length
+    return {
+      head: headOf(spec, 'POST', grpcPath, ['content-type', 'application/grpc', 'te', 'trailers']),
+      body: encodeEchoRequest(payloadBytes, bodyOf(requestBytes)),
+      ...{ expectedBytes: payloadBytes + overheadBytes, overheadBytes },
+    }
+  }),
+  judge(status, head, trailers) {
+    const bad = kindOfStatus(status)
+    if (bad !== undefined) return bad
+    const last = trailers && firstValue(trailers.fields, 'grpc-status')
+    const code = last ?? firstValue(head.fields, 'grpc-status')
+    if (code === '0') return undefined
+    return code === undefined ? 'other' : serverFaults.has(code) ? '5xx' : '4xx'
+  },
+}))
 
-const targetOf = (spec: Spec): string[] => [':authority', authorityOf(spec.target), ':scheme', 'http']
+export const grpcWire: WireFactory = (spec, events) => new H2Wire(spec, events, grpc(spec))
+
+/** Fields of a request, the pseudo fields first. */
+function headOf(spec: Spec, method: string, path: string, own: readonly string[]): Buffer {
+  const others = Object.entries(spec.headers).flatMap(([name, value]) => [name.toLowerCase(), value])
+  return blockWriter
+    .begin()
+    .fields([
+      ...[':method', method, ':path', path, ':authority', authorityOf(spec.target), ':scheme', 'http'],
+      ...['user-agent', 'meshbench', ...own, ...others],
+    ])
+    .copy()
+}
 
 /** The windows must not be what limits a large reply; a server may say as often as it likes what it wants. */
 const limits: ConnectionLimits = {
@@ -71,22 +95,12 @@ const limits: ConnectionLimits = {
 class H2Wire implements Wire {
   readonly #events: WireEvents
   readonly #dialect: Dialect
-  readonly #request: Buffer
-  readonly #expectedBytes: number
   readonly #socket: WireSocket
   readonly #connection: H2Connection
 
   constructor(spec: Spec, events: WireEvents, dialect: Dialect) {
     this.#events = events
     this.#dialect = dialect
-    this.#request = blockWriter
-      .begin()
-      .fields([
-        ...dialect.fields,
-        ...Object.entries(spec.headers).flatMap(([name, value]) => [name.toLowerCase(), value]),
-      ])
-      .copy()
-    this.#expectedBytes = spec.payloadBytes + dialect.overheadBytes
     this.#socket = new WireSocket(spec.target, events, (buffer, length) => {
       this.#connection.read(buffer.subarray(0, length))
     })
@@ -100,8 +114,9 @@ class H2Wire implements Wire {
     })
   }
 
-  send(): void {
-    const { body } = this.#dialect
+  send(kind: number): void {
+    const asked = this.#dialect.kinds[kind] as WrittenKind
+    const { head, body } = asked
     // A connection can be gone before its `close` event has come.
     if (!this.#connection.usable) {
       setImmediate(() => {
@@ -109,7 +124,7 @@ class H2Wire implements Wire {
       })
       return
     }
-    const stream = this.#connection.request(this.#request, this.#request.length, !body, this.#follow())
+    const stream = this.#connection.request(head, head.length, !body, this.#follow(asked))
     if (!body) return
     stream.write(body)
     stream.end()
@@ -119,7 +134,7 @@ class H2Wire implements Wire {
     this.#socket.close()
   }
 
-  #follow(): StreamHandler {
+  #follow({ expectedBytes, overheadBytes }: WrittenKind): StreamHandler {
     let status = 0
     let head: HeaderList | undefined
     let bytes = 0
@@ -130,8 +145,8 @@ class H2Wire implements Wire {
       }
       const kind =
         this.#dialect.judge(status, head as HeaderList, trailers) ??
-        (bytes === this.#expectedBytes ? undefined : 'mismatch')
-      this.#finish(kind, Math.max(0, bytes - this.#dialect.overheadBytes))
+        (bytes === expectedBytes ? undefined : 'mismatch')
+      this.#finish(kind, Math.max(0, bytes - overheadBytes))
     }
     return {
       onHead: (list, isEnded) => {

@@ -16,8 +16,8 @@ export interface WireEvents {
 }
 
 export interface Wire {
-  /** Sends one request; only when open and nothing is in flight. */
-  send(): void
+  /** Sends one request of a kind, by its place among those of the spec; only when open and nothing is in flight. */
+  send(kind: number): void
   /** Closes without a further event. */
   destroy(): void
 }
