@@ -6,7 +6,7 @@ import { defineConfig } from 'vitest/config'
 
 const ignored = ['**/node_modules/**', '**/dist/**', '**/build/**', '**/results/**']
 const integration = [
-  'harness/cli/package.itest.ts',
+  'harness/cli/package/package.itest.ts',
   'harness/config/variants.itest.ts',
   'infra/platforms/kind/*.itest.ts',
   'infra/meshes/envoy/docker.itest.ts',

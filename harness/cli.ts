@@ -2,7 +2,7 @@
 /** The command line: verbs, flags, and what failures look like to a person. */
 import { resolve } from 'node:path'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import { printable } from './cli/commands/print.js'
+import { printable } from './cli/print.js'
 import { CommandError, UserError, exitCodes, type ExitCode } from './model/errors.js'
 import { outliveTerminal } from './process/interrupts.js'
 import { version } from './process/package-root.js'
@@ -121,6 +121,15 @@ withPlanFlags(program.command('pull'))
   .action(verb(async () => (await import('./cli/commands/pull.js')).pullCommand))
 
 program
+  .command('mix')
+  .description(
+    'print the kinds of request of an access log (Envoy, Istio, nginx, Apache), for an experiment’s `mix`',
+  )
+  .argument('<file>', 'access log; - for standard input', notEmpty)
+  .option('--kinds <n>', 'how many kinds at most', parseKinds, 8)
+  .action(verb(async () => (await import('./cli/commands/mix.js')).mixCommand))
+
+program
   .command('truth')
   .description(
     'show which load generators on this host can be believed, and for what: takes minutes and both cores',
@@ -167,6 +176,13 @@ function parseShare(text: string): number {
   const share = Number(text)
   if (!(share > 0 && share <= 1)) throw new InvalidArgumentError('a share above 0, at most 1, is needed.')
   return share
+}
+
+function parseKinds(text: string): number {
+  const kinds = Number(text)
+  if (!/^\d+$/.test(text) || kinds < 1 || kinds > 64)
+    throw new InvalidArgumentError('a whole number from 1 to 64 is needed.')
+  return kinds
 }
 
 /** `a,b` and repeated flags alike, so that a flag never swallows the argument after it. */

@@ -5,7 +5,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { build } from 'esbuild'
-import { addProducts } from '../cli/package-files.js'
+import { addProducts } from '../cli/package/package-files.js'
 import { packageRoot } from '../process/package-root.js'
 import { compiledCliVariable } from './cli.js'
 

@@ -12,7 +12,7 @@ import type { Experiment } from '../../../scenarios/experiments/experiment.js'
 import { experiments } from '../../../scenarios/experiments/index.js'
 import { longestMs } from '../../model/plan.js'
 import { planFromFlags } from './planning.js'
-import { print } from './print.js'
+import { print } from '../print.js'
 import { defined } from '../../model/defined.js'
 
 interface ClaimRow {

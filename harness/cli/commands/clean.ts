@@ -3,7 +3,7 @@ import { exitCodes, UserError, whatWasSaid, type ExitCode } from '../../model/er
 import type { Platform } from '../../model.js'
 import { platforms } from '../../../infra/platforms/index.js'
 import { findLeftovers, liveRuns, removeLeftover } from '../../process/state.js'
-import { print } from './print.js'
+import { print } from '../print.js'
 
 interface CleanFlags {
   readonly dryRun: boolean

@@ -10,7 +10,7 @@ import { comparedText, compareRuns, remedyOf } from '../../../reports/compare/co
 import { renderComparison } from '../../../reports/compare/compare-page.js'
 import { comparisonLines, comparisonMarkdown } from '../../../reports/compare/compare-text.js'
 import { fileName } from '../../../reports/formats/histograms.js'
-import { print } from './print.js'
+import { print } from '../print.js'
 
 interface CompareFlags {
   readonly out?: string

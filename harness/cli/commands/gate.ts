@@ -6,7 +6,7 @@ import { defaultGate, gate } from '../../analyze/gate.js'
 import { readJournal } from '../../run/journal.js'
 import type { GatePolicy } from '../../model.js'
 import { gateAnnotations, gateLines, gateMarkdown } from '../../../reports/compare/gate-lines.js'
-import { print } from './print.js'
+import { print } from '../print.js'
 
 interface GateFlags {
   readonly inconclusive?: GatePolicy['inconclusive']

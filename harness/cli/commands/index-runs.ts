@@ -6,7 +6,7 @@ import { UserError, exitCodes, messageOf, type ExitCode } from '../../model/erro
 import { readJournal, runsIn } from '../../run/journal.js'
 import { loadReportAssets, usualOutputs, writeFiles, writeOutputs } from '../outputs.js'
 import { renderIndex, type IndexedRun } from '../../../reports/index/index-page.js'
-import { print } from './print.js'
+import { print } from '../print.js'
 
 /** Reads every run below `folder`, renders reports that are missing and writes `index.html`. A run that cannot be read is told and left out. */
 export async function indexCommand(folder: string): Promise<ExitCode> {

@@ -11,7 +11,7 @@ import { readJournal } from '../../run/journal.js'
 import { outputRequest, writeOutputs, type OutputFlags } from '../outputs.js'
 import { runAnnotations } from '../../../reports/formats/annotations.js'
 import { renderMarkdown } from '../../../reports/formats/markdown.js'
-import { print, printable } from './print.js'
+import { print, printable } from '../print.js'
 
 interface ReportFlags extends OutputFlags {
   readonly out?: string

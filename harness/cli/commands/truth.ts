@@ -13,7 +13,7 @@ import { imageBundles } from '../../../infra/images/bundles.js'
 import { truthHtml } from '../../../reports/truth/page.js'
 import { truthMarkdown } from '../../../reports/truth/markdown.js'
 import { defined } from '../../model/defined.js'
-import { printable } from './print.js'
+import { printable } from '../print.js'
 
 interface TruthFlags {
   readonly tool?: readonly string[]

@@ -65,6 +65,45 @@ describe('a config', () => {
   })
 })
 
+describe('a mix', () => {
+  it('is made of an access log, and can be measured as it is printed', async () => {
+    const alone = createWorkspace()
+    try {
+      const line = (sent: number) => `{"bytes_received":10,"bytes_sent":${sent}}`
+      writeFileSync(
+        alone.path('access.log'),
+        [line(700), line(700), line(700), line(90_000), 'odd'].join('\n'),
+      )
+      const { code, stdout, stderr } = await alone.meshbench('mix', 'access.log')
+      expect([code, stderr]).toEqual([0, 'lines of no known format, which are left out: 1\n'])
+      writeFileSync(
+        alone.path('bench.config.ts'),
+        `export default { arms: { reference: ['l4-only'] }, experiments: { latency: { ${stdout} } } }`,
+      )
+      const plan = await alone.meshbench('plan', '--json')
+      const { cells } = JSON.parse(plan.stdout) as {
+        cells: { load: { mix: unknown; payloadBytes: number } }[]
+      }
+      expect(cells[0]?.load).toMatchObject({
+        payloadBytes: 23_025,
+        mix: [
+          { share: 3, requestBytes: 10, payloadBytes: 700 },
+          { share: 1, requestBytes: 10, payloadBytes: 90_000 },
+        ],
+      })
+      writeFileSync(
+        alone.path('bench.config.ts'),
+        `export default { arms: { reference: ['l4-only'] }, experiments: { latency: { protocol: 'tcp', ${stdout} } } }`,
+      )
+      expect((await alone.meshbench('plan')).stderr).toContain(
+        'experiments.latency.mix: tcp has one kind of request',
+      )
+    } finally {
+      alone.remove()
+    }
+  })
+})
+
 describe('what is wrong with a config', () => {
   it('is told once for all experiments, and of what hops would refuse when they start', async () => {
     const alone = createWorkspace()
@@ -164,6 +203,12 @@ describe('the name of a file or folder', () => {
       ['a name is needed', ['run', '--resume', '']],
       ['a name is needed', ['plan', '--config', '']],
       ['a name is needed', ['truth', '--tool', '']],
+      ['a whole number from 1 to 64 is needed', ['mix', page, '--kinds', '65']],
+      ['cannot read nowhere: ENOENT', ['mix', 'nowhere']],
+      [
+        '--fleet: unknown key "node" (3)',
+        ['report', run, '--fleet', 'requestsPerSecond=1,pods=1,nodes=1,node=3'],
+      ],
       [`--out: ${page} is a file`, ['report', run, '--out', page]],
       [`--out: ${page} is a file`, ['truth', '--out', page]],
       [`--out: ${run} is a folder`, ['compare', run, run, '--out', run]],

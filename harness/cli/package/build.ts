@@ -1,9 +1,9 @@
 /** Builds the publishable package into dist/: compiled JavaScript, ready image bundles, report templates. */
 import { chmod, cp, readFile, readdir, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { run } from '../process/exec.js'
+import { run } from '../../process/exec.js'
 import { addProducts } from './package-files.js'
-import { packageRoot } from '../process/package-root.js'
+import { packageRoot } from '../../process/package-root.js'
 
 const dist = join(packageRoot, 'dist')
 

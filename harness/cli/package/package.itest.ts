@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, 
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { run } from '../process/exec.js'
-import { packageRoot } from '../process/package-root.js'
+import { run } from '../../process/exec.js'
+import { packageRoot } from '../../process/package-root.js'
 
 interface Lockfile {
   readonly packages: Readonly<Record<string, { readonly dev?: boolean }>>

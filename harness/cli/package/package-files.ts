@@ -1,8 +1,8 @@
 /** What compiled Meshbench needs beside its JavaScript: image bundles, published schemas, a Dockerfile. */
 import { cp, mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { bundleSource, imageNames } from '../../infra/images/bundles.js'
-import { packageRoot } from '../process/package-root.js'
+import { bundleSource, imageNames } from '../../../infra/images/bundles.js'
+import { packageRoot } from '../../process/package-root.js'
 
 /** Files that are read where they lie; the container images are built where Meshbench runs. */
 const asTheyAre = [
