@@ -73,6 +73,14 @@ withOutputFlags(program.command('report'))
   .action(verb(async () => (await import('./cli/commands/report.js')).reportCommand))
 
 program
+  .command('redact')
+  .description('write a run without what names its host, user, cluster or network, to be shown to strangers')
+  .argument('<run>', 'folder of a run', notEmpty)
+  .requiredOption('--out <folder>', 'where to write journal and report', notEmpty)
+  .option('--hide <text...>', 'hide this, too, wherever it stands')
+  .action(verb(async () => (await import('./cli/commands/redact.js')).redactCommand))
+
+program
   .command('compare')
   .description('set two runs side by side; refuses those of another host or plan')
   .argument('<run-a>', 'folder of the earlier run', notEmpty)

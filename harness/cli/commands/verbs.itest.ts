@@ -205,6 +205,8 @@ describe('the name of a file or folder', () => {
       ['a name is needed', ['truth', '--tool', '']],
       ['a whole number from 1 to 64 is needed', ['mix', page, '--kinds', '65']],
       ['cannot read nowhere: ENOENT', ['mix', 'nowhere']],
+      ['--out is the folder of the run', ['redact', run, '--out', run]],
+      ['a name is needed', ['redact', run, '--out', '']],
       [
         '--fleet: unknown key "node" (3)',
         ['report', run, '--fleet', 'requestsPerSecond=1,pods=1,nodes=1,node=3'],
