@@ -80,7 +80,7 @@ export class FrameReader {
   readonly #handler: FrameHandler
   /** Bytes of an unfinished header or gathered payload. */
   #partial: Buffer | undefined
-  /** Since when there has been an unfinished header or gathered payload, ms since 1970. */
+  /** Since when there has been an unfinished header or gathered payload: `performance.now()`. */
   partialSince: number | undefined
   #inPayload = false
   #type = 0
@@ -178,7 +178,7 @@ export class FrameReader {
     // Copied: the chunk's memory may be used again by whoever owns it.
     if (this.#partial === undefined) {
       this.#partial = Buffer.from(piece)
-      this.partialSince = Date.now()
+      this.partialSince = performance.now()
     } else {
       this.#partial = Buffer.concat([this.#partial, piece])
     }

@@ -7,7 +7,7 @@ interface Unfinished {
   readonly streamId: number
   readonly parts: Buffer[]
   bytes: number
-  /** When it began, ms since 1970. */
+  /** When it began: `performance.now()`. */
   readonly since: number
 }
 
@@ -54,7 +54,7 @@ export class HeaderGatherer {
       streamId,
       parts: [Buffer.from(bytes.subarray(from, to))],
       bytes: to - from,
-      since: Date.now(),
+      since: performance.now(),
     }
     return undefined
   }

@@ -14,11 +14,16 @@ export interface ConnectionLimits {
   readonly streamWindowBytes: number
 }
 
+/** There are a dozen settings: a frame of thousands says some again and again, each of which may move the window of every stream. */
+const maxEntries = 32
+
 export type Settings = readonly (readonly [id: number, value: number])[]
 
 /** Throws `ConnectionError` for a frame or a value that no peer may send. `fromServer`: who sent it. */
 export function readSettings(payload: Buffer, fromServer: boolean): Settings {
   if (payload.length % 6 !== 0) throw new ConnectionError(errorCode.frameSize, 'SETTINGS of an odd size')
+  if (payload.length > 6 * maxEntries)
+    throw new ConnectionError(errorCode.enhanceYourCalm, 'SETTINGS without end')
   const settings: [number, number][] = []
   for (let at = 0; at < payload.length; at += 6) {
     const id = payload.readUInt16BE(at)

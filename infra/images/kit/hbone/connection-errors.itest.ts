@@ -148,6 +148,11 @@ const connectionErrors: [title: string, code: number, frames: () => Buffer[]][] 
     () => Array.from({ length: 11_000 }, () => frame(settings, 0, 0)),
   ],
   [
+    'a SETTINGS frame that says the same again and again',
+    errorCode.enhanceYourCalm,
+    () => [frame(settings, 0, 0, Buffer.concat(Array.from({ length: 33 }, () => settingEntry(4, 65_535))))],
+  ],
+  [
     'rapid reset',
     errorCode.enhanceYourCalm,
     () =>

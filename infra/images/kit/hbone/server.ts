@@ -214,7 +214,7 @@ export class HboneServer {
   }
 
   #closeOverdue(): void {
-    const now = Date.now()
+    const now = performance.now()
     const { handshakeTimeoutMs, idleMs } = this.#limits
     for (const connection of this.#connections) {
       if (connection.isOverdue(now, handshakeTimeoutMs)) connection.close(new Error('the peer is too slow'))

@@ -46,12 +46,11 @@ export class Http2Connection {
     const connection = this.#connection
     const { idleMs, sendIdleMs, bodyIdleMs, headTimeoutMs } = this.#context.runtime().limits
     const { stream } = connection
-    const now = Date.now()
     const backlog = stream.writableLength
     if (this.#stallWatch.isStalled(nowMs, backlog, stream.bytesWritten - backlog, sendIdleMs))
       stream.destroy()
-    else if (connection.isOverdue(now, headTimeoutMs)) connection.close()
-    else if (connection.streamCount === 0 && now - connection.idleSince > idleMs) connection.drain()
+    else if (connection.isOverdue(nowMs, headTimeoutMs)) connection.close()
+    else if (connection.streamCount === 0 && nowMs - connection.idleSince > idleMs) connection.drain()
     for (const downstream of this.#streams) downstream.onTick(nowMs, sendIdleMs, bodyIdleMs)
   }
 

@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { type ClientHttp2Session, type IncomingHttpHeaders, constants } from 'node:http2'
 import * as grpc from '@grpc/grpc-js'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { closedAfterEach, cluster, h2, sendRaw } from './testing.js'
 
 const { http2Upstream, open, proxy, session, upstream: startUpstream } = closedAfterEach()
@@ -50,6 +50,40 @@ describe('HTTP/2', () => {
     })
     expect(target.metric('meshbench_requests_total', '2xx')).toBe(3)
     expect((await ask(client, { ':method': 'HEAD' })).headers[':status']).toBe(200)
+  })
+
+  it('lets an upstream reset as many streams as it likes, since it has no more than were opened', async () => {
+    let answerSlow = (): void => {}
+    const upstream = await http2Upstream((serve, headers) => {
+      if (headers[':path'] !== '/slow') serve.close(constants.NGHTTP2_INTERNAL_ERROR)
+      else answerSlow = () => serve.respond({}, { endStream: true })
+    })
+    const target = await proxy({ clusters: [h2(upstream)] })
+    const client = session(target)
+    const slow = ask(client, { ':path': '/slow' })
+    for (let batch = 0; batch < 6; batch += 1) {
+      const posts = Array.from({ length: 40 }, () => ask(client, { ':method': 'POST' }))
+      for (const { headers } of await Promise.all(posts)) expect(headers[':status']).toBe(502)
+    }
+    answerSlow()
+    expect((await slow).headers[':status']).toBe(200)
+    expect(target.metric('meshbench_upstream_connections_total')).toBe(1)
+  })
+
+  it('keeps idle connections of both sides when the clock of the host is set', async () => {
+    const upstream = await http2Upstream((serve) => serve.respond({}, { endStream: true }))
+    const target = await proxy({ clusters: [h2(upstream)] })
+    const client = session(target)
+    await ask(client, {})
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 24 * 3_600_000 })
+    try {
+      await new Promise((resolve) => setTimeout(resolve, 600))
+    } finally {
+      vi.useRealTimers()
+    }
+    expect(client.closed).toBe(false)
+    expect((await ask(client, {})).headers[':status']).toBe(200)
+    expect(target.metric('meshbench_upstream_connections_total')).toBe(1)
   })
 
   it('passes trailers, resets and early answers between HTTP/2 on both sides', async () => {

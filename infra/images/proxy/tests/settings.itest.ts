@@ -153,7 +153,7 @@ describe('a server that takes no streams in its first words', () => {
     const told: string[] = []
     pool.acquire(ownerOf((what) => told.push(what)))
     const tick = setInterval(() => {
-      pool.onTick()
+      pool.onTick(performance.now())
     }, 20)
     await expect.poll(() => told, { timeout: 5000 }).toEqual(['connect'])
     clearInterval(tick)

@@ -46,13 +46,12 @@ export class Http2Pool implements UpstreamPool {
     while (this.#waiting.length <= (this.#dials.length - 1) * maxStreams) this.#dials.pop()?.leave()
   }
 
-  onTick(): void {
-    const now = Date.now()
+  onTick(nowMs: number): void {
     const { upstreamIdleMs, connectTimeoutMs } = this.#context.limits
     for (const connection of [...this.#open]) {
-      const isSettling = this.#settling.has(connection) && now - connection.idleSince > connectTimeoutMs
-      if (isSettling || connection.isOverdue(now, connectTimeoutMs)) connection.close()
-      else if (connection.streamCount === 0 && now - connection.idleSince > upstreamIdleMs)
+      const isSettling = this.#settling.has(connection) && nowMs - connection.idleSince > connectTimeoutMs
+      if (isSettling || connection.isOverdue(nowMs, connectTimeoutMs)) connection.close()
+      else if (connection.streamCount === 0 && nowMs - connection.idleSince > upstreamIdleMs)
         this.#drop(connection)
     }
   }

@@ -53,7 +53,7 @@ export class Incoming implements FrameHandler {
   readonly #budget: PeerBudget
   readonly #gatherer: HeaderGatherer
   readonly #reader: FrameReader
-  readonly #openedAt = Date.now()
+  readonly #openedAt = performance.now()
   #prefaceLeft: Buffer | undefined
   #settled = false
   /** The stream of the DATA frame that is being read, unless that is to be dropped. */
@@ -92,7 +92,7 @@ export class Incoming implements FrameHandler {
     if (this.#gathering.length > 0) this.#handOn()
   }
 
-  /** True for a peer that keeps us waiting for its preface, or for the rest of a frame or of a header block. */
+  /** True for a peer that keeps us waiting for its preface, or for the rest of a frame or of a header block. `now`: `performance.now()`. */
   isOverdue(now: number, timeoutMs: number): boolean {
     if (!this.#settled) return now - this.#openedAt > timeoutMs
     const since = this.#gatherer.unfinished?.since ?? this.#reader.partialSince
@@ -276,8 +276,10 @@ export class Incoming implements FrameHandler {
 
   #onReset(streamId: number, code: number): void {
     this.#streams.checkNotIdle(streamId, 'RST_STREAM')
-    this.#budget.reset()
     const stream = this.#streams.get(streamId)
+    // Of streams that stand a server can reset no more than we open.
+    if (this.#isServer) this.#budget.reset()
+    else if (!stream) this.#budget.control()
     if (!stream) return
     this.#streams.rememberReset(streamId, 'peer')
     if (code === errorCode.noError && !this.#isServer && stream.remoteEnded) stream.stopSending()

@@ -9,6 +9,7 @@ const maxWindowUpdates = 20_000
 
 export class PeerBudget {
   readonly #limits: ConnectionLimits
+  /** Of `performance.now()`, that no setting of the clock moves. */
   #second = 0
   #resets = 0
   #controls = 0
@@ -18,7 +19,7 @@ export class PeerBudget {
     this.#limits = limits
   }
 
-  /** A stream that the peer reset, or made us reset: it costs us the same. Throws `ConnectionError`. */
+  /** A stream that a client reset, or that the peer made us reset: it costs us the same. Throws `ConnectionError`. */
   reset(): void {
     this.#start()
     this.#resets += 1
@@ -48,7 +49,7 @@ export class PeerBudget {
   }
 
   #start(): void {
-    const second = Math.floor(Date.now() / 1000)
+    const second = Math.floor(performance.now() / 1000)
     if (second === this.#second) return
     this.#second = second
     this.#resets = 0

@@ -14,8 +14,8 @@ export class StreamTable {
   peerMaxStreams = 100
   /** Bytes that the peer lets a new stream send. */
   initialWindow = defaultWindow
-  /** Since when there has been no stream, ms since 1970. */
-  idleSince = Date.now()
+  /** Since when there has been no stream: `performance.now()`. */
+  idleSince = performance.now()
   readonly #streams = new Map<number, H2Stream>()
   readonly #waiting = new Set<H2Stream>()
   /** Streams that were reset, and by whom: what the peer sent before it knew of a reset of ours is ignored. */
@@ -60,7 +60,7 @@ export class StreamTable {
   delete(stream: H2Stream): boolean {
     this.#waiting.delete(stream)
     if (!this.#streams.delete(stream.id)) return false
-    if (this.#streams.size === 0) this.idleSince = Date.now()
+    if (this.#streams.size === 0) this.idleSince = performance.now()
     return true
   }
 

@@ -22,3 +22,15 @@ it('grants as bytes come, whoever reads them, until slow readers have left 16 Mi
   window.hold(-mib)
   expect(granted).toEqual([8 * mib, 8 * mib, 16 * mib])
 })
+
+it('bears no more than was granted, whatever the windows of the streams', () => {
+  const window = new ConnectionWindow({ windowUpdate: () => {} } as unknown as FrameSender)
+  // 16 MiB that are held, and as many that were granted before that.
+  for (let i = 0; i < 32; i += 1) {
+    window.received(mib)
+    window.hold(mib)
+  }
+  expect(() => {
+    window.received(1)
+  }).toThrow('more DATA than the window of the connection')
+})

@@ -18,9 +18,11 @@ export class ConnectionWindow {
     sender.windowUpdate(0, receiveBytes - defaultWindow)
   }
 
-  /** Bytes of the peer came, on whatever stream. */
+  /** Bytes of the peer came, on whatever stream. Throws `ConnectionError` for more than it was let send. */
   received(bytes: number): void {
     this.#uncredited += bytes
+    if (this.#uncredited > receiveBytes)
+      throw new ConnectionError(errorCode.flowControl, 'more DATA than the window of the connection')
     this.#credit()
   }
 
