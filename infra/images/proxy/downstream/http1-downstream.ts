@@ -169,6 +169,8 @@ export class Http1Downstream implements DownstreamSide {
 
   release(): void {
     this.#exchange = undefined
+    // What comes next may be no request at all, and is answered with a body.
+    this.#writer.isHead = false
     if (this.#body === 'tunnel') return
     if (this.#closing || ((this.#clientEnded || this.#isDraining) && this.#pending === undefined)) {
       this.#end()

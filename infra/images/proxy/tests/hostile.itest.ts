@@ -58,6 +58,14 @@ describe('smuggling', () => {
     }
   })
 
+  it('tells why, though the request before wanted a head alone', async () => {
+    const got = await sendRaw(target.address, ['HEAD / HTTP/1.1\r\nHost: a\r\n\r\n', 'GET / HTTP\r\n\r\n'])
+    const [, refusal = ''] = got.split(/(?=HTTP\/1\.1 400)/)
+    const [head = '', body] = refusal.split('\r\n\r\n')
+    expect(body).toBe('a malformed HTTP version\n')
+    expect(head).toContain(`content-length: ${body?.length}`)
+  })
+
   it('does not pass on fields of the connection', async () => {
     await sendRaw(target.address, [
       'GET / HTTP/1.1\r\nHost: a\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: 1\r\nUpgrade: h2c\r\nHTTP2-Settings: AAA\r\nProxy-Connection: x\r\nX-End: 1\r\n\r\n',

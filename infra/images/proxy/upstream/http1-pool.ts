@@ -97,8 +97,7 @@ export class Http1Pool implements UpstreamPool, Http1Keeper {
    */
   #lend(released: Http1Upstream): void {
     if (!this.#connections.has(released)) return
-    let next = this.#waiting.shift()
-    while (next?.isOver === true) next = this.#waiting.shift()
+    const next = this.#takeWaiting()
     if (next !== undefined) {
       released.begin(next)
       next.onUpstream(released)
@@ -116,17 +115,22 @@ export class Http1Pool implements UpstreamPool, Http1Keeper {
     this.#idle.push(connection)
   }
 
+  /** A connection is gone. Whoever lost it may have opened another by the time that this is done. */
   #openNext(): void {
-    if (this.#waiting.length === 0 || this.#connections.size >= this.#limits.maxConnections) return
-    const next = this.#waiting.shift() as UpstreamOwner
+    if (this.#waiting.length === 0) return
     process.nextTick(() => {
-      if (next.isOver) {
-        this.#openNext()
-        return
-      }
-      const upstream = this.#open(next)
-      if (upstream !== undefined) next.onUpstream(upstream)
+      if (this.#connections.size >= this.#limits.maxConnections) return
+      const next = this.#takeWaiting()
+      const upstream = next && this.#open(next)
+      if (upstream !== undefined) next?.onUpstream(upstream)
     })
+  }
+
+  /** Who waits first, of those that still do. */
+  #takeWaiting(): UpstreamOwner | undefined {
+    let next = this.#waiting.shift()
+    while (next?.isOver === true) next = this.#waiting.shift()
+    return next
   }
 
   onTick(nowMs: number): void {

@@ -80,9 +80,9 @@ export async function subrequest(
       },
       onFailure(kind) {
         if (owner.isOver) return
-        // The kept connection had been closed meanwhile.
+        // The kept connection had been closed meanwhile, or its server goes away and has not begun (RFC 9113 §8.7).
         const isStale = kind === 'reset' && upstream?.isReused === true && head === undefined
-        if (!isStale || isSecondTry) fail(kind)
+        if (isSecondTry || !(isStale || kind === 'refused')) fail(kind)
         else {
           isSecondTry = true
           start()

@@ -1,13 +1,14 @@
 /** The filters that admit, refuse, change and observe requests, each through a real chain to a real upstream. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { constants } from 'node:http2'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { SignJWT, exportJWK, generateKeyPair } from 'jose'
 import { describe, expect, it } from 'vitest'
-import { type TestProxy, type TestUpstream, ask, closedAfterEach, cluster } from '../../tests/testing.js'
+import { type TestProxy, type TestUpstream, ask, closedAfterEach, cluster, h2 } from '../../tests/testing.js'
 import { normalisePath } from './authorization.js'
 
-const { proxy: proxyOf, upstream } = closedAfterEach()
+const { proxy: proxyOf, upstream, http2Upstream } = closedAfterEach()
 const proxy = (server: TestUpstream, filters: Record<string, unknown>, configDir = '/') =>
   proxyOf({ clusters: [cluster('server', server)], filters }, configDir)
 
@@ -248,6 +249,22 @@ describe('external authorization', () => {
     for (const result of ['allowed', 'denied', 'error']) {
       expect(started.metric('meshbench_external_authorization_total', result)).toBe(1)
     }
+  })
+})
+
+describe('a question to a service over HTTP/2', () => {
+  it('is asked again when the service had not begun with it', async () => {
+    let asked = 0
+    const service = await http2Upstream((stream) => {
+      if (++asked === 1) stream.close(constants.NGHTTP2_REFUSED_STREAM)
+      else stream.respond({ ':status': 200 }, { endStream: true })
+    })
+    const target = await proxyOf({
+      clusters: [cluster('server', await upstream()), { ...h2(service), name: 'authz' }],
+      filters: { externalAuthorization: { cluster: 'authz', timeoutMs: 2000 } },
+    })
+    expect((await ask(target.address)).status).toBe(200)
+    expect(asked).toBe(2)
   })
 })
 

@@ -45,7 +45,8 @@ export const retry = defineFilter({
     const wanted = new Set(on)
     const safeMethods = new Set(methods)
     const retrying = new Map<FilterExchange, number>()
-    let inProgress = 0
+    /** Not those that a filter before this one has answered, which end without having come here. */
+    const inProgress = new Set<FilterExchange>()
     const isRetriable = (exchange: FilterExchange, { kind, status }: AttemptOutcome): boolean => {
       if (kind === 'connect' || kind === 'refused') return wanted.has('connect-failure')
       if (!safeMethods.has(exchange.request.method)) return false
@@ -59,8 +60,8 @@ export const retry = defineFilter({
     }
     return {
       keepsBody: true,
-      request() {
-        inProgress++
+      request(exchange) {
+        inProgress.add(exchange)
         return undefined
       },
       retry(exchange, outcome) {
@@ -70,7 +71,7 @@ export const retry = defineFilter({
           decisions.limit.add()
           return undefined
         }
-        const allowed = Math.max(budget.minConcurrent, (budget.percent / 100) * inProgress)
+        const allowed = Math.max(budget.minConcurrent, (budget.percent / 100) * inProgress.size)
         if (done === 0 && retrying.size + 1 > allowed) {
           decisions.budget.add()
           return undefined
@@ -81,7 +82,7 @@ export const retry = defineFilter({
       },
       end(exchange) {
         retrying.delete(exchange)
-        inProgress--
+        inProgress.delete(exchange)
       },
     }
   },

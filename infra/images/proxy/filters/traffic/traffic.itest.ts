@@ -3,7 +3,7 @@ import { type Server, createServer } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { type TestProxy, ask, closedAfterEach, cluster } from '../../tests/testing.js'
 
-const { proxy, upstream } = closedAfterEach()
+const { proxy, proxyTo, rawServer, upstream } = closedAfterEach()
 const named = (name: string) =>
   upstream((_request, response) => {
     response.end(name)
@@ -254,6 +254,25 @@ describe('retries', () => {
   })
 })
 
+describe('a budget of retries', () => {
+  it('is a share of the requests that came so far, whatever became of others', async () => {
+    let calls = 0
+    const flaky = await upstream((_request, response) => {
+      response.statusCode = ++calls === 1 ? 503 : 200
+      response.end()
+    })
+    const target = await proxy({
+      clusters: [cluster('server', flaky)],
+      filters: {
+        authorization: { rules: [{ action: 'deny', paths: ['/denied'] }] },
+        retry: { retries: 1, backoff: { baseMs: 1 }, budget: { percent: 100, minConcurrent: 0 } },
+      },
+    })
+    for (let i = 0; i < 5; i++) expect((await ask(target.address, { path: '/denied' })).status).toBe(403)
+    expect((await ask(target.address)).status).toBe(200)
+  })
+})
+
 describe('circuit breaking', () => {
   const slow = () =>
     upstream((_request, response) => {
@@ -282,6 +301,26 @@ describe('circuit breaking', () => {
     expect(await codes(target, 5)).toEqual([200, 200, 200, 503, 503])
     expect(target.metric('meshbench_upstream_connections_total')).toBe(1)
     expect(target.metric('meshbench_circuit_breaker_total', 'pending')).toBe(2)
+  })
+
+  it('bounds connections when one is lost that somebody else waits for', async () => {
+    let opened = 0
+    const server = await rawServer((socket) => {
+      const isFirst = ++opened === 1
+      let requests = 0
+      socket.on('error', () => {})
+      socket.on('data', () => {
+        if (isFirst && ++requests > 1) socket.destroy()
+        else setTimeout(() => socket.write('HTTP/1.1 204 No Content\r\n\r\n'), 20)
+      })
+    })
+    const target = await proxyTo(server, {
+      filters: { circuitBreaker: { maxConnections: 1, maxPending: 2 } },
+    })
+    expect(await codes(target, 1)).toEqual([204])
+    // One loses the kept connection and is sent again, the other waits for it.
+    expect(await codes(target, 2)).toEqual([204, 204])
+    expect(opened).toBe(2)
   })
 
   it('serves who waited for a connection when the config changed', async () => {
