@@ -131,7 +131,7 @@ function noteConnection(head: Http1Head, value: string): void {
     if (option === 'close') head.close = true
     else if (option === 'keep-alive') head.keepAlive = true
     else if (option === 'upgrade') head.connectionUpgrade = true
-    else if (option !== '' && !protectedFields.has(option)) (head.nominated ??= []).push(option)
+    else if (option !== '' && !protectedFields.has(option)) (head.nominated ??= new Set()).add(option)
   }
 }
 

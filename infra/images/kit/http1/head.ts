@@ -24,15 +24,24 @@ export function startOfHead(buffer: Buffer, from: number): number {
 /**
  * Index just after the empty line that ends the head which starts at `start`, or −1 when more bytes are needed.
  * Throws `HeadError` for a head that is too long, and for a bare CR or LF as soon as it is there: waiting for the end of
- * such a head would make the outcome depend on how the bytes were split.
+ * such a head would make the outcome depend on how the bytes were split. `checkedBytes` of it were here before and need no
+ * second look: a head that comes byte by byte would else cost the square of its length.
  */
-export function endOfHead(buffer: Buffer, start: number, end: number, limits: HeadLimits): number {
-  const at = buffer.indexOf('\r\n\r\n', start, 'latin1')
+export function endOfHead(
+  buffer: Buffer,
+  start: number,
+  end: number,
+  limits: HeadLimits,
+  checkedBytes = 0,
+): number {
+  // Its end may have begun in what was there.
+  const from = start + Math.max(0, checkedBytes - 3)
+  const at = buffer.indexOf('\r\n\r\n', from, 'latin1')
   if (at >= 0 && at + 4 <= end) {
     if (at + 4 - start > limits.headBytes) throw new HeadError(431, 'the head is too long')
     return at + 4
   }
-  for (let i = start; i < end; i++) {
+  for (let i = from; i < end; i++) {
     const c = buffer[i]
     if (c === lineFeed && (i === start || buffer[i - 1] !== carriageReturn))
       throw new HeadError(400, 'a bare LF')

@@ -53,7 +53,7 @@ export class Http1Head {
   /** Flat pairs of start and end of the lines that belong to this connection only. */
   cuts: number[] | undefined
   /** Other field names that Connection nominates, lower case. */
-  nominated: string[] | undefined
+  nominated: Set<string> | undefined
 
   constructor(raw: string) {
     this.raw = raw
@@ -86,7 +86,7 @@ export class Http1Head {
       } else {
         const colon = raw.indexOf(':', at)
         const name = raw.slice(at, colon).toLowerCase()
-        if (name !== 'content-length' && name !== 'transfer-encoding' && !nominated?.includes(name)) {
+        if (name !== 'content-length' && name !== 'transfer-encoding' && !nominated?.has(name)) {
           list.push(name, trimSpace(raw, colon + 1, end))
         }
       }

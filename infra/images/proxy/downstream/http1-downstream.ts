@@ -49,6 +49,8 @@ export class Http1Downstream implements DownstreamSide {
   #silentSinceMs = 0
   #lastReadMs: number
   #headSinceMs = 0
+  /** Of the head that has not come whole: what has been looked at. */
+  #checkedBytes = 0
   #closeAtMs = Infinity
   readonly #stallWatch = new StallWatch()
 
@@ -237,7 +239,7 @@ export class Http1Downstream implements DownstreamSide {
           break
         }
         if (this.#closing) break
-        const end = this.#findHead(bytes, at)
+        const end = this.#findHead(bytes, at, lease)
         if (end < 0) {
           if (this.#clientEnded) this.#end()
           break
@@ -257,7 +259,7 @@ export class Http1Downstream implements DownstreamSide {
   #headStart = 0
 
   /** Returns the end of a whole head, or −1 after putting aside what there is of it. */
-  #findHead(bytes: Buffer, from: number): number {
+  #findHead(bytes: Buffer, from: number, lease: Lease): number {
     const at = startOfHead(bytes, from)
     if (at >= bytes.length) {
       // Of a head nothing has come: its time does not run yet.
@@ -265,10 +267,12 @@ export class Http1Downstream implements DownstreamSide {
       return -1
     }
     this.#headStart = at
-    const end = endOfHead(bytes, at, bytes.length, this.client.runtime().limits)
+    const end = endOfHead(bytes, at, bytes.length, this.client.runtime().limits, this.#checkedBytes)
+    this.#checkedBytes = 0
     if (end < 0) {
+      this.#checkedBytes = bytes.length - at
       if (this.#headSinceMs === 0) this.#headSinceMs = this.client.clock.nowMs
-      this.#pending = Buffer.from(bytes.subarray(at))
+      this.#keep(bytes, at, lease)
     } else {
       this.#headSinceMs = 0
     }
@@ -352,9 +356,13 @@ export class Http1Downstream implements DownstreamSide {
   /** Keeps pipelined bytes until the response in progress is out. */
   #stash(bytes: Buffer, from: number, lease: Lease): void {
     if (from >= bytes.length) return
+    this.#keep(bytes, from, lease)
+    if (bytes.length - from > maxPendingBytes) this.pauseRequest()
+  }
+
+  #keep(bytes: Buffer, from: number, lease: Lease): void {
     const rest = bytes.subarray(from)
     this.#pending = lease === 'owned' ? rest : Buffer.from(rest)
-    if (rest.length > maxPendingBytes) this.pauseRequest()
   }
 
   #onEnd(): void {

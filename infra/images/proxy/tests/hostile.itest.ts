@@ -112,6 +112,25 @@ describe('slow clients', () => {
     expect(statuses(text)).toEqual([200])
   })
 
+  it('of long heads cost no more for each byte than those of short ones', async () => {
+    const patient = await startTestProxy({
+      clusters: [cluster('server', upstream)],
+      routes: [{ match: { path: '/elsewhere' }, cluster: 'server' }],
+    })
+    const cpuOf = async (bytesBefore: number): Promise<number> => {
+      const before = process.cpuUsage().user
+      const long = `GET / HTTP/1.1\r\nHost: a\r\nX-Long: ${'y'.repeat(bytesBefore)}`
+      const last = 'y\r\nConnection: close\r\n\r\n'
+      const pieces = [long, ...Array<string>(1500).fill('y'), last]
+      expect(statuses(await sendRaw(patient.address, pieces, { timeoutMs: 20_000 }))).toEqual([404])
+      return process.cpuUsage().user - before
+    }
+    await cpuOf(1)
+    const [short, long] = [await cpuOf(1), await cpuOf(30_000)]
+    patient.close()
+    expect(long / short).toBeLessThan(6)
+  }, 30_000)
+
   it('are cut off in a body that does not come, though its answer has begun', async () => {
     const begun = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n'
     const server = createServer((socket) => {

@@ -35,6 +35,7 @@ export class Http1Upstream implements UpstreamSide {
   #exchange: UpstreamOwner | undefined
   #request: RequestHead | undefined
   #mode: Mode = 'idle'
+  /** The beginning of a head that has not come whole. */
   #pending: Buffer | undefined
   #left = 0
   #decoder: ChunkedDecoder | undefined
@@ -157,8 +158,9 @@ export class Http1Upstream implements UpstreamSide {
         this.#consume(buffer, length, lease)
       } else {
         const all = Buffer.concat([this.#pending, buffer.subarray(0, length)])
+        const checkedBytes = this.#pending.length
         this.#pending = undefined
-        this.#consume(all, all.length, 'owned')
+        this.#consume(all, all.length, 'owned', checkedBytes)
       }
     } catch (error) {
       if (!(error instanceof HeadError)) throw error
@@ -169,7 +171,7 @@ export class Http1Upstream implements UpstreamSide {
     }
   }
 
-  #consume(buffer: Buffer, length: number, lease: Lease): void {
+  #consume(buffer: Buffer, length: number, lease: Lease, checkedBytes = 0): void {
     let at = 0
     while (at < length) {
       const exchange = this.#exchange
@@ -180,7 +182,7 @@ export class Http1Upstream implements UpstreamSide {
       }
       switch (this.#mode) {
         case 'head': {
-          const end = endOfHead(buffer, at, length, this.#context.limits)
+          const end = endOfHead(buffer, at, length, this.#context.limits, at === 0 ? checkedBytes : 0)
           if (end < 0) {
             this.#pending = Buffer.from(buffer.subarray(at, length))
             return
