@@ -8,7 +8,7 @@ import { frame, settingEntry, speakFrames, u32 } from '../../kit/h2/testkit.js'
 import { createRegistry } from '../../kit/process/metrics.js'
 import { RequestHead } from '../exchange/message.js'
 import type { UpstreamOwner } from '../exchange/sides.js'
-import type { Dialler } from '../upstream/dialler.js'
+import type { Dial } from '../upstream/dialler.js'
 import { Http2Pool } from '../upstream/http2-pool.js'
 import type { PoolContext } from '../upstream/pool.js'
 import { proxySchema } from '../config.js'
@@ -82,17 +82,14 @@ describe('a server that takes no streams in its first words', () => {
   /** Hands over what the server said at once before the connection itself, as TLS may with a server's first flight. */
   const poolOf = ({ host, port }: { host: string; port: number }, connectTimeoutMs: number) => {
     let dials = 0
-    const dialler: Dialler = {
-      dialHttp1: () => 'later',
-      async dial(onBytes) {
-        dials += 1
-        const socket = connect({ host, port })
-        socket.on('data', (bytes) => {
-          onBytes(bytes, bytes.length, 'owned')
-        })
-        await once(socket, 'data')
-        return socket
-      },
+    const dial: Dial = async (onBytes) => {
+      dials += 1
+      const socket = connect({ host, port })
+      socket.on('data', (bytes) => {
+        onBytes(bytes, bytes.length, 'owned')
+      })
+      await once(socket, 'data')
+      return socket
     }
     const bytes = createRegistry().counter('bytes', 'Bytes.').labels()
     const { limits } = proxySchema.parse({
@@ -106,7 +103,7 @@ describe('a server that takes no streams in its first words', () => {
       limits: { ...limits, upstreamIdleMs: 60_000, connectTimeoutMs },
       ...{ clock: { nowMs: 0 }, receivedBytes: bytes, sentBytes: bytes },
     }
-    return { pool: new Http2Pool(dialler, context), dials: () => dials }
+    return { pool: new Http2Pool(dial, context), dials: () => dials }
   }
   const request = new RequestHead(
     { method: 'GET', path: '/', authority: 'a.test', scheme: 'http', contentLength: 0 },

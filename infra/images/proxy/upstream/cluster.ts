@@ -1,6 +1,6 @@
 /** Upstreams: a cluster's endpoints, and which one comes next. */
 import type { ClusterConfig } from '../shapes.js'
-import { createDialler, type UpstreamContext } from './dialler.js'
+import { createDial, type UpstreamContext } from './dialler.js'
 import { Http1Pool } from './http1-pool.js'
 import { Http2Pool } from './http2-pool.js'
 import type { ConnectionLimits, UpstreamPool } from './pool.js'
@@ -47,10 +47,8 @@ export class Cluster {
     this.#isWeighted = config.endpoints.some(({ weight }) => weight !== config.endpoints[0]?.weight)
     this.limits = { maxConnections: Infinity, maxPending: Infinity }
     const poolOf = (protocol: HttpProtocol, endpoint: ClusterConfig['endpoints'][number]): UpstreamPool => {
-      const dialler = createDialler({ ...config, protocol }, endpoint, context)
-      return protocol === 'h2'
-        ? new Http2Pool(dialler, context)
-        : new Http1Pool(dialler, context, this.limits)
+      const dial = createDial({ ...config, protocol }, endpoint, context)
+      return protocol === 'h2' ? new Http2Pool(dial, context) : new Http1Pool(dial, context, this.limits)
     }
     this.endpoints = config.endpoints.map((endpoint) => {
       const h2 = poolOf(this.protocolFor('h2'), endpoint)

@@ -1,22 +1,24 @@
 /** HTTP/1.1 connections to one endpoint: each serves one request at a time, and is kept for the next. */
+import { Waiter } from '../../kit/net/waiter.js'
 import type { UpstreamOwner, UpstreamSide } from '../exchange/sides.js'
-import type { Dialler } from './dialler.js'
+import type { Dial } from './dialler.js'
 import { type Http1Keeper, Http1Upstream } from './http1-upstream.js'
 import type { ConnectionLimits, PoolContext, UpstreamPool } from './pool.js'
 
 export class Http1Pool implements UpstreamPool, Http1Keeper {
   readonly #context: PoolContext
-  readonly #dialler: Dialler
+  readonly #dialEndpoint: Dial
   readonly #limits: ConnectionLimits
   /** Busy and idle. */
   readonly #connections = new Set<Http1Upstream>()
   readonly #idle: Http1Upstream[] = []
   readonly #waiting: UpstreamOwner[] = []
-  readonly #opening = new Map<UpstreamOwner, Http1Upstream>()
+  /** Dials that are under way, by whom they are for. */
+  readonly #opening = new Map<UpstreamOwner, Waiter>()
   #isRetired = false
 
-  constructor(dialler: Dialler, context: PoolContext, limits: ConnectionLimits) {
-    this.#dialler = dialler
+  constructor(dialEndpoint: Dial, context: PoolContext, limits: ConnectionLimits) {
+    this.#dialEndpoint = dialEndpoint
     this.#context = context
     this.#limits = limits
   }
@@ -29,7 +31,7 @@ export class Http1Pool implements UpstreamPool, Http1Keeper {
         return idle
       }
     }
-    if (this.#connections.size >= this.#limits.maxConnections) {
+    if (this.#isFull) {
       const spare = this.#idle.pop()
       if (spare === undefined) {
         if (this.#waiting.length >= this.#limits.maxPending) return 'overflow'
@@ -38,17 +40,18 @@ export class Http1Pool implements UpstreamPool, Http1Keeper {
       }
       spare.retire()
     }
-    return this.#open(owner)
+    this.#open(owner)
+    return undefined
   }
 
   forget(owner: UpstreamOwner): void {
     const at = this.#waiting.indexOf(owner)
     if (at >= 0) this.#waiting.splice(at, 1)
-    const opening = this.#opening.get(owner)
-    if (opening !== undefined) {
-      this.#opening.delete(owner)
-      opening.cut()
-    }
+    const dial = this.#opening.get(owner)
+    if (dial === undefined) return
+    this.#opening.delete(owner)
+    dial.leave()
+    this.#openNext()
   }
 
   release(connection: Http1Upstream): void {
@@ -69,26 +72,35 @@ export class Http1Pool implements UpstreamPool, Http1Keeper {
     this.#openNext()
   }
 
-  #open(owner: UpstreamOwner): UpstreamSide | undefined {
-    const connection = new Http1Upstream(this, this.#context)
-    this.#connections.add(connection)
-    connection.begin(owner)
-    const mode = this.#dialler.dialHttp1(
-      connection,
-      () => {
-        connection.onConnected()
-        if (this.#opening.delete(owner)) owner.onUpstream(connection)
-      },
-      () => {
-        if (this.#opening.delete(owner)) {
-          connection.cut()
-          owner.onFailure('connect')
-        }
-      },
-    )
-    if (mode === 'now') return connection
-    this.#opening.set(owner, connection)
-    return undefined
+  get #isFull(): boolean {
+    return this.#connections.size + this.#opening.size >= this.#limits.maxConnections
+  }
+
+  #open(owner: UpstreamOwner): void {
+    const dial = new Waiter()
+    this.#opening.set(owner, dial)
+    let connection: Http1Upstream | undefined
+    const failed = (): void => {
+      if (!this.#opening.delete(owner)) return
+      this.#openNext()
+      owner.onFailure('connect')
+    }
+    this.#dialEndpoint((buffer, length, lease) => {
+      // Who speaks before it is asked is no server of HTTP/1.1.
+      if (connection === undefined) dial.leave()
+      else connection.onBytes(buffer, length, lease)
+    }, dial).then((stream) => {
+      if (dial.isGone) {
+        stream.destroy()
+        failed()
+        return
+      }
+      this.#opening.delete(owner)
+      connection = new Http1Upstream(stream, this, this.#context)
+      this.#connections.add(connection)
+      connection.begin(owner)
+      owner.onUpstream(connection)
+    }, failed)
   }
 
   /**
@@ -119,10 +131,8 @@ export class Http1Pool implements UpstreamPool, Http1Keeper {
   #openNext(): void {
     if (this.#waiting.length === 0) return
     process.nextTick(() => {
-      if (this.#connections.size >= this.#limits.maxConnections) return
-      const next = this.#takeWaiting()
-      const upstream = next && this.#open(next)
-      if (upstream !== undefined) next?.onUpstream(upstream)
+      const next = this.#isFull ? undefined : this.#takeWaiting()
+      if (next !== undefined) this.#open(next)
     })
   }
 

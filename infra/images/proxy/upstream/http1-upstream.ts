@@ -24,14 +24,12 @@ type Mode = 'idle' | 'head' | 'length' | 'chunked' | 'close' | 'tunnel' | 'over'
 
 export class Http1Upstream implements UpstreamSide {
   isReused = false
-  /** Gives up a dial that nobody waits for any more. */
-  abandon: (() => void) | undefined
   /** Coarse time of the last release, for the pool's sweep. */
   idleSinceMs = 0
   readonly #pool: Http1Keeper
   readonly #context: PoolContext
-  #stream: ByteStream | undefined
-  #wire: Wire | undefined
+  readonly #stream: ByteStream
+  readonly #wire: Wire
   #exchange: UpstreamOwner | undefined
   #request: RequestHead | undefined
   #mode: Mode = 'idle'
@@ -43,21 +41,11 @@ export class Http1Upstream implements UpstreamSide {
   #chunkedOut = false
   #requestEnded = true
   #isPaused = false
-  /** True until the connection is established: a failure then is one of connecting. */
-  #connecting = true
 
-  constructor(pool: Http1Keeper, context: PoolContext) {
+  /** Bytes come through `onBytes`. */
+  constructor(stream: ByteStream, pool: Http1Keeper, context: PoolContext) {
     this.#pool = pool
     this.#context = context
-  }
-
-  /** Gives the connection its stream. Bytes come through `onBytes`. */
-  attach(stream: ByteStream): void {
-    if (this.#mode === 'over') {
-      // Given up while it was dialled: nobody else knows of the stream.
-      stream.destroy()
-      return
-    }
     this.#stream = stream
     this.#wire = new Wire(stream)
     stream.on('drain', () => {
@@ -75,16 +63,12 @@ export class Http1Upstream implements UpstreamSide {
     })
   }
 
-  onConnected(): void {
-    this.#connecting = false
-  }
-
   begin(exchange: UpstreamOwner): void {
     this.#exchange = exchange
   }
 
   send(request: RequestHead, body: Buffer | undefined, lease: Lease, ended: boolean): boolean {
-    const wire = this.#wire as Wire
+    const wire = this.#wire
     this.#request = request
     this.#mode = 'head'
     this.#requestEnded = ended
@@ -105,7 +89,7 @@ export class Http1Upstream implements UpstreamSide {
   }
 
   body(bytes: Buffer, lease: Lease): boolean {
-    const wire = this.#wire as Wire
+    const wire = this.#wire
     this.#context.sentBytes.value += bytes.length
     if (!this.#chunkedOut) return wire.put(bytes, lease)
     // What has to be copied anyway, or is no more than its framing, goes on in one write.
@@ -121,17 +105,17 @@ export class Http1Upstream implements UpstreamSide {
   finish(trailers: Fields | undefined): void {
     this.#requestEnded = true
     if (this.#mode === 'tunnel') {
-      this.#stream?.end()
+      this.#stream.end()
       return
     }
-    if (this.#chunkedOut) this.#wire?.putText(chunkedEnd(trailers))
+    if (this.#chunkedOut) this.#wire.putText(chunkedEnd(trailers))
   }
 
   cut(): void {
     this.#exchange = undefined
     // The server must not take what it has of the request, or of a tunnel's bytes, for all.
-    if (this.#stream !== undefined && this.#mode !== 'over') {
-      this.#wire?.sendNow()
+    if (this.#mode !== 'over') {
+      this.#wire.sendNow()
       reset(this.#stream)
     }
     this.#close()
@@ -139,12 +123,12 @@ export class Http1Upstream implements UpstreamSide {
 
   pause(): void {
     this.#isPaused = true
-    this.#stream?.pause()
+    this.#stream.pause()
   }
 
   resume(): void {
     this.#isPaused = false
-    this.#stream?.resume()
+    this.#stream.resume()
   }
 
   retire(): void {
@@ -319,7 +303,7 @@ export class Http1Upstream implements UpstreamSide {
     } else if (exchange !== undefined && this.#mode === 'tunnel') {
       this.#exchange = undefined
       exchange.onResponseEnd(undefined)
-      this.#stream?.end()
+      this.#stream.end()
     } else {
       this.#fail()
     }
@@ -328,9 +312,8 @@ export class Http1Upstream implements UpstreamSide {
   #fail(): void {
     const exchange = this.#exchange
     this.#exchange = undefined
-    const kind = this.#connecting ? 'connect' : 'reset'
     this.#close()
-    exchange?.onFailure(kind)
+    exchange?.onFailure('reset')
   }
 
   #close(): void {
@@ -338,7 +321,6 @@ export class Http1Upstream implements UpstreamSide {
     this.#mode = 'over'
     this.#pending = undefined
     this.#pool.remove(this)
-    if (this.#stream === undefined) this.abandon?.()
-    this.#stream?.destroy()
+    this.#stream.destroy()
   }
 }

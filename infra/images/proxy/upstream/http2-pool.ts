@@ -4,7 +4,7 @@ import type { ByteStream } from '../../kit/net/byte-stream.js'
 import { Waiter } from '../../kit/net/waiter.js'
 import { http2Limits } from '../exchange/http2-limits.js'
 import type { UpstreamOwner, UpstreamSide } from '../exchange/sides.js'
-import type { Dialler } from './dialler.js'
+import type { Dial } from './dialler.js'
 import { Http2Upstream } from './http2-upstream.js'
 import type { PoolContext, UpstreamPool } from './pool.js'
 
@@ -12,7 +12,7 @@ import type { PoolContext, UpstreamPool } from './pool.js'
 const maxStreams = 100
 
 export class Http2Pool implements UpstreamPool {
-  readonly #dialler: Dialler
+  readonly #dialEndpoint: Dial
   readonly #context: PoolContext
   #open: H2Connection[] = []
   /** Those that have carried a stream before. */
@@ -24,8 +24,8 @@ export class Http2Pool implements UpstreamPool {
   readonly #settling = new Map<H2Connection, Waiter>()
   #isRetired = false
 
-  constructor(dialler: Dialler, context: PoolContext) {
-    this.#dialler = dialler
+  constructor(dialEndpoint: Dial, context: PoolContext) {
+    this.#dialEndpoint = dialEndpoint
     this.#context = context
   }
 
@@ -92,7 +92,7 @@ export class Http2Pool implements UpstreamPool {
       // What a server says before the promise of its connection is kept.
       else early = Buffer.concat([early ?? Buffer.alloc(0), bytes])
     }
-    this.#dialler.dial(onBytes, dial).then(
+    this.#dialEndpoint(onBytes, dial).then(
       (stream) => {
         if (!this.#dials.includes(dial)) {
           stream.destroy()
