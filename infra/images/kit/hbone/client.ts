@@ -1,12 +1,14 @@
 /** HBONE connections to peers, pooled by source identity and destination, so that streams share handshakes. */
 import type { Socket } from 'node:net'
+import type { ListenerAddress } from '../net/address.js'
 import type { ByteStream } from '../net/byte-stream.js'
-import { tlsReads } from '../net/reads.js'
-import { SharedDial, Waiter } from '../net/waiter.js'
+import { type OnBytes, tlsReads } from '../net/reads.js'
+import { Waiter } from '../net/waiter.js'
 import type { HboneLimits, PoolConfig } from '../process/config.js'
 import { errorCode } from '../h2/frames.js'
 import { type HboneDestination, HboneError, hboneAlpn } from './hbone.js'
-import { H2Connection } from '../h2/connection.js'
+import { ClientPool, type ClientPoolOptions } from '../h2/client-pool.js'
+import type { H2Connection } from '../h2/connection.js'
 import { DialError, type TlsSession, dialPeer } from '../tls/dial.js'
 import { StreamResetError } from '../h2/stream.js'
 import { HboneStream } from './stream.js'
@@ -25,13 +27,33 @@ export interface HboneRequest {
   readonly waiter?: Waiter
 }
 
-interface Pooled {
-  readonly key: string
+/** Who wants to open a stream. */
+interface Seeker {
+  readonly isOver: boolean
+  onConnection(connection: H2Connection): void
+  onFailure(error: Error): void
+}
+
+/** The connections of one source identity to one peer. */
+class PeerPool extends ClientPool<Seeker> {
   readonly source: string
-  readonly connection: H2Connection
-  /** Streams that are about to be opened: who waited for the same dial comes back in the same turn. */
-  reserved: number
-  idleTimer: NodeJS.Timeout | undefined
+  readonly #via: ListenerAddress
+
+  constructor({ source, destination }: HboneRequest, options: ClientPoolOptions) {
+    super(options)
+    this.source = source
+    this.#via = destination.via
+  }
+
+  protected override serve(seeker: Seeker, connection: H2Connection): void {
+    seeker.onConnection(connection)
+  }
+
+  protected override fail(seeker: Seeker, error: unknown): void {
+    const { host, port } = this.#via
+    const useless = `${host}:${port} takes connections and no streams on them`
+    seeker.onFailure(error instanceof HboneError ? error : new HboneError('no-streams', useless))
+  }
 }
 
 /** A stream that failed for a reason which another connection may not share is tried again this often. */
@@ -45,18 +67,19 @@ export interface HbonePoolOptions {
   readonly limits: HboneLimits
 }
 
+/** How often overdue and idle connections are looked for. */
+const sweepMs = 1000
+
 export class HbonePool {
   readonly #options: HbonePoolOptions
   #pool: PoolConfig
-  /** Connections that take new streams, by key. */
-  readonly #open = new Map<string, Pooled[]>()
-  /** All that are not closed, retired ones too. */
-  readonly #alive = new Set<Pooled>()
-  readonly #dialling = new Map<string, SharedDial<Pooled>>()
+  /** By source identity and destination. */
+  readonly #pools = new Map<string, PeerPool>()
   /** The latest TLS session by key, and by the certificate that it was made with: another one needs a full handshake. */
   readonly #sessions = new Map<string, TlsSession>()
   readonly #streams: Cell
   readonly #gauge: Cell
+  readonly #sweep: NodeJS.Timeout
 
   constructor(options: HbonePoolOptions) {
     this.#options = options
@@ -65,24 +88,24 @@ export class HbonePool {
     this.#gauge = options.metrics.hboneConnections.labels('client')
     options.identities.onChange((changed) => {
       this.#sessions.clear()
-      for (const pooled of this.#alive) if (changed.includes(pooled.source)) this.#retire(pooled)
+      for (const pool of this.#pools.values()) if (changed.includes(pool.source)) pool.renew()
     })
+    this.#sweep = setInterval(() => {
+      for (const pool of this.#pools.values()) pool.onTick(performance.now())
+    }, sweepMs).unref()
   }
 
   /** Opens a stream. Rejects with `HboneError`, also for a waiter that has left. */
   async connect(request: HboneRequest): Promise<ByteStream> {
-    const { authority } = request.destination
-    const own = [':method', 'CONNECT', ':authority', authority]
-    const fields = [...own, ...Object.entries(request.headers ?? {}).flat()]
+    const { destination, headers = {}, waiter = new Waiter() } = request
+    const { authority } = destination
+    const fields = [':method', 'CONNECT', ':authority', authority, ...Object.entries(headers).flat()]
+    const pool = this.#poolOf(request)
     for (let attempt = 0; ; attempt += 1) {
-      const pooled = await this.#acquire(request)
-      clearTimeout(pooled.idleTimer)
-      pooled.reserved -= 1
       try {
-        const { connectTimeoutMs } = this.#pool
-        const stream = await openStream(pooled.connection, fields, connectTimeoutMs, request.waiter)
+        const stream = await this.#openStream(pool, fields, waiter)
         this.#streams.add()
-        if (request.waiter?.isGone !== true) return stream
+        if (!waiter.isGone) return stream
         stream.destroy()
         throw gone()
       } catch (error) {
@@ -93,44 +116,68 @@ export class HbonePool {
     }
   }
 
-  /** Changes limits for connections from now on. */
+  /** Changes limits for connections from now on. None that stands is shared with who is to have one of its own. */
   configure(next: PoolConfig): void {
+    if (next.multiplex !== this.#pool.multiplex) this.retire()
     this.#pool = next
     if (!next.resume) this.#sessions.clear()
   }
 
   /** Retires connections: each closes with its last stream. Streams may still be opened, on new ones. */
   retire(): void {
-    for (const pooled of this.#alive) this.#retire(pooled)
+    for (const pool of this.#pools.values()) pool.renew()
   }
 
   close(): void {
-    for (const { connection } of this.#alive) connection.close()
+    clearInterval(this.#sweep)
+    for (const pool of this.#pools.values()) pool.close()
   }
 
-  #retire(pooled: Pooled): void {
-    const list = this.#open.get(pooled.key)?.filter((other) => other !== pooled) ?? []
-    if (list.length > 0) this.#open.set(pooled.key, list)
-    else this.#open.delete(pooled.key)
-    clearTimeout(pooled.idleTimer)
-    pooled.connection.drain()
-  }
-
-  async #dial(key: string, request: HboneRequest, waiter: Waiter): Promise<Pooled> {
-    const early: Buffer[] = []
-    // What the peer says before the promise of its connection is kept.
-    let read = (bytes: Buffer): void => {
-      early.push(Buffer.from(bytes))
-    }
-    const socket = await this.#dialPeer(key, request, waiter, (bytes) => {
-      read(bytes)
+  #poolOf(request: HboneRequest): PeerPool {
+    const { source, destination } = request
+    const { via, serverName = '', expect, security = 'mtls' } = destination
+    const key = `${source} ${via.host}:${via.port} ${serverName} ${expect.join()} ${security}`
+    const known = this.#pools.get(key)
+    if (known !== undefined) return known
+    const pool = new PeerPool(request, {
+      dial: (onBytes, waiter) => this.#dialPeer(key, request, waiter, onBytes),
+      limits: this.#options.limits,
+      settings: () => {
+        const { multiplex, maxStreamsPerConnection, idleMs, connectTimeoutMs } = this.#pool
+        const maxStreams = multiplex ? maxStreamsPerConnection : 1
+        return { maxStreams, isForOneStream: !multiplex, idleMs, connectTimeoutMs }
+      },
+      onCount: (change) => {
+        this.#gauge.add(change)
+      },
     })
-    const pooled = this.#add(key, request.source, socket)
-    read = (bytes) => {
-      pooled.connection.read(bytes)
-    }
-    for (const bytes of early) pooled.connection.read(bytes)
-    return pooled
+    this.#pools.set(key, pool)
+    return pool
+  }
+
+  #openStream(pool: PeerPool, fields: readonly string[], waiter: Waiter): Promise<HboneStream> {
+    return new Promise((resolve, reject) => {
+      const seeker: Seeker = {
+        get isOver() {
+          return waiter.isGone
+        },
+        onConnection: (connection) => {
+          openStream(connection, fields, this.#pool.connectTimeoutMs, waiter).then(resolve, reject)
+        },
+        onFailure: reject,
+      }
+      if (waiter.isGone) {
+        reject(gone())
+        return
+      }
+      waiter.onLeave = () => {
+        pool.forget(seeker)
+        reject(gone())
+      }
+      const connection = pool.find()
+      if (connection === undefined) pool.wait(seeker)
+      else seeker.onConnection(connection)
+    })
   }
 
   /**
@@ -141,7 +188,7 @@ export class HbonePool {
     key: string,
     { source, destination }: HboneRequest,
     waiter: Waiter,
-    onBytes: (bytes: Buffer) => void,
+    onBytes: OnBytes,
   ): Promise<Socket> {
     const { identities, metrics, trustDomain } = this.#options
     const { connectTimeoutMs: timeoutMs, resume } = this.#pool
@@ -154,9 +201,7 @@ export class HbonePool {
       const socket = await dialPeer({
         ...{ host: via.host, port: via.port, destination: name, timeoutMs, metrics, waiter },
         // Its bytes go on to other sockets, which may keep them: memory of its own, in plain text, too.
-        reads: tlsReads((buffer, length) => {
-          onBytes(buffer.subarray(0, length))
-        }),
+        reads: tlsReads(onBytes),
         ...(security !== 'plain' && {
           tls: { identity, isAnonymous, alpn: hboneAlpn, trustDomain, expect, serverName, sessions },
         }),
@@ -167,94 +212,6 @@ export class HbonePool {
       const what = security === 'plain' ? 'CONNECT' : 'HBONE'
       throw new HboneError(error.reason, `${what} to ${name}: ${error.message}`)
     }
-  }
-
-  #add(key: string, source: string, socket: ByteStream): Pooled {
-    const connection = new H2Connection(socket, 'client', this.#options.limits, {
-      onPeerChange: () => {
-        if (!connection.usable || connection.isUseless) this.#retire(pooled)
-      },
-      onStreamClose: () => {
-        if (connection.streamCount > 0) return
-        if (!this.#pool.multiplex || connection.isUseless) this.#retire(pooled)
-        else if (connection.usable) this.#waitIdle(pooled)
-      },
-      onClose: () => {
-        this.#retire(pooled)
-        this.#alive.delete(pooled)
-        this.#gauge.add(-1)
-      },
-    })
-    const pooled: Pooled = { key, source, connection, reserved: 0, idleTimer: undefined }
-    this.#alive.add(pooled)
-    this.#gauge.add(1)
-    if (this.#pool.multiplex) {
-      const list = this.#open.get(key)
-      if (list) list.push(pooled)
-      else this.#open.set(key, [pooled])
-      this.#waitIdle(pooled)
-    }
-    return pooled
-  }
-
-  #waitIdle(pooled: Pooled): void {
-    clearTimeout(pooled.idleTimer)
-    pooled.idleTimer = setTimeout(() => {
-      this.#retire(pooled)
-    }, this.#pool.idleMs).unref()
-  }
-
-  #findRoom(key: string): Pooled | undefined {
-    for (const pooled of this.#open.get(key) ?? []) {
-      const { connection, reserved } = pooled
-      const room = Math.min(this.#pool.maxStreamsPerConnection, connection.peerMaxStreams)
-      if (connection.usable && connection.streamCount + reserved < room) return pooled
-    }
-    return undefined
-  }
-
-  /**
-   * Streams that arrive together share one handshake and not more than fit on a connection. Reserves room for one, which
-   * the caller gives back when it opens it.
-   */
-  async #acquire(request: HboneRequest): Promise<Pooled> {
-    const { source, destination } = request
-    const key = `${source} ${destination.via.host}:${destination.via.port} ${destination.serverName ?? ''} ${destination.expect.join()} ${destination.security ?? 'mtls'}`
-    const { waiter = new Waiter() } = request
-    if (waiter.isGone) throw gone()
-    let pooled = this.#pool.multiplex ? this.#findRoom(key) : await this.#dial(key, request, waiter)
-    for (let useless = 0; !pooled;) {
-      const dialled = await this.#sharedDial(key, request).wait(waiter)
-      if (waiter.isGone) throw gone()
-      pooled = this.#findRoom(key)
-      // Others may have taken its streams; a peer that gives none would be dialled for ever.
-      if (dialled?.connection.usable === true && !dialled.connection.isUseless) continue
-      useless += 1
-      if (!pooled && useless > retries) {
-        const { host, port } = destination.via
-        throw new HboneError('no-streams', `${host}:${port} takes connections and no streams on them`)
-      }
-    }
-    if (waiter.isGone) {
-      // It left with the handshake's last step: nothing else would ever close a connection for one stream.
-      if (!this.#pool.multiplex) this.#retire(pooled)
-      throw gone()
-    }
-    pooled.reserved += 1
-    return pooled
-  }
-
-  /** The dial that is under way, unless it was given up, or a new one. */
-  #sharedDial(key: string, request: HboneRequest): SharedDial<Pooled> {
-    const pending = this.#dialling.get(key)
-    if (pending?.isGivenUp === false) return pending
-    const waiter = new Waiter()
-    const opened = this.#dial(key, request, waiter).finally(() => {
-      if (this.#dialling.get(key) === dial) this.#dialling.delete(key)
-    })
-    const dial = new SharedDial(opened, waiter)
-    this.#dialling.set(key, dial)
-    return dial
   }
 }
 
@@ -271,7 +228,7 @@ async function openStream(
   connection: H2Connection,
   fields: readonly string[],
   timeoutMs: number,
-  waiter: Waiter | undefined,
+  waiter: Waiter,
 ): Promise<HboneStream> {
   return new Promise((resolve, reject) => {
     const giveUp = (error: HboneError): void => {
@@ -284,12 +241,11 @@ async function openStream(
     }, timeoutMs)
     const settled = (): void => {
       clearTimeout(timer)
-      if (waiter !== undefined) waiter.onLeave = undefined
+      waiter.onLeave = undefined
     }
-    if (waiter !== undefined)
-      waiter.onLeave = () => {
-        giveUp(gone())
-      }
+    waiter.onLeave = () => {
+      giveUp(gone())
+    }
     const onError = (error: Error): void => {
       settled()
       reject(error)
