@@ -7,7 +7,7 @@ import { type HeaderList, blockWriter } from '../kit/h2/hpack.js'
 import { type RequestFields, readRequest, readTrailers } from '../kit/h2/message.js'
 import type { ConnectionLimits } from '../kit/h2/settings.js'
 import type { H2Stream, StreamHandler } from '../kit/h2/stream.js'
-import { HeadError } from '../kit/http1/http1-head.js'
+import { HeadError, firstValue } from '../kit/http1/http1-head.js'
 import { Pieces } from '../kit/net/pieces.js'
 import { parseTarget } from './request.js'
 import { type EchoConnection, type EchoService, maxEchoedBytes, writePattern } from './service.js'
@@ -131,8 +131,7 @@ class EchoExchange implements StreamHandler {
   onOver(): void {}
 
   #answer(body: Buffer): void {
-    const { fields } = this.#request
-    const type = fields[fields.indexOf('content-type') + 1]
+    const type = firstValue(this.#request.fields, 'content-type')
     if (this.#calls) this.#answerCall(body, this.#calls)
     else if (type?.startsWith('application/grpc') === true) this.#answerCall(body, echoCalls)
     else this.#answerHttp(body)

@@ -5,14 +5,13 @@
 import { connect, createServer, type ClientHttp2Session, type IncomingHttpHeaders } from 'node:http2'
 import { connect as dial, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
+import { framed, grpcPrefixBytes } from '../../kit/grpc/framing.js'
 import type { ListenerAddress } from '../../kit/net/address.js'
 import { listenTcp } from '../../kit/testing.js'
 import { bodyBytes, bodyOf, type EchoServer, type Totals } from './load.js'
 
 /** Requests of one connection that are open at a time. */
 const streams = 4
-/** https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md: uncompressed, and the length of what follows. */
-const grpcPrefixBytes = 5
 /** Content of a request, and of its answer. */
 export const messageBytes = { h2: bodyBytes, grpc: grpcPrefixBytes + bodyBytes }
 
@@ -132,9 +131,7 @@ async function askOnce(
   isGrpc: boolean,
 ): Promise<void> {
   const body = bodyOf(index + request)
-  const prefix = Buffer.alloc(isGrpc ? grpcPrefixBytes : 0)
-  if (isGrpc) prefix.writeUInt32BE(body.length, 1)
-  const message = Buffer.concat([prefix, body])
+  const message = isGrpc ? framed(body) : body
   const stream = session.request({
     ...{ ':method': 'POST', ':path': `/${index}/${request}` },
     ...(isGrpc

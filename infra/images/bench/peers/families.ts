@@ -1,4 +1,5 @@
 /** What the bench compares: families of subjects that stand for the same thing, their loads, and the bars they have to meet. */
+import { framed } from '../../kit/grpc/framing.js'
 import type { Workspace } from '../../kit/testing.js'
 import { type Driver, h2load, openLoop, transfer, wrk } from './drivers.js'
 import type { Applications } from './programs.js'
@@ -169,9 +170,5 @@ export function createFamilies(
   ]
 }
 
-/** A message with its prefix (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md); all of it is ASCII. */
-function grpcMessage(bytes: number): string {
-  const prefix = Buffer.alloc(5)
-  prefix.writeUInt32BE(bytes, 1)
-  return prefix.toString('latin1') + 'm'.repeat(bytes)
-}
+/** A message with its prefix; all of it is ASCII. */
+const grpcMessage = (bytes: number): string => framed(Buffer.alloc(bytes, 'm')).toString('latin1')

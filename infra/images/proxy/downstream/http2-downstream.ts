@@ -3,6 +3,7 @@ import { H2Connection } from '../../kit/h2/connection.js'
 import { errorCode } from '../../kit/h2/frames.js'
 import { type HeaderList, blockWriter } from '../../kit/h2/hpack.js'
 import type { H2Stream, StreamHandler } from '../../kit/h2/stream.js'
+import { firstValue } from '../../kit/http1/http1-head.js'
 import type { ByteStream } from '../../kit/net/byte-stream.js'
 import type { DownstreamContext } from './downstream-context.js'
 import { Exchange } from '../exchange/exchange.js'
@@ -237,7 +238,7 @@ class Http2Downstream implements DownstreamSide, StreamHandler {
     runtime.countRequest(status)
     runtime.countRefusal(status)
     this.#siblings.delete(this)
-    const type = fields[fields.indexOf('content-type') + 1]
+    const type = firstValue(fields, 'content-type')
     const block = blockWriter.begin()
     if (type?.startsWith('application/grpc') === true)
       block.field(':status', '200').fields(grpcFields({ status, reason: 'refused' }))

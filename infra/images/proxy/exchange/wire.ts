@@ -1,6 +1,7 @@
 /** Writing to TCP, TLS and HBONE streams with as few copies as each allows. */
 import { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
+import { chunkOf } from '../../kit/http1/chunked.js'
 import type { ByteStream } from '../../kit/net/byte-stream.js'
 import { type Lease, keepRead, longReadBytes } from '../../kit/net/reads.js'
 import type { Fields } from './message.js'
@@ -40,6 +41,9 @@ function flush(): void {
   waiting = []
   for (const socket of sockets) socket.uncork()
 }
+
+/** Content that is not longer is copied rather than written between two lines. */
+const copiedBytes = 4096
 
 /** What ends a chunked body (RFC 9112 §7.1.2). */
 export function chunkedEnd(trailers: Fields | undefined): string {
@@ -85,6 +89,17 @@ export class Wire {
     if (socket === undefined) return this.stream.write(Buffer.from(text, 'latin1'))
     gather(socket)
     return socket.write(text, 'latin1')
+  }
+
+  /** Content as a chunk (RFC 9112 §7.1). What has to be copied anyway, or is no more than its framing, goes on in one write. */
+  putChunk(bytes: Buffer, lease: Lease): boolean {
+    if (lease !== 'owned' || bytes.length <= copiedBytes) return this.put(chunkOf(bytes), 'owned')
+    this.cork()
+    this.putText(`${bytes.length.toString(16)}\r\n`)
+    this.put(bytes, lease)
+    const ok = this.putText('\r\n')
+    this.uncork()
+    return ok
   }
 
   /** A head and the bytes after it in one write. */

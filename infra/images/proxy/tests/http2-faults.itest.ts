@@ -291,6 +291,13 @@ describe('an answer of the proxy itself to a gRPC call', () => {
     expect((head?.flags ?? 0) & flag.endStream).toBe(flag.endStream)
   })
 
+  it('knows one by its field, whatever the value of another is', async () => {
+    const from = await client(await proxy({ clusters: [h2(nobody)] }))
+    // Another host than its authority.
+    from.send(request(1, 'POST', 'x', ['host', 'b.test'], ['x-asks-for', 'content-type'], ...call))
+    expect(await answerOf(from, 1)).toMatchObject({ ':status': '200', 'grpc-status': '13' })
+  })
+
   it('is plain HTTP for everybody else', async () => {
     const from = await client(await proxy({ clusters: [h2(nobody)] }))
     from.send(request(1, 'POST', 'x'))

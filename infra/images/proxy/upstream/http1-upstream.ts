@@ -1,7 +1,7 @@
 /** The HTTP/1.1 client side of one connection: one request at a time, then back to its endpoint's pool. */
 import type { ByteStream } from '../../kit/net/byte-stream.js'
 import { endedByReset, reset } from '../../kit/net/reset.js'
-import { ChunkedDecoder, chunkOf } from '../../kit/http1/chunked.js'
+import { ChunkedDecoder } from '../../kit/http1/chunked.js'
 import { endOfHead, parseResponseHead } from '../../kit/http1/head.js'
 import { HeadError, type Http1Head } from '../../kit/http1/http1-head.js'
 import type { UpstreamOwner, UpstreamSide } from '../exchange/sides.js'
@@ -16,9 +16,6 @@ export interface Http1Keeper {
   /** The connection is gone. */
   remove(connection: Http1Upstream): void
 }
-
-/** Content that is not longer is copied rather than written between two lines. */
-const copiedBytes = 4096
 
 type Mode = 'idle' | 'head' | 'length' | 'chunked' | 'close' | 'tunnel' | 'over'
 
@@ -76,30 +73,18 @@ export class Http1Upstream implements UpstreamSide {
     const text = request.toHttp1()
     this.#context.sentBytes.value += text.length + (body?.length ?? 0)
     if (!this.#chunkedOut) return body === undefined ? wire.putText(text) : wire.putBoth(text, body)
-    let chunked = text
-    if (body !== undefined) {
-      wire.cork()
-      wire.putText(`${text}${body.length.toString(16)}\r\n`)
-      wire.put(body, lease === 'owned' ? 'owned' : 'borrowed')
-      chunked = '\r\n'
-    }
-    const ok = wire.putText(ended ? `${chunked}0\r\n\r\n` : chunked)
-    if (body !== undefined) wire.uncork()
+    if (body === undefined) return wire.putText(ended ? text + chunkedEnd(undefined) : text)
+    wire.cork()
+    wire.putText(text)
+    let ok = wire.putChunk(body, lease)
+    if (ended) ok = wire.putText(chunkedEnd(undefined))
+    wire.uncork()
     return ok
   }
 
   body(bytes: Buffer, lease: Lease): boolean {
-    const wire = this.#wire
     this.#context.sentBytes.value += bytes.length
-    if (!this.#chunkedOut) return wire.put(bytes, lease)
-    // What has to be copied anyway, or is no more than its framing, goes on in one write.
-    if (lease !== 'owned' || bytes.length <= copiedBytes) return wire.put(chunkOf(bytes), 'owned')
-    wire.cork()
-    wire.putText(`${bytes.length.toString(16)}\r\n`)
-    wire.put(bytes, lease)
-    const ok = wire.putText('\r\n')
-    wire.uncork()
-    return ok
+    return this.#chunkedOut ? this.#wire.putChunk(bytes, lease) : this.#wire.put(bytes, lease)
   }
 
   finish(trailers: Fields | undefined): void {
