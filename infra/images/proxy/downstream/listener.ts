@@ -18,6 +18,9 @@ export interface ListenerContext extends FrontContext {
   readonly isDraining: () => boolean
 }
 
+/** Who was accepted while the listener drains, as its handshake was under way, and asks for nothing, is not waited for any longer. */
+const drainSilentMs = 500
+
 type DownstreamConnection = Http1Downstream | Http2Connection
 
 interface Accepted {
@@ -86,8 +89,9 @@ export async function openListener(
     onTick(nowMs: number): void {
       const { headTimeoutMs, idleMs } = context.runtime().limits
       for (const entry of open) {
+        const silentMs = context.isDraining() ? drainSilentMs : idleMs
         if (entry.connection !== undefined) entry.connection.onTick(nowMs)
-        else if (nowMs - entry.sinceMs > (entry.hasBytes ? headTimeoutMs : idleMs)) entry.stream.destroy()
+        else if (nowMs - entry.sinceMs > (entry.hasBytes ? headTimeoutMs : silentMs)) entry.stream.destroy()
       }
     },
     /** Stops accepting; resolves when the last connection is closed. */

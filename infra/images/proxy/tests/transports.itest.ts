@@ -1,7 +1,7 @@
 /** HTTP/1.1 over mutual TLS and HBONE, where closing, waiting and dialling are not what they are on a plain socket. */
 import { once } from 'node:events'
-import { connect } from 'node:net'
-import { connect as connectTls } from 'node:tls'
+import { type Socket, connect } from 'node:net'
+import { type TLSSocket, connect as connectTls } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { clientPreface, flag, frameType, setting } from '../../kit/h2/frames.js'
 import { encodeHeaders } from '../../kit/h2/hpack.js'
@@ -258,5 +258,40 @@ describe('a client that goes without a word', () => {
     const all = readAll(stream)
     stream.end()
     expect((await all).length).toBe(0)
+  })
+})
+
+describe('a drain', () => {
+  it('does not wait for a client that shakes hands meanwhile, and asks for nothing', async () => {
+    let answer = (): void => {}
+    const server = await listenTcp((socket) =>
+      socket.on('data', () => {
+        answer = () => socket.write('HTTP/1.1 204 No Content\r\n\r\n')
+      }),
+    )
+    open.push(server)
+    const target = await proxy({
+      identity: fixture.server,
+      listeners: [listener('mtls')],
+      clusters: [cluster('server', server)],
+    })
+    const raw = [connect(target.address), connect(target.address)] as const
+    await Promise.all(raw.map((socket) => once(socket, 'connect')))
+    const shakeHands = async (socket: Socket): Promise<TLSSocket> => {
+      const pem = fixture.pem(fixture.client)
+      const client = connectTls({ socket, ...pem, checkServerIdentity: () => undefined })
+      open.push({ close: () => client.destroy() })
+      client.on('error', () => {})
+      await once(client, 'secureConnect')
+      return client.resume()
+    }
+    const asking = await shakeHands(raw[0])
+    asking.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+    await expect.poll(() => String(answer)).toContain('204')
+    let isDrained = false
+    void target.server.drain().then(() => (isDrained = true))
+    await shakeHands(raw[1])
+    answer()
+    await expect.poll(() => isDrained, { timeout: 5000 }).toBe(true)
   })
 })
