@@ -1,16 +1,11 @@
 /** HTTP/2 connections to one peer that many share: as few as their streams fit on, dialled when somebody waits for one. */
 import type { ByteStream } from '../net/byte-stream.js'
-import type { OnBytes } from '../net/reads.js'
-import { Waiter } from '../net/waiter.js'
+import { type Dial, Waiter } from '../net/waiter.js'
 import { H2Connection } from './connection.js'
 import type { ConnectionLimits } from './settings.js'
 
 export interface ClientPoolOptions {
-  /**
-   * Opens a stream to the peer, whose bytes are handed over as they come: their memory may be used again when `onBytes`
-   * returns. Given up, and rejected, when the waiter leaves.
-   */
-  dial(onBytes: OnBytes, waiter: Waiter): Promise<ByteStream>
+  readonly dial: Dial
   readonly limits: ConnectionLimits
   /** In force now: a reload may change them. */
   settings(): ClientPoolSettings

@@ -162,7 +162,7 @@ export class HbonePool {
           return waiter.isGone
         },
         onConnection: (connection) => {
-          openStream(connection, fields, this.#pool.connectTimeoutMs, waiter).then(resolve, reject)
+          resolve(openStream(connection, fields, this.#pool.connectTimeoutMs, waiter))
         },
         onFailure: reject,
       }

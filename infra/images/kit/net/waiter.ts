@@ -1,4 +1,6 @@
 /** Who waits for a connection may leave: what was opened for them alone is given up, what others wait for is not. */
+import type { ByteStream } from './byte-stream.js'
+import type { OnBytes } from './reads.js'
 
 /** Somebody who waits for a connection, at one step of its way at a time. */
 export class Waiter {
@@ -19,3 +21,9 @@ export class Waiter {
     onLeave?.()
   }
 }
+
+/**
+ * Opens a stream to a peer, whose bytes are handed over as they come: their memory may be used again when `onBytes` returns.
+ * Given up, and rejected, when the waiter leaves.
+ */
+export type Dial = (onBytes: OnBytes, waiter: Waiter) => Promise<ByteStream>

@@ -1,13 +1,12 @@
 /** Opens connections to upstreams: plain, TLS, mutual TLS or CONNECT, and only to who they should be. */
-import type { ByteStream } from '../../kit/net/byte-stream.js'
-import type { Waiter } from '../../kit/net/waiter.js'
+import type { Dial } from '../../kit/net/waiter.js'
 import type { HbonePool } from '../../kit/hbone/client.js'
 import type { HopMetrics } from '../../kit/process/hop-metrics.js'
 import { dialPeer } from '../../kit/tls/dial.js'
 import type { IdentityStore } from '../../kit/tls/identities.js'
 import { type ClusterConfig, connectSecurity } from '../shapes.js'
 import type { PoolContext } from './pool.js'
-import { type OnBytes, plainReads, tlsReads } from '../../kit/net/reads.js'
+import { plainReads, tlsReads } from '../../kit/net/reads.js'
 
 /** What clusters need of the proxy. */
 export interface UpstreamContext extends PoolContext {
@@ -23,12 +22,6 @@ interface Address {
   readonly host: string
   readonly port: number
 }
-
-/**
- * Opens a stream to one endpoint, whose bytes are handed over as they come: their memory may be used again when `onBytes`
- * returns. Given up, and rejected, when the waiter leaves.
- */
-export type Dial = (onBytes: OnBytes, waiter: Waiter) => Promise<ByteStream>
 
 export function createDial(cluster: ClusterConfig, address: Address, context: UpstreamContext): Dial {
   const isConnect = connectSecurity(cluster.transport) !== undefined

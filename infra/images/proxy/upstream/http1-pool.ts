@@ -1,7 +1,6 @@
 /** HTTP/1.1 connections to one endpoint: each serves one request at a time, and is kept for the next. */
-import { Waiter } from '../../kit/net/waiter.js'
+import { type Dial, Waiter } from '../../kit/net/waiter.js'
 import type { UpstreamOwner, UpstreamSide } from '../exchange/sides.js'
-import type { Dial } from './dialler.js'
 import { type Http1Keeper, Http1Upstream } from './http1-upstream.js'
 import type { ConnectionLimits, PoolContext, UpstreamPool } from './pool.js'
 

@@ -1,9 +1,9 @@
 /** HTTP/2 connections to one endpoint, each with many streams. */
 import { ClientPool } from '../../kit/h2/client-pool.js'
 import type { H2Connection } from '../../kit/h2/connection.js'
+import type { Dial } from '../../kit/net/waiter.js'
 import { http2Limits } from '../exchange/http2-limits.js'
 import type { UpstreamOwner, UpstreamSide } from '../exchange/sides.js'
-import type { Dial } from './dialler.js'
 import { Http2Upstream } from './http2-upstream.js'
 import type { PoolContext, UpstreamPool } from './pool.js'
 
