@@ -21,7 +21,7 @@ export async function cleanCommand(runId: string | undefined, flags: CleanFlags)
 interface CleanOptions extends Partial<CleanFlags> {
   readonly tell: (line: string) => void
   /** Default: all that there are. */
-  readonly on?: readonly Pick<Platform, 'leftovers'>[]
+  readonly on?: readonly Pick<Platform, 'name' | 'leftovers'>[]
 }
 
 /**
@@ -36,10 +36,19 @@ export async function removeLeftovers(
   const living = force || runId !== undefined
   const leftovers = await findLeftovers(runId, { living })
   const alive = await liveRuns()
-  const found = await Promise.all(on.map(async (platform) => (await platform.leftovers?.(runId)) ?? []))
+  const problems: string[] = []
+  const found = await Promise.all(
+    on.map(async ({ name, leftovers: find }) => {
+      try {
+        return (await find?.(runId)) ?? []
+      } catch (error) {
+        problems.push(`what there is on ${name}, which could not be looked at: ${whatWasSaid(error)}`)
+        return []
+      }
+    }),
+  )
   const onPlatforms = found.flat().filter((leftover) => living || !alive.has(leftover.runId))
   for (const [id, pid] of alive) if (runId === undefined || id === runId) tell(aliveText(id, pid, living))
-  const problems: string[] = []
   const remove = async (what: string, work: () => Promise<void>) => {
     tell(`${dryRun ? 'would remove' : 'removing'} ${what}`)
     if (dryRun) return

@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs'
 import { afterAll, describe, expect, test } from 'vitest'
 import { createWorkspace, noPage, smallConfig } from '../../../harness/testing/cli.js'
 import { lastAttempts } from '../../../harness/testing/trials.js'
-import { findClusters } from '../../platforms/kind/clean.js'
+import { clustersOf } from '../../platforms/kind/testing.js'
 
 interface Settings {
   readonly arms: Readonly<Record<string, readonly string[]>>
@@ -55,6 +55,6 @@ describe.skipIf(reason !== '')('on a cluster of its own', () => {
     )
     expect(controlPlane).not.toEqual([])
     for (const { name } of controlPlane) expect([...billed]).toContain(name)
-    expect((await findClusters(header.runId))?.names ?? []).toEqual([])
+    expect(await clustersOf(header.runId)).toEqual([])
   })
 })

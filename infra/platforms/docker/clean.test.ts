@@ -11,7 +11,6 @@ function busyEngine(refusals: { readonly container: number[]; readonly network: 
   const there = { container: true, network: true }
   const left = { container: [...refusals.container], network: [...refusals.network] }
   const object = (kind: 'container' | 'network') => ({
-    stop: async () => {},
     remove: async () => {
       const status = left[kind].shift()
       if (status !== undefined) throw refusal(status)
@@ -56,8 +55,8 @@ it('waits for removals that others began, and for networks until the last contai
 })
 
 it('tells what the engine refuses for another reason', async () => {
-  const { docker, there } = busyEngine({ container: [], network: [500] })
-  await expect(removeRun(docker, 'r')).rejects.toThrow('remove network n: status 500')
+  const { docker, there } = busyEngine({ container: [], network: Array.from({ length: 50 }, () => 500) })
+  await expect(removeRun(docker, 'r', 100)).rejects.toThrow('remove network n: status 500')
   expect(there).toEqual({ container: false, network: true })
 })
 
@@ -66,8 +65,11 @@ it('takes away what an arm has, ready or not, and nothing of another or of all',
   const names = ['a/x/waypoint', 'a/x/client', 'a/x+2/waypoint', 'a/xy/waypoint', 'echo', 'generator']
   const removed: string[] = []
   const docker = {
-    listContainers: async () => names.map((name) => ({ Id: name, Labels: labels(name) })),
-    getContainer: (id: string) => ({ remove: async () => void removed.push(id) }),
+    listContainers: async () => names.map((name) => ({ Id: name, Names: [name], Labels: labels(name) })),
+    getContainer: (id: string) => ({
+      remove: async () => void removed.push(id),
+      inspect: () => Promise.reject(refusal(404)),
+    }),
   } as unknown as Docker
   await removeArm(docker, 'r', 'a/x')
   expect(removed).toEqual(['a/x/waypoint', 'a/x/client'])

@@ -7,8 +7,7 @@ import { messageOf } from '../../../harness/model/errors.js'
 import { findEngine, isMissing } from './engine.js'
 import { componentLabel, machineLabel, runFilter, runLabel } from './labels.js'
 
-const stopSeconds = 2
-const removalTimeoutMs = 20_000
+const removalTimeoutMs = 30_000
 const pollMs = 50
 
 /**
@@ -53,74 +52,85 @@ export async function engineLeftovers(runId?: string): Promise<readonly Platform
   }))
 }
 
-/**
- * Removes what carries the run's label, and resolves when the engine lists nothing of it any more: a removal that another
- * process began is waited for, since a network can go only when the last container has left it. Rejects with all that could
- * not be removed.
- */
-export async function removeRun(docker: Docker, runId: string): Promise<void> {
-  const problems: string[] = []
-  const attempt = async (
-    title: string,
-    remove: () => Promise<unknown>,
-    inspect: () => Promise<unknown>,
-  ): Promise<void> => {
-    const deadline = Date.now() + removalTimeoutMs
-    for (;;) {
-      try {
-        await remove()
-      } catch (error) {
-        const { statusCode: status } = error as { statusCode?: number }
-        if (status === 404) return
-        // 409: another removal is under way; 403: the network still has containers, which are being removed.
-        if ((status !== 409 && status !== 403) || Date.now() > deadline)
-          return void problems.push(`${title}: ${messageOf(error)}`)
-      }
-      // The engine may answer before it is done.
-      if (await isGone(inspect)) return
-      if (Date.now() > deadline)
-        return void problems.push(`${title}: the engine still lists it after ${removalTimeoutMs / 1000} s`)
-      await sleep(pollMs)
-    }
-  }
+/** Removes what carries the run's label. Rejects with all that could not be removed. */
+export async function removeRun(
+  docker: Docker,
+  runId: string,
+  timeoutMs: number = removalTimeoutMs,
+): Promise<void> {
   const filters = runFilter(runId)
-  await Promise.all(
-    (await docker.listContainers({ all: true, filters })).map(({ Id: id, Names: [name = id] }) => {
-      const container = docker.getContainer(id)
-      const remove = async () => {
-        // 304: it has ended already.
-        await container.stop({ t: stopSeconds }).catch(() => {})
-        await container.remove({ v: true, force: true })
-      }
-      return attempt(`remove container ${name}`, remove, () => container.inspect())
-    }),
-  )
+  const containers = await removeContainers(docker, filters.label, { timeoutMs }).catch(messageOf)
   // Networks can go only when nothing is on them.
-  await Promise.all(
-    (await docker.listNetworks({ filters })).map(({ Id: id, Name: name }) => {
-      const network = docker.getNetwork(id)
-      return attempt(
-        `remove network ${name}`,
-        () => network.remove(),
-        () => network.inspect(),
-      )
-    }),
-  )
+  const networks = (await docker.listNetworks({ filters })).map(({ Id: id, Name: name }) => ({
+    ...{ title: `remove network ${name}`, object: docker.getNetwork(id) },
+  }))
+  const problems = [containers ?? '', ...(await removeAll(networks, timeoutMs))].filter(Boolean)
   if (problems.length > 0) throw new Error(problems.join('; '))
 }
 
 /** Removes the containers of an arm's own components, those that did not get ready among them. */
 export async function removeArm(docker: Docker, runId: string, arm: string): Promise<void> {
-  const containers = await docker.listContainers({ all: true, filters: runFilter(runId) })
-  const own = containers.filter(({ Labels }) => Labels[componentLabel]?.startsWith(`${arm}/`))
-  await Promise.all(own.map(({ Id: id }) => docker.getContainer(id).remove({ v: true, force: true })))
+  await removeContainers(docker, runFilter(runId).label, {
+    isMeant: (labels) => labels[componentLabel]?.startsWith(`${arm}/`) === true,
+  })
 }
 
-async function isGone(inspect: () => Promise<unknown>): Promise<boolean> {
-  try {
-    await inspect()
-    return false
-  } catch (error) {
-    return (error as { statusCode?: number }).statusCode === 404
+interface RemovalOptions {
+  /** Of those with the label, by all of their labels; default: each. */
+  readonly isMeant?: (labels: Readonly<Record<string, string>>) => boolean
+  readonly timeoutMs?: number
+}
+
+/** Ends and removes containers with a label, and their volumes. Rejects with all that could not be removed. */
+export async function removeContainers(
+  docker: Docker,
+  label: string[],
+  { isMeant = () => true, timeoutMs = removalTimeoutMs }: RemovalOptions = {},
+): Promise<void> {
+  const found = await docker.listContainers({ all: true, filters: { label } })
+  const containers = found
+    .filter(({ Labels: labels }) => isMeant(labels))
+    .map(({ Id: id, Names: [name = id] }) => ({
+      ...{ title: `remove container ${name}`, object: docker.getContainer(id) },
+    }))
+  const problems = await removeAll(containers, timeoutMs)
+  if (problems.length > 0) throw new Error(problems.join('; '))
+}
+
+interface Removal {
+  readonly title: string
+  readonly object: {
+    remove(options: { v: boolean; force: boolean }): Promise<unknown>
+    inspect(): Promise<unknown>
   }
 }
+
+/** Returns what could not be done. */
+async function removeAll(removals: readonly Removal[], timeoutMs: number): Promise<readonly string[]> {
+  const problems = await Promise.all(
+    removals.map(async ({ title, object }) => {
+      const problem = await removeObject(object, timeoutMs)
+      return problem === undefined ? [] : [`${title}: ${problem}`]
+    }),
+  )
+  return problems.flat()
+}
+
+/**
+ * Resolves when the engine has it no more: it may answer before it is done, and another process may have begun the removal.
+ * Tries again until the time is up, whatever is said: a network lets go when the last container has left it, and a busy engine may fail
+ * to end a container in time ("did not receive an exit event") and end it a moment later.
+ */
+async function removeObject(object: Removal['object'], timeoutMs: number): Promise<string | undefined> {
+  const deadline = Date.now() + timeoutMs
+  for (;;) {
+    const refusal = await object.remove({ v: true, force: true }).then(() => undefined, problemOf)
+    if (refusal === 'gone' || (await object.inspect().then(() => undefined, problemOf)) === 'gone')
+      return undefined
+    if (Date.now() > deadline) return refusal ?? `the engine still lists it after ${timeoutMs / 1000} s`
+    await sleep(pollMs)
+  }
+}
+
+const problemOf = (error: unknown) =>
+  (error as { statusCode?: number }).statusCode === 404 ? 'gone' : messageOf(error)

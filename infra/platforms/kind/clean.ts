@@ -1,9 +1,12 @@
-/** Removes clusters that runs left behind. A cluster's name is its label: it starts with the run that made it. */
-import { setTimeout as sleep } from 'node:timers/promises'
-import { run } from '../../../harness/process/exec.js'
+/**
+ * Finds and removes clusters. A cluster's name is its label: it starts with the run that made it. Its nodes are asked of the engine,
+ * as kind does it itself (pkg/cluster/internal/providers/docker), so that nothing is left where kind is not, or no longer; and
+ * `kind delete cluster` fails where it may not write beside the user's own kubeconfig, which has no entry of ours.
+ */
+import type Docker from 'dockerode'
+import { removeContainers } from '../docker/clean.js'
 import { findEngine, isMissing } from '../docker/engine.js'
 import { dnsLabel } from '../cluster/render/names.js'
-import { findTool } from '../../supply/tools.js'
 import type { PlatformLeftover } from '../../../harness/model.js'
 
 const prefix = 'mb'
@@ -21,45 +24,36 @@ export function runOfCluster(name: string): string | undefined {
   return new RegExp(`^${prefix}-(.+)${separator}[a-z0-9-]+$`).exec(name)?.[1]
 }
 
-const deleteAttempts = 3
+/** Of every node's container; its value is the cluster's name. */
+const clusterLabel = 'io.x-k8s.kind.cluster'
 
-/** Nothing where there is no engine or no kind. */
+export interface FoundCluster {
+  readonly name: string
+  readonly runId: string
+  /** Containers, up or not. */
+  readonly nodes: readonly Docker.ContainerInfo[]
+}
+
+/** Clusters of one run, or of all runs, by name. */
+export async function findClusters(docker: Docker, runId?: string): Promise<readonly FoundCluster[]> {
+  const containers = await docker.listContainers({ all: true, filters: { label: [clusterLabel] } })
+  const nameOf = ({ Labels }: Docker.ContainerInfo) => Labels[clusterLabel] ?? ''
+  return [...new Set(containers.map(nameOf))].sort().flatMap((name) => {
+    const owner = runOfCluster(name)
+    if (owner === undefined || (runId !== undefined && owner !== dnsLabel(runId))) return []
+    return [{ name, runId: owner, nodes: containers.filter((node) => nameOf(node) === name) }]
+  })
+}
+
+/** Nothing where there is no engine. */
 export async function clusterLeftovers(runId?: string): Promise<readonly PlatformLeftover[]> {
-  if (isMissing(await findEngine())) return []
-  const { kind = '', names = [] } = (await findClusters(runId)) ?? {}
-  return names.map((name) => ({
-    runId: runOfCluster(name) ?? '',
-    title: `the cluster ${name}`,
-    remove: () => deleteCluster(kind, name),
+  const engine = await findEngine()
+  if (isMissing(engine)) return []
+  const { docker } = engine
+  return (await findClusters(docker, runId)).map(({ name, runId: owner }) => ({
+    ...{ runId: owner, title: `the cluster ${name}`, remove: () => deleteCluster(docker, name) },
   }))
 }
 
-/** Tries again: a busy engine may fail to end a node in time ("did not receive an exit event") and end it a moment later. */
-export async function deleteCluster(kind: string, name: string): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      await run([kind, 'delete', 'cluster', '--name', name], { timeoutMs: 120_000 })
-      return
-    } catch (error) {
-      if (attempt === deleteAttempts) throw error
-      await sleep(attempt * 2_000)
-    }
-  }
-}
-
-/** Names of the clusters of one run, or of all runs. */
-export async function findClusters(
-  runId?: string,
-): Promise<{ readonly kind: string; readonly names: readonly string[] } | undefined> {
-  // Not downloaded to look for what it has made: without it there is nothing.
-  const kind = await findTool('kind').catch(() => undefined)
-  if (kind === undefined) return undefined
-  // Without an engine there are no clusters, and kind says so with an error.
-  const { stdout, code } = await run([kind, 'get', 'clusters'], { allowFailure: true })
-  if (code !== 0) return undefined
-  const names = stdout.split('\n').filter((name) => {
-    const owner = runOfCluster(name.trim())
-    return owner !== undefined && (runId === undefined || owner === dnsLabel(runId))
-  })
-  return { kind, names }
-}
+export const deleteCluster = (docker: Docker, name: string): Promise<void> =>
+  removeContainers(docker, [`${clusterLabel}=${name}`])

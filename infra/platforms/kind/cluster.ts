@@ -17,6 +17,7 @@ const loadTimeoutMs = 300_000
 
 export interface CreateClusterOptions {
   readonly kind: string
+  readonly docker: Docker
   readonly name: string
   readonly config: string
   readonly timeoutMs: number
@@ -27,7 +28,7 @@ export interface CreateClusterOptions {
 
 /** Path of the cluster's kubeconfig, which only its owner can read. Throws `UserError` with what kind said. */
 export async function createCluster(options: CreateClusterOptions): Promise<string> {
-  const { kind, name, config, scope, timeoutMs } = options
+  const { kind, docker, name, config, scope, timeoutMs } = options
   scope.signal.throwIfAborted()
   const kubeconfig = join(scope.stateDir, `${name}.kubeconfig`)
   const configPath = join(scope.stateDir, `${name}.yaml`)
@@ -35,7 +36,7 @@ export async function createCluster(options: CreateClusterOptions): Promise<stri
   // Before it is created: what is left of a failed attempt must go, too.
   let isCreated = false
   scope.defer(`delete cluster ${name}`, async () => {
-    if (!(isCreated && options.keep)) await deleteCluster(kind, name)
+    if (!(isCreated && options.keep)) await deleteCluster(docker, name)
   })
   const argv = [kind, 'create', 'cluster', '--name', name, '--config', configPath, '--kubeconfig', kubeconfig]
   try {

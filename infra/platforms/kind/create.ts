@@ -181,6 +181,7 @@ async function newCluster(site: Site, nodeImage: string, needs: ClusterNeeds): P
   const kubeconfig = await progress.step(`cluster of ${1 + workers} nodes`, () =>
     createCluster({
       kind,
+      docker: engine.docker,
       name,
       config: renderClusterConfig({ name, nodeImage, workers, cgroup: engine.cgroup, needs }),
       timeoutMs: createTimeoutSeconds * 1000,

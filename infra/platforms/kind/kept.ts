@@ -7,7 +7,7 @@ import type { ClusterNeeds, Scope } from '../../../harness/model.js'
 import { createStateDir, liveRuns } from '../../../harness/process/state.js'
 import type { Kubectl } from '../cluster/api/kubectl.js'
 import { runLabel } from '../cluster/render/names.js'
-import { findClusters, runOfCluster, clusterName } from './clean.js'
+import { clusterName, findClusters } from './clean.js'
 
 export interface WantedCluster {
   readonly docker: Docker
@@ -29,8 +29,6 @@ export interface KeptCluster {
   readonly kubeconfig: string
 }
 
-const clusterLabel = 'io.x-k8s.kind.cluster'
-
 /**
  * The first cluster that was made for the same mesh, with as many nodes of the same image, all of them up, that fits, and
  * that no living run uses; undefined when there is none. It is marked as in use until the scope is closed, so that
@@ -39,17 +37,11 @@ const clusterLabel = 'io.x-k8s.kind.cluster'
 export async function findKept(wanted: WantedCluster): Promise<KeptCluster | undefined> {
   const { docker, kind, environment, nodeImage, workers, ownOnly, fits, scope } = wanted
   const alive = await liveRuns()
-  for (const name of (await findClusters())?.names ?? []) {
-    const owner = runOfCluster(name)
+  for (const { name, runId: owner, nodes } of await findClusters(docker)) {
     const isOwn = owner === scope.runId
-    if (
-      owner === undefined ||
-      (!isOwn && (ownOnly || alive.has(owner))) ||
-      name !== clusterName(owner, environment)
-    )
-      continue
-    const nodes = await docker.listContainers({ filters: { label: [`${clusterLabel}=${name}`] } })
-    if (nodes.length !== 1 + workers || nodes.some(({ Image: image }) => image !== nodeImage)) continue
+    if ((!isOwn && (ownOnly || alive.has(owner))) || name !== clusterName(owner, environment)) continue
+    const isUp = nodes.every(({ State, Image }) => State === 'running' && Image === nodeImage)
+    if (nodes.length !== 1 + workers || !isUp) continue
     const kubeconfig = join(scope.stateDir, `${name}.kubeconfig`)
     const { stdout } = await run([kind, 'get', 'kubeconfig', '--name', name], { runId: scope.runId })
     await writeFile(kubeconfig, stdout, { mode: 0o600 })

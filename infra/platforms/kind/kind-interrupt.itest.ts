@@ -16,8 +16,8 @@ import { paths } from '../../../scenarios/paths/index.js'
 import { checkBinary } from '../../supply/binaries.js'
 import { haproxyHop } from '../../meshes/haproxy/haproxy.js'
 import { meshes } from '../../meshes/index.js'
-import { clusterLeftovers, findClusters } from './clean.js'
-import { asExisting, kindForTests } from './testing.js'
+import { clusterLeftovers } from './clean.js'
+import { asExisting, clustersOf, exportKubeconfig, kindForTests } from './testing.js'
 
 const { platformSettings, reason: lacking } = await kindForTests([paths['l7-sidecar-to-sidecar']])
 const reason =
@@ -66,12 +66,12 @@ describe.skipIf(reason !== '')('kind, whole runs', () => {
     const { runId, plan } = workspace.journal('run').header
     const done = trials().map(({ index }) => index)
     expect(done.length).toBeLessThan(plan.order.length)
-    const [cluster = 'no cluster'] = (await findClusters(runId))?.names ?? []
+    const [cluster = 'no cluster'] = await clustersOf(runId)
     expect(await nodesOf(cluster)).not.toBe('')
 
     const cleaned = await workspace.meshbench('clean', runId)
     expect([cleaned.code, cleaned.stdout]).toEqual([0, expect.stringContaining(cluster)])
-    expect((await findClusters(runId))?.names).toEqual([])
+    expect(await clustersOf(runId)).toEqual([])
     expect(await nodesOf(cluster)).toBe('')
 
     const resumed = await workspace.meshbench('run', '--resume', 'run')
@@ -84,7 +84,7 @@ describe.skipIf(reason !== '')('kind, whole runs', () => {
     expect(indices.slice(0, done.length)).toEqual(done)
     expect(indices.slice(done.length).filter((index) => done.includes(index))).toEqual([])
     expect(workspace.journal('run').entries.at(-1)).toMatchObject({ type: 'end', outcome: 'complete' })
-    expect((await findClusters(runId))?.names).toEqual([])
+    expect(await clustersOf(runId)).toEqual([])
   }, 900_000)
 
   it('pods and a node that die in mid-trial fail that trial with the reason, and nothing that does not need them', async () => {
@@ -137,10 +137,7 @@ describe.skipIf(reason !== '')('kind, whole runs', () => {
     }
 
     const first = await midTrialOf(waypoint)
-    const found = await findClusters(runIdOf())
-    const cluster = found?.names[0] ?? 'no cluster'
-    const argv = [found?.kind ?? 'kind', 'export', 'kubeconfig', '--name', cluster]
-    await run([...argv, '--kubeconfig', kubeconfig()])
+    const cluster = await exportKubeconfig(runIdOf(), kubeconfig())
     await killPod(waypoint, 'meshbench.component=waypoint')
     expect(await outcomeAt(first)).toMatchObject({ arm: waypoint.arm, state: 'failed', kind: 'hop-died' })
 
@@ -190,7 +187,7 @@ describe.skipIf(reason !== '')('kind, whole runs', () => {
     for (const kind of ['waypoint', 'generator exited', `${cluster}-worker3 ended`])
       expect(page).toContain(kind)
     expect(readdirSync(workspace.path('run/diagnostics'))).toContain(cluster)
-    expect((await findClusters(header.runId))?.names).toEqual([])
+    expect(await clustersOf(header.runId)).toEqual([])
     expect(await nodesOf(cluster)).toBe('')
   }, 1_200_000)
 
@@ -200,10 +197,8 @@ describe.skipIf(reason !== '')('kind, whole runs', () => {
     workspace.writeConfig({ ...smallConfig, arms, rounds: { min: 1, max: 1 }, platformSettings })
     const made = await workspace.meshbench('run', '--platform', 'kind', '--keep', '--out', 'run', ...noPage)
     expect(made.code, `${made.stdout}\n${made.stderr}`).toBe(0)
-    const found = await findClusters(runIdOf())
-    const cluster = found?.names[0] ?? 'no cluster'
     const kubeconfig = workspace.path('kubeconfig')
-    await run([found?.kind ?? 'kind', 'export', 'kubeconfig', '--name', cluster, '--kubeconfig', kubeconfig])
+    const cluster = await exportKubeconfig(runIdOf(), kubeconfig)
     // A file that is not there is no reason not to read the others.
     vi.stubEnv('KUBECONFIG', `${kubeconfig}:${workspace.path('none')}`)
     const namespacesOf = async (id: string) => {
@@ -280,7 +275,7 @@ describe.skipIf(reason !== '')('kind, whole runs', () => {
         [],
       )
       expect(readFileSync(workspace.path('run/report.html'), 'utf8')).toContain('haproxy')
-      expect((await findClusters(header.runId))?.names).toEqual([])
+      expect(await clustersOf(header.runId)).toEqual([])
     },
     1_200_000,
   )

@@ -12,8 +12,8 @@ import { provePlaintextRefused } from '../../meshes/hops/queries.js'
 import { coreObjects, serverDryRun, shapes } from '../../meshes/testdata/core-objects.js'
 import { ztunnelSecrets } from '../../meshes/cilium/ztunnel-secrets.js'
 import { paths } from '../../../scenarios/paths/index.js'
-import { clusterLeftovers, findClusters } from './clean.js'
-import { asExisting, kindForTests } from './testing.js'
+import { clusterLeftovers } from './clean.js'
+import { asExisting, clustersOf, exportKubeconfig, kindForTests } from './testing.js'
 import { kind } from './kind.js'
 import { bringUp, slicesWhile, type BroughtUp } from '../kit/testing.js'
 import { trialsOf } from '../../../harness/testing/trials.js'
@@ -59,10 +59,7 @@ describe.skipIf(reason !== '')('kind', () => {
     const ended = await workspace.meshbench('run', '--platform', 'kind', '--keep', '--out', 'run')
     keptBy = workspace.journal('run').header.runId
     expect(ended.code, `${ended.stdout}\n${ended.stderr}`).toBe(0)
-    const found = await findClusters(keptBy)
-    cluster = found?.names[0] ?? ''
-    const argv = [found?.kind ?? 'kind', 'export', 'kubeconfig', '--name', cluster]
-    await run([...argv, '--kubeconfig', kubeconfig()])
+    cluster = await exportKubeconfig(keptBy, kubeconfig())
     namespacesBefore = await namespaces('!meshbench.run')
     const platform: Platform = {
       ...kind,
@@ -84,7 +81,7 @@ describe.skipIf(reason !== '')('kind', () => {
     const left = await clusterLeftovers(keptBy)
     expect(left.map(({ title }) => title)).toEqual([`the cluster ${cluster}`])
     for (const leftover of left) await leftover.remove()
-    expect((await findClusters())?.names.filter((name) => name.includes(keptBy))).toEqual([])
+    expect((await clustersOf()).filter((name) => name.includes(keptBy))).toEqual([])
   }, 180_000)
 
   it('measures through the command line, with proofs, a bill for each container, and a report', () => {

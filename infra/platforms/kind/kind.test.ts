@@ -1,8 +1,9 @@
 import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, it, vi } from 'vitest'
-import { clusterName, findClusters, runOfCluster } from './clean.js'
+import type Docker from 'dockerode'
+import { describe, expect, it } from 'vitest'
+import { clusterName, deleteCluster, findClusters, runOfCluster } from './clean.js'
 import { createCluster, loadArchive, saveImages } from './cluster.js'
 import { placeUnpinned } from './create.js'
 import { CommandError } from '../../../harness/model/errors.js'
@@ -73,7 +74,7 @@ describe('a run that is interrupted between two commands', () => {
     const common = { name: 'c', timeoutMs: 1_000, scope }
     try {
       const all = [
-        () => createCluster({ ...common, kind, config: '', keep: false }),
+        () => createCluster({ ...common, kind, docker: {} as Docker, config: '', keep: false }),
         () => saveImages({ docker, references: [], scope }),
         () => loadArchive({ kind, name: 'c', archive: 'a', nodes: [], scope }),
       ]
@@ -99,23 +100,46 @@ describe('cluster names', () => {
 })
 
 describe('clusters that are left', () => {
-  it('are looked for without a download where there is no kind', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'meshbench-clusters-'))
-    const fetched: unknown[] = []
-    vi.stubEnv('PATH', folder)
-    vi.stubEnv('MESHBENCH_CACHE', folder)
-    vi.stubGlobal('fetch', async (url: unknown) => {
-      fetched.push(url)
-      throw new Error('no network')
-    })
-    try {
-      expect(await findClusters()).toBeUndefined()
-      expect(fetched).toEqual([])
-    } finally {
-      vi.unstubAllEnvs()
-      vi.unstubAllGlobals()
-      await rm(folder, { recursive: true })
-    }
+  /** An engine with nodes of these clusters; the first removal of each is refused, as by an engine that is busy. */
+  const engineWith = (...clusters: readonly string[]) => {
+    const nodes = new Map(
+      clusters.flatMap((name) => ['control-plane', 'worker'].map((role) => [`${name}-${role}`, name])),
+    )
+    const refused = new Set<string>()
+    const gone = (statusCode = 404) => Promise.reject(Object.assign(new Error('no'), { statusCode }))
+    const docker = {
+      listContainers: async ({ filters }: { filters: { label: [string] } }) => {
+        const [, wanted] = filters.label[0].split('=')
+        return [...nodes]
+          .filter(([, cluster]) => wanted === undefined || cluster === wanted)
+          .map(([Id, cluster]) => ({ Id, Names: [`/${Id}`], Labels: { 'io.x-k8s.kind.cluster': cluster } }))
+      },
+      getContainer: (id: string) => ({
+        inspect: () => (nodes.has(id) ? Promise.resolve() : gone()),
+        remove: (options: unknown) => {
+          expect(options).toEqual({ v: true, force: true })
+          if (!refused.has(id)) return (refused.add(id), gone(500))
+          return Promise.resolve(nodes.delete(id))
+        },
+      }),
+    } as unknown as Docker
+    return { docker, nodes }
+  }
+  const [mine, other] = [clusterName(runId, 'kind/cilium'), 'mb-2026-11-21t10-00-00-ef0123--reference']
+
+  it('are found by their nodes, whether there is a kind or not, and those of others are not', async () => {
+    const { docker } = engineWith(mine, 'somebodys', other)
+    const namesOf = async (id?: string) => (await findClusters(docker, id)).map(({ name }) => name)
+    expect(await namesOf()).toEqual([other, mine].sort())
+    expect(await namesOf(runId)).toEqual([mine])
+    const [found] = await findClusters(docker, runId)
+    expect([found?.runId, found?.nodes.length]).toEqual([runId, 2])
+  })
+
+  it('go node by node, also where the engine is busy at first', async () => {
+    const { docker, nodes } = engineWith(mine, other)
+    await deleteCluster(docker, mine)
+    expect([...new Set(nodes.values())]).toEqual([other])
   })
 })
 

@@ -2,6 +2,8 @@
 import { run } from '../../../harness/process/exec.js'
 import type { Path } from '../../../harness/model.js'
 import { findEngine, isMissing } from '../docker/engine.js'
+import { findTool } from '../../supply/tools.js'
+import { findClusters } from './clean.js'
 import { kind } from './kind.js'
 import { requestFor } from '../kit/testing.js'
 
@@ -30,6 +32,20 @@ async function findNodeImage(): Promise<string | undefined> {
   if (isMissing(engine)) return undefined
   const images = await engine.docker.listImages({ filters: { reference: ['kindest/node'] } })
   return process.env.MESHBENCH_NODE_IMAGE ?? images.flatMap(({ RepoTags: tags }) => tags ?? []).at(0)
+}
+
+/** Names of the clusters of a run, or of all runs. */
+export async function clustersOf(runId?: string): Promise<readonly string[]> {
+  const engine = await findEngine()
+  return isMissing(engine) ? [] : (await findClusters(engine.docker, runId)).map(({ name }) => name)
+}
+
+/** Writes the kubeconfig of a run's only cluster to a file, and returns the cluster's name. */
+export async function exportKubeconfig(runId: string, file: string): Promise<string> {
+  const [cluster = 'no cluster'] = await clustersOf(runId)
+  const kind = (await findTool('kind')) ?? 'kind'
+  await run([kind, 'export', 'kubeconfig', '--name', cluster, '--kubeconfig', file])
+  return cluster
 }
 
 /** Settings of the kubernetes platform for a cluster of kind: images that its nodes have, and its nodes by their roles. */
