@@ -2,7 +2,7 @@
 import type { Arm, Component, Hop, HopCounters, Path } from '../../../harness/model.js'
 import type { ClusterAccess } from '../../../harness/model/cluster-access.js'
 import { parsePrometheus, sumSamples } from '../../../harness/process/prometheus.js'
-import { bindHopOf, bindOfMesh, controlPlane } from '../clusters/raise.js'
+import { bindHopOf, bindOfMesh, controlPlane, nodesOf, perNode } from '../clusters/raise.js'
 import type { PodAddress } from '../hops/queries.js'
 import { ciliumNamespace, spireNamespace, type CiliumOptions } from './values.js'
 
@@ -74,13 +74,10 @@ export function bindShared(
     podSelector: string,
     more: { nodeName?: string; namespace?: string } = {},
   ) => bindOfMesh(cluster, component, { namespace: ciliumNamespace, podSelector, ...more })
-  const perNode = [...new Set(Object.values(cluster.nodes))].flatMap((nodeName) => {
-    const node = roleOf(cluster, nodeName)
+  const onNodes = nodesOf(cluster).flatMap(({ nodeName, node }) => {
     const agent = { ...controlPlane(mesh, `agent on ${nodeName}`), node }
-    const process = envoyProcess(mesh, nodeName)
-    const envoy: Component = { name: process, category: 'l7', node, process }
-    const tunnelProcess = ztunnelProcess(mesh, nodeName)
-    const tunnel: Component = { name: tunnelProcess, category: 'l4', node, process: tunnelProcess }
+    const envoy = perNode(envoyProcess(mesh, nodeName), 'l7', node)
+    const tunnel = perNode(ztunnelProcess(mesh, nodeName), 'l4', node)
     return [
       bind(agent, 'k8s-app=cilium', { nodeName }),
       bind(envoy, 'k8s-app=cilium-envoy', { nodeName }),
@@ -93,10 +90,5 @@ export function bindShared(
         bind(controlPlane(mesh, 'spire-agent'), 'app=spire-agent', { namespace: spireNamespace }),
       ]
     : []
-  return [...perNode, bind(controlPlane(mesh, 'operator'), 'io.cilium/app=operator'), ...spire]
-}
-
-function roleOf(cluster: ClusterAccess, nodeName: string): Component['node'] {
-  const roles = ['client', 'server', 'waypoint'] as const
-  return roles.find((role) => cluster.nodes[role] === nodeName) ?? 'control-plane'
+  return [...onNodes, bind(controlPlane(mesh, 'operator'), 'io.cilium/app=operator'), ...spire]
 }

@@ -92,6 +92,23 @@ export function bindOfMesh(
   return component
 }
 
+/** Every node, with the part that it plays: of several the first. */
+export function nodesOf({ nodes }: Pick<ClusterAccess, 'nodes'>): readonly {
+  readonly nodeName: string
+  readonly node: Component['node']
+}[] {
+  const roles = ['client', 'server', 'waypoint', 'control-plane'] as const
+  return [...new Set(roles.map((role) => nodes[role]))].map((nodeName) => ({
+    nodeName,
+    node: roles.find((role) => nodes[role] === nodeName) ?? 'control-plane',
+  }))
+}
+
+/** What a mesh runs once on a node for all arms: a row of its own, but in the trials of an arm that has it as a hop. */
+export const perNode = (process: string, category: 'l4' | 'l7', node: Component['node']): Component => ({
+  ...{ name: process, category, node, process },
+})
+
 /** A part of a mesh's control plane. */
 export const controlPlane = (mesh: string, name: string): Component => ({
   ...{ name: `${mesh}/${name}`, category: 'control-plane', node: 'control-plane' },

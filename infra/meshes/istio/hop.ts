@@ -5,7 +5,7 @@ import { bindHopOf } from '../clusters/raise.js'
 import type { PodAddress } from '../hops/queries.js'
 import type { IstioHopKind } from './counters.js'
 import { gatewayName, waypointName } from './manifests.js'
-import { istioNamespace, type IstioMode } from './values.js'
+import { istioNamespace } from './values.js'
 
 export interface BoundHop {
   readonly component: Component
@@ -23,8 +23,10 @@ const kinds: Readonly<Partial<Record<Hop['role'], IstioHopKind>>> = {
   'tunnel-inbound': 'ztunnel-inbound',
 }
 
+/** The one process of a node's ztunnel. */
+export const ztunnelOn = (nodeName: string) => `istio-ambient/ztunnel on ${nodeName}`
+
 export function bindHop(
-  mode: IstioMode,
   { arm, path }: { readonly arm: Arm; readonly path: Path },
   hop: Hop,
   objects: ArmObjects,
@@ -35,7 +37,7 @@ export function bindHop(
   const address = addressOf(kind, hop, objects, cluster)
   // One ztunnel carries all arms of its node.
   const isShared = kind.startsWith('ztunnel')
-  const process = isShared ? `istio-${mode}/ztunnel on ${cluster.nodes[hop.node]}` : undefined
+  const process = isShared ? ztunnelOn(cluster.nodes[hop.node]) : undefined
   const component = bindHopOf(cluster, { arm, path }, hop, address, { process, container: 'istio-proxy' })
   return { component, kind, layer: hop.layer, address }
 }

@@ -147,7 +147,7 @@ test('a script that acts on a spare ztunnel acts on that of a node which the pat
       ...{ id: 'a', mesh: 'istio-ambient', path: name, role: 'subject', environment: 'e', baseline: 'b' },
       ...(which ? { copy: { of: 'a', which } } : {}),
     }
-    for (const hop of path.hops) bindHop('ambient', { arm, path }, hop, cluster.objectsOf(arm), cluster)
+    for (const hop of path.hops) bindHop({ arm, path }, hop, cluster.objectsOf(arm), cluster)
     return found
   }
   expect(stoodIn('l4-only')).toEqual([undefined, undefined])

@@ -21,7 +21,7 @@ import {
   type ClusterAccess,
 } from '../../../harness/model/cluster-access.js'
 import { hasGateway } from '../clusters/gateway-api.js'
-import { bindOfMesh, bringUpArm, controlPlane, type ArmToRaise } from '../clusters/raise.js'
+import { bindOfMesh, bringUpArm, controlPlane, nodesOf, perNode, type ArmToRaise } from '../clusters/raise.js'
 import { settingsFor } from '../clusters/settings.js'
 import { manifestSteps, overlayFacts, pullSecretNames, type LaidRelease } from '../clusters/values.js'
 import { readReferenceCounters } from '../reference/counters.js'
@@ -33,7 +33,7 @@ import { pathsOf } from '../paths-of.js'
 import { readBuild } from './build.js'
 import { readIstioView, type IstioView } from './counters.js'
 import { functionFacts, istioFunctions } from './functions.js'
-import { bindHop, type BoundHop } from './hop.js'
+import { bindHop, ztunnelOn, type BoundHop } from './hop.js'
 import { ciliumNamespace } from '../cilium/values.js'
 import { bindCiliumCni, ciliumCniFact } from './cilium-cni.js'
 import { istioCharts, istioDownloads, istioSteps } from './install.js'
@@ -131,7 +131,7 @@ function securityFacts(mode: IstioMode): readonly Fact[] {
   ]
 }
 
-/** What is charged to the control plane, and ztunnels of nodes that no path crosses. */
+/** What is charged to the control plane, and the ztunnel of every node, since an arm's path crosses some of them alone. */
 function bindControlPlane(mode: IstioMode, cluster: ClusterAccess): readonly Component[] {
   const mesh = `istio-${mode}`
   const bind = (component: Component, podSelector: string, container: string, nodeName?: string) =>
@@ -141,23 +141,10 @@ function bindControlPlane(mode: IstioMode, cluster: ClusterAccess): readonly Com
     })
   const istiod = bind(controlPlane(mesh, 'istiod'), 'app=istiod', 'discovery')
   if (mode === 'sidecar') return [istiod]
-  const { client, server } = cluster.nodes
-  const offPath = [...new Set(Object.values(cluster.nodes))].filter(
-    (node) => node !== client && node !== server,
+  const ztunnels = nodesOf(cluster).map(({ nodeName, node }) =>
+    bind(perNode(ztunnelOn(nodeName), 'l4', node), 'app=ztunnel', 'istio-proxy', nodeName),
   )
-  const idle = offPath.map((node) =>
-    bind(
-      { name: `${mesh}/ztunnel on ${node}`, category: 'l4', node: nodeRole(cluster, node) },
-      'app=ztunnel',
-      'istio-proxy',
-      node,
-    ),
-  )
-  return [istiod, bind(controlPlane(mesh, 'istio-cni'), 'k8s-app=istio-cni-node', 'install-cni'), ...idle]
-}
-
-function nodeRole(cluster: ClusterAccess, node: string): Component['node'] {
-  return cluster.nodes['control-plane'] === node ? 'control-plane' : 'waypoint'
+  return [istiod, bind(controlPlane(mesh, 'istio-cni'), 'k8s-app=istio-cni-node', 'install-cni'), ...ztunnels]
 }
 
 interface RaiseOptions extends ArmToRaise {
@@ -209,7 +196,7 @@ async function raiseIstioArm(options: RaiseOptions): Promise<RaisedArm> {
       ? () => serviceEndpoint(cluster, { ...objects, service: gatewayService })
       : undefined,
   })
-  const hops = path.hops.map((hop) => bindHop(mode, { arm, path }, hop, objects, cluster))
+  const hops = path.hops.map((hop) => bindHop({ arm, path }, hop, objects, cluster))
   const hopOf = new Map(hops.map((bound) => [bound.component.name, bound]))
 
   const readView = async ({ address, kind, layer }: BoundHop): Promise<IstioView> => {
