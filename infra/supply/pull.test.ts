@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -165,6 +165,22 @@ describe('pullAhead', () => {
     const pull = pullAhead([manifest], { cacheDir, hostPlatform, fetch: answer('tampered') })
     await expect(pull).rejects.toThrow(/has SHA-256 [0-9a-f]{64}, not /)
     expect(await readdir(join(cacheDir, 'manifests'))).toEqual([])
+  })
+
+  test('two that pull the same at once do not meet, and what a killed one left goes', async () => {
+    await mkdir(join(cacheDir, 'manifests'))
+    const others = ['m.yaml.1.partial', 'm.yaml.2.partial'].map((name) => join(cacheDir, 'manifests', name))
+    for (const other of others) await writeFile(other, 'half of it')
+    await utimes(others[0] ?? '', new Date(0), new Date(0))
+    await pullAhead([manifest], { cacheDir, hostPlatform, fetch: answer(content) })
+    expect((await readdir(join(cacheDir, 'manifests'))).sort()).toEqual(['m.yaml', 'm.yaml.2.partial'])
+  })
+
+  test('two images of one tag are two, and each has a file of its own', () => {
+    const images = ['a', 'b'].map((digit) => ({
+      ...{ reference: 'registry.example/envoy:1', digest: `sha256:${digit.repeat(64)}` },
+    }))
+    expect(listPulls([{ neededBy: 'x', images }])).toHaveLength(2)
   })
 
   test('a file in the cache that has changed is fetched again', async () => {

@@ -2,9 +2,9 @@
  * Says what a run will download and downloads it ahead, so that a host without a network can be prepared from one
  * that has one. The list is pure; only `pullAhead` touches network and disk.
  */
-import { rename, rm, stat, writeFile } from 'node:fs/promises'
+import { readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { UserError } from '../../harness/model/errors.js'
 import { run as runCommand, type RunOptions, type RunResult } from '../../harness/process/exec.js'
 import { makeFolder } from '../../harness/process/folders.js'
@@ -122,9 +122,9 @@ export async function imageArchive(
   image: string,
   cacheDir = defaultCacheDir(),
 ): Promise<{ readonly file: string; readonly tag: string } | undefined> {
-  const { reference } = asPin(image)
-  const file = join(cacheDir, imageItem({ reference, digest: unknownDigest }, '', {}).cachePath)
-  return (await isFilled(file)) ? { file, tag: reference } : undefined
+  const pin = asPin(image)
+  const file = join(cacheDir, imageItem(pin, '', {}).cachePath)
+  return (await isFilled(file)) ? { file, tag: pin.reference } : undefined
 }
 
 /** Whether a file is there whole: what is still downloaded lies under another name. */
@@ -162,7 +162,8 @@ function imageItem(image: ImagePin, neededBy: string, mirrors: Mirrors): PullIte
     source: mirrored(pinnedReference(image), mirrors),
     digest: image.digest,
     neededBy,
-    cachePath: join('images', `${image.reference.replaceAll(/[/:]/g, '_')}.tar`),
+    // By its digest, too: an archive holds none, and another image may have had this tag.
+    cachePath: join('images', `${pinnedReference(image).replaceAll(/[/:@]/g, '_')}.tar`),
     tag: image.reference,
   }
 }
@@ -219,7 +220,9 @@ async function isCached(item: PullItem, file: string): Promise<boolean> {
 
 async function pullOne(item: PullItem, file: string, options: PullOptions): Promise<void> {
   makeFolder(dirname(file))
-  const partial = `${file}.partial`
+  await removeAbandoned(file)
+  // Of its own: another process may be fetching the same.
+  const partial = `${file}.${process.pid}${partialEnding}`
   try {
     if (item.kind === 'image') await pullImage(item, partial, options)
     else if (item.kind === 'chart') await pullChart(item, partial, options)
@@ -242,6 +245,20 @@ async function pullOne(item: PullItem, file: string, options: PullOptions): Prom
 }
 
 const pullTimeoutMs = 15 * 60_000
+const partialEnding = '.partial'
+
+/** What killed processes have left of a file: nobody writes to it any more. */
+async function removeAbandoned(file: string): Promise<void> {
+  for (const name of await readdir(dirname(file))) {
+    if (!name.startsWith(`${basename(file)}.`) || !name.endsWith(partialEnding)) continue
+    const partial = join(dirname(file), name)
+    const isOld = await stat(partial).then(
+      ({ mtimeMs }) => Date.now() - mtimeMs > pullTimeoutMs,
+      () => false,
+    )
+    if (isOld) await rm(partial, { force: true })
+  }
+}
 
 async function pullImage(item: PullItem, file: string, options: PullOptions): Promise<void> {
   const { engine = 'docker', run = runCommand } = options
@@ -258,10 +275,12 @@ async function pullImage(item: PullItem, file: string, options: PullOptions): Pr
 async function pullChart(item: PullItem, file: string, options: PullOptions): Promise<void> {
   const { run = runCommand, helm = 'helm' } = options
   const folder = `${file}.d`
-  const version = ['--version', item.version, '--destination', folder]
+  const from = item.source.startsWith('oci://')
+    ? [`${item.source}/${item.name}`]
+    : [item.name, '--repo', item.source]
+  const argv = [helm, 'pull', ...from, '--version', item.version, '--destination', folder]
   try {
-    if (item.source.startsWith('oci://')) await run([helm, 'pull', `${item.source}/${item.name}`, ...version])
-    else await run([helm, 'pull', item.name, '--repo', item.source, ...version], { timeoutMs: pullTimeoutMs })
+    await run(argv, { timeoutMs: pullTimeoutMs })
     await rename(join(folder, `${item.name}-${item.version}.tgz`), file)
   } finally {
     await rm(folder, { recursive: true, force: true })

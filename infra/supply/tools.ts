@@ -1,6 +1,6 @@
 /** Finds the programs that clusters are made and driven with: on the PATH, in the cache, or where they can be downloaded from. */
-import { chmod, mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { access, chmod, constants, mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { UserError, exitCodes } from '../../harness/model/errors.js'
 import { findProgram, run } from '../../harness/process/exec.js'
 import type { HostPlatform, ToolPin, Unmet } from '../../harness/model.js'
@@ -112,17 +112,35 @@ async function fetchTool(name: ToolName, options: Omit<ToolOptions, 'names'>): P
   const [file] = await pullAhead([item], { cacheDir, hostPlatform: platform })
   if (file === undefined) throw new Error(`${name} was not pulled`)
   const program = await unpacked(file, pinned[name].archiveMember?.(platform))
-  await chmod(program, 0o755)
+  await makeExecutable(program)
   return program
 }
 
-/** The program itself: some come in an archive, whose digest has been checked by now. */
+/** Leaves one alone that is: a cache that several users share belongs to one of them. */
+export async function makeExecutable(program: string): Promise<void> {
+  await access(program, constants.X_OK).catch(() => chmod(program, 0o755))
+}
+
+/**
+ * The program itself: some come in an archive, whose digest has been checked by now. It takes its place at once and whole, since
+ * another process may be starting it; in a cache that cannot be written to it is what was unpacked before.
+ */
 export async function unpacked(file: string, member: string | undefined): Promise<string> {
   if (member === undefined) return file
-  const folder = `${file}.unpacked`
-  await mkdir(folder, { recursive: true })
-  await run(['tar', '-xzf', file, '-C', folder, member], { timeoutMs: 60_000 })
-  return join(folder, member)
+  const program = join(`${file}.unpacked`, member)
+  const folder = await mkdtemp(`${file}.`).catch(async (error: unknown) => {
+    if (await isFilled(program)) return undefined
+    throw error
+  })
+  if (folder === undefined) return program
+  try {
+    await run(['tar', '-xzf', file, '-C', folder, member], { timeoutMs: 60_000 })
+    await mkdir(dirname(program), { recursive: true })
+    await rename(join(folder, member), program)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+  return program
 }
 
 function downloadOf(name: ToolName, mirrors: Mirrors = {}): PullItem | undefined {

@@ -1,6 +1,8 @@
-import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { mkdir, mkdtemp, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type Docker from 'dockerode'
 import { describe, expect, it } from 'vitest'
 import { clusterName, deleteCluster, findClusters, runOfCluster } from './clean.js'
@@ -13,7 +15,7 @@ import { fakeProgram } from '../cluster/api/testing.js'
 import { recordedText } from '../cluster/testdata/recorded.js'
 import { checkNodeImage } from './node-image.js'
 import { checkHostFacts } from './preflight.js'
-import { checkTools, hostPlatform, unpacked } from '../../supply/tools.js'
+import { checkTools, hostPlatform, makeExecutable, unpacked } from '../../supply/tools.js'
 import { clusterNeeds } from '../../meshes/declared.js'
 import { run } from '../../../harness/process/exec.js'
 import { openScope } from '../../../harness/process/scope.js'
@@ -281,7 +283,33 @@ describe('tools', () => {
       await run(['tar', '-czf', join(folder, 'helm.tgz'), '-C', folder, 'linux-amd64/helm'])
       const program = await unpacked(join(folder, 'helm.tgz'), 'linux-amd64/helm')
       expect(await readFile(program, 'utf8')).toBe('#!/bin/sh\n')
+      // Another process may be running it: an archive that ends too early leaves it as it was, and nothing beside it.
+      await writeFile(join(folder, 'helm.tgz'), 'not an archive')
+      await expect(unpacked(join(folder, 'helm.tgz'), 'linux-amd64/helm')).rejects.toThrow('tar')
+      const noise = randomBytes(1 << 20)
+      await writeFile(join(folder, 'linux-amd64/helm'), noise)
+      await run(['tar', '-czf', join(folder, 'helm.tgz'), '-C', folder, 'linux-amd64/helm'])
+      await truncate(join(folder, 'helm.tgz'), 1 << 19)
+      await expect(unpacked(join(folder, 'helm.tgz'), 'linux-amd64/helm')).rejects.toThrow('tar')
+      expect(await readFile(program, 'utf8')).toBe('#!/bin/sh\n')
+      expect((await readdir(folder)).sort()).toEqual(['helm.tgz', 'helm.tgz.unpacked', 'linux-amd64'])
       expect(await unpacked('/x/kind', undefined)).toBe('/x/kind')
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+
+  it('are made executable once, so that a cache may be another user’s', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'meshbench-tools-'))
+    try {
+      const program = join(folder, 'kind')
+      await writeFile(program, '#!/bin/sh\n')
+      await makeExecutable(program)
+      const { mode, ctimeMs } = await stat(program)
+      expect(mode & 0o111).toBe(0o111)
+      await sleep(20)
+      await makeExecutable(program)
+      expect((await stat(program)).ctimeMs).toBe(ctimeMs)
     } finally {
       await rm(folder, { recursive: true })
     }

@@ -1,5 +1,4 @@
 /** Where the image of the nodes comes from: the engine, an archive that was pulled ahead, or its registry. */
-import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type Docker from 'dockerode'
 import { run } from '../../../harness/process/exec.js'
@@ -7,6 +6,7 @@ import type { ImagePin, Scope, Unmet } from '../../../harness/model.js'
 import {
   asPin,
   defaultCacheDir,
+  isFilled,
   listPulls,
   pullAheadRemedy,
   type Mirrors,
@@ -93,8 +93,5 @@ async function inEngine(docker: Docker, item: PullItem): Promise<string | undefi
 
 async function archiveOf(item: PullItem): Promise<string | undefined> {
   const file = join(defaultCacheDir(), item.cachePath)
-  return stat(file).then(
-    ({ size }) => (size > 0 ? file : undefined),
-    () => undefined,
-  )
+  return (await isFilled(file)) ? file : undefined
 }

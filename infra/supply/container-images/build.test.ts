@@ -51,8 +51,15 @@ it('an image comes from the engine, else from what was pulled ahead, else from i
   expect(await provideImage(online, reference, '', cacheDir)).toBe(reference)
   expect(online.asked).toEqual([`pull ${reference}`])
 
-  const file = join(cacheDir, 'images', 'registry.example_5000_team_envoy_1.tar')
+  const file = join(cacheDir, 'images', `registry.example_5000_team_envoy_1_sha256_${digest.slice(7)}.tar`)
   await mkdir(join(cacheDir, 'images'))
+  // Of another image that had the tag, and of one that is named by its tag alone.
+  for (const other of [file.replace('0123456789', '9876543210'), file.replace(/_sha256.*/, '.tar')])
+    await writeFile(other, 'archive')
+  const mistaken = engine()
+  await provideImage(mistaken, reference, '', cacheDir)
+  expect(mistaken.asked).toEqual([`pull ${reference}`])
+
   await writeFile(file, 'archive')
   const offline = engine()
   expect(await provideImage(offline, reference, '', cacheDir)).toBe('registry.example:5000/team/envoy:1')
