@@ -272,13 +272,16 @@ async function pullImage(item: PullItem, file: string, options: PullOptions): Pr
   )
 }
 
+/** Arguments that name a chart to helm, and where it is. */
+export function chartArguments({ name, version, source }: PullItem): readonly string[] {
+  const from = source.startsWith('oci://') ? [`${source}/${name}`] : [name, '--repo', source]
+  return [...from, '--version', version]
+}
+
 async function pullChart(item: PullItem, file: string, options: PullOptions): Promise<void> {
   const { run = runCommand, helm = 'helm' } = options
   const folder = `${file}.d`
-  const from = item.source.startsWith('oci://')
-    ? [`${item.source}/${item.name}`]
-    : [item.name, '--repo', item.source]
-  const argv = [helm, 'pull', ...from, '--version', item.version, '--destination', folder]
+  const argv = [helm, 'pull', ...chartArguments(item), '--destination', folder]
   try {
     await run(argv, { timeoutMs: pullTimeoutMs })
     await rename(join(folder, `${item.name}-${item.version}.tgz`), file)

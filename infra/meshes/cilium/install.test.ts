@@ -20,6 +20,7 @@ import {
   transcript,
   valuesOf,
   type InstallOptions,
+  pinnedCache,
 } from '../clusters/testing.js'
 import { transcriptCluster } from '../testdata/transcript-cluster.js'
 
@@ -101,7 +102,7 @@ test('only WireGuard takes the baseline off the pod network, since there nothing
 })
 
 test('images that were loaded keep their names, whatever mirror they came from; without one of them, none is loaded', async () => {
-  const cacheDir = await fullCache('cilium')
+  const cacheDir = fullCache('cilium')
   const settings = { cacheDir, mirrors: { 'quay.io': 'mirror.example/quay' } }
   const agentImage = async () => {
     const access = { loadArchive: async () => {} }
@@ -128,7 +129,7 @@ test("pull secrets are in SPIRE's namespace, too, before the chart puts its pods
   try {
     const file = join(folder, 'secret.yaml')
     await writeFile(file, 'kind: Secret\nmetadata: { name: registry }\n')
-    const settings = { cacheDir: '/nonexistent', pullSecrets: [file] }
+    const settings = { cacheDir: pinnedCache, pullSecrets: [file] }
     const applied = async (paths: readonly string[]) => {
       const name = 'cilium-mutual-auth-install'
       const { cluster, session } = install(cilium, name, paths, { settings, more: '$* kubectl apply *\n' })

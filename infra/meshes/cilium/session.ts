@@ -44,7 +44,7 @@ export async function installCilium(mode: CiliumMode, context: MeshContext): Pro
   const cluster = clusterOf(host, mesh)
   const settings = settingsFor(ciliumSettings, mesh, request)
   const paths = pathsOf(mesh, request)
-  const assets = assetsFrom(ciliumDownloads(mode, paths), settings)
+  const assets = assetsFrom(ciliumDownloads(mode, paths), settings, cluster)
   const options = ciliumOptions(mode, settings, paths, {
     apiServer: cluster.apiServer,
     controlPlaneNode: cluster.nodes['control-plane'],

@@ -1,8 +1,7 @@
 /** What the tests of Istio and Cilium share: installations on a cluster of transcripts, an arm's objects, test data. */
-import { mkdir, mkdtemp, writeFile } from 'node:fs/promises'
-import { readFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parse } from 'yaml'
 import type { Arm, Downloads, Mesh, MeshContext, Path, Progress, Scope } from '../../../harness/model.js'
@@ -10,7 +9,8 @@ import type { ArmObjects } from '../../../harness/model/cluster-access.js'
 import { UserError } from '../../../harness/model/errors.js'
 import { silentProgress } from '../../../harness/testing/scope.js'
 import { paths } from '../../../scenarios/paths/index.js'
-import { listPulls } from '../../supply/pull.js'
+import { listPulls, type PullItem } from '../../supply/pull.js'
+import { unknownDigest } from '../../supply/versions.js'
 import { meshes } from '../index.js'
 import { transcriptHost, type TranscriptCluster } from '../testdata/transcript-cluster.js'
 import { testRequest } from '../../../harness/testing/request.js'
@@ -33,7 +33,7 @@ export function testArm(mesh: string, path: string): Arm {
 }
 
 export interface InstallOptions {
-  /** Of the mesh. Default: a cache without anything in it. */
+  /** Of the mesh. Default: a cache of what has a digest to be checked by, and of nothing else. */
   readonly settings?: object
   readonly scope?: Partial<Scope>
   readonly progress?: Progress
@@ -44,7 +44,7 @@ export function meshContext(
   cluster: TranscriptCluster,
   mesh: string,
   arms: readonly Arm[],
-  { settings = { cacheDir: '/nonexistent' }, scope = {}, progress = silentProgress }: InstallOptions = {},
+  { settings = { cacheDir: pinnedCache }, scope = {}, progress = silentProgress }: InstallOptions = {},
 ): MeshContext {
   const config = { platform: cluster.isOwn ? 'kind' : 'kubernetes', meshSettings: { [mesh]: settings } }
   return {
@@ -70,7 +70,8 @@ export const benchEndpoint = {
   authority: 'server.bench.svc.cluster.local:8080',
 }
 
-export const commandsOf = (cluster: TranscriptCluster) => cluster.commands.map(({ command }) => command)
+export const commandsOf = (cluster: TranscriptCluster) =>
+  cluster.commands.map(({ command }) => command.replaceAll(pinnedCache, 'CACHE'))
 
 /** Commands as they would stand in a terminal. */
 export const scriptOf = (commands: readonly string[]) => commands.map((command) => `$ ${command}\n`).join('')
@@ -107,12 +108,24 @@ export function downloadsOnAllPaths(name: string): Downloads {
   return mesh?.downloads?.(Object.values<Path>(paths).filter((path) => mesh.paths.includes(path.name))) ?? {}
 }
 
-/** Archives of all of a mesh's images, as `meshbench pull` leaves them. */
-export async function fullCache(mesh: string): Promise<string> {
-  const cacheDir = await mkdtemp(join(tmpdir(), 'meshbench-cache-'))
-  await mkdir(join(cacheDir, 'images'))
-  const items = listPulls([{ neededBy: mesh, ...downloadsOnAllPaths(mesh) }])
-  for (const { kind, cachePath } of items)
-    if (kind === 'image') await writeFile(join(cacheDir, cachePath), 'archive')
+/** A cache with files for what is meant of a mesh's downloads, as `meshbench pull` leaves it. */
+function cacheOf(names: readonly string[], isMeant: (item: PullItem) => boolean): string {
+  const cacheDir = mkdtempSync(join(tmpdir(), 'meshbench-cache-'))
+  const items = listPulls(names.map((mesh) => ({ neededBy: mesh, ...downloadsOnAllPaths(mesh) })))
+  for (const { cachePath } of items.filter(isMeant)) {
+    mkdirSync(dirname(join(cacheDir, cachePath)), { recursive: true })
+    writeFileSync(join(cacheDir, cachePath), 'as it was pulled')
+  }
   return cacheDir
 }
+
+/** With archives of all of a mesh's images. */
+export const fullCache = (mesh: string): string =>
+  cacheOf([mesh], ({ kind, digest }) => kind === 'image' || digest !== unknownDigest)
+
+/** Charts and manifests that have a digest: helm and kubectl are given no others from here. */
+export const pinnedCache = cacheOf(
+  ['cilium', 'istio-ambient'],
+  ({ kind, digest }) => kind !== 'image' && digest !== unknownDigest,
+)
+process.once('exit', () => rmSync(pinnedCache, { recursive: true, force: true }))

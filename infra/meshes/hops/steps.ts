@@ -1,8 +1,17 @@
 /** The visible steps of an installation: each is one command, one wait or one check, and fails with what to do. */
 import { join } from 'node:path'
 import type { ChartPin, Downloads, ManifestPin, Progress, Scope } from '../../../harness/model.js'
-import { defaultCacheDir, isFilled, listPulls, mirroredUrl, type Mirrors } from '../../supply/pull.js'
-import type { ClusterAccess, ClusterCommands } from '../../../harness/model/cluster-access.js'
+import {
+  chartArguments,
+  defaultCacheDir,
+  isFilled,
+  listPulls,
+  pullAhead,
+  type Mirrors,
+  type PullItem,
+} from '../../supply/pull.js'
+import { unknownDigest } from '../../supply/versions.js'
+import type { AccessOptions, ClusterAccess, ClusterCommands } from '../../../harness/model/cluster-access.js'
 import { explainFailure, MeshInstallError, unlessHopeless } from '../clusters/install-errors.js'
 import { toYaml, type Manifest } from './yaml.js'
 
@@ -10,31 +19,43 @@ import { toYaml, type Manifest } from './yaml.js'
 export interface Assets {
   /** Arguments that name the chart to helm. */
   chart(chart: ChartPin): Promise<readonly string[]>
-  /** Path or URL that kubectl applies. */
+  /** Path that kubectl applies. */
   manifest(manifest: ManifestPin): Promise<string>
   /** Archives of all images; none where one is missing, since they are named otherwise than a mirror's. */
   archives(): Promise<readonly string[]>
 }
 
-/** Files below the cache folder where they are, else the network (or its mirror). */
+/**
+ * Files below the cache folder. What is not there and has a digest is fetched into it and checked, since neither helm nor kubectl
+ * would compare it; a chart without one helm fetches itself, from the network or its mirror.
+ */
 export function assetsFrom(
   { images = [] }: Downloads,
-  where: { readonly cacheDir?: string | undefined; readonly mirrors?: Mirrors } = {},
+  where: { readonly cacheDir?: string | undefined; readonly mirrors?: Mirrors },
+  { helm }: Pick<ClusterCommands, 'helm'>,
 ): Assets {
   const { cacheDir = defaultCacheDir(), mirrors = {} } = where
+  const itemOf = (needed: Downloads) => {
+    const [item] = listPulls([{ neededBy: '', ...needed }], { mirrors })
+    if (!item) throw new Error('nothing is listed')
+    return item
+  }
+  const isThere = ({ cachePath }: PullItem) => isFilled(join(cacheDir, cachePath))
+  const run = async ([, ...args]: readonly string[], options?: AccessOptions) => ({
+    ...{ code: 0, stdout: await helm(args, options), stderr: '' },
+  })
+  const fileOf = async (item: PullItem) => {
+    // Neither charts nor manifests differ from one platform to another.
+    if (!(await isThere(item))) await pullAhead([item], { cacheDir, hostPlatform: 'linux/amd64', run })
+    return join(cacheDir, item.cachePath)
+  }
   return {
-    async chart({ name, version, repository }) {
-      const file = join(cacheDir, 'charts', `${name}-${version}.tgz`)
-      if (await isFilled(file)) return [file]
-      const source = mirroredUrl(repository, mirrors)
-      return source.startsWith('oci://')
-        ? [`${source}/${name}`, '--version', version]
-        : [name, '--repo', source, '--version', version]
+    async chart(chart) {
+      const item = itemOf({ charts: [chart] })
+      if (item.digest === unknownDigest && !(await isThere(item))) return chartArguments(item)
+      return [await fileOf(item)]
     },
-    async manifest({ name, version, url }) {
-      const file = join(cacheDir, 'manifests', `${name}-${version}.yaml`)
-      return (await isFilled(file)) ? file : mirroredUrl(url, mirrors)
-    },
+    manifest: (manifest) => fileOf(itemOf({ manifests: [manifest] })),
     async archives() {
       const files = listPulls([{ neededBy: '', images }]).map(({ cachePath }) => join(cacheDir, cachePath))
       const there = await Promise.all(files.map(isFilled))

@@ -62,7 +62,7 @@ export async function installIstio(mode: IstioMode, context: MeshContext): Promi
   const settings: IstioSettings = settingsFor(istioSettings[mode], mesh, request)
   const { mirrors, cacheDir, pullSecrets } = settings
   const paths = pathsOf(mesh, request)
-  const assets = assetsFrom(istioDownloads(mode, paths, settings), { mirrors, cacheDir })
+  const assets = assetsFrom(istioDownloads(mode, paths, settings), { mirrors, cacheDir }, cluster)
   const imagesByTag = await isLoaded({ cluster, assets })
   const options: IstioOptions = {
     mode,

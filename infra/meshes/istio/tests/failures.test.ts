@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import { silentProgress } from '../../../../harness/testing/scope.js'
 import { paths } from '../../../../scenarios/paths/index.js'
 import { MeshInstallError } from '../../clusters/install-errors.js'
-import { commandsOf, failureOf, testArm, transcript } from '../../clusters/testing.js'
+import { commandsOf, failureOf, testArm, transcript, pinnedCache } from '../../clusters/testing.js'
 import { transcriptCluster, transcriptHost } from '../../testdata/transcript-cluster.js'
 import { istioAmbient, istioSidecar } from '../istio.js'
 import { contextOn, gatewayArm, install, installWithGateway } from './testing.js'
@@ -205,7 +205,7 @@ describe('Cilium as the network under ambient', () => {
             )
           : JSON.stringify({ items: kind === 'pods' ? [agent] : [] }),
     })
-    const settings = { cacheDir: '/nonexistent', cni: 'cilium' }
+    const settings = { cacheDir: pinnedCache, cni: 'cilium' }
     let isOver = false
     const failed = failureOf(istioAmbient.install(contextOn(cluster, istioAmbient, { settings })))
     void failed.finally(() => (isOver = true))

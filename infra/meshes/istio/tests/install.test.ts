@@ -37,7 +37,7 @@ describe.each([istioSidecar, istioAmbient])('$name', (mesh) => {
 })
 
 test('images that were loaded keep their names, whatever mirror they came from', async () => {
-  const cacheDir = await fullCache('istio-sidecar')
+  const cacheDir = fullCache('istio-sidecar')
   const settings = { cacheDir, mirrors: { 'docker.io': 'mirror.example/hub' } }
   const hubWith = async (access: Partial<ClusterAccess>) => {
     const cluster = transcriptCluster(transcript('istio-sidecar-install'), access)
@@ -119,7 +119,7 @@ describe('a gateway before sidecars', () => {
     await session
     expect(cluster.unused()).toEqual([])
     const commands = commandsOf(cluster)
-    expect(commands[1]).toMatch(/apply --server-side -f .*standard-install\.yaml$/)
+    expect(commands[1]).toMatch(/apply --server-side -f .*gateway-api-.*\.yaml$/)
     expect(commands.findIndex((command) => command.includes('istiod'))).toBeGreaterThan(1)
     const without = install('istio-sidecar-install', istioSidecar)
     await without.session

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { UserError } from '../../../../harness/model/errors.js'
 import { openScope } from '../../../../harness/process/scope.js'
 import { MeshInstallError } from '../../clusters/install-errors.js'
-import { commandsOf, golden, scriptOf, transcript } from '../../clusters/testing.js'
+import { commandsOf, golden, scriptOf, transcript, pinnedCache } from '../../clusters/testing.js'
 import { transcriptCluster } from '../../testdata/transcript-cluster.js'
 import { istioAmbient, istioSidecar } from '../istio.js'
 import { contextOn } from './testing.js'
@@ -17,7 +17,7 @@ describe('on a cluster that is somebody’s', () => {
   /** Where the Gateway API is made with the run's marks. */
   const onTheirs = (text: string) =>
     text.replace(
-      /\$ kubectl apply --server-side -f (https\S+)/,
+      /\$ kubectl apply --server-side -f (\*\S+)/,
       '$ kubectl label --local -f $1 *\nkind: marked\n$ kubectl apply --server-side -f -',
     )
   const undone = ['$* helm uninstall *', '$* kubectl delete *', `${asked}\n${others}\n${ours}`, ''].join('\n')
@@ -78,7 +78,7 @@ describe('on a cluster that is somebody’s', () => {
       `${asked}\n${others}\n${marking}${text}`,
     )
     expect(error).toBeUndefined()
-    expect([...before, ...after].filter((command) => command.includes('standard-install'))).toEqual([])
+    expect([...before, ...after].filter((command) => command.includes('gateway-api-'))).toEqual([])
   })
 
   test('what a failed installation left goes, too', async () => {
@@ -106,7 +106,7 @@ describe('on a cluster that is somebody’s', () => {
 })
 
 test('what the user has laid over it goes from a cluster that is kept, and the mesh stays', async () => {
-  const settings = { cacheDir: '/nonexistent', manifests: ['filter.yaml'] }
+  const settings = { cacheDir: pinnedCache, manifests: ['filter.yaml'] }
   const undoneOn = async (isKept: boolean) => {
     const more = '$ kubectl apply --server-side -f filter.yaml\n$* kubectl delete secrets *\n'
     const cluster = transcriptCluster(transcript('istio-sidecar-install') + more, { isKept })
