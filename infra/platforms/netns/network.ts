@@ -1,5 +1,4 @@
 /** Builds the nodes and their pods, and says in which of them each process of an arm belongs. */
-import { join } from 'node:path'
 import type { ByteStream, Component, Endpoint, Hop, NodeRole, Path, Scope } from '../../../harness/model.js'
 import type { ArmNetwork, Pod } from '../../meshes/kernel/arm-network.js'
 import {
@@ -67,7 +66,7 @@ export async function createNetwork(options: NetworkOptions): Promise<NodeNetwor
       pods.set(key, found)
       return found
     },
-    connect: await createReach(wire, join(scope.stateDir, `reach-${block}.sock`), scope),
+    connect: await createReach(wire, `reach-${block}.sock`, scope),
   }
 }
 

@@ -5,6 +5,7 @@
 import { connect } from 'node:net'
 import type { ByteStream, Endpoint, Scope } from '../../../harness/model.js'
 import { start } from '../../../harness/process/exec.js'
+import { socketPath } from '../kit/socket-path.js'
 import type { Namespace } from './namespaces.js'
 
 /** Takes `host port` on the first line of a connection, then carries bytes. */
@@ -33,13 +34,15 @@ server.listen(process.argv[1], () => console.log('ready'))
 process.stdin.resume().once('end', () => process.exit())
 `
 
-/** `path` is where its socket is put. */
 export async function createReach(
-  from: Namespace,
-  path: string,
+  from: Pick<Namespace, 'enter'>,
+  name: string,
   scope: Scope,
 ): Promise<(to: Endpoint) => ByteStream> {
-  const dialler = start({ argv: from.enter([process.execPath, '-e', script, path]) }, { runId: scope.runId })
+  const path = socketPath(scope, name)
+  // By its name alone, since it may be in a user namespace of its own.
+  const argv = from.enter([process.execPath, '-e', script, name])
+  const dialler = start({ argv }, { runId: scope.runId, cwd: scope.stateDir })
   scope.defer('end the dialler', async () => {
     dialler.kill('SIGKILL')
     await dialler.exited

@@ -1,5 +1,5 @@
 /** The way to the API server while a run is taken down: what is left of it goes through it. */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
@@ -28,6 +28,17 @@ it('still answers when the run was interrupted, until the scope closes it', asyn
   expect(await scope.close()).toEqual([])
   expect(undone).toEqual({})
   await expect(proxy.get('/version')).rejects.toThrow()
+})
+
+it('has its socket in the folder of the run, however long the path of that is', async () => {
+  const deep = join(stateDir, 'a'.repeat(60), 'b'.repeat(60))
+  await mkdir(deep, { recursive: true })
+  const path = await fakeProgram(stateDir, 'kubectl', `exec '${process.execPath}' -e "${answers}" -- "$@"`)
+  const { signal } = new AbortController()
+  const scope = openScope({ runId: 'r', stateDir: deep, signal })
+  await startApiProxy(new Kubectl({ path, runId: 'r', signal }), scope)
+  expect((await readdir(deep)).join()).toMatch(/^api\d+\.sock$/)
+  expect(await scope.close()).toEqual([])
 })
 
 it('is not waited for when the run is interrupted before it answers', async () => {

@@ -3,11 +3,11 @@
  * can open. It brings whatever credentials the kubeconfig asks for.
  */
 import { Agent, request as sendRequest, type IncomingMessage } from 'node:http'
-import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Running, Scope } from '../../../../harness/model.js'
+import { socketPath } from '../../kit/socket-path.js'
 import type { Kubectl } from './kubectl.js'
 
 const timeoutMs = 10_000
@@ -105,12 +105,12 @@ export async function startApiProxy(
   kubectl: Pick<Kubectl, 'start'>,
   scope: Pick<Scope, 'stateDir' | 'signal' | 'defer'>,
 ): Promise<ApiProxy> {
-  const socketPath = join(scope.stateDir, `api-${process.pid}-${counter++}.sock`)
-  const running = kubectl.start(['proxy', `--unix-socket=${socketPath}`], {}, { pastAbort: true })
+  const path = socketPath(scope, `api${counter++}.sock`)
+  const running = kubectl.start(['proxy', `--unix-socket=${path}`], {}, { pastAbort: true })
   let ended = false
   void running.exited.then(() => (ended = true))
   void drain(running)
-  const proxy = new ApiProxy(socketPath, running)
+  const proxy = new ApiProxy(path, running)
   scope.defer('close the way to the API server', () => proxy.close())
   const deadline = Date.now() + startTimeoutMs
   for (;;) {
