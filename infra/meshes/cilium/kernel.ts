@@ -52,8 +52,6 @@ export function checkKernelVersion({ platform, release: found }: KernelSource): 
   ]
 }
 
-const interfaceName = 'meshbench-probe'
-
 /** Unmet when the kernel cannot do WireGuard, with the reason; empty when it can, or when only a run can tell. */
 export async function checkWireguard(kernel: KernelSource): Promise<readonly Unmet[]> {
   if (kernel.platform !== 'linux') return []
@@ -70,12 +68,11 @@ export async function checkWireguard(kernel: KernelSource): Promise<readonly Unm
     if (await hasModule(kernel)) return []
     return refuse(`CONFIG_WIREGUARD=m, but no module for ${kernel.release} in /lib/modules`)
   }
-  // The surest answer: let the kernel make one. It needs root, so a refusal for want of it says nothing.
-  const { code, stderr } = await kernel.run(['ip', 'link', 'add', interfaceName, 'type', 'wireguard'])
-  if (code === 0) {
-    await kernel.run(['ip', 'link', 'delete', interfaceName])
-    return []
-  }
+  // The surest answer: let the kernel make one, in a namespace that goes with the command and has no other of that name. It
+  // needs root, so a refusal for want of it says nothing.
+  const probe = ['unshare', '--net', 'ip', 'link', 'add', 'probe', 'type', 'wireguard']
+  const { code, stderr } = await kernel.run(probe)
+  if (code === 0) return []
   if (setting === 'n') return refuse(`kernel ${kernel.release} was built without CONFIG_WIREGUARD`)
   if (/not supported|Unknown device type/i.test(stderr)) {
     return refuse(`kernel ${kernel.release} makes no WireGuard interface: ${stderr.trim()}`)
