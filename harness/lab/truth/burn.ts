@@ -49,7 +49,7 @@ export async function checkBurn(rig: Rig): Promise<Answer[]> {
 }
 
 async function measureBurns(rig: Rig): Promise<Answer[]> {
-  const place = (await unmetPins(apart)).length === 0 ? apart : undefined
+  const place = (await unmetPins('local', apart)).length === 0 ? apart : undefined
   const server = await rig.echo({}, place)
   const answers: Answer[] = []
   for (const burnUs of burnsUs) {

@@ -173,3 +173,13 @@ it('objectName gives names that engines accept', () => {
     'meshbench-2026-01-01t00-reference-l4-only-v-2-hop',
   )
 })
+
+describe('cpusets', () => {
+  it.each(['3-1', '-', ',', '0-', 'all'])('refuse %s with their field, before an engine is asked', (list) => {
+    expect(dockerSettings.safeParse({ cpusets: { server: list } }).error?.issues[0]?.path).toEqual([
+      'cpusets',
+      'server',
+    ])
+    expect(dockerSettings.safeParse({ cpusets: { server: '0,2-3' } }).success).toBe(true)
+  })
+})

@@ -1,5 +1,6 @@
 /** Settings of the docker platform: what each container may use, and which image they are based on. */
 import { z } from 'zod'
+import { coreList } from '../kit/cores.js'
 import { containerLimits, generatorImage, imageByDigest, programImages } from '../kit/settings.js'
 
 export const dockerSettings = z.strictObject({
@@ -9,9 +10,7 @@ export const dockerSettings = z.strictObject({
   generatorImage,
   ...containerLimits,
   /** CPUs of each node's containers, for example `0-1`; without it they share all. */
-  cpusets: z
-    .partialRecord(z.enum(['client', 'server', 'waypoint']), z.string().regex(/^[0-9,-]+$/))
-    .default({}),
+  cpusets: z.partialRecord(z.enum(['client', 'server', 'waypoint']), coreList).default({}),
 })
 
 export type DockerSettings = z.infer<typeof dockerSettings>

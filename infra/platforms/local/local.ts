@@ -27,7 +27,7 @@ export const local: Platform = {
   leftovers: findGroups,
 
   check: async (request) => [
-    ...(await unmetPins(platformSettings(localSettings, request))),
+    ...(await unmetPins('local', platformSettings(localSettings, request))),
     ...unmetMemory(request),
     ...(await unmetQuota(request)),
   ],

@@ -17,11 +17,18 @@ export interface Quotas {
 
 /** Groups are made as the first component is limited, and removed after what runs in them has ended. */
 export function createQuotas(scope: Scope): Quotas {
-  let root: Promise<Root & { readonly remove: () => Promise<void> }> | undefined
-  scope.defer('remove CPU limits', async () => (await root?.catch(() => undefined))?.remove())
+  let root: Promise<Root> | undefined
+  let remove: (() => Promise<void>) | undefined
+  scope.defer('remove CPU limits', async () => remove?.())
+  const open = async () => {
+    const made = rootOf(scope.runId)
+    remove = removalOf(made.folder)
+    await openRoot(made)
+    return made
+  }
   return {
     async limit(component, pid, cpus) {
-      root ??= createRoot(scope.runId).then((made) => ({ ...made, remove: removalOf(made.folder) }))
+      root ??= open()
       await setLimit(await root, component, pid, cpus)
     },
   }
@@ -32,14 +39,15 @@ interface Root {
   readonly folder: string
 }
 
-async function createRoot(id: string): Promise<Root> {
-  const own = ownGroup()
+function rootOf(id: string, own = ownGroup()): Root {
   if (!own) throw new Error('there are no control groups here')
   // Where CPU is counted in the same hierarchy, components have their groups there already.
-  const folder = join(own.cpu, `${groupPrefix}${id}`)
+  return { version: own.version, folder: join(own.cpu, `${groupPrefix}${id}`) }
+}
+
+async function openRoot({ version, folder }: Root): Promise<void> {
   await mkdir(folder, { recursive: true })
-  if (own.version === 2) await writeFile(join(folder, 'cgroup.subtree_control'), '+cpu')
-  return { version: own.version, folder }
+  if (version === 2) await writeFile(join(folder, 'cgroup.subtree_control'), '+cpu')
 }
 
 async function setLimit({ version, folder }: Root, component: string, pid: number, cpus: number) {
@@ -59,10 +67,11 @@ export async function unmetQuota(request: Pick<EnvironmentRequest, 'arms'>): Pro
   return mostCpus(request) === undefined ? [] : tryQuota()
 }
 
-export async function tryQuota(): Promise<readonly Unmet[]> {
+export async function tryQuota(own = ownGroup()): Promise<readonly Unmet[]> {
   try {
-    const root = await createRoot(`try-${process.pid}`)
+    const root = rootOf(`try-${process.pid}`, own)
     try {
+      await openRoot(root)
       const group = join(root.folder, 'limited')
       await mkdir(group)
       await writeFile(join(group, root.version === 2 ? 'cpu.max' : 'cpu.cfs_quota_us'), '10000')

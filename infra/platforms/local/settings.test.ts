@@ -23,13 +23,13 @@ test('what is no list of cores is refused with its field', () => {
 test('cores that this process may not use are an unmet need, those of a cpuset that it may are none', async () => {
   const pin = (server: string) => localSettings.parse({ pin: { server } })
   const lacks = async (list: string, allowed?: string) =>
-    (await unmetPins(pin(list), allowed)).filter(({ need }) => need.startsWith('cores '))
-  expect(await lacks('9999')).toMatchObject([{ need: 'cores 9999 for platformSettings.local.pin.server' }])
+    (await unmetPins('netns', pin(list), allowed)).filter(({ need }) => need.startsWith('cores '))
+  expect(await lacks('9999')).toMatchObject([{ need: 'cores 9999 for platformSettings.netns.pin.server' }])
   expect(await lacks('1', '1')).toEqual([])
   expect(await lacks('0', '1')).toMatchObject([{ found: 'this process may use 1' }])
   expect(await lacks('2-3,6', '1-3,6')).toEqual([])
   expect(await lacks('3-4', '1-3,6')).toHaveLength(1)
-  expect(await unmetPins(localSettings.parse({}))).toEqual([])
+  expect(await unmetPins('local', localSettings.parse({}))).toEqual([])
 })
 
 test('a range that counts down is refused', () => {

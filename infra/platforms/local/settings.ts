@@ -4,28 +4,9 @@ import { z } from 'zod'
 import { findProgram } from '../../../harness/process/exec.js'
 import { textOf } from '../../../harness/process/probes/process.js'
 import type { Component, Unmet } from '../../../harness/model.js'
+import { areCoresOf, coreList } from '../kit/cores.js'
 
-interface Range {
-  readonly first: number
-  readonly last: number
-}
-
-function rangesOf(list: string): readonly Range[] {
-  return list.split(',').map((part) => {
-    const [first = NaN, last = first] = part.split('-').map(Number)
-    return { first, last }
-  })
-}
-
-/** As `taskset -c` takes them: `0`, `0,2`, `1-3`. */
-const cores = z
-  .string()
-  .regex(/^\d+(-\d+)?(,\d+(-\d+)?)*$/, 'cores are numbers and ranges, for example "0" or "1-3"')
-  .refine(
-    (list) => rangesOf(list).every(({ first, last }) => first <= last),
-    'a range counts upwards, as "1-3" does',
-  )
-  .optional()
+const cores = coreList.optional()
 
 /** Each part that is named stays on its cores; the others go where the kernel puts them. */
 export const pinSettings = z
@@ -52,33 +33,29 @@ function allowedCores(): string {
   return /^Cpus_allowed_list:\s*(\S+)$/m.exec(status)?.[1] ?? `0-${cpus().length - 1}`
 }
 
-/** What pinning needs and this host lacks; `allowed` as the kernel lists cores. */
+/** What pinning needs and this host lacks, by the platform whose settings ask for it; `allowed` as the kernel lists cores. */
 export async function unmetPins(
+  platform: string,
   { pin }: LocalSettings,
   allowed: string = allowedCores(),
 ): Promise<readonly Unmet[]> {
-  const wanted = Object.entries(pin).filter(([, list]) => list !== undefined)
+  const wanted = Object.entries(pin).filter((entry): entry is [string, string] => entry[1] !== undefined)
   if (wanted.length === 0) return []
-  const unmet: Unmet[] = []
-  if ((await findProgram('taskset')) === undefined)
-    unmet.push({
-      need: 'taskset, to pin processes to cores',
-      found: 'no taskset on the PATH',
-      remedy: 'install util-linux, or leave platformSettings.local.pin out',
-    })
-  const usable = rangesOf(allowed)
-  for (const [part, list = ''] of wanted) {
-    const barred = rangesOf(list).filter(
-      (range) => !usable.some(({ first, last }) => first <= range.first && range.last <= last),
-    )
-    if (barred.length > 0)
-      unmet.push({
-        need: `cores ${list} for platformSettings.local.pin.${part}`,
-        found: `this process may use ${allowed}`,
-        remedy: `name cores of ${allowed}, or start Meshbench where it may use more`,
-      })
+  const field = `platformSettings.${platform}.pin`
+  const barred = wanted
+    .filter(([, list]) => !areCoresOf(list, allowed))
+    .map(([part, list]) => ({
+      need: `cores ${list} for ${field}.${part}`,
+      found: `this process may use ${allowed}`,
+      remedy: `name cores of ${allowed}, or start Meshbench where it may use more`,
+    }))
+  if ((await findProgram('taskset')) !== undefined) return barred
+  const taskset = {
+    need: 'taskset, to pin processes to cores',
+    found: 'no taskset on the PATH',
+    remedy: `install util-linux, or leave ${field} out`,
   }
-  return unmet
+  return [taskset, ...barred]
 }
 
 export type Pinned = keyof LocalSettings['pin']

@@ -37,7 +37,7 @@ export const netns: Platform = {
     const settings = platformSettings(netnsSettings, request)
     return [
       ...(await unmetNeeds(settings)),
-      ...(await unmetPins(settings)),
+      ...(await unmetPins('netns', settings)),
       ...unmetMemory(request),
       ...(await unmetQuota(request)),
       ...unmetUnits(request),
