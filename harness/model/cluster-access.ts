@@ -4,7 +4,7 @@
  */
 import { UserError } from './errors.js'
 import type { Arm, Component, Host, NodeRole, Path } from '../model.js'
-import type { AccessOptions, ClusterCommands } from './running/workloads.js'
+import type { ClusterCommands } from './running/workloads.js'
 
 export type { AccessOptions, ClusterCommands } from './running/workloads.js'
 
@@ -58,7 +58,6 @@ export interface ContainerSelector {
 
 /** A cluster that is up. */
 export interface ClusterAccess extends ClusterCommands {
-  readonly clusterName: string
   /** False where it was there before the run: what is on it is somebody's, and what is installed on it must go again. */
   readonly isOwn: boolean
   /** True where it is one of the run's own that stays: the next run on it may want other things there. */
@@ -71,8 +70,8 @@ export interface ClusterAccess extends ClusterCommands {
   readonly nodes: Readonly<Record<NodeRole | 'control-plane', string>>
   /** Where nodes reach the API server without kube-proxy: on kind, the control plane's container name and 6443. */
   readonly apiServer: { readonly host: string; readonly port: number }
-  /** Standard output of a command on a node, outside of any pod. */
-  nodeExec(node: string, argv: readonly string[], options?: AccessOptions): Promise<string>
+  /** Standard output of a command on a node, outside of any pod, where nodes are within reach: on a cluster of the run's own. */
+  onNode?(node: string, argv: readonly string[]): Promise<string>
   /** Says how an arm's objects shall look; before `Host.startApplication` of that arm. */
   shapeArm(arm: Arm, shape: ArmShape): void
   /** Names of an arm's objects, whether they exist yet or not. */

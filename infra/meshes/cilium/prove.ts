@@ -240,7 +240,7 @@ async function proveEncryption({ path, cluster, objects }: CiliumProofInput): Pr
 async function proveBytesEncrypted(cluster: ClusterAccess, objects: ArmObjects): Promise<ProofCheck> {
   const sent = async () => {
     const argv = ['cat', '/sys/class/net/cilium_wg0/statistics/tx_bytes']
-    return Number((await cluster.nodeExec(cluster.nodes.client, argv)).trim())
+    return Number((await cluster.onNode?.(cluster.nodes.client, argv))?.trim())
   }
   const before = await sent()
   await requestAsClient(cluster, objects, '/echo?size=1')

@@ -65,8 +65,6 @@ export function transcriptCluster(transcript: string, overrides: Partial<Cluster
   }
   const namespaceOf = (arm: Arm) => `mb-${arm.path}`
   return {
-    // As long as kind's really are.
-    clusterName: 'mb-2026-11-25t18-05-52-ab12cd--cilium',
     isOwn: true,
     isKept: false,
     marks: { 'meshbench.run': 'r', 'meshbench.machine': 'm' },
@@ -80,7 +78,7 @@ export function transcriptCluster(transcript: string, overrides: Partial<Cluster
     apiServer: { host: 'meshbench-control-plane', port: 6443 },
     kubectl: (args, options) => answer(['kubectl', ...args], options?.input),
     helm: (args, options) => answer(['helm', ...args], options?.input),
-    nodeExec: (node, argv, options) => answer(['node', node, ...argv], options?.input),
+    onNode: (node, argv) => answer(['node', node, ...argv]),
     shapeArm: (arm, shape) => void shapes.set(arm.id, shape),
     objectsOf: (arm) => ({
       namespace: namespaceOf(arm),

@@ -135,9 +135,9 @@ async function rollOut(
 /** The image built here, or the one that a variant names. */
 function ownImage(
   { image, build }: Extract<Workload['program'], { kind: 'image' }>,
-  { images, loadedAs }: Pick<KubeHostOptions, 'images' | 'loadedAs'>,
+  { images, own }: Pick<KubeHostOptions, 'images' | 'own'>,
 ): string {
   if (build === undefined) return images[image]
   if (!('reference' in build)) throw new Error(`a bundle of ${image} cannot run in a container here`)
-  return loadedAs?.get(build.reference) ?? build.reference
+  return own?.loadedAs.get(build.reference) ?? build.reference
 }

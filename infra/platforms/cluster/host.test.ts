@@ -97,7 +97,7 @@ function instantCluster() {
   return { applied, log, options: options as never as Pick<KubeHostOptions, 'kubectl' | 'proxy' | 'pods'> }
 }
 
-async function hostOf(pathName: string, more: Partial<KubeHostOptions> = {}) {
+async function hostOf(pathName: string, evidenceDir?: string) {
   const path = paths.find(({ name }) => name === pathName)
   if (!path) throw new Error(`no path ${pathName}`)
   const arm: Arm = {
@@ -109,7 +109,10 @@ async function hostOf(pathName: string, more: Partial<KubeHostOptions> = {}) {
     baseline: 'b',
   }
   const stateDir = await mkdtemp(join(tmpdir(), 'meshbench-test-'))
-  const scope = openScope({ runId: 'r1', stateDir, signal: new AbortController().signal })
+  const scope = openScope({
+    ...{ runId: 'r1', stateDir, signal: new AbortController().signal },
+    ...(evidenceDir === undefined ? {} : { evidenceDir }),
+  })
   const cluster = instantCluster()
   const limits = { cpus: 1, memoryMib: 64 }
   const host = await createKubeHost({
@@ -118,22 +121,18 @@ async function hostOf(pathName: string, more: Partial<KubeHostOptions> = {}) {
     scope,
     images: { echo: 'echo:1', tunnel: 'tunnel:1', proxy: 'proxy:1', loadgen: 'loadgen:1' },
     programImage: async ({ name }) => `${name}:1`,
-    imagePullPolicy: 'Never',
     limits: { hop: limits, application: limits, generator: limits },
     generatorPods: 1,
     nodes,
-    usage: async () => new Map(),
-    nodeFailure: () => undefined,
-    nodeExec: async () => '',
-    clusterName: 'c',
-    isOwnCluster: true,
+    own: {
+      ...{ name: 'c', isKept: true, loadedAs: new Map() },
+      onNode: async () => '',
+      nodeFailure: () => undefined,
+      loadArchive: async () => {},
+    },
     kubernetesVersion: '1.34.4',
     apiServer: { host: 'n0', port: 6443 },
-    namespacePrefix: 'mb',
-    deleteNamespaces: true,
-    diagnosticsDir: join(stateDir, 'diagnostics'),
     facts: [],
-    ...more,
   })
   const close = async () => {
     const problems = await scope.close()
@@ -182,8 +181,8 @@ describe('a host of a cluster', () => {
 
   it('takes an arm down whose evidence cannot be kept, and says so', async () => {
     // No folder can be made below a file.
-    const diagnosticsDir = join(import.meta.dirname, 'host.test.ts', 'diagnostics')
-    const { arm, path, host, close, log } = await hostOf('baseline', { diagnosticsDir })
+    const evidenceDir = join(import.meta.dirname, 'host.test.ts', 'diagnostics')
+    const { arm, path, host, close, log } = await hostOf('baseline', evidenceDir)
     await host.startApplication(arm, path)
     await expect(host.takeDown?.(arm)).rejects.toThrow('ENOTDIR')
     expect(log).toContain('delete /api/v1/namespaces/mb-reference-baseline')

@@ -22,12 +22,14 @@ import { Diagnostics } from './diagnostics.js'
 import { deployHop } from './hop-pods.js'
 import type { KubeHostOptions } from './host-options.js'
 import { Namespaces } from './namespaces.js'
-import type { HostParts } from './parts.js'
-import { dnsLabel, machineLabel, machineName, runLabel } from './render/names.js'
+import { namespacePrefix, type HostParts } from './parts.js'
+import { machineLabel, machineName, runLabel } from './render/names.js'
 import { Rollout } from './rollout.js'
 import { createProber, runAsStranger } from './strangers.js'
 import { clusterPrograms, type ClusterProgram } from './usage/cluster-programs.js'
 import { Components } from './usage/components.js'
+import { usageFromKubelets } from './usage/kubelet-usage.js'
+import { usageFromNodes } from './usage/node-cgroups.js'
 
 /** A way to a cluster's API server, a watch on its pods, and its version. */
 export async function watchCluster(
@@ -41,26 +43,32 @@ export async function watchCluster(
 }
 
 export async function createKubeHost(options: KubeHostOptions): Promise<ClusterHost> {
-  const { kubectl, proxy, pods, scope } = options
+  const { kubectl, proxy, pods, scope, own } = options
   const { runId } = scope
-  const components = new Components(options)
-  const billed = options.billsCluster ? clusterPrograms : []
+  const components = new Components({
+    pods,
+    usage: own ? usageFromNodes(own.onNode) : usageFromKubelets(proxy),
+    nodeFailure: (node) => own?.nodeFailure(node),
+  })
+  const billed = own ? clusterPrograms : []
   bindCluster(billed, components, options)
-  const manifestDir = join(scope.stateDir, `manifests-${dnsLabel(options.clusterName)}`)
-  const diagnostics = new Diagnostics({ kubectl, runId, folder: options.diagnosticsDir, manifestDir })
+  const name = own?.name ?? 'kubernetes'
+  const manifestDir = join(scope.stateDir, `manifests-${name}`)
+  const folder = join(scope.evidenceDir ?? join(scope.stateDir, 'diagnostics'), name)
+  const diagnostics = new Diagnostics({ kubectl, runId, folder, manifestDir })
   const rollout = new Rollout({ ...options, manifestDir, signal: scope.signal, diagnostics })
   const namespaces = new Namespaces({ proxy, pods, rollout, runId, signal: scope.signal })
-  if (options.deleteNamespaces) scope.defer('delete namespaces', () => namespaces.delete())
+  // A cluster that goes takes them with it.
+  if (!own || own.isKept) scope.defer('delete namespaces', () => namespaces.delete())
   const parts: HostParts = {
     options,
-    stateOf: armStates(options.namespacePrefix),
+    stateOf: armStates(namespacePrefix(options)),
     components,
     rollout,
     namespaces,
     reach: new Reach({ kubectl, proxy, pods, components, createProber: () => createProber(parts) }),
   }
-  const { onNode } = options
-  const changes = onNode && new Changes({ components, pods, proxy, onNode, signal: scope.signal })
+  const changes = own && new Changes({ components, pods, proxy, onNode: own.onNode, signal: scope.signal })
   return {
     cluster: accessTo(parts),
     facts: options.facts,
@@ -95,19 +103,17 @@ export async function createKubeHost(options: KubeHostOptions): Promise<ClusterH
 
 function accessTo(parts: HostParts): ClusterAccess {
   const { options, stateOf, components, namespaces } = parts
-  const { kubectl, pods } = options
+  const { kubectl, pods, own } = options
   return {
-    clusterName: options.clusterName,
-    isOwn: options.isOwnCluster,
-    isKept: options.isOwnCluster && options.deleteNamespaces,
+    isOwn: own !== undefined,
+    isKept: own?.isKept === true,
     marks: { [runLabel]: options.scope.runId, [machineLabel]: machineName() },
     kubernetesVersion: options.kubernetesVersion,
     nodes: options.nodes,
     apiServer: options.apiServer,
     kubectl: (args, access) => kubectl.run(args, access),
     helm: (args, access) => kubectl.helm(args, access),
-    nodeExec: options.nodeExec,
-    ...defined({ loadArchive: options.loadArchive }),
+    ...defined({ onNode: own?.onNode, loadArchive: own?.loadArchive }),
     shapeArm(arm, shape) {
       const state = stateOf(arm)
       if (state.namespaceReady) throw new Error(`${arm.id} has been started: its shape comes too late`)

@@ -19,6 +19,10 @@ export interface HostParts {
   readonly reach: Reach
 }
 
+/** Starts every namespace. On a cluster that was there, those of one run are told from others' by it. */
+export const namespacePrefix = ({ own, scope }: Pick<KubeHostOptions, 'own' | 'scope'>) =>
+  own ? 'mb' : `mb-${scope.runId}`
+
 type OwnParts = 'kind' | 'name' | 'node' | 'containers' | 'volumes' | 'serviceAccount'
 
 /** A workload of this run on the node of its role. */
@@ -31,7 +35,7 @@ export function workloadOf(
     namespace,
     runId: options.scope.runId,
     component: own.name,
-    imagePullPolicy: options.imagePullPolicy,
+    imagePullPolicy: options.own ? 'Never' : 'IfNotPresent',
     // By name: nodes of a cluster that was there carry no label of ours, and one of several roles that of the first alone.
     nodeSelector: { 'kubernetes.io/hostname': options.nodes[own.node] },
     ...own,

@@ -2,7 +2,7 @@
 import type { Arm } from '../../../harness/model.js'
 import { execArguments } from './api/pod-exec.js'
 import { proberName } from './api/reach.js'
-import { podShape, podsOf, workloadOf, type HostParts } from './parts.js'
+import { namespacePrefix, podShape, podsOf, workloadOf, type HostParts } from './parts.js'
 import { workloadManifest } from './render/manifests.js'
 import { dnsLabel } from './render/names.js'
 import { clientContainer } from './render/templates.js'
@@ -25,7 +25,7 @@ const idleAtClient = (options: HostParts['options'], name: string, serviceAccoun
 /** A pod on the client's node that no mesh knows of, in a namespace of its own. */
 export async function createProber(parts: HostParts): Promise<{ readonly namespace: string }> {
   const { options, namespaces, rollout } = parts
-  const namespace = dnsLabel(options.namespacePrefix, proberName)
+  const namespace = dnsLabel(namespacePrefix(options), proberName)
   await namespaces.create(namespace)
   const prober = workloadOf(options, { namespace }, idleAtClient(options, proberName, 'client'))
   await rollout.apply(proberName, [workloadManifest(prober)])

@@ -1,5 +1,4 @@
 /** Creates an environment on kind, step by step: programs, images, a cluster, images on its nodes, a way to its API server. */
-import { join } from 'node:path'
 import { defined } from '../../../harness/model/defined.js'
 import { UserError, exitCodes } from '../../../harness/model/errors.js'
 import { findProgram } from '../../../harness/process/exec.js'
@@ -27,16 +26,14 @@ import { requireTools } from '../../supply/tools.js'
 import { Kubectl, reasonOf } from '../cluster/api/kubectl.js'
 import type { KubeHostOptions } from '../cluster/host-options.js'
 import { createKubeHost, watchCluster } from '../cluster/host.js'
-import { usageFromNodes } from '../cluster/usage/node-cgroups.js'
 import { findEngine, isMissing, type Engine } from '../docker/engine.js'
-import { execInContainer } from '../docker/exec.js'
 import { clampLimits, generatorFacts, generatorNeeds, platformSettings } from '../kit/settings.js'
 import { clusterName } from './clean.js'
 import { nodeNames, renderClusterConfig, restartsQuickly } from './cluster-config.js'
 import { createCluster, loadArchive, loadImages, saveImages, watchNodes } from './cluster.js'
 import { emptyCluster, findKept, hasNetwork, missingImages, type KeptCluster } from './kept.js'
 import { provideNodeImage } from './node-image.js'
-import { nodeShells } from './node-shell.js'
+import { nodeShells, type NodeShell } from './node-shell.js'
 import { kindSettings, type KindSettings } from './settings.js'
 
 interface Site {
@@ -46,6 +43,7 @@ interface Site {
   readonly settings: KindSettings
   readonly engine: Engine
   readonly dockerCli: string
+  readonly onNode: NodeShell
   readonly kind: string
   readonly kubectl: string
   readonly helm?: string
@@ -103,7 +101,19 @@ async function findSite(request: EnvironmentRequest, scope: Scope, progress: Pro
     kubectl = 'kubectl',
     helm,
   } = await requireTools({ names, mirrors: settings.mirrors })
-  return { request, scope, progress, settings, engine, dockerCli, kind, kubectl, ...defined({ helm }) }
+  const onNode = nodeShells(engine.docker, scope)
+  return {
+    request,
+    scope,
+    progress,
+    settings,
+    engine,
+    dockerCli,
+    onNode,
+    kind,
+    kubectl,
+    ...defined({ helm }),
+  }
 }
 
 const sourceOf = ({ engine: { docker }, scope: { signal } }: Site): ImageEngine => ({ docker, signal })
@@ -208,16 +218,11 @@ async function loadOnto(
 ): Promise<void> {
   const { kind, dockerCli, scope } = site
   const workers = [...new Set([nodes.client, nodes.server, nodes.waypoint])]
-  const missing = isKept ? await missingImages(nodeExecOf(site), workers, references) : references
+  const missing = isKept ? await missingImages(site.onNode, workers, references) : references
   if (missing.length === 0) return
   const images = { references: missing, nodes: workers, ...defined({ archive: written }) }
   await loadImages({ kind, docker: dockerCli, name, scope, ...images })
 }
-
-const nodeExecOf =
-  ({ engine }: Site) =>
-  async (node: string, argv: readonly string[]) =>
-    execInContainer(engine.docker, node, argv)
 
 /** Not by `kind create cluster --wait`: that waits for the control plane alone, and gives up with exit code 0. */
 async function awaitNodes(kubectl: Kubectl): Promise<void> {
@@ -267,27 +272,19 @@ async function hostOn(site: Site, cluster: Cluster, own: OwnImages, nodeImage: s
   const { name, nodes, kubectl, isKept } = cluster
   const watched = await watchCluster(kubectl, scope)
   const { kubernetesVersion } = watched
-  const onNode = nodeShells(engine.docker, scope)
   return createKubeHost({
-    ...{ kubectl, request, scope, nodes, onNode, ...watched },
-    nodeExec: nodeExecOf(site),
+    ...{ kubectl, request, scope, nodes, ...watched },
+    own: {
+      ...{ name, onNode: site.onNode, loadedAs: own.loadedAs },
+      nodeFailure: watchNodes(engine.docker, Object.values(nodes), scope),
+      loadArchive: (archive) => loadArchive({ kind, name, archive, nodes: Object.values(nodes), scope }),
+      isKept: settings.keep || isKept,
+    },
     images: own.references,
-    loadedAs: own.loadedAs,
     programImage: programImages(site, cluster),
-    imagePullPolicy: 'Never',
     limits: clampLimits(settings, engine.cpus),
     generatorPods: settings.generatorPods,
-    usage: usageFromNodes(onNode),
-    billsCluster: true,
-    nodeFailure: watchNodes(engine.docker, Object.values(nodes), scope),
-    clusterName: name,
-    isOwnCluster: true,
     apiServer: { host: nodes['control-plane'], port: 6443 },
-    namespacePrefix: 'mb',
-    // A cluster that goes takes them with it.
-    deleteNamespaces: settings.keep || isKept,
-    diagnosticsDir: join(scope.evidenceDir ?? join(scope.stateDir, 'diagnostics'), name),
-    loadArchive: (archive) => loadArchive({ kind, name, archive, nodes: Object.values(nodes), scope }),
     facts: factsOf(site, { cluster: name, base: own.images.base, kubernetesVersion, nodeImage }),
   })
 }

@@ -2,7 +2,6 @@
  * An existing cluster: how one outgrows a single machine. Creates namespaces of its own and nothing else, and reads
  * usage without access to the nodes.
  */
-import { join } from 'node:path'
 import { defined } from '../../../harness/model/defined.js'
 import { UserError, exitCodes } from '../../../harness/model/errors.js'
 import type {
@@ -15,10 +14,8 @@ import type {
   Scope,
   Unmet,
 } from '../../../harness/model.js'
-import { noNodeExec } from '../cluster/host-options.js'
 import { createKubeHost, watchCluster } from '../cluster/host.js'
 import { Kubectl, reasonOf } from '../cluster/api/kubectl.js'
-import { usageFromKubelets } from '../cluster/usage/kubelet-usage.js'
 import { chartMeshes, clusterTools } from '../../meshes/declared.js'
 import { hasCharts, pullCommandFor } from '../../supply/pull.js'
 import { checkTools, requireTools } from '../../supply/tools.js'
@@ -142,18 +139,9 @@ async function create(request: EnvironmentRequest, scope: Scope, progress: Progr
         hint: `set platformSettings.kubernetes.programImages.${name} to a reference by digest`,
       })
     },
-    imagePullPolicy: 'IfNotPresent',
     limits: { hop: settings.hop, application: settings.application, generator: settings.generator },
     generatorPods: settings.generatorPods,
-    usage: usageFromKubelets(watched.proxy),
-    nodeFailure: () => undefined,
-    nodeExec: noNodeExec,
-    clusterName: context,
-    isOwnCluster: false,
     apiServer: { host: 'kubernetes.default.svc', port: 443 },
-    namespacePrefix: `mb-${scope.runId}`,
-    deleteNamespaces: true,
-    diagnosticsDir: join(scope.evidenceDir ?? join(scope.stateDir, 'diagnostics'), 'kubernetes'),
     facts: [...factsOf(context, watched.kubernetesVersion, nodes), ...generatorFacts(settings.generatorPods)],
   })
 }

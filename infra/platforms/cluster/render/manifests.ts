@@ -1,15 +1,11 @@
 /** Renders what a run puts on a cluster, purely, so that every object can be read in a test before it is applied. */
 import type { ObjectMarks } from '../../../../harness/model/cluster-access.js'
 import type { NodeRole } from '../../../../harness/model.js'
+import type { Limits } from '../../kit/settings.js'
 import { componentLabel, machineLabel, roleLabel, runLabel } from './names.js'
 import { defined } from '../../../../harness/model/defined.js'
 
 export type Manifest = Readonly<Record<string, unknown>>
-
-export interface ContainerLimits {
-  readonly cpus: number
-  readonly memoryMib: number
-}
 
 export interface ContainerTemplate {
   readonly name: string
@@ -18,7 +14,7 @@ export interface ContainerTemplate {
   readonly ports: Readonly<Record<string, number>>
   /** Where it answers 200 when it is ready; without it the container counts as ready when it runs. */
   readonly ready?: { readonly port: number; readonly path: string }
-  readonly limits: ContainerLimits
+  readonly limits: Limits
   readonly mounts: Readonly<Record<string, string>>
 }
 

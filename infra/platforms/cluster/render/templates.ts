@@ -2,11 +2,11 @@
 import type { Workload } from '../../../../harness/model.js'
 import { configText, containerCommand } from '../../../supply/container-images/command.js'
 import { idleScript } from '../../kit/remote-scripts.js'
+import type { Limits } from '../../kit/settings.js'
 import type { KubeHostOptions } from '../host-options.js'
 import {
   configMapManifest,
   secretManifest,
-  type ContainerLimits,
   type ContainerTemplate,
   type Manifest,
   type VolumeTemplate,
@@ -23,7 +23,7 @@ export interface RenderOptions {
   readonly namespace: string
   readonly runId: string
   readonly image: string
-  readonly limits: ContainerLimits
+  readonly limits: Limits
   /** First of its listeners' ports. */
   readonly firstPort: number
 }
