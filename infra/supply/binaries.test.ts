@@ -3,7 +3,7 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { testRequest } from '../../harness/testing/request.js'
-import { checkBinary, findProgramSource, locateBinary, type BinaryNeed } from './binaries.js'
+import { checkBinary, checkProgram, findProgramSource, locateBinary, type BinaryNeed } from './binaries.js'
 
 const need: BinaryNeed = {
   name: 'meshbench-no-such-program',
@@ -60,4 +60,16 @@ describe('a binary', () => {
     const [unmet] = await checkBinary(need)
     expect(unmet?.found).toContain('no version')
   })
+})
+
+it('is asked of the settings where the nodes pull images, and not of this machine', async () => {
+  vi.stubEnv('MESHBENCH_TEST_BIN', good)
+  const configOf = (settings: object) =>
+    testRequest({ config: { platform: 'kubernetes', platformSettings: { kubernetes: settings } } }).config
+  const on = { builds: 'image', offers: ['own-hops', 'cluster'] } as const
+  const [unmet] = await checkProgram(need, configOf({}), on)
+  expect(unmet).toMatchObject({ need: `an image of ${need.name} on kubernetes` })
+  expect(unmet?.remedy).toContain(`platformSettings.kubernetes.programImages.${need.name}`)
+  expect(await checkProgram(need, configOf({ programImages: { [need.name]: 'x@sha256:1' } }), on)).toEqual([])
+  expect(await checkProgram(need, configOf({}), { ...on, offers: [...on.offers, 'new-cluster'] })).toEqual([])
 })

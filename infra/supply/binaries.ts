@@ -74,19 +74,22 @@ export interface ProgramSource {
   readonly fact: Fact
 }
 
-/** Unmet needs of a program: none when the platform's settings name an image of it, or this machine has it. */
+/** Unmet needs of a program: none when the platform's settings name an image of it, or this machine has it and can bring it there. */
 export async function checkProgram(
   need: BinaryNeed,
   config: ResolvedConfig,
-  { builds }: Partial<Pick<Platform, 'builds'>> = {},
+  { builds, offers }: Pick<Platform, 'offers'> & Partial<Pick<Platform, 'builds'>>,
 ): Promise<readonly Unmet[]> {
   if (programImage(need.name, config) !== undefined) return []
-  if (builds !== 'image' || !need.script) return checkBinary(need)
+  const isBrought = !offers.includes('cluster') || offers.includes('new-cluster')
+  if (builds !== 'image' || (isBrought && !need.script)) return checkBinary(need)
   const { platform } = config
   return [
     {
       need: `an image of ${need.name} on ${platform}`,
-      found: 'none is named, and of a program that another one runs none can be assembled',
+      found: isBrought
+        ? 'none is named, and of a program that another one runs none can be assembled'
+        : 'none is named, and to the nodes of a cluster that was there none can be brought',
       remedy: `name one by digest: platformSettings.${platform}.programImages.${need.name}; or measure it on local`,
     },
   ]
