@@ -53,7 +53,7 @@ const rooms = {
   ],
   'infra/platforms/docker': [
     ...[...base, 'harness/process', 'infra/supply'],
-    ...['infra/platforms/kit', 'infra/platforms/local', ...images],
+    ...['infra/platforms/kit', 'infra/platforms/local', ...declared, ...images],
   ],
   'infra/platforms/cluster': [
     ...[...base, 'harness/process', 'harness/load', 'infra/supply'],

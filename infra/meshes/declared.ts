@@ -11,6 +11,11 @@ export const meshPrograms: readonly string[] = [
   ...new Set(Object.values<Mesh>(meshes).flatMap(({ programs = [] }) => programs)),
 ]
 
+/** Programs of others that are measured. */
+export function programsOf(request: Measured): readonly string[] {
+  return [...new Set(declaring(request).flatMap(({ mesh }) => mesh.programs ?? []))]
+}
+
 type Measured = Pick<EnvironmentRequest, 'arms' | 'paths' | 'config'>
 
 /** Every mesh that is measured, with the paths that it is measured on. */

@@ -1,6 +1,8 @@
+import { realpathSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { paths } from '../../../scenarios/paths/index.js'
 import { containerOptions } from './container-options.js'
+import { unmetReach } from './docker.js'
 import { engineAddresses } from './engine.js'
 import { clampLimits } from '../kit/settings.js'
 import { objectName } from './labels.js'
@@ -181,5 +183,25 @@ describe('cpusets', () => {
       'server',
     ])
     expect(dockerSettings.safeParse({ cpusets: { server: '0,2-3' } }).success).toBe(true)
+  })
+})
+
+describe('containers of programs of others', () => {
+  const on = (address: string, operatingSystem = 'Debian GNU/Linux 12') =>
+    unmetReach(['haproxy'], { address, operatingSystem }).map(({ need }) => need)
+
+  it('need an engine whose containers are reached by address, which is said before any is made', () => {
+    const need = ['an engine whose containers can be reached by address, for haproxy']
+    expect(on('tcp://engine.example:2375')).toEqual(need)
+    expect(on('unix:///run/user/1000/podman/podman.sock')).toEqual(need)
+    expect(on('unix:///var/run/docker.sock', 'Docker Desktop')).toEqual(need)
+    expect(unmetReach([], { address: 'tcp://engine.example:2375', operatingSystem: '' })).toEqual([])
+  })
+
+  it.runIf(process.platform === 'linux')('find it under either name of its folder', () => {
+    expect(on('unix:///var/run/docker.sock')).toEqual([])
+    expect(on('unix:///run/docker.sock')).toEqual(
+      realpathSync('/var/run') === '/run' ? [] : expect.anything(),
+    )
   })
 })

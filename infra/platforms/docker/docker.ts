@@ -2,6 +2,8 @@
  * Components as containers on one engine, Docker's or Podman's: limits and cgroups are real, and each node is a network
  * of its own, so that legs between nodes pass virtual Ethernet and a bridge.
  */
+import { existsSync, realpathSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { defined } from '../../../harness/model/defined.js'
 import type {
   Fact,
@@ -15,6 +17,7 @@ import type {
 } from '../../../harness/model.js'
 import { UserError, exitCodes } from '../../../harness/model/errors.js'
 import { version } from '../../../harness/process/package-root.js'
+import { programsOf } from '../../meshes/declared.js'
 import {
   buildImages,
   provideOwnImage,
@@ -69,7 +72,12 @@ async function checkDocker(request: EnvironmentRequest): Promise<readonly Unmet[
       ...base,
     ]
   }
-  return [...base, ...unmetMemory(request, engine.memoryBytes), ...unmetCpus(request, engine)]
+  return [
+    ...base,
+    ...unmetMemory(request, engine.memoryBytes),
+    ...unmetCpus(request, engine),
+    ...unmetReach(programsOf(request), engine),
+  ]
 }
 
 /** An engine refuses a container more cores than it has. */
@@ -81,6 +89,21 @@ function unmetCpus(request: EnvironmentRequest, { cpus }: Pick<Engine, 'cpus'>):
       need: `${asked} cores for each L7 hop of a unit (experiments.scale-out.cpusPerHop)`,
       found: `${cpus} in the engine`,
       remedy: 'ask for no more than there are',
+    },
+  ]
+}
+
+/** Where addresses of containers cannot be reached, those of our own programs are asked from within, by their node. */
+export function unmetReach(
+  programs: readonly string[],
+  engine: Pick<Engine, 'address' | 'operatingSystem'>,
+): readonly Unmet[] {
+  if (programs.length === 0 || isLocal(engine)) return []
+  return [
+    {
+      need: `an engine whose containers can be reached by address, for ${programs.join(', ')}`,
+      found: `${engine.address}, and their containers hold nothing that could reach their admin pages from within`,
+      remedy: 'use a Docker engine on this Linux machine that runs as root, or leave their meshes out',
     },
   ]
 }
@@ -138,12 +161,19 @@ async function createNetworks(engine: Engine, runId: string): Promise<Record<Nod
 }
 
 /** Container addresses can be reached from a Linux host that runs the engine as root, and from no other. */
-function isLocal({ address, operatingSystem }: Engine): boolean {
+function isLocal({ address, operatingSystem }: Pick<Engine, 'address' | 'operatingSystem'>): boolean {
+  const sockets = ['/var/run/docker.sock', '/run/podman/podman.sock'].map(resolved)
   return (
     process.platform === 'linux' &&
-    ['unix:///var/run/docker.sock', 'unix:///run/podman/podman.sock'].includes(address) &&
+    sockets.includes(resolved(address.replace(/^unix:\/\//, ''))) &&
     !operatingSystem.includes('Docker Desktop')
   )
+}
+
+/** /run and /var/run are mostly one. */
+function resolved(path: string): string {
+  const folder = dirname(path)
+  return join(existsSync(folder) ? realpathSync(folder) : folder, basename(path))
 }
 
 function factsOf(engine: Engine, images: ContainerImages, settings: DockerSettings): readonly Fact[] {

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type Docker from 'dockerode'
 import { defined } from '../../../harness/model/defined.js'
-import { UserError, messageOf } from '../../../harness/model/errors.js'
+import { messageOf } from '../../../harness/model/errors.js'
 import type {
   Arm,
   Change,
@@ -218,13 +218,8 @@ export class DockerHost implements Host {
   }
 
   async #place(workload: Workload, where: { at: Attachment; owner?: StartedContainer }): Promise<Place> {
-    const { docker, request, scope, settings, networks, ownImage, programImage, reach } = this.#options
+    const { docker, request, scope, settings, networks, ownImage, programImage } = this.#options
     const { component, program, listeners } = workload
-    if (program.kind === 'binary' && reach === 'exec') {
-      throw new UserError(`${component.name}: its container holds nothing that could reach its admin page`, {
-        hint: 'use a Docker engine on this Linux machine, whose containers can be reached by address',
-      })
-    }
     const { home, others } = where.at
     const ports = Object.fromEntries(listeners.map((name) => [name, this.#nextPort++]))
     const config = workload.config({ bindHost: '0.0.0.0', ports, file: (name) => `${configFolder}/${name}` })
