@@ -151,6 +151,18 @@ it('manifests of the user, which lie outside of what a run makes itself, go befo
   expect(changing[start + 3]).toMatch(/^helm .*uninstall ztunnel/)
 })
 
+it('finds them also where not every kind can be told or listed, as where an extension of the API server is down', async () => {
+  const down =
+    'echo "error: unable to retrieve the complete list of server APIs: metrics.k8s.io/v1beta1" >&2; exit 1'
+  const cases = [
+    `*api-resources*) printf '%s\\n' configmaps secrets; ${down} ;;`,
+    `*get\\ configmaps,secrets\\ *) echo 'run-1 v1 ConfigMap plain web'; ${down} ;;`,
+  ]
+  await kubectlThat([...cases, answers].join('\n'))
+  const [first] = await contextLeftovers('run-1')
+  expect(first?.title).toBe('2 namespaces, 1 object from manifests of the context lab')
+})
+
 it('definitions stay by which somebody has made objects since', async () => {
   await kubectlThat(withIstio('gateway.gateway.networking.k8s.io/shop').join('\n'))
   await fakeProgram(folder, 'helm', '')

@@ -10,8 +10,9 @@ import { Kubectl } from '../cluster/api/kubectl.js'
 import { labelValue, machineLabel, machineName, runLabel } from '../cluster/render/names.js'
 import { findTool } from '../../supply/tools.js'
 
-/** A cluster that cannot be reached holds nobody up. */
+/** A cluster that cannot be reached holds nobody up; one that can has many kinds to list. */
 const lookTimeoutMs = 8_000
+const listTimeoutMs = 60_000
 const requestTimeout = '--request-timeout=5s'
 
 /** Kinds that what a run lays over a whole cluster is of. */
@@ -45,8 +46,8 @@ export async function contextLeftovers(runId?: string): Promise<readonly Platfor
   if (path === undefined) return []
   const helmPath = await findTool('helm').catch(() => undefined)
   const options = { path, runId: 'clean', signal: new AbortController().signal, ...defined({ helmPath }) }
-  const look = (kubectl: Kubectl, args: readonly string[]) =>
-    kubectl.run(args, { timeoutMs: lookTimeoutMs }).catch(() => '')
+  const look: Look = (kubectl, args, timeoutMs = lookTimeoutMs) =>
+    kubectl.output(args, { timeoutMs }).catch(() => '')
   const context = (await look(new Kubectl(options), ['config', 'current-context'])).trim()
   if (context === '') return []
   // By its name: another context may be the current one by the time that they are removed.
@@ -82,15 +83,16 @@ export async function contextLeftovers(runId?: string): Promise<readonly Platfor
   }))
 }
 
-type Look = (kubectl: Kubectl, args: readonly string[]) => Promise<string>
+type Look = (kubectl: Kubectl, args: readonly string[], timeoutMs?: number) => Promise<string>
 
-/** What carries the mark of a run. None where these kinds may not be listed: who may not had no run make any. */
+/** What carries the mark of a run. None of kinds that may not be listed: who may not had no run make any. */
 async function lookForObjects(look: Look, kubectl: Kubectl, selector: string, kinds: string) {
   if (kinds === '') return []
   const owner = `{.metadata.labels.${runLabel.replaceAll('.', '\\.')}}`
   const fields = `${owner} {.apiVersion} {.kind} {.metadata.name} {.metadata.namespace}`
   const path = `jsonpath={range .items[*]}${fields}{"\\n"}{end}`
-  const text = await look(kubectl, ['get', kinds, '-A', '-l', selector, '-o', path, requestTimeout])
+  const args = ['get', kinds, '-A', '-l', selector, '-o', path, requestTimeout]
+  const text = await look(kubectl, args, listTimeoutMs)
   return text
     .split('\n')
     .filter(Boolean)

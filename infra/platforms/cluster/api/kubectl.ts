@@ -32,6 +32,14 @@ export class Kubectl {
     return this.#run([this.#options.path, ...this.#flags('context'), ...args], options)
   }
 
+  /**
+   * What it printed, also where it failed in part, as over kinds of which some may not be listed. Throws `CommandError` where it
+   * was ended.
+   */
+  async output(args: readonly string[], options: AccessOptions = {}): Promise<string> {
+    return this.#run([this.#options.path, ...this.#flags('context'), ...args], options, true)
+  }
+
   async helm(args: readonly string[], options: AccessOptions = {}): Promise<string> {
     const { helmPath } = this.#options
     if (helmPath === undefined) {
@@ -89,6 +97,7 @@ export class Kubectl {
   async #run(
     argv: readonly string[],
     { input, timeoutMs, pastAbort, signal }: AccessOptions,
+    allowFailure = false,
   ): Promise<string> {
     const bounds = this.#bounds(pastAbort)
     const signals = [bounds.signal, signal].filter((abortSignal) => abortSignal !== undefined)
@@ -96,6 +105,7 @@ export class Kubectl {
       ...bounds,
       ...(signals.length === 0 ? {} : { signal: AbortSignal.any(signals) }),
       ...defined({ input, timeoutMs }),
+      allowFailure,
     })
     return stdout
   }
