@@ -137,10 +137,6 @@ type Shape = typeof transparentSettings &
 
 export type HopSettings = z.infer<z.ZodObject<Shape>>
 
-type Targets = NonNullable<HopSettings['proxy']>
-export type Split = NonNullable<Targets['split']>
-export type Zones = NonNullable<Targets['zones']>
-
 /** Name of the cluster of a share: that of the service for the first, as it is without a split. */
 export const shareName = (service: string, index: number) =>
   index === 0 ? service : `${service}_share_${index + 1}`

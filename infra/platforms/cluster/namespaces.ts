@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ArmShape } from '../../../harness/model/cluster-access.js'
 import { ApiError, type ApiProxy } from './api/api-proxy.js'
+import type { Kubectl } from './api/kubectl.js'
 import type { PodWatch } from './api/pods.js'
 import type { ArmState } from './arms.js'
 import { namespaceManifest, serviceAccountManifest } from './render/manifests.js'
@@ -112,6 +113,23 @@ export class Namespaces {
     // Who may delete a namespace need not be allowed this; then they take their time.
     await proxy.delete(`${path}/pods?gracePeriodSeconds=0`).catch(() => {})
   }
+}
+
+/** Deletes what runs have left, and waits for its end. Its pods go at once, as in what a run deletes itself. */
+export async function removeNamespaces(
+  kubectl: Pick<Kubectl, 'run'>,
+  names: readonly string[],
+): Promise<void> {
+  if (names.length === 0) return
+  const removing = (wait: string) =>
+    kubectl.run(['delete', 'namespaces', ...names, '--ignore-not-found', wait, '--timeout=120s'], {
+      timeoutMs: 150_000,
+    })
+  await removing('--wait=false')
+  const now = ['--grace-period=0', '--force', '--wait=false']
+  // Who may delete a namespace need not be allowed this; then they take their time.
+  for (const name of names) await kubectl.run(['delete', 'pods', '--all', '-n', name, ...now]).catch(() => {})
+  await removing('--wait=true')
 }
 
 function ignoreAnswer(error: unknown): undefined {

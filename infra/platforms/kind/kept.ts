@@ -6,6 +6,7 @@ import { run } from '../../../harness/process/exec.js'
 import type { ClusterNeeds, Scope } from '../../../harness/model.js'
 import { createStateDir, liveRuns } from '../../../harness/process/state.js'
 import type { Kubectl } from '../cluster/api/kubectl.js'
+import { removeNamespaces } from '../cluster/namespaces.js'
 import { runLabel } from '../cluster/render/names.js'
 import { clusterName, findClusters } from './clean.js'
 
@@ -69,16 +70,13 @@ export async function hasNetwork(
   return has('kube-proxy') === kubeProxy && (defaultCni || !has('kindnet'))
 }
 
-/**
- * Removes what earlier runs left in a kept cluster, or are still leaving. Pods go at once, as in what a run deletes itself
- * (infra/platforms/cluster/namespaces.ts).
- */
-export async function emptyCluster(kubectl: Kubectl): Promise<void> {
-  const remove = (kind: string, ...more: string[]) =>
-    kubectl.run(['delete', kind, '--selector', runLabel, ...more], { timeoutMs: 150_000 })
-  await remove('namespaces', '--wait=false')
-  await remove('pods', '--all-namespaces', '--grace-period=0', '--force', '--wait=false')
-  await remove('namespaces', '--wait=true', '--timeout=120s')
+/** Removes what earlier runs left in a kept cluster, or are still leaving. */
+export async function emptyCluster(kubectl: Pick<Kubectl, 'run'>): Promise<void> {
+  const names = await kubectl.run(['get', 'namespaces', '--selector', runLabel, '-o', 'name'])
+  await removeNamespaces(
+    kubectl,
+    names.split('\n').flatMap((name) => /^namespace\/(.+)$/.exec(name)?.[1] ?? []),
+  )
 }
 
 /** References that some node does not have yet. */

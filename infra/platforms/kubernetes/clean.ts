@@ -7,6 +7,7 @@ import type { PlatformLeftover } from '../../../harness/model.js'
 import { meshLabel } from '../../../harness/model/cluster-access.js'
 import { remover } from '../../meshes/declared.js'
 import { Kubectl } from '../cluster/api/kubectl.js'
+import { removeNamespaces } from '../cluster/namespaces.js'
 import { labelValue, machineLabel, machineName, runLabel } from '../cluster/render/names.js'
 import { findTool } from '../../supply/tools.js'
 
@@ -133,7 +134,7 @@ async function remove(
   owner: string,
   { namespaces, meshes, wide, others }: Left,
 ): Promise<void> {
-  if (namespaces.length > 0) await removeNamespaces(kubectl, namespaces)
+  await removeNamespaces(kubectl, namespaces)
   for (const { object, namespace } of others) {
     const where = namespace === '' ? [] : ['-n', namespace]
     await kubectl.run(['delete', object, ...where, '--ignore-not-found', '--wait=false'])
@@ -159,17 +160,4 @@ async function removeWide(kubectl: Kubectl, owner: string, wide: readonly string
         `\`kubectl label ${wideKinds} -l ${runLabel}=${owner} ${runLabel}-\` makes them yours`,
     )
   await kubectl.run(['delete', ...wide, '--ignore-not-found', '--timeout=50s'])
-}
-
-/** Their pods go at once, as in what a run deletes itself (infra/platforms/cluster/namespaces.ts). */
-async function removeNamespaces(kubectl: Kubectl, names: readonly string[]): Promise<void> {
-  const removing = (wait: string) =>
-    kubectl.run(['delete', 'namespaces', ...names, '--ignore-not-found', wait, '--timeout=120s'], {
-      timeoutMs: 150_000,
-    })
-  await removing('--wait=false')
-  const now = ['--grace-period=0', '--force', '--wait=false']
-  // Who may delete a namespace need not be allowed this; then they take their time.
-  for (const name of names) await kubectl.run(['delete', 'pods', '--all', '-n', name, ...now]).catch(() => {})
-  await removing('--wait=true')
 }
