@@ -37,7 +37,7 @@ const rooms = {
   scenarios: base,
   reports: [...base, 'harness/analyze', 'scenarios'],
   'reports/bench': [...base, 'harness/process', 'harness/stats', 'reports'],
-  'infra/images/bundles.ts': [],
+  'infra/images/bundles.ts': ['harness/model/errors.ts'],
   'infra/images/kit': [],
   'infra/images/proxy': ['infra/images/kit'],
   'infra/images/tunnel': ['infra/images/kit'],

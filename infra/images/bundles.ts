@@ -9,6 +9,7 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { UserError, exitCodes, messageOf } from '../../harness/model/errors.js'
 
 export const imageNames = ['echo', 'tunnel', 'proxy', 'loadgen'] as const
 export type ImageName = (typeof imageNames)[number]
@@ -55,6 +56,11 @@ export async function bundleSource(entry: string): Promise<string> {
   return file.text
 }
 
+/** Where files that were fetched or made ahead are kept: `MESHBENCH_CACHE`, or the user's cache folder. */
+export function defaultCacheDir(env: NodeJS.ProcessEnv = process.env): string {
+  return env.MESHBENCH_CACHE || join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'meshbench')
+}
+
 /** Where bundles are kept by their content: in the checkout, or in the cache of a user who may not write there. */
 export const bundleStore = join(storeRoot(fileURLToPath(new URL('../..', import.meta.url))), 'images')
 
@@ -64,7 +70,7 @@ function storeRoot(checkout: string): string {
     accessSync(existsSync(inCheckout) ? inCheckout : checkout, constants.W_OK)
     return inCheckout
   } catch {
-    return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'meshbench')
+    return defaultCacheDir()
   }
 }
 
@@ -93,7 +99,7 @@ export function storedPath(image: ImageName, hash: string, outDir = bundleStore)
   return join(outDir, `${image}-${hash.slice(0, 12)}.mjs`)
 }
 
-/** Keeps a bundle under the hash of its content. */
+/** Keeps a bundle under the hash of its content. Throws a `UserError` where it cannot be kept. */
 export async function storeBundle(
   image: ImageName,
   text: string,
@@ -101,12 +107,20 @@ export async function storeBundle(
 ): Promise<ImageBundle> {
   const hash = sha256(text)
   const path = storedPath(image, hash, outDir)
-  if (!existsSync(path)) {
-    await mkdir(outDir, { recursive: true })
-    // Another process may be building the same: an atomic rename leaves a whole file either way.
-    const partial = `${path}.${process.pid}.partial`
-    await writeFile(partial, text)
-    await rename(partial, path)
+  try {
+    if (!existsSync(path)) {
+      await mkdir(outDir, { recursive: true })
+      // Another process may be building the same: an atomic rename leaves a whole file either way.
+      const partial = `${path}.${process.pid}.partial`
+      await writeFile(partial, text)
+      await rename(partial, path)
+    }
+  } catch (error) {
+    throw new UserError(`the bundle of ${image} cannot be kept in ${outDir}: ${messageOf(error)}`, {
+      hint: 'name a folder that this user may write to with MESHBENCH_CACHE',
+      exitCode: exitCodes.hostLacks,
+      cause: error,
+    })
   }
   return { image, path, sha256: hash }
 }

@@ -3,11 +3,11 @@
  * that has one. The list is pure; only `pullAhead` touches network and disk.
  */
 import { readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { UserError } from '../../harness/model/errors.js'
 import { run as runCommand, type RunOptions, type RunResult } from '../../harness/process/exec.js'
 import { makeFolder } from '../../harness/process/folders.js'
+import { defaultCacheDir } from '../images/bundles.js'
 import { hashFile } from './binaries.js'
 import { saveArchive } from './save-images.js'
 import { pinnedReference, unknownDigest } from './versions.js'
@@ -19,6 +19,8 @@ import type {
   NeededDownloads,
   ToolPin,
 } from '../../harness/model.js'
+
+export { defaultCacheDir } from '../images/bundles.js'
 
 /** Registry or URL prefix → what to fetch from instead, for example `docker.io` → `mirror.example/dockerhub`. */
 export type Mirrors = Readonly<Record<string, string>>
@@ -89,11 +91,6 @@ export function mirroredUrl(url: string, mirrors: Mirrors): string {
   const [scheme = '', rest = ''] = url.split(/(?<=:\/\/)/)
   const replaced = mirrored(rest, mirrors)
   return replaced.includes('://') ? replaced : `${scheme}${replaced}`
-}
-
-/** Where files that were pulled ahead are kept: `MESHBENCH_CACHE`, or the user's cache folder. */
-export function defaultCacheDir(env: NodeJS.ProcessEnv = process.env): string {
-  return env.MESHBENCH_CACHE || join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'meshbench')
 }
 
 /** The command that fetches everything for these meshes; without their names it would leave out what they need. */
