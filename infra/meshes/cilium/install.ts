@@ -11,6 +11,8 @@ import {
   overlayFacts,
   pullSecretNames,
   pullSecretSteps,
+  unknownGround,
+  type Ground,
   type LaidRelease,
 } from '../clusters/values.js'
 import {
@@ -62,7 +64,8 @@ export function ciliumOptions(
   mode: CiliumMode,
   { hubble, pullSecrets, mirrors }: CiliumSettings,
   paths: readonly Path[],
-  cluster: Pick<CiliumOptions, 'apiServer' | 'controlPlaneNode' | 'gatewayNode' | 'imagesByTag'>,
+  { apiServer, nodes }: Ground,
+  imagesByTag: boolean,
 ): CiliumOptions {
   return {
     encryption: mode === 'gateway' ? 'none' : mode,
@@ -70,9 +73,9 @@ export function ciliumOptions(
     mutualAuth: needsSpire(paths),
     hubble,
     pullSecrets: pullSecretNames(meshName(mode), pullSecrets),
-    ...cluster,
+    ...{ apiServer, nodes, imagesByTag },
     // Archives hold original names, whatever mirror they came from.
-    ...(cluster.imagesByTag ? {} : { mirrors }),
+    ...(imagesByTag ? {} : { mirrors }),
   }
 }
 
@@ -89,12 +92,7 @@ export function ciliumCharts(
 /** What the user lays over an installation, as far as it can be told without a cluster. */
 export function ciliumOverlays(mode: CiliumMode, given: unknown, paths: readonly Path[]): readonly Fact[] {
   const settings = ciliumSettings.parse(given ?? {})
-  const unknown = {
-    apiServer: { host: 'the API server', port: 6443 },
-    controlPlaneNode: 'the control plane',
-    gatewayNode: 'the waypoint',
-  }
-  const options = ciliumOptions(mode, settings, paths, { ...unknown, imagesByTag: true })
+  const options = ciliumOptions(mode, settings, paths, unknownGround, true)
   return overlayFacts(meshName(mode), ciliumCharts(mode, options, settings), settings)
 }
 

@@ -13,8 +13,7 @@ const plain: CiliumOptions = {
   hubble: true,
   gateways: false,
   apiServer: { host: 'meshbench-control-plane', port: 6443 },
-  controlPlaneNode: 'meshbench-control-plane',
-  gatewayNode: 'meshbench-worker3',
+  nodes: { 'control-plane': 'meshbench-control-plane', waypoint: 'meshbench-worker3' },
   imagesByTag: false,
 }
 

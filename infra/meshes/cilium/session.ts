@@ -1,5 +1,5 @@
 /** Brings Cilium up as the network of a cluster and raises its arms: policies, charges and proofs of each mode. */
-import type { Arm, Fact, HopCounters, MeshContext, MeshSession, RaisedArm } from '../../../harness/model.js'
+import type { Arm, Fact, MeshContext, MeshSession, RaisedArm } from '../../../harness/model.js'
 import { cilium } from '../../supply/versions.js'
 import { clusterOf, type ClusterAccess } from '../../../harness/model/cluster-access.js'
 import { settingsFor } from '../clusters/settings.js'
@@ -10,7 +10,6 @@ import { unlessHopeless } from '../clusters/install-errors.js'
 import { bringUpArm, type ArmToRaise } from '../clusters/raise.js'
 import { readIstioCounters } from '../istio/counters.js'
 import { fetchFromPods, type ServiceEndpoint } from '../hops/queries.js'
-import { readReferenceCounters } from '../reference/counters.js'
 import { sizingFacts } from '../hops/sizing.js'
 import { assetsFrom, isLoaded, runSteps } from '../hops/steps.js'
 import { pathsOf } from '../paths-of.js'
@@ -45,12 +44,8 @@ export async function installCilium(mode: CiliumMode, context: MeshContext): Pro
   const settings = settingsFor(ciliumSettings, mesh, request)
   const paths = pathsOf(mesh, request)
   const assets = assetsFrom(ciliumDownloads(mode, paths), settings, cluster)
-  const options = ciliumOptions(mode, settings, paths, {
-    apiServer: cluster.apiServer,
-    controlPlaneNode: cluster.nodes['control-plane'],
-    gatewayNode: cluster.nodes.waypoint,
-    imagesByTag: await isLoaded({ cluster, assets }),
-  })
+  const imagesByTag = await isLoaded({ cluster, assets })
+  const options = ciliumOptions(mode, settings, paths, cluster, imagesByTag)
   const charts = ciliumCharts(mode, options, settings)
   const namespaces = [ciliumNamespace]
   await runSteps(
@@ -115,39 +110,30 @@ function ciliumFacts(mode: CiliumMode, options: CiliumOptions, cluster: ClusterA
   ]
 }
 
-async function raiseCiliumArm(mode: CiliumMode, raised: ArmToRaise): Promise<RaisedArm> {
-  const { arm, path, host, cluster } = raised
+async function raiseCiliumArm(mode: CiliumMode, toRaise: ArmToRaise): Promise<RaisedArm> {
+  const { arm, path, host, cluster } = toRaise
   const name = path.name as CiliumPath
   const objects = cluster.objectsOf(arm)
-  cluster.shapeArm(arm, ciliumShape(name))
-  const { application, endpoint, serverEndpoint } = await bringUpArm(raised, {
+  const { raised, hops, serverEndpoint } = await bringUpArm(toRaise, {
+    shape: ciliumShape(name),
     manifests: ciliumManifests(name, objects),
     controller: gatewayController,
     ...(needsSpire([path]) && { before: () => unlessHopeless(cluster, [spireNamespace], waitForSpire) }),
     enter: hasGateway(path) ? () => gatewayEndpoint(cluster) : undefined,
+    bind: (hop) => bindHop(meshName(mode), { arm, path }, hop, cluster),
+    async read({ address, kind }) {
+      if (kind === 'envoy' || kind === 'gateway') {
+        const text = await fetchFromPods(cluster, { ...address, port: envoyMetricsPort, path: '/metrics' })
+        return readCiliumEnvoyCounters(text, kind === 'gateway' ? 'gateway' : 'policy')
+      }
+      const page = { ...address, port: ztunnelMetricsPort, path: '/stats/prometheus' }
+      const text = await fetchFromPods(cluster, page)
+      return readIstioCounters(text, { kind, layer: 'l4', namespace: objects.namespace })
+    },
   })
-  const hops = path.hops.map((hop) => bindHop(meshName(mode), { arm, path }, hop, cluster))
-
-  const readCounters = async (component: string): Promise<HopCounters> => {
-    const bound = hops.find((each) => each.component.name === component)
-    if (!bound) return readReferenceCounters(await host.fetchAdmin(component, '/metrics'))
-    const { address, kind } = bound
-    if (kind === 'envoy' || kind === 'gateway') {
-      const text = await fetchFromPods(cluster, { ...address, port: envoyMetricsPort, path: '/metrics' })
-      return readCiliumEnvoyCounters(text, kind === 'gateway' ? 'gateway' : 'policy')
-    }
-    const text = await fetchFromPods(cluster, {
-      ...address,
-      port: ztunnelMetricsPort,
-      path: '/stats/prometheus',
-    })
-    return readIstioCounters(text, { kind, layer: 'l4', namespace: objects.namespace })
-  }
+  const { endpoint, readCounters } = raised
   return {
-    endpoint,
-    application,
-    components: hops.map(({ component }) => component),
-    readCounters,
+    ...raised,
     prove: () =>
       proveCiliumArm({
         ...{ path: name, cluster, host, objects, endpoint, serverEndpoint, hops, readCounters },

@@ -1,5 +1,6 @@
 /** Helm values of Cilium's chart for each mode, as pure data. Keys: the chart's README at 1.19-dev and 1.20's notes. */
 import type { Endpoint } from '../../../harness/model.js'
+import type { Ground } from '../clusters/values.js'
 import { mirrored, type Mirrors } from '../../supply/pull.js'
 import { hopLimits } from '../hops/hop-limits.js'
 import { proxyResources } from '../hops/sizing.js'
@@ -22,9 +23,8 @@ export interface CiliumOptions {
    */
   readonly gateways: boolean
   readonly apiServer: Endpoint
-  readonly controlPlaneNode: string
-  /** Node whose Envoy gateways are. */
-  readonly gatewayNode: string
+  /** Kubernetes node names. */
+  readonly nodes: Pick<Ground['nodes'], 'waypoint' | 'control-plane'>
   /** Archives are loaded by tag, and containerd cannot find a digest that it did not pull. */
   readonly imagesByTag: boolean
   readonly mirrors?: Mirrors
@@ -47,14 +47,14 @@ export const envoyMetricsPort = 9964
 const anyNode = [{ operator: 'Exists' }]
 
 export function ciliumValues(options: CiliumOptions) {
-  const { apiServer, controlPlaneNode, hubble, mirrors = {}, pullSecrets = [] } = options
+  const { apiServer, nodes, hubble, mirrors = {}, pullSecrets = [] } = options
   const image = (repository: string) => ({
     ...(mirrored(repository, mirrors) === repository ? {} : { repository: mirrored(repository, mirrors) }),
     pullPolicy: 'IfNotPresent',
     ...(options.imagesByTag ? { useDigest: false } : {}),
   })
   const onControlPlane = {
-    nodeSelector: { 'kubernetes.io/hostname': controlPlaneNode },
+    nodeSelector: { 'kubernetes.io/hostname': nodes['control-plane'] },
     tolerations: anyNode,
   }
   return {
@@ -97,9 +97,9 @@ export function ciliumValues(options: CiliumOptions) {
  * On the network of one node: a node port would be served by the Envoy of the node that the client is on, wherever it leads
  * (`bpf_lxc` takes it for a service of its own).
  */
-function gatewayValues({ gatewayNode }: CiliumOptions) {
-  const nodes = { matchLabels: { 'kubernetes.io/hostname': gatewayNode } }
-  return { enabled: true, gatewayClass: { create: false }, hostNetwork: { enabled: true, nodes } }
+function gatewayValues({ nodes }: CiliumOptions) {
+  const ofWaypoint = { matchLabels: { 'kubernetes.io/hostname': nodes.waypoint } }
+  return { enabled: true, gatewayClass: { create: false }, hostNetwork: { enabled: true, nodes: ofWaypoint } }
 }
 
 type ImageValues = (repository: string) => object

@@ -304,8 +304,7 @@ describe.skipIf(noCilium !== undefined)('Cilium’s chart', () => {
       ...modes[mesh],
       hubble: true,
       apiServer: { host: controlPlane, port: 6443 },
-      controlPlaneNode: controlPlane,
-      gatewayNode: controlPlane,
+      nodes: { 'control-plane': controlPlane, waypoint: controlPlane },
       imagesByTag: true,
     }),
   })

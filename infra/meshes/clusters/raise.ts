@@ -1,10 +1,11 @@
 /** What raising an arm on a cluster is to every mesh there: what is laid first, who is charged for what, and where requests go. */
-import type { Arm, Component, Hop, Host, Path } from '../../../harness/model.js'
-import { nodeOffPath, type ClusterAccess } from '../../../harness/model/cluster-access.js'
+import type { Arm, Component, Hop, HopCounters, Host, Path, RaisedArm } from '../../../harness/model.js'
+import { nodeOffPath, type ArmShape, type ClusterAccess } from '../../../harness/model/cluster-access.js'
 import { defined } from '../../../harness/model/defined.js'
 import { serviceEndpoint, type PodAddress, type ServiceEndpoint } from '../hops/queries.js'
 import { applyManifests } from '../hops/steps.js'
 import type { Manifest } from '../hops/yaml.js'
+import { readReferenceCounters } from '../reference/counters.js'
 import { waitForGateway } from './gateway-api.js'
 import { explainFailure, unlessHopeless } from './install-errors.js'
 import { applyPullSecrets } from './values.js'
@@ -18,7 +19,9 @@ export interface ArmToRaise {
   readonly signal: AbortSignal
 }
 
-interface ArmParts {
+interface ArmParts<Bound> {
+  /** How its namespace, pods and service look. */
+  readonly shape: ArmShape
   /** What its namespace holds before its pods start. */
   readonly manifests: readonly Manifest[]
   /** Files of Secrets that injected proxies are pulled with. */
@@ -31,15 +34,37 @@ interface ArmParts {
   readonly deploymentOf?: (gateway: Manifest) => string
   /** Where requests enter, when it is not the server's own address. */
   readonly enter?: (() => Promise<ServiceEndpoint>) | undefined
+  /** Charges a hop for its containers. */
+  readonly bind: (hop: Hop) => Bound
+  readonly read: (bound: Bound) => Promise<HopCounters>
+}
+
+/** An arm that is up, for its proofs. */
+interface BroughtUp<Bound> {
+  readonly raised: Omit<RaisedArm, 'prove'> & { readonly endpoint: ServiceEndpoint }
+  readonly hops: readonly Bound[]
+  /** The server's own, which is another one behind a gateway. */
+  readonly serverEndpoint: ServiceEndpoint
 }
 
 /** Policies come first: pods that start before them would be plain, or deny everyone. */
-export async function bringUpArm(
+export async function bringUpArm<Bound extends { readonly component: Component }>(
   { arm, path, host, cluster, signal }: ArmToRaise,
-  { manifests, pullSecrets = [], before, controller, deploymentOf, enter }: ArmParts,
-) {
+  {
+    shape,
+    manifests,
+    pullSecrets = [],
+    before,
+    controller,
+    deploymentOf,
+    enter,
+    bind,
+    read,
+  }: ArmParts<Bound>,
+): Promise<BroughtUp<Bound>> {
   const { mesh } = arm
   const objects = cluster.objectsOf(arm)
+  cluster.shapeArm(arm, shape)
   const { namespace } = objects
   try {
     await cluster.ensureNamespace(arm)
@@ -56,7 +81,15 @@ export async function bringUpArm(
         }),
       )
     const serverEndpoint = await serviceEndpoint(cluster, objects)
-    return { application, serverEndpoint, endpoint: (await enter?.()) ?? serverEndpoint }
+    const endpoint = (await enter?.()) ?? serverEndpoint
+    const hops = path.hops.map(bind)
+    const components = hops.map(({ component }) => component)
+    const readCounters = async (name: string) => {
+      const bound = hops.find(({ component }) => component.name === name)
+      // The application is this repository's own, whatever carries its traffic.
+      return bound ? read(bound) : readReferenceCounters(await host.fetchAdmin(name, '/metrics'))
+    }
+    return { raised: { endpoint, application, components, readCounters }, hops, serverEndpoint }
   } catch (error) {
     signal.throwIfAborted()
     throw await explainFailure({ step: arm.id, mesh, cluster, error })

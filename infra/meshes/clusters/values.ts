@@ -10,6 +10,20 @@ import type { ChartSettings, ValuesGiven, ValuesLayer } from './settings.js'
 
 type Values = Readonly<Record<string, unknown>>
 
+/** What stands where, as charts are told. */
+export type Ground = Pick<ClusterAccess, 'nodes' | 'apiServer'>
+
+/** Of a cluster that is not there yet. */
+export const unknownGround: Ground = {
+  nodes: {
+    client: 'the client',
+    server: 'the server',
+    waypoint: 'the waypoint',
+    'control-plane': 'the control plane',
+  },
+  apiServer: { host: 'the API server', port: 6443 },
+}
+
 /** A chart of a mesh, with the product's own values. */
 export interface ChartRelease {
   readonly release: string

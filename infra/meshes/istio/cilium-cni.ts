@@ -3,7 +3,7 @@ import type { ClusterAccess } from '../../../harness/model/cluster-access.js'
 import type { Component, Downloads, Fact } from '../../../harness/model.js'
 import { cilium } from '../../supply/versions.js'
 import type { ChartSettings } from '../clusters/settings.js'
-import { layValues, type LaidRelease } from '../clusters/values.js'
+import { layValues, type Ground, type LaidRelease } from '../clusters/values.js'
 import { bindShared } from '../cilium/hop.js'
 import { ciliumOptions } from '../cilium/install.js'
 import { ciliumSettings } from '../cilium/settings.js'
@@ -21,21 +21,15 @@ const underAmbient = {
   bpf: { masquerade: false },
 }
 
-type Ground = Pick<ClusterAccess, 'apiServer' | 'nodes'>
-
 /** Cilium's chart as it is under Istio, with the user's values over it. */
 export function ciliumUnderIstio(
   settings: Pick<ChartSettings, 'values' | 'mirrors' | 'pullSecrets'>,
-  { apiServer, nodes }: Ground,
+  ground: Ground,
   imagesByTag: boolean,
 ): LaidRelease {
   const { mirrors, pullSecrets } = settings
-  const options = ciliumOptions('none', ciliumSettings.parse({ mirrors, pullSecrets }), [], {
-    apiServer,
-    controlPlaneNode: nodes['control-plane'],
-    gatewayNode: nodes.waypoint,
-    imagesByTag,
-  })
+  const own = ciliumSettings.parse({ mirrors, pullSecrets })
+  const options = ciliumOptions('none', own, [], ground, imagesByTag)
   const values = { ...ciliumValues(options), ...underAmbient }
   const [release] = layValues(mesh, [{ release: 'cilium', chart: cilium.charts.cilium, values }], settings)
   if (!release) throw new Error('one chart gives one release')

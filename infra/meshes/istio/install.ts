@@ -19,6 +19,8 @@ import {
   overlayFacts,
   pullSecretNames,
   pullSecretSteps,
+  unknownGround,
+  type Ground,
   type LaidRelease,
 } from '../clusters/values.js'
 import {
@@ -59,9 +61,6 @@ export function istioDownloads(
   }
 }
 
-/** What stands where, as charts are told. */
-type Ground = Pick<ClusterAccess, 'nodes' | 'apiServer'>
-
 /** Charts with their values: ours, and with what the user lays over them. */
 export function istioCharts(
   options: IstioOptions,
@@ -73,28 +72,18 @@ export function istioCharts(
   return [...network, ...layValues(`istio-${options.mode}`, istioReleases(options), settings)]
 }
 
-const unknown: Ground = {
-  nodes: {
-    client: 'the client',
-    server: 'the server',
-    waypoint: 'the waypoint',
-    'control-plane': 'the control plane',
-  },
-  apiServer: { host: 'the API server', port: 6443 },
-}
-
 /** What the user lays over an installation, as far as it can be told without a cluster. */
 export function istioOverlays(mode: IstioMode, given: unknown, paths: readonly Path[]): readonly Fact[] {
   const settings: IstioSettings = istioSettings[mode].parse(given ?? {})
   const mesh = `istio-${mode}`
   const options: IstioOptions = {
     mode,
-    nodes: unknown.nodes,
+    nodes: unknownGround.nodes,
     gateways: paths.some(hasGateway),
     pullSecrets: pullSecretNames(mesh, settings.pullSecrets),
     ...defined({ platform: settings.platform }),
   }
-  return overlayFacts(mesh, istioCharts(options, settings, unknown, true), settings)
+  return overlayFacts(mesh, istioCharts(options, settings, unknownGround, true), settings)
 }
 
 export function istioSteps(
@@ -165,7 +154,7 @@ async function refusal(mesh: string, cluster: ClusterAccess, found: readonly str
 
 /** What a killed run left of its own, which has its mark: as the end of a run takes it, last first. */
 export async function removeIstio(mode: IstioMode, cluster: ClusterCommands): Promise<void> {
-  const releases = istioReleases({ mode, nodes: unknown.nodes }).map(({ release }) => release)
+  const releases = istioReleases({ mode, nodes: unknownGround.nodes }).map(({ release }) => release)
   for (const release of releases.reverse()) await uninstall(cluster, release, istioNamespace)
   await removePieces(cluster)
 }

@@ -3,7 +3,6 @@ import type {
   Arm,
   Component,
   Fact,
-  HopCounters,
   MeshContext,
   MeshSession,
   Path,
@@ -24,7 +23,6 @@ import { hasGateway } from '../clusters/gateway-api.js'
 import { bindOfMesh, bringUpArm, controlPlane, nodesOf, perNode, type ArmToRaise } from '../clusters/raise.js'
 import { settingsFor } from '../clusters/settings.js'
 import { manifestSteps, overlayFacts, pullSecretNames, type LaidRelease } from '../clusters/values.js'
-import { readReferenceCounters } from '../reference/counters.js'
 import { fetchFromPods, serviceEndpoint, type RequestHeaders } from '../hops/queries.js'
 import { sizingFacts } from '../hops/sizing.js'
 import { assetsFrom, isLoaded, runSteps } from '../hops/steps.js'
@@ -188,36 +186,25 @@ async function raiseIstioArm(options: RaiseOptions): Promise<RaisedArm> {
   const objects = cluster.objectsOf(arm)
   const planned = planArm(mode, path, objects, cluster.nodes.waypoint, envoy)
   const { shape, manifests } = installed ? onInstalled(installed, planned.shape, planned.manifests) : planned
-  cluster.shapeArm(arm, shape)
-  const { application, endpoint, serverEndpoint } = await bringUpArm(options, {
-    ...{ manifests, pullSecrets, deploymentOf },
-    controller: mode === 'ambient' ? 'istiod with the ambient profile' : 'istiod',
-    enter: hasGateway(path)
-      ? () => serviceEndpoint(cluster, { ...objects, service: gatewayService })
-      : undefined,
-  })
-  const hops = path.hops.map((hop) => bindHop({ arm, path }, hop, objects, cluster))
-  const hopOf = new Map(hops.map((bound) => [bound.component.name, bound]))
-
   const readView = async ({ address, kind, layer }: BoundHop): Promise<IstioView> => {
     const page = { ...address, port: metricsPort, path: '/stats/prometheus' }
     const text = await fetchFromPods(cluster, page)
     return readIstioView(text, { kind, layer, namespace: objects.namespace })
   }
-  const readCounters = async (component: string): Promise<HopCounters> => {
-    const bound = hopOf.get(component)
-    if (bound) return (await readView(bound)).counters
-    // The application is this repository's own, whatever carries its traffic.
-    return readReferenceCounters(await host.fetchAdmin(component, '/metrics'))
-  }
+  const { raised, hops, serverEndpoint } = await bringUpArm(options, {
+    ...{ shape, manifests, pullSecrets, deploymentOf },
+    controller: mode === 'ambient' ? 'istiod with the ambient profile' : 'istiod',
+    enter: hasGateway(path)
+      ? () => serviceEndpoint(cluster, { ...objects, service: gatewayService })
+      : undefined,
+    bind: (hop) => bindHop({ arm, path }, hop, objects, cluster),
+    read: async (bound) => (await readView(bound)).counters,
+  })
   const proxy = hops.find(({ kind }) => !kind.startsWith('ztunnel'))
   const build = proxy && (await readBuild(cluster, proxy.address))
   return {
-    endpoint,
-    application,
+    ...raised,
     ...defined({ build }),
-    components: hops.map(({ component }) => component),
-    readCounters,
     prove: (): Promise<readonly ProofCheck[]> =>
       proveIstioArm({
         ...{ mode, cluster, host, objects, endpoint: serverEndpoint, hops, readView, requestHeaders },
