@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type Docker from 'dockerode'
 import { GenericContainer, Wait } from 'testcontainers'
+import { defined } from '../../../harness/model/defined.js'
 import { messageOf } from '../../../harness/model/errors.js'
 import type { Change, TrialError, UsageReading } from '../../../harness/model.js'
 import { NotReadyError } from '../local/process.js'
@@ -88,17 +89,17 @@ export async function startContainer(options: StartOptions): Promise<StartedCont
         return
       }
       if (!life.failure) return
-      const since = Math.floor(Date.now() / 1000)
-      await container.start()
-      life.begin()
-      const { State: now, NetworkSettings: settings } = await container.inspect()
-      cgroup = findCgroup(id, now.Pid)
-      const moved = Object.entries(addresses).find(
-        ([name, was]) => settings.Networks[name]?.IPAddress !== was,
-      )
-      if (moved)
-        throw new Error(`${spec.name} came back at another address on ${moved[0]}: its own was taken`)
-      if (options.readyPattern) await awaitOutput(container, options.readyPattern, { since, life })
+      await startAgain(container, life, {
+        ...defined({ readyPattern: options.readyPattern }),
+        onStarted({ State: now, NetworkSettings: settings }) {
+          cgroup = findCgroup(id, now.Pid)
+          const moved = Object.entries(addresses).find(
+            ([name, was]) => settings.Networks[name]?.IPAddress !== was,
+          )
+          if (moved)
+            throw new Error(`${spec.name} came back at another address on ${moved[0]}: its own was taken`)
+        },
+      })
     },
     expectEnd: () => life.expectEnd(),
   }
@@ -178,10 +179,32 @@ async function resume(container: Docker.Container): Promise<void> {
   if (state.Paused) await container.unpause()
 }
 
+interface StartAgainOptions {
+  readonly readyPattern?: RegExp
+  readonly onStarted: (now: Docker.ContainerInspectInfo) => void
+}
+
+/**
+ * Resolves when it has said that it is ready in its new life, which begins where the last one ended by the engine's clock: this
+ * machine's may be another, and its last life may have said the same within this second.
+ */
+export async function startAgain(
+  container: Docker.Container,
+  life: Pick<Life, 'begin' | 'failure'>,
+  { readyPattern, onStarted }: StartAgainOptions,
+): Promise<void> {
+  const { State: last } = await container.inspect()
+  await container.start()
+  life.begin()
+  onStarted(await container.inspect())
+  const since = Date.parse(last.FinishedAt) / 1000
+  if (readyPattern) await awaitOutput(container, readyPattern, { since, life })
+}
+
 async function awaitOutput(
   container: Docker.Container,
   pattern: RegExp,
-  { since, life }: { readonly since: number; readonly life: Life },
+  { since, life }: { readonly since: number; readonly life: Pick<Life, 'failure'> },
 ): Promise<void> {
   const deadline = Date.now() + readyTimeoutMs
   while (!life.failure && Date.now() < deadline) {
