@@ -4,9 +4,9 @@
  * Nodes are names only here, so the network costs nothing and what is left is the cost of the hops themselves.
  */
 import { connect } from 'node:net'
-import type { EnvironmentRequest, Platform } from '../../../harness/model.js'
+import type { Platform } from '../../../harness/model.js'
 import { platformSettings } from '../kit/settings.js'
-import { cpusOf, ownsApplication, unmetMemory } from '../kit/units.js'
+import { ownsApplication, unmetMemory } from '../kit/units.js'
 import { findGroups } from './groups.js'
 import { loopbackPlace } from './process.js'
 import { unmetQuota } from './quota.js'
@@ -34,18 +34,15 @@ export const local: Platform = {
 
   create: (request, scope, progress) =>
     createProcessHost({
-      network: loopbackOf(request),
+      ...{ arms: request.arms, network: loopback, scope, progress },
       pins: platformSettings(localSettings, request),
-      scope,
-      progress,
     }),
 }
 
-const loopbackOf = ({ arms }: EnvironmentRequest): ProcessNetwork => ({
+const loopback: ProcessNetwork = {
   facts: [{ name: 'platform', value: 'local: processes on loopback, one kernel, no network between nodes' }],
   placeOf: () => Promise.resolve(loopbackPlace),
   wrapClient: (_arm, argv) => argv,
   connect: ({ host, port }) => connect(port, host),
   ownsApplication,
-  cpusOf: (component) => cpusOf(arms, component),
-})
+}

@@ -18,7 +18,7 @@ import { readHost } from '../../../harness/process/probes/host.js'
 import { readProcess } from '../../../harness/process/probes/process.js'
 import { readEach } from '../../../harness/process/read-each.js'
 import { withEarlier } from '../kit/cgroup.js'
-import { echoWorkload, echoWorkloadOf } from '../kit/units.js'
+import { cpusOf, echoWorkload, echoWorkloadOf } from '../kit/units.js'
 import { createGroups, type ComponentGroups } from './groups.js'
 import { createQuotas } from './quota.js'
 import { fetchText } from './loopback.js'
@@ -32,13 +32,12 @@ export interface ProcessNetwork {
   /** Turns a command into one that runs where the arm's client lives. */
   wrapClient(arm: Arm, argv: readonly string[]): readonly string[]
   readonly connect: (endpoint: Endpoint) => ByteStream
-  /** Cores that a component may use; undefined: as many as there are. */
-  readonly cpusOf: (component: Component) => number | undefined
   /** Whether an arm's application is for it alone; one serves all others. */
   readonly ownsApplication: (arm: Arm, path: Path) => boolean
 }
 
 export interface ProcessHostOptions {
+  readonly arms: readonly Arm[]
   readonly network: ProcessNetwork
   readonly pins: LocalSettings
   readonly scope: Scope
@@ -46,7 +45,7 @@ export interface ProcessHostOptions {
 }
 
 export async function createProcessHost(options: ProcessHostOptions): Promise<Host> {
-  const { network, pins, scope, progress } = options
+  const { arms, network, pins, scope, progress } = options
   const bundles = await progress.step('bundles', () => imageBundles())
   const groups = await createGroups(scope)
   const quotas = createQuotas(scope)
@@ -67,7 +66,7 @@ export async function createProcessHost(options: ProcessHostOptions): Promise<Ho
   /** A group counts what its component has used in all its lives, and each of them is limited. */
   async function account(name: string, { component, pid }: LocalProcess): Promise<void> {
     await groups?.place(name, pid)
-    const cpus = network.cpusOf(component)
+    const cpus = cpusOf(arms, component)
     if (cpus !== undefined) await quotas.limit(name, pid, cpus)
   }
 

@@ -6,7 +6,7 @@ import { settingsOf } from '../../../harness/model/variants.js'
 import type { Arm, EnvironmentRequest, Platform, Progress, Scope, Unmet } from '../../../harness/model.js'
 import type { NamespaceHost } from '../../meshes/kernel/arm-network.js'
 import { platformSettings } from '../kit/settings.js'
-import { cpusOf, isUnit, ownsApplication, unmetMemory } from '../kit/units.js'
+import { isUnit, ownsApplication, unmetMemory } from '../kit/units.js'
 import { createProcessHost } from '../local/process-host.js'
 import { unmetQuota } from '../local/quota.js'
 import { unmetPins } from '../local/settings.js'
@@ -98,7 +98,6 @@ async function createNamespaceHost(
         }
       },
       ownsApplication: (arm, path) => own.has(arm.id) || ownsApplication(arm, path),
-      cpusOf: (component) => cpusOf(request.arms, component),
       wrapClient: ({ id }, argv) => networkOf(id).client.namespace.enter(argv),
       connect(endpoint) {
         const network = networks[Number(endpoint.host.split('.')[1]) - firstBlock]
@@ -106,9 +105,7 @@ async function createNamespaceHost(
         return network.connect(endpoint)
       },
     },
-    pins: settings,
-    scope,
-    progress,
+    ...{ arms: request.arms, pins: settings, scope, progress },
   })
   return {
     ...host,
