@@ -6,6 +6,7 @@
  */
 import { chmod, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type Docker from 'dockerode'
 import { CommandError, UserError, exitCodes, messageOf } from '../../../harness/model/errors.js'
 import { run } from '../../../harness/process/exec.js'
@@ -14,6 +15,8 @@ import { containerPlatform, saveArchive } from '../../supply/save-images.js'
 import { deleteCluster } from './clean.js'
 
 const loadTimeoutMs = 300_000
+/** A container is made within it once it was asked for, on a busy host as well. */
+const lateNodeMs = 2_000
 
 export interface CreateClusterOptions {
   readonly kind: string
@@ -36,7 +39,12 @@ export async function createCluster(options: CreateClusterOptions): Promise<stri
   // Before it is created: what is left of a failed attempt must go, too.
   let isCreated = false
   scope.defer(`delete cluster ${name}`, async () => {
-    if (!(isCreated && options.keep)) await deleteCluster(docker, name)
+    if (isCreated && options.keep) return
+    await deleteCluster(docker, name)
+    if (isCreated) return
+    // The engine may still be making a node that kind had asked it for when it was ended.
+    await sleep(lateNodeMs)
+    await deleteCluster(docker, name)
   })
   const argv = [kind, 'create', 'cluster', '--name', name, '--config', configPath, '--kubeconfig', kubeconfig]
   try {

@@ -21,6 +21,7 @@ import { run } from '../../../harness/process/exec.js'
 import { openScope } from '../../../harness/process/scope.js'
 import { nodeImageFor, pinnedReference } from '../../supply/versions.js'
 import { testRequest } from '../../../harness/testing/request.js'
+import { withScope } from '../../../harness/testing/scope.js'
 
 const runId = '2026-11-22t10-04-31-1a2b3c'
 
@@ -136,6 +137,17 @@ describe('clusters that are left', () => {
     expect(await namesOf(runId)).toEqual([mine])
     const [found] = await findClusters(docker, runId)
     expect([found?.runId, found?.nodes.length]).toEqual([runId, 2])
+  })
+
+  it('are taken away with a node that the engine makes after kind was ended', async () => {
+    const { docker, nodes } = engineWith()
+    await withScope('r', async (scope) => {
+      const common = { kind: 'false', docker, config: '', timeoutMs: 1_000, keep: true, scope }
+      await expect(createCluster({ ...common, name: mine })).rejects.toThrow('could not create the cluster')
+      // As its end looks for nodes for the first time, there is none yet.
+      setTimeout(() => nodes.set(`${mine}-worker`, mine), 500)
+    })
+    expect([...nodes]).toEqual([])
   })
 
   it('go node by node, also where the engine is busy at first', async () => {
