@@ -197,9 +197,29 @@ describe('pullAhead', () => {
       hostPlatform,
       fetch: async () => Promise.reject(new Error('ENOTFOUND')),
     })
+    await expect(unreachable).rejects.toThrow('https://example.test/m.yaml cannot be fetched: ENOTFOUND.')
     await expect(unreachable).rejects.toBeInstanceOf(UserError)
     const refused = pullAhead([manifest], { cacheDir, hostPlatform, fetch: answer('no', 403) })
     await expect(refused).rejects.toThrow('answered 403')
+  })
+
+  test('a download that breaks off, or that never ends, is one as well, and nothing is kept', async () => {
+    const options = { cacheDir, hostPlatform, timeoutMs: 50 }
+    const streaming = (start: (controller: ReadableStreamDefaultController) => void) => async () =>
+      new Response(new ReadableStream({ start }))
+    const broken = new TypeError('terminated', { cause: new Error('other side closed') })
+    const cut = pullAhead([manifest], { ...options, fetch: streaming((body) => body.error(broken)) })
+    await expect(cut).rejects.toThrow('https://example.test/m.yaml cannot be fetched: other side closed.')
+    await expect(cut).rejects.toBeInstanceOf(UserError)
+    const silent = pullAhead([manifest], {
+      ...options,
+      fetch: (_, { signal }) =>
+        new Promise((_resolve, reject) => {
+          signal.addEventListener('abort', () => reject(signal.reason as Error))
+        }),
+    })
+    await expect(silent).rejects.toThrow('cannot be fetched: The operation was aborted due to timeout.')
+    expect(await readdir(join(cacheDir, 'manifests'))).toEqual([])
   })
 
   test('an image is pulled by digest, tagged and saved as an archive', async () => {

@@ -4,7 +4,7 @@
  */
 import { readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { UserError } from '../../harness/model/errors.js'
+import { UserError, messageOf } from '../../harness/model/errors.js'
 import { run as runCommand, type RunOptions, type RunResult } from '../../harness/process/exec.js'
 import { makeFolder } from '../../harness/process/folders.js'
 import { defaultCacheDir } from '../images/bundles.js'
@@ -185,7 +185,9 @@ export interface PullOptions {
   readonly helm?: string
   /** Replaced in tests. */
   readonly run?: (argv: readonly string[], options?: RunOptions) => Promise<RunResult>
-  readonly fetch?: (url: string) => Promise<Response>
+  readonly fetch?: (url: string, options: { readonly signal: AbortSignal }) => Promise<Response>
+  /** Shorter in tests. */
+  readonly timeoutMs?: number
   readonly note?: (text: string) => void
 }
 
@@ -288,8 +290,14 @@ async function pullChart(item: PullItem, file: string, options: PullOptions): Pr
 }
 
 async function download(url: string, file: string, options: PullOptions): Promise<void> {
-  const response = await (options.fetch ?? fetch)(url).catch((error: unknown) => {
-    throw new UserError(`${url} cannot be reached.`, {
+  const signal = AbortSignal.timeout(options.timeoutMs ?? pullTimeoutMs)
+  const get = async () => {
+    const response = await (options.fetch ?? fetch)(url, { signal })
+    return { response, content: response.ok ? Buffer.from(await response.arrayBuffer()) : Buffer.alloc(0) }
+  }
+  const { response, content } = await get().catch((error: Error) => {
+    // Node's own words for every failure of the network are 'fetch failed' and 'terminated'.
+    throw new UserError(`${url} cannot be fetched: ${messageOf(error.cause ?? error)}.`, {
       hint: 'Pull on a host with a network and copy the cache folder, or name a mirror in the config.',
       cause: error,
     })
@@ -299,5 +307,5 @@ async function download(url: string, file: string, options: PullOptions): Promis
       hint: 'Name a mirror in the config, or try later.',
     })
   }
-  await writeFile(file, Buffer.from(await response.arrayBuffer()))
+  await writeFile(file, content)
 }
