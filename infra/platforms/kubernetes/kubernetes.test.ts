@@ -62,6 +62,17 @@ describe('assignNodes', () => {
     expect(() => assignNodes([kept('a', 'waypoint')], {})).toThrow(/client/)
   })
 
+  it('refuses a node that no pod can be pinned to, since its label is not its name', () => {
+    const labels = (hostname: string) => ({ labels: { 'kubernetes.io/hostname': hostname } })
+    expect(assignNodes([node('a', labels('a'))], {})).toMatchObject({ client: 'a' })
+    expect(() => assignNodes([node('a', labels('a.example')), node('b')], {})).toThrow(
+      'the node a has the label kubernetes.io/hostname=a.example',
+    )
+    // One that plays no part may be called as it likes.
+    const parts = ['a', 'b', 'c', 'd'].map((name) => node(name))
+    expect(assignNodes([...parts, node('e', labels('e.example'))], {})['control-plane']).toBe('d')
+  })
+
   it('refuses a cluster without a usable node', () => {
     expect(() => assignNodes([], {})).toThrow(/no node/)
   })

@@ -17,7 +17,7 @@ const roles = ['client', 'server', 'waypoint'] as const
 /**
  * A node for each role: the first that fits its selector, else the next ready one by name. With fewer than three nodes
  * the last ones are shared. What controls a mesh goes to a node that plays no role, or else to the waypoint's. Throws when a
- * role has none.
+ * role has none, or one that no pod can be pinned to.
  */
 export function assignNodes(
   nodes: readonly NodeInfo[],
@@ -48,7 +48,21 @@ export function assignNodes(
   const named = assigned as Record<NodeRole, string>
   const taken = Object.values(named)
   const free = usable.find(({ metadata, spec }) => !taken.includes(metadata.name) && !spec.taints?.length)
-  return { ...named, 'control-plane': free?.metadata.name ?? named.waypoint }
+  const all = { ...named, 'control-plane': free?.metadata.name ?? named.waypoint }
+  const chosen = new Set(Object.values(all))
+  usable.filter(({ metadata }) => chosen.has(metadata.name)).forEach(refuseOtherHostname)
+  return all
+}
+
+const hostnameLabel = 'kubernetes.io/hostname'
+
+/** Pods are pinned by this label, which is a node's name nearly everywhere; where it is not, none would ever have a place. */
+function refuseOtherHostname({ metadata: { name, labels } }: NodeInfo): void {
+  const hostname = labels?.[hostnameLabel] ?? name
+  if (hostname !== name)
+    throw new Error(
+      `the node ${name} has the label ${hostnameLabel}=${hostname}, which is not its name, and pods are pinned by it`,
+    )
 }
 
 function isUsable({ spec, status }: NodeInfo): boolean {
