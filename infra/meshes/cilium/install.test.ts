@@ -101,7 +101,7 @@ test('only WireGuard takes the baseline off the pod network, since there nothing
 })
 
 test('images that were loaded keep their names, whatever mirror they came from; without one of them, none is loaded', async () => {
-  const cacheDir = fullCache('cilium')
+  const cacheDir = await fullCache('cilium')
   const settings = { cacheDir, mirrors: { 'quay.io': 'mirror.example/quay' } }
   const agentImage = async () => {
     const access = { loadArchive: async () => {} }

@@ -1,7 +1,8 @@
 /** What the tests of Istio and Cilium share: installations on a cluster of transcripts, an arm's objects, test data. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
+import { cp, mkdir, mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parse } from 'yaml'
 import type { Arm, Downloads, Mesh, MeshContext, Path, Progress, Scope } from '../../../harness/model.js'
@@ -9,8 +10,7 @@ import type { ArmObjects } from '../../../harness/model/cluster-access.js'
 import { UserError } from '../../../harness/model/errors.js'
 import { silentProgress } from '../../../harness/testing/scope.js'
 import { paths } from '../../../scenarios/paths/index.js'
-import { listPulls, type PullItem } from '../../supply/pull.js'
-import { unknownDigest } from '../../supply/versions.js'
+import { listPulls } from '../../supply/pull.js'
 import { meshes } from '../index.js'
 import { transcriptHost, type TranscriptCluster } from '../testdata/transcript-cluster.js'
 import { testRequest } from '../../../harness/testing/request.js'
@@ -108,24 +108,16 @@ export function downloadsOnAllPaths(name: string): Downloads {
   return mesh?.downloads?.(Object.values<Path>(paths).filter((path) => mesh.paths.includes(path.name))) ?? {}
 }
 
-/** A cache with files for what is meant of a mesh's downloads, as `meshbench pull` leaves it. */
-function cacheOf(names: readonly string[], isMeant: (item: PullItem) => boolean): string {
-  const cacheDir = mkdtempSync(join(tmpdir(), 'meshbench-cache-'))
-  const items = listPulls(names.map((mesh) => ({ neededBy: mesh, ...downloadsOnAllPaths(mesh) })))
-  for (const { cachePath } of items.filter(isMeant)) {
-    mkdirSync(dirname(join(cacheDir, cachePath)), { recursive: true })
-    writeFileSync(join(cacheDir, cachePath), 'as it was pulled')
-  }
+/** A cache of the charts and manifests that have a digest, and of nothing else: helm and kubectl get no others from there. */
+export const pinnedCache = testdata('cache')
+
+/** The same with archives of all of a mesh's images, as `meshbench pull` leaves them. */
+export async function fullCache(mesh: string): Promise<string> {
+  const cacheDir = await mkdtemp(join(tmpdir(), 'meshbench-cache-'))
+  await cp(pinnedCache, cacheDir, { recursive: true })
+  await mkdir(join(cacheDir, 'images'))
+  const items = listPulls([{ neededBy: mesh, ...downloadsOnAllPaths(mesh) }])
+  for (const { kind, cachePath } of items)
+    if (kind === 'image') await writeFile(join(cacheDir, cachePath), 'archive')
   return cacheDir
 }
-
-/** With archives of all of a mesh's images. */
-export const fullCache = (mesh: string): string =>
-  cacheOf([mesh], ({ kind, digest }) => kind === 'image' || digest !== unknownDigest)
-
-/** Charts and manifests that have a digest: helm and kubectl are given no others from here. */
-export const pinnedCache = cacheOf(
-  ['cilium', 'istio-ambient'],
-  ({ kind, digest }) => kind !== 'image' && digest !== unknownDigest,
-)
-process.once('exit', () => rmSync(pinnedCache, { recursive: true, force: true }))

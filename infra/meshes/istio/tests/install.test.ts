@@ -37,7 +37,7 @@ describe.each([istioSidecar, istioAmbient])('$name', (mesh) => {
 })
 
 test('images that were loaded keep their names, whatever mirror they came from', async () => {
-  const cacheDir = fullCache('istio-sidecar')
+  const cacheDir = await fullCache('istio-sidecar')
   const settings = { cacheDir, mirrors: { 'docker.io': 'mirror.example/hub' } }
   const hubWith = async (access: Partial<ClusterAccess>) => {
     const cluster = transcriptCluster(transcript('istio-sidecar-install'), access)
