@@ -11,7 +11,15 @@ import { hostCgroup } from '../platforms/kind/preflight.js'
 import { kubernetes } from '../platforms/kubernetes/kubernetes.js'
 import { paths, type PathName } from '../../scenarios/paths/index.js'
 import { UserError } from '../../harness/model/errors.js'
-import { defaultCacheDir, listPulls, mirrored, pullAhead, renderPulls, type PullItem } from './pull.js'
+import {
+  inCache,
+  defaultCacheDir,
+  listPulls,
+  mirrored,
+  pullAhead,
+  renderPulls,
+  type PullItem,
+} from './pull.js'
 import { cilium, nodeImageFor, nodeImages, tools, unknownDigest } from './versions.js'
 
 /** What a run on kind needs for all paths of some meshes. */
@@ -181,6 +189,19 @@ describe('pullAhead', () => {
       ...{ reference: 'registry.example/envoy:1', digest: `sha256:${digit.repeat(64)}` },
     }))
     expect(listPulls([{ neededBy: 'x', images }])).toHaveLength(2)
+  })
+
+  test('an archive is found by its digest, and one that was laid there by its tag alone after it', async () => {
+    const images = [{ reference: 'registry.example/envoy:1', digest: `sha256:${'a'.repeat(64)}` }]
+    const [item] = listPulls([{ neededBy: 'x', images }])
+    const found = () => inCache(item!, cacheDir)
+    expect(await found()).toBeUndefined()
+    const byTag = join(cacheDir, 'images', 'registry.example_envoy_1.tar')
+    await mkdir(join(cacheDir, 'images'))
+    await writeFile(byTag, 'archive')
+    expect(await found()).toBe(byTag)
+    await writeFile(join(cacheDir, item!.cachePath), 'archive')
+    expect(await found()).toBe(join(cacheDir, item!.cachePath))
   })
 
   test('a file in the cache that has changed is fetched again', async () => {

@@ -124,6 +124,21 @@ export async function imageArchive(
   return (await isFilled(file)) ? { file, tag: pin.reference } : undefined
 }
 
+/**
+ * Where the cache has what a mesh is installed from. An archive that is named by its tag alone was laid there by hand, as on a
+ * host without a registry, or by an earlier version: of what this version names itself a tag has one image.
+ */
+export async function inCache(item: PullItem, cacheDir: string): Promise<string | undefined> {
+  const byTag = item.tag === undefined ? [] : [archivePath(item.tag)]
+  for (const path of [item.cachePath, ...byTag]) {
+    const file = join(cacheDir, path)
+    if (await isFilled(file)) return file
+  }
+  return undefined
+}
+
+const archivePath = (reference: string) => join('images', `${reference.replaceAll(/[/:@]/g, '_')}.tar`)
+
 /** Whether a file is there whole: what is still downloaded lies under another name. */
 export async function isFilled(file: string): Promise<boolean> {
   return stat(file).then(
@@ -160,7 +175,7 @@ function imageItem(image: ImagePin, neededBy: string, mirrors: Mirrors): PullIte
     digest: image.digest,
     neededBy,
     // By its digest, too: an archive holds none, and another image may have had this tag.
-    cachePath: join('images', `${pinnedReference(image).replaceAll(/[/:@]/g, '_')}.tar`),
+    cachePath: archivePath(pinnedReference(image)),
     tag: image.reference,
   }
 }

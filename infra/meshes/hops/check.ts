@@ -1,9 +1,8 @@
 /** Needs that all meshes from Helm charts share. */
-import { join } from 'node:path'
 import type { EnvironmentRequest, Mesh, Platform, Unmet } from '../../../harness/model.js'
 import {
   defaultCacheDir,
-  isFilled,
+  inCache,
   listPulls,
   pullAheadRemedy,
   pullCommandFor,
@@ -27,7 +26,7 @@ export async function checkDownloads(
   const needed = offers.includes('new-cluster') ? all : { ...all, images: [] }
   const places = new Map<string, PullItem[]>()
   for (const item of listPulls([needed], { mirrors })) {
-    if (await isFilled(join(cacheDir, item.cachePath))) continue
+    if ((await inCache(item, cacheDir)) !== undefined) continue
     const { url } = placeOf(item)
     places.set(url, [...(places.get(url) ?? []), item])
   }

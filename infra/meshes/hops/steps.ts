@@ -4,7 +4,7 @@ import type { ChartPin, Downloads, ManifestPin, Progress, Scope } from '../../..
 import {
   chartArguments,
   defaultCacheDir,
-  isFilled,
+  inCache,
   listPulls,
   pullAhead,
   type Mirrors,
@@ -40,26 +40,28 @@ export function assetsFrom(
     if (!item) throw new Error('nothing is listed')
     return item
   }
-  const isThere = ({ cachePath }: PullItem) => isFilled(join(cacheDir, cachePath))
   const run = async ([, ...args]: readonly string[], options?: AccessOptions) => ({
     ...{ code: 0, stdout: await helm(args, options), stderr: '' },
   })
   const fileOf = async (item: PullItem) => {
+    const there = await inCache(item, cacheDir)
+    if (there !== undefined) return there
     // Neither charts nor manifests differ from one platform to another.
-    if (!(await isThere(item))) await pullAhead([item], { cacheDir, hostPlatform: 'linux/amd64', run })
+    await pullAhead([item], { cacheDir, hostPlatform: 'linux/amd64', run })
     return join(cacheDir, item.cachePath)
   }
   return {
     async chart(chart) {
       const item = itemOf({ charts: [chart] })
-      if (item.digest === unknownDigest && !(await isThere(item))) return chartArguments(item)
+      if (item.digest === unknownDigest && (await inCache(item, cacheDir)) === undefined)
+        return chartArguments(item)
       return [await fileOf(item)]
     },
     manifest: (manifest) => fileOf(itemOf({ manifests: [manifest] })),
     async archives() {
-      const files = listPulls([{ neededBy: '', images }]).map(({ cachePath }) => join(cacheDir, cachePath))
-      const there = await Promise.all(files.map(isFilled))
-      return there.every(Boolean) ? files : []
+      const items = listPulls([{ neededBy: '', images }])
+      const files = await Promise.all(items.map((item) => inCache(item, cacheDir)))
+      return files.every((file) => file !== undefined) ? files : []
     },
   }
 }
