@@ -209,43 +209,11 @@
     })
     command.after(button)
   }
-  const unpack = ({ analysis, trials, strings }) => {
-    const estimates = (value) => {
-      if (Array.isArray(value)) return value.map(estimates)
-      if (value === null || typeof value !== 'object') return value
-      if (Array.isArray(value['^'])) {
-        const [percentile, ms, lowMs, highMs] = value['^']
-        return lowMs === undefined ? { percentile, ms } : { percentile, ms, lowMs, highMs }
-      }
-      if (Array.isArray(value['~'])) {
-        const [figure, low, high, n, level, unit, method, cells] = value['~']
-        const names = cells.map((index) => strings[index])
-        return {
-          value: figure,
-          unit: strings[unit],
-          low,
-          high,
-          level,
-          n,
-          method: strings[method],
-          cells: names,
-        }
-      }
-      return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, estimates(inner)]))
-    }
-    const whole = { ...analysis }
-    for (const part of ['cells', 'comparisons', 'noise', 'increments', 'claims', 'thresholds'])
-      whole[part] = estimates(whole[part])
-    const kept = new Set(['cell', 'arm', 'experiment'])
-    const rows = trials.rows.map((row) => {
-      const trial = {}
-      trials.fields.forEach((field, index) => {
-        const value = row[index]
-        if (value !== null) trial[field] = kept.has(field) ? strings[value] : value
-      })
-      return trial
-    })
-    return { ...whole, trials: rows }
+  const unpack = ({ analysis, columns }) => {
+    const fields = Object.entries(columns)
+    const trialAt = (_, at) =>
+      Object.fromEntries(fields.flatMap(([field, all]) => (all[at] === null ? [] : [[field, all[at]]])))
+    return { ...analysis, trials: (columns.index ?? []).map(trialAt) }
   }
   const csv = (trials) => {
     const fields = [...new Set(trials.flatMap(Object.keys))]
