@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { analyze } from './analyze.js'
 import { check } from './check.js'
+import { comparePaired } from './estimates.js'
 import { gate } from './gate.js'
 import type { Threshold } from '../model.js'
 import { gateLines } from '../../reports/compare/gate-lines.js'
@@ -111,6 +112,28 @@ describe('check', () => {
     expect(
       check(analyze(syntheticJournal({ ...options, rounds: 1, thresholds }))).map(({ state }) => state),
     ).toEqual(['inconclusive'])
+  })
+
+  it('has no data on a ratio to nothing, which the gate neither passes nor calls better', () => {
+    const { ratio } = comparePaired([50, 60, 55, 52], [0, 0, 0, 0], measured.config, {
+      unit: 'ms',
+      cells: [],
+    })
+    expect(ratio.n).toBe(0)
+    const comparisons = measured.comparisons.map((comparison) => ({ ...comparison, ratio }))
+    const threshold: Threshold = { metric: 'cpu.per1000Requests', arm, relativeTo, max: 1.5 }
+    const config = { ...measured.config, thresholds: [threshold] }
+    expect(check({ ...measured, config, comparisons }).map(({ state }) => state)).toEqual(['no data'])
+    const { variants } = gate(
+      {
+        ...measured,
+        arms: measured.arms.map((known) => (known.id === arm ? { ...known, control: relativeTo } : known)),
+        comparisons,
+      },
+      { checks: [{ metric: 'cpu.per1000Requests', practical: 0.05 }], inconclusive: 'fail' },
+    )
+    expect(variants.map(({ state }) => state)).toEqual(['inconclusive'])
+    expect(variants[0]?.sentence).toMatch(/has no ratio to that of .*, which is zero: inconclusive\.$/)
   })
 
   it('counts errors', () => {

@@ -60,7 +60,10 @@ function lookUp(analysis: Checked, threshold: Threshold, cell: CellAnalysis): Fo
     )
   if (relativeTo !== undefined) {
     const found = compared(metric.id, relativeTo)
-    return found && { actual: found.ratio, visible: visibleShare(analysis, found) }
+    // To nothing there is no ratio.
+    return found && found.ratio.n > 0
+      ? { actual: found.ratio, visible: visibleShare(analysis, found) }
+      : undefined
   }
   const baseline = analysis.arms.find(({ id }) => id === cell.arm)?.baseline
   if (isAdded(metric)) {

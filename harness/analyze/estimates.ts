@@ -24,8 +24,9 @@ export interface EstimateOptions {
 }
 
 /**
- * Estimate over rounds. What JSON can hold is all there is: no value gives 0 with `n: 0`; one round has no spread, and
- * its bounds are ± `scale` (the size of what was measured; by default the value's own), which `method` says.
+ * Estimate over rounds. What JSON can hold is all there is: no value gives 0 with `n: 0`, and so does a ratio to nothing;
+ * one round has no spread, and its bounds are ± `scale` (the size of what was measured; by default the value's own),
+ * which `method` says.
  */
 function toEstimate(
   location: Location,
@@ -37,13 +38,15 @@ function toEstimate(
   const value = log && n > 0 ? Math.exp(location.value) : location.value
   const base = { value, unit, level, n, cells }
   if (n === 0) return { ...base, low: 0, high: 0, method: 'no valid trial' }
-  if (n === 1 || !Number.isFinite(location.se)) {
+  if (n > 1 && !Number.isFinite(location.se))
+    return { ...base, n: 0, low: 0, high: 0, method: 'the reference is zero: there is no ratio to it' }
+  if (n === 1) {
     const spread = Math.abs(options.scale ?? value)
     return {
       ...base,
       low: positive || log ? Math.max(0, value - spread) : value - spread,
       high: value + spread,
-      method: `${n === 1 ? 'one round' : 'the reference is zero'}: the bounds are a convention (± the size of what was measured), not an interval`,
+      method: 'one round: the bounds are a convention (± the size of what was measured), not an interval',
     }
   }
   const bounds = boundsOf(location, level)
@@ -128,7 +131,8 @@ export function comparePaired(
     ratio: toEstimate(pairing.ratio, what, {
       ...options,
       unit: 'ratio',
-      positive: true,
+      // Of what was added, which noise may have turned negative, an end at zero may leave the figure itself out.
+      positive: pairing.log || pairing.ratio.value >= 0,
       log: pairing.log,
     }),
     pValue: pairing.pValue,

@@ -143,18 +143,24 @@ function judge(analysis: Gated, comparison: Comparison, check: GateCheck): GateV
   const words = alone
     ? 'inconclusive, as rounds of one process are no independent samples'
     : wordsOf(state, check)
-  const measured = withInterval(ratio, '')
   const visible = visibleShare(analysis, comparison)
+  const what = `${metricText(check)} of ${arm} (${experiment}, ${loadLabel})`
+  const found =
+    ratio.n === 0
+      ? { sentence: `${what} has no ratio to that of ${versus}, which is zero: inconclusive.` }
+      : {
+          ratio,
+          sentence: `${what} is ${withInterval(ratio, '')} times that of ${versus}: ${words}.${visibleSentence(visible, 'ratio')}`,
+        }
   return {
     arm,
     control: versus,
     check,
     experiment,
     loadLabel,
-    ratio,
     ...defined({ visible, isOneProcess: alone || undefined }),
     state,
-    sentence: `${metricText(check)} of ${arm} (${experiment}, ${loadLabel}) is ${measured} times that of ${versus}: ${words}.${visibleSentence(visible, 'ratio')}`,
+    ...found,
   }
 }
 

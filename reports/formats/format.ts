@@ -53,11 +53,12 @@ export function estimateText(estimate: Estimate, options: { readonly sign?: bool
   return { value: mark + show(value), low: show(low), high: show(high), unit: unitText[estimate.unit] }
 }
 
-/** `0.31 ms (0.28 to 0.34)`; `bare`: without the unit, where a heading has it. */
+/** `0.31 ms (0.28 to 0.34)`; `bare`: without the unit, where a heading has it; a dash of no figure, as of a ratio to nothing. */
 export function sentence(
   estimate: Estimate,
   options: { readonly sign?: boolean; readonly bare?: boolean } = {},
 ): string {
+  if (estimate.n === 0) return '–'
   const text = estimateText(estimate, options)
   const unit = text.unit === '' || options.bare === true ? '' : `${thin}${text.unit}`
   if (hasNoInterval(estimate)) return `${text.value}${unit} (one round)`

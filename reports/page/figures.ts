@@ -58,7 +58,7 @@ export function createFigureBook(): FigureBook {
   const names = interner()
   const book: FigureBook = {
     print(estimate, name, style = 'cell', sign = false) {
-      if (estimate === undefined) return '<span class="none">–</span>'
+      if (estimate === undefined || estimate.n === 0) return '<span class="none">–</span>'
       const attributes = [
         `value="${digits(estimate.value)}"`,
         ...(estimate.beyond
