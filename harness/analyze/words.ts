@@ -15,11 +15,21 @@ function clamp(value: number, low: number, high: number): number {
   return Math.min(high, Math.max(low, value))
 }
 
-type Bounded = Pick<Estimate, 'value' | 'low' | 'high' | 'beyond'>
+/** One round has no spread: its bounds are a convention, which is never printed, drawn or rounded by. */
+export function hasNoInterval({
+  n,
+  method,
+  beyond,
+}: Partial<Pick<Estimate, 'n' | 'method' | 'beyond'>>): boolean {
+  return n === 1 && method !== 'counted' && beyond === undefined
+}
+
+type Bounded = Pick<Estimate, 'value' | 'low' | 'high'> & Partial<Pick<Estimate, 'n' | 'method' | 'beyond'>>
 
 /** Decimals that a figure and its bounds share, in every sentence and every table alike. */
-export function decimalsOf({ value, low, high, beyond }: Bounded): number {
-  const halfWidth = beyond ? 0 : Math.max(high - value, value - low)
+export function decimalsOf(figure: Bounded): number {
+  const { value, low, high, beyond } = figure
+  const halfWidth = beyond || hasNoInterval(figure) ? 0 : Math.max(high - value, value - low)
   const widest = Math.max(Math.abs(value), Number.isFinite(halfWidth) ? halfWidth : 0)
   let decimals = decimalsFor(widest, halfWidth)
   // An interval that holds zero must not look as if it ended there.

@@ -4,7 +4,7 @@ import type { ReadMetric } from '../../harness/model.js'
 import type { MetricChart } from '../../scenarios/experiments/experiment.js'
 import { experiments } from '../../scenarios/experiments/index.js'
 import { experimentNamed, figureOf } from '../../scenarios/registry.js'
-import { sentence } from '../formats/format.js'
+import { roundsText, sentence } from '../formats/format.js'
 import type { FigureBook } from '../page/figures.js'
 import type { ArmView, LoadView, View } from '../page/view.js'
 import { stepLines } from './acts/step-lines.js'
@@ -97,7 +97,7 @@ function chartOf(
   const inPercent = metric.unit === 'share' ? { labelExpr: "format(datum.value * 100, '.4~r')" } : {}
   return {
     title,
-    caption: `${caption} ${load ? `${load.text}; ` : ''}95 % intervals, n = ${first.estimate.n} rounds.`,
+    caption: `${caption} ${load ? `${load.text}; ` : ''}95 % intervals, ${roundsText(rows.map(({ estimate }) => estimate))}.`,
     alternative: rows.map(({ label, estimate }) => `${label}: ${sentence(estimate)}`).join('; '),
     table: {
       columns: ['arm', ...(load ? [] : ['load']), what, ...(behind ? [columnOf(behind)] : [])],

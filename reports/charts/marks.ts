@@ -1,6 +1,6 @@
 /** The marks that charts are made of: axes of arms and of values, intervals, points, lines, and the figures beside them. */
 import type { Estimate } from '../../harness/model.js'
-import { estimateText, sentence } from '../formats/format.js'
+import { drawnBounds, estimateText, sentence } from '../formats/format.js'
 import { describe } from '../page/svg.js'
 import { figureWidth, ink, muted, type Size } from '../page/theme.js'
 import type { ArmView } from '../page/view.js'
@@ -14,10 +14,10 @@ export const tip = { field: 'tip' }
 const name = { field: 'name' }
 
 /** What marks read of an arm and a figure of it: where that lies, how it looks, and what hovering says. */
-export function datum(arm: ArmView, { value, low, high }: Estimate, said: string) {
+export function datum(arm: ArmView, estimate: Estimate, said: string) {
   const { key, label, colour, shape } = arm
   const told = { tip: describe(key, said), name: describe(key, label) }
-  return { arm: label, value, low, high, colour, shape, label, ...told }
+  return { arm: label, value: estimate.value, ...drawnBounds(estimate), colour, shape, label, ...told }
 }
 
 /** Room for arms' labels down the side, in px. */

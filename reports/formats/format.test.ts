@@ -14,6 +14,8 @@ import {
   given,
   loadText,
   number,
+  plusMinus,
+  roundsText,
   sentence,
   signed,
 } from './format.js'
@@ -81,6 +83,18 @@ describe('estimates', () => {
     const known = estimate(value, low, high, unit)
     expect(plain(sentence(known))).toBe(text)
     expect(withInterval(known)).toBe(text)
+  })
+  it('of one round have three digits, since nothing says how many of them count', () => {
+    const single = { ...estimate(0.2853, -0.1, 0.7), n: 1 }
+    expect(plain(sentence(single))).toBe('0.285 ms (one round)')
+    expect(plusMinus(single, { sign: true })).toBe('+0.285')
+    expect(withInterval(single)).toBe('0.285 ms from one round')
+  })
+  it('say how many rounds they are of, where some lack a few too', () => {
+    const of = (...counts: number[]) => roundsText(counts.map((n) => ({ n })))
+    expect(of(9, 9)).toBe('n = 9 rounds')
+    expect(of(9, 7)).toBe('n = 7 to 9 rounds')
+    expect(of(1, 1)).toBe('n = 1 round, which has no interval')
   })
   it('are no change of 0 % more or less', () => {
     const change = (...bounds: readonly [number, number, number]) =>

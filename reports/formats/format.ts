@@ -4,6 +4,7 @@ import {
   decimalsFor,
   decimalsOf,
   fixedText,
+  hasNoInterval,
   inPrintedUnit,
   printedScale,
   unitText,
@@ -37,11 +38,6 @@ export function signed(value: number, decimals: number): string {
   return value > 0 && Number(value.toFixed(decimals)) !== 0 ? `+${text}` : text
 }
 
-/** One round, or one process that lived through all of them, has no spread: its bounds are a convention, which is never printed. */
-export function hasNoInterval({ n, method, beyond }: Pick<Estimate, 'n' | 'method' | 'beyond'>): boolean {
-  return n === 1 && method !== 'counted' && beyond === undefined
-}
-
 /** The parts of an estimate as text, in its unit (`share` becomes percent); all three numbers share their decimals. Where one side alone is known, the value says so: `≥ 5 000`. */
 export function estimateText(estimate: Estimate, options: { readonly sign?: boolean } = {}) {
   const printed = inPrintedUnit(estimate)
@@ -63,6 +59,20 @@ export function sentence(
   const unit = text.unit === '' || options.bare === true ? '' : `${thin}${text.unit}`
   if (hasNoInterval(estimate)) return `${text.value}${unit} (one round)`
   return estimate.beyond ? text.value + unit : `${text.value}${unit} (${text.low} to ${text.high})`
+}
+
+/** Between which bounds an estimate is drawn: of what has no interval, a point. */
+export function drawnBounds(estimate: Estimate): { readonly low: number; readonly high: number } {
+  const { value, low, high } = estimate
+  return hasNoInterval(estimate) ? { low: value, high: value } : { low, high }
+}
+
+/** Of how many rounds figures are: `n = 9 rounds`, `n = 7 to 9 rounds` where some lack a few, and what one tells. */
+export function roundsText(estimates: readonly Pick<Estimate, 'n'>[]): string {
+  const counts = estimates.map(({ n }) => n)
+  const [fewest, most] = [Math.min(...counts), Math.max(...counts)]
+  if (most === 1) return 'n = 1 round, which has no interval'
+  return fewest === most ? `n = ${most} rounds` : `n = ${fewest} to ${most} rounds`
 }
 
 /** `0.31 ±0.03`, for narrow tables; the wider half of the interval. */

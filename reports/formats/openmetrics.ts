@@ -1,6 +1,6 @@
 /** OpenMetrics text, so that results can be pushed to a Prometheus-compatible store and watched over months. */
 import { figureOf, isAdded, metrics } from '../../scenarios/registry.js'
-import { hasNoInterval } from './format.js'
+import { hasNoInterval } from '../../harness/analyze/words.js'
 import type { Analysis, Estimate } from '../../harness/model.js'
 import { defined } from '../../harness/model/defined.js'
 import { cleanDeep } from '../page/clean.js'

@@ -2,11 +2,10 @@
 import { thresholdText } from '../../harness/analyze/check.js'
 import { missingOf, unmeasured } from '../../harness/analyze/standings.js'
 import { visibleFloor } from '../../harness/analyze/visible.js'
-import { decimalsFor } from '../../harness/analyze/words.js'
 import type { Analysis, ClaimAnalysis, Estimate, ThresholdVerdict } from '../../harness/model.js'
 import { cleanDeep } from '../page/clean.js'
 import { alignColumns, plain } from '../page/columns.js'
-import { hasNoInterval, plural, plusMinus, signed } from './format.js'
+import { plural, plusMinus } from './format.js'
 import { transportRows } from '../page/sections/transport.js'
 import { createView, isPartial, summaryOf, withNext, type View } from '../page/view.js'
 
@@ -85,15 +84,7 @@ function transportLines(view: View, { columns, paint }: Screen): string[] {
 }
 
 const print = (estimate: Estimate | undefined, sign: boolean) =>
-  estimate === undefined ? '–' : sign ? signedText(estimate) : plain(plusMinus(estimate))
-
-/** Of one round three digits: there is no interval to say how many of them count. */
-const signedText = (estimate: Estimate) =>
-  plain(
-    hasNoInterval(estimate)
-      ? signed(estimate.value, decimalsFor(estimate.value, 0))
-      : plusMinus(estimate, { sign: true }),
-  )
+  estimate === undefined ? '–' : plain(plusMinus(estimate, { sign }))
 
 function trustLines(view: View, { columns, paint }: Screen): string[] {
   const lines: string[] = []

@@ -1,8 +1,7 @@
 /** Figures for services that track benchmarks over time: Bencher, and the action github-action-benchmark. */
-import { unitText } from '../../harness/analyze/words.js'
+import { hasNoInterval, inPrintedUnit, unitText } from '../../harness/analyze/words.js'
 import type { Analysis, Estimate } from '../../harness/model.js'
 import { figureOf, isAdded, metrics } from '../../scenarios/registry.js'
-import { hasNoInterval } from './format.js'
 
 interface Tracked {
   readonly arm: string
@@ -24,16 +23,11 @@ function tracked({ cells }: Analysis): Tracked[] {
             const name = percentile === undefined ? metric.id : `${metric.id} p${percentile}`
             const load = `${cell.experiment}, ${cell.loadLabel}`
             return [
-              { arm: cell.arm, load, metric: name, better: metric.better, estimate: inPercent(estimate) },
+              { arm: cell.arm, load, metric: name, better: metric.better, estimate: inPrintedUnit(estimate) },
             ]
           }),
     ),
   )
-}
-
-function inPercent(estimate: Estimate): Estimate {
-  if (estimate.unit !== 'share') return estimate
-  return { ...estimate, value: estimate.value * 100, low: estimate.low * 100, high: estimate.high * 100 }
 }
 
 /**

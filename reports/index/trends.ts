@@ -1,6 +1,6 @@
 /** How the main figures of comparable runs moved from run to run: one series for each host, load, profile and version. */
 import type { Estimate, Metric, Path } from '../../harness/model.js'
-import { number, plural, sentence, signed } from '../formats/format.js'
+import { drawnBounds, number, plural, sentence, signed } from '../formats/format.js'
 import type { Chart } from '../charts/chart.js'
 import { spreadLabels } from '../charts/layout.js'
 import { endLabels, endRoom, intervalMark, lineMark, linearAxis, pointMark } from '../charts/marks.js'
@@ -136,8 +136,7 @@ function specOf(
   const values = points.map(({ ratio, ...point }) => ({
     ...point,
     value: ratio.value,
-    low: ratio.low,
-    high: ratio.high,
+    ...drawnBounds(ratio),
     shape: 'circle',
     label: point.arm,
     name: point.arm,

@@ -1,8 +1,8 @@
 /** Prints estimates so that each can be traced: every figure carries its method, n and the journal cells behind it. */
-import { beyondMark, negated } from '../../harness/analyze/words.js'
+import { beyondMark, hasNoInterval, negated } from '../../harness/analyze/words.js'
 import type { Estimate } from '../../harness/model.js'
 import { escapeHtml } from './clean.js'
-import { changeText, estimateText, thin, hasNoInterval } from '../formats/format.js'
+import { changeText, estimateText, thin } from '../formats/format.js'
 import type { Added, ArmView } from './view.js'
 
 /** Names a figure for traceability: metric, percentile and whether it is a value, a difference or a ratio. */

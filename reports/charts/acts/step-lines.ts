@@ -6,7 +6,7 @@ import { unitText } from '../../../harness/analyze/words.js'
 import type { Estimate } from '../../../harness/model.js'
 import type { MetricChart } from '../../../scenarios/experiments/experiment.js'
 import { figureOf } from '../../../scenarios/registry.js'
-import { sentence } from '../../formats/format.js'
+import { drawnBounds, sentence } from '../../formats/format.js'
 import { figureWidth, type Size } from '../../page/theme.js'
 import type { ArmView, View } from '../../page/view.js'
 import type { FigureBook } from '../../page/figures.js'
@@ -74,8 +74,8 @@ export function stepLines(
 }
 
 /** What is known on one side alone is drawn as a point. */
-const drawn = ({ value, low, high, beyond }: Estimate) =>
-  beyond ? { low: value, high: value } : { low, high }
+const drawn = (estimate: Estimate) =>
+  estimate.beyond ? { low: estimate.value, high: estimate.value } : drawnBounds(estimate)
 
 function build(
   steps: readonly Step[],

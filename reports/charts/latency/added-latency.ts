@@ -1,6 +1,7 @@
 /** Answers "what does each path add?": a dot with its interval per arm and percentile, zero and the noise floor behind. */
+import { hasNoInterval } from '../../../harness/analyze/words.js'
 import type { Estimate } from '../../../harness/model.js'
-import { estimateText, paceText, sentence } from '../../formats/format.js'
+import { estimateText, paceText, roundsText, sentence } from '../../formats/format.js'
 import type { FigureBook } from '../../page/figures.js'
 import { figureWidth, muted, noiseBand, type Size } from '../../page/theme.js'
 import { latencyMetrics, percentiles, type Added, type ArmView, type View } from '../../page/view.js'
@@ -28,7 +29,7 @@ export const addedLatency: ChartBuilder = (view, book): Chart | undefined => {
     title: title(view),
     caption:
       `Difference to the baseline, paired within rounds, at ${paceText(lead.load)}. Dots are estimates, lines 95 % intervals` +
-      ` over n = ${points[0]?.estimate.n ?? 0} rounds; the shaded band is the noise floor (the interval of the A/A difference${view.environments.length > 1 ? `, the widest of ${view.environments.length} environments` : ''}).`,
+      ` over ${roundsText(points.map(({ estimate }) => estimate))}; the shaded band is the noise floor (the interval of the A/A difference${view.environments.length > 1 ? `, the widest of ${view.environments.length} environments` : ''}).`,
     alternative: points
       .filter(({ at }) => at === '50')
       .map(({ arm, estimate }) => `${arm.label}: ${sentence(estimate, { sign: true })} at the median`)
@@ -114,10 +115,11 @@ function panel(
   }
 }
 
-/** How far from zero the interval of the A/A difference reaches. */
+/** How far from zero the interval of the A/A difference reaches; undefined where it has none. */
 function reachOf(floors: readonly { readonly estimate: Estimate }[]): number | undefined {
-  if (floors.length === 0) return undefined
-  return Math.max(...floors.flatMap(({ estimate: { low, high } }) => [Math.abs(low), Math.abs(high)]))
+  const known = floors.map(({ estimate }) => estimate).filter((estimate) => !hasNoInterval(estimate))
+  if (known.length === 0) return undefined
+  return Math.max(...known.flatMap(({ low, high }) => [Math.abs(low), Math.abs(high)]))
 }
 
 /** Only what a verdict is sure of, beside others that are looked at: what it is not sure of is not nothing. */

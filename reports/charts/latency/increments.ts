@@ -1,6 +1,6 @@
 /** Answers "where on the path?": what each step between two paths adds, in time and in CPU, from zero. */
 import type { Estimate, Increment } from '../../../harness/model.js'
-import { estimateText, sentence, shorten, thin, thousand } from '../../formats/format.js'
+import { estimateText, roundsText, sentence, shorten, thin, thousand } from '../../formats/format.js'
 import { figureWidth, hatch, ink, muted, type Size } from '../../page/theme.js'
 import type { View } from '../../page/view.js'
 import type { Chart, ChartBuilder } from '../chart.js'
@@ -20,7 +20,7 @@ export const increments: ChartBuilder = (view, book): Chart | undefined => {
       dearest === undefined || steps.length < 2
         ? 'What each step between two paths adds, in time and in CPU'
         : `${estimateText(dearest.cpu, { sign: true }).value}${thin}ms of CPU per ${thousand} requests: the dearest step is ${dearest.title}`,
-    caption: `Paired differences between two arms that differ by that step, with 95 % intervals, n = ${all[0]?.latencyP50.n ?? 0} rounds. Time is the median response time.${notesOf(all)}`,
+    caption: `Paired differences between two arms that differ by that step, with 95 % intervals, ${roundsText(all.map(({ latencyP50 }) => latencyP50))}. Time is the median response time.${notesOf(all)}`,
     alternative: all
       .map(({ title, latencyP50, cpu }) => `${title}: ${sentence(latencyP50)}, ${sentence(cpu)} CPU`)
       .join('; '),

@@ -1,7 +1,7 @@
 /** Answers "how much does it carry?": throughput of every arm when the load is limited by replies alone. */
 import * as metrics from '../../../scenarios/metrics.js'
 import type { Estimate } from '../../../harness/model.js'
-import { changeText, fixed, sentence } from '../../formats/format.js'
+import { changeText, fixed, roundsText, sentence } from '../../formats/format.js'
 import { ink, type Size } from '../../page/theme.js'
 import type { ArmView } from '../../page/view.js'
 import type { Chart, ChartBuilder } from '../chart.js'
@@ -31,7 +31,7 @@ export const capacity: ChartBuilder = (view, book): Chart | undefined => {
       least?.ratio === undefined || base === undefined || least.ratio.high >= 1
         ? 'Throughput when connections are always busy'
         : `${least.arm.label} carries ${changeText(least.ratio).replace(/\).*$/, ')')} than a direct connection`,
-    caption: `Closed loop: ${load.load.connections} connections send again as soon as they are answered; 95 % intervals over n = ${bars[0]?.throughput.n ?? 0} rounds. At saturation the arms share the host's CPUs with the generator, so this compares whole systems, not hops.`,
+    caption: `Closed loop: ${load.load.connections} connections send again as soon as they are answered; 95 % intervals over ${roundsText(bars.map(({ throughput }) => throughput))}. At saturation the arms share the host's CPUs with the generator, so this compares whole systems, not hops.`,
     alternative: bars.map(({ arm, throughput }) => `${arm.label}: ${sentence(throughput)}`).join('; '),
     table: {
       columns: ['arm', 'throughput, requests/s', 'against the baseline'],

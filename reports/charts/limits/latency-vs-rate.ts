@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import * as metrics from '../../../scenarios/metrics.js'
 import type { Estimate } from '../../../harness/model.js'
-import { fixed, sentence } from '../../formats/format.js'
+import { fixed, roundsText, sentence } from '../../formats/format.js'
 import { figureWidth, warn, type Size } from '../../page/theme.js'
 import type { FigureBook } from '../../page/figures.js'
 import type { ArmView, LoadView, View } from '../../page/view.js'
@@ -57,7 +57,7 @@ export const latencyVsRate: ChartBuilder = (view, book): Chart | undefined => {
   const slo = withLimit.safeParse(view.analysis.config.experiments.capacity).data?.slo.latencyMs
   return {
     title: `p99 from ${fixed(Math.min(...loads.map(rateOf)), 0)} to ${fixed(Math.max(...loads.map(rateOf)), 0)} requests/s`,
-    caption: `p99 of response time per rate with 95 % intervals over rounds, n = ${points[0]?.p99.n ?? 0}. Only rates that were measured are joined; nothing is extrapolated.${knees.length === 0 ? '' : ' Triangles mark the knee of each arm, searched apart, with its interval: the largest rate that kept the promise (dashed).'}`,
+    caption: `p99 of response time per rate with 95 % intervals, ${roundsText(points.map(({ p99 }) => p99))}. Only rates that were measured are joined; nothing is extrapolated.${knees.length === 0 ? '' : ' Triangles mark the knee of each arm, searched apart, with its interval: the largest rate that kept the promise (dashed).'}`,
     alternative: [
       ...points.map(({ arm, rate, p99 }) => `${arm.label} at ${fixed(rate, 0)}/s: ${sentence(p99)}`),
       ...knees.map(({ arm, rate }) => `knee of ${arm.label}: ${sentence(rate)}`),
@@ -118,10 +118,7 @@ function build(
   const height = size === 'wide' ? 300 : 280
   const values = points.map(valuesOf)
   const labelRoom = endRoom(values, size)
-  const all = [
-    ...points.flatMap(({ p99 }) => [p99.low, p99.high]),
-    ...knees.map(({ latencyMs }) => latencyMs),
-  ]
+  const all = [...values.flatMap(({ low, high }) => [low, high]), ...knees.map(({ latencyMs }) => latencyMs)]
   const log = Math.max(...all) / Math.max(Math.min(...all), 1e-6) > 12
   const domain: [number, number] = log ? logDomain(all) : [0, Math.max(...all) * 1.08]
   const fastest = Math.max(...points.map(({ rate }) => rate))

@@ -1,7 +1,7 @@
 /** Answers "how does it change with …?": median response time and CPU of every arm along one axis of the sweep. */
 import * as metrics from '../../../scenarios/metrics.js'
 import type { Estimate, LoadSpec } from '../../../harness/model.js'
-import { bytes, fixed, sentence, thousand } from '../../formats/format.js'
+import { bytes, fixed, roundsText, sentence, thousand } from '../../formats/format.js'
 import { figureWidth, type Size } from '../../page/theme.js'
 import type { ArmView, LoadView } from '../../page/view.js'
 import type { Chart, ChartBuilder } from '../chart.js'
@@ -55,7 +55,7 @@ function sweepAlong(axis: Axis): ChartBuilder {
     ]
     return {
       title: `Response time and CPU from ${text(low)} to ${text(high)} ${title}`,
-      caption: `Median response time and CPU per ${thousand} requests with 95 % intervals over rounds, n = ${points[0]?.p50.n ?? 0}; ${restOf(loads[0]?.load, axis)}. Only what was measured is joined.`,
+      caption: `Median response time and CPU per ${thousand} requests with 95 % intervals, ${roundsText(points.map(({ p50 }) => p50))}; ${restOf(loads[0]?.load, axis)}. Only what was measured is joined.`,
       alternative: points
         .map(({ arm, at, p50 }) => `${arm.label} at ${text(at)}: ${sentence(p50)}`)
         .join('; '),
@@ -116,7 +116,7 @@ function panelOf(
     if (estimate === undefined) return []
     const { arm } = point
     const drawn = datum(arm, estimate, `${arm.label} at ${text(point.at)}: ${sentence(estimate)}`)
-    const low = Math.max(estimate.low, estimate.value / 100)
+    const low = Math.max(drawn.low, estimate.value / 100)
     return [{ ...drawn, arm: arm.key, at: text(point.at), low }]
   })
   const domain = logDomain(values.flatMap(({ low, high }) => [low, high]))

@@ -1,8 +1,16 @@
 /** Answers "what does it cost?": the whole CPU bill of an arm per 1 000 requests, by who spent it. */
 import * as metrics from '../../../scenarios/metrics.js'
 import type { BillRow, CellAnalysis, Estimate } from '../../../harness/model.js'
-import { decimalsFor } from '../../../harness/analyze/words.js'
-import { estimateText, fixed, number, paceText, sentence, thousand } from '../../formats/format.js'
+import { decimalsOf } from '../../../harness/analyze/words.js'
+import {
+  estimateText,
+  fixed,
+  number,
+  paceText,
+  roundsText,
+  sentence,
+  thousand,
+} from '../../formats/format.js'
 import { hatch } from '../../page/theme.js'
 import type { ArmView } from '../../page/view.js'
 import type { Chart, ChartBuilder, TableCell } from '../chart.js'
@@ -37,7 +45,7 @@ function totalText(cell: CellAnalysis, cpu: Estimate): string {
   const unaccounted = cell.bill
     .filter((row) => row.category === 'unaccounted')
     .reduce((sum, row) => sum + row.cpu.value, 0)
-  const decimals = decimalsFor(cpu.value, (cpu.high - cpu.low) / 2)
+  const decimals = decimalsOf(cpu)
   return `${fixed(cpu.value, decimals)} + ${fixed(unaccounted, decimals)}`
 }
 
@@ -74,7 +82,7 @@ export const cpuBill: ChartBuilder = (view, book): Chart | undefined => {
           ? `${most.arm.label} has the largest bill: ${number(most.cpu.value)} ms of CPU per ${thousand} requests`
           : `${most.arm.label} uses ${ratio === undefined ? number(most.cpu.value / base.cpu.value) : estimateText(ratio).value} times the CPU of a direct request${ratio === undefined ? '' : ` (${estimateText(ratio).low} to ${estimateText(ratio).high})`}`,
     caption:
-      `CPU ms per ${thousand} requests at ${paceText(lead.load)}, n = ${cells[0]?.cpu.n ?? 0} rounds: grey is the application, light ` +
+      `CPU ms per ${thousand} requests at ${paceText(lead.load)}, ${roundsText(cells.map(({ cpu }) => cpu))}: grey is the application, light ` +
       `an L4 hop, strong an L7 hop, hatched what the host spent and no component accounts for. Printed: the components' sum with its 95 % interval, plus what is unaccounted. ` +
       `The generator${calls ? ', the services that functions call' : ''} and what runs the components (a cluster's own programs) are left out. The bill reconciles with the host's total within ${fixed(gap * 100, 1)} %.`,
     alternative: cells

@@ -1,6 +1,6 @@
 /** Answers "how much memory?": resident memory of every hop of an arm, under load. */
 import * as metrics from '../../../scenarios/metrics.js'
-import { number, paceText, sentence } from '../../formats/format.js'
+import { number, paceText, roundsText, sentence } from '../../formats/format.js'
 import type { Chart, ChartBuilder, TableCell } from '../chart.js'
 import { chargeable, rowFill, rowName } from './cpu-bill.js'
 import { stackedBars, type Segment } from './stacked-bars.js'
@@ -35,7 +35,7 @@ export const memory: ChartBuilder = (view, book): Chart | undefined => {
       least === undefined || most === undefined || least.estimate.high >= most.estimate.low
         ? 'Resident memory of the mesh'
         : `The hops of ${most.arm.label} hold ${number(most.estimate.value)} MiB, those of ${least.arm.label} ${number(least.estimate.value)} MiB`,
-    caption: `Resident memory of the mesh's components at the end of the window, at ${paceText(lead.load)}, one instance of each; n = ${totals[0]?.estimate.n ?? 0} rounds. The application and the generator are not part of it.`,
+    caption: `Resident memory of the mesh's components at the end of the window, at ${paceText(lead.load)}, one instance of each; ${roundsText(totals.map(({ estimate }) => estimate))}. The application and the generator are not part of it.`,
     alternative: totals.map(({ arm, estimate }) => `${arm.label}: ${sentence(estimate)}`).join('; '),
     table: {
       columns: ['arm', 'component', 'memory, MiB'],

@@ -92,9 +92,6 @@ function stack(segments: readonly Segment[]) {
 
 function totalRow({ arm, estimate, text }: Bars['totals'][number], segments: readonly Stacked[]) {
   const ends = segments.filter((segment) => segment.arm === arm.label).map(({ to }) => to)
-  return {
-    ...datum(arm, estimate, `${arm.label}: ${number(estimate.value)}`),
-    text: text ?? estimateText(estimate).value,
-    at: Math.max(estimate.high, ...ends),
-  }
+  const drawn = datum(arm, estimate, `${arm.label}: ${number(estimate.value)}`)
+  return { ...drawn, text: text ?? estimateText(estimate).value, at: Math.max(drawn.high, ...ends) }
 }

@@ -1,7 +1,7 @@
 /** The whole comparison in one picture: what a path adds to latency against the CPU that it adds. */
 import * as metrics from '../../../scenarios/metrics.js'
 import type { Estimate } from '../../../harness/model.js'
-import { paceText, sentence, thousand } from '../../formats/format.js'
+import { drawnBounds, paceText, roundsText, sentence, thousand } from '../../formats/format.js'
 import { describe } from '../../page/svg.js'
 import { figureWidth, ink, type Size } from '../../page/theme.js'
 import { cpuMetrics, latencyMetrics, type ArmView } from '../../page/view.js'
@@ -36,7 +36,7 @@ export const tradeoff: ChartBuilder = (view, book): Chart | undefined => {
         : 'Added time against added CPU',
     caption:
       `Added latency at the median against added CPU, both as paired differences to the baseline at ${paceText(lead.load)}; ` +
-      `lines are 95 % intervals, n = ${points[0]?.time.n ?? 0} rounds. Nearer the lower left corner is cheaper.`,
+      `lines are 95 % intervals, ${roundsText(points.map(({ time }) => time))}. Nearer the lower left corner is cheaper.`,
     alternative: points.map(textOf).join('; '),
     table: {
       columns: ['arm', 'added at p50, ms', `added CPU, ms per ${thousand} requests`],
@@ -103,7 +103,7 @@ function valuesOf(point: Point, place: LabelPlace | undefined) {
     arm: arm.label,
     time: time.value,
     cpu: cpu.value,
-    spread: { time: { low: time.low, high: time.high }, cpu: { low: cpu.low, high: cpu.high } },
+    spread: { time: drawnBounds(time), cpu: drawnBounds(cpu) },
     place: place ?? 'right-above',
     label: place === undefined ? '' : arm.label,
     colour: arm.colour,

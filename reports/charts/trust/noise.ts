@@ -1,6 +1,8 @@
 /** Shows how far two measurements of the same thing lie apart: the A/A difference of every load, as a share. */
+import { fewestFirm } from '../../../harness/analyze/estimates.js'
+import { hasNoInterval } from '../../../harness/analyze/words.js'
 import type { Estimate } from '../../../harness/model.js'
-import { fixed, sentence } from '../../formats/format.js'
+import { drawnBounds, fixed, roundsText, sentence } from '../../formats/format.js'
 import { describe } from '../../page/svg.js'
 import { ink, muted, type Size } from '../../page/theme.js'
 import { isUnder, type LoadView, type View } from '../../page/view.js'
@@ -38,16 +40,19 @@ export const noise: ChartBuilder = (view, book): Chart | undefined => {
     )
   })
   if (dots.length === 0) return undefined
-  const differing = view.analysis.noise.filter(({ differs }) => differs).length
+  const { noise: floors } = view.analysis
   const widest = Math.max(
-    ...dots.map(({ estimate, base }) => Math.max(Math.abs(estimate.low), Math.abs(estimate.high)) / base),
+    ...dots
+      .filter(({ estimate }) => !hasNoInterval(estimate))
+      .map(({ estimate, base }) => Math.max(Math.abs(estimate.low), Math.abs(estimate.high)) / base),
   )
   return {
-    title:
-      differing === 0
+    title: floors.some(({ differs }) => differs)
+      ? 'The baseline differs from itself: this run is less certain than its intervals say'
+      : floors.some(({ latencyP50 }) => latencyP50.n >= fewestFirm)
         ? 'The baseline measured twice does not differ from itself'
-        : 'The baseline differs from itself: this run is less certain than its intervals say',
-    caption: `Difference between the baseline and its twin, as a share of the baseline, with 95 % intervals, n = ${dots[0]?.estimate.n ?? 0} rounds. The widest interval reaches ${fixed(widest * 100, widest < 0.1 ? 1 : 0)} %: effects smaller than that are noise here.`,
+        : 'Too few rounds to tell whether the baseline differs from itself',
+    caption: `Difference between the baseline and its twin, as a share of the baseline, with 95 % intervals, ${roundsText(dots.map(({ estimate }) => estimate))}.${Number.isFinite(widest) ? ` The widest interval reaches ${fixed(widest * 100, widest < 0.1 ? 1 : 0)} %: effects smaller than that are noise here.` : ''}`,
     alternative: dots
       .map((dot) => `${dot.load} ${dot.measure}: ${sentence(dot.estimate, { sign: true })}`)
       .join('; '),
@@ -75,13 +80,15 @@ function loadName({ load, loadLabel, experiment }: LoadView, { loads }: View): s
 }
 
 function build(dots: readonly Dot[], size: Size): object {
-  const values = dots.map(({ measure, load, estimate, base }) => ({
-    arm: `${measure} ${load}`,
-    value: (estimate.value / base) * 100,
-    low: (estimate.low / base) * 100,
-    high: (estimate.high / base) * 100,
-    tip: describe('', `${measure}: ${sentence(estimate, { sign: true })}`),
-  }))
+  const values = dots.map(({ measure, load, estimate, base }) => {
+    const share = (difference: number) => (difference / base) * 100
+    const { low, high } = drawnBounds(estimate)
+    return {
+      arm: `${measure} ${load}`,
+      ...{ value: share(estimate.value), low: share(low), high: share(high) },
+      tip: describe('', `${measure}: ${sentence(estimate, { sign: true })}`),
+    }
+  })
   const { plotWidth, rowHeight, y } = armAxis(values, size, [18, 24])
   const reach = Math.max(...values.flatMap(({ low, high }) => [Math.abs(low), Math.abs(high)])) * 1.1
   const x = valueAxis([-reach, reach], { title: 'difference of the twin, % of the baseline', tickCount: 6 })

@@ -1,6 +1,6 @@
 /** Intervals as small drawings that stretch with the column they stand in: positions are shares of its width. */
 import type { Estimate } from '../../../harness/model.js'
-import { given } from '../../formats/format.js'
+import { drawnBounds, given } from '../../formats/format.js'
 import type { ArmView } from '../view.js'
 
 /** An axis that all rows of a column share. */
@@ -26,7 +26,7 @@ const middle = rowHeight / 2
 export function axisOf(estimates: readonly Estimate[], zero: number, band?: Band): Axis {
   const values = [
     zero,
-    ...estimates.flatMap(({ low, high, value }) => [low, high, value]),
+    ...estimates.flatMap((estimate) => [...Object.values(drawnBounds(estimate)), estimate.value]),
     ...(band ? [band.low, band.high] : []),
   ].filter(Number.isFinite)
   const [low, high] = [Math.min(...values), Math.max(...values)]
@@ -36,7 +36,7 @@ export function axisOf(estimates: readonly Estimate[], zero: number, band?: Band
 
 /** One row: band, zero, interval and point. Decoration for readers who see: the figure beside it says the same. */
 export function drawInterval(estimate: Estimate, axis: Axis, arm: Pick<ArmView, 'key' | 'colour' | 'shape'>) {
-  const { low, high } = estimate
+  const { low, high } = drawnBounds(estimate)
   return frame(
     axis,
     `<line x1="${at(Math.max(low, axis.low), axis)}" x2="${at(Math.min(high, axis.high), axis)}" y1="${middle}" y2="${middle}" stroke="${arm.colour}" stroke-width="3" stroke-linecap="round"/>` +

@@ -51,6 +51,14 @@ describe('the first screen says of A/A', () => {
     expect(text).not.toContain('no difference')
   })
 
+  test.each([1, 2])('nothing after %i rounds, which find no difference whatever there is', (rounds) => {
+    const few = analyze(journal({ rounds, experiments: ['latency'] }))
+    const { ok, brief, text } = sameTwice(few)
+    expect([ok, brief]).toEqual([false, 'A/A of too few rounds'])
+    expect(text).toMatch(/so few rounds do not tell a difference\.$/)
+    expect(answer(few).trustWord).toBe('With care')
+  })
+
   test('what a search for the largest rate measured of the twin', () => {
     const both = sameTwice(analyze(searched))
     expect(both).toMatchObject({ ok: true, brief: 'A/A: no difference' })

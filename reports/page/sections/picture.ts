@@ -1,6 +1,7 @@
 /** The picture of the first screen: one row an arm, its path in miniature beside its figures as intervals on common axes. */
 import { metricText, type GateVerdict } from '../../../harness/analyze/gate.js'
 import { notMeasured, whatOf } from '../../../harness/analyze/standings.js'
+import { hasNoInterval } from '../../../harness/analyze/words.js'
 import { hasProtectedLegs } from '../../../harness/model/paths.js'
 import { defined } from '../../../harness/model/defined.js'
 import type { Estimate } from '../../../harness/model.js'
@@ -96,7 +97,9 @@ export function addedPicture(view: View, book: FigureBook): Picture | undefined 
   const twins = view.arms.filter(({ arm }) => arm.role === 'twin')
   const column = (title: string, brief: string, of: Column['of']): Column => {
     // What the twins differ by is the noise floor.
-    const floor = twins.flatMap((twin) => of(twin)?.estimate ?? [])
+    const floor = twins
+      .flatMap((twin) => of(twin)?.estimate ?? [])
+      .filter((estimate) => !hasNoInterval(estimate))
     const low = Math.min(...floor.map((estimate) => estimate.low))
     const high = Math.max(...floor.map((estimate) => estimate.high))
     const band = floor.length === 0 ? undefined : ({ means: 'noise floor', low, high } as const)
@@ -117,10 +120,14 @@ export function addedPicture(view: View, book: FigureBook): Picture | undefined 
   })
   const chosen = sorted.length <= mostRows ? sorted : choose(view, sorted)
   const rest = sorted.filter((arm) => !chosen.includes(arm))
+  const shown = sorted.flatMap((arm) => columns.flatMap(({ of }) => of(arm)?.estimate ?? []))
+  const marks = shown.every(hasNoInterval)
+    ? 'dots are figures of one round, which has no interval'
+    : 'dots are estimates, lines 95 % intervals, the grey band is what the baseline differs by from itself when it is measured twice (A/A)'
   return {
     id: 'picture',
     lastTitle: 'memory of hops, MiB',
-    caption: `Added to a direct request${directWords(view)}: dots are estimates, lines 95 % intervals, the grey band is what the baseline differs by from itself when it is measured twice (A/A)${unlike(view.subjects)}`,
+    caption: `Added to a direct request${directWords(view)}: ${marks}${unlike(view.subjects)}`,
     columns: drawn.columns,
     rows: [
       ...chosen.map(rowOf),

@@ -1,5 +1,6 @@
 /** Whether the run can be believed: A/A, trials, generator, proof of path. */
 import * as metrics from '../../../scenarios/metrics.js'
+import { fewestFirm } from '../../../harness/analyze/estimates.js'
 import { upperBound } from '../../../harness/analyze/words.js'
 import { notMeasured } from '../../../harness/analyze/standings.js'
 import type { Analysis, Estimate, NoiseFloor, TrialSummary } from '../../../harness/model.js'
@@ -125,19 +126,23 @@ function sameTwice(view: View, book: FigureBook): Trust {
   }
   const leading = noise.filter(isUnder(view.lead))
   const quiet = leading.length > 0 ? leading : noise
+  // Too few rounds see nothing, and find no difference whatever there is.
+  const isTold = quiet.every(({ latencyP50 }) => latencyP50.n >= fewestFirm)
   const floors =
     differing.length > 0
       ? `${differing.map((floor) => floorHtml(floor, disagreeing(floor), view, book)).join('; ')}: a difference where there is none.`
-      : `${quiet.map((floor) => floorHtml(floor, [floorFigures[0]], view, book)).join('; ')}: no difference.`
+      : `${quiet.map((floor) => floorHtml(floor, [floorFigures[0]], view, book)).join('; ')}: ${isTold ? 'no difference' : 'so few rounds do not tell a difference'}.`
   const shown = apart.length > 0 ? apart : noise.length === 0 ? knees : []
   return {
-    ok: differing.length + apart.length === 0,
+    ok: differing.length + apart.length === 0 && isTold,
     brief:
       differing.length > 0
         ? 'A/A differs'
         : apart.length > 0
           ? 'A/A differs in capacity'
-          : withinText(quiet[0]),
+          : isTold
+            ? withinText(quiet[0])
+            : 'A/A of too few rounds',
     name: 'A/A',
     html: [
       ...(noise.length === 0 ? [] : [`Two measurements of the baseline differ by ${floors}`]),
