@@ -63,7 +63,7 @@ export function analyze(entries: readonly JournalEntry[]): Analysis {
     noise,
     increments: incrementsOf(run, groups, settings),
     ...defined({ fleet: fleetBills(run, groups, settings) }),
-    claims: claimsOf(run, groups, settings),
+    claims: claimsOf(run, all, settings),
     thresholds: check(
       { config: plan.config, cells, comparisons, arms: plan.arms },
       (cell) => (run.cellOf.get(cell)?.script ?? []).length > 0,

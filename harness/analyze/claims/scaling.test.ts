@@ -194,6 +194,26 @@ describe('a journal of scale-out', () => {
   })
 })
 
+it('tells what one more unit adds to what is carried, by the knees of the steps', () => {
+  const cpusPerHop = 0.5
+  const entries = journalOf(3, { 'scale-out': { units, cpusPerHop } })
+  const [header] = entries
+  const cells = new Map(header?.type === 'run' ? header.plan.cells.map((cell) => [cell.id, cell]) : [])
+  const perUnit = 400
+  const tried = [0.6, 1.5, 0.9, 1.1, 0.95, 1.05, 0.98, 1.02]
+  const searched = entries.map((entry) => {
+    const cell = entry.type === 'trial' ? cells.get(entry.cell) : undefined
+    if (entry.type !== 'trial' || !entry.load || !cell?.search) return entry
+    const share = tried[entry.round] ?? 1
+    const ratePerSecond = share * perUnit * (cell.load.workloads ?? 1)
+    return { ...entry, ratePerSecond, load: { ...entry.load, unsent: share > 1 ? 9 : 0 } }
+  })
+  const figures = analyze(searched).claims.find(({ id }) => id === 'C4')?.figures ?? []
+  const gained = figures.filter(({ label }) => label.startsWith('requests a second that one more unit adds'))
+  expect(gained).toHaveLength(2)
+  for (const { estimate } of gained) expect(Math.abs(estimate.value / perUnit - 1)).toBeLessThan(0.05)
+})
+
 describe('a journal of footprint', () => {
   const once = journalOf(3, { footprint: { replicas: [1, 2, 8] } })
   const c12 = (entries: JournalEntry[]) => analyze(entries).claims.find(({ id }) => id === 'C12')
