@@ -63,6 +63,21 @@ test('the claim that tunnels share connections is answered by the handshakes tha
   expect(analyze(cold).claims.find(({ id }) => id === 'C8')?.verdict).toBe('refuted')
 })
 
+test('a share of handshakes near what is claimed takes as many rounds as its interval is too wide by', () => {
+  const near = entries.map((entry) =>
+    entry.type === 'trial' && entry.tlsHandshakes !== undefined
+      ? {
+          ...entry,
+          tlsHandshakes: entry.load!.connectionsOpened * (entry.round % 2 === 0 ? 0.08 : 0.11),
+        }
+      : entry,
+  )
+  expect(analyze(near).claims.find(({ id }) => id === 'C8')).toMatchObject({
+    verdict: 'inconclusive',
+    next: expect.stringMatching(/^about \d+ more rounds$/) as string,
+  })
+})
+
 test('long transfers have Gb/s and CPU per GiB, of arms and of components', () => {
   const { stream, bill, cell } = cellOf('stream', subject)
   const trials = trialsOf(entries, cell)

@@ -3,8 +3,8 @@ import { detectableBy } from '../../stats/location.js'
 import { locate, power } from '../../stats/paired.js'
 import { alpha, estimateOf, fewestFirm } from '../estimates.js'
 import { coarsestOf, handshakesPerConnection, seriesOf, stepPerConnection } from '../readings.js'
-import { figure, moreRounds, withInterval } from '../words.js'
-import { concluded, type Rule } from './finding.js'
+import { figure, withInterval } from '../words.js'
+import { concluded, wanting, type Rule } from './finding.js'
 
 /** Ten connections over one: a tunnel that shares more badly than this does not do what is claimed. */
 const mostHandshakes = 0.1
@@ -38,7 +38,7 @@ export const judgeC8: Rule = (run, groups, settings) => {
     verdict,
     `On ${cell.arm} each connection that the client opened (${cell.loadLabel}) cost the tunnels ${withInterval(estimate, '')} mutual TLS handshakes; one for ten or fewer is what is claimed.${isFirm ? ` The smallest difference from that which this run could have seen is ${figure(visible)}.` : ''}`,
     [['mutual TLS handshakes per connection', estimate]],
-    moreRounds(estimate.n, estimate.high - estimate.low, mostHandshakes),
+    wanting(estimate, mostHandshakes),
   )
   return { pValues: [], conclude: () => conclusion }
 }
