@@ -4,7 +4,7 @@ import type { Analysis, CellAnalysis, Estimate, Threshold, ThresholdVerdict } fr
 import { defined } from '../model/defined.js'
 import { fewestFirm } from './estimates.js'
 import { visibleSentence, visibleShare } from './visible.js'
-import { asGiven, figure, inPrintedUnit, printedScale, unitText, upperBound, withInterval } from './words.js'
+import { asGiven, printedScale, unitText, upperBound, withInterval } from './words.js'
 
 export type Checked = Pick<Analysis, 'config' | 'cells' | 'comparisons' | 'arms'>
 
@@ -92,10 +92,6 @@ function judge(threshold: Threshold, { actual, visible }: Found, cell: CellAnaly
         : 'pass'
   const why = actual.beyond ? 'what lies beyond was not tried' : 'the interval lies on both sides'
   const words = { pass: 'pass', fail: 'fail', inconclusive: `inconclusive, ${why}` }[state]
-  const measured =
-    actual.method === 'counted'
-      ? [figure(inPrintedUnit(actual).value), unitText[actual.unit]].filter(Boolean).join(' ')
-      : withInterval(actual)
   return {
     threshold,
     experiment: cell.experiment,
@@ -104,7 +100,7 @@ function judge(threshold: Threshold, { actual, visible }: Found, cell: CellAnaly
     expected,
     actual,
     ...defined({ visible }),
-    sentence: `${thresholdText(threshold)} (${cell.experiment}, ${cell.loadLabel}) is ${measured}; expected ${expected}: ${decided ? words : `inconclusive, ${actual.n === 1 ? 'one round has no interval' : 'two rounds decide nothing'}`}.${visibleSentence(visible, actual.unit)}`,
+    sentence: `${thresholdText(threshold)} (${cell.experiment}, ${cell.loadLabel}) is ${withInterval(actual)}; expected ${expected}: ${decided ? words : `inconclusive, ${actual.n === 1 ? 'one round has no interval' : 'two rounds decide nothing'}`}.${visibleSentence(visible, actual.unit)}`,
   }
 }
 

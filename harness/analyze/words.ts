@@ -15,20 +15,28 @@ function clamp(value: number, low: number, high: number): number {
   return Math.min(high, Math.max(low, value))
 }
 
-/** One round has no spread: its bounds are a convention, which is never printed, drawn or rounded by. */
-export function hasNoInterval({
+/**
+ * Why a figure has no interval that could be printed, drawn or rounded by: what was counted has no error, and one round no
+ * spread, so that its bounds are a convention. Undefined where it has one, or one side is known.
+ */
+export function whyNoInterval({
   n,
   method,
   beyond,
-}: Partial<Pick<Estimate, 'n' | 'method' | 'beyond'>>): boolean {
-  return n === 1 && method !== 'counted' && beyond === undefined
+}: Partial<Pick<Estimate, 'n' | 'method' | 'beyond'>>): 'counted' | 'one round' | undefined {
+  if (beyond !== undefined) return undefined
+  return method === 'counted' ? 'counted' : n === 1 ? 'one round' : undefined
 }
+
+export const hasNoInterval = (figure: Parameters<typeof whyNoInterval>[0]) =>
+  whyNoInterval(figure) !== undefined
 
 type Bounded = Pick<Estimate, 'value' | 'low' | 'high'> & Partial<Pick<Estimate, 'n' | 'method' | 'beyond'>>
 
 /** Decimals that a figure and its bounds share, in every sentence and every table alike. */
 export function decimalsOf(figure: Bounded): number {
   const { value, low, high, beyond } = figure
+  if (value === 0 && whyNoInterval(figure) === 'counted') return 0
   const halfWidth = beyond || hasNoInterval(figure) ? 0 : Math.max(high - value, value - low)
   const widest = Math.max(Math.abs(value), Number.isFinite(halfWidth) ? halfWidth : 0)
   let decimals = decimalsFor(widest, halfWidth)
@@ -99,12 +107,14 @@ export const beyondMark = { above: '≥', below: '<' } as const
 /** `0.31 ms (0.28 to 0.34)`; `≥ 5 000 req/s` where only that side is known; shares in percent. */
 export function withInterval(estimate: Estimate, unit: string = unitText[estimate.unit]): string {
   const printed = inPrintedUnit(estimate)
-  const { value, low, high, beyond, n } = printed
+  const { value, low, high, beyond } = printed
   const decimals = decimalsOf(printed)
   const show = (bound: number) => (Number.isFinite(bound) ? fixedText(bound, decimals, ' ') : 'unknown')
   const text = `${show(value)}${unit === '' ? '' : ` ${unit}`}`
   if (beyond) return `${beyondMark[beyond]} ${text}`
-  return n === 1 ? `${text} from one round` : `${text} (${show(low)} to ${show(high)})`
+  const why = whyNoInterval(printed)
+  if (why === 'counted') return text
+  return why ? `${text} from ${why}` : `${text} (${show(low)} to ${show(high)})`
 }
 
 /** The same difference the other way round. */

@@ -4,6 +4,7 @@ import { decimalsFor, withInterval } from '../../harness/analyze/words.js'
 import type { Estimate } from '../../harness/model.js'
 import { syntheticJournal } from '../../harness/testdata/synthetic-journal.js'
 import { plain } from '../page/columns.js'
+import { createFigureBook } from '../page/figures.js'
 import { createView } from '../page/view.js'
 import {
   bytes,
@@ -89,6 +90,13 @@ describe('estimates', () => {
     expect(plain(sentence(single))).toBe('0.285 ms (one round)')
     expect(plusMinus(single, { sign: true })).toBe('+0.285')
     expect(withInterval(single)).toBe('0.285 ms from one round')
+  })
+  it('that were counted have no interval, in a sentence or on the page', () => {
+    const none = { ...estimate(0, 0, 0, 'share'), method: 'counted' }
+    expect(plain(sentence(none))).toBe('0 %')
+    expect(withInterval(none)).toBe('0 %')
+    expect(plain(sentence({ ...none, value: 0.025, low: 0.025, high: 0.025 }))).toBe('2.50 %')
+    expect(createFigureBook().print(none, { metric: 'errors.share', kind: 'value' })).not.toContain('iv')
   })
   it('say how many rounds they are of, where some lack a few too', () => {
     const of = (...counts: number[]) => roundsText(counts.map((n) => ({ n })))

@@ -8,6 +8,7 @@ import {
   inPrintedUnit,
   printedScale,
   unitText,
+  whyNoInterval,
 } from '../../harness/analyze/words.js'
 import type { Estimate, LoadSpec, Protocol } from '../../harness/model.js'
 
@@ -57,8 +58,17 @@ export function sentence(
   if (estimate.n === 0) return '–'
   const text = estimateText(estimate, options)
   const unit = text.unit === '' || options.bare === true ? '' : `${thin}${text.unit}`
-  if (hasNoInterval(estimate)) return `${text.value}${unit} (one round)`
-  return estimate.beyond ? text.value + unit : `${text.value}${unit} (${text.low} to ${text.high})`
+  const bounds = boundsText(estimate, text)
+  return bounds === '' ? text.value + unit : `${text.value}${unit} (${bounds})`
+}
+
+/** What stands in parentheses behind a figure; empty of what was counted, and where one side alone is known. */
+export function boundsText(
+  estimate: Estimate,
+  { low, high }: Pick<ReturnType<typeof estimateText>, 'low' | 'high'>,
+): string {
+  const why = whyNoInterval(estimate)
+  return estimate.beyond || why === 'counted' ? '' : (why ?? `${low} to ${high}`)
 }
 
 /** Between which bounds an estimate is drawn: of what has no interval, a point. */

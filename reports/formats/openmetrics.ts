@@ -1,6 +1,6 @@
 /** OpenMetrics text, so that results can be pushed to a Prometheus-compatible store and watched over months. */
 import { figureOf, isAdded, metrics } from '../../scenarios/registry.js'
-import { hasNoInterval } from '../../harness/analyze/words.js'
+import { whyNoInterval } from '../../harness/analyze/words.js'
 import type { Analysis, Estimate } from '../../harness/model.js'
 import { defined } from '../../harness/model/defined.js'
 import { cleanDeep } from '../page/clean.js'
@@ -25,7 +25,7 @@ export function renderOpenMetrics(analysis: Analysis): string {
   }
   const add = (to: Family, labels: Labels, estimate: Estimate | undefined, factor: number) => {
     if (estimate === undefined || estimate.n === 0) return
-    for (const bound of hasNoInterval(estimate) ? (['value'] as const) : boundsOf(estimate)) {
+    for (const bound of whyNoInterval(estimate) === 'one round' ? (['value'] as const) : boundsOf(estimate)) {
       const figure = estimate[bound] * factor
       if (Number.isFinite(figure)) to.samples.push(`${to.name}${labelText({ ...labels, bound })} ${figure}`)
     }

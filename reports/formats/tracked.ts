@@ -1,5 +1,5 @@
 /** Figures for services that track benchmarks over time: Bencher, and the action github-action-benchmark. */
-import { hasNoInterval, inPrintedUnit, unitText } from '../../harness/analyze/words.js'
+import { inPrintedUnit, unitText, whyNoInterval } from '../../harness/analyze/words.js'
 import type { Analysis, Estimate } from '../../harness/model.js'
 import { figureOf, isAdded, metrics } from '../../scenarios/registry.js'
 
@@ -30,6 +30,9 @@ function tracked({ cells }: Analysis): Tracked[] {
   )
 }
 
+/** What was counted has bounds there all the same: its own figure, since a series that lacks some is no series. */
+const isOfOneRound = (estimate: Estimate) => whyNoInterval(estimate) === 'one round'
+
 /**
  * Bencher Metric Format: benchmark (an arm under a load) → measure → value with the bounds of its interval, where it has one.
  * https://bencher.dev/docs/reference/bencher-metric-format
@@ -38,7 +41,7 @@ export function renderBencher(analysis: Analysis): string {
   const benchmarks: Record<string, Record<string, object>> = {}
   for (const { arm, load, metric, estimate } of tracked(analysis)) {
     const { value, low, high, unit } = estimate
-    const bounds = hasNoInterval(estimate) ? {} : { lower_value: low, upper_value: high }
+    const bounds = isOfOneRound(estimate) ? {} : { lower_value: low, upper_value: high }
     const measure = `${metric}${unitText[unit] === '' ? '' : ` (${unitText[unit]})`}`
     benchmarks[`${arm} (${load})`] = {
       ...benchmarks[`${arm} (${load})`],
@@ -61,7 +64,7 @@ export function renderActionBenchmark(analysis: Analysis, better: 'less' | 'more
         name: `${arm}: ${metric} (${load})`,
         unit: unitText[unit],
         value,
-        ...(hasNoInterval(estimate)
+        ...(isOfOneRound(estimate)
           ? { extra: 'one round' }
           : {
               range: `± ${halfText((high - low) / 2)}`,

@@ -1,8 +1,8 @@
 /** Prints estimates so that each can be traced: every figure carries its method, n and the journal cells behind it. */
-import { beyondMark, hasNoInterval, negated } from '../../harness/analyze/words.js'
+import { beyondMark, negated } from '../../harness/analyze/words.js'
 import type { Estimate } from '../../harness/model.js'
 import { escapeHtml } from './clean.js'
-import { changeText, estimateText, thin } from '../formats/format.js'
+import { boundsText, changeText, estimateText, thin } from '../formats/format.js'
 import type { Added, ArmView } from './view.js'
 
 /** Names a figure for traceability: metric, percentile and whether it is a value, a difference or a ratio. */
@@ -103,10 +103,9 @@ function body(estimate: Estimate, style: FigureStyle, sign: boolean): string {
   const text = estimateText(estimate, { sign })
   const unit = text.unit === '' ? '' : `${thin}${text.unit}`
   const value = escapeHtml(text.value)
-  if (estimate.beyond) return style === 'sentence' ? value + unit : value
-  const bounds = hasNoInterval(estimate) ? 'one round' : `${text.low} to ${text.high}`
-  const interval = `<span class="iv">(${bounds})</span>`
-  return style === 'sentence' ? `${value}${unit} ${interval}` : `${value} ${interval}`
+  const bounds = boundsText(estimate, text)
+  const interval = bounds === '' ? '' : ` <span class="iv">(${bounds})</span>`
+  return (style === 'sentence' ? value + unit : value) + interval
 }
 
 /** Nine significant digits: more than a figure can mean, fewer than a double prints. */
