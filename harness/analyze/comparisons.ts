@@ -229,6 +229,7 @@ export function adjust(measured: readonly MeasuredComparison[]): Comparison[] {
       pValue,
       // Bonferroni's level: what is found even when all others of the family are nothing.
       detectable: result.detectable(alpha / size),
+      ...(readBy(spec.metric).sample === 'process' ? { lives: comparison.n } : {}),
     }
   })
 }

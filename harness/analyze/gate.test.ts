@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { analyze } from './analyze.js'
-import { defaultGate, gate } from './gate.js'
+import { defaultGate, gate, type GateResult } from './gate.js'
 import type { Analysis, GatePolicy, Trial } from '../model.js'
+import { cameUpBefore, smallJournal } from '../testing/analysis.js'
 import { oneSidedSearch } from '../testdata/one-sided-search.js'
 import { syntheticJournal, type SyntheticOptions } from '../testdata/synthetic-journal.js'
 import { gateAnnotations, gateLines, gateMarkdown } from '../../reports/compare/gate-lines.js'
@@ -116,6 +117,27 @@ describe('a gate', () => {
     expect(judged('below', 'none/baseline', `${arm}@new`, `${arm}@old`)).toMatchObject([
       { state: 'inconclusive' },
     ])
+  })
+
+  it('judges memory by lives of processes, and says that more rounds of too few do not decide it', () => {
+    const memory: GatePolicy = {
+      checks: [{ metric: 'memory.rss', practical: 0.3 }],
+      inconclusive: 'fail',
+    }
+    const entries = smallJournal({ rounds: 6, arms: ['l7-per-node'], variants })
+    const judged = (lives: number) => {
+      const anew = cameUpBefore(
+        entries,
+        ({ round }, before) => before?.round !== round && round % (6 / lives) === 0 && round > 0,
+      )
+      return gate(analyze(anew), memory)
+    }
+    const [once, twice, thrice] = [1, 2, 3].map(judged)
+    expect(once?.variants[0]?.sentence).toContain('rounds of one process are no independent samples')
+    expect(twice?.variants[0]?.sentence).toContain('rounds of 2 processes are no independent samples')
+    expect(gateLines(once as GateResult).at(-1)).toMatch(/--blocks 3 or more\), to decide$/)
+    expect(thrice?.variants.map(({ state }) => state)).toEqual(['same'])
+    expect(thrice?.variants[0]?.ratio?.n).toBe(3)
   })
 
   it('asks nothing that no load of the run can tell', () => {

@@ -1,6 +1,6 @@
 /** Says of every variant whether it is better or worse than its control, the same as far as it matters, or undecided. Pure. */
 import { throughput } from '../../scenarios/metrics.js'
-import { metrics, readBy } from '../../scenarios/registry.js'
+import { metrics } from '../../scenarios/registry.js'
 import { defined } from '../model/defined.js'
 import { pricedBy } from '../model/variants.js'
 import { unmeasured, type ArmStanding } from './standings.js'
@@ -31,7 +31,7 @@ export interface GateVerdict {
   /** Smallest relative change that this run could have seen. */
   readonly visible?: number
   readonly state: GateState
-  /** No round of this run can decide it: all are of the same process. */
+  /** More rounds do not decide it: they are of too few processes. */
   readonly isOneProcess?: true
   readonly sentence: string
 }
@@ -138,10 +138,10 @@ function wordsOf(state: GateState, { practical }: GateCheck): string {
 
 function judge(analysis: Gated, comparison: Comparison, check: GateCheck): GateVerdict {
   const { arm, versus, experiment, loadLabel, ratio } = comparison
-  const alone = isOneProcess(check)
+  const alone = isOneProcess(comparison)
   const state = alone ? 'inconclusive' : stateOf(ratio, check)
   const words = alone
-    ? 'inconclusive, as rounds of one process are no independent samples'
+    ? `inconclusive, as rounds of ${comparison.lives === 1 ? 'one process' : `${comparison.lives} processes`} are no independent samples`
     : wordsOf(state, check)
   const visible = visibleShare(analysis, comparison)
   const what = `${metricText(check)} of ${arm} (${experiment}, ${loadLabel})`
@@ -164,11 +164,8 @@ function judge(analysis: Gated, comparison: Comparison, check: GateCheck): GateV
   }
 }
 
-/** Rounds of one process are no independent samples of what it uses. */
-export function isOneProcess({ metric }: { readonly metric: string }): boolean {
-  const asked = metrics.get(metric)
-  return asked !== undefined && readBy(asked).sample === 'process'
-}
+/** Rounds of one process are no independent samples of what it uses, nor are those of two. */
+export const isOneProcess = ({ lives = fewestFirm }: Pick<Comparison, 'lives'>) => lives < fewestFirm
 
 /** Of a ratio, by what is too little to matter; few rounds decide nothing. */
 export function stateOf(

@@ -57,6 +57,8 @@ export const comparisonSchema = object({
   detectable: number.describe(
     "smallest difference, in the difference's unit, that this run would have found with 80 % power",
   ),
+  /** Of a metric whose samples are processes: in how many lives of them the paired rounds were measured. */
+  lives: count.exactOptional(),
 })
 export interface Comparison extends z.infer<typeof comparisonSchema> {}
 

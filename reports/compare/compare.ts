@@ -52,7 +52,7 @@ export function compareRuns(a: Analysis, b: Analysis) {
       const other = later.get(comparison.id)
       if (other === undefined) return []
       const [first, second] = [comparison.ratio, other.ratio]
-      const isFirm = Math.min(first.n, second.n) >= fewestFirm && !isOneProcess(comparison)
+      const isFirm = Math.min(first.n, second.n) >= fewestFirm && ![comparison, other].some(isOneProcess)
       const change = changeOf(first, second)
       const practical = metrics.get(comparison.metric)?.gate?.practical ?? usualPractical
       return [

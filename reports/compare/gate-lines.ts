@@ -1,5 +1,6 @@
 /** What a gate found, for a terminal, a job summary and annotations. Pure. */
 import { metrics } from '../../scenarios/registry.js'
+import { fewestFirm } from '../../harness/analyze/estimates.js'
 import { missingOf, type ArmStanding } from '../../harness/analyze/standings.js'
 import { visibleText } from '../../harness/analyze/visible.js'
 import { asGiven } from '../../harness/analyze/words.js'
@@ -103,5 +104,12 @@ function headline({ outcome, policy, variants, thresholds, failures }: GateResul
     return `failed: ${failed} of ${plural(checks + failures.length, 'check')}`
   }
   if (outcome === 'pass') return `passed: ${plural(checks, 'check')}`
-  return `inconclusive, which the policy lets ${policy.inconclusive}: measure more rounds to decide`
+  // What is open for want of processes no round decides.
+  const isForRounds =
+    variants.some(({ state, isOneProcess }) => state === 'inconclusive' && !isOneProcess) ||
+    thresholds.some(({ state }) => state === 'inconclusive' || state === 'no data')
+  const remedy = isForRounds
+    ? 'measure more rounds'
+    : `start processes anew, in ${fewestFirm} lives at least (--blocks ${fewestFirm} or more),`
+  return `inconclusive, which the policy lets ${policy.inconclusive}: ${remedy} to decide`
 }
