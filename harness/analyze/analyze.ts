@@ -80,7 +80,7 @@ export function analyze(entries: readonly JournalEntry[]): Analysis {
       ...outcomeWarnings(run, failures),
       ...engineWarnings(plan.config, cells),
       ...cells.flatMap((cell) => cellWarnings(run, cell)),
-      ...cells.flatMap((cell) => kneeWarnings(run, cell)),
+      ...cells.flatMap((cell) => kneeWarnings(run, cell, cells)),
       ...billWarnings(cells),
       ...cutWarnings(run, groups),
       ...driftWarnings(run, groups),

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { analyze } from '../analyze.js'
-import type { JournalEntry } from '../../model.js'
+import { kneesApart } from './knees.js'
+import type { Estimate, JournalEntry } from '../../model.js'
 import { oneSidedSearch } from '../../testdata/one-sided-search.js'
 import { trueCosts } from '../../testdata/synthetic-journal.js'
 import { badNumbers, comparisonOf, smallJournal } from '../../testing/analysis.js'
@@ -98,4 +99,16 @@ describe('a search for the knee', () => {
       analyze(ending(state)).cells.find(({ cell }) => cell === last?.cell)?.knee?.end
     expect([endOf('ok'), endOf('failed')]).toEqual(['probes', 'unfinished'])
   })
+})
+
+it.each([
+  [1200, true, 'further than both may be off, though their intervals meet'],
+  [1080, false, 'nearer than that'],
+])('a knee of %i req/s, within 10 %% each, against one of 1 000: apart %s, %s', (value, apart) => {
+  const knee = (rate: number): Estimate => ({
+    ...{ value: rate, low: rate / 1.1, high: rate * 1.1, unit: 'req/s' },
+    ...{ level: 0.95, n: 9, method: '', cells: [] },
+  })
+  expect(kneesApart(knee(value), knee(1000))).toBe(apart)
+  expect(kneesApart(knee(1000), knee(value))).toBe(apart)
 })

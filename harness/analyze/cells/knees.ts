@@ -6,6 +6,7 @@ import { settledTrials } from '../../model/attempts.js'
 import { level, type PairedResult } from '../estimates.js'
 import { latencyMs, type Run } from '../readings.js'
 import { defined } from '../../model/defined.js'
+import { upperBound } from '../words.js'
 
 /**
  * The rate that the next trial of this cell is to have; undefined when the search is over. Depends on nothing but the
@@ -126,7 +127,19 @@ function isBracketed(trials: readonly KneeTrial[]): boolean {
   return trials.some(({ passed }) => passed) && trials.some(({ passed }) => !passed)
 }
 
-export function kneeWarnings(run: Run, { cell, arm, knee }: CellAnalysis): string[] {
+/** Whether two knees lie further apart than both may be off, on a scale of ratios; of those beyond the rates tried, as far as is known. */
+export function kneesApart(a: Estimate, b: Estimate): boolean {
+  if (a.beyond || b.beyond) return a.low > upperBound(b) || b.low > upperBound(a)
+  const [less, more] = a.value < b.value ? [a, b] : [b, a]
+  const off = Math.hypot(Math.log(less.high / less.value), Math.log(more.value / more.low))
+  return Math.log(more.value / less.value) > off
+}
+
+export function kneeWarnings(
+  run: Run,
+  { cell, arm, knee, experiment, loadLabel, throughput }: CellAnalysis,
+  cells: readonly CellAnalysis[],
+): string[] {
   if (!knee) return []
   const warnings: string[] = []
   if (knee.generatorLimited)
@@ -135,14 +148,12 @@ export function kneeWarnings(run: Run, { cell, arm, knee }: CellAnalysis): strin
     )
   if (knee.end === 'unfinished') warnings.push(`${cell}: the search did not come to its end`)
   const twin = run.armOf.get(arm)
-  const own = run.cellOf.get(cell)
-  if (twin?.role !== 'twin' || !own) return warnings
-  const other = run.plan.cells.find(
-    ({ arm: id, experiment, loadLabel }) =>
-      id === twin.baseline && experiment === own.experiment && loadLabel === own.loadLabel,
+  if (twin?.role !== 'twin') return warnings
+  const other = cells.find(
+    (known) =>
+      known.arm === twin.baseline && known.experiment === experiment && known.loadLabel === loadLabel,
   )
-  const compared = other && compareSearches(run, own, other)
-  if (compared && compared.result.pValue < 1 - level)
+  if (other && Math.min(throughput.n, other.throughput.n) > 0 && kneesApart(throughput, other.throughput))
     warnings.push(
       `A/A differs: the knee of the baseline and that of its twin lie apart (${cell}); differences of this size between paths mean nothing in this run.`,
     )

@@ -1,7 +1,7 @@
 /** Whether the run can be believed: A/A, trials, generator, proof of path. */
 import * as metrics from '../../../scenarios/metrics.js'
 import { fewestFirm } from '../../../harness/analyze/estimates.js'
-import { upperBound } from '../../../harness/analyze/words.js'
+import { kneesApart } from '../../../harness/analyze/cells/knees.js'
 import { notMeasured } from '../../../harness/analyze/standings.js'
 import type { Analysis, Estimate, NoiseFloor, TrialSummary } from '../../../harness/model.js'
 import { escapeHtml } from '../clean.js'
@@ -200,7 +200,7 @@ function kneesOfTwins(
       const [twin, own] = [view.cell(id, load), view.cell(arm.baseline, load)]
       if (arm.role !== 'twin' || !twin?.knee || !own?.knee) return []
       const [a, b] = [own.throughput, twin.throughput]
-      const apart = a.low > upperBound(b) || b.low > upperBound(a)
+      const apart = kneesApart(a, b)
       if (a.n === 0 || b.n === 0 || (!apart && (a.beyond || b.beyond))) return []
       return [{ own: a, twin: b, apart }]
     }),
