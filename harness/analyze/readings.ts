@@ -103,16 +103,16 @@ export function bucketsOf(trial: Trial, kind: Timing | 'sendLag'): Buckets | und
 export function latencyMs(trial: Trial, kind: Timing, percentile: number, timeoutMs = 0): number | undefined {
   const buckets = bucketsOf(trial, kind)
   if (!buckets) return undefined
-  const failed = kind === 'response' || kind === 'service' ? failedIn(trial, buckets) : 0
+  const failed = kind === 'response' || kind === 'service' ? failedIn(trial, buckets.total) : 0
   const among = failed === 0 ? percentile : (percentile * (buckets.total + failed)) / buckets.total
   const slowestMs = percentileOf(buckets, Math.min(among, 99.9999)) / 1000
   return among < 100 ? slowestMs : Math.max(slowestMs, timeoutMs)
 }
 
-/** Requests of a trial that failed and have no time of their own among these. */
-export function failedIn({ load }: Trial, { total }: Buckets): number {
+/** Requests of a trial that failed and have no time of their own among so many. */
+export function failedIn({ load }: Trial, timed: number): number {
   const { sent = 0, ok = 0 } = load ?? {}
-  return Math.max(0, Math.min(sent - ok, sent - total))
+  return Math.max(0, Math.min(sent - ok, sent - timed))
 }
 
 /** Mutual TLS handshakes of the arm's hops for each connection of the client; undefined where no hop tells. */

@@ -6,6 +6,7 @@ import {
   decodeCounts,
   percentileOfCounts,
 } from '../../harness/protocol/histogram.js'
+import { failedIn } from '../../harness/analyze/readings.js'
 import type { JournalEntry, Trial } from '../../harness/model.js'
 
 /** A valid trial's times, from due where the engine knows it. */
@@ -45,17 +46,27 @@ export function renderHistogramLog(entries: readonly JournalEntry[]): string {
   ].join('\n')
 }
 
-/** All valid trials of each cell as one histogram: counts are added, percentiles never averaged. */
+/**
+ * All valid trials of each cell as one histogram: counts are added, percentiles never averaged. Requests that failed are
+ * charged the time-out, as in every other percentile. Trials of a search had rates of their own, and are left out.
+ */
 export function cellTimes(entries: readonly JournalEntry[]) {
+  const header = entries.find((entry) => entry.type === 'run')
+  const plannedAs = new Map(header?.plan.cells.map((cell) => [cell.id, cell]))
   const cells = new Map<string, Float64Array>()
   for (const trial of valid(entries)) {
     const histogram = timesOf(trial)
-    if (histogram === undefined) continue
+    const cell = plannedAs.get(trial.cell)
+    if (histogram === undefined || cell === undefined || cell.search) continue
     const counts = decodeCounts(histogram)
+    const failed = failedIn(trial, histogram.count)
+    const timedOut = Math.max(bucketIndex(cell.load.timeoutMs * 1000), counts.length - 1)
     const known = cells.get(trial.cell)
-    const sum = new Float64Array(Math.max(counts.length, known?.length ?? 0))
+    const length = Math.max(counts.length, known?.length ?? 0, failed > 0 ? timedOut + 1 : 0)
+    const sum = new Float64Array(length)
     known?.forEach((count, index) => (sum[index] = count))
     counts.forEach((count, index) => (sum[index] = (sum[index] ?? 0) + count))
+    if (failed > 0) sum[timedOut] = (sum[timedOut] ?? 0) + failed
     cells.set(trial.cell, sum)
   }
   return [...cells].map(([cell, counts]) => ({

@@ -57,6 +57,35 @@ describe('HdrHistogram', () => {
     for (const { value, percentile = 0 } of rows)
       expect(value).toBeCloseTo(library.getValueAtPercentile(percentile * 100) / 1000, 2)
   })
+
+  test('percentiles charge requests that failed the time-out, as the page does', () => {
+    const failing = journal.map((entry) =>
+      entry.type === 'trial' && entry.load
+        ? { ...entry, load: { ...entry.load, sent: Math.round(entry.load.ok / 0.9), errors: { timeout: 1 } } }
+        : entry,
+    )
+    const [file] = journalFormats.cnp.render(analyze(failing), failing)
+    const { latencies_ms: times } = JSON.parse(file?.contents ?? '') as {
+      latencies_ms: Record<string, number>
+    }
+    const [header] = journal
+    const timeoutMs = header?.type === 'run' ? (header.plan.cells[0]?.load.timeoutMs ?? 0) : 0
+    expect(times.p50).toBeLessThan(10)
+    for (const name of ['p99', 'max'])
+      expect(Math.abs((times[name] ?? 0) / timeoutMs - 1)).toBeLessThan(0.001)
+    expect(journalFormats.hgrm.render(analyze(failing), failing)[0]?.contents).toMatch(
+      new RegExp(`Max {5}= +${Math.floor(timeoutMs / 100)}`),
+    )
+  })
+
+  test('trials of a search, whose rates are many, are no distribution', () => {
+    const searched = syntheticJournal({ rounds: 4, experiments: ['latency', 'capacity'], durationMs: 300 })
+    for (const format of ['hgrm', 'cnp'] as const) {
+      const names = journalFormats[format].render(analyze(searched), searched).map(({ name }) => name)
+      expect(names.filter((name) => name.startsWith('latency-')).length).toBeGreaterThan(0)
+      expect(names.filter((name) => name.startsWith('capacity-'))).toEqual([])
+    }
+  })
 })
 
 /**

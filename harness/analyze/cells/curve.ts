@@ -24,7 +24,7 @@ export function curveOf(valid: readonly Trial[], cell: Cell, settings: Settings)
   const timeoutUs = cell.load.timeoutMs * 1000
   const histograms = valid.flatMap((trial) => {
     const buckets = bucketsOf(trial, kind)
-    const failed = buckets ? failedIn(trial, buckets) : 0
+    const failed = buckets ? failedIn(trial, buckets.total) : 0
     return buckets ? [failed > 0 ? withSlowest(buckets, timeoutUs, failed) : buckets] : []
   })
   const n = histograms.length
