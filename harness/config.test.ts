@@ -30,6 +30,21 @@ test('a minimal config gets every default of the quick profile', () => {
   expect(JSON.parse(JSON.stringify(config))).toEqual(config)
 })
 
+test.each([
+  [{ max: 4, min: 2 }, { blocks: 6 }, '--blocks: 6 is more than rounds.max, 4; a block is a round at least'],
+  [{}, { blocks: 6, rounds: 5 }, '--blocks: 6 is more than --rounds, 5; a block is a round at least'],
+  [{ blocks: 6 }, { rounds: 5 }, '--rounds: 5 is less than rounds.blocks, 6; a block is a round at least'],
+])('blocks beyond the rounds are blamed on what was typed: %j with %j', (rounds, flags, problem) => {
+  expect(problemsOf({ ...minimal, rounds }, flags)).toBe(`the command line has a problem:\n  - ${problem}`)
+})
+
+test('a rate that a window cannot hold is told without the digits of a division', () => {
+  const latency = { ratesPerSecond: [5], durationMs: 300 }
+  expect(problemsOf({ ...minimal, experiments: { latency } })).toContain(
+    'experiments.latency: 5 requests per second are 1.5 in a window of 300 ms, of which 2 would be sent; allowed: 6.67 per second,',
+  )
+})
+
 test('a password in a URL and a private key are refused wherever they stand, and not shown', () => {
   const hidden = 'hunter2'
   const filter = { pem: `-----BEGIN PRIVATE KEY-----${hidden}` }

@@ -11,16 +11,20 @@ import { experimentNamed } from '../../scenarios/registry.js'
 
 type Problems = Generator<string, void>
 
-/** `typed` are rates and flags of the platform as the command line has them. */
-export function* checkAcrossFields(
-  config: ResolvedConfig,
-  typed: { readonly rate?: readonly number[]; readonly platformFlags?: Readonly<Record<string, boolean>> },
-): Problems {
+/** What the command line has of it, which is to blame then. */
+interface Typed {
+  readonly rate?: readonly number[]
+  readonly rounds?: number
+  readonly blocks?: number
+  readonly platformFlags?: Readonly<Record<string, boolean>>
+}
+
+export function* checkAcrossFields(config: ResolvedConfig, typed: Typed): Problems {
   yield* checkPlatformFlags(config, typed.platformFlags)
   yield* checkWindows(config, typed.rate)
   yield* checkWorkers(config)
   yield* checkMix(config)
-  yield* checkRounds(config)
+  yield* checkRounds(config, typed)
   yield* checkPlacement(config)
   yield* checkVariants(config)
   yield* checkSecrets(config)
@@ -44,7 +48,8 @@ function* checkWindows({ experiments }: ResolvedConfig, typed?: readonly number[
       const sent = Math.max(1, Math.round(asked))
       if (Math.abs(sent - asked) <= asked * largestRounding) continue
       const field = typed?.includes(ratePerSecond) ? '--rate' : `experiments.${name}`
-      yield `${field}: ${ratePerSecond} requests per second are ${asked} in a window of ${durationMs} ms, of which ${sent} would be sent; allowed: ${(sent * 1000) / durationMs} per second, or a longer window`
+      const digits = (figure: number) => Number(figure.toPrecision(3))
+      yield `${field}: ${ratePerSecond} requests per second are ${digits(asked)} in a window of ${durationMs} ms, of which ${sent} would be sent; allowed: ${digits((sent * 1000) / durationMs)} per second, or a longer window`
     }
   }
 }
@@ -68,11 +73,16 @@ function* checkMix({ experiments }: ResolvedConfig): Problems {
       yield `experiments.${name}.mix: tcp has one kind of request; allowed with http1, h2 and grpc`
 }
 
-function* checkRounds({ rounds }: ResolvedConfig): Problems {
+function* checkRounds({ rounds }: ResolvedConfig, typed: Typed): Problems {
   if (rounds.max < rounds.min)
     yield `rounds.max: ${rounds.max} is less than rounds.min, ${rounds.min}; allowed: at least rounds.min`
-  if ((rounds.blocks ?? 1) > rounds.max)
-    yield `rounds.blocks: ${rounds.blocks} is more than rounds.max, ${rounds.max}; a block is a round at least`
+  const { blocks = 1, max } = rounds
+  if (blocks <= max) return
+  const many = typed.blocks === undefined ? 'rounds.blocks' : '--blocks'
+  const few = typed.rounds === undefined ? 'rounds.max' : '--rounds'
+  yield few === '--rounds' && many !== '--blocks'
+    ? `${few}: ${max} is less than ${many}, ${blocks}; a block is a round at least`
+    : `${many}: ${blocks} is more than ${few}, ${max}; a block is a round at least`
 }
 
 /** A run's journal keeps its config whole, and is shown to others. */
