@@ -3,6 +3,7 @@ import { cpu } from '../../../scenarios/metrics.js'
 import { experimentNamed } from '../../../scenarios/registry.js'
 import type { Cell, Trial } from '../../model.js'
 import { median } from '../../protocol/averages.js'
+import { holm } from '../../stats/families.js'
 import { mannKendall, robustScores, theilSen } from '../../stats/trend.js'
 import { alpha } from '../estimates.js'
 import { latencyMs, readMetric, seriesOf, type CellGroup, type Run } from '../readings.js'
@@ -86,30 +87,35 @@ function cutRounds(run: Run, cells: readonly Cell[]): ReadonlySet<number> {
   return cut
 }
 
-/** Drift over the run and slow first rounds, as warnings. Arms are compared within a round, so it hits all alike. */
+/**
+ * Drift over the run and slow first rounds, as warnings. Arms are compared within a round, so it hits all alike. The tests of
+ * all loads are one family: of dozens some would find a trend by chance.
+ */
 export function driftWarnings(run: Run, groups: readonly CellGroup[]): string[] {
-  return groups.flatMap((group) =>
-    watched(run).flatMap(({ name, value }) => {
-      const byRound = relativeByRound(run, group, value)
-      const values = byRound.map(([, mean]) => mean)
-      if (values.length < fewestForDrift) return []
-      const warnings: string[] = []
-      const pValue = mannKendall(values)
-      if (pValue < alpha / 4) {
-        const share = theilSen(values) * (values.length - 1)
-        warnings.push(
-          `${name} drifted by ${figure(share * 100)} % over the run, over all arms (${group.experiment}, ${group.loadLabel}; Mann–Kendall p = ${figure(pValue)}): comparisons are made within rounds and hold, absolute figures are those of the whole run`,
-        )
-      }
-      const [first = 0, ...rest] = values
-      const score = robustScores([...rest, first]).at(-1) ?? 0
-      if (byRound[0]?.[0] === 0 && score > outlierScore)
-        warnings.push(
-          `the first round was slow: ${name} was ${figure((first / median(rest) - 1) * 100)} % above the other rounds (${group.experiment}, ${group.loadLabel}); it is kept, and a longer warm-up would help`,
-        )
-      return warnings
-    }),
-  )
+  const series = groups
+    .flatMap((group) =>
+      watched(run).map(({ name, value }) => ({ group, name, byRound: relativeByRound(run, group, value) })),
+    )
+    .filter(({ byRound }) => byRound.length >= fewestForDrift)
+    .map((of) => ({ ...of, values: of.byRound.map(([, mean]) => mean) }))
+  const pValues = series.map(({ values }) => mannKendall(values))
+  const adjusted = holm(pValues)
+  return series.flatMap(({ group, name, byRound, values }, index) => {
+    const warnings: string[] = []
+    if ((adjusted[index] ?? 1) < alpha / 2) {
+      const share = theilSen(values) * (values.length - 1)
+      warnings.push(
+        `${name} drifted by ${figure(share * 100)} % over the run, over all arms (${group.experiment}, ${group.loadLabel}; Mann–Kendall p = ${figure(pValues[index] ?? 1)}): comparisons are made within rounds and hold, absolute figures are those of the whole run`,
+      )
+    }
+    const [first = 0, ...rest] = values
+    const score = robustScores([...rest, first]).at(-1) ?? 0
+    if (byRound[0]?.[0] === 0 && score > outlierScore)
+      warnings.push(
+        `the first round was slow: ${name} was ${figure((first / median(rest) - 1) * 100)} % above the other rounds (${group.experiment}, ${group.loadLabel}); it is kept, and a longer warm-up would help`,
+      )
+    return warnings
+  })
 }
 
 /** round → mean over cells of the value relative to the cell's own median. */
