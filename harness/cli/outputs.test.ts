@@ -1,10 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { tellCi } from './ci.js'
 import { UserError } from '../model/errors.js'
-import { outputRequest, usualOutputs } from './outputs.js'
+import { outputRequest, usualOutputs, writeFiles } from './outputs.js'
 
 let folder: string
 beforeEach(() => {
@@ -74,4 +74,18 @@ describe('a CI service', () => {
     await tellCi(message, (line) => printed.push(line), { GITHUB_STEP_SUMMARY: join(folder, 'none/summary') })
     expect(printed.join()).toMatch(/could not write the job summary/)
   })
+})
+
+it('leaves the whole page of before where writing another one fails midway, as on a full disk', async () => {
+  await writeFiles(folder, [{ name: 'report.html', contents: 'whole' }])
+  function* cutOff() {
+    yield 'half of'
+    throw new Error('ENOSPC: no space left on device')
+  }
+  const contents = cutOff() as unknown as string
+  await expect(writeFiles(folder, [{ name: 'report.html', contents }])).rejects.toThrow(
+    /cannot write to .*report\.html: ENOSPC/,
+  )
+  expect(readFileSync(join(folder, 'report.html'), 'utf8')).toBe('whole')
+  expect(readdirSync(folder)).toEqual(['report.html'])
 })

@@ -1,6 +1,6 @@
 /** Writes what a person opens and a machine reads, from one analysis. */
 import { existsSync, statSync } from 'node:fs'
-import { readFile, readdir, writeFile } from 'node:fs/promises'
+import { readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UserError, exitCodes, messageOf } from '../model/errors.js'
 import { findFonts } from './fonts.js'
@@ -134,7 +134,7 @@ export async function writeFiles(
     for (const { name, contents } of files) {
       path = join(folder, name)
       refusePipe(path)
-      await writeFile(path, contents)
+      await writeWhole(path, contents)
     }
   } catch (error) {
     throw new UserError(`cannot write to ${path}: ${messageOf(error)}`, {
@@ -144,6 +144,18 @@ export async function writeFiles(
     })
   }
   return files.map(({ name }) => join(folder, name))
+}
+
+/** All of it or nothing: half a page, as of a disk that is full, would take the place of a whole one, and be taken for it. */
+async function writeWhole(path: string, contents: string | Uint8Array): Promise<void> {
+  const part = `${path}.${process.pid}.part`
+  try {
+    await writeFile(part, contents)
+    await rename(part, path)
+  } catch (error) {
+    await rm(part, { force: true })
+    throw error
+  }
 }
 
 /** A pipe without a reader would be waited for without end, and a device keeps nothing. */
