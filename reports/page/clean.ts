@@ -45,28 +45,9 @@ export function cleanDeep<T>(value: T): T {
   }
   const walk = (inner: unknown): unknown => {
     if (typeof inner === 'string') return text(inner)
-    if (Array.isArray(inner)) return walkArray(inner)
-    return inner !== null && typeof inner === 'object' ? walkObject(inner as Record<string, unknown>) : inner
-  }
-  // What is clean already, nearly all of a long run, is not copied.
-  const walkArray = (array: readonly unknown[]): unknown => {
-    let cleaned: unknown[] | undefined
-    array.forEach((inner, index) => {
-      const result = walk(inner)
-      if (result !== inner) (cleaned ??= [...array])[index] = result
-    })
-    return cleaned ?? array
-  }
-  const walkObject = (object: Readonly<Record<string, unknown>>): unknown => {
-    let cleaned: [string, unknown][] | undefined
-    for (const key in object) {
-      const name = text(key)
-      const result = walk(object[key])
-      if (cleaned === undefined && name === key && result === object[key]) continue
-      cleaned ??= Object.entries(object).slice(0, Object.keys(object).indexOf(key))
-      cleaned.push([name, result])
-    }
-    return cleaned === undefined ? object : Object.fromEntries(cleaned)
+    if (Array.isArray(inner)) return inner.map(walk)
+    if (inner === null || typeof inner !== 'object') return inner
+    return Object.fromEntries(Object.entries(inner).map(([key, member]) => [text(key), walk(member)]))
   }
   return walk(value) as T
 }

@@ -1,4 +1,5 @@
 /** One line of the table of known answers, and how it is judged and printed. */
+import { alignColumns } from '../../../reports/page/columns.js'
 import { boundsOf, estimateLocation, type Location } from '../../stats/location.js'
 
 /** What was expected, what was measured, and how far they may lie apart. */
@@ -55,18 +56,7 @@ const columns = ['check', 'what', 'expected', 'measured', 'error', 'allowed', ''
 
 /** The table as text, one answer a line. */
 export function renderAnswers(answers: readonly Answer[]): string {
-  const rows = [columns, ...answers.map(cellsOf)]
-  const widths = columns.map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)))
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) =>
-          column < 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
-        )
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n')
+  return alignColumns([columns, ...answers.map(cellsOf)], [0, 1]).join('\n')
 }
 
 function cellsOf(answer: Answer): readonly string[] {
