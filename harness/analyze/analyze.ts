@@ -134,7 +134,7 @@ function noiseWarning(floor: NoiseFloor): string[] {
   const { experiment, loadLabel, environment, latencyP50, latencyP99, cpu } = floor
   const figures = [
     `p50 by ${withInterval(latencyP50, 'ms')}`,
-    `p99 by ${withInterval(latencyP99, 'ms')}`,
+    ...(latencyP99 ? [`p99 by ${withInterval(latencyP99, 'ms')}`] : []),
     ...(cpu ? [`CPU by ${withInterval(cpu, 'ms per 1 000 requests')}`] : []),
   ]
   return [

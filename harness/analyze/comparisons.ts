@@ -150,7 +150,7 @@ function measuredBy({ experiment, cells: [first] }: CellGroup): readonly ReadMet
 }
 
 /** An engine that knows no due time has service times alone: they are compared as what they are. */
-function knownOf(run: Run, cell: string | undefined, metric: ReadMetric): ReadMetric {
+export function knownOf(run: Run, cell: string | undefined, metric: ReadMetric): ReadMetric {
   const [first] = run.valid.get(cell ?? '')?.values() ?? []
   const { substitute } = metric
   return first && substitute && readMetric(run, first, metric) === undefined ? substitute : metric

@@ -28,8 +28,12 @@ export function visibleText(visible: number, unit: Estimate['unit']): string {
 export function visibleFloor({ noise }: Pick<Analysis, 'noise'>): string | undefined {
   const visible = noise[0]?.visible
   if (!visible) return undefined
-  const cpu = visible.cpu === undefined ? '' : `, ${figure(visible.cpu)} ms of CPU per 1 000 requests`
-  return `${figure(visible.latencyP50)} ms at p50, ${figure(visible.latencyP99)} ms at p99${cpu}`
+  const { latencyP50, latencyP99, cpu } = visible
+  return [
+    `${figure(latencyP50)} ms at p50`,
+    ...(latencyP99 === undefined ? [] : [`${figure(latencyP99)} ms at p99`]),
+    ...(cpu === undefined ? [] : [`${figure(cpu)} ms of CPU per 1 000 requests`]),
+  ].join(', ')
 }
 
 /** For the end of a verdict. */

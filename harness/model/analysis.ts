@@ -259,12 +259,13 @@ const noiseFloorSchema = object({
   loadLabel: text,
   experiment: text,
   latencyP50: estimateSchema,
-  latencyP99: estimateSchema,
+  /** Absent where a trial's requests do not reach so far. */
+  latencyP99: estimateSchema.exactOptional(),
   cpu: estimateSchema.exactOptional(),
   /** Smallest difference of each that this run could have seen, in its unit. */
   visible: object({
     latencyP50: number,
-    latencyP99: number,
+    latencyP99: number.exactOptional(),
     cpu: number.exactOptional(),
   }).exactOptional(),
   /** True when the two differ significantly: the run cannot be trusted to its printed precision. */

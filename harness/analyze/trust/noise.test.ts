@@ -1,8 +1,25 @@
 /** How often quiet runs of many loads are said to differ from themselves. */
 import { expect, it } from 'vitest'
 import { syntheticJournal } from '../../testdata/synthetic-journal.js'
+import { analyze } from '../analyze.js'
 import { cellGroups, indexJournal } from '../readings.js'
 import { noiseFloors } from './noise.js'
+
+it('says nothing of a p99 that no trial’s requests reach, as of no other arm', () => {
+  const options = {
+    rounds: 4,
+    arms: ['l4-only'],
+    experiments: ['latency'],
+    invalidShare: 0,
+    failedShare: 0,
+  } as const
+  const floorAt = (rate: number) =>
+    analyze(syntheticJournal({ ...options, durationMs: 250, ratesPerSecond: [rate] })).noise[0]
+  expect(floorAt(200)).toMatchObject({ latencyP50: { n: 4 } })
+  expect(floorAt(200)).not.toHaveProperty('latencyP99')
+  expect(floorAt(200)?.visible).not.toHaveProperty('latencyP99')
+  expect(floorAt(400)).toHaveProperty('latencyP99')
+})
 
 it('calls at most one quiet run in twenty one whose baseline differs, however many loads it has', () => {
   const runs = 60

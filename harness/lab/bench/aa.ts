@@ -61,7 +61,8 @@ async function main(): Promise<number> {
 function describe({ latencyP50, latencyP99, cpu, differs }: NoiseFloor): string {
   const us = ({ value, low, high }: NoiseFloor['latencyP50']) =>
     `${(value * 1000).toFixed(1)} µs (${(low * 1000).toFixed(1)} to ${(high * 1000).toFixed(1)})`
-  const figures = [`p50 ${us(latencyP50)}`, `p99 ${us(latencyP99)}`]
+  const figures = [`p50 ${us(latencyP50)}`]
+  if (latencyP99) figures.push(`p99 ${us(latencyP99)}`)
   // ms per 1 000 requests is µs a request.
   if (cpu) figures.push(`CPU ${cpu.value.toFixed(2)} µs (${cpu.low.toFixed(2)} to ${cpu.high.toFixed(2)})`)
   return `${differs ? 'DIFFERS' : 'same   '}  ${figures.join('  ')}`

@@ -36,7 +36,7 @@ const cutSearch = journal({ rounds: 6, experiments: ['capacity'] })
 describe('the first screen says of A/A', () => {
   const sample = sampleAnalysis({ rates: [500, 1000] })
   const [first, ...others] = sample.noise.map((floor) => ({ ...floor, differs: false }))
-  const wide = { ...first!.latencyP99, value: 0.9, low: 0.8, high: 1 }
+  const wide = { ...first!.latencyP99!, value: 0.9, low: 0.8, high: 1 }
 
   test('which figure differs, and under which load when the answer speaks of another', () => {
     const lead = createView(sample).lead?.loadLabel
