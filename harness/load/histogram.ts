@@ -5,7 +5,7 @@ import {
   bucketIndex,
   decodeCounts,
   encodeCounts,
-  rankOf,
+  percentileOfCounts,
 } from '../protocol/histogram.js'
 import { messageOf } from '../model/errors.js'
 import type { Histogram } from '../model.js'
@@ -18,10 +18,10 @@ export interface Bucket {
 }
 
 /** Histograms never change, so what was decoded stays decoded as long as the histogram lives. */
-const decoded = new WeakMap<Histogram, readonly Bucket[]>()
+const decoded = new WeakMap<Histogram, Float64Array>()
 
-/** The histogram's buckets that hold something, ascending. Throws when the data is not what its encoding says. */
-export function bucketsOf(histogram: Histogram): readonly Bucket[] {
+/** Throws when the data is not what its encoding says. */
+function countsOf(histogram: Histogram): Float64Array {
   const known = decoded.get(histogram)
   if (known) return known
   let counts: Float64Array
@@ -30,16 +30,19 @@ export function bucketsOf(histogram: Histogram): readonly Bucket[] {
   } catch (error) {
     throw new Error(`a histogram cannot be decoded: ${messageOf(error)}`, { cause: error })
   }
-  const buckets: Bucket[] = []
-  counts.forEach((count, index) => {
-    if (count > 0) buckets.push({ us: bucketHighestUs(index), count })
-  })
   const total = counts.reduce((sum, count) => sum + count, 0)
   if (total !== histogram.count) {
     throw new Error(`a histogram holds ${total} values but says ${histogram.count}`)
   }
-  decoded.set(histogram, buckets)
-  return buckets
+  decoded.set(histogram, counts)
+  return counts
+}
+
+/** The histogram's buckets that hold something, ascending. Throws likewise. */
+export function bucketsOf(histogram: Histogram): readonly Bucket[] {
+  return [...countsOf(histogram)].flatMap((count, index) =>
+    count > 0 ? [{ us: bucketHighestUs(index), count }] : [],
+  )
 }
 
 /** Makes a histogram of µs from counts. Values are rounded to whole µs and kept to three significant digits. */
@@ -64,14 +67,7 @@ export function mergeHistograms(histograms: readonly Histogram[]): Histogram {
  * the histogram is empty. Right to one part in a thousand.
  */
 export function percentileUs(histogram: Histogram, percentile: number): number {
-  const buckets = bucketsOf(histogram)
-  const rank = rankOf(percentile, histogram.count)
-  let seen = 0
-  for (const { us, count } of buckets) {
-    seen += count
-    if (seen >= rank) return us
-  }
-  return buckets.at(-1)?.us ?? 0
+  return percentileOfCounts(countsOf(histogram), percentile) ?? 0
 }
 
 /** Largest value in µs; 0 when empty. */

@@ -41,9 +41,7 @@ export function comparisonLines(first: Analysis, second: Analysis): string[] {
   const [a, b] = [cleanDeep(first), cleanDeep(second)]
   const { figures, differences } = compareRuns(a, b)
   return [
-    ...differences
-      .filter(({ what }) => !what.startsWith('host.loadAverage'))
-      .map(({ what, a: from, b: to }) => `differs: ${what}: ${from} → ${to}`),
+    ...differences.map(({ what, a: from, b: to }) => `differs: ${what}: ${from} → ${to}`),
     '',
     ...alignColumns([header(a, b), ...figures.map(rowOf)], [0, 1, 2, 3, 6, 7, 8]),
     '',

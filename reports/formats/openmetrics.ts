@@ -56,13 +56,12 @@ export function renderOpenMetrics(analysis: Analysis): string {
     '',
     '1 when a threshold holds, 0 when it does not or is undecided.',
   )
-  for (const { threshold, state, actual } of clean.thresholds) {
+  for (const { threshold, state, experiment = threshold.experiment, loadLabel: load } of clean.thresholds) {
     const { metric, percentile, arm, relativeTo, min, max } = threshold
-    const cell = clean.cells.find(({ cell: id }) => id === actual?.cells[0])
-    const where = { experiment: cell?.experiment ?? threshold.experiment, load: cell?.loadLabel }
     const labels = {
       run: clean.runId,
-      ...where,
+      experiment,
+      load,
       metric,
       percentile,
       arm,
