@@ -7,7 +7,7 @@ import { cleanDeep } from '../page/clean.js'
 import { dateTime, fixed, plural, sentence } from './format.js'
 import { pricedFunctions } from '../page/sections/functions.js'
 import { transportRows } from '../page/sections/transport.js'
-import { createView, isPartial, summaryOf, withNext, type View } from '../page/view.js'
+import { createView, failedRequests, isPartial, summaryOf, withNext, type View } from '../page/view.js'
 import { detailsOf, tableOf, thresholdRow } from './verdict-rows.js'
 
 /** Renders GitHub-flavoured Markdown; journal text is escaped so that it can form no link, image or HTML. */
@@ -57,6 +57,7 @@ function thresholdLines(analysis: Analysis): string[] {
 function summary(view: View): string[] {
   if (view.lead === undefined) return ['**No trial is valid:** nothing was measured.', '']
   const visible = visibleFloor(view.analysis)
+  const failed = failedRequests(view).map((text) => `- ${escapeMarkdown(text)}`)
   // A function's price is what it adds to its own arm, in a table of its own.
   const priced = new Set(pricedFunctions(view).map(({ arm }) => arm.id))
   const arms = view.arms.filter((arm) => arm.arm.role !== 'baseline' && !priced.has(arm.id))
@@ -77,6 +78,7 @@ function summary(view: View): string[] {
       ]),
     ),
     '',
+    ...(failed.length === 0 ? [] : [...failed, '']),
     ...(visible === undefined ? [] : [`Smallest difference that this run could have seen: ${visible}.`, '']),
   ]
 }

@@ -7,7 +7,7 @@ import { cleanDeep } from '../page/clean.js'
 import { alignColumns, plain } from '../page/columns.js'
 import { plural, plusMinus } from './format.js'
 import { transportRows } from '../page/sections/transport.js'
-import { createView, isPartial, summaryOf, withNext, type View } from '../page/view.js'
+import { createView, failedRequests, isPartial, summaryOf, withNext, type View } from '../page/view.js'
 
 const colours = { bold: '1', dim: '2', red: '31', green: '32', yellow: '33' } as const
 
@@ -90,6 +90,7 @@ function trustLines(view: View, { columns, paint }: Screen): string[] {
   const lines: string[] = []
   const tell = (text: string, colour: keyof typeof colours) =>
     lines.push(...wrap(plain(text), columns, '  ').map((line) => paint(line, colour)))
+  for (const text of failedRequests(view)) tell(text, 'yellow')
   const visible = visibleFloor(view.analysis)
   if (visible !== undefined) tell(`smallest difference that this run could have seen: ${visible}`, 'dim')
   if (view.analysis.noise.some(({ differs }) => differs))

@@ -1,4 +1,5 @@
 /** What every section and chart asks of an Analysis: arms in order with their look, the load to lead with, look-ups. */
+import { figure } from '../../harness/analyze/words.js'
 import { carriedPath } from '../../harness/model/paths.js'
 import { baselineMesh } from '../../harness/model/plan.js'
 import * as metrics from '../../scenarios/metrics.js'
@@ -180,6 +181,21 @@ export function summaryOf({ id }: ArmView, view: View) {
     ...added.map((found) => ({ estimate: found?.estimate, sign: true })),
     { estimate: view.cell(id)?.hopMemory, sign: false },
   ]
+}
+
+/** What failed of the requests behind a summary, a sentence an arm: its figures hold the time-out for each, which they do not say. */
+export function failedRequests(view: View): string[] {
+  const { analysis, arms } = view
+  return arms.flatMap(({ id, label }) => {
+    const cell = view.cell(id)
+    const valid = analysis.trials.filter(({ cell: of, state }) => state === 'ok' && of === cell?.cell)
+    const sum = (key: 'sent' | 'errors') => valid.reduce((total, trial) => total + (trial[key] ?? 0), 0)
+    const failed = sum('errors') / sum('sent')
+    if (!cell || cell.knee || !(failed > 0)) return []
+    return [
+      `${figure(failed * 100)} % of the requests of ${label} failed: each counts as one that took the time-out of ${figure(cell.load.timeoutMs / 1000)} s.`,
+    ]
+  })
 }
 
 export const isPartial = ({ outcome }: Analysis) => !['complete', 'precise', 'budget'].includes(outcome)
