@@ -1,6 +1,15 @@
 /** Answers "what would it come to in my fleet?": money a month, what is paid for CPU and what for memory. */
 import type { Estimate, Fleet, FleetBill } from '../../../harness/model.js'
-import { estimateText, fixed, given, number, paceText, plural, sentence } from '../../formats/format.js'
+import {
+  estimateText,
+  fixed,
+  given,
+  number,
+  paceText,
+  plural,
+  roundsText,
+  sentence,
+} from '../../formats/format.js'
 import { isUnder, type ArmView, type View } from '../../page/view.js'
 import type { Chart, ChartBuilder } from '../chart.js'
 import { stackedBars, type Segment } from './stacked-bars.js'
@@ -55,7 +64,7 @@ export const fleet: ChartBuilder = (view, book): Chart | undefined => {
     title: titleOf(priced, currency),
     caption:
       `What each path adds to no mesh at ${fleetText(asked)}, at ${given(prices.perVcpuHour)} ${currency} per vCPU-hour and ${given(prices.perGibHour)} ${currency} per GiB-hour; ` +
-      `strong: CPU, light: memory. From CPU a request and memory a hop as they were at ${paceText(lead.load)}, n = ${priced[0]?.cost.n ?? 0} rounds, with 95 % intervals. ` +
+      `strong: CPU, light: memory. From CPU a request and memory a hop as they were at ${paceText(lead.load)}, ${roundsText(priced.map(({ bill }) => bill.cores))}, with 95 % intervals. ` +
       'Not in it: the control plane, what hops hold of a configuration that grows with a fleet, and what idle ones spend.',
     alternative: priced
       .map(({ arm, cost }) => `${arm.label}: ${sentence(cost)} ${currency} a month`)
