@@ -80,6 +80,35 @@ test('one life of processes decides only what lies further apart than processes 
   expect(billOf(bills, 'l7-per-node').versus!.ratio.low).toBeGreaterThan(1)
 })
 
+test('what a node has off the path tells nothing of those that carry something, and all there is where none does', () => {
+  const process = 'ztunnel on a node off the path'
+  const withIdle = entries.map((entry): JournalEntry => {
+    if (entry.type === 'environment') {
+      const idle = { name: process, category: 'l4', node: 'waypoint', process } as const
+      return { ...entry, components: [...entry.components, idle] }
+    }
+    if (entry.type !== 'trial' || !entry.usage) return entry
+    const row = {
+      component: process,
+      category: 'l4',
+      cpuNs: 0,
+      pssBytes: 2 ** 20,
+      source: 'x',
+      resolutionNs: 1,
+    } as const
+    return { ...entry, usage: { ...entry.usage, components: [...entry.usage.components, row] } }
+  })
+  const [before, then] = [billsOf(entries), billsOf(withIdle)]
+  expect(billOf(then, 'l4-only').memory!.value).toBeCloseTo(billOf(before, 'l4-only').memory!.value, 6)
+  // Sidecars carry it all, and each node has one of these as well.
+  const sidecars = billOf(then, 'l7-sidecar-to-sidecar')
+  expect(sidecars.hops.map(({ per, count }) => [per, count])).toEqual([
+    ['pod', 1000],
+    ['node', 50],
+  ])
+  expect(sidecars.memory!.value - billOf(before, 'l7-sidecar-to-sidecar').memory!.value).toBeCloseTo(50, 6)
+})
+
 test('where the memory of a hop is not known there is no money', () => {
   const unknown = entries.map((entry) =>
     entry.type === 'trial' && entry.usage

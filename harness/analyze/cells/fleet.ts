@@ -166,14 +166,19 @@ function hopRows(run: Run, cell: Cell, path: Path, { usage }: Trial) {
     const hop = path.hops.find(({ name }) => name === component?.hop)
     const isThere = hop !== undefined || component?.process !== undefined || path.hops.length === 0
     if (!isThere || groupOf(component, row.category) !== 'hops') return []
-    return [{ per: perOf(hop?.role), layer: hop?.layer ?? row.category, usage: row }]
+    const isOnPath = hop !== undefined
+    return [{ per: perOf(hop?.role), layer: hop?.layer ?? row.category, isOnPath, usage: row }]
   })
 }
 
-/** Undefined unless it is known of all of them. */
-function meanMib(rows: readonly { readonly usage: ComponentUsage }[]): number | undefined {
-  const known = rows.flatMap(({ usage }) => bytesOf(usage) ?? [])
-  return known.length === 0 || known.length < rows.length ? undefined : mean(known) / mib
+/** Of those that carry something, where any does; undefined unless it is known of all of them. */
+function meanMib(
+  rows: readonly { readonly isOnPath: boolean; readonly usage: ComponentUsage }[],
+): number | undefined {
+  const onPath = rows.filter(({ isOnPath }) => isOnPath)
+  const counted = onPath.length > 0 ? onPath : rows
+  const known = counted.flatMap(({ usage }) => bytesOf(usage) ?? [])
+  return known.length === 0 || known.length < counted.length ? undefined : mean(known) / mib
 }
 
 /** Shared pages are divided among those who share them, where the kernel tells. */
