@@ -4,13 +4,17 @@ import type { Analysis, TrialSummary } from '../../harness/model.js'
 
 /** Fields whose name without its capitals is not what the column is called. */
 const headings: Readonly<Record<string, string>> = { cpuMsPer1000: 'cpu_ms_per_1000_requests' }
-const headingOf = (field: string) =>
-  headings[field] ?? field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+function headingOf(field: string): string {
+  return headings[field] ?? field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+}
+
+/** Fields of a trial, and what their columns are called; the page's own download has the same. */
+export const csvColumns = trialFigureNames.map((field) => [field, headingOf(field)] as const)
 
 export function renderCsv({ trials }: Analysis): string {
-  const rows = trials.map((trial) => [...trialFigureNames.map((field) => trial[field]), reasonsOf(trial)])
+  const rows = trials.map((trial) => [...csvColumns.map(([field]) => trial[field]), reasonsOf(trial)])
   const lines = rows.map((row) => row.map(cell).join(','))
-  return [[...trialFigureNames.map(headingOf), 'reasons'].join(','), ...lines, ''].join('\r\n')
+  return [[...csvColumns.map(([, heading]) => heading), 'reasons'].join(','), ...lines, ''].join('\r\n')
 }
 
 function reasonsOf({ reasons, error }: TrialSummary): string {

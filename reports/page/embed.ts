@@ -2,6 +2,7 @@
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import type { Analysis, TrialSummary } from '../../harness/model.js'
+import { csvColumns } from '../formats/csv.js'
 
 /**
  * JSON in gzip in base64: of figures ten significant digits, of those of single trials, whose histograms keep three, six.
@@ -10,7 +11,7 @@ import type { Analysis, TrialSummary } from '../../harness/model.js'
 export async function compressAnalysis({ trials, ...rest }: Analysis): Promise<string> {
   const fields = [...new Set(trials.flatMap((trial) => Object.keys(trial)))] as (keyof TrialSummary)[]
   const columns = Object.fromEntries(fields.map((field) => [field, trials.map((trial) => trial[field])]))
-  const text = `{"analysis":${jsonOf(rest, 10)},"columns":${jsonOf(columns, 6)}}`
+  const text = `{"analysis":${jsonOf(rest, 10)},"columns":${jsonOf(columns, 6)},"csv":${JSON.stringify(csvColumns)}}`
   // Beside the drawing, on a thread of its own: in one chunk, since drawing leaves no turn of the event loop for a second.
   const packed = await promisify(gzip)(text, { level: 9, chunkSize: Math.max(64, text.length) })
   return packed.toString('base64')

@@ -9,6 +9,8 @@ import { analyze } from '../../harness/analyze/analyze.js'
 import { findChromium } from '../../harness/testing/chromium.js'
 import { readJournal } from '../../harness/run/journal.js'
 import { syntheticJournal } from '../../harness/testdata/synthetic-journal.js'
+import { renderCsv } from '../formats/csv.js'
+import type { Analysis } from '../../harness/model.js'
 import { renderHtml } from './render.js'
 import { axeFindings } from '../testdata/accessible.js'
 import { readAssets } from '../testdata/assets.js'
@@ -60,6 +62,7 @@ const patienceMs = 600_000
 describe.skipIf(executable === undefined)('the report in Chromium', { timeout: patienceMs }, () => {
   let browser: Browser
   let folder: string
+  let honest: Analysis
   let files: Readonly<Record<'honest' | 'hostile' | 'varied', string>>
 
   beforeAll(async () => {
@@ -67,8 +70,8 @@ describe.skipIf(executable === undefined)('the report in Chromium', { timeout: p
     const file = (name: string) => join(folder, `${name}.html`)
     files = { honest: file('report'), hostile: file('hostile'), varied: file('varied') }
     const assets = readAssets()
-    const analysis = analyze(syntheticJournal({ rounds: 6, ratesPerSecond: [500, 1000] }))
-    writeFileSync(files.honest, await renderHtml(analysis, assets))
+    honest = analyze(syntheticJournal({ rounds: 6, ratesPerSecond: [500, 1000] }))
+    writeFileSync(files.honest, await renderHtml(honest, assets))
     writeFileSync(files.hostile, await renderHtml(hostileAnalysis(), assets))
     const variants = readJournal('harness/testdata/journals/variants').entries
     writeFileSync(files.varied, await renderHtml(analyze(variants), assets))
@@ -223,16 +226,20 @@ describe.skipIf(executable === undefined)('the report in Chromium', { timeout: p
     const before = await ground()
     await page.locator('#tools button').click()
     expect(await ground()).not.toBe(before)
-    const [download] = await Promise.all([
-      page.waitForEvent('download'),
-      page.locator('#downloads button').first().click(),
-    ])
-    const there = JSON.parse(readFileSync(await download.path(), 'utf8')) as {
-      trials: { cell: string }[]
-      schema: number
+    const downloaded = async (button: number) => {
+      const [download] = await Promise.all([
+        page.waitForEvent('download'),
+        page.locator('#downloads button').nth(button).click(),
+      ])
+      return readFileSync(await download.path(), 'utf8')
     }
+    const there = JSON.parse(await downloaded(0)) as Analysis
     expect(there.schema).toBe(1)
     expect(there.trials[0]?.cell).toMatch(/^latency\|/)
+    // The page carries figures with fewer digits, and is otherwise what `--format csv` writes.
+    const withFewer = (text: string) =>
+      text.replace(/(?<=,)\d+\.\d+(?=,)/g, (digits) => String(Number(Number(digits).toPrecision(6))))
+    expect(await downloaded(1)).toBe(withFewer(renderCsv(honest)))
     await page.close()
   })
 

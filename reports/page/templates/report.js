@@ -209,25 +209,25 @@
     })
     command.after(button)
   }
-  const unpack = ({ analysis, columns }) => {
+  const unpack = ({ analysis, columns, csv }) => {
     const fields = Object.entries(columns)
     const trialAt = (_, at) =>
       Object.fromEntries(fields.flatMap(([field, all]) => (all[at] === null ? [] : [[field, all[at]]])))
-    return { ...analysis, trials: (columns.index ?? []).map(trialAt) }
+    return { analysis: { ...analysis, trials: (columns.index ?? []).map(trialAt) }, csv }
   }
-  const csv = (trials) => {
-    const fields = [...new Set(trials.flatMap(Object.keys))]
+  const csvOf = ({ trials }, columns) => {
     // A leading =, +, - or @ would be run as a formula by spreadsheets.
     const cell = (value) => {
-      if (value === undefined) return ''
+      if (value === undefined || value === '') return ''
       if (typeof value === 'number') return String(value)
-      const text = typeof value === 'string' ? value : JSON.stringify(value)
-      return `"${(/^[=+\-@\t\r]/.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`
+      const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value
+      return /[",\r\n']/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
     }
-    return [
-      fields.join(','),
-      ...trials.map((trial) => fields.map((field) => cell(trial[field])).join(',')),
-    ].join('\r\n')
+    const reasonsOf = ({ reasons, error }) =>
+      [...reasons, ...(error ? [`${error.kind}: ${error.message}`] : [])].join('; ')
+    const rows = trials.map((trial) => [...columns.map(([field]) => trial[field]), reasonsOf(trial)])
+    const heading = [...columns.map(([, name]) => name), 'reasons']
+    return [heading.join(','), ...rows.map((row) => row.map(cell).join(',')), ''].join('\r\n')
   }
   const downloads = document.getElementById('downloads')
   const packed = json('analysis-data')
@@ -247,10 +247,10 @@
       })
       downloads.append(button, ' ')
     }
-    offer('Download analysis.json', 'analysis.json', 'application/json', (whole) =>
-      JSON.stringify(whole, null, 2),
+    offer('Download analysis.json', 'analysis.json', 'application/json', ({ analysis }) =>
+      JSON.stringify(analysis, null, 2),
     )
-    offer('Download trials.csv', 'trials.csv', 'text/csv', ({ trials }) => csv(trials))
+    offer('Download trials.csv', 'trials.csv', 'text/csv', ({ analysis, csv }) => csvOf(analysis, csv))
   }
 
   // A link into a closed part opens it.
