@@ -4,6 +4,7 @@ import { gunzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import type { Analysis } from '../../harness/model.js'
 import { cleanDeep, cleanText, embedJson, escapeHtml } from './clean.js'
+import { csvColumns } from '../formats/csv.js'
 import { compressAnalysis } from './embed.js'
 import { attacks, hostileAnalysis } from '../testdata/hostile.js'
 
@@ -11,7 +12,7 @@ import { attacks, hostileAnalysis } from '../testdata/hostile.js'
 const pageScript = readFileSync(new URL('templates/report.js', import.meta.url), 'utf8')
 const unpack = runInThisContext(`(${/const unpack = ([^]*?\n {2}\})\n/.exec(pageScript)?.[1] ?? ''})`) as (
   inflated: unknown,
-) => Analysis
+) => { readonly analysis: Analysis; readonly csv: unknown }
 
 describe('text from the journal', () => {
   it('shows what would be invisible or would reorder its surroundings', () => {
@@ -50,7 +51,9 @@ describe('embedded JSON', () => {
     const inflated: unknown = JSON.parse(
       gunzipSync(Buffer.from(await compressAnalysis(analysis), 'base64')).toString(),
     )
-    const { trials: trialsBack, ...restBack } = unpack(inflated)
+    const { analysis: back, csv } = unpack(inflated)
+    const { trials: trialsBack, ...restBack } = back
+    expect(csv).toEqual(csvColumns)
     expect(restBack).toEqual(rounded(rest, 10))
     expect(trialsBack).toEqual(rounded(trials, 6))
   })

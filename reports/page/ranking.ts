@@ -1,6 +1,8 @@
 /** Which arms are cheapest and dearest as far as intervals tell: what is not told apart shares its place. */
 import { negated } from '../../harness/analyze/words.js'
+import { hasProtectedLegs } from '../../harness/model/paths.js'
 import type { Estimate } from '../../harness/model.js'
+import { plural } from '../formats/format.js'
 import { cpuMetrics, latencyMetrics, type ArmView, type View } from './view.js'
 
 export interface Ranked {
@@ -61,4 +63,13 @@ export function alone(place: readonly Ranked[] | undefined): Ranked | undefined 
 /** `A`, `A and B`, `A, B and C`. */
 export function listOf(names: readonly string[]): string {
   return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1) ?? ''}`
+}
+
+/** `L7 per node does not encrypt`: paths that do, do more. Undefined where all arms do, or none. */
+export function notEncrypting(arms: readonly ArmView[]): string | undefined {
+  const plain = arms.filter(({ path }) => !hasProtectedLegs(path))
+  if (plain.length === 0 || plain.length === arms.length) return undefined
+  const names = [...new Set(plain.map(({ label }) => label))]
+  const who = names.length > 3 ? plural(names.length, 'arm') : listOf(names)
+  return `${who} ${names.length === 1 ? 'does' : 'do'} not encrypt`
 }

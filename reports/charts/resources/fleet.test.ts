@@ -18,6 +18,7 @@ test('the chart names what costs the least, and its table has every arm with hop
   expect(chart.caption.replaceAll('\u202f', ' ')).toContain(
     'at 10 000 requests/s on 1 000 pods, 50 nodes and 4 waypoints',
   )
+  expect(chart.caption).toContain('Not like for like: L7 per node does not encrypt, the others do.')
   const rows = chart.table.rows.map((row) =>
     row.map((cell) => (typeof cell === 'string' ? cell : textOf(cell.html))),
   )

@@ -10,6 +10,7 @@ import {
   roundsText,
   sentence,
 } from '../../formats/format.js'
+import { notEncrypting } from '../../page/ranking.js'
 import { isUnder, type ArmView, type View } from '../../page/view.js'
 import type { Chart, ChartBuilder } from '../chart.js'
 import { stackedBars, type Segment } from './stacked-bars.js'
@@ -46,6 +47,7 @@ export const fleet: ChartBuilder = (view, book): Chart | undefined => {
   const priced = pricedArms(view)
   if (lead === undefined || asked === undefined || priced.length === 0) return undefined
   const { currency } = prices
+  const unlike = notEncrypting(priced.map(({ arm }) => arm))
   const tip = (of: ArmView, what: string, value: number) =>
     `${of.label}: ${what} ${number(value)} ${currency} a month`
   const segments = priced.flatMap(({ arm, cost, memory }): Segment[] =>
@@ -65,6 +67,7 @@ export const fleet: ChartBuilder = (view, book): Chart | undefined => {
     caption:
       `What each path adds to no mesh at ${fleetText(asked)}, at ${given(prices.perVcpuHour)} ${currency} per vCPU-hour and ${given(prices.perGibHour)} ${currency} per GiB-hour; ` +
       `strong: CPU, light: memory. From CPU a request and memory a hop as they were at ${paceText(lead.load)}, ${roundsText(priced.map(({ bill }) => bill.cores))}, with 95 % intervals. ` +
+      (unlike === undefined ? '' : `Not like for like: ${unlike}, the others do. `) +
       'Not in it: the control plane, what hops hold of a configuration that grows with a fleet, and what idle ones spend.',
     alternative: priced
       .map(({ arm, cost }) => `${arm.label}: ${sentence(cost)} ${currency} a month`)

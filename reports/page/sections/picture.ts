@@ -2,7 +2,6 @@
 import { metricText, type GateVerdict } from '../../../harness/analyze/gate.js'
 import { notMeasured, whatOf } from '../../../harness/analyze/standings.js'
 import { hasNoInterval } from '../../../harness/analyze/words.js'
-import { hasProtectedLegs } from '../../../harness/model/paths.js'
 import { defined } from '../../../harness/model/defined.js'
 import type { Estimate } from '../../../harness/model.js'
 import { metricTitle } from '../../../scenarios/registry.js'
@@ -12,7 +11,7 @@ import { escapeHtml } from '../clean.js'
 import type { Chip, FigureBook } from '../figures.js'
 import { axisOf, drawAxis, drawInterval, type Band } from '../drawings/interval.js'
 import { sketchPath } from '../drawings/path-sketch.js'
-import { listOf, rank } from '../ranking.js'
+import { listOf, notEncrypting, rank } from '../ranking.js'
 import { addedOf, cpuMetrics, isUnder, latencyMetrics, type Added, type ArmView, type View } from '../view.js'
 import { pricedFunctions } from './functions.js'
 
@@ -183,13 +182,10 @@ function directWords(view: View): string {
   return parts.length === 0 ? '' : `, which takes ${listOf(parts)}`
 }
 
-/** Paths that encrypt do more than those that do not: a reader of their difference has to know. */
+/** A reader of a difference has to know what one of the two does not do. */
 function unlike(arms: readonly ArmView[]): string {
-  const plain = arms.filter(({ path }) => !hasProtectedLegs(path))
-  if (plain.length === 0 || plain.length === arms.length) return ''
-  const names = [...new Set(plain.map(({ label }) => label))]
-  const who = names.length > 3 ? plural(names.length, 'arm') : listOf(names)
-  return `. Not like for like: ${who} ${names.length === 1 ? 'does' : 'do'} not encrypt, what has locks does`
+  const told = notEncrypting(arms)
+  return told === undefined ? '' : `. Not like for like: ${told}, what has locks does`
 }
 
 /** Arms that were asked for and have no figure: a picture without them would answer another question. */
