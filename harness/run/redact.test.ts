@@ -18,8 +18,8 @@ const entries = syntheticJournal({ experiments: ['latency'], rounds: 3, arms: ['
       }
       return {
         ...entry,
-        command: ['run', '--config', '/home/anna/work/bench.config.ts'],
-        host: { ...host, environment: { NODE_OPTIONS: '--require /home/anna/hook.js' } },
+        command: ['run', '--config', '/Users/anna/work/bench.config.ts'],
+        host: { ...host, environment: { NODE_OPTIONS: '--require /Users/anna/hook.js' } },
         plan: { ...plan, config: { ...plan.config, platformSettings } },
       }
     }

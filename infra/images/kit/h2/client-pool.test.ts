@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events'
 import { expect, it } from 'vitest'
 import type { ByteStream } from '../net/byte-stream.js'
 import { ClientPool } from './client-pool.js'
+import { limits } from './testkit.js'
 
 /** A peer that hears all and says nothing. */
 class SilentPeer extends EventEmitter implements ByteStream {
@@ -14,16 +15,6 @@ class SilentPeer extends EventEmitter implements ByteStream {
   resetAndDestroy(): void {}
   pause(): void {}
   resume(): void {}
-}
-
-const limits = {
-  streamsPerConnection: 100,
-  headerBytes: 4096,
-  headerCount: 50,
-  continuationFrames: 4,
-  resetsPerSecond: 100,
-  controlFramesPerSecond: 1000,
-  streamWindowBytes: 65_535,
 }
 
 interface Owner {

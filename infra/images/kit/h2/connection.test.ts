@@ -4,7 +4,7 @@ import type { ByteStream } from '../net/byte-stream.js'
 import { H2Connection } from './connection.js'
 import { clientPreface, flag, frameType } from './frames.js'
 import { blockWriter, encodeHeaders } from './hpack.js'
-import { frame } from './testkit.js'
+import { frame, limits } from './testkit.js'
 
 /** A peer that takes nothing: whatever is written stays. */
 class DeafPeer extends EventEmitter implements ByteStream {
@@ -32,16 +32,6 @@ class DeafPeer extends EventEmitter implements ByteStream {
   resume(): void {
     this.isPaused = false
   }
-}
-
-const limits = {
-  streamsPerConnection: 100,
-  headerBytes: 4096,
-  headerCount: 50,
-  continuationFrames: 4,
-  resetsPerSecond: 100,
-  controlFramesPerSecond: 1000,
-  streamWindowBytes: 65_535,
 }
 
 it('reads no more requests of a client that does not read their answers, until it does', async () => {

@@ -91,3 +91,14 @@ export function speakFrames(socket: Socket, preface = true): RawClient {
     },
   }
 }
+
+/** As narrow as tests can reach. */
+export const limits = {
+  streamsPerConnection: 100,
+  headerBytes: 4096,
+  headerCount: 50,
+  continuationFrames: 4,
+  resetsPerSecond: 100,
+  controlFramesPerSecond: 1000,
+  streamWindowBytes: 65_535,
+}
